@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Soak: mixed load with faults and departing clients, and what the gateway holds on to meanwhile.
+"""Soak: mixed load with faults and clients that disconnect, and what the gateway still holds afterwards.
 
     soak.py --weir target/release/weir --plugins plugins --bench FOLDER [--minutes 10]
 
 FOLDER holds the programs `mock-upstream` and `loadgen` of the side-by-side benchmark. Nothing but Python is needed.
-Each minute the resident memory, open descriptors and connections to providers are printed; in the end, with all clients
-gone, whether memory stayed flat and everything was closed. The exit status says the same.
+Each minute the resident memory, open descriptors and connections to providers are printed; at the end, with all clients
+gone, whether memory stayed flat and everything was closed. The exit status reports the same.
 """
 
 import argparse
@@ -23,11 +23,11 @@ import urllib.request
 from pathlib import Path
 from statistics import mean
 
-# Connections to providers are kept for 50 s and looked after as often: what is open after twice that stays open.
+# Connections to providers are kept for 50 s and checked every 50 s: what is open after twice that is a leak.
 KEPT_SECONDS = 110
-# What memory may grow by between the second minute and the end.
+# Growth of memory that is allowed between the second minute and the end.
 GROWTH_KB = 16 * 1024
-# Descriptors that may come with use: a second runtime thread's, a reopened file.
+# Descriptors that use may add: those of a second runtime thread, a reopened file.
 MORE_DESCRIPTORS = 4
 HISTORY_KB = 120
 
@@ -63,7 +63,7 @@ def until_there(port, path):
 
 
 class Mocks:
-    """Three providers: one that is well, one that fails now and then, one that answers slowly."""
+    """Three providers: a healthy one, one that fails now and then, and a slow one."""
 
     FLAGS = {
         "sound": ["--gap-us", "2000"],
@@ -89,7 +89,7 @@ def config(plugins, folder, ports):
     lines += [f"lock = {json.dumps(str(folder / 'plugins.lock'))}", f"cache_dir = {json.dumps(str(folder / 'cache'))}"]
     for name, port in ports.items():
         for adapter in ("openai", "anthropic"):
-            # A breaker would spare the gateway what is to be looked at.
+            # A breaker would keep the failures away from the gateway, and they are what is tested.
             lines += [f"[[providers]]\nname = \"{name}-{adapter}\"\nadapter = \"{adapter}\"\napi_key = \"env:SOAK_KEY\"",
                       f"url = \"http://127.0.0.1:{port}/v1/\"", "breaker = { min_attempts = 1000000 }",
                       "retry = { max_retries = 1, retry_delay_ms = 20 }",
@@ -99,7 +99,7 @@ def config(plugins, folder, ports):
 
 
 class Weir:
-    """The gateway, and what it holds."""
+    """The gateway process, with its memory, descriptors and connections."""
 
     def __init__(self, args, folder, mocks):
         self.port, file = free_port(), folder / "weir.toml"
@@ -115,7 +115,7 @@ class Weir:
         return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
     def sockets(self):
-        """The inodes of the sockets that it holds, and how many descriptors there are in all."""
+        """The inodes of the process's sockets, and the number of all its descriptors."""
         folder, inodes, count = Path(f"/proc/{self.process.pid}/fd"), set(), 0
         for entry in folder.iterdir():
             count += 1
@@ -128,7 +128,7 @@ class Weir:
         return count, inodes
 
     def held(self):
-        """Descriptors, and connections to providers."""
+        """The number of descriptors, and of connections to providers."""
         count, inodes = self.sockets()
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
         to_providers = [row for row in rows if row[9] in inodes and row[2].split(":")[1] in self.upstreams]
@@ -140,7 +140,7 @@ class Weir:
 
 
 def loads(args, weir, folder):
-    """Load of every kind for as long as the run takes: relayed and translated, whole and streamed, sound and faulty."""
+    """Load of every kind for the whole run: relayed and translated, streamed and not, with and without faults."""
     kinds = [(model, stream) for model in ("sound-openai", "sound-anthropic", "faulty-openai", "faulty-anthropic")
              for stream in (False, True)]
     for number, (model, stream) in enumerate(kinds):
@@ -154,7 +154,7 @@ def loads(args, weir, folder):
 
 
 class Departures(threading.Thread):
-    """Clients that leave: before the head, behind it, in the midst of a stream; in order, or by a reset."""
+    """Clients that disconnect: before the head, after it, within a stream; by an orderly close or by a reset."""
 
     def __init__(self, port):
         super().__init__(daemon=True)
@@ -191,7 +191,7 @@ class Departures(threading.Thread):
 
 
 def watch(weir, seconds):
-    """Samples each second, a line each minute: mean memory, descriptors and connections."""
+    """Takes a sample each second and prints a line each minute: mean memory, descriptors and connections."""
     minutes, begun = [], time.monotonic()
     print("minute   RSS KB (mean, max)   descriptors   to providers", flush=True)
     while time.monotonic() - begun < seconds:
@@ -215,7 +215,7 @@ def say_loads(running):
 
 
 def settle(weir, mocks):
-    """Waits until nothing is under way; answers how long the providers' streams took to close."""
+    """Waits until nothing is in flight; returns how long the providers' streams took to close."""
     begun = time.monotonic()
     while any(one["open_streams"] for one in mocks.stats().values()) or weir.figure("weir_streams_active") > 0:
         if time.monotonic() - begun > 60:

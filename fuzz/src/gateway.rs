@@ -1,4 +1,4 @@
-//! What the targets of the gateway's own parsers assert.
+//! Assertions of the fuzz targets for the gateway's own parsers.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,8 @@ use weir_types::contract::types::Header;
 
 use super::oracle::pieces;
 
-/// The words of a body are the same however it is cut, and every opaque value that a full parser sees is among them.
+/// Checks that the words of a body do not depend on how it is cut, and that they include every opaque value that a full
+/// parser finds.
 pub fn words(data: &[u8]) {
     let whole = scanned(&[data]);
     for longest in [1, 7, 80] {
@@ -51,7 +52,7 @@ fn each_text(value: &Value, see: &mut impl FnMut(&str)) {
     }
 }
 
-/// Lines are headers that may tell a provider's limits: whatever they say, nobody rests for longer than a month.
+/// Parses lines as a provider's rate-limit headers: no header value makes a target rest for longer than a month.
 pub fn limits(data: &[u8]) {
     let template = |what: &str, hole: &str| Header {
         name: format!("made-up-{{{{scope}}}}-{what}"),

@@ -1,4 +1,4 @@
-//! What the fuzz targets assert. The host's own tests replay the seeds through the same files.
+//! Assertions of the fuzz targets. The host's own tests replay the seeds through the same files.
 
 #[cfg(feature = "gateway")]
 pub mod gateway;

@@ -1,4 +1,4 @@
-//! What must hold of any input whatever. Shared by the fuzz targets and by the host's tests, which replay the seeds.
+//! Properties that hold for any input. The fuzz targets share them with the host's tests, which replay the seeds.
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -12,7 +12,8 @@ use weir_wire::peek;
 use weir_wire::peek::{Found, Hit, Peek, Pointers};
 use weir_wire::tap::{CompiledTap, Reading, TapState};
 
-/// Cuts the bytes in pieces of lengths that depend on them, so that every run of an input is alike.
+/// Cuts the bytes into pieces whose lengths are derived from the bytes, so that each input always gives the same
+/// pieces.
 pub fn pieces(data: &[u8], longest: usize) -> Vec<&[u8]> {
     let mut state = data.iter().fold(data.len(), |state, &byte| state.wrapping_mul(31).wrapping_add(byte.into()));
     let mut rest = data;
@@ -26,7 +27,8 @@ pub fn pieces(data: &[u8], longest: usize) -> Vec<&[u8]> {
     out
 }
 
-/// A stream gives the same frames however it is cut, no frame exceeds the limit, and what is encoded again is the same.
+/// Checks that a stream gives the same frames however it is cut, that no frame exceeds the limit, and that encoding and
+/// decoding the frames again changes nothing.
 pub fn frames(framing: Framing, data: &[u8]) {
     for frame_bytes in [16 << 20, 24] {
         let limits = Limits { frame_bytes, ..Limits::default() };
@@ -41,8 +43,8 @@ pub fn frames(framing: Framing, data: &[u8]) {
     }
 }
 
-/// The bytes as headers and payload of one event-stream message with lengths and checksums that are right: chance does
-/// not find these.
+/// Wraps the bytes, as headers and payload, into one event-stream message with correct lengths and checksums, which
+/// random input never has.
 pub fn message(data: &[u8]) {
     let Some((&length, rest)) = data.split_first() else { return };
     let headers = rest.len().min(length.into());
@@ -67,7 +69,7 @@ fn decode(framing: Framing, limits: Limits, pieces: &[&[u8]]) -> (Vec<Frame>, bo
 }
 
 fn survives(framing: Framing, frames: &[Frame]) {
-    // White space around and line ends within a value are the encoder's to choose.
+    // Frames without white space around their data and without line ends in it; the encoder may change both.
     let plain = |frame: &&Frame| frame.data.trim_ascii() == frame.data && !frame.data.contains(['\n', '\r']);
     let frames: Vec<Frame> = frames.iter().filter(plain).cloned().collect();
     let mut encoder = Encoder::new(framing);
@@ -79,8 +81,8 @@ fn survives(framing: Framing, frames: &[Frame]) {
     assert_eq!(decode(framing, Limits::default(), &[&out]), (frames, true), "encoded again");
 }
 
-/// The first line has pointers with spaces between them, the rest is a body. A scan finds the same however the body is
-/// cut, and what a full parser finds; a member that is set is there.
+/// Reads the first line as pointers, separated by spaces, and the rest as a body. Checks that a scan finds the same
+/// values however the body is cut, and the same as a full parser, and that a member is found after it was set.
 pub fn peek(data: &[u8]) {
     let line = data.iter().position(|&byte| byte == b'\n').unwrap_or(0);
     let (Some(line), Some(body)) = (data.get(..line), data.get(line + 1..)) else { return };
@@ -125,7 +127,7 @@ fn agrees(found: &Found, number: usize, pointer: &str, body: &[u8], value: &Valu
     }
 }
 
-/// What a full parser finds at a pointer.
+/// The values that a full parser finds at a pointer.
 fn parsed<'v>(value: &'v Value, names: &[String]) -> Vec<&'v Value> {
     let Some((first, rest)) = names.split_first() else { return vec![value] };
     let index = || first.parse::<usize>().ok().filter(|index| index.to_string() == *first);
@@ -151,8 +153,8 @@ fn is_set(pointer: &str, body: &[u8], value: &Value) {
     assert_eq!(value.pointer(pointer), Some(&serde_json::json!([7])), "{pointer}");
 }
 
-/// Lines are frames, those with a `|` have an event's name in front of it. A frame tells the same as a whole answer of
-/// its text does, cut or not.
+/// Reads lines as frames, with the event's name before a `|`. Checks that a frame gives the same usage as a whole
+/// answer with the same text, cut or not.
 pub fn tap(data: &[u8]) {
     let tap = CompiledTap::new(&made_up()).expect("a valid tap");
     let mut stream = TapState::new(&tap);
@@ -163,7 +165,7 @@ pub fn tap(data: &[u8]) {
         stream.frame(FrameRef { event, data: text });
         let whole = body(&tap, &[text]);
         assert_eq!(body(&tap, &pieces(text, 3)), whole);
-        // Names spelled with escapes are not seen in streams.
+        // Streams are searched for names as they are spelled, without undoing escapes.
         if !text.contains(&b'\\') {
             let mut alone = TapState::new(&tap);
             alone.frame(FrameRef { event: None, data: text });
@@ -182,7 +184,7 @@ fn body(tap: &CompiledTap, pieces: &[&[u8]]) -> Reading {
     state.finish_body()
 }
 
-/// A tap of a format that does not exist.
+/// A tap for an invented format.
 fn made_up() -> Tap {
     let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
     let place = |bucket, pointers: &[&str], merge, includes: &[Bucket]| UsagePlace {
@@ -209,7 +211,8 @@ fn made_up() -> Tap {
     }
 }
 
-/// Whatever a configuration holds, it is read or refused, and every problem can be shown; a secret's text never is.
+/// Checks that any configuration is either parsed, with every alias found by its lookup, or rejected with printable
+/// problems.
 pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let environment: Environment =
@@ -222,7 +225,7 @@ pub fn config(data: &[u8]) {
     }
 }
 
-/// A form has the same fields however its body is cut, and they stand where they are said to.
+/// Checks that a form has the same fields however its body is cut, and that each field is at its reported position.
 pub fn form(data: &[u8]) {
     let names = ["model", "stream"];
     let whole = form::fields(&[Bytes::copy_from_slice(data)], "x", &names);

@@ -132,7 +132,9 @@ impl Module<'_> {
                 };
                 let up = |from: &str, to: &str| {
                     let cases = cases(from);
-                    format!("impl From<{from}> for {to} {{ fn from(it: {from}) -> Self {{ match it {{ {cases} }} }} }}\n")
+                    format!(
+                        "impl From<{from}> for {to} {{ fn from(it: {from}) -> Self {{ match it {{ {cases} }} }} }}\n"
+                    )
                 };
                 if own.cases.len() < later.cases.len() { up(&old, &new) } else { up(&old, &new) + &up(&new, &old) }
             }

@@ -1,9 +1,10 @@
-// Values made to fit the contract, by its types as data.
+// Converts values to fit the contract, by its types as data.
 //
-// A value of the wrong type would trap after the author's function has returned, where no `try` catches it. So everything
-// that leaves passes through here: numbers become text where text is due, counts are brought into 32 bits, a missing list
-// is empty, a missing option stays away, half of a surrogate pair becomes U+FFFD. What cannot be made to fit is a
-// TypeError that names the place.
+// A value of the wrong type would trap after the author's function has returned, where no `try` catches it. So all
+// results pass through here: numbers become text where text is needed, counts are limited to 32 bits, a missing list
+// becomes empty, a missing option stays absent, half of a surrogate pair becomes U+FFFD. A value that cannot be
+// converted
+// is a TypeError that names the place.
 import { TYPES } from './shapes.js';
 
 const PLAIN = {
@@ -16,12 +17,12 @@ const PLAIN = {
 };
 const plans = new Map(Object.entries(PLAIN));
 
-/** The function that makes a value fit a type. */
+/** The function that converts a value to a type. */
 export function plan(type) {
   if (Array.isArray(type)) return type[0] === 'list' ? list(type[1]) : option(plan(type[1]));
   if (!plans.has(type)) {
     const [kind, members] = TYPES[type];
-    // Put there first, so that a type may refer to itself.
+    // Stored first, so that a type may refer to itself.
     plans.set(type, (value) => plans.get(type)(value));
     plans.set(type, { record, variant, enum: oneOf }[kind](type, members));
   }
@@ -34,7 +35,7 @@ export function text(value) {
   return value.isWellFormed() ? value : value.toWellFormed();
 }
 
-/** Text, whatever the value is. */
+/** Any value as text. */
 export function asText(value) {
   if (typeof value === 'string') return value;
   if (value == null) return '';

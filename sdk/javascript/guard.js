@@ -1,12 +1,12 @@
-// A guard around an adapter's functions: what goes wrong inside becomes an error of the contract instead of a trap, and
-// what comes out is made to fit it.
+// A guard around an adapter's functions: it turns exceptions into errors of the contract instead of traps, and converts
+// results to fit the contract.
 import { plan, text } from './fit.js';
 import { INTERFACES } from './shapes.js';
 
 const LONGEST = 300;
 const fitError = plan('Error');
 
-/** The object to export as the interface `name` (`providerChat`), made of one with its functions and classes. */
+/** The object to export as the interface `name` (`providerChat`), made from one with its functions and classes. */
 export function guard(name, given) {
   const { functions, resources } = INTERFACES[name] ?? {};
   if (!functions) throw new TypeError(`the contract has no interface ${name}`);
@@ -37,7 +37,7 @@ function guarded(call, gives, fails) {
   };
 }
 
-/** The resource's class. Its constructor cannot fail, so what went wrong there shows at the first call. */
+/** The resource's class. Its constructor cannot fail, so an error in it is reported by the first call. */
 function resource(name, member, Given, methods) {
   if (typeof Given !== 'function') throw new TypeError(`${name} needs a class ${member}`);
   class Guarded {
@@ -63,7 +63,7 @@ function resource(name, member, Given, methods) {
   return Guarded;
 }
 
-/** The error of the contract that something thrown stands for. */
+/** Converts a thrown value to an error of the contract. */
 export function problem(thrown) {
   if (thrown != null && typeof thrown === 'object' && !(thrown instanceof Error) && thrown.kind !== undefined) {
     try {
@@ -73,7 +73,7 @@ export function problem(thrown) {
     }
   }
   const stack = thrown instanceof Error ? text(thrown.stack) : '';
-  // For the log: the host keeps what is written to standard error.
+  // For the log: the host captures standard error.
   globalThis.console?.error?.(`${thrown}\n${stack}`);
   const words = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : text(String(thrown));
   const place = /([\w.-]+\.m?js:\d+)/.exec(stack);

@@ -2,7 +2,7 @@ import type * as t from './types.js';
 
 export * as manifest from './manifest.js';
 
-/** Values on their way out: members that may be left out are filled in. */
+/** Values as an adapter returns them; absent members are filled in. */
 export type Loose<T> = T extends (infer U)[]
   ? Loose<U>[]
   : T extends { tag: infer Tag; val: infer Val }
@@ -11,7 +11,7 @@ export type Loose<T> = T extends (infer U)[]
       ? { [K in keyof T]?: Loose<T[K]> | null }
       : T;
 
-/** An interface's functions as an author writes them: what they give may leave things out. */
+/** An interface's functions as an author writes them: their results may leave members out. */
 export type Given<T> = {
   [K in keyof T]: T[K] extends (...args: infer A) => infer R
     ? (...args: A) => Loose<R>
@@ -20,7 +20,7 @@ export type Given<T> = {
       : T[K];
 };
 
-/** The contract's interfaces by the names under which they are exported. */
+/** The contract's interfaces by their export names. */
 export interface Interfaces {
   about: t.About;
   providerErrors: t.ProviderErrors;
@@ -36,29 +36,29 @@ export interface Interfaces {
   dialectRerank: t.DialectRerank;
 }
 
-/** The object to export as an interface: what goes wrong inside becomes an error, what comes out is made to fit. */
+/** The object to export as an interface: exceptions become errors, results are converted to fit the contract. */
 export function guard<N extends keyof Interfaces>(name: N, given: Given<Interfaces[N]>): Interfaces[N];
 
-/** What a translation loses. */
+/** Collects the losses of a translation. */
 export class Ledger {
   losses: t.Loss[];
-  /** The field has no place here and is left out. */
+  /** The target format has no place for the field, so it is left out. */
   dropped(field: string, note?: string): void;
-  /** The value was moved to the nearest one allowed. */
+  /** The value was moved to the nearest allowed one. */
   clamped(field: string, note?: string): void;
-  /** The value is said in another way. */
+  /** The value is expressed in another way. */
   approximated(field: string, note?: string): void;
   /** Reports every extension of another format. */
   foreign(place: string, extensions: t.Extension[], format: string): void;
-  /** The losses so far; the ledger is empty afterwards. */
+  /** Returns the losses and empties the ledger. */
   take(): t.Loss[];
 }
 
-/** An error of the contract, to be thrown. */
+/** An error of the contract, to throw. */
 export function fail(kind: t.ErrorKind, message: string, more?: Partial<t.Error>): t.Error;
-/** The provider sent something that is not understood. */
+/** The error for a provider's answer that cannot be parsed. */
 export function unreadable(message: string): t.Error;
-/** A 32-bit count as it was meant: QuickJS shows one of 2^31 or more as a negative number. */
+/** A 32-bit count as an unsigned number: QuickJS shows one of 2^31 or more as negative. */
 export function u32(value: number | null | undefined): number | undefined;
 /** The value of one of the target's options. */
 export function option(ctx: t.Context, key: string, fallback?: unknown): any;
@@ -66,44 +66,44 @@ export function option(ctx: t.Context, key: string, fallback?: unknown): any;
 export function header(headers: t.Header[], name: string): string | undefined;
 /** A body as text. */
 export function bodyText(body: t.Body): string;
-/** A whole answer's JSON; an error of kind `upstream` is thrown where it is none. */
+/** A whole answer's JSON; raises an error of kind `upstream` if it is not JSON. */
 export function answerJson(response: t.HttpResponse): any;
 /** A request without a body. */
 export function get(path: string, more?: Loose<t.HttpRequest>): Loose<t.HttpRequest>;
 /** A request with JSON text. */
 export function post(path: string, json: string, more?: Loose<t.HttpRequest>): Loose<t.HttpRequest>;
-/** Words. */
+/** A part of text. */
 export function text(words: string, more?: Loose<t.TextPart>): Loose<t.Part>;
-/** A refusal, in words. */
+/** A part with a refusal. */
 export function refusal(words: string): Loose<t.Part>;
-/** The model's thinking. */
+/** A part with the model's thinking. */
 export function reasoning(words: string, more?: Loose<t.ReasoningPart>): Loose<t.Part>;
-/** A call that the client is to carry out. */
+/** A call for the client to carry out. */
 export function toolCall(id: string, name: string, args: string, more?: Loose<t.ToolCall>): Loose<t.Part>;
-/** A member that the unified model has no name for. */
+/** A member that the unified model does not have. */
 export function extension(format: string, key: string, value: unknown): t.Extension;
-/** Members that the unified model has no name for; those that are null say nothing. */
+/** Members that the unified model does not have; null ones are skipped. */
 export function extensions(format: string, rest: object): t.Extension[];
-/** The JSON of an extension. */
+/** The JSON of an extension; None if there is none. */
 export function findExtension(extensions: t.Extension[], format: string, key: string): string | undefined;
-/** Tokens in disjoint buckets. */
+/** Token counts in disjoint buckets. */
 export function usage(buckets: Loose<t.Usage>): Loose<t.Usage>;
-/** Why an answer ended. */
+/** The reason why an answer ended. */
 export function finish(reason: t.FinishReason, raw?: string): t.Finish;
-/** A part begins. */
+/** The event that starts a part. */
 export function partStart(candidate: number, part: number, kind: t.PartKind): t.ChatEvent;
 /** The kind of a part that is a tool call. */
 export function toolStart(id: string, name: string, kind?: t.ToolKind): t.PartKind;
-/** More text of a part. */
+/** The event with more text of a part. */
 export function delta(candidate: number, part: number, words: string): t.ChatEvent;
-/** A part ends. */
+/** The event that ends a part. */
 export function partStop(candidate: number, part: number): Loose<t.ChatEvent>;
-/** A candidate ends. */
+/** The event that ends a candidate. */
 export function finished(candidate: number, finish: t.Finish): t.ChatEvent;
-/** Words, however they are wrapped; an object is its JSON. */
+/** Text, however it is wrapped; an object becomes its JSON. */
 export function wordsOf(value: unknown): string;
 
-/** JSON: ready-made text put in as it is. */
+/** JSON: inserts ready-made text unchanged. */
 export const wire: {
   Raw: new (json: string) => { json: string };
   raw(json: string | null | undefined): { json: string } | undefined;

@@ -1,4 +1,4 @@
-// What adapters in JavaScript build on. `compat/index.js` is the base for OpenAI-compatible providers; for any other
+// The base for adapters in JavaScript. `compat/index.js` is the base for OpenAI-compatible providers; for any other
 // format, guard one object for each interface of the world and export it under the interface's name.
 export { guard } from './guard.js';
 export { Ledger } from './ledger.js';

@@ -1,25 +1,25 @@
-// What a translation loses, said out loud.
+// Records what a translation loses.
 
 /** The losses of one rendering. */
 export class Ledger {
   losses = [];
 
-  /** The field has no place here and is left out. */
+  /** The target format has no place for the field, so it is left out. */
   dropped(field, note) {
     this.losses.push({ field, kind: 'dropped', note });
   }
 
-  /** The value was moved to the nearest one allowed. */
+  /** The value was moved to the nearest allowed one. */
   clamped(field, note) {
     this.losses.push({ field, kind: 'clamped', note });
   }
 
-  /** The value is said in another way. */
+  /** The value is expressed in another way. */
   approximated(field, note) {
     this.losses.push({ field, kind: 'approximated', note });
   }
 
-  /** Reports every extension of another format; one whose value is null is only a note of its family's. */
+  /** Reports every extension of another format, except notes, whose value is null. */
   foreign(place, extensions, format) {
     for (const extension of extensions) {
       if (extension.format !== format && extension.json !== 'null') {
@@ -28,7 +28,7 @@ export class Ledger {
     }
   }
 
-  /** The losses so far; the ledger is empty afterwards. */
+  /** Returns the losses and empties the ledger. */
   take() {
     const losses = this.losses;
     this.losses = [];

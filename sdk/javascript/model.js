@@ -1,14 +1,14 @@
-// The unified model: builders for what a provider answers with, and readers for what it is asked. Members that are left
-// out are filled in on the way out (`fit.js`), so a plain object with what there is to say does as well.
+// The unified model: builders for answers and readers for requests. Absent members are filled in later (`fit.js`), so a
+// plain object with only the needed members works too.
 import { asText } from './fit.js';
 
-/** An error of the contract, to be thrown: `throw fail('unsupported', 'no tools here', { param: 'tools' })`. */
+/** An error of the contract, to throw: `throw fail('unsupported', 'no tools here', { param: 'tools' })`. */
 export const fail = (kind, message, more = {}) => ({ kind, message, ...more });
 
-/** The provider sent something that is not understood. */
+/** The error for a provider's answer that cannot be parsed. */
 export const unreadable = (message) => fail('upstream', message);
 
-/** A 32-bit count as it was meant: QuickJS shows one of 2^31 or more as a negative number. */
+/** A 32-bit count as an unsigned number: QuickJS shows one of 2^31 or more as negative. */
 export const u32 = (value) => (value == null ? undefined : value >>> 0);
 
 // ---- Context ---------------------------------------------------------------------------------------------------------
@@ -25,7 +25,7 @@ export const header = (headers, name) => headers.find((header) => header.name ==
 /** A body as text. */
 export const bodyText = (body) => (body.tag === 'text' ? body.val : decoded(body.val));
 
-/** UTF-8 by hand: QuickJS has no TextDecoder. Bodies of text never come here. */
+/** Decodes UTF-8 by hand: QuickJS has no TextDecoder. Text bodies do not need this. */
 function decoded(bytes) {
   let out = '';
   for (let at = 0; at < bytes.length; at += 8192) out += String.fromCharCode(...bytes.subarray(at, at + 8192));
@@ -36,7 +36,7 @@ function decoded(bytes) {
   }
 }
 
-/** A whole answer's JSON; an error of kind `upstream` where it is none. */
+/** A whole answer's JSON; raises an error of kind `upstream` if it is not JSON. */
 export function answerJson(response) {
   try {
     return JSON.parse(bodyText(response.body));
@@ -64,45 +64,45 @@ export const refusal = (words) => ({ tag: 'refusal', val: words });
 /** The model's thinking. */
 export const reasoning = (words, more = {}) => ({ tag: 'reasoning', val: { text: words, ...more } });
 
-/** A call that the client is to carry out. */
+/** A call for the client to carry out. */
 export const toolCall = (id, name, args, more = {}) => ({
   tag: 'tool-call',
   val: { id, name, kind: 'function', arguments: args, ...more },
 });
 
-/** A member that the unified model has no name for. */
+/** A member that the unified model does not have. */
 export const extension = (format, key, value) => ({ format, key, json: JSON.stringify(value) });
 
-/** Members that the unified model has no name for; those that are null say nothing. */
+/** Members that the unified model does not have; null ones are skipped. */
 export const extensions = (format, rest) =>
   Object.entries(rest).filter(([, value]) => value != null).map(([key, value]) => extension(format, key, value));
 
-/** The JSON of an extension. */
+/** The JSON of an extension; None if there is none. */
 export const findExtension = (extensions, format, key) =>
   extensions.find((extension) => extension.format === format && extension.key === key)?.json;
 
-/** Tokens in disjoint buckets: `usage({ input: 3 })`. */
+/** Token counts in disjoint buckets: `usage({ input: 3 })`. */
 export const usage = (buckets) => buckets;
 
-/** Why an answer ended: `complete`, `length`, `tool-calls`, ... */
+/** The reason why an answer ended: `complete`, `length`, `tool-calls`, ... */
 export const finish = (reason, raw) => ({ reason, raw });
 
-/** A part begins; `kind` is `{ tag: 'text' }`, `toolStart(...)`, ... */
+/** The event that starts a part; `kind` is `{ tag: 'text' }`, `toolStart(...)`, ... */
 export const partStart = (candidate, part, kind) => ({ tag: 'part-start', val: { candidate, part, kind } });
 
 /** The kind of a part that is a tool call. */
 export const toolStart = (id, name, kind = 'function') => ({ tag: 'tool-call', val: { id, name, kind } });
 
-/** More text of a part. */
+/** The event with more text of a part. */
 export const delta = (candidate, part, words) => ({ tag: 'delta', val: { candidate, part, text: words } });
 
-/** A part ends. */
+/** The event that ends a part. */
 export const partStop = (candidate, part) => ({ tag: 'part-stop', val: { candidate, part } });
 
-/** A candidate ends. */
+/** The event that ends a candidate. */
 export const finished = (candidate, finish) => ({ tag: 'finish', val: { candidate, finish } });
 
-/** Words, however they are wrapped; an object is its JSON. */
+/** Text, however it is wrapped; an object becomes its JSON. */
 export function wordsOf(value) {
   if (Array.isArray(value)) return value.map((part) => wordsOf(part?.text)).join('');
   return asText(value);

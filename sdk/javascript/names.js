@@ -1,16 +1,16 @@
-// Ids and names that a format would refuse, made fit without losing which is which, and the way back.
+// Changes ids and names that a format would refuse, so that each stays distinct, and restores them.
 //
-// What does not fit is shortened and gets a hash of the whole as its tail, so that the same name always becomes the same
-// one and different names stay different. The same rule as in the Rust SDK.
+// A name that does not fit is shortened and ends in a hash of the whole, so that the same name always gives the same
+// result and different names stay different. The Rust SDK has the same rule.
 
-/** Anything goes. */
+/** Allows any name. */
 export const ANY = { max: 2 ** 30 };
 /** OpenAI's rule for names of tools. */
 export const NAME = { max: 64, also: '_-' };
 
 const allows = (rule, letter) => rule.also === undefined || /^[A-Za-z0-9]$/.test(letter) || rule.also.includes(letter);
 
-/** Whether `text` may stay as it is. `rule`: `{ max, also, exact }`. */
+/** Whether the rule allows `text`. `rule`: `{ max, also, exact }`. */
 export function fits(rule, text) {
   const letters = rule.also === undefined && text.length < rule.max && !rule.exact ? null : [...text];
   if (letters === null) return text.length > 0;
@@ -18,7 +18,7 @@ export function fits(rule, text) {
   return letters.every((letter) => allows(rule, letter));
 }
 
-/** `text` made fit: the same every time. */
+/** `text` changed to fit the rule, always in the same way. */
 export function fit(rule, text) {
   if (fits(rule, text)) return text;
   const digits = fnv(text);
@@ -38,7 +38,7 @@ function fnv(text) {
 
 const utf8 = (text) => [...unescape(encodeURIComponent(text))].map((letter) => letter.charCodeAt(0));
 
-/** The names of tools that a request had to change, kept in the memo for the way back. */
+/** The changed names of a request's tools, kept in the memo to restore them. */
 export class Names {
   constructor(rule, memo = '') {
     this.rule = rule;
@@ -46,23 +46,23 @@ export class Names {
     try {
       if (memo) this.changed = JSON.parse(memo);
     } catch {
-      // An unreadable memo is as good as none.
+      // An unreadable memo counts as empty.
     }
   }
 
-  /** The name to send; remembered if it is not the client's. */
+  /** The name to send; a changed one is remembered. */
   send(name) {
     const sent = fit(this.rule, name);
     if (sent !== name) this.changed[sent] ??= name;
     return sent;
   }
 
-  /** The client's name for the one that came back. */
+  /** The client's name for a name in an answer. */
   restore(name) {
     return Object.hasOwn(this.changed, name) ? this.changed[name] : name;
   }
 
-  /** The memo: empty where no name was changed. */
+  /** The memo; empty if no name was changed. */
   toMemo() {
     return Object.keys(this.changed).length ? JSON.stringify(this.changed) : '';
   }

@@ -1,4 +1,4 @@
-// When a provider wants to be asked again.
+// Parses when a provider may be called again.
 import { header } from './model.js';
 
 const DATE = /^\w+, (\d{2}) (\w{3}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT$/;
@@ -22,7 +22,7 @@ function number(value) {
 
 const whole = (wait) => (wait >= 0 ? Math.min(Math.trunc(wait), 0xffffffff) : undefined);
 
-/** Reads `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that HTTP still allows to send. */
+/** Parses `Sun, 06 Nov 1994 08:49:37 GMT`, the only form that HTTP still allows servers to send. */
 function dateMs(value) {
   const found = DATE.exec(value ?? '');
   const month = found ? MONTHS.indexOf(found[2]) : -1;

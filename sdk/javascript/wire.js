@@ -1,16 +1,16 @@
-// JSON: ready-made text put in as it is, and readers that take what they get.
+// JSON: ready-made text that is inserted unchanged, and readers that accept any value.
 
-/** The text of a JSON value, written as it stands: a tool's schema, an extension. */
+/** The text of a JSON value that is written unchanged: a tool's schema, an extension. */
 export class Raw {
   constructor(json) {
     this.json = json;
   }
 }
 
-/** `Raw` unless there is nothing. */
+/** A `Raw` of the text; undefined if there is none. */
 export const raw = (json) => (json == null ? undefined : new Raw(json));
 
-/** JSON text. Members of an object whose value is null or undefined are left out; `raw('null')` says null. */
+/** Renders JSON text. Members of an object whose value is null or undefined are left out; `raw('null')` writes null. */
 export function write(value) {
   if (value instanceof Raw) return value.json;
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
@@ -20,7 +20,7 @@ export function write(value) {
   return `{${members.join(',')}}`;
 }
 
-/** The members of a JSON object, each as `Raw`; none where it is no object. */
+/** The members of a JSON object, each as `Raw`; empty if it is not an object. */
 export function members(json) {
   let value;
   try {
@@ -37,7 +37,7 @@ export const objectOf = (value) => (value !== null && typeof value === 'object' 
 /** The value if it is a list, else an empty one. */
 export const listOf = (value) => (Array.isArray(value) ? value : []);
 
-/** A count of tokens; undefined where it is none. */
+/** A token count; undefined if the value is not one. */
 export const count = (value) => (typeof value === 'number' && value >= 0 ? Math.trunc(value) : undefined);
 
 /** The members of an object that are neither known nor null. */

@@ -1,6 +1,6 @@
 """The scripted upstream's Anthropic side: messages, token counts, models, after the public API reference.
 
-Requests are checked as the real API would, so that a translation that is merely plausible does not pass.
+Requests are validated like the real API does, so that a translation that is merely plausible does not pass.
 """
 
 import base64
@@ -33,7 +33,7 @@ def messages(body: dict) -> dict | list[tuple[str, str] | None]:
     seen, forced = check(body)
     turn = answer(seen)
     if forced:
-        # An older way to a structured answer: a tool that must be called with it.
+        # The older way to a structured answer: a tool that must be called.
         turn = Answer(calls=[Call(forced, turn.text)], finish="calls")
     message = {"id": f"msg_{next(ids)}", "type": "message", "role": "assistant", "model": f"{seen.model}-2026-01-01"}
     end = {"stop_reason": FINISH[turn.finish], "stop_sequence": None}
@@ -65,7 +65,7 @@ def usage(turn: Answer) -> dict:
 
 
 def stream(model: str, turn: Answer, message: dict, end: dict) -> list[tuple[str, str] | None]:
-    """The events; `None` at the end means that the connection breaks there."""
+    """The events; `None` at the end breaks the connection."""
 
     def event(kind: str, **members) -> tuple[str, str]:
         return kind, json.dumps({"type": kind} | members, ensure_ascii=False)
@@ -86,7 +86,7 @@ def stream(model: str, turn: Answer, message: dict, end: dict) -> list[tuple[str
 
 
 def parts(block: dict, turn: Answer) -> tuple[dict, list[dict]]:
-    """A block as it begins, and its deltas."""
+    """The start of a block, and its deltas."""
     kind = block["type"]
     if kind == "text":
         return block | {"text": ""}, [{"type": "text_delta", "text": it} for it in pieces(block["text"])]
@@ -100,7 +100,9 @@ def parts(block: dict, turn: Answer) -> tuple[dict, list[dict]]:
 
 
 def check(body: dict) -> tuple[Seen, str | None]:
-    """Checks a request and reads what the script wants to know of it; the tool that a structured answer is forced into."""
+    """Validates a request and reads the values that the script needs; returns them with the tool that is forced for a
+    structured answer.
+    """
     seen = Seen(model=body.get("model", ""))
     need(isinstance(body.get("messages"), list) and body["messages"], "messages: field required")
     need(body["messages"][0].get("role") == "user", "the first message must be the user's")
@@ -158,7 +160,7 @@ def thought(body: dict):
 
 
 def tools(body: dict, seen: Seen) -> str | None:
-    """Checks the tools; names the one that a structured answer is forced into, if any."""
+    """Validates the tools; returns the name of the one that is forced for a structured answer, if any."""
     choice = body.get("tool_choice") or {}
     for tool in body.get("tools", []):
         need(tool.get("name"), "a tool needs a name")
@@ -174,7 +176,7 @@ def tools(body: dict, seen: Seen) -> str | None:
 
 
 def count_tokens(body: dict) -> dict:
-    """As many tokens as the request has messages, and a hundred."""
+    """A hundred tokens, and one for each message."""
     check(body)
     return {"input_tokens": 100 + len(body["messages"])}
 

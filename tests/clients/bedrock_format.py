@@ -1,4 +1,5 @@
-"""The scripted upstream's Bedrock side: Converse, streamed and whole, and token counts, after the public API reference."""
+"""The scripted upstream's Bedrock side: Converse, streamed and whole, and token counts, after the public API reference.
+"""
 
 import json
 import struct
@@ -24,12 +25,12 @@ def error(refused: Refused) -> dict:
 
 
 def headers(refused: Refused) -> dict:
-    """The kind of an error stands here."""
+    """The header with the kind of an error."""
     return {"x-amzn-errortype": KINDS[refused.kind]}
 
 
 def route(path: str, body: dict) -> dict | Stream:
-    """What stands below `/model/`."""
+    """The answer to a path below `/model/`."""
     name, method = path.rsplit("/", 1)
     name = unquote(name)
     if method == "count-tokens":
@@ -95,7 +96,7 @@ def header(name: str, value: str) -> bytes:
 
 
 def check(name: str, body: dict) -> Seen:
-    """Checks a request and reads what the script wants to know of it."""
+    """Validates a request and reads the values that the script needs."""
     seen = Seen(model=name)
     need(isinstance(body.get("messages"), list) and body["messages"], "messages must not be empty")
     need(body["messages"][0]["role"] == "user", "A conversation must start with a user message.")

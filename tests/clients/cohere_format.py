@@ -15,7 +15,7 @@ def error(refused: Refused) -> dict:
 
 
 def route(path: str, body: dict) -> dict | list:
-    """What stands below `/v2/`."""
+    """The answer to a path below `/v2/`."""
     if path == "chat":
         return chat(body)
     if path == "embed":
@@ -29,7 +29,7 @@ def route(path: str, body: dict) -> dict | list:
 
 
 def ranks(body: dict) -> list[dict]:
-    """The longer a document the better."""
+    """Ranks longer documents higher."""
     order = sorted(enumerate(body["documents"]), key=lambda it: -len(it[1]))[: body.get("top_n")]
     return [{"index": at, "relevance_score": 1 - 0.25 * rank} for rank, (at, _) in enumerate(order)]
 
@@ -86,7 +86,7 @@ def stream(model: str, message: dict, end: dict) -> list:
 
 
 def check(body: dict) -> Seen:
-    """Checks a request and reads what the script wants to know of it."""
+    """Validates a request and reads the values that the script needs."""
     seen = Seen(model=body["model"])
     need(isinstance(body.get("messages"), list) and body["messages"], "messages must be at least 1 long")
     open_calls: list[str] = []

@@ -21,7 +21,7 @@ def error(refused: Refused) -> dict:
 
 
 def route(path: str, body: dict) -> dict | list:
-    """What stands below `/v1beta/`."""
+    """The answer to a path below `/v1beta/`."""
     if ":" not in path:
         return model(path.removeprefix("models/")) if path != "models" else {"models": [info(it) for it in MODELS]}
     name, method = path.removeprefix("models/").rsplit(":", 1)
@@ -75,7 +75,7 @@ def parts(turn: Answer) -> list[dict]:
 
 
 def cut(turn: Answer) -> list[dict]:
-    """Texts come in pieces, calls as a whole."""
+    """Texts are streamed in pieces, calls as a whole."""
     out = []
     for part in parts(turn):
         out += [part | {"text": it} for it in pieces(part["text"])] if "text" in part else [part]
@@ -94,7 +94,7 @@ def usage(turn: Answer) -> dict:
 
 
 def check(name: str, body: dict) -> Seen:
-    """Checks a request and reads what the script wants to know of it."""
+    """Validates a request and reads the values that the script needs."""
     seen = Seen(model=name)
     need(isinstance(body.get("contents"), list) and body["contents"], "contents is not specified")
     open_calls = 0

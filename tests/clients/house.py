@@ -1,4 +1,4 @@
-"""The house that the tests drive: a scripted upstream, a Weir in front of it, and clients that point at either."""
+"""The setup of the tests: a scripted upstream, a Weir in front of it, and clients that connect to either."""
 
 import atexit
 import faulthandler
@@ -19,16 +19,16 @@ from pathlib import Path
 from script import MODELS
 from upstream import KEY, Upstream
 
-# A client that leaves a stream unread has the collector close it, and the collector may come while the HTTP library holds
-# a lock that closing wants as well: then the thread waits for itself. These runs are short; nothing need be collected.
+# If a client leaves a stream unread, the garbage collector closes it. It may run while the HTTP library holds a lock
+# that closing needs too: then the thread deadlocks. These runs are short, so no collection is needed.
 gc.disable()
-# Whatever else hangs tells where it does, and ends the run.
+# Prints the stacks of a run that hangs for another reason, and ends it.
 faulthandler.dump_traceback_later(15 * 60, exit=True)
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT_KEY = "sk-client"
 START_SECONDS = 60
-# Below what path of the upstream each provider's format stands, and how its adapter sends the key.
+# The path of each provider's format at the upstream, and the provider's options for sending the key.
 PROVIDERS = {
     "openai": ("/v1/", {}),
     "anthropic": ("/v1/", {}),
@@ -46,7 +46,7 @@ def upstream() -> Upstream:
 
 @functools.cache
 def weir() -> str:
-    """Starts Weir; its address."""
+    """Starts Weir; returns its address."""
     folder = tempfile.TemporaryDirectory(prefix="weir-clients-")
     atexit.register(folder.cleanup)
     port = free_port()
@@ -57,7 +57,7 @@ def weir() -> str:
     with log.open("wb") as sink:
         command = [binary, "serve", "--config", str(config)]
         process = subprocess.Popen(command, stdout=sink, stderr=sink, env=os.environ | {"UPSTREAM_KEY": KEY})
-    # Registered last, so it ends before its folder goes.
+    # Registered last, so that it ends before its folder is removed.
     atexit.register(stop, process)
     address = f"http://127.0.0.1:{port}"
     wait_for(address, process, log)
@@ -65,7 +65,9 @@ def weir() -> str:
 
 
 def configuration(port: int) -> str:
-    """Every model of the script behind all providers: relayed where the formats are the same, and forced to translate."""
+    """The configuration: every model of the script at all providers, in the relay lane if the formats are the same, and
+    forced to translate.
+    """
     plugins = os.environ.get("WEIR_PLUGINS", str(ROOT / "plugins"))
     head = f'log_level = "warn"\n[server]\nhost = "127.0.0.1"\nport = {port}\n[plugins]\ndir = "{plugins}"\n'
     models = [section(provider, name, forced) for provider in PROVIDERS for name in MODELS for forced in (False, True)]
@@ -73,7 +75,9 @@ def configuration(port: int) -> str:
 
 
 def account(provider: str) -> str:
-    """A provider. A failure is told at once and nothing rests after it: each test sees its own."""
+    """The configuration of a provider. Failures are reported at once and no target rests after one, so that tests are
+    independent.
+    """
     path, options = PROVIDERS[provider]
     inside = ", ".join(f'{key} = "{value}"' for key, value in options.items())
     lines = ["[[providers]]", f'name = "{provider}"', f'adapter = "{provider}"', f'url = "{upstream().url}{path}"']
@@ -82,14 +86,14 @@ def account(provider: str) -> str:
 
 
 def section(provider: str, name: str, forced: bool) -> str:
-    """One model of the script."""
+    """The configuration of one model of the script."""
     alias = f"{provider}-{name}" + ("-forced" if forced else "")
     lines = ["[[models]]", f'alias = "{alias}"', f'target = {{ provider = "{provider}", model = "{name}" }}']
     return "\n".join([*lines, f"translate = {str(forced).lower()}\n"])
 
 
 def free_port() -> int:
-    """A port below those that the system hands out, so that nobody is given it before Weir has it."""
+    """A port below the system's ephemeral ones, so that no other program gets it before Weir does."""
     while True:
         port = random.randrange(20000, 30000)
         with socket.socket() as listener:
@@ -122,9 +126,9 @@ def stop(process: subprocess.Popen):
 
 @dataclass(frozen=True)
 class Lane:
-    """A way from a client to the script: `direct` proves the script itself, the others go through Weir.
+    """A path from a client to the script: `direct` tests the script itself, the others go through Weir.
 
-    `provider` is the format that the upstream speaks.
+    `provider` is the format of the upstream.
     """
 
     name: str
@@ -147,13 +151,15 @@ class Lane:
         return KEY if self.is_direct else CLIENT_KEY
 
     def model(self, scenario: str) -> str:
-        """What the client calls it."""
+        """The client's name for the model."""
         if self.is_direct:
             return scenario
         return f"{self.provider}-{scenario}" + ("-forced" if self.name == "forced" else "")
 
     def answering(self, scenario: str) -> str:
-        """What the answer calls it, in both lanes: the upstream's own name, or that which it was asked for if it tells none."""
+        """The model's name in answers, in both lanes: the upstream's name, or the requested one if the format's answers
+        have none.
+        """
         dated = self.provider in {"openai", "anthropic", "gemini", "responses"}
         return f"{scenario}-2026-01-01" if dated else scenario
 
@@ -183,9 +189,9 @@ class Lane:
 
 
 def lanes(face: str) -> list[Lane]:
-    """All lanes for clients of one format: to their own, and to both formats that everybody speaks.
+    """All lanes for clients of one format: to the same format, and to the two most common ones.
 
-    OpenAI's responses and legacy completions are formats of their own; the latter the script does not speak, so that they
+    OpenAI's responses and legacy completions are separate formats; the script does not implement the latter, so they
     are only translated.
     """
     if face == "completions":
@@ -198,9 +204,9 @@ def lanes(face: str) -> list[Lane]:
 
 
 def in_lanes(face: str, *names: str):
-    """Makes one test case a lane of a class of tests; the class itself runs nowhere.
+    """Makes one test case a lane of a class of tests; the class itself is not run.
 
-    They are named after it: `DirectChat`, `RelayChat`, ...
+    The cases are named after it: `DirectChat`, `RelayChat`, ...
     """
 
     def place(tests: type) -> type:

@@ -14,7 +14,7 @@ def error(refused: Refused) -> dict:
 
 
 def route(path: str, body: dict) -> dict | Stream:
-    """What stands below `/api/`."""
+    """The answer to a path below `/api/`."""
     if path == "tags":
         return {"models": [info(it) for it in MODELS]}
     if path == "version":
@@ -38,7 +38,7 @@ def flat(message: dict) -> dict:
 
 
 def say(seen: Seen, body: dict, shape) -> dict | Stream:
-    """A whole answer, or its lines; a stream unless told otherwise."""
+    """A whole answer, or its lines; streamed by default."""
     turn = answer(seen)
     head = {"model": seen.model} | CREATED
     end = {"done": True, "done_reason": FINISH[turn.finish]} | usage(turn)
@@ -66,7 +66,7 @@ def usage(turn: Answer) -> dict:
 
 
 def check(body: dict) -> Seen:
-    """Checks a request and reads what the script wants to know of it."""
+    """Validates a request and reads the values that the script needs."""
     seen = Seen(model=body["model"])
     need(isinstance(body.get("messages"), list), "messages must be a list")
     for message in body["messages"]:

@@ -1,6 +1,6 @@
 """The scripted upstream's OpenAI side: chat completions, embeddings, models, after the public API reference.
 
-Requests are checked as the real API would, so that a translation that is merely plausible does not pass.
+Requests are validated like the real API does, so that a translation that is merely plausible does not pass.
 """
 
 import base64
@@ -59,7 +59,7 @@ def usage(turn: Answer) -> dict:
 
 
 def stream(model: str, turn: Answer, head: dict, wants_usage: bool) -> list[str]:
-    """The chunks as texts; `None` at the end means that the connection breaks there."""
+    """The chunks as texts; `None` at the end breaks the connection."""
     head = head | ({"usage": None} if wants_usage else {})
 
     def chunk(delta: dict, finish: str | None = None) -> str:
@@ -84,7 +84,7 @@ def stream(model: str, turn: Answer, head: dict, wants_usage: bool) -> list[str]
 
 
 def check(body: dict) -> Seen:
-    """Checks a request and reads what the script wants to know of it."""
+    """Validates a request and reads the values that the script needs."""
     seen = Seen(model=body.get("model", ""))
     need(isinstance(body.get("messages"), list) and body["messages"], "messages must be a list")
     need("stream_options" not in body or body.get("stream"), "stream_options is for streams")
@@ -118,7 +118,7 @@ def check(body: dict) -> Seen:
 
 
 def text(content, seen: Seen) -> str:
-    """A content's text; media go to `seen`."""
+    """A content's text; media are added to `seen`."""
     if isinstance(content, str):
         return content
     need(isinstance(content, list), "content must be a text or a list of parts")

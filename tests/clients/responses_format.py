@@ -7,7 +7,7 @@ from script import BREAKING, Answer, Seen, answer, need, pieces
 
 ENDS = {"length": "max_output_tokens", "refused": "content_filter"}
 ids = count(1)
-# What has been answered, by its id: later requests may refer to it.
+# The answers by their ids: later requests may refer to them.
 stored: dict[str, dict] = {}
 
 
@@ -53,7 +53,7 @@ def items(turn: Answer) -> list[dict]:
 
 
 def stream(model: str, turn: Answer, head: dict) -> list:
-    """The events, numbered; `None` at the end means that the connection breaks there."""
+    """The events, numbered; `None` at the end breaks the connection."""
     open_head = head | {"status": "in_progress", "incomplete_details": None, "usage": None, "output": []}
     whole = items(turn)
     out = [("response.created", {"response": open_head}), ("response.in_progress", {"response": open_head})]
@@ -95,7 +95,7 @@ def call(item: dict, at: int) -> list[tuple[str, dict]]:
 
 
 def check(body: dict) -> Seen:
-    """Checks a request and reads what the script wants to know of it."""
+    """Validates a request and reads the values that the script needs."""
     seen = Seen(model=body.get("model", ""))
     given = body.get("input")
     given = [{"role": "user", "content": given}] if isinstance(given, str) else given

@@ -1,6 +1,7 @@
-"""What the scripted upstream says, in no format: the model's name chooses, the request fills in.
+"""The scripted upstream's answers, in no format: the model's name selects them, the request fills in details.
 
-Every format (`openai_format.py`, `anthropic_format.py`, ...) renders these answers, so a test may expect the same of each.
+Every format (`openai_format.py`, `anthropic_format.py`, ...) renders these answers, so a test may expect the same of
+each.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ class Call:
 
 @dataclass
 class Answer:
-    """One turn of the model. Tokens: 20 of input besides 12 from a cache; `reasoning` is counted apart from `output`."""
+    """One turn of the model. Tokens: 20 of input besides 12 from a cache; `reasoning` is not included in `output`."""
 
     text: str = ""
     thinking: str | None = None
@@ -36,25 +37,25 @@ class Answer:
 
 @dataclass
 class Seen:
-    """What a request holds, as far as the script cares."""
+    """The contents of a request that the script needs."""
 
     model: str
     tools: bool = False
-    results: list[str] = field(default_factory=list)  # of the tools, where they are the last thing said
+    results: list[str] = field(default_factory=list)  # of the tools, if they are last in the request
     media: list[str] = field(default_factory=list)  # "image/png 68 bytes", "image https://..."
     schema: bool = False
 
 
 @dataclass
 class Stream:
-    """An answer in pieces of a framing that is not SSE; `None` at the end means that the connection breaks there."""
+    """An answer in pieces of a framing other than SSE; `None` at the end breaks the connection."""
 
     kind: str
     pieces: list[bytes | None]
 
 
 class Refused(Exception):
-    """The upstream answers with an error."""
+    """The upstream's error answer."""
 
     def __init__(self, status: int, kind: str, message: str, headers: dict[str, str] | None = None):
         super().__init__(message)
@@ -66,7 +67,7 @@ def need(condition, message: str):
         raise Refused(400, "invalid_request", message)
 
 
-# Names of models that always fail: status, and the kinds that the two formats call it.
+# Names of models that always fail: the status, and the kinds in the two formats.
 FAILURES = {
     "limited": Refused(429, "rate_limit", "slow down, please", {"retry-after": "7"}),
     "unauthorized": Refused(401, "authentication", "the key is wrong"),
@@ -74,7 +75,7 @@ FAILURES = {
     "overloaded": Refused(503, "overloaded", "too many at once"),
 }
 
-# Names of models whose streams end badly: without a word, or with the format's own error.
+# Names of models whose streams end badly: without an event, or with the format's error.
 BREAKING = {"breaks", "errs"}
 
 SPEAKING = {"plain", "tools", "thinking", "media", "schema", "long", "refuses"} | BREAKING
@@ -98,7 +99,7 @@ def answer(seen: Seen) -> Answer:
 
 
 def tools(seen: Seen) -> Answer:
-    """Two calls at once; then what they brought."""
+    """Two calls at once; then their results."""
     if seen.results:
         return Answer(" / ".join(seen.results))
     if not seen.tools:
@@ -109,7 +110,7 @@ def tools(seen: Seen) -> Answer:
 
 
 def thinking(seen: Seen) -> Answer:
-    """Thinks first; with tools it calls one, and says what it brought."""
+    """Thinks first; with tools it calls one, and repeats its result."""
     answer = Answer(GREETING, thinking=REASONING, reasoning=4)
     if seen.results:
         answer.text = " / ".join(seen.results)
@@ -119,10 +120,10 @@ def thinking(seen: Seen) -> Answer:
 
 
 def pieces(text: str, size: int = 5) -> list[str]:
-    """A text as a stream brings it: cut anywhere, in words and escapes too."""
+    """A text in the pieces of a stream: cut anywhere, within words and escapes too."""
     return [text[at : at + size] for at in range(0, len(text), size)]
 
 
 def vectors(texts: list[str]) -> list[list[float]]:
-    """Embeddings of three numbers: the text's place, its length, one half."""
+    """Embeddings of three numbers: the text's index, its length, one half."""
     return [[float(at), float(len(it)), 0.5] for at, it in enumerate(texts)]

@@ -29,7 +29,7 @@ class City(pydantic.BaseModel):
 
 
 def results(message) -> dict:
-    """What the tools brought, in the words of the calls."""
+    """The results of the calls."""
     content = []
     for block in message.content:
         if block.type == "tool_use":
@@ -39,7 +39,7 @@ def results(message) -> dict:
 
 
 class Asking:
-    """What both groups of tests need."""
+    """Shared by both groups of tests."""
 
     def setUp(self):
         self.client = self.lane.anthropic()
@@ -52,12 +52,12 @@ class Asking:
         return self.client.messages.create(**self.arguments(scenario, messages, **more))
 
     def accumulated(self, scenario, messages=USER, **more):
-        """The final message of a stream, as the client's own accumulator makes it."""
+        """The final message of a stream, from the client's own accumulator."""
         with self.client.messages.stream(**self.arguments(scenario, messages, **more)) as stream:
             return stream.get_final_message()
 
     def both(self, scenario, messages=USER, **more):
-        """The same as a whole and as a stream."""
+        """The same answer, not streamed and streamed."""
         for way in (self.create, self.accumulated):
             with self.subTest(way=way.__name__):
                 yield way(scenario, messages, **more)
@@ -123,7 +123,7 @@ class Messages(Asking):
             self.assertEqual(message.content[0].text, expected)
 
     def test_a_large_image(self):
-        """Larger than what enters the sandbox in one piece."""
+        """Larger than the values that enter the sandbox."""
         source = {"type": "base64", "media_type": "image/png", "data": "A" * 400_000}
         message = self.create("media", [{"role": "user", "content": [{"type": "image", "source": source}]}])
         self.assertEqual(message.content[0].text, "image/png 300000 bytes")
@@ -165,7 +165,7 @@ class Messages(Asking):
 
 @in_lanes("anthropic", "direct", "relay", "forced")
 class Thoughts(Asking):
-    """Thoughts and their signatures, where the provider has them."""
+    """Thoughts and their signatures, if the provider has them."""
 
     def test_thoughts_come_signed(self):
         for message in self.both("thinking", thinking=THINKING):
@@ -178,7 +178,7 @@ class Thoughts(Asking):
             turns = [*USER, {"role": "assistant", "content": message.content}, results(message)]
             again = self.create("thinking", turns, tools=[WEATHER], thinking=THINKING)
             self.assertEqual(again.content[-1].text, "Paris: 1")
-            # The upstream checks the signature; that it got one is ours to check.
+            # The upstream validates the signature; this test checks that it got one.
             _, _, body = house.upstream().last()
             self.assertEqual(body["messages"][1]["content"][0]["signature"], SIGNATURE)
 
@@ -189,7 +189,7 @@ class Thoughts(Asking):
 
 @in_lanes("anthropic", "direct", "relay")
 class Untouched(Asking):
-    """The relay lane: what Weir has no name for goes through."""
+    """The relay lane: members that Weir does not know are passed on."""
 
     def test_unknown_members_arrive(self):
         more = {"x_made_up": {"b": 1.50, "a": [None]}}

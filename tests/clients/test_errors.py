@@ -8,7 +8,7 @@ from test_openai import USER
 
 
 class Failing:
-    """For both clients: `sdk` is the client's module, `ask` one request of it."""
+    """For both clients: `sdk` is the client's module, `ask` one request."""
 
     def check(self, kind, scenario, status, **more):
         with self.assertRaises(kind) as caught:
@@ -27,7 +27,7 @@ class Failing:
         self.assertIn("temperature must be a number", str(error))
 
     def test_a_key_of_ours_is_not_the_clients_fault(self):
-        """A 401 would send the client's user looking for a mistake in the wrong key."""
+        """A 401 would make the client's user look for the mistake in the wrong key."""
         if self.lane.is_direct:
             self.check(self.sdk.AuthenticationError, "unauthorized", 401)
             return
@@ -53,7 +53,7 @@ class Failing:
             self.drain("errs")
 
     def test_a_stream_that_breaks(self):
-        """Without Weir the connection just ends; with it the client hears of it in its own format."""
+        """Without Weir the connection just ends; with it the client gets an error in its own format."""
         with self.assertRaises(Exception if self.lane.is_direct else self.sdk.APIError):
             self.drain("breaks")
 
@@ -107,7 +107,7 @@ class AnthropicErrors(Failing):
 
 @in_lanes("openai", "translate")
 class NotThere:
-    """What a provider cannot do is an error that says so, not a crash."""
+    """A feature that the provider lacks is an error with that reason, not a crash."""
 
     def test_embeddings_of_a_provider_without(self):
         with self.lane.openai() as client, self.assertRaises(openai.APIStatusError) as caught:

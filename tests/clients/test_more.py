@@ -1,4 +1,5 @@
-"""The official OpenAI client: responses and legacy completions, and both clients below the prefixes of their formats."""
+"""The official OpenAI client: responses and legacy completions, and both clients below the prefixes of their formats.
+"""
 
 import asyncio
 import json
@@ -32,7 +33,7 @@ class Responses(Asking):
         return self.client.responses.create(model=self.lane.model(scenario), input=given, **more)
 
     def streamed(self, scenario, given="Hello?", **more):
-        """What the last event holds: the client's own accumulator knows no end but `completed`."""
+        """The response in the last event: the client's own accumulator only handles `completed` as the end."""
         with self.client.responses.stream(model=self.lane.model(scenario), input=given, **more) as stream:
             return list(stream)[-1].response
 
@@ -84,7 +85,9 @@ class Responses(Asking):
                     self.create(scenario, **more)
 
     def test_a_stream_that_breaks(self):
-        """The last event tells of it; then the connection is cut, for which each generation of the client has another error."""
+        """The last event has the error; then the connection is cut, for which each generation of the client has another
+        exception.
+        """
         for scenario in ("errs", "breaks"):
             kinds, raised = [], None
             try:
@@ -127,7 +130,7 @@ class Completions(Asking):
 
 @in_lanes("openai", "relay", "translate")
 class BelowThePrefixes:
-    """One address serves many formats: a prefix says which, where a path alone would not."""
+    """One address serves many formats: a prefix selects one if the path alone does not."""
 
     def test_openai(self):
         with self.lane.openai("/openai") as client:

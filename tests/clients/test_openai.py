@@ -40,7 +40,7 @@ class get_weather(pydantic.BaseModel):  # noqa: N801, the tool is called so
 
 
 def results(calls) -> list[dict]:
-    """What the tools brought, one message a call, in the words of the call."""
+    """The results of the calls, one message each."""
     out = []
     for call in calls:
         arguments = json.loads(call.function.arguments)
@@ -104,7 +104,8 @@ class Chat:
         self.assertEqual(arguments, [{"city": "Paris", "days": 2}, {"city": 'Zürich "HB"', "days": 1}])
 
     def test_parallel_tools_streamed(self):
-        """As everybody gathers them: by index, the id and the name in the first piece, the arguments in all."""
+        """Collects the calls in the usual way: by index, the id and the name in the first piece, the arguments in all.
+        """
         calls, content, finishes = {}, "", []
         for chunk in self.create("tools", tools=[WEATHER], stream=True):
             choice = chunk.choices[0]
@@ -158,7 +159,7 @@ class Chat:
         self.assertEqual(answer.choices[0].message.content, expected)
 
     def test_a_large_image(self):
-        """Larger than what enters the sandbox in one piece."""
+        """Larger than the values that enter the sandbox."""
         image = "A" * 400_000
         content = [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}}]
         answer = self.create("media", [{"role": "user", "content": content}])
@@ -200,7 +201,7 @@ class Chat:
 
 @in_lanes("openai", "direct", "relay")
 class Untouched:
-    """The relay lane: what Weir has no name for goes through."""
+    """The relay lane: members that Weir does not know are passed on."""
 
     def test_unknown_members_arrive(self):
         with self.lane.openai() as client:
@@ -213,7 +214,7 @@ class Untouched:
 @in_lanes("openai", "direct", "relay", "forced")
 class Embeddings:
     def test_vectors(self):
-        """The client asks for base64 unless told otherwise, and hands out numbers either way."""
+        """The client requests base64 by default, and returns numbers either way."""
         with self.lane.openai() as client:
             for more in ({}, {"encoding_format": "float"}):
                 with self.subTest(**more):

@@ -1,4 +1,4 @@
-"""A scripted provider on a port of its own: the endpoints of every format under one address."""
+"""A scripted provider on its own port: the endpoints of every format under one address."""
 
 import json
 import sys
@@ -15,12 +15,12 @@ import responses_format
 from script import Refused, Stream
 
 KEY = "sk-upstream"
-# Formats that have paths of their own.
+# Formats with their own paths.
 PLACES = {"/v1beta/": gemini_format, "/api/": ollama_format, "/v2/": cohere_format, "/model/": bedrock_format}
 
 
 class Upstream:
-    """Runs until the process ends; remembers what it was asked."""
+    """Runs until the process ends; records its requests."""
 
     def __init__(self):
         self.requests: list[tuple[str, dict, dict]] = []  # path, headers, body
@@ -45,7 +45,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request, client_address):
-        """Clients may leave whenever they like."""
+        """Clients may disconnect at any time."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
@@ -95,7 +95,7 @@ def handler(upstream: Upstream):
             self.send(refused.status, format.error(refused), refused.headers | more)
 
         def check_key(self, headers: dict, format):
-            """The upstream's key and nobody else's; Anthropic takes it in either header, Gemini in one of its own."""
+            """Checks for the upstream's key, and no other; Anthropic takes it in either header, Gemini in its own."""
             given = [headers.get("authorization")]
             if format is gemini_format:
                 given = [f"Bearer {headers.get('x-goog-api-key')}"]
@@ -133,7 +133,7 @@ def handler(upstream: Upstream):
             self.wfile.write(data)
 
         def stream(self, answer: Stream):
-            """Each piece on its own; a piece `None` breaks the connection."""
+            """Sends each piece separately; a piece `None` breaks the connection."""
             self.send_response(200)
             self.send_header("content-type", answer.kind)
             self.send_header("transfer-encoding", "chunked")

@@ -1,4 +1,4 @@
-"""The question that a client puts: the simplest one to which the recorded answer is a legal answer."""
+"""The question of a client: the simplest one for which the recorded answer is legal."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ KEY = "sk-fidelity"
 
 @dataclass
 class Ask:
-    """`base` is the address in front of the client's own path (`/v1/chat/completions`, `/v1/messages`, ...)."""
+    """`base` is the address before the client's own path (`/v1/chat/completions`, `/v1/messages`, ...)."""
 
     base: str
     model: str
@@ -17,5 +17,5 @@ class Ask:
     candidates: int = 1
 
     def schema(self) -> dict:
-        """Of each tool's arguments: anything goes."""
+        """The schema of each tool's arguments: anything is allowed."""
         return {"type": "object", "properties": {"value": {"type": "string"}}}

@@ -28,7 +28,7 @@ def table(name: str) -> dict:
 
 @dataclass(frozen=True)
 class Format:
-    """One format of chat."""
+    """One chat format."""
 
     id: str
     path: re.Pattern
@@ -66,7 +66,7 @@ def providers() -> dict[str, dict]:
 
 @dataclass(frozen=True)
 class Recording:
-    """A recorded exchange of chat."""
+    """A recorded chat exchange."""
 
     id: str
     provider: str
@@ -82,12 +82,12 @@ class Recording:
 
     @property
     def rank(self) -> str:
-        """An order that has nothing to do with what the recordings hold."""
+        """A stable order that does not depend on the recordings' contents."""
         return hashlib.sha256(self.id.encode()).hexdigest()
 
 
 def recordings() -> list[Recording]:
-    """All exchanges of chat whose format is known, successful or not, by id."""
+    """All chat exchanges in a known format, successful or not, by id."""
     found = (recording(path) for path in sorted(FIXTURES.glob("*/*/*.json")) if path.parent.name in OPERATIONS)
     return [it for it in found if it]
 

@@ -1,10 +1,10 @@
-"""The cells that differ and may, each with its reason (exceptions.toml)."""
+"""The cells that may differ, each with its reason (exceptions.toml)."""
 
 from data import table
 
 
 class Exceptions:
-    """Looks them up, and knows which were needed."""
+    """Looks exceptions up, and records which were needed."""
 
     def __init__(self):
         self.listed = table("exceptions.toml").get("exceptions", [])
@@ -19,5 +19,5 @@ class Exceptions:
         return None
 
     def idle(self) -> list[dict]:
-        """Those that excused nothing: the list is to say what is, no more."""
+        """The exceptions that were not needed: the list must be exact."""
         return [it for at, it in enumerate(self.listed) if at not in self.used]

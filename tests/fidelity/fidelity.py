@@ -36,7 +36,7 @@ def main() -> int:
 
 
 def readable(found: list[Recording]) -> tuple[list[Recording], list[str]]:
-    """The recordings for which an adapter is built; whose are left out."""
+    """The recordings for which an adapter is built, and the names of the others' providers."""
     known = [it for it in found if adapter(it.provider, it.format)]
     names = [{f"{it.provider} · {it.format}" for it in group} for group in (found, known)]
     return known, sorted(names[0] - names[1])
@@ -99,7 +99,7 @@ def share(count: report.Count) -> float:
 
 
 def verdict(outcome: report.Report, sent: list[Outcome]) -> int:
-    """Every difference is explained, and there are few of them."""
+    """The exit code: 0 if every difference is explained and there are few of them."""
     wrong = [it for it in sent if not it.is_right]
     return 1 if outcome.failed or wrong or share(outcome.total()) < DEMANDED else 0
 

@@ -1,4 +1,6 @@
-"""A running Weir in front of the replay: each recorded provider is configured, each model of each recording an alias."""
+"""A running Weir in front of the replay: each recorded provider is configured, each model of each recording is an
+alias.
+"""
 
 import faulthandler
 import functools
@@ -15,12 +17,13 @@ from pathlib import Path
 
 from data import ROOT, Recording, formats, providers
 
-# As in the clients' tests: the collector must not close a forgotten stream while the HTTP library holds the lock for it.
+# Like in the clients' tests: the garbage collector must not close a forgotten stream while the HTTP library holds its
+# lock.
 gc.disable()
-# Whatever hangs tells where it does, and ends the run.
+# Prints the stacks of a run that hangs, and ends it.
 faulthandler.dump_traceback_later(30 * 60, exit=True)
 
-# A Weir that has never seen its adapters compiles them first.
+# On its first start Weir compiles the adapters.
 START_SECONDS = 300
 BINARY = os.environ.get("WEIR_BIN", str(ROOT / "target/debug/weir"))
 PLUGINS = Path(os.environ.get("WEIR_PLUGINS", str(ROOT / "plugins")))
@@ -28,7 +31,7 @@ PLUGINS = Path(os.environ.get("WEIR_PLUGINS", str(ROOT / "plugins")))
 
 @functools.cache
 def known(adapter: str) -> frozenset:
-    """The formats that an adapter has; none where it is not built."""
+    """The formats of an adapter; empty if it is not built."""
     file = PLUGINS / f"{adapter}.wasm"
     if not file.exists():
         return frozenset()
@@ -37,20 +40,20 @@ def known(adapter: str) -> frozenset:
 
 
 def adapter(provider: str, format: str) -> str | None:
-    """The adapter that reads a provider's answers in a format; none where it is not built."""
+    """The adapter for a provider's answers in a format; None if it is not built."""
     names = [*providers().get(provider, {}).get("adapters", []), *formats()[format].adapters]
     return next((name for name in names if format in known(name)), None)
 
 
 @functools.cache
 def dialects() -> tuple:
-    """The formats that clients can speak to this Weir."""
+    """The formats that clients can use with this Weir."""
     built = [it for it in formats().values() if it.dialect and any(it.id in known(name) for name in it.adapters)]
     return tuple(it.id for it in built)
 
 
 class House:
-    """One Weir, until it is closed. `alias` tells the name by which a recording's model is reached."""
+    """One Weir, until it is closed. `alias` is the name for a recording's model."""
 
     def __init__(self, upstream: str, recordings: list[Recording]):
         self.folder = tempfile.TemporaryDirectory(prefix="weir-fidelity-")
@@ -67,7 +70,7 @@ class House:
         self.log = Path(self.folder.name, "log")
         with self.log.open("wb") as sink:
             command = [BINARY, "serve", "--config", str(config)]
-            # What is meant for us is nothing to Weir, which reads variables of this kind.
+            # Removes the variables of these tests, since Weir would read them as configuration.
             ours = {"WEIR_BIN", "WEIR_PLUGINS"}
             environment = {name: it for name, it in os.environ.items() if name not in ours}
             self.process = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment)
@@ -138,7 +141,7 @@ class House:
 
 
 def free_port() -> int:
-    """A port below those that the system hands out, so that nobody is given it before Weir has it."""
+    """A port below the system's ephemeral ones, so that no other program gets it before Weir does."""
     while True:
         port = random.randrange(20000, 30000)
         with socket.socket() as listener:

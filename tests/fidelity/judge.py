@@ -1,4 +1,4 @@
-"""What a client of a dialect should read of a recording, and how that differs from what it reads."""
+"""The answer that a client of a dialect should read for a recording, and its differences from the one that it reads."""
 
 import functools
 import re
@@ -6,25 +6,25 @@ import re
 from data import formats, table
 from meaning import Call, Candidate, Failure, Meaning
 
-# A finish that calls of tools outrank, as conformance 4.3 has it.
+# Finishes that tool calls outrank (conformance 4.3).
 OUTRANKED = {"complete", "stop-sequence", "paused", None}
 
 
 @functools.cache
 def sense(format: str, word: str) -> str | None:
-    """What a format's word for the end means; the natural end where a word is said for several."""
+    """The meaning of a format's word for the end; a natural end if a word has several meanings."""
     names = table("finish.toml")
     strange = names["words"].get(format, {}).get(word)
     return strange or next((name for name, words in names.items() if word in words.get(format, [])), None)
 
 
 def told(dialect: str, name: str) -> list[str]:
-    """The words by which a dialect may say it: the first is the one for others, the rest are for its own kind."""
+    """The words that a dialect may use: the first for other formats, the rest for its own."""
     return table("finish.toml")[name][dialect]
 
 
 def end(format: str, candidate: Candidate) -> str | None:
-    """What the end of a candidate means."""
+    """The meaning of a candidate's end."""
     word = candidate.finish
     if word is not None and candidate.detail is not None and format == "openai.responses":
         word = f"{word}/{candidate.detail}"
@@ -37,7 +37,7 @@ def end(format: str, candidate: Candidate) -> str | None:
 
 
 def differences(source: str, wanted: Meaning | Failure, dialect: str, heard: Meaning | Failure, lane: str) -> list[str]:
-    """In words; nothing where they are the same."""
+    """The differences as text; empty if there are none."""
     if isinstance(wanted, Failure) or isinstance(heard, Failure):
         return failures(wanted, heard)
     holds = formats()[dialect].holds
@@ -53,12 +53,14 @@ def differences(source: str, wanted: Meaning | Failure, dialect: str, heard: Mea
 
 
 def is_credential(failure: Failure) -> bool:
-    """Whether the provider refused the credential. It is the gateway's: its client is told 502, not that its own is bad."""
+    """Whether the provider refused the credential. That is the gateway's error: its client gets 502, not the blame for
+    its own key.
+    """
     return failure.status in {401, 403} or re.search(r"api.key", failure.text, re.IGNORECASE) is not None
 
 
 def failures(wanted: Meaning | Failure, heard: Meaning | Failure) -> list[str]:
-    """An error is an error of the same kind (4.6)."""
+    """An error must have the same kind (4.6)."""
     if type(wanted) is not type(heard) or heard.unread:
         return [f"wanted {brief(wanted)}, heard {brief(heard)}"]
     status = 502 if is_credential(wanted) else wanted.status
@@ -78,7 +80,7 @@ def candidate(source: str, wanted: Candidate, dialect: str, heard: Candidate, la
         differ("refusal", wanted.refusal, heard.refusal)
         differ("text", wanted.text, heard.text)
     else:
-        # Where one side has no words of its own for a refusal, it is text.
+        # If one side has no refusals, they are text.
         differ("text", wanted.text + wanted.refusal, heard.text + heard.refusal)
     if "calls" in holds:
         ours, theirs = [[call.key() for call in it.calls] for it in (wanted, heard)]
@@ -95,18 +97,19 @@ def candidate(source: str, wanted: Candidate, dialect: str, heard: Candidate, la
 
 
 def ends(source: str, wanted: Candidate, dialect: str) -> list[str]:
-    """The words that may be heard: the format's own word towards its own kind, else the first of the table's."""
+    """The allowed words: the format's own word for the same format, else the first of the table's."""
     name = end(source, wanted)
     own = wanted.finish if wanted.detail is None else f"{wanted.finish}/{wanted.detail}"
     if source == dialect and own in told(dialect, name):
         return [own]
-    # A refusal may be one by its words alone.
+    # A refusal may be recognised by its text alone.
     return told(dialect, name) if name == "refusal" else told(dialect, name)[:1]
 
 
 def whole_calls(wanted: list[Call], heard: list[Call]) -> list[tuple]:
-    """What calls are where arguments are an object: those that are none (the answer was cut within them) are `{}`, or, where
-    the format streams them as text, the same text."""
+    """The keys of calls if arguments are an object: those that are none (the answer was cut within them) are `{}`, or
+    the same text if the format streams them as text.
+    """
     keys = []
     for at, call in enumerate(wanted):
         is_object = isinstance(call.arguments, dict)
@@ -116,7 +119,9 @@ def whole_calls(wanted: list[Call], heard: list[Call]) -> list[tuple]:
 
 
 def same_thoughts(wanted: list[str], heard: list[str]) -> bool:
-    """Equal; where one side has several pieces and the other one text, what stands between them is blank."""
+    """Whether texts are equal; if one side has several pieces and the other one text, white space between them is
+    ignored.
+    """
     ours, theirs = "".join(wanted), "".join(heard)
     if ours == theirs:
         return True
@@ -134,7 +139,7 @@ def tokens(wanted: Meaning, heard: Meaning, holds: frozenset) -> list[str]:
     found = []
     for name in names:
         ours, theirs = getattr(wanted.usage, name), getattr(heard.usage, name)
-        # What the provider did not say may be an estimate where the dialect must say it (C-59).
+        # A count that the provider omitted may be an estimate if the dialect requires it (C-59).
         is_said = ours is not None or name not in {"input", "output"}
         if is_said and (ours or 0) != (theirs or 0):
             found.append(f"usage.{name}: wanted {ours}, heard {theirs}")

@@ -18,7 +18,7 @@ class Result:
 
     recording: Recording
     dialect: str
-    # `relay`, `forced` (the same format, translated), `translate`; `direct` where its own client cannot read it.
+    # `relay`, `forced` (the same format, translated), `translate`; `direct` if its own client cannot read it.
     lane: str
     differences: list[str] = field(default_factory=list)
 
@@ -52,7 +52,7 @@ class Bench:
         return results
 
     def lanes(self, recording: Recording, legal: Recording, dialect: str) -> list[str]:
-        """`relay` where the bytes may go through, `forced` where the same format is translated all the same."""
+        """`relay` if the bytes can be relayed, `forced` if the same format is translated all the same."""
         if dialect != recording.format:
             return ["translate"]
         return ["relay", "forced"] if legal is recording else ["forced"]
@@ -67,7 +67,7 @@ class Bench:
         return Result(recording, dialect, lane, found)
 
     def fits(self, wanted: Meaning | Failure, dialect: str) -> bool:
-        """A client that has no place for calls never offers tools, so it never gets such an answer."""
+        """Whether a client could get this answer: one without calls never offers tools."""
         return isinstance(wanted, Failure) or not wanted.calls or "calls" in formats()[dialect].holds
 
     def close(self):

@@ -1,7 +1,7 @@
-"""What an answer says, whatever the format: what is compared.
+"""The content of an answer, independent of the format: the values that are compared.
 
-Readers fill it from what an official client hands out. Words for the end of an answer stay as the format has them; the
-table `finish.toml` tells what they mean.
+Readers fill it from an official client's objects. Words for the end of an answer stay in the format's spelling; the
+table `finish.toml` has their meanings.
 """
 
 import json
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Call:
-    """A tool call: the arguments as parsed JSON, or as text where they are none."""
+    """A tool call: the arguments as parsed JSON, or as text if they are not JSON."""
 
     name: str
     arguments: object
@@ -27,7 +27,7 @@ class Candidate:
     refusal: str = ""
     calls: list[Call] = field(default_factory=list)
     finish: str | None = None
-    # Further words that a format has for the end: what an `incomplete` answer lacks, a blocked prompt.
+    # Further words of a format for the end: the reason of an `incomplete` answer, a blocked prompt.
     detail: str | None = None
 
     @property
@@ -37,7 +37,9 @@ class Candidate:
 
 @dataclass
 class Usage:
-    """Totals: the input with what came from and went to a cache, the output with reasoning. None: the answer does not say."""
+    """Totals: the input including cache reads and writes, the output including reasoning. None: the answer has no
+    count.
+    """
 
     input: int | None = None
     output: int | None = None
@@ -50,7 +52,7 @@ class Usage:
 class Meaning:
     candidates: list[Candidate] = field(default_factory=list)
     usage: Usage | None = None
-    # What the reader found wrong with the form: ids that repeat, a stream that says other than its last event.
+    # Errors of form that the reader found: repeated ids, a stream that contradicts its last event.
     flaws: list[str] = field(default_factory=list)
 
     @property
@@ -64,12 +66,12 @@ class Failure:
 
     status: int | None
     text: str
-    # The client could not make sense of the answer at all.
+    # Whether the client could not parse the answer at all.
     unread: bool = False
 
 
 def arguments(text: str | None) -> object:
-    """The value of arguments that are JSON text; nothing means no arguments."""
+    """The value of arguments that are JSON text; an empty text means no arguments."""
     if text is None or not text.strip():
         return {}
     try:
@@ -90,6 +92,6 @@ def numbers(value: object) -> object:
 
 
 def added(*figures: int | None) -> int | None:
-    """Their sum; none where nobody said anything."""
+    """The sum of the known figures; None if there are none."""
     known = [int(figure) for figure in figures if figure is not None]
     return sum(known) if known else None

@@ -1,6 +1,6 @@
-"""What is not legal in a recording's own format, made legal, so that the format's official client can read what is wanted.
+"""Makes a recording legal in its own format, so that the format's official client can read it.
 
-Weir gets the recording as it is. The relay lane repairs nothing, so a client that cannot read such a recording cannot
+Weir gets the original recording. The relay lane repairs nothing, so a client that cannot read such a recording cannot
 read it there either: that cell is left out.
 """
 
@@ -10,12 +10,12 @@ from dataclasses import replace
 
 from data import Recording
 
-# The numbers of Gemini's enumeration, which Google's older libraries write in place of the names.
+# The numbers of Gemini's enumeration, which Google's older libraries write instead of the names.
 FINISHES = ["FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS", "SAFETY", "RECITATION", "OTHER"]
 
 
 def mended(recording: Recording) -> Recording:
-    """The same recording where there is nothing to mend."""
+    """The recording, unchanged if it is legal."""
     if recording.format == "gemini.generate":
         return named(as_events(recording))
     if recording.format == "anthropic.messages" and recording.stream:
@@ -26,7 +26,7 @@ def mended(recording: Recording) -> Recording:
 
 
 def as_events(recording: Recording) -> Recording:
-    """The official client asks for server-sent events; this was recorded without, as one JSON array."""
+    """The official client requests server-sent events; this was recorded without, as one JSON array."""
     if not recording.stream or not recording.body.lstrip().startswith(b"["):
         return recording
     events = b"".join(b"data: " + json.dumps(it).encode() + b"\n\n" for it in json.loads(recording.body))
@@ -34,7 +34,7 @@ def as_events(recording: Recording) -> Recording:
 
 
 def named(recording: Recording) -> Recording:
-    """Names in place of an enumeration's numbers; others than the finish reason tell nothing that is compared."""
+    """Replaces an enumeration's numbers by names, for the finish reason only: the others are not compared."""
     if recording.stream or not re.search(rb'"finishReason":\s*\d', recording.body):
         return recording
     body = json.loads(recording.body)

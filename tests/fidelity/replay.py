@@ -1,5 +1,4 @@
-"""The provider: a local server that answers whatever it is asked with the recording that was laid out, and remembers what
-it was asked."""
+"""The provider: a local server that answers every request with the prepared recording, and records the requests."""
 
 import json
 import sys
@@ -9,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from data import Recording
 
-# Streams are cut at places that have nothing to do with frames or characters.
+# Streams are cut at places that are unrelated to frames or characters.
 PIECE = 617
 
 
@@ -41,7 +40,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request, client_address):
-        """Clients may leave whenever they like."""
+        """Clients may disconnect at any time."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 

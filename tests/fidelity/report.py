@@ -22,7 +22,7 @@ class Count:
 
 @dataclass
 class Cell:
-    """One dialect and one row: whole answers, and streams."""
+    """Counts for one dialect and one row: whole answers, and streams."""
 
     whole: Count = field(default_factory=Count)
     stream: Count = field(default_factory=Count)
@@ -81,7 +81,7 @@ class Report:
 
 
 def column(result: Result) -> str:
-    """The dialect; the same format untranslated is a column of its own."""
+    """The dialect; the relay lane of the same format is a separate column."""
     return f"{result.dialect} (relay)" if result.lane in {"relay", "direct"} else result.dialect
 
 

@@ -1,19 +1,20 @@
-"""Whether a request that was translated to its own format means the same: equal but for spellings that the format's
-specification calls equal."""
+"""Whether a request keeps its meaning when it is translated to its own format: equal except for spellings that the
+format's specification calls equal.
+"""
 
 import json
 import re
 
-# Members that the gateway sets by itself: the model's name, and what makes a stream tell its tokens.
+# Members that the gateway sets itself: the model's name, and those that make a stream report its tokens.
 OURS = {"model", "stream", "stream_options"}
-# What says as much as an absent member.
+# Values that equal an absent member.
 EMPTY = (None, [], {}, False)
 # Two names of one member.
 SYNONYMS = {"max_tokens": "max_completion_tokens"}
 
 
 def differences(format: str, recorded: dict, sent: dict) -> list[str]:
-    """In words, by place."""
+    """The differences as texts, by place."""
     if not isinstance(sent, dict):
         return ["what was sent is no object"]
     ours, theirs = ({key: it for key, it in body.items() if key not in OURS} for body in (recorded, sent))
@@ -23,7 +24,7 @@ def differences(format: str, recorded: dict, sent: dict) -> list[str]:
 
 
 def renumbered(body: dict) -> dict:
-    """Ids of chat's tool calls by their order: a target that limits them gets others, reversibly (C-46)."""
+    """Names ids of chat's tool calls by their order: a target that limits them gets others, reversibly (C-46)."""
     ids: dict = {}
 
     def walk(value: object, key: str = "") -> object:
@@ -53,7 +54,7 @@ def brief(value: object) -> str:
 
 
 def plain(format: str, value: object, key: str = "") -> object:
-    """One spelling of several."""
+    """One of several spellings."""
     if isinstance(value, list):
         return [plain(format, it, key) for it in value]
     if not isinstance(value, dict):
@@ -70,20 +71,20 @@ def plain(format: str, value: object, key: str = "") -> object:
         if it not in EMPTY:
             members[name] = it
     if format == "openai.responses" and members.get("role") and members.get("type") == "message":
-        # A message is what an item with a role is by default.
+        # An item with a role is a message by default.
         del members["type"]
     return members
 
 
 def chat(key: str, value: object) -> tuple:
     if key == "tools" and isinstance(value, list):
-        # What a tool is by default.
+        # A tool's default type.
         value = [{"type": "function", **it} for it in value]
     if key in {"function_call", "tool_choice"} and value == "auto":
         # The default.
         value = None
     if key == "thinking" and isinstance(value, list):
-        # Several pieces are one thought.
+        # Several pieces form one thought.
         value = "".join(it.get("text", "") for it in value).replace("\n", "")
     elif key == "thinking" and isinstance(value, str):
         value = value.replace("\n", "")
@@ -98,7 +99,7 @@ def messages(key: str, value: object) -> tuple:
     if key in {"content", "system"} and isinstance(value, str):
         value = [{"type": "text", "text": value}]
     if key in {"content", "system"} and isinstance(value, list):
-        # An empty text is none.
+        # An empty text equals none.
         value = [it for it in value if it != {"type": "text", "text": ""}]
     return key, value
 
@@ -111,7 +112,7 @@ def responses(key: str, value: object) -> tuple:
     if key == "content" and isinstance(value, list):
         value = [{**it, "type": "text"} if it.get("type") in {"input_text", "output_text"} else it for it in value]
     if key == "detail" and value == "auto":
-        # The default, which the schema demands.
+        # The default, which the schema requires.
         value = None
     return key, value
 
@@ -121,7 +122,7 @@ def gemini(key: str, value: object) -> tuple:
     if key in {"tools", "contents", "parts"} and isinstance(value, dict):
         value = [value]
     if key == "parts":
-        # A part without any words says nothing.
+        # A part without text means nothing.
         value = [it for it in value if it != {"text": ""}]
     if key == "contents":
         value = turns(value)
@@ -133,7 +134,7 @@ def gemini(key: str, value: object) -> tuple:
 
 
 def turns(contents: list, place: str = "parts") -> list:
-    """Neighbours of one role are one turn."""
+    """Joins adjacent turns of one role."""
     found: list[dict] = []
     for it in contents:
         role, parts = it.get("role", "user"), it.get(place) or []
@@ -150,7 +151,7 @@ TYPES = ["TYPE_UNSPECIFIED", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", 
 
 
 def older_schema(schema: object) -> object:
-    """A schema of Gemini's own kind: types in any case, the order of properties as they stand; an empty object is none."""
+    """A schema of Gemini's own kind: types in any case, properties in any order; an empty object equals none."""
     if isinstance(schema, list):
         return [older_schema(it) for it in schema]
     if not isinstance(schema, dict):
@@ -183,7 +184,7 @@ def bedrock(key: str, value: object) -> tuple:
 
 
 def ollama(key: str, value: object) -> tuple:
-    # None of it, in so many words.
+    # An explicit empty value.
     return key, None if key in {"format", "system", "template"} and value == "" else value
 
 

@@ -1,4 +1,4 @@
-"""What is tried: everything, or a fixed sample."""
+"""The selection: everything, or a fixed sample."""
 
 from collections import defaultdict
 
@@ -8,7 +8,7 @@ CELL = 5
 
 
 def sample(recordings: list[Recording]) -> list[Recording]:
-    """Five recordings of each provider and format, streams among them where there are any; chosen by hash."""
+    """Five recordings of each provider and format, with streams if there are any; chosen by hash."""
     rows: dict[tuple, list] = defaultdict(list)
     for it in sorted(recordings, key=lambda it: it.rank):
         rows[it.provider, it.format].append(it)

@@ -1,4 +1,4 @@
-"""The official schemas of requests (../shared/specs): whether a rendered request obeys its format's."""
+"""The official schemas of requests (../shared/specs): validates a rendered request against its format's."""
 
 import functools
 import json
@@ -16,7 +16,7 @@ IN_PATH = {"vertex", "azure-openai"}
 
 
 def complaints(adapter: str, format: str, body: object) -> list[str]:
-    """What the schema finds wrong with a request; nothing where there is no schema."""
+    """The schema's complaints about a request; empty if there is no schema."""
     schema = table("providers.toml")["schemas"].get(adapter, formats()[format].schema)
     if schema == "bedrock":
         return converse(body)
@@ -27,7 +27,7 @@ def complaints(adapter: str, format: str, body: object) -> list[str]:
 
 
 def deepest(error: jsonschema.ValidationError) -> jsonschema.ValidationError:
-    """Of alternatives, the complaint of the one that was meant: it is the furthest in, and the type is not at fault."""
+    """Of alternatives, the complaint of the intended one: it is the deepest, and the type is not at fault."""
     while error.context:
         branches: dict = {}
         for it in error.context:
@@ -38,7 +38,7 @@ def deepest(error: jsonschema.ValidationError) -> jsonschema.ValidationError:
 
 
 def is_type(error: jsonschema.ValidationError) -> bool:
-    """Whether another kind of thing was expected in this place."""
+    """Whether a value of another type was expected in this place."""
     path = list(error.absolute_path)
     return bool(path and path[-1] in {"type", "role"}) or (error.validator == "type" and not error.relative_path)
 
@@ -65,8 +65,9 @@ def load(file: str) -> dict:
 
 
 def loose(schema: object) -> object:
-    """`oneOf` as `anyOf`: the alternatives of these files overlap, so that what is right may match several. `nullable` is
-    OpenAPI's older word for a null."""
+    """Replaces `oneOf` by `anyOf`: the alternatives of these files overlap, so a correct value may match several.
+    `nullable` is OpenAPI's older word for a null.
+    """
     if isinstance(schema, list):
         return [loose(it) for it in schema]
     if not isinstance(schema, dict):
@@ -78,8 +79,9 @@ def loose(schema: object) -> object:
 
 
 def gemini() -> dict:
-    """The newer discovery document, and the members of the Gemini API's own messages that it lacks. Members that neither
-    knows are refused, as the service does."""
+    """The newer discovery document, with the members of the Gemini API's own messages that it lacks. Members that are
+    in neither are refused, as the service does.
+    """
     vertex = load("gemini/vertex-aiplatform.v1.discovery.trimmed.json")["schemas"]
     prefix = "GoogleCloudAiplatformV1"
     own = load("gemini/generativelanguage.v1beta.messages.json")["messages"]
@@ -99,7 +101,7 @@ def discovered(schema: dict) -> dict:
     found: dict = {}
     kind = schema.get("type")
     if kind not in (None, "any"):
-        # Numbers of 64 bits are strings, and numbers are taken as well.
+        # Numbers of 64 bits are strings, and numbers are accepted as well.
         found["type"] = ["string", "integer"] if schema.get("format") in {"int64", "uint64"} else kind
     if "enum" in schema:
         found["enum"] = [*schema["enum"], *(it.lower() for it in schema["enum"])]
@@ -114,7 +116,7 @@ def discovered(schema: dict) -> dict:
 
 
 def cohere() -> dict:
-    """The parts of a request of which there are schemas; each brings its own definitions."""
+    """Validates the parts of a request that have schemas; each has its own definitions."""
     defs: dict = {}
 
     def part(name: str) -> dict:
@@ -137,15 +139,16 @@ def service() -> botocore.model.ServiceModel:
 
 
 def converse(body: object) -> list[str]:
-    """By botocore's own validator; the model stands in the path. It overlooks members that it does not know, so they are
-    looked for."""
+    """Validates with botocore's own validator; the model is in the path. The validator ignores unknown members, so they
+    are searched for.
+    """
     shape = service().operation_model("Converse").input_shape
     report = botocore.validate.ParamValidator().validate({"modelId": "m", **body}, shape)
     return [*([report.generate_report()] if report.has_errors() else []), *unknown(body, shape, "")]
 
 
 def unknown(value: object, shape, place: str) -> list[str]:
-    """Members that a structure does not have."""
+    """Members that a structure does not declare."""
     if getattr(shape, "is_document_type", False):
         return []
     if shape.type_name == "structure" and isinstance(value, dict):

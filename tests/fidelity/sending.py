@@ -1,5 +1,7 @@
-"""The other direction: recorded requests of every dialect, sent to every provider's format. Weir answers, or refuses for a
-reason that is listed; what it sends upstream obeys the official schema; and a format translated to itself is the same."""
+"""The other direction: recorded requests of every dialect, sent to every provider's format. Weir answers, or refuses
+for a listed reason; the upstream request obeys the official schema; and a format translated to itself keeps its
+meaning.
+"""
 
 import http.client
 import json
@@ -17,18 +19,18 @@ from replay import Replay
 
 @dataclass
 class Outcome:
-    """One recorded request towards one target."""
+    """One recorded request to one target."""
 
     recording: Recording
     target: str
-    # The format that the target speaks.
+    # The target's format.
     format: str
     status: int
-    # What Weir said where it refused.
+    # Weir's message if it refused.
     words: str = ""
-    # The reason of a refusal that is listed.
+    # The listed reason of a refusal.
     reason: str | None = None
-    # What the schema found wrong with the request that arrived upstream, and how it differs from its own original.
+    # The schema's complaints about the upstream request, and its differences from the original.
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -37,7 +39,7 @@ class Outcome:
 
 
 def targets(recordings: list[Recording]) -> dict[tuple, dict[bool, Recording]]:
-    """For each adapter and format, an answer to be had from it: the shortest one, whole and streamed."""
+    """For each adapter and format, its shortest recorded answers, whole and streamed."""
     found: dict = defaultdict(dict)
     for it in sorted(recordings, key=lambda it: (len(it.body), it.id)):
         name = adapter(it.provider, it.format)
@@ -47,7 +49,7 @@ def targets(recordings: list[Recording]) -> dict[tuple, dict[bool, Recording]]:
 
 
 class Sender:
-    """Puts recorded requests, byte for byte but for the model."""
+    """Sends recorded requests, unchanged except for the model."""
 
     def __init__(self, replay: Replay, house: House):
         self.replay, self.house = replay, house
@@ -55,7 +57,7 @@ class Sender:
         self.connection = http.client.HTTPConnection(address, timeout=30)
 
     def send_all(self, recording: Recording, targets: dict) -> list[Outcome]:
-        """To the adapter that is called after each format, and to that of the one who was asked."""
+        """Sends to the adapter named after each format, and to that of the recorded provider."""
         home = (adapter(recording.provider, recording.format), recording.format)
         answers = {place: it.get(recording.stream) for place, it in targets.items()}
         places = {
@@ -67,7 +69,7 @@ class Sender:
 
     def send(self, recording: Recording, target: tuple, answer: Recording) -> Outcome:
         name, format = target
-        # Adapters look at the model, so towards its own provider a request keeps its own.
+        # Adapters read the model's name, so a request to its own provider keeps the original one.
         is_own = is_at_home(recording, name, format)
         self.replay.lay_out(answer)
         status, text = self.post(recording, self.house.alias(recording if is_own else answer, forced=True))
@@ -78,12 +80,12 @@ class Sender:
         elif self.replay.asked:
             asked = self.replay.asked[0]
             sent = asked.body
-            # An adapter may have several endpoints for a format: a prompt with a suffix is not chat to Ollama.
+            # An adapter may have several endpoints for a format: a prompt with a suffix is not chat at Ollama.
             where = asked.path.split("?")[0]
             spoken = next((it.id for it in formats().values() if it.path.search(where)), format)
             outcome.problems = [it for it in schemas.complaints(name, spoken, sent) if not heeds_not(format, it)]
             if format == recording.format:
-                # What is wrong with the original is none of ours.
+                # Errors of the original request are ignored.
                 original = {**recording.request, "model": recording.model}
                 known = {place(it) for it in schemas.complaints(name, format, original)}
                 outcome.problems = [it for it in outcome.problems if place(it) not in known]
@@ -109,13 +111,14 @@ class Sender:
 
 
 def place(complaint: str) -> str:
-    """The member or item that a schema complains about; which of its parts is at fault depends on the alternative that was
-    tried."""
+    """The member or item of a schema's complaint; which of its parts is named depends on the alternative that was
+    tried.
+    """
     return "/".join(complaint.split(":")[0].split("/")[:2])
 
 
 def is_at_home(recording: Recording, name: str, format: str) -> bool:
-    """Whether the target is the adapter of the one who was asked when this was recorded."""
+    """Whether the target is the adapter of the provider that was recorded."""
     own = providers().get(recording.provider, {}).get("adapters", [recording.provider])
     return format == recording.format and name in own
 
@@ -136,6 +139,6 @@ def refusal(source: str, target: str, words: str) -> str | None:
 
 
 def heeds_not(format: str, complaint: str) -> bool:
-    """Whether a complaint of a schema is listed: the file is older than the service."""
+    """Whether a schema's complaint is listed, because the file is older than the service."""
     listed = table("refusals.toml").get("complaints", [])
     return any(format in it["formats"] and re.search(it["words"], complaint) for it in listed)

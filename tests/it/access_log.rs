@@ -1,4 +1,4 @@
-//! One line in the log for each request, whatever became of it.
+//! One log line for each request, whatever its outcome.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use weir_tests::{Answer, Client, Folder, Gate, Program, Request, Upstream};
 
 use crate::tongue::{ALL, ANTHROPIC, OPENAI, SPOKEN, TOKENS, Tongue, ZETA, config, config_of};
 
-/// A gateway in a process of its own, whose log is read.
+/// A gateway in a separate process, whose log is read.
 struct Logged {
     program: Program,
     address: std::net::SocketAddr,
@@ -27,7 +27,7 @@ impl Logged {
         Client::connect(self.address).await
     }
 
-    /// Sends a request with this id and tells the line that its end left.
+    /// Sends a request with this id; returns the status and the log line of its end.
     async fn line(&self, id: &str, request: Request) -> (u16, Value) {
         let mut client = self.client().await;
         client.send(&request.header("x-request-id", id)).await;
@@ -38,7 +38,7 @@ impl Logged {
     /// The line of the request with this id.
     fn of(&self, id: &str) -> Value {
         loop {
-            // The id may stand in other lines as well.
+            // The id may be in other lines as well.
             let line = self.program.until(id);
             let line: Value = serde_json::from_str(&line).unwrap();
             if line["target"] == "weir::access" {
@@ -47,7 +47,7 @@ impl Logged {
         }
     }
 
-    /// That each request has one line, and that all that is said while one is handled has its id.
+    /// Checks that each request has one line, and that all lines during a request have its id.
     fn once(&self) {
         let log = self.program.log();
         let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
@@ -60,7 +60,7 @@ impl Logged {
     }
 }
 
-/// A provider that says what the request's own format wants, streamed where it asks for that.
+/// A provider that answers in the request's own format, streamed if requested.
 async fn provider() -> Upstream {
     Upstream::scripted(|request| {
         let tongue = ALL.into_iter().find(|tongue| match tongue.name {
@@ -147,7 +147,7 @@ async fn what_is_refused_leaves_its_line_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_fails_says_what_was_tried_and_what_the_provider_said() {
+async fn a_failure_reports_the_attempts_and_the_providers_message() {
     let error = |tongue: Tongue, status: u16| {
         let words = format!("the model has a cold, says KEY-OF-{}", tongue.name);
         let error = json!({"type": "invalid_request_error", "message": words});
@@ -183,7 +183,7 @@ async fn what_fails_says_what_was_tried_and_what_the_provider_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_left_out_stands_in_the_line() {
+async fn skipped_targets_are_in_the_log_line() {
     let upstream = provider().await;
     let small = "[[models]]\nalias = \"small\"\ntarget = { provider = \"openai\", model = \"openai\" }\n\
                  capabilities = { context = 1 }\n";
@@ -202,9 +202,9 @@ async fn what_was_left_out_stands_in_the_line() {
     assert!(line["lane"].is_null() && line["attempts"] == 0, "{line}");
 }
 
-/// A server that says in its head that it failed and takes its time to say why is not waited for.
+/// A server that sends an error's head and delays its body is not waited for.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_whose_words_do_not_come_is_told_all_the_same() {
+async fn an_error_whose_body_stalls_is_reported_all_the_same() {
     let upstream = Upstream::always(Answer::default()).await;
     let logged = Logged::start(&config(&upstream));
     let gate = Gate::default();
@@ -218,7 +218,7 @@ async fn an_error_whose_words_do_not_come_is_told_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_leaves_and_an_answer_that_breaks_are_told_apart() {
+async fn a_disconnect_and_a_broken_answer_are_distinguished() {
     for from in [OPENAI, ANTHROPIC, ZETA] {
         for model in [from.name.to_owned(), from.translated()] {
             let gate = Gate::default();

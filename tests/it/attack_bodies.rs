@@ -1,5 +1,5 @@
-//! Bodies as weapons: floods that never end, connections that carry many, requests that are legal and enormous, media
-//! that grow. What is held is bounded, others are served meanwhile, and no adapter pays for it.
+//! Bodies as weapons: floods that never end, connections with many of them, requests that are legal and enormous, media
+//! that grow. Memory stays bounded, other clients are served meanwhile, and no adapter is blamed.
 
 use std::fmt::Write as _;
 
@@ -28,7 +28,7 @@ fn by(request: Request, client: &str) -> Request {
     request.header("authorization", &format!("Bearer key-of-the-{client}"))
 }
 
-/// Begins a body of 1 MiB, of which so much comes; the connection stays open until the task is aborted.
+/// Begins a body of 1 MiB and sends the first `bytes`; the connection stays open until the task is aborted.
 async fn begin(house: &House, request: Request, bytes: usize) -> JoinHandle<()> {
     let mut client: Client = house.connect().await;
     let head = request.header("content-length", &(1 << 20).to_string()).head();
@@ -40,7 +40,7 @@ async fn begin(house: &House, request: Request, bytes: usize) -> JoinHandle<()> 
     })
 }
 
-/// Waits until so much is held.
+/// Waits until at least this much is held.
 async fn until_held(house: &House, least: f64) {
     let reached = async {
         while house.metric(HELD).await < least {
@@ -157,10 +157,10 @@ async fn what_is_held_is_given_back_when_the_answer_is_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_that_wait_for_their_provider_are_held_and_told_by_the_limits_name() {
+async fn bodies_that_wait_for_a_provider_are_held_and_a_refusal_names_the_limit() {
     let upstream = Upstream::always(Answer::silence()).await;
     let house = House::open(&format!("{TWO}{}", config_of(&EVERY, &upstream))).await;
-    // What waits for the head of an answer keeps its body, since it may have to be sent again.
+    // A request that waits for the head of an answer keeps its body, since a retry may need it.
     let mut waiting = Vec::new();
     for _ in 0..4 {
         let mut client = house.connect().await;
@@ -182,7 +182,7 @@ async fn bodies_that_wait_for_their_provider_are_held_and_told_by_the_limits_nam
 
 type Endless = StreamBody<std::pin::Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, std::io::Error>> + Send>>>;
 
-/// A body of which so much comes, in frames of 16 KiB, and then nothing.
+/// A body whose first `bytes` come in frames of 16 KiB, and then nothing.
 fn endless(bytes: usize) -> Endless {
     let frames = std::iter::repeat_n(Bytes::from(vec![b'x'; 16 * KIB]), bytes / (16 * KIB));
     let some = stream::iter(frames.map(|frame| Ok(Frame::data(frame))));
@@ -206,7 +206,7 @@ async fn a_connection_of_http2_holds_no_more_than_its_share() {
         begun.push(tokio::spawn(sender.clone().send_request(request)));
     }
     until_held(&house, 0.9 * MIB).await;
-    // Those that find no room on their connection are told so; none gets beyond the share meanwhile.
+    // Bodies without room on their connection are refused; none exceeds its share meanwhile.
     let mut refused = 0.0;
     while refused == 0.0 {
         let held = house.metric(HELD).await;
@@ -236,7 +236,7 @@ async fn a_limit_of_requests_is_asked_before_the_body() {
     }
 }
 
-/// A legal request of very many messages.
+/// A legal request with very many messages.
 fn many_messages(from: Tongue, model: &str, messages: usize, stream: bool) -> Request {
     let request = from.request(model, stream);
     let sent = String::from_utf8(request.sent()).unwrap();
@@ -254,7 +254,7 @@ fn many_messages(from: Tongue, model: &str, messages: usize, stream: bool) -> Re
     request.body(whole)
 }
 
-/// Whether a large request was served, or refused by the name of a limit, in the client's own format.
+/// Whether a large request was served, or refused with the name of a limit, in the client's own format.
 fn is_fair(from: Tongue, reply: &Reply) -> bool {
     let names = ["plugins.memory", "plugins.deadline", "server.translate_body_limit"];
     match reply.status() {
@@ -270,7 +270,7 @@ const WATCHED: &str = "[plugins.openai]\nquarantine = { faults = 2, window = \"1
     [plugins.zeta]\nquarantine = { faults = 2, window = \"1m\", share = 0.01 }\n";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn large_legal_requests_are_served_or_told_the_limit_and_cost_no_adapter_its_service() {
+async fn large_legal_requests_are_served_or_refused_with_the_limit_and_quarantine_no_adapter() {
     for to in EVERY {
         let upstream = provider(to).await;
         let house = House::open(&format!("{WATCHED}{}", config_of(&EVERY, &upstream))).await;
@@ -279,7 +279,7 @@ async fn large_legal_requests_are_served_or_told_the_limit_and_cost_no_adapter_i
                 let relayed = house.ask(&many_messages(from, to.name, 200_000, false)).await;
                 assert_eq!(relayed.status(), 200, "bytes need no adapter: {}", relayed.text());
             }
-            // As many different ones as take an adapter out of service.
+            // Enough different ones to quarantine an adapter.
             for more in 0..if from == OPENAI { 3 } else { 1 } {
                 let large = many_messages(from, &to.translated(), 200_000 + 2 * more, more % 2 == 0);
                 let reply = house.ask(&large).await;
@@ -297,7 +297,7 @@ async fn large_legal_requests_are_served_or_told_the_limit_and_cost_no_adapter_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_million_embedding_inputs_are_served_or_told_the_limit() {
+async fn a_million_embedding_inputs_are_served_or_refused_with_the_limit() {
     let answer = json!({"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
         "usage": {"prompt_tokens": 1, "total_tokens": 1}});
     let upstream = Upstream::always(Answer::json(200, answer.to_string())).await;

@@ -1,4 +1,4 @@
-//! Web pages, rebound names and proxies before a gateway that asks for no key, and those who guess keys.
+//! Web pages, rebound names and proxies in front of a gateway without client keys, and guessed keys.
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -12,14 +12,14 @@ const TOKEN: &str = "let-me-in-please";
 /// Names that a page may have rebound to loopback.
 const HOSTS: [&str; 5] =
     ["evil.example", "evil.example:8080", "localhost.evil.example", "0.0.0.0", "127.0.0.1.evil.example"];
-/// What pages of other sites send.
+/// Headers of requests from other sites' pages.
 const SITES: [(&str, &str); 4] = [
     ("origin", "https://evil.example"),
     ("origin", "null"),
     ("sec-fetch-site", "cross-site"),
     ("origin", "http://localhost.evil.example"),
 ];
-/// What proxies add.
+/// Headers that proxies add.
 const PROXIED: [(&str, &str); 6] = [
     ("forwarded", "for=192.0.2.1"),
     ("x-forwarded-for", "192.0.2.1"),
@@ -33,7 +33,7 @@ fn keyed(more: &str, upstream: &weir_tests::Upstream) -> String {
     format!("{more}\n{}\n[[clients]]\nname = \"team-a\"\nkey = \"{KEY}\"\n", config_of(&EVERY, upstream))
 }
 
-/// Every way in which a request is not this machine's own.
+/// Every header that marks a request as not this machine's own.
 fn foreign() -> impl Iterator<Item = (&'static str, &'static str)> {
     HOSTS.into_iter().map(|host| ("host", host)).chain(SITES).chain(PROXIED)
 }
@@ -140,7 +140,7 @@ async fn with_keys_or_openly_any_name_and_any_proxy_is_served() {
     }
 }
 
-/// Requests to the admin side that change something, or tell something.
+/// Requests to the admin side that change or reveal something.
 fn admin_requests() -> [Request; 4] {
     [
         Request::get("/admin/plugins"),
@@ -189,7 +189,7 @@ async fn where_others_are_served_the_admin_side_needs_a_token() {
         }
         assert_eq!(house.get("/health").await.status(), 200);
     }
-    // A listener of its own is the operator's.
+    // A separate admin listener is the operator's.
     let house = House::open(&keyed("[admin]\nlisten = \"127.0.0.1:0\"", &upstream)).await;
     let mut admin = Client::connect(house.admin.unwrap()).await;
     admin.send(&Request::get("/admin/plugins")).await;
@@ -225,7 +225,7 @@ async fn wrong_keys_are_slowed_by_address_and_right_ones_are_not() {
         assert!(last.header("retry-after").is_some_and(|after| after.parse::<u32>().is_ok_and(|after| after <= 60)));
         assert!(from.error(last).is_some_and(|message| message.contains("too many wrong API keys")), "{}", last.text());
         assert!(upstream.unseen().is_none());
-        // Others behind the same address.
+        // Other clients behind the same address.
         assert_eq!(house.ask(&from.request("openai", false).header("x-api-key", KEY)).await.status(), 200);
         assert_eq!(house.ask(&from.request("openai", false)).await.status(), 401, "no key is no guess");
         upstream.request().await;

@@ -1,4 +1,4 @@
-//! Clients that connect and do not ask, ask half, or hold on: they take no place from those that do.
+//! Clients that connect and send nothing, send half a request, or hold on: they keep no other client out.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -13,15 +13,15 @@ use weir_tests::{Answer, Client, Gate, House, Request, Upstream, soon};
 
 use crate::tongue::{ANTHROPIC, EVERY, OPENAI, ZETA, config_of, provider};
 
-/// Connections that the house of these tests takes, and those that it takes beyond for the operations side.
+/// The limit of connections in these tests, and the reserve for the operations side.
 const LIMIT: usize = 256;
 const RESERVE: usize = 32;
-/// What HTTP/2 begins with, and empty settings.
+/// The preface of HTTP/2, and empty settings.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 const PING: &[u8] = b"\x00\x00\x08\x06\x00\x00\x00\x00\x0012345678";
 
-/// What a silent peer says before it falls silent.
+/// The bytes of a silent peer before it falls silent.
 fn openings() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("nothing", Vec::new()),
@@ -38,13 +38,13 @@ async fn silent(address: SocketAddr, opening: &[u8]) -> TcpStream {
     stream
 }
 
-/// Waits until the gateway has closed a connection, whatever it says before.
+/// Waits until the gateway has closed a connection, whatever it sends before.
 async fn closed(stream: &mut TcpStream) {
     let mut buffer = [0; 1024];
     soon("the gateway to close", async { while stream.read(&mut buffer).await.is_ok_and(|read| read > 0) {} }).await;
 }
 
-/// All formats and lanes are served.
+/// Checks that all formats and lanes are served.
 async fn serves(house: &House) {
     assert_eq!(house.get("/health").await.status(), 200);
     for from in EVERY {
@@ -71,7 +71,7 @@ async fn silent_peers_make_room_for_those_that_ask() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn four_thousand_silent_peers_delay_nobody() {
+async fn four_thousand_silent_peers_delay_no_client() {
     let upstream = provider(OPENAI).await;
     let house = House::open(&config_of(&EVERY, &upstream)).await;
     let mut peers = Vec::new();
@@ -139,7 +139,7 @@ async fn an_idle_connection_is_closed_after_the_idle_timeout() {
     client.send(&OPENAI.request("openai", false)).await;
     assert_eq!(client.reply().await.status(), 200);
     assert!(client.is_closed().await);
-    // Of HTTP/2 too, though its client pings all the time; it is told before.
+    // For HTTP/2 too, although its client sends pings all the time; the connection ends in an orderly way.
     let stream = TcpStream::connect(house.address).await.unwrap();
     let mut builder = Builder::new(TokioExecutor::new());
     builder.timer(TokioTimer::new()).keep_alive_interval(Duration::from_millis(20)).keep_alive_while_idle(true);
@@ -170,7 +170,7 @@ async fn an_exchange_may_take_longer_than_a_connection_may_wait() {
         let mut client = house.connect().await;
         client.send(&OPENAI.request(model, true)).await;
         client.head().await;
-        // Longer than either.
+        // Longer than either limit.
         tokio::time::sleep(Duration::from_millis(400)).await;
         gate.open();
         let (rest, cut) = client.rest().await;
@@ -178,7 +178,7 @@ async fn an_exchange_may_take_longer_than_a_connection_may_wait() {
     }
 }
 
-/// A house all of whose connections are at work, and these.
+/// A gateway all of whose connections are busy, with those connections.
 async fn full(more: &str, gate: &Gate) -> (House, Upstream, Vec<Client>) {
     let shut = gate.clone();
     let upstream = Upstream::scripted(move |_| {
@@ -200,10 +200,10 @@ async fn full(more: &str, gate: &Gate) -> (House, Upstream, Vec<Client>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn when_all_connections_work_health_and_admin_are_served_and_others_told_so() {
+async fn with_all_connections_busy_health_and_admin_are_served_and_others_refused() {
     let gate = Gate::default();
     let (house, _upstream, mut busy) = full("", &gate).await;
-    // Silent ones beyond the limit neither.
+    // Silent connections beyond the limit do not either.
     let mut silent_ones = Vec::new();
     for _ in 0..RESERVE + 70 {
         silent_ones.push(silent(house.address, b"").await);
@@ -230,12 +230,12 @@ async fn when_all_connections_work_health_and_admin_are_served_and_others_told_s
     assert_eq!(answer.status(), 503);
     answer.into_body().collect().await.unwrap();
     soon("the end", connection).await.unwrap().unwrap();
-    // A connection that came beyond the limit gets a place when there is one.
+    // A connection beyond the limit gets a place when one is free.
     drop(silent_ones);
     let mut admin = house.connect().await;
     let mut waiting = house.connect().await;
     busy.pop().unwrap().leave();
-    // Asked over one connection: each further one would evict the idlest, which is the one that waits.
+    // Polled over one connection: each further one would evict the idlest, which is the one that waits.
     let left = format!("weir_in_flight {}\n", LIMIT - 1);
     let gone = async {
         loop {
@@ -254,7 +254,7 @@ async fn when_all_connections_work_health_and_admin_are_served_and_others_told_s
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listener_of_its_own_leaves_the_admin_reachable() {
+async fn a_separate_listener_keeps_the_admin_reachable() {
     let gate = Gate::default();
     let (house, _upstream, _busy) = full("[admin]\nlisten = \"127.0.0.1:0\"", &gate).await;
     for path in ["/health", "/admin/plugins"] {
@@ -267,7 +267,7 @@ async fn a_listener_of_its_own_leaves_the_admin_reachable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn shutdown_is_heard_at_the_connection_limit() {
+async fn shutdown_works_at_the_connection_limit() {
     let gate = Gate::default();
     let (house, _upstream, _busy) =
         full("[server]\nshutdown_timeout = \"100ms\"\nheader_timeout = \"5m\"", &gate).await;

@@ -1,4 +1,4 @@
-//! Providers that repeat the gateway's key, in every place of an answer: no client sees it, in either lane.
+//! Providers that repeat the gateway's key, in every place of an answer: no client gets it, in either lane.
 
 use std::io::Write as _;
 
@@ -6,14 +6,14 @@ use weir_tests::{Answer, Folder, House, Reply, Request, Upstream, log};
 
 use crate::tongue::{ANTHROPIC, OPENAI};
 
-/// Keys as providers make them; they were made for tests and guard nothing.
+/// Keys in the form that providers use; they were made for tests and are worthless.
 const KEYS: [(&str, &str); 3] = [
     ("openai", "sk-proj-4fK9wQ2mZt7RbX1yLc8VnA6dHs3JgE5pUo0iTqNe"),
     ("anthropic", "sk-ant-api03-Zr8Wm2Kx5Qv9Ty1Bn4Hd7Fs3Lg6Pc0JuEaXo"),
     ("gemini", "AIzaSyD4n7Rk2Vw9Xq1Tz5Lm8Bc3Hf6Jg0PsYeU"),
 ];
 
-/// A format that clients speak and providers answer in.
+/// A format of clients and of providers' answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     OpenAi,
@@ -44,7 +44,7 @@ impl Shape {
         }
     }
 
-    /// An error of a provider, as its interface has them.
+    /// A provider's error, in the format's shape.
     fn error(self, status: u16, message: &str) -> String {
         match self {
             Self::OpenAi => format!(
@@ -65,7 +65,7 @@ impl Shape {
         format!("{name}data: {}\n\n", self.error(500, message))
     }
 
-    /// How a stream begins.
+    /// The beginning of a stream.
     fn begun(self) -> String {
         match self {
             Self::OpenAi => OPENAI.stream()[..3].concat(),
@@ -78,7 +78,7 @@ impl Shape {
         }
     }
 
-    /// What a client finds in an error of its format.
+    /// The message of an error in the client's format.
     fn told(self, reply: &Reply) -> String {
         let body = reply.json();
         let error = &body["error"];
@@ -111,14 +111,14 @@ async fn open(upstream: &Upstream) -> House {
     House::with(Folder::with(&["openai", "anthropic", "gemini"]), &config(upstream)).await
 }
 
-/// The key that a request brought, and its shape.
+/// The key of a request, and its shape.
 fn brought(head: &str) -> (Shape, &'static str) {
     let shape = SHAPES.into_iter().find(|shape| head.contains(shape.key()));
     let shape = shape.unwrap_or_else(|| panic!("no key: {head}"));
     (shape, shape.key())
 }
 
-/// Fails where a reply holds half of a key or more, wherever that stands.
+/// Fails if a reply contains half of a key or more, anywhere.
 fn assert_hidden(reply: &Reply, what: &str) {
     let headers: Vec<String> = reply.head.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let text = headers.join("\n") + &reply.text();
@@ -129,7 +129,7 @@ fn assert_hidden(reply: &Reply, what: &str) {
     }
 }
 
-/// Every client, asking every provider in each lane.
+/// Every client with every provider in each lane.
 fn ways(stream: bool) -> impl Iterator<Item = (Shape, Shape, String, Request)> {
     let pairs = SHAPES.into_iter().flat_map(|from| SHAPES.into_iter().map(move |to| (from, to)));
     pairs.flat_map(move |(from, to)| {
@@ -153,7 +153,7 @@ fn spellings(key: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_that_repeats_the_key_is_told_without_it() {
+async fn an_error_that_repeats_the_key_is_passed_on_without_it() {
     for status in [400, 401, 403, 429, 500] {
         let upstream = Upstream::scripted(move |request| {
             let (shape, key) = brought(&request.head);
@@ -248,7 +248,7 @@ async fn c46_a_refused_key_is_the_gateways_trouble_in_both_lanes_whatever_the_pr
         let upstream = Upstream::scripted(move |request| {
             let (shape, key) = brought(&request.head);
             let error = match shape {
-                // Each by the word that its interface has for it.
+                // Each with its interface's word for the error.
                 Shape::Anthropic if status == 403 => {
                     shape.error(status, words).replace("invalid_request_error", "authentication_error")
                 }
@@ -306,7 +306,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// What can be had of it, which may be broken off, or plain.
+/// The decompressed bytes, even of broken or plain data.
 fn gunzip(bytes: &[u8]) -> Vec<u8> {
     let mut decoder = flate2::write::GzDecoder::new(Vec::new());
     for byte in bytes {

@@ -1,4 +1,4 @@
-//! Nobody's burst, broken model or cold list is at others' cost.
+//! A burst, a broken model or a cold list of one client is not at other clients' cost.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -22,7 +22,7 @@ async fn gated() -> (Upstream, Gate) {
 
 const QUEUE: &str = "[server]\nmax_concurrency = 1\nqueue = { length = 3, wait = \"20s\" }\n";
 
-/// Fills the queue as one of two, and then comes as the other one, who is served when it is its turn.
+/// Fills the queue as one client, then sends a request as the other, who is served in its turn.
 async fn crowd(house: &House, gate: &Gate, [greedy, modest]: [Peer<'_>; 2]) {
     let mut waiting = Vec::new();
     for number in 0..4_u8 {
@@ -35,7 +35,7 @@ async fn crowd(house: &House, gate: &Gate, [greedy, modest]: [Peer<'_>; 2]) {
     let refused = waiting.pop().unwrap().reply().await;
     assert!(matches!(refused.status(), 503 | 529), "the newest of who has most: {}", refused.text());
     assert!(refused.header("retry-after").is_some());
-    // The one that was being served, one more of the same, and the other: the fourth still waits.
+    // The one that was being served, one more of the same client, and the other client: the fourth still waits.
     (0..3).for_each(|_| gate.open());
     let reply = other.reply().await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
@@ -46,7 +46,7 @@ async fn crowd(house: &House, gate: &Gate, [greedy, modest]: [Peer<'_>; 2]) {
     house.until_metric("weir_in_flight", 0.0).await;
 }
 
-/// Somebody who asks, always from the same address.
+/// A client that always uses the same address.
 #[derive(Clone, Copy)]
 struct Peer<'a> {
     address: Ipv4Addr,
@@ -62,7 +62,7 @@ impl Peer<'_> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_queue_does_not_belong_to_the_client_who_filled_it() {
+async fn a_full_queue_still_admits_other_clients() {
     let (upstream, gate) = gated().await;
     let client = |name: &str| format!("[[clients]]\nname = \"{name}\"\nkey = \"weir-key-of-{name}-0123456789\"\n");
     let clients = client("greedy") + &client("modest");
@@ -89,7 +89,7 @@ async fn a_full_queue_does_not_belong_to_the_address_that_filled_it() {
     crowd(&house, &gate, [from(2), from(3)]).await;
 }
 
-/// Answers well, but for one model.
+/// An upstream that answers well, except for one model.
 async fn with_a_broken_model(tongue: crate::tongue::Tongue) -> Upstream {
     Upstream::scripted(move |request| {
         let asked = request.json();
@@ -125,7 +125,7 @@ async fn a_broken_model_of_a_pattern_closes_none_of_its_neighbours() {
     }
 }
 
-/// A list of one model, which an upstream gives when the gate opens.
+/// A list of one model, which an upstream sends when the gate opens.
 fn listed() -> String {
     let body =
         "{\"object\":\"list\",\"data\":[{\"id\":\"m-1\",\"object\":\"model\",\"created\":1,\"owned_by\":\"o\"}]}";

@@ -1,12 +1,12 @@
-//! A client that leaves before its answer is complete is charged for what it used: told or estimated, money and limits, in
-//! both lanes and in front of providers of each shape.
+//! A client that disconnects before its answer is complete is charged for what it used: reported or estimated, money
+//! and limits, in both lanes and with providers of each shape.
 
 use serde_json::json;
 use weir_tests::{Answer, Client, Folder, House, Request, Upstream};
 
-/// Dollars for a million tokens: one for a token of input, a thousandth for one of output.
+/// Price in dollars for a million tokens: one dollar for a token of input, a thousandth for one of output.
 const PRICE: &str = "price = { input = 1000000, output = 1000 }";
-/// What an unfinished answer has said; about 26 tokens by estimate.
+/// The text of an unfinished answer; about 26 tokens by estimate.
 const WORDS: &str =
     "It was the best of times, it was the worst of times, it was the age of wisdom, it was the age of foolishness.";
 
@@ -93,7 +93,7 @@ impl Shape {
         }
     }
 
-    /// A call of a tool, with half of its arguments.
+    /// A tool call with half of its arguments.
     fn call(self) -> Vec<String> {
         let half = format!("{{\"tale\": \"{WORDS}");
         match self {
@@ -126,7 +126,7 @@ impl Shape {
                     "delta": {"type": "input_json_delta", "partial_json": half}}),
                 ),
             ],
-            // Calls come whole here, but what follows them does not.
+            // Calls come whole here, but the rest of the answer does not.
             Self::Gemini => vec![sse(
                 "",
                 &json!({"candidates": [{"content": {"role": "model",
@@ -177,7 +177,7 @@ fn lanes(shape: Shape) -> [String; 2] {
     [shape.name().to_owned(), format!("{}-t", shape.name())]
 }
 
-/// What a model has cost so far, and its tokens by estimate.
+/// The cost of a model so far, and its estimated tokens.
 async fn spent(house: &House, model: &str) -> (f64, f64, f64) {
     house.until_metric("weir_in_flight", 0.0).await;
     let estimated = |bucket: &str| format!("weir_tokens_estimated_total{{bucket=\"{bucket}\",model=\"{model}\"}}");
@@ -205,7 +205,7 @@ async fn leaving_before_the_head_costs_the_input() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn leaving_in_the_midst_of_a_stream_costs_what_it_has_said() {
+async fn disconnecting_within_a_stream_costs_the_content_so_far() {
     for shape in SHAPES {
         let (first, rest) = WORDS.split_at(10);
         let (second, third) = rest.split_at(20);
@@ -224,7 +224,7 @@ async fn leaving_in_the_midst_of_a_stream_costs_what_it_has_said() {
                 let (cost, input, output) = spent(&house, &model).await;
                 let told = house.metric(&format!("weir_tokens_total{{bucket=\"output\",model=\"{model}\"}}")).await;
                 assert!((20.0..60.0).contains(&(output + told)), "{model}: {output} and {told}");
-                // The input is what was told, else an estimate.
+                // The input is the reported one, else an estimate.
                 let told_in = house.metric(&format!("weir_tokens_total{{bucket=\"input\",model=\"{model}\"}}")).await;
                 assert!(if told_in > 0.0 { input == 0.0 } else { input > 0.0 }, "{model}: {input} and {told_in}");
                 let wanted = input + told_in + (output + told) / 1000.0;
@@ -274,7 +274,7 @@ async fn a_limit_of_tokens_is_not_escaped_by_leaving() {
                 client.leave();
                 upstream.departure().await;
                 house.until_metric("weir_in_flight", 0.0).await;
-                // What it used, or had reserved, leaves too little for another.
+                // The used or reserved amount leaves too little for another request.
                 assert_eq!(house.ask(&request).await.status(), 429, "{model}, early: {leaves_early}");
             }
         }

@@ -1,4 +1,4 @@
-//! A log whose reader stalls costs lines, and never a request's time.
+//! A log whose reader stalls costs lines, but delays no request.
 
 use weir_tests::client::Request;
 use weir_tests::{Answer, Client, Folder, Program, Upstream, program, soon};
@@ -6,7 +6,7 @@ use weir_tests::{Answer, Client, Folder, Program, Upstream, program, soon};
 use crate::tongue::OPENAI;
 
 fn config(upstream: &Upstream) -> String {
-    // Little room for the log: it is full at once.
+    // A small log buffer, which is full at once.
     format!("log_level = \"debug\"\nlog_buffer = \"32KiB\"\n{}", crate::tongue::config(upstream))
 }
 
@@ -33,7 +33,7 @@ async fn a_stalled_reader_of_the_log_holds_nothing_up() {
     let line = program.until("lines were dropped");
     let told: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert!(told["lines"].as_u64().is_some_and(|lines| lines > 0), "{line}");
-    // And every line is whole, behind what the command line says of the configuration.
+    // And every line is whole, after the command line's output about the configuration.
     for line in program.log().lines().skip_while(|line| !line.starts_with('{')) {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
     }
@@ -46,7 +46,7 @@ async fn the_last_lines_come_out_before_the_process_ends() {
     let cache = weir_tests::plugins::target().join("test-cache");
     let program = Program::start(&folder, &cache, &config(&upstream));
     let address = program.address();
-    // A start that fails says so behind everything that was logged on the way there.
+    // A failed start reports its error after all lines logged before it.
     let taken = format!("[server]\nport = {}\n{}", address.port(), crate::tongue::config(&upstream));
     let mut command = std::process::Command::new("env");
     command.args(["-u", "WEIR_SERVER__PORT"]).arg(program::file());
@@ -54,7 +54,7 @@ async fn the_last_lines_come_out_before_the_process_ends() {
     let failed = Program::start_as(command, &other, &cache, &taken);
     failed.until("cannot listen on");
     assert!(failed.log().contains("adapter"), "{}", failed.log());
-    // And one that is told to stop says that it did.
+    // And a process that is told to stop logs that it did.
     assert!(std::process::Command::new("kill").arg(program.id().to_string()).status().unwrap().success());
     program.until("\"stopped\"");
 }

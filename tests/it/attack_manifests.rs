@@ -1,5 +1,5 @@
-//! Adapters that claim what others serve: a file that somebody dropped in gets nobody's requests, and has no say in what
-//! others' requests carry.
+//! Adapters that claim what other adapters serve: a file that was dropped into the folder gets no requests of others,
+//! and no say in the headers of others' requests.
 
 use weir_tests::plugins::component;
 use weir_tests::{Answer, Folder, House, Request, Upstream, log};
@@ -10,7 +10,7 @@ fn folder() -> Folder {
     Folder::with(&["openai", "anthropic", "zeta", "usurper"])
 }
 
-/// An adapter whose credential stands in another header than `anthropic-beta`, of a name as long.
+/// An adapter whose credential is in another header than `anthropic-beta`, with a name of the same length.
 fn usurper_with_place(name: &str) -> Vec<u8> {
     let mut bytes = std::fs::read(component("usurper")).unwrap();
     let known = b"anthropic-beta";
@@ -25,7 +25,7 @@ async fn well(tongue: Tongue) -> Upstream {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dropped_in_adapter_reads_nobodys_requests() {
+async fn a_dropped_in_adapter_gets_no_requests_of_others() {
     for tongue in [OPENAI, ANTHROPIC] {
         let upstream = well(tongue).await;
         let house = House::with(folder(), &config(&upstream)).await;
@@ -40,7 +40,7 @@ async fn a_dropped_in_adapter_reads_nobodys_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_own_prefix_stays_and_what_is_left_out_is_told() {
+async fn its_own_prefix_stays_and_ignored_claims_are_listed() {
     let upstream = well(OPENAI).await;
     let house = House::with(folder(), &config(&upstream)).await;
     let own = house.post("/usurper/v1/chat/completions", "{\"model\":\"openai\",\"messages\":[]}").await;

@@ -1,4 +1,4 @@
-//! Keys that may have less than everything: what names no model, what others made, and what is not theirs to know.
+//! Restricted keys: requests without a model, objects of other clients, and facts that a client must not learn.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use weir_tests::{Answer, Folder, House, Received, Reply, Request, Upstream};
 
 use crate::tongue::{ANTHROPIC, OPENAI};
 
-/// Everything that is relayed without a model.
+/// All operations that are relayed without a model.
 const WITHOUT_A_MODEL: [(&str, &str, &str); 14] = [
     ("files-create", "POST", "/v1/files"),
     ("files-list", "GET", "/v1/files"),
@@ -28,7 +28,7 @@ const WITHOUT_A_MODEL: [(&str, &str, &str); 14] = [
     ("moderations", "POST", "/v1/moderations"),
 ];
 
-/// The clients: two that may have files of their own, two that may have everything, one with models only.
+/// The clients: two that may have their own files, two that may use everything, one with models only.
 const CLIENTS: [(&str, &str); 5] = [
     ("one", "models = [\"fast*\"]\noperations = [\"chat\", \"files-*\", \"batches-*\", \"responses-*\"]\n"),
     ("two", "models = [\"fast*\"]\noperations = [\"chat\", \"files-*\", \"batches-*\", \"responses-*\"]\n"),
@@ -58,7 +58,7 @@ fn by(client: &str, request: Request) -> Request {
     request.header("authorization", &format!("Bearer {}", key(client)))
 }
 
-/// A provider that keeps what it is given, each under an id of its own, and shows it to whoever asks.
+/// A provider that stores each request's content under its own id, and returns it to any client.
 async fn store(is_packed: bool) -> Upstream {
     let count = Arc::new(AtomicUsize::new(0));
     Upstream::scripted(move |request| {
@@ -120,7 +120,7 @@ fn answer(model: &str, stream: bool, more: Value) -> Request {
     Request::post("/v1/responses", body.to_string())
 }
 
-/// Has something made, and tells its id.
+/// Creates an object and returns its id.
 async fn made(house: &House, client: &str, request: Request) -> String {
     let reply = house.ask(&by(client, request)).await;
     assert_eq!(reply.status(), 200, "{client}: {}", reply.text());
@@ -135,7 +135,7 @@ fn unpacked(bytes: &[u8]) -> String {
     text
 }
 
-/// That it is as if there were no such thing, and nobody upstream hears of it.
+/// Checks that the object seems not to exist, and that the request does not reach the upstream.
 async fn hidden(house: &House, upstream: &mut Upstream, client: &str, request: Request) {
     while upstream.unseen().is_some() {}
     let what = request.head().lines().next().unwrap_or_default().to_owned();
@@ -152,7 +152,7 @@ async fn open(house: &House, client: &str, request: Request) -> Reply {
     reply
 }
 
-/// All that can be asked about an object by its id alone, what deletes it last.
+/// All requests for an object by its id alone; the one that deletes it comes last.
 fn about(id: &str) -> Vec<Request> {
     let paths: &[(&str, &str)] = match id.split(['-', '_']).next().unwrap_or_default() {
         "file" => &[("GET", "/v1/files/ID"), ("GET", "/v1/files/ID/content"), ("DELETE", "/v1/files/ID")],
@@ -191,7 +191,7 @@ async fn what_names_no_model_is_closed_to_a_key_with_models_unless_it_is_allowed
         open(&house, "other", Request::new(method, &path.replace("ID", "free-0123456789abcd")).body("{}")).await;
         upstream.request().await;
     }
-    // What names a model is a matter of the model.
+    // For a request with a model, the model's permission counts.
     let moderation = |model: &str| Request::post("/v1/moderations", json!({"model": model, "input": "x"}).to_string());
     assert_eq!(house.ask(&by("closed", moderation("fast"))).await.status(), 200);
     assert_eq!(house.ask(&by("closed", moderation("secret"))).await.status(), 403);
@@ -280,7 +280,7 @@ async fn no_request_goes_on_with_or_reads_what_another_client_made() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_is_known_to_have_made_is_closed_to_restricted_keys_and_open_to_others() {
+async fn an_object_without_a_known_maker_is_closed_to_restricted_keys_and_open_to_others() {
     let mut upstream = store(false).await;
     let house = House::open(&config(&upstream)).await;
     for id in ["file-0123456789unknown", "batch_0123456789unknown", "resp_0123456789unknown", "resp_7"] {
@@ -306,7 +306,7 @@ async fn what_nobody_is_known_to_have_made_is_closed_to_restricted_keys_and_open
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_repeats_an_id_gives_nobody_a_claim_to_it() {
+async fn an_answer_that_repeats_an_id_gives_its_client_no_claim_to_it() {
     let mut upstream = store(false).await;
     let house = House::open(&config(&upstream)).await;
     let stolen = "file-0123456789of-another";
@@ -320,7 +320,7 @@ async fn an_answer_that_repeats_an_id_gives_nobody_a_claim_to_it() {
     for request in about(stolen) {
         hidden(&house, &mut upstream, "one", request).await;
     }
-    // Nor does an answer to somebody who only looks.
+    // Nor does an answer to a client that only reads.
     open(&house, "free", Request::get("/v1/batches/batch_0123456789of-another")).await;
     for request in about("file-of-batch_0123456789of-another") {
         open(&house, "other", request).await;

@@ -1,5 +1,5 @@
-//! Adapters that were made of the templates serve like any other. `cargo xtask languages` makes them, in every language
-//! whose tool is found, and runs this with `WEIR_AUTHORS`, a folder with a folder for each language.
+//! Adapters made from the templates serve like any other. `cargo xtask languages` makes them, in every language whose
+//! tool is found, and runs this with `WEIR_AUTHORS`, a folder with a folder for each language.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ use weir_tests::{House, Request};
 
 use crate::tongue::{ANTHROPIC, OPENAI, Tongue};
 
-/// As the transcript in `docs/authors.md` calls it.
+/// The adapter's name in the transcript of `docs/authors.md`.
 const NAME: &str = "demo";
 
 fn projects() -> Vec<PathBuf> {
@@ -115,7 +115,7 @@ async fn an_error_of_the_provider_comes_through_them_in_the_clients_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_running_weir_says_what_it_does_with_an_authors_bytes() {
+async fn a_running_weir_reports_its_verdict_on_an_authors_bytes() {
     let folder = Folder::with(&["zeta"]);
     folder.put_fixtures("zeta", &zeta_fixtures());
     let model =
@@ -134,7 +134,7 @@ async fn a_running_weir_says_what_it_does_with_an_authors_bytes() {
     assert_eq!(said(zeta_build(2)).await.unwrap().unwrap(), "Weir serves it");
 }
 
-/// A project whose build is a copy of what somebody else has built.
+/// A project whose build copies another build's product.
 fn copying(dir: &Path, from: &str) {
     let text = format!(
         "name = \"zeta\"\nlanguage = \"c\"\n[build]\nrun = [[\"cp\", {from:?}, \"copy.wasm\"]]\nproduct = \"copy.wasm\"\n"

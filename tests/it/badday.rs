@@ -1,7 +1,7 @@
-//! A bad day: an hour of outages at three providers of three formats, pressed into a minute. How many requests are
-//! answered by a model with all three as targets, and how many by each provider alone.
+//! A bad day: an hour of outages at three providers of three formats, compressed into a minute. Counts the requests
+//! answered by a model with all three as targets, and by each provider alone.
 //!
-//! Everything that is a time is divided by [`PRESSED`], the defaults of timeouts, retries and breakers too.
+//! All times are divided by [`PRESSED`], including the defaults of timeouts, retries and breakers.
 
 mod schedule;
 
@@ -16,24 +16,25 @@ use weir_tests::{Answer, House, Received, Reply, Upstream};
 use crate::tongue::{ALL, TEXT, Tongue};
 use schedule::{Failing, HOUR, Outage, PROVIDERS, outages};
 
-/// How much faster than a day this is.
+/// The factor by which time is compressed.
 const PRESSED: u32 = 60;
 /// Time between two requests.
 const PACE: Duration = Duration::from_millis(15);
-/// What the day's outages are drawn by.
+/// The seed of the day's outages.
 const SEED: u64 = 7;
-/// Defaults, divided by [`PRESSED`]; of `first_byte` the half minute of `docs/routing.md`'s example, because what stalls for
-/// the two minutes of the default is asked by too many before anybody knows.
+/// Defaults, divided by [`PRESSED`]; `first_byte` is the half minute of `docs/routing.md`'s example, because with the
+/// two minutes of the default too many requests would stall before the target's failure is known.
 const SETTINGS: &str = "timeouts = { connect = \"83ms\", first_byte = \"500ms\", idle = \"1s\" }\n\
                         retry = { retry_delay_ms = 17, max_delay = \"167ms\" }\n\
                         breaker = { window = \"167ms\", open = \"83ms\", cooldown = \"17ms\", max_cooldown = \"5s\" }\n";
 
 /// The share of requests that must be answered.
 const WANTED: f64 = 0.999;
-/// The same beside other tests: where a minute is a second, a busy machine looks like another outage.
+/// The share beside other tests: with a minute compressed to a second, a busy machine looks like another outage.
 const WANTED_BESIDE: f64 = 0.97;
 
-/// How much of the day there is, and by which seed: `WEIR_BADDAY` says so where this runs alone (`cargo xtask badday`).
+/// The outages, and how much of the hour is run: a tenth, or all of it if `WEIR_BADDAY` has a seed (`cargo xtask
+/// badday`).
 fn day() -> (Vec<Outage>, Duration) {
     match std::env::var("WEIR_BADDAY") {
         Ok(seed) => (outages(seed.parse().expect("WEIR_BADDAY is a number")), HOUR),
@@ -57,7 +58,7 @@ fn config(upstreams: &[Upstream]) -> String {
     upstreams.iter().enumerate().map(provider).collect::<String>() + &all
 }
 
-/// What a provider that is well answers.
+/// The answer of a healthy provider.
 fn well(tongue: Tongue, request: &Received) -> Answer {
     if is_stream(request) { tongue.streamed() } else { Answer::json(200, tongue.whole()) }
 }
@@ -66,7 +67,7 @@ fn is_stream(request: &Received) -> bool {
     request.line().contains("drip") || request.text().contains("\"stream\":true")
 }
 
-/// Lets a provider fail until the outage is over, as the clock of the test goes.
+/// Makes a provider fail until the outage is over by the test's clock.
 fn fail(upstream: &Upstream, tongue: Tongue, outage: Outage, over: Instant) {
     let seen = AtomicUsize::new(0);
     if outage.how == Failing::Refuses {
@@ -88,7 +89,7 @@ fn fail(upstream: &Upstream, tongue: Tongue, outage: Outage, over: Instant) {
     });
 }
 
-/// Lets the outages begin and end.
+/// Begins and ends the outages.
 async fn pass(day: Vec<Outage>, upstreams: Arc<Vec<Upstream>>, begun: Instant) {
     let clock = |moment: Duration| begun + moment / PRESSED;
     let mut turns: Vec<(Duration, bool, Outage)> = day.iter().map(|one| (one.begins, true, *one)).collect();
@@ -108,14 +109,14 @@ async fn pass(day: Vec<Outage>, upstreams: Arc<Vec<Upstream>>, begun: Instant) {
     }
 }
 
-/// How many were asked, answered, and broken off after they had begun; and what the others were told.
+/// Counts of requests sent, answered, and broken off after they had begun; and the statuses of the others.
 #[derive(Debug, Default)]
 struct Count {
     asked: u32,
     answered: u32,
     broken: u32,
     told: BTreeMap<u16, u32>,
-    /// When those were asked that heard a failure, and for how long.
+    /// The start and duration of the failed requests.
     failed: Vec<(Duration, Duration)>,
     waits: Vec<Duration>,
 }
@@ -126,7 +127,7 @@ impl Count {
         self.waits.push(took);
         match reply.status() {
             200 if is_whole(from, stream, reply) => self.answered += 1,
-            // Once a piece has left, no other target can be asked: that is told apart.
+            // Once a piece has left, no other target can be tried: that is counted separately.
             200 => self.broken += 1,
             status => {
                 *self.told.entry(status).or_default() += 1;
@@ -135,7 +136,7 @@ impl Count {
         }
     }
 
-    /// The share of those answered; what broke off in its midst is left out.
+    /// The share of answered requests, without those that broke off.
     fn share(&self) -> f64 {
         f64::from(self.answered) / f64::from((self.asked - self.broken).max(1))
     }
@@ -161,7 +162,7 @@ fn is_whole(from: Tongue, stream: bool, reply: &Reply) -> bool {
     heard.is_some_and(|heard| heard.text == TEXT && (heard.complete || !stream))
 }
 
-/// Sends requests at an even pace, whatever becomes of them, in all formats, streamed and not.
+/// Sends requests at an even pace, regardless of their outcome, in all formats, streamed and not.
 async fn demand(house: Arc<House>, model: String, pace: Duration, begun: Instant, length: Duration) -> Count {
     let mut asked = Vec::new();
     for number in 0.. {

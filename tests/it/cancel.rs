@@ -1,10 +1,10 @@
-//! A client that leaves takes its request to the provider with it, whatever it was waiting for.
+//! A client that disconnects cancels its request to the provider, whatever it was waiting for.
 
 use weir_tests::{Answer, Client, Gate, House, Upstream};
 
 use crate::tongue::{ALL, OPENAI, Tongue, ZETA, config};
 
-/// Has the request sent that a client then leaves.
+/// Sends the request that a client then abandons.
 async fn left(house: &House, upstream: &mut Upstream, from: Tongue, model: &str, stream: bool) -> Client {
     let mut client = house.connect().await;
     client.send(&from.request(model, stream)).await;
@@ -45,7 +45,7 @@ async fn c27_between_the_head_and_the_first_byte() {
     for to in ALL {
         let mut upstream = Upstream::always(to.begin().hang()).await;
         let house = House::open(&config(&upstream)).await;
-        // In the relay lane the client has the head already; in the other one it waits for the first word.
+        // In the relay lane the client has the head already; in the other lane the head waits for the first text.
         let mut client = left(&house, &mut upstream, to, to.name, true).await;
         client.head().await;
         client.leave();
@@ -130,7 +130,7 @@ async fn c27_what_was_consumed_is_metered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c27_between_two_steps_the_provider_is_told() {
+async fn c27_between_two_steps_the_provider_gets_a_cancellation() {
     for (pause, waits) in [(600_000, true), (0, false)] {
         let script = |request: &weir_tests::Received| match request.line() {
             "GET /base/quests/q1" => Answer::silence(),

@@ -1,4 +1,4 @@
-//! Providers that are asked how they are, and limits that follow what they can bear.
+//! Health checks of providers, and concurrency limits that adapt to their capacity.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,7 +24,7 @@ fn checks(provider: &str, result: &str) -> String {
     format!("weir_health_checks_total{{provider=\"{provider}\",result=\"{result}\"}}")
 }
 
-/// Waits until a provider's state in `/ready` is this.
+/// Waits until a provider has this state in `/ready`.
 async fn until_ready(house: &House, provider: &str, status: &str) -> serde_json::Value {
     let wanted = async {
         loop {
@@ -83,13 +83,13 @@ async fn a_provider_that_does_not_let_its_list_be_had_is_not_left_alone_for_that
     assert_eq!(house.ask(&ZETA.request("zeta", false)).await.status(), 200);
 }
 
-/// Whether a request is the check's: it asks for one token.
+/// Whether a request is the health check's: its limit is one token.
 fn is_check(body: &serde_json::Value) -> bool {
     ["max_completion_tokens", "max_tokens"].iter().any(|limit| body[limit] == 1)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_model_that_is_named_is_asked_for_one_token_and_nobody_is_charged() {
+async fn a_check_of_a_model_requests_one_token_and_charges_no_client() {
     for tongue in [OPENAI, ANTHROPIC] {
         let status = Arc::new(AtomicUsize::new(503));
         let told = Arc::clone(&status);
@@ -110,7 +110,7 @@ async fn a_model_that_is_named_is_asked_for_one_token_and_nobody_is_charged() {
         let ready = until_ready(&house, tongue.name, "ok").await;
         assert_eq!(ready["providers"][tongue.name]["breaker"], "closed");
         assert!(house.metric(&checks(tongue.name, "ok")).await >= 1.0);
-        // What the provider refuses says nothing of how it is.
+        // A refusal by the provider does not show its health.
         for refusal in [400, 404, 429] {
             status.store(refusal, Ordering::SeqCst);
             let before = house.metric(&checks(tongue.name, "unclear")).await;
@@ -148,7 +148,7 @@ async fn a_target_that_failed_its_requests_has_its_trial_once_a_chat_is_answered
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_word_of_it_nobody_is_checked() {
+async fn without_the_setting_no_provider_is_checked() {
     let mut upstream = Upstream::always(Answer::json(200, ZETA.whole())).await;
     let house = House::open(&config(&upstream, "zeta", "")).await;
     assert_eq!(house.ask(&ZETA.request("zeta", false)).await.status(), 200);
@@ -185,7 +185,7 @@ async fn an_overloaded_provider_is_sent_less_and_more_again_when_it_is_well() {
         assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 503);
         assert_eq!(house.metric(limit).await, left);
     }
-    // One after the other fills one place, and earns a second; of two it fills half; more it does not.
+    // Sequential requests use one place, and earn a second one; of two they use half, which earns no more.
     for _ in 0..20 {
         assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 200);
     }

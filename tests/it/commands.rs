@@ -1,4 +1,4 @@
-//! What authors and operators type about a component, by the program itself: its files, its words and its exit codes.
+//! The commands for authors and operators, run by the program itself: files, output and exit codes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,12 @@ use tempfile::TempDir;
 use weir_tests::plugins::{component, target, zeta_build, zeta_fixtures, zeta_with_fault};
 use weir_tests::program;
 
-/// A folder to type in.
+/// A folder in which commands are run.
 pub(crate) struct Desk(TempDir);
 
 impl Desk {
-    /// With this component as `zeta.wasm`, its fixtures beside it, and a configuration for the folder `served`.
+    /// A folder with this component as `zeta.wasm`, its fixtures beside it, and a configuration for the folder
+    /// `served`.
     pub(crate) fn with(zeta: &[u8], demands: &str) -> Self {
         let desk = Self(tempfile::tempdir().unwrap());
         fs::write(desk.at("zeta.wasm"), zeta).unwrap();
@@ -35,12 +36,12 @@ impl Desk {
         fs::read_to_string(self.at(file)).unwrap()
     }
 
-    /// Types `weir plugin …`; what is printed, where the exit code is this one.
+    /// Runs `weir plugin …`, checks its exit code and returns its output.
     pub(crate) fn types(&self, line: &str, code: i32) -> String {
         self.types_with(&[], &format!("plugin {line}"), code)
     }
 
-    /// Types `weir …` with these variables set.
+    /// Runs `weir …` with these variables set.
     fn types_with(&self, variables: &[(&str, &str)], line: &str, code: i32) -> String {
         let mut command = Command::new(program::file());
         command.current_dir(self.0.path()).args(line.split_whitespace()).envs(variables.iter().copied());
@@ -143,7 +144,7 @@ fn what_is_in_the_environment_is_written_down_without_its_secrets() {
         desk.types(&format!("install {name}.wasm"), 0);
     }
     let here = [("WEIR_PLUGINS__DIR", "served"), ("WEIR_PLUGINS__LOCK", "plugins.lock")];
-    // Those of whoever runs this test are none of its business.
+    // The variables of the developer who runs this test are hidden.
     let none = [("OPENAI_API_KEY", ""), ("ANTHROPIC_API_KEY", "")];
     fs::remove_file(desk.at("weir.toml")).unwrap();
     is_in("no adapter's usual key variable is set", &desk.types_with(&[here, none].concat(), "import env", 1));
@@ -197,7 +198,7 @@ fn what_comes_without_fixtures_is_called_unproved() {
     is_in("unproved", &desk.types("list --config weir.toml", 0));
 }
 
-/// A build of zeta that says that it is of an older version.
+/// A build of zeta with an older version.
 fn older_zeta() -> Vec<u8> {
     let mut bytes = zeta_build(3);
     let (known, older) = (b"1.0.0+zeta-build", b"0.9.0+zeta-build");
@@ -223,7 +224,7 @@ fn a_signed_older_version_is_installed_only_where_that_is_allowed() {
     desk.types("sign zeta.wasm --key ours.key", 0);
     let refused = |desk: &Desk| is_in("is older than 1.0.0", &desk.types("install zeta.wasm --config weir.toml", 1));
     refused(&desk);
-    // Nor where the newer file has been taken away: the lock file remembers it.
+    // Nor if the newer file has been removed: the lock file remembers it.
     fs::remove_file(desk.at("served/zeta.wasm")).unwrap();
     refused(&desk);
     is_in("installed zeta 0.9.0", &desk.types("install zeta.wasm --config weir.toml --allow-downgrade", 0));

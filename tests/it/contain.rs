@@ -1,5 +1,5 @@
-//! Compiling is done by a process that can be killed, starved and cut off, and its results are kept where that harms
-//! nobody. Here Weir is the program itself.
+//! Compilation runs in a process that can be killed, starved and cut off, and its results are cached safely. Here Weir
+//! runs as the program itself.
 
 use std::path::Path;
 use std::process::Command;
@@ -25,13 +25,13 @@ async fn answers(address: std::net::SocketAddr) {
     assert_eq!(ZETA.heard(&reply, false).text, TEXT, "{}", reply.text());
 }
 
-/// Files of a folder that have this ending.
+/// Counts a folder's files with this ending.
 fn count(folder: &Path, ending: &str) -> usize {
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
     names.filter(|name| name.to_str().is_some_and(|name| name.ends_with(ending))).count()
 }
 
-/// Processes of this program that compile for that one, or for nobody.
+/// Compiling child processes of this program, and orphaned ones.
 fn compiling() -> Vec<u32> {
     let file = program::file().canonicalize().unwrap();
     let numbers =
@@ -42,7 +42,7 @@ fn compiling() -> Vec<u32> {
         let status = std::fs::read_to_string(about("stat")).unwrap_or_default();
         std::fs::read_link(about("exe")).is_ok_and(|exe| exe == file)
             && words.windows(9).any(|word| word == b"__compile")
-            // By process 1, or whoever takes in orphans here: none that lives started it.
+            // Children of process 1, or of the process that adopts orphans here: no live process started it.
             && status.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1)) == Some("1")
     };
     numbers.filter(is_ours).collect()
@@ -85,7 +85,7 @@ async fn a_kill_in_the_midst_of_compiling_leaves_nothing_that_disturbs_the_next(
         program.until(log);
         drop(program);
         if log == "adapter serves" {
-            // From the beginning once more.
+            // Once more from an empty cache.
             std::fs::remove_dir_all(cache.path()).unwrap();
         }
     }
@@ -108,7 +108,7 @@ async fn a_kill_in_the_midst_of_a_swap_leaves_nothing_that_disturbs_the_next() {
         let program = Program::start(&folder, cache.path(), &config(&upstream));
         serves(&program).await;
         folder.put("zeta", &plugins::zeta_build(build));
-        // At one time while it compiles, at another while it takes its predecessor's place.
+        // In one round while it compiles, in another when the new version takes over.
         program.until(if build % 2 == 0 { "compiling adapter" } else { "adapter serves" });
         drop(program);
     }
@@ -137,7 +137,7 @@ async fn several_may_fill_one_cache_at_the_same_time() {
 async fn a_full_disk_costs_the_cache_and_nothing_else() {
     let upstream = provider(ZETA).await;
     let (folder, cache) = (folder(), cache());
-    // No file may grow beyond 256 KiB: the write fails half-way, as on a full disk.
+    // No file may exceed 256 KiB: the write fails half-way, as on a full disk.
     let mut starved = Command::new("bash");
     starved.args(["-c", "trap '' XFSZ; ulimit -f 256; exec \"$0\" \"$@\""]).arg(program::file());
     let program = Program::start_as(starved, &folder, cache.path(), &config(&upstream));

@@ -1,4 +1,4 @@
-//! Credentials that are not sent as they are: signatures, and tokens that are asked for first.
+//! Credentials that are not sent directly: signatures, and tokens that are requested first.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +8,7 @@ use weir_tests::{Answer, House, Upstream, log};
 
 use crate::tongue::{ANTHROPIC, OPENAI, ZETA};
 
-/// A key that was made for tests and guards nothing.
+/// A key that was made for tests and is worthless.
 const ACCOUNTS_KEY: &str = include_str!("../../host/upstream/src/credential/account/test-key.pem");
 const TOKEN_PATH: &str = "POST /zeta/token";
 
@@ -23,7 +23,7 @@ fn config(provider: &Upstream, key: &str, auth: &str, more: &str) -> String {
     )
 }
 
-/// A token endpoint whose tokens are numbered: `token-number-1`, ...
+/// A token endpoint with numbered tokens: `token-number-1`, ...
 async fn tokens(lifetime: u32) -> Upstream {
     let given = AtomicUsize::new(0);
     Upstream::scripted(move |_| {
@@ -41,7 +41,7 @@ fn at(tokens: &Upstream) -> String {
     format!(", token_url = \"{}/zeta/token\"", tokens.origin())
 }
 
-/// How many requests have come that nobody looked at.
+/// Counts the requests that arrived since the last look.
 fn count(upstream: &mut Upstream) -> usize {
     std::iter::from_fn(|| upstream.unseen()).count()
 }
@@ -121,7 +121,7 @@ async fn many_that_need_a_token_ask_for_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_client_is_the_gateways_trouble_and_is_told_in_the_clients_format() {
+async fn a_refused_token_client_is_the_gateways_failure_in_the_clients_format() {
     let refusal = "{\"error\":\"invalid_client\",\"error_description\":\"wrong: planted-secret-of-client\"}";
     let (mut provider, tokens) = (provider().await, Upstream::always(Answer::json(401, refusal)).await);
     let house = House::open(&config(&provider, "client-1:planted-secret-of-client", "token", &at(&tokens))).await;
@@ -140,7 +140,7 @@ async fn a_refused_client_is_the_gateways_trouble_and_is_told_in_the_clients_for
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_endpoint_in_trouble_is_told_from_a_refusal() {
+async fn a_failing_token_endpoint_is_distinguished_from_a_refusal() {
     let mut provider = provider().await;
     let tokens = Upstream::scripted(|_| Answer::json(503, "{}")).await;
     let nobody = {
@@ -170,7 +170,7 @@ async fn a_kept_token_that_the_provider_refuses_is_replaced_and_the_request_sent
     let house = House::open(&config(&provider, "client-1:s3cret-of-client", "token", &at(&tokens))).await;
     assert_eq!(house.ask(&ZETA.request("z", false)).await.status(), 200);
     provider.request().await;
-    // Token 1 is revoked; token 2 is as good.
+    // Token 1 is revoked; token 2 is valid.
     provider.script(|request| match request.header("authorization") {
         Some("Bearer token-number-2") => Answer::json(200, ZETA.whole()),
         _ => Answer::json(401, "{}"),
@@ -181,7 +181,7 @@ async fn a_kept_token_that_the_provider_refuses_is_replaced_and_the_request_sent
     assert_eq!(again.header("authorization"), Some("Bearer token-number-2"));
     assert_eq!(again.body, first.body);
     assert_eq!(count(&mut tokens), 2);
-    // No token is good any more: one more try, and then it is the provider's word.
+    // No token is valid any more: one more attempt, and then the provider's error is returned.
     provider.script(|_| Answer::json(401, "{}"));
     for expected in [2, 1, 1] {
         house.ask(&ZETA.request("z", false)).await;
@@ -191,7 +191,7 @@ async fn a_kept_token_that_the_provider_refuses_is_replaced_and_the_request_sent
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c69_an_adapter_that_nobody_vouches_for_does_not_say_where_the_key_goes() {
+async fn c69_an_unpinned_adapter_does_not_decide_where_the_key_goes() {
     let mut provider = Upstream::scripted(|request| {
         if is_token_request(request) {
             return Answer::json(200, "{\"access_token\":\"at-home\",\"expires_in\":3600}");
@@ -203,7 +203,7 @@ async fn c69_an_adapter_that_nobody_vouches_for_does_not_say_where_the_key_goes(
     let reply = stray.ask(&ZETA.request("z", false)).await;
     assert!(reply.status() >= 500, "{}", reply.text());
     assert!(log::text().contains("nothing says where its access tokens are to be had"));
-    // Its own origin has the key's trust anyway.
+    // The provider's own origin is trusted with the key.
     let home = House::open(&config(&provider, "client-1:s3cret-of-client", "token", "")).await;
     assert_eq!(home.ask(&ZETA.request("z", false)).await.status(), 200);
     assert!(is_token_request(&provider.request().await));
@@ -240,8 +240,8 @@ async fn a_service_accounts_key_signs_for_a_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c70_tokens_and_secrets_stand_in_no_log_and_no_answer() {
-    // Both sides shout what they were given.
+async fn c70_tokens_and_secrets_are_in_no_log_and_no_answer() {
+    // Both sides repeat the credentials they were given.
     let shout = |request: &Received| {
         let head = request.head.replace(['\r', '\n', '"'], " ");
         Answer::json(400, format!("{{\"woe\":{{\"says\":\"{head}\",\"kind\":\"x\"}}}}"))

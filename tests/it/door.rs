@@ -1,4 +1,4 @@
-//! The door: client keys, limits, turns.
+//! Client keys, limits, and the order of waiting requests.
 
 use weir_tests::{Answer, Gate, House, Request, Upstream};
 
@@ -64,7 +64,7 @@ async fn a_client_gets_the_models_that_it_may_use() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_is_told_in_the_clients_spelling_and_then_kept() {
+async fn a_limit_is_reported_in_the_clients_spelling_and_then_enforced() {
     let mut upstream = provider(OPENAI).await;
     let house = House::open(&with_clients(&upstream, "limits = { requests_per_minute = 2 }")).await;
     let first = house.ask(&keyed(OPENAI, "openai")).await;
@@ -90,7 +90,7 @@ async fn a_limit_is_told_in_the_clients_spelling_and_then_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_settled_by_what_was_used() {
     let upstream = provider(OPENAI).await;
-    // Each answer says 17 tokens; 64 of output are reserved meanwhile.
+    // Each answer reports 17 tokens; 64 of output are reserved meanwhile.
     let house = House::open(&with_clients(&upstream, "limits = { tokens_per_minute = 6000 }")).await;
     for (n, from) in [OPENAI, ANTHROPIC, ANTHROPIC].into_iter().enumerate() {
         let reply = house.ask(&keyed(from, "openai-t")).await;
@@ -139,7 +139,7 @@ async fn streams_at_the_same_time_are_counted_until_they_end() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_finds_the_queue_full_is_turned_away_and_who_waits_is_served() {
+async fn a_full_queue_refuses_new_requests_and_serves_waiting_ones() {
     let gate = Gate::default();
     let shut = gate.clone();
     let upstream = Upstream::scripted(move |_| Answer::default().gate(&shut).piece(whole())).await;
@@ -227,7 +227,7 @@ async fn who_leaves_while_waiting_leaves_no_place_taken() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_client_keys_only_this_machine_is_served() {
-    // The address under which this machine is known elsewhere; without one there is nothing to try.
+    // The address of this machine in its network; without one the test does nothing.
     let probe = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
     let outside = probe.connect("192.0.2.1:9").and_then(|()| probe.local_addr()).map(|address| address.ip());
     let Ok(ip) = outside else { return };

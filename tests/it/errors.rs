@@ -1,4 +1,4 @@
-//! Failures: told in the client's own format, with the right status, and never dressed up as success.
+//! Failures: reported in the client's own format, with the right status, and never disguised as success.
 
 use std::time::Duration;
 
@@ -187,7 +187,7 @@ async fn a_stream_that_ends_before_it_began_is_a_bad_gateway() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_that_is_not_there_is_a_bad_gateway() {
     let upstream = Upstream::always(Answer::default()).await;
-    // A port that was just free.
+    // A port that was free a moment ago.
     let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let port = upstream.origin().rsplit(':').next().unwrap_or_default().to_owned();
     let house = House::open(&config(&upstream).replace(&port, &free.to_string())).await;
@@ -205,7 +205,7 @@ fn timed(upstream: &Upstream, timeouts: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c26_a_provider_that_says_nothing_is_left_at_its_first_byte_time() {
+async fn c26_a_silent_provider_is_abandoned_at_the_first_byte_timeout() {
     let mut upstream = Upstream::always(Answer::silence()).await;
     let house = House::open(&timed(&upstream, "first_byte = \"50ms\"")).await;
     for from in ALL {
@@ -247,7 +247,7 @@ async fn c26_a_stream_that_lasts_longer_than_its_idle_time_goes_on() {
     let mut client = house.connect().await;
     client.send(&OPENAI.request("openai", true)).await;
     client.head().await;
-    // The provider's own pace, which is what this is about.
+    // The provider's own pace, which this test is about.
     let mut pace = tokio::time::interval(Duration::from_millis(40));
     for _ in 0..20 {
         pace.tick().await;

@@ -1,4 +1,4 @@
-//! What would be sent, and what would be lost, without sending it.
+//! The upstream request and its losses, without sending it.
 
 use bytes::Bytes;
 use weir::app::load_plugins;
@@ -68,7 +68,7 @@ async fn what_would_be_relayed_is_shown_as_it_is_unless_the_translation_is_asked
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_explained_says_what_can() {
+async fn an_unexplainable_request_is_refused_with_the_alternatives() {
     let told = explained("zeta.scroll", "openai", ASKED, |_| {}).await.unwrap_err();
     assert!(told.contains("openai.chat"), "{told}");
     let told = explained("openai.chat", "nobody", ASKED, |_| {}).await.unwrap_err();

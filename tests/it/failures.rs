@@ -1,11 +1,12 @@
-//! A provider that fails in every way: what clients of each dialect see, and what the meter and the breaker record.
+//! A provider that fails in every way: the errors of clients of each dialect, and the records of the meter and the
+//! breaker.
 
 use weir_tests::{Answer, Folder, House, Reply, Request, Upstream};
 
 use crate::retries::provider;
 use crate::tongue::{ANTHROPIC, OPENAI, provider as serving};
 
-/// Each dialect's request for a model, and the members of its error that hold the message and the kind.
+/// Each dialect's request for a model, and the members of its error with the message and the kind.
 fn dialects(model: &str, stream: bool) -> [(&'static str, Request, [&'static str; 2]); 3] {
     let verb = if stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
     let body = "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":\"Hi\"}]}]}";
@@ -77,7 +78,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_failure_is_told_in_each_dialect_and_recorded_against_the_right_side() {
+async fn every_failure_is_rendered_in_each_dialect_and_recorded_against_the_right_side() {
     for Case { what, answer, status, reason, counts } in cases() {
         let upstream = Upstream::always(answer).await;
         let settings = "retry = { max_retries = 0 }\nbreaker = { min_attempts = 6, max_cooldown = \"0s\", open = \"1h\" }\n\
@@ -88,7 +89,7 @@ async fn every_failure_is_told_in_each_dialect_and_recorded_against_the_right_si
             for (dialect, request, places) in dialects("p-t", stream) {
                 let reply = house.ask(&request).await;
                 let place = format!("it {what}, {dialect}, stream {stream}: {} {}", reply.status(), reply.text());
-                // A stream begins with what can be read of it: half an answer is one that breaks off.
+                // A stream begins with its readable part: half an answer is one that breaks off.
                 assert_eq!(reply.status(), status, "{place}");
                 assert!(is_told(&reply, places), "{place}");
                 assert_eq!(reply.attempts(), Some("1"), "{place}");
@@ -147,7 +148,7 @@ async fn bursts_of_failures_are_ridden_out_while_another_provider_is_up() {
     for (round, failure) in down.iter().cycle().take(12).enumerate() {
         let (bad, good) = if round % 2 == 0 { (&first, &second) } else { (&second, &first) };
         good.now(Answer::json(200, OPENAI.whole()));
-        // What was down before is well again before the other goes down: one of both is up at any time.
+        // The target that was down is healthy again before the other goes down: one of them is up at any time.
         let up = format!(
             "weir_cooldown_seconds{{model=\"m\",provider=\"{}\"}}",
             if round % 2 == 0 { "second" } else { "first" }

@@ -1,11 +1,11 @@
-//! Where requests go when one place fails: other targets, other formats, other models.
+//! Where requests go after a failure: other targets, other formats, other models.
 
 use weir_tests::{Answer, House, Request, Upstream};
 
 use crate::retries::{QUICK, failing_first, provider};
 use crate::tongue::{self, ALL, ANTHROPIC, OPENAI, TEXT};
 
-/// Two providers of different formats, and models that lead from the first to the second.
+/// Two providers of different formats, and models that fall back from the first to the second.
 fn two(first: &Upstream, second: &Upstream, settings: &str) -> String {
     let providers = provider(first, OPENAI, "first", settings) + &provider(second, ANTHROPIC, "second", settings);
     providers
@@ -18,7 +18,7 @@ fn two(first: &Upstream, second: &Upstream, settings: &str) -> String {
            [[models]]\nalias = \"wild-*\"\ntarget = { provider = \"second\" }\n"
 }
 
-/// A port that was just free, as an upstream's address.
+/// A port that was free a moment ago, as an upstream's address.
 async fn nobody() -> (Upstream, String) {
     let upstream = Upstream::always(Answer::default()).await;
     let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
@@ -66,7 +66,7 @@ async fn every_failure_of_one_provider_is_made_good_by_another_in_every_format()
         let series =
             format!("weir_fallbacks_total{{from=\"first/openai\",reason=\"{reason}\",to=\"second/anthropic\"}}");
         let told = house.metric(&series).await;
-        // A key that was refused is benched, and those who come later don't go there at all.
+        // A key that was refused is benched, and later requests don't use it at all.
         assert!(
             told == fallen || (reason == "credential" && told >= 1.0),
             "{series} {told}\n{}",
@@ -149,7 +149,7 @@ async fn one_that_rests_is_passed_over_and_not_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c65_when_everything_rests_the_client_is_told_when_to_come_again() {
+async fn c65_when_everything_rests_the_client_gets_a_retry_after() {
     let first = Upstream::always(Answer::whole(429, &[("retry-after", "60")], "{}")).await;
     let second = Upstream::always(Answer::whole(429, &[("retry-after", "30")], "{}")).await;
     let house = House::open(&two(&first, &second, "")).await;
@@ -172,7 +172,7 @@ async fn a_stream_that_fails_before_its_first_word_is_begun_elsewhere() {
     let first = Upstream::always(Answer::sse().piece(failure).end()).await;
     let second = tongue::provider(ANTHROPIC).await;
     let house = House::open(&two(&first, &second, QUICK)).await;
-    // Where it is translated; a relayed stream's head is passed on as it comes.
+    // In the translate lane; the head of a relayed stream is passed on as it arrives.
     for from in [ANTHROPIC, tongue::ZETA] {
         let reply = house.ask(&from.request("both", true)).await;
         assert_eq!(from.heard(&reply, true).text, TEXT, "{}", reply.text());
@@ -227,7 +227,7 @@ async fn a_hedge_asks_the_next_when_nothing_comes_and_leaves_the_slow_one() {
     house.until_metric("weir_streams_active", 0.0).await;
     house.until_metric("weir_in_flight", 0.0).await;
     while second.unseen().is_some() {}
-    // One that answers in time is asked alone.
+    // A target that answers in time is the only one that is called.
     first.now(Answer::json(200, OPENAI.whole()));
     let slow = config.replace("hedge = \"200ms\"", "hedge = \"30s\"");
     let reply = House::open(&slow).await.ask(&OPENAI.request("both", false)).await;
@@ -248,7 +248,8 @@ async fn a_target_that_rests_is_waited_for_when_all_others_have_failed() {
     assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("first")), "{}", reply.text());
 }
 
-/// What it says of itself is of the time when it was asked; if nobody else can answer, that is long ago.
+/// A timed-out target is judged by its state at the time of the request; if no other target can answer, that is long
+/// ago.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_was_too_slow_is_asked_once_more_when_the_others_cannot_answer() {
     let settings = "retry = { max_retries = 0, max_delay = \"50ms\" }\nbreaker = { min_attempts = 1000000 }\n\

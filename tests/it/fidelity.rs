@@ -1,5 +1,5 @@
-//! Recordings of the real services through the gateway: relayed, the bytes are equal; translated to the same format, the
-//! meaning; to another one, what its clients read of text, tool calls, finish and tokens.
+//! Recordings of the real services through the gateway: relayed, the bytes are equal; translated to the same format,
+//! the meaning is; translated to another one, the text, tool calls, finish and tokens that its clients read.
 
 use std::path::PathBuf;
 
@@ -24,7 +24,7 @@ fn folder() -> PathBuf {
     weir_tests::plugins::root().join("../shared/fixtures")
 }
 
-/// The successful chats of a service; none where the recordings are not there.
+/// The successful chats of a service; none if the recordings are not available.
 fn recordings(tongue: Tongue) -> Vec<Recording> {
     let Ok(entries) = std::fs::read_dir(folder().join(tongue.name).join("chat")) else {
         println!("skipped: there are no recordings of {}", tongue.name);
@@ -42,7 +42,7 @@ fn recording(tongue: Tongue, text: &str) -> Option<Recording> {
         Value::String(text) => text.clone().into_bytes(),
         _ => serde_json::to_vec_pretty(&response["body"]).ok()?,
     };
-    // Anthropic's service answers in OpenAI's format as well; that is neither.
+    // Recordings of Anthropic's service in OpenAI's format are left out.
     let path = if tongue == ANTHROPIC { "/v1/messages" } else { "/v1/chat/completions" };
     let asked = whole["request"]["path_and_query"].as_str()?;
     let features = whole["features"].as_array()?.iter().filter_map(|word| Some(word.as_str()?.to_owned())).collect();
@@ -58,7 +58,7 @@ fn recording(tongue: Tongue, text: &str) -> Option<Recording> {
 }
 
 impl Recording {
-    /// The same request, white space and all.
+    /// The same request, with white space added.
     fn request(&self) -> Request {
         let body = serde_json::to_string_pretty(&self.request).unwrap();
         match self.tongue.format {
@@ -67,7 +67,7 @@ impl Recording {
         }
     }
 
-    /// The model that was asked.
+    /// The requested model.
     fn model(&self) -> &str {
         self.request["model"].as_str().unwrap_or_default()
     }
@@ -84,7 +84,7 @@ impl Recording {
         self.features.iter().any(|word| word == feature)
     }
 
-    /// Whether the stream stops before its end in the recording.
+    /// Whether the recorded stream stops before its end.
     fn is_cut(&self) -> bool {
         self.has("stream_cut") || (self.stream && !self.heard().complete)
     }
@@ -99,7 +99,7 @@ fn hear(format: Format, stream: bool, body: &[u8]) -> Heard {
     }
 }
 
-/// A house whose models are all served by one provider, under their own names.
+/// A gateway whose models are all served by one provider, under their own names.
 async fn house(tongue: Tongue, upstream: &Upstream, translate: bool) -> House {
     let name = tongue.name;
     let settings = format!(
@@ -129,7 +129,7 @@ async fn relayed_recordings_keep_every_byte() {
     }
 }
 
-/// How two hearings differ, in words; nothing where they do not.
+/// The differences of two answers, as texts; empty if there are none.
 fn differences(wanted: &Heard, heard: &Heard, other: bool) -> Vec<String> {
     let mut all = Vec::new();
     let mut differ = |what: &str, wanted: String, heard: String| {
@@ -153,7 +153,7 @@ fn differences(wanted: &Heard, heard: &Heard, other: bool) -> Vec<String> {
     all
 }
 
-/// Reports what is wrong with all recordings at once.
+/// Reports the problems of all recordings at once.
 fn report(what: &str, count: usize, problems: &[String]) {
     println!("{what}: {count} recordings, {} differ", problems.len());
     assert!(problems.is_empty(), "{what}: {} of {count} differ\n{}", problems.len(), problems.join("\n"));
@@ -186,7 +186,7 @@ async fn recordings_translated_to_their_own_format_mean_the_same() {
     report("same format", count, &problems);
 }
 
-/// Where two requests differ, by pointer; spellings that mean the same are the same.
+/// The differences of two requests, as pointers; equal spellings do not count.
 fn unlike(recorded: &Value, sent: &Value) -> Vec<String> {
     let mut found = Vec::new();
     compare("", &plain(recorded), &plain(sent), &mut found);
@@ -224,11 +224,11 @@ fn plain(value: &Value) -> Value {
 fn plain_member(key: &str, value: &Value) -> Option<(String, Value)> {
     let is_text = matches!(key, "content" | "system");
     let value = match value {
-        // What is absent is off; a stream's usage is always asked for; nothing in a list is no list.
+        // Absent equals off; a stream's usage is always requested; an empty list equals none.
         Value::Bool(false) if key == "stream" => return None,
         Value::Array(items) if key == "tools" && items.is_empty() => return None,
         _ if key == "stream_options" => return None,
-        // A text is a list of one text; an empty one beside tool calls is none.
+        // A text equals a list of one text; an empty one beside tool calls equals none.
         Value::String(text) if is_text && text.is_empty() => return None,
         Value::String(text) if is_text => serde_json::json!([{"type": "text", "text": text}]),
         other => plain(other),
@@ -238,8 +238,8 @@ fn plain_member(key: &str, value: &Value) -> Option<(String, Value)> {
     Some((key.to_owned(), value))
 }
 
-/// What should be heard: a provider that was told which tool to call says `stop` after the call, but the presence of calls
-/// outranks its word.
+/// The expected answer: a provider that was told which tool to call sends `stop` after the call, but calls outrank its
+/// word.
 fn mended(mut heard: Heard) -> Heard {
     if !heard.calls.is_empty() && heard.finish.as_deref() == Some("stop") {
         heard.finish = Some("tool".to_owned());
@@ -247,7 +247,7 @@ fn mended(mut heard: Heard) -> Heard {
     heard
 }
 
-/// Why a recording cannot mean the same in the other format, where that is so.
+/// The reason why a recording cannot keep its meaning in the other format, if there is one.
 fn exception(recording: &Recording) -> Option<&'static str> {
     if recording.is_cut() {
         return Some("it stops before its end");
@@ -259,7 +259,7 @@ fn exception(recording: &Recording) -> Option<&'static str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn recordings_are_heard_alike_in_the_other_format() {
+async fn recordings_have_the_same_content_in_the_other_format() {
     let upstream = Upstream::always(Answer::default()).await;
     let (mut count, mut problems) = (0, Vec::new());
     for (tongue, other) in [(OPENAI, ANTHROPIC), (ANTHROPIC, OPENAI)] {
@@ -269,7 +269,7 @@ async fn recordings_are_heard_alike_in_the_other_format() {
                 println!("{}: left out, {reason}", recording.id);
                 continue;
             }
-            // A plain question of the other format's: this is about the answer.
+            // A plain request of the other format: this test is about the answer.
             let request = other.request(recording.model(), recording.stream);
             let reply = replayed(&house, &upstream, &recording, &request).await;
             count += 1;
@@ -278,7 +278,7 @@ async fn recordings_are_heard_alike_in_the_other_format() {
                 continue;
             }
             let mut wanted = mended(recording.heard());
-            // Messages has no words of its own for a refusal: it is text, and a stop reason.
+            // Messages has no field for a refusal: it is text, with a stop reason.
             if other == ANTHROPIC && !wanted.refusal.is_empty() {
                 wanted.text.clone_from(&wanted.refusal);
                 wanted.finish = Some("filter".to_owned());

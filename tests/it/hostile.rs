@@ -1,4 +1,4 @@
-//! An adapter that misbehaves costs one request, and that one gets a clean error.
+//! An adapter that misbehaves costs one request, which gets a clean error.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ fn folder() -> Folder {
     Folder::with(&["openai", "anthropic", "zeta", "hostile"])
 }
 
-/// Every model goes to the hostile provider but those of [`config`].
+/// Every model goes to the hostile provider except those of [`config`].
 fn settings(upstream: &Upstream, more: &str) -> String {
     format!(
         "default_provider = \"hostile\"\n[plugins]\ndeadline = \"300ms\"\n{more}\n{}\n\
@@ -20,7 +20,7 @@ fn settings(upstream: &Upstream, more: &str) -> String {
     )
 }
 
-/// Answers hostile requests with something and others well.
+/// Answers hostile requests with a small body, and others well.
 async fn upstream() -> Upstream {
     Upstream::scripted(|request| {
         if !request.line().contains("/talk") {
@@ -271,7 +271,7 @@ async fn an_adapter_that_imports_sockets_has_none_behind_them() {
     folder.put("zeta", &weir_tests::plugins::zeta_that_imports("wasi:sockets/tcp-create-socket@0.2.0"));
     let mut upstream = upstream().await;
     let house = House::with(folder, &settings(&upstream, "")).await;
-    // The runtimes of some languages import all of WASI: it is there, and nothing is behind it.
+    // The runtimes of some languages import all of WASI: the imports exist, and do nothing.
     others_are_served(&house).await;
     assert_eq!(upstream.request().await.line(), "POST /base/minds/zeta:parley");
     assert!(upstream.unseen().is_none());
@@ -289,7 +289,7 @@ async fn c75_others_are_served_while_one_adapter_spins() {
     for mut client in spinning {
         let reply = client.reply().await;
         if reply.status() == 503 {
-            // Only a few spin at a time; the others are told at once.
+            // Only a few may spin at a time; the others are refused at once.
             assert_eq!(reply.json()["error"]["code"], "overloaded");
             continue;
         }

@@ -1,4 +1,4 @@
-//! What a dialect tells a client beside its answer's body is looked at first: headers, status, errors, losses.
+//! A dialect's output besides the body is checked before a client gets it: headers, status, errors, losses.
 
 use std::fmt::Write as _;
 
@@ -30,12 +30,12 @@ async fn house(upstream: &Upstream) -> House {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answers_headers_neither_frame_the_connection_nor_speak_for_weir() {
+async fn an_answers_headers_neither_frame_the_connection_nor_imitate_weirs() {
     let upstream = Upstream::always(Answer::json(200, ZETA.whole())).await;
     let house = house(&upstream).await;
     for deed in ["write.cookie", "write.length", "write.chunked", "write.close", "write.upgrade", "write.split"] {
         let mut client = house.connect().await;
-        // Twice on one connection: whoever loses count of its bytes fails at the second.
+        // Twice on one connection: a wrong count of the body's bytes would fail the second.
         for _ in 0..2 {
             client.send(&weir_tests::Request::post(&format!("/hostile/{deed}"), "{}")).await;
             let reply = client.reply().await;

@@ -1,5 +1,5 @@
-//! What an attack costs others, in figures: `WEIR_FIGURES=1 cargo test -p weir-tests --test it figures -- --nocapture` on
-//! a machine that does nothing else.
+//! The cost of an attack for other clients, measured: `WEIR_FIGURES=1 cargo test -p weir-tests --test it figures --
+//! --nocapture` on an idle machine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
@@ -12,7 +12,7 @@ use crate::tongue::{OPENAI, ZETA, config};
 /// Rounds without and with the attack in turn, and requests of each, in each lane.
 const ROUNDS: usize = 10;
 const REQUESTS: usize = 400;
-/// Connections that attack.
+/// Attacking connections.
 const ATTACKERS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -29,7 +29,7 @@ async fn figures_of_others_while_an_adapter_spins() {
     );
     let house = Arc::new(House::with(Folder::with(&["openai", "zeta", "hostile"]), &settings).await);
     let attack = OPENAI.request("render.loop", false);
-    // The first offence, and requests enough for the others to be known.
+    // The first attack, and enough requests for the other adapters to be known as fast.
     assert_eq!(house.ask(&attack).await.status(), 502);
     let _warm = round(&house).await;
     let (mut calm, mut attacked) = (Vec::new(), Vec::new());
@@ -79,7 +79,7 @@ async fn spin(house: Arc<House>, attack: Request, stop: Arc<AtomicBool>, attacks
         let status = client.reply().await.status();
         attacks.fetch_add(u32::from(status == 502), Relaxed);
         if status == 503 {
-            // Told to come again later; a flood of requests is another attack, which any request will do for.
+            // Backs off after a refusal; a flood of requests is a different attack, which needs no special request.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }

@@ -1,5 +1,5 @@
-//! Files that are made to cost the compiler more than they weigh. The compiler is a process of its own; those that it
-//! cannot do are refused, and requests are served in the meantime.
+//! Files that cost the compiler far more than their size suggests. The compiler is a separate process; files that it
+//! cannot compile are refused, and requests are served in the meantime.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use weir_tests::{Answer, Folder, Program, Request, Upstream, program};
 
 use crate::tongue::{TEXT, ZETA, config};
 
-/// A component that looks like an adapter from outside, with these functions in it.
+/// A component with an adapter's exports and these functions.
 fn component(functions: &str) -> Vec<u8> {
     let text = format!(
         "(component (core module $m {functions}) (core instance $i (instantiate $m)) (instance $about) \
@@ -20,7 +20,7 @@ fn nested() -> Vec<u8> {
     component(&format!("(func {} {})", "block ".repeat(100_000), "end ".repeat(100_000)))
 }
 
-/// Hundreds of locals that live through thousands of branches.
+/// Hundreds of locals that are live across thousands of branches.
 fn entangled() -> Vec<u8> {
     let mut body = String::new();
     for n in 0..18_000 {

@@ -1,4 +1,4 @@
-//! Clients that speak HTTP/2, in the clear.
+//! Clients with HTTP/2, without TLS.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};

@@ -1,4 +1,4 @@
-//! What is installed is a folder with the program and its adapters: it serves from wherever it is started.
+//! An installation is a folder with the program and its adapters: it serves from any working directory.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,16 +11,16 @@ use weir_tests::program;
 
 use crate::commands::is_in;
 
-/// A folder as `cargo xtask dist` makes one, and another one to work in.
+/// A folder as `cargo xtask dist` makes it, and another one to work in.
 struct Installed {
     place: TempDir,
     desk: TempDir,
 }
 
 impl Installed {
-    /// With this adapter beside the program.
+    /// An installation with this adapter beside the program.
     fn with(adapter: &str) -> Self {
-        // Where cargo builds, so that the program can be linked instead of copied.
+        // On cargo's file system, so that the program can be linked instead of copied.
         let place = tempfile::tempdir_in(target()).unwrap();
         fs::hard_link(program::file(), place.path().join("weir")).unwrap();
         put(&place.path().join("plugins"), adapter);
@@ -31,7 +31,8 @@ impl Installed {
         self.place.path().join("weir")
     }
 
-    /// What `weir LINE` says at the desk, and whether it succeeds; by the program's own path or by a link to it.
+    /// The output of `weir LINE` in the working folder, and whether it succeeded; the program is its own path or a link
+    /// to it.
     fn says(&self, program: &Path, line: &str, variables: &[(&str, &str)]) -> (bool, String) {
         let mut command = Command::new(program);
         command.current_dir(self.desk.path()).args(line.split_whitespace()).stdin(Stdio::null());

@@ -1,4 +1,4 @@
-//! A target without a key is sent none, and whoever has to know hears of it.
+//! A target without a key gets requests without a credential, and the operator is warned.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use weir_tests::{Folder, House, Program, log};
 
 use crate::tongue::{ALL, ANTHROPIC, OPENAI, config, provider};
 
-/// A configuration as LMBroker's README prints one: its keys, its order, its kinds of targets.
+/// A configuration like the one in LMBroker's README: its keys, its order, its kinds of targets.
 fn lmbroker(local: &str) -> String {
     format!(
         r#"
@@ -39,7 +39,7 @@ log_level = "info"
     )
 }
 
-/// That file, with the variable that it names written out: the house has an environment of its own.
+/// That file with its variable replaced by the value: the gateway of the test has its own environment.
 fn in_house(local: &str) -> String {
     lmbroker(local).replace("env:OPENAI_API_KEY", "sk-of-the-variable")
 }
@@ -86,7 +86,7 @@ async fn no_auth_sends_none_for_a_provider_and_for_a_target() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_missing_key_is_told_at_start_where_the_url_is_one_that_asks_for_it() {
+async fn a_missing_key_is_reported_at_start_if_the_url_requires_one() {
     let upstream = provider(OPENAI).await;
     let keyless = |alias: &str, url: &str| {
         format!("[[models]]\nalias = \"{alias}\"\ntype = \"openai\"\ntarget = {{ url = \"{url}\", model = \"m\" }}\n")

@@ -1,5 +1,5 @@
-//! The life of an adapter: what fails is taken back, what is new is tried, what is not vouched for does not come in, and
-//! what the operator says holds.
+//! The life of an adapter: a failing version is rolled back, a new one is tried, an unpinned one is refused, and the
+//! operator's decisions hold.
 
 use serde_json::{Value, json};
 use weir_adapters::Lock;
@@ -10,7 +10,7 @@ use weir_tests::{Answer, Folder, House, Program, Reply, Request, Upstream, progr
 
 use crate::tongue::{OPENAI, TEXT, ZETA, config, provider};
 
-/// What the hostile adapter says well.
+/// The hostile adapter's text for a normal request.
 const WELL: &str = "well";
 
 fn hostile(upstream: &Upstream, settings: &str) -> String {
@@ -21,7 +21,7 @@ fn hostile(upstream: &Upstream, settings: &str) -> String {
     )
 }
 
-/// A request to the hostile adapter; `length` tells requests apart.
+/// A request to the hostile adapter; `length` makes requests different.
 async fn ask(house: &House, model: &str, length: usize) -> Reply {
     let content = "x".repeat(length);
     let body = format!("{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"{content}\"}}]}}");
@@ -67,7 +67,7 @@ async fn what_traps_too_often_is_quarantined_and_the_last_good_one_returns() {
     let refused = house.adapter("hostile").await.into_iter().find(|one| one["status"] == "refused").unwrap();
     assert!(refused["reason"].to_string().contains("quarantined"), "{refused}");
 
-    // The one that returned fails too, and there is no other.
+    // The version that returned fails too, and there is no other.
     for length in 1..=3 {
         ask(&house, "render.trap", length).await;
     }
@@ -83,7 +83,7 @@ async fn what_traps_too_often_is_quarantined_and_the_last_good_one_returns() {
     assert_eq!(house.metric(&series).await, 3.0, "{}", house.metrics().await);
     assert_eq!(house.metric("weir_plugin_activations_total{plugin=\"hostile\",result=\"quarantined\"}").await, 2.0);
 
-    // The operator lets it serve again.
+    // The operator releases it.
     let released = house.act("hostile", "release", &json!({"digest": Digest::of(&first).hex()}).to_string()).await;
     assert_eq!(released.status(), 200, "{}", released.text());
     assert_eq!(OPENAI.heard(&ask(&house, "fine", 1).await, false).text, WELL);
@@ -97,7 +97,7 @@ async fn a_poisoned_request_that_is_sent_again_and_again_takes_nothing_away() {
     for _ in 0..20 {
         assert_eq!(ask(&house, "parse.trap", 7).await.status(), 502);
     }
-    // A second different one is enough, so the judge has seen what there was when it acts on it.
+    // A second, different request is enough, so the judge has seen all earlier ones when it acts on it.
     assert_eq!(house.adapter("hostile").await[0]["status"], "serving");
     assert_eq!(ask(&house, "render.trap", 8).await.status(), 502);
     house.until_adapter("hostile", |all| all.iter().any(|one| one["status"] == "quarantined")).await;
@@ -119,7 +119,7 @@ async fn a_new_version_gets_its_share_and_then_everything() {
             by_new += u32::from(reply.text().contains("zeta-build-0002"));
         }
     }
-    // Both sides of each exchange on one version: what is tried gets every second one.
+    // Both sides of an exchange use one version: the version on trial gets every second exchange.
     assert!(by_new >= 8, "{by_new}");
     house.until_adapter("zeta", |all| all.iter().any(|one| one["version"].to_string().contains("0002"))).await;
     let zeta = house.adapter("zeta").await.remove(0);
@@ -136,7 +136,7 @@ async fn a_new_version_that_fails_more_than_the_former_one_goes_again() {
     let (first, second) = (std::fs::read(house.folder.file("hostile")).unwrap(), twin("hostile", 2));
     house.folder.put("hostile", &second);
     house.until_adapter("hostile", |all| all.iter().any(|one| one["canary"].is_object())).await;
-    // Every second exchange is the new one's, and it is that which meets trouble.
+    // Every second exchange goes to the new version, which fails.
     for _ in 0..3 {
         let reply = ask(&house, "fine", 1).await;
         assert_eq!((reply.status(), by(&reply)), (200, name(&first)));
@@ -168,7 +168,7 @@ async fn what_the_operator_rolled_back_stays_back() {
     let done = house.act("zeta", "rollback", "").await;
     assert_eq!((done.status(), &done.json()["rolled_back_from"]), (200, &json!(Digest::of(&second).hex())));
     assert!(written_by(&house).await.contains("0001"), "in force when it is answered");
-    // The same bytes again; another file's coming shows that the folder was looked at.
+    // The same bytes again; the arrival of another file shows that the folder was scanned.
     house.folder.put("zeta", &second);
     house.folder.put("openai", &std::fs::read(weir_tests::plugins::component("openai")).unwrap());
     assert_eq!(house.post("/admin/plugins/rescan", "").await.status(), 202);
@@ -268,7 +268,7 @@ async fn acting_on_adapters_wants_the_token_and_no_web_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_done_is_said_plainly() {
+async fn impossible_commands_fail_with_a_clear_message() {
     let upstream = provider(ZETA).await;
     let house = House::with(Folder::with(&["zeta"]), &config(&upstream)).await;
     for (name, verb, body, status, words) in [
@@ -315,7 +315,7 @@ async fn the_operator_can_have_an_adapter_prove_itself_again() {
     let tested = house.act("zeta", "test", "").await;
     assert_eq!(tested.status(), 409, "{}", tested.text());
     assert_eq!(house.adapter("zeta").await[0]["status"], "serving", "what serves, serves on");
-    // A new file is refused for it, and tried anew when the operator has mended what was wrong.
+    // A new file is refused because of it, and tried again when the operator has fixed the fixture.
     house.folder.put("zeta", &zeta_build(2));
     house.until_adapter("zeta", |all| all.iter().any(|one| one["status"] == "refused")).await;
     std::fs::remove_file(broken).unwrap();
@@ -397,7 +397,7 @@ async fn what_the_operator_rolled_back_stays_back_over_a_restart() {
     assert_eq!(done.status(), 200, "{}", done.text());
     assert!(written_by(&house).await.contains("0002"));
 
-    // What is activated holds as well; then another file comes while nobody looks.
+    // An activated version stays too; then another file arrives while Weir is stopped.
     let first = json!({"digest": Digest::of(&std::fs::read(weir_tests::plugins::component("zeta")).unwrap()).hex()});
     assert_eq!(house.act("zeta", "activate", &first.to_string()).await.status(), 200);
     let house = house.restart(&settings).await;
@@ -408,7 +408,7 @@ async fn what_the_operator_rolled_back_stays_back_over_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn decisions_survive_kills_and_two_who_share_a_cache() {
+async fn decisions_survive_kills_and_two_processes_with_one_cache() {
     let upstream = provider(ZETA).await;
     let settings = config(&upstream);
     let (folder, cache) = (Folder::with(&["zeta", "hostile"]), tempfile::tempdir().unwrap());
@@ -423,7 +423,7 @@ async fn decisions_survive_kills_and_two_who_share_a_cache() {
     one.until("adapter serves");
     let other = Program::start(&folder, cache.path(), &settings);
     let there = other.address();
-    // What was answered is on disk: a kill comes at once.
+    // The decision is on disk when it is answered: the program is killed at once.
     act(at, "zeta", "rollback").await;
     act(there, "hostile", "quarantine").await;
     drop((one, other));
@@ -437,7 +437,7 @@ async fn decisions_survive_kills_and_two_who_share_a_cache() {
     assert_eq!(status("zeta"), (json!("serving"), json!(first.hex())), "{about}");
     assert_eq!(status("hostile").0, "quarantined", "{about}");
     drop(third);
-    // What cannot be read is told of, and costs nothing else.
+    // An unreadable file is reported, and has no other effect.
     let kept = std::fs::read_dir(cache.path()).unwrap().map(|file| file.unwrap().path());
     let kept: Vec<_> = kept.filter(|file| file.extension().is_some_and(|extension| extension == "json")).collect();
     assert_eq!(kept.len(), 1, "{kept:?}");

@@ -55,7 +55,7 @@ async fn of_two_models_the_last_one_counts_for_every_reader() {
     let house = House::open(&config(&upstream)).await;
     let body = "{\"model\":\"no-such\",\"messages\":[],\"mod\\u0065l\":\"openai\"}";
     assert_eq!(house.post("/v1/chat/completions", body).await.status(), 200);
-    // Whichever of them the provider takes, it is the one that was routed.
+    // Whichever member the provider reads, it has the routed model.
     assert_eq!(upstream.request().await.text(), body.replace("no-such", "openai"));
 }
 
@@ -111,7 +111,7 @@ async fn a_body_that_drips_is_given_up_all_the_same() {
         let mut dripping = house.connect().await;
         dripping.write(from.request(from.name, false).header("content-length", "1000000").head().as_bytes()).await;
         let reply = loop {
-            // As often as it likes, until it is answered.
+            // Any number of times, until there is an answer.
             tokio::select! {
                 biased;
                 head = dripping.head() => break head,
@@ -137,7 +137,7 @@ async fn a_head_that_is_too_large_or_too_slow_is_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unknown_paths_are_told_in_the_nearest_format() {
+async fn unknown_paths_are_refused_in_the_nearest_format() {
     let upstream = provider(OPENAI).await;
     let house = House::open(&config(&upstream)).await;
     for (path, from) in [
@@ -157,7 +157,7 @@ async fn unknown_paths_are_told_in_the_nearest_format() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_method_is_told_with_the_right_one() {
+async fn a_wrong_method_is_refused_with_the_right_one() {
     let upstream = provider(OPENAI).await;
     let house = House::open(&config(&upstream)).await;
     for (from, path) in [(OPENAI, "/v1/chat/completions"), (ANTHROPIC, "/v1/messages")] {
@@ -189,7 +189,7 @@ async fn without_a_free_instance_a_request_is_asked_to_come_again() {
     let begun = Answer::lines().piece(&pieces[0]).piece(&pieces[1]).gate(&gate);
     let upstream = Upstream::always(pieces[2..].iter().fold(begun, Answer::piece).end()).await;
     let house = House::open(&format!("[plugins]\nmax_instances = 4\n{}", config(&upstream))).await;
-    // Each stream has an instance for either side.
+    // Each stream holds an instance for either side.
     let mut streams = Vec::new();
     let refused = loop {
         let mut client = house.connect().await;

@@ -1,4 +1,4 @@
-//! What the gateway promises, over real sockets, against providers that do what they are told.
+//! Tests of the gateway's behaviour, over real sockets, against scripted providers.
 //!
 //! Each module is a promise; names that begin with `cNN` cite `tests/CONFORMANCE.md`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here fails a test")]

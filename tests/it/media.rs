@@ -1,4 +1,4 @@
-//! Media that a request gives by their address, towards a provider that takes only bytes.
+//! Media that a request gives by address, for a provider that takes only bytes.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, House, Upstream};
@@ -6,7 +6,7 @@ use weir_tests::{Answer, Folder, House, Upstream};
 const IMAGE: &[u8] = b"\x89PNG\r\n\x1a\nnot much of a picture";
 const IMAGE_BASE64: &str = "iVBORw0KGgpub3QgbXVjaCBvZiBhIHBpY3R1cmU=";
 
-/// A provider that fetches nothing, and what the operator says of fetching.
+/// A provider that fetches no addresses, and the operator's settings for fetching.
 async fn house(upstream: &Upstream, media: &str) -> House {
     let config = format!(
         "[media]\n{media}\n[[providers]]\nname = \"gemini\"\nadapter = \"gemini\"\nurl = \"{}\"\napi_key = \"K\"\n\

@@ -1,6 +1,5 @@
-//! No secret gets into an adapter's memory: after requests in both lanes, and while streams are under way, the memories of
-//! all instances that live are searched, those of the instances that serve everybody among them. And how much of it they
-//! take is told.
+//! No secret gets into an adapter's memory: after requests in both lanes, and while streams are in flight, the test
+//! searches the memories of all live instances, shared ones included. It also prints their size.
 
 mod providers;
 
@@ -8,29 +7,29 @@ use weir_tests::{Answer, Folder, Gate, House, Request, Upstream};
 
 use crate::tongue::ZETA;
 
-/// A key that was made for tests and guards nothing.
+/// A key that was made for tests and is worthless.
 const ACCOUNTS_KEY: &str = include_str!("../../host/upstream/src/credential/account/test-key.pem");
-/// What stands in requests and answers, and so is found where secrets are not.
+/// A text in requests and answers, which is found where secrets are not.
 const SPOKEN: &str = "SPOKEN-BY-THE-CLIENT";
 const ANSWERED: &str = "ANSWERED-BY-THE-PROVIDER";
-/// What clients bring.
+/// The clients' credentials.
 const MINE: &str = "PLANTED-WITH-THE-CLIENT";
-/// The adapters that take part.
+/// The adapters of this test.
 const ADAPTERS: [&str; 6] = ["openai", "anthropic", "zeta", "gemini", "bedrock", "vertex"];
 
-/// A text that is found even where parts of it have been written over since.
+/// A text that is found even if parts of it have been overwritten since.
 fn long(text: &str) -> String {
     text.to_owned() + &format!("-{text}").repeat(40)
 }
 
-/// A house with all providers, and whatever else it needs.
+/// A gateway with all providers and their endpoints.
 struct Search {
     house: House,
-    /// Held, so that they answer.
+    /// Kept alive, so that they answer.
     _upstreams: Vec<Upstream>,
 }
 
-/// Opens it; the providers wait at the gate in the midst of their streams, where they stream.
+/// Opens the gateway; the providers wait at the gate in the middle of their streams.
 async fn search(plugins: &str, gate: &Gate) -> Search {
     let token = format!("{{\"access_token\":\"{}\",\"expires_in\":3600}}", long("PLANTED-TOKEN"));
     let tokens = Upstream::always(Answer::json(200, token)).await;
@@ -52,7 +51,7 @@ async fn search(plugins: &str, gate: &Gate) -> Search {
     Search { house: House::with(Folder::with(&ADAPTERS), &config).await, _upstreams: upstreams }
 }
 
-/// How clients ask.
+/// The format of a client.
 #[derive(Debug, Clone, Copy)]
 enum Client {
     OpenAi,
@@ -65,7 +64,7 @@ enum Client {
 const CLIENTS: [Client; 5] = [Client::OpenAi, Client::Anthropic, Client::Zeta, Client::Gemini, Client::Converse];
 
 impl Client {
-    /// A request that says something, and brings a credential in every place where one may stand.
+    /// A request with text, and with a credential in every possible place.
     fn request(self, model: &str, stream: bool) -> Request {
         let (said, mine) = (long(SPOKEN), long(MINE));
         let turn = format!("{{\"role\":\"user\",\"content\":\"{said}\"}}");
@@ -117,7 +116,7 @@ fn models() -> impl Iterator<Item = String> {
     (0..providers::ALL.len()).flat_map(|at| [format!("m{at}"), format!("m{at}-t")])
 }
 
-/// Searches the memories that there are now.
+/// Searches the current memories.
 fn search_memories() {
     let Some(memories) = guest_memories() else {
         return println!("skipped: the memories of instances can be read on Linux only");
@@ -125,14 +124,14 @@ fn search_memories() {
     let found = |text: &str| memories.iter().find_map(|memory| find(memory, text.as_bytes()));
     assert!(found(SPOKEN).is_some(), "what a client said is found, so the search finds");
     assert!(found(ANSWERED).is_some(), "and what a provider answered");
-    // Every secret begins with this word, but the key that signs for tokens.
+    // Every secret begins with this word, except the key that signs for tokens.
     let pem = ACCOUNTS_KEY.lines().nth(1).unwrap();
     for secret in ["PLANTED-", "AKIDPLANTED", "planted-client", pem] {
         assert_eq!(found(secret), None);
     }
 }
 
-/// The searches look at the whole process: one after the other.
+/// The searches cover the whole process, so they run one after the other.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,7 +177,7 @@ async fn no_secret_is_in_any_adapters_memory_while_streams_are_under_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_an_adapters_instances_take_is_told_while_they_work() {
+async fn the_memory_of_an_adapters_instances_is_reported_while_they_work() {
     let gate = Gate::default();
     let pieces = ZETA.stream();
     let answer = ZETA.begin().piece(&pieces[0]).piece(&pieces[1]).gate(&gate).piece(pieces[2..].concat()).end();
@@ -207,22 +206,22 @@ async fn what_an_adapters_instances_take_is_told_while_they_work() {
     house.until_adapter("zeta", |all| figure(&all[0], "instances_live") == figure(&all[0], "instances_idle")).await;
 }
 
-/// Where a text stands, and what stands there.
+/// The position of a text, with its surroundings.
 fn find(memory: &[u8], text: &[u8]) -> Option<(usize, String)> {
     let at = memchr::memmem::find(memory, text)?;
     let around = &memory[at.saturating_sub(40)..(at + 80).min(memory.len())];
     Some((at, String::from_utf8_lossy(around).into_owned()))
 }
 
-/// The linear memories of all instances of this process: each holds the image that it was made from, which has a
-/// name, and what can be written directly before and after it.
+/// The linear memories of all instances of this process. In the process's map, each contains a named image, which it
+/// was created from, and the writable ranges directly before and after it.
 #[cfg(target_os = "linux")]
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere there is no such file")]
 fn guest_memories() -> Option<Vec<Vec<u8>>> {
     use std::os::unix::fs::FileExt as _;
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let memory = std::fs::File::open("/proc/self/mem").unwrap();
-    // What can be written in one piece: where it begins and ends, and whether there is an image in it.
+    // Contiguous writable ranges: start, end, and whether they contain an image.
     let mut pieces: Vec<(u64, u64, bool)> = Vec::new();
     for line in maps.lines() {
         let mut words = line.split_whitespace();
@@ -241,7 +240,7 @@ fn guest_memories() -> Option<Vec<Vec<u8>>> {
     let ranges = pieces.into_iter().filter(|piece| piece.2).map(|(from, to, _)| (from, to));
     let read = |(from, to): (u64, u64)| {
         let mut bytes = vec![0; (to - from) as usize];
-        // What another instance gives back in the meantime cannot be read any more.
+        // A range that another instance returns in the meantime cannot be read any more.
         memory.read_exact_at(&mut bytes, from).is_ok().then_some(bytes)
     };
     Some(ranges.filter_map(read).collect())

@@ -1,10 +1,10 @@
-//! Forms with files go through as they are; only the model's name is read and, for an alias, another one put there.
+//! Forms with files are relayed unchanged; only the model's name is read, and replaced if it is an alias.
 
 use weir_tests::{Answer, House, Request, Upstream};
 
 const BOUNDARY: &str = "----weir-test-7MA4YWxkTrZu0gW";
 
-/// A file's bytes, with all that a careless reader would take for something else.
+/// A file's bytes, with everything that a careless parser would take for something else.
 fn file() -> Vec<u8> {
     let tricky = b"\r\n\r\nname=\"brain\"\r\n----weir-test\r\n--\r\n\x00\xff";
     (0..200_000_u32).map(|at| (at * 7 % 251) as u8).chain(tricky.iter().copied()).collect()
@@ -76,7 +76,7 @@ async fn the_stream_flag_of_a_form_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_that_can_be_read_in_two_ways_reaches_nobody() {
+async fn an_ambiguous_form_is_sent_to_no_provider() {
     let (mut upstream, house) = open().await;
     let good = form(&["choir"], &[]);
     let mut cut = good.clone();

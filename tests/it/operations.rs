@@ -1,4 +1,4 @@
-//! The operations side: what orchestrators, scrapers and operators look at.
+//! The operations side, for orchestrators, scrapers and operators.
 
 use serde_json::json;
 use weir_tests::{Answer, Folder, Gate, House, Request, Upstream};
@@ -6,7 +6,7 @@ use weir_tests::{Answer, Folder, Gate, House, Request, Upstream};
 use crate::tongue::{ALL, ANTHROPIC, OPENAI, TEXT, ZETA, config, provider};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_house_that_serves_says_so() {
+async fn a_serving_gateway_is_ready() {
     let upstream = provider(ZETA).await;
     let house = House::open(&config(&upstream)).await;
     assert_eq!(house.get("/health").await.json(), json!({"status": "ok"}));
@@ -22,7 +22,7 @@ async fn a_house_that_serves_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_house_that_lacks_an_adapter_is_degraded_and_says_what_is_missing() {
+async fn a_gateway_without_an_adapter_is_degraded_and_names_what_is_missing() {
     let upstream = provider(ZETA).await;
     let house = House::with(Folder::with(&["zeta"]), &config(&upstream)).await;
     let ready = house.get("/ready").await;
@@ -70,7 +70,7 @@ async fn the_admin_side_wants_its_token() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_admin_side_may_have_a_listener_of_its_own() {
+async fn the_admin_side_may_have_a_separate_listener() {
     let upstream = provider(ZETA).await;
     let house = House::open(&format!("[admin]\nlisten = \"127.0.0.1:0\"\n{}", config(&upstream))).await;
     let mut admin = weir_tests::Client::connect(house.admin.unwrap()).await;
@@ -123,7 +123,7 @@ async fn a_house_that_closes_is_not_ready() {
     let gate = Gate::default();
     let upstream = Upstream::always(Answer::lines().piece("{\"k\":\"bit\",\"says\":\"Gr\"}\n").gate(&gate).end()).await;
     let house = House::open(&config(&upstream)).await;
-    // A connection that is in use stays open, and asks on it.
+    // A busy connection stays open, and requests can follow on it.
     let mut busy = house.connect().await;
     busy.send(&ZETA.request("zeta", true)).await;
     busy.head().await;
@@ -133,7 +133,7 @@ async fn a_house_that_closes_is_not_ready() {
     house.stop();
     gate.open();
     busy.rest().await;
-    // Where the connection is closed instead, nobody can be told that it is ready.
+    // If the connection is closed instead, there is no answer that could claim readiness.
     if !busy.is_closed().await {
         let reply = busy.reply().await;
         assert_eq!((reply.status(), &reply.json()["status"]), (503, &json!("draining")), "{}", reply.text());
@@ -151,7 +151,7 @@ async fn a_house_waits_for_no_stream_for_ever() {
     house.ended().await;
 }
 
-/// Aliases of all kinds; `more` is a provider for the patterns.
+/// Aliases of all kinds; `silent` is a provider for the patterns.
 fn listing(upstream: &Upstream, silent: Option<&Upstream>) -> String {
     let provider = |name: &str, url: &str| {
         format!("[[providers]]\nname = \"{name}\"\nadapter = \"zeta\"\nurl = \"{url}\"\napi_key = \"kkkk\"\n")
@@ -173,7 +173,7 @@ fn roster() -> Answer {
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_hold_exact_names_and_what_patterns_lead_to() {
     let mut upstream = Upstream::always(roster()).await;
-    // Named, so that it may claim under a condition what another adapter serves.
+    // Configured, so that it may claim what another adapter serves, under a condition.
     let named = "[plugins.anthropic]\nprewarm = 1\n";
     let house = House::open(&format!("{named}{}", listing(&upstream, None))).await;
     let zeta = house.get("/zeta/v0/roster").await.json();

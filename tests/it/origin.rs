@@ -1,4 +1,4 @@
-//! Who issued what a client carries into its next request, and where that leads.
+//! The issuers of values in a client's next request, and their effect on routing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ enum Form {
 
 use Form::{Blocks, Items};
 
-/// How an opaque value of this issuer's begins.
+/// The beginning of an opaque value of this issuer.
 fn beginning(issuer: char) -> String {
     format!("gAAAAAB{}", issuer.to_string().repeat(12))
 }
 
-/// The opaque values of a text, as they were issued.
+/// The opaque values in a text, as they were issued.
 fn values(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for (at, _) in text.match_indices("gAAAAAB") {
@@ -41,7 +41,7 @@ impl Form {
         if self == Items { "openai" } else { "anthropic" }
     }
 
-    /// A turn of the model's, as clients keep it: thinking and words.
+    /// A turn of the model, as clients keep it: thinking and text.
     fn turn(self, value: &str) -> Vec<Value> {
         match self {
             Items => vec![
@@ -130,7 +130,7 @@ impl Form {
     }
 }
 
-/// A deployment: its answers hold a value of its own each, and it refuses what holds another's.
+/// A deployment: each answer has its own opaque value, and requests with another deployment's are refused.
 async fn deployment(form: Form, name: char) -> Upstream {
     Upstream::scripted(answering(form, name)).await
 }
@@ -150,7 +150,7 @@ fn answering(form: Form, name: char) -> impl Fn(&Received) -> Answer + Send + Sy
     }
 }
 
-/// It fails.
+/// A failure.
 fn down() -> Answer {
     Answer::json(503, "{}")
 }
@@ -168,7 +168,7 @@ fn provider(form: Form, name: char, upstream: &Upstream) -> String {
     )
 }
 
-/// Two deployments and a model over both, in turn; and the same always translated.
+/// Two deployments and a model over both, in turn; and one that is always translated.
 fn config(form: Form, a: &Upstream, b: &Upstream) -> String {
     let model = |name: &str, translate: bool| {
         format!(
@@ -179,7 +179,7 @@ fn config(form: Form, a: &Upstream, b: &Upstream) -> String {
     provider(form, 'a', a) + &provider(form, 'b', b) + &model("both", false) + &model("both-t", true)
 }
 
-/// A talk as its client keeps it.
+/// A conversation as its client keeps it.
 struct Talk {
     form: Form,
     model: &'static str,
@@ -198,7 +198,7 @@ impl Talk {
         self.form.asking(self.model, self.stream, &self.said)
     }
 
-    /// Takes an answer in, and says who gave it.
+    /// Adds an answer; returns the deployment that gave it.
     fn hear(&mut self, reply: &Reply) -> String {
         assert_eq!(reply.status(), 200, "{:?} {}: {}", self.form, self.model, reply.text());
         let value = values(&reply.text()).pop().unwrap_or_else(|| panic!("{}", reply.text()));
@@ -225,7 +225,7 @@ async fn c34_a_talk_goes_on_with_the_issuer_of_its_thinking_and_new_ones_are_sti
                 let issuer = talk.go_on(&house).await;
                 *begun.entry(issuer.clone()).or_default() += 1;
                 talks.push((talk, issuer));
-                // Those that were begun go on in between.
+                // Conversations that have begun continue in between.
                 for (talk, issuer) in &mut talks {
                     let reply = house.ask(&talk.question()).await;
                     assert_eq!(reply.attempts(), Some("1"), "{form:?} {model} {stream}");
@@ -238,7 +238,7 @@ async fn c34_a_talk_goes_on_with_the_issuer_of_its_thinking_and_new_ones_are_sti
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c34_where_the_issuer_is_gone_its_values_are_left_out_and_that_is_told() {
+async fn c34_if_the_issuer_is_gone_its_values_are_left_out_and_reported() {
     for (form, model) in [(Items, "both"), (Items, "both-t"), (Blocks, "both"), (Blocks, "both-t")] {
         let (a, mut b) = (deployment(form, 'a').await, deployment(form, 'b').await);
         let house = House::open(&config(form, &a, &b)).await;
@@ -253,14 +253,14 @@ async fn c34_where_the_issuer_is_gone_its_values_are_left_out_and_that_is_told()
         let reply = house.ask(&talk.question()).await;
         assert_eq!(talk.hear(&reply), "b");
         let told = reply.header("x-weir-dropped-params").unwrap_or_default();
-        // As the client wrote it.
+        // In the client's own spelling.
         let field = if form == Items { "input[1].reasoning" } else { "messages[1].reasoning" };
         assert!(told.contains(field), "{form:?} {model}: {told}");
         let refused = b.request().await;
         assert_eq!(values(&request_text(&refused)).len(), 1, "{form:?} {model}");
         let sent = request_text(&b.request().await);
         assert!(values(&sent).is_empty() && sent.contains("Yes.") && sent.contains("blue"), "{sent}");
-        // From here on it is b's, whatever else the client carries; and b gets its own back.
+        // From here on it is b's, whatever values the client carries; and b gets its own back.
         a.script(answering(form, 'a'));
         let reply = house.ask(&talk.question()).await;
         assert_eq!(talk.hear(&reply), "b", "{form:?} {model}");
@@ -272,7 +272,7 @@ async fn c34_where_the_issuer_is_gone_its_values_are_left_out_and_that_is_told()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c34_a_refusal_that_has_another_reason_is_told_as_it_is() {
+async fn c34_a_refusal_with_another_reason_is_passed_on_unchanged() {
     for (form, model) in [(Items, "both"), (Blocks, "both")] {
         let (a, mut b) = (deployment(form, 'a').await, deployment(form, 'b').await);
         let rests = "min_attempts = 1, failure_rate = 0.1, open = \"60s\"";
@@ -293,7 +293,7 @@ async fn c34_a_refusal_that_has_another_reason_is_told_as_it_is() {
         b.request().await;
         b.request().await;
         assert!(b.unseen().is_none(), "it is asked once more, and no more");
-        // What nobody knows the issuer of is left alone.
+        // Values of unknown issuers are left alone.
         let mut other = Talk::new(form, model, false);
         other.question();
         other.said.extend(form.turn(&format!("{}{}", beginning('z'), "y".repeat(100))));
@@ -405,7 +405,7 @@ async fn c34_a_client_whose_format_carries_no_values_is_led_back_by_its_tool_cal
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c34_tenants_lead_nobody_but_themselves_and_a_session_gives_way() {
+async fn c34_a_tenants_values_route_only_its_own_requests_and_override_a_session() {
     let (a, b) = (deployment(Items, 'a').await, deployment(Items, 'b').await);
     let clients = "[[clients]]\nname = \"one\"\nkey = \"KEY-OF-ONE-IS-LONG\"\n[[clients]]\nname = \"two\"\nkey = \"KEY-OF-TWO-IS-LONG\"\n";
     let house = House::open(&(config(Items, &a, &b) + clients)).await;
@@ -414,7 +414,7 @@ async fn c34_tenants_lead_nobody_but_themselves_and_a_session_gives_way() {
     let mut talk = Talk::new(Items, "both", false);
     let question = ask(&mut talk, "ONE");
     let issuer = talk.hear(&house.ask(&question).await);
-    // To anybody else it is a value like any other: it has its turn.
+    // For another client it is an unknown value: requests with it take turns.
     let mut stolen = Vec::new();
     for _ in 0..4 {
         let reply = house.ask(&ask(&mut talk, "TWO")).await;
@@ -449,7 +449,7 @@ async fn an_explanation_names_the_issuer() {
     assert!(!explained.contains("issued"), "{explained}");
 }
 
-/// A provider that keeps files, batches and answers of its own.
+/// A provider with its own files, batches and answers.
 async fn store(name: char) -> Upstream {
     let stream = move |id: &str| {
         let response = json!({"id": id, "object": "response", "model": "m-2024-08-06-is-a-model", "output": []});

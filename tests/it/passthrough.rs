@@ -1,4 +1,4 @@
-//! Operations that are relayed and never translated, and the older paths that clients call.
+//! Operations that are relayed and never translated, and old paths that clients still use.
 
 use serde_json::json;
 use weir_tests::{Answer, House, Request, Upstream};

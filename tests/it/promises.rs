@@ -1,8 +1,8 @@
-//! The table of promises: what holds for every format that clients speak, in front of providers of every format, in
-//! both lanes, whole and streamed.
+//! The table of promises: properties for every format of clients, with providers of every format, in both lanes,
+//! streamed and not.
 //!
-//! A promise is one test: it says what clients ask, how providers answer and what a client then has to find.
-//! [`everywhere`] asks in every place of the table and names all places where the promise does not hold.
+//! A promise is one test: it defines the clients' request, the providers' answer, and what a client must find.
+//! [`everywhere`] tries it in every place of the table and reports all places where the promise does not hold.
 
 mod answers;
 mod hints;
@@ -15,7 +15,7 @@ use weir_tests::{Answer, Folder, House, Received, Reply, Request, Upstream};
 use self::answers::{CALLS, beginning, calling, frames};
 use crate::tongue::{ANTHROPIC, OPENAI, SPOKEN, TEXT, TOKENS, Tongue, config_of};
 
-/// Whether bytes go through as they are.
+/// The lane of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lane {
     Relay,
@@ -34,7 +34,7 @@ struct Place {
 }
 
 impl Place {
-    /// Every place in front of a provider: the relay lane is there where both sides speak the same format.
+    /// Every place with this provider: the relay lane exists if both sides have the same format.
     fn before(to: Tongue) -> Vec<Self> {
         let mut all = Vec::new();
         for from in SPOKEN {
@@ -47,36 +47,36 @@ impl Place {
         all
     }
 
-    /// The model that a client asks for.
+    /// The model that a client requests.
     fn model(self) -> String {
         if self.lane == Lane::Relay { self.to.name.to_owned() } else { self.to.translated() }
     }
 }
 
-/// What came of one question.
+/// The outcome of one request.
 struct Came {
     place: Place,
     reply: Reply,
-    /// What the provider was sent, where it was asked.
+    /// The request that the provider got, if it got one.
     sent: Option<Received>,
-    /// Tokens that were booked for it, as its provider told and by estimate.
+    /// Tokens that were counted for it, as reported by its provider and by estimate.
     booked: [f64; 2],
 }
 
 impl Came {
-    /// What the client heard.
+    /// The answer as the client parses it.
     fn heard(&self) -> Heard {
         self.place.from.heard(&self.reply, self.place.stream)
     }
 
-    /// The losses that the answer names, each with its kind: `temperature=clamped`.
+    /// The losses in the answer's header, each with its kind: `temperature=clamped`.
     fn losses(&self) -> Vec<String> {
         let told = self.reply.header("x-weir-losses").unwrap_or_default();
         told.split(',').filter(|loss| !loss.is_empty()).map(str::to_owned).collect()
     }
 }
 
-/// Asks in each place of the table and checks what comes of it.
+/// Sends the request in each place of the table and checks the outcome.
 async fn everywhere(
     asks: impl Fn(Place) -> Option<Request>,
     answers: impl Fn(Tongue, bool) -> Answer + Clone + Send + Sync + 'static,
@@ -105,7 +105,7 @@ async fn everywhere(
     assert!(broken.is_empty(), "{} places:\n{}", broken.len(), broken.join("\n\n"));
 }
 
-/// All tokens that are booked for a provider once nothing is under way.
+/// All tokens that are counted for a provider once nothing is in flight.
 async fn booked(house: &House, to: Tongue) -> [f64; 2] {
     house.until_metric("weir_in_flight", 0.0).await;
     let told = house.metric(&format!("weir_tokens_total{{provider=\"{}\"}}", to.name)).await;
@@ -113,7 +113,7 @@ async fn booked(house: &House, to: Tongue) -> [f64; 2] {
     [told, estimated]
 }
 
-/// The usual question in every place.
+/// The usual request in every place.
 #[expect(clippy::unnecessary_wraps, reason = "some promises are not asked for everywhere")]
 fn usual(place: Place) -> Option<Request> {
     Some(place.from.request(&place.model(), place.stream))
@@ -129,8 +129,8 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, is: &T, wanted: &T) -> Resul
     if is == wanted { Ok(()) } else { Err(format!("{what}: {is:?}, wanted {wanted:?}")) }
 }
 
-/// Whether a client heard the two calls, and the reason that belongs to them. The relay lane passes on what the provider
-/// said, which the client has to understand by itself.
+/// Checks that a client got both calls, with the matching finish reason. The relay lane passes on the provider's own
+/// frames, which the client must interpret.
 fn both_calls(came: &Came) -> Result<(), String> {
     if came.place.lane == Lane::Relay && came.place.stream {
         return same("pieces", &came.reply.text().matches("call_").count(), &2);
@@ -143,7 +143,7 @@ fn both_calls(came: &Came) -> Result<(), String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_answer_says_the_same_everywhere() {
+async fn every_answer_has_the_same_content_everywhere() {
     everywhere(usual, usually, |came| {
         let heard = came.heard();
         same("status", &came.reply.status(), &200)?;
@@ -155,7 +155,7 @@ async fn every_answer_says_the_same_everywhere() {
     .await;
 }
 
-/// Streams tell a reason to finish after each of two calls.
+/// Streams with a finish reason after each of two calls.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_finish_is_the_last_word_only_at_the_end_everywhere() {
     everywhere(usual, calling, |came| {
@@ -174,7 +174,7 @@ async fn a_finish_is_the_last_word_only_at_the_end_everywhere() {
     .await;
 }
 
-/// Calls that came with the beginning of a message, as code that runs at the provider makes them.
+/// Calls in the beginning of a message, from code that runs at the provider.
 #[tokio::test(flavor = "multi_thread")]
 async fn content_of_a_streams_beginning_reaches_every_client() {
     let answers = |to, stream| if to == ANTHROPIC && stream { beginning() } else { calling(to, stream) };
@@ -197,7 +197,7 @@ async fn an_error_reaches_the_client_in_its_own_format() {
     .await;
 }
 
-/// Figures of the cache are parts of the prompt's total. In the client's own format the provider's words stand.
+/// Cached tokens are part of the prompt's total. In the client's own format the provider's figures are passed on.
 #[tokio::test(flavor = "multi_thread")]
 async fn cache_figures_never_exceed_the_prompt() {
     for (read, written) in [(16, 0), (8, 5), (12, 3)] {

@@ -1,4 +1,4 @@
-//! An adapter proves itself by recorded exchanges before it serves; one that is subtly wrong stays out.
+//! An adapter proves itself with recorded exchanges before it serves; one with a subtle bug is refused.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use weir_tests::{Folder, House, Upstream, log};
 
 use crate::tongue::{TEXT, ZETA, config, provider};
 
-/// A house whose zeta has fixtures, with these lines in front of the providers' configuration.
+/// A gateway whose zeta has fixtures, with these lines before the providers' configuration.
 async fn house(more: &str) -> (House, Upstream) {
     let upstream = provider(ZETA).await;
     let folder = Folder::with(&["openai", "anthropic", "zeta"]);
@@ -21,7 +21,7 @@ async fn house(more: &str) -> (House, Upstream) {
     (House::with(folder, &format!("{more}\n{}", config(&upstream))).await, upstream)
 }
 
-/// What the operations side says why a newer zeta does not serve.
+/// The operations side's reason why a newer zeta does not serve.
 async fn refusal(house: &House) -> String {
     let is_refused = |all: &[Value]| all.iter().any(|one| one.to_string().contains("fixtures"));
     house.until_adapter("zeta", is_refused).await;
@@ -70,7 +70,7 @@ async fn an_adapter_that_loses_a_parallel_call_stays_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn c72_all_fixtures_run_on_every_activation() {
     let (house, _upstream) = house("").await;
-    // A fixture that nobody can meet stands at the end, after those that pass.
+    // A fixture that no adapter can satisfy comes at the end, after those that pass.
     let impossible = r#"{"operation": "chat", "kind": "quota",
         "request": {"method": "POST", "path_and_query": "/zeta/v0/minds/m:parley", "body": {"scroll": []}},
         "response": {"status": 503, "headers": {}, "body": {"woe": {"sort": "too-many"}}}}"#;

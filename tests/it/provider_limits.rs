@@ -1,4 +1,4 @@
-//! What providers tell of their own limits: read in their spelling, rested by, and told in the client's.
+//! Providers' rate limits: parsed from their headers, respected by the gateway, and passed on in the client's format.
 
 use weir_tests::{Answer, House, Reply, Upstream};
 
@@ -59,7 +59,7 @@ async fn provider(tongue: Tongue, limits: Vec<(&'static str, &'static str)>) -> 
     .await
 }
 
-/// Names and values of the headers that tell limits.
+/// Names and values of the rate-limit headers.
 fn told(reply: &Reply) -> Vec<(&str, &str)> {
     let headers = reply.head.headers.iter().filter(|(name, _)| name.contains("ratelimit"));
     let mut told: Vec<_> = headers.map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -68,7 +68,7 @@ fn told(reply: &Reply) -> Vec<(&str, &str)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_providers_limits_are_told_in_the_clients_spelling() {
+async fn a_providers_limits_are_passed_on_in_the_clients_spelling() {
     let upstream = provider(OPENAI, of_openai("10", "6m0s")).await;
     let house = House::open(&config(&upstream, "")).await;
     for stream in [false, true] {
@@ -89,7 +89,7 @@ async fn a_providers_limits_are_told_in_the_clients_spelling() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_several_the_nearest_to_its_end_is_told() {
+async fn of_several_limits_the_nearest_to_its_end_is_passed_on() {
     let upstream = provider(ANTHROPIC, of_anthropic("7")).await;
     let house = House::open(&config(&upstream, "")).await;
     for stream in [false, true] {
@@ -100,7 +100,7 @@ async fn of_several_the_nearest_to_its_end_is_told() {
             ("x-ratelimit-limit-tokens", "1000"),
             ("x-ratelimit-remaining-requests", "59"),
             ("x-ratelimit-remaining-tokens", "7"),
-            // A moment that has passed; and one so far away that it is none.
+            // A time in the past, and one so far away that it is ignored.
             ("x-ratelimit-reset-tokens", "0ms"),
         ];
         assert_eq!(told(&reply), wanted);
@@ -108,7 +108,7 @@ async fn of_several_the_nearest_to_its_end_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn beside_limits_of_the_clients_own_no_other_is_told() {
+async fn a_client_with_its_own_limits_gets_no_other_limits() {
     let mut limits = of_openai("10", "6m0s");
     limits.push(("x-ratelimit-remaining-project-tokens", "5"));
     let upstream = provider(OPENAI, limits).await;

@@ -1,4 +1,4 @@
-//! Thinking: what a provider wants back and a client's format has no place for, and how clients see it.
+//! Thinking that a provider requires back and a client's format cannot carry, and how clients see it.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, House, Request, Upstream};
@@ -52,7 +52,7 @@ fn asking(stream: bool, messages: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c30_a_chat_client_need_not_carry_what_vouches_for_thinking() {
+async fn c30_a_chat_client_need_not_carry_signatures_of_thinking() {
     for stream in [false, true] {
         let answer = if stream { streamed() } else { Answer::json(200, turn().to_string()) };
         let mut upstream = Upstream::always(answer).await;
@@ -79,7 +79,7 @@ async fn c30_a_chat_client_need_not_carry_what_vouches_for_thinking() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c35_thinking_stands_in_a_field_of_its_own_and_never_in_tags() {
+async fn c35_thinking_is_in_a_separate_field_and_never_in_tags() {
     for stream in [false, true] {
         let answer = if stream { streamed() } else { Answer::json(200, turn().to_string()) };
         let upstream = Upstream::always(answer).await;
@@ -110,7 +110,7 @@ async fn c36_thinking_is_relayed_byte_for_byte_both_ways() {
     assert_eq!(upstream.request().await.text(), body);
 }
 
-/// A talk in which the model has thought, signed and unreadable.
+/// A conversation in which the model has thought, with a signature and encrypted.
 fn thought(model: &str) -> String {
     let said = json!([
         {"type": "thinking", "thinking": THOUGHT, "signature": VALUE},
@@ -126,7 +126,7 @@ fn thought(model: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c34_opaque_thinking_is_kept_from_those_who_did_not_issue_it_and_refused_by_nobody() {
+async fn c34_opaque_thinking_is_kept_from_other_issuers_and_no_target_refuses_it() {
     let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
     let house = House::open(&config(&upstream)).await;
     let reply = house.post("/v1/messages", &thought("openai")).await;

@@ -1,4 +1,4 @@
-//! Recording: what passes is as it was, what is written can stand in for the provider, and no secret is in it.
+//! Recording: traffic is unchanged, recordings can replace the provider, and they contain no secret.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -50,7 +50,7 @@ impl Proxy {
         Client::connect(self.address).await
     }
 
-    /// Stops and answers the recordings, by their names in order, and the folder.
+    /// Stops the recorder; returns the recordings, by their names in order, and the folder.
     async fn recordings(self) -> (Vec<(String, String)>, tempfile::TempDir) {
         self.stop.send_replace(true);
         let count = soon("the recorder to end", self.running).await.unwrap();
@@ -92,7 +92,7 @@ async fn a_stream_passes_as_it_comes_and_is_written_piece_by_piece() {
         Answer::begin(200, &[("content-type", "text/event-stream"), ("set-cookie", "s=1"), ("x-request-id", "r-1")])
             .piece("data: {\"delta\":\"for acme-4711\"}\n\n")
             .gate(&gate)
-            // The key lies across two pieces of the network.
+            // The key is split across two network reads.
             .piece(format!("data: {{\"delta\":\"{}", &KEY[..12]))
             .piece(format!("{}\"}}\n\ndata: [DONE]\n\n", &KEY[12..]))
             .end();
@@ -223,7 +223,7 @@ async fn replaying(dir: &tempfile::TempDir) -> House {
     House::open(&format!("[[models]]\nalias = \"m-1\"\ntype = \"openai\"\n{target}\n")).await
 }
 
-/// Imports a sample; answers the recordings, each checked.
+/// Imports a sample; returns the recordings, each checked.
 fn imported(sample: &str) -> Vec<Value> {
     let rules = Rules::ours().unwrap();
     let all = match of_text(sample, &rules).unwrap() {

@@ -1,4 +1,4 @@
-//! The reference pages say what is there: `docs/headers.md` and `docs/metrics.md`.
+//! The reference pages `docs/headers.md` and `docs/metrics.md` agree with the running gateway.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,7 @@ fn labels_in(line: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_of_metrics_has_the_type_and_the_labels_of_every_metric_that_is_told() {
+async fn the_page_of_metrics_has_the_type_and_the_labels_of_every_exported_metric() {
     let upstream = provider(OPENAI).await;
     let settings = format!("{}[[clients]]\nname = \"team\"\nkey = \"weir-key-of-the-team-01\"\n", config(&upstream));
     let house = House::open(&settings).await;

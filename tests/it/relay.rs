@@ -5,11 +5,11 @@ use weir_tests::{Answer, Folder, House, Received, Request, Upstream};
 
 use crate::tongue::{ALL, ANTHROPIC, OPENAI, ZETA, config, provider};
 
-/// Of zeta's: white space, escapes, numbers, doubled members and unknown ones as nobody would write them.
+/// A talk with unusual white space, escapes, numbers, doubled members and unknown ones.
 const TALK: &str = "{ \"scroll\" :\t[{\"who\":\"pilgrim\",\"says\":\"caf\\u00e9 \u{1f980}\"}],\r\n \"tuning\":{\"heat\":1.50e0,\"heat\":0.7000},\"unknown\":[1e400, null]}\n";
 const REPLY: &str = "{\"ref\":\"z-1\", \"brain\":\"zeta-1\",\n\"reply\":{\"says\":\"h\\u00e9\"},\"ended\":\"done\",\"toll\":{\"all_in\":10,\"of_cached\":4,\"of_written\":1,\"all_out\":7,\"of_musing\":2},\"new\":1.0}";
 
-/// A model of zeta's under two aliases with other names behind them.
+/// A zeta model under two aliases that differ from its name.
 fn aliased(upstream: &Upstream) -> String {
     format!(
         "[[models]]\nalias = \"short\"\ntype = \"zeta\"\n\
@@ -137,7 +137,7 @@ async fn c28_headers_of_a_connection_stay_on_it() {
         ("zeta-secret", "no"),
     ];
     let mut upstream = Upstream::always(Answer::whole(200, &headers, "{}")).await;
-    // Without keys, a request that came through a proxy is served only where everybody is.
+    // Without keys, a proxied request is served only if anonymous clients are allowed.
     let house = House::open(&format!("{}\n[server]\nanonymous = true\n", config(&upstream))).await;
     let request = ZETA
         .request("zeta", false)

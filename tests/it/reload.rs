@@ -1,4 +1,4 @@
-//! Configurations come into force while requests are served, or not at all.
+//! A new configuration takes effect while requests are served, or not at all.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

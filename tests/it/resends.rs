@@ -1,4 +1,5 @@
-//! What was written to a provider is not sent again below the retry policy, and what makes something is made once.
+//! A request that was written to a provider is only repeated by the retry policy, and one that creates an object is
+//! sent once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -8,7 +9,7 @@ use weir_tests::{Answer, House, Received, Request, Upstream};
 
 use crate::tongue::{EVERY, OPENAI, provider};
 
-/// A provider whose connections work for one request and are reset when a second one is there in full.
+/// A provider whose connections serve one request and are reset once a second one has arrived in full.
 async fn stale(of: impl Fn(&Received) -> Answer + Send + Sync + 'static) -> Upstream {
     let count = Arc::new(AtomicUsize::new(0));
     Upstream::scripted(

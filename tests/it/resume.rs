@@ -1,4 +1,4 @@
-//! Streams that break in the middle and are gone on with by another provider.
+//! Streams that break in the middle and are continued by another provider.
 
 use serde_json::Value;
 use weir_tests::{Answer, House, Upstream};
@@ -6,7 +6,7 @@ use weir_tests::{Answer, House, Upstream};
 use crate::retries::{QUICK, provider};
 use crate::tongue::{ALL, ANTHROPIC, OPENAI, TEXT, Tongue, ZETA};
 
-/// Two providers and a model that goes on.
+/// Two providers and a model with `resume`.
 fn two(first: (&Upstream, Tongue), second: (&Upstream, Tongue), also: &str) -> String {
     let providers = provider(first.0, first.1, "first", QUICK) + &provider(second.0, second.1, "second", QUICK);
     let (one, other) = (first.1.name, second.1.name);
@@ -17,19 +17,19 @@ fn two(first: (&Upstream, Tongue), second: (&Upstream, Tongue), also: &str) -> S
         )
 }
 
-/// A stream that says the first half and breaks off.
+/// A stream that sends the first half and breaks off.
 fn half(tongue: Tongue) -> Answer {
     tongue.stream().iter().take(2).fold(tongue.begin(), Answer::piece).close()
 }
 
-/// A stream that says the other half.
+/// A stream that sends the other half.
 fn rest(tongue: Tongue) -> Answer {
     let pieces = tongue.stream();
     let said = pieces.iter().enumerate().filter(|(at, _)| *at != 1);
     said.fold(tongue.begin(), |answer, (_, piece)| answer.piece(piece)).end()
 }
 
-/// The turns of a request: who, and what.
+/// The turns of a request: role and text.
 fn turns(body: &Value) -> Vec<(String, String)> {
     let text = |content: &Value| content.as_str().or(content[0]["text"].as_str()).unwrap_or_default().to_owned();
     let turn = |turn: &Value| (turn["role"].as_str().unwrap().to_owned(), text(&turn["content"]));
@@ -51,7 +51,7 @@ async fn a_stream_that_breaks_is_gone_on_with_by_the_next_target_in_every_format
             assert_eq!(heard.error, None, "{place}");
             assert_eq!(reply.header("x-weir-resumable"), Some("true"), "{place}");
             assert_eq!(reply.text().contains(": resumed\n\n"), from != ZETA, "{place}");
-            // What the broken stream told of its tokens counts too.
+            // The tokens that the broken stream reported count too.
             let twice = if one == ANTHROPIC { 20 } else { 10 };
             assert_eq!(heard.tokens.map(|tokens| tokens.input), Some(twice), "{place}");
             let turns = turns(&second.request().await.json());
@@ -81,7 +81,7 @@ async fn a_failure_that_a_stream_tells_is_made_good_too_and_the_same_target_will
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nobody_goes_on_the_client_hears_of_the_failure() {
+async fn without_a_target_that_continues_the_client_gets_the_failure() {
     let first =
         Upstream::scripted(
             |request| {
@@ -135,7 +135,7 @@ async fn what_a_broken_stream_did_not_tell_of_its_tokens_is_estimated() {
         assert_eq!(OPENAI.heard(&reply, true).text, TEXT, "{}", reply.text());
         let estimated = |bucket| format!("weir_tokens_estimated_total{{bucket=\"{bucket}\",model=\"both\"}}");
         let told = "weir_tokens_total{bucket=\"output\",model=\"both\"}";
-        // The one tells nothing before its end; the other begins with its input and one token of output.
+        // One format reports no usage before its end; the other begins with its input and one token of output.
         let begun = f64::from(u32::from(one == ANTHROPIC));
         house.until_metric(told, 7.0 + begun).await;
         assert_eq!(house.metric(&estimated("output")).await, 2.0 - begun, "the words so far");

@@ -1,4 +1,4 @@
-//! What is tried again, what is not, and what the client sees of it.
+//! What is retried, what is not, and what the client sees of it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,8 +7,8 @@ use weir_tests::{Answer, House, Received, Upstream};
 
 use crate::tongue::{ALL, ANTHROPIC, OPENAI, TEXT, Tongue};
 
-/// A provider of each format at one upstream, each with these settings, and a model of its name; and one, `NAME-t`, that
-/// is always translated.
+/// A provider of each format at one upstream, each with these settings, and a model of its name; and one, `NAME-t`,
+/// that is always translated.
 pub(crate) fn config(upstream: &Upstream, settings: &str) -> String {
     ALL.map(|tongue| provider(upstream, tongue, tongue.name, settings)).concat()
 }
@@ -24,10 +24,10 @@ pub(crate) fn provider(upstream: &Upstream, tongue: Tongue, name: &str, settings
     )
 }
 
-/// Soon, and no breaker.
+/// Short delays, and no breaker.
 pub(crate) const QUICK: &str = "retry = { retry_delay_ms = 1 }\nbreaker = { min_attempts = 1000000 }";
 
-/// Answers the first requests so, and all others well.
+/// Answers the first requests with a failure, and all others well.
 pub(crate) fn failing_first(
     tongue: Tongue,
     times: usize,
@@ -63,7 +63,7 @@ async fn what_a_repetition_can_cure_is_repeated_in_both_lanes_and_every_format()
                     let place = format!("{what}, {} to {model}: {}", from.name, reply.text());
                     assert_eq!(reply.status(), 200, "{place}");
                     assert_eq!(from.heard(&reply, false).text, TEXT, "{place}");
-                    // A connection from the pool that turns out to be closed is replaced without further ado.
+                    // A pooled connection that turns out to be closed is replaced without counting an attempt.
                     let attempts: usize = reply.attempts().unwrap().parse().unwrap();
                     assert!(attempts == times + 1 || (times == 1 && attempts == 1), "{attempts}: {place}");
                     assert_eq!(reply.header("x-weir-provider"), Some(to.name), "{place}");
@@ -97,7 +97,7 @@ async fn c66_what_is_the_clients_fault_is_asked_once() {
                 assert_eq!(reply.attempts(), Some("1"));
             }
         }
-        // None of it was held against the provider.
+        // None of it counted against the provider.
         assert_eq!(house.metric("weir_breaker_state{model=\"openai\",provider=\"openai\"}").await, 0.0, "{status}");
         let asked = std::iter::from_fn(|| upstream.unseen()).count();
         assert_eq!(asked, 24, "{status}");
@@ -120,7 +120,7 @@ async fn c66_nothing_is_tried_again_once_a_byte_has_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn repetitions_end_and_the_last_failure_is_told_in_the_clients_format() {
+async fn repetitions_end_and_the_last_failure_is_reported_in_the_clients_format() {
     let mut upstream = Upstream::always(Answer::json(500, "{\"error\":{\"message\":\"broken\"}}")).await;
     let house = House::open(&config(&upstream, QUICK)).await;
     for from in ALL {
@@ -151,13 +151,13 @@ async fn c63_a_limit_is_waited_for_in_every_spelling_of_its_length() {
     }
 }
 
-/// A second ago, as a header has it.
+/// A moment long ago, as a header's value.
 fn httpdate() -> String {
     "Sun, 06 Nov 1994 08:49:37 GMT".to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c64_c65_a_limit_cools_at_once_and_those_who_come_then_are_told_when() {
+async fn c64_c65_a_limit_cools_at_once_and_later_requests_get_its_end() {
     let headers = [("content-type", "application/json"), ("retry-after", "120")];
     let body = "{\"error\":{\"message\":\"slow down\",\"type\":\"rate_limit_error\"}}";
     let mut upstream = Upstream::always(Answer::whole(429, &headers, body)).await;
@@ -180,7 +180,7 @@ async fn c64_c65_a_limit_cools_at_once_and_those_who_come_then_are_told_when() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_whose_end_nobody_told_keeps_no_next_request_out() {
+async fn a_limit_without_a_known_end_refuses_no_later_request() {
     let settings = "retry = { max_retries = 0 }\nbreaker = { cooldown = \"1m\" }";
     for to in [OPENAI, ANTHROPIC] {
         let mut upstream = Upstream::always(Answer::json(429, "{\"error\":{\"message\":\"slow down\"}}")).await;
@@ -202,7 +202,7 @@ async fn a_limit_whose_end_nobody_told_keeps_no_next_request_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_limit_whose_end_is_told_is_told_to_those_who_come_then() {
+async fn a_limit_with_a_known_end_is_reported_to_later_requests() {
     for to in [OPENAI, ANTHROPIC] {
         let headers = [("content-type", "application/json"), ("retry-after", "120")];
         let mut upstream = Upstream::always(Answer::whole(429, &headers, "{}")).await;

@@ -1,4 +1,4 @@
-//! Which target a request goes to, and what is told of that.
+//! The choice of a request's target, and how it is reported.
 
 use weir_tests::{Answer, House, Request, Upstream};
 
@@ -56,7 +56,7 @@ async fn what_a_target_lacks_is_not_asked_of_it() {
         "many words ".repeat(1000)
     );
     assert_eq!(taken(&house, &Request::post("/v1/chat/completions", &long)).await, "second");
-    // An estimate of its length refuses nothing: where there is no other, the provider counts.
+    // An estimated length refuses nothing: without an alternative, the provider decides.
     let only = Request::post("/v1/chat/completions", long.replace("blind", "short"));
     assert_eq!(taken(&house, &only).await, "first");
     first.request().await;
@@ -81,7 +81,7 @@ async fn a_request_chooses_its_target_only_where_it_may() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn callers_and_headers_keep_requests_together_where_the_operator_says_so() {
+async fn callers_and_headers_keep_requests_at_one_target_if_configured() {
     let (first, second) = (serving(OPENAI).await, serving(OPENAI).await);
     let targets = "strategy = \"round-robin\"\n\
                    targets = [{ provider = \"first\", model = \"m\" }, { provider = \"second\", model = \"m\" }]\n";
@@ -115,7 +115,7 @@ async fn a_route_is_explained_with_its_order_its_lanes_and_its_losses() {
     assert_eq!(explained["targets"][1]["lane"], "translate", "{explained}");
     let lost = explained["targets"][1]["losses"].to_string();
     assert!(lost.contains("seed"), "{explained}");
-    // After a limit the first rests, and that is told.
+    // After a rate limit the first target rests, which is reported.
     assert_eq!(house.ask(&OPENAI.request("both", false)).await.status(), 200);
     let explained = house.post("/admin/routes/explain", "{\"model\":\"both\"}").await.json();
     let (first, second) = (&explained["targets"][1], &explained["targets"][0]);
@@ -126,7 +126,7 @@ async fn a_route_is_explained_with_its_order_its_lanes_and_its_losses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn explaining_changes_nothing_and_tells_who_is_next() {
+async fn explaining_changes_nothing_and_shows_the_next_target() {
     let (first, second) = (serving(OPENAI).await, serving(OPENAI).await);
     let model = "[[models]]\nalias = \"both\"\nstrategy = \"round-robin\"\n\
                  targets = [{ provider = \"first\", model = \"m\" }, { provider = \"second\", model = \"m\" }]\n";
@@ -141,7 +141,7 @@ async fn explaining_changes_nothing_and_tells_who_is_next() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_lane_is_told_and_explained_by_the_same_decision() {
+async fn the_reported_lane_and_the_explained_one_are_one_decision() {
     let (first, second) = (serving(OPENAI).await, serving(ANTHROPIC).await);
     let models = "[[models]]\nalias = \"resumes\"\nresume = true\ntarget = { provider = \"first\", model = \"m\" }\n";
     let config = provider(&first, OPENAI, "first", "") + &provider(&second, ANTHROPIC, "second", "") + models;
@@ -175,7 +175,7 @@ async fn the_lane_is_told_and_explained_by_the_same_decision() {
     assert_eq!(relayed, wanted);
 }
 
-/// What an answer says of its model, in whichever format.
+/// The model in an answer of any format.
 fn model_of(text: &str) -> Option<String> {
     let at = ["\"model\":\"", "\"brain\":\""].iter().find_map(|key| Some(text.find(key)? + key.len()))?;
     text[at..].split('"').next().map(str::to_owned)

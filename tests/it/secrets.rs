@@ -1,10 +1,10 @@
-//! Keys: each goes where it belongs, and nowhere else.
+//! Keys: each is sent where it belongs, and nowhere else.
 
 use weir_tests::{Answer, House, Request, Upstream, log};
 
 use crate::tongue::{ALL, ANTHROPIC, OPENAI, ZETA, config, provider};
 
-/// What no provider may ever see.
+/// The client's credential, which no provider may see.
 const MINE: &str = "CLIENTS-OWN-SECRET";
 
 fn with_credentials(request: Request) -> Request {
@@ -35,7 +35,7 @@ async fn c69_no_credential_of_a_client_reaches_a_provider() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c69_nor_one_that_stands_in_the_query() {
+async fn c69_a_clients_credential_in_the_query_reaches_no_provider() {
     let mut upstream = provider(ZETA).await;
     let house = House::open(&config(&upstream)).await;
     for model in ["zeta", "zeta-t"] {
@@ -60,8 +60,8 @@ async fn a_key_goes_where_its_scheme_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c70_keys_stand_in_no_log_no_metric_no_header_and_no_error() {
-    // A provider that shouts the key that it was given.
+async fn c70_keys_are_in_no_log_no_metric_no_header_and_no_error() {
+    // A provider that repeats the key of a request.
     let upstream = Upstream::scripted(|request| {
         let status = if request.text().contains("\"fail\"") { 401 } else { 500 };
         Answer::json(

@@ -1,21 +1,21 @@
-//! What a gateway holds on to: nothing of those who have left. The long form is `cargo xtask soak`.
+//! The gateway keeps no memory or descriptors for clients that have disconnected. The long form is `cargo xtask soak`.
 
 use weir_tests::program::Program;
 use weir_tests::{Answer, Client, Folder, PATIENCE, Request, Upstream, plugins};
 
 use crate::tongue::{ALL, OPENAI, Tongue, config};
 
-/// Streams that are left in one round.
+/// Abandoned streams of one round.
 const STREAMS: usize = 96;
-/// How many there are at a time.
+/// Concurrent streams.
 const AT_ONCE: usize = 16;
 const ROUNDS: usize = 5;
-/// Length of a request.
+/// Length of a request in bytes.
 const LONG: usize = 120_000;
-/// KiB that memory may grow by. The requests of all rounds but the first are twice as long together.
+/// Allowed growth of memory, in KiB. The requests of all rounds but the first are twice that together.
 const GROWTH: usize = 24 << 10;
 
-/// KiB that a process holds.
+/// The process's resident memory, in KiB.
 fn resident(program: &Program) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
@@ -42,7 +42,7 @@ fn long(from: Tongue, model: &str) -> Request {
     request.body(body.replace("\"Hi\"", &format!("\"{}\"", "word ".repeat(LONG / 5))))
 }
 
-/// Streams in both lanes and all formats that begin, and whose clients then leave.
+/// Streams in both lanes and all formats that begin, and whose clients then disconnect.
 async fn round(program: &Program, address: std::net::SocketAddr, upstream: &mut Upstream) {
     for batch in 0..STREAMS / AT_ONCE {
         let mut clients = Vec::new();
@@ -57,7 +57,7 @@ async fn round(program: &Program, address: std::net::SocketAddr, upstream: &mut 
             assert_eq!(client.head().await.status, 200, "{number}: {}", program.log());
             client.leave();
             upstream.departure().await;
-            // What the upstream was asked is none of the gateway's memory, but much of the test's.
+            // The upstream's requests are in the test's memory, not the gateway's.
             while upstream.unseen().is_some() {}
         }
     }
@@ -77,7 +77,7 @@ async fn c71_streams_that_are_left_with_long_requests_leave_nothing_behind() {
         if number == 0 {
             open = descriptors(&program);
         }
-        // Some may not have been closed yet when the first were counted, but none may come on top.
+        // Some descriptors may not have been closed when the first were counted, but none may be added.
         until_descriptors(&program, open).await;
         held.push(resident(&program));
     }

@@ -1,4 +1,4 @@
-//! Clients that do not read: what is meant for them stays with the provider, and not for ever.
+//! Clients that do not read: their answers stay with the provider, and are ended after a timeout.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use weir_tests::{Client, House, soon};
 
 use crate::tongue::OPENAI;
 
-/// More than the systems' own buffers on both sides take together.
+/// More than the sockets' buffers on both sides hold together.
 const FLOOD: usize = 256 << 20;
 const TEXT: usize = 256 << 10;
-/// Who has not been read from for so long is not read from at all.
+/// A socket that took no bytes for this long is stalled.
 const QUIET: Duration = Duration::from_secs(1);
 
 fn config(address: &str, more: &str) -> String {
@@ -27,7 +27,7 @@ fn config(address: &str, more: &str) -> String {
     )
 }
 
-/// A provider that streams without end, asked by a client that reads the head and no more.
+/// A provider that streams without end, for a client that reads the head and no more.
 async fn asked(model: &str, more: &str) -> (House, TcpStream, Client) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let house = House::open(&config(&listener.local_addr().unwrap().to_string(), more)).await;
@@ -55,7 +55,7 @@ fn event() -> Vec<u8> {
         .into_bytes()
 }
 
-/// Writes until nobody takes it any more; how much that was.
+/// Writes until the socket takes no more; returns the number of bytes.
 async fn flood(provider: &mut TcpStream) -> usize {
     let (event, mut written) = (event(), 0);
     while written < FLOOD {
@@ -97,7 +97,7 @@ async fn a_client_that_never_reads_is_given_up() {
 
 type Sender = SendRequest<Full<Bytes>>;
 
-/// A client of HTTP/2 that lets so many bytes come of each answer until it reads.
+/// An HTTP/2 client with a window of this many bytes for each answer until it reads.
 async fn narrow(house: &House, window: u32) -> Sender {
     let stream = TcpStream::connect(house.address).await.unwrap();
     let mut builder = Builder::new(TokioExecutor::new());
@@ -130,7 +130,7 @@ async fn a_stream_whose_window_stays_shut_is_reset_and_its_neighbours_go_on() {
         let body = answer.await.unwrap().into_body();
         assert!(soon("the stream's end", body.collect()).await.is_err(), "{model}: nobody takes it for complete");
     }
-    // The same connection, read from, and by a provider that takes its time.
+    // The same connection, now being read, with a slow provider.
     let answer = tokio::spawn(ask(&sender, "openai", true));
     let mut provider = begun(&listener).await;
     let (first, rest) = (&OPENAI.stream()[..2].concat(), &OPENAI.stream()[2..].concat());
@@ -143,7 +143,7 @@ async fn a_stream_whose_window_stays_shut_is_reset_and_its_neighbours_go_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_whole_answer_that_nobody_takes_is_let_go_of() {
+async fn a_whole_answer_that_is_not_read_is_dropped_after_a_timeout() {
     let upstream = weir_tests::Upstream::always(weir_tests::Answer::json(200, OPENAI.whole())).await;
     let address = upstream.url().replace("http://", "");
     let house = House::open(&config(&address, "[server]\nsend_timeout = \"200ms\"")).await;

@@ -1,11 +1,11 @@
-//! Streams: every event at once, whole, in order, with one end.
+//! Streams: every event at once, complete, in order, with one end.
 
 use weir_tests::heard::events;
 use weir_tests::{Answer, Gate, House, Upstream};
 
 use crate::tongue::{ALL, ANTHROPIC, OPENAI, TEXT, TOKENS, Tongue, ZETA, config};
 
-/// What is spelled in a client's stream when the first or the second half of the text has come.
+/// The texts that are found in a client's stream after the first and the second half.
 fn halves() -> (&'static str, &'static str) {
     TEXT.split_at(6)
 }
@@ -46,7 +46,7 @@ async fn c18_events_are_read_in_every_spelling_of_their_lines() {
     }
 }
 
-/// A stream with a gate in front of every event but the first.
+/// A stream with a gate before every event but the first.
 fn gated(to: Tongue, gate: &Gate) -> Answer {
     let stream = to.stream();
     let mut pieces = stream.iter();
@@ -65,7 +65,7 @@ async fn c25_every_event_leaves_when_it_has_come() {
                 let house = House::open(&config(&upstream)).await;
                 let mut client = house.connect().await;
                 client.send(&from.request(&model, true)).await;
-                // Each half comes although the upstream says nothing more before the gate is opened again.
+                // Each half arrives although the upstream sends nothing more until the gate is opened again.
                 gate.open();
                 let head = client.head().await;
                 let before = client.until(first).await;
@@ -97,7 +97,7 @@ async fn c25_a_relayed_streams_head_comes_before_its_first_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c24_a_client_that_waits_hears_something_where_that_is_wanted() {
+async fn c24_a_waiting_client_gets_keep_alives_if_configured() {
     for (from, alive) in [(OPENAI, ":"), (ANTHROPIC, "event: ping"), (ZETA, "{\"k\":\"still\"}")] {
         let gate = Gate::default();
         let upstream =

@@ -1,5 +1,5 @@
-//! What a model is known not to take is left out or lowered where requests are translated, and told; what is relayed keeps
-//! its bytes.
+//! Settings that a model is known not to take are left out or lowered in translated requests, and reported; relayed
+//! requests keep their bytes.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, House, Received, Reply, Request, Upstream};
@@ -7,7 +7,7 @@ use weir_tests::{Answer, Folder, House, Received, Reply, Request, Upstream};
 use crate::retries::provider;
 use crate::tongue::{ANTHROPIC, OPENAI};
 
-/// As coding agents ask: with thinking, and for more than small models give.
+/// A request as coding agents send it: with thinking, and a limit beyond that of small models.
 fn anthropic(model: &str, stream: bool) -> Request {
     let body = json!({
         "model": model, "max_tokens": 32_000, "stream": stream, "thinking": {"type": "enabled", "budget_tokens": 31_999},
@@ -38,7 +38,7 @@ fn lost(reply: &Reply) -> Vec<String> {
     told.split(',').map(str::to_owned).collect()
 }
 
-/// The limit and the wish for thinking in what was sent.
+/// The limit and the setting for thinking in the upstream request.
 fn sent(request: &Received) -> (Value, bool) {
     let body = request.json();
     let limit = [&body["max_completion_tokens"], &body["max_tokens"], &body["generationConfig"]["maxOutputTokens"]];
@@ -50,12 +50,12 @@ fn sent(request: &Received) -> (Value, bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_catalogue_says_that_a_model_does_not_take_is_not_sent_and_told() {
+async fn settings_that_the_catalogue_excludes_are_not_sent_and_are_reported() {
     let to_gemini = json!({
         "candidates": [{"content": {"role": "model", "parts": [{"text": "Yes"}]}, "finishReason": "STOP", "index": 0}],
         "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2}
     });
-    // The provider's adapter, a model of its that does not think, what that gives at most, and an answer.
+    // The provider's adapter, one of its models without thinking, the model's output limit, and an answer.
     let cases = [
         ("openai", "gpt-4o-mini", Some(16_384), OPENAI.whole()),
         ("anthropic", "made-up", Some(1000), ANTHROPIC.whole()),
@@ -63,7 +63,7 @@ async fn what_the_catalogue_says_that_a_model_does_not_take_is_not_sent_and_told
     ];
     for (adapter, model, most, answer) in cases {
         let mut upstream = Upstream::always(Answer::json(200, answer)).await;
-        // What the operator says goes before the catalogue.
+        // The operator's settings take precedence over the catalogue.
         let said = if model == "made-up" { "capabilities = { reasoning = false, output = 1000 }" } else { "" };
         let config = format!(
             "[[providers]]\nname = \"p\"\nadapter = \"{adapter}\"\nurl = \"{}\"\napi_key = \"k\"\n\

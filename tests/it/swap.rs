@@ -1,4 +1,4 @@
-//! Adapters are replaced while traffic flows, and nobody notices but those who look.
+//! Adapters are replaced under traffic without any effect on requests.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -22,7 +22,7 @@ async fn written_by(house: &House) -> String {
     house.ask(&ZETA.request("zeta-t", false)).await.json()["scribe"].to_string()
 }
 
-/// Sends requests on one connection, in both lanes, until told to stop; answers how many.
+/// Sends requests on one connection, in both lanes, until told to stop; counts them.
 async fn load(house: Arc<House>, stop: Arc<AtomicBool>, done: Arc<AtomicU32>) {
     let mut client = house.connect().await;
     let requests = [
@@ -44,11 +44,10 @@ async fn load(house: Arc<House>, stop: Arc<AtomicBool>, done: Arc<AtomicU32>) {
     }
 }
 
-/// Builds that take turns: more than are kept, so that each comes from its file.
+/// Builds that take turns: more than are kept, so that each is loaded from its file.
 const BUILDS: usize = 6;
 
-/// How often adapters are swapped: `WEIR_SWAPS` says so where this runs alone (`cargo xtask swaps`), and memory is looked
-/// at then.
+/// The number of swaps: if this runs alone, `WEIR_SWAPS` sets it (`cargo xtask swaps`), and memory is measured too.
 fn swaps() -> (usize, bool) {
     match std::env::var("WEIR_SWAPS") {
         Ok(count) => (count.parse().expect("WEIR_SWAPS is a number"), true),
@@ -56,7 +55,7 @@ fn swaps() -> (usize, bool) {
     }
 }
 
-/// KiB of memory that this process holds.
+/// The process's resident memory, in KiB.
 fn resident() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -78,7 +77,7 @@ async fn swaps_under_load_fail_no_request_and_hold_on_to_no_memory() {
         house.folder.put("zeta", &builds[number - 1]);
         until_build(&house, number as u32).await;
         assert!(written_by(&house).await.contains(&build(number as u32)), "new requests meet the new one at once");
-        // What the upstream was asked is none of the gateway's memory.
+        // The upstream's requests are not the gateway's memory.
         while upstream.unseen().is_some() {}
         if swap % (count / 10) == 0 {
             held.push(resident());
@@ -119,7 +118,7 @@ async fn a_stream_ends_on_the_version_that_it_began_with() {
     assert!(next.text().contains(&build(2)), "{}", next.text());
 }
 
-/// One provider without the others' adapters.
+/// One provider, without the other adapters.
 fn one(upstream: &Upstream) -> String {
     ["openai", "zeta"]
         .map(|name| {

@@ -1,4 +1,4 @@
-//! The first hour at a terminal: a first file, completions, readers that leave, and no adapter anywhere.
+//! The first hour at a terminal: a first configuration, completions, pipes that close, and no adapters.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,7 +12,7 @@ use weir_tests::{Folder, Request};
 use crate::commands::{Desk, is_in};
 use crate::tongue::{ZETA, provider};
 
-/// `weir LINE` in this folder, with nothing of this process's own configuration.
+/// `weir LINE` in this folder, without this process's configuration.
 fn weir(folder: &Path, line: &str) -> Command {
     let mut command = Command::new(program::file());
     command.current_dir(folder).args(line.split_whitespace()).env_remove("WEIR_CONFIG");
@@ -23,13 +23,13 @@ fn weir(folder: &Path, line: &str) -> Command {
     command
 }
 
-/// The exit code, and what is said on both sides.
+/// The exit code, and the output of both streams.
 fn said(command: &mut Command) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     (status.code(), [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat())
 }
 
-/// Types answers.
+/// Runs a command with typed answers.
 fn answered(command: &mut Command, answers: &str) -> (Option<i32>, String) {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(answers.as_bytes()).unwrap();
@@ -37,7 +37,7 @@ fn answered(command: &mut Command, answers: &str) -> (Option<i32>, String) {
     (status.code(), [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat())
 }
 
-/// A desk whose folder `plugins` has the adapters of two providers, pinned.
+/// A working folder whose `plugins` has the adapters of two providers, pinned.
 fn desk() -> Desk {
     let desk = Desk::with(&zeta_build(1), "");
     fs::write(desk.at("weir.toml"), "[plugins]\ndir = \"plugins\"\nlock = \"plugins.lock\"\n").unwrap();
@@ -77,7 +77,7 @@ fn init_asks_for_providers_a_server_of_ones_own_a_name_and_the_port() {
     let desk = desk();
     let mut command = weir(&desk.at(""), "init --out mine.toml");
     command.env("OPENAI_API_KEY", "sk-1-seen-by-nobody").env("ANTHROPIC_API_KEY", "sk-2-seen-by-nobody");
-    // Anthropic not, OpenAI yes; Ollama's usual address; a name; a port.
+    // Anthropic no, OpenAI yes; Ollama's usual address; a name; a port.
     let answers = "n\n\nhttp://localhost:11434/v1\nopenai\nlocal\nllama3.1\nfast\ngpt-4o-mini\n9000\n";
     let (code, told) = answered(&mut command, answers);
     assert_eq!(code, Some(0), "{told}");
@@ -149,7 +149,7 @@ fn completions_help_and_suggestions_name_no_internal_command() {
 }
 
 #[test]
-fn without_an_adapter_it_says_what_to_do_and_does_not_listen() {
+fn without_an_adapter_it_prints_the_remedy_and_does_not_listen() {
     let folder = tempfile::tempdir().unwrap();
     for line in ["serve", "check"] {
         let (code, told) = said(weir(folder.path(), line).env("WEIR_SERVER__PORT", "0"));

@@ -1,4 +1,4 @@
-//! TLS on the main listener: both versions of HTTP, a certificate that is renewed, and peers that shake no hands.
+//! TLS on the main listener: both versions of HTTP, a renewed certificate, and peers that never complete the handshake.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use weir_tests::{Folder, House, soon};
 
 use crate::tongue::{OPENAI, TEXT, config, provider};
 
-/// Writes a new certificate for `localhost` and its key, and answers it.
+/// Writes a new certificate for `localhost` and its key; returns the certificate.
 fn certificate(folder: &Path) -> CertificateDer<'static> {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     std::fs::write(folder.join("cert.pem"), cert.pem()).unwrap();
@@ -28,7 +28,7 @@ fn certificate(folder: &Path) -> CertificateDer<'static> {
     cert.der().clone()
 }
 
-/// A house that speaks TLS, and its certificate.
+/// A gateway with TLS, and its certificate.
 async fn house(more: &str) -> (House, CertificateDer<'static>, weir_tests::Upstream) {
     let upstream = provider(OPENAI).await;
     let folder = Folder::with(&["openai", "anthropic", "zeta"]);
@@ -99,14 +99,14 @@ async fn a_handshake_that_does_not_come_is_given_up_after_the_header_timeout() {
         let mut rest = Vec::new();
         let _reset = soon("the gateway to close", stream.read_to_end(&mut rest)).await;
     }
-    // One that shakes hands and then says nothing has no more time.
+    // A peer that completes the handshake and then sends nothing has no more time.
     let mut tls = shake(&house, &cert, &["h2"]).await.unwrap();
     let mut rest = Vec::new();
     let _cut = soon("the gateway to close", tls.read_to_end(&mut rest)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_speaks_plain_http_is_told_to_speak_https() {
+async fn plain_http_on_a_tls_listener_gets_an_answer_that_names_https() {
     let (house, _cert, _upstream) = house("").await;
     let reply = house.get("/v1/models").await;
     assert_eq!(reply.status(), 400);
@@ -116,7 +116,7 @@ async fn a_client_that_speaks_plain_http_is_told_to_speak_https() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewed_certificate_is_served_and_a_broken_one_is_not() {
     let (house, first, _upstream) = house("").await;
-    // Kept open over the change.
+    // Kept open across the renewal.
     let (mut open, connection) = hyper::client::conn::http2::handshake(
         TokioExecutor::new(),
         TokioIo::new(shake(&house, &first, &["h2"]).await.unwrap()),

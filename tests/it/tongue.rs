@@ -1,14 +1,14 @@
-//! The formats, as clients ask in them and providers answer in them. All answers say the same.
+//! The formats, with clients' requests and providers' answers. All answers have the same content.
 
 use weir_tests::heard::{Format, Heard, Tokens};
 use weir_tests::{Answer, Received, Reply, Request, Upstream};
 
-/// A format, spoken.
+/// A format with its requests and answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tongue {
     /// The adapter's name, which is also that of a provider and of a model.
     pub(crate) name: &'static str,
-    /// What a client understands.
+    /// The format that a client parses.
     pub(crate) format: Format,
 }
 
@@ -18,24 +18,24 @@ pub(crate) const ZETA: Tongue = Tongue { name: "zeta", format: Format::Zeta };
 pub(crate) const GEMINI: Tongue = Tongue { name: "gemini", format: Format::Gemini };
 pub(crate) const ALL: [Tongue; 3] = [OPENAI, ANTHROPIC, ZETA];
 
-/// All of them: what attacks are tried with.
+/// All formats for attacks.
 pub(crate) const EVERY: [Tongue; 4] = [OPENAI, ANTHROPIC, ZETA, GEMINI];
 
-/// The formats that most clients speak and most providers answer in.
+/// The most common formats of clients and providers.
 pub(crate) const SPOKEN: [Tongue; 3] = [OPENAI, ANTHROPIC, GEMINI];
 
-/// What every answer says.
+/// The text of every answer.
 pub(crate) const TEXT: &str = "Grüße, 世界 🦀!";
-/// What every answer tells of its tokens.
+/// The token counts of every answer.
 pub(crate) const TOKENS: Tokens = Tokens { input: 10, cached: 4, output: 7 };
 
-/// A provider of each format, all at one upstream; for each a model that is relayed where that is possible (`openai`)
-/// and one that is always translated (`openai-t`). A failure is told at once, and nothing rests after it.
+/// A provider of each format, all at one upstream; for each a model that is relayed if possible (`openai`) and one that
+/// is always translated (`openai-t`). Failures are reported at once, and no target rests after one.
 pub(crate) fn config(upstream: &Upstream) -> String {
     config_of(&ALL, upstream)
 }
 
-/// The same for these formats.
+/// The same configuration for these formats.
 pub(crate) fn config_of(tongues: &[Tongue], upstream: &Upstream) -> String {
     let one = |tongue: &Tongue| {
         let name = tongue.name;
@@ -110,8 +110,8 @@ impl Tongue {
         }
     }
 
-    /// A provider's stream, in the pieces that its events are: the first content is the second piece, the rest of the
-    /// content the third, the end what comes after.
+    /// A provider's stream, a piece for each event: the second piece is the first content, the third the rest of the
+    /// content, the others the end.
     pub(crate) fn stream(self) -> Vec<String> {
         let (first, second) = TEXT.split_at(6);
         match self.format {
@@ -176,7 +176,7 @@ impl Tongue {
         }
     }
 
-    /// The head of a stream of this format's.
+    /// The head of a stream in this format.
     pub(crate) fn begin(self) -> Answer {
         match self.format {
             Format::Zeta => Answer::lines(),
@@ -189,7 +189,7 @@ impl Tongue {
         self.stream().iter().fold(self.begin(), Answer::piece).end()
     }
 
-    /// Whether a request to a provider of this format asks for a stream.
+    /// Whether a request to a provider of this format requests a stream.
     pub(crate) fn wants_stream(self, request: &Received) -> bool {
         match self.format {
             Format::Zeta => request.line().contains("drip"),
@@ -198,12 +198,12 @@ impl Tongue {
         }
     }
 
-    /// What a client hears.
+    /// Parses an answer as a client does.
     pub(crate) fn heard(self, reply: &Reply, stream: bool) -> Heard {
         if stream { Heard::stream(self.format, &reply.text()) } else { Heard::whole(self.format, &reply.json()) }
     }
 
-    /// The message of an error's body, if it is one of this format.
+    /// The message of an error in this format; `None` for other bodies.
     pub(crate) fn error(self, reply: &Reply) -> Option<String> {
         let body = reply.json();
         let (error, words) = match self.format {
@@ -216,7 +216,7 @@ impl Tongue {
     }
 }
 
-/// A provider that answers in this format, streaming where the request wants it.
+/// A provider that answers in this format, streaming if the request wants it.
 pub(crate) async fn provider(tongue: Tongue) -> Upstream {
     Upstream::scripted(
         move |request| {
@@ -226,7 +226,7 @@ pub(crate) async fn provider(tongue: Tongue) -> Upstream {
     .await
 }
 
-/// An answer of Gemini's, or a frame of one: with this part, and at the end with the reason and the tokens.
+/// An answer of Gemini, or a frame of one: with this part, and at the end with the finish reason and the tokens.
 pub(crate) fn gemini(part: &str, last: bool) -> String {
     let tokens = r#""promptTokenCount":10,"cachedContentTokenCount":4,"candidatesTokenCount":7,"totalTokenCount":17"#;
     let finish = if last { r#""finishReason":"STOP","# } else { "" };

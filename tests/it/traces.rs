@@ -1,4 +1,5 @@
-//! Spans as a collector gets them: one for each request, beneath it one for each attempt, beneath that the adapters' calls.
+//! Spans as a collector gets them: one for each request, as its children one for each attempt, as their children the
+//! adapters' calls.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +14,10 @@ use crate::tongue::{self, ANTHROPIC, OPENAI, TEXT};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CLIENT: &str = "00f067aa0ba902b7";
-/// What the client writes, which is nobody else's business.
+/// The client's text, which no span may contain.
 const SAID: &str = "between-you-and-me";
 
-/// A span as it came.
+/// A received span.
 #[derive(Debug, Clone, Default)]
 struct Span {
     name: String,
@@ -30,11 +31,11 @@ struct Span {
     lasted: u64,
 }
 
-/// A collector, and what it got so far.
+/// A collector, and the spans so far.
 struct Collector {
     upstream: Upstream,
     spans: Vec<Span>,
-    /// Everything that came, to search for what must not be there.
+    /// All received bytes, to search for forbidden content.
     bytes: Vec<u8>,
 }
 
@@ -49,7 +50,7 @@ impl Collector {
         format!("[traces]\nendpoint = \"{endpoint}\"\nheaders = \"x-team=a%20b\"\nservice = \"gate\"\n{more}\n")
     }
 
-    /// Waits for so many spans of requests; those beneath them came before.
+    /// Waits for this many spans of requests; their children were received before.
     async fn requests(&mut self, count: usize) -> Vec<Span> {
         loop {
             let found: Vec<Span> = self.of(SpanKind::Server);
@@ -88,7 +89,7 @@ impl Collector {
         self.spans.iter().filter(|span| span.kind == kind as i32).cloned().collect()
     }
 
-    /// Those beneath one, in the order in which they ended.
+    /// The children of a span, in the order of their ends.
     fn beneath(&self, parent: &Span) -> Vec<Span> {
         self.spans.iter().filter(|span| span.parent == parent.id).cloned().collect()
     }
@@ -110,7 +111,7 @@ fn parent(sampled: bool) -> String {
     format!("00-{TRACE}-{CLIENT}-{:02x}", u8::from(sampled))
 }
 
-/// Two providers of different formats as one model's targets, the first of which comes first.
+/// Two providers of different formats as one model's targets, in this order.
 fn both(first: &Upstream, second: &Upstream) -> String {
     let settings = "retry = { max_retries = 0 }";
     let providers = provider(first, OPENAI, "first", settings) + &provider(second, ANTHROPIC, "second", settings);
@@ -187,7 +188,7 @@ async fn a_client_decides_whether_its_trace_is_kept_and_the_share_decides_for_ot
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_refused_and_who_leaves_are_told_of_too() {
+async fn refused_requests_and_disconnects_have_spans_too() {
     let mut collector = Collector::open().await;
     let mut first = Upstream::always(Answer::silence()).await;
     let second = tongue::provider(ANTHROPIC).await;

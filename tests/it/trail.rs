@@ -1,4 +1,4 @@
-//! A fallback changes nothing of what was asked for, and what was tried and left out is told.
+//! A fallback does not change the request, and skipped and failed targets are reported.
 
 use weir_tests::{Answer, House, Request, Upstream, log};
 
@@ -50,7 +50,7 @@ async fn embeddings_fall_back_to_the_same_model_only_unless_the_operator_allows_
             assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("second")), "{}", reply.text());
             second.request().await;
         }
-        // Words may come from anybody.
+        // Text, unlike embeddings, may come from any model.
         second.now(Answer::json(200, OPENAI.whole()));
         assert_eq!(house.ask(&OPENAI.request("other", false)).await.header("x-weir-provider"), Some("second"));
         second.request().await;
@@ -90,7 +90,7 @@ async fn strictness_holds_on_every_target() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_tried_and_what_was_left_out_is_told_with_the_reason() {
+async fn attempts_and_skipped_targets_are_reported_with_the_reason() {
     let failing = Upstream::always(Answer::json(503, "{}")).await;
     let limited = Upstream::always(Answer::whole(429, &[("retry-after", "60")], "{}")).await;
     for to in [OPENAI, ANTHROPIC] {
@@ -126,7 +126,7 @@ async fn what_was_tried_and_what_was_left_out_is_told_with_the_reason() {
         let skipped = house.metric("weir_targets_skipped_total{provider=\"failing\",reason=\"context\"}").await;
         assert_eq!(skipped, 6.0);
         assert!(log::text().lines().any(|line| line.contains("target skipped") && line.contains("failing/short")));
-        // One that is asked alone and answers needs no list.
+        // A single target that answers needs no list.
         let reply = house.ask(&OPENAI.request("well", false)).await;
         assert_eq!(reply.header("x-weir-attempts"), Some("1"));
     }

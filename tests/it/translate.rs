@@ -84,7 +84,7 @@ async fn c40_what_must_not_be_dropped_is_refused() {
     assert!(upstream.unseen().is_none());
 }
 
-/// One call, as a provider of each format answers it.
+/// One call in a provider's answer of each format.
 fn calling() -> [(crate::tongue::Tongue, Value); 3] {
     let openai = json!({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": 0,
         "finish_reason": "tool_calls", "message": {"role": "assistant", "content": null, "tool_calls": [
@@ -94,7 +94,7 @@ fn calling() -> [(crate::tongue::Tongue, Value); 3] {
         "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1}, "content": [
             {"type": "tool_use", "id": "call_1", "name": "look", "input": {"at": "世界"}},
             {"type": "tool_use", "id": "call_2", "name": "rest", "input": {}}]});
-    // The word at the end is wrong: the presence of calls outranks it.
+    // The finish reason is wrong: calls outrank it.
     let zeta = json!({"ref": "z", "brain": "m", "ended": "done", "reply": {"says": "", "wants": [
         {"tag": "call_1", "deed": "look", "with": {"at": "世界"}}, {"tag": "call_2", "deed": "rest", "with": {}}]}});
     [(OPENAI, openai), (ANTHROPIC, anthropic), (ZETA, zeta)]
@@ -106,7 +106,7 @@ async fn c11_calls_arrive_as_calls_in_every_format_whole_and_unfolded() {
         let upstream = Upstream::always(Answer::json(200, answer.to_string())).await;
         let house = House::open(&config(&upstream)).await;
         for from in ALL {
-            // A provider that answers whole although a stream was asked for is heard as a stream all the same.
+            // An answer that is not streamed although a stream was requested still reaches the client as a stream.
             for stream in [false, true] {
                 let reply = house.ask(&from.request(&to.translated(), stream)).await;
                 let heard = from.heard(&reply, stream);
@@ -147,7 +147,7 @@ async fn lone_surrogates_are_mended_on_the_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c45_a_model_that_cannot_be_served_is_told_at_once() {
+async fn c45_a_model_that_cannot_be_served_is_reported_at_once() {
     let upstream = provider(ZETA).await;
     let settings = format!(
         "[[models]]\nalias = \"nobody\"\ntype = \"nobody\"\ntarget = {{ url = \"{}\", api_key = \"k\" }}\n{}",

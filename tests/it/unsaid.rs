@@ -1,4 +1,4 @@
-//! A body of which its client does not say that it is JSON goes on as JSON where the endpoint takes JSON.
+//! A body without a JSON content type counts as JSON if the endpoint takes JSON.
 
 use weir_tests::{Answer, House, Request, Upstream};
 
@@ -6,7 +6,7 @@ use crate::tongue::{ALL, OPENAI, Tongue, config, provider};
 
 const CURLS: &str = "application/x-www-form-urlencoded";
 
-/// The request of a client, with this content type or none.
+/// A client's request, with this content type or none.
 fn request(from: Tongue, model: &str, stream: bool, kind: Option<&str>) -> Request {
     let said = from.request(model, stream);
     let head = said.head();
@@ -71,7 +71,7 @@ async fn a_batch_goes_on_as_json_too_and_is_refused_if_it_is_none() {
     let reply = house.ask(&batch(" {\"input_file_id\":\"file-1\"}")).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
     assert_eq!(upstream.request().await.header("content-type"), Some("application/json"));
-    // Whose file a batch names cannot be read out of anything else.
+    // The file of a batch can only be read from JSON.
     let reply = house.ask(&batch("input_file_id=file-1")).await;
     assert_eq!(reply.status(), 400, "{}", reply.text());
     assert!(reply.text().contains("not JSON") && upstream.unseen().is_none(), "{}", reply.text());

@@ -1,16 +1,16 @@
-//! Tokens: asked for where the operator wants it, shown where the client does, counted once.
+//! Tokens: requested if the operator wants it, shown if the client does, counted once.
 
 use serde_json::Value;
 use weir_tests::{Answer, House, Received, Request, Upstream};
 
 use crate::tongue::{ALL, ANTHROPIC, OPENAI, TOKENS, ZETA, config, provider};
 
-/// The same providers, asked for their usage.
+/// The same providers, with `usage = "ask"`.
 fn asking(upstream: &Upstream) -> String {
     config(upstream).replace("timeouts = ", "usage = \"ask\"\ntimeouts = ")
 }
 
-/// A provider of streams that tells usage only if it is asked for.
+/// A provider whose streams have usage only on request.
 async fn honest() -> Upstream {
     Upstream::scripted(|request: &Received| {
         let body: Value = request.json();
@@ -37,7 +37,7 @@ const SILENT_OPENAI: &str = "{\"model\":\"openai\",\"messages\":[],\"stream\":tr
 const SILENT_ZETA: &str = "{ \"scroll\":[] }";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c50_c57_usage_is_asked_for_on_the_wire_and_withheld_from_who_did_not_ask() {
+async fn c50_c57_usage_is_requested_on_the_wire_and_withheld_from_clients_that_did_not_ask() {
     let mut upstream = honest().await;
     let house = House::open(&asking(&upstream)).await;
     for (tongue, path, body) in
@@ -54,7 +54,7 @@ async fn c50_c57_usage_is_asked_for_on_the_wire_and_withheld_from_who_did_not_as
             &sent.json()["tell"]["toll"]
         };
         assert_eq!(asked, true, "c50: what the host adds reaches the wire");
-        // The one member, and not another byte.
+        // Only that member differs.
         let member =
             if tongue == OPENAI { "\"stream_options\":{\"include_usage\":true}" } else { "\"tell\":{\"toll\":true}" };
         let without = sent.text().replace(&format!(",{member}"), "").replace(&format!("{member},"), "");
@@ -76,7 +76,7 @@ async fn c57_all_that_is_no_usage_passes_comments_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c58_usage_is_shown_to_who_asked_for_it_and_only_then() {
+async fn c58_usage_is_shown_to_clients_that_asked_for_it_only() {
     let mut upstream = honest().await;
     let house = House::open(&asking(&upstream)).await;
     let request = OPENAI.request("openai", true);
@@ -122,7 +122,7 @@ async fn c60_tokens_are_counted_once_in_every_lane() {
             for stream in [false, true] {
                 house.ask(&to.request(&model, stream)).await;
             }
-            // Twice, once streamed: 10 in, 4 of them from the cache; 7 out.
+            // Two answers, one of them streamed: 10 in, 4 of them from the cache; 7 out.
             tokens(&house, &model, [14.0, 12.0, 8.0, 0.0, 0.0]).await;
         }
     }
@@ -137,7 +137,7 @@ async fn c60_totals_that_include_others_are_taken_apart() {
         house.ask(&ZETA.request(model, false)).await;
         tokens(&house, model, [35.0, 50.0, 30.0, 20.0, 15.0]).await;
     }
-    // Towards formats whose input is a total, and towards one whose input is none.
+    // For formats whose input is a total, and for one whose input excludes the cache.
     let openai = house.ask(&OPENAI.request("zeta", false)).await.json();
     assert_eq!(openai["usage"]["prompt_tokens"], 100, "{openai}");
     assert_eq!(openai["usage"]["prompt_tokens_details"]["cached_tokens"], 30);
@@ -150,7 +150,7 @@ async fn c60_totals_that_include_others_are_taken_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c62_a_large_answer_is_metered_and_one_that_tells_nothing_is_said() {
+async fn c62_a_large_answer_is_metered_and_one_without_usage_is_reported() {
     let large = OPENAI.whole().replace("\"index\":0", &format!("\"index\":0,\"pad\":\"{}\"", "y".repeat(5 << 20)));
     let upstream = Upstream::always(Answer::json(200, &large)).await;
     let house = House::open(&config(&upstream)).await;
@@ -193,14 +193,14 @@ async fn c59_tokens_are_counted_for_every_model() {
         assert_eq!(reply.header("x-weir-token-count"), None, "{model}");
         assert_eq!(upstream.request().await.line(), line);
     }
-    // What the endpoint is missing for is estimated.
+    // If the endpoint is missing, the count is estimated.
     upstream.now(Answer::json(404, "{}"));
     let reply = house.ask(&count("openai")).await;
     assert!(reply.json()["input_tokens"].as_u64() > Some(0), "{}", reply.text());
     assert_eq!(reply.header("x-weir-token-count"), Some("estimate"));
 }
 
-/// A model with two targets in order, each with a price: in dollars for a token of input, and of output.
+/// A model with two targets in order, each with a price: dollars for a token of input, and of output.
 fn priced(first: &Upstream, second: &Upstream, more: &str) -> String {
     let provider = |name: &str, upstream: &Upstream| {
         format!(
@@ -236,7 +236,7 @@ async fn tokens_cost_what_they_cost_where_the_answer_comes_from() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_priced_costs_what_the_bundled_file_says() {
+async fn a_model_without_a_configured_price_has_the_bundled_files_price() {
     let upstream = provider(OPENAI).await;
     let settings = format!(
         "[[providers]]\nname = \"openai\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"KEY\"\n\
@@ -245,7 +245,7 @@ async fn what_nobody_priced_costs_what_the_bundled_file_says() {
         upstream.url()
     );
     let house = House::open(&settings).await;
-    // Dollars for a million: 0.15 for input, 0.075 from a cache, 0.6 for output.
+    // Dollars for a million tokens: 0.15 for input, 0.075 from a cache, 0.6 for output.
     let wanted = (6.0 * 0.15 + 4.0 * 0.075 + 7.0 * 0.6) / 1e6;
     for (asked, model) in [("small", "small"), ("gpt-4o-mini", "gpt-*"), ("gpt-nobody-knows", "gpt-*")] {
         assert_eq!(house.ask(&OPENAI.request(asked, false)).await.status(), 200);

@@ -1,4 +1,5 @@
-//! `usage = "auto"`, the default: where tokens matter they are asked for, and counted by content where they are not told.
+//! `usage = "auto"`, the default: usage is requested where tokens matter, and estimated from the content if the
+//! provider does not send it.
 
 use serde_json::Value;
 use weir_tests::{Answer, House, Received, Request, Upstream};
@@ -8,7 +9,7 @@ use crate::tongue::{ANTHROPIC, OPENAI, TEXT, TOKENS};
 const SILENT: &str = "{\"model\":\"priced\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"stream\":true }";
 
 /// An OpenAI-shaped provider with a model that has a price (a dollar for a token of input, a thousandth for one of
-/// output), and one that has none.
+/// output), and one without.
 fn config(upstream: &Upstream, more: &str) -> String {
     format!(
         "[[providers]]\nname = \"openai\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"KEY\"\n\
@@ -24,7 +25,7 @@ fn is_asked(request: &Received) -> bool {
     request.json()["stream_options"]["include_usage"] == true
 }
 
-/// The stream as the service sends it: where it is asked for usage, with a frame for it and an empty member in all others.
+/// The stream as the service sends it: with a usage frame and an empty member in all others if usage was requested.
 fn stream(asked: bool) -> Vec<String> {
     let mut frames = OPENAI.stream();
     if asked {
@@ -61,7 +62,7 @@ async fn a_stream_whose_client_asks_for_no_usage_costs_what_it_costs_and_stays_t
     let reply = house.post("/v1/chat/completions", SILENT).await;
     assert_eq!(reply.text(), stream(false).concat(), "byte for byte as without the question");
     assert!(is_asked(&upstream.request().await));
-    // Reads from a cache cost as much as input where they have no price of their own.
+    // Cache reads cost as much as input if they have no price.
     assert!((cost(&house, "priced").await - told()).abs() < 1e-9);
 }
 
@@ -118,7 +119,7 @@ async fn a_server_that_refuses_the_question_is_not_asked_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_for_another_reason_is_told_and_nothing_is_remembered() {
+async fn a_refusal_for_another_reason_is_passed_on_and_not_remembered() {
     let mut upstream = Upstream::always(Answer::json(400, "{\"error\":{\"message\":\"no such thing\"}}")).await;
     let house = House::open(&config(&upstream, "")).await;
     let reply = house.post("/v1/chat/completions", SILENT).await;
@@ -127,7 +128,7 @@ async fn a_refusal_for_another_reason_is_told_and_nothing_is_remembered() {
     upstream.script(|request| streamed(is_asked(request)));
     house.post("/v1/chat/completions", SILENT).await;
     assert!(is_asked(&upstream.request().await), "it may take the question");
-    // One that has taken it once refuses something else.
+    // A provider that accepted the member once refuses something else.
     upstream.now(Answer::json(400, "{\"error\":{\"message\":\"no such thing\"}}"));
     assert_eq!(house.post("/v1/chat/completions", SILENT).await.status(), 400);
     assert!(is_asked(&upstream.request().await));

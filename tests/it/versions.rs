@@ -1,4 +1,4 @@
-//! Adapters that were built for two versions of the contract serve side by side, and with each other.
+//! Adapters for two versions of the contract serve side by side, and with each other.
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Folder, House, Upstream};

@@ -1,4 +1,4 @@
-//! The first page, and words for who mistyped.
+//! The first page, and errors for mistyped paths and models.
 
 use weir_tests::{Client, Folder, House, Reply, Request};
 
@@ -77,7 +77,7 @@ async fn a_mistyped_path_is_answered_in_the_likeliest_format_with_a_suggestion()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_unknown_path_is_answered_in_the_format_of_who_asks() {
+async fn an_unknown_path_is_answered_in_the_clients_format() {
     let upstream = provider(OPENAI).await;
     let house = House::open(&config(&upstream)).await;
     let asked = |name: &str, value: &str| Request::post("/v1/nothing/like/it", "{}").header(name, value);

@@ -1,4 +1,4 @@
-//! A format and a provider that nobody has heard of are served like any other: the host knows none.
+//! An invented format and provider are served like any other: the host has no format built in.
 
 use serde_json::json;
 use weir_tests::{Answer, House, Received, Request, Upstream};
@@ -6,7 +6,7 @@ use weir_tests::{Answer, House, Received, Request, Upstream};
 use crate::tongue::{ANTHROPIC, OPENAI, TEXT, ZETA, config, provider};
 
 #[test]
-fn the_host_has_never_heard_of_it() {
+fn the_host_does_not_contain_its_name() {
     fn look(folder: &std::path::Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

@@ -1,5 +1,5 @@
-// The JavaScript SDK on Node: `cargo xtask languages javascript` runs it. What it finds is what both engines find, since
-// nothing of Node is used.
+// The JavaScript SDK on Node, run by `cargo xtask languages javascript`. It uses no feature of Node, so both engines
+// behave alike.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { provider } from '../../sdk/javascript/compat/index.js';

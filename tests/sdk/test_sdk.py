@@ -20,7 +20,7 @@ CTX = t.Context("req_1", 784_111_777_000.0, "m", "openai.chat", [], [], None, ""
 
 
 def quiet(call):
-    """What a call raises or gives, without the traceback that the host would keep."""
+    """The exception or the result of a call, without printing the traceback."""
     with contextlib.redirect_stderr(io.StringIO()):
         try:
             return call()

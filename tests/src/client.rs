@@ -1,4 +1,4 @@
-//! A client that sees every byte: HTTP/1.1 by hand.
+//! An HTTP/1.1 client written by hand, which sees every byte.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -25,12 +25,12 @@ impl Request {
         Self { method: method.into(), path: path.into(), headers: Vec::new(), body: Vec::new() }
     }
 
-    /// GET.
+    /// A GET request.
     pub fn get(path: &str) -> Self {
         Self::new("GET", path)
     }
 
-    /// POST of JSON.
+    /// A POST request with JSON.
     pub fn post(path: &str, body: impl AsRef<[u8]>) -> Self {
         Self::new("POST", path).header("content-type", "application/json").body(body)
     }
@@ -54,7 +54,7 @@ impl Request {
         self.body.clone()
     }
 
-    /// The head as it is sent; a `host`, `content-length` or `transfer-encoding` of its own stands for the computed one.
+    /// The head as it is sent; an explicit `host`, `content-length` or `transfer-encoding` replaces the computed one.
     pub fn head(&self) -> String {
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.path);
         if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
@@ -78,7 +78,7 @@ impl Request {
 pub struct Head {
     /// The status.
     pub status: u16,
-    /// In order, names in lower case.
+    /// The headers in order, with names in lower case.
     pub headers: Vec<(String, String)>,
 }
 
@@ -104,7 +104,7 @@ impl Head {
 pub struct Reply {
     /// Its head.
     pub head: Head,
-    /// Its body, as far as it came.
+    /// The body, or its received part.
     pub body: Vec<u8>,
     /// Whether the connection was cut before the body's end.
     pub cut: bool,
@@ -121,7 +121,7 @@ impl Reply {
         self.head.header(name)
     }
 
-    /// How many attempts it took.
+    /// The number of attempts, from `x-weir-attempts`.
     pub fn attempts(&self) -> Option<&str> {
         self.header("x-weir-attempts")?.split(';').next()
     }
@@ -135,7 +135,7 @@ impl Reply {
     ///
     /// # Panics
     ///
-    /// When it is none.
+    /// If it is not JSON.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {} {}", self.status(), self.text()))
@@ -159,19 +159,19 @@ pub struct Client {
     left: Left,
 }
 
-/// The connection was cut before the body's end.
+/// The error of a connection that was cut before the body's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut;
 
 impl Client {
-    /// Connects.
+    /// Opens a connection.
     pub async fn connect(address: SocketAddr) -> Self {
         let stream = soon("a connection", TcpStream::connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, buffer: BytesMut::new(), left: Left::Nothing }
     }
 
-    /// Connects from this address of the machine's own.
+    /// Opens a connection from this address of the machine.
     pub async fn connect_from(source: IpAddr, address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((source, 0).into()).unwrap();
@@ -180,7 +180,7 @@ impl Client {
         Self { stream, buffer: BytesMut::new(), left: Left::Nothing }
     }
 
-    /// Sends bytes as they are. What the other side no longer reads is its own business.
+    /// Sends bytes unchanged. Errors are ignored: the other side may have stopped reading.
     pub async fn write(&mut self, bytes: &[u8]) {
         let _closed = self.stream.write_all(bytes).await;
     }
@@ -192,11 +192,11 @@ impl Client {
         self.write(&bytes).await;
     }
 
-    /// Reads the head of an answer, over interim ones.
+    /// Reads the head of an answer, skipping interim ones.
     ///
     /// # Panics
     ///
-    /// When the connection ends before it.
+    /// If the connection ends before it.
     pub async fn head(&mut self) -> Head {
         loop {
             while let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
@@ -212,7 +212,7 @@ impl Client {
         }
     }
 
-    /// The next piece of the body: a chunk, or what one read gave; none at its end.
+    /// The next piece of the body: a chunk, or the bytes of one read; `None` at its end.
     pub async fn piece(&mut self) -> Result<Option<Vec<u8>>, Cut> {
         match self.left {
             Left::Nothing | Left::Bytes(0) => Ok(None),
@@ -259,11 +259,11 @@ impl Client {
         Ok(Some(piece))
     }
 
-    /// Reads pieces until this has come, and answers all that came.
+    /// Reads pieces until this text has arrived; returns everything that was read.
     ///
     /// # Panics
     ///
-    /// When the body ends before it.
+    /// If the body ends before it.
     pub async fn until(&mut self, wanted: &str) -> Vec<u8> {
         let mut all = Vec::new();
         while !String::from_utf8_lossy(&all).contains(wanted) {
@@ -294,12 +294,12 @@ impl Client {
         Reply { head, body, cut }
     }
 
-    /// Whether the other side has closed the connection, and nothing more came.
+    /// Whether the other side has closed the connection without sending more.
     pub async fn is_closed(&mut self) -> bool {
         self.buffer.is_empty() && !self.fill().await
     }
 
-    /// Leaves without a word: what has not been read is thrown away, and the connection reset.
+    /// Disconnects: unread bytes are discarded, and the connection is reset.
     pub fn leave(self) {
         drop(self);
     }

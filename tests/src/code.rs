@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 
-/// Packs bytes as the coding `gzip`, `deflate`, `br` or `zstd` does.
+/// Compresses bytes with the coding `gzip`, `deflate`, `br` or `zstd`.
 ///
 /// # Panics
 ///

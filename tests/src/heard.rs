@@ -1,10 +1,10 @@
-//! What a client makes of an answer: text, thinking, tool calls, finish and tokens, whatever the format.
+//! Parses an answer like a client: text, thinking, tool calls, finish and tokens, for every format.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-/// The formats that clients here understand.
+/// The formats that this client parses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Chat completions.
@@ -13,7 +13,7 @@ pub enum Format {
     Anthropic,
     /// Generated content.
     Gemini,
-    /// The made-up one.
+    /// The invented one.
     Zeta,
 }
 
@@ -24,7 +24,7 @@ pub struct Call {
     pub id: String,
     /// Its tool.
     pub name: String,
-    /// Its arguments as they came.
+    /// Its arguments as received.
     pub arguments: String,
 }
 
@@ -38,18 +38,18 @@ impl Call {
     }
 }
 
-/// Tokens, as totals that mean the same in each format.
+/// Token counts, as totals with the same meaning in each format.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tokens {
     /// All input, cached or not.
     pub input: u64,
-    /// What of it was read from a cache.
+    /// The part of it that was read from a cache.
     pub cached: u64,
     /// All output.
     pub output: u64,
 }
 
-/// What was heard.
+/// A parsed answer.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Heard {
     /// The visible text of the first candidate.
@@ -62,13 +62,13 @@ pub struct Heard {
     pub calls: Vec<Call>,
     /// `stop`, `length`, `tool`, `filter`, or the format's own word.
     pub finish: Option<String>,
-    /// The tokens, if they were told.
+    /// The token counts, if there are any.
     pub tokens: Option<Tokens>,
     /// The model, as the answer names it.
     pub model: Option<String>,
     /// The error that ended it.
     pub error: Option<Value>,
-    /// Whether the stream said that it is complete.
+    /// Whether the stream ended with the format's end mark.
     pub complete: bool,
 }
 
@@ -90,7 +90,7 @@ pub fn events(stream: &str) -> Vec<(Option<String>, String)> {
 }
 
 impl Heard {
-    /// Understands a whole answer.
+    /// Parses a whole answer.
     pub fn whole(format: Format, answer: &Value) -> Self {
         let mut heard = Self::default();
         match format {
@@ -102,7 +102,7 @@ impl Heard {
         heard
     }
 
-    /// Understands a stream.
+    /// Parses a stream.
     pub fn stream(format: Format, stream: &str) -> Self {
         let mut heard = Self::default();
         let mut blocks = BTreeMap::new();
@@ -113,7 +113,7 @@ impl Heard {
                 for (_, data) in events(stream) {
                     heard.gemini_piece(&serde_json::from_str(&data).unwrap_or_default());
                 }
-                // The format has no mark of its end but the reason to finish.
+                // The format's only end mark is the finish reason.
                 heard.complete = heard.finish.is_some() && heard.error.is_none();
             }
             Format::Zeta => {
@@ -196,7 +196,7 @@ impl Heard {
         self.finish = word(&answer["stop_reason"]).map(anthropic_finish);
     }
 
-    /// Later figures replace earlier ones, as the format's own clients do it.
+    /// Later figures replace earlier ones, as in the format's own clients.
     fn anthropic_tokens(&mut self, usage: &Value) {
         if !usage.is_object() {
             return;
@@ -249,7 +249,7 @@ impl Heard {
         }
     }
 
-    /// A whole answer, and a frame of a streamed one.
+    /// Reads a whole answer, or a frame of a streamed one.
     fn gemini_piece(&mut self, piece: &Value) {
         if !piece["error"].is_null() {
             self.error = Some(piece["error"].clone());
@@ -360,7 +360,7 @@ fn anthropic_finish(reason: String) -> String {
     }
 }
 
-/// The format has no reason of its own for calls.
+/// Adds the reason for calls, which the format lacks.
 fn gemini_finish(reason: String, called: bool) -> String {
     match reason.as_str() {
         "STOP" if called => "tool".to_owned(),

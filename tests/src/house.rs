@@ -1,4 +1,4 @@
-//! The gateway as clients meet it: the real library on a real socket, in this process.
+//! The gateway as clients see it: the real library on a real socket, in this process.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,10 +13,10 @@ use crate::client::{Client, Reply, Request};
 use crate::plugins::{Folder, target};
 use crate::{log, soon};
 
-/// The adapters of a house, where a test asks for no others.
+/// The default adapters of a test's gateway.
 const USUAL: [&str; 4] = ["openai", "anthropic", "zeta", "gemini"];
 
-/// The configuration of a house that has it in a file.
+/// The file name of a configuration.
 const FILE: &str = "weir.toml";
 
 static OPENING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -24,44 +24,44 @@ static OPENING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 /// A running gateway.
 #[derive(Debug)]
 pub struct House {
-    /// Where its clients go.
+    /// The address for clients.
     pub address: SocketAddr,
-    /// Where its operations side listens, if apart.
+    /// The address of the operations side, if it is separate.
     pub admin: Option<SocketAddr>,
-    /// Its adapters.
+    /// Its folder of adapters.
     pub folder: Folder,
     stop: watch::Sender<bool>,
     running: JoinHandle<()>,
 }
 
 impl House {
-    /// Opens a house with this configuration and all adapters but the hostile one.
+    /// Starts a gateway with this configuration and the default adapters.
     pub async fn open(config: &str) -> Self {
         Self::with(Folder::with(&USUAL), config).await
     }
 
-    /// Opens a house with these adapters.
+    /// Starts a gateway with these adapters.
     ///
     /// # Panics
     ///
-    /// When the configuration is wrong or the house cannot be opened.
+    /// If the configuration is wrong or the gateway cannot be started.
     pub async fn with(folder: Folder, config: &str) -> Self {
         Self::on("127.0.0.1", folder, config).await
     }
 
-    /// Opens a house that listens on another address, with all adapters but the hostile one.
+    /// Starts a gateway that listens on another address, with the default adapters.
     pub async fn open_on(host: &str, config: &str) -> Self {
         Self::on(host, Folder::with(&USUAL), config).await
     }
 
-    /// Opens a house whose configuration is a file, which [`Self::configure`] rewrites.
+    /// Starts a gateway whose configuration is a file, which [`Self::configure`] rewrites.
     pub async fn from_file(config: &str) -> Self {
         let folder = Folder::with(&USUAL);
         std::fs::write(folder.path().join(FILE), config).expect("the folder can be written to");
         Self::on("127.0.0.1", folder, config).await
     }
 
-    /// Writes another configuration into the file, in one step.
+    /// Replaces the configuration file in one step.
     pub fn configure(&self, config: &str) {
         let (new, file) = (self.folder.path().join("weir.toml.new"), self.folder.path().join(FILE));
         std::fs::write(&new, config).expect("the folder can be written to");
@@ -71,7 +71,7 @@ impl House {
     async fn on(host: &str, folder: Folder, config: &str) -> Self {
         log::begin();
         let text = |path: &Path| path.to_str().expect("paths here are text").to_owned();
-        // A pool for few connections: each slot reserves address space, and several houses stand at the same time.
+        // A pool for few connections: each slot reserves address space, and several gateways run at the same time.
         let settings = [
             ("WEIR_SERVER__HOST", host.to_owned()),
             ("WEIR_SERVER__PORT", "0".to_owned()),
@@ -80,7 +80,7 @@ impl House {
             ("WEIR_PLUGINS__LOCK", text(&folder.path().join("plugins.lock"))),
             ("WEIR_PLUGINS__CACHE_DIR", text(&target().join("test-cache"))),
             ("WEIR_PLUGINS__PREWARM", "1".to_owned()),
-            // What misbehaves goes on misbehaving: a test that wants it otherwise says so in `[plugins.NAME]`.
+            // Quarantine is off by default: a test that needs it enables it in `[plugins.NAME]`.
             ("WEIR_PLUGINS__QUARANTINE", "false".to_owned()),
         ];
         let environment: Environment = settings.into_iter().collect();
@@ -91,10 +91,10 @@ impl House {
             Config::parse("test.toml", config, folder.path(), environment)
         };
         let config = config.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
-        // Loading adapters blocks; it is none of the runtime's business.
+        // Loading adapters blocks, so it runs on a blocking thread.
         let runtime = tokio::runtime::Handle::current();
-        // One after another: the first compiles the adapters, the others find them in the cache. With a cold cache and
-        // a busy machine that takes a while.
+        // One at a time: the first compiles the adapters, the others find them in the cache. With a cold cache and a
+        // busy machine that takes a while.
         let turn = OPENING.lock().await;
         let built = tokio::task::spawn_blocking(move || runtime.block_on(App::build(config)));
         let app = built.await.unwrap().unwrap();
@@ -110,7 +110,7 @@ impl House {
         Client::connect(self.address).await
     }
 
-    /// Sends a request on a connection of its own and reads the whole answer.
+    /// Sends a request on a new connection and reads the whole answer.
     pub async fn ask(&self, request: &Request) -> Reply {
         let mut client = self.connect().await;
         client.send(request).await;
@@ -122,7 +122,7 @@ impl House {
         self.ask(&Request::post(path, body)).await
     }
 
-    /// Has the admin do something with an adapter: `rollback`, `quarantine`, …
+    /// Sends a command for an adapter to the admin side: `rollback`, `quarantine`, …
     pub async fn act(&self, name: &str, verb: &str, body: &str) -> Reply {
         self.post(&format!("/admin/plugins/{name}/{verb}"), body).await
     }
@@ -137,8 +137,8 @@ impl House {
         self.get("/metrics").await.text()
     }
 
-    /// The figure of one metric, named as it is printed (`weir_in_flight`, `a{b="c"}`): the sum of all its series that
-    /// have these labels; 0 where there is none.
+    /// The value of one metric, named as it is printed (`weir_in_flight`, `a{b="c"}`): the sum of all its series with
+    /// these labels; 0 if there are none.
     pub async fn metric(&self, series: &str) -> f64 {
         let (name, labels) = parts(series);
         let text = self.metrics().await;
@@ -151,7 +151,7 @@ impl House {
         figures.sum()
     }
 
-    /// Asks for a metric again and again until it is this.
+    /// Polls a metric until it has this value.
     pub async fn until_metric(&self, series: &str, wanted: f64) {
         let reached = async {
             while (self.metric(series).await - wanted).abs() > f64::EPSILON {
@@ -162,14 +162,14 @@ impl House {
         assert!(is_reached, "{series} is not {wanted}:\n{}", self.metrics().await);
     }
 
-    /// What the operations side says of an adapter.
+    /// The operations side's entries for an adapter.
     pub async fn adapter(&self, name: &str) -> Vec<Value> {
         let plugins = self.get("/admin/plugins").await.json();
         let all = plugins["plugins"].as_array().cloned().unwrap_or_default();
         all.into_iter().filter(|adapter| adapter["name"] == name).collect()
     }
 
-    /// Waits until this is true of what the operations side says of an adapter.
+    /// Waits until this is true of the operations side's entries for an adapter.
     pub async fn until_adapter(&self, name: &str, is: impl Fn(&[Value]) -> bool) {
         let reached = async {
             while !is(&self.adapter(name).await) {
@@ -183,19 +183,19 @@ impl House {
         }
     }
 
-    /// Tells it to stop and does not wait for that.
+    /// Tells the gateway to stop and does not wait for it.
     pub fn stop(&self) {
         self.stop.send_replace(true);
     }
 
-    /// Closes it and opens another with the same folder and this configuration.
+    /// Stops the gateway and starts another with the same folder and this configuration.
     pub async fn restart(self, config: &str) -> Self {
         self.stop();
         soon("the house to close", self.running).await.unwrap();
         Self::with(self.folder, config).await
     }
 
-    /// Waits until it has ended after it was told to stop.
+    /// Tells the gateway to stop and waits for its end.
     pub async fn ended(self) {
         self.stop();
         soon("the house to close", self.running).await.unwrap();

@@ -1,7 +1,7 @@
-//! What the behaviour tests of the gateway are written with: a [`House`] (the gateway, in process), an [`Upstream`] that
-//! does exactly what it is told, and a [`Client`] that sees every byte.
+//! Tools for tests of the gateway's behaviour: a [`House`] (the gateway, in process), an [`Upstream`] that follows a
+//! script, and a [`Client`] that sees every byte.
 //!
-//! Nothing here waits for time to pass: tests wait for what happens, and [`soon`] fails those that wait for what does not.
+//! Nothing here waits for time to pass: tests wait for events, and [`soon`] fails those whose event does not happen.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -27,14 +27,14 @@ pub use plugins::Folder;
 pub use program::Program;
 pub use upstream::{Answer, Gate, Received, Upstream};
 
-/// How long anything may take that should happen at once; slow machines need some of it.
+/// The timeout of events that should happen at once; slow machines need some of it.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Waits for what should happen at once.
+/// Waits for an event that should happen at once.
 ///
 /// # Panics
 ///
-/// When it does not happen.
+/// If it does not happen.
 #[track_caller]
 pub fn soon<F: Future>(what: &'static str, future: F) -> impl Future<Output = F::Output> {
     let from = std::panic::Location::caller();

@@ -1,4 +1,4 @@
-//! Everything that the gateway logs, kept for tests that look into it.
+//! Keeps the gateway's log for tests that search it.
 
 use std::io::Write;
 use std::sync::{Mutex, Once, PoisonError};
@@ -11,7 +11,7 @@ struct Kept;
 impl Write for Kept {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
-        // Enough for what a test looks for; the oldest goes first.
+        // Enough for the tests; the oldest lines are dropped first.
         if log.len() > 64 << 20 {
             log.clear();
         }
@@ -24,8 +24,8 @@ impl Write for Kept {
     }
 }
 
-/// Begins to keep the log of this process, at its finest level, or at the one that `WEIR_TEST_LOG` says: what is kept
-/// takes memory, which some look at.
+/// Starts to keep the log of this process, at its finest level, or at the one in `WEIR_TEST_LOG`: a kept log takes
+/// memory, which some tests measure.
 pub fn begin() {
     ONCE.call_once(|| {
         let level = std::env::var("WEIR_TEST_LOG").unwrap_or_else(|_| "weir=trace,hyper=debug,info".to_owned());
@@ -35,7 +35,7 @@ pub fn begin() {
     });
 }
 
-/// What has been logged so far, by all tests of this process.
+/// The log so far, of all tests in this process.
 pub fn text() -> String {
     String::from_utf8_lossy(&LOG.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
 }

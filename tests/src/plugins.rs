@@ -11,7 +11,7 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the repository").to_owned()
 }
 
-/// Where cargo builds.
+/// Cargo's target folder.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
@@ -20,14 +20,14 @@ pub fn target() -> PathBuf {
 ///
 /// # Panics
 ///
-/// When it has not been built.
+/// If it has not been built.
 pub fn component(name: &str) -> PathBuf {
     let places = [root().join("plugins"), target().join("test-adapters")];
     let found = places.iter().map(|place| place.join(format!("{name}.wasm"))).find(|file| file.exists());
     found.unwrap_or_else(|| panic!("{name}.wasm is not there: run `cargo xtask plugins`"))
 }
 
-/// A folder of adapters that a house serves with.
+/// A folder of adapters that a gateway serves with.
 #[derive(Debug)]
 pub struct Folder(TempDir);
 
@@ -42,17 +42,17 @@ impl Folder {
         folder
     }
 
-    /// Where it is.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// An adapter's place.
+    /// The path of an adapter's component.
     pub fn file(&self, name: &str) -> PathBuf {
         self.0.path().join(format!("{name}.wasm"))
     }
 
-    /// Puts these bytes in an adapter's place, in one step.
+    /// Replaces an adapter's component with these bytes, in one step.
     pub fn put(&self, name: &str, bytes: &[u8]) {
         let beside = self.0.path().join(format!(".{name}.new"));
         fs::write(&beside, bytes).unwrap();
@@ -76,7 +76,7 @@ impl Folder {
     }
 }
 
-/// Makes a file look as if it had been there for long: one that is young is watched for a while before it is read.
+/// Sets a file's time far back: a young file is watched for a while before it is read.
 fn age(file: &Path) {
     let opened = fs::File::options().write(true).open(file).unwrap();
     opened.set_modified(SystemTime::now() - Duration::from_hours(1)).unwrap();
@@ -97,7 +97,7 @@ pub fn zeta_build(number: u32) -> Vec<u8> {
     bytes
 }
 
-/// The adapter zeta with a mistake in it: `border`, `memory` or `parallel`; its `src/lib.rs` says what they are.
+/// The adapter zeta with a bug: `border`, `memory` or `parallel`, which its `src/lib.rs` describes.
 pub fn zeta_with_fault(fault: &str) -> Vec<u8> {
     let mut bytes = fs::read(component("zeta")).unwrap();
     let (from, to) = (b"zeta-fault-none----", format!("{:-<19}", format!("zeta-fault-{fault}")));
@@ -111,7 +111,7 @@ pub fn zeta_fixtures() -> PathBuf {
     root().join("tests/adapters/zeta/fixtures")
 }
 
-/// Another build of an adapter that does the same: with a section at its end that means nothing.
+/// Another build of an adapter with the same behaviour: with a meaningless section at its end.
 pub fn twin(name: &str, mark: u8) -> Vec<u8> {
     let mut bytes = fs::read(component(name)).unwrap();
     // A custom section of five bytes: a name of three letters, and one byte of content.
@@ -119,13 +119,13 @@ pub fn twin(name: &str, mark: u8) -> Vec<u8> {
     bytes
 }
 
-/// The adapter zeta as it would be if it wanted something of its host: with one more import, of this name, at its end.
+/// The adapter zeta with one more import, of this name, at its end.
 pub fn zeta_that_imports(interface: &str) -> Vec<u8> {
     let mut bytes = fs::read(component("zeta")).unwrap();
     let types = component_types(&bytes);
     let wanting = format!("(component (import \"{interface}\" (instance (export \"open\" (func (result u32))))))");
     let wanting = wat::parse_str(wanting).unwrap();
-    // Behind the preamble: a section with the type, then one with the import, which ends with the type's number.
+    // After the preamble: a section with the type, then one with the import, which ends with the type's index.
     for section in sections(&wanting[8..]) {
         let (id, mut content) = section;
         if id == IMPORTS {
@@ -144,13 +144,13 @@ pub fn zeta_that_imports(interface: &str) -> Vec<u8> {
 const TYPES: u8 = 7;
 const IMPORTS: u8 = 10;
 
-/// How many types a component has already.
+/// The number of types that a component already has.
 fn component_types(bytes: &[u8]) -> u32 {
     let mut validator = wasmparser::Validator::new();
     let mut count = 0;
     for payload in wasmparser::Parser::new(0).parse_all(bytes) {
         let payload = payload.unwrap();
-        // Sections of modules and components within count for themselves.
+        // Sections of inner modules and components have separate indices.
         validator.payload(&payload).unwrap();
         if let Some(types) = validator.types(0) {
             count = types.component_type_count();
@@ -172,7 +172,7 @@ fn sections(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     all
 }
 
-/// An unsigned number as WebAssembly writes it.
+/// An unsigned number in LEB128.
 fn leb(mut value: u32, to: &mut Vec<u8>) {
     while value >= 0x80 {
         to.push((value & 0x7f) as u8 | 0x80);

@@ -1,4 +1,4 @@
-//! The program `weir` in a process of its own: what can be killed, starved and started again.
+//! The program `weir` in a separate process, which can be killed, starved and restarted.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -11,11 +11,11 @@ use std::time::SystemTime;
 use crate::plugins::{Folder, root, target};
 use crate::{Client, PATIENCE, Reply, Request};
 
-/// The program's file, built if the host has changed since.
+/// The path of the program, built if the host has changed since.
 ///
 /// # Panics
 ///
-/// When it cannot be built.
+/// If it cannot be built.
 pub fn file() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(build).clone()
@@ -33,7 +33,7 @@ fn build() -> PathBuf {
     file
 }
 
-/// When a file in a folder, or below it, was changed last.
+/// The time of the last change to a file in a folder, or below it.
 fn newest(folder: &Path) -> SystemTime {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let times =
@@ -41,7 +41,7 @@ fn newest(folder: &Path) -> SystemTime {
     times.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// A running program. Dropping it kills it, as `kill -9` does.
+/// A running program. Dropping it kills it, like `kill -9`.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
@@ -70,12 +70,12 @@ impl Reads {
 }
 
 impl Program {
-    /// Starts it with these adapters and this cache.
+    /// Starts the program with these adapters and this cache.
     pub fn start(folder: &Folder, cache: &Path, config: &str) -> Self {
         Self::start_as(Command::new(file()), folder, cache, config)
     }
 
-    /// The same by another command, which the words that `weir` is given are added to.
+    /// Starts the program through another command, to which `weir`'s arguments are added.
     pub fn start_as(mut command: Command, folder: &Folder, cache: &Path, config: &str) -> Self {
         let file = folder.path().join("weir.toml");
         // In one step: another program of the same folder may be reading it.
@@ -103,21 +103,21 @@ impl Program {
         Self { child, lines, log: Mutex::default(), reads }
     }
 
-    /// Reads no more of the log, until it goes on.
+    /// Stops reading the log, until [`Self::go_on`].
     pub fn pause(&self) {
         self.reads.set(true);
     }
 
-    /// Reads on.
+    /// Continues reading the log.
     pub fn go_on(&self) {
         self.reads.set(false);
     }
 
-    /// Waits until the log says this, and answers the line.
+    /// Waits until the log has this text; returns the line.
     ///
     /// # Panics
     ///
-    /// When it ends or takes too long before.
+    /// If the log ends or the line takes too long.
     pub fn until(&self, text: &str) -> String {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
@@ -132,19 +132,19 @@ impl Program {
         }
     }
 
-    /// Waits until it listens.
+    /// Waits until the program listens; returns its address.
     pub fn address(&self) -> SocketAddr {
         let line = self.until("weir listens");
         let line: serde_json::Value = serde_json::from_str(&line).unwrap();
         line["address"].as_str().unwrap().parse().unwrap()
     }
 
-    /// What has been read of the log.
+    /// The log that was read so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Its process's number.
+    /// The process's id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -171,7 +171,7 @@ fn follow(stderr: ChildStderr, reads: Arc<Reads>) -> Receiver<String> {
     receiver
 }
 
-/// Asks a program.
+/// Sends a request to a program.
 pub async fn ask(address: SocketAddr, request: &Request) -> Reply {
     let mut client = Client::connect(address).await;
     client.send(request).await;

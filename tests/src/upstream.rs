@@ -1,4 +1,4 @@
-//! A provider that does exactly what it is told: bytes, pauses, resets; and that sees every byte and every departure.
+//! A scripted provider: bytes, pauses, resets. It records every byte and every disconnect.
 
 mod door;
 
@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, mpsc};
 use crate::soon;
 use door::Door;
 
-/// A door that stays shut until the test opens it.
+/// A gate that stays shut until the test opens it.
 #[derive(Debug, Clone)]
 pub struct Gate(Arc<Semaphore>);
 
@@ -25,7 +25,7 @@ impl Default for Gate {
 }
 
 impl Gate {
-    /// Lets one pass.
+    /// Lets one waiting step pass.
     pub fn open(&self) {
         self.0.add_permits(1);
     }
@@ -35,12 +35,12 @@ impl Gate {
     }
 }
 
-/// A request as it came.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Received {
     /// The head, with its first line, byte for byte.
     pub head: String,
-    /// The body, without chunks.
+    /// The body, with its chunks joined.
     pub body: Vec<u8>,
 }
 
@@ -77,11 +77,11 @@ enum Step {
     Close,
     /// Resets the connection.
     Reset,
-    /// Says nothing more until the other side leaves.
+    /// Sends nothing more until the other side disconnects.
     Hang,
 }
 
-/// What the upstream does with one request.
+/// The upstream's steps for one request.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
     steps: Vec<Step>,
@@ -89,12 +89,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// These bytes, head and all.
+    /// An answer of these bytes, including the head.
     pub fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         Self { steps: vec![Step::Bytes(bytes.into())], chunked: false }
     }
 
-    /// Nothing at all, until the other side leaves.
+    /// No answer at all, until the other side disconnects.
     pub fn silence() -> Self {
         Self { steps: vec![Step::Hang], chunked: false }
     }
@@ -112,7 +112,7 @@ impl Answer {
         Self::raw(bytes)
     }
 
-    /// The head of an answer in chunks, which [`Self::piece`] and [`Self::end`] go on with.
+    /// The head of a chunked answer, which [`Self::piece`] and [`Self::end`] continue.
     pub fn begin(status: u16, headers: &[(&str, &str)]) -> Self {
         Self { chunked: true, ..Self::raw(head(status, headers, "transfer-encoding: chunked\r\n")) }
     }
@@ -127,7 +127,7 @@ impl Answer {
         Self::begin(200, &[("content-type", "application/x-ndjson")])
     }
 
-    /// One chunk, in a write of its own.
+    /// One chunk, in a separate write.
     #[must_use]
     pub fn piece(mut self, bytes: impl AsRef<[u8]>) -> Self {
         let bytes = bytes.as_ref();
@@ -140,7 +140,7 @@ impl Answer {
         self
     }
 
-    /// These bytes in chunks of so many.
+    /// These bytes in chunks of this length.
     #[must_use]
     pub fn pieces(self, bytes: impl AsRef<[u8]>, len: usize) -> Self {
         bytes.as_ref().chunks(len).fold(self, Self::piece)
@@ -164,14 +164,14 @@ impl Answer {
         self.step(Step::Close)
     }
 
-    /// Resets the connection here. What was written before arrives only where the other side has taken it: wait for that
-    /// behind a gate.
+    /// Resets the connection here. Bytes written before only arrive if the other side has read them: wait for that with
+    /// a gate.
     #[must_use]
     pub fn reset(self) -> Self {
         self.step(Step::Reset)
     }
 
-    /// Says nothing more.
+    /// Sends nothing more.
     #[must_use]
     pub fn hang(self) -> Self {
         self.step(Step::Hang)
@@ -193,7 +193,7 @@ fn head(status: u16, headers: &[(&str, &str)], framing: &str) -> Vec<u8> {
 
 type Script = dyn Fn(&Received) -> Answer + Send + Sync;
 
-/// A provider. It answers each request as its script says.
+/// A provider that answers each request by its script.
 pub struct Upstream {
     port: u16,
     door: Door,
@@ -209,12 +209,12 @@ impl std::fmt::Debug for Upstream {
 }
 
 impl Upstream {
-    /// A provider that answers every request so.
+    /// A provider that always gives the same answer.
     pub async fn always(answer: Answer) -> Self {
         Self::scripted(move |_| answer.clone()).await
     }
 
-    /// A provider that looks at each request before it answers.
+    /// A provider whose answer depends on the request.
     #[expect(clippy::unused_async, reason = "it opens a socket, which needs a runtime")]
     pub async fn scripted(script: impl Fn(&Received) -> Answer + Send + Sync + 'static) -> Self {
         let script: Arc<Mutex<Arc<Script>>> = Arc::new(Mutex::new(Arc::new(script)));
@@ -229,27 +229,27 @@ impl Upstream {
         Self { port: door.port(), door, script, requests, departures }
     }
 
-    /// Answers so from now on.
+    /// Sets the answer from now on.
     pub fn now(&self, answer: Answer) {
         self.script(move |_| answer.clone());
     }
 
-    /// Looks at each request from now on, and answers so.
+    /// Sets the script from now on.
     pub fn script(&self, script: impl Fn(&Received) -> Answer + Send + Sync + 'static) {
         *self.script.lock().unwrap() = Arc::new(script);
     }
 
-    /// Takes no more connections: they are refused. Those that there are stay.
+    /// Stops accepting connections: new ones are refused, existing ones stay.
     pub fn shut(&self) {
         self.door.shut();
     }
 
-    /// Takes connections again.
+    /// Accepts connections again.
     pub fn reopen(&self) {
         self.door.open();
     }
 
-    /// The API's base.
+    /// The API's base url.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/base/", self.port)
     }
@@ -264,17 +264,17 @@ impl Upstream {
         soon("a request upstream", self.requests.recv()).await.expect("the upstream listens")
     }
 
-    /// A request that has come already and was not looked at.
+    /// A request that has arrived and was not returned yet.
     pub fn unseen(&mut self) -> Option<Received> {
         self.requests.try_recv().ok()
     }
 
-    /// Waits until the other side has left before its answer was complete.
+    /// Waits until the other side has disconnected before its answer was complete.
     pub async fn departure(&mut self) {
         soon("the gateway to leave the upstream", self.departures.recv()).await.expect("the upstream listens");
     }
 
-    /// Whether somebody left before the answer was complete.
+    /// Whether the other side disconnected before an answer was complete.
     pub fn was_left(&mut self) -> bool {
         self.departures.try_recv().is_ok()
     }
@@ -295,11 +295,11 @@ impl Wire {
         while let Some(request) = self.request().await {
             let script = Arc::clone(&script.lock().unwrap());
             let answer = script(&request);
-            // A test that is over looks no more.
+            // A finished test does not receive it any more.
             let _over = seen.send(request);
             for step in answer.steps {
                 if matches!(step, Step::Reset) {
-                    // Closing with no time to linger is a reset.
+                    // Closing without lingering is a reset.
                     return self.stream.set_zero_linger().unwrap_or_default();
                 }
                 if !self.act(step).await {
@@ -310,7 +310,7 @@ impl Wire {
         }
     }
 
-    /// Does a step; false where the other side has left.
+    /// Performs a step; false if the other side has disconnected.
     async fn act(&mut self, step: Step) -> bool {
         match step {
             Step::Bytes(bytes) => self.stream.write_all(&bytes).await.is_ok(),
@@ -379,7 +379,7 @@ impl Wire {
     }
 }
 
-/// Waits until the other side says something (false) or has left (true).
+/// Waits until the other side sends bytes (false) or has disconnected (true).
 async fn gone(stream: &mut TcpStream, buffer: &mut BytesMut) -> bool {
     !matches!(stream.read_buf(buffer).await, Ok(read) if read > 0)
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask badday`: an hour of outages at three providers in a minute, and how many requests are answered.
+//! `cargo xtask badday`: an hour of outages at three providers, compressed into a minute; counts the answered requests.
 
 use anyhow::Result;
 

@@ -1,5 +1,5 @@
-//! Adapters that are built while something more urgent goes on, by a process of its own: first the building of Weir, then
-//! Weir itself, which takes the place of the process that was started, so that signals and the exit code are Weir's.
+//! Builds adapters in a separate process while something more urgent runs: first the build of Weir, then Weir itself.
+//! Weir takes the place of the process that was started, so that signals and the exit code are Weir's.
 
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -11,15 +11,15 @@ use crate::plugins;
 use crate::process;
 use crate::workspace::{Adapter, Workspace};
 
-/// `cargo xtask beside PROCESS DONE NAME...`, which is not for typing.
+/// The internal verb `cargo xtask beside PROCESS DONE NAME...`; it is not for people.
 pub(crate) const VERB: &str = "beside";
-/// How often it is looked whether the process that it is done for still runs.
+/// How often the child checks that its parent still runs.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// Has these adapters built for as long as this process runs, or the server that it becomes; `done` of all are there
-/// already. What this process does itself comes first on the processor.
+/// Starts a child that builds these adapters for as long as this process runs, or the server that it becomes; `done`
+/// adapters are built already. The child has the lower priority.
 ///
-/// The process group is one of its own, so that it ends as a whole, with cargo and the compilers; see [`end_with`].
+/// The child has its own process group, so that it ends as a whole, with cargo and the compilers; see [`end_with`].
 pub(crate) fn start(workspace: &Workspace, done: usize, adapters: &[Adapter]) -> Result<Child> {
     let mut command = process::gently(&std::env::current_exe().context("where is xtask?")?);
     command.current_dir(&workspace.root).arg(VERB).arg(std::process::id().to_string()).arg(done.to_string());
@@ -29,7 +29,7 @@ pub(crate) fn start(workspace: &Workspace, done: usize, adapters: &[Adapter]) ->
     command.spawn().context("could not start xtask")
 }
 
-/// Builds the named adapters.
+/// Builds the named adapters; runs in the child.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     let [process, done, names @ ..] = words else { bail!("usage: cargo xtask {VERB} PROCESS DONE NAME...") };
     let (process, done) = (process.parse()?, done.parse()?);
@@ -44,12 +44,12 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Ends this process and all that it has started as soon as its parent is another than the given one.
+/// Ends this process and all its children as soon as its parent is not `process` any more.
 fn end_with(process: u32) {
     while is_child_of(process) {
         thread::sleep(EVERY);
     }
-    // 0 is the group of the process that asks. The shell has `kill` built in; as a program it is not everywhere.
+    // 0 is the caller's process group. `kill` is built into the shell; as a program it is not everywhere.
     let _ = Command::new("sh").args(["-c", "kill -TERM 0"]).status();
     std::process::exit(1);
 }

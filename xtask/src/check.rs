@@ -12,29 +12,29 @@ use crate::{clients, fidelity, fuzz, languages, plugins, swaps, tidy};
 
 /// Seconds that each fuzz target gets here; a longer run is `cargo xtask fuzz TARGET SECONDS`.
 const FUZZ_SECONDS: u64 = 10;
-/// How long the list of advisories may take to come.
+/// Longest time to fetch the list of advisories.
 const FETCH: Duration = Duration::from_mins(1);
 
-/// How a step ended where it did not fail.
+/// The result of a step that did not fail.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It holds.
+    /// The check passed.
     Passed,
-    /// It could not be tried here, and why.
+    /// The check could not run on this machine; with the reason.
     Skipped(String),
 }
 
 struct Step {
     name: &'static str,
-    /// Left out by `--quick`.
+    /// `--quick` leaves this step out.
     long: bool,
-    /// Steps without which this one tells nothing.
+    /// Steps that must pass before this one is worth running.
     needs: &'static [&'static str],
     act: fn(&Workspace) -> Result<Outcome>,
 }
 
-/// The cheap ones first. One build of everything serves the tests and the clients: other selections of packages would
-/// turn on other features of the dependencies, and build them again.
+/// The steps, cheap ones first. One build of everything serves the tests and the clients: another selection of packages
+/// would enable other features of the dependencies, and build them again.
 const STEPS: &[Step] = &[
     Step { name: "format", long: false, needs: &[], act: format },
     Step { name: "tidy", long: false, needs: &[], act: |workspace| passed(tidy::check(workspace)) },
@@ -51,7 +51,7 @@ const STEPS: &[Step] = &[
     Step { name: "advisories", long: false, needs: &[], act: advisories },
 ];
 
-/// How a step went, for the summary.
+/// One line of the summary: a step and its result.
 struct Row {
     name: &'static str,
     time: Duration,
@@ -120,8 +120,8 @@ fn deny(workspace: &Workspace) -> Result<Outcome> {
     passed(process::run(Command::new("cargo-deny").current_dir(&workspace.root).args(words)))
 }
 
-/// Known holes in what is linked, wherever the list of them can be had: it is fetched anew, since an old one knows nothing
-/// of yesterday's.
+/// Checks the linked crates for known vulnerabilities, with cargo-deny or else cargo-audit. The list of advisories is
+/// fetched each time, since an old one lacks the newest.
 fn advisories(workspace: &Workspace) -> Result<Outcome> {
     let deny = |words: &[&str]| {
         let mut command = Command::new("cargo-deny");
@@ -142,7 +142,7 @@ fn advisories(workspace: &Workspace) -> Result<Outcome> {
     Ok(Outcome::Skipped(reason.to_owned()))
 }
 
-/// One line a step, and one that counts them.
+/// One line for each step, and one with the counts.
 fn summary(rows: &[Row]) -> String {
     let mut text = String::from("\n==== summary\n");
     let mut counts = [0_usize; 3];

@@ -11,7 +11,7 @@ use crate::plugins;
 use crate::process::{self, cargo};
 use crate::workspace::Workspace;
 
-/// Builds what the tests need and runs them.
+/// Builds the prerequisites and runs the tests.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     plugins::build(workspace, &[])?;
     let everything = ["build", "--workspace", "--all-targets"];
@@ -22,9 +22,9 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     }
 }
 
-/// The step of `cargo xtask test`: the binary and the adapters are there.
+/// The step of `cargo xtask test`; it expects the binary and the adapters to be built.
 ///
-/// Where the clients cannot be installed that is no failure of Weir's; in CI somebody has to mend it all the same.
+/// If the clients cannot be installed, the step is skipped. In CI that is an error, so that it gets fixed.
 pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
     match drive(workspace, &[]) {
         Ok(Outcome::Skipped(reason)) if std::env::var_os("CI").is_some() => bail!("{reason}"),
@@ -35,7 +35,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
 /// Packages that are installed together, and the tests that use them.
 struct Group {
     name: &'static str,
-    /// The file that pins them, and the folder of the tests, both below `tests/clients`.
+    /// The file with their pinned versions, and the folder of the tests, both below `tests/clients`.
     pins: &'static str,
     tests: &'static str,
 }
@@ -47,7 +47,7 @@ const GROUPS: [Group; 4] = [
     Group { name: "node", pins: "node/requirements.txt", tests: "node" },
 ];
 
-/// `words` are a group's name, or none for all of them, then test names or options for unittest.
+/// Runs the tests. `words` are the name of a group, or nothing for all groups, then test names or options for unittest.
 fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
     let Some(python) = ["python3", "python"].into_iter().find_map(process::find) else {
         return Ok(Outcome::Skipped("python3 is not installed: it runs the official clients".to_owned()));
@@ -66,10 +66,10 @@ fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// The tests of a folder; what all of them share is in `tests/clients` itself.
+/// Runs the tests of a folder; the code that they share is in `tests/clients` itself.
 fn unittest(workspace: &Workspace, python: &Path, folder: &Path, words: &[String]) -> Result<()> {
     let mut command = Command::new(python);
-    // Some clients leave their sockets to the garbage collector, and Python would say so each time.
+    // Some clients leave their sockets to the garbage collector, and Python would warn about each.
     command.current_dir(folder).args(["-B", "-W", "ignore::ResourceWarning", "-m", "unittest"]).args(words);
     command.env("PYTHONPATH", workspace.root.join("tests/clients"));
     command.env("WEIR_BIN", workspace.target.join("debug").join(format!("weir{}", std::env::consts::EXE_SUFFIX)));
@@ -77,7 +77,7 @@ fn unittest(workspace: &Workspace, python: &Path, folder: &Path, words: &[String
     process::run(&mut command)
 }
 
-/// A virtual environment with pinned packages; made again when the pins change. Its python.
+/// Makes a virtual environment with pinned packages, anew if the pins changed; returns the path of its Python.
 pub(crate) fn environment(python: &Path, place: &Path, requirements: &Path) -> Result<PathBuf> {
     let pins =
         fs::read_to_string(requirements).with_context(|| format!("could not read {}", requirements.display()))?;

@@ -1,5 +1,6 @@
-//! `cargo xtask contract`: the reference of the contract, `docs/contract.md` and one page for each file of `wit/`; and with
-//! `--freeze` the frozen copy of a contract that is released, `wit/vX.Y.Z/`, with `--bindings` those of the templates.
+//! `cargo xtask contract`: writes the reference of the contract, `docs/contract.md` and one page for each file of
+//! `wit/`. `--freeze` writes the frozen copy of a released contract, `wit/vX.Y.Z/`, and `--bindings` the templates'
+//! bindings.
 
 mod bindings;
 mod frozen;
@@ -18,10 +19,10 @@ use read::Contract;
 
 use crate::workspace::Workspace;
 
-/// The folder of the contract that is worked on.
+/// The folder of the working contract.
 const WIT: &str = "wit";
 
-/// Writes the pages, with `--freeze` the frozen copy, with `--bindings` the bindings of the C and Go templates.
+/// Writes the pages; with `--freeze` the frozen copy; with `--bindings` the bindings of the C and Go templates.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     match words {
         [] => write(&workspace.root),
@@ -49,7 +50,7 @@ fn write(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Pages that are not what `wit/` says.
+/// Pages that differ from what `wit/` would generate.
 pub(crate) fn stale(root: &Path) -> Result<Vec<String>> {
     let pages = page::pages(&Contract::read(&root.join(WIT))?);
     let differs = |(path, text): &&(String, String)| fs::read_to_string(root.join(path)).ok().as_ref() != Some(text);
@@ -58,7 +59,7 @@ pub(crate) fn stale(root: &Path) -> Result<Vec<String>> {
     Ok(stale)
 }
 
-/// Pages of files that are no more.
+/// Pages of files that no longer exist.
 fn left_over(root: &Path, pages: &[(String, String)]) -> Vec<String> {
     let Ok(folder) = fs::read_dir(root.join(page::FOLDER)) else { return Vec::new() };
     let names = folder.flatten().filter_map(|entry| entry.file_name().into_string().ok());

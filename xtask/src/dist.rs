@@ -1,5 +1,5 @@
-//! `cargo xtask dist`: what is handed on and installed, as a folder and as an archive. The program finds the adapters beside
-//! it, wherever the folder is unpacked.
+//! `cargo xtask dist`: makes the distribution, as a folder and as an archive. The program finds the adapters beside it,
+//! wherever the folder is unpacked.
 
 mod linkage;
 
@@ -16,11 +16,11 @@ use linkage::Linkage;
 
 /// The version of the workspace, which all of its crates share.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// What goes along as it is. The recordings are those that the example answers from.
+/// Files that are copied unchanged. The recordings are those that the example configuration answers from.
 const FILES: [&str; 6] =
     ["config.example.toml", "README.md", "LICENSE-APACHE", "LICENSE-MIT", "docs/recordings", "plugins.lock"];
 
-/// Builds everything as it is installed and puts it together.
+/// Builds the distribution.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let linkage = Linkage::find(workspace)?;
     let adapters = workspace.adapters.clone();
@@ -33,7 +33,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// The release build for a target that is named, so that flags for the program do not reach build scripts.
+/// Builds the release profile for a named target, so that flags for the program do not reach build scripts.
 fn build(workspace: &Workspace, linkage: &Linkage) -> Result<PathBuf> {
     let mut command = cargo();
     command.current_dir(&workspace.root).args(["build", "--release", "--package", "weir", "--target", &linkage.target]);
@@ -42,7 +42,7 @@ fn build(workspace: &Workspace, linkage: &Linkage) -> Result<PathBuf> {
     Ok(workspace.target.join(&linkage.target).join("release").join(program))
 }
 
-/// Makes the folder anew, so that nothing of an earlier one stays in it.
+/// Makes the folder anew, so that nothing of an earlier one remains.
 fn gather(workspace: &Workspace, program: &Path, folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("could not remove {}", folder.display()))?;
@@ -58,7 +58,7 @@ fn gather(workspace: &Workspace, program: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Copies a file, or a folder with all that is in it.
+/// Copies a file, or a folder with its contents.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     if !from.is_dir() {
         fs::create_dir_all(to.parent().unwrap_or(to))?;
@@ -72,7 +72,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The folder as a `.tar.gz` beside it.
+/// Packs the folder as a `.tar.gz` beside it.
 fn pack(folder: &Path) -> Result<PathBuf> {
     let (Some(place), Some(name)) = (folder.parent(), folder.file_name().and_then(|name| name.to_str())) else {
         anyhow::bail!("{} is no folder to pack", folder.display());
@@ -103,7 +103,7 @@ mod tests {
         fs::write(file, file.file_name().unwrap().as_encoded_bytes()).unwrap();
     }
 
-    /// What a folder holds, from its root.
+    /// The files in a folder, relative to its root.
     fn list(folder: &Path) -> Vec<String> {
         let mut found = Vec::new();
         let mut folders = vec![folder.to_owned()];

@@ -1,4 +1,4 @@
-//! `cargo xtask fidelity`: the recordings of every provider, read in every dialect by the official clients.
+//! `cargo xtask fidelity`: has the official clients read the recordings of every provider in every dialect.
 
 use std::process::Command;
 
@@ -9,12 +9,12 @@ use crate::process::{self, cargo};
 use crate::workspace::Workspace;
 use crate::{clients, plugins};
 
-/// Where the recordings lie: beside the repository, for they are not ours.
+/// The folder of the recordings: beside the repository, because their licence is not ours.
 const RECORDINGS: &str = "../shared/fixtures";
 const REPORT: &str = "docs/fidelity.md";
 
-/// Builds what it needs, tries everything and writes the report; or, with words, what they say (ids of recordings,
-/// options).
+/// Builds the program and the adapters, runs the whole matrix and writes the report; with words (ids of recordings,
+/// options) runs only those.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     plugins::build(workspace, &[])?;
     process::run(cargo().current_dir(&workspace.root).args(["build", "--workspace", "--all-targets"]))?;
@@ -26,7 +26,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     }
 }
 
-/// The step of `cargo xtask test`: a fixed sample. The binary and the adapters are there.
+/// The step of `cargo xtask test`: a fixed sample. It expects the binary and the adapters to be built.
 pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
     drive(workspace, &["--sample".to_owned()])
 }

@@ -1,7 +1,7 @@
-//! `cargo xtask fuzz`: the targets of `fuzz/`, on the stable toolchain and without cargo-fuzz.
+//! `cargo xtask fuzz`: runs the targets of `fuzz/` on the stable toolchain and without cargo-fuzz.
 //!
-//! `libfuzzer-sys` brings the engine; what cargo-fuzz adds is a handful of compiler flags. There is no address sanitizer
-//! among them, which needs a nightly compiler: the host has no unsafe code. `cargo fuzz` works beside it.
+//! `libfuzzer-sys` brings the engine; cargo-fuzz adds only a handful of compiler flags. The address sanitizer is not
+//! among them: it needs a nightly compiler, and the host has no unsafe code. `cargo fuzz` works too.
 
 use std::process::Command;
 
@@ -16,13 +16,14 @@ use crate::workspace::Workspace;
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions";
-/// Most dependencies are only linked: the sandbox never runs here, and its compiler is what a build takes longest for.
+/// The profile of dependencies. Most are only linked: the sandbox never runs here, and its compiler takes the longest
+/// to build.
 const PROFILE: &str = "profile.release.package";
 const OPTIMISED: [&str; 9] =
     ["weir-config", "weir-gateway", "weir-types", "weir-wire", "bytes", "memchr", "serde", "serde_core", "serde_json"];
-/// Seconds a target where nothing is said.
+/// Default seconds for each target.
 const SECONDS: u64 = 60;
-/// Inputs longer than this find nothing new in parsers of frames.
+/// Longest input; longer ones find nothing new in parsers of frames.
 const MAX_LENGTH: usize = 16 * 1024;
 
 /// `cargo xtask fuzz [TARGET] [SECONDS]`.
@@ -54,7 +55,7 @@ pub(crate) fn run_all(workspace: &Workspace, seconds: u64) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// The binaries of `fuzz/`.
+/// The names of the binaries of `fuzz/`.
 fn targets(workspace: &Workspace) -> Result<Vec<String>> {
     let folder = workspace.root.join("fuzz");
     let mut command = cargo();
@@ -66,7 +67,8 @@ fn targets(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(binaries.filter_map(|target| target["name"].as_str()).map(str::to_owned).collect())
 }
 
-/// Builds them for this machine as a named target, so that build scripts and macros go without the flags.
+/// Builds the targets for this machine as a named target, so that build scripts and macros are compiled without the
+/// flags.
 fn build(workspace: &Workspace) -> Result<()> {
     let mut command = cargo();
     command.current_dir(workspace.root.join("fuzz")).args([
@@ -86,7 +88,7 @@ fn build(workspace: &Workspace) -> Result<()> {
     process::run(&mut command)
 }
 
-/// Fuzzes one target from its seeds (`fuzz/seeds/TARGET`, tracked); what it learns stays in `fuzz/corpus/TARGET`.
+/// Fuzzes one target from its seeds (`fuzz/seeds/TARGET`, tracked); new inputs are kept in `fuzz/corpus/TARGET`.
 fn fuzz(workspace: &Workspace, target: &str, seconds: u64) -> Result<()> {
     let folder = workspace.root.join("fuzz");
     let corpus = folder.join("corpus").join(target);

@@ -1,5 +1,5 @@
-//! `cargo xtask languages`: an adapter from each language's template. The commands are the ones of `docs/authors.md`, word
-//! for word: what the guide promises is what is tried. Then Weir serves with what they made.
+//! `cargo xtask languages`: makes an adapter from each language's template. The commands are those of
+//! `docs/authors.md`, word for word, so that the guide is tested. Then Weir serves with the adapters.
 
 mod scripts;
 mod tools;
@@ -17,18 +17,18 @@ use crate::process::{self, cargo};
 use crate::workspace::Workspace;
 
 const GUIDE: &str = "docs/authors.md";
-/// The project that it makes.
+/// The name of the project.
 const PROJECT: &str = "demo";
-/// The cheap ones first.
+/// All languages, cheap ones first.
 const LANGUAGES: [&str; 5] = ["javascript", "python", "go", "c", "rust"];
-/// What takes long as well: JavaScript on a second engine.
+/// The option that adds slow checks: JavaScript on a second engine.
 const ALL: &str = "--all";
-/// Whose formats the clients speak.
+/// The adapters whose formats the clients use.
 const FACES: [&str; 2] = ["openai", "anthropic"];
-/// What is promised to a new author, but for getting the tool.
+/// The time that the guide promises a new author, without the installation of the tool.
 const PROMISED: Duration = Duration::from_mins(5);
 
-/// Builds what it needs and tries all languages, or those that are named.
+/// Builds the program and checks all languages, or those that are named.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     if let Some(word) = words.iter().find(|word| *word != ALL && !LANGUAGES.contains(&word.as_str())) {
         bail!("there is no template in {word:?} (there are: {})", LANGUAGES.join(", "));
@@ -41,7 +41,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     }
 }
 
-/// The step of `cargo xtask test`: the binary and the adapters are there.
+/// The step of `cargo xtask test`; it expects the binary and the adapters to be built.
 pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
     drive(workspace, &[])
 }
@@ -94,7 +94,7 @@ fn transcript(guide: &str) -> Result<Vec<String>> {
     Ok(commands)
 }
 
-/// Types the commands, with this language for `LANG`.
+/// Runs the commands, with `language` in place of `LANG`.
 fn follow(commands: &[String], language: &str, place: &Path, tool: &tools::Tool, workspace: &Workspace) -> Result<()> {
     fs::create_dir_all(place)?;
     let mut folder = place.to_owned();
@@ -110,7 +110,7 @@ fn follow(commands: &[String], language: &str, place: &Path, tool: &tools::Tool,
                 println!("$ {line}");
                 let mut command = weir(workspace, tool)?;
                 if words.contains(&"inspect") {
-                    // Long, and nobody reads it here.
+                    // The output is long, and not shown here.
                     command.stdout(Stdio::null());
                 }
                 process::run(command.current_dir(&folder).args(words))?;
@@ -129,10 +129,10 @@ fn weir(workspace: &Workspace, tool: &tools::Tool) -> Result<Command> {
     let folders: Vec<PathBuf> = tool.path.iter().cloned().chain(std::env::split_paths(&path)).collect();
     command.env("PATH", std::env::join_paths(folders)?);
     command.envs(tool.variables.iter().map(|(name, value)| (name, value)));
-    // The same as the tests', which serve with these components: each is compiled once.
+    // The same cache as the tests', which serve with these components: each is compiled once.
     command.env("WEIR_PLUGINS__CACHE_DIR", workspace.target.join("test-cache")).env_remove("WEIR_CONFIG");
     for (name, _) in std::env::vars_os() {
-        // What cargo tells us about this repository would mislead the cargo that builds the project.
+        // Cargo's variables about this repository would mislead the cargo that builds the project.
         if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
             command.env_remove(name);
         }
@@ -140,7 +140,8 @@ fn weir(workspace: &Workspace, tool: &tools::Tool) -> Result<Command> {
     Ok(command)
 }
 
-/// The same selection of packages as in the other steps, so that nothing is built anew.
+/// Runs the tests that serve with the adapters. They use the same selection of packages as the other steps, so that
+/// nothing is rebuilt.
 fn serve(workspace: &Workspace, place: &Path) -> Result<()> {
     let words = ["test", "--quiet", "--workspace", "--test", "it", "authors::", "--", "--nocapture"];
     process::run(cargo().current_dir(&workspace.root).args(words).env("WEIR_AUTHORS", place))

@@ -1,4 +1,4 @@
-//! Everything around the build, in one place: `cargo xtask` prints what it can do.
+//! Commands around the build; `cargo xtask` lists them.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks through its output")]
 
 mod badday;
@@ -83,7 +83,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         "swaps" => swaps::run(&workspace, rest),
         "run" => run::run(&workspace, rest),
         "dist" => dist::run(&workspace),
-        // What `run` starts for itself.
+        // Internal: started by `run`.
         beside::VERB => beside::run(&workspace, rest),
         _ => bail!("there is no verb {verb:?}\n\n{HELP}"),
     }

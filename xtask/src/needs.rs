@@ -1,20 +1,20 @@
-//! Which adapters have to be there before a command of Weir's makes sense.
+//! Which adapters must be built before a Weir command can run.
 
 use std::fs;
 use std::path::PathBuf;
 
 use crate::workspace::{Adapter, Workspace};
 
-/// Where nothing tells which: the formats that most clients speak.
+/// The adapters that are built first if the configuration is unknown: the formats of most clients.
 const USUAL: [&str; 2] = ["openai", "anthropic"];
-/// What `weir` reads where no file is named.
+/// The file that `weir` reads by default.
 const USUAL_FILE: &str = "weir.toml";
 
-/// The adapters that are needed first by `weir WORDS`, and those that may come later.
+/// Splits the adapters into those that `weir WORDS` needs at once, and those that may be built later.
 pub(crate) fn split(workspace: &Workspace, words: &[String]) -> (Vec<Adapter>, Vec<Adapter>) {
     let all = workspace.adapters.clone();
     if !is_serving(words) {
-        // What looks at the adapters is to see all of them.
+        // A command that inspects adapters needs all of them.
         return (all, Vec::new());
     }
     let file = workspace.root.join(configuration(words));
@@ -26,12 +26,12 @@ pub(crate) fn split(workspace: &Workspace, words: &[String]) -> (Vec<Adapter>, V
     others.into_iter().partition(|adapter| USUAL.contains(&adapter.name.as_str()))
 }
 
-/// Whether these words have Weir serve, which it does without a command too.
+/// Whether these words make Weir serve; no command means `serve`.
 fn is_serving(words: &[String]) -> bool {
     words.first().is_none_or(|word| word == "serve" || word.starts_with('-'))
 }
 
-/// The configuration that will be read, as the command line tells it or else the environment.
+/// The path of the configuration, from the command line or else from the environment.
 fn configuration(words: &[String]) -> PathBuf {
     let next = |at: usize| words.get(at + 1).map(String::as_str);
     let of_word = |(at, word): (usize, &String)| match word.as_str() {
@@ -42,8 +42,8 @@ fn configuration(words: &[String]) -> PathBuf {
     told.or_else(|| std::env::var_os("WEIR_CONFIG").map(PathBuf::from)).unwrap_or_else(|| USUAL_FILE.into())
 }
 
-/// Whether a name stands in quotes outside of comments. A wrong guess costs a moment and nothing else, and reading all of
-/// TOML would cost every newcomer the building of its parser.
+/// Whether a name stands in quotes outside of comments. A wrong guess costs a moment, while a TOML parser would add to
+/// every newcomer's first build.
 fn is_named(text: &str, name: &str) -> bool {
     let quoted = [format!("\"{name}\""), format!("'{name}'")];
     let mut lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));

@@ -1,5 +1,6 @@
-//! `cargo xtask plugins`: the crates of `plugins/` as components, `plugins/NAME.wasm`, and their digests in `plugins.lock`.
-//! Those of `tests/adapters/` come along, where nobody serves from: `target/test-adapters/NAME.wasm`.
+//! `cargo xtask plugins`: builds the crates of `plugins/` as components, `plugins/NAME.wasm`, and writes their digests
+//! to `plugins.lock`. Those of `tests/adapters/` go to `target/test-adapters/NAME.wasm`, a folder that Weir does not
+//! serve from.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -19,11 +20,11 @@ use crate::strip;
 use crate::wasm::{self, Std};
 use crate::workspace::{Adapter, Workspace};
 
-/// A component that has been put in its place.
+/// A component in its final place.
 pub(crate) struct Built {
     name: String,
     bytes: usize,
-    /// Whether there was none, or another one.
+    /// Whether the file is new or has different contents.
     pub(crate) changed: bool,
 }
 
@@ -41,17 +42,17 @@ pub(crate) fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Builds these adapters. Each is put in its place, and pinned, as soon as it is built: a running Weir serves with it while
-/// the others are still to come.
+/// Builds these adapters. Each is put in its place and pinned as soon as it is built: a running Weir serves with it
+/// while the others are being built.
 pub(crate) fn put(workspace: &Workspace, adapters: Vec<Adapter>, progress: &Progress) -> Result<Vec<Built>> {
     let std = wasm::prepare(workspace)?;
     let built = compile_all(workspace, adapters, std, progress)?;
-    // Also where all were built before: the list may have been lost.
+    // Even if all were built before: the lock file may be missing.
     lock(workspace)?;
     Ok(built)
 }
 
-/// Counts adapters aloud as they are built.
+/// Counts and prints the adapters as they are built.
 #[derive(Debug)]
 pub(crate) struct Progress {
     all: usize,
@@ -59,13 +60,13 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Of so many adapters, of which some are there already.
+    /// Progress over `all` adapters, of which `done` are built already.
     pub(crate) fn of(all: usize, done: usize) -> Self {
         Self { all, done: Mutex::new(done) }
     }
 
-    /// One more is there. What has not changed is counted, and not worth a line. The list of pins is written under the
-    /// same lock, since adapters are built side by side.
+    /// Counts one more adapter. An unchanged one gets no line. The lock file is written under the same mutex, since
+    /// adapters are built in parallel.
     fn step(&self, workspace: &Workspace, built: &Built, took: Duration) -> Result<()> {
         let mut done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         *done += 1;
@@ -89,8 +90,8 @@ fn chosen(workspace: &Workspace, names: &[String]) -> Result<Vec<Adapter>> {
     Ok(all().filter(is_chosen).cloned().collect())
 }
 
-/// Builds the adapters of each profile side by side: an optimisation of the whole is one thread's work, and cargo locks
-/// the folder of a profile.
+/// Builds each profile's adapters one after the other and the profiles in parallel: link-time optimisation uses one
+/// thread, and cargo locks a profile's folder.
 fn compile_all(workspace: &Workspace, adapters: Vec<Adapter>, std: Std, progress: &Progress) -> Result<Vec<Built>> {
     let mut by_profile: BTreeMap<String, Vec<Adapter>> = BTreeMap::new();
     for adapter in adapters {
@@ -116,7 +117,7 @@ fn compile_lane(workspace: &Workspace, adapters: &[Adapter], std: Std, progress:
     adapters.iter().map(one).collect()
 }
 
-/// The folder that an adapter's component is put into.
+/// The folder of an adapter's component.
 fn place(workspace: &Workspace, adapter: &Adapter) -> Result<PathBuf> {
     if workspace.adapters.iter().any(|bundled| bundled.folder == adapter.folder) {
         return Ok(workspace.root.join("plugins"));
@@ -126,13 +127,12 @@ fn place(workspace: &Workspace, adapter: &Adapter) -> Result<PathBuf> {
     Ok(place)
 }
 
-/// One cargo call for one adapter, as nothing but a component: a crate that is a library for other crates as well is not
-/// optimised as a whole, which costs a fifth of the size and of the speed; and one that is built upon another adapter has
-/// to find that one without its exports. What cargo says.
+/// Builds one adapter with one call of cargo, as a component only, and returns cargo's messages. A crate that is also
+/// built as a library loses link-time optimisation, which costs a fifth of size and speed; and a crate that builds upon
+/// another adapter must find that one without its exports.
 ///
-/// The build has a target folder of its own: a call from a build script or beside a running cargo would wait for the
-/// outer folder's lock for ever. The flags come by the environment, so that a plain `cargo build` of somebody's own
-/// is left as it was.
+/// The build has its own target folder: a call from a build script or beside a running cargo would wait forever for the
+/// outer folder's lock. The flags are set in the environment, so that they do not change a plain `cargo build`.
 fn compile_one(workspace: &Workspace, adapter: &Adapter, std: Std) -> Result<String> {
     let mut command = cargo();
     command.current_dir(&workspace.root).args(["rustc", "--quiet", "--lib", "--crate-type", "cdylib"]);
@@ -146,7 +146,7 @@ fn compile_one(workspace: &Workspace, adapter: &Adapter, std: Std) -> Result<Str
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Finds the component of one adapter among cargo's messages.
+/// Finds the path of one adapter's component in cargo's messages.
 fn component(messages: &str, root: &Path, adapter: &Adapter) -> Result<PathBuf> {
     let manifest = root.join(&adapter.folder).join("Cargo.toml");
     messages
@@ -164,7 +164,7 @@ fn wasm_file(message: &Value) -> Option<PathBuf> {
     files.into_iter().find(|file| file.extension().is_some_and(|extension| extension == "wasm"))
 }
 
-/// Puts a component in its place in one step, and only where it differs: a running Weir watches the folder.
+/// Replaces a component in one step, and only if it differs: a running Weir watches the folder.
 fn install(folder: &Path, name: &str, artifact: &Path) -> Result<Built> {
     let bytes = fs::read(artifact).with_context(|| format!("could not read {}", artifact.display()))?;
     check_component(name, &bytes)?;
@@ -177,7 +177,7 @@ fn install(folder: &Path, name: &str, artifact: &Path) -> Result<Built> {
     Ok(Built { name: name.to_owned(), bytes: bytes.len(), changed })
 }
 
-/// A component's preamble has layer 1 where a core module's has 0.
+/// Checks the preamble: a component has layer 1 where a core module has 0.
 fn check_component(name: &str, bytes: &[u8]) -> Result<()> {
     if bytes.get(..8) != Some(b"\0asm\x0d\0\x01\0") {
         bail!("plugins/{name}: the linker did not write a component; is `{}` the toolchain's own?", wasm::LINKER);
@@ -185,18 +185,19 @@ fn check_component(name: &str, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Writes beside the file and renames, so that nobody reads half of it.
+/// Writes a file beside `place` and renames it, so that no reader sees half of it.
 fn replace(place: &Path, bytes: &[u8]) -> Result<()> {
     let beside = place.with_extension(format!("tmp{}", std::process::id()));
     let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, place));
     if written.is_err() {
-        // It may never have been made.
+        // The file may not exist.
         let _ = fs::remove_file(&beside);
     }
     written.with_context(|| format!("could not write {}", place.display()))
 }
 
-/// Writes `plugins.lock`: the digest of every adapter of ours that is built, whichever were asked for this time.
+/// Writes `plugins.lock`: the digest of every bundled adapter that is built, including those that this call did not
+/// build.
 fn lock(workspace: &Workspace) -> Result<()> {
     let mut text =
         String::from("# Written by `cargo xtask plugins`: the digests of the adapters that were built here.\n");

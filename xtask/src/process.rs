@@ -1,4 +1,4 @@
-//! Other programs: run them, read them, and say what went wrong in words.
+//! Runs other programs, reads their output and describes their failures.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-/// The cargo that runs us, so that nested calls use the same toolchain.
+/// The cargo that runs xtask, so that nested calls use the same toolchain.
 pub(crate) fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in std::env::vars_os() {
@@ -17,8 +17,8 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
-/// Whether cargo set a variable to tell xtask about itself. Build scripts that look at it would run anew, and all that
-/// depends on them, whenever somebody changes between cargo and xtask.
+/// Whether a variable is one that cargo sets to describe xtask. Build scripts that depend on it would run again, with
+/// everything that depends on them, after each change between cargo and xtask.
 fn is_about_us(name: &str) -> bool {
     name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }
@@ -32,7 +32,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Lets another program take our place, so that signals and the exit code are its own.
+/// Replaces this process with another program, so that signals and the exit code are that program's.
 pub(crate) fn hand_over(command: &mut Command) -> Result<()> {
     #[cfg(unix)]
     {
@@ -43,7 +43,7 @@ pub(crate) fn hand_over(command: &mut Command) -> Result<()> {
     run(command)
 }
 
-/// What a program prints; its errors go to the terminal.
+/// The output of a program; its standard error goes to the terminal.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
     let output =
         command.stderr(Stdio::inherit()).output().with_context(|| format!("could not start {}", name(command)))?;
@@ -53,9 +53,9 @@ pub(crate) fn read(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("{} printed something that is not text", name(command)))
 }
 
-/// Runs a program without a word; true where it succeeds in time.
+/// Runs a program without output; returns true if it succeeds in time.
 ///
-/// For downloads, which may hang where the network is closed.
+/// For downloads, which may hang in a closed network.
 pub(crate) fn succeeds_within(command: &mut Command, limit: Duration) -> bool {
     let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let Ok(mut child) = quiet.spawn() else { return false };
@@ -67,13 +67,13 @@ pub(crate) fn succeeds_within(command: &mut Command, limit: Duration) -> bool {
             Err(_) => break,
         }
     }
-    // Killing fails only where it has just ended by itself.
+    // Fails only if the process has just ended.
     let _ = child.kill();
     let _ = child.wait();
     false
 }
 
-/// A program that leaves the processor to others, where the system can do that.
+/// A command with a low priority, if the system supports that.
 pub(crate) fn gently(program: &Path) -> Command {
     let Some(nice) = find("nice") else { return Command::new(program) };
     let mut command = Command::new(nice);
@@ -81,7 +81,7 @@ pub(crate) fn gently(program: &Path) -> Command {
     command
 }
 
-/// Where a program lies on the path.
+/// The path of a program, searched in `PATH`.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let file = format!("{program}{}", std::env::consts::EXE_SUFFIX);
@@ -93,7 +93,7 @@ fn name(command: &Command) -> String {
     program.file_name().unwrap_or(command.get_program()).to_string_lossy().into_owned()
 }
 
-/// The command as one would type it.
+/// The command as text, as a person would type it.
 fn line(command: &Command) -> String {
     let words = command.get_args().map(|word| word.to_string_lossy().into_owned());
     std::iter::once(name(command)).chain(words).collect::<Vec<_>>().join(" ")

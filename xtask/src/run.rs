@@ -1,4 +1,5 @@
-//! `cargo xtask run`: what the first request needs, then the server, and the other adapters while it serves.
+//! `cargo xtask run`: builds what the first request needs, then starts the server, and builds the other adapters while
+//! it serves.
 
 use std::process::Command;
 
@@ -8,11 +9,11 @@ use crate::process::{self, cargo};
 use crate::workspace::{Adapter, Workspace};
 use crate::{beside, needs};
 
-/// Hardly optimised: what the release profile gains in speed, its building takes many times over from a first request.
+/// A profile with little optimisation: the release profile's build takes much longer than its speed can save.
 const PROFILE: &str = "quick";
 
-/// Builds the program and the adapters that are needed first and serves the example configuration, or whatever the
-/// arguments say. The adapters that are left come into the plugins folder one by one, which a running Weir watches.
+/// Builds the program and the adapters that are needed first, and serves the example configuration or runs `weir` with
+/// the arguments. The remaining adapters are put into the plugins folder one by one, which a running Weir watches.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     let words = words.strip_prefix(&["--".to_owned()]).unwrap_or(words);
     let example = ["serve", "--config", "config.example.toml"].map(str::to_owned);
@@ -26,8 +27,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     process::hand_over(Command::new(binary).current_dir(&workspace.root).args(words))
 }
 
-/// Builds the program, and these adapters in the moments when that does not keep the machine busy: its last crates are one
-/// thread's work each.
+/// Builds the program, and these adapters beside it at a low priority: the program's last crates use one thread each.
 fn build(workspace: &Workspace, adapters: &[Adapter]) -> Result<()> {
     let mut beside = beside::start(workspace, 0, adapters)?;
     let words = ["build", "--profile", PROFILE, "--package", "weir"];

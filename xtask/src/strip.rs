@@ -1,6 +1,6 @@
-//! Leaves out what a component says about itself and nobody here reads: names for debuggers, and who produced it.
+//! Removes parts of a component that Weir does not read: debug names and the list of producers.
 
-/// The component without custom sections, neither at its top nor in its modules and inner components; none where a
+/// The component without custom sections, neither at its top nor in its modules and inner components; `None` if a
 /// section's length is wrong.
 pub(crate) fn component(bytes: &[u8]) -> Option<Vec<u8>> {
     let (preamble, mut rest) = bytes.split_at_checked(8)?;
@@ -10,7 +10,7 @@ pub(crate) fn component(bytes: &[u8]) -> Option<Vec<u8>> {
         let (length, after) = number(after)?;
         let (content, after) = after.split_at_checked(length)?;
         rest = after;
-        // In a component 1 is a module and 4 a component, both whole ones.
+        // In a component, section 1 is a module and section 4 a component; both are complete binaries.
         match (is_component, id) {
             (_, 0) => {}
             (true, 1 | 4) => section(&mut kept, id, &component(content)?),
@@ -31,7 +31,7 @@ fn section(out: &mut Vec<u8>, id: u8, content: &[u8]) {
     out.extend_from_slice(content);
 }
 
-/// A number in LEB128, and what comes after it.
+/// Reads a number in LEB128; returns it with the remaining bytes.
 fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let mut value = 0;
     for (at, byte) in bytes.iter().take(5).enumerate() {

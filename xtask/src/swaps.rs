@@ -1,5 +1,5 @@
-//! `cargo xtask swaps`: adapters replaced a thousand times under load, alone in their process, so that its memory can be
-//! looked at.
+//! `cargo xtask swaps`: replaces adapters a thousand times under load, alone in a process, so that its memory can be
+//! measured.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: the house's rules that can be counted. Reading is left to people.
+//! `cargo xtask tidy`: checks the project's rules that can be checked mechanically. The rest is for reviewers.
 
 mod circles;
 mod conformance;
@@ -15,7 +15,7 @@ use anyhow::{Result, bail};
 use crate::workspace::Workspace;
 use source::Tree;
 
-/// What the checks found.
+/// Findings of the checks.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     problems: Vec<String>,
@@ -32,7 +32,7 @@ impl Findings {
     }
 }
 
-/// Runs all checks and prints what they find.
+/// Runs all checks and prints their findings.
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let tree = Tree::read(&workspace.root)?;
     let mut findings = Findings::default();
@@ -42,7 +42,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     paths::check(&tree, &mut findings);
     conformance::check(&tree, &mut findings);
     pages::check(&tree, &mut findings);
-    // A check that cannot be made must not hide what the others found.
+    // A check that cannot run must not hide the findings of the others.
     for made in [wit::check(&tree, &mut findings), licences::check(workspace, &mut findings)] {
         made.unwrap_or_else(|error| findings.problem(format!("{error:#}")));
     }

@@ -1,7 +1,7 @@
-//! The WebAssembly target: the ladder by which this machine gets it, and the flags with which it links components.
+//! The WebAssembly target: how this machine gets it, and the linker flags for components.
 //!
-//! The ordinary way is one `rustup target add`. Where rustup's server is out of reach, the standard library is built
-//! from its sources, which the toolchain has, or rustup brings, or the distribution has.
+//! The ordinary way is `rustup target add`. If rustup's server cannot be reached, the standard library is built from
+//! its sources, which come with the toolchain, from rustup or from the distribution.
 
 mod debian;
 
@@ -14,40 +14,40 @@ use anyhow::{Result, bail};
 use crate::process;
 use crate::workspace::Workspace;
 
-/// The target whose programs import nothing of their own accord.
+/// The target, whose programs import nothing by default.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
-/// Comes with the toolchain and writes components.
+/// The linker that comes with the toolchain and writes components.
 pub(crate) const LINKER: &str = "wasm-component-ld";
-/// A small stack keeps instances small; adapters do not recurse deeply. A heap that is there from the beginning spares
-/// nearly all of them the growing, and costs nothing where it is not touched. Without the last flag each call and address
-/// in the code is padded to five bytes, which is a tenth of a component.
+/// Linker flags. A small stack keeps instances small; adapters do not recurse deeply. An initial heap saves nearly all
+/// instances from growing theirs, and costs nothing if it is not touched. Without the last flag, each call and address
+/// in the code is padded to five bytes, a tenth of a component.
 const FLAGS: &str = "-C linker-flavor=wasm-ld -C link-arg=-zstack-size=131072 -C link-arg=--initial-heap=524288 \
                      -C link-arg=--compress-relocations";
-/// A download that takes longer will not come.
+/// Timeout of downloads.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Where the target's standard library comes from.
+/// The source of the target's standard library.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Std {
-    /// The toolchain has it.
+    /// In the toolchain.
     Installed,
-    /// It is built beside the adapters, from the sources in the toolchain.
+    /// Built beside the adapters, from the sources in the toolchain.
     Built,
 }
 
-/// Sets a cargo call up for components.
+/// Configures a call of cargo for building components.
 pub(crate) fn configure(command: &mut Command, std: Std) {
-    // These would replace the target's own flags.
+    // These would replace the target's flags.
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", LINKER);
     command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", FLAGS);
     if std == Std::Built {
-        // The option is an unstable one, which a stable cargo takes under this variable.
+        // The option is unstable; this variable makes a stable cargo accept it.
         command.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
     }
 }
 
-/// The rungs, in order. The first that holds carries.
+/// The rungs, in order; the first that succeeds is used.
 const RUNGS: [(&str, Rung); 4] = [
     ("the toolchain has it", installed),
     ("rustup target add", |_| add_target()),
@@ -56,15 +56,15 @@ const RUNGS: [(&str, Rung); 4] = [
 ];
 type Rung = fn(&Sysroot) -> Option<Std>;
 
-/// Makes sure that adapters can be built, and says how.
+/// Makes sure that adapters can be built, and prints which rung was used.
 ///
-/// `WEIR_WASM_RUNG=N` begins at the Nth rung, for trying the ladder where the first one holds.
+/// `WEIR_WASM_RUNG=N` starts at the Nth rung, to test the later ones.
 pub(crate) fn prepare(workspace: &Workspace) -> Result<Std> {
     let sysroot = Sysroot::find(workspace)?;
     let first = std::env::var("WEIR_WASM_RUNG").ok().and_then(|text| text.parse::<usize>().ok()).unwrap_or(1);
     for (number, (name, rung)) in (1..).zip(RUNGS).skip(first.saturating_sub(1)) {
         let found = rung(&sysroot);
-        // The ordinary case is not worth a line.
+        // The first rung's success is not printed.
         if number > 1 || found.is_none() {
             println!("wasm target, rung {number}, {name}: {}", if found.is_some() { "yes" } else { "no" });
         }
@@ -84,13 +84,13 @@ pub(crate) fn prepare(workspace: &Workspace) -> Result<Std> {
     )
 }
 
-/// What the ladder has to know of the toolchain.
+/// The facts about the toolchain that the rungs need.
 #[derive(Debug)]
 struct Sysroot {
     path: PathBuf,
-    /// `1.95.0`, without a channel's suffix.
+    /// The version `1.95.0`, without a channel's suffix.
     version: String,
-    /// Where downloads may be kept.
+    /// The folder for downloads.
     scratch: PathBuf,
 }
 
@@ -108,7 +108,7 @@ impl Sysroot {
         })
     }
 
-    /// Where cargo looks for the standard library's sources.
+    /// The folder in which cargo looks for the standard library's sources.
     fn sources(&self) -> PathBuf {
         self.path.join("lib/rustlib/src/rust/library")
     }
@@ -135,7 +135,7 @@ fn add_sources(sysroot: &Sysroot) -> Option<Std> {
     has_sources(sysroot)
 }
 
-/// The lock file is what cargo asks for first when it builds the standard library.
+/// Whether a folder has the standard library's sources; cargo needs the lock file first.
 fn is_library(folder: &Path) -> bool {
     folder.join("Cargo.lock").is_file() && folder.join("std/Cargo.toml").is_file()
 }

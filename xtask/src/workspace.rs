@@ -1,4 +1,4 @@
-//! What cargo knows about this repository.
+//! What cargo reports about this repository.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::process;
 pub(crate) struct Workspace {
     /// The folder of the workspace's `Cargo.toml`.
     pub(crate) root: PathBuf,
-    /// Where cargo builds.
+    /// Cargo's target folder.
     pub(crate) target: PathBuf,
     /// The adapters, by name.
     pub(crate) adapters: Vec<Adapter>,
@@ -29,12 +29,12 @@ pub(crate) struct Adapter {
     pub(crate) folder: PathBuf,
     /// The package's name, for cargo.
     pub(crate) package: String,
-    /// The profile that it is built with: `adapter`, or what `[package.metadata.weir]` says.
+    /// The build profile: `adapter`, or the one in `[package.metadata.weir]`.
     pub(crate) profile: String,
 }
 
 impl Workspace {
-    /// Asks cargo about the repository that the current folder belongs to.
+    /// Runs `cargo metadata` for the repository of the current folder.
     pub(crate) fn find() -> Result<Self> {
         let text = process::read(process::cargo().args(["metadata", "--no-deps", "--format-version", "1"]))?;
         let metadata: Value = serde_json::from_str(&text).context("cargo metadata printed something unexpected")?;
@@ -57,7 +57,7 @@ fn path(metadata: &Value, member: &str) -> Result<PathBuf> {
     Ok(PathBuf::from(text))
 }
 
-/// The package as an adapter, where its folder lies directly in `within`.
+/// The package as an adapter, if its folder is directly in `within`.
 fn adapter(package: &Value, root: &Path, within: &Path) -> Option<Adapter> {
     let folder = Path::new(package["manifest_path"].as_str()?).parent()?.strip_prefix(root).ok()?;
     if folder.parent()? != within {

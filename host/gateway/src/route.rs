@@ -24,7 +24,7 @@ use crate::observe::metrics::{Labels, Metrics, Series};
 use crate::origin::Issuer;
 use weir_config::{Affinity, Aliases, Capabilities, Metering, Model, Price, Provider, Retry, Strategy};
 use weir_sandbox::{Adapter, Interface};
-use weir_translate::dialect::faces::{Face};
+use weir_translate::dialect::faces::Face;
 use weir_types::contract::about::{Manifest, Operation};
 use weir_types::contract::types::Setting;
 use weir_upstream::{Base, Credential, Timeouts};

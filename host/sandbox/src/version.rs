@@ -27,10 +27,7 @@ pub enum Version {
 
 impl Version {
     /// All of them, the newest first.
-    pub const ALL: &[Self] = &[
-        Self::V0_2_0,
-        Self::V0_1_0,
-    ];
+    pub const ALL: &[Self] = &[Self::V0_2_0, Self::V0_1_0];
 
     /// As the names of exports and the manifest have it.
     pub const fn name(self) -> &'static str {

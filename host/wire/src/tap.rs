@@ -87,7 +87,10 @@ struct Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     /// A figure of this place, perhaps under a condition.
-    Usage { place: usize, beside: Option<usize> },
+    Usage {
+        place: usize,
+        beside: Option<usize>,
+    },
     /// A number of units of this place.
     Units(usize),
     Finish,

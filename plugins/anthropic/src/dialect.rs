@@ -1,4 +1,4 @@
-//! The format as clients speak it.
+//! The dialect's side: the format of clients.
 
 pub(crate) mod encoder;
 mod names;

@@ -1,9 +1,9 @@
-//! Why an answer ended, between `stop_reason` and the unified reasons.
+//! Finish reasons: `stop_reason` to the unified reasons and back.
 
 use weir_sdk::types::{Finish, FinishReason};
 
-/// Reads a stop reason. `calls` tells whether the answer holds a call that the client is to carry out: without one,
-/// `tool_use` can only mean a tool that the provider runs itself.
+/// Parses a stop reason. `calls` tells whether the answer has a call for the client: without one, `tool_use` can only
+/// mean a tool that the provider runs itself.
 pub(crate) fn read(raw: &str, stop_sequence: Option<String>, calls: bool) -> Finish {
     let reason = match raw {
         "max_tokens" => FinishReason::Length,
@@ -18,18 +18,18 @@ pub(crate) fn read(raw: &str, stop_sequence: Option<String>, calls: bool) -> Fin
     Finish { reason, raw: Some(raw.to_owned()), stop_sequence }
 }
 
-/// What an answer holds beside its finish.
+/// An answer's content besides its finish.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Seen {
-    /// A call that the client is to carry out.
+    /// A call for the client to carry out.
     pub(crate) call: bool,
-    /// The model's refusal, in words.
+    /// The model's refusal, as text.
     pub(crate) refusal: bool,
 }
 
-/// The format's word, and whether it says the reason only nearly.
+/// The format's word, and whether it is only an approximation.
 ///
-/// A call outranks every natural end (an agent that misses it stops without a word), but no cut: a call that the
+/// A call outranks every natural end (an agent that misses it stops without notice), but not a cut: a call that the
 /// limit cut short must not be carried out.
 pub(crate) fn word(reason: FinishReason, seen: Seen) -> (&'static str, bool) {
     match reason {

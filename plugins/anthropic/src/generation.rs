@@ -1,19 +1,19 @@
-//! What a model takes, read off its name. Source: the API's refusals and the published tables of its models.
+//! The features of a model, derived from its name. Source: the API's refusals and the published tables of its models.
 //!
-//! Names that are not Claude's (services that speak this format for models of their own) get the format's oldest and
-//! widest rules: sampling, thinking by budget, no system turns amid the conversation.
+//! Names without `claude` (services with this format and their own models) get the format's oldest and widest rules:
+//! sampling, thinking by budget, no system turns within the conversation.
 
-/// What a model takes.
+/// The features of a model.
 #[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Generation {
-    /// Thinking at all.
+    /// Thinking of any kind.
     pub(crate) thinks: bool,
     /// `thinking: {"type": "enabled", "budget_tokens": ...}`.
     pub(crate) budget: bool,
     /// `thinking: {"type": "adaptive"}`.
     pub(crate) adaptive: bool,
-    /// It thinks always: `disabled` is refused.
+    /// It always thinks: `disabled` is refused.
     pub(crate) always_thinks: bool,
     /// The highest level of `output_config.effort`.
     pub(crate) effort: Effort,
@@ -30,7 +30,7 @@ pub(crate) struct Generation {
 /// Levels of effort, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Effort {
-    /// None is taken.
+    /// The model takes none.
     Unknown,
     Low,
     Medium,
@@ -40,7 +40,7 @@ pub(crate) enum Effort {
 }
 
 impl Effort {
-    /// The level of that name; `minimal` is the lowest one here.
+    /// The level of that name; `minimal` is mapped to the lowest one.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         Some(match name {
             "minimal" | "low" => Self::Low,
@@ -64,7 +64,7 @@ impl Effort {
 }
 
 impl Generation {
-    /// Reads a model's name: `claude-opus-4-6`, `claude-3-7-sonnet-20250219`, `anthropic/claude-haiku-4.5`.
+    /// Parses a model's name: `claude-opus-4-6`, `claude-3-7-sonnet-20250219`, `anthropic/claude-haiku-4.5`.
     pub(crate) fn of(model: &str) -> Self {
         let Some(at) = model.find("claude") else { return Self::UNKNOWN };
         let (mut version, mut fable, mut opus) = (Vec::new(), false, false);
@@ -119,7 +119,7 @@ impl Generation {
         }
     }
 
-    /// The nearest level that the model takes. `max` came before `xhigh`: 4.6 knows the one and not the other.
+    /// The nearest level that the model takes. `max` came before `xhigh`: 4.6 takes `max` only.
     pub(crate) fn nearest(&self, wanted: Effort) -> Effort {
         if wanted == Effort::Max && self.adaptive { Effort::Max } else { wanted.min(self.effort) }
     }

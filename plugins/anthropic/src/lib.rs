@@ -1,4 +1,4 @@
-//! Anthropic's Messages API, both as a dialect that clients speak and as a provider.
+//! Anthropic's Messages API, as a dialect of clients and as a provider.
 //!
 //! Source of the format: the JSON Schemas of `POST /v1/messages`, its stream events, `POST /v1/messages/count_tokens`,
 //! `GET /v1/models` and the error object, and recordings of the service.
@@ -23,13 +23,13 @@ pub const FORMAT: &str = "anthropic.messages";
 /// The family, which is also the issuer of its signatures.
 const FAMILY: &str = "anthropic";
 
-/// Key of the extension that holds a whole block, for parts that other formats know in a simpler shape only.
+/// Key of the extension with a whole block, for parts that other formats only know in a simpler shape.
 const BLOCK: &str = "block";
-/// Key of the mark on a file id that belongs to this family's file store.
+/// Key of the mark on a file id of this family's file store.
 const OWN_FILE: &str = "file";
-/// Member of requests that names servers of tools; it stands among the tools, for it is not to be dropped.
+/// The request member with the servers of tools. It is kept among the tools, since it must not be dropped.
 const MCP_SERVERS: &str = "mcp_servers";
-/// Key of the extension that holds the request header of beta features.
+/// Key of the extension with the request header of beta features.
 const BETA: &str = "anthropic-beta";
 
 /// The adapter.

@@ -1,4 +1,4 @@
-//! What the adapter says about itself.
+//! The adapter's manifest.
 
 mod accepts;
 mod faces;
@@ -6,7 +6,9 @@ mod format;
 
 pub(crate) use format::spelling;
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{CONTRACT, Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
+use weir_sdk::manifest::{
+    Auth, AuthScheme, CONTRACT, Capabilities, Isolation, Manifest, Operation, Suggestions, strings,
+};
 use weir_sdk::types::Header;
 
 use crate::{Anthropic, FAMILY};

@@ -1,4 +1,4 @@
-//! Media types that a base64 text gives away by its first characters.
+//! Detects media types by the first characters of a base64 text.
 
 use weir_sdk::types::Blob;
 
@@ -11,7 +11,7 @@ const HEADS: [(&str, &str); 5] = [
     ("JVBERi", "application/pdf"),
 ];
 
-/// The media type of a base64 text, or of the blob that a token stands for.
+/// The media type of a base64 text, or of a blob by its token.
 pub(crate) fn sniff(data: &str, blobs: &[Blob]) -> Option<&'static str> {
     let head = blobs.iter().find(|blob| blob.token == data).map_or(data, |blob| blob.head.as_str());
     HEADS.iter().find(|(start, _)| head.starts_with(start)).map(|(_, mime)| *mime)

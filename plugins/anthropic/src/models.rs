@@ -13,7 +13,7 @@ use weir_sdk::types::{
 
 use crate::{Anthropic, FORMAT, provider, wire, write};
 
-/// Models asked for at once; the service's own limit.
+/// Models in one request; the service's limit.
 const PAGE: u32 = 1000;
 /// Memo of a request for one model.
 const ONE: &str = "one";
@@ -98,7 +98,7 @@ impl DialectModels for Anthropic {
     }
 }
 
-/// Times that are not known are written as the epoch, as the service itself does.
+/// Writes a model. Unknown times are written as the epoch, as the service does.
 fn write(o: &mut Object<'_>, model: &ModelInfo, ledger: &mut Ledger) {
     o.str("type", "model");
     o.str("id", &model.id);

@@ -1,4 +1,4 @@
-//! What tools and their calls may be called.
+//! Rules for names of tools and ids of their calls.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use weir_sdk::names::{IdRule, Names};
 
 /// The pattern of tools: `^[a-zA-Z0-9_-]{1,128}$`.
 const NAME: IdRule = IdRule { max: 128, also: Some("_-"), exact: false };
-/// The pattern of ids is `^[a-zA-Z0-9_-]+$`; the format sets no limit, so that this one is ours.
+/// The pattern of ids is `^[a-zA-Z0-9_-]+$`; the format has no limit of length, so this one is the adapter's.
 const ID: IdRule = IdRule { max: 256, also: Some("_-"), exact: false };
 
-/// The names of a request, none of them changed yet.
+/// The names of a request, without changes yet.
 pub(crate) fn names() -> Names {
     Names::new(NAME)
 }

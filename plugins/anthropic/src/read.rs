@@ -1,4 +1,4 @@
-//! From content blocks to parts: the same for a client's history and for a provider's answer.
+//! Converts content blocks to parts: those of a client's history and those of a provider's answer.
 
 use weir_sdk::json::{Either, RawValue, Str, parse};
 use weir_sdk::ledger::extensions;
@@ -12,7 +12,7 @@ use crate::signature::{self, Carried, Use};
 use crate::wire::{self, Block};
 use crate::{BLOCK, FORMAT, OWN_FILE};
 
-/// Reads the content of a turn.
+/// Parses the content of a turn.
 pub(crate) fn content(content: Either<'_, Block<'_>>) -> Result<Vec<Part>, Error> {
     let blocks = match content {
         Either::Text(text) => return Ok(vec![Part::text(text)]),
@@ -38,12 +38,12 @@ fn within(error: Error, at: usize) -> Error {
     Error { param: Some(param), ..error }
 }
 
-/// What one block is.
+/// The result of parsing one block.
 enum Read {
     Part(Part),
     /// A signature for the tool call that follows.
     NextCall(Carried),
-    /// A signature for the part in front.
+    /// A signature for the part before it.
     Previous(Signature),
 }
 
@@ -79,7 +79,7 @@ fn part(block: Block<'_>) -> Result<Read, Error> {
     Ok(Read::Part(part))
 }
 
-/// A block that is carried as it is.
+/// A block that is passed on unchanged.
 pub(crate) fn opaque(block: &Block<'_>) -> Opaque {
     Opaque { format: FORMAT.into(), kind: block.kind().to_owned(), json: block.to_json() }
 }
@@ -98,7 +98,7 @@ pub(crate) fn text(mut block: Block<'_>) -> Result<TextPart, Error> {
     })
 }
 
-/// A citation, with what others can make of it.
+/// A citation, with the fields that other formats can use.
 pub(crate) fn citation(raw: &RawValue) -> Citation {
     let read: wire::Citation<'_> = parse(raw.get()).unwrap_or_default();
     let page = read.source.filter(|source| source.starts_with("http"));
@@ -185,7 +185,7 @@ fn result_part(block: Block<'_>) -> Result<ResultPart, Error> {
     })
 }
 
-/// An image or a document; opaque where its source is of a kind that the unified model has no name for.
+/// An image or a document; opaque if the unified model has no such kind of source.
 fn medium(mut block: Block<'_>) -> Result<Result<MediaPart, Opaque>, Error> {
     if block.kind() == "search_result" {
         return Ok(text_document(block, None));
@@ -219,7 +219,7 @@ fn medium(mut block: Block<'_>) -> Result<Result<MediaPart, Opaque>, Error> {
     Ok(Ok(MediaPart { kind, mime, source: media_source, name, detail: None, cache, extensions: marks }))
 }
 
-/// A document made of blocks: a plain text to others, itself (in an extension) to this format.
+/// A document made of blocks: plain text for other formats, and the blocks (in an extension) for this one.
 fn text_document<'a>(mut block: Block<'a>, nested: Option<Either<'a, Block<'a>>>) -> Result<MediaPart, Opaque> {
     let whole = opaque(&block);
     let content = nested.unwrap_or_else(|| block.take_content().unwrap_or_default());
@@ -236,7 +236,7 @@ fn own(key: &str, json: String) -> Extension {
     Extension { format: FORMAT.into(), key: key.into(), json }
 }
 
-/// The text of blocks that are nothing but text.
+/// The text of blocks that are all text.
 fn plain_text(content: Either<'_, Block<'_>>) -> Option<String> {
     match content {
         Either::Text(text) => Some(text.into_string()),

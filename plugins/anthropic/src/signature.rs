@@ -1,5 +1,5 @@
-//! Signatures and encrypted thinking of other issuers, carried where this format has a signature of its own. Values of
-//! this family stand as they are.
+//! Signatures and encrypted thinking of other issuers, carried in the place of this format's own signatures. Values of
+//! this family are not wrapped.
 
 pub(crate) use weir_sdk::signature::{Carried, Use};
 use weir_sdk::signature::{own_value, unwrap as unwrapped, wrap as wrapped};
@@ -7,19 +7,19 @@ use weir_sdk::types::Signature;
 
 use crate::FAMILY;
 
-/// Wraps a signature for the way to a client and back.
+/// Wraps a signature that a client shall send back.
 pub(crate) fn wrap(signature: &Signature, purpose: Use, id: Option<&str>) -> String {
     let direct = matches!(purpose, Use::Thinking | Use::Encrypted);
     let bare = own(Some(signature)).filter(|_| direct);
     bare.map_or_else(|| wrapped(signature, purpose, id), str::to_owned)
 }
 
-/// Takes a value that a client gave back out of its wrapping.
+/// Unwraps a value that a client sent back.
 pub(crate) fn unwrap(value: &str) -> Carried {
     unwrapped(value).unwrap_or_else(|| Carried::bare(value, FAMILY))
 }
 
-/// The value of a signature that this family made.
+/// The value of a signature that this family issued.
 pub(crate) fn own(signature: Option<&Signature>) -> Option<&str> {
     own_value(signature, &[FAMILY])
 }
@@ -33,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn c29_a_value_of_this_family_stands_as_it_is() {
+    fn c29_a_value_of_this_family_is_not_wrapped() {
         let own = signature(FAMILY, "EqQBCgIYAhIM.x");
         assert_eq!(wrap(&own, Use::Thinking, None), "EqQBCgIYAhIM.x");
         assert_eq!(unwrap("EqQBCgIYAhIM.x"), Carried { purpose: None, id: None, signature: own });

@@ -1,7 +1,7 @@
-//! Tokens, between the format's members and the unified buckets.
+//! Token counts: the format's members to the unified buckets and back.
 //!
-//! The format's `input_tokens` leaves out what was read from or written to the cache, as the unified bucket does. Its
-//! `output_tokens` includes the thinking, which newer answers tell apart in `output_tokens_details`.
+//! The format's `input_tokens` excludes tokens read from or written to the cache, as the unified bucket does. Its
+//! `output_tokens` includes the thinking, which newer answers also count in `output_tokens_details`.
 
 use weir_sdk::json::{Object, Rest, Str};
 use weir_sdk::ledger::{extension, extensions};
@@ -10,7 +10,7 @@ use weir_sdk::types::{Unit, Usage};
 use crate::FORMAT;
 use crate::wire;
 
-/// Reads usage; the service tier stands apart in the unified model.
+/// Parses usage; the service tier is a separate field in the unified model.
 pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
     let thinking = wire.output_tokens_details.and_then(|details| details.thinking_tokens).map(|count| count.0);
     let all = wire.output_tokens.map(|count| count.0);
@@ -41,7 +41,7 @@ fn figure(rest: &Rest<'_>, member: &str, name: &str) -> Option<u32> {
     Rest::parse(rest.get(member)?.get()).ok()?.count(name)
 }
 
-/// Writes the counts; `input` stands for an input that is not known. Thinking is told apart where it is known.
+/// Writes the counts; `input` is the estimate for an unknown input. Thinking is listed separately if it is known.
 pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, input: u32) {
     write_input(o, usage, Some(input));
     write_output(o, usage);
@@ -97,11 +97,17 @@ mod tests {
         );
         let (usage, tier) = read(parse(json).unwrap());
         assert_eq!((usage.cache_write, usage.cache_write_hour), (Some(8), Some(12)));
-        assert_eq!((usage.units_of(Unit::Search), usage.batch, tier.as_deref()), (Some(2.0), Some(true), Some("batch")));
+        assert_eq!(
+            (usage.units_of(Unit::Search), usage.batch, tier.as_deref()),
+            (Some(2.0), Some(true), Some("batch"))
+        );
         let foreign = Usage { cache_write: Some(8), cache_write_hour: Some(12), ..Usage::default() };
         let mut out = String::new();
         object(&mut out, |o| write(o, &foreign, 3));
         let creation = r#""cache_creation":{"ephemeral_5m_input_tokens":8,"ephemeral_1h_input_tokens":12}"#;
-        assert_eq!(out, format!(r#"{{"input_tokens":3,"cache_creation_input_tokens":20,{creation},"output_tokens":0}}"#));
+        assert_eq!(
+            out,
+            format!(r#"{{"input_tokens":3,"cache_creation_input_tokens":20,{creation},"output_tokens":0}}"#)
+        );
     }
 }

@@ -1,6 +1,6 @@
-//! The format as it stands on the wire, borrowed from the body. Source: the JSON Schemas of the Messages API.
+//! The format's shapes on the wire, borrowed from the body. Source: the JSON Schemas of the Messages API.
 //!
-//! Members are optional even where the format requires them: what is missing is reported where it is needed.
+//! Members are optional even if the format requires them: a missing one is reported where it is needed.
 
 mod block;
 
@@ -35,7 +35,7 @@ wire! {
         "content" => content: Either<'a, Block<'a>>,
     }
 
-    /// How the answer is to look.
+    /// Settings of the answer.
     pub(crate) struct OutputConfig<'a> {
         "effort" => effort: Str<'a>,
         "format" => format: &'a RawValue,
@@ -72,7 +72,7 @@ wire! {
         "ttl" => ttl: Str<'a>,
     }
 
-    /// Where the bytes of an image or a document are.
+    /// The source of an image or a document.
     pub(crate) struct Source<'a> {
         "type" => kind: Str<'a>,
         "media_type" => media_type: Str<'a>,
@@ -115,7 +115,7 @@ wire! {
         "service_tier" => service_tier: Str<'a>,
     }
 
-    /// What `output_tokens` consists of.
+    /// The parts of `output_tokens`.
     pub(crate) struct OutputDetails<'a> {
         "thinking_tokens" => thinking_tokens: Count,
     }
@@ -131,7 +131,7 @@ wire! {
         "error" => error: &'a RawValue,
     }
 
-    /// What a frame adds, of any type.
+    /// The delta in a frame, of any type.
     pub(crate) struct Delta<'a> {
         "type" => kind: Str<'a>,
         "text" => text: Str<'a>,
@@ -150,17 +150,17 @@ wire! {
         "detail" => detail: &'a RawValue,
     }
 
-    /// What went wrong.
+    /// The error itself.
     pub(crate) struct ErrorObject<'a> {
         "type" => kind: Str<'a>,
         "message" => message: Str<'a>,
         "code" => code: &'a RawValue,
     }
 
-    /// An object of which nothing is known.
+    /// An object without declared members.
     pub(crate) struct Unnamed<'a> {}
 
-    /// A JSON Schema, as far as it matters here.
+    /// The members of a JSON Schema that matter here.
     pub(crate) struct Schema<'a> {
         "type" => kind: &'a RawValue,
     }

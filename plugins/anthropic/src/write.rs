@@ -1,4 +1,4 @@
-//! From parts to content blocks: what a request's history and an answer have in common.
+//! Converts parts to content blocks: shared by a request's history and an answer.
 
 use std::borrow::Cow;
 
@@ -12,12 +12,12 @@ use weir_sdk::types::{CacheHint, Citation, Extension, TextPart, ToolCall};
 use crate::names::fitting_id;
 use crate::{BLOCK, FORMAT};
 
-/// The members that only this format has. Those without a value are its notes to itself and none of the wire's.
+/// The members that only this format has. Those without a value are notes, which are not written.
 pub(crate) fn own(extensions: &[Extension]) -> impl Iterator<Item = &Extension> {
     extensions.iter().filter(|extension| extension.format == FORMAT && extension.json != "null")
 }
 
-/// Writes the members that only this format has, and says which ones of others are lost.
+/// Writes the members that only this format has, and reports those of others as lost.
 pub(crate) fn extensions(o: &mut Object<'_>, extensions: &[Extension], ledger: &mut Ledger, place: Place) {
     if extensions.is_empty() {
         return;
@@ -30,7 +30,7 @@ pub(crate) fn extensions(o: &mut Object<'_>, extensions: &[Extension], ledger: &
     }
 }
 
-/// The block as it once stood, where a part keeps it.
+/// The original block, if a part has it.
 pub(crate) fn whole(extensions: &[Extension]) -> Option<&str> {
     extension(extensions, FORMAT, BLOCK)
 }
@@ -56,8 +56,8 @@ pub(crate) fn text(o: &mut Object<'_>, part: &TextPart, ledger: &mut Ledger, pla
     extensions(o, &part.extensions, ledger, place);
 }
 
-/// A citation in this format. One of another format becomes a web page's where it has an address; in a request's
-/// history there is no place for it, because the service would look for the search that it came from.
+/// A citation in this format. One of another format becomes a web page's if it has an address. A request's history
+/// cannot have it, because the service would look for the search behind it.
 pub(crate) fn citation<'a>(citation: &'a Citation, ledger: &mut Ledger, place: Place) -> Option<Cow<'a, str>> {
     let history = place.message.is_some();
     if let Some(own) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
@@ -84,10 +84,10 @@ pub(crate) fn citation<'a>(citation: &'a Citation, ledger: &mut Ledger, place: P
     Some(Cow::Owned(json))
 }
 
-/// What tells a citation that [`citation`] made for another format's.
+/// The mark of a citation that [`citation`] converted from another format's.
 const MADE_HERE: &str = r#""encrypted_index":"""#;
 
-/// Writes the members of a tool call, under the name that is given.
+/// Writes the members of a tool call, with the given name.
 pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, ledger: &mut Ledger, place: Place) {
     o.str("type", "tool_use");
     o.str("id", &fitting_id(&call.id));
@@ -105,7 +105,7 @@ pub(crate) fn thinking(o: &mut Object<'_>, text: &str, signature: &str) {
     o.str("signature", signature);
 }
 
-/// Writes the members of a block of unreadable thinking.
+/// Writes the members of a block of encrypted thinking.
 pub(crate) fn redacted(o: &mut Object<'_>, data: &str) {
     o.str("type", "redacted_thinking");
     o.str("data", data);

@@ -45,7 +45,7 @@ impl Provider for AzureOpenAi {
     };
 }
 
-/// An application's own tokens.
+/// Tokens of an application registered with Entra.
 const ENTRA: Scheme = Scheme::ClientCredentials(
     "entra",
     "https://login.microsoftonline.com/{option.tenant}/oauth2/v2.0/token",

@@ -1,8 +1,8 @@
-//! Replays what was recorded of this provider, and the adapter's own recordings.
+//! Replays recordings of this provider, and the adapter's own ones.
 
 use weir_adapter_azure_openai::AzureOpenAi;
 
-/// What differs on purpose.
+/// Recordings that differ on purpose.
 const EXCUSED: &[(&str, &str)] = &[];
 
 weir_corpus::replay!(AzureOpenAi, "azure_openai", EXCUSED);

@@ -1,4 +1,4 @@
-//! Options choose between Azure's paths, in both lanes alike.
+//! Options choose between Azure's paths, in the same way in both lanes.
 #![allow(clippy::unwrap_used, reason = "a test: what does not hold fails it")]
 
 use weir_adapter_azure_openai::AzureOpenAi;

@@ -1,4 +1,4 @@
-//! Counting the tokens of a request, on both sides.
+//! Counts the tokens of a request, on both sides.
 
 use weir_sdk::adapter::{DialectCountTokens, ParsedCount, ProviderCountTokens, Result};
 use weir_sdk::json::{object, parse};
@@ -24,7 +24,8 @@ impl ProviderCountTokens for Bedrock {
 }
 
 impl DialectCountTokens for Bedrock {
-    /// Bodies of `InvokeModel` are a format of their own for each model, so that their tokens are not counted here.
+    /// Parses a request for a token count. The format of `InvokeModel` differs for each model, so its tokens are not
+    /// counted.
     fn parse_request(ctx: &Context, http: HttpRequest) -> Result<ParsedCount> {
         let body: wire::Counting<'_> = parse(http.body.as_text()?).map_err(|error| request::unreadable(&error))?;
         let (model, _) = request::target(ctx, &http)?;

@@ -1,7 +1,7 @@
-//! Embeddings through `InvokeModel`, whose body is each vendor's own.
+//! Embeddings through `InvokeModel`, whose body differs for each vendor.
 //!
 //! Source: the service's guide to Titan's, Cohere's and Nova's models of embeddings. Titan and Nova take one text a
-//! call; the contract has no follow-ups for embeddings, so that several are refused.
+//! call; the contract has no follow-ups for embeddings, so several texts are refused.
 
 mod read;
 mod write;
@@ -21,15 +21,15 @@ impl ProviderEmbeddings for Bedrock {
     }
 }
 
-/// The vendors whose bodies are known.
+/// The vendors with known bodies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Titan's first model of texts, which takes nothing but the text.
+    /// Titan's first text model, which takes only the text.
     OldTitan,
     Titan,
-    /// Titan's model of texts and images.
+    /// Titan's model for texts and images.
     TitanImage,
-    /// Cohere's models, and whether vectors may be shortened.
+    /// Cohere's models; `shortens` tells whether vectors may be shortened.
     Cohere {
         shortens: bool,
     },

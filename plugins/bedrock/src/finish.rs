@@ -1,9 +1,9 @@
-//! Why an answer ended, between `stopReason` and the unified reasons.
+//! Finish reasons: `stopReason` to the unified reasons and back.
 
 use weir_sdk::types::{Finish, FinishReason};
 
-/// Reads a stop reason. `calls` tells whether the answer holds a call that the client is to carry out: one outranks a
-/// natural end (C-11), and without one `tool_use` can only mean a tool that the service runs itself.
+/// Parses a stop reason. `calls` tells whether the answer has a call for the client: a call outranks a natural end
+/// (C-11), and without one `tool_use` can only mean a tool that the service runs itself.
 pub(crate) fn read(raw: &str, calls: bool) -> Finish {
     let reason = match raw {
         "end_turn" | "tool_use" if calls => FinishReason::ToolCalls,
@@ -25,18 +25,18 @@ fn of_word(raw: &str) -> FinishReason {
     }
 }
 
-/// What was written beside the finish.
+/// An answer's content besides its finish.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Seen {
-    /// A call that the client is to carry out.
+    /// A call for the client to carry out.
     pub(crate) call: bool,
-    /// The model's refusal, in words.
+    /// The model's refusal, as text.
     pub(crate) refusal: bool,
 }
 
-/// The format's word, and whether it says the reason only nearly.
+/// The format's word, and whether it is only an approximation.
 ///
-/// A call outranks every natural end, but no cut: a call that the limit cut short must not be carried out.
+/// A call outranks every natural end, but not a cut: a call that the limit cut short must not be carried out.
 pub(crate) fn word(finish: Option<&Finish>, seen: Seen) -> (&str, bool) {
     let Some(finish) = finish else { return (if seen.call { "tool_use" } else { "end_turn" }, !seen.call) };
     match finish.reason {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn c15_words_of_no_format_are_a_natural_end_and_said() {
+    fn c15_words_of_no_format_are_a_natural_end_and_reported() {
         assert_eq!(word(Some(&read("novel", false)), Seen::default()), ("end_turn", true));
     }
 }

@@ -1,5 +1,5 @@
-//! Amazon Bedrock: its Converse API, both as a dialect that clients speak and as a provider; counts of tokens; and
-//! embeddings through `InvokeModel`, whose own bodies are otherwise relayed as they are.
+//! Amazon Bedrock: its Converse API, as a dialect of clients and as a provider; token counts; and embeddings through
+//! `InvokeModel`, whose bodies are otherwise relayed unchanged.
 //!
 //! Source of the format: the public service model of the Bedrock runtime (version 2023-09-30), its user guide, and
 //! recordings of the service.
@@ -22,7 +22,7 @@ mod write;
 
 /// The format's id.
 const FORMAT: &str = "bedrock.converse";
-/// The format of `InvokeModel`, which is a different one for each model.
+/// The format of `InvokeModel`, which differs for each model.
 const INVOKE: &str = "bedrock.invoke";
 /// The family, which is also the issuer of signatures that no other service takes.
 const FAMILY: &str = "bedrock";

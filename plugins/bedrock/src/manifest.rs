@@ -1,11 +1,13 @@
-//! What the adapter says about itself.
+//! The adapter's manifest.
 
 mod accepts;
 mod faces;
 mod format;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{CONTRACT, Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
+use weir_sdk::manifest::{
+    Auth, AuthScheme, CONTRACT, Capabilities, Isolation, Manifest, Operation, Suggestions, strings,
+};
 
 use crate::{Bedrock, FAMILY};
 
@@ -54,8 +56,7 @@ impl About for Bedrock {
             takes_blobs: true,
             suggests: Suggestions {
                 url: Some("https://bedrock-runtime.{region}.amazonaws.com/".into()),
-                // The service's usual variable holds a bearer token, and a suggestion cannot name another scheme than
-                // the first.
+                // The service's usual variable holds a bearer token, and a suggestion can only use the first scheme.
                 key_variables: Vec::new(),
                 models: strings(["*.anthropic.claude-*", "anthropic.claude-*", "amazon.*", "*.amazon.nova-*"]),
                 origins: Vec::new(),

@@ -1,10 +1,10 @@
-//! The format's short names of file formats, and media types.
+//! The format's short names of file formats, and their media types.
 
 use weir_sdk::types::{Blob, MediaKind};
 
 use MediaKind::{Audio, Document, Image, Video};
 
-/// Formats and their media types; of several types for one format the first is the one that is told to others.
+/// Formats and their media types; if a format has several, other formats get the first.
 const FORMATS: [(MediaKind, &str, &str); 46] = [
     (Image, "png", "image/png"),
     (Image, "jpeg", "image/jpeg"),
@@ -73,13 +73,13 @@ pub(crate) fn of_format(kind: MediaKind, format: &str) -> Option<&'static str> {
     FORMATS.iter().find(|(of, name, _)| *of == kind && *name == format).map(|(_, _, mime)| *mime)
 }
 
-/// The format of a media type, whose parameters say nothing.
+/// The format of a media type; parameters are ignored.
 pub(crate) fn format(kind: MediaKind, mime: &str) -> Option<&'static str> {
     let mime = mime.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     FORMATS.iter().find(|(of, _, known)| *of == kind && *known == mime).map(|(_, format, _)| *format)
 }
 
-/// The format that a file's name ends with.
+/// The format by a file name's extension.
 pub(crate) fn by_name(kind: MediaKind, name: &str) -> Option<&'static str> {
     let ending = name.rsplit_once('.')?.1.to_ascii_lowercase();
     let ending = match ending.as_str() {
@@ -93,7 +93,7 @@ pub(crate) fn by_name(kind: MediaKind, name: &str) -> Option<&'static str> {
     FORMATS.iter().find(|(of, format, _)| *of == kind && *format == ending).map(|(_, format, _)| *format)
 }
 
-/// The format of a base64 text, or of the blob that a token stands for.
+/// The format of a base64 text, or of a blob by its token.
 pub(crate) fn sniff(kind: MediaKind, data: &str, blobs: &[Blob]) -> Option<&'static str> {
     let head = blobs.iter().find(|blob| blob.token == data).map_or(data, |blob| blob.head.as_str());
     let name = HEADS.iter().find(|(start, _)| head.starts_with(start)).map(|(_, name)| *name)?;

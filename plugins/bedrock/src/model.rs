@@ -1,12 +1,12 @@
-//! What a model takes, read off its id. Source: the service's table of models and features, its user guide's pages
-//! on each vendor's models, and its refusals.
+//! The features of a model, derived from its id. Source: the service's table of models and features, its user guide's
+//! pages on each vendor's models, and its refusals.
 //!
-//! Ids are `VENDOR.MODEL`, with a region in front (`us.`) where several serve it, or ARNs that end so. The ARN of a
-//! profile of one's own says nothing about its model: the option `base_model` does.
+//! Ids are `VENDOR.MODEL`, with a region in front (`us.`) if several serve it, or ARNs that end so. The ARN of a custom
+//! profile does not contain the model: the option `base_model` names it.
 
 use weir_sdk::types::Context;
 
-/// Who made a model, as far as it matters here.
+/// The vendor of a model, if it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Vendor {
     Claude,
@@ -16,13 +16,13 @@ pub(crate) enum Vendor {
     Openai,
     Mistral,
     Cohere,
-    /// One that takes nothing beyond what the format itself names.
+    /// A vendor whose models take only members of the format itself.
     Other,
-    /// Nothing is known, so that nothing is judged.
+    /// Unknown: nothing is checked.
     Unknown,
 }
 
-/// What a model takes.
+/// The features of a model.
 #[allow(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Model {
@@ -30,15 +30,15 @@ pub(crate) struct Model {
     /// Major and minor version; only known for Claude and Nova.
     pub(crate) version: (u32, u32),
     opus: bool,
-    /// The request is one of this format's own: what the client asks of its model is not judged.
+    /// Whether the client's request has this format: its settings are not checked then.
     own: bool,
-    /// Schemas that the service itself holds the answer to.
+    /// Whether the service enforces schemas.
     pub(crate) schemas: bool,
-    /// Prompts are cached where they are marked.
+    /// Whether prompts are cached at cache points.
     pub(crate) caches: bool,
 }
 
-/// Words by which other vendors' models are known; those behind the bar know schemas.
+/// Names of other vendors' models, and whether the service enforces schemas for them.
 const OTHERS: [(&str, bool); 21] = [
     ("titan", false),
     ("meta.", false),
@@ -63,7 +63,7 @@ const OTHERS: [(&str, bool); 21] = [
     ("glm-", true),
 ];
 
-/// Mistral's models from before the service could hold an answer to a schema.
+/// Mistral's models from before the service could enforce schemas.
 const OLD_MISTRAL: [&str; 6] = ["mistral-7b", "mixtral", "large-2402", "large-2407", "small-2402", "pixtral"];
 
 impl Model {
@@ -75,7 +75,8 @@ impl Model {
         }
     }
 
-    /// Reads an id: `us.anthropic.claude-sonnet-4-5-20250929-v1:0`, `arn:aws:bedrock:...:inference-profile/us.amazon...`.
+    /// Parses an id: `us.anthropic.claude-sonnet-4-5-20250929-v1:0`,
+    /// `arn:aws:bedrock:...:inference-profile/us.amazon...`.
     pub(crate) fn of(id: &str) -> Self {
         let id = id.to_ascii_lowercase();
         let name = id.rsplit('/').next().unwrap_or_default();
@@ -111,7 +112,7 @@ impl Model {
         for word in name.split(['-', '.', ':', '@']).skip(1) {
             match word.parse::<u32>() {
                 Ok(number) if word.len() <= 2 => version.push(number),
-                // What follows a date, or the service's own version, is no version of the model.
+                // Words after a date or the service's version are not part of the model's version.
                 Ok(_) => break,
                 Err(_) if word.starts_with('v') && word.len() == 2 => break,
                 Err(_) => opus |= word == "opus",
@@ -128,12 +129,12 @@ impl Model {
         }
     }
 
-    /// The same for a request of this format's own, which would pass unjudged where nothing is translated either.
+    /// The same model for a request in this format, which would pass unchecked in the relay lane too.
     pub(crate) fn unjudged(self) -> Self {
         Self { own: true, schemas: true, caches: true, ..self }
     }
 
-    /// Whether the request is one of this format's own.
+    /// Whether the request's settings are not checked.
     pub(crate) fn is_unjudged(self) -> bool {
         self.own
     }
@@ -142,22 +143,22 @@ impl Model {
         self.vendor == Vendor::Claude && self.version >= version
     }
 
-    /// Claude that thinks when asked to.
+    /// Whether the model is a Claude that supports thinking.
     pub(crate) fn thinks_as_claude(self) -> bool {
         self.is_claude_since((3, 7))
     }
 
-    /// Claude that takes a budget of thinking.
+    /// Whether the model is a Claude that takes a budget of thinking.
     pub(crate) fn takes_budget(self) -> bool {
         self.thinks_as_claude() && self.version < (4, 7)
     }
 
-    /// Claude that decides itself how much to think.
+    /// Whether the model is a Claude that decides itself how much to think.
     pub(crate) fn is_adaptive(self) -> bool {
         self.is_claude_since((4, 6))
     }
 
-    /// The levels of effort that it takes, in order.
+    /// The levels of effort that the model takes, in order.
     pub(crate) fn efforts(self) -> &'static [&'static str] {
         match (self.vendor, self.version) {
             (Vendor::Claude, version) if version >= (4, 7) => &["low", "medium", "high", "xhigh", "max"],
@@ -169,42 +170,42 @@ impl Model {
         }
     }
 
-    /// Whether it takes a temperature and the like.
+    /// Whether the model takes sampling parameters.
     pub(crate) fn samples(self) -> bool {
         self.own || !self.is_claude_since((4, 7))
     }
 
-    /// Whether it takes a temperature together with a share of probability.
+    /// Whether the model takes `temperature` together with `top_p`.
     pub(crate) fn samples_both(self) -> bool {
         self.own || !self.is_claude_since((4, 1))
     }
 
-    /// Whether it can be kept from calling several tools at once.
+    /// Whether parallel tool calls can be disabled.
     pub(crate) fn calls_one_by_one(self) -> bool {
         self.is_claude_since((4, 5))
     }
 
-    /// Whether tools may be marked for the cache.
+    /// Whether tools may have cache points.
     pub(crate) fn caches_tools(self) -> bool {
         self.caches && (self.own || self.vendor != Vendor::Nova)
     }
 
-    /// Whether ids of calls go straight to Claude, which takes fewer characters than the format.
+    /// Whether ids of calls reach Claude unchanged, which allows fewer characters than the format.
     pub(crate) fn takes_claudes_ids(self) -> bool {
         !self.own && self.vendor == Vendor::Claude
     }
 
-    /// Whether a tool may be made to stand for the answer: it can be forced to call one.
+    /// Whether a tool can represent the answer: the model can be forced to call one.
     pub(crate) fn answers_by_tool(self) -> bool {
         self.is_claude_since((3, 0)) || self.vendor == Vendor::Nova
     }
 
-    /// The issuer of what it signs. Claude's signatures hold wherever Claude is served.
+    /// The issuer of the model's signatures. Claude's are valid wherever Claude is served.
     pub(crate) fn issuer(self) -> &'static str {
         if self.vendor == Vendor::Claude { CLAUDE } else { crate::FAMILY }
     }
 
-    /// The issuers whose signatures it takes back.
+    /// The issuers whose signatures the model takes.
     pub(crate) fn issuers(self) -> &'static [&'static str] {
         match self.vendor {
             Vendor::Claude | Vendor::Unknown => &[CLAUDE, crate::FAMILY],
@@ -212,7 +213,7 @@ impl Model {
         }
     }
 
-    /// The issuer of a bare signature in a client's history, where only the client's name for the model is known.
+    /// The issuer of an unwrapped signature in a client's history, when only the client's name for the model is known.
     pub(crate) fn issuer_of_bare(self) -> &'static str {
         if matches!(self.vendor, Vendor::Claude | Vendor::Unknown) { CLAUDE } else { crate::FAMILY }
     }
@@ -243,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn vendors_are_told_apart() {
+    fn vendors_are_distinguished() {
         let vendor = |id: &str| Model::of(id).vendor;
         assert_eq!(vendor("openai.gpt-oss-120b-1:0"), Vendor::GptOss);
         assert_eq!(vendor("us.openai.gpt-5.2"), Vendor::Openai);
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_base_model_decides_where_the_id_says_nothing() {
+    fn the_base_model_decides_if_the_id_does_not() {
         let options =
             vec![weir_sdk::types::Setting { key: "base_model".into(), json: "\"anthropic.claude-sonnet-4-5\"".into() }];
         let ctx = Context {

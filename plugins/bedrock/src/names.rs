@@ -1,12 +1,12 @@
-//! What names and ids may look like. Source: the patterns of the service model.
+//! Rules for names and ids. Source: the patterns of the service model.
 
 use weir_sdk::names::IdRule;
 
 use crate::model::Model;
 
-/// Ids of calls as the format takes them.
+/// The format's rule for ids of calls.
 pub(crate) const ID: IdRule = IdRule { max: 64, also: Some("_.:-"), exact: false };
-/// Ids of calls as Claude takes them behind it.
+/// Claude's rule for ids of calls.
 const CLAUDE_ID: IdRule = IdRule { max: 64, also: Some("_-"), exact: false };
 
 /// The rule for the ids of a model's calls.

@@ -1,11 +1,11 @@
-//! Models in paths: `/model/MODEL/OPERATION`, where the model's id is one segment, whatever it holds.
+//! Models in paths: `/model/MODEL/OPERATION`, where the model's id is one segment, whatever its characters.
 
 /// The path of an operation, relative to the target's url.
 pub(crate) fn operation(model: &str, operation: &str) -> String {
     format!("model/{}/{operation}", encoded(model))
 }
 
-/// Percent-encodes a segment as the service's own clients do: all but letters, digits and `-._~`.
+/// Percent-encodes a segment like the service's own clients: all but letters, digits and `-._~`.
 fn encoded(text: &str) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut out = String::with_capacity(text.len() + 8);
@@ -21,7 +21,7 @@ fn encoded(text: &str) -> String {
     out
 }
 
-/// Undoes percent-encoding.
+/// Decodes percent-encoding.
 fn decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

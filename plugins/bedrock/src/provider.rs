@@ -1,4 +1,4 @@
-//! The service.
+//! The provider's side: the service.
 
 pub(crate) mod additional;
 pub(crate) mod decoder;

@@ -1,4 +1,4 @@
-//! From content blocks to parts: the same for a client's history and for the service's answer.
+//! Converts content blocks to parts: those of a client's history and those of the service's answer.
 
 mod media;
 mod tool;
@@ -14,34 +14,34 @@ use crate::FORMAT;
 use crate::signature::{self, Carried, Use};
 use crate::wire::{self, Block, CachePoint, extensions, note, own};
 
-/// Key of the note on thinking without anything that vouches for it: some models take their own back like that.
+/// Key of the note on thinking without a signature: some models accept their own without one.
 pub(crate) const UNSIGNED: &str = "unsigned";
-/// Key of the note on media whose name is one of this format's.
+/// Key of the note on media with a name of this format.
 pub(crate) const NAMED: &str = "named";
-/// Keys of extensions that hold a whole member, for parts that other formats know in a simpler shape only.
+/// Keys of extensions with a whole member, for parts that other formats only know in a simpler shape.
 pub(crate) const GUARD: &str = "guardContent";
 pub(crate) const SEARCH_RESULT: &str = "searchResult";
 pub(crate) const SOURCE: &str = "source";
 
-/// Reads the content of a turn.
+/// Parses the content of a turn.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader<'r> {
-    /// The issuer of bare signatures.
+    /// The issuer of signatures that are not wrapped.
     pub(crate) issuer: &'r str,
-    /// Whether the model said it: then results are those of the service's own tools.
+    /// Whether it is the model's turn: results are then those of the service's own tools.
     pub(crate) assistant: bool,
-    /// The long values that were lifted out of a request.
+    /// The long values that were lifted out of the request.
     pub(crate) blobs: &'r [Blob],
 }
 
 /// What one block is.
 enum Read {
     Part(Part),
-    /// What stands in front of it may be cached.
+    /// A cache point for the content before it.
     Cache(CacheHint),
     /// A signature for the tool call that follows.
     NextCall(Carried),
-    /// A signature for the part in front.
+    /// A signature for the part before it.
     Previous(Carried),
 }
 
@@ -94,7 +94,7 @@ impl Reader<'_> {
         Ok(Read::Part(part))
     }
 
-    /// A result in the model's own turn is one of the service's own tools, which others have no place for.
+    /// A tool result. One in the model's own turn is of the service's own tool, which other formats have no place for.
     fn tool_result(self, raw: &RawValue) -> Result<Part, Error> {
         if self.assistant {
             return Ok(Part::Opaque(opaque("toolResult", raw.get())));
@@ -105,7 +105,7 @@ impl Reader<'_> {
     fn reasoning(self, thought: wire::Reasoning<'_>) -> Result<Read, Error> {
         if let Some(redacted) = thought.redacted {
             let lifted = self.blobs.iter().find(|blob| blob.token == *redacted);
-            // A wrapped value that cannot be looked into belongs to nobody who could be told.
+            // A lifted value cannot be unwrapped, so its issuer stays unknown.
             let issuer =
                 if lifted.is_some_and(|blob| signature::is_wrapped(&blob.head)) { "weir" } else { self.issuer };
             let carried = signature::unwrap(&redacted, issuer);
@@ -139,7 +139,7 @@ impl Reader<'_> {
     }
 }
 
-/// The same error, in a place further out.
+/// The same error with an outer place added.
 pub(crate) fn within(error: Error, place: &str) -> Error {
     let param = match &error.param {
         Some(param) => format!("{place}.{param}"),
@@ -148,7 +148,7 @@ pub(crate) fn within(error: Error, place: &str) -> Error {
     Error { param: Some(param), ..error }
 }
 
-/// A block that is carried as it is: one member with its value.
+/// A block that is passed on unchanged: one member with its value.
 pub(crate) fn opaque(member: &str, json: &str) -> Opaque {
     let mut whole = String::with_capacity(json.len() + member.len() + 8);
     object(&mut whole, |o| o.raw(member, json));
@@ -162,12 +162,12 @@ fn unknown(block: &Block<'_>) -> Result<Part, Error> {
         .ok_or_else(|| Error::invalid("the block has no content"))
 }
 
-/// What a place in the cache asks for.
+/// The hint for a cache point.
 pub(crate) fn hint(point: CachePoint<'_>) -> CacheHint {
     CacheHint { ttl: point.ttl.map(Str::into_string) }
 }
 
-/// Marks the last part. Thinking cannot be marked, so that the mark stands alone behind it.
+/// Marks the last part. Thinking cannot be marked, so the cache point becomes a separate part after it.
 fn cache(parts: &mut Vec<Part>, hint: CacheHint) {
     let place = match parts.last_mut() {
         Some(Part::Text(text)) => &mut text.cache,
@@ -201,7 +201,7 @@ fn sign_last(parts: &mut [Part], carried: &Carried) {
     }
 }
 
-/// Whether a text is nothing but the sources of the text in front of it.
+/// Whether a text only has sources for the text before it.
 fn is_more(text: &TextPart, parts: &[Part]) -> bool {
     text.text.is_empty() && !text.citations.is_empty() && matches!(parts.last(), Some(Part::Text(_)))
 }
@@ -219,7 +219,7 @@ fn cited_text(cited: wire::Cited<'_>) -> TextPart {
     part
 }
 
-/// A citation, with what others can make of it.
+/// A citation, with the fields that other formats can use.
 pub(crate) fn citation(raw: &RawValue) -> Citation {
     let read: wire::Citation<'_> = parse(raw.get()).unwrap_or_default();
     let page = read.location.and_then(|location| location.web).and_then(|web| web.url);
@@ -236,7 +236,7 @@ pub(crate) fn citation(raw: &RawValue) -> Citation {
     }
 }
 
-/// Content for a guardrail to look at is content to others.
+/// Content for a guardrail, which becomes plain content for other formats.
 fn guarded(raw: &RawValue) -> Result<Part, Error> {
     let read: wire::Guard<'_> = member(GUARD, raw)?;
     if let Some(image) = read.image {
@@ -252,7 +252,7 @@ fn guarded(raw: &RawValue) -> Result<Part, Error> {
     Ok(Part::Text(part))
 }
 
-/// Something that was found is a document to others.
+/// A search result, which becomes a document for other formats.
 fn found(raw: &RawValue) -> Result<MediaPart, Error> {
     let read: wire::SearchResult<'_> = member(SEARCH_RESULT, raw)?;
     let mut part = MediaPart::new(MediaKind::Document, MediaSource::Text(joined(read.content.unwrap_or_default())));
@@ -267,12 +267,12 @@ fn joined(blocks: Vec<Block<'_>>) -> String {
     texts.join("\n")
 }
 
-/// Reads a member of this type.
+/// Parses a member of this type.
 pub(crate) fn member<'a, T: weir_sdk::serde::Deserialize<'a>>(key: &str, raw: &'a RawValue) -> Result<T, Error> {
     parse(raw.get()).map_err(|error| Error::invalid(format!("{key}: {error}")).at(key))
 }
 
-/// Reads a piece of a tool's result.
+/// Parses a piece of a tool's result.
 fn result_part(block: Block<'_>) -> Result<ResultPart, Error> {
     if let Some(json) = block.json {
         return Ok(ResultPart::Json(json.get().to_owned()));

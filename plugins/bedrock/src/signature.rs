@@ -1,7 +1,7 @@
-//! Signatures and encrypted thinking of other issuers, carried where this format has a signature of its own.
+//! Signatures and encrypted thinking of other issuers, carried in the place of this format's own signatures.
 //!
-//! Unreadable thinking is bytes here, so there a wrapped value is the base64 of its text. Values that Bedrock itself may
-//! have made stand as they are.
+//! Encrypted thinking is bytes here, so a wrapped value in its place is base64 of the wrapped text. Values that Bedrock
+//! itself may have issued are not wrapped.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -9,31 +9,31 @@ pub(crate) use weir_sdk::signature::{Carried, Use, is_wrapped, own_value};
 use weir_sdk::signature::{unwrap as unwrapped, wrap, wrap_bytes};
 use weir_sdk::types::Signature;
 
-/// Issuers whose values are bare on this format's wire.
+/// Issuers whose values are not wrapped.
 const BARE: [&str; 2] = [crate::FAMILY, "anthropic"];
 
-/// The text of a signature, for the way to a client and back.
+/// The text of a signature for a client, which shall send it back.
 pub(crate) fn text(signature: &Signature, purpose: Use, id: Option<&str>) -> String {
     bare(signature, purpose).unwrap_or_else(|| wrap(signature, purpose, id))
 }
 
-/// The same as bytes in base64, for the place of unreadable thinking.
+/// The same as bytes in base64, for the place of encrypted thinking.
 pub(crate) fn bytes(signature: &Signature, purpose: Use, id: Option<&str>) -> String {
     bare(signature, purpose).unwrap_or_else(|| wrap_bytes(signature, purpose, id))
 }
 
-/// The value, if it goes out as it is.
+/// The value, if it is not wrapped.
 fn bare(signature: &Signature, purpose: Use) -> Option<String> {
     let direct = matches!(purpose, Use::Thinking | Use::Encrypted);
     own_value(Some(signature), &BARE).filter(|_| direct).map(str::to_owned)
 }
 
-/// Whether the signature is one of those that stand as they are.
+/// Whether the signature is one that is not wrapped.
 pub(crate) fn is_bare(signature: &Signature) -> bool {
     BARE.contains(&signature.issuer.as_str())
 }
 
-/// Takes a value that a client gave back out of its wrapping; a bare one gets the issuer that is given.
+/// Unwraps a value that a client sent back; one that is not wrapped gets the given issuer.
 pub(crate) fn unwrap(value: &str, issuer: &str) -> Carried {
     let foreign = unwrapped(value).or_else(|| {
         let within = is_wrapped(value).then(|| STANDARD.decode(value).ok()).flatten()?;
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn c29_claudes_values_stand_as_they_are() {
+    fn c29_claudes_values_are_not_wrapped() {
         let own = signature("anthropic", "EqQBCgIYAhIM+/=");
         assert_eq!(text(&own, Use::Thinking, None), "EqQBCgIYAhIM+/=");
         assert_eq!(bytes(&own, Use::Encrypted, None), "EqQBCgIYAhIM+/=");

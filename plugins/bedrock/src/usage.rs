@@ -1,7 +1,7 @@
-//! Tokens, between the format's members and the unified buckets.
+//! Token counts: the format's members to the unified buckets and back.
 //!
-//! The format's `inputTokens` leaves out what was read from or written to the cache, as the unified bucket does. Its
-//! `outputTokens` includes the thinking and does not tell it apart; the total is the sum of all.
+//! The format's `inputTokens` excludes tokens read from or written to the cache, as the unified bucket does. Its
+//! `outputTokens` includes the thinking, without a separate count; the total is the sum of all.
 
 use weir_sdk::json::{Object, Rest, parse};
 use weir_sdk::types::Usage;
@@ -9,7 +9,7 @@ use weir_sdk::types::Usage;
 use crate::wire::{self, extensions};
 use crate::{FORMAT, write};
 
-/// Reads usage. Some models give `serverToolUsage` without anything in it.
+/// Parses usage. Some models send an empty `serverToolUsage`.
 pub(crate) fn read(wire: wire::Usage<'_>) -> Usage {
     let hour = hour(&wire.rest);
     let mut others = extensions("", wire.rest);
@@ -34,7 +34,7 @@ fn hour(rest: &Rest<'_>) -> Option<u32> {
     entries.into_iter().find_map(of_hour).filter(|tokens| *tokens > 0)
 }
 
-/// Writes the counts; `estimate` stands for an input that is not known.
+/// Writes the counts; `estimate` is used for an unknown input.
 pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, estimate: u32) {
     let input = usage.input_uncached().unwrap_or(if usage.input_total().is_none() { estimate } else { 0 });
     let output = usage.output_total().unwrap_or(0);

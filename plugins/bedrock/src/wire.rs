@@ -1,6 +1,6 @@
-//! The format as it stands on the wire, borrowed from the body. Source: the service model of the Bedrock runtime.
+//! The format's shapes on the wire, borrowed from the body. Source: the service model of the Bedrock runtime.
 //!
-//! Members are optional even where the format requires them: what is missing is reported where it is needed.
+//! Members are optional even if the format requires them: a missing one is reported where it is needed.
 
 mod event;
 mod note;
@@ -11,7 +11,7 @@ use weir_sdk::json::{Count, Number, RawValue, Seq, Str};
 use weir_sdk::wire;
 
 wire! {
-    /// The body of `converse` and `converse-stream`, and the `converse` of a count of tokens.
+    /// The body of `converse` and `converse-stream`, and the `converse` of a token count.
     pub(crate) struct Request<'a> {
         "messages" => messages: Seq<Message<'a>>,
         "system" => system: Seq<Block<'a>>,
@@ -23,12 +23,12 @@ wire! {
         "serviceTier" => tier: Tier<'a>,
     }
 
-    /// The body of a count of tokens.
+    /// The body of a token count.
     pub(crate) struct Counting<'a> {
         "input" => input: CountInput<'a>,
     }
 
-    /// What is to be counted.
+    /// The input to count.
     pub(crate) struct CountInput<'a> {
         "converse" => converse: Request<'a>,
         "invokeModel" => invoke: &'a RawValue,
@@ -40,7 +40,7 @@ wire! {
         "content" => content: Seq<Block<'a>>,
     }
 
-    /// A block of content: an object with one member, whose name says what it is.
+    /// A block of content: an object with one member, whose name is the block's type.
     pub(crate) struct Block<'a> {
         "text" => text: Str<'a>,
         "image" => image: Media<'a>,
@@ -57,7 +57,7 @@ wire! {
         "json" => json: &'a RawValue,
     }
 
-    /// The place up to which a prompt may be cached.
+    /// A cache point: the prompt before it may be cached.
     pub(crate) struct CachePoint<'a> {
         "type" => kind: Str<'a>,
         "ttl" => ttl: Str<'a>,
@@ -70,7 +70,7 @@ wire! {
         "source" => source: Source<'a>,
     }
 
-    /// Where the bytes are.
+    /// The source of the bytes.
     pub(crate) struct Source<'a> {
         "bytes" => bytes: Str<'a>,
         "text" => text: Str<'a>,
@@ -91,7 +91,7 @@ wire! {
         "type" => kind: Str<'a>,
     }
 
-    /// What a tool gave back.
+    /// The result of a tool.
     pub(crate) struct ToolResult<'a> {
         "toolUseId" => id: Str<'a>,
         "content" => content: Seq<Block<'a>>,
@@ -104,13 +104,13 @@ wire! {
         "redactedContent" => redacted: Str<'a>,
     }
 
-    /// Thinking that may be read.
+    /// Readable thinking and its signature.
     pub(crate) struct ReasoningText<'a> {
         "text" => text: Str<'a>,
         "signature" => signature: Str<'a>,
     }
 
-    /// Text that rests on sources.
+    /// Text with its sources.
     pub(crate) struct Cited<'a> {
         "content" => content: Vec<Block<'a>>,
         "citations" => citations: Vec<&'a RawValue>,
@@ -124,7 +124,7 @@ wire! {
         "location" => location: Location<'a>,
     }
 
-    /// Where in a source the words are.
+    /// The place of a citation in its source.
     pub(crate) struct Location<'a> {
         "web" => web: Web<'a>,
     }
@@ -134,24 +134,24 @@ wire! {
         "url" => url: Str<'a>,
     }
 
-    /// Content for a guardrail to look at.
+    /// Content for a guardrail.
     pub(crate) struct Guard<'a> {
         "text" => text: GuardText<'a>,
         "image" => image: Media<'a>,
     }
 
-    /// Text for a guardrail to look at.
+    /// Text for a guardrail.
     pub(crate) struct GuardText<'a> {
         "text" => text: Str<'a>,
     }
 
-    /// Something that was found, to be cited.
+    /// A search result that may be cited.
     pub(crate) struct SearchResult<'a> {
         "title" => title: Str<'a>,
         "content" => content: Vec<Block<'a>>,
     }
 
-    /// Sampling and limits.
+    /// Sampling parameters and limits.
     pub(crate) struct Inference<'a> {
         "maxTokens" => max_tokens: Count,
         "temperature" => temperature: Number,
@@ -165,7 +165,7 @@ wire! {
         "toolChoice" => choice: &'a RawValue,
     }
 
-    /// A tool: an object with one member, as blocks are.
+    /// A tool: an object with one member, like a block.
     pub(crate) struct Tool<'a> {
         "toolSpec" => spec: ToolSpec<'a>,
         "cachePoint" => cache_point: CachePoint<'a>,
@@ -184,19 +184,19 @@ wire! {
         "json" => json: &'a RawValue,
     }
 
-    /// Which tool is to be called.
+    /// The choice between tools.
     pub(crate) struct Choice<'a> {
         "auto" => auto: &'a RawValue,
         "any" => any: &'a RawValue,
         "tool" => tool: Named<'a>,
     }
 
-    /// Something with a name.
+    /// An object with a name.
     pub(crate) struct Named<'a> {
         "name" => name: Str<'a>,
     }
 
-    /// How the answer is to look.
+    /// Settings of the answer.
     pub(crate) struct Output<'a> {
         "textFormat" => format: &'a RawValue,
         "effort" => effort: Str<'a>,
@@ -208,19 +208,19 @@ wire! {
         "structure" => structure: Structure<'a>,
     }
 
-    /// What the format consists of.
+    /// The parts of a text format.
     pub(crate) struct Structure<'a> {
         "jsonSchema" => schema: JsonSchema<'a>,
     }
 
-    /// A schema, as text within a string.
+    /// A schema, as JSON text in a string.
     pub(crate) struct JsonSchema<'a> {
         "schema" => schema: Str<'a>,
         "name" => name: Str<'a>,
         "description" => description: Str<'a>,
     }
 
-    /// How much the model is to think, in the words of Claude (`budget_tokens`) or of Nova (`maxReasoningEffort`).
+    /// Settings for thinking, in the spelling of Claude (`budget_tokens`) or of Nova (`maxReasoningEffort`).
     pub(crate) struct Thinking<'a> {
         "type" => kind: Str<'a>,
         "budget_tokens" => budget: Count,
@@ -228,7 +228,7 @@ wire! {
         "maxReasoningEffort" => effort: Str<'a>,
     }
 
-    /// How urgent a request is.
+    /// The service tier of a request.
     pub(crate) struct Tier<'a> {
         "type" => kind: Str<'a>,
     }
@@ -242,24 +242,24 @@ wire! {
         "message" => message: &'a RawValue,
     }
 
-    /// What the model said.
+    /// The output of the model.
     pub(crate) struct AnswerOutput<'a> {
         "message" => message: Message<'a>,
     }
 
-    /// Tokens; `inputTokens` counts neither reads from the cache nor writes to it.
+    /// Token counts; `inputTokens` excludes reads from the cache and writes to it.
     pub(crate) struct Usage<'a> {
         "inputTokens" => input: Count,
         "outputTokens" => output: Count,
         "totalTokens" => total: Count,
         "cacheReadInputTokens" => cache_read: Count,
         "cacheWriteInputTokens" => cache_write: Count,
-        // The same once more, under the names of an earlier version.
+        // The same counts under their names in an earlier version.
         "cacheReadInputTokenCount" => cache_read_count: Count,
         "cacheWriteInputTokenCount" => cache_write_count: Count,
     }
 
-    /// The answer to a count of tokens.
+    /// The answer to a token count.
     pub(crate) struct Counted<'a> {
         "inputTokens" => input: Count,
     }
@@ -272,6 +272,6 @@ wire! {
         "originalMessage" => original_message: Str<'a>,
     }
 
-    /// An object of which nothing is known.
+    /// An object without declared members.
     pub(crate) struct Unnamed<'a> {}
 }

@@ -1,4 +1,4 @@
-//! From parts to content blocks: what a request's history and an answer have in common.
+//! Converts parts to content blocks: shared by a request's history and an answer.
 
 pub(crate) mod media;
 
@@ -14,14 +14,14 @@ use weir_sdk::types::{CacheHint, Citation, Extension, TextPart, ToolCall};
 use crate::FORMAT;
 use crate::read::GUARD;
 
-/// Writes a member that only this format has; notes of the format to itself are none of the wire's.
+/// Writes a member that only this format has; notes are not written.
 pub(crate) fn member(o: &mut Object<'_>, own: &Extension) {
     if own.format == FORMAT && own.json != "null" {
         o.raw(&own.key, &own.json);
     }
 }
 
-/// Writes the members that only this format has, and says which ones of others are lost.
+/// Writes the members that only this format has, and reports those of others as lost.
 pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], ledger: &mut Ledger, place: Place) {
     for own in all {
         member(o, own);
@@ -29,7 +29,7 @@ pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], ledger: &mut Ledger
     ledger.foreign_at(place, all, FORMAT);
 }
 
-/// Writes a text, with the sources that it rests on. Blank texts of a history are refused by the service (C-42).
+/// Writes a text with its sources. The service refuses blank texts in a history (C-42).
 pub(crate) fn text(out: &mut String, part: &TextPart, ledger: &mut Ledger, place: Place) {
     let citations: Vec<Cow<'_, str>> = part.citations.iter().filter_map(|one| citation(one, ledger, place)).collect();
     ledger.foreign_at(place, &part.extensions, FORMAT);
@@ -40,7 +40,7 @@ pub(crate) fn text(out: &mut String, part: &TextPart, ledger: &mut Ledger, place
     if blank {
         return;
     }
-    // Clients that know of no sources look for texts alone; only those of this format's models must look further.
+    // Many clients only read plain texts, so a text goes into a cited block only if its citations came in this format.
     let cited = part.citations.iter().any(|one| one.source.as_ref().is_some_and(|source| source.format == FORMAT));
     if !cited {
         item(out, |o| o.str("text", &part.text));
@@ -58,8 +58,8 @@ pub(crate) fn text(out: &mut String, part: &TextPart, ledger: &mut Ledger, place
     });
 }
 
-/// A citation in this format. In a request's history there is no place for one of another format, because the
-/// service would look for the document that it came from.
+/// A citation in this format. A request's history cannot have one of another format, because the service would look for
+/// its document.
 pub(crate) fn citation<'a>(citation: &'a Citation, ledger: &mut Ledger, place: Place) -> Option<Cow<'a, str>> {
     if let Some(own) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
         return Some(Cow::Borrowed(&own.json));
@@ -89,7 +89,7 @@ pub(crate) fn citation<'a>(citation: &'a Citation, ledger: &mut Ledger, place: P
     Some(Cow::Owned(json))
 }
 
-/// Writes a call, under the id and the name that are given.
+/// Writes a call, with the given id and name.
 pub(crate) fn call(out: &mut String, call: &ToolCall, named: (&str, &str), ledger: &mut Ledger, place: Place) {
     let (id, name) = named;
     item(out, |o| {
@@ -103,7 +103,7 @@ pub(crate) fn call(out: &mut String, call: &ToolCall, named: (&str, &str), ledge
     });
 }
 
-/// Writes thinking that may be read.
+/// Writes readable thinking.
 pub(crate) fn thinking(out: &mut String, text: &str, signature: Option<&str>, own: &[Extension]) {
     item(out, |o| {
         o.object("reasoningContent", |o| {
@@ -118,12 +118,12 @@ pub(crate) fn thinking(out: &mut String, text: &str, signature: Option<&str>, ow
     });
 }
 
-/// Writes thinking that may not be read.
+/// Writes encrypted thinking.
 pub(crate) fn redacted(out: &mut String, bytes: &str) {
     item(out, |o| o.object("reasoningContent", |o| o.str("redactedContent", bytes)));
 }
 
-/// Writes the place up to which the prompt may be cached.
+/// Writes a cache point.
 pub(crate) fn cache_point(out: &mut String, hint: &CacheHint, ledger: &mut Ledger, field: &str) {
     let ttl = hint.ttl.as_deref().filter(|ttl| matches!(*ttl, "5m" | "1h"));
     if hint.ttl.is_some() && ttl.is_none() {

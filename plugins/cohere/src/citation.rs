@@ -1,4 +1,4 @@
-//! Citations: stretches of the answer, and the documents or tool results that they rest on.
+//! Citations: ranges of the answer, and the documents or tool results that support them.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use crate::wire::{self, Page};
 use crate::write::{Place, mark};
 use crate::{CITATIONS, FORMAT};
 
-/// Where a citation belongs: to the text of this number in the content, to any text, or to something else.
+/// What a citation refers to: the text of this index in the content, any text, or something else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
     At(u32),
@@ -18,7 +18,7 @@ pub(crate) enum Target {
     Other,
 }
 
-/// Reads a citation, with what others can make of it.
+/// Parses a citation, with the fields that other formats can use.
 pub(crate) fn read(raw: &RawValue) -> (Target, Citation) {
     let read: wire::Citation<'_> = parse(raw.get()).unwrap_or_default();
     let target = match (read.kind.as_deref(), read.content_index) {
@@ -49,7 +49,7 @@ fn page(source: &RawValue) -> Option<Page<'_>> {
     parse(source.document.or(source.tool_output)?.get()).ok()
 }
 
-/// Gives each citation to its text among the parts of the content; what belongs to none is kept as an extension.
+/// Adds each citation to its text among the parts of the content; the others are kept as an extension.
 pub(crate) fn attach(parts: &mut [Part], citations: &[&RawValue]) -> Option<Extension> {
     let mut others = Vec::new();
     for raw in citations {
@@ -72,7 +72,7 @@ pub(crate) fn attach(parts: &mut [Part], citations: &[&RawValue]) -> Option<Exte
     Some(mark(CITATIONS, json))
 }
 
-/// A citation in this format; one of another format becomes a document's. `index` is its text's number in the content.
+/// A citation in this format; one of another format becomes a document's. `index` is its text's index in the content.
 pub(crate) fn write<'a>(citation: &'a Citation, index: u32, ledger: &mut Ledger, place: Place) -> Cow<'a, str> {
     if let Some(own) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
         return Cow::Borrowed(&own.json);

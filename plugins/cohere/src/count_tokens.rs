@@ -1,5 +1,5 @@
-//! Counts tokens with `POST /v1/tokenize`, which knows the model's tokens but no conversations: it counts the words of
-//! the messages and of the tools, not what the model's template puts around them.
+//! Counts tokens with `POST /v1/tokenize`, which has the model's tokenizer but no conversations: it counts the texts of
+//! the messages and of the tools, without the model's template around them.
 
 use weir_sdk::adapter::{ProviderCountTokens, Result};
 use weir_sdk::json::{RawValue, Rest, object};
@@ -10,7 +10,7 @@ use weir_sdk::types::{
 use crate::Cohere;
 use crate::provider::model;
 
-/// The most characters that the service takes; the host estimates the tokens of longer texts.
+/// Most characters that the service takes; the host estimates the tokens of longer texts.
 const LIMIT: usize = 65_536;
 
 impl ProviderCountTokens for Cohere {
@@ -35,7 +35,7 @@ impl ProviderCountTokens for Cohere {
     }
 }
 
-/// All that the model reads, a line for each part.
+/// All text of the input, a line for each part.
 fn words(request: &ChatRequest) -> Result<String> {
     let mut lines: Vec<&str> = Vec::new();
     for part in request.messages.iter().flat_map(|message| &message.parts) {

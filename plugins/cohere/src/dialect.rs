@@ -1,4 +1,4 @@
-//! What clients speak.
+//! The dialect's side: the formats of clients.
 
 mod encoder;
 mod names;

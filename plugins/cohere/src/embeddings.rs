@@ -1,4 +1,5 @@
-//! Embeddings: `POST /v2/embed`, and the older `POST /v1/embed`, whose answers are bare lists unless types are named.
+//! Embeddings: `POST /v2/embed`, and the older `POST /v1/embed`, whose answers are bare lists unless types are
+//! requested.
 
 mod read;
 mod write;
@@ -12,16 +13,16 @@ use crate::Cohere;
 
 /// The format's id.
 pub(crate) const FORMAT: &str = "cohere.embed";
-/// The older format's.
+/// The older format's id.
 pub(crate) const OLD: &str = "cohere.embed-v1";
 
-/// Key of the extension that holds the wanted types of vectors, where they are not simply floats or base64.
+/// Key of the extension with the requested types of vectors, if they are not simply floats or base64.
 const TYPES: &str = "embedding_types";
-/// Key of the mark on a request whose inputs stood in `inputs`.
+/// Key of the mark on a request with its inputs in `inputs`.
 const INPUTS: &str = "inputs";
-/// Key of the extension that holds an input that is made of several things.
+/// Key of the extension with an input that has several items.
 const CONTENT: &str = "content";
-/// Key of the extension that holds vectors of further types.
+/// Key of the extension with vectors of further types.
 const FURTHER: &str = "embeddings";
 
 impl ProviderEmbeddings for Cohere {

@@ -1,4 +1,4 @@
-//! Understands errors: `{"message": "...", "id": "..."}`, and whatever proxies in between put in its place.
+//! Parses errors: `{"message": "...", "id": "..."}`, and error pages of proxies.
 
 use weir_sdk::json::{RawValue, Str, parse, text};
 use weir_sdk::retry;
@@ -6,26 +6,26 @@ use weir_sdk::types::{Error, ErrorKind, HttpResponse};
 
 use crate::wire::ErrorBody;
 
-/// Reads an answer with a status of 400 or over.
+/// Parses an answer with a status of 400 or over.
 pub(crate) fn read(response: &HttpResponse, now_ms: f64) -> Error {
     let text = response.body.as_text().unwrap_or_default();
     let error = from_json(text, Some(response.status));
     Error { retry_after_ms: retry::after_ms(&response.headers, now_ms), ..error }
 }
 
-/// Reads an error's JSON; within a stream there is no status.
+/// Parses an error's JSON; within a stream there is no status.
 pub(crate) fn from_json(json: &str, status: Option<u16>) -> Error {
     let body: ErrorBody<'_> = parse(json).unwrap_or_default();
     let code = body.error_type.map(Str::into_string);
     built(code, body.message.or(body.error).and_then(words), status)
 }
 
-/// An error of which no more than its words is known.
+/// An error of which only the message is known.
 pub(crate) fn said(message: Option<String>) -> Error {
     built(None, message, None)
 }
 
-/// A message may be wrapped once more.
+/// The message, which may be nested once more.
 pub(crate) fn words(raw: &RawValue) -> Option<String> {
     let inner = || parse::<ErrorBody<'_>>(raw.get()).ok().and_then(|body| body.message).and_then(text);
     text(raw).or_else(inner).map(Str::into_string).filter(|words| !words.is_empty())
@@ -33,12 +33,13 @@ pub(crate) fn words(raw: &RawValue) -> Option<String> {
 
 fn built(code: Option<String>, message: Option<String>, status: Option<u16>) -> Error {
     let kind = kind(code.as_deref().unwrap_or_default(), message.as_deref().unwrap_or_default(), status);
-    // The service repeats what stands in for the key here; nobody outside is to see it.
+    // The service repeats a placeholder of the key in these messages; clients must not see it.
     let refused = (kind == ErrorKind::Authentication).then(|| "the provider refused the credential".to_owned());
     Error { code, ..Error::of_provider(kind, refused.or(message), status) }
 }
 
-/// The service's own statuses are 498 (blocked input or output) and 499 (cancelled); of the others, its words tell more.
+/// Classifies an error. The service's own statuses are 498 (blocked input or output) and 499 (cancelled); for the
+/// others, its message is more precise.
 fn kind(code: &str, message: &str, status: Option<u16>) -> ErrorKind {
     let message = message.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|words| message.contains(words));

@@ -1,9 +1,9 @@
-//! Why answers end.
+//! Finish reasons of answers.
 
 use weir_sdk::types::{Error, ErrorKind, Finish, FinishReason};
 
-/// Reads a reason. Where a tool was called, that is the reason (C-11), unless the answer was cut or failed: a call that was
-/// cut cannot be carried out. The last ones are of the older API.
+/// Parses a reason. A tool call determines the reason (C-11), unless the answer was cut or failed: a call that was cut
+/// cannot be carried out. The last ones are those of the older API.
 pub(crate) fn read(raw: &str, calls: bool) -> Finish {
     let reason = match raw.to_ascii_uppercase().as_str() {
         "COMPLETE" => FinishReason::Complete,
@@ -18,13 +18,13 @@ pub(crate) fn read(raw: &str, calls: bool) -> Finish {
     Finish::new(if calls && is_outranked(reason) { FinishReason::ToolCalls } else { reason }, raw)
 }
 
-/// Whether a call that was seen tells more than this reason.
+/// Whether a tool call is more significant than this reason.
 fn is_outranked(reason: FinishReason) -> bool {
     use FinishReason::{Complete, Other, Paused, StopSequence};
     matches!(reason, Complete | StopSequence | Paused | Other)
 }
 
-/// The error that a reason stands for: an answer that ends so never looks complete (C-91).
+/// The error of a reason that means a failure: such an answer never looks complete (C-91).
 pub(crate) fn failure(raw: &str, message: Option<String>) -> Option<Error> {
     let kind = match raw.to_ascii_uppercase().as_str() {
         "ERROR" => ErrorKind::Upstream,
@@ -34,7 +34,7 @@ pub(crate) fn failure(raw: &str, message: Option<String>) -> Option<Error> {
     Some(Error::new(kind, message.unwrap_or_else(|| "the provider broke off".to_owned())).with_code(raw))
 }
 
-/// The format's word for a reason, and whether it is only nearly the same. A call that was seen outranks a natural end.
+/// The format's word for a reason, and whether it is only an approximation. A tool call outranks a natural end.
 pub(crate) fn word(reason: FinishReason, calls: bool) -> (&'static str, bool) {
     if calls && is_outranked(reason) {
         return ("TOOL_CALL", false);

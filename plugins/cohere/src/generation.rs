@@ -1,6 +1,6 @@
-//! What the models of the service can do, told from their names.
+//! The features of the service's models, derived from their names.
 
-/// Models that don't think: they plan their calls of tools in `tool_plan` instead. All others may think.
+/// Models that don't think: they plan their tool calls in `tool_plan` instead. All others may think.
 const PLANNERS: [&str; 7] = [
     "command-r",
     "command-a-03",
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn models_that_plan_are_told_from_those_that_think() {
+    fn models_that_plan_are_distinguished_from_models_that_think() {
         for model in ["command-r7b-12-2024", "command-r-plus", "command-a-03-2025", "cohere/command-a-vision-07-2025"] {
             assert!(never_thinks(model), "{model}");
         }

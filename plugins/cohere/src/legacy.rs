@@ -1,4 +1,5 @@
-//! Answers of the older API (`/v1/chat`, `/v1/generate`), which private deployments still give: read, never asked for.
+//! Parses answers of the older API (`/v1/chat`, `/v1/generate`), which private deployments still send; Weir does not
+//! request them.
 
 use weir_sdk::json::{Number, RawValue, Rest, Str, parse};
 use weir_sdk::names::Names;
@@ -21,7 +22,7 @@ weir_sdk::wire! {
     }
 }
 
-/// Reads a whole answer; an error where it is none of the older ones either.
+/// Parses a whole answer; an error if it has none of the older shapes either.
 pub(crate) fn read(answer: Answer<'_>) -> Result<ChatResponse, Error> {
     let Answer { mut rest, id, finish_reason, model, .. } = answer;
     let id = ["response_id", "generation_id"].iter().find_map(|key| rest.str(key)).or(id);
@@ -61,7 +62,7 @@ fn candidate(index: u32, mut rest: Rest<'_>, reason: Option<Str<'_>>) -> Result<
     Ok(Candidate { index, parts, finish, logprobs: None, extensions: Vec::new() })
 }
 
-/// Usage stands in `meta`, among what nobody needs.
+/// Takes usage from `meta`, and drops the rest of it.
 fn meta(rest: &mut Rest<'_>) -> Option<Usage> {
     let meta: wire::Usage<'_> = parse(rest.take("meta")?.get()).ok()?;
     Some(usage::read(wire::Usage { rest: Rest::default(), ..meta }))
@@ -80,7 +81,7 @@ fn citation(raw: &RawValue) -> Citation {
     }
 }
 
-/// Calls had no ids, and their arguments were called parameters.
+/// Parses a call. Calls had no ids, and their arguments were called parameters.
 fn call(at: usize, raw: &RawValue) -> ToolCall {
     let mut read = Rest::parse(raw.get()).unwrap_or_default();
     let name = read.str("name").map(Str::into_string).unwrap_or_default();
@@ -88,12 +89,12 @@ fn call(at: usize, raw: &RawValue) -> ToolCall {
     ToolCall::new(format!("call_{at}_{name}"), name, parameters)
 }
 
-/// Whether a frame is one of the older stream.
+/// Whether a frame has the older stream's shape.
 pub(crate) fn is_event(data: &str) -> bool {
     Rest::parse(data).is_ok_and(|rest| rest.get("event_type").is_some() || rest.get("is_finished").is_some())
 }
 
-/// Reads a frame of the older stream; whether it was the last.
+/// Parses a frame of the older stream; returns whether it was the last.
 pub(crate) fn event(data: &str, parts: &mut Parts, names: &Names, events: &mut Vec<ChatEvent>) -> Result<bool, Error> {
     let mut rest = Rest::parse(data).map_err(|error| Error::unreadable(error.to_string()))?;
     let kind = rest.str("event_type").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Cohere's API, both as dialects that clients speak and as a provider: chat, embeddings, reranking, models.
+//! Cohere's API, as dialects of clients and as a provider: chat, embeddings, reranking, models.
 //!
 //! Source of the formats: the public reference of `POST /v2/chat`, `/v2/embed`, `/v2/rerank`, `/v1/embed`,
 //! `/v1/rerank`, `/v1/tokenize` and `GET /v1/models`, its JSON Schemas, and recordings of the service.
@@ -21,20 +21,20 @@ mod usage;
 mod wire;
 mod write;
 
-/// The chat format's id; models are listed in it too.
+/// The chat format's id; lists of models use it too.
 const FORMAT: &str = "cohere.chat";
 /// The family.
 const FAMILY: &str = "cohere";
 
-/// Key of the mark on a document that stood beside the messages, and of the mark on a request that had none.
+/// Key of the mark on a document that was beside the messages, and of the mark on a request that had none.
 const DOCUMENTS: &str = "documents";
-/// Key of the mark on a request that turns `k` off, with the value 0.
+/// Key of the mark on a request that disables `k` with the value 0.
 const NO_K: &str = "k";
 /// Key of the mark on thinking that is a plan for calling tools.
 const PLAN: &str = "tool_plan";
-/// Key of the mark on thinking that stood in the content.
+/// Key of the mark on thinking in the content.
 const THINKING: &str = "thinking";
-/// Key of the extension that holds citations of other things than text.
+/// Key of the extension with citations of other things than text.
 const CITATIONS: &str = "citations";
 
 /// The adapter.

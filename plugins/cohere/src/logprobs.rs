@@ -4,7 +4,7 @@ use weir_sdk::json::{RawValue, array, number, object, parse};
 
 use crate::wire::{LogprobEntry, LogprobItem, Logprobs};
 
-/// In OpenAI Chat's shape. What only this format tells stands beside each token.
+/// Log probabilities in OpenAI Chat's shape. Members that only this format has are added to each token.
 pub(crate) fn to_chat(items: &[LogprobItem<'_>]) -> String {
     let mut out = String::new();
     object(&mut out, |o| {

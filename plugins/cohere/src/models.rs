@@ -13,7 +13,7 @@ use weir_sdk::types::{
 use crate::write::own;
 use crate::{Cohere, FORMAT};
 
-/// Models asked for at once; the service's own limit.
+/// Models in one request; the service's limit.
 const PAGE: u32 = 1000;
 /// Memo of a request for one model.
 const ONE: &str = "one";

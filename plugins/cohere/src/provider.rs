@@ -1,4 +1,4 @@
-//! The service, and others that speak its format.
+//! The provider's side: Cohere's service, and others with its format.
 
 pub(crate) mod decoder;
 mod documents;
@@ -33,12 +33,12 @@ impl ProviderErrors for Cohere {
     }
 }
 
-/// The names of a request's tools, none of them changed yet.
+/// The names of a request's tools, without changes yet.
 fn names() -> Names {
     Names::new(IdRule::NAME).letter_first()
 }
 
-/// The model that is asked.
+/// The target's model, or else the request's.
 pub(crate) fn model<'a>(ctx: &'a Context, named: &'a str) -> &'a str {
     if ctx.model.is_empty() { named } else { &ctx.model }
 }

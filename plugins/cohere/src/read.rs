@@ -1,4 +1,4 @@
-//! From messages to parts: what a request's history and an answer have in common.
+//! Converts messages to parts: shared by a request's history and an answer.
 
 use weir_sdk::compat::media::at_url;
 use weir_sdk::json::{Either, RawValue, Str, object, parse};
@@ -12,8 +12,8 @@ use crate::wire::{self, Document, Item, Message};
 use crate::write::mark;
 use crate::{DOCUMENTS, FORMAT, PLAN, THINKING, citation};
 
-/// The parts of a message other than a tool's, in order: its content, its plan, its calls; and what of it is kept
-/// beside them.
+/// The parts of a message other than a tool's, in order: its content, its plan, its calls; and its members that are
+/// kept as extensions.
 pub(crate) fn parts(message: Message<'_>) -> Result<(Vec<Part>, Vec<Extension>), Error> {
     let mut parts = match message.content.unwrap_or_default() {
         Either::Text(text) => vec![Part::text(text)],
@@ -37,12 +37,12 @@ fn within(error: Error, list: &str, at: usize) -> Error {
     error.at(format!("{list}[{at}]{param}"))
 }
 
-/// The plan for calling tools is thinking of a kind.
+/// A plan for calling tools, as thinking with a mark.
 fn plan(text: Str<'_>) -> Part {
     Part::Reasoning(ReasoningPart { extensions: vec![mark(PLAN, "null")], ..ReasoningPart::new(text) })
 }
 
-/// An element of the content, which may be a bare string.
+/// Parses an element of the content, which may be a bare string.
 fn item(raw: &RawValue) -> Result<Part, Error> {
     if raw.get().starts_with('"') {
         return Ok(Part::text(weir_sdk::json::text(raw).map(Str::into_string).unwrap_or_default()));
@@ -66,7 +66,7 @@ fn item(raw: &RawValue) -> Result<Part, Error> {
     })
 }
 
-/// A value that is carried as it is.
+/// A value that is passed on unchanged.
 pub(crate) fn opaque(kind: &str, raw: &RawValue) -> Opaque {
     Opaque { format: FORMAT.into(), kind: kind.to_owned(), json: raw.get().to_owned() }
 }
@@ -81,8 +81,8 @@ fn image(raw: &RawValue) -> Result<MediaPart, Error> {
     Ok(MediaPart { detail: read.detail.map(Str::into_string), ..at_url(MediaKind::Image, &url) })
 }
 
-/// A document that stands beside the messages: a text, or an object with some fields. Others see a plain text, this
-/// format the document itself, in an extension.
+/// Parses a document beside the messages: a text, or an object with some fields. Other formats get a plain text; this
+/// format gets the document itself, from an extension.
 pub(crate) fn document(raw: &RawValue) -> MediaPart {
     let (text, name) = document_text(raw);
     let mut media = MediaPart::new(MediaKind::Document, MediaSource::Text(text));
@@ -92,7 +92,7 @@ pub(crate) fn document(raw: &RawValue) -> MediaPart {
     media
 }
 
-/// A document's words and its title. Where there are other fields, the words are its JSON, so that none gets lost.
+/// A document's text and title. If there are other fields, the text is its JSON, so that none gets lost.
 fn document_text(raw: &RawValue) -> (String, Option<String>) {
     if let Some(text) = weir_sdk::json::text(raw) {
         return (text.into_string(), None);
@@ -127,7 +127,7 @@ fn tool_call(wire: wire::ToolCall<'_>) -> Result<ToolCall, Error> {
     })
 }
 
-/// Arguments are the text of an object; some servers send the object itself.
+/// The arguments as the text of an object; some servers send the object itself.
 pub(crate) fn arguments(raw: Option<&RawValue>) -> String {
     match raw {
         None => String::new(),
@@ -135,7 +135,7 @@ pub(crate) fn arguments(raw: Option<&RawValue>) -> String {
     }
 }
 
-/// A tool's message.
+/// Parses a tool's message.
 pub(crate) fn tool_result(message: Message<'_>) -> Result<ToolResult, Error> {
     let mut result = ToolResult::new(message.tool_call_id.ok_or_else(|| required("tool_call_id"))?);
     result.content = match message.content.unwrap_or_default() {
@@ -162,7 +162,7 @@ fn result_part(raw: &RawValue) -> Result<ResultPart, Error> {
     })
 }
 
-/// What a document in a tool's result amounts to: its fields, or, where it has an id as well, the whole of it.
+/// The JSON of a document in a tool's result: its fields, or all of it if it has an id.
 fn document_json(raw: &RawValue) -> String {
     let Ok(read) = parse::<Document<'_>>(raw.get()) else { return raw.get().to_owned() };
     match (read.id, read.data) {
@@ -173,20 +173,20 @@ fn document_json(raw: &RawValue) -> String {
     }
 }
 
-/// Whether JSON is a document as a tool's result may hold it: fields in `data`, perhaps an `id`, and nothing else.
+/// Whether JSON is a document that a tool's result may contain: fields in `data`, an optional `id`, and nothing else.
 pub(crate) fn is_document(json: &str) -> bool {
     parse::<Document<'_>>(json)
         .is_ok_and(|read| read.rest.0.is_empty() && read.data.is_some_and(|data| data.get().starts_with(['{', '"'])))
 }
 
-/// The members of an object as JSON; `{}` where there are none.
+/// The members of an object as JSON; `{}` if there are none.
 pub(crate) fn members(rest: &weir_sdk::json::Rest<'_>) -> String {
     let mut json = String::new();
     object(&mut json, |o| rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get())));
     json
 }
 
-/// A member that must be there.
+/// The error for a missing member.
 pub(crate) fn required(member: &str) -> Error {
     Error::invalid(format!("{member}: field required")).at(member)
 }

@@ -1,5 +1,5 @@
-//! Reranking: `POST /v2/rerank`, and the shape of `POST /v1/rerank`, which the older Cohere API, Jina, vLLM, llama.cpp and
-//! others share. Requests differ in a few members only, so that one tolerant dialect reads them all.
+//! Reranking: `POST /v2/rerank`, and the shape of `POST /v1/rerank`, which the older Cohere API, Jina, vLLM, llama.cpp
+//! and others share. Requests differ in a few members only, so one tolerant dialect parses them all.
 
 use weir_sdk::adapter::{DialectRerank, ParsedRerank, ProviderRerank, Result};
 use weir_sdk::compat::rerank::{FORMAT as SHARED, parse as parse_answer};
@@ -18,7 +18,7 @@ use crate::{Cohere, error};
 
 /// The format's id.
 pub(crate) const FORMAT: &str = "cohere.rerank";
-/// Key of the extension that holds what is told beside an answer.
+/// Key of the extension with an answer's `meta`.
 const META: &str = "meta";
 
 weir_sdk::wire! {
@@ -31,14 +31,14 @@ weir_sdk::wire! {
         "return_documents" | "return_text" => return_documents: bool,
     }
 
-    /// An answer, as far as the shared reading leaves it.
+    /// The members of an answer that the shared parser leaves.
     struct Answer<'a> {
         "results" => results: &'a RawValue,
         "message" => message: &'a RawValue,
     }
 }
 
-/// The format in whose extensions a request or an answer is kept.
+/// The format whose extensions a request or an answer is kept in.
 fn spoken(ctx: &Context) -> &'static str {
     if ctx.format == SHARED { SHARED } else { FORMAT }
 }
@@ -55,7 +55,7 @@ impl ProviderRerank for Cohere {
                 for document in &request.documents {
                     match document {
                         RerankDocument::Text(text) => a.str(text),
-                        // The newer API takes texts; of other fields it reads what stands in them.
+                        // The newer API takes texts; it reads other fields out of their JSON.
                         RerankDocument::Json(json) if format == FORMAT => a.str(json),
                         RerankDocument::Json(json) => a.raw(json),
                     }
@@ -169,7 +169,7 @@ fn result(o: &mut Object<'_>, result: &RerankResult) {
     }
 }
 
-/// What Cohere tells beside an answer; clients of the shared shape look into `usage` instead.
+/// Writes Cohere's `meta` of an answer; clients of the shared shape read `usage` instead.
 fn meta(o: &mut Object<'_>, format: &str, response: &RerankResponse, tokens: Option<u32>) {
     if let Some(own) = extension(&response.extensions, format, META) {
         return o.raw(META, own);

@@ -1,5 +1,5 @@
-//! Tokens: `tokens` tells what was read and written, `billed_units` what is paid for, and `cached_tokens` what of the
-//! input came from a cache. The figures of `tokens` are the ones that count; where they are missing, the billed ones.
+//! Token counts: `tokens` has the used tokens, `billed_units` the billed ones, and `cached_tokens` the part of the
+//! input that came from a cache. The figures of `tokens` count; if they are missing, the billed ones do.
 
 use weir_sdk::json::{Object, Rest, parse};
 use weir_sdk::ledger::{Ledger, extension, extensions};
@@ -10,12 +10,12 @@ use crate::read::members;
 use crate::wire::{self, Tokens, Unnamed};
 use crate::write::{mark, own};
 
-/// Details of `tokens` that no bucket holds (`image_tokens`); null where the service told the billed ones only.
+/// Key of the details of `tokens` without a bucket (`image_tokens`); null if the service sent billed figures only.
 const TOKENS: &str = "tokens";
-/// The member of what is paid for.
+/// The member with the billed figures.
 const BILLED: &str = "billed_units";
 
-/// Reads usage into disjoint buckets (C-60).
+/// Parses usage into disjoint buckets (C-60).
 pub(crate) fn read(wire: wire::Usage<'_>) -> Usage {
     let mut kept = extensions(FORMAT, wire.rest);
     kept.extend(wire.billed_units.map(|raw| mark(BILLED, raw.get())));
@@ -50,7 +50,7 @@ pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, ledger: &mut Ledger) {
     ledger.foreign("usage.", &usage.extensions, FORMAT);
 }
 
-/// Writes the figures. What is paid for is said as the service said it; of others it is what was used.
+/// Writes the figures. Billed ones are the service's own, or for other services the used ones.
 pub(crate) fn members_of(o: &mut Object<'_>, usage: &Usage) {
     let (input, output) = (usage.input_total(), usage.output_total());
     match extension(&usage.extensions, FORMAT, BILLED) {

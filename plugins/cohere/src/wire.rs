@@ -1,6 +1,6 @@
-//! The chat format as it stands on the wire, borrowed from the body. Source: the JSON Schemas of `POST /v2/chat`.
+//! The chat format's shapes on the wire, borrowed from the body. Source: the JSON Schemas of `POST /v2/chat`.
 //!
-//! Members are optional even where the format requires them: what is missing is reported where it is needed.
+//! Members are optional even if the format requires them: a missing one is reported where it is needed.
 
 mod one;
 
@@ -69,7 +69,7 @@ wire! {
         "function" => function: Function<'a>,
     }
 
-    /// What is called.
+    /// The function of a call.
     pub(crate) struct Function<'a> {
         "name" => name: Str<'a>,
         "arguments" => arguments: &'a RawValue,
@@ -100,7 +100,7 @@ wire! {
         "token_budget" => token_budget: Count,
     }
 
-    /// What a stretch of the answer rests on.
+    /// The sources of a range of the answer.
     pub(crate) struct Citation<'a> {
         "start" => start: Count,
         "end" => end: Count,
@@ -118,7 +118,7 @@ wire! {
         "tool_output" => tool_output: &'a RawValue,
     }
 
-    /// What others can make of a document.
+    /// The fields of a document that other formats can use.
     pub(crate) struct Page<'a> {
         "url" => url: &'a RawValue,
         "title" => title: &'a RawValue,
@@ -134,7 +134,7 @@ wire! {
         "model" => model: Str<'a>,
     }
 
-    /// Tokens: those that were read and written, and those that are paid for. `meta` of other answers is the same.
+    /// Token counts: used ones and billed ones. `meta` of other answers is the same.
     pub(crate) struct Usage<'a> {
         "tokens" => tokens: Tokens<'a>,
         "billed_units" => billed_units: &'a RawValue,
@@ -178,7 +178,7 @@ wire! {
         "message" => message: &'a RawValue,
     }
 
-    /// What a frame adds, of any type.
+    /// The delta in a frame, of any type.
     pub(crate) struct Delta<'a> {
         "message" => message: DeltaMessage<'a>,
         "finish_reason" => finish_reason: Str<'a>,
@@ -186,7 +186,7 @@ wire! {
         "error" => error: &'a RawValue,
     }
 
-    /// What a frame adds to the message. Each member is an object, or a list of one.
+    /// A frame's addition to the message. Each member is an object, or a list of one.
     pub(crate) struct DeltaMessage<'a> {
         "content" => content: One<Item<'a>>,
         "tool_plan" => tool_plan: Str<'a>,
@@ -201,6 +201,6 @@ wire! {
         "error_type" => error_type: Str<'a>,
     }
 
-    /// An object of which nothing is known.
+    /// An object without declared members.
     pub(crate) struct Unnamed<'a> {}
 }

@@ -1,4 +1,4 @@
-//! What the writing of requests and of answers has in common.
+//! Shared code for rendering requests and answers.
 
 use std::borrow::Cow;
 
@@ -20,17 +20,17 @@ pub(crate) fn marked(extensions: &[Extension], key: &str) -> bool {
     marked_in(extensions, FORMAT, key)
 }
 
-/// The same for any of the formats.
+/// Whether the given format left such a mark.
 pub(crate) fn marked_in(extensions: &[Extension], format: &str, key: &str) -> bool {
     extensions.iter().any(|extension| extension.format == format && extension.key == key)
 }
 
-/// The members that only this format has. Those without a value are its notes to itself and none of the wire's.
+/// The members that only this format has. Those without a value are notes, which are not written.
 pub(crate) fn own<'a>(extensions: &'a [Extension], format: &'a str) -> impl Iterator<Item = &'a Extension> {
     extensions.iter().filter(move |extension| extension.format == format && extension.json != "null")
 }
 
-/// Writes the members that only this format has, and says which ones of others are lost.
+/// Writes the members that only this format has, and reports those of others as lost.
 pub(crate) fn extensions(o: &mut Object<'_>, extensions: &[Extension], ledger: &mut Ledger, place: &str) {
     for own in own(extensions, FORMAT) {
         o.raw(&own.key, &own.json);
@@ -38,7 +38,7 @@ pub(crate) fn extensions(o: &mut Object<'_>, extensions: &[Extension], ledger: &
     ledger.foreign(place, extensions, FORMAT);
 }
 
-/// Writes a call under the name that is given; its arguments are the text of a JSON object.
+/// Writes a call with the given name; its arguments are the text of a JSON object.
 pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, ledger: &mut Ledger, place: Place) {
     o.str("id", &call.id);
     o.str("type", "function");
@@ -50,7 +50,7 @@ pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, ledger:
     extensions(o, &call.extensions, ledger, &place.field("function."));
 }
 
-/// A call's arguments as the text of a JSON object, which is what clients and the service expect.
+/// A call's arguments as the text of a JSON object, as clients and the service expect.
 pub(crate) fn arguments<'a>(call: &'a ToolCall, ledger: &mut Ledger, place: Place) -> Cow<'a, str> {
     if call.kind == ToolKind::Custom {
         ledger.approximated(place.field("input"), "free text becomes the member `input` of an object");

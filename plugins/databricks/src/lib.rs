@@ -1,4 +1,5 @@
-//! Databricks: serving endpoints, with Claude, Gemini, GPT and open models behind them; thinking as parts with a summary.
+//! Databricks: serving endpoints, with Claude, Gemini, GPT and open models behind them; thinking as parts with a
+//! summary.
 //!
 //! Source: Databricks' reference of the foundation model APIs and its page on reasoning models.
 
@@ -33,7 +34,7 @@ impl Provider for Databricks {
             },
         }],
         drops: &[
-            // Usage comes without being asked for.
+            // Usage is sent without a request for it.
             Drop::unknown("stream_options"),
             Drop::unknown("store"),
             Drop::unknown("service_tier"),

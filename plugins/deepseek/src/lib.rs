@@ -1,4 +1,4 @@
-//! `DeepSeek`: thinking in `reasoning_content`, switched by `thinking`; JSON without schemas; cache hits and misses.
+//! `DeepSeek`: thinking in `reasoning_content`, controlled by `thinking`; JSON without schemas; cache hits and misses.
 //!
 //! Source: `DeepSeek`'s API reference, its guides to thinking mode and to JSON output.
 
@@ -27,7 +27,7 @@ impl Provider for DeepSeek {
         max_stop: 16,
         json_schema: false,
         effort: Effort::ThinkingAndEffort,
-        // The service itself moves those between its own levels (low, high, max).
+        // The service itself maps these to its own levels (low, high, max).
         efforts: &["minimal", "low", "medium", "high", "xhigh", "max"],
         thinking: Thinking::Content,
         issuers: &["deepseek", ANYBODY],

@@ -1,4 +1,4 @@
-//! Counting the tokens of a request, on both sides.
+//! Counts the tokens of a request, on both sides.
 
 use weir_sdk::adapter::{DialectCountTokens, ParsedCount, ProviderCountTokens, Result};
 use weir_sdk::json::{object, parse};

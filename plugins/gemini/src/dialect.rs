@@ -1,4 +1,4 @@
-//! The format as clients speak it.
+//! The dialect's side: the format of clients.
 
 mod config;
 pub(crate) mod encoder;

@@ -1,7 +1,7 @@
 //! Embeddings, on both sides: `:embedContent` for one text, `:batchEmbedContents` for several.
 //!
-//! In a batch each text has settings of its own. The unified model has one set for all: where they differ, or a text
-//! has several parts, the settings of each travel as an extension.
+//! In a batch each text has its own settings. The unified model has one set for all: if they differ, or a text has
+//! several parts, an extension carries the settings of each.
 
 mod read;
 mod write;
@@ -15,7 +15,7 @@ use weir_sdk::types::{
 
 use crate::Gemini;
 
-/// Key of the extension that holds what each text of a batch says for itself, a list of objects.
+/// Key of the extension with the settings of each text of a batch, a list of objects.
 pub const EACH: &str = "requests";
 /// Memo of a request for one vector.
 const ONE: &str = "one";

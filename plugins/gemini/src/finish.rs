@@ -1,10 +1,10 @@
-//! Why an answer ended, between `finishReason` and the unified reasons.
+//! Finish reasons: `finishReason` to the unified reasons and back.
 
 use weir_sdk::types::{Finish, FinishReason};
 
 use crate::wire::Word;
 
-/// The reasons in the order of their numbers, for clients that have enums sent as numbers.
+/// The reasons in the order of their numbers, for clients that request enums as numbers.
 const REASONS: [&str; 18] = [
     "FINISH_REASON_UNSPECIFIED",
     "STOP",
@@ -28,8 +28,8 @@ const REASONS: [&str; 18] = [
 const BLOCKS: [&str; 6] =
     ["BLOCK_REASON_UNSPECIFIED", "SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY"];
 
-/// Reads a finish reason. `calls` tells whether the answer holds a call that the client is to carry out, which the
-/// format ends with `STOP` like anything else.
+/// Parses a finish reason. `calls` tells whether the answer has a call for the client, for which the format has no
+/// reason but `STOP`.
 pub(crate) fn read(word: &Word<'_>, calls: bool) -> Finish {
     let raw = word.name(&REASONS);
     let reason = match raw {
@@ -52,12 +52,12 @@ pub(crate) fn read(word: &Word<'_>, calls: bool) -> Finish {
     Finish::new(reason, raw)
 }
 
-/// The finish of an answer to a prompt that was refused.
+/// The finish of an answer to a refused prompt.
 pub(crate) fn blocked(word: &Word<'_>) -> Finish {
     Finish::new(FinishReason::ContentFilter, word.name(&BLOCKS))
 }
 
-/// The format's word, and whether it says the reason only nearly. A word of the format's own is kept.
+/// The format's word, and whether it is only an approximation. An original word of this format is kept.
 pub(crate) fn word(finish: &Finish, refusal: bool) -> (&str, bool) {
     let raw = finish.raw.as_deref().unwrap_or_default();
     if is_word(raw) && read_name(raw) == read_back(finish.reason) {
@@ -83,7 +83,7 @@ fn read_name(raw: &str) -> FinishReason {
     read(&Word::Name(weir_sdk::json::Str(raw.into())), false).reason
 }
 
-/// The reason as it reads without regard to calls.
+/// The unified reason without regard to calls.
 fn read_back(reason: FinishReason) -> FinishReason {
     if reason == FinishReason::ToolCalls { FinishReason::Complete } else { reason }
 }

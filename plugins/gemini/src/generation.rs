@@ -1,26 +1,26 @@
-//! What a model takes, read off its name. Source: the published tables of the service's models.
+//! The features of a model, derived from its name. Source: the published tables of the service's models.
 
-/// How a model is told to think.
+/// How a model's thinking is controlled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Thinking {
-    /// It does not think.
+    /// The model does not think.
     None,
-    /// By a budget of tokens between two limits; the lower one is 0 where thinking can be turned off.
+    /// By a budget of tokens between two limits; the lower one is 0 if thinking can be disabled.
     Budget(u32, u32),
-    /// By a level, the lowest being the first of these.
+    /// By one of these levels, lowest first.
     Levels(&'static [&'static str]),
 }
 
-/// What a model takes.
+/// The features of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Generation {
     pub(crate) thinking: Thinking,
-    /// Media in the results of functions, and calls that must come back with their signatures.
+    /// Whether the results of functions may contain media, and calls must come back with their signatures.
     pub(crate) third: bool,
 }
 
 impl Generation {
-    /// Reads a model's name: `gemini-2.5-pro`, `models/gemini-3-flash-preview`, `gemma-3-27b-it`.
+    /// Parses a model's name: `gemini-2.5-pro`, `models/gemini-3-flash-preview`, `gemma-3-27b-it`.
     pub(crate) fn of(model: &str) -> Self {
         let Some(at) = model.find("gemini-") else { return Self { thinking: Thinking::None, third: false } };
         let mut words = model[at..].split('-').skip(1);

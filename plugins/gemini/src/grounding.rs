@@ -1,7 +1,7 @@
-//! Sources of an answer's words, between `groundingMetadata` and citations.
+//! Sources of an answer's text: `groundingMetadata` to citations and back.
 //!
-//! The format names pieces of the answer by their offsets in bytes of UTF-8. Its own metadata also travels whole, as a
-//! member of the candidate; citations are what other formats can make of it.
+//! The format names ranges of the answer by their offsets in bytes of UTF-8. Its own metadata is also passed on whole,
+//! as a member of the candidate; citations are for other formats.
 
 use weir_sdk::json::{Object, RawValue, object, parse};
 use weir_sdk::types::{Citation, Opaque, Part};
@@ -9,16 +9,16 @@ use weir_sdk::types::{Citation, Opaque, Part};
 use crate::FORMAT;
 use crate::wire::{Chunk, Grounding, Segment, Source, Support};
 
-/// What marks a citation that stands in this format's own metadata.
+/// The mark of a citation that is in this format's own metadata.
 const SUPPORT: &str = "groundingSupport";
 
-/// A citation and the number of the part that it belongs to.
+/// A citation and the index of its part.
 pub(crate) struct Grounded {
     pub(crate) part: usize,
     pub(crate) citation: Citation,
 }
 
-/// Reads the citations; `texts` are the texts of the candidate's parts, none for parts that are no text.
+/// Parses the citations; `texts` are the texts of the candidate's parts, `None` for other parts.
 pub(crate) fn read(raw: &RawValue, texts: &[Option<&str>]) -> Vec<Grounded> {
     let Ok(wire) = parse::<Grounding<'_>>(raw.get()) else { return Vec::new() };
     let chunks = wire.chunks.unwrap_or_default();
@@ -50,8 +50,8 @@ fn citation(source: &Source<'_>, segment: &Segment<'_>, range: Option<(u32, u32)
     }
 }
 
-/// The part that a segment belongs to and its range in characters: where it says, else wherever its words stand, else
-/// the last text.
+/// The part of a segment and its range in characters: the named part, else the one that contains its text, else the
+/// last text.
 fn place(segment: &Segment<'_>, texts: &[Option<&str>]) -> Option<(usize, Option<(u32, u32)>)> {
     let named = segment.part.map_or(0, |part| part.0 as usize);
     let all = std::iter::once(named).chain(0..texts.len());
@@ -74,12 +74,12 @@ fn range(segment: &Segment<'_>, text: &str) -> Option<(u32, u32)> {
     Some((before as u32, (before + words.chars().count()) as u32))
 }
 
-/// Whether a citation is told by this format's own metadata.
+/// Whether a citation is in this format's own metadata.
 fn is_own(citation: &Citation) -> bool {
     citation.source.as_ref().is_some_and(|source| source.format == FORMAT)
 }
 
-/// Citations of another format on their way into `groundingMetadata`.
+/// Citations of other formats, collected for `groundingMetadata`.
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     chunks: Vec<(String, Option<String>)>,
@@ -87,7 +87,7 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// Takes in the citations of an answer's parts.
+    /// Collects the citations of an answer's parts.
     pub(crate) fn of(parts: &[Part]) -> Self {
         let mut sources = Self::default();
         let texts = parts.iter().filter(|part| !matches!(part, Part::ToolResult(_))).enumerate();
@@ -99,7 +99,7 @@ impl Sources {
         sources
     }
 
-    /// Takes in a citation of the part with this number and text.
+    /// Adds a citation of the part with this index and text.
     pub(crate) fn add(&mut self, part: usize, text: &str, citation: &Citation) {
         if is_own(citation) {
             return;
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn citations_of_others_become_metadata_and_own_ones_are_not_said_twice() {
+    fn citations_of_others_become_metadata_and_own_ones_are_not_repeated() {
         let mut text = TextPart::new("Der Himmel ist blau, ja");
         let citation = |source| Citation {
             url: Some("https://a.example".into()),

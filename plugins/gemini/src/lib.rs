@@ -1,4 +1,4 @@
-//! Google's Gemini API (`generateContent`), both as a dialect that clients speak and as a provider.
+//! Google's Gemini API (`generateContent`), as a dialect of clients and as a provider.
 //!
 //! Source of the format: the message definitions of the service's `v1beta`, and recordings of it. Every member may be
 //! spelled in camelCase or in `snake_case` (C-87); it is written in camelCase.
@@ -23,7 +23,7 @@ mod usage;
 mod wire;
 mod write;
 
-/// The format's id; extensions of every operation carry it.
+/// The format's id; extensions of every operation have it.
 pub const FORMAT: &str = "gemini.generate";
 /// The format of `embedContent`.
 const EMBED: &str = "gemini.embed";
@@ -32,7 +32,7 @@ const BATCH_EMBED: &str = "gemini.batch-embed";
 /// The family, which is also the issuer of its signatures.
 const FAMILY: &str = "gemini";
 
-/// What an adapter that is built upon this one has to know of its extensions.
+/// Keys and words for an adapter that builds upon this one.
 pub use embeddings::{EACH as EMBED_EACH, task as task_type};
 pub use read::NO_ID;
 

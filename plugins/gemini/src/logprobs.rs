@@ -1,5 +1,5 @@
-//! Log probabilities, between `logprobsResult` and the shape that the unified model has of them. What only this format
-//! says (a token's number, the sum) stands there as further members.
+//! Log probabilities: `logprobsResult` to the unified shape and back. Values that only this format has (a token's
+//! number, the sum) become further members.
 
 use weir_sdk::json::{Object, RawValue, Str, object, parse};
 use weir_sdk::wire;
@@ -13,7 +13,7 @@ wire! {
         "log_probability_sum" => sum: &'a RawValue,
     }
 
-    /// A token with the likeliest ones in its place.
+    /// A token with the likeliest alternatives.
     struct Entry<'a> {
         "token" => token: Str<'a>,
         "logprob" => logprob: &'a RawValue,
@@ -22,7 +22,7 @@ wire! {
     }
 }
 
-/// Reads a `logprobsResult`; none where it cannot be read.
+/// Converts a `logprobsResult`; `None` if it cannot be parsed.
 pub(crate) fn read(raw: &RawValue) -> Option<String> {
     let wire: Logprobs<'_> = parse(raw.get()).ok()?;
     let mut top = wire.top.unwrap_or_default().into_iter();
@@ -50,7 +50,7 @@ fn entry(o: &mut Object<'_>, token: &Token<'_>) {
     o.opt_raw("token_id", token.id.map(RawValue::get));
 }
 
-/// Writes a `logprobsResult`; none where the unified one cannot be read.
+/// Renders a `logprobsResult`; `None` if the unified one cannot be parsed.
 pub(crate) fn write(json: &str) -> Option<String> {
     let unified: Unified<'_> = parse(json).ok()?;
     let content = unified.content?;

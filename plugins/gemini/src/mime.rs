@@ -1,4 +1,4 @@
-//! Media types: what kind of medium one is, and which one a base64 text gives away by its first characters.
+//! Media types: the kind of medium, and detection by the first characters of a base64 text.
 
 use weir_sdk::types::{Blob, MediaKind};
 
@@ -14,7 +14,7 @@ const HEADS: [(&str, &str); 8] = [
     ("ZkxhQw", "audio/flac"),
 ];
 
-/// The media type of a base64 text, or of the blob that a token stands for.
+/// The media type of a base64 text, or of a blob by its token.
 pub(crate) fn sniff(kind: MediaKind, data: &str, blobs: &[Blob]) -> Option<&'static str> {
     let head = blobs.iter().find(|blob| blob.token == data).map_or(data, |blob| blob.head.as_str());
     if head.starts_with("UklGR") {
@@ -23,7 +23,7 @@ pub(crate) fn sniff(kind: MediaKind, data: &str, blobs: &[Blob]) -> Option<&'sta
     HEADS.iter().find(|(start, _)| head.starts_with(start)).map(|(_, mime)| *mime)
 }
 
-/// The kind of medium of a media type; what is none of the others is a document.
+/// The kind of medium of a media type; a document by default.
 pub(crate) fn kind(mime: &str) -> MediaKind {
     match mime.split_once('/').map_or(mime, |(top, _)| top) {
         "image" => MediaKind::Image,

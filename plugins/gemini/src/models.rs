@@ -12,7 +12,7 @@ use weir_sdk::types::{
 use crate::wire::{self, extensions};
 use crate::{FORMAT, Gemini, path, write};
 
-/// Models asked for at once; the service's own limit.
+/// Models in one request; the service's limit.
 const PAGE: u32 = 1000;
 /// Memo of a request for one model.
 const ONE: &str = "one";
@@ -88,7 +88,7 @@ impl DialectModels for Gemini {
     }
 }
 
-/// Clients look for the methods that a model supports; one of another format is taken to answer.
+/// Writes a model. Clients look for its supported methods; one of another format is assumed to generate.
 fn write_model(o: &mut Object<'_>, model: &ModelInfo, ledger: &mut Ledger) {
     o.str("name", &path::resource(&model.id));
     o.str("displayName", model.display_name.as_deref().unwrap_or(&model.id));

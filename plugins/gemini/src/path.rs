@@ -1,6 +1,6 @@
 //! Models in paths.
 
-/// `models/NAME`, unless the name says where it stands.
+/// `models/NAME`, unless the name already has such a prefix.
 pub(crate) fn resource(model: &str) -> String {
     if model.starts_with("models/") || model.starts_with("tunedModels/") {
         return model.to_owned();
@@ -32,7 +32,7 @@ pub(crate) fn model(path: &str) -> Option<String> {
     (!name.is_empty()).then_some(name)
 }
 
-/// The method at the end of a client's path, empty where there is none.
+/// The method at the end of a client's path; empty if there is none.
 pub(crate) fn method_of(path: &str) -> &str {
     let last = path.rsplit('/').next().unwrap_or_default();
     last.rsplit_once(':').map_or("", |(_, method)| method)

@@ -1,4 +1,4 @@
-//! The service, and others that speak its format.
+//! The provider's side: Anthropic's service, and others with its format.
 
 pub(crate) mod config;
 mod contents;

@@ -1,4 +1,4 @@
-//! From parts of the wire to parts of the unified model: what a request's history and an answer have in common.
+//! Converts parts of the wire to parts of the unified model: shared by a request's history and an answer.
 
 use weir_sdk::json::{RawValue, Rest, Str, object, quote};
 use weir_sdk::types::{
@@ -10,21 +10,21 @@ use crate::signature::{self, Carried};
 use crate::wire::{self, camel, extensions, note, own};
 use crate::{FORMAT, mime};
 
-/// Members that say more about a part and not what it is.
+/// Members that qualify a part without being its content.
 const ATTRIBUTES: [&str; 5] =
     ["videoMetadata", "partMetadata", "mediaResolution", "speechMetadata", "audioTranscription"];
-/// Key of the note on a call or a result whose id the other side did not give.
+/// Key of the note on a call or a result that came without an id.
 pub const NO_ID: &str = "id";
-/// Key of the note on thinking that came without a signature, which its issuer takes back all the same.
+/// Key of the note on thinking without a signature, which its issuer accepts too.
 pub(crate) const UNSIGNED: &str = "thought";
-/// Key of the note on a file that a client of this format named by its address.
+/// Key of the note on a file that a client of this format gave by address.
 pub(crate) const NAMED_FILE: &str = "fileData";
-/// Key of the note on a medium whose name a client of this format gave.
+/// Key of the note on a medium with a name from a client of this format.
 pub(crate) const NAMED: &str = "displayName";
-/// Key of the extension that holds the signature of a medium.
+/// Key of the extension with the signature of a medium.
 pub(crate) const SIGNATURE: &str = "thoughtSignature";
 
-/// Makes ids for calls that came without one: the same for the same place.
+/// Generates ids for calls without one: the same for the same place.
 #[derive(Debug, Clone)]
 pub(crate) struct Ids {
     prefix: String,
@@ -32,12 +32,12 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    /// Ids that begin with `prefix`.
+    /// Starts ids with this prefix.
     pub(crate) fn new(prefix: String) -> Self {
         Self { prefix, next: 0 }
     }
 
-    /// Ids for the calls of one candidate of an answer; `answer` is the answer's id.
+    /// Starts ids for the calls of one candidate of an answer; `answer` is the answer's id.
     pub(crate) fn of_answer(answer: &str, candidate: u32) -> Self {
         let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         let mut prefix = format!("call_{}_", answer.chars().filter(fits).take(32).collect::<String>());
@@ -48,7 +48,7 @@ impl Ids {
         Self::new(prefix)
     }
 
-    /// The id of the next call, given or made.
+    /// The id of the next call, and whether it was given.
     pub(crate) fn next(&mut self, given: Option<Str<'_>>) -> (String, bool) {
         let number = self.next;
         self.next += 1;
@@ -59,7 +59,7 @@ impl Ids {
     }
 }
 
-/// Reads a part.
+/// Parses a part.
 pub(crate) fn part(mut wire: wire::Part<'_>, ids: &mut Ids, blobs: &[Blob]) -> Result<Part, Error> {
     let carried = wire.signature.take().filter(|value| !value.is_empty()).map(|value| signature::unwrap(&value));
     if let Some(call) = wire.call.take() {
@@ -89,7 +89,7 @@ fn is_attribute(key: &str) -> bool {
     ATTRIBUTES.contains(&camel(key).as_str())
 }
 
-/// Thinking, with what vouches for it or stands for it.
+/// Thinking with its signature, or as an encrypted value.
 pub(crate) fn reasoning(text: String, carried: Option<Carried>, rest: Rest<'_>) -> ReasoningPart {
     let mut part = ReasoningPart { extensions: extensions("", rest), ..ReasoningPart::new(text) };
     match carried {
@@ -107,7 +107,7 @@ pub(crate) fn reasoning(text: String, carried: Option<Carried>, rest: Rest<'_>) 
     part
 }
 
-/// A part of this format only: code that the service ran, a search that it made.
+/// A part that only this format has: code that the service ran, a search that it made.
 fn opaque(wire: &wire::Part<'_>, carried: Option<&Carried>) -> Opaque {
     let kind = wire.rest.0.iter().map(|(key, _)| camel(key)).find(|key| !ATTRIBUTES.contains(&key.as_str()));
     let mut json = String::new();
@@ -165,7 +165,7 @@ fn tool_result(response: wire::FunctionResponse<'_>, blobs: &[Blob]) -> Result<T
     Ok(ToolResult { name, content, extensions: own_members, ..ToolResult::new(call_id) })
 }
 
-/// Bytes in the request. Text in base64 is read as text, so that formats without text files can take it.
+/// Parses bytes in the request. Base64 of a text becomes text, so that formats without text files can take it.
 fn inline(
     data: wire::InlineData<'_>,
     carried: Option<Carried>,
@@ -185,7 +185,7 @@ fn inline(
     Ok(part)
 }
 
-/// An address. Files of the provider's own store do not cross to others.
+/// Parses an address. Files of the provider's own store cannot be used by other providers.
 fn file(data: wire::FileData<'_>, carried: Option<Carried>, rest: Rest<'_>) -> Result<MediaPart, Error> {
     let uri = data.uri.ok_or_else(|| missing("fileData.fileUri"))?.into_string();
     let mime = data.mime.map(Str::into_string);
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn c31_only_thought_says_that_a_part_is_thinking() {
+    fn c31_only_the_member_thought_marks_a_part_as_thinking() {
         assert!(
             matches!(read(r#"{"text":"a","thoughtSignature":"AA=="}"#), Part::Text(text) if text.signature.is_some())
         );

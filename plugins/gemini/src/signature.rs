@@ -1,7 +1,7 @@
-//! Signatures and encrypted thinking of other issuers, carried in `thoughtSignature`, which clients give back.
+//! Signatures and encrypted thinking of other issuers, carried in `thoughtSignature`, which clients send back.
 //!
-//! The member holds bytes in base64, and official clients write it anew in the URL-safe alphabet, so a wrapped value goes
-//! there in base64 too. Values of this family stand as they are.
+//! The member holds bytes in base64, and official clients re-encode it in the URL-safe alphabet, so a wrapped value is
+//! in base64 too. Values of this family are not wrapped.
 
 use base64::Engine;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD};
@@ -19,13 +19,13 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Wraps a value for the way to a client and back.
+/// Wraps a value that a client shall send back.
 pub(crate) fn wrap(signature: &Signature, encrypted: bool, id: Option<&str>) -> String {
     let purpose = if encrypted { Use::Encrypted } else { Use::Thinking };
     own(Some(signature)).map_or_else(|| wrap_bytes(signature, purpose, id), str::to_owned)
 }
 
-/// Takes a value that a client gave back out of its wrapping.
+/// Unwraps a value that a client sent back.
 pub(crate) fn unwrap(value: &str) -> Carried {
     foreign(value).unwrap_or_else(|| Carried::bare(value, FAMILY))
 }
@@ -35,7 +35,7 @@ fn foreign(value: &str) -> Option<Carried> {
     signature::unwrap(&text).filter(|carried| matches!(carried.purpose, Some(Use::Thinking | Use::Encrypted)))
 }
 
-/// The text behind base64 of either alphabet; none where there is none.
+/// Decodes base64 of either alphabet to text; `None` if that fails.
 pub(crate) fn decoded(value: &str) -> Option<String> {
     let standard = value.replace('-', "+").replace('_', "/");
     String::from_utf8(LENIENT.decode(standard).ok()?).ok()
@@ -46,7 +46,7 @@ pub(crate) fn encoded(text: &str) -> String {
     STANDARD.encode(text)
 }
 
-/// Whether this family made the signature.
+/// The value of a signature that this family issued.
 pub(crate) fn own(signature: Option<&Signature>) -> Option<&str> {
     signature::own_value(signature, &[FAMILY])
 }
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn c31_a_value_of_this_family_stands_as_it_is() {
+    fn c31_a_value_of_this_family_is_not_wrapped() {
         let own = signature(FAMILY, "EqQBCg+/x==");
         assert_eq!(wrap(&own, false, Some("id")), "EqQBCg+/x==");
         assert_eq!(unwrap("EqQBCg+/x=="), Carried { signature: own, purpose: None, id: None });

@@ -1,4 +1,4 @@
-//! The adapter as a whole: the cases of the conformance list, and every recording of the service.
+//! Tests of the whole adapter: the cases of the conformance list, and every recording of the service.
 
 mod corpus;
 mod dialect;
@@ -13,13 +13,13 @@ use weir_sdk::types::{ChatEvent, ChatRequest, ChatResponse, Context, Error, Fram
 
 use crate::Gemini;
 
-/// Reads a client's request, whole or streamed.
+/// Parses a client's request, streamed or not.
 fn asked(model: &str, method: &str, body: &Value) -> Result<ChatRequest, Error> {
     let request = HttpRequest::post(format!("/v1beta/models/{model}:{method}"), body.to_string());
     <Gemini as DialectChat>::parse_request(&context(model), request).map(|parsed| parsed.request)
 }
 
-/// What is sent to the service, and what is lost.
+/// The request for the service, and the losses.
 fn sent(model: &str, request: ChatRequest) -> Result<(Value, Vec<String>), Error> {
     let rendered = <Gemini as ProviderChat>::render_request(&context(model), request)?;
     let losses = fields(&rendered.losses);
@@ -30,24 +30,24 @@ fn body(rendered: &RenderedRequest) -> Value {
     testing::json(&rendered.request.body)
 }
 
-/// Reads a whole answer of the service.
+/// Parses a whole answer of the service.
 fn answered(ctx: &Context, body: &Value) -> Result<ChatResponse, Error> {
     <Gemini as ProviderChat>::parse_response(ctx, http_response(200, body.to_string())).map(testing::complete)
 }
 
-/// Writes a whole answer for a client.
+/// Renders a whole answer for a client.
 fn told(ctx: &Context, response: ChatResponse) -> (Value, Vec<String>) {
     let rendered = <Gemini as DialectChat>::render_response(ctx, response).unwrap();
     (testing::json(&rendered.response.body), fields(&rendered.losses))
 }
 
-/// The events of frames that are handed over in groups of this size.
+/// The events of frames, with `group` frames in each push.
 fn decoded(ctx: &Context, frames: &[String], group: usize) -> Vec<ChatEvent> {
     let frames: Vec<Frame> = frames.iter().map(|data| Frame { event: None, data: data.clone() }).collect();
     testing::decoded::<<Gemini as ProviderChat>::Decoder>(ctx, &frames, group)
 }
 
-/// The frames of events that are handed over in groups of this size.
+/// The frames of events, with `group` events in each push.
 fn encoded(ctx: &Context, events: &[ChatEvent], group: usize) -> Vec<Value> {
     let frames = testing::encoded::<<Gemini as DialectChat>::Encoder>(ctx, events, group).0;
     frames.iter().map(|frame| serde_json::from_str(&frame.data).unwrap()).collect()

@@ -1,22 +1,22 @@
-//! Tokens, between `usageMetadata` and the disjoint buckets: the prompt's count includes what was cached and excludes
-//! what tools of the provider's own brought in; the candidates' count excludes thoughts (C-60).
+//! Token counts: `usageMetadata` to the disjoint buckets and back. The prompt's count includes cached tokens and
+//! excludes those from the provider's own tools; the candidates' count excludes thoughts (C-60).
 
 use weir_sdk::json::{Object, Rest, Str, parse};
 use weir_sdk::types::{Extension, Usage};
 
 use crate::wire::{self, extensions, is_noted, note, own};
 
-/// What the service's tools brought into the prompt.
+/// Tokens that the service's tools added to the prompt.
 const TOOL_USE: &str = "toolUsePromptTokenCount";
 
-/// Reads usage; the service tier stands apart in the unified model.
+/// Parses usage; the service tier is a separate field in the unified model.
 pub(crate) fn read(wire: wire::Usage<'_>) -> (Usage, Option<String>) {
     let count = |count: Option<weir_sdk::json::Count>| count.map(|count| count.0);
     let (prompt, cached, tool_use) = (count(wire.prompt), count(wire.cached), count(wire.tool_use));
     let thoughts = count(wire.thoughts);
     let rest = [prompt, tool_use, thoughts].into_iter().flatten().fold(0, u32::saturating_add);
-    // A count of nought is left out, as everywhere in this service's JSON: where the total is the sum of the others, nothing
-    // was said. A later report may take back what an earlier one told so.
+    // The service omits a count of zero in its JSON: if the total is the sum of the others, there was no output. A
+    // later report may replace such a zero.
     let nothing = (thoughts.is_some() && count(wire.total) == Some(rest)).then_some(0);
     let cached = cached.map(|cached| prompt.map_or(cached, |prompt| cached.min(prompt)));
     let input = prompt.map(|prompt| prompt - cached.unwrap_or(0));
@@ -114,7 +114,7 @@ impl Figures {
     }
 }
 
-/// The details. Most say that all of it is text: a note suffices for these.
+/// The details. Most report all tokens as text: a note is enough for these.
 fn details(rest: Rest<'_>, figures: Figures) -> Vec<Extension> {
     let mut kept = extensions("", rest);
     for member in &mut kept {
@@ -128,12 +128,12 @@ fn details(rest: Rest<'_>, figures: Figures) -> Vec<Extension> {
 fn is_all_text(json: &str, figure: u32) -> bool {
     let list: Vec<wire::Modality<'_>> = parse(json).unwrap_or_default();
     let [only] = list.as_slice() else { return false };
-    // A number is left as it is.
+    // An enum as a number is kept as it is.
     let is_text = only.kind.as_ref().is_some_and(|word| word.name(&[]) == "TEXT");
     is_text && only.count.is_some_and(|count| count.0 == figure) && only.rest.0.is_empty()
 }
 
-/// Writes `usageMetadata`; `input` stands for an input that is not known.
+/// Writes `usageMetadata`; `input` is the estimate for an unknown input.
 pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, input: Option<u32>, tier: Option<&str>) {
     let tool_use = members(usage).find(|own| own.key == TOOL_USE).and_then(|own| own.json.parse::<u32>().ok());
     let prompt = usage.input_total().or(input).map(|all| all.saturating_sub(tool_use.unwrap_or(0)));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn c82_a_count_that_is_left_out_is_nought_where_the_total_says_so() {
+    fn c82_an_omitted_count_is_zero_if_the_total_shows_it() {
         let output = |json: &str| read(parse(json).unwrap()).0.output;
         assert_eq!(output(r#"{"promptTokenCount":87,"totalTokenCount":165,"thoughtsTokenCount":78}"#), Some(0));
         assert_eq!(output(r#"{"promptTokenCount":87,"totalTokenCount":87}"#), None, "nothing is known yet");

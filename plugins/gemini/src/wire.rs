@@ -1,7 +1,7 @@
-//! The format as it stands on the wire, borrowed from the body, in either spelling. Source: the message definitions of
+//! The format's shapes on the wire, borrowed from the body, in either spelling. Source: the message definitions of
 //! `google.ai.generativelanguage.v1beta`.
 //!
-//! Members are optional even where the format requires them: what is missing is reported where it is needed.
+//! Members are optional even if the format requires them: a missing one is reported where it is needed.
 
 mod loose;
 mod note;
@@ -29,7 +29,7 @@ wire! {
         "parts" => parts: Many<Part<'a>>,
     }
 
-    /// A piece of a turn: one of its members says what it is.
+    /// A piece of a turn, whose type is given by one of its members.
     pub(crate) struct Part<'a> {
         "text" => text: Str<'a>,
         "thought" => thought: bool,
@@ -54,7 +54,7 @@ wire! {
         "displayName" | "display_name" => name: Str<'a>,
     }
 
-    /// A call that the client is to carry out.
+    /// A call for the client to carry out.
     pub(crate) struct FunctionCall<'a> {
         "id" => id: Str<'a>,
         "name" => name: Str<'a>,
@@ -72,7 +72,7 @@ wire! {
         "willContinue" | "will_continue" => continues: bool,
     }
 
-    /// What came of a call.
+    /// The result of a call.
     pub(crate) struct FunctionResponse<'a> {
         "id" => id: Str<'a>,
         "name" => name: Str<'a>,
@@ -88,18 +88,18 @@ wire! {
         "parametersJsonSchema" | "parameters_json_schema" => json_schema: &'a RawValue,
     }
 
-    /// How tools are to be used.
+    /// Settings for tools.
     pub(crate) struct ToolConfig<'a> {
         "functionCallingConfig" | "function_calling_config" => calling: CallingConfig<'a>,
     }
 
-    /// Which functions are to be called.
+    /// Settings for calls of functions.
     pub(crate) struct CallingConfig<'a> {
         "mode" => mode: Word<'a>,
         "allowedFunctionNames" | "allowed_function_names" => allowed: Vec<Str<'a>>,
     }
 
-    /// How to answer.
+    /// Settings of the answer.
     pub(crate) struct GenerationConfig<'a> {
         "candidateCount" | "candidate_count" => candidates: Count,
         "stopSequences" | "stop_sequences" => stop: Vec<Str<'a>>,
@@ -119,7 +119,7 @@ wire! {
         "thinkingConfig" | "thinking_config" => thinking: ThinkingConfig<'a>,
     }
 
-    /// How to think.
+    /// Settings for thinking.
     pub(crate) struct ThinkingConfig<'a> {
         "includeThoughts" | "include_thoughts" => include: bool,
         "thinkingBudget" | "thinking_budget" => budget: Number,
@@ -136,7 +136,7 @@ wire! {
         "error" => error: &'a RawValue,
     }
 
-    /// One of the answers.
+    /// One candidate of an answer.
     pub(crate) struct Candidate<'a> {
         "index" => index: Count,
         "content" => content: Content<'a>,
@@ -145,12 +145,12 @@ wire! {
         "groundingMetadata" | "grounding_metadata" => grounding: &'a RawValue,
     }
 
-    /// Why a prompt was refused.
+    /// The reason why a prompt was refused.
     pub(crate) struct Feedback<'a> {
         "blockReason" | "block_reason" => reason: Word<'a>,
     }
 
-    /// Tokens; `promptTokenCount` includes what was cached, `candidatesTokenCount` excludes thoughts.
+    /// Token counts; `promptTokenCount` includes cached tokens, `candidatesTokenCount` excludes thoughts.
     pub(crate) struct Usage<'a> {
         "promptTokenCount" | "prompt_token_count" => prompt: Count,
         "cachedContentTokenCount" | "cached_content_token_count" => cached: Count,
@@ -167,7 +167,7 @@ wire! {
         "tokenCount" | "token_count" => count: Count,
     }
 
-    /// Where an answer's words come from.
+    /// The sources of an answer's text.
     pub(crate) struct Grounding<'a> {
         "groundingChunks" | "grounding_chunks" => chunks: Vec<Chunk<'a>>,
         "groundingSupports" | "grounding_supports" => supports: Vec<&'a RawValue>,
@@ -186,13 +186,13 @@ wire! {
         "title" => title: Str<'a>,
     }
 
-    /// A piece of the answer and its sources' numbers.
+    /// A range of the answer and the indices of its sources.
     pub(crate) struct Support<'a> {
         "segment" => segment: Segment<'a>,
         "groundingChunkIndices" | "grounding_chunk_indices" => chunks: Vec<Count>,
     }
 
-    /// A piece of a part's text: offsets are in bytes of UTF-8.
+    /// A range of a part's text: offsets are in bytes of UTF-8.
     pub(crate) struct Segment<'a> {
         "partIndex" | "part_index" => part: Count,
         "startIndex" | "start_index" => start: Count,
@@ -207,7 +207,7 @@ wire! {
         "logProbabilitySum" | "log_probability_sum" => sum: &'a RawValue,
     }
 
-    /// The likeliest tokens at one place.
+    /// The likeliest tokens at one position.
     pub(crate) struct TopTokens<'a> {
         "candidates" => candidates: Vec<Token<'a>>,
     }
@@ -224,7 +224,7 @@ wire! {
         "error" => error: &'a RawValue,
     }
 
-    /// What went wrong.
+    /// The error itself.
     pub(crate) struct Failure<'a> {
         "code" => code: &'a RawValue,
         "message" => message: Str<'a>,
@@ -232,7 +232,7 @@ wire! {
         "details" => details: Vec<Detail<'a>>,
     }
 
-    /// More about it, of any type.
+    /// Details of an error, of any type.
     pub(crate) struct Detail<'a> {
         "reason" => reason: Str<'a>,
         "retryDelay" => retry_delay: Str<'a>,
@@ -250,7 +250,7 @@ wire! {
         "generateContentRequest" | "generate_content_request" => request: Request<'a>,
     }
 
-    /// Its answer.
+    /// The answer of `:countTokens`.
     pub(crate) struct Counted<'a> {
         "totalTokens" | "total_tokens" => total: Count,
         "cachedContentTokenCount" | "cached_content_token_count" => cached: Count,
@@ -270,7 +270,7 @@ wire! {
         "outputDimensionality" | "output_dimensionality" => dimensions: Count,
     }
 
-    /// The answer to either.
+    /// The answer of `:embedContent` or `:batchEmbedContents`.
     pub(crate) struct Embedded<'a> {
         "embedding" => embedding: Values<'a>,
         "embeddings" => embeddings: Vec<Values<'a>>,
@@ -296,6 +296,6 @@ wire! {
         "outputTokenLimit" | "output_token_limit" => output_limit: Count,
     }
 
-    /// An object of which nothing is known.
+    /// An object without declared members.
     pub(crate) struct Unnamed<'a> {}
 }

@@ -1,4 +1,4 @@
-//! From parts to the wire: what a request's history and an answer have in common.
+//! Converts parts to the wire: shared by a request's history and an answer.
 
 use std::borrow::Cow;
 
@@ -13,8 +13,8 @@ use crate::read::{NAMED, NO_ID, SIGNATURE};
 use crate::wire::is_noted;
 use crate::{FORMAT, mime, signature};
 
-/// Writes the members that only this format has, and says which ones of others are lost. Those of a part within the
-/// part have names with a dot: `inner` names the ones to write.
+/// Writes the members that only this format has. Those of an object within the part have names with a dot: `inner`
+/// selects the ones to write.
 pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], inner: &str) {
     for own in all.iter().filter(|own| own.format == FORMAT && own.json != "null") {
         let name = match inner {
@@ -36,7 +36,7 @@ pub(crate) fn text(o: &mut Object<'_>, text: &str, thought: bool, signature: Opt
     o.opt_str(SIGNATURE, signature);
 }
 
-/// Writes the members of a call, under the name that is given.
+/// Writes the members of a call, with the given name.
 pub(crate) fn call(
     o: &mut Object<'_>,
     call: &ToolCall,
@@ -80,12 +80,12 @@ pub(crate) fn media(o: &mut Object<'_>, media: &MediaPart, mime: Option<&str>) {
     members(o, &media.extensions, "");
 }
 
-/// Not every service of this format takes names of media: they go where a client of the format put one.
+/// Writes a medium's name, if a client of this format gave one: not every service of this format takes names.
 fn display_name(o: &mut Object<'_>, media: &MediaPart) {
     o.opt_str(NAMED, media.name.as_deref().filter(|_| is_noted(&media.extensions, NAMED)));
 }
 
-/// The media type of a medium, named or known by its first bytes.
+/// The media type of a medium, as given or detected by its first bytes.
 pub(crate) fn mime_of(media: &MediaPart, blobs: &[weir_sdk::types::Blob]) -> Option<String> {
     if let Some(named) = media.mime.as_deref().filter(|mime| !mime.ends_with("/*")) {
         return Some(mime::taken(media.kind, named));

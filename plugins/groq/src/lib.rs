@@ -1,4 +1,4 @@
-//! Groq: OpenAI's chat completions with a few members less, thinking in `reasoning`, and usage in `x_groq`.
+//! Groq: OpenAI's chat completions without a few members, thinking in `reasoning`, and usage in `x_groq`.
 //!
 //! Source: Groq's API reference and its page on compatibility with OpenAI.
 

@@ -1,4 +1,4 @@
-//! Hugging Face: the router in front of many providers, and servers of Text Generation Inference at a url of their own.
+//! Hugging Face: the router in front of many providers, and single servers of Text Generation Inference.
 //!
 //! Source: the published `OpenAPI` description of Text Generation Inference and the router's documentation.
 

@@ -1,4 +1,5 @@
-//! Mistral: `max_tokens`, `random_seed`, `any` for a tool that must be called, ids of nine characters, content in chunks.
+//! Mistral: `max_tokens`, `random_seed`, `any` for a tool that must be called, ids of nine characters, content in
+//! chunks.
 //!
 //! Source: Mistral's published `OpenAPI` description; it allows no members that it does not name.
 
@@ -20,7 +21,7 @@ impl Provider for Mistral {
         models: &["mistral-*", "ministral-*", "magistral-*", "codestral-*", "devstral-*", "pixtral-*", "voxtral-*"],
         seed: "random_seed",
         drops: &[
-            // Usage comes without being asked for.
+            // Usage is sent without a request for it.
             Drop::unknown("stream_options"),
             Drop::unknown("user"),
             Drop::unknown("safety_identifier"),

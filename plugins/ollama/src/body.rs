@@ -1,4 +1,4 @@
-//! What requests of both formats have in common, read and written: images, the wanted format, labels.
+//! Shared code for requests of both formats, parsed and rendered: images, the answer's format, labels.
 
 use weir_sdk::compat::completions;
 use weir_sdk::compat::media::{at_url, sniff};
@@ -11,17 +11,17 @@ use weir_sdk::types::{
 
 use crate::{CHAT, is_own, options};
 
-/// What is said of a request's members that have no place here.
+/// The ledger's text for members that have no place here.
 pub(crate) const NO_PLACE: &str = "the format has no place for it";
-/// Members of `/api/generate` that `/api/chat` does not know.
+/// Members that `/api/generate` has and `/api/chat` lacks.
 pub(crate) const ONLY_GENERATE: [&str; 4] = ["template", "raw", "suffix", "context"];
 
-/// Whether an extension is the `suffix` of a legacy completion, which means the same here.
+/// Whether an extension is the `suffix` of a legacy completion, which has the same meaning here.
 pub(crate) fn is_suffix(extension: &Extension) -> bool {
     extension.format == completions::FORMAT && extension.key == "suffix" && extension.json != "null"
 }
 
-/// An image: bare base64, whose first bytes tell the media type. Some clients leave a data URL's head in front of it.
+/// An image: bare base64, whose first bytes show the media type. Some clients keep the prefix of a data URL.
 pub(crate) fn image(data: &str, blobs: &[Blob]) -> Part {
     if data.starts_with("data:") {
         return Part::Media(at_url(MediaKind::Image, data));
@@ -31,7 +31,7 @@ pub(crate) fn image(data: &str, blobs: &[Blob]) -> Part {
     Part::Media(MediaPart { mime, ..MediaPart::new(MediaKind::Image, MediaSource::Base64(data.to_owned())) })
 }
 
-/// The parts of a text with images. Images come first: models are shown them in front of the words.
+/// The parts of a text with images. Images come first, as models get them before the text.
 pub(crate) fn parts(images: Option<Vec<Str<'_>>>, words: Option<Str<'_>>, blobs: &[Blob]) -> Vec<Part> {
     let mut parts: Vec<Part> = images.unwrap_or_default().iter().map(|data| image(data, blobs)).collect();
     let words = words.map(Str::into_string).unwrap_or_default();
@@ -41,7 +41,7 @@ pub(crate) fn parts(images: Option<Vec<Str<'_>>>, words: Option<Str<'_>>, blobs:
     parts
 }
 
-/// Reads `format`: `json`, a schema, or nothing.
+/// Parses `format`: `json`, a schema, or nothing.
 pub(crate) fn output(raw: &RawValue) -> Option<OutputFormat> {
     match text(raw).as_deref() {
         Some("") => None,
@@ -65,7 +65,7 @@ pub(crate) fn write_output(o: &mut Object<'_>, output: Option<&OutputFormat>, le
     }
 }
 
-/// Writes log probabilities, options, labels and members of this family's own.
+/// Writes log probabilities, options, labels and members that only this family has.
 pub(crate) fn write_rest(o: &mut Object<'_>, request: &ChatRequest, generates: bool, ledger: &mut Ledger) {
     o.opt_bool("logprobs", request.sampling.logprobs);
     o.opt_num("top_logprobs", request.sampling.top_logprobs);
@@ -76,7 +76,7 @@ pub(crate) fn write_rest(o: &mut Object<'_>, request: &ChatRequest, generates: b
         match is_own(extension) {
             true if has_place => o.raw(&extension.key, &extension.json),
             true => ledger.dropped(extension.key.as_str(), "only `/api/generate` takes it"),
-            // Put in its place by whoever writes the prompt.
+            // The renderer of the prompt writes it.
             false if generates && is_suffix(extension) => {}
             false => ledger.dropped(extension.key.as_str(), &format!("only {} has it", extension.format)),
         }

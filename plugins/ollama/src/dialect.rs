@@ -1,4 +1,4 @@
-//! The format as clients speak it.
+//! The dialect's side: the format of clients.
 
 pub(crate) mod encoder;
 pub(crate) mod history;
@@ -31,13 +31,13 @@ impl DialectChat for Ollama {
     }
 }
 
-/// Writes the members that every answer begins with. Clients read `created_at` as a time.
+/// Writes the first members of every answer. Clients parse `created_at` as a time.
 fn head(o: &mut Object<'_>, ctx: &Context, model: Option<&str>, created_ms: Option<f64>) {
     o.str("model", if ctx.model.is_empty() { model.unwrap_or_default() } else { &ctx.model });
     o.str("created_at", &created_at(created_ms.unwrap_or(ctx.now_ms)));
 }
 
-/// A time with its milliseconds.
+/// A time with milliseconds.
 fn created_at(ms: f64) -> String {
     let seconds = time::format(ms);
     let fraction = (ms.max(0.0) % 1000.0).floor() as u32;

@@ -1,5 +1,4 @@
-//! Embeddings, on both sides: `/api/embed` for any number of texts, and `/api/embeddings`, which it has superseded,
-//! for one.
+//! Embeddings, on both sides: `/api/embed` for any number of texts, and its predecessor `/api/embeddings` for one.
 
 mod read;
 mod write;

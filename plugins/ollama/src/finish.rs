@@ -1,22 +1,22 @@
-//! Why an answer ended, between `done_reason` and the unified reasons.
+//! Finish reasons: `done_reason` to the unified reasons and back.
 
 use weir_sdk::ledger::Ledger;
 use weir_sdk::types::{Finish, FinishReason};
 
-/// Reads a reason; old servers give none. A call outranks the word, which is `stop` beside calls too (C-12), but no
+/// Parses a reason; old servers send none. A call outranks the word, which is `stop` with calls too (C-12), but not a
 /// cut: a call that the limit cut short must not be carried out.
 pub(crate) fn read(word: Option<&str>, calls: bool) -> Finish {
     let reason = match word {
         Some("length") => FinishReason::Length,
         _ if calls => FinishReason::ToolCalls,
-        // `load` and `unload` answer requests that ask for nothing else.
+        // `load` and `unload` are the reasons for requests that only load or unload the model.
         None | Some("" | "stop" | "load" | "unload") => FinishReason::Complete,
         Some(_) => FinishReason::Other,
     };
     Finish { reason, raw: word.filter(|word| !word.is_empty()).map(str::to_owned), stop_sequence: None }
 }
 
-/// The format's word (C-15): it has one for an end and one for a cut. What says it only nearly goes into the ledger.
+/// The format's word (C-15): there is one for an end and one for a cut. An approximation is reported.
 pub(crate) fn write(finish: Option<&Finish>, ledger: &mut Ledger) -> &'static str {
     let Some(finish) = finish else { return "stop" };
     ledger.dropped_if(finish.stop_sequence.is_some(), "stop_sequence", "there is no place for it");
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn c15_words_come_from_a_closed_list_and_nearly_right_ones_are_said() {
+    fn c15_words_come_from_a_closed_list_and_approximations_are_reported() {
         let mut ledger = Ledger::default();
         let mut word = |reason, raw: &str| write(Some(&Finish::new(reason, raw)), &mut ledger);
         assert_eq!(word(FinishReason::Complete, "end_turn"), "stop");

@@ -1,9 +1,8 @@
-//! Ollama's own API (`/api/chat`, `/api/generate`, `/api/embed`, …), both as a dialect that clients speak and as a
-//! provider.
+//! Ollama's own API (`/api/chat`, `/api/generate`, `/api/embed`, …), as a dialect of clients and as a provider.
 //!
 //! Source of the format: the server's public API documentation and its `OpenAPI` description. Streams are NDJSON, and a
-//! request that says nothing about streaming asks for one. Two formats are for answers: `ollama.chat` takes messages,
-//! `ollama.generate` a prompt. What is alike in both is in `body` and `options`.
+//! request without a `stream` member is streamed. There are two formats for answers: `ollama.chat` takes messages,
+//! `ollama.generate` a prompt. Their shared code is in `body` and `options`.
 
 mod body;
 mod dialect;
@@ -26,11 +25,11 @@ const CHAT: &str = "ollama.chat";
 const GENERATE: &str = "ollama.generate";
 /// The format of `/api/embed`.
 const EMBED: &str = "ollama.embed";
-/// The format of `/api/embeddings`, which `/api/embed` has superseded.
+/// The format of `/api/embeddings`, the predecessor of `/api/embed`.
 const EMBEDDINGS: &str = "ollama.embeddings";
 /// The format of the lists of models.
 const MODELS: &str = "ollama.models";
-/// The family, whose adapters understand each other's extensions.
+/// The family, whose formats share their extensions.
 const FAMILY: &str = "ollama";
 
 /// The adapter.
@@ -47,12 +46,12 @@ fn is_own(extension: &Extension) -> bool {
     extension.format.strip_prefix(FAMILY).is_some_and(|rest| rest.starts_with('.'))
 }
 
-/// A member that the unified model has no name for.
+/// A member that the unified model does not have.
 fn own(format: &str, key: &str, json: &str) -> Extension {
     Extension { format: format.to_owned(), key: key.to_owned(), json: json.to_owned() }
 }
 
-/// Whether this family left a note of that name to itself: an extension without a value.
+/// Whether this family left a note of that name: an extension without a value.
 fn is_noted(extensions: &[Extension], key: &str) -> bool {
     extensions.iter().any(|extension| is_own(extension) && extension.key == key && extension.json == "null")
 }

@@ -1,11 +1,13 @@
-//! What the adapter says about itself.
+//! The adapter's manifest.
 
 mod accepts;
 mod faces;
 mod format;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{CONTRACT, Auth, AuthScheme, Capabilities, Isolation, Manifest, Operation, Suggestions, strings};
+use weir_sdk::manifest::{
+    Auth, AuthScheme, CONTRACT, Capabilities, Isolation, Manifest, Operation, Suggestions, strings,
+};
 
 use crate::{FAMILY, Ollama};
 
@@ -36,7 +38,7 @@ impl About for Ollama {
             suggests: Suggestions {
                 url: Some("http://localhost:11434/".into()),
                 key_variables: strings(["OLLAMA_API_KEY"]),
-                // Its models have everybody's names.
+                // Its models are also served by others.
                 models: Vec::new(),
                 origins: Vec::new(),
             },

@@ -1,5 +1,5 @@
-//! Lists of models, on both sides: `GET /api/tags`, `POST /api/show` for one of them; and what clients ask before
-//! anything else: `GET /api/version`, and `GET /`, which says that the server is there.
+//! Lists of models, on both sides: `GET /api/tags`, `POST /api/show` for one model; and the first requests of clients:
+//! `GET /api/version`, and `GET /`, which tells that the server is up.
 
 use weir_sdk::adapter::{DialectModels, ParsedModels, ProviderModels, Result};
 use weir_sdk::json::{Object, Str, object, parse};
@@ -13,16 +13,16 @@ use weir_sdk::types::{
 use crate::tools::lose;
 use crate::{MODELS, Ollama, is_own, wire};
 
-/// The version whose API this is; clients that need a feature of the API look whether the server is new enough.
+/// The version with this API; clients that need a feature check whether the server is new enough.
 const VERSION: &str = "0.13.0";
 /// Memo of a request for one model.
 const SHOW: &str = "show";
 /// Memo of a request for the version.
 const ASKS_VERSION: &str = "version";
-/// Memo of a request that asks whether the server is there, and the answer.
+/// Memo of a request that checks whether the server is up, and the answer.
 const ASKS_WHETHER: &str = "whether";
 const RUNNING: &str = "Ollama is running";
-/// Members of a listed model that another format's models do not have, in the shape that clients read.
+/// Members of a listed model that other formats' models lack, in the shape that clients expect.
 const DETAILS: &str = concat!(
     r#"{"parent_model":"","format":"","family":"","families":[],"#,
     r#""parameter_size":"","quantization_level":""}"#
@@ -35,7 +35,7 @@ impl ProviderModels for Ollama {
         let Some(id) = request.id else { return Ok(RenderedRequest::new(HttpRequest::get("api/tags"))) };
         let mut body = String::new();
         object(&mut body, |o| o.str("model", &id));
-        // The answer does not say which model it is about.
+        // The answer does not name its model.
         Ok(RenderedRequest { memo: id, ..RenderedRequest::new(HttpRequest::post("api/show", body)) })
     }
 
@@ -73,7 +73,7 @@ fn named(id: String) -> ModelInfo {
     }
 }
 
-/// The context's length has the architecture's name in front of it.
+/// Parses the answer of `/api/show`. The name of the context length has the architecture as a prefix.
 fn shown(id: &str, wire: wire::Show<'_>) -> ModelInfo {
     let facts = wire.model_info.unwrap_or_default();
     let length = facts.0.iter().find(|(key, _)| key.ends_with(".context_length"));
@@ -91,7 +91,7 @@ fn shown(id: &str, wire: wire::Show<'_>) -> ModelInfo {
 }
 
 impl DialectModels for Ollama {
-    /// Which model is to be shown stands in the body, which the host has read.
+    /// Parses a request. The host has read the model's name from the body.
     fn parse_request(_: &Context, request: HttpRequest) -> Result<ParsedModels> {
         let last = request.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let memo = match last {
@@ -133,7 +133,8 @@ fn running() -> RenderedResponse {
     RenderedResponse { response, losses: Vec::new() }
 }
 
-/// Clients read the time, the size and the digest of every model; one of another format has none of its own.
+/// Writes a listed model. Clients read the time, the size and the digest of every model, which those of other formats
+/// lack.
 fn list(o: &mut Object<'_>, ctx: &Context, model: &ModelInfo, ledger: &mut Ledger) {
     o.str("name", &model.id);
     o.str("model", &model.id);
@@ -151,8 +152,8 @@ fn list(o: &mut Object<'_>, ctx: &Context, model: &ModelInfo, ledger: &mut Ledge
     }
 }
 
-/// A model of another format is taken to answer and to call tools. Clients look for its context's length under the
-/// name of an architecture, so there has to be one.
+/// Writes one model. One of another format is assumed to support completion and tools. Clients look for its context
+/// length under the name of an architecture, so one is made up.
 fn show(o: &mut Object<'_>, model: &ModelInfo, ledger: &mut Ledger) {
     if let Some(ms) = model.created_ms {
         o.str("modified_at", &time::format(ms));

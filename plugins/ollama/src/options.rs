@@ -1,5 +1,5 @@
-//! `options`, between the format's members and the unified sampling. What only this server has (`num_ctx`, `min_p`,
-//! `repeat_penalty`…) travels as extensions named `options.NAME`.
+//! `options`: the format's members to the unified sampling and back. Options that only this server has (`num_ctx`,
+//! `min_p`, `repeat_penalty`…) become extensions named `options.NAME`.
 
 use weir_sdk::json::{Object, RawValue, Rest, Str, list, object, text};
 use weir_sdk::ledger::Ledger;
@@ -7,10 +7,10 @@ use weir_sdk::types::{ChatRequest, Extension};
 
 use crate::{is_own, own};
 
-/// What stands in front of an option's name in the key of an extension.
+/// The prefix of an option's name in the key of an extension.
 const PREFIX: &str = "options.";
 
-/// Takes the options over into the request. A value of the wrong type stays what it is, for the server to refuse.
+/// Copies the options to the request. A value of the wrong type is kept, for the server to refuse.
 pub(crate) fn read(format: &str, mut options: Rest<'_>, chat: &mut ChatRequest) {
     let sampling = &mut chat.sampling;
     sampling.temperature = options.number("temperature");
@@ -24,13 +24,13 @@ pub(crate) fn read(format: &str, mut options: Rest<'_>, chat: &mut ChatRequest) 
     chat.extensions.extend(others(format, options));
 }
 
-/// The options that the unified model has no name for.
+/// The options that the unified model does not have.
 pub(crate) fn others(format: &str, options: Rest<'_>) -> Vec<Extension> {
     let others = options.0.into_iter().filter(|(_, raw)| raw.get() != "null");
     others.map(|(key, raw)| own(format, &format!("{PREFIX}{key}"), raw.get())).collect()
 }
 
-/// A count; negative ones have meanings of their own (no limit, fill the context) and stay as they are.
+/// A count; negative ones have special meanings (no limit, fill the context) and are kept.
 fn count(options: &mut Rest<'_>, key: &str) -> Option<u32> {
     let negative = options.get(key).is_some_and(|raw| raw.get().starts_with('-'));
     if negative { None } else { options.count(key) }
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn options_come_back_whoever_knows_them() {
+    fn options_come_back_whether_known_or_not() {
         let options = concat!(
             r#"{"temperature":0.5,"top_k":40,"num_predict":50,"seed":123456789012,"stop":["a"],"#,
             r#""num_ctx":4096,"mirostat_tau":0.8}"#
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn c80_more_answers_than_one_are_said_to_be_clamped() {
+    fn c80_more_than_one_answer_is_reported_as_clamped() {
         let mut chat = ChatRequest::default();
         chat.sampling.candidates = Some(3);
         let mut ledger = Ledger::default();

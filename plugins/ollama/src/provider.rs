@@ -1,4 +1,4 @@
-//! The server, on somebody's own machine or in the cloud.
+//! The provider's side: the server, on a user's own machine or in the cloud.
 
 pub(crate) mod decoder;
 pub(crate) mod error;

@@ -7,7 +7,7 @@ use weir_sdk::types::{ReasoningMode, ReasoningRequest};
 /// The levels of the format.
 const LEVELS: [&str; 4] = ["low", "medium", "high", "max"];
 
-/// Reads the wish to think, or not to.
+/// Parses the setting for thinking.
 pub(crate) fn read(raw: &RawValue) -> Option<ReasoningRequest> {
     let mode = |mode| ReasoningRequest { mode: Some(mode), ..ReasoningRequest::default() };
     match raw.get() {
@@ -23,8 +23,8 @@ pub(crate) fn read(raw: &RawValue) -> Option<ReasoningRequest> {
     })
 }
 
-/// The value of `think`; none where the model is to decide. A model that cannot think refuses to be told to, so it is
-/// told only where the client was plain about it.
+/// The value of `think`; `None` leaves it to the model. A model that cannot think refuses the member, so it is sent
+/// only if the client was explicit.
 pub(crate) fn write(reasoning: Option<&ReasoningRequest>, ledger: &mut Ledger) -> Option<&'static str> {
     let reasoning = reasoning?;
     ledger.foreign("", &reasoning.extensions, crate::CHAT);
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn other_formats_words_become_the_nearest_and_are_said() {
+    fn other_formats_words_become_the_nearest_and_are_reported() {
         let effort = |word: &str| ReasoningRequest { effort: Some(word.into()), ..ReasoningRequest::default() };
         let mut ledger = Ledger::default();
         assert_eq!(write(Some(&effort("none")), &mut ledger), Some("false"));

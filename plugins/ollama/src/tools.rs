@@ -1,4 +1,4 @@
-//! Tools, and calls of them. Arguments are a JSON object here (C-10), where others have its text.
+//! Tools and their calls. Arguments are a JSON object here (C-10), and its text in other formats.
 
 use weir_sdk::calls::write_arguments;
 use weir_sdk::json::{Object, RawValue, Str, object, parse, text};
@@ -9,14 +9,14 @@ use weir_sdk::types::{
 
 use crate::{CHAT, is_own, wire};
 
-/// In front of a member's name where the member stands within `function`.
+/// The prefix of a member's name if the member is within `function`.
 const FUNCTION: &str = "function.";
-/// What is said where a choice among tools becomes a shorter list of them.
+/// The ledger's text for a choice between tools that becomes a shorter list of them.
 const NARROWED: &str = "only what may be called is offered; the model may do without";
-/// Key of the note on a call or a result whose id the other side did not give.
+/// Key of the note on a call or a result that came without an id.
 pub(crate) const NO_ID: &str = "id";
 
-/// Reads a tool.
+/// Parses a tool.
 pub(crate) fn read(raw: &RawValue, at: usize) -> Result<Tool, Error> {
     let wire: wire::Tool<'_> =
         parse(raw.get()).map_err(|error| Error::invalid(format!("tools[{at}]: {error}")).at(format!("tools[{at}]")))?;
@@ -37,7 +37,7 @@ pub(crate) fn read(raw: &RawValue, at: usize) -> Result<Tool, Error> {
     }))
 }
 
-/// Extensions of an object within another.
+/// Extensions from an object within another.
 pub(crate) fn within(prefix: &str, rest: weir_sdk::json::Rest<'_>) -> Vec<Extension> {
     let mut inner = extensions(CHAT, rest);
     for extension in &mut inner {
@@ -46,8 +46,8 @@ pub(crate) fn within(prefix: &str, rest: weir_sdk::json::Rest<'_>) -> Vec<Extens
     inner
 }
 
-/// Writes `tools`. There is no choice among them here: those that may not be called are not offered, and a wish for a
-/// call is lost.
+/// Writes `tools`. There is no choice between them here: those that may not be called are left out, and a required call
+/// is lost.
 pub(crate) fn write(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) -> Result<(), Error> {
     let offered = offered(request, ledger);
     let mut out = Vec::with_capacity(offered.len());
@@ -122,7 +122,7 @@ pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], prefix: &str) {
     }
 }
 
-/// Says which members of other formats are lost.
+/// Reports the members of other formats as lost.
 pub(crate) fn lose(all: &[Extension], place: &str, ledger: &mut Ledger) {
     if all.iter().any(|extension| !is_own(extension)) {
         let foreign: Vec<Extension> = all.iter().filter(|extension| !is_own(extension)).cloned().collect();
@@ -130,7 +130,7 @@ pub(crate) fn lose(all: &[Extension], place: &str, ledger: &mut Ledger) {
     }
 }
 
-/// The arguments' text; some servers send it instead of the object.
+/// The arguments as text; some servers send text instead of the object.
 pub(crate) fn arguments(raw: Option<&RawValue>) -> String {
     match raw {
         None => "{}".to_owned(),
@@ -143,14 +143,14 @@ pub(crate) fn arguments(raw: Option<&RawValue>) -> String {
     }
 }
 
-/// What of a call is written.
+/// The parts of a call that are written.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Written<'a> {
     pub(crate) id: Option<&'a str>,
     pub(crate) name: &'a str,
     pub(crate) kind: ToolKind,
     pub(crate) arguments: &'a str,
-    /// Its number among the calls of an answer; the history has none.
+    /// Its index among the calls of an answer; the history has none.
     pub(crate) index: Option<u32>,
     pub(crate) extensions: &'a [Extension],
 }
@@ -175,7 +175,7 @@ impl<'a> Written<'a> {
         Self { id, name, kind: start.kind, arguments, index: Some(index), extensions }
     }
 
-    /// Writes the call; `field` is where it stands, for the ledger.
+    /// Writes the call; `field` is its place, for the ledger.
     pub(crate) fn write(self, o: &mut Object<'_>, field: &str, ledger: &mut Ledger) {
         o.opt_str("id", self.id.filter(|id| !id.is_empty()));
         if self.index.is_none() {
@@ -193,7 +193,7 @@ impl<'a> Written<'a> {
     }
 }
 
-/// Makes ids for calls that came without one, the same for the same place, and for those that repeat one (C-04).
+/// Generates ids for calls without one, the same for the same place, and for those that repeat an id (C-04).
 #[derive(Debug)]
 pub(crate) struct Ids {
     prefix: String,
@@ -202,7 +202,7 @@ pub(crate) struct Ids {
 }
 
 impl Ids {
-    /// Ids that begin with `prefix`.
+    /// Starts ids with this prefix.
     pub(crate) fn new(prefix: String) -> Self {
         Self { prefix, next: 0, given: Vec::new() }
     }
@@ -213,7 +213,7 @@ impl Ids {
         Self::new(format!("call_{}_", request_id.chars().filter(fits).take(40).collect::<String>()))
     }
 
-    /// The id of the next call, and whether it is the other side's own.
+    /// The id of the next call, and whether it was given.
     pub(crate) fn next(&mut self, given: Option<Str<'_>>) -> (String, bool) {
         let number = self.next;
         self.next += 1;

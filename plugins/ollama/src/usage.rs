@@ -1,14 +1,14 @@
-//! Tokens, between the format's counts and the unified buckets.
+//! Token counts: the format's counts to the unified buckets and back.
 //!
-//! The server counts the prompt and the answer, thinking included, and nothing else. Whatever more the last line of an
-//! answer says (how long it took, the legacy `context`) comes with them, as extensions of the usage.
+//! The server only counts the prompt and the answer, thinking included. The other members of an answer's last line
+//! (durations, the legacy `context`) are extensions of the usage.
 
 use weir_sdk::json::Object;
 use weir_sdk::types::{Extension, Usage};
 
 use crate::is_own;
 
-/// The usage of an answer; none where there is nothing to say. An absent count is unknown, not zero.
+/// The usage of an answer; `None` if it has none. An absent count is unknown, not zero.
 pub(crate) fn read(prompt: Option<u32>, output: Option<u32>, extensions: Vec<Extension>) -> Option<Usage> {
     let known = prompt.is_some() || output.is_some() || !extensions.is_empty();
     known.then(|| Usage { input: prompt, output, extensions, ..Usage::default() })

@@ -1,6 +1,6 @@
-//! The formats as they stand on the wire, borrowed from the body. Source: the server's `OpenAPI` description.
+//! The formats' shapes on the wire, borrowed from the body. Source: the server's `OpenAPI` description.
 //!
-//! Members are optional even where the format requires them: what is missing is reported where it is needed.
+//! Members are optional even if the format requires them: a missing one is reported where it is needed.
 
 use weir_sdk::json::{Count, Either, RawValue, Rest, Seq, Str};
 use weir_sdk::wire;
@@ -34,14 +34,14 @@ wire! {
         "name" => name: Str<'a>,
     }
 
-    /// A call that the client is to carry out. Old servers give no ids.
+    /// A call for the client. Old servers send no ids.
     pub(crate) struct ToolCall<'a> {
         "id" => id: Str<'a>,
         "type" => kind: Str<'a>,
         "function" => function: Function<'a>,
     }
 
-    /// Which function is called, and with what. The index says only what the order says too.
+    /// The function of a call and its arguments. The index only repeats the order.
     pub(crate) struct Function<'a> {
         "index" => index: &'a RawValue,
         "name" => name: Str<'a>,
@@ -94,7 +94,7 @@ wire! {
         "dimensions" => dimensions: Count,
     }
 
-    /// The answer to it.
+    /// The answer of either endpoint for embeddings.
     pub(crate) struct Embedded<'a> {
         "model" => model: Str<'a>,
         "embeddings" => embeddings: Vec<Vec<f64>>,

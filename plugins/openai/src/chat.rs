@@ -1,4 +1,4 @@
-//! `openai.chat`, as clients speak it.
+//! `openai.chat`, the dialect's side.
 
 pub(crate) mod encoder;
 pub(crate) mod request;
@@ -11,12 +11,12 @@ use weir_sdk::types::{Citation, Context, Error, Extension, FinishReason, Reasoni
 
 use crate::manifest;
 
-/// What the answer must know of the request, as a memo.
+/// The facts about a request that its answer needs, as a memo.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Memo {
     /// `stream_options.include_usage` (C-58).
     pub(crate) usage: bool,
-    /// The client declared `functions`, so it looks for `function_call`.
+    /// Whether the client declared `functions`, so that it expects `function_call`.
     pub(crate) legacy: bool,
 }
 
@@ -33,17 +33,17 @@ impl Memo {
     }
 }
 
-/// The id of an answer: the provider's, or one of the gateway's making.
+/// The id of an answer: the provider's, or one made from the request's id.
 pub(crate) fn answer_id(ctx: &Context, id: &str) -> String {
     if id.is_empty() { format!("chatcmpl-{}", ctx.request_id) } else { id.to_owned() }
 }
 
-/// The model as the client named it; the answer's own where nobody named one.
+/// The model as the client named it, else as the answer names it.
 pub(crate) fn answer_model<'a>(ctx: &'a Context, model: Option<&'a str>) -> &'a str {
     if ctx.model.is_empty() { model.unwrap_or_default() } else { &ctx.model }
 }
 
-/// The word for a finish reason, and whether it says the same (C-15).
+/// The word for a finish reason, and whether it has the same meaning (C-15).
 pub(crate) fn finish_word(reason: FinishReason, called: bool, legacy: bool) -> (&'static str, bool) {
     let calls = if legacy { "function_call" } else { "tool_calls" };
     match reason {
@@ -66,7 +66,8 @@ pub(crate) fn write_extensions(o: &mut Object<'_>, extensions: &[Extension], ski
     ours.filter(|e| !skipped.contains(&e.key.as_str())).for_each(|e| o.raw(&e.key, &e.json));
 }
 
-/// A citation as an entry of `annotations`; none where the format has no place for it. `base` is where its text begins.
+/// A citation as an entry of `annotations`; `None` if the format has no place for it. `base` is the beginning of its
+/// text.
 pub(crate) fn annotation(citation: &Citation, base: u32) -> Option<String> {
     if let Some(source) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
         return Some(source.json.clone());
@@ -85,7 +86,7 @@ pub(crate) fn annotation(citation: &Citation, base: u32) -> Option<String> {
     Some(out)
 }
 
-/// Thinking as `reasoning_content`, and as `reasoning_details` where there is something to send back.
+/// Writes thinking as `reasoning_content`, and as `reasoning_details` if it has values to send back.
 pub(crate) fn write_thoughts(o: &mut Object<'_>, thoughts: &[&ReasoningPart]) {
     let text: String = thoughts.iter().filter_map(|thought| thought.text.as_deref()).collect();
     if !text.is_empty() {

@@ -1,4 +1,4 @@
-//! `openai.completions`, the legacy format: one prompt, and texts for an answer.
+//! `openai.completions`, the legacy format: one prompt, and texts as an answer.
 
 use weir_sdk::adapter::{Encoder, ParsedChat, Result};
 use weir_sdk::compat::completions::FORMAT;
@@ -13,7 +13,7 @@ use weir_sdk::types::{
 
 use crate::chat::{Memo, answer_model, finish_word, write_error, write_extensions};
 
-/// How the format spells what the unified model names otherwise.
+/// The format's names of fields that the unified model names differently.
 const NAMES: Rules<'_> = &[
     ("messages[#].content[#]", "prompt"),
     ("messages[#]", "prompt"),
@@ -54,7 +54,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
     Ok(ParsedChat { request, losses: Vec::new(), memo: Memo { usage, legacy: false }.write() })
 }
 
-/// One text is a message; several texts, or tokens, only this format knows.
+/// Parses the prompt. A single text is a message; several texts, or tokens, become an opaque part.
 fn prompt(raw: Option<&RawValue>) -> Result<Vec<Part>> {
     let raw = raw.ok_or_else(|| Error::invalid("`prompt` is missing").at("prompt"))?;
     let text = json::text(raw).or_else(|| match json::list(raw)?.as_slice() {
@@ -136,13 +136,13 @@ fn write_choice(o: &mut Object<'_>, index: u32, text: &str, logs: Option<&str>, 
     }
 }
 
-/// Writes a streamed answer.
+/// Renders a streamed answer.
 #[derive(Debug)]
 pub struct TextEncoder {
     ctx: Context,
     memo: Memo,
     head: String,
-    /// The parts that are text, by candidate and number.
+    /// The text parts, by candidate and number.
     texts: Vec<(u32, u32)>,
     logprobs: Option<(u32, String)>,
     usage: Option<Usage>,
@@ -191,7 +191,7 @@ impl Encoder for TextEncoder {
 }
 
 impl TextEncoder {
-    /// What an event becomes, if anything.
+    /// The chunk for an event, if there is one.
     fn event(&mut self, event: ChatEvent) -> Option<String> {
         match event {
             ChatEvent::Start(start) => {
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn c82_figures_that_come_apart_are_told_together() {
+    fn c82_figures_that_come_separately_are_merged() {
         let memo = Memo { usage: true, legacy: false }.write();
         let mut encoder = TextEncoder::new(Context { memo, ..Context::default() });
         let input = Usage { input: Some(7), ..Usage::default() };

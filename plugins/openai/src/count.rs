@@ -1,4 +1,4 @@
-//! Counting the tokens of a Responses request: `POST /v1/responses/input_tokens`, on both sides.
+//! Counts the tokens of a Responses request: `POST /v1/responses/input_tokens`, on both sides.
 
 use weir_sdk::adapter::{DialectCountTokens, ParsedCount, ProviderCountTokens, Result};
 use weir_sdk::compat::responses;
@@ -10,10 +10,10 @@ use weir_sdk::types::{
 use crate::OpenAi;
 use crate::quirks::QUIRKS;
 
-/// Where the provider counts, relative to its url.
+/// The provider's endpoint for counts, relative to its url.
 pub(crate) const PATH: &str = "responses/input_tokens";
 
-/// The members that the endpoint takes; it refuses the others of a request for an answer.
+/// The members that the endpoint accepts; it refuses further ones of a request for an answer.
 const MEMBERS: [&str; 11] = [
     "conversation",
     "input",

@@ -1,4 +1,4 @@
-//! `openai.embeddings`, as clients speak it.
+//! `openai.embeddings`, the dialect's side.
 
 use weir_sdk::adapter::{ParsedEmbeddings, Result};
 use weir_sdk::compat::embeddings::{BYTE_ENCODINGS, FORMAT, from_base64, to_base64, write_floats};
@@ -11,7 +11,7 @@ use weir_sdk::types::{
 
 use crate::chat::answer_model;
 
-/// The client wants base64.
+/// Memo: the client wants base64.
 const BASE64: &str = "b";
 
 /// Reads a request.
@@ -24,7 +24,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedEmbedd
     let encoding = match raw.and_then(json::text).as_deref() {
         Some("base64") => Some(EmbeddingEncoding::Base64),
         Some("float") => Some(EmbeddingEncoding::Floats),
-        // Of providers that have vectors of bytes: it stays a member of its own.
+        // For providers with vectors of bytes, it is kept as an extension.
         Some(name) if BYTE_ENCODINGS.contains(&name) => None,
         Some(_) => return Err(Error::invalid("`encoding_format` is float or base64").at("encoding_format")),
         None => None,
@@ -47,7 +47,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedEmbedd
     Ok(ParsedEmbeddings { request, losses: Vec::new(), memo: memo.to_owned() })
 }
 
-/// One text, one list of tokens, or a list of either; whether it was one.
+/// Parses one text, one list of tokens, or a list of either; returns whether it was a single one.
 fn inputs(raw: &RawValue) -> Result<(Vec<EmbeddingInput>, bool)> {
     let bad = || Error::invalid("`input` is a text, a list of tokens, or a list of these").at("input");
     let Some(list) = json::list(raw) else {
@@ -68,7 +68,7 @@ fn input(raw: &RawValue) -> Option<EmbeddingInput> {
     tokens.map(EmbeddingInput::Tokens)
 }
 
-/// Writes an answer, in the encoding that the client asked for (C-56).
+/// Renders an answer, in the encoding that the client asked for (C-56).
 pub(crate) fn render(ctx: &Context, response: EmbeddingsResponse) -> Result<RenderedResponse> {
     let mut ledger = Ledger::default();
     ledger.foreign("", &response.extensions, FORMAT);
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_tokens_and_batches_are_told_apart() {
+    fn texts_tokens_and_batches_are_distinguished() {
         let inputs = |input: &str| parsed(&format!(r#"{{"model":"m","input":{input}}}"#)).request;
         assert_eq!(inputs(r#""a""#).inputs, [EmbeddingInput::Text("a".into())]);
         assert!(inputs(r#""a""#).single && !inputs(r#"["a"]"#).single);

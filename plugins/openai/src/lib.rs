@@ -1,6 +1,6 @@
-//! OpenAI: the formats that its clients speak, and the provider itself.
+//! OpenAI: the formats of its clients, and the provider itself.
 //!
-//! The provider's side is the SDK's base for compatible providers with OpenAI's own quirks; the dialects live here.
+//! The provider's side is the SDK's base for compatible providers with OpenAI's quirks; the dialects are in this crate.
 
 mod chat;
 mod completions;
@@ -62,7 +62,7 @@ impl ProviderChat for OpenAi {
     }
 }
 
-/// Reads the provider's streams, in the format that the context names.
+/// Parses the provider's streams, in the format that the context names.
 #[derive(Debug)]
 pub enum AnswerDecoder {
     /// Chat and legacy completions.
@@ -110,7 +110,7 @@ impl DialectChat for OpenAi {
     }
 }
 
-/// Writes streams for clients, in the format that the context names.
+/// Renders streams for clients, in the format that the context names.
 #[derive(Debug)]
 pub enum AnswerEncoder {
     /// `openai.chat`.
@@ -181,7 +181,7 @@ impl DialectModels for OpenAi {
     }
 }
 
-/// Compatible servers have it; OpenAI itself does not.
+/// Reranking, which compatible servers have and OpenAI itself lacks.
 impl ProviderRerank for OpenAi {
     fn render_request(ctx: &Context, request: RerankRequest) -> Result<RenderedRequest> {
         Ok(compat::rerank::render(&QUIRKS, ctx, &request))

@@ -1,4 +1,4 @@
-//! The manifest: what clients may speak, and what OpenAI takes as it is.
+//! The manifest: the endpoints for clients, and the requests that OpenAI takes unchanged.
 
 mod relayed;
 
@@ -142,7 +142,7 @@ fn features_of_chat() -> Vec<Feature> {
 pub(crate) const ERROR_BODY: &str =
     r#"{"error":{"message":{{message}},"type":{{kind}},"param":{{param}},"code":{{code}}}}"#;
 
-/// How OpenAI spells each kind of error: kind, `type`, `code`, status.
+/// OpenAI's spelling of each error kind: kind, `type`, `code`, status.
 pub(crate) const SPELLINGS: [(ErrorKind, &str, Option<&str>, u16); 14] = [
     (ErrorKind::InvalidRequest, "invalid_request_error", None, 400),
     (ErrorKind::Authentication, "invalid_request_error", Some("invalid_api_key"), 401),
@@ -182,7 +182,7 @@ fn errors() -> ErrorFormat {
     }
 }
 
-/// The `type` and `code` of an error, for those that this adapter writes itself.
+/// The `type` and `code` of an error that this adapter renders itself.
 pub(crate) fn spelling(kind: ErrorKind) -> (&'static str, Option<&'static str>) {
     let found = SPELLINGS.iter().find(|(known, ..)| *known == kind);
     found.map_or(("server_error", None), |&(_, name, code, _)| (name, code))

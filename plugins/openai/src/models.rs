@@ -1,4 +1,4 @@
-//! `openai.models`, as clients speak it.
+//! `openai.models`, the dialect's side.
 
 use weir_sdk::adapter::{ParsedModels, Result};
 use weir_sdk::compat::models::FORMAT;
@@ -8,10 +8,10 @@ use weir_sdk::types::{
     Context, Error, ErrorKind, HttpRequest, ModelInfo, ModelsRequest, ModelsResponse, RenderedResponse,
 };
 
-/// The client wants one model, not the list.
+/// Memo: the client wants one model, not the list.
 const ONE: &str = "1";
 
-/// Reads a request: the model that the path names, or none for the list.
+/// Parses a request: one for the model in the path, or for the list.
 pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> ParsedModels {
     let list = request.path.trim_end_matches('/').ends_with("/models");
     let id = (!list && !ctx.model.is_empty()).then(|| ctx.model.clone());
@@ -20,7 +20,7 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> ParsedModels {
     ParsedModels { request, losses: Vec::new(), memo: memo.to_owned() }
 }
 
-/// Writes the list, or the one model.
+/// Renders the list, or the one model.
 pub(crate) fn render(ctx: &Context, response: &ModelsResponse) -> Result<RenderedResponse> {
     let mut ledger = Ledger::default();
     for model in &response.models {

@@ -1,10 +1,10 @@
-//! OpenAI itself, among the OpenAI-compatible providers.
+//! OpenAI itself, as one of the OpenAI-compatible providers.
 
 use weir_sdk::compat::names::IdRule;
 use weir_sdk::compat::quirks::{Cache, Drop, Effort, Media, Paths, Quirks, Thinking};
 use weir_sdk::compat::responses::ANYBODY;
 
-/// What the official API takes.
+/// The quirks of the official API.
 pub(crate) const QUIRKS: Quirks = Quirks {
     name: "openai",
     description: "OpenAI: chat completions, embeddings and models, as clients speak them and as the provider does",

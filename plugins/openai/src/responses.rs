@@ -1,4 +1,4 @@
-//! `openai.responses`, as clients speak it.
+//! `openai.responses`, the dialect's side.
 
 pub(crate) mod encoder;
 mod names;
@@ -14,7 +14,7 @@ use weir_sdk::types::{Context, Error, Extension, FinishReason, Part, Usage};
 use crate::chat::answer_model;
 use crate::manifest;
 
-/// What an answer says of itself besides its output.
+/// The members of an answer besides its output.
 #[derive(Debug, Default)]
 pub(crate) struct Frame<'f> {
     pub(crate) id: String,
@@ -22,16 +22,16 @@ pub(crate) struct Frame<'f> {
     pub(crate) created_ms: Option<f64>,
     pub(crate) tier: Option<&'f str>,
     pub(crate) status: &'static str,
-    /// Why it is incomplete.
+    /// The reason why it is incomplete.
     pub(crate) incomplete: Option<&'static str>,
     pub(crate) error: Option<&'f Error>,
     pub(crate) usage: Option<&'f Usage>,
     pub(crate) extensions: &'f [Extension],
-    /// Members that came at the end of a stream, without braces.
+    /// Members that arrived at the end of a stream, without braces.
     pub(crate) news: Option<&'f str>,
 }
 
-/// Members that every answer repeats from its request, with what they are where the request said nothing.
+/// Members that every answer repeats from its request, with their defaults.
 const DEFAULTS: [(&str, &str); 15] = [
     ("instructions", "null"),
     ("max_output_tokens", "null"),
@@ -50,7 +50,7 @@ const DEFAULTS: [(&str, &str); 15] = [
     ("prompt_cache_key", "null"),
 ];
 
-/// The parts of an answer, its calls with the groups that the request had them in.
+/// The parts of an answer, its calls with the groups of the request.
 fn grouped<'p>(memo: &str, parts: &'p [Part]) -> Cow<'p, [Part]> {
     let Some(tools) = groups(memo) else { return Cow::Borrowed(parts) };
     let mut parts = parts.to_vec();
@@ -62,7 +62,7 @@ fn grouped<'p>(memo: &str, parts: &'p [Part]) -> Cow<'p, [Part]> {
     Cow::Owned(parts)
 }
 
-/// The request's tools as JSON, where there are groups among them.
+/// The request's tools as JSON, if there are groups among them.
 fn groups(memo: &str) -> Option<&str> {
     if !memo.contains("\"namespace\"") {
         return None;
@@ -70,7 +70,7 @@ fn groups(memo: &str) -> Option<&str> {
     Rest::parse(memo).ok()?.get("tools").map(RawValue::get)
 }
 
-/// Writes a response object; `output` are its items as JSON.
+/// Writes a response object; `output` has its items as JSON.
 pub(crate) fn write_response(o: &mut Object<'_>, ctx: &Context, frame: &Frame<'_>, output: &[&str]) {
     match frame.id.as_str() {
         "" => o.str("id", &format!("resp_{}", ctx.request_id)),
@@ -90,7 +90,7 @@ pub(crate) fn write_response(o: &mut Object<'_>, ctx: &Context, frame: &Frame<'_
         Some(usage) => write_usage(o, usage),
         None => o.null("usage"),
     }
-    // What came at the end outranks what came at the start, and both outrank the request.
+    // Members from the end take precedence over those from the start, and both over the request's.
     let late = frame.news.and_then(|news| Rest::parse(news).ok()).unwrap_or_default();
     match late.get("service_tier") {
         Some(tier) => o.raw("service_tier", tier.get()),
@@ -125,7 +125,7 @@ fn write_error(o: &mut Object<'_>, error: Option<&Error>) {
     });
 }
 
-/// The status of an answer that ended so, why it is incomplete, and whether that says all.
+/// The status for a finish reason, why it is incomplete, and whether that expresses the reason fully.
 pub(crate) fn status(reason: FinishReason, refused: bool) -> (&'static str, Option<&'static str>, bool) {
     match reason {
         FinishReason::Length | FinishReason::ContextLength => ("incomplete", Some("max_output_tokens"), true),
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_of_tools_are_tools_of_their_own_for_other_formats() {
+    fn groups_of_tools_are_separate_tools_for_other_formats() {
         let request = asked().request;
         let name = |tool: &Tool| if let Tool::Function(one) = tool { one.name.clone() } else { "?".into() };
         let names: Vec<String> = request.tools.iter().map(name).collect();

@@ -1,6 +1,6 @@
-//! Replays recorded exchanges: a format translated to itself means the same.
+//! Replays recorded exchanges: a translation to the same format preserves the meaning.
 //!
-//! The recordings lie outside the repository (`../shared/fixtures`); without them the tests say so and pass.
+//! The recordings are outside the repository (`../shared/fixtures`); without them the tests print a message and pass.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test: what does not hold fails it")]
 
@@ -35,7 +35,7 @@ fn post(body: &Value) -> HttpRequest {
     HttpRequest { path: "/v1/chat/completions".into(), ..HttpRequest::post("", body.to_string()) }
 }
 
-/// Fails with everything that differs, not with the first thing.
+/// Fails with all differences, not just the first.
 fn report(differences: &[String]) {
     assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
 }
@@ -57,7 +57,7 @@ fn requests_mean_the_same_after_translation() {
         let parsed = match <OpenAi as DialectChat>::parse_request(&ctx, post(body)) {
             Ok(parsed) => parsed,
             Err(error) => {
-                // What the provider itself refused may be refused here as well.
+                // A request that the provider itself refused may be refused here as well.
                 if recording.status < 400 {
                     differences.push(format!("{}: {}", recording.id, error.message));
                 }
@@ -105,7 +105,7 @@ fn whole_answers_mean_the_same_after_translation() {
     report(&differences);
 }
 
-/// What the dialect would have remembered of the request.
+/// The memo that the dialect would make for the request.
 fn memo(recording: &Recording) -> String {
     let Some(body) = recording.request_body() else { return String::new() };
     <OpenAi as DialectChat>::parse_request(&ctx("m"), post(body)).map(|parsed| parsed.memo).unwrap_or_default()
@@ -137,7 +137,7 @@ fn streams_mean_the_same_after_translation() {
         assert_eq!(written.last().map(|frame| frame.data.as_str()), Some("[DONE]"), "{}", recording.id);
         let mut is = fold(&written);
         if !memo(&recording).contains('u') {
-            // The client did not ask for usage, so it gets none even where the provider told it.
+            // The client did not ask for usage, so it gets none even if the provider sent it.
             is["usage"] = was["usage"].clone();
         }
         if !excused(ANSWERS, &recording) {
@@ -198,7 +198,7 @@ fn answers_of_compatible_providers_are_read() {
     report(&differences);
 }
 
-/// Text, thinking, calls and finish, as the recording says and as the adapter reads them.
+/// Text, thinking, calls and finish, from the recording and from the adapter.
 fn read_both(recording: &Recording) -> Option<(Value, Value)> {
     let mut ctx = ctx("m");
     ctx.memo = String::new();
@@ -225,7 +225,7 @@ fn read_both(recording: &Recording) -> Option<(Value, Value)> {
     Some((essence(body), essence(&is)))
 }
 
-/// What every client looks at. Spellings of the same thing are brought together.
+/// The parts of an answer that every client reads, in one spelling.
 fn essence(answer: &Value) -> Value {
     weir_corpus::same::essence(answer)
 }
@@ -246,7 +246,7 @@ fn legacy_completions_mean_the_same_after_translation() {
     report(&differences);
 }
 
-/// A completion as it was recorded, and as it is after translation.
+/// A completion as it was recorded, and after translation.
 fn completion(recording: &Recording, ctx: &Context, memo: String) -> Option<(Value, Value)> {
     let Some(text) = recording.stream() else {
         let was = recording.response_body()?.clone();
@@ -299,7 +299,7 @@ fn answers_of_responses_mean_the_same_after_translation() {
     report(&differences);
 }
 
-/// A response as it was recorded, and as it is after translation; of a stream, what its last event says.
+/// A response as it was recorded, and after translation; of a stream, the last event.
 fn response(recording: &Recording) -> Option<(Value, Value)> {
     let ctx = of("openai.responses", &ctx(""));
     let Some(text) = recording.stream() else {
@@ -319,7 +319,7 @@ fn response(recording: &Recording) -> Option<(Value, Value)> {
     let mut encoder = AnswerEncoder::new(ctx);
     let mut written = encoder.push(events).unwrap().frames;
     written.extend(encoder.finish().unwrap().frames);
-    // The last event encrypts the thinking anew: its text is not the one of the item's own event.
+    // The last event encrypts the thinking anew: its text differs from the item's own event.
     Some((weir_corpus::same::sealed(last_response(&frames)), weir_corpus::same::sealed(last_response(&written))))
 }
 

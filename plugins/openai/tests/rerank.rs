@@ -1,4 +1,4 @@
-//! Reranking by compatible servers: what each answers is read, and the request that each was asked is written.
+//! Reranking by compatible servers: their answers are parsed, and their requests are rendered.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test: what does not hold fails it")]
 
 use serde_json::Value;
@@ -9,7 +9,7 @@ use weir_sdk::compat::rerank::FORMAT;
 use weir_sdk::manifest::Operation;
 use weir_sdk::types::{Context, RerankDocument, RerankRequest};
 
-/// The figures of a result, wherever the server puts them.
+/// The figures of a result, from any server's spelling.
 fn results(answer: &Value) -> Vec<(u64, f64)> {
     let list = answer["results"].as_array().or(answer["data"].as_array()).unwrap();
     let figures = |one: &Value| (one["index"].as_u64().unwrap(), one["relevance_score"].as_f64().unwrap());

@@ -1,5 +1,5 @@
-//! OpenRouter: many providers behind one address; `reasoning` and `reasoning_details`, fields of its own for routing,
-//! comments in streams, errors in the middle of them.
+//! OpenRouter: many providers behind one address; `reasoning` and `reasoning_details`, routing fields, comments in
+//! streams, errors in the middle of them.
 //!
 //! Source: OpenRouter's API reference and its pages on reasoning tokens, errors and usage accounting.
 
@@ -33,7 +33,7 @@ impl Provider for OpenRouter {
         effort: Effort::Object,
         efforts: &["none", "minimal", "low", "medium", "high", "xhigh", "max"],
         thinking: Thinking::Details,
-        // It routes by model, so any family's values may be for the one behind it.
+        // It routes by model, so the provider behind it may be of any family.
         issuers: &["*"],
         cache: Cache::Control,
         media: Media {

@@ -1,4 +1,4 @@
-//! Reads the stream of a prediction's output: events `output` with pieces of text, `logs`, `error` and `done`.
+//! Decodes the stream of a prediction's output: events `output` with pieces of text, `logs`, `error` and `done`.
 
 use weir_sdk::adapter::{Decoder, Result};
 use weir_sdk::json::Rest;
@@ -10,7 +10,7 @@ use weir_sdk::types::{
 use crate::error;
 use crate::memo::Memo;
 
-/// Reads frames of this format.
+/// Parses frames of this format.
 #[derive(Debug)]
 pub struct OutputDecoder {
     memo: Memo,
@@ -35,7 +35,7 @@ impl Decoder for OutputDecoder {
         Ok(self.decoded())
     }
 
-    /// A stream that does not say that it is done was cut off, however orderly its bytes ended (C-19).
+    /// Fails without a `done` event: the answer was cut off, even if its bytes ended in an orderly way (C-19).
     fn finish(&mut self) -> Result<Decoded> {
         if !self.ended {
             self.fail(Error::unreadable("the answer ended before it was complete"));

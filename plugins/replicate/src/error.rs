@@ -1,12 +1,11 @@
-//! Understands errors: problem details (`{"title", "detail", "status"}`) of the API, and the words of predictions that
-//! failed.
+//! Parses errors: problem details (`{"title", "detail", "status"}`) of the API, and the messages of failed predictions.
 
 use weir_sdk::compat::error as common;
 use weir_sdk::json::{RawValue, Rest, Str, parse, text};
 use weir_sdk::model::header;
 use weir_sdk::types::{Context, Error, ErrorKind, HttpResponse};
 
-/// Reads an answer with a status of 400 or over.
+/// Parses an answer with a status of 400 or over.
 pub(crate) fn read(ctx: &Context, response: &HttpResponse) -> Error {
     let error = common::parse(ctx, response);
     let body = response.body.as_text().ok().and_then(|text| Rest::parse(text).ok()).unwrap_or_default();
@@ -17,21 +16,21 @@ pub(crate) fn read(ctx: &Context, response: &HttpResponse) -> Error {
     Error { param, retry_after_ms: error.retry_after_ms.or(reset), ..error }
 }
 
-/// The input at fault.
+/// The name of the invalid input.
 fn invalid_field(mut body: Rest<'_>) -> Option<String> {
     let fields = body.list("invalid_fields")?;
     let mut first = Rest::parse(fields.first()?.get()).ok()?;
     first.str("field").map(Str::into_string)
 }
 
-/// The error of a prediction that failed.
+/// The error of a failed prediction.
 pub(crate) fn failed(raw: Option<&RawValue>) -> Error {
     let said = raw.and_then(text).map(Str::into_string);
     let said = said.or_else(|| detail(raw?.get())).filter(|text| !text.is_empty());
     of_words(&said.unwrap_or_else(|| "the prediction failed".to_owned()))
 }
 
-/// The error that a stream tells, in words or in JSON.
+/// The error in a stream, as text or JSON.
 pub(crate) fn streamed(data: &str) -> Error {
     let said = detail(data).or_else(|| parse::<Str<'_>>(data).ok().map(Str::into_string));
     of_words(said.as_deref().unwrap_or(data))
@@ -42,7 +41,7 @@ fn detail(json: &str) -> Option<String> {
     ["detail", "message", "error"].into_iter().find_map(|key| members.str(key)).map(Str::into_string)
 }
 
-/// Codes of the service (`E005`) or the words tell the kind.
+/// Classifies by the service's codes (`E005`) or by the message.
 fn of_words(words: &str) -> Error {
     let lower = words.to_ascii_lowercase();
     let says = |any: &[&str]| any.iter().any(|word| lower.contains(word));
@@ -80,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn c83_errors_of_the_api_are_told_by_kind() {
+    fn c83_errors_of_the_api_are_classified_by_kind() {
         for (status, body, kind) in [
             (401, r#"{"title":"Unauthenticated","detail":"no token","status":401}"#, ErrorKind::Authentication),
             (402, r#"{"title":"Insufficient credit","detail":"pay","status":402}"#, ErrorKind::Quota),
@@ -103,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn the_input_at_fault_and_the_wait_are_told() {
+    fn the_invalid_input_and_the_wait_are_reported() {
         let body = r#"{"detail":"x","status":422,"invalid_fields":[{"type":"required","field":"input.prompt"}]}"#;
         assert_eq!(answer(422, Vec::new(), body).param.as_deref(), Some("input.prompt"));
         let reset = || vec![Header::new("ratelimit-reset", "7")];

@@ -1,29 +1,29 @@
-//! What a model calls its inputs. Each has a schema of its own; an input that it does not name is refused, so what is
-//! known of a family stands here and the operator can say the rest.
+//! The names of a model's inputs. Each model has its own schema and refuses an input that it does not name, so the
+//! known names of model families are here, and the operator can configure others.
 
 use weir_sdk::json::{Rest, Str, text};
 use weir_sdk::types::Context;
 
 use crate::place::Place;
 
-/// How turns are told in one text.
+/// How turns are written in one text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Turns {
     /// `User: ...`, `Assistant: ...`.
     Plain,
-    /// `[INST] ... [/INST]`, around which the service puts the outermost pair.
+    /// `[INST] ... [/INST]`, without the outermost pair, which the service adds.
     Llama2,
-    /// Headers and ends of turns, around which the service puts the outermost pair.
+    /// Headers and ends of turns, without the outermost pair, which the service adds.
     Llama3,
 }
 
-/// The names of inputs; none where the model has no such input.
+/// The names of inputs; `None` if the model has no such input.
 #[derive(Debug, Clone)]
 pub(crate) struct Inputs {
     pub(crate) turns: Turns,
     pub(crate) system: Option<String>,
     pub(crate) limit: Option<String>,
-    /// Below this the limit is refused.
+    /// The least token limit that the model accepts.
     pub(crate) least: u32,
     /// One image.
     pub(crate) image: Option<String>,
@@ -34,19 +34,19 @@ pub(crate) struct Inputs {
     pub(crate) top_k: Option<String>,
     pub(crate) presence: Option<String>,
     pub(crate) frequency: Option<String>,
-    /// Sequences in one text, parted by commas.
+    /// Sequences in one text, separated by commas.
     pub(crate) stop: Option<String>,
     pub(crate) seed: Option<String>,
     pub(crate) effort: Option<String>,
     pub(crate) budget: Option<String>,
-    /// A flag that turns thinking on.
+    /// A flag that enables thinking.
     pub(crate) thinking: Option<String>,
 }
 
-/// Names of a family, in the order of [`KEYS`]; empty where there is none.
+/// Names of a family, in the order of [`KEYS`]; empty if there is none.
 type Names = [&'static str; 14];
 
-/// What the option `inputs` calls them.
+/// The keys of the option `inputs`.
 const KEYS: Names = [
     "system",
     "max_tokens",
@@ -64,7 +64,7 @@ const KEYS: Names = [
     "thinking",
 ];
 
-/// Llama and whatever else the service runs in the same way, and models that nothing is known of.
+/// Llama and other models that the service runs in the same way, and unknown models.
 const COMMON: Names = [
     "system_prompt",
     "max_tokens",
@@ -97,7 +97,7 @@ const OPENAI: Names = [
     "",
     "",
 ];
-/// OpenAI's models that think, which take no sampling.
+/// OpenAI's reasoning models, which take no sampling parameters.
 const OPENAI_THINKING: Names = [
     "system_prompt",
     "max_completion_tokens",
@@ -150,7 +150,7 @@ const DEEPSEEK: Names =
     ["", "max_tokens", "", "", "temperature", "top_p", "", "presence_penalty", "frequency_penalty", "", "", "", "", ""];
 
 impl Inputs {
-    /// The inputs of a model, as the operator corrects them.
+    /// The inputs of a model, with the operator's corrections.
     pub(crate) fn of(place: &Place<'_>, ctx: &Context) -> Self {
         let (owner, name) = place.name();
         let is_thinker = ["o1", "o3", "o4", "gpt-5"].iter().any(|kind| name.starts_with(kind));

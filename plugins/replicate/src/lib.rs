@@ -1,10 +1,10 @@
 //! Replicate's predictions as a provider of chat.
 //!
-//! A prediction is asked for with a model's own inputs, waited for, polled or streamed. Conversations become a prompt
-//! and a system prompt, for that is what its language models take.
+//! A prediction is requested with its model's own inputs, waited for, polled or streamed. Conversations become a prompt
+//! and a system prompt, because those are the inputs of its language models.
 //!
-//! Sources: Replicate's HTTP API reference, its guide to streaming, the input schemas of its official models,
-//! and recordings of the service.
+//! Sources: Replicate's HTTP API reference, its guide to streaming, the input schemas of its official models, and
+//! recordings of the service.
 
 mod decoder;
 mod error;

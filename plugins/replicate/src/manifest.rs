@@ -1,8 +1,8 @@
-//! What the adapter says about itself.
+//! The adapter's manifest.
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{CONTRACT, 
-    Auth, AuthScheme, Capabilities, Format, Isolation, Manifest, Operation, Suggestions, strings,
+use weir_sdk::manifest::{
+    Auth, AuthScheme, CONTRACT, Capabilities, Format, Isolation, Manifest, Operation, Suggestions, strings,
 };
 
 use crate::{FORMAT, Replicate};
@@ -42,7 +42,7 @@ const SETTINGS: &str = r#"{
   }
 }"#;
 
-/// Where streams come from.
+/// The origins of streams.
 const ORIGINS: [&str; 4] = [
     "https://stream.replicate.com",
     "https://streaming.api.replicate.com",
@@ -64,7 +64,7 @@ impl About for Replicate {
             suggests: Suggestions {
                 url: Some("https://api.replicate.com/v1/".into()),
                 key_variables: strings(["REPLICATE_API_TOKEN", "REPLICATE_API_KEY"]),
-                // Names of owners are anybody's.
+                // Owners' names follow no pattern.
                 models: Vec::new(),
                 origins: strings(ORIGINS),
             },

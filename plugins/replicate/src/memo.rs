@@ -1,17 +1,17 @@
-//! What has to be known of a prediction from one step to the next.
+//! The state of a prediction between steps.
 
-/// How the answer to the next request is to be read.
+/// How the answer to the next request is parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// The prediction was asked for and waited for.
+    /// The prediction was requested, and the service waited for it.
     Waited,
-    /// It was asked for, and its output is wanted as it comes.
+    /// The prediction was requested, and its output is to be streamed.
     Streamed,
-    /// It is looked at again and again; so many times already.
+    /// The prediction is polled; with the number of polls so far.
     Polled(u32),
 }
 
-/// The phase, and the prediction once it has a name.
+/// The phase, and the prediction's id once it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Memo {
     pub(crate) phase: Phase,
@@ -34,7 +34,7 @@ impl Memo {
         format!("{phase} {} {}", self.id, self.model)
     }
 
-    /// What is no memo is a prediction that nobody waited for.
+    /// Parses a memo; any other text means a prediction without waiting.
     pub(crate) fn parse(text: &str) -> Self {
         let mut words = text.splitn(3, ' ');
         let phase = match words.next().unwrap_or_default() {

@@ -41,7 +41,7 @@ impl ProviderModels for Replicate {
     }
 }
 
-/// Where one model is described.
+/// The path of one model's description.
 fn entry(place: &Place<'_>) -> Result<String> {
     let (owner, name) = place.name();
     match place {

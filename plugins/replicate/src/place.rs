@@ -1,4 +1,4 @@
-//! Where a model's predictions are asked for.
+//! The endpoints of a model's predictions.
 
 use weir_sdk::path::encoded;
 use weir_sdk::types::Error;
@@ -6,7 +6,7 @@ use weir_sdk::types::Error;
 /// A model: `owner/name`, `owner/name:version`, a version alone, `deployments/owner/name`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Place<'a> {
-    /// An official model, which has predictions of its own.
+    /// An official model, which has its own endpoint.
     Model {
         owner: &'a str,
         name: &'a str,
@@ -43,7 +43,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Where its predictions are made, relative to the API's base.
+    /// The path of its predictions, relative to the API's base.
     pub(crate) fn path(&self) -> String {
         match self {
             Self::Model { owner, name } => format!("models/{}/{}/predictions", segment(owner), segment(name)),
@@ -52,7 +52,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// The version that the body has to name.
+    /// The version that the body must name.
     pub(crate) fn version(&self) -> Option<&'a str> {
         match self {
             Self::Version { id, .. } => Some(id),
@@ -60,7 +60,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Who made the model and its name; empty where a version stands alone, or a deployment for any model.
+    /// The model's owner and name; empty for a version without a model, or a deployment.
     pub(crate) fn name(&self) -> (&'a str, &'a str) {
         match self {
             Self::Model { owner, name } | Self::Version { owner, name, .. } | Self::Deployment { owner, name } => {

@@ -1,4 +1,4 @@
-//! Reads a prediction: finished, it is the answer; under way, it is looked at again.
+//! Parses a prediction: a finished one is the answer, an unfinished one is polled again.
 
 use weir_sdk::json::{RawValue, Rest, Str, list, parse, text};
 use weir_sdk::path;
@@ -11,11 +11,11 @@ use crate::error;
 use crate::memo::{Memo, Phase};
 use crate::place::segment;
 
-/// The service's own domains: streams come from others than the API's.
+/// The service's domains: streams come from other hosts than the API.
 const DOMAINS: [&str; 2] = [".replicate.com", ".replicate.net"];
 
 weir_sdk::wire! {
-    /// A prediction, as far as it matters here.
+    /// The members of a prediction that matter here.
     struct Prediction<'a> {
         "id" => id: Str<'a>,
         "model" => model: Str<'a>,
@@ -27,19 +27,19 @@ weir_sdk::wire! {
     }
 }
 
-/// What became of it.
+/// The next step for a prediction.
 pub(crate) enum Progress {
     Done(ChatResponse),
     Next(FollowUp),
 }
 
-/// Reads the answer to whichever request.
+/// Parses the answer to a request of any phase.
 pub(crate) fn read(ctx: &Context, response: &HttpResponse) -> Result<Progress, Error> {
     let body = response.body.as_text().map_err(|_| Error::unreadable("the prediction is not UTF-8"))?;
     let unreadable = |error| Error::unreadable(format!("the prediction cannot be read: {error}"));
     let prediction: Prediction<'_> = parse(body).map_err(unreadable)?;
     let memo = Memo::parse(&ctx.memo);
-    // A prediction that was waited for is made once there is output, whatever it is called.
+    // A prediction that was waited for is finished once there is output, whatever its status.
     let made = memo.phase == Phase::Waited && prediction.output.is_some_and(|raw| raw.get() != "null");
     match prediction.status.as_deref().unwrap_or_default() {
         "succeeded" | "successful" => Ok(Progress::Done(answer(prediction)?)),
@@ -64,7 +64,7 @@ fn answer(prediction: Prediction<'_>) -> Result<ChatResponse, Error> {
     })
 }
 
-/// The text of an output: pieces put together, files by their addresses, anything else as JSON.
+/// The text of an output: concatenated pieces, files by their addresses, anything else as JSON.
 fn words(output: &RawValue) -> Result<String, Error> {
     if let Some(text) = text(output) {
         return Ok(text.into_string());
@@ -85,7 +85,7 @@ fn usage(mut metrics: Rest<'_>) -> Option<Usage> {
     (input.is_some() || output.is_some()).then(|| Usage { input, output, ..Usage::default() })
 }
 
-/// The next look at it: the stream of its output where that is wanted and there is one, else the prediction itself.
+/// The next request: the stream of its output if that is wanted and there is one, else the prediction itself.
 fn next(prediction: &Prediction<'_>, phase: Phase) -> Result<FollowUp, Error> {
     let id = prediction.id.as_deref().unwrap_or_default();
     if id.is_empty() {
@@ -116,7 +116,7 @@ fn next(prediction: &Prediction<'_>, phase: Phase) -> Result<FollowUp, Error> {
     })
 }
 
-/// Sixty looks are the most: soon at first, ever later, eleven minutes in all.
+/// The wait before a poll, in milliseconds: short at first, then longer; sixty polls take eleven minutes.
 const fn pause(times: u32) -> u32 {
     match times {
         0..10 => 500,
@@ -130,7 +130,7 @@ fn cancel(id: &str) -> HttpRequest {
     HttpRequest::post(format!("predictions/{}/cancel", segment(id)), String::new())
 }
 
-/// The origin of a stream and what to ask it for. Addresses of others than the service's are never gone to.
+/// The origin of a stream, and the request for it. Addresses outside of the service's domains are refused.
 fn stream_at(url: &str) -> Option<(String, HttpRequest)> {
     let rest = url.strip_prefix("https://")?;
     let (host, path) = rest.split_once('/')?;

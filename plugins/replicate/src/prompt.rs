@@ -1,4 +1,4 @@
-//! A conversation as one prompt.
+//! Renders a conversation as one prompt.
 
 use weir_sdk::compat::media;
 use weir_sdk::ledger::Ledger;
@@ -7,12 +7,12 @@ use weir_sdk::types::{ChatRequest, Context, Error, MediaKind, MediaPart, MediaSo
 use crate::FORMAT;
 use crate::inputs::Turns;
 
-/// What a conversation comes to.
+/// A collected conversation.
 #[derive(Debug, Default)]
 pub(crate) struct Prompt {
     pub(crate) system: String,
     turns: Vec<(Speaker, String)>,
-    /// Addresses of images, data URLs among them.
+    /// Addresses of images, including data URLs.
     pub(crate) images: Vec<String>,
 }
 
@@ -23,7 +23,7 @@ enum Speaker {
 }
 
 impl Prompt {
-    /// Gathers what is said. Tools and their results cannot be said at all.
+    /// Collects the conversation. Tools and their results have no place in it.
     pub(crate) fn read(ctx: &Context, request: &ChatRequest, ledger: &mut Ledger) -> Result<Self, Error> {
         let mut prompt = Self::default();
         for (at, message) in request.messages.iter().enumerate() {
@@ -77,7 +77,8 @@ impl Prompt {
         Ok(out)
     }
 
-    /// The prompt: one turn as it is, several in the model's own way if they begin and end with the user's.
+    /// The prompt: a single turn unchanged, several in the model's own notation if the first and the last are the
+    /// user's.
     pub(crate) fn text(&self, turns: Turns, ledger: &mut Ledger) -> String {
         if let [(Speaker::User, only)] = self.turns.as_slice() {
             return only.clone();
@@ -97,7 +98,7 @@ impl Prompt {
         }
     }
 
-    /// Turns, with what stands in front of each one's but the first.
+    /// Turns, with a separator before each but the first.
     fn joined(&self, assistant: &str, user: &str) -> String {
         let mut out = String::new();
         for (at, (speaker, text)) in self.turns.iter().enumerate() {
@@ -111,7 +112,7 @@ impl Prompt {
         out
     }
 
-    /// A transcript that the model goes on with.
+    /// A transcript for the model to continue.
     fn transcript(&self) -> String {
         let mut out = String::new();
         for (speaker, text) in &self.turns {

@@ -1,4 +1,4 @@
-//! Answers and errors of the service.
+//! Parses answers and errors of the service.
 
 use weir_sdk::adapter::{ChatAnswer, ChatOutcome, ProviderChat, ProviderErrors, Result};
 use weir_sdk::types::{ChatRequest, Context, Error, HttpResponse, RenderedRequest};

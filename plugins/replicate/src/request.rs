@@ -1,4 +1,4 @@
-//! Asks for a prediction.
+//! Renders the request for a prediction.
 
 use weir_sdk::json::{Object, Rest, object};
 use weir_sdk::ledger::Ledger;
@@ -47,7 +47,7 @@ pub(crate) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     Ok(RenderedRequest { losses: ledger.into_losses(), memo: memo.to_text(), ..RenderedRequest::new(http) })
 }
 
-/// The service holds its answer back until the prediction is made, for a minute if nobody says otherwise.
+/// The header `prefer`: the service delays its answer until the prediction is finished, by default for up to a minute.
 fn prefer(ctx: &Context) -> String {
     match ctx.option("wait_seconds").and_then(|json| json.parse::<u32>().ok()) {
         Some(seconds) => format!("wait={}", seconds.clamp(1, 60)),
@@ -155,7 +155,7 @@ fn reasoning(o: &mut Object<'_>, request: &ChatRequest, inputs: &Inputs, ledger:
     }
 }
 
-/// Reports what no model of this provider takes.
+/// Reports the settings that no model of this provider takes.
 fn unheard_of(request: &ChatRequest, ledger: &mut Ledger) {
     let sampling = &request.sampling;
     let shaped = !matches!(request.output, None | Some(OutputFormat::Plain));

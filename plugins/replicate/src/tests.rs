@@ -1,4 +1,4 @@
-//! The adapter as a whole: cases, and every recording of the service.
+//! Tests of the whole adapter: cases, and every recording of the service.
 
 mod cases;
 mod corpus;
@@ -30,7 +30,7 @@ fn fields(losses: &[Loss]) -> Vec<&str> {
     losses.iter().map(|loss| loss.field.as_str()).collect()
 }
 
-/// Reads an answer in the phase that the memo says.
+/// Parses an answer in the memo's phase.
 fn outcome(memo: &str, text: &str) -> Result<ChatOutcome> {
     let ctx = Context { memo: memo.into(), ..context("a/b", &[]) };
     <Replicate as ProviderChat>::parse_response(&ctx, http(201, text))
@@ -40,7 +40,7 @@ fn user(text: &str) -> Message {
     Message::new(Role::User, vec![Part::text(text)])
 }
 
-/// The events of frames that are handed over in groups of this size.
+/// The events of frames, with `group` frames in each push.
 fn decoded(memo: &str, frames: &[Frame], group: usize) -> Vec<ChatEvent> {
     let ctx = Context { memo: memo.into(), ..context("a/b", &[]) };
     testing::decoded::<<Replicate as ProviderChat>::Decoder>(&ctx, frames, group)

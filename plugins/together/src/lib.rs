@@ -1,4 +1,4 @@
-//! Together AI: chat, legacy completions, embeddings and reranking; `logprobs` is a number, an end is `eos`.
+//! Together AI: chat, legacy completions, embeddings and reranking; `logprobs` is a number, a natural end is `eos`.
 //!
 //! Source: Together's published `OpenAPI` description.
 

@@ -1,4 +1,4 @@
-//! Replays what was recorded of this provider, and the adapter's own recordings.
+//! Replays recordings of this provider, and the adapter's own ones.
 
 use weir_adapter_together::Together;
 

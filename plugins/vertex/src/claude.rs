@@ -1,4 +1,4 @@
-//! Claude's requests, as this platform takes them: the model stands in the path, the version of the API in the body.
+//! Claude's requests on this platform: the model is in the path, the version of the API in the body.
 
 use weir_adapter_anthropic::Anthropic;
 use weir_sdk::adapter::{ProviderChat, ProviderCountTokens, Result};
@@ -13,7 +13,7 @@ use crate::target::{self, Target};
 const VERSION: &str = "vertex-2023-10-16";
 const VERSION_MEMBER: &str = "anthropic_version";
 
-/// Writes a request for an answer.
+/// Renders a request for an answer.
 pub(crate) fn chat(ctx: &Context, target: &Target, mut request: ChatRequest) -> Result<RenderedRequest> {
     let method = if request.stream { "streamRawPredict" } else { "rawPredict" };
     let mut ledger = prepare(&mut request)?;
@@ -24,7 +24,7 @@ pub(crate) fn chat(ctx: &Context, target: &Target, mut request: ChatRequest) -> 
     Ok(RenderedRequest { losses: ledger.into_losses(), ..rendered })
 }
 
-/// Writes a request for the count of its tokens: the one case in which the model stays in the body.
+/// Renders a request for a token count: the one case in which the model stays in the body.
 pub(crate) fn count(ctx: &Context, target: &Target, mut request: ChatRequest) -> Result<RenderedRequest> {
     prepare(&mut request)?;
     let rendered = <Anthropic as ProviderCountTokens>::render_request(&target.context(ctx), request)?;

@@ -1,4 +1,4 @@
-//! Counting the tokens of a request.
+//! Counts the tokens of a request.
 
 use weir_adapter_anthropic::Anthropic;
 use weir_adapter_gemini::Gemini;
@@ -9,7 +9,8 @@ use weir_sdk::types::{Body, ChatRequest, Context, Error, HttpResponse, RenderedR
 use crate::target::{Publisher, Target};
 use crate::{Vertex, claude, google};
 
-/// What is counted of a request of Gemini's; the platform refuses all else. It stands in the body itself here.
+/// The members of a Gemini request that are counted; the platform refuses all others. They are at the top of the body
+/// here.
 const COUNTED: [&str; 4] = ["contents", "systemInstruction", "tools", "generationConfig"];
 
 impl ProviderCountTokens for Vertex {
@@ -30,7 +31,7 @@ impl ProviderCountTokens for Vertex {
 }
 
 fn of_gemini(ctx: &Context, target: &Target, mut request: ChatRequest) -> Result<RenderedRequest> {
-    // A class of service costs no tokens.
+    // A service tier costs no tokens.
     request.service_tier = None;
     google::prepare(ctx, &mut request)?;
     let mut rendered = <Gemini as ProviderCountTokens>::render_request(&google::inner(ctx, target), request)?;

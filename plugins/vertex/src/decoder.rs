@@ -1,4 +1,4 @@
-//! Reads a streamed answer in the format of the model's publisher.
+//! Decodes a streamed answer in the format of the model's publisher.
 
 use weir_adapter_anthropic::Anthropic;
 use weir_adapter_gemini::Gemini;
@@ -8,7 +8,7 @@ use weir_sdk::types::{ChatEvent, Context, Decoded, Error, Frame};
 use crate::error;
 use crate::target::{Publisher, Target};
 
-/// Reads frames of either format.
+/// Decodes frames of either format.
 #[derive(Debug)]
 pub struct VertexDecoder {
     inner: Result<Inner>,
@@ -57,7 +57,7 @@ impl Decoder for VertexDecoder {
     }
 }
 
-/// The platform's own error amid Claude's events, which all have names. Nothing follows it.
+/// The platform's own error among Claude's events, which all have names. Nothing follows it.
 fn failure(frames: &mut Vec<Frame>) -> Option<Error> {
     let unnamed = |frame: &Frame| frame.event.is_none().then(|| error::platforms(&frame.data)).flatten();
     let (at, error) = frames.iter().enumerate().find_map(|(at, frame)| Some((at, unnamed(frame)?)))?;

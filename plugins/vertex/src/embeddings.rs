@@ -44,28 +44,28 @@ weir_sdk::wire! {
         "predictions" => list: Seq<Prediction<'a>>,
     }
 
-    /// One prediction, of whichever model.
+    /// A prediction of any model.
     struct Prediction<'a> {
         "embeddings" => embeddings: Figured<'a>,
         "textEmbedding" => text: Vec<Number>,
         "imageEmbedding" => image: Vec<Number>,
     }
 
-    /// A vector with its figures.
+    /// A vector with its statistics.
     struct Figured<'a> {
         "values" => values: Vec<Number>,
         "statistics" => statistics: Rest<'a>,
     }
 }
 
-/// How a model is asked.
+/// The shape of a model's requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     /// `{"content": ..., "task_type": ..., "title": ...}`.
     Text,
     /// `{"text": ...}` or `{"image": ...}`.
     Multimodal,
-    /// A whole content, one at a time.
+    /// A whole content, one a request.
     Content,
 }
 
@@ -133,7 +133,7 @@ fn predict(target: &Target, request: &EmbeddingsRequest, shape: Shape) -> Result
     Ok(RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(http) })
 }
 
-/// A text. What an item of a batch says for itself holds for it alone.
+/// Writes a text. Settings of an item in a batch only apply to that item.
 fn instance(
     o: &mut Object<'_>,
     request: &EmbeddingsRequest,
@@ -188,7 +188,7 @@ fn parameters(o: &mut Object<'_>, request: &EmbeddingsRequest, shape: Shape) {
     });
 }
 
-/// The vectors, and the sum of their tokens where each is told.
+/// The vectors, and the sum of their tokens if each has a count.
 fn predicted(predictions: Vec<Prediction<'_>>) -> Result<EmbeddingsResponse> {
     let mut tokens = Some(0u32);
     let mut embeddings = Vec::with_capacity(predictions.len());

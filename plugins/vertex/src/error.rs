@@ -1,5 +1,5 @@
-//! Whose words an error is in. Claude's own errors come through in Claude's format; what the platform refuses, whatever
-//! the model, it refuses in its own, alone or in a list of one.
+//! Detects the format of an error. Claude's own errors come in Claude's format; the platform's errors, for any model,
+//! come in its own, alone or in a list of one.
 
 use weir_adapter_gemini::Gemini;
 use weir_sdk::adapter::ProviderErrors;
@@ -12,9 +12,9 @@ pub(crate) fn is_claudes(text: &str) -> bool {
     body.get("type").is_some() || body.object("error").is_some_and(|error| error.get("type").is_some())
 }
 
-/// The platform's error, where a frame or an answer is one.
+/// The platform's error, if a frame or an answer is one.
 pub(crate) fn platforms(text: &str) -> Option<Error> {
-    // Most answers never speak of errors, so few are read twice.
+    // Most answers contain no such text, so few are parsed twice.
     if !text.contains("\"error\"") {
         return None;
     }
@@ -23,7 +23,7 @@ pub(crate) fn platforms(text: &str) -> Option<Error> {
     if !(is_list || is_error()) {
         return None;
     }
-    // The status that came with it was the one of an answer.
+    // The status was that of an answer.
     let response = HttpResponse { status: 500, headers: Vec::new(), body: Body::Text(text.to_owned()) };
     Some(Error { status: None, ..Gemini::parse_error(&Context::default(), response) })
 }
@@ -36,7 +36,7 @@ mod tests {
     const LIMIT: &str = r#"{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED"}}"#;
 
     #[test]
-    fn the_platforms_errors_are_told_from_claudes() {
+    fn the_platforms_errors_are_distinguished_from_claudes() {
         let claudes = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
         assert!(is_claudes(claudes) && platforms(claudes).is_none());
         for text in [LIMIT.to_owned(), format!("[{LIMIT}]")] {

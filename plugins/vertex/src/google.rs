@@ -1,4 +1,4 @@
-//! Gemini's requests, as this platform takes them.
+//! Gemini's requests on this platform.
 
 use weir_adapter_gemini::{FORMAT, Gemini, NO_ID};
 use weir_sdk::adapter::{ProviderChat, Result};
@@ -9,12 +9,12 @@ use weir_sdk::types::{ChatRequest, Context, Extension, Header, Part, RenderedReq
 use crate::target::Target;
 use crate::{media, order};
 
-/// Asks for another class of service than the project's own.
+/// The header that requests another service tier than the project's.
 const TIER_HEADER: &str = "x-vertex-ai-llm-shared-request-type";
-/// The option of Gemini's adapter that lets urls pass, which this platform fetches.
+/// The option of Gemini's adapter that passes urls on, which this platform fetches.
 const FETCHES: &str = "fetches_urls";
 
-/// Writes a request for an answer.
+/// Renders a request for an answer.
 pub(crate) fn chat(ctx: &Context, target: &Target, mut request: ChatRequest) -> Result<RenderedRequest> {
     let mut ledger = Ledger::default();
     let tier = tier(&mut request, &mut ledger);
@@ -37,7 +37,7 @@ pub(crate) fn inner(ctx: &Context, target: &Target) -> Context {
     inner
 }
 
-/// What the platform wants otherwise, whatever is asked.
+/// Changes for the platform that all requests need.
 pub(crate) fn prepare(ctx: &Context, request: &mut ChatRequest) -> Result<()> {
     if ctx.option_bool(FETCHES) != Some(false) {
         media::name_kinds(request)?;
@@ -49,7 +49,7 @@ pub(crate) fn prepare(ctx: &Context, request: &mut ChatRequest) -> Result<()> {
     Ok(())
 }
 
-/// Notes that no call came with an id, so that none is sent.
+/// Marks all calls as having no id, so that none is sent.
 fn forget_ids(request: &mut ChatRequest) {
     let note = || Extension { format: FORMAT.into(), key: NO_ID.into(), json: "null".into() };
     for part in request.messages.iter_mut().flat_map(|message| &mut message.parts) {
@@ -61,7 +61,7 @@ fn forget_ids(request: &mut ChatRequest) {
     }
 }
 
-/// Classes of service are asked for by a header.
+/// A service tier is requested by a header.
 fn tier(request: &mut ChatRequest, ledger: &mut Ledger) -> Option<Header> {
     let wanted = request.service_tier.take()?;
     match wanted.as_str() {
@@ -74,7 +74,7 @@ fn tier(request: &mut ChatRequest, ledger: &mut Ledger) -> Option<Header> {
     }
 }
 
-/// The client's own labels go to those that the bill shows, where the operator says so and they fit.
+/// Moves the client's labels to those of the bill, if the operator enables it and they are valid.
 fn labels(ctx: &Context, request: &mut ChatRequest, ledger: &mut Ledger) {
     if ctx.option_bool("labels") != Some(true) {
         return;
@@ -96,7 +96,7 @@ fn labels(ctx: &Context, request: &mut ChatRequest, ledger: &mut Ledger) {
     }
 }
 
-/// Lower-case letters, digits, `_` and `-`, at most 63; a key begins with a letter.
+/// Whether a label is valid: lower-case letters, digits, `_` and `-`, at most 63; a key begins with a letter.
 fn is_label(key: &str, value: &str) -> bool {
     let fits = |text: &str| {
         text.chars().count() <= 63

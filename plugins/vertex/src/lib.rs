@@ -1,7 +1,7 @@
 //! Google Vertex AI as a provider: Gemini and Claude behind one address.
 //!
-//! Both formats are those of the adapters that this one is built upon. What differs here: the model stands in the path,
-//! below a project and a location; Claude's requests name a version of the API in the body; embeddings are predictions.
+//! Both formats are those of the adapters that this one builds upon. The differences: the model is in the path, below a
+//! project and a location; Claude's requests have the version of the API in the body; embeddings are predictions.
 //!
 //! Sources: the REST reference of `aiplatform.googleapis.com` (`publishers.models`), the guide to Claude on Vertex AI,
 //! and recordings of the service.

@@ -1,14 +1,14 @@
-//! What the adapter says about itself.
+//! The adapter's manifest.
 //!
-//! Nothing that clients send is accepted as it is, so every request is translated, Gemini's own too: one address serves two
-//! formats, which one a model's name tells, and what a manifest can exclude are members of bodies. Claude's bodies differ
-//! anyway.
+//! No requests of clients are accepted unchanged, so every request is translated, Gemini's own too: one address serves
+//! two formats, the model's name decides which, and a manifest can only exclude members of bodies. Claude's bodies
+//! differ anyway.
 
 mod accepts;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{CONTRACT, 
-    Auth, AuthScheme, Capabilities, Format, Isolation, Manifest, Oauth, Operation, Suggestions, strings,
+use weir_sdk::manifest::{
+    Auth, AuthScheme, CONTRACT, Capabilities, Format, Isolation, Manifest, Oauth, Operation, Suggestions, strings,
 };
 use weir_sdk::types::Header;
 
@@ -75,14 +75,14 @@ impl About for Vertex {
             version: env!("CARGO_PKG_VERSION").into(),
             contract: CONTRACT.into(),
             description: "Gemini and Claude on Google Vertex AI".into(),
-            // Each side of it speaks for its own family; signatures name their issuer themselves.
+            // Each side uses its own family; signatures name their issuer.
             family: "gemini".into(),
             settings: SETTINGS.into(),
             isolation: Isolation::Fresh,
             takes_blobs: true,
             suggests: Suggestions {
                 url: Some("https://{option.location}-aiplatform.googleapis.com/".into()),
-                // A key alone does not say which project is meant.
+                // A key alone does not identify the project.
                 key_variables: Vec::new(),
                 models: Vec::new(),
                 origins: Vec::new(),
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_client_speaks_is_relayed() {
+    fn nothing_in_a_clients_format_is_relayed() {
         let foreign = [weir_adapter_gemini::FORMAT, weir_adapter_anthropic::FORMAT];
         assert!(Vertex::describe().accepts.iter().all(|accepted| !foreign.contains(&accepted.format.as_str())));
     }

@@ -1,8 +1,8 @@
-//! Media of a request: what may stand where, and what kind of file an address names.
+//! Media of a request: which are allowed, and the media type of an address.
 
 use weir_sdk::types::{ChatRequest, Error, MediaPart, MediaSource, Part, ResultPart};
 
-/// Kinds of files by the ends of their names; those that the models read.
+/// Media types by the file name's extension, for files that the models read.
 const KINDS: [(&str, &str); 26] = [
     ("png", "image/png"),
     ("jpg", "image/jpeg"),
@@ -32,7 +32,7 @@ const KINDS: [(&str, &str); 26] = [
     ("wmv", "video/wmv"),
 ];
 
-/// All media, each with the number of its message.
+/// All media, each with the index of its message.
 pub(crate) fn each(request: &mut ChatRequest) -> impl Iterator<Item = (usize, &mut MediaPart)> {
     request
         .messages
@@ -56,7 +56,7 @@ fn of_part(part: &mut Part) -> Vec<&mut MediaPart> {
     }
 }
 
-/// Refuses what stands elsewhere: Claude takes bytes only on this platform.
+/// Refuses media by address: Claude only takes bytes on this platform.
 pub(crate) fn only_bytes(request: &mut ChatRequest) -> Result<(), Error> {
     for (at, medium) in each(request) {
         let field = format!("messages[{at}].content");
@@ -71,7 +71,7 @@ pub(crate) fn only_bytes(request: &mut ChatRequest) -> Result<(), Error> {
     Ok(())
 }
 
-/// Names the kind of every file that is fetched, which Gemini must be told on this platform.
+/// Sets the media type of every file that is fetched, which Gemini requires on this platform.
 pub(crate) fn name_kinds(request: &mut ChatRequest) -> Result<(), Error> {
     for (at, medium) in each(request) {
         let MediaSource::Url(url) = &medium.source else { continue };

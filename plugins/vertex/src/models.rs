@@ -1,4 +1,4 @@
-//! Lists of models: what each publisher has in the platform's model garden, not what a project may use.
+//! Lists of models: those of each publisher in the platform's model garden, not those that a project may use.
 
 use weir_sdk::adapter::{ProviderModels, Result};
 use weir_sdk::json::{Rest, Str, parse};
@@ -9,7 +9,7 @@ use weir_sdk::types::{
 use crate::Vertex;
 use crate::target::{self, Publisher, Target};
 
-/// Parts a cursor: in front the publisher whose list goes on, behind the list's own cursor.
+/// Separates a cursor into the publisher whose list continues, and the list's own cursor.
 const MARK: char = ':';
 
 impl ProviderModels for Vertex {
@@ -44,7 +44,7 @@ impl ProviderModels for Vertex {
     }
 }
 
-/// The other publisher's list follows, unless the operator names one.
+/// The cursor of the other publisher's list, unless the operator names a publisher.
 fn other(ctx: &Context, publisher: Publisher) -> Option<String> {
     let follows = publisher == Publisher::Google && Publisher::configured(ctx).is_none();
     follows.then(|| format!("{}{MARK}", Publisher::Anthropic.name()))

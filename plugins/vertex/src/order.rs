@@ -1,11 +1,11 @@
-//! Results of functions in the order of their calls.
+//! Sorts results of functions in the order of their calls.
 //!
-//! Older endpoints of the service refuse ids in calls and results, so that two calls of one function are told apart by
-//! their order alone.
+//! Older endpoints of the service refuse ids in calls and results, so two calls of one function are distinguished only
+//! by their order.
 
 use weir_sdk::types::{ChatRequest, Message, Part, Role, ToolResult};
 
-/// Sorts the results that answer the calls of one turn.
+/// Sorts the results for the calls of one turn.
 pub(crate) fn results(request: &mut ChatRequest) {
     let mut calls: Vec<String> = Vec::new();
     let mut start = 0;

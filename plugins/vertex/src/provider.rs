@@ -1,4 +1,4 @@
-//! Answers and errors of the service.
+//! Parses answers and errors of the service.
 
 use weir_adapter_anthropic::Anthropic;
 use weir_adapter_gemini::Gemini;

@@ -1,14 +1,14 @@
-//! Which model a request is for, who publishes it, and where it stands.
+//! The model of a request, its publisher, and its path.
 
 use weir_sdk::path::encoded;
 use weir_sdk::types::{Context, Error};
 
-/// The version in front of every path.
+/// The version at the beginning of every path.
 const VERSION: &str = "v1";
-/// The location where none is configured.
+/// The default location.
 const LOCATION: &str = "global";
 
-/// Whose format a model speaks.
+/// The publisher of a model, which decides its format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Publisher {
     Google,
@@ -27,7 +27,7 @@ impl Publisher {
         [Self::Google, Self::Anthropic].into_iter().find(|known| known.name() == name)
     }
 
-    /// The one that the operator names.
+    /// The publisher that the operator configured.
     pub(crate) fn configured(ctx: &Context) -> Option<Self> {
         Self::parse(&ctx.option_str("publisher")?)
     }
@@ -38,14 +38,14 @@ impl Publisher {
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) publisher: Publisher,
-    /// The name alone, as the publisher's format has it.
+    /// The name alone, as in the publisher's format.
     pub(crate) name: String,
     /// The path of its resource, encoded.
     resource: String,
 }
 
 impl Target {
-    /// The model that the target names, else the one of the request.
+    /// The target's model, else the one of the request.
     pub(crate) fn of(ctx: &Context, requested: &str) -> Result<Self, Error> {
         let model = if ctx.model.is_empty() { requested } else { &ctx.model };
         let named = Named::parse(model);
@@ -66,20 +66,20 @@ impl Target {
         format!("{}:{method}", self.resource)
     }
 
-    /// The context in which the publisher's own format is spoken.
+    /// The context for the adapter of the publisher's format.
     pub(crate) fn context(&self, ctx: &Context) -> Context {
         Context { model: self.name.clone(), ..ctx.clone() }
     }
 }
 
-/// Models whose names tell no more.
+/// The publisher by a model's name.
 fn by_name(name: &str) -> Publisher {
     if name.contains("claude") { Publisher::Anthropic } else { Publisher::Google }
 }
 
-/// A model's name, taken apart.
+/// The pieces of a model's name.
 struct Named<'a> {
-    /// Everything before `publishers/` or `endpoints/`, where the name is that of a whole resource.
+    /// Everything before `publishers/` or `endpoints/`, if the name is that of a whole resource.
     place: Option<&'a str>,
     publisher: Option<&'a str>,
     name: &'a str,
@@ -120,13 +120,13 @@ impl<'a> Named<'a> {
     }
 }
 
-/// A model's resource, from the publisher on.
+/// A model's resource, starting at the publisher.
 fn published(publisher: Publisher, name: &str) -> String {
     format!("publishers/{}/models/{name}", publisher.name())
 }
 
-/// What stands in front of every resource: version, project and location. Without a project it is the url that says all
-/// of it, or the key (express mode).
+/// The beginning of every resource: version, project and location. Without a project, the url has all of it, or the key
+/// implies it (express mode).
 fn place(ctx: &Context) -> String {
     let Some(project) = project(ctx) else { return String::new() };
     let location = ctx.option_str("location").filter(|location| !location.is_empty());
@@ -138,7 +138,7 @@ fn project(ctx: &Context) -> Option<String> {
     ctx.option_str("project").filter(|project| !project.is_empty())
 }
 
-/// The version with its slash; none where the url has it.
+/// The version with its slash; empty if the url has it.
 fn version(ctx: &Context) -> String {
     if project(ctx).is_none() {
         return String::new();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_project_the_url_says_where() {
+    fn without_a_project_the_url_has_the_whole_path() {
         assert_eq!(path(&[], "gemini-2.5-flash"), "publishers/google/models/gemini-2.5-flash:m");
         assert_eq!(path(&[], "google/a b/../c:x"), "publishers/google/models/a%20b%2F..%2Fc%3Ax:m");
     }
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn the_publisher_is_told_by_the_name_or_the_operator() {
+    fn the_publisher_is_known_by_the_name_or_from_the_operator() {
         let of = |options: &[(&str, &str)], model: &str| Target::of(&context(options), model).unwrap().publisher;
         assert_eq!(of(&[], "claude-haiku-4-5@20251001"), Publisher::Anthropic);
         assert_eq!(of(&[], "text-embedding-005"), Publisher::Google);

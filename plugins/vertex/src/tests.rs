@@ -1,4 +1,4 @@
-//! The adapter as a whole: cases of the conformance list, and every recording of the service.
+//! Tests of the whole adapter: cases of the conformance list, and every recording of the service.
 
 mod cases;
 mod corpus;
@@ -36,7 +36,7 @@ fn answered(ctx: &Context, text: &str) -> Result<ChatResponse> {
     <Vertex as ProviderChat>::parse_response(ctx, http(200, text)).map(testing::complete)
 }
 
-/// The events of frames that are handed over in groups of this size.
+/// The events of frames, with `group` frames in each push.
 fn decoded(ctx: &Context, frames: &[Frame], group: usize) -> Vec<ChatEvent> {
     testing::decoded::<<Vertex as ProviderChat>::Decoder>(ctx, frames, group)
 }

@@ -1,4 +1,5 @@
-// Tool calls in pieces. Servers omit, repeat and reuse `index` and `id`, so a call is a record that learns its aliases.
+// Tool calls in pieces. Servers omit, repeat and reuse `index` and `id`, so a call collects the aliases that it was
+// sent under.
 import { wordsOf } from '../model.js';
 import { count, isEmpty, objectOf } from '../wire.js';
 
@@ -21,7 +22,7 @@ export class Piece {
   }
 }
 
-/** How far a JSON object has come. */
+/** Tracks whether a JSON text is complete. */
 class Progress {
   depth = 0;
   inside = false;
@@ -46,38 +47,38 @@ class Progress {
   }
 }
 
-/** One call of a candidate, with what is known of it. */
+/** One call of a candidate and its known aliases. */
 export class Call {
   index = undefined;
-  /** As the provider says it, or made by us; and the id that the provider used for it. */
+  /** The provider's id or a generated one, and the first id that the provider used for the call. */
   id = '';
   alias = '';
   name = '';
   custom = false;
   stopped = false;
-  /** Arguments that came before the name. */
+  /** Arguments that arrived before the name. */
   waiting = '';
-  /** The number of its part, once started. */
+  /** The number of its part, after the start. */
   part = undefined;
   progress = new Progress();
 
-  /** Keeps what a piece says until the call can start. */
+  /** Records a piece's aliases and buffers its text until the call can start. */
   learn(piece) {
     this.#takeNames(piece);
     this.progress.take(piece.text);
     this.waiting += piece.text;
   }
 
-  /** Takes a piece of a started call; the text that it adds. */
+  /** Adds a piece to a started call; returns the text to emit. */
   add(piece) {
     this.#takeNames(piece);
-    // A complete value takes nothing more, not even the whole that some servers repeat at the end.
+    // A complete value takes nothing more, not even the whole value that some servers repeat at the end.
     if (this.progress.complete && !this.custom) return '';
     this.progress.take(piece.text);
     return piece.text;
   }
 
-  /** Whether the piece begins another call although its aliases are this one's. */
+  /** Whether the piece begins another call under the same aliases. */
   isOver(piece) {
     if (!piece.name) return false;
     const renamed = this.name !== '' && this.name !== piece.name;
@@ -92,7 +93,7 @@ export class Call {
   }
 }
 
-/** The call that a piece belongs to; undefined where it begins another. */
+/** The call that a piece belongs to; undefined if it begins another. */
 export function findCall(calls, piece) {
   const sameIndex = (call) => piece.index !== undefined && call.index === piece.index;
   let found;

@@ -1,7 +1,8 @@
-// Streamed answers: a state machine for each candidate, from chunks to events.
+// Decodes streamed answers: a state machine for each candidate, from chunks to events.
 //
-// Neither `index` nor `id` of a tool call is trusted; what a chunk says twice is said once; the same chunks give the same
-// events however they are grouped.
+// Neither `index` nor `id` of a tool call is trusted; a value that is repeated gives one event; the same chunks give
+// the
+// same events however they are grouped.
 import { Ledger } from '../ledger.js';
 import { delta, finish, finished, partStart, partStop, toolStart, unreadable, wordsOf } from '../model.js';
 import { Names } from '../names.js';
@@ -16,7 +17,7 @@ const CHUNK = ['id', 'object', 'created', 'model', 'choices', 'usage', 'service_
 const CHOICE = ['index', 'delta', 'message', 'text', 'logprobs', 'finish_reason', 'error'];
 const DELTA = ['role', 'content', 'refusal', 'reasoning_content', 'reasoning', 'tool_calls', 'function_call', 'annotations'];
 
-/** Reads the chunks of one answer. */
+/** Decodes the chunks of one answer. */
 export class ChunkDecoder {
   constructor(provider, ctx) {
     const { noise, toolNames } = provider.quirks;
@@ -32,13 +33,13 @@ export class ChunkDecoder {
     this.events = [];
   }
 
-  /** Takes the frames of one read. */
+  /** Decodes the frames of one read. */
   push(frames) {
     for (const frame of frames) if (!this.failed) this.frame(frame);
     return this.take();
   }
 
-  /** The upstream has ended. An end without a finish and without `[DONE]` is no end. */
+  /** Called when the upstream has ended. Without a finish and without `[DONE]` the answer counts as broken. */
   finish() {
     const open = [...this.candidates.values()].filter((candidate) => !candidate.finished);
     if (this.failed || (!open.length && this.started)) return this.take();
@@ -103,7 +104,7 @@ export class ChunkDecoder {
     this.events.push({ tag: 'usage', val });
   }
 
-  /** The members around the choices: the first chunk starts the answer, later ones tell what is new. */
+  /** Reads the members around the choices: the first chunk starts the answer, later ones may change values. */
   members(chunk) {
     const news = {};
     const rest = fingerprintLast(without(chunk, this.known.chunk));
@@ -118,7 +119,7 @@ export class ChunkDecoder {
       if (!isEmpty(news)) this.opaque('chunk', news);
       return;
     }
-    // A first chunk without an id yet: what it told waits for the start.
+    // A first chunk without an id yet: its members are kept for the start.
     if (!chunk.id && !listOf(chunk.choices).length) return;
     this.started = true;
     const extensions = Object.entries(this.told).map(([key, json]) => ({ format: FORMAT, key, json }));
@@ -132,14 +133,14 @@ export class ChunkDecoder {
   }
 }
 
-/** One candidate: which parts are open, and what a delta adds to them. */
+/** One candidate: its open parts, and the events of each delta. */
 class Candidate {
   constructor(decoder, index) {
     this.decoder = decoder;
     this.index = index;
     this.finished = false;
     this.parts = 0;
-    /** The part that words are added to, and their kind. */
+    /** The part that text is added to, and its kind. */
     this.open = undefined;
     this.calls = [];
   }
@@ -148,9 +149,9 @@ class Candidate {
     this.decoder.events.push(event);
   }
 
-  /** Takes one choice of a chunk. */
+  /** Reads one choice of a chunk. */
   take(choice) {
-    // Some servers repeat the whole message beside each delta: it counts only where there is nothing else.
+    // Some servers repeat the whole message beside each delta: it counts only if nothing was emitted before.
     let given = objectOf(choice.delta ?? (this.parts === 0 ? choice.message : undefined));
     if (choice.text) given = { content: choice.text, ...given };
     if (choice.logprobs != null) {
@@ -162,7 +163,7 @@ class Candidate {
     if (end && !this.finished) this.close(end);
   }
 
-  /** The candidate is complete. */
+  /** Ends the candidate. */
   close(end) {
     this.stopWords();
     for (const call of this.calls) this.stopCall(call);
@@ -170,7 +171,7 @@ class Candidate {
     this.emit(finished(this.index, end));
   }
 
-  /** Members that other formats have no place for, as an event. */
+  /** Members that other formats do not have, as an event. */
   others(choice, given) {
     const rest = without(choice, this.decoder.known.choice);
     const inner = without(given, this.decoder.known.delta);
@@ -198,7 +199,7 @@ class Candidate {
     this.emit(partStop(this.index, this.start({ tag, val })));
   }
 
-  /** Adds words; an empty piece changes nothing, so it closes no other part. */
+  /** Adds text; an empty piece changes nothing, so it closes no other part. */
   words(kind, words) {
     if (words) this.emit(delta(this.index, this.openWords(kind), words));
   }
@@ -249,7 +250,7 @@ class Candidate {
     call.waiting = '';
   }
 
-  /** Stops the calls whose arguments are complete, so that what comes next need not wait for them. */
+  /** Stops the calls whose arguments are complete, so that the next part need not wait for them. */
   settle() {
     for (const call of this.calls) if (call.progress.complete) this.stopCall(call);
   }

@@ -33,7 +33,7 @@ function input({ tag, val }, at) {
   return tag === 'tokens' ? [...val] : val;
 }
 
-/** Reads an answer; the vectors come in the order of their indices. */
+/** Parses an answer; the vectors are sorted by index. */
 export function parseEmbeddings(response) {
   const answer = objectOf(answerJson(response));
   if (answer.error) throw fromJson(answer.error);

@@ -1,9 +1,9 @@
-// Errors in every shape that OpenAI and compatible servers send them.
+// Errors in every shape that OpenAI and compatible servers use.
 import { bodyText, fail } from '../model.js';
 import { afterMs } from '../retry.js';
 import { objectOf } from '../wire.js';
 
-/** The most characters of a provider's message that are passed on. */
+/** Longest message of a provider that is passed on, in characters. */
 const LONGEST = 1000;
 
 const BY_WORD = {
@@ -25,7 +25,7 @@ const BY_STATUS = {
   401: 'authentication', 402: 'quota', 403: 'permission', 404: 'not-found', 408: 'timeout', 413: 'too-large',
   429: 'rate-limited', 503: 'overloaded', 504: 'timeout', 529: 'overloaded',
 };
-// Where a status says less than the words: the statuses (undefined: an error without one), the words, the kind.
+// Messages that are more precise than the status: the statuses (undefined: an error without one), the words, the kind.
 const HINTS = [
   [[400, 413, 422, undefined], [
     'context length', 'context window', 'context_length', 'maximum context', 'prompt is too long', 'too many tokens',
@@ -39,7 +39,7 @@ const HINTS = [
   [[400], ['is not a valid model', 'model_not_found', 'no such model'], 'not-found'],
 ];
 
-/** Reads an answer with a status of 400 or over. Its body may be anything. */
+/** Parses an answer with a status of 400 or over. Its body may be anything. */
 export function parseError(ctx, response) {
   let body;
   try {
@@ -50,7 +50,7 @@ export function parseError(ctx, response) {
   return { ...fromJson(body, response.status), retryAfterMs: afterMs(response.headers, ctx.nowMs) };
 }
 
-/** Reads an error from its JSON; `status` is the answer's, if it had one of 400 or over. */
+/** Parses an error from its JSON; `status` is the answer's, if it had one of 400 or over. */
 export function fromJson(body, status) {
   const said = { message: '', kind: '', code: '', param: undefined, status: undefined };
   read(body, said, 0);
@@ -61,13 +61,13 @@ export function fromJson(body, status) {
 }
 
 function messageOf(kind, said, status) {
-  // Providers repeat parts of the key here; nobody outside is to see them.
+  // Providers repeat parts of the key in these messages; clients must not see them.
   if (kind === 'authentication') return 'the provider refused the credential';
   if (said.message) return [...said.message.replace(/[\x00-\x09\x0b-\x1f\x7f]/g, '')].slice(0, LONGEST).join('');
   return status ? `the provider answered with status ${status}` : 'the provider answered with an error';
 }
 
-/** Gathers what an error says; wrappers are opened a few times at the most. */
+/** Collects the fields of an error; nested wrappers are opened up to a small depth. */
 function read(shape, said, depth) {
   if (typeof shape === 'string') said.message ||= shape;
   else if (Array.isArray(shape) && shape.length && depth <= 3) read(shape[0], said, depth + 1);
@@ -89,14 +89,17 @@ function readObject(shape, said, depth) {
   readMetadata(objectOf(shape.metadata), said, depth);
 }
 
-/** A router's message is often no more than "provider returned error"; the one behind it says what was wrong. */
+/**
+ * Reads a router's metadata. The router's message is often only "provider returned error"; the nested one has the
+ * reason.
+ */
 function readMetadata(metadata, said, depth) {
   if ('flagged_input' in metadata) said.kind = 'content_filter';
   let { raw } = metadata;
   try {
     if (typeof raw === 'string' && raw.trimStart().startsWith('{')) raw = JSON.parse(raw);
   } catch {
-    // It stays text.
+    // It is kept as text.
   }
   const behind = { message: '', kind: '', code: '' };
   read(raw, behind, depth + 1);
@@ -107,7 +110,7 @@ function readMetadata(metadata, said, depth) {
 /** A text, or a number as text. */
 const word = (value) => (typeof value === 'string' || typeof value === 'number' ? String(value) : '');
 
-/** What kind of error it is: the code and the type first, then what the message says, then the status. */
+/** Classifies the error: by the code and the type first, then by the message, then by the status. */
 function kindOf(said, status) {
   const words = [said.code.toLowerCase(), said.kind.toLowerCase()];
   for (const one of words) if (KINDS.has(one)) return KINDS.get(one);

@@ -1,94 +1,96 @@
 import type { Interfaces, Ledger } from '../index.js';
 import type * as t from '../types.js';
 
-/** What an id or a name may look like. */
+/** The rule for an id or a name. */
 export interface IdRule {
-  /** The most characters. */
+  /** Most characters. */
   max: number;
-  /** Characters other than ASCII letters and digits that may stand in it; left out for any at all. */
+  /** Allowed characters besides ASCII letters and digits; if left out, any. */
   also?: string;
   /** Whether it must have exactly `max` characters. */
   exact?: boolean;
 }
 
-/** What sets one provider apart. The defaults are what most compatible servers take. */
+/** The differences of one provider. The defaults suit most compatible servers. */
 export interface Quirks {
   /** The adapter's name: `groq`. */
   name: string;
   /** One line for people. */
   description?: string;
   version?: string;
-  /** The usual base url, with its version path and a slash at the end. */
+  /** The default base url, with its version path and a slash at the end. */
   url?: string;
-  /** Usual environment variables of the key, the most usual first. */
+  /** Common environment variables for the key, the most common first. */
   keyVariables?: string[];
-  /** Globs of the models served. */
+  /** Globs of the served models. */
   models?: string[];
   /** JSON Schema of the options. */
   settings?: string;
-  /** Who may meet in one instance; `tenant` by default. */
+  /** Which exchanges may share an instance; `tenant` by default. */
   isolation?: t.Isolation;
-  /** How the key is shown; the first is the default. */
+  /** How the key is sent; the first is the default. */
   auth?: t.Auth[];
   /** `chat/completions`. */
   chatPath?: string;
-  /** `models`; empty where they are not there. */
+  /** `models`; empty if the provider lacks them. */
   modelsPath?: string;
-  /** `embeddings`; empty, the default, where they are not there. */
+  /** `embeddings`; empty, the default, if the provider lacks them. */
   embeddingsPath?: string;
-  /** The member for the limit of output tokens: `max_tokens`. */
+  /** The name of the member that limits output tokens: `max_tokens`. */
   maxTokens?: string;
   /** The member for the seed. */
   seed?: string;
-  /** Members that are not taken, and why. */
+  /** Members that the provider does not take, and why. */
   drops?: Record<string, string>;
-  /** Members with another spelling here. */
+  /** Members with another name at this provider. */
   renames?: Record<string, string>;
-  /** Numbers with a narrower range here. */
+  /** Numbers with a narrower range at this provider. */
   clamps?: Record<string, [number, number]>;
-  /** The most stop sequences taken: 4. */
+  /** Most stop sequences that the provider takes: 4. */
   maxStop?: number;
-  /** Whether messages of role `developer` are known; they become `system` otherwise. */
+  /** Whether the role `developer` is known; its messages become `system` otherwise. */
   developerRole?: boolean;
   /** Whether content may be a list of texts; they are joined otherwise. */
   textLists?: boolean;
   /** Whether a message may name its speaker. */
   speakerNames?: boolean;
-  /** Whether `stream_options.include_usage` is understood. */
+  /** Whether the provider supports `stream_options.include_usage`. */
   streamUsage?: boolean;
-  /** Whether functions may be offered. */
+  /** Whether the provider supports functions. */
   tools?: boolean;
-  /** The word for "some tool must be called". */
+  /** The value of `tool_choice` that requires a call of any tool. */
   toolRequired?: string;
-  /** What ids of tool calls may look like. */
+  /** The rule for ids of tool calls. */
   toolIds?: IdRule;
-  /** What names of tools may look like. */
+  /** The rule for names of tools. */
   toolNames?: IdRule;
-  /** Whether `response_format: json_schema` is understood; it becomes `json_object` otherwise. */
+  /** Whether the provider supports `response_format: json_schema`; it becomes `json_object` otherwise. */
   jsonSchema?: boolean;
-  /** The levels of `reasoning_effort` that are known; others move to the nearest. Empty: thinking cannot be steered. */
+  /**
+   * The provider's levels of `reasoning_effort`; others are mapped to the nearest. Empty: thinking cannot be steered.
+   */
   efforts?: string[];
-  /** The member in which thinking travels in the history; empty where it has no place. */
+  /** The member for thinking in the history; empty if there is none. */
   thinking?: string;
   /** Whether `image_url` is taken. */
   images?: boolean;
   /** Whether addresses other than data URLs are fetched. */
   imageUrls?: boolean;
-  /** Members of chunks that say nothing (padding) and are left out in silence. */
+  /** Members of chunks without meaning (padding), which are dropped without a loss. */
   noise?: string[];
 }
 
-/** What data cannot say. */
+/** What data cannot express. */
 export interface Hooks {
-  /** A last look at a request before it is written. */
+  /** Changes a request before it is rendered. */
   prepare?(ctx: t.Context, request: t.ChatRequest, ledger: Ledger): void;
-  /** A last look at the body before it is sent. */
+  /** Changes the body before it is sent. */
   extend?(ctx: t.Context, request: t.ChatRequest, body: Record<string, unknown>, ledger: Ledger): void;
   /** Finish reasons that only this provider has. */
   finish?(word: string): t.FinishReason | undefined;
 }
 
-/** Every interface of a provider; export those that the world names. */
+/** All interfaces of a provider; export those that the world names. */
 export function provider(
   quirks: Quirks,
   hooks?: Hooks,

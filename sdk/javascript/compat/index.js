@@ -12,7 +12,7 @@ import { quirks as filled } from './quirks.js';
 import { render } from './request.js';
 import { parse } from './response.js';
 
-/** Every interface of a provider; export those that the world names. `hooks` say what data cannot. */
+/** All interfaces of a provider; export those that the world names. `hooks` are for what data cannot express. */
 export function provider(given, hooks = {}) {
   const quirks = filled(given);
   const self = { quirks, prepare() {}, extend() {}, finish() {}, ...hooks };

@@ -1,4 +1,4 @@
-// The manifest of a compatible provider, made of its quirks.
+// Builds the manifest of a compatible provider from its quirks.
 import { equals, exclusion, manifest, present, usagePlace } from '../manifest.js';
 import { FORMAT } from './quirks.js';
 
@@ -10,7 +10,7 @@ const HEADERS = {
 };
 const LEVELS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh'];
 
-/** The manifest. */
+/** The manifest of a provider. */
 export function describe(quirks) {
   const operations = [{ tag: 'chat' }];
   const formats = [{ id: FORMAT, tap: chatTap() }];
@@ -50,7 +50,7 @@ function accepts(quirks) {
   return found;
 }
 
-/** Requests that cannot go through as they are: the same data by which they are translated. */
+/** Requests that must be translated. They come from the same data as the translation. */
 function exclusions(quirks) {
   const member = (name, reason) => exclusion(present(`/${name}`), reason);
   const found = Object.entries(quirks.drops).map(([name, reason]) => member(name, reason));
@@ -78,7 +78,7 @@ function exclusions(quirks) {
   return found;
 }
 
-/** How answers are read while their bytes go through untouched. */
+/** How the relay lane reads chat answers. */
 function chatTap() {
   const details = '/usage/prompt_tokens_details';
   const cached = ['prompt_cache_hit_tokens', 'cached_tokens', 'num_cached_tokens', 'cache_read_input_tokens'];

@@ -1,10 +1,10 @@
-// Messages: one of the unified model may become several, since tool results are messages of their own here.
+// Renders messages. One message of the unified model may become several, since tool results are separate messages here.
 import { fail } from '../model.js';
 import { fit } from '../names.js';
 import { Raw, raw } from '../wire.js';
 import { FORMAT } from './quirks.js';
 
-/** All messages of a request. */
+/** Renders all messages of a request. */
 export function writeMessages(writer, messages) {
   const out = [];
   const lifted = [];
@@ -23,7 +23,7 @@ export function writeMessages(writer, messages) {
   return out;
 }
 
-/** A user message of its own for media that their messages may not hold. */
+/** Adds a user message with media that their own messages cannot contain. */
 function putLifted(writer, lifted, out) {
   if (!lifted.length) return;
   const pieces = lifted.splice(0).map((media) => mediaPart(writer, 'messages[].content[]', media));
@@ -35,7 +35,7 @@ function roleOf(writer, { tag, val }) {
   return tag === 'other' ? val : tag === 'developer' ? tag : 'user';
 }
 
-/** A message of a role that has content and nothing else. */
+/** Writes a message of a role that has only content. */
 function speaker(writer, field, message) {
   const pieces = [];
   let foreign = false;
@@ -53,7 +53,7 @@ function speaker(writer, field, message) {
   const head = { role: roleOf(writer, message.role), ...nameOf(writer, field, message) };
   const own = writer.own(`${field}.`, message.extensions);
   const system = message.role.tag === 'system' || message.role.tag === 'developer';
-  // One message a block: joining them would put words next to each other that nobody wrote so.
+  // One message for each block: joining blocks would put words together that their author did not.
   const blocks = system && !writer.quirks.textLists && pieces.length > 1 ? pieces.map((piece) => [piece]) : [pieces];
   return blocks.map((block) => ({ ...head, content: contentOf(writer, field, block), ...own }));
 }
@@ -92,7 +92,7 @@ function assistant(writer, field, message, lifted) {
   };
 }
 
-/** The history's thinking. */
+/** Renders the history's thinking. */
 function thinking(writer, field, thoughts) {
   if (!thoughts.length) return {};
   if (!writer.quirks.thinking) return loseThinking(writer, field);
@@ -104,7 +104,7 @@ function thinking(writer, field, thoughts) {
 }
 
 function loseThinking(writer, field) {
-  // Once a request: a long history would fill the ledger with one and the same line.
+  // Reported once a request: a long history would fill the ledger with the same line.
   if (!writer.thinkingLost) writer.ledger.dropped(`${field}.reasoning_content`, 'thinking has no place in this history');
   writer.thinkingLost = true;
   return {};
@@ -145,7 +145,7 @@ function toolMessage(writer, field, result, lifted) {
   };
 }
 
-/** Content as one string where that says everything, else as a list. */
+/** Writes content as one string if that loses nothing, else as a list. */
 function contentOf(writer, field, pieces) {
   if (!pieces.length) return '';
   const plain = pieces.every((piece) => piece.type === 'text' && Object.keys(piece).length === 2);
@@ -170,7 +170,7 @@ function mediaPart(writer, field, media) {
     writer.refuse(field, 'this provider does not take such media in chat');
   }
   if (tag === 'url' && !writer.quirks.imageUrls) {
-    // The host fetches the bytes, where the operator lets it, and asks again.
+    // The host fetches the bytes, if the operator allows it, and renders the request again.
     throw fail('unsupported', 'this provider takes images as bytes only', { code: 'media_url', param: field });
   }
   const url = tag === 'url' ? val : `data:${media.mime ?? sniffed(writer.ctx, val)};base64,${val}`;
@@ -178,7 +178,7 @@ function mediaPart(writer, field, media) {
   return { type: 'image_url', image_url: { url, detail: media.detail }, ...writer.own(`${field}.`, media.extensions) };
 }
 
-/** The media type that the first bytes show; a blob's token is looked up. */
+/** The media type that the first bytes show; those of a blob come from the context. */
 function sniffed(ctx, data) {
   const head = ctx.blobs.find((blob) => blob.token === data)?.head ?? data;
   const kinds = { iVBORw0KGgo: 'image/png', '/9j/': 'image/jpeg', R0lGOD: 'image/gif', UklGR: 'image/webp' };

@@ -10,13 +10,13 @@ const OWN = new Set(['id', 'object', 'created', 'owned_by']);
 const CONTEXT = ['context_length', 'context_window', 'max_context_length', 'max_model_len'];
 const OUTPUT = ['max_completion_tokens', 'max_output_tokens', 'max_output_length'];
 
-/** Asks for the list, or for one model. The list comes whole, so there is nothing to go on from. */
+/** Requests the list, or one model. The list has a single page. */
 export function renderModels(quirks, ctx, request) {
   const one = request.id == null ? '' : `/${request.id.split('/').map(escape).join('/')}`;
   return { request: get(address(ctx, quirks.modelsPath) + one) };
 }
 
-/** Reads a list, with or without its wrapping, or one model. */
+/** Parses a list, with or without its wrapper, or one model. */
 export function parseModels(response) {
   const answer = answerJson(response);
   if (objectOf(answer).error) throw fromJson(answer.error);

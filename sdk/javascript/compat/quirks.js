@@ -1,4 +1,4 @@
-// What sets one OpenAI-compatible provider apart from the others, as data.
+// The differences between OpenAI-compatible providers, as data.
 import { bearer, noKey } from '../manifest.js';
 import { option } from '../model.js';
 import { ANY, NAME } from '../names.js';
@@ -6,7 +6,7 @@ import { ANY, NAME } from '../names.js';
 /** The id of the format. */
 export const FORMAT = 'openai.chat';
 
-/** What most compatible servers take; `index.d.ts` says what each means. */
+/** What most compatible servers take; `index.d.ts` describes each member. */
 const COMPATIBLE = {
   description: 'An OpenAI-compatible provider',
   version: '0.1.0',
@@ -49,13 +49,13 @@ export function quirks(given) {
   return { ...COMPATIBLE, ...given };
 }
 
-/** The provider's spelling of a member; undefined where it is not taken. */
+/** The provider's name of a member; undefined if the provider does not take it. */
 export const spelling = (quirks, member) => (member in quirks.drops ? undefined : quirks.renames[member] ?? member);
 
 /** A path with its holes filled: `{model}` and `{option.NAME}`. */
 export const address = (ctx, path) =>
   path.replace(/\{([^}]*)\}/g, (_, hole) => escape(hole === 'model' ? ctx.model : option(ctx, hole.replace(/^option\./, ''), '')));
 
-/** Percent-encodes what may not stand in a path segment. */
+/** Percent-encodes characters that are not allowed in a path segment. */
 export const escape = (text) =>
   encodeURIComponent(text).replace(/%(3A|40)|[!'()*]/g, (found, kept) => (kept ? decodeURIComponent(found) : `%${found.charCodeAt(0).toString(16).toUpperCase()}`));

@@ -1,4 +1,4 @@
-// Requests: from the unified model to what the provider takes.
+// Renders requests: from the unified model to the provider's format.
 import { Ledger } from '../ledger.js';
 import { fail, findExtension, post, u32 } from '../model.js';
 import { Names } from '../names.js';
@@ -6,10 +6,10 @@ import { Raw, members, raw, write } from '../wire.js';
 import { writeMessages } from './messages.js';
 import { FORMAT, address, spelling } from './quirks.js';
 
-// Levels of effort, the least first, and the budget up to which each stands in for one.
+// Levels of effort in ascending order, and the budget up to which each is used.
 const LEVELS = { none: 0, minimal: 512, low: 2048, medium: 8192, high: 32768, xhigh: 65536, max: Infinity };
 
-/** Writes a chat request. */
+/** Renders a chat request. */
 export function render(provider, ctx, request) {
   const writer = new Writer(provider.quirks, ctx);
   provider.prepare(ctx, request, writer.ledger);
@@ -19,7 +19,7 @@ export function render(provider, ctx, request) {
   return { request: http, losses: writer.ledger.take(), memo: writer.names.toMemo() };
 }
 
-/** Writes one request and remembers what was lost on the way. */
+/** Renders one request and collects the losses. */
 class Writer {
   constructor(quirks, ctx) {
     this.quirks = quirks;
@@ -30,7 +30,7 @@ class Writer {
     this.thinkingLost = false;
   }
 
-  /** The whole body, in the order that the official clients have. */
+  /** Writes the body, in the order of the official clients. */
   write(request) {
     this.body.model = this.ctx.model || request.model;
     this.body.messages = writeMessages(this, request.messages);
@@ -50,7 +50,7 @@ class Writer {
 
   // ---- Members ---------------------------------------------------------------------------------------------------------
 
-  /** A member in the provider's spelling, if it takes it. */
+  /** Adds a member under the provider's name, if the provider takes it. */
   put(member, value) {
     if (value == null) return;
     const spelled = spelling(this.quirks, member);
@@ -58,7 +58,7 @@ class Writer {
     else this.body[spelled] = value;
   }
 
-  /** A number within the provider's range. */
+  /** Adds a number, moved into the provider's range. */
   number(member, value) {
     if (value == null) return;
     const [low, high] = this.quirks.clamps[member] ?? [value, value];
@@ -67,7 +67,7 @@ class Writer {
     this.put(member, allowed);
   }
 
-  /** The format's own members; those of other formats are lost. */
+  /** The format's own members; those of other formats are reported as lost. */
   own(place, extensions) {
     const found = {};
     if (extensions.length === 0) return found;
@@ -76,12 +76,12 @@ class Writer {
     return found;
   }
 
-  /** Cache hints have no place. */
+  /** Reports a cache hint as lost. */
   cacheLost(field, hint) {
     if (hint != null) this.ledger.dropped(`${field}.cache_control`, "caching is the provider's own affair");
   }
 
-  /** What must not be lost. */
+  /** Refuses the request because of a value that must not be lost. */
   refuse(field, message) {
     throw fail('unsupported', message, { param: field });
   }
@@ -97,7 +97,7 @@ class Writer {
     this.number('n', u32(s.candidates));
     this.put('logprobs', s.logprobs);
     this.number('top_logprobs', u32(s.topLogprobs));
-    // As it is written: a seed may have more digits than a number of JavaScript holds.
+    // As text: a seed may have more digits than a JavaScript number holds.
     if (/^-?(0|[1-9]\d*)$/.test(s.seed ?? '')) this.put(this.quirks.seed, raw(s.seed));
     const stop = s.stop.slice(0, this.quirks.maxStop);
     if (stop.length < s.stop.length) this.ledger.clamped('stop', 'too many stop sequences; the first ones are sent');
@@ -122,7 +122,7 @@ class Writer {
     this.put('response_format', { type: output.tag === 'plain' ? 'text' : 'json_object' });
   }
 
-  /** Usage is always asked for: the host meters it and shows the client what it asked for. */
+  /** Asks for usage in every stream: the host meters it, and removes it if the client did not ask. */
   stream(request) {
     if (!request.stream) return;
     this.body.stream = true;
@@ -149,7 +149,7 @@ class Writer {
     for (const key in own) this.put(key, own[key]);
   }
 
-  /** `reasoning_effort`; a budget becomes the level nearest to it. */
+  /** Writes `reasoning_effort`; a budget becomes the nearest level. */
   level(asked) {
     let wanted = asked.effort;
     if (wanted == null && asked.mode === 'disabled') wanted = 'none';
@@ -164,7 +164,7 @@ class Writer {
     this.put('reasoning_effort', level);
   }
 
-  /** The nearest level that the provider knows; one that nobody knows stays, and "none" never becomes some. */
+  /** The nearest level that the provider knows. An unknown level is kept, and "none" never becomes another. */
   nearest(wanted) {
     const ranks = Object.keys(LEVELS);
     const known = this.quirks.efforts;

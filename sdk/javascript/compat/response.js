@@ -1,4 +1,4 @@
-// Whole answers: from what the provider sent to the unified model.
+// Parses whole answers: from the provider's format to the unified model.
 import { answerJson, extension, extensions, finish, reasoning, refusal, text, toolCall, wordsOf } from '../model.js';
 import { Names } from '../names.js';
 import { count, isEmpty, listOf, objectOf, without } from '../wire.js';
@@ -26,7 +26,7 @@ const FINISH = {
 const REASONS = new Map(Object.entries(FINISH).flatMap(([reason, words]) => words.split(' ').map((word) => [word, reason])));
 const NATURAL = new Set(['complete', 'stop-sequence', 'other']);
 
-/** Reads a whole chat answer. */
+/** Parses a whole chat answer. */
 export function parse(provider, ctx, response) {
   const answer = objectOf(answerJson(response));
   if (answer.error) throw fromJson(answer.error);
@@ -43,12 +43,12 @@ export function parse(provider, ctx, response) {
   return { tag: 'complete', val: { response: whole, losses: [] } };
 }
 
-/** The order in which all SDKs keep members, so that their results compare. */
+/** Moves the fingerprint to the end: all SDKs keep members in this order, so that their results compare. */
 export function fingerprintLast({ system_fingerprint, ...rest }) {
   return system_fingerprint === undefined ? rest : { ...rest, system_fingerprint };
 }
 
-/** When the answer was made. */
+/** The time when the answer was made, in milliseconds. */
 export const createdMs = (answer) => (typeof answer.created === 'number' ? answer.created * 1000 : undefined);
 
 function candidate(provider, ctx, names, position, choice) {
@@ -67,7 +67,7 @@ function candidate(provider, ctx, names, position, choice) {
   };
 }
 
-/** Reads a finish reason. The presence of tool calls outranks a natural end. */
+/** Parses a finish reason. Tool calls outrank a natural end. */
 export function readFinish(provider, given, called) {
   if (!given) return undefined;
   const word = wordsOf(given);
@@ -92,7 +92,7 @@ function partsOf(ctx, names, message) {
   return parts.concat(callsOf(ctx, names, calls));
 }
 
-/** A part of a list of content; one of an unknown type stays as it is. */
+/** Parses a part of a list of content; one of an unknown type is kept as it is. */
 export function contentPart(part) {
   if (typeof part.text === 'string' && (part.type ?? 'text') === 'text') {
     return text(part.text, { extensions: extensions(FORMAT, without(part, TEXT)) });
@@ -106,7 +106,7 @@ export function contentPart(part) {
 
 const only = (object, keys) => Object.keys(object).every((key) => keys.includes(key));
 
-/** An entry of `annotations`; one with members beside those of a page's citation is kept whole as well. */
+/** Parses an entry of `annotations`; one with more members than a page's citation is also kept whole. */
 export function citation(note) {
   const page = objectOf(note.url_citation);
   const plain = note.type === 'url_citation' && page.url != null && only(note, ['type', 'url_citation'])
@@ -138,5 +138,5 @@ function callsOf(ctx, names, calls) {
   return parts;
 }
 
-/** An id for a call that came without one: the same for the same place in the same exchange. */
+/** An id for a call that came without one: always the same for the same place in the same exchange. */
 export const madeId = (ctx, candidate, number) => `call_${candidate}_${number}_${ctx.requestId}`;

@@ -1,4 +1,4 @@
-// Tokens: from the totals of OpenAI's format to disjoint buckets.
+// Token counts: from the totals of OpenAI's format to disjoint buckets.
 import { extensions } from '../model.js';
 import { count, isEmpty, objectOf, without } from '../wire.js';
 import { FORMAT } from './quirks.js';
@@ -11,10 +11,10 @@ const OWN = new Set([
 const INSIDE = new Set(['cached_tokens', 'cache_write_tokens']);
 const OUTSIDE = new Set(['reasoning_tokens']);
 
-/** The members that are not known, nulls too. */
+/** The unknown members, including nulls. */
 const others = (object, known) => Object.fromEntries(Object.entries(object).filter(([key]) => !known.has(key)));
 
-/** Reads usage; undefined where every figure is null. */
+/** Parses usage; undefined if every figure is null. */
 export function readUsage(given) {
   const wire = objectOf(given);
   const inside = objectOf(wire.prompt_tokens_details);
@@ -25,7 +25,7 @@ export function readUsage(given) {
   const [input, cacheRead, cacheWrite] = inputOf(wire, cached, written);
   const [output, reasoning] = outputOf(wire, thought);
   const rest = without(wire, OWN);
-  // What no bucket holds, and a figure that exceeds its sum, as the server said it.
+  // Figures without a bucket, and one that exceeds its sum, are kept as the server sent them.
   const more = { ...(cached !== cacheRead && { cached_tokens: cached }), ...others(inside, INSIDE) };
   const also = { ...(thought !== reasoning && { reasoning_tokens: thought }), ...others(outside, OUTSIDE) };
   if (!isEmpty(more)) rest.prompt_tokens_details = more;
@@ -38,8 +38,10 @@ export function readUsage(given) {
 /** Whether the total is the sum of input, output and `more`. */
 const sumsUp = (wire, more) => count(wire.total_tokens) === count(wire.prompt_tokens) + count(wire.completion_tokens) + more;
 
-/** Uncached input, cache reads and cache writes. A server whose cached tokens exceed its input does not count them in it;
- * if its total says that it does, they are no more than the input. */
+/**
+ * Splits input into uncached input, cache reads and cache writes. If the cached tokens exceed the input, the server
+ * does not include them in it; if its total shows that it does, they are capped at the input.
+ */
 function inputOf(wire, read, written) {
   const prompt = count(wire.prompt_tokens);
   if (prompt === undefined) return [undefined, read, written];
@@ -49,7 +51,10 @@ function inputOf(wire, read, written) {
   return [rest >= (written ?? 0) ? rest - (written ?? 0) : rest, read, written];
 }
 
-/** Output without thinking, and thinking. Most servers count it in; of one that does not, the total tells. */
+/**
+ * Splits output into output without thinking, and thinking. Most servers include thinking; the total shows which do
+ * not.
+ */
 function outputOf(wire, thought) {
   const completion = count(wire.completion_tokens);
   if (completion === undefined || thought === undefined || (thought > 0 && sumsUp(wire, thought))) return [completion, thought];

@@ -1,6 +1,6 @@
 // Writes `types.d.ts` and `shapes.js` from the contract: `node sdk/javascript/tools/contract.mjs [--check]`.
 //
-// It reads as much of WIT as the contract uses: records, variants, enums, resources and functions.
+// It parses only the parts of WIT that the contract uses: records, variants, enums, resources and functions.
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ const HEAD = '// Made from wit/ by tools/contract.mjs; change that, not this.\n'
 const camel = (name) => name.replace(/^%/, '').replace(/-(.)/g, (_, letter) => letter.toUpperCase());
 const pascal = (name) => camel('-' + name.replace(/^%/, ''));
 
-/** Splits a file into words, signs and doc comments. */
+/** Splits a file into words, punctuation and doc comments. */
 function tokens(text) {
   return text.match(/\/\/\/[^\n]*|\/\/[^\n]*|->|[%\w-]*\w|[{}()<>,;:]/g).filter((t) => t.startsWith('///') || !t.startsWith('//'));
 }

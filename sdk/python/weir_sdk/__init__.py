@@ -1,7 +1,8 @@
-"""What adapters in Python build on.
+"""The base for adapters in Python.
 
-`weir_sdk.compat` is the base for OpenAI-compatible providers. For any other format write one class for each interface of
-the world and hand them to `export`; `weir_sdk.model` has builders with defaults, `weir_sdk.wire` reads and writes JSON.
+`weir_sdk.compat` is the base for OpenAI-compatible providers. For any other format write one class for each interface
+of the world and pass them to `export`; `weir_sdk.model` has builders with defaults, `weir_sdk.wire` reads and writes
+JSON.
 """
 
 from . import compat, model, wire

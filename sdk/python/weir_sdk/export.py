@@ -1,8 +1,9 @@
-"""An adapter's exports, made of plain objects.
+"""Makes an adapter's exports from plain objects.
 
 `export(__name__, about=..., provider_chat=...)` puts the classes that `componentize-py` looks for into the adapter's
-module. Around each function is a guard: what goes wrong inside becomes an error of the contract instead of a trap, and
-what comes out is made to fit it.
+module. A guard around each function turns exceptions into errors of the contract instead of traps, and converts results
+to
+fit the contract.
 """
 
 import inspect
@@ -19,12 +20,12 @@ from wit_world.imports import types as t
 from . import fit
 
 _FIT_ERROR = fit.plan(t.Error)
-# How much of an exception's words is told.
+# Longest text of an exception in an error, in characters.
 _LONGEST = 300
 
 
 def export(module: str, **interfaces: Any) -> None:
-    """Makes the objects the adapter's interfaces; there must be one for each interface of the world.
+    """Exports the objects as the adapter's interfaces; there must be one for each interface of the world.
 
     An object has the interface's functions as methods (`render_request`), and its resource as a class (`ChatDecoder`).
     """
@@ -92,13 +93,13 @@ def _guarded(call: Callable, hint: Any) -> Callable:
 
 
 def problem(error: BaseException) -> t.Error:
-    """The error of the contract that an exception stands for."""
+    """Converts an exception to an error of the contract."""
     if isinstance(error, Err):
         try:
             return _FIT_ERROR(error.value)
         except Exception as inner:
             error = inner
-    # For the log: the host keeps what is written to standard error.
+    # For the log: the host captures standard error.
     traceback.print_exception(error)
     words = f"{type(error).__name__}: {error}"[:_LONGEST]
     frames = traceback.extract_tb(error.__traceback__)
@@ -108,7 +109,7 @@ def problem(error: BaseException) -> t.Error:
 
 
 def _export_resources(name: str, given: Any) -> None:
-    """`componentize-py` looks for a resource's class in a top-level module of its interface's name."""
+    """Puts a resource's class into a top-level module of its interface's name, where `componentize-py` looks for it."""
     module = sys.modules.get(f"wit_world.exports.{name}")
     for resource, protocol in vars(module).items() if module else ():
         if isinstance(protocol, type) and protocol.__module__ == module.__name__ and _functions(protocol):
@@ -117,7 +118,7 @@ def _export_resources(name: str, given: Any) -> None:
 
 
 def _resource(protocol: type, make: Callable) -> type:
-    """The resource's class. Its constructor cannot fail, so what went wrong there shows at the first call."""
+    """The resource's class. Its constructor cannot fail, so an error in it is reported by the first call."""
 
     def init(self: Any, *args: Any) -> None:
         try:

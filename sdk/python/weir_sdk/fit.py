@@ -1,8 +1,9 @@
-"""Values made to fit the contract, by the types that `componentize-py` generates.
+"""Converts values to fit the contract, by the types that `componentize-py` generates.
 
-A value of the wrong type would trap after the author's function has returned, where no `try` catches it. So everything
-that leaves passes through here: numbers become text where text is due, counts are brought into 32 bits, None becomes an
-empty list, half of a surrogate pair becomes U+FFFD. What cannot be made to fit is a TypeError that names the place.
+A value of the wrong type would trap after the author's function has returned, where no `try` catches it. So all
+results pass through here: numbers become text where text is needed, counts are limited to 32 bits, None becomes an
+empty list, half of a surrogate pair becomes U+FFFD. A value that cannot be converted is a TypeError that names the
+place.
 
 The plans are made when the component is built, not when it runs.
 """
@@ -21,9 +22,9 @@ _NARROW = {"status": 0xFFFF}
 
 
 def plan(hint: Any) -> Fit:
-    """The function that makes a value fit a type."""
+    """The function that converts a value to a type."""
     if hint not in _PLANS:
-        # Put there first, so that a type may refer to itself.
+        # Stored first, so that a type may refer to itself.
         _PLANS[hint] = lambda value: _PLANS[hint](value)
         _PLANS[hint] = _make(hint)
     return _PLANS[hint]

@@ -1,4 +1,4 @@
-"""The manifest with defaults. `wit/about.wit` says what each member means."""
+"""The manifest with defaults. `wit/about.wit` describes each member."""
 
 import json
 from typing import Any, Iterable, Optional
@@ -28,7 +28,7 @@ def manifest(
     accepts: Iterable[a.Acceptance] = (),
     auth: Iterable[a.Auth] = (),
 ) -> a.Manifest:
-    """A manifest. An instance of Python takes two milliseconds to make, so it serves several exchanges by default."""
+    """A manifest. A Python instance takes two milliseconds to create, so it serves several exchanges by default."""
     suggests = a.Suggestions(url, list(key_variables), list(models), list(origins))
     return a.Manifest(
         name,
@@ -51,7 +51,7 @@ def manifest(
 def capabilities(
     operations: Iterable[Any], *, media: Iterable[str] = (), tools: bool = True, counts_tokens: bool = False
 ) -> a.Capabilities:
-    """What the provider can do."""
+    """The provider's capabilities."""
     return a.Capabilities(list(operations), list(media), tools, counts_tokens)
 
 
@@ -66,7 +66,7 @@ def no_key(name: str = "open") -> a.Auth:
 
 
 def key_header(header: str, prefix: str = "", name: str = "header") -> a.Auth:
-    """A header, with the text in front of the key."""
+    """A header with a prefix before the key."""
     return a.Auth(name, a.AuthScheme_Header(t.Header(header, prefix)))
 
 
@@ -86,7 +86,7 @@ def acceptance(
     ask_usage: Optional[a.UsageRequest] = None,
     preferred: bool = False,
 ) -> a.Acceptance:
-    """A format that the provider takes as it is."""
+    """A format that the provider takes unchanged."""
     return a.Acceptance(
         format,
         operation,
@@ -105,24 +105,24 @@ def acceptance(
 
 
 def present(pointer: str) -> a.FrameTest_Present:
-    """There is a value at the pointer."""
+    """True if there is a value at the pointer."""
     return a.FrameTest_Present(pointer)
 
 
 def equals(pointer: str, value: Any) -> a.FrameTest_Equals:
-    """The value at the pointer is this one."""
+    """True if the value at the pointer is this one."""
     return a.FrameTest_Equals(a.PointerEquals(pointer, json.dumps(value)))
 
 
 def has_member(member: str, reason: str) -> a.Exclusion:
-    """A request with this member is translated."""
+    """Requests with this member are translated."""
     return a.Exclusion(present("/" + member), reason)
 
 
 def usage_place(
     bucket: str, *pointers: str, includes: Iterable[str] = (), merge: str = "last"
 ) -> a.UsagePlace:
-    """Where one figure of tokens stands; `includes` are buckets that it counts as well."""
+    """The place of a token count; `includes` are the buckets that the count contains as well."""
     inside = [a.Bucket[name.upper().replace("-", "_")] for name in includes]
     return a.UsagePlace(bucket, list(pointers), merge, inside)  # type: ignore[arg-type]
 
@@ -136,5 +136,5 @@ def tap(
     end: Iterable[Any] = (),
     failure: Iterable[Any] = (),
 ) -> a.Tap:
-    """How the host reads answers while their bytes go through untouched."""
+    """How the host reads answers on the relay lane."""
     return a.Tap(list(usage), list(finish), list(model), list(content), list(end), list(failure))

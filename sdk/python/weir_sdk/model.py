@@ -1,6 +1,6 @@
-"""The unified model with defaults: builders for what a provider answers with, and readers for what it is asked.
+"""The unified model with defaults: builders for answers and readers for requests.
 
-The generated classes want every field; these want what there is to say.
+The generated classes require every field; these only the needed ones.
 """
 
 from typing import Any, Iterable, Optional, Union
@@ -22,12 +22,12 @@ def fail(
     param: Optional[str] = None,
     retry_after_ms: Optional[int] = None,
 ) -> Err:
-    """An error of the contract, to be raised: `raise fail("unsupported", "no tools here", param="tools")`."""
+    """An error of the contract, to raise: `raise fail("unsupported", "no tools here", param="tools")`."""
     return Err(t.Error(kind, message, status, code, param, retry_after_ms))  # type: ignore[arg-type]
 
 
 def unreadable(message: str) -> Err:
-    """The provider sent something that is not understood."""
+    """The error for a provider's answer that cannot be parsed."""
     return fail("upstream", message)
 
 
@@ -55,7 +55,7 @@ def body_text(body: t.Body) -> str:
 
 
 def answer_json(response: t.HttpResponse) -> Any:
-    """A whole answer's JSON; an error of kind `upstream` where it is none."""
+    """A whole answer's JSON; raises an error of kind `upstream` if it is not JSON."""
     try:
         return wire.read(body_text(response.body))
     except ValueError as error:
@@ -81,7 +81,7 @@ def rendered(
     memo: str = "",
     framing: Optional[t.Framing] = None,
 ) -> t.RenderedRequest:
-    """A request to send upstream."""
+    """A request for the provider."""
     return t.RenderedRequest(request, list(losses), memo, framing)
 
 
@@ -89,12 +89,12 @@ def rendered(
 
 
 def text(words: str, *, citations: Iterable[t.Citation] = (), extensions: Iterable[t.Extension] = ()) -> t.Part_Text:
-    """Words."""
+    """A part of text."""
     return t.Part_Text(t.TextPart(words, list(citations), None, None, list(extensions)))
 
 
 def refusal(words: str) -> t.Part_Refusal:
-    """A refusal, in words."""
+    """A part with a refusal."""
     return t.Part_Refusal(words)
 
 
@@ -106,7 +106,7 @@ def reasoning(
     encrypted: Optional[t.Signature] = None,
     extensions: Iterable[t.Extension] = (),
 ) -> t.Part_Reasoning:
-    """The model's thinking."""
+    """A part with the model's thinking."""
     return t.Part_Reasoning(t.ReasoningPart(id, words, signature, encrypted, list(extensions)))
 
 
@@ -119,7 +119,7 @@ def tool_call(
     signature: Optional[t.Signature] = None,
     extensions: Iterable[t.Extension] = (),
 ) -> t.Part_ToolCall:
-    """A call that the client is to carry out."""
+    """A call for the client to carry out."""
     kind = t.ToolKind.CUSTOM if custom else t.ToolKind.FUNCTION
     return t.Part_ToolCall(t.ToolCall(id, name, kind, arguments, signature, None, list(extensions)))
 
@@ -133,22 +133,22 @@ def citation(
     end: Optional[int] = None,
     source: Optional[t.Opaque] = None,
 ) -> t.Citation:
-    """A source that a piece of text rests on."""
+    """A source for a piece of text."""
     return t.Citation(url, title, quote, start, end, source)
 
 
 def extension(format: str, key: str, value: Any) -> t.Extension:
-    """A member that the unified model has no name for."""
+    """A member that the unified model does not have."""
     return t.Extension(format, key, wire.whole(value))
 
 
 def extensions(format: str, rest: dict) -> list[t.Extension]:
-    """Members that the unified model has no name for; those that are null say nothing."""
+    """Members that the unified model does not have; null ones are skipped."""
     return [extension(format, key, value) for key, value in rest.items() if value is not None]
 
 
 def find_extension(extensions: Iterable[t.Extension], format: str, key: str) -> Optional[str]:
-    """The JSON of an extension."""
+    """The JSON of an extension; None if there is none."""
     return next((e.json for e in extensions if e.format == format and e.key == key), None)
 
 
@@ -164,12 +164,12 @@ def usage(
     reasoning: Optional[int] = None,
     extensions: Iterable[t.Extension] = (),
 ) -> t.Usage:
-    """Tokens in disjoint buckets."""
+    """Token counts in disjoint buckets."""
     return t.Usage(input, cache_read, cache_write, output, reasoning, list(extensions))
 
 
 def finish(reason: Union[str, t.FinishReason], raw: Optional[str] = None, stop: Optional[str] = None) -> t.Finish:
-    """Why an answer ended: `complete`, `length`, `tool-calls`, ..."""
+    """The reason why an answer ended: `complete`, `length`, `tool-calls`, ..."""
     return t.Finish(reason, raw, stop)  # type: ignore[arg-type]
 
 
@@ -181,7 +181,7 @@ def candidate(
     logprobs: Optional[str] = None,
     extensions: Iterable[t.Extension] = (),
 ) -> t.Candidate:
-    """One answer."""
+    """A candidate of an answer."""
     return t.Candidate(index, list(parts), finish, logprobs, list(extensions))
 
 
@@ -210,12 +210,12 @@ def start(
     service_tier: Optional[str] = None,
     extensions: Iterable[t.Extension] = (),
 ) -> t.ChatEvent_Start:
-    """A streamed answer begins."""
+    """The event that starts a streamed answer."""
     return t.ChatEvent_Start(t.ResponseStart(id, model, created_ms, service_tier, list(extensions)))
 
 
 def part_start(candidate: int, part: int, kind: Any) -> t.ChatEvent_PartStart:
-    """A part begins; `kind` is one of `PartKind_Text()`, `tool_start(...)`, ..."""
+    """The event that starts a part; `kind` is one of `PartKind_Text()`, `tool_start(...)`, ..."""
     return t.ChatEvent_PartStart(t.PartStart(candidate, part, kind))
 
 
@@ -228,15 +228,15 @@ def tool_start(
 
 
 def delta(candidate: int, part: int, words: str) -> t.ChatEvent_Delta:
-    """More text of a part."""
+    """The event with more text of a part."""
     return t.ChatEvent_Delta(t.PartDelta(candidate, part, words))
 
 
 def part_stop(candidate: int, part: int, extensions: Iterable[t.Extension] = ()) -> t.ChatEvent_PartStop:
-    """A part ends."""
+    """The event that ends a part."""
     return t.ChatEvent_PartStop(t.PartStop(candidate, part, list(extensions)))
 
 
 def finished(candidate: int, finish: t.Finish) -> t.ChatEvent_Finish:
-    """A candidate ends."""
+    """The event that ends a candidate."""
     return t.ChatEvent_Finish(t.CandidateFinish(candidate, finish))

@@ -1,7 +1,7 @@
-"""Ids and names that a format would refuse, made fit without losing which is which, and the way back.
+"""Changes ids and names that a format would refuse, so that each stays distinct, and restores them.
 
-What does not fit is shortened and gets a hash of the whole as its tail, so that the same name always becomes the same
-one and different names stay different. The same rule as in the Rust SDK.
+A name that does not fit is shortened and ends in a hash of the whole, so that the same name always gives the same
+result and different names stay different. The Rust SDK has the same rule.
 """
 
 import json
@@ -11,24 +11,24 @@ from typing import Optional
 
 @dataclass(frozen=True)
 class IdRule:
-    """What an id or a name may look like."""
+    """The rule for an id or a name."""
 
     max: int
-    """The most characters."""
+    """Most characters."""
     also: Optional[str] = None
-    """Characters other than ASCII letters and digits that may stand in it; None for any at all."""
+    """Allowed characters besides ASCII letters and digits; None allows any."""
     exact: bool = False
     """Whether it must have exactly `max` characters."""
 
     def fits(self, text: str) -> bool:
-        """Whether `text` may stay as it is."""
+        """Whether the rule allows `text`."""
         length = len(text)
         if not 0 < length <= self.max or (self.exact and length != self.max):
             return False
         return self.also is None or all(self._allows(c) for c in text)
 
     def fit(self, text: str) -> str:
-        """`text` made fit: the same every time."""
+        """`text` changed to fit the rule, always in the same way."""
         if self.fits(text):
             return text
         digits = f"{_fnv(text):016x}"
@@ -57,29 +57,29 @@ def _fnv(text: str) -> int:
 
 @dataclass
 class Names:
-    """The names of tools that a request had to change, kept in the memo for the way back."""
+    """The changed names of a request's tools, kept in the memo to restore them."""
 
     rule: IdRule
     changed: dict[str, str] = field(default_factory=dict)
 
     def send(self, name: str) -> str:
-        """The name to send; remembered if it is not the client's."""
+        """The name to send; a changed one is remembered."""
         sent = self.rule.fit(name)
         if sent != name:
             self.changed.setdefault(sent, name)
         return sent
 
     def restore(self, name: str) -> str:
-        """The client's name for the one that came back."""
+        """The client's name for a name in an answer."""
         return self.changed.get(name, name)
 
     def to_memo(self) -> str:
-        """The memo: empty where no name was changed."""
+        """The memo; empty if no name was changed."""
         return json.dumps(self.changed, ensure_ascii=False) if self.changed else ""
 
     @classmethod
     def from_memo(cls, rule: IdRule, memo: str) -> "Names":
-        """Reads a memo; an unreadable one is as good as none."""
+        """Parses a memo; an unreadable one counts as empty."""
         try:
             changed = json.loads(memo) if memo else {}
         except ValueError:

@@ -1,4 +1,4 @@
-"""When a provider wants to be asked again."""
+"""Parses when a provider may be called again."""
 
 import math
 from typing import Iterable, Optional
@@ -38,7 +38,7 @@ def _whole(wait: float) -> Optional[int]:
 
 
 def _date_ms(text: str) -> Optional[float]:
-    """Reads `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that HTTP still allows to send."""
+    """Parses `Sun, 06 Nov 1994 08:49:37 GMT`, the only form that HTTP still allows servers to send."""
     try:
         day, month, year, clock, zone = text.split(",")[1].split()
         hour, minute, second = (int(part) for part in clock.split(":"))

@@ -1,4 +1,4 @@
-"""JSON: read into Python's own values, written without spaces and with ready-made JSON put in as it is."""
+"""JSON: reads it into Python's own values, and writes it without spaces and with ready-made JSON inserted unchanged."""
 
 import json
 from json.encoder import encode_basestring
@@ -6,16 +6,16 @@ from typing import Any
 
 
 class Raw(str):
-    """The text of a JSON value, written as it stands: a tool's schema, an extension."""
+    """The text of a JSON value that is written unchanged: a tool's schema, an extension."""
 
 
 def read(text: str) -> Any:
-    """The value of a JSON text; ValueError where it is none."""
+    """The value of a JSON text; raises ValueError if it is not JSON."""
     return json.loads(text)
 
 
 def write(value: Any) -> str:
-    """JSON text. Members of an object whose value is None are left out; `Raw("null")` says null."""
+    """Renders JSON text. Members of an object whose value is None are left out; `Raw("null")` writes null."""
     out: list[str] = []
     _write(value, out.append)
     return "".join(out)
@@ -50,7 +50,7 @@ def _write(value: Any, put: Any) -> None:
 
 
 def members(text: str) -> dict:
-    """The members of a JSON object as `Raw` values; none where it is no object."""
+    """The members of a JSON object as `Raw` values; empty if it is not an object."""
     try:
         value = read(text)
     except ValueError:
@@ -61,7 +61,7 @@ def members(text: str) -> dict:
 
 
 def whole(value: Any) -> str:
-    """JSON text of a value that was read, nulls and all."""
+    """Renders a value that was read as JSON text, including nulls."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -76,7 +76,7 @@ def list_of(value: Any) -> list:
 
 
 def count(value: Any) -> int | None:
-    """A count of tokens, however it is spelled; None where it is none."""
+    """A token count, in any spelling; None if the value is not one."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return int(value) if value >= 0 else None

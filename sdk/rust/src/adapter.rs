@@ -1,8 +1,8 @@
-//! What an adapter implements: one trait for each interface of the contract, and [`export!`](crate::export) that makes a
-//! component of those that it has.
+//! The traits of an adapter, one for each interface of the contract, and [`export!`](crate::export), which makes a
+//! component of those that the adapter implements.
 //!
-//! The traits are the contract's functions without its generated ceremony: no cells, no handles, no unused arguments by
-//! value. They are plain Rust, so an adapter builds and is unit-tested natively.
+//! The traits are the contract's functions without the ceremony of generated code: no cells, no handles, no unused
+//! arguments by value. They are plain Rust, so an adapter builds and is unit-tested natively.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -21,76 +21,76 @@ pub use b::dialect_models::exports::weir::adapter::dialect_models::ParsedModels;
 pub use b::dialect_rerank::exports::weir::adapter::dialect_rerank::ParsedRerank;
 pub use b::provider_chat::exports::weir::adapter::provider_chat::{ChatAnswer, ChatOutcome};
 
-/// What every call answers.
+/// The result of every call that can fail.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Says what the adapter is: the only interface that every adapter has.
+/// Describes the adapter; the only interface that every adapter has.
 pub trait About: 'static {
-    /// The manifest, always the same.
+    /// Returns the manifest, which never changes.
     fn describe() -> Manifest;
 }
 
-/// Understands the provider's errors.
+/// Parses the provider's errors.
 pub trait ProviderErrors: 'static {
-    /// Reads an answer with a status of 400 or over; its body may be anything.
+    /// Parses an answer with a status of 400 or over; its body may be anything.
     fn parse_error(ctx: &Context, response: HttpResponse) -> Error;
 }
 
-/// Reads a provider's streamed answer.
+/// Parses a provider's streamed answer.
 pub trait Decoder: Sized + 'static {
-    /// Begins; what is wrong with the context shows at the first push.
+    /// Creates the decoder; an error in the context is reported by the first push.
     fn new(ctx: Context) -> Self;
-    /// Takes the frames of one read.
+    /// Parses the frames of one read.
     fn push(&mut self, frames: Vec<Frame>) -> Result<Decoded>;
-    /// The upstream has ended in an orderly way.
+    /// Called when the upstream has ended in an orderly way.
     fn finish(&mut self) -> Result<Decoded>;
 }
 
-/// A provider of answers.
+/// The provider's side of chat.
 pub trait ProviderChat: 'static {
-    /// Its stream reader.
+    /// Parses streamed answers.
     type Decoder: Decoder;
-    /// Writes the request for the provider.
+    /// Renders the request for the provider.
     fn render_request(ctx: &Context, request: ChatRequest) -> Result<RenderedRequest>;
-    /// Reads a whole answer with a status below 400.
+    /// Parses a whole answer with a status below 400.
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<ChatOutcome>;
 }
 
-/// Writes a streamed answer for a client.
+/// Renders a streamed answer for a client.
 pub trait Encoder: Sized + 'static {
-    /// Begins; what is wrong with the context shows at the first push.
+    /// Creates the encoder; an error in the context is reported by the first push.
     fn new(ctx: Context) -> Self;
-    /// Takes the events of one read.
+    /// Renders the events of one read.
     fn push(&mut self, events: Vec<ChatEvent>) -> Result<Encoded>;
-    /// All events have been pushed.
+    /// Called when all events have been pushed.
     fn finish(&mut self) -> Result<Encoded>;
 }
 
-/// A format that clients speak.
+/// The dialect's side of chat: a format of clients.
 pub trait DialectChat: 'static {
-    /// Its stream writer.
+    /// Renders streamed answers.
     type Encoder: Encoder;
-    /// Reads a client's request.
+    /// Parses a client's request.
     fn parse_request(ctx: &Context, request: HttpRequest) -> Result<ParsedChat>;
-    /// Writes a whole answer.
+    /// Renders a whole answer.
     fn render_response(ctx: &Context, response: ChatResponse) -> Result<RenderedResponse>;
 }
 
-/// Declares the pairs of traits that have no streams: one for the provider's side, one for the dialect's.
+/// Declares a pair of traits without streams: one for the provider's side, one for the dialect's.
 macro_rules! sides {
     ($(#[$doc:meta])* $provider:ident, $dialect:ident, $request:ty, $response:ty, $parsed:ty) => {
         $(#[$doc])*
         pub trait $provider: 'static {
-            /// Writes the request for the provider.
+            /// Renders the request for the provider.
             fn render_request(ctx: &Context, request: $request) -> Result<RenderedRequest>;
-            /// Reads an answer with a status below 400.
+            /// Parses an answer with a status below 400.
             fn parse_response(ctx: &Context, response: HttpResponse) -> Result<$response>;
         }
         $(#[$doc])*
         pub trait $dialect: 'static {
-            /// Reads a client's request.
+            /// Parses a client's request.
             fn parse_request(ctx: &Context, request: HttpRequest) -> Result<$parsed>;
-            /// Writes the answer.
+            /// Renders the answer.
             fn render_response(ctx: &Context, response: $response) -> Result<RenderedResponse>;
         }
     };
@@ -104,19 +104,19 @@ sides!(
     ProviderModels, DialectModels, ModelsRequest, ModelsResponse, ParsedModels
 );
 sides!(
-    /// Counting the tokens of a request.
+    /// Counts the tokens of a request.
     ProviderCountTokens, DialectCountTokens, ChatRequest, TokenCount, ParsedCount
 );
 sides!(
-    /// Ordering documents.
+    /// Ranks documents.
     ProviderRerank, DialectRerank, RerankRequest, RerankResponse, ParsedRerank
 );
 
-/// The bridge from the traits above to the generated ones.
+/// Connects the traits above to the generated ones.
 #[derive(Debug)]
 pub struct Component<A>(PhantomData<A>);
 
-/// A stream reader or writer behind the shared reference that the generated traits hand out.
+/// A decoder or encoder behind the shared reference that the generated traits pass.
 #[derive(Debug)]
 pub struct Session<T>(RefCell<T>);
 
@@ -209,7 +209,7 @@ bridge!(dialect_rerank, DialectRerank => ParsedRerank, RerankResponse);
 
 /// Makes a component of an adapter: `weir_sdk::export!(Adapter: about, provider_errors, provider_chat);`
 ///
-/// Natively it only checks that the traits are there: a library with component exports does not link.
+/// In a native build it only checks that the traits are implemented: a library with component exports does not link.
 #[macro_export]
 macro_rules! export {
     ($adapter:ty: $($interface:ident),+ $(,)?) => {

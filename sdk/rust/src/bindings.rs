@@ -1,4 +1,5 @@
-//! The generated bindings of `wit/`, one world an interface, so that an adapter exports only what it has.
+//! The generated bindings of `wit/`, one world for each interface, so that an adapter exports only the interfaces that
+//! it implements.
 #![allow(
     missing_docs,
     unsafe_code,

@@ -1,23 +1,23 @@
-//! One content block at a time, out of parts of a stream that overlap.
+//! Turns overlapping parts of a stream into one content block at a time.
 //!
-//! In the unified stream parts may overlap: a provider may think, speak and call at once. Formats whose streams are blocks
-//! one behind the other have no place for that (C-05). [`Blocks`] hands on the events of the part that began first and
-//! keeps those of others until it has ended, so that an encoder sees each part from its start to its stop.
+//! In the unified stream parts may overlap: a provider may emit thinking, text and calls at once. Formats with
+//! sequential blocks cannot express that (C-05). [`Blocks`] passes on the events of the part that began first and
+//! buffers those of other parts until it has ended, so that an encoder sees each part from its start to its stop.
 
 #[cfg(test)]
 mod tests;
 
 use crate::types::{ChatEvent, Error, PartStop};
 
-/// Events that may wait for a part to end.
+/// Most events that are buffered for a part to end.
 const WAITING_LIMIT: usize = 1 << 16;
 
-/// Puts the events of a candidate's parts in order.
+/// Puts the events of a candidate's parts in sequence.
 #[derive(Debug, Default)]
 pub struct Blocks {
-    /// The part that has begun and not ended.
+    /// The part that has started and not ended.
     open: Option<u32>,
-    /// Parts that wait, in the order of their first events, with their events.
+    /// Buffered parts with their events, in the order of their first events.
     waiting: Vec<(u32, Vec<ChatEvent>)>,
     n_waiting: usize,
 }
@@ -35,8 +35,8 @@ pub fn part_of(event: &ChatEvent) -> Option<(u32, u32)> {
 }
 
 impl Blocks {
-    /// Takes an event of a part. `write` gets the events whose turn has come: none, this one, or this one and those that
-    /// waited for it.
+    /// Takes an event of a part. `write` gets the events that may go out now: none, this one, or this one and the
+    /// events that it held back.
     pub fn push(&mut self, part: u32, event: ChatEvent, write: &mut dyn FnMut(ChatEvent)) -> Result<(), Error> {
         if self.open.is_some_and(|open| open != part) {
             return self.wait(part, event);
@@ -46,7 +46,7 @@ impl Blocks {
         Ok(())
     }
 
-    /// Ends the parts that are still open, one after the other.
+    /// Ends the open parts, one after the other.
     pub fn finish(&mut self, write: &mut dyn FnMut(ChatEvent)) {
         while let Some(part) = self.open {
             let stop = PartStop { candidate: 0, part, extensions: Vec::new() };
@@ -67,7 +67,7 @@ impl Blocks {
         Ok(())
     }
 
-    /// Hands on an event. A part that is open does not start again, and nothing else belongs to one that is not.
+    /// Passes an event on. A start for an open part is dropped, and so is any other event for a part that is not open.
     fn pass(&mut self, part: u32, event: ChatEvent, write: &mut dyn FnMut(ChatEvent)) {
         let starts = matches!(event, ChatEvent::PartStart(_));
         if starts == self.open.is_some() {
@@ -77,7 +77,7 @@ impl Blocks {
         write(event);
     }
 
-    /// Hands on the events of the parts that waited longest, up to one that has not ended.
+    /// Passes on the buffered parts, oldest first, up to one that has not ended.
     fn release(&mut self, write: &mut dyn FnMut(ChatEvent)) {
         while self.open.is_none() && !self.waiting.is_empty() {
             let (part, events) = self.waiting.remove(0);

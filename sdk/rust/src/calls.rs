@@ -1,11 +1,11 @@
-//! Arguments of tool calls, for formats in which they are an object. In the unified model they are its text, as the
-//! other side wrote it.
+//! Arguments of tool calls, for formats in which they are an object. In the unified model they are text, as the other
+//! side wrote it.
 
 use crate::json::{Object, RawValue, parse};
 use crate::ledger::Ledger;
 use crate::types::ToolKind;
 
-/// The text of a JSON object, or of nothing at all, which stands for an empty one.
+/// The text of a JSON object; empty text counts as an empty object.
 pub fn object_text(text: &str) -> Option<&str> {
     let text = text.trim();
     if text.is_empty() {
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn c10_an_object_is_written_and_what_is_none_is_said() {
+    fn c10_an_object_is_written_and_anything_else_is_reported() {
         assert_eq!(written(ToolKind::Function, r#"{"a":1}"#), (r#"{"args":{"a":1}}"#.into(), vec![]));
         assert_eq!(written(ToolKind::Function, "[1]"), (r#"{"args":{}}"#.into(), vec!["x.arguments".into()]));
         assert_eq!(written(ToolKind::Custom, "ls"), (r#"{"args":{"input":"ls"}}"#.into(), vec!["x.input".into()]));

@@ -55,14 +55,14 @@ use crate::types::{
     ModelsResponse, RenderedRequest, RerankRequest, RerankResponse,
 };
 
-/// An OpenAI-compatible provider. It has every provider's trait of its own accord; an adapter with more to say
-/// implements those itself, on the functions of the modules here.
+/// An OpenAI-compatible provider. It implements every provider's trait by default; an adapter with special needs
+/// implements a trait itself, with the functions of the modules here.
 pub trait Provider: 'static {
-    /// What sets it apart.
+    /// The provider's differences from [`Quirks::COMPATIBLE`].
     const QUIRKS: &'static Quirks;
-    /// Whether it has legacy completions: what it lacks is not compiled in.
+    /// Whether the provider has legacy completions; if not, their code is left out of the component.
     const COMPLETES: bool = !Self::QUIRKS.paths.completions.is_empty();
-    /// Whether it has Responses.
+    /// Whether the provider has Responses.
     const RESPONDS: bool = !Self::QUIRKS.paths.responses.is_empty();
 }
 
@@ -122,7 +122,7 @@ impl<P: Provider> ProviderRerank for P {
     }
 }
 
-/// Reads the provider's streams, in the format that the context names.
+/// Parses the provider's streams, in the format that the context names.
 #[derive(Debug)]
 pub struct AnswerDecoder<P>(Reading, PhantomData<P>);
 

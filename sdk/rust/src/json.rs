@@ -1,7 +1,7 @@
-//! Reading and writing JSON without building trees.
+//! Reads and writes JSON without building trees.
 //!
-//! Reading borrows from the body: [`wire!`](crate::wire) declares an object's members, and whatever it does not name
-//! is kept as raw text in `rest`, so that nothing is lost by accident. Writing appends to one string.
+//! Reading borrows from the body: [`wire!`](crate::wire) declares an object's members, and keeps all others as raw text
+//! in `rest`, so that nothing is lost by accident. Writing appends to one string.
 
 mod error;
 mod float;
@@ -16,5 +16,5 @@ pub use read::{in_element, in_member, member, rest};
 pub use write::{Array, Object, array, escape, item, number, object, quote, raw_item};
 
 pub use error::Error;
-/// A value as it stands in the body.
+/// The text of a value as it is in the body.
 pub use serde_json::value::RawValue;

@@ -1,4 +1,4 @@
-//! What a translation loses, said out loud.
+//! Records what a translation loses.
 
 use crate::json::Rest;
 use crate::spelling;
@@ -9,32 +9,32 @@ use crate::types::{Extension, Loss, LossKind};
 pub struct Ledger(Vec<Loss>);
 
 impl Ledger {
-    /// The field has no place here and is left out.
+    /// The target format has no place for the field, so it is left out.
     pub fn dropped(&mut self, field: impl Into<String>, note: &str) {
         self.add(field, LossKind::Dropped, note);
     }
 
-    /// The value was moved to the nearest one allowed.
+    /// The value was moved to the nearest allowed one.
     pub fn clamped(&mut self, field: impl Into<String>, note: &str) {
         self.add(field, LossKind::Clamped, note);
     }
 
-    /// The value is said in another way.
+    /// The value is expressed in another way.
     pub fn approximated(&mut self, field: impl Into<String>, note: &str) {
         self.add(field, LossKind::Approximated, note);
     }
 
-    /// Says that `field` is dropped if it is there.
+    /// Reports `field` as dropped if it is present.
     pub fn dropped_if(&mut self, present: bool, field: &str, note: &str) {
         if present {
             self.dropped(field, note);
         }
     }
 
-    /// Reports every extension that does not belong to `format`; `place` stands in front of the key (`messages[0].`).
+    /// Reports every extension that does not belong to `format`; `place` goes in front of the key (`messages[0].`).
     ///
-    /// An extension whose value is `null` is a note of its family's to itself (which of two spellings was used) and
-    /// nothing that could be lost.
+    /// An extension whose value is `null` is a note for its own format (for example which of two spellings was used)
+    /// and not a loss.
     pub fn foreign(&mut self, place: &str, extensions: &[Extension], format: &str) {
         let lost = |extension: &&Extension| {
             extension.format != format && extension.json != "null" && extension.format != spelling::FORMAT
@@ -44,7 +44,7 @@ impl Ledger {
         }
     }
 
-    /// The same for the extensions of a part.
+    /// Reports the extensions of a part like [`Self::foreign`].
     pub fn foreign_at(&mut self, place: Place, extensions: &[Extension], format: &str) {
         if extensions.iter().any(|extension| extension.format != format) {
             self.foreign(&place.members(), extensions, format);
@@ -65,7 +65,7 @@ impl Ledger {
         self.push(field.into(), kind, note);
     }
 
-    /// Out of line: losses are rare, and the places where they may happen many.
+    /// Not inlined: losses are rare, and they occur in many places.
     #[cold]
     #[inline(never)]
     fn push(&mut self, field: String, kind: LossKind, note: &str) {
@@ -74,15 +74,15 @@ impl Ledger {
     }
 }
 
-/// How many fields [`Once`] tells apart.
+/// Most fields that [`Once`] remembers.
 const ONCE_LIMIT: usize = 64;
 
-/// Losses of a stream that come with every frame, each reported once.
+/// Losses that recur with every frame of a stream, each reported once.
 #[derive(Debug, Default)]
 pub struct Once(Vec<String>);
 
 impl Once {
-    /// Reports that `field` is dropped, unless it was reported before.
+    /// Reports `field` as dropped, unless it was reported before.
     pub fn dropped(&mut self, field: &str, note: &str, ledger: &mut Ledger) {
         if self.0.len() < ONCE_LIMIT && !self.0.iter().any(|known| known == field) {
             ledger.dropped(field, note);
@@ -91,17 +91,17 @@ impl Once {
     }
 }
 
-/// Where a part stands, for the ledger.
+/// The place of a part, for the ledger.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
-    /// The message's number; none in an answer.
+    /// The message's index; `None` in an answer.
     pub message: Option<usize>,
-    /// The part's number within it.
+    /// The part's index within the message.
     pub part: usize,
 }
 
 impl Place {
-    /// The name of a member of the part; an empty one names the part itself.
+    /// The path of a member of the part; an empty name gives the part itself.
     pub fn field(self, member: &str) -> String {
         let dot = if member.is_empty() { "" } else { "." };
         match self.message {
@@ -110,7 +110,7 @@ impl Place {
         }
     }
 
-    /// What stands in front of the names of the part's members.
+    /// The prefix for the names of the part's members.
     pub fn members(self) -> String {
         let mut field = self.field("");
         field.push('.');
@@ -118,7 +118,7 @@ impl Place {
     }
 }
 
-/// Keeps members that the unified model has no name for.
+/// Keeps members that the unified model does not have.
 pub fn extensions(format: &str, rest: Rest<'_>) -> Vec<Extension> {
     rest.0
         .into_iter()
@@ -127,7 +127,7 @@ pub fn extensions(format: &str, rest: Rest<'_>) -> Vec<Extension> {
         .collect()
 }
 
-/// Finds an extension of a format.
+/// The JSON of an extension of a format.
 pub fn extension<'a>(extensions: &'a [Extension], format: &str, key: &str) -> Option<&'a str> {
     extensions.iter().find(|extension| extension.format == format && extension.key == key).map(|e| e.json.as_str())
 }
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_with_every_frame_is_told_once() {
+    fn values_that_come_with_every_frame_are_reported_once() {
         let (mut once, mut ledger) = (Once::default(), Ledger::default());
         for field in ["a", "b", "a"] {
             once.dropped(field, "", &mut ledger);

@@ -1,12 +1,12 @@
-//! Write an adapter for Weir in Rust.
+//! The base for adapters in Rust.
 //!
-//! An adapter turns one wire format into the unified model of [`types`] and back. It implements the traits of
-//! [`adapter`] that it has something to say to and names them in [`export!`].
+//! An adapter translates between one wire format and the unified model of [`types`]. It implements the traits of
+//! [`adapter`] for the operations that it supports and lists them in [`export!`].
 //!
-//! Reading and writing is [`json`]'s; what a format has no place for goes to the [`ledger`]. A provider that is compatible
-//! with OpenAI starts from [`compat`]. A format of its own finds here what several formats need: [`turns`] that alternate,
-//! streams of one block at a time ([`blocks`]), [`names`] and [`calls`] of tools, JSON [`schema`]s, values that travel
-//! through clients of other formats ([`signature`]), and short ways to make a [`manifest`].
+//! [`json`] reads and writes; the [`ledger`] records what a format has no place for. A provider that is compatible with
+//! OpenAI starts from [`compat`]. For other formats there are shared parts: alternating [`turns`], streams of one block
+//! at a time ([`blocks`]), [`names`] and [`calls`] of tools, JSON [`schema`]s, values that travel through clients of
+//! other formats ([`signature`]), and short constructors for a [`manifest`].
 
 pub mod adapter;
 pub mod bindings;
@@ -31,8 +31,8 @@ pub mod turns;
 #[doc(hidden)]
 pub use serde;
 
-/// The standard library's allocator, in a version that uses the memory that an instance begins with. The one in the
-/// library asks for more right away, which costs each instance two calls of the kernel.
+/// The standard library's allocator, changed to use the memory that an instance starts with. The original requests more
+/// at once, which costs each instance two system calls.
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;

@@ -1,4 +1,4 @@
-//! The manifest's types, as `wit/about.wit` describes them, and short ways to make them.
+//! The manifest's types, as `wit/about.wit` describes them, and short constructors for them.
 
 mod short;
 

@@ -1,10 +1,11 @@
-//! The unified model made pleasant: defaults, short constructors, questions that every adapter asks.
+//! Helpers for the unified model: defaults, short constructors, common queries.
 
 use crate::manifest::Tap;
 use crate::types::{
     Body, ChatRequest, ChatResponse, Context, Decoded, Encoded, Error, ErrorKind, Finish, FinishReason, Header,
     HttpRequest, HttpResponse, MediaKind, MediaPart, MediaSource, Message, Part, ReasoningPart, ReasoningRequest,
-    RenderedRequest, RenderedResponse, ResponseStart, Role, Sampling, TextPart, ToolCall, ToolKind, ToolResult, Unit, UnitCount, Usage,
+    RenderedRequest, RenderedResponse, ResponseStart, Role, Sampling, TextPart, ToolCall, ToolKind, ToolResult, Unit,
+    UnitCount, Usage,
 };
 
 impl Error {
@@ -13,17 +14,17 @@ impl Error {
         Self { kind, message: message.into(), status: None, code: None, param: None, retry_after_ms: None }
     }
 
-    /// The request is wrong.
+    /// An error for a wrong request.
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidRequest, message)
     }
 
-    /// The request asks for what the other side cannot do; `param` names the field.
+    /// An error for a request that the other side cannot fulfil; `param` names the field.
     pub fn unsupported(param: impl Into<String>, message: impl Into<String>) -> Self {
         Self { param: Some(param.into()), ..Self::new(ErrorKind::Unsupported, message) }
     }
 
-    /// An error in the provider's own words, cut to a length that may be passed on; in ours where it said nothing.
+    /// An error with the provider's message, shortened if necessary; without one, with a message made from the status.
     pub fn of_provider(kind: ErrorKind, message: Option<String>, status: Option<u16>) -> Self {
         let message = match (message, status) {
             (Some(message), _) => shortened(message),
@@ -33,19 +34,20 @@ impl Error {
         Self { status, ..Self::new(kind, message) }
     }
 
-    /// The provider takes only the bytes of the medium that `param` gives by its address; the host may fetch them.
+    /// An error for a medium given by address (in `param`) to a provider that takes only bytes; the host may fetch
+    /// them.
     pub fn needs_bytes(param: impl Into<String>) -> Self {
         let message =
             "this provider takes media as bytes only: send them as data, or have the operator set media.fetch";
         Self::unsupported(param, message).with_code("media_url")
     }
 
-    /// The upstream's answer cannot be understood.
+    /// An error for an upstream answer that cannot be parsed.
     pub fn unreadable(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Upstream, message)
     }
 
-    /// Names the field at fault.
+    /// Sets the name of the wrong field.
     #[must_use]
     pub fn at(self, param: impl Into<String>) -> Self {
         Self { param: Some(param.into()), ..self }
@@ -77,7 +79,7 @@ fn shortened(mut message: String) -> String {
 }
 
 impl ErrorKind {
-    /// All of them.
+    /// All kinds, in the order of the contract.
     pub const ALL: [Self; 14] = [
         Self::InvalidRequest,
         Self::Authentication,
@@ -95,7 +97,7 @@ impl ErrorKind {
         Self::Internal,
     ];
 
-    /// What a status says by itself, where the body of an answer says nothing.
+    /// The kind for a status alone, if the body has no error.
     pub const fn of_status(status: u16) -> Self {
         match status {
             401 => Self::Authentication,
@@ -113,7 +115,7 @@ impl ErrorKind {
 }
 
 impl Body {
-    /// The body as text; an error of the given making where it is not UTF-8.
+    /// The body as text; an error if it is not UTF-8.
     pub fn as_text(&self) -> Result<&str, Error> {
         match self {
             Self::Text(text) => Ok(text),
@@ -140,12 +142,12 @@ impl Context {
         self.options.iter().find(|setting| setting.key == key).map(|setting| setting.json.as_str())
     }
 
-    /// An option that is a string.
+    /// The value of an option that is a string.
     pub fn option_str(&self, key: &str) -> Option<String> {
         self.option(key).and_then(|json| crate::json::parse(json).ok())
     }
 
-    /// An option that is a flag.
+    /// The value of an option that is a flag.
     pub fn option_bool(&self, key: &str) -> Option<bool> {
         self.option(key).and_then(|json| crate::json::parse(json).ok())
     }
@@ -210,7 +212,7 @@ impl Part {
 }
 
 impl MediaPart {
-    /// A medium without anything optional.
+    /// A medium without optional fields.
     pub fn new(kind: MediaKind, source: MediaSource) -> Self {
         Self { kind, mime: None, source, name: None, detail: None, cache: None, extensions: Vec::new() }
     }
@@ -246,7 +248,7 @@ impl ToolResult {
 }
 
 impl ReasoningPart {
-    /// Thinking that may be read.
+    /// Readable thinking and its signature.
     pub fn new(text: impl Into<String>) -> Self {
         Self { id: None, text: Some(text.into()), signature: None, encrypted: None, extensions: Vec::new() }
     }
@@ -297,7 +299,7 @@ empty! {
 }
 
 impl Usage {
-    /// All input, cached or not; none where nothing is known.
+    /// All input, cached or not; `None` if nothing is known.
     pub fn input_total(&self) -> Option<u32> {
         total([self.input_uncached(), self.cache_read, self.cache_write_total()])
     }
@@ -324,7 +326,7 @@ impl Usage {
         self
     }
 
-    /// Takes over the values that a later report of the same answer names.
+    /// Replaces values by those of a later report for the same answer.
     pub fn update(&mut self, later: Self) {
         self.input = later.input.or(self.input);
         self.input_audio = later.input_audio.or(self.input_audio);
@@ -348,7 +350,7 @@ impl Usage {
         }
     }
 
-    /// All output, reasoning included; none where nothing is known.
+    /// All output, including reasoning; `None` if nothing is known.
     pub fn output_total(&self) -> Option<u32> {
         total([self.output_visible(), self.reasoning])
     }

@@ -1,35 +1,35 @@
-//! Ids and names that a format would refuse, made fit without losing which is which, and the way back.
+//! Changes ids and names that a format would refuse, so that each stays distinct, and restores them.
 //!
-//! What does not fit is shortened and gets a hash of the whole as its tail, so that the same name always becomes the
-//! same one and different names stay different.
+//! A name that does not fit is shortened and ends in a hash of the whole, so that the same name always gives the same
+//! result and different names stay different.
 
 use std::borrow::Cow;
 
 use crate::json::{RawValue, Str, object, parse};
 
 crate::wire! {
-    /// Members by name, whatever they are.
+    /// Members of any name.
     struct Memo<'a> {}
 }
 
-/// What an id or a name may look like.
+/// The rule for an id or a name.
 #[derive(Debug, Clone, Copy)]
 pub struct IdRule {
     /// The most characters.
     pub max: usize,
-    /// Characters other than letters and digits that may stand in it; none for any at all.
+    /// Allowed characters besides letters and digits; `None` allows any.
     pub also: Option<&'static str>,
     /// Whether it must have exactly `max` characters.
     pub exact: bool,
 }
 
 impl IdRule {
-    /// Anything goes.
+    /// Allows any name.
     pub const ANY: Self = Self { max: usize::MAX, also: None, exact: false };
     /// OpenAI's rule for names of tools.
     pub const NAME: Self = Self { max: 64, also: Some("_-"), exact: false };
 
-    /// Whether `text` may stay as it is.
+    /// Whether the rule allows `text`.
     pub fn fits(&self, text: &str) -> bool {
         let length = text.chars().count();
         length <= self.max
@@ -43,7 +43,8 @@ impl IdRule {
         character.is_ascii_alphanumeric() || self.also.is_none_or(known)
     }
 
-    /// `text` made fit: the same every time, and different texts stay different. What fits already stays.
+    /// `text` changed to fit the rule, always in the same way; different texts stay different. A text that fits is
+    /// unchanged.
     pub fn fit(&self, text: &str) -> String {
         if self.fits(text) { text.to_owned() } else { self.fit_always(text) }
     }
@@ -65,7 +66,7 @@ impl IdRule {
     }
 }
 
-/// FNV-1a, so that the same text always becomes the same name.
+/// FNV-1a, so that the same text always gives the same name.
 fn fnv(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
@@ -75,7 +76,7 @@ fn hex(hash: u64) -> String {
     (0..16).rev().map(digit).collect()
 }
 
-/// The names of tools that a request had to change, kept in the memo for the way back.
+/// The changed names of a request's tools, kept in the memo to restore them.
 #[derive(Debug)]
 pub struct Names {
     rule: IdRule,
@@ -84,18 +85,18 @@ pub struct Names {
 }
 
 impl Names {
-    /// None changed yet.
+    /// Starts without changes.
     pub const fn new(rule: IdRule) -> Self {
         Self { rule, letter_first: false, changed: Vec::new() }
     }
 
-    /// Names must begin with a letter or `_` as well.
+    /// Requires that names begin with a letter or `_`.
     #[must_use]
     pub fn letter_first(self) -> Self {
         Self { letter_first: true, ..self }
     }
 
-    /// The name to send; remembered if it is not the client's.
+    /// The name to send; a changed one is remembered.
     pub fn send<'a>(&mut self, name: &'a str) -> Cow<'a, str> {
         let sent = self.fitting(name);
         if let Cow::Owned(short) = &sent
@@ -114,7 +115,7 @@ impl Names {
         let mut short = self.rule.fit_always(name);
         if self.letter_first && !short.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
             short.insert(0, '_');
-            // The hash is at the end; what gives way stands before it.
+            // The hash at the end stays; a character before it is removed.
             if short.len() > self.rule.max {
                 short.remove(1);
             }
@@ -122,14 +123,14 @@ impl Names {
         Cow::Owned(short)
     }
 
-    /// The name of a tool that stands for the format of the answer. Its name for the client is empty.
+    /// The name of a tool that represents the answer's format. Its name for the client is empty.
     pub fn answer(&mut self, name: &str) -> String {
         let sent = self.fitting(name).into_owned();
         self.changed.push((sent.clone(), String::new()));
         sent
     }
 
-    /// The memo: empty where no name was changed.
+    /// The memo; empty if no name was changed.
     pub fn to_memo(&self) -> String {
         let mut memo = String::new();
         if !self.changed.is_empty() {
@@ -138,7 +139,7 @@ impl Names {
         memo
     }
 
-    /// Reads a memo; an unreadable one is as good as none.
+    /// Parses a memo; an unreadable one counts as empty.
     #[must_use]
     pub fn with_memo(mut self, memo: &str) -> Self {
         if !memo.is_empty() {
@@ -150,12 +151,12 @@ impl Names {
         self
     }
 
-    /// The names that a memo holds.
+    /// The names from a memo.
     pub fn from_memo(rule: IdRule, memo: &str) -> Self {
         Self::new(rule).with_memo(memo)
     }
 
-    /// The client's name for the one that came back; an empty one for the call that is the answer.
+    /// The client's name for a name in an answer; an empty one for the call that represents the answer.
     pub fn restore(&self, name: String) -> String {
         match self.changed.iter().find(|(short, _)| *short == name) {
             Some((_, original)) => original.clone(),

@@ -1,9 +1,9 @@
-//! Names in paths: percent-encoding and its undoing.
+//! Names in paths: percent-encoding and decoding.
 
-/// Percent-encodes a text; letters, digits, `-._~` and the `kept` characters stay as they are.
+/// Percent-encodes a text, except letters, digits, `-._~` and the `kept` characters.
 ///
-/// Formats differ in what a name may hold: where a colon ends it (`models/NAME:METHOD`) a colon within must be encoded,
-/// where slashes part it they stay.
+/// Formats differ: if a colon ends a name (`models/NAME:METHOD`), a colon within it must be encoded; if slashes
+/// separate its parts, they are kept.
 pub fn encoded(text: &str, kept: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let mut out = String::with_capacity(text.len());
@@ -19,7 +19,7 @@ pub fn encoded(text: &str, kept: &[u8]) -> String {
     out
 }
 
-/// Undoes percent-encoding; what is no encoding stands for itself.
+/// Decodes percent-encoding; invalid sequences are kept as they are.
 pub fn decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -1,4 +1,4 @@
-//! When a provider wants to be asked again.
+//! Parses when a provider may be called again.
 
 use crate::json::{self, Number};
 use crate::model::header;
@@ -17,7 +17,7 @@ pub fn after_ms(headers: &[Header], now_ms: f64) -> Option<u32> {
     }
 }
 
-/// A number as JSON spells it, by the one reader of numbers that adapters have anyway.
+/// Parses a number with JSON's parser, which every adapter contains anyway.
 fn number(text: &str) -> Option<f64> {
     json::parse::<Number>(text).ok().map(|number| number.0)
 }
@@ -26,7 +26,7 @@ fn milliseconds(wait: f64) -> Option<u32> {
     (wait.is_finite() && wait >= 0.0).then(|| wait.min(f64::from(u32::MAX)) as u32)
 }
 
-/// Reads a date in the one form that HTTP still allows to send: `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Parses a date in the only form that HTTP still allows servers to send: `Sun, 06 Nov 1994 08:49:37 GMT`.
 fn date_ms(text: &str) -> Option<f64> {
     const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let mut words = text.split_once(',')?.1.trim_start().split(' ');

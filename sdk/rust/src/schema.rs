@@ -1,14 +1,14 @@
-//! Schemas as services demand them that hold a model to one strictly.
+//! JSON Schemas for services that enforce them strictly.
 
 use std::borrow::Cow;
 
 use crate::json::{Array, Object, RawValue, Rest, object, parse};
 use crate::ledger::Ledger;
 
-/// Schemas nested deeper than this are passed on as they are.
+/// Schemas nested deeper than this are passed on unchanged.
 const DEPTH_LIMIT: usize = 64;
 
-/// The schema with `additionalProperties: false` in every object that does not say, as the service demands.
+/// The schema with `additionalProperties: false` in every object that does not set it, as the service requires.
 pub fn closed<'a>(schema: &'a str, field: &str, ledger: &mut Ledger) -> Cow<'a, str> {
     let mut out = String::with_capacity(schema.len() + 32);
     if !close(schema, &mut out, 0) {
@@ -18,7 +18,7 @@ pub fn closed<'a>(schema: &'a str, field: &str, ledger: &mut Ledger) -> Cow<'a, 
     Cow::Owned(out)
 }
 
-/// Writes a schema with its objects closed, and tells whether that changed anything.
+/// Writes a schema with its objects closed; returns whether that changed it.
 fn close(schema: &str, out: &mut String, depth: usize) -> bool {
     let members = match parse::<Rest<'_>>(schema) {
         Ok(members) if depth < DEPTH_LIMIT => members.0,

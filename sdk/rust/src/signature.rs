@@ -1,30 +1,30 @@
-//! Signatures and encrypted thinking on their way through clients of other formats.
+//! Signatures and encrypted thinking that travel through clients of other formats.
 //!
-//! Clients return blocks of thinking untouched. So a dialect puts a value of another issuer where its format has a
-//! signature of its own, wrapped as `weir.ISSUER.USE.ID.VALUE`, and takes it out again when it comes back: it returns to
-//! the service that made it, and to no other. `USE` is one of [`Use`]'s letters, `ID` the reasoning part's or tool call's id
-//! and often empty. A dialect decides itself which values stand as they are: those of its own family, as a rule.
+//! Clients return blocks of thinking untouched. So a dialect puts a value of another issuer in the place of its
+//! format's own signature, wrapped as `weir.ISSUER.USE.ID.VALUE`, and unwraps it when it comes back: it returns to the
+//! service that made it, and to no other. `USE` is one of [`Use`]'s letters, `ID` the reasoning part's or tool call's
+//! id and often empty. Each dialect decides which values it does not wrap: usually those of its own family.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::types::{PartSignature, Signature};
 
-/// How every wrapped value begins.
+/// The prefix of every wrapped value.
 const HEAD: &str = "weir.";
-/// The same in base64, as far as it does not depend on what follows.
+/// The prefix in base64, without the character that depends on what follows.
 const ENCODED_HEAD: &str = "d2Vpci";
 
 /// What a wrapped value belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// It vouches for the thinking beside it.
+    /// The signature of the thinking beside it.
     Thinking,
-    /// It is the thinking itself.
+    /// Encrypted thinking.
     Encrypted,
-    /// It belongs to the tool call that follows.
+    /// The signature of the tool call that follows.
     NextCall,
-    /// It belongs to the part in front of it.
+    /// The signature of the part before it.
     Previous,
 }
 
@@ -41,42 +41,42 @@ impl Use {
     }
 }
 
-/// A value that a client gave back.
+/// A value that a client sent back.
 #[derive(Debug, PartialEq)]
 pub struct Carried {
-    /// What it belongs to; none for a value that came bare.
+    /// The use of the value; `None` for one that was not wrapped.
     pub purpose: Option<Use>,
-    /// The id that travelled with it.
+    /// The id in the wrapped value.
     pub id: Option<String>,
     /// The value, and its issuer.
     pub signature: Signature,
 }
 
 impl Carried {
-    /// A value that came as its issuer wrote it.
+    /// A value that was not wrapped.
     pub fn bare(value: &str, issuer: &str) -> Self {
         let signature = Signature { issuer: issuer.to_owned(), value: value.to_owned() };
         Self { purpose: None, id: None, signature }
     }
 
-    /// Whether the value is the thinking itself.
+    /// Whether the value is encrypted thinking.
     pub fn is_encrypted(&self) -> bool {
         self.purpose == Some(Use::Encrypted)
     }
 }
 
-/// Wraps a value for the way to a client and back.
+/// Wraps a value that a client shall send back.
 pub fn wrap(signature: &Signature, purpose: Use, id: Option<&str>) -> String {
     let id = id.filter(|id| !id.contains('.')).unwrap_or_default();
     [HEAD, &signature.issuer, ".", purpose.letter(), ".", id, ".", &signature.value].concat()
 }
 
-/// The same for formats in which such values are bytes: in base64.
+/// Wraps a value in base64, for formats in which such values are bytes.
 pub fn wrap_bytes(signature: &Signature, purpose: Use, id: Option<&str>) -> String {
     STANDARD.encode(wrap(signature, purpose, id))
 }
 
-/// Takes a value out of its wrapping; none for a value that is not wrapped.
+/// Unwraps a value; `None` if it is not wrapped.
 pub fn unwrap(value: &str) -> Option<Carried> {
     let mut pieces = value.strip_prefix(HEAD)?.splitn(4, '.');
     let issuer = pieces.next()?.to_owned();
@@ -87,28 +87,28 @@ pub fn unwrap(value: &str) -> Option<Carried> {
     purpose.map(|purpose| Carried { purpose: Some(purpose), id, signature })
 }
 
-/// Whether bytes in base64 begin as wrapped values do.
+/// Whether base64 begins like a wrapped value.
 pub fn is_wrapped(value: &str) -> bool {
     value.starts_with(ENCODED_HEAD)
 }
 
-/// The value of a signature that one of these issuers made.
+/// The value of a signature from one of these issuers.
 pub fn own_value<'a>(signature: Option<&'a Signature>, issuers: &[&str]) -> Option<&'a str> {
     let own = signature.filter(|signature| issuers.contains(&signature.issuer.as_str()));
     own.map(|signature| signature.value.as_str())
 }
 
-/// What vouches for a part of a stream, and what stands for it, until the part ends: both come last in their block (C-30).
+/// Signature and encrypted form of a part of a stream, kept until the part ends: both come last in their block (C-30).
 #[derive(Debug, Default)]
 pub struct Pending {
-    /// What vouches for the part.
+    /// The part's signature.
     pub signature: Option<Signature>,
-    /// The thinking itself, encrypted.
+    /// The part's encrypted thinking.
     pub encrypted: Option<Signature>,
 }
 
 impl Pending {
-    /// Takes a signature, or the next piece of one: some providers send them in pieces.
+    /// Adds a signature, or the next piece of one: some providers send them in pieces.
     pub fn add(&mut self, event: PartSignature) {
         let place = if event.encrypted { &mut self.encrypted } else { &mut self.signature };
         match place {
@@ -117,8 +117,8 @@ impl Pending {
         }
     }
 
-    /// Takes what goes to the place that the format has for a signature, and its use. Encrypted thinking that is not the
-    /// format's own goes there too, if the part has words; without words it needs a block of its own.
+    /// Takes the value for the format's place of a signature, and its use. Encrypted thinking of other families goes
+    /// there too, if the part has text; without text it needs a separate block.
     pub fn take_voucher(
         &mut self,
         has_words: bool,
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_wrapped_is_told_from_what_is() {
+    fn wrapped_values_are_distinguished_from_others() {
         for value in ["", "weir", "weir.", "weir.a.s.id", "weir.a.x.id.value", "EqQBCgIYAhIM.s..x"] {
             assert_eq!(unwrap(value), None, "{value}");
         }

@@ -1,20 +1,20 @@
-//! How a client's format spells the fields of a request that the unified model names otherwise.
+//! The names of fields in a client's format, if they differ from the unified model's.
 //!
-//! Providers name what they lose by the unified model's places: `messages[1].content[0].cache_control`. A dialect whose
-//! format has other names tells them along with the request, so that the client reads of `system[0].cache_control`.
+//! Providers name lost fields by the unified model's paths: `messages[1].content[0].cache_control`. A dialect whose
+//! format has other names adds them to the request, so that the client gets `system[0].cache_control`.
 
 use crate::json;
 use crate::types::Extension;
 
-/// The format of the note; the host takes it out before any provider sees the request.
+/// The format of the note; the host removes it before a provider gets the request.
 pub const FORMAT: &str = "weir";
 const KEY: &str = "names";
 
-/// Patterns and their replacements. In a pattern `#` stands for a number, in a replacement `#0` for the first of them,
-/// `#1` for the second, `#0-1` for one less than the first. The first pattern that fits a field's beginning counts.
+/// Patterns and their replacements. In a pattern `#` stands for a number; in a replacement `#0` is the first number,
+/// `#1` the second, `#0-1` one less than the first. The first pattern that matches a field's beginning counts.
 pub type Rules<'r> = &'r [(&'r str, &'r str)];
 
-/// The note of these rules, in order.
+/// The note with these rules, in order.
 pub fn names(rules: &[Rules<'_>]) -> Extension {
     let mut json = String::with_capacity(1024);
     json::array(&mut json, |a| {

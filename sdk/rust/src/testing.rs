@@ -1,8 +1,8 @@
-//! What the tests of adapters have in common: streams as a test reads and writes them, what bodies mean, and streams
-//! that every encoder must be able to write.
+//! Shared code for adapters' tests: reads and writes streams, compares the meaning of bodies, and generates streams
+//! that every encoder must handle.
 //!
-//! Only tests have this module: name the feature `testing` in the crate's `dev-dependencies`, and the component stays as
-//! small as it was.
+//! Only tests contain this module: enable the feature `testing` in the crate's `dev-dependencies`, and the component
+//! stays small.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::adapter::{ChatOutcome, Decoder, Encoder};
 use crate::types::{Body, ChatEvent, ChatResponse, Context, Frame, HttpResponse, Loss};
 
-/// A context for this model.
+/// A context for a model.
 pub fn context(model: &str) -> Context {
     Context { request_id: "req1".into(), model: model.into(), ..Context::default() }
 }
@@ -39,7 +39,7 @@ pub fn fields(losses: &[Loss]) -> Vec<String> {
     losses.iter().map(|loss| loss.field.clone()).collect()
 }
 
-/// The answer that a provider gave to the first request.
+/// The response of a complete outcome.
 pub fn complete(outcome: ChatOutcome) -> ChatResponse {
     match outcome {
         ChatOutcome::Complete(answer) => answer.response,
@@ -47,7 +47,7 @@ pub fn complete(outcome: ChatOutcome) -> ChatResponse {
     }
 }
 
-/// The events of a whole stream whose frames come in groups of this size.
+/// The events of a whole stream, with `group` frames in each push.
 pub fn decoded<D: Decoder>(ctx: &Context, frames: &[Frame], group: usize) -> Vec<ChatEvent> {
     let mut decoder = D::new(ctx.clone());
     let mut events = Vec::new();
@@ -58,7 +58,7 @@ pub fn decoded<D: Decoder>(ctx: &Context, frames: &[Frame], group: usize) -> Vec
     events
 }
 
-/// The frames of a whole stream whose events come in groups of this size, and the fields of the losses.
+/// The frames of a whole stream, with `group` events in each push, and the fields of the losses.
 pub fn encoded<E: Encoder>(ctx: &Context, events: &[ChatEvent], group: usize) -> (Vec<Frame>, Vec<String>) {
     let mut encoder = E::new(ctx.clone());
     let (mut frames, mut losses) = (Vec::new(), Vec::new());

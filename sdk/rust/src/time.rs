@@ -1,6 +1,6 @@
-//! Times as RFC 3339 texts in UTC, from and to milliseconds since the Unix epoch.
+//! Converts between RFC 3339 texts and milliseconds since the Unix epoch.
 
-/// Reads `2026-07-24T00:00:00Z`; fractions of a second are kept, offsets are obeyed.
+/// Parses `2026-07-24T00:00:00Z`, with fractions of a second and offsets.
 pub fn parse(text: &str) -> Option<f64> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<u32>().ok();
     let days = days_from_civil(i64::from(number(0, 4)?), number(5, 7)?, number(8, 10)?)?;

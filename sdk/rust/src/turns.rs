@@ -1,8 +1,8 @@
-//! Turns that alternate, out of messages of any role.
+//! Turns that alternate, built from messages of any role.
 //!
-//! Some formats take a list in which the user and the model take turns, and the system text in a place of its own. The
-//! unified model has messages in any order. [`Turns`] joins the neighbours of one speaker to one turn and puts results of
-//! tools in front of it, because such services look for them directly behind the calls (C-38).
+//! Some formats have a list in which the user and the model take turns, and a separate place for the system text. The
+//! unified model has messages in any order. [`Turns`] joins adjacent messages of one speaker to one turn and puts tool
+//! results at its beginning, because such services expect them directly after the calls (C-38).
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +14,7 @@ use crate::types::{Message, Role};
 /// The speaker of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speaker {
-    /// The user, and tools.
+    /// The user, and tool results.
     User,
     /// The model.
     Assistant,
@@ -22,35 +22,36 @@ pub enum Speaker {
     System,
 }
 
-/// A turn, or what one message brings to it. Its lists have no brackets; [`item`](crate::json::item) adds to them.
+/// A turn, or one message's contribution to it. Its lists have no brackets; [`item`](crate::json::item) appends to
+/// them.
 #[derive(Debug)]
 pub struct Turn {
     /// The speaker.
     pub speaker: Speaker,
-    /// Results of tools, which come before all other blocks.
+    /// Tool results, which come before all other blocks.
     pub results: String,
     /// All other blocks.
     pub others: String,
-    /// There are calls of tools among the blocks.
+    /// Whether there are tool calls among the blocks.
     pub calls: bool,
-    /// The first block is thinking.
+    /// Whether the first block is thinking.
     pub thinking_first: bool,
     /// Members that only this format has: name and JSON.
     members: Vec<(String, String)>,
 }
 
-/// A conversation, written.
+/// A rendered conversation.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Conversation {
     /// Blocks of system text, without brackets.
     pub system: String,
-    /// The turns, an array.
+    /// The turns, a JSON array.
     pub turns: String,
-    /// The history ends with results of calls that came without the thinking that led to them.
+    /// Whether the history ends with results of calls that came without their thinking.
     pub unsigned_calls: bool,
 }
 
-/// Writes turns. A turn is written when the next one begins, because until then more may join it.
+/// Renders turns. A turn is written when the next one begins, because more messages may join it until then.
 #[derive(Debug)]
 pub struct Turns {
     content: &'static str,
@@ -59,12 +60,12 @@ pub struct Turns {
     conversation: Conversation,
     /// The turn that may still grow.
     last: Option<Turn>,
-    /// The model's last turn holds calls without thinking in front.
+    /// Whether the model's last turn has calls without thinking before them.
     unsigned: bool,
 }
 
 impl Speaker {
-    /// The speaker of a message. Messages of an unknown role become the user's, which is a loss.
+    /// The speaker of a message. A message of an unknown role becomes the user's, which is reported as a loss.
     fn of(role: &Role, at: usize, ledger: &mut Ledger) -> Self {
         match role {
             Role::System | Role::Developer => Self::System,
@@ -103,7 +104,7 @@ impl Turn {
         self.results.is_empty() && self.others.is_empty()
     }
 
-    /// Takes in the next message of the same speaker. The first of two members of one name stays.
+    /// Adds the next message of the same speaker. Of two members with one name, the first stays.
     fn join(&mut self, next: Self) {
         raw_item(&mut self.results, &next.results);
         raw_item(&mut self.others, &next.others);
@@ -117,13 +118,14 @@ impl Turn {
 }
 
 impl Turns {
-    /// No turns yet. `content` is the format's name for a turn's list of blocks, `assistant` its name for the model.
+    /// Starts without turns. `content` is the format's name for a turn's list of blocks, `assistant` its name for the
+    /// model.
     pub fn new(content: &'static str, assistant: &'static str) -> Self {
         let conversation = Conversation { turns: "[".into(), ..Conversation::default() };
         Self { content, assistant, apart: false, conversation, last: None, unsigned: false }
     }
 
-    /// Whether each message stays a turn of its own.
+    /// Sets whether each message stays a separate turn.
     #[must_use]
     pub fn apart(self, apart: bool) -> Self {
         Self { apart, ..self }
@@ -134,8 +136,8 @@ impl Turns {
         self.last.as_ref().map(|turn| turn.speaker)
     }
 
-    /// Adds what a message brings: to the last turn if the speaker is the same, or as the next one. A message without
-    /// blocks is left out.
+    /// Adds a message's turn: to the last turn if the speaker is the same, or as the next one. A turn without blocks is
+    /// left out.
     pub fn add(&mut self, turn: Turn) {
         if turn.is_empty() {
             return;
@@ -149,7 +151,7 @@ impl Turns {
         }
     }
 
-    /// Adds blocks of message number `at` to the system text, which stands in front of all turns.
+    /// Adds blocks of message number `at` to the system text, which comes before all turns.
     pub fn add_system(&mut self, blocks: &str, at: usize, ledger: &mut Ledger) {
         if !blocks.is_empty() && self.last.is_some() {
             ledger.approximated(format!("messages[{at}]"), "moved to the system text in front");
@@ -157,7 +159,7 @@ impl Turns {
         raw_item(&mut self.conversation.system, blocks);
     }
 
-    /// All of it.
+    /// Returns the whole conversation.
     pub fn finish(mut self) -> Conversation {
         self.flush();
         self.conversation.turns.push(']');

@@ -23,7 +23,7 @@ async function turn(answers) {
   return out;
 }
 
-// What tools bring is an object here; to other formats it is its JSON.
+// Tool results are an object here; other formats get its JSON.
 function spoken(text) {
   return text.split(" / ").map((it) => (it.startsWith("{") ? JSON.parse(it).result : it)).join(" / ");
 }

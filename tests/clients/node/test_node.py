@@ -1,4 +1,4 @@
-"""The official clients for Node: each `*.test.mjs` is one test here, which shows the runner's words where it fails."""
+"""The official clients for Node: each `*.test.mjs` is one test here, which shows the runner's output if it fails."""
 
 import dataclasses
 import functools
@@ -20,9 +20,10 @@ RESULTS = ["Paris: 2", 'Zürich "HB": 1']
 
 @functools.cache
 def place() -> Path:
-    """The folder with the packages, beside the environment that has node and npm; installed again when the pins change.
+    """The folder with the packages, beside the environment with node and npm; they are installed again when the pins
+    change.
 
-    Modules look for packages in the folders above them, so the tests are copied to there.
+    Modules look for packages in the folders above them, so the tests are copied there.
     """
     folder = Path(sys.prefix, "packages")
     lock = (HERE / "package-lock.json").read_text()
@@ -51,7 +52,7 @@ def variables(**more: str) -> dict:
 
 
 def words() -> str:
-    """What the tests need to know."""
+    """The data for the tests, as JSON."""
     faces = {face: lanes(face) for face in ("openai", "responses", "anthropic", "gemini")}
     shown = {face: [show(lane) for lane in them] for face, them in faces.items()}
     return json.dumps({"lanes": shown, "greeting": GREETING, "calls": CALLS, "results": RESULTS})

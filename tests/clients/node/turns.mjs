@@ -1,9 +1,10 @@
-// What is asked of every client, whatever it calls things; each client's file says how it is done there.
+// The tests for every client; each client's file implements them with the client's own names.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-// What house.py has started: {lanes: {FACE: [{name, provider, suffix, address, key}]}, greeting, calls, results, ...}.
+// The servers that house.py has started: {lanes: {FACE: [{name, provider, suffix, address, key}]}, greeting, calls,
+// results, ...}.
 export const house = JSON.parse(process.env.WEIR_CLIENTS);
 export const question = "Hello?";
 export const tool = {
@@ -19,9 +20,9 @@ export const tool = {
 /**
  * A test of each kind for each lane.
  *
- * `open(lane)` makes a client: `whole(model, tools)` and `streamed(model, tools)` resolve to {text, calls, finish, tokens};
- * `again(model, turn, results)` to the text after the tools. `failure` and `broken` are what its errors are, of a request
- * and in the middle of a stream; `status(error)` is an error's number.
+ * `open(lane)` makes a client: `whole(model, tools)` and `streamed(model, tools)` resolve to {text, calls, finish,
+ * tokens}; `again(model, turn, results)` to the text after the tools. `failure` and `broken` are the client's errors,
+ * for a request and in the middle of a stream; `status(error)` is an error's status.
  */
 export function turns(name, face, open, { finishes, tokens, failure, broken, status }) {
   for (const lane of house.lanes[face]) {

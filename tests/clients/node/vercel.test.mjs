@@ -26,7 +26,7 @@ const opening = (language) => (lane) => {
   return {
     whole: async (model, wanted) => turn(await generateText(ask(model, wanted))),
     streamed: async (model, wanted) => {
-      // What fails is an event of the stream here, and thrown only as what follows from it.
+      // A failure is an event of the stream here; the exception that follows is a consequence of it.
       let failed;
       const answer = streamText({ ...ask(model, wanted), onError: ({ error }) => (failed ??= error) });
       const out = await turn(answer).catch((error) => {

@@ -1,5 +1,6 @@
-"""The official client of Amazon Bedrock, `boto3`. It signs its requests with keys of AWS; a bearer token it sends by https
-only."""
+"""The official client of Amazon Bedrock, `boto3`. It signs its requests with AWS keys; it sends a bearer token only
+over https.
+"""
 
 import json
 
@@ -66,7 +67,7 @@ def turn(blocks, finish, usage) -> Turn:
 @in_lanes("bedrock")
 class Bedrock(Asking, Turns):
     failure = ClientError
-    # Where the frames themselves are relayed, nobody can add one that says so when the connection breaks.
+    # If the frames are relayed, no error frame is added when the connection breaks.
     broken = EventStreamError, ProtocolError
     finishes = {"stop": "end_turn", "calls": "tool_use", "length": "max_tokens"}
     input = 20

@@ -69,7 +69,8 @@ class Cohere(Asking, Turns):
         return error.status_code
 
     def test_an_error_in_a_stream_ends_it(self):
-        """The format's own word for it is no error of the client's; the connection that is cut after it is."""
+        """The format's finish reason for an error is no exception of the client's; the broken connection after it is.
+        """
         with contextlib.suppress(httpx.RemoteProtocolError):
             self.assertEqual(self.streamed("errs").finish, "ERROR")
 

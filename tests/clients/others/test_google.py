@@ -42,7 +42,7 @@ class Asking:
 
 
 def turn(answers) -> Turn:
-    """An answer of one piece or of many."""
+    """Collects an answer of one or many pieces."""
     out = Turn(raw=types.Content(role="model", parts=[]))
     for answer in answers:
         for candidate in answer.candidates or []:
@@ -58,7 +58,7 @@ def turn(answers) -> Turn:
 
 
 def spoken(text: str) -> str:
-    """What tools bring is an object here; to other formats it is its JSON."""
+    """Tool results are an object here; other formats get its JSON."""
     return " / ".join(json.loads(it)["result"] if it.startswith("{") else it for it in text.split(" / "))
 
 
@@ -106,7 +106,7 @@ class Gemini(Asking, Turns):
 
 @in_lanes("gemini", "relay", "translate")
 class GeminiBelowThePrefix(Asking):
-    """Where a base url has the prefix by which one address serves many formats."""
+    """Lanes with a base url that has the prefix of the format, for an address that serves many formats."""
 
     prefix = "/genai"
 
@@ -129,7 +129,7 @@ class GeminiVectors(Asking):
     def test_vectors(self):
         model = self.lane.model("embed")
         answer = self.models.embed_content(model=model, contents=["a", "four"])
-        # Of models with this word in their names the client asks for one vector of all that is given.
+        # For models with this word in their names, the client requests a single vector for all inputs.
         expected = [[0, 5, 0.5]] if "gemini" in model else [[0, 1, 0.5], [1, 4, 0.5]]
         self.assertEqual([it.values for it in answer.embeddings], expected)
 

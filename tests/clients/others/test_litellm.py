@@ -1,4 +1,4 @@
-"""LiteLLM as a client, in several of the formats that it speaks: what it hands out is always OpenAI's."""
+"""LiteLLM as a client, in several formats: its results always have OpenAI's shape."""
 
 import json
 import os
@@ -69,5 +69,5 @@ class LiteLLMOllama(Speaking):
     speaks = "ollama_chat"
 
     def streamed(self, scenario, tools=False):
-        """It makes one of calls that do not come in the same line, as the server's own do not either."""
+        """It merges calls that come on separate lines, as the server's own do."""
         return self.whole(scenario, tools) if tools else super().streamed(scenario)

@@ -1,6 +1,6 @@
-"""The official Mistral client, `mistralai`: what it speaks is what OpenAI's clients speak, near enough.
+"""The official Mistral client, `mistralai`, which uses nearly the format of OpenAI's clients.
 
-It reads calls in streams only whole, each in one piece, as Mistral sends them; so tools are asked for without a stream.
+It parses a streamed call only in one piece, as Mistral sends it; so tools are tested without a stream.
 """
 
 import json
@@ -18,7 +18,7 @@ USER = [{"role": "user", "content": QUESTION}]
 class MistralChat(Turns):
     failure = MistralError
     finishes = {"stop": "stop", "calls": "tool_calls", "length": "length"}
-    # Mistral's streams always end with the usage, so that its client never asks for it, as OpenAI's must.
+    # Mistral's streams always end with the usage, so its client never asks for it, as OpenAI's must.
     streams_usage = False
 
     def setUp(self):

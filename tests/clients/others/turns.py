@@ -1,5 +1,4 @@
-"""What is asked of every client, whatever it calls things: a test of these for each lane, and a class a client that says
-how it is done there."""
+"""The tests for every client: one of each for each lane, and a class for each client that implements them."""
 
 from dataclasses import dataclass, field
 
@@ -20,24 +19,26 @@ RESULTS = [f"{arguments['city']}: {arguments['days']}" for _, arguments in CALLS
 
 @dataclass
 class Turn:
-    """One answer as a client hands it out: calls as names and arguments, tokens as input and output."""
+    """One answer as a client returns it: calls as names and arguments, tokens as input and output."""
 
     text: str = ""
     calls: list[tuple[str, dict]] = field(default_factory=list)
     finish: str | None = None
     tokens: tuple[int, int] | None = None
-    raw: object = None  # what goes back as the assistant's turn, where a client wants its own
+    raw: object = None  # the assistant's turn in the next request, if a client needs its own
 
 
 class Turns:
-    """A client's class says `whole(scenario, tools)` and `streamed(scenario, tools)`, which give a turn; `again(turn)`, which
-    gives the text after the tools; `status(error)`; `failure`, what its errors are; and `finishes`, its words for them."""
+    """A client's class has `whole(scenario, tools)` and `streamed(scenario, tools)`, which return a turn;
+    `again(turn)`, which returns the text after the tools; `status(error)`; `failure`, the types of its errors; and
+    `finishes`, its words for finish reasons.
+    """
 
     failure: type[Exception] = Exception
     finishes: dict[str, str]
     input = 32
     streams_usage = True
-    # What it raises in the middle of a stream, where it does.
+    # The exception in the middle of a stream, if there is one.
     broken: type[Exception] | tuple | None = None
 
     def both(self, scenario, tools=False):

@@ -1,4 +1,4 @@
-//! What is asked of an OpenAI-compatible adapter: that its recorded exchanges mean through it what they meant.
+//! Checks of an OpenAI-compatible adapter: a recorded exchange keeps its meaning through the adapter.
 
 use serde_json::{Value, json};
 use weir_adapter_openai::OpenAi;
@@ -21,9 +21,9 @@ use crate::unified;
 pub struct Case {
     /// The provider's folder among the recordings.
     pub folder: &'static str,
-    /// The adapter's own.
+    /// The adapter's own folder of recordings.
     pub own: &'static str,
-    /// Recordings that come out differently on purpose, and why.
+    /// Recordings that differ on purpose, and why.
     pub excused: &'static [(&'static str, &'static str)],
 }
 
@@ -38,7 +38,7 @@ impl Case {
         self.excused.iter().any(|(id, _)| *id == recording.id)
     }
 
-    /// Fails with everything that differs, not with the first thing.
+    /// Fails with all differences, not just the first.
     fn report(differences: &[String]) {
         assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
     }
@@ -54,8 +54,8 @@ fn differing(recording: &Recording, was: &Value, is: &Value) -> Option<String> {
     (was != is).then(|| format!("{}{}", recording.id, describe("", was, is)))
 }
 
-/// Every request that a client of OpenAI's format could have sent reaches the provider as it was recorded, and nothing
-/// of it is lost.
+/// Every request that a client of OpenAI's format could have sent reaches the provider as it was recorded, without
+/// losses.
 pub fn requests<P: Provider>(case: &Case) {
     let mut differences = Vec::new();
     for recording in case.recordings(&["chat", "responses"]) {
@@ -83,7 +83,7 @@ pub fn requests<P: Provider>(case: &Case) {
     Case::report(&differences);
 }
 
-/// The request with ids of calls as the provider wants them: some were replaced when they were recorded.
+/// The request with ids of calls that the provider accepts: some were replaced when they were recorded.
 fn with_ids(body: &Value, rule: IdRule) -> Value {
     let mut body = body.clone();
     for message in body["messages"].as_array_mut().into_iter().flatten() {
@@ -96,7 +96,7 @@ fn with_ids(body: &Value, rule: IdRule) -> Value {
     body
 }
 
-/// Every whole answer says to the unified model what it says to a plain reader.
+/// Every whole answer has the same content in the unified model as for a simple reader.
 pub fn answers<P: Provider>(case: &Case) {
     let mut differences = Vec::new();
     for recording in case.recordings(&["chat", "responses"]) {
@@ -119,7 +119,7 @@ pub fn answers<P: Provider>(case: &Case) {
     Case::report(&differences);
 }
 
-/// What a plain reader sees, of either format.
+/// The content that a simple reader finds, in either format.
 fn expected(recording: &Recording, body: &Value) -> Value {
     if recording.operation == "responses" { items_reading(body) } else { reading(body) }
 }
@@ -134,7 +134,7 @@ fn decode<P: Provider>(ctx: &Context, frames: &[Frame], group: usize) -> Vec<Cha
     events
 }
 
-/// Every stream says what its frames add up to, in whatever groups they come.
+/// Every stream has the content of its folded frames, in whatever groups they come.
 pub fn streams<P: Provider>(case: &Case) {
     let mut differences = Vec::new();
     for recording in case.recordings(&["chat", "responses"]) {
@@ -158,12 +158,12 @@ pub fn streams<P: Provider>(case: &Case) {
     Case::report(&differences);
 }
 
-/// What was said before a stream failed.
+/// The text before a stream failed.
 fn said(read: &Value) -> Value {
     read["choices"].as_array().unwrap().iter().filter_map(|choice| choice["text"].as_str()).collect::<String>().into()
 }
 
-/// Every error is of a kind that its status allows, keeps its status and says something.
+/// Every error has a kind that its status allows, keeps its status and has a message.
 pub fn errors<P: Provider>(case: &Case) {
     for recording in case.recordings(&["chat", "responses", "embeddings", "models", "completions"]) {
         if recording.status < 400 {
@@ -192,8 +192,7 @@ fn kinds(status: u16) -> Vec<ErrorKind> {
     }
 }
 
-/// Every list of vectors, models and ranked documents has its entries in their order, and requests for vectors mean the
-/// same.
+/// Every list of vectors, models and ranked documents keeps its order, and requests for vectors keep their meaning.
 pub fn lists<P: Provider>(case: &Case) {
     for recording in case.recordings(&["embeddings", "models", "rerank"]) {
         let Some(body) = recording.response_body().filter(|_| recording.status < 400) else { continue };
@@ -254,7 +253,7 @@ fn score(result: &Value) -> (u64, f64) {
     (result["index"].as_u64().unwrap(), result["relevance_score"].as_f64().unwrap())
 }
 
-/// The manifest is one that hosts accept: what is renamed, dropped or clamped is excluded from the relay lane, the
+/// The manifest is one that hosts accept: renamed, dropped or clamped members are excluded from the relay lane, the
 /// settings are JSON, and a url and a key are suggested.
 pub fn manifest<P: Provider>() {
     let manifest = <P as About>::describe();

@@ -1,9 +1,9 @@
-//! Chunks folded into the answer that they add up to, independently of the adapter.
+//! Folds chunks into one answer, independently of the adapter.
 
 use serde_json::{Value, json};
 use weir_sdk::types::Frame;
 
-/// Cuts server-sent events.
+/// Splits server-sent events.
 pub fn frames(text: &str) -> Vec<Frame> {
     let text = text.replace("\r\n", "\n");
     let mut frames = Vec::new();
@@ -102,7 +102,7 @@ fn fold_detail(place: &mut Value, entry: &Value) {
     }
 }
 
-/// Mistral's and Databricks' content: thinking and text as parts.
+/// Content of Mistral and Databricks: thinking and text as parts.
 fn fold_part(message: &mut Value, part: &Value) {
     if let Some(text) = part["text"].as_str() {
         add(&mut message["content"], text);

@@ -1,7 +1,7 @@
-//! Recorded exchanges, read without the adapters' help, and what the tests of OpenAI-compatible adapters ask of them.
+//! Recorded exchanges, read without the adapters' code, and the checks for tests of OpenAI-compatible adapters.
 //!
-//! The recordings lie outside the repository (`../shared/fixtures`); without them the tests say so, and replay only what
-//! the adapter's own folder `fixtures` holds.
+//! The recordings are outside the repository (`../shared/fixtures`); without them the tests print a message, and only
+//! replay those in the adapter's own folder `fixtures`.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -16,8 +16,8 @@ pub mod recording;
 pub mod same;
 pub mod unified;
 
-/// The tests of a compatible adapter: `weir_corpus::replay!(Groq, "groq", EXCUSED);`. The folder is the provider's among
-/// the recordings; `EXCUSED` lists what differs on purpose, each by its id and with the reason.
+/// The tests of a compatible adapter: `weir_corpus::replay!(Groq, "groq", EXCUSED);`. The folder is the provider's
+/// among the recordings; `EXCUSED` lists recordings that differ on purpose, by id and with the reason.
 #[macro_export]
 macro_rules! replay {
     ($adapter:ty, $folder:literal, $excused:expr) => {

@@ -1,4 +1,4 @@
-//! Recorded exchanges, as `../shared/fixtures` keeps them.
+//! Recorded exchanges in the layout of `../shared/fixtures`.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use weir_sdk::types::{Body, ErrorKind, Header, HttpResponse};
 pub struct Recording {
     /// Its name.
     pub id: String,
-    /// What was asked for: `chat`, `responses`, `embeddings`, …
+    /// The operation: `chat`, `responses`, `embeddings`, …
     pub operation: String,
     /// The answer's status.
     pub status: u16,
@@ -44,7 +44,7 @@ impl Recording {
         self.value["response"].get("body_text").and_then(Value::as_str).filter(|_| sse)
     }
 
-    /// The kind of error that it is, where it says so.
+    /// The kind of error, if the recording names it.
     pub fn kind(&self) -> Option<ErrorKind> {
         let word = self.value.get("kind")?.as_str()?;
         let named = |kind: &ErrorKind| {
@@ -56,24 +56,24 @@ impl Recording {
         kind
     }
 
-    /// Whether it is a good answer to a request of one of OpenAI's formats.
+    /// Whether it is a successful answer to a request in one of OpenAI's formats.
     pub fn is_answer(&self) -> bool {
         self.status < 400 && self.is_compatible()
     }
 
-    /// Whether it went to an endpoint that OpenAI has as well.
+    /// Whether it was sent to an endpoint that OpenAI has too.
     pub fn is_compatible(&self) -> bool {
         self.operation == "responses" || self.is_openai_shaped()
     }
 
-    /// Whether an answer with a good status is an error all the same.
+    /// Whether an answer with a success status is an error.
     pub fn fails(&self) -> bool {
         let is_error = |value: &Value| value.get("error").is_some_and(|error| !error.is_null());
         let choices = self.response_body().and_then(|body| body["choices"].as_array());
         self.response_body().is_some_and(is_error) || choices.is_some_and(|choices| choices.iter().any(is_error))
     }
 
-    /// Whether it went to an endpoint of OpenAI's shape.
+    /// Whether it was sent to an endpoint with OpenAI's shape.
     pub fn is_openai_shaped(&self) -> bool {
         let path = self.value["request"]["path_and_query"].as_str().unwrap_or_default();
         path.contains("chat/completions")
@@ -108,7 +108,7 @@ fn folder(path: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// OpenAI's recordings of one operation, and those of our own writing.
+/// OpenAI's recordings of one operation, and the handwritten ones.
 pub fn openai(operation: &str) -> Vec<Recording> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/openai/fixtures");
     let mut paths = root().map(|root| folder(&root.join("openai").join(operation))).unwrap_or_default();
@@ -124,14 +124,14 @@ pub fn of(provider: &str, operations: &[&str]) -> Vec<Recording> {
     folders.flat_map(|path| folder(&path)).map(|path| Recording::load(&path)).collect()
 }
 
-/// The recordings of our own writing in an adapter's folder; there is at least one.
+/// The handwritten recordings in an adapter's folder; there is at least one.
 pub fn own(path: &str) -> Vec<Recording> {
     let own: Vec<Recording> = folder(Path::new(path)).iter().map(|path| Recording::load(path)).collect();
     assert!(!own.is_empty(), "no recordings at {path}");
     own
 }
 
-/// Everybody's recordings of these operations.
+/// All providers' recordings of these operations.
 pub fn all(operations: &[&str]) -> Vec<Recording> {
     let Some(root) = root() else { return Vec::new() };
     let providers = folder(&root).into_iter().filter(|path| path.is_dir());

@@ -1,8 +1,8 @@
-//! When two spellings mean the same.
+//! Decides when two spellings have the same meaning.
 
 use serde_json::{Map, Value, json};
 
-/// A request as it is meant: nulls and defaults are left out, one plain text is a string, a stop is a list.
+/// A request in normal form: without nulls and defaults, a single plain text as a string, stop sequences as a list.
 pub fn normal_request(body: &Value) -> Value {
     let mut body = tidy(body);
     let Some(object) = body.as_object_mut() else { return body };
@@ -16,7 +16,7 @@ pub fn normal_request(body: &Value) -> Value {
         object.remove("stream");
     }
     if object.get("stream") == Some(&json!(true)) {
-        // The gateway asks for usage on its own account (C-57).
+        // The gateway always requests usage (C-57).
         object.insert("stream_options".into(), json!({"include_usage": true}));
     }
     for tool in object.get_mut("tools").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -26,7 +26,7 @@ pub fn normal_request(body: &Value) -> Value {
     }
     for message in object.get_mut("messages").and_then(Value::as_array_mut).into_iter().flatten() {
         for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
-            // A number that only pieces of an answer need.
+            // A number that only the pieces of an answer need.
             call.as_object_mut().unwrap().remove("index");
         }
         for part in message.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -48,7 +48,7 @@ pub fn normal_request(body: &Value) -> Value {
     body
 }
 
-/// A request of Responses as it is meant: one text is a message, and content is a list.
+/// A request of Responses in normal form: a single text is a message, and content is a list.
 pub fn normal_items_request(body: &Value) -> Value {
     let mut body = tidy(body);
     let Some(object) = body.as_object_mut() else { return body };
@@ -66,7 +66,7 @@ pub fn normal_items_request(body: &Value) -> Value {
         if let Some(content) = item.get_mut("content").filter(|content| content.is_string()) {
             *content = json!([{"type": kind, "text": content.clone()}]);
         }
-        // The schema demands what is the default anyway.
+        // The schema requires the default.
         for part in item.get_mut("content").and_then(Value::as_array_mut).into_iter().flatten() {
             if part["type"] == "input_image" && part["detail"].is_null() {
                 part["detail"] = json!("auto");
@@ -101,7 +101,7 @@ pub fn items_essence(response: &Value) -> Value {
     })
 }
 
-/// What every client looks at in a response, in the shape of `reading`.
+/// The parts of a response that every client reads, in the shape of `reading`.
 pub fn items_reading(response: &Value) -> Value {
     let items = response["output"].as_array().cloned().unwrap_or_default();
     let of = |kind: &str| items.iter().filter(|item| item["type"] == kind).cloned().collect::<Vec<_>>();
@@ -150,12 +150,12 @@ fn items_tokens(usage: &Value) -> Value {
     })
 }
 
-/// An answer as it is meant: nulls and empty lists are left out.
+/// An answer in normal form: without nulls and empty lists.
 pub fn normal_answer(body: &Value) -> Value {
     tidy(body)
 }
 
-/// Leaves out nulls and empty lists, and spells every number as a float.
+/// Removes nulls and empty lists, and writes every number as a float.
 fn tidy(value: &Value) -> Value {
     match value {
         Value::Object(object) => {
@@ -180,7 +180,7 @@ pub fn essence(answer: &Value) -> Value {
     })
 }
 
-/// What every client looks at, tokens included, as a plain reader finds them.
+/// The parts of an answer that every client reads, tokens included, as a simple reader finds them.
 pub fn reading(answer: &Value) -> Value {
     let mut read = essence(answer);
     let usage = &answer["usage"];
@@ -192,7 +192,7 @@ pub fn reading(answer: &Value) -> Value {
     read
 }
 
-/// All input and how much of it was cached, all output and how much of it was thinking.
+/// All input with the cached part, all output with the thinking.
 fn tokens(usage: &Value) -> Value {
     let number = |pointer: &str| usage.pointer(pointer).and_then(Value::as_u64);
     let Some(prompt) = number("/prompt_tokens") else { return Value::Null };
@@ -200,8 +200,8 @@ fn tokens(usage: &Value) -> Value {
     let cached = cached.iter().chain(&["/num_cached_tokens", "/cache_read_input_tokens"]).find_map(|at| number(at));
     let (cached, thought) = (cached.unwrap_or(0), number("/completion_tokens_details/reasoning_tokens").unwrap_or(0));
     let output = number("/completion_tokens").unwrap_or(0);
-    // Who counts the thinking apart gives it away by the total; and who says that a sum is whole cannot mean more by its
-    // parts.
+    // A server that does not include thinking is detected by the total; if the total is the sum, the parts cannot
+    // exceed it.
     let apart = thought > 0 && number("/total_tokens") == Some(prompt + output + thought);
     let whole = number("/total_tokens") == Some(prompt + output);
     json!({
@@ -264,7 +264,7 @@ fn finish(reason: &Value, called: bool) -> &str {
     }
 }
 
-/// Where two values differ, and how.
+/// The differences of two values.
 pub fn describe(path: &str, was: &Value, is: &Value) -> String {
     match (was, is) {
         (Value::Object(a), Value::Object(b)) => {
@@ -279,7 +279,7 @@ pub fn describe(path: &str, was: &Value, is: &Value) -> String {
     }
 }
 
-/// Encrypted thinking by its presence alone.
+/// Replaces encrypted thinking by a mark.
 pub fn sealed(mut response: Value) -> Value {
     for item in response["output"].as_array_mut().into_iter().flatten() {
         if item["encrypted_content"].is_string() {

@@ -1,4 +1,4 @@
-//! Answers of the unified model, brought into the shape in which `same` puts what was recorded.
+//! Converts answers of the unified model to the shape of `same`.
 
 use serde_json::{Value, json};
 use weir_sdk::types::{ChatEvent, ChatResponse, FinishReason, Part, PartKind, Usage};
@@ -42,7 +42,7 @@ pub fn word(reason: FinishReason) -> &'static str {
     }
 }
 
-/// Of a whole answer.
+/// Converts a whole answer.
 pub fn answer(response: &ChatResponse) -> Value {
     let said = response.candidates.iter().map(|candidate| {
         let mut said = Said { index: candidate.index, ..Said::default() };
@@ -61,7 +61,7 @@ pub fn answer(response: &ChatResponse) -> Value {
     essence(&said.collect::<Vec<_>>(), response.usage.as_ref(), false)
 }
 
-/// Of a stream's events.
+/// Converts a stream's events.
 pub fn stream(events: &[ChatEvent]) -> Value {
     let mut said: Vec<Said> = Vec::new();
     let mut kinds: Vec<((u32, u32), PartKind, usize)> = Vec::new();

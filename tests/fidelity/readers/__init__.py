@@ -1,4 +1,4 @@
-"""One module for each format: `ask(Ask) -> Meaning | Failure`, by the official client.
+"""One module for each format: `ask(Ask) -> Meaning | Failure`, with the official client.
 
-The same reader reads a recording (straight from the replay) and what Weir makes of one (through the running Weir).
+The same reader reads a recording (straight from the replay) and its translation (from the running Weir).
 """

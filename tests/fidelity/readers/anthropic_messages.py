@@ -1,4 +1,4 @@
-"""`anthropic.messages`, by the official anthropic client; streams by its own accumulating helper."""
+"""`anthropic.messages`, with the official anthropic client; streams with its accumulating helper."""
 
 import functools
 
@@ -10,7 +10,7 @@ from meaning import Call, Candidate, Failure, Meaning, Usage, added, arguments
 
 @functools.cache
 def client(base: str) -> Anthropic:
-    """One for each address: it takes long to make one."""
+    """Cached for each address: a client takes long to make."""
     return Anthropic(base_url=base, api_key=KEY, max_retries=0, timeout=30)
 
 
@@ -41,7 +41,7 @@ def whole(answer) -> Meaning:
 
 
 def streamed(stream) -> Meaning:
-    """The helper adds up the message; arguments that were cut are read as they came."""
+    """The helper builds the message; arguments that were cut are collected from the deltas."""
     pieces: dict[int, str] = {}
     for event in stream:
         if event.type == "content_block_delta" and event.delta.type == "input_json_delta":

@@ -1,4 +1,4 @@
-"""`bedrock.converse`, by the official boto3 client."""
+"""`bedrock.converse`, with the official boto3 client."""
 
 import functools
 
@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, EventStreamError
 from ask import Ask
 from meaning import Call, Candidate, Failure, Meaning, Usage, added, arguments
 
-# A tool that the service runs itself: its calls are not the client's to carry out.
+# The type of tools that the service runs itself: their calls are not for the client.
 SERVER = "server_tool_use"
 SETTINGS = Config(retries={"total_max_attempts": 1}, read_timeout=30, connect_timeout=10)
 SESSION = boto3.Session(aws_access_key_id="AKIAFIDELITY", aws_secret_access_key="secret", region_name="us-east-1")
@@ -17,7 +17,7 @@ SESSION = boto3.Session(aws_access_key_id="AKIAFIDELITY", aws_secret_access_key=
 
 @functools.cache
 def client(base: str):
-    """One for each address: it takes long to make one."""
+    """Cached for each address: a client takes long to make."""
     return SESSION.client("bedrock-runtime", endpoint_url=base, config=SETTINGS)
 
 

@@ -1,4 +1,4 @@
-"""`cohere.chat` (v2), by the official cohere client."""
+"""`cohere.chat` (v2), with the official cohere client."""
 
 import functools
 
@@ -12,7 +12,7 @@ from meaning import Call, Candidate, Failure, Meaning, Usage, arguments
 
 @functools.cache
 def client(base: str) -> cohere.ClientV2:
-    """One for each address: it takes long to make one."""
+    """Cached for each address: a client takes long to make."""
     return cohere.ClientV2(api_key=KEY, base_url=base, timeout=30, max_retries=0)
 
 
@@ -29,7 +29,7 @@ def ask(ask: Ask) -> Meaning | Failure:
     except ApiError as error:
         return Failure(error.status_code, str(error.body))
     except httpx.RemoteProtocolError as error:
-        # The format has no event for an error in mid-stream: the connection breaks (C-91).
+        # The format has no event for an error within a stream: the connection breaks (C-91).
         return Failure(None, str(error))
 
 

@@ -1,4 +1,4 @@
-"""`gemini.generate`, by the official google-genai client."""
+"""`gemini.generate`, with the official google-genai client."""
 
 import functools
 
@@ -11,7 +11,7 @@ from meaning import Call, Candidate, Failure, Meaning, Usage, added
 
 @functools.cache
 def client(base: str) -> genai.Client:
-    """One for each address: it takes long to make one."""
+    """Cached for each address: a client takes long to make."""
     return genai.Client(api_key=KEY, http_options=types.HttpOptions(base_url=base, timeout=30_000))
 
 

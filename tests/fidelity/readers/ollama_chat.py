@@ -1,4 +1,4 @@
-"""`ollama.chat`, by the official ollama client."""
+"""`ollama.chat`, with the official ollama client."""
 
 import functools
 
@@ -10,7 +10,7 @@ from meaning import Call, Candidate, Failure, Meaning, Usage
 
 @functools.cache
 def client(base: str) -> ollama.Client:
-    """One for each address: it takes long to make one."""
+    """Cached for each address: a client takes long to make."""
     return ollama.Client(host=base, timeout=30)
 
 

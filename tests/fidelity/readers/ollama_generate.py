@@ -1,4 +1,4 @@
-"""`ollama.generate`, by the official ollama client."""
+"""`ollama.generate`, with the official ollama client."""
 
 import ollama
 

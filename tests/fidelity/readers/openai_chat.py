@@ -1,4 +1,4 @@
-"""`openai.chat`, by the official openai client."""
+"""`openai.chat`, with the official openai client."""
 
 import functools
 import json
@@ -10,20 +10,20 @@ from ask import KEY, Ask
 from meaning import Call, Candidate, Failure, Meaning, Usage, added, arguments
 
 
-# Where servers put thinking, the plainest first.
+# Members with thinking, the plainest first.
 PLACES = ("reasoning_content", "reasoning", "reasoning_details")
 
 
 @dataclass
 class Choice(Candidate):
-    """A candidate whose thinking is gathered place by place."""
+    """A candidate whose thinking is collected by member."""
 
     heard: dict = field(default_factory=lambda: {place: [] for place in PLACES})
 
 
 @functools.cache
 def client(base: str) -> OpenAI:
-    """One for each address: it takes long to make one."""
+    """Cached for each address: a client takes long to make."""
     return OpenAI(base_url=base + "/v1", api_key=KEY, max_retries=0, timeout=30)
 
 
@@ -61,14 +61,14 @@ def whole(answer) -> Meaning | Failure:
 
 
 def message(candidate: Candidate, message):
-    """What a message and a delta have in common."""
+    """Reads the members that a message and a delta share."""
     content = message.content
     for place in candidate.heard:
         candidate.heard[place] += words(more(message, place))
     if isinstance(content, str):
         candidate.texts.append(content)
     elif isinstance(content, dict):
-        # Cloudflare hands out the object that a schema asked for as such.
+        # Cloudflare sends the object for a schema as an object.
         candidate.texts.append(json.dumps(content, ensure_ascii=False, separators=(",", ":")))
     for part in content if isinstance(content, list) else []:
         piece(candidate, part if isinstance(part, dict) else part.model_dump())
@@ -76,21 +76,21 @@ def message(candidate: Candidate, message):
 
 
 def words(thinking) -> list[str]:
-    """The thinking in one of the places where servers put it."""
+    """The thinking in one of the members where servers put it."""
     if isinstance(thinking, list):
         return [it.get("text") or it.get("summary") or "" for it in thinking]
     return [thinking] if isinstance(thinking, str) else []
 
 
 def settle(candidate: Candidate):
-    """Several places hold the same thinking in several forms: a client reads the first that has any."""
+    """Picks the thinking of the first member that has any: several members hold it in different forms."""
     for texts in candidate.heard.values():
         if any(texts) and not any(candidate.thoughts):
             candidate.thoughts = texts
 
 
 def piece(candidate: Candidate, part: dict):
-    """A part of content that is a list: Mistral's and Databricks' thinking."""
+    """Reads a part of a list of content: Mistral's and Databricks' thinking."""
     inner = part.get("thinking") or part.get("summary")
     if isinstance(inner, list):
         candidate.thoughts += [it.get("text") or "" for it in inner]
@@ -128,7 +128,7 @@ class Open:
         custom = (piece.model_extra or {}).get("custom")
         self.custom = self.custom or bool(custom and custom.get("name"))
         if piece.function is not None:
-            # Some repeat the name with every piece.
+            # Some servers repeat the name with every piece.
             self.name = self.name or piece.function.name or ""
             self.text += piece.function.arguments or ""
         if self.custom:
@@ -167,7 +167,7 @@ def streamed(chunks) -> Meaning:
 
 
 def find(calls: list[Open], piece) -> Open:
-    """The call that a piece belongs to: a new id opens one, even at an index that is taken."""
+    """The call that a piece belongs to: a new id begins one, even at an index that is taken."""
     same = [it for it in calls if piece.index is None or it.index == piece.index]
     fresh = piece.id and same and same[-1].id and piece.id != same[-1].id
     if not same or fresh or (piece.index is None and piece.id and not any(it.id == piece.id for it in calls)):
@@ -186,7 +186,7 @@ def usage(tokens) -> Usage | None:
     total = getattr(tokens, "total_tokens", None)
     prompt = getattr(tokens, "prompt_tokens", None)
     if reasoning and total is not None and total == (prompt or 0) + (output or 0) + reasoning:
-        # Some leave the reasoning out of the output; their own total tells.
+        # Some servers do not include the reasoning in the output; their total shows that.
         output = added(output, reasoning)
     extra = getattr(tokens, "model_extra", None) or {}
     cached = getattr(reads, "cached_tokens", None)

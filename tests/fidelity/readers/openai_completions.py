@@ -1,4 +1,4 @@
-"""`openai.completions`, by the official openai client."""
+"""`openai.completions`, with the official openai client."""
 
 from openai import APIError
 

@@ -1,4 +1,4 @@
-"""`openai.responses`, by the official openai client."""
+"""`openai.responses`, with the official openai client."""
 
 from openai import APIError
 
@@ -49,7 +49,7 @@ def an_item(candidate: Candidate, item):
 
 
 def streamed(events) -> Meaning:
-    """The deltas, and the last event: a client may read either, so they must agree."""
+    """Reads the deltas and the last event: a client may read either, so they must agree."""
     heard, last, sequence, flaws = Candidate(), None, -1, []
     for event in events:
         number = getattr(event, "sequence_number", None)

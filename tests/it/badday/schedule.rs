@@ -1,30 +1,30 @@
-//! The outages of an hour: drawn by a seed, the same each time, and at any time at least one provider is up.
+//! The outages of an hour: generated from a seed, the same each time; at any time at least one provider is up.
 
 use std::time::Duration;
 
-/// How many providers there are.
+/// The number of providers.
 pub(super) const PROVIDERS: usize = 3;
-/// How long the day's hour is.
+/// The length of the day.
 pub(super) const HOUR: Duration = Duration::from_hours(1);
 
 /// How a provider fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Failing {
-    /// Connections are refused, those that there are close.
+    /// Connections are refused, and existing ones close.
     Refuses,
     /// Every answer is a 500.
     Broken,
     /// Two answers of three are a 500.
     Bursts,
-    /// Every answer is a 429 that tells when the limit ends.
+    /// Every answer is a 429 with the end of the limit.
     Limited,
-    /// Every answer is a 503 that does not tell when to come back.
+    /// Every answer is a 503 without a `retry-after`.
     Overloaded,
-    /// Requests are taken, and nothing comes back.
+    /// Requests are accepted and never answered.
     Stalls,
-    /// Connections are reset when a request has come.
+    /// Connections are reset when a request has arrived.
     Resets,
-    /// Streams break off after their first pieces; what is not streamed is answered well.
+    /// Streams break off after their first pieces; other requests succeed.
     Cuts,
 }
 
@@ -39,7 +39,7 @@ const WAYS: [Failing; 8] = [
     Failing::Cuts,
 ];
 
-/// One provider is down for a while.
+/// An outage of one provider.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Outage {
     pub(super) provider: usize,
@@ -54,7 +54,7 @@ impl Outage {
     }
 }
 
-/// Numbers that look drawn (splitmix64).
+/// A pseudo-random number generator (splitmix64).
 struct Draw(u64);
 
 impl Draw {
@@ -70,8 +70,8 @@ impl Draw {
     }
 }
 
-/// The outages of a day, by when they begin. Each provider is well for one to five minutes and then down for half a
-/// minute to four; an outage in which nobody would be up does not happen.
+/// The outages of a day, sorted by their start. Each provider is up for one to five minutes and then down for half a
+/// minute to four; an outage during which no provider would be up is left out.
 pub(super) fn outages(seed: u64) -> Vec<Outage> {
     let mut draw = Draw(seed);
     let mut wanted = Vec::new();
@@ -93,7 +93,8 @@ pub(super) fn outages(seed: u64) -> Vec<Outage> {
     day
 }
 
-/// Whether at some moment of an outage all others are down. That can begin only where an outage begins.
+/// Whether all other providers are down at some moment of an outage. Such a moment can only begin where an outage
+/// begins.
 fn leaves_nobody(day: &[Outage], outage: &Outage) -> bool {
     let beside: Vec<&Outage> = day.iter().filter(|other| other.meets(outage.begins, outage.ends)).collect();
     beside.iter().any(|one| {
@@ -102,7 +103,7 @@ fn leaves_nobody(day: &[Outage], outage: &Outage) -> bool {
     })
 }
 
-/// How a provider fares at a moment, and until when.
+/// The outage of a provider at a moment.
 pub(super) fn at(day: &[Outage], provider: usize, moment: Duration) -> Option<&Outage> {
     day.iter().find(|one| one.provider == provider && one.begins <= moment && moment < one.ends)
 }

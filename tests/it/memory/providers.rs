@@ -1,4 +1,4 @@
-//! The providers of the search: each kind of credential, each with a secret of its own, and answers that name themselves.
+//! The providers of the search: each kind of credential with its own secret, and recognisable answers.
 
 use std::fmt::Write as _;
 
@@ -11,15 +11,15 @@ use crate::tongue::{ANTHROPIC, OPENAI, TEXT, ZETA};
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Provider {
     pub(super) adapter: &'static str,
-    /// Its options, but for addresses.
+    /// Its options without the addresses.
     options: &'static str,
-    /// Its key; none for the key of a service's account.
+    /// Its key; empty for a service account's key.
     key: &'static str,
     model: &'static str,
     speech: Speech,
 }
 
-/// What it answers in.
+/// The format of its answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Speech {
     OpenAi,
@@ -41,7 +41,7 @@ const fn provider(
 
 const AMAZONS: &str = "AKIDPLANTED:PLANTED-KEY-OF-SIGNER:PLANTED-SESSION";
 
-/// By the scheme that takes the secret.
+/// All providers, by the scheme that uses the secret.
 pub(super) const ALL: [Provider; 12] = [
     provider("openai", "", "PLANTED-KEY-OF-OPENAI", "m", Speech::OpenAi),
     provider("anthropic", "", "PLANTED-KEY-OF-ANTHROPIC", "m", Speech::Anthropic),
@@ -100,7 +100,7 @@ impl Provider {
         Answer::json(200, body.replace(TEXT, &long(ANSWERED)))
     }
 
-    /// Its stream, which waits at the gate after it has said something.
+    /// Its stream, which waits at the gate after some text.
     pub(super) fn stream(&self, gate: &Gate) -> Answer {
         let (head, pieces) = match self.speech {
             Speech::OpenAi => (OPENAI.begin(), texts(OPENAI.stream())),
@@ -116,7 +116,7 @@ impl Provider {
     }
 }
 
-/// Pieces of a stream whose second one says what is looked for.
+/// Pieces of a stream; the second contains the text that is searched for.
 fn texts(pieces: Vec<String>) -> Vec<Vec<u8>> {
     pieces.into_iter().map(|piece| piece.replacen(&TEXT[..6], &long(ANSWERED), 1).into_bytes()).collect()
 }
@@ -149,14 +149,14 @@ fn converse_stream() -> Vec<Vec<u8>> {
     .to_vec()
 }
 
-/// A message of an event stream: lengths, their checksum, headers, payload, the checksum of all that.
+/// A message of an event stream: lengths, their checksum, headers, payload, the checksum of all.
 fn message(event: &str, payload: &str) -> Vec<u8> {
     let mut headers = Vec::new();
     let all = [(":event-type", event), (":content-type", "application/json"), (":message-type", "event")];
     for (name, value) in all {
         headers.push(name.len() as u8);
         headers.extend(name.bytes());
-        // Type 7 is text, whose length takes two bytes.
+        // Type 7 is text with a length of two bytes.
         headers.extend([7, 0, value.len() as u8]);
         headers.extend(value.bytes());
     }

@@ -1,14 +1,14 @@
-//! Answers of providers that the promises are about.
+//! Providers' answers for the promises.
 
 use serde_json::{Value, json};
 use weir_tests::Answer;
 
 use crate::tongue::{ANTHROPIC, OPENAI, Tongue, gemini};
 
-/// The two calls that [`calling`] makes: id, name and arguments.
+/// The two calls of [`calling`]: id, name and arguments.
 pub(super) const CALLS: [(&str, &str, &str); 2] = [("call_1", "look", r#"{"at":1}"#), ("call_2", "rest", "{}")];
 
-/// An answer of these frames as the format streams it.
+/// An answer with these frames as a stream of the format.
 pub(super) fn frames(tongue: Tongue, frames: &[Value]) -> Answer {
     let frame = |value: &Value| match value["type"].as_str().filter(|_| tongue == ANTHROPIC) {
         Some(name) => format!("event: {name}\ndata: {value}\n\n"),
@@ -22,7 +22,7 @@ fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// Two calls; a stream tells a reason to finish after each of them.
+/// Two calls; a stream has a finish reason after each of them.
 pub(super) fn calling(to: Tongue, stream: bool) -> Answer {
     if to == OPENAI {
         openai(stream)
@@ -83,7 +83,7 @@ fn anthropic(stream: bool) -> Answer {
     frames(ANTHROPIC, &events)
 }
 
-/// Calls that come with the beginning of a message: code that runs at the provider made them.
+/// Calls in the beginning of a message, from code that runs at the provider.
 pub(super) fn beginning() -> Answer {
     let called = |call| {
         let mut block = block(call);

@@ -1,4 +1,4 @@
-//! What a provider cannot take is told: named as the client wrote it, and by what became of it.
+//! Fields that a provider cannot take are reported: with the client's own names, and with the kind of loss.
 
 use serde_json::json;
 use weir_tests::{Received, Request};
@@ -6,7 +6,7 @@ use weir_tests::{Received, Request};
 use super::{Lane, Place, everywhere, same, usually};
 use crate::tongue::{ANTHROPIC, GEMINI, OPENAI};
 
-/// A question with marks for the cache on all that can have one, and where they stand in the client's words.
+/// A request with cache hints on everything that can have one, and their places in the client's spelling.
 fn hinted(place: Place) -> Option<(Request, Vec<&'static str>)> {
     let hint = json!({"type": "ephemeral"});
     let text = |text: &str| json!({"type": "text", "text": text, "cache_control": hint});
@@ -45,7 +45,7 @@ fn hinted(place: Place) -> Option<(Request, Vec<&'static str>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mark_for_the_cache_is_carried_or_told_as_lost_everywhere() {
+async fn a_cache_hint_is_carried_or_reported_as_lost_everywhere() {
     everywhere(
         |place| hinted(place).map(|(request, _)| request),
         usually,
@@ -64,7 +64,7 @@ async fn a_mark_for_the_cache_is_carried_or_told_as_lost_everywhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn losses_are_named_as_the_client_wrote_them_and_told_apart_by_kind() {
+async fn losses_have_the_clients_names_and_their_kind() {
     let asks = |place: Place| {
         let method = if place.stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
         let body = json!({"systemInstruction": {"parts": [{"text": "s"}]},

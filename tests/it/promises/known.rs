@@ -1,4 +1,4 @@
-//! What is known of every answer: which way it went, whose it was and what it cost.
+//! Facts about every answer: its lane, its target and its cost.
 
 use serde_json::json;
 use weir_tests::{Answer, Request};
@@ -23,12 +23,12 @@ async fn every_answer_tells_its_lane_its_provider_and_the_requests_id() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_that_are_told_are_booked_everywhere() {
+async fn reported_tokens_are_counted_everywhere() {
     let all = f64::from(u32::try_from(TOKENS.input + TOKENS.output).unwrap());
     everywhere(usual, usually, |came| same("booked", &came.booked, &[all, 0.0])).await;
 }
 
-/// Answers that do not tell what they cost: a stream that was cut before it did, a provider that never does.
+/// Answers without usage: a stream that was cut before it, or a provider that never sends any.
 fn silent(to: Tongue, stream: bool) -> Answer {
     let without = |text: String| {
         let known = ["\"usage\":", "\"usageMetadata\":"];
@@ -42,7 +42,7 @@ fn silent(to: Tongue, stream: bool) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_that_nobody_tells_are_booked_by_estimate_everywhere() {
+async fn unreported_tokens_are_counted_by_estimate_everywhere() {
     everywhere(usual, silent, |came| {
         same("status", &came.reply.status(), &200)?;
         same("booked as told", &came.booked[0], &0.0)?;
@@ -51,7 +51,7 @@ async fn tokens_that_nobody_tells_are_booked_by_estimate_everywhere() {
     .await;
 }
 
-/// A key that is not taken is the gateway's trouble: its client is not told to bring another.
+/// A refused key is the gateway's problem: its client is not told to use another.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_credential_is_the_gateways_trouble_everywhere() {
     for status in [401, 400] {
@@ -73,7 +73,7 @@ async fn a_refused_credential_is_the_gateways_trouble_everywhere() {
     }
 }
 
-/// Bodies without a content type, and ones that begin with white space, are JSON where JSON is what the endpoint takes.
+/// Bodies without a content type, and ones that begin with white space, count as JSON if the endpoint takes JSON.
 #[tokio::test(flavor = "multi_thread")]
 async fn white_space_around_a_request_changes_nothing_anywhere() {
     let spaced = |place: Place| -> Option<Request> {

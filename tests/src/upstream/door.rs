@@ -1,4 +1,4 @@
-//! Where connections come in: it can be shut and opened again.
+//! The listener: it can be shut and opened again.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,7 +7,7 @@ use tokio::task::AbortHandle;
 
 type Serve = dyn Fn(TcpStream) + Send + Sync;
 
-/// A port that stays taken while nobody listens there.
+/// A port that stays reserved while no socket listens on it.
 pub(super) struct Door {
     taken: TcpSocket,
     listening: Mutex<Option<AbortHandle>>,
@@ -15,7 +15,7 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// An open door, and what to do with who comes in.
+    /// An open door, and a handler for its connections.
     pub(super) fn new(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
         let door = Self { taken: socket(0), listening: Mutex::default(), serve: Arc::new(serve) };
         door.open();
@@ -43,7 +43,7 @@ impl Door {
     }
 }
 
-/// A socket that need not be the only one at its port.
+/// A socket that shares its port.
 fn socket(port: u16) -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
     #[cfg(unix)]

@@ -1,6 +1,6 @@
-//! Released contracts: `wit/vX.Y.Z/` is what was released, and the contract that is worked on must not contradict it.
+//! Released contracts. `wit/vX.Y.Z/` is a contract as it was released, and the working contract must not contradict it.
 //!
-//! Comments may change; items may not. A later patch version may add interfaces and worlds, nothing else; what breaks more
+//! Comments may change, items may not. A later patch version may only add interfaces and worlds; any other change
 //! raises the minor version (before 1.0) or the major one.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use super::read::Contract;
 
 type Items = BTreeMap<String, String>;
 
-/// Puts the contract that is worked on among the released ones.
+/// Copies the working contract to the released ones.
 pub(super) fn freeze(root: &Path) -> Result<()> {
     let wit = root.join(WIT);
     let version = Contract::read(&wit)?.version;
@@ -35,7 +35,7 @@ pub(super) fn freeze(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What the working contract breaks of the released ones.
+/// The incompatible changes of the working contract against the released ones.
 pub(crate) fn problems(root: &Path) -> Result<Vec<String>> {
     let wit = root.join(WIT);
     let working = Contract::read(&wit)?;
@@ -59,7 +59,7 @@ fn told(what: &str, frozen: &str, working: &str) -> String {
     format!("{WIT}: {what} since contract {frozen} was released ({WIT}/v{frozen}): {way} {WIT}/*.wit, or take it back")
 }
 
-/// The folders of released contracts.
+/// The names of the folders of released contracts.
 fn released(wit: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(wit)? {
@@ -73,14 +73,15 @@ fn released(wit: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Versions of one track can stand for each other: `0.1` of `0.1.3`, `2` of `2.1.0`.
+/// The part of a version that compatible versions share: `0.1` of `0.1.3`, `2` of `2.1.0`.
 fn track(version: &str) -> &str {
     let end = usize::from(version.starts_with("0."));
     let dot = version.match_indices('.').nth(end).map_or(version.len(), |(at, _)| at);
     &version[..dot]
 }
 
-/// What changed, item by item. With `same` nothing may be new; else whole interfaces and worlds may.
+/// The incompatible changes, item by item. With `same`, additions are incompatible too; without it, whole interfaces
+/// and worlds may be added.
 fn broken(working: &Items, frozen: &Items, same: bool) -> Vec<String> {
     let mut broken = Vec::new();
     for (name, was) in frozen {

@@ -1,4 +1,5 @@
-//! The pages: `docs/contract.md` with the ideas and an index, `docs/contract/FILE.md` with the items of a file of `wit/`.
+//! Renders the pages: `docs/contract.md` with the ideas and an index, `docs/contract/FILE.md` with the items of a file
+//! of `wit/`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,13 +9,13 @@ use wit_parser::{Docs, Function, Interface, Type, TypeDef, TypeDefKind};
 use super::read::{Contract, File};
 use super::types::{Piece, params};
 
-/// What is not generated.
+/// The handwritten part of the index page.
 const HEAD: &str = include_str!("head.md");
 const INDEX: &str = "docs/contract.md";
-/// Where the pages of the files lie.
+/// The folder of the files' pages.
 pub(super) const FOLDER: &str = "docs/contract";
 
-/// All pages: path and text.
+/// All pages, as path and text.
 pub(super) fn pages(contract: &Contract) -> Vec<(String, String)> {
     let users = users(contract);
     let page = |file: &File| (format!("{FOLDER}/{}.md", file.name), page(contract, file, &users));
@@ -50,7 +51,7 @@ fn index(contract: &Contract) -> String {
     text
 }
 
-/// Links to an interface's items, which stand on this page.
+/// Links to an interface's items on this page.
 fn contents(contract: &Contract, file: &File, interface: &Interface, page: &str) -> String {
     let mut text = String::new();
     for (heading, names) in by_heading(contract, file, interface) {
@@ -61,7 +62,7 @@ fn contents(contract: &Contract, file: &File, interface: &Interface, page: &str)
     text
 }
 
-/// An interface's items in the order of the text, in the groups that its headings make.
+/// An interface's items in the order of the text, grouped by its headings.
 fn by_heading<'a>(contract: &Contract, file: &'a File, interface: &Interface) -> Vec<(Option<&'a str>, Vec<String>)> {
     let own = interface.name.as_deref().unwrap_or_default();
     let mut groups: Vec<(Option<&str>, Vec<String>)> = Vec::new();
@@ -69,7 +70,7 @@ fn by_heading<'a>(contract: &Contract, file: &'a File, interface: &Interface) ->
     for name in types.chain(interface.functions.values().map(|function| contract.name(function))) {
         let heading = file.heading(own, &name);
         match groups.last_mut() {
-            // What stands under no heading of its own (a resource's functions) goes with what is before it.
+            // Items without a heading (a resource's functions) go with the item before them.
             Some((last, names)) if heading.is_none() || *last == heading => names.push(name),
             _ => groups.push((heading, vec![name])),
         }
@@ -139,7 +140,7 @@ fn item(text: &mut String, contract: &Contract, name: &str, def: &TypeDef) {
     }
 }
 
-/// A table without the columns that are empty in all rows.
+/// A table without the columns that are empty in every row.
 fn table(text: &mut String, first: &str, rows: &[[String; 3]]) {
     let titles = [first, "type", "what it is"];
     let kept: Vec<usize> = (0..3).filter(|at| rows.iter().any(|row| !row[*at].is_empty())).collect();
@@ -171,7 +172,7 @@ fn users(contract: &Contract) -> Users {
             }
             for function in interface.functions.values() {
                 let all: Vec<Type> = params(function).map(|(_, ty)| *ty).chain(function.result).collect();
-                // Every function takes the context: the list would be of all of them.
+                // Every function takes the context: the list would name them all.
                 let telling: Vec<Type> = all.into_iter().filter(|ty| contract.text(ty) != "types.context").collect();
                 note(contract, &telling, (&file.name, &contract.name(function)), &mut users);
             }
@@ -203,7 +204,7 @@ fn note(contract: &Contract, all: &[Type], (file, user): (&str, &str), users: &m
 
 // ---- Words -------------------------------------------------------------------------------------------------------
 
-/// A type with links to the types in it.
+/// A type's text with links to the types in it.
 fn links(contract: &Contract, ty: &Type) -> String {
     let linked = |piece: Piece<'_>| match piece {
         Piece::Plain(text) => code(&text),
@@ -216,7 +217,7 @@ fn links(contract: &Contract, ty: &Type) -> String {
         }
     };
     let text: String = contract.pieces(ty).into_iter().map(linked).collect();
-    // Plain pieces side by side are one.
+    // Merges adjacent pieces of code.
     text.replace("``", "")
 }
 
@@ -224,13 +225,13 @@ fn code(text: &str) -> String {
     format!("`{text}`")
 }
 
-/// The anchor that is made of a heading.
+/// The anchor that is derived from a heading.
 fn slug(heading: &str) -> String {
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | ' '));
     kept.collect::<String>().to_lowercase().replace(' ', "-")
 }
 
-/// A comment, without the heading above it, which the parser takes for a part of it.
+/// A comment without the heading above it, which the parser includes.
 fn comment(docs: &Docs) -> String {
     let lines = docs.contents.as_deref().unwrap_or_default().lines();
     lines.filter(|line| !line.starts_with("---- ")).collect::<Vec<_>>().join("\n").trim().to_owned()
@@ -241,7 +242,7 @@ fn paragraphs(docs: &Docs) -> String {
     if text.is_empty() { text } else { format!("\n{text}\n") }
 }
 
-/// A comment in a table.
+/// A comment as a table cell.
 fn line(docs: &Docs) -> String {
     cell(&comment(docs))
 }

@@ -1,5 +1,5 @@
-//! The contract as `wit-parser` understands it, with what only its text tells: which file an interface stands in, and the
-//! headings (`// ---- Messages ----`) that group its items.
+//! Reads the contract with `wit-parser`, and from its text what the parser leaves out: the file of each interface, and
+//! the headings (`// ---- Messages ----`) that group its items.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,24 +8,24 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use wit_parser::{Interface, InterfaceId, Resolve, TypeDef, TypeOwner, WorldId, WorldItem, WorldKey};
 
-/// A contract.
+/// The parsed contract.
 pub(super) struct Contract {
     pub(super) resolve: Resolve,
-    /// `0.1.0`.
+    /// The package version, `0.1.0`.
     pub(super) version: String,
-    /// In the order of their names.
+    /// The files, sorted by name.
     pub(super) files: Vec<File>,
-    /// Worlds: name and what it imports or exports.
+    /// The worlds: name, and imports or exports.
     pub(super) worlds: Vec<(String, String)>,
 }
 
-/// A file of it.
+/// A file of the contract.
 pub(super) struct File {
-    /// Without `.wit`.
+    /// The name without `.wit`.
     pub(super) name: String,
-    /// In the order of the text.
+    /// The interfaces in the order of the text.
     pub(super) interfaces: Vec<InterfaceId>,
-    /// The heading that an item stands under, by interface and item.
+    /// The heading of each item, by interface and item.
     headings: HashMap<(String, String), String>,
 }
 
@@ -53,7 +53,7 @@ impl Contract {
         file.interfaces.iter().map(|id| &self.resolve.interfaces[*id])
     }
 
-    /// The file and the name of the interface that a type stands in.
+    /// The file and the name of the interface that declares a type.
     pub(super) fn home(&self, def: &TypeDef) -> Option<(&str, &str)> {
         let TypeOwner::Interface(owner) = def.owner else { return None };
         let file = self.files.iter().find(|file| file.interfaces.contains(&owner))?;
@@ -111,7 +111,7 @@ fn declared<'a>(line: &'a str, kind: &str) -> Option<&'a str> {
     rest.split([' ', '{', ';', '=']).next().map(|name| name.trim_start_matches('%'))
 }
 
-/// `export about`, and what else a world has.
+/// A world's items as text: its exports, or its imports if it has no exports.
 fn items(resolve: &Resolve, id: WorldId) -> String {
     let world = &resolve.worlds[id];
     let name = |(key, item): (&WorldKey, &WorldItem)| match (key, item) {
@@ -120,7 +120,8 @@ fn items(resolve: &Resolve, id: WorldId) -> String {
         _ => None,
     };
     let exports: Vec<String> = world.exports.iter().filter_map(name).map(|name| format!("export {name}")).collect();
-    // An export brings the interfaces that its types are from: they are said only where they are all there is.
+    // An export implies imports of the interfaces that its types are from: imports are listed only if there are no
+    // exports.
     if !exports.is_empty() {
         return exports.join(", ");
     }

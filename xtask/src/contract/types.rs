@@ -1,4 +1,4 @@
-//! Types and functions as text, in WIT's own spelling.
+//! Renders types and functions as text, in WIT's own syntax.
 
 use wit_parser::{Function, FunctionKind, Handle, Type, TypeDef, TypeDefKind, TypeId};
 
@@ -8,7 +8,7 @@ use super::read::Contract;
 pub(super) enum Piece<'a> {
     /// Keywords, brackets, commas.
     Plain(String),
-    /// A type that has a name of its own.
+    /// A type with a name.
     Named(&'a TypeDef),
 }
 
@@ -66,7 +66,7 @@ impl Contract {
         pieces
     }
 
-    /// The type behind `use`.
+    /// Follows `use` to the type's definition.
     pub(super) fn original(&self, id: TypeId) -> &TypeDef {
         let def = &self.resolve.types[id];
         match &def.kind {
@@ -87,7 +87,7 @@ impl Contract {
         self.pieces(ty).into_iter().map(spelled).collect()
     }
 
-    /// Everything that the contract promises, without its comments: each item by its name.
+    /// Everything that the contract defines, without its comments: each item's name and text.
     pub(super) fn items(&self) -> Vec<(String, String)> {
         let mut items: Vec<_> = self.worlds.iter().map(|(name, has)| (format!("world {name}"), has.clone())).collect();
         for interface in self.files.iter().flat_map(|file| self.interfaces(file)) {
@@ -128,7 +128,7 @@ impl Contract {
         format!("func({}){result}", params.join(", "))
     }
 
-    /// `render-request`, `chat-decoder.push`, `chat-decoder.constructor`.
+    /// A function's name: `render-request`, `chat-decoder.push`, `chat-decoder.constructor`.
     pub(super) fn name(&self, function: &Function) -> String {
         let resource = function.kind.resource().and_then(|id| self.resolve.types[id].name.as_deref());
         resource.map_or_else(|| function.name.clone(), |resource| format!("{resource}.{}", function.item_name()))

@@ -1,4 +1,4 @@
-//! How the program that is handed on is linked: without any library of the system's where this machine can do that.
+//! How the distributed program is linked: statically if this machine can do that.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,12 +12,13 @@ use crate::workspace::Workspace;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Linkage {
     pub(super) target: String,
-    /// How it is linked, in a line for whoever hands the program on.
+    /// How the program is linked, as a line for the output.
     pub(super) told: String,
 }
 
 impl Linkage {
-    /// The target with musl where the toolchain has it, and a compiler for what Weir links of C; else the machine's own.
+    /// Picks the musl target if the toolchain has it and there is a C compiler for it; otherwise the machine's own
+    /// target.
     pub(super) fn find(workspace: &Workspace) -> Result<Self> {
         let rustc = || {
             let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
@@ -30,8 +31,8 @@ impl Linkage {
         Ok(Self::of(host, Path::new(sysroot.trim()), |program| process::find(program).is_some()))
     }
 
-    /// The C library of GNU is never linked statically: its resolver of names loads libraries at run time, and those have to
-    /// be of the very version that was linked, which a machine that the program is carried to rarely has.
+    /// Picks the target. glibc is never linked statically: its name resolver loads libraries at run time, which must
+    /// have the very version that was linked, and another machine rarely has it.
     fn of(host: &str, sysroot: &Path, is_installed: impl Fn(&str) -> bool) -> Self {
         let Some(machine) = host.strip_suffix("-unknown-linux-gnu") else {
             return Self { target: host.to_owned(), told: format!("linked as {host} links by default") };

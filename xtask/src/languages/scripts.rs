@@ -1,5 +1,5 @@
-//! The SDKs for Python and JavaScript: what they promise, on this machine's own Python and Node; the JavaScript types, which
-//! are written from the contract; and the second engine that JavaScript runs on.
+//! Checks of the SDKs for Python and JavaScript: their tests on this machine's Python and Node; the JavaScript types,
+//! which are generated from the contract; and the second engine for JavaScript.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,10 +11,10 @@ use crate::process;
 use crate::workspace::Workspace;
 
 const WORLD: [&str; 4] = ["-d", "wit", "-w", "adapter"];
-/// `StarlingMonkey`, and the lock of its packages.
+/// The folder of `StarlingMonkey`, with the lock of its packages.
 const ENGINE: &str = "tests/sdk/starling";
 
-/// What is asked of a script language besides the transcript; `project` is what came of it.
+/// Checks of a script language besides the transcript; `project` is the result of the transcript.
 pub(super) fn check(language: &str, project: &Path, tool: &Tool, workspace: &Workspace) -> Result<()> {
     match language {
         "python" => python(project, tool, workspace),
@@ -23,7 +23,7 @@ pub(super) fn check(language: &str, project: &Path, tool: &Tool, workspace: &Wor
     }
 }
 
-/// The SDK's tests, with the classes that the author's editor would see.
+/// Runs the SDK's tests, with the classes that the author's editor would see.
 fn python(project: &Path, tool: &Tool, workspace: &Workspace) -> Result<()> {
     let typings = project.join("build/typings");
     if typings.exists() {
@@ -37,7 +37,7 @@ fn python(project: &Path, tool: &Tool, workspace: &Workspace) -> Result<()> {
     process::run(tool.command("python").arg("-B").arg(tests).env("PYTHONPATH", path)).context("the SDK for Python")
 }
 
-/// Whether the types are the contract's, the SDK's tests, and the project's own types.
+/// Checks that the types agree with the contract, runs the SDK's tests, and checks the project's own types.
 fn javascript(project: &Path, tool: &Tool, workspace: &Workspace) -> Result<()> {
     let node = || {
         let mut command = tool.command("node");
@@ -49,7 +49,7 @@ fn javascript(project: &Path, tool: &Tool, workspace: &Workspace) -> Result<()> 
     process::run(tool.command("tsc").current_dir(project).args(["--project", "jsconfig.json"])).context("its types")
 }
 
-/// The same JavaScript on `StarlingMonkey`. Its compilation takes long, so this is done only where it is asked for.
+/// Builds the same JavaScript for `StarlingMonkey`. This takes long, so it runs only on request.
 pub(super) fn starling(project: &Path, weir: &mut Command, workspace: &Workspace) -> Result<()> {
     let npm = process::find("npm").context("npm is not installed")?;
     let place = workspace.target.join("authors-tools/starling");
@@ -57,10 +57,10 @@ pub(super) fn starling(project: &Path, weir: &mut Command, workspace: &Workspace
     for file in ["package.json", "package-lock.json", "build.mjs"] {
         std::fs::copy(workspace.root.join(ENGINE).join(file), place.join(file))?;
     }
-    // Not `ci`: it wants packages for platforms that nobody published them for.
+    // Not `ci`: it fails on packages that are not published for every platform.
     let install = ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
     process::run(Command::new(npm).current_dir(&place).args(install))?;
-    // The component bears the name of the first one, since that is what its manifest says.
+    // The component has the same name as the first one, because its manifest has it.
     let product = project.join("build/starling");
     std::fs::create_dir_all(&product)?;
     let name = project.file_name().context("a project has a name")?;

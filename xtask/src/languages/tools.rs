@@ -1,4 +1,5 @@
-//! The languages' tools: what is there is taken, what the package registries have is installed below `target`.
+//! The languages' tools: an installed tool is used; otherwise it is installed from the package registries below
+//! `target`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,25 +12,25 @@ use crate::process;
 use crate::wasm::{self, Std};
 use crate::workspace::Workspace;
 
-/// What a language's commands need around them.
+/// The environment of a language's commands.
 #[derive(Debug, Default)]
 pub(super) struct Tool {
     /// Folders in front of the path.
     pub(super) path: Vec<PathBuf>,
     pub(super) variables: Vec<(&'static str, String)>,
-    /// Whether the project takes this repository's versions of crates: they are at hand, and tried.
+    /// Whether the project uses this repository's versions of crates, which are downloaded and tested.
     locks: bool,
 }
 
 impl Tool {
-    /// One of the tool's programs; one of this machine's where it has none of that name.
+    /// A command for one of the tool's programs, or for the machine's program of that name.
     pub(super) fn command(&self, program: &str) -> Command {
         let file = format!("{program}{}", std::env::consts::EXE_SUFFIX);
         let own = self.path.iter().map(|folder| folder.join(&file)).find(|place| place.is_file());
         Command::new(own.unwrap_or_else(|| program.into()))
     }
 
-    /// Readies a project that has just been written.
+    /// Prepares a new project.
     pub(super) fn prepare(&self, project: &Path, workspace: &Workspace) -> Result<()> {
         if self.locks {
             fs::copy(workspace.root.join("Cargo.lock"), project.join("Cargo.lock"))?;
@@ -38,7 +39,7 @@ impl Tool {
     }
 }
 
-/// The tool of a language; an error says why there is none.
+/// The tool of a language; the error names the reason why there is none.
 pub(super) fn of(language: &str, workspace: &Workspace) -> Result<Tool> {
     let templates = workspace.root.join("sdk/templates");
     match language {
@@ -53,7 +54,7 @@ pub(super) fn of(language: &str, workspace: &Workspace) -> Result<Tool> {
 
 fn rust(workspace: &Workspace) -> Result<Tool> {
     let mut tool = Tool { locks: true, ..Tool::default() };
-    // Where the bundled adapters are built: what the dependencies compile to is there, and kept from run to run.
+    // The target folder of the bundled adapters: it has the compiled dependencies, and is kept between runs.
     let target = workspace.target.join("adapters");
     tool.variables.push(("CARGO_TARGET_DIR", target.to_string_lossy().into_owned()));
     if wasm::prepare(workspace)? == Std::Built {
@@ -68,7 +69,7 @@ fn go() -> Result<Tool> {
     Ok(Tool::default())
 }
 
-/// A compiler that is there, or zig from Python's package index.
+/// The installed C compiler, or zig from Python's package index.
 fn c(workspace: &Workspace) -> Result<Tool> {
     let clang = process::find("clang").is_some() && Path::new("/usr/include/wasm32-wasi").is_dir();
     if clang || process::find("zig").is_some() || std::env::var_os("WASI_SDK_PATH").is_some() {
@@ -85,7 +86,7 @@ fn python_with(workspace: &Workspace, name: &str, requirements: &Path) -> Result
     Ok(Tool { path: inside.parent().map(Path::to_owned).into_iter().collect(), ..Tool::default() })
 }
 
-/// The packages that the template's lock file names.
+/// The packages of the template's lock file.
 fn javascript(workspace: &Workspace, template: &Path) -> Result<Tool> {
     let npm = process::find("npm").context("npm is not installed")?;
     let place = workspace.target.join("authors-tools/javascript");
@@ -95,7 +96,7 @@ fn javascript(workspace: &Workspace, template: &Path) -> Result<Tool> {
         for file in ["package.json", "package-lock.json"] {
             fs::copy(template.join(file), place.join(file))?;
         }
-        // Not `ci`: it wants packages for platforms that nobody published them for. The lock is kept to all the same.
+        // Not `ci`: it fails on packages that are not published for every platform. The lock is followed all the same.
         let install =
             ["install", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1", "--loglevel=error"];
         process::run(Command::new(npm).current_dir(&place).args(install))

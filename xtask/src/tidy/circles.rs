@@ -1,12 +1,12 @@
-//! Cargo decides which crate of `host/` may use which. Within a crate, the modules below its root form no circle: each can
-//! be read with those that it uses, and nothing else.
+//! Checks that the modules below a crate's root form no circle, so that each can be read with only the modules that it
+//! uses. Between the crates of `host/`, Cargo enforces the layers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Findings;
 use super::source::{File, Tree};
 
-/// Modules that still use each other: crate, and the members of the circle. None may be added.
+/// Known circles: a crate and the members. None may be added.
 const OPEN: &[(&str, &[&str])] = &[
     ("adapters", &["catalog", "judge"]),
     ("sandbox", &["adapter", "call", "canary", "duty", "fault", "instance", "pool", "shape", "stats", "version"]),
@@ -14,7 +14,7 @@ const OPEN: &[(&str, &[&str])] = &[
     ("upstream", &["body", "client", "deadline", "decode", "dial", "error", "media", "screen"]),
 ];
 
-/// The modules of a crate, each with those that it uses.
+/// The modules of a crate, each with the modules that it uses.
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
 pub(super) fn check(tree: &Tree, findings: &mut Findings) {
@@ -52,7 +52,7 @@ fn uses(file: &File, path: &str) -> BTreeSet<String> {
     ["crate::", up.as_str()].into_iter().flat_map(|root| names(&text, root)).collect()
 }
 
-/// The first names behind every such beginning of a path.
+/// The first name after each occurrence of `root`.
 fn names(text: &str, root: &str) -> Vec<String> {
     let is_inner = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
     let starts = text.match_indices(root).filter(|(at, _)| !text[..*at].ends_with(is_inner));
@@ -84,7 +84,7 @@ fn name(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
-/// The modules that a module reaches and that reach it, itself among them.
+/// The modules in a circle with a module: those that it reaches and that reach it, and itself.
 fn circle(uses: &Uses, module: &str) -> Vec<String> {
     let reached = reach(uses, module);
     let is_in = |other: &&String| *other == module || (reached.contains(*other) && reach(uses, other).contains(module));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_is_told_once_however_long_it_is() {
+    fn a_circle_is_reported_once_however_long_it_is() {
         let files = [
             ("host/wire/src/peek.rs", "use crate::{frame, tap::{self, Tap}};"),
             ("host/wire/src/frame/cut.rs", "fn f() { super::super::tap::read() }"),

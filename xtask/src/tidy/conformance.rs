@@ -1,5 +1,5 @@
-//! Test names cite promises by number (`c19_…`), and `tests/CONFORMANCE.md` lists them: each number that is cited has a
-//! row, and each row names a test that exists and cites its number, or is marked as open.
+//! Test names cite promises by number (`c19_…`), and `tests/CONFORMANCE.md` lists the promises. Each cited number must
+//! have a row, and each row must name an existing test that cites its number, or be marked as open.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,7 +41,7 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     }
 }
 
-/// The rows by number: the test that each names, none where it is open.
+/// The rows by number, with the test that each names; `None` for an open one.
 fn rows(page: &str) -> BTreeMap<u32, Option<&str>> {
     let number = |line: &str| line.strip_prefix("| C-")?.split(' ').next()?.parse().ok();
     page.lines().filter_map(|line| Some((number(line)?, last_cell(line)))).collect()
@@ -62,7 +62,7 @@ fn function(line: &str) -> Option<&str> {
     rest.split('(').next()
 }
 
-/// The numbers that a test's name begins with: 8 and 17 of `c08_c17_streams_…`.
+/// The numbers at the beginning of a test's name: 8 and 17 of `c08_c17_streams_…`.
 fn numbers(name: &str) -> BTreeSet<u32> {
     let number = |word: &str| word.strip_prefix('c').filter(|digits| digits.len() == 2)?.parse().ok();
     name.split('_').map_while(number).collect()

@@ -1,9 +1,9 @@
-//! One idea a file: what is long is looked at, what is very long is divided.
+//! One idea a file: reports files that are long.
 
 use super::Findings;
 use super::source::Tree;
 
-/// Lines without inline tests.
+/// Most lines of a file, without inline tests.
 const LONG: usize = 400;
 const TOO_LONG: usize = 600;
 

@@ -1,4 +1,4 @@
-//! The licences of everything that is linked, against the list in `deny.toml`: the light half of what `cargo deny` does.
+//! Checks the licences of all linked crates against the list in `deny.toml`; `cargo deny` does this and more.
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -14,7 +14,7 @@ pub(super) fn check(workspace: &Workspace, findings: &mut Findings) -> Result<()
     command.current_dir(&workspace.root).args(["metadata", "--format-version", "1", "--all-features", "--locked"]);
     let metadata: Value = serde_json::from_str(&process::read(&mut command)?)?;
     let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    // Packages without a source are our own.
+    // Packages without a source are this workspace's.
     for package in packages.iter().filter(|package| !package["source"].is_null()) {
         let name = package["name"].as_str().unwrap_or_default();
         let Some(licence) = package["license"].as_str() else {
@@ -36,7 +36,7 @@ fn allowed(deny: &str) -> Result<Vec<String>> {
     Ok(list.split('"').skip(1).step_by(2).map(str::to_owned).collect())
 }
 
-/// Whether a licence expression (SPDX, or with the old `/` for `OR`) can be met from the list.
+/// Whether a licence expression (SPDX, or with the old `/` for `OR`) is satisfied by the list.
 fn is_allowed(expression: &str, allowed: &[String]) -> bool {
     let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
@@ -44,7 +44,7 @@ fn is_allowed(expression: &str, allowed: &[String]) -> bool {
     met && rest.is_empty()
 }
 
-/// `A OR B`; what was not read is handed back.
+/// Parses `A OR B`; returns the words that are left.
 fn either<'a>(words: &'a [&'a str], allowed: &[String]) -> (bool, &'a [&'a str]) {
     let (mut met, mut rest) = both(words, allowed);
     while let Some((&"OR", after)) = rest.split_first() {
@@ -55,7 +55,7 @@ fn either<'a>(words: &'a [&'a str], allowed: &[String]) -> (bool, &'a [&'a str])
     (met, rest)
 }
 
-/// `A AND B`, which binds closer.
+/// Parses `A AND B`, which binds tighter.
 fn both<'a>(words: &'a [&'a str], allowed: &[String]) -> (bool, &'a [&'a str]) {
     let (mut met, mut rest) = one(words, allowed);
     while let Some((&"AND", after)) = rest.split_first() {
@@ -66,7 +66,7 @@ fn both<'a>(words: &'a [&'a str], allowed: &[String]) -> (bool, &'a [&'a str]) {
     (met, rest)
 }
 
-/// A licence, one with an exception, or a group.
+/// Parses a licence, a licence with an exception, or a group.
 fn one<'a>(words: &'a [&'a str], allowed: &[String]) -> (bool, &'a [&'a str]) {
     match words {
         ["(", rest @ ..] => {

@@ -1,6 +1,6 @@
-//! The pages of `docs/` agree with the code: the index links every page, each page has one first-level heading,
-//! `errors.md` lists the kinds of the contract and the codes that the host sets, `providers.md` has a row for each
-//! bundled adapter that agrees with the interfaces which the adapter exports.
+//! Checks that the pages of `docs/` agree with the code: the index links every page, each page has one first-level
+//! heading, `errors.md` lists the contract's kinds and the host's codes, and `providers.md` has a row for each bundled
+//! adapter that agrees with the interfaces that the adapter exports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ const INDEX: &str = "docs/README.md";
 const ERRORS: &str = "docs/errors.md";
 const PROVIDERS: &str = "docs/providers.md";
 const CONTRACT: &str = "wit/types.wit";
-/// The interface behind a column of [`PROVIDERS`], and the cells that mean that it is missing.
+/// The interface of each column of [`PROVIDERS`], and the cells that stand for a missing interface.
 const COLUMNS: [(&str, &str, &[&str]); 5] = [
     ("chat", "provider_chat", &["–"]),
     ("embeddings", "provider_embeddings", &["–"]),
@@ -45,7 +45,7 @@ fn index(tree: &Tree, findings: &mut Findings) {
     }
 }
 
-/// Lines of code blocks are no headings.
+/// Counts first-level headings; lines in code blocks are not headings.
 fn first_level_headings(page: &str) -> usize {
     let mut is_code = false;
     let mut count = 0;
@@ -116,7 +116,7 @@ fn providers(tree: &Tree, findings: &mut Findings) {
     }
 }
 
-/// The interfaces that `weir_sdk::export!` is given.
+/// The interfaces in a call of `weir_sdk::export!`.
 fn exports(code: &str) -> BTreeSet<&str> {
     let list = code.split_once("weir_sdk::export!(").and_then(|(_, rest)| rest.split_once(");"));
     let list = list.and_then(|(list, _)| list.split_once(':')).map_or("", |(_, list)| list);
@@ -138,7 +138,7 @@ fn section<'p>(page: &'p str, title: &str) -> &'p str {
     found.split("\n## ").next().unwrap_or_default()
 }
 
-/// The rows of tables by their first cell, where that is a name in backticks.
+/// The rows of tables by their first cell, if that is a name in backticks.
 fn rows(text: &str) -> BTreeMap<String, Vec<&str>> {
     let row = |line| {
         let cells = cells(line);

@@ -1,4 +1,4 @@
-//! No file names a place on somebody's machine.
+//! Checks that no file contains a path of a developer's machine.
 
 use std::path::Path;
 
@@ -16,8 +16,8 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     }
 }
 
-/// The checkout and the home folder; and the folder around the checkout, where it is the project's own, with recordings
-/// beside it. Any other folder around it may be one that everybody has.
+/// The folders to search for: the checkout, the home folder, and the checkout's parent if it is the project's own, with
+/// recordings in it. Any other parent may be a common folder.
 fn places(root: &Path, home: Option<&str>) -> Vec<String> {
     let mut folders = vec![root.to_path_buf()];
     folders.extend(home.map(Into::into));

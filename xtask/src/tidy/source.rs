@@ -8,14 +8,14 @@ use anyhow::{Context, Result};
 
 use crate::process;
 
-/// All text files that are tracked, or would be.
+/// All text files that git tracks or would add.
 #[derive(Debug)]
 pub(super) struct Tree {
     pub(super) root: PathBuf,
     pub(super) files: Vec<File>,
 }
 
-/// One of them.
+/// A file of the tree.
 #[derive(Debug)]
 pub(super) struct File {
     /// From the root, with forward slashes.
@@ -31,7 +31,7 @@ impl Tree {
             .context("tidy asks git for the list of files")?;
         let mut files = Vec::new();
         for path in list.split('\0').filter(|path| !path.is_empty()) {
-            // Neither a deleted file nor one that is no text has anything to check.
+            // Deleted files and files that are not text are not checked.
             if let Ok(text) = fs::read_to_string(root.join(path)) {
                 files.push(File { path: path.to_owned(), text });
             }
@@ -39,7 +39,7 @@ impl Tree {
         Ok(Self { root: root.to_owned(), files })
     }
 
-    /// The Rust files, but for those that are tests through and through.
+    /// The Rust files without those that contain only tests.
     pub(super) fn rust(&self) -> impl Iterator<Item = &File> {
         self.files.iter().filter(|file| file.is_a("rs") && !file.is_test())
     }
@@ -63,19 +63,19 @@ impl File {
             || parts.any(|part| folders.contains(&part))
     }
 
-    /// The lines with their numbers, up to the inline tests, which stand at the end.
+    /// The lines with their numbers, up to the inline tests at the end.
     pub(super) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let end = self.text.find("#[cfg(test)]\nmod tests {").unwrap_or(self.text.len());
         self.text[..end].lines().enumerate().map(|(index, line)| (index + 1, line))
     }
 
-    /// The same without comments, as far as they begin a line or stand behind a space.
+    /// The same lines without comments that begin a line or follow a space.
     pub(super) fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         self.lines().map(|(number, line)| (number, without_comment(line)))
     }
 }
 
-/// `//` inside an address (`https://`) is no comment.
+/// Cuts off a comment. `//` within an address (`https://`) does not start one.
 fn without_comment(line: &str) -> &str {
     if line.trim_start().starts_with("//") {
         return "";

@@ -1,5 +1,5 @@
-//! The contract: a frozen generation (`wit/vX.Y.Z/`) stays as it was when it was first committed, what is worked on does
-//! not contradict it, and the pages of the reference and the templates' bindings say what `wit/` says.
+//! Checks the contract: a frozen generation (`wit/vX.Y.Z/`) is unchanged since its first commit, the working contract
+//! does not contradict it, and the reference pages and the templates' bindings are up to date with `wit/`.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -33,7 +33,7 @@ fn history(tree: &Tree, findings: &mut Findings) -> Result<()> {
             command
         };
         let added = process::read(git().args(["log", "--diff-filter=A", "--format=%H", "--", &folder]))?;
-        // The oldest one is the freezing; a folder that isn't committed yet is being frozen.
+        // The oldest commit is the one that froze it; a folder without commits is being frozen.
         let Some(frozen) = added.lines().last() else { continue };
         let changed = process::read(git().args(["diff", "--name-only", frozen, "--", &folder]))?;
         for path in changed.lines() {

@@ -1,4 +1,5 @@
-//! The first law, the host knows no wire format: no provider's name stands in its code. And no test is left out.
+//! Checks the first law: the host knows no wire format, so its code contains no provider's name. Also checks that no
+//! test is ignored.
 
 use super::Findings;
 use super::source::Tree;
@@ -18,7 +19,7 @@ const NAMES: &[&str] = &[
     "huggingface",
 ];
 
-/// Lines that may hold one: the file and the text in question. Each needs its reason beside it.
+/// Lines that may contain a name: the file and the text. Each needs a reason beside it.
 const EXCEPTIONS: &[(&str, &str)] = &[];
 
 pub(super) fn check(tree: &Tree, findings: &mut Findings) {

@@ -1,6 +1,6 @@
-//! The last rung: Debian's backports carry the standard library's sources in the toolchain's exact version.
+//! The last rung: Debian's backports have the standard library's sources in the toolchain's exact version.
 //!
-//! apt works with a state of its own here, so that nothing on the machine changes but the toolchain's source folder.
+//! apt runs with its own state here, so that the machine is unchanged except for the toolchain's source folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::process;
 const SUITE: &str = "trixie-backports";
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// Brings the sources into the toolchain, where that can be done here.
+/// Adds the sources to the toolchain, if that works on this machine.
 pub(super) fn add_sources(sysroot: &Sysroot) -> Option<Std> {
     process::find("apt-get")?;
     process::find("dpkg")?;
@@ -25,9 +25,9 @@ pub(super) fn add_sources(sysroot: &Sysroot) -> Option<Std> {
     has_sources(sysroot)
 }
 
-/// Copies the sources beside their place and renames them, so that half of them never counts.
+/// Copies the sources beside their place and renames them, so that a partial copy is never used.
 ///
-/// rustup does not know of them: `rustup component add rust-src` asks for the folder to be removed first.
+/// rustup does not know these sources: `rustup component add rust-src` will ask the user to remove the folder.
 fn fetch(sysroot: &Sysroot) -> Result<()> {
     let library = Apt::new(&sysroot.scratch)?.library(&sysroot.version)?;
     let place = sysroot.sources();
@@ -37,20 +37,20 @@ fn fetch(sysroot: &Sysroot) -> Result<()> {
     let beside = parent.join(format!("library.{}", std::process::id()));
     let copied = process::run(Command::new("cp").arg("-a").arg(&library).arg(&beside));
     let placed = copied.and_then(|()| fs::rename(&beside, &place).with_context(unsaid));
-    // What is left is large, and nobody needs it: the copy where it failed, the download in any case.
+    // Removes large leftovers: a failed copy, and the download in any case.
     let _ = fs::remove_dir_all(&beside);
     let _ = fs::remove_dir_all(&sysroot.scratch);
     placed
 }
 
-/// An apt that knows one suite and nothing of what is installed.
+/// An apt that knows one suite and none of the installed packages.
 struct Apt {
     folder: PathBuf,
 }
 
 impl Apt {
     fn new(folder: &Path) -> Result<Self> {
-        // What a broken attempt left.
+        // Leftovers of a failed attempt.
         let _ = fs::remove_dir_all(folder);
         for part in ["lists/partial", "cache/archives/partial", "state"] {
             fs::create_dir_all(folder.join(part)).with_context(|| format!("could not make {}", folder.display()))?;
@@ -71,13 +71,13 @@ impl Apt {
         set("Dir::Cache", &self.folder.join("cache"));
         set("Dir::Etc::sourcelist", &self.folder.join("weir.sources"));
         set("Dir::Etc::sourceparts", Path::new("/dev/null"));
-        // apt's unprivileged user could not write to a folder of ours.
+        // apt's unprivileged user cannot write to a folder of this user.
         set("APT::Sandbox::User", Path::new("root"));
         command.current_dir(&self.folder);
         command
     }
 
-    /// Downloads and unpacks the sources of one version of Rust: the folder of the standard library.
+    /// Downloads and unpacks the sources of one Rust version; returns the folder of the standard library.
     fn library(&self, rust: &str) -> Result<PathBuf> {
         if !process::succeeds_within(self.command("apt-get").arg("update"), PATIENCE) {
             bail!("apt-get update could not reach {SUITE}");
@@ -96,7 +96,7 @@ impl Apt {
     }
 }
 
-/// The machine's own entry for Debian's archive, with the suite replaced.
+/// The machine's apt source for Debian's archive, with the suite replaced.
 fn source() -> Result<String> {
     let format = ["indextargets", "--format", "$(REPO_URI) $(COMPONENT)", "Created-By: Packages"];
     let targets = process::read(Command::new("apt-get").args(format))?;

@@ -4,7 +4,8 @@ use super::*;
 use weir_sandbox::Version;
 use weir_types::contract::about::{
     BodyKind, Bucket, Capabilities, ErrorSpelling, Exclusion, FrameTest, Isolation, Merge, Oauth, Operation,
-    PointerBound, PointerEquals, PointerValues, Suggestions, Tap, Transport, UnitPlace, UnitSource, UsagePlace, UsageRequest,
+    PointerBound, PointerEquals, PointerValues, Suggestions, Tap, Transport, UnitPlace, UnitSource, UsagePlace,
+    UsageRequest,
 };
 use weir_types::contract::types::Unit;
 

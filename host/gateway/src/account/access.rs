@@ -8,7 +8,7 @@ use http::Method;
 
 use super::trail::Trail;
 use crate::identify::Caller;
-use weir_translate::dialect::faces::{Face};
+use weir_translate::dialect::faces::Face;
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::Usage;
 use weir_types::fault::{Fault, Side};

@@ -102,8 +102,7 @@ impl TokenBill {
                 *count = Some(count.unwrap_or_default().saturating_add(more));
             }
         }
-        let is_priced =
-            dollars > 0.0 || !self.is_unpriced && self.price.is_some() && tokens.total().is_some();
+        let is_priced = dollars > 0.0 || !self.is_unpriced && self.price.is_some() && tokens.total().is_some();
         Used { tokens, is_estimated: [input, output] != [0; 2], cost: is_priced.then_some(dollars) }
     }
 

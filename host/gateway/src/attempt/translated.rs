@@ -18,8 +18,8 @@ use super::send::fault_of;
 use crate::account::Account;
 use crate::origin::Learner;
 use weir_types::fault::{Fault, Side};
-use weir_upstream::Decoded;
 use weir_types::tokens::Tokens;
+use weir_upstream::Decoded;
 
 /// A stream that is being translated.
 pub struct Translated {

@@ -110,8 +110,7 @@ impl ReadingPlan {
         let mut names = names_read(&claim);
         let mut exclusions = HashMap::new();
         for acceptance in accepts.filter(|one| one.format == claim.format && one.operation == claim.operation) {
-            let compiled =
-                |(test, reason): &(FrameTest, String)| CompiledExclusion::new(test, reason, &mut wanted);
+            let compiled = |(test, reason): &(FrameTest, String)| CompiledExclusion::new(test, reason, &mut wanted);
             exclusions.insert(acceptance.id, acceptance.exclusions.iter().filter_map(compiled).collect());
             let asked = acceptance.ask_usage.iter().flat_map(|ask| prefixes(&ask.pointer));
             asked.for_each(|pointer| _ = wanted.add(&pointer));

@@ -4,7 +4,7 @@ use http::Response;
 
 use crate::attempt::ReplyBody;
 use crate::observe::trace::Span;
-use weir_translate::dialect::faces::{Face};
+use weir_translate::dialect::faces::Face;
 
 /// Sets the attributes that are known once the face is recognised.
 pub(super) fn describe(span: &Span, face: &Face, id: &str) {

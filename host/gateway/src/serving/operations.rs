@@ -1,7 +1,7 @@
 //! Checks the configured operations of clients against those of the adapters.
 
 use weir_config::{Config, Problem};
-use weir_translate::dialect::faces::{Faces};
+use weir_translate::dialect::faces::Faces;
 
 /// Warns of allowed operations that no adapter has.
 pub(super) fn unknown(config: &Config, faces: &Faces, problems: &mut Vec<Problem>) {

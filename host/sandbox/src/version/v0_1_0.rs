@@ -16,8 +16,8 @@ use crate::state::State;
 use weir_types::contract::about::Manifest;
 use weir_types::contract::types::{
     ChatEvent, ChatRequest, ChatResponse, Context, Decoded, EmbeddingsRequest, EmbeddingsResponse, Encoded, Error,
-    Frame, HttpRequest, HttpResponse, Loss, LossKind, ModelsRequest, ModelsResponse, RenderedRequest,
-    RenderedResponse, RerankRequest, RerankResponse, TokenCount, Usage,
+    Frame, HttpRequest, HttpResponse, Loss, LossKind, ModelsRequest, ModelsResponse, RenderedRequest, RenderedResponse,
+    RerankRequest, RerankResponse, TokenCount, Usage,
 };
 
 exports! {
@@ -222,15 +222,10 @@ impl Speech for Voice<'_> {
 /// The losses of usage that this version has no place for.
 fn unplaced(usage: Option<&Usage>) -> Vec<Loss> {
     let Some(usage) = usage else { return Vec::new() };
-    let is_merged = [
-        usage.input_audio,
-        usage.input_image,
-        usage.cache_write_hour,
-        usage.output_audio,
-        usage.output_image,
-    ]
-    .iter()
-    .any(|count| count.unwrap_or(0) > 0);
+    let is_merged =
+        [usage.input_audio, usage.input_image, usage.cache_write_hour, usage.output_audio, usage.output_image]
+            .iter()
+            .any(|count| count.unwrap_or(0) > 0);
     let loss = |field: &str, kind| Loss {
         field: field.to_owned(),
         kind,

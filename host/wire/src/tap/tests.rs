@@ -239,21 +239,17 @@ fn a_figure_counts_under_a_condition_on_its_neighbour() {
         ],
         ..Tap::default()
     };
-    let answer = r#"{"bill":{"parts":[{"kind":"words","n":5},{"n":7,"kind":"sound"},{"kind":"sight"},{"n":2}],"in":20}}"#;
-    let expected = Tokens::default()
-        .with(Bucket::Input, Some(13))
-        .with(Bucket::InputAudio, Some(7));
+    let answer =
+        r#"{"bill":{"parts":[{"kind":"words","n":5},{"n":7,"kind":"sound"},{"kind":"sight"},{"n":2}],"in":20}}"#;
+    let expected = Tokens::default().with(Bucket::Input, Some(13)).with(Bucket::InputAudio, Some(7));
     assert_eq!(body(&tap, &[answer.as_bytes()]).usage, expected);
     assert_eq!(stream(&tap, &[("", answer)]).usage, expected);
 }
 
 #[test]
 fn units_tier_and_batch_are_read_beside_the_tokens() {
-    let number = |unit, pointer: &str| UnitPlace {
-        unit,
-        source: UnitSource::Number(texts(&[pointer])),
-        merge: Merge::Last,
-    };
+    let number =
+        |unit, pointer: &str| UnitPlace { unit, source: UnitSource::Number(texts(&[pointer])), merge: Merge::Last };
     let matches = UnitSource::Matches(equals("/made/*/type", "\"search\""));
     let tap = Tap {
         units: vec![

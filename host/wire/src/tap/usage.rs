@@ -149,11 +149,7 @@ impl Beside {
         let object = figure.rsplit_once('/').map_or("", |(object, _)| object);
         let wrong = || TestError::Value { pointer: condition.pointer.clone(), json: condition.json.clone() };
         let value = Scalar::of(&condition.json).ok_or_else(wrong)?;
-        Ok(Self {
-            object: wanted.add(object),
-            neighbour: wanted.add(&format!("{object}{}", condition.pointer)),
-            value,
-        })
+        Ok(Self { object: wanted.add(object), neighbour: wanted.add(&format!("{object}{}", condition.pointer)), value })
     }
 
     /// Whether it holds for this figure. Objects of one pointer do not nest, so a value belongs to the last one that began

@@ -1,7 +1,7 @@
-//! Writes a streamed answer: blocks one after the other, each begun before its first delta and ended once.
+//! Renders a streamed answer: blocks one after the other, each begun before its first delta and ended once.
 //!
-//! Parts may overlap in the unified stream; [`Blocks`] puts them in order (C-05). Blocks begin with their first words, so
-//! that no empty ones are written.
+//! Parts may overlap in the unified stream; [`Blocks`] puts them in sequence (C-05). A block begins with its first
+//! text, so that there are no empty blocks.
 
 mod block;
 mod frames;
@@ -16,7 +16,7 @@ use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Finish, Fra
 use crate::wire::Unnamed;
 use crate::{FORMAT, write};
 
-/// Writes frames of this format.
+/// Renders frames of this format.
 #[derive(Debug)]
 pub struct MessagesEncoder {
     ctx: Context,
@@ -25,13 +25,13 @@ pub struct MessagesEncoder {
     failed: bool,
     finish: Option<Finish>,
     usage: Usage,
-    /// Details of the usage that came after the message had begun.
+    /// Details of the usage that arrived after the message had begun.
     late: Vec<Extension>,
-    /// What a message of this format's own said at its end, beside reason and usage.
+    /// Members that this format's own answer had at its end, besides reason and usage.
     end: Option<Opaque>,
-    /// Probabilities came, for which there is no place.
+    /// Whether probabilities arrived; the format has no place for them.
     logprobs: bool,
-    /// Kinds of events of other formats that came, for which there is no place either.
+    /// Kinds of other formats' events that arrived; the format has no place for them.
     lost: Once,
     blocks: Blocks,
     writer: BlockWriter,
@@ -111,7 +111,7 @@ impl MessagesEncoder {
         self.usage.update(later);
     }
 
-    /// Events of this format: what the end of the message brings, members of the next block, or frames of their own.
+    /// Takes an event of this format: members for the end of the message, members of the next block, or a frame.
     fn opaque(&mut self, opaque: Opaque) {
         if opaque.format != FORMAT {
             self.lost.dropped(&opaque.kind, "it belongs to another format", &mut self.ledger);
@@ -127,7 +127,7 @@ impl MessagesEncoder {
         }
     }
 
-    /// An event of a part is written when the parts before it have ended.
+    /// Takes an event of a part, which is written when the parts before it have ended.
     fn of_part(&mut self, event: ChatEvent) -> Result<()> {
         let Some((candidate, part)) = part_of(&event) else { return Ok(()) };
         if candidate != 0 {
@@ -167,7 +167,7 @@ impl MessagesEncoder {
         self.frames.push(frames::fixed("message_stop", r#"{"type":"message_stop"}"#));
     }
 
-    /// Nothing follows an error (C-19).
+    /// Writes an error, which ends the stream (C-19).
     fn fail(&mut self, error: &Error) {
         self.failed = true;
         self.frames.push(frames::error(&self.ctx, error));

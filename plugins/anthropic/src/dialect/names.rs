@@ -1,4 +1,4 @@
-//! How the format spells what the unified model names otherwise, for the losses that a client reads of.
+//! The format's names of fields that the unified model names differently, for the losses reported to clients.
 
 use weir_sdk::spelling::{self, Rules};
 use weir_sdk::types::Extension;
@@ -22,7 +22,7 @@ const MEMBERS: Rules<'_> = &[
     ("reasoning.budget_tokens", "thinking.budget_tokens"),
     ("reasoning.summary", "thinking.display"),
 ];
-/// Where the client named an effort, and where it did not.
+/// The names if the client named an effort, and if it did not.
 const EFFORT: Rules<'_> = &[
     ("reasoning.effort", "output_config.effort"),
     ("reasoning_effort", "output_config.effort"),
@@ -31,7 +31,7 @@ const EFFORT: Rules<'_> = &[
 const THINKING: Rules<'_> =
     &[("reasoning.effort", "thinking"), ("reasoning_effort", "thinking"), ("reasoning", "thinking")];
 
-/// The names of a request with or without system text, and with or without an effort.
+/// The names for a request with or without system text, and with or without an effort.
 pub(super) fn names(system: bool, effort: bool) -> Extension {
     let (system, effort) = (if system { SYSTEM } else { &[] }, if effort { EFFORT } else { THINKING });
     spelling::names(&[system, MEMBERS, effort])

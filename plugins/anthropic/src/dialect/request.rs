@@ -1,4 +1,4 @@
-//! Reads a client's request.
+//! Parses a client's request.
 
 use weir_sdk::json::{Either, Number, RawValue, Rest, Str, object, parse, quote};
 use weir_sdk::ledger::extensions;
@@ -12,7 +12,7 @@ use super::names::names;
 use crate::wire::{self, Block};
 use crate::{BETA, FORMAT, MCP_SERVERS, read};
 
-/// Reads a request for an answer, or for the count of its tokens.
+/// Parses a request for an answer, or for a token count.
 pub(crate) fn read(request: &HttpRequest) -> Result<ChatRequest, Error> {
     let mut body: wire::Request<'_> =
         parse(request.body.as_text()?).map_err(|error| Error::invalid(format!("the body cannot be read: {error}")))?;
@@ -67,7 +67,7 @@ fn beta(request: &HttpRequest) -> Option<Extension> {
     Some(own(BETA, json))
 }
 
-/// The members of an object, as an extension that holds what is not named.
+/// An extension with an object's remaining members.
 fn remainder(key: &str, rest: &Rest<'_>) -> Option<Extension> {
     if rest.0.is_empty() {
         return None;
@@ -165,9 +165,9 @@ fn member<'a, T: weir_sdk::serde::Deserialize<'a>>(key: &str, raw: &'a RawValue)
 
 type ReasoningAndOutput = (Option<ReasoningRequest>, Option<OutputFormat>);
 
-/// Reads `thinking` and `output_config`, which share the effort.
+/// Parses `thinking` and `output_config`, which share the effort.
 ///
-/// An effort without thinking is marked: to other formats an effort is a wish for thinking, to this one it is not.
+/// An effort without thinking is marked: in other formats an effort asks for thinking, in this one it does not.
 fn thinking_and_output(
     thinking: Option<&RawValue>,
     config: Option<wire::OutputConfig<'_>>,
@@ -220,7 +220,7 @@ fn output_format(raw: &RawValue) -> Result<OutputFormat, Error> {
             name: None,
             description: None,
             schema: schema.get().to_owned(),
-            // The format knows no other way of following a schema.
+            // The format only has strict schemas.
             strict: Some(true),
         })),
         (kind, _) => Ok(OutputFormat::Opaque(opaque(kind.unwrap_or_default(), raw))),

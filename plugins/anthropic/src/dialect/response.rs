@@ -1,4 +1,4 @@
-//! Writes a whole answer.
+//! Renders a whole answer.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::signature::{self, Use, wrap};
 use crate::write::{self, Place};
 use crate::{FORMAT, usage};
 
-/// Writes the answer's first candidate; the format has room for one.
+/// Renders the answer's first candidate; the format has room for one.
 pub(crate) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
     let mut ledger = Ledger::default();
     ledger.dropped_if(response.candidates.len() > 1, "candidates", "the format has room for the first one only");
@@ -31,7 +31,7 @@ pub(crate) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse 
     RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) }
 }
 
-/// The members that every message begins with.
+/// Writes the first members of every message.
 pub(crate) fn head(o: &mut Object<'_>, ctx: &Context, id: &str, model: Option<&str>) {
     o.str("id", &if id.is_empty() { Cow::Owned(format!("msg_{}", ctx.request_id)) } else { Cow::Borrowed(id) });
     o.str("type", "message");
@@ -116,14 +116,15 @@ fn plain(out: &mut String, words: &str) {
     }
 }
 
-/// Writes a block that does nothing but carry a signature there and back.
+/// Writes a block that only carries a signature to the client and back.
 fn carry(out: &mut String, signature: Option<&Signature>, purpose: Use, id: Option<&str>) {
     if let Some(signature) = signature {
         write::block(out, |o| write::redacted(o, &wrap(signature, purpose, id)));
     }
 }
 
-/// Thinking that can be read becomes a thinking block, signed by whichever value it has; other thinking a redacted one.
+/// Writes a reasoning part: readable thinking becomes a thinking block, signed by either of its values; other thinking
+/// becomes a redacted one.
 fn reasoning(out: &mut String, part: &ReasoningPart, ledger: &mut Ledger, place: Place) {
     let id = part.id.as_deref();
     let own = |o: &mut Object<'_>, ledger: &mut Ledger| write::extensions(o, &part.extensions, ledger, place);
@@ -141,7 +142,7 @@ fn reasoning(out: &mut String, part: &ReasoningPart, ledger: &mut Ledger, place:
     }
     let (vouches, further) = match (signature, encrypted) {
         (Some(signature), encrypted) => (signature, encrypted),
-        // The encrypted value of this family has a block of its own; others travel with their text.
+        // An encrypted value of this family gets a separate block; others go with their text.
         (None, Some(data)) if signature::own(part.encrypted.as_ref()).is_some() => (String::new(), Some(data)),
         (None, encrypted) => (encrypted.unwrap_or_default(), None),
     };

@@ -1,4 +1,4 @@
-//! What clients may speak.
+//! The endpoints for clients.
 
 use weir_sdk::manifest::{
     AnswerFraming, Condition, CredentialPlace, Face, Feature, FrameTest, Operation, StreamFlag, features, strings,
@@ -7,14 +7,14 @@ use weir_sdk::types::Framing;
 
 use crate::FORMAT;
 
-/// Base urls that clients of this format are pointed at.
+/// Prefix of the base urls that clients of this format are configured with.
 const PREFIX: &str = "/anthropic";
 
 pub(super) fn all() -> Vec<Face> {
     let mut faces = vec![messages(), count_tokens()];
     for path in ["/v1/models", "/v1/models/{model...}"] {
         faces.push(models(path, Some(Condition::HeaderPresent("anthropic-version".into()))));
-        // Below the prefix no other format can be meant.
+        // Below the prefix no other format is possible.
         faces.push(models(&format!("{PREFIX}{path}"), None));
     }
     faces

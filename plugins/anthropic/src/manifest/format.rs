@@ -1,8 +1,8 @@
-//! The format as far as the host has to do with it: errors as templates, and where usage stands in answers.
+//! The format's data for the host: errors as templates, and the places of usage in answers.
 
 use weir_sdk::manifest::{
-    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UnitPlace, UnitSource, UsagePlace,
-    strings,
+    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UnitPlace,
+    UnitSource, UsagePlace, strings,
 };
 use weir_sdk::types::{ErrorKind, Header, Unit};
 
@@ -10,7 +10,7 @@ use crate::FORMAT;
 
 const ERROR: &str = r#"{"type":"error","error":{"type":{{kind}},"message":{{message}}},"request_id":{{request_id}}}"#;
 
-/// How the format calls an error, and its status.
+/// The format's name of an error kind, and its status.
 pub(crate) const fn spelling(kind: ErrorKind) -> (&'static str, u16) {
     match kind {
         ErrorKind::InvalidRequest | ErrorKind::ContextLength | ErrorKind::ContentFiltered | ErrorKind::Unsupported => {
@@ -52,8 +52,8 @@ fn errors() -> ErrorFormat {
     }
 }
 
-/// A stream tells its usage at the beginning and, counted up, at the end; a whole answer has it once. The figures
-/// never fall, so that the greatest one is the last, wherever it stands.
+/// The tap. A stream has usage at the beginning and, cumulative, at the end; a whole answer has it once. The figures
+/// never decrease, so the greatest one is the last.
 fn tap() -> Tap {
     let place = |bucket: Bucket, member: &str, includes: Vec<Bucket>| UsagePlace {
         bucket,
@@ -62,11 +62,7 @@ fn tap() -> Tap {
         includes,
         beside: None,
     };
-    let units = |unit, member: &str| UnitPlace {
-        unit,
-        source: UnitSource::Number(both(member)),
-        merge: Merge::Max,
-    };
+    let units = |unit, member: &str| UnitPlace { unit, source: UnitSource::Number(both(member)), merge: Merge::Max };
     Tap {
         usage: vec![
             place(Bucket::Input, "input_tokens", Vec::new()),

@@ -1,7 +1,7 @@
-//! Reads a streamed answer.
+//! Parses a streamed answer.
 //!
-//! The hot frame is a delta of text: one pass over the frame, one string copied. Blocks of types that other formats
-//! have no place for are put together whole and handed on when they are complete.
+//! The most frequent frame is a delta of text: one pass over the frame, one string copied. Blocks of types that other
+//! formats have no place for are collected and passed on when they are complete.
 
 mod open;
 
@@ -19,10 +19,10 @@ use crate::wire::{self, Block};
 use crate::{FORMAT, finish, read, signature, usage};
 use weir_sdk::names::Names;
 
-/// Blocks that may be open at once; the service opens one at a time.
+/// Most blocks that may be open at once; the service opens one at a time.
 const OPEN_LIMIT: usize = 64;
 
-/// Reads frames of this format.
+/// Parses frames of this format.
 #[derive(Debug)]
 pub struct MessagesDecoder {
     names: Names,
@@ -30,9 +30,9 @@ pub struct MessagesDecoder {
     /// Number of the next part.
     next: u32,
     calls: bool,
-    /// The reason that the message's beginning brought, and its stop sequence: told at the end, unless that has one.
+    /// The stop reason from the message's beginning, and its stop sequence: reported at the end, unless that has one.
     early: Option<(String, Option<String>)>,
-    /// A stop reason has come, the end, or an error: nothing is missing.
+    /// Whether a stop reason, the end, or an error has arrived: nothing is missing.
     ended: bool,
     events: Vec<ChatEvent>,
 }
@@ -51,7 +51,7 @@ impl Decoder for MessagesDecoder {
         Ok(Decoded { events: std::mem::take(&mut self.events), losses: Vec::new() })
     }
 
-    /// An answer without a stop reason was cut off, however orderly its bytes ended (C-19).
+    /// Fails without a stop reason: the answer was cut off, even if its bytes ended in an orderly way (C-19).
     fn finish(&mut self) -> Result<Decoded> {
         self.end_early();
         if !self.ended {
@@ -102,8 +102,7 @@ impl MessagesDecoder {
         self.content(message.content.unwrap_or_default())
     }
 
-    /// Content that comes with the message's beginning, such as the calls of code that runs on the provider's side:
-    /// whole blocks.
+    /// Parses the content in the message's beginning, such as calls by code that runs at the provider: whole blocks.
     fn content(&mut self, content: Either<'_, Block<'_>>) -> Result<()> {
         let blocks = match content {
             Either::List(blocks) => blocks,
@@ -118,7 +117,7 @@ impl MessagesDecoder {
         Ok(())
     }
 
-    /// Tells the reason that the beginning brought, where no other came.
+    /// Reports the reason from the beginning, if no other arrived.
     fn end_early(&mut self) {
         if let Some((raw, sequence)) = self.early.take() {
             self.ended = true;
@@ -178,7 +177,7 @@ impl MessagesDecoder {
         }
     }
 
-    /// Words of a block that never began: some servers forget to say so (C-06).
+    /// Parses a delta of a block that never started: some servers omit the start (C-06).
     fn stray(&mut self, index: u32, delta: wire::Delta<'_>) {
         let kind = match delta.kind.as_deref() {
             Some("text_delta") => PartKind::Text,
@@ -246,7 +245,7 @@ fn signed(part: u32, value: &str) -> Option<ChatEvent> {
     Some(ChatEvent::Signature(PartSignature { candidate: 0, part, signature: carried.signature, encrypted }))
 }
 
-/// What `message_delta` brings beside the reason and the usage: members of the delta, and of the event.
+/// The further members of `message_delta`, besides reason and usage: those of the delta, and of the event.
 fn members(delta: &Rest<'_>, event: &Rest<'_>) -> Option<String> {
     let known = |rest: &Rest<'_>| rest.0.iter().any(|(_, raw)| raw.get() != "null");
     if !known(delta) && !known(event) {

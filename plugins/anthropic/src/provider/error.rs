@@ -1,5 +1,5 @@
-//! Understands errors: `{"type": "error", "error": {"type": ..., "message": ...}, "request_id": ...}`, and whatever
-//! proxies in between put in its place.
+//! Parses errors: `{"type": "error", "error": {"type": ..., "message": ...}, "request_id": ...}`, and error pages of
+//! proxies.
 
 use weir_sdk::json::{RawValue, Str, parse};
 use weir_sdk::retry;
@@ -7,7 +7,7 @@ use weir_sdk::types::{Error, ErrorKind, HttpResponse};
 
 use crate::wire;
 
-/// Reads an answer with a status of 400 or over.
+/// Parses an answer with a status of 400 or over.
 pub(crate) fn read(response: &HttpResponse, now_ms: f64) -> Error {
     let body: Option<wire::ErrorBody<'_>> = response.body.as_text().ok().and_then(|text| parse(text).ok());
     let status = Some(response.status);
@@ -21,7 +21,7 @@ pub(crate) fn read(response: &HttpResponse, now_ms: f64) -> Error {
     Error { retry_after_ms: retry::after_ms(&response.headers, now_ms), ..error }
 }
 
-/// Reads the error object itself, which may be a mere text; in a stream there is no status.
+/// Parses the error object, which may be a mere text; in a stream there is no status.
 pub(crate) fn object(raw: &RawValue, status: Option<u16>) -> Error {
     let read: wire::ErrorObject<'_> = parse(raw.get()).unwrap_or_default();
     let message = read.message.map(Str::into_string).or_else(|| string(raw));
@@ -37,8 +37,8 @@ fn built(name: Option<&str>, message: Option<String>, status: Option<u16>) -> Er
     Error { code: name.map(str::to_owned), ..Error::of_provider(kind, message, status) }
 }
 
-/// The message decides first, for the service calls many things an `invalid_request_error`; then the type, which in
-/// a stream is all there is; then the status.
+/// Classifies by the message first, because the service calls many errors an `invalid_request_error`; then by the type,
+/// the only information in a stream; then by the status.
 fn kind(name: &str, message: &str, status: Option<u16>) -> ErrorKind {
     by_message(name, message).or_else(|| by_name(name)).unwrap_or_else(|| ErrorKind::of_status(status.unwrap_or(500)))
 }

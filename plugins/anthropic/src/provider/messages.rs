@@ -1,4 +1,4 @@
-//! Writes the conversation: system text in front, then turns that alternate.
+//! Renders the conversation: system text in front, then turns that alternate.
 
 mod parts;
 
@@ -18,7 +18,7 @@ struct Writer<'a> {
     turns: Turns,
 }
 
-/// Writes all messages.
+/// Renders all messages.
 pub(super) fn write(
     ctx: &Context,
     request: &ChatRequest,
@@ -46,7 +46,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// System text goes to the front; amid the conversation only newer models take it, behind a user's turn.
+    /// Writes system text, which goes to the front; only newer models take it within the conversation, after a user's
+    /// turn.
     fn system(&mut self, at: usize, message: &Message) -> Result<(), Error> {
         let behind_user = matches!(self.turns.speaker(), Some(Speaker::User | Speaker::System));
         let in_place = self.generation.system_turns && behind_user;

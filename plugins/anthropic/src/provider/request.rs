@@ -1,4 +1,4 @@
-//! Writes the request for the service.
+//! Renders the request for the service.
 
 use weir_sdk::json::{Object, Str, object, parse};
 use weir_sdk::ledger::{Ledger, extension};
@@ -12,12 +12,12 @@ use crate::generation::Generation;
 use crate::{BETA, FORMAT, MCP_SERVERS, wire, write};
 use weir_sdk::names::Names;
 
-/// `max_tokens` where neither the client nor the configuration names one.
+/// `max_tokens` if neither the client nor the configuration sets it.
 const DEFAULT_MAX_TOKENS: u32 = 4096;
 /// The version of the API that this adapter is written for.
 pub(crate) const VERSION: &str = "2023-06-01";
 
-/// Writes a request for an answer.
+/// Renders a request for an answer.
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut ledger = Ledger::default();
     let prompt = Prompt::read(ctx, request, &mut ledger)?;
@@ -34,7 +34,7 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     Ok(finished(ctx, request, "messages", body, &prompt, ledger))
 }
 
-/// Writes a request for the count of its tokens.
+/// Renders a request for a token count.
 pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut ledger = Ledger::default();
     let prompt = Prompt::read(ctx, request, &mut ledger)?;
@@ -43,7 +43,7 @@ pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<Render
     Ok(finished(ctx, request, "messages/count_tokens", body, &prompt, ledger))
 }
 
-/// What is decided before anything is written.
+/// Decisions made before anything is written.
 struct Prompt {
     generation: Generation,
     conversation: Conversation,
@@ -80,7 +80,7 @@ impl Prompt {
         Ok(Self { generation, conversation, thinking, tools, choice, format: answer.format, names })
     }
 
-    /// Writes what the model reads, and what it is to think: all that counts as input.
+    /// Writes everything that counts as input: the conversation, the tools and the thinking.
     fn write(&self, o: &mut Object<'_>, ctx: &Context, request: &ChatRequest, ledger: &mut Ledger) {
         o.str("model", if ctx.model.is_empty() { &request.model } else { &ctx.model });
         if !self.conversation.system.is_empty() {
@@ -100,8 +100,8 @@ impl Prompt {
         ledger.foreign("", &request.extensions, FORMAT);
     }
 
-    /// Writes `output_config`: the effort, the format of the answer, and what else a client of this format put there.
-    /// The format goes back to its old place if it came from there.
+    /// Writes `output_config`: the effort, the format of the answer, and further members of a client of this format.
+    /// The answer's format goes back to its old place if it came from there.
     fn output(&self, o: &mut Object<'_>, request: &ChatRequest) {
         let rest = extension(&request.extensions, FORMAT, "output_config");
         let old_place = extension(&request.extensions, FORMAT, "output_format").is_some();
@@ -122,10 +122,10 @@ impl Prompt {
     }
 }
 
-/// Extensions that are written elsewhere than as members of the body.
+/// Extensions that are not written as members of the body.
 const APART: [&str; 3] = [BETA, "output_config", "metadata"];
 
-/// Writes the sampling parameters that the model takes, alone and beside thinking.
+/// Writes the sampling parameters that the model takes, with and without thinking.
 fn sampling(o: &mut Object<'_>, sampling: &Sampling, prompt: &Prompt, ledger: &mut Ledger) {
     let generation = prompt.generation;
     if generation.samples {
@@ -170,7 +170,7 @@ fn differ(one: f64, other: f64) -> bool {
     (one - other).abs() > f64::EPSILON
 }
 
-/// Reports what no model of this format takes.
+/// Reports the parameters that no model of this format takes.
 fn unheard_of(sampling: &Sampling, ledger: &mut Ledger) {
     const NONE: &str = "the format has no place for it";
     ledger.dropped_if(sampling.seed.is_some(), "seed", NONE);
@@ -215,7 +215,7 @@ fn finished(
     RenderedRequest { losses: ledger.into_losses(), memo: prompt.names.to_memo(), ..RenderedRequest::new(http) }
 }
 
-/// The version, and the beta features of the client and of the configuration.
+/// The version header, and the beta features of the client and of the configuration.
 pub(crate) fn headers(ctx: &Context, beta: Option<&str>) -> Vec<Header> {
     let version = ctx.option_str("version").unwrap_or_else(|| VERSION.to_owned());
     let mut headers = vec![Header::new("anthropic-version", version)];

@@ -1,4 +1,4 @@
-//! Reads a whole answer.
+//! Parses a whole answer.
 
 use weir_sdk::json::{Str, parse};
 use weir_sdk::ledger::extensions;
@@ -7,7 +7,7 @@ use weir_sdk::types::{Candidate, ChatResponse, Context, Error, HttpResponse, Par
 use super::error;
 use crate::{FORMAT, finish, read, usage, wire};
 
-/// Reads an answer. Some services answer 200 with an error in the body.
+/// Parses an answer. Some services send status 200 with an error in the body.
 pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatResponse, Error> {
     let text = response.body.as_text().map_err(|_| Error::unreadable("the answer is not UTF-8"))?;
     let answer: wire::Answer<'_> =

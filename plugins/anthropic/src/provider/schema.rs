@@ -1,7 +1,7 @@
 //! Answers that follow a schema.
 //!
-//! Models that know no format for answers are made to call a tool whose arguments are the answer, and the call is
-//! turned back into text. That works only where the client has no tools of its own.
+//! Models without structured output are forced to call a tool whose arguments are the answer, and the call is turned
+//! back into text. That only works if the client has no tools.
 
 use weir_sdk::json::object;
 use weir_sdk::ledger::Ledger;
@@ -12,12 +12,12 @@ use crate::FORMAT;
 use crate::generation::Generation;
 use weir_sdk::names::Names;
 
-/// How an answer is asked for.
+/// How a request asks for a schema.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     /// The member `format`.
     pub(super) format: Option<String>,
-    /// A tool that stands for the format, and the choice that forces it.
+    /// A tool that represents the format, and the choice that forces it.
     pub(super) tool: Option<(String, String)>,
 }
 

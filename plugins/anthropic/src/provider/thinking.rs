@@ -1,4 +1,4 @@
-//! How much the model is to think: from mode, effort and budget to what the model at hand takes.
+//! Maps mode, effort and budget of thinking to what the target's model takes.
 
 use weir_sdk::json::object;
 use weir_sdk::ledger::{Ledger, extension};
@@ -7,23 +7,23 @@ use weir_sdk::types::{ChatRequest, ReasoningMode, ReasoningRequest};
 use crate::generation::{Effort, Generation};
 use crate::{BETA, FORMAT, write};
 
-/// The least budget that the service takes.
+/// The least budget that the service accepts.
 const MIN_BUDGET: u32 = 1024;
-/// The budget of a request that names neither a budget nor an effort.
+/// The budget if the request has neither a budget nor an effort.
 const PLAIN_BUDGET: u32 = 8192;
 
-/// What the request says about the length of the answer, and what stands against thinking.
+/// Limits on thinking from the rest of the request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     /// The client's limit.
     pub(super) max_tokens: Option<u32>,
-    /// The limit where the client has none.
+    /// The default limit.
     pub(super) default: u32,
-    /// Whether a tool call is forced, which excludes thinking by budget.
+    /// Whether a tool call is forced, which rules out thinking by budget.
     pub(super) forced: bool,
 }
 
-/// What is sent.
+/// The members to send.
 #[derive(Debug, PartialEq)]
 pub(super) struct Thinking {
     /// The member `thinking`.
@@ -35,7 +35,7 @@ pub(super) struct Thinking {
     pub(super) max_tokens: u32,
 }
 
-/// Decides. `unsigned_calls` tells that the history ends with tool calls that lack their thinking.
+/// Decides on thinking. `unsigned_calls` tells that the history ends with tool calls that lack their thinking.
 pub(super) fn decide(
     request: &ChatRequest,
     generation: Generation,
@@ -72,12 +72,12 @@ pub(super) fn decide(
     }
 }
 
-/// Whether thinking between tool calls is on, where the budget may exceed the limit of the answer.
+/// Whether thinking between tool calls is enabled: the budget may then exceed the limit of the answer.
 fn interleaved(request: &ChatRequest) -> bool {
     extension(&request.extensions, FORMAT, BETA).is_some_and(|features| features.contains("interleaved-thinking"))
 }
 
-/// The mode, or the one that effort and budget amount to.
+/// The mode, or the one that effort and budget imply.
 fn mode(wanted: &ReasoningRequest) -> Option<ReasoningMode> {
     let none = wanted.effort.as_deref() == Some("none") || wanted.budget_tokens == Some(0);
     match wanted.mode {
@@ -108,7 +108,8 @@ impl Plan<'_> {
         Thinking { json, effort, ..silent }
     }
 
-    /// Models that decide themselves are left to, unless a budget is named that they still take.
+    /// Whether the model decides how much to think: if it can, unless a budget is named that the model still takes and
+    /// that nothing rules out.
     fn adaptive(&self, mode: ReasoningMode) -> bool {
         let budget = mode == ReasoningMode::Enabled && self.wanted.budget_tokens.is_some() && self.generation.budget;
         self.generation.adaptive && (!budget || self.unsigned_calls || self.limits.forced)
@@ -134,7 +135,7 @@ impl Plan<'_> {
         if self.any_budget && named.is_some() {
             return self.budgeted(wanted, limit, ledger);
         }
-        // A named budget may come close to the limit; one that an effort stands for leaves room for an answer.
+        // A named budget may come close to the limit; one derived from an effort leaves room for an answer.
         let room = if named.is_some() { limit.saturating_sub(1) } else { limit / 4 * 3 };
         let bounded = wanted.min(room.max(MIN_BUDGET));
         if bounded >= limit {
@@ -171,7 +172,7 @@ fn display(summary: &str) -> &str {
     if matches!(summary, "auto" | "concise" | "detailed") { "summarized" } else { summary }
 }
 
-/// The effort, as near to the wanted one as the model takes.
+/// The nearest effort that the model takes.
 fn effort(wanted: &ReasoningRequest, generation: Generation, ledger: &mut Ledger) -> Option<&'static str> {
     let name = wanted.effort.as_deref()?;
     let level = Effort::parse(name);

@@ -1,4 +1,4 @@
-//! Writes the tools and which of them may be called.
+//! Renders the tools and the choice between them.
 
 use weir_sdk::json::{object, parse};
 use weir_sdk::ledger::Ledger;
@@ -9,7 +9,7 @@ use crate::generation::Generation;
 use crate::{FORMAT, MCP_SERVERS, wire, write};
 use weir_sdk::names::Names;
 
-/// Writes the tools. A choice among some of them leaves out the others, for the format has no such choice.
+/// Renders the tools. If only some are allowed, the others are left out, since the format cannot express that choice.
 pub(super) fn write(
     request: &ChatRequest,
     generation: Generation,
@@ -67,7 +67,7 @@ fn function(tool: &FunctionTool, at: usize, generation: Generation, names: &mut 
     out
 }
 
-/// A schema must say that it describes an object.
+/// The schema, which must declare an object.
 pub(super) fn schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
     let Some(parameters) = parameters else { return r#"{"type":"object","properties":{}}"#.into() };
     match parse::<wire::Schema<'_>>(parameters) {
@@ -83,7 +83,7 @@ pub(super) fn schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// The servers of tools that a client of this format named.
+/// The servers of tools from a client of this format.
 pub(super) fn servers(request: &ChatRequest) -> Option<&str> {
     request.tools.iter().find_map(|tool| match tool {
         Tool::Opaque(opaque) if opaque.format == FORMAT && opaque.kind == MCP_SERVERS => Some(opaque.json.as_str()),
@@ -91,7 +91,7 @@ pub(super) fn servers(request: &ChatRequest) -> Option<&str> {
     })
 }
 
-/// Writes the choice, with which goes whether calls may come in parallel.
+/// Renders the choice, which includes whether calls may be parallel.
 pub(super) fn choice(request: &ChatRequest, names: &mut Names, ledger: &mut Ledger) -> Option<String> {
     let parallel = request.parallel_tool_calls;
     let (kind, name) = match &request.tool_choice {

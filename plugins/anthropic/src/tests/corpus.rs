@@ -1,4 +1,4 @@
-//! Replays the recordings of this format: translated to itself, everything means what it meant.
+//! Replays the recordings of this format: a translation to the same format preserves the meaning.
 
 use std::path::{Path, PathBuf};
 
@@ -11,12 +11,12 @@ use weir_sdk::types::{Context, ErrorKind, Header, HttpRequest, LossKind};
 use super::{context, decoded, encoded, fold, http_response, json, meaning};
 use crate::Anthropic;
 
-/// Requests that do not come back as they were, and why.
+/// Requests that change on purpose, and why.
 const REQUESTS: [(&str, &str); 2] = [
     ("anthropic-chat-4352ced2d14a", "asks for an effort that its model refuses, which is what the answer says"),
     ("anthropic-chat-6db8a3abda7c", "names no limit of output tokens, which the format requires"),
 ];
-/// Answers that cannot be read, and why.
+/// Answers that cannot be parsed, and why.
 const ANSWERS: [(&str, &str); 1] = [("anthropic-chat-6db8a3abda7c", "an answer of another format")];
 
 struct Recording {
@@ -57,7 +57,7 @@ fn shared(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path)
 }
 
-/// All recordings of an operation; none where they are not at hand.
+/// All recordings of an operation; none if they are not available.
 fn recordings(operation: &str) -> Vec<Recording> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let mut paths: Vec<PathBuf> = Vec::new();
@@ -102,7 +102,7 @@ fn requests_come_back_with_their_meaning() {
         let back = meaning::of_request(json(&rendered.request.body));
         let refused = recording.status() == 400 && recording.body().get("temperature").is_some();
         if refused {
-            // The service refused the temperature, so it is moved to where it is taken.
+            // The service refused the temperature, so it is moved into the accepted range.
             assert!(rendered.losses.iter().all(|loss| loss.kind == LossKind::Clamped), "{}", recording.id);
             continue;
         }
@@ -135,7 +135,7 @@ fn whole_answers_come_back_with_their_meaning() {
     }
 }
 
-/// A call that the model itself made is the usual one, of which streams say nothing.
+/// Removes the caller of calls by the model itself: the default, which streams leave out.
 fn without_direct_callers(mut message: Value) -> Value {
     for block in message["content"].as_array_mut().into_iter().flatten() {
         if block["type"] == "tool_use" && block["caller"]["type"] == "direct" {
@@ -205,7 +205,7 @@ fn recorded_lists_of_models_come_back() {
         let shown = <Anthropic as DialectModels>::render_response(&ctx, list).unwrap();
         let mut back = json(&shown.response.body);
         for model in back["data"].as_array_mut().unwrap() {
-            // Required by the schema, and younger than the recordings.
+            // The schema requires it, and the recordings are older.
             model.as_object_mut().unwrap().remove("lifecycle");
         }
         let mut body = recording.response["body"].clone();

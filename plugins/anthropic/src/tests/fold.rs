@@ -1,4 +1,4 @@
-//! Folds a stream into the message that a client makes of it, and checks on the way that the stream is well-formed.
+//! Folds a stream into the message that a client builds from it, and checks that the stream is well-formed.
 
 use serde_json::{Map, Value, json};
 pub(super) use weir_sdk::testing::frames::sse as frames;

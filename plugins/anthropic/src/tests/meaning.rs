@@ -1,10 +1,10 @@
-//! When two bodies mean the same: JSON values from which what says nothing has been taken away.
+//! Compares the meaning of two bodies: removes members without meaning from JSON values.
 
 use serde_json::{Value, json};
 pub(super) use weir_sdk::testing::meaning::without_nulls;
 use weir_sdk::testing::meaning::{numbers, remove_if};
 
-/// A request as its meaning: one spelling for content, no empty or null members.
+/// The meaning of a request: one spelling for content, no empty or null members.
 pub(super) fn of_request(mut body: Value) -> Value {
     without_nulls(&mut body);
     let Some(members) = body.as_object_mut() else { return body };
@@ -29,7 +29,7 @@ pub(super) fn of_request(mut body: Value) -> Value {
     body
 }
 
-/// An answer as its meaning.
+/// The meaning of an answer.
 pub(super) fn of_response(mut body: Value) -> Value {
     without_nulls(&mut body);
     if let Some(content) = body.get_mut("content").and_then(Value::as_array_mut) {

@@ -1,4 +1,4 @@
-//! Requests: what the service is sent.
+//! Requests as the service gets them.
 
 use serde_json::{Value, json};
 use weir_sdk::adapter::{ChatOutcome, ProviderChat};
@@ -125,7 +125,7 @@ fn c42_empty_texts_are_never_sent_and_empty_turns_vanish() {
 }
 
 #[test]
-fn c90_arguments_that_are_no_object_become_an_empty_one_and_are_said() {
+fn c90_arguments_that_are_no_object_become_an_empty_one_and_are_reported() {
     let (body, losses) = sent(OLD, chat(vec![Message::new(Role::Assistant, vec![call("a", "f", "{\"x\":")])]));
     assert_eq!(body["messages"][0]["content"][0]["input"], json!({}));
     assert_eq!(losses, ["messages[0].content[0].arguments"]);
@@ -147,7 +147,7 @@ fn c29_signed_thinking_goes_back_unedited_even_without_words() {
 }
 
 #[test]
-fn c33_thinking_of_another_issuer_is_left_out_and_said() {
+fn c33_thinking_of_another_issuer_is_left_out_and_reported() {
     let foreign = Signature { issuer: "openai".into(), value: "gAAA".into() };
     let thought = ReasoningPart { encrypted: Some(foreign), ..ReasoningPart::new("hm") };
     let unsigned = ReasoningPart::new("hm");
@@ -260,7 +260,7 @@ fn c54_a_choice_among_some_tools_leaves_out_the_others() {
 }
 
 #[test]
-fn c80_what_no_model_takes_is_said() {
+fn c80_settings_that_no_model_takes_are_reported() {
     let sampling = Sampling {
         seed: Some("1".into()),
         frequency_penalty: Some(0.5),

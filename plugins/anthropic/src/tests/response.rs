@@ -1,4 +1,4 @@
-//! Whole answers: what clients are shown.
+//! Whole answers as clients get them.
 
 use serde_json::{Value, json};
 use weir_sdk::types::{
@@ -17,7 +17,7 @@ fn response(parts: Vec<Part>, reason: FinishReason) -> ChatResponse {
     ChatResponse { id: "chatcmpl-1".into(), candidates: vec![candidate(parts, reason)], ..ChatResponse::default() }
 }
 
-/// What a client that gives an answer back makes of it on the next turn.
+/// The parts that the next request has if a client sends an answer back.
 fn given_back(answer: &Value) -> Vec<Part> {
     let turn = json!({"role": "assistant", "content": answer["content"]});
     let body = json!({"model": "m", "max_tokens": 1, "messages": [turn]});
@@ -153,7 +153,7 @@ fn citations_of_other_formats_become_those_of_web_pages() {
     let (body, losses) = shown(response(vec![Part::Text(text)], FinishReason::Complete));
     assert_eq!(body["content"][0]["citations"][0]["url"], "https://example.com");
     assert_eq!(losses, ["content[0].citations"]);
-    // The service could not know it, so it does not go there.
+    // The service did not issue it, so it is not sent there.
     let turn = json!({"role": "assistant", "content": body["content"]});
     let request = parsed(&json!({"model": "m", "max_tokens": 1, "messages": [turn]}));
     let (sent, losses) = super::sent("claude-opus-5", request);
@@ -172,7 +172,7 @@ fn an_error_in_an_answer_that_says_200_is_an_error() {
 }
 
 #[test]
-fn c92_members_that_may_be_missing_are_missed_by_nobody() {
+fn c92_optional_members_may_be_missing() {
     let response = answered(&json!({"content": [{"type": "text", "text": "x"}], "usage": null, "stop_reason": null}));
     assert_eq!(response.candidates[0].parts, [Part::text("x")]);
     assert_eq!((response.usage, response.candidates[0].finish.is_none()), (None, true));

@@ -1,4 +1,4 @@
-//! Answers that follow a schema, from models that know it and from those that are made to call a tool.
+//! Answers that follow a schema, from models that support it and from those that are forced to call a tool.
 
 use serde_json::{Value, json};
 use weir_sdk::adapter::{ChatOutcome, Decoder as _, ProviderChat};
@@ -22,7 +22,7 @@ fn schema() -> OutputFormat {
 }
 
 #[test]
-fn c88_schemas_arrive_with_their_objects_closed_and_a_mode_without_schema_is_said() {
+fn c88_schemas_arrive_with_their_objects_closed_and_a_mode_without_schema_is_reported() {
     let (body, losses) = sent(OLD, ChatRequest { output: Some(schema()), ..hello() });
     let closed = json!({"type": "object", "properties": {"name": {"type": "string"}}, "additionalProperties": false});
     assert_eq!(body["output_config"], json!({"format": {"type": "json_schema", "schema": closed}}));
@@ -31,7 +31,7 @@ fn c88_schemas_arrive_with_their_objects_closed_and_a_mode_without_schema_is_sai
     assert!(body.get("output_config").is_none() && losses == ["response_format"]);
 }
 
-/// The context of the answers to a request that made a tool of the schema.
+/// The context for answers to a request whose schema became a tool.
 fn forced() -> Context {
     let rendered = rendered(OLDEST, ChatRequest { output: Some(schema()), ..hello() });
     let body = json(&rendered.request.body);

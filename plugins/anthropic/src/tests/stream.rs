@@ -1,4 +1,4 @@
-//! Streams, from frames to events and from events to frames.
+//! Streams: frames to events, and events to frames.
 
 use serde_json::{Value, json};
 use weir_sdk::adapter::{DialectChat, Encoder as _};
@@ -40,7 +40,7 @@ fn begin() -> ChatEvent {
     ChatEvent::Start(ResponseStart { id: "msg_1".into(), ..ResponseStart::default() })
 }
 
-/// Frames of a stream with these events in its middle, checked, and the message they make.
+/// The frames of a stream with these events in its middle, checked, and the message that they make.
 fn told(middle: Vec<ChatEvent>) -> (Vec<Frame>, Value) {
     let mut events = vec![begin()];
     events.extend(middle);
@@ -93,7 +93,7 @@ fn c05_parts_that_are_never_stopped_are_stopped_at_the_end() {
     assert_eq!(message["content"].as_array().unwrap().len(), 2);
 }
 
-/// Whatever flows beside them: a piece of arguments never waits for the next event.
+/// Whatever events come in between, a piece of arguments is never held back for the next event.
 #[test]
 fn c07_pieces_of_arguments_are_written_as_they_come() {
     let mut encoder = <Anthropic as DialectChat>::Encoder::new(context("claude-test"));
@@ -178,7 +178,7 @@ fn c19_a_failure_is_an_error_event_and_nothing_follows() {
 }
 
 #[test]
-fn c79_parts_of_other_formats_are_said_and_not_shown() {
+fn c79_parts_of_other_formats_are_reported_and_not_shown() {
     let hosted = Opaque { format: "openai.responses".into(), kind: "web_search_call".into(), json: "{}".into() };
     let events = vec![begin(), start(0, PartKind::Opaque(hosted)), stop(0), finish(FinishReason::Complete)];
     let (frames, losses) = encoded(&context("m"), &events);
@@ -188,14 +188,14 @@ fn c79_parts_of_other_formats_are_said_and_not_shown() {
 }
 
 #[test]
-fn events_of_other_formats_are_said_once() {
+fn events_of_other_formats_are_reported_once() {
     let chunk = || Opaque { format: "openai.chat".into(), kind: "chunk".into(), json: "{}".into() };
     let events: Vec<ChatEvent> = (0..5).map(|_| ChatEvent::Opaque(chunk())).collect();
     assert_eq!(encoded(&context("m"), &events).1, ["chunk"]);
 }
 
 #[test]
-fn c80_only_the_first_candidate_is_told() {
+fn c80_only_the_first_candidate_is_rendered() {
     let other = ChatEvent::Delta(PartDelta { candidate: 1, part: 0, text: "other".into() });
     let (_, message) = told(vec![start(0, PartKind::Text), delta(0, "x"), other, stop(0)]);
     assert_eq!(message["content"], json!([{"type": "text", "text": "x"}]));
@@ -217,7 +217,7 @@ fn c19_an_answer_that_was_cut_off_never_looks_complete() {
 }
 
 #[test]
-fn c81_frames_are_known_by_their_data_and_pings_say_nothing() {
+fn c81_frames_are_recognised_by_their_data_and_pings_are_ignored() {
     let end = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 3}});
     let bare = |data: &Value| Frame { event: None, data: data.to_string() };
     let frames = [
@@ -240,7 +240,7 @@ fn c81_frames_are_known_by_their_data_and_pings_say_nothing() {
 }
 
 #[test]
-fn c06_words_of_a_block_that_never_began_are_heard() {
+fn c06_text_of_a_block_that_never_started_is_kept() {
     let more = json!({"type": "content_block_delta", "index": 3, "delta": {"type": "text_delta", "text": "x"}});
     let stopped = json!({"type": "content_block_stop", "index": 3});
     let events = decoded(&[frame(&more), frame(&stopped)], 1);
@@ -275,7 +275,7 @@ fn c79_a_server_tool_is_handed_on_when_it_is_whole() {
 }
 
 #[test]
-fn callers_other_than_the_model_are_told_at_the_beginning_of_a_call() {
+fn callers_other_than_the_model_are_reported_at_the_start_of_a_call() {
     let caller = json!({"type": "code_execution_20250825", "tool_id": "s"});
     let block = json!({"type": "tool_use", "id": "t", "name": "f", "input": {}, "caller": caller});
     let frames = [
@@ -289,7 +289,7 @@ fn callers_other_than_the_model_are_told_at_the_beginning_of_a_call() {
 }
 
 #[test]
-fn c09_a_stream_and_a_whole_answer_say_the_same() {
+fn c09_a_stream_and_a_whole_answer_have_the_same_content() {
     let text = json!({"type": "text", "text": "I'll look."});
     let call = json!({"type": "tool_use", "id": "t", "name": "f", "input": {"a": [1, "é"]}});
     let whole = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-test",
@@ -319,9 +319,9 @@ fn c09_a_stream_and_a_whole_answer_say_the_same() {
     assert_eq!(super::meaning::of_response(fold::message(&told)), super::meaning::of_response(shown));
 }
 
-/// Calls that running code made come with the message's beginning, whole.
+/// Calls by code that runs at the provider come whole with the message's beginning.
 #[test]
-fn content_of_the_messages_beginning_is_told() {
+fn content_of_the_messages_beginning_is_reported() {
     let call = |id: &str, input: Value| {
         json!({"type": "tool_use", "id": id, "name": "look", "input": input,
             "caller": {"type": "code_execution_20250825", "tool_id": "srvtoolu_1"}})

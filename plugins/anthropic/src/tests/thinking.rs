@@ -1,4 +1,4 @@
-//! Requests: how much the model is to think.
+//! Requests: the settings for thinking.
 
 use serde_json::{Value, json};
 use weir_sdk::types::{

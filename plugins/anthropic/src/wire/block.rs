@@ -1,7 +1,7 @@
-//! A content block, or a tool: an object whose type decides what its members mean.
+//! A content block, or a tool: an object whose type decides the meaning of its members.
 //!
-//! It is read in one pass. Long texts are typed right away, a tool result's content too where the type is known by
-//! then; everything else stays raw and in order, so that a block of an unknown type can be written back as it came.
+//! It is parsed in one pass. Long texts are typed at once, and so is a tool result's content if the type is known by
+//! then; everything else stays raw and in order, so that a block of an unknown type can be written back unchanged.
 
 use std::fmt;
 
@@ -11,16 +11,16 @@ use weir_sdk::serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 /// The `content` of a block.
 #[derive(Debug, Clone)]
 pub(crate) enum Content<'a> {
-    /// The type was not known yet, or is not a tool result's.
+    /// The type was not known yet, or is not a tool result.
     Raw(&'a RawValue),
-    /// A tool result's.
+    /// The content of a tool result.
     Blocks(Either<'a, Block<'a>>),
 }
 
 /// An object with a `type`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Block<'a> {
-    /// `type`; tools may lack it.
+    /// `type`; tools may omit it.
     pub(crate) kind: Option<Str<'a>>,
     pub(crate) text: Option<Str<'a>>,
     pub(crate) thinking: Option<Str<'a>>,
@@ -31,24 +31,24 @@ pub(crate) struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// Its type, empty where it has none.
+    /// The type; empty if there is none.
     pub(crate) fn kind(&self) -> &str {
         self.kind.as_deref().unwrap_or_default()
     }
 
-    /// Takes a member that must be a string, if it is there at all.
+    /// Removes a member and returns it; it must be a string if it is present.
     pub(crate) fn take_str(&mut self, key: &str) -> Result<Option<String>, weir_sdk::types::Error> {
         let text: Option<Str<'a>> = self.take(key)?;
         Ok(text.map(Str::into_string))
     }
 
-    /// Takes a member of this type, if it is there and not null.
+    /// Removes a member and returns it with this type, if it is present and not null.
     pub(crate) fn take<T: Deserialize<'a>>(&mut self, key: &str) -> Result<Option<T>, weir_sdk::types::Error> {
         let Some(raw) = self.rest.take(key) else { return Ok(None) };
         parse(raw.get()).map_err(|error| weir_sdk::types::Error::invalid(format!("{key}: {error}")).at(key))
     }
 
-    /// Takes the content, as a list of blocks or a text.
+    /// Removes the content and returns it as a list of blocks or a text.
     pub(crate) fn take_content(&mut self) -> Result<Either<'a, Block<'a>>, weir_sdk::types::Error> {
         match self.content.take() {
             None => Ok(Either::default()),
@@ -58,7 +58,7 @@ impl<'a> Block<'a> {
         }
     }
 
-    /// The block as JSON again.
+    /// The block as JSON.
     pub(crate) fn to_json(&self) -> String {
         let mut out = String::new();
         object(&mut out, |o| self.members(o));

@@ -1,5 +1,5 @@
-//! Reads `additionalModelRequestFields`: the wish to think and the limit on candidates of a token, in the words of
-//! the vendors that are known; all else is kept as it is.
+//! Parses `additionalModelRequestFields`: the settings for thinking and `top_k`, in the spellings of known vendors;
+//! other members are kept unchanged.
 
 use weir_sdk::json::{RawValue, Rest, Str, parse, text};
 use weir_sdk::types::{Extension, ReasoningMode, ReasoningRequest, Sampling};
@@ -8,7 +8,7 @@ use crate::provider::additional::ADDITIONAL;
 use crate::provider::{sampling, thinking};
 use crate::wire::{self, extensions, note, own};
 
-/// Takes out what others understand; the rest joins the request's extensions, member by member.
+/// Removes the members that other formats support; the rest become extensions of the request, member by member.
 pub(super) fn read(
     raw: Option<&RawValue>,
     sampling: &mut Sampling,
@@ -25,7 +25,7 @@ pub(super) fn read(
     reasoning
 }
 
-/// The first wish that is understood; others stay members.
+/// The first known setting for thinking; others stay members.
 fn reasoning(members: &mut Rest<'_>) -> Option<ReasoningRequest> {
     for key in [thinking::CLAUDE, thinking::OLD_CLAUDE, thinking::NOVA] {
         if let Some(mut wish) = members.get(key).and_then(wish) {
@@ -43,7 +43,7 @@ fn reasoning(members: &mut Rest<'_>) -> Option<ReasoningRequest> {
     Some(wish)
 }
 
-/// `{"effort": ...}`; what holds no effort stays a member.
+/// Parses `{"effort": ...}`; without an effort it stays a member.
 fn openai(members: &mut Rest<'_>) -> Option<ReasoningRequest> {
     let mut inner = Rest::parse(members.get(thinking::OPENAI)?.get()).ok()?;
     let effort = inner.str("effort")?.into_string();
@@ -71,7 +71,7 @@ fn wish(raw: &RawValue) -> Option<ReasoningRequest> {
     })
 }
 
-/// `top_k`, or Nova's `inferenceConfig.topK` where nothing stands beside it.
+/// Parses `top_k`, or Nova's `inferenceConfig.topK` if it is alone.
 fn top_k(members: &mut Rest<'_>, sampling: &mut Sampling, own_members: &mut Vec<Extension>) {
     if let Some(count) = members.count(sampling::TOP_K) {
         sampling.top_k = Some(count);

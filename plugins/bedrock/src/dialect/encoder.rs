@@ -1,7 +1,7 @@
-//! Writes a streamed answer: blocks one after the other, each ended once.
+//! Renders a streamed answer: blocks one after the other, each ended once.
 //!
-//! Text and thinking have no beginning of their own: an empty one is refused by the official clients (C-85). Only calls
-//! are begun. Parts may overlap in the unified stream; [`Blocks`] puts them in order (C-05).
+//! Text and thinking have no start event: the official clients refuse an empty one (C-85). Only calls have one. Parts
+//! may overlap in the unified stream; [`Blocks`] puts them in sequence (C-05).
 
 mod block;
 mod frames;
@@ -14,7 +14,7 @@ use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Finish, Frame, Opaque,
 
 use crate::FORMAT;
 
-/// Writes frames of this format.
+/// Renders frames of this format.
 #[derive(Debug)]
 pub struct ConverseEncoder {
     ctx: Context,
@@ -22,9 +22,9 @@ pub struct ConverseEncoder {
     failed: bool,
     finish: Option<Finish>,
     usage: Usage,
-    /// What an answer of this format said at its end: members of `messageStop`, and of `metadata`.
+    /// Members that this format's own answer had at its end: those of `messageStop`, and of `metadata`.
     end: Vec<Opaque>,
-    /// What came for which there is no place: said once each.
+    /// Events that the format has no place for, each reported once.
     lost: Once,
     blocks: Blocks,
     writer: BlockWriter,
@@ -91,12 +91,12 @@ impl ConverseEncoder {
         Ok(())
     }
 
-    /// Some things come with every frame, and are said once.
+    /// Reports a loss once: some recur with every frame.
     fn lose(&mut self, what: &str, why: &str) {
         self.lost.dropped(what, why, &mut self.ledger);
     }
 
-    /// Events of this format bring members of its last frames, or are frames of their own.
+    /// Takes an event of this format: members of the last frames, or a frame.
     fn opaque(&mut self, opaque: Opaque) {
         if opaque.format != FORMAT {
             self.lose(&opaque.kind, "it belongs to another format");
@@ -108,7 +108,7 @@ impl ConverseEncoder {
         }
     }
 
-    /// An event of a part is written when the parts before it have ended.
+    /// Takes an event of a part, which is written when the parts before it have ended.
     fn of_part(&mut self, event: ChatEvent) -> Result<()> {
         let Some((candidate, part)) = part_of(&event) else { return Ok(()) };
         if candidate != 0 {
@@ -138,7 +138,7 @@ impl ConverseEncoder {
         self.frames.push(frames::metadata(&self.ctx, &self.usage, metadata, &mut self.ledger));
     }
 
-    /// Nothing follows an error (C-19).
+    /// Writes an error, which ends the stream (C-19).
     fn fail(&mut self, error: &Error) {
         self.failed = true;
         self.begin();

@@ -1,4 +1,4 @@
-//! How the format spells what the unified model names otherwise, for the losses that a client reads of.
+//! The format's names of fields that the unified model names differently, for the losses reported to clients.
 
 use weir_sdk::spelling::{self, Rules};
 use weir_sdk::types::Extension;
@@ -34,7 +34,7 @@ const MEMBERS: Rules<'_> = &[
     ("service_tier", "serviceTier"),
 ];
 
-/// The names of a request with or without system text.
+/// The names for a request with or without system text.
 pub(super) fn names(system: bool) -> Extension {
     spelling::names(&[if system { SYSTEM } else { &[] }, MEMBERS])
 }

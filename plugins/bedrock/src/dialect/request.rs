@@ -1,4 +1,4 @@
-//! Reads a client's request. The model stands in the path, and so does whether the answer is to be streamed.
+//! Parses a client's request. The path names the model, and whether the answer is streamed.
 
 use weir_sdk::json::{Number, RawValue, Rest, Str, object, parse};
 use weir_sdk::types::{
@@ -15,14 +15,14 @@ use crate::read::{Reader, member, within};
 use crate::wire::{self, OWN_REQUEST, extensions, note, own};
 use crate::{FORMAT, path};
 
-/// Reads a request for an answer.
+/// Parses a request for an answer.
 pub(crate) fn read(ctx: &Context, request: &HttpRequest) -> Result<ChatRequest, Error> {
     let body: wire::Request<'_> = parse(request.body.as_text()?).map_err(|error| unreadable(&error))?;
     let (model, operation) = target(ctx, request)?;
     Ok(ChatRequest { stream: operation == "converse-stream", ..converse(ctx, model, body)? })
 }
 
-/// The model and the operation that the path names.
+/// The model and the operation in the path.
 pub(crate) fn target<'r>(ctx: &Context, request: &'r HttpRequest) -> Result<(String, &'r str), Error> {
     let read = path::read(&request.path);
     let operation = read.as_ref().map_or("", |(_, operation)| *operation);
@@ -31,12 +31,12 @@ pub(crate) fn target<'r>(ctx: &Context, request: &'r HttpRequest) -> Result<(Str
     Ok((model, operation))
 }
 
-/// A body that cannot be read.
+/// The error for a body that cannot be parsed.
 pub(crate) fn unreadable(error: &impl std::fmt::Display) -> Error {
     Error::invalid(format!("the body cannot be read: {error}"))
 }
 
-/// Reads what is to be answered, or counted.
+/// Parses the input of an answer or a token count.
 pub(crate) fn converse(ctx: &Context, model: String, body: wire::Request<'_>) -> Result<ChatRequest, Error> {
     let issuer = Model::of(&model).issuer_of_bare();
     let mut own_members = extensions("", body.rest);
@@ -73,7 +73,7 @@ pub(crate) fn converse(ctx: &Context, model: String, body: wire::Request<'_>) ->
     })
 }
 
-/// The members of an object that are not named, as an extension.
+/// An extension with an object's remaining members.
 fn remainder(key: &str, rest: &Rest<'_>) -> Option<Extension> {
     if rest.0.is_empty() {
         return None;
@@ -123,7 +123,8 @@ fn placed(error: Error, place: &str) -> Error {
     Error { message: format!("{}: {}", error.param.as_deref().unwrap_or_default(), error.message), ..error }
 }
 
-/// Reads `outputConfig`. An effort in it is no wish to think; it joins a wish that there is.
+/// Parses `outputConfig`. An effort in it does not ask for thinking; it is added to a request for thinking if there is
+/// one.
 fn output_config(
     output: wire::Output<'_>,
     reasoning: &mut Option<ReasoningRequest>,
@@ -138,7 +139,7 @@ fn output_config(
     output.format.map(text_format).transpose()
 }
 
-/// Reads `textFormat`, whose schema is text within a string.
+/// Parses `textFormat`, whose schema is JSON text in a string.
 fn text_format(raw: &RawValue) -> Result<OutputFormat, Error> {
     let read: wire::TextFormat<'_> = member("outputConfig.textFormat", raw)?;
     let kind = read.kind.map(Str::into_string).unwrap_or_default();
@@ -150,7 +151,7 @@ fn text_format(raw: &RawValue) -> Result<OutputFormat, Error> {
             name: read.name.map(Str::into_string),
             description: read.description.map(Str::into_string),
             schema: schema.into_string(),
-            // The format knows no other way of following a schema.
+            // The format only has strict schemas.
             strict: Some(true),
         }));
     }

@@ -15,11 +15,11 @@ use crate::write::media::MediaWriter;
 use crate::write::{self, Place};
 use crate::{FORMAT, finish, usage};
 
-/// The member that every answer has, with its time in milliseconds, which a pure function cannot know.
+/// The required member with the answer's latency in milliseconds, which an adapter cannot measure.
 const METRICS: &str = "metrics";
 const NO_METRICS: &str = r#"{"latencyMs":0}"#;
 
-/// Writes the answer's first candidate; the format has room for one.
+/// Renders the answer's first candidate; the format has room for one.
 pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
     let mut ledger = Ledger::default();
     ledger.dropped_if(response.candidates.len() > 1, "candidates", "the format has room for the first one only");
@@ -49,7 +49,7 @@ pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse 
     RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) }
 }
 
-/// Writes the usage, by an estimate of the input where nothing is known.
+/// Writes the usage, with an estimate of the input if nothing is known.
 pub(super) fn counts(o: &mut Object<'_>, ctx: &Context, known: Option<&Usage>, ledger: &mut Ledger) {
     let nothing = Usage::default();
     let known = known.unwrap_or(&nothing);
@@ -57,7 +57,7 @@ pub(super) fn counts(o: &mut Object<'_>, ctx: &Context, known: Option<&Usage>, l
     ledger.foreign("usage.", &known.extensions, FORMAT);
 }
 
-/// Writes the metrics, and what else an answer of this format said.
+/// Writes the metrics, and further members of this format's own answer.
 pub(super) fn rest(o: &mut Object<'_>, all: &[Extension]) {
     if extension(all, FORMAT, METRICS).is_none() {
         o.raw(METRICS, NO_METRICS);
@@ -121,14 +121,14 @@ impl Content {
     }
 }
 
-/// Writes a block that does nothing but carry a signature there and back.
+/// Writes a block that only carries a signature to the client and back.
 fn carry(out: &mut String, signature: Option<&Signature>, purpose: Use, id: Option<&str>) {
     if let Some(signature) = signature {
         write::redacted(out, &bytes(signature, purpose, id));
     }
 }
 
-/// Thinking that can be read is signed by whichever value it has; other thinking stands alone.
+/// Writes a reasoning part: readable thinking is signed by either of its values; other thinking is a separate block.
 fn reasoning(out: &mut String, part: &ReasoningPart, ledger: &mut Ledger, place: Place) {
     ledger.foreign_at(place, &part.extensions, FORMAT);
     let id = part.id.as_deref();
@@ -137,7 +137,7 @@ fn reasoning(out: &mut String, part: &ReasoningPart, ledger: &mut Ledger, place:
     let mut encrypted = part.encrypted.as_ref();
     if !words.is_empty() || signature.is_some() || is_noted(&part.extensions, UNSIGNED) {
         let signature = signature.or_else(|| {
-            // A foreign value travels with its text; one of this format has a block of its own.
+            // A foreign value goes with its text; one of this format gets a separate block.
             let foreign = encrypted.take_if(|value| !is_bare(value))?;
             Some(text(foreign, Use::Encrypted, id))
         });

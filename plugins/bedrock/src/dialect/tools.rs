@@ -1,4 +1,4 @@
-//! Reads the tools and which of them may be called.
+//! Parses the tools and the choice between them.
 
 use weir_sdk::json::{RawValue, Str, object};
 use weir_sdk::ledger::Ledger;
@@ -9,7 +9,7 @@ use crate::read::{hint, member};
 use crate::wire::{self, extensions};
 use crate::write::cache_point;
 
-/// Reads `toolConfig`.
+/// Parses `toolConfig`.
 pub(super) fn read(config: Option<wire::ToolConfig<'_>>) -> Result<(Vec<Tool>, Option<ToolChoice>), Error> {
     let Some(config) = config else { return Ok((Vec::new(), None)) };
     let mut tools = Vec::new();
@@ -23,7 +23,7 @@ fn one(tool: wire::Tool<'_>, at: usize, tools: &mut Vec<Tool>) -> Result<(), Err
     if let Some(spec) = tool.spec {
         tools.push(Tool::Function(function(spec, at)?));
     } else if let Some(point) = tool.cache_point {
-        // A mark behind a function is that function's; others have no place for one.
+        // A cache point after a function belongs to that function; other tools have no place for one.
         if let Some(Tool::Function(function)) = tools.last_mut() {
             function.cache = Some(hint(point));
         } else {

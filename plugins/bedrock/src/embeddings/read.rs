@@ -1,4 +1,4 @@
-//! Reads the service's answer: Titan's one vector, Cohere's vectors (by type, where types were asked for), Nova's list
+//! Parses the service's answer: Titan's single vector, Cohere's vectors (by type, if types were requested), Nova's list
 //! of objects.
 
 use weir_sdk::adapter::Result;
@@ -17,7 +17,7 @@ wire! {
         "message" => message: Str<'a>,
     }
 
-    /// One vector of Nova's.
+    /// A vector of Nova's.
     struct One<'a> {
         "embedding" => embedding: Vec<Number>,
     }

@@ -47,7 +47,7 @@ fn c93_several_texts_for_titan_are_refused_by_name() {
 }
 
 #[test]
-fn c93_cohere_is_told_what_the_vectors_are_for() {
+fn c93_cohere_gets_the_purpose_of_the_vectors() {
     let (_, body, losses) = sent("cohere.embed-multilingual-v3", asked(&["a", "b"])).unwrap();
     assert_eq!((body, losses), (json!({"texts": ["a", "b"], "input_type": "search_query"}), vec!["dimensions".into()]));
     let (_, body, losses) = sent("us.cohere.embed-v4:0", asked(&["a"])).unwrap();

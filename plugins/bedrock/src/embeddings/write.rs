@@ -1,4 +1,4 @@
-//! Writes the request for the service.
+//! Renders the request for the service.
 
 use weir_sdk::adapter::Result;
 use weir_sdk::json::{Object, object};
@@ -11,7 +11,7 @@ use weir_sdk::types::{
 use super::Kind;
 use crate::{INVOKE, mime, path};
 
-/// Dimensions of a vector where none are named: what the models themselves take for granted.
+/// Default dimensions of a vector, which are those of the models themselves.
 const NOVA_DIMENSIONS: u32 = 3072;
 
 pub(super) fn request(ctx: &Context, request: &EmbeddingsRequest) -> Result<RenderedRequest> {
@@ -30,7 +30,7 @@ pub(super) fn request(ctx: &Context, request: &EmbeddingsRequest) -> Result<Rend
     Ok(RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(http) })
 }
 
-/// The one input that Titan and Nova take.
+/// The single input that Titan and Nova take.
 fn only(request: &EmbeddingsRequest) -> Result<&EmbeddingInput> {
     match request.inputs.as_slice() {
         [one] => Ok(one),
@@ -110,7 +110,7 @@ fn nova(o: &mut Object<'_>, ctx: &Context, request: &EmbeddingsRequest, input: &
     Ok(())
 }
 
-/// Others' words for what the vectors are for, in Nova's.
+/// Other formats' words for the purpose of the vectors, in Nova's.
 fn purpose(task: Option<&str>) -> &'static str {
     match cohere_task(task) {
         "search_query" => "GENERIC_RETRIEVAL",
@@ -146,7 +146,7 @@ fn cohere(ctx: &Context, request: &EmbeddingsRequest, shortens: bool, ledger: &m
         }
         o.str("input_type", task);
         if shortens {
-            // Without this member the newer model answers in a shape of its own for each request.
+            // Without this member the newer model uses a different shape of answer for each request.
             o.array("embedding_types", |a| a.str("float"));
             o.opt_num("output_dimension", request.dimensions);
         }
@@ -155,7 +155,7 @@ fn cohere(ctx: &Context, request: &EmbeddingsRequest, shortens: bool, ledger: &m
     Ok(body)
 }
 
-/// Others' words for what the vectors are for, in Cohere's, which it must be told.
+/// Other formats' words for the purpose of the vectors, in Cohere's; Cohere requires one.
 fn cohere_task(task: Option<&str>) -> &'static str {
     match task.map(str::to_ascii_lowercase).as_deref() {
         Some("search_query" | "query" | "retrieval_query" | "question_answering" | "code_retrieval_query") => {

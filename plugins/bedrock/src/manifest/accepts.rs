@@ -1,4 +1,4 @@
-//! What the service takes as it is.
+//! The requests that the service takes unchanged.
 
 use weir_sdk::manifest::{Acceptance, Operation, strings};
 

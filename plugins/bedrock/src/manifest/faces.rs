@@ -1,7 +1,7 @@
-//! What clients may speak: the operations of a model, at the paths of the service itself.
+//! The endpoints for clients: the operations of a model, at the paths of the service itself.
 //!
-//! A client that signs its requests as the service demands has no credential in any of the places below: nobody checks
-//! such a signature here, and so it names nobody.
+//! A client that signs its requests for the service has no credential in any of the places below. Weir does not check
+//! such a signature, so it identifies no client.
 
 use weir_sdk::manifest::{
     AnswerFraming, CredentialPlace, Face, Feature, FrameTest, ModelPlace, Operation, StreamFlag, features, strings,
@@ -11,7 +11,7 @@ use weir_sdk::types::Framing;
 use super::INVOKE as OPERATION;
 use crate::{FORMAT, INVOKE};
 
-/// Base urls that clients of this format are pointed at.
+/// Prefix of the base urls that clients of this format are configured with.
 const PREFIX: &str = "/bedrock";
 
 pub(super) fn all() -> Vec<Face> {

@@ -1,4 +1,4 @@
-//! The formats as far as the host has to do with them: errors as templates, and where usage stands in answers.
+//! The formats' data for the host: errors as templates, and the places of usage in answers.
 
 use weir_sdk::manifest::{
     Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, Tap, UsagePlace, strings,
@@ -8,7 +8,7 @@ use weir_sdk::types::{ErrorKind, Header};
 use crate::{FORMAT, INVOKE};
 
 const ERROR: &str = r#"{"message":{{message}}}"#;
-/// The exceptions that a stream may end with.
+/// The exceptions that may end a stream.
 const EXCEPTIONS: [&str; 6] = [
     "internalServerException",
     "modelStreamErrorException",
@@ -18,7 +18,7 @@ const EXCEPTIONS: [&str; 6] = [
     "validationException",
 ];
 
-/// How the format calls an error, and its status.
+/// The format's name of an error kind, and its status.
 pub(crate) const fn spelling(kind: ErrorKind) -> (&'static str, u16) {
     match kind {
         ErrorKind::InvalidRequest | ErrorKind::ContextLength | ErrorKind::ContentFiltered | ErrorKind::Unsupported => {
@@ -60,17 +60,14 @@ fn errors() -> ErrorFormat {
     }
 }
 
-/// Usage stands in whole answers and in a stream's last event, at the same place.
+/// The tap of Converse: usage is at the same place in whole answers and in a stream's last event.
 fn converse() -> Tap {
     let place = |bucket: Bucket, member: &str| usage(bucket, &[&format!("/usage/{member}")]);
     Tap {
         usage: vec![
             place(Bucket::Input, "inputTokens"),
             place(Bucket::CacheRead, "cacheReadInputTokens"),
-            UsagePlace {
-                includes: vec![Bucket::CacheWriteHour],
-                ..place(Bucket::CacheWrite, "cacheWriteInputTokens")
-            },
+            UsagePlace { includes: vec![Bucket::CacheWriteHour], ..place(Bucket::CacheWrite, "cacheWriteInputTokens") },
             place(Bucket::CacheWriteHour, "cacheDetails/*/inputTokens").beside("ttl", "1h"),
             place(Bucket::Output, "outputTokens"),
         ],
@@ -89,8 +86,8 @@ fn converse() -> Tap {
     }
 }
 
-/// The bodies of `InvokeModel` are each vendor's own: Claude's, Nova's and Titan's tell their usage in whole answers. Those
-/// of a stream stand in base64 within its events, where they are not looked for.
+/// The tap of `InvokeModel`, whose bodies differ for each vendor: Claude's, Nova's and Titan's have usage in whole
+/// answers. In a stream they are base64 within its events, and are not searched.
 fn invoke() -> Tap {
     Tap {
         usage: vec![

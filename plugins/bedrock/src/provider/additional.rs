@@ -1,21 +1,21 @@
-//! `additionalModelRequestFields`: what a model takes beyond the format, in the words of its vendor.
+//! `additionalModelRequestFields`: a model's parameters outside the format, in the vendor's spelling.
 
 use weir_sdk::json::{Object, Rest};
 use weir_sdk::types::{ChatRequest, Context, Extension};
 
 use crate::FORMAT;
 
-/// Where such members stand among the extensions.
+/// Prefix of such members' keys among the extensions.
 pub(crate) const ADDITIONAL: &str = "additionalModelRequestFields";
-/// The member that turns on features of Claude that are being tried out.
+/// The member that enables Claude's beta features.
 const BETA: &str = "anthropic_beta";
 
-/// The members to write; each once, and a client's own before those that are made here.
+/// The members to write, each once; a client's own take precedence over those of the adapter.
 #[derive(Debug, Default)]
 pub(super) struct Additional(Vec<(String, String)>);
 
 impl Additional {
-    /// The members that a client of this format wrote, and those of the configuration.
+    /// The members from a client of this format, and those of the configuration.
     pub(super) fn read(ctx: &Context, request: &ChatRequest) -> Self {
         let members = request.extensions.iter().filter_map(|own| Some((name(own)?, &own.json)));
         let mut all = Self(members.map(|(name, json)| (name.to_owned(), json.clone())).collect());
@@ -25,14 +25,14 @@ impl Additional {
         all
     }
 
-    /// Adds a member unless it is there.
+    /// Adds a member unless it is present.
     pub(super) fn add(&mut self, name: &str, json: String) {
         if !self.0.iter().any(|(known, _)| known == name) {
             self.0.push((name.to_owned(), json));
         }
     }
 
-    /// Writes all of them, if there are any. What is no object goes out as it came.
+    /// Writes all members, if there are any. A value that is not an object is written unchanged.
     pub(super) fn write(&self, o: &mut Object<'_>, request: &ChatRequest) {
         let whole = request.extensions.iter().find(|own| own.format == FORMAT && own.key == ADDITIONAL);
         if let Some(whole) = whole.filter(|whole| Rest::parse(&whole.json).is_err()) {

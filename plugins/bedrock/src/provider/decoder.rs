@@ -1,7 +1,7 @@
-//! Reads a streamed answer.
+//! Parses a streamed answer.
 //!
-//! The hot frame is a delta of text: one pass over the frame, one string copied. Blocks of text and thinking have no
-//! beginning of their own; what a block is shows with its first delta.
+//! The most frequent frame is a delta of text: one pass over the frame, one string copied. Blocks of text and thinking
+//! have no start event; their first delta shows their kind.
 
 mod open;
 
@@ -19,10 +19,10 @@ use crate::model::Model;
 use crate::wire::{self, Event};
 use crate::{FORMAT, finish, read, signature, usage};
 
-/// Blocks that may be open at once; the service opens one at a time.
+/// Most blocks that may be open at once; the service opens one at a time.
 const OPEN_LIMIT: usize = 64;
 
-/// Reads events of this format.
+/// Parses events of this format.
 #[derive(Debug)]
 pub struct ConverseDecoder {
     names: Names,
@@ -31,7 +31,7 @@ pub struct ConverseDecoder {
     /// Number of the next part.
     next: u32,
     calls: bool,
-    /// A stop reason has come, or an error: nothing is missing.
+    /// Whether a stop reason or an error has arrived: nothing is missing.
     ended: bool,
     failed: bool,
     events: Vec<ChatEvent>,
@@ -61,7 +61,7 @@ impl Decoder for ConverseDecoder {
         Ok(self.decoded())
     }
 
-    /// An answer without a stop reason was cut off, however orderly its bytes ended (C-19).
+    /// Fails without a stop reason: the answer was cut off, even if its bytes ended in an orderly way (C-19).
     fn finish(&mut self) -> Result<Decoded> {
         self.close_all();
         if !self.ended {
@@ -133,7 +133,7 @@ impl ConverseDecoder {
         Ok(())
     }
 
-    /// The part that a delta belongs to, which begins now if the block is not one of that kind already.
+    /// The part for a delta, which starts now unless the block already has that kind.
     fn part(&mut self, index: u32, thought: bool) -> Result<u32> {
         let known = self.open.iter().rev().find(|open| open.index == index);
         if let Some(open) = known {
@@ -226,13 +226,13 @@ impl ConverseDecoder {
         self.events.push(ChatEvent::Failure(error));
     }
 
-    /// Hands on what others have no place for.
+    /// Passes on content that other formats have no place for.
     fn tell(&mut self, kind: &str, json: String) {
         self.events.push(ChatEvent::Opaque(Opaque { format: FORMAT.into(), kind: kind.to_owned(), json }));
     }
 }
 
-/// What an event is that came without its name.
+/// The type of an event that came without its name.
 fn guess(event: &Event<'_>) -> &'static str {
     if event.delta.is_some() {
         "contentBlockDelta"

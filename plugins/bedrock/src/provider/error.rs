@@ -1,5 +1,5 @@
-//! Understands errors: the header `x-amzn-errortype`, a body `{"message": ...}` that may name its `__type`, exceptions
-//! within a stream, and whatever proxies in between put in their place.
+//! Parses errors: the header `x-amzn-errortype`, a body `{"message": ...}` that may have its `__type`, exceptions
+//! within a stream, and error pages of proxies.
 
 use weir_sdk::json::{Str, parse};
 use weir_sdk::model::header;
@@ -11,7 +11,7 @@ use crate::wire::ErrorBody;
 /// Longest message passed on, in bytes.
 const MESSAGE_LIMIT: usize = 1000;
 
-/// Reads an answer with a status of 400 or over.
+/// Parses an answer with a status of 400 or over.
 pub(crate) fn read(response: &HttpResponse, now_ms: f64) -> Error {
     let body: ErrorBody<'_> = response.body.as_text().ok().and_then(|text| parse(text).ok()).unwrap_or_default();
     let named = header(&response.headers, "x-amzn-errortype").filter(|name| !name.trim().is_empty());
@@ -20,7 +20,7 @@ pub(crate) fn read(response: &HttpResponse, now_ms: f64) -> Error {
     Error { retry_after_ms: after_ms(&response.headers, now_ms), ..error }
 }
 
-/// Reads an exception of a stream, by its name and its data.
+/// Parses an exception of a stream, by its name and its data.
 pub(super) fn exception(name: &str, data: &str) -> Error {
     built(plain(name), parse(data).unwrap_or_default(), None)
 }
@@ -46,8 +46,8 @@ fn built(name: &str, body: ErrorBody<'_>, status: Option<u16>) -> Error {
     Error { status, code, ..Error::new(kind, message) }
 }
 
-/// The message decides first, for the service calls many things a `ValidationException`; then the name, which in a
-/// stream is all there is; then the status.
+/// Classifies by the message first, because the service calls many errors a `ValidationException`; then by the name,
+/// the only information in a stream; then by the status.
 fn kind(name: &str, message: &str, original: Option<u16>, status: Option<u16>) -> ErrorKind {
     let name = name.strip_suffix("Exception").or_else(|| name.strip_suffix("Error")).unwrap_or(name);
     let name = name.to_ascii_lowercase();

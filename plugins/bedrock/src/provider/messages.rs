@@ -1,4 +1,4 @@
-//! Writes the conversation: system text in front, then turns that alternate.
+//! Renders the conversation: system text in front, then turns that alternate.
 
 mod parts;
 
@@ -12,15 +12,15 @@ use crate::wire::is_noted;
 use crate::write::media::MediaWriter;
 use crate::{FORMAT, write};
 
-/// Key of the note on system text that stands amid the conversation in a request of this format.
+/// Key of the note on system text within the conversation of a request in this format.
 pub(crate) const IN_PLACE: &str = "role";
 
-/// The tools that a history holds calls of.
+/// The tools that the history has calls of.
 #[derive(Debug, Default)]
 pub(super) struct Called {
     /// Their names, as they are sent.
     pub(super) names: Vec<String>,
-    /// The history holds calls or results.
+    /// Whether the history has calls or results.
     pub(super) any: bool,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn write(
     ledger: &mut Ledger,
 ) -> Result<(Conversation, Called), Error> {
     let media = MediaWriter::new(&ctx.blobs);
-    // A client of this format knows what its model takes.
+    // A client of this format is responsible for its model's rules.
     let turns = Turns::new("content", "assistant").apart(model.is_unjudged());
     let mut writer = Writer { model, names, ledger, media, turns, called: Called::default() };
     for (at, message) in request.messages.iter().enumerate() {
@@ -64,7 +64,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// System text goes to the front, unless a client of this format put it elsewhere.
+    /// Writes system text, which goes to the front, unless a client of this format put it elsewhere.
     fn system(&mut self, at: usize, message: &Message) -> Result<(), Error> {
         let mut turn = Turn::new(Speaker::System);
         for (number, part) in message.parts.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Writes the request for the service.
+//! Renders the request for the service.
 
 use weir_sdk::json::{Object, RawValue, Rest, Str, object, text};
 use weir_sdk::ledger::{Ledger, extension};
@@ -14,13 +14,13 @@ use crate::model::Model;
 use crate::wire::{OWN_REQUEST, is_noted};
 use crate::{FORMAT, path, write};
 
-/// Extensions that are written elsewhere than as members of the body.
+/// Extensions that are not written as members of the body.
 const APART: [&str; 2] = [OUTPUT, INFERENCE];
-/// Keys of what a client of this format put beside the known members of these.
+/// Keys of a client's further members in these objects.
 pub(crate) const OUTPUT: &str = "outputConfig";
 pub(crate) const INFERENCE: &str = "inferenceConfig";
 
-/// Writes a request for an answer.
+/// Renders a request for an answer.
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut ledger = Ledger::default();
     let prompt = Prompt::read(ctx, request, &mut ledger)?;
@@ -41,7 +41,7 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     Ok(prompt.finished(ctx, request, operation, body, ledger))
 }
 
-/// Writes a request for the count of its tokens, which is asked for with little more than the prompt.
+/// Renders a request for a token count, which contains little more than the prompt.
 pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut ledger = Ledger::default();
     let prompt = Prompt::read(ctx, request, &mut ledger)?;
@@ -57,7 +57,7 @@ pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<Render
     Ok(prompt.finished(ctx, request, "count-tokens", body, ledger))
 }
 
-/// What is decided before anything is written.
+/// Decisions made before anything is written.
 struct Prompt {
     model: Model,
     conversation: Conversation,
@@ -103,7 +103,7 @@ impl Prompt {
         Ok(Self { model, conversation, tools, choice, format: answer.format, additional, thinking, names })
     }
 
-    /// Writes what the model reads.
+    /// Writes the conversation.
     fn write(&self, o: &mut Object<'_>) {
         o.value("messages").push_str(&self.conversation.turns);
         if !self.conversation.system.is_empty() {
@@ -117,7 +117,7 @@ impl Prompt {
         }
     }
 
-    /// Writes `outputConfig`: the format of the answer, the effort, and what else a client of this format put there.
+    /// Writes `outputConfig`: the format of the answer, the effort, and further members of a client of this format.
     fn write_output(&self, o: &mut Object<'_>, request: &ChatRequest) {
         let rest = extension(&request.extensions, FORMAT, OUTPUT);
         let effort = self.thinking.effort.as_deref();
@@ -168,7 +168,7 @@ fn labels(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
     ledger.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "prompts are cached by their content");
 }
 
-/// Whether the service takes these labels. Source: the patterns of its model.
+/// Whether the service accepts these labels. Source: the patterns of its model.
 fn are_labels(json: &str) -> bool {
     let taken = |text: &Str<'_>| {
         let one = |c: char| c.is_ascii_alphanumeric() || c.is_ascii_whitespace() || ":_@$#=/+,-.".contains(c);

@@ -11,16 +11,16 @@ use crate::read::Reader;
 use crate::wire::{self, extensions};
 use crate::{finish, usage};
 
-/// Member in which a model may say more than the format has members for.
+/// The member for a model's additional output.
 const ADDITIONAL: &str = "additionalModelResponseFields";
 
-/// Reads an answer. It has no id of its own but the request's.
+/// Parses an answer. It has no id; the request's is used.
 pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatResponse, Error> {
     let text = response.body.as_text().map_err(|_| Error::unreadable("the answer is not UTF-8"))?;
     let answer: wire::Answer<'_> =
         parse(text).map_err(|error| Error::unreadable(format!("the answer cannot be read: {error}")))?;
     let Some(message) = answer.output.and_then(|output| output.message) else {
-        // Some services answer 200 with an error in the body.
+        // Some services send status 200 with an error in the body.
         return Err(match answer.message {
             Some(_) => Error { status: None, ..error::exception("", text) },
             None => Error::unreadable("the answer has no message"),
@@ -47,7 +47,7 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
     })
 }
 
-/// Gives calls the client's names, and tells whether there are any. The call that stands for the answer is its text.
+/// Gives calls the client's names; returns whether there are any. The call that represents the answer becomes its text.
 fn restore(ctx: &Context, parts: &mut [Part]) -> bool {
     let names = Names::from_memo(IdRule::NAME, &ctx.memo);
     let mut calls = false;
@@ -64,7 +64,7 @@ fn restore(ctx: &Context, parts: &mut [Part]) -> bool {
     calls
 }
 
-/// Which stop sequence it was, where the client had the model tell it.
+/// The stop sequence, if the client asked the model to report it.
 fn stop_sequence(others: &[Extension]) -> Option<String> {
     let additional = others.iter().find(|own| own.key == ADDITIONAL)?;
     Some(Rest::parse(&additional.json).ok()?.str("stop_sequence")?.into_string())

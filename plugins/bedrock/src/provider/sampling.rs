@@ -11,11 +11,11 @@ use crate::FORMAT;
 use crate::model::{Model, Vendor};
 use crate::wire::is_noted;
 
-/// Keys of notes on where a client of this format put a limit on candidates of a token.
+/// Keys of notes on the place where a client of this format set `top_k`.
 pub(crate) const TOP_K: &str = "top_k";
 pub(crate) const NOVA_TOP_K: &str = "inferenceConfig.topK";
 
-/// Writes `inferenceConfig`, as far as it may stand beside the thinking.
+/// Writes `inferenceConfig`, without the members that are not allowed with thinking.
 pub(super) fn write(o: &mut Object<'_>, request: &ChatRequest, model: Model, beside: Beside, ledger: &mut Ledger) {
     let sampling = &request.sampling;
     let strict = beside == Beside::Little;
@@ -72,7 +72,7 @@ fn differ(one: f64, other: f64) -> bool {
     (one - other).abs() > f64::EPSILON
 }
 
-/// Adds the limit on candidates of a token where the model's vendor wants it.
+/// Adds `top_k` where the model's vendor expects it.
 pub(super) fn top_k(
     additional: &mut Additional,
     request: &ChatRequest,
@@ -95,7 +95,7 @@ pub(super) fn top_k(
     }
 }
 
-/// Reports what no model takes through this format.
+/// Reports the parameters that no model takes through this format.
 fn unheard_of(sampling: &Sampling, ledger: &mut Ledger) {
     const NONE: &str = "the format has no place for it";
     ledger.dropped_if(sampling.seed.is_some(), "seed", NONE);

@@ -1,7 +1,7 @@
 //! Answers that follow a schema.
 //!
-//! Models that the service cannot hold to one are made to call a tool whose arguments are the answer, and the call is
-//! turned back into text. That works only where the client has no tools of its own.
+//! Models for which the service does not enforce schemas are forced to call a tool whose arguments are the answer, and
+//! the call is turned back into text. That only works if the client has no tools.
 
 use std::borrow::Cow;
 
@@ -14,12 +14,12 @@ use weir_sdk::types::{ChatRequest, JsonSchema, OutputFormat};
 use crate::FORMAT;
 use crate::model::Model;
 
-/// How an answer is asked for.
+/// How a request asks for a schema.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     /// The member `textFormat`.
     pub(super) format: Option<String>,
-    /// A tool that stands for the format, and the choice that forces it.
+    /// A tool that represents the format, and the choice that forces it.
     pub(super) tool: Option<(String, String)>,
 }
 
@@ -62,7 +62,7 @@ pub(super) fn decide(
     }
 }
 
-/// The schema stands as text within a string.
+/// The schema, as text in a string.
 fn format(schema: &JsonSchema, model: Model, ledger: &mut Ledger) -> String {
     let mut out = String::new();
     object(&mut out, |o| {
@@ -78,7 +78,7 @@ fn format(schema: &JsonSchema, model: Model, ledger: &mut Ledger) -> String {
     out
 }
 
-/// A schema as the service demands it of those who hold a model to one; a client of this format knows that itself.
+/// A schema as the service requires it for strict answers; a client of this format is responsible for that itself.
 pub(super) fn strict<'a>(schema: &'a str, model: Model, field: &str, ledger: &mut Ledger) -> Cow<'a, str> {
     if model.is_unjudged() { schema.into() } else { closed(schema, field, ledger) }
 }

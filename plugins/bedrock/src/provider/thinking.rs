@@ -1,4 +1,4 @@
-//! How much the model is to think: from mode, effort and budget to what the model at hand takes.
+//! Maps mode, effort and budget of thinking to what the target's model takes.
 
 use weir_sdk::json::{object, quote};
 use weir_sdk::ledger::Ledger;
@@ -9,50 +9,50 @@ use crate::model::{Model, Vendor};
 use crate::wire::is_noted;
 use crate::{FORMAT, write};
 
-/// Places of the wish among a client's additional members. The one that was used is noted on the wish.
+/// Places of the settings for thinking among a client's additional members. A note records which one was used.
 pub(crate) const CLAUDE: &str = "thinking";
 pub(crate) const OLD_CLAUDE: &str = "reasoning_config";
 pub(crate) const NOVA: &str = "reasoningConfig";
 pub(crate) const EFFORT: &str = "reasoning_effort";
 pub(crate) const OPENAI: &str = "reasoning";
-/// The note on an effort that stands in the format's own `outputConfig`: it is no wish to think.
+/// The note on an effort in the format's own `outputConfig`, which does not ask for thinking.
 pub(crate) const OUTPUT_EFFORT: &str = "outputConfig.effort";
 
-/// The least budget that Claude takes.
+/// The least budget that Claude accepts.
 const MIN_BUDGET: u32 = 1024;
 /// Efforts, in order.
 const ORDER: [&str; 6] = ["minimal", "low", "medium", "high", "xhigh", "max"];
 
-/// What stands against thinking.
+/// Settings that rule out thinking.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Limits {
-    /// A tool call is forced, which Claude does not do thinking.
+    /// Whether a tool call is forced, which Claude does not combine with thinking.
     pub(super) forced: bool,
-    /// The history ends with calls of Claude's that came without their thinking.
+    /// Whether the history ends with calls by Claude that lack their thinking.
     pub(super) unsigned_calls: bool,
 }
 
-/// What is sent beside the additional members.
+/// The members to send besides the additional ones.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Thinking {
     /// The member `effort` of `outputConfig`.
     pub(super) effort: Option<String>,
-    /// What else may be said to the model.
+    /// The members that are still allowed.
     pub(super) beside: Beside,
 }
 
-/// What may stand beside thinking.
+/// The members that are allowed together with thinking.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Beside {
     #[default]
     Anything,
-    /// Claude, thinking: neither a temperature nor a limit on candidates.
+    /// Claude with thinking: neither `temperature` nor `top_k`.
     Little,
-    /// Nova, thinking hard: no sampling at all.
+    /// Nova with high effort: no sampling at all.
     Nothing,
 }
 
-/// Decides, and adds the members that say it.
+/// Decides on thinking, and adds its members.
 pub(super) fn decide(
     request: &ChatRequest,
     model: Model,
@@ -78,7 +78,7 @@ pub(super) fn decide(
     }
 }
 
-/// The mode, or the one that effort and budget amount to.
+/// The mode, or the one that effort and budget imply.
 fn mode(wanted: &ReasoningRequest) -> Option<ReasoningMode> {
     let none = wanted.effort.as_deref() == Some("none") || wanted.budget_tokens == Some(0);
     match wanted.mode {
@@ -101,7 +101,7 @@ impl Plan<'_> {
         is_noted(&self.wanted.extensions, key)
     }
 
-    /// A wish in this format's own words goes out as it came, where the model is one that knows them.
+    /// Sends settings in this format's own spelling unchanged, if the model knows them.
     fn own(&self, additional: &mut Additional) -> Option<Thinking> {
         let vendor = self.model.vendor;
         let knows = |of: Vendor| vendor == of || vendor == Vendor::Unknown;
@@ -129,7 +129,7 @@ impl Plan<'_> {
             additional.add(EFFORT, quoted(self.wanted.effort.as_deref().unwrap_or_default()));
             return Some(Thinking::default());
         }
-        // Alone it is no wish to think.
+        // An effort alone does not ask for thinking.
         (effort.is_some() && self.wanted.mode.is_none()).then_some(Thinking { effort, ..Thinking::default() })
     }
 
@@ -186,8 +186,8 @@ impl Plan<'_> {
         Thinking { effort: None, beside: Beside::Little }
     }
 
-    /// The budget lies between the least one and the answer's limit. A named one may come close to the limit; one
-    /// that an effort stands for leaves room for an answer.
+    /// The budget, between the minimum and the answer's limit. A named one may come close to the limit; one derived
+    /// from an effort leaves room for an answer.
     fn budget(&self, ledger: &mut Ledger) -> Option<u32> {
         let named = self.wanted.budget_tokens;
         let wanted = named.unwrap_or_else(|| table(self.wanted.effort.as_deref())).max(MIN_BUDGET);
@@ -204,7 +204,7 @@ impl Plan<'_> {
         Some(bounded)
     }
 
-    /// The highest effort stands beside no limit of tokens and no sampling; a limit counts for more.
+    /// Nova's settings. The highest effort allows neither a token limit nor sampling; a limit takes precedence over it.
     fn nova(&self, additional: &mut Additional, ledger: &mut Ledger) -> Thinking {
         let Some(mode) = mode(self.wanted) else { return Thinking::default() };
         if mode == ReasoningMode::Disabled {
@@ -220,7 +220,7 @@ impl Plan<'_> {
         Thinking { effort: None, beside }
     }
 
-    /// OpenAI's open models always think, the others can be kept from it.
+    /// The settings of OpenAI's models. The open ones always think; for the others it can be disabled.
     fn openai(&self, additional: &mut Additional, ledger: &mut Ledger) -> Thinking {
         let open = self.model.vendor == Vendor::GptOss;
         let effort = match mode(self.wanted) {
@@ -240,7 +240,7 @@ impl Plan<'_> {
         Thinking::default()
     }
 
-    /// The effort, or the level that a budget amounts to.
+    /// The effort, or the level that a budget corresponds to.
     fn effort_or_level(&self, ledger: &mut Ledger) -> Option<String> {
         let by_budget = self.wanted.budget_tokens.map(level);
         if by_budget.is_some() {
@@ -249,7 +249,7 @@ impl Plan<'_> {
         self.effort(ledger).or_else(|| by_budget.and_then(|level| self.nearest(level)).map(str::to_owned))
     }
 
-    /// The effort, as near to the wanted one as the model takes.
+    /// The nearest effort that the model takes.
     fn effort(&self, ledger: &mut Ledger) -> Option<String> {
         let name = self.wanted.effort.as_deref()?;
         let Some(nearest) = self.nearest(name) else {

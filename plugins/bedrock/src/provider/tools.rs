@@ -1,4 +1,4 @@
-//! Writes the tools and which of them may be called.
+//! Renders the tools and the choice between them.
 
 use weir_sdk::json::{RawValue, object, parse};
 use weir_sdk::ledger::Ledger;
@@ -10,7 +10,7 @@ use crate::model::Model;
 use crate::wire::Unnamed;
 use crate::{FORMAT, write};
 
-/// Writes the tools. A choice among some of them leaves out the others, for the format has no such choice.
+/// Renders the tools. If only some are allowed, the others are left out, since the format cannot express that choice.
 pub(super) fn write(
     request: &ChatRequest,
     model: Model,
@@ -75,7 +75,7 @@ fn function(tool: &FunctionTool, at: usize, model: Model, names: &mut Names, led
     out
 }
 
-/// A schema must say that it describes an object.
+/// The schema, which must declare an object.
 pub(super) fn object_schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
     let Some(parameters) = parameters else { return r#"{"type":"object","properties":{}}"#.into() };
     let Ok(read) = parse::<Unnamed<'_>>(parameters) else { return parameters.into() };
@@ -91,7 +91,7 @@ pub(super) fn object_schema(parameters: Option<&str>) -> std::borrow::Cow<'_, st
     out.into()
 }
 
-/// The service refuses calls in a history without tools to call (C-90): their names stand for them.
+/// The names of the history's calls, as tools: the service refuses a history with calls but without tools (C-90).
 pub(super) fn remembered(called: &[String], ledger: &mut Ledger) -> Vec<String> {
     ledger.approximated("tools", "the history's calls stand for the tools that are not named");
     let any = ["unknown".to_owned()];
@@ -109,24 +109,24 @@ pub(super) fn remembered(called: &[String], ledger: &mut Ledger) -> Vec<String> 
     names.iter().map(tool).collect()
 }
 
-/// What is said about calls.
+/// The settings for calls.
 #[derive(Debug, Default)]
 pub(super) struct Choice {
     /// The member `toolChoice`.
     pub(super) json: Option<String>,
-    /// The model has to call a tool.
+    /// Whether the model must call a tool.
     pub(super) forced: bool,
-    /// The model's own member `tool_choice`, which knows more.
+    /// The model's own member `tool_choice`, which has more settings.
     pub(super) additional: Option<String>,
-    /// No tool may be called, so that none is named.
+    /// Whether no tool may be called, so that none is sent.
     pub(super) hidden: bool,
 }
 
-/// The choices that have no members.
+/// The choices without members.
 const AUTO: &str = r#"{"auto":{}}"#;
 const ANY: &str = r#"{"any":{}}"#;
 
-/// Decides about calls.
+/// Decides on calls.
 pub(super) fn choice(
     request: &ChatRequest,
     model: Model,
@@ -161,7 +161,7 @@ pub(super) fn choice(
     if request.parallel_tool_calls != Some(false) {
         return Choice { json, forced, ..Choice::default() };
     }
-    // Claude's own member says it, but does not go together with a forced choice of the format's.
+    // Claude's own member expresses it, but cannot be combined with a forced choice of the format's.
     if forced || !model.calls_one_by_one() {
         ledger.dropped("parallel_tool_calls", "calls cannot be had one by one here");
         return Choice { json, forced, ..Choice::default() };

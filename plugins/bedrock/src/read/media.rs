@@ -7,7 +7,7 @@ use super::{NAMED, SOURCE, joined, member};
 use crate::mime;
 use crate::wire::{self, Block, extensions, note, own};
 
-/// Reads a medium. One in the cloud's store is a file that other providers cannot read.
+/// Parses a medium. One in the cloud's store is a file that other providers cannot read.
 pub(super) fn read(wire: wire::Media<'_>, kind: MediaKind) -> Result<MediaPart, Error> {
     let source = wire.source.ok_or_else(|| Error::invalid("source is missing").at("source"))?;
     let mut marks = Vec::new();
@@ -43,7 +43,7 @@ pub(super) fn read(wire: wire::Media<'_>, kind: MediaKind) -> Result<MediaPart, 
     Ok(part)
 }
 
-/// An image that a model made in a stream.
+/// An image that a model generated in a stream.
 pub(crate) fn image_made(format: Option<&str>, bytes: String) -> MediaPart {
     let mut part = MediaPart::new(MediaKind::Image, MediaSource::Base64(bytes));
     part.mime = format.and_then(|format| mime::of_format(MediaKind::Image, format)).map(str::to_owned);

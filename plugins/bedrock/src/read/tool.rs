@@ -1,4 +1,4 @@
-//! Calls of tools and what they gave back.
+//! Parses tool calls and their results.
 
 use weir_sdk::json::{RawValue, object, quote};
 use weir_sdk::types::{Error, Part, ResultPart, ToolCall, ToolResult};
@@ -6,10 +6,10 @@ use weir_sdk::types::{Error, Part, ResultPart, ToolCall, ToolResult};
 use super::{member, opaque, result_part, within};
 use crate::wire::{self, Block, extensions, own};
 
-/// The kind of a call that the client is to carry out, where a model says it at all.
+/// The kind of a call for the client, if a model names it at all.
 const PLAIN: &str = "tool_use";
 
-/// A call; of a tool that the service runs itself, a part that others have no place for.
+/// A call; one of a tool that the service runs itself becomes an opaque part.
 pub(super) fn call(read: wire::ToolUse<'_>) -> Result<Part, Error> {
     let required = |name: &str| Error::invalid(format!("{name} is missing")).at(format!("toolUse.{name}"));
     let id = read.id.ok_or_else(|| required("toolUseId"))?;

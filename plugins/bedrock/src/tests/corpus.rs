@@ -1,4 +1,4 @@
-//! Replays the recordings of this format: translated to itself, everything means what it meant.
+//! Replays the recordings of this format: a translation to the same format preserves the meaning.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use weir_sdk::types::{ChatEvent, ErrorKind, Frame, Header, HttpRequest, HttpResp
 use super::{answered, asked, context, decoded, encoded, fold, http_response, json, meaning, sent, told};
 use crate::{Bedrock, path};
 
-/// Recordings that do not come back as they were, and why.
+/// Recordings that change on purpose, and why.
 const EXCEPTIONS: [(&str, &str); 0] = [];
 
 struct Recording {
@@ -51,7 +51,7 @@ impl Recording {
     }
 }
 
-/// All recordings of an operation that are in this format; none where they are not at hand.
+/// All recordings of an operation in this format; none if they are not available.
 fn recordings(operation: &str) -> Vec<Recording> {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures/bedrock");
     let folder = shared.join(operation);
@@ -70,7 +70,7 @@ fn recordings(operation: &str) -> Vec<Recording> {
             response: member("response"),
         }
     };
-    // The service speaks another's format at other paths.
+    // At other paths the service has another format.
     let ours = |one: &Recording| path::read(one.path()).is_some_and(|(_, name)| !name.starts_with("invoke"));
     let excepted = |one: &Recording| EXCEPTIONS.iter().any(|(id, _)| *id == one.id);
     let all: Vec<Recording> = paths.iter().map(read).collect();

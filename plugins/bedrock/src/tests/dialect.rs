@@ -1,4 +1,4 @@
-//! What clients of this format say and read.
+//! Requests and answers of clients with this format.
 
 use serde_json::{Value, json};
 use weir_sdk::types::{
@@ -137,7 +137,7 @@ fn c77_thinking_is_shown_and_its_signature_comes_back_to_its_issuer() {
 }
 
 #[test]
-fn c34_a_wrapped_value_that_was_lifted_out_returns_to_nobody() {
+fn c34_a_wrapped_value_that_was_lifted_out_returns_to_no_issuer() {
     let blob = |head: &str| weir_sdk::types::Blob { token: "weir-blob-1".into(), length: 9000, head: head.into() };
     let body = json!({"messages": [{"role": "assistant", "content": [
         {"reasoningContent": {"redactedContent": "weir-blob-1"}}, {"text": "a"}]}]});
@@ -179,7 +179,7 @@ fn c80_c84_one_answer_and_refusals_are_filtered_content() {
 }
 
 #[test]
-fn c59_counts_are_there_even_where_the_provider_says_none() {
+fn c59_counts_are_present_even_if_the_provider_sends_none() {
     let ctx = weir_sdk::types::Context { input_tokens: Some(33), ..context("m") };
     let (body, _) = told(&ctx, answer(vec![Part::text("a")], FinishReason::Complete));
     assert_eq!(body["usage"], json!({"inputTokens": 33, "outputTokens": 0, "totalTokens": 33}));

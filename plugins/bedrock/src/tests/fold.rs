@@ -1,12 +1,11 @@
-//! Folds a stream into the whole answer that a client makes of it, and checks on the way that the stream is one that
-//! the official clients understand.
+//! Folds a stream into the whole answer that a client builds from it, and checks that the official clients can read it.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use weir_sdk::types::Frame;
 
-/// Cuts recorded bytes into frames: total length, length of the headers, a checksum, headers, payload, a checksum.
+/// Splits recorded bytes into frames: total length, length of the headers, a checksum, headers, payload, a checksum.
 pub(super) fn frames(base64: &str) -> Vec<Frame> {
     let bytes = STANDARD.decode(base64).unwrap();
     let mut rest = bytes.as_slice();
@@ -65,7 +64,7 @@ pub(super) fn answer(frames: &[Frame]) -> Value {
     answer
 }
 
-/// Adds a delta to a block. Its citations wait in a member of their own.
+/// Adds a delta to a block. Citations are collected in a separate member.
 fn add(block: &mut Value, delta: &Value) {
     let append = |place: &mut Value, more: &Value| {
         *place = json!([place.as_str().unwrap_or_default(), more.as_str().unwrap_or_default()].concat());

@@ -1,9 +1,9 @@
-//! When two bodies mean the same: JSON values from which what says nothing has been taken away.
+//! Compares the meaning of two bodies: removes members without meaning from JSON values.
 
 use serde_json::{Value, json};
 use weir_sdk::testing::meaning::{numbers, remove_if, without_nulls};
 
-/// A request as its meaning.
+/// The meaning of a request.
 pub(super) fn of_request(mut body: Value) -> Value {
     without_nulls(&mut body);
     let Some(members) = body.as_object_mut() else { return body };
@@ -18,7 +18,7 @@ pub(super) fn of_request(mut body: Value) -> Value {
     if let Some(messages) = members.get_mut("messages").and_then(Value::as_array_mut) {
         messages.iter_mut().for_each(content);
     }
-    // A schema is text, whose spaces and order say nothing.
+    // The schema is text, whose white space and order have no meaning.
     if let Some(schema) = body.pointer_mut("/outputConfig/textFormat/structure/jsonSchema/schema")
         && let Some(text) = schema.as_str()
     {
@@ -28,7 +28,7 @@ pub(super) fn of_request(mut body: Value) -> Value {
     body
 }
 
-/// An answer as its meaning. Some counts are said twice, and `tool_use` is what every call is.
+/// The meaning of an answer. Some counts are repeated, and `tool_use` is the type of every call.
 pub(super) fn of_answer(mut body: Value) -> Value {
     without_nulls(&mut body);
     if let Some(message) = body.pointer_mut("/output/message") {

@@ -1,4 +1,4 @@
-//! The recordings of our own writing: each part of the format that the specification names, there and back.
+//! Round trips of the handwritten recordings: each part of the format that the specification names.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use weir_sdk::types::{ChatEvent, ErrorKind};
 use super::{answered, asked, context, decoded, encoded, fold, meaning, sent, told};
 use crate::path;
 
-/// The chats among them.
+/// The chat recordings.
 fn recordings() -> Vec<Value> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();

@@ -1,4 +1,4 @@
-//! What is sent to the service for clients of other formats.
+//! Requests that the service gets for clients of other formats.
 
 use serde_json::{Value, json};
 use weir_sdk::types::{
@@ -49,7 +49,7 @@ fn tooled(request: ChatRequest) -> ChatRequest {
 }
 
 #[test]
-fn c38_results_of_parallel_calls_are_one_turn_and_stand_first() {
+fn c38_results_of_parallel_calls_are_one_turn_and_come_first() {
     let messages = vec![
         user("?"),
         Message::new(Role::Assistant, vec![call("a", "f", "{}"), call("b", "f", "{}")]),
@@ -156,7 +156,7 @@ fn c54_choices_among_tools() {
 }
 
 #[test]
-fn c37_system_text_goes_to_the_front_and_what_moves_is_said() {
+fn c37_system_text_goes_to_the_front_and_moves_are_reported() {
     let system = |text: &str| Message::new(Role::Developer, vec![Part::text(text)]);
     let (body, losses) = sent(CLAUDE, asking(vec![system("a"), user("?"), system("b")])).unwrap();
     assert_eq!(body["system"], json!([{"text": "a"}, {"text": "b"}]));
@@ -182,7 +182,7 @@ fn c43_c89_media_stand_where_the_format_has_them() {
 }
 
 #[test]
-fn marks_for_the_cache_are_blocks_of_their_own() {
+fn cache_points_are_separate_blocks() {
     let marked = |ttl: Option<&str>| {
         let text = TextPart { cache: Some(CacheHint { ttl: ttl.map(str::to_owned) }), ..TextPart::new("long") };
         asking(vec![Message::new(Role::User, vec![Part::Text(text), Part::text("short")])])
@@ -306,7 +306,7 @@ fn limits_on_candidates_stand_where_each_vendor_wants_them() {
 }
 
 #[test]
-fn what_is_out_of_range_is_clamped_and_what_has_no_place_is_said() {
+fn values_out_of_range_are_clamped_and_values_without_a_place_are_reported() {
     let mut request = asking(vec![user("?")]);
     request.sampling.temperature = Some(1.7);
     request.sampling.seed = Some("7".into());

@@ -1,4 +1,4 @@
-//! Streamed answers, read and written.
+//! Streamed answers, parsed and rendered.
 
 use serde_json::{Value, json};
 use weir_sdk::types::{
@@ -33,7 +33,7 @@ fn finish(reason: FinishReason) -> ChatEvent {
     ChatEvent::Finish(CandidateFinish { candidate: 0, finish: Finish { reason, raw: None, stop_sequence: None } })
 }
 
-/// The stream that a client reads, and the answer that it makes of it.
+/// The stream that a client gets, and the answer that it builds from it.
 fn shown(events: Vec<ChatEvent>) -> (Vec<Frame>, Value) {
     let mut all = vec![begin()];
     all.extend(events);
@@ -145,7 +145,7 @@ fn c19_a_failure_is_an_exception_and_nothing_follows() {
 }
 
 #[test]
-fn c82_usage_after_the_finish_is_told() {
+fn c82_usage_after_the_finish_is_reported() {
     let usage = Usage { input: Some(3), cache_read: Some(4), output: Some(5), reasoning: Some(6), ..Usage::default() };
     let events = [begin(), finish(FinishReason::Length), ChatEvent::Usage(usage)];
     let (frames, _) = encoded(&context("m"), &events, 1);
@@ -156,7 +156,7 @@ fn c82_usage_after_the_finish_is_told() {
 }
 
 #[test]
-fn c79_c80_what_has_no_place_is_said_and_not_shown() {
+fn c79_c80_parts_without_a_place_are_reported_and_not_shown() {
     let hosted = Opaque { format: "openai.responses".into(), kind: "web_search_call".into(), json: "{}".into() };
     let other = ChatEvent::Delta(PartDelta { candidate: 1, part: 0, text: "other".into() });
     let events = [begin(), start(0, PartKind::Opaque(hosted)), stop(0), other, finish(FinishReason::Complete)];
@@ -167,7 +167,7 @@ fn c79_c80_what_has_no_place_is_said_and_not_shown() {
 }
 
 #[test]
-fn c13_a_stream_without_a_reason_gets_one_and_says_so() {
+fn c13_a_stream_without_a_reason_gets_one_and_reports_it() {
     let (frames, losses) = encoded(&context("m"), &[begin(), start(0, PartKind::Text), delta(0, "x"), stop(0)], 1);
     fold::check(&frames);
     assert_eq!(fold::answer(&frames)["stopReason"], "end_turn");
@@ -295,7 +295,7 @@ fn images_that_a_model_makes_come_through() {
 }
 
 #[test]
-fn c09_a_stream_and_a_whole_answer_say_the_same() {
+fn c09_a_stream_and_a_whole_answer_have_the_same_content() {
     let call = json!({"toolUse": {"toolUseId": "t", "name": "f", "input": {"a": [1, "é"]}}});
     let thought = json!({"reasoningContent": {"reasoningText": {"text": "hm", "signature": "Eq"}}});
     let whole = json!({"output": {"message": {"role": "assistant", "content": [thought, {"text": "I'll look."}, call]}},

@@ -1,4 +1,4 @@
-//! Events of a stream: one shape for all of them, since the name of the event says which members are there.
+//! Events of a stream: one shape for all of them, since the event's name decides which members are present.
 
 use weir_sdk::json::{Count, RawValue, Str};
 use weir_sdk::wire;
@@ -16,11 +16,11 @@ wire! {
         "additionalModelResponseFields" => additional: &'a RawValue,
         "usage" => usage: Usage<'a>,
         "message" => message: &'a RawValue,
-        // Filling of no meaning, which hides the length of what is said.
+        // Random padding, which hides the length of the content.
         "p" => padding: &'a RawValue,
     }
 
-    /// More of a block.
+    /// A delta of a block.
     pub(crate) struct Delta<'a> {
         "text" => text: Str<'a>,
         "toolUse" => tool_use: Input<'a>,
@@ -35,19 +35,19 @@ wire! {
         "input" => input: Str<'a>,
     }
 
-    /// A piece of thinking, or of what vouches for it.
+    /// A piece of thinking, or of its signature.
     pub(crate) struct Thought<'a> {
         "text" => text: Str<'a>,
         "signature" => signature: Str<'a>,
         "redactedContent" => redacted: Str<'a>,
     }
 
-    /// An image that the model made.
+    /// An image that the model generated.
     pub(crate) struct Picture<'a> {
         "source" => source: super::Source<'a>,
     }
 
-    /// The beginning of a block. Text and thinking have none.
+    /// The start of a block. Text and thinking have none.
     pub(crate) struct Start<'a> {
         "toolUse" => tool_use: ToolUse<'a>,
         "toolResult" => tool_result: &'a RawValue,

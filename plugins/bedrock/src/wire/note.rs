@@ -1,12 +1,12 @@
-//! Members that the unified model has no name for, kept as extensions; and notes of this format to itself, which are
-//! extensions with the value `null`: nobody loses them.
+//! Members that the unified model does not have, kept as extensions; and notes for this format, which are extensions
+//! with the value `null` that other formats do not report as lost.
 
 use weir_sdk::json::Rest;
 use weir_sdk::types::Extension;
 
 use crate::FORMAT;
 
-/// Keeps members; `place` stands in front of their names.
+/// Keeps members as extensions; `place` is the prefix of their names.
 pub(crate) fn extensions(place: &str, rest: Rest<'_>) -> Vec<Extension> {
     let known = rest.0.into_iter().filter(|(_, raw)| raw.get() != "null");
     known.map(|(key, raw)| own(format!("{place}{key}"), raw.get())).collect()
@@ -25,7 +25,7 @@ pub(crate) fn note(key: &str) -> Extension {
 /// Key of the note on a request that came in this format.
 pub(crate) const OWN_REQUEST: &str = "converse";
 
-/// Whether a note is there.
+/// Whether a note is present.
 pub(crate) fn is_noted(extensions: &[Extension], key: &str) -> bool {
     extensions.iter().any(|note| note.format == FORMAT && note.json == "null" && note.key == key)
 }

@@ -1,4 +1,4 @@
-//! Images, documents, videos and audio as blocks.
+//! Renders images, documents, videos and audio as blocks.
 
 use weir_sdk::json::Object;
 use weir_sdk::ledger::{Ledger, extension};
@@ -12,7 +12,7 @@ use crate::{FORMAT, mime};
 /// The longest name of a document.
 const NAME_LIMIT: usize = 200;
 
-/// Writes media blocks and keeps the names of documents apart.
+/// Writes media blocks, and makes the names of documents unique.
 #[derive(Debug)]
 pub(crate) struct MediaWriter<'a> {
     blobs: &'a [Blob],
@@ -59,7 +59,7 @@ impl<'a> MediaWriter<'a> {
         Ok(())
     }
 
-    /// The format's short name. Text needs none; one that is unknown here stands among the members.
+    /// The format's short name. Text needs none; an unknown one is among the members.
     fn format(&self, media: &MediaPart, place: Place) -> Result<Option<&'static str>, Error> {
         if extension(&media.extensions, FORMAT, "format").is_some() {
             return Ok(None);
@@ -83,7 +83,7 @@ impl<'a> MediaWriter<'a> {
         Ok(found)
     }
 
-    /// A document's name: it must have one, unlike all others, of certain characters.
+    /// A document's name: only documents must have one, and its characters are limited.
     fn name(&mut self, media: &MediaPart, ledger: &mut Ledger, place: Place) -> String {
         let given = media.name.as_deref().unwrap_or("document");
         if is_noted(&media.extensions, NAMED) {
@@ -104,7 +104,7 @@ impl<'a> MediaWriter<'a> {
     }
 }
 
-/// What a block of this kind is called.
+/// The name of a block of this kind.
 pub(crate) const fn kind(kind: MediaKind) -> &'static str {
     match kind {
         MediaKind::Image => "image",
@@ -114,12 +114,12 @@ pub(crate) const fn kind(kind: MediaKind) -> &'static str {
     }
 }
 
-/// Letters, digits, hyphens, brackets and single spaces, as the service's guide has it.
+/// Letters, digits, hyphens, brackets and single spaces, as the service's guide requires.
 fn fitting(name: &str) -> String {
     let taken = |c: char| c.is_ascii_alphanumeric() || "-_()[]".contains(c);
     let clean: String = name.chars().map(|c| if taken(c) { c } else { ' ' }).collect();
     let words: Vec<&str> = clean.split_whitespace().collect();
-    // Room is left for a number.
+    // Leaves room for a number.
     let mut name: String = words.join(" ").chars().take(NAME_LIMIT - 12).collect();
     if name.is_empty() {
         name.push_str("document");
@@ -127,9 +127,9 @@ fn fitting(name: &str) -> String {
     name
 }
 
-/// Where the bytes are.
+/// The source of the bytes.
 enum Source<'m> {
-    /// The member as this format had it.
+    /// The member of this format's own request.
     Own(&'m str),
     Bytes(&'m str),
     Text(&'m str),

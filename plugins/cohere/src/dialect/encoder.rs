@@ -1,7 +1,7 @@
-//! Writes a streamed answer.
+//! Renders a streamed answer.
 //!
-//! Content and calls are numbered apart, each begun with its first words and ended once; the plan for calling tools has
-//! neither number nor end.
+//! Content and calls have separate numbers; each starts with its first text and ends once. The plan for calling tools
+//! has neither number nor end.
 
 mod frames;
 
@@ -16,10 +16,10 @@ use super::response::reason;
 use crate::write::{Place, marked};
 use crate::{FORMAT, PLAN, citation, logprobs};
 
-/// Parts that may be open at once.
+/// Most parts that may be open at once.
 const OPEN_LIMIT: usize = 4096;
 
-/// What an open part is on the wire.
+/// The kind of an open part on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Text,
@@ -30,28 +30,28 @@ enum Kind {
     Lost,
 }
 
-/// A part that is open.
+/// An open part.
 #[derive(Debug)]
 struct Open {
     part: u32,
     kind: Kind,
-    /// Its number on the wire, once it has begun there.
+    /// Its number on the wire, after its start there.
     index: Option<u32>,
 }
 
-/// Writes frames of this format.
+/// Renders frames of this format.
 #[derive(Debug)]
 pub struct ChatEncoder {
     ctx: Context,
     begun: bool,
     failed: bool,
-    /// The model plans its calls instead of thinking.
+    /// Whether the model plans its calls instead of thinking.
     plans: bool,
     open: Vec<Open>,
     contents: u32,
     calls: u32,
     citations: u32,
-    /// Items of log probabilities that wait for the next words.
+    /// Items of log probabilities that are kept for the next text.
     logprobs: Vec<String>,
     finish: Option<Finish>,
     usage: Option<Usage>,
@@ -223,7 +223,7 @@ impl ChatEncoder {
         self.frames.push(frames::end(if open.kind == Kind::Call { "tool-call-end" } else { "content-end" }, index));
     }
 
-    /// An event of this format goes on as it is: citations of other things than text, and what nobody has heard of.
+    /// Passes on an event of this format unchanged: citations of other things than text, and unknown events.
     fn opaque(&mut self, opaque: Opaque) {
         if opaque.format != FORMAT {
             return self.lose(&opaque.kind, "it belongs to another format");
@@ -237,7 +237,7 @@ impl ChatEncoder {
         }
     }
 
-    /// Some losses come with every frame, and are said once.
+    /// Reports a loss once: some recur with every frame.
     fn lose(&mut self, what: &str, why: &str) {
         self.lost.dropped(what, why, &mut self.ledger);
     }

@@ -1,4 +1,4 @@
-//! How the format spells what the unified model names otherwise, for the losses that a client reads of.
+//! The format's names of fields that the unified model names differently, for the losses reported to clients.
 
 use weir_sdk::spelling::{self, Rules};
 use weir_sdk::types::Extension;

@@ -1,4 +1,4 @@
-//! Reads a client's request.
+//! Parses a client's request.
 
 use weir_sdk::json::{Count, Number, RawValue, Str, parse};
 use weir_sdk::ledger::extensions;
@@ -12,7 +12,7 @@ use crate::wire::{self, Request, ResponseFormat, Thinking};
 use crate::write::mark;
 use crate::{DOCUMENTS, FORMAT, NO_K, read};
 
-/// Reads a request for an answer.
+/// Parses a request for an answer.
 pub(super) fn read(ctx: &Context, request: &HttpRequest) -> Result<ChatRequest, Error> {
     let body: Request<'_> =
         parse(request.body.as_text()?).map_err(|error| Error::invalid(format!("the body cannot be read: {error}")))?;
@@ -81,7 +81,7 @@ fn message(turn: wire::Message<'_>) -> Result<Message, Error> {
     Ok(Message { extensions, ..Message::new(role, parts) })
 }
 
-/// Documents beside the messages belong to what the user asks last. None at all is a note, and nothing to be lost.
+/// Adds documents beside the messages to the user's last message. An empty list only leaves a note.
 fn documents(all: &[&RawValue], messages: &mut Vec<Message>, own: &mut Vec<Extension>) {
     if all.is_empty() {
         return own.push(mark(DOCUMENTS, "null"));

@@ -9,7 +9,7 @@ use weir_sdk::types::{
 use crate::write::{self, Place, marked, own, tool_call};
 use crate::{CITATIONS, FORMAT, PLAN, citation, finish, logprobs, usage};
 
-/// Writes the answer's first candidate; the format has room for one (C-80).
+/// Renders the answer's first candidate; the format has room for one (C-80).
 pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
     let mut ledger = Ledger::default();
     ledger.dropped_if(response.candidates.len() > 1, "candidates", "the format has room for the first one only");
@@ -33,7 +33,7 @@ pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse 
     RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) }
 }
 
-/// The format's word for why an answer ends.
+/// The format's word for the finish reason.
 pub(super) fn reason(finish: Option<&Finish>, calls: bool, ledger: &mut Ledger) -> &'static str {
     let reason = finish.map_or(FinishReason::Complete, |finish| finish.reason);
     let (word, nearly) = finish::word(reason, calls);
@@ -127,7 +127,7 @@ impl Message {
         if !self.content.is_empty() {
             o.raw("content", &format!("[{}]", self.content));
         } else if self.calls.is_empty() {
-            // Clients look at the first item without asking whether there is one.
+            // Clients access the first item without checking that there is one.
             o.raw("content", r#"[{"type":"text","text":""}]"#);
         }
         if !self.plan.is_empty() {

@@ -1,4 +1,4 @@
-//! Reads a client's request and the service's answer.
+//! Parses a client's request and the service's answer.
 
 use weir_sdk::adapter::{ParsedEmbeddings, Result};
 use weir_sdk::compat::media::at_url;
@@ -13,7 +13,7 @@ use super::{CONTENT, FORMAT, FURTHER, INPUTS, OLD, TYPES};
 use crate::wire::{self, ImageUrl, Item};
 use crate::{error, read, usage};
 
-/// The most bytes of texts that are kept to be repeated in the answer.
+/// Most bytes of texts that the memo keeps for the answer.
 const ECHO_LIMIT: usize = 16 << 10;
 
 weir_sdk::wire! {
@@ -28,7 +28,7 @@ weir_sdk::wire! {
         "output_dimension" => dimension: Count,
     }
 
-    /// An input: its content is texts and images.
+    /// An input with texts and images.
     struct Input<'a> {
         "content" => content: &'a RawValue,
     }
@@ -41,7 +41,7 @@ weir_sdk::wire! {
         "message" => message: &'a RawValue,
     }
 
-    /// What is told beside an answer.
+    /// The further members of an answer.
     struct Meta<'a> {
         "tokens" => tokens: wire::Tokens<'a>,
         "billed_units" => billed_units: &'a RawValue,
@@ -98,7 +98,7 @@ pub(super) fn request(ctx: &Context, request: &HttpRequest) -> Result<ParsedEmbe
     Ok(ParsedEmbeddings { request, losses: Vec::new(), memo })
 }
 
-/// What the answer has to know: the wanted types, whether it is a bare list, and the texts, which it repeats.
+/// The memo for the answer: the requested types, whether it is a bare list, and the texts, which it repeats.
 fn memo(texts: &[Str<'_>], types: Option<&RawValue>, old: bool) -> String {
     let mut memo = String::new();
     object(&mut memo, |o| {
@@ -112,7 +112,7 @@ fn memo(texts: &[Str<'_>], types: Option<&RawValue>, old: bool) -> String {
     memo
 }
 
-/// One text, one image, or several things that make one vector together. Those others cannot embed.
+/// Parses an input: one text, one image, or several items for one vector. Other formats cannot embed the last.
 fn input(wire: &Input<'_>) -> Result<EmbeddingInput> {
     let raw = wire.content.ok_or_else(|| read::required("content"))?;
     let items: Vec<Item<'_>> = parse(raw.get()).map_err(|error| Error::invalid(format!("content: {error}")))?;
@@ -175,7 +175,7 @@ pub(super) fn response(response: &HttpResponse) -> Result<EmbeddingsResponse> {
     })
 }
 
-/// What an answer only repeats, or what says of which shape it is.
+/// Members of an answer that repeat the request or name its shape.
 const REPEATED: [&str; 3] = ["texts", "response_type", "meta"];
 
 fn unreadable(error: &weir_sdk::json::Error) -> Error {
@@ -187,7 +187,7 @@ fn floats(raw: &RawValue) -> Result<Vec<Vector>> {
     Ok(lists.into_iter().map(Vector::Floats).collect())
 }
 
-/// Vectors of the type that others understand best, and those of all other types as they are.
+/// Parses vectors by type: those of the type that most formats support, and those of all other types unchanged.
 fn by_type(raw: &RawValue) -> Result<(Vec<Vector>, Option<Extension>)> {
     let mut types = Rest::parse(raw.get()).map_err(|error| unreadable(&error))?;
     types.0.retain(|(_, raw)| raw.get() != "null");

@@ -1,4 +1,4 @@
-//! Writes the request for the service and the answer for a client.
+//! Renders the request for the service and the answer for a client.
 
 use weir_sdk::adapter::Result;
 use weir_sdk::compat::embeddings::{from_base64, to_base64, write_floats};
@@ -15,7 +15,7 @@ use crate::provider::model;
 use crate::usage;
 use crate::write::{marked_in, own};
 
-/// What texts are taken for where the client does not say; newer models refuse a request without it.
+/// Default purpose of the vectors; newer models refuse a request without one.
 const DEFAULT_TASK: &str = "search_document";
 
 pub(super) fn request(ctx: &Context, request: &EmbeddingsRequest) -> Result<RenderedRequest> {
@@ -27,10 +27,10 @@ pub(super) fn request(ctx: &Context, request: &EmbeddingsRequest) -> Result<Rend
         o.members(&inputs);
         o.str("input_type", &task(ctx, request));
         match extension(&request.extensions, FORMAT, TYPES) {
-            // Other formats' base64 is made of floats, whatever the service's is.
+            // Only clients of this format get the service's base64: base64 in other formats encodes floats.
             Some("null") if request.encoding == Some(EmbeddingEncoding::Base64) => o.array(TYPES, |a| a.str("base64")),
             Some(types) if types != "null" => o.raw(TYPES, types),
-            // The older answers are bare lists where no type is named.
+            // The older answers are bare lists if no type is requested.
             None if ctx.format == OLD && request.encoding.is_none() => {}
             _ => o.array(TYPES, |a| a.str("float")),
         }
@@ -44,7 +44,7 @@ pub(super) fn request(ctx: &Context, request: &EmbeddingsRequest) -> Result<Rend
     Ok(RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(HttpRequest::post(path, body)) })
 }
 
-/// The member that holds the inputs: texts alone and a lone image have one of their own.
+/// The member with the inputs: texts alone and a single image have separate members.
 fn inputs(ctx: &Context, request: &EmbeddingsRequest) -> Result<String> {
     let mut members = String::new();
     let texts: Option<Vec<&str>> = request.inputs.iter().map(text).collect();
@@ -105,7 +105,7 @@ fn url(ctx: &Context, media: &MediaPart) -> Result<String> {
     }
 }
 
-/// What the vectors are for, in this format's words.
+/// The purpose of the vectors, in this format's words.
 fn task(ctx: &Context, request: &EmbeddingsRequest) -> String {
     let images = request.inputs.iter().all(|input| matches!(input, EmbeddingInput::Media(_)));
     let Some(task) = request.task.as_deref() else {
@@ -122,7 +122,7 @@ fn task(ctx: &Context, request: &EmbeddingsRequest) -> String {
 }
 
 weir_sdk::wire! {
-    /// What the request left for its answer.
+    /// The memo of the request.
     struct Memo<'a> {
         "types" => types: Vec<Str<'a>>,
         "bare" => bare: bool,
@@ -169,7 +169,7 @@ fn meta(o: &mut Object<'_>, response: &EmbeddingsResponse, old: bool) {
     o.opt_raw("warnings", extension(&response.extensions, FORMAT, "warnings"));
 }
 
-/// The vectors, as a list for each type that was asked for.
+/// The vectors, as a list for each requested type.
 fn lists(
     vectors: &[&Vector],
     memo: &Memo<'_>,
@@ -196,7 +196,7 @@ fn lists(
     Ok(lists)
 }
 
-/// Vectors of one type; none where they are of another that cannot be turned into it.
+/// Vectors of one type; `None` if they have another type that cannot be converted.
 fn list(vectors: &[&Vector], kind: &str) -> Result<Option<String>> {
     let mut out = String::from("[");
     for (at, vector) in vectors.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What the service takes as it is.
+//! The requests that the service takes unchanged.
 
 use weir_sdk::compat::rerank::FORMAT as SHARED_RERANK;
 use weir_sdk::manifest::{Acceptance, Operation, strings};
@@ -21,7 +21,7 @@ pub(super) fn all() -> Vec<Acceptance> {
     all
 }
 
-/// An API that others are not translated to.
+/// An acceptance of the older API, which translated requests do not use.
 fn older(acceptance: Acceptance) -> Acceptance {
     Acceptance { preferred: false, ..acceptance }
 }

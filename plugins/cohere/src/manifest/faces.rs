@@ -1,4 +1,4 @@
-//! What clients may speak.
+//! The endpoints for clients.
 
 use weir_sdk::compat::rerank::FORMAT as SHARED_RERANK;
 use weir_sdk::manifest::{
@@ -25,7 +25,7 @@ pub(super) fn all() -> Vec<Face> {
     ];
     for path in ["/v1/models", "/v1/models/{model...}"] {
         faces.push(models(path, Some(Condition::HeaderPresent(CLIENT.into()))));
-        // Below the prefix no other format can be meant.
+        // Below the prefix no other format is possible.
         faces.push(models(&format!("{PREFIX}{path}"), None));
     }
     faces.extend(relayed::faces());

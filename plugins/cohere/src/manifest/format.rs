@@ -1,9 +1,9 @@
-//! The formats as far as the host has to do with them: errors as templates, and where usage stands in answers.
+//! The formats' data for the host: errors as templates, and the places of usage in answers.
 
 use weir_sdk::compat::rerank::FORMAT as SHARED_RERANK;
 use weir_sdk::manifest::{
-    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UnitPlace, UsagePlace,
-    strings,
+    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UnitPlace,
+    UsagePlace, strings,
 };
 use weir_sdk::types::{ErrorKind, Unit};
 
@@ -25,7 +25,7 @@ pub(super) fn all() -> Vec<Format> {
     ]
 }
 
-/// The status of an error; errors have no names.
+/// The status of an error kind; errors have no names.
 const fn status(kind: ErrorKind) -> u16 {
     match kind {
         ErrorKind::InvalidRequest | ErrorKind::ContextLength | ErrorKind::Unsupported => 400,
@@ -56,8 +56,8 @@ pub(super) fn errors() -> ErrorFormat {
     }
 }
 
-/// Usage stands in `usage` of a whole answer and in the `delta` of a stream's last frame. What is paid for is never
-/// more than what was used, so that the greater figure is the right one, wherever only one of them is told.
+/// The tap of chat. Usage is in `usage` of a whole answer and in the `delta` of a stream's last frame. Billed tokens
+/// never exceed the used ones, so the greater figure is the right one, even if only one of them is present.
 fn chat_tap() -> Tap {
     let place = |bucket, members: &[&str], includes: Vec<Bucket>| UsagePlace {
         bucket,
@@ -90,7 +90,7 @@ fn content(member: &str) -> FrameTest {
     FrameTest::Present(format!("/delta/message/{member}"))
 }
 
-/// Everything else tells what is paid for, and sometimes what was used, in the `meta` of these objects.
+/// The tap of all other answers: they have billed tokens, and sometimes used ones, in the `meta` of these objects.
 pub(super) fn meta_tap(places: &[&str]) -> Tap {
     let place = |bucket, member: &str| {
         let pointers = |at: &&str| ["tokens", "billed_units"].map(|kind| format!("{at}/meta/{kind}/{member}"));
@@ -112,7 +112,7 @@ pub(super) fn meta_tap(places: &[&str]) -> Tap {
     }
 }
 
-/// The shape that other servers share: their usage, or Cohere's.
+/// The tap of the shape that other servers share: their usage, or Cohere's.
 fn shared_tap() -> Tap {
     let mut tap = meta_tap(&[""]);
     tap.usage.truncate(1);

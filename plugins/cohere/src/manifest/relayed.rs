@@ -1,4 +1,4 @@
-//! What is relayed and never translated: tokens, classification, and chats and texts of the older API.
+//! Operations that are relayed and never translated: tokens, classification, and chats and texts of the older API.
 
 use weir_sdk::manifest::{
     Acceptance, AnswerFraming, ErrorFormat, Face, Format, FrameTemplate, Operation, StreamFlag, Tap, strings,
@@ -9,12 +9,12 @@ use super::accepts::acceptance;
 use super::faces::post;
 use super::format::{equals, errors, meta_tap};
 
-/// One format for all of them: their errors and figures stand in the same places.
+/// One format for all of them: their errors and figures are in the same places.
 const FORMAT: &str = "cohere.v1";
 /// The last line of a stream that broke.
 const FAILURE: &str = r#"{"is_finished":true,"event_type":"stream-end","finish_reason":"ERROR","error":{{message}}}"#;
 
-/// Operation, path, whether it may be streamed. The operation's name is a label of metrics.
+/// Operation, path, and whether it may be streamed. The operation's name is a label of metrics.
 const ENDPOINTS: [(&str, &str, bool); 5] = [
     ("chat-v1", "v1/chat", true),
     ("generate", "v1/generate", true),

@@ -1,6 +1,6 @@
-//! Reads a streamed answer.
+//! Parses a streamed answer.
 //!
-//! The beginning is told together with what follows it, because only that shows whether the model thinks or plans.
+//! The start is reported together with the event after it, because only that shows whether the model thinks or plans.
 
 pub(crate) mod parts;
 
@@ -14,13 +14,13 @@ use crate::wire::{DeltaMessage, Event};
 use crate::write::mark;
 use crate::{PLAN, error, finish, legacy, logprobs, read, usage};
 
-/// Reads frames of this format.
+/// Parses frames of this format.
 #[derive(Debug)]
 pub struct ChatDecoder {
     names: Names,
     start: Option<ResponseStart>,
     parts: Parts,
-    /// A finish reason has come, the end, or an error: nothing is missing.
+    /// Whether a finish reason, the end, or an error has arrived: nothing is missing.
     ended: bool,
     events: Vec<ChatEvent>,
 }
@@ -39,7 +39,7 @@ impl Decoder for ChatDecoder {
         Ok(self.decoded())
     }
 
-    /// An answer without an end was cut off, however orderly its bytes ended (C-19, C-91).
+    /// Fails without an end: the answer was cut off, even if its bytes ended in an orderly way (C-19, C-91).
     fn finish(&mut self) -> Result<Decoded> {
         if !self.ended {
             self.fail(Error::unreadable("the answer ended before it was complete"));
@@ -77,7 +77,7 @@ impl ChatDecoder {
         Ok(())
     }
 
-    /// Tells the beginning, if that has not been done.
+    /// Reports the start, unless that has been done.
     fn begin(&mut self, plans: bool) {
         if let Some(mut start) = self.start.take() {
             if plans {
@@ -142,7 +142,7 @@ impl ChatDecoder {
         }
     }
 
-    /// Frames of the older API, errors, and what nobody has heard of.
+    /// Parses frames of the older API and errors, and passes on unknown frames.
     fn other(&mut self, kind: &str, event: &Event<'_>, data: &str) -> Result<()> {
         if kind.is_empty() && legacy::is_event(data) {
             self.begin(false);

@@ -1,4 +1,4 @@
-//! Documents that stand beside the messages: those of this format as they were, those of others by their words.
+//! Documents beside the messages: those of this format unchanged, those of others as text.
 
 use weir_sdk::json::{object, quote};
 use weir_sdk::ledger::extension;
@@ -6,7 +6,7 @@ use weir_sdk::types::{ChatRequest, MediaKind, MediaPart, MediaSource, Part};
 
 use crate::{DOCUMENTS, FORMAT};
 
-/// Whether a medium goes beside the messages.
+/// Whether a medium is sent beside the messages.
 pub(super) fn is_document(media: &MediaPart) -> bool {
     media.kind == MediaKind::Document && matches!(media.source, MediaSource::Text(_))
 }

@@ -1,5 +1,5 @@
-//! Writes the conversation. One message of the unified model may become several: results of tools are messages of their
-//! own here, and their images go to a user's message behind them (C-43).
+//! Renders the conversation. One message of the unified model may become several: tool results are separate messages
+//! here, and their images go to a user's message after them (C-43).
 
 mod content;
 
@@ -16,21 +16,21 @@ use crate::generation::never_thinks;
 use crate::write::{Place, marked, own, tool_call};
 use crate::{CITATIONS, FORMAT, PLAN, THINKING};
 
-/// Stands in a tool's result for an image that follows in a message of its own.
+/// Replaces an image in a tool's result; the image follows in a separate message.
 const POINTER: &str = "[see the next user message]";
 
 struct Writer<'a> {
     ctx: &'a Context,
     names: &'a mut Names,
     ledger: &'a mut Ledger,
-    /// The model plans its calls instead of thinking.
+    /// Whether the model plans its calls instead of thinking.
     plans: bool,
     out: String,
-    /// Images on their way to a user's message.
+    /// Images to be written in a user's message.
     lifted: Vec<(Place, &'a MediaPart)>,
 }
 
-/// Writes all messages, as an array.
+/// Renders all messages, as an array.
 pub(super) fn write<'a>(
     ctx: &'a Context,
     request: &'a ChatRequest,
@@ -79,7 +79,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// A message of someone who only speaks.
+    /// Writes a message without calls or results.
     fn speaker(&mut self, at: usize, role: &str, message: &'a Message) -> Result<(), Error> {
         let mut content = Content::default();
         for (number, part) in message.parts.iter().enumerate() {
@@ -165,8 +165,8 @@ impl<'a> Writer<'a> {
         });
     }
 
-    /// Thinking goes back where it came from. Of another format, it is what the model itself would have written: a plan
-    /// in front of calls, or thinking.
+    /// Adds thinking to its original place. Thinking of another format becomes what the model itself would have
+    /// written: a plan before calls, or thinking.
     fn thought(
         &mut self,
         content: &mut Content,
@@ -189,7 +189,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The message of a tool's result.
+    /// Writes a tool result as a message.
     fn tool(&mut self, place: Place, result: &'a ToolResult) -> Result<(), Error> {
         let mut content = Content::default();
         self.lose_cache(result.cache.as_ref(), || place.field("cache_control"));
@@ -225,7 +225,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes the images that their own messages may not hold.
+    /// Writes the images that their own messages cannot contain.
     fn lower(&mut self) -> Result<(), Error> {
         if self.lifted.is_empty() {
             return Ok(());
@@ -241,7 +241,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// A medium of a user's: images stand in the content, texts beside the messages, and nothing else is taken.
+    /// Adds a user's medium: images go to the content, texts beside the messages; others are refused.
     fn media(&mut self, content: &mut Content, media: &MediaPart, place: Place) -> Result<(), Error> {
         self.lose_cache(media.cache.as_ref(), || place.field("cache_control"));
         self.ledger.foreign(&place.members(), &media.extensions, FORMAT);
@@ -257,7 +257,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The place of the next message.
+    /// The buffer for the next message.
     fn next(&mut self) -> &mut String {
         if !self.out.ends_with('[') {
             self.out.push(',');

@@ -1,4 +1,4 @@
-//! Writes the request for the service.
+//! Renders the request for the service.
 
 use weir_sdk::json::{Object, object, quote};
 use weir_sdk::ledger::Ledger;
@@ -9,10 +9,10 @@ use crate::provider::model;
 use crate::write::{self, marked};
 use crate::{DOCUMENTS, FORMAT, NO_K};
 
-/// The most stop sequences that are taken.
+/// Most stop sequences that the service takes.
 const MAX_STOP: usize = 5;
 
-/// Writes a request for an answer.
+/// Renders a request for an answer.
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut ledger = Ledger::default();
     let mut names = super::names();
@@ -46,7 +46,7 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     Ok(RenderedRequest { losses: ledger.into_losses(), memo: names.to_memo(), ..rendered })
 }
 
-/// Writes how the answer is to look.
+/// Writes the answer's format.
 fn output(o: &mut Object<'_>, output: Option<&OutputFormat>, ledger: &mut Ledger) {
     match output {
         None => {}
@@ -61,7 +61,7 @@ fn output(o: &mut Object<'_>, output: Option<&OutputFormat>, ledger: &mut Ledger
     }
 }
 
-/// Writes the sampling parameters, each within its range.
+/// Writes the sampling parameters, each moved into its range.
 fn sampling(o: &mut Object<'_>, sampling: &Sampling, ledger: &mut Ledger) {
     let mut within = |o: &mut Object<'_>, name: &str, theirs: &str, value: Option<f64>, range: (f64, f64)| {
         let Some(wanted) = value else { return };
@@ -90,7 +90,7 @@ fn sampling(o: &mut Object<'_>, sampling: &Sampling, ledger: &mut Ledger) {
     o.opt_bool("logprobs", sampling.logprobs);
 }
 
-/// Reports what the format has no place for.
+/// Reports the settings that the format has no place for.
 fn unheard_of(request: &ChatRequest, ledger: &mut Ledger) {
     const NONE: &str = "the format has no place for it";
     ledger.dropped_if(request.sampling.candidates.is_some_and(|n| n > 1), "n", "there is one answer to a request");

@@ -7,7 +7,7 @@ use weir_sdk::types::{Candidate, ChatResponse, Context, Error, HttpResponse, Par
 use crate::wire::{Answer, Message};
 use crate::{FORMAT, error, finish, legacy, logprobs, read, usage};
 
-/// Reads an answer, an older one too. Some servers answer 200 with an error in the body.
+/// Parses an answer, or one of the older API. Some servers send status 200 with an error in the body.
 pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatResponse, Error> {
     let text = response.body.as_text().map_err(|_| Error::unreadable("the answer is not UTF-8"))?;
     let answer: Answer<'_> = parse(text).map_err(|error| unreadable(&error.to_string()))?;

@@ -1,4 +1,4 @@
-//! Asks for thinking: on or off, and how many tokens it may take.
+//! Writes the settings for thinking: on or off, and its budget of tokens.
 
 use weir_sdk::json::Object;
 use weir_sdk::ledger::Ledger;
@@ -8,11 +8,11 @@ use crate::FORMAT;
 use crate::generation::never_thinks;
 use crate::write::own;
 
-/// Levels of effort, and the budget that stands in for each.
+/// Levels of effort and their budgets.
 const LEVELS: [(&str, u32); 6] =
     [("minimal", 1024), ("low", 2048), ("medium", 8192), ("high", 24576), ("xhigh", 31000), ("max", 31000)];
 
-/// Writes `thinking`. A model that never thinks is not asked to, unless by a client of this format.
+/// Writes `thinking`. A model that never thinks gets none, unless a client of this format asked for it.
 pub(super) fn write(o: &mut Object<'_>, model: &str, request: &ChatRequest, ledger: &mut Ledger) {
     let Some(wanted) = &request.reasoning else { return };
     let native = wanted.extensions.iter().any(|extension| extension.format == FORMAT);
@@ -32,7 +32,7 @@ pub(super) fn write(o: &mut Object<'_>, model: &str, request: &ChatRequest, ledg
     });
 }
 
-/// The budget: the one named, else the one that the effort stands for, which leaves room for the answer.
+/// The budget: the named one, else the one of the effort, which leaves room for the answer.
 fn budget(wanted: &ReasoningRequest, limit: Option<u32>, ledger: &mut Ledger) -> Option<u32> {
     if wanted.budget_tokens.is_some() {
         return wanted.budget_tokens.map(|budget| budget.max(1));

@@ -8,7 +8,7 @@ use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
 use crate::FORMAT;
 use crate::write::extensions;
 
-/// The tools, ready to be written.
+/// The rendered tools.
 #[derive(Debug)]
 pub(super) struct Tools {
     list: Vec<String>,
@@ -27,7 +27,7 @@ impl Tools {
     }
 }
 
-/// Writes the tools. A choice among some of them leaves out the others, for the format has no such choice.
+/// Renders the tools. If only some are allowed, the others are left out, since the format cannot express that choice.
 pub(super) fn write(request: &ChatRequest, names: &mut Names, ledger: &mut Ledger) -> Result<Tools, Error> {
     let (choice, only) = choice(request, ledger);
     let mut list = Vec::with_capacity(request.tools.len());
@@ -52,7 +52,7 @@ pub(super) fn write(request: &ChatRequest, names: &mut Names, ledger: &mut Ledge
     Ok(Tools { list, strict: strict(&functions, ledger), choice })
 }
 
-/// All tools are followed strictly or none is, and strict ones need a parameter that is required.
+/// Whether tools are strict: either all or none are, and strict ones need a required parameter.
 fn strict(tools: &[&FunctionTool], ledger: &mut Ledger) -> Option<bool> {
     let wanted = tools.iter().filter(|tool| tool.strict == Some(true)).count();
     if wanted == 0 {
@@ -87,7 +87,7 @@ fn function(tool: &FunctionTool, at: usize, names: &mut Names, ledger: &mut Ledg
     out
 }
 
-/// A schema must be there, and say that it describes an object.
+/// The schema, which is required and must declare an object.
 fn schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
     let Some(parameters) = parameters else { return r#"{"type":"object","properties":{}}"#.into() };
     match parse::<Rest<'_>>(parameters) {
@@ -104,7 +104,7 @@ fn schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
     }
 }
 
-/// The word for the choice, and the tools that it leaves.
+/// The word for the choice, and the tools that are still allowed.
 fn choice<'a>(request: &'a ChatRequest, ledger: &mut Ledger) -> (Option<&'static str>, Option<&'a [String]>) {
     const NARROWED: &str = "said by leaving out all other tools";
     match &request.tool_choice {

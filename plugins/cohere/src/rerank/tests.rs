@@ -27,7 +27,7 @@ fn members_of_every_server_are_read() {
 }
 
 #[test]
-fn what_only_the_older_api_takes_is_said() {
+fn settings_that_only_the_older_api_takes_are_reported() {
     let body =
         json!({"model": "m", "query": "q", "documents": [{"title": "t", "text": "b"}], "return_documents": true});
     let (path, sent_body, losses) = sent(SHARED, parsed(SHARED, &body));

@@ -1,4 +1,4 @@
-//! Replays the recordings of this format: translated to itself, everything means what it meant.
+//! Replays the recordings of this format: a translation to the same format preserves the meaning.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use weir_sdk::types::{Context, ErrorKind, HttpRequest, Part};
 use super::{context, decoded, encoded, fold, http_response, json as body_of, meaning};
 use crate::{Cohere, embeddings, rerank};
 
-/// Answers whose texts do not come back as they were, and why.
+/// Answers whose texts change on purpose, and why.
 const EMBEDDINGS: [(&str, &str); 1] =
     [("cohere-embeddings-4d421ffaa9e7", "the service repeats the text in lower case, the gateway as it came")];
 
@@ -54,7 +54,7 @@ fn shared(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path)
 }
 
-/// All recordings of a provider's operation; none where they are not at hand.
+/// All recordings of a provider's operation; none if they are not available.
 fn recordings(of: &str) -> Vec<Recording> {
     let folder = shared("fixtures").join(of);
     let Ok(files) = std::fs::read_dir(&folder) else {
@@ -216,7 +216,7 @@ fn recorded_reranking_comes_back() {
     }
 }
 
-/// Documents that are nothing but a text mean the text.
+/// The meaning of a rerank request: a document with only a text equals the text.
 fn rerank_request(body: &Value) -> Value {
     let mut body = body.clone();
     meaning::without_nulls(&mut body);

@@ -1,4 +1,4 @@
-//! The recordings of our own writing: translated to itself, each comes back as it was.
+//! Round trips of the handwritten recordings: each is unchanged by a translation to the same format.
 
 use serde_json::Value;
 use weir_sdk::adapter::{DialectEmbeddings, DialectRerank, ProviderEmbeddings, ProviderErrors, ProviderRerank};

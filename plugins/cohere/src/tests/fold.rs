@@ -1,10 +1,10 @@
-//! Folds a stream into the answer that a client makes of it, and checks on the way that the stream is well-formed.
+//! Folds a stream into the answer that a client builds from it, and checks that the stream is well-formed.
 
 use serde_json::{Value, json};
 use weir_sdk::testing::frames::sse;
 use weir_sdk::types::Frame;
 
-/// Cuts recorded bytes into frames: events, or a line for each.
+/// Splits recorded bytes into frames: events, or lines.
 pub(super) fn frames(text: &str) -> Vec<Frame> {
     if text.contains("data:") {
         return sse(text);

@@ -1,8 +1,8 @@
-//! What requests and answers mean: the same for every spelling of the same thing.
+//! The meaning of requests and answers: equal for every spelling of the same thing.
 
 use serde_json::{Value, json};
 
-/// Removes members whose value is null; numbers are spelled in one way.
+/// Removes members whose value is null, and writes all numbers alike.
 pub(super) fn without_nulls(value: &mut Value) {
     match value {
         Value::Object(members) => {
@@ -10,7 +10,7 @@ pub(super) fn without_nulls(value: &mut Value) {
             members.values_mut().for_each(without_nulls);
         }
         Value::Array(list) => list.iter_mut().for_each(without_nulls),
-        // 1.0 means 1.
+        // 1.0 equals 1.
         Value::Number(number) => {
             if let Some(whole) = number.as_f64().filter(|value| value.fract() == 0.0 && value.abs() < 1e15) {
                 *value = json!(whole as i64);
@@ -20,7 +20,7 @@ pub(super) fn without_nulls(value: &mut Value) {
     }
 }
 
-/// Members that say nothing where they are empty.
+/// Removes members that mean nothing if they are empty.
 fn without_empty(object: &mut Value, keys: &[&str]) {
     let Some(members) = object.as_object_mut() else { return };
     members.retain(|key, value| {
@@ -29,7 +29,7 @@ fn without_empty(object: &mut Value, keys: &[&str]) {
     });
 }
 
-/// Content is a list of items, none of which is empty.
+/// Rewrites content as a list of items, none of which is empty.
 fn content(message: &mut Value) {
     if let Some(text) = message["content"].as_str() {
         message["content"] = json!([{"type": "text", "text": text}]);

@@ -1,4 +1,4 @@
-//! Whatever is said survives, whatever it is made of.
+//! Properties of all streams.
 
 use proptest::prelude::*;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Requests: what other formats ask for, as this one says it.
+//! Requests of other formats, rendered in this one.
 
 use serde_json::{Value, json};
 use weir_sdk::types::{
@@ -48,7 +48,7 @@ fn c42_c90_an_empty_text_beside_calls_vanishes() {
     let expected = json!({"role": "assistant", "tool_calls": [
         {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
     assert_eq!((&body["messages"][1], losses), (&expected, Vec::new()));
-    // History without a list of tools is history all the same.
+    // A history is accepted without a list of tools.
     assert!(body.get("tools").is_none());
 }
 
@@ -109,7 +109,7 @@ fn c46_c47_names_that_break_the_rule_become_fitting_and_return() {
 }
 
 #[test]
-fn c49_c51_members_of_other_formats_are_said_and_never_sent() {
+fn c49_c51_members_of_other_formats_are_reported_and_never_sent() {
     let mut request = hello();
     let own = |format: &str, key: &str| Extension { format: format.into(), key: key.into(), json: "true".into() };
     request.extensions = vec![own("openai.chat", "store"), own("cohere.chat", "raw_prompting")];
@@ -210,7 +210,7 @@ fn thinking_is_asked_for_by_budget() {
 }
 
 #[test]
-fn numbers_out_of_range_are_moved_and_said() {
+fn numbers_out_of_range_are_clamped_and_reported() {
     let mut request = hello();
     request.sampling = Sampling {
         temperature: Some(1.5),

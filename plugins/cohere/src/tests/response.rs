@@ -115,7 +115,7 @@ fn c60_tokens_of_other_formats_are_totals() {
 }
 
 #[test]
-fn c79_parts_of_other_formats_are_said_and_not_shown() {
+fn c79_parts_of_other_formats_are_reported_and_not_shown() {
     let opaque = Opaque { format: "x.y".into(), kind: "server_tool_use".into(), json: "{}".into() };
     let (body, losses) = shown(answer(vec![Part::Opaque(opaque), Part::text("Yes.")], FinishReason::Complete));
     assert_eq!((&body["finish_reason"], body["message"].get("tool_calls")), (&json!("COMPLETE"), None));

@@ -1,4 +1,4 @@
-//! Streams: what services send, and what clients are sent.
+//! Streams: those of services, and those for clients.
 
 use serde_json::{Value, json};
 use weir_sdk::adapter::{Decoder as _, ProviderChat};
@@ -30,7 +30,7 @@ fn text(index: u32, text: &str) -> Frame {
     message("content-delta", index, &json!({"content": {"text": text}}))
 }
 
-/// What a client of this format makes of the frames.
+/// The answer that a client of this format builds from the frames.
 fn through(frames: &[Frame]) -> Value {
     let events = decoded(frames, 1);
     for group in 2..=frames.len() {
@@ -90,7 +90,7 @@ fn c03_c05_calls_without_numbers_or_arguments_are_told_apart() {
     let calls = answer["message"]["tool_calls"].as_array().unwrap();
     let seen: Vec<_> = calls.iter().map(|call| (&call["id"], &call["function"]["arguments"])).collect();
     assert_eq!(seen, [(&json!("c1"), &json!("{\"a\":1}")), (&json!("c2"), &json!("{}"))]);
-    // C-11: a call outranks the service's own word.
+    // C-11: a call outranks the service's own reason.
     assert_eq!(answer["finish_reason"], "TOOL_CALL");
 }
 
@@ -126,7 +126,7 @@ fn log_probabilities_come_with_their_words() {
     let mut delta = json!({"type": "content-delta", "index": 0, "delta": {"message": {"content": {"text": "Yes"}}}});
     delta["logprobs"] = item.clone();
     assert_eq!(through(&[begin(), frame(&delta), end("COMPLETE")])["logprobs"], json!([item]));
-    // Those of other formats may come in front of their words, or behind them.
+    // Log probabilities of other formats may come before their text or after it.
     let json = r#"{"content":[{"token":"a","logprob":-1},{"token":"b","logprob":-2}]}"#;
     let probabilities = ChatEvent::Logprobs(CandidateLogprobs { candidate: 0, json: json.into() });
     let events = vec![start(0, PartKind::Text), delta_of(0, "ab"), probabilities, stop(0)];

@@ -1,4 +1,4 @@
-//! Reads `generationConfig`.
+//! Parses `generationConfig`.
 
 use weir_sdk::json::{Number, RawValue, Str, object, parse};
 use weir_sdk::types::{ChatRequest, JsonSchema, Opaque, OutputFormat, ReasoningMode, ReasoningRequest, Sampling};
@@ -8,7 +8,7 @@ use crate::provider::thinking::{ONLY_SHOWN, OWN};
 use crate::wire::{self, extensions, note, own};
 use crate::{FORMAT, schema};
 
-/// Takes the settings over into the request.
+/// Copies the settings to the request.
 pub(super) fn read(config: wire::GenerationConfig<'_>, chat: &mut ChatRequest) {
     let number = |number: Option<Number>| number.map(|number| number.0);
     let count = |count: Option<weir_sdk::json::Count>| count.map(|count| count.0);
@@ -33,7 +33,7 @@ pub(super) fn read(config: wire::GenerationConfig<'_>, chat: &mut ChatRequest) {
     chat.extensions.extend(extensions("generationConfig.", config.rest));
 }
 
-/// That the answer may only be text is the rule: a note suffices.
+/// The note or extension for the modalities. Text only is the default, for which a note is enough.
 fn modalities(raw: &RawValue) -> weir_sdk::types::Extension {
     let list: Vec<Str<'_>> = parse(raw.get()).unwrap_or_default();
     match list.as_slice() {
@@ -42,7 +42,8 @@ fn modalities(raw: &RawValue) -> weir_sdk::types::Extension {
     }
 }
 
-/// A budget of 0 turns thinking off, one of -1 leaves it to the model. Thoughts are not shown unless asked for.
+/// Parses the settings for thinking. A budget of 0 disables thinking, -1 leaves it to the model. Thoughts are hidden
+/// unless requested.
 fn reasoning(config: wire::ThinkingConfig<'_>) -> ReasoningRequest {
     let shown = config.include == Some(true);
     let budget = config.budget.map(|budget| budget.0);

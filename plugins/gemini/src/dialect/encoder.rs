@@ -1,7 +1,7 @@
-//! Writes a streamed answer: each frame is an answer of its own that brings more.
+//! Renders a streamed answer: each frame is an answer with the next pieces.
 //!
-//! Text and thinking go out as they come. A call goes out whole, once its arguments are complete, and calls keep the
-//! order in which they began. The last frame has the reasons to finish and the usage; a failure is an error object, and
+//! Text and thinking go out as they arrive. A call goes out whole, once its arguments are complete, and calls keep the
+//! order of their starts. The last frame has the finish reasons and the usage; a failure is an error object, and
 //! nothing follows it (C-19).
 
 mod candidate;
@@ -18,12 +18,12 @@ use crate::manifest::spelling;
 use crate::wire::{Unnamed, own};
 use crate::{FORMAT, usage, write};
 
-/// Candidates of one answer.
+/// Most candidates of one answer.
 const CANDIDATES: usize = 64;
-/// Bytes of arguments that may wait.
+/// Most bytes of buffered arguments.
 const WAITING_LIMIT: usize = 8 << 20;
 
-/// Writes frames of this format.
+/// Renders frames of this format.
 #[derive(Debug)]
 pub struct GenerateEncoder {
     ctx: Context,
@@ -106,7 +106,7 @@ impl GenerateEncoder {
         let Some(index) = candidate::index(&event) else { return Ok(()) };
         if let ChatEvent::Delta(delta) = &event {
             self.waiting += delta.text.len();
-            // Text does not wait for long; the bound is on arguments, which are counted along with it.
+            // Text is not buffered for long; the limit is for arguments, which are counted along with it.
             let held: usize = if self.waiting > WAITING_LIMIT { self.held() } else { 0 };
             if held > WAITING_LIMIT {
                 return Err(Error::unreadable("a call's arguments are too large"));
@@ -126,13 +126,13 @@ impl GenerateEncoder {
         if known.is_some() || self.candidates.len() >= CANDIDATES {
             return known;
         }
-        // In the order of their numbers: clients take the first of a frame for the answer.
+        // Sorted by index: clients take the first candidate of a frame for the answer.
         let at = self.candidates.partition_point(|written| written.index < index);
         self.candidates.insert(at, Written::new(index));
         Some(at)
     }
 
-    /// Members of this format, of the answer or of one of its candidates.
+    /// Takes members of this format, for the answer or for a candidate.
     fn opaque(&mut self, opaque: &Opaque) {
         if opaque.format != FORMAT {
             return self.ledger.dropped(opaque.kind.as_str(), "it belongs to another format");
@@ -151,7 +151,7 @@ impl GenerateEncoder {
         }
     }
 
-    /// Writes what has come as one frame.
+    /// Writes one frame with everything buffered.
     fn flush(&mut self, last: bool) {
         let mut data = String::with_capacity(512);
         let refused = last && self.is_refused();
@@ -180,7 +180,7 @@ impl GenerateEncoder {
         tail(o, &self.ctx, model, start.map_or("", |start| start.id.as_str()));
     }
 
-    /// A prompt that this format's service refused has no candidates.
+    /// Whether this format's service refused the prompt; such an answer has no candidates.
     fn is_refused(&self) -> bool {
         let told = |own: &Extension| own.key == "promptFeedback" && own.json.contains("lockReason");
         self.members.iter().any(told) && !self.candidates.iter().any(|one| one.brings() || one.has_begun())

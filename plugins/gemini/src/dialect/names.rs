@@ -1,4 +1,4 @@
-//! How the format spells what the unified model names otherwise, for the losses that a client reads of.
+//! The format's names of fields that the unified model names differently, for the losses reported to clients.
 
 use weir_sdk::spelling::{self, Rules};
 use weir_sdk::types::Extension;
@@ -16,7 +16,7 @@ const CONTENTS: Rules<'_> = &[
     ("messages[#].tool_calls[]", "contents[#0].parts[]"),
     ("messages", "contents"),
 ];
-/// Where all functions stand in the first entry.
+/// The names if all functions are in the first entry.
 const FUNCTIONS: Rules<'_> = &[("tools", "tools[0].functionDeclarations")];
 const MEMBERS: Rules<'_> = &[
     ("temperature", "generationConfig.temperature"),
@@ -44,18 +44,18 @@ const OLD_SCHEMA: Rules<'_> = &[("response_format", "generationConfig.responseSc
 const SCHEMA: Rules<'_> = &[("response_format", "generationConfig.responseJsonSchema")];
 const MIME: Rules<'_> = &[("response_format", "generationConfig.responseMimeType")];
 
-/// What tells how a request spells its fields.
+/// The facts about a request that decide the names of its fields.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
-    /// It has system text.
+    /// Whether it has system text.
     pub(super) system: bool,
-    /// Its tools stand in one entry.
+    /// Whether its tools are in one entry.
     pub(super) one_entry: bool,
-    /// It has a schema, in the older member (true) or the newer one.
+    /// Whether it has a schema: in the older member (true) or in the newer one.
     pub(super) schema: Option<bool>,
 }
 
-/// The names of a request of this shape.
+/// The names for a request of this shape.
 pub(super) fn names(shape: Shape) -> Extension {
     let functions = if shape.one_entry { FUNCTIONS } else { &[] };
     let schema = match shape.schema {

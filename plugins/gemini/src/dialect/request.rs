@@ -1,4 +1,4 @@
-//! Reads a client's request.
+//! Parses a client's request.
 
 use weir_sdk::json::{Str, parse};
 use weir_sdk::ledger::Ledger;
@@ -13,14 +13,14 @@ use crate::provider::config::OLD_SCHEMA;
 use crate::read::{self, Ids};
 use crate::wire::{self, extensions, is_noted};
 
-/// Reads a request for an answer.
+/// Parses a request for an answer.
 pub(crate) fn read(ctx: &Context, request: &HttpRequest) -> Result<(ChatRequest, Vec<Loss>), Error> {
     let body: wire::Request<'_> = parse(request.body.as_text()?).map_err(|error| unreadable(&error))?;
     let stream = path::method_of(&request.path) == "streamGenerateContent";
     unified(ctx, request, body, stream)
 }
 
-/// Reads a request for the count of its tokens, which may be a whole request of its own or only its contents.
+/// Parses a request for a token count, which is a complete request or only its contents.
 pub(crate) fn read_count(ctx: &Context, request: &HttpRequest) -> Result<(ChatRequest, Vec<Loss>), Error> {
     let text = request.body.as_text()?;
     let outer: wire::CountRequest<'_> = parse(text).map_err(|error| unreadable(&error))?;
@@ -35,7 +35,7 @@ pub(crate) fn unreadable(error: &impl std::fmt::Display) -> Error {
     Error::invalid(format!("the body cannot be read: {error}"))
 }
 
-/// The model: as the host read it, as the path names it, or as the body does.
+/// The model: the host's, else the one in the path, else the one in the body.
 pub(crate) fn model(ctx: &Context, request: &HttpRequest, named: Option<Str<'_>>) -> Result<String, Error> {
     if !ctx.model.is_empty() {
         return Ok(ctx.model.clone());
@@ -98,7 +98,7 @@ fn messages(
     Ok(messages)
 }
 
-/// A turn without a role is the user's.
+/// The role of a turn; without one it is the user's.
 fn role(name: Option<&str>, at: usize, ledger: &mut Ledger) -> Role {
     match name {
         None | Some("user" | "") => Role::User,
@@ -126,7 +126,7 @@ pub(super) fn within(error: Error, place: &str) -> Error {
     Error { param: Some(param), ..error }
 }
 
-/// The calls of the history that wait for their results: a result without an id belongs to the first of its name.
+/// Calls of the history without a result so far: a result without an id belongs to the first of its name.
 #[derive(Debug, Default)]
 struct Calls(Vec<(String, String)>);
 

@@ -14,7 +14,7 @@ use crate::signature::wrap;
 use crate::write::{self, Place};
 use crate::{FORMAT, finish, logprobs, usage};
 
-/// Writes an answer with all of its candidates.
+/// Renders an answer with all of its candidates.
 pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
     let mut ledger = Ledger::default();
     let mut body = String::with_capacity(1024);
@@ -37,14 +37,14 @@ pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse 
     RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) }
 }
 
-/// A prompt that this format's service refused has no candidates.
+/// Whether this format's service refused the prompt; such an answer has no candidates.
 fn is_refused(response: &ChatResponse) -> bool {
     let empty = |candidate: &Candidate| candidate.parts.is_empty() && candidate.extensions.is_empty();
     let refused = extension(&response.extensions, FORMAT, FEEDBACK).is_some_and(|json| json.contains("lockReason"));
     refused && response.candidates.iter().all(empty)
 }
 
-/// The members that every answer ends with.
+/// Writes the last members of every answer.
 pub(super) fn tail(o: &mut Object<'_>, ctx: &Context, model: Option<&str>, id: &str) {
     o.str("modelVersion", if ctx.model.is_empty() { model.unwrap_or_default() } else { &ctx.model });
     o.str("responseId", if id.is_empty() { &ctx.request_id } else { id });
@@ -67,7 +67,7 @@ fn write_candidate(o: &mut Object<'_>, candidate: &Candidate, ledger: &mut Ledge
     ledger.foreign(&format!("candidates[{}].", candidate.index), &candidate.extensions, FORMAT);
 }
 
-/// The word for the reason; nearly right ones are said.
+/// The word for the finish reason; an approximation is reported.
 pub(super) fn word(finish: Option<&Finish>, refusal: bool, ledger: &mut Ledger) -> String {
     let complete = Finish { reason: FinishReason::Complete, raw: None, stop_sequence: None };
     let finish = finish.unwrap_or(&complete);
@@ -95,7 +95,7 @@ fn content(parts: &[Part], ledger: &mut Ledger) -> String {
     out
 }
 
-/// Writes a part; also one of a stream that comes whole.
+/// Writes a part, also one of a stream that comes whole.
 pub(super) fn write_part(out: &mut String, part: &Part, place: Place, ledger: &mut Ledger) {
     match part {
         Part::Text(text) => {
@@ -127,7 +127,7 @@ fn signed(signature: Option<&Signature>) -> Option<Cow<'_, str>> {
     signature.map(|signature| wrap(signature, false, None).into())
 }
 
-/// Thinking with what vouches for it; a value that is the thinking itself has a part of its own, unless it is all.
+/// Writes thinking with its signature; encrypted thinking is a separate part, unless there is nothing else.
 fn reasoning(out: &mut String, thought: &ReasoningPart, place: Place, ledger: &mut Ledger) {
     ledger.foreign_at(place, &thought.extensions, FORMAT);
     let id = thought.id.as_deref();

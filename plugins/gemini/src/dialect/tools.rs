@@ -1,4 +1,4 @@
-//! Reads the tools and which of them may be called.
+//! Parses the tools and the choice between them.
 
 use weir_sdk::json::{RawValue, Str, object, parse};
 use weir_sdk::types::{AllowedTools, ChatRequest, Error, FunctionTool, Opaque, Tool, ToolChoice};
@@ -8,20 +8,20 @@ use crate::provider::tools::OLD_SCHEMA;
 use crate::wire::{self, Many, camel, extensions, note, own};
 use crate::{FORMAT, schema};
 
-/// Modes of calling by number.
+/// Modes of calling, in the order of their numbers.
 const MODES: [&str; 5] = ["MODE_UNSPECIFIED", "AUTO", "ANY", "NONE", "VALIDATED"];
 
-/// The member that holds an entry's functions.
+/// The member with an entry's functions.
 const FUNCTIONS: &str = "functionDeclarations";
 
-/// Whether all functions stand in the first entry.
+/// Whether all functions are in the first entry.
 pub(super) fn are_in_first(entries: &[wire::Unnamed<'_>]) -> bool {
     let has_functions = |entry: &wire::Unnamed<'_>| entry.rest.0.iter().any(|(key, _)| camel(key) == FUNCTIONS);
     entries.iter().position(has_functions) == Some(0)
         && entries.iter().filter(|entry| has_functions(entry)).count() == 1
 }
 
-/// Reads the entries: functions, and the service's own tools under the names of their members.
+/// Parses the entries: functions, and the service's own tools under the names of their members.
 pub(super) fn read(entries: Vec<wire::Unnamed<'_>>) -> Result<Vec<Tool>, Error> {
     let mut tools = Vec::new();
     for (at, entry) in entries.into_iter().enumerate() {
@@ -72,7 +72,7 @@ fn functions(raw: &RawValue, tools: &mut Vec<Tool>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads `toolConfig`. That calls are to be validated has no name elsewhere, unless it goes with a choice of tools.
+/// Parses `toolConfig`. Other formats have no validated mode, unless it comes with a choice of tools.
 pub(super) fn read_config(config: wire::ToolConfig<'_>, chat: &mut ChatRequest) {
     chat.extensions.extend(extensions("toolConfig.", config.rest));
     let Some(calling) = config.calling else { return };

@@ -1,4 +1,4 @@
-//! Reads a client's request and the service's answer.
+//! Parses a client's request and the service's answer.
 
 use weir_sdk::adapter::{ParsedEmbeddings, Result};
 use weir_sdk::json::{RawValue, Str, array, object, parse};
@@ -13,7 +13,7 @@ use crate::read::{self, Ids};
 use crate::wire::{self, Content, Embed, Word, extensions, own};
 use crate::{path, usage};
 
-/// Kinds of use by number.
+/// Purposes of vectors, in the order of their numbers.
 const TASKS: [&str; 9] = [
     "TASK_TYPE_UNSPECIFIED",
     "RETRIEVAL_QUERY",
@@ -61,10 +61,10 @@ fn placed(error: Error, at: usize, single: bool) -> Error {
     if single { error } else { error.at(format!("requests[{at}].content")) }
 }
 
-/// One text, with what it says for itself.
+/// A text with its settings.
 struct Text {
     input: EmbeddingInput,
-    /// The content as it came, where the input does not say it all.
+    /// The original content, if the input does not express all of it.
     content: Option<String>,
     task: Option<String>,
     title: Option<String>,
@@ -99,7 +99,7 @@ impl Text {
     }
 }
 
-/// The settings of each text, where they differ.
+/// The settings of each text, if they differ.
 fn each(texts: &[Text]) -> Option<Extension> {
     let all: Vec<String> = texts.iter().map(Text::settings).collect();
     let alike = all.windows(2).all(|pair| pair.first() == pair.last());
@@ -111,7 +111,7 @@ fn each(texts: &[Text]) -> Option<Extension> {
     Some(own(EACH, json))
 }
 
-/// The input that a content amounts to, and whether it says all of it. Several texts are joined for others.
+/// The input for a content, and whether it expresses all of it. Several texts are joined for other formats.
 fn input(raw: &RawValue, blobs: &[Blob]) -> Result<(EmbeddingInput, bool)> {
     let content: Content<'_> = parse(raw.get()).map_err(|error| unreadable(&error))?;
     let mut ids = Ids::new(String::new());

@@ -1,4 +1,4 @@
-//! Writes the request for the service and the answer for a client.
+//! Renders the request for the service and the answer for a client.
 
 use std::fmt::Write as _;
 
@@ -46,7 +46,7 @@ pub(super) fn request(ctx: &Context, request: &EmbeddingsRequest) -> Result<Rend
     Ok(RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(http) })
 }
 
-/// One request of a batch, without its model.
+/// Renders one request of a batch, without its model.
 fn item(
     ctx: &Context,
     request: &EmbeddingsRequest,
@@ -77,7 +77,7 @@ fn item(
     Ok(out)
 }
 
-/// Other formats' words for what the vectors are for.
+/// Other formats' words for the purpose of the vectors, in this format's.
 pub fn task(name: &str) -> String {
     match name {
         "search_query" | "query" => "RETRIEVAL_QUERY".into(),
@@ -105,7 +105,7 @@ pub(super) fn response(ctx: &Context, response: &EmbeddingsResponse) -> Result<R
     let mut ledger = Ledger::default();
     let mut vectors: Vec<&Embedding> = Vec::with_capacity(response.embeddings.len());
     for embedding in &response.embeddings {
-        // They come in order as a rule.
+        // They usually arrive in order.
         let at = vectors.partition_point(|known| known.index <= embedding.index);
         vectors.insert(at, embedding);
     }
@@ -129,9 +129,15 @@ pub(super) fn response(ctx: &Context, response: &EmbeddingsResponse) -> Result<R
     Ok(RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) })
 }
 
-/// There is no output: the total would only repeat the input.
+/// Writes the usage without output: the total would only repeat the input.
 fn write_usage(o: &mut Object<'_>, known: &weir_sdk::types::Usage) {
-    let input = weir_sdk::types::Usage { output: None, output_audio: None, output_image: None, reasoning: None, ..known.clone() };
+    let input = weir_sdk::types::Usage {
+        output: None,
+        output_audio: None,
+        output_image: None,
+        reasoning: None,
+        ..known.clone()
+    };
     let mut whole = String::new();
     object(&mut whole, |o| usage::write(o, &input, None, None));
     let read: Unnamed<'_> = parse(&whole).unwrap_or_default();
@@ -144,7 +150,7 @@ fn write_usage(o: &mut Object<'_>, known: &weir_sdk::types::Usage) {
     }
 }
 
-/// A vector as a list of numbers; base64 holds 32-bit floats, which are written as short as they can be (C-56).
+/// A vector as a list of numbers; base64 contains 32-bit floats, which are written as short as possible (C-56).
 fn values(vector: &Vector) -> Result<String> {
     let mut out = String::new();
     match vector {

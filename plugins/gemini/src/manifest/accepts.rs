@@ -1,4 +1,4 @@
-//! What the service takes as it is.
+//! The requests that the service takes unchanged.
 
 use weir_sdk::manifest::{Acceptance, Operation, strings};
 
@@ -19,7 +19,8 @@ pub(super) fn all() -> Vec<Acceptance> {
     ]
 }
 
-/// Whether a stream is framed as SSE is the client's choice, so its `alt` goes along and nothing is fixed.
+/// An acceptance. The client decides with `alt` whether a stream is framed as SSE, so it is passed on and no framing is
+/// fixed.
 fn post(format: &str, operation: Operation, method: &str) -> Acceptance {
     Acceptance {
         query_forwarded: strings(["alt", "$alt", "prettyPrint", "fields", "$fields"]),

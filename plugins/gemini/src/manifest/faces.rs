@@ -1,4 +1,4 @@
-//! What clients may speak: the methods of a model, below `/v1beta` and `/v1`.
+//! The endpoints for clients: the methods of a model, below `/v1beta` and `/v1`.
 
 use weir_sdk::manifest::{
     AnswerFraming, Condition, CredentialPlace, Face, Feature, FrameTest, ModelPlace, ModelPointer, Operation,
@@ -8,7 +8,7 @@ use weir_sdk::types::{Framing, Header};
 
 use crate::{BATCH_EMBED, EMBED, FORMAT};
 
-/// Base urls that clients of this format are pointed at.
+/// Prefix of the base urls that clients of this format are configured with.
 const PREFIX: &str = "/genai";
 /// Versions of the API.
 const VERSIONS: [&str; 2] = ["v1beta", "v1"];
@@ -28,7 +28,7 @@ pub(super) fn all() -> Vec<Face> {
     for path in ["models", "models/{model...}"] {
         faces.push(models(format!("/v1beta/{path}"), None));
         faces.push(models(format!("{PREFIX}/v1beta/{path}"), None));
-        // Below the prefix no other format can be meant; above it many have this path.
+        // Below the prefix no other format is possible; without it many formats have this path.
         faces.push(models(format!("{PREFIX}/v1/{path}"), None));
         faces.push(models(format!("/v1/{path}"), Some(Condition::HeaderPresent("x-goog-api-key".into()))));
         faces.push(models(format!("/v1/{path}"), Some(Condition::QueryPresent("key".into()))));
@@ -82,7 +82,7 @@ fn models(path: String, when: Option<Condition>) -> Face {
     Face { when, credentials: credentials(), ..Face::get(FORMAT, Operation::Models, path) }
 }
 
-/// Media types that tell what a medium is; there is no test for the beginning of a text.
+/// Media types that identify a medium; there is no test for the beginning of a text.
 const IMAGES: [&str; 6] = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/heic", "image/heif"];
 const AUDIO: [&str; 8] =
     ["audio/wav", "audio/mp3", "audio/mpeg", "audio/aac", "audio/ogg", "audio/flac", "audio/aiff", "audio/webm"];

@@ -1,4 +1,4 @@
-//! The formats as far as the host has to do with them: errors as templates, and where usage stands in answers.
+//! The formats' data for the host: errors as templates, and the places of usage in answers.
 
 use weir_sdk::manifest::{
     Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, Tap, UnitPlace, UsagePlace, strings,
@@ -9,7 +9,7 @@ use crate::{BATCH_EMBED, EMBED, FORMAT};
 
 const ERROR: &str = r#"{"error":{"code":{{status}},"message":{{message}},"status":{{kind}}}}"#;
 
-/// How the format calls an error, and its status.
+/// The format's name of an error kind, and its status.
 pub(crate) const fn spelling(kind: ErrorKind) -> (&'static str, u16) {
     match kind {
         ErrorKind::InvalidRequest | ErrorKind::ContextLength | ErrorKind::ContentFiltered | ErrorKind::Unsupported => {
@@ -50,8 +50,8 @@ fn errors() -> ErrorFormat {
     }
 }
 
-/// Counts grow from frame to frame, and the last one holds. The prompt's count includes what was cached; what the
-/// service's own tools brought in stands beside it.
+/// The tap. Counts grow from frame to frame, and the last one is final. The prompt's count includes cached tokens;
+/// tokens from the service's own tools have a separate count.
 fn tap() -> Tap {
     let place = |bucket: Bucket, member: &str, includes: Vec<Bucket>| UsagePlace {
         bucket,
@@ -66,11 +66,7 @@ fn tap() -> Tap {
     let present = |pointer: &str| FrameTest::Present(pointer.into());
     Tap {
         usage: vec![
-            place(
-                Bucket::Input,
-                "promptTokenCount",
-                vec![Bucket::CacheRead, Bucket::InputAudio, Bucket::InputImage],
-            ),
+            place(Bucket::Input, "promptTokenCount", vec![Bucket::CacheRead, Bucket::InputAudio, Bucket::InputImage]),
             modality(Bucket::InputAudio, "promptTokensDetails", "AUDIO"),
             modality(Bucket::InputImage, "promptTokensDetails", "IMAGE"),
             modality(Bucket::InputImage, "promptTokensDetails", "VIDEO"),

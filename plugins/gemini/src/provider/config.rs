@@ -1,4 +1,4 @@
-//! Writes `generationConfig`: sampling, limits, the shape of the answer, thinking.
+//! Renders `generationConfig`: sampling, limits, the answer's format, thinking.
 
 use weir_sdk::json::{Object, array, object, parse, quote};
 use weir_sdk::ledger::Ledger;
@@ -9,11 +9,11 @@ use super::thinking;
 use crate::wire::{Unnamed, is_noted};
 use crate::{FORMAT, schema};
 
-/// Key of the note on a request whose answer may only be text, which is the rule.
+/// Key of the note on a request whose answer may only be text, which is the default.
 pub(crate) const ONLY_TEXT: &str = "generationConfig.responseModalities=TEXT";
-/// Key of the note on a schema that stood in the older member.
+/// Key of the note on a schema in the older member.
 pub(crate) const OLD_SCHEMA: &str = "responseSchema";
-/// Stop sequences that the service takes.
+/// Most stop sequences that the service takes.
 const STOPS: usize = 5;
 
 /// The members, without braces.
@@ -22,7 +22,7 @@ pub(super) struct Config {
 }
 
 impl Config {
-    /// Decides and writes.
+    /// Decides on the members and renders them.
     pub(super) fn read(target: Target<'_>, request: &ChatRequest, ledger: &mut Ledger) -> Result<Self, Error> {
         let output = output(target, request, ledger)?;
         let thinking = thinking::write(target.generation, request, ledger);

@@ -1,4 +1,4 @@
-//! Writes the conversation: system text in front, then turns of the user and the model.
+//! Renders the conversation: system text in front, then turns of the user and the model.
 
 mod parts;
 
@@ -17,7 +17,7 @@ struct Writer<'a> {
     turns: Turns,
     /// The calls so far, for the names of their results.
     calls: Vec<&'a ToolCall>,
-    /// From here on the model answers the last words of the user's: its calls must be signed.
+    /// The start of the current turn, in which the model's calls must be signed.
     current: usize,
 }
 
@@ -55,7 +55,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// System text goes to the front, in order.
+    /// Writes system text, which goes to the front, in order.
     fn system(&mut self, at: usize, message: &Message) -> Result<(), Error> {
         let mut parts = String::new();
         for (number, part) in message.parts.iter().enumerate() {

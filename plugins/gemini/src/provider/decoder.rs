@@ -1,8 +1,8 @@
-//! Reads a streamed answer.
+//! Parses a streamed answer.
 //!
-//! Each frame is an answer of its own that brings more of each candidate. The format does not number parts: texts that
-//! follow each other are one part until another kind comes, or a signature has sealed it. Reasons to finish come with
-//! every frame from some models, so they count once the stream has ended.
+//! Each frame is an answer with the next pieces of each candidate. The format does not number parts: adjacent texts are
+//! one part until another kind arrives, or a signature ends it. Some models send a finish reason with every frame, so
+//! it counts only at the end of the stream.
 
 mod candidate;
 mod partial;
@@ -20,21 +20,21 @@ use crate::wire::{self, extensions, own};
 use crate::{FORMAT, finish, usage};
 use weir_sdk::names::Names;
 
-/// Candidates of one answer.
+/// Most candidates of one answer.
 const CANDIDATES: usize = 64;
 
-/// Reads frames of this format.
+/// Parses frames of this format.
 #[derive(Debug)]
 pub struct GenerateDecoder {
     request_id: String,
     names: Names,
-    /// The answer's id, once it has begun.
+    /// The answer's id, after its start.
     begun: Option<String>,
     candidates: Vec<Stream>,
-    /// The finish of an answer to a prompt that was refused.
+    /// The finish of an answer to a refused prompt.
     refused: Option<Finish>,
     failed: bool,
-    /// Members of the answer that were told.
+    /// The answer's members that were reported.
     told: Vec<Extension>,
     events: Vec<ChatEvent>,
 }
@@ -63,7 +63,7 @@ impl Decoder for GenerateDecoder {
         Ok(self.decoded())
     }
 
-    /// An answer without a reason to finish was cut off, however orderly its bytes ended (C-19).
+    /// Fails without a finish reason: the answer was cut off, even if its bytes ended in an orderly way (C-19).
     fn finish(&mut self) -> Result<Decoded> {
         if std::mem::replace(&mut self.failed, true) {
             return Ok(self.decoded());
@@ -109,7 +109,7 @@ impl GenerateDecoder {
         members.extend(answer.feedback.map(|raw| own(FEEDBACK, raw.get())));
         self.begin(answer.id, answer.model, tier, members);
         self.feedback(answer.feedback);
-        // Ahead of the words, so that a dialect that begins with the input's count knows it (C-59).
+        // Before the text, so that a dialect that starts with the input's count knows it (C-59).
         self.events.extend(usage.map(ChatEvent::Usage));
         for (at, wire) in answer.candidates.unwrap_or_default().into_iter().enumerate() {
             let index = wire.index.map_or(at as u32, |index| index.0);
@@ -125,7 +125,7 @@ impl GenerateDecoder {
         self.events.push(ChatEvent::Failure(error));
     }
 
-    /// The first frame begins the answer; members that come later are told as they come.
+    /// The first frame starts the answer; members of later frames are reported as they arrive.
     fn begin(&mut self, id: Option<Str<'_>>, model: Option<Str<'_>>, tier: Option<String>, members: Vec<Extension>) {
         if self.begun.is_none() {
             let id = id.map(Str::into_string).unwrap_or_default();
@@ -153,7 +153,7 @@ impl GenerateDecoder {
         }
     }
 
-    /// Where a candidate stands among those that have begun.
+    /// The position of a candidate among those that have started.
     fn candidate(&mut self, index: u32) -> Option<usize> {
         let known = self.candidates.iter().position(|stream| stream.index == index);
         if known.is_some() || self.candidates.len() >= CANDIDATES {
@@ -164,7 +164,7 @@ impl GenerateDecoder {
     }
 }
 
-/// Whether a member says something that was not told before; it counts as told from now on.
+/// Whether a member's value is new; it counts as reported from now on.
 fn tell(told: &mut Vec<Extension>, member: &Extension) -> bool {
     if matches!(member.json.as_str(), "{}" | "[]" | "null") {
         return false;
@@ -182,7 +182,7 @@ fn tell(told: &mut Vec<Extension>, member: &Extension) -> bool {
     }
 }
 
-/// A member of the answer, or of one of its candidates, as an event of this format: an object with the member, and the
+/// A member of the answer, or of a candidate, as an event of this format: an object with the member, and the
 /// candidate's index.
 fn told(candidate: Option<u32>, member: Extension) -> Opaque {
     let mut json = String::with_capacity(member.json.len() + 32);

@@ -1,5 +1,5 @@
-//! Understands errors: `{"error": {"code": 400, "message": ..., "status": ..., "details": [...]}}`, alone or in a list
-//! of one, and whatever proxies in between put in its place.
+//! Parses errors: `{"error": {"code": 400, "message": ..., "status": ..., "details": [...]}}`, alone or in a list of
+//! one, and error pages of proxies.
 
 use weir_sdk::json::{RawValue, Str, parse};
 use weir_sdk::retry;
@@ -7,7 +7,7 @@ use weir_sdk::types::{Error, ErrorKind, HttpResponse};
 
 use crate::wire::{Detail, ErrorBody, Failure};
 
-/// Reads an answer with a status of 400 or over.
+/// Parses an answer with a status of 400 or over.
 pub(crate) fn read(response: &HttpResponse, now_ms: f64) -> Error {
     let status = Some(response.status);
     let text = response.body.as_text().unwrap_or_default();
@@ -24,7 +24,7 @@ fn in_body(text: &str) -> Option<&RawValue> {
     list.into_iter().find_map(|body| body.error)
 }
 
-/// An error that stands in a list, as it does in streams without events.
+/// Parses an error in a list, which streams without events send.
 pub(super) fn in_list(text: &str) -> Option<Error> {
     if !text.trim_start().starts_with('[') {
         return None;
@@ -32,7 +32,7 @@ pub(super) fn in_list(text: &str) -> Option<Error> {
     in_body(text).map(|raw| object(raw, None))
 }
 
-/// Reads the error object itself, which may be a mere text; in a stream there is no status but its own.
+/// Parses the error object, which may be a mere text; in a stream there is no status but its own.
 pub(crate) fn object(raw: &RawValue, status: Option<u16>) -> Error {
     let read: Failure<'_> = parse(raw.get()).unwrap_or_default();
     let code = read.code.and_then(|code| code.get().parse().ok()).filter(|code| (400..600).contains(code));
@@ -52,8 +52,8 @@ fn details<'a, 'f>(read: &'f Failure<'a>) -> impl Iterator<Item = &'f Detail<'a>
     read.details.iter().flatten()
 }
 
-/// The reason and the message decide first, for the service calls many things an `INVALID_ARGUMENT`; then the name of
-/// the status, then its number.
+/// Classifies by the reason and the message first, because the service calls many errors an `INVALID_ARGUMENT`; then by
+/// the name of the status, then by its number.
 fn kind(read: &Failure<'_>, message: &str, status: Option<u16>) -> ErrorKind {
     let name = read.status.as_deref().unwrap_or_default();
     by_reason(read)
@@ -116,8 +116,8 @@ fn by_name(name: &str, read: &Failure<'_>, message: &str) -> Option<ErrorKind> {
     })
 }
 
-/// Whether waiting will not help soon: a quota of the day, one of zero, or no credit. The words alone do not tell, for
-/// a limit of the minute is called a quota too.
+/// Whether waiting will not help soon: a daily quota, one of zero, or no credit. The message alone does not show it,
+/// because a limit per minute is called a quota too.
 fn is_used_up(read: &Failure<'_>, message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     let spent = ["credits are depleted", "prepayment", "spending cap", "insufficient"];
@@ -168,14 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_refused_with_status_400_is_told_as_such() {
+    fn a_key_that_is_refused_with_status_400_is_an_authentication_error() {
         let reason = r#"{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID"}"#;
         let error = named(400, "INVALID_ARGUMENT", "API key not valid.", reason);
         assert_eq!((error.kind, error.code.as_deref()), (ErrorKind::Authentication, Some("API_KEY_INVALID")));
     }
 
     #[test]
-    fn quotas_of_the_day_are_told_from_limits_of_the_minute() {
+    fn daily_quotas_are_distinguished_from_limits_per_minute() {
         let violation = |quota: &str| {
             format!(r#"{{"violations":[{{"quotaId":"{quota}","quotaValue":"10"}}]}},{{"retryDelay":"48.5s"}}"#)
         };
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn c63_the_header_counts_where_the_body_says_nothing() {
+    fn c63_the_header_counts_if_the_body_names_no_wait() {
         let headers = vec![Header::new("retry-after", "15")];
         let response = HttpResponse { status: 429, headers, body: Body::Text(String::new()) };
         assert_eq!(read(&response, 0.0).retry_after_ms, Some(15_000));

@@ -1,4 +1,4 @@
-//! Writes the request for the service.
+//! Renders the request for the service.
 
 use weir_sdk::json::{Object, object};
 use weir_sdk::ledger::Ledger;
@@ -12,13 +12,13 @@ use crate::generation::Generation;
 use crate::{FORMAT, path};
 use weir_sdk::names::Names;
 
-/// What the request is rendered by: the model as the target names it, and the options.
+/// The context of rendering: the model as the target names it, and the options.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Target<'a> {
     pub(super) ctx: &'a Context,
     pub(super) model: &'a str,
     pub(super) generation: Generation,
-    /// Whether schemas go to the older members, which take less.
+    /// Whether schemas go to the older members, which support less.
     pub(super) old_schemas: bool,
 }
 
@@ -30,7 +30,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Writes a request for an answer.
+/// Renders a request for an answer.
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let target = Target::of(ctx, request);
     let mut ledger = Ledger::default();
@@ -42,12 +42,12 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     if request.stream {
         http.query.push(Header::new("alt", "sse"));
     }
-    // A server that does not know `alt` answers with a list.
+    // A server that does not support `alt` sends a list.
     let framing = request.stream.then_some(Framing::JsonArray);
     Ok(RenderedRequest { framing, ..prompt.rendered(http, ledger) })
 }
 
-/// Writes a request for the count of its tokens.
+/// Renders a request for a token count.
 pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let target = Target::of(ctx, request);
     let mut ledger = Ledger::default();
@@ -63,7 +63,7 @@ pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<Render
     Ok(prompt.rendered(http, ledger))
 }
 
-/// What is decided before anything is written.
+/// Decisions made before anything is written.
 struct Prompt {
     conversation: Conversation,
     tools: Vec<String>,

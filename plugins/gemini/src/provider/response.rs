@@ -9,12 +9,12 @@ use crate::wire::{self, extensions, own};
 use crate::{finish, grounding, logprobs, usage};
 use weir_sdk::names::Names;
 
-/// Key of the extension that says why a prompt was refused, if it was.
+/// Key of the extension with the reason why a prompt was refused, if it was.
 pub(crate) const FEEDBACK: &str = "promptFeedback";
-/// Key of the extension that holds the sources of an answer.
+/// Key of the extension with the sources of an answer.
 pub(crate) const GROUNDING: &str = "groundingMetadata";
 
-/// Reads an answer. Some services answer 200 with an error in the body.
+/// Parses an answer. Some services send status 200 with an error in the body.
 pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatResponse, Error> {
     let text = response.body.as_text().map_err(|_| Error::unreadable("the answer is not UTF-8"))?;
     if let Some(error) = error::in_list(text) {
@@ -49,7 +49,7 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
     })
 }
 
-/// The empty answer to a prompt that was refused (C-84).
+/// The empty candidate for a refused prompt (C-84).
 fn refused(raw: &RawValue) -> Option<Candidate> {
     let reason = parse::<wire::Feedback<'_>>(raw.get()).ok()?.reason?;
     let finish = Some(finish::blocked(&reason));
@@ -63,7 +63,7 @@ fn candidate(wire: wire::Candidate<'_>, at: u32, answer: &str, names: &Names) ->
     let content = wire.content.unwrap_or_default();
     for wire in content.parts.unwrap_or_default().0 {
         match read::part(wire, &mut ids, &[]).map_err(|error| unreadable(&error))? {
-            // An empty text says nothing.
+            // An empty text means nothing.
             Part::Text(text) if text.text.is_empty() && text.signature.is_none() && text.extensions.is_empty() => {}
             Part::ToolCall(mut call) => {
                 call.name = names.restore(call.name);
@@ -103,7 +103,7 @@ fn cite(parts: &mut [Part], raw: &RawValue) {
     }
 }
 
-/// The same error, as the provider's fault.
+/// The same error, attributed to the provider.
 pub(super) fn unreadable(error: &Error) -> Error {
     Error::unreadable(format!("the answer cannot be read: {}", error.message))
 }

@@ -1,4 +1,4 @@
-//! How much the model is to think: from mode, effort and budget to what the model at hand takes.
+//! Maps mode, effort and budget of thinking to what the target's model takes.
 
 use weir_sdk::json::object;
 use weir_sdk::ledger::Ledger;
@@ -10,10 +10,10 @@ use crate::{FORMAT, write};
 
 /// Key of the note on a request that only asks to see the thinking, however much of it there is.
 pub(crate) const ONLY_SHOWN: &str = "includeThoughts";
-/// Key of the note on a request whose settings are this format's own and pass unjudged.
+/// Key of the note on a request whose settings have this format and are not checked.
 pub(crate) const OWN: &str = "thinkingConfig";
 
-/// What is sent.
+/// The members to send.
 #[derive(Debug, Default, PartialEq)]
 struct Plan {
     budget: Option<i64>,
@@ -21,7 +21,7 @@ struct Plan {
     thinks: bool,
 }
 
-/// Writes `thinkingConfig`, if there is anything to say.
+/// Renders `thinkingConfig`, if there are settings.
 pub(super) fn write(generation: Generation, request: &ChatRequest, ledger: &mut Ledger) -> Option<String> {
     let wanted = request.reasoning.as_ref()?;
     ledger.foreign("reasoning.", &wanted.extensions, FORMAT);
@@ -51,14 +51,14 @@ pub(super) fn write(generation: Generation, request: &ChatRequest, ledger: &mut 
     (json != "{}").then_some(json)
 }
 
-/// Settings of this format go out as they came.
+/// Sends settings of this format unchanged.
 fn own(wanted: &ReasoningRequest) -> Plan {
     let dynamic = wanted.mode == Some(ReasoningMode::Adaptive) && !is_noted(&wanted.extensions, ONLY_SHOWN);
     let budget = wanted.budget_tokens.map(i64::from).or(dynamic.then_some(-1));
     Plan { budget, level: wanted.effort.as_deref().map(str::to_ascii_uppercase), thinks: true }
 }
 
-/// The mode, or the one that effort and budget amount to.
+/// The mode, or the one that effort and budget imply.
 fn mode(wanted: &ReasoningRequest) -> Option<ReasoningMode> {
     let none = wanted.effort.as_deref() == Some("none") || wanted.budget_tokens == Some(0);
     match wanted.mode {
@@ -92,7 +92,7 @@ fn by_budget(wanted: &ReasoningRequest, answer: Option<u32>, limits: (u32, u32),
         ledger.dropped("reasoning.effort", "there is no effort of this name");
         return thinks(None);
     };
-    // Thinking counts into the answer's limit: it leaves room for the answer.
+    // Thinking counts towards the answer's limit: it must leave room for the answer.
     let room = answer.map_or(most, |limit| (limit / 4 * 3).max(least));
     thinks(Some(i64::from(budget.clamp(least, most).min(room))))
 }
@@ -119,7 +119,7 @@ fn by_level(wanted: &ReasoningRequest, levels: &[&str], ledger: &mut Ledger) -> 
         return level(levels.first().copied().unwrap_or("low"), false);
     }
     let Some(effort) = wanted.effort.as_deref() else {
-        // Models that take levels take budgets as well.
+        // Models with levels also take budgets.
         return Plan { budget: wanted.budget_tokens.map(i64::from), level: None, thinks: true };
     };
     let rank = |name: &str| ORDER.iter().position(|known| *known == name);

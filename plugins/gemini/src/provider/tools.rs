@@ -1,4 +1,4 @@
-//! Writes the tools and which of them may be called.
+//! Renders the tools and the choice between them.
 
 use weir_sdk::json::{Object, RawValue, object, parse};
 use weir_sdk::ledger::Ledger;
@@ -10,10 +10,10 @@ use crate::wire::{Unnamed, is_noted};
 use crate::{FORMAT, schema, write};
 use weir_sdk::names::Names;
 
-/// Key of the note on a function whose schema stood in the older member.
+/// Key of the note on a function with its schema in the older member.
 pub(crate) const OLD_SCHEMA: &str = "parameters";
 
-/// Writes the tools: all functions in one entry, the service's own tools in one each.
+/// Renders the tools: all functions in one entry, each of the service's own tools in another.
 pub(super) fn write(
     target: Target<'_>,
     request: &ChatRequest,
@@ -65,7 +65,7 @@ fn function(
     Ok(out)
 }
 
-/// A schema without properties says nothing, and the older member does not take one of that kind.
+/// Whether a schema has no content; the older member refuses an object without properties.
 fn is_empty(schema: &str) -> bool {
     let Ok(read) = parse::<Unnamed<'_>>(schema) else { return false };
     read.rest.0.iter().all(|(key, raw)| match &**key {
@@ -77,15 +77,14 @@ fn is_empty(schema: &str) -> bool {
     })
 }
 
-/// What is said about calls.
+/// The settings for calls.
 #[derive(Debug, PartialEq)]
 pub(super) struct Choice {
     mode: &'static str,
     allowed: Vec<String>,
 }
 
-/// Decides about calls. The mode in which only some may be called, and none has to be, is the one that the service
-/// calls validated.
+/// Decides on calls. The service's validated mode allows only some functions without requiring a call.
 pub(super) fn choice(request: &ChatRequest, names: &mut Names, ledger: &mut Ledger) -> Option<Choice> {
     let all = |mode| Some(Choice { mode, allowed: Vec::new() });
     match request.tool_choice.as_ref()? {
@@ -104,7 +103,7 @@ pub(super) fn choice(request: &ChatRequest, names: &mut Names, ledger: &mut Ledg
     }
 }
 
-/// Writes `toolConfig`, with what else a client of this format put there.
+/// Writes `toolConfig`, with further members of a client of this format.
 pub(super) fn write_choice(o: &mut Object<'_>, choice: Option<&Choice>, extensions: &[Extension]) {
     const CALLING: &str = "toolConfig.functionCallingConfig.";
     let own = || extensions.iter().filter(|own| own.format == FORMAT && own.json != "null");

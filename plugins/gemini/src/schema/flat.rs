@@ -6,31 +6,30 @@ use weir_sdk::json::{RawValue, Str, parse};
 
 use crate::wire::Unnamed;
 
-/// References that one schema may follow at a time.
+/// Most references that are followed within one another.
 const REFERENCES: usize = 64;
 
 /// The members of one level.
 #[derive(Debug, Default)]
 pub(super) struct Flat<'a> {
-    /// All but the ones below; the last one of a name counts.
+    /// All members but those below; the last one of a name counts.
     pub(super) members: Vec<(Str<'a>, &'a RawValue)>,
     pub(super) properties: Vec<(Str<'a>, &'a RawValue)>,
     pub(super) required: Vec<Str<'a>>,
-    /// A reference that leads back to where it stands.
+    /// Whether a reference leads back to itself.
     pub(super) circle: bool,
-    /// A reference that leads nowhere.
+    /// Whether a reference leads nowhere.
     pub(super) dangling: bool,
 }
 
 impl<'a> Flat<'a> {
-    /// Takes a member out.
+    /// Removes a member and returns its value.
     pub(super) fn take(&mut self, key: &str) -> Option<&'a RawValue> {
         let at = self.members.iter().position(|(name, _)| &**name == key)?;
         Some(self.members.remove(at).1)
     }
 
-    /// Merges a schema in; `open` are the references that are being followed, the ones that this schema follows are
-    /// added to it.
+    /// Merges a schema; `open` are the references that are being followed, to which those of this schema are added.
     pub(super) fn add(&mut self, root: &'a RawValue, raw: &'a RawValue, open: &mut Vec<String>) {
         let Ok(Unnamed { rest }) = parse::<Unnamed<'a>>(raw.get()) else { return };
         let (first, then): (Vec<_>, Vec<_>) =

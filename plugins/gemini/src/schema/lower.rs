@@ -1,4 +1,4 @@
-//! From JSON Schema to the older place.
+//! Converts JSON Schema for the older place.
 
 use weir_sdk::json::{Object, RawValue, Str, object, parse};
 use weir_sdk::ledger::Ledger;
@@ -7,9 +7,9 @@ use weir_sdk::types::Error;
 use super::DEPTH;
 use super::flat::Flat;
 
-/// Schemas that one may grow into once its references are written out.
+/// Most schemas that one may become when its references are replaced.
 const NODES: usize = 2000;
-/// Members that both know alike.
+/// Keywords that both have in the same form.
 const ALIKE: [&str; 12] = [
     "title",
     "description",
@@ -24,12 +24,12 @@ const ALIKE: [&str; 12] = [
     "pattern",
     "default",
 ];
-/// Members that mean nothing once references are written out, or nothing at all.
+/// Keywords that mean nothing once references are replaced, or nothing at all.
 const SPENT: [&str; 6] = ["$defs", "definitions", "$id", "$comment", "$anchor", "nullable"];
 /// Values of `format` that the service takes.
 const FORMATS: [&str; 6] = ["date-time", "float", "double", "int32", "int64", "enum"];
 
-/// Writes a JSON Schema for the older place; `place` names it in the ledger.
+/// Renders a JSON Schema for the older place; `place` names it in the ledger.
 pub(crate) fn lower(json: &str, place: &str, ledger: &mut Ledger) -> Result<String, Error> {
     let root: &RawValue =
         parse(json).map_err(|error| Error::invalid(format!("{place}: {error}")).at(place.to_owned()))?;
@@ -42,12 +42,12 @@ pub(crate) fn lower(json: &str, place: &str, ledger: &mut Ledger) -> Result<Stri
 struct Lower<'a, 'l> {
     root: &'a RawValue,
     ledger: &'l mut Ledger,
-    /// The references that lead to where the writer stands.
+    /// The references that are being followed.
     open: Vec<String>,
     nodes: usize,
 }
 
-/// What a schema allows, as far as types go.
+/// The types that a schema allows.
 #[derive(Debug, Default)]
 struct Kinds {
     types: Vec<String>,
@@ -92,7 +92,7 @@ impl<'a> Lower<'a, '_> {
         self.open.truncate(opened);
     }
 
-    /// The branches of `anyOf` and `oneOf` without the one that only allows null; an only one is merged in.
+    /// The branches of `anyOf` and `oneOf` without the one that only allows null; a single one is merged.
     fn branches(&mut self, flat: &mut Flat<'a>, kinds: &mut Kinds) -> Vec<&'a RawValue> {
         for _ in 0..DEPTH {
             let lists = [flat.take("anyOf"), flat.take("oneOf")];
@@ -206,7 +206,7 @@ fn type_of(raw: &RawValue) -> Option<&'static str> {
     }
 }
 
-/// The type that the other members speak of.
+/// The type that the other keywords imply.
 fn guess(flat: &Flat<'_>, kinds: &Kinds) -> Option<&'static str> {
     if !flat.properties.is_empty() || flat.circle {
         Some("OBJECT")

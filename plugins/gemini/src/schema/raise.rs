@@ -1,11 +1,11 @@
-//! From the older place to JSON Schema.
+//! Converts schemas of the older place to JSON Schema.
 
 use weir_sdk::json::{Array, Object, RawValue, Str, object, parse};
 
 use super::{DEPTH, TYPES};
 use crate::wire::{Unnamed, Word, camel};
 
-/// Writes a schema of the older place as JSON Schema. What is no object is left as it is.
+/// Renders a schema of the older place as JSON Schema. A value that is not an object is unchanged.
 pub(crate) fn raise(raw: &RawValue) -> String {
     let mut out = String::with_capacity(raw.get().len() + 64);
     schema(&mut out, raw, 0);
@@ -58,7 +58,7 @@ fn types(o: &mut Object<'_>, raw: &RawValue, nullable: bool) {
     }
 }
 
-/// Schemas by name: first those whose order is given.
+/// Writes schemas by name, those in `order` first.
 fn map(o: &mut Object<'_>, key: &str, raw: &RawValue, order: &[Str<'_>], depth: usize) {
     let Ok(Unnamed { rest: mut members }) = parse::<Unnamed<'_>>(raw.get()) else {
         return o.raw(key, raw.get());

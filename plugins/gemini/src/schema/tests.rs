@@ -27,7 +27,7 @@ fn c53_local_references_are_written_out() {
 }
 
 #[test]
-fn c53_a_schema_that_holds_itself_is_cut_and_said() {
+fn c53_a_recursive_schema_is_cut_and_reported() {
     let (schema, losses) = lowered(&json!({
         "$ref": "#/$defs/Tree",
         "$defs": {"Tree": {"type": "object", "properties": {
@@ -61,7 +61,7 @@ fn c53_const_becomes_an_enum_and_null_becomes_nullable() {
 }
 
 #[test]
-fn c53_what_has_no_place_is_said() {
+fn c53_keywords_without_a_place_are_reported() {
     let (schema, losses) = lowered(&json!({
         "$schema": "x", "type": "object", "additionalProperties": false,
         "properties": {"n": {"type": "integer", "enum": [1, 2]}, "u": {"type": "string", "format": "uri"}, "l": {"type": "array"}},

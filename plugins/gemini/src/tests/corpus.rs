@@ -1,5 +1,5 @@
-//! Every recording of the service, and of the cloud's service that speaks the same format: translated to itself, it
-//! means the same.
+//! Every recording of the service, and of the cloud's service with the same format: a translation to the same format
+//! preserves the meaning.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use super::normal;
 use super::{answered, asked, context, decoded, encoded, sent, told};
 use crate::{Gemini, path};
 
-/// Where recordings do not come back as they were, and why.
+/// Recordings that change on purpose, and why.
 const EXCEPTIONS: [(&str, &str, &str); 3] = [
     (
         "gemini-chat-7e75019de452",
@@ -26,7 +26,7 @@ const EXCEPTIONS: [(&str, &str, &str); 3] = [
     ("vertex-chat-d9474ce9a700", "/generationConfig/temperature", "the recording of a mistake: 1000 is clamped to 2"),
 ];
 
-/// The recordings of an operation; none, said aloud, where the folder is not there.
+/// The recordings of an operation; none, with a message, if the folder does not exist.
 fn recordings(operation: &str) -> Vec<Value> {
     let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures");
     let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
@@ -40,7 +40,7 @@ fn recordings(operation: &str) -> Vec<Value> {
         all.extend(files.map(|file| read(file.unwrap().path())));
     }
     all.retain(|one| one["operation"] == operation);
-    // The cloud serves other formats too.
+    // The cloud has other formats too.
     all.retain(|one: &Value| !target(one).contains("/anthropic/") && !target(one).ends_with(":predict"));
     all.sort_by_key(|one| one["id"].to_string());
     all
@@ -61,7 +61,7 @@ fn target(recording: &Value) -> &str {
     recording["request"]["path_and_query"].as_str().unwrap()
 }
 
-/// The path, and the query taken apart.
+/// The path, and the parsed query.
 fn head(recording: &Value) -> (&str, Vec<Header>) {
     let (path, query) = target(recording).split_once('?').unwrap_or((target(recording), ""));
     let pair = |pair: &str| {
@@ -191,7 +191,7 @@ fn recorded_counts_come_back() {
         let count = <Gemini as ProviderCountTokens>::parse_response(&ctx, response(&one)).unwrap();
         let back = <Gemini as DialectCountTokens>::render_response(&ctx, count).unwrap().response;
         let back: Value = serde_json::from_str(back.body.as_text().unwrap()).unwrap();
-        // The contract has no place for the kinds of content that make up the count.
+        // The contract has no place for the count of each kind of content.
         assert_eq!(back["totalTokens"], one["response"]["body"]["totalTokens"], "{}", id(&one));
     }
 }

@@ -1,4 +1,4 @@
-//! The clients' side: requests in every spelling, answers of other formats' making.
+//! The clients' side: requests in every spelling, answers from other formats.
 
 use serde_json::json;
 use weir_sdk::ledger::extension;
@@ -47,7 +47,7 @@ fn c87_snake_case_means_the_same_as_camel_case() {
 }
 
 #[test]
-fn the_path_says_whether_the_answer_is_streamed() {
+fn the_path_decides_whether_the_answer_is_streamed() {
     let body = json!({"contents": []});
     assert!(asked("m", "streamGenerateContent", &body).unwrap().stream);
     assert!(!asked("m", "generateContent", &body).unwrap().stream);
@@ -104,7 +104,7 @@ fn thinking_is_wished_for_in_its_three_ways() {
 }
 
 #[test]
-fn files_of_the_providers_store_are_told_from_the_webs() {
+fn files_of_the_providers_store_are_distinguished_from_the_webs() {
     let read = |uri: &str| {
         let body = json!({"contents": [{"parts": [{"fileData": {"fileUri": uri, "mimeType": "application/pdf"}}]}]});
         match asked("m", "generateContent", &body).unwrap().messages.remove(0).parts.remove(0) {
@@ -128,7 +128,7 @@ fn mistakes_name_their_place() {
 }
 
 #[test]
-fn answers_of_others_are_told_in_this_format() {
+fn answers_of_other_formats_are_rendered_in_this_one() {
     let call = ToolCall::new("toolu_1", "f", r#"{"a":1}"#);
     let thought = ReasoningPart {
         signature: Some(Signature { issuer: "anthropic".into(), value: "sig".into() }),
@@ -155,7 +155,7 @@ fn answers_of_others_are_told_in_this_format() {
 }
 
 #[test]
-fn c33_encrypted_thinking_has_a_part_of_its_own_and_comes_back() {
+fn c33_encrypted_thinking_has_a_separate_part_and_comes_back() {
     let encrypted = Signature { issuer: "openai".into(), value: "gAAA".into() };
     let thought =
         ReasoningPart { id: Some("rs_1".into()), encrypted: Some(encrypted.clone()), ..ReasoningPart::new("sum") };
@@ -205,7 +205,7 @@ fn citations_of_others_become_grounding() {
 }
 
 #[test]
-fn c80_all_candidates_are_told() {
+fn c80_all_candidates_are_rendered() {
     let mut response = answer(vec![Part::text("a")], FinishReason::Complete);
     response.candidates.push(Candidate { index: 1, ..response.candidates[0].clone() });
     let (body, _) = told(&context("m"), response);

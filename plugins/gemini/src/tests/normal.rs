@@ -1,16 +1,15 @@
-//! What requests and answers mean: both spellings, whatever is left out because it is the rule, and turns and texts
-//! that belong together come out alike.
+//! The meaning of requests and answers: equal for both spellings, for omitted defaults, and for joined turns and texts.
 
 use serde_json::{Map, Value, json};
 
 use crate::wire::camel;
 
-/// Members whose own members are not the format's.
+/// Members whose content is not the format's.
 const OPAQUE: [&str; 5] = ["args", "response", "parametersJsonSchema", "responseJsonSchema", "labels"];
 const TYPES: [&str; 7] = ["", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT"];
 const REASONS: [&str; 3] = ["FINISH_REASON_UNSPECIFIED", "STOP", "MAX_TOKENS"];
 
-/// Members in camelCase, without nulls; whole numbers are numbers like any others.
+/// Members in camelCase, without nulls; whole numbers are equal to floats.
 fn spelled(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
@@ -43,7 +42,7 @@ fn list(value: Option<Value>) -> Vec<Value> {
     }
 }
 
-/// What a request means.
+/// The meaning of a request.
 pub(super) fn request(raw: &Value) -> Value {
     let mut value = spelled(raw);
     let Some(members) = value.as_object_mut() else { return value };
@@ -67,7 +66,7 @@ pub(super) fn request(raw: &Value) -> Value {
     value
 }
 
-/// Neighbours of the same role are one turn; the results of functions stand first in it.
+/// Adjacent turns of the same role become one; the results of functions come first in it.
 fn contents(turns: Vec<Value>) -> Vec<Value> {
     let mut merged: Vec<(Value, Vec<Value>)> = Vec::new();
     for mut turn in turns {
@@ -86,7 +85,7 @@ fn contents(turns: Vec<Value>) -> Vec<Value> {
     merged.into_iter().map(turn).collect()
 }
 
-/// Parts; texts that say nothing are left out.
+/// Parts without empty texts.
 fn parts(value: Option<Value>) -> Vec<Value> {
     let mut parts = list(value);
     for part in &mut parts {
@@ -124,7 +123,7 @@ fn function(mut declaration: Value) -> Value {
     declaration
 }
 
-/// A schema of the older kind: types in capitals, in whatever order.
+/// A schema of the older kind: types in capitals, in any order.
 fn schema_of(value: &Value) -> Value {
     let Value::Object(members) = value else { return value.clone() };
     let mut out = Map::new();
@@ -159,12 +158,12 @@ fn settings(config: &mut Map<String, Value>) {
     config.retain(|_, value| *value != json!({}) && *value != json!("text/plain"));
 }
 
-/// What an answer means; one frame is an answer too.
+/// The meaning of an answer; a frame is an answer too.
 pub(super) fn answer(raw: &Value) -> Value {
     fold(std::slice::from_ref(raw))
 }
 
-/// What the frames of a stream mean together.
+/// The meaning of a stream's frames together.
 pub(super) fn fold(frames: &[Value]) -> Value {
     let mut whole = Map::new();
     let mut candidates: Vec<Value> = Vec::new();
@@ -192,7 +191,7 @@ pub(super) fn fold(frames: &[Value]) -> Value {
     Value::Object(whole)
 }
 
-/// A count of nought is left out: where the total is the sum of the others, the candidates' is one.
+/// Adds a count of zero, which the service omits, if the total is the sum of the others.
 fn counted(mut usage: Map<String, Value>) -> Map<String, Value> {
     let count = |name: &str| usage.get(name).and_then(Value::as_f64);
     let others = ["promptTokenCount", "toolUsePromptTokenCount", "thoughtsTokenCount"].map(count);
@@ -225,7 +224,7 @@ fn add(candidates: &mut Vec<Value>, at: usize, mut piece: Value) {
     }
 }
 
-/// Texts of one kind that follow each other are one, until a signature seals them.
+/// Adjacent texts of one kind become one, until a signature ends them.
 fn join(all: &mut Vec<Value>, part: Value) {
     let is_text = |part: &Value| part.get("text").is_some();
     if part == json!({"text": ""}) || part == json!({"text": "", "thought": true}) {
@@ -246,7 +245,7 @@ fn join(all: &mut Vec<Value>, part: Value) {
     all.push(part);
 }
 
-/// Where two values differ, for people.
+/// The differences of two values, for people.
 pub(super) fn differences(left: &Value, right: &Value) -> Vec<String> {
     let mut found = Vec::new();
     compare(left, right, "", &mut found);

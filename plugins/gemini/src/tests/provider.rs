@@ -1,4 +1,4 @@
-//! The service's side: requests of other formats' making, whole answers.
+//! The service's side: requests from other formats, whole answers.
 
 use serde_json::json;
 use weir_sdk::types::{
@@ -44,7 +44,7 @@ fn function(name: &str, parameters: &str) -> Tool {
 }
 
 #[test]
-fn c38_parallel_results_share_a_turn_and_stand_first() {
+fn c38_parallel_results_share_a_turn_and_come_first() {
     let history = vec![
         user("go"),
         calls(vec![ToolCall::new("a", "add", r#"{"x":1}"#), ToolCall::new("b", "mul", "")]),
@@ -92,7 +92,7 @@ fn c37_system_text_is_hoisted_in_order() {
 }
 
 #[test]
-fn c32_signatures_return_to_their_issuer_and_to_nobody_else() {
+fn c32_signatures_return_to_their_issuer_only() {
     let call = |issuer| ToolCall { signature: Some(signed(issuer)), ..ToolCall::new("a", "f", "{}") };
     let part = |issuer| Part::Text(TextPart { signature: Some(signed(issuer)), ..TextPart::new("") });
     let thought =
@@ -193,7 +193,7 @@ fn c40_tools_of_others_are_refused_by_name() {
 }
 
 #[test]
-fn c53_schemas_go_to_the_place_for_json_schema_unless_the_operator_says_otherwise() {
+fn c53_schemas_go_to_the_place_for_json_schema_by_default() {
     let schema = json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"const": "x"}},
         "additionalProperties": false})
     .to_string();

@@ -1,4 +1,4 @@
-//! Streams: what a decoder makes of frames, and an encoder of events.
+//! Streams: frames to events, and events to frames.
 
 use serde_json::{Value, json};
 use weir_sdk::types::{
@@ -17,7 +17,7 @@ fn last(parts: &Value) -> String {
     json!({"candidates": [candidate], "responseId": "r", "usageMetadata": {"promptTokenCount": 3}}).to_string()
 }
 
-/// The events in short.
+/// A short text for each event.
 fn story(events: &[ChatEvent]) -> Vec<String> {
     let kind = |kind: &PartKind| match kind {
         PartKind::Text => "text".to_owned(),
@@ -115,7 +115,7 @@ fn c84_a_refused_prompt_finishes_with_the_filter() {
 }
 
 #[test]
-fn c80_candidates_have_streams_of_their_own() {
+fn c80_candidates_have_separate_streams() {
     let candidate = |index: u32, text: &str| json!({"content": {"parts": [{"text": text}]}, "index": index, "finishReason": "STOP"});
     let frames = [
         json!({"candidates": [candidate(0, "a"), candidate(1, "x")]}).to_string(),
@@ -131,7 +131,7 @@ fn c80_candidates_have_streams_of_their_own() {
 }
 
 #[test]
-fn c08_pieces_of_arguments_are_told_whole() {
+fn c08_pieces_of_arguments_are_emitted_whole() {
     let frames = [
         frame(&json!([{"functionCall": {"name": "f", "willContinue": true}}])),
         frame(
@@ -232,7 +232,7 @@ fn c19_nothing_follows_a_failure() {
 }
 
 #[test]
-fn foreign_events_are_said_to_be_lost() {
+fn foreign_events_are_reported_as_lost() {
     use weir_sdk::adapter::Encoder;
     let opaque = Opaque { format: "openai.responses".into(), kind: "web_search_call".into(), json: "{}".into() };
     let mut encoder = crate::dialect::encoder::GenerateEncoder::new(context("m"));

@@ -1,4 +1,4 @@
-//! Values that may stand in several shapes.
+//! Values with several possible shapes.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -9,7 +9,7 @@ use weir_sdk::serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess
 
 use super::{Content, Part};
 
-/// A list, or its only element without brackets, which the service takes as well.
+/// A list, or a single element without brackets, which the service accepts too.
 #[derive(Debug, Clone)]
 pub(crate) struct Many<T>(pub(crate) Vec<T>);
 
@@ -76,7 +76,7 @@ fn system(text: Str<'_>) -> System<'_> {
     System(Content { parts: Some(Many(vec![part])), ..Content::default() })
 }
 
-/// One word of a closed list, by name or, where the client asked for `enum-encoding=int`, by number.
+/// A word of an enum, by name or, if the client requested `enum-encoding=int`, by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Word<'a> {
     /// Its name.
@@ -86,7 +86,7 @@ pub(crate) enum Word<'a> {
 }
 
 impl Word<'_> {
-    /// The name, where the list of all names in the order of their numbers is `names`.
+    /// The name; `names` is the list of all names in the order of their numbers.
     pub(crate) fn name<'n>(&'n self, names: &[&'n str]) -> &'n str {
         match self {
             Self::Name(name) => name,

@@ -1,5 +1,5 @@
-//! Members that the unified model has no name for, kept as extensions under their camelCase names; and notes of this
-//! format to itself, which are extensions with the value `null`: nobody loses them.
+//! Members that the unified model does not have, kept as extensions under their camelCase names; and notes for this
+//! format, which are extensions with the value `null` that other formats do not report as lost.
 
 use weir_sdk::json::Rest;
 use weir_sdk::types::Extension;
@@ -23,7 +23,7 @@ pub(crate) fn camel(name: &str) -> String {
     out
 }
 
-/// Keeps members; `place` stands in front of their names (`generationConfig.`).
+/// Keeps members as extensions; `place` is the prefix of their names (`generationConfig.`).
 pub(crate) fn extensions(place: &str, rest: Rest<'_>) -> Vec<Extension> {
     let known = rest.0.into_iter().filter(|(_, raw)| raw.get() != "null");
     known.map(|(key, raw)| own(format!("{place}{}", camel(&key)), raw.get())).collect()

@@ -1,7 +1,7 @@
-//! Writes a streamed answer, a line for each piece.
+//! Renders a streamed answer, a line for each piece.
 //!
-//! Text and thinking go out as they come. A call goes out whole, once its arguments are complete, and calls keep the
-//! order in which they began. The last line has the reason and the counts; a failure is a line of its own, and nothing
+//! Text and thinking go out as they arrive. A call goes out whole, once its arguments are complete, and calls keep the
+//! order of their starts. The last line has the finish reason and the counts; a failure is a separate line, and nothing
 //! follows it (C-19).
 
 use weir_sdk::adapter::{Encoder, Result};
@@ -18,12 +18,12 @@ use crate::body::NO_PLACE;
 use crate::tools::{Written, lose};
 use crate::{finish, usage};
 
-/// Bytes of arguments that may wait for their end.
+/// Most bytes of buffered arguments.
 const WAITING_LIMIT: usize = 8 << 20;
-/// Parts that may be open at once.
+/// Most parts that may be open at once.
 const OPEN_LIMIT: usize = 256;
 
-/// Writes lines of this format.
+/// Renders lines of this format.
 #[derive(Debug)]
 pub struct LineEncoder {
     ctx: Context,
@@ -31,9 +31,9 @@ pub struct LineEncoder {
     start: Option<ResponseStart>,
     /// The members that every line begins with; empty until the first line.
     head: String,
-    /// Open parts that are text or thinking.
+    /// Open parts of text or thinking.
     open: Vec<(u32, Spoken)>,
-    /// Calls that have not gone out, in the order of their beginning.
+    /// Calls that have not gone out, in the order of their starts.
     calls: Vec<Call>,
     n_calls: u32,
     waiting: usize,
@@ -41,9 +41,9 @@ pub struct LineEncoder {
     finish: Option<Finish>,
     usage: Usage,
     failed: bool,
-    /// The image that there is room for has gone out.
+    /// Whether an image has gone out; the format has room for one.
     pictured: bool,
-    /// What has been said to be lost; some things come with every event, and are said once.
+    /// Losses that were reported; some recur with every event.
     lost: Once,
     ledger: Ledger,
     frames: Vec<Frame>,
@@ -60,7 +60,7 @@ struct Call {
     part: u32,
     start: ToolStart,
     arguments: String,
-    /// Set once the call is complete.
+    /// Set when the call is complete.
     extensions: Option<Vec<Extension>>,
 }
 
@@ -194,7 +194,7 @@ impl LineEncoder {
         }
     }
 
-    /// Writes the calls that are complete, up to the first that is not.
+    /// Writes the complete calls, up to the first incomplete one.
     fn release(&mut self) {
         let is_complete = |call: &Call| call.extensions.is_some();
         while self.calls.first().is_some_and(is_complete) {
@@ -227,7 +227,7 @@ impl LineEncoder {
         }
     }
 
-    /// A line that is not the last one.
+    /// Writes a line that is not the last.
     fn line(&mut self, members: impl FnOnce(&mut Object<'_>, bool)) {
         let logprobs = self.logprobs.take();
         let mut ledger = std::mem::take(&mut self.ledger);
@@ -253,7 +253,7 @@ impl LineEncoder {
         self.ledger.append(ledger.into_losses());
     }
 
-    /// Every line says whose it is; what all have in common is written once.
+    /// Writes a frame. Every line repeats the head, which is rendered once.
     fn frame(&mut self, members: impl FnOnce(&mut Object<'_>, bool)) {
         if self.head.is_empty() {
             self.write_head();
@@ -285,7 +285,7 @@ impl LineEncoder {
     }
 }
 
-/// The members of a line that bring something.
+/// The members of a line with a delta.
 fn piece(o: &mut Object<'_>, generates: bool, spoken: Spoken, text: &str, more: impl FnOnce(&mut Object<'_>)) {
     let (content, thinking) = if spoken == Spoken::Text { (text, None) } else { ("", Some(text)) };
     if generates {

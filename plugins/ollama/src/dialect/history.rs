@@ -1,7 +1,7 @@
-//! Reads the conversation of `/api/chat`.
+//! Parses the conversation of `/api/chat`.
 //!
-//! Calls had no ids for long, and results name their tool or only stand in order. Each call gets an id that is the
-//! same whenever the same conversation comes, and each result that of the call it answers.
+//! For a long time calls had no ids, and results name their tool or just follow in order. Each call gets an id that is
+//! the same whenever the same conversation comes, and each result the id of its call.
 
 use weir_sdk::json::Str;
 use weir_sdk::ledger::extensions;
@@ -13,16 +13,16 @@ use crate::body;
 use crate::tools::{self, Ids, NO_ID};
 use crate::{CHAT, is_noted, own, wire};
 
-/// A call that no result has answered yet.
+/// A call without a result so far.
 #[derive(Debug)]
 struct Pending {
     id: String,
-    /// Whether the client gave the id.
+    /// Whether the client sent the id.
     is_given: bool,
     name: String,
 }
 
-/// The conversation so far, as far as calls and their results go.
+/// The calls and results of the conversation so far.
 #[derive(Debug)]
 pub(super) struct History<'a> {
     blobs: &'a [Blob],
@@ -34,7 +34,7 @@ impl<'a> History<'a> {
         Self { blobs, pending: Vec::new() }
     }
 
-    /// Reads the message of this number.
+    /// Parses the message of this index.
     pub(super) fn message(&mut self, wire: wire::Message<'_>, at: usize) -> Result<Message, Error> {
         let role = match wire.role.as_deref() {
             Some("system") => Role::System,
@@ -90,9 +90,10 @@ impl<'a> History<'a> {
         Message::new(Role::Tool, vec![Part::ToolResult(result)])
     }
 
-    /// The call that a result answers, and its name: the one of its id, else the first of its name, else the first.
+    /// The id and name of the call that a result belongs to: the one with its id, else the first with its name, else
+    /// the first.
     ///
-    /// An id says nothing where no call was given one: some clients send the ids of results only.
+    /// Ids are ignored if no call has one: some clients send the ids of results only.
     fn answered(&mut self, given: Option<&str>, name: Option<&str>, at: usize) -> (String, Option<String>) {
         let by_id = given.filter(|_| self.pending.iter().any(|call| call.is_given));
         let of_id = |call: &Pending| by_id.is_some_and(|id| call.id == id);
@@ -107,10 +108,10 @@ impl<'a> History<'a> {
     }
 }
 
-/// Key of the note on a result whose tool the client did not name.
+/// Key of the note on a result without its tool's name.
 pub(crate) const NO_NAME: &str = "tool_name";
 
-/// Reads a call; none where it has no name.
+/// Parses a call; `None` if it has no name.
 pub(crate) fn read_call(wire: wire::ToolCall<'_>, ids: &mut Ids) -> Option<ToolCall> {
     let function = wire.function?;
     let name = function.name.filter(|name| !name.is_empty())?.into_string();
@@ -124,7 +125,7 @@ pub(crate) fn read_call(wire: wire::ToolCall<'_>, ids: &mut Ids) -> Option<ToolC
     Some(ToolCall { extensions: own_members, ..ToolCall::new(id, name, arguments) })
 }
 
-/// A note of this family's to itself.
+/// A note for this family.
 fn note(key: &str) -> Extension {
     own(CHAT, key, "null")
 }

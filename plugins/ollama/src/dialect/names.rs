@@ -1,4 +1,4 @@
-//! How the format spells what the unified model names otherwise, for the losses that a client reads of.
+//! The format's names of fields that the unified model names differently, for the losses reported to clients.
 
 use weir_sdk::spelling::{self, Rules};
 use weir_sdk::types::Extension;
@@ -21,13 +21,13 @@ const MEMBERS: Rules<'_> = &[
     ("reasoning", "think"),
     ("response_format", "format"),
 ];
-/// A message's content is one text here.
+/// A message's content is a single text here.
 const CHAT: Rules<'_> = &[
     ("messages[#].content[#].content[#]", "messages[#0].content"),
     ("messages[#].content[#]", "messages[#0].content"),
     ("tools[#].parameters", "tools[#0].function.parameters"),
 ];
-/// A prompt behind a system text.
+/// A prompt after a system text.
 const SYSTEM: Rules<'_> = &[("messages[0].content[#]", "system"), ("messages[0]", "system")];
 const PROMPT: Rules<'_> = &[("messages[#].content[#]", "prompt"), ("messages[#]", "prompt")];
 

@@ -1,4 +1,4 @@
-//! Reads a client's request for an answer.
+//! Parses a client's request for an answer.
 
 use weir_sdk::json::{RawValue, Str, parse};
 use weir_sdk::ledger::extensions;
@@ -13,7 +13,7 @@ pub(crate) fn generates(ctx: &Context, request: &HttpRequest) -> bool {
     ctx.format == GENERATE || ctx.format != CHAT && request.path.ends_with("/generate")
 }
 
-/// Reads a request. One that says nothing about streaming asks for a stream.
+/// Parses a request. Without a `stream` member it is streamed.
 pub(super) fn read(ctx: &Context, request: &HttpRequest, generates: bool) -> Result<ChatRequest, Error> {
     let mut body: wire::Request<'_> = parse(request.body.as_text()?).map_err(|error| unreadable(&error))?;
     let format = if generates { GENERATE } else { CHAT };
@@ -43,7 +43,7 @@ pub(super) fn read(ctx: &Context, request: &HttpRequest, generates: bool) -> Res
     Ok(chat)
 }
 
-/// The model, as the body names it or as the host read it.
+/// The model: the one in the body, else the host's.
 pub(crate) fn model(ctx: &Context, named: Option<Str<'_>>) -> Result<String, Error> {
     let named = named.map(Str::into_string).filter(|name| !name.is_empty());
     let model = named.unwrap_or_else(|| ctx.model.clone());
@@ -54,7 +54,7 @@ pub(crate) fn unreadable(error: &impl std::fmt::Display) -> Error {
     Error::invalid(format!("the body cannot be read: {error}"))
 }
 
-/// Clients send members of `/api/generate` that they leave empty.
+/// Whether a member of `/api/generate` is empty; clients send such members.
 fn says_nothing(key: &str, raw: &RawValue) -> bool {
     body::ONLY_GENERATE.contains(&key) && matches!(raw.get(), "\"\"" | "[]" | "false")
 }
@@ -65,8 +65,8 @@ fn conversation(ctx: &Context, body: wire::Request<'_>) -> Result<Vec<Message>, 
     messages.into_iter().enumerate().map(|(at, message)| history.message(message, at)).collect()
 }
 
-/// A prompt is what the user says, in front of it what the system does. One without either loads the model, or unloads
-/// it, and has no messages at all.
+/// The messages of a prompt: the prompt is the user's, after the system text. A request without either loads or unloads
+/// the model, and has no messages.
 fn prompt(ctx: &Context, body: wire::Request<'_>) -> Vec<Message> {
     let mut messages = Vec::new();
     if let Some(system) = body.system.filter(|text| !text.is_empty()) {

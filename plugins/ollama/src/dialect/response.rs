@@ -19,7 +19,7 @@ wire! {
     }
 }
 
-/// Writes an answer: the first candidate, for there is room for one (C-80).
+/// Renders an answer's first candidate; the format has room for one (C-80).
 pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
     let mut ledger = Ledger::default();
     ledger.dropped_if(response.candidates.len() > 1, "candidates", "the format has room for the first one only");
@@ -56,14 +56,14 @@ fn write_end(o: &mut Object<'_>, candidate: Option<&Candidate>, response: &ChatR
     }
 }
 
-/// Writes members of this family, and says which others are lost.
+/// Writes members of this family, and reports others as lost.
 pub(super) fn members(o: &mut Object<'_>, all: &[Extension], ledger: &mut Ledger, place: &str) {
     let own = all.iter().filter(|extension| is_own(extension) && extension.json != "null");
     own.for_each(|extension| o.raw(&extension.key, &extension.json));
     lose(all, place, ledger);
 }
 
-/// Both shapes are lists of the same entries.
+/// Writes log probabilities; both shapes are lists of the same entries.
 pub(super) fn write_logprobs(o: &mut Object<'_>, json: Option<&str>, ledger: &mut Ledger) {
     let Some(json) = json else { return };
     match parse::<Logprobs<'_>>(json).ok().and_then(|logprobs| logprobs.content) {
@@ -72,7 +72,7 @@ pub(super) fn write_logprobs(o: &mut Object<'_>, json: Option<&str>, ledger: &mu
     }
 }
 
-/// What an answer says, by kind.
+/// The content of an answer, by kind.
 #[derive(Debug, Default)]
 struct Said<'a> {
     content: String,
@@ -120,7 +120,7 @@ impl<'a> Said<'a> {
         self.write_calls(o, ledger);
     }
 
-    /// The answer of `/api/generate` has the same members, the text under another name.
+    /// Writes the members of `/api/generate`, which has the text under another name.
     fn write_generated(&self, o: &mut Object<'_>, ledger: &mut Ledger) {
         o.str("response", &self.content);
         o.opt_str("thinking", Some(self.thinking.as_str()).filter(|text| !text.is_empty()));
@@ -141,13 +141,13 @@ impl<'a> Said<'a> {
     }
 }
 
-/// Says that an image is lost: the format's own clients take none in a message, and one beside a generated text.
+/// Reports an image as lost: the format's own clients accept none in a message, and one with a generated text.
 pub(super) fn lose_image(generates: bool, ledger: &mut Ledger) {
     let why = if generates { "an answer has room for one image" } else { "clients take no images in a message" };
     ledger.dropped("content.media", why);
 }
 
-/// The bytes of an image; nothing else has a place in an answer.
+/// The bytes of an image; other media have no place in an answer.
 pub(super) fn image<'a>(media: &'a MediaPart, ledger: &mut Ledger) -> Option<&'a str> {
     match &media.source {
         MediaSource::Base64(data) if media.kind == MediaKind::Image => Some(data),

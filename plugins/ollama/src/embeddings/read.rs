@@ -1,4 +1,4 @@
-//! Reads a client's request and the server's answer.
+//! Parses a client's request and the server's answer.
 
 use weir_sdk::adapter::{ParsedEmbeddings, Result};
 use weir_sdk::json::{Either, Str, parse};

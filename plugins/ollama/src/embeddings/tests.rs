@@ -1,4 +1,4 @@
-//! Embeddings of others for clients of this format, and the other way round.
+//! Embeddings between this format and others, in both directions.
 
 use weir_sdk::types::{Body, Embedding, ErrorKind, Vector};
 

@@ -1,4 +1,4 @@
-//! Writes the request for the server and the answer for a client.
+//! Renders the request for the server and the answer for a client.
 
 use weir_sdk::adapter::Result;
 use weir_sdk::compat::embeddings::{from_base64, write_floats};
@@ -67,7 +67,16 @@ pub(super) fn response(ctx: &Context, mut response: EmbeddingsResponse) -> Resul
         own.for_each(|own| o.raw(&own.key, &own.json));
         if let Some(known) = &response.usage {
             // There is no output to count.
-            usage::write(o, &weir_sdk::types::Usage { output: None, output_audio: None, output_image: None, reasoning: None, ..known.clone() });
+            usage::write(
+                o,
+                &weir_sdk::types::Usage {
+                    output: None,
+                    output_audio: None,
+                    output_image: None,
+                    reasoning: None,
+                    ..known.clone()
+                },
+            );
             lose(&known.extensions, "usage.", &mut ledger);
         }
     });
@@ -75,7 +84,7 @@ pub(super) fn response(ctx: &Context, mut response: EmbeddingsResponse) -> Resul
     Ok(RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) })
 }
 
-/// A vector as numbers (C-56): the format knows no base64.
+/// A vector as numbers (C-56): the format has no base64.
 fn floats(vector: Vector) -> Result<Vec<f64>> {
     match vector {
         Vector::Floats(floats) => Ok(floats),

@@ -1,8 +1,8 @@
-//! What the server takes as it is.
+//! The requests that the server takes unchanged.
 //!
-//! It speaks OpenAI's formats too, below `/v1`, but its answers depart from them: servers of not long ago give every
-//! streamed call the number 0 (C-04), and the choice among tools is passed over in silence. So those are translated to
-//! the server's own format here; whoever wants them relayed has an OpenAI-compatible provider with that url.
+//! The server also has OpenAI's formats, below `/v1`, but its answers deviate: recent servers give every streamed call
+//! the number 0 (C-04), and ignore the choice between tools. So those requests are translated to the server's own
+//! format here; to relay them, configure an OpenAI-compatible provider with that url.
 
 use weir_sdk::manifest::{Acceptance, Operation, strings};
 

@@ -1,4 +1,4 @@
-//! What clients may speak. Their base url is a host and a port as a rule, so the paths stand at the root; some clients
+//! The endpoints for clients. Their base url is usually a host and a port, so the paths are at the root; some clients
 //! put `/ollama` in front.
 
 use weir_sdk::manifest::{
@@ -8,7 +8,7 @@ use weir_sdk::types::Framing;
 
 use crate::{CHAT, EMBED, EMBEDDINGS, GENERATE, MODELS};
 
-/// Base urls that clients of this format are pointed at.
+/// Prefix of the base urls that clients of this format are configured with.
 const PREFIX: &str = "/ollama";
 
 pub(super) fn all() -> Vec<Face> {
@@ -23,7 +23,7 @@ pub(super) fn all() -> Vec<Face> {
         head("/api/tags"),
         head("/api/version"),
         head("/"),
-        // Old clients say `name`.
+        // Old clients use `name`.
         Face {
             model: ["/name", "/model"].map(ModelPlace::pointer).into(),
             ..post(MODELS, Operation::Models, "/api/show")
@@ -49,7 +49,7 @@ fn get(path: &str) -> Face {
     Face { prefixes: strings([PREFIX]), ..Face::get(MODELS, Operation::Models, path) }
 }
 
-/// Clients look whether the server is there before they ask for anything.
+/// A face for `HEAD` requests, with which clients check that the server is up.
 fn head(path: &str) -> Face {
     Face { method: "HEAD".into(), ..get(path) }
 }

@@ -1,4 +1,4 @@
-//! The formats as far as the host has to do with them: errors as templates, and where usage stands in answers.
+//! The formats' data for the host: errors as templates, and the places of usage in answers.
 
 use weir_sdk::manifest::{
     Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, PointerEquals, Tap, UsagePlace,
@@ -8,10 +8,10 @@ use weir_sdk::types::ErrorKind;
 
 use crate::{CHAT, EMBED, EMBEDDINGS, GENERATE, MODELS};
 
-/// An error is its message; the status says the rest.
+/// An error is only a message, with a status.
 const ERROR: &str = r#"{"error":{{message}}}"#;
 
-/// The status of a kind of error.
+/// The status of an error kind.
 const fn status(kind: ErrorKind) -> u16 {
     match kind {
         ErrorKind::InvalidRequest | ErrorKind::ContextLength | ErrorKind::ContentFiltered | ErrorKind::Unsupported => {
@@ -43,14 +43,14 @@ fn errors() -> ErrorFormat {
         spellings: ErrorKind::ALL.into_iter().map(spelled).collect(),
         headers: Vec::new(),
         stream_failure: Some(FrameTemplate { event: None, data: ERROR.into() }),
-        // A line that says nothing would be one more piece of the answer.
+        // An empty line would be one more piece of the answer.
         keep_alive: None,
         request_id_header: None,
         rate_limit_headers: Vec::new(),
     }
 }
 
-/// The counts stand in the last line, or in the whole answer.
+/// The tap: counts are in the last line, or in the whole answer.
 fn tap() -> Tap {
     let place = |bucket: Bucket, pointer: &str| UsagePlace {
         bucket,

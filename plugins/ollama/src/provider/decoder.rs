@@ -1,6 +1,6 @@
-//! Reads a streamed answer, line by line, of either endpoint.
+//! Parses a streamed answer of either endpoint, line by line.
 //!
-//! The hot line brings a few letters: one pass over it, one string copied. Calls come whole.
+//! The most frequent line has a few letters: one pass over it, one string copied. Calls come whole.
 
 use weir_sdk::adapter::{Decoder, Result};
 use weir_sdk::json::{Rest, Str, parse};
@@ -16,20 +16,20 @@ use crate::dialect::history::read_call;
 use crate::tools::Ids;
 use crate::{CHAT, body, finish, usage, wire};
 
-/// Calls of one answer.
+/// Most calls of one answer.
 const CALLS_LIMIT: usize = 1024;
 
-/// Reads lines of this format.
+/// Parses lines of this format.
 #[derive(Debug)]
 pub struct LineDecoder {
     ids: Ids,
     started: bool,
-    /// The part that is open, and whether it is thinking.
+    /// The open part, and whether it is thinking.
     open: Option<(u32, bool)>,
     /// Number of the next part.
     next: u32,
     n_calls: usize,
-    /// The last line has come, or an error: nothing is missing.
+    /// Whether the last line or an error has arrived: nothing is missing.
     ended: bool,
     events: Vec<ChatEvent>,
 }
@@ -50,7 +50,7 @@ impl Decoder for LineDecoder {
         Ok(Decoded { events: std::mem::take(&mut self.events), losses: Vec::new() })
     }
 
-    /// An answer whose last line did not come was cut off, however orderly its bytes ended (C-19).
+    /// Fails without the last line: the answer was cut off, even if its bytes ended in an orderly way (C-19).
     fn finish(&mut self) -> Result<Decoded> {
         if !self.ended {
             self.ended = true;
@@ -99,7 +99,7 @@ impl LineDecoder {
         }));
     }
 
-    /// Says more of what is being said. An empty text closes nothing (C-78).
+    /// Adds text. An empty one closes no other part (C-78).
     fn say(&mut self, text: Option<Str<'_>>, thinking: bool) {
         let Some(text) = text.filter(|text| !text.is_empty()) else { return };
         let part = match self.open {
@@ -146,7 +146,7 @@ impl LineDecoder {
         }
     }
 
-    /// The last line: the reason, the counts, and how long it all took.
+    /// Reads the last line: the finish reason, the counts, and the durations.
     fn end(&mut self, answer: wire::Answer<'_>) {
         self.ended = true;
         self.close();

@@ -1,4 +1,4 @@
-//! Understands errors: `{"error": "..."}`, and whatever proxies in between put in its place.
+//! Parses errors: `{"error": "..."}`, and error pages of proxies.
 
 use weir_sdk::json::{RawValue, Rest, parse, text};
 use weir_sdk::retry;
@@ -6,7 +6,7 @@ use weir_sdk::types::{Error, ErrorKind, HttpResponse};
 
 use crate::wire::Failure;
 
-/// Reads an answer with a status of 400 or over.
+/// Parses an answer with a status of 400 or over.
 pub(crate) fn read(response: &HttpResponse, now_ms: f64) -> Error {
     let status = Some(response.status);
     let body = response.body.as_text().unwrap_or_default();
@@ -18,7 +18,7 @@ pub(crate) fn read(response: &HttpResponse, now_ms: f64) -> Error {
     Error { retry_after_ms: retry::after_ms(&response.headers, now_ms), ..error }
 }
 
-/// Reads the value of `error`: a text, or an object with a message. In a stream there is no status.
+/// Parses the value of `error`: a text, or an object with a message. In a stream there is no status.
 pub(crate) fn object(raw: &RawValue, status: Option<u16>) -> Error {
     let inner = || Rest::parse(raw.get()).ok().and_then(|mut inner| inner.str("message"));
     let message = text(raw).or_else(inner).map(weir_sdk::json::Str::into_string);
@@ -30,7 +30,7 @@ fn built(message: Option<String>, status: Option<u16>) -> Error {
     Error::of_provider(kind, message, status)
 }
 
-/// The words decide first where the status says little: the server has few statuses, and none within a stream.
+/// Classifies by the message first if the status is vague: the server has few statuses, and none within a stream.
 fn kind(message: &str, status: Option<u16>) -> ErrorKind {
     let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
     let vague = matches!(status, None | Some(400 | 422 | 500 | 502));

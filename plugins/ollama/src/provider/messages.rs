@@ -1,8 +1,7 @@
-//! Writes the conversation of `/api/chat`.
+//! Renders the conversation of `/api/chat`.
 //!
-//! A message has one text here. Several texts of the user's or of the system's become messages of their own, in
-//! order; those of the assistant are one text in pieces. Each tool result is a message, in front of what else its
-//! message says (C-41).
+//! A message has one text here. Several texts of the user or the system become separate messages, in order; those of
+//! the assistant are joined. Each tool result is a message, before the rest of its message (C-41).
 
 use weir_sdk::adapter::Result;
 use weir_sdk::json::Array;
@@ -17,17 +16,17 @@ use crate::{dialect, is_noted};
 
 const ISSUER: &str = "it returns to its issuer only";
 
-/// Writes messages one by one.
+/// Renders messages one by one.
 #[derive(Debug)]
 pub(super) struct Writer<'a, 'l> {
     ledger: &'l mut Ledger,
     /// The calls so far, for the names of their results.
     calls: Vec<&'a ToolCall>,
-    /// It has been said once and for all that signatures are lost.
+    /// Whether the loss of signatures was reported.
     signature_lost: bool,
 }
 
-/// One message in the making.
+/// A message under construction.
 #[derive(Debug, Default)]
 struct Turn<'a> {
     content: Option<&'a str>,
@@ -39,7 +38,7 @@ impl<'a, 'l> Writer<'a, 'l> {
         Self { ledger, calls: Vec::new(), signature_lost: false }
     }
 
-    /// Writes what a message becomes.
+    /// Renders a message as one or more.
     pub(super) fn message(&mut self, a: &mut Array<'_>, at: usize, message: &'a Message) -> Result<()> {
         let field = format!("messages[{at}]");
         if message.name.is_some() {
@@ -111,7 +110,7 @@ impl<'a, 'l> Writer<'a, 'l> {
                 Part::ToolResult(_) => {}
             }
         }
-        // A document that is text has become a turn's content.
+        // A text document has become a turn's content.
         turns.iter().filter_map(|turn| turn.content).for_each(|text| content.push_str(text));
         let images: Vec<&str> = turns.iter().flat_map(|turn| turn.images.iter().copied()).collect();
         a.object(|o| {
@@ -137,7 +136,7 @@ impl<'a, 'l> Writer<'a, 'l> {
         a.object(|o| Written::call(call, None).write(o, &place, self.ledger));
     }
 
-    /// A tool's result, under the tool's name. It has the id of its call where the call has one too.
+    /// Renders a tool's result, with the tool's name, and with its call's id if that was given.
     fn result(&mut self, a: &mut Array<'_>, field: &str, result: &'a ToolResult) -> Result<()> {
         let mut texts: Vec<&str> = Vec::with_capacity(result.content.len());
         let mut turns = vec![Turn::default()];
@@ -186,7 +185,7 @@ impl<'a, 'l> Writer<'a, 'l> {
         &text.text
     }
 
-    /// Thinking that can be read; what vouches for it, or stands for it, returns to whoever made it.
+    /// The readable text of thinking; signatures and encrypted thinking return to their issuer only.
     fn thought(&mut self, thought: &'a ReasoningPart, place: impl Fn() -> String) -> &'a str {
         let sealed = thought.signature.is_some() || thought.encrypted.is_some();
         self.lose_signature(sealed, &place);
@@ -196,7 +195,7 @@ impl<'a, 'l> Writer<'a, 'l> {
         thought.text.as_deref().unwrap_or_default()
     }
 
-    /// The bytes of an image; of documents only those that are text.
+    /// Adds an image by its bytes, or a text document.
     fn media(&mut self, turns: &mut Vec<Turn<'a>>, media: &'a MediaPart, place: String) -> Result<()> {
         self.lose_cache(media.cache.as_ref(), || place.clone());
         lose(&media.extensions, &format!("{place}."), self.ledger);
@@ -239,7 +238,7 @@ impl<'a, 'l> Writer<'a, 'l> {
     }
 }
 
-/// Puts words into the message in the making, or begins the next one where it has some.
+/// Puts text into the current message, or begins the next one if that has a text.
 fn say<'a>(turns: &mut Vec<Turn<'a>>, words: &'a str) {
     match turns.last_mut() {
         Some(turn) if turn.content.is_none() => turn.content = Some(words),

@@ -1,4 +1,4 @@
-//! A request that is a prompt: for `/api/generate`.
+//! Renders a request with a prompt, for `/api/generate`.
 
 use weir_sdk::json::Object;
 use weir_sdk::ledger::Ledger;
@@ -7,17 +7,17 @@ use weir_sdk::types::{ChatRequest, Context, MediaKind, MediaSource, Message, Par
 use crate::tools::lose;
 use crate::{GENERATE, body};
 
-/// What `/api/generate` takes of a conversation: at most one system text, and what the user says once.
+/// A conversation that fits `/api/generate`: at most one system text, and one text of the user.
 #[derive(Debug, Default)]
 pub(super) struct Prompt<'a> {
     system: Option<&'a TextPart>,
-    /// What the user says, and the number of its part.
+    /// The user's text, and the index of its part.
     words: Option<(usize, &'a TextPart)>,
     images: Vec<&'a str>,
 }
 
 impl<'a> Prompt<'a> {
-    /// The prompt, where one is wanted and can say it all. A suffix is known to `/api/generate` only.
+    /// The prompt, if one is wanted and it can express the conversation. Only `/api/generate` has a suffix.
     pub(super) fn of(ctx: &Context, request: &'a ChatRequest) -> Option<Self> {
         let wanted = ctx.format == GENERATE || request.extensions.iter().any(body::is_suffix);
         if !wanted || !request.tools.is_empty() {
@@ -53,7 +53,7 @@ impl<'a> Prompt<'a> {
         (message.name.is_none() && message.extensions.is_empty()).then_some(())
     }
 
-    /// Writes `prompt` and what belongs to it.
+    /// Writes `prompt` and its related members.
     pub(super) fn write(&self, o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
         o.str("prompt", self.words.map_or("", |(_, text)| &text.text));
         o.opt_str("system", self.system.map(|text| text.text.as_str()));

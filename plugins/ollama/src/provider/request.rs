@@ -1,4 +1,4 @@
-//! Writes the request for the server.
+//! Renders the request for the server.
 
 use weir_sdk::adapter::Result;
 use weir_sdk::json::{Object, object};
@@ -9,8 +9,8 @@ use super::messages::Writer;
 use super::prompt::Prompt;
 use crate::{body, think, tools};
 
-/// Writes a request: for `/api/generate` where the target's format or the request wants it and a prompt can say it
-/// all, else for `/api/chat`. Answers say themselves which of the two they are.
+/// Renders a request: for `/api/generate` if the target's format or the request wants it and a prompt can express it,
+/// else for `/api/chat`. Answers show which of the two they are.
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest> {
     let mut ledger = Ledger::default();
     let mut out = String::with_capacity(1024);
@@ -22,7 +22,7 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
             Some(prompt) => prompt.write(o, request, &mut ledger),
             None => written = conversation(o, request, &mut ledger),
         }
-        // The server streams unless it is told not to.
+        // The server streams by default.
         o.bool("stream", request.stream);
         o.opt_raw("think", think::write(request.reasoning.as_ref(), &mut ledger));
         body::write_output(o, request.output.as_ref(), &mut ledger);

@@ -11,7 +11,7 @@ use crate::dialect::history::read_call;
 use crate::tools::Ids;
 use crate::{CHAT, body, finish, usage, wire};
 
-/// Reads an answer of either endpoint.
+/// Parses an answer of either endpoint.
 pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatResponse> {
     let text = response.body.as_text().map_err(|_| Error::unreadable("the answer is not UTF-8"))?;
     let mut lines = lines(text)?;
@@ -24,7 +24,7 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
         tokens.extend(line.logprobs.take());
         said.take(line);
     }
-    // The last line, or the only one, says what there is to say about all of them.
+    // The last line, or the only one, has the values for all of them.
     let last = lines.pop().unwrap_or_default();
     let reason = last.done_reason;
     let counts = (last.prompt_eval_count.map(|count| count.0), last.eval_count.map(|count| count.0));
@@ -40,7 +40,7 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
     })
 }
 
-/// The one value of an answer, or the lines of a server that streams although it was told not to.
+/// The single value of an answer, or the lines of a server that streams although it was told not to.
 fn lines(text: &str) -> Result<Vec<wire::Answer<'_>>> {
     let unreadable = |error| Error::unreadable(format!("the answer cannot be read: {error}"));
     let error = match parse(text) {
@@ -58,7 +58,7 @@ fn lines(text: &str) -> Result<Vec<wire::Answer<'_>>> {
     }
 }
 
-/// What an answer says, by kind.
+/// The content of an answer, by kind.
 #[derive(Debug)]
 struct Said {
     ids: Ids,
@@ -73,7 +73,7 @@ impl Said {
         Self { ids, thinking: String::new(), content: String::new(), images: Vec::new(), calls: Vec::new() }
     }
 
-    /// Takes what stands in `message` at one endpoint, and in the answer itself at the other.
+    /// Collects the content, from `message` at one endpoint and from the answer itself at the other.
     fn take(&mut self, answer: &mut wire::Answer<'_>) {
         let message = answer.message.take().unwrap_or_default();
         self.thinking.push_str(message.thinking.or(answer.thinking.take()).as_deref().unwrap_or_default());
@@ -103,7 +103,7 @@ impl Said {
     }
 }
 
-/// When an answer began; some servers say it in a way of their own.
+/// The time when an answer began, in milliseconds; `None` for servers with another notation.
 pub(super) fn created_ms(raw: &RawValue) -> Option<f64> {
     time::parse(&text(raw)?)
 }

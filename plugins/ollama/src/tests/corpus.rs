@@ -1,4 +1,4 @@
-//! Every recording of the server, and every one of our own: translated to itself, it means the same.
+//! Every recording of the server, and every handwritten one: a translation to the same format preserves the meaning.
 
 use std::path::PathBuf;
 
@@ -11,10 +11,11 @@ use weir_sdk::types::{Body, ChatEvent, Context, ErrorKind, HttpRequest, HttpResp
 use super::{answered, asked, context, decoded, encoded, generating, normal, sent, told};
 use crate::Ollama;
 
-/// Where recordings do not come back as they were, and why.
+/// Recordings that change on purpose, and why.
 const EXCEPTIONS: [(&str, &str, &str); 0] = [];
 
-/// The recordings below one of these paths, those of the server and our own; a missing folder is said aloud.
+/// The recordings below one of these paths, those of the server and handwritten ones; prints a message if a folder does
+/// not exist.
 fn recordings(paths: &[&str]) -> Vec<Value> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let mut all = Vec::new();
@@ -113,7 +114,7 @@ fn recorded_answers_come_back_with_the_same_meaning() {
     }
 }
 
-/// Ids that stand for those that an old server did not give.
+/// Removes generated ids, for answers of an old server without ids.
 fn without_made_ids(line: &mut Value) {
     for call in line["message"]["tool_calls"].as_array_mut().into_iter().flatten() {
         if call["id"].as_str().is_some_and(|id| id.starts_with("call_req1_")) {
@@ -224,7 +225,7 @@ fn recorded_models_come_back() {
     }
 }
 
-/// The dialect says of each request which endpoint it was for, so that the answer is written for that one.
+/// The memo names the endpoint of each request, so that the answer is rendered for it.
 #[test]
 fn every_request_is_remembered_with_its_endpoint() {
     for one in conversations() {

@@ -200,7 +200,7 @@ fn an_answer_to_a_prompt_has_its_own_member() {
 }
 
 #[test]
-fn c84_a_filtered_answer_is_an_empty_one_and_says_so_in_the_ledger() {
+fn c84_a_filtered_answer_is_empty_and_reported_in_the_ledger() {
     let (body, losses) = told(&context("m"), response(Vec::new(), FinishReason::ContentFilter));
     assert_eq!(body["message"]["content"], "");
     assert_eq!(losses, ["finish_reason"]);
@@ -210,7 +210,7 @@ fn c84_a_filtered_answer_is_an_empty_one_and_says_so_in_the_ledger() {
 }
 
 #[test]
-fn c80_of_several_candidates_the_first_is_told() {
+fn c80_of_several_candidates_the_first_is_rendered() {
     let mut two = response(vec![Part::text("a")], FinishReason::Complete);
     two.candidates.extend(response(vec![Part::text("b")], FinishReason::Complete).candidates);
     let (body, losses) = told(&context("m"), two);

@@ -1,12 +1,12 @@
-//! What requests and answers mean: whatever is left out because it is the rule comes out alike, and the lines of a
-//! stream fold to the answer that they make up.
+//! The meaning of requests and answers: equal with and without default values, and the lines of a stream are folded
+//! into one answer.
 
 use serde_json::{Map, Value, json};
 
-/// Members whose own members are not the format's.
+/// Members whose content is not the format's.
 const OPAQUE: [&str; 4] = ["arguments", "parameters", "format", "model_info"];
 
-/// Members without nulls and without what says nothing; whole numbers are numbers like any others.
+/// Members without nulls and without empty ones; whole numbers are equal to floats.
 fn spelled(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
@@ -30,7 +30,7 @@ fn numbers(value: &Value) -> Value {
     }
 }
 
-/// What a request means.
+/// The meaning of a request.
 pub(super) fn request(body: &Value) -> Value {
     let mut body = spelled(body);
     let members = body.as_object_mut().unwrap();
@@ -56,13 +56,13 @@ fn turn(message: &mut Map<String, Value>) {
     message.entry("content").or_insert(json!(""));
     for call in message.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten() {
         let call = call.as_object_mut().unwrap();
-        // Some clients leave it out; there is no other type.
+        // Some clients omit it; there is no other type.
         call.insert("type".into(), json!("function"));
         call.get_mut("function").and_then(Value::as_object_mut).unwrap().remove("index");
     }
 }
 
-/// What an answer means, whole or in lines. Times are kept to the millisecond, and a stream has one of them.
+/// The meaning of an answer, whole or in lines. Times are kept to the millisecond, and a stream has one of them.
 pub(super) fn answer(lines: &[Value]) -> Value {
     let mut whole = Map::new();
     let (mut said, mut logprobs) = (Map::new(), Vec::new());
@@ -107,7 +107,7 @@ pub(super) fn plain(body: &Value) -> Value {
     spelled(body)
 }
 
-/// Where two values differ, as pointers with both sides.
+/// The differences of two values, as pointers with both sides.
 pub(super) fn differences(left: &Value, right: &Value) -> Vec<String> {
     let mut found = Vec::new();
     compare("", left, right, &mut found);

@@ -1,4 +1,4 @@
-//! What holds for every conversation.
+//! Properties of all conversations.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -47,7 +47,7 @@ fn words(text: &str) -> ResultPart {
 }
 
 #[test]
-fn whether_to_stream_is_always_said() {
+fn the_stream_member_is_always_sent() {
     for stream in [true, false] {
         let (_, body, _) = sent(&context("m"), ChatRequest { stream, ..request(Vec::new()) }).unwrap();
         assert_eq!(body["stream"], stream);
@@ -95,7 +95,7 @@ fn c43_images_in_results_stay_in_them() {
 }
 
 #[test]
-fn several_texts_of_a_speaker_are_messages_of_their_own() {
+fn several_texts_of_a_speaker_are_separate_messages() {
     let system = Message::new(Role::Developer, vec![Part::text("a"), Part::text("b")]);
     let image = Part::Media(MediaPart::new(MediaKind::Image, MediaSource::Base64("AAAA".into())));
     let (messages, losses) = messages(request(vec![system, user(vec![Part::text("c"), image, Part::text("d")])]));
@@ -216,7 +216,7 @@ fn a_legacy_completion_with_a_suffix_is_a_prompt() {
 }
 
 #[test]
-fn a_conversation_goes_to_chat_where_a_prompt_cannot_say_it() {
+fn a_conversation_goes_to_chat_if_a_prompt_cannot_express_it() {
     let path = |messages| sent(&generating("m"), request(messages)).unwrap().0;
     let say = |role, text: &str| Message::new(role, vec![Part::text(text)]);
     assert_eq!(path(vec![say(Role::System, "s"), say(Role::User, "u")]), "api/generate");

@@ -1,4 +1,4 @@
-//! Streams: what a decoder makes of lines, and an encoder of events.
+//! Streams: lines to events, and events to lines.
 
 use serde_json::{Value, json};
 use weir_sdk::types::{
@@ -130,7 +130,7 @@ fn images_of_the_models_own_come_whole() {
     assert_eq!(story(&decoded(&context("m"), &[generated.to_string()], 1)), ["+0 media", "-0", "Complete"]);
 }
 
-/// The official client takes a message's images as it sends them, and refuses those of an answer.
+/// The official client sends a message's images, and refuses those of an answer.
 #[test]
 fn a_message_has_no_images_and_a_generated_answer_one() {
     let lines = [line(&json!({"content": "a", "images": ["iVBORw0KGgo=", "/9j/4AAQ"]})), last()];

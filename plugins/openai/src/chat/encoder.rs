@@ -1,7 +1,7 @@
-//! Streamed answers: from events to `chat.completion.chunk`s.
+//! Renders streamed answers: from events to `chat.completion.chunk`s.
 //!
-//! One id, one time of creation and one model for all chunks; the first chunk of each candidate brings the role (C-14);
-//! tool calls are numbered densely, in the order in which they begin (C-01).
+//! All chunks have one id, one time of creation and one model; the first chunk of each candidate has the role (C-14);
+//! tool calls are numbered densely, in the order of their starts (C-01).
 
 mod candidate;
 
@@ -15,12 +15,12 @@ use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Frame, Opaq
 use self::candidate::{Candidate, Words};
 use super::{Memo, answer_id, answer_model, finish_word, write_error};
 
-/// Writes the chunks of one answer.
+/// Renders the chunks of one answer.
 #[derive(Debug)]
 pub struct ChatEncoder {
     ctx: Context,
     memo: Memo,
-    /// What every chunk begins with, up to its choices.
+    /// The beginning of every chunk, up to its choices.
     head: String,
     /// Members for the next chunk only.
     extra: String,
@@ -56,8 +56,8 @@ impl Encoder for ChatEncoder {
         Ok(self.take())
     }
 
-    /// Usage comes in a chunk of its own, and only where the client asked for it (C-57, C-58). A stream that failed has
-    /// ended with its error: no `[DONE]`, which would make it look complete (C-19).
+    /// Writes usage in a separate chunk, if the client asked for it (C-57, C-58). A failed stream has ended with its
+    /// error: no `[DONE]`, which would make it look complete (C-19).
     fn finish(&mut self) -> Result<Encoded> {
         if self.failed {
             return Ok(self.take());
@@ -168,7 +168,7 @@ impl ChatEncoder {
         self.frame(chunk);
     }
 
-    /// Writes one chunk; `members` stand in its delta, without braces.
+    /// Writes one chunk; `members` go into its delta, without braces.
     fn chunk(&mut self, at: usize, members: &str, finish: Option<&str>) {
         let mut chunk = self.begin();
         let Some(candidate) = self.candidates.get_mut(at) else { return };
@@ -176,7 +176,7 @@ impl ChatEncoder {
         self.end(chunk);
     }
 
-    /// The hot path: one member of the delta, a text.
+    /// Writes a chunk with a single text member in its delta; the hot path.
     fn text_chunk(&mut self, at: usize, key: &str, text: &str) {
         let mut members = String::with_capacity(text.len() + key.len() + 8);
         members.push('"');
@@ -186,7 +186,7 @@ impl ChatEncoder {
         self.chunk(at, &members, None);
     }
 
-    /// The candidate's place in the list; it is made at first sight.
+    /// The candidate's position in the list; it is added if it is new.
     fn candidate(&mut self, index: u32) -> usize {
         if let Some(at) = self.candidates.iter().position(|candidate| candidate.index == index) {
             at
@@ -231,7 +231,7 @@ impl ChatEncoder {
         self.usage.get_or_insert_default().update(tokens);
     }
 
-    /// The official SDKs raise an error on a frame that holds one.
+    /// Writes an error frame, for which the official SDKs raise an error.
     fn failure(&mut self, error: &Error) {
         self.failed = true;
         self.frame(write_error(error));
@@ -245,13 +245,13 @@ impl ChatEncoder {
                 self.extra.push_str(members);
             }
             (true, "choice", Some(members)) => self.choice_members(members, &opaque.json),
-            // A note of some format's to itself is nothing that could be lost.
+            // A note of another format is not a loss.
             _ if opaque.json == "null" => {}
             _ => self.ledger.dropped(opaque.kind.as_str(), "only its own format has such events"),
         }
     }
 
-    /// A choice of this format's own, as the decoder took it out of its chunk.
+    /// Restores a choice of this format from the decoder's event.
     fn choice_members(&mut self, members: &str, whole: &str) {
         let index = Rest::parse(whole).ok().and_then(|mut choice| choice.count("index")).unwrap_or(0);
         let at = self.candidate(index);
@@ -265,7 +265,7 @@ impl ChatEncoder {
         self.end(chunk);
     }
 
-    /// Log probabilities that no chunk of their read took along.
+    /// Writes log probabilities for which their read had no chunk.
     fn flush_logprobs(&mut self) {
         for at in 0..self.candidates.len() {
             if self.candidates.get(at).is_some_and(|candidate| candidate.logprobs.is_some()) {

@@ -1,4 +1,4 @@
-//! Requests: from a client's `POST /v1/chat/completions` to the unified model.
+//! Parses requests: from a client's `POST /v1/chat/completions` to the unified model.
 
 mod messages;
 mod names;
@@ -117,14 +117,14 @@ fn read(ctx: &Context, mut wire: Request<'_>, ledger: &mut Ledger) -> Result<Cha
     })
 }
 
-/// Options of the stream other than usage, which the gateway asks for on its own account.
+/// Keeps options of the stream other than usage, which the gateway always requests.
 fn keep_stream_options(kept: &mut Vec<Extension>, options: Option<Rest<'_>>) {
     let Some(options) = options.filter(|options| !options.0.is_empty()) else { return };
     let json = rest_json(&options);
     kept.push(Extension { format: FORMAT.to_owned(), key: "stream_options".to_owned(), json });
 }
 
-/// The end user by either name; a note tells which one it was.
+/// The end user by either name; a note records which one it was.
 fn end_user(user: Option<Str<'_>>, safety: Option<Str<'_>>, kept: &mut Vec<Extension>) -> Option<String> {
     let extension = |json: String| Extension { format: FORMAT.to_owned(), key: "safety_identifier".to_owned(), json };
     match (user, safety) {
@@ -161,7 +161,7 @@ fn sampling(wire: &mut Request<'_>) -> Sampling {
     }
 }
 
-/// A note of this format's to itself: it is no loss to others.
+/// A note for this format; other formats do not report it as lost.
 fn mark(kept: &mut Vec<Extension>, key: &str) {
     kept.push(Extension { format: FORMAT.to_owned(), key: key.to_owned(), json: "null".to_owned() });
 }

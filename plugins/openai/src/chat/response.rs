@@ -1,4 +1,4 @@
-//! Whole answers: from the unified model to `chat.completion`.
+//! Renders whole answers: from the unified model to `chat.completion`.
 
 use weir_sdk::compat::media::{mime, to_data_url};
 use weir_sdk::compat::wire::FORMAT;
@@ -12,7 +12,7 @@ use weir_sdk::types::{
 
 use super::{Memo, annotation, answer_id, answer_model, finish_word, write_extensions, write_thoughts};
 
-/// Writes a whole answer.
+/// Renders a whole answer.
 pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
     let mut ledger = Ledger::default();
     let memo = Memo::read(&ctx.memo);
@@ -44,7 +44,7 @@ struct Writer<'w> {
     ledger: &'w mut Ledger,
 }
 
-/// A message's parts, sorted by the member that they belong to.
+/// A message's parts, sorted by their member.
 #[derive(Default)]
 struct Sorted<'p> {
     texts: Vec<&'p TextPart>,
@@ -228,7 +228,7 @@ fn write_call(o: &mut Object<'_>, call: &ToolCall) {
     write_extensions(o, &call.extensions, &[]);
 }
 
-/// An image that the model made, as routers spell it.
+/// An image that the model generated, in the spelling of routers.
 pub(super) fn write_image(o: &mut Object<'_>, url: &str) {
     o.str("type", "image_url");
     o.object("image_url", |o| o.str("url", url));

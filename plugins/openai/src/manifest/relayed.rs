@@ -1,7 +1,7 @@
-//! What is relayed and never translated: images, audio, moderations, files, batches, stored answers.
+//! Operations that are relayed and never translated: images, audio, moderations, files, batches, stored answers.
 //!
-//! Source: the paths of OpenAI's API description. Requests go to a provider that takes them as they are; those that name
-//! no model, to the one that the client names or the only one that there is.
+//! Source: the paths of OpenAI's API description. A request goes to a provider that takes it unchanged; one without a
+//! model goes to the provider that the client names, or to the only one.
 
 use weir_sdk::compat::manifest::{acceptance, option_headers, place};
 use weir_sdk::manifest::{
@@ -13,25 +13,25 @@ use weir_sdk::types::{Framing, Unit};
 use super::{errors, face};
 use crate::quirks::QUIRKS;
 
-/// One format for all of them: their errors and figures stand in the same places.
+/// One format for all of them: their errors and figures are in the same places.
 const FORMAT: &str = "openai.other";
 
-/// Where the model's name stands.
+/// The place of the model's name.
 #[derive(Clone, Copy)]
 enum Takes {
     /// JSON with a `model`, which may be absent.
     Json,
-    /// The same; `stream` asks for a stream.
+    /// JSON with a `model`; the member `stream` requests a stream.
     Stream,
-    /// A form with a `model`; `stream` asks for a stream.
+    /// A form with a `model`; the field `stream` requests a stream.
     Form,
-    /// JSON without a model, which names a file.
+    /// JSON with a file's id and without a model.
     Batch,
-    /// Anything else, without a model.
+    /// Any other body, without a model.
     Object,
 }
 
-/// Operation, method, path behind `/v1/`, what it takes. The operation's name is a label of metrics.
+/// Operation, method, path after `/v1/`, kind of body. The operation's name is a label of metrics.
 const ENDPOINTS: [(&str, &str, &str, Takes); 20] = [
     ("images", "POST", "images/generations", Takes::Stream),
     ("image-edits", "POST", "images/edits", Takes::Form),

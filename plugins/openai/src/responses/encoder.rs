@@ -1,7 +1,7 @@
-//! Streamed answers: from events of the unified model to those of Responses.
+//! Renders streamed answers: from events of the unified model to those of Responses.
 //!
-//! Numbers of the sequence only grow, items keep their ids, each item is added and done once, and the last event holds
-//! the whole answer.
+//! Sequence numbers only grow, items keep their ids, each item is added and done once, and the last event has the whole
+//! answer.
 
 mod items;
 
@@ -16,24 +16,24 @@ use weir_sdk::types::{
 use self::items::Item;
 use super::{Frame as Answer, status, write_response};
 
-/// Writes the events of one answer.
+/// Renders the events of one answer.
 #[derive(Debug)]
 pub struct EventEncoder {
     ctx: Context,
     sequence: u32,
     start: Option<ResponseStart>,
     items: Vec<Item>,
-    /// Finished items and their places.
+    /// Finished items and their indices.
     done: Vec<(u32, String)>,
-    /// The provider's own id and phase for the item that comes next.
+    /// The provider's id and phase for the next item.
     hint: Option<(String, Option<String>)>,
-    /// Items of this format alone that were announced, with their places.
+    /// Announced items that only this format has, with their indices.
     announced: Vec<(String, u32)>,
     next: u32,
     refused: bool,
     finish: Option<Finish>,
     usage: Option<Usage>,
-    /// Members that came at the end, as an object.
+    /// Members that arrived at the end, as an object.
     news: Option<String>,
     ended: bool,
     frames: Vec<Frame>,
@@ -70,7 +70,7 @@ impl Encoder for EventEncoder {
         Ok(self.take())
     }
 
-    /// The last event: usage may come after the finish, so it waits until here.
+    /// Writes the last event: usage may arrive after the finish, so it is delayed until here.
     fn finish(&mut self) -> Result<Encoded> {
         if !self.ended {
             self.begin();
@@ -130,7 +130,7 @@ impl EventEncoder {
         }
     }
 
-    /// The first two events, once.
+    /// Writes the first two events, once.
     fn begin(&mut self) {
         if self.sequence > 0 {
             return;
@@ -141,7 +141,7 @@ impl EventEncoder {
         }
     }
 
-    /// The response object as it is now.
+    /// The response object in its current state.
     fn answer(&self, status: &'static str, incomplete: Option<&'static str>, error: Option<&Error>) -> String {
         let empty: &[Extension] = &[];
         let start = self.start.as_ref();
@@ -171,7 +171,7 @@ impl EventEncoder {
         self.emit(&format!("response.{status}"), |o| o.raw("response", &answer));
     }
 
-    /// A stream that fails says so in the one way that every client of this format knows (C-19, C-21).
+    /// Ends a failed stream in the one way that every client of this format understands (C-19, C-21).
     fn failure(&mut self, error: &Error) {
         self.begin();
         self.last("failed", None, Some(error));
@@ -183,7 +183,7 @@ impl EventEncoder {
         self.usage.get_or_insert_default().update(tokens);
     }
 
-    /// Events of this format alone: notes are taken, the rest passes with a number of its own.
+    /// Takes an event that only this format has: notes are recorded, others are passed on with a new sequence number.
     fn opaque(&mut self, opaque: &Opaque) {
         if opaque.format != FORMAT {
             if opaque.json != "null" {

@@ -1,14 +1,14 @@
-//! How the format spells what the unified model names otherwise, for the losses that a client reads of.
+//! The format's names of fields that the unified model names differently, for the losses reported to clients.
 
 use weir_sdk::spelling::{self, Rules};
 use weir_sdk::types::{Extension, Message};
 
 /// Instructions are the first message of the unified model.
 const INSTRUCTIONS: Rules<'_> = &[("messages[0].content[0]", "instructions"), ("messages[0]", "instructions")];
-/// Where each item is a message, behind instructions and without them.
+/// The names if each item is a message, after instructions and without them.
 const BEHIND: Rules<'_> = &[("messages[#].content[#].content", "input[#0-1].output"), ("messages[#]", "input[#0-1]")];
 const ITEMS: Rules<'_> = &[("messages[#].content[#].content", "input[#0].output"), ("messages[#]", "input[#0]")];
-/// Where several items are one message, and there are too many of them to be told one by one.
+/// The names if several items are one message, and there are too many to name each.
 const JOINED: Rules<'_> = &[("messages[#]", "input[]")];
 const MEMBERS: Rules<'_> = &[
     ("max_tokens", "max_output_tokens"),
@@ -17,10 +17,10 @@ const MEMBERS: Rules<'_> = &[
     ("response_format", "text.format"),
 ];
 
-/// Pairs that tell items one by one.
+/// Most items that are named one by one.
 const PAIRS: usize = 128;
 
-/// The names of a request with or without instructions, whose messages are of so many items each.
+/// The names for a request with or without instructions, and with these numbers of items in its messages.
 pub(super) fn names(instructions: bool, messages: &[(Message, usize)]) -> Extension {
     let instructed = if instructions { INSTRUCTIONS } else { &[] };
     if messages.iter().any(|(_, n_items)| *n_items > 1) {
@@ -31,7 +31,7 @@ pub(super) fn names(instructions: bool, messages: &[(Message, usize)]) -> Extens
     spelling::names(&[instructed, if instructions { BEHIND } else { ITEMS }, MEMBERS])
 }
 
-/// The items of messages, the first of which has this number. An item that is one part of its message is told by that.
+/// The items of messages, starting at this index. An item that is one part of its message is named by that part.
 fn joined(first: usize, messages: &[(Message, usize)]) -> Vec<(String, String)> {
     let (mut pairs, mut item) = (Vec::new(), 0);
     for (at, (message, n_items)) in (first..).zip(messages) {

@@ -1,4 +1,4 @@
-//! Requests: from a client's `POST /v1/responses` to the unified model.
+//! Parses requests: from a client's `POST /v1/responses` to the unified model.
 
 use super::names::names;
 use weir_sdk::adapter::{ParsedChat, Result};
@@ -88,7 +88,7 @@ fn echo(wire: &Rest<'_>) -> String {
     rest_json(&Rest(members.cloned().collect()))
 }
 
-/// One text, or a list of items: the messages, each with the number of its items.
+/// Parses one text, or a list of items, into messages, each with the number of its items.
 fn input(raw: Option<&RawValue>) -> Result<Vec<(Message, usize)>> {
     let Some(raw) = raw else { return Ok(Vec::new()) };
     if let Some(text) = json::text(raw) {
@@ -111,7 +111,7 @@ fn tools(wire: &mut Rest<'_>) -> Result<Vec<Tool>> {
     Ok(tools)
 }
 
-/// The tools of a group, where all of them are functions.
+/// The tools of a group, if all of them are functions.
 fn group(tool: &Rest<'_>, raw: &RawValue, field: &str) -> Result<Option<Vec<Tool>>> {
     let mut tool = tool.clone();
     if tool.str("type").as_deref() != Some("namespace") {
@@ -182,7 +182,7 @@ fn tool_choice(raw: &RawValue) -> ToolChoice {
     }
 }
 
-/// `text`: the format, and what else it holds, which stays under its own name.
+/// Parses `text`: the format, and further members, which are kept under their names.
 fn output(wire: &mut Rest<'_>, kept: &mut Vec<Extension>) -> Option<OutputFormat> {
     let mut text = wire.object("text")?;
     let raw = text.value("format");

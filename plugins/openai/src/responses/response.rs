@@ -1,4 +1,4 @@
-//! Whole answers: from the unified model to a response object.
+//! Renders whole answers: from the unified model to a response object.
 
 use weir_sdk::compat::responses::FORMAT;
 use weir_sdk::compat::responses::write::{Ids, assistant};
@@ -8,7 +8,7 @@ use weir_sdk::types::{ChatResponse, Context, Error, ErrorKind, FinishReason, Par
 
 use super::{Frame, status, write_response};
 
-/// Writes a whole answer: the first candidate, of several (C-80).
+/// Renders a whole answer: only the first of several candidates (C-80).
 pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
     let mut ledger = Ledger::default();
     ledger.dropped_if(response.candidates.len() > 1, "choices", "an answer is one here: the first");
@@ -48,7 +48,7 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
     RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(out) }
 }
 
-/// Whether the part can be shown; what cannot is said (C-79).
+/// Whether the format has a place for the part; if not, it is reported as lost (C-79).
 fn has_place(part: &Part, ledger: &mut Ledger) -> bool {
     match part {
         Part::Opaque(opaque) if opaque.format != FORMAT => {

@@ -1,4 +1,4 @@
-//! What conversations become, and the way of a prediction.
+//! How conversations are rendered, and the steps of a prediction.
 
 use serde_json::{Value, json};
 use weir_sdk::adapter::ChatOutcome;
@@ -55,7 +55,7 @@ fn one_turn_is_the_prompt_as_it_is() {
 }
 
 #[test]
-fn several_turns_are_told_in_the_models_own_way() {
+fn several_turns_are_written_in_the_models_own_notation() {
     let turns = || ask(vec![user("a"), said(Role::Assistant, "b"), user("c"), user("d")]);
     let (third, losses) = input(LLAMA, turns());
     let wanted = "a<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nb\

@@ -39,7 +39,7 @@ impl Recording {
         self.0["response"]["status"].as_u64().unwrap() as u16
     }
 
-    /// The memo with which the answer is read.
+    /// The memo for parsing the answer.
     fn memo(&self) -> &'static str {
         match self.0["request"]["headers"].get("prefer") {
             Some(_) => "waited  ",
@@ -49,7 +49,8 @@ impl Recording {
     }
 }
 
-/// The recordings of an operation: our own, and others' where their folder is there, which is said aloud where not.
+/// The recordings of an operation: handwritten ones, and shared ones if their folder exists; otherwise a message is
+/// printed.
 fn recordings(operation: &str) -> Vec<Recording> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let read = |path: PathBuf| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
@@ -120,7 +121,7 @@ fn recorded_predictions_are_read_to_their_end() {
 }
 
 #[test]
-fn c08_recorded_streams_say_what_they_said_however_they_are_cut() {
+fn c08_recorded_streams_keep_their_content_however_they_are_cut() {
     for one in recordings("predictions").iter().filter(|one| one.0["streaming"] == true) {
         let frames = frames(&one.answer());
         let output = |event: Option<&str>| event == Some("output");

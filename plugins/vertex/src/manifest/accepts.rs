@@ -1,11 +1,11 @@
-//! The platform's own paths, by which an exchange with it is recognised: for each publisher those that take its bodies.
+//! The platform's own paths, which identify a recorded exchange with it: for each publisher those that take its bodies.
 //!
-//! They are of a format of their own, which no client speaks: the platform's variants of Gemini's and of Claude's bodies. So
+//! They have a separate format that no client uses: the platform's variants of Gemini's and of Claude's bodies. So
 //! nothing is relayed by them.
 
 use weir_sdk::manifest::{Acceptance, Operation};
 
-/// The platform's own bodies, whichever publisher's.
+/// The format of the platform's bodies, for any publisher.
 pub(super) const FORMAT: &str = "vertex";
 
 const GEMINI: &str = "publishers/google/models/{model}";
@@ -19,7 +19,7 @@ pub(super) fn all() -> Vec<Acceptance> {
     };
     vec![
         chat(GEMINI),
-        // Gemini that an operator has tuned.
+        // A Gemini model that an operator has tuned.
         chat("endpoints/{model}"),
         streamed(format!("{CLAUDE}:streamRawPredict"), post(Operation::Chat, format!("{CLAUDE}:rawPredict"))),
         post(Operation::CountTokens, format!("{GEMINI}:countTokens")),

@@ -1,4 +1,4 @@
-//! Cases that other gateways got wrong, and what is particular to the platform.
+//! Known bugs of other gateways, and cases that are specific to the platform.
 
 use serde_json::{Value, json};
 use weir_sdk::adapter::{ProviderCountTokens, ProviderEmbeddings, ProviderErrors};
@@ -142,7 +142,7 @@ fn classes_of_service_are_asked_for_by_a_header() {
 }
 
 #[test]
-fn a_clients_labels_leave_only_where_the_operator_says_so() {
+fn a_clients_labels_are_sent_only_if_the_operator_enables_it() {
     let metadata = Some(r#"{"team":"search","Bad Key":"x","n":1}"#.to_owned());
     let request = ChatRequest { metadata, ..ask(vec![user(Part::text("a"))]) };
     let silent = rendered(&context(GEMINI, &[]), request.clone()).unwrap();
@@ -178,7 +178,7 @@ fn c59_tokens_are_counted_by_the_publishers_own_ways() {
 }
 
 #[test]
-fn c83_errors_are_read_in_whoevers_words_they_are() {
+fn c83_errors_are_parsed_in_any_servers_format() {
     let long = r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 2 > 1"}}"#;
     let limit = r#"[{"error":{"code":429,"message":"Quota exceeded for x_per_minute","status":"RESOURCE_EXHAUSTED"}}]"#;
     let gone = r#"{"error":{"code":404,"message":"Publisher Model was not found","status":"NOT_FOUND"}}"#;

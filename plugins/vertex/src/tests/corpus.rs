@@ -1,4 +1,5 @@
-//! Every recording of the service: requests are rendered as they were recorded, answers say what was recorded.
+//! Every recording of the service: rendered requests equal the recorded ones, and parsed answers have the recorded
+//! content.
 
 use std::path::PathBuf;
 
@@ -33,7 +34,7 @@ impl Recording {
         path.split('?').next().unwrap().trim_start_matches('/')
     }
 
-    /// Project, location and version of the path, as options; and ids, where the recorded client sent some.
+    /// Project, location and version of the path, as options; and ids, if the recorded client sent any.
     fn context(&self) -> Context {
         let words: Vec<&str> = self.path().split('/').collect();
         let options = [("version", words[0]), ("project", words[2]), ("location", words[4])];
@@ -93,7 +94,7 @@ impl Recording {
         parsed.unwrap().request
     }
 
-    /// What a recorded answer says, whole or streamed, read from its JSON alone.
+    /// The content of a recorded answer, streamed or not, read from its JSON alone.
     fn story(&self) -> Story {
         let mut story = Story::default();
         let values: Vec<Value> = if self.is_stream() {
@@ -112,7 +113,8 @@ impl Recording {
     }
 }
 
-/// The recordings of an operation: our own, and others' where their folder is there, which is said aloud where not.
+/// The recordings of an operation: handwritten ones, and shared ones if their folder exists; otherwise a message is
+/// printed.
 fn recordings(operation: &str) -> Vec<Recording> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let read = |path: PathBuf| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
@@ -129,7 +131,7 @@ fn recordings(operation: &str) -> Vec<Recording> {
     all
 }
 
-/// One spelling for what both formats let be said in several.
+/// One spelling for values that both formats allow in several.
 fn plain(value: &Value) -> Value {
     const SILENT: [&str; 4] = ["{}", "[]", "null", r#""""#];
     const TYPES: [&str; 7] = ["", "STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT"];
@@ -141,7 +143,7 @@ fn plain(value: &Value) -> Value {
                 words.fold(first, |name, word| name + &word[..1].to_uppercase() + &word[1..])
             };
             let mut members: Map<String, Value> = members.iter().map(|(k, v)| (camel(k), plain(v))).collect();
-            // The results of functions need no role of their own, system text none at all.
+            // The results of functions need no role, nor does system text.
             members.retain(|key, value| !SILENT.contains(&value.to_string().as_str()) && key != "role");
             for (key, usual) in [("type", "OBJECT"), ("type", "object"), ("responseMimeType", "text/plain")] {
                 if members.len() == 1 && members.get(key) == Some(&json!(usual)) {
@@ -168,7 +170,7 @@ fn plain(value: &Value) -> Value {
     }
 }
 
-/// A request in which neighbours of the same role are one turn.
+/// A request with adjacent turns of the same role joined.
 fn merged(body: &Value) -> Value {
     let mut body = body.clone();
     let Some(turns) = body.get_mut("contents").and_then(Value::as_array_mut) else { return plain(&body) };
@@ -187,7 +189,7 @@ fn merged(body: &Value) -> Value {
     plain(&body)
 }
 
-/// Where two values differ, for people.
+/// The differences of two values, for people.
 fn compare(left: &Value, right: &Value, place: &str, found: &mut Vec<String>) {
     match (left, right) {
         (Value::Object(a), Value::Object(b)) => {
@@ -224,7 +226,7 @@ fn recorded_requests_are_rendered_as_they_were() {
 }
 
 #[test]
-fn recorded_answers_say_what_they_said() {
+fn recorded_answers_keep_their_content() {
     for one in recordings("chat").iter().filter(|one| one.status() == 200 && !one.is_stream()) {
         let response = answered(&one.context(), &one.answer()).unwrap();
         assert_eq!(Story::of_response(&response), one.story().settled(), "{}", one.id());
@@ -233,7 +235,7 @@ fn recorded_answers_say_what_they_said() {
 }
 
 #[test]
-fn c08_recorded_streams_say_what_they_said_however_they_are_cut() {
+fn c08_recorded_streams_keep_their_content_however_they_are_cut() {
     for one in recordings("chat").iter().filter(|one| one.status() == 200 && one.is_stream()) {
         let frames = frames(&one.answer());
         let events = decoded(&one.context(), &frames, 1);

@@ -1,15 +1,15 @@
-//! What an answer says: read off the recorded JSON alone, and off what the adapter makes of it.
+//! The content of an answer: from the recorded JSON alone, and from the adapter's result.
 
 use serde_json::{Map, Value, json};
 use weir_sdk::types::{ChatEvent, ChatResponse, Part, PartKind, Usage};
 
-/// The words, thoughts, calls and figures of an answer.
+/// The text, thoughts, calls and counts of an answer.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Story {
     text: String,
     thoughts: String,
     calls: Vec<(String, Value)>,
-    /// Input with what was cached, and output with the thoughts.
+    /// Input with cached tokens, and output with thoughts.
     tokens: (u64, u64),
 }
 

@@ -1,4 +1,6 @@
-"""Tool calls in pieces. Servers omit, repeat and reuse `index` and `id`, so a call is a record that learns its aliases."""
+"""Tool calls in pieces. Servers omit, repeat and reuse `index` and `id`, so a call collects the aliases that it was
+sent under.
+"""
 
 from typing import Optional
 
@@ -29,7 +31,7 @@ class Piece:
 
 
 class Progress:
-    """How far a JSON object has come."""
+    """Tracks whether a JSON text is complete."""
 
     def __init__(self) -> None:
         self.depth = 0
@@ -53,36 +55,36 @@ class Progress:
 
 
 class Call:
-    """One call of a candidate, with what is known of it."""
+    """One call of a candidate and its known aliases."""
 
     def __init__(self) -> None:
         self.index: Optional[int] = None
-        # As the provider says it, or made by us; and the id that the provider used for it.
+        # The provider's id or a generated one, and the first id that the provider used for the call.
         self.id = self.alias = self.name = ""
         self.custom = self.stopped = False
-        # Arguments that came before the name.
+        # Arguments that arrived before the name.
         self.waiting = ""
-        # The number of its part, once started.
+        # The number of its part, after the start.
         self.part: Optional[int] = None
         self.progress = Progress()
 
     def learn(self, piece: Piece) -> None:
-        """Keeps what a piece says until the call can start."""
+        """Records a piece's aliases and buffers its text until the call can start."""
         self._take_names(piece)
         self.progress.take(piece.text)
         self.waiting += piece.text
 
     def add(self, piece: Piece) -> str:
-        """Takes a piece of a started call; the text that it adds."""
+        """Adds a piece to a started call; returns the text to emit."""
         self._take_names(piece)
-        # A complete value takes nothing more, not even the whole that some servers repeat at the end.
+        # A complete value takes nothing more, not even the whole value that some servers repeat at the end.
         if self.progress.complete and not self.custom:
             return ""
         self.progress.take(piece.text)
         return piece.text
 
     def is_over(self, piece: Piece) -> bool:
-        """Whether the piece begins another call although its aliases are this one's."""
+        """Whether the piece begins another call under the same aliases."""
         if not piece.name:
             return False
         renamed = self.name not in ("", piece.name)
@@ -96,7 +98,7 @@ class Call:
 
 
 def find(calls: list[Call], piece: Piece) -> Optional[Call]:
-    """The call that a piece belongs to; None where it begins another."""
+    """The call that a piece belongs to; None if it begins another."""
     latest = calls[::-1]
 
     def last(matches) -> Optional[Call]:  # type: ignore[no-untyped-def]

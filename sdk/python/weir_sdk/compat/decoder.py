@@ -1,7 +1,7 @@
-"""Streamed answers: a state machine for each candidate, from chunks to events.
+"""Decodes streamed answers: a state machine for each candidate, from chunks to events.
 
-Neither `index` nor `id` of a tool call is trusted; what a chunk says twice is said once; the same chunks give the same
-events however they are grouped.
+Neither `index` nor `id` of a tool call is trusted; a value that is repeated gives one event; the same chunks give the
+same events however they are grouped.
 """
 
 import json
@@ -24,7 +24,7 @@ _DELTA = {"role", "content", "refusal", "reasoning_content", "reasoning", "tool_
 
 
 class ChunkDecoder:
-    """Reads the chunks of one answer."""
+    """Decodes the chunks of one answer."""
 
     def __init__(self, provider: Any, ctx: t.Context):
         self.provider, self.ctx, self.ledger = provider, ctx, Ledger()
@@ -37,14 +37,14 @@ class ChunkDecoder:
         self.events: list[Any] = []
 
     def push(self, frames: list[t.Frame]) -> t.Decoded:
-        """Takes the frames of one read."""
+        """Decodes the frames of one read."""
         for frame in frames:
             if not self.failed:
                 self._frame(frame)
         return self._take()
 
     def finish(self) -> t.Decoded:
-        """The upstream has ended. An end without a finish and without `[DONE]` is no end."""
+        """Called when the upstream has ended. Without a finish and without `[DONE]` the answer counts as broken."""
         complete = all(candidate.finished for candidate in self.candidates.values())
         if self.failed or (complete and self.started):
             return self._take()
@@ -58,7 +58,7 @@ class ChunkDecoder:
         return self._take()
 
     def _take(self) -> t.Decoded:
-        # Emptied in place: the candidates hold the same list.
+        # Cleared in place: the candidates hold the same list.
         events = self.events[:]
         self.events.clear()
         return t.Decoded(events, self.ledger.take())
@@ -106,7 +106,7 @@ class ChunkDecoder:
             self.events.append(t.ChatEvent_Usage(found))
 
     def _members(self, chunk: dict) -> None:
-        """The members around the choices: the first chunk starts the answer, later ones tell what is new."""
+        """Reads the members around the choices: the first chunk starts the answer, later ones may change values."""
         news = {}
         tier = {"service_tier": chunk["service_tier"]} if self.started and "service_tier" in chunk else {}
         rest = {} if chunk.keys() <= _CHUNK else fingerprint_last(without(chunk, _CHUNK | self.noise))
@@ -118,7 +118,7 @@ class ChunkDecoder:
                 self._opaque("chunk", news)
             return
         if not chunk.get("id") and not chunk.get("choices"):
-            # A first chunk without an id yet: what it told waits for the start.
+            # A first chunk without an id yet: its members are kept for the start.
             return
         self.started = True
         kept = [t.Extension(FORMAT, key, value) for key, value in self.told.items()]
@@ -139,21 +139,21 @@ class ChunkDecoder:
 
 
 class Candidate:
-    """One candidate: which parts are open, and what a delta adds to them."""
+    """One candidate: its open parts, and the events of each delta."""
 
     def __init__(self, decoder: ChunkDecoder, index: int):
         self.decoder, self.index, self.events = decoder, index, decoder.events
         self.finished = False
         self.parts = 0
-        # The part that words are added to, and their kind.
+        # The part that text is added to, and its kind.
         self.open: Optional[tuple[int, type]] = None
         self.calls: list[Call] = []
 
     def take(self, choice: dict) -> None:
-        """Takes one choice of a chunk."""
+        """Reads one choice of a chunk."""
         delta = choice.get("delta")
         if delta is None and self.parts == 0:
-            # Some servers repeat the whole message beside each delta: it counts only where there is nothing else.
+            # Some servers repeat the whole message beside each delta: it counts only if nothing was emitted before.
             delta = choice.get("message")
         delta = object_of(delta)
         if choice.get("text"):
@@ -169,7 +169,7 @@ class Candidate:
             self.close(end)
 
     def close(self, end: t.Finish) -> None:
-        """The candidate is complete."""
+        """Ends the candidate."""
         self._stop_words()
         for call in self.calls:
             self._stop_call(call)
@@ -177,9 +177,9 @@ class Candidate:
         self.events.append(model.finished(self.index, end))
 
     def _others(self, choice: dict, delta: dict) -> None:
-        """Members that other formats have no place for, as an event."""
+        """Members that other formats do not have, as an event."""
         noise = self.decoder.noise
-        # Nearly all chunks have none: seen without making a dictionary.
+        # Nearly all chunks have none; this check makes no dictionary.
         if choice.keys() <= _CHOICE and delta.keys() <= _DELTA:
             return
         rest = {key: value for key, value in without(choice, _CHOICE | noise).items() if value is not None}
@@ -209,7 +209,7 @@ class Candidate:
             self._call(Piece({"function": delta["function_call"]}))
 
     def _part(self, part: Any) -> None:
-        """A part that comes whole."""
+        """Emits a part that arrived whole."""
         match part:
             case t.Part_Text(text):
                 self._words(t.PartKind_Text, text.text)
@@ -223,7 +223,7 @@ class Candidate:
                 self.events.append(model.part_stop(self.index, self._start(t.PartKind_Opaque(opaque))))
 
     def _words(self, kind: type, words: str) -> None:
-        """Adds words; an empty piece changes nothing, so it closes no other part."""
+        """Adds text; an empty piece changes nothing, so it closes no other part."""
         if words:
             self.events.append(model.delta(self.index, self._open_words(kind), words))
 
@@ -275,7 +275,7 @@ class Candidate:
             call.waiting = ""
 
     def _settle(self) -> None:
-        """Stops the calls whose arguments are complete, so that what comes next need not wait for them."""
+        """Stops the calls whose arguments are complete, so that the next part need not wait for them."""
         for call in self.calls:
             if call.progress.complete:
                 self._stop_call(call)

@@ -20,7 +20,7 @@ class Embeddings:
         self.quirks = provider.quirks
 
     def render_request(self, ctx: t.Context, request: t.EmbeddingsRequest) -> t.RenderedRequest:
-        """Writes a request."""
+        """Renders a request."""
         ledger = Ledger()
         for member in ("task", "title"):
             if getattr(request, member) is not None:
@@ -41,7 +41,7 @@ class Embeddings:
         return model.rendered(model.post(path, wire.write(body)), ledger.take())
 
     def parse_response(self, ctx: t.Context, response: t.HttpResponse) -> t.EmbeddingsResponse:
-        """Reads an answer; the vectors come in the order of their indices."""
+        """Parses an answer; the vectors are sorted by index."""
         answer = object_of(model.answer_json(response))
         if answer.get("error"):
             raise model.Err(errors.from_json(answer["error"], None))

@@ -1,4 +1,4 @@
-"""Errors in every shape that OpenAI and compatible servers send them."""
+"""Errors in every shape that OpenAI and compatible servers use."""
 
 import json
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from wit_world.imports import types as t
 from .. import model, retry
 from ..wire import object_of
 
-# The most characters of a provider's message that are passed on.
+# Longest message of a provider that is passed on, in characters.
 _LONGEST = 1000
 
 _BY_WORD = {
@@ -41,7 +41,7 @@ _BY_STATUS = {
     504: "timeout",
     529: "overloaded",
 }
-# Where a status says less than the words: the statuses (None: an error without one), the words, the kind.
+# Messages that are more precise than the status: the statuses (None: an error without one), the words, the kind.
 _HINTS = (
     (
         (400, 413, 422, None),
@@ -82,7 +82,7 @@ _HINTS = (
 
 @dataclass
 class _Said:
-    """What an error says of itself, whatever its shape."""
+    """The fields of an error, whatever its shape."""
 
     message: str = ""
     kind: str = ""
@@ -92,7 +92,7 @@ class _Said:
 
 
 def parse(ctx: t.Context, response: t.HttpResponse) -> t.Error:
-    """Reads an answer with a status of 400 or over. Its body may be anything."""
+    """Parses an answer with a status of 400 or over. Its body may be anything."""
     try:
         body = json.loads(model.body_text(response.body))
     except (ValueError, RecursionError):
@@ -103,14 +103,14 @@ def parse(ctx: t.Context, response: t.HttpResponse) -> t.Error:
 
 
 def from_json(body: Any, status: Optional[int]) -> t.Error:
-    """Reads an error from its JSON; `status` is the answer's, if it had one of 400 or over."""
+    """Parses an error from its JSON; `status` is the answer's, if it had one of 400 or over."""
     said = _Said()
     _read(body, said, 0)
     status = status or said.status
     kind = _kind(said, status)
     message = "".join(c for c in said.message if c >= " " and c != "\x7f" or c == "\n")[:_LONGEST]
     if kind == "authentication":
-        # Providers repeat parts of the key here; nobody outside is to see them.
+        # Providers repeat parts of the key in these messages; clients must not see them.
         message = "the provider refused the credential"
     elif not message:
         message = f"the provider answered with status {status}" if status else "the provider answered with an error"
@@ -119,7 +119,7 @@ def from_json(body: Any, status: Optional[int]) -> t.Error:
 
 
 def _read(shape: Any, said: _Said, depth: int) -> None:
-    """Gathers what an error says; wrappers are opened a few times at the most."""
+    """Collects the fields of an error; nested wrappers are opened up to a small depth."""
     if isinstance(shape, str):
         said.message = said.message or shape
     elif isinstance(shape, list) and shape and depth <= 3:
@@ -147,7 +147,9 @@ def _read_object(shape: dict, said: _Said, depth: int) -> None:
 
 
 def _read_metadata(metadata: dict, said: _Said, depth: int) -> None:
-    """A router's message is often no more than "provider returned error"; the one behind it says what was wrong."""
+    """Reads a router's metadata. The router's message is often only "provider returned error"; the nested one has the
+    reason.
+    """
     if "flagged_input" in metadata:
         said.kind = "content_filter"
     raw, behind = metadata.get("raw"), _Said()
@@ -170,7 +172,7 @@ def _word(shape: dict, key: str) -> str:
 
 
 def _kind(said: _Said, status: Optional[int]) -> str:
-    """What kind of error it is: the code and the type first, then what the message says, then the status."""
+    """Classifies the error: by the code and the type first, then by the message, then by the status."""
     words = [said.code.lower(), said.kind.lower()]
     for word in words:
         if word in _KINDS:

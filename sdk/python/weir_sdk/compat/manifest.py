@@ -1,4 +1,4 @@
-"""The manifest of a compatible provider, made of its quirks."""
+"""Builds the manifest of a compatible provider from its quirks."""
 
 from typing import Any
 
@@ -78,7 +78,7 @@ def _accepts(quirks: Quirks) -> list[a.Acceptance]:
 
 
 def _exclusions(quirks: Quirks) -> list[a.Exclusion]:
-    """Requests that cannot go through as they are: the same data by which they are translated."""
+    """Requests that must be translated. They come from the same data as the translation."""
     found = [m.has_member(member, reason) for member, reason in quirks.drops.items()]
     found += [m.has_member(member, "it has another name here") for member in quirks.renames]
     found += [m.has_member(member, "its range is narrower here") for member in quirks.clamps]
@@ -108,7 +108,7 @@ def _exclusions(quirks: Quirks) -> list[a.Exclusion]:
 
 
 def chat_tap() -> a.Tap:
-    """How answers are read while their bytes go through untouched."""
+    """How the relay lane reads chat answers."""
     details = "/usage/prompt_tokens_details/"
     read = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens")
     pieces = ("delta/content", "delta/tool_calls", "delta/reasoning_content", "delta/reasoning", "delta/refusal", "message")

@@ -1,4 +1,5 @@
-"""Messages: one of the unified model may become several, since tool results are messages of their own here."""
+"""Renders messages. One message of the unified model may become several, since tool results are separate messages here.
+"""
 
 from typing import Any, Optional
 
@@ -10,7 +11,7 @@ from .quirks import FORMAT
 
 
 def write(writer: Any, messages: list[t.Message]) -> list[dict]:
-    """All messages of a request."""
+    """Renders all messages of a request."""
     out: list[dict] = []
     lifted: list[t.MediaPart] = []
     for at, message in enumerate(messages):
@@ -30,7 +31,7 @@ def write(writer: Any, messages: list[t.Message]) -> list[dict]:
 
 
 def _put_lifted(writer: Any, lifted: list[t.MediaPart], out: list[dict]) -> None:
-    """A user message of its own for media that their messages may not hold."""
+    """Adds a user message with media that their own messages cannot contain."""
     if lifted:
         pieces = [_media(writer, "messages[].content[]", media) for media in lifted]
         out.append({"role": "user", "content": _content(writer, "messages[]", pieces)})
@@ -50,7 +51,7 @@ def _role(writer: Any, role: t.Role) -> str:
 
 
 def _speaker(writer: Any, field: str, message: t.Message) -> list[dict]:
-    """A message of a role that has content and nothing else."""
+    """Writes a message of a role that has only content."""
     pieces: list[Any] = []
     foreign = False
     for at, part in enumerate(message.parts):
@@ -75,7 +76,7 @@ def _speaker(writer: Any, field: str, message: t.Message) -> list[dict]:
         writer.refuse(f"{field}.content", "nothing in it is known to this provider")
     head = {"role": _role(writer, message.role)} | _name(writer, field, message)
     tail = writer.own(field + ".", message.extensions)
-    # One message a block: joining them would put words next to each other that nobody wrote so.
+    # One message for each block: joining blocks would put words together that their author did not.
     blocks = [[piece] for piece in pieces] if _in_blocks(writer, message, pieces) else [pieces]
     return [head | {"content": _content(writer, field, block)} | tail for block in blocks]
 
@@ -126,7 +127,7 @@ def _assistant(writer: Any, field: str, message: t.Message, lifted: list) -> dic
 
 
 def _thinking(writer: Any, field: str, thoughts: list[t.ReasoningPart]) -> dict:
-    """The history's thinking."""
+    """Renders the history's thinking."""
     if not thoughts:
         return {}
     if not writer.quirks.thinking:
@@ -139,7 +140,7 @@ def _thinking(writer: Any, field: str, thoughts: list[t.ReasoningPart]) -> dict:
 
 
 def _lose_thinking(writer: Any, field: str) -> None:
-    # Once a request: a long history would fill the ledger with one and the same line.
+    # Reported once a request: a long history would fill the ledger with the same line.
     if not writer.thinking_lost:
         writer.thinking_lost = True
         writer.ledger.dropped(f"{field}.reasoning_content", "thinking has no place in this history")
@@ -184,7 +185,7 @@ def _tool(writer: Any, field: str, result: t.ToolResult, lifted: list) -> dict:
 
 
 def _content(writer: Any, field: str, pieces: list) -> Any:
-    """Content as one string where that says everything, else as a list."""
+    """Writes content as one string if that loses nothing, else as a list."""
     if not pieces:
         return ""
     plain = all(isinstance(piece, dict) and len(piece) == 2 and "text" in piece for piece in pieces)
@@ -214,7 +215,7 @@ def _media(writer: Any, field: str, media: t.MediaPart) -> dict:
     elif writer.quirks.image_urls:
         url = source.value
     else:
-        # The host fetches the bytes, where the operator lets it, and asks again.
+        # The host fetches the bytes, if the operator allows it, and renders the request again.
         raise model.fail("unsupported", "this provider takes images as bytes only", code="media_url", param=field)
     writer.cache_lost(field, media.cache)
     image = {"url": url, "detail": media.detail}
@@ -222,7 +223,7 @@ def _media(writer: Any, field: str, media: t.MediaPart) -> dict:
 
 
 def _sniffed(ctx: t.Context, data: str) -> str:
-    """The media type that the first bytes show; a blob's token is looked up."""
+    """The media type that the first bytes show; those of a blob come from the context."""
     head = next((blob.head for blob in ctx.blobs if blob.token == data), data)
     kinds = {"iVBORw0KGgo": "image/png", "/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp"}
     return next((mime for start, mime in kinds.items() if head.startswith(start)), "image/png")

@@ -16,7 +16,7 @@ _OUTPUT = ("max_completion_tokens", "max_output_tokens", "max_output_length")
 
 
 def render(quirks: Quirks, ctx: t.Context, request: t.ModelsRequest) -> t.RenderedRequest:
-    """Asks for the list, or for one model. The list comes whole, so there is nothing to go on from."""
+    """Requests the list, or one model. The list has a single page."""
     path = quirks.address(ctx, quirks.models_path)
     if request.id is not None:
         path += "/" + "/".join(escape(segment) for segment in request.id.split("/"))
@@ -24,7 +24,7 @@ def render(quirks: Quirks, ctx: t.Context, request: t.ModelsRequest) -> t.Render
 
 
 def parse(response: t.HttpResponse) -> t.ModelsResponse:
-    """Reads a list, with or without its wrapping, or one model."""
+    """Parses a list, with or without its wrapper, or one model."""
     answer = model.answer_json(response)
     if isinstance(answer, dict):
         if answer.get("error"):

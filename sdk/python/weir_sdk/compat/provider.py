@@ -1,4 +1,4 @@
-"""A provider: its quirks, and a method for each thing that may be done in another way."""
+"""A provider: its quirks, and a method for each step that a provider may override."""
 
 from typing import Any, Optional
 
@@ -13,13 +13,13 @@ from .quirks import Quirks
 
 
 class Provider:
-    """An OpenAI-compatible provider. Subclass it where data does not say it all."""
+    """An OpenAI-compatible provider. Subclass it for what data cannot express."""
 
     def __init__(self, quirks: Quirks):
         self.quirks = quirks
 
     def export(self, module: str) -> None:
-        """Exports what the world asks for; call it with `__name__`."""
+        """Exports the interfaces that the world names; call it with `__name__`."""
         here: dict[str, Any] = {
             "about": self,
             "provider_errors": self,
@@ -27,19 +27,19 @@ class Provider:
             "provider_models": Models(self),
         }
         if hasattr(exports, "ProviderEmbeddings"):
-            # Not every adapter has them, and their types are there only where the world exports them.
+            # Not every adapter has embeddings, and their types exist only if the world exports them.
             from .embeddings import Embeddings
 
             here["provider_embeddings"] = Embeddings(self)
         export(module, **here)
 
-    # ---- What a subclass may say otherwise ---------------------------------------------------------------------------
+    # ---- For subclasses to override ----------------------------------------------------------------------------------
 
     def prepare(self, ctx: t.Context, request: t.ChatRequest, ledger: Ledger) -> None:
-        """A last look at a request before it is written."""
+        """Changes a request before it is rendered."""
 
     def extend(self, ctx: t.Context, request: t.ChatRequest, body: dict, ledger: Ledger) -> None:
-        """A last look at the body before it is sent."""
+        """Changes the body before it is sent."""
 
     def finish(self, word: str) -> Optional[str]:
         """A finish reason that only this provider has."""

@@ -1,4 +1,4 @@
-"""What sets one OpenAI-compatible provider apart from the others, as data."""
+"""The differences between OpenAI-compatible providers, as data."""
 
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Optional
@@ -16,75 +16,76 @@ UNKNOWN = "this provider has no such parameter"
 
 @dataclass(frozen=True)
 class Quirks:
-    """One provider. The defaults are what most compatible servers take; say what differs."""
+    """One provider. The defaults suit most compatible servers; set what differs."""
 
     name: str
     """The adapter's name: `groq`."""
     description: str = "An OpenAI-compatible provider"
     version: str = "0.1.0"
     family: str = ""
-    """The family whose opaque values this provider makes; its name where empty."""
+    """The family that issues this provider's opaque values; the provider's name if empty."""
     url: Optional[str] = None
-    """The usual base url, with its version path and a slash at the end."""
+    """The default base url, with its version path and a slash at the end."""
     key_variables: tuple[str, ...] = ()
-    """Usual environment variables of the key, the most usual first."""
+    """Common environment variables for the key, the most common first."""
     models: tuple[str, ...] = ()
-    """Globs of the models served."""
+    """Globs of the served models."""
     settings: str = ""
-    """JSON Schema of the options; empty where there are none."""
+    """JSON Schema of the options; empty if there are none."""
     isolation: str = "tenant"
-    """Who may meet in one instance: `fresh`, `tenant` or `shared`."""
+    """Which exchanges may share an instance: `fresh`, `tenant` or `shared`."""
     auth: tuple[a.Auth, ...] = field(default_factory=lambda: (manifest.bearer(), manifest.no_key()))
-    """How the key is shown; the first is the default."""
+    """How the key is sent; the first is the default."""
     chat_path: str = "chat/completions"
     models_path: str = "models"
-    """Empty where they are not there; one model is at this path and its name."""
+    """Empty if the provider lacks them; one model is at this path followed by its name."""
     embeddings_path: str = ""
-    """`embeddings`; empty where they are not there."""
+    """`embeddings`; empty if the provider lacks them."""
 
     max_tokens: str = "max_tokens"
-    """The member for the limit of output tokens."""
+    """The name of the member that limits output tokens."""
     seed: str = "seed"
-    """The member for the seed."""
+    """The name of the member for the seed."""
     drops: Mapping[str, str] = field(default_factory=dict)
-    """Members that are not taken, and why."""
+    """Members that the provider does not take, and why."""
     renames: Mapping[str, str] = field(default_factory=dict)
-    """Members with another spelling here."""
+    """Members with another name at this provider."""
     clamps: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Numbers with a narrower range here."""
+    """Numbers with a narrower range at this provider."""
     max_stop: int = 4
-    """The most stop sequences taken."""
+    """Most stop sequences that the provider takes."""
     developer_role: bool = False
-    """Whether messages of role `developer` are known; they become `system` otherwise."""
+    """Whether the role `developer` is known; its messages become `system` otherwise."""
     text_lists: bool = True
     """Whether content may be a list of texts; they are joined otherwise."""
     speaker_names: bool = True
     """Whether a message may name its speaker."""
     stream_usage: bool = True
-    """Whether `stream_options.include_usage` is understood."""
+    """Whether the provider supports `stream_options.include_usage`."""
     tools: bool = True
-    """Whether functions may be offered."""
+    """Whether the provider supports functions."""
     tool_required: str = "required"
-    """The word for "some tool must be called"."""
+    """The value of `tool_choice` that requires a call of any tool."""
     tool_ids: IdRule = ANY
-    """What ids of tool calls may look like."""
+    """The rule for ids of tool calls."""
     tool_names: IdRule = NAME
-    """What names of tools may look like."""
+    """The rule for names of tools."""
     json_schema: bool = True
-    """Whether `response_format: json_schema` is understood; it becomes `json_object` otherwise."""
+    """Whether the provider supports `response_format: json_schema`; it becomes `json_object` otherwise."""
     efforts: tuple[str, ...] = ("low", "medium", "high")
-    """The levels of `reasoning_effort` that are known; others move to the nearest. Empty: thinking cannot be steered."""
+    """The provider's levels of `reasoning_effort`; others are mapped to the nearest. Empty: thinking cannot be steered.
+    """
     thinking: str = "reasoning_content"
-    """The member in which thinking travels in the history; empty where it has no place."""
+    """The member for thinking in the history; empty if there is none."""
     images: bool = True
     """Whether `image_url` is taken."""
     image_urls: bool = True
     """Whether addresses other than data URLs are fetched."""
     noise: tuple[str, ...] = ("obfuscation", "p")
-    """Members of chunks that say nothing (padding) and are left out in silence."""
+    """Members of chunks without meaning (padding), which are dropped without a loss."""
 
     def spelling(self, member: str) -> Optional[str]:
-        """The provider's spelling of a member; None where it is not taken."""
+        """The provider's name of a member; None if the provider does not take it."""
         return None if member in self.drops else self.renames.get(member, member)
 
     def address(self, ctx: t.Context, path: str) -> str:
@@ -102,5 +103,5 @@ class Quirks:
 
 
 def escape(text: str) -> str:
-    """Percent-encodes what may not stand in a path segment."""
+    """Percent-encodes characters that are not allowed in a path segment."""
     return quote(text, safe=":@-._~")

@@ -1,4 +1,4 @@
-"""Requests: from the unified model to what the provider takes."""
+"""Renders requests: from the unified model to the provider's format."""
 
 from typing import Any, Optional
 
@@ -11,12 +11,12 @@ from ..wire import Raw
 from . import messages
 from .quirks import FORMAT, UNKNOWN, Quirks
 
-# Levels of effort, the least first, and the budget up to which each stands in for one.
+# Levels of effort in ascending order, and the budget up to which each is used.
 _LEVELS = {"none": 0, "minimal": 512, "low": 2048, "medium": 8192, "high": 32768, "xhigh": 65536, "max": 1 << 32}
 
 
 def render(provider: Any, ctx: t.Context, request: t.ChatRequest) -> t.RenderedRequest:
-    """Writes a chat request."""
+    """Renders a chat request."""
     writer = Writer(provider.quirks, ctx)
     provider.prepare(ctx, request, writer.ledger)
     writer.write(request)
@@ -27,7 +27,7 @@ def render(provider: Any, ctx: t.Context, request: t.ChatRequest) -> t.RenderedR
 
 
 class Writer:
-    """Writes one request and remembers what was lost on the way."""
+    """Renders one request and collects the losses."""
 
     def __init__(self, quirks: Quirks, ctx: t.Context):
         self.quirks, self.ctx, self.ledger = quirks, ctx, Ledger()
@@ -36,7 +36,7 @@ class Writer:
         self.thinking_lost = False
 
     def write(self, request: t.ChatRequest) -> None:
-        """The whole body, in the order that the official clients have."""
+        """Writes the body, in the order of the official clients."""
         self.body["model"] = self.ctx.model or request.model
         self.body["messages"] = messages.write(self, request.messages)
         self.tools(request)
@@ -56,7 +56,7 @@ class Writer:
     # ---- Members -----------------------------------------------------------------------------------------------------
 
     def put(self, member: str, value: Any) -> None:
-        """A member in the provider's spelling, if it takes it."""
+        """Adds a member under the provider's name, if the provider takes it."""
         if value is None:
             return
         spelling = self.quirks.spelling(member)
@@ -66,7 +66,7 @@ class Writer:
             self.body[spelling] = value
 
     def number(self, member: str, value: Optional[float]) -> None:
-        """A number within the provider's range."""
+        """Adds a number, moved into the provider's range."""
         if value is None:
             return
         low, high = self.quirks.clamps.get(member, (value, value))
@@ -76,17 +76,17 @@ class Writer:
         self.put(member, int(allowed) if allowed == int(allowed) else allowed)
 
     def own(self, place: str, extensions: list[t.Extension]) -> dict:
-        """The format's own members; those of other formats are lost."""
+        """The format's own members; those of other formats are reported as lost."""
         self.ledger.foreign(place, extensions, FORMAT)
         return {e.key: Raw(e.json) for e in extensions if e.format == FORMAT and e.json != "null"}
 
     def cache_lost(self, field: str, hint: Optional[t.CacheHint]) -> None:
-        """Cache hints have no place."""
+        """Reports a cache hint as lost."""
         if hint is not None:
             self.ledger.dropped(f"{field}.cache_control", "caching is the provider's own affair")
 
     def refuse(self, field: str, message: str) -> None:
-        """What must not be lost."""
+        """Refuses the request because of a value that must not be lost."""
         raise model.fail("unsupported", message, param=field)
 
     # ---- Groups of members -------------------------------------------------------------------------------------------
@@ -126,7 +126,7 @@ class Writer:
         self.put("response_format", {"type": kind})
 
     def stream(self, request: t.ChatRequest) -> None:
-        """Usage is always asked for: the host meters it and shows the client what it asked for."""
+        """Asks for usage in every stream: the host meters it, and removes it if the client did not ask."""
         if not request.stream:
             return
         self.body["stream"] = True
@@ -153,7 +153,7 @@ class Writer:
                 self.put(key, value)
 
     def level(self, asked: t.ReasoningRequest) -> None:
-        """`reasoning_effort`; a budget becomes the level nearest to it."""
+        """Writes `reasoning_effort`; a budget becomes the nearest level."""
         wanted = asked.effort
         if wanted is None and asked.mode == t.ReasoningMode.DISABLED:
             wanted = "none"
@@ -170,7 +170,7 @@ class Writer:
         self.put("reasoning_effort", level)
 
     def nearest(self, wanted: str) -> Optional[str]:
-        """The nearest level that the provider knows; one that nobody knows stays, and "none" never becomes some."""
+        """The nearest level that the provider knows. An unknown level is kept, and "none" never becomes another."""
         ranks = list(_LEVELS)
         if wanted in self.quirks.efforts or wanted not in ranks:
             return wanted

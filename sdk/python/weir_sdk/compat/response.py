@@ -1,4 +1,4 @@
-"""Whole answers: from what the provider sent to the unified model."""
+"""Parses whole answers: from the provider's format to the unified model."""
 
 from typing import Any, Optional
 
@@ -29,7 +29,7 @@ _REASONS = {word: reason for reason, words in _FINISH.items() for word in words.
 
 
 def parse(provider: Any, ctx: t.Context, response: t.HttpResponse) -> p.ChatOutcome:
-    """Reads a whole chat answer."""
+    """Parses a whole chat answer."""
     answer = object_of(model.answer_json(response))
     if answer.get("error"):
         raise model.Err(errors.from_json(answer["error"], None))
@@ -49,19 +49,19 @@ def parse(provider: Any, ctx: t.Context, response: t.HttpResponse) -> p.ChatOutc
 
 
 def without(shape: dict, known: set[str]) -> dict:
-    """The members that are not known."""
+    """The unknown members."""
     return {key: value for key, value in shape.items() if key not in known}
 
 
 def fingerprint_last(rest: dict) -> dict:
-    """The order in which all SDKs keep members, so that their results compare."""
+    """Moves the fingerprint to the end: all SDKs keep members in this order, so that their results compare."""
     if "system_fingerprint" in rest:
         rest["system_fingerprint"] = rest.pop("system_fingerprint")
     return rest
 
 
 def created_ms(answer: dict) -> Optional[float]:
-    """When the answer was made."""
+    """The time when the answer was made, in milliseconds."""
     created = answer.get("created")
     return created * 1000.0 if isinstance(created, (int, float)) else None
 
@@ -88,7 +88,7 @@ def _candidate(provider: Any, ctx: t.Context, names: Names, position: int, choic
 
 
 def finish(provider: Any, word: Any, called: bool) -> Optional[t.Finish]:
-    """Reads a finish reason. The presence of tool calls outranks a natural end."""
+    """Parses a finish reason. Tool calls outrank a natural end."""
     if not word:
         return None
     word = fit.text(word)
@@ -124,7 +124,7 @@ def _parts(ctx: t.Context, names: Names, message: dict) -> list[Any]:
 
 
 def content_part(part: dict) -> Any:
-    """A part of a list of content; one of an unknown type stays as it is."""
+    """Parses a part of a list of content; one of an unknown type is kept as it is."""
     if isinstance(part.get("text"), str) and part.get("type") in ("text", None):
         return model.text(part["text"], extensions=model.extensions(FORMAT, without(part, {"type", "text"})))
     if part.get("type") == "refusal" and part.get("refusal"):
@@ -136,14 +136,14 @@ def content_part(part: dict) -> Any:
 
 
 def words_of(value: Any) -> str:
-    """Words, however they are wrapped; an object is its JSON."""
+    """Text, however it is wrapped; an object becomes its JSON."""
     if isinstance(value, list):
         return "".join(words_of(object_of(part).get("text")) for part in value)
     return fit.text(value)
 
 
 def citation(note: dict) -> t.Citation:
-    """An entry of `annotations`; one with members beside those of a page's citation is kept whole as well."""
+    """Parses an entry of `annotations`; one with more members than a page's citation is also kept whole."""
     page = object_of(note.get("url_citation"))
     plain = note.keys() <= {"type", "url_citation"} and page.keys() <= {"url", "title", "start_index", "end_index"}
     plain = plain and note.get("type") == "url_citation" and page.get("url") is not None
@@ -176,5 +176,5 @@ def _calls(ctx: t.Context, names: Names, calls: list) -> list[Any]:
 
 
 def made_id(ctx: t.Context, candidate: int, number: int) -> str:
-    """An id for a call that came without one: the same for the same place in the same exchange."""
+    """An id for a call that came without one: always the same for the same place in the same exchange."""
     return f"call_{candidate}_{number}_{ctx.request_id}"

@@ -1,4 +1,4 @@
-"""Tokens: from the totals of OpenAI's format to disjoint buckets."""
+"""Token counts: from the totals of OpenAI's format to disjoint buckets."""
 
 from typing import Any, Optional
 
@@ -14,7 +14,7 @@ _INPUT, _OUTPUT = "prompt_tokens_details", "completion_tokens_details"
 
 
 def read(wire: Any) -> Optional[t.Usage]:
-    """Reads usage; None where every figure is null."""
+    """Parses usage; None if every figure is null."""
     wire = object_of(wire)
     inside, outside = dict(object_of(wire.get(_INPUT))), dict(object_of(wire.get(_OUTPUT)))
     cached = [count(inside.pop("cached_tokens", None)), *(count(wire.get(name)) for name in _CACHED)]
@@ -46,8 +46,9 @@ def _sums_up(wire: dict, more: int) -> bool:
 
 
 def _input(wire: dict, read: Optional[int], write: Optional[int]) -> tuple:
-    """Uncached input, cache reads and cache writes. A server whose cached tokens exceed its input does not count them
-    in it; if its total says that it does, they are no more than the input."""
+    """Splits input into uncached input, cache reads and cache writes. If the cached tokens exceed the input, the server
+    does not include them in it; if its total shows that it does, they are capped at the input.
+    """
     prompt = count(wire.get("prompt_tokens"))
     if prompt is None:
         return None, read, write
@@ -60,7 +61,9 @@ def _input(wire: dict, read: Optional[int], write: Optional[int]) -> tuple:
 
 
 def _output(wire: dict, thought: Optional[int]) -> tuple:
-    """Output without thinking, and thinking. Most servers count it in; of one that does not, the total tells."""
+    """Splits output into output without thinking, and thinking. Most servers include thinking; the total shows which do
+    not.
+    """
     completion = count(wire.get("completion_tokens"))
     if completion is None or thought is None or (thought > 0 and _sums_up(wire, thought)):
         return completion, thought

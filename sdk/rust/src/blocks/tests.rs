@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::types::{PartDelta, PartKind, PartStart};
 
-/// What happens to a part: it starts, says something, or stops.
+/// An event of a part: its start, a delta, or its stop.
 fn event(part: u32, kind: u8) -> ChatEvent {
     match kind {
         0 => ChatEvent::PartStart(PartStart { candidate: 0, part, kind: PartKind::Text }),
@@ -50,7 +50,7 @@ fn a_part_that_never_ends_does_not_make_others_wait_without_bound() {
 }
 
 proptest! {
-    /// Each part is whole and in order, whatever overlaps.
+    /// Each part comes whole and in order, however the parts overlap.
     #[test]
     fn c05_parts_follow_one_another(events in proptest::collection::vec((0..4u32, 0..3u8), 0..60)) {
         let mut open = None;

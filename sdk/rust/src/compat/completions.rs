@@ -1,4 +1,4 @@
-//! Legacy completions: one prompt, no turns. Their answers are read by the same code as chat's.
+//! Legacy completions: one prompt, no turns. The code for chat parses their answers.
 
 use crate::compat::quirks::Quirks;
 use crate::json::{self, Object};
@@ -8,7 +8,7 @@ use crate::types::{ChatRequest, Context, Error, HttpRequest, Message, Part, Rend
 /// The id of the format.
 pub const FORMAT: &str = "openai.completions";
 
-/// Writes a request. A conversation of several turns has no place in a prompt, and is refused.
+/// Renders a request. A conversation of several turns does not fit a prompt and is refused.
 pub fn render(quirks: &Quirks, ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     if !request.tools.is_empty() {
         return Err(Error::unsupported("tools", "legacy completions know no tools"));
@@ -54,7 +54,7 @@ fn stream(o: &mut Object<'_>, quirks: &Quirks, request: &ChatRequest) {
     }
 }
 
-/// The one text that can be a prompt, or the format's own kinds of prompt, as JSON.
+/// The prompt as JSON: a single text, or one of the format's own kinds of prompt.
 fn prompt(messages: &[Message]) -> Result<String, Error> {
     let refused = || Error::unsupported("messages", "legacy completions take a single text");
     let [Message { role: Role::User, parts, .. }] = messages else { return Err(refused()) };

@@ -1,4 +1,4 @@
-//! Parts of a message's content, read into the unified model.
+//! Parses parts of a message's content into the unified model.
 
 use crate::compat::media::{at_url, audio_mime};
 use crate::compat::reasoning::UNKNOWN;
@@ -9,7 +9,7 @@ use crate::types::{
     CacheHint, Extension, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, Signature, TextPart,
 };
 
-/// Reads one part; one of an unknown type stays as it is.
+/// Parses one part; one of an unknown type is kept as it is.
 pub fn read_part(mut part: ContentPart<'_>) -> Part {
     let media = match part.kind.as_deref() {
         Some("refusal") if part.refusal.is_some() => {
@@ -38,15 +38,15 @@ fn read_text(part: ContentPart<'_>) -> TextPart {
     TextPart { cache, extensions, ..TextPart::new(part.text.unwrap_or_default()) }
 }
 
-/// Mistral's thinking: a list of texts.
+/// Parses Mistral's thinking, a list of texts.
 fn read_thinking(part: ContentPart<'_>) -> ReasoningPart {
     let content = part.thinking.and_then(|raw| json::parse::<Content<'_>>(raw.get()).ok());
     let text = content.map(Content::into_text).unwrap_or_default();
     ReasoningPart { extensions: extensions(FORMAT, part.rest), ..ReasoningPart::new(text) }
 }
 
-/// The thinking of Databricks: a summary of texts, one of which may be signed. Whose signature it is, the part does not
-/// say.
+/// Parses the thinking of Databricks: a summary of texts, one of which may be signed. The part does not name the
+/// signature's issuer.
 fn read_summary(mut part: ContentPart<'_>) -> ReasoningPart {
     let mut thought = ReasoningPart { text: None, ..ReasoningPart::new("") };
     for raw in part.rest.list("summary").unwrap_or_default() {
@@ -62,7 +62,7 @@ fn read_summary(mut part: ContentPart<'_>) -> ReasoningPart {
     thought
 }
 
-/// The part of a provider's answer: what it signed without a name is its family's.
+/// Fills in the issuer of a provider's answer: a signature without an issuer gets `family`.
 pub fn owned(part: Part, family: &str) -> Part {
     let Part::Reasoning(mut thought) = part else { return part };
     if let Some(signature) = thought.signature.as_mut().filter(|signature| signature.issuer == UNKNOWN) {
@@ -71,7 +71,7 @@ pub fn owned(part: Part, family: &str) -> Part {
     Part::Reasoning(thought)
 }
 
-/// Reads a cache hint: compatible servers' `cache_control`, or OpenAI's own breakpoint.
+/// Parses a cache hint: compatible servers' `cache_control`, or OpenAI's own breakpoint.
 pub fn cache_hint(control: Option<CacheControl<'_>>, rest: &Rest<'_>) -> Option<CacheHint> {
     if let Some(control) = control {
         return Some(CacheHint { ttl: control.ttl.map(Str::into_string) });
@@ -101,7 +101,7 @@ fn audio(raw: &RawValue) -> Option<MediaPart> {
     Some(media)
 }
 
-/// A file: a data URL, a plain URL, bare base64, or an id.
+/// A file given as a data URL, a plain URL, bare base64, or an id.
 fn file(raw: &RawValue) -> Option<MediaPart> {
     let mut wire = Rest::parse(raw.get()).ok()?;
     let mut media = match (&wire.str("file_data"), &wire.str("file_id")) {
@@ -114,7 +114,8 @@ fn file(raw: &RawValue) -> Option<MediaPart> {
     Some(media)
 }
 
-/// A file of OpenAI's store. The id alone does not say whose it is, so it is marked: no other family takes it.
+/// A file in OpenAI's store. The id alone does not show the store, so the part is marked: adapters of other families
+/// refuse it.
 pub fn stored(kind: MediaKind, id: &str) -> MediaPart {
     let mut media = MediaPart::new(kind, MediaSource::FileId(id.to_owned()));
     media.extensions.push(Extension { format: FORMAT.to_owned(), key: STORE.to_owned(), json: "null".to_owned() });
@@ -124,7 +125,7 @@ pub fn stored(kind: MediaKind, id: &str) -> MediaPart {
 /// The mark of a file in OpenAI's store.
 pub const STORE: &str = "file_id";
 
-/// Puts a part of unknown type together again.
+/// Reassembles a part of unknown type.
 fn opaque(part: ContentPart<'_>) -> Opaque {
     let mut out = String::new();
     json::object(&mut out, |o| {

@@ -1,8 +1,8 @@
-//! Streamed answers: a state machine for each candidate, from chunks to events.
+//! Decodes streamed answers: a state machine for each candidate, from chunks to events.
 //!
-//! Neither `index` nor `id` of a tool call is trusted (C-03, C-04); what a chunk says twice is said once; the same
-//! chunks give the same events however they are grouped. A finish reason is the last word only at the end: some servers
-//! send one after each parallel call and go on.
+//! Neither `index` nor `id` of a tool call is trusted (C-03, C-04); a value that is repeated gives one event; the same
+//! chunks give the same events however they are grouped. A finish reason is final only at the end of the stream: some
+//! servers send one after each parallel call and go on.
 
 mod calls;
 mod choice;
@@ -16,7 +16,7 @@ use crate::json::{self, RawValue, Rest, Str};
 use crate::ledger::{Ledger, extensions};
 use crate::types::{ChatEvent, Context, Decoded, Error, Extension, Frame, Opaque, ResponseStart, Usage};
 
-/// Reads the chunks of one answer.
+/// Decodes the chunks of one answer.
 #[derive(Debug)]
 pub struct ChunkDecoder {
     quirks: &'static Quirks,
@@ -28,16 +28,16 @@ pub struct ChunkDecoder {
     failed: bool,
     candidates: Vec<Candidate>,
     usage: Option<Usage>,
-    /// The service tier as last seen.
+    /// The last service tier.
     tier: Option<String>,
-    /// Members of the chunks as last seen, so that each value is told once.
+    /// The last values of the chunks' own members, so that each value is reported once.
     told: Vec<Extension>,
     events: Vec<ChatEvent>,
     ledger: Ledger,
 }
 
 impl ChunkDecoder {
-    /// Begins.
+    /// Creates the decoder.
     pub fn new(quirks: &'static Quirks, ctx: Context) -> Self {
         Self {
             quirks,
@@ -55,7 +55,7 @@ impl ChunkDecoder {
         }
     }
 
-    /// Takes the frames of one read.
+    /// Decodes the frames of one read.
     pub fn push(&mut self, frames: &[Frame]) -> Decoded {
         for frame in frames {
             if !self.failed {
@@ -65,8 +65,8 @@ impl ChunkDecoder {
         self.take()
     }
 
-    /// The upstream has ended in an orderly way. An end without a finish and without `[DONE]` is no end (C-19); one
-    /// with `[DONE]` alone is, and the ledger says what was missing (C-13).
+    /// Called when the upstream has ended in an orderly way. Without a finish and without `[DONE]` the answer counts as
+    /// broken (C-19); with `[DONE]` alone it is complete, and the ledger reports the missing finish (C-13).
     pub fn finish(&mut self) -> Decoded {
         if self.failed {
             return self.take();
@@ -95,7 +95,7 @@ impl ChunkDecoder {
         Decoded { events: std::mem::take(&mut self.events), losses }
     }
 
-    /// An answer that was complete is so even where its provider fails afterwards.
+    /// Reports a failure; an answer that was complete before is finished first.
     fn fail(&mut self, error: Error) {
         self.failed = true;
         if !self.candidates.is_empty() && self.candidates.iter().all(Candidate::has_finish) {
@@ -148,7 +148,7 @@ impl ChunkDecoder {
         }
     }
 
-    /// The members around the choices: the first chunk starts the answer, later ones tell what is new.
+    /// Reads the members around the choices: the first chunk starts the answer, later ones may change values.
     fn members(&mut self, chunk: &mut Answer<'_>) {
         let mut news = self.news(std::mem::take(&mut chunk.rest));
         self.tell(&mut news, "system_fingerprint", chunk.system_fingerprint);
@@ -167,7 +167,7 @@ impl ChunkDecoder {
         let id = chunk.id.take().unwrap_or_default();
         let empty = chunk.choices.as_ref().is_none_or(|choices| choices.0.is_empty());
         if id.is_empty() && empty {
-            // Azure's first chunk: filter results, and no id yet. What it told waits for the start.
+            // Azure's first chunk has filter results and no id yet. They are kept for the start.
             return;
         }
         self.tier = chunk.service_tier.take().map(Str::into_string);
@@ -182,7 +182,7 @@ impl ChunkDecoder {
         self.events.push(ChatEvent::Start(start));
     }
 
-    /// The members that were not told with this value yet.
+    /// The members whose value is new or changed.
     fn news(&mut self, rest: Rest<'_>) -> Vec<Extension> {
         let mut news = Vec::new();
         for (key, value) in rest.0 {
@@ -236,13 +236,13 @@ impl ChunkDecoder {
 }
 
 crate::wire! {
-    /// Usage that stands beside a chunk's own members.
+    /// Usage in an object beside a chunk's own members.
     struct Aside<'a> {
         "usage" => usage: wire::Usage<'a>,
     }
 }
 
-/// Members that other formats have no place for, as an event.
+/// Members that other formats do not have, as an event.
 fn opaque(kind: &str, members: &[Extension]) -> Opaque {
     let mut out = String::new();
     json::object(&mut out, |o| members.iter().for_each(|member| o.raw(&member.key, &member.json)));

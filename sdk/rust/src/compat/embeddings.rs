@@ -15,19 +15,19 @@ use base64::engine::general_purpose::STANDARD;
 /// The id of the format.
 pub const FORMAT: &str = "openai.embeddings";
 
-/// Encodings other than those of floats: a provider that has them is told by an extension of this name, and answers in
-/// opaque vectors.
+/// Encodings that are not floats. An extension of the request names the encoding for providers that have it; their
+/// answers are opaque vectors.
 pub const BYTE_ENCODINGS: [&str; 2] = ["base64_int8", "base64_binary"];
 
 const ENCODING: &str = "encoding_format";
 
-/// The encoding other than those of floats that a request asks for.
+/// The encoding that a request asks for, if it is not floats.
 fn byte_encoding(request: &EmbeddingsRequest) -> Option<&'static str> {
     let asked = extension(&request.extensions, FORMAT, ENCODING)?;
     BYTE_ENCODINGS.into_iter().find(|name| asked.trim_matches('"') == *name)
 }
 
-/// Writes a request.
+/// Renders a request.
 pub fn render(quirks: &Quirks, ctx: &Context, request: &EmbeddingsRequest) -> Result<RenderedRequest, Error> {
     if let Some(at) = request.inputs.iter().position(|input| matches!(input, EmbeddingInput::Media(_))) {
         return Err(Error::unsupported(format!("input[{at}]"), "this provider embeds text only"));
@@ -76,7 +76,7 @@ fn input(out: &mut String, input: &EmbeddingInput) {
     }
 }
 
-/// Reads an answer; the vectors come in the order of their indices. Bytes that were not asked for become numbers.
+/// Parses an answer; the vectors are sorted by index. Bytes that the client did not ask for become numbers.
 pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<EmbeddingsResponse, Error> {
     let unreadable = |e| Error::unreadable(format!("the provider's answer is not readable: {e}"));
     let mut answer = Rest::parse(response.body.as_text()?).map_err(unreadable)?;
@@ -106,7 +106,7 @@ pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<
     })
 }
 
-/// Sorts by index. Nearly all answers are in order as they come, so the least code will do.
+/// Sorts by index. Nearly all answers are sorted already, so this is insertion sort, for its small code.
 fn in_order(embeddings: &mut [Embedding]) {
     for end in 1..embeddings.len() {
         let mut at = end;
@@ -117,7 +117,7 @@ fn in_order(embeddings: &mut [Embedding]) {
     }
 }
 
-/// A vector of bytes: as it came where the client asked for it, else as numbers.
+/// A vector of bytes: unchanged if the client asked for bytes, else as numbers.
 fn bytes_of(asked: &str, json: &str, text: &str) -> Result<Vector, Error> {
     if !asked.is_empty() {
         let opaque = Opaque { format: FORMAT.to_owned(), kind: asked.to_owned(), json: json.to_owned() };

@@ -1,14 +1,14 @@
-//! Errors in every shape that OpenAI and compatible servers send them (4.6, C-83).
+//! Errors in every shape that OpenAI and compatible servers use (4.6, C-83).
 
 use crate::compat::words::has;
 use crate::json::{self, RawValue, Rest, Str};
 use crate::retry;
 use crate::types::{Body, Context, Error, ErrorKind, HttpResponse};
 
-/// The most characters of a provider's message that are passed on.
+/// Longest message of a provider that is passed on, in characters.
 const LONGEST: usize = 1000;
 
-/// What an error says of itself, whatever its shape.
+/// The fields of an error, whatever its shape.
 #[derive(Debug, Default)]
 struct Said {
     message: String,
@@ -18,7 +18,7 @@ struct Said {
     status: Option<u16>,
 }
 
-/// Reads an answer with a status of 400 or over. Its body may be anything.
+/// Parses an answer with a status of 400 or over. Its body may be anything.
 pub fn parse(ctx: &Context, response: &HttpResponse) -> Error {
     let text = match &response.body {
         Body::Text(text) => text.as_str(),
@@ -29,14 +29,14 @@ pub fn parse(ctx: &Context, response: &HttpResponse) -> Error {
     error
 }
 
-/// Reads an error from its JSON; `status` is the answer's, if it had one of 400 or over.
+/// Parses an error from its JSON; `status` is the answer's, if it had one of 400 or over.
 pub fn from_json(text: &str, status: Option<u16>) -> Error {
     let mut said = Said::default();
     read(text.trim(), &mut said, 0);
     let status = status.or(said.status);
     let kind = kind(&said, status);
     let message = match kind {
-        // Providers repeat parts of the key here; nobody outside is to see them.
+        // Providers repeat parts of the key in these messages; clients must not see them.
         ErrorKind::Authentication => "the provider refused the credential".to_owned(),
         _ if said.message.is_empty() => match status {
             Some(status) => format!("the provider answered with status {status}"),
@@ -48,7 +48,7 @@ pub fn from_json(text: &str, status: Option<u16>) -> Error {
     Error { status, code, param: said.param, ..Error::new(kind, message) }
 }
 
-/// Gathers what an error says; wrappers are opened a few times at the most.
+/// Collects the fields of an error; nested wrappers are opened up to a small depth.
 fn read(text: &str, said: &mut Said, depth: u32) {
     if depth > 3 {
         return;
@@ -102,8 +102,8 @@ fn shape_says(shape: &Rest<'_>, said: &mut Said, depth: u32) {
     }
 }
 
-/// A router's message is often no more than "provider returned error"; the one behind it says what was wrong. Input that
-/// was flagged is named there as well.
+/// Reads a router's metadata. The router's message is often only "provider returned error", and the nested one has the
+/// reason. Flagged input is reported there as well.
 fn metadata_says(metadata: &str, said: &mut Said, depth: u32) {
     let Ok(metadata) = Rest::parse(metadata) else { return };
     if metadata.get("flagged_input").is_some() {
@@ -124,7 +124,7 @@ fn metadata_says(metadata: &str, said: &mut Said, depth: u32) {
     }
 }
 
-/// Takes a text, or a number as text, unless something is there already.
+/// Stores a text, or a number as text, if the place is still empty.
 fn say(place: &mut String, raw: Option<&RawValue>) {
     let Some(raw) = raw.filter(|_| place.is_empty()) else { return };
     match json::text(raw) {
@@ -134,7 +134,7 @@ fn say(place: &mut String, raw: Option<&RawValue>) {
     }
 }
 
-/// What kind of error it is: the code and the type first, then what the message says, then the status.
+/// Classifies the error: by the code and the type first, then by the message, then by the status.
 fn kind(said: &Said, status: Option<u16>) -> ErrorKind {
     let words = [said.code.to_ascii_lowercase(), said.kind.to_ascii_lowercase()];
     if let Some(kind) = words.iter().find_map(|word| by_word(word)) {
@@ -161,7 +161,7 @@ fn kind(said: &Said, status: Option<u16>) -> ErrorKind {
     }
 }
 
-/// Where a status says less than the words.
+/// Messages that are more precise than the status.
 const CREDENTIAL: [&str; 4] = ["api key not valid", "invalid api key", "incorrect api key", "invalid access token"];
 
 const MODEL: [&str; 3] = ["is not a valid model", "model_not_found", "no such model"];

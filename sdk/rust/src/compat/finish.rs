@@ -1,22 +1,23 @@
-//! Finish reasons: the words of OpenAI's format and of those who are nearly compatible.
+//! Finish reasons, in the words of OpenAI's format and of nearly compatible servers.
 
 use crate::compat::quirks::Quirks;
 use crate::types::{Finish, FinishReason};
 
-/// Reads a finish reason; none for an empty one. The presence of tool calls outranks a natural end (C-11, C-12).
+/// Parses a finish reason; `None` for an empty one. Tool calls outrank a natural end (C-11, C-12).
 pub fn read(quirks: &Quirks, raw: Option<&str>, called: bool) -> Option<Finish> {
     let raw = raw.filter(|raw| !raw.is_empty())?;
     let reason = (quirks.finish)(raw).unwrap_or_else(|| reason(raw));
     Some(Finish::new(outranked(reason, called), raw))
 }
 
-/// The reason where calls have been seen, or have not.
+/// Corrects a natural end to tool calls if the answer has calls.
 pub(crate) fn outranked(reason: FinishReason, called: bool) -> FinishReason {
     let natural = matches!(reason, FinishReason::Complete | FinishReason::StopSequence | FinishReason::Other);
     if called && natural { FinishReason::ToolCalls } else { reason }
 }
 
-/// What counts of two finishes of one answer: the last real reason, but a natural end takes back no calls.
+/// Picks one of two finishes of one answer: the later real reason, except that a natural end does not replace tool
+/// calls.
 pub(crate) fn later(known: Option<Finish>, later: Finish) -> Finish {
     let Some(known) = known else { return later };
     let keeps = match later.reason {

@@ -1,8 +1,8 @@
-//! Log probabilities: legacy completions (and some servers' chat) have columns where chat has a list of tokens.
+//! Log probabilities: legacy completions (and some servers' chat) have columns, chat has a list of tokens.
 
 use crate::json::{self, RawValue, Rest, text};
 
-/// Log probabilities in chat's shape, whichever they came in. What only the columns have (`text_offset`) stands beside
+/// Log probabilities in chat's shape, from either shape. Members that only columns have (`text_offset`) are added to
 /// each token.
 pub fn to_chat(raw: &str) -> String {
     let Ok(mut columns) = Rest::parse(raw) else { return raw.to_owned() };

@@ -1,14 +1,14 @@
-//! The manifest of a compatible provider, made of its quirks.
+//! Builds the manifest of a compatible provider from its quirks.
 
 use crate::compat::quirks::{Clamp, Effort, Paths, Quirks, Thinking, Vectors, has_member};
 use crate::compat::{completions, embeddings, models, rerank, responses, wire};
-use crate::manifest::{CONTRACT, 
-    Acceptance, Bucket, Capabilities, Exclusion, FixedQuery, Format, FrameTest, Isolation, Manifest, Merge, Operation,
-    PointerEquals, Suggestions, Tap, UnitPlace, UsagePlace, UsageRequest, strings,
+use crate::manifest::{
+    Acceptance, Bucket, CONTRACT, Capabilities, Exclusion, FixedQuery, Format, FrameTest, Isolation, Manifest, Merge,
+    Operation, PointerEquals, Suggestions, Tap, UnitPlace, UsagePlace, UsageRequest, strings,
 };
 use crate::types::{Header, Unit};
 
-/// The manifest. Whoever has faces, or more operations, adds them to it.
+/// The manifest. Adapters with faces or more operations add them to it.
 pub fn describe(quirks: &Quirks) -> Manifest {
     let owned = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
     Manifest {
@@ -74,7 +74,7 @@ fn capabilities(quirks: &Quirks) -> Capabilities {
     }
 }
 
-/// What the provider takes as it is: first where an option leads to, then the usual paths.
+/// The formats that the provider takes unchanged: first the paths that depend on an option, then the usual ones.
 fn accepts(quirks: &Quirks) -> Vec<Acceptance> {
     let mut accepts = Vec::new();
     for variant in quirks.variants {
@@ -125,7 +125,7 @@ fn accepts_at(quirks: &Quirks, paths: Paths) -> Vec<Acceptance> {
     accepts
 }
 
-/// Headers that hold what an option says.
+/// Headers whose values come from options.
 pub fn option_headers(quirks: &Quirks) -> Vec<Header> {
     let header = |(name, option): &(&str, &str)| Header::new(*name, format!("{{option.{option}}}"));
     quirks.option_headers.iter().map(header).collect()
@@ -164,7 +164,7 @@ fn exclusion(member: &str, reason: &str) -> Exclusion {
     Exclusion { test: has_member(member), reason: reason.to_owned() }
 }
 
-/// The same for embeddings, of the members that they share with chat.
+/// Exclusions for embeddings, from the members that they share with chat.
 fn embedding_exclusions(quirks: &Quirks) -> Vec<Exclusion> {
     let differs = |member: &&&str| quirks.spelling(member) != Ok(**member);
     let members = ["dimensions", "encoding_format", "user"];
@@ -175,7 +175,7 @@ fn embedding_exclusions(quirks: &Quirks) -> Vec<Exclusion> {
         .collect()
 }
 
-/// Requests that cannot go through as they are: the same data by which they are translated.
+/// Requests that must be translated. They come from the same data as the translation.
 fn exclusions(quirks: &Quirks) -> Vec<Exclusion> {
     let mut exclusions: Vec<Exclusion> = quirks.drops.iter().map(|drop| exclusion(drop.member, drop.reason)).collect();
     exclusions.extend(quirks.renames.iter().map(|rename| exclusion(rename.from, "it has another name here")));
@@ -218,7 +218,7 @@ fn beyond(clamp: &Clamp) -> [Exclusion; 2] {
 fn more_exclusions(quirks: &Quirks) -> Vec<Exclusion> {
     let here = |there: bool, member: &str, reason: &str| there.then(|| exclusion(member, reason));
     let thinking = quirks.thinking;
-    // Who has no place for thinking may be a server that has: the bytes go through.
+    // A provider without a place for thinking may still accept it: the bytes pass through.
     let other = |spellings: &[Thinking]| thinking != Thinking::None && !spellings.contains(&thinking);
     let history = "thinking in the history has another place here";
     let several = [
@@ -241,7 +241,7 @@ fn more_exclusions(quirks: &Quirks) -> Vec<Exclusion> {
     several.into_iter().flatten().chain(unknown).collect()
 }
 
-/// How the provider's answers are read: as the format says, and where it says less.
+/// How the relay lane reads the provider's answers: the format's tap with the provider's deviations.
 fn tap_of(quirks: &Quirks) -> Tap {
     let mut tap = chat_tap();
     for place in &mut tap.usage {
@@ -302,12 +302,12 @@ pub fn chat_tap() -> Tap {
     }
 }
 
-/// The same for legacy completions.
+/// How the relay lane reads legacy completions.
 pub fn completions_tap() -> Tap {
     Tap { content: vec![FrameTest::present("/choices/*/text")], ..chat_tap() }
 }
 
-/// The same for Responses: whole answers, and the events that hold one.
+/// How the relay lane reads Responses: whole answers, and events that contain one.
 pub fn responses_tap() -> Tap {
     let both = |bucket, pointer: &str, includes: &[Bucket]| UsagePlace {
         pointers: vec![format!("/usage/{pointer}"), format!("/response/usage/{pointer}")],
@@ -361,7 +361,7 @@ fn content_of(mut tests: Vec<FrameTest>) -> Vec<FrameTest> {
     tests
 }
 
-/// The same for embeddings.
+/// How the relay lane reads embeddings.
 pub fn embeddings_tap() -> Tap {
     Tap {
         usage: vec![place(Bucket::Input, "/usage/prompt_tokens", &[])],
@@ -374,7 +374,7 @@ pub fn embeddings_tap() -> Tap {
     }
 }
 
-/// The same for reranking: some servers count nothing but the total.
+/// How the relay lane reads reranking; some servers only count the total.
 pub fn rerank_tap() -> Tap {
     let input = UsagePlace {
         pointers: vec!["/usage/prompt_tokens".to_owned(), "/usage/total_tokens".to_owned()],
@@ -384,7 +384,13 @@ pub fn rerank_tap() -> Tap {
     Tap { usage: vec![input], ..embeddings_tap() }
 }
 
-/// The place of a bucket's figure; later figures replace earlier ones.
+/// The place of a bucket's count; later counts replace earlier ones.
 pub fn place(bucket: Bucket, pointer: &str, includes: &[Bucket]) -> UsagePlace {
-    UsagePlace { bucket, pointers: vec![pointer.to_owned()], merge: Merge::Last, includes: includes.to_vec(), beside: None }
+    UsagePlace {
+        bucket,
+        pointers: vec![pointer.to_owned()],
+        merge: Merge::Last,
+        includes: includes.to_vec(),
+        beside: None,
+    }
 }

@@ -22,7 +22,7 @@ pub fn at_url(kind: MediaKind, url: &str) -> MediaPart {
     media
 }
 
-/// The media type: the one said, else the one that the first bytes show, else the usual one of its kind.
+/// The media type: the given one, else the one that the first bytes show, else the usual one of its kind.
 pub fn mime<'a>(ctx: &Context, media: &'a MediaPart) -> Cow<'a, str> {
     if let Some(mime) = &media.mime {
         return Cow::Borrowed(mime);
@@ -39,12 +39,12 @@ pub fn mime<'a>(ctx: &Context, media: &'a MediaPart) -> Cow<'a, str> {
     }))
 }
 
-/// The first characters of base64 text, looked up where a token stands for it.
+/// The first characters of base64 text; those of a blob come from the context.
 fn head<'a>(ctx: &'a Context, data: &'a str) -> &'a str {
     ctx.blobs.iter().find(|blob| blob.token == data).map_or(data, |blob| &blob.head)
 }
 
-/// Tells a media type from the beginning of its base64 text.
+/// Detects a media type from the beginning of its base64 text.
 pub fn sniff(base64: &str) -> Option<&'static str> {
     const HEADS: [(&str, &str); 10] = [
         ("iVBORw0KGgo", "image/png"),

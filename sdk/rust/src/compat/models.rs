@@ -12,7 +12,7 @@ use crate::types::{
 /// The id of the format.
 pub const FORMAT: &str = "openai.models";
 
-/// Asks for the list, or for one model. The list comes whole, so there is nothing to go on from.
+/// Requests the list, or one model. The list has a single page.
 pub fn render(quirks: &Quirks, ctx: &Context, request: &ModelsRequest) -> RenderedRequest {
     let mut http = quirks.address(ctx, HttpRequest::get(""), |paths| paths.models);
     if let Some(id) = &request.id {
@@ -22,7 +22,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &ModelsRequest) -> Render
     RenderedRequest::new(http)
 }
 
-/// Reads a list, with or without its wrapping, or one model.
+/// Parses a list, with or without its wrapper, or one model.
 pub fn parse(response: &HttpResponse) -> Result<ModelsResponse, Error> {
     let text = response.body.as_text()?.trim();
     let unreadable = |e| Error::unreadable(format!("the provider's answer is not readable: {e}"));
@@ -41,7 +41,7 @@ pub fn parse(response: &HttpResponse) -> Result<ModelsResponse, Error> {
     Ok(ModelsResponse { models: models.into_iter().filter_map(model).collect(), cursor: None })
 }
 
-/// Reads one model. What compatible servers say beside it stays where it is, so that it is written back as it was.
+/// Parses one model. Unknown members are kept in place, so that they are written back unchanged.
 fn model(raw: &RawValue) -> Option<ModelInfo> {
     let mut wire = Rest::parse(raw.get()).ok()?;
     wire.take("object");

@@ -1,14 +1,14 @@
-//! Names of tools that a provider would refuse, made fit in a whole request.
+//! Changes names of tools that a provider would refuse, in a whole request.
 
 pub use crate::names::IdRule;
 use crate::types::{ChatRequest, Part, Tool, ToolChoice};
 
-/// Names of tools that had to be changed: the changed name and the client's.
+/// Changed names of tools: the new name and the client's.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Renamed(Vec<(String, String)>);
 
 impl Renamed {
-    /// Changes the names of a request that break the rule, everywhere they stand.
+    /// Changes every name in a request that breaks the rule, wherever it occurs.
     pub fn apply(request: &mut ChatRequest, rule: &IdRule) -> Self {
         let mut renamed = Self::default();
         for tool in &mut request.tools {
@@ -41,12 +41,12 @@ impl Renamed {
         }
     }
 
-    /// The client's name of a tool.
+    /// The client's name for a tool.
     pub fn original<'a>(&'a self, name: &'a str) -> &'a str {
         self.0.iter().find(|(fitting, _)| fitting == name).map_or(name, |(_, original)| original)
     }
 
-    /// As a memo; empty where nothing was changed.
+    /// The changes as a memo; empty if there are none.
     pub fn to_memo(&self) -> String {
         let mut memo = String::new();
         for (fitting, original) in &self.0 {

@@ -1,98 +1,98 @@
-//! What sets one OpenAI-compatible provider apart from the others, as data.
+//! The differences between OpenAI-compatible providers, as data.
 
 use crate::compat::names::IdRule;
 use crate::ledger::Ledger;
 use crate::manifest::{Auth, AuthScheme, FrameTest, Oauth};
 use crate::types::{ChatRequest, Context, Error, FinishReason, Header, HttpRequest};
 
-/// One provider. Start from [`Quirks::COMPATIBLE`] and say what differs.
+/// One provider. Start from [`Quirks::COMPATIBLE`] and override what differs.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact about a provider, none a state")]
 pub struct Quirks {
     /// The adapter's name: `groq`.
     pub name: &'static str,
-    /// One line for people.
+    /// One line of description for people.
     pub description: &'static str,
-    /// The family whose opaque values this provider makes.
+    /// The family that issues this provider's opaque values.
     pub family: &'static str,
-    /// The usual base url, with its version path and a slash at the end.
+    /// The default base url, with its version path and a slash at the end.
     pub url: Option<&'static str>,
-    /// Usual environment variables of the key, the most usual first.
+    /// Common environment variables for the key, the most common first.
     pub key_variables: &'static [&'static str],
-    /// Globs of the models served.
+    /// Globs of the served models.
     pub models: &'static [&'static str],
-    /// JSON Schema of the options; empty where there are none.
+    /// JSON Schema of the options; empty if there are none.
     pub settings: &'static str,
-    /// How the key is shown; the first is the default.
+    /// How the key is sent; the first is the default.
     pub auth: &'static [Scheme],
-    /// Paths relative to the url; an empty one says that the operation is not there. Holes as in an acceptance.
+    /// Paths relative to the url; an empty one means that the provider lacks the operation. Holes as in an acceptance.
     pub paths: Paths,
-    /// Other paths, each taken where the target sets an option; the first that fits counts.
+    /// Alternative paths, each used if the target sets an option; the first match counts.
     pub variants: &'static [Variant],
-    /// Headers made of options: the header's name and the option's.
+    /// Headers with values from options: the header's name and the option's.
     pub option_headers: &'static [(&'static str, &'static str)],
 
-    /// The member for the limit of output tokens.
+    /// The name of the member that limits output tokens.
     pub max_tokens: &'static str,
-    /// The member for the seed.
+    /// The name of the member for the seed.
     pub seed: &'static str,
-    /// Members that are not taken.
+    /// Members that the provider does not take.
     pub drops: &'static [Drop],
-    /// Members with another spelling here.
+    /// Members with another name at this provider.
     pub renames: &'static [Rename],
-    /// Numbers with a narrower range here.
+    /// Numbers with a narrower range at this provider.
     pub clamps: &'static [Clamp],
-    /// The most stop sequences taken.
+    /// Most stop sequences that the provider takes.
     pub max_stop: usize,
-    /// Whether messages of role `developer` are known; they become `system` otherwise.
+    /// Whether the role `developer` is known; its messages become `system` otherwise.
     pub developer_role: bool,
     /// Whether system, assistant and tool messages may be lists of parts; their texts are joined otherwise.
     pub text_lists: bool,
     /// Whether a message may name its speaker.
     pub speaker_names: bool,
-    /// Whether a last message of the assistant's, which the answer is to go on from, is marked with `prefix`.
+    /// Whether `prefix` marks a last assistant message that the answer shall continue.
     pub prefix: bool,
-    /// Whether `stream_options.include_usage` is understood.
+    /// Whether the provider supports `stream_options.include_usage`.
     pub stream_usage: bool,
-    /// Whether streams tell their usage without being asked: then nothing is asked of relayed ones.
+    /// Whether streams contain usage without a request for it; relayed requests then stay unchanged.
     pub tells_usage: bool,
-    /// The member of a chunk in which usage stands, where it does not stand in the chunk itself.
+    /// The member of a chunk that contains usage, if it is not in the chunk itself.
     pub usage_in: &'static str,
-    /// Whether `completion_tokens` leaves the thinking out.
+    /// Whether `completion_tokens` excludes thinking.
     pub reasoning_apart: bool,
     /// Whether `logprobs` is the number of alternatives and not a flag.
     pub logprobs_number: bool,
-    /// Whether functions may be offered.
+    /// Whether the provider supports functions.
     pub tools: bool,
-    /// The word for "some tool must be called".
+    /// The value of `tool_choice` that requires a call of any tool.
     pub tool_required: &'static str,
-    /// Whether `allowed_tools` is understood; the list of tools is narrowed otherwise.
+    /// Whether the provider supports `allowed_tools`; the list of tools is filtered otherwise.
     pub allowed_tools: bool,
-    /// Types of tools other than `function` that are taken; `*` stands for all.
+    /// Types of tools besides `function` that the provider takes; `*` means all.
     pub tool_types: &'static [&'static str],
-    /// What ids of tool calls may look like.
+    /// The rule for ids of tool calls.
     pub tool_ids: IdRule,
-    /// What names of tools may look like.
+    /// The rule for names of tools.
     pub tool_names: IdRule,
-    /// Whether `response_format: json_schema` is understood; it becomes `json_object` otherwise.
+    /// Whether the provider supports `response_format: json_schema`; it becomes `json_object` otherwise.
     pub json_schema: bool,
-    /// How thinking is asked for.
+    /// How a request asks for thinking.
     pub effort: Effort,
-    /// The levels of effort that are known here; others move to the nearest.
+    /// The provider's levels of effort; others are mapped to the nearest.
     pub efforts: &'static [&'static str],
-    /// How thinking travels in the history.
+    /// How thinking is sent in the history.
     pub thinking: Thinking,
-    /// Families whose signatures and encrypted thinking go back to this provider; `*` stands for all.
+    /// Families whose signatures and encrypted thinking are sent to this provider; `*` means all.
     pub issuers: &'static [&'static str],
     /// How cache hints are spelled.
     pub cache: Cache,
-    /// Which media are taken, and how.
+    /// The media that the provider takes, and how.
     pub media: Media,
-    /// What the numbers of embeddings are.
+    /// The type of the numbers in embeddings.
     pub vectors: Vectors,
-    /// Members of chunks and choices that say nothing (padding) and are left out in silence.
+    /// Members of chunks and choices without meaning (padding), which are dropped without a loss.
     pub noise: &'static [&'static str],
-    /// A last look at a request before it is written.
+    /// Changes a request before it is rendered.
     pub prepare: fn(&Context, &mut ChatRequest, &mut Ledger) -> Result<(), Error>,
     /// Finish reasons that only this provider has.
     pub finish: fn(&str) -> Option<FinishReason>,
@@ -105,34 +105,34 @@ pub struct Paths {
     pub chat: &'static str,
     /// `embeddings`.
     pub embeddings: &'static str,
-    /// `completions`, the legacy ones; empty where they are not there.
+    /// `completions`, the legacy ones; empty if the provider lacks them.
     pub completions: &'static str,
-    /// `responses`; empty where they are not there.
+    /// `responses`; empty if the provider lacks them.
     pub responses: &'static str,
-    /// `models`; one model is at this path and its name.
+    /// `models`; one model is at this path followed by its name.
     pub models: &'static str,
-    /// `rerank`; empty where it is not there.
+    /// `rerank`; empty if the provider lacks it.
     pub rerank: &'static str,
 }
 
 impl Paths {
-    /// Nothing is there.
+    /// No operations.
     pub const NONE: Self = Self { chat: "", embeddings: "", completions: "", responses: "", models: "", rerank: "" };
 }
 
-/// Paths that an option of the target's chooses. The relay lane chooses in the same way: an acceptance with a hole for an
-/// option that is not set is not there.
+/// Paths that are chosen by an option of the target. The relay lane makes the same choice: an acceptance whose hole
+/// names an unset option does not apply.
 #[derive(Debug, Clone, Copy)]
 pub struct Variant {
-    /// The option, a text. A path or the query has its hole.
+    /// The option, a text. A path or the query has a hole for it.
     pub option: &'static str,
-    /// The query parameter that gets the option's value; empty where a path has the hole.
+    /// The query parameter that gets the option's value; empty if a path has the hole.
     pub query: &'static str,
-    /// Where the operations are.
+    /// The paths of the operations.
     pub paths: Paths,
 }
 
-/// A way to show the key.
+/// A way to send the key.
 #[derive(Debug, Clone, Copy)]
 pub enum Scheme {
     /// `authorization: Bearer KEY`.
@@ -143,32 +143,32 @@ pub enum Scheme {
     Query(&'static str),
     /// No key.
     Open,
-    /// Client credentials of `OAuth2`: the scheme's name, where tokens are to be had, and what they are to allow.
+    /// Client credentials of `OAuth2`: the scheme's name, the token endpoint, and the scopes.
     ClientCredentials(&'static str, &'static str, &'static str),
 }
 
 /// A member that the provider does not take.
 #[derive(Debug, Clone, Copy)]
 pub struct Drop {
-    /// Its name at the top of the request.
+    /// The member's name at the top of the request.
     pub member: &'static str,
-    /// Why, for the operator.
+    /// The reason, for the operator.
     pub reason: &'static str,
 }
 
 impl Drop {
-    /// Members that nobody but OpenAI has; servers that check what they get refuse them.
+    /// A member that only OpenAI has; servers that validate their input refuse it.
     pub const fn unknown(member: &'static str) -> Self {
         Self { member, reason: "this provider has no such parameter" }
     }
 }
 
-/// A member with another spelling.
+/// A member with another name.
 #[derive(Debug, Clone, Copy)]
 pub struct Rename {
     /// OpenAI's name.
     pub from: &'static str,
-    /// The provider's.
+    /// The provider's name.
     pub to: &'static str,
 }
 
@@ -177,16 +177,16 @@ pub struct Rename {
 pub struct Clamp {
     /// The member's name.
     pub member: &'static str,
-    /// The least value taken.
+    /// The least allowed value.
     pub min: f64,
-    /// The greatest value taken.
+    /// The greatest allowed value.
     pub max: f64,
 }
 
-/// How thinking is asked for.
+/// How a request asks for thinking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
-    /// Not at all.
+    /// There is no such member.
     None,
     /// `reasoning_effort: "low"`.
     Effort,
@@ -200,16 +200,16 @@ pub enum Effort {
     BudgetAndEffort,
 }
 
-/// How thinking travels in the history.
+/// How thinking is sent in the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Thinking {
-    /// Not at all: it is left out.
+    /// Thinking is left out.
     None,
     /// The member `reasoning_content`.
     Content,
     /// The member `reasoning`.
     Reasoning,
-    /// `reasoning_details` where there is something opaque, `reasoning` where there is not.
+    /// `reasoning_details` if there is an opaque value, `reasoning` otherwise.
     Details,
     /// Parts of type `thinking` in the content.
     Parts,
@@ -220,23 +220,23 @@ pub enum Thinking {
 /// How cache hints are spelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cache {
-    /// Not at all.
+    /// There are none.
     None,
     /// `cache_control: {"type": "ephemeral"}`.
     Control,
 }
 
-/// What the numbers of embeddings are.
+/// The type of the numbers in embeddings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vectors {
     /// Floats, as numbers or in base64.
     Floats,
-    /// Signed bytes in base64 (`base64_int8`), or bits (`base64_binary`). Requests are translated: who asks for floats gets
-    /// the bytes as numbers.
+    /// Signed bytes in base64 (`base64_int8`), or bits (`base64_binary`). Requests are translated: a client that asks
+    /// for floats gets the bytes as numbers.
     Bytes,
 }
 
-/// Which media are taken.
+/// The media that a provider takes.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact about a provider, none a state")]
 pub struct Media {
@@ -250,9 +250,9 @@ pub struct Media {
     pub files: bool,
     /// Addresses in `file.file_data`.
     pub file_urls: bool,
-    /// Whether documents are parts of type `document_url`, base64 among them.
+    /// Whether documents are parts of type `document_url`, including base64.
     pub document_urls: bool,
-    /// Whether the base64 of `input_audio` stands there alone, without a format.
+    /// Whether `input_audio` is the base64 alone, without a format.
     pub bare_audio: bool,
     /// `video_url`.
     pub video: bool,
@@ -325,17 +325,17 @@ impl Quirks {
         finish: |_| None,
     };
 
-    /// Whether opaque values of this family go back to the provider.
+    /// Whether opaque values of this family are sent to the provider.
     pub fn keeps(&self, issuer: &str) -> bool {
         self.issuers.iter().any(|known| *known == "*" || *known == issuer)
     }
 
-    /// Whether tools of this type are taken.
+    /// Whether the provider takes tools of this type.
     pub fn takes_tool(&self, kind: &str) -> bool {
         self.tool_types.iter().any(|known| *known == "*" || *known == kind)
     }
 
-    /// The provider's spelling of a member, or why it is not taken.
+    /// The provider's name of a member; the error is the reason why the provider does not take it.
     pub fn spelling<'a>(&'a self, member: &'a str) -> Result<&'a str, &'static str> {
         if let Some(drop) = self.drops.iter().find(|drop| drop.member == member) {
             return Err(drop.reason);
@@ -346,11 +346,11 @@ impl Quirks {
     /// The number moved into the member's range.
     pub fn clamp(&self, member: &str, value: f64) -> f64 {
         let clamp = self.clamps.iter().find(|clamp| clamp.member == member);
-        // Not `f64::clamp`: its panic brings the printing of floats into every adapter.
+        // Not `f64::clamp`: its panic would add float formatting to every adapter.
         clamp.map_or(value, |clamp| value.max(clamp.min).min(clamp.max))
     }
 
-    /// A request to one of the provider's paths: its address and the headers that the target's options ask for.
+    /// A request to one of the provider's paths, with the address and headers for the target's options.
     pub fn address(&self, ctx: &Context, request: HttpRequest, place: fn(&Paths) -> &'static str) -> HttpRequest {
         let variant = self.variants.iter().find_map(|variant| Some((variant, ctx.option_str(variant.option)?)));
         let path = place(variant.as_ref().map_or(&self.paths, |(variant, _)| &variant.paths));
@@ -363,7 +363,7 @@ impl Quirks {
         }
     }
 
-    /// The headers that the target's options ask for.
+    /// The headers for the target's options.
     pub fn headers(&self, ctx: &Context) -> Vec<Header> {
         let header = |&(name, option): &(&str, &str)| ctx.option_str(option).map(|value| Header::new(name, value));
         self.option_headers.iter().filter_map(header).collect()
@@ -371,7 +371,7 @@ impl Quirks {
 }
 
 impl Scheme {
-    /// As the manifest says it.
+    /// The scheme as the manifest declares it.
     pub fn auth(self) -> Auth {
         let (name, scheme) = match self {
             Self::Bearer => ("bearer", AuthScheme::Bearer),
@@ -387,7 +387,7 @@ impl Scheme {
     }
 }
 
-/// A test that some value stands at the top of a request.
+/// A test that a member is present at the top of a request.
 pub fn has_member(member: &str) -> FrameTest {
     FrameTest::Present(format!("/{member}"))
 }

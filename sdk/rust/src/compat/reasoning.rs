@@ -1,20 +1,21 @@
-//! Thinking, as compatible servers spell it: `reasoning_content`, `reasoning`, `reasoning_details` (C-29 to C-36, C-77).
+//! Thinking in the spellings of compatible servers: `reasoning_content`, `reasoning`, `reasoning_details` (C-29 to
+//! C-36, C-77).
 //!
-//! `reasoning_details` is the one spelling that holds opaque values, each with the family that issued it, so that a
-//! client can send them back.
+//! Only `reasoning_details` holds opaque values, each with the family that issued it, so that a client can send them
+//! back.
 
 use crate::compat::wire::{Content, Detail, FORMAT};
 use crate::json::{Array, Object, RawValue, Rest, Str};
 use crate::ledger::extensions;
 use crate::types::{Extension, ReasoningPart, Signature};
 
-/// The family of values that name none.
+/// The issuer of values that name none.
 pub const UNKNOWN: &str = "unknown";
 
 const SUMMARY: &str = "reasoning.summary";
 const ENCRYPTED: &str = "reasoning.encrypted";
 
-/// Families and the names that `reasoning_details[].format` has for them.
+/// Families and their names in `reasoning_details[].format`.
 const FORMATS: [(&str, &str); 5] = [
     ("anthropic", "anthropic-claude-v1"),
     ("gemini", "google-gemini-v1"),
@@ -23,7 +24,7 @@ const FORMATS: [(&str, &str); 5] = [
     ("xai", "xai-responses-v1"),
 ];
 
-/// Reads a message's thinking. Details win over plain text, which repeats them (once, not twice).
+/// Parses a message's thinking. Details replace the plain text, which repeats them.
 pub fn read(details: Vec<Detail<'_>>, plain: [Option<Content<'_>>; 2], family: &str) -> Vec<ReasoningPart> {
     let mut parts: Vec<ReasoningPart> = Vec::new();
     for detail in details {
@@ -36,7 +37,7 @@ pub fn read(details: Vec<Detail<'_>>, plain: [Option<Content<'_>>; 2], family: &
     let plain = plain.into_iter().flatten().map(Content::into_text).find(|text| !text.is_empty());
     if let Some(text) = plain.filter(|_| parts.iter().all(|part| part.text.is_none())) {
         match parts.first_mut() {
-            // A signature whose text stands beside it.
+            // The text of a signature in the details.
             Some(first) if first.signature.is_some() => first.text = Some(text),
             _ => parts.insert(0, ReasoningPart::new(text)),
         }
@@ -44,7 +45,7 @@ pub fn read(details: Vec<Detail<'_>>, plain: [Option<Content<'_>>; 2], family: &
     parts
 }
 
-/// Reads one entry; `family` issues what says of no other.
+/// Parses one entry; `family` is the issuer if the entry names none.
 pub fn read_detail(detail: Detail<'_>, family: &str) -> ReasoningPart {
     let issuer = issuer(detail.format.as_deref(), family);
     let signed = |value: Str<'_>| Signature { issuer: issuer.clone(), value: value.into_string() };
@@ -66,7 +67,8 @@ pub fn read_detail(detail: Detail<'_>, family: &str) -> ReasoningPart {
     }
 }
 
-/// How an entry was spelled: a note of this format's to itself, whose value is null because nobody loses it.
+/// A note of how an entry was spelled, for the same format. Its value is null, so other formats do not report it as
+/// lost.
 pub fn note(key: &str, text: &str) -> Extension {
     Extension { format: FORMAT.to_owned(), key: format!("{key}={text}"), json: "null".to_owned() }
 }
@@ -77,19 +79,19 @@ pub fn noted<'a>(extensions: &'a [Extension], key: &str) -> Option<&'a str> {
     notes.find_map(|note| note.key.strip_prefix(key)?.strip_prefix('='))
 }
 
-/// The family behind a format's name.
+/// The family for a name in `format`.
 pub fn issuer(format: Option<&str>, family: &str) -> String {
     let Some(format) = format.filter(|format| *format != UNKNOWN) else { return family.to_owned() };
     FORMATS.iter().find(|(_, name)| *name == format).map_or(format, |(family, _)| family).to_owned()
 }
 
-/// Text and its encrypted whole, said in two entries of one id.
+/// Whether two entries with one id are a text and its encrypted form.
 fn same_item(last: &ReasoningPart, next: &ReasoningPart) -> bool {
     let halves = last.text.is_some() && last.encrypted.is_none() && next.text.is_none() && next.encrypted.is_some();
     halves && last.id.is_some() && last.id == next.id
 }
 
-/// Whether a part holds what only `reasoning_details` can say.
+/// Whether a part needs `reasoning_details`.
 pub fn is_opaque(part: &ReasoningPart) -> bool {
     part.signature.is_some() || part.encrypted.is_some() || noted(&part.extensions, "format").is_some()
 }
@@ -126,12 +128,12 @@ pub fn write_details(a: &mut Array<'_>, part: &ReasoningPart, index: u32) {
     }
 }
 
-/// The name of a family's opaque values.
+/// The name of a family in `format`.
 fn format_name(issuer: &str) -> &str {
     FORMATS.iter().find(|(family, _)| *family == issuer).map_or(issuer, |(_, name)| name)
 }
 
-/// The vendor's name in `extra_content` for a family, and back.
+/// Families and their vendor's name in `extra_content`.
 const VENDORS: [(&str, &str); 1] = [("gemini", "google")];
 
 /// Reads `extra_content.google.thought_signature` and its like.

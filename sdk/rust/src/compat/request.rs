@@ -1,4 +1,4 @@
-//! Requests: from the unified model to what the provider takes.
+//! Renders requests: from the unified model to the provider's format.
 
 mod media;
 mod messages;
@@ -51,12 +51,12 @@ pub fn escape_path(text: &str) -> String {
     segments.join("/")
 }
 
-/// Percent-encodes what may not stand in a path segment.
+/// Percent-encodes characters that are not allowed in a path segment.
 fn escape(text: &str) -> String {
     encoded(text, b":@")
 }
 
-/// Writes one request and remembers what was lost on the way, or what cannot be lost.
+/// Renders one request and collects the losses, or the reason to refuse it.
 struct Writer<'q> {
     quirks: &'q Quirks,
     ctx: &'q Context,
@@ -145,7 +145,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Usage is always asked for: the host meters it and shows the client what it asked for (C-57).
+    /// Asks for usage in every stream: the host meters it, and removes it if the client did not ask (C-57).
     fn stream(&mut self, o: &mut Object<'_>, request: &ChatRequest) {
         if !request.stream {
             return;
@@ -177,7 +177,7 @@ impl Writer<'_> {
         self.str(o, if newer { "safety_identifier" } else { "user" }, Some(user));
     }
 
-    /// Writes the format's own members and reports the others; `skipped` are written elsewhere.
+    /// Writes the format's own members and reports the others; `skipped` ones are written elsewhere.
     fn extensions(&mut self, o: &mut Object<'_>, place: &str, extensions: &[Extension], skipped: &[&str]) {
         self.ledger.foreign(place, extensions, FORMAT);
         let ours = extensions.iter().filter(|extension| extension.format == FORMAT && extension.json != "null");
@@ -190,7 +190,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes a cache hint in the provider's spelling.
+    /// Writes a cache hint in the provider's syntax.
     fn cache(&mut self, o: &mut Object<'_>, field: &str, hint: Option<&CacheHint>, extensions: &[Extension]) {
         let Some(hint) = hint else { return };
         if extension(extensions, FORMAT, "prompt_cache_breakpoint").is_some() {
@@ -209,7 +209,8 @@ impl Writer<'_> {
         self.ledger.dropped(format!("{field}.cache_control"), "caching is the provider's own affair");
     }
 
-    /// The place for a member at the top of the request, in the provider's spelling; none where it is not taken.
+    /// The place for a member at the top of the request, under the provider's name; `None` if the provider does not
+    /// take it.
     fn place<'o>(&mut self, o: &'o mut Object<'_>, member: &str, present: bool) -> Option<&'o mut String> {
         if !present {
             return None;
@@ -250,7 +251,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Notes what must not be lost; the first such thing becomes the error.
+    /// Refuses the request because of a value that must not be lost; the first reason becomes the error.
     fn refuse(&mut self, field: String, message: &str) {
         if self.refused.is_none() {
             self.refused = Some(Error::unsupported(field, message));
@@ -265,7 +266,7 @@ fn is_integer(text: &str) -> bool {
         && (digits == "0" || !digits.starts_with('0'))
 }
 
-/// Whether a message carries the cache hint of its last part itself: a note of the dialect's.
+/// Whether the cache hint of a message's last part is on the message itself; the dialect leaves a note of that.
 fn hint_on_message(extensions: &[Extension]) -> bool {
     extension(extensions, FORMAT, "cache_control").is_some()
 }

@@ -10,10 +10,10 @@ use crate::types::{
     RerankResult, Usage,
 };
 
-/// The id of the format, named after the service whose shape the servers took over.
+/// The id of the format, named after the service whose shape the servers adopted.
 pub const FORMAT: &str = "jina.rerank";
 
-/// Writes a request.
+/// Renders a request.
 pub fn render(quirks: &Quirks, ctx: &Context, request: &RerankRequest) -> RenderedRequest {
     let mut ledger = Ledger::default();
     ledger.foreign("", &request.extensions, FORMAT);
@@ -37,7 +37,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &RerankRequest) -> Render
     RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(http) }
 }
 
-/// Reads an answer; the best document comes first.
+/// Parses an answer; the best document comes first.
 pub fn parse(response: &HttpResponse) -> Result<RerankResponse, Error> {
     let unreadable = |e| Error::unreadable(format!("the provider's answer is not readable: {e}"));
     let mut answer = Rest::parse(response.body.as_text()?).map_err(unreadable)?;
@@ -78,7 +78,7 @@ fn document(json: &str) -> RerankDocument {
     }
 }
 
-/// Tokens of the input; some count nothing but the total.
+/// Parses input tokens; some servers count only the total.
 fn read_usage(json: &str) -> Option<Usage> {
     let read = json::parse(json).ok().and_then(usage::read).unwrap_or_default();
     let total = Rest::parse(json).ok().and_then(|mut usage| usage.count("total_tokens"));

@@ -1,4 +1,4 @@
-//! Whole answers: from what the provider sent to the unified model.
+//! Parses whole answers: from the provider's format to the unified model.
 
 use crate::adapter::{ChatAnswer, ChatOutcome};
 use crate::compat::content::{owned, read_part};
@@ -13,7 +13,7 @@ use crate::types::{
     Opaque, Part, TextPart, ToolCall, ToolKind,
 };
 
-/// Reads a whole chat answer.
+/// Parses a whole chat answer.
 pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<ChatOutcome, Error> {
     let text = response.body.as_text()?;
     let answer: Answer<'_> =
@@ -59,7 +59,7 @@ impl Reader<'_> {
             return Err(error::from_json(error.get(), None));
         }
         let mut kept = extensions(FORMAT, choice.rest);
-        // A legacy completion has its text right here.
+        // A legacy completion has its text in the choice itself.
         let legacy = || choice.text.map(|text| Delta { content: Some(Content::Text(text)), ..Delta::default() });
         let mut message = choice.message.map(|message| *message).or(choice.delta).or_else(legacy).unwrap_or_default();
         let rest = std::mem::take(&mut message.rest);
@@ -125,7 +125,7 @@ impl Reader<'_> {
     }
 }
 
-/// Reads a call; none where it has neither a name nor anything else to say.
+/// Parses a call; `None` if it has neither a name nor any other content.
 pub fn read_call(wire: wire::ToolCall<'_>) -> Option<ToolCall> {
     let mut call = match (wire.function, wire.custom) {
         (Some(function), custom) if custom.is_none() || wire.kind.as_deref() != Some("custom") => {
@@ -145,12 +145,12 @@ pub fn read_call(wire: wire::ToolCall<'_>) -> Option<ToolCall> {
     Some(call)
 }
 
-/// An id for a call that came without one: the same for the same place in the same exchange.
+/// An id for a call that came without one: always the same for the same place in the same exchange.
 pub fn made_id(ctx: &Context, candidate: u32, number: u32) -> String {
     format!("call_{candidate}_{number}_{}", ctx.request_id)
 }
 
-/// Changes the text that citations and signatures belong to; an empty one is made where there is none (C-29).
+/// Changes the last text, to which citations and signatures belong; adds an empty one if there is none (C-29).
 fn with_last_text(parts: &mut Vec<Part>, change: impl FnOnce(&mut TextPart)) {
     let last = parts.iter_mut().rev().find_map(|part| match part {
         Part::Text(text) => Some(text),
@@ -164,7 +164,7 @@ fn with_last_text(parts: &mut Vec<Part>, change: impl FnOnce(&mut TextPart)) {
     parts.push(Part::Text(text));
 }
 
-/// Reads an entry of `annotations`. One with members beside those of a page's citation is kept whole as well.
+/// Parses an entry of `annotations`. One with more members than a page's citation is also kept whole.
 pub fn citation(raw: &RawValue) -> Citation {
     let mut annotation = Rest::parse(raw.get()).unwrap_or_default();
     let kind = annotation.str("type").map(Str::into_string).unwrap_or_default();
@@ -182,7 +182,7 @@ pub fn citation(raw: &RawValue) -> Citation {
     Citation { source: (!plain).then(whole), ..citation }
 }
 
-/// Reads the audio that the model made; its id, transcript and time of expiry are kept beside it.
+/// Parses the audio of an answer; its id, transcript and time of expiry are kept as extensions.
 fn audio(text: &str) -> Option<MediaPart> {
     let mut wire = Rest::parse(text).ok()?;
     let data = wire.str("data").filter(|data| !data.is_empty())?;

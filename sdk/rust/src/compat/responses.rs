@@ -1,7 +1,7 @@
 //! OpenAI's Responses: items instead of messages, events instead of chunks.
 //!
-//! Consecutive items of the assistant's (thinking, calls, messages) are one message of the unified model; how they were
-//! divided is noted on their parts, so that they are divided in the same way again.
+//! Consecutive assistant items (thinking, calls, messages) become one message of the unified model; notes on its parts
+//! record the boundaries, so that rendering restores the same items.
 
 pub mod decoder;
 pub mod namespace;
@@ -18,16 +18,16 @@ use crate::types::{Extension, ReasoningPart, Signature, Usage};
 /// The id of the format.
 pub const FORMAT: &str = "openai.responses";
 
-/// The issuer of encrypted thinking that a client of this format sends back and whose maker cannot be told: it is for
-/// the services that answer in this format.
+/// The issuer of encrypted thinking that a client of this format sends back, if the value does not show its issuer. It
+/// is sent to services that answer in this format.
 pub const ANYBODY: &str = FORMAT;
 
-/// Whose encrypted thinking it is that a client sends back as it came: OpenAI's values are of one recognisable make.
+/// The issuer of encrypted thinking that a client sends back; OpenAI's values have a recognisable prefix.
 pub fn issuer(value: &str) -> &'static str {
     if value.starts_with("gAAAA") { "openai" } else { ANYBODY }
 }
 
-/// A note of this format's to itself: it has no value, so nobody loses it.
+/// A note for the same format. It has no value, so other formats do not report it as lost.
 pub fn note(key: &str, text: &str) -> Extension {
     Extension { format: FORMAT.to_owned(), key: format!("{key}={text}"), json: "null".to_owned() }
 }
@@ -45,16 +45,16 @@ pub fn write_members(o: &mut Object<'_>, extensions: &[Extension]) {
     }
 }
 
-/// What stands between an object's braces; none where it is empty or no object.
+/// The text between an object's braces; `None` if it is empty or not an object.
 pub fn inner(json: &str) -> Option<&str> {
     let inner = json.trim().strip_prefix('{')?.strip_suffix('}')?.trim();
     (!inner.is_empty()).then_some(inner)
 }
 
-/// What stands in front of an opaque value of another family in `encrypted_content`.
+/// The prefix of another family's opaque value in `encrypted_content`.
 const FOREIGN: &str = "weir:";
 
-/// The one opaque value that an item of thinking has a place for: OpenAI's own, or another family's with its name in
+/// The one opaque value that an item of thinking can contain: this family's own, or another family's with its name in
 /// front, so that it returns to its issuer (C-32).
 pub fn pack(thought: &ReasoningPart, family: &str) -> Option<String> {
     match (&thought.encrypted, &thought.signature) {
@@ -65,7 +65,7 @@ pub fn pack(thought: &ReasoningPart, family: &str) -> Option<String> {
     }
 }
 
-/// Takes the value apart again.
+/// Undoes [`pack`].
 pub fn unpack(thought: &mut ReasoningPart) {
     let Some(value) = &thought.encrypted else { return };
     let mut parts = value.value.strip_prefix(FOREIGN).map(|rest| rest.splitn(3, ':')).into_iter().flatten();
@@ -78,7 +78,7 @@ pub fn unpack(thought: &mut ReasoningPart) {
     }
 }
 
-/// Reads usage.
+/// Parses usage.
 pub fn read_usage(mut wire: Rest<'_>) -> Option<Usage> {
     let mut input_details = wire.object("input_tokens_details").unwrap_or_default();
     let mut output_details = wire.object("output_tokens_details").unwrap_or_default();
@@ -103,7 +103,7 @@ pub fn read_usage(mut wire: Rest<'_>) -> Option<Usage> {
     (usage != Usage::default()).then_some(usage)
 }
 
-/// Writes usage; the details are never absent here.
+/// Writes usage; this format always has the details.
 pub fn write_usage(o: &mut Object<'_>, usage: &Usage) {
     let input = usage.input_total().unwrap_or(0);
     let output = usage.output_total().unwrap_or(0);

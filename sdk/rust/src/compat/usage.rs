@@ -1,4 +1,4 @@
-//! Tokens: from the totals of OpenAI's format to disjoint buckets and back (C-60, C-82).
+//! Token counts: from the totals of OpenAI's format to disjoint buckets and back (C-60, C-82).
 
 use crate::compat::wire::{self, FORMAT, rest_json};
 use crate::json::{Count, Object, Rest};
@@ -8,7 +8,7 @@ use crate::types::{Extension, Unit, Usage};
 const INPUT: &str = "prompt_tokens_details";
 const OUTPUT: &str = "completion_tokens_details";
 
-/// Reads usage; none where every figure is null.
+/// Parses usage; `None` if every figure is null.
 pub fn read(wire: wire::Usage<'_>) -> Option<Usage> {
     let details = wire.prompt_details.unwrap_or_default();
     let output_details = wire.completion_details.unwrap_or_default();
@@ -20,7 +20,7 @@ pub fn read(wire: wire::Usage<'_>) -> Option<Usage> {
     };
     let (cached, thought) = (first(&cached), first(&[output_details.reasoning]));
     let written = first(&[details.cache_write, wire.cache_creation]);
-    // The members beside the sum are spelled as where the cache is counted apart from the input.
+    // Servers that spell the cache's members beside the sum count the cache apart from the input.
     let apart = details.cached.is_none() && details.cache_write.is_none();
     let (input, cache_read, cache_write) = figures.input(cached, written, apart);
     let (output, reasoning) = figures.output(thought);
@@ -49,7 +49,7 @@ pub fn read(wire: wire::Usage<'_>) -> Option<Usage> {
     (usage != Usage::default()).then_some(usage)
 }
 
-/// The three figures that every answer has, which vouch for each other.
+/// The three figures of every answer, which can be checked against each other.
 #[derive(Debug, Clone, Copy)]
 struct Figures {
     prompt: Option<u32>,
@@ -58,14 +58,15 @@ struct Figures {
 }
 
 impl Figures {
-    /// Whether the total is the sum of input, output and `more`: none where no total was given.
+    /// Whether the total is the sum of input, output and `more`; `None` if there is no total.
     fn sums_up_with(self, more: u32) -> Option<bool> {
         let sum = self.prompt?.saturating_add(self.completion?).saturating_add(more);
         Some(self.total? == sum)
     }
 
-    /// Uncached input, cache reads and cache writes. The cache's figures are part of the input and so no more than it,
-    /// unless the total says that they were counted apart, or is missing where the members are named so (`apart`).
+    /// Splits input into uncached input, cache reads and cache writes. The cache's figures are part of the input and
+    /// capped at it, unless the total shows that they were counted apart, or there is no total and the members' names
+    /// imply it (`apart`).
     fn input(self, read: Option<u32>, write: Option<u32>, apart: bool) -> (Option<u32>, Option<u32>, Option<u32>) {
         let Some(prompt) = self.prompt else { return (None, read, write) };
         let cached = read.unwrap_or(0).saturating_add(write.unwrap_or(0));
@@ -79,7 +80,8 @@ impl Figures {
         parted(prompt, read, write)
     }
 
-    /// Output without thinking, and thinking. Most servers count it in; of one that does not, the total gives it away.
+    /// Splits output into output without thinking, and thinking. Most servers include thinking; the total shows which
+    /// do not.
     fn output(self, reasoning: Option<u32>) -> (Option<u32>, Option<u32>) {
         let (Some(completion), Some(thought)) = (self.completion, reasoning) else {
             return (self.completion, reasoning);
@@ -95,8 +97,7 @@ impl Figures {
     }
 }
 
-/// The parts of an input of `all` tokens, of which so many were read from a cache and so many written to one: input,
-/// reads and writes, no more together than there are.
+/// Splits an input of `all` tokens into input, cache reads and cache writes, whose sum does not exceed it.
 pub fn parted(all: u32, read: Option<u32>, write: Option<u32>) -> (Option<u32>, Option<u32>, Option<u32>) {
     let read = read.map(|tokens| tokens.min(all));
     let rest = all - read.unwrap_or(0);
@@ -120,7 +121,7 @@ fn first(places: &[Option<Count>]) -> Option<u32> {
     places.iter().flatten().next().map(|n| n.0)
 }
 
-/// Keeps the details that no bucket holds (audio, prediction), and those that exceed their sum, as the server said them.
+/// Keeps details without a bucket (audio, prediction), and those that exceed their sum, as the server sent them.
 fn keep_details(kept: &mut Vec<Extension>, key: &str, rest: &Rest<'_>, cuts: &[Option<(&str, u32)>]) {
     if rest.0.is_empty() && cuts.iter().all(Option::is_none) {
         return;
@@ -133,22 +134,22 @@ fn keep_details(kept: &mut Vec<Extension>, key: &str, rest: &Rest<'_>, cuts: &[O
     kept.push(Extension { format: FORMAT.to_owned(), key: key.to_owned(), json });
 }
 
-/// Cached tokens as the server said them.
+/// Cached tokens as the server counted them.
 pub fn cached_tokens(usage: &Usage) -> Option<u32> {
     said(usage, INPUT, "cached_tokens").or(usage.cache_read)
 }
 
-/// Tokens written to a cache as the server said them.
+/// Tokens written to a cache as the server counted them.
 pub fn written_tokens(usage: &Usage) -> Option<u32> {
     said(usage, INPUT, "cache_write_tokens").or(usage.cache_write_total())
 }
 
-/// Reasoning tokens as the server said them.
+/// Reasoning tokens as the server counted them.
 pub fn reasoning_tokens(usage: &Usage) -> Option<u32> {
     said(usage, OUTPUT, "reasoning_tokens").or(usage.reasoning)
 }
 
-/// A figure that exceeds its sum.
+/// A kept figure that exceeds its sum.
 fn said(usage: &Usage, key: &str, name: &str) -> Option<u32> {
     Rest::parse(extension(&usage.extensions, FORMAT, key)?).ok()?.count(name)
 }
@@ -206,7 +207,7 @@ fn write_details(o: &mut Object<'_>, key: &str, buckets: &[(&str, Option<u32>)],
     });
 }
 
-/// What stands between an object's braces; none where it is empty or no object.
+/// The text between an object's braces; `None` if it is empty or not an object.
 fn inner(json: &str) -> Option<&str> {
     let inner = json.trim().strip_prefix('{')?.strip_suffix('}')?.trim();
     (!inner.is_empty()).then_some(inner)

@@ -1,6 +1,6 @@
 //! The shapes of OpenAI's chat format, shared by requests, answers and chunks.
 //!
-//! Source: OpenAI's published `OpenAPI` description (2.3.0), and what compatible servers send beside it.
+//! Source: OpenAI's published `OpenAPI` description (2.3.0), and the additions of compatible servers.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 use crate::json::{self, Count, Number, RawValue, Rest, Seq, Str};
 use crate::wire;
 
-/// The id of the format, as extensions and opaque values bear it.
+/// The id of the format in extensions and opaque values.
 pub const FORMAT: &str = "openai.chat";
 
-/// Text, parts, or (from some servers) an object where text belongs.
+/// Text, parts, or (from some servers) an object in place of text.
 #[derive(Debug, Clone)]
 pub enum Content<'a> {
     /// One string.
@@ -25,7 +25,7 @@ pub enum Content<'a> {
 }
 
 impl Content<'_> {
-    /// The text, or the JSON of the object; parts give their texts, one after the other.
+    /// The text, or the JSON of the object; the texts of parts are concatenated.
     pub fn into_text(self) -> String {
         match self {
             Self::Text(text) => text.into_string(),
@@ -76,7 +76,7 @@ pub fn rest_json(rest: &Rest<'_>) -> String {
     out
 }
 
-/// A value that nobody needs, skipped without being kept.
+/// A value that is skipped and not kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Skipped;
 
@@ -102,7 +102,7 @@ wire! {
         "cache_control" => cache_control: CacheControl<'a>,
     }
 
-    /// A cache hint as compatible servers spell it.
+    /// A cache hint in the spelling of compatible servers.
     pub struct CacheControl<'a> {
         "type" => kind: Str<'a>,
         "ttl" => ttl: Str<'a>,
@@ -158,11 +158,11 @@ wire! {
         "id" => id: Str<'a>,
     }
 
-    /// One of the answers.
+    /// One candidate of an answer.
     pub struct Choice<'a> {
         "index" => index: Count,
         "delta" => delta: Delta<'a>,
-        // Boxed, as all that is rare in chunks: the hot path moves these structs about.
+        // Boxed, like everything that is rare in chunks: the hot path moves these structs.
         "message" => message: Box<Delta<'a>>,
         "text" => text: Str<'a>,
         "logprobs" => logprobs: &'a RawValue,
@@ -183,7 +183,7 @@ wire! {
         "error" => error: &'a RawValue,
     }
 
-    /// Tokens, with the places where compatible servers put the cached ones.
+    /// Token counts, with the places where compatible servers put the cached ones.
     pub struct Usage<'a> {
         "prompt_tokens" => prompt: Count,
         "completion_tokens" => completion: Count,

@@ -1,7 +1,7 @@
-//! Searching texts for words.
+//! Searches texts for words.
 
-/// Whether the words stand somewhere in the text. The standard library's search is quicker, which errors do not need, and
-/// would add some ten kilobytes to each component: its panics print the text, with tables of what can be printed.
+/// Whether `words` occur in the text. The standard library's search is faster, which errors do not need, and would add
+/// some ten kilobytes to each component: its panics print the text, with Unicode tables.
 pub(super) fn has(text: &str, words: &str) -> bool {
     let (text, words) = (text.as_bytes(), words.as_bytes());
     (0..text.len()).any(|at| text.get(at..).is_some_and(|rest| rest.starts_with(words)))

@@ -1,15 +1,15 @@
-//! What is wrong with a text.
+//! Errors of JSON texts.
 
 use std::fmt;
 
 use serde::de::{self, Expected, Unexpected};
 
-/// What is wrong with a text, and where.
+/// A syntax or type error with its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error(Box<str>);
 
 impl Error {
-    /// Out of line, as all that makes errors: they are rare, and the places where they may happen many.
+    /// Not inlined, like everything that makes errors: they are rare, and they occur in many places.
     #[cold]
     #[inline(never)]
     pub(super) fn at(what: &str, before: &str) -> Self {
@@ -34,7 +34,7 @@ impl de::Error for Error {
         Self(message.to_string().into())
     }
 
-    /// The usual wording would print the value too, and bring the printing of floats into every adapter.
+    /// The default message would print the value too, and add float formatting to every adapter.
     #[cold]
     #[inline(never)]
     fn invalid_type(found: Unexpected<'_>, expected: &dyn Expected) -> Self {

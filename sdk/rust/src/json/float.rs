@@ -1,16 +1,16 @@
-//! Numbers with fractions, read and written exactly without tables.
+//! Reads and writes floats exactly, without tables.
 //!
-//! The usual ways keep some ten kilobytes of powers of ten for each direction. Here the numbers that JSON holds in
-//! practice take short ways that are exact, and the others one that is slow and small.
+//! The usual algorithms need some ten kilobytes of powers of ten for each direction. Here the numbers that are common
+//! in JSON take fast exact paths, and all others a path that is slow and small.
 
 mod big;
 
 use big::Big;
 
-/// Up to here all whole numbers are exact.
+/// Largest whole number up to which all whole numbers are exact.
 const EXACT: u64 = 1 << 53;
 
-/// The nearest number to a text of JSON's grammar; none where that is an infinity.
+/// The float nearest to a JSON number; `None` if that is an infinity.
 #[inline(never)]
 pub(super) fn read(text: &str) -> Option<f64> {
     let (negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
@@ -39,7 +39,7 @@ pub(super) fn read(text: &str) -> Option<f64> {
     Some(if negative { -value } else { value })
 }
 
-/// The number after the `e`, kept to a size that no finite number goes beyond.
+/// The number after the `e`, capped beyond any finite number's exponent.
 fn whole_exponent(text: &str) -> i32 {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let limit = |value: i32, byte: u8| (value * 10 + i32::from(byte & 15)).min(99_999_999);
@@ -47,7 +47,7 @@ fn whole_exponent(text: &str) -> i32 {
     if text.starts_with('-') { -value } else { value }
 }
 
-/// `mantissa * 10^exponent`, where one operation gives it exactly rounded.
+/// `mantissa * 10^exponent`, if one operation rounds it exactly.
 fn short(mantissa: u64, exponent: i32) -> Option<f64> {
     match (mantissa, exponent) {
         (0, _) => Some(0.0),
@@ -55,7 +55,8 @@ fn short(mantissa: u64, exponent: i32) -> Option<f64> {
         (..=EXACT, 1..=22) => Some(mantissa as f64 * ten(exponent)),
         (..=EXACT, -22..0) => Some(mantissa as f64 / ten(-exponent)),
         (_, -19..0) => {
-            // With all its bits to the left, the quotient has 63 or more, and the remainder does no more than break ties.
+            // With the dividend shifted to the left, the quotient has 63 bits or more, and the remainder only breaks
+            // ties.
             let power = u128::from(10u64.pow(exponent.unsigned_abs()));
             let shift = mantissa.leading_zeros() + 63;
             let dividend = u128::from(mantissa) << shift;
@@ -65,18 +66,18 @@ fn short(mantissa: u64, exponent: i32) -> Option<f64> {
     }
 }
 
-/// A power of ten that is exact, which those up to 22 are.
+/// An exact power of ten, for powers up to 22.
 fn ten(power: i32) -> f64 {
     (0..power).fold(1.0, |value, _| value * 10.0)
 }
 
-/// `whole * 2^exponent`, a little more where `above`, as the nearest number; none where that is an infinity.
+/// The float nearest to `whole * 2^exponent`, which is a little more if `above`; `None` if that is an infinity.
 fn assemble(whole: u128, exponent: i32, above: bool) -> Option<f64> {
     let bits = 128 - whole.leading_zeros().cast_signed();
     if bits + exponent > 1024 {
         return None;
     }
-    // The smallest numbers have fewer than 53 bits.
+    // Subnormal numbers have fewer than 53 bits.
     let kept = (bits + exponent + 1074).min(53);
     let dropped = (bits - kept).max(0);
     if kept < 0 {
@@ -94,12 +95,12 @@ fn assemble(whole: u128, exponent: i32, above: bool) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// A power of two, for powers that normal numbers have.
+/// A power of two in the range of normal numbers.
 fn two(power: i32) -> f64 {
     f64::from_bits(u64::from((power + 1023).unsigned_abs()) << 52)
 }
 
-/// Writes a finite number with few digits, such that it reads as the same one.
+/// Writes a finite number with few digits that parse to the same number.
 #[inline(never)]
 pub(super) fn write(out: &mut String, value: f64) {
     if value < 0.0 {
@@ -118,7 +119,7 @@ pub(super) fn write(out: &mut String, value: f64) {
         power *= 10.0;
     }
     let (digits, places) = exact(value);
-    // Only the smallest numbers have fewer digits than 15 and are not found above.
+    // Only subnormal numbers with fewer than 15 digits are not found above.
     let fewest = if value < f64::MIN_POSITIVE { 1 } else { 15 };
     for kept in fewest..=17 {
         let mut text = String::new();
@@ -154,7 +155,7 @@ fn length(digits: &str) -> i32 {
     i32::try_from(digits.len()).unwrap_or(i32::MAX)
 }
 
-/// Writes digits of which the last `places` stand after the point; with an exponent where that would be long.
+/// Writes digits of which the last `places` are after the point; with an exponent if that would be long.
 fn plain(out: &mut String, digits: &str, places: i32) {
     let before = length(digits) - places;
     if !(-6..=21).contains(&before) {
@@ -177,13 +178,13 @@ fn plain(out: &mut String, digits: &str, places: i32) {
     }
 }
 
-/// More than 17 digits of a number, and how many of them stand after the point.
+/// More than 17 digits of a number, and how many of them are after the point.
 fn exact(value: f64) -> (String, i32) {
     let bits = value.to_bits();
     let (field, fraction) = ((bits >> 52) as i32, bits & (EXACT / 2 - 1));
     let (mantissa, exponent) = if field == 0 { (fraction, -1074) } else { (fraction | (EXACT / 2), field - 1075) };
     let mut number = Big::of(mantissa);
-    // 30103 / 100000 is the logarithm of two; one more place makes up for its rounding.
+    // 30103 / 100000 is the logarithm of two; the extra place makes up for its rounding.
     let magnitude = (number.bits() - 1 + exponent) * 30_103 / 100_000;
     let places = (19 - magnitude).max(0);
     (0..places).for_each(|_| number.multiply(10, 0));
@@ -195,7 +196,7 @@ fn exact(value: f64) -> (String, i32) {
     (number.decimal(), places)
 }
 
-/// The first digits, rounded, without zeros at the end.
+/// The first digits, rounded, without trailing zeros.
 fn rounded(digits: &str, kept: usize, places: i32) -> (String, i32) {
     let first = digits.get(..kept).unwrap_or(digits);
     let up = digits.as_bytes().get(kept).is_some_and(|digit| *digit >= b'5');

@@ -1,4 +1,4 @@
-//! Types that borrow from the body and forgive what real servers send.
+//! Types that borrow from the body and tolerate what real servers send.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,17 +11,17 @@ use serde_json::value::RawValue;
 use super::error::Error;
 use super::reader;
 
-/// Parses one complete JSON value; the error says where and what.
+/// Parses one complete JSON value; the error has the position and the reason.
 pub fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Error> {
     reader::read(text)
 }
 
-/// A string, borrowed unless it holds escapes.
+/// A string, borrowed unless it contains escapes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Str<'a>(pub Cow<'a, str>);
 
 impl Str<'_> {
-    /// The text, owned. Out of line, since every member of every request is owned somewhere.
+    /// The text, owned. Not inlined, since there are calls for every member of every request.
     #[inline(never)]
     pub fn into_string(self) -> String {
         self.0.into_owned()
@@ -72,7 +72,7 @@ pub struct Count(pub u32);
 
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The cast stays within the limits by itself.
+        // The cast saturates.
         Ok(Self(Number::deserialize(deserializer)?.0 as u32))
     }
 }
@@ -103,7 +103,7 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-/// A text, or a list of `T`: how most formats spell content. `null` is an empty list.
+/// A text, or a list of `T`: the common spelling of content. `null` is an empty list.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Either<'a, T> {
     /// One string.
@@ -180,7 +180,7 @@ fn elements<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<
     }
 }
 
-/// Reads a member's value into its place. One function for all members of a type, in whatever object they stand.
+/// Parses a member's value into its place. One function for all members of a type, whatever their object.
 #[doc(hidden)]
 #[inline(never)]
 pub fn member<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
@@ -195,7 +195,7 @@ pub fn member<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     Ok(())
 }
 
-/// Keeps a member that has no place of its own.
+/// Keeps a member that the type does not name.
 #[doc(hidden)]
 #[inline(never)]
 pub fn rest<'de, A: MapAccess<'de>>(map: &mut A, key: Str<'de>, rest: &mut Rest<'de>) -> Result<(), A::Error> {
@@ -203,7 +203,7 @@ pub fn rest<'de, A: MapAccess<'de>>(map: &mut A, key: Str<'de>, rest: &mut Rest<
     Ok(())
 }
 
-/// Names the member that an error came from. Out of line: every member of every type has such a branch.
+/// Adds the name of the member to an error. Not inlined: every member of every type has such a branch.
 #[doc(hidden)]
 #[cold]
 #[inline(never)]
@@ -212,7 +212,7 @@ pub fn in_member<E: serde::de::Error>(key: &str, error: E) -> E {
     E::custom(format_args!("{key}: {error}"))
 }
 
-/// The same for an element of a list.
+/// Adds the index of the element to an error.
 #[doc(hidden)]
 #[cold]
 #[inline(never)]
@@ -226,47 +226,47 @@ pub fn in_element<E: serde::de::Error>(at: usize, error: E) -> E {
 pub struct Rest<'a>(pub Vec<(Str<'a>, &'a RawValue)>);
 
 impl<'a> Rest<'a> {
-    /// Reads an object whose members are looked at one by one. For what is read seldom, this is smaller than a type.
+    /// Parses an object whose members are read one by one. For rare objects this is smaller than a type.
     pub fn parse(text: &'a str) -> Result<Self, Error> {
         parse(text)
     }
 
-    /// Takes a member out.
+    /// Removes a member and returns its value.
     pub fn take(&mut self, key: &str) -> Option<&'a RawValue> {
         let at = self.0.iter().position(|(name, _)| &**name == key)?;
         Some(self.0.remove(at).1)
     }
 
-    /// Finds a member that is not null.
+    /// The value of a member that is not null.
     pub fn get(&self, key: &str) -> Option<&'a RawValue> {
         self.0.iter().find(|(name, value)| &**name == key && value.get() != "null").map(|(_, value)| *value)
     }
 
-    /// Takes a member that is not null.
+    /// Removes a member; returns its value if it is not null.
     pub fn value(&mut self, key: &str) -> Option<&'a RawValue> {
         self.take(key).filter(|value| value.get() != "null")
     }
 
-    /// Takes a string; anything else stays. The same holds for the ones below.
+    /// Removes a string; a member of another type stays. The methods below do the same.
     pub fn str(&mut self, key: &str) -> Option<Str<'a>> {
         let text = text(self.get(key)?)?;
         self.take(key);
         Some(text)
     }
 
-    /// Takes a number.
+    /// Removes a number.
     pub fn number(&mut self, key: &str) -> Option<f64> {
         let number: Number = parse(self.get(key)?.get()).ok()?;
         self.take(key);
         Some(number.0)
     }
 
-    /// Takes a count.
+    /// Removes a count.
     pub fn count(&mut self, key: &str) -> Option<u32> {
         self.number(key).map(|number| number as u32)
     }
 
-    /// Takes a flag.
+    /// Removes a flag.
     pub fn bool(&mut self, key: &str) -> Option<bool> {
         let flag = self.get(key)?.get() == "true";
         if flag || self.get(key)?.get() == "false" {
@@ -276,14 +276,14 @@ impl<'a> Rest<'a> {
         None
     }
 
-    /// Takes an object.
+    /// Removes an object.
     pub fn object(&mut self, key: &str) -> Option<Rest<'a>> {
         let object = Rest::parse(self.get(key)?.get()).ok()?;
         self.take(key);
         Some(object)
     }
 
-    /// Takes a list.
+    /// Removes a list.
     pub fn list(&mut self, key: &str) -> Option<Vec<&'a RawValue>> {
         let list = list(self.get(key)?)?;
         self.take(key);
@@ -311,12 +311,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Rest<'a> {
     }
 }
 
-/// A string's text; none for anything else.
+/// A string's text; `None` for any other value.
 pub fn text(raw: &RawValue) -> Option<Str<'_>> {
     parse(raw.get()).ok()
 }
 
-/// A list's elements; none for anything else.
+/// A list's elements; `None` for any other value.
 pub fn list(raw: &RawValue) -> Option<Vec<&RawValue>> {
     parse(raw.get()).ok()
 }
@@ -346,7 +346,7 @@ macro_rules! wire {
         #[derive(Debug, Clone, Default)]
         $vis struct $name<$life> {
             $($(#[$field_meta])* #[doc = concat!("The member `", $key, "`.")] $vis $field: Option<$type>,)*
-            /// The members that are not named here.
+            /// The members that are not declared.
             $vis rest: $crate::json::Rest<$life>,
         }
         impl<'de: $life, $life> $crate::serde::Deserialize<'de> for $name<$life> {

@@ -1,7 +1,7 @@
-//! A reader of JSON text for serde's types, small and quick in the sandbox.
+//! A JSON deserializer for serde's types, small and fast in the sandbox.
 //!
-//! It takes what `serde_json` takes and hands out the same raw values, without that crate's tables and generic code:
-//! whatever does not depend on the type that is read stands in [`Scanner`], once.
+//! It accepts the same texts as `serde_json` and returns the same raw values, without that crate's tables and generic
+//! code: everything that does not depend on the parsed type is in [`Scanner`], once.
 
 use serde::de::value::BorrowedStrDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -10,10 +10,10 @@ use serde::forward_to_deserialize_any;
 use super::error::Error;
 use super::scan::{Scanner, Token};
 
-/// By this name a raw value asks for its text.
+/// The name of the struct with which a raw value requests its text.
 const RAW: &str = "$serde_json::private::RawValue";
 
-/// Reads one complete value.
+/// Parses one complete value.
 pub(super) fn read<'de, T: serde::Deserialize<'de>>(text: &'de str) -> Result<T, Error> {
     let mut scanner = Scanner::new(text);
     let value = T::deserialize(Reader(&mut scanner))?;
@@ -152,7 +152,7 @@ impl Within<'_, '_> {
         Ok(more)
     }
 
-    /// A visitor may stop early, which is an error where something is left.
+    /// A visitor may stop early, which is an error if elements are left.
     fn finish(&mut self, close: u8) -> Result<(), Error> {
         if self.more(close)? { Err(self.scanner.wrong("more values than expected")) } else { Ok(()) }
     }
@@ -185,7 +185,7 @@ impl<'de> MapAccess<'de> for &mut Within<'_, 'de> {
     }
 }
 
-/// The text of a raw value, in the wrapping in which it asks for it.
+/// The text of a raw value, in the wrapper that it requests.
 struct Raw<'de>(&'de str);
 
 impl<'de> MapAccess<'de> for Raw<'de> {

@@ -1,21 +1,21 @@
-//! Scanning JSON text: tokens and whole values, without types.
+//! Scans JSON text: tokens and whole values, without types.
 
 use super::error::Error;
 use super::float;
 
-/// Objects and lists within each other, where types are read; raw values may be deeper.
+/// Deepest nesting of objects and lists for typed values; raw values may be deeper.
 const DEPTH: u8 = 128;
 
-/// A text and how far it has been read.
+/// A text and the position in it.
 pub(super) struct Scanner<'de> {
     text: &'de str,
     at: usize,
     depth: u8,
-    /// Where strings with escapes are put together, so that whoever keeps one makes room for it once.
+    /// The buffer for strings with escapes, so that an owned copy needs only one allocation.
     scratch: String,
 }
 
-/// A value, or the beginning of one.
+/// A scalar value, or the beginning of a list or object.
 pub(super) enum Token<'de> {
     Null,
     Bool(bool),
@@ -23,7 +23,7 @@ pub(super) enum Token<'de> {
     Signed(i64),
     Float(f64),
     Borrowed(&'de str),
-    /// A string that lies in the scanner's scratch.
+    /// A string in the scanner's scratch buffer.
     Escaped,
     List,
     Object,
@@ -45,7 +45,7 @@ impl<'de> Scanner<'de> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// The next byte that is not space.
+    /// The next byte that is not white space.
     #[inline]
     pub(super) fn peek(&mut self) -> Option<u8> {
         loop {
@@ -60,7 +60,7 @@ impl<'de> Scanner<'de> {
         self.text.get(from..self.at).ok_or_else(|| self.wrong("a broken character"))
     }
 
-    /// The next value. Of lists and objects only the bracket is read.
+    /// The next value. Of lists and objects, only the bracket.
     #[inline(never)]
     pub(super) fn token(&mut self) -> Result<Token<'de>, Error> {
         match self.peek() {
@@ -76,7 +76,7 @@ impl<'de> Scanner<'de> {
         }
     }
 
-    /// Whether the next value is null, which is then read.
+    /// Whether the next value is null; a null is consumed.
     pub(super) fn null(&mut self) -> Result<bool, Error> {
         if self.peek() == Some(b'n') { self.word("null").map(|()| true) } else { Ok(false) }
     }
@@ -90,7 +90,7 @@ impl<'de> Scanner<'de> {
         Ok(token)
     }
 
-    /// Moves on to the next element or member: over the comma, or, where there is none, over the closing bracket.
+    /// Advances to the next element or member: over the comma, or at the end over the closing bracket.
     #[inline(never)]
     pub(super) fn more(&mut self, first: bool, close: u8) -> Result<bool, Error> {
         let next = self.peek();
@@ -108,12 +108,12 @@ impl<'de> Scanner<'de> {
         Ok(true)
     }
 
-    /// A list or an object has been closed.
+    /// Called when a list or an object is closed.
     pub(super) fn leave(&mut self) {
         self.depth = self.depth.saturating_sub(1);
     }
 
-    /// What stands between a member's key and its value.
+    /// Reads the colon between a member's key and its value.
     pub(super) fn colon(&mut self) -> Result<(), Error> {
         if self.peek() != Some(b':') {
             return Err(self.wrong("expected a colon"));
@@ -147,7 +147,7 @@ impl<'de> Scanner<'de> {
         float::read(text).map(Token::Float).ok_or_else(|| self.wrong("a number out of range"))
     }
 
-    /// Moves over a number; whether it is a whole one.
+    /// Skips a number; returns whether it is a whole number.
     fn skip_number(&mut self) -> Result<bool, Error> {
         let mut whole = true;
         if self.byte() == Some(b'-') {
@@ -181,7 +181,7 @@ impl<'de> Scanner<'de> {
         if self.at == from { Err(self.wrong("expected a digit")) } else { Ok(self.at - from) }
     }
 
-    /// Reads a string, whose quote comes next.
+    /// Reads a string, whose quote is next.
     fn string(&mut self) -> Result<Token<'de>, Error> {
         self.at += 1;
         let from = self.at;
@@ -194,21 +194,21 @@ impl<'de> Scanner<'de> {
         Ok(Token::Borrowed(text))
     }
 
-    /// Moves to the next quote, backslash or control character, eight bytes at a time.
+    /// Advances to the next quote, backslash or control character, eight bytes at a time.
     fn skip_plain(&mut self) {
         const ONES: u64 = u64::MAX / 255;
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
         let (eights, _) = rest.as_chunks::<8>();
         for eight in eights {
             let word = u64::from_le_bytes(*eight);
-            // A byte of zero borrows into its top bit, and so does one below the space.
+            // A zero byte borrows into its top bit, and so does one below the space.
             let zero = |word: u64| word.wrapping_sub(ONES) & !word;
             let found = zero(word ^ (ONES * u64::from(b'"')))
                 | zero(word ^ (ONES * u64::from(b'\\')))
                 | (word.wrapping_sub(ONES * 0x20) & !word);
             let found = found & (ONES * 0x80);
             if found != 0 {
-                // The lowest mark is exact; borrows can only spoil those above it.
+                // The lowest mark is exact; a borrow can only set false ones above it.
                 self.at += found.trailing_zeros() as usize / 8;
                 return;
             }
@@ -219,7 +219,7 @@ impl<'de> Scanner<'de> {
         }
     }
 
-    /// Reads on where a string that began at `from` turned out to hold more than plain characters.
+    /// Continues a string that began at `from` and turned out to contain an escape.
     fn escaped(&mut self, mut from: usize) -> Result<(), Error> {
         self.scratch.clear();
         loop {
@@ -263,7 +263,7 @@ impl<'de> Scanner<'de> {
         Ok(character)
     }
 
-    /// Reads `\uXXXX`, or two of them that are one character together.
+    /// Reads `\uXXXX`, or two of them that form a surrogate pair.
     fn unicode(&mut self) -> Result<char, Error> {
         let code = self.hex().and_then(|high| match high {
             0xd800..=0xdbff => {
@@ -275,16 +275,16 @@ impl<'de> Scanner<'de> {
         code.and_then(char::from_u32).ok_or_else(|| self.wrong("a broken escape"))
     }
 
-    /// Reads one `\uXXXX`, whatever it stands for.
+    /// Reads one `\uXXXX` of any value.
     fn hex(&mut self) -> Option<u32> {
         let digits = self.text.get(self.at..self.at + 6)?.strip_prefix("\\u")?;
-        // A sign would be taken as part of the number.
+        // The parser of numbers would accept a sign.
         let code = u32::from_str_radix(digits.strip_prefix('+').map_or(digits, |_| ""), 16).ok()?;
         self.at += 6;
         Some(code)
     }
 
-    /// Reads a whole value and gives its text.
+    /// Reads a whole value and returns its text.
     #[inline(never)]
     pub(super) fn raw(&mut self) -> Result<&'de str, Error> {
         self.peek();
@@ -293,12 +293,12 @@ impl<'de> Scanner<'de> {
         self.slice(from)
     }
 
-    /// Moves over a value, checking it. Not recursive: nobody bounds how deep raw values are.
+    /// Skips a value and checks its syntax. Not recursive: the depth of raw values is unlimited.
     fn skip(&mut self) -> Result<(), Error> {
         let mut open: Vec<u8> = Vec::new();
         loop {
             let mut first = self.skip_one(&mut open)?;
-            // Close what ends here, up to the next value.
+            // Closes what ends here, up to the next value.
             loop {
                 let Some(&close) = open.last() else { return Ok(()) };
                 if self.more(first, close)? {
@@ -313,7 +313,7 @@ impl<'de> Scanner<'de> {
         }
     }
 
-    /// Moves over a plain value or an opening bracket; whether it was a bracket.
+    /// Skips a scalar value or an opening bracket; returns whether it was a bracket.
     fn skip_one(&mut self, open: &mut Vec<u8>) -> Result<bool, Error> {
         match self.peek() {
             Some(b'{') => open.push(b'}'),
@@ -332,7 +332,7 @@ impl<'de> Scanner<'de> {
         self.colon()
     }
 
-    /// A member's key must come next.
+    /// Checks that a member's key comes next.
     pub(super) fn key(&mut self) -> Result<(), Error> {
         if self.peek() == Some(b'"') { Ok(()) } else { Err(self.wrong("expected a member's name")) }
     }
@@ -342,7 +342,7 @@ impl<'de> Scanner<'de> {
         loop {
             self.skip_plain();
             match self.byte() {
-                // Halves of surrogate pairs may stay where nobody reads them.
+                // Halves of surrogate pairs are allowed in values that are not parsed.
                 Some(b'\\') if self.hex().is_some() => {}
                 Some(b'\\') => drop(self.escape()?),
                 Some(b'"') => break,
@@ -354,7 +354,7 @@ impl<'de> Scanner<'de> {
     }
 }
 
-/// A whole number without a sign; none where it does not fit.
+/// A whole number without a sign; `None` if it does not fit.
 fn unsigned(digits: &str) -> Option<u64> {
     digits.bytes().try_fold(0u64, |value, byte| {
         let digit = byte.wrapping_sub(b'0');

@@ -1,4 +1,4 @@
-//! Writing JSON by appending to one string.
+//! Writes JSON by appending to one string.
 
 use super::float;
 
@@ -22,7 +22,7 @@ pub fn item(out: &mut String, members: impl FnOnce(&mut Object<'_>)) {
     object(out, members);
 }
 
-/// Appends JSON to such a list; an empty text is no element.
+/// Appends JSON to such a list; an empty text adds no element.
 pub fn raw_item(out: &mut String, json: &str) {
     if !json.is_empty() {
         separate(out);
@@ -36,7 +36,7 @@ fn separate(out: &mut String) {
     }
 }
 
-/// Writes a string with its quotes. It stays out of line: adapters write strings in hundreds of places.
+/// Writes a string with its quotes. Not inlined: adapters write strings in hundreds of places.
 #[inline(never)]
 pub fn quote(out: &mut String, text: &str) {
     out.push('"');
@@ -44,7 +44,7 @@ pub fn quote(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Writes a string without its quotes: a piece of one that is written bit by bit.
+/// Writes a string without its quotes, for a string that is written in pieces.
 pub fn escape(out: &mut String, text: &str) {
     let mut clean = 0;
     for (at, byte) in text.bytes().enumerate() {
@@ -70,7 +70,7 @@ pub fn escape(out: &mut String, text: &str) {
     out.push_str(text.get(clean..).unwrap_or_default());
 }
 
-/// Writes a number; whole ones without a fraction, and null where JSON has none (infinities).
+/// Writes a number: whole ones without a fraction, infinities as null.
 pub fn number(out: &mut String, value: f64) {
     if !value.is_finite() {
         out.push_str("null");
@@ -81,7 +81,7 @@ pub fn number(out: &mut String, value: f64) {
     }
 }
 
-/// An object being written. Members named `opt_…` are left out where there is no value.
+/// An object under construction. Methods named `opt_…` write nothing if there is no value.
 #[derive(Debug)]
 pub struct Object<'a> {
     out: &'a mut String,
@@ -89,7 +89,7 @@ pub struct Object<'a> {
 }
 
 impl Object<'_> {
-    /// Writes the key and hands out the place for its value.
+    /// Writes the key and returns the buffer for its value.
     pub fn value(&mut self, key: &str) -> &mut String {
         if !self.empty {
             self.out.push(',');
@@ -100,55 +100,55 @@ impl Object<'_> {
         self.out
     }
 
-    /// A string.
+    /// Writes a string.
     pub fn str(&mut self, key: &str, value: &str) {
         quote(self.value(key), value);
     }
 
-    /// A string, if there is one.
+    /// Writes a string, if there is one.
     pub fn opt_str(&mut self, key: &str, value: Option<&str>) {
         if let Some(value) = value {
             self.str(key, value);
         }
     }
 
-    /// A number.
+    /// Writes a number.
     pub fn num(&mut self, key: &str, value: impl Into<f64>) {
         number(self.value(key), value.into());
     }
 
-    /// A number, if there is one.
+    /// Writes a number, if there is one.
     pub fn opt_num(&mut self, key: &str, value: Option<impl Into<f64>>) {
         if let Some(value) = value {
             self.num(key, value);
         }
     }
 
-    /// A flag.
+    /// Writes a flag.
     pub fn bool(&mut self, key: &str, value: bool) {
         self.value(key).push_str(if value { "true" } else { "false" });
     }
 
-    /// A flag, if there is one.
+    /// Writes a flag, if there is one.
     pub fn opt_bool(&mut self, key: &str, value: Option<bool>) {
         if let Some(value) = value {
             self.bool(key, value);
         }
     }
 
-    /// JSON text as it is; it must be one complete value.
+    /// Writes JSON text unchanged; it must be one complete value.
     pub fn raw(&mut self, key: &str, json: &str) {
         self.value(key).push_str(json);
     }
 
-    /// JSON text, if there is some.
+    /// Writes JSON text, if there is any.
     pub fn opt_raw(&mut self, key: &str, json: Option<&str>) {
         if let Some(json) = json {
             self.raw(key, json);
         }
     }
 
-    /// Members as they stand between another object's braces; there must be at least one.
+    /// Writes the text between another object's braces; it must have at least one member.
     pub fn members(&mut self, text: &str) {
         if !self.empty {
             self.out.push(',');
@@ -157,22 +157,22 @@ impl Object<'_> {
         self.out.push_str(text);
     }
 
-    /// `null`.
+    /// Writes `null`.
     pub fn null(&mut self, key: &str) {
         self.raw(key, "null");
     }
 
-    /// An object.
+    /// Writes an object.
     pub fn object(&mut self, key: &str, members: impl FnOnce(&mut Object<'_>)) {
         object(self.value(key), members);
     }
 
-    /// An array.
+    /// Writes an array.
     pub fn array(&mut self, key: &str, elements: impl FnOnce(&mut Array<'_>)) {
         array(self.value(key), elements);
     }
 
-    /// An array of strings, unless it is empty.
+    /// Writes an array of strings, unless it is empty.
     pub fn opt_strs(&mut self, key: &str, values: &[String]) {
         if !values.is_empty() {
             self.array(key, |a| values.iter().for_each(|value| a.str(value)));
@@ -180,7 +180,7 @@ impl Object<'_> {
     }
 }
 
-/// An array being written.
+/// An array under construction.
 #[derive(Debug)]
 pub struct Array<'a> {
     out: &'a mut String,
@@ -188,7 +188,7 @@ pub struct Array<'a> {
 }
 
 impl Array<'_> {
-    /// Hands out the place for the next element.
+    /// Returns the buffer for the next element.
     pub fn value(&mut self) -> &mut String {
         if !self.empty {
             self.out.push(',');
@@ -197,17 +197,17 @@ impl Array<'_> {
         self.out
     }
 
-    /// A string.
+    /// Writes a string.
     pub fn str(&mut self, value: &str) {
         quote(self.value(), value);
     }
 
-    /// A number.
+    /// Writes a number.
     pub fn num(&mut self, value: impl Into<f64>) {
         number(self.value(), value.into());
     }
 
-    /// Numbers, however many digits they have. Quicker than [`Self::num`] for long lists, at the price of tables in the
+    /// Writes numbers with any number of digits. Faster than [`Self::num`] for long lists, at the cost of tables in the
     /// component.
     pub fn floats(&mut self, values: &[f64]) {
         let mut buffer = ryu::Buffer::new();
@@ -220,17 +220,17 @@ impl Array<'_> {
         }
     }
 
-    /// JSON text as it is; it must be one complete value.
+    /// Writes JSON text unchanged; it must be one complete value.
     pub fn raw(&mut self, json: &str) {
         self.value().push_str(json);
     }
 
-    /// An object.
+    /// Writes an object.
     pub fn object(&mut self, members: impl FnOnce(&mut Object<'_>)) {
         object(self.value(), members);
     }
 
-    /// An array.
+    /// Writes an array.
     pub fn array(&mut self, elements: impl FnOnce(&mut Array<'_>)) {
         array(self.value(), elements);
     }

@@ -1,5 +1,5 @@
-//! Short ways to make what a manifest holds. What is left out stands at its most common value; an adapter overrides it
-//! with `..` behind its own.
+//! Short constructors for a manifest. Fields without an argument get their most common value; an adapter overrides them
+//! with `..` after its own.
 
 use super::{
     Acceptance, AnswerFraming, BodyKind, CredentialPlace, Exclusion, Face, Feature, FrameTest, Merge, ModelPlace,
@@ -17,14 +17,14 @@ fn owned(texts: &[&str]) -> Vec<String> {
     texts.iter().map(|&text| text.to_owned()).collect()
 }
 
-/// What requests may need, and the tests that show it.
+/// Features that requests may need, and the tests that detect them.
 pub fn features<const N: usize>(tests: [(&str, Vec<FrameTest>); N]) -> Vec<Feature> {
     tests.into_iter().map(|(name, tests)| Feature { name: name.to_owned(), tests }).collect()
 }
 
 impl Face {
-    /// Requests with a JSON body that names its model as `model`. Answers are not streamed, and the client's key is a bearer
-    /// token.
+    /// A face for requests with a JSON body that has the model's name as `model`. Answers are not streamed, and the
+    /// client's key is a bearer token.
     pub fn post(format: &str, operation: Operation, path: impl Into<String>) -> Self {
         Self {
             format: format.to_owned(),
@@ -46,7 +46,7 @@ impl Face {
         }
     }
 
-    /// Requests without a body. Their model, if there is one, stands in the path.
+    /// A face for requests without a body. The model, if there is one, is in the path.
     pub fn get(format: &str, operation: Operation, path: impl Into<String>) -> Self {
         let path = path.into();
         let model = if path.contains("{model") { vec![ModelPlace::Path] } else { Vec::new() };
@@ -55,8 +55,8 @@ impl Face {
 }
 
 impl Acceptance {
-    /// Requests that go to `path` as they are. No query and no headers go along or come back, and translated requests go
-    /// elsewhere.
+    /// An acceptance of requests that go to `path` unchanged. No query and no headers are passed on, and translated
+    /// requests use another path.
     pub fn new(format: &str, operation: Operation, method: &str, path: impl Into<String>) -> Self {
         Self {
             format: format.to_owned(),
@@ -126,21 +126,21 @@ impl FrameTest {
         Self::Present(pointer.into())
     }
 
-    /// This string stands at the pointer. It is written as it is, so it needs no escapes.
+    /// True if this string is at the pointer. It is inserted as it is, so it must need no escapes.
     pub fn equals(pointer: impl Into<String>, text: &str) -> Self {
         Self::Equals(PointerEquals { pointer: pointer.into(), json: format!("\"{text}\"") })
     }
 }
 
 impl ModelPlace {
-    /// The model's name stands at the pointer.
+    /// The model's name is at the pointer.
     pub fn pointer(pointer: &str) -> Self {
         Self::Pointer(ModelPointer { pointer: pointer.to_owned(), prefix: String::new() })
     }
 }
 
 impl StreamFlag {
-    /// A member `stream` asks for a stream; without it the answer is streamed if `fallback` says so.
+    /// The member `stream` decides whether the answer is streamed; without it, `fallback` does.
     pub fn member(fallback: bool) -> Self {
         Self::Pointer(StreamPointer { pointer: "/stream".to_owned(), fallback })
     }
@@ -154,12 +154,12 @@ impl AnswerFraming {
 }
 
 impl CredentialPlace {
-    /// A header holds nothing but the key.
+    /// A header whose value is the key alone.
     pub fn header(name: &str) -> Self {
         Self::Header(Header::new(name, ""))
     }
 
-    /// The key is a bearer token.
+    /// The key as a bearer token.
     pub fn bearer() -> Self {
         Self::Header(Header::new("authorization", "Bearer "))
     }

@@ -1,4 +1,4 @@
-//! Recorded bytes, cut into frames as the host cuts them.
+//! Splits recorded bytes into frames, like the host.
 
 use crate::types::Frame;
 

@@ -1,4 +1,4 @@
-//! When two bodies mean the same: JSON values from which what says nothing has been taken away.
+//! Compares the meaning of two bodies: removes members without meaning from JSON values.
 
 use serde_json::{Map, Value, json};
 
@@ -14,7 +14,7 @@ pub fn without_nulls(value: &mut Value) {
     }
 }
 
-/// Spells all numbers in one way: `1` and `1.0` are the same.
+/// Writes all numbers alike: `1` and `1.0` are equal.
 pub fn numbers(value: &mut Value) {
     match value {
         Value::Object(members) => members.values_mut().for_each(numbers),
@@ -24,7 +24,7 @@ pub fn numbers(value: &mut Value) {
     }
 }
 
-/// Removes a member that has its usual value.
+/// Removes a member that has its default value.
 pub fn remove_if(members: &mut Map<String, Value>, key: &str, value: &Value) {
     if members.get(key) == Some(value) {
         members.remove(key);

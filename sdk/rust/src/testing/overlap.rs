@@ -1,26 +1,26 @@
-//! Streams whose parts overlap, for encoders that write one part after the other (C-05).
+//! Streams with overlapping parts, for encoders that write one part after the other (C-05).
 
 use crate::types::{
     CandidateFinish, ChatEvent, Finish, FinishReason, PartDelta, PartKind, PartStart, PartStop, ToolKind, ToolStart,
 };
 
-/// How many parts a stream has.
+/// The number of parts of a stream.
 pub const PARTS: u32 = 4;
-/// The part that is a tool's call.
+/// The part that is a tool call.
 const CALL: usize = 2;
 
-/// A stream, and the words of its parts.
+/// A stream, and the texts of its parts.
 #[derive(Debug, Default)]
 pub struct Overlap {
     /// The whole stream.
     pub events: Vec<ChatEvent>,
-    /// The words of each part that has begun.
+    /// The text of each part that has started.
     texts: [Option<String>; PARTS as usize],
 }
 
 impl Overlap {
-    /// The stream in which this happens: a part, and the words of a delta or none for its end. A part starts when something
-    /// first happens to it, and nothing happens to it after its end.
+    /// The stream of these steps: a part, and the text of a delta or `None` for its end. A part starts with its first
+    /// step; steps after its end are ignored.
     pub fn of(happenings: Vec<(u32, Option<String>)>) -> Self {
         let mut stream = Self::default();
         let mut stopped = [false; PARTS as usize];
@@ -51,8 +51,8 @@ impl Overlap {
         });
     }
 
-    /// The words of the blocks that a client must get, sorted. A call is a block even without words, other parts are only
-    /// with some.
+    /// The texts of the blocks that a client must get, sorted. A call is a block even without text; other parts only
+    /// with text.
     pub fn words(&self) -> Vec<&str> {
         let told = |(part, text): (usize, &'_ Option<String>)| part == CALL || text.as_deref() != Some("");
         let parts = self.texts.iter().enumerate().filter(|&one| told(one));

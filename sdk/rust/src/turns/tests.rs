@@ -39,7 +39,7 @@ fn turns_that_are_kept_apart_are_not_joined() {
 }
 
 #[test]
-fn members_of_the_format_stay_once_and_the_others_are_told() {
+fn members_of_the_format_stay_once_and_the_others_are_reported() {
     let extension =
         |format: &str, key: &str, json: &str| Extension { format: format.into(), key: key.into(), json: json.into() };
     let mut ledger = Ledger::default();
@@ -57,7 +57,7 @@ fn members_of_the_format_stay_once_and_the_others_are_told() {
 }
 
 #[test]
-fn system_text_goes_to_the_front_and_its_move_is_told() {
+fn system_text_goes_to_the_front_and_its_move_is_reported() {
     let (mut all, mut ledger) = (Turns::new("content", "assistant"), Ledger::default());
     all.add_system("1", 0, &mut ledger);
     all.add(turn(Speaker::User, "", "2"));
@@ -69,7 +69,7 @@ fn system_text_goes_to_the_front_and_its_move_is_told() {
 }
 
 #[test]
-fn results_of_calls_without_their_thinking_are_told_where_they_come_last() {
+fn trailing_results_of_calls_without_their_thinking_are_reported() {
     let calls = |thinking_first| Turn { calls: true, thinking_first, ..turn(Speaker::Assistant, "", "1") };
     let (results, words) = (|| turn(Speaker::User, "2", ""), || turn(Speaker::User, "", "3"));
     assert!(written([calls(false), results()]).unsigned_calls);

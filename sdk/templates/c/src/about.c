@@ -1,5 +1,5 @@
-// What the adapter is. Weir works from this alone where no component runs: what may be relayed untouched, how usage is
-// read from it, how keys are sent. `wit/deps/weir/about.wit` has every field.
+// The manifest. Weir works from it alone when no component runs: which requests may be relayed untouched, how usage is
+// read from answers, how keys are sent. `wit/deps/weir/about.wit` has every field.
 #include "common.h"
 
 static ABOUT(frame_test_t) present(const char *pointer) {
@@ -10,7 +10,7 @@ static ABOUT(frame_test_t) is(const char *pointer, const char *json) {
     return (ABOUT(frame_test_t)){.tag = ABOUT_TAG(FRAME_TEST_EQUALS), .val.equals = {text(pointer), text(json)}};
 }
 
-// A bucket of tokens and its pointer; `includes` is a bucket that it counts too, or -1.
+// A bucket of tokens and its pointer; `includes` is a bucket that the count contains as well, or -1.
 static ABOUT(usage_place_t) place(uint8_t bucket, const char *pointer, int includes) {
     ABOUT(usage_place_t) p = {.bucket = bucket, .merge = ABOUT_TAG(MERGE_LAST)};
     PUSH(p.pointers, text(pointer));
@@ -18,7 +18,7 @@ static ABOUT(usage_place_t) place(uint8_t bucket, const char *pointer, int inclu
     return p;
 }
 
-// How usage and the like are read from answers that pass by untouched.
+// How usage and the like are read from relayed answers.
 static ABOUT(tap_t) tap(void) {
     ABOUT(tap_t) t = {0};
     PUSH(t.usage, place(ABOUT_TAG(BUCKET_INPUT), "/usage/prompt_tokens", ABOUT_TAG(BUCKET_CACHE_READ)));
@@ -43,8 +43,8 @@ static ABOUT(acceptance_t) acceptance(const char *format, uint8_t operation, con
     return a;
 }
 
-// What may go to the provider as it came. A request that the provider does not take as the format defines it has to be
-// translated: each exclusion is one reason why.
+// Requests that may go to the provider unchanged. A request that the provider does not accept as the format defines it
+// must be translated: each exclusion is one reason.
 static ABOUT(acceptance_t) chat(void) {
     ABOUT(acceptance_t) a = acceptance(FORMAT, ABOUT_TAG(OPERATION_CHAT), "POST", "chat/completions");
     ABOUT(exclusion_t) limit = {present("/max_completion_tokens"), text("it is called max_tokens here")};
@@ -57,7 +57,7 @@ static ABOUT(acceptance_t) chat(void) {
     return a;
 }
 
-// Always the same.
+// Returns the manifest, which never changes.
 void exports_weir_adapter_about_describe(ABOUT(manifest_t) * m) {
     memset(m, 0, sizeof *m);
     m->name = text("acme");

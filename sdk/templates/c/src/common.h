@@ -1,4 +1,4 @@
-// The bindings in fewer words: strings, lists, options, errors, the ledger.
+// Shorthands for the bindings: strings, lists, options, errors, the ledger.
 #ifndef COMMON_H
 #define COMMON_H
 
@@ -18,7 +18,7 @@
 #define CHAT(name) exports_weir_adapter_provider_chat_##name
 #define MODELS(name) exports_weir_adapter_provider_models_##name
 
-// The format's name in Weir, and the one of lists of models.
+// The format's id in Weir, and the one of lists of models.
 #define FORMAT "openai.chat"
 #define MODELS_FORMAT "openai.models"
 
@@ -26,21 +26,21 @@
 typedef adapter_string_t str;
 typedef adapter_option_string_t opt_str;
 
-// Memory or a trap: an adapter that has none left cannot go on.
+// Allocates memory or traps: an adapter without memory cannot continue.
 void *grow(void *old, size_t size);
 
 // Copies, for results.
 str text(const char *c);
 str text_of(const void *at, size_t length);
-// A name in a place: "messages[2].name".
+// A formatted name of a place: "messages[2].name".
 str textf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #define SOME(value) {true, value}
 #define BORROWED(c) ((str){(uint8_t *)(c), sizeof(c) - 1})
 bool equals(str s, const char *c);
 
-// Every list is { T *ptr; size_t len; } with a name of its own, so a macro stands for a template. It grows when its
-// length is a power of two, so nobody need remember how much room there is.
+// Every list is a separate type { T *ptr; size_t len; }, so a macro takes the place of a template. It grows when its
+// length is a power of two, so no capacity needs to be stored.
 #define PUSH(list, ...)                                                                           \
     do {                                                                                          \
         size_t n = (list).len;                                                                    \
@@ -48,13 +48,13 @@ bool equals(str s, const char *c);
         (list).ptr[(list).len++] = __VA_ARGS__;                                                   \
     } while (0)
 
-// The ledger: nothing is lost in silence. Takes over the field's name.
+// Adds a loss to the ledger. Takes over the field's name.
 void lose(T(list_loss_t) * losses, T(loss_kind_t) kind, str field, const char *note);
 
-// Makes an error and says false, which is what a failing function returns.
+// Makes an error and returns false, like every failing function.
 bool fail(T(error_t) * error, T(error_kind_t) kind, const char *message);
 
-// A body as text, whichever it is.
+// A body of either kind as text.
 str body_text(const T(body_t) * body);
 
 #endif

@@ -1,7 +1,7 @@
-// Streamed answers, chunk by chunk. The same chunks give the same events however they are grouped.
+// Decodes streamed answers, chunk by chunk. The same chunks give the same events however they are grouped.
 #include "response.h"
 
-// A call of a candidate: what it is known by, and its part.
+// A call of a candidate: its aliases, and its part.
 typedef struct {
     uint32_t index, part;
     str id;
@@ -11,7 +11,7 @@ typedef struct {
 typedef struct {
     uint32_t index, parts;
     bool finished;
-    // The part that words are added to, if any.
+    // The part that text is added to, if any.
     bool open;
     uint8_t open_kind;
     uint32_t open_part;
@@ -67,7 +67,7 @@ static void delta(events *e, progress *c, uint32_t part, const json *words) {
     PUSH(*e, EVENT(DELTA, delta, {c->index, part, json_text(words)}));
 }
 
-// Adds words to the part of their kind. An empty piece changes nothing.
+// Adds text to the part of its kind. An empty piece changes nothing.
 static void say(events *e, progress *c, uint8_t kind, const json *words) {
     if (!json_has_text(words)) return;
     if (!c->open || c->open_kind != kind) {
@@ -79,7 +79,7 @@ static void say(events *e, progress *c, uint8_t kind, const json *words) {
     delta(e, c, c->open_part, words);
 }
 
-// The call that a piece belongs to; NULL where it begins one. An index may be missing or used again: the id decides.
+// The call that a piece belongs to; NULL if it begins one. An index may be missing or used again: the id decides.
 static call *find(progress *c, const json *piece) {
     adapter_option_u32_t index = json_count(json_get(piece, "index"));
     str id = json_text(json_get(piece, "id"));
@@ -171,7 +171,7 @@ static void take_frame(decoder *d, events *e, str data) {
     json_free(chunk);
 }
 
-// The frames of one read.
+// Decodes the frames of one read.
 bool exports_weir_adapter_provider_chat_method_chat_decoder_push(decoder *d, CHAT(list_frame_t) * frames,
                                                                  T(decoded_t) * ret, T(error_t) * err) {
     (void)err;
@@ -181,7 +181,7 @@ bool exports_weir_adapter_provider_chat_method_chat_decoder_push(decoder *d, CHA
     return true;
 }
 
-// The upstream has ended in an orderly way, which need not be the end of the answer.
+// Called when the upstream has ended in an orderly way, which need not be the end of the answer.
 bool exports_weir_adapter_provider_chat_method_chat_decoder_finish(decoder *d, T(decoded_t) * ret, T(error_t) * err) {
     (void)err;
     memset(ret, 0, sizeof *ret);

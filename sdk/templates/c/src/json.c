@@ -4,7 +4,7 @@
 
 // ---- Reading -------------------------------------------------------------------------------------------------------
 
-// Deeper nesting is refused: the stack is small.
+// Deepest nesting: the stack is small.
 #define DEEPEST 100
 
 typedef struct {
@@ -40,7 +40,7 @@ static int hex(const uint8_t *at) {
     return value;
 }
 
-// Behind the opening quote; leaves the text between the quotes.
+// Reads a string after its opening quote; `raw` gets the text between the quotes.
 static bool string(reader *r, str *raw) {
     const uint8_t *start = r->at;
     while (r->at < r->end && *r->at != '"') {
@@ -78,7 +78,7 @@ static bool number(reader *r) {
 
 static json *value(reader *r, int depth);
 
-// The members of an object or the elements of an array, behind the opening bracket.
+// Reads the members of an object or the elements of an array, after the opening bracket.
 static bool members(reader *r, json *parent, int depth) {
     bool named = parent->kind == JSON_OBJECT;
     char end = named ? '}' : ']';
@@ -128,7 +128,7 @@ static json *value(reader *r, int depth) {
 }
 
 json *json_read(str text) {
-    // Each value but the first stands behind one of these, so there are never more values than that.
+    // Each value but the first comes after one of these characters, so there are at most that many values.
     size_t most = 1;
     for (size_t i = 0; i < text.len; i++) most += text.ptr[i] == ',' || text.ptr[i] == '[' || text.ptr[i] == '{';
     json *room = memset(grow(NULL, most * sizeof(json)), 0, most * sizeof(json));
@@ -140,7 +140,7 @@ json *json_read(str text) {
     return NULL;
 }
 
-// All values lie in one piece of memory, the root in front.
+// All values are in one allocation, which begins with the root.
 void json_free(json *root) { free(root); }
 
 // ---- Looking at values ---------------------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ static uint8_t *utf8(uint8_t *to, uint32_t c) {
     return to;
 }
 
-// An escaped character and what follows it; half a pair becomes U+FFFD.
+// Decodes an escaped code unit, with the second one of a pair; half a pair becomes U+FFFD.
 static uint32_t unescape(const uint8_t **at, const uint8_t *end) {
     uint32_t c = (uint32_t)hex(*at);
     *at += 4;
@@ -176,7 +176,7 @@ static uint32_t unescape(const uint8_t **at, const uint8_t *end) {
     return 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
 }
 
-// What a string says: never longer than its spelling.
+// The text of a string, which is never longer than its escaped form.
 static str decoded(str raw) {
     if (!raw.len || !memchr(raw.ptr, '\\', raw.len)) return text_of(raw.ptr, raw.len);
     uint8_t *room = grow(NULL, raw.len), *to = room;
@@ -211,7 +211,7 @@ static bool says(str raw, const char *c) {
 const json *json_get(const json *object, const char *name) {
     if (!json_is(object, JSON_OBJECT)) return NULL;
     const json *found = NULL;
-    // Of members with one name the last one counts.
+    // Of members with the same name, the last one counts.
     for (const json *m = object->child; m; m = m->next)
         if (m->key.len && says(m->key, name)) found = m;
     return found;
@@ -306,7 +306,7 @@ void put_json(out *o, str json) {
 
 void put_number(out *o, double value) {
     char room[32];
-    // The shortest spelling that is read as the same number again. JSON has no infinity.
+    // The shortest form that parses to the same number. JSON has no infinity.
     int length = 0;
     if (value - value != 0) value = 0;
     for (int precision = 15; precision <= 17; precision++) {

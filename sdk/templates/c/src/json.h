@@ -1,4 +1,4 @@
-// JSON: a tree that points into the text it was read from, and a writer that keeps the commas.
+// JSON: a tree that points into the text it was read from, and a writer that adds the commas.
 #ifndef JSON_H
 #define JSON_H
 
@@ -8,30 +8,30 @@ typedef enum { JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_
 
 typedef struct json {
     json_kind kind;
-    // The value as it is written; of a string what stands between the quotes, escapes and all.
+    // The value as it is written; of a string the text between the quotes, with its escapes.
     str raw;
-    // The member's name, in the same way; empty but in objects.
+    // The member's name in the same form; empty outside of objects.
     str key;
     struct json *child, *next;
 } json;
 
-// Reads a whole text. NULL where it is not JSON. Free it with json_free; it points into the text.
+// Reads a whole text; NULL if it is not JSON. Free the result with json_free; it points into the text.
 json *json_read(str text);
 void json_free(json *root);
 
-// All of these take NULL for a value that isn't there.
+// All of these accept NULL for an absent value.
 const json *json_get(const json *object, const char *name);
 bool json_is(const json *value, json_kind kind);
-// A copy of a string's text; of an empty one where it is no string.
+// A copy of a string's text; an empty text if the value is not a string.
 str json_text(const json *value);
 opt_str json_opt_text(const json *value);
-// Whether it is a string that has anything in it.
+// Whether the value is a string that is not empty.
 bool json_has_text(const json *value);
 bool json_equals(const json *value, const char *text);
 adapter_option_f64_t json_number(const json *value);
 adapter_option_u32_t json_count(const json *value);
 
-// A text under construction. A comma is written where a value or a name begins and something stands before it.
+// A text under construction. A comma is written before a value or a name that is not the first.
 typedef struct {
     char *ptr;
     size_t len, cap;
@@ -46,10 +46,10 @@ void put_c(out *o, const char *value);
 void put_number(out *o, double value);
 void put_bool(out *o, bool value);
 void put_null(out *o);
-// JSON text as it is.
+// JSON text, written unchanged.
 void put_json(out *o, str json);
 
-// Members that are there only if they have a value.
+// Members that are left out if they have no value.
 void put_opt_str(out *o, const char *name, opt_str value);
 void put_opt_number(out *o, const char *name, adapter_option_f64_t value);
 void put_opt_count(out *o, const char *name, adapter_option_u32_t value);

@@ -1,4 +1,4 @@
-// Messages of a request.
+// Renders the messages of a request.
 #include <stdio.h>
 
 #include "request.h"
@@ -15,7 +15,7 @@ static str role(const T(role_t) * role) {
     return BORROWED("user");
 }
 
-// What the provider has no place for: our own members too, where the format has none for them.
+// Reports extensions as lost, this format's too, at places where the format has no members.
 static void lose_extensions(request *r, const char *at, const T(list_extension_t) * extensions) {
     for (size_t i = 0; i < extensions->len; i++) {
         const str *key = &extensions->ptr[i].key;
@@ -46,7 +46,7 @@ static void put_media(request *r, const char *at, const T(media_part_t) * media)
     if (source == TAG(MEDIA_SOURCE_URL)) {
         put_str(o, media->source.val.url);
     } else {
-        // Base64 and media types hold nothing that JSON would escape; what does is written as a text would be.
+        // Base64 and media types have no characters that JSON would escape; any other text is written escaped.
         out url = {0};
         str mime = media->mime.is_some ? media->mime.val : BORROWED("image/png");
         put_raw(&url, "data:", 5);
@@ -85,7 +85,7 @@ static void put_call(request *r, const char *at, const T(tool_call_t) * call) {
     put_close(o, '}');
 }
 
-// The result of a tool is a message of its own.
+// A tool result is a separate message.
 static void put_result(request *r, const char *at, const T(tool_result_t) * result) {
     out *o = &r->body, words = {0};
     for (size_t i = 0; i < result->content.len; i++) {
@@ -117,7 +117,7 @@ static void put_result(request *r, const char *at, const T(tool_result_t) * resu
     free(words.ptr);
 }
 
-// How many parts of each sort a message has.
+// The number of a message's parts of each sort.
 typedef struct {
     size_t texts, media, calls, results, refusals;
 } counts;
@@ -140,7 +140,7 @@ static void name_place(place at, size_t message, size_t part) {
     snprintf(at, sizeof(place), "messages[%zu].content[%zu].", message, part);
 }
 
-// A message's words and media: one text as it is, more of them as a list.
+// Writes a message's text and media: a single text as a string, anything more as a list.
 static void put_content(request *r, size_t at, const T(message_t) * message, counts n) {
     out *o = &r->body;
     bool listed = n.media || n.texts > 1;
@@ -189,7 +189,7 @@ static void put_message(request *r, size_t at, const T(message_t) * message) {
         const T(part_t) *part = &message->parts.ptr[i];
         place here;
         name_place(here, at, i);
-        // The results of tools come in front of what else the turn says.
+        // Tool results come before the rest of the turn.
         if (part->tag == TAG(PART_TOOL_RESULT)) put_result(r, here, &part->val.tool_result);
         if (part->tag == TAG(PART_REASONING)) LOSE(r, DROPPED, "thinking has no place in this history", "%sreasoning", here);
         if (part->tag == TAG(PART_OPAQUE)) LOSE(r, DROPPED, "it belongs to another format", "%sopaque", here);

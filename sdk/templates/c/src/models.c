@@ -1,7 +1,7 @@
 // The list of the provider's models.
 #include "wire.h"
 
-// What may stand in a path as it is.
+// Whether a character is allowed unescaped in a path.
 static bool plain(uint8_t c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~:@", c));
 }

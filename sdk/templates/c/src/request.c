@@ -1,4 +1,4 @@
-// Requests: from the unified model to what the provider takes.
+// Renders requests: from the unified model to the provider's format.
 #include "request.h"
 
 void refuse(request *r, const char *message, str field) {
@@ -171,7 +171,7 @@ static void put_body(request *r, const T(context_t) * ctx, const T(chat_request_
         put_json(o, q->metadata.val);
     }
     if (q->stream) {
-        // Usage is always asked for: Weir meters it, and shows the client what it asked for.
+        // Asks for usage in every stream: Weir meters it, and removes it if the client did not ask.
         put_key(o, "stream");
         put_bool(o, true);
         put_key(o, "stream_options");
@@ -188,7 +188,7 @@ bool exports_weir_adapter_provider_chat_render_request(T(context_t) * ctx, T(cha
     T(context_free)(ctx);
     T(chat_request_free)(q);
     if (r.refused) {
-        // What fails leaves nothing behind but its error.
+        // A failed request leaves nothing allocated but its error.
         free(r.body.ptr);
         T(list_loss_free)(&r.losses);
         *err = r.error;

@@ -1,4 +1,4 @@
-// A request under construction: what is written, what is lost, and what cannot be lost.
+// A request under construction: its text, its losses, and the reason to refuse it.
 #ifndef REQUEST_H
 #define REQUEST_H
 
@@ -15,9 +15,9 @@ typedef struct {
 #define LOSE(r, kind, note, ...) lose(&(r)->losses, TAG(LOSS_KIND_##kind), textf(__VA_ARGS__), note)
 
 void refuse(request *r, const char *message, str field);
-// Writes the members of our own format, which the unified model has no name for; others go to the ledger.
+// Writes the members of this format that the unified model does not have; others go to the ledger.
 void put_extensions(request *r, const char *place, const T(list_extension_t) * extensions);
-// The provider caches without being asked.
+// Reports a cache hint as lost: the provider caches without being asked.
 void lose_hint(request *r, const char *place, const T(option_cache_hint_t) * cache);
 void put_messages(request *r, const T(list_message_t) * messages);
 

@@ -1,4 +1,4 @@
-// Whole answers.
+// Parses whole answers.
 #include "response.h"
 
 static T(part_t) words(uint8_t tag, const json *value) {

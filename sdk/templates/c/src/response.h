@@ -4,7 +4,7 @@
 
 #include "wire.h"
 
-// Members of a message that are words, in the order in which they are told, and the kind of part that each becomes.
+// A message's text members in the order of their events, and the kind of part that each becomes.
 static const struct {
     const char *member;
     uint8_t part, kind;

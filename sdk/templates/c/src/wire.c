@@ -38,7 +38,7 @@ T(error_t) wire_error(const json *error, uint16_t status) {
     e.param = json_opt_text(json_get(error, "param"));
     const json *message = json_get(error, "message");
     if (e.kind == TAG(ERROR_KIND_AUTHENTICATION)) {
-        // Providers repeat parts of the key here; nobody outside is to see them.
+        // Providers repeat parts of the key in these messages; clients must not see them.
         e.message = text("the provider refused the credential");
     } else if (json_has_text(message)) {
         e.message = json_text(message);

@@ -1,5 +1,6 @@
-// Package export_weir_adapter_about says what the adapter is. Weir works from this alone where no component runs:
-// what may be relayed untouched, how usage is read from it, how keys are sent. `wit/deps/weir/about.wit` has every field.
+// Package export_weir_adapter_about has the manifest. Weir works from it alone when no component runs: which requests
+// may be relayed untouched, how usage is read from answers, how keys are sent. `wit/deps/weir/about.wit` has every
+// field.
 package export_weir_adapter_about
 
 import (
@@ -8,7 +9,7 @@ import (
 	"wit_component/wire"
 )
 
-// Describe is always the same.
+// Describe returns the manifest, which never changes.
 func Describe() a.Manifest {
 	return a.Manifest{
 		Name:        "acme",
@@ -34,8 +35,8 @@ func Describe() a.Manifest {
 
 var responseHeaders = []string{"x-request-id", "x-ratelimit-*", "retry-after", "retry-after-ms"}
 
-// What may go to the provider as it came. A request that the provider does not take as the format defines it has to be
-// translated: each exclusion is one reason why.
+// Requests that may go to the provider unchanged. A request that the provider does not accept as the format defines it
+// must be translated: each exclusion is one reason.
 func chat() a.Acceptance {
 	return a.Acceptance{
 		Format:          wire.Format,
@@ -61,7 +62,7 @@ func models(path string) a.Acceptance {
 	}
 }
 
-// How usage and the like are read from answers that pass by untouched.
+// How usage and the like are read from relayed answers.
 func tap() a.Tap {
 	return a.Tap{
 		Usage: []a.UsagePlace{

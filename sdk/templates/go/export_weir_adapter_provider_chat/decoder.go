@@ -11,9 +11,9 @@ import (
 	"wit_component/wire"
 )
 
-// ChatDecoder reads a streamed answer, chunk by chunk. The same chunks give the same events however they are grouped.
+// ChatDecoder decodes a streamed answer, chunk by chunk. The same chunks give the same events however they are grouped.
 type ChatDecoder struct {
-	// The generated code keeps these two.
+	// The generated code uses these two.
 	pinner runtime.Pinner
 	handle int32
 
@@ -31,7 +31,7 @@ type progress struct {
 	finished bool
 }
 
-// open is the part that words are added to.
+// open is the part that text is added to.
 type open struct {
 	part uint32
 	kind uint8
@@ -46,7 +46,7 @@ func MakeChatDecoder(ctx t.Context) *ChatDecoder { return &ChatDecoder{} }
 
 func (d *ChatDecoder) OnDrop() {}
 
-// Push takes the frames of one read.
+// Push decodes the frames of one read.
 func (d *ChatDecoder) Push(frames []t.Frame) (result w.Result[t.Decoded, t.Error]) {
 	defer wire.Recover(&result)
 	for _, frame := range frames {
@@ -148,7 +148,7 @@ func (d *ChatDecoder) choice(c *progress, choice wire.Choice) {
 	d.tell(t.MakeChatEventFinish(t.CandidateFinish{Candidate: c.index, Finish: finish}))
 }
 
-// say adds words to the part of their kind. An empty piece changes nothing.
+// say adds text to the part of its kind. An empty piece changes nothing.
 func (d *ChatDecoder) say(c *progress, kind t.PartKind, text *string) {
 	if text == nil || *text == "" {
 		return

@@ -11,7 +11,7 @@ func (r *renderer) messages(messages []t.Message) []object {
 	written := []object{}
 	for i, message := range messages {
 		place := fmt.Sprintf("messages[%d].", i)
-		// The results of tools are messages of their own, in front of what else the turn says.
+		// Tool results are separate messages, before the rest of the turn.
 		written = append(written, r.results(place, message)...)
 		if o := r.message(place, message); o != nil {
 			written = append(written, o)
@@ -34,7 +34,7 @@ func role(role t.Role) string {
 	return "user"
 }
 
-// message writes all of a message but the results of tools; nil where there is nothing else.
+// message renders a message without its tool results; nil if nothing is left.
 func (r *renderer) message(place string, message t.Message) object {
 	o := object{"role": role(message.Role)}
 	var content []object
@@ -132,7 +132,7 @@ func (r *renderer) call(place string, call t.ToolCall) object {
 	return o
 }
 
-// results writes the results of tools that a message carries, each as a message.
+// results renders a message's tool results, each as a message.
 func (r *renderer) results(place string, message t.Message) []object {
 	var written []object
 	for i, part := range message.Parts {

@@ -11,8 +11,8 @@ import (
 	"wit_component/wire"
 )
 
-// RenderRequest writes a request for the provider. What the provider has no place for goes to the ledger; what must not
-// get lost (tools, their results, media, system text) is an error instead.
+// RenderRequest renders a request for the provider. Values that the provider has no place for go to the ledger; values
+// that must not get lost (tools, their results, media, system text) are an error instead.
 func RenderRequest(ctx t.Context, request t.ChatRequest) (result w.Result[t.RenderedRequest, t.Error]) {
 	defer wire.Recover(&result)
 	r := &renderer{}
@@ -31,7 +31,7 @@ func RenderRequest(ctx t.Context, request t.ChatRequest) (result w.Result[t.Rend
 // object is a JSON object under construction.
 type object = map[string]any
 
-// raw is JSON text that goes through as it is.
+// raw is JSON text that is inserted unchanged.
 func raw(text string) json.RawMessage { return json.RawMessage(text) }
 
 // put sets a member if there is a value.
@@ -58,7 +58,7 @@ func (r *renderer) refuse(field, message string) {
 	}
 }
 
-// extensions sets the members of our own format, which the unified model has no name for.
+// extensions sets the members of this format that the unified model does not have.
 func (r *renderer) extensions(o object, place string, extensions []t.Extension) {
 	for _, extension := range extensions {
 		if extension.Format != wire.Format {
@@ -69,7 +69,7 @@ func (r *renderer) extensions(o object, place string, extensions []t.Extension) 
 	}
 }
 
-// hint loses what the provider has no place for: it caches without being asked.
+// hint reports a cache hint as lost: the provider caches without being asked.
 func (r *renderer) hint(place string, cache w.Option[t.CacheHint]) {
 	if _, some := cache.Get(); some {
 		r.lose(t.LossKind_Dropped, place+"cache_control", "caching is the provider's own decision")
@@ -94,7 +94,7 @@ func (r *renderer) body(ctx t.Context, request t.ChatRequest) object {
 		o["metadata"] = raw(labels)
 	}
 	if request.Stream {
-		// Usage is always asked for: Weir meters it, and shows the client what it asked for.
+		// Asks for usage in every stream: Weir meters it, and removes it if the client did not ask.
 		o["stream"], o["stream_options"] = true, object{"include_usage": true}
 	}
 	r.extensions(o, "", request.Extensions)

@@ -13,7 +13,7 @@ func ParseError(ctx t.Context, response t.HttpResponse) t.Error {
 	var answer struct {
 		Error json.RawMessage `json:"error"`
 	}
-	// A page of some proxy's has no such member, and the status says what there is to say.
+	// An error page of a proxy has no such member; the status gives the error then.
 	_ = json.Unmarshal([]byte(wire.Text(response.Body)), &answer)
 	failure := wire.Error(answer.Error, response.Status)
 	failure.RetryAfterMs = wire.RetryAfter(response.Headers)

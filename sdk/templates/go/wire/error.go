@@ -12,12 +12,12 @@ import (
 	t "wit_component/weir_adapter_types"
 )
 
-// Fail makes an error of ours.
+// Fail makes an error of the adapter's own.
 func Fail(kind t.ErrorKind, format string, values ...any) t.Error {
 	return t.Error{Kind: kind, Message: fmt.Sprintf(format, values...)}
 }
 
-// Unreadable is what is to be said of an answer that cannot be read.
+// Unreadable makes the error for an answer that cannot be parsed.
 func Unreadable(err error) t.Error {
 	return Fail(t.ErrorKind_Upstream, "the provider's answer is not readable: %v", err)
 }
@@ -45,7 +45,7 @@ func place() string {
 	return ""
 }
 
-// Error reads the member `error` of an answer; status is 0 where the answer had a good one.
+// Error reads the member `error` of an answer; status is 0 if the answer's status was below 400.
 func Error(text json.RawMessage, status uint16) t.Error {
 	var said struct {
 		Message string  `json:"message"`
@@ -54,7 +54,7 @@ func Error(text json.RawMessage, status uint16) t.Error {
 		// A text, a number or null.
 		Code any `json:"code"`
 	}
-	// What is no object says nothing, which is what is told then.
+	// A value that is not an object leaves the message empty; a generic message is used then.
 	_ = json.Unmarshal(text, &said)
 	code, _ := said.Code.(string)
 	failure := t.Error{Kind: kind(code, said.Type, status), Message: said.Message, Param: Optional(said.Param)}
@@ -66,7 +66,7 @@ func Error(text json.RawMessage, status uint16) t.Error {
 	}
 	switch {
 	case failure.Kind == t.ErrorKind_Authentication:
-		// Providers repeat parts of the key here; nobody outside is to see them.
+		// Providers repeat parts of the key in these messages; clients must not see them.
 		failure.Message = "the provider refused the credential"
 	case failure.Message == "":
 		failure.Message = fmt.Sprintf("the provider answered with status %d", status)
@@ -112,7 +112,7 @@ func kind(code, name string, status uint16) t.ErrorKind {
 	return t.ErrorKind_Upstream
 }
 
-// RetryAfter reads how long the provider wants us to wait.
+// RetryAfter reads the wait that the provider asks for.
 func RetryAfter(headers []t.Header) w.Option[uint32] {
 	for _, header := range headers {
 		scale := 1000.0

@@ -1,4 +1,4 @@
-// Package wire has the shapes of the provider's JSON and what is read from them in more than one place.
+// Package wire has the shapes of the provider's JSON and the code for them that several packages share.
 //
 // Source: OpenAI's public API reference, chat completions and models.
 package wire
@@ -11,10 +11,10 @@ import (
 	t "wit_component/weir_adapter_types"
 )
 
-// Format is the format's name in Weir.
+// Format is the format's id in Weir.
 const Format = "openai.chat"
 
-// ModelsFormat is the same for lists of models.
+// ModelsFormat is the id of the format for lists of models.
 const ModelsFormat = "openai.models"
 
 // Answer is a whole answer, or one chunk of a streamed one.
@@ -27,7 +27,7 @@ type Answer struct {
 	Error   json.RawMessage `json:"error"`
 }
 
-// Choice is one candidate, or what a chunk adds to it.
+// Choice is one candidate, or a chunk's addition to it.
 type Choice struct {
 	Index        uint32  `json:"index"`
 	Message      Message `json:"message"`
@@ -35,7 +35,7 @@ type Choice struct {
 	FinishReason *string `json:"finish_reason"`
 }
 
-// Message is what the model says.
+// Message is the model's message.
 type Message struct {
 	Content   *string `json:"content"`
 	Refusal   *string `json:"refusal"`
@@ -86,7 +86,7 @@ func without(total, part *uint32) w.Option[uint32] {
 	return w.Some(*total - *part)
 }
 
-// Finish reads a finish reason. Calls outrank a natural end: some servers say `stop` behind them.
+// Finish reads a finish reason. Calls outrank a natural end: some servers send `stop` after them.
 func Finish(raw string, called bool) t.Finish {
 	reason := t.FinishReason_Other
 	switch raw {

@@ -1,7 +1,7 @@
 """acme: an OpenAI-compatible provider, as an adapter for Weir.
 
 Most of a compatible provider is data, its quirks. Each has a default that suits most servers; `vendor/sdk/python/
-weir_sdk/compat/quirks.py` lists them all. What data cannot say is a method to override, such as the two below.
+weir_sdk/compat/quirks.py` lists them all. Override a method, such as the two below, for what data cannot express.
 """
 
 from typing import Optional
@@ -14,13 +14,13 @@ QUIRKS = Quirks(
     name="acme",
     description="acme: chat completions and models",
     version="0.1.0",
-    # Where the provider is, and what its key's variable is usually called.
+    # The provider's address, and the usual environment variable of its key.
     url="https://api.acme.example/v1/",
     key_variables=(),
-    # The models that it serves, as globs.
+    # The served models, as globs.
     models=("acme-*",),
-    # Members that it does not take, and why: they are dropped with a note, and a request that holds one is translated
-    # even where the client speaks this format.
+    # Members that the provider does not take, and why: they are dropped with a note, and a request with one of them is
+    # translated even if the client uses this format.
     drops={"logit_bias": "there is no such parameter", "top_k": "there is no such parameter"},
     # Numbers with a narrower range than the format's.
     clamps={"temperature": (0.0, 1.0)},
@@ -29,7 +29,7 @@ QUIRKS = Quirks(
 
 class Adapter(Provider):
     def prepare(self, ctx: t.Context, request: t.ChatRequest, ledger: Ledger) -> None:
-        """A last look at a request before it is written."""
+        """Changes a request before it is rendered."""
 
     def finish(self, word: str) -> Optional[str]:
         """Finish reasons that only this provider has, in the contract's words."""

@@ -1,11 +1,11 @@
 //! acme: chat completions and models, compatible with OpenAI's.
 //!
-//! The SDK's `compat` knows the format and how compatible providers differ from it; what sets this one apart is the
-//! table below. `vendor/sdk/rust/src/compat/quirks.rs` has everything that can stand in it.
+//! The SDK's `compat` knows the format and how compatible providers deviate from it; the table below has this
+//! provider's deviations. `vendor/sdk/rust/src/compat/quirks.rs` lists everything that the table can hold.
 //!
-//! A provider with a format of its own implements the traits of `weir_sdk::adapter` instead (`About`, `ProviderErrors`,
-//! `ProviderChat`, ...); any of them can also be implemented beside the table, and calls the functions of `compat` for
-//! what is as usual.
+//! A provider with its own format implements the traits of `weir_sdk::adapter` instead (`About`, `ProviderErrors`,
+//! `ProviderChat`, ...). Any of them can also be implemented beside the table; it can call the functions of `compat`
+//! for the usual behaviour.
 
 use weir_sdk::compat::quirks::Paths;
 use weir_sdk::compat::{Provider, Quirks};
@@ -18,12 +18,12 @@ impl Provider for Adapter {
     const QUIRKS: &'static Quirks = &Quirks {
         name: "acme",
         description: "acme: chat completions and models",
-        // What an operator need not write then, once the component's digest is in the lock file:
+        // Defaults that an operator need not configure, if the lock file has the component's digest:
         // url: Some("https://api.example.com/v1/"), key_variables: &["API_KEY"], models: &["acme-*"],
         paths: Paths { embeddings: "", ..Quirks::COMPATIBLE.paths },
         ..Quirks::COMPATIBLE
     };
 }
 
-// What the component exports: an interface that isn't named here isn't there.
+// The exported interfaces: one that is not named here does not exist in the component.
 weir_sdk::export!(Adapter: about, provider_errors, provider_chat, provider_models);

@@ -1,15 +1,15 @@
-//! What should not be done.
+//! Misbehaviour of every kind.
 #![allow(unsafe_code, reason = "a guest that hands over text that is none has to make it first")]
 #![allow(clippy::panic, reason = "a trap is what is asked for")]
 
 use weir_sdk::types::{Body, Error, ErrorKind, Header, HttpRequest, Loss, LossKind, RenderedResponse};
 
-/// What a model's name asks for at a site.
+/// The deed that a model's name requests at a site.
 pub(crate) fn asked<'a>(model: &'a str, site: &str) -> Option<&'a str> {
     model.strip_prefix(site)?.strip_prefix('.')
 }
 
-/// Does what can be done anywhere; text for whatever is returned comes back.
+/// Performs a deed that is possible at any site; returns text for the result.
 pub(crate) fn act(model: &str, site: &str) -> String {
     match asked(model, site) {
         Some("loop") => spin(),
@@ -41,13 +41,13 @@ fn dive(n: u64) -> u64 {
     if n == 0 { 0 } else { dive(std::hint::black_box(n + 1)) + page[3] }
 }
 
-/// Bytes that are no UTF-8, as a string.
+/// Bytes that are not UTF-8, as a string.
 fn no_text() -> String {
-    // SAFETY: not sound, which is the point: the sandbox has to bear it, and nothing here looks into the text.
+    // SAFETY: unsound on purpose: the sandbox must survive it, and nothing here reads the text.
     unsafe { String::from_utf8_unchecked(vec![b'{', 0xff, 0xfe, 0xc0, b'}']) }
 }
 
-/// A request that goes where it should not, or carries what it should not.
+/// A request to a forbidden address, or with forbidden contents.
 pub(crate) fn request(model: &str) -> HttpRequest {
     let path = match asked(model, "render").unwrap_or_default() {
         "slashes" => "//evil.example/x",
@@ -94,7 +94,7 @@ pub(crate) fn request(model: &str) -> HttpRequest {
     http
 }
 
-/// What an answer should not have.
+/// Adds headers that an answer must not have.
 pub(crate) fn dress(model: &str, answer: &mut RenderedResponse) {
     let header = match asked(model, "write").unwrap_or_default() {
         "cookie" => ("set-cookie", "session=stolen"),
@@ -116,12 +116,12 @@ pub(crate) fn dress(model: &str, answer: &mut RenderedResponse) {
     answer.response.headers.push(Header::new(header.0, header.1));
 }
 
-/// An exception, as the kits of languages that have them tell it.
+/// An exception, in the form that the SDKs of languages with exceptions report it.
 pub(crate) fn exception() -> Error {
     Error::new(ErrorKind::Internal, "TypeError: undefined is no function (main.js:7)")
 }
 
-/// An error that is none, full of what moves a terminal.
+/// An error with a success status, full of terminal control characters.
 pub(crate) fn refusal() -> Error {
     let mut error = Error::new(ErrorKind::InvalidRequest, "no\u{1b}[2J\u{7}".repeat(10_000));
     error.status = Some(204);

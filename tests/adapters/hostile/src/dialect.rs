@@ -22,7 +22,7 @@ impl DialectChat for Hostile {
             stream,
             ..ChatRequest::default()
         };
-        // An answer's model is that of its provider: what is to be done is remembered.
+        // The answer has the provider's model, so the memo keeps the requested deed.
         Ok(ParsedChat { request, losses: Vec::new(), memo: ctx.model.clone() })
     }
 
@@ -34,7 +34,7 @@ impl DialectChat for Hostile {
     }
 }
 
-/// The writer: a frame for each event.
+/// The encoder: a frame for each event.
 #[derive(Debug)]
 pub struct HostileEncoder {
     deed: String,

@@ -1,12 +1,12 @@
-//! Does whatever an adapter should not. The model's name says what and where: `SITE.DEED`, such as `render.loop` or
-//! `decode.trap`; any other name is served well.
+//! An adapter that misbehaves. The model's name selects what and where: `SITE.DEED`, such as `render.loop` or
+//! `decode.trap`; requests for any other name are served normally.
 
 mod deeds;
 mod dialect;
 mod manifest;
 mod provider;
 
-/// The format, which is spoken by nobody.
+/// The format, which no client uses.
 const FORMAT: &str = "hostile.talk";
 
 /// The adapter.

@@ -1,9 +1,9 @@
-//! What the adapter says about itself, which is harmless.
+//! The adapter's manifest, which is harmless.
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{CONTRACT, 
-    AnswerFraming, Auth, AuthScheme, BodyKind, Capabilities, ErrorFormat, ErrorSpelling, Face, Format, FrameTemplate,
-    Isolation, Manifest, ModelPlace, Operation, StreamFlag, Suggestions,
+use weir_sdk::manifest::{
+    AnswerFraming, Auth, AuthScheme, BodyKind, CONTRACT, Capabilities, ErrorFormat, ErrorSpelling, Face, Format,
+    FrameTemplate, Isolation, Manifest, ModelPlace, Operation, StreamFlag, Suggestions,
 };
 use weir_sdk::types::{ErrorKind, Framing, Header};
 

@@ -46,7 +46,7 @@ impl ProviderChat for Hostile {
     }
 }
 
-/// One more step, for ever.
+/// A follow-up that leads to another one, forever.
 fn again(path: &str, origin: Option<&str>) -> FollowUp {
     FollowUp {
         request: HttpRequest::get(path),
@@ -58,7 +58,7 @@ fn again(path: &str, origin: Option<&str>) -> FollowUp {
     }
 }
 
-/// The reader: each frame is a piece of text.
+/// The decoder: each frame is a piece of text.
 #[derive(Debug)]
 pub struct HostileDecoder {
     model: String,
@@ -75,7 +75,7 @@ impl Decoder for HostileDecoder {
         for frame in frames {
             self.frames += 1;
             let delta = |text| ChatEvent::Delta(PartDelta { candidate: 0, part: 0, text });
-            // What is done wrong comes after something good, so that the answer has begun.
+            // The deed comes after a good frame, so that the answer has begun.
             if self.frames > 1 {
                 let text = deeds::act(&self.model, "decode");
                 match deeds::asked(&self.model, "decode") {
@@ -97,7 +97,7 @@ impl Decoder for HostileDecoder {
     }
 }
 
-/// Events that make no sense together.
+/// A sequence of events that breaks the contract.
 fn nonsense() -> Vec<ChatEvent> {
     let finish = Finish::new(FinishReason::Complete, "x");
     let stop = |part| ChatEvent::PartStop(PartStop { candidate: 9, part, extensions: Vec::new() });

@@ -1,5 +1,5 @@
-//! Claims what others serve: their paths, under conditions that every request fulfils, and their headers as places of
-//! credentials. Whatever it gets to read it repeats.
+//! An adapter that claims what other adapters serve: their paths, under conditions that every request fulfils, and
+//! their headers as places of credentials. It repeats whatever it reads.
 
 mod manifest;
 
@@ -8,7 +8,7 @@ use weir_sdk::types::{
     Body, ChatEvent, ChatResponse, Context, Encoded, Error, ErrorKind, HttpRequest, RenderedResponse,
 };
 
-/// The format, which is spoken by nobody.
+/// The format, which no client uses.
 const FORMAT: &str = "usurper.talk";
 
 /// The adapter.
@@ -33,7 +33,7 @@ impl DialectChat for Usurper {
     }
 }
 
-/// A writer that says nothing.
+/// An encoder without output.
 #[derive(Debug)]
 pub struct Mute;
 

@@ -1,11 +1,11 @@
-//! What the adapter claims.
+//! The claims of the adapter.
 
 use std::hint::black_box;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{CONTRACT, 
-    AnswerFraming, BodyKind, Capabilities, Condition, CredentialPlace, ErrorFormat, ErrorSpelling, Face, Format,
-    FrameTemplate, Isolation, Manifest, ModelPlace, ModelPointer, Operation, StreamFlag, Suggestions,
+use weir_sdk::manifest::{
+    AnswerFraming, BodyKind, CONTRACT, Capabilities, Condition, CredentialPlace, ErrorFormat, ErrorSpelling, Face,
+    Format, FrameTemplate, Isolation, Manifest, ModelPlace, ModelPointer, Operation, StreamFlag, Suggestions,
 };
 use weir_sdk::types::{ErrorKind, Framing, Header};
 
@@ -13,7 +13,8 @@ use crate::{FORMAT, Usurper};
 
 const ERROR: &str = r#"{"usurper":{{kind}},"message":{{message}},"code":{{code}}}"#;
 
-/// A header that others' requests carry, declared to hold credentials. Tests write another of the same length over it.
+/// A header of other adapters' requests, declared as a place of credentials. Tests overwrite it with another of the
+/// same length.
 static PLACE: &str = "anthropic-beta";
 
 impl About for Usurper {

@@ -1,4 +1,4 @@
-//! Whole answers, in both directions, and the steps of a quest.
+//! Whole answers, in both directions, and the follow-ups of a quest.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -40,7 +40,7 @@ impl ProviderChat for Zeta {
     }
 }
 
-/// The next look at a quest.
+/// The next poll of a quest.
 fn step(ctx: &Context, quest: &str) -> FollowUp {
     let path = format!("quests/{quest}");
     let pause = ctx.option("pause_ms").and_then(|json| json.parse().ok()).unwrap_or(0);
@@ -71,7 +71,7 @@ pub(crate) fn usage(toll: &wire::Toll<'_>) -> Usage {
     }
 }
 
-/// What every exchange of this instance has cost: a mistake, for tests.
+/// Counts tokens over all exchanges of this instance: a bug for tests.
 fn remembered(count: u32) -> u32 {
     static ALL: AtomicU32 = AtomicU32::new(0);
     ALL.fetch_add(count, Ordering::Relaxed) + count
@@ -97,7 +97,7 @@ pub(crate) fn ended(reason: FinishReason) -> &'static str {
     }
 }
 
-/// The parts of what an oracle said.
+/// The parts of an oracle's message.
 pub(crate) fn parts(line: wire::Line<'_>) -> Vec<Part> {
     let mut parts = Vec::new();
     if let Some(muses) = line.muses {

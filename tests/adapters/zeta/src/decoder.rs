@@ -1,4 +1,4 @@
-//! Reads a stream.
+//! Decodes a stream.
 
 use weir_sdk::adapter::{Decoder, Result};
 use weir_sdk::json::parse;
@@ -9,7 +9,7 @@ use weir_sdk::types::{
 
 use crate::{answer, wire, woe};
 
-/// Which part of the answer a piece continues.
+/// The part of the answer that the next piece may continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Open {
     Nothing,
@@ -18,7 +18,7 @@ enum Open {
     Wanting,
 }
 
-/// The reader.
+/// The decoder.
 #[derive(Debug)]
 pub struct ZetaDecoder {
     open: Open,

@@ -1,4 +1,4 @@
-//! Writes a stream.
+//! Renders a stream.
 
 use weir_sdk::adapter::{Encoder, Result};
 use weir_sdk::json::{Object, object};
@@ -6,13 +6,13 @@ use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Frame, PartKind, Usage
 
 use crate::{answer, version, woe};
 
-/// The writer.
+/// The encoder.
 #[derive(Debug)]
 pub struct ZetaEncoder {
     model: String,
     wants_toll: bool,
     toll: Option<Usage>,
-    /// What each part is, by its number.
+    /// The kind of each part, by its number.
     kinds: Vec<(u32, &'static str)>,
     failed: bool,
 }

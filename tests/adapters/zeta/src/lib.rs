@@ -1,8 +1,8 @@
-//! Zeta: a made-up format and a made-up provider with odd paths, odd names and odd framing. Whatever the host does for
-//! real formats it has to do for this one, and it has never heard of it.
+//! Zeta: an invented format and provider with odd paths, odd names and odd framing. Whatever the host does for real
+//! formats it must do for this one, which it does not know.
 //!
 //! A talk (`zeta.parley`) goes to `POST /zeta/v0/minds/{model}:parley`, or to `POST /zeta/v0/parley` with the model at
-//! `/brain/called` behind `minds/`; `?drip=yes` asks for a stream.
+//! `/brain/called` after `minds/`; `?drip=yes` requests a stream.
 //!
 //! ```json
 //! {"scroll": [{"who": "crown", "says": "Be kind."}, {"who": "pilgrim", "says": "Hi"},
@@ -13,8 +13,8 @@
 //!
 //! The answer is `{"ref", "brain", "reply": {"muses", "says", "wants"}, "ended", "toll"}`; a stream is one JSON value a
 //! line (`?shape=array`: one JSON array), each with its kind in `k`: `hail`, `muse`, `bit`, `want`, `want-bit`, `end`,
-//! `toll`, `bye`, `woe`. Of the toll, `all_in` includes what was read from (`of_cached`) and written to the cache
-//! (`of_written`), and `all_out` what was thought (`of_musing`).
+//! `toll`, `bye`, `woe`. In the toll, `all_in` includes tokens read from (`of_cached`) and written to the cache
+//! (`of_written`), and `all_out` includes thinking (`of_musing`).
 
 mod answer;
 mod decoder;
@@ -36,23 +36,23 @@ const ROSTER: &str = "zeta.roster";
 /// The format of counts.
 const TALLY: &str = "zeta.tally";
 
-/// The format of chants: files in forms, which are passed on as they are.
+/// The format of chants: files in forms, which are relayed unchanged.
 const CHANT: &str = "zeta.chant";
 
-/// The version, in a place of its own in the component, so that tests can make further versions of it.
+/// The version, in a fixed place of the component, so that tests can make further versions of it.
 static VERSION: &str = "1.0.0+zeta-build-0001-of-the-made-up-provider-and-its-format";
 
-/// The version, where no optimiser takes it apart.
+/// The version, kept from the optimiser.
 fn version() -> &'static str {
     std::hint::black_box(VERSION)
 }
 
-/// What is wrong with it, in a place of its own in the component, so that tests can make adapters that are subtly wrong:
-/// nothing, unless they write another text over it.
+/// The adapter's bug, in a fixed place of the component, so that tests can make adapters with subtle bugs: none, unless
+/// a test overwrites the text.
 static FAULT: &str = "zeta-fault-none----";
 
-/// Whether this is wrong with it: `border` (a piece of a call that comes first in a read is lost), `memory` (tokens are
-/// counted over all exchanges of an instance), `parallel` (of several calls only the first is heard).
+/// Whether the adapter has this bug: `border` (a piece of a call is lost if it comes first in a read), `memory` (tokens
+/// are counted over all exchanges of an instance), `parallel` (of several calls only the first is parsed).
 fn is_wrong(fault: &str) -> bool {
     std::hint::black_box(FAULT).strip_prefix("zeta-fault-").is_some_and(|set| set.starts_with(fault))
 }

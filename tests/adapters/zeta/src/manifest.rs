@@ -1,8 +1,8 @@
-//! What the adapter says about itself: every corner of the manifest that real formats use, under other names.
+//! The adapter's manifest: every feature of the manifest that real formats use, under other names.
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{CONTRACT, 
-    Acceptance, AnswerFraming, Auth, AuthScheme, BodyKind, Bucket, Capabilities, Condition, CredentialPlace,
+use weir_sdk::manifest::{
+    Acceptance, AnswerFraming, Auth, AuthScheme, BodyKind, Bucket, CONTRACT, Capabilities, Condition, CredentialPlace,
     ErrorFormat, Exclusion, Face, Feature, FixedQuery, Format, FrameTemplate, FrameTest, Isolation, Manifest, Merge,
     ModelPlace, ModelPointer, Oauth, Operation, PointerEquals, StreamFlag, StreamPointer, Suggestions, Tap, UsagePlace,
     UsageRequest, strings,

@@ -11,7 +11,7 @@ use weir_sdk::types::{
 
 use crate::{version, wire};
 
-/// Reads a client's request.
+/// Parses a client's request.
 pub(crate) fn read(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> {
     let text = request.body.as_text()?;
     let talk: wire::Talk<'_> = parse(text).map_err(|error| Error::invalid(format!("not a talk: {error}")))?;
@@ -65,7 +65,7 @@ fn message(line: wire::Line<'_>) -> Result<Message> {
     })
 }
 
-/// Writes the request for the provider.
+/// Renders the request for the provider.
 pub(crate) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest> {
     let mut ledger = Ledger::default();
     let body = body(request, &mut ledger)?;
@@ -117,7 +117,7 @@ fn deed(o: &mut Object<'_>, tool: &Tool) {
     }
 }
 
-/// The lines that a message becomes: each tool result is one of its own.
+/// The lines of a message: each tool result is a separate one.
 fn spoken(message: &Message) -> Result<Vec<String>> {
     let who = match &message.role {
         Role::System | Role::Developer => "crown",

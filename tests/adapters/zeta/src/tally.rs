@@ -1,4 +1,4 @@
-//! Counting the tokens of a talk.
+//! Counts the tokens of a talk.
 
 use weir_sdk::adapter::{DialectCountTokens, ParsedCount, ProviderCountTokens, Result};
 use weir_sdk::json::{object, parse};

@@ -13,7 +13,7 @@ wire! {
         "tuning" => tuning: Tuning<'a>,
         "tell" => tell: Tell<'a>,
     }
-    /// Where one of the two faces has the model.
+    /// The model's place in one of the two faces.
     pub(crate) struct Brain<'a> {
         "called" => called: Str<'a>,
     }
@@ -37,13 +37,13 @@ wire! {
         "about" => about: Str<'a>,
         "shape" => shape: &'a RawValue,
     }
-    /// How to answer.
+    /// Settings of the answer.
     pub(crate) struct Tuning<'a> {
         "heat" => heat: Number,
         "old_heat" => old_heat: Number,
         "most" => most: Count,
     }
-    /// What to tell beside the answer.
+    /// Requests for further members of the answer.
     pub(crate) struct Tell<'a> {
         "toll" => toll: bool,
     }

@@ -39,12 +39,12 @@ pub(crate) fn spellings() -> Vec<ErrorSpelling> {
     SPELLINGS.map(spelling).into()
 }
 
-/// How the format calls a kind.
+/// The format's name of an error kind.
 pub(crate) fn name(kind: ErrorKind) -> &'static str {
     SPELLINGS.iter().find(|(known, ..)| *known == kind).map_or("broken-house", |(_, name, _)| name)
 }
 
-/// The error that a woe tells of.
+/// Parses an error.
 pub(crate) fn read(woe: &wire::Woe<'_>, status: Option<u16>) -> Error {
     let sort = woe.sort.as_deref().unwrap_or_default();
     let known = SPELLINGS.iter().find(|(_, name, _)| *name == sort).map(|(kind, ..)| *kind);

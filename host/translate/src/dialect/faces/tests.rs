@@ -1,7 +1,9 @@
 use http::{HeaderName, HeaderValue};
 
 use super::*;
-use weir_types::contract::about::{BodyKind, Capabilities, CredentialPlace, Isolation, Operation, StreamFlag, Suggestions};
+use weir_types::contract::about::{
+    BodyKind, Capabilities, CredentialPlace, Isolation, Operation, StreamFlag, Suggestions,
+};
 use weir_types::contract::types::Header;
 
 fn claim(method: &str, path: &str, when: Option<Condition>) -> Claim {

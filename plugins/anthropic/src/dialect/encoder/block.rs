@@ -1,4 +1,4 @@
-//! The block that is being written.
+//! Writes the blocks of a streamed answer.
 
 use std::borrow::Cow;
 
@@ -17,21 +17,21 @@ use crate::{FAMILY, FORMAT};
 /// Writes blocks, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct BlockWriter {
-    /// The block that has begun and not ended.
+    /// The block that has started and not ended.
     block: Option<Block>,
     /// The number of the next block on the wire.
     next: u32,
-    /// What the answer holds, as far as it says why the answer ends.
+    /// The content that affects the reason of the answer's end.
     pub(super) seen: Seen,
     /// Members for the beginning of the next block, as a JSON object.
     pub(super) members: Option<String>,
 }
 
-/// A part on its way out.
+/// A part that is being written.
 #[derive(Debug)]
 struct Block {
     kind: Kind,
-    /// Its number on the wire, once it has begun.
+    /// Its number on the wire, after its start.
     index: Option<u32>,
     signatures: Pending,
 }
@@ -40,13 +40,13 @@ struct Block {
 enum Kind {
     Text,
     Thinking,
-    /// A call whose arguments are JSON, and whether any have come.
+    /// A call with JSON arguments; `input` tells whether any have arrived.
     Call {
         input: bool,
     },
-    /// A call whose arguments are free text.
+    /// A call with free text as its arguments.
     Custom,
-    /// Nothing more is to be written.
+    /// Nothing more is written.
     Done,
 }
 
@@ -103,7 +103,7 @@ impl BlockWriter {
         index
     }
 
-    /// Writes a block's beginning and returns its number.
+    /// Writes a block's start and returns its number.
     fn open(&mut self, json: &str, out: &mut Vec<Frame>) -> u32 {
         let index = self.next;
         self.next += 1;
@@ -115,25 +115,25 @@ impl BlockWriter {
         index
     }
 
-    /// Writes a block that is complete from the start.
+    /// Writes a complete block.
     fn whole(&mut self, json: &str, out: &mut Vec<Frame>) {
         let index = self.open(json, out);
         out.push(frames::block_stop(index));
     }
 
-    /// Writes a block that does nothing but carry a signature there and back.
+    /// Writes a block that only carries a signature to the client and back.
     fn carry(&mut self, signature: &Signature, purpose: Use, id: Option<&str>, out: &mut Vec<Frame>) {
         let mut json = String::new();
         object(&mut json, |o| write::redacted(o, &wrap(signature, purpose, id)));
         self.whole(&json, out);
     }
 
-    /// Writes an event of the only part that is open, or its start.
+    /// Takes an event of the only open part, or a part's start.
     pub(super) fn event(&mut self, event: ChatEvent, out: &mut Vec<Frame>, ledger: &mut Ledger) {
         match event {
             ChatEvent::PartStart(start) => self.begin(start.part, start.kind, out, ledger),
             ChatEvent::Delta(delta) => self.delta(&delta.text, out),
-            // Signatures come last in their block (C-30), so they wait for its end.
+            // Signatures come last in their block (C-30), so they are kept until its end.
             ChatEvent::Signature(event) => {
                 if let Some(block) = &mut self.block {
                     block.signatures.add(event);
@@ -152,7 +152,7 @@ impl BlockWriter {
         }
     }
 
-    /// The number of the block, which begins now if it has not.
+    /// The number of the block, which is started if it has not been.
     fn opened(&mut self, out: &mut Vec<Frame>) -> Option<u32> {
         let (kind, index) = self.block.as_ref().map(|block| (block.kind, block.index))?;
         if index.is_some() {
@@ -211,7 +211,7 @@ impl BlockWriter {
         }
     }
 
-    /// Ends thinking with what vouches for it. Thinking without words is a redacted block, unless it is signed.
+    /// Ends thinking with its signature. Thinking without text is a redacted block, unless it is signed.
     fn close_thinking(&mut self, out: &mut Vec<Frame>) {
         let Some(block) = &mut self.block else { return };
         let mut signatures = std::mem::take(&mut block.signatures);

@@ -1,4 +1,4 @@
-//! The frames of a stream, as text.
+//! The texts of a stream's frames.
 
 use weir_sdk::json::{Rest, object, parse, quote};
 use weir_sdk::ledger::Ledger;
@@ -10,12 +10,12 @@ use crate::manifest::spelling;
 use crate::wire::Unnamed;
 use crate::{usage, write};
 
-/// A frame whose data is known.
+/// A frame with fixed data.
 pub(super) fn fixed(event: &str, data: &str) -> Frame {
     Frame { event: Some(event.to_owned()), data: data.to_owned() }
 }
 
-/// The beginning of a block, with its first state as JSON.
+/// The start of a block, with its initial state as JSON.
 pub(super) fn block_start(index: u32, block: &str) -> Frame {
     let mut data = String::with_capacity(block.len() + 64);
     head(&mut data, "content_block_start", index);
@@ -25,7 +25,7 @@ pub(super) fn block_start(index: u32, block: &str) -> Frame {
     Frame { event: Some("content_block_start".into()), data }
 }
 
-/// More of a block: the hot frame.
+/// A delta of a block; the most frequent frame.
 pub(super) fn block_delta(index: u32, kind: &str, member: &str, text: &str) -> Frame {
     let mut data = String::with_capacity(text.len() + text.len() / 8 + 112);
     delta_head(&mut data, index, kind, member);
@@ -34,7 +34,7 @@ pub(super) fn block_delta(index: u32, kind: &str, member: &str, text: &str) -> F
     Frame { event: Some("content_block_delta".into()), data }
 }
 
-/// More of a block, where what is added is JSON.
+/// A delta of a block whose value is JSON.
 pub(super) fn block_delta_raw(index: u32, kind: &str, member: &str, json: &str) -> Frame {
     let mut data = String::with_capacity(json.len() + 112);
     delta_head(&mut data, index, kind, member);
@@ -72,7 +72,7 @@ fn number(data: &mut String, value: u32) {
     data.push(char::from(b'0' + (value % 10) as u8));
 }
 
-/// The beginning of the message.
+/// The start of the message.
 pub(super) fn message_start(ctx: &Context, start: Option<&ResponseStart>, known: &Usage) -> Frame {
     let (id, model) = start.map_or(("", None), |start| (start.id.as_str(), start.model.as_deref()));
     let mut data = String::with_capacity(512);
@@ -96,7 +96,7 @@ pub(super) fn message_start(ctx: &Context, start: Option<&ResponseStart>, known:
     Frame { event: Some("message_start".into()), data }
 }
 
-/// What the end of a message says.
+/// The values for the end of a message.
 pub(super) struct End<'a> {
     pub(super) finish: Option<&'a Finish>,
     pub(super) seen: Seen,
@@ -104,7 +104,7 @@ pub(super) struct End<'a> {
     pub(super) late: &'a [Extension],
 }
 
-/// The end of the message; `members` are further ones that an answer of this format had there.
+/// The end of the message; `members` are further ones that this format's own answer had there.
 pub(super) fn message_delta(end: &End<'_>, mut members: Rest<'_>, ledger: &mut Ledger) -> Frame {
     let inner = members.take("delta");
     let inner: Unnamed<'_> = inner.and_then(|raw| parse(raw.get()).ok()).unwrap_or_default();
@@ -125,7 +125,7 @@ pub(super) fn message_delta(end: &End<'_>, mut members: Rest<'_>, ledger: &mut L
     Frame { event: Some("message_delta".into()), data }
 }
 
-/// The end of a stream that failed.
+/// The error frame at the end of a failed stream.
 pub(super) fn error(ctx: &Context, error: &Error) -> Frame {
     let message = if error.message.is_empty() { "the provider failed" } else { &error.message };
     let mut data = String::with_capacity(message.len() + 128);

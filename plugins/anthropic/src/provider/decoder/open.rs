@@ -1,4 +1,4 @@
-//! Blocks of a stream that have begun and not ended.
+//! Open blocks of a stream.
 
 use weir_sdk::adapter::Result;
 use weir_sdk::json::{RawValue, Str, object, parse};
@@ -13,7 +13,7 @@ use crate::wire::{Block, Delta, Unnamed};
 use crate::{FORMAT, read};
 use weir_sdk::names::Names;
 
-/// A block that has begun.
+/// A block that has started.
 #[derive(Debug)]
 pub(super) struct Open {
     /// Its number on the wire.
@@ -23,38 +23,37 @@ pub(super) struct Open {
     pub(super) kind: Kind,
     /// Members that only this format has.
     extensions: Vec<Extension>,
-    /// What the beginning brought already.
+    /// The events of the block's start.
     first: Vec<ChatEvent>,
 }
 
-/// What a block is made of.
+/// The content of a block.
 #[derive(Debug)]
 pub(super) enum Kind {
     Text,
     Thinking,
-    /// A call, with the input that came at its beginning, whether pieces of it came after, and whether it stands for
-    /// the answer itself.
+    /// A call: the input of its start, whether deltas of it arrived, and whether the call represents the answer.
     Call {
         input: String,
         has_input: bool,
         answer: bool,
     },
-    /// A block that is carried whole.
+    /// A block that is passed on whole.
     Opaque(Whole),
 }
 
-/// A block that is put together before it is handed on.
+/// A block that is collected before it is passed on.
 #[derive(Debug)]
 pub(super) struct Whole {
     kind: String,
     json: String,
     /// Pieces of its `input`.
     input: String,
-    /// Texts that grew, by the name of the member.
+    /// Texts collected from deltas, by the name of the member.
     texts: Vec<(String, String)>,
 }
 
-/// Begins a block; what it is to be told as at once, if it is not carried whole.
+/// Starts a block; returns the kind of part to report at once, unless the block is passed on whole.
 pub(super) fn begin(
     index: u32,
     part: u32,
@@ -112,19 +111,19 @@ fn delta(part: u32, text: Option<Str<'_>>) -> Option<ChatEvent> {
 }
 
 impl Open {
-    /// A block of which nothing is known but what its words are.
+    /// A block without a start, of which only the kind of text is known.
     pub(super) fn bare(index: u32, part: u32, kind: &PartKind) -> Self {
         let kind = if *kind == PartKind::Text { Kind::Text } else { Kind::Thinking };
         Self { index, part, kind, extensions: Vec::new(), first: Vec::new() }
     }
 
-    /// What the beginning brought, in order.
+    /// The events of the block's start, in order.
     pub(super) fn take_first(&mut self) -> Vec<ChatEvent> {
         std::mem::take(&mut self.first)
     }
 
-    /// Members that a dialect of this format has to write at the block's beginning, told ahead of it. A call that the
-    /// model itself made is the usual one, and not worth a word.
+    /// Members for the block's start in a dialect of this format, reported ahead of it. A call by the model itself is
+    /// the default, which is not reported.
     pub(super) fn members_in_front(&self) -> Option<Opaque> {
         let told = |own: &&Extension| own.key != "caller" || !own.json.contains("\"direct\"");
         let mut json = String::new();
@@ -132,8 +131,8 @@ impl Open {
         (json != "{}").then(|| Opaque { format: FORMAT.into(), kind: "content_block_start".into(), json })
     }
 
-    /// The block is complete: what is still to be told, and the members for its end. A call without arguments has
-    /// those that came at its beginning, which are `{}` as a rule (C-05).
+    /// Ends the block: returns the remaining event, and the members for its end. A call without input deltas has the
+    /// input of its start, usually `{}` (C-05).
     pub(super) fn end(self) -> (Option<ChatEvent>, Vec<Extension>) {
         let part = self.part;
         let last = match self.kind {
@@ -150,7 +149,7 @@ impl Open {
 }
 
 impl Whole {
-    /// Takes in a delta: pieces of the input, or texts that are appended to the member of the same name.
+    /// Adds a delta: a piece of the input, or texts that are appended to the member of the same name.
     pub(super) fn add(&mut self, delta: Delta<'_>) {
         self.input.push_str(delta.partial_json.as_deref().unwrap_or_default());
         let named = [("text", delta.text), ("thinking", delta.thinking), ("signature", delta.signature)];

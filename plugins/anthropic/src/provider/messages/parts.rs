@@ -1,4 +1,4 @@
-//! Writes the parts of a turn.
+//! Renders the parts of a turn.
 
 use weir_sdk::json::{Object, object};
 use weir_sdk::turns::{Speaker, Turn};
@@ -42,7 +42,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Empty text blocks are refused by the service (C-42).
+    /// Writes a text block, unless it is empty: the service refuses those (C-42).
     fn text(&mut self, out: &mut String, text: &TextPart, place: Place) {
         if !text.text.is_empty() {
             write::block(out, |o| write::text(o, text, self.ledger, place));
@@ -60,7 +60,8 @@ impl Writer<'_> {
         write::block(out, |o| write::tool_call(o, call, &name, self.ledger, place));
     }
 
-    /// Thinking goes back to its issuer unedited, even where its text is empty (C-29); other thinking is left out.
+    /// Writes thinking, which returns to its issuer unedited, even if its text is empty (C-29); other issuers' thinking
+    /// is left out.
     fn reasoning(&mut self, turn: &mut Turn, thought: &ReasoningPart, place: Place) {
         let first = turn.others.is_empty();
         let mut written = false;

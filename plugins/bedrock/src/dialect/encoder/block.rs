@@ -1,4 +1,4 @@
-//! The block that is being written.
+//! Writes the blocks of a streamed answer.
 
 use weir_sdk::json::{Rest, escape};
 use weir_sdk::ledger::Ledger;
@@ -15,11 +15,11 @@ use crate::{FORMAT, mime};
 /// Writes blocks, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct BlockWriter {
-    /// The block that has begun and not ended.
+    /// The block that has started and not ended.
     block: Option<Block>,
     /// The number of the next block on the wire.
     next: u32,
-    /// What the answer holds, as far as it says why the answer ends.
+    /// The content that affects the reason of the answer's end.
     pub(super) seen: Seen,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct BlockWriter {
 #[derive(Debug)]
 struct Block {
     kind: Kind,
-    /// Its number on the wire, once it has begun.
+    /// Its number on the wire, after its start.
     index: Option<u32>,
     signatures: Pending,
 }
@@ -36,13 +36,13 @@ struct Block {
 enum Kind {
     Text,
     Thinking,
-    /// A call whose arguments are JSON, and whether any have come.
+    /// A call with JSON arguments; `input` tells whether any have arrived.
     Call {
         input: bool,
     },
-    /// A call whose arguments are free text.
+    /// A call with free text as its arguments.
     Custom,
-    /// Nothing more is to be written.
+    /// Nothing more is written.
     Done,
 }
 
@@ -102,7 +102,7 @@ impl BlockWriter {
         index
     }
 
-    /// Writes a block of this format that came whole: a call of the service's own tool, or what the tool gave back.
+    /// Writes a block of this format that arrived whole: a call of the service's own tool, or its result.
     fn whole(&mut self, opaque: &Opaque, out: &mut Vec<Frame>) -> bool {
         let Ok(mut block) = Rest::parse(&opaque.json) else { return false };
         let (call, result) = (block.object("toolUse"), block.object("toolResult"));
@@ -138,19 +138,19 @@ impl BlockWriter {
         true
     }
 
-    /// Writes a block that does nothing but carry a signature there and back.
+    /// Writes a block that only carries a signature to the client and back.
     fn carry(&mut self, signature: &Signature, purpose: Use, id: Option<&str>, out: &mut Vec<Frame>) {
         let index = self.number();
         out.push(frames::thought_delta(index, "redactedContent", &bytes(signature, purpose, id)));
         out.push(frames::block_stop(index));
     }
 
-    /// Writes an event of the only part that is open, or its start.
+    /// Takes an event of the only open part, or a part's start.
     pub(super) fn event(&mut self, event: ChatEvent, out: &mut Vec<Frame>, ledger: &mut Ledger) {
         match event {
             ChatEvent::PartStart(start) => self.begin(start.part, start.kind, out, ledger),
             ChatEvent::Delta(delta) => self.delta(&delta.text, out),
-            // Signatures come last in their block (C-30), so they wait for its end.
+            // Signatures come last in their block (C-30), so they are kept until its end.
             ChatEvent::Signature(event) => {
                 if let Some(block) = &mut self.block {
                     block.signatures.add(event);
@@ -169,7 +169,7 @@ impl BlockWriter {
         }
     }
 
-    /// The number of the block, which has one from its first words on.
+    /// The number of the block, which is assigned with its first text.
     fn opened(&mut self) -> Option<u32> {
         let next = self.next;
         let block = self.block.as_mut().filter(|block| block.kind != Kind::Done)?;
@@ -217,7 +217,7 @@ impl BlockWriter {
         }
     }
 
-    /// Ends thinking with what vouches for it. Thinking without words stands alone, unless it is signed.
+    /// Ends thinking with its signature. Thinking without text is a separate block, unless it is signed.
     fn close_thinking(&mut self, out: &mut Vec<Frame>) {
         let Some(block) = &mut self.block else { return };
         let mut signatures = std::mem::take(&mut block.signatures);

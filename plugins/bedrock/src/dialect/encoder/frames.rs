@@ -1,4 +1,4 @@
-//! The frames of a stream, as text.
+//! The texts of a stream's frames.
 
 use weir_sdk::json::{Object, Rest, object, quote};
 use weir_sdk::ledger::Ledger;
@@ -8,17 +8,17 @@ use super::super::response;
 use crate::finish::Seen;
 use crate::wire::extensions;
 
-/// A frame whose data is known.
+/// A frame with fixed data.
 pub(super) fn fixed(event: &str, data: &str) -> Frame {
     Frame { event: Some(event.to_owned()), data: data.to_owned() }
 }
 
-/// The beginning of a block that has one.
+/// The start of a block; text and thinking have none.
 pub(super) fn block_start(index: u32, start: impl FnOnce(&mut Object<'_>)) -> Frame {
     block("contentBlockStart", index, "start", start)
 }
 
-/// More of a block.
+/// A delta of a block.
 pub(super) fn block_delta(index: u32, delta: impl FnOnce(&mut Object<'_>)) -> Frame {
     block("contentBlockDelta", index, "delta", delta)
 }
@@ -32,7 +32,7 @@ fn block(event: &str, index: u32, member: &str, members: impl FnOnce(&mut Object
     Frame { event: Some(event.to_owned()), data }
 }
 
-/// More text of a block: the hot frame.
+/// A delta of text; the most frequent frame.
 pub(super) fn text_delta(index: u32, text: &str) -> Frame {
     let mut data = String::with_capacity(text.len() + text.len() / 8 + 64);
     data.push_str(r#"{"contentBlockIndex":"#);
@@ -48,7 +48,7 @@ pub(super) fn input_delta(index: u32, piece: &str) -> Frame {
     block_delta(index, |o| o.object("toolUse", |o| o.str("input", piece)))
 }
 
-/// A piece of thinking, or of what vouches for it.
+/// A piece of thinking, or of its signature.
 pub(super) fn thought_delta(index: u32, member: &str, text: &str) -> Frame {
     block_delta(index, |o| o.object("reasoningContent", |o| o.str(member, text)))
 }
@@ -60,7 +60,7 @@ pub(super) fn block_stop(index: u32) -> Frame {
     Frame { event: Some("contentBlockStop".into()), data }
 }
 
-/// The end of the message; `own` are further members that an answer of this format had there.
+/// The end of the message; `own` are further members that this format's own answer had there.
 pub(super) fn message_stop(finish: Option<&Finish>, seen: Seen, own: Option<&str>, ledger: &mut Ledger) -> Frame {
     let mut data = String::new();
     object(&mut data, |o| {
@@ -71,7 +71,7 @@ pub(super) fn message_stop(finish: Option<&Finish>, seen: Seen, own: Option<&str
     Frame { event: Some("messageStop".into()), data }
 }
 
-/// What is known once all is said.
+/// The last frame: usage and metrics.
 pub(super) fn metadata(ctx: &Context, usage: &Usage, own: Option<&str>, ledger: &mut Ledger) -> Frame {
     let mut data = String::new();
     let own = own.and_then(|json| Rest::parse(json).ok()).unwrap_or_default();
@@ -82,7 +82,7 @@ pub(super) fn metadata(ctx: &Context, usage: &Usage, own: Option<&str>, ledger: 
     Frame { event: Some("metadata".into()), data }
 }
 
-/// The end of a stream that failed. A stream knows five exceptions.
+/// The exception at the end of a failed stream; the format has five of them.
 pub(super) fn exception(error: &Error) -> Frame {
     let name = match error.kind {
         ErrorKind::RateLimited | ErrorKind::Quota => "throttlingException",

@@ -1,4 +1,4 @@
-//! Blocks of a stream that have begun and not ended.
+//! Open blocks of a stream.
 
 use weir_sdk::adapter::Result;
 use weir_sdk::calls::object_text;
@@ -19,26 +19,26 @@ pub(super) struct Open {
     pub(super) kind: Kind,
 }
 
-/// What a block is made of.
+/// The content of a block.
 #[derive(Debug)]
 pub(super) enum Kind {
     Text,
     Thinking,
-    /// A call, and whether any of its arguments have come.
+    /// A call; `has_input` tells whether any of its arguments have arrived.
     Call {
         start: ToolStart,
         has_input: bool,
     },
-    /// A call that stands for the answer itself.
+    /// A call that represents the answer.
     Answer {
         has_input: bool,
     },
-    /// A call of one of the service's own tools: its members but the input, and the input so far.
+    /// A call of one of the service's own tools: its members without the input, and the input so far.
     ServerCall {
         members: Vec<(String, String)>,
         input: String,
     },
-    /// What such a tool gave back: its members but the content, and the content so far.
+    /// The result of such a tool: its members without the content, and the content so far.
     ServerResult {
         members: Vec<(String, String)>,
         content: Vec<String>,
@@ -51,7 +51,7 @@ pub(super) enum Kind {
 }
 
 impl Open {
-    /// Begins a block that has a beginning of its own; none where there is nothing in it that is known.
+    /// Starts a block that has a start event; `None` if it has no known content.
     pub(super) fn begin(index: u32, part: u32, start: wire::Start<'_>, names: &Names) -> Result<Option<Self>> {
         let kind = if let Some(call) = start.tool_use {
             call_kind(call, names)?
@@ -66,7 +66,7 @@ impl Open {
         Ok(Some(Self { index, part, kind }))
     }
 
-    /// Takes more of a block that was begun: a call's arguments, a tool's result, an image's bytes.
+    /// Adds a delta to a started block: a call's arguments, a tool's result, an image's bytes.
     pub(super) fn more(&mut self, delta: wire::Delta<'_>) -> Option<ChatEvent> {
         let piece = delta.tool_use.and_then(|call| call.input).unwrap_or_default();
         match &mut self.kind {
@@ -88,7 +88,7 @@ impl Open {
         None
     }
 
-    /// The block is complete: what is still to be told. A call without arguments has an empty object (C-05).
+    /// Ends the block; returns the remaining event. A call without arguments gets an empty object (C-05).
     pub(super) fn end(self) -> Option<ChatEvent> {
         let part = self.part;
         let whole = |kind| Some(ChatEvent::PartStart(PartStart { candidate: 0, part, kind }));

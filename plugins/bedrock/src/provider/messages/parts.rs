@@ -1,4 +1,4 @@
-//! Writes the parts of a turn.
+//! Renders the parts of a turn.
 
 use weir_sdk::calls::object_text;
 use weir_sdk::json::object;
@@ -54,7 +54,7 @@ impl Writer<'_> {
         self.ledger.dropped_if(signature.is_some(), &place.field("signature"), "it returns only to its issuer");
     }
 
-    /// A mark for the cache is a block of its own, behind what it is about.
+    /// Writes a cache point, a separate block after the content that it marks.
     fn cache(&mut self, out: &mut String, hint: Option<&CacheHint>, place: Place) {
         let Some(hint) = hint else { return };
         if self.model.caches {
@@ -77,7 +77,8 @@ impl Writer<'_> {
         turn.calls = true;
     }
 
-    /// Thinking goes back to its issuer unedited, even where its text is empty (C-29); other thinking is left out.
+    /// Writes thinking, which returns to its issuer unedited, even if its text is empty (C-29); other issuers' thinking
+    /// is left out.
     fn reasoning(&mut self, turn: &mut Turn, thought: &ReasoningPart, place: Place) {
         let first = turn.others.is_empty();
         let mut written = false;
@@ -141,7 +142,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Audio has no place in a result and stands behind all results (C-43).
+    /// Writes media of a result. Audio is not allowed in a result and goes after all results (C-43).
     fn result_media(
         &mut self,
         (within, behind): (&mut String, &mut String),
@@ -156,7 +157,7 @@ impl Writer<'_> {
     }
 }
 
-/// JSON keeps its structure (C-90). The service takes objects; anything else is said as text.
+/// Writes a JSON result, which keeps its structure (C-90). The service takes objects; any other value is sent as text.
 fn json_result(out: &mut String, json: &str) {
     if let Some(json) = object_text(json).filter(|_| !json.trim().is_empty()) {
         return write::item(out, |o| o.raw("json", json));

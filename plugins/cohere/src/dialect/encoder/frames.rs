@@ -1,4 +1,4 @@
-//! The frames of a stream, as text.
+//! The texts of a stream's frames.
 
 use weir_sdk::json::{Object, object, parse};
 use weir_sdk::ledger::Ledger;
@@ -21,7 +21,7 @@ fn message(o: &mut Object<'_>, members: impl FnOnce(&mut Object<'_>)) {
     o.object("delta", |o| o.object("message", members));
 }
 
-/// The beginning of the answer.
+/// The start of the answer.
 pub(super) fn message_start(id: &str) -> Frame {
     frame("message-start", |o| {
         o.str("id", id);
@@ -35,7 +35,7 @@ pub(super) fn message_start(id: &str) -> Frame {
     })
 }
 
-/// The beginning of an item of the content.
+/// The start of an item of the content.
 pub(super) fn content_start(index: u32, thinks: bool) -> Frame {
     let kind = if thinks { "thinking" } else { "text" };
     frame("content-start", |o| {
@@ -49,7 +49,8 @@ pub(super) fn content_start(index: u32, thinks: bool) -> Frame {
     })
 }
 
-/// More of an item: the hot frame. Log probabilities are one item, whose words may consist of several pieces.
+/// A delta of an item; the most frequent frame. Log probabilities are one item, whose text may consist of several
+/// pieces.
 pub(super) fn content_delta(index: u32, thinks: bool, text: &str, probabilities: &[String]) -> Frame {
     frame("content-delta", |o| {
         o.num("index", index);
@@ -79,12 +80,12 @@ fn joined(o: &mut Object<'_>, items: &[String]) {
     });
 }
 
-/// More of the plan for calling tools.
+/// A delta of the plan for calling tools.
 pub(super) fn tool_plan_delta(text: &str) -> Frame {
     frame("tool-plan-delta", |o| message(o, |o| o.str("tool_plan", text)))
 }
 
-/// The beginning of a call.
+/// The start of a call.
 pub(super) fn tool_call_start(index: u32, call: &ToolStart) -> Frame {
     frame("tool-call-start", |o| {
         o.num("index", index);
@@ -101,7 +102,7 @@ pub(super) fn tool_call_start(index: u32, call: &ToolStart) -> Frame {
     })
 }
 
-/// More of a call's arguments.
+/// A delta of a call's arguments.
 pub(super) fn tool_call_delta(index: u32, text: &str) -> Frame {
     frame("tool-call-delta", |o| {
         o.num("index", index);
@@ -114,7 +115,7 @@ pub(super) fn end(kind: &str, index: u32) -> Frame {
     frame(kind, |o| o.num("index", index))
 }
 
-/// A citation, begun and ended.
+/// The start and the end of a citation.
 pub(super) fn citation(index: u32, json: &str) -> [Frame; 2] {
     let start = frame("citation-start", |o| {
         o.num("index", index);
@@ -140,7 +141,7 @@ pub(super) fn done() -> Frame {
     Frame { event: None, data: "[DONE]".to_owned() }
 }
 
-/// The end of an answer that failed (C-19).
+/// The end of a failed answer (C-19).
 pub(super) fn failure(words: &str) -> Frame {
     frame("message-end", |o| {
         o.object("delta", |o| {

@@ -1,4 +1,4 @@
-//! The parts of a streamed answer: which have begun, and under which number the service knows them.
+//! The parts of a streamed answer: those that have started, and their numbers on the wire.
 
 use weir_sdk::adapter::Result;
 use weir_sdk::json::{RawValue, Str};
@@ -9,10 +9,10 @@ use crate::citation::{self, Target};
 use crate::read;
 use crate::wire::{Item, ToolCall};
 
-/// Parts that may be open at once.
+/// Most parts that may be open at once.
 const OPEN_LIMIT: usize = 256;
 
-/// The service numbers content and calls apart; the plan has no number.
+/// A part's number on the wire. Content and calls have separate numbers; the plan has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wire {
     Text(u32),
@@ -27,13 +27,13 @@ impl Wire {
     }
 }
 
-/// The open parts: what the service calls each, its number as a part, and whether something of it has come.
+/// The open parts: the number on the wire, the number as a part, and whether a delta has arrived.
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
     open: Vec<(Wire, u32, bool)>,
     next: u32,
     called: bool,
-    /// A text that the service has ended. It is stopped when the next part begins, since its citations may come late.
+    /// A text that the service has ended. It is stopped when the next part starts, since its citations may arrive late.
     text: Option<u32>,
 }
 
@@ -74,8 +74,8 @@ impl Parts {
         events.push(ChatEvent::Delta(PartDelta { candidate: 0, part, text }));
     }
 
-    /// Content that begins or grows. A delta without a beginning begins its part (C-06); one of another kind than the
-    /// part's begins a new one.
+    /// Starts or extends content. A delta without a start begins its part (C-06); one of another kind than the part's
+    /// begins a new one.
     pub(crate) fn content(
         &mut self,
         index: u32,
@@ -129,7 +129,7 @@ impl Parts {
         Ok(())
     }
 
-    /// A call that begins, with whatever of its arguments is there already.
+    /// Starts a call, with the arguments that are already there.
     pub(crate) fn call(
         &mut self,
         index: u32,
@@ -151,7 +151,7 @@ impl Parts {
         Ok(())
     }
 
-    /// More of a call's arguments: those of the call with this number, or of the one that began last (C-03).
+    /// Extends the arguments of the call with this number, or of the one that started last (C-03).
     pub(crate) fn arguments(&mut self, index: u32, text: &str, events: &mut Vec<ChatEvent>) {
         let numbered = self.open.iter().rev().find(|(wire, ..)| *wire == Wire::Call(index));
         let last = || self.open.iter().rev().find(|(wire, ..)| matches!(wire, Wire::Call(_)));
@@ -160,7 +160,7 @@ impl Parts {
         }
     }
 
-    /// A call without arguments has empty ones (C-05).
+    /// Ends a call; one without arguments gets empty ones (C-05).
     pub(crate) fn call_end(&mut self, index: u32, events: &mut Vec<ChatEvent>) {
         if let Some((_, part, some)) = self.open.iter().rev().find(|(wire, ..)| *wire == Wire::Call(index)).copied() {
             if !some {
@@ -170,7 +170,7 @@ impl Parts {
         }
     }
 
-    /// Gives a citation to its text: the one with the number that it names, else the last.
+    /// Adds a citation to its text: the one with the number that it names, else the last.
     pub(crate) fn citation(&mut self, raw: &RawValue, events: &mut Vec<ChatEvent>) {
         let (target, citation) = citation::read(raw);
         let text = |wire: Wire| match (wire, target) {
@@ -186,7 +186,7 @@ impl Parts {
         }
     }
 
-    /// Ends whatever is open.
+    /// Ends all open parts.
     pub(crate) fn close(&mut self, events: &mut Vec<ChatEvent>) {
         while let Some((wire, part, _)) = self.open.first().copied() {
             match wire {

@@ -1,4 +1,4 @@
-//! The content of a message while it is put together.
+//! Collects the content of a message.
 
 use weir_sdk::compat::media::{mime, to_data_url};
 use weir_sdk::json::{Object, item, raw_item};
@@ -9,7 +9,7 @@ use crate::read::is_document;
 use crate::write::{Place, extensions, own};
 use crate::{DOCUMENTS, FORMAT};
 
-/// Items, and the one text that stands for them where there is nothing else.
+/// Items, and the single text that replaces them if there is nothing else.
 #[derive(Debug, Default)]
 pub(super) struct Content {
     /// A list without brackets.
@@ -26,7 +26,7 @@ impl Content {
         self.count == 0
     }
 
-    /// Writes the member `content`: a string where that says everything.
+    /// Writes the member `content`: a string if that is enough.
     pub(super) fn write(&self, o: &mut Object<'_>) {
         match &self.plain {
             Some(text) if self.count == 1 => o.str("content", text),
@@ -35,7 +35,7 @@ impl Content {
         }
     }
 
-    /// The citations of its texts, and further ones that are an array.
+    /// The citations of the texts, and `further` ones, a JSON array.
     pub(super) fn citations(&self, further: Option<&str>) -> Option<String> {
         let further = further.and_then(|json| json.trim().strip_prefix('[')?.strip_suffix(']')).unwrap_or_default();
         let comma = if self.citations.is_empty() || further.is_empty() { "" } else { "," };
@@ -49,7 +49,8 @@ impl Content {
         self.plain = None;
     }
 
-    /// Empty texts are left out (C-42). Citations return to their own format only: what they point at is elsewhere.
+    /// Adds a text, unless it is empty (C-42). Citations only return to their own format: what they refer to is
+    /// elsewhere.
     pub(super) fn text(&mut self, text: &TextPart, ledger: &mut Ledger, place: Place) {
         ledger.dropped_if(text.signature.is_some(), &place.field("signature"), "it returns only to its issuer");
         for citation in &text.citations {
@@ -89,14 +90,14 @@ impl Content {
         });
     }
 
-    /// An item as it came.
+    /// Adds an item unchanged.
     pub(super) fn raw(&mut self, json: &str) {
         raw_item(&mut self.items, json);
         self.count += 1;
         self.plain = None;
     }
 
-    /// JSON in a tool's result: an object is a document's data, or a document; anything else is text.
+    /// Adds JSON of a tool's result: an object becomes a document's data, or a document; anything else becomes text.
     pub(super) fn document(&mut self, json: &str) {
         let json = json.trim();
         if !json.starts_with('{') {
@@ -112,7 +113,7 @@ impl Content {
         });
     }
 
-    /// A text document in a tool's result.
+    /// Adds a text document of a tool's result.
     pub(super) fn text_document(&mut self, media: &MediaPart) {
         if let Some(own) = extension(&media.extensions, FORMAT, DOCUMENTS).filter(|json| json.starts_with('{')) {
             return self.document(own);
@@ -129,7 +130,7 @@ impl Content {
         });
     }
 
-    /// An image, by its address or its bytes; the error says why a medium is not taken.
+    /// Adds an image, by its address or its bytes; the error is the reason why a medium is refused.
     pub(super) fn image(&mut self, ctx: &Context, media: &MediaPart) -> Result<(), &'static str> {
         if media.kind != MediaKind::Image {
             return Err("the format takes images and texts only");

@@ -1,22 +1,22 @@
-//! One candidate of a streamed answer, on its way out.
+//! A candidate of a streamed answer that is being rendered.
 
 use std::collections::VecDeque;
 
 use weir_sdk::json::Object;
 use weir_sdk::ledger::Ledger;
 use weir_sdk::types::{
-    ChatEvent, Extension, Finish, Part, PartArgument, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, Signature,
-    TextPart, ToolCall, ToolStart,
+    ChatEvent, Extension, Finish, Part, PartArgument, PartKind, PartSignature, PartStart, PartStop, ReasoningPart,
+    Signature, TextPart, ToolCall, ToolStart,
 };
 
-use super::partial;
 use super::super::response::{word, write_logprobs, write_part};
+use super::partial;
 use crate::FORMAT;
 use crate::grounding::Sources;
 use crate::provider::response::GROUNDING;
 use crate::write::{self, Place};
 
-/// What is known of a candidate.
+/// The state of a candidate.
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) index: u32,
@@ -24,11 +24,11 @@ pub(super) struct Written {
     pub(super) members: Vec<Extension>,
     /// Parts for the next frame, without brackets.
     parts: String,
-    /// Text behind them that may grow, and whether it is thinking.
+    /// Text after them that may grow, and whether it is thinking.
     text: Option<(bool, String)>,
     begun: bool,
     open: Vec<(u32, Open)>,
-    /// Calls in the order of their beginning.
+    /// Calls in the order of their starts.
     calls: VecDeque<Call>,
     logprobs: Option<String>,
     sources: Sources,
@@ -37,17 +37,17 @@ pub(super) struct Written {
     finish: Option<Finish>,
 }
 
-/// Text that is being written.
+/// An open text.
 #[derive(Debug)]
 struct Open {
     thought: bool,
-    /// Words so far, for the ranges of citations.
+    /// The text so far, for the ranges of citations.
     text: String,
     signature: Option<Signature>,
     encrypted: Option<Signature>,
 }
 
-/// A call that is being gathered.
+/// A call that is being collected.
 #[derive(Debug)]
 struct Call {
     part: u32,
@@ -90,17 +90,17 @@ impl Written {
         }
     }
 
-    /// Whether there is something for a frame.
+    /// Whether there is content for a frame.
     pub(super) fn brings(&self) -> bool {
         !self.parts.is_empty() || self.text.is_some()
     }
 
-    /// Whether a frame has brought something.
+    /// Whether a frame had content before.
     pub(super) fn has_begun(&self) -> bool {
         self.begun
     }
 
-    /// Bytes of arguments that wait.
+    /// Bytes of buffered arguments.
     pub(super) fn held(&self) -> usize {
         let pieces = |call: &Call| call.pieces.iter().map(|piece| piece.json.len()).sum::<usize>();
         self.calls.iter().map(|call| call.so_far.arguments.len() + pieces(call)).sum()
@@ -163,7 +163,7 @@ impl Written {
         }
     }
 
-    /// Texts of one frame that follow each other are one part: clients often look at the first only.
+    /// Adds text. Adjacent texts of one frame become one part: many clients read the first only.
     fn say(&mut self, thought: bool, text: &str) {
         match &mut self.text {
             Some((same, known)) if *same == thought => known.push_str(text),
@@ -187,7 +187,7 @@ impl Written {
         }
     }
 
-    /// Signatures come last in their part, so they wait for its end (C-30).
+    /// Adds a signature, which comes last in its part, so it is kept until the part's end (C-30).
     fn sign(&mut self, event: PartSignature) {
         if let Some((_, open)) = self.open.iter_mut().find(|(part, _)| *part == event.part) {
             let place = if event.encrypted { &mut open.encrypted } else { &mut open.signature };
@@ -214,7 +214,7 @@ impl Written {
         self.release(ledger);
     }
 
-    /// Writes what comes at the end of a text: its signature, its members.
+    /// Writes the end of a text: its signature, its members.
     fn seal(&mut self, open: Open, extensions: Vec<Extension>, place: Place, ledger: &mut Ledger) {
         let has_own = extensions.iter().any(|own| own.format == FORMAT && own.json != "null");
         if open.signature.is_none() && open.encrypted.is_none() && !has_own {
@@ -229,7 +229,7 @@ impl Written {
         self.write_part(&part, place, ledger);
     }
 
-    /// Writes the calls that are complete, as far as no earlier one waits.
+    /// Writes the complete calls, up to the first incomplete one.
     fn release(&mut self, ledger: &mut Ledger) {
         while let Some(Call { part, so_far, pieces, .. }) = self.calls.pop_front_if(|call| call.done) {
             let place = Place { message: None, part: part as usize };
@@ -242,13 +242,13 @@ impl Written {
         }
     }
 
-    /// The stream has ended: whatever waits is complete.
+    /// Completes all calls at the end of the stream.
     pub(super) fn release_all(&mut self, ledger: &mut Ledger) {
         self.calls.iter_mut().for_each(|call| call.done = true);
         self.release(ledger);
     }
 
-    /// Writes what has come.
+    /// Writes the buffered content.
     pub(super) fn write(&mut self, o: &mut Object<'_>, last: bool, ledger: &mut Ledger) {
         self.begun = true;
         self.write_text();
@@ -256,7 +256,7 @@ impl Written {
         let members = std::mem::take(&mut self.members);
         self.grounded |= members.iter().any(|own| own.key == GROUNDING);
         o.object("content", |o| {
-            // Clients look for a text in every frame.
+            // Clients expect a text in every frame.
             o.raw("parts", &if parts.is_empty() { r#"[{"text":""}]"#.to_owned() } else { format!("[{parts}]") });
             write::members(o, &members, "content");
             o.str("role", "model");

@@ -1,4 +1,4 @@
-//! Writes the parts of a turn.
+//! Renders the parts of a turn.
 
 use weir_sdk::calls;
 use weir_sdk::json::{Object, array, quote};
@@ -14,8 +14,8 @@ use crate::wire::is_noted;
 use crate::write::{self, Place};
 use crate::{FORMAT, signature};
 
-/// What stands for the signature of a call that another model made, so that the service does not look for one.
-/// Source: the service's documentation of thought signatures.
+/// Replaces the signature of a call by another model, so that the service does not require one. Source: the service's
+/// documentation of thought signatures.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
 impl<'a> Writer<'a> {
@@ -42,7 +42,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// An empty text says nothing unless it is signed (C-42, C-90).
+    /// Writes a text, unless it is empty and not signed (C-42, C-90).
     fn text(&mut self, out: &mut String, text: &TextPart, place: Place) {
         let signature = self.own(text.signature.as_ref(), place);
         self.lose_cache(text.cache.is_some(), place);
@@ -60,7 +60,7 @@ impl<'a> Writer<'a> {
         });
     }
 
-    /// The signature if this family made it; others are said to be lost.
+    /// The signature if this family issued it; others are reported as lost.
     fn own<'s>(&mut self, signed: Option<&'s Signature>, place: Place) -> Option<&'s str> {
         let own = signature::own(signed);
         if signed.is_some() && own.is_none() {
@@ -69,7 +69,7 @@ impl<'a> Writer<'a> {
         own
     }
 
-    /// Models of the third generation refuse calls of theirs that come back unsigned in the current turn.
+    /// Writes a call. Models of the third generation refuse their own calls without a signature in the current turn.
     fn call(&mut self, turn: &mut Turn, call: &'a ToolCall, place: Place) {
         let first = !std::mem::replace(&mut turn.calls, true);
         let mut signature = self.own(call.signature.as_ref(), place);
@@ -85,7 +85,8 @@ impl<'a> Writer<'a> {
         self.calls.push(call);
     }
 
-    /// Thinking goes back to its issuer unedited, even where its text is empty (C-29); other thinking is left out.
+    /// Writes thinking, which returns to its issuer unedited, even if its text is empty (C-29); other issuers' thinking
+    /// is left out.
     fn reasoning(&mut self, out: &mut String, thought: &ReasoningPart, place: Place) {
         let text = thought.text.as_deref().unwrap_or_default();
         let signatures = [thought.signature.as_ref(), thought.encrypted.as_ref()];
@@ -118,7 +119,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// The media type, where the service takes the medium from where it is.
+    /// The media type, if the service takes the medium from its source.
     fn taken(&self, media: &MediaPart, place: Place) -> Result<Option<String>, Error> {
         let unsupported = |what: &str| Err(Error::unsupported(place.field(""), what));
         let mime = write::mime_of(media, &self.target.ctx.blobs);
@@ -133,7 +134,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Whether the service fetches an address: its own stores and videos of one site, or whatever the operator says.
+    /// Whether the service fetches an address: its own stores and videos of one site, or addresses that the operator
+    /// allows.
     fn fetches(&self, url: &str) -> bool {
         let host = url.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next()).unwrap_or_default();
         let known = ["youtube.com", "youtu.be", "generativelanguage.googleapis.com"];
@@ -142,8 +144,8 @@ impl<'a> Writer<'a> {
         is_known || url.starts_with("gs://") || self.target.ctx.option_bool("fetches_urls") == Some(true)
     }
 
-    /// A function's result, under the function's real name (C-87). Media in it stand within for models that take
-    /// them there, else right behind it (C-43).
+    /// Writes a function's result, under the function's real name (C-87). Media are part of it if the model supports
+    /// that, else they follow it (C-43).
     fn result(&mut self, turn: &mut Turn, result: &ToolResult, place: Place) -> Result<(), Error> {
         let called = self.calls.iter().rev().find(|call| call.id == result.call_id).copied();
         let known = called.map(|call| call.name.as_str()).or(result.name.as_deref());
@@ -225,7 +227,7 @@ enum Value<'v> {
 }
 
 impl<'v> Value<'v> {
-    /// The JSON object that it is, if it is one.
+    /// The JSON object, if the value is one.
     fn object(&self) -> Option<&'v str> {
         let (Self::Text(text) | Self::Json(text)) = self;
         calls::object_text(text).filter(|_| !text.trim().is_empty())
@@ -239,7 +241,7 @@ impl<'v> Value<'v> {
     }
 }
 
-/// One value as it is, several as a list.
+/// Writes one value as it is, several as a list.
 fn wrapped(o: &mut Object<'_>, key: &str, values: &[Value<'_>]) {
     match values {
         [only] => only.write(o.value(key)),

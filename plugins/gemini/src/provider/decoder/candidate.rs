@@ -3,8 +3,8 @@
 use weir_sdk::adapter::Result;
 use weir_sdk::json::{RawValue, Str, parse};
 use weir_sdk::types::{
-    CandidateFinish, CandidateLogprobs, ChatEvent, Extension, Finish, Part, PartArgument, PartCitation, PartDelta, PartKind,
-    PartSignature, PartStart, PartStop, ToolCall, ToolKind, ToolStart,
+    CandidateFinish, CandidateLogprobs, ChatEvent, Extension, Finish, Part, PartArgument, PartCitation, PartDelta,
+    PartKind, PartSignature, PartStart, PartStop, ToolCall, ToolKind, ToolStart,
 };
 
 use super::partial::{Partial, Piece};
@@ -15,10 +15,10 @@ use crate::wire::{self, extensions, note, own};
 use crate::{finish, grounding, logprobs, signature};
 use weir_sdk::names::Names;
 
-/// Bytes of a text that are kept for finding the pieces of it that rest on sources.
+/// Most bytes of a text that are kept to find cited ranges in it.
 const TEXT_LIMIT: usize = 1 << 20;
 
-/// What is known of a candidate.
+/// The state of a candidate.
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) index: u32,
@@ -26,22 +26,22 @@ pub(super) struct Stream {
     next: u32,
     open: Option<Open>,
     ids: Ids,
-    /// A call whose arguments come in pieces.
+    /// A call whose arguments arrive in pieces.
     partial: Option<Partial>,
     called: bool,
     finish: Option<Finish>,
-    /// Members that were told.
+    /// Members that were reported.
     told: Vec<Extension>,
 }
 
-/// A part that may go on.
+/// A part that may continue.
 #[derive(Debug)]
 struct Open {
     part: u32,
     thought: bool,
-    /// A signature has come: what follows is another part.
+    /// A signature has arrived: the next text is another part.
     signed: bool,
-    /// The words of a text, as far as they are kept.
+    /// The text, up to the limit.
     text: String,
     extensions: Vec<Extension>,
 }
@@ -56,7 +56,7 @@ impl Stream {
         self.finish.is_some()
     }
 
-    /// Takes what a frame brings.
+    /// Reads a frame's piece of the candidate.
     pub(super) fn take(&mut self, wire: wire::Candidate<'_>, names: &Names, events: &mut Vec<ChatEvent>) -> Result<()> {
         let content = wire.content.unwrap_or_default();
         for part in content.parts.unwrap_or_default().0 {
@@ -82,7 +82,7 @@ impl Stream {
         Ok(())
     }
 
-    /// The stream has ended.
+    /// Ends the candidate with the stream.
     pub(super) fn end(&mut self, names: &Names, events: &mut Vec<ChatEvent>) {
         self.finish_partial(names, events);
         self.close(events);
@@ -120,7 +120,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Text, or thinking. An empty one without a signature says nothing (C-78).
+    /// Adds text or thinking. An empty one without a signature means nothing (C-78).
     fn text(&mut self, wire: wire::Part<'_>, names: &Names, events: &mut Vec<ChatEvent>) {
         let text = wire.text.map(Str::into_string).unwrap_or_default();
         let carried = wire.signature.filter(|value| !value.is_empty()).map(|value| signature::unwrap(&value));
@@ -194,7 +194,7 @@ impl Stream {
         events.push(ChatEvent::PartStop(PartStop { candidate, part, extensions }));
     }
 
-    /// A piece of a call; the call is told once it is whole.
+    /// Adds a piece of a call; the call is emitted once it is whole.
     fn partial(&mut self, wire: wire::Part<'_>, names: &Names, events: &mut Vec<ChatEvent>) -> Result<()> {
         let Some(call) = wire.call else { return Ok(()) };
         let goes_on = call.will_continue == Some(true);
@@ -219,7 +219,7 @@ impl Stream {
         }
     }
 
-    /// Tells the sources of the text that is open.
+    /// Emits the sources of the open text.
     fn cite(&mut self, json: &str, events: &mut Vec<ChatEvent>) {
         let Some(open) = self.open.as_ref().filter(|open| !open.thought) else { return };
         let Ok(raw) = parse::<&RawValue>(json) else { return };

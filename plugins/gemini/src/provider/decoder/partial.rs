@@ -1,4 +1,4 @@
-//! A call whose arguments come in pieces, each with the path of the value that it belongs to: `$.place.names[0]`.
+//! A call whose arguments arrive in pieces, each with the path of its value: `$.place.names[0]`.
 
 use weir_sdk::adapter::Result;
 use weir_sdk::json::{Str, array, object, quote};
@@ -8,25 +8,25 @@ use crate::read::{Ids, NO_ID};
 use crate::signature;
 use crate::wire::{FunctionCall, PartialArg, note};
 
-/// Elements that an array may have, and members an object.
+/// Most elements of an array, and most members of an object.
 const ELEMENTS: usize = 4096;
-/// Steps that a path may have.
+/// Most steps of a path.
 const STEPS: usize = 64;
 
 impl FunctionCall<'_> {
-    /// Whether more is to come, or pieces have come.
+    /// Whether more pieces follow, or this is one.
     pub(super) fn is_partial(&self) -> bool {
         self.will_continue == Some(true) || self.partial_args.as_ref().is_some_and(|args| !args.is_empty())
     }
 }
 
-/// What is known of the call.
+/// The call so far.
 #[derive(Debug, Default)]
 pub(super) struct Partial {
     id: Option<String>,
     name: String,
     signature: Option<String>,
-    /// Arguments that came whole.
+    /// Arguments that arrived whole.
     whole: Option<String>,
     arguments: Node,
     /// The pieces as they came, for an encoder of this family.
@@ -58,7 +58,7 @@ impl Piece {
 }
 
 impl Partial {
-    /// Takes in a piece.
+    /// Adds a piece.
     pub(super) fn add(&mut self, call: FunctionCall<'_>, signature: Option<String>) -> Result<()> {
         self.id = call.id.map(Str::into_string).or(self.id.take());
         self.name.push_str(call.name.as_deref().unwrap_or_default());
@@ -124,7 +124,7 @@ fn bracket(inner: &str) -> (Step, &str) {
     (number.parse().map_or_else(|_| Step::Member(number.to_owned()), Step::Element), after)
 }
 
-/// A value that is being put together.
+/// A value that is being assembled.
 #[derive(Debug, Default)]
 enum Node {
     #[default]
@@ -145,7 +145,7 @@ impl Node {
         Ok(())
     }
 
-    /// Texts grow, all else comes at once.
+    /// Sets a value: texts grow, all others arrive at once.
     fn put(&mut self, piece: &PartialArg<'_>) {
         match (&mut *self, piece.string.as_deref(), piece.number, piece.bool) {
             (Self::Text(known), Some(more), ..) => known.push_str(more),
@@ -225,7 +225,10 @@ mod tests {
         assert_eq!(call.arguments, r#"{"place":"Boston","days":[null,{"n":2}],"a b":true,"none":null}"#);
         assert_eq!((call.id.as_str(), call.name.as_str()), ("c_0", "f"));
         let pieces: Vec<_> = pieces.iter().map(|one| (one.path.as_str(), one.json.as_str(), one.continues)).collect();
-        assert_eq!(pieces[..3], [("$.place", "\"Bos\"", true), ("$.place", "\"ton\"", false), ("$.days[1].n", "2", false)]);
+        assert_eq!(
+            pieces[..3],
+            [("$.place", "\"Bos\"", true), ("$.place", "\"ton\"", false), ("$.days[1].n", "2", false)]
+        );
         assert_eq!(pieces[3..], [("$['a b']", "true", false), ("$.none", "null", false)]);
     }
 

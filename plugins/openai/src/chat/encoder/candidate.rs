@@ -1,4 +1,4 @@
-//! One candidate of a streamed answer: its parts, and the members that they become.
+//! One candidate of a streamed answer: its parts, and their members.
 
 use weir_sdk::compat::media::{mime, to_data_url};
 use weir_sdk::compat::reasoning;
@@ -13,7 +13,7 @@ use super::super::response::write_image;
 use super::super::{annotation, write_extensions};
 use super::ChatEncoder;
 
-/// What the deltas of a part are.
+/// The kind of a part's deltas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Words {
     Text,
@@ -31,9 +31,9 @@ pub(super) enum Words {
 struct PartState {
     part: u32,
     words: Words,
-    /// Where a text begins among all the candidate's text, in characters.
+    /// The offset of a text within all of the candidate's text, in characters.
     base: u32,
-    /// Thinking, gathered so that its signature can be shown beside the whole of it.
+    /// Thinking, collected so that its signature can be sent with all of it.
     thought: Option<ReasoningPart>,
 }
 
@@ -41,9 +41,9 @@ struct PartState {
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) index: u32,
-    /// Whether its role was told.
+    /// Whether its role was sent.
     pub(super) spoke: bool,
-    /// How many calls have begun.
+    /// The number of calls that have started.
     pub(super) calls: u32,
     pub(super) logprobs: Option<String>,
     parts: Vec<PartState>,
@@ -56,7 +56,7 @@ impl Candidate {
         Self { index, spoke: false, calls: 0, logprobs: None, parts: Vec::new(), characters: 0, thoughts: 0 }
     }
 
-    /// Writes itself as a choice.
+    /// Writes the candidate as a choice.
     pub(super) fn write(&mut self, out: &mut String, members: &str, finish: Option<&str>) {
         out.push_str("{\"index\":");
         if self.index == 0 {
@@ -68,7 +68,7 @@ impl Candidate {
         if !self.spoke {
             self.spoke = true;
             out.push_str("\"role\":\"assistant\"");
-            // What official answers have beside the role, unless the content is right here.
+            // The further members of official answers beside the role, unless there is content.
             if !members.starts_with("\"content\"") {
                 out.push_str(if members.starts_with("\"tool_calls\"") {
                     ",\"content\":null"
@@ -89,7 +89,7 @@ impl Candidate {
         out.push('}');
     }
 
-    /// Takes a delta's text; what it is.
+    /// Adds a delta's text; returns its kind.
     pub(super) fn add(&mut self, part: u32, text: &str) -> Option<Words> {
         let state = self.parts.iter_mut().rev().find(|state| state.part == part)?;
         match (&mut state.thought, state.words) {
@@ -191,7 +191,7 @@ impl ChatEncoder {
         self.chunk(at, inner(&members), None);
     }
 
-    /// Signatures of thinking wait for its end; others stand in `extra_content`.
+    /// Collects signatures of thinking until its end; writes others as `extra_content`.
     pub(super) fn signature(&mut self, event: PartSignature) {
         let at = self.candidate(event.candidate);
         let Some(state) = self.candidates.get_mut(at).and_then(|candidate| candidate.state(event.part)) else { return };
@@ -248,7 +248,7 @@ impl ChatEncoder {
     }
 }
 
-/// A signature may come in pieces.
+/// Appends a piece of a signature.
 fn join(known: &mut Option<Signature>, piece: Signature) {
     match known {
         Some(known) => known.value.push_str(&piece.value),
@@ -268,7 +268,7 @@ fn call_members(out: &mut String, number: u32, members: impl FnOnce(&mut Object<
     });
 }
 
-/// What stands between an object's braces.
+/// The text between an object's braces.
 fn inner(object: &str) -> &str {
     object.strip_prefix('{').and_then(|object| object.strip_suffix('}')).unwrap_or_default()
 }

@@ -85,7 +85,7 @@ fn c01_calls_are_numbered_by_themselves() {
 }
 
 #[test]
-fn c57_c58_usage_has_a_chunk_of_its_own_where_it_was_asked_for() {
+fn c57_c58_requested_usage_has_a_separate_chunk() {
     let usage = |input, output| ChatEvent::Usage(Usage { input, output, ..Usage::default() });
     let events = || vec![usage(Some(1), None), finish(FinishReason::Complete), usage(None, Some(2))];
     let asked = json(&encode("u", events()));

@@ -40,7 +40,7 @@ fn role(role: &str) -> Role {
     }
 }
 
-/// A message that has content and nothing else.
+/// Parses a message with nothing but content.
 fn speaker(wire: super::Message<'_>) -> Message {
     let role = role(wire.role.as_deref().unwrap_or_default());
     let mut parts = content(wire.content);
@@ -51,7 +51,7 @@ fn speaker(wire: super::Message<'_>) -> Message {
     Message { role, name: wire.name.map(Str::into_string), parts, extensions: kept }
 }
 
-/// Content as parts; an empty string is none (C-42).
+/// Parses content into parts; an empty string gives none (C-42).
 fn content(content: Option<Content<'_>>) -> Vec<Part> {
     match content {
         Some(Content::Parts(parts)) => parts.into_iter().map(read_part).collect(),
@@ -61,7 +61,7 @@ fn content(content: Option<Content<'_>>) -> Vec<Part> {
     }
 }
 
-/// A hint on a message means its last part; a note tells where it stood.
+/// Moves a hint on a message to its last part; a note records its place.
 fn hint_last(parts: &mut [Part], hint: Option<CacheHint>, kept: &mut Vec<Extension>) {
     match parts.last_mut() {
         Some(Part::Text(text)) => text.cache = hint,
@@ -74,7 +74,7 @@ fn hint_last(parts: &mut [Part], hint: Option<CacheHint>, kept: &mut Vec<Extensi
 
 fn assistant(wire: super::Message<'_>, legacy: &mut Legacy) -> Message {
     let details = wire.reasoning_details.unwrap_or_default().0;
-    // Some servers insist on thinking beside calls, be it empty.
+    // Some servers require thinking with calls, even if it is empty.
     let silent = matches!(&wire.reasoning_content, Some(Content::Text(text)) if text.is_empty());
     let plain = [wire.reasoning_content, wire.reasoning];
     let thoughts = reasoning::read(details, plain, reasoning::UNKNOWN);
@@ -102,7 +102,7 @@ fn assistant(wire: super::Message<'_>, legacy: &mut Legacy) -> Message {
     Message { role: Role::Assistant, name: wire.name.map(Str::into_string), parts, extensions: kept }
 }
 
-/// Audio of an earlier answer, by its id alone.
+/// Audio of an earlier answer, by its id.
 fn audio(raw: &RawValue) -> Option<MediaPart> {
     let id = Rest::parse(raw.get()).ok()?.value("id")?;
     let text = json::text(id)?;
@@ -133,8 +133,8 @@ fn result_content(wire: Option<Content<'_>>) -> Vec<ResultPart> {
     content(wire).into_iter().map(part).collect()
 }
 
-/// `function_call` and messages of role `function`, which know no ids: results belong to the oldest call of their name
-/// that has none yet.
+/// `function_call` and messages of role `function`, which have no ids: a result belongs to the oldest call of its name
+/// without a result.
 #[derive(Default)]
 struct Legacy {
     calls: u32,

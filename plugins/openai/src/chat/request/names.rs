@@ -1,4 +1,4 @@
-//! How the format spells what the unified model names otherwise, for the losses that a client reads of.
+//! The format's names of fields that the unified model names differently, for the losses reported to clients.
 
 use weir_sdk::spelling::{self, Rules};
 use weir_sdk::types::Extension;
@@ -6,22 +6,22 @@ use weir_sdk::types::Extension;
 /// The content of a tool's message is that of its result.
 const RESULTS: Rules<'_> = &[("messages[#].content[#].content[#]", "messages[#0].content[#2]")];
 const EFFORT: Rules<'_> = &[("reasoning.effort", "reasoning_effort"), ("reasoning.budget_tokens", "reasoning_effort")];
-/// The limit by the older name, and by the newer one.
+/// The limit under its older name, and under the newer one.
 const OLDER: Rules<'_> = &[("max_output_tokens", "max_tokens"), ("max_completion_tokens", "max_tokens")];
 const NEWER: Rules<'_> = &[("max_output_tokens", "max_completion_tokens"), ("max_tokens", "max_completion_tokens")];
 const SAFETY: Rules<'_> = &[("user", "safety_identifier")];
 
-/// What tells how a request spells its fields; most spell them as the unified model does.
+/// The facts about a request that decide the names of its fields; most are the unified model's.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
     pub(super) results: bool,
     pub(super) effort: bool,
-    /// The older name of the limit (true) or the newer one.
+    /// Whether the limit has its older name (true) or the newer one.
     pub(super) limit: Option<bool>,
     pub(super) safety: bool,
 }
 
-/// The names of a request of this shape, where they differ.
+/// The names for a request of this shape, if they differ.
 pub(super) fn names(shape: Shape) -> Option<Extension> {
     let limit = match shape.limit {
         None => &[][..],

@@ -1,12 +1,12 @@
-//! Thinking and structured output.
+//! Parses settings for thinking and structured output.
 
 use weir_sdk::adapter::Result;
 use weir_sdk::compat::wire::{FORMAT, rest_json};
 use weir_sdk::json::{RawValue, Rest, Str};
 use weir_sdk::types::{Error, Extension, JsonSchema, Opaque, OutputFormat, ReasoningMode, ReasoningRequest};
 
-/// What the request says about thinking, in any of its spellings: `reasoning_effort`, the `reasoning` of routers, the
-/// `thinking` of several compatible servers.
+/// The settings for thinking, in any spelling: `reasoning_effort`, the `reasoning` of routers, the `thinking` of
+/// several compatible servers.
 pub(super) fn reasoning(wire: &mut super::Request<'_>, kept: &mut Vec<Extension>) -> Option<ReasoningRequest> {
     let effort = wire.reasoning_effort.take().map(Str::into_string);
     let mut request = ReasoningRequest { effort, ..ReasoningRequest::default() };
@@ -63,7 +63,7 @@ pub(super) fn output(raw: &RawValue) -> Result<OutputFormat> {
     })
 }
 
-/// Reads `json_schema`; none where it has no schema, or members that nobody else knows.
+/// Parses `json_schema`; `None` if it has no schema, or members that other formats lack.
 fn schema(mut members: Rest<'_>) -> Option<JsonSchema> {
     let schema = JsonSchema {
         name: members.str("name").map(Str::into_string),

@@ -20,7 +20,7 @@ fn parts(message: &str) -> Vec<Part> {
     parsed(&format!(r#"{{"model":"m","messages":[{message}]}}"#)).request.messages.remove(0).parts
 }
 
-/// A request with these members beside model and messages.
+/// A request with these members besides model and messages.
 fn with(members: &str) -> ParsedChat {
     parsed(&format!(r#"{{"model":"m","messages":[],{members}}}"#))
 }

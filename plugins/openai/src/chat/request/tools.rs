@@ -1,4 +1,4 @@
-//! Tools, legacy functions, and which of them may be called.
+//! Parses tools, legacy functions, and the choice between them.
 
 use weir_sdk::adapter::Result;
 use weir_sdk::compat::wire::{FORMAT, rest_json};
@@ -6,7 +6,7 @@ use weir_sdk::json::{self, RawValue, Rest, Str};
 use weir_sdk::ledger::{Ledger, extensions};
 use weir_sdk::types::{AllowedTools, CacheHint, Error, Extension, FunctionTool, Opaque, Tool, ToolChoice};
 
-/// Reads the tools, and what may be called of them.
+/// Parses the tools, and the choice between them.
 pub(super) fn read(wire: &mut super::Request<'_>, ledger: &mut Ledger) -> Result<(Vec<Tool>, Option<ToolChoice>)> {
     let mut tools = Vec::new();
     for (at, raw) in wire.tools.take().unwrap_or_default().0.into_iter().enumerate() {
@@ -38,7 +38,7 @@ fn tool(raw: &RawValue) -> Result<Tool> {
     function_tool(function, wire).map(Tool::Function)
 }
 
-/// A function, and the members that stand around it.
+/// A function, and the members around it.
 fn function_tool(mut function: Rest<'_>, mut around: Rest<'_>) -> Result<FunctionTool> {
     let name = function.str("name").ok_or_else(|| Error::invalid("a function has no name"))?;
     let cache = around.object("cache_control").map(|mut hint| CacheHint { ttl: hint.str("ttl").map(Str::into_string) });
@@ -83,13 +83,13 @@ fn tool_choice(raw: &RawValue) -> Result<ToolChoice> {
     Ok(name(choice).map_or_else(|| opaque(&kind), ToolChoice::Named))
 }
 
-/// The name of the function, or of the custom tool, that is meant.
+/// The name of the chosen function or custom tool.
 fn name(mut choice: Rest<'_>) -> Option<String> {
     let mut tool = choice.object("function").or_else(|| choice.object("custom"))?;
     tool.str("name").map(Str::into_string)
 }
 
-/// `function_call`: a word, or a function by its name.
+/// Parses `function_call`: a word, or a function by its name.
 fn function_choice(raw: &RawValue) -> Result<ToolChoice> {
     if raw.get().starts_with('"') {
         return tool_choice(raw);

@@ -56,7 +56,7 @@ fn c11_calls_decide_the_finish_and_silence_is_null() {
 }
 
 #[test]
-fn c15_every_reason_has_a_word_and_what_it_hides_is_said() {
+fn c15_every_reason_has_a_word_and_approximations_are_reported() {
     for (reason, word, said) in [
         (FinishReason::Complete, "stop", false),
         (FinishReason::StopSequence, "stop", false),

@@ -1,4 +1,4 @@
-//! Items in the making: messages with their parts, thinking, calls.
+//! Open items: messages with their parts, thinking, calls.
 
 use weir_sdk::compat::responses::write::{annotation, call, item_id, output_text, reasoning};
 use weir_sdk::compat::responses::{FORMAT, namespace};
@@ -11,7 +11,7 @@ use weir_sdk::types::{
 use super::EventEncoder;
 use crate::responses::groups;
 
-/// One item that is not done yet.
+/// One item that is not done.
 #[derive(Debug)]
 pub(super) struct Item {
     id: String,
@@ -22,7 +22,7 @@ pub(super) struct Item {
 
 #[derive(Debug)]
 enum Kind {
-    /// A message, with its texts and refusals and the parts that they are.
+    /// A message with its texts and refusals, and their parts.
     Message(Vec<Content>),
     /// Thinking.
     Reasoning { part: u32, thought: ReasoningPart },
@@ -56,7 +56,7 @@ impl Content {
 }
 
 impl Item {
-    /// The item, in progress or complete.
+    /// The item as JSON, in progress or complete.
     fn json(&self, status: &str) -> String {
         let mut out = String::new();
         json::object(&mut out, |o| match &self.kind {
@@ -74,7 +74,7 @@ impl Item {
             }
             Kind::Call { call: one, .. } => {
                 o.str("id", &self.id);
-                // A call that was cut off says so itself.
+                // A call that was cut off has its own status.
                 match extension(&one.extensions, FORMAT, "status").filter(|_| status != "in_progress") {
                     Some(own) => o.raw("status", own),
                     None => o.str("status", status),
@@ -92,7 +92,7 @@ impl Item {
     }
 }
 
-/// A call whose arguments have not come yet.
+/// A call whose arguments have not arrived.
 fn in_progress(o: &mut json::Object<'_>, call: &ToolCall) {
     let (kind, text) = words(call.kind);
     o.str("type", kind);
@@ -143,7 +143,7 @@ impl EventEncoder {
         }
     }
 
-    /// Adds an item and says so.
+    /// Adds an item and writes its event.
     fn add(&mut self, prefix: &str, kind: Kind) {
         let at = self.next;
         self.next += 1;
@@ -157,7 +157,7 @@ impl EventEncoder {
         self.items.push(item);
     }
 
-    /// An item of this format alone, whole. Its place was given when it was announced, if it was.
+    /// Writes a whole item that only this format has, at the index of its announcement if there was one.
     fn foreign_item(&mut self, json: &str) {
         let id = Rest::parse(json).ok().and_then(|mut item| item.str("id")).map(Str::into_string).unwrap_or_default();
         let place = self.announced.iter().position(|(known, _)| *known == id && !id.is_empty());
@@ -172,7 +172,7 @@ impl EventEncoder {
         self.done(at, json.to_owned());
     }
 
-    /// An item is complete.
+    /// Completes an item.
     fn done(&mut self, at: u32, item: String) {
         self.emit("response.output_item.done", |o| {
             o.num("output_index", at);
@@ -250,7 +250,7 @@ impl EventEncoder {
         });
     }
 
-    /// The item that a part belongs to, and its place in a message.
+    /// The item of a part, and the part's index in a message.
     fn find(&mut self, part: u32) -> Option<(&mut Item, usize)> {
         self.items.iter_mut().rev().find_map(|item| {
             let index = match &item.kind {
@@ -261,7 +261,7 @@ impl EventEncoder {
         })
     }
 
-    /// What vouches for thinking waits for its end; other signatures have no place.
+    /// Collects signatures of thinking until its end; others have no place.
     pub(super) fn signature(&mut self, event: PartSignature) {
         match self.find(event.part) {
             Some((Item { kind: Kind::Reasoning { thought, .. }, .. }, _)) if event.encrypted => {
@@ -332,7 +332,7 @@ impl EventEncoder {
         });
     }
 
-    /// Thinking or a call is complete.
+    /// Completes an item of thinking, or a call.
     fn item_done(&mut self, part: u32) {
         let own = |item: &Item| matches!(&item.kind, Kind::Reasoning { part: own, .. } | Kind::Call { part: own, .. } if *own == part);
         let Some(place) = self.items.iter().position(own) else { return };
@@ -366,7 +366,7 @@ impl EventEncoder {
         self.done(item.at, item.json("completed"));
     }
 
-    /// The message in the making is complete: something else comes.
+    /// Completes the open message, because another item follows.
     pub(super) fn close_message(&mut self) {
         self.close_message_as("completed");
     }
@@ -386,7 +386,7 @@ impl EventEncoder {
         self.done(at, item.json(status));
     }
 
-    /// Nothing more comes: whatever is in the making is done, and a message as complete as the answer.
+    /// Completes all open items at the end; a message gets the answer's status.
     pub(super) fn close_all(&mut self, status: &str) {
         self.close_message_as(status);
         while let Some(Kind::Reasoning { part, .. } | Kind::Call { part, .. }) =

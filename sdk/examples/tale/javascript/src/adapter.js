@@ -1,6 +1,6 @@
-// tale: a provider with a format of its own, as an adapter for Weir.
+// tale: an adapter for Weir, for a provider with its own format.
 //
-// `../../README.md` describes the format. Everything that it has no place for is refused or reported as a loss.
+// `../../README.md` describes the format. Values that it has no place for are refused or reported as a loss.
 // @ts-check
 import * as weir from '../vendor/sdk/javascript/index.js';
 
@@ -38,7 +38,7 @@ export const providerErrors = weir.guard('providerErrors', {
   },
 });
 
-/** Keeps from frame to frame what it needs: whether the part has begun, and whether the answer has ended. */
+/** Keeps state between frames: whether the part has begun, and whether the answer has ended. */
 class ChatDecoder {
   begun = false;
   ended = false;

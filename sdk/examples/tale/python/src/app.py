@@ -1,6 +1,6 @@
-"""tale: a provider with a format of its own, as an adapter for Weir.
+"""tale: an adapter for Weir, for a provider with its own format.
 
-`../README.md` describes the format. Everything that it has no place for is refused or reported as a loss.
+`../README.md` describes the format. Values that it has no place for are refused or reported as a loss.
 """
 
 from typing import Any, Optional
@@ -63,7 +63,7 @@ class Chat:
         return chat.ChatOutcome_Complete(chat.ChatAnswer(whole, []))
 
     class ChatDecoder:
-        """Keeps from frame to frame what it needs: whether the part has begun, and whether the answer has ended."""
+        """Keeps state between frames: whether the part has begun, and whether the answer has ended."""
 
         def __init__(self, ctx: t.Context) -> None:
             self.begun = False

@@ -1,4 +1,5 @@
-//! Tool calls in pieces. Servers omit, repeat and reuse `index` and `id`, so a call is a record that learns its aliases.
+//! Tool calls in pieces. Servers omit, repeat and reuse `index` and `id`, so a call collects the aliases that it was
+//! sent under.
 
 use crate::compat::reasoning;
 use crate::compat::wire::{self, Content};
@@ -44,26 +45,26 @@ impl Opening {
     }
 }
 
-/// One call of a candidate, with what is known of it.
+/// One call of a candidate and its known aliases.
 #[derive(Debug, Default)]
 pub(super) struct Call {
     index: Option<u32>,
-    /// As the provider says it, or made by us.
+    /// The provider's id, or a generated one.
     pub(super) id: String,
-    /// The ids that the provider used for it.
+    /// The first id that the provider used for the call.
     alias: String,
     pub(super) name: String,
     pub(super) custom: bool,
-    /// Arguments that came before the name.
+    /// Arguments that arrived before the name.
     pub(super) waiting: String,
-    /// The number of its part, once started.
+    /// The number of its part, after the start.
     pub(super) part: Option<u32>,
     pub(super) stopped: bool,
     pub(super) json: Progress,
 }
 
 impl Call {
-    /// The call that a piece belongs to; none where it begins another.
+    /// The position of the call that a piece belongs to; `None` if it begins another.
     pub(super) fn find(calls: &[Self], piece: &Opening) -> Option<usize> {
         let same_index = |call: &Self| piece.index.is_some() && call.index == piece.index;
         let at = match (&piece.id, piece.index) {
@@ -79,14 +80,14 @@ impl Call {
         calls.get(at).filter(|call| !call.is_over(piece)).map(|_| at)
     }
 
-    /// Whether the piece begins a call although its aliases are this one's: this one is complete, or has another name.
+    /// Whether the piece begins another call under the same aliases: this call is complete, or has another name.
     fn is_over(&self, piece: &Opening) -> bool {
         let Some(name) = &piece.name else { return false };
         let renamed = !self.name.is_empty() && self.name != *name;
         renamed || (self.json.complete && !piece.text.trim().is_empty())
     }
 
-    /// Learns what a piece says and keeps its text until the call can start.
+    /// Records a piece's aliases and buffers its text until the call can start.
     pub(super) fn learn(&mut self, piece: Opening) {
         self.index = self.index.or(piece.index);
         self.custom |= piece.custom;
@@ -100,24 +101,24 @@ impl Call {
         self.waiting.push_str(&piece.text);
     }
 
-    /// Takes a piece of a started call; the text that it adds.
+    /// Adds a piece to a started call; returns the text to emit.
     pub(super) fn add(&mut self, mut piece: Opening) -> Option<String> {
         let text = std::mem::take(&mut piece.text);
         self.learn(piece);
-        // A complete value takes nothing more, not even the whole that some servers repeat at the end.
+        // A complete value takes nothing more, not even the whole value that some servers repeat at the end.
         let over = self.json.complete && !self.custom;
         self.json.take(&text);
         (!text.is_empty() && !over).then_some(text)
     }
 }
 
-/// How far a JSON object has come.
+/// Tracks whether a JSON text is complete.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     depth: u32,
     string: bool,
     escape: bool,
-    /// One whole object or array has been seen.
+    /// A whole object or array has been read.
     pub(super) complete: bool,
 }
 

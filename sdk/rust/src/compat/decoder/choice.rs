@@ -1,4 +1,4 @@
-//! One candidate of a streamed answer: which parts are open, and what a delta adds to them.
+//! One candidate of a streamed answer: its open parts, and the events of each delta.
 
 use super::calls::{Call, Opening};
 use super::choice_members;
@@ -16,7 +16,7 @@ use crate::types::{
     PartDelta, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, Signature, ToolKind, ToolStart,
 };
 
-/// What a candidate needs while it takes a chunk.
+/// The context in which a candidate takes a chunk.
 pub(super) struct Turn<'t> {
     pub(super) quirks: &'static Quirks,
     pub(super) ctx: &'t Context,
@@ -25,7 +25,7 @@ pub(super) struct Turn<'t> {
     pub(super) ledger: &'t mut Ledger,
 }
 
-/// The words that a part can be made of.
+/// The kinds of parts that consist of text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Words {
     Text,
@@ -33,12 +33,12 @@ enum Words {
     Refusal,
 }
 
-/// The part that words are added to.
+/// The part that text is added to.
 #[derive(Debug)]
 struct Open {
     part: u32,
     words: Words,
-    /// An entry of `reasoning_details`: its identity and the members to tell when it ends.
+    /// The notes of an entry of `reasoning_details`, emitted when the part ends.
     extensions: Vec<Extension>,
 }
 
@@ -46,9 +46,9 @@ struct Open {
 #[derive(Debug)]
 pub(super) struct Candidate {
     pub(super) index: u32,
-    /// The finish so far.
+    /// The latest finish reason.
     finish: Option<Finish>,
-    /// The finish was told: nothing follows.
+    /// The finish was emitted: nothing follows.
     ended: bool,
     parts: u32,
     open: Option<Open>,
@@ -60,11 +60,11 @@ impl Candidate {
         Self { index, finish: None, ended: false, parts: 0, open: None, calls: Vec::new() }
     }
 
-    /// Takes one choice of a chunk.
+    /// Reads one choice of a chunk.
     pub(super) fn take(&mut self, turn: &mut Turn<'_>, choice: Choice<'_>) {
-        // Some servers repeat the whole message beside each delta: it counts only where there is nothing else.
+        // Some servers repeat the whole message beside each delta: it counts only if nothing was emitted before.
         let whole = choice.message.filter(|_| self.parts == 0);
-        // A legacy completion has its text right here.
+        // A legacy completion has its text in the choice itself.
         let legacy = || choice.text.map(|text| Delta { content: Some(Content::Text(text)), ..Delta::default() });
         let mut delta = choice.delta.or_else(|| whole.map(|message| *message)).or_else(legacy).unwrap_or_default();
         if let Some(raw) = choice.logprobs {
@@ -88,7 +88,7 @@ impl Candidate {
         self.ended || self.finish.is_some()
     }
 
-    /// The stream is over: stops what is open and tells the finish, which the provider may not have said.
+    /// Ends the candidate: stops the open parts and emits the finish, even if the provider sent none.
     pub(super) fn end(&mut self, events: &mut Vec<ChatEvent>) {
         if std::mem::replace(&mut self.ended, true) {
             return;
@@ -149,7 +149,7 @@ impl Candidate {
         }
     }
 
-    /// Adds words; an empty piece changes nothing, so it closes no other part (C-78).
+    /// Adds text; an empty piece changes nothing, so it closes no other part (C-78).
     fn words(&mut self, events: &mut Vec<ChatEvent>, words: Words, text: String) {
         if text.is_empty() {
             return;
@@ -192,7 +192,7 @@ impl Candidate {
         }
     }
 
-    /// The text that a signature or a citation belongs to.
+    /// The text part to which a signature or a citation is added.
     fn text_part(&mut self, events: &mut Vec<ChatEvent>) -> u32 {
         self.open_words(events, Words::Text)
     }
@@ -201,7 +201,7 @@ impl Candidate {
         events.push(ChatEvent::Signature(PartSignature { candidate: self.index, part, signature, encrypted }));
     }
 
-    /// A part that comes whole.
+    /// Emits a part that arrived whole.
     fn part(&mut self, events: &mut Vec<ChatEvent>, part: Part) {
         let kind = match part {
             Part::Text(text) => return self.words(events, Words::Text, text.text),
@@ -225,7 +225,7 @@ impl Candidate {
         events.push(ChatEvent::PartStop(stop));
     }
 
-    /// Audio comes in pieces that only this format knows: they pass as they are.
+    /// Passes on pieces of audio unchanged; only this format has them.
     fn audio(&self, events: &mut Vec<ChatEvent>, audio: Option<&RawValue>) {
         let Some(audio) = audio else { return };
         let rest = crate::json::Rest(vec![(Str("audio".into()), audio)]);
@@ -233,7 +233,7 @@ impl Candidate {
         events.extend(members.map(ChatEvent::Opaque));
     }
 
-    /// An entry of `reasoning_details`; whether it told any text.
+    /// Reads an entry of `reasoning_details`; returns whether it had text.
     fn detail(&mut self, turn: &mut Turn<'_>, detail: Detail<'_>) -> bool {
         let mut thought = reasoning::read_detail(detail, turn.quirks.family);
         let text = thought.text.take().unwrap_or_default();
@@ -254,13 +254,13 @@ impl Candidate {
         told
     }
 
-    /// The part that an entry continues, or a new one. Encrypted thinking is an entry of its own, unless it has the id
-    /// of the text before it.
+    /// The part that an entry continues, or a new one. Encrypted thinking gets a new part, unless it has the id of the
+    /// text before it.
     fn detail_part(&mut self, events: &mut Vec<ChatEvent>, thought: &mut ReasoningPart) -> u32 {
         let mut extensions = std::mem::take(&mut thought.extensions);
         extensions.extend(thought.id.as_deref().map(|id| reasoning::note("id", id)));
         if extensions.is_empty() {
-            // Nothing tells the entry from plain thinking, except that it is one.
+            // Without this note the entry could not be distinguished from plain thinking.
             extensions.push(reasoning::note("index", "0"));
         }
         match &self.open {
@@ -320,7 +320,7 @@ impl Candidate {
         }
     }
 
-    /// Stops the calls whose arguments are complete, so that what comes next need not wait for them.
+    /// Stops the calls whose arguments are complete, so that the next part need not wait for them.
     fn settle(&mut self, events: &mut Vec<ChatEvent>) {
         for at in 0..self.calls.len() {
             if self.calls.get(at).is_some_and(|call| call.json.complete) {
@@ -337,7 +337,7 @@ impl Candidate {
     }
 }
 
-/// Whether an entry of `reasoning_details` goes on with the open part.
+/// Whether an entry of `reasoning_details` continues the open part.
 fn continues(open: &Open, extensions: &[Extension], encrypted: bool) -> bool {
     if open.words != Words::Reasoning {
         return false;

@@ -16,7 +16,7 @@ fn delta(delta: &str) -> String {
     format!(r#"{{"id":"c","model":"m","choices":[{{"index":0,"delta":{delta},"finish_reason":null}}]}}"#)
 }
 
-/// A stream of these deltas with an end of its own.
+/// A stream of these deltas, with a finish at the end.
 fn stream(deltas: &[&str]) -> Vec<ChatEvent> {
     let mut chunks: Vec<String> = deltas.iter().map(|text| delta(text)).collect();
     chunks.push(r#"{"id":"c","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#.into());
@@ -45,7 +45,7 @@ fn calls(events: &[ChatEvent]) -> Vec<(String, String, String)> {
     calls.into_iter().map(|(_, id, name, text)| (id, name, text)).collect()
 }
 
-/// The kinds of the parts, with what was said in each.
+/// The kinds of the parts, with the text of each.
 fn words(events: &[ChatEvent]) -> Vec<(&'static str, String)> {
     let mut parts: Vec<(u32, &'static str, String)> = Vec::new();
     for event in events {
@@ -227,7 +227,7 @@ fn c16_c82_usage_comes_when_it_comes_and_is_told_once() {
 }
 
 #[test]
-fn candidates_are_told_apart() {
+fn candidates_are_kept_apart() {
     let chunk = |index: u32, text: &str, finish: &str| {
         format!(
             r#"{{"id":"c","choices":[{{"index":{index},"delta":{{"content":"{text}"}},"finish_reason":{finish}}}]}}"#
@@ -246,7 +246,7 @@ fn candidates_are_told_apart() {
     assert_eq!(events.iter().filter(|event| matches!(event, ChatEvent::Finish(_))).count(), 2);
 }
 
-/// A choice with a finish of its own.
+/// A choice with a finish reason.
 fn ending(delta: &str, finish: &str) -> String {
     format!(r#"{{"id":"c","choices":[{{"index":0,"delta":{delta},"finish_reason":"{finish}"}}]}}"#)
 }
@@ -315,7 +315,7 @@ proptest! {
 
 #[test]
 fn thinking_that_is_only_a_note_is_no_part_of_the_model() {
-    // Notes have no value, so no other format reports them as lost.
+    // Notes have the value null, so other formats do not report them as lost.
     let events =
         stream(&[r#"{"reasoning_details":[{"type":"reasoning.summary","summary":"s","index":0,"format":"x"}]}"#]);
     let notes = events.iter().find_map(|event| match event {

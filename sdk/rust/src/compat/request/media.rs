@@ -1,4 +1,4 @@
-//! Media: images, audio, files, video, each where the provider takes it.
+//! Media: images, audio, files and video, if the provider takes them.
 
 use super::Writer;
 use crate::compat::content::STORE;
@@ -75,7 +75,7 @@ impl Writer<'_> {
     fn file(&self, o: &mut Object<'_>, media: &MediaPart) {
         o.str("type", "file");
         o.object("file", |o| {
-            // The official API refuses file data without a name.
+            // The official API refuses file data without a file name.
             let unnamed = matches!(media.source, MediaSource::Base64(_)).then_some("document");
             o.opt_str("filename", media.name.as_deref().or(unnamed));
             match &media.source {
@@ -93,7 +93,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A document that is text goes as text, with its title in front.
+    /// Sends a text document as text, with its title in front.
     fn document_text(&mut self, a: &mut Array<'_>, field: &str, media: &MediaPart, text: &str) {
         self.ledger.approximated(field, "a text document is sent as text");
         if let Some(name) = &media.name {

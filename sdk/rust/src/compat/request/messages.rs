@@ -1,4 +1,5 @@
-//! Messages: one of the unified model may become several, since tool results are messages of their own here.
+//! Renders messages. One message of the unified model may become several, since tool results are separate messages
+//! here.
 
 use super::{Writer, hint_on_message};
 use crate::compat::quirks::{Cache, Thinking};
@@ -10,13 +11,13 @@ use crate::types::{
     MediaPart, Message, Part, ReasoningPart, ResultPart, Role, TextPart, ToolCall, ToolKind, ToolResult,
 };
 
-/// A medium that its message may not hold, on its way to a user message of its own (C-43), and where it stood.
+/// A medium that its message cannot contain, to be sent in a separate user message (C-43), and its original place.
 pub(super) type Lifted<'m> = Vec<(String, &'m MediaPart)>;
 
 /// A piece of a message, with the number of its part.
 pub(super) type Numbered<'m> = (usize, Piece<'m>);
 
-/// A piece of content, wherever it came from.
+/// A piece of content.
 #[derive(Clone, Copy)]
 pub(super) enum Piece<'m> {
     Text(&'m TextPart),
@@ -58,19 +59,19 @@ impl Writer<'_> {
         if self.quirks.text_lists || message.parts.len() < 2 {
             return self.speaker(a, field, role, message);
         }
-        // One message a block: joining them would put words next to each other that nobody wrote so.
+        // One message for each block: joining blocks would put words together that their author did not.
         for (at, part) in message.parts.iter().enumerate() {
             let one = Message { parts: vec![part.clone()], ..message.clone() };
             self.speaker_from(a, field, role, &one, at);
         }
     }
 
-    /// A message of a role that has content and nothing else.
+    /// Writes a message of a role that has only content.
     fn speaker(&mut self, a: &mut Array<'_>, field: &str, role: &str, message: &Message) {
         self.speaker_from(a, field, role, message, 0);
     }
 
-    /// The same of a message whose first part has this number.
+    /// Writes such a message; `first` is the number of its first part.
     fn speaker_from(&mut self, a: &mut Array<'_>, field: &str, role: &str, message: &Message, first: usize) {
         let mut pieces = Vec::with_capacity(message.parts.len());
         for (at, part) in (first..).zip(&message.parts) {
@@ -250,7 +251,7 @@ impl Writer<'_> {
         });
     }
 
-    /// Writes the media that their own messages may not hold.
+    /// Writes the media that their own messages cannot contain.
     fn lifted(&mut self, a: &mut Array<'_>, lifted: &mut Lifted<'_>) {
         if lifted.is_empty() {
             return;
@@ -261,7 +262,7 @@ impl Writer<'_> {
         });
     }
 
-    /// Content as one string where that says everything, else as a list.
+    /// Writes content as one string if that loses nothing, else as a list.
     fn content(&mut self, o: &mut Object<'_>, field: &str, pieces: &[Numbered<'_>], hinted: bool) {
         let words: Option<Vec<&str>> = pieces.iter().map(|(_, piece)| self.plain(piece, hinted)).collect();
         match words.as_deref() {
@@ -284,7 +285,7 @@ impl Writer<'_> {
         });
     }
 
-    /// The text of a piece that is nothing but text.
+    /// The text of a piece that has nothing but text.
     fn plain<'m>(&self, piece: &Piece<'m>, hinted: bool) -> Option<&'m str> {
         match piece {
             Piece::Text(text) => {
@@ -296,7 +297,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Says what texts lose that are written as a string.
+    /// Reports the losses of texts that are written as a string.
     fn lost_of_plain(&mut self, field: &str, pieces: &[Numbered<'_>], hinted: bool) {
         for (at, piece) in pieces {
             let Piece::Text(text) = piece else { continue };
@@ -330,14 +331,14 @@ impl Writer<'_> {
     }
 
     pub(super) fn lose_thinking(&mut self, field: &str) {
-        // Once a request: a long history would fill the ledger with one and the same line.
+        // Reported once a request: a long history would fill the ledger with the same line.
         if !std::mem::replace(&mut self.thinking_lost, true) {
             self.ledger.dropped(format!("{field}.reasoning_content"), "thinking has no place in this history");
         }
     }
 }
 
-/// The results that a message carries.
+/// The tool results in a message.
 fn tool_results(message: &Message) -> Vec<(usize, &ToolResult)> {
     let result = |part: &'_ Part| matches!(part, Part::ToolResult(_));
     if !message.parts.iter().any(result) {

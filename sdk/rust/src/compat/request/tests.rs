@@ -247,7 +247,7 @@ fn a_beginning_of_the_answer_is_marked_where_it_must_be() {
 }
 
 #[test]
-fn names_of_speakers_are_dropped_and_said_so_where_they_have_no_place() {
+fn names_of_speakers_are_dropped_and_reported_if_they_have_no_place() {
     let quirks = Quirks { speaker_names: false, ..Quirks::COMPATIBLE };
     let named = Message { name: Some("Ann".into()), ..user(vec![Part::text("x")]) };
     let (body, lost) = rendered(&quirks, of(vec![named]));

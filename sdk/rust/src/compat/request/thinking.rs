@@ -1,4 +1,4 @@
-//! Thinking: how it is asked for, and how it returns in the history.
+//! Thinking: how a request asks for it, and how it is sent in the history.
 
 use super::Writer;
 use super::messages::{Numbered, Piece};
@@ -8,7 +8,7 @@ use crate::compat::wire::FORMAT;
 use crate::json::{self, Array, Object};
 use crate::types::{ReasoningMode, ReasoningPart, ReasoningRequest, Signature};
 
-/// Levels of effort, the least first, and the budget up to which each stands in for one.
+/// Levels of effort in ascending order, and the budget up to which each is used.
 const LEVELS: [(&str, u32); 7] = [
     ("none", 0),
     ("minimal", 512),
@@ -25,7 +25,7 @@ impl Writer<'_> {
         let switched =
             matches!(self.quirks.effort, Effort::Thinking | Effort::ThinkingAndEffort | Effort::BudgetAndEffort);
         let off = ReasoningRequest { mode: Some(ReasoningMode::Disabled), effort: None, ..reasoning.clone() };
-        // No effort is said by the switch where there is one.
+        // The switch expresses an effort of "none", if there is a switch.
         let reasoning = if switched && reasoning.effort.as_deref() == Some("none") { &off } else { reasoning };
         match self.quirks.effort {
             Effort::None => self.ledger.dropped("reasoning_effort", "this provider's thinking cannot be steered"),
@@ -57,7 +57,7 @@ impl Writer<'_> {
         );
     }
 
-    /// `reasoning_effort`; a budget or a bare "on" becomes the level nearest to it.
+    /// Writes `reasoning_effort`; a budget or a bare "on" becomes the nearest level.
     fn level(&mut self, o: &mut Object<'_>, reasoning: &ReasoningRequest, derived: bool) {
         let wanted = match (&reasoning.effort, reasoning.budget_tokens, reasoning.mode) {
             (Some(effort), _, _) => effort.as_str(),
@@ -80,7 +80,7 @@ impl Writer<'_> {
         self.str(o, "reasoning_effort", Some(&level));
     }
 
-    /// The nearest level that the provider knows; one that nobody knows stays, and "none" never becomes some.
+    /// The nearest level that the provider knows. An unknown level is kept, and "none" never becomes another.
     fn nearest<'a>(&self, wanted: &'a str) -> &'a str {
         let known = self.quirks.efforts;
         let rank = |level: &str| LEVELS.iter().position(|(name, _)| *name == level);
@@ -92,7 +92,7 @@ impl Writer<'_> {
         known.iter().filter(|level| **level != "none").min_by_key(distance).copied().unwrap_or("")
     }
 
-    /// `reasoning: {…}`, the object of routers.
+    /// Writes `reasoning: {…}`, the object of routers.
     fn effort_object(&mut self, o: &mut Object<'_>, reasoning: &ReasoningRequest) {
         let kept = reasoning.extensions.iter().find(|e| e.format == FORMAT && e.key == "reasoning");
         let Some(place) = self.place(o, "reasoning", true) else { return };
@@ -114,7 +114,7 @@ impl Writer<'_> {
         });
     }
 
-    /// `thinking: {"type": …}`.
+    /// Writes `thinking: {"type": …}`.
     fn thinking_object(&mut self, o: &mut Object<'_>, reasoning: &ReasoningRequest) {
         let mode = match reasoning.mode {
             Some(ReasoningMode::Disabled) => "disabled",
@@ -139,7 +139,7 @@ impl Writer<'_> {
         });
     }
 
-    /// The history's thinking.
+    /// Writes the history's thinking.
     pub(super) fn thoughts(&mut self, o: &mut Object<'_>, field: &str, thoughts: &[&ReasoningPart]) {
         let foreign = |signature: &Option<Signature>| signature.as_ref().is_some_and(|s| !self.quirks.keeps(&s.issuer));
         let lost = thoughts.iter().any(|thought| foreign(&thought.signature) || foreign(&thought.encrypted));
@@ -166,14 +166,14 @@ impl Writer<'_> {
         }
     }
 
-    /// Whether a thought has something to say as a part of the content: words, or a signature that returns (C-29).
+    /// Whether a thought gives a part of the content: it has text, or a signature for this provider (C-29).
     pub(super) fn is_told(&self, thought: &ReasoningPart) -> bool {
         let ours = |signature: &Signature| self.quirks.keeps(&signature.issuer);
         let signed = self.quirks.thinking == Thinking::Summaries && thought.signature.as_ref().is_some_and(ours);
         signed || thought.text.as_ref().is_some_and(|text| !text.is_empty())
     }
 
-    /// A thought as a part of the content: Mistral's `thinking`, or the `reasoning` of Databricks.
+    /// Writes a thought as a part of the content: Mistral's `thinking`, or the `reasoning` of Databricks.
     pub(super) fn thought_part(&mut self, a: &mut Array<'_>, thought: &ReasoningPart) {
         let summaries = self.quirks.thinking == Thinking::Summaries;
         let (kind, list) = if summaries { ("reasoning", "summary") } else { ("thinking", "thinking") };
@@ -191,7 +191,7 @@ impl Writer<'_> {
         });
     }
 
-    /// The thought without the values of families that this provider does not know.
+    /// The thought without opaque values of families that this provider does not take.
     fn ours(&self, thought: &ReasoningPart) -> ReasoningPart {
         let mut thought = thought.clone();
         thought.signature = thought.signature.filter(|signature| self.quirks.keeps(&signature.issuer));
@@ -199,7 +199,7 @@ impl Writer<'_> {
         thought
     }
 
-    /// The signature of a text stands beside the content.
+    /// Writes the signature of a text, which goes beside the content.
     pub(super) fn text_signature(&mut self, o: &mut Object<'_>, field: &str, pieces: &[Numbered<'_>]) {
         let signature = pieces.iter().rev().find_map(|(at, piece)| match piece {
             Piece::Text(text) => Some((at, text.signature.as_ref()?)),

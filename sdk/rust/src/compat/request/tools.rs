@@ -1,4 +1,4 @@
-//! Tools, and which of them may be called.
+//! Tools, and the choice between them.
 
 use super::Writer;
 use crate::compat::wire::FORMAT;

@@ -1,4 +1,4 @@
-//! Streamed answers: from events of Responses to those of the unified model.
+//! Decodes streamed answers: from Responses events to those of the unified model.
 //!
 //! The type of an event is read from its data; the frame's name may be missing (C-81).
 
@@ -15,14 +15,14 @@ use crate::types::{
     PartCitation, PartDelta, PartKind, PartSignature, PartStart, PartStop, ResponseStart, ToolKind, ToolStart,
 };
 
-/// Reads the events of one answer.
+/// Decodes the events of one answer.
 #[derive(Debug)]
 pub struct EventDecoder {
     quirks: &'static Quirks,
     renamed: Renamed,
     parts: u32,
     open: Vec<Open>,
-    /// Ids of items that are announced but not done: some servers forget to say so.
+    /// Ids of items that were announced and are not done: some servers never complete them.
     announced: Vec<String>,
     called: bool,
     spoke: bool,
@@ -30,23 +30,23 @@ pub struct EventDecoder {
     events: Vec<ChatEvent>,
 }
 
-/// A part in the making.
+/// An open part.
 #[derive(Debug)]
 struct Open {
-    /// Its item's place among the output.
+    /// The index of its item in the output.
     output: u32,
-    /// Its place in the item's content; none for a part that is an item of its own.
+    /// Its index in the item's content; `None` if the part is an item.
     content: Option<u32>,
     part: u32,
-    /// Whether any of its words has come.
+    /// Whether any of its text has arrived.
     spoke: bool,
-    /// Lengths of the finished parts of a summary, and of the one in the making.
+    /// Lengths of the finished parts of a summary, and of the open one.
     summary: Vec<usize>,
     words: &'static str,
 }
 
 impl EventDecoder {
-    /// Begins.
+    /// Creates the decoder.
     pub fn new(quirks: &'static Quirks, ctx: &Context) -> Self {
         let renamed = Renamed::from_memo(&ctx.memo);
         Self {
@@ -62,7 +62,7 @@ impl EventDecoder {
         }
     }
 
-    /// Takes the frames of one read.
+    /// Decodes the frames of one read.
     pub fn push(&mut self, frames: &[Frame]) -> Decoded {
         for frame in frames.iter().filter(|frame| !frame.data.is_empty() && frame.data != "[DONE]") {
             if self.ended {
@@ -76,7 +76,7 @@ impl EventDecoder {
         Decoded { events: std::mem::take(&mut self.events), losses: Vec::new() }
     }
 
-    /// The upstream has ended in an orderly way; an answer has an event of its own for its end.
+    /// Called when the upstream has ended in an orderly way; a complete answer has a final event.
     pub fn finish(&mut self) -> Decoded {
         if !self.ended {
             self.fail(Error::unreadable("the provider's stream ended before the answer was complete"));
@@ -127,7 +127,7 @@ impl EventDecoder {
         }
     }
 
-    /// An event that only this format has.
+    /// Passes on an event that only this format has.
     fn pass(&mut self, kind: String, data: &str) {
         self.events.push(ChatEvent::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: data.to_owned() }));
     }
@@ -155,7 +155,7 @@ impl EventDecoder {
             self.announced.extend(item.str("id").map(Str::into_string));
             return self.pass("response.output_item.added".to_owned(), data);
         }
-        // The item's id, for whoever writes this format again: a note, which nobody else misses.
+        // The item's id, for rendering this format again; it is a note, so other formats do not report it as lost.
         if let Some(id) = item.get("id").and_then(json::text) {
             let phase = item.get("phase").map_or("null", RawValue::get);
             let note = format!("item={}\t{phase}", &*id);
@@ -209,7 +209,7 @@ impl EventDecoder {
         }
     }
 
-    /// An item of this format alone is done.
+    /// Reports an item that only this format has as done.
     fn opaque_item(&mut self, output: u32, opaque: Opaque) {
         let id = Rest::parse(&opaque.json).ok().and_then(|mut item| item.str("id")).unwrap_or_default().into_string();
         self.announced.retain(|known| *known != id);
@@ -217,7 +217,7 @@ impl EventDecoder {
         self.close(output, None, Vec::new());
     }
 
-    /// Items that were announced and never done are done with the answer.
+    /// Completes, at the answer's end, the items that were announced and never done.
     fn forgotten(&mut self, response: &Rest<'_>) {
         let items = response.get("output").and_then(json::list).unwrap_or_default();
         for (output, raw) in (0..).zip(items) {
@@ -240,7 +240,7 @@ impl EventDecoder {
         };
     }
 
-    /// A part of a summary begins: it is set off from the one before.
+    /// Begins a part of a summary, separated from the one before.
     fn summary_part(&mut self, output: u32) {
         let at = self.find_or_open(output, None, "summary");
         let Some(open) = self.open.get_mut(at) else { return };
@@ -261,7 +261,7 @@ impl EventDecoder {
         self.say(at, text);
     }
 
-    /// The whole of some words, which counts only where no piece of them came.
+    /// Reads the complete text of a part, which counts only if none of its pieces arrived.
     fn rest(&mut self, output: u32, content: Option<u32>, words: &'static str, wire: &mut Rest<'_>, key: &str) {
         let at = self.find_or_open(output, content, words);
         if self.open.get(at).is_some_and(|open| !open.spoke) {
@@ -367,7 +367,7 @@ impl EventDecoder {
         self.ended = true;
     }
 
-    /// A server that streams nothing but the end: its answer comes whole.
+    /// Reads the final answer of a server that streamed nothing else.
     fn whole(&mut self, response: &Rest<'_>) {
         let Ok(answer) = read_response(self.quirks, response.clone(), &self.renamed) else { return };
         for part in answer.candidates.into_iter().flat_map(|candidate| candidate.parts) {

@@ -1,24 +1,25 @@
-//! Groups of tools: `{"type": "namespace", "name", "description", "tools"}`, whose calls name the group beside the tool.
+//! Groups of tools: `{"type": "namespace", "name", "description", "tools"}`. A call names the group beside the tool.
 //!
-//! Other formats know no groups. So a client's groups become tools of their own, `GROUP__TOOL`, with a note of where they
-//! come from: a provider of this format gathers them again, and every other one's calls are told apart on the way back.
+//! Other formats have no groups. So the tools of a client's group become separate tools named `GROUP__TOOL`, with a
+//! note of their group: a provider of this format restores the groups, and calls from any other provider are split into
+//! group and tool on the way back.
 
 use super::{FORMAT, note, noted};
 use crate::json::{self, RawValue, Rest, Str};
 use crate::ledger::extension;
 use crate::types::{ChatRequest, Extension, Message, Opaque, Part, Tool, ToolCall};
 
-/// The member, and the word of groups among the tools.
+/// The member for a group's name, and the type of groups among the tools.
 const GROUP: &str = "namespace";
 /// The note on all but a group's first tool.
 const REST: &str = "grouped";
 
-/// The name by which formats without groups know a tool.
+/// The name of a group's tool in formats without groups.
 pub fn joined(group: &str, tool: &str) -> String {
     format!("{group}__{tool}")
 }
 
-/// Makes the functions of a group tools of their own. `raw` is the group as it came.
+/// Makes separate tools of a group's functions. `raw` is the group's JSON.
 pub fn spread(group: &str, raw: &str, tools: &mut [Tool]) {
     for (at, tool) in tools.iter_mut().enumerate() {
         let Tool::Function(function) = tool else { continue };
@@ -27,7 +28,7 @@ pub fn spread(group: &str, raw: &str, tools: &mut [Tool]) {
     }
 }
 
-/// Gives the calls of a history the names of the tools that [`spread`] made.
+/// Renames the calls of a history like the tools that [`spread`] made.
 pub fn spread_calls(messages: &mut [Message]) {
     for part in messages.iter_mut().flat_map(|message| &mut message.parts) {
         match part {
@@ -42,7 +43,7 @@ pub fn spread_calls(messages: &mut [Message]) {
     }
 }
 
-/// Takes the group's name out of members and leaves a note of it.
+/// Removes the group's name from the members and adds a note of it.
 fn taken(extensions: &mut Vec<Extension>) -> Option<String> {
     let group: String = json::parse::<Str<'_>>(extension(extensions, FORMAT, GROUP)?).ok()?.into_string();
     extensions.retain(|member| member.format != FORMAT || member.key != GROUP);
@@ -50,7 +51,7 @@ fn taken(extensions: &mut Vec<Extension>) -> Option<String> {
     Some(group)
 }
 
-/// Takes all of it back, for a provider that knows groups.
+/// Restores the groups, for a provider that supports them.
 pub fn gather(request: &mut ChatRequest) {
     request.tools.retain_mut(|tool| {
         let Tool::Function(function) = tool else { return true };
@@ -84,7 +85,7 @@ fn member(group: &str) -> Extension {
     Extension { format: FORMAT.to_owned(), key: GROUP.to_owned(), json: text }
 }
 
-/// Gives a call of an answer its own name and its group, by the tools that the request had (`tools`, JSON).
+/// Restores the tool's name and the group of a call in an answer, from the request's tools (`tools`, JSON).
 pub fn part(tools: &str, call: &mut ToolCall) {
     let Ok(list) = json::parse::<Vec<&RawValue>>(tools) else { return };
     let groups = list.into_iter().filter_map(|raw| {

@@ -1,4 +1,4 @@
-//! Items, read into messages: a request's input and an answer's output alike.
+//! Parses items into messages: those of a request's input and of an answer's output.
 
 use super::{FORMAT, note};
 use crate::compat::content::stored;
@@ -11,12 +11,12 @@ use crate::types::{
     Signature, TextPart, ToolCall, ToolKind, ToolResult,
 };
 
-/// Reads items in order. Consecutive ones of the assistant's become one message.
+/// Parses items in order. Consecutive assistant items become one message.
 pub fn items(raws: &[&RawValue], family: &str) -> Vec<Message> {
     runs(raws, family).into_iter().map(|(message, _)| message).collect()
 }
 
-/// The same, each message with the number of its items.
+/// Parses items like [`items`], each message with the number of its items.
 pub fn runs(raws: &[&RawValue], family: &str) -> Vec<(Message, usize)> {
     let mut messages: Vec<(Message, usize)> = Vec::new();
     for raw in raws {
@@ -32,7 +32,7 @@ pub fn runs(raws: &[&RawValue], family: &str) -> Vec<(Message, usize)> {
     messages
 }
 
-/// Reads one item as a message of its own.
+/// Parses one item as a separate message.
 pub fn item(raw: &RawValue, family: &str) -> Message {
     let mut wire = Rest::parse(raw.get()).unwrap_or_default();
     let kind = wire.str("type").map(Str::into_string);
@@ -62,7 +62,7 @@ fn message(mut wire: Rest<'_>) -> Message {
     if role != Role::Assistant {
         return Message { role, name: None, parts, extensions: extensions(FORMAT, wire) };
     }
-    // The item's own members stand on its first text, which so begins an item again.
+    // The item's own members are kept on its first text, which marks the beginning of an item.
     wire.0.retain(|(_, value)| value.get() != "null");
     let json = if wire.0.is_empty() { "null".to_owned() } else { rest_json(&wire) };
     if let Some(Part::Text(text)) = parts.first_mut() {
@@ -71,7 +71,7 @@ fn message(mut wire: Rest<'_>) -> Message {
     Message::new(role, parts)
 }
 
-/// Content as parts: one text, or a list.
+/// Parses content, one text or a list, into parts.
 pub fn content(raw: &RawValue) -> Vec<Part> {
     if let Some(text) = json::text(raw) {
         return if text.is_empty() { Vec::new() } else { vec![Part::text(text)] };
@@ -79,7 +79,7 @@ pub fn content(raw: &RawValue) -> Vec<Part> {
     json::list(raw).unwrap_or_default().into_iter().map(part).collect()
 }
 
-/// Reads a part of some content.
+/// Parses a part of content.
 pub fn part(raw: &RawValue) -> Part {
     let mut wire = Rest::parse(raw.get()).unwrap_or_default();
     let kind = wire.str("type").map(Str::into_string).unwrap_or_default();
@@ -107,7 +107,7 @@ fn text(mut wire: Rest<'_>) -> TextPart {
     TextPart { citations, extensions: extensions(FORMAT, wire), ..TextPart::new(text) }
 }
 
-/// Reads an annotation; any but a plain citation of a page is kept whole as well.
+/// Parses an annotation; any but a plain citation of a page is also kept whole.
 pub fn citation(raw: &RawValue) -> Citation {
     let mut wire = Rest::parse(raw.get()).unwrap_or_default();
     let kind = wire.str("type").map(Str::into_string).unwrap_or_default();
@@ -185,7 +185,7 @@ fn result_part(part: Part) -> ResultPart {
     }
 }
 
-/// Reads thinking: all parts of its summary, or of its content where there is no summary (C-77).
+/// Parses thinking: all parts of its summary, or of its content if there is no summary (C-77).
 pub fn reasoning(mut wire: Rest<'_>, family: &str) -> ReasoningPart {
     let texts = |list: Option<Vec<&RawValue>>| -> Vec<String> {
         let text = |raw: &RawValue| Rest::parse(raw.get()).ok()?.str("text").map(Str::into_string);
@@ -197,7 +197,7 @@ pub fn reasoning(mut wire: Rest<'_>, family: &str) -> ReasoningPart {
     let encrypted = wire.str("encrypted_content");
     let (words, kind) = if summary.is_empty() { (content, "content") } else { (summary, "summary") };
     if let Some(whole) = whole.filter(|whole| kind == "summary" && !matches!(whole.get(), "[]" | "null")) {
-        // Who says both has the content back as it was.
+        // An item with both gets its content back unchanged.
         wire.0.push((Str("content".into()), whole));
     }
     let mut part = ReasoningPart {
@@ -215,16 +215,16 @@ pub fn reasoning(mut wire: Rest<'_>, family: &str) -> ReasoningPart {
     part
 }
 
-/// What stands between two parts of a summary in one text.
+/// The separator between two parts of a summary in one text.
 pub const BETWEEN: &str = "\n\n";
 
-/// The lengths of a summary's parts, in bytes, so that they can be told apart again.
+/// The lengths of a summary's parts, in bytes, so that the text can be split again.
 pub fn lengths(lengths: impl Iterator<Item = usize>) -> String {
     let lengths: Vec<String> = lengths.map(|length| length.to_string()).collect();
     lengths.join(",")
 }
 
-/// Tells a summary's parts apart; one part where the lengths do not fit.
+/// Splits a text into a summary's parts; returns one part if the lengths do not fit.
 pub fn split<'a>(text: &'a str, lengths: &str) -> Vec<&'a str> {
     let mut parts = Vec::new();
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! Requests: from the unified model to Responses.
+//! Renders requests: from the unified model to Responses.
 
 mod tools;
 
@@ -14,10 +14,10 @@ use crate::types::{
     RenderedRequest, ResultPart, Role, TextPart, ToolResult,
 };
 
-/// What the API takes as ids of calls.
+/// The API's rule for ids of calls.
 const IDS: IdRule = IdRule { max: 64, also: None, exact: false };
 
-/// The least limit of output tokens that the API takes (C-48).
+/// The least limit of output tokens that the API accepts (C-48).
 const LEAST: u32 = 16;
 
 /// Writes a request.
@@ -67,7 +67,8 @@ impl Writer<'_> {
         o.opt_str("service_tier", request.service_tier.as_deref());
         o.opt_str("prompt_cache_key", request.cache_key.as_deref());
         if noted(&request.extensions, "dialect").is_none() {
-            // Clients of stateless formats expect nothing to be kept, and can send thinking back only if it is shown.
+            // Clients of stateless formats do not expect the provider to store anything, and can send thinking back
+            // only if they get it.
             o.bool("store", false);
             o.array("include", |a| a.str("reasoning.encrypted_content"));
         }
@@ -166,7 +167,8 @@ impl Writer<'_> {
         self.ledger.dropped_if(hinted, &format!("{field}.cache_control"), "caching is the provider's own affair");
     }
 
-    /// Instructions are a parameter of their own where the client said them so; how many messages they are.
+    /// Writes the instructions, a separate parameter if the client sent them as one; returns how many messages they
+    /// were.
     fn instructions(&mut self, o: &mut Object<'_>, messages: &[Message]) -> usize {
         let Some(first) = messages.first() else { return 0 };
         match (noted(&first.extensions, "instructions"), first.parts.as_slice()) {
@@ -208,8 +210,8 @@ impl Writer<'_> {
                 Part::Reasoning(thought) => {
                     let ours = thought.encrypted.as_ref().is_some_and(|value| self.quirks.keeps(&value.issuer));
                     let bare = thought.encrypted.is_none() && thought.signature.is_none();
-                    // Without its encrypted whole, thinking is known by an id of the provider's, or not at all (C-33).
-                    // Open models take it in plain words.
+                    // Without its encrypted form, the provider knows thinking by an id or not at all (C-33). Open
+                    // models take it as plain text.
                     let open = self.quirks.thinking != Thinking::None;
                     if ours || (bare && (open || noted(&thought.extensions, "summary").is_some())) {
                         parts.push(part);
@@ -332,7 +334,7 @@ impl Writer<'_> {
         self.ledger.foreign("reasoning.", &reasoning.extensions, FORMAT);
     }
 
-    /// Notes what must not be lost; the first such thing becomes the error.
+    /// Refuses the request because of a value that must not be lost; the first reason becomes the error.
     fn refuse(&mut self, field: String, message: &str) {
         if self.refused.is_none() {
             self.refused = Some(Error::unsupported(field, message));
@@ -340,7 +342,7 @@ impl Writer<'_> {
     }
 }
 
-/// The part as the API takes it: with an id that fits, and with its own opaque value as it came.
+/// The part as the API takes it: with an allowed id, and with its own opaque value unchanged.
 fn fit(part: &Part) -> Part {
     match part {
         Part::ToolCall(call) if !IDS.fits(&call.id) => {

@@ -1,4 +1,4 @@
-//! Whole answers: from Responses to the unified model.
+//! Parses whole answers: from Responses to the unified model.
 
 use super::{FORMAT, note, read, read_usage};
 use crate::adapter::{ChatAnswer, ChatOutcome};
@@ -12,7 +12,7 @@ use crate::types::{
     Candidate, ChatResponse, Context, Error, Extension, Finish, FinishReason, HttpResponse, Message, Part,
 };
 
-/// Members that repeat the request: no news, so they travel as a note.
+/// Members that repeat the request; they are kept as a note.
 const ECHOES: [&str; 24] = [
     "background",
     "conversation",
@@ -40,7 +40,7 @@ const ECHOES: [&str; 24] = [
     "presence_penalty",
 ];
 
-/// Reads a whole answer.
+/// Parses a whole answer.
 pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<ChatOutcome, Error> {
     let unreadable = |e| Error::unreadable(format!("the provider's answer is not readable: {e}"));
     let wire = Rest::parse(response.body.as_text()?).map_err(unreadable)?;
@@ -48,7 +48,7 @@ pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<
     Ok(ChatOutcome::Complete(ChatAnswer { response, losses: Vec::new() }))
 }
 
-/// Reads a response object.
+/// Parses a response object.
 pub fn read_response(quirks: &Quirks, mut wire: Rest<'_>, renamed: &Renamed) -> Result<ChatResponse, Error> {
     if let Some(error) = wire.value("error") {
         return Err(error::from_json(error.get(), None));
@@ -78,18 +78,18 @@ fn parts_of(message: Message) -> Vec<Part> {
     message.parts
 }
 
-/// What stands at the head of an answer.
+/// The first members of an answer.
 #[derive(Debug)]
 pub struct Head {
-    /// Its id.
+    /// The answer's id.
     pub id: String,
-    /// As the provider names it.
+    /// The model as the provider names it.
     pub model: Option<String>,
-    /// When it was made.
+    /// The time when the answer was made, in milliseconds.
     pub created_ms: Option<f64>,
 }
 
-/// Reads the head of an answer.
+/// Parses the first members of an answer.
 pub fn head(wire: &mut Rest<'_>) -> Head {
     wire.take("object");
     Head {
@@ -99,7 +99,7 @@ pub fn head(wire: &mut Rest<'_>) -> Head {
     }
 }
 
-/// The members that nothing else holds; those that repeat the request as one note.
+/// The remaining members; those that repeat the request become one note.
 pub fn members(mut wire: Rest<'_>) -> Vec<Extension> {
     let (echoes, news) = std::mem::take(&mut wire.0)
         .into_iter()
@@ -113,7 +113,7 @@ pub fn members(mut wire: Rest<'_>) -> Vec<Extension> {
     kept
 }
 
-/// Why the answer ended: its status, and the reason of one that is incomplete.
+/// The reason why the answer ended, from its status and the reason of an incomplete one.
 pub fn finish(wire: &mut Rest<'_>, parts: &[Part]) -> Option<Finish> {
     let called = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let status = wire.str("status").map(Str::into_string).unwrap_or_default();
@@ -121,7 +121,7 @@ pub fn finish(wire: &mut Rest<'_>, parts: &[Part]) -> Option<Finish> {
     read_finish(&status, reason.as_deref(), called)
 }
 
-/// The same, of its words.
+/// The same from the status and the reason as texts.
 pub fn read_finish(status: &str, reason: Option<&str>, called: bool) -> Option<Finish> {
     let kind = match (status, reason) {
         ("incomplete", Some("content_filter")) => FinishReason::ContentFilter,

@@ -1,4 +1,4 @@
-//! Items, written from messages: a request's input and an answer's output alike.
+//! Renders messages as items: those of a request's input and of an answer's output.
 
 use super::read::split;
 use super::{FORMAT, inner, noted, write_members};
@@ -9,7 +9,7 @@ use crate::types::{
     Citation, Context, Extension, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, TextPart, ToolCall, ToolKind,
 };
 
-/// Makes ids for items of an answer that have none.
+/// Generates ids for items of an answer that have none.
 #[derive(Debug)]
 pub struct Ids<'c> {
     ctx: &'c Context,
@@ -17,7 +17,7 @@ pub struct Ids<'c> {
 }
 
 impl<'c> Ids<'c> {
-    /// Ids of this exchange.
+    /// Creates the generator for this exchange.
     pub fn new(ctx: &'c Context) -> Self {
         Self { ctx, count: 0 }
     }
@@ -28,12 +28,12 @@ impl<'c> Ids<'c> {
     }
 }
 
-/// The id of the item at this place of an answer.
+/// The id of the item at this index of an answer.
 pub fn item_id(ctx: &Context, prefix: &str, at: u32) -> String {
     format!("{prefix}_{at}_{}", ctx.request_id)
 }
 
-/// Writes the assistant's parts as items. `ids` are given for an answer, whose items must have one.
+/// Writes an assistant's parts as items. An answer passes `ids`, since its items must have them.
 pub fn assistant(a: &mut Array<'_>, parts: &[&Part], mut ids: Option<&mut Ids<'_>>) {
     let mut at = 0;
     while let Some(part) = parts.get(at) {
@@ -64,8 +64,7 @@ pub fn assistant(a: &mut Array<'_>, parts: &[&Part], mut ids: Option<&mut Ids<'_
     }
 }
 
-/// The words of a text that is nothing more: a request says them in a message without id and status, which the longer form
-/// must have.
+/// The text of a part that has nothing else: a request can use the short form of a message, without id and status.
 fn plain(part: &Part) -> Option<&str> {
     let Part::Text(text) = part else { return None };
     let is_note = |extension: &Extension| extension.format != FORMAT || extension.json == "null";
@@ -73,7 +72,7 @@ fn plain(part: &Part) -> Option<&str> {
     bare.then_some(text.text.as_str())
 }
 
-/// The members of the item that a text begins.
+/// The members of the item that begins with this text.
 fn item_members(text: &TextPart) -> Option<&str> {
     extension(&text.extensions, FORMAT, "item")
 }
@@ -103,7 +102,7 @@ fn message(o: &mut Object<'_>, parts: &[&Part], ids: Option<&mut Ids<'_>>) {
     });
 }
 
-/// An id and a status, unless the item's own members bring them.
+/// Writes an id and a status, unless the item's own members have them.
 fn own_id(o: &mut Object<'_>, members: Option<&str>, prefix: &str, ids: Option<&mut Ids<'_>>) {
     let Some(ids) = ids else { return };
     let has = |key: &str| members.is_some_and(|members| members.contains(key));
@@ -127,13 +126,13 @@ pub fn output_text(o: &mut Object<'_>, text: &TextPart) {
     for extension in text.extensions.iter().filter(|e| e.format == FORMAT && e.json != "null" && e.key != "item") {
         o.raw(&extension.key, &extension.json);
     }
-    // The schema demands them, be they none.
+    // The schema requires them, even if empty.
     if extension(&text.extensions, FORMAT, "logprobs").is_none() {
         o.array("logprobs", |_| {});
     }
 }
 
-/// A citation as an annotation; none where it is not one of a page.
+/// A citation as an annotation; `None` if it is not one of a page.
 pub fn annotation(citation: &Citation) -> Option<String> {
     if let Some(source) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
         return Some(source.json.clone());
@@ -200,7 +199,7 @@ pub fn call(o: &mut Object<'_>, call: &ToolCall, ids: Option<&mut Ids<'_>>) {
     write_members(o, &call.extensions);
 }
 
-/// Writes a medium as a part of a request; whether there is a place for it: there is none for audio.
+/// Writes a medium as a part of a request; returns whether the format has a place for it, which it lacks for audio.
 pub fn media(o: &mut Object<'_>, ctx: &Context, media: &MediaPart) -> bool {
     match (media.kind, &media.source) {
         (MediaKind::Image, MediaSource::FileId(id)) => {
@@ -222,7 +221,7 @@ pub fn media(o: &mut Object<'_>, ctx: &Context, media: &MediaPart) -> bool {
                 MediaSource::Url(url) => o.str("file_url", url),
                 MediaSource::Base64(data) => {
                     if media.name.is_none() {
-                        // The API refuses file data without a name.
+                        // The API refuses file data without a file name.
                         o.str("filename", "document");
                     }
                     o.str("file_data", &to_data_url(&mime(ctx, media), data));
@@ -233,7 +232,7 @@ pub fn media(o: &mut Object<'_>, ctx: &Context, media: &MediaPart) -> bool {
         }
         _ => return false,
     }
-    // An image must have it; "auto" is what its absence means.
+    // Required for an image; an absent one means "auto".
     let default = (media.kind == MediaKind::Image).then_some("auto");
     o.opt_str("detail", media.detail.as_deref().or(default));
     write_members(o, &media.extensions);

@@ -1,15 +1,15 @@
-//! Whole numbers of any size, as far as floats need them.
+//! Whole numbers of any size, with the operations that floats need.
 
 use super::assemble;
 
-/// Digits beyond these cannot change the nearest number, except by being there.
+/// Further digits cannot change the nearest float, except by not being zero.
 const DIGITS: i32 = 800;
 
 /// A whole number; the lowest limb comes first, and the highest is not zero.
 #[derive(Debug, Clone)]
 pub(super) struct Big(Vec<u32>);
 
-/// The nearest number to the digits of `text` times the power of ten, whatever their number.
+/// The float nearest to the digits of `text` times the power of ten, for any number of digits.
 #[cold]
 #[inline(never)]
 pub(super) fn read(text: &str, exponent: i32) -> Option<f64> {
@@ -38,7 +38,7 @@ pub(super) fn read(text: &str, exponent: i32) -> Option<f64> {
     divide(number, divisor, above)
 }
 
-/// The quotient as the nearest number.
+/// The float nearest to the quotient.
 fn divide(mut number: Big, mut divisor: Big, above: bool) -> Option<f64> {
     let mut power = number.bits() - divisor.bits();
     if power < 0 {
@@ -75,12 +75,12 @@ impl Big {
         }
     }
 
-    /// How many bits it has.
+    /// The number of bits.
     pub(super) fn bits(&self) -> i32 {
         self.0.last().map_or(0, |last| 32 * self.0.len().cast_signed() as i32 - last.leading_zeros().cast_signed())
     }
 
-    /// Times `by`, plus `more`.
+    /// Multiplies by `by` and adds `more`.
     pub(super) fn multiply(&mut self, by: u32, more: u32) {
         let mut carry = u64::from(more);
         for limb in &mut self.0 {
@@ -93,7 +93,7 @@ impl Big {
         }
     }
 
-    /// Divided by ten; the rest.
+    /// Divides by ten and returns the remainder.
     fn tenth(&mut self) -> u8 {
         let mut rest = 0u64;
         for limb in self.0.iter_mut().rev() {
@@ -105,7 +105,7 @@ impl Big {
         rest as u8
     }
 
-    /// Times a power of two.
+    /// Multiplies by a power of two.
     pub(super) fn raise(&mut self, power: i32) {
         self.multiply(1 << (power % 32), 0);
         if !self.0.is_empty() {
@@ -115,7 +115,7 @@ impl Big {
         }
     }
 
-    /// Divided by a power of two, the rest forgotten.
+    /// Divides by a power of two and drops the remainder.
     pub(super) fn lower(&mut self, power: i32) {
         self.0.drain(..self.0.len().min(power as usize / 32));
         let mut carry = 0u64;
@@ -132,7 +132,7 @@ impl Big {
         limbs(self) < limbs(other) || limbs(self) == limbs(other) && self.0.iter().rev().lt(other.0.iter().rev())
     }
 
-    /// Minus a number that is not greater.
+    /// Subtracts a number that is not greater.
     fn subtract(&mut self, other: &Self) {
         let mut borrow = 0i64;
         let others = other.0.iter().copied().chain(std::iter::repeat(0));
@@ -144,7 +144,7 @@ impl Big {
         self.trim();
     }
 
-    /// Its digits.
+    /// The decimal digits.
     pub(super) fn decimal(mut self) -> String {
         let mut digits = Vec::new();
         while !self.0.is_empty() {

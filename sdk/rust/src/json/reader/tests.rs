@@ -3,7 +3,7 @@ use serde_json::Value;
 
 use crate::json::{RawValue, Seq, Str, parse};
 
-/// Both readers take it or neither, and what they read is the same.
+/// Checks that both readers accept the text or both reject it, and that their values are equal.
 fn same(text: &str) {
     let (here, there) = (parse::<Value>(text), serde_json::from_str::<Value>(text));
     assert_eq!(here.as_ref().ok(), there.as_ref().ok(), "{text}");

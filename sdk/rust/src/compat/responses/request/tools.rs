@@ -1,4 +1,4 @@
-//! Tools, and which of them may be called.
+//! Tools, and the choice between them.
 
 use super::Writer;
 use crate::compat::responses::{FORMAT, noted, write_members};
@@ -55,7 +55,7 @@ impl Writer<'_> {
             o.str("name", &tool.name);
             o.opt_str("description", tool.description.as_deref());
             o.raw("parameters", tool.parameters.as_deref().unwrap_or(r#"{"type":"object","properties":{}}"#));
-            // Absent means strict here, and lax in chat.
+            // An absent member means strict here, and not strict in chat.
             o.opt_bool("strict", tool.strict.or_else(|| noted(&tool.extensions, "lax").is_none().then_some(false)));
             write_members(o, &tool.extensions);
         });
@@ -75,7 +75,7 @@ fn write_allowed(o: &mut Object<'_>, allowed: &AllowedTools, tools: &[Tool]) {
     });
 }
 
-/// Whether the tool of this name takes free text, in either spelling.
+/// Whether the tool of this name takes free text, in either format's spelling.
 fn is_custom(tools: &[Tool], name: &str) -> bool {
     tools.iter().any(|tool| {
         let Tool::Opaque(opaque) = tool else { return false };

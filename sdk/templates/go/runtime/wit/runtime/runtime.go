@@ -1,4 +1,4 @@
-// Package runtime gives the generated bindings memory that stays where it is while the host looks at it.
+// Package runtime allocates memory for the generated bindings that does not move while the host reads it.
 package runtime
 
 import (
@@ -6,22 +6,22 @@ import (
 	"unsafe"
 )
 
-// What the host has written for the call that is about to begin.
+// Memory that the host has written for the next call.
 var arguments runtime.Pinner
 
-// Allocate makes memory that stays until the pinner lets go of it.
+// Allocate allocates memory that stays in place until the pinner releases it.
 func Allocate(pinner *runtime.Pinner, size, align uintptr) unsafe.Pointer {
 	if size == 0 {
 		return unsafe.Pointer(align)
 	}
-	// Words, so that it is aligned for everything.
+	// Words, so that the memory is aligned for every type.
 	words := make([]uint64, (size+7)/8)
 	at := unsafe.Pointer(unsafe.SliceData(words))
 	pinner.Pin(at)
 	return at
 }
 
-// Unpin lets go of the arguments: by now Go's own values refer to them.
+// Unpin releases the arguments: by now Go's own values refer to them.
 func Unpin() { arguments.Unpin() }
 
 //go:wasmexport cabi_realloc

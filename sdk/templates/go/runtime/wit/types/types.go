@@ -1,4 +1,4 @@
-// Package types has the generic types that the generated bindings are made of.
+// Package types has the generic types that the generated bindings use.
 package types
 
 // Tags of options and results.
@@ -25,7 +25,7 @@ func (o Option[T]) Tag() uint8 {
 	return OptionNone
 }
 
-// Some is the value; it panics where there is none.
+// Some returns the value; it panics if there is none.
 func (o Option[T]) Some() T {
 	if !o.some {
 		panic("there is no value")
@@ -33,7 +33,7 @@ func (o Option[T]) Some() T {
 	return o.value
 }
 
-// Or is the value, or this one where there is none.
+// Or returns the value, or other if there is none.
 func (o Option[T]) Or(other T) T {
 	if o.some {
 		return o.value
@@ -41,7 +41,7 @@ func (o Option[T]) Or(other T) T {
 	return other
 }
 
-// Get is the value and whether there is one.
+// Get returns the value and whether there is one.
 func (o Option[T]) Get() (T, bool) { return o.value, o.some }
 
 // Result is a value or an error.
