@@ -35,6 +35,7 @@ mod hostile_files;
 mod http2;
 mod installed;
 mod keyless;
+mod library;
 mod lifecycle;
 mod limits;
 mod media;

@@ -18,6 +18,19 @@ impl Secret {
         Self(Arc::new(Wiped(text.into().into_bytes())))
     }
 
+    /// Reads it from a variable of the process's environment.
+    ///
+    /// # Errors
+    ///
+    /// The variable is not set, or set to nothing.
+    pub fn from_env(name: &str) -> Result<Self, MissingVariable> {
+        let text = std::env::var(name).unwrap_or_default();
+        match text.trim() {
+            "" => Err(MissingVariable { name: name.to_owned() }),
+            text => Ok(Self::new(text)),
+        }
+    }
+
     /// The text itself. Whoever calls this answers for where it goes.
     pub fn expose(&self) -> &str {
         // Made from a `String` and never changed until it is dropped.
@@ -63,6 +76,14 @@ impl fmt::Display for Secret {
     }
 }
 
+/// A variable that should hold a secret and is not set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the environment variable `{name}` is not set")]
+pub struct MissingVariable {
+    /// Its name.
+    pub name: String,
+}
+
 /// Bytes that are overwritten when dropped. Best effort: what `String` moved about earlier is out of reach.
 struct Wiped(Vec<u8>);
 
@@ -82,6 +103,13 @@ mod tests {
     fn a_secret_cannot_be_printed() {
         let secret = Secret::new("sk-very-secret");
         assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "[secret] [secret] Some([secret])");
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_is_named() {
+        assert!(Secret::from_env("PATH").is_ok());
+        let missing = Secret::from_env("WEIR_NOT_SET_ANYWHERE").unwrap_err();
+        assert_eq!(missing.to_string(), "the environment variable `WEIR_NOT_SET_ANYWHERE` is not set");
     }
 
     #[test]

@@ -4,11 +4,13 @@
 mod backoff;
 mod failure;
 mod follow;
+mod handed;
 mod head;
 mod hedge;
 mod list;
 mod media;
 mod meter;
+mod outflow;
 mod ping;
 mod pipeline;
 mod policy;
@@ -18,6 +20,7 @@ mod reply;
 mod resume;
 mod said;
 mod send;
+mod side;
 mod suit;
 mod translate;
 mod translated;
@@ -50,10 +53,13 @@ use weir_types::exchange::Exchange;
 use weir_upstream::{Timeouts, Upstreams};
 
 pub use failure::Failure;
-pub use list::{ask_models, find_out};
+pub use handed::{Closing, Handed, HandedBody};
+pub use list::{ask_list, ask_models, find_out};
 pub use ping::ping;
 pub use reply::{BodyError, ReplyBody};
 pub use resume::Onward;
+pub use send::REFUSED_CODE;
+pub use side::ClientSide;
 pub use suit::{Written, suit};
 pub use tries::{Journey, Tried};
 
@@ -66,8 +72,8 @@ pub struct Asked {
     pub caller: Caller,
     /// The face that the client called.
     pub face: Arc<Face>,
-    /// The adapter that the face belongs to.
-    pub dialect: Arc<Adapter>,
+    /// What reads the request and writes the answer: the adapter of the face, or a program itself.
+    pub side: ClientSide,
     /// The values of the path's holes.
     pub holes: Holes,
     /// The HTTP method.
@@ -101,9 +107,14 @@ impl Asked {
         Demand {
             model: self.reading.model.as_deref(),
             output_limit: self.reading.output_limit,
-            body_len: self.body.iter().map(Bytes::len).sum(),
+            body_len: self.side.size().unwrap_or_else(|| self.body.iter().map(Bytes::len).sum()),
             stream: self.reading.stream,
         }
+    }
+
+    /// Features that it asks for, by the names that manifests use.
+    pub fn features(&self) -> Vec<String> {
+        self.side.features().unwrap_or_else(|| self.reading.features())
     }
 
     /// The model as the client names it; empty for operations without one.
@@ -162,7 +173,7 @@ async fn attempt(
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
     let wishes = Wishes { translate: target.translate, resume: target.resume, strip: values == Values::Own };
-    let accepted = target.accepts(asked.face.format(), asked.operation());
+    let accepted = asked.side.dialect().and_then(|_| target.accepts(asked.face.format(), asked.operation()));
     let lane = Lane::of(&asked.reading, asked.operation(), accepted, wishes);
     account.goes(lane.as_str());
     match lane {

@@ -1,5 +1,6 @@
 //! The path of a request: recognise, identify, read, admit, route, attempt, respond, account.
 
+mod call;
 mod check;
 mod door;
 mod head;
@@ -8,13 +9,14 @@ mod media_type;
 mod overflow;
 mod past;
 mod rights;
+mod routed;
 mod traced;
 mod unknown;
 mod welcome;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use http::request::Parts;
@@ -22,9 +24,8 @@ use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::account::access::AccessLine;
-use crate::account::{Account, Opening};
 use crate::admit::{AdmitMetrics, Door, Permit, Refused};
-use crate::attempt::{Asked, House, Journey, Onward, ReplyBody, Tried};
+use crate::attempt::{Asked, ClientSide, House, ReplyBody, Tried};
 use crate::health::{Health, Standing};
 use crate::identify::{Denied, Origin, WrongKeys, identify};
 use crate::models;
@@ -33,13 +34,11 @@ use crate::observe::metrics::Metrics;
 use crate::observe::trace::{Span, Tracer};
 use crate::origin::Origins;
 use crate::recall::Recall;
-use crate::route;
-use crate::route::fit::Needs;
-use crate::route::{Circumstances, Nowhere, Plan};
+use crate::route::Nowhere;
 use crate::serving::Serving;
 use head::{diagnose, name, note_answer, tell_limits, tell_skipped};
+use routed::Routed;
 use weir_budget::Budget;
-use weir_config::Affinity;
 use weir_server::Peer;
 use weir_translate::dialect::faces::{Face, Head, Lookup};
 use weir_translate::dialect::path::Holes;
@@ -51,10 +50,8 @@ use weir_types::fault::{Fault, Side};
 use weir_types::headers;
 use weir_upstream::Upstreams;
 
+pub use call::{Call, CallAnswer, CallError, CallTrace};
 pub use check::Checked;
-
-/// The headers that identify a session.
-const SESSION_HEADERS: [&str; 2] = [headers::SESSION, headers::SESSION_ID];
 
 /// The data plane.
 #[derive(Debug)]
@@ -227,7 +224,7 @@ impl Gateway {
         let asked = Arc::new(Asked {
             exchange,
             caller,
-            dialect: dialect.ok_or_else(|| Fault::internal("the adapter of this endpoint is gone"))?,
+            side: ClientSide::Dialect(dialect.ok_or_else(|| Fault::internal("the adapter of this endpoint is gone"))?),
             holes,
             method: head.method,
             path: head.uri.path().to_owned(),
@@ -260,28 +257,13 @@ impl Gateway {
         (span, permit, line): (&Span, Permit, &mut Option<Box<AccessLine>>),
     ) -> Result<Response<ReplyBody>, Fault> {
         let demand = asked.demand();
-        let body_len = demand.body_len;
         let permit = match self.door.admit(&serving.config, &asked.caller, &demand, permit).await {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.turn_away(&asked.face, &refused, &asked.exchange.id, line)),
         };
         let told = permit.told();
-        let now = Instant::now();
-        let features = asked.reading.features();
-        let carried = self.carried(serving, asked);
-        let circumstances = Circumstances {
-            health: &self.health,
-            now,
-            session: &|affinity| session(asked, affinity),
-            needs: Needs { features: &features, body_len },
-            provider: header(asked, route::TARGET_HEADER)
-                .filter(|_| serving.config.server.target_header || asked.caller.may_choose()),
-            carried: &carried,
-            embeds: *asked.operation() == Operation::Embeddings,
-            only_looks: false,
-        };
-        let plan = match plan(serving, asked, circumstances) {
-            Ok(plan) => plan,
+        let routed = match self.route(house, serving, asked, (span, permit, line)).await {
+            Ok(routed) => routed,
             Err(Nowhere { fault, skipped }) => {
                 let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
                 let tells = serving.config.server.diagnostic_headers;
@@ -289,20 +271,7 @@ impl Gateway {
                 return Ok(response);
             }
         };
-        let client = asked.caller.client.as_ref().map(|client| &client.name);
-        let series = plan.route.series(&self.metrics, &asked.face, client);
-        if span.is_recording() {
-            span.say("gen_ai.request.model", plan.route.alias.clone());
-        }
-        let operation = asked.operation().name();
-        let counts = matches!(asked.operation(), Operation::Chat | Operation::Embeddings | Operation::Rerank);
-        let opening = Opening { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span, counts };
-        let mut account = Account::open(&self.metrics, series, opening, permit);
-        account.tell(line.take());
-        let house = House { deadline: deadline(asked, &plan), ..house };
-        plan.route.deposit(plan.stops.first().map_or(0.0, |stop| stop.target.retry.budget));
-        let journey = Journey { house, asked, plan: &plan, health: &self.health, door: &self.door, demand };
-        let Tried { answer, target } = journey.travel(&mut account).await;
+        let Routed { tried: Tried { answer, target }, plan, mut account, deadline } = routed;
         let mut response = answer.unwrap_or_else(|fault| {
             account.line().into_iter().for_each(|line| line.failed(&fault));
             let response = fault_response(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
@@ -314,37 +283,12 @@ impl Gateway {
             note_answer(&mut account, &response, target, asked);
             self.learn(&mut response, serving, asked, (&plan, target));
         }
-        self.make_resumable(&mut response, serving, asked, (plan, house.deadline));
+        self.make_resumable(&mut response, serving, asked, (plan, deadline));
         tell_limits(&mut response, &asked.face, &told, target.as_deref().map(|target| (target, &account)));
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target.as_deref(), asked, &account);
         }
         Ok(response.map(|body| body.attach(Box::new(account))))
-    }
-
-    /// Lets the plan's candidates resume a stream if it breaks, provided it is resumable.
-    fn make_resumable(
-        &self,
-        response: &mut Response<ReplyBody>,
-        serving: &Serving,
-        asked: &Arc<Asked>,
-        (plan, deadline): (Plan, Option<Instant>),
-    ) {
-        let onward = || Onward {
-            asked: Arc::clone(asked),
-            config: Arc::clone(&serving.config),
-            upstreams: self.upstreams.clone(),
-            recall: Arc::clone(&self.recall),
-            health: Arc::clone(&self.health),
-            door: Arc::clone(&self.door),
-            stops: plan.stops,
-            carried: plan.carried,
-            deadline,
-            times: 0,
-        };
-        if response.body_mut().resumable(onward) {
-            insert(response.headers_mut(), headers::RESUMABLE, "true");
-        }
     }
 
     /// Answers a request that a limit refused, with the state of that limit in the headers.
@@ -390,45 +334,6 @@ fn access_line(serving: &Serving, id: &Arc<str>, exchange: &Exchange, head: &Par
     }
     let address = head.extensions.get::<Peer>().map(|peer| peer.0);
     AccessLine::begin(Arc::clone(id), exchange.begun, (&head.method, head.uri.path()), address)
-}
-
-fn header<'a>(asked: &'a Asked, name: &str) -> Option<&'a str> {
-    asked.headers.get(name)?.to_str().ok()
-}
-
-/// The affinity key of a request: its session or its caller.
-fn session(asked: &Asked, affinity: &Affinity) -> Option<String> {
-    let words = match affinity {
-        Affinity::Session => SESSION_HEADERS.iter().find_map(|name| header(asked, name))?,
-        Affinity::Header(name) => header(asked, name)?,
-        Affinity::Tenant => &asked.caller.tenant,
-    };
-    Some(words.to_owned())
-}
-
-/// The deadline of the whole request: the earlier of the client's own and the total limit of the first target.
-fn deadline(asked: &Asked, plan: &Plan) -> Option<Instant> {
-    let own = header(asked, headers::TIMEOUT_MS).and_then(|value| value.trim().parse().ok());
-    let total = plan.stops.first().and_then(|stop| stop.target.timeouts.total);
-    let first = own.map(Duration::from_millis).into_iter().chain(total).min()?;
-    asked.exchange.begun.checked_add(first)
-}
-
-/// Plans the request's candidates. An operation that is only relayed may have no model.
-fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> Result<Plan, Nowhere> {
-    match (asked.reading.model.as_deref(), asked.operation()) {
-        (Some(model), _) => route::plan(&serving.routes, model, circumstances),
-        (None, operation) if operation.is_relayed_only() => {
-            let named = header(asked, route::PROVIDER_HEADER);
-            if named.is_some() && !serving.config.server.target_header && !asked.caller.may_name_provider() {
-                let fault = Fault::new(Side::Client, ErrorKind::Permission, "this key may not choose its provider");
-                return Err(fault.with_status(403).with_code("provider_not_allowed").into());
-            }
-            let called = (asked.face.format(), operation);
-            Ok(route::plan_for_provider(&serving.routes, named, circumstances.carried, called)?)
-        }
-        (None, _) => Err(Fault::invalid("the request does not say which model it is for").at("model").into()),
-    }
 }
 
 /// A request with its span and its log line.

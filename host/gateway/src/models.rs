@@ -74,7 +74,8 @@ pub async fn answer(
     lists: &Lists,
     asked: &Asked,
 ) -> Result<Response<ReplyBody>, Fault> {
-    let mut dialect = asked.dialect.lease(&asked.caller.tenant).await.map_err(|fault| blame(&fault))?;
+    let adapter = asked.side.dialect().ok_or_else(|| Fault::internal("a program's list is not written as bytes"))?;
+    let mut dialect = adapter.lease(&asked.caller.tenant).await.map_err(|fault| blame(&fault))?;
     let mut ctx = context(asked);
     let http = HttpRequest {
         method: asked.method.as_str().to_owned(),
@@ -138,7 +139,7 @@ fn select(
 }
 
 /// Exact names first, and then the models that providers list for patterns; the first of equal names counts.
-async fn known(house: House<'_>, serving: &Serving, lists: &Lists, asked: &Asked) -> Vec<ModelInfo> {
+pub(crate) async fn known(house: House<'_>, serving: &Serving, lists: &Lists, asked: &Asked) -> Vec<ModelInfo> {
     let mut all: Vec<ModelInfo> = Vec::new();
     let mut patterns: Vec<(&Alias, &Arc<Target>)> = Vec::new();
     for (model, route) in serving.routes.iter() {

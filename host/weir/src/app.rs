@@ -1,11 +1,7 @@
 //! Assembles the parts of the program, runs them, and drains them. The only module that knows all of them.
 
-mod adapters;
-
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use http::Request;
 use hyper::body::Incoming;
@@ -18,28 +14,24 @@ use crate::operations;
 use crate::operations::{Figures, Operations};
 use crate::reload;
 use crate::reload::Reload;
-use weir_adapters::cache::Cache;
-use weir_adapters::catalog::{Catalog, Snapshot};
+use weir_adapters::Judge;
+use weir_adapters::catalog::Catalog;
 use weir_adapters::judge;
 use weir_adapters::load::Loader;
-use weir_adapters::watch::{Folder, Proof, Watch, Watching};
-use weir_adapters::{Bounds, Cares, Compiler, Judge, Keeper};
+use weir_adapters::watch::Watching;
 use weir_config::{Config, Problem, Severity};
-use weir_fixtures::proof;
 use weir_gateway::attempt::ReplyBody;
 use weir_gateway::checks;
 use weir_gateway::gateway::Gateway;
 use weir_gateway::observe::metrics::Metrics;
 use weir_gateway::observe::trace::{TraceError, Tracer};
-use weir_gateway::serving::{Serving, speaker};
-use weir_sandbox::{Adapter, Engine, Limits};
+use weir_gateway::serving::Serving;
 use weir_server::tls::{Tls, TlsError};
 use weir_server::{Allowance, BeyondLimit, ConnectionMetrics};
-use weir_translate::dialect::faces::Faces;
 use weir_upstream::{Collector, Settings, Upstreams};
 
-pub use adapters::policy;
-use adapters::{care, largest_memory, terms};
+pub use weir_embed::adapters::{Plugins, keeper};
+pub use weir_embed::terms::policy;
 
 /// Why the program cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -107,125 +99,14 @@ pub struct Addresses {
     pub admin: Option<SocketAddr>,
 }
 
-/// The adapters of a configuration.
-#[derive(Debug)]
-pub struct Plugins {
-    watch: Watch,
-    catalog: Arc<Catalog>,
-    /// Stores decisions while Weir runs; commands that only inspect adapters do not use it.
-    keeper: Option<Keeper>,
-}
-
-impl Plugins {
-    /// The currently loaded adapters.
-    pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.catalog.snapshot()
-    }
-
-    /// Puts bytes through all checks for a file of the folder, as if the lock file pinned them. `proved_by` returns the
-    /// file whose fixtures prove the adapter of that name.
-    ///
-    /// # Errors
-    ///
-    /// The reason why they would be refused.
-    pub fn rehearse(
-        &mut self,
-        bytes: &[u8],
-        signature: Option<&str>,
-        proved_by: impl Fn(&str) -> Result<PathBuf, String>,
-    ) -> Result<Arc<Adapter>, String> {
-        self.watch.rehearse(bytes, signature, proved_by)
-    }
-}
-
-/// How long the start waits for files that are still being written.
-const START_PATIENCE: Duration = Duration::from_secs(5);
-
 /// Creates the sandbox and the compile cache of this configuration.
 pub fn loader(config: &Config) -> Result<Loader, StartError> {
-    let connections = u32::try_from(config.server.max_connections).unwrap_or(u32::MAX);
-    let engine = Engine::new(Limits { memory: largest_memory(config), ..Limits::for_connections(connections) })?;
-    let cache = config.plugins.cache_dir.as_deref().and_then(|dir| match Cache::open(dir, &engine) {
-        Ok(cache) => Some(cache),
-        Err(error) => {
-            tracing::warn!(%error, "compiled adapters are not kept");
-            None
-        }
-    });
-    let plugins = &config.plugins;
-    let bounds = Bounds { memory: plugins.compile.memory as u64, time: plugins.compile.time };
-    let compiler = plugins.compiler.clone().map_or(Compiler::Here, |program| Compiler::Child { program, bounds });
-    Ok(Loader::new(engine, cache).compiling(compiler))
-}
-
-/// Where the decisions about this configuration's adapters are stored: next to the code of those that served before.
-pub fn keeper(config: &Config, loader: &Loader) -> Option<Keeper> {
-    loader.cache().map(|cache| Keeper::open(cache.dir(), &config.plugins.dir))
+    Ok(weir_embed::adapters::loader(config)?)
 }
 
 /// Loads the adapters of a configuration.
 pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
-    let plugins = &config.plugins;
-    let loader = loader(config)?;
-    let known = config.clone();
-    let together = move |adapters: &[&Adapter]| {
-        let speakers = adapters.iter().map(|adapter| speaker(&known, adapter));
-        Faces::new(speakers).map(drop).map_err(|error| error.to_string())
-    };
-    let cares = Cares {
-        usual: care(&plugins.defaults),
-        of: plugins.adapters.iter().map(|(name, settings)| (name.clone(), care(settings))).collect(),
-    };
-    let catalog = Arc::new(Catalog::new(together).with_cares(cares));
-    let keeper = keeper(config, &loader);
-    if let Some(keeper) = &keeper {
-        catalog.restore(keeper.known());
-    }
-    let folder = Folder {
-        lock: Some(plugins.lock.clone()),
-        terms: plugins.adapters.iter().map(|(name, settings)| (name.clone(), terms(settings))).collect(),
-        usual_terms: terms(&plugins.defaults),
-        policy: policy(config),
-        every: plugins.poll_interval,
-        allow_writable: plugins.allow_writable,
-        proof: Some(gate(config)),
-        ..Folder::new(plugins.dir.clone())
-    };
-    loader.expect(components(&plugins.dir));
-    if weir_adapters::watch::writers(&plugins.dir) == weir_adapters::watch::Writers::Group {
-        tracing::warn!(dir = %plugins.dir.display(), "a group may write to the plugins folder: its members decide what is served");
-    }
-    let mut watch = Watch::new(folder, loader.clone(), Arc::clone(&catalog));
-    let begun = Instant::now();
-    loop {
-        let next = watch.scan();
-        if next >= plugins.poll_interval || begun.elapsed() > START_PATIENCE {
-            loader.expect(0);
-            return Ok(Plugins { watch, catalog, keeper });
-        }
-        std::thread::sleep(next);
-    }
-}
-
-/// The check that proves each adapter with its fixtures before it serves.
-fn gate(config: &Config) -> Arc<Proof> {
-    let plugins = config.plugins.clone();
-    Arc::new(move |adapter, file| {
-        let required = plugins.adapter(&adapter.name).require_fixtures;
-        let report = proof::admit(adapter, file, required)?;
-        let _asked_before = adapter.proved.set(report.passed);
-        if !report.verdicts.is_empty() {
-            let (passed, skipped, millis) = (report.passed, report.skipped, report.millis);
-            tracing::info!(adapter = %adapter.name, passed, skipped, millis, "adapter proved");
-        }
-        Ok(())
-    })
-}
-
-/// Number of files that look like components.
-fn components(dir: &Path) -> usize {
-    let is_component = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|is| is == "wasm");
-    std::fs::read_dir(dir).map_or(0, |files| files.flatten().filter(is_component).count())
+    Ok(weir_embed::adapters::load(config)?)
 }
 
 /// Checks that there is an adapter, even if it was refused: without any, nothing could be served.

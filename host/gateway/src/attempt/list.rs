@@ -40,10 +40,19 @@ pub async fn ask_models(house: House<'_>, asked: &Asked, target: &Arc<Target>) -
 
 /// Checks whether a provider answers, by fetching the first page of its list.
 pub async fn find_out(house: House<'_>, target: &Arc<Target>) -> Result<(), Fault> {
+    ask_by_itself(house, target, 1).await.map(drop)
+}
+
+/// Asks a provider for its whole list, without a client's request.
+pub async fn ask_list(house: House<'_>, target: &Arc<Target>) -> Result<Vec<ModelInfo>, Fault> {
+    ask_by_itself(house, target, MAX_PAGES).await
+}
+
+async fn ask_by_itself(house: House<'_>, target: &Arc<Target>, most: usize) -> Result<Vec<ModelInfo>, Fault> {
     let headers = HeaderMap::new();
     let exchange = Exchange::begin(&headers);
     let asker = Asker { tenant: &Arc::from(""), exchange: &exchange, headers: &headers, format: "" };
-    pages(house, asker, target, 1).await.map(drop)
+    pages(house, asker, target, most).await
 }
 
 async fn pages(house: House<'_>, asker: Asker<'_>, target: &Arc<Target>, most: usize) -> Result<Vec<ModelInfo>, Fault> {

@@ -87,6 +87,19 @@ fn media_of(part: &mut Part) -> Vec<&mut MediaPart> {
     }
 }
 
+/// Lifts the large media that a request holds as base64; what is no base64 stays, to be escaped by its adapter.
+pub(super) fn lift(request: &mut ChatRequest, least: usize, lifted: &mut Lifted) -> Result<(), Fault> {
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'-' | b'_');
+    for medium in request.messages.iter_mut().flat_map(|message| &mut message.parts).flat_map(media_of) {
+        let MediaSource::Base64(text) = &mut medium.source else { continue };
+        if text.len() >= least && text.bytes().all(is_base64) {
+            let value = Bytes::from(std::mem::take(text));
+            *text = lifted.add(value).map_err(|error| Fault::internal(error.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
 fn put(medium: &mut MediaPart, fetched: Fetched, lifted: Option<&mut Lifted>) -> Result<(), Fault> {
     let Fetched { mime, bytes } = fetched;
     if medium.kind == MediaKind::Document && mime.starts_with("text/") {

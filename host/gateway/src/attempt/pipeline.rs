@@ -16,6 +16,7 @@ use weir_types::surrogate;
 use weir_wire::estimate::Content;
 use weir_wire::frame;
 
+use super::outflow::Outflow;
 use super::said::{self, Said};
 use super::send::late_error;
 use weir_translate::bounds;
@@ -27,7 +28,8 @@ pub(super) struct Pipeline {
     deframer: frame::Decoder,
     decoder: ChatDecoder,
     referee: Referee,
-    encoder: ChatEncoder,
+    /// None for a program, which takes the events.
+    encoder: Option<ChatEncoder>,
     enframer: frame::Encoder,
     errors: Option<Arc<ErrorFormat>>,
     request_id: String,
@@ -76,8 +78,8 @@ pub(super) struct Parts {
     pub(super) limits: frame::Limits,
     /// Decodes the upstream's frames.
     pub(super) decoder: ChatDecoder,
-    /// Encodes the client's frames.
-    pub(super) encoder: ChatEncoder,
+    /// Writes the client's frames; none for a program, which takes the events.
+    pub(super) encoder: Option<ChatEncoder>,
     /// The error templates of the client's format.
     pub(super) errors: Option<Arc<ErrorFormat>>,
     /// The request's id.
@@ -138,7 +140,7 @@ impl Pipeline {
     }
 
     /// Processes the bytes of one read, and appends the client's bytes to `out`.
-    pub(super) fn push(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    pub(super) fn push(&mut self, bytes: &[u8], out: &mut Outflow) -> Result<(), Fault> {
         let frames = &mut self.frames;
         let cut = self.deframer.push(bytes, &mut |frame| frames.push(mended(frame.to_owned())));
         self.decode(out)?;
@@ -146,7 +148,7 @@ impl Pipeline {
     }
 
     /// Ends the stream: the upstream ended in an orderly way.
-    pub(super) fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+    pub(super) fn end(&mut self, out: &mut Outflow) -> Result<(), Fault> {
         let frames = &mut self.frames;
         let cut = self.deframer.finish(&mut |frame| frames.push(mended(frame.to_owned())));
         self.decode(out)?;
@@ -165,23 +167,23 @@ impl Pipeline {
 
     /// Ends the stream with a failure in the client's format, from the encoder or else from the template. Returns
     /// whether the client gets the failure.
-    pub(super) fn fail(&mut self, fault: &Fault, out: &mut Vec<u8>) -> bool {
+    pub(super) fn fail(&mut self, fault: &Fault, out: &mut Outflow) -> bool {
         let events = self.referee.fail(fault.error.clone());
         if events.is_empty() {
             return true;
         }
-        let before = out.len();
-        if fault.side != Side::Adapter
+        let before = out.bytes.len();
+        if (fault.side != Side::Adapter || self.encoder.is_none())
             && self.encode(events, out).and_then(|()| self.close(out)).is_ok()
-            && out.len() > before
+            && (out.bytes.len() > before || self.encoder.is_none())
         {
             return true;
         }
-        out.truncate(before);
+        out.bytes.truncate(before);
         match reply::failure_frame(self.errors.as_deref(), &fault.error, &self.request_id) {
             Some(frame) => {
-                self.enframer.push(&frame, out);
-                self.enframer.finish(out);
+                self.enframer.push(&frame, &mut out.bytes);
+                self.enframer.finish(&mut out.bytes);
                 true
             }
             None => false,
@@ -208,7 +210,7 @@ impl Pipeline {
     }
 
     /// Switches to the stream of another target.
-    pub(super) fn resume(&mut self, successor: Successor, out: &mut Vec<u8>) -> Result<(), Fault> {
+    pub(super) fn resume(&mut self, successor: Successor, out: &mut Outflow) -> Result<(), Fault> {
         self.deframer = frame::Decoder::new(successor.from, successor.limits);
         std::mem::replace(&mut self.decoder, successor.decoder).release();
         self.frames.clear();
@@ -219,7 +221,9 @@ impl Pipeline {
         self.input = successor.input;
         self.said.iter_mut().for_each(Said::goes_on);
         bounds::note(&mut self.seen.losses, successor.losses);
-        out.extend_from_slice(self.enframer.resumed().unwrap_or_default());
+        if self.encoder.is_some() {
+            out.bytes.extend_from_slice(self.enframer.resumed().unwrap_or_default());
+        }
         let events = self.referee.resume();
         self.encode(events, out)
     }
@@ -229,14 +233,19 @@ impl Pipeline {
         self.seen.failure.as_ref()
     }
 
+    /// Whether a program takes the events as they are.
+    pub(super) fn is_for_program(&self) -> bool {
+        self.encoder.is_none()
+    }
+
     /// Returns the instances to their pools.
     pub(super) fn release(self) -> Seen {
         self.decoder.release();
-        self.encoder.release();
+        self.encoder.into_iter().for_each(ChatEncoder::release);
         Seen { finished: self.referee.has_finish(), ..self.seen }
     }
 
-    fn decode(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
+    fn decode(&mut self, out: &mut Outflow) -> Result<(), Fault> {
         if self.frames.is_empty() {
             return Ok(());
         }
@@ -255,7 +264,7 @@ impl Pipeline {
         failure.map_or(Ok(()), |error| Err(Fault::from_error(Side::Upstream, bounds::error(error))))
     }
 
-    fn encode(&mut self, mut events: Vec<ChatEvent>, out: &mut Vec<u8>) -> Result<(), Fault> {
+    fn encode(&mut self, mut events: Vec<ChatEvent>, out: &mut Outflow) -> Result<(), Fault> {
         if events.is_empty() {
             return Ok(());
         }
@@ -264,17 +273,22 @@ impl Pipeline {
             self.witness.see(event);
             self.said.iter_mut().for_each(|said| said.hear(event));
         }
-        let encoded = heard(self.encoder.push(&events), Side::Adapter)?;
+        let Some(encoder) = &mut self.encoder else {
+            out.events.append(&mut events);
+            return Ok(());
+        };
+        let encoded = heard(encoder.push(&events), Side::Adapter)?;
         bounds::note(&mut self.seen.losses, encoded.losses);
-        encoded.frames.iter().for_each(|frame| self.enframer.push(frame, out));
+        encoded.frames.iter().for_each(|frame| self.enframer.push(frame, &mut out.bytes));
         Ok(())
     }
 
-    fn close(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
-        let encoded = heard(self.encoder.finish(), Side::Adapter)?;
+    fn close(&mut self, out: &mut Outflow) -> Result<(), Fault> {
+        let Some(encoder) = &mut self.encoder else { return Ok(()) };
+        let encoded = heard(encoder.finish(), Side::Adapter)?;
         bounds::note(&mut self.seen.losses, encoded.losses);
-        encoded.frames.iter().for_each(|frame| self.enframer.push(frame, out));
-        self.enframer.finish(out);
+        encoded.frames.iter().for_each(|frame| self.enframer.push(frame, &mut out.bytes));
+        self.enframer.finish(&mut out.bytes);
         Ok(())
     }
 

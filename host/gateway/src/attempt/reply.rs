@@ -6,11 +6,14 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::handed::{Closing, Handed, HandedBody};
 use super::relayed::Relayed;
 use super::resume::Onward;
 use super::translated::Translated;
 use crate::account::Account;
 use crate::origin::Learner;
+use weir_translate::unified::Answer;
+use weir_types::contract::types::ChatEvent;
 
 /// The most bytes of a whole answer handed to the connection at once; those are held until the client has read them.
 const PIECE: usize = 64 << 10;
@@ -24,6 +27,8 @@ pub enum ReplyBody {
     Relayed(Box<Relayed>),
     /// A stream from the translate lane.
     Translated(Box<Translated>),
+    /// For a program in this process, which takes it as it is and not as bytes.
+    Program(Box<HandedBody>),
     /// A body of the admin endpoints.
     Operations(axum::body::Body),
 }
@@ -51,7 +56,38 @@ impl ReplyBody {
             Self::Whole(Some(bytes), _) if is_plain => learner.see(bytes),
             Self::Relayed(body) => body.learn(learner, is_plain),
             Self::Translated(body) => body.learn(learner),
+            Self::Program(body) => body.learn(&mut learner),
             Self::Whole(..) | Self::Operations(_) => {}
+        }
+    }
+
+    /// Takes the whole answer to a program; none if the answer is a stream, or was taken.
+    pub fn take_answer(&mut self) -> Option<Answer> {
+        let Self::Program(body) = self else { return None };
+        match body.take()? {
+            Handed::Answer(answer) => Some(answer),
+            Handed::Events(_) => None,
+        }
+    }
+
+    /// Polls for the next events of a stream to a program; none at its end.
+    pub fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Option<Vec<ChatEvent>>> {
+        match self {
+            Self::Program(body) => Poll::Ready(match body.take() {
+                Some(Handed::Events(events)) => Some(events),
+                Some(Handed::Answer(_)) | None => None,
+            }),
+            Self::Translated(body) => body.poll_events(cx),
+            Self::Whole(..) | Self::Relayed(_) | Self::Operations(_) => Poll::Ready(None),
+        }
+    }
+
+    /// What is known of the answer to a program; complete once its last event was taken.
+    pub fn closing(&self) -> Closing {
+        match self {
+            Self::Program(body) => body.closing().clone(),
+            Self::Translated(body) => body.closing().clone(),
+            Self::Whole(..) | Self::Relayed(_) | Self::Operations(_) => Closing::default(),
         }
     }
 
@@ -62,6 +98,7 @@ impl ReplyBody {
             Self::Whole(_, place) => *place = Some(account),
             Self::Relayed(body) => body.attach(account),
             Self::Translated(body) => body.attach(account),
+            Self::Program(body) => body.attach(account),
             Self::Operations(_) => {}
         }
         self
@@ -93,6 +130,7 @@ impl Body for ReplyBody {
             }
             Self::Relayed(body) => body.poll(cx),
             Self::Translated(body) => body.poll(cx),
+            Self::Program(_) => Poll::Ready(None),
             Self::Operations(body) => Pin::new(body).poll_frame(cx).map_err(|_| BodyError),
         }
     }
@@ -102,6 +140,7 @@ impl Body for ReplyBody {
             Self::Whole(bytes, account) => bytes.as_ref().is_none_or(Bytes::is_empty) && account.is_none(),
             Self::Relayed(body) => body.is_end_stream(),
             Self::Translated(_) => false,
+            Self::Program(_) => true,
             Self::Operations(body) => body.is_end_stream(),
         }
     }
@@ -111,6 +150,7 @@ impl Body for ReplyBody {
             Self::Whole(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Relayed(body) => body.size_hint(),
             Self::Translated(_) => SizeHint::default(),
+            Self::Program(_) => SizeHint::with_exact(0),
             Self::Operations(body) => body.size_hint(),
         }
     }

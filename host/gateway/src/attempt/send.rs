@@ -19,7 +19,8 @@ use weir_wire::estimate;
 
 /// The error message if the provider or its token endpoint refuses the gateway's credential.
 const REFUSED: &str = "the provider refused the gateway's credential";
-const REFUSED_CODE: &str = "upstream_authentication";
+/// The code of such a failure.
+pub const REFUSED_CODE: &str = "upstream_authentication";
 /// The most bytes of a provider's message in the log.
 const LOGGED: usize = 1024;
 

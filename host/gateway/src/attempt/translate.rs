@@ -1,5 +1,6 @@
 //! The translate lane: dialect → provider → upstream → provider → dialect.
 
+mod adopt;
 pub(super) mod again;
 mod answer;
 mod bare;
@@ -21,7 +22,7 @@ use super::{Asked, House, Values};
 use crate::account::Account;
 use crate::route::Target;
 use weir_budget::Held;
-use weir_sandbox::{Adapter, Interface, Lease, lease_pair};
+use weir_sandbox::{Adapter, Interface, Lease};
 use weir_translate::bounds;
 
 use weir_translate::names::Names;
@@ -66,13 +67,12 @@ async fn translate_by(
     (versions, values): (&Versions, Values),
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
-    let (dialect, provider) = lease_pair(&versions.dialect.adapter, &versions.provider.adapter, &asked.caller.tenant)
-        .await
-        .map_err(|fault| unified::blame(&fault))?;
+    let leased = versions.lease(&asked.caller.tenant).await;
+    let (dialect, provider) = leased.map_err(|fault| unified::blame(&fault))?;
     let mut run = Run { values, ..Run::new(house, asked, target, dialect, provider) };
     account.metrics().translated(asked.face.format(), &run.provider_ctx.format);
     run.make_room().await?;
-    let parsed = called(account, &asked.dialect, "parse-request", || run.parse())?;
+    let parsed = run.parse_request(account)?;
     run.note(parsed.losses);
     let mut request = parsed.request;
     run.dialect_ctx.memo = parsed.memo;
@@ -117,7 +117,7 @@ fn able(asked: &Asked, target: &Target) -> Result<(), Fault> {
         Operation::Rerank => (Interface::DialectRerank, Interface::ProviderRerank),
         _ => return Err(unified::relayed_only()),
     };
-    if asked.dialect.has(speaks) && target.adapter.has(serves) {
+    if asked.side.has(speaks) && target.adapter.has(serves) {
         return Ok(());
     }
     let (operation, provider) = (asked.operation().name(), &target.label);
@@ -137,7 +137,8 @@ struct Run<'a> {
     house: House<'a>,
     asked: &'a Asked,
     target: &'a Arc<Target>,
-    dialect: Lease,
+    /// None for a program.
+    dialect: Option<Lease>,
     provider: Lease,
     dialect_ctx: Context,
     provider_ctx: Context,
@@ -155,7 +156,13 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(house: House<'a>, asked: &'a Asked, target: &'a Arc<Target>, dialect: Lease, provider: Lease) -> Self {
+    fn new(
+        house: House<'a>,
+        asked: &'a Asked,
+        target: &'a Arc<Target>,
+        dialect: Option<Lease>,
+        provider: Lease,
+    ) -> Self {
         let dialect_ctx = Context {
             request_id: asked.exchange.id.clone(),
             now_ms: asked.exchange.now_ms,
@@ -228,7 +235,8 @@ impl<'a> Run<'a> {
             headers: face.request_headers.iter().filter_map(header).collect(),
             body: body_of(&body),
         };
-        unified::parse(&mut self.dialect, &face.operation, &self.dialect_ctx, &http)
+        let dialect = self.dialect.as_mut().ok_or_else(|| Fault::internal("a program's request was read as bytes"))?;
+        unified::parse(dialect, &face.operation, &self.dialect_ctx, &http)
     }
 
     /// Sets the estimated input tokens in both contexts.
@@ -328,7 +336,7 @@ impl<'a> Run<'a> {
 
     /// Whether both adapters accept that large values are lifted out of bodies.
     fn takes_blobs(&self) -> bool {
-        self.asked.dialect.manifest.takes_blobs && self.target.adapter.manifest.takes_blobs
+        self.asked.side.takes_blobs() && self.target.adapter.manifest.takes_blobs
     }
 
     fn blob_limits(&self) -> blob::Limits {

@@ -11,12 +11,15 @@ use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep};
 
 use super::follow::Farewell;
+use super::handed::{Closing, see_events};
+use super::outflow::Outflow;
 use super::pipeline::{Pipeline, Seen};
 use super::reply::BodyError;
 use super::resume::{Found, Onward, Resuming};
 use super::send::fault_of;
 use crate::account::Account;
 use crate::origin::Learner;
+use weir_types::contract::types::{ChatEvent, Loss};
 use weir_types::fault::{Fault, Side};
 use weir_types::tokens::Tokens;
 use weir_upstream::Decoded;
@@ -25,7 +28,7 @@ use weir_upstream::Decoded;
 pub struct Translated {
     upstream: Option<Decoded>,
     pipeline: Option<Pipeline>,
-    out: Vec<u8>,
+    out: Outflow,
     account: Option<Box<Account>>,
     /// Learns from the bytes that are sent.
     learner: Option<Box<Learner>>,
@@ -38,12 +41,14 @@ pub struct Translated {
     onward: Option<Box<Onward>>,
     /// The running search for a target that continues.
     resuming: Option<Resuming>,
+    /// For a program: what is known at the end.
+    closing: Closing,
 }
 
 /// The output of the pieces that were read before the answer's head is sent.
 #[derive(Debug, Default)]
 pub(super) struct First {
-    out: Vec<u8>,
+    out: Outflow,
     ended: bool,
 }
 
@@ -99,7 +104,20 @@ impl Translated {
             farewell: None,
             onward: None,
             resuming: None,
+            closing: Closing::default(),
         }
+    }
+
+    /// Keeps what the request lost, for a program.
+    pub(super) fn lost(&mut self, losses: &[Loss]) {
+        if self.pipeline.as_ref().is_some_and(Pipeline::is_for_program) {
+            self.closing.losses = losses.to_vec();
+        }
+    }
+
+    /// What is known for a program.
+    pub(super) fn closing(&self) -> &Closing {
+        &self.closing
     }
 
     /// Sets the cancellation to send to the provider if the client leaves before the end.
@@ -132,14 +150,29 @@ impl Translated {
         self.keep_alive = Some(KeepAlive { every, frame, sleep: Box::pin(tokio::time::sleep(every)) });
     }
 
+    /// Polls for the next bytes, for a client that speaks a dialect.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let out = ready!(self.poll_out(cx));
+        Poll::Ready(out.map(|out| out.map(|out| Frame::data(Bytes::from(out.bytes)))))
+    }
+
+    /// Polls for the next events, for a program. A stream that broke ends with the event of its failure.
+    pub(super) fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Option<Vec<ChatEvent>>> {
+        let out = ready!(self.poll_out(cx));
+        Poll::Ready(out.and_then(Result::ok).map(|out| out.events))
+    }
+
+    fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Outflow, BodyError>>> {
         let _entered = self.account.as_ref().map(|account| account.enter());
         loop {
             if !self.out.is_empty() {
                 self.account.iter_mut().for_each(|account| account.piece());
-                self.learner.iter_mut().for_each(|learner| learner.see(&self.out));
+                if let Some(learner) = &mut self.learner {
+                    learner.see(&self.out.bytes);
+                    see_events(learner, &self.out.events);
+                }
                 self.keep_alive = None;
-                return Poll::Ready(Some(Ok(Frame::data(Bytes::from(std::mem::take(&mut self.out))))));
+                return Poll::Ready(Some(Ok(std::mem::take(&mut self.out))));
             }
             match self.ending {
                 Ending::None => {}
@@ -252,7 +285,12 @@ impl Translated {
         self.upstream = None;
         self.onward = None;
         self.farewell.take().into_iter().for_each(Farewell::disarm);
+        let is_for_program = self.pipeline.as_ref().is_some_and(Pipeline::is_for_program);
         let seen = self.pipeline.take().map(Pipeline::release);
+        if let Some(seen) = seen.as_ref().filter(|_| is_for_program) {
+            self.closing.losses.extend(seen.losses.iter().cloned());
+            self.closing.usage.clone_from(&seen.usage);
+        }
         let Some(mut account) = self.account.take() else { return };
         if let Some(seen) = seen {
             account.lost(&seen.losses);
@@ -264,13 +302,13 @@ impl Translated {
         }
     }
 
-    fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Outflow, BodyError>>> {
         let Some(alive) = &mut self.keep_alive else { return Poll::Pending };
         ready!(alive.sleep.as_mut().poll(cx));
         let next = Instant::now() + alive.every;
         alive.sleep.as_mut().reset(next);
         cx.waker().wake_by_ref();
-        Poll::Ready(Some(Ok(Frame::data(alive.frame.clone()))))
+        Poll::Ready(Some(Ok(Outflow { bytes: alive.frame.to_vec(), events: Vec::new() })))
     }
 }
 

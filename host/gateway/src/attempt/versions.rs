@@ -5,23 +5,35 @@ use std::sync::Arc;
 use http::Response;
 
 use super::reply::ReplyBody;
+use super::side::ClientSide;
 use super::{Asked, SpokenBy};
 use crate::route::Target;
-use weir_sandbox::Chosen;
+use weir_sandbox::{Chosen, Lease, PluginFault, lease_pair};
 
 /// The versions of both adapters, fixed for the whole exchange.
 pub(super) struct Versions {
-    pub(super) dialect: Chosen,
+    /// None for a program, which has no adapter of its own.
+    pub(super) dialect: Option<Chosen>,
     pub(super) provider: Chosen,
 }
 
 impl Versions {
     pub(super) fn choose(asked: &Asked, target: &Target) -> Self {
-        let dialect = asked.dialect.choose();
+        let ClientSide::Dialect(adapter) = &asked.side else {
+            return Self { dialect: None, provider: target.adapter.choose() };
+        };
+        let dialect = adapter.choose();
         // An adapter that is on both sides is chosen once.
-        let is_one = Arc::ptr_eq(&asked.dialect, &target.adapter);
+        let is_one = Arc::ptr_eq(adapter, &target.adapter);
         let provider = if is_one { dialect.clone() } else { target.adapter.choose() };
-        Self { dialect, provider }
+        Self { dialect: Some(dialect), provider }
+    }
+
+    /// Leases an instance of each.
+    pub(super) async fn lease(&self, tenant: &str) -> Result<(Option<Lease>, Lease), PluginFault> {
+        let Some(dialect) = &self.dialect else { return Ok((None, self.provider.adapter.lease(tenant).await?)) };
+        let (dialect, provider) = lease_pair(&dialect.adapter, &self.provider.adapter, tenant).await?;
+        Ok((Some(dialect), provider))
     }
 
     /// Attaches the provider's adapter version to the response if it is not the target's own.

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Gateway;
-use crate::attempt::{House, find_out, ping};
-use crate::route::Target;
+use crate::attempt::{House, ask_list, find_out, ping};
+use crate::origin::Carried;
+use crate::route;
+use crate::route::fit::Needs;
+use crate::route::{Circumstances, Target};
 use weir_config::Check;
-use weir_types::contract::types::ErrorKind;
+use weir_types::contract::types::{ErrorKind, ModelInfo};
 use weir_types::fault::{Fault, Lapse, Side};
 
 /// The result of a check.
@@ -46,6 +49,52 @@ impl Checked {
 }
 
 impl Gateway {
+    /// Whether a call for this model would find a target now: one that does not rest, whose provider answers in time and
+    /// takes the credential. Providers without a list of models cannot be asked and count as available.
+    ///
+    /// # Errors
+    ///
+    /// The configuration has no such model.
+    pub async fn is_available(&self, model: &str, timeout: Duration) -> Result<bool, Fault> {
+        let serving = self.serving.load_full();
+        let circumstances = Circumstances {
+            health: &self.health,
+            now: Instant::now(),
+            session: &|_| None,
+            needs: Needs::default(),
+            provider: None,
+            carried: &Carried::default(),
+            embeds: false,
+            only_looks: true,
+        };
+        let plan = route::plan(&serving.routes, model, circumstances)?;
+        for stop in &plan.stops {
+            let found = tokio::time::timeout(timeout, find_out(self.house(&serving), &stop.target)).await;
+            if !stop.target.can_list()
+                || found.is_ok_and(|found| found.map_or_else(|fault| is_alive(&fault), |()| true))
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The models that a provider lists itself.
+    ///
+    /// # Errors
+    ///
+    /// There is no such provider, or it gives no list.
+    pub async fn models_of(&self, provider: &str) -> Result<Vec<ModelInfo>, Fault> {
+        let serving = self.serving.load_full();
+        let target = serving.targets().find(|target| *target.label == *provider);
+        let target = target.ok_or_else(|| Fault::not_found(format!("no model leads to a provider `{provider}`")))?;
+        if !target.can_list() {
+            let message = format!("the adapter of the provider `{provider}` knows no list of models");
+            return Err(Fault::new(Side::Client, ErrorKind::Unsupported, message).with_status(400));
+        }
+        ask_list(self.house(&serving), target).await
+    }
+
     /// Fetches a provider's list of models, or asks one of its models for one token.
     pub async fn check(&self, target: &Arc<Target>, check: &Check) -> Checked {
         let serving = self.serving.load_full();
@@ -85,6 +134,12 @@ impl Gateway {
             }
         }
     }
+}
+
+/// Whether a provider that failed to give its list would answer requests all the same.
+fn is_alive(fault: &Fault) -> bool {
+    let refuses = matches!(fault.error.status, Some(401 | 403)) || fault.lapse == Some(Lapse::Credential);
+    !refuses && Checked::of(fault) != Checked::Failed
 }
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ impl Gateway {
         if !may_differ {
             return Carried::default();
         }
+        if asked.side.program().is_some() {
+            return Carried::in_body(origins, tenant, &[asked.side.json().into()]);
+        }
         let is_json = asked.reading.found.is_some();
         let mut carried = if is_json { Carried::in_body(origins, tenant, &asked.body) } else { Carried::default() };
         if origins.has(Kind::Object) {

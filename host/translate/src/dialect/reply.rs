@@ -57,7 +57,7 @@ fn spelling<'a>(format: Option<&'a ErrorFormat>, error: &'a Error) -> (&'a str, 
 }
 
 /// The status of an error kind for which the format declares none.
-fn usual_status(kind: ErrorKind) -> u16 {
+pub fn usual_status(kind: ErrorKind) -> u16 {
     match kind {
         ErrorKind::InvalidRequest | ErrorKind::ContextLength | ErrorKind::ContentFiltered | ErrorKind::Unsupported => {
             400

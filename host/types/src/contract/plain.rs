@@ -1,7 +1,10 @@
 //! Constructors of the larger records with every optional field empty: generated types have no `Default`.
 
 use super::about::{Bucket, FrameTest, Tap};
-use super::types::{ChatRequest, Message, Part, Role, Sampling, TextPart, Unit, Usage};
+use super::types::{
+    ChatRequest, EmbeddingInput, EmbeddingsRequest, Message, Part, RerankDocument, RerankRequest, Role, Sampling,
+    TextPart, Unit, Usage,
+};
 
 impl ChatRequest {
     /// A request without streaming, with no setting but the model and the messages.
@@ -32,6 +35,48 @@ impl ChatRequest {
             metadata: None,
             service_tier: None,
             cache_key: None,
+            extensions: Vec::new(),
+        }
+    }
+
+    /// A request with one message, the user's. Which model it is for is decided when it is sent.
+    pub fn user(text: &str) -> Self {
+        Self::plain("", vec![Message::plain(Role::User, vec![Part::Text(TextPart::plain(text))])])
+    }
+}
+
+impl From<&str> for ChatRequest {
+    fn from(text: &str) -> Self {
+        Self::user(text)
+    }
+}
+
+impl EmbeddingsRequest {
+    /// A request for the embeddings of these texts.
+    pub fn texts<T: Into<String>>(texts: impl IntoIterator<Item = T>) -> Self {
+        Self {
+            model: String::new(),
+            inputs: texts.into_iter().map(|text| EmbeddingInput::Text(text.into())).collect(),
+            single: false,
+            dimensions: None,
+            encoding: None,
+            task: None,
+            title: None,
+            end_user: None,
+            extensions: Vec::new(),
+        }
+    }
+}
+
+impl RerankRequest {
+    /// A request to order these texts by how well they answer a query.
+    pub fn texts<T: Into<String>>(query: &str, texts: impl IntoIterator<Item = T>) -> Self {
+        Self {
+            model: String::new(),
+            query: query.to_owned(),
+            documents: texts.into_iter().map(|text| RerankDocument::Text(text.into())).collect(),
+            top_n: None,
+            return_documents: None,
             extensions: Vec::new(),
         }
     }

@@ -10,7 +10,7 @@ use super::super::{Asked, House};
 use super::{Exchanged, Run, able};
 use crate::account::Account;
 use crate::route::Target;
-use weir_sandbox::lease_pair;
+use weir_sandbox::Lease;
 use weir_translate::unified;
 use weir_translate::unified::Request;
 use weir_types::contract::types::{ChatRequest, ErrorKind, Message, OutputFormat, Part, Role, TextPart};
@@ -57,12 +57,11 @@ async fn resume_by(
     (versions, said): (&Versions, &str),
     account: &mut Account,
 ) -> Result<Continued, Fault> {
-    let (dialect, provider) = lease_pair(&versions.dialect.adapter, &versions.provider.adapter, &asked.caller.tenant)
-        .await
-        .map_err(|fault| unified::blame(&fault))?;
+    let leased = versions.lease(&asked.caller.tenant).await;
+    let (dialect, provider) = leased.map_err(|fault| unified::blame(&fault))?;
     let mut run = Run::new(house, asked, target, dialect, provider);
     run.make_room().await?;
-    let mut parsed = run.parse()?;
+    let mut parsed = run.parse_request(account)?;
     run.names = std::mem::take(&mut parsed.names);
     // The dialect's losses were reported with the first attempt.
     let Request::Chat(chat) = &mut parsed.request else { return Err(Fault::internal("no chat is gone on with")) };
@@ -77,7 +76,7 @@ async fn resume_by(
             let decoder = run.provider.decoder(&run.provider_ctx).map_err(|fault| unified::blame(&fault))?;
             let input = run.provider_ctx.input_tokens.unwrap_or_default();
             let successor = Successor { from, limits, decoder, target, witness, losses: run.losses, input };
-            run.dialect.release();
+            run.dialect.into_iter().for_each(Lease::release);
             Ok(Continued { upstream, successor, farewell })
         }
         Exchanged::Whole(_) => {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 
 use super::super::follow::Farewell;
+use super::super::handed::{Closing, Handed, HandedBody};
 use super::super::head::{keep_alive_frame, stream_headers, tell_losses};
 use super::super::pipeline::{Parts, Pipeline};
 use super::super::reply::ReplyBody;
@@ -16,12 +17,13 @@ use super::{Run, called};
 use crate::account::Account;
 use crate::admit::Permit;
 use crate::recall::{Source, Witness};
+use weir_sandbox::Lease;
 use weir_translate::bounds;
 use weir_translate::dialect::reply::insert;
 use weir_translate::referee;
 use weir_translate::unified;
 use weir_translate::unified::{Answer, heard};
-use weir_types::contract::types::{ChatResponse, Framing, TokenCount};
+use weir_types::contract::types::{ChatEvent, ChatResponse, Framing, TokenCount};
 use weir_types::fault::{Fault, Side};
 use weir_upstream::rendered::is_answer;
 use weir_upstream::{Decoded, UpstreamResponse, is_answerable};
@@ -51,11 +53,14 @@ impl Run<'_> {
         {
             return self.unfold(chat, account);
         }
-        let render = || unified::render_answer(&mut self.dialect, &self.dialect_ctx, &answer);
-        let rendered = called(account, &self.asked.dialect, "render-response", render)?;
+        let (Some(dialect), Some(adapter)) = (&mut self.dialect, self.asked.side.dialect()) else {
+            return Ok(self.hand_over(Handed::Answer(answer), account));
+        };
+        let render = || unified::render_answer(dialect, &self.dialect_ctx, &answer);
+        let rendered = called(account, adapter, "render-response", render)?;
         self.note(rendered.losses);
         account.lost(&self.losses);
-        let status = status_of(rendered.response.status, &self.asked.dialect.name)?;
+        let status = status_of(rendered.response.status, &adapter.name)?;
         account.answering(status.as_u16(), false, answer.usage().is_some());
         let (body, _) = bytes_of(rendered.response.body);
         self.held.shrink(self.held.bytes().saturating_sub(body.len()));
@@ -68,7 +73,7 @@ impl Run<'_> {
             }
         }
         tell_losses(&mut response, &self.losses);
-        self.dialect.release();
+        self.dialect.into_iter().for_each(Lease::release);
         self.provider.release();
         Ok(response)
     }
@@ -84,10 +89,13 @@ impl Run<'_> {
 
     /// Sends a whole answer as a stream.
     fn unfold(mut self, chat: ChatResponse, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
-        let mut encoder = self.dialect.encoder(&self.dialect_ctx).map_err(|fault| unified::blame(&fault))?;
         let mut referee = referee::Referee::new(&self.asked.exchange.id);
         let mut events = referee.push(referee::unfold(chat));
         events.extend(referee.end());
+        let Some(mut encoder) = self.encoder()? else {
+            account.piece();
+            return Ok(self.hand_over(Handed::Events(events), account));
+        };
         let told = heard(encoder.push(&events), Side::Adapter)?;
         let end = heard(encoder.finish(), Side::Adapter)?;
         bounds::note(&mut self.losses, told.losses);
@@ -111,6 +119,22 @@ impl Run<'_> {
         encoder.release();
         self.provider.release();
         Ok(response)
+    }
+
+    /// Gives a program what came of its request.
+    fn hand_over(self, handed: Handed, account: &mut Account) -> Response<ReplyBody> {
+        let usage = match &handed {
+            Handed::Answer(answer) => answer.usage().cloned(),
+            Handed::Events(events) => events.iter().rev().find_map(|event| match event {
+                ChatEvent::Usage(usage) => Some(usage.clone()),
+                _ => None,
+            }),
+        };
+        account.lost(&self.losses);
+        account.answering(200, matches!(handed, Handed::Events(_)), usage.is_some());
+        let closing = Closing { losses: self.losses, usage };
+        self.provider.release();
+        Response::new(ReplyBody::Program(Box::new(HandedBody::new(handed, closing))))
     }
 
     /// Keeps values that the client's format cannot carry.
@@ -144,12 +168,13 @@ impl Run<'_> {
         let asked = self.asked;
         // A stream names its model in its first event.
         self.dialect_ctx.model.clear();
+        let encoder = self.encoder()?;
         let mut pipeline = Pipeline::new(Parts {
             from: framing,
             to: asked.framing,
             limits,
             decoder: self.provider.decoder(&self.provider_ctx).map_err(|fault| unified::blame(&fault))?,
-            encoder: self.dialect.encoder(&self.dialect_ctx).map_err(|fault| unified::blame(&fault))?,
+            encoder,
             errors: asked.face.errors.clone(),
             request_id: asked.exchange.id.clone(),
             model: self.target.model(asked.model()).to_owned(),
@@ -159,13 +184,15 @@ impl Run<'_> {
             said: self.continuable.then(Said::default),
             input: self.provider_ctx.input_tokens.unwrap_or_default(),
         });
-        let keep_alive = self.house.config.server.keep_alive_interval.zip(keep_alive_frame(asked));
+        let keep_alive = asked.side.dialect().and_then(|_| keep_alive_frame(asked));
+        let keep_alive = self.house.config.server.keep_alive_interval.zip(keep_alive);
         let first = match keep_alive {
             None => prime(&mut upstream, &mut pipeline).await?,
             Some(_) => First::default(),
         };
         account.answering(200, true, true);
         let mut body = Translated::new(upstream, pipeline, first, asked.can_cut);
+        body.lost(&losses);
         body.farewell(farewell);
         if let Some((every, frame)) = keep_alive {
             body.keep_alive(every, frame);

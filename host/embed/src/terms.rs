@@ -17,7 +17,7 @@ pub fn policy(config: &Config) -> Policy {
     }
 }
 
-pub(super) fn care(settings: &AdapterSettings) -> Care {
+pub(crate) fn care(settings: &AdapterSettings) -> Care {
     let quarantine = settings.quarantine.map(|rule| {
         let weir_config::Quarantine { faults, window, share, pause } = rule;
         QuarantineRule { faults, window, share, pause }
@@ -29,12 +29,12 @@ pub(super) fn care(settings: &AdapterSettings) -> Care {
     Care { quarantine, canary }
 }
 
-pub(super) fn largest_memory(config: &Config) -> usize {
+pub(crate) fn largest_memory(config: &Config) -> usize {
     let own = config.plugins.adapters.values().map(|settings| settings.memory);
     own.chain([config.plugins.defaults.memory]).max().unwrap_or(config.plugins.defaults.memory)
 }
 
-pub(super) fn terms(settings: &AdapterSettings) -> Terms {
+pub(crate) fn terms(settings: &AdapterSettings) -> Terms {
     Terms {
         isolation: settings.isolation.map(|isolation| match isolation {
             Isolation::Fresh => weir_sandbox::Isolation::Fresh,

@@ -1,0 +1,73 @@
+//! The answer to a program in this process: the unified model, where other clients read bytes.
+
+use crate::account::Account;
+use crate::origin::Learner;
+use weir_translate::unified::Answer;
+use weir_types::contract::types::{ChatEvent, Loss, Usage};
+
+/// An answer that is there as a whole.
+#[derive(Debug)]
+pub enum Handed {
+    /// The answer.
+    Answer(Answer),
+    /// The answer of a provider that does not stream, as the events of a stream.
+    Events(Vec<ChatEvent>),
+}
+
+/// What is known of an answer at its end.
+#[derive(Debug, Clone, Default)]
+pub struct Closing {
+    /// The fields that got lost on the way to the provider and back.
+    pub losses: Vec<Loss>,
+    /// The tokens, as far as the provider reported them.
+    pub usage: Option<Usage>,
+}
+
+/// A whole answer on its way to a program.
+#[derive(Debug)]
+pub struct HandedBody {
+    handed: Option<Handed>,
+    closing: Closing,
+    account: Option<Box<Account>>,
+}
+
+impl HandedBody {
+    pub(super) fn new(handed: Handed, closing: Closing) -> Self {
+        Self { handed: Some(handed), closing, account: None }
+    }
+
+    pub(super) fn attach(&mut self, account: Box<Account>) {
+        self.account = Some(account);
+    }
+
+    /// Has a learner look at the values that later requests may carry.
+    pub(super) fn learn(&self, learner: &mut Learner) {
+        match &self.handed {
+            Some(Handed::Answer(Answer::Chat(chat))) => {
+                learner.see(&serde_json::to_vec(chat).unwrap_or_default());
+            }
+            Some(Handed::Events(events)) => see_events(learner, events),
+            Some(Handed::Answer(_)) | None => {}
+        }
+    }
+
+    /// What is known of the answer.
+    pub(super) fn closing(&self) -> &Closing {
+        &self.closing
+    }
+
+    /// Takes the answer, and with it closes the account.
+    pub(super) fn take(&mut self) -> Option<Handed> {
+        if let Some(mut account) = self.account.take() {
+            account.whole();
+        }
+        self.handed.take()
+    }
+}
+
+/// Has a learner look at events as it looks at frames.
+pub(super) fn see_events(learner: &mut Learner, events: &[ChatEvent]) {
+    for event in events.iter().filter(|event| !matches!(event, ChatEvent::Delta(_))) {
+        learner.see(&serde_json::to_vec(event).unwrap_or_default());
+    }
+}

@@ -1,0 +1,161 @@
+//! The client's side of a request: the adapter of a dialect, or a program in this process that speaks the unified model.
+
+use std::io;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use weir_sandbox::{Adapter, Interface};
+use weir_translate::unified::Request;
+use weir_types::contract::types::{ChatRequest, MediaKind, OutputFormat, Part, ResultPart};
+
+/// What reads a request and writes its answer.
+#[derive(Debug)]
+pub enum ClientSide {
+    /// The adapter that speaks the client's format.
+    Dialect(Arc<Adapter>),
+    /// A program in this process: its request, which no adapter has to read.
+    Program(Box<Request>),
+}
+
+impl ClientSide {
+    /// The adapter; none for a program.
+    pub fn dialect(&self) -> Option<&Arc<Adapter>> {
+        match self {
+            Self::Dialect(adapter) => Some(adapter),
+            Self::Program(_) => None,
+        }
+    }
+
+    /// The request of a program.
+    pub fn program(&self) -> Option<&Request> {
+        match self {
+            Self::Dialect(_) => None,
+            Self::Program(request) => Some(request),
+        }
+    }
+
+    /// The request of a program as JSON, for searches that read bytes; empty where it is not about a chat.
+    pub fn json(&self) -> Vec<u8> {
+        match self.program() {
+            Some(Request::Chat(chat)) => serde_json::to_vec(chat).unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Bytes of a program's request as JSON.
+    pub(super) fn size(&self) -> Option<usize> {
+        Some(match self.program()? {
+            Request::Chat(request) | Request::CountTokens(request) => length(request),
+            Request::Embeddings(request) => length(request),
+            Request::Models(request) => length(request),
+            Request::Rerank(request) => length(request),
+        })
+    }
+
+    /// Features that a program's request asks for, by the names that manifests use.
+    pub(super) fn features(&self) -> Option<Vec<String>> {
+        Some(match self.program()? {
+            Request::Chat(chat) | Request::CountTokens(chat) => features(chat),
+            Request::Embeddings(_) | Request::Models(_) | Request::Rerank(_) => Vec::new(),
+        })
+    }
+
+    /// Whether this side can do its part of an operation.
+    pub(super) fn has(&self, interface: Interface) -> bool {
+        self.dialect().is_none_or(|adapter| adapter.has(interface))
+    }
+
+    /// Whether large values may be lifted out of its requests.
+    pub(super) fn takes_blobs(&self) -> bool {
+        self.dialect().is_none_or(|adapter| adapter.manifest.takes_blobs)
+    }
+}
+
+/// Counts the bytes of a value's JSON without keeping them.
+fn length(value: &impl Serialize) -> usize {
+    let mut counter = Counter(0);
+    // A counter takes everything; what cannot be written as JSON counts as far as it came.
+    let _written = serde_json::to_writer(&mut counter, value);
+    counter.0
+}
+
+struct Counter(usize);
+
+impl io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn features(chat: &ChatRequest) -> Vec<String> {
+    let media = chat.messages.iter().flat_map(|message| &message.parts).flat_map(kinds);
+    let mut names: Vec<&str> = media.map(feature_of).collect();
+    if !chat.tools.is_empty() {
+        names.push("tools");
+    }
+    if !matches!(chat.output, None | Some(OutputFormat::Plain)) {
+        names.push("schema");
+    }
+    if chat.reasoning.is_some() {
+        names.push("reasoning");
+    }
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().map(str::to_owned).collect()
+}
+
+fn feature_of(kind: MediaKind) -> &'static str {
+    match kind {
+        MediaKind::Image | MediaKind::Video => "vision",
+        MediaKind::Audio => "audio",
+        MediaKind::Document => "documents",
+    }
+}
+
+fn kinds(part: &Part) -> Vec<MediaKind> {
+    match part {
+        Part::Media(medium) => vec![medium.kind],
+        Part::ToolResult(result) => {
+            let media = result.content.iter().filter_map(|part| match part {
+                ResultPart::Media(medium) => Some(medium.kind),
+                _ => None,
+            });
+            media.collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_types::contract::types::{MediaPart, MediaSource, Message, Role, TextPart};
+
+    fn program(chat: ChatRequest) -> ClientSide {
+        ClientSide::Program(Box::new(Request::Chat(chat)))
+    }
+
+    #[test]
+    fn a_programs_request_is_weighed_as_its_json_and_searched_for_features() {
+        let image = MediaPart {
+            kind: MediaKind::Image,
+            mime: None,
+            source: MediaSource::Url("https://example.org/a.png".into()),
+            name: None,
+            detail: None,
+            cache: None,
+            extensions: Vec::new(),
+        };
+        let parts = vec![Part::Text(TextPart::plain("What is this?")), Part::Media(image)];
+        let side = program(ChatRequest::plain("m", vec![Message::plain(Role::User, parts)]));
+        assert_eq!(side.size(), Some(side.json().len()));
+        assert_eq!(side.features(), Some(vec!["vision".to_owned()]));
+        assert_eq!(program(ChatRequest::plain("m", Vec::new())).features(), Some(Vec::new()));
+    }
+}

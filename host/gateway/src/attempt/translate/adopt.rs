@@ -1,0 +1,37 @@
+//! The way in: a client's request read by its dialect, or a program's taken as it is.
+
+use super::super::media;
+use super::super::side::ClientSide;
+use super::{BLOB_MIN, Run, called};
+use crate::account::Account;
+use weir_sandbox::ChatEncoder;
+use weir_translate::names::Names;
+use weir_translate::unified;
+use weir_translate::unified::{Parsed, Request};
+use weir_types::fault::Fault;
+
+impl Run<'_> {
+    /// Reads the request, within a span of its adapter's. A program's request is understood already.
+    pub(super) fn parse_request(&mut self, account: &Account) -> Result<Parsed, Fault> {
+        match &self.asked.side {
+            ClientSide::Dialect(adapter) => called(account, adapter, "parse-request", || self.parse()),
+            ClientSide::Program(request) => self.adopt(request),
+        }
+    }
+
+    /// Takes a program's request as it is, with the large blobs taken out.
+    fn adopt(&mut self, request: &Request) -> Result<Parsed, Fault> {
+        let mut request = request.clone();
+        if let (Request::Chat(chat) | Request::CountTokens(chat), true) = (&mut request, self.takes_blobs()) {
+            media::lift(chat, BLOB_MIN, &mut self.lifted)?;
+            self.provider_ctx.blobs = self.lifted.describe();
+        }
+        Ok(Parsed { request, losses: Vec::new(), memo: String::new(), names: Names::default() })
+    }
+
+    /// The dialect's encoder of a stream; none for a program, which takes the events.
+    pub(super) fn encoder(&mut self) -> Result<Option<ChatEncoder>, Fault> {
+        let encoder = self.dialect.take().map(|dialect| dialect.encoder(&self.dialect_ctx)).transpose();
+        encoder.map_err(|fault| unified::blame(&fault))
+    }
+}

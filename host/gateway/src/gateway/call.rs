@@ -1,0 +1,253 @@
+//! Calls of a program in this process: the unified model in, the unified model out. They are admitted, routed, tried and
+//! accounted for as the requests of clients are; only the two ends differ, since no dialect is spoken.
+
+use std::sync::{Arc, LazyLock};
+
+use http::{HeaderMap, Method, Response};
+
+use super::Gateway;
+use super::routed::Routed;
+use crate::account::Account;
+use crate::account::trail::{End, Step};
+use crate::admit::Permit;
+use crate::attempt::{Asked, ClientSide, House, ReplyBody, Tried};
+use crate::dialect::reading::ReadingPlan;
+use crate::identify::Caller;
+use crate::models;
+use crate::observe::log::current;
+use crate::route::{Nowhere, Plan, Target};
+use crate::serving::Serving;
+use weir_translate::dialect::faces::{Face, Head};
+use weir_translate::dialect::path::Holes;
+use weir_translate::dialect::reply::usual_status;
+use weir_translate::unified::Request;
+use weir_types::contract::about::{BodyKind, Face as Claim, Operation, StreamFlag};
+use weir_types::contract::types::{Framing, ModelInfo, ModelsRequest};
+use weir_types::exchange::Exchange;
+use weir_types::fault::Fault;
+use weir_types::headers;
+
+/// What the metrics call the format of a program's calls.
+const FORMAT: &str = "unified";
+
+/// The endpoints of programs, one for each operation, with the plan that reads nothing of their empty bodies.
+static ENDPOINTS: LazyLock<[(Arc<Face>, Arc<ReadingPlan>); 5]> = LazyLock::new(|| {
+    let operations =
+        [Operation::Chat, Operation::Embeddings, Operation::Models, Operation::CountTokens, Operation::Rerank];
+    let mut index = usize::MAX;
+    operations.map(|operation| {
+        index -= 1;
+        let face = Face { adapter: Arc::from(FORMAT), claim: claim(operation), errors: None, index };
+        let plan = ReadingPlan::new(&face, std::iter::empty(), false);
+        (Arc::new(face), Arc::new(plan))
+    })
+});
+
+/// A call.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// What is asked for, with the model's alias.
+    pub request: Request,
+    /// What a client would send as headers: a request's id, session, time limit, strictness, the context of a trace.
+    pub headers: HeaderMap,
+}
+
+/// What is known of a call besides its answer.
+#[derive(Debug, Clone)]
+pub struct CallTrace {
+    /// The request's id.
+    pub request_id: String,
+    /// The target that answered or failed last, as `provider/model`; none where none was asked.
+    pub target: Option<Arc<str>>,
+    /// Requests that went out.
+    pub attempts: u32,
+    /// The targets that did not answer, in order, and why.
+    pub steps: Vec<Step>,
+}
+
+/// The answer to a call. A stream's body still runs: dropping it cancels the request upstream.
+#[derive(Debug)]
+pub struct CallAnswer {
+    /// What is known of the call.
+    pub trace: CallTrace,
+    /// The answer, for [`ReplyBody::take_answer`] or [`ReplyBody::poll_events`].
+    pub body: ReplyBody,
+    /// Whether a count of tokens is the host's estimate.
+    pub is_estimate: bool,
+}
+
+/// Why a call has no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{fault}")]
+pub struct CallError {
+    /// The failure.
+    pub fault: Fault,
+    /// What is known of the call.
+    pub trace: CallTrace,
+}
+
+impl Gateway {
+    /// Carries out one call.
+    ///
+    /// # Errors
+    ///
+    /// No target answered, or none may be asked.
+    pub async fn call(&self, call: Call) -> Result<CallAnswer, Box<CallError>> {
+        let exchange = Exchange::begin(&call.headers);
+        let id: Arc<str> = Arc::from(exchange.id.as_str());
+        Box::pin(current::within(Arc::clone(&id), self.answer_call(exchange, call))).await.map_err(Box::new)
+    }
+
+    /// The models that may be asked for: aliases, and what providers list for patterns. A provider that gives no list in
+    /// time is left out.
+    pub async fn list_models(&self) -> Result<Vec<ModelInfo>, Fault> {
+        let serving = self.serving.load_full();
+        let request = Request::Models(ModelsRequest { id: None, cursor: None, limit: None });
+        let call = Call { request, headers: HeaderMap::new() };
+        let asked = self.asked(&serving, Exchange::begin(&call.headers), call).await?;
+        Ok(models::known(self.house(&serving), &serving, &self.lists, &asked).await)
+    }
+
+    async fn answer_call(&self, exchange: Exchange, call: Call) -> Result<CallAnswer, CallError> {
+        let serving = self.serving.load_full();
+        let trace = CallTrace { request_id: exchange.id.clone(), target: None, attempts: 0, steps: Vec::new() };
+        let failed = |fault| CallError { fault, trace: trace.clone() };
+        let span = self.tracer.request(&call.headers, || FORMAT.to_owned());
+        let asked = self.asked(&serving, exchange, call).await.map_err(failed)?;
+        let permit = self.leave(&serving, &asked).await.map_err(failed)?;
+        let routed = Box::pin(self.route(self.house(&serving), &serving, &asked, (&span, permit, &mut None))).await;
+        let routed = routed.map_err(|Nowhere { fault, skipped }| {
+            let steps = skipped.into_iter().map(|one| {
+                self.metrics.tries.skipped(&one.stop.target.label, one.why.reason());
+                Step { target: one.stop.health, end: End::Skipped(one.why.reason()) }
+            });
+            CallError { fault, trace: CallTrace { steps: steps.collect(), ..trace.clone() } }
+        })?;
+        let Routed { tried: Tried { answer, target }, plan, mut account, deadline } = routed;
+        account.note_overhead();
+        let trace = trace_of(&trace, &asked, target.as_deref(), &account);
+        let mut response = match answer {
+            Ok(response) => response,
+            Err(fault) => {
+                account.answering(fault.error.status.unwrap_or(usual_status(fault.error.kind)), false, false);
+                account.whole();
+                return Err(CallError { fault, trace });
+            }
+        };
+        self.finish(&mut response, &serving, &asked, (plan, target.as_deref(), deadline));
+        let is_estimate = response.headers().contains_key(headers::TOKEN_COUNT);
+        Ok(CallAnswer { trace, body: response.into_body().attach(Box::new(account)), is_estimate })
+    }
+
+    /// Has an answer watched for what later calls carry, and a stream gone on with should it break.
+    fn finish(
+        &self,
+        response: &mut Response<ReplyBody>,
+        serving: &Serving,
+        asked: &Arc<Asked>,
+        (plan, target, deadline): (Plan, Option<&Target>, Option<std::time::Instant>),
+    ) {
+        if let Some(target) = target {
+            self.learn(response, serving, asked, (&plan, target));
+        }
+        self.make_resumable(response, serving, asked, (plan, deadline));
+    }
+
+    /// Leave for a call, within the limits of the configuration.
+    async fn leave(&self, serving: &Serving, asked: &Asked) -> Result<Permit, Fault> {
+        let permit = self.door.knock(&serving.config, &asked.caller).await.map_err(|refused| refused.fault)?;
+        let admitted = self.door.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
+        admitted.map_err(|refused| refused.fault)
+    }
+
+    /// A call as attempts take requests: with an endpoint of its own, and without a body.
+    async fn asked(&self, serving: &Serving, exchange: Exchange, call: Call) -> Result<Arc<Asked>, Fault> {
+        let Call { request, headers } = call;
+        let operation = operation_of(&request);
+        let missing = || Fault::internal("there is no endpoint for this operation");
+        let endpoint = ENDPOINTS.iter().find(|(face, _)| face.claim.operation == operation);
+        let (face, plan) = endpoint.ok_or_else(missing)?;
+        let mut reading = plan.read(&[], &Holes::default(), &Head { headers: &headers, query: "" })?;
+        reading.model = model_of(&request).map(str::to_owned);
+        reading.stream = request.streams();
+        if let Request::Chat(chat) = &request {
+            reading.output_limit = chat.max_output_tokens.map(u64::from);
+        }
+        let route = reading.model.as_deref().and_then(|model| serving.routes.find(model));
+        reading.strict |= serving.config.server.strict || route.is_some_and(|route| route.strict);
+        let caller = Caller::anonymous(None);
+        let mut asked = Asked {
+            exchange,
+            held: self.buffers.begin(caller.number(), None),
+            caller,
+            face: Arc::clone(face),
+            side: ClientSide::Program(Box::new(request)),
+            holes: Holes::default(),
+            method: Method::POST,
+            path: String::new(),
+            query: String::new(),
+            headers,
+            body: Vec::new(),
+            reading,
+            framing: Framing::Sse,
+            can_cut: false,
+        };
+        let size = asked.demand().body_len;
+        asked.held.grow(size).await?;
+        Ok(Arc::new(asked))
+    }
+
+    pub(super) fn house<'a>(&'a self, serving: &'a Serving) -> House<'a> {
+        House { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall, deadline: None }
+    }
+}
+
+fn trace_of(known: &CallTrace, asked: &Asked, target: Option<&Target>, account: &Account) -> CallTrace {
+    CallTrace {
+        target: target.map(|target| target.health_id(asked.model())),
+        attempts: account.tries(),
+        steps: account.trail().steps().to_vec(),
+        ..known.clone()
+    }
+}
+
+fn operation_of(request: &Request) -> Operation {
+    match request {
+        Request::Chat(_) => Operation::Chat,
+        Request::Embeddings(_) => Operation::Embeddings,
+        Request::Models(_) => Operation::Models,
+        Request::CountTokens(_) => Operation::CountTokens,
+        Request::Rerank(_) => Operation::Rerank,
+    }
+}
+
+fn model_of(request: &Request) -> Option<&str> {
+    match request {
+        Request::Chat(request) | Request::CountTokens(request) => Some(&request.model),
+        Request::Embeddings(request) => Some(&request.model),
+        Request::Rerank(request) => Some(&request.model),
+        Request::Models(_) => None,
+    }
+}
+
+/// The endpoint of one operation, in whose requests there is nothing to be looked for.
+fn claim(operation: Operation) -> Claim {
+    Claim {
+        format: FORMAT.to_owned(),
+        method: Method::POST.as_str().to_owned(),
+        path: format!("/{}", operation.name()),
+        operation,
+        prefixes: Vec::new(),
+        when: None,
+        credentials: Vec::new(),
+        model: Vec::new(),
+        stream: StreamFlag::Constant(false),
+        body: BodyKind::Raw,
+        output_limit: Vec::new(),
+        end_user: Vec::new(),
+        object_ids: Vec::new(),
+        features: Vec::new(),
+        request_headers: Vec::new(),
+        framings: Vec::new(),
+    }
+}

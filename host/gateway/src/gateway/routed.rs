@@ -1,0 +1,145 @@
+//! Routes a request and tries its targets, in the same way for clients that speak a dialect and for programs.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::Response;
+
+use super::Gateway;
+use crate::account::access::AccessLine;
+use crate::account::{Account, Opening};
+use crate::admit::Permit;
+use crate::attempt::{Asked, House, Journey, Onward, ReplyBody, Tried};
+use crate::observe::trace::Span;
+use crate::route;
+use crate::route::fit::Needs;
+use crate::route::{Circumstances, Nowhere, Plan};
+use crate::serving::Serving;
+use weir_config::Affinity;
+use weir_translate::dialect::reply::insert;
+use weir_types::contract::about::Operation;
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
+use weir_types::headers;
+
+/// The headers that identify a session.
+const SESSION_HEADERS: [&str; 2] = [headers::SESSION, headers::SESSION_ID];
+
+/// A request whose targets have been tried.
+pub(super) struct Routed {
+    /// The result.
+    pub(super) tried: Tried,
+    /// The plan that was carried out.
+    pub(super) plan: Plan,
+    /// The account of the exchange.
+    pub(super) account: Account,
+    /// When the request has to be answered.
+    pub(super) deadline: Option<Instant>,
+}
+
+impl Gateway {
+    /// Routes an admitted request and tries its targets; whatever happens from here on is accounted for.
+    pub(super) async fn route(
+        &self,
+        house: House<'_>,
+        serving: &Serving,
+        asked: &Arc<Asked>,
+        (span, permit, line): (&Span, Permit, &mut Option<Box<AccessLine>>),
+    ) -> Result<Routed, Nowhere> {
+        let demand = asked.demand();
+        let features = asked.features();
+        let carried = self.carried(serving, asked);
+        let circumstances = Circumstances {
+            health: &self.health,
+            now: Instant::now(),
+            session: &|affinity| session(asked, affinity),
+            needs: Needs { features: &features, body_len: demand.body_len },
+            provider: header(asked, route::TARGET_HEADER)
+                .filter(|_| serving.config.server.target_header || asked.caller.may_choose()),
+            carried: &carried,
+            embeds: *asked.operation() == Operation::Embeddings,
+            only_looks: false,
+        };
+        let plan = plan(serving, asked, circumstances)?;
+        let client = asked.caller.client.as_ref().map(|client| &client.name);
+        let series = plan.route.series(&self.metrics, &asked.face, client);
+        if span.is_recording() {
+            span.say("gen_ai.request.model", plan.route.alias.clone());
+        }
+        let operation = asked.operation().name();
+        let counts = matches!(asked.operation(), Operation::Chat | Operation::Embeddings | Operation::Rerank);
+        let opening = Opening { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span, counts };
+        let mut account = Account::open(&self.metrics, series, opening, permit);
+        account.tell(line.take());
+        let deadline = deadline(asked, &plan);
+        let house = House { deadline, ..house };
+        plan.route.deposit(plan.stops.first().map_or(0.0, |stop| stop.target.retry.budget));
+        let journey = Journey { house, asked, plan: &plan, health: &self.health, door: &self.door, demand };
+        let tried = journey.travel(&mut account).await;
+        Ok(Routed { tried, plan, account, deadline })
+    }
+
+    /// Lets the plan's candidates resume a stream if it breaks, provided it is resumable.
+    pub(super) fn make_resumable(
+        &self,
+        response: &mut Response<ReplyBody>,
+        serving: &Serving,
+        asked: &Arc<Asked>,
+        (plan, deadline): (Plan, Option<Instant>),
+    ) {
+        let onward = || Onward {
+            asked: Arc::clone(asked),
+            config: Arc::clone(&serving.config),
+            upstreams: self.upstreams.clone(),
+            recall: Arc::clone(&self.recall),
+            health: Arc::clone(&self.health),
+            door: Arc::clone(&self.door),
+            stops: plan.stops,
+            carried: plan.carried,
+            deadline,
+            times: 0,
+        };
+        if response.body_mut().resumable(onward) {
+            insert(response.headers_mut(), headers::RESUMABLE, "true");
+        }
+    }
+}
+
+fn header<'a>(asked: &'a Asked, name: &str) -> Option<&'a str> {
+    asked.headers.get(name)?.to_str().ok()
+}
+
+/// The affinity key of a request: its session or its caller.
+fn session(asked: &Asked, affinity: &Affinity) -> Option<String> {
+    let words = match affinity {
+        Affinity::Session => SESSION_HEADERS.iter().find_map(|name| header(asked, name))?,
+        Affinity::Header(name) => header(asked, name)?,
+        Affinity::Tenant => &asked.caller.tenant,
+    };
+    Some(words.to_owned())
+}
+
+/// The deadline of the whole request: the earlier of the client's own and the total limit of the first target.
+fn deadline(asked: &Asked, plan: &Plan) -> Option<Instant> {
+    let own = header(asked, headers::TIMEOUT_MS).and_then(|value| value.trim().parse().ok());
+    let total = plan.stops.first().and_then(|stop| stop.target.timeouts.total);
+    let first = own.map(Duration::from_millis).into_iter().chain(total).min()?;
+    asked.exchange.begun.checked_add(first)
+}
+
+/// Plans the request's candidates. An operation that is only relayed may have no model.
+fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> Result<Plan, Nowhere> {
+    match (asked.reading.model.as_deref(), asked.operation()) {
+        (Some(model), _) => route::plan(&serving.routes, model, circumstances),
+        (None, operation) if operation.is_relayed_only() => {
+            let named = header(asked, route::PROVIDER_HEADER);
+            if named.is_some() && !serving.config.server.target_header && !asked.caller.may_name_provider() {
+                let fault = Fault::new(Side::Client, ErrorKind::Permission, "this key may not choose its provider");
+                return Err(fault.with_status(403).with_code("provider_not_allowed").into());
+            }
+            let called = (asked.face.format(), operation);
+            Ok(route::plan_for_provider(&serving.routes, named, circumstances.carried, called)?)
+        }
+        (None, _) => Err(Fault::invalid("the request does not say which model it is for").at("model").into()),
+    }
+}
