@@ -1,27 +1,26 @@
-//! Asks the operations endpoints of a running Weir, in plain HTTP, whether it serves a component.
+//! Whether a running Weir serves a component: its operations side is asked.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use weir_config::Secret;
 use weir_sandbox::Digest;
+use weir_upstream::{AdminClient, AdminError};
 
 /// How long Weir may take to notice, compile and prove a file.
 const PATIENCE: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_millis(300);
-/// Timeout of one answer, and its maximum size in bytes.
-const ANSWER: Duration = Duration::from_secs(5);
-const LARGEST: u64 = 16 << 20;
+/// Where the adapters are listed.
+const PLUGINS: &str = "/admin/plugins";
 
 /// Waits until the Weir at an address (`http://127.0.0.1:9090`) has noticed these bytes, and returns their status, or
 /// the reason why they do not serve.
 pub fn await_digest((admin, token): (&str, Option<&Secret>), name: &str, digest: Digest) -> Result<String, String> {
     let end = Instant::now() + PATIENCE;
+    let client = AdminClient::new(admin, token).map_err(|error| format!("{admin}: {error}"))?;
     loop {
-        let plugins = get(admin, token, "/admin/plugins")?;
+        let plugins = client.get(PLUGINS).map_err(|error| format!("{admin}: {}", explained(&error)))?;
         if let Some(said) = said(&plugins, name, &digest.hex()) {
             return said;
         }
@@ -54,37 +53,22 @@ fn said_of(one: &Value, digest: &str) -> Option<Result<String, String>> {
     (one["rolled_back_from"] == digest).then(|| Err("Weir was rolled back from these very bytes".to_owned()))
 }
 
-fn get(admin: &str, token: Option<&Secret>, path: &str) -> Result<Value, String> {
-    let wrong = |why: String| format!("{admin}: {why}");
-    let rest = admin.strip_prefix("http://").ok_or_else(|| wrong("only http:// is spoken here".into()))?;
-    let authority = rest.split('/').next().unwrap_or(rest);
-    let address = if authority.contains(':') { authority.to_owned() } else { format!("{authority}:80") };
-    let proof = token.map(|token| format!("authorization: Bearer {}\r\n", token.expose())).unwrap_or_default();
-    let asked = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(&address)?;
-        stream.set_read_timeout(Some(ANSWER))?;
-        // With HTTP/1.0 the end of the connection ends the answer.
-        // Sent in one write: a server may answer and close the connection before a second part arrives.
-        let request = format!("GET {path} HTTP/1.0\r\nhost: {authority}\r\n{proof}connection: close\r\n\r\n");
-        stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.take(LARGEST).read_to_string(&mut answer)?;
-        Ok(answer)
-    };
-    let answer = asked().map_err(|error| wrong(error.to_string()))?;
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    if let Some("401" | "403") = head.split(' ').nth(1) {
-        let how = "give its `admin.token` by --admin-token or WEIR_ADMIN_TOKEN";
-        return Err(wrong(format!("{path} is not open to everybody: {how}")));
+/// An error, and what helps against the one that is usual.
+fn explained(error: &AdminError) -> String {
+    match error {
+        AdminError::Status { status, .. } if matches!(status.as_u16(), 401 | 403) => {
+            let how = "give its `admin.token` by --admin-token or WEIR_ADMIN_TOKEN";
+            format!("{PLUGINS} is not open to everybody: {how}")
+        }
+        AdminError::Status { .. } | AdminError::Json(_) => format!("{PLUGINS}: {error}"),
+        error => error.to_string(),
     }
-    if head.split(' ').nth(1) != Some("200") {
-        return Err(wrong(format!("{path} answered {:?}", head.lines().next().unwrap_or_default())));
-    }
-    serde_json::from_str(body).map_err(|error| wrong(format!("{path} answered no JSON: {error}")))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
     use serde_json::json;
 
     use super::*;
@@ -103,9 +87,10 @@ mod tests {
                 stream.write_all(answer.as_bytes()).unwrap();
             }
         });
-        let without = get(&admin, None, "/admin/plugins").unwrap_err();
+        let get = |token| AdminClient::new(&admin, token).unwrap().get(PLUGINS);
+        let without = explained(&get(None).unwrap_err());
         assert!(without.contains("--admin-token"), "{without}");
-        assert_eq!(get(&admin, Some(&Secret::new("the-token")), "/admin/plugins").unwrap(), json!({}));
+        assert_eq!(get(Some(&Secret::new("the-token"))).unwrap(), json!({}));
         answers.join().unwrap();
     }
 

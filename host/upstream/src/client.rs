@@ -17,6 +17,7 @@ use super::deadline::Watch;
 use super::dial::{CALL, Call, Dialer};
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::headers;
+use super::http_client::Lazy;
 use super::media::MediaClient;
 use super::origin::Place;
 use super::replay::{Asked, Replay};
@@ -67,6 +68,8 @@ pub struct Upstreams {
     /// Uses HTTP/2 from the first byte, for bases that are configured so.
     http2: Client<Dialer, Chunks>,
     media: MediaClient,
+    /// For access tokens.
+    tokens: Lazy<reqwest::Client>,
 }
 
 impl Upstreams {
@@ -83,12 +86,17 @@ impl Upstreams {
             .http2_keep_alive_interval(settings.http2_ping);
         let negotiating = builder.build(dialer.clone());
         let http2 = builder.http2_only(true).build(dialer);
-        Self { negotiating, http2, media: MediaClient::default() }
+        Self { negotiating, http2, media: MediaClient::default(), tokens: Lazy::default() }
     }
 
     /// The client that fetches media.
     pub fn media(&self) -> &MediaClient {
         &self.media
+    }
+
+    /// The client for access tokens, once it has been made.
+    pub(super) fn tokens(&self) -> &Lazy<reqwest::Client> {
+        &self.tokens
     }
 
     /// Sends a request and waits for the answer's head. Dropping the future cancels the exchange.

@@ -6,15 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use opentelemetry_http::{HttpClient, HttpError};
 use tokio::runtime::Handle;
 
-use super::dial::tls;
+use super::http_client::{HttpClientError, builder, read_body};
 
 /// Timeout of one export.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -24,28 +19,30 @@ const ANSWER: usize = 64 * 1024;
 /// HTTP client for a collector of spans.
 pub struct Collector {
     runtime: Handle,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: reqwest::Client,
 }
 
 impl Collector {
     /// Creates a client that sends on this runtime.
-    pub fn new(runtime: Handle) -> Result<Self, rustls::Error> {
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        Ok(Self { runtime, client: Client::builder(TokioExecutor::new()).build(tls(&http)?) })
+    pub fn new(runtime: Handle) -> Result<Self, HttpClientError> {
+        Ok(Self { runtime, client: builder()?.timeout(PATIENCE).build()? })
     }
 }
 
 #[async_trait]
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        let client = self.client.clone();
+        // Sent inside the task: the client's timers need the runtime, which the exporter's thread is not part of.
+        let (client, request) = (self.client.clone(), request.try_into()?);
         let exchange = async move {
-            let (head, body) = client.request(request.map(Full::new)).await?.into_parts();
-            let body = Limited::new(body, ANSWER).collect().await?.to_bytes();
-            Ok::<_, HttpError>(Response::from_parts(head, body))
+            let answer = client.execute(request).await.map_err(reqwest::Error::without_url)?;
+            let mut response = Response::builder().status(answer.status());
+            if let Some(headers) = response.headers_mut() {
+                headers.clone_from(answer.headers());
+            }
+            Ok::<_, HttpError>(response.body(read_body(answer, ANSWER).await?)?)
         };
-        self.runtime.spawn(async { tokio::time::timeout(PATIENCE, exchange).await? }).await?
+        self.runtime.spawn(exchange).await?
     }
 }
 

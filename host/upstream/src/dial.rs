@@ -1,4 +1,4 @@
-//! Opens connections: name resolution, TCP and TLS under one time limit.
+//! Makes connections to providers: name resolution, TCP and TLS under one time limit.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -10,15 +10,14 @@ use std::time::Duration;
 
 use http::Uri;
 use http::uri::Scheme;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
-use rustls::ClientConfig;
-use rustls::crypto::ring;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::client::Settings;
+use super::tls;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
@@ -77,7 +76,7 @@ impl Inner {
             let stream = self.http.clone().call(to).await;
             return stream.map(MaybeHttpsStream::Http).map_err(|error| DialError::Connect(error.into()));
         }
-        let https = self.https.get_or_init(|| tls(&self.http));
+        let https = self.https.get_or_init(|| connector(&self.http));
         let mut https = https.clone().map_err(|error| DialError::Tls(error.into()))?;
         // The connector passes TCP's errors on as they are and wraps those of TLS in an `io::Error`.
         https.call(to).await.map_err(|error| {
@@ -86,20 +85,8 @@ impl Inner {
     }
 }
 
-/// Builds the TLS connector. It uses the system's roots, so that a private authority works as the administrator
-/// expects, or Mozilla's if there are none, as in an empty container.
-pub(super) fn tls<R: Clone>(http: &HttpConnector<R>) -> Result<HttpsConnector<HttpConnector<R>>, rustls::Error> {
-    let builder = || {
-        ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions()
-    };
-    let config = match builder()?.with_native_roots() {
-        Ok(config) => config.with_no_client_auth(),
-        Err(error) => {
-            tracing::warn!(%error, "no system certificates; using the built-in ones");
-            builder()?.with_webpki_roots().with_no_client_auth()
-        }
-    };
-    let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_all_versions();
+fn connector(http: &HttpConnector) -> Result<HttpsConnector<HttpConnector>, rustls::Error> {
+    let connector = HttpsConnectorBuilder::new().with_tls_config(tls::config()?).https_or_http().enable_all_versions();
     Ok(connector.wrap_connector(http.clone()))
 }
 

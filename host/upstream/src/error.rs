@@ -132,6 +132,12 @@ impl UpstreamError {
         Self::because(kind, origin, error)
     }
 
+    /// A failure of a client of [`super::http_client`]; `gone` is what a closed connection means at this point.
+    pub(super) fn of_call(error: &reqwest::Error, origin: &Arc<str>, gone: UpstreamErrorKind) -> Self {
+        let kind = if error.is_connect() { call_dial_kind(error) } else { exchange_kind(error, gone) };
+        Self::because(kind, origin, error)
+    }
+
     /// A failure after the answer's head.
     pub(super) fn of_body(error: &hyper::Error, origin: &Arc<str>) -> Self {
         Self::because(exchange_kind(error, UpstreamErrorKind::Cut), origin, error)
@@ -156,6 +162,16 @@ fn dial_kind(error: &legacy::Error) -> UpstreamErrorKind {
         Some(DialError::TimedOut) => UpstreamErrorKind::ConnectTimeout,
         Some(DialError::Tls(_)) => UpstreamErrorKind::Tls,
         Some(DialError::Connect(_)) | None => UpstreamErrorKind::Connect,
+    }
+}
+
+/// The connector passes TCP's errors on as they are and wraps those of TLS in an `io::Error`.
+fn call_dial_kind(error: &reqwest::Error) -> UpstreamErrorKind {
+    let cause = chain(error).skip_while(|cause| !cause.is::<legacy::Error>()).nth(1);
+    match cause {
+        _ if error.is_timeout() => UpstreamErrorKind::ConnectTimeout,
+        Some(cause) if cause.is::<io::Error>() => UpstreamErrorKind::Tls,
+        _ => UpstreamErrorKind::Connect,
     }
 }
 

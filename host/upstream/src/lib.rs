@@ -6,6 +6,7 @@
 //!
 //! Dropping the future of [`Upstreams::send`], or the [`UpstreamBody`] later, cancels the exchange with the provider.
 
+pub mod admin;
 pub mod body;
 pub mod chunks;
 pub mod client;
@@ -16,16 +17,19 @@ pub mod decode;
 mod dial;
 pub mod error;
 pub mod headers;
+pub mod http_client;
 pub mod media;
 pub mod origin;
 pub mod pass;
 pub mod rendered;
 pub mod replay;
 mod screen;
+mod tls;
 mod veil;
 
 use http::{HeaderMap, Method, StatusCode};
 
+pub use admin::{AdminClient, AdminError};
 pub use body::UpstreamBody;
 pub use chunks::Chunks;
 pub use client::{Settings, Upstreams};
@@ -35,6 +39,7 @@ pub use deadline::Timeouts;
 pub use decode::{Bound as DecodeBound, Coding, Decoded, Decoder};
 pub use error::{UpstreamError, UpstreamErrorKind};
 pub use headers::{HeaderRules, is_answerable};
+pub use http_client::{HttpClientError, NotPublic, PublicClient};
 pub use media::{Fetched, MediaClient, MediaError, MediaRules};
 pub use origin::{Address, AllowedOrigin, Base, OriginError, encode_segment};
 pub use veil::{Scope as VeilScope, Veil};

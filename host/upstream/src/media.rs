@@ -4,25 +4,14 @@
 //! resolves to must be public (and the connection goes to the very address that was checked), redirects are checked
 //! like the first url, and no credentials or client headers are sent. Origins that the operator names are exempt.
 
-mod public;
-
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::Method;
 use http::header::{CONTENT_TYPE, LOCATION};
-use http::uri::Scheme;
-use http::{Request, Response, Uri};
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::connect::dns::GaiResolver;
-use hyper_util::rt::TokioExecutor;
+use reqwest::{Client, Response, Url};
 
-use self::public::PublicOnly;
-use super::dial::tls;
+use super::http_client::{self, HttpClientError, Lazy, NotPublic, PublicClient};
 use weir_budget::{Full, Held};
 
 /// Maximum number of redirects.
@@ -74,18 +63,11 @@ pub enum MediaError {
     Unreachable,
 }
 
-/// Fetches media. A clone shares its connections.
-#[derive(Clone, Default)]
-pub struct MediaClient(Arc<Clients>);
-
-/// A client whose connector resolves names with `R`; `None` if there is no TLS.
-type Resolving<R> = Option<Client<HttpsConnector<HttpConnector<R>>, Empty<Bytes>>>;
-
-/// Clients, created on first use, because few gateways fetch media.
-#[derive(Default)]
-struct Clients {
-    public: OnceLock<Resolving<PublicOnly>>,
-    exempt: OnceLock<Resolving<GaiResolver>>,
+/// Fetches media. A clone shares its connections, which few gateways need any of.
+#[derive(Clone, Debug, Default)]
+pub struct MediaClient {
+    public: Lazy<PublicClient>,
+    exempt: Lazy<Client>,
 }
 
 impl MediaClient {
@@ -108,64 +90,50 @@ impl MediaClient {
         rules: &MediaRules,
         held: &mut Held,
     ) -> Result<Fetched, MediaError> {
-        let mut uri: Uri = url.parse().map_err(|_| MediaError::Refused("it cannot be read"))?;
+        let mut url = Url::parse(url).map_err(|_| MediaError::Refused("it cannot be read"))?;
         for _ in 0..=REDIRECTS {
-            let response = self.get(&uri, rules).await?;
+            let response = self.get(&url, rules).await?;
             if !response.status().is_redirection() {
                 return taken(response, kinds, rules, held).await;
             }
             let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
-            uri = location.and_then(|to| beside(&uri, to)).ok_or(MediaError::Status(response.status().as_u16()))?;
+            url = location.and_then(|to| beside(&url, to)).ok_or(MediaError::Status(response.status().as_u16()))?;
         }
         Err(MediaError::Refused("it points elsewhere again and again"))
     }
 
-    async fn get(&self, uri: &Uri, rules: &MediaRules) -> Result<Response<Incoming>, MediaError> {
-        let host = uri.host().ok_or(MediaError::Refused("it names no host"))?;
-        if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return Err(MediaError::Refused("it holds a user's name"));
-        }
-        let mut request = Request::new(Empty::new());
-        *request.uri_mut() = uri.clone();
-        let sent = if rules.origins.contains(&origin(uri)) {
-            let client = self.0.exempt.get_or_init(|| client(HttpConnector::new()));
-            client.as_ref().ok_or(MediaError::Unreachable)?.request(request).await
+    async fn get(&self, url: &Url, rules: &MediaRules) -> Result<Response, MediaError> {
+        let host = url.host_str().ok_or(MediaError::Refused("it names no host"))?;
+        http_client::check_user(url)?;
+        let request = if is_exempt(url, rules) {
+            self.exempt.get_or_make(exempt).map_err(|error| unreachable(host, &error))?.get(url.clone())
         } else {
-            if uri.scheme() != Some(&Scheme::HTTPS) {
-                return Err(MediaError::Refused("only https is"));
-            }
-            if !public::is_public_host(host) {
-                return Err(MediaError::Refused("it is not a public one"));
-            }
-            let client = self.0.public.get_or_init(|| client(HttpConnector::new_with_resolver(PublicOnly)));
-            client.as_ref().ok_or(MediaError::Unreachable)?.request(request).await
+            let client = self.public.get_or_make(PublicClient::new).map_err(|error| unreachable(host, &error))?;
+            client.request(Method::GET, url.clone())?
         };
-        sent.map_err(|error| {
-            tracing::info!(%error, host, "a medium cannot be fetched");
-            MediaError::Unreachable
-        })
+        request.send().await.map_err(|error| unreachable(host, &http_client::reason(&error)))
     }
 }
 
-impl std::fmt::Debug for MediaClient {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MediaClient").finish_non_exhaustive()
-    }
+/// A client for the origins that the operator exempts.
+fn exempt() -> Result<Client, HttpClientError> {
+    Ok(http_client::builder()?.build()?)
 }
 
-fn client<R>(mut http: HttpConnector<R>) -> Resolving<R>
-where
-    R: Clone + Send + Sync + 'static,
-    HttpsConnector<HttpConnector<R>>: hyper_util::client::legacy::connect::Connect + Clone,
-{
-    http.enforce_http(false);
-    let https = tls(&http).inspect_err(|error| tracing::error!(%error, "no TLS for fetching media")).ok()?;
-    Some(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(1).build(https))
+fn unreachable(host: &str, reason: &dyn std::fmt::Display) -> MediaError {
+    tracing::info!(%reason, host, "a medium cannot be fetched");
+    MediaError::Unreachable
+}
+
+impl From<NotPublic> for MediaError {
+    fn from(refused: NotPublic) -> Self {
+        Self::Refused(refused.reason())
+    }
 }
 
 /// Reads a medium within its limits.
 async fn taken(
-    response: Response<Incoming>,
+    mut response: Response,
     kinds: &[&str],
     rules: &MediaRules,
     held: &mut Held,
@@ -178,10 +146,8 @@ async fn taken(
     if !kinds.iter().any(|kind| mime.starts_with(kind)) {
         return Err(MediaError::Type(mime.chars().take(64).collect()));
     }
-    let mut body = response.into_body();
     let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(piece) = frame.map_err(|_| MediaError::Unreachable)?.into_data() else { continue };
+    while let Some(piece) = response.chunk().await.map_err(|_| MediaError::Unreachable)? {
         if bytes.len().saturating_add(piece.len()) > rules.max_bytes {
             return Err(MediaError::TooLarge(rules.max_bytes));
         }
@@ -192,24 +158,12 @@ async fn taken(
 }
 
 /// Resolves a redirect: an absolute url, or a path on the same server.
-fn beside(from: &Uri, to: &str) -> Option<Uri> {
-    if !to.starts_with('/') {
-        return to.parse().ok().filter(|uri: &Uri| uri.scheme().is_some());
-    }
-    let scheme = from.scheme_str()?;
-    if to.starts_with("//") {
-        return format!("{scheme}:{to}").parse().ok();
-    }
-    format!("{scheme}://{}{to}", from.authority()?).parse().ok()
+fn beside(from: &Url, to: &str) -> Option<Url> {
+    if to.starts_with('/') { from.join(to).ok() } else { Url::parse(to).ok() }
 }
 
-fn origin(uri: &Uri) -> String {
-    let (scheme, host) = (uri.scheme_str().unwrap_or_default(), uri.host().unwrap_or_default().to_ascii_lowercase());
-    let usual = if scheme == "https" { 443 } else { 80 };
-    match uri.port_u16() {
-        Some(port) if port != usual => format!("{scheme}://{host}:{port}"),
-        _ => format!("{scheme}://{host}"),
-    }
+fn is_exempt(url: &Url, rules: &MediaRules) -> bool {
+    rules.origins.iter().any(|origin| Url::parse(origin).is_ok_and(|exempt| exempt.origin() == url.origin()))
 }
 
 #[cfg(test)]
@@ -218,8 +172,8 @@ mod tests {
 
     #[test]
     fn redirects_lead_to_addresses_and_paths() {
-        let from: Uri = "https://a.example:8443/x/y".parse().unwrap();
-        let to = |to: &str| beside(&from, to).map(|uri| uri.to_string());
+        let from: Url = "https://a.example:8443/x/y".parse().unwrap();
+        let to = |to: &str| beside(&from, to).map(|url| url.to_string());
         assert_eq!(to("/z?q=1").as_deref(), Some("https://a.example:8443/z?q=1"));
         assert_eq!(to("//b.example/z").as_deref(), Some("https://b.example/z"));
         assert_eq!(to("http://10.0.0.1/").as_deref(), Some("http://10.0.0.1/"));
@@ -235,6 +189,8 @@ mod tests {
             "https://127.0.0.1/a.png",
             "https://[::1]/a.png",
             "https://169.254.169.254/latest",
+            "https://2852039166/latest",
+            "https://0x7f.1/a.png",
             "https://user@example.com/a.png",
             "file:///etc/passwd",
             "data:image/png;base64,AAAA",

@@ -4,41 +4,44 @@
 use std::error::Error;
 
 use bytes::Bytes;
-use http::uri::{Parts, PathAndQuery};
+use http::uri::PathAndQuery;
 use http::{Request, Response, Uri};
-use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Incoming;
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::TokioExecutor;
+use http_body::Body;
+use percent_encoding::percent_decode_str;
+use reqwest::{Client, Url};
 
-use super::client::Settings;
-use super::dial::Dialer;
 use super::headers;
+use super::http_client::{HttpClientError, builder, reason};
 
-/// The body of a forwarded request.
-pub type PassBody = UnsyncBoxBody<Bytes, hyper::Error>;
+/// The body of an answer that passes.
+pub type PassBody = reqwest::Body;
+
+/// How many unused connections are kept.
+const POOL_IDLE: usize = 256;
+
+/// Why there is no way to a provider.
+#[derive(Debug, thiserror::Error)]
+pub enum PassageError {
+    /// The url is not the beginning of a provider's.
+    #[error("{0}")]
+    Url(&'static str),
+    /// The client cannot be made.
+    #[error(transparent)]
+    Client(#[from] HttpClientError),
+}
 
 /// A client for one origin.
 #[derive(Clone)]
 pub struct Passage {
-    client: Client<Dialer, PassBody>,
-    base: Uri,
+    client: Client,
+    base: Url,
 }
 
 impl Passage {
     /// Creates a client for an `http://` or `https://` url. The url's path is prepended to every request's.
-    pub fn to(url: &str) -> Result<Self, &'static str> {
-        let base: Uri = url.parse().map_err(|_| "it cannot be parsed")?;
-        if !matches!(base.scheme_str(), Some("http" | "https")) || base.host().is_none() {
-            return Err("it must begin with http:// or https:// and name a host");
-        }
-        if base.query().is_some() || base.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-            return Err("it may hold neither a query nor a user name");
-        }
-        let settings = Settings::default();
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder.pool_idle_timeout(settings.pool_idle).http1_max_buf_size(settings.read_buffer);
-        Ok(Self { client: builder.build(Dialer::new(&settings)), base })
+    pub fn to(url: &str) -> Result<Self, PassageError> {
+        let base = base(url).map_err(PassageError::Url)?;
+        Ok(Self { client: builder()?.pool_max_idle_per_host(POOL_IDLE).build().map_err(HttpClientError::from)?, base })
     }
 
     /// The path and query at the provider for those that a client requests.
@@ -47,34 +50,46 @@ impl Passage {
         format!("{}{asked}", self.base.path().trim_end_matches('/'))
     }
 
-    /// Forwards a request. Its headers are kept, except those of the connection.
-    pub async fn send(&self, mut request: Request<PassBody>) -> Result<Response<Incoming>, String> {
-        *request.uri_mut() = self.target(request.uri()).ok_or("the path is not valid")?;
-        *request.version_mut() = http::Version::HTTP_11;
-        headers::hop(request.headers_mut());
-        let mut response = self.client.request(request).await.map_err(|error| reason(&error))?;
+    /// Sends a request on. Its headers go as they are, but for those of the connection; `accept: */*`, which means the
+    /// same as none, is added where there is none.
+    pub async fn send<B>(&self, request: Request<B>) -> Result<Response<PassBody>, String>
+    where
+        B: Body<Data = Bytes> + Send + Sync + 'static,
+        B::Error: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let (mut head, body) = request.into_parts();
+        headers::hop(&mut head.headers);
+        let url = self.target(&head.uri).ok_or("the path cannot be sent as it is")?;
+        let mut onward = reqwest::Request::new(head.method, url);
+        *onward.headers_mut() = head.headers;
+        *onward.body_mut() = Some(PassBody::wrap(body));
+        let response = self.client.execute(onward).await.map_err(|error| reason(&error))?;
+        let mut response = Response::from(response);
         headers::hop(response.headers_mut());
         Ok(response)
     }
 
-    fn target(&self, asked: &Uri) -> Option<Uri> {
-        let mut parts = Parts::default();
-        parts.scheme = self.base.scheme().cloned();
-        parts.authority = self.base.authority().cloned();
-        parts.path_and_query = Some(self.path_and_query(asked).parse().ok()?);
-        Uri::from_parts(parts).ok()
+    /// The url for a path. None for one with dot segments, which a url does not keep. It may encode some characters more.
+    fn target(&self, asked: &Uri) -> Option<Url> {
+        let wanted = self.path_and_query(asked);
+        let (path, query) = wanted.split_once('?').map_or((wanted.as_str(), None), |(path, query)| (path, Some(query)));
+        let mut url = self.base.clone();
+        url.set_path(path);
+        url.set_query(query);
+        let is_kept = percent_decode_str(url.path()).eq(percent_decode_str(path));
+        is_kept.then_some(url)
     }
 }
 
-/// The error with all its causes, because the client's own error says little.
-fn reason(error: &legacy::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
+fn base(url: &str) -> Result<Url, &'static str> {
+    let base = Url::parse(url).map_err(|_| "it cannot be parsed")?;
+    if !matches!(base.scheme(), "http" | "https") {
+        return Err("it must begin with http:// or https:// and name a host");
     }
-    text
+    if base.query().is_some() || base.fragment().is_some() || url.contains('@') {
+        return Err("it may hold neither a query nor a user name");
+    }
+    Ok(base)
 }
 
 impl std::fmt::Debug for Passage {
@@ -96,6 +111,19 @@ mod tests {
             ("//evil.test/v1", "https://api.test/base//evil.test/v1"),
         ] {
             assert_eq!(way.target(&asked.parse().unwrap()).unwrap().to_string(), wanted);
+        }
+    }
+
+    #[test]
+    fn a_path_passes_as_it_is_or_not_at_all() {
+        let way = Passage::to("https://api.test").unwrap();
+        let target = |asked: &str| way.target(&asked.parse().unwrap()).map(|url| url.to_string());
+        for asked in ["/v1/a%2Fb:talk?x=%20y&z", "/v1/?", "/", "//v1//x"] {
+            assert_eq!(target(asked), Some(format!("https://api.test{asked}")));
+        }
+        assert_eq!(target("/v1/{x}?y='").as_deref(), Some("https://api.test/v1/%7Bx%7D?y=%27"));
+        for asked in ["/v1/../x", "/v1/%2e%2E/x", "/v1/./x"] {
+            assert_eq!(target(asked), None, "{asked}");
         }
     }
 

@@ -28,7 +28,8 @@ use weir_gateway::observe::trace::{TraceError, Tracer};
 use weir_gateway::serving::Serving;
 use weir_server::tls::{Tls, TlsError};
 use weir_server::{Allowance, BeyondLimit, ConnectionMetrics};
-use weir_upstream::{Collector, Settings, Upstreams};
+use weir_translate::dialect::faces::Faces;
+use weir_upstream::{Collector, HttpClientError, Settings, Upstreams};
 
 pub use weir_embed::adapters::{Plugins, keeper};
 pub use weir_embed::terms::policy;
@@ -45,9 +46,9 @@ pub enum StartError {
     /// The exporter of traces cannot be created.
     #[error("traces cannot be sent: {0}")]
     Traces(#[from] TraceError),
-    /// TLS for the collector of traces is not available.
+    /// There is no client for the way to the collector.
     #[error("traces cannot be sent: {0}")]
-    Tls(#[from] rustls::Error),
+    Client(#[from] HttpClientError),
     /// The certificate cannot be loaded.
     #[error(transparent)]
     Certificate(#[from] TlsError),

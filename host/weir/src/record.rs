@@ -15,7 +15,6 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header};
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -24,7 +23,7 @@ use capture::{Capture, Place, Tapped};
 use weir_fixtures::fixture::{Exchange, Folder, Rules};
 use weir_gateway::attempt::ReplyBody;
 use weir_server::Allowance;
-use weir_upstream::pass::Passage;
+use weir_upstream::pass::{Passage, PassageError};
 use writer::Writer;
 
 /// Settings of a recording proxy.
@@ -47,7 +46,7 @@ pub struct Settings {
 pub enum RecordError {
     /// The provider's url is invalid.
     #[error("the url {0:?}: {1}")]
-    To(String, &'static str),
+    To(String, PassageError),
     /// The folder cannot be used.
     #[error("the folder {0:?}: {1}")]
     Out(PathBuf, std::io::Error),
@@ -132,7 +131,7 @@ impl Desk {
         };
         let line = format!("{} {}", about.method, head.uri.path());
         let capture = Capture::new(about, self.limit, self.writer.clone(), Place { permit, number });
-        let sent = Tapped::of_request(body, Arc::clone(&capture)).boxed_unsync();
+        let sent = Tapped::of_request(body, Arc::clone(&capture));
         match self.way.send(Request::from_parts(head, sent)).await {
             Ok(response) => {
                 let (head, body) = response.into_parts();

@@ -7,16 +7,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwapOption;
-use bytes::Bytes;
+use bytes::BytesMut;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, StatusCode};
+use http::{Method, StatusCode, Uri};
+use reqwest::{Client, Response};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::super::client::Upstreams;
+use super::super::deadline::Watch;
+use super::super::http_client::{self, HttpClientError};
+use super::super::origin::Place;
+use super::super::veil::Scope;
 use super::super::{Base, Chunks, Timeouts, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse, Veil};
 use super::answer::{self, Given, Refusal};
-use super::grant::Grant;
+use super::grant::{Claim, Grant};
 use super::{Credential, CredentialError};
 use weir_config::secret::Secret;
 
@@ -158,22 +163,8 @@ impl Tokens {
         let unfit = |error: &CredentialError| UpstreamError::because(UpstreamErrorKind::Request, origin, error);
         let claim = self.0.grant.claim(SystemTime::now()).map_err(|error| unfit(&error))?;
         let address = self.0.endpoint.join("", []).map_err(|_| unfit(&CredentialError::TokenUrl))?;
-        let mut headers = HeaderMap::with_capacity(2);
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-        let request = UpstreamRequest {
-            method: Method::POST,
-            address,
-            headers,
-            body: Chunks::from(Bytes::from(claim.form)),
-            timeouts: TIMEOUTS,
-            credential: claim.client.as_ref(),
-            stream: false,
-            model: "",
-        };
-        let response = upstreams.exchange(request).await.map_err(of_endpoint)?;
-        let status = response.status;
-        let body = response.body.collect(LARGEST_ANSWER).await.map_err(of_endpoint)?;
+        let Place::Network { uri, .. } = address.place() else { return Err(unfit(&CredentialError::TokenUrl)) };
+        let (status, body) = self.ask(upstreams, uri, claim).await.map_err(of_endpoint)?;
         let Given { token, lifetime } = answer::read(status, &body).map_err(|refusal| refused(origin, &refusal))?;
         let value = super::sensitive("Bearer ", token.expose())
             .map_err(|_| refused(origin, &Refusal::Unusable("the token cannot be sent".into())))?;
@@ -185,6 +176,56 @@ impl Tokens {
             fetched,
             until,
         })
+    }
+
+    /// Shows a claim to the endpoint. The client's proof is hidden in what the endpoint answers.
+    async fn ask(
+        &self,
+        upstreams: &Upstreams,
+        uri: &Uri,
+        claim: Claim,
+    ) -> Result<(StatusCode, BytesMut), UpstreamError> {
+        let origin = self.0.endpoint.origin();
+        let unfit = |error: &CredentialError| UpstreamError::because(UpstreamErrorKind::Request, origin, error);
+        let mut headers = HeaderMap::with_capacity(3);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
+        headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(client) = &claim.client {
+            client.apply(&Method::POST, uri.clone(), &mut headers, &Chunks::empty()).map_err(|error| unfit(&error))?;
+        }
+        let client = upstreams.tokens().get_or_make(client);
+        let client = client.map_err(|error| UpstreamError::because(UpstreamErrorKind::Tls, origin, &error))?;
+        let mut watch = Watch::start(&TIMEOUTS);
+        let sending = client.post(uri.to_string()).headers(headers).body(claim.form).send();
+        let sent = watch.guard(sending).await.map_err(|expired| UpstreamError::new(expired, origin))?;
+        let response = sent.map_err(|error| UpstreamError::of_call(&error, origin, UpstreamErrorKind::Reset))?;
+        watch.head_came();
+        let status = response.status();
+        let mut body = read(response, &mut watch, origin).await?;
+        if let Some(client) = &claim.client {
+            client.veil().hide_in_bytes(&mut body, Scope::of(status));
+        }
+        Ok((status, body))
+    }
+}
+
+/// The client for token endpoints.
+fn client() -> Result<Client, HttpClientError> {
+    Ok(http_client::builder()?.connect_timeout(TIMEOUTS.connect).build()?)
+}
+
+/// Reads an answer within the limits of size and time.
+async fn read(mut response: Response, watch: &mut Watch, origin: &Arc<str>) -> Result<BytesMut, UpstreamError> {
+    let mut body = BytesMut::new();
+    loop {
+        let piece = watch.guard(response.chunk()).await.map_err(|expired| UpstreamError::new(expired, origin))?;
+        let piece = piece.map_err(|error| UpstreamError::of_call(&error, origin, UpstreamErrorKind::Cut))?;
+        let Some(piece) = piece else { return Ok(body) };
+        watch.piece_came();
+        if body.len() + piece.len() > LARGEST_ANSWER {
+            return Err(UpstreamError::new(UpstreamErrorKind::BodyTooLarge, origin));
+        }
+        body.extend_from_slice(&piece);
     }
 }
 

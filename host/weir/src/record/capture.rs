@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::writer::Tray;
@@ -120,8 +119,8 @@ impl Heard {
 }
 
 /// A body that is captured while it passes.
-pub(super) struct Tapped {
-    body: Incoming,
+pub(super) struct Tapped<B: Body> {
+    body: B,
     capture: Arc<Capture>,
     side: Side,
 }
@@ -134,12 +133,12 @@ enum Side {
     Told,
 }
 
-impl Tapped {
-    pub(super) fn of_request(body: Incoming, capture: Arc<Capture>) -> Self {
+impl<B: Body> Tapped<B> {
+    pub(super) fn of_request(body: B, capture: Arc<Capture>) -> Self {
         Self { body, capture, side: Side::Request }
     }
 
-    pub(super) fn of_response(body: Incoming, capture: Arc<Capture>) -> Self {
+    pub(super) fn of_response(body: B, capture: Arc<Capture>) -> Self {
         Self { body, capture, side: Side::Response }
     }
 
@@ -151,11 +150,11 @@ impl Tapped {
     }
 }
 
-impl Body for Tapped {
+impl<B: Body<Data = Bytes> + Unpin> Body for Tapped<B> {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = self.get_mut();
         let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
         match &frame {
@@ -179,7 +178,7 @@ impl Body for Tapped {
     }
 }
 
-impl Drop for Tapped {
+impl<B: Body> Drop for Tapped<B> {
     /// A body of known length is dropped after its last byte, without another poll for its end.
     fn drop(&mut self) {
         let end = if self.body.is_end_stream() { End::Whole } else { End::Broken };

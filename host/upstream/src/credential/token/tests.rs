@@ -24,6 +24,45 @@ fn the_endpoints_failure_is_kept_in_the_error() {
     assert!(error.to_string().ends_with("connect_timeout"), "{error}");
 }
 
+#[tokio::test]
+async fn an_endpoint_without_tls_is_named_as_such() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/token", listener.local_addr().unwrap());
+    let serving = tokio::spawn(async move {
+        let mut stream = listener.accept().await.unwrap().0;
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+    });
+    let tokens = Tokens::new(Grant::client("id:s3cret", &[]).unwrap(), &url).unwrap();
+    let failed = tokens.token(&Upstreams::new(&Settings::default()), Instant::now(), None).await;
+    let error = failed.err().unwrap();
+    assert_eq!(error.kind, UpstreamErrorKind::Token);
+    assert!(error.to_string().contains(": tls: "), "{error}");
+    serving.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_proof_that_is_repeated_is_hidden() {
+    for answer in ["{\"error\":\"s-e-c-r-e-t\"}", "{\"error\":\"invalid_client\"}"] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/token", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            let mut stream = listener.accept().await.unwrap().0;
+            let mut request = Vec::new();
+            while !request.ends_with(b"grant_type=client_credentials") {
+                assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+            }
+            let head = format!("HTTP/1.1 401 Unauthorized\r\ncontent-length: {}", answer.len());
+            stream.write_all(format!("{head}\r\n\r\n{answer}").as_bytes()).await.unwrap();
+        });
+        let tokens = Tokens::new(Grant::client("id:s-e-c-r-e-t", &[]).unwrap(), &url).unwrap();
+        let failed = tokens.token(&Upstreams::new(&Settings::default()), Instant::now(), None).await;
+        let error = failed.err().unwrap();
+        assert_eq!(error.kind, UpstreamErrorKind::TokenRefused);
+        assert!(!error.to_string().contains("s-e-c-r-e-t"), "{error}");
+        serving.await.unwrap();
+    }
+}
+
 /// An endpoint that gives one of these answers to each connection, and then stops.
 async fn endpoint(answers: Vec<&'static str>) -> (Tokens, tokio::task::JoinHandle<usize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,28 +1,24 @@
 //! `weir plugin list --running`: prints a running Weir's report about its adapters.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::time::Duration;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use serde_json::Value;
 
 use weir_config::Config;
-
-/// Timeout of its answer.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Maximum size of its answer, in bytes.
-const ANSWER: u64 = 8 << 20;
+use weir_upstream::{AdminClient, AdminError};
 
 /// Queries the Weir that this configuration belongs to.
 pub(super) fn run(config: &Config, json: bool) -> Result<String, String> {
     let address = address(config)?;
-    let answer = ask(config, address).map_err(|error| format!("error: no Weir answers at {address}: {error}"))?;
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or("error: what answers is no Weir")?;
-    let body: Value = serde_json::from_str(body).map_err(|_| format!("error: what answers at {address} is no Weir"))?;
-    if !head.starts_with("HTTP/1.1 200") {
-        let message = body["error"]["message"].as_str().unwrap_or("it does not say why");
-        return Err(format!("error: {address} refuses: {message}"));
-    }
+    let client = AdminClient::new(&format!("http://{address}"), config.admin.token.as_ref());
+    let answer = client.and_then(|client| client.get("/admin/plugins"));
+    let body = answer.map_err(|error| match error {
+        AdminError::Json(_) => format!("error: what answers at {address} is no Weir"),
+        AdminError::Status { message, .. } => {
+            format!("error: {address} refuses: {}", message.as_deref().unwrap_or("it does not say why"))
+        }
+        error => format!("error: no Weir answers at {address}: {error}"),
+    })?;
     if json {
         return serde_json::to_string_pretty(&body).map_err(|error| format!("error: {error}"));
     }
@@ -41,17 +37,6 @@ fn address(config: &Config) -> Result<SocketAddr, String> {
         address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
     }
     Ok(address)
-}
-
-fn ask(config: &Config, address: SocketAddr) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let token = config.admin.token.as_ref();
-    let token = token.map(|token| format!("authorization: Bearer {}\r\n", token.expose())).unwrap_or_default();
-    write!(stream, "GET /admin/plugins HTTP/1.1\r\nhost: {address}\r\n{token}connection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.take(ANSWER).read_to_string(&mut answer)?;
-    Ok(answer)
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {

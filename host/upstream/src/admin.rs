@@ -1,0 +1,138 @@
+//! Asks a running Weir: the commands' calls to its admin endpoints.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use http::StatusCode;
+use reqwest::{Client, Url};
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+
+use super::http_client::{BodyError, HttpClientError, builder, read_body, reason};
+use weir_config::secret::Secret;
+
+/// How long one answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How large it may be, in bytes.
+const LARGEST: usize = 16 << 20;
+
+/// A client of one Weir's admin endpoints. It blocks, and so belongs in commands and not on a runtime's threads.
+pub struct AdminClient {
+    runtime: Runtime,
+    client: Client,
+    url: Url,
+    token: Option<Secret>,
+}
+
+/// Why there is no answer, or none that is of use.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The address is not one of an HTTP server.
+    #[error("the address must begin with http:// or https:// and name a host")]
+    Address,
+    /// The client cannot be made.
+    #[error(transparent)]
+    Client(#[from] HttpClientError),
+    /// There is no runtime to wait on.
+    #[error("there is no runtime: {0}")]
+    Runtime(#[from] io::Error),
+    /// Nothing answers.
+    #[error("{}", reason(.0))]
+    Unreachable(#[from] reqwest::Error),
+    /// The answer cannot be read.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    /// The answer is a refusal.
+    #[error("it answered {status}{}{}", if message.is_some() { ": " } else { "" }, message.as_deref().unwrap_or_default())]
+    Status {
+        /// Its status.
+        status: StatusCode,
+        /// Its reason, where it gives one as Weir does.
+        message: Option<String>,
+    },
+    /// The answer is not JSON, so that it is none of Weir's.
+    #[error("it answered no JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl AdminClient {
+    /// A client of the Weir at an address, `http://127.0.0.1:9090`. A path in it counts for nothing.
+    pub fn new(address: &str, token: Option<&Secret>) -> Result<Self, AdminError> {
+        let url = Url::parse(address).map_err(|_| AdminError::Address)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(AdminError::Address);
+        }
+        let client = builder()?.timeout(PATIENCE).pool_max_idle_per_host(0).build().map_err(HttpClientError::from)?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { runtime, client, url, token: token.cloned() })
+    }
+
+    /// The JSON at a path.
+    pub fn get(&self, path: &str) -> Result<Value, AdminError> {
+        let mut url = self.url.clone();
+        url.set_path(path);
+        url.set_query(None);
+        let mut request = self.client.get(url);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token.expose());
+        }
+        let (status, body) = self.runtime.block_on(async {
+            let response = request.send().await?;
+            let status = response.status();
+            Ok::<_, AdminError>((status, read_body(response, LARGEST).await?))
+        })?;
+        if status != StatusCode::OK {
+            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let message = body["error"]["message"].as_str().map(str::to_owned);
+            return Err(AdminError::Status { status, message });
+        }
+        Ok(serde_json::from_slice(&body)?)
+    }
+}
+
+impl fmt::Debug for AdminClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdminClient").field("url", &self.url.as_str()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn an_address_is_an_http_url() {
+        for address in ["127.0.0.1:9090", "ftp://a", "/admin", ""] {
+            assert!(matches!(AdminClient::new(address, None), Err(AdminError::Address)), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_with_its_reason_and_the_token_in_no_text() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/elsewhere?x", listener.local_addr().unwrap());
+        let answering = std::thread::spawn(move || {
+            for answer in
+                ["403 No\r\n\r\n{\"error\":{\"message\":\"no token\"}}", "500 No\r\n\r\n<>", "200 OK\r\n\r\n<>"]
+            {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut bytes = [0; 4096];
+                let len = stream.read(&mut bytes).unwrap();
+                assert!(bytes[..len].starts_with(b"GET /admin/x HTTP/1.1\r\n"));
+                stream.write_all(format!("HTTP/1.1 {answer}").as_bytes()).unwrap();
+            }
+        });
+        let client = AdminClient::new(&address, Some(&Secret::new("s3cret"))).unwrap();
+        let get = || client.get("/admin/x").unwrap_err();
+        assert_eq!(get().to_string(), "it answered 403 Forbidden: no token");
+        assert_eq!(get().to_string(), "it answered 500 Internal Server Error");
+        let error = get();
+        assert!(matches!(error, AdminError::Json(_)));
+        assert!(!format!("{client:?} {error:?}").contains("s3cret"));
+        answering.join().unwrap();
+    }
+}
