@@ -82,15 +82,19 @@ impl Module<'_> {
         let mut text = documentation(&self.interface.docs, "//!");
         text.insert_str(0, &format!("pub mod {} {{\n", snake(self.interface.name.as_deref().unwrap_or_default())));
         for (name, id) in &self.interface.types {
-            text += &match &self.newest {
-                None => self.definition(name, *id),
-                Some(newest) if newest.has(self.resolve, name, *id) => {
-                    format!("pub use crate::contract::{}::{};\n", self.module(), camel(name))
-                }
-                Some(newest) => self.definition(name, *id) + &self.conversions(newest, name, *id),
-            };
+            text.push_str(&self.written(name, *id));
         }
         text + "}\n"
+    }
+
+    fn written(&self, name: &str, id: TypeId) -> String {
+        match &self.newest {
+            None => self.definition(name, id),
+            Some(newest) if newest.has(self.resolve, name, id) => {
+                format!("pub use crate::contract::{}::{};\n", self.module(), camel(name))
+            }
+            Some(newest) => self.definition(name, id) + &self.conversions(newest, name, id),
+        }
     }
 
     fn module(&self) -> String {
@@ -111,7 +115,8 @@ impl Module<'_> {
                 let kept: String = own.fields.iter().map(|one| field(&one.name, &one.ty)).collect();
                 let is_new = |name: &str| own.fields.iter().all(|one| one.name != name);
                 let added = later.fields.iter().filter(|one| is_new(&one.name));
-                let added: String = added.map(|one| format!("{}: Default::default(),", snake(&one.name))).collect();
+                let added = added.map(|one| format!("{}: Default::default(),", snake(&one.name)));
+                let added: String = added.collect();
                 let up = format!(
                     "impl From<{old}> for {new} {{ fn from(it: {old}) -> Self {{ Self {{ {kept} {added} }} }} }}\n"
                 );
@@ -151,8 +156,8 @@ impl Module<'_> {
                 Some(newest) if !newest.has(self.resolve, name, *id) => format!("{value}.into()"),
                 _ => value.to_owned(),
             },
-            (None, TypeDefKind::Option(of)) if self.converted("", of) != "" => format!("{value}.map(Into::into)"),
-            (None, TypeDefKind::List(of)) if self.converted("", of) != "" => {
+            (None, TypeDefKind::Option(of)) if !self.converted("", of).is_empty() => format!("{value}.map(Into::into)"),
+            (None, TypeDefKind::List(of)) if !self.converted("", of).is_empty() => {
                 format!("{value}.into_iter().map(Into::into).collect()")
             }
             _ => value.to_owned(),

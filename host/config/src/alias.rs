@@ -166,28 +166,10 @@ pub(super) fn glob_matches(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Capabilities, Place, Strategy};
     use proptest::prelude::*;
 
     fn aliases(names: &[&str]) -> Aliases {
-        let model = |name: &&str| {
-            Arc::new(Model {
-                strict: None,
-                alias: Alias::parse(name),
-                targets: Vec::new(),
-                strategy: Strategy::default(),
-                fallbacks: Vec::new(),
-                fallback_when_filtered: false,
-                fallback_embeddings: false,
-                affinity: crate::Affinity::default(),
-                hedge: None,
-                capabilities: Capabilities::default(),
-                price: None,
-                max_concurrency: None,
-                limits: crate::Limits::default(),
-                place: Place::Unset,
-            })
-        };
+        let model = |name: &&str| Arc::new(Model { alias: Alias::parse(name), ..Model::default() });
         Aliases::new(names.iter().map(model).collect())
     }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{Alias, Place, Secret};
+use super::section::words;
+use super::{Alias, Client, Limits, Secret};
 
 /// A client's key as it is kept: its SHA-256. The key itself is forgotten when the configuration has been read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,21 +53,6 @@ impl fmt::Debug for KeyHash {
     }
 }
 
-/// How much may be had in a minute, and at once. What is none is not limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Limits {
-    /// Requests a minute.
-    pub requests: Option<u64>,
-    /// Tokens a minute, input and output together.
-    pub tokens: Option<u64>,
-    /// Input tokens a minute.
-    pub input_tokens: Option<u64>,
-    /// Output tokens a minute.
-    pub output_tokens: Option<u64>,
-    /// Streams at the same time.
-    pub streams: Option<u64>,
-}
-
 impl Limits {
     /// Whether tokens are limited.
     pub fn count_tokens(&self) -> bool {
@@ -74,38 +60,18 @@ impl Limits {
     }
 }
 
-/// Who goes first where requests wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
-pub enum Priority {
-    /// Before all others.
-    High,
-    /// As most.
-    #[default]
-    Normal,
-    /// After all others.
-    Low,
-}
-
-/// Somebody who may ask (`[[clients]]`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
-    /// Unique; a label in metrics and the log, and what separates instances and limits.
-    pub name: Arc<str>,
-    /// Its keys.
-    pub keys: Vec<KeyHash>,
-    /// The models that it may use, by the names that clients say; all if empty.
-    pub models: Vec<Alias>,
-    /// The operations that it may use, by name or pattern; if none, all of a client without `models`, and of one with
-    /// `models` all that name a model.
-    pub operations: Option<Vec<Alias>>,
-    /// What it may have.
-    pub limits: Limits,
-    /// When it is its turn.
-    pub priority: Priority,
-    /// Whether its requests may choose where they go.
-    pub may_choose: bool,
-    /// The client in the file.
-    pub place: Place,
+words! {
+    /// Who goes first where requests wait.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
+    pub enum Priority {
+        /// Before all others.
+        High = "high",
+        /// As most.
+        #[default]
+        Normal = "normal",
+        /// After all others.
+        Low = "low",
+    }
 }
 
 impl Client {
@@ -190,6 +156,7 @@ impl From<&Secret> for KeyHash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Place;
 
     #[test]
     fn a_hash_reads_back_and_is_not_shown() {

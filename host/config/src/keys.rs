@@ -1,51 +1,42 @@
-//! Every key: its name, what it takes, its default and what it means.
+//! Every key, declared once: its name, its type, its default and what it means.
 //!
-//! The one list of them. The reader takes from it what a table may hold, messages take suggestions from it, the short
-//! names of environment variables and the reference in `docs/configuration.md` are made from it.
+//! A declaration ([`section!`](crate::section)) makes the setting, its default, the reading, and the list of keys. Messages
+//! take suggestions from that list; the short names of environment variables and the reference in `docs/configuration.md`
+//! are made from it.
 
+mod adapters;
+mod attempts;
 mod clients;
+mod models;
+mod plugins;
 mod program;
-mod traffic;
+mod providers;
+mod server;
+mod targets;
+mod traces;
 
-pub(super) use clients::{CLIENT, LIMITS, QUEUE};
-pub(super) use program::{ADAPTER, ADMIN, CANARY, COMPILE, MEDIA, PLUGINS, QUARANTINE, SERVER, TLS, TOP, TRACES};
-pub(super) use traffic::{
-    ALLOWED_ORIGIN, BREAKER, CAPABILITIES, CHECK, MODEL, PRICE, PROVIDER, RETRY, TARGET, TIMEOUTS,
-};
+pub use adapters::{AdapterSettings, Canary, Quarantine};
+pub use attempts::{Breaker, Check, Retry, Timeouts};
+pub use clients::{Client, Limits};
+pub use models::{Capabilities, Model, Price};
+pub use plugins::Plugins;
+pub use program::{Admin, Log, Media};
+pub use providers::Provider;
+pub use server::{Queue, Server, TlsFiles};
+pub use traces::Traces;
 
-/// A key.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Key {
-    pub(super) name: &'static str,
-    /// What it takes, for the reference.
-    pub(super) takes: &'static str,
-    /// Empty where there is none.
-    pub(super) default: &'static str,
-    /// One or two sentences.
-    pub(super) meaning: &'static str,
-}
+pub(super) use adapters::{ADAPTER, CANARY, QUARANTINE};
+pub(super) use attempts::{BREAKER, CHECK, RETRY, RetryDraft, TIMEOUTS, TimeoutsDraft};
+pub(super) use clients::{CLIENT, LIMITS};
+pub(super) use models::{CAPABILITIES, Inherited, MODEL, ModelDraft, PRICE};
+pub(super) use plugins::{COMPILE, PLUGINS};
+pub(super) use program::{ADMIN, MEDIA, TOP, read};
+pub(super) use providers::{ALLOWED_ORIGIN, PROVIDER};
+pub(super) use server::{QUEUE, SERVER, TLS};
+pub(super) use targets::{TARGET, TargetDraft};
+pub(super) use traces::TRACES;
 
-/// A table of the configuration.
-#[derive(Debug)]
-pub(super) struct Keys {
-    /// As messages and the reference call it.
-    pub(super) title: &'static str,
-    /// The path to it, where there is just one such table: its keys have short variables.
-    pub(super) path: Option<&'static str>,
-    /// What the table is for.
-    pub(super) meaning: &'static str,
-    pub(super) list: &'static [Key],
-}
-
-impl Keys {
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.list.iter().any(|key| key.name == name)
-    }
-}
-
-const fn key(name: &'static str, takes: &'static str, default: &'static str, meaning: &'static str) -> Key {
-    Key { name, takes, default, meaning }
-}
+pub(super) use super::key::Keys;
 
 /// All tables, in the order of the reference.
 pub(super) const ALL: &[&Keys] = &[
@@ -74,13 +65,3 @@ pub(super) const ALL: &[&Keys] = &[
     &CAPABILITIES,
     &PRICE,
 ];
-
-const FLAG: &str = "true, false";
-const DURATION: &str = "duration";
-const SIZE: &str = "size";
-const NUMBER: &str = "integer";
-const TEXT: &str = "string";
-const TABLE: &str = "table";
-const TABLE_OR_FALSE: &str = "table, false";
-const ISOLATION: &str = "\"fresh\", \"tenant\", \"shared\"";
-const METERING: &str = "\"auto\", \"tap\", \"ask\"";

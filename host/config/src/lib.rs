@@ -1,13 +1,14 @@
 //! The file and the environment, checked, as what the program needs.
 //!
 //! Text becomes a [`Config`] in three steps: `raw` turns TOML into a tree in which each value knows where it stands
-//! and lays the environment's overrides over it, `read` walks the tree and collects every mistake, `resolve` joins
-//! what refers to one another. Nothing stops at the first mistake; all are reported together ([`Problems`]).
+//! and `overrides` lays the environment over it, the declarations in `keys` read the tree and collect every mistake,
+//! `resolve` joins what refers to one another. Nothing stops at the first mistake; all are reported together ([`Problems`]).
 
 mod address;
 mod alias;
 mod client;
 mod environment;
+mod key;
 mod keys;
 mod mask;
 mod model;
@@ -17,10 +18,10 @@ mod place;
 mod problem;
 mod provider;
 mod raw;
-mod read;
 mod reference;
 mod resolve;
 pub mod secret;
+mod section;
 mod settings;
 mod suggest;
 mod units;
@@ -34,19 +35,20 @@ use sha2::{Digest, Sha256};
 
 pub use address::{Address, AddressError, BaseUrl, Origin};
 pub use alias::{Alias, Aliases};
-pub use client::{Client, Clients, KeyHash, Limits, Priority};
+pub use client::{Clients, KeyHash, Priority};
 pub use environment::Environment;
-pub use model::{Affinity, Capabilities, Model, Price, Strategy, Target};
+pub use keys::{
+    AdapterSettings, Admin, Breaker, Canary, Capabilities, Check, Client, Limits, Log, Media, Model, Plugins, Price,
+    Provider, Quarantine, Queue, Retry, Server, Timeouts, TlsFiles, Traces,
+};
+pub use model::{Affinity, Strategy, Target};
 pub use options::Options;
 pub use place::{Place, Source};
 pub use problem::{Problem, Problems, Severity};
-pub use provider::{AllowedOrigin, Breaker, Check, Metering, Provider, ProviderPlaces, Retry, Timeouts};
+pub use provider::{AllowedOrigin, Metering, ProviderPlaces};
 pub use reference::reference;
 pub use secret::Secret;
-pub use settings::{
-    AdapterSettings, Admin, Canary, Isolation, Log, LogFormat, LogLevel, Media, Plugins, Quarantine, Queue, Server,
-    TlsFiles, Traces,
-};
+pub use settings::{Isolation, LogFormat, LogLevel};
 pub use units::size;
 
 /// Everything that the program needs to know.
@@ -123,8 +125,10 @@ impl Config {
         let incomplete = !problems.is_empty();
         let (strange, unnamed_keys) = overrides::apply(&mut root, &environment);
         problems.extend(strange);
-        let reader = read::Reader { folder, environment: &environment, incomplete, problems: RefCell::new(problems) };
-        let draft = reader.read(root);
+        let problems = RefCell::new(problems);
+        let reader = section::Reader { folder, environment: &environment, incomplete, tables: keys::ALL, problems };
+        let (log, draft) = keys::read(&reader, root);
+        let plugins = draft.plugins.unwrap_or_else(|| Plugins::usual(&reader));
         let parts = resolve::Parts {
             source: &source,
             providers: draft.providers,
@@ -149,8 +153,8 @@ impl Config {
             admin: draft.admin,
             media: draft.media,
             traces: draft.traces,
-            log: draft.log,
-            plugins: draft.plugins,
+            log,
+            plugins,
             clients: joined.clients,
             providers: joined.providers,
             models: joined.models,

@@ -1,28 +1,30 @@
 //! A model as clients name it, and where requests for it go.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::{Alias, Limits, Metering, Options, Place, Provider, Retry, Timeouts};
+use super::section::words;
+use super::{Capabilities, Metering, Options, Place, Price, Provider, Retry, Timeouts};
 use weir_types::contract::about::Bucket;
 use weir_types::tokens::Tokens;
 
-/// How one of several targets is chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Strategy {
-    /// The first that is healthy.
-    #[default]
-    Priority,
-    /// By chance, in proportion to the weights.
-    Weighted,
-    /// In turn.
-    RoundRobin,
-    /// The one that answered soonest of late.
-    LeastLatency,
-    /// The one with the fewest exchanges.
-    LeastBusy,
-    /// The one with the lowest price.
-    Cheapest,
+words! {
+    /// How one of several targets is chosen.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum Strategy {
+        /// The first that is healthy.
+        #[default]
+        Priority = "priority",
+        /// By chance, in proportion to the weights.
+        Weighted = "weighted",
+        /// In turn.
+        RoundRobin = "round-robin",
+        /// The one that answered soonest of late.
+        LeastLatency = "least-latency",
+        /// The one with the fewest exchanges.
+        LeastBusy = "least-busy",
+        /// The one with the lowest price.
+        Cheapest = "cheapest",
+    }
 }
 
 /// What keeps requests at one target.
@@ -35,27 +37,6 @@ pub enum Affinity {
     Header(String),
     /// The caller.
     Tenant,
-}
-
-/// What a model can do, as far as the operator says so; the bundled file is asked for the rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Capabilities {
-    /// Takes images.
-    pub vision: Option<bool>,
-    /// Calls tools.
-    pub tools: Option<bool>,
-    /// Takes or makes sound.
-    pub audio: Option<bool>,
-    /// Takes documents.
-    pub documents: Option<bool>,
-    /// Answers in the shape of a schema.
-    pub schema: Option<bool>,
-    /// Thinks aloud.
-    pub reasoning: Option<bool>,
-    /// Tokens of request and answer together.
-    pub context: Option<u64>,
-    /// Tokens of an answer.
-    pub output: Option<u64>,
 }
 
 impl Capabilities {
@@ -77,21 +58,6 @@ impl Capabilities {
             _ => None,
         }
     }
-}
-
-/// Prices in US dollars for a million tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Price {
-    /// Input that no cache served.
-    pub input: Option<f64>,
-    /// Visible output.
-    pub output: Option<f64>,
-    /// Input read from a cache.
-    pub cache_read: Option<f64>,
-    /// Input written to a cache.
-    pub cache_write: Option<f64>,
-    /// Reasoning; as output if none.
-    pub reasoning: Option<f64>,
 }
 
 impl Price {
@@ -147,46 +113,6 @@ pub struct Target {
     pub place: Place,
     /// The format in the file, or [`Target::place`].
     pub format_place: Place,
-}
-
-/// One `[[models]]`.
-#[derive(Debug, Clone)]
-pub struct Model {
-    /// What clients say.
-    pub alias: Alias,
-    /// Where requests go; never empty.
-    pub targets: Vec<Target>,
-    /// How one of them is chosen.
-    pub strategy: Strategy,
-    /// Aliases that are tried when every target failed. Each is one that [`super::Aliases::lookup`] finds.
-    pub fallbacks: Vec<String>,
-    /// Whether a request whose content was filtered may go to another target.
-    pub fallback_when_filtered: bool,
-    /// Whether a request for embeddings may go to another model than that of the first target.
-    pub fallback_embeddings: bool,
-    /// What keeps requests at one target.
-    pub affinity: Affinity,
-    /// After how long without an answer the next target is asked too.
-    pub hedge: Option<Duration>,
-    /// What the operator says that it can do.
-    pub capabilities: Capabilities,
-    /// Whether a request is refused where its translation would lose something; as the server's if none.
-    pub strict: Option<bool>,
-    /// What the operator says that it costs.
-    pub price: Option<Price>,
-    /// Exchanges at the same time, if that is limited.
-    pub max_concurrency: Option<usize>,
-    /// What may be had of it.
-    pub limits: Limits,
-    /// The alias in the file.
-    pub place: Place,
-}
-
-impl Model {
-    /// The first target: there is always one.
-    pub fn first(&self) -> Option<&Target> {
-        self.targets.first()
-    }
 }
 
 #[cfg(test)]

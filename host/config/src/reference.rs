@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::keys::{self, Keys};
-use super::overrides;
+use super::key::Keys;
+use super::{keys, overrides};
 
 /// All keys with what they take, their defaults and what they mean: the reference in `docs/configuration.md`.
 pub fn reference() -> String {
@@ -23,12 +23,12 @@ pub fn reference() -> String {
 fn section(text: &mut String, table: &Keys) {
     let title = if table.path == Some("") { table.title.to_owned() } else { format!("`{}`", table.title) };
     line(text, format_args!("### {title}\n"));
-    if !table.meaning.is_empty() {
-        line(text, format_args!("{}\n", table.meaning));
+    if !table.meaning().is_empty() {
+        line(text, format_args!("{}\n", table.meaning()));
     }
     text.push_str("| key | takes | default | meaning |\n|---|---|---|---|\n");
     for key in table.list {
-        line(text, format_args!("| `{}` | {} | {} | {} |", key.name, key.takes, key.default, key.meaning));
+        line(text, format_args!("| `{}` | {} | {} | {} |", key.name, key.takes, key.default(), key.meaning()));
     }
     text.push('\n');
 }

@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::alias::{Alias, Aliases};
-use super::client::{Client, Clients, Limits};
+use super::client::Clients;
 use super::environment::provider_key_variable;
-use super::model::{Affinity, Capabilities, Model, Strategy, Target};
+use super::keys::{Client, Inherited, Model, ModelDraft, Provider, TargetDraft};
+use super::model::{Strategy, Target};
 use super::options::Options;
-use super::provider::Provider;
-use super::read::{Located, ModelDraft, Reader, RetryDraft, TargetDraft, TimeoutsDraft};
+use super::section::{Located, Reader};
 use super::{Place, Problem, Severity, Source, suggest};
 
 /// What was joined.
@@ -73,30 +73,9 @@ pub(super) fn served_by(provider: &Arc<Provider>, alias: Alias) -> Model {
     Model {
         alias,
         targets: vec![target(&draft, Inherited::default(), Arc::clone(provider))],
-        strategy: Strategy::default(),
-        fallbacks: Vec::new(),
-        fallback_when_filtered: false,
-        fallback_embeddings: false,
-        affinity: Affinity::default(),
-        hedge: None,
-        capabilities: Capabilities::default(),
-        price: None,
-        strict: None,
-        max_concurrency: None,
-        limits: Limits::default(),
         place: provider.places.name.clone(),
+        ..Model::default()
     }
-}
-
-/// What a target takes from its model.
-#[derive(Debug, Clone, Copy, Default)]
-struct Inherited {
-    translate: Option<bool>,
-    metering: Option<super::Metering>,
-    enable_fallback: Option<bool>,
-    resume: bool,
-    timeouts: TimeoutsDraft,
-    retry: RetryDraft,
 }
 
 /// The target's own word goes before the model's, and that before the provider's.
@@ -204,18 +183,10 @@ impl Joiner<'_> {
         let alias = Alias::parse(&draft.alias.value);
         let whole = [TargetDraft { place: draft.place.clone(), ..TargetDraft::default() }];
         let drafts = if draft.targets.is_empty() { whole.as_slice() } else { draft.targets.as_slice() };
-        let inherited = Inherited {
-            translate: draft.translate,
-            metering: draft.metering,
-            enable_fallback: draft.enable_fallback,
-            resume: draft.resume,
-            timeouts: draft.timeouts,
-            retry: draft.retry,
-        };
         let mut targets = Vec::with_capacity(drafts.len());
         for part in drafts {
             if let Some(provider) = self.provider_of(draft, part, default) {
-                targets.push(target(part, inherited, provider));
+                targets.push(target(part, draft.inherited, provider));
             }
         }
         // What is missing has been reported.
@@ -228,16 +199,8 @@ impl Joiner<'_> {
             targets,
             strategy: draft.strategy.unwrap_or(if weighted { Strategy::Weighted } else { Strategy::Priority }),
             fallbacks: draft.fallbacks.iter().map(|name| name.value.clone()).collect(),
-            fallback_when_filtered: draft.fallback_when_filtered,
-            fallback_embeddings: draft.fallback_embeddings,
-            affinity: draft.affinity.clone(),
-            hedge: draft.hedge,
-            capabilities: draft.capabilities,
-            price: draft.price,
-            strict: draft.strict,
-            max_concurrency: draft.max_concurrency,
-            limits: draft.limits,
             place: draft.alias.place.clone(),
+            ..draft.model.clone()
         })
     }
 
@@ -248,7 +211,7 @@ impl Joiner<'_> {
         target: &TargetDraft,
         default: Option<&Located<String>>,
     ) -> Option<Arc<Provider>> {
-        if let Some(name) = target.provider.as_ref().or(model.provider.as_ref().filter(|_| !target.has_url)) {
+        if let Some(name) = target.provider.as_ref().or(model.provider.as_ref().filter(|_| target.url.is_none())) {
             return self.named_for(model, target, name);
         }
         if let Some(name) = model.provider.as_ref().filter(|_| model.targets.len() == 1) {
@@ -257,7 +220,7 @@ impl Joiner<'_> {
         if let Some(adapter) = &model.adapter {
             return Some(self.anonymous(adapter, target));
         }
-        if target.has_url {
+        if target.url.is_some() {
             self.report_missing(
                 &target.place,
                 "a target with a `url` needs the model's `type`",
@@ -274,10 +237,10 @@ impl Joiner<'_> {
     }
 
     fn named_for(&self, model: &ModelDraft, target: &TargetDraft, name: &Located<String>) -> Option<Arc<Provider>> {
-        if target.has_url {
+        if target.url.is_some() {
             self.report(&target.place, "both `provider` and `url` are given", "keep one of them");
         }
-        if target.has_key {
+        if target.key.is_some() {
             let help = format!("put the key into `[[providers]]` with the name `{}`", name.value);
             self.report(&target.place, "a target with a provider has no `api_key` of its own", help);
         }

@@ -1,6 +1,6 @@
 //! "Did you mean ...?"
 
-use super::keys::{self, Keys};
+use super::key::Keys;
 
 /// The candidate that a mistyped word most likely means.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -21,13 +21,13 @@ pub(super) fn among<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
     few.then(|| format!("known: {}", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")))
 }
 
-/// What to say about an unknown key of a table: a key of that table, or a table that has it.
-pub(super) fn for_key(name: &str, table: &Keys) -> String {
+/// What to say about an unknown key of a table: a key of that table, or one of all tables that has it.
+pub(super) fn for_key(name: &str, table: &Keys, all: &[&Keys]) -> String {
     let here = table.list.iter().map(|key| key.name);
     if let Some(near) = nearest(name, here.clone()) {
         return format!("did you mean `{near}`?");
     }
-    if let Some(other) = keys::ALL.iter().find(|other| other.has(name)) {
+    if let Some(other) = all.iter().find(|other| other.has(name)) {
         return format!("`{name}` belongs to {}", place_of(other));
     }
     format!("known keys: {}", here.collect::<Vec<_>>().join(", "))
@@ -44,6 +44,11 @@ fn place_of(table: &Keys) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys;
+
+    fn for_key(name: &str, table: &Keys) -> String {
+        super::for_key(name, table, keys::ALL)
+    }
 
     #[test]
     fn a_slip_is_recognised() {

@@ -1,5 +1,6 @@
 //! Whole configurations, read.
 
+mod agreement;
 mod docs;
 mod hostile;
 mod keyless;

@@ -1,5 +1,6 @@
 //! Durations (`"250ms"`, `"1m30s"`) and sizes (`"64MiB"`).
 
+use std::fmt::Write;
 use std::time::Duration;
 
 /// What a duration looks like, for messages.
@@ -50,6 +51,27 @@ pub fn size(text: &str) -> Option<u64> {
     number.checked_mul(bytes)
 }
 
+/// Writes a duration as it would be read.
+pub(super) fn show_duration(duration: Duration) -> String {
+    let mut rest = duration.as_millis();
+    let mut text = String::new();
+    for (unit, milliseconds) in [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)] {
+        if rest >= milliseconds {
+            // Writing to a `String` cannot fail.
+            let _ = write!(text, "{}{unit}", rest / milliseconds);
+            rest %= milliseconds;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+/// Writes a size as it would be read.
+pub(super) fn show_size(bytes: usize) -> String {
+    let units = [("GiB", 1_usize << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    let even = units.into_iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit));
+    even.map_or_else(|| bytes.to_string(), |(name, unit)| format!("{}{name}", bytes / unit))
+}
+
 fn leading_number(text: &str) -> Option<(u64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     Some((text[..end].parse().ok()?, &text[end..]))
@@ -76,6 +98,18 @@ mod tests {
         assert_eq!(size("123"), Some(123));
         for text in ["", "MiB", "1.5MiB", "-1", "1TiB", "99999999999GiB"] {
             assert_eq!(size(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for (milliseconds, text) in [(250, "250ms"), (5_400_000, "1h30m"), (120_000, "2m"), (1001, "1s1ms"), (0, "0s")]
+        {
+            let value = Duration::from_millis(milliseconds);
+            assert_eq!((show_duration(value).as_str(), duration(text)), (text, Some(value)));
+        }
+        for (bytes, text) in [(64 << 20, "64MiB"), (8192, "8KiB"), (1 << 30, "1GiB"), (1000, "1000"), (0, "0")] {
+            assert_eq!((show_size(bytes).as_str(), size(text)), (text, Some(bytes as u64)));
         }
     }
 }

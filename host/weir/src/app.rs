@@ -28,7 +28,6 @@ use weir_gateway::observe::trace::{TraceError, Tracer};
 use weir_gateway::serving::Serving;
 use weir_server::tls::{Tls, TlsError};
 use weir_server::{Allowance, BeyondLimit, ConnectionMetrics};
-use weir_translate::dialect::faces::Faces;
 use weir_upstream::{Collector, HttpClientError, Settings, Upstreams};
 
 pub use weir_embed::adapters::{Plugins, keeper};

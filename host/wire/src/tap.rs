@@ -200,7 +200,9 @@ impl Draft {
     fn units(&mut self, place: usize, source: &UnitSource) -> Result<(), TapError> {
         match source {
             UnitSource::Number(pointers) => {
-                pointers.iter().for_each(|pointer| self.role(Role::Units(place), pointer));
+                for pointer in pointers {
+                    self.role(Role::Units(place), pointer);
+                }
                 self.filter.figures(pointers);
             }
             UnitSource::Matches(source) => {
@@ -245,8 +247,8 @@ pub struct Reading {
     pub units: Vec<UnitCount>,
     /// The service tier that served it.
     pub service_tier: Option<String>,
-    /// Whether it was served at the price of a batch.
-    pub batch: bool,
+    /// Whether it was served at the price of a batch; none where the answer does not say.
+    pub batch: Option<bool>,
     /// Why it ended, in the format's own word.
     pub finish: Option<String>,
     /// The model, as the provider names it.
@@ -403,7 +405,7 @@ impl Reading {
             Sign::Content => self.content,
             Sign::End => self.ended,
             Sign::Failure => self.failed,
-            Sign::Batch => self.batch,
+            Sign::Batch => self.batch.is_some(),
         }
     }
 
@@ -412,7 +414,7 @@ impl Reading {
             Sign::Content => self.content = true,
             Sign::End => self.ended = true,
             Sign::Failure => self.failed = true,
-            Sign::Batch => self.batch = true,
+            Sign::Batch => self.batch = Some(true),
         }
     }
 }

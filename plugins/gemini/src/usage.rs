@@ -63,7 +63,7 @@ impl Modalities {
         let mut found = Self::default();
         for entry in list.unwrap_or_default() {
             let count = entry.count.map_or(0, |count| count.0);
-            match entry.kind.as_ref().map(|word| word.name(&[])).as_deref() {
+            match entry.kind.as_ref().map(|word| word.name(&[])) {
                 Some("AUDIO") => found.audio = found.audio.saturating_add(count),
                 Some("IMAGE" | "VIDEO") => found.image = found.image.saturating_add(count),
                 _ => {}

@@ -5,7 +5,9 @@ use weir_types::contract::about::{FrameTest, Tap, UnitSource, UsagePlace};
 
 pub(super) fn check_tap(tap: &Tap, place: &str, p: &mut Problems) {
     let texts = tap.finish.iter().chain(&tap.model).chain(&tap.service_tier);
-    texts.for_each(|text| pointer(text, place, p));
+    for text in texts {
+        pointer(text, place, p);
+    }
     for usage in &tap.usage {
         check_usage(usage, place, p);
     }
@@ -13,7 +15,9 @@ pub(super) fn check_tap(tap: &Tap, place: &str, p: &mut Problems) {
         match &units.source {
             UnitSource::Number(pointers) => {
                 p.unless(!pointers.is_empty(), place, format_args!("{:?} has no pointer", units.unit));
-                pointers.iter().for_each(|text| pointer(text, place, p));
+                for text in pointers {
+                    pointer(text, place, p);
+                }
             }
             UnitSource::Matches(test) => {
                 let is_value = matches!(test, FrameTest::Present(_) | FrameTest::Equals(_));
@@ -30,7 +34,9 @@ pub(super) fn check_tap(tap: &Tap, place: &str, p: &mut Problems) {
 fn check_usage(usage: &UsagePlace, place: &str, p: &mut Problems) {
     p.unless(!usage.pointers.is_empty(), place, format_args!("{:?} has no pointer", usage.bucket));
     p.unless(!usage.includes.contains(&usage.bucket), place, format_args!("{:?} includes itself", usage.bucket));
-    usage.pointers.iter().for_each(|text| pointer(text, place, p));
+    for text in &usage.pointers {
+        pointer(text, place, p);
+    }
     if let Some(beside) = &usage.beside {
         let is_member = beside.pointer.starts_with('/') && beside.pointer.matches('/').count() == 1;
         p.unless(is_member, place, format_args!("{:?} beside a figure is not one member", beside.pointer));
@@ -44,7 +50,11 @@ pub(super) fn frame_test(test: &FrameTest, place: &str, p: &mut Problems) {
     }
     match test {
         FrameTest::Equals(equals) => json(&equals.json, place, p),
-        FrameTest::OtherThan(values) => values.json.iter().for_each(|value| json(value, place, p)),
+        FrameTest::OtherThan(values) => {
+            for value in &values.json {
+                json(value, place, p);
+            }
+        }
         FrameTest::Above(limit) | FrameTest::Below(limit) => {
             p.unless(limit.bound.is_finite(), place, format_args!("{} is no bound", limit.bound));
         }

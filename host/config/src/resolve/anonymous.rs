@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::super::provider::{Provider, ProviderPlaces};
-use super::super::read::{Located, TargetDraft};
+use super::super::keys::{Provider, TargetDraft};
+use super::super::provider::ProviderPlaces;
+use super::super::section::Located;
 use super::super::{Address, Secret};
 use super::Joiner;
 
@@ -11,10 +12,10 @@ impl Joiner<'_> {
     /// The provider of a target with a url of its own. Equal ones (adapter, url, key, options) are shared, so that
     /// connections, breakers and limits are.
     pub(super) fn anonymous(&mut self, adapter: &Located<String>, target: &TargetDraft) -> Arc<Provider> {
-        let address = target.url.as_ref().map(|url| url.value.clone());
-        let own = target.key.as_ref().map(|key| key.value.clone());
+        let address = target.url.as_ref().and_then(|url| url.value.clone());
+        let own = target.key.as_ref().and_then(|key| key.value.clone());
         // The variable is a stand-in, never an override: a key must not reach a url that was given another one.
-        let stands_in = !target.has_key && !target.options.is_without_auth();
+        let stands_in = target.key.is_none() && !target.options.is_without_auth();
         let key = if stands_in { self.reader.environment.provider_key(&adapter.value) } else { own };
         let equal = |provider: &&Arc<Provider>| {
             !self.named.contains_key(&provider.name)

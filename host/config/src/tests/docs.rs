@@ -90,8 +90,35 @@ fn the_example_names_every_key_once() {
             continue;
         }
         let (used, shown) = counts.get(&at).copied().unwrap_or_default();
+        assert!(used + shown > 0, "the example's {} lacks the line `#{}`", table.title, example_line(table, key));
         let once = if used == 0 { shown == 1 } else { shown == 0 };
         assert!(once, "{at:?} is in use {used} times and shown out of use {shown} times");
+    }
+}
+
+/// A key as the example shows it: with its default, or a value that it takes.
+fn example_line(table: &Keys, name: &str) -> String {
+    let key = table.find(name).unwrap();
+    let default = key.default();
+    let is_value = toml::de::DeValue::parse(&default).is_ok();
+    format!("{name} = {}", if is_value { default } else { (key.example)() })
+}
+
+/// A key that is out of use is shown with its default, where that is a value. Tables and empty lists show more.
+#[test]
+fn the_example_shows_the_defaults() {
+    let mut table = Some(&keys::TOP);
+    for line in EXAMPLE.lines() {
+        let inner = line.strip_prefix('#').unwrap_or(line);
+        if inner.starts_with('[') {
+            let title = if inner.starts_with("[plugins.") { keys::ADAPTER.title } else { inner };
+            table = keys::ALL.iter().copied().find(|table| table.title == title);
+        }
+        let Some((key, value)) = inner.split_once(" = ").filter(|_| inner != line) else { continue };
+        let Some(key) = table.and_then(|table| table.find(key)) else { continue };
+        let default = key.default();
+        let is_shown = default != "[]" && !key.takes.contains("table") && toml::de::DeValue::parse(&default).is_ok();
+        assert!(!is_shown || value == default, "`{line}` is not the default, {default}");
     }
 }
 
@@ -169,6 +196,7 @@ fn with_defaults(table: &Keys) -> String {
 /// Those keys whose default is a value and not a sentence.
 fn settings(table: &Keys) -> Vec<String> {
     let is_value = |text: &str| toml::de::DeValue::parse(text).is_ok();
-    let keys = table.list.iter().filter(|key| !key.default.is_empty() && is_value(key.default));
-    keys.map(|key| format!("{} = {}", key.name, key.default)).collect()
+    let keys = table.list.iter().map(|key| (key.name, key.default()));
+    let keys = keys.filter(|(_, default)| !default.is_empty() && is_value(default));
+    keys.map(|(name, default)| format!("{name} = {default}")).collect()
 }

@@ -222,7 +222,7 @@ fn every_listed_key_is_read() {
 }
 
 /// A file in which a key of some table has a value.
-fn with_key(table: &keys::Keys, key: &str, value: &str) -> String {
+pub(super) fn with_key(table: &keys::Keys, key: &str, value: &str) -> String {
     let title = table.title;
     if key == "options" {
         // Free-form: what is inside is what cannot be a date.

@@ -9,7 +9,7 @@ use weir_types::contract::types::{ChatEvent, Loss, Usage};
 #[derive(Debug)]
 pub enum Handed {
     /// The answer.
-    Answer(Answer),
+    Answer(Box<Answer>),
     /// The answer of a provider that does not stream, as the events of a stream.
     Events(Vec<ChatEvent>),
 }
@@ -43,7 +43,7 @@ impl HandedBody {
     /// Has a learner look at the values that later requests may carry.
     pub(super) fn learn(&self, learner: &mut Learner) {
         match &self.handed {
-            Some(Handed::Answer(Answer::Chat(chat))) => {
+            Some(Handed::Answer(answer)) if let Answer::Chat(chat) = &**answer => {
                 learner.see(&serde_json::to_vec(chat).unwrap_or_default());
             }
             Some(Handed::Events(events)) => see_events(learner, events),

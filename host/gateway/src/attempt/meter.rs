@@ -94,7 +94,7 @@ impl Meter {
         let told = is_told.then(|| Usage {
             units: reading.units,
             service_tier: reading.service_tier,
-            batch: reading.batch.then_some(true),
+            batch: reading.batch,
             ..Usage::from(reading.usage)
         });
         Metered { told, content: self.tap.content_tokens(), has_ended: reading.ended }

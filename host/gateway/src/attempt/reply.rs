@@ -65,7 +65,7 @@ impl ReplyBody {
     pub fn take_answer(&mut self) -> Option<Answer> {
         let Self::Program(body) = self else { return None };
         match body.take()? {
-            Handed::Answer(answer) => Some(answer),
+            Handed::Answer(answer) => Some(*answer),
             Handed::Events(_) => None,
         }
     }

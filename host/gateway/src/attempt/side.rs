@@ -27,6 +27,11 @@ impl ClientSide {
         }
     }
 
+    /// Whether events with pieces of arguments by their place may pass from a provider's adapter of this family.
+    pub(super) fn takes_arguments_of(&self, family: &str) -> bool {
+        self.dialect().is_some_and(|adapter| adapter.manifest.family == family)
+    }
+
     /// The request of a program.
     pub fn program(&self) -> Option<&Request> {
         match self {

@@ -199,11 +199,11 @@ impl Speech for Voice<'_> {
     }
 
     fn encoder_push(&mut self, encoder: ResourceAny, events: &[ChatEvent]) -> Said<Encoded> {
-        let usages = events.iter().filter_map(|event| match event {
+        let last = events.iter().rev().find_map(|event| match event {
             ChatEvent::Usage(usage) => Some(usage),
             _ => None,
         });
-        let losses = unplaced(usages.last());
+        let losses = unplaced(last);
         let events: Vec<_> = events.iter().cloned().map(Into::into).collect();
         let (store, view) = self.dialect_chat()?;
         let encoded = view.weir_adapter_dialect_chat().chat_encoder().call_push(store, encoder, &events)?;

@@ -265,10 +265,10 @@ fn units_tier_and_batch_are_read_beside_the_tokens() {
     for reading in [body(&tap, &[answer.as_bytes()]), stream(&tap, &[("", answer)])] {
         let units: Vec<_> = reading.units.iter().map(|count| (count.unit, count.count)).collect();
         assert_eq!(units, [(Unit::Second, 2.5), (Unit::Search, 3.0)]);
-        assert_eq!((reading.service_tier.as_deref(), reading.batch), (Some("batch"), true));
+        assert_eq!((reading.service_tier.as_deref(), reading.batch), (Some("batch"), Some(true)));
     }
     let none = body(&tap, &[br#"{"bill":{"seconds":-1}}"#]);
-    assert_eq!((none.units, none.service_tier, none.batch), (Vec::new(), None, false));
+    assert_eq!((none.units, none.service_tier, none.batch), (Vec::new(), None, None));
 }
 
 /// Frames that have something of everything.

@@ -14,7 +14,7 @@ use weir_types::tokens::Tokens;
 /// The places of a tap's figures.
 #[derive(Debug)]
 pub(super) struct Places {
-    places: Vec<Place>,
+    tokens: Vec<Place>,
     /// The buckets, each after those that it includes.
     order: Vec<Bucket>,
     units: Vec<UnitPlace>,
@@ -36,13 +36,13 @@ pub(super) struct Figures {
 
 impl Figures {
     pub(super) fn new(places: &Places) -> Self {
-        Self { tokens: vec![None; places.places.len()], units: vec![None; places.units.len()] }
+        Self { tokens: vec![None; places.tokens.len()], units: vec![None; places.units.len()] }
     }
 
     /// Merges a value that was found at a place of tokens; a value that is no count is ignored.
     pub(super) fn add(&mut self, places: &Places, place: usize, value: &Scalar) {
         let (Some(count), Some(figure), Some(place)) =
-            (value.as_count(), self.tokens.get_mut(place), places.places.get(place))
+            (value.as_count(), self.tokens.get_mut(place), places.tokens.get(place))
         else {
             return;
         };
@@ -80,7 +80,7 @@ impl Places {
             }
             places.push(Place { bucket: place.bucket, merge: place.merge, includes });
         }
-        Ok(Self { order: order(&places).ok_or(TapError::Circle)?, places, units: units.to_vec() })
+        Ok(Self { order: order(&places).ok_or(TapError::Circle)?, tokens: places, units: units.to_vec() })
     }
 
     /// The tokens in disjoint buckets.
@@ -88,7 +88,7 @@ impl Places {
         let mut tokens = Tokens::default();
         for bucket in &self.order {
             let mut sum: Option<u32> = None;
-            let own = self.places.iter().zip(&figures.tokens).filter(|(place, _)| place.bucket == *bucket);
+            let own = self.tokens.iter().zip(&figures.tokens).filter(|(place, _)| place.bucket == *bucket);
             for (place, figure) in own {
                 let Some(figure) = *figure else { continue };
                 let own = place.includes.iter().fold(figure, |left, bucket| cut(tokens.slot(*bucket), left));

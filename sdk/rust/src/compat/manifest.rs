@@ -325,7 +325,7 @@ pub fn responses_tap() -> Tap {
             both(Bucket::Output, "output_tokens", &[Bucket::Reasoning]),
             both(Bucket::Reasoning, "output_tokens_details/reasoning_tokens", &[]),
         ],
-        units: ["", "/response"].into_iter().flat_map(|at| response_units(at)).collect(),
+        units: ["", "/response"].into_iter().flat_map(response_units).collect(),
         service_tier: strings(["/service_tier", "/response/service_tier"]),
         finish: vec!["/status".to_owned(), "/response/status".to_owned()],
         model: vec!["/model".to_owned(), "/response/model".to_owned()],

@@ -54,7 +54,7 @@ impl Run<'_> {
             return self.unfold(chat, account);
         }
         let (Some(dialect), Some(adapter)) = (&mut self.dialect, self.asked.side.dialect()) else {
-            return Ok(self.hand_over(Handed::Answer(answer), account));
+            return Ok(self.hand_over(Handed::Answer(Box::new(answer)), account));
         };
         let render = || unified::render_answer(dialect, &self.dialect_ctx, &answer);
         let rendered = called(account, adapter, "render-response", render)?;
@@ -180,7 +180,7 @@ impl Run<'_> {
             model: self.target.model(asked.model()).to_owned(),
             target: Arc::clone(self.target),
             witness,
-            takes_arguments: asked.dialect.manifest.family == self.target.adapter.manifest.family,
+            takes_arguments: asked.side.takes_arguments_of(&self.target.adapter.manifest.family),
             said: self.continuable.then(Said::default),
             input: self.provider_ctx.input_tokens.unwrap_or_default(),
         });

@@ -5,81 +5,66 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::super::raw::Node;
-use super::super::{Environment, Options, Place, Problem, Secret};
-use super::{Located, Section};
+use super::take::list;
+use super::{Entry, Located, Take};
+use crate::raw::Node;
+use crate::{Environment, Place, Problem, Secret};
 
 /// The largest file that a secret is read from.
 const LARGEST_FILE: u64 = 64 << 10;
 
-impl Section<'_> {
-    /// A secret.
-    pub(super) fn secret(&mut self, name: &'static str) -> Option<Located<Secret>> {
-        let node = self.take(name)?;
-        self.secret_of(name, node)
-    }
+impl Take for Secret {
+    type Value = Self;
+    const TAKES: &'static str = "secret";
+    const LIST: &'static str = "list of secrets";
 
-    /// Several secrets, of which those that cannot be had are reported and left out.
-    pub(super) fn secrets(&mut self, name: &'static str) -> Option<Located<Vec<Secret>>> {
-        let list = self.list(name)?;
-        if list.value.is_empty() {
-            self.reader.report(Problem::error(&list.place, format!("`{name}` must not be empty")));
-        }
-        let secrets = list.value.into_iter().filter_map(|node| self.secret_of(name, node));
-        Some(Located { value: secrets.map(|secret| secret.value).collect(), place: list.place })
-    }
-
-    /// `api_key`, or `api_keys`.
-    pub(super) fn keys(&mut self) -> Located<Vec<Secret>> {
-        let one = self.secret("api_key");
-        let Some(several) = self.secrets("api_keys") else {
-            let place = one.as_ref().map(|one| one.place.clone()).unwrap_or_default();
-            return Located { value: one.into_iter().map(|one| one.value).collect(), place };
-        };
-        if one.is_some() {
-            let problem = Problem::error(&several.place, "both `api_key` and `api_keys` are given");
-            self.reader.report(problem.with_help("put all of them into `api_keys`"));
-        }
-        several
-    }
-
-    /// `auth` as a member of the options, where it may stand as well.
-    pub(super) fn auth(&mut self, options: &mut Options, has_key: bool) {
-        if let Some(auth) = self.text("auth") {
-            if options.auth().is_some_and(|other| other != auth.value) {
-                let problem = Problem::error(&auth.place, "both `auth` and the option `auth` are given");
-                self.reader.report(problem.with_help("keep one of them"));
-            }
-            options.set_auth(auth.value, auth.place);
-        }
-        if options.is_without_auth() && has_key {
-            let problem =
-                Problem::error(&options.place_of("/auth"), "a key is given, but `auth = \"none\"` sends none");
-            self.reader.report(problem.with_help("keep one of them"));
-        }
-    }
-
-    fn secret_of(&self, name: &str, node: Node) -> Option<Located<Secret>> {
-        let text = self.text_of(name, node)?;
-        match resolve(text.value.trim(), self.reader.folder, self.reader.environment) {
+    fn take(entry: &Entry<'_, '_>, node: Node) -> Option<Self> {
+        let text = Located::<String>::take(entry, node)?;
+        let reader = entry.reader();
+        match resolve(text.value.trim(), reader.folder, reader.environment) {
             Ok(secret) => {
-                self.warn_of_literal(name, &text);
-                Some(Located { value: secret, place: text.place })
+                warn_of_literal(entry, &text);
+                Some(secret)
             }
             Err((message, help)) => {
-                let problem = Problem::error(&text.place, format!("`{name}`: {message}"));
-                self.reader.report(problem.with_help(help));
+                entry.error_with(&text.place, format!("`{}`: {message}", entry.name), help);
                 None
             }
         }
     }
 
-    fn warn_of_literal(&self, name: &str, text: &Located<String>) {
-        let literal = !text.value.trim().starts_with("env:") && !text.value.trim().starts_with("file:");
-        if literal && matches!(text.place, Place::File(_)) {
-            let problem = Problem::warning(&text.place, format!("`{name}` stands in the file itself"));
-            self.reader.report(problem.with_help("write \"env:NAME\" or \"file:PATH\" to keep it out"));
+    fn example() -> String {
+        "\"env:KEY\"".to_owned()
+    }
+}
+
+fn warn_of_literal(entry: &Entry<'_, '_>, text: &Located<String>) {
+    let literal = !text.value.trim().starts_with("env:") && !text.value.trim().starts_with("file:");
+    if literal && matches!(text.place, Place::File(_)) {
+        let problem = Problem::warning(&text.place, format!("`{}` stands in the file itself", entry.name));
+        entry.reader().report(problem.with_help("write \"env:NAME\" or \"file:PATH\" to keep it out"));
+    }
+}
+
+/// Secrets, at least one. Those that cannot be had are reported and left out.
+#[derive(Debug)]
+pub(crate) struct SeveralSecrets;
+
+impl Take for SeveralSecrets {
+    type Value = Vec<Secret>;
+    const TAKES: &'static str = Secret::LIST;
+
+    fn take(entry: &Entry<'_, '_>, node: Node) -> Option<Vec<Secret>> {
+        let place = node.place.clone();
+        let list = list(entry, node)?;
+        if list.is_empty() {
+            entry.error(&place, format!("`{}` must not be empty", entry.name));
         }
+        Some(list.into_iter().filter_map(|node| Secret::take(entry, node)).collect())
+    }
+
+    fn example() -> String {
+        Vec::<Secret>::example()
     }
 }
 

@@ -1,0 +1,112 @@
+//! `[traces]`.
+
+use http::{HeaderName, HeaderValue, Uri};
+use percent_encoding::percent_decode_str;
+
+use crate::Secret;
+use crate::raw::Node;
+use crate::section::{Entry, Located, Take, UpToOne, section};
+
+section! {
+    /// Where spans of requests, attempts and adapters' calls go. Nowhere without this table.
+    TRACES = "[traces]" at "traces";
+    #[derive(Debug, Clone, PartialEq)]
+    pub struct Traces {
+        /// A collector that takes OTLP over HTTP, such as `"http://127.0.0.1:4318"`.
+        endpoint: String as Endpoint => required "the address of a collector, such as \"http://127.0.0.1:4318\"",
+        /// Headers that it wants to see, as OpenTelemetry writes them: `name=value,name=value`, values percent-encoded.
+        headers: Vec<(String, Secret)> as Headers,
+        /// The share of traces that are kept. Where a client's `traceparent` has decided that already, it counts.
+        sample: f64 as UpToOne = 1.0,
+        /// The spans' `service.name`.
+        service: String = "weir".to_owned(),
+    }
+}
+
+/// A collector's address.
+#[derive(Debug)]
+struct Endpoint;
+
+impl Take for Endpoint {
+    type Value = String;
+    const TAKES: &'static str = "url";
+
+    fn take(entry: &Entry<'_, '_>, node: Node) -> Option<String> {
+        let text = Located::<String>::take(entry, node)?;
+        let checked = endpoint(&text.value);
+        if let Err(reason) = checked {
+            entry.error(&text.place, format!("`{}` {reason}", entry.name));
+        }
+        checked.ok().map(|()| text.value)
+    }
+
+    fn example() -> String {
+        "\"http://127.0.0.1:4318\"".to_owned()
+    }
+}
+
+fn endpoint(text: &str) -> Result<(), &'static str> {
+    let uri: Uri = text.parse().map_err(|_| "is no address")?;
+    let is_http = matches!(uri.scheme_str(), Some("http" | "https"));
+    let authority = uri.authority().filter(|_| is_http).ok_or("must begin with http:// or https:// and name a host")?;
+    if authority.as_str().contains('@') || uri.query().is_some() {
+        return Err("may hold neither a password nor a query; put credentials into `headers`");
+    }
+    Ok(())
+}
+
+/// `name=value,name=value` (OpenTelemetry Protocol Exporter, "Specifying headers via environment variables").
+#[derive(Debug)]
+struct Headers;
+
+impl Take for Headers {
+    type Value = Vec<(String, Secret)>;
+    const TAKES: &'static str = Secret::TAKES;
+
+    fn take(entry: &Entry<'_, '_>, node: Node) -> Option<Self::Value> {
+        let secret = Located::<Secret>::take(entry, node)?;
+        let pairs = secret.value.expose().split(',').map(str::trim).filter(|pair| !pair.is_empty());
+        let read: Option<Vec<_>> = pairs.map(header).collect();
+        if read.is_none() {
+            let message = format!("`{}` holds something else than `name=value,name=value`", entry.name);
+            entry.error_with(&secret.place, message, "values are percent-encoded: a comma is %2C");
+        }
+        read
+    }
+
+    fn example() -> String {
+        Secret::example()
+    }
+}
+
+fn header(pair: &str) -> Option<(String, Secret)> {
+    let (name, value) = pair.split_once('=')?;
+    let name: HeaderName = name.trim().parse().ok()?;
+    let value = percent_decode_str(value.trim()).decode_utf8().ok()?;
+    HeaderValue::try_from(&*value).ok()?;
+    Some((name.as_str().to_owned(), Secret::new(&*value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_read_as_opentelemetry_writes_them() {
+        let (name, value) = header("Authorization = Basic%20YTpi%2C=").unwrap();
+        assert_eq!((name.as_str(), value.expose()), ("authorization", "Basic YTpi,="));
+        for pair in ["nothing", "=x", "a b=c", "a=%0a", "a=%ff"] {
+            assert!(header(pair).is_none(), "{pair}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_is_an_address_without_credentials() {
+        for text in ["http://127.0.0.1:4318", "https://collector.internal/otlp/"] {
+            assert_eq!(endpoint(text), Ok(()), "{text}");
+        }
+        for text in ["127.0.0.1:4318", "grpc://host", "http://user:word@host", "http://host/?key=1", ""] {
+            assert!(endpoint(text).is_err(), "{text}");
+        }
+    }
+}
