@@ -6,6 +6,7 @@
 import contextlib
 import io
 import json
+import pathlib
 import unittest
 
 import app
@@ -14,7 +15,9 @@ from componentize_py_types import Err
 from wit_world.exports import provider_chat as p
 from wit_world.imports import types as t
 
-from weir_sdk import export, fail, fit, model, names, retry
+from weir_sdk import export, fail, fit, manifest, model, names, retry
+from weir_sdk.compat import Provider, Quirks, usage
+from wit_world.exports import about as a
 
 CTX = t.Context("req_1", 784_111_777_000.0, "m", "openai.chat", [], [], None, "")
 
@@ -44,8 +47,9 @@ class Fitting(unittest.TestCase):
         self.assertEqual(part.value, t.TextPart("7", [], None, None, []))
 
     def test_counts_stay_within_their_bits(self):
-        usage = fit.plan(t.Usage)(t.Usage(-1, 1 << 40, 2.9, float("nan"), None, []))
-        self.assertEqual([usage.input, usage.cache_read, usage.cache_write, usage.output], [0, 0xFFFFFFFF, 2, 0])
+        given = model.usage(input=-1, cache_read=1 << 40, cache_write=2.9, output=float("nan"))
+        fits = fit.plan(t.Usage)(given)
+        self.assertEqual([fits.input, fits.cache_read, fits.cache_write, fits.output], [0, 0xFFFFFFFF, 2, 0])
         self.assertEqual(fit.plan(t.Error)(fail("timeout", "x", status=1 << 20).value).status, 0xFFFF)
 
     def test_half_a_surrogate_pair_is_mended_and_a_whole_one_stays(self):
@@ -99,7 +103,71 @@ class Guard(unittest.TestCase):
         self.assertIn("no such option", quiet(lambda: decoder.push([])).message)
 
 
+class Contract(unittest.TestCase):
+    def test_the_manifest_is_whole_and_of_the_contract(self):
+        head = (pathlib.Path(__file__).parents[2] / "wit/about.wit").read_text().splitlines()[0]
+        self.assertEqual(head, f"package weir:adapter@{manifest.CONTRACT};")
+        described = app.About().describe()
+        self.assertEqual((described.contract, described.faces), (manifest.CONTRACT, []))
+        self.assertEqual([one.session for one in described.formats], [None] * len(described.formats))
+        self.assertEqual({one.transport for one in described.accepts}, {None})
+
+    def test_what_a_later_contract_added_may_be_left_out_or_said(self):
+        tap = manifest.tap(
+            usage=[manifest.usage_place("input-audio", "/n", beside=("modality", "AUDIO"))],
+            units=[manifest.unit_number("search", "/s"), manifest.unit_matches("image", manifest.equals("/*/t", "i"))],
+        )
+        fits = fit.plan(a.Tap)(tap)
+        self.assertEqual(fits.usage[0].beside, a.PointerEquals("/modality", '"AUDIO"'))
+        self.assertEqual([place.unit for place in fits.units], [t.Unit.SEARCH, t.Unit.IMAGE])
+        self.assertEqual((fits.service_tier, fits.batch), ([], []))
+        self.assertEqual(manifest.other_than("/n", 1, "x").value.json, ["1", '"x"'])
+
+    def test_totals_sum_every_bucket(self):
+        every = model.usage(
+            input=1, input_audio=2, input_image=4, cache_read=8, cache_write=16, cache_write_hour=32,
+            output=1, output_audio=2, output_image=4, reasoning=8,
+        )  # fmt: skip
+        self.assertEqual((model.input_total(every), model.output_total(every)), (63, 15))
+        self.assertEqual((model.cache_write_total(every), model.input_total(model.usage(output=1))), (48, None))
+
+    def test_a_piece_of_arguments_with_its_place_is_a_delta_to_other_encoders(self):
+        piece = t.ChatEvent_Argument(t.PartArgument(0, 1, '"Ro', "$.city", '"Ro"', True))
+        self.assertEqual(model.as_delta(piece), model.delta(0, 1, '"Ro'))
+        self.assertEqual(model.as_delta(model.part_stop(0, 1)), model.part_stop(0, 1))
+
+
 class Compat(unittest.TestCase):
+    def test_values_out_of_range_are_translated_and_others_relayed(self):
+        quirks = Quirks(name="acme", clamps={"temperature": (0.0, 1.5)})
+        exclusions = Provider(quirks).describe().accepts[0].exclusions
+        reason = "this provider takes 0 to 1.5"
+        self.assertEqual(
+            [one for one in exclusions if one.reason == reason],
+            [
+                a.Exclusion(manifest.below("/temperature", 0.0), reason),
+                a.Exclusion(manifest.above("/temperature", 1.5), reason),
+            ],
+        )
+
+    def test_audio_and_images_are_buckets_and_stay_in_the_details(self):
+        found = usage.read(
+            {
+                "prompt_tokens": 100,
+                "completion_tokens": 50,
+                "total_tokens": 150,
+                "prompt_tokens_details": {"cached_tokens": 60, "audio_tokens": 30, "image_tokens": 0},
+                "completion_tokens_details": {"reasoning_tokens": 20, "audio_tokens": 25, "image_tokens": 99},
+                "num_search_queries": 3,
+            }
+        )
+        self.assertEqual((found.input, found.input_audio, found.input_image, found.cache_read), (10, 30, None, 60))
+        self.assertEqual((found.output, found.output_audio, found.output_image, found.reasoning), (0, 25, 5, 20))
+        self.assertEqual((model.input_total(found), model.output_total(found)), (100, 50))
+        self.assertEqual(found.units, [model.unit("search", 3)])
+        kept = model.find_extension(found.extensions, "openai.chat", "completion_tokens_details")
+        self.assertEqual(json.loads(kept), {"audio_tokens": 25, "image_tokens": 99})
+
     def test_c03_calls_without_an_index_are_told_apart_by_their_ids(self):
         call = lambda id, words: {"id": id, "function": {"name": "f", "arguments": words}}  # noqa: E731
         found = events(chunk({"tool_calls": [call("a", '{"x":1}'), call("b", '{"y":2}')]}, "tool_calls"))

@@ -6,7 +6,8 @@ from typing import Any, Iterable, Optional
 from wit_world.exports import about as a
 from wit_world.imports import types as t
 
-CONTRACT = "0.1.0"
+CONTRACT = "0.2.0"
+"""The contract's version that this SDK is made for; `contract` in a manifest."""
 
 
 def manifest(
@@ -84,6 +85,7 @@ def acceptance(
     response_headers: Iterable[str] = (),
     exclusions: Iterable[a.Exclusion] = (),
     ask_usage: Optional[a.UsageRequest] = None,
+    transport: Optional[Any] = None,
     preferred: bool = False,
 ) -> a.Acceptance:
     """A format that the provider takes unchanged."""
@@ -100,8 +102,20 @@ def acceptance(
         list(response_headers),
         list(exclusions),
         ask_usage,
+        transport,
         preferred,
     )
+
+
+def format(
+    id: str,
+    *,
+    errors: Optional[a.ErrorFormat] = None,
+    tap: Optional[a.Tap] = None,
+    session: Optional[a.SessionTap] = None,
+) -> a.Format:
+    """A format: `errors` if clients may speak it, `tap` if the provider answers in it, `session` for WebSockets."""
+    return a.Format(id, errors, tap, session)
 
 
 def present(pointer: str) -> a.FrameTest_Present:
@@ -114,17 +128,53 @@ def equals(pointer: str, value: Any) -> a.FrameTest_Equals:
     return a.FrameTest_Equals(a.PointerEquals(pointer, json.dumps(value)))
 
 
+def other_than(pointer: str, *values: Any) -> a.FrameTest_OtherThan:
+    """True if there is a value at the pointer other than these."""
+    return a.FrameTest_OtherThan(a.PointerValues(pointer, [json.dumps(value) for value in values]))
+
+
+def above(pointer: str, bound: float) -> a.FrameTest_Above:
+    """True if the number at the pointer is greater than the bound."""
+    return a.FrameTest_Above(a.PointerBound(pointer, bound))
+
+
+def below(pointer: str, bound: float) -> a.FrameTest_Below:
+    """True if the number at the pointer is less than the bound."""
+    return a.FrameTest_Below(a.PointerBound(pointer, bound))
+
+
+def fractional(pointer: str) -> a.FrameTest_Fractional:
+    """True if the number at the pointer is not an integer."""
+    return a.FrameTest_Fractional(pointer)
+
+
 def has_member(member: str, reason: str) -> a.Exclusion:
     """Requests with this member are translated."""
     return a.Exclusion(present("/" + member), reason)
 
 
 def usage_place(
-    bucket: str, *pointers: str, includes: Iterable[str] = (), merge: str = "last"
+    bucket: str,
+    *pointers: str,
+    includes: Iterable[str] = (),
+    merge: str = "last",
+    beside: Optional[tuple[str, Any]] = None,
 ) -> a.UsagePlace:
-    """The place of a token count; `includes` are the buckets that the count contains as well."""
+    """The place of a token count; `includes` are the buckets that the count contains as well. With `beside`, counts
+    are read only if the member beside them has this value: `("modality", "AUDIO")`."""
     inside = [a.Bucket[name.upper().replace("-", "_")] for name in includes]
-    return a.UsagePlace(bucket, list(pointers), merge, inside)  # type: ignore[arg-type]
+    neighbour = None if beside is None else a.PointerEquals("/" + beside[0], json.dumps(beside[1]))
+    return a.UsagePlace(bucket, list(pointers), merge, inside, neighbour)  # type: ignore[arg-type]
+
+
+def unit_number(unit: str, *pointers: str, merge: str = "last") -> a.UnitPlace:
+    """The place of a number of units, such as searches."""
+    return a.UnitPlace(unit, a.UnitSource_Number(list(pointers)), merge)  # type: ignore[arg-type]
+
+
+def unit_matches(unit: str, test: Any, merge: str = "max") -> a.UnitPlace:
+    """Counts the values that pass the test as units."""
+    return a.UnitPlace(unit, a.UnitSource_Matches(test), merge)  # type: ignore[arg-type]
 
 
 def tap(
@@ -132,9 +182,22 @@ def tap(
     usage: Iterable[a.UsagePlace] = (),
     finish: Iterable[str] = (),
     model: Iterable[str] = (),
+    units: Iterable[a.UnitPlace] = (),
+    service_tier: Iterable[str] = (),
+    batch: Iterable[Any] = (),
     content: Iterable[Any] = (),
     end: Iterable[Any] = (),
     failure: Iterable[Any] = (),
 ) -> a.Tap:
     """How the host reads answers on the relay lane."""
-    return a.Tap(list(usage), list(finish), list(model), list(content), list(end), list(failure))
+    return a.Tap(
+        usage=list(usage),
+        finish=list(finish),
+        model=list(model),
+        units=list(units),
+        service_tier=list(service_tier),
+        batch=list(batch),
+        content=list(content),
+        end=list(end),
+        failure=list(failure),
+    )

@@ -161,11 +161,60 @@ def usage(
     output: Optional[int] = None,
     cache_read: Optional[int] = None,
     cache_write: Optional[int] = None,
+    cache_write_hour: Optional[int] = None,
     reasoning: Optional[int] = None,
+    input_audio: Optional[int] = None,
+    input_image: Optional[int] = None,
+    output_audio: Optional[int] = None,
+    output_image: Optional[int] = None,
+    units: Iterable[t.UnitCount] = (),
+    service_tier: Optional[str] = None,
+    batch: Optional[bool] = None,
     extensions: Iterable[t.Extension] = (),
 ) -> t.Usage:
-    """Token counts in disjoint buckets."""
-    return t.Usage(input, cache_read, cache_write, output, reasoning, list(extensions))
+    """Token counts in disjoint buckets, and units: `units=[unit("search", 2)]`."""
+    return t.Usage(
+        input=input,
+        input_audio=input_audio,
+        input_image=input_image,
+        cache_read=cache_read,
+        cache_write=cache_write,
+        cache_write_hour=cache_write_hour,
+        output=output,
+        output_audio=output_audio,
+        output_image=output_image,
+        reasoning=reasoning,
+        units=list(units),
+        service_tier=service_tier,
+        batch=batch,
+        extensions=list(extensions),
+    )
+
+
+def unit(name: Union[str, t.Unit], count: float) -> t.UnitCount:
+    """A number of units that are billed by the piece: `search`, `tool-run`, `image`, ..."""
+    kind = t.Unit[name.upper().replace("-", "_")] if isinstance(name, str) else name
+    return t.UnitCount(kind, count)
+
+
+def input_total(usage: t.Usage) -> Optional[int]:
+    """All input tokens, cached or not; None if no count is known."""
+    return _total(usage.input, usage.input_audio, usage.input_image, usage.cache_read, cache_write_total(usage))
+
+
+def output_total(usage: t.Usage) -> Optional[int]:
+    """All output tokens, reasoning included; None if no count is known."""
+    return _total(usage.output, usage.output_audio, usage.output_image, usage.reasoning)
+
+
+def cache_write_total(usage: t.Usage) -> Optional[int]:
+    """Input tokens written to a cache for any time; None if no count is known."""
+    return _total(usage.cache_write, usage.cache_write_hour)
+
+
+def _total(*buckets: Optional[int]) -> Optional[int]:
+    known = [bucket for bucket in buckets if bucket is not None]
+    return min(sum(known), 0xFFFFFFFF) if known else None
 
 
 def finish(reason: Union[str, t.FinishReason], raw: Optional[str] = None, stop: Optional[str] = None) -> t.Finish:
@@ -230,6 +279,14 @@ def tool_start(
 def delta(candidate: int, part: int, words: str) -> t.ChatEvent_Delta:
     """The event with more text of a part."""
     return t.ChatEvent_Delta(t.PartDelta(candidate, part, words))
+
+
+def as_delta(event: Any) -> Any:
+    """An `argument` event as a delta, any other event unchanged. For encoders of formats without argument paths:
+    `for event in map(as_delta, events)`."""
+    if isinstance(event, t.ChatEvent_Argument):
+        return delta(event.value.candidate, event.value.part, event.value.text)
+    return event
 
 
 def part_stop(candidate: int, part: int, extensions: Iterable[t.Extension] = ()) -> t.ChatEvent_PartStop:

@@ -20,20 +20,23 @@ RESPONSE_HEADERS = (
     "x-should-retry",
     "content-language",
 )
+# The buckets that the sums of input and output include.
+INPUT_PARTS = ("cache-read", "cache-write", "input-audio", "input-image")
+OUTPUT_PARTS = ("reasoning", "output-audio", "output-image")
 LEVELS = ("none", "minimal", "low", "medium", "high", "xhigh")
 
 
 def describe(quirks: Quirks) -> a.Manifest:
     """The manifest."""
     operations: list[Any] = [a.Operation_Chat()]
-    formats = [a.Format(FORMAT, None, chat_tap())]
+    formats = [m.format(FORMAT, tap=chat_tap())]
     if quirks.embeddings_path:
         operations.append(a.Operation_Embeddings())
         tap = m.tap(usage=[m.usage_place("input", "/usage/prompt_tokens")], model=["/model"], failure=[m.present("/error")])
-        formats.append(a.Format(EMBEDDINGS, None, tap))
+        formats.append(m.format(EMBEDDINGS, tap=tap))
     if quirks.models_path:
         operations.append(a.Operation_Models())
-        formats.append(a.Format(MODELS, None, None))
+        formats.append(m.format(MODELS))
     media = ["image"] if quirks.images else []
     return m.manifest(
         name=quirks.name,
@@ -81,7 +84,8 @@ def _exclusions(quirks: Quirks) -> list[a.Exclusion]:
     """Requests that must be translated. They come from the same data as the translation."""
     found = [m.has_member(member, reason) for member, reason in quirks.drops.items()]
     found += [m.has_member(member, "it has another name here") for member in quirks.renames]
-    found += [m.has_member(member, "its range is narrower here") for member in quirks.clamps]
+    for member, bounds in quirks.clamps.items():
+        found += _beyond(member, *bounds)
 
     def refuse(there: bool, pointer: str, value: Any, reason: str) -> None:
         if there:
@@ -107,19 +111,31 @@ def _exclusions(quirks: Quirks) -> list[a.Exclusion]:
     return found
 
 
+def _beyond(member: str, least: float, most: float) -> list[a.Exclusion]:
+    """Requests with a value below or above the range."""
+    reason = f"this provider takes {least:.15g} to {most:.15g}"
+    return [a.Exclusion(test, reason) for test in (m.below("/" + member, least), m.above("/" + member, most))]
+
+
 def chat_tap() -> a.Tap:
     """How the relay lane reads chat answers."""
-    details = "/usage/prompt_tokens_details/"
+    details, more = "/usage/prompt_tokens_details/", "/usage/completion_tokens_details/"
     read = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens")
     pieces = ("delta/content", "delta/tool_calls", "delta/reasoning_content", "delta/reasoning", "delta/refusal", "message")
     return m.tap(
         usage=[
-            m.usage_place("input", "/usage/prompt_tokens", includes=["cache-read", "cache-write"]),
+            m.usage_place("input", "/usage/prompt_tokens", includes=INPUT_PARTS),
+            m.usage_place("input-audio", details + "audio_tokens"),
+            m.usage_place("input-image", details + "image_tokens"),
             m.usage_place("cache-read", details + "cached_tokens", *(f"/usage/{name}" for name in read)),
             m.usage_place("cache-write", details + "cache_write_tokens", "/usage/cache_creation_input_tokens"),
-            m.usage_place("output", "/usage/completion_tokens", includes=["reasoning"]),
-            m.usage_place("reasoning", "/usage/completion_tokens_details/reasoning_tokens"),
+            m.usage_place("output", "/usage/completion_tokens", includes=OUTPUT_PARTS),
+            m.usage_place("output-audio", more + "audio_tokens"),
+            m.usage_place("output-image", more + "image_tokens"),
+            m.usage_place("reasoning", more + "reasoning_tokens"),
         ],
+        units=[m.unit_number("search", "/usage/num_search_queries")],
+        service_tier=["/service_tier"],
         finish=["/choices/*/finish_reason"],
         model=["/model"],
         content=[m.present(f"/choices/*/{piece}") for piece in pieces],

@@ -32,8 +32,31 @@ def read(wire: Any) -> Optional[t.Usage]:
     if not rest and all(bucket is None for bucket in buckets):
         return None
     input, cache_read, cache_write, output, reasoning = buckets
-    kept = model.extensions(FORMAT, rest)
-    return t.Usage(input, cache_read, cache_write, output, reasoning, kept)
+    input, input_audio, input_image = _modalities(input, inside)
+    output, output_audio, output_image = _modalities(output, outside)
+    searches = count(wire.get("num_search_queries"))
+    return model.usage(
+        input=input,
+        input_audio=input_audio,
+        input_image=input_image,
+        cache_read=cache_read,
+        cache_write=cache_write,
+        output=output,
+        output_audio=output_audio,
+        output_image=output_image,
+        reasoning=reasoning,
+        units=[] if searches is None else [model.unit("search", searches)],
+        extensions=model.extensions(FORMAT, rest),
+    )
+
+
+def _modalities(left: Optional[int], details: dict) -> tuple:
+    """Splits a total: the rest, audio and images. The details keep these counts too; a count of zero is only there."""
+    if left is None:
+        return None, None, None
+    audio = min(count(details.get("audio_tokens")) or 0, left)
+    image = min(count(details.get("image_tokens")) or 0, left - audio)
+    return left - audio - image, audio or None, image or None
 
 
 def _sums_up(wire: dict, more: int) -> bool:

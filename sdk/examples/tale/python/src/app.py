@@ -22,7 +22,7 @@ class About:
             description="tale: tellings, whole and line by line",
             url="https://api.tale.example/",
             models=["tale-*"],
-            formats=[a.Format(FORMAT, None, None)],
+            formats=[manifest.format(FORMAT)],
             accepts=[manifest.acceptance(FORMAT, a.Operation_Chat(), "tell")],
             capabilities=manifest.capabilities([a.Operation_Chat()], tools=False),
         )
