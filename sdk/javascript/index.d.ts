@@ -34,6 +34,14 @@ export interface Interfaces {
   dialectModels: t.DialectModels;
   dialectCountTokens: t.DialectCountTokens;
   dialectRerank: t.DialectRerank;
+  providerImages: t.ProviderImages;
+  dialectImages: t.DialectImages;
+  providerSpeech: t.ProviderSpeech;
+  dialectSpeech: t.DialectSpeech;
+  providerTranscription: t.ProviderTranscription;
+  dialectTranscription: t.DialectTranscription;
+  providerModerations: t.ProviderModerations;
+  dialectModerations: t.DialectModerations;
 }
 
 /** The object to export as an interface: exceptions become errors, results are converted to fit the contract. */
@@ -86,8 +94,16 @@ export function extension(format: string, key: string, value: unknown): t.Extens
 export function extensions(format: string, rest: object): t.Extension[];
 /** The JSON of an extension; None if there is none. */
 export function findExtension(extensions: t.Extension[], format: string, key: string): string | undefined;
-/** Token counts in disjoint buckets. */
+/** Token counts in disjoint buckets, and units. */
 export function usage(buckets: Loose<t.Usage>): Loose<t.Usage>;
+/** A number of units that are billed by the piece. */
+export function unit(unit: t.Unit, count: number): t.UnitCount;
+/** All input tokens, cached or not; undefined if no count is known. */
+export function inputTotal(usage: Loose<t.Usage>): number | undefined;
+/** All output tokens, reasoning included; undefined if no count is known. */
+export function outputTotal(usage: Loose<t.Usage>): number | undefined;
+/** Input tokens written to a cache for any time; undefined if no count is known. */
+export function cacheWriteTotal(usage: Loose<t.Usage>): number | undefined;
 /** The reason why an answer ended. */
 export function finish(reason: t.FinishReason, raw?: string): t.Finish;
 /** The event that starts a part. */
@@ -96,6 +112,8 @@ export function partStart(candidate: number, part: number, kind: t.PartKind): t.
 export function toolStart(id: string, name: string, kind?: t.ToolKind): t.PartKind;
 /** The event with more text of a part. */
 export function delta(candidate: number, part: number, words: string): t.ChatEvent;
+/** An `argument` event as a delta, any other event unchanged. */
+export function asDelta(event: t.ChatEvent): t.ChatEvent;
 /** The event that ends a part. */
 export function partStop(candidate: number, part: number): Loose<t.ChatEvent>;
 /** The event that ends a candidate. */

@@ -81,8 +81,27 @@ export const extensions = (format, rest) =>
 export const findExtension = (extensions, format, key) =>
   extensions.find((extension) => extension.format === format && extension.key === key)?.json;
 
-/** Token counts in disjoint buckets: `usage({ input: 3 })`. */
+/** Token counts in disjoint buckets, and units: `usage({ input: 3, units: [unit('search', 2)] })`. */
 export const usage = (buckets) => buckets;
+
+/** A number of units that are billed by the piece: `search`, `tool-run`, `image`, ... */
+export const unit = (unit, count) => ({ unit, count });
+
+/** All input tokens, cached or not; undefined if no count is known. */
+export const inputTotal = ({ input, inputAudio, inputImage, cacheRead, cacheWrite, cacheWriteHour }) =>
+  total([input, inputAudio, inputImage, cacheRead, cacheWrite, cacheWriteHour]);
+
+/** All output tokens, reasoning included; undefined if no count is known. */
+export const outputTotal = ({ output, outputAudio, outputImage, reasoning }) =>
+  total([output, outputAudio, outputImage, reasoning]);
+
+/** Input tokens written to a cache for any time; undefined if no count is known. */
+export const cacheWriteTotal = ({ cacheWrite, cacheWriteHour }) => total([cacheWrite, cacheWriteHour]);
+
+function total(buckets) {
+  const known = buckets.filter((bucket) => bucket != null);
+  return known.length ? Math.min(known.reduce((sum, bucket) => sum + u32(bucket), 0), 0xffffffff) : undefined;
+}
 
 /** The reason why an answer ended: `complete`, `length`, `tool-calls`, ... */
 export const finish = (reason, raw) => ({ reason, raw });
@@ -95,6 +114,11 @@ export const toolStart = (id, name, kind = 'function') => ({ tag: 'tool-call', v
 
 /** The event with more text of a part. */
 export const delta = (candidate, part, words) => ({ tag: 'delta', val: { candidate, part, text: words } });
+
+/** An `argument` event as a delta, any other event unchanged. For encoders of formats without argument paths:
+ * `for (const event of events.map(asDelta))`. */
+export const asDelta = (event) =>
+  event.tag === 'argument' ? delta(event.val.candidate, event.val.part, event.val.text) : event;
 
 /** The event that ends a part. */
 export const partStop = (candidate, part) => ({ tag: 'part-stop', val: { candidate, part } });

@@ -1,13 +1,28 @@
 // Made from wit/ by tools/contract.mjs; change that, not this.
 
-/** What is asked for. An operation of its own has interfaces of its own; any other is only relayed. */
+/**
+ * What is asked for. Each has interfaces of its own, by which one format is translated to another; only `other` is
+ * always relayed.
+ */
 export type Operation =
   | { tag: 'chat'; val?: undefined }
   | { tag: 'embeddings'; val?: undefined }
   | { tag: 'models'; val?: undefined }
   | { tag: 'count-tokens'; val?: undefined }
   | { tag: 'rerank'; val?: undefined }
-  /** Relayed only: `images`, `moderations`, `files`, ... */
+  /** Images from a prompt. */
+  | { tag: 'image-generation'; val?: undefined }
+  /** Images from a prompt and other images. */
+  | { tag: 'image-edit'; val?: undefined }
+  /** Spoken audio from text. */
+  | { tag: 'speech'; val?: undefined }
+  /** Text from spoken audio. */
+  | { tag: 'transcription'; val?: undefined }
+  /** A verdict on content. */
+  | { tag: 'moderation'; val?: undefined }
+  /** A session of messages both ways. */
+  | { tag: 'realtime'; val?: undefined }
+  /** Relayed only: `files`, `batches`, ... */
   | { tag: 'other'; val: string };
 
 /** Something that can be seen in a request's head. */
@@ -26,7 +41,25 @@ export interface PointerEquals {
   json: string;
 }
 
-/** Something that can be seen in a frame of a stream (or in a whole answer, where events do not exist). */
+/** A pointer and the values that may be there. */
+export interface PointerValues {
+  pointer: string;
+  /** JSON, one value each: plain values or empty containers. */
+  json: string[];
+}
+
+/** A pointer and a bound of the number there. */
+export interface PointerBound {
+  pointer: string;
+  bound: number;
+}
+
+/**
+ * Something that can be seen in a frame of a stream, in a request, or in a whole answer (where events do not exist).
+ *
+ * A test holds if any value at its pointer passes it. Null passes none but `equals`. A number written as text passes
+ * `above`, `below` and `fractional` as a number would.
+ */
 export type FrameTest =
   /** The event has this name. */
   | { tag: 'event'; val: string }
@@ -34,8 +67,16 @@ export type FrameTest =
   | { tag: 'data'; val: string }
   /** There is a value here, and it is not null, an empty string, an empty array or an empty object. */
   | { tag: 'present'; val: string }
-  /** The value here is this one. */
-  | { tag: 'equals'; val: PointerEquals };
+  /** The value here is this one. Numbers are compared by value: `1` is `1.0`. */
+  | { tag: 'equals'; val: PointerEquals }
+  /** There is a value here, and it is none of these. */
+  | { tag: 'other-than'; val: PointerValues }
+  /** The number here is greater than the bound. */
+  | { tag: 'above'; val: PointerBound }
+  /** The number here is less than the bound. */
+  | { tag: 'below'; val: PointerBound }
+  /** The number here is not a whole one. */
+  | { tag: 'fractional'; val: string };
 
 /** How one kind of error is spelled. */
 export interface ErrorSpelling {
@@ -80,12 +121,17 @@ export interface ErrorFormat {
   rateLimitHeaders: Header[];
 }
 
-/** Where a token is counted: the buckets of `usage`. */
+/** Where a token is counted: the buckets of `usage`, which says what each holds. */
 export type Bucket =
   | 'input'
+  | 'input-audio'
+  | 'input-image'
   | 'cache-read'
   | 'cache-write'
+  | 'cache-write-hour'
   | 'output'
+  | 'output-audio'
+  | 'output-image'
   | 'reasoning';
 
 /** How a later value is taken together with an earlier one. */
@@ -102,6 +148,25 @@ export interface UsagePlace {
   merge: Merge;
   /** Buckets that this figure includes: they are subtracted, so that no token counts twice. Never in a circle. */
   includes: Bucket[];
+  /**
+   * Counts only figures whose neighbour has a value: the pointer (of one segment) is relative to the object that
+   * holds the figure. `{"modality": "AUDIO", "tokenCount": 7}` counts under `/modality` equals `"AUDIO"`.
+   */
+  beside?: PointerEquals | null;
+}
+
+/** How the number of a unit is found. */
+export type UnitSource =
+  /** As a number at any of these pointers. */
+  | { tag: 'number'; val: string[] }
+  /** As the number of values that pass this test: `present` or `equals`, with a `*` in its pointer. */
+  | { tag: 'matches'; val: FrameTest };
+
+/** Where the number of something that is billed by the piece stands. */
+export interface UnitPlace {
+  unit: Unit;
+  source: UnitSource;
+  merge: Merge;
 }
 
 /** How answers in a format are read by the host while their bytes go through untouched. */
@@ -111,12 +176,36 @@ export interface Tap {
   finish: string[];
   /** Pointers at the answer's model. */
   model: string[];
+  /** Things that are billed by the piece. */
+  units: UnitPlace[];
+  /** Pointers at the service tier that served the answer. */
+  serviceTier: string[];
+  /** What shows that the answer was served at the price of a batch. */
+  batch: FrameTest[];
   /** Frames that bring the first content. */
   content: FrameTest[];
   /** Frames after which the answer is complete. */
   end: FrameTest[];
   /** Frames that are errors. */
   failure: FrameTest[];
+}
+
+/**
+ * How the messages of a WebSocket session are read while they go through untouched. A message is one frame: its data is
+ * the message's text, and it has no event. Pointers and tests apply to the messages of one direction.
+ */
+export interface SessionTap {
+  /** Messages of the client's that ask for a response. */
+  requests: FrameTest[];
+  /** Messages of the provider's that begin a response. */
+  begins: FrameTest[];
+  /**
+   * How the provider's messages are read: its `end` holds at the end of a response, whose usage is then complete;
+   * its `failure` holds for a response that failed.
+   */
+  responses: Tap;
+  /** The client's message that cancels a response, sent when a budget is over. JSON. */
+  cancel?: string | null;
 }
 
 /** A format, as far as the host has to do with it. */
@@ -127,6 +216,8 @@ export interface Format {
   errors?: ErrorFormat | null;
   /** For formats that the provider answers in. */
   tap?: Tap | null;
+  /** For formats of sessions. */
+  session?: SessionTap | null;
 }
 
 /** Where a client's credential may stand. None of these is ever forwarded. */
@@ -134,7 +225,12 @@ export type CredentialPlace =
   /** A header, with the text in front of the credential (`Bearer `) as its value; empty for none. */
   | { tag: 'header'; val: Header }
   /** A query parameter. */
-  | { tag: 'query'; val: string };
+  | { tag: 'query'; val: string }
+  /**
+   * A subprotocol that a WebSocket handshake offers, with the text in front of the credential
+   * (`openai-insecure-api-key.`).
+   */
+  | { tag: 'subprotocol'; val: string };
 
 /** A place in a JSON body where the model's name stands. */
 export interface ModelPointer {
@@ -149,7 +245,11 @@ export type ModelPlace =
   | { tag: 'path'; val?: undefined }
   | { tag: 'pointer'; val: ModelPointer }
   /** A field of a multipart body. */
-  | { tag: 'field'; val: string };
+  | { tag: 'field'; val: string }
+  /** A query parameter. */
+  | { tag: 'query'; val: string }
+  /** A place in the first message of a session. */
+  | { tag: 'message'; val: ModelPointer };
 
 /** A place in a body where the flag stands. */
 export interface StreamPointer {
@@ -170,7 +270,9 @@ export type BodyKind =
   | 'json'
   | 'multipart'
   | 'raw'
-  | 'empty';
+  | 'empty'
+  /** None: the request asks to become a WebSocket session. */
+  | 'session';
 
 /**
  * Something that a request may ask for, seen without parsing it: any of the pointers has a value, or any of the
@@ -225,9 +327,12 @@ export interface FixedQuery {
   stream?: boolean | null;
 }
 
-/** A member that this provider does not take as the format defines it: a request that holds one is translated. */
+/**
+ * A member, or a value of it, that this provider does not take as the format defines it: a request that holds one is
+ * translated.
+ */
 export interface Exclusion {
-  /** Where. */
+  /** What holds of such a request. */
   test: FrameTest;
   /** Why, for the operator. */
   reason: string;
@@ -242,6 +347,29 @@ export interface UsageRequest {
   /** The frame that came only because of it, and is withheld from a client that did not ask. */
   withheld: FrameTest;
 }
+
+/**
+ * A gRPC method that takes the request. The adapter renders and parses JSON; the host converts it to and from the
+ * method's messages by the mapping that Protocol Buffers define (proto3 JSON). A streamed answer's messages are frames
+ * without an event.
+ */
+export interface GrpcMethod {
+  /** `inference.v1.Generation`. */
+  service: string;
+  /** `Generate`. */
+  method: string;
+  /** Whether it answers with a stream of messages. */
+  stream: boolean;
+  /** A serialized `google.protobuf.FileDescriptorSet` with the service and all that it imports, in base64. */
+  descriptors: string;
+}
+
+/** How a request travels that is no plain HTTP request. */
+export type Transport =
+  /** As a call of this gRPC method. The acceptance's path, query and headers apply to metadata only. */
+  | { tag: 'grpc'; val: GrpcMethod }
+  /** As a WebSocket handshake on the path; messages go through as they are. */
+  | { tag: 'session'; val?: undefined };
 
 /** A format that the provider takes as it is, so that no component need run. */
 export interface Acceptance {
@@ -269,6 +397,8 @@ export interface Acceptance {
   responseHeaders: string[];
   exclusions: Exclusion[];
   askUsage?: UsageRequest | null;
+  /** None for an HTTP request. */
+  transport?: Transport | null;
   /** Whether other formats are translated to this one before any other that has the same operation. */
   preferred: boolean;
 }
@@ -343,7 +473,7 @@ export interface Capabilities {
 export interface Manifest {
   name: string;
   version: string;
-  /** Version of this contract: `0.1.0`. */
+  /** Version of this contract: `0.2.0`. */
   contract: string;
   /** One line for people. */
   description: string;
@@ -360,6 +490,28 @@ export interface Manifest {
   accepts: Acceptance[];
   auth: Auth[];
   capabilities: Capabilities;
+}
+
+/** A parsed request. */
+export interface ParsedSpeech {
+  request: SpeechRequest;
+  losses: Loss[];
+  /** Returned to the later calls of the same exchange. */
+  memo: string;
+}
+
+/** A parsed answer. */
+export interface TranscriptionAnswer {
+  response: TranscriptionResponse;
+  losses: Loss[];
+}
+
+/** A parsed request. */
+export interface ParsedTranscription {
+  request: TranscriptionRequest;
+  losses: Loss[];
+  /** Returned to the later calls of the same exchange. */
+  memo: string;
 }
 
 /** A whole answer, understood. */
@@ -398,9 +550,49 @@ export interface ParsedEmbeddings {
   memo: string;
 }
 
+/** A parsed answer. */
+export interface ImagesAnswer {
+  response: ImagesResponse;
+  losses: Loss[];
+}
+
+/** What an answer leads to. */
+export type ImagesOutcome =
+  | { tag: 'complete'; val: ImagesAnswer }
+  /** The provider needs one more request. */
+  | { tag: 'follow-up'; val: FollowUp };
+
+/** What a decoder makes of some frames. */
+export interface DecodedImages {
+  events: ImagesEvent[];
+  losses: Loss[];
+}
+
+/** A parsed request. */
+export interface ParsedImages {
+  request: ImagesRequest;
+  losses: Loss[];
+  /** Returned to the later calls of the same exchange. */
+  memo: string;
+}
+
 /** A client's request, understood. */
 export interface ParsedModels {
   request: ModelsRequest;
+  losses: Loss[];
+  /** Returned to the later calls of the same exchange. */
+  memo: string;
+}
+
+/** A parsed answer. */
+export interface ModerationAnswer {
+  response: ModerationResponse;
+  losses: Loss[];
+}
+
+/** A parsed request. */
+export interface ParsedModeration {
+  request: ModerationRequest;
   losses: Loss[];
   /** Returned to the later calls of the same exchange. */
   memo: string;
@@ -859,16 +1051,59 @@ export interface ChatRequest {
   extensions: Extension[];
 }
 
-/** Tokens in disjoint buckets: no token is counted in two of them. None means that the provider did not say. */
+/** What is billed by the piece. */
+export type Unit =
+  /** Searches of the web or of an index. */
+  | 'search'
+  /** Runs of a tool on the provider's side, other than searches. */
+  | 'tool-run'
+  /** Seconds of audio or video, or of computing. */
+  | 'second'
+  /** Pages of documents. */
+  | 'page'
+  /** Images made. */
+  | 'image'
+  /** Characters of text. */
+  | 'character';
+
+/** A number of such pieces. */
+export interface UnitCount {
+  unit: Unit;
+  /** May be fractional where the unit is a measure. */
+  count: number;
+}
+
+/**
+ * Tokens in disjoint buckets: no token is counted in two of them. None means that the provider did not say. A provider
+ * that does not tell two buckets apart counts both in the more general one (`input`, `cache-write`, `output`).
+ */
 export interface Usage {
   /** Input that was neither read from nor written to a cache. */
   input?: number | null;
+  /** The part of such input that is audio. */
+  inputAudio?: number | null;
+  /** The part of such input that is images or video. */
+  inputImage?: number | null;
+  /** Input read from a cache, of any kind. */
   cacheRead?: number | null;
+  /** Input written to a cache for the provider's usual time (minutes). */
   cacheWrite?: number | null;
+  /** Input written to a cache for an hour. */
+  cacheWriteHour?: number | null;
   /** Output without reasoning, or all of it where the provider does not tell them apart. */
   output?: number | null;
+  /** The part of the output that is audio. */
+  outputAudio?: number | null;
+  /** The part of the output that is images. */
+  outputImage?: number | null;
   reasoning?: number | null;
-  /** Details of one format, such as audio tokens. */
+  /** What is billed by the piece, each unit at most once. */
+  units: UnitCount[];
+  /** The service tier that served the answer, where the usage reports it. */
+  serviceTier?: string | null;
+  /** Whether the answer was served at the price of a batch. */
+  batch?: boolean | null;
+  /** Details of one format that have no place above. */
   extensions: Extension[];
 }
 
@@ -924,7 +1159,7 @@ export interface ChatResponse {
   extensions: Extension[];
 }
 
-/** The head of a streamed answer. */
+/** The head of a streamed answer. Content that a format puts into its head follows as parts of its own. */
 export interface ResponseStart {
   id: string;
   model?: string | null;
@@ -967,6 +1202,23 @@ export interface PartDelta {
   text: string;
 }
 
+/** A piece of a tool call's arguments, by its place in them. */
+export interface PartArgument {
+  candidate: number;
+  part: number;
+  /**
+   * The JSON text that this piece adds to the arguments, as a delta's text would. The texts of all pieces, joined,
+   * are the arguments.
+   */
+  text: string;
+  /** Where the value stands in the arguments, as the format writes it (a JSONPath). */
+  path: string;
+  /** JSON: the value, or the piece of a string that is to be continued. */
+  json: string;
+  /** Whether more of the same value follows. */
+  continues: boolean;
+}
+
 /** A part's signature, which comes after its text. */
 export interface PartSignature {
   candidate: number;
@@ -998,7 +1250,10 @@ export interface CandidateLogprobs {
   json: string;
 }
 
-/** A candidate is complete. */
+/**
+ * A candidate is complete. Where a format repeats or corrects its finish, the last one of a candidate counts: the host
+ * passes it on when the stream ends.
+ */
 export interface CandidateFinish {
   candidate: number;
   finish: Finish;
@@ -1012,6 +1267,11 @@ export type ChatEvent =
   | { tag: 'start'; val: ResponseStart }
   | { tag: 'part-start'; val: PartStart }
   | { tag: 'delta'; val: PartDelta }
+  /**
+   * Like a delta, with the place of the piece: only a decoder and an encoder of one family exchange it, for any other
+   * encoder the host makes a delta of it.
+   */
+  | { tag: 'argument'; val: PartArgument }
   | { tag: 'signature'; val: PartSignature }
   | { tag: 'citation'; val: PartCitation }
   | { tag: 'part-stop'; val: PartStop }
@@ -1184,6 +1444,193 @@ export interface RerankResponse {
   extensions: Extension[];
 }
 
+/** An image, made or given. */
+export interface Image {
+  source: MediaSource;
+  /** `image/png`. */
+  mime?: string | null;
+  /** The prompt as the model rewrote it. */
+  revisedPrompt?: string | null;
+  extensions: Extension[];
+}
+
+/** A request for images. With `images` it edits these. */
+export interface ImagesRequest {
+  model: string;
+  prompt: string;
+  images: Image[];
+  /** What of the first image may change: its transparent part. */
+  mask?: Image | null;
+  /** How many are wanted. */
+  count?: number | null;
+  /** In pixels; none where the format gives a ratio or a word. */
+  width?: number | null;
+  height?: number | null;
+  /** `16:9`, `auto`, in the format's spelling. */
+  aspect?: string | null;
+  quality?: string | null;
+  style?: string | null;
+  background?: string | null;
+  /** `image/png`. */
+  outputMime?: string | null;
+  /** Whether addresses are wanted instead of bytes. */
+  asUrl?: boolean | null;
+  /** Decimal text. */
+  seed?: string | null;
+  negativePrompt?: string | null;
+  stream: boolean;
+  /** How many unfinished images a stream may show before each finished one. */
+  partialImages?: number | null;
+  endUser?: string | null;
+  extensions: Extension[];
+}
+
+/** Images, as many as the provider made. */
+export interface ImagesResponse {
+  id?: string | null;
+  model?: string | null;
+  createdMs?: number | null;
+  images: Image[];
+  usage?: Usage | null;
+  extensions: Extension[];
+}
+
+/** A state of one image in a stream. */
+export interface ImagesProgress {
+  index: number;
+  image: Image;
+  /** Whether it is the finished one. */
+  finished: boolean;
+}
+
+/** What happens in a streamed answer of images. */
+export type ImagesEvent =
+  | { tag: 'image'; val: ImagesProgress }
+  | { tag: 'usage'; val: Usage }
+  | { tag: 'failure'; val: Error }
+  | { tag: 'opaque'; val: Opaque };
+
+/** A request for spoken audio. */
+export interface SpeechRequest {
+  model: string;
+  text: string;
+  voice?: string | null;
+  /** How it is to be spoken, in words. */
+  instructions?: string | null;
+  /** `audio/mpeg`. */
+  outputMime?: string | null;
+  /** 1.0 is the usual speed. */
+  speed?: number | null;
+  language?: string | null;
+  stream: boolean;
+  extensions: Extension[];
+}
+
+/** Spoken audio. The bytes are base64, usually a blob's token. */
+export interface SpeechAnswer {
+  audio: string;
+  mime?: string | null;
+  usage?: Usage | null;
+  losses: Loss[];
+}
+
+/** A piece of streamed audio. */
+export interface SpeechPiece {
+  /** Base64; empty in a piece that only reports usage. */
+  audio: string;
+  usage?: Usage | null;
+}
+
+/** What a transcript consists of. */
+export type TranscriptDetail =
+  /** The text alone. */
+  | 'text'
+  /** Segments with times. */
+  | 'segments'
+  /** Words with times. */
+  | 'words';
+
+/** A request for the text of spoken audio. */
+export interface TranscriptionRequest {
+  model: string;
+  audio: MediaPart;
+  language?: string | null;
+  /** Text that guides the spelling. */
+  prompt?: string | null;
+  /** Whether the text is wanted in English. */
+  translate: boolean;
+  details: TranscriptDetail[];
+  /** Whether speakers are told apart. */
+  speakers?: boolean | null;
+  temperature?: number | null;
+  stream: boolean;
+  extensions: Extension[];
+}
+
+/** A part of a transcript with its time. */
+export interface TranscriptSpan {
+  detail: TranscriptDetail;
+  text: string;
+  /** Seconds from the start of the audio. */
+  start: number;
+  end: number;
+  speaker?: string | null;
+  extensions: Extension[];
+}
+
+/** A transcript. */
+export interface TranscriptionResponse {
+  text: string;
+  language?: string | null;
+  /** Length of the audio, in seconds. */
+  seconds?: number | null;
+  spans: TranscriptSpan[];
+  usage?: Usage | null;
+  extensions: Extension[];
+}
+
+/** What happens in a streamed transcript. */
+export type TranscriptionEvent =
+  /** More text. */
+  | { tag: 'delta'; val: string }
+  | { tag: 'span'; val: TranscriptSpan }
+  /** The whole transcript, at the end. */
+  | { tag: 'complete'; val: TranscriptionResponse }
+  | { tag: 'failure'; val: Error }
+  | { tag: 'opaque'; val: Opaque };
+
+/** A request for a verdict on content. */
+export interface ModerationRequest {
+  model?: string | null;
+  /** One verdict is wanted for each. */
+  inputs: Part[][];
+  extensions: Extension[];
+}
+
+/** How the content fares in one category. */
+export interface ModerationCategory {
+  /** In the format's spelling: `hate/threatening`. */
+  name: string;
+  flagged: boolean;
+  score?: number | null;
+}
+
+/** The verdict on one input. */
+export interface ModerationVerdict {
+  flagged: boolean;
+  categories: ModerationCategory[];
+  extensions: Extension[];
+}
+
+/** Verdicts, one for each input. */
+export interface ModerationResponse {
+  id?: string | null;
+  model?: string | null;
+  verdicts: ModerationVerdict[];
+  usage?: Usage | null;
+  extensions: Extension[];
+}
+
 /**
  * What an adapter says about itself: all that the host must know of a format, as data.
  *
@@ -1195,6 +1642,49 @@ export interface RerankResponse {
 export interface About {
   /** The manifest. Pure, without arguments, always the same. */
   describe(): Manifest;
+}
+
+/** The provider side of speech: audio from text. Nothing calls it yet: requests for speech are relayed. */
+export interface ProviderSpeech {
+  /** Renders a request of the unified model for the provider. */
+  renderRequest(ctx: Context, request: SpeechRequest): RenderedRequest;
+  /** Parses a whole answer with a status below 400. An answer of bare audio has its bytes as the body. */
+  parseResponse(ctx: Context, response: HttpResponse): SpeechAnswer;
+  /** Parses the frames of a streamed answer. */
+  parseFrames(ctx: Context, frames: Frame[]): SpeechPiece[];
+}
+
+/** The dialect side of speech. Nothing calls it yet: requests for speech are relayed. */
+export interface DialectSpeech {
+  /** Parses a client's request. */
+  parseRequest(ctx: Context, request: HttpRequest): ParsedSpeech;
+  /** Renders a whole answer. */
+  renderResponse(ctx: Context, answer: SpeechAnswer): RenderedResponse;
+  /** Renders pieces of a streamed answer. */
+  renderPieces(ctx: Context, pieces: SpeechPiece[]): Frame[];
+}
+
+/** The provider side of transcription: text from audio. Nothing calls it yet: requests for transcription are relayed. */
+export interface ProviderTranscription {
+  /** Renders a request of the unified model for the provider. */
+  renderRequest(ctx: Context, request: TranscriptionRequest): RenderedRequest;
+  /** Parses a whole answer with a status below 400. */
+  parseResponse(ctx: Context, response: HttpResponse): TranscriptionAnswer;
+  /** Parses the frames of a streamed answer. */
+  parseFrames(ctx: Context, frames: Frame[]): TranscriptionEvent[];
+}
+
+/** The dialect side of transcription. Nothing calls it yet: requests for transcription are relayed. */
+export interface DialectTranscription {
+  /**
+   * Parses a client's request: the host has split a multipart body into the fields that the face names, and lifted the
+   * audio out as a blob.
+   */
+  parseRequest(ctx: Context, request: HttpRequest): ParsedTranscription;
+  /** Renders a whole answer. */
+  renderResponse(ctx: Context, response: TranscriptionResponse): RenderedResponse;
+  /** Renders events of a streamed answer. */
+  renderEvents(ctx: Context, events: TranscriptionEvent[]): Frame[];
 }
 
 /**
@@ -1270,6 +1760,40 @@ export interface DialectEmbeddings {
   renderResponse(ctx: Context, response: EmbeddingsResponse): RenderedResponse;
 }
 
+/** Parses a streamed answer, frame by frame. */
+export interface ImagesDecoder {
+  /** The frames of one read, in order. */
+  push(frames: Frame[]): DecodedImages;
+  /** The upstream has ended in an orderly way. */
+  finish(): DecodedImages;
+}
+
+/** The provider side of making and editing images. Nothing calls it yet: requests for images are relayed. */
+export interface ProviderImages {
+  /** Renders a request of the unified model for the provider. */
+  renderRequest(ctx: Context, request: ImagesRequest): RenderedRequest;
+  /** Parses a whole answer with a status below 400. */
+  parseResponse(ctx: Context, response: HttpResponse): ImagesOutcome;
+  ImagesDecoder: new (ctx: Context) => ImagesDecoder;
+}
+
+/** Renders a streamed answer, event by event. */
+export interface ImagesEncoder {
+  /** The events of one read, in order. */
+  push(events: ImagesEvent[]): Encoded;
+  /** All events have been pushed. */
+  finish(): Encoded;
+}
+
+/** The dialect side of making and editing images. Nothing calls it yet: requests for images are relayed. */
+export interface DialectImages {
+  /** Parses a client's request. */
+  parseRequest(ctx: Context, request: HttpRequest): ParsedImages;
+  /** Renders a whole answer. */
+  renderResponse(ctx: Context, response: ImagesResponse): RenderedResponse;
+  ImagesEncoder: new (ctx: Context) => ImagesEncoder;
+}
+
 /** A provider's list of models. */
 export interface ProviderModels {
   /** Turns a request of the unified model into one that the provider understands. */
@@ -1284,6 +1808,22 @@ export interface DialectModels {
   parseRequest(ctx: Context, request: HttpRequest): ParsedModels;
   /** Writes the list, or the one model that was asked for. */
   renderResponse(ctx: Context, response: ModelsResponse): RenderedResponse;
+}
+
+/** The provider side of moderation: a verdict on content. Nothing calls it yet: requests for moderation are relayed. */
+export interface ProviderModerations {
+  /** Renders a request of the unified model for the provider. */
+  renderRequest(ctx: Context, request: ModerationRequest): RenderedRequest;
+  /** Parses a whole answer with a status below 400. */
+  parseResponse(ctx: Context, response: HttpResponse): ModerationAnswer;
+}
+
+/** The dialect side of moderation. Nothing calls it yet: requests for moderation are relayed. */
+export interface DialectModerations {
+  /** Parses a client's request. */
+  parseRequest(ctx: Context, request: HttpRequest): ParsedModeration;
+  /** Renders a whole answer. */
+  renderResponse(ctx: Context, response: ModerationResponse): RenderedResponse;
 }
 
 /** Errors of a provider, whatever the operation. */

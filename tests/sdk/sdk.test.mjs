@@ -1,11 +1,14 @@
 // The JavaScript SDK on Node, run by `cargo xtask languages javascript`. It uses no feature of Node, so both engines
 // behave alike.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { provider } from '../../sdk/javascript/compat/index.js';
 import { plan, text } from '../../sdk/javascript/fit.js';
 import { guard } from '../../sdk/javascript/guard.js';
+import * as sdk from '../../sdk/javascript/index.js';
 import { fail } from '../../sdk/javascript/index.js';
+import { readUsage } from '../../sdk/javascript/compat/usage.js';
 import { NAME, Names } from '../../sdk/javascript/names.js';
 import { afterMs } from '../../sdk/javascript/retry.js';
 
@@ -82,9 +85,63 @@ test('parse-error gives an error whatever happens', () => {
   assert.equal(errors.parseError(CTX, {}).kind, 'internal');
 });
 
-test('the manifest is whole', () => {
-  assert.equal(about.describe().contract, '0.1.0');
-  assert.deepEqual(about.describe().faces, []);
+test('the manifest is whole and of the contract', () => {
+  const [head] = readFileSync(new URL('../../wit/about.wit', import.meta.url), 'utf8').split('\n');
+  assert.equal(head, `package weir:adapter@${sdk.manifest.CONTRACT};`);
+  const described = about.describe();
+  assert.equal(described.contract, sdk.manifest.CONTRACT);
+  assert.deepEqual(described.faces, []);
+  assert.deepEqual([...new Set(described.accepts.map((one) => one.transport))], [undefined]);
+});
+
+test('what a later contract added may be left out or said', () => {
+  const { usagePlace, beside, unitNumber, unitMatches, equals, otherThan } = sdk.manifest;
+  const tap = plan('Tap')({
+    usage: [beside(usagePlace('input-audio', ['/n']), 'modality', 'AUDIO')],
+    units: [unitNumber('search', ['/s']), unitMatches('image', equals('/*/t', 'i'))],
+  });
+  assert.deepEqual(tap.usage[0].beside, { pointer: '/modality', json: '"AUDIO"' });
+  assert.deepEqual(tap.units.map((place) => place.unit), ['search', 'image']);
+  assert.deepEqual([tap.serviceTier, tap.batch], [[], []]);
+  assert.deepEqual(otherThan('/n', [1, 'x']).val.json, ['1', '"x"']);
+});
+
+test('totals sum every bucket', () => {
+  const input = { input: 1, inputAudio: 2, inputImage: 4, cacheRead: 8, cacheWrite: 16, cacheWriteHour: 32 };
+  assert.deepEqual([sdk.inputTotal(input), sdk.outputTotal(input), sdk.cacheWriteTotal(input)], [63, undefined, 48]);
+  assert.equal(sdk.outputTotal({ output: 1, outputAudio: 2, outputImage: 4, reasoning: 8 }), 15);
+});
+
+test('a piece of arguments with its place is a delta to other encoders', () => {
+  const piece = { candidate: 0, part: 1, text: '"Ro', path: '$.city', json: '"Ro"', continues: true };
+  assert.deepEqual(sdk.asDelta({ tag: 'argument', val: piece }), sdk.delta(0, 1, '"Ro'));
+  assert.deepEqual(sdk.asDelta(sdk.partStop(0, 1)), sdk.partStop(0, 1));
+});
+
+test('values out of range are translated and others relayed', () => {
+  const own = provider({ name: 'acme', clamps: { temperature: [0, 1.5] } }).about.describe();
+  const reason = 'this provider takes 0 to 1.5';
+  assert.deepEqual(own.accepts[0].exclusions.filter((one) => one.reason === reason), [
+    { test: sdk.manifest.below('/temperature', 0), reason },
+    { test: sdk.manifest.above('/temperature', 1.5), reason },
+  ]);
+});
+
+test('audio and images are buckets and stay in the details', () => {
+  const found = readUsage({
+    prompt_tokens: 100,
+    completion_tokens: 50,
+    total_tokens: 150,
+    prompt_tokens_details: { cached_tokens: 60, audio_tokens: 30, image_tokens: 0 },
+    completion_tokens_details: { reasoning_tokens: 20, audio_tokens: 25, image_tokens: 99 },
+    num_search_queries: 3,
+  });
+  assert.deepEqual([found.input, found.inputAudio, found.inputImage, found.cacheRead], [10, 30, undefined, 60]);
+  assert.deepEqual([found.output, found.outputAudio, found.outputImage, found.reasoning], [0, 25, 5, 20]);
+  assert.deepEqual([sdk.inputTotal(found), sdk.outputTotal(found)], [100, 50]);
+  assert.deepEqual(found.units, [{ unit: 'search', count: 3 }]);
+  const kept = sdk.findExtension(found.extensions, 'openai.chat', 'completion_tokens_details');
+  assert.deepEqual(JSON.parse(kept), { audio_tokens: 25, image_tokens: 99 });
 });
 
 test('c03: calls without an index are told apart by their ids', () => {

@@ -1,5 +1,5 @@
 // Builds the manifest of a compatible provider from its quirks.
-import { equals, exclusion, manifest, present, usagePlace } from '../manifest.js';
+import { above, below, equals, exclusion, manifest, present, unitNumber, usagePlace } from '../manifest.js';
 import { FORMAT } from './quirks.js';
 
 const MODELS = 'openai.models';
@@ -8,6 +8,9 @@ const HEADERS = {
   requestHeaders: ['openai-beta', 'idempotency-key', 'x-client-request-id'],
   responseHeaders: ['x-request-id', 'request-id', 'openai-*', 'x-ratelimit-*', 'retry-after', 'retry-after-ms', 'x-should-retry', 'content-language'],
 };
+// The buckets that the sums of input and output include.
+const INPUT_PARTS = ['cache-read', 'cache-write', 'input-audio', 'input-image'];
+const OUTPUT_PARTS = ['reasoning', 'output-audio', 'output-image'];
 const LEVELS = ['none', 'minimal', 'low', 'medium', 'high', 'xhigh'];
 
 /** The manifest of a provider. */
@@ -55,7 +58,7 @@ function exclusions(quirks) {
   const member = (name, reason) => exclusion(present(`/${name}`), reason);
   const found = Object.entries(quirks.drops).map(([name, reason]) => member(name, reason));
   for (const name in quirks.renames) found.push(member(name, 'it has another name here'));
-  for (const name in quirks.clamps) found.push(member(name, 'its range is narrower here'));
+  for (const name in quirks.clamps) found.push(...beyond(`/${name}`, quirks.clamps[name]));
   const refuse = (there, test, reason) => there && found.push(exclusion(test, reason));
   refuse(quirks.maxTokens === 'max_tokens', present('/max_completion_tokens'), 'it is called max_tokens here');
   refuse(quirks.seed !== 'seed', present('/seed'), 'it has another name here');
@@ -78,19 +81,32 @@ function exclusions(quirks) {
   return found;
 }
 
+/** Requests with a value below or above the range. */
+function beyond(pointer, [least, most]) {
+  const reason = `this provider takes ${least} to ${most}`;
+  return [below(pointer, least), above(pointer, most)].map((test) => exclusion(test, reason));
+}
+
 /** How the relay lane reads chat answers. */
 function chatTap() {
   const details = '/usage/prompt_tokens_details';
+  const more = '/usage/completion_tokens_details';
   const cached = ['prompt_cache_hit_tokens', 'cached_tokens', 'num_cached_tokens', 'cache_read_input_tokens'];
   const pieces = ['delta/content', 'delta/tool_calls', 'delta/reasoning_content', 'delta/reasoning', 'delta/refusal', 'message'];
   return {
     usage: [
-      usagePlace('input', ['/usage/prompt_tokens'], ['cache-read', 'cache-write']),
+      usagePlace('input', ['/usage/prompt_tokens'], INPUT_PARTS),
+      usagePlace('input-audio', [`${details}/audio_tokens`]),
+      usagePlace('input-image', [`${details}/image_tokens`]),
       usagePlace('cache-read', [`${details}/cached_tokens`, ...cached.map((name) => `/usage/${name}`)]),
       usagePlace('cache-write', [`${details}/cache_write_tokens`, '/usage/cache_creation_input_tokens']),
-      usagePlace('output', ['/usage/completion_tokens'], ['reasoning']),
-      usagePlace('reasoning', ['/usage/completion_tokens_details/reasoning_tokens']),
+      usagePlace('output', ['/usage/completion_tokens'], OUTPUT_PARTS),
+      usagePlace('output-audio', [`${more}/audio_tokens`]),
+      usagePlace('output-image', [`${more}/image_tokens`]),
+      usagePlace('reasoning', [`${more}/reasoning_tokens`]),
     ],
+    units: [unitNumber('search', ['/usage/num_search_queries'])],
+    serviceTier: ['/service_tier'],
     finish: ['/choices/*/finish_reason'],
     model: ['/model'],
     content: pieces.map((piece) => present(`/choices/*/${piece}`)),

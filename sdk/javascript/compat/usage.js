@@ -1,5 +1,5 @@
 // Token counts: from the totals of OpenAI's format to disjoint buckets.
-import { extensions } from '../model.js';
+import { extensions, unit } from '../model.js';
 import { count, isEmpty, objectOf, without } from '../wire.js';
 import { FORMAT } from './quirks.js';
 
@@ -32,7 +32,23 @@ export function readUsage(given) {
   if (!isEmpty(also)) rest.completion_tokens_details = also;
   const figures = [input, cacheRead, cacheWrite, output, reasoning];
   if (isEmpty(rest) && figures.every((figure) => figure === undefined)) return undefined;
-  return { input, cacheRead, cacheWrite, output, reasoning, extensions: extensions(FORMAT, rest) };
+  const [plainInput, inputAudio, inputImage] = modalities(input, inside);
+  const [plainOutput, outputAudio, outputImage] = modalities(output, outside);
+  const searches = count(wire.num_search_queries);
+  return {
+    input: plainInput, inputAudio, inputImage, cacheRead, cacheWrite,
+    output: plainOutput, outputAudio, outputImage, reasoning,
+    units: searches === undefined ? [] : [unit('search', searches)],
+    extensions: extensions(FORMAT, rest),
+  };
+}
+
+/** Splits a total: the rest, audio and images. The details keep these counts too; a count of zero is only there. */
+function modalities(sum, details) {
+  if (sum === undefined) return [undefined, undefined, undefined];
+  const audio = Math.min(count(details.audio_tokens) ?? 0, sum);
+  const image = Math.min(count(details.image_tokens) ?? 0, sum - audio);
+  return [sum - audio - image, audio || undefined, image || undefined];
 }
 
 /** Whether the total is the sum of input, output and `more`. */
