@@ -492,28 +492,6 @@ export interface Manifest {
   capabilities: Capabilities;
 }
 
-/** A parsed request. */
-export interface ParsedSpeech {
-  request: SpeechRequest;
-  losses: Loss[];
-  /** Returned to the later calls of the same exchange. */
-  memo: string;
-}
-
-/** A parsed answer. */
-export interface TranscriptionAnswer {
-  response: TranscriptionResponse;
-  losses: Loss[];
-}
-
-/** A parsed request. */
-export interface ParsedTranscription {
-  request: TranscriptionRequest;
-  losses: Loss[];
-  /** Returned to the later calls of the same exchange. */
-  memo: string;
-}
-
 /** A whole answer, understood. */
 export interface ChatAnswer {
   response: ChatResponse;
@@ -601,6 +579,28 @@ export interface ParsedModeration {
 /** A client's request, understood. */
 export interface ParsedRerank {
   request: RerankRequest;
+  losses: Loss[];
+  /** Returned to the later calls of the same exchange. */
+  memo: string;
+}
+
+/** A parsed request. */
+export interface ParsedSpeech {
+  request: SpeechRequest;
+  losses: Loss[];
+  /** Returned to the later calls of the same exchange. */
+  memo: string;
+}
+
+/** A parsed answer. */
+export interface TranscriptionAnswer {
+  response: TranscriptionResponse;
+  losses: Loss[];
+}
+
+/** A parsed request. */
+export interface ParsedTranscription {
+  request: TranscriptionRequest;
   losses: Loss[];
   /** Returned to the later calls of the same exchange. */
   memo: string;
@@ -1644,49 +1644,6 @@ export interface About {
   describe(): Manifest;
 }
 
-/** The provider side of speech: audio from text. Nothing calls it yet: requests for speech are relayed. */
-export interface ProviderSpeech {
-  /** Renders a request of the unified model for the provider. */
-  renderRequest(ctx: Context, request: SpeechRequest): RenderedRequest;
-  /** Parses a whole answer with a status below 400. An answer of bare audio has its bytes as the body. */
-  parseResponse(ctx: Context, response: HttpResponse): SpeechAnswer;
-  /** Parses the frames of a streamed answer. */
-  parseFrames(ctx: Context, frames: Frame[]): SpeechPiece[];
-}
-
-/** The dialect side of speech. Nothing calls it yet: requests for speech are relayed. */
-export interface DialectSpeech {
-  /** Parses a client's request. */
-  parseRequest(ctx: Context, request: HttpRequest): ParsedSpeech;
-  /** Renders a whole answer. */
-  renderResponse(ctx: Context, answer: SpeechAnswer): RenderedResponse;
-  /** Renders pieces of a streamed answer. */
-  renderPieces(ctx: Context, pieces: SpeechPiece[]): Frame[];
-}
-
-/** The provider side of transcription: text from audio. Nothing calls it yet: requests for transcription are relayed. */
-export interface ProviderTranscription {
-  /** Renders a request of the unified model for the provider. */
-  renderRequest(ctx: Context, request: TranscriptionRequest): RenderedRequest;
-  /** Parses a whole answer with a status below 400. */
-  parseResponse(ctx: Context, response: HttpResponse): TranscriptionAnswer;
-  /** Parses the frames of a streamed answer. */
-  parseFrames(ctx: Context, frames: Frame[]): TranscriptionEvent[];
-}
-
-/** The dialect side of transcription. Nothing calls it yet: requests for transcription are relayed. */
-export interface DialectTranscription {
-  /**
-   * Parses a client's request: the host has split a multipart body into the fields that the face names, and lifted the
-   * audio out as a blob.
-   */
-  parseRequest(ctx: Context, request: HttpRequest): ParsedTranscription;
-  /** Renders a whole answer. */
-  renderResponse(ctx: Context, response: TranscriptionResponse): RenderedResponse;
-  /** Renders events of a streamed answer. */
-  renderEvents(ctx: Context, events: TranscriptionEvent[]): Frame[];
-}
-
 /**
  * Reads a streamed answer, frame by frame. It keeps what it needs from frame to frame; the constructor cannot fail,
  * so what is wrong with the context shows at the first push.
@@ -1849,4 +1806,47 @@ export interface DialectRerank {
   parseRequest(ctx: Context, request: HttpRequest): ParsedRerank;
   /** Writes the answer. */
   renderResponse(ctx: Context, response: RerankResponse): RenderedResponse;
+}
+
+/** The provider side of speech: audio from text. Nothing calls it yet: requests for speech are relayed. */
+export interface ProviderSpeech {
+  /** Renders a request of the unified model for the provider. */
+  renderRequest(ctx: Context, request: SpeechRequest): RenderedRequest;
+  /** Parses a whole answer with a status below 400. An answer of bare audio has its bytes as the body. */
+  parseResponse(ctx: Context, response: HttpResponse): SpeechAnswer;
+  /** Parses the frames of a streamed answer. */
+  parseFrames(ctx: Context, frames: Frame[]): SpeechPiece[];
+}
+
+/** The dialect side of speech. Nothing calls it yet: requests for speech are relayed. */
+export interface DialectSpeech {
+  /** Parses a client's request. */
+  parseRequest(ctx: Context, request: HttpRequest): ParsedSpeech;
+  /** Renders a whole answer. */
+  renderResponse(ctx: Context, answer: SpeechAnswer): RenderedResponse;
+  /** Renders pieces of a streamed answer. */
+  renderPieces(ctx: Context, pieces: SpeechPiece[]): Frame[];
+}
+
+/** The provider side of transcription: text from audio. Nothing calls it yet: requests for transcription are relayed. */
+export interface ProviderTranscription {
+  /** Renders a request of the unified model for the provider. */
+  renderRequest(ctx: Context, request: TranscriptionRequest): RenderedRequest;
+  /** Parses a whole answer with a status below 400. */
+  parseResponse(ctx: Context, response: HttpResponse): TranscriptionAnswer;
+  /** Parses the frames of a streamed answer. */
+  parseFrames(ctx: Context, frames: Frame[]): TranscriptionEvent[];
+}
+
+/** The dialect side of transcription. Nothing calls it yet: requests for transcription are relayed. */
+export interface DialectTranscription {
+  /**
+   * Parses a client's request: the host has split a multipart body into the fields that the face names, and lifted the
+   * audio out as a blob.
+   */
+  parseRequest(ctx: Context, request: HttpRequest): ParsedTranscription;
+  /** Renders a whole answer. */
+  renderResponse(ctx: Context, response: TranscriptionResponse): RenderedResponse;
+  /** Renders events of a streamed answer. */
+  renderEvents(ctx: Context, events: TranscriptionEvent[]): Frame[];
 }
