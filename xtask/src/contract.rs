@@ -1,6 +1,6 @@
 //! `cargo xtask contract`: writes the reference of the contract, `docs/contract.md` and one page for each file of
-//! `wit/`. `--freeze` writes the frozen copy of a released contract, `wit/vX.Y.Z/`, and `--bindings` the templates'
-//! bindings.
+//! `wit/` and `wit/hook/`. `--freeze` writes the frozen copy of a released contract, `wit/vX.Y.Z/`, and `--bindings` the
+//! templates' bindings.
 
 mod bindings;
 mod frozen;
@@ -21,6 +21,8 @@ use crate::workspace::Workspace;
 
 /// The folder of the working contract.
 const WIT: &str = "wit";
+/// The folder of the guards' contract, which uses the types of the working contract.
+const GUARDS: &str = "wit/hook";
 
 /// Writes the pages; with `--freeze` the frozen copy; with `--bindings` the bindings of the C and Go templates.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
@@ -32,8 +34,13 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     }
 }
 
+fn pages(root: &Path) -> Result<Vec<(String, String)>> {
+    let wit = root.join(WIT);
+    Ok(page::pages(&Contract::read(&wit)?, &Contract::read_above(&wit, &root.join(GUARDS))?))
+}
+
 fn write(root: &Path) -> Result<()> {
-    let pages = page::pages(&Contract::read(&root.join(WIT))?);
+    let pages = pages(root)?;
     for (path, text) in &pages {
         let place = root.join(path);
         fs::create_dir_all(place.parent().unwrap_or(root))?;
@@ -52,7 +59,7 @@ fn write(root: &Path) -> Result<()> {
 
 /// Pages that differ from what `wit/` would generate.
 pub(crate) fn stale(root: &Path) -> Result<Vec<String>> {
-    let pages = page::pages(&Contract::read(&root.join(WIT))?);
+    let pages = pages(root)?;
     let differs = |(path, text): &&(String, String)| fs::read_to_string(root.join(path)).ok().as_ref() != Some(text);
     let mut stale: Vec<String> = pages.iter().filter(differs).map(|(path, _)| path.clone()).collect();
     stale.extend(left_over(root, &pages));

@@ -9,33 +9,43 @@ use wit_parser::{Docs, Function, Interface, Type, TypeDef, TypeDefKind};
 use super::read::{Contract, File};
 use super::types::{Piece, params};
 
-/// The handwritten part of the index page.
+/// The handwritten parts of the index page, above and below the generated ones.
 const HEAD: &str = include_str!("head.md");
+const TAIL: &str = include_str!("guards.md");
 const INDEX: &str = "docs/contract.md";
 /// The folder of the files' pages.
 pub(super) const FOLDER: &str = "docs/contract";
 
-/// All pages, as path and text.
-pub(super) fn pages(contract: &Contract) -> Vec<(String, String)> {
-    let users = users(contract);
-    let page = |file: &File| (format!("{FOLDER}/{}.md", file.name), page(contract, file, &users));
-    let mut pages: Vec<_> = contract.files.iter().map(page).collect();
-    pages.push((INDEX.to_owned(), index(contract)));
+/// A contract's folder, and the link at the top of its pages.
+struct Place {
+    folder: &'static str,
+    link: &'static str,
+}
+
+const ADAPTERS: Place = Place { folder: "wit", link: "[The contract](../contract.md)" };
+const GUARDS: Place =
+    Place { folder: "wit/hook", link: "[The contract of guards](../contract.md#guards-designed-not-hosted-yet)" };
+
+/// All pages of both contracts, as path and text.
+pub(super) fn pages(adapters: &Contract, guards: &Contract) -> Vec<(String, String)> {
+    let mut pages = file_pages(adapters, &ADAPTERS);
+    pages.extend(file_pages(guards, &GUARDS));
+    pages.push((INDEX.to_owned(), index(adapters, guards)));
     pages
+}
+
+fn file_pages(contract: &Contract, place: &Place) -> Vec<(String, String)> {
+    let users = users(contract);
+    let page = |file: &File| (format!("{FOLDER}/{}.md", file.name), page(contract, place, file, &users));
+    contract.files.iter().map(page).collect()
 }
 
 // ---- The index ---------------------------------------------------------------------------------------------------
 
-fn index(contract: &Contract) -> String {
+fn index(contract: &Contract, guards: &Contract) -> String {
     let mut text = HEAD.replace("{version}", &contract.version);
-    text += "\n## Interfaces\n\n| interface | what it is |\n|---|---|\n";
-    for file in &contract.files {
-        for interface in contract.interfaces(file) {
-            let name = interface.name.as_deref().unwrap_or_default();
-            let link = format!("[`{name}`](contract/{}.md#{})", file.name, slug(name));
-            let _ = writeln!(text, "| {link} | {} |", cell(&first_sentence(&interface.docs)));
-        }
-    }
+    text += "\n## Interfaces\n\n";
+    interfaces(&mut text, contract);
     text += "\n## Index\n";
     for file in &contract.files {
         for interface in contract.interfaces(file) {
@@ -43,12 +53,34 @@ fn index(contract: &Contract) -> String {
             text += &contents(contract, file, interface, &format!("contract/{}.md", file.name));
         }
     }
-    text +=
-        "\n## Worlds\n\nOne for each interface: an adapter includes those that it has.\n\n| world | has |\n|---|---|\n";
+    text += "\n## Worlds\n\nOne for each interface: an adapter includes those that it has.\n\n";
+    worlds(&mut text, contract);
+    text += "\n";
+    text += &TAIL.replace("{version}", &contract.version).replace("{guards}", &guards.version);
+    text += "\n";
+    interfaces(&mut text, guards);
+    text += "\n";
+    worlds(&mut text, guards);
+    text
+}
+
+fn worlds(text: &mut String, contract: &Contract) {
+    *text += "| world | has |\n|---|---|\n";
     for (name, has) in &contract.worlds {
         let _ = writeln!(text, "| `{name}` | `{has}` |");
     }
-    text
+}
+
+/// A table of a contract's interfaces.
+fn interfaces(text: &mut String, contract: &Contract) {
+    *text += "| interface | what it is |\n|---|---|\n";
+    for file in &contract.files {
+        for interface in contract.interfaces(file) {
+            let name = interface.name.as_deref().unwrap_or_default();
+            let link = format!("[`{name}`](contract/{}.md#{})", file.name, slug(name));
+            let _ = writeln!(text, "| {link} | {} |", cell(&first_sentence(&interface.docs)));
+        }
+    }
 }
 
 /// Links to an interface's items on this page.
@@ -90,11 +122,14 @@ fn types<'a>(contract: &'a Contract, interface: &'a Interface) -> impl Iterator<
 /// Links to the items that a type is used in, by the type's `interface.name`.
 type Users = BTreeMap<String, Vec<String>>;
 
-fn page(contract: &Contract, file: &File, users: &Users) -> String {
+fn page(contract: &Contract, place: &Place, file: &File, users: &Users) -> String {
     let mut text = format!(
-        "<!-- Written by `cargo xtask contract` from wit/{0}.wit: change that. -->\n\n# {0}.wit\n\n\
-         [The contract](../contract.md), version {1}.\n",
-        file.name, contract.version
+        "<!-- Written by `cargo xtask contract` from {folder}/{name}.wit: change that. -->\n\n# {name}.wit\n\n\
+         {link}, version {version}.\n",
+        folder = place.folder,
+        name = file.name,
+        link = place.link,
+        version = contract.version
     );
     for interface in contract.interfaces(file) {
         let own = interface.name.as_deref().unwrap_or_default();
@@ -264,9 +299,14 @@ mod tests {
 
     use super::*;
 
-    fn real() -> Vec<(String, String)> {
+    fn contracts() -> [Contract; 2] {
         let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
-        pages(&Contract::read(&wit).unwrap())
+        [Contract::read(&wit).unwrap(), Contract::read_above(&wit, &wit.join("hook")).unwrap()]
+    }
+
+    fn real() -> Vec<(String, String)> {
+        let [adapters, guards] = contracts();
+        pages(&adapters, &guards)
     }
 
     /// The anchors of a page.
@@ -290,8 +330,11 @@ mod tests {
             for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
                 if target.contains('#') {
                     let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-                    let place =
-                        if target.starts_with('#') { format!("{path}{target}") } else { format!("{folder}/{target}") };
+                    let place = match target.strip_prefix("../") {
+                        Some(above) => format!("docs/{above}"),
+                        None if target.starts_with('#') => format!("{path}{target}"),
+                        None => format!("{folder}/{target}"),
+                    };
                     assert!(places.contains(&place), "{path}: {target}");
                 }
             }
@@ -300,14 +343,20 @@ mod tests {
 
     #[test]
     fn every_item_has_its_place() {
-        let wit = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit");
-        let contract = Contract::read(&wit).unwrap();
         let text: String = real().into_iter().map(|(_, text)| text).collect();
-        for (item, _) in contract.items() {
+        for (item, _) in contracts().iter().flat_map(Contract::items) {
             let name = item.split_once(['.', ' ']).unwrap().1;
             let told = text.contains(&format!("#### `{name}`\n")) || text.contains(&format!("| `{name}` |"));
             assert!(told, "{item}");
         }
+    }
+
+    #[test]
+    fn types_of_the_contract_beneath_are_links_to_its_pages() {
+        let pages = real();
+        let (_, guards) = pages.iter().find(|(path, _)| path == "docs/contract/hook.md").unwrap();
+        assert!(guards.contains("[`chat-request`](types.md#chat-request)"));
+        assert!(guards.contains("from wit/hook/hook.wit:"));
     }
 
     #[test]

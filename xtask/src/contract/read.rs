@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use wit_parser::{Interface, InterfaceId, Resolve, TypeDef, TypeOwner, WorldId, WorldItem, WorldKey};
+use wit_parser::{Interface, InterfaceId, PackageId, Resolve, TypeDef, TypeOwner, WorldId, WorldItem, WorldKey};
 
 /// The parsed contract.
 pub(super) struct Contract {
@@ -15,6 +15,8 @@ pub(super) struct Contract {
     pub(super) version: String,
     /// The files, sorted by name.
     pub(super) files: Vec<File>,
+    /// The files of the package whose types it uses.
+    beneath: Vec<File>,
     /// The worlds: name, and imports or exports.
     pub(super) worlds: Vec<(String, String)>,
 }
@@ -33,19 +35,23 @@ impl Contract {
     /// Reads the package in a folder.
     pub(super) fn read(folder: &Path) -> Result<Self> {
         let mut resolve = Resolve::default();
-        let (package, _) = resolve.push_dir(folder).with_context(|| format!("{} is wrong", folder.display()))?;
+        let (package, files) = push(&mut resolve, folder)?;
+        Self::of(resolve, package, files, Vec::new())
+    }
+
+    /// Reads the package in a folder, which uses types of the package in `base`.
+    pub(super) fn read_above(base: &Path, folder: &Path) -> Result<Self> {
+        let mut resolve = Resolve::default();
+        let (_, beneath) = push(&mut resolve, base)?;
+        let (package, files) = push(&mut resolve, folder)?;
+        Self::of(resolve, package, files, beneath)
+    }
+
+    fn of(resolve: Resolve, package: PackageId, files: Vec<File>, beneath: Vec<File>) -> Result<Self> {
         let package = &resolve.packages[package];
         let version = package.name.version.as_ref().context("the package has no version")?.to_string();
-        let mut files = Vec::new();
-        for (name, text) in texts(folder)? {
-            let (names, headings) = outline(&text);
-            let interfaces: Vec<_> = names.iter().filter_map(|name| package.interfaces.get(name).copied()).collect();
-            if !interfaces.is_empty() {
-                files.push(File { name, interfaces, headings });
-            }
-        }
         let worlds = package.worlds.iter().map(|(name, id)| (name.clone(), items(&resolve, *id))).collect();
-        Ok(Self { resolve, version, files, worlds })
+        Ok(Self { resolve, version, files, beneath, worlds })
     }
 
     /// The interfaces of a file.
@@ -56,7 +62,7 @@ impl Contract {
     /// The file and the name of the interface that declares a type.
     pub(super) fn home(&self, def: &TypeDef) -> Option<(&str, &str)> {
         let TypeOwner::Interface(owner) = def.owner else { return None };
-        let file = self.files.iter().find(|file| file.interfaces.contains(&owner))?;
+        let file = self.files.iter().chain(&self.beneath).find(|file| file.interfaces.contains(&owner))?;
         Some((&file.name, self.resolve.interfaces[owner].name.as_deref()?))
     }
 }
@@ -66,6 +72,21 @@ impl File {
     pub(super) fn heading(&self, interface: &str, item: &str) -> Option<&str> {
         self.headings.get(&(interface.to_owned(), item.to_owned())).map(String::as_str)
     }
+}
+
+/// Adds the package in a folder, and returns its files that declare interfaces.
+fn push(resolve: &mut Resolve, folder: &Path) -> Result<(PackageId, Vec<File>)> {
+    let (id, _) = resolve.push_dir(folder).with_context(|| format!("{} is wrong", folder.display()))?;
+    let package = &resolve.packages[id];
+    let mut files = Vec::new();
+    for (name, text) in texts(folder)? {
+        let (names, headings) = outline(&text);
+        let interfaces: Vec<_> = names.iter().filter_map(|name| package.interfaces.get(name).copied()).collect();
+        if !interfaces.is_empty() {
+            files.push(File { name, interfaces, headings });
+        }
+    }
+    Ok((id, files))
 }
 
 /// The files of a folder by name, without their extension.
