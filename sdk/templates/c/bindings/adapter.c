@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-// Exported Functions from `weir:adapter/about@0.1.0`
+// Exported Functions from `weir:adapter/about@0.2.0`
 
-__attribute__((__weak__, __export_name__("cabi_post_weir:adapter/about@0.1.0#describe")))
+__attribute__((__weak__, __export_name__("cabi_post_weir:adapter/about@0.2.0#describe")))
 void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg0) {
   if ((*((size_t*) (arg0 + sizeof(void*)))) > 0) {
     free(*((uint8_t **) (arg0 + 0)));
@@ -72,11 +72,11 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
     }
     free(ptr4);
   }
-  size_t len39 = *((size_t*) (arg0 + (23*sizeof(void*))));
-  if (len39 > 0) {
-    uint8_t *ptr40 = *((uint8_t **) (arg0 + (22*sizeof(void*))));
-    for (size_t i41 = 0; i41 < len39; i41++) {
-      uint8_t *base = ptr40 + i41 * (39*sizeof(void*));
+  size_t len129 = *((size_t*) (arg0 + (23*sizeof(void*))));
+  if (len129 > 0) {
+    uint8_t *ptr130 = *((uint8_t **) (arg0 + (22*sizeof(void*))));
+    for (size_t i131 = 0; i131 < len129; i131++) {
+      uint8_t *base = ptr130 + i131 * (71*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -209,7 +209,7 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           if (len21 > 0) {
             uint8_t *ptr22 = *((uint8_t **) (base + (27*sizeof(void*))));
             for (size_t i23 = 0; i23 < len21; i23++) {
-              uint8_t *base = ptr22 + i23 * (6*sizeof(void*));
+              uint8_t *base = ptr22 + i23 * (11*sizeof(void*));
               (void) base;
               size_t len15 = *((size_t*) (base + (2*sizeof(void*))));
               if (len15 > 0) {
@@ -231,6 +231,20 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                   (void) base;
                 }
                 free(ptr19);
+              }
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + (6*sizeof(void*))))) {
+                case 0: {
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (7*sizeof(void*)))));
+                  }
+                  if ((*((size_t*) (base + (10*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (9*sizeof(void*)))));
+                  }
+                  break;
+                }
               }
             }
             free(ptr22);
@@ -259,113 +273,93 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
             free(ptr28);
           }
-          size_t len30 = *((size_t*) (base + (34*sizeof(void*))));
-          if (len30 > 0) {
-            uint8_t *ptr31 = *((uint8_t **) (base + (33*sizeof(void*))));
-            for (size_t i32 = 0; i32 < len30; i32++) {
-              uint8_t *base = ptr31 + i32 * (5*sizeof(void*));
-              (void) base;
-              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
-                case 0: {
-                  if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + sizeof(void*))));
-                  }
-                  break;
-                }
-                case 1: {
-                  if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + sizeof(void*))));
-                  }
-                  break;
-                }
-                case 2: {
-                  if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + sizeof(void*))));
-                  }
-                  break;
-                }
-                case 3: {
-                  if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + sizeof(void*))));
-                  }
-                  if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + (3*sizeof(void*)))));
-                  }
-                  break;
-                }
-              }
-            }
-            free(ptr31);
-          }
-          size_t len33 = *((size_t*) (base + (36*sizeof(void*))));
-          if (len33 > 0) {
-            uint8_t *ptr34 = *((uint8_t **) (base + (35*sizeof(void*))));
-            for (size_t i35 = 0; i35 < len33; i35++) {
-              uint8_t *base = ptr34 + i35 * (5*sizeof(void*));
-              (void) base;
-              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
-                case 0: {
-                  if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + sizeof(void*))));
-                  }
-                  break;
-                }
-                case 1: {
-                  if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + sizeof(void*))));
-                  }
-                  break;
-                }
-                case 2: {
-                  if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + sizeof(void*))));
-                  }
-                  break;
-                }
-                case 3: {
-                  if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + sizeof(void*))));
-                  }
-                  if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + (3*sizeof(void*)))));
-                  }
-                  break;
-                }
-              }
-            }
-            free(ptr34);
-          }
-          size_t len36 = *((size_t*) (base + (38*sizeof(void*))));
+          size_t len36 = *((size_t*) (base + (34*sizeof(void*))));
           if (len36 > 0) {
-            uint8_t *ptr37 = *((uint8_t **) (base + (37*sizeof(void*))));
+            uint8_t *ptr37 = *((uint8_t **) (base + (33*sizeof(void*))));
             for (size_t i38 = 0; i38 < len36; i38++) {
-              uint8_t *base = ptr37 + i38 * (5*sizeof(void*));
+              uint8_t *base = ptr37 + i38 * (32+4*sizeof(void*));
               (void) base;
-              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 8))) {
                 case 0: {
-                  if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + sizeof(void*))));
+                  size_t len30 = *((size_t*) (base + (16+1*sizeof(void*))));
+                  if (len30 > 0) {
+                    uint8_t *ptr31 = *((uint8_t **) (base + 16));
+                    for (size_t i32 = 0; i32 < len30; i32++) {
+                      uint8_t *base = ptr31 + i32 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr31);
                   }
                   break;
                 }
                 case 1: {
-                  if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + sizeof(void*))));
-                  }
-                  break;
-                }
-                case 2: {
-                  if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + sizeof(void*))));
-                  }
-                  break;
-                }
-                case 3: {
-                  if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + sizeof(void*))));
-                  }
-                  if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + (3*sizeof(void*)))));
+                  switch ((int32_t) (int32_t) *((uint8_t*) (base + 16))) {
+                    case 0: {
+                      if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 24)));
+                      }
+                      break;
+                    }
+                    case 1: {
+                      if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 24)));
+                      }
+                      break;
+                    }
+                    case 2: {
+                      if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 24)));
+                      }
+                      break;
+                    }
+                    case 3: {
+                      if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 24)));
+                      }
+                      if ((*((size_t*) (base + (24+3*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + (24+2*sizeof(void*)))));
+                      }
+                      break;
+                    }
+                    case 4: {
+                      if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 24)));
+                      }
+                      size_t len33 = *((size_t*) (base + (24+3*sizeof(void*))));
+                      if (len33 > 0) {
+                        uint8_t *ptr34 = *((uint8_t **) (base + (24+2*sizeof(void*))));
+                        for (size_t i35 = 0; i35 < len33; i35++) {
+                          uint8_t *base = ptr34 + i35 * (2*sizeof(void*));
+                          (void) base;
+                          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                            free(*((uint8_t **) (base + 0)));
+                          }
+                        }
+                        free(ptr34);
+                      }
+                      break;
+                    }
+                    case 5: {
+                      if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 24)));
+                      }
+                      break;
+                    }
+                    case 6: {
+                      if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 24)));
+                      }
+                      break;
+                    }
+                    case 7: {
+                      if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 24)));
+                      }
+                      break;
+                    }
                   }
                   break;
                 }
@@ -373,17 +367,962 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
             free(ptr37);
           }
+          size_t len39 = *((size_t*) (base + (36*sizeof(void*))));
+          if (len39 > 0) {
+            uint8_t *ptr40 = *((uint8_t **) (base + (35*sizeof(void*))));
+            for (size_t i41 = 0; i41 < len39; i41++) {
+              uint8_t *base = ptr40 + i41 * (2*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+            }
+            free(ptr40);
+          }
+          size_t len45 = *((size_t*) (base + (38*sizeof(void*))));
+          if (len45 > 0) {
+            uint8_t *ptr46 = *((uint8_t **) (base + (37*sizeof(void*))));
+            for (size_t i47 = 0; i47 < len45; i47++) {
+              uint8_t *base = ptr46 + i47 * (8+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len42 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len42 > 0) {
+                    uint8_t *ptr43 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i44 = 0; i44 < len42; i44++) {
+                      uint8_t *base = ptr43 + i44 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr43);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr46);
+          }
+          size_t len51 = *((size_t*) (base + (40*sizeof(void*))));
+          if (len51 > 0) {
+            uint8_t *ptr52 = *((uint8_t **) (base + (39*sizeof(void*))));
+            for (size_t i53 = 0; i53 < len51; i53++) {
+              uint8_t *base = ptr52 + i53 * (8+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len48 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len48 > 0) {
+                    uint8_t *ptr49 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i50 = 0; i50 < len48; i50++) {
+                      uint8_t *base = ptr49 + i50 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr49);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr52);
+          }
+          size_t len57 = *((size_t*) (base + (42*sizeof(void*))));
+          if (len57 > 0) {
+            uint8_t *ptr58 = *((uint8_t **) (base + (41*sizeof(void*))));
+            for (size_t i59 = 0; i59 < len57; i59++) {
+              uint8_t *base = ptr58 + i59 * (8+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len54 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len54 > 0) {
+                    uint8_t *ptr55 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i56 = 0; i56 < len54; i56++) {
+                      uint8_t *base = ptr55 + i56 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr55);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr58);
+          }
+          size_t len63 = *((size_t*) (base + (44*sizeof(void*))));
+          if (len63 > 0) {
+            uint8_t *ptr64 = *((uint8_t **) (base + (43*sizeof(void*))));
+            for (size_t i65 = 0; i65 < len63; i65++) {
+              uint8_t *base = ptr64 + i65 * (8+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len60 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len60 > 0) {
+                    uint8_t *ptr61 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i62 = 0; i62 < len60; i62++) {
+                      uint8_t *base = ptr61 + i62 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr61);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr64);
+          }
+          break;
+        }
+      }
+      switch ((int32_t) (int32_t) *((uint8_t*) (base + (45*sizeof(void*))))) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          size_t len69 = *((size_t*) (base + (47*sizeof(void*))));
+          if (len69 > 0) {
+            uint8_t *ptr70 = *((uint8_t **) (base + (46*sizeof(void*))));
+            for (size_t i71 = 0; i71 < len69; i71++) {
+              uint8_t *base = ptr70 + i71 * (8+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len66 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len66 > 0) {
+                    uint8_t *ptr67 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i68 = 0; i68 < len66; i68++) {
+                      uint8_t *base = ptr67 + i68 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr67);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr70);
+          }
+          size_t len75 = *((size_t*) (base + (49*sizeof(void*))));
+          if (len75 > 0) {
+            uint8_t *ptr76 = *((uint8_t **) (base + (48*sizeof(void*))));
+            for (size_t i77 = 0; i77 < len75; i77++) {
+              uint8_t *base = ptr76 + i77 * (8+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len72 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len72 > 0) {
+                    uint8_t *ptr73 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i74 = 0; i74 < len72; i74++) {
+                      uint8_t *base = ptr73 + i74 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr73);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr76);
+          }
+          size_t len84 = *((size_t*) (base + (51*sizeof(void*))));
+          if (len84 > 0) {
+            uint8_t *ptr85 = *((uint8_t **) (base + (50*sizeof(void*))));
+            for (size_t i86 = 0; i86 < len84; i86++) {
+              uint8_t *base = ptr85 + i86 * (11*sizeof(void*));
+              (void) base;
+              size_t len78 = *((size_t*) (base + (2*sizeof(void*))));
+              if (len78 > 0) {
+                uint8_t *ptr79 = *((uint8_t **) (base + sizeof(void*)));
+                for (size_t i80 = 0; i80 < len78; i80++) {
+                  uint8_t *base = ptr79 + i80 * (2*sizeof(void*));
+                  (void) base;
+                  if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                    free(*((uint8_t **) (base + 0)));
+                  }
+                }
+                free(ptr79);
+              }
+              size_t len81 = *((size_t*) (base + (5*sizeof(void*))));
+              if (len81 > 0) {
+                uint8_t *ptr82 = *((uint8_t **) (base + (4*sizeof(void*))));
+                for (size_t i83 = 0; i83 < len81; i83++) {
+                  uint8_t *base = ptr82 + i83 * 1;
+                  (void) base;
+                }
+                free(ptr82);
+              }
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + (6*sizeof(void*))))) {
+                case 0: {
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (7*sizeof(void*)))));
+                  }
+                  if ((*((size_t*) (base + (10*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (9*sizeof(void*)))));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr85);
+          }
+          size_t len87 = *((size_t*) (base + (53*sizeof(void*))));
+          if (len87 > 0) {
+            uint8_t *ptr88 = *((uint8_t **) (base + (52*sizeof(void*))));
+            for (size_t i89 = 0; i89 < len87; i89++) {
+              uint8_t *base = ptr88 + i89 * (2*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+            }
+            free(ptr88);
+          }
+          size_t len90 = *((size_t*) (base + (55*sizeof(void*))));
+          if (len90 > 0) {
+            uint8_t *ptr91 = *((uint8_t **) (base + (54*sizeof(void*))));
+            for (size_t i92 = 0; i92 < len90; i92++) {
+              uint8_t *base = ptr91 + i92 * (2*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+            }
+            free(ptr91);
+          }
+          size_t len99 = *((size_t*) (base + (57*sizeof(void*))));
+          if (len99 > 0) {
+            uint8_t *ptr100 = *((uint8_t **) (base + (56*sizeof(void*))));
+            for (size_t i101 = 0; i101 < len99; i101++) {
+              uint8_t *base = ptr100 + i101 * (32+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 8))) {
+                case 0: {
+                  size_t len93 = *((size_t*) (base + (16+1*sizeof(void*))));
+                  if (len93 > 0) {
+                    uint8_t *ptr94 = *((uint8_t **) (base + 16));
+                    for (size_t i95 = 0; i95 < len93; i95++) {
+                      uint8_t *base = ptr94 + i95 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr94);
+                  }
+                  break;
+                }
+                case 1: {
+                  switch ((int32_t) (int32_t) *((uint8_t*) (base + 16))) {
+                    case 0: {
+                      if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 24)));
+                      }
+                      break;
+                    }
+                    case 1: {
+                      if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 24)));
+                      }
+                      break;
+                    }
+                    case 2: {
+                      if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 24)));
+                      }
+                      break;
+                    }
+                    case 3: {
+                      if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 24)));
+                      }
+                      if ((*((size_t*) (base + (24+3*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + (24+2*sizeof(void*)))));
+                      }
+                      break;
+                    }
+                    case 4: {
+                      if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 24)));
+                      }
+                      size_t len96 = *((size_t*) (base + (24+3*sizeof(void*))));
+                      if (len96 > 0) {
+                        uint8_t *ptr97 = *((uint8_t **) (base + (24+2*sizeof(void*))));
+                        for (size_t i98 = 0; i98 < len96; i98++) {
+                          uint8_t *base = ptr97 + i98 * (2*sizeof(void*));
+                          (void) base;
+                          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                            free(*((uint8_t **) (base + 0)));
+                          }
+                        }
+                        free(ptr97);
+                      }
+                      break;
+                    }
+                    case 5: {
+                      if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 24)));
+                      }
+                      break;
+                    }
+                    case 6: {
+                      if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 24)));
+                      }
+                      break;
+                    }
+                    case 7: {
+                      if ((*((size_t*) (base + (24+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 24)));
+                      }
+                      break;
+                    }
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr100);
+          }
+          size_t len102 = *((size_t*) (base + (59*sizeof(void*))));
+          if (len102 > 0) {
+            uint8_t *ptr103 = *((uint8_t **) (base + (58*sizeof(void*))));
+            for (size_t i104 = 0; i104 < len102; i104++) {
+              uint8_t *base = ptr103 + i104 * (2*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+            }
+            free(ptr103);
+          }
+          size_t len108 = *((size_t*) (base + (61*sizeof(void*))));
+          if (len108 > 0) {
+            uint8_t *ptr109 = *((uint8_t **) (base + (60*sizeof(void*))));
+            for (size_t i110 = 0; i110 < len108; i110++) {
+              uint8_t *base = ptr109 + i110 * (8+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len105 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len105 > 0) {
+                    uint8_t *ptr106 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i107 = 0; i107 < len105; i107++) {
+                      uint8_t *base = ptr106 + i107 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr106);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr109);
+          }
+          size_t len114 = *((size_t*) (base + (63*sizeof(void*))));
+          if (len114 > 0) {
+            uint8_t *ptr115 = *((uint8_t **) (base + (62*sizeof(void*))));
+            for (size_t i116 = 0; i116 < len114; i116++) {
+              uint8_t *base = ptr115 + i116 * (8+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len111 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len111 > 0) {
+                    uint8_t *ptr112 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i113 = 0; i113 < len111; i113++) {
+                      uint8_t *base = ptr112 + i113 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr112);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr115);
+          }
+          size_t len120 = *((size_t*) (base + (65*sizeof(void*))));
+          if (len120 > 0) {
+            uint8_t *ptr121 = *((uint8_t **) (base + (64*sizeof(void*))));
+            for (size_t i122 = 0; i122 < len120; i122++) {
+              uint8_t *base = ptr121 + i122 * (8+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len117 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len117 > 0) {
+                    uint8_t *ptr118 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i119 = 0; i119 < len117; i119++) {
+                      uint8_t *base = ptr118 + i119 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr118);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr121);
+          }
+          size_t len126 = *((size_t*) (base + (67*sizeof(void*))));
+          if (len126 > 0) {
+            uint8_t *ptr127 = *((uint8_t **) (base + (66*sizeof(void*))));
+            for (size_t i128 = 0; i128 < len126; i128++) {
+              uint8_t *base = ptr127 + i128 * (8+4*sizeof(void*));
+              (void) base;
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                case 0: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 2: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 3: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len123 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len123 > 0) {
+                    uint8_t *ptr124 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i125 = 0; i125 < len123; i125++) {
+                      uint8_t *base = ptr124 + i125 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr124);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+              }
+            }
+            free(ptr127);
+          }
+          switch ((int32_t) (int32_t) *((uint8_t*) (base + (68*sizeof(void*))))) {
+            case 0: {
+              break;
+            }
+            case 1: {
+              if ((*((size_t*) (base + (70*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (69*sizeof(void*)))));
+              }
+              break;
+            }
+          }
           break;
         }
       }
     }
-    free(ptr40);
+    free(ptr130);
   }
-  size_t len72 = *((size_t*) (arg0 + (25*sizeof(void*))));
-  if (len72 > 0) {
-    uint8_t *ptr73 = *((uint8_t **) (arg0 + (24*sizeof(void*))));
-    for (size_t i74 = 0; i74 < len72; i74++) {
-      uint8_t *base = ptr73 + i74 * (39*sizeof(void*));
+  size_t len165 = *((size_t*) (arg0 + (25*sizeof(void*))));
+  if (len165 > 0) {
+    uint8_t *ptr166 = *((uint8_t **) (arg0 + (24*sizeof(void*))));
+    for (size_t i167 = 0; i167 < len165; i167++) {
+      uint8_t *base = ptr166 + i167 * (39*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -405,6 +1344,24 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
         case 5: {
+          break;
+        }
+        case 6: {
+          break;
+        }
+        case 7: {
+          break;
+        }
+        case 8: {
+          break;
+        }
+        case 9: {
+          break;
+        }
+        case 10: {
+          break;
+        }
+        case 11: {
           if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
             free(*((uint8_t **) (base + (3*sizeof(void*)))));
           }
@@ -417,17 +1374,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
       if ((*((size_t*) (base + (8*sizeof(void*))))) > 0) {
         free(*((uint8_t **) (base + (7*sizeof(void*)))));
       }
-      size_t len42 = *((size_t*) (base + (10*sizeof(void*))));
-      if (len42 > 0) {
-        uint8_t *ptr43 = *((uint8_t **) (base + (9*sizeof(void*))));
-        for (size_t i44 = 0; i44 < len42; i44++) {
-          uint8_t *base = ptr43 + i44 * (2*sizeof(void*));
+      size_t len132 = *((size_t*) (base + (10*sizeof(void*))));
+      if (len132 > 0) {
+        uint8_t *ptr133 = *((uint8_t **) (base + (9*sizeof(void*))));
+        for (size_t i134 = 0; i134 < len132; i134++) {
+          uint8_t *base = ptr133 + i134 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr43);
+        free(ptr133);
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (11*sizeof(void*))))) {
         case 0: {
@@ -460,11 +1417,11 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
       }
-      size_t len45 = *((size_t*) (base + (18*sizeof(void*))));
-      if (len45 > 0) {
-        uint8_t *ptr46 = *((uint8_t **) (base + (17*sizeof(void*))));
-        for (size_t i47 = 0; i47 < len45; i47++) {
-          uint8_t *base = ptr46 + i47 * (5*sizeof(void*));
+      size_t len135 = *((size_t*) (base + (18*sizeof(void*))));
+      if (len135 > 0) {
+        uint8_t *ptr136 = *((uint8_t **) (base + (17*sizeof(void*))));
+        for (size_t i137 = 0; i137 < len135; i137++) {
+          uint8_t *base = ptr136 + i137 * (5*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -482,15 +1439,21 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
               }
               break;
             }
+            case 2: {
+              if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + sizeof(void*))));
+              }
+              break;
+            }
           }
         }
-        free(ptr46);
+        free(ptr136);
       }
-      size_t len48 = *((size_t*) (base + (20*sizeof(void*))));
-      if (len48 > 0) {
-        uint8_t *ptr49 = *((uint8_t **) (base + (19*sizeof(void*))));
-        for (size_t i50 = 0; i50 < len48; i50++) {
-          uint8_t *base = ptr49 + i50 * (5*sizeof(void*));
+      size_t len138 = *((size_t*) (base + (20*sizeof(void*))));
+      if (len138 > 0) {
+        uint8_t *ptr139 = *((uint8_t **) (base + (19*sizeof(void*))));
+        for (size_t i140 = 0; i140 < len138; i140++) {
+          uint8_t *base = ptr139 + i140 * (5*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -511,9 +1474,24 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
               }
               break;
             }
+            case 3: {
+              if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + sizeof(void*))));
+              }
+              break;
+            }
+            case 4: {
+              if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + sizeof(void*))));
+              }
+              if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (3*sizeof(void*)))));
+              }
+              break;
+            }
           }
         }
-        free(ptr49);
+        free(ptr139);
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (21*sizeof(void*))))) {
         case 0: {
@@ -535,109 +1513,145 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
       }
-      size_t len51 = *((size_t*) (base + (28*sizeof(void*))));
-      if (len51 > 0) {
-        uint8_t *ptr52 = *((uint8_t **) (base + (27*sizeof(void*))));
-        for (size_t i53 = 0; i53 < len51; i53++) {
-          uint8_t *base = ptr52 + i53 * (2*sizeof(void*));
+      size_t len141 = *((size_t*) (base + (28*sizeof(void*))));
+      if (len141 > 0) {
+        uint8_t *ptr142 = *((uint8_t **) (base + (27*sizeof(void*))));
+        for (size_t i143 = 0; i143 < len141; i143++) {
+          uint8_t *base = ptr142 + i143 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr52);
+        free(ptr142);
       }
-      size_t len54 = *((size_t*) (base + (30*sizeof(void*))));
-      if (len54 > 0) {
-        uint8_t *ptr55 = *((uint8_t **) (base + (29*sizeof(void*))));
-        for (size_t i56 = 0; i56 < len54; i56++) {
-          uint8_t *base = ptr55 + i56 * (2*sizeof(void*));
+      size_t len144 = *((size_t*) (base + (30*sizeof(void*))));
+      if (len144 > 0) {
+        uint8_t *ptr145 = *((uint8_t **) (base + (29*sizeof(void*))));
+        for (size_t i146 = 0; i146 < len144; i146++) {
+          uint8_t *base = ptr145 + i146 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr55);
+        free(ptr145);
       }
-      size_t len57 = *((size_t*) (base + (32*sizeof(void*))));
-      if (len57 > 0) {
-        uint8_t *ptr58 = *((uint8_t **) (base + (31*sizeof(void*))));
-        for (size_t i59 = 0; i59 < len57; i59++) {
-          uint8_t *base = ptr58 + i59 * (2*sizeof(void*));
+      size_t len147 = *((size_t*) (base + (32*sizeof(void*))));
+      if (len147 > 0) {
+        uint8_t *ptr148 = *((uint8_t **) (base + (31*sizeof(void*))));
+        for (size_t i149 = 0; i149 < len147; i149++) {
+          uint8_t *base = ptr148 + i149 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr58);
+        free(ptr148);
       }
-      size_t len63 = *((size_t*) (base + (34*sizeof(void*))));
-      if (len63 > 0) {
-        uint8_t *ptr64 = *((uint8_t **) (base + (33*sizeof(void*))));
-        for (size_t i65 = 0; i65 < len63; i65++) {
-          uint8_t *base = ptr64 + i65 * (4*sizeof(void*));
+      size_t len156 = *((size_t*) (base + (34*sizeof(void*))));
+      if (len156 > 0) {
+        uint8_t *ptr157 = *((uint8_t **) (base + (33*sizeof(void*))));
+        for (size_t i158 = 0; i158 < len156; i158++) {
+          uint8_t *base = ptr157 + i158 * (4*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
-          size_t len60 = *((size_t*) (base + (3*sizeof(void*))));
-          if (len60 > 0) {
-            uint8_t *ptr61 = *((uint8_t **) (base + (2*sizeof(void*))));
-            for (size_t i62 = 0; i62 < len60; i62++) {
-              uint8_t *base = ptr61 + i62 * (5*sizeof(void*));
+          size_t len153 = *((size_t*) (base + (3*sizeof(void*))));
+          if (len153 > 0) {
+            uint8_t *ptr154 = *((uint8_t **) (base + (2*sizeof(void*))));
+            for (size_t i155 = 0; i155 < len153; i155++) {
+              uint8_t *base = ptr154 + i155 * (8+4*sizeof(void*));
               (void) base;
               switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
                 case 0: {
-                  if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + sizeof(void*))));
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
                   }
                   break;
                 }
                 case 1: {
-                  if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + sizeof(void*))));
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
                   }
                   break;
                 }
                 case 2: {
-                  if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + sizeof(void*))));
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
                   }
                   break;
                 }
                 case 3: {
-                  if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + sizeof(void*))));
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
                   }
-                  if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + (3*sizeof(void*)))));
+                  if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                  }
+                  break;
+                }
+                case 4: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  size_t len150 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len150 > 0) {
+                    uint8_t *ptr151 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i152 = 0; i152 < len150; i152++) {
+                      uint8_t *base = ptr151 + i152 * (2*sizeof(void*));
+                      (void) base;
+                      if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                        free(*((uint8_t **) (base + 0)));
+                      }
+                    }
+                    free(ptr151);
+                  }
+                  break;
+                }
+                case 5: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 6: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
+                  }
+                  break;
+                }
+                case 7: {
+                  if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + 8)));
                   }
                   break;
                 }
               }
             }
-            free(ptr61);
+            free(ptr154);
           }
         }
-        free(ptr64);
+        free(ptr157);
       }
-      size_t len66 = *((size_t*) (base + (36*sizeof(void*))));
-      if (len66 > 0) {
-        uint8_t *ptr67 = *((uint8_t **) (base + (35*sizeof(void*))));
-        for (size_t i68 = 0; i68 < len66; i68++) {
-          uint8_t *base = ptr67 + i68 * (2*sizeof(void*));
+      size_t len159 = *((size_t*) (base + (36*sizeof(void*))));
+      if (len159 > 0) {
+        uint8_t *ptr160 = *((uint8_t **) (base + (35*sizeof(void*))));
+        for (size_t i161 = 0; i161 < len159; i161++) {
+          uint8_t *base = ptr160 + i161 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr67);
+        free(ptr160);
       }
-      size_t len69 = *((size_t*) (base + (38*sizeof(void*))));
-      if (len69 > 0) {
-        uint8_t *ptr70 = *((uint8_t **) (base + (37*sizeof(void*))));
-        for (size_t i71 = 0; i71 < len69; i71++) {
-          uint8_t *base = ptr70 + i71 * (7*sizeof(void*));
+      size_t len162 = *((size_t*) (base + (38*sizeof(void*))));
+      if (len162 > 0) {
+        uint8_t *ptr163 = *((uint8_t **) (base + (37*sizeof(void*))));
+        for (size_t i164 = 0; i164 < len162; i164++) {
+          uint8_t *base = ptr163 + i164 * (7*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + sizeof(void*)))) {
             case 0: {
@@ -671,16 +1685,16 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
           }
         }
-        free(ptr70);
+        free(ptr163);
       }
     }
-    free(ptr73);
+    free(ptr166);
   }
-  size_t len93 = *((size_t*) (arg0 + (27*sizeof(void*))));
-  if (len93 > 0) {
-    uint8_t *ptr94 = *((uint8_t **) (arg0 + (26*sizeof(void*))));
-    for (size_t i95 = 0; i95 < len93; i95++) {
-      uint8_t *base = ptr94 + i95 * (35*sizeof(void*));
+  size_t len192 = *((size_t*) (arg0 + (27*sizeof(void*))));
+  if (len192 > 0) {
+    uint8_t *ptr193 = *((uint8_t **) (arg0 + (26*sizeof(void*))));
+    for (size_t i194 = 0; i194 < len192; i194++) {
+      uint8_t *base = ptr193 + i194 * (16+42*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -702,6 +1716,24 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
         case 5: {
+          break;
+        }
+        case 6: {
+          break;
+        }
+        case 7: {
+          break;
+        }
+        case 8: {
+          break;
+        }
+        case 9: {
+          break;
+        }
+        case 10: {
+          break;
+        }
+        case 11: {
           if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
             free(*((uint8_t **) (base + (3*sizeof(void*)))));
           }
@@ -725,11 +1757,11 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
       }
-      size_t len75 = *((size_t*) (base + (13*sizeof(void*))));
-      if (len75 > 0) {
-        uint8_t *ptr76 = *((uint8_t **) (base + (12*sizeof(void*))));
-        for (size_t i77 = 0; i77 < len75; i77++) {
-          uint8_t *base = ptr76 + i77 * (5*sizeof(void*));
+      size_t len168 = *((size_t*) (base + (13*sizeof(void*))));
+      if (len168 > 0) {
+        uint8_t *ptr169 = *((uint8_t **) (base + (12*sizeof(void*))));
+        for (size_t i170 = 0; i170 < len168; i170++) {
+          uint8_t *base = ptr169 + i170 * (5*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
@@ -738,37 +1770,37 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             free(*((uint8_t **) (base + (2*sizeof(void*)))));
           }
         }
-        free(ptr76);
+        free(ptr169);
       }
-      size_t len78 = *((size_t*) (base + (15*sizeof(void*))));
-      if (len78 > 0) {
-        uint8_t *ptr79 = *((uint8_t **) (base + (14*sizeof(void*))));
-        for (size_t i80 = 0; i80 < len78; i80++) {
-          uint8_t *base = ptr79 + i80 * (2*sizeof(void*));
+      size_t len171 = *((size_t*) (base + (15*sizeof(void*))));
+      if (len171 > 0) {
+        uint8_t *ptr172 = *((uint8_t **) (base + (14*sizeof(void*))));
+        for (size_t i173 = 0; i173 < len171; i173++) {
+          uint8_t *base = ptr172 + i173 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr79);
+        free(ptr172);
       }
-      size_t len81 = *((size_t*) (base + (17*sizeof(void*))));
-      if (len81 > 0) {
-        uint8_t *ptr82 = *((uint8_t **) (base + (16*sizeof(void*))));
-        for (size_t i83 = 0; i83 < len81; i83++) {
-          uint8_t *base = ptr82 + i83 * (2*sizeof(void*));
+      size_t len174 = *((size_t*) (base + (17*sizeof(void*))));
+      if (len174 > 0) {
+        uint8_t *ptr175 = *((uint8_t **) (base + (16*sizeof(void*))));
+        for (size_t i176 = 0; i176 < len174; i176++) {
+          uint8_t *base = ptr175 + i176 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr82);
+        free(ptr175);
       }
-      size_t len84 = *((size_t*) (base + (19*sizeof(void*))));
-      if (len84 > 0) {
-        uint8_t *ptr85 = *((uint8_t **) (base + (18*sizeof(void*))));
-        for (size_t i86 = 0; i86 < len84; i86++) {
-          uint8_t *base = ptr85 + i86 * (4*sizeof(void*));
+      size_t len177 = *((size_t*) (base + (19*sizeof(void*))));
+      if (len177 > 0) {
+        uint8_t *ptr178 = *((uint8_t **) (base + (18*sizeof(void*))));
+        for (size_t i179 = 0; i179 < len177; i179++) {
+          uint8_t *base = ptr178 + i179 * (4*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
@@ -777,98 +1809,195 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             free(*((uint8_t **) (base + (2*sizeof(void*)))));
           }
         }
-        free(ptr85);
+        free(ptr178);
       }
-      size_t len87 = *((size_t*) (base + (21*sizeof(void*))));
-      if (len87 > 0) {
-        uint8_t *ptr88 = *((uint8_t **) (base + (20*sizeof(void*))));
-        for (size_t i89 = 0; i89 < len87; i89++) {
-          uint8_t *base = ptr88 + i89 * (2*sizeof(void*));
+      size_t len180 = *((size_t*) (base + (21*sizeof(void*))));
+      if (len180 > 0) {
+        uint8_t *ptr181 = *((uint8_t **) (base + (20*sizeof(void*))));
+        for (size_t i182 = 0; i182 < len180; i182++) {
+          uint8_t *base = ptr181 + i182 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr88);
+        free(ptr181);
       }
-      size_t len90 = *((size_t*) (base + (23*sizeof(void*))));
-      if (len90 > 0) {
-        uint8_t *ptr91 = *((uint8_t **) (base + (22*sizeof(void*))));
-        for (size_t i92 = 0; i92 < len90; i92++) {
-          uint8_t *base = ptr91 + i92 * (7*sizeof(void*));
+      size_t len186 = *((size_t*) (base + (23*sizeof(void*))));
+      if (len186 > 0) {
+        uint8_t *ptr187 = *((uint8_t **) (base + (22*sizeof(void*))));
+        for (size_t i188 = 0; i188 < len186; i188++) {
+          uint8_t *base = ptr187 + i188 * (8+6*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
-              if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + sizeof(void*))));
+              if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + 8)));
               }
               break;
             }
             case 1: {
-              if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + sizeof(void*))));
+              if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + 8)));
               }
               break;
             }
             case 2: {
-              if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + sizeof(void*))));
+              if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + 8)));
               }
               break;
             }
             case 3: {
-              if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + sizeof(void*))));
+              if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + 8)));
               }
-              if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + (3*sizeof(void*)))));
+              if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+              }
+              break;
+            }
+            case 4: {
+              if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + 8)));
+              }
+              size_t len183 = *((size_t*) (base + (8+3*sizeof(void*))));
+              if (len183 > 0) {
+                uint8_t *ptr184 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                for (size_t i185 = 0; i185 < len183; i185++) {
+                  uint8_t *base = ptr184 + i185 * (2*sizeof(void*));
+                  (void) base;
+                  if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                    free(*((uint8_t **) (base + 0)));
+                  }
+                }
+                free(ptr184);
+              }
+              break;
+            }
+            case 5: {
+              if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + 8)));
+              }
+              break;
+            }
+            case 6: {
+              if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + 8)));
+              }
+              break;
+            }
+            case 7: {
+              if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + 8)));
               }
               break;
             }
           }
-          if ((*((size_t*) (base + (6*sizeof(void*))))) > 0) {
-            free(*((uint8_t **) (base + (5*sizeof(void*)))));
+          if ((*((size_t*) (base + (8+5*sizeof(void*))))) > 0) {
+            free(*((uint8_t **) (base + (8+4*sizeof(void*)))));
           }
         }
-        free(ptr91);
+        free(ptr187);
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (24*sizeof(void*))))) {
         case 0: {
           break;
         }
         case 1: {
-          if ((*((size_t*) (base + (26*sizeof(void*))))) > 0) {
-            free(*((uint8_t **) (base + (25*sizeof(void*)))));
+          if ((*((size_t*) (base + (8+25*sizeof(void*))))) > 0) {
+            free(*((uint8_t **) (base + (8+24*sizeof(void*)))));
           }
-          if ((*((size_t*) (base + (28*sizeof(void*))))) > 0) {
-            free(*((uint8_t **) (base + (27*sizeof(void*)))));
+          if ((*((size_t*) (base + (8+27*sizeof(void*))))) > 0) {
+            free(*((uint8_t **) (base + (8+26*sizeof(void*)))));
           }
-          switch ((int32_t) (int32_t) *((uint8_t*) (base + (29*sizeof(void*))))) {
+          switch ((int32_t) (int32_t) *((uint8_t*) (base + (8+28*sizeof(void*))))) {
             case 0: {
-              if ((*((size_t*) (base + (31*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + (30*sizeof(void*)))));
+              if ((*((size_t*) (base + (16+29*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (16+28*sizeof(void*)))));
               }
               break;
             }
             case 1: {
-              if ((*((size_t*) (base + (31*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + (30*sizeof(void*)))));
+              if ((*((size_t*) (base + (16+29*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (16+28*sizeof(void*)))));
               }
               break;
             }
             case 2: {
-              if ((*((size_t*) (base + (31*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + (30*sizeof(void*)))));
+              if ((*((size_t*) (base + (16+29*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (16+28*sizeof(void*)))));
               }
               break;
             }
             case 3: {
-              if ((*((size_t*) (base + (31*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + (30*sizeof(void*)))));
+              if ((*((size_t*) (base + (16+29*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (16+28*sizeof(void*)))));
               }
-              if ((*((size_t*) (base + (33*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + (32*sizeof(void*)))));
+              if ((*((size_t*) (base + (16+31*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (16+30*sizeof(void*)))));
               }
+              break;
+            }
+            case 4: {
+              if ((*((size_t*) (base + (16+29*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (16+28*sizeof(void*)))));
+              }
+              size_t len189 = *((size_t*) (base + (16+31*sizeof(void*))));
+              if (len189 > 0) {
+                uint8_t *ptr190 = *((uint8_t **) (base + (16+30*sizeof(void*))));
+                for (size_t i191 = 0; i191 < len189; i191++) {
+                  uint8_t *base = ptr190 + i191 * (2*sizeof(void*));
+                  (void) base;
+                  if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                    free(*((uint8_t **) (base + 0)));
+                  }
+                }
+                free(ptr190);
+              }
+              break;
+            }
+            case 5: {
+              if ((*((size_t*) (base + (16+29*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (16+28*sizeof(void*)))));
+              }
+              break;
+            }
+            case 6: {
+              if ((*((size_t*) (base + (16+29*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (16+28*sizeof(void*)))));
+              }
+              break;
+            }
+            case 7: {
+              if ((*((size_t*) (base + (16+29*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (16+28*sizeof(void*)))));
+              }
+              break;
+            }
+          }
+          break;
+        }
+      }
+      switch ((int32_t) (int32_t) *((uint8_t*) (base + (16+32*sizeof(void*))))) {
+        case 0: {
+          break;
+        }
+        case 1: {
+          switch ((int32_t) (int32_t) *((uint8_t*) (base + (16+33*sizeof(void*))))) {
+            case 0: {
+              if ((*((size_t*) (base + (16+35*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (16+34*sizeof(void*)))));
+              }
+              if ((*((size_t*) (base + (16+37*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (16+36*sizeof(void*)))));
+              }
+              if ((*((size_t*) (base + (16+40*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (16+39*sizeof(void*)))));
+              }
+              break;
+            }
+            case 1: {
               break;
             }
           }
@@ -876,13 +2005,13 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
       }
     }
-    free(ptr94);
+    free(ptr193);
   }
-  size_t len102 = *((size_t*) (arg0 + (29*sizeof(void*))));
-  if (len102 > 0) {
-    uint8_t *ptr103 = *((uint8_t **) (arg0 + (28*sizeof(void*))));
-    for (size_t i104 = 0; i104 < len102; i104++) {
-      uint8_t *base = ptr103 + i104 * (7*sizeof(void*));
+  size_t len201 = *((size_t*) (arg0 + (29*sizeof(void*))));
+  if (len201 > 0) {
+    uint8_t *ptr202 = *((uint8_t **) (arg0 + (28*sizeof(void*))));
+    for (size_t i203 = 0; i203 < len201; i203++) {
+      uint8_t *base = ptr202 + i203 * (7*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -919,17 +2048,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
             free(*((uint8_t **) (base + (3*sizeof(void*)))));
           }
-          size_t len96 = *((size_t*) (base + (6*sizeof(void*))));
-          if (len96 > 0) {
-            uint8_t *ptr97 = *((uint8_t **) (base + (5*sizeof(void*))));
-            for (size_t i98 = 0; i98 < len96; i98++) {
-              uint8_t *base = ptr97 + i98 * (2*sizeof(void*));
+          size_t len195 = *((size_t*) (base + (6*sizeof(void*))));
+          if (len195 > 0) {
+            uint8_t *ptr196 = *((uint8_t **) (base + (5*sizeof(void*))));
+            for (size_t i197 = 0; i197 < len195; i197++) {
+              uint8_t *base = ptr196 + i197 * (2*sizeof(void*));
               (void) base;
               if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                 free(*((uint8_t **) (base + 0)));
               }
             }
-            free(ptr97);
+            free(ptr196);
           }
           break;
         }
@@ -937,29 +2066,29 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
             free(*((uint8_t **) (base + (3*sizeof(void*)))));
           }
-          size_t len99 = *((size_t*) (base + (6*sizeof(void*))));
-          if (len99 > 0) {
-            uint8_t *ptr100 = *((uint8_t **) (base + (5*sizeof(void*))));
-            for (size_t i101 = 0; i101 < len99; i101++) {
-              uint8_t *base = ptr100 + i101 * (2*sizeof(void*));
+          size_t len198 = *((size_t*) (base + (6*sizeof(void*))));
+          if (len198 > 0) {
+            uint8_t *ptr199 = *((uint8_t **) (base + (5*sizeof(void*))));
+            for (size_t i200 = 0; i200 < len198; i200++) {
+              uint8_t *base = ptr199 + i200 * (2*sizeof(void*));
               (void) base;
               if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                 free(*((uint8_t **) (base + 0)));
               }
             }
-            free(ptr100);
+            free(ptr199);
           }
           break;
         }
       }
     }
-    free(ptr103);
+    free(ptr202);
   }
-  size_t len105 = *((size_t*) (arg0 + (31*sizeof(void*))));
-  if (len105 > 0) {
-    uint8_t *ptr106 = *((uint8_t **) (arg0 + (30*sizeof(void*))));
-    for (size_t i107 = 0; i107 < len105; i107++) {
-      uint8_t *base = ptr106 + i107 * (3*sizeof(void*));
+  size_t len204 = *((size_t*) (arg0 + (31*sizeof(void*))));
+  if (len204 > 0) {
+    uint8_t *ptr205 = *((uint8_t **) (arg0 + (30*sizeof(void*))));
+    for (size_t i206 = 0; i206 < len204; i206++) {
+      uint8_t *base = ptr205 + i206 * (3*sizeof(void*));
       (void) base;
       switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
         case 0: {
@@ -978,6 +2107,24 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
         case 5: {
+          break;
+        }
+        case 6: {
+          break;
+        }
+        case 7: {
+          break;
+        }
+        case 8: {
+          break;
+        }
+        case 9: {
+          break;
+        }
+        case 10: {
+          break;
+        }
+        case 11: {
           if ((*((size_t*) (base + (2*sizeof(void*))))) > 0) {
             free(*((uint8_t **) (base + sizeof(void*))));
           }
@@ -985,25 +2132,25 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
       }
     }
-    free(ptr106);
+    free(ptr205);
   }
-  size_t len108 = *((size_t*) (arg0 + (33*sizeof(void*))));
-  if (len108 > 0) {
-    uint8_t *ptr109 = *((uint8_t **) (arg0 + (32*sizeof(void*))));
-    for (size_t i110 = 0; i110 < len108; i110++) {
-      uint8_t *base = ptr109 + i110 * (2*sizeof(void*));
+  size_t len207 = *((size_t*) (arg0 + (33*sizeof(void*))));
+  if (len207 > 0) {
+    uint8_t *ptr208 = *((uint8_t **) (arg0 + (32*sizeof(void*))));
+    for (size_t i209 = 0; i209 < len207; i209++) {
+      uint8_t *base = ptr208 + i209 * (2*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
       }
     }
-    free(ptr109);
+    free(ptr208);
   }
 }
 
-// Exported Functions from `weir:adapter/provider-errors@0.1.0`
+// Exported Functions from `weir:adapter/provider-errors@0.2.0`
 
-__attribute__((__weak__, __export_name__("cabi_post_weir:adapter/provider-errors@0.1.0#parse-error")))
+__attribute__((__weak__, __export_name__("cabi_post_weir:adapter/provider-errors@0.2.0#parse-error")))
 void __wasm_export_exports_weir_adapter_provider_errors_parse_error_post_return(uint8_t * arg0) {
   if ((*((size_t*) (arg0 + (2*sizeof(void*))))) > 0) {
     free(*((uint8_t **) (arg0 + sizeof(void*))));
@@ -1032,9 +2179,9 @@ void __wasm_export_exports_weir_adapter_provider_errors_parse_error_post_return(
   }
 }
 
-// Exported Functions from `weir:adapter/provider-chat@0.1.0`
+// Exported Functions from `weir:adapter/provider-chat@0.2.0`
 
-__attribute__((__weak__, __export_name__("cabi_post_weir:adapter/provider-chat@0.1.0#render-request")))
+__attribute__((__weak__, __export_name__("cabi_post_weir:adapter/provider-chat@0.2.0#render-request")))
 void __wasm_export_exports_weir_adapter_provider_chat_render_request_post_return(uint8_t * arg0) {
   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
     case 0: {
@@ -1153,7 +2300,7 @@ void __wasm_export_exports_weir_adapter_provider_chat_render_request_post_return
   }
 }
 
-__attribute__((__weak__, __export_name__("cabi_post_weir:adapter/provider-chat@0.1.0#parse-response")))
+__attribute__((__weak__, __export_name__("cabi_post_weir:adapter/provider-chat@0.2.0#parse-response")))
 void __wasm_export_exports_weir_adapter_provider_chat_parse_response_post_return(uint8_t * arg0) {
   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
     case 0: {
@@ -1922,11 +3069,31 @@ void __wasm_export_exports_weir_adapter_provider_chat_parse_response_post_return
               break;
             }
             case 1: {
-              size_t len36 = *((size_t*) (arg0 + (80+8*sizeof(void*))));
+              size_t len36 = *((size_t*) (arg0 + (120+8*sizeof(void*))));
               if (len36 > 0) {
-                uint8_t *ptr37 = *((uint8_t **) (arg0 + (80+7*sizeof(void*))));
+                uint8_t *ptr37 = *((uint8_t **) (arg0 + (120+7*sizeof(void*))));
                 for (size_t i38 = 0; i38 < len36; i38++) {
-                  uint8_t *base = ptr37 + i38 * (6*sizeof(void*));
+                  uint8_t *base = ptr37 + i38 * 16;
+                  (void) base;
+                }
+                free(ptr37);
+              }
+              switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (120+9*sizeof(void*))))) {
+                case 0: {
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (arg0 + (120+11*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (arg0 + (120+10*sizeof(void*)))));
+                  }
+                  break;
+                }
+              }
+              size_t len39 = *((size_t*) (arg0 + (120+14*sizeof(void*))));
+              if (len39 > 0) {
+                uint8_t *ptr40 = *((uint8_t **) (arg0 + (120+13*sizeof(void*))));
+                for (size_t i41 = 0; i41 < len39; i41++) {
+                  uint8_t *base = ptr40 + i41 * (6*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
@@ -1938,27 +3105,27 @@ void __wasm_export_exports_weir_adapter_provider_chat_parse_response_post_return
                     free(*((uint8_t **) (base + (4*sizeof(void*)))));
                   }
                 }
-                free(ptr37);
+                free(ptr40);
               }
               break;
             }
           }
-          switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (80+9*sizeof(void*))))) {
+          switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (120+15*sizeof(void*))))) {
             case 0: {
               break;
             }
             case 1: {
-              if ((*((size_t*) (arg0 + (80+11*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (arg0 + (80+10*sizeof(void*)))));
+              if ((*((size_t*) (arg0 + (120+17*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (arg0 + (120+16*sizeof(void*)))));
               }
               break;
             }
           }
-          size_t len39 = *((size_t*) (arg0 + (80+13*sizeof(void*))));
-          if (len39 > 0) {
-            uint8_t *ptr40 = *((uint8_t **) (arg0 + (80+12*sizeof(void*))));
-            for (size_t i41 = 0; i41 < len39; i41++) {
-              uint8_t *base = ptr40 + i41 * (6*sizeof(void*));
+          size_t len42 = *((size_t*) (arg0 + (120+19*sizeof(void*))));
+          if (len42 > 0) {
+            uint8_t *ptr43 = *((uint8_t **) (arg0 + (120+18*sizeof(void*))));
+            for (size_t i44 = 0; i44 < len42; i44++) {
+              uint8_t *base = ptr43 + i44 * (6*sizeof(void*));
               (void) base;
               if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                 free(*((uint8_t **) (base + 0)));
@@ -1970,13 +3137,13 @@ void __wasm_export_exports_weir_adapter_provider_chat_parse_response_post_return
                 free(*((uint8_t **) (base + (4*sizeof(void*)))));
               }
             }
-            free(ptr40);
+            free(ptr43);
           }
-          size_t len42 = *((size_t*) (arg0 + (80+15*sizeof(void*))));
-          if (len42 > 0) {
-            uint8_t *ptr43 = *((uint8_t **) (arg0 + (80+14*sizeof(void*))));
-            for (size_t i44 = 0; i44 < len42; i44++) {
-              uint8_t *base = ptr43 + i44 * (6*sizeof(void*));
+          size_t len45 = *((size_t*) (arg0 + (120+21*sizeof(void*))));
+          if (len45 > 0) {
+            uint8_t *ptr46 = *((uint8_t **) (arg0 + (120+20*sizeof(void*))));
+            for (size_t i47 = 0; i47 < len45; i47++) {
+              uint8_t *base = ptr46 + i47 * (6*sizeof(void*));
               (void) base;
               if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                 free(*((uint8_t **) (base + 0)));
@@ -1993,7 +3160,7 @@ void __wasm_export_exports_weir_adapter_provider_chat_parse_response_post_return
                 }
               }
             }
-            free(ptr43);
+            free(ptr46);
           }
           break;
         }
@@ -2004,24 +3171,9 @@ void __wasm_export_exports_weir_adapter_provider_chat_parse_response_post_return
           if ((*((size_t*) (arg0 + (16+3*sizeof(void*))))) > 0) {
             free(*((uint8_t **) (arg0 + (16+2*sizeof(void*)))));
           }
-          size_t len45 = *((size_t*) (arg0 + (16+5*sizeof(void*))));
-          if (len45 > 0) {
-            uint8_t *ptr46 = *((uint8_t **) (arg0 + (16+4*sizeof(void*))));
-            for (size_t i47 = 0; i47 < len45; i47++) {
-              uint8_t *base = ptr46 + i47 * (4*sizeof(void*));
-              (void) base;
-              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-                free(*((uint8_t **) (base + 0)));
-              }
-              if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
-                free(*((uint8_t **) (base + (2*sizeof(void*)))));
-              }
-            }
-            free(ptr46);
-          }
-          size_t len48 = *((size_t*) (arg0 + (16+7*sizeof(void*))));
+          size_t len48 = *((size_t*) (arg0 + (16+5*sizeof(void*))));
           if (len48 > 0) {
-            uint8_t *ptr49 = *((uint8_t **) (arg0 + (16+6*sizeof(void*))));
+            uint8_t *ptr49 = *((uint8_t **) (arg0 + (16+4*sizeof(void*))));
             for (size_t i50 = 0; i50 < len48; i50++) {
               uint8_t *base = ptr49 + i50 * (4*sizeof(void*));
               (void) base;
@@ -2034,6 +3186,21 @@ void __wasm_export_exports_weir_adapter_provider_chat_parse_response_post_return
             }
             free(ptr49);
           }
+          size_t len51 = *((size_t*) (arg0 + (16+7*sizeof(void*))));
+          if (len51 > 0) {
+            uint8_t *ptr52 = *((uint8_t **) (arg0 + (16+6*sizeof(void*))));
+            for (size_t i53 = 0; i53 < len51; i53++) {
+              uint8_t *base = ptr52 + i53 * (4*sizeof(void*));
+              (void) base;
+              if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                free(*((uint8_t **) (base + 0)));
+              }
+              if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (2*sizeof(void*)))));
+              }
+            }
+            free(ptr52);
+          }
           switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (16+8*sizeof(void*))))) {
             case 0: {
               if ((*((size_t*) (arg0 + (16+10*sizeof(void*))))) > 0) {
@@ -2042,14 +3209,14 @@ void __wasm_export_exports_weir_adapter_provider_chat_parse_response_post_return
               break;
             }
             case 1: {
-              size_t len51 = *((size_t*) (arg0 + (16+10*sizeof(void*))));
-              if (len51 > 0) {
-                uint8_t *ptr52 = *((uint8_t **) (arg0 + (16+9*sizeof(void*))));
-                for (size_t i53 = 0; i53 < len51; i53++) {
-                  uint8_t *base = ptr52 + i53 * 1;
+              size_t len54 = *((size_t*) (arg0 + (16+10*sizeof(void*))));
+              if (len54 > 0) {
+                uint8_t *ptr55 = *((uint8_t **) (arg0 + (16+9*sizeof(void*))));
+                for (size_t i56 = 0; i56 < len54; i56++) {
+                  uint8_t *base = ptr55 + i56 * 1;
                   (void) base;
                 }
-                free(ptr52);
+                free(ptr55);
               }
               break;
             }
@@ -2076,24 +3243,9 @@ void __wasm_export_exports_weir_adapter_provider_chat_parse_response_post_return
               if ((*((size_t*) (arg0 + (16+19*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (arg0 + (16+18*sizeof(void*)))));
               }
-              size_t len54 = *((size_t*) (arg0 + (16+21*sizeof(void*))));
-              if (len54 > 0) {
-                uint8_t *ptr55 = *((uint8_t **) (arg0 + (16+20*sizeof(void*))));
-                for (size_t i56 = 0; i56 < len54; i56++) {
-                  uint8_t *base = ptr55 + i56 * (4*sizeof(void*));
-                  (void) base;
-                  if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-                    free(*((uint8_t **) (base + 0)));
-                  }
-                  if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
-                    free(*((uint8_t **) (base + (2*sizeof(void*)))));
-                  }
-                }
-                free(ptr55);
-              }
-              size_t len57 = *((size_t*) (arg0 + (16+23*sizeof(void*))));
+              size_t len57 = *((size_t*) (arg0 + (16+21*sizeof(void*))));
               if (len57 > 0) {
-                uint8_t *ptr58 = *((uint8_t **) (arg0 + (16+22*sizeof(void*))));
+                uint8_t *ptr58 = *((uint8_t **) (arg0 + (16+20*sizeof(void*))));
                 for (size_t i59 = 0; i59 < len57; i59++) {
                   uint8_t *base = ptr58 + i59 * (4*sizeof(void*));
                   (void) base;
@@ -2106,6 +3258,21 @@ void __wasm_export_exports_weir_adapter_provider_chat_parse_response_post_return
                 }
                 free(ptr58);
               }
+              size_t len60 = *((size_t*) (arg0 + (16+23*sizeof(void*))));
+              if (len60 > 0) {
+                uint8_t *ptr61 = *((uint8_t **) (arg0 + (16+22*sizeof(void*))));
+                for (size_t i62 = 0; i62 < len60; i62++) {
+                  uint8_t *base = ptr61 + i62 * (4*sizeof(void*));
+                  (void) base;
+                  if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                    free(*((uint8_t **) (base + 0)));
+                  }
+                  if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (2*sizeof(void*)))));
+                  }
+                }
+                free(ptr61);
+              }
               switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + (16+24*sizeof(void*))))) {
                 case 0: {
                   if ((*((size_t*) (arg0 + (16+26*sizeof(void*))))) > 0) {
@@ -2114,14 +3281,14 @@ void __wasm_export_exports_weir_adapter_provider_chat_parse_response_post_return
                   break;
                 }
                 case 1: {
-                  size_t len60 = *((size_t*) (arg0 + (16+26*sizeof(void*))));
-                  if (len60 > 0) {
-                    uint8_t *ptr61 = *((uint8_t **) (arg0 + (16+25*sizeof(void*))));
-                    for (size_t i62 = 0; i62 < len60; i62++) {
-                      uint8_t *base = ptr61 + i62 * 1;
+                  size_t len63 = *((size_t*) (arg0 + (16+26*sizeof(void*))));
+                  if (len63 > 0) {
+                    uint8_t *ptr64 = *((uint8_t **) (arg0 + (16+25*sizeof(void*))));
+                    for (size_t i65 = 0; i65 < len63; i65++) {
+                      uint8_t *base = ptr64 + i65 * 1;
                       (void) base;
                     }
-                    free(ptr61);
+                    free(ptr64);
                   }
                   break;
                 }
@@ -2169,15 +3336,15 @@ void __wasm_export_exports_weir_adapter_provider_chat_parse_response_post_return
 }
 
 
-__attribute__((__weak__, __export_name__("cabi_post_weir:adapter/provider-chat@0.1.0#[method]chat-decoder.push")))
+__attribute__((__weak__, __export_name__("cabi_post_weir:adapter/provider-chat@0.2.0#[method]chat-decoder.push")))
 void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_push_post_return(uint8_t * arg0) {
   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
     case 0: {
-      size_t len9 = *((size_t*) (arg0 + (2*sizeof(void*))));
-      if (len9 > 0) {
-        uint8_t *ptr10 = *((uint8_t **) (arg0 + sizeof(void*)));
-        for (size_t i11 = 0; i11 < len9; i11++) {
-          uint8_t *base = ptr10 + i11 * (16+20*sizeof(void*));
+      size_t len12 = *((size_t*) (arg0 + (2*sizeof(void*))));
+      if (len12 > 0) {
+        uint8_t *ptr13 = *((uint8_t **) (arg0 + sizeof(void*)));
+        for (size_t i14 = 0; i14 < len12; i14++) {
+          uint8_t *base = ptr13 + i14 * (64+14*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -2387,9 +3554,21 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_push_p
               if ((*((size_t*) (base + (16+3*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (base + (16+2*sizeof(void*)))));
               }
+              if ((*((size_t*) (base + (16+5*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (16+4*sizeof(void*)))));
+              }
               break;
             }
             case 4: {
+              if ((*((size_t*) (base + (16+1*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + 16)));
+              }
+              if ((*((size_t*) (base + (16+3*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (16+2*sizeof(void*)))));
+              }
+              break;
+            }
+            case 5: {
               switch ((int32_t) (int32_t) *((uint8_t*) (base + 16))) {
                 case 0: {
                   break;
@@ -2442,7 +3621,7 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_push_p
               }
               break;
             }
-            case 5: {
+            case 6: {
               size_t len3 = *((size_t*) (base + (16+1*sizeof(void*))));
               if (len3 > 0) {
                 uint8_t *ptr4 = *((uint8_t **) (base + 16));
@@ -2463,13 +3642,13 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_push_p
               }
               break;
             }
-            case 6: {
+            case 7: {
               if ((*((size_t*) (base + (8+2*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (base + (8+1*sizeof(void*)))));
               }
               break;
             }
-            case 7: {
+            case 8: {
               switch ((int32_t) (int32_t) *((uint8_t*) (base + (8+2*sizeof(void*))))) {
                 case 0: {
                   break;
@@ -2494,12 +3673,32 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_push_p
               }
               break;
             }
-            case 8: {
-              size_t len6 = *((size_t*) (base + (48+1*sizeof(void*))));
+            case 9: {
+              size_t len6 = *((size_t*) (base + (88+1*sizeof(void*))));
               if (len6 > 0) {
-                uint8_t *ptr7 = *((uint8_t **) (base + 48));
+                uint8_t *ptr7 = *((uint8_t **) (base + 88));
                 for (size_t i8 = 0; i8 < len6; i8++) {
-                  uint8_t *base = ptr7 + i8 * (6*sizeof(void*));
+                  uint8_t *base = ptr7 + i8 * 16;
+                  (void) base;
+                }
+                free(ptr7);
+              }
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + (88+2*sizeof(void*))))) {
+                case 0: {
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (88+4*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (88+3*sizeof(void*)))));
+                  }
+                  break;
+                }
+              }
+              size_t len9 = *((size_t*) (base + (88+7*sizeof(void*))));
+              if (len9 > 0) {
+                uint8_t *ptr10 = *((uint8_t **) (base + (88+6*sizeof(void*))));
+                for (size_t i11 = 0; i11 < len9; i11++) {
+                  uint8_t *base = ptr10 + i11 * (6*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
@@ -2511,11 +3710,11 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_push_p
                     free(*((uint8_t **) (base + (4*sizeof(void*)))));
                   }
                 }
-                free(ptr7);
+                free(ptr10);
               }
               break;
             }
-            case 9: {
+            case 10: {
               if ((*((size_t*) (base + (8+2*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (base + (8+1*sizeof(void*)))));
               }
@@ -2543,7 +3742,7 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_push_p
               }
               break;
             }
-            case 10: {
+            case 11: {
               if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (base + 8)));
               }
@@ -2557,13 +3756,13 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_push_p
             }
           }
         }
-        free(ptr10);
+        free(ptr13);
       }
-      size_t len12 = *((size_t*) (arg0 + (4*sizeof(void*))));
-      if (len12 > 0) {
-        uint8_t *ptr13 = *((uint8_t **) (arg0 + (3*sizeof(void*))));
-        for (size_t i14 = 0; i14 < len12; i14++) {
-          uint8_t *base = ptr13 + i14 * (6*sizeof(void*));
+      size_t len15 = *((size_t*) (arg0 + (4*sizeof(void*))));
+      if (len15 > 0) {
+        uint8_t *ptr16 = *((uint8_t **) (arg0 + (3*sizeof(void*))));
+        for (size_t i17 = 0; i17 < len15; i17++) {
+          uint8_t *base = ptr16 + i17 * (6*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
@@ -2580,7 +3779,7 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_push_p
             }
           }
         }
-        free(ptr13);
+        free(ptr16);
       }
       break;
     }
@@ -2615,15 +3814,15 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_push_p
   }
 }
 
-__attribute__((__weak__, __export_name__("cabi_post_weir:adapter/provider-chat@0.1.0#[method]chat-decoder.finish")))
+__attribute__((__weak__, __export_name__("cabi_post_weir:adapter/provider-chat@0.2.0#[method]chat-decoder.finish")))
 void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_finish_post_return(uint8_t * arg0) {
   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
     case 0: {
-      size_t len9 = *((size_t*) (arg0 + (2*sizeof(void*))));
-      if (len9 > 0) {
-        uint8_t *ptr10 = *((uint8_t **) (arg0 + sizeof(void*)));
-        for (size_t i11 = 0; i11 < len9; i11++) {
-          uint8_t *base = ptr10 + i11 * (16+20*sizeof(void*));
+      size_t len12 = *((size_t*) (arg0 + (2*sizeof(void*))));
+      if (len12 > 0) {
+        uint8_t *ptr13 = *((uint8_t **) (arg0 + sizeof(void*)));
+        for (size_t i14 = 0; i14 < len12; i14++) {
+          uint8_t *base = ptr13 + i14 * (64+14*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -2833,9 +4032,21 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_finish
               if ((*((size_t*) (base + (16+3*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (base + (16+2*sizeof(void*)))));
               }
+              if ((*((size_t*) (base + (16+5*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (16+4*sizeof(void*)))));
+              }
               break;
             }
             case 4: {
+              if ((*((size_t*) (base + (16+1*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + 16)));
+              }
+              if ((*((size_t*) (base + (16+3*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (16+2*sizeof(void*)))));
+              }
+              break;
+            }
+            case 5: {
               switch ((int32_t) (int32_t) *((uint8_t*) (base + 16))) {
                 case 0: {
                   break;
@@ -2888,7 +4099,7 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_finish
               }
               break;
             }
-            case 5: {
+            case 6: {
               size_t len3 = *((size_t*) (base + (16+1*sizeof(void*))));
               if (len3 > 0) {
                 uint8_t *ptr4 = *((uint8_t **) (base + 16));
@@ -2909,13 +4120,13 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_finish
               }
               break;
             }
-            case 6: {
+            case 7: {
               if ((*((size_t*) (base + (8+2*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (base + (8+1*sizeof(void*)))));
               }
               break;
             }
-            case 7: {
+            case 8: {
               switch ((int32_t) (int32_t) *((uint8_t*) (base + (8+2*sizeof(void*))))) {
                 case 0: {
                   break;
@@ -2940,12 +4151,32 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_finish
               }
               break;
             }
-            case 8: {
-              size_t len6 = *((size_t*) (base + (48+1*sizeof(void*))));
+            case 9: {
+              size_t len6 = *((size_t*) (base + (88+1*sizeof(void*))));
               if (len6 > 0) {
-                uint8_t *ptr7 = *((uint8_t **) (base + 48));
+                uint8_t *ptr7 = *((uint8_t **) (base + 88));
                 for (size_t i8 = 0; i8 < len6; i8++) {
-                  uint8_t *base = ptr7 + i8 * (6*sizeof(void*));
+                  uint8_t *base = ptr7 + i8 * 16;
+                  (void) base;
+                }
+                free(ptr7);
+              }
+              switch ((int32_t) (int32_t) *((uint8_t*) (base + (88+2*sizeof(void*))))) {
+                case 0: {
+                  break;
+                }
+                case 1: {
+                  if ((*((size_t*) (base + (88+4*sizeof(void*))))) > 0) {
+                    free(*((uint8_t **) (base + (88+3*sizeof(void*)))));
+                  }
+                  break;
+                }
+              }
+              size_t len9 = *((size_t*) (base + (88+7*sizeof(void*))));
+              if (len9 > 0) {
+                uint8_t *ptr10 = *((uint8_t **) (base + (88+6*sizeof(void*))));
+                for (size_t i11 = 0; i11 < len9; i11++) {
+                  uint8_t *base = ptr10 + i11 * (6*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
@@ -2957,11 +4188,11 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_finish
                     free(*((uint8_t **) (base + (4*sizeof(void*)))));
                   }
                 }
-                free(ptr7);
+                free(ptr10);
               }
               break;
             }
-            case 9: {
+            case 10: {
               if ((*((size_t*) (base + (8+2*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (base + (8+1*sizeof(void*)))));
               }
@@ -2989,7 +4220,7 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_finish
               }
               break;
             }
-            case 10: {
+            case 11: {
               if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (base + 8)));
               }
@@ -3003,13 +4234,13 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_finish
             }
           }
         }
-        free(ptr10);
+        free(ptr13);
       }
-      size_t len12 = *((size_t*) (arg0 + (4*sizeof(void*))));
-      if (len12 > 0) {
-        uint8_t *ptr13 = *((uint8_t **) (arg0 + (3*sizeof(void*))));
-        for (size_t i14 = 0; i14 < len12; i14++) {
-          uint8_t *base = ptr13 + i14 * (6*sizeof(void*));
+      size_t len15 = *((size_t*) (arg0 + (4*sizeof(void*))));
+      if (len15 > 0) {
+        uint8_t *ptr16 = *((uint8_t **) (arg0 + (3*sizeof(void*))));
+        for (size_t i17 = 0; i17 < len15; i17++) {
+          uint8_t *base = ptr16 + i17 * (6*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
@@ -3026,7 +4257,7 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_finish
             }
           }
         }
-        free(ptr13);
+        free(ptr16);
       }
       break;
     }
@@ -3061,9 +4292,9 @@ void __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_finish
   }
 }
 
-// Exported Functions from `weir:adapter/provider-models@0.1.0`
+// Exported Functions from `weir:adapter/provider-models@0.2.0`
 
-__attribute__((__weak__, __export_name__("cabi_post_weir:adapter/provider-models@0.1.0#render-request")))
+__attribute__((__weak__, __export_name__("cabi_post_weir:adapter/provider-models@0.2.0#render-request")))
 void __wasm_export_exports_weir_adapter_provider_models_render_request_post_return(uint8_t * arg0) {
   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
     case 0: {
@@ -3182,7 +4413,7 @@ void __wasm_export_exports_weir_adapter_provider_models_render_request_post_retu
   }
 }
 
-__attribute__((__weak__, __export_name__("cabi_post_weir:adapter/provider-models@0.1.0#parse-response")))
+__attribute__((__weak__, __export_name__("cabi_post_weir:adapter/provider-models@0.2.0#parse-response")))
 void __wasm_export_exports_weir_adapter_provider_models_parse_response_post_return(uint8_t * arg0) {
   switch ((int32_t) (int32_t) *((uint8_t*) (arg0 + 0))) {
     case 0: {
@@ -3294,7 +4525,7 @@ void *cabi_realloc(void *ptr, size_t old_size, size_t align, size_t new_size) {
 }
 
 __attribute__((__aligned__(8)))
-static uint8_t RET_AREA[(8+34*sizeof(void*))];
+static uint8_t RET_AREA[(120+22*sizeof(void*))];
 
 // Helper Functions
 
@@ -3819,12 +5050,30 @@ void weir_adapter_types_chat_request_free(weir_adapter_types_chat_request_t *ptr
   weir_adapter_types_list_extension_free(&ptr->extensions);
 }
 
+void weir_adapter_types_list_unit_count_free(weir_adapter_types_list_unit_count_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    weir_adapter_types_unit_count_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+    }
+    free(list_ptr);
+  }
+}
+
 void weir_adapter_types_usage_free(weir_adapter_types_usage_t *ptr) {
   adapter_option_u32_free(&ptr->input);
+  adapter_option_u32_free(&ptr->input_audio);
+  adapter_option_u32_free(&ptr->input_image);
   adapter_option_u32_free(&ptr->cache_read);
   adapter_option_u32_free(&ptr->cache_write);
+  adapter_option_u32_free(&ptr->cache_write_hour);
   adapter_option_u32_free(&ptr->output);
+  adapter_option_u32_free(&ptr->output_audio);
+  adapter_option_u32_free(&ptr->output_image);
   adapter_option_u32_free(&ptr->reasoning);
+  weir_adapter_types_list_unit_count_free(&ptr->units);
+  adapter_option_string_free(&ptr->service_tier);
+  adapter_option_bool_free(&ptr->batch);
   weir_adapter_types_list_extension_free(&ptr->extensions);
 }
 
@@ -3912,6 +5161,12 @@ void weir_adapter_types_part_delta_free(weir_adapter_types_part_delta_t *ptr) {
   adapter_string_free(&ptr->text);
 }
 
+void weir_adapter_types_part_argument_free(weir_adapter_types_part_argument_t *ptr) {
+  adapter_string_free(&ptr->text);
+  adapter_string_free(&ptr->path);
+  adapter_string_free(&ptr->json);
+}
+
 void weir_adapter_types_part_signature_free(weir_adapter_types_part_signature_t *ptr) {
   weir_adapter_types_signature_free(&ptr->signature);
 }
@@ -3947,34 +5202,38 @@ void weir_adapter_types_chat_event_free(weir_adapter_types_chat_event_t *ptr) {
       break;
     }
     case 3: {
-      weir_adapter_types_part_signature_free(&ptr->val.signature);
+      weir_adapter_types_part_argument_free(&ptr->val.argument);
       break;
     }
     case 4: {
-      weir_adapter_types_part_citation_free(&ptr->val.citation);
+      weir_adapter_types_part_signature_free(&ptr->val.signature);
       break;
     }
     case 5: {
-      weir_adapter_types_part_stop_free(&ptr->val.part_stop);
+      weir_adapter_types_part_citation_free(&ptr->val.citation);
       break;
     }
     case 6: {
-      weir_adapter_types_candidate_logprobs_free(&ptr->val.logprobs);
+      weir_adapter_types_part_stop_free(&ptr->val.part_stop);
       break;
     }
     case 7: {
-      weir_adapter_types_candidate_finish_free(&ptr->val.finish);
+      weir_adapter_types_candidate_logprobs_free(&ptr->val.logprobs);
       break;
     }
     case 8: {
-      weir_adapter_types_usage_free(&ptr->val.usage);
+      weir_adapter_types_candidate_finish_free(&ptr->val.finish);
       break;
     }
     case 9: {
-      weir_adapter_types_error_free(&ptr->val.failure);
+      weir_adapter_types_usage_free(&ptr->val.usage);
       break;
     }
     case 10: {
+      weir_adapter_types_error_free(&ptr->val.failure);
+      break;
+    }
+    case 11: {
       weir_adapter_types_opaque_free(&ptr->val.opaque);
       break;
     }
@@ -4256,13 +5515,244 @@ void weir_adapter_types_rerank_response_free(weir_adapter_types_rerank_response_
   weir_adapter_types_list_extension_free(&ptr->extensions);
 }
 
+void weir_adapter_types_image_free(weir_adapter_types_image_t *ptr) {
+  weir_adapter_types_media_source_free(&ptr->source);
+  adapter_option_string_free(&ptr->mime);
+  adapter_option_string_free(&ptr->revised_prompt);
+  weir_adapter_types_list_extension_free(&ptr->extensions);
+}
+
+void weir_adapter_types_list_image_free(weir_adapter_types_list_image_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    weir_adapter_types_image_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      weir_adapter_types_image_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void weir_adapter_types_option_image_free(weir_adapter_types_option_image_t *ptr) {
+  if (ptr->is_some) {
+    weir_adapter_types_image_free(&ptr->val);
+  }
+}
+
+void weir_adapter_types_images_request_free(weir_adapter_types_images_request_t *ptr) {
+  adapter_string_free(&ptr->model);
+  adapter_string_free(&ptr->prompt);
+  weir_adapter_types_list_image_free(&ptr->images);
+  weir_adapter_types_option_image_free(&ptr->mask);
+  adapter_option_u32_free(&ptr->count);
+  adapter_option_u32_free(&ptr->width);
+  adapter_option_u32_free(&ptr->height);
+  adapter_option_string_free(&ptr->aspect);
+  adapter_option_string_free(&ptr->quality);
+  adapter_option_string_free(&ptr->style);
+  adapter_option_string_free(&ptr->background);
+  adapter_option_string_free(&ptr->output_mime);
+  adapter_option_bool_free(&ptr->as_url);
+  adapter_option_string_free(&ptr->seed);
+  adapter_option_string_free(&ptr->negative_prompt);
+  adapter_option_u32_free(&ptr->partial_images);
+  adapter_option_string_free(&ptr->end_user);
+  weir_adapter_types_list_extension_free(&ptr->extensions);
+}
+
+void weir_adapter_types_images_response_free(weir_adapter_types_images_response_t *ptr) {
+  adapter_option_string_free(&ptr->id);
+  adapter_option_string_free(&ptr->model);
+  adapter_option_f64_free(&ptr->created_ms);
+  weir_adapter_types_list_image_free(&ptr->images);
+  weir_adapter_types_option_usage_free(&ptr->usage);
+  weir_adapter_types_list_extension_free(&ptr->extensions);
+}
+
+void weir_adapter_types_images_progress_free(weir_adapter_types_images_progress_t *ptr) {
+  weir_adapter_types_image_free(&ptr->image);
+}
+
+void weir_adapter_types_images_event_free(weir_adapter_types_images_event_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 0: {
+      weir_adapter_types_images_progress_free(&ptr->val.image);
+      break;
+    }
+    case 1: {
+      weir_adapter_types_usage_free(&ptr->val.usage);
+      break;
+    }
+    case 2: {
+      weir_adapter_types_error_free(&ptr->val.failure);
+      break;
+    }
+    case 3: {
+      weir_adapter_types_opaque_free(&ptr->val.opaque);
+      break;
+    }
+  }
+}
+
+void weir_adapter_types_speech_request_free(weir_adapter_types_speech_request_t *ptr) {
+  adapter_string_free(&ptr->model);
+  adapter_string_free(&ptr->text);
+  adapter_option_string_free(&ptr->voice);
+  adapter_option_string_free(&ptr->instructions);
+  adapter_option_string_free(&ptr->output_mime);
+  adapter_option_f64_free(&ptr->speed);
+  adapter_option_string_free(&ptr->language);
+  weir_adapter_types_list_extension_free(&ptr->extensions);
+}
+
+void weir_adapter_types_speech_answer_free(weir_adapter_types_speech_answer_t *ptr) {
+  adapter_string_free(&ptr->audio);
+  adapter_option_string_free(&ptr->mime);
+  weir_adapter_types_option_usage_free(&ptr->usage);
+  weir_adapter_types_list_loss_free(&ptr->losses);
+}
+
+void weir_adapter_types_speech_piece_free(weir_adapter_types_speech_piece_t *ptr) {
+  adapter_string_free(&ptr->audio);
+  weir_adapter_types_option_usage_free(&ptr->usage);
+}
+
+void weir_adapter_types_list_transcript_detail_free(weir_adapter_types_list_transcript_detail_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    weir_adapter_types_transcript_detail_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+    }
+    free(list_ptr);
+  }
+}
+
+void weir_adapter_types_transcription_request_free(weir_adapter_types_transcription_request_t *ptr) {
+  adapter_string_free(&ptr->model);
+  weir_adapter_types_media_part_free(&ptr->audio);
+  adapter_option_string_free(&ptr->language);
+  adapter_option_string_free(&ptr->prompt);
+  weir_adapter_types_list_transcript_detail_free(&ptr->details);
+  adapter_option_bool_free(&ptr->speakers);
+  adapter_option_f64_free(&ptr->temperature);
+  weir_adapter_types_list_extension_free(&ptr->extensions);
+}
+
+void weir_adapter_types_transcript_span_free(weir_adapter_types_transcript_span_t *ptr) {
+  adapter_string_free(&ptr->text);
+  adapter_option_string_free(&ptr->speaker);
+  weir_adapter_types_list_extension_free(&ptr->extensions);
+}
+
+void weir_adapter_types_list_transcript_span_free(weir_adapter_types_list_transcript_span_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    weir_adapter_types_transcript_span_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      weir_adapter_types_transcript_span_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void weir_adapter_types_transcription_response_free(weir_adapter_types_transcription_response_t *ptr) {
+  adapter_string_free(&ptr->text);
+  adapter_option_string_free(&ptr->language);
+  adapter_option_f64_free(&ptr->seconds);
+  weir_adapter_types_list_transcript_span_free(&ptr->spans);
+  weir_adapter_types_option_usage_free(&ptr->usage);
+  weir_adapter_types_list_extension_free(&ptr->extensions);
+}
+
+void weir_adapter_types_transcription_event_free(weir_adapter_types_transcription_event_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 0: {
+      adapter_string_free(&ptr->val.delta);
+      break;
+    }
+    case 1: {
+      weir_adapter_types_transcript_span_free(&ptr->val.span);
+      break;
+    }
+    case 2: {
+      weir_adapter_types_transcription_response_free(&ptr->val.complete);
+      break;
+    }
+    case 3: {
+      weir_adapter_types_error_free(&ptr->val.failure);
+      break;
+    }
+    case 4: {
+      weir_adapter_types_opaque_free(&ptr->val.opaque);
+      break;
+    }
+  }
+}
+
+void weir_adapter_types_list_list_part_free(weir_adapter_types_list_list_part_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    weir_adapter_types_list_part_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      weir_adapter_types_list_part_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void weir_adapter_types_moderation_request_free(weir_adapter_types_moderation_request_t *ptr) {
+  adapter_option_string_free(&ptr->model);
+  weir_adapter_types_list_list_part_free(&ptr->inputs);
+  weir_adapter_types_list_extension_free(&ptr->extensions);
+}
+
+void weir_adapter_types_moderation_category_free(weir_adapter_types_moderation_category_t *ptr) {
+  adapter_string_free(&ptr->name);
+  adapter_option_f64_free(&ptr->score);
+}
+
+void weir_adapter_types_list_moderation_category_free(weir_adapter_types_list_moderation_category_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    weir_adapter_types_moderation_category_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      weir_adapter_types_moderation_category_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void weir_adapter_types_moderation_verdict_free(weir_adapter_types_moderation_verdict_t *ptr) {
+  weir_adapter_types_list_moderation_category_free(&ptr->categories);
+  weir_adapter_types_list_extension_free(&ptr->extensions);
+}
+
+void weir_adapter_types_list_moderation_verdict_free(weir_adapter_types_list_moderation_verdict_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    weir_adapter_types_moderation_verdict_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      weir_adapter_types_moderation_verdict_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void weir_adapter_types_moderation_response_free(weir_adapter_types_moderation_response_t *ptr) {
+  adapter_option_string_free(&ptr->id);
+  adapter_option_string_free(&ptr->model);
+  weir_adapter_types_list_moderation_verdict_free(&ptr->verdicts);
+  weir_adapter_types_option_usage_free(&ptr->usage);
+  weir_adapter_types_list_extension_free(&ptr->extensions);
+}
+
 void exports_weir_adapter_about_header_free(exports_weir_adapter_about_header_t *ptr) {
   weir_adapter_types_header_free(ptr);
 }
 
 void exports_weir_adapter_about_operation_free(exports_weir_adapter_about_operation_t *ptr) {
   switch ((int32_t) ptr->tag) {
-    case 5: {
+    case 11: {
       adapter_string_free(&ptr->val.other);
       break;
     }
@@ -4291,6 +5781,15 @@ void exports_weir_adapter_about_pointer_equals_free(exports_weir_adapter_about_p
   adapter_string_free(&ptr->json);
 }
 
+void exports_weir_adapter_about_pointer_values_free(exports_weir_adapter_about_pointer_values_t *ptr) {
+  adapter_string_free(&ptr->pointer);
+  adapter_list_string_free(&ptr->json);
+}
+
+void exports_weir_adapter_about_pointer_bound_free(exports_weir_adapter_about_pointer_bound_t *ptr) {
+  adapter_string_free(&ptr->pointer);
+}
+
 void exports_weir_adapter_about_frame_test_free(exports_weir_adapter_about_frame_test_t *ptr) {
   switch ((int32_t) ptr->tag) {
     case 0: {
@@ -4307,6 +5806,22 @@ void exports_weir_adapter_about_frame_test_free(exports_weir_adapter_about_frame
     }
     case 3: {
       exports_weir_adapter_about_pointer_equals_free(&ptr->val.equals);
+      break;
+    }
+    case 4: {
+      exports_weir_adapter_about_pointer_values_free(&ptr->val.other_than);
+      break;
+    }
+    case 5: {
+      exports_weir_adapter_about_pointer_bound_free(&ptr->val.above);
+      break;
+    }
+    case 6: {
+      exports_weir_adapter_about_pointer_bound_free(&ptr->val.below);
+      break;
+    }
+    case 7: {
+      adapter_string_free(&ptr->val.fractional);
       break;
     }
   }
@@ -4370,9 +5885,33 @@ void exports_weir_adapter_about_list_bucket_free(exports_weir_adapter_about_list
   }
 }
 
+void exports_weir_adapter_about_option_pointer_equals_free(exports_weir_adapter_about_option_pointer_equals_t *ptr) {
+  if (ptr->is_some) {
+    exports_weir_adapter_about_pointer_equals_free(&ptr->val);
+  }
+}
+
 void exports_weir_adapter_about_usage_place_free(exports_weir_adapter_about_usage_place_t *ptr) {
   adapter_list_string_free(&ptr->pointers);
   exports_weir_adapter_about_list_bucket_free(&ptr->includes);
+  exports_weir_adapter_about_option_pointer_equals_free(&ptr->beside);
+}
+
+void exports_weir_adapter_about_unit_source_free(exports_weir_adapter_about_unit_source_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 0: {
+      adapter_list_string_free(&ptr->val.number);
+      break;
+    }
+    case 1: {
+      exports_weir_adapter_about_frame_test_free(&ptr->val.matches);
+      break;
+    }
+  }
+}
+
+void exports_weir_adapter_about_unit_place_free(exports_weir_adapter_about_unit_place_t *ptr) {
+  exports_weir_adapter_about_unit_source_free(&ptr->source);
 }
 
 void exports_weir_adapter_about_list_usage_place_free(exports_weir_adapter_about_list_usage_place_t *ptr) {
@@ -4381,6 +5920,17 @@ void exports_weir_adapter_about_list_usage_place_free(exports_weir_adapter_about
     exports_weir_adapter_about_usage_place_t *list_ptr = ptr->ptr;
     for (size_t i = 0; i < list_len; i++) {
       exports_weir_adapter_about_usage_place_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void exports_weir_adapter_about_list_unit_place_free(exports_weir_adapter_about_list_unit_place_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    exports_weir_adapter_about_unit_place_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      exports_weir_adapter_about_unit_place_free(&list_ptr[i]);
     }
     free(list_ptr);
   }
@@ -4401,9 +5951,19 @@ void exports_weir_adapter_about_tap_free(exports_weir_adapter_about_tap_t *ptr) 
   exports_weir_adapter_about_list_usage_place_free(&ptr->usage);
   adapter_list_string_free(&ptr->finish);
   adapter_list_string_free(&ptr->model);
+  exports_weir_adapter_about_list_unit_place_free(&ptr->units);
+  adapter_list_string_free(&ptr->service_tier);
+  exports_weir_adapter_about_list_frame_test_free(&ptr->batch);
   exports_weir_adapter_about_list_frame_test_free(&ptr->content);
   exports_weir_adapter_about_list_frame_test_free(&ptr->end);
   exports_weir_adapter_about_list_frame_test_free(&ptr->failure);
+}
+
+void exports_weir_adapter_about_session_tap_free(exports_weir_adapter_about_session_tap_t *ptr) {
+  exports_weir_adapter_about_list_frame_test_free(&ptr->requests);
+  exports_weir_adapter_about_list_frame_test_free(&ptr->begins);
+  exports_weir_adapter_about_tap_free(&ptr->responses);
+  adapter_option_string_free(&ptr->cancel);
 }
 
 void exports_weir_adapter_about_option_error_format_free(exports_weir_adapter_about_option_error_format_t *ptr) {
@@ -4418,10 +5978,17 @@ void exports_weir_adapter_about_option_tap_free(exports_weir_adapter_about_optio
   }
 }
 
+void exports_weir_adapter_about_option_session_tap_free(exports_weir_adapter_about_option_session_tap_t *ptr) {
+  if (ptr->is_some) {
+    exports_weir_adapter_about_session_tap_free(&ptr->val);
+  }
+}
+
 void exports_weir_adapter_about_format_free(exports_weir_adapter_about_format_t *ptr) {
   adapter_string_free(&ptr->id);
   exports_weir_adapter_about_option_error_format_free(&ptr->errors);
   exports_weir_adapter_about_option_tap_free(&ptr->tap);
+  exports_weir_adapter_about_option_session_tap_free(&ptr->session);
 }
 
 void exports_weir_adapter_about_credential_place_free(exports_weir_adapter_about_credential_place_t *ptr) {
@@ -4432,6 +5999,10 @@ void exports_weir_adapter_about_credential_place_free(exports_weir_adapter_about
     }
     case 1: {
       adapter_string_free(&ptr->val.query);
+      break;
+    }
+    case 2: {
+      adapter_string_free(&ptr->val.subprotocol);
       break;
     }
   }
@@ -4450,6 +6021,14 @@ void exports_weir_adapter_about_model_place_free(exports_weir_adapter_about_mode
     }
     case 2: {
       adapter_string_free(&ptr->val.field);
+      break;
+    }
+    case 3: {
+      adapter_string_free(&ptr->val.query);
+      break;
+    }
+    case 4: {
+      exports_weir_adapter_about_model_pointer_free(&ptr->val.message);
       break;
     }
   }
@@ -4569,6 +6148,21 @@ void exports_weir_adapter_about_usage_request_free(exports_weir_adapter_about_us
   exports_weir_adapter_about_frame_test_free(&ptr->withheld);
 }
 
+void exports_weir_adapter_about_grpc_method_free(exports_weir_adapter_about_grpc_method_t *ptr) {
+  adapter_string_free(&ptr->service);
+  adapter_string_free(&ptr->method);
+  adapter_string_free(&ptr->descriptors);
+}
+
+void exports_weir_adapter_about_transport_free(exports_weir_adapter_about_transport_t *ptr) {
+  switch ((int32_t) ptr->tag) {
+    case 0: {
+      exports_weir_adapter_about_grpc_method_free(&ptr->val.grpc);
+      break;
+    }
+  }
+}
+
 void exports_weir_adapter_about_list_fixed_query_free(exports_weir_adapter_about_list_fixed_query_t *ptr) {
   size_t list_len = ptr->len;
   if (list_len > 0) {
@@ -4597,6 +6191,12 @@ void exports_weir_adapter_about_option_usage_request_free(exports_weir_adapter_a
   }
 }
 
+void exports_weir_adapter_about_option_transport_free(exports_weir_adapter_about_option_transport_t *ptr) {
+  if (ptr->is_some) {
+    exports_weir_adapter_about_transport_free(&ptr->val);
+  }
+}
+
 void exports_weir_adapter_about_acceptance_free(exports_weir_adapter_about_acceptance_t *ptr) {
   adapter_string_free(&ptr->format);
   exports_weir_adapter_about_operation_free(&ptr->operation);
@@ -4610,6 +6210,7 @@ void exports_weir_adapter_about_acceptance_free(exports_weir_adapter_about_accep
   adapter_list_string_free(&ptr->response_headers);
   exports_weir_adapter_about_list_exclusion_free(&ptr->exclusions);
   exports_weir_adapter_about_option_usage_request_free(&ptr->ask_usage);
+  exports_weir_adapter_about_option_transport_free(&ptr->transport);
 }
 
 void exports_weir_adapter_about_oauth_free(exports_weir_adapter_about_oauth_t *ptr) {
@@ -4814,17 +6415,17 @@ void exports_weir_adapter_provider_chat_chat_outcome_free(exports_weir_adapter_p
   }
 }
 
-__attribute__((__import_module__("[export]weir:adapter/provider-chat@0.1.0"), __import_name__("[resource-drop]chat-decoder")))
+__attribute__((__import_module__("[export]weir:adapter/provider-chat@0.2.0"), __import_name__("[resource-drop]chat-decoder")))
 extern void __wasm_import_exports_weir_adapter_provider_chat_chat_decoder_drop(int32_t handle);
 
 void exports_weir_adapter_provider_chat_chat_decoder_drop_own(exports_weir_adapter_provider_chat_own_chat_decoder_t handle) {
   __wasm_import_exports_weir_adapter_provider_chat_chat_decoder_drop(handle.__handle);
 }
 
-__attribute__(( __import_module__("[export]weir:adapter/provider-chat@0.1.0"), __import_name__("[resource-new]chat-decoder")))
+__attribute__(( __import_module__("[export]weir:adapter/provider-chat@0.2.0"), __import_name__("[resource-new]chat-decoder")))
 extern int32_t __wasm_import_exports_weir_adapter_provider_chat_chat_decoder_new(int32_t);
 
-__attribute__((__import_module__("[export]weir:adapter/provider-chat@0.1.0"), __import_name__("[resource-rep]chat-decoder")))
+__attribute__((__import_module__("[export]weir:adapter/provider-chat@0.2.0"), __import_name__("[resource-rep]chat-decoder")))
 extern int32_t __wasm_import_exports_weir_adapter_provider_chat_chat_decoder_rep(int32_t);
 
 exports_weir_adapter_provider_chat_own_chat_decoder_t exports_weir_adapter_provider_chat_chat_decoder_new(exports_weir_adapter_provider_chat_chat_decoder_t *rep) {
@@ -4835,7 +6436,7 @@ exports_weir_adapter_provider_chat_chat_decoder_t* exports_weir_adapter_provider
   return (exports_weir_adapter_provider_chat_chat_decoder_t*) __wasm_import_exports_weir_adapter_provider_chat_chat_decoder_rep(handle.__handle);
 }
 
-__attribute__((__export_name__("weir:adapter/provider-chat@0.1.0#[dtor]chat_decoder")))
+__attribute__((__export_name__("weir:adapter/provider-chat@0.2.0#[dtor]chat_decoder")))
 void __wasm_export_exports_weir_adapter_provider_chat_chat_decoder_dtor(exports_weir_adapter_provider_chat_chat_decoder_t* arg) {
   exports_weir_adapter_provider_chat_chat_decoder_destructor(arg);
 }
@@ -4942,7 +6543,7 @@ void adapter_string_free(adapter_string_t *ret) {
 
 // Component Adapters
 
-__attribute__((__export_name__("weir:adapter/about@0.1.0#describe")))
+__attribute__((__export_name__("weir:adapter/about@0.2.0#describe")))
 uint8_t * __wasm_export_exports_weir_adapter_about_describe(void) {
   exports_weir_adapter_about_manifest_t ret;
   exports_weir_adapter_about_describe(&ret);
@@ -4992,7 +6593,7 @@ uint8_t * __wasm_export_exports_weir_adapter_about_describe(void) {
   return ptr;
 }
 
-__attribute__((__export_name__("weir:adapter/provider-errors@0.1.0#parse-error")))
+__attribute__((__export_name__("weir:adapter/provider-errors@0.2.0#parse-error")))
 uint8_t * __wasm_export_exports_weir_adapter_provider_errors_parse_error(uint8_t * arg) {
   adapter_option_u32_t option;
   switch ((int32_t) *((uint8_t*) (arg + (8+10*sizeof(void*))))) {
@@ -5073,7 +6674,7 @@ uint8_t * __wasm_export_exports_weir_adapter_provider_errors_parse_error(uint8_t
   return ptr;
 }
 
-__attribute__((__export_name__("weir:adapter/provider-chat@0.1.0#render-request")))
+__attribute__((__export_name__("weir:adapter/provider-chat@0.2.0#render-request")))
 uint8_t * __wasm_export_exports_weir_adapter_provider_chat_render_request(uint8_t * arg) {
   adapter_option_u32_t option;
   switch ((int32_t) *((uint8_t*) (arg + (8+10*sizeof(void*))))) {
@@ -5581,7 +7182,7 @@ uint8_t * __wasm_export_exports_weir_adapter_provider_chat_render_request(uint8_
   return ptr;
 }
 
-__attribute__((__export_name__("weir:adapter/provider-chat@0.1.0#parse-response")))
+__attribute__((__export_name__("weir:adapter/provider-chat@0.2.0#parse-response")))
 uint8_t * __wasm_export_exports_weir_adapter_provider_chat_parse_response(uint8_t * arg) {
   adapter_option_u32_t option;
   switch ((int32_t) *((uint8_t*) (arg + (8+10*sizeof(void*))))) {
@@ -5635,37 +7236,37 @@ uint8_t * __wasm_export_exports_weir_adapter_provider_chat_parse_response(uint8_
   free(arg);
   uint8_t *ptr = (uint8_t *) &RET_AREA;
   if ((ret).is_err) {
-    const exports_weir_adapter_provider_chat_error_t *payload137 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
-    *((int8_t*)(ptr + 8)) = (int32_t) (*payload137).kind;
-    *((size_t*)(ptr + (8+2*sizeof(void*)))) = ((*payload137).message).len;
-    *((uint8_t **)(ptr + (8+1*sizeof(void*)))) = (uint8_t *) ((*payload137).message).ptr;
-    if (((*payload137).status).is_some) {
-      const uint16_t *payload139 = &((*payload137).status).val;
+    const exports_weir_adapter_provider_chat_error_t *payload151 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((int8_t*)(ptr + 8)) = (int32_t) (*payload151).kind;
+    *((size_t*)(ptr + (8+2*sizeof(void*)))) = ((*payload151).message).len;
+    *((uint8_t **)(ptr + (8+1*sizeof(void*)))) = (uint8_t *) ((*payload151).message).ptr;
+    if (((*payload151).status).is_some) {
+      const uint16_t *payload153 = &((*payload151).status).val;
       *((int8_t*)(ptr + (8+3*sizeof(void*)))) = 1;
-      *((int16_t*)(ptr + (10+3*sizeof(void*)))) = (int32_t) (*payload139);
+      *((int16_t*)(ptr + (10+3*sizeof(void*)))) = (int32_t) (*payload153);
     } else {
       *((int8_t*)(ptr + (8+3*sizeof(void*)))) = 0;
     }
-    if (((*payload137).code).is_some) {
-      const adapter_string_t *payload141 = &((*payload137).code).val;
+    if (((*payload151).code).is_some) {
+      const adapter_string_t *payload155 = &((*payload151).code).val;
       *((int8_t*)(ptr + (8+4*sizeof(void*)))) = 1;
-      *((size_t*)(ptr + (8+6*sizeof(void*)))) = (*payload141).len;
-      *((uint8_t **)(ptr + (8+5*sizeof(void*)))) = (uint8_t *) (*payload141).ptr;
+      *((size_t*)(ptr + (8+6*sizeof(void*)))) = (*payload155).len;
+      *((uint8_t **)(ptr + (8+5*sizeof(void*)))) = (uint8_t *) (*payload155).ptr;
     } else {
       *((int8_t*)(ptr + (8+4*sizeof(void*)))) = 0;
     }
-    if (((*payload137).param).is_some) {
-      const adapter_string_t *payload143 = &((*payload137).param).val;
+    if (((*payload151).param).is_some) {
+      const adapter_string_t *payload157 = &((*payload151).param).val;
       *((int8_t*)(ptr + (8+7*sizeof(void*)))) = 1;
-      *((size_t*)(ptr + (8+9*sizeof(void*)))) = (*payload143).len;
-      *((uint8_t **)(ptr + (8+8*sizeof(void*)))) = (uint8_t *) (*payload143).ptr;
+      *((size_t*)(ptr + (8+9*sizeof(void*)))) = (*payload157).len;
+      *((uint8_t **)(ptr + (8+8*sizeof(void*)))) = (uint8_t *) (*payload157).ptr;
     } else {
       *((int8_t*)(ptr + (8+7*sizeof(void*)))) = 0;
     }
-    if (((*payload137).retry_after_ms).is_some) {
-      const uint32_t *payload145 = &((*payload137).retry_after_ms).val;
+    if (((*payload151).retry_after_ms).is_some) {
+      const uint32_t *payload159 = &((*payload151).retry_after_ms).val;
       *((int8_t*)(ptr + (8+10*sizeof(void*)))) = 1;
-      *((int32_t*)(ptr + (12+10*sizeof(void*)))) = (int32_t) (*payload145);
+      *((int32_t*)(ptr + (12+10*sizeof(void*)))) = (int32_t) (*payload159);
     } else {
       *((int8_t*)(ptr + (8+10*sizeof(void*)))) = 0;
     }
@@ -5704,122 +7305,174 @@ uint8_t * __wasm_export_exports_weir_adapter_provider_chat_parse_response(uint8_
           } else {
             *((int8_t*)(ptr + (40+7*sizeof(void*)))) = 0;
           }
-          if (((*payload113).cache_read).is_some) {
-            const uint32_t *payload117 = &((*payload113).cache_read).val;
+          if (((*payload113).input_audio).is_some) {
+            const uint32_t *payload117 = &((*payload113).input_audio).val;
             *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 1;
             *((int32_t*)(ptr + (52+7*sizeof(void*)))) = (int32_t) (*payload117);
           } else {
             *((int8_t*)(ptr + (48+7*sizeof(void*)))) = 0;
           }
-          if (((*payload113).cache_write).is_some) {
-            const uint32_t *payload119 = &((*payload113).cache_write).val;
+          if (((*payload113).input_image).is_some) {
+            const uint32_t *payload119 = &((*payload113).input_image).val;
             *((int8_t*)(ptr + (56+7*sizeof(void*)))) = 1;
             *((int32_t*)(ptr + (60+7*sizeof(void*)))) = (int32_t) (*payload119);
           } else {
             *((int8_t*)(ptr + (56+7*sizeof(void*)))) = 0;
           }
-          if (((*payload113).output).is_some) {
-            const uint32_t *payload121 = &((*payload113).output).val;
+          if (((*payload113).cache_read).is_some) {
+            const uint32_t *payload121 = &((*payload113).cache_read).val;
             *((int8_t*)(ptr + (64+7*sizeof(void*)))) = 1;
             *((int32_t*)(ptr + (68+7*sizeof(void*)))) = (int32_t) (*payload121);
           } else {
             *((int8_t*)(ptr + (64+7*sizeof(void*)))) = 0;
           }
-          if (((*payload113).reasoning).is_some) {
-            const uint32_t *payload123 = &((*payload113).reasoning).val;
+          if (((*payload113).cache_write).is_some) {
+            const uint32_t *payload123 = &((*payload113).cache_write).val;
             *((int8_t*)(ptr + (72+7*sizeof(void*)))) = 1;
             *((int32_t*)(ptr + (76+7*sizeof(void*)))) = (int32_t) (*payload123);
           } else {
             *((int8_t*)(ptr + (72+7*sizeof(void*)))) = 0;
           }
-          *((size_t*)(ptr + (80+8*sizeof(void*)))) = ((*payload113).extensions).len;
-          *((uint8_t **)(ptr + (80+7*sizeof(void*)))) = (uint8_t *) ((*payload113).extensions).ptr;
+          if (((*payload113).cache_write_hour).is_some) {
+            const uint32_t *payload125 = &((*payload113).cache_write_hour).val;
+            *((int8_t*)(ptr + (80+7*sizeof(void*)))) = 1;
+            *((int32_t*)(ptr + (84+7*sizeof(void*)))) = (int32_t) (*payload125);
+          } else {
+            *((int8_t*)(ptr + (80+7*sizeof(void*)))) = 0;
+          }
+          if (((*payload113).output).is_some) {
+            const uint32_t *payload127 = &((*payload113).output).val;
+            *((int8_t*)(ptr + (88+7*sizeof(void*)))) = 1;
+            *((int32_t*)(ptr + (92+7*sizeof(void*)))) = (int32_t) (*payload127);
+          } else {
+            *((int8_t*)(ptr + (88+7*sizeof(void*)))) = 0;
+          }
+          if (((*payload113).output_audio).is_some) {
+            const uint32_t *payload129 = &((*payload113).output_audio).val;
+            *((int8_t*)(ptr + (96+7*sizeof(void*)))) = 1;
+            *((int32_t*)(ptr + (100+7*sizeof(void*)))) = (int32_t) (*payload129);
+          } else {
+            *((int8_t*)(ptr + (96+7*sizeof(void*)))) = 0;
+          }
+          if (((*payload113).output_image).is_some) {
+            const uint32_t *payload131 = &((*payload113).output_image).val;
+            *((int8_t*)(ptr + (104+7*sizeof(void*)))) = 1;
+            *((int32_t*)(ptr + (108+7*sizeof(void*)))) = (int32_t) (*payload131);
+          } else {
+            *((int8_t*)(ptr + (104+7*sizeof(void*)))) = 0;
+          }
+          if (((*payload113).reasoning).is_some) {
+            const uint32_t *payload133 = &((*payload113).reasoning).val;
+            *((int8_t*)(ptr + (112+7*sizeof(void*)))) = 1;
+            *((int32_t*)(ptr + (116+7*sizeof(void*)))) = (int32_t) (*payload133);
+          } else {
+            *((int8_t*)(ptr + (112+7*sizeof(void*)))) = 0;
+          }
+          *((size_t*)(ptr + (120+8*sizeof(void*)))) = ((*payload113).units).len;
+          *((uint8_t **)(ptr + (120+7*sizeof(void*)))) = (uint8_t *) ((*payload113).units).ptr;
+          if (((*payload113).service_tier).is_some) {
+            const adapter_string_t *payload135 = &((*payload113).service_tier).val;
+            *((int8_t*)(ptr + (120+9*sizeof(void*)))) = 1;
+            *((size_t*)(ptr + (120+11*sizeof(void*)))) = (*payload135).len;
+            *((uint8_t **)(ptr + (120+10*sizeof(void*)))) = (uint8_t *) (*payload135).ptr;
+          } else {
+            *((int8_t*)(ptr + (120+9*sizeof(void*)))) = 0;
+          }
+          if (((*payload113).batch).is_some) {
+            const bool *payload137 = &((*payload113).batch).val;
+            *((int8_t*)(ptr + (120+12*sizeof(void*)))) = 1;
+            *((int8_t*)(ptr + (121+12*sizeof(void*)))) = *payload137;
+          } else {
+            *((int8_t*)(ptr + (120+12*sizeof(void*)))) = 0;
+          }
+          *((size_t*)(ptr + (120+14*sizeof(void*)))) = ((*payload113).extensions).len;
+          *((uint8_t **)(ptr + (120+13*sizeof(void*)))) = (uint8_t *) ((*payload113).extensions).ptr;
         } else {
           *((int8_t*)(ptr + (40+6*sizeof(void*)))) = 0;
         }
         if ((((*payload2).response).service_tier).is_some) {
-          const adapter_string_t *payload125 = &(((*payload2).response).service_tier).val;
-          *((int8_t*)(ptr + (80+9*sizeof(void*)))) = 1;
-          *((size_t*)(ptr + (80+11*sizeof(void*)))) = (*payload125).len;
-          *((uint8_t **)(ptr + (80+10*sizeof(void*)))) = (uint8_t *) (*payload125).ptr;
+          const adapter_string_t *payload139 = &(((*payload2).response).service_tier).val;
+          *((int8_t*)(ptr + (120+15*sizeof(void*)))) = 1;
+          *((size_t*)(ptr + (120+17*sizeof(void*)))) = (*payload139).len;
+          *((uint8_t **)(ptr + (120+16*sizeof(void*)))) = (uint8_t *) (*payload139).ptr;
         } else {
-          *((int8_t*)(ptr + (80+9*sizeof(void*)))) = 0;
+          *((int8_t*)(ptr + (120+15*sizeof(void*)))) = 0;
         }
-        *((size_t*)(ptr + (80+13*sizeof(void*)))) = (((*payload2).response).extensions).len;
-        *((uint8_t **)(ptr + (80+12*sizeof(void*)))) = (uint8_t *) (((*payload2).response).extensions).ptr;
-        *((size_t*)(ptr + (80+15*sizeof(void*)))) = ((*payload2).losses).len;
-        *((uint8_t **)(ptr + (80+14*sizeof(void*)))) = (uint8_t *) ((*payload2).losses).ptr;
+        *((size_t*)(ptr + (120+19*sizeof(void*)))) = (((*payload2).response).extensions).len;
+        *((uint8_t **)(ptr + (120+18*sizeof(void*)))) = (uint8_t *) (((*payload2).response).extensions).ptr;
+        *((size_t*)(ptr + (120+21*sizeof(void*)))) = ((*payload2).losses).len;
+        *((uint8_t **)(ptr + (120+20*sizeof(void*)))) = (uint8_t *) ((*payload2).losses).ptr;
         break;
       }
       case 1: {
-        const exports_weir_adapter_provider_chat_follow_up_t *payload128 = &(*payload).val.follow_up;
+        const exports_weir_adapter_provider_chat_follow_up_t *payload142 = &(*payload).val.follow_up;
         *((int8_t*)(ptr + 8)) = 1;
-        *((size_t*)(ptr + (16+1*sizeof(void*)))) = (((*payload128).request).method).len;
-        *((uint8_t **)(ptr + 16)) = (uint8_t *) (((*payload128).request).method).ptr;
-        *((size_t*)(ptr + (16+3*sizeof(void*)))) = (((*payload128).request).path).len;
-        *((uint8_t **)(ptr + (16+2*sizeof(void*)))) = (uint8_t *) (((*payload128).request).path).ptr;
-        *((size_t*)(ptr + (16+5*sizeof(void*)))) = (((*payload128).request).query).len;
-        *((uint8_t **)(ptr + (16+4*sizeof(void*)))) = (uint8_t *) (((*payload128).request).query).ptr;
-        *((size_t*)(ptr + (16+7*sizeof(void*)))) = (((*payload128).request).headers).len;
-        *((uint8_t **)(ptr + (16+6*sizeof(void*)))) = (uint8_t *) (((*payload128).request).headers).ptr;
-        switch ((int32_t) (((*payload128).request).body).tag) {
+        *((size_t*)(ptr + (16+1*sizeof(void*)))) = (((*payload142).request).method).len;
+        *((uint8_t **)(ptr + 16)) = (uint8_t *) (((*payload142).request).method).ptr;
+        *((size_t*)(ptr + (16+3*sizeof(void*)))) = (((*payload142).request).path).len;
+        *((uint8_t **)(ptr + (16+2*sizeof(void*)))) = (uint8_t *) (((*payload142).request).path).ptr;
+        *((size_t*)(ptr + (16+5*sizeof(void*)))) = (((*payload142).request).query).len;
+        *((uint8_t **)(ptr + (16+4*sizeof(void*)))) = (uint8_t *) (((*payload142).request).query).ptr;
+        *((size_t*)(ptr + (16+7*sizeof(void*)))) = (((*payload142).request).headers).len;
+        *((uint8_t **)(ptr + (16+6*sizeof(void*)))) = (uint8_t *) (((*payload142).request).headers).ptr;
+        switch ((int32_t) (((*payload142).request).body).tag) {
           case 0: {
-            const adapter_string_t *payload129 = &(((*payload128).request).body).val.text;
+            const adapter_string_t *payload143 = &(((*payload142).request).body).val.text;
             *((int8_t*)(ptr + (16+8*sizeof(void*)))) = 0;
-            *((size_t*)(ptr + (16+10*sizeof(void*)))) = (*payload129).len;
-            *((uint8_t **)(ptr + (16+9*sizeof(void*)))) = (uint8_t *) (*payload129).ptr;
+            *((size_t*)(ptr + (16+10*sizeof(void*)))) = (*payload143).len;
+            *((uint8_t **)(ptr + (16+9*sizeof(void*)))) = (uint8_t *) (*payload143).ptr;
             break;
           }
           case 1: {
-            const adapter_list_u8_t *payload130 = &(((*payload128).request).body).val.bytes;
+            const adapter_list_u8_t *payload144 = &(((*payload142).request).body).val.bytes;
             *((int8_t*)(ptr + (16+8*sizeof(void*)))) = 1;
-            *((size_t*)(ptr + (16+10*sizeof(void*)))) = (*payload130).len;
-            *((uint8_t **)(ptr + (16+9*sizeof(void*)))) = (uint8_t *) (*payload130).ptr;
+            *((size_t*)(ptr + (16+10*sizeof(void*)))) = (*payload144).len;
+            *((uint8_t **)(ptr + (16+9*sizeof(void*)))) = (uint8_t *) (*payload144).ptr;
             break;
           }
         }
-        if (((*payload128).origin).is_some) {
-          const adapter_string_t *payload132 = &((*payload128).origin).val;
+        if (((*payload142).origin).is_some) {
+          const adapter_string_t *payload146 = &((*payload142).origin).val;
           *((int8_t*)(ptr + (16+11*sizeof(void*)))) = 1;
-          *((size_t*)(ptr + (16+13*sizeof(void*)))) = (*payload132).len;
-          *((uint8_t **)(ptr + (16+12*sizeof(void*)))) = (uint8_t *) (*payload132).ptr;
+          *((size_t*)(ptr + (16+13*sizeof(void*)))) = (*payload146).len;
+          *((uint8_t **)(ptr + (16+12*sizeof(void*)))) = (uint8_t *) (*payload146).ptr;
         } else {
           *((int8_t*)(ptr + (16+11*sizeof(void*)))) = 0;
         }
-        *((int32_t*)(ptr + (16+14*sizeof(void*)))) = (int32_t) ((*payload128).after_ms);
-        if (((*payload128).on_cancel).is_some) {
-          const weir_adapter_types_http_request_t *payload134 = &((*payload128).on_cancel).val;
+        *((int32_t*)(ptr + (16+14*sizeof(void*)))) = (int32_t) ((*payload142).after_ms);
+        if (((*payload142).on_cancel).is_some) {
+          const weir_adapter_types_http_request_t *payload148 = &((*payload142).on_cancel).val;
           *((int8_t*)(ptr + (16+15*sizeof(void*)))) = 1;
-          *((size_t*)(ptr + (16+17*sizeof(void*)))) = ((*payload134).method).len;
-          *((uint8_t **)(ptr + (16+16*sizeof(void*)))) = (uint8_t *) ((*payload134).method).ptr;
-          *((size_t*)(ptr + (16+19*sizeof(void*)))) = ((*payload134).path).len;
-          *((uint8_t **)(ptr + (16+18*sizeof(void*)))) = (uint8_t *) ((*payload134).path).ptr;
-          *((size_t*)(ptr + (16+21*sizeof(void*)))) = ((*payload134).query).len;
-          *((uint8_t **)(ptr + (16+20*sizeof(void*)))) = (uint8_t *) ((*payload134).query).ptr;
-          *((size_t*)(ptr + (16+23*sizeof(void*)))) = ((*payload134).headers).len;
-          *((uint8_t **)(ptr + (16+22*sizeof(void*)))) = (uint8_t *) ((*payload134).headers).ptr;
-          switch ((int32_t) ((*payload134).body).tag) {
+          *((size_t*)(ptr + (16+17*sizeof(void*)))) = ((*payload148).method).len;
+          *((uint8_t **)(ptr + (16+16*sizeof(void*)))) = (uint8_t *) ((*payload148).method).ptr;
+          *((size_t*)(ptr + (16+19*sizeof(void*)))) = ((*payload148).path).len;
+          *((uint8_t **)(ptr + (16+18*sizeof(void*)))) = (uint8_t *) ((*payload148).path).ptr;
+          *((size_t*)(ptr + (16+21*sizeof(void*)))) = ((*payload148).query).len;
+          *((uint8_t **)(ptr + (16+20*sizeof(void*)))) = (uint8_t *) ((*payload148).query).ptr;
+          *((size_t*)(ptr + (16+23*sizeof(void*)))) = ((*payload148).headers).len;
+          *((uint8_t **)(ptr + (16+22*sizeof(void*)))) = (uint8_t *) ((*payload148).headers).ptr;
+          switch ((int32_t) ((*payload148).body).tag) {
             case 0: {
-              const adapter_string_t *payload135 = &((*payload134).body).val.text;
+              const adapter_string_t *payload149 = &((*payload148).body).val.text;
               *((int8_t*)(ptr + (16+24*sizeof(void*)))) = 0;
-              *((size_t*)(ptr + (16+26*sizeof(void*)))) = (*payload135).len;
-              *((uint8_t **)(ptr + (16+25*sizeof(void*)))) = (uint8_t *) (*payload135).ptr;
+              *((size_t*)(ptr + (16+26*sizeof(void*)))) = (*payload149).len;
+              *((uint8_t **)(ptr + (16+25*sizeof(void*)))) = (uint8_t *) (*payload149).ptr;
               break;
             }
             case 1: {
-              const adapter_list_u8_t *payload136 = &((*payload134).body).val.bytes;
+              const adapter_list_u8_t *payload150 = &((*payload148).body).val.bytes;
               *((int8_t*)(ptr + (16+24*sizeof(void*)))) = 1;
-              *((size_t*)(ptr + (16+26*sizeof(void*)))) = (*payload136).len;
-              *((uint8_t **)(ptr + (16+25*sizeof(void*)))) = (uint8_t *) (*payload136).ptr;
+              *((size_t*)(ptr + (16+26*sizeof(void*)))) = (*payload150).len;
+              *((uint8_t **)(ptr + (16+25*sizeof(void*)))) = (uint8_t *) (*payload150).ptr;
               break;
             }
           }
         } else {
           *((int8_t*)(ptr + (16+15*sizeof(void*)))) = 0;
         }
-        *((int8_t*)(ptr + (16+27*sizeof(void*)))) = (*payload128).stream;
-        *((size_t*)(ptr + (16+29*sizeof(void*)))) = ((*payload128).memo).len;
-        *((uint8_t **)(ptr + (16+28*sizeof(void*)))) = (uint8_t *) ((*payload128).memo).ptr;
+        *((int8_t*)(ptr + (16+27*sizeof(void*)))) = (*payload142).stream;
+        *((size_t*)(ptr + (16+29*sizeof(void*)))) = ((*payload142).memo).len;
+        *((uint8_t **)(ptr + (16+28*sizeof(void*)))) = (uint8_t *) ((*payload142).memo).ptr;
         break;
       }
     }
@@ -5827,7 +7480,7 @@ uint8_t * __wasm_export_exports_weir_adapter_provider_chat_parse_response(uint8_
   return ptr;
 }
 
-__attribute__((__export_name__("weir:adapter/provider-chat@0.1.0#[constructor]chat-decoder")))
+__attribute__((__export_name__("weir:adapter/provider-chat@0.2.0#[constructor]chat-decoder")))
 int32_t __wasm_export_exports_weir_adapter_provider_chat_constructor_chat_decoder(uint8_t * arg, size_t arg0, double arg1, uint8_t * arg2, size_t arg3, uint8_t * arg4, size_t arg5, uint8_t * arg6, size_t arg7, uint8_t * arg8, size_t arg9, int32_t arg10, int32_t arg11, uint8_t * arg12, size_t arg13) {
   adapter_option_u32_t option;
   switch (arg10) {
@@ -5855,7 +7508,7 @@ int32_t __wasm_export_exports_weir_adapter_provider_chat_constructor_chat_decode
   return (ret).__handle;
 }
 
-__attribute__((__export_name__("weir:adapter/provider-chat@0.1.0#[method]chat-decoder.push")))
+__attribute__((__export_name__("weir:adapter/provider-chat@0.2.0#[method]chat-decoder.push")))
 uint8_t * __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_push(uint8_t * arg, uint8_t * arg0, size_t arg1) {
   exports_weir_adapter_provider_chat_list_frame_t arg2 = (exports_weir_adapter_provider_chat_list_frame_t) { (exports_weir_adapter_provider_chat_frame_t*)(arg0), (arg1) };
   exports_weir_adapter_provider_chat_result_decoded_error_t ret;
@@ -5870,37 +7523,37 @@ uint8_t * __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_p
   }
   uint8_t *ptr = (uint8_t *) &RET_AREA;
   if ((ret).is_err) {
-    const exports_weir_adapter_provider_chat_error_t *payload78 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
-    *((int8_t*)(ptr + sizeof(void*))) = (int32_t) (*payload78).kind;
-    *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload78).message).len;
-    *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload78).message).ptr;
-    if (((*payload78).status).is_some) {
-      const uint16_t *payload80 = &((*payload78).status).val;
+    const exports_weir_adapter_provider_chat_error_t *payload93 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((int8_t*)(ptr + sizeof(void*))) = (int32_t) (*payload93).kind;
+    *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload93).message).len;
+    *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload93).message).ptr;
+    if (((*payload93).status).is_some) {
+      const uint16_t *payload95 = &((*payload93).status).val;
       *((int8_t*)(ptr + (4*sizeof(void*)))) = 1;
-      *((int16_t*)(ptr + (2+4*sizeof(void*)))) = (int32_t) (*payload80);
+      *((int16_t*)(ptr + (2+4*sizeof(void*)))) = (int32_t) (*payload95);
     } else {
       *((int8_t*)(ptr + (4*sizeof(void*)))) = 0;
     }
-    if (((*payload78).code).is_some) {
-      const adapter_string_t *payload82 = &((*payload78).code).val;
+    if (((*payload93).code).is_some) {
+      const adapter_string_t *payload97 = &((*payload93).code).val;
       *((int8_t*)(ptr + (5*sizeof(void*)))) = 1;
-      *((size_t*)(ptr + (7*sizeof(void*)))) = (*payload82).len;
-      *((uint8_t **)(ptr + (6*sizeof(void*)))) = (uint8_t *) (*payload82).ptr;
+      *((size_t*)(ptr + (7*sizeof(void*)))) = (*payload97).len;
+      *((uint8_t **)(ptr + (6*sizeof(void*)))) = (uint8_t *) (*payload97).ptr;
     } else {
       *((int8_t*)(ptr + (5*sizeof(void*)))) = 0;
     }
-    if (((*payload78).param).is_some) {
-      const adapter_string_t *payload84 = &((*payload78).param).val;
+    if (((*payload93).param).is_some) {
+      const adapter_string_t *payload99 = &((*payload93).param).val;
       *((int8_t*)(ptr + (8*sizeof(void*)))) = 1;
-      *((size_t*)(ptr + (10*sizeof(void*)))) = (*payload84).len;
-      *((uint8_t **)(ptr + (9*sizeof(void*)))) = (uint8_t *) (*payload84).ptr;
+      *((size_t*)(ptr + (10*sizeof(void*)))) = (*payload99).len;
+      *((uint8_t **)(ptr + (9*sizeof(void*)))) = (uint8_t *) (*payload99).ptr;
     } else {
       *((int8_t*)(ptr + (8*sizeof(void*)))) = 0;
     }
-    if (((*payload78).retry_after_ms).is_some) {
-      const uint32_t *payload86 = &((*payload78).retry_after_ms).val;
+    if (((*payload93).retry_after_ms).is_some) {
+      const uint32_t *payload101 = &((*payload93).retry_after_ms).val;
       *((int8_t*)(ptr + (11*sizeof(void*)))) = 1;
-      *((int32_t*)(ptr + (4+11*sizeof(void*)))) = (int32_t) (*payload86);
+      *((int32_t*)(ptr + (4+11*sizeof(void*)))) = (int32_t) (*payload101);
     } else {
       *((int8_t*)(ptr + (11*sizeof(void*)))) = 0;
     }
@@ -5914,7 +7567,7 @@ uint8_t * __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_p
   return ptr;
 }
 
-__attribute__((__export_name__("weir:adapter/provider-chat@0.1.0#[method]chat-decoder.finish")))
+__attribute__((__export_name__("weir:adapter/provider-chat@0.2.0#[method]chat-decoder.finish")))
 uint8_t * __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_finish(uint8_t * arg) {
   exports_weir_adapter_provider_chat_result_decoded_error_t ret;
   exports_weir_adapter_provider_chat_decoded_t ok;
@@ -5928,37 +7581,37 @@ uint8_t * __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_f
   }
   uint8_t *ptr = (uint8_t *) &RET_AREA;
   if ((ret).is_err) {
-    const exports_weir_adapter_provider_chat_error_t *payload75 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
-    *((int8_t*)(ptr + sizeof(void*))) = (int32_t) (*payload75).kind;
-    *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload75).message).len;
-    *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload75).message).ptr;
-    if (((*payload75).status).is_some) {
-      const uint16_t *payload77 = &((*payload75).status).val;
+    const exports_weir_adapter_provider_chat_error_t *payload90 = &(ret).val.err;*((int8_t*)(ptr + 0)) = 1;
+    *((int8_t*)(ptr + sizeof(void*))) = (int32_t) (*payload90).kind;
+    *((size_t*)(ptr + (3*sizeof(void*)))) = ((*payload90).message).len;
+    *((uint8_t **)(ptr + (2*sizeof(void*)))) = (uint8_t *) ((*payload90).message).ptr;
+    if (((*payload90).status).is_some) {
+      const uint16_t *payload92 = &((*payload90).status).val;
       *((int8_t*)(ptr + (4*sizeof(void*)))) = 1;
-      *((int16_t*)(ptr + (2+4*sizeof(void*)))) = (int32_t) (*payload77);
+      *((int16_t*)(ptr + (2+4*sizeof(void*)))) = (int32_t) (*payload92);
     } else {
       *((int8_t*)(ptr + (4*sizeof(void*)))) = 0;
     }
-    if (((*payload75).code).is_some) {
-      const adapter_string_t *payload79 = &((*payload75).code).val;
+    if (((*payload90).code).is_some) {
+      const adapter_string_t *payload94 = &((*payload90).code).val;
       *((int8_t*)(ptr + (5*sizeof(void*)))) = 1;
-      *((size_t*)(ptr + (7*sizeof(void*)))) = (*payload79).len;
-      *((uint8_t **)(ptr + (6*sizeof(void*)))) = (uint8_t *) (*payload79).ptr;
+      *((size_t*)(ptr + (7*sizeof(void*)))) = (*payload94).len;
+      *((uint8_t **)(ptr + (6*sizeof(void*)))) = (uint8_t *) (*payload94).ptr;
     } else {
       *((int8_t*)(ptr + (5*sizeof(void*)))) = 0;
     }
-    if (((*payload75).param).is_some) {
-      const adapter_string_t *payload81 = &((*payload75).param).val;
+    if (((*payload90).param).is_some) {
+      const adapter_string_t *payload96 = &((*payload90).param).val;
       *((int8_t*)(ptr + (8*sizeof(void*)))) = 1;
-      *((size_t*)(ptr + (10*sizeof(void*)))) = (*payload81).len;
-      *((uint8_t **)(ptr + (9*sizeof(void*)))) = (uint8_t *) (*payload81).ptr;
+      *((size_t*)(ptr + (10*sizeof(void*)))) = (*payload96).len;
+      *((uint8_t **)(ptr + (9*sizeof(void*)))) = (uint8_t *) (*payload96).ptr;
     } else {
       *((int8_t*)(ptr + (8*sizeof(void*)))) = 0;
     }
-    if (((*payload75).retry_after_ms).is_some) {
-      const uint32_t *payload83 = &((*payload75).retry_after_ms).val;
+    if (((*payload90).retry_after_ms).is_some) {
+      const uint32_t *payload98 = &((*payload90).retry_after_ms).val;
       *((int8_t*)(ptr + (11*sizeof(void*)))) = 1;
-      *((int32_t*)(ptr + (4+11*sizeof(void*)))) = (int32_t) (*payload83);
+      *((int32_t*)(ptr + (4+11*sizeof(void*)))) = (int32_t) (*payload98);
     } else {
       *((int8_t*)(ptr + (11*sizeof(void*)))) = 0;
     }
@@ -5972,7 +7625,7 @@ uint8_t * __wasm_export_exports_weir_adapter_provider_chat_method_chat_decoder_f
   return ptr;
 }
 
-__attribute__((__export_name__("weir:adapter/provider-models@0.1.0#render-request")))
+__attribute__((__export_name__("weir:adapter/provider-models@0.2.0#render-request")))
 uint8_t * __wasm_export_exports_weir_adapter_provider_models_render_request(uint8_t * arg) {
   adapter_option_u32_t option;
   switch ((int32_t) *((uint8_t*) (arg + (8+10*sizeof(void*))))) {
@@ -6125,7 +7778,7 @@ uint8_t * __wasm_export_exports_weir_adapter_provider_models_render_request(uint
   return ptr;
 }
 
-__attribute__((__export_name__("weir:adapter/provider-models@0.1.0#parse-response")))
+__attribute__((__export_name__("weir:adapter/provider-models@0.2.0#parse-response")))
 uint8_t * __wasm_export_exports_weir_adapter_provider_models_parse_response(uint8_t * arg) {
   adapter_option_u32_t option;
   switch ((int32_t) *((uint8_t*) (arg + (8+10*sizeof(void*))))) {

@@ -643,16 +643,63 @@ typedef struct weir_adapter_types_chat_request_t {
 } weir_adapter_types_chat_request_t;
 
 // ---- Answers ---------------------------------------------------------------------------------------------------
-// Tokens in disjoint buckets: no token is counted in two of them. None means that the provider did not say.
+// What is billed by the piece.
+typedef uint8_t weir_adapter_types_unit_t;
+
+// Searches of the web or of an index.
+#define WEIR_ADAPTER_TYPES_UNIT_SEARCH 0
+// Runs of a tool on the provider's side, other than searches.
+#define WEIR_ADAPTER_TYPES_UNIT_TOOL_RUN 1
+// Seconds of audio or video, or of computing.
+#define WEIR_ADAPTER_TYPES_UNIT_SECOND 2
+// Pages of documents.
+#define WEIR_ADAPTER_TYPES_UNIT_PAGE 3
+// Images made.
+#define WEIR_ADAPTER_TYPES_UNIT_IMAGE 4
+// Characters of text.
+#define WEIR_ADAPTER_TYPES_UNIT_CHARACTER 5
+
+// A number of such pieces.
+typedef struct weir_adapter_types_unit_count_t {
+  weir_adapter_types_unit_t   unit;
+  // May be fractional where the unit is a measure.
+  double   count;
+} weir_adapter_types_unit_count_t;
+
+typedef struct {
+  weir_adapter_types_unit_count_t *ptr;
+  size_t len;
+} weir_adapter_types_list_unit_count_t;
+
+// Tokens in disjoint buckets: no token is counted in two of them. None means that the provider did not say. A provider
+// that does not tell two buckets apart counts both in the more general one (`input`, `cache-write`, `output`).
 typedef struct weir_adapter_types_usage_t {
   // Input that was neither read from nor written to a cache.
   adapter_option_u32_t   input;
+  // The part of such input that is audio.
+  adapter_option_u32_t   input_audio;
+  // The part of such input that is images or video.
+  adapter_option_u32_t   input_image;
+  // Input read from a cache, of any kind.
   adapter_option_u32_t   cache_read;
+  // Input written to a cache for the provider's usual time (minutes).
   adapter_option_u32_t   cache_write;
+  // Input written to a cache for an hour.
+  adapter_option_u32_t   cache_write_hour;
   // Output without reasoning, or all of it where the provider does not tell them apart.
   adapter_option_u32_t   output;
+  // The part of the output that is audio.
+  adapter_option_u32_t   output_audio;
+  // The part of the output that is images.
+  adapter_option_u32_t   output_image;
   adapter_option_u32_t   reasoning;
-  // Details of one format, such as audio tokens.
+  // What is billed by the piece, each unit at most once.
+  weir_adapter_types_list_unit_count_t   units;
+  // The service tier that served the answer, where the usage reports it.
+  adapter_option_string_t   service_tier;
+  // Whether the answer was served at the price of a batch.
+  adapter_option_bool_t   batch;
+  // Details of one format that have no place above.
   weir_adapter_types_list_extension_t   extensions;
 } weir_adapter_types_usage_t;
 
@@ -725,7 +772,7 @@ typedef struct weir_adapter_types_chat_response_t {
 } weir_adapter_types_chat_response_t;
 
 // ---- Streams ---------------------------------------------------------------------------------------------------
-// The head of a streamed answer.
+// The head of a streamed answer. Content that a format puts into its head follows as parts of its own.
 typedef struct weir_adapter_types_response_start_t {
   adapter_string_t   id;
   adapter_option_string_t   model;
@@ -776,6 +823,21 @@ typedef struct weir_adapter_types_part_delta_t {
   adapter_string_t   text;
 } weir_adapter_types_part_delta_t;
 
+// A piece of a tool call's arguments, by its place in them.
+typedef struct weir_adapter_types_part_argument_t {
+  uint32_t   candidate;
+  uint32_t   part;
+  // The JSON text that this piece adds to the arguments, as a delta's text would. The texts of all pieces, joined,
+  // are the arguments.
+  adapter_string_t   text;
+  // Where the value stands in the arguments, as the format writes it (a JSONPath).
+  adapter_string_t   path;
+  // JSON: the value, or the piece of a string that is to be continued.
+  adapter_string_t   json;
+  // Whether more of the same value follows.
+  bool   continues;
+} weir_adapter_types_part_argument_t;
+
 // A part's signature, which comes after its text.
 typedef struct weir_adapter_types_part_signature_t {
   uint32_t   candidate;
@@ -807,7 +869,8 @@ typedef struct weir_adapter_types_candidate_logprobs_t {
   adapter_string_t   json;
 } weir_adapter_types_candidate_logprobs_t;
 
-// A candidate is complete.
+// A candidate is complete. Where a format repeats or corrects its finish, the last one of a candidate counts: the host
+// passes it on when the stream ends.
 typedef struct weir_adapter_types_candidate_finish_t {
   uint32_t   candidate;
   weir_adapter_types_finish_t   finish;
@@ -821,6 +884,7 @@ typedef struct weir_adapter_types_chat_event_t {
     weir_adapter_types_response_start_t     start;
     weir_adapter_types_part_start_t     part_start;
     weir_adapter_types_part_delta_t     delta;
+    weir_adapter_types_part_argument_t     argument;
     weir_adapter_types_part_signature_t     signature;
     weir_adapter_types_part_citation_t     citation;
     weir_adapter_types_part_stop_t     part_stop;
@@ -835,17 +899,20 @@ typedef struct weir_adapter_types_chat_event_t {
 #define WEIR_ADAPTER_TYPES_CHAT_EVENT_START 0
 #define WEIR_ADAPTER_TYPES_CHAT_EVENT_PART_START 1
 #define WEIR_ADAPTER_TYPES_CHAT_EVENT_DELTA 2
-#define WEIR_ADAPTER_TYPES_CHAT_EVENT_SIGNATURE 3
-#define WEIR_ADAPTER_TYPES_CHAT_EVENT_CITATION 4
-#define WEIR_ADAPTER_TYPES_CHAT_EVENT_PART_STOP 5
-#define WEIR_ADAPTER_TYPES_CHAT_EVENT_LOGPROBS 6
-#define WEIR_ADAPTER_TYPES_CHAT_EVENT_FINISH 7
+// Like a delta, with the place of the piece: only a decoder and an encoder of one family exchange it, for any other
+// encoder the host makes a delta of it.
+#define WEIR_ADAPTER_TYPES_CHAT_EVENT_ARGUMENT 3
+#define WEIR_ADAPTER_TYPES_CHAT_EVENT_SIGNATURE 4
+#define WEIR_ADAPTER_TYPES_CHAT_EVENT_CITATION 5
+#define WEIR_ADAPTER_TYPES_CHAT_EVENT_PART_STOP 6
+#define WEIR_ADAPTER_TYPES_CHAT_EVENT_LOGPROBS 7
+#define WEIR_ADAPTER_TYPES_CHAT_EVENT_FINISH 8
 // Tokens so far: a later one replaces the values that it names.
-#define WEIR_ADAPTER_TYPES_CHAT_EVENT_USAGE 8
+#define WEIR_ADAPTER_TYPES_CHAT_EVENT_USAGE 9
 // The stream has failed; nothing follows.
-#define WEIR_ADAPTER_TYPES_CHAT_EVENT_FAILURE 9
+#define WEIR_ADAPTER_TYPES_CHAT_EVENT_FAILURE 10
 // An event of one format that others have no place for.
-#define WEIR_ADAPTER_TYPES_CHAT_EVENT_OPAQUE 10
+#define WEIR_ADAPTER_TYPES_CHAT_EVENT_OPAQUE 11
 
 typedef struct {
   weir_adapter_types_chat_event_t *ptr;
@@ -1106,14 +1173,262 @@ typedef struct weir_adapter_types_rerank_response_t {
   weir_adapter_types_list_extension_t   extensions;
 } weir_adapter_types_rerank_response_t;
 
+// ---- Images ----------------------------------------------------------------------------------------------------
+// An image, made or given.
+typedef struct weir_adapter_types_image_t {
+  weir_adapter_types_media_source_t   source;
+  // `image/png`.
+  adapter_option_string_t   mime;
+  // The prompt as the model rewrote it.
+  adapter_option_string_t   revised_prompt;
+  weir_adapter_types_list_extension_t   extensions;
+} weir_adapter_types_image_t;
+
+typedef struct {
+  weir_adapter_types_image_t *ptr;
+  size_t len;
+} weir_adapter_types_list_image_t;
+
+typedef struct {
+  bool is_some;
+  weir_adapter_types_image_t val;
+} weir_adapter_types_option_image_t;
+
+// A request for images. With `images` it edits these.
+typedef struct weir_adapter_types_images_request_t {
+  adapter_string_t   model;
+  adapter_string_t   prompt;
+  weir_adapter_types_list_image_t   images;
+  // What of the first image may change: its transparent part.
+  weir_adapter_types_option_image_t   mask;
+  // How many are wanted.
+  adapter_option_u32_t   count;
+  // In pixels; none where the format gives a ratio or a word.
+  adapter_option_u32_t   width;
+  adapter_option_u32_t   height;
+  // `16:9`, `auto`, in the format's spelling.
+  adapter_option_string_t   aspect;
+  adapter_option_string_t   quality;
+  adapter_option_string_t   style;
+  adapter_option_string_t   background;
+  // `image/png`.
+  adapter_option_string_t   output_mime;
+  // Whether addresses are wanted instead of bytes.
+  adapter_option_bool_t   as_url;
+  // Decimal text.
+  adapter_option_string_t   seed;
+  adapter_option_string_t   negative_prompt;
+  bool   stream;
+  // How many unfinished images a stream may show before each finished one.
+  adapter_option_u32_t   partial_images;
+  adapter_option_string_t   end_user;
+  weir_adapter_types_list_extension_t   extensions;
+} weir_adapter_types_images_request_t;
+
+// Images, as many as the provider made.
+typedef struct weir_adapter_types_images_response_t {
+  adapter_option_string_t   id;
+  adapter_option_string_t   model;
+  adapter_option_f64_t   created_ms;
+  weir_adapter_types_list_image_t   images;
+  weir_adapter_types_option_usage_t   usage;
+  weir_adapter_types_list_extension_t   extensions;
+} weir_adapter_types_images_response_t;
+
+// A state of one image in a stream.
+typedef struct weir_adapter_types_images_progress_t {
+  uint32_t   index;
+  weir_adapter_types_image_t   image;
+  // Whether it is the finished one.
+  bool   finished;
+} weir_adapter_types_images_progress_t;
+
+// What happens in a streamed answer of images.
+typedef struct weir_adapter_types_images_event_t {
+  uint8_t tag;
+  union {
+    weir_adapter_types_images_progress_t     image;
+    weir_adapter_types_usage_t     usage;
+    weir_adapter_types_error_t     failure;
+    weir_adapter_types_opaque_t     opaque;
+  } val;
+} weir_adapter_types_images_event_t;
+
+#define WEIR_ADAPTER_TYPES_IMAGES_EVENT_IMAGE 0
+#define WEIR_ADAPTER_TYPES_IMAGES_EVENT_USAGE 1
+#define WEIR_ADAPTER_TYPES_IMAGES_EVENT_FAILURE 2
+#define WEIR_ADAPTER_TYPES_IMAGES_EVENT_OPAQUE 3
+
+// ---- Speech and transcription ----------------------------------------------------------------------------------
+// A request for spoken audio.
+typedef struct weir_adapter_types_speech_request_t {
+  adapter_string_t   model;
+  adapter_string_t   text;
+  adapter_option_string_t   voice;
+  // How it is to be spoken, in words.
+  adapter_option_string_t   instructions;
+  // `audio/mpeg`.
+  adapter_option_string_t   output_mime;
+  // 1.0 is the usual speed.
+  adapter_option_f64_t   speed;
+  adapter_option_string_t   language;
+  bool   stream;
+  weir_adapter_types_list_extension_t   extensions;
+} weir_adapter_types_speech_request_t;
+
+// Spoken audio. The bytes are base64, usually a blob's token.
+typedef struct weir_adapter_types_speech_answer_t {
+  adapter_string_t   audio;
+  adapter_option_string_t   mime;
+  weir_adapter_types_option_usage_t   usage;
+  weir_adapter_types_list_loss_t   losses;
+} weir_adapter_types_speech_answer_t;
+
+// A piece of streamed audio.
+typedef struct weir_adapter_types_speech_piece_t {
+  // Base64; empty in a piece that only reports usage.
+  adapter_string_t   audio;
+  weir_adapter_types_option_usage_t   usage;
+} weir_adapter_types_speech_piece_t;
+
+// What a transcript consists of.
+typedef uint8_t weir_adapter_types_transcript_detail_t;
+
+// The text alone.
+#define WEIR_ADAPTER_TYPES_TRANSCRIPT_DETAIL_TEXT 0
+// Segments with times.
+#define WEIR_ADAPTER_TYPES_TRANSCRIPT_DETAIL_SEGMENTS 1
+// Words with times.
+#define WEIR_ADAPTER_TYPES_TRANSCRIPT_DETAIL_WORDS 2
+
+typedef struct {
+  weir_adapter_types_transcript_detail_t *ptr;
+  size_t len;
+} weir_adapter_types_list_transcript_detail_t;
+
+// A request for the text of spoken audio.
+typedef struct weir_adapter_types_transcription_request_t {
+  adapter_string_t   model;
+  weir_adapter_types_media_part_t   audio;
+  adapter_option_string_t   language;
+  // Text that guides the spelling.
+  adapter_option_string_t   prompt;
+  // Whether the text is wanted in English.
+  bool   translate;
+  weir_adapter_types_list_transcript_detail_t   details;
+  // Whether speakers are told apart.
+  adapter_option_bool_t   speakers;
+  adapter_option_f64_t   temperature;
+  bool   stream;
+  weir_adapter_types_list_extension_t   extensions;
+} weir_adapter_types_transcription_request_t;
+
+// A part of a transcript with its time.
+typedef struct weir_adapter_types_transcript_span_t {
+  weir_adapter_types_transcript_detail_t   detail;
+  adapter_string_t   text;
+  // Seconds from the start of the audio.
+  double   start;
+  double   end;
+  adapter_option_string_t   speaker;
+  weir_adapter_types_list_extension_t   extensions;
+} weir_adapter_types_transcript_span_t;
+
+typedef struct {
+  weir_adapter_types_transcript_span_t *ptr;
+  size_t len;
+} weir_adapter_types_list_transcript_span_t;
+
+// A transcript.
+typedef struct weir_adapter_types_transcription_response_t {
+  adapter_string_t   text;
+  adapter_option_string_t   language;
+  // Length of the audio, in seconds.
+  adapter_option_f64_t   seconds;
+  weir_adapter_types_list_transcript_span_t   spans;
+  weir_adapter_types_option_usage_t   usage;
+  weir_adapter_types_list_extension_t   extensions;
+} weir_adapter_types_transcription_response_t;
+
+// What happens in a streamed transcript.
+typedef struct weir_adapter_types_transcription_event_t {
+  uint8_t tag;
+  union {
+    adapter_string_t     delta;
+    weir_adapter_types_transcript_span_t     span;
+    weir_adapter_types_transcription_response_t     complete;
+    weir_adapter_types_error_t     failure;
+    weir_adapter_types_opaque_t     opaque;
+  } val;
+} weir_adapter_types_transcription_event_t;
+
+// More text.
+#define WEIR_ADAPTER_TYPES_TRANSCRIPTION_EVENT_DELTA 0
+#define WEIR_ADAPTER_TYPES_TRANSCRIPTION_EVENT_SPAN 1
+// The whole transcript, at the end.
+#define WEIR_ADAPTER_TYPES_TRANSCRIPTION_EVENT_COMPLETE 2
+#define WEIR_ADAPTER_TYPES_TRANSCRIPTION_EVENT_FAILURE 3
+#define WEIR_ADAPTER_TYPES_TRANSCRIPTION_EVENT_OPAQUE 4
+
+typedef struct {
+  weir_adapter_types_list_part_t *ptr;
+  size_t len;
+} weir_adapter_types_list_list_part_t;
+
+// ---- Moderation ------------------------------------------------------------------------------------------------
+// A request for a verdict on content.
+typedef struct weir_adapter_types_moderation_request_t {
+  adapter_option_string_t   model;
+  // One verdict is wanted for each.
+  weir_adapter_types_list_list_part_t   inputs;
+  weir_adapter_types_list_extension_t   extensions;
+} weir_adapter_types_moderation_request_t;
+
+// How the content fares in one category.
+typedef struct weir_adapter_types_moderation_category_t {
+  // In the format's spelling: `hate/threatening`.
+  adapter_string_t   name;
+  bool   flagged;
+  adapter_option_f64_t   score;
+} weir_adapter_types_moderation_category_t;
+
+typedef struct {
+  weir_adapter_types_moderation_category_t *ptr;
+  size_t len;
+} weir_adapter_types_list_moderation_category_t;
+
+// The verdict on one input.
+typedef struct weir_adapter_types_moderation_verdict_t {
+  bool   flagged;
+  weir_adapter_types_list_moderation_category_t   categories;
+  weir_adapter_types_list_extension_t   extensions;
+} weir_adapter_types_moderation_verdict_t;
+
+typedef struct {
+  weir_adapter_types_moderation_verdict_t *ptr;
+  size_t len;
+} weir_adapter_types_list_moderation_verdict_t;
+
+// Verdicts, one for each input.
+typedef struct weir_adapter_types_moderation_response_t {
+  adapter_option_string_t   id;
+  adapter_option_string_t   model;
+  weir_adapter_types_list_moderation_verdict_t   verdicts;
+  weir_adapter_types_option_usage_t   usage;
+  weir_adapter_types_list_extension_t   extensions;
+} weir_adapter_types_moderation_response_t;
+
 typedef weir_adapter_types_header_t exports_weir_adapter_about_header_t;
 
 typedef weir_adapter_types_framing_t exports_weir_adapter_about_framing_t;
 
 typedef weir_adapter_types_error_kind_t exports_weir_adapter_about_error_kind_t;
 
+typedef weir_adapter_types_unit_t exports_weir_adapter_about_unit_t;
+
 // ---- Vocabulary ------------------------------------------------------------------------------------------------
-// What is asked for. An operation of its own has interfaces of its own; any other is only relayed.
+// What is asked for. Each has interfaces of its own, by which one format is translated to another; only `other` is
+// always relayed.
 typedef struct exports_weir_adapter_about_operation_t {
   uint8_t tag;
   union {
@@ -1126,8 +1441,20 @@ typedef struct exports_weir_adapter_about_operation_t {
 #define EXPORTS_WEIR_ADAPTER_ABOUT_OPERATION_MODELS 2
 #define EXPORTS_WEIR_ADAPTER_ABOUT_OPERATION_COUNT_TOKENS 3
 #define EXPORTS_WEIR_ADAPTER_ABOUT_OPERATION_RERANK 4
-// Relayed only: `images`, `moderations`, `files`, ...
-#define EXPORTS_WEIR_ADAPTER_ABOUT_OPERATION_OTHER 5
+// Images from a prompt.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_OPERATION_IMAGE_GENERATION 5
+// Images from a prompt and other images.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_OPERATION_IMAGE_EDIT 6
+// Spoken audio from text.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_OPERATION_SPEECH 7
+// Text from spoken audio.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_OPERATION_TRANSCRIPTION 8
+// A verdict on content.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_OPERATION_MODERATION 9
+// A session of messages both ways.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_OPERATION_REALTIME 10
+// Relayed only: `files`, `batches`, ...
+#define EXPORTS_WEIR_ADAPTER_ABOUT_OPERATION_OTHER 11
 
 // Something that can be seen in a request's head.
 typedef struct exports_weir_adapter_about_condition_t {
@@ -1153,7 +1480,23 @@ typedef struct exports_weir_adapter_about_pointer_equals_t {
   adapter_string_t   json;
 } exports_weir_adapter_about_pointer_equals_t;
 
-// Something that can be seen in a frame of a stream (or in a whole answer, where events do not exist).
+// A pointer and the values that may be there.
+typedef struct exports_weir_adapter_about_pointer_values_t {
+  adapter_string_t   pointer;
+  // JSON, one value each: plain values or empty containers.
+  adapter_list_string_t   json;
+} exports_weir_adapter_about_pointer_values_t;
+
+// A pointer and a bound of the number there.
+typedef struct exports_weir_adapter_about_pointer_bound_t {
+  adapter_string_t   pointer;
+  double   bound;
+} exports_weir_adapter_about_pointer_bound_t;
+
+// Something that can be seen in a frame of a stream, in a request, or in a whole answer (where events do not exist).
+// 
+// A test holds if any value at its pointer passes it. Null passes none but `equals`. A number written as text passes
+// `above`, `below` and `fractional` as a number would.
 typedef struct exports_weir_adapter_about_frame_test_t {
   uint8_t tag;
   union {
@@ -1161,6 +1504,10 @@ typedef struct exports_weir_adapter_about_frame_test_t {
     adapter_string_t     data;
     adapter_string_t     present;
     exports_weir_adapter_about_pointer_equals_t     equals;
+    exports_weir_adapter_about_pointer_values_t     other_than;
+    exports_weir_adapter_about_pointer_bound_t     above;
+    exports_weir_adapter_about_pointer_bound_t     below;
+    adapter_string_t     fractional;
   } val;
 } exports_weir_adapter_about_frame_test_t;
 
@@ -1170,8 +1517,16 @@ typedef struct exports_weir_adapter_about_frame_test_t {
 #define EXPORTS_WEIR_ADAPTER_ABOUT_FRAME_TEST_DATA 1
 // There is a value here, and it is not null, an empty string, an empty array or an empty object.
 #define EXPORTS_WEIR_ADAPTER_ABOUT_FRAME_TEST_PRESENT 2
-// The value here is this one.
+// The value here is this one. Numbers are compared by value: `1` is `1.0`.
 #define EXPORTS_WEIR_ADAPTER_ABOUT_FRAME_TEST_EQUALS 3
+// There is a value here, and it is none of these.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_FRAME_TEST_OTHER_THAN 4
+// The number here is greater than the bound.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_FRAME_TEST_ABOVE 5
+// The number here is less than the bound.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_FRAME_TEST_BELOW 6
+// The number here is not a whole one.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_FRAME_TEST_FRACTIONAL 7
 
 // ---- Formats ---------------------------------------------------------------------------------------------------
 // How one kind of error is spelled.
@@ -1228,14 +1583,19 @@ typedef struct exports_weir_adapter_about_error_format_t {
   exports_weir_adapter_about_list_header_t   rate_limit_headers;
 } exports_weir_adapter_about_error_format_t;
 
-// Where a token is counted: the buckets of `usage`.
+// Where a token is counted: the buckets of `usage`, which says what each holds.
 typedef uint8_t exports_weir_adapter_about_bucket_t;
 
 #define EXPORTS_WEIR_ADAPTER_ABOUT_BUCKET_INPUT 0
-#define EXPORTS_WEIR_ADAPTER_ABOUT_BUCKET_CACHE_READ 1
-#define EXPORTS_WEIR_ADAPTER_ABOUT_BUCKET_CACHE_WRITE 2
-#define EXPORTS_WEIR_ADAPTER_ABOUT_BUCKET_OUTPUT 3
-#define EXPORTS_WEIR_ADAPTER_ABOUT_BUCKET_REASONING 4
+#define EXPORTS_WEIR_ADAPTER_ABOUT_BUCKET_INPUT_AUDIO 1
+#define EXPORTS_WEIR_ADAPTER_ABOUT_BUCKET_INPUT_IMAGE 2
+#define EXPORTS_WEIR_ADAPTER_ABOUT_BUCKET_CACHE_READ 3
+#define EXPORTS_WEIR_ADAPTER_ABOUT_BUCKET_CACHE_WRITE 4
+#define EXPORTS_WEIR_ADAPTER_ABOUT_BUCKET_CACHE_WRITE_HOUR 5
+#define EXPORTS_WEIR_ADAPTER_ABOUT_BUCKET_OUTPUT 6
+#define EXPORTS_WEIR_ADAPTER_ABOUT_BUCKET_OUTPUT_AUDIO 7
+#define EXPORTS_WEIR_ADAPTER_ABOUT_BUCKET_OUTPUT_IMAGE 8
+#define EXPORTS_WEIR_ADAPTER_ABOUT_BUCKET_REASONING 9
 
 // How a later value is taken together with an earlier one.
 typedef uint8_t exports_weir_adapter_about_merge_t;
@@ -1249,6 +1609,11 @@ typedef struct {
   size_t len;
 } exports_weir_adapter_about_list_bucket_t;
 
+typedef struct {
+  bool is_some;
+  exports_weir_adapter_about_pointer_equals_t val;
+} exports_weir_adapter_about_option_pointer_equals_t;
+
 // Where one figure of tokens stands. A bucket that has several places is the sum of their figures.
 typedef struct exports_weir_adapter_about_usage_place_t {
   exports_weir_adapter_about_bucket_t   bucket;
@@ -1257,12 +1622,41 @@ typedef struct exports_weir_adapter_about_usage_place_t {
   exports_weir_adapter_about_merge_t   merge;
   // Buckets that this figure includes: they are subtracted, so that no token counts twice. Never in a circle.
   exports_weir_adapter_about_list_bucket_t   includes;
+  // Counts only figures whose neighbour has a value: the pointer (of one segment) is relative to the object that
+  // holds the figure. `{"modality": "AUDIO", "tokenCount": 7}` counts under `/modality` equals `"AUDIO"`.
+  exports_weir_adapter_about_option_pointer_equals_t   beside;
 } exports_weir_adapter_about_usage_place_t;
+
+// How the number of a unit is found.
+typedef struct exports_weir_adapter_about_unit_source_t {
+  uint8_t tag;
+  union {
+    adapter_list_string_t     number;
+    exports_weir_adapter_about_frame_test_t     matches;
+  } val;
+} exports_weir_adapter_about_unit_source_t;
+
+// As a number at any of these pointers.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_UNIT_SOURCE_NUMBER 0
+// As the number of values that pass this test: `present` or `equals`, with a `*` in its pointer.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_UNIT_SOURCE_MATCHES 1
+
+// Where the number of something that is billed by the piece stands.
+typedef struct exports_weir_adapter_about_unit_place_t {
+  exports_weir_adapter_about_unit_t   unit;
+  exports_weir_adapter_about_unit_source_t   source;
+  exports_weir_adapter_about_merge_t   merge;
+} exports_weir_adapter_about_unit_place_t;
 
 typedef struct {
   exports_weir_adapter_about_usage_place_t *ptr;
   size_t len;
 } exports_weir_adapter_about_list_usage_place_t;
+
+typedef struct {
+  exports_weir_adapter_about_unit_place_t *ptr;
+  size_t len;
+} exports_weir_adapter_about_list_unit_place_t;
 
 typedef struct {
   exports_weir_adapter_about_frame_test_t *ptr;
@@ -1276,6 +1670,12 @@ typedef struct exports_weir_adapter_about_tap_t {
   adapter_list_string_t   finish;
   // Pointers at the answer's model.
   adapter_list_string_t   model;
+  // Things that are billed by the piece.
+  exports_weir_adapter_about_list_unit_place_t   units;
+  // Pointers at the service tier that served the answer.
+  adapter_list_string_t   service_tier;
+  // What shows that the answer was served at the price of a batch.
+  exports_weir_adapter_about_list_frame_test_t   batch;
   // Frames that bring the first content.
   exports_weir_adapter_about_list_frame_test_t   content;
   // Frames after which the answer is complete.
@@ -1283,6 +1683,20 @@ typedef struct exports_weir_adapter_about_tap_t {
   // Frames that are errors.
   exports_weir_adapter_about_list_frame_test_t   failure;
 } exports_weir_adapter_about_tap_t;
+
+// How the messages of a WebSocket session are read while they go through untouched. A message is one frame: its data is
+// the message's text, and it has no event. Pointers and tests apply to the messages of one direction.
+typedef struct exports_weir_adapter_about_session_tap_t {
+  // Messages of the client's that ask for a response.
+  exports_weir_adapter_about_list_frame_test_t   requests;
+  // Messages of the provider's that begin a response.
+  exports_weir_adapter_about_list_frame_test_t   begins;
+  // How the provider's messages are read: its `end` holds at the end of a response, whose usage is then complete;
+  // its `failure` holds for a response that failed.
+  exports_weir_adapter_about_tap_t   responses;
+  // The client's message that cancels a response, sent when a budget is over. JSON.
+  adapter_option_string_t   cancel;
+} exports_weir_adapter_about_session_tap_t;
 
 typedef struct {
   bool is_some;
@@ -1294,6 +1708,11 @@ typedef struct {
   exports_weir_adapter_about_tap_t val;
 } exports_weir_adapter_about_option_tap_t;
 
+typedef struct {
+  bool is_some;
+  exports_weir_adapter_about_session_tap_t val;
+} exports_weir_adapter_about_option_session_tap_t;
+
 // A format, as far as the host has to do with it.
 typedef struct exports_weir_adapter_about_format_t {
   // `openai.chat`.
@@ -1302,6 +1721,8 @@ typedef struct exports_weir_adapter_about_format_t {
   exports_weir_adapter_about_option_error_format_t   errors;
   // For formats that the provider answers in.
   exports_weir_adapter_about_option_tap_t   tap;
+  // For formats of sessions.
+  exports_weir_adapter_about_option_session_tap_t   session;
 } exports_weir_adapter_about_format_t;
 
 // ---- Faces: what clients may speak -----------------------------------------------------------------------------
@@ -1311,6 +1732,7 @@ typedef struct exports_weir_adapter_about_credential_place_t {
   union {
     exports_weir_adapter_about_header_t     header;
     adapter_string_t     query;
+    adapter_string_t     subprotocol;
   } val;
 } exports_weir_adapter_about_credential_place_t;
 
@@ -1318,6 +1740,9 @@ typedef struct exports_weir_adapter_about_credential_place_t {
 #define EXPORTS_WEIR_ADAPTER_ABOUT_CREDENTIAL_PLACE_HEADER 0
 // A query parameter.
 #define EXPORTS_WEIR_ADAPTER_ABOUT_CREDENTIAL_PLACE_QUERY 1
+// A subprotocol that a WebSocket handshake offers, with the text in front of the credential
+// (`openai-insecure-api-key.`).
+#define EXPORTS_WEIR_ADAPTER_ABOUT_CREDENTIAL_PLACE_SUBPROTOCOL 2
 
 // A place in a JSON body where the model's name stands.
 typedef struct exports_weir_adapter_about_model_pointer_t {
@@ -1332,6 +1757,8 @@ typedef struct exports_weir_adapter_about_model_place_t {
   union {
     exports_weir_adapter_about_model_pointer_t     pointer;
     adapter_string_t     field;
+    adapter_string_t     query;
+    exports_weir_adapter_about_model_pointer_t     message;
   } val;
 } exports_weir_adapter_about_model_place_t;
 
@@ -1340,6 +1767,10 @@ typedef struct exports_weir_adapter_about_model_place_t {
 #define EXPORTS_WEIR_ADAPTER_ABOUT_MODEL_PLACE_POINTER 1
 // A field of a multipart body.
 #define EXPORTS_WEIR_ADAPTER_ABOUT_MODEL_PLACE_FIELD 2
+// A query parameter.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_MODEL_PLACE_QUERY 3
+// A place in the first message of a session.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_MODEL_PLACE_MESSAGE 4
 
 // A place in a body where the flag stands.
 typedef struct exports_weir_adapter_about_stream_pointer_t {
@@ -1370,6 +1801,8 @@ typedef uint8_t exports_weir_adapter_about_body_kind_t;
 #define EXPORTS_WEIR_ADAPTER_ABOUT_BODY_KIND_MULTIPART 1
 #define EXPORTS_WEIR_ADAPTER_ABOUT_BODY_KIND_RAW 2
 #define EXPORTS_WEIR_ADAPTER_ABOUT_BODY_KIND_EMPTY 3
+// None: the request asks to become a WebSocket session.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_BODY_KIND_SESSION 4
 
 // Something that a request may ask for, seen without parsing it: any of the pointers has a value, or any of the
 // tests holds.
@@ -1448,9 +1881,10 @@ typedef struct exports_weir_adapter_about_fixed_query_t {
   adapter_option_bool_t   stream;
 } exports_weir_adapter_about_fixed_query_t;
 
-// A member that this provider does not take as the format defines it: a request that holds one is translated.
+// A member, or a value of it, that this provider does not take as the format defines it: a request that holds one is
+// translated.
 typedef struct exports_weir_adapter_about_exclusion_t {
-  // Where.
+  // What holds of such a request.
   exports_weir_adapter_about_frame_test_t   test;
   // Why, for the operator.
   adapter_string_t   reason;
@@ -1466,6 +1900,33 @@ typedef struct exports_weir_adapter_about_usage_request_t {
   exports_weir_adapter_about_frame_test_t   withheld;
 } exports_weir_adapter_about_usage_request_t;
 
+// A gRPC method that takes the request. The adapter renders and parses JSON; the host converts it to and from the
+// method's messages by the mapping that Protocol Buffers define (proto3 JSON). A streamed answer's messages are frames
+// without an event.
+typedef struct exports_weir_adapter_about_grpc_method_t {
+  // `inference.v1.Generation`.
+  adapter_string_t   service;
+  // `Generate`.
+  adapter_string_t   method;
+  // Whether it answers with a stream of messages.
+  bool   stream;
+  // A serialized `google.protobuf.FileDescriptorSet` with the service and all that it imports, in base64.
+  adapter_string_t   descriptors;
+} exports_weir_adapter_about_grpc_method_t;
+
+// How a request travels that is no plain HTTP request.
+typedef struct exports_weir_adapter_about_transport_t {
+  uint8_t tag;
+  union {
+    exports_weir_adapter_about_grpc_method_t     grpc;
+  } val;
+} exports_weir_adapter_about_transport_t;
+
+// As a call of this gRPC method. The acceptance's path, query and headers apply to metadata only.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_TRANSPORT_GRPC 0
+// As a WebSocket handshake on the path; messages go through as they are.
+#define EXPORTS_WEIR_ADAPTER_ABOUT_TRANSPORT_SESSION 1
+
 typedef struct {
   exports_weir_adapter_about_fixed_query_t *ptr;
   size_t len;
@@ -1480,6 +1941,11 @@ typedef struct {
   bool is_some;
   exports_weir_adapter_about_usage_request_t val;
 } exports_weir_adapter_about_option_usage_request_t;
+
+typedef struct {
+  bool is_some;
+  exports_weir_adapter_about_transport_t val;
+} exports_weir_adapter_about_option_transport_t;
 
 // A format that the provider takes as it is, so that no component need run.
 typedef struct exports_weir_adapter_about_acceptance_t {
@@ -1503,6 +1969,8 @@ typedef struct exports_weir_adapter_about_acceptance_t {
   adapter_list_string_t   response_headers;
   exports_weir_adapter_about_list_exclusion_t   exclusions;
   exports_weir_adapter_about_option_usage_request_t   ask_usage;
+  // None for an HTTP request.
+  exports_weir_adapter_about_option_transport_t   transport;
   // Whether other formats are translated to this one before any other that has the same operation.
   bool   preferred;
 } exports_weir_adapter_about_acceptance_t;
@@ -1611,7 +2079,7 @@ typedef struct {
 typedef struct exports_weir_adapter_about_manifest_t {
   adapter_string_t   name;
   adapter_string_t   version;
-  // Version of this contract: `0.1.0`.
+  // Version of this contract: `0.2.0`.
   adapter_string_t   contract;
   // One line for people.
   adapter_string_t   description;
@@ -1747,20 +2215,20 @@ typedef struct {
   } val;
 } exports_weir_adapter_provider_models_result_models_response_error_t;
 
-// Exported Functions from `weir:adapter/about@0.1.0`
+// Exported Functions from `weir:adapter/about@0.2.0`
 void exports_weir_adapter_about_describe(exports_weir_adapter_about_manifest_t *ret);
 
-// Exported Functions from `weir:adapter/provider-errors@0.1.0`
+// Exported Functions from `weir:adapter/provider-errors@0.2.0`
 void exports_weir_adapter_provider_errors_parse_error(exports_weir_adapter_provider_errors_context_t *ctx, exports_weir_adapter_provider_errors_http_response_t *response, exports_weir_adapter_provider_errors_error_t *ret);
 
-// Exported Functions from `weir:adapter/provider-chat@0.1.0`
+// Exported Functions from `weir:adapter/provider-chat@0.2.0`
 bool exports_weir_adapter_provider_chat_render_request(exports_weir_adapter_provider_chat_context_t *ctx, exports_weir_adapter_provider_chat_chat_request_t *request, exports_weir_adapter_provider_chat_rendered_request_t *ret, exports_weir_adapter_provider_chat_error_t *err);
 bool exports_weir_adapter_provider_chat_parse_response(exports_weir_adapter_provider_chat_context_t *ctx, exports_weir_adapter_provider_chat_http_response_t *response, exports_weir_adapter_provider_chat_chat_outcome_t *ret, exports_weir_adapter_provider_chat_error_t *err);
 exports_weir_adapter_provider_chat_own_chat_decoder_t exports_weir_adapter_provider_chat_constructor_chat_decoder(exports_weir_adapter_provider_chat_context_t *ctx);
 bool exports_weir_adapter_provider_chat_method_chat_decoder_push(exports_weir_adapter_provider_chat_borrow_chat_decoder_t self, exports_weir_adapter_provider_chat_list_frame_t *frames, exports_weir_adapter_provider_chat_decoded_t *ret, exports_weir_adapter_provider_chat_error_t *err);
 bool exports_weir_adapter_provider_chat_method_chat_decoder_finish(exports_weir_adapter_provider_chat_borrow_chat_decoder_t self, exports_weir_adapter_provider_chat_decoded_t *ret, exports_weir_adapter_provider_chat_error_t *err);
 
-// Exported Functions from `weir:adapter/provider-models@0.1.0`
+// Exported Functions from `weir:adapter/provider-models@0.2.0`
 bool exports_weir_adapter_provider_models_render_request(exports_weir_adapter_provider_models_context_t *ctx, exports_weir_adapter_provider_models_models_request_t *request, exports_weir_adapter_provider_models_rendered_request_t *ret, exports_weir_adapter_provider_models_error_t *err);
 bool exports_weir_adapter_provider_models_parse_response(exports_weir_adapter_provider_models_context_t *ctx, exports_weir_adapter_provider_models_http_response_t *response, exports_weir_adapter_provider_models_models_response_t *ret, exports_weir_adapter_provider_models_error_t *err);
 
@@ -1880,6 +2348,8 @@ void weir_adapter_types_option_reasoning_request_free(weir_adapter_types_option_
 
 void weir_adapter_types_chat_request_free(weir_adapter_types_chat_request_t *ptr);
 
+void weir_adapter_types_list_unit_count_free(weir_adapter_types_list_unit_count_t *ptr);
+
 void weir_adapter_types_usage_free(weir_adapter_types_usage_t *ptr);
 
 void weir_adapter_types_finish_free(weir_adapter_types_finish_t *ptr);
@@ -1903,6 +2373,8 @@ void weir_adapter_types_part_kind_free(weir_adapter_types_part_kind_t *ptr);
 void weir_adapter_types_part_start_free(weir_adapter_types_part_start_t *ptr);
 
 void weir_adapter_types_part_delta_free(weir_adapter_types_part_delta_t *ptr);
+
+void weir_adapter_types_part_argument_free(weir_adapter_types_part_argument_t *ptr);
 
 void weir_adapter_types_part_signature_free(weir_adapter_types_part_signature_t *ptr);
 
@@ -1980,6 +2452,52 @@ void weir_adapter_types_list_rerank_result_free(weir_adapter_types_list_rerank_r
 
 void weir_adapter_types_rerank_response_free(weir_adapter_types_rerank_response_t *ptr);
 
+void weir_adapter_types_image_free(weir_adapter_types_image_t *ptr);
+
+void weir_adapter_types_list_image_free(weir_adapter_types_list_image_t *ptr);
+
+void weir_adapter_types_option_image_free(weir_adapter_types_option_image_t *ptr);
+
+void weir_adapter_types_images_request_free(weir_adapter_types_images_request_t *ptr);
+
+void weir_adapter_types_images_response_free(weir_adapter_types_images_response_t *ptr);
+
+void weir_adapter_types_images_progress_free(weir_adapter_types_images_progress_t *ptr);
+
+void weir_adapter_types_images_event_free(weir_adapter_types_images_event_t *ptr);
+
+void weir_adapter_types_speech_request_free(weir_adapter_types_speech_request_t *ptr);
+
+void weir_adapter_types_speech_answer_free(weir_adapter_types_speech_answer_t *ptr);
+
+void weir_adapter_types_speech_piece_free(weir_adapter_types_speech_piece_t *ptr);
+
+void weir_adapter_types_list_transcript_detail_free(weir_adapter_types_list_transcript_detail_t *ptr);
+
+void weir_adapter_types_transcription_request_free(weir_adapter_types_transcription_request_t *ptr);
+
+void weir_adapter_types_transcript_span_free(weir_adapter_types_transcript_span_t *ptr);
+
+void weir_adapter_types_list_transcript_span_free(weir_adapter_types_list_transcript_span_t *ptr);
+
+void weir_adapter_types_transcription_response_free(weir_adapter_types_transcription_response_t *ptr);
+
+void weir_adapter_types_transcription_event_free(weir_adapter_types_transcription_event_t *ptr);
+
+void weir_adapter_types_list_list_part_free(weir_adapter_types_list_list_part_t *ptr);
+
+void weir_adapter_types_moderation_request_free(weir_adapter_types_moderation_request_t *ptr);
+
+void weir_adapter_types_moderation_category_free(weir_adapter_types_moderation_category_t *ptr);
+
+void weir_adapter_types_list_moderation_category_free(weir_adapter_types_list_moderation_category_t *ptr);
+
+void weir_adapter_types_moderation_verdict_free(weir_adapter_types_moderation_verdict_t *ptr);
+
+void weir_adapter_types_list_moderation_verdict_free(weir_adapter_types_list_moderation_verdict_t *ptr);
+
+void weir_adapter_types_moderation_response_free(weir_adapter_types_moderation_response_t *ptr);
+
 void exports_weir_adapter_about_header_free(exports_weir_adapter_about_header_t *ptr);
 
 void exports_weir_adapter_about_operation_free(exports_weir_adapter_about_operation_t *ptr);
@@ -1987,6 +2505,10 @@ void exports_weir_adapter_about_operation_free(exports_weir_adapter_about_operat
 void exports_weir_adapter_about_condition_free(exports_weir_adapter_about_condition_t *ptr);
 
 void exports_weir_adapter_about_pointer_equals_free(exports_weir_adapter_about_pointer_equals_t *ptr);
+
+void exports_weir_adapter_about_pointer_values_free(exports_weir_adapter_about_pointer_values_t *ptr);
+
+void exports_weir_adapter_about_pointer_bound_free(exports_weir_adapter_about_pointer_bound_t *ptr);
 
 void exports_weir_adapter_about_frame_test_free(exports_weir_adapter_about_frame_test_t *ptr);
 
@@ -2004,17 +2526,29 @@ void exports_weir_adapter_about_error_format_free(exports_weir_adapter_about_err
 
 void exports_weir_adapter_about_list_bucket_free(exports_weir_adapter_about_list_bucket_t *ptr);
 
+void exports_weir_adapter_about_option_pointer_equals_free(exports_weir_adapter_about_option_pointer_equals_t *ptr);
+
 void exports_weir_adapter_about_usage_place_free(exports_weir_adapter_about_usage_place_t *ptr);
 
+void exports_weir_adapter_about_unit_source_free(exports_weir_adapter_about_unit_source_t *ptr);
+
+void exports_weir_adapter_about_unit_place_free(exports_weir_adapter_about_unit_place_t *ptr);
+
 void exports_weir_adapter_about_list_usage_place_free(exports_weir_adapter_about_list_usage_place_t *ptr);
+
+void exports_weir_adapter_about_list_unit_place_free(exports_weir_adapter_about_list_unit_place_t *ptr);
 
 void exports_weir_adapter_about_list_frame_test_free(exports_weir_adapter_about_list_frame_test_t *ptr);
 
 void exports_weir_adapter_about_tap_free(exports_weir_adapter_about_tap_t *ptr);
 
+void exports_weir_adapter_about_session_tap_free(exports_weir_adapter_about_session_tap_t *ptr);
+
 void exports_weir_adapter_about_option_error_format_free(exports_weir_adapter_about_option_error_format_t *ptr);
 
 void exports_weir_adapter_about_option_tap_free(exports_weir_adapter_about_option_tap_t *ptr);
+
+void exports_weir_adapter_about_option_session_tap_free(exports_weir_adapter_about_option_session_tap_t *ptr);
 
 void exports_weir_adapter_about_format_free(exports_weir_adapter_about_format_t *ptr);
 
@@ -2050,11 +2584,17 @@ void exports_weir_adapter_about_exclusion_free(exports_weir_adapter_about_exclus
 
 void exports_weir_adapter_about_usage_request_free(exports_weir_adapter_about_usage_request_t *ptr);
 
+void exports_weir_adapter_about_grpc_method_free(exports_weir_adapter_about_grpc_method_t *ptr);
+
+void exports_weir_adapter_about_transport_free(exports_weir_adapter_about_transport_t *ptr);
+
 void exports_weir_adapter_about_list_fixed_query_free(exports_weir_adapter_about_list_fixed_query_t *ptr);
 
 void exports_weir_adapter_about_list_exclusion_free(exports_weir_adapter_about_list_exclusion_t *ptr);
 
 void exports_weir_adapter_about_option_usage_request_free(exports_weir_adapter_about_option_usage_request_t *ptr);
+
+void exports_weir_adapter_about_option_transport_free(exports_weir_adapter_about_option_transport_t *ptr);
 
 void exports_weir_adapter_about_acceptance_free(exports_weir_adapter_about_acceptance_t *ptr);
 

@@ -10,21 +10,35 @@ static ABOUT(frame_test_t) is(const char *pointer, const char *json) {
     return (ABOUT(frame_test_t)){.tag = ABOUT_TAG(FRAME_TEST_EQUALS), .val.equals = {text(pointer), text(json)}};
 }
 
-// A bucket of tokens and its pointer; `includes` is a bucket that the count contains as well, or -1.
-static ABOUT(usage_place_t) place(uint8_t bucket, const char *pointer, int includes) {
+// A bucket of tokens and its pointer.
+static ABOUT(usage_place_t) place(uint8_t bucket, const char *pointer) {
     ABOUT(usage_place_t) p = {.bucket = bucket, .merge = ABOUT_TAG(MERGE_LAST)};
     PUSH(p.pointers, text(pointer));
-    if (includes >= 0) PUSH(p.includes, (uint8_t)includes);
+    return p;
+}
+
+// A total that includes three other buckets.
+static ABOUT(usage_place_t) total(uint8_t bucket, const char *pointer, const uint8_t includes[3]) {
+    ABOUT(usage_place_t) p = place(bucket, pointer);
+    for (size_t i = 0; i < 3; i++) PUSH(p.includes, includes[i]);
     return p;
 }
 
 // How usage and the like are read from relayed answers.
 static ABOUT(tap_t) tap(void) {
+    static const uint8_t INPUT_PARTS[3] = {
+        ABOUT_TAG(BUCKET_CACHE_READ), ABOUT_TAG(BUCKET_INPUT_AUDIO), ABOUT_TAG(BUCKET_INPUT_IMAGE)};
+    static const uint8_t OUTPUT_PARTS[3] = {
+        ABOUT_TAG(BUCKET_REASONING), ABOUT_TAG(BUCKET_OUTPUT_AUDIO), ABOUT_TAG(BUCKET_OUTPUT_IMAGE)};
     ABOUT(tap_t) t = {0};
-    PUSH(t.usage, place(ABOUT_TAG(BUCKET_INPUT), "/usage/prompt_tokens", ABOUT_TAG(BUCKET_CACHE_READ)));
-    PUSH(t.usage, place(ABOUT_TAG(BUCKET_CACHE_READ), "/usage/prompt_tokens_details/cached_tokens", -1));
-    PUSH(t.usage, place(ABOUT_TAG(BUCKET_OUTPUT), "/usage/completion_tokens", ABOUT_TAG(BUCKET_REASONING)));
-    PUSH(t.usage, place(ABOUT_TAG(BUCKET_REASONING), "/usage/completion_tokens_details/reasoning_tokens", -1));
+    PUSH(t.usage, total(ABOUT_TAG(BUCKET_INPUT), "/usage/prompt_tokens", INPUT_PARTS));
+    PUSH(t.usage, place(ABOUT_TAG(BUCKET_CACHE_READ), "/usage/prompt_tokens_details/cached_tokens"));
+    PUSH(t.usage, place(ABOUT_TAG(BUCKET_INPUT_AUDIO), "/usage/prompt_tokens_details/audio_tokens"));
+    PUSH(t.usage, place(ABOUT_TAG(BUCKET_INPUT_IMAGE), "/usage/prompt_tokens_details/image_tokens"));
+    PUSH(t.usage, total(ABOUT_TAG(BUCKET_OUTPUT), "/usage/completion_tokens", OUTPUT_PARTS));
+    PUSH(t.usage, place(ABOUT_TAG(BUCKET_REASONING), "/usage/completion_tokens_details/reasoning_tokens"));
+    PUSH(t.usage, place(ABOUT_TAG(BUCKET_OUTPUT_AUDIO), "/usage/completion_tokens_details/audio_tokens"));
+    PUSH(t.usage, place(ABOUT_TAG(BUCKET_OUTPUT_IMAGE), "/usage/completion_tokens_details/image_tokens"));
     PUSH(t.finish, text("/choices/*/finish_reason"));
     PUSH(t.model, text("/model"));
     PUSH(t.content, present("/choices/*/delta/content"));
@@ -62,7 +76,7 @@ void exports_weir_adapter_about_describe(ABOUT(manifest_t) * m) {
     memset(m, 0, sizeof *m);
     m->name = text("acme");
     m->version = text("0.1.0");
-    m->contract = text("0.1.0");
+    m->contract = text(CONTRACT);
     m->description = text("acme: chat completions and models");
     m->family = text("openai");
     m->isolation = ABOUT_TAG(ISOLATION_FRESH);

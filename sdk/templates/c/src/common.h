@@ -18,6 +18,9 @@
 #define CHAT(name) exports_weir_adapter_provider_chat_##name
 #define MODELS(name) exports_weir_adapter_provider_models_##name
 
+// The contract's version that the bindings are made for. The world in `wit/world.wit` names it too.
+#define CONTRACT "0.2.0"
+
 // The format's id in Weir, and the one of lists of models.
 #define FORMAT "openai.chat"
 #define MODELS_FORMAT "openai.models"

@@ -64,17 +64,33 @@ T(finish_t) wire_finish(const json *reason, bool called) {
     return finish;
 }
 
-static adapter_option_u32_t without(adapter_option_u32_t total, adapter_option_u32_t part) {
-    if (total.is_some && part.is_some && part.val <= total.val) total.val -= part.val;
-    return total;
+// Takes a part out of its total. A part that exceeds the total was not counted in it.
+static adapter_option_u32_t part(adapter_option_u32_t *total, const json *details, const char *name) {
+    adapter_option_u32_t part = json_count(json_get(details, name));
+    if (total->is_some && part.is_some && part.val <= total->val) total->val -= part.val;
+    return part;
+}
+
+// The audio or image tokens of a total: at most what is left of it, and none for zero.
+static adapter_option_u32_t share(adapter_option_u32_t *left, const json *details, const char *name) {
+    adapter_option_u32_t share = json_count(json_get(details, name));
+    if (share.val > left->val) share.val = left->val;
+    left->val -= share.val;
+    share.is_some = share.val > 0;
+    return share;
 }
 
 T(usage_t) wire_usage(const json *usage) {
+    const json *input = json_get(usage, "prompt_tokens_details"), *output = json_get(usage, "completion_tokens_details");
     T(usage_t) u = {0};
-    u.cache_read = json_count(json_get(json_get(usage, "prompt_tokens_details"), "cached_tokens"));
-    u.reasoning = json_count(json_get(json_get(usage, "completion_tokens_details"), "reasoning_tokens"));
-    u.input = without(json_count(json_get(usage, "prompt_tokens")), u.cache_read);
-    u.output = without(json_count(json_get(usage, "completion_tokens")), u.reasoning);
+    u.input = json_count(json_get(usage, "prompt_tokens"));
+    u.cache_read = part(&u.input, input, "cached_tokens");
+    u.input_audio = share(&u.input, input, "audio_tokens");
+    u.input_image = share(&u.input, input, "image_tokens");
+    u.output = json_count(json_get(usage, "completion_tokens"));
+    u.reasoning = part(&u.output, output, "reasoning_tokens");
+    u.output_audio = share(&u.output, output, "audio_tokens");
+    u.output_image = share(&u.output, output, "image_tokens");
     return u;
 }
 

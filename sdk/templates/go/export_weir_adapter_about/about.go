@@ -14,7 +14,7 @@ func Describe() a.Manifest {
 	return a.Manifest{
 		Name:        "acme",
 		Version:     "0.1.0",
-		Contract:    "0.1.0",
+		Contract:    wire.Contract,
 		Description: "acme: chat completions and models",
 		Family:      "openai",
 		Isolation:   a.Isolation_Fresh,
@@ -66,10 +66,14 @@ func models(path string) a.Acceptance {
 func tap() a.Tap {
 	return a.Tap{
 		Usage: []a.UsagePlace{
-			place(a.Bucket_Input, "/usage/prompt_tokens", a.Bucket_CacheRead),
+			place(a.Bucket_Input, "/usage/prompt_tokens", a.Bucket_CacheRead, a.Bucket_InputAudio, a.Bucket_InputImage),
 			place(a.Bucket_CacheRead, "/usage/prompt_tokens_details/cached_tokens"),
-			place(a.Bucket_Output, "/usage/completion_tokens", a.Bucket_Reasoning),
+			place(a.Bucket_InputAudio, "/usage/prompt_tokens_details/audio_tokens"),
+			place(a.Bucket_InputImage, "/usage/prompt_tokens_details/image_tokens"),
+			place(a.Bucket_Output, "/usage/completion_tokens", a.Bucket_Reasoning, a.Bucket_OutputAudio, a.Bucket_OutputImage),
 			place(a.Bucket_Reasoning, "/usage/completion_tokens_details/reasoning_tokens"),
+			place(a.Bucket_OutputAudio, "/usage/completion_tokens_details/audio_tokens"),
+			place(a.Bucket_OutputImage, "/usage/completion_tokens_details/image_tokens"),
 		},
 		Finish: []string{"/choices/*/finish_reason"},
 		Model:  []string{"/model"},

@@ -11,6 +11,9 @@ import (
 	t "wit_component/weir_adapter_types"
 )
 
+// Contract is the contract's version that the bindings are made for. The world in `wit/world.wit` names it too.
+const Contract = "0.2.0"
+
 // Format is the format's id in Weir.
 const Format = "openai.chat"
 
@@ -59,21 +62,27 @@ type Usage struct {
 	Completion    *uint32 `json:"completion_tokens"`
 	PromptDetails struct {
 		Cached *uint32 `json:"cached_tokens"`
+		Audio  *uint32 `json:"audio_tokens"`
+		Image  *uint32 `json:"image_tokens"`
 	} `json:"prompt_tokens_details"`
 	CompletionDetails struct {
 		Reasoning *uint32 `json:"reasoning_tokens"`
+		Audio     *uint32 `json:"audio_tokens"`
+		Image     *uint32 `json:"image_tokens"`
 	} `json:"completion_tokens_details"`
 }
 
 // Buckets are disjoint: no token is counted in two of them.
 func (u *Usage) Buckets() t.Usage {
-	cached, reasoning := u.PromptDetails.Cached, u.CompletionDetails.Reasoning
-	return t.Usage{
-		Input:     without(u.Prompt, cached),
-		CacheRead: Optional(cached),
-		Output:    without(u.Completion, reasoning),
-		Reasoning: Optional(reasoning),
-	}
+	in, out := u.PromptDetails, u.CompletionDetails
+	input, output := without(u.Prompt, in.Cached), without(u.Completion, out.Reasoning)
+	buckets := t.Usage{CacheRead: Optional(in.Cached), Reasoning: Optional(out.Reasoning)}
+	buckets.InputAudio = share(&input, in.Audio)
+	buckets.InputImage = share(&input, in.Image)
+	buckets.OutputAudio = share(&output, out.Audio)
+	buckets.OutputImage = share(&output, out.Image)
+	buckets.Input, buckets.Output = input, output
+	return buckets
 }
 
 func without(total, part *uint32) w.Option[uint32] {
@@ -84,6 +93,17 @@ func without(total, part *uint32) w.Option[uint32] {
 		return w.Some(*total)
 	}
 	return w.Some(*total - *part)
+}
+
+// The audio or image tokens of a total: at most what is left of it, and none for zero.
+func share(left *w.Option[uint32], part *uint32) w.Option[uint32] {
+	rest, known := left.Get()
+	if !known || rest == 0 || part == nil || *part == 0 {
+		return w.None[uint32]()
+	}
+	of := min(*part, rest)
+	*left = w.Some(rest - of)
+	return w.Some(of)
 }
 
 // Finish reads a finish reason. Calls outrank a natural end: some servers send `stop` after them.
