@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
 use weir_gateway::dialect::limits::Spelling;
-use weir_gateway::origin::{Scanner, WORD, Word};
+use weir_gateway::provenance::{Scanner, WORD, Word};
 use weir_types::contract::about::ErrorFormat;
 use weir_types::contract::types::Header;
 

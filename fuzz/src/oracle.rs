@@ -10,7 +10,7 @@ use weir_wire::form;
 use weir_wire::frame::{Decoder, Encoder, FrameRef, Limits};
 use weir_wire::peek;
 use weir_wire::peek::{Found, Hit, Peek, Pointers};
-use weir_wire::tap::{CompiledTap, Reading, TapState};
+use weir_wire::tap::{CompiledTap, TapReading, TapState};
 
 /// Cuts the bytes into pieces whose lengths are derived from the bytes, so that each input always gives the same
 /// pieces.
@@ -169,14 +169,14 @@ pub fn tap(data: &[u8]) {
         if !text.contains(&b'\\') {
             let mut alone = TapState::new(&tap);
             alone.frame(FrameRef { event: None, data: text });
-            assert_eq!(Reading { ended: whole.ended, ..alone.reading() }, whole);
+            assert_eq!(TapReading { ended: whole.ended, ..alone.reading() }, whole);
         }
     }
     let usage = stream.reading().usage;
     assert!(data.iter().any(u8::is_ascii_digit) || usage.total().is_none(), "no figures out of nothing");
 }
 
-fn body(tap: &CompiledTap, pieces: &[&[u8]]) -> Reading {
+fn body(tap: &CompiledTap, pieces: &[&[u8]]) -> TapReading {
     let mut state = TapState::new(tap);
     for piece in pieces {
         state.body(piece);

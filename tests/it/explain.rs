@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use weir::app::load_plugins;
 use weir_config::{Config, Environment};
-use weir_gateway::explain::{Explained, Question, explain};
+use weir_gateway::dry_run::{DryRun, Explained, explain};
 use weir_gateway::serving::Serving;
 use weir_tests::Folder;
 use weir_tests::plugins::target;
 use weir_types::contract::types::Body;
 
-async fn explained(from: &str, to: &str, body: &str, change: impl Fn(&mut Question)) -> Result<Explained, String> {
+async fn explained(from: &str, to: &str, body: &str, change: impl Fn(&mut DryRun)) -> Result<Explained, String> {
     let folder = Folder::with(&["openai", "anthropic"]);
     let place = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
     let settings = [
@@ -24,7 +24,7 @@ async fn explained(from: &str, to: &str, body: &str, change: impl Fn(&mut Questi
     let (plugins, config) = tokio::task::spawn_blocking(load).await.map_err(|error| error.to_string())?;
     let plugins = plugins?;
     let serving = Serving::derive(&config, plugins.snapshot()).map_err(|error| error.to_string())?;
-    let mut question = Question {
+    let mut question = DryRun {
         from: from.into(),
         operation: "chat".into(),
         to: to.into(),

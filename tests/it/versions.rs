@@ -47,7 +47,8 @@ async fn an_adapter_of_the_earlier_version_serves_in_both_lanes() {
                 let lane = if client == serves && !translate { "relay" } else { "translate" };
                 assert_eq!(reply.header("x-weir-lane"), Some(lane), "{model}");
                 let sent = upstream.request().await;
-                assert!(sent.text().contains(&format!("{model}-1")), "{model}: {}", sent.text());
+                let asked = format!("{} {}", sent.line(), sent.text());
+                assert!(asked.contains(&format!("{model}-1")), "{model}: {asked}");
             }
         }
     }

@@ -20,13 +20,13 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::decisions::{Instead, Keeper, Quarantined, TriedAgain};
-use super::judge::Care;
+use super::judge::RolloutPolicy;
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::canary::Trial;
 use weir_sandbox::digest::Digest;
 use weir_sandbox::engine::Engine;
 
-pub use history::{Denied, Former, Service, Standing};
+pub use history::{Denied, Former, FormerState, Service};
 use tallies::Tallies;
 
 /// Checks whether adapters can serve side by side; the error names both adapters in conflict.
@@ -72,9 +72,9 @@ pub struct Refusal {
 #[derive(Debug, Clone, Default)]
 pub struct Cares {
     /// For adapters without an entry of their own.
-    pub usual: Care,
+    pub usual: RolloutPolicy,
     /// For single adapters.
-    pub of: BTreeMap<String, Care>,
+    pub of: BTreeMap<String, RolloutPolicy>,
 }
 
 /// The catalog of adapters. Readers take snapshots; changes are serialised.
@@ -112,7 +112,7 @@ impl Catalog {
     }
 
     /// The rollout policy of the adapter with this name.
-    pub fn care(&self, name: &str) -> &Care {
+    pub fn care(&self, name: &str) -> &RolloutPolicy {
         self.cares.of.get(name).unwrap_or(&self.cares.usual)
     }
 

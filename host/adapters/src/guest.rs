@@ -61,10 +61,10 @@ impl Guest {
         let mut module = wat::parse_str(self.text()).unwrap();
         let mut resolve = Resolve::default();
         resolve.push_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit")).unwrap();
-        let chat = if self.push.is_some() { "include weir:adapter/dialect-chat-only@0.1.0;" } else { "" };
+        let chat = if self.push.is_some() { "include weir:adapter/dialect-chat-only@0.2.0;" } else { "" };
         let world = format!(
-            "package test:guest;\nworld guest {{\ninclude weir:adapter/about-only@0.1.0;\n\
-             include weir:adapter/provider-errors-only@0.1.0;\n{chat}\n{}\n}}\n{}",
+            "package test:guest;\nworld guest {{\ninclude weir:adapter/about-only@0.2.0;\n\
+             include weir:adapter/provider-errors-only@0.2.0;\n{chat}\n{}\n}}\n{}",
             self.world, self.packages
         );
         let package = resolve.push_str("guest.wit", &world).unwrap();
@@ -84,8 +84,8 @@ impl Guest {
               (global.set $free (i32.and (i32.add (global.get $free) (i32.const 7)) (i32.const -8)))
               (global.get $free)
               (global.set $free (i32.add (global.get $free) (local.get 3))))
-            (func (export "weir:adapter/about@0.1.0#describe") (result i32) {describe})
-            (func (export "weir:adapter/provider-errors@0.1.0#parse-error") (param i32) (result i32) {parse_error})
+            (func (export "weir:adapter/about@0.2.0#describe") (result i32) {describe})
+            (func (export "weir:adapter/provider-errors@0.2.0#parse-error") (param i32) (result i32) {parse_error})
             (data (i32.const {AT}) "{manifest}")"#,
             more = self.more,
             describe = self.describe,
@@ -94,7 +94,7 @@ impl Guest {
         );
         if let Some(push) = &self.push {
             let context = "i32 i32 f64 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32";
-            let interface = "weir:adapter/dialect-chat@0.1.0";
+            let interface = "weir:adapter/dialect-chat@0.2.0";
             let import = format!(
                 r#"(module (import "[export]{interface}" "[resource-new]chat-encoder" (func $new (param i32) (result i32)))"#
             );

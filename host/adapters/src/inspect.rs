@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(inspection.interfaces, ["about", "provider-errors"]);
         let json = serde_json::to_value(&inspection).unwrap();
         assert_eq!(json["digest"], Digest::of(&bytes).to_string());
-        assert_eq!(json["shape"]["imports"][0]["name"], "weir:adapter/types@0.1.0");
+        assert_eq!(json["shape"]["imports"][0]["name"], "weir:adapter/types@0.2.0");
         assert_eq!(json["shape"]["imports"][0]["functions"], serde_json::json!([]));
     }
 

@@ -26,7 +26,7 @@ const SAMPLES: u32 = 16;
 
 /// The rollout policy of an adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Care {
+pub struct RolloutPolicy {
     /// When to quarantine it; never if `None`.
     pub quarantine: Option<QuarantineRule>,
     /// How to try new versions; not at all if `None`.

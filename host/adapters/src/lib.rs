@@ -70,7 +70,7 @@ pub use cache::Cache;
 pub use catalog::{Cares, Catalog, Refusal, Snapshot};
 pub use compile::{Bounds, Compiler};
 pub use decisions::{Decisions, Keeper};
-pub use judge::{Care, Judge, QuarantineRule};
+pub use judge::{Judge, QuarantineRule, RolloutPolicy};
 pub use load::{Admission, LoadError, Loader};
 pub use lock::Lock;
 pub use policy::{Demand, Policy};

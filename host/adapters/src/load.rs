@@ -13,13 +13,13 @@ use super::cache::{Cache, Described};
 use super::check::{self, Problems};
 use super::compile::{CompileError, Compiler};
 use weir_sandbox::adapter::{Adapter, Turns};
+use weir_sandbox::adapter_state::AdapterState;
 use weir_sandbox::digest::Digest;
-use weir_sandbox::duty::Duty;
 use weir_sandbox::engine::Engine;
 use weir_sandbox::fault::{Failure, clean, head};
 use weir_sandbox::instance::{Instance, Template};
-use weir_sandbox::limits::{Isolation, Terms};
-use weir_sandbox::pool::{Pool, Ways};
+use weir_sandbox::limits::{AdapterLimits, Isolation};
+use weir_sandbox::pool::{Pool, PoolConfig};
 use weir_sandbox::shape::{Shape, ShapeError};
 use weir_sandbox::stats::Stats;
 use weir_types::contract::about::Manifest;
@@ -92,7 +92,7 @@ struct Progress {
 #[derive(Debug, Clone, Default)]
 pub struct Admission {
     /// How its instances are used.
-    pub terms: Terms,
+    pub terms: AdapterLimits,
     /// Whether the lock file pins it.
     pub trusted: bool,
     /// The trusted key that signed it, if any.
@@ -197,7 +197,7 @@ impl Loader {
         let _active = self.engine.ticker().begin();
         let limits = self.engine.limits();
         instance.arm(self.engine.ticks(limits.start), limits.output);
-        let described = instance.speak(|speech| speech.describe());
+        let described = instance.with_guest(|speech| speech.describe());
         described.map_err(|error| {
             let Failure { kind, detail, .. } = Failure::of(&error, &instance.store.data_mut().take_stderr());
             LoadError::Describe { kind: kind.name(), detail }
@@ -215,7 +215,7 @@ impl Loader {
         let Described { shape, manifest } = described;
         let terms = &admission.terms;
         let wish = admission.trusted.then(|| manifest.isolation.into());
-        let ways = Ways {
+        let ways = PoolConfig {
             isolation: terms.isolation.or(wish).unwrap_or(Isolation::Fresh),
             reuse: terms.reuse.clone(),
             ready: terms.ready,
@@ -231,7 +231,7 @@ impl Loader {
             signer: admission.signer.clone(),
             proved: OnceLock::new(),
             stats: Stats::default(),
-            duty: Duty::default(),
+            duty: AdapterState::default(),
             pool: Pool::new(self.engine.clone(), template, ways),
             call: terms.call.unwrap_or(self.engine.limits().call),
             turns: terms.concurrency.map(Turns::new),

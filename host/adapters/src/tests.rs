@@ -4,7 +4,7 @@ mod pool;
 mod wasi;
 
 use weir_sandbox::limits;
-use weir_sandbox::{Adapter, FaultKind, Interface, Isolation, Limits, PluginFault, Shape, Terms};
+use weir_sandbox::{Adapter, AdapterLimits, FaultKind, Interface, Isolation, Limits, PluginFault, Shape};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -264,7 +264,7 @@ fn a_component_without_the_contracts_interfaces_is_no_adapter() {
 #[test]
 fn a_manifest_that_is_wrong_is_refused() {
     let mut zeta = guest("zeta");
-    zeta.contract = "0.2.0".into();
+    zeta.contract = "0.1.0".into();
     zeta.version = String::new();
     let error = loader(small()).load("zeta", &zeta.build(), &Admission::default()).unwrap_err();
     let LoadError::Manifest(problems) = error else { panic!("{error}") };
@@ -277,13 +277,13 @@ fn a_manifest_that_is_wrong_is_refused() {
 fn only_trusted_bytes_may_request_less_isolation() {
     let mut zeta = guest("zeta");
     zeta.isolation = 2;
-    let isolation = |terms: Terms, trusted| {
+    let isolation = |terms: AdapterLimits, trusted| {
         let adapter = loader(small()).load("zeta", &zeta.build(), &Admission { terms, trusted, signer: None }).unwrap();
         adapter.pool().isolation()
     };
-    assert_eq!(isolation(Terms::default(), false), Isolation::Fresh);
-    assert_eq!(isolation(Terms::default(), true), Isolation::Shared);
-    let tenant = Terms { isolation: Some(Isolation::Tenant), ..Terms::default() };
+    assert_eq!(isolation(AdapterLimits::default(), false), Isolation::Fresh);
+    assert_eq!(isolation(AdapterLimits::default(), true), Isolation::Shared);
+    let tenant = AdapterLimits { isolation: Some(Isolation::Tenant), ..AdapterLimits::default() };
     assert_eq!(isolation(tenant, true), Isolation::Tenant);
 }
 

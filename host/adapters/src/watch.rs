@@ -19,7 +19,7 @@ use super::lock::Lock;
 use super::policy::Policy;
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::digest::Digest;
-use weir_sandbox::limits::Terms;
+use weir_sandbox::limits::AdapterLimits;
 
 mod file;
 mod follow;
@@ -45,9 +45,9 @@ pub struct Folder {
     /// The lock file; a missing one trusts nothing.
     pub lock: Option<PathBuf>,
     /// Limits of single adapters, by name.
-    pub terms: BTreeMap<String, Terms>,
+    pub terms: BTreeMap<String, AdapterLimits>,
     /// Limits of all others.
-    pub usual_terms: Terms,
+    pub usual_terms: AdapterLimits,
     /// Requirements of files before they are loaded.
     pub policy: Policy,
     /// Whether to accept files that every user of this machine may write.
@@ -71,7 +71,7 @@ impl Folder {
             dir: dir.into(),
             lock: None,
             terms: BTreeMap::new(),
-            usual_terms: Terms::default(),
+            usual_terms: AdapterLimits::default(),
             policy: Policy::default(),
             allow_writable: false,
             proof: None,
@@ -345,7 +345,7 @@ impl Watch {
         }
     }
 
-    fn terms(&self, name: &str) -> Terms {
+    fn terms(&self, name: &str) -> AdapterLimits {
         self.folder.terms.get(name).unwrap_or(&self.folder.usual_terms).clone()
     }
 

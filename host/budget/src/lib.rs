@@ -309,13 +309,13 @@ impl Drop for Waiting<'_> {
 
 /// The hold of a body that is still being read. It may be evicted until the body is complete.
 #[derive(Debug)]
-pub struct Reading {
+pub struct BodyReader {
     held: Held,
     /// The body's entry among the readers, registered once it takes long or is large.
     entry: Option<Entry>,
 }
 
-impl Reading {
+impl BodyReader {
     /// Starts reading a body with this hold.
     pub fn new(held: Held) -> Self {
         Self { held, entry: None }

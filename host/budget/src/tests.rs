@@ -81,7 +81,7 @@ async fn the_share_of_a_connection_holds_the_largest_body() {
 
 /// Reads a body of which this many bytes have arrived and no more will.
 fn unfinished(budget: &Arc<Budget>, owner: u64, bytes: usize) -> tokio::task::JoinHandle<Full> {
-    let mut reading = Reading::new(budget.begin(owner, None));
+    let mut reading = BodyReader::new(budget.begin(owner, None));
     tokio::spawn(async move {
         if let Err(full) = reading.hold(bytes).await {
             return full;
@@ -97,7 +97,7 @@ async fn unfinished_bodies_give_way_to_a_caller_that_holds_less() {
     while budget.used() < 900 * KIB {
         tokio::task::yield_now().await;
     }
-    let mut other = Reading::new(budget.begin(2, None));
+    let mut other = BodyReader::new(budget.begin(2, None));
     other.hold(300 * KIB).await.unwrap();
     let mut given_up = 0;
     for one in flood {
@@ -116,7 +116,7 @@ async fn unfinished_bodies_give_way_to_a_caller_that_holds_less() {
 #[tokio::test]
 async fn a_complete_body_is_not_evicted() {
     let budget = budget(MIB);
-    let mut reading = Reading::new(budget.begin(1, None));
+    let mut reading = BodyReader::new(budget.begin(1, None));
     reading.hold(900 * KIB).await.unwrap();
     let held = reading.done();
     assert_eq!(budget.begin(2, None).grow(200 * KIB).await, Err(Full::Budget));

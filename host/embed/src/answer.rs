@@ -1,6 +1,6 @@
 //! A whole answer, with what a program may want to know besides.
 
-use weir_gateway::account::trail::{End, Step};
+use weir_gateway::accounting::trail::{End, Step};
 use weir_types::contract::types::{ChatResponse, Loss, Part, Usage};
 
 /// A whole answer.

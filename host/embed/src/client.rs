@@ -9,10 +9,10 @@ use tokio::sync::watch;
 
 use super::{Answer, BuildError, Builder, Error, EventStream, Model, adapters};
 use weir_config::{Config, Environment, Problem, Severity};
-use weir_gateway::checks;
 use weir_gateway::gateway::Gateway;
 use weir_gateway::observe::metrics::Metrics;
 use weir_gateway::observe::trace::Tracer;
+use weir_gateway::probes;
 use weir_gateway::serving::Serving;
 use weir_types::contract::types::{
     ChatRequest, ChatResponse, EmbeddingsRequest, EmbeddingsResponse, ModelInfo, RerankRequest, RerankResponse,
@@ -82,7 +82,7 @@ impl Client {
         let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, Tracer::default())?);
         let (stop, stopped) = watch::channel(false);
         if checked {
-            tokio::spawn(checks::follow(Arc::clone(&gateway), stopped));
+            tokio::spawn(probes::follow(Arc::clone(&gateway), stopped));
         }
         Ok(Self(Arc::new(Inner { gateway, warnings, _stop: stop })))
     }

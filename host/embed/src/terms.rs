@@ -1,9 +1,9 @@
 //! Converts the adapters' configuration to the types of [`weir_adapters`].
 
 use weir_adapters::sign::PublicKey;
-use weir_adapters::{Care, Demand, Policy, QuarantineRule};
+use weir_adapters::{Demand, Policy, QuarantineRule, RolloutPolicy};
 use weir_config::{AdapterSettings, Config, Isolation};
-use weir_sandbox::{CanaryRule, Reuse, Terms};
+use weir_sandbox::{AdapterLimits, CanaryRule, Reuse};
 
 /// The operator's requirements of adapters' files.
 pub fn policy(config: &Config) -> Policy {
@@ -17,7 +17,7 @@ pub fn policy(config: &Config) -> Policy {
     }
 }
 
-pub(crate) fn care(settings: &AdapterSettings) -> Care {
+pub(crate) fn care(settings: &AdapterSettings) -> RolloutPolicy {
     let quarantine = settings.quarantine.map(|rule| {
         let weir_config::Quarantine { faults, window, share, pause } = rule;
         QuarantineRule { faults, window, share, pause }
@@ -26,7 +26,7 @@ pub(crate) fn care(settings: &AdapterSettings) -> Care {
         let weir_config::Canary { share, requests, max_fault_rate, max_time } = rule;
         CanaryRule { share, requests: requests as u64, max_fault_rate, max_time }
     });
-    Care { quarantine, canary }
+    RolloutPolicy { quarantine, canary }
 }
 
 pub(crate) fn largest_memory(config: &Config) -> usize {
@@ -34,8 +34,8 @@ pub(crate) fn largest_memory(config: &Config) -> usize {
     own.chain([config.plugins.defaults.memory]).max().unwrap_or(config.plugins.defaults.memory)
 }
 
-pub(crate) fn terms(settings: &AdapterSettings) -> Terms {
-    Terms {
+pub(crate) fn terms(settings: &AdapterSettings) -> AdapterLimits {
+    AdapterLimits {
         isolation: settings.isolation.map(|isolation| match isolation {
             Isolation::Fresh => weir_sandbox::Isolation::Fresh,
             Isolation::Tenant => weir_sandbox::Isolation::Tenant,

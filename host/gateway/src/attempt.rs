@@ -1,32 +1,32 @@
 //! Attempts: carries out a plan, each attempt in one of two lanes: relay (bytes unchanged) or translate (through two
 //! components).
 
+mod ability;
 mod backoff;
+mod candidates;
+mod chat_probe;
 mod failure;
-mod follow;
+mod follow_up;
 mod handed;
-mod head;
 mod hedge;
-mod list;
 mod media;
 mod meter;
+mod model_list;
 mod outflow;
-mod ping;
+mod partial_answer;
 mod pipeline;
+mod plan_runner;
 mod policy;
 mod relay;
 mod relayed;
 mod reply;
+mod response_headers;
 mod resume;
-mod said;
 mod send;
 mod side;
-mod suit;
 mod translate;
 mod translated;
-mod tries;
 mod versions;
-mod way;
 mod withhold;
 
 use std::sync::Arc;
@@ -35,47 +35,47 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 
-use crate::account::Account;
-use crate::admit::Demand;
-use crate::dialect::reading::Reading;
-use crate::identify::Caller;
-use crate::recall::Recall;
+use crate::accounting::Account;
+use crate::admission::Demand;
+use crate::auth::Caller;
+use crate::dialect::request_peek::RequestPeek;
+use crate::reasoning_cache::ReasoningCache;
 use crate::route::Target;
 use crate::route::lane::{Lane, Wishes};
 use weir_budget::Held;
 use weir_config::Config;
 use weir_sandbox::Adapter;
-use weir_translate::dialect::faces::Face;
-use weir_translate::dialect::path::Holes;
+use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::path::PathParams;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::Framing;
 use weir_types::exchange::Exchange;
 use weir_upstream::{Timeouts, Upstreams};
 
+pub use ability::{Written, suit};
+pub use chat_probe::ping;
 pub use failure::Failure;
 pub use handed::{Closing, Handed, HandedBody};
-pub use list::{ask_list, ask_models, find_out};
-pub use ping::ping;
+pub use model_list::{ask_list, ask_models, find_out};
+pub use plan_runner::{AttemptResponse, PlanRunner};
 pub use reply::{BodyError, ReplyBody};
-pub use resume::Onward;
+pub use resume::ResumeContext;
 pub use send::REFUSED_CODE;
 pub use side::ClientSide;
-pub use suit::{Written, suit};
-pub use tries::{Journey, Tried};
 
 /// A request whose face, caller and peeked facts are known.
 #[derive(Debug)]
-pub struct Asked {
+pub struct InboundRequest {
     /// The request's id and start time.
     pub exchange: Exchange,
     /// The caller.
     pub caller: Caller,
     /// The face that the client called.
-    pub face: Arc<Face>,
+    pub face: Arc<Endpoint>,
     /// What reads the request and writes the answer: the adapter of the face, or a program itself.
     pub side: ClientSide,
     /// The values of the path's holes.
-    pub holes: Holes,
+    pub holes: PathParams,
     /// The HTTP method.
     pub method: Method,
     /// The path, as received.
@@ -89,14 +89,14 @@ pub struct Asked {
     /// The body's share of the byte budget.
     pub held: Held,
     /// What the peek read of the body.
-    pub reading: Reading,
+    pub reading: RequestPeek,
     /// The framing of a streamed answer.
     pub framing: Framing,
     /// Whether cutting the connection shows the client that a stream broke (HTTP/1).
     pub can_cut: bool,
 }
 
-impl Asked {
+impl InboundRequest {
     /// The operation of the face.
     pub fn operation(&self) -> &Operation {
         &self.face.claim.operation
@@ -129,18 +129,18 @@ pub struct SpokenBy(pub Arc<Adapter>);
 
 /// The services and settings that the attempts of one request use.
 #[derive(Debug, Clone, Copy)]
-pub struct House<'a> {
+pub struct RequestContext<'a> {
     /// The configuration.
     pub config: &'a Config,
     /// The client for requests to providers.
     pub upstreams: &'a Upstreams,
     /// The cache of values that clients' formats cannot carry.
-    pub recall: &'a Arc<Recall>,
+    pub recall: &'a Arc<ReasoningCache>,
     /// The deadline of the whole request, over all attempts.
     pub deadline: Option<Instant>,
 }
 
-impl House<'_> {
+impl RequestContext<'_> {
     /// The time limits of one attempt, shortened to the time left until the deadline.
     fn within(&self, mut timeouts: Timeouts) -> Timeouts {
         if let Some(deadline) = self.deadline {
@@ -166,8 +166,8 @@ enum Values {
 ///
 /// A failure means that no byte of an answer has been sent.
 async fn attempt(
-    house: House<'_>,
-    asked: &Asked,
+    context: RequestContext<'_>,
+    asked: &InboundRequest,
     target: &Arc<Target>,
     values: Values,
     account: &mut Account,
@@ -177,10 +177,10 @@ async fn attempt(
     let lane = Lane::of(&asked.reading, asked.operation(), accepted, wishes);
     account.goes(lane.as_str());
     match lane {
-        Lane::Relay(acceptance) => relay::relay(house, asked, target, acceptance, account).await,
+        Lane::Relay(acceptance) => relay::relay(context, asked, target, acceptance, account).await,
         Lane::Translate(cause) => {
             tracing::debug!(request_id = asked.exchange.id, ?cause, "translated");
-            Ok(translate::translate(house, asked, target, values, account).await?)
+            Ok(translate::translate(context, asked, target, values, account).await?)
         }
     }
 }

@@ -1,4 +1,4 @@
 //! Client formats: what the host reads of a request without parsing it, and rate limits in a format's spelling.
 
 pub mod limits;
-pub mod reading;
+pub mod request_peek;

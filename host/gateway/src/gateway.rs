@@ -1,13 +1,13 @@
 //! The path of a request: recognise, identify, read, admit, route, attempt, respond, account.
 
 mod call;
-mod check;
-mod door;
-mod head;
 mod lists;
 mod media_type;
 mod overflow;
-mod past;
+mod probe;
+mod provenance;
+mod read_body;
+mod response_headers;
 mod rights;
 mod routed;
 mod traced;
@@ -23,25 +23,25 @@ use http::request::Parts;
 use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 
-use crate::account::access::AccessLine;
-use crate::admit::{AdmitMetrics, Door, Permit, Refused};
-use crate::attempt::{Asked, ClientSide, House, ReplyBody, Tried};
-use crate::health::{Health, Standing};
-use crate::identify::{Denied, Origin, WrongKeys, identify};
-use crate::models;
+use crate::accounting::access::AccessLine;
+use crate::admission::{Admission, AdmissionPermit, AdmitMetrics, Refused};
+use crate::attempt::{AttemptResponse, ClientSide, InboundRequest, ReplyBody, RequestContext};
+use crate::auth::{Denied, Origin, WrongKeys, identify};
+use crate::health::{Health, TargetStatus};
+use crate::model_list;
 use crate::observe::log::current;
 use crate::observe::metrics::Metrics;
 use crate::observe::trace::{Span, Tracer};
-use crate::origin::Origins;
-use crate::recall::Recall;
+use crate::provenance::Origins;
+use crate::reasoning_cache::ReasoningCache;
 use crate::route::Nowhere;
 use crate::serving::Serving;
-use head::{diagnose, name, note_answer, tell_limits, tell_skipped};
+use response_headers::{diagnose, name, note_answer, tell_limits, tell_skipped};
 use routed::Routed;
 use weir_budget::Budget;
 use weir_server::Peer;
-use weir_translate::dialect::faces::{Face, Head, Lookup};
-use weir_translate::dialect::path::Holes;
+use weir_translate::dialect::faces::{Endpoint, Head, Lookup};
+use weir_translate::dialect::path::PathParams;
 use weir_translate::dialect::reply::{error_response, insert};
 use weir_types::contract::about::{ErrorFormat, Operation};
 use weir_types::contract::types::ErrorKind;
@@ -51,7 +51,7 @@ use weir_types::headers;
 use weir_upstream::Upstreams;
 
 pub use call::{Call, CallAnswer, CallError, CallTrace};
-pub use check::Checked;
+pub use probe::Checked;
 
 /// The data plane.
 #[derive(Debug)]
@@ -60,10 +60,10 @@ pub struct Gateway {
     upstreams: Upstreams,
     metrics: Arc<Metrics>,
     tracer: Tracer,
-    lists: models::Lists,
-    recall: Arc<Recall>,
+    lists: model_list::Lists,
+    recall: Arc<ReasoningCache>,
     health: Arc<Health>,
-    door: Arc<Door>,
+    door: Arc<Admission>,
     wrong_keys: WrongKeys,
     buffers: Arc<Budget>,
 }
@@ -76,9 +76,9 @@ impl Gateway {
         metrics: Arc<Metrics>,
         tracer: Tracer,
     ) -> Result<Self, prometheus::Error> {
-        let recall = Arc::new(Recall::new(serving.config.server.recall_bytes));
-        let lists = models::Lists::default();
-        let door = Arc::new(Door::new(AdmitMetrics::new(&metrics)?));
+        let recall = Arc::new(ReasoningCache::new(serving.config.server.recall_bytes));
+        let lists = model_list::Lists::default();
+        let door = Arc::new(Admission::new(AdmitMetrics::new(&metrics)?));
         let (health, buffers) = (Arc::default(), Arc::new(Budget::new(metrics.registry())?));
         buffers.set_limit(serving.config.server.max_buffered_bytes, serving.config.server.max_body_bytes);
         let (serving, wrong_keys) = (ArcSwap::from_pointee(serving), WrongKeys::default());
@@ -133,10 +133,12 @@ impl Gateway {
             let models = if target.model.is_none() { self.health.of_pattern(&target.id) } else { Vec::new() };
             let subject = target.subject();
             let stands = models.iter().map(|model| model.standing(subject.key, now, &subject.settings));
-            let rests = match stands.fold(self.health.standing(subject, now), Standing::later) {
+            let rests = match stands.fold(self.health.standing(subject, now), TargetStatus::later) {
                 // Rounded up, so that a resting target never reports 0.
-                Standing::Resting(until, _) => until.saturating_duration_since(now).as_nanos().div_ceil(1_000_000_000),
-                Standing::Well => 0,
+                TargetStatus::Resting(until, _) => {
+                    until.saturating_duration_since(now).as_nanos().div_ceil(1_000_000_000)
+                }
+                TargetStatus::Well => 0,
             };
             let own = self.health.of(&target.id).position(now).figure();
             let position = models.iter().map(|model| model.position(now).figure()).fold(own, i64::max);
@@ -212,7 +214,8 @@ impl Gateway {
             Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id, line)),
         };
         let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
-        let door::Taken { body, mut reading, held } = door::read(serving, &face, &holes, &head, (body, held)).await?;
+        let read_body::Taken { body, mut reading, held } =
+            read_body::read(serving, &face, &holes, &head, (body, held)).await?;
         // A strict model stays strict at every target, fallbacks included.
         let route = reading.model.as_deref().and_then(|model| serving.routes.find(model));
         reading.strict |= route.is_some_and(|route| route.strict);
@@ -221,7 +224,7 @@ impl Gateway {
         let named = &serving.config.server.key_headers;
         let (mut headers, query) = serving.faces.without_credentials(&face.adapter, named, head.headers, query);
         media_type::mend(&mut headers, &face, &reading, &body);
-        let asked = Arc::new(Asked {
+        let asked = Arc::new(InboundRequest {
             exchange,
             caller,
             side: ClientSide::Dialect(dialect.ok_or_else(|| Fault::internal("the adapter of this endpoint is gone"))?),
@@ -241,20 +244,25 @@ impl Gateway {
             line.asks_for(asked.reading.model.as_deref());
         }
         self.permit(serving, &asked)?;
-        let house = House { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall, deadline: None };
+        let context = RequestContext {
+            config: &serving.config,
+            upstreams: &self.upstreams,
+            recall: &self.recall,
+            deadline: None,
+        };
         if *asked.operation() == Operation::Models {
-            return self.list(house, serving, &asked, (permit, line)).await;
+            return self.list(context, serving, &asked, (permit, line)).await;
         }
-        self.forward(house, serving, &asked, (span, permit, line)).await
+        self.forward(context, serving, &asked, (span, permit, line)).await
     }
 
     /// Admits, routes and attempts a request; from here on everything is accounted for.
     async fn forward(
         &self,
-        house: House<'_>,
+        context: RequestContext<'_>,
         serving: &Serving,
-        asked: &Arc<Asked>,
-        (span, permit, line): (&Span, Permit, &mut Option<Box<AccessLine>>),
+        asked: &Arc<InboundRequest>,
+        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<AccessLine>>),
     ) -> Result<Response<ReplyBody>, Fault> {
         let demand = asked.demand();
         let permit = match self.door.admit(&serving.config, &asked.caller, &demand, permit).await {
@@ -262,7 +270,7 @@ impl Gateway {
             Err(refused) => return Ok(self.turn_away(&asked.face, &refused, &asked.exchange.id, line)),
         };
         let told = permit.told();
-        let routed = match self.route(house, serving, asked, (span, permit, line)).await {
+        let routed = match self.route(context, serving, asked, (span, permit, line)).await {
             Ok(routed) => routed,
             Err(Nowhere { fault, skipped }) => {
                 let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
@@ -271,7 +279,7 @@ impl Gateway {
                 return Ok(response);
             }
         };
-        let Routed { tried: Tried { answer, target }, plan, mut account, deadline } = routed;
+        let Routed { tried: AttemptResponse { answer, target }, plan, mut account, deadline } = routed;
         let mut response = answer.unwrap_or_else(|fault| {
             account.line().into_iter().for_each(|line| line.failed(&fault));
             let response = fault_response(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
@@ -294,7 +302,7 @@ impl Gateway {
     /// Answers a request that a limit refused, with the state of that limit in the headers.
     fn turn_away(
         &self,
-        face: &Face,
+        face: &Endpoint,
         refused: &Refused,
         id: &str,
         line: &mut Option<Box<AccessLine>>,
@@ -345,15 +353,15 @@ struct Begun<'a> {
 
 /// The face that a request calls, and the values of its path's holes.
 struct Called {
-    face: Arc<Face>,
-    holes: Holes,
+    face: Arc<Endpoint>,
+    holes: PathParams,
 }
 
 /// A request that calls no face.
 struct Unrecognised {
     fault: Fault,
     /// The face whose format the error is rendered in.
-    nearest: Option<Arc<Face>>,
+    nearest: Option<Arc<Endpoint>>,
 }
 
 /// Finds the face that a request calls, or an error in the format of the likeliest face.

@@ -5,16 +5,16 @@
 
 pub mod breaker;
 mod latency;
+mod target_health;
 mod ticket;
-mod vitals;
 mod window;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
+pub use target_health::{Rest, TargetHealth, TargetStatus};
 pub use ticket::{Blame, Ticket};
-pub use vitals::{Rest, Standing, Vitals};
 
 /// How long a refused key is avoided while there is another.
 pub const BENCH: Duration = Duration::from_mins(1);
@@ -47,7 +47,7 @@ struct Table {
 
 #[derive(Debug)]
 struct Known {
-    vitals: Arc<Vitals>,
+    vitals: Arc<TargetHealth>,
     /// The name of the pattern's target, if this is one of its models.
     pattern: Option<Arc<str>>,
 }
@@ -69,18 +69,18 @@ pub struct Subject<'a> {
 
 impl Health {
     /// A target's health record, created if necessary.
-    pub fn of(&self, target: &Arc<str>) -> Arc<Vitals> {
+    pub fn of(&self, target: &Arc<str>) -> Arc<TargetHealth> {
         self.known(target).unwrap_or_else(|| self.table().take_in(target, None))
     }
 
     /// A target's health record, if there is one.
-    pub fn known(&self, target: &str) -> Option<Arc<Vitals>> {
+    pub fn known(&self, target: &str) -> Option<Arc<TargetHealth>> {
         let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
         targets.known.get(target).map(|known| Arc::clone(&known.vitals))
     }
 
     /// The health records of all models of a pattern's target.
-    pub fn of_pattern(&self, pattern: &str) -> Vec<Arc<Vitals>> {
+    pub fn of_pattern(&self, pattern: &str) -> Vec<Arc<TargetHealth>> {
         let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
         let of_it = targets.known.values().filter(|known| known.pattern.as_deref() == Some(pattern));
         of_it.map(|known| Arc::clone(&known.vitals)).collect()
@@ -92,27 +92,27 @@ impl Health {
     }
 
     /// The status of a target for one key: the worse of its own and its pattern's.
-    pub fn standing(&self, subject: Subject<'_>, now: Instant) -> Standing {
+    pub fn standing(&self, subject: Subject<'_>, now: Instant) -> TargetStatus {
         let of = |name: &Arc<str>| self.known(name).map(|known| known.standing(subject.key, now, &subject.settings));
-        let standing = of(subject.target).unwrap_or(Standing::Well);
-        let standing = standing.later(subject.pattern.and_then(of).unwrap_or(Standing::Well));
+        let standing = of(subject.target).unwrap_or(TargetStatus::Well);
+        let standing = standing.later(subject.pattern.and_then(of).unwrap_or(TargetStatus::Well));
         let benched = self.keys().get(&(Arc::clone(subject.provider), subject.key)).copied();
         match (standing, benched.filter(|until| *until > now)) {
-            (Standing::Well, Some(until)) => Standing::Resting(until, Rest::Refused),
+            (TargetStatus::Well, Some(until)) => TargetStatus::Resting(until, Rest::Refused),
             (standing, _) => standing,
         }
     }
 
     /// Admits an exchange if the breaker and the limits allow it. A benched key is no obstacle, since it is used only
     /// as a last resort.
-    pub fn admit(&self, subject: Subject<'_>, now: Instant) -> Result<Ticket, Standing> {
+    pub fn admit(&self, subject: Subject<'_>, now: Instant) -> Result<Ticket, TargetStatus> {
         let vitals = self.of_subject(subject, now);
         vitals.admit(subject.key, now, &subject.settings)?;
         Ok(Ticket::new(vitals, Arc::clone(&self.keys), subject, now))
     }
 
     /// The record of a subject, created if necessary: its own or, if there are too many, its pattern's.
-    fn of_subject(&self, subject: Subject<'_>, now: Instant) -> Arc<Vitals> {
+    fn of_subject(&self, subject: Subject<'_>, now: Instant) -> Arc<TargetHealth> {
         let Some(pattern) = subject.pattern else { return self.of(subject.target) };
         if let Some(known) = self.known(subject.target) {
             return known;
@@ -135,11 +135,11 @@ impl Health {
 }
 
 impl Table {
-    fn take_in(&mut self, target: &Arc<str>, pattern: Option<&Arc<str>>) -> Arc<Vitals> {
+    fn take_in(&mut self, target: &Arc<str>, pattern: Option<&Arc<str>>) -> Arc<TargetHealth> {
         if let Some(known) = self.known.get(target) {
             return Arc::clone(&known.vitals);
         }
-        let vitals = Arc::<Vitals>::default();
+        let vitals = Arc::<TargetHealth>::default();
         let known = Known { vitals: Arc::clone(&vitals), pattern: pattern.cloned() };
         self.models += usize::from(known.pattern.is_some());
         self.known.insert(Arc::clone(target), known);
@@ -183,8 +183,8 @@ mod tests {
         let now = Instant::now();
         let ticket = health.admit(subject(0), now).unwrap();
         ticket.failed(Blame::Key);
-        assert!(matches!(health.standing(subject(0), now), Standing::Resting(_, Rest::Refused)));
-        assert_eq!(health.standing(subject(1), now), Standing::Well);
+        assert!(matches!(health.standing(subject(0), now), TargetStatus::Resting(_, Rest::Refused)));
+        assert_eq!(health.standing(subject(1), now), TargetStatus::Well);
         assert!(health.admit(subject(0), now).is_ok(), "as the last resort it is tried all the same");
         assert_eq!(health.of(&target).in_flight(), 0);
     }
@@ -210,7 +210,7 @@ mod tests {
         }
     }
 
-    fn stands(health: &Health, [target, pattern]: [&Arc<str>; 2]) -> Standing {
+    fn stands(health: &Health, [target, pattern]: [&Arc<str>; 2]) -> TargetStatus {
         let settings = weir_config::Breaker { min_attempts: 2, ..weir_config::Breaker::default() };
         let subject = Subject { target, pattern: Some(pattern), provider: &Arc::from("p"), key: 0, settings };
         health.standing(subject, Instant::now())
@@ -221,14 +221,14 @@ mod tests {
         let (health, pattern) = (Health::default(), Arc::from("p/*"));
         let (broken, other) = (Arc::from("p/broken"), Arc::from("p/other"));
         fail(&health, [&broken, &pattern], 2);
-        assert!(matches!(stands(&health, [&broken, &pattern]), Standing::Resting(_, Rest::Failing)));
-        assert_eq!(stands(&health, [&other, &pattern]), Standing::Well);
+        assert!(matches!(stands(&health, [&broken, &pattern]), TargetStatus::Resting(_, Rest::Failing)));
+        assert_eq!(stands(&health, [&other, &pattern]), TargetStatus::Well);
         assert_eq!(health.of_pattern("p/*").len(), 1);
         // A failed check of the provider concerns all its models.
         health.of(&pattern).found_failing(Duration::from_mins(1), Instant::now());
-        assert!(matches!(stands(&health, [&other, &pattern]), Standing::Resting(_, Rest::Failing)));
+        assert!(matches!(stands(&health, [&other, &pattern]), TargetStatus::Resting(_, Rest::Failing)));
         health.retain(|name| name == "p/*");
-        assert!(matches!(stands(&health, [&broken, &pattern]), Standing::Resting(..)), "kept with its pattern");
+        assert!(matches!(stands(&health, [&broken, &pattern]), TargetStatus::Resting(..)), "kept with its pattern");
         health.retain(|_| false);
         assert_eq!(health.table().models, 0);
     }
@@ -243,7 +243,7 @@ mod tests {
             fail(&health, [&Arc::from(format!("p/{number}")), &pattern], 1);
         }
         assert!(health.table().known.len() <= MAX_MODELS + 1);
-        assert!(matches!(stands(&health, [&broken, &pattern]), Standing::Resting(..)));
+        assert!(matches!(stands(&health, [&broken, &pattern]), TargetStatus::Resting(..)));
         for number in 0..2 * MAX_MODELS {
             fail(&health, [&Arc::from(format!("p/rests-{number}")), &pattern], 2);
         }

@@ -1,14 +1,14 @@
 //! Routes: from a model's name to the candidates that can serve it, in order. Decisions only: nothing here does I/O.
 
 mod budget;
+mod candidate;
 pub mod chance;
 pub mod fit;
 pub mod lane;
 pub mod order;
 mod plan;
-mod question;
 pub mod skipped;
-mod stop;
+mod usage_support;
 
 use std::collections::HashMap;
 use std::iter;
@@ -18,21 +18,21 @@ use std::time::{Duration, Instant};
 
 use crate::accept::Acceptance;
 use crate::dialect::limits::Spelling;
-use crate::facts;
 use crate::health::Subject;
+use crate::model_catalog;
 use crate::observe::metrics::{Labels, Metrics, Series};
-use crate::origin::Issuer;
+use crate::provenance::Issuer;
 use weir_config::{Affinity, Aliases, Capabilities, Metering, Model, Price, Provider, Retry, Strategy};
 use weir_sandbox::{Adapter, Interface};
-use weir_translate::dialect::faces::Face;
+use weir_translate::dialect::faces::Endpoint;
 use weir_types::contract::about::{Manifest, Operation};
 use weir_types::contract::types::Setting;
 use weir_upstream::{Base, Credential, Timeouts};
 
 use budget::Budget;
+pub use candidate::Candidate;
 pub use plan::{Circumstances, Nowhere, Plan, plan, plan_for_provider};
-pub use question::Question;
-pub use stop::Stop;
+pub use usage_support::UsageSupport;
 
 /// The header by which a request without a model names its provider.
 pub const PROVIDER_HEADER: &str = weir_types::headers::PROVIDER;
@@ -80,7 +80,7 @@ pub struct Target {
     /// How the relay lane gets the usage of a stream.
     pub metering: Metering,
     /// Whether the server accepts the member that requests usage; shared by all keys.
-    pub question: Arc<Question>,
+    pub question: Arc<UsageSupport>,
     /// The options for the adapter.
     pub options: Vec<Setting>,
     /// The time limits of an attempt.
@@ -145,15 +145,15 @@ impl Target {
     /// The token prices of the model that a request for this name gets, if known.
     pub fn price_of(&self, asked: &str) -> Option<Price> {
         // The bundled file knows the models of a pattern, but not the pattern.
-        self.price.or_else(|| facts::of(&self.adapter.name, self.model(asked)).price)
+        self.price.or_else(|| model_catalog::of(&self.adapter.name, self.model(asked)).price)
     }
 
     /// The abilities of the model that a request for this name gets. The configuration takes precedence over the
     /// bundled file.
     pub fn capabilities_of(&self, asked: &str) -> Capabilities {
         // The bundled file knows the models of a pattern, but not the pattern.
-        let of_model = || facts::of(&self.adapter.name, self.model(asked)).capabilities;
-        if self.model.is_some() { self.capabilities } else { facts::over(self.capabilities, of_model()) }
+        let of_model = || model_catalog::of(&self.adapter.name, self.model(asked)).capabilities;
+        if self.model.is_some() { self.capabilities } else { model_catalog::over(self.capabilities, of_model()) }
     }
 
     /// The model's name at the provider, for a request for this name.
@@ -320,7 +320,7 @@ impl Route {
     }
 
     /// The metric handles of this route for a face and a configured client, created once.
-    pub fn series(&self, metrics: &Metrics, face: &Face, client: Option<&Arc<str>>) -> Arc<Series> {
+    pub fn series(&self, metrics: &Metrics, face: &Endpoint, client: Option<&Arc<str>>) -> Arc<Series> {
         let client: &str = client.map_or("", |name| name);
         let find = |all: &SeriesByClient| {
             let known = all.get(&face.index)?.iter().find(|(name, _)| **name == *client);

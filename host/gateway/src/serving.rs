@@ -2,17 +2,17 @@
 //! when either changes. A request keeps the state that it began with.
 
 mod credential;
-mod holes;
 mod objects;
 mod operations;
 mod targets;
+mod url_template;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::accept::Acceptance;
 use crate::dialect::limits::Spelling;
-use crate::dialect::reading::ReadingPlan;
+use crate::dialect::request_peek::PeekPlan;
 use crate::route::{Routes, Target};
 use weir_adapters::catalog::Snapshot;
 use weir_config::{Config, Problem};
@@ -31,7 +31,7 @@ pub struct Serving {
     /// The table of faces.
     pub faces: Faces,
     /// The reading plan of each face, by its index.
-    pub readings: Vec<Arc<ReadingPlan>>,
+    pub readings: Vec<Arc<PeekPlan>>,
     /// The routes of all models.
     pub routes: Routes,
     /// Whether answers name objects, by the face's index.
@@ -63,7 +63,7 @@ impl Serving {
         // Features are only read if a route's choice depends on them.
         let chooses = routes.iter().any(|(_, route)| route.chooses_by_abilities());
         let accepts = || used.iter().flat_map(|accepts| accepts.iter());
-        let reading = |face| Arc::new(ReadingPlan::new(face, accepts(), chooses));
+        let reading = |face| Arc::new(PeekPlan::new(face, accepts(), chooses));
         let readings = faces.all().iter().map(|face| reading(face)).collect();
         let makes = objects::makes(&faces, &routes);
         operations::unknown(&config, &faces, &mut problems);

@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::adapter_state::AdapterState;
 use super::digest::Digest;
-use super::duty::Duty;
 use super::engine::Engine;
 use super::fault::{Called, Failure, FaultKind, PluginFault, clean, head};
 use super::instance::{Instance, Interface, Interfaces};
 use super::limits::Isolation;
 use super::pool::Pool;
 use super::shape::Shape;
-use super::stats::{self, Offence, Standing, Stats};
-use super::version::Said;
+use super::stats::{self, Offence, Stats, Trust};
+use super::version::GuestResult;
 use weir_types::contract::about::Manifest;
 use weir_types::contract::types::ErrorKind;
 
@@ -52,7 +52,7 @@ pub struct Adapter {
     /// Counters of calls and failures.
     pub stats: Stats,
     /// Whether it is in service, suspended, or on trial.
-    pub duty: Duty,
+    pub duty: AdapterState,
     /// Its idle instances.
     pub pool: Pool,
     /// The engine that compiled it.
@@ -184,8 +184,8 @@ impl Adapter {
     /// `None` if there is no room for it.
     fn in_its_place<R: Send>(&self, bytes: usize, work: impl FnOnce() -> R + Send) -> Option<R> {
         let mut standing = self.stats.standing();
-        while standing != Standing::Proved && is_worker() {
-            let is_suspect = standing == Standing::Suspect;
+        while standing != Trust::Proved && is_worker() {
+            let is_suspect = standing == Trust::Suspect;
             let patience = if is_suspect { SUSPECTS_PATIENCE } else { self.engine.limits().lease_wait };
             let aside = self.engine.aside(is_suspect);
             if aside.is_full() {
@@ -315,7 +315,7 @@ impl Lease {
         &mut self,
         function: &'static str,
         bytes: usize,
-        call: impl FnOnce(&mut Instance) -> Said<R> + Send,
+        call: impl FnOnce(&mut Instance) -> GuestResult<R> + Send,
     ) -> Called<R>
     where
         R: Send,

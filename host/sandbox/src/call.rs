@@ -2,7 +2,7 @@
 
 use super::adapter::Lease;
 use super::fault::{Called, PluginFault};
-use super::version::{MissingFunction, Said, v0_2_0 as newest};
+use super::version::{GuestResult, MissingFunction, v0_2_0 as newest};
 use super::weigh::Weigh;
 pub use crate::contract::dialect_chat::exports::weir::adapter::dialect_chat::ParsedChat;
 pub use crate::contract::dialect_count_tokens::exports::weir::adapter::dialect_count_tokens::ParsedCount;
@@ -20,20 +20,20 @@ macro_rules! calls {
         $(#[$doc:meta])*
         $method:ident = $view:ident . $guest:ident . $function:ident ($input:ty) -> $output:ty, $name:literal;
     )+) => {
-        /// The part of [`Speech`](super::version::Speech) that is the same for every function here. A version of the
+        /// The part of [`VersionedGuest`](super::version::VersionedGuest) that is the same for every function here. A version of the
         /// contract that lacks a function keeps its default, which fails.
         pub trait Calls {
             $(
                 $(#[$doc])*
-                fn $method(&mut self, _: &Context, _: &$input) -> Said<$output> {
+                fn $method(&mut self, _: &Context, _: &$input) -> GuestResult<$output> {
                     Err(MissingFunction($name).into())
                 }
             )+
         }
 
-        impl Calls for newest::Voice<'_> {
+        impl Calls for newest::Guest<'_> {
             $(
-                fn $method(&mut self, ctx: &Context, input: &$input) -> Said<$output> {
+                fn $method(&mut self, ctx: &Context, input: &$input) -> GuestResult<$output> {
                     let (store, view) = self.$view()?;
                     view.$guest().$function(store, ctx, input)
                 }
@@ -44,7 +44,7 @@ macro_rules! calls {
             $(
                 $(#[$doc])*
                 pub fn $method(&mut self, ctx: &Context, input: &$input) -> Called<$output> {
-                    self.ask($name, input.weigh(), |instance| instance.speak(|speech| speech.$method(ctx, input)))
+                    self.ask($name, input.weigh(), |instance| instance.with_guest(|speech| speech.$method(ctx, input)))
                 }
             )+
         }
@@ -100,14 +100,14 @@ impl Lease {
     /// Dialect: writes a count of tokens for the client.
     pub fn render_count_response(&mut self, ctx: &Context, count: &TokenCount) -> Called<RenderedResponse> {
         self.ask("dialect-count-tokens.render-response", 0, |instance| {
-            instance.speak(|speech| speech.render_count_response(ctx, *count))
+            instance.with_guest(|speech| speech.render_count_response(ctx, *count))
         })
     }
 
     /// Provider: reads an answer with a status of 400 or above, of any operation.
     pub fn parse_error(&mut self, ctx: &Context, response: &HttpResponse) -> Result<Error, PluginFault> {
         self.run("provider-errors.parse-error", response.weigh(), |instance| {
-            instance.speak(|speech| speech.parse_error(ctx, response))
+            instance.with_guest(|speech| speech.parse_error(ctx, response))
         })
     }
 }

@@ -14,11 +14,11 @@ use tokio::sync::Semaphore;
 use wasmtime::component::InstancePre;
 use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use super::aside::Aside;
 use super::digest::Digest;
 use super::limits::Limits;
 use super::state::State;
 use super::ticker::Ticker;
+use super::untrusted::UntrustedExecutor;
 
 /// Slots beyond leased and idle instances, for components that are being loaded.
 const SPARE: u32 = 4;
@@ -28,7 +28,7 @@ pub(super) const CORE_INSTANCES: u32 = 4;
 /// Tables per slot.
 pub(super) const TABLES: u32 = 2;
 /// Maximum number of components whose drop is deferred; further ones are dropped at once.
-const GRAVES: usize = 64;
+const DEFERRED: usize = 64;
 
 /// Why the sandbox cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +56,8 @@ struct Inner {
     leases: Arc<Semaphore>,
     idle: Arc<Semaphore>,
     compiling: Mutex<()>,
-    news: Aside,
-    suspects: Aside,
+    news: UntrustedExecutor,
+    suspects: UntrustedExecutor,
     /// Components without users, to be dropped later.
     buried: Mutex<Vec<InstancePre<State>>>,
     /// Whether much unused memory was resident at the last sweep.
@@ -106,8 +106,8 @@ impl Engine {
             leases,
             idle,
             compiling: Mutex::default(),
-            news: Aside::for_news(),
-            suspects: Aside::for_suspects(),
+            news: UntrustedExecutor::for_news(),
+            suspects: UntrustedExecutor::for_suspects(),
             buried: Mutex::default(),
             was_bloated: AtomicBool::default(),
         })))
@@ -195,14 +195,14 @@ impl Engine {
     }
 
     /// The threads for calls that are not trusted with an async worker.
-    pub(super) fn aside(&self, are_suspects: bool) -> &Aside {
+    pub(super) fn aside(&self, are_suspects: bool) -> &UntrustedExecutor {
         if are_suspects { &self.0.suspects } else { &self.0.news }
     }
 
     /// Defers the drop of a component that has lost its last user to [`Engine::sweep`].
-    pub(super) fn bury(&self, component: InstancePre<State>) {
+    pub(super) fn defer_drop(&self, component: InstancePre<State>) {
         let mut buried = lock(&self.0.buried);
-        if buried.len() < GRAVES {
+        if buried.len() < DEFERRED {
             buried.push(component);
         }
     }

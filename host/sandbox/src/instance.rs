@@ -165,7 +165,7 @@ impl Drop for Template {
     /// Defers the actual drop. The last user of a component may be a request, which should not wait while the system
     /// reclaims every page that the instances ever used.
     fn drop(&mut self) {
-        self.engine.bury(self.pre.clone());
+        self.engine.defer_drop(self.pre.clone());
     }
 }
 
@@ -206,7 +206,7 @@ impl Instance {
 
     /// Looks up the functions of these interfaces now, which also checks their types.
     pub fn prepare(&mut self, interfaces: Interfaces) -> wasmtime::Result<()> {
-        self.speak(|speech| speech.prepare(interfaces))
+        self.with_guest(|speech| speech.prepare(interfaces))
     }
 
     /// The interfaces used so far.

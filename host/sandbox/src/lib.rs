@@ -5,13 +5,13 @@
 //! | [`shape`] | reads a component without running it: imports, exports, sizes; enforces the policy |
 //! | [`wasi`] | the inert WASI, for runtimes that need one |
 //! | [`canary`] | gives new versions a share of the exchanges |
-//! | [`duty`] | holds the mutable state of a loaded adapter |
+//! | [`adapter_state`] | holds the mutable state of a loaded adapter |
 //! | [`adapter`] | holds a loaded adapter, and leases its instances |
 //! | [`pool`] | isolates requests: decides which instance serves which |
 //! | [`instance`] | a store with an instantiated component |
 //! | [`version`] | the versions of the contract, side by side |
 //! | [`call`], [`stream`] | the contract's functions, typed, with deadline and limits |
-//! | [`aside`] | threads for components that are not trusted with an async worker |
+//! | [`untrusted`] | threads for components that are not trusted with an async worker |
 //! | [`fault`] | failures of components |
 //! | [`footprint`] | memory of an adapter's instances |
 //! | [`engine`], [`limits`], [`ticker`] | the engine and its limits |
@@ -19,12 +19,11 @@
 //! | [`contract`] | the bindings of the contract |
 
 pub mod adapter;
-mod aside;
+pub mod adapter_state;
 pub mod call;
 pub mod canary;
 pub mod contract;
 pub mod digest;
-pub mod duty;
 pub mod engine;
 pub mod fault;
 pub mod footprint;
@@ -37,6 +36,7 @@ pub mod state;
 pub mod stats;
 pub mod stream;
 mod ticker;
+mod untrusted;
 pub mod version;
 pub mod wasi;
 mod weigh;
@@ -47,7 +47,7 @@ pub use digest::Digest;
 pub use engine::Engine;
 pub use fault::{Called, FaultKind, PluginFault};
 pub use instance::{Interface, Interfaces};
-pub use limits::{Isolation, Limits, Reuse, Terms};
+pub use limits::{AdapterLimits, Isolation, Limits, Reuse};
 pub use shape::Shape;
 pub use stats::Stats;
 pub use stream::{ChatDecoder, ChatEncoder};

@@ -162,7 +162,7 @@ impl Default for Reuse {
 
 /// The operator's settings for one adapter.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
+pub struct AdapterLimits {
     /// The isolation. `None` means the one that the manifest requests if the lock file pins the component, and `Fresh`
     /// otherwise: an untrusted file must not decide whether tenants' data meet in one instance.
     pub isolation: Option<Isolation>,
@@ -176,7 +176,7 @@ pub struct Terms {
     pub concurrency: Option<u32>,
 }
 
-impl Default for Terms {
+impl Default for AdapterLimits {
     fn default() -> Self {
         Self { isolation: None, reuse: Reuse::default(), ready: 4, call: None, concurrency: None }
     }

@@ -45,7 +45,7 @@ struct Idle {
 
 /// Configuration of a pool.
 #[derive(Debug)]
-pub struct Ways {
+pub struct PoolConfig {
     /// Which exchanges may share an instance.
     pub isolation: Isolation,
     /// Limits of reuse.
@@ -60,8 +60,8 @@ pub struct Ways {
 
 impl Pool {
     /// Creates an empty pool.
-    pub fn new(engine: Engine, template: Arc<Template>, ways: Ways) -> Self {
-        let Ways { isolation, reuse, ready, weight, start } = ways;
+    pub fn new(engine: Engine, template: Arc<Template>, ways: PoolConfig) -> Self {
+        let PoolConfig { isolation, reuse, ready, weight, start } = ways;
         let idle = Mutex::default();
         let template = ArcSwap::new(template);
         Self { engine, template, isolation, reuse, ready: ready as usize, weight, start, idle }

@@ -20,7 +20,7 @@ const TRIALS: u64 = 32;
 
 /// How far a component is trusted with an async worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum Trust {
     /// It meets its deadlines.
     Proved,
     /// It has had too few calls to judge.
@@ -131,11 +131,11 @@ impl Stats {
     }
 
     /// How far the component is trusted now.
-    pub fn standing(&self) -> Standing {
+    pub fn standing(&self) -> Trust {
         match self.calls() {
-            _ if self.is_suspect() => Standing::Suspect,
-            0..TRIALS => Standing::New,
-            _ => Standing::Proved,
+            _ if self.is_suspect() => Trust::Suspect,
+            0..TRIALS => Trust::New,
+            _ => Trust::Proved,
         }
     }
 
@@ -190,14 +190,14 @@ mod tests {
     fn it_is_new_until_it_was_called_some_times_and_suspect_for_longer_with_each_miss() {
         let stats = Stats::default();
         for _ in 0..TRIALS {
-            assert_eq!(stats.standing(), Standing::New);
+            assert_eq!(stats.standing(), Trust::New);
             stats.called(Duration::ZERO);
         }
-        assert_eq!(stats.standing(), Standing::Proved);
+        assert_eq!(stats.standing(), Trust::Proved);
         let mut until = 0;
         for _ in 0..3 {
             stats.failed(FaultKind::Deadline);
-            assert_eq!(stats.standing(), Standing::Suspect);
+            assert_eq!(stats.standing(), Trust::Suspect);
             let now = stats.suspect_until.load(Relaxed);
             assert!(now >= until + SUSPECT_FOR.as_millis() as u64);
             until = now;

@@ -26,7 +26,7 @@ macro_rules! stream {
         impl Lease {
             $(#[$begin_doc])*
             pub fn $begin(mut self, ctx: &Context) -> Result<$stream, PluginFault> {
-                let resource = self.run($new, 0, |instance| instance.speak(|speech| speech.$begin(ctx)))?;
+                let resource = self.run($new, 0, |instance| instance.with_guest(|speech| speech.$begin(ctx)))?;
                 Ok($stream { lease: self, resource })
             }
         }
@@ -41,14 +41,14 @@ macro_rules! stream {
             pub fn push(&mut self, items: &[$item]) -> Called<$output> {
                 let resource = self.resource;
                 self.lease.ask($push, items.weigh(), |instance| {
-                    instance.speak(|speech| speech.$push_to(resource, items))
+                    instance.with_guest(|speech| speech.$push_to(resource, items))
                 })
             }
 
             /// Signals that everything has been pushed.
             pub fn finish(&mut self) -> Called<$output> {
                 let resource = self.resource;
-                self.lease.ask($finish, 0, |instance| instance.speak(|speech| speech.$finish_it(resource)))
+                self.lease.ask($finish, 0, |instance| instance.with_guest(|speech| speech.$finish_it(resource)))
             }
 
             /// Ends the stream and returns the lease, for another call in the same exchange.

@@ -1,6 +1,6 @@
 //! The versions of the contract that this host speaks, side by side.
 //!
-//! A version is a module below this one: where its exports lie in a component, and [`Speech`] in the types of the newest
+//! A version is a module below this one: where its exports lie in a component, and [`VersionedGuest`] in the types of the newest
 //! version. Which version a component was built for is told by the names of its exports (`weir:adapter/about@0.2.0`).
 
 mod v0_1_0;
@@ -49,10 +49,10 @@ impl Version {
 }
 
 /// What a call comes to: the component's failure outside, its answer that it cannot inside.
-pub(super) type Said<T> = wasmtime::Result<Result<T, Error>>;
+pub(super) type GuestResult<T> = wasmtime::Result<Result<T, Error>>;
 
 /// What an instance can be asked, in the newest version's types, whatever version it was built for.
-pub trait Speech: Calls {
+pub trait VersionedGuest: Calls {
     /// Looks up the functions of these interfaces now, which also checks their types.
     fn prepare(&mut self, interfaces: Interfaces) -> wasmtime::Result<()>;
     /// `about.describe`.
@@ -62,29 +62,29 @@ pub trait Speech: Calls {
         Err(MissingFunction("provider-errors.parse-error").into())
     }
     /// `dialect-count-tokens.render-response`.
-    fn render_count_response(&mut self, _: &Context, _: TokenCount) -> Said<RenderedResponse> {
+    fn render_count_response(&mut self, _: &Context, _: TokenCount) -> GuestResult<RenderedResponse> {
         Err(MissingFunction("dialect-count-tokens.render-response").into())
     }
     /// The constructor of `provider-chat.chat-decoder`.
     fn decoder(&mut self, ctx: &Context) -> wasmtime::Result<ResourceAny>;
     /// `provider-chat.chat-decoder.push`.
-    fn decoder_push(&mut self, decoder: ResourceAny, frames: &[Frame]) -> Said<Decoded>;
+    fn decoder_push(&mut self, decoder: ResourceAny, frames: &[Frame]) -> GuestResult<Decoded>;
     /// `provider-chat.chat-decoder.finish`.
-    fn decoder_finish(&mut self, decoder: ResourceAny) -> Said<Decoded>;
+    fn decoder_finish(&mut self, decoder: ResourceAny) -> GuestResult<Decoded>;
     /// The constructor of `dialect-chat.chat-encoder`.
     fn encoder(&mut self, ctx: &Context) -> wasmtime::Result<ResourceAny>;
     /// `dialect-chat.chat-encoder.push`.
-    fn encoder_push(&mut self, encoder: ResourceAny, events: &[ChatEvent]) -> Said<Encoded>;
+    fn encoder_push(&mut self, encoder: ResourceAny, events: &[ChatEvent]) -> GuestResult<Encoded>;
     /// `dialect-chat.chat-encoder.finish`.
-    fn encoder_finish(&mut self, encoder: ResourceAny) -> Said<Encoded>;
+    fn encoder_finish(&mut self, encoder: ResourceAny) -> GuestResult<Encoded>;
 }
 
 impl Instance {
     /// Speaks with it in its own version.
-    pub fn speak<R>(&mut self, say: impl FnOnce(&mut dyn Speech) -> R) -> R {
+    pub fn with_guest<R>(&mut self, say: impl FnOnce(&mut dyn VersionedGuest) -> R) -> R {
         match self.version() {
-            Version::V0_2_0 => say(&mut v0_2_0::Voice(self)),
-            Version::V0_1_0 => say(&mut v0_1_0::Voice(self)),
+            Version::V0_2_0 => say(&mut v0_2_0::Guest(self)),
+            Version::V0_1_0 => say(&mut v0_1_0::Guest(self)),
         }
     }
 }
@@ -161,9 +161,9 @@ macro_rules! exports {
         }
 
         /// An instance that speaks this version.
-        pub(crate) struct Voice<'a>(pub(super) &'a mut Instance);
+        pub(crate) struct Guest<'a>(pub(super) &'a mut Instance);
 
-        impl Voice<'_> {
+        impl Guest<'_> {
             $(
                 pub(crate) fn $field(
                     &mut self,

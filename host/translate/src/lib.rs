@@ -2,6 +2,6 @@
 
 pub mod bounds;
 pub mod dialect;
+pub mod event_validator;
 pub mod names;
-pub mod referee;
 pub mod unified;

@@ -30,7 +30,7 @@ impl Side {
 
 /// How an exchange with a provider failed without a proper answer; the retry policy decides by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Lapse {
+pub enum TransportFailure {
     /// The request never reached the provider.
     Unreachable,
     /// A time limit expired.
@@ -52,7 +52,7 @@ pub struct Fault {
     /// The side at fault.
     pub side: Side,
     /// How the exchange with the provider failed, if it ended without a proper answer.
-    pub lapse: Option<Lapse>,
+    pub lapse: Option<TransportFailure>,
 }
 
 impl Fault {
@@ -98,7 +98,7 @@ impl Fault {
 
     /// Sets how the exchange with the provider failed.
     #[must_use]
-    pub fn with_lapse(mut self, lapse: Lapse) -> Self {
+    pub fn with_lapse(mut self, lapse: TransportFailure) -> Self {
         self.lapse = Some(lapse);
         self
     }

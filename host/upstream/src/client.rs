@@ -20,7 +20,7 @@ use super::headers;
 use super::http_client::Lazy;
 use super::media::MediaClient;
 use super::origin::Place;
-use super::replay::{Asked, Replay};
+use super::replay::{Replay, ReplayRequest};
 use super::screen::Screen;
 use super::veil::{Scope, Veil};
 use super::{Credential, UpstreamRequest, UpstreamResponse};
@@ -209,8 +209,13 @@ fn answer(response: Response<Incoming>, mut watch: Watch, origin: Arc<str>, veil
 }
 
 fn play(replay: &Replay, path: &str, request: &UpstreamRequest<'_>) -> UpstreamResponse {
-    let asked =
-        Asked { method: &request.method, path, body: &request.body, stream: request.stream, model: request.model };
+    let asked = ReplayRequest {
+        method: &request.method,
+        path,
+        body: &request.body,
+        stream: request.stream,
+        model: request.model,
+    };
     let played = replay.answer(&asked);
     let mut watch = Watch::start(&request.timeouts);
     watch.head_came();

@@ -100,7 +100,7 @@ pub struct Replay {
 
 /// The request to be answered.
 #[derive(Debug)]
-pub struct Asked<'a> {
+pub struct ReplayRequest<'a> {
     /// The method.
     pub method: &'a Method,
     /// Relative to the API's base, with query: `chat/completions`.
@@ -144,7 +144,7 @@ impl Replay {
     }
 
     /// Answers with the most similar recording; with a 404 that lists the recordings if none is similar.
-    pub fn answer(&self, asked: &Asked<'_>) -> Played {
+    pub fn answer(&self, asked: &ReplayRequest<'_>) -> Played {
         let wanted = Likeness::of_request(asked, self.limits.request_bytes);
         let best = likeness::best(&wanted, &self.recordings);
         let Some(recording) = best else { return self.nothing_like(asked) };
@@ -152,7 +152,7 @@ impl Replay {
         recording.play(self.pace)
     }
 
-    fn nothing_like(&self, asked: &Asked<'_>) -> Played {
+    fn nothing_like(&self, asked: &ReplayRequest<'_>) -> Played {
         let mut there: Vec<String> = self.recordings.iter().map(Recording::label).collect();
         there.sort_unstable();
         there.dedup();

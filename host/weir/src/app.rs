@@ -10,8 +10,8 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tower_service::Service as _;
 
-use crate::operations;
-use crate::operations::{Figures, Operations};
+use crate::admin;
+use crate::admin::{Figures, Operations};
 use crate::reload;
 use crate::reload::Reload;
 use weir_adapters::Judge;
@@ -21,10 +21,10 @@ use weir_adapters::load::Loader;
 use weir_adapters::watch::Watching;
 use weir_config::{Config, Problem, Severity};
 use weir_gateway::attempt::ReplyBody;
-use weir_gateway::checks;
 use weir_gateway::gateway::Gateway;
 use weir_gateway::observe::metrics::Metrics;
 use weir_gateway::observe::trace::{TraceError, Tracer};
+use weir_gateway::probes;
 use weir_gateway::serving::Serving;
 use weir_server::tls::{Tls, TlsError};
 use weir_server::{Allowance, BeyondLimit, ConnectionMetrics};
@@ -205,12 +205,12 @@ impl App {
             draining: stop.clone(),
             reload: Arc::clone(&reload),
             is_apart: listens,
-            is_exposed: operations::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
+            is_exposed: admin::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
         };
-        let router = operations::router(operations);
+        let router = admin::router(operations);
         let judging = tokio::spawn(judge(Arc::clone(&catalog)));
         let follow = tokio::spawn(follow(Arc::clone(&reload), changed, stop.clone()));
-        let checking = tokio::spawn(checks::follow(Arc::clone(&gateway), stop.clone()));
+        let checking = tokio::spawn(probes::follow(Arc::clone(&gateway), stop.clone()));
         tokio::spawn(reload::follow(reload, stop.clone()));
         let side = admin.map(|listener| {
             let router = router.clone();
@@ -221,7 +221,7 @@ impl App {
         let handle = move |request: Request<Incoming>| {
             let (gateway, router) = (Arc::clone(&gateway), router.clone());
             async move {
-                if !listens && operations::serves(request.uri().path()) {
+                if !listens && admin::serves(request.uri().path()) {
                     operate(router, request).await
                 } else if request.extensions().get::<BeyondLimit>().is_some() {
                     gateway.refuse_beyond_limit(request)

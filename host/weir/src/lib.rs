@@ -3,9 +3,9 @@
 //! This crate is the program: its commands, its start and end, and its operations endpoints. Requests are handled in
 //! `weir-gateway`; the map of all crates is `ARCHITECTURE.md`.
 
+pub mod admin;
 pub mod app;
 pub mod cli;
-pub mod operations;
 pub mod record;
 pub mod reload;
 

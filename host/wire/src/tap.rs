@@ -240,7 +240,7 @@ impl Draft {
 
 /// What an answer has told so far.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Reading {
+pub struct TapReading {
     /// Its tokens.
     pub usage: Tokens,
     /// What is billed by the piece.
@@ -269,7 +269,7 @@ pub struct TapState {
     lean: bool,
     figures: Figures,
     /// All results except the usage.
-    reading: Reading,
+    reading: TapReading,
     content: Content,
     /// Whether the answer is read as a whole instead of by frames.
     is_whole: bool,
@@ -282,7 +282,7 @@ impl TapState {
             peek: Peek::new(&tap.0.full.pointers, LIMITS),
             lean: false,
             figures: Figures::new(&tap.0.places),
-            reading: Reading::default(),
+            reading: TapReading::default(),
             content: Content::default(),
             is_whole: false,
             tap: tap.clone(),
@@ -320,7 +320,7 @@ impl TapState {
     }
 
     /// Ends a whole JSON answer. Of a truncated one, the values before the break count.
-    pub fn finish_body(&mut self) -> Reading {
+    pub fn finish_body(&mut self) -> TapReading {
         self.reading.ended = self.peek.end().is_ok();
         self.read();
         self.reading()
@@ -347,10 +347,10 @@ impl TapState {
     }
 
     /// The results so far.
-    pub fn reading(&self) -> Reading {
+    pub fn reading(&self) -> TapReading {
         let places = &self.tap.0.places;
         let (usage, units) = (places.tokens(&self.figures), places.units(&self.figures));
-        Reading { usage, units, ..self.reading.clone() }
+        TapReading { usage, units, ..self.reading.clone() }
     }
 
     /// Takes over the results of the scan. Frames that are not JSON have none, and do no harm.
@@ -399,7 +399,7 @@ impl TapState {
     }
 }
 
-impl Reading {
+impl TapReading {
     fn has(&self, sign: Sign) -> bool {
         match sign {
             Sign::Content => self.content,

@@ -17,7 +17,7 @@ const ALIASED: usize = 100_000;
 
 /// Parses the first document.
 pub fn read(text: &str) -> Result<Node, String> {
-    let mut reading = Reading { parser: Parser::new_from_str(text), anchors: HashMap::new(), aliased: 0 };
+    let mut reading = NodeReader { parser: Parser::new_from_str(text), anchors: HashMap::new(), aliased: 0 };
     loop {
         match reading.next()? {
             Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => {}
@@ -37,13 +37,13 @@ pub fn as_json(text: &str) -> Result<serde_json::Value, String> {
     serde_json::from_str(&node.json()).map_err(|error| error.to_string())
 }
 
-struct Reading<'t> {
+struct NodeReader<'t> {
     parser: Parser<'t, saphyr_parser::StrInput<'t>>,
     anchors: HashMap<usize, Node>,
     aliased: usize,
 }
 
-impl<'t> Reading<'t> {
+impl<'t> NodeReader<'t> {
     fn next(&mut self) -> Result<Event<'t>, String> {
         match self.parser.next_event() {
             Some(Ok((event, _))) => Ok(event),

@@ -267,8 +267,14 @@ pub fn manifest<P: Provider>() {
     let accepted: Vec<_> = manifest.accepts.iter().filter(chat).collect();
     assert_eq!(accepted.len(), 1 + quirks.variants.len());
     let members = quirks.drops.iter().map(|drop| drop.member).chain(quirks.renames.iter().map(|rename| rename.from));
-    for member in members.chain(quirks.clamps.iter().map(|clamp| clamp.member)) {
-        let test = FrameTest::Present(format!("/{member}"));
-        assert!(accepted.iter().all(|one| one.exclusions.iter().any(|out| out.test == test)), "{member}");
+    let excluded = |test: &FrameTest| accepted.iter().all(|one| one.exclusions.iter().any(|out| out.test == *test));
+    for member in members {
+        assert!(excluded(&FrameTest::present(format!("/{member}"))), "{member}");
+    }
+    for clamp in quirks.clamps {
+        let pointer = format!("/{}", clamp.member);
+        assert!(excluded(&FrameTest::below(&pointer, clamp.min)), "{}", clamp.member);
+        assert!(excluded(&FrameTest::above(&pointer, clamp.max)), "{}", clamp.member);
+        assert!(!excluded(&FrameTest::present(&pointer)), "{}: values within the range are relayed", clamp.member);
     }
 }

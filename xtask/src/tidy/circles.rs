@@ -9,7 +9,10 @@ use super::source::{File, Tree};
 /// Known circles: a crate and the members. None may be added.
 const OPEN: &[(&str, &[&str])] = &[
     ("adapters", &["catalog", "judge"]),
-    ("sandbox", &["adapter", "call", "canary", "duty", "fault", "instance", "pool", "shape", "stats", "version"]),
+    (
+        "sandbox",
+        &["adapter", "adapter_state", "call", "canary", "fault", "instance", "pool", "shape", "stats", "version"],
+    ),
     ("server", &["activity", "registry"]),
     ("upstream", &["body", "client", "deadline", "decode", "dial", "error", "media", "screen"]),
 ];

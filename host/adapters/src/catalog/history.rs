@@ -20,7 +20,7 @@ pub struct Service {
 
 /// Why a former version no longer serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum FormerState {
     /// A newer version replaced it. It was good: Weir returns to it if the newer one fails.
     Retired,
     /// The operator went back to an earlier version.
@@ -29,7 +29,7 @@ pub enum Standing {
     Quarantined,
 }
 
-impl Standing {
+impl FormerState {
     /// The name that operators see.
     pub fn name(self) -> &'static str {
         match self {
@@ -46,7 +46,7 @@ pub struct Former {
     /// The compiled version.
     pub adapter: Arc<Adapter>,
     /// Why it no longer serves.
-    pub standing: Standing,
+    pub standing: FormerState,
     /// Since when it no longer serves.
     pub since: SystemTime,
 }
@@ -72,8 +72,8 @@ impl Snapshot {
     pub fn state(&self, adapter: &Adapter) -> &'static str {
         match adapter.duty.suspended() {
             None => "serving",
-            Some(_) if self.quarantined.contains_key(&adapter.digest) => Standing::Quarantined.name(),
-            Some(_) => Standing::RolledBack.name(),
+            Some(_) if self.quarantined.contains_key(&adapter.digest) => FormerState::Quarantined.name(),
+            Some(_) => FormerState::RolledBack.name(),
         }
     }
 
@@ -134,7 +134,7 @@ impl Snapshot {
     pub(super) fn last_good(&self, name: &str) -> Option<Arc<Adapter>> {
         let mut kept = self.former.get(name)?.iter();
         let good = |former: &&Former| {
-            former.standing == Standing::Retired && !self.quarantined.contains_key(&former.adapter.digest)
+            former.standing == FormerState::Retired && !self.quarantined.contains_key(&former.adapter.digest)
         };
         kept.find(good).map(|former| Arc::clone(&former.adapter))
     }

@@ -64,7 +64,7 @@ fn serves(catalog: &Catalog) -> String {
     catalog.get("zeta").unwrap().manifest.version.clone()
 }
 
-fn kept(catalog: &Catalog) -> Vec<(String, Standing)> {
+fn kept(catalog: &Catalog) -> Vec<(String, FormerState)> {
     let snapshot = catalog.snapshot();
     let former = snapshot.former["zeta"].iter();
     former.map(|former| (former.adapter.manifest.version.clone(), former.standing)).collect()
@@ -82,7 +82,7 @@ fn with_versions(versions: &[&str]) -> (Catalog, Vec<Arc<Adapter>>) {
 #[test]
 fn a_few_former_versions_are_kept_and_rest() {
     let (catalog, all) = with_versions(&["1", "2", "3", "4", "5"]);
-    let retired = |version: &str| (version.to_owned(), Standing::Retired);
+    let retired = |version: &str| (version.to_owned(), FormerState::Retired);
     assert_eq!(kept(&catalog), [retired("4"), retired("3"), retired("2")]);
     assert_eq!(all[3].pool().idle(), 0, "nothing lies ready for what does not serve");
     assert_eq!(Arc::strong_count(&all[0]), 1, "the oldest is let go of");
@@ -114,7 +114,7 @@ fn another_file_ends_a_rollback() {
     catalog.roll_back("zeta").unwrap();
     catalog.publish(&version("3")).unwrap();
     assert_eq!((serves(&catalog), catalog.snapshot().held("zeta", all[1].digest)), ("3".to_owned(), None));
-    let rolled_back = ("2".to_owned(), Standing::RolledBack);
+    let rolled_back = ("2".to_owned(), FormerState::RolledBack);
     assert!(kept(&catalog).contains(&rolled_back), "{:?}", kept(&catalog));
 }
 
@@ -126,7 +126,7 @@ fn only_a_release_ends_a_quarantine() {
     let refused = catalog.activate("zeta", all[1].digest).unwrap_err();
     assert!(refused.to_string().contains("it traps"), "{refused}");
     assert!(catalog.quarantine("zeta", all[1].digest, "again", By::Operator).is_err());
-    assert!(!catalog.snapshot().former["zeta"].iter().any(|former| former.standing == Standing::Retired));
+    assert!(!catalog.snapshot().former["zeta"].iter().any(|former| former.standing == FormerState::Retired));
     assert_eq!(catalog.release("zeta", None), Ok(all[1].digest));
     assert!(!catalog.snapshot().accounts_for("zeta", all[1].digest), "its file is to be looked at again");
     catalog.activate("zeta", all[1].digest).unwrap();
@@ -134,7 +134,7 @@ fn only_a_release_ends_a_quarantine() {
 }
 
 fn trying(rule: CanaryRule) -> Catalog {
-    let usual = Care { canary: Some(rule), quarantine: None };
+    let usual = RolloutPolicy { canary: Some(rule), quarantine: None };
     catalog().with_cares(Cares { usual, of: BTreeMap::new() })
 }
 
@@ -150,7 +150,7 @@ fn a_new_version_gets_its_share_until_it_is_promoted() {
     let trial = catalog.snapshot().trials["zeta"].clone();
     assert_eq!((trial.tried().exchanges, trial.beside(&first).exchanges), (2, 6));
     catalog.promote("zeta", "5 exchanges").unwrap();
-    assert_eq!((serves(&catalog), kept(&catalog)), ("2".to_owned(), vec![("1".to_owned(), Standing::Retired)]));
+    assert_eq!((serves(&catalog), kept(&catalog)), ("2".to_owned(), vec![("1".to_owned(), FormerState::Retired)]));
     assert!(catalog.snapshot().trials.is_empty() && first.duty.trial().is_none());
     assert_eq!(first.choose().adapter.manifest.version, "1", "who holds the former one still goes on with it");
 }

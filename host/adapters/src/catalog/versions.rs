@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::super::decisions::{By, Quarantined};
-use super::{Catalog, Denied, Former, Service, Snapshot, Standing};
+use super::{Catalog, Denied, Former, FormerState, Service, Snapshot};
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::canary::Trial;
 use weir_sandbox::digest::Digest;
@@ -16,7 +16,7 @@ pub(super) const KEPT: usize = 3;
 pub(super) struct Change<'a> {
     pub(super) cause: &'a str,
     /// The standing of the replaced version.
-    pub(super) standing: Standing,
+    pub(super) standing: FormerState,
     /// Label for the metrics.
     pub(super) result: &'static str,
 }
@@ -31,7 +31,7 @@ impl Catalog {
         next.refused.remove(&name);
         next.aside.remove(&name);
         let trial = next.adapters.get(&name).and_then(|serving| self.trial(adapter, serving));
-        let change = Change { cause: "its file came", standing: Standing::Retired, result: "activated" };
+        let change = Change { cause: "its file came", standing: FormerState::Retired, result: "activated" };
         let done = match trial {
             Some(trial) => self.try_out(next, trial),
             None => self.serve(next, adapter, &change),
@@ -103,7 +103,7 @@ impl Catalog {
         let mut next = self.next();
         let Some(trial) = next.end_trial(name) else { return Err(nothing_on_trial(name)) };
         let cause = format!("promoted: {why}");
-        let change = Change { cause: &cause, standing: Standing::Retired, result: "promoted" };
+        let change = Change { cause: &cause, standing: FormerState::Retired, result: "promoted" };
         self.serve(next, &trial.adapter, &change).map_err(Denied::Impossible)
     }
 
@@ -141,7 +141,7 @@ impl Catalog {
             next.set_aside(name, serving);
         }
         let change =
-            Change { cause: "rolled back by the operator", standing: Standing::RolledBack, result: "rolled_back" };
+            Change { cause: "rolled back by the operator", standing: FormerState::RolledBack, result: "rolled_back" };
         self.serve(next, &earlier, &change).map_err(Denied::Impossible)?;
         Ok(earlier)
     }
@@ -171,7 +171,8 @@ impl Catalog {
         }
         next.pardon(name, digest);
         next.end_trial(name);
-        let change = Change { cause: "activated by the operator", standing: Standing::RolledBack, result: "activated" };
+        let change =
+            Change { cause: "activated by the operator", standing: FormerState::RolledBack, result: "activated" };
         self.serve(next, &chosen, &change).map_err(Denied::Impossible)?;
         Ok(chosen)
     }
@@ -195,7 +196,7 @@ impl Catalog {
         next.refuse(name, digest, format!("quarantined: {reason}"));
         for former in next.former.get_mut(name).into_iter().flatten() {
             if former.adapter.digest == digest {
-                (former.standing, former.since) = (Standing::Quarantined, since);
+                (former.standing, former.since) = (FormerState::Quarantined, since);
             }
         }
         if next.trials.get(name).is_some_and(|trial| trial.adapter.digest == digest)
@@ -215,7 +216,7 @@ impl Catalog {
     fn step_in(&self, mut next: Snapshot, name: &str, reason: &str) {
         let tried = next.trials.get(name).map(|trial| Arc::clone(&trial.adapter));
         let cause = format!("the one before was quarantined: {reason}");
-        let change = Change { cause: &cause, standing: Standing::Quarantined, result: "returned" };
+        let change = Change { cause: &cause, standing: FormerState::Quarantined, result: "returned" };
         if let Some(good) = next.last_good(name).or(tried) {
             match self.serve(next.clone(), &good, &change) {
                 Ok(()) => return,
@@ -253,7 +254,7 @@ impl Catalog {
         for former in next.former.get_mut(name).into_iter().flatten() {
             if former.adapter.digest == digest {
                 former.adapter.stats.forgive();
-                former.standing = Standing::RolledBack;
+                former.standing = FormerState::RolledBack;
             }
         }
         if let Some(serving) = next.adapters.get(name).filter(|serving| serving.digest == digest) {

@@ -73,7 +73,7 @@ fn broken() -> Guest {
 }
 
 fn house(rule: QuarantineRule) -> (Arc<Catalog>, Judge) {
-    let usual = Care { quarantine: Some(rule), canary: None };
+    let usual = RolloutPolicy { quarantine: Some(rule), canary: None };
     let cares = super::super::catalog::Cares { usual, of: BTreeMap::new() };
     let catalog = Arc::new(Catalog::new(|_| Ok(())).with_cares(cares));
     (Arc::clone(&catalog), Judge::new(catalog))

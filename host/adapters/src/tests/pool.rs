@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::Admission;
 use crate::guest::{context, guest, loader, response, small};
-use weir_sandbox::{Adapter, FaultKind, Isolation, Lease, Limits, Reuse, Terms, lease_pair};
+use weir_sandbox::{Adapter, AdapterLimits, FaultKind, Isolation, Lease, Limits, Reuse, lease_pair};
 
 /// An adapter whose error status is the number of earlier calls of its instance.
-fn counting(limits: Limits, terms: Terms) -> Arc<Adapter> {
+fn counting(limits: Limits, terms: AdapterLimits) -> Arc<Adapter> {
     let mut zeta = guest("zeta");
     // An error: status is present (12), its value (14); everything else is absent or empty.
     zeta.parse_error = "(i32.store8 (i32.const 16396) (i32.const 1))
@@ -21,7 +21,7 @@ fn counting(limits: Limits, terms: Terms) -> Arc<Adapter> {
 }
 
 fn with(isolation: Isolation, reuse: Reuse) -> Arc<Adapter> {
-    counting(small(), Terms { isolation: Some(isolation), reuse, ..Terms::default() })
+    counting(small(), AdapterLimits { isolation: Some(isolation), reuse, ..AdapterLimits::default() })
 }
 
 /// Number of earlier calls of the instance.
@@ -72,7 +72,7 @@ fn a_shared_instance_serves_all_within_its_bounds() {
 fn a_failed_instance_never_comes_back() {
     let mut zeta = guest("zeta");
     zeta.parse_error = "unreachable".into();
-    let terms = Terms { isolation: Some(Isolation::Shared), ..Terms::default() };
+    let terms = AdapterLimits { isolation: Some(Isolation::Shared), ..AdapterLimits::default() };
     let adapter = loader(small()).load("zeta", &zeta.build(), &Admission { terms, ..Admission::default() }).unwrap();
     let mut lease = adapter.try_lease("").unwrap();
     assert!(lease.parse_error(&context(), &response()).is_err());
@@ -112,7 +112,7 @@ fn a_burst_gives_its_memory_back_when_its_last_instance_is_done() {
 
 #[tokio::test(start_paused = true)]
 async fn without_a_free_instance_a_request_fails_after_a_while() {
-    let adapter = counting(Limits { instances: 2, ..small() }, Terms::default());
+    let adapter = counting(Limits { instances: 2, ..small() }, AdapterLimits::default());
     let one = adapter.lease("").await.unwrap();
     let two = adapter.lease("").await.unwrap();
     assert_eq!(adapter.try_lease("").unwrap_err().kind, FaultKind::Exhausted);
@@ -127,7 +127,7 @@ async fn without_a_free_instance_a_request_fails_after_a_while() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pair_is_leased_together_or_not_at_all() {
-    let adapter = counting(Limits { instances: 3, ..small() }, Terms::default());
+    let adapter = counting(Limits { instances: 3, ..small() }, AdapterLimits::default());
     let pair = lease_pair(&adapter, &adapter, "").await.unwrap();
     assert_eq!(lease_pair(&adapter, &adapter, "").await.unwrap_err().kind, FaultKind::Exhausted);
     assert_eq!(adapter.engine.usage().leases_free, 1);
@@ -137,7 +137,7 @@ async fn a_pair_is_leased_together_or_not_at_all() {
 
 #[tokio::test(start_paused = true)]
 async fn an_adapters_own_bound_holds_before_the_engines_does() {
-    let adapter = counting(small(), Terms { concurrency: Some(1), ..Terms::default() });
+    let adapter = counting(small(), AdapterLimits { concurrency: Some(1), ..AdapterLimits::default() });
     let one = adapter.lease("").await.unwrap();
     assert_eq!(adapter.lease("").await.unwrap_err().kind, FaultKind::Exhausted);
     assert_eq!(adapter.engine.usage().leases_free, 7);
@@ -165,7 +165,7 @@ async fn pairs_at_once(of: &[(Arc<Adapter>, Arc<Adapter>)]) -> usize {
 #[tokio::test(start_paused = true)]
 async fn an_adapter_on_both_sides_does_not_starve_itself() {
     for most in [1, 2, 3, 4] {
-        let adapter = counting(small(), Terms { concurrency: Some(most), ..Terms::default() });
+        let adapter = counting(small(), AdapterLimits { concurrency: Some(most), ..AdapterLimits::default() });
         let pairs = vec![(Arc::clone(&adapter), Arc::clone(&adapter)); 40];
         assert_eq!(pairs_at_once(&pairs).await, 40, "max_instances = {most}");
         assert!(adapter.lease("").await.is_ok(), "every turn is given back");
@@ -174,7 +174,7 @@ async fn an_adapter_on_both_sides_does_not_starve_itself() {
 
 #[tokio::test(start_paused = true)]
 async fn two_adapters_on_either_side_do_not_starve_each_other() {
-    let terms = || Terms { concurrency: Some(1), ..Terms::default() };
+    let terms = || AdapterLimits { concurrency: Some(1), ..AdapterLimits::default() };
     let (one, other) = (counting(small(), terms()), counting(small(), terms()));
     let either = |turn: usize| {
         let (first, second) = if turn.is_multiple_of(2) { (&one, &other) } else { (&other, &one) };
@@ -186,7 +186,7 @@ async fn two_adapters_on_either_side_do_not_starve_each_other() {
 
 #[test]
 fn a_proof_needs_no_turn() {
-    let adapter = counting(small(), Terms { concurrency: Some(1), ..Terms::default() });
+    let adapter = counting(small(), AdapterLimits { concurrency: Some(1), ..AdapterLimits::default() });
     let leases: Vec<_> = (0..2).map(|_| adapter.try_lease_for_proof().unwrap()).collect();
     assert_eq!(leases.len(), 2);
     assert!(adapter.try_lease("").is_ok());
@@ -194,14 +194,14 @@ fn a_proof_needs_no_turn() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_body_is_processed_off_the_worker() {
-    let adapter = counting(Limits { blocking_above: 0, ..small() }, Terms::default());
+    let adapter = counting(Limits { blocking_above: 0, ..small() }, AdapterLimits::default());
     assert_eq!(exchange(&adapter, ""), 0);
 }
 
 #[test]
 fn every_slot_of_the_pool_can_be_used_at_once() {
     let limits = Limits { instances: 6, idle_instances: 4, ..small() };
-    let adapter = counting(limits, Terms::default());
+    let adapter = counting(limits, AdapterLimits::default());
     adapter.warm();
     let leases: Vec<_> = (0..6).map(|_| adapter.try_lease("").unwrap()).collect();
     adapter.warm();

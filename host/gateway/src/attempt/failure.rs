@@ -8,11 +8,11 @@ use tokio::time::Instant;
 
 use super::reply::ReplyBody;
 use super::send::{fault_of, response_of, upstream_fault};
-use super::{Asked, House};
-use crate::account::Account;
+use super::{InboundRequest, RequestContext};
+use crate::accounting::Account;
 use crate::route::Target;
 use weir_types::contract::types::{Context, Error, ErrorKind};
-use weir_types::fault::{Fault, Lapse};
+use weir_types::fault::{Fault, TransportFailure};
 use weir_upstream::{Coding, DecodeBound, Decoder, UpstreamErrorKind, UpstreamResponse};
 
 /// The most bytes of an error's body that are read.
@@ -41,8 +41,8 @@ impl From<Fault> for Failure {
 /// No response is returned if the provider refuses the gateway's credential, or shows the key where it cannot be
 /// hidden.
 pub(super) async fn read(
-    house: House<'_>,
-    asked: &Asked,
+    context: RequestContext<'_>,
+    asked: &InboundRequest,
     target: &Target,
     mut response: UpstreamResponse,
     account: &Account,
@@ -52,7 +52,7 @@ pub(super) async fn read(
     let has_reasons = has_reasons(response.status);
     let until = Instant::now() + if has_reasons { REASONS_TIME } else { WORDS_TIME };
     let plain = match response.body.read_ahead(ERROR_BODY, until).await {
-        Ok(read) => decoded(&response.headers, read, house.config.server.translate_body_limit),
+        Ok(read) => decoded(&response.headers, read, context.config.server.translate_body_limit),
         Err(failed) if has_reasons && failed.kind != UpstreamErrorKind::KeyShown => {
             return Err(fault_of(&failed).into());
         }
@@ -71,7 +71,7 @@ pub(super) async fn read(
     }
     wait_for_limits(&mut error, target, &response.headers);
     let fault = upstream_fault(error, response.status, target, account);
-    let is_told = !is_lost && fault.lapse != Some(Lapse::Credential);
+    let is_told = !is_lost && fault.lapse != Some(TransportFailure::Credential);
     Ok((fault, is_told.then_some(response)))
 }
 
@@ -144,7 +144,12 @@ fn decoded(headers: &HeaderMap, body: Bytes, limit: usize) -> Bytes {
 }
 
 /// The provider's error as its adapter parses it; `None` if the adapter is not available or fails.
-async fn by_adapter(asked: &Asked, target: &Target, response: &UpstreamResponse, body: Bytes) -> Option<Error> {
+async fn by_adapter(
+    asked: &InboundRequest,
+    target: &Target,
+    response: &UpstreamResponse,
+    body: Bytes,
+) -> Option<Error> {
     let mut provider = target.adapter.lease(&asked.caller.tenant).await.ok()?;
     let ctx = Context {
         request_id: asked.exchange.id.clone(),

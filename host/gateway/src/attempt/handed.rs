@@ -1,7 +1,7 @@
 //! The answer to a program in this process: the unified model, where other clients read bytes.
 
-use crate::account::Account;
-use crate::origin::Learner;
+use crate::accounting::Account;
+use crate::provenance::Learner;
 use weir_translate::unified::Answer;
 use weir_types::contract::types::{ChatEvent, Loss, Usage};
 

@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
-use super::tries::{Journey, Visit};
-use super::way::Way;
-use crate::account::Account;
-use crate::route::Stop;
+use super::candidates::Candidates;
+use super::plan_runner::{AttemptOutcome, PlanRunner};
+use crate::accounting::Account;
+use crate::route::Candidate;
 
 /// Tries a target and, if it has not answered after `after`, also the next one. Returns the outcome and the number of
 /// targets tried.
 pub(super) async fn visit(
-    journey: &Journey<'_>,
-    [first, second]: [&Stop; 2],
+    runner: &PlanRunner<'_>,
+    [first, second]: [&Candidate; 2],
     after: Duration,
-    way: &Way<'_>,
+    remaining: &Candidates<'_>,
     account: &mut Account,
-) -> (Visit, usize) {
-    let one = Box::pin(alone(journey, first, way, account.branch()));
+) -> (AttemptOutcome, usize) {
+    let one = Box::pin(alone(runner, first, remaining, account.branch()));
     let patience = Box::pin(tokio::time::sleep(after));
     let one = match select(one, patience).await {
         Either::Left(((visit, branch), _)) => {
@@ -28,19 +28,19 @@ pub(super) async fn visit(
         }
         Either::Right(((), one)) => one,
     };
-    let two = Box::pin(alone(journey, second, way, account.branch()));
+    let two = Box::pin(alone(runner, second, remaining, account.branch()));
     let (visit, branch, waited) = match select(one, two).await {
         Either::Left(((visit, branch), other)) => match visit {
-            Visit::Answered(..) => (visit, branch, Duration::ZERO),
-            Visit::Failed { .. } | Visit::Closed | Visit::Busy(_) => {
+            AttemptOutcome::Answered(..) => (visit, branch, Duration::ZERO),
+            AttemptOutcome::Failed { .. } | AttemptOutcome::Closed | AttemptOutcome::Busy(_) => {
                 account.adopt(branch, Duration::ZERO);
                 let (visit, branch) = other.await;
                 (visit, branch, Duration::ZERO)
             }
         },
         Either::Right(((visit, branch), other)) => match visit {
-            Visit::Answered(..) => (visit, branch, after),
-            Visit::Failed { .. } | Visit::Closed | Visit::Busy(_) => {
+            AttemptOutcome::Answered(..) => (visit, branch, after),
+            AttemptOutcome::Failed { .. } | AttemptOutcome::Closed | AttemptOutcome::Busy(_) => {
                 account.adopt(branch, Duration::ZERO);
                 let (visit, branch) = other.await;
                 (visit, branch, Duration::ZERO)
@@ -48,14 +48,19 @@ pub(super) async fn visit(
         },
     };
     account.adopt(branch, waited);
-    if let Visit::Answered(_, target) = &visit {
+    if let AttemptOutcome::Answered(_, target) = &visit {
         account.metrics().tries.hedged(&first.target.id, &second.target.id, &target.id);
     }
     (visit, 2)
 }
 
 /// A visit with an account of its own.
-async fn alone(journey: &Journey<'_>, stop: &Stop, way: &Way<'_>, mut account: Account) -> (Visit, Account) {
-    let visit = journey.visit(stop, way, None, &mut account).await;
+async fn alone(
+    runner: &PlanRunner<'_>,
+    candidate: &Candidate,
+    remaining: &Candidates<'_>,
+    mut account: Account,
+) -> (AttemptOutcome, Account) {
+    let visit = runner.visit(candidate, remaining, None, &mut account).await;
     (visit, account)
 }

@@ -3,7 +3,7 @@
 
 use http::HeaderMap;
 
-use crate::origin::Learner;
+use crate::provenance::Learner;
 use weir_types::contract::types::{Framing, Usage};
 use weir_upstream::{Coding, DecodeBound, Decoder as Decompressor};
 use weir_wire::frame::{Decoder as Deframer, FrameRef, Limits};

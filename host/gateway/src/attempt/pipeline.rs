@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use crate::recall::Witness;
+use crate::reasoning_cache::Witness;
 use crate::route::Target;
 use weir_sandbox::{ChatDecoder, ChatEncoder};
 use weir_translate::dialect::reply;
-use weir_translate::referee::Referee;
+use weir_translate::event_validator::EventValidator;
 use weir_types::contract::about::ErrorFormat;
 use weir_types::contract::types::{ChatEvent, Error, ErrorKind, Frame, Framing, Loss, PartKind, Usage};
 use weir_types::fault::{Fault, Side};
@@ -17,7 +17,7 @@ use weir_wire::estimate::Content;
 use weir_wire::frame;
 
 use super::outflow::Outflow;
-use super::said::{self, Said};
+use super::partial_answer::{self, PartialAnswer};
 use super::send::late_error;
 use weir_translate::bounds;
 use weir_translate::unified::heard;
@@ -27,7 +27,7 @@ use weir_translate::unified::heard;
 pub(super) struct Pipeline {
     deframer: frame::Decoder,
     decoder: ChatDecoder,
-    referee: Referee,
+    referee: EventValidator,
     /// None for a program, which takes the events.
     encoder: Option<ChatEncoder>,
     enframer: frame::Encoder,
@@ -39,18 +39,18 @@ pub(super) struct Pipeline {
     pub(super) target: Arc<Target>,
     witness: Witness,
     /// The text so far, if another target may have to continue the stream.
-    said: Option<Said>,
+    said: Option<PartialAnswer>,
     /// Usage of targets whose streams broke.
     spent: Option<Usage>,
     /// The request's input tokens, estimated.
     input: u32,
     /// What has passed so far.
-    pub(super) seen: Seen,
+    pub(super) seen: Observed,
 }
 
 /// The observations made on a stream while it passes.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct Observed {
     /// The usage reported so far.
     pub(super) usage: Option<Usage>,
     /// The service tier, as the head of the answer has it.
@@ -93,7 +93,7 @@ pub(super) struct Parts {
     /// Whether decoder and encoder are of one family, which exchanges pieces of arguments by their place.
     pub(super) takes_arguments: bool,
     /// Keeps what was said, where somebody else may have to go on.
-    pub(super) said: Option<Said>,
+    pub(super) said: Option<PartialAnswer>,
     /// The request's input tokens, estimated.
     pub(super) input: u32,
 }
@@ -123,7 +123,7 @@ impl Pipeline {
         Self {
             deframer: frame::Decoder::new(parts.from, parts.limits),
             decoder: parts.decoder,
-            referee: Referee::new(&parts.request_id).with_arguments(parts.takes_arguments),
+            referee: EventValidator::new(&parts.request_id).with_arguments(parts.takes_arguments),
             encoder: parts.encoder,
             enframer: frame::Encoder::new(parts.to),
             errors: parts.errors,
@@ -135,7 +135,7 @@ impl Pipeline {
             said: parts.said,
             spent: None,
             input: parts.input,
-            seen: Seen::default(),
+            seen: Observed::default(),
         }
     }
 
@@ -205,8 +205,8 @@ impl Pipeline {
 
     /// Input and output tokens of the broken part beyond the reported usage, estimated.
     pub(super) fn untold(&self) -> [u32; 2] {
-        let output = self.said.as_ref().map_or(0, Said::tokens);
-        said::untold(self.seen.usage.as_ref(), self.spent.as_ref(), [self.input, output])
+        let output = self.said.as_ref().map_or(0, PartialAnswer::tokens);
+        partial_answer::untold(self.seen.usage.as_ref(), self.spent.as_ref(), [self.input, output])
     }
 
     /// Switches to the stream of another target.
@@ -219,7 +219,7 @@ impl Pipeline {
         self.spent.clone_from(&self.seen.usage);
         self.seen.weight = Content::default();
         self.input = successor.input;
-        self.said.iter_mut().for_each(Said::goes_on);
+        self.said.iter_mut().for_each(PartialAnswer::goes_on);
         bounds::note(&mut self.seen.losses, successor.losses);
         if self.encoder.is_some() {
             out.bytes.extend_from_slice(self.enframer.resumed().unwrap_or_default());
@@ -239,10 +239,10 @@ impl Pipeline {
     }
 
     /// Returns the instances to their pools.
-    pub(super) fn release(self) -> Seen {
+    pub(super) fn release(self) -> Observed {
         self.decoder.release();
         self.encoder.into_iter().for_each(ChatEncoder::release);
-        Seen { finished: self.referee.has_finish(), ..self.seen }
+        Observed { finished: self.referee.has_finish(), ..self.seen }
     }
 
     fn decode(&mut self, out: &mut Outflow) -> Result<(), Fault> {
@@ -254,7 +254,7 @@ impl Pipeline {
         let decoded = decoded?;
         bounds::note(&mut self.seen.losses, decoded.losses);
         let mut events = decoded.events;
-        let failure = self.said().is_some().then(|| said::split_failure(&mut events)).flatten();
+        let failure = self.said().is_some().then(|| partial_answer::split_failure(&mut events)).flatten();
         let events = self.referee.push(events);
         if self.referee.has_finish() {
             // The finish is sent at the end of the stream; a complete answer is not continued.

@@ -20,11 +20,11 @@ use crate::health::Blame;
 use weir_config::Retry;
 use weir_translate::unified::TOO_LARGE_TO_TRANSLATE;
 use weir_types::contract::types::ErrorKind;
-use weir_types::fault::{Fault, Lapse, Side};
+use weir_types::fault::{Fault, Side, TransportFailure};
 
 /// The remedy for a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cure {
+enum Remedy {
     /// A retry.
     Again,
     /// One retry at most: the provider may have seen the request.
@@ -43,7 +43,7 @@ enum Cure {
 
 /// The decision after a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Move {
+pub(super) enum RetryDecision {
     /// Retries the same target after this wait.
     Again(Duration),
     /// Tries the same target with another key, at once.
@@ -56,7 +56,7 @@ pub(super) enum Move {
     Stop,
 }
 
-impl Move {
+impl RetryDecision {
     /// The decision in words, for the log.
     pub(super) fn as_str(self) -> &'static str {
         match self {
@@ -101,8 +101,8 @@ pub(super) struct Situation {
 pub(super) fn blame(fault: &Fault) -> Blame {
     let rest = fault.error.retry_after_ms.map(|ms| Duration::from_millis(ms.into()));
     match (fault.lapse, fault.side, fault.error.kind) {
-        (Some(Lapse::Credential), ..) => Blame::Key,
-        (Some(Lapse::Slow), ..) => Blame::Slow,
+        (Some(TransportFailure::Credential), ..) => Blame::Key,
+        (Some(TransportFailure::Slow), ..) => Blame::Slow,
         (Some(_), ..) => Blame::Target(None),
         (None, Side::Upstream, kind) => match kind {
             ErrorKind::RateLimited => Blame::Limit(rest),
@@ -119,7 +119,7 @@ pub(super) fn blame(fault: &Fault) -> Blame {
 /// Whether a failure shows that its target is overloaded.
 pub(super) fn is_overload(fault: &Fault, blame: Blame) -> bool {
     let says = match (fault.lapse, fault.side) {
-        (Some(Lapse::Slow), _) => true,
+        (Some(TransportFailure::Slow), _) => true,
         (None, Side::Upstream) => {
             matches!(fault.error.kind, ErrorKind::RateLimited | ErrorKind::Overloaded | ErrorKind::Timeout)
         }
@@ -128,16 +128,16 @@ pub(super) fn is_overload(fault: &Fault, blame: Blame) -> bool {
     says && blame != Blame::Nobody
 }
 
-fn cure(fault: &Fault) -> Cure {
+fn cure(fault: &Fault) -> Remedy {
     match (fault.lapse, fault.side) {
-        (Some(Lapse::Credential), _) => Cure::Key,
-        (Some(Lapse::Unreachable), _) => Cure::Elsewhere,
-        (Some(Lapse::Slow), _) | (None, Side::Adapter) => Cure::OnlyElsewhere,
-        (Some(Lapse::Gone), _) => Cure::Once,
-        (Some(Lapse::Garbled), _) => Cure::Again,
+        (Some(TransportFailure::Credential), _) => Remedy::Key,
+        (Some(TransportFailure::Unreachable), _) => Remedy::Elsewhere,
+        (Some(TransportFailure::Slow), _) | (None, Side::Adapter) => Remedy::OnlyElsewhere,
+        (Some(TransportFailure::Gone), _) => Remedy::Once,
+        (Some(TransportFailure::Garbled), _) => Remedy::Again,
         (None, Side::Upstream) => cure_of_answer(fault.error.kind),
-        (None, Side::Gateway) if fault.error.kind == ErrorKind::Overloaded => Cure::OnlyElsewhere,
-        (None, Side::Gateway) => Cure::None,
+        (None, Side::Gateway) if fault.error.kind == ErrorKind::Overloaded => Remedy::OnlyElsewhere,
+        (None, Side::Gateway) => Remedy::None,
         // Another provider's format may have a place for the feature.
         (None, Side::Client) => {
             let is_of_target = fault.error.kind == ErrorKind::Unsupported
@@ -145,26 +145,26 @@ fn cure(fault: &Fault) -> Cure {
                     fault.error.code.as_deref(),
                     Some("unsupported_parameter" | "unsupported_operation" | TOO_LARGE_TO_TRANSLATE)
                 );
-            if is_of_target { Cure::OnlyElsewhere } else { Cure::None }
+            if is_of_target { Remedy::OnlyElsewhere } else { Remedy::None }
         }
     }
 }
 
-fn cure_of_answer(kind: ErrorKind) -> Cure {
+fn cure_of_answer(kind: ErrorKind) -> Remedy {
     match kind {
-        ErrorKind::RateLimited | ErrorKind::Overloaded => Cure::Elsewhere,
-        ErrorKind::Upstream | ErrorKind::Internal | ErrorKind::Timeout => Cure::Again,
-        ErrorKind::Authentication | ErrorKind::Permission | ErrorKind::Quota => Cure::Key,
-        ErrorKind::NotFound | ErrorKind::Unsupported | ErrorKind::ContextLength => Cure::OnlyElsewhere,
-        ErrorKind::ContentFiltered => Cure::Unfiltered,
-        ErrorKind::InvalidRequest | ErrorKind::TooLarge => Cure::None,
+        ErrorKind::RateLimited | ErrorKind::Overloaded => Remedy::Elsewhere,
+        ErrorKind::Upstream | ErrorKind::Internal | ErrorKind::Timeout => Remedy::Again,
+        ErrorKind::Authentication | ErrorKind::Permission | ErrorKind::Quota => Remedy::Key,
+        ErrorKind::NotFound | ErrorKind::Unsupported | ErrorKind::ContextLength => Remedy::OnlyElsewhere,
+        ErrorKind::ContentFiltered => Remedy::Unfiltered,
+        ErrorKind::InvalidRequest | ErrorKind::TooLarge => Remedy::None,
     }
 }
 
 /// Whether the provider may have carried the request out although it did not confirm it.
 pub(super) fn may_have_been_done(fault: &Fault) -> bool {
     match (fault.lapse, fault.side) {
-        (Some(Lapse::Slow | Lapse::Gone | Lapse::Garbled), _) => true,
+        (Some(TransportFailure::Slow | TransportFailure::Gone | TransportFailure::Garbled), _) => true,
         (None, Side::Upstream) => {
             matches!(fault.error.kind, ErrorKind::Upstream | ErrorKind::Internal | ErrorKind::Timeout)
         }
@@ -175,47 +175,47 @@ pub(super) fn may_have_been_done(fault: &Fault) -> bool {
 /// Whether another target may succeed where this one failed.
 pub(super) fn another_may_help(fault: &Fault, may_unfilter: bool) -> bool {
     match cure(fault) {
-        Cure::None => false,
-        Cure::Unfiltered => may_unfilter,
-        Cure::Again | Cure::Once | Cure::Elsewhere | Cure::OnlyElsewhere | Cure::Key => true,
+        Remedy::None => false,
+        Remedy::Unfiltered => may_unfilter,
+        Remedy::Again | Remedy::Once | Remedy::Elsewhere | Remedy::OnlyElsewhere | Remedy::Key => true,
     }
 }
 
 /// Whether the same target may succeed later.
 pub(super) fn time_may_help(fault: &Fault) -> bool {
-    is_slow(fault) || matches!(cure(fault), Cure::Again | Cure::Once | Cure::Elsewhere)
+    is_slow(fault) || matches!(cure(fault), Remedy::Again | Remedy::Once | Remedy::Elsewhere)
 }
 
 /// Whether the target was too slow. If every target fails so, the request itself may be the reason.
 pub(super) fn is_slow(fault: &Fault) -> bool {
-    fault.lapse == Some(Lapse::Slow)
+    fault.lapse == Some(TransportFailure::Slow)
 }
 
 /// Decides the next step after a failure. `take` draws a retry from the budget, and returns whether one was left.
-pub(super) fn decide(fault: &Fault, now: Situation, take: impl FnOnce() -> bool) -> Move {
+pub(super) fn decide(fault: &Fault, now: Situation, take: impl FnOnce() -> bool) -> RetryDecision {
     let cure = cure(fault);
-    let next = if now.has_next { Move::Next } else { Move::Stop };
+    let next = if now.has_next { RetryDecision::Next } else { RetryDecision::Stop };
     let is_limited = matches!(blame(fault), Blame::Limit(_));
     if now.may_strip && is_refusal(fault) {
-        return if take() { Move::Bare } else { Move::Stop };
+        return if take() { RetryDecision::Bare } else { RetryDecision::Stop };
     }
     if now.creates && may_have_been_done(fault) {
-        return Move::Stop;
+        return RetryDecision::Stop;
     }
     match cure {
-        Cure::None => Move::Stop,
-        Cure::Unfiltered => {
+        Remedy::None => RetryDecision::Stop,
+        Remedy::Unfiltered => {
             if now.may_unfilter {
                 next
             } else {
-                Move::Stop
+                RetryDecision::Stop
             }
         }
-        Cure::Key | Cure::Elsewhere if now.has_key && (cure == Cure::Key || is_limited) => Move::NextKey,
-        Cure::Key | Cure::OnlyElsewhere => next,
-        Cure::Elsewhere if now.has_next => Move::Next,
-        Cure::Once if now.repeats > 0 => next,
-        Cure::Again | Cure::Once | Cure::Elsewhere => again(fault, now, take).map_or(next, Move::Again),
+        Remedy::Key | Remedy::Elsewhere if now.has_key && (cure == Remedy::Key || is_limited) => RetryDecision::NextKey,
+        Remedy::Key | Remedy::OnlyElsewhere => next,
+        Remedy::Elsewhere if now.has_next => RetryDecision::Next,
+        Remedy::Once if now.repeats > 0 => next,
+        Remedy::Again | Remedy::Once | Remedy::Elsewhere => again(fault, now, take).map_or(next, RetryDecision::Again),
     }
 }
 
@@ -232,7 +232,7 @@ fn is_refusal(fault: &Fault) -> bool {
 
 /// The wait before a retry, if a retry is allowed.
 fn again(fault: &Fault, now: Situation, take: impl FnOnce() -> bool) -> Option<Duration> {
-    let was_unseen = fault.lapse == Some(Lapse::Unreachable) || matches!(blame(fault), Blame::Limit(_));
+    let was_unseen = fault.lapse == Some(TransportFailure::Unreachable) || matches!(blame(fault), Blame::Limit(_));
     if now.repeats >= now.retry.max_retries || !(now.is_repeatable || was_unseen) {
         return None;
     }
@@ -266,11 +266,11 @@ mod tests {
         Fault::new(Side::Upstream, kind, "")
     }
 
-    fn lapsed(lapse: Lapse) -> Fault {
+    fn lapsed(lapse: TransportFailure) -> Fault {
         upstream(ErrorKind::Upstream).with_lapse(lapse)
     }
 
-    fn decided(fault: &Fault, now: Situation) -> Move {
+    fn decided(fault: &Fault, now: Situation) -> RetryDecision {
         decide(fault, now, || true)
     }
 
@@ -286,10 +286,10 @@ mod tests {
             ErrorKind::ContentFiltered,
             ErrorKind::Unsupported,
         ] {
-            assert_eq!(decided(&upstream(kind), ALONE), Move::Stop, "{kind:?}");
+            assert_eq!(decided(&upstream(kind), ALONE), RetryDecision::Stop, "{kind:?}");
             assert!(!matches!(blame(&upstream(kind)), Blame::Target(_) | Blame::Limit(_)), "{kind:?}");
         }
-        assert_eq!(decided(&Fault::invalid("no"), ALONE), Move::Stop);
+        assert_eq!(decided(&Fault::invalid("no"), ALONE), RetryDecision::Stop);
         assert_eq!(blame(&Fault::invalid("no")), Blame::Nobody);
     }
 
@@ -300,77 +300,98 @@ mod tests {
             let wanted = matches!(kind, ErrorKind::RateLimited | ErrorKind::Overloaded | ErrorKind::Timeout);
             assert_eq!(is(&upstream(kind)), wanted, "{kind:?}");
         }
-        assert!(is(&lapsed(Lapse::Slow)) && !is(&lapsed(Lapse::Unreachable)) && !is(&lapsed(Lapse::Credential)));
-        assert!(!is_overload(&lapsed(Lapse::Slow), Blame::Nobody), "there was little time left for it");
+        assert!(
+            is(&lapsed(TransportFailure::Slow))
+                && !is(&lapsed(TransportFailure::Unreachable))
+                && !is(&lapsed(TransportFailure::Credential))
+        );
+        assert!(!is_overload(&lapsed(TransportFailure::Slow), Blame::Nobody), "there was little time left for it");
         assert!(!is(&Fault::overloaded("no instance is free", Duration::from_secs(1))), "that is the gateway's");
     }
 
     #[test]
     fn c66_a_broken_connection_is_tried_again_once() {
-        let gone = lapsed(Lapse::Gone);
-        assert_eq!(decided(&gone, ALONE), Move::Again(Duration::from_millis(500)));
-        assert_eq!(decided(&gone, Situation { repeats: 1, ..ALONE }), Move::Stop);
-        assert_eq!(decided(&gone, Situation { is_repeatable: false, ..ALONE }), Move::Stop);
-        let unreachable = lapsed(Lapse::Unreachable);
-        assert!(matches!(decided(&unreachable, Situation { is_repeatable: false, ..ALONE }), Move::Again(_)));
+        let gone = lapsed(TransportFailure::Gone);
+        assert_eq!(decided(&gone, ALONE), RetryDecision::Again(Duration::from_millis(500)));
+        assert_eq!(decided(&gone, Situation { repeats: 1, ..ALONE }), RetryDecision::Stop);
+        assert_eq!(decided(&gone, Situation { is_repeatable: false, ..ALONE }), RetryDecision::Stop);
+        let unreachable = lapsed(TransportFailure::Unreachable);
+        assert!(matches!(decided(&unreachable, Situation { is_repeatable: false, ..ALONE }), RetryDecision::Again(_)));
     }
 
     #[test]
     fn what_may_have_been_created_is_not_created_again() {
         let makes = Situation { is_repeatable: false, creates: true, has_next: true, has_key: true, ..ALONE };
-        for lapse in [Lapse::Gone, Lapse::Slow, Lapse::Garbled] {
-            assert_eq!(decided(&lapsed(lapse), makes), Move::Stop, "{lapse:?}");
+        for lapse in [TransportFailure::Gone, TransportFailure::Slow, TransportFailure::Garbled] {
+            assert_eq!(decided(&lapsed(lapse), makes), RetryDecision::Stop, "{lapse:?}");
         }
-        assert_eq!(decided(&upstream(ErrorKind::Upstream), makes), Move::Stop);
-        assert_eq!(decided(&lapsed(Lapse::Unreachable), makes), Move::Next, "the provider never saw it");
-        assert_eq!(decided(&upstream(ErrorKind::Overloaded), makes), Move::Next, "the provider did not take it");
-        assert_eq!(decided(&upstream(ErrorKind::RateLimited), makes), Move::NextKey);
-        assert_eq!(decided(&lapsed(Lapse::Gone), Situation { creates: false, ..makes }), Move::Next);
+        assert_eq!(decided(&upstream(ErrorKind::Upstream), makes), RetryDecision::Stop);
+        assert_eq!(
+            decided(&lapsed(TransportFailure::Unreachable), makes),
+            RetryDecision::Next,
+            "the provider never saw it"
+        );
+        assert_eq!(
+            decided(&upstream(ErrorKind::Overloaded), makes),
+            RetryDecision::Next,
+            "the provider did not take it"
+        );
+        assert_eq!(decided(&upstream(ErrorKind::RateLimited), makes), RetryDecision::NextKey);
+        assert_eq!(
+            decided(&lapsed(TransportFailure::Gone), Situation { creates: false, ..makes }),
+            RetryDecision::Next
+        );
     }
 
     #[test]
     fn c66_without_budget_there_is_no_repetition() {
         let failed = upstream(ErrorKind::Upstream);
-        assert_eq!(decide(&failed, ALONE, || false), Move::Stop);
-        assert_eq!(decide(&failed, Situation { has_next: true, ..ALONE }, || false), Move::Next);
+        assert_eq!(decide(&failed, ALONE, || false), RetryDecision::Stop);
+        assert_eq!(decide(&failed, Situation { has_next: true, ..ALONE }, || false), RetryDecision::Next);
     }
 
     #[test]
     fn a_limit_goes_to_the_next_key_then_the_next_target_then_waits() {
         let limited = upstream(ErrorKind::RateLimited);
         let everything = Situation { has_key: true, has_next: true, ..ALONE };
-        assert_eq!(decided(&limited, everything), Move::NextKey);
-        assert_eq!(decided(&limited, Situation { has_key: false, ..everything }), Move::Next);
+        assert_eq!(decided(&limited, everything), RetryDecision::NextKey);
+        assert_eq!(decided(&limited, Situation { has_key: false, ..everything }), RetryDecision::Next);
         let rests = Situation { rests: Some(Duration::from_secs(1)), ..ALONE };
-        assert!(matches!(decided(&limited, rests), Move::Again(wait) if wait >= Duration::from_secs(1)));
+        assert!(matches!(decided(&limited, rests), RetryDecision::Again(wait) if wait >= Duration::from_secs(1)));
         let failing = upstream(ErrorKind::Upstream);
-        assert!(matches!(decided(&failing, everything), Move::Again(_)), "a key is not to blame for a 500");
+        assert!(matches!(decided(&failing, everything), RetryDecision::Again(_)), "a key is not to blame for a 500");
     }
 
     #[test]
     fn a_slow_target_is_not_retried_but_another_may_be_tried() {
-        assert_eq!(decided(&lapsed(Lapse::Slow), ALONE), Move::Stop);
-        assert_eq!(decided(&lapsed(Lapse::Slow), Situation { has_next: true, ..ALONE }), Move::Next);
+        assert_eq!(decided(&lapsed(TransportFailure::Slow), ALONE), RetryDecision::Stop);
+        assert_eq!(
+            decided(&lapsed(TransportFailure::Slow), Situation { has_next: true, ..ALONE }),
+            RetryDecision::Next
+        );
     }
 
     #[test]
     fn c34_a_request_refused_with_values_of_others_is_sent_once_more_without_them() {
         let refused = upstream(ErrorKind::InvalidRequest);
         let carries = Situation { may_strip: true, ..ALONE };
-        assert_eq!(decided(&refused, carries), Move::Bare);
-        assert_eq!(decided(&refused, ALONE), Move::Stop);
-        assert_eq!(decide(&refused, carries, || false), Move::Stop, "no repetition is left");
-        assert_eq!(decided(&Fault::invalid("no"), carries), Move::Stop, "the provider never saw it");
-        assert_eq!(decided(&upstream(ErrorKind::TooLarge), carries), Move::Stop);
-        assert_eq!(decided(&upstream(ErrorKind::NotFound), Situation { has_next: true, ..carries }), Move::Next);
+        assert_eq!(decided(&refused, carries), RetryDecision::Bare);
+        assert_eq!(decided(&refused, ALONE), RetryDecision::Stop);
+        assert_eq!(decide(&refused, carries, || false), RetryDecision::Stop, "no repetition is left");
+        assert_eq!(decided(&Fault::invalid("no"), carries), RetryDecision::Stop, "the provider never saw it");
+        assert_eq!(decided(&upstream(ErrorKind::TooLarge), carries), RetryDecision::Stop);
+        assert_eq!(
+            decided(&upstream(ErrorKind::NotFound), Situation { has_next: true, ..carries }),
+            RetryDecision::Next
+        );
     }
 
     #[test]
     fn filtered_content_goes_to_another_target_only_if_allowed() {
         let filtered = upstream(ErrorKind::ContentFiltered);
         let next = Situation { has_next: true, ..ALONE };
-        assert_eq!(decided(&filtered, next), Move::Stop);
-        assert_eq!(decided(&filtered, Situation { may_unfilter: true, ..next }), Move::Next);
+        assert_eq!(decided(&filtered, next), RetryDecision::Stop);
+        assert_eq!(decided(&filtered, Situation { may_unfilter: true, ..next }), RetryDecision::Next);
     }
 
     proptest! {
@@ -382,24 +403,24 @@ mod tests {
             after in prop::option::of(0u32..30_000),
         ) {
             let lapses = [
-                None, Some(Lapse::Unreachable), Some(Lapse::Slow), Some(Lapse::Gone), Some(Lapse::Credential),
-                Some(Lapse::Garbled),
+                None, Some(TransportFailure::Unreachable), Some(TransportFailure::Slow), Some(TransportFailure::Gone), Some(TransportFailure::Credential),
+                Some(TransportFailure::Garbled),
             ];
             let mut fault = Fault { lapse: lapses[lapse], ..upstream(ErrorKind::ALL[kind]) };
             fault.error.retry_after_ms = after;
             let left = left.map(Duration::from_millis);
             let now = Situation { repeats, has_next, has_key, left, may_strip, draw, ..ALONE };
             match decided(&fault, now) {
-                Move::Again(wait) => {
+                RetryDecision::Again(wait) => {
                     prop_assert!(repeats < ALONE.retry.max_retries);
                     prop_assert!(left.is_none_or(|left| wait < left));
                     let asked = Duration::from_millis(after.unwrap_or(0).into());
                     prop_assert!(wait >= asked && asked <= ALONE.retry.max_delay);
                 }
-                Move::NextKey => prop_assert!(has_key),
-                Move::Next => prop_assert!(has_next),
-                Move::Bare => prop_assert!(may_strip),
-                Move::Stop => {}
+                RetryDecision::NextKey => prop_assert!(has_key),
+                RetryDecision::Next => prop_assert!(has_next),
+                RetryDecision::Bare => prop_assert!(may_strip),
+                RetryDecision::Stop => {}
             }
         }
     }

@@ -12,9 +12,9 @@ use super::relayed::{Ends, Relayed};
 use super::reply::ReplyBody;
 use super::send::{headers_for, send};
 use super::withhold::Withhold;
-use super::{Asked, House};
+use super::{InboundRequest, RequestContext};
 use crate::accept::{Acceptance, Filling};
-use crate::account::Account;
+use crate::accounting::Account;
 use crate::route::Target;
 use weir_config::Metering;
 use weir_translate::dialect::reply::insert;
@@ -28,8 +28,8 @@ use weir_wire::tap::CompiledTap;
 
 /// Sends the client's bytes and streams the answer's bytes back.
 pub(super) async fn relay(
-    house: House<'_>,
-    asked: &Asked,
+    context: RequestContext<'_>,
+    asked: &InboundRequest,
     target: &Arc<Target>,
     acceptance: &Acceptance,
     account: &mut Account,
@@ -37,25 +37,25 @@ pub(super) async fn relay(
     let call = Call { asked, target, acceptance, model: target.model(asked.model()) };
     let question = call.question(account)?;
     let asks = !question.is_empty();
-    let mut response = send(house, target, call.request(question)?, account).await?;
+    let mut response = send(context, target, call.request(question)?, account).await?;
     let mut asks_usage = asks;
     if asks && matches!(response.status.as_u16(), 400 | 422) && target.question.is_open() {
         // The server may refuse the added member, so the request is sent again without it.
-        response = send(house, target, call.request(Vec::new())?, account).await?;
+        response = send(context, target, call.request(Vec::new())?, account).await?;
         asks_usage = false;
         if response.status.as_u16() < 400 {
             tracing::info!(request_id = asked.exchange.id, target = %target.id, "server takes no question for usage");
             target.question.refused();
         }
     }
-    let lane = Lane { house, asked, acceptance, asks_usage };
+    let lane = Relay { context, asked, acceptance, asks_usage };
     if response.status.as_u16() < 400 {
         if asks_usage {
             call.is_answered(&response);
         }
         return Ok(answer(lane, response, account));
     }
-    let (fault, response) = failure::read(house, asked, target, response, account).await?;
+    let (fault, response) = failure::read(context, asked, target, response, account).await?;
     let told = response.map(|response| Box::new(answer(lane, response, account)));
     Err(Failure { fault, told })
 }
@@ -63,7 +63,7 @@ pub(super) async fn relay(
 /// One request to a target that accepts its format.
 #[derive(Clone, Copy)]
 struct Call<'a> {
-    asked: &'a Asked,
+    asked: &'a InboundRequest,
     target: &'a Target,
     acceptance: &'a Acceptance,
     model: &'a str,
@@ -131,7 +131,7 @@ impl<'a> Call<'a> {
     }
 }
 
-fn request_headers(asked: &Asked, acceptance: &Acceptance, filling: &Filling<'_>) -> HeaderMap {
+fn request_headers(asked: &InboundRequest, acceptance: &Acceptance, filling: &Filling<'_>) -> HeaderMap {
     let mut to = headers_for(asked);
     headers::forward_body_headers(&asked.headers, &mut to);
     if let Some(value) = asked.headers.get(header::ACCEPT_ENCODING) {
@@ -149,19 +149,19 @@ fn request_headers(asked: &Asked, acceptance: &Acceptance, filling: &Filling<'_>
 
 /// The parameters of relaying an answer.
 #[derive(Clone, Copy)]
-struct Lane<'a> {
-    house: House<'a>,
-    asked: &'a Asked,
+struct Relay<'a> {
+    context: RequestContext<'a>,
+    asked: &'a InboundRequest,
     acceptance: &'a Acceptance,
     /// Whether the request got a member that requests usage which the client did not request.
     asks_usage: bool,
 }
 
-fn answer(lane: Lane<'_>, upstream: UpstreamResponse, account: &mut Account) -> Response<ReplyBody> {
-    let Lane { house, asked, acceptance, asks_usage } = lane;
+fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) -> Response<ReplyBody> {
+    let Relay { context, asked, acceptance, asks_usage } = lane;
     let UpstreamResponse { status, headers, body } = upstream;
     let framing = stream_framing(asked, status, &headers);
-    let limits = frame::Limits { frame_bytes: house.config.server.max_frame_bytes, ..frame::Limits::default() };
+    let limits = frame::Limits { frame_bytes: context.config.server.max_frame_bytes, ..frame::Limits::default() };
     let ok = status == StatusCode::OK;
     let meter = acceptance.tap.as_ref().filter(|_| ok).and_then(|tap| Meter::new(tap, framing, limits, &headers));
     account.answering(status.as_u16(), framing.is_some(), acceptance.tap.is_some());
@@ -197,7 +197,7 @@ fn answer(lane: Lane<'_>, upstream: UpstreamResponse, account: &mut Account) -> 
 }
 
 /// The framing of a streamed answer; `None` for a whole one.
-fn stream_framing(asked: &Asked, status: StatusCode, headers: &HeaderMap) -> Option<Framing> {
+fn stream_framing(asked: &InboundRequest, status: StatusCode, headers: &HeaderMap) -> Option<Framing> {
     if !asked.reading.stream || status != StatusCode::OK {
         return None;
     }

@@ -12,8 +12,8 @@ use super::meter::{Meter, Metered};
 use super::pipeline::broken;
 use super::reply::BodyError;
 use super::withhold::Withhold;
-use crate::account::Account;
-use crate::origin::Learner;
+use crate::accounting::Account;
+use crate::provenance::Learner;
 use weir_translate::dialect::reply;
 use weir_types::contract::about::ErrorFormat;
 use weir_types::contract::types::Framing;
@@ -55,7 +55,7 @@ enum State {
     Open,
     Ended,
     /// The failure frame was sent if possible; the connection is cut after it has been written.
-    Told,
+    LimitStatus,
     Cut,
 }
 
@@ -81,7 +81,7 @@ impl Relayed {
             match self.state {
                 State::Open => {}
                 State::Ended => return Poll::Ready(None),
-                State::Told => {
+                State::LimitStatus => {
                     self.state = State::Cut;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -114,7 +114,7 @@ impl Relayed {
     pub(super) fn is_end_stream(&self) -> bool {
         // The account is closed at the end, so the end must be polled. So must a cut, since a body that ends here
         // counts as whole.
-        let is_cut = matches!(self.state, State::Told | State::Cut);
+        let is_cut = matches!(self.state, State::LimitStatus | State::Cut);
         !is_cut && self.account.is_none() && self.upstream.as_ref().is_none_or(Body::is_end_stream)
     }
 
@@ -157,7 +157,7 @@ impl Relayed {
         let told = self.ends.as_ref().filter(|ends| ends.is_plain).and_then(|ends| farewell(ends, error));
         let can_cut = self.ends.as_ref().is_none_or(|ends| ends.can_cut);
         // Bytes received so far, or at least the head, are written before the cut.
-        self.state = if told.is_some() && !can_cut { State::Ended } else { State::Told };
+        self.state = if told.is_some() && !can_cut { State::Ended } else { State::LimitStatus };
         self.close(true);
         told
     }

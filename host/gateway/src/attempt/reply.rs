@@ -8,10 +8,10 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::handed::{Closing, Handed, HandedBody};
 use super::relayed::Relayed;
-use super::resume::Onward;
+use super::resume::ResumeContext;
 use super::translated::Translated;
-use crate::account::Account;
-use crate::origin::Learner;
+use crate::accounting::Account;
+use crate::provenance::Learner;
 use weir_translate::unified::Answer;
 use weir_types::contract::types::ChatEvent;
 
@@ -40,7 +40,7 @@ pub struct BodyError;
 
 impl ReplyBody {
     /// Prepares the body to be resumed by another target if it breaks. Returns whether that is possible.
-    pub fn resumable(&mut self, onward: impl FnOnce() -> Onward) -> bool {
+    pub fn resumable(&mut self, onward: impl FnOnce() -> ResumeContext) -> bool {
         match self {
             Self::Translated(body) if body.can_be_resumed() => {
                 body.resumable(Box::new(onward()));

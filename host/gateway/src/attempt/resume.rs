@@ -6,16 +6,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use super::follow::Farewell;
+use super::follow_up::CancelOnDrop;
+use super::partial_answer::is_curable;
 use super::pipeline::Successor;
-use super::said::is_curable;
-use super::{Asked, House, policy, translate};
-use crate::account::Account;
-use crate::admit::Door;
+use super::{InboundRequest, RequestContext, policy, translate};
+use crate::accounting::Account;
+use crate::admission::Admission;
 use crate::health::Health;
-use crate::origin::Carried;
-use crate::recall::Recall;
-use crate::route::{Stop, Target};
+use crate::provenance::Carried;
+use crate::reasoning_cache::ReasoningCache;
+use crate::route::{Candidate, Target};
 use weir_config::Config;
 use weir_types::fault::{Fault, Side};
 use weir_upstream::{Decoded, Upstreams};
@@ -25,21 +25,21 @@ const TIMES: u32 = 3;
 
 /// The data for resuming a stream, kept while the stream runs.
 #[derive(Debug, Clone)]
-pub struct Onward {
+pub struct ResumeContext {
     /// The client's request.
-    pub asked: Arc<Asked>,
+    pub asked: Arc<InboundRequest>,
     /// The configuration that the request began with.
     pub config: Arc<Config>,
     /// The client for requests to providers.
     pub upstreams: Upstreams,
     /// The cache of values that clients' formats cannot carry.
-    pub recall: Arc<Recall>,
+    pub recall: Arc<ReasoningCache>,
     /// The health of all targets.
     pub health: Arc<Health>,
     /// The limits of providers.
-    pub door: Arc<Door>,
+    pub door: Arc<Admission>,
     /// The request's candidates.
-    pub stops: Vec<Stop>,
+    pub candidates: Vec<Candidate>,
     /// The opaque values and object ids of earlier answers that the request carries.
     pub carried: Carried,
     /// The deadline of the whole request.
@@ -52,7 +52,7 @@ pub struct Onward {
 pub(super) struct Continued {
     pub(super) upstream: Decoded,
     pub(super) successor: Successor,
-    pub(super) farewell: Option<Farewell>,
+    pub(super) farewell: Option<CancelOnDrop>,
 }
 
 /// A continuing stream with the account of its attempt.
@@ -78,7 +78,7 @@ impl fmt::Debug for Resuming {
     }
 }
 
-impl Onward {
+impl ResumeContext {
     /// Starts the search for a target that continues after this failure; `None` if the stream cannot be resumed.
     pub(super) fn begin(
         &mut self,
@@ -100,12 +100,12 @@ impl Onward {
 
     /// Tries the targets after the broken one, then those before it, then the broken one itself.
     async fn find(&self, said: &str, from: &Arc<Target>, mut account: Account) -> Option<Found> {
-        for stop in in_turn(&self.stops, from) {
+        for candidate in in_turn(&self.candidates, from) {
             let is_over = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
-            if is_over || !stop.route.take_repetition(Instant::now()) {
+            if is_over || !candidate.route.take_repetition(Instant::now()) {
                 return None;
             }
-            if let Some((stream, target)) = self.ask(stop, said, &mut account).await {
+            if let Some((stream, target)) = self.ask(candidate, said, &mut account).await {
                 account.metrics().tries.resumed(&from.id, &target.id);
                 let request_id = &self.asked.exchange.id;
                 tracing::warn!(request_id, from = %from.id, to = %target.id, said = said.len(), "stream goes on");
@@ -115,15 +115,15 @@ impl Onward {
         None
     }
 
-    async fn ask(&self, stop: &Stop, said: &str, account: &mut Account) -> Option<(Continued, Arc<Target>)> {
-        let mut held = self.door.admit_to(&stop.target.provider, &self.asked.demand()).await.ok()?;
-        let (target, mut ticket) = stop.admit(&self.health, Instant::now(), &self.carried)?;
+    async fn ask(&self, candidate: &Candidate, said: &str, account: &mut Account) -> Option<(Continued, Arc<Target>)> {
+        let mut held = self.door.admit_to(&candidate.target.provider, &self.asked.demand()).await.ok()?;
+        let (target, mut ticket) = candidate.admit(&self.health, Instant::now(), &self.carried)?;
         let Self { config, upstreams, recall, deadline, .. } = self;
-        let house = House { config, upstreams, recall, deadline: *deadline };
+        let context = RequestContext { config, upstreams, recall, deadline: *deadline };
         let model = self.asked.model();
         account.tries_at(&target.label, target.model(model), target.price_of(model));
         held.is_out(true);
-        match translate::again::resume(house, &self.asked, &target, said, account).await {
+        match translate::continuation::resume(context, &self.asked, &target, said, account).await {
             Ok(stream) => {
                 ticket.answers();
                 account.serve(ticket);
@@ -138,7 +138,7 @@ impl Onward {
                 ticket.failed(policy::blame(&fault));
                 let side = fault.side.as_str();
                 account.failed("resume");
-                account.tried(&stop.health, "resume");
+                account.tried(&candidate.health, "resume");
                 account.metrics().tries.failed(&target.label, "resume", side);
                 let request_id = &self.asked.exchange.id;
                 tracing::warn!(request_id, target = %target.id, side, error = %fault, "target does not go on with the stream");
@@ -149,8 +149,8 @@ impl Onward {
 }
 
 /// The candidates in the order in which they are tried; only the broken one if it does not allow fallback.
-fn in_turn<'a>(stops: &'a [Stop], from: &'a Target) -> impl Iterator<Item = &'a Stop> {
-    let behind = stops.iter().position(|stop| stop.target.id == from.id).map_or(0, |at| at + 1);
-    let (before, after) = stops.split_at(behind.min(stops.len()));
-    after.iter().chain(before).filter(|stop| from.enable_fallback || stop.target.id == from.id)
+fn in_turn<'a>(candidates: &'a [Candidate], from: &'a Target) -> impl Iterator<Item = &'a Candidate> {
+    let behind = candidates.iter().position(|candidate| candidate.target.id == from.id).map_or(0, |at| at + 1);
+    let (before, after) = candidates.split_at(behind.min(candidates.len()));
+    after.iter().chain(before).filter(|candidate| from.enable_fallback || candidate.target.id == from.id)
 }

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use super::{Asked, House};
-use crate::account::Account;
+use super::{InboundRequest, RequestContext};
+use crate::accounting::Account;
 use crate::route::Target;
 use weir_translate::bounds;
 use weir_types::contract::types::{Body, Error, ErrorKind, Header, HttpRequest, HttpResponse};
 use weir_types::exchange::TRACE_HEADERS;
-use weir_types::fault::{Fault, Lapse, Side};
+use weir_types::fault::{Fault, Side, TransportFailure};
 use weir_upstream::rendered::admit;
 use weir_upstream::{Chunks, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse};
 use weir_wire::estimate;
@@ -26,13 +26,13 @@ const LOGGED: usize = 1024;
 
 /// Sends a request, and records it in the account.
 pub(super) async fn send(
-    house: House<'_>,
+    context: RequestContext<'_>,
     target: &Target,
     request: UpstreamRequest<'_>,
     account: &mut Account,
 ) -> Result<UpstreamResponse, Fault> {
     let begun = Instant::now();
-    let mut request = UpstreamRequest { timeouts: house.within(request.timeouts), ..request };
+    let mut request = UpstreamRequest { timeouts: context.within(request.timeouts), ..request };
     let span = account.attempt();
     span.mark(&mut request.headers);
     if span.is_recording() {
@@ -40,7 +40,7 @@ pub(super) async fn send(
         span.say("server.address", request.address.origin().to_string());
     }
     let costs = account.sends(|| estimate::body_tokens(request.body.pieces().map(|piece| &piece[..])));
-    let sent = house.upstreams.send(request).await;
+    let sent = context.upstreams.send(request).await;
     account.attempted(&target.label, begun.elapsed());
     let is_refused = match &sent {
         Ok(response) => response.status.as_u16() >= 400,
@@ -79,21 +79,21 @@ pub(super) fn fault_of(error: &UpstreamError) -> Fault {
     fault.with_lapse(lapse_of(error.kind))
 }
 
-fn lapse_of(kind: UpstreamErrorKind) -> Lapse {
+fn lapse_of(kind: UpstreamErrorKind) -> TransportFailure {
     match kind {
-        UpstreamErrorKind::TokenRefused => Lapse::Credential,
+        UpstreamErrorKind::TokenRefused => TransportFailure::Credential,
         // The total limit is the longest time that the operator allows, so reaching it counts as slow.
         UpstreamErrorKind::FirstByteTimeout | UpstreamErrorKind::IdleTimeout | UpstreamErrorKind::TotalTimeout => {
-            Lapse::Slow
+            TransportFailure::Slow
         }
-        kind if kind.is_unsent() => Lapse::Unreachable,
-        UpstreamErrorKind::Reset | UpstreamErrorKind::Cut => Lapse::Gone,
-        _ => Lapse::Garbled,
+        kind if kind.is_unsent() => TransportFailure::Unreachable,
+        UpstreamErrorKind::Reset | UpstreamErrorKind::Cut => TransportFailure::Gone,
+        _ => TransportFailure::Garbled,
     }
 }
 
 /// The headers of every upstream request, in either lane.
-pub(super) fn headers_for(asked: &Asked) -> HeaderMap {
+pub(super) fn headers_for(asked: &InboundRequest) -> HeaderMap {
     headers_after(&asked.headers)
 }
 
@@ -110,7 +110,7 @@ fn headers_after(theirs: &HeaderMap) -> HeaderMap {
 
 /// The upstream request for a request that an adapter rendered.
 pub(super) fn rendered<'a>(
-    asked: &'a Asked,
+    asked: &'a InboundRequest,
     target: &'a Target,
     request: HttpRequest,
     body: Option<Chunks>,
@@ -218,7 +218,7 @@ fn is_refused(error: &Error) -> bool {
 /// The fault for a refused credential, without the provider's message, which concerns the operator's key.
 fn refused_credential() -> Fault {
     let fault = Fault::new(Side::Upstream, ErrorKind::Upstream, REFUSED);
-    fault.with_status(502).with_code(REFUSED_CODE).with_lapse(Lapse::Credential)
+    fault.with_status(502).with_code(REFUSED_CODE).with_lapse(TransportFailure::Credential)
 }
 
 fn tell_refused(error: &Error, target: &Target) {

@@ -1,25 +1,25 @@
 //! The translate lane: dialect → provider → upstream → provider → dialect.
 
 mod adopt;
-pub(super) mod again;
 mod answer;
-mod bare;
-mod step;
+pub(super) mod continuation;
+mod exchange;
+mod strip_opaque;
+mod upstream_request;
 mod whole;
-mod write;
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::Response;
 
-use self::step::Step;
-use super::follow::{Farewell, Steps};
+use self::exchange::Step;
+use super::follow_up::{CancelOnDrop, Steps};
 use super::reply::ReplyBody;
 use super::send::{body_of, bytes_of, late_fault, rendered};
 use super::versions::Versions;
-use super::{Asked, House, Values};
-use crate::account::Account;
+use super::{InboundRequest, RequestContext, Values};
+use crate::accounting::Account;
 use crate::route::Target;
 use weir_budget::Held;
 use weir_sandbox::{Adapter, Interface, Lease};
@@ -44,15 +44,15 @@ const BLOB_MIN: usize = 8 * 1024;
 const BLOB_USES: usize = 8;
 /// Translates a request, sends it, and translates the answer.
 pub(super) async fn translate(
-    house: House<'_>,
-    asked: &Asked,
+    context: RequestContext<'_>,
+    asked: &InboundRequest,
     target: &Arc<Target>,
     values: Values,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
     able(asked, target)?;
     let versions = Versions::choose(asked, target);
-    let answer = translate_by(house, asked, target, (&versions, values), account).await;
+    let answer = translate_by(context, asked, target, (&versions, values), account).await;
     let answer = answer.map_err(|fault| late_fault(fault, target));
     if answer.as_ref().is_err_and(|fault| fault.side == Side::Upstream) {
         versions.provider.failed();
@@ -61,15 +61,15 @@ pub(super) async fn translate(
 }
 
 async fn translate_by(
-    house: House<'_>,
-    asked: &Asked,
+    context: RequestContext<'_>,
+    asked: &InboundRequest,
     target: &Arc<Target>,
     (versions, values): (&Versions, Values),
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Fault> {
     let leased = versions.lease(&asked.caller.tenant).await;
     let (dialect, provider) = leased.map_err(|fault| unified::blame(&fault))?;
-    let mut run = Run { values, ..Run::new(house, asked, target, dialect, provider) };
+    let mut run = Run { values, ..Run::new(context, asked, target, dialect, provider) };
     account.metrics().translated(asked.face.format(), &run.provider_ctx.format);
     run.make_room().await?;
     let parsed = run.parse_request(account)?;
@@ -82,7 +82,7 @@ async fn translate_by(
     if counts && !target.adapter.has(Interface::ProviderCountTokens) {
         return run.answer_estimate(account);
     }
-    run.continuable = target.resume && again::is_continuable(&request);
+    run.continuable = target.resume && continuation::is_continuable(&request);
     let streams = request.streams();
     let first = match run.write(&mut request, account).await {
         // An adapter that counts tokens may still not support every request.
@@ -107,7 +107,7 @@ fn is_absent(fault: &Fault) -> bool {
 }
 
 /// Refuses an operation that one of the two adapters has no interface for.
-fn able(asked: &Asked, target: &Target) -> Result<(), Fault> {
+fn able(asked: &InboundRequest, target: &Target) -> Result<(), Fault> {
     let (speaks, serves) = match asked.operation() {
         Operation::Chat => (Interface::DialectChat, Interface::ProviderChat),
         Operation::Embeddings => (Interface::DialectEmbeddings, Interface::ProviderEmbeddings),
@@ -129,13 +129,13 @@ fn able(asked: &Asked, target: &Target) -> Result<(), Fault> {
 enum Exchanged {
     Whole(Answer),
     /// A stream, and the cancellation to send if the client leaves before its end.
-    Stream(UpstreamResponse, Framing, Option<Farewell>),
+    Stream(UpstreamResponse, Framing, Option<CancelOnDrop>),
 }
 
 /// One translation in progress.
 struct Run<'a> {
-    house: House<'a>,
-    asked: &'a Asked,
+    context: RequestContext<'a>,
+    asked: &'a InboundRequest,
     target: &'a Arc<Target>,
     /// None for a program.
     dialect: Option<Lease>,
@@ -157,8 +157,8 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(
-        house: House<'a>,
-        asked: &'a Asked,
+        context: RequestContext<'a>,
+        asked: &'a InboundRequest,
         target: &'a Arc<Target>,
         dialect: Option<Lease>,
         provider: Lease,
@@ -181,7 +181,7 @@ impl<'a> Run<'a> {
         };
         let (lifted, losses, framing, continuable) = (Lifted::default(), Vec::new(), None, false);
         Self {
-            house,
+            context,
             asked,
             target,
             dialect,
@@ -210,7 +210,7 @@ impl<'a> Run<'a> {
     /// Parses the request with the dialect's adapter, with large base64 values lifted out.
     fn parse(&mut self) -> Result<Parsed, Fault> {
         let body = whole(&self.asked.body);
-        if body.len() > self.house.config.server.translate_body_limit {
+        if body.len() > self.context.config.server.translate_body_limit {
             let message = "the request is too large to be translated; raise `server.translate_body_limit`";
             return Err(Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413));
         }
@@ -295,20 +295,20 @@ impl<'a> Run<'a> {
         streams: bool,
         account: &mut Account,
     ) -> Result<Exchanged, Fault> {
-        let (asked, target, house) = (self.asked, self.target, self.house);
+        let (asked, target, context) = (self.asked, self.target, self.context);
         let body = self.spliced(&first)?;
         self.held.grow(weight(&first.request)).await?;
         let mut request = rendered(asked, target, first.request, Some(body), None, streams)?;
         let mut streams = streams;
         let mut steps = Steps::new(target);
-        let mut farewell: Option<Farewell> = None;
+        let mut farewell: Option<CancelOnDrop> = None;
         loop {
             let step = self.step(request, streams, account).await;
             let said = farewell.take();
             if let Ok(Step::Stream(response, framing)) = step {
                 return Ok(Exchanged::Stream(response, framing, said));
             }
-            said.into_iter().for_each(Farewell::disarm);
+            said.into_iter().for_each(CancelOnDrop::disarm);
             match step? {
                 Step::Stream(..) => return Err(Fault::internal("a stream was taken for something else")),
                 Step::Read(Outcome::Complete(answer, losses)) => {
@@ -317,7 +317,7 @@ impl<'a> Run<'a> {
                 }
                 Step::Read(Outcome::FollowUp(step)) => {
                     self.follow(&step, &mut streams);
-                    (request, farewell) = steps.next(house, asked, target, step).await?;
+                    (request, farewell) = steps.next(context, asked, target, step).await?;
                 }
             }
         }
@@ -340,12 +340,12 @@ impl<'a> Run<'a> {
     }
 
     fn blob_limits(&self) -> blob::Limits {
-        let max_len = self.house.config.server.translate_body_limit.saturating_mul(2);
+        let max_len = self.context.config.server.translate_body_limit.saturating_mul(2);
         blob::Limits { min_len: BLOB_MIN, max_uses: BLOB_USES, max_len }
     }
 
     fn decode_bound(&self) -> DecodeBound {
-        DecodeBound { piece: self.house.config.server.translate_body_limit, ..DecodeBound::default() }
+        DecodeBound { piece: self.context.config.server.translate_body_limit, ..DecodeBound::default() }
     }
 
     fn note(&mut self, losses: Vec<Loss>) {

@@ -10,15 +10,15 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep};
 
-use super::follow::Farewell;
+use super::follow_up::CancelOnDrop;
 use super::handed::{Closing, see_events};
 use super::outflow::Outflow;
-use super::pipeline::{Pipeline, Seen};
+use super::pipeline::{Observed, Pipeline};
 use super::reply::BodyError;
-use super::resume::{Found, Onward, Resuming};
+use super::resume::{Found, ResumeContext, Resuming};
 use super::send::fault_of;
-use crate::account::Account;
-use crate::origin::Learner;
+use crate::accounting::Account;
+use crate::provenance::Learner;
 use weir_types::contract::types::{ChatEvent, Loss};
 use weir_types::fault::{Fault, Side};
 use weir_types::tokens::Tokens;
@@ -36,9 +36,9 @@ pub struct Translated {
     ending: Ending,
     keep_alive: Option<KeepAlive>,
     /// The cancellation to send to the provider if the client leaves before the end.
-    farewell: Option<Farewell>,
+    farewell: Option<CancelOnDrop>,
     /// The data for resuming the stream if it breaks.
-    onward: Option<Box<Onward>>,
+    onward: Option<Box<ResumeContext>>,
     /// The running search for a target that continues.
     resuming: Option<Resuming>,
     /// For a program: what is known at the end.
@@ -121,7 +121,7 @@ impl Translated {
     }
 
     /// Sets the cancellation to send to the provider if the client leaves before the end.
-    pub(super) fn farewell(&mut self, farewell: Option<Farewell>) {
+    pub(super) fn farewell(&mut self, farewell: Option<CancelOnDrop>) {
         self.farewell = farewell;
     }
 
@@ -131,7 +131,7 @@ impl Translated {
     }
 
     /// Sets the data for resuming the stream if it breaks.
-    pub(super) fn resumable(&mut self, onward: Box<Onward>) {
+    pub(super) fn resumable(&mut self, onward: Box<ResumeContext>) {
         self.onward = Some(onward);
     }
 
@@ -248,7 +248,7 @@ impl Translated {
         account.interrupted();
         self.resuming = Some(resuming);
         self.upstream = None;
-        self.farewell.take().into_iter().for_each(Farewell::disarm);
+        self.farewell.take().into_iter().for_each(CancelOnDrop::disarm);
         true
     }
 
@@ -284,7 +284,7 @@ impl Translated {
     fn close(&mut self, broken_by: Option<&str>) {
         self.upstream = None;
         self.onward = None;
-        self.farewell.take().into_iter().for_each(Farewell::disarm);
+        self.farewell.take().into_iter().for_each(CancelOnDrop::disarm);
         let is_for_program = self.pipeline.as_ref().is_some_and(Pipeline::is_for_program);
         let seen = self.pipeline.take().map(Pipeline::release);
         if let Some(seen) = seen.as_ref().filter(|_| is_for_program) {
@@ -322,7 +322,7 @@ impl Drop for Translated {
     }
 }
 
-fn record(account: &mut Account, seen: Seen) {
+fn record(account: &mut Account, seen: Observed) {
     account.content(seen.weight.tokens());
     let Some(mut usage) = seen.usage else { return };
     usage.service_tier = usage.service_tier.or(seen.service_tier);

@@ -6,7 +6,7 @@ use http::Response;
 
 use super::reply::ReplyBody;
 use super::side::ClientSide;
-use super::{Asked, SpokenBy};
+use super::{InboundRequest, SpokenBy};
 use crate::route::Target;
 use weir_sandbox::{Chosen, Lease, PluginFault, lease_pair};
 
@@ -18,7 +18,7 @@ pub(super) struct Versions {
 }
 
 impl Versions {
-    pub(super) fn choose(asked: &Asked, target: &Target) -> Self {
+    pub(super) fn choose(asked: &InboundRequest, target: &Target) -> Self {
         let ClientSide::Dialect(adapter) = &asked.side else {
             return Self { dialect: None, provider: target.adapter.choose() };
         };

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName};
 
-use crate::limit::{Resource, Told};
+use crate::rate_limit::{LimitStatus, Resource};
 use time::{read_duration, read_moment, spell_duration, spell_moment};
 use weir_translate::dialect::reply::{insert, replace_holes};
 use weir_types::contract::about::ErrorFormat;
@@ -38,9 +38,9 @@ pub struct Figure {
     pub reset: Option<Duration>,
 }
 
-impl From<&Told> for Figure {
-    fn from(told: &Told) -> Self {
-        let Told { resource, limit, remaining, reset } = *told;
+impl From<&LimitStatus> for Figure {
+    fn from(told: &LimitStatus) -> Self {
+        let LimitStatus { resource, limit, remaining, reset } = *told;
         Self { resource, limit: Some(limit), remaining: Some(remaining), reset: Some(reset) }
     }
 }

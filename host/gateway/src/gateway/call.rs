@@ -7,21 +7,21 @@ use http::{HeaderMap, Method, Response};
 
 use super::Gateway;
 use super::routed::Routed;
-use crate::account::Account;
-use crate::account::trail::{End, Step};
-use crate::admit::Permit;
-use crate::attempt::{Asked, ClientSide, House, ReplyBody, Tried};
-use crate::dialect::reading::ReadingPlan;
-use crate::identify::Caller;
-use crate::models;
+use crate::accounting::Account;
+use crate::accounting::trail::{End, Step};
+use crate::admission::AdmissionPermit;
+use crate::attempt::{AttemptResponse, ClientSide, InboundRequest, ReplyBody, RequestContext};
+use crate::auth::Caller;
+use crate::dialect::request_peek::PeekPlan;
+use crate::model_list;
 use crate::observe::log::current;
 use crate::route::{Nowhere, Plan, Target};
 use crate::serving::Serving;
-use weir_translate::dialect::faces::{Face, Head};
-use weir_translate::dialect::path::Holes;
+use weir_translate::dialect::faces::{Endpoint, Head};
+use weir_translate::dialect::path::PathParams;
 use weir_translate::dialect::reply::usual_status;
 use weir_translate::unified::Request;
-use weir_types::contract::about::{BodyKind, Face as Claim, Operation, StreamFlag};
+use weir_types::contract::about::{BodyKind, Face, Operation, StreamFlag};
 use weir_types::contract::types::{Framing, ModelInfo, ModelsRequest};
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;
@@ -31,14 +31,14 @@ use weir_types::headers;
 const FORMAT: &str = "unified";
 
 /// The endpoints of programs, one for each operation, with the plan that reads nothing of their empty bodies.
-static ENDPOINTS: LazyLock<[(Arc<Face>, Arc<ReadingPlan>); 5]> = LazyLock::new(|| {
+static ENDPOINTS: LazyLock<[(Arc<Endpoint>, Arc<PeekPlan>); 5]> = LazyLock::new(|| {
     let operations =
         [Operation::Chat, Operation::Embeddings, Operation::Models, Operation::CountTokens, Operation::Rerank];
     let mut index = usize::MAX;
     operations.map(|operation| {
         index -= 1;
-        let face = Face { adapter: Arc::from(FORMAT), claim: claim(operation), errors: None, index };
-        let plan = ReadingPlan::new(&face, std::iter::empty(), false);
+        let face = Endpoint { adapter: Arc::from(FORMAT), claim: claim(operation), errors: None, index };
+        let plan = PeekPlan::new(&face, std::iter::empty(), false);
         (Arc::new(face), Arc::new(plan))
     })
 });
@@ -105,7 +105,7 @@ impl Gateway {
         let request = Request::Models(ModelsRequest { id: None, cursor: None, limit: None });
         let call = Call { request, headers: HeaderMap::new() };
         let asked = self.asked(&serving, Exchange::begin(&call.headers), call).await?;
-        Ok(models::known(self.house(&serving), &serving, &self.lists, &asked).await)
+        Ok(model_list::known(self.context(&serving), &serving, &self.lists, &asked).await)
     }
 
     async fn answer_call(&self, exchange: Exchange, call: Call) -> Result<CallAnswer, CallError> {
@@ -115,15 +115,15 @@ impl Gateway {
         let span = self.tracer.request(&call.headers, || FORMAT.to_owned());
         let asked = self.asked(&serving, exchange, call).await.map_err(failed)?;
         let permit = self.leave(&serving, &asked).await.map_err(failed)?;
-        let routed = Box::pin(self.route(self.house(&serving), &serving, &asked, (&span, permit, &mut None))).await;
+        let routed = Box::pin(self.route(self.context(&serving), &serving, &asked, (&span, permit, &mut None))).await;
         let routed = routed.map_err(|Nowhere { fault, skipped }| {
             let steps = skipped.into_iter().map(|one| {
-                self.metrics.tries.skipped(&one.stop.target.label, one.why.reason());
-                Step { target: one.stop.health, end: End::Skipped(one.why.reason()) }
+                self.metrics.tries.skipped(&one.candidate.target.label, one.why.reason());
+                Step { target: one.candidate.health, end: End::Skipped(one.why.reason()) }
             });
             CallError { fault, trace: CallTrace { steps: steps.collect(), ..trace.clone() } }
         })?;
-        let Routed { tried: Tried { answer, target }, plan, mut account, deadline } = routed;
+        let Routed { tried: AttemptResponse { answer, target }, plan, mut account, deadline } = routed;
         account.note_overhead();
         let trace = trace_of(&trace, &asked, target.as_deref(), &account);
         let mut response = match answer {
@@ -144,7 +144,7 @@ impl Gateway {
         &self,
         response: &mut Response<ReplyBody>,
         serving: &Serving,
-        asked: &Arc<Asked>,
+        asked: &Arc<InboundRequest>,
         (plan, target, deadline): (Plan, Option<&Target>, Option<std::time::Instant>),
     ) {
         if let Some(target) = target {
@@ -154,20 +154,20 @@ impl Gateway {
     }
 
     /// Leave for a call, within the limits of the configuration.
-    async fn leave(&self, serving: &Serving, asked: &Asked) -> Result<Permit, Fault> {
+    async fn leave(&self, serving: &Serving, asked: &InboundRequest) -> Result<AdmissionPermit, Fault> {
         let permit = self.door.knock(&serving.config, &asked.caller).await.map_err(|refused| refused.fault)?;
         let admitted = self.door.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
         admitted.map_err(|refused| refused.fault)
     }
 
     /// A call as attempts take requests: with an endpoint of its own, and without a body.
-    async fn asked(&self, serving: &Serving, exchange: Exchange, call: Call) -> Result<Arc<Asked>, Fault> {
+    async fn asked(&self, serving: &Serving, exchange: Exchange, call: Call) -> Result<Arc<InboundRequest>, Fault> {
         let Call { request, headers } = call;
         let operation = operation_of(&request);
         let missing = || Fault::internal("there is no endpoint for this operation");
         let endpoint = ENDPOINTS.iter().find(|(face, _)| face.claim.operation == operation);
         let (face, plan) = endpoint.ok_or_else(missing)?;
-        let mut reading = plan.read(&[], &Holes::default(), &Head { headers: &headers, query: "" })?;
+        let mut reading = plan.read(&[], &PathParams::default(), &Head { headers: &headers, query: "" })?;
         reading.model = model_of(&request).map(str::to_owned);
         reading.stream = request.streams();
         if let Request::Chat(chat) = &request {
@@ -176,13 +176,13 @@ impl Gateway {
         let route = reading.model.as_deref().and_then(|model| serving.routes.find(model));
         reading.strict |= serving.config.server.strict || route.is_some_and(|route| route.strict);
         let caller = Caller::anonymous(None);
-        let mut asked = Asked {
+        let mut asked = InboundRequest {
             exchange,
             held: self.buffers.begin(caller.number(), None),
             caller,
             face: Arc::clone(face),
             side: ClientSide::Program(Box::new(request)),
-            holes: Holes::default(),
+            holes: PathParams::default(),
             method: Method::POST,
             path: String::new(),
             query: String::new(),
@@ -197,12 +197,12 @@ impl Gateway {
         Ok(Arc::new(asked))
     }
 
-    pub(super) fn house<'a>(&'a self, serving: &'a Serving) -> House<'a> {
-        House { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall, deadline: None }
+    pub(super) fn context<'a>(&'a self, serving: &'a Serving) -> RequestContext<'a> {
+        RequestContext { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall, deadline: None }
     }
 }
 
-fn trace_of(known: &CallTrace, asked: &Asked, target: Option<&Target>, account: &Account) -> CallTrace {
+fn trace_of(known: &CallTrace, asked: &InboundRequest, target: Option<&Target>, account: &Account) -> CallTrace {
     CallTrace {
         target: target.map(|target| target.health_id(asked.model())),
         attempts: account.tries(),
@@ -231,8 +231,8 @@ fn model_of(request: &Request) -> Option<&str> {
 }
 
 /// The endpoint of one operation, in whose requests there is nothing to be looked for.
-fn claim(operation: Operation) -> Claim {
-    Claim {
+fn claim(operation: Operation) -> Face {
+    Face {
         format: FORMAT.to_owned(),
         method: Method::POST.as_str().to_owned(),
         path: format!("/{}", operation.name()),

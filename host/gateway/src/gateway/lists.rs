@@ -3,11 +3,11 @@
 use http::Response;
 
 use super::Gateway;
-use super::head::tell_limits;
-use crate::account::access::AccessLine;
-use crate::admit::{Permit, Refused};
-use crate::attempt::{Asked, House, ReplyBody};
-use crate::models;
+use super::response_headers::tell_limits;
+use crate::accounting::access::AccessLine;
+use crate::admission::{AdmissionPermit, Refused};
+use crate::attempt::{InboundRequest, ReplyBody, RequestContext};
+use crate::model_list;
 use crate::serving::Serving;
 use weir_types::fault::Fault;
 
@@ -15,10 +15,10 @@ impl Gateway {
     /// Admits and answers a request for a list of models, or for one of them.
     pub(super) async fn list(
         &self,
-        house: House<'_>,
+        context: RequestContext<'_>,
         serving: &Serving,
-        asked: &Asked,
-        (permit, line): (Permit, &mut Option<Box<AccessLine>>),
+        asked: &InboundRequest,
+        (permit, line): (AdmissionPermit, &mut Option<Box<AccessLine>>),
     ) -> Result<Response<ReplyBody>, Fault> {
         let permit = match self.door.admit_to_lists(&serving.config, &asked.caller, permit).await {
             Ok(permit) => permit,
@@ -28,7 +28,7 @@ impl Gateway {
                 return Ok(response);
             }
         };
-        let mut response = models::answer(house, serving, &self.lists, asked).await?;
+        let mut response = model_list::answer(context, serving, &self.lists, asked).await?;
         tell_limits(&mut response, &asked.face, &permit.told(), None);
         Ok(response)
     }

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
-use crate::dialect::reading::Reading;
-use weir_translate::dialect::faces::Face;
+use crate::dialect::request_peek::RequestPeek;
+use weir_translate::dialect::faces::Endpoint;
 use weir_types::contract::about::BodyKind;
 
 /// Sets the media type of a JSON body if the client sent none or a generic one, such as the form type that `curl -d`
 /// always sends, by which a provider would read the body as a form.
-pub(super) fn mend(headers: &mut HeaderMap, face: &Face, reading: &Reading, body: &[Bytes]) {
+pub(super) fn mend(headers: &mut HeaderMap, face: &Endpoint, reading: &RequestPeek, body: &[Bytes]) {
     if is_unsaid(headers) && is_json(face, reading, body) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
@@ -24,7 +24,7 @@ fn is_unsaid(headers: &HeaderMap) -> bool {
 }
 
 /// Whether the body was read as JSON or, if it is relayed unread, begins as a JSON object does.
-fn is_json(face: &Face, reading: &Reading, body: &[Bytes]) -> bool {
+fn is_json(face: &Endpoint, reading: &RequestPeek, body: &[Bytes]) -> bool {
     let first = || body.iter().flatten().find(|byte| !byte.is_ascii_whitespace());
     reading.found.is_some() || (face.claim.body == BodyKind::Raw && first() == Some(&b'{'))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use super::head::name;
+use super::response_headers::name;
 use super::{Called, Gateway, Unrecognised, access_line, recognise};
 use crate::attempt::ReplyBody;
 use weir_types::exchange::Exchange;

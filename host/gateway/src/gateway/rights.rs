@@ -5,9 +5,9 @@ use bytes::Bytes;
 use http::{Method, Response, header};
 
 use super::Gateway;
-use crate::attempt::{Asked, ReplyBody};
-use crate::dialect::reading::MAX_IDS;
-use crate::origin::{Claim, Owners, Scanner, Shelf, Word, is_object};
+use crate::attempt::{InboundRequest, ReplyBody};
+use crate::dialect::request_peek::MAX_IDS;
+use crate::provenance::{Claim, Owners, Scanner, Shelf, Word, is_object};
 use crate::serving::{Belongings, Serving};
 
 use weir_types::contract::about::BodyKind;
@@ -17,7 +17,7 @@ use weir_wire::frame;
 
 impl Gateway {
     /// Checks that the caller may use the operation and the objects that the request names.
-    pub(super) fn permit(&self, serving: &Serving, asked: &Asked) -> Result<(), Fault> {
+    pub(super) fn permit(&self, serving: &Serving, asked: &InboundRequest) -> Result<(), Fault> {
         may_do(asked)?;
         let Some(belongings) = serving.belongings(asked.face.index) else { return Ok(()) };
         let (owners, tenant) = (&**self.recall.owners(), &*asked.caller.tenant);
@@ -47,7 +47,12 @@ impl Gateway {
     }
 
     /// The claim of the client to the objects that an answer makes; `None` if it has none.
-    pub(super) fn claim(&self, serving: &Serving, asked: &Asked, response: &Response<ReplyBody>) -> Option<Claim> {
+    pub(super) fn claim(
+        &self,
+        serving: &Serving,
+        asked: &InboundRequest,
+        response: &Response<ReplyBody>,
+    ) -> Option<Claim> {
         let shelf = match serving.belongings(asked.face.index)? {
             Belongings::Answer => Shelf::Answer,
             Belongings::Object => Shelf::Object,
@@ -68,7 +73,7 @@ impl Gateway {
     }
 }
 
-fn may_do(asked: &Asked) -> Result<(), Fault> {
+fn may_do(asked: &InboundRequest) -> Result<(), Fault> {
     let Some(client) = &asked.caller.client else { return Ok(()) };
     let operation = asked.operation().name();
     let is_about_no_model = asked.reading.model.is_none() && asked.operation().is_relayed_only();
@@ -93,7 +98,7 @@ fn may_do(asked: &Asked) -> Result<(), Fault> {
 }
 
 /// Whether an id is one that is recorded: the path's own, or a word of the usual form of ids. Urls are not recorded.
-fn is_kept(asked: &Asked, id: &str) -> bool {
+fn is_kept(asked: &InboundRequest, id: &str) -> bool {
     let is_word = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     is_word || asked.holes.get("id") == Some(id)
 }
@@ -119,7 +124,7 @@ fn anothers(owners: &Owners, tenant: &str, body: &[Bytes]) -> Option<String> {
 }
 
 /// Whether a body may name objects: JSON, or relayed bytes that are not a multipart form.
-fn is_text(asked: &Asked) -> bool {
+fn is_text(asked: &InboundRequest) -> bool {
     let kind = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match asked.face.claim.body {
         BodyKind::Json => true,

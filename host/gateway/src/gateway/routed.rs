@@ -1,4 +1,4 @@
-//! Routes a request and tries its targets, in the same way for clients that speak a dialect and for programs.
+//! Routes a request and tries its targets, in the same remaining for clients that speak a dialect and for programs.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use http::Response;
 
 use super::Gateway;
-use crate::account::access::AccessLine;
-use crate::account::{Account, Opening};
-use crate::admit::Permit;
-use crate::attempt::{Asked, House, Journey, Onward, ReplyBody, Tried};
+use crate::accounting::access::AccessLine;
+use crate::accounting::{Account, Opening};
+use crate::admission::AdmissionPermit;
+use crate::attempt::{AttemptResponse, InboundRequest, PlanRunner, ReplyBody, RequestContext, ResumeContext};
 use crate::observe::trace::Span;
 use crate::route;
 use crate::route::fit::Needs;
@@ -28,7 +28,7 @@ const SESSION_HEADERS: [&str; 2] = [headers::SESSION, headers::SESSION_ID];
 /// A request whose targets have been tried.
 pub(super) struct Routed {
     /// The result.
-    pub(super) tried: Tried,
+    pub(super) tried: AttemptResponse,
     /// The plan that was carried out.
     pub(super) plan: Plan,
     /// The account of the exchange.
@@ -41,10 +41,10 @@ impl Gateway {
     /// Routes an admitted request and tries its targets; whatever happens from here on is accounted for.
     pub(super) async fn route(
         &self,
-        house: House<'_>,
+        context: RequestContext<'_>,
         serving: &Serving,
-        asked: &Arc<Asked>,
-        (span, permit, line): (&Span, Permit, &mut Option<Box<AccessLine>>),
+        asked: &Arc<InboundRequest>,
+        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<AccessLine>>),
     ) -> Result<Routed, Nowhere> {
         let demand = asked.demand();
         let features = asked.features();
@@ -72,10 +72,10 @@ impl Gateway {
         let mut account = Account::open(&self.metrics, series, opening, permit);
         account.tell(line.take());
         let deadline = deadline(asked, &plan);
-        let house = House { deadline, ..house };
-        plan.route.deposit(plan.stops.first().map_or(0.0, |stop| stop.target.retry.budget));
-        let journey = Journey { house, asked, plan: &plan, health: &self.health, door: &self.door, demand };
-        let tried = journey.travel(&mut account).await;
+        let context = RequestContext { deadline, ..context };
+        plan.route.deposit(plan.candidates.first().map_or(0.0, |candidate| candidate.target.retry.budget));
+        let runner = PlanRunner { context, asked, plan: &plan, health: &self.health, door: &self.door, demand };
+        let tried = runner.run(&mut account).await;
         Ok(Routed { tried, plan, account, deadline })
     }
 
@@ -84,17 +84,17 @@ impl Gateway {
         &self,
         response: &mut Response<ReplyBody>,
         serving: &Serving,
-        asked: &Arc<Asked>,
+        asked: &Arc<InboundRequest>,
         (plan, deadline): (Plan, Option<Instant>),
     ) {
-        let onward = || Onward {
+        let onward = || ResumeContext {
             asked: Arc::clone(asked),
             config: Arc::clone(&serving.config),
             upstreams: self.upstreams.clone(),
             recall: Arc::clone(&self.recall),
             health: Arc::clone(&self.health),
             door: Arc::clone(&self.door),
-            stops: plan.stops,
+            candidates: plan.candidates,
             carried: plan.carried,
             deadline,
             times: 0,
@@ -105,12 +105,12 @@ impl Gateway {
     }
 }
 
-fn header<'a>(asked: &'a Asked, name: &str) -> Option<&'a str> {
+fn header<'a>(asked: &'a InboundRequest, name: &str) -> Option<&'a str> {
     asked.headers.get(name)?.to_str().ok()
 }
 
 /// The affinity key of a request: its session or its caller.
-fn session(asked: &Asked, affinity: &Affinity) -> Option<String> {
+fn session(asked: &InboundRequest, affinity: &Affinity) -> Option<String> {
     let words = match affinity {
         Affinity::Session => SESSION_HEADERS.iter().find_map(|name| header(asked, name))?,
         Affinity::Header(name) => header(asked, name)?,
@@ -120,15 +120,15 @@ fn session(asked: &Asked, affinity: &Affinity) -> Option<String> {
 }
 
 /// The deadline of the whole request: the earlier of the client's own and the total limit of the first target.
-fn deadline(asked: &Asked, plan: &Plan) -> Option<Instant> {
+fn deadline(asked: &InboundRequest, plan: &Plan) -> Option<Instant> {
     let own = header(asked, headers::TIMEOUT_MS).and_then(|value| value.trim().parse().ok());
-    let total = plan.stops.first().and_then(|stop| stop.target.timeouts.total);
+    let total = plan.candidates.first().and_then(|candidate| candidate.target.timeouts.total);
     let first = own.map(Duration::from_millis).into_iter().chain(total).min()?;
     asked.exchange.begun.checked_add(first)
 }
 
 /// Plans the request's candidates. An operation that is only relayed may have no model.
-fn plan(serving: &Serving, asked: &Asked, circumstances: Circumstances<'_>) -> Result<Plan, Nowhere> {
+fn plan(serving: &Serving, asked: &InboundRequest, circumstances: Circumstances<'_>) -> Result<Plan, Nowhere> {
     match (asked.reading.model.as_deref(), asked.operation()) {
         (Some(model), _) => route::plan(&serving.routes, model, circumstances),
         (None, operation) if operation.is_relayed_only() => {

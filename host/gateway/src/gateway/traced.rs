@@ -4,10 +4,10 @@ use http::Response;
 
 use crate::attempt::ReplyBody;
 use crate::observe::trace::Span;
-use weir_translate::dialect::faces::Face;
+use weir_translate::dialect::faces::Endpoint;
 
 /// Sets the attributes that are known once the face is recognised.
-pub(super) fn describe(span: &Span, face: &Face, id: &str) {
+pub(super) fn describe(span: &Span, face: &Endpoint, id: &str) {
     if !span.is_recording() {
         return;
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::vitals::Vitals;
+use super::target_health::TargetHealth;
 use super::{BENCH, Benches, Subject};
 
 /// The target or key that a failure counts against.
@@ -24,7 +24,7 @@ pub enum Blame {
 /// An admitted exchange. Dropped without an outcome, it counts as abandoned.
 #[derive(Debug)]
 pub struct Ticket {
-    vitals: Arc<Vitals>,
+    vitals: Arc<TargetHealth>,
     keys: Arc<Mutex<Benches>>,
     provider: Arc<str>,
     key: usize,
@@ -41,13 +41,18 @@ enum State {
 }
 
 impl Ticket {
-    pub(super) fn new(vitals: Arc<Vitals>, keys: Arc<Mutex<Benches>>, subject: Subject<'_>, begun: Instant) -> Self {
+    pub(super) fn new(
+        vitals: Arc<TargetHealth>,
+        keys: Arc<Mutex<Benches>>,
+        subject: Subject<'_>,
+        begun: Instant,
+    ) -> Self {
         let Subject { provider, key, settings, .. } = subject;
         Self { vitals, keys, provider: Arc::clone(provider), key, settings, begun, state: State::Waiting }
     }
 
     /// The target's health record.
-    pub fn vitals(&self) -> &Arc<Vitals> {
+    pub fn vitals(&self) -> &Arc<TargetHealth> {
         &self.vitals
     }
 

@@ -1,7 +1,7 @@
 //! The choice of the lane, relay or translate. The gateway and the dry run share it.
 
 use crate::accept::Acceptance;
-use crate::dialect::reading::{Excluded, Reading};
+use crate::dialect::request_peek::{Excluded, RequestPeek};
 use weir_types::contract::about::Operation;
 
 /// The lane of a request.
@@ -42,7 +42,7 @@ pub struct Wishes {
 impl<'a> Lane<'a> {
     /// Chooses the lane. `accepted` is the provider's acceptance of the request's format, if there is one.
     pub fn of(
-        reading: &'a Reading,
+        reading: &'a RequestPeek,
         operation: &Operation,
         accepted: Option<&'a Acceptance>,
         Wishes { translate, resume, strip }: Wishes,

@@ -7,7 +7,7 @@ use weir_config::Strategy;
 
 /// The properties of a target that the order depends on.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Candidate<'a> {
+pub struct Ranked<'a> {
     /// The target's id.
     pub name: &'a str,
     /// The target's share.
@@ -34,7 +34,7 @@ pub struct Lot<'a> {
 }
 
 /// The candidates' indexes in the order in which they are tried.
-pub fn order(strategy: Strategy, candidates: &[Candidate<'_>], lot: Lot<'_>) -> Vec<usize> {
+pub fn order(strategy: Strategy, candidates: &[Ranked<'_>], lot: Lot<'_>) -> Vec<usize> {
     let mut places: Vec<usize> = (0..candidates.len()).collect();
     let of = |place: &usize| candidates.get(*place);
     match (strategy, lot.session) {
@@ -74,16 +74,16 @@ pub fn order(strategy: Strategy, candidates: &[Candidate<'_>], lot: Lot<'_>) -> 
 }
 
 /// Sorting by this key draws without replacement, weighted (Efraimidis, Spirakis).
-fn key(one: &Candidate<'_>, draw: f64) -> f64 {
+fn key(one: &Ranked<'_>, draw: f64) -> f64 {
     -(1.0 - draw).ln() / f64::from(one.weight.max(1))
 }
 
-fn price(one: Option<&Candidate<'_>>) -> f64 {
+fn price(one: Option<&Ranked<'_>>) -> f64 {
     one.and_then(|one| one.price).unwrap_or(f64::MAX)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "exchanges under way are few")]
-fn load(one: Option<&Candidate<'_>>) -> f64 {
+fn load(one: Option<&Ranked<'_>>) -> f64 {
     one.map_or(f64::MAX, |one| one.busy as f64 / f64::from(one.weight.max(1)))
 }
 
@@ -94,16 +94,15 @@ mod tests {
     use super::*;
     use weir_config::Strategy;
 
-    const ONE: Candidate<'static> = Candidate { name: "x", weight: 1, rank: 0, latency: None, busy: 0, price: None };
+    const ONE: Ranked<'static> = Ranked { name: "x", weight: 1, rank: 0, latency: None, busy: 0, price: None };
 
-    fn first(strategy: Strategy, candidates: &[Candidate<'_>], turn: usize, session: Option<&str>) -> usize {
+    fn first(strategy: Strategy, candidates: &[Ranked<'_>], turn: usize, session: Option<&str>) -> usize {
         order(strategy, candidates, Lot { draw: chance::draw, turn, session })[0]
     }
 
     #[test]
     fn weights_are_honoured_over_ten_thousand_draws() {
-        let candidates =
-            [Candidate { weight: 8, ..ONE }, Candidate { weight: 1, ..ONE }, Candidate { weight: 3, ..ONE }];
+        let candidates = [Ranked { weight: 8, ..ONE }, Ranked { weight: 1, ..ONE }, Ranked { weight: 3, ..ONE }];
         let mut counts = [0.0; 3];
         for turn in 0..10_000 {
             counts[first(Strategy::Weighted, &candidates, turn, None)] += 1.0;
@@ -116,7 +115,7 @@ mod tests {
 
     #[test]
     fn sessions_stay_and_are_distributed_by_weight() {
-        let candidates = [Candidate { name: "a", weight: 3, ..ONE }, Candidate { name: "b", ..ONE }];
+        let candidates = [Ranked { name: "a", weight: 3, ..ONE }, Ranked { name: "b", ..ONE }];
         let mut to_first = 0.0;
         for number in 0..4000 {
             let session = format!("session-{number}");
@@ -132,9 +131,9 @@ mod tests {
     fn each_strategy_orders_by_its_criterion() {
         let ms = Duration::from_millis;
         let candidates = [
-            Candidate { latency: Some(ms(30)), busy: 4, price: Some(2.0), ..ONE },
-            Candidate { latency: Some(ms(10)), busy: 9, price: None, ..ONE },
-            Candidate { latency: Some(ms(20)), busy: 6, price: Some(1.0), weight: 3, ..ONE },
+            Ranked { latency: Some(ms(30)), busy: 4, price: Some(2.0), ..ONE },
+            Ranked { latency: Some(ms(10)), busy: 9, price: None, ..ONE },
+            Ranked { latency: Some(ms(20)), busy: 6, price: Some(1.0), weight: 3, ..ONE },
         ];
         assert_eq!(first(Strategy::Priority, &candidates, 7, Some("s")), 0);
         assert_eq!(first(Strategy::LeastLatency, &candidates, 0, None), 1);
@@ -146,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_target_of_unknown_latency_is_tried_first() {
-        let candidates = [Candidate { latency: Some(Duration::from_millis(1)), ..ONE }, ONE];
+        let candidates = [Ranked { latency: Some(Duration::from_millis(1)), ..ONE }, ONE];
         assert_eq!(first(Strategy::LeastLatency, &candidates, 0, None), 1);
     }
 
@@ -170,9 +169,9 @@ mod tests {
                 Strategy::LeastLatency, Strategy::LeastBusy, Strategy::Cheapest,
             ];
             let names: Vec<String> = (0..known.len()).map(|n| n.to_string()).collect();
-            let candidates: Vec<Candidate<'_>> = known.iter().zip(&names).map(|((weight, rank, latency, busy, price), name)| {
+            let candidates: Vec<Ranked<'_>> = known.iter().zip(&names).map(|((weight, rank, latency, busy, price), name)| {
                 let (latency, price) = (latency.map(Duration::from_millis), price.map(f64::from));
-                Candidate { name, weight: *weight, rank: *rank, latency, busy: *busy, price }
+                Ranked { name, weight: *weight, rank: *rank, latency, busy: *busy, price }
             }).collect();
             let session = has_session.then_some("s");
             let order = order(strategies[which], &candidates, Lot { draw: chance::draw, turn, session });

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::fit::Needs;
-use super::order::{Candidate, Lot, order};
+use super::order::{Lot, Ranked, order};
 use super::skipped::{Skipped, Why};
-use super::{PROVIDER_HEADER, Route, Routes, Stop, TARGET_HEADER, Target, chance};
-use crate::health::{Health, Rest, Standing};
-use crate::origin::Carried;
+use super::{Candidate, PROVIDER_HEADER, Route, Routes, TARGET_HEADER, Target, chance};
+use crate::health::{Health, Rest, TargetStatus};
+use crate::provenance::Carried;
 use weir_config::{Affinity, Strategy};
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
@@ -24,9 +24,9 @@ pub struct Plan {
     /// The route of the requested model.
     pub route: Arc<Route>,
     /// The usable candidates; empty if all rest.
-    pub stops: Vec<Stop>,
+    pub candidates: Vec<Candidate>,
     /// The resting candidates, in the order of their routes: they may recover before the request is given up.
-    pub resting: Vec<Stop>,
+    pub resting: Vec<Candidate>,
     /// When the first resting candidate recovers.
     pub rest: Option<(Instant, Rest)>,
     /// The targets that were skipped, resting ones included, with the reasons.
@@ -34,7 +34,7 @@ pub struct Plan {
     /// The values and objects of earlier answers that the request carries.
     pub carried: Carried,
     /// The targets whose context seems to be too short.
-    short: Vec<Stop>,
+    short: Vec<Candidate>,
 }
 
 /// What a plan depends on besides the configuration.
@@ -85,7 +85,7 @@ impl Plan {
     fn of(route: &Arc<Route>) -> Self {
         Self {
             route: Arc::clone(route),
-            stops: Vec::new(),
+            candidates: Vec::new(),
             resting: Vec::new(),
             rest: None,
             skipped: Vec::new(),
@@ -96,7 +96,7 @@ impl Plan {
 
     /// A plan with a single target.
     fn only(route: &Arc<Route>, target: &Arc<Target>) -> Self {
-        Self { stops: vec![Stop::at(route, target)], ..Self::of(route) }
+        Self { candidates: vec![Candidate::at(route, target)], ..Self::of(route) }
     }
 
     /// Moves healthy issuers of the values that the request carries to the front, whatever the strategy.
@@ -106,20 +106,20 @@ impl Plan {
         }
         self.carried = carried.clone();
         let own = Arc::as_ptr(&self.route);
-        let distance = |stop: &Stop| {
-            let is_well = stop.standing(health, now) == Standing::Well;
-            let is_own = Arc::as_ptr(&stop.route) == own;
-            let distance = carried.distance(&stop.target.id, &stop.target.label, is_own);
+        let distance = |candidate: &Candidate| {
+            let is_well = candidate.standing(health, now) == TargetStatus::Well;
+            let is_own = Arc::as_ptr(&candidate.route) == own;
+            let distance = carried.distance(&candidate.target.id, &candidate.target.label, is_own);
             distance.filter(|_| is_well).unwrap_or(usize::MAX)
         };
-        self.stops.sort_by_cached_key(distance);
+        self.candidates.sort_by_cached_key(distance);
     }
 
     /// The error for the client if every candidate rests (C-65).
     pub fn exhausted(&self, health: &Health, now: Instant) -> Fault {
-        let resting = self.stops.iter().filter_map(|stop| match stop.standing(health, now) {
-            Standing::Resting(until, why) => Some((until, why)),
-            Standing::Well => None,
+        let resting = self.candidates.iter().filter_map(|candidate| match candidate.standing(health, now) {
+            TargetStatus::Resting(until, why) => Some((until, why)),
+            TargetStatus::Well => None,
         });
         let first = resting.fold(self.rest, |known, other| Some(sooner(known, other)));
         let (until, rest) = first.unwrap_or((now, Rest::Failing));
@@ -146,24 +146,24 @@ pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> R
     let route = routes.find(model).ok_or_else(|| unknown_model(model))?;
     let mut plan = Plan::of(route);
     let embeds = circumstances.embeds && circumstances.provider.is_none() && !route.fallback_embeddings;
-    let asked = Asked { model, only: embeds.then(|| route.first_model(model)) };
+    let asked = Wanted { model, only: embeds.then(|| route.first_model(model)) };
     let mut seen: HashSet<*const Route> = HashSet::new();
     let mut next: Vec<(&Arc<Route>, Option<&str>)> = vec![(route, None)];
     while let Some((route, name)) = next.pop() {
-        if plan.stops.len() >= MAX_STOPS || !seen.insert(Arc::as_ptr(route)) {
+        if plan.candidates.len() >= MAX_STOPS || !seen.insert(Arc::as_ptr(route)) {
             continue;
         }
         add(&mut plan, route, (asked, name), circumstances);
         let fallbacks = route.fallbacks.iter().rev();
         next.extend(fallbacks.filter_map(|name| Some((routes.find(name)?, Some(name.as_str())))));
     }
-    if plan.stops.is_empty() && plan.rest.is_none() {
+    if plan.candidates.is_empty() && plan.rest.is_none() {
         // If no other target is left, the estimated length is ignored, since the provider counts properly.
-        plan.stops = std::mem::take(&mut plan.short);
-        plan.skipped.retain(|skipped| plan.stops.is_empty() || skipped.why != Why::Long);
-        plan.stops.truncate(MAX_STOPS);
+        plan.candidates = std::mem::take(&mut plan.short);
+        plan.skipped.retain(|skipped| plan.candidates.is_empty() || skipped.why != Why::Long);
+        plan.candidates.truncate(MAX_STOPS);
     }
-    if !plan.stops.is_empty() || plan.rest.is_some() {
+    if !plan.candidates.is_empty() || plan.rest.is_some() {
         plan.lead_back(circumstances);
         return Ok(plan);
     }
@@ -172,7 +172,7 @@ pub fn plan(routes: &Routes, model: &str, circumstances: Circumstances<'_>) -> R
 
 /// The requested model.
 #[derive(Clone, Copy)]
-struct Asked<'a> {
+struct Wanted<'a> {
     /// The model in the client's spelling.
     model: &'a str,
     /// The only model that may answer, in its provider's spelling; set for embeddings.
@@ -203,64 +203,65 @@ fn nowhere(plan: &Plan, circumstances: Circumstances<'_>) -> Fault {
 fn add(
     plan: &mut Plan,
     route: &Arc<Route>,
-    (asked, name): (Asked<'_>, Option<&str>),
+    (asked, name): (Wanted<'_>, Option<&str>),
     circumstances: Circumstances<'_>,
 ) {
     let Circumstances { health, now, session, needs, provider, carried, .. } = circumstances;
     let model = name.unwrap_or(asked.model);
-    let mut usable: Vec<(Stop, u8)> = Vec::new();
+    let mut usable: Vec<(Candidate, u8)> = Vec::new();
     let chosen = |target: &&Arc<Target>| provider.is_none_or(|name| *target.label == *name);
     for target in route.targets.iter().flatten().filter(chosen) {
-        let stop = Stop::new(route, named(target, name), target.health_id(model));
+        let candidate = Candidate::new(route, named(target, name), target.health_id(model));
         let is_other = asked.only.is_some_and(|only| !is_same_model(only, target.model(model)));
         let unfit = if is_other { Some(Why::OtherEmbeddings) } else { Why::of(needs.fit(&target.capabilities)) };
         if let Some(why) = unfit {
             if why == Why::Long {
-                plan.short.push(stop.clone());
+                plan.short.push(candidate.clone());
             }
-            plan.skip(stop, why);
+            plan.skip(candidate, why);
             continue;
         }
-        match ranked(stop.standing(health, now)) {
-            Ok(rank) => usable.push((stop, rank)),
+        match ranked(candidate.standing(health, now)) {
+            Ok(rank) => usable.push((candidate, rank)),
             Err((until, why)) => {
                 plan.rest = Some(sooner(plan.rest, (until, why)));
                 if plan.resting.len() < MAX_STOPS {
-                    plan.resting.push(stop.clone());
+                    plan.resting.push(candidate.clone());
                 }
-                plan.skip(stop, Why::Resting(until, why));
+                plan.skip(candidate, Why::Resting(until, why));
             }
         }
     }
-    let vitals: Vec<_> = usable.iter().map(|(stop, _)| health.known(&stop.health)).collect();
-    let candidates: Vec<Candidate<'_>> = usable
+    let vitals: Vec<_> = usable.iter().map(|(candidate, _)| health.known(&candidate.health)).collect();
+    let candidates: Vec<Ranked<'_>> = usable
         .iter()
         .zip(&vitals)
-        .map(|((stop, rank), vitals)| Candidate {
-            name: &stop.target.id,
-            weight: stop.target.weight,
+        .map(|((candidate, rank), vitals)| Ranked {
+            name: &candidate.target.id,
+            weight: candidate.target.weight,
             rank: *rank,
             latency: vitals.as_ref().and_then(|vitals| vitals.latency(now)),
             busy: vitals.as_ref().map_or(0, |vitals| vitals.in_flight()),
-            price: dearness(route, &stop.target, model),
+            price: dearness(route, &candidate.target, model),
         })
         .collect();
     let session = session(&route.affinity);
-    let is_led =
-        |(stop, rank): &(Stop, u8)| *rank == 0 && carried.distance(&stop.target.id, &stop.target.label, true).is_some();
+    let is_led = |(candidate, rank): &(Candidate, u8)| {
+        *rank == 0 && carried.distance(&candidate.target.id, &candidate.target.label, true).is_some()
+    };
     // A request that is routed to an issuer takes no turn; otherwise new requests would not be distributed evenly.
     let takes_turn = !circumstances.only_looks && !usable.iter().any(is_led);
     let turn = if takes_turn { route.next_turn() } else { route.turn() };
     let lot = Lot { draw: chance::draw, turn, session: session.as_deref() };
-    let stops = order(route.strategy, &candidates, lot).into_iter().filter_map(|place| usable.get(place));
-    let stops = stops.map(|(stop, _)| stop.clone());
-    plan.stops.extend(stops.take(MAX_STOPS.saturating_sub(plan.stops.len())));
+    let candidates = order(route.strategy, &candidates, lot).into_iter().filter_map(|place| usable.get(place));
+    let candidates = candidates.map(|(candidate, _)| candidate.clone());
+    plan.candidates.extend(candidates.take(MAX_STOPS.saturating_sub(plan.candidates.len())));
 }
 
 impl Plan {
-    fn skip(&mut self, stop: Stop, why: Why) {
+    fn skip(&mut self, candidate: Candidate, why: Why) {
         if self.skipped.len() < MAX_STOPS {
-            self.skipped.push(Skipped { stop, why });
+            self.skipped.push(Skipped { candidate, why });
         }
     }
 }
@@ -272,14 +273,14 @@ fn dearness(route: &Route, target: &Target, name: &str) -> Option<f64> {
 }
 
 /// The rank of a target by its status, or the end of its rest.
-fn ranked(standing: Standing) -> Result<u8, (Instant, Rest)> {
+fn ranked(standing: TargetStatus) -> Result<u8, (Instant, Rest)> {
     match standing {
-        Standing::Well => Ok(0),
+        TargetStatus::Well => Ok(0),
         // The end is unknown, so the provider may be tried after all better candidates.
-        Standing::Resting(_, Rest::Untold) => Ok(1),
+        TargetStatus::Resting(_, Rest::Untold) => Ok(1),
         // A refused key is a last resort: trying it does no harm, and the client gets the provider's reason.
-        Standing::Resting(_, Rest::Refused) => Ok(2),
-        Standing::Resting(until, why) => Err((until, why)),
+        TargetStatus::Resting(_, Rest::Refused) => Ok(2),
+        TargetStatus::Resting(until, why) => Err((until, why)),
     }
 }
 
@@ -398,20 +399,20 @@ mod tests {
                 }
             }
             let later = Instant::now();
-            let stands: Vec<Standing> = (0..4).map(|n| health.standing(subject(n), later)).collect();
+            let stands: Vec<TargetStatus> = (0..4).map(|n| health.standing(subject(n), later)).collect();
             let usable: Vec<(usize, u8)> =
                 (0..4).filter_map(|n| Some((n, ranked(stands[n]).ok()?))).collect();
-            let candidates: Vec<Candidate<'_>> = usable.iter().map(|(n, rank)| Candidate {
+            let candidates: Vec<Ranked<'_>> = usable.iter().map(|(n, rank)| Ranked {
                 name: &names[*n], weight: 1, rank: *rank, latency: None, busy: 0, price: None,
             }).collect();
             let strategy = [Priority, Weighted, RoundRobin, LeastLatency, LeastBusy, Cheapest][which];
             let order = order(strategy, &candidates, Lot { draw: chance::draw, turn, session: None });
-            if stands.contains(&Standing::Well) {
-                prop_assert_eq!(stands[usable[order[0]].0], Standing::Well);
+            if stands.contains(&TargetStatus::Well) {
+                prop_assert_eq!(stands[usable[order[0]].0], TargetStatus::Well);
             }
             for place in order {
                 let stands = stands[usable[place].0];
-                prop_assert!(matches!(stands, Standing::Well | Standing::Resting(_, Rest::Refused)), "{:?}", stands);
+                prop_assert!(matches!(stands, TargetStatus::Well | TargetStatus::Resting(_, Rest::Refused)), "{:?}", stands);
             }
         }
     }

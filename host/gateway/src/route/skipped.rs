@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::Stop;
+use super::Candidate;
 use super::fit::Fit;
 use crate::health::Rest;
 
@@ -10,7 +10,7 @@ use crate::health::Rest;
 #[derive(Debug, Clone)]
 pub struct Skipped {
     /// The target with its route.
-    pub stop: Stop,
+    pub candidate: Candidate,
     /// The reason.
     pub why: Why,
 }

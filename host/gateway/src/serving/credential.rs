@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 
-use super::holes;
 use super::targets::suggested_address;
+use super::url_template;
 use weir_config::{Address, Environment, Options, Problem, Provider};
 use weir_sandbox::Adapter;
 use weir_types::contract::about::{Auth, AuthScheme};
@@ -89,7 +89,7 @@ fn suggested_token_url(auth: &Auth, adapter: &Adapter, target: &weir_config::Tar
     let (AuthScheme::Oauth2ClientCredentials(oauth) | AuthScheme::ServiceAccount(oauth)) = &auth.scheme else {
         return None;
     };
-    let url = holes::filled(&oauth.token_url, |hole| match hole {
+    let url = url_template::filled(&oauth.token_url, |hole| match hole {
         "origin" => Some(base.origin().as_ref()),
         "region" => set_region(&target.provider, &target.options),
         hole => hole.strip_prefix("option.").and_then(|name| target.options.text(name)),

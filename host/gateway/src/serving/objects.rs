@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::route::{Routes, keys};
-use weir_translate::dialect::faces::{Face, Faces};
+use weir_translate::dialect::faces::{Endpoint, Faces};
 use weir_types::contract::about::Operation;
 
 /// When an answer is scanned for the objects that it names.
@@ -24,7 +24,7 @@ pub(super) fn makes(faces: &Faces, routes: &Routes) -> Vec<Makes> {
         faces.all().iter().filter(|face| !face.claim.object_ids.is_empty()).map(|face| face.format()).collect();
     let fetched: BTreeSet<&str> =
         faces.all().iter().filter(|face| is_fetched(face, routes)).map(|face| &*face.adapter).collect();
-    let makes = |face: &Face| match (named.contains(face.format()), fetched.contains(&*face.adapter)) {
+    let makes = |face: &Endpoint| match (named.contains(face.format()), fetched.contains(&*face.adapter)) {
         (true, true) => Makes::Always,
         (true, false) => Makes::WithChoice,
         (false, _) => Makes::Nothing,
@@ -47,9 +47,9 @@ pub enum Belongings {
 
 /// Determines [`Belongings`] for each face.
 pub(super) fn belongings(faces: &Faces) -> Vec<Belongings> {
-    let asks_by_id = |face: &&Arc<Face>| is_without_model(face) && !face.claim.object_ids.is_empty();
+    let asks_by_id = |face: &&Arc<Endpoint>| is_without_model(face) && !face.claim.object_ids.is_empty();
     let keeping: BTreeSet<&str> = faces.all().iter().filter(asks_by_id).map(|face| &*face.adapter).collect();
-    let of_one = |face: &Face| match (&face.claim.operation, face.claim.object_ids.is_empty()) {
+    let of_one = |face: &Endpoint| match (&face.claim.operation, face.claim.object_ids.is_empty()) {
         _ if !keeping.contains(&*face.adapter) => Belongings::Nothing,
         (Operation::Chat, false) => Belongings::Answer,
         (operation, _) if operation.is_relayed_only() && is_without_model(face) => Belongings::Object,
@@ -59,12 +59,12 @@ pub(super) fn belongings(faces: &Faces) -> Vec<Belongings> {
 }
 
 /// Whether a face's requests name no model, so that only the provider knows what they concern.
-fn is_without_model(face: &Face) -> bool {
+fn is_without_model(face: &Endpoint) -> bool {
     face.claim.model.is_empty() && face.claim.operation.is_relayed_only()
 }
 
 /// Whether several accounts accept a request that refers to an object by nothing but its id.
-fn is_fetched(face: &Face, routes: &Routes) -> bool {
+fn is_fetched(face: &Endpoint, routes: &Routes) -> bool {
     let claim = &face.claim;
     if claim.object_ids.is_empty() || !is_without_model(face) {
         return false;

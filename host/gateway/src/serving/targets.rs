@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::Compiled;
 use super::credential::{Credentials, missing_key, set_region, usual_region};
-use super::holes;
-use crate::facts;
-use crate::facts::Facts;
+use super::url_template;
+use crate::model_catalog;
+use crate::model_catalog::Facts;
 use crate::route::{Route, Routes, Target};
 use weir_adapters::catalog::Snapshot;
 use weir_config::{Address, Alias, Config, Environment, Model, Problem, Provider, Strategy};
@@ -117,9 +117,9 @@ fn make(
 /// The facts of a target's model. The configuration takes precedence over the bundled file.
 fn facts_of(model: &Model, target: &weir_config::Target) -> Facts {
     let name = target.model.as_deref().map_or_else(|| model.alias.to_string(), str::to_owned);
-    let bundled = facts::of(&target.provider.adapter, &name);
+    let bundled = model_catalog::of(&target.provider.adapter, &name);
     Facts {
-        capabilities: facts::over(model.capabilities, bundled.capabilities),
+        capabilities: model_catalog::over(model.capabilities, bundled.capabilities),
         // The model's price does not apply to several targets, unless nothing better is known.
         price: target.price.or(model.price.filter(|_| model.targets.len() == 1)).or(bundled.price).or(model.price),
     }
@@ -128,7 +128,8 @@ fn facts_of(model: &Model, target: &weir_config::Target) -> Facts {
 /// Whether the price of a target is known. The bundled file knows the models of a pattern by their names.
 fn is_priced(model: &Model, target: &weir_config::Target, facts: &Facts) -> bool {
     let is_open = matches!(target.model.as_deref(), None | Some("*")) && !matches!(model.alias, Alias::Exact(_));
-    facts.price.is_some_and(|price| price.input.is_some()) || is_open && facts::has_prices(&target.provider.adapter)
+    facts.price.is_some_and(|price| price.input.is_some())
+        || is_open && model_catalog::has_prices(&target.provider.adapter)
 }
 
 fn named(target: &weir_config::Target) -> String {
@@ -227,7 +228,7 @@ pub(super) fn suggested_address(adapter: &Adapter, provider: &Provider, environm
     let is_signed = adapter.manifest.auth.iter().any(|auth| matches!(auth.scheme, AuthScheme::AwsSigv4(_)));
     let usual = is_signed.then(|| usual_region(environment));
     let region = set_region(provider, &provider.options).or(usual.as_deref());
-    let url = holes::filled(adapter.manifest.suggests.url.as_deref()?, |hole| match hole {
+    let url = url_template::filled(adapter.manifest.suggests.url.as_deref()?, |hole| match hole {
         "region" => region,
         hole => match (hole.strip_prefix("option."), hole.strip_prefix("env.")) {
             (Some(name), _) => provider.options.text(name),

@@ -78,20 +78,20 @@ pub(super) fn deployments(
         for (name, value) in members(credential) {
             params.entry(name.clone()).or_insert_with(|| value.clone());
         }
-        let reading = Reading { alias, params: &params, info: entry.get("model_info"), prefixes };
+        let reading = ModelReader { alias, params: &params, info: entry.get("model_info"), prefixes };
         reading.deployment(draft)
     };
     list.iter().enumerate().filter_map(read).collect()
 }
 
-struct Reading<'a> {
+struct ModelReader<'a> {
     alias: &'a str,
     params: &'a Map<String, Json>,
     info: Option<&'a Json>,
     prefixes: &'a Prefixes,
 }
 
-impl Reading<'_> {
+impl ModelReader<'_> {
     fn text(&self, name: &str) -> Option<&str> {
         self.params.get(name).and_then(Json::as_str)
     }

@@ -6,7 +6,7 @@
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
-use super::{MissingFunction, Said, Speech, exports};
+use super::{GuestResult, MissingFunction, VersionedGuest, exports};
 use crate::call::{
     Calls, ChatAnswer, ChatOutcome, ParsedChat, ParsedCount, ParsedEmbeddings, ParsedModels, ParsedRerank,
 };
@@ -36,14 +36,14 @@ exports! {
     DialectRerank, dialect_rerank, DialectRerankOnly, DialectRerankOnlyIndices;
 }
 
-impl Calls for Voice<'_> {
-    fn parse_chat(&mut self, ctx: &Context, request: &HttpRequest) -> Said<ParsedChat> {
+impl Calls for Guest<'_> {
+    fn parse_chat(&mut self, ctx: &Context, request: &HttpRequest) -> GuestResult<ParsedChat> {
         let (store, view) = self.dialect_chat()?;
         let parsed = view.weir_adapter_dialect_chat().call_parse_request(store, ctx, request)?;
         Ok(parsed.map(|it| ParsedChat { request: it.request, losses: it.losses, memo: it.memo }))
     }
 
-    fn render_chat_response(&mut self, ctx: &Context, response: &ChatResponse) -> Said<RenderedResponse> {
+    fn render_chat_response(&mut self, ctx: &Context, response: &ChatResponse) -> GuestResult<RenderedResponse> {
         let losses = unplaced(response.usage.as_ref());
         let (store, view) = self.dialect_chat()?;
         let response = response.clone().into();
@@ -51,12 +51,12 @@ impl Calls for Voice<'_> {
         Ok(rendered.map(|rendered| with_losses(rendered, losses)))
     }
 
-    fn render_chat(&mut self, ctx: &Context, request: &ChatRequest) -> Said<RenderedRequest> {
+    fn render_chat(&mut self, ctx: &Context, request: &ChatRequest) -> GuestResult<RenderedRequest> {
         let (store, view) = self.provider_chat()?;
         view.weir_adapter_provider_chat().call_render_request(store, ctx, request)
     }
 
-    fn parse_chat_response(&mut self, ctx: &Context, response: &HttpResponse) -> Said<ChatOutcome> {
+    fn parse_chat_response(&mut self, ctx: &Context, response: &HttpResponse) -> GuestResult<ChatOutcome> {
         use contract::provider_chat::exports::weir::adapter::provider_chat::ChatOutcome as Old;
         let (store, view) = self.provider_chat()?;
         let outcome = view.weir_adapter_provider_chat().call_parse_response(store, ctx, response)?;
@@ -66,13 +66,17 @@ impl Calls for Voice<'_> {
         }))
     }
 
-    fn parse_embeddings(&mut self, ctx: &Context, request: &HttpRequest) -> Said<ParsedEmbeddings> {
+    fn parse_embeddings(&mut self, ctx: &Context, request: &HttpRequest) -> GuestResult<ParsedEmbeddings> {
         let (store, view) = self.dialect_embeddings()?;
         let parsed = view.weir_adapter_dialect_embeddings().call_parse_request(store, ctx, request)?;
         Ok(parsed.map(|it| ParsedEmbeddings { request: it.request, losses: it.losses, memo: it.memo }))
     }
 
-    fn render_embeddings_response(&mut self, ctx: &Context, response: &EmbeddingsResponse) -> Said<RenderedResponse> {
+    fn render_embeddings_response(
+        &mut self,
+        ctx: &Context,
+        response: &EmbeddingsResponse,
+    ) -> GuestResult<RenderedResponse> {
         let losses = unplaced(response.usage.as_ref());
         let (store, view) = self.dialect_embeddings()?;
         let response = response.clone().into();
@@ -80,61 +84,61 @@ impl Calls for Voice<'_> {
         Ok(rendered.map(|rendered| with_losses(rendered, losses)))
     }
 
-    fn render_embeddings(&mut self, ctx: &Context, request: &EmbeddingsRequest) -> Said<RenderedRequest> {
+    fn render_embeddings(&mut self, ctx: &Context, request: &EmbeddingsRequest) -> GuestResult<RenderedRequest> {
         let (store, view) = self.provider_embeddings()?;
         view.weir_adapter_provider_embeddings().call_render_request(store, ctx, request)
     }
 
-    fn parse_embeddings_response(&mut self, ctx: &Context, response: &HttpResponse) -> Said<EmbeddingsResponse> {
+    fn parse_embeddings_response(&mut self, ctx: &Context, response: &HttpResponse) -> GuestResult<EmbeddingsResponse> {
         let (store, view) = self.provider_embeddings()?;
         let parsed = view.weir_adapter_provider_embeddings().call_parse_response(store, ctx, response)?;
         Ok(parsed.map(Into::into))
     }
 
-    fn parse_models(&mut self, ctx: &Context, request: &HttpRequest) -> Said<ParsedModels> {
+    fn parse_models(&mut self, ctx: &Context, request: &HttpRequest) -> GuestResult<ParsedModels> {
         let (store, view) = self.dialect_models()?;
         let parsed = view.weir_adapter_dialect_models().call_parse_request(store, ctx, request)?;
         Ok(parsed.map(|it| ParsedModels { request: it.request, losses: it.losses, memo: it.memo }))
     }
 
-    fn render_models_response(&mut self, ctx: &Context, response: &ModelsResponse) -> Said<RenderedResponse> {
+    fn render_models_response(&mut self, ctx: &Context, response: &ModelsResponse) -> GuestResult<RenderedResponse> {
         let (store, view) = self.dialect_models()?;
         view.weir_adapter_dialect_models().call_render_response(store, ctx, response)
     }
 
-    fn render_models(&mut self, ctx: &Context, request: &ModelsRequest) -> Said<RenderedRequest> {
+    fn render_models(&mut self, ctx: &Context, request: &ModelsRequest) -> GuestResult<RenderedRequest> {
         let (store, view) = self.provider_models()?;
         view.weir_adapter_provider_models().call_render_request(store, ctx, request)
     }
 
-    fn parse_models_response(&mut self, ctx: &Context, response: &HttpResponse) -> Said<ModelsResponse> {
+    fn parse_models_response(&mut self, ctx: &Context, response: &HttpResponse) -> GuestResult<ModelsResponse> {
         let (store, view) = self.provider_models()?;
         view.weir_adapter_provider_models().call_parse_response(store, ctx, response)
     }
 
-    fn parse_count(&mut self, ctx: &Context, request: &HttpRequest) -> Said<ParsedCount> {
+    fn parse_count(&mut self, ctx: &Context, request: &HttpRequest) -> GuestResult<ParsedCount> {
         let (store, view) = self.dialect_count_tokens()?;
         let parsed = view.weir_adapter_dialect_count_tokens().call_parse_request(store, ctx, request)?;
         Ok(parsed.map(|it| ParsedCount { request: it.request, losses: it.losses, memo: it.memo }))
     }
 
-    fn render_count(&mut self, ctx: &Context, request: &ChatRequest) -> Said<RenderedRequest> {
+    fn render_count(&mut self, ctx: &Context, request: &ChatRequest) -> GuestResult<RenderedRequest> {
         let (store, view) = self.provider_count_tokens()?;
         view.weir_adapter_provider_count_tokens().call_render_request(store, ctx, request)
     }
 
-    fn parse_count_response(&mut self, ctx: &Context, response: &HttpResponse) -> Said<TokenCount> {
+    fn parse_count_response(&mut self, ctx: &Context, response: &HttpResponse) -> GuestResult<TokenCount> {
         let (store, view) = self.provider_count_tokens()?;
         view.weir_adapter_provider_count_tokens().call_parse_response(store, ctx, response)
     }
 
-    fn parse_rerank(&mut self, ctx: &Context, request: &HttpRequest) -> Said<ParsedRerank> {
+    fn parse_rerank(&mut self, ctx: &Context, request: &HttpRequest) -> GuestResult<ParsedRerank> {
         let (store, view) = self.dialect_rerank()?;
         let parsed = view.weir_adapter_dialect_rerank().call_parse_request(store, ctx, request)?;
         Ok(parsed.map(|it| ParsedRerank { request: it.request, losses: it.losses, memo: it.memo }))
     }
 
-    fn render_rerank_response(&mut self, ctx: &Context, response: &RerankResponse) -> Said<RenderedResponse> {
+    fn render_rerank_response(&mut self, ctx: &Context, response: &RerankResponse) -> GuestResult<RenderedResponse> {
         let losses = unplaced(response.usage.as_ref());
         let (store, view) = self.dialect_rerank()?;
         let response = response.clone().into();
@@ -142,19 +146,19 @@ impl Calls for Voice<'_> {
         Ok(rendered.map(|rendered| with_losses(rendered, losses)))
     }
 
-    fn render_rerank(&mut self, ctx: &Context, request: &RerankRequest) -> Said<RenderedRequest> {
+    fn render_rerank(&mut self, ctx: &Context, request: &RerankRequest) -> GuestResult<RenderedRequest> {
         let (store, view) = self.provider_rerank()?;
         view.weir_adapter_provider_rerank().call_render_request(store, ctx, request)
     }
 
-    fn parse_rerank_response(&mut self, ctx: &Context, response: &HttpResponse) -> Said<RerankResponse> {
+    fn parse_rerank_response(&mut self, ctx: &Context, response: &HttpResponse) -> GuestResult<RerankResponse> {
         let (store, view) = self.provider_rerank()?;
         let parsed = view.weir_adapter_provider_rerank().call_parse_response(store, ctx, response)?;
         Ok(parsed.map(Into::into))
     }
 }
 
-impl Speech for Voice<'_> {
+impl VersionedGuest for Guest<'_> {
     fn prepare(&mut self, interfaces: Interfaces) -> wasmtime::Result<()> {
         self.look_up(interfaces)
     }
@@ -171,7 +175,7 @@ impl Speech for Voice<'_> {
         view.weir_adapter_provider_errors().call_parse_error(store, ctx, response)
     }
 
-    fn render_count_response(&mut self, ctx: &Context, count: TokenCount) -> Said<RenderedResponse> {
+    fn render_count_response(&mut self, ctx: &Context, count: TokenCount) -> GuestResult<RenderedResponse> {
         let (store, view) = self.dialect_count_tokens()?;
         view.weir_adapter_dialect_count_tokens().call_render_response(store, ctx, count)
     }
@@ -181,13 +185,13 @@ impl Speech for Voice<'_> {
         view.weir_adapter_provider_chat().chat_decoder().call_constructor(store, ctx)
     }
 
-    fn decoder_push(&mut self, decoder: ResourceAny, frames: &[Frame]) -> Said<Decoded> {
+    fn decoder_push(&mut self, decoder: ResourceAny, frames: &[Frame]) -> GuestResult<Decoded> {
         let (store, view) = self.provider_chat()?;
         let decoded = view.weir_adapter_provider_chat().chat_decoder().call_push(store, decoder, frames)?;
         Ok(decoded.map(Into::into))
     }
 
-    fn decoder_finish(&mut self, decoder: ResourceAny) -> Said<Decoded> {
+    fn decoder_finish(&mut self, decoder: ResourceAny) -> GuestResult<Decoded> {
         let (store, view) = self.provider_chat()?;
         let decoded = view.weir_adapter_provider_chat().chat_decoder().call_finish(store, decoder)?;
         Ok(decoded.map(Into::into))
@@ -198,7 +202,7 @@ impl Speech for Voice<'_> {
         view.weir_adapter_dialect_chat().chat_encoder().call_constructor(store, ctx)
     }
 
-    fn encoder_push(&mut self, encoder: ResourceAny, events: &[ChatEvent]) -> Said<Encoded> {
+    fn encoder_push(&mut self, encoder: ResourceAny, events: &[ChatEvent]) -> GuestResult<Encoded> {
         let last = events.iter().rev().find_map(|event| match event {
             ChatEvent::Usage(usage) => Some(usage),
             _ => None,
@@ -213,7 +217,7 @@ impl Speech for Voice<'_> {
         }))
     }
 
-    fn encoder_finish(&mut self, encoder: ResourceAny) -> Said<Encoded> {
+    fn encoder_finish(&mut self, encoder: ResourceAny) -> GuestResult<Encoded> {
         let (store, view) = self.dialect_chat()?;
         view.weir_adapter_dialect_chat().chat_encoder().call_finish(store, encoder)
     }

@@ -3,7 +3,7 @@
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
-use super::{MissingFunction, Said, Speech, exports};
+use super::{GuestResult, MissingFunction, VersionedGuest, exports};
 use crate::contract;
 use crate::instance::{Instance, Interface, Interfaces};
 use crate::state::State;
@@ -28,7 +28,7 @@ exports! {
     DialectRerank, dialect_rerank, DialectRerankOnly, DialectRerankOnlyIndices;
 }
 
-impl Speech for Voice<'_> {
+impl VersionedGuest for Guest<'_> {
     fn prepare(&mut self, interfaces: Interfaces) -> wasmtime::Result<()> {
         self.look_up(interfaces)
     }
@@ -43,7 +43,7 @@ impl Speech for Voice<'_> {
         view.weir_adapter_provider_errors().call_parse_error(store, ctx, response)
     }
 
-    fn render_count_response(&mut self, ctx: &Context, count: TokenCount) -> Said<RenderedResponse> {
+    fn render_count_response(&mut self, ctx: &Context, count: TokenCount) -> GuestResult<RenderedResponse> {
         let (store, view) = self.dialect_count_tokens()?;
         view.weir_adapter_dialect_count_tokens().call_render_response(store, ctx, count)
     }
@@ -53,12 +53,12 @@ impl Speech for Voice<'_> {
         view.weir_adapter_provider_chat().chat_decoder().call_constructor(store, ctx)
     }
 
-    fn decoder_push(&mut self, decoder: ResourceAny, frames: &[Frame]) -> Said<Decoded> {
+    fn decoder_push(&mut self, decoder: ResourceAny, frames: &[Frame]) -> GuestResult<Decoded> {
         let (store, view) = self.provider_chat()?;
         view.weir_adapter_provider_chat().chat_decoder().call_push(store, decoder, frames)
     }
 
-    fn decoder_finish(&mut self, decoder: ResourceAny) -> Said<Decoded> {
+    fn decoder_finish(&mut self, decoder: ResourceAny) -> GuestResult<Decoded> {
         let (store, view) = self.provider_chat()?;
         view.weir_adapter_provider_chat().chat_decoder().call_finish(store, decoder)
     }
@@ -68,12 +68,12 @@ impl Speech for Voice<'_> {
         view.weir_adapter_dialect_chat().chat_encoder().call_constructor(store, ctx)
     }
 
-    fn encoder_push(&mut self, encoder: ResourceAny, events: &[ChatEvent]) -> Said<Encoded> {
+    fn encoder_push(&mut self, encoder: ResourceAny, events: &[ChatEvent]) -> GuestResult<Encoded> {
         let (store, view) = self.dialect_chat()?;
         view.weir_adapter_dialect_chat().chat_encoder().call_push(store, encoder, events)
     }
 
-    fn encoder_finish(&mut self, encoder: ResourceAny) -> Said<Encoded> {
+    fn encoder_finish(&mut self, encoder: ResourceAny) -> GuestResult<Encoded> {
         let (store, view) = self.dialect_chat()?;
         view.weir_adapter_dialect_chat().chat_encoder().call_finish(store, encoder)
     }

@@ -9,25 +9,25 @@ use std::sync::Arc;
 use http::{HeaderMap, Method};
 
 use self::credentials::Credentials;
-use super::path::{Holes, Pattern, PatternError};
-use weir_types::contract::about::{Condition, ErrorFormat, Face as Claim, Manifest};
+use super::path::{PathParams, Pattern, PatternError};
+use weir_types::contract::about::{Condition, ErrorFormat, Face, Manifest};
 use weir_types::contract::types::Framing;
 use weir_types::query;
 
 /// One face, ready to serve.
 #[derive(Debug)]
-pub struct Face {
+pub struct Endpoint {
     /// The name of the adapter that declares it.
     pub adapter: Arc<str>,
     /// The declaration in the adapter's manifest.
-    pub claim: Claim,
+    pub claim: Face,
     /// The error templates of its format.
     pub errors: Option<Arc<ErrorFormat>>,
     /// The face's position in [`Faces::all`].
     pub index: usize,
 }
 
-impl Face {
+impl Endpoint {
     /// The format's id.
     pub fn format(&self) -> &str {
         &self.claim.format
@@ -106,9 +106,9 @@ impl std::fmt::Display for LeftOut {
 #[derive(Debug)]
 pub enum Lookup {
     /// The face, and the values of its path's holes.
-    Found(Arc<Face>, Holes),
+    Found(Arc<Endpoint>, PathParams),
     /// The path is served, but only with these methods.
-    WrongMethod(Arc<Face>, Vec<Method>),
+    WrongMethod(Arc<Endpoint>, Vec<Method>),
     /// No face has this path.
     Unknown,
 }
@@ -141,7 +141,7 @@ pub enum ClaimError {
 /// The table of all faces.
 #[derive(Debug, Default)]
 pub struct Faces {
-    all: Vec<Arc<Face>>,
+    all: Vec<Arc<Endpoint>>,
     literal: HashMap<String, Vec<usize>>,
     patterns: Vec<(Pattern, usize)>,
     paths: Vec<(String, usize)>,
@@ -180,8 +180,8 @@ impl Faces {
         &self.left_out
     }
 
-    /// Every face; its position is [`Face::index`].
-    pub fn all(&self) -> &[Arc<Face>] {
+    /// Every face; its position is [`Endpoint::index`].
+    pub fn all(&self) -> &[Arc<Endpoint>] {
         &self.all
     }
 
@@ -223,13 +223,13 @@ impl Faces {
     }
 
     /// Faces whose path matches, the most specific first.
-    fn candidates(&self, path: &str) -> impl Iterator<Item = (&Arc<Face>, Holes)> {
-        let literal = self.literal.get(path).into_iter().flatten().map(|index| (*index, Holes::default()));
+    fn candidates(&self, path: &str) -> impl Iterator<Item = (&Arc<Endpoint>, PathParams)> {
+        let literal = self.literal.get(path).into_iter().flatten().map(|index| (*index, PathParams::default()));
         let holed = self.patterns.iter().filter_map(move |(pattern, index)| Some((*index, pattern.matches(path)?)));
         literal.chain(holed).filter_map(|(index, holes)| Some((self.all.get(index)?, holes)))
     }
 
-    fn add(&mut self, speaker: &Speaker<'_>, claim: &Claim) -> Result<(), ClaimError> {
+    fn add(&mut self, speaker: &Speaker<'_>, claim: &Face) -> Result<(), ClaimError> {
         let (index, adapter) = (self.all.len(), Arc::<str>::from(speaker.name));
         let formats = &speaker.manifest.formats;
         let errors = formats.iter().find(|format| format.id == claim.format).and_then(|format| format.errors.clone());
@@ -254,14 +254,14 @@ impl Faces {
             self.shapes.push(pattern);
         }
         if self.paths.len() > before {
-            self.all.push(Arc::new(Face { adapter, claim: claim.clone(), errors: errors.map(Arc::new), index }));
+            self.all.push(Arc::new(Endpoint { adapter, claim: claim.clone(), errors: errors.map(Arc::new), index }));
         }
         Ok(())
     }
 
     /// The other adapter that already serves this method on a path that the pattern matches. A conditional face of
     /// another adapter does not block an unconditional one on the same path.
-    fn overlapped(&self, adapter: &str, claim: &Claim, (path, pattern): (&str, &Pattern)) -> Option<Arc<str>> {
+    fn overlapped(&self, adapter: &str, claim: &Face, (path, pattern): (&str, &Pattern)) -> Option<Arc<str>> {
         let served = self.paths.iter().zip(&self.shapes);
         let others = served.filter_map(|((served, index), shape)| {
             let face = self.all.get(*index)?;
@@ -272,7 +272,7 @@ impl Faces {
         others.into_iter().find(|(_, shape)| shape.overlaps(pattern)).map(|(face, _)| Arc::clone(&face.adapter))
     }
 
-    fn refuse_twice(&self, adapter: &Arc<str>, claim: &Claim, path: &str) -> Result<(), ClaimError> {
+    fn refuse_twice(&self, adapter: &Arc<str>, claim: &Face, path: &str) -> Result<(), ClaimError> {
         let same = |index: usize| {
             let face = self.all.get(index)?;
             (face.claim.method == claim.method && face.claim.when == claim.when).then_some(face)

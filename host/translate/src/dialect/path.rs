@@ -41,9 +41,9 @@ pub enum PatternError {
 
 /// The values of a matched pattern's holes, percent-decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Holes(Vec<(String, String)>);
+pub struct PathParams(Vec<(String, String)>);
 
-impl Holes {
+impl PathParams {
     /// The value of a hole.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(hole, _)| hole == name).map(|(_, value)| value.as_str())
@@ -80,8 +80,8 @@ impl Pattern {
     }
 
     /// The values of the holes if `path` matches. A hole never matches an empty text.
-    pub fn matches(&self, path: &str) -> Option<Holes> {
-        let mut holes = Holes::default();
+    pub fn matches(&self, path: &str) -> Option<PathParams> {
+        let mut holes = PathParams::default();
         let mut rest = Some(path.strip_prefix('/')?);
         for segment in &self.segments {
             let text = rest?;
@@ -158,7 +158,7 @@ impl Segment {
         })
     }
 
-    fn matches(&self, piece: &str, holes: &mut Holes) -> Option<()> {
+    fn matches(&self, piece: &str, holes: &mut PathParams) -> Option<()> {
         match self {
             Self::Literal(text) => (text == piece).then_some(()),
             Self::Hole { before, name, after } | Self::Greedy { before, name, after } => {

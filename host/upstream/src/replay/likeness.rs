@@ -6,7 +6,7 @@ use http::Method;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use super::Asked;
+use super::ReplayRequest;
 use super::recording::Recording;
 
 /// Maximum depth of the comparison. Deeper values (schemas, arguments) say little about the kind of request.
@@ -38,7 +38,7 @@ pub(super) struct Likeness {
 }
 
 impl Likeness {
-    pub(super) fn of_request(asked: &Asked<'_>, limit: usize) -> Self {
+    pub(super) fn of_request(asked: &ReplayRequest<'_>, limit: usize) -> Self {
         let is_small = asked.body.len() <= limit;
         let body = if is_small { serde_json::from_slice(&asked.body.to_bytes()).ok() } else { None };
         let mut likeness = Self::new(asked.method, asked.path, body.unwrap_or_default(), asked.stream);

@@ -29,7 +29,7 @@ fn recording(path: &str, body: Value, streaming: bool, answer: &str) -> Value {
 async fn answered(dir: &Path, path: &str, body: Value, stream: bool, model: &str) -> (u16, String) {
     let replay = Replay::open(dir, None, Limits::default()).unwrap();
     let body = Chunks::from(Bytes::from(body.to_string()));
-    let asked = Asked { method: &Method::POST, path, body: &body, stream, model };
+    let asked = ReplayRequest { method: &Method::POST, path, body: &body, stream, model };
     let mut played = replay.answer(&asked);
     let mut text = Vec::new();
     while let Some(piece) = std::future::poll_fn(|cx| played.body.poll_piece(cx)).await {
@@ -155,7 +155,7 @@ async fn chunks_come_as_they_were_recorded_and_other_streams_frame_by_frame() {
             json!({"streaming": true, "request": {"method": "GET", "path_and_query": "/a"}, "response": response});
         let dir = folder(&[("a", recording)]);
         let replay = Replay::open(dir.path(), Some(Duration::ZERO), Limits::default()).unwrap();
-        let asked = Asked { method: &Method::GET, path: "a", body: &Chunks::empty(), stream: true, model: "" };
+        let asked = ReplayRequest { method: &Method::GET, path: "a", body: &Chunks::empty(), stream: true, model: "" };
         let mut body = replay.answer(&asked).body;
         let mut pieces = Vec::new();
         while let Some(piece) = std::future::poll_fn(|cx| body.poll_piece(cx)).await {
@@ -223,7 +223,7 @@ async fn every_shared_fixture_is_found_by_its_own_request() {
             let path = recording.path.trim_start_matches('/');
             let (method, stream) = (&recording.method, recording.likeness.stream);
             let found = likeness::best(
-                &Likeness::of_request(&Asked { method, path, body: &body, stream, model: "" }, usize::MAX),
+                &Likeness::of_request(&ReplayRequest { method, path, body: &body, stream, model: "" }, usize::MAX),
                 &replay.recordings,
             );
             assert_eq!(found.unwrap().likeness.body, recording.likeness.body, "{}", recording.id);

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::app;
-use weir_gateway::explain::{Explained, Question, explain};
+use weir_gateway::dry_run::{DryRun, Explained, explain};
 use weir_gateway::serving::Serving;
 use weir_types::contract::types::{Body, Header, Loss, Setting};
 use weir_types::fault::loss_kind;
@@ -69,7 +69,7 @@ fn answer(asked: Explain) -> Result<Explained, String> {
     let plugins = app::load_plugins(&config).map_err(|error| error.to_string())?;
     let serving = Serving::derive(&config, plugins.snapshot()).map_err(|error| error.to_string())?;
     let body = Bytes::from(read(&asked.request).map_err(|error| format!("{}: {error}", asked.request.display()))?);
-    let question = Question {
+    let question = DryRun {
         options: asked.options.iter().map(|text| option(text)).collect::<Result<_, _>>()?,
         from: asked.from,
         operation: asked.operation,

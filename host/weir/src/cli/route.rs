@@ -8,9 +8,9 @@ use bytes::Bytes;
 use clap::{Args, Subcommand};
 
 use crate::app;
-use weir_gateway::explain::route::{RouteExplained, RouteQuestion, TargetExplained, explain_route};
+use weir_gateway::dry_run::route::{RouteExplained, RouteQuestion, TargetExplained, explain_route};
 use weir_gateway::health::Health;
-use weir_gateway::origin::Origins;
+use weir_gateway::provenance::Origins;
 use weir_gateway::serving::Serving;
 
 #[derive(Debug, Subcommand)]
@@ -104,7 +104,7 @@ fn line(page: &mut String, target: &TargetExplained) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_gateway::explain::route::LossExplained;
+    use weir_gateway::dry_run::route::LossExplained;
 
     #[test]
     fn the_order_and_the_losses_are_printed_in_words() {

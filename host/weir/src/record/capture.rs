@@ -130,7 +130,7 @@ enum Side {
     Request,
     Response,
     /// A response whose end has been reported.
-    Told,
+    LimitStatus,
 }
 
 impl<B: Body> Tapped<B> {
@@ -144,7 +144,7 @@ impl<B: Body> Tapped<B> {
 
     fn tell(&mut self, end: End) {
         if self.side == Side::Response {
-            self.side = Side::Told;
+            self.side = Side::LimitStatus;
             self.capture.ended(end);
         }
     }

@@ -49,7 +49,7 @@ fn state(tap: &Tap) -> TapState {
     TapState::new(&CompiledTap::new(tap).unwrap())
 }
 
-fn stream(tap: &Tap, frames: &[(&str, &str)]) -> Reading {
+fn stream(tap: &Tap, frames: &[(&str, &str)]) -> TapReading {
     let mut state = state(tap);
     for (event, data) in frames {
         let event = (!event.is_empty()).then_some(event.as_bytes());
@@ -58,7 +58,7 @@ fn stream(tap: &Tap, frames: &[(&str, &str)]) -> Reading {
     state.reading()
 }
 
-fn body(tap: &Tap, chunks: &[&[u8]]) -> Reading {
+fn body(tap: &Tap, chunks: &[&[u8]]) -> TapReading {
     let mut state = state(tap);
     for chunk in chunks {
         state.body(chunk);
@@ -83,14 +83,14 @@ fn a_stream_is_read_from_its_frames() {
         ("", &format!("{{\"bill\":{USAGE}}}")),
         ("", "<end>"),
     ];
-    let expected = Reading {
+    let expected = TapReading {
         usage: buckets([Some(29), Some(60), Some(11), Some(30), Some(20)]),
         finish: Some("done".to_owned()),
         model: Some("z-1".to_owned()),
         content: true,
         ended: true,
         failed: false,
-        ..Reading::default()
+        ..TapReading::default()
     };
     assert_eq!(stream(&zeta(), &frames), expected);
     assert!(!stream(&zeta(), &frames[..2]).content);
@@ -129,7 +129,7 @@ fn a_truncated_answer_keeps_the_values_before_the_break() {
 fn unreported_usage_stays_unknown() {
     let reading = stream(&zeta(), &[("", r#"{"bill":{"in":0,"out":null,"more":{"thought":"many"}}}"#)]);
     assert_eq!(reading.usage, buckets([Some(0), None, None, None, None]));
-    assert_eq!(stream(&zeta(), &[]), Reading::default());
+    assert_eq!(stream(&zeta(), &[]), TapReading::default());
 }
 
 #[test]

@@ -66,9 +66,8 @@ impl Story {
     }
 
     pub(super) fn usage(&mut self, usage: &Usage) {
-        let sum = |counts: &[Option<u32>]| counts.iter().flatten().map(|count| u64::from(*count)).sum::<u64>();
-        let input = sum(&[usage.input, usage.cache_read, usage.cache_write]);
-        let output = sum(&[usage.output, usage.reasoning]);
+        let [input, output] =
+            [usage.input_total(), usage.output_total()].map(|count| u64::from(count.unwrap_or_default()));
         self.tokens = (self.tokens.0.max(input), self.tokens.1.max(output));
     }
 

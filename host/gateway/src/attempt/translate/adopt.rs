@@ -3,7 +3,7 @@
 use super::super::media;
 use super::super::side::ClientSide;
 use super::{BLOB_MIN, Run, called};
-use crate::account::Account;
+use crate::accounting::Account;
 use weir_sandbox::ChatEncoder;
 use weir_translate::names::Names;
 use weir_translate::unified;

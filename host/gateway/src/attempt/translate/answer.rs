@@ -5,22 +5,22 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 
-use super::super::follow::Farewell;
+use super::super::follow_up::CancelOnDrop;
 use super::super::handed::{Closing, Handed, HandedBody};
-use super::super::head::{keep_alive_frame, stream_headers, tell_losses};
+use super::super::partial_answer::PartialAnswer;
 use super::super::pipeline::{Parts, Pipeline};
 use super::super::reply::ReplyBody;
-use super::super::said::Said;
+use super::super::response_headers::{keep_alive_frame, stream_headers, tell_losses};
 use super::super::send::{bytes_of, fault_of};
 use super::super::translated::{First, Translated, prime};
 use super::{Run, called};
-use crate::account::Account;
-use crate::admit::Permit;
-use crate::recall::{Source, Witness};
+use crate::accounting::Account;
+use crate::admission::AdmissionPermit;
+use crate::reasoning_cache::{Source, Witness};
 use weir_sandbox::Lease;
 use weir_translate::bounds;
 use weir_translate::dialect::reply::insert;
-use weir_translate::referee;
+use weir_translate::event_validator;
 use weir_translate::unified;
 use weir_translate::unified::{Answer, heard};
 use weir_types::contract::types::{ChatEvent, ChatResponse, Framing, TokenCount};
@@ -33,8 +33,8 @@ impl Run<'_> {
     /// Answers with a whole answer, or with its stream if the client asked for one.
     pub(super) fn answer(mut self, mut answer: Answer, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
         if let Answer::Chat(chat) = &mut answer {
-            let losses = referee::settle(chat, &self.asked.exchange.id);
-            self.house.recall.keep(&self.source(), chat);
+            let losses = event_validator::settle(chat, &self.asked.exchange.id);
+            self.context.recall.keep(&self.source(), chat);
             self.note(losses);
         }
         if let Some(usage) = answer.usage() {
@@ -64,7 +64,7 @@ impl Run<'_> {
         account.answering(status.as_u16(), false, answer.usage().is_some());
         let (body, _) = bytes_of(rendered.response.body);
         self.held.shrink(self.held.bytes().saturating_sub(body.len()));
-        account.hold(Permit::to_hold(self.held));
+        account.hold(AdmissionPermit::to_hold(self.held));
         let mut response = Response::new(ReplyBody::from(body));
         *response.status_mut() = status;
         for header in &rendered.response.headers {
@@ -89,8 +89,8 @@ impl Run<'_> {
 
     /// Sends a whole answer as a stream.
     fn unfold(mut self, chat: ChatResponse, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
-        let mut referee = referee::Referee::new(&self.asked.exchange.id);
-        let mut events = referee.push(referee::unfold(chat));
+        let mut referee = event_validator::EventValidator::new(&self.asked.exchange.id);
+        let mut events = referee.push(event_validator::unfold(chat));
         events.extend(referee.end());
         let Some(mut encoder) = self.encoder()? else {
             account.piece();
@@ -111,7 +111,7 @@ impl Run<'_> {
         account.answering(200, true, true);
         account.piece();
         self.held.shrink(self.held.bytes().saturating_sub(out.len()));
-        account.hold(Permit::to_hold(self.held));
+        account.hold(AdmissionPermit::to_hold(self.held));
         let mut response = Response::new(ReplyBody::from(Bytes::from(out)));
         stream_headers(&mut response, self.asked.framing);
         let losses = std::mem::take(&mut self.losses);
@@ -139,7 +139,7 @@ impl Run<'_> {
 
     /// Keeps values that the client's format cannot carry.
     pub(super) fn witness(&self) -> Witness {
-        Witness::new(Arc::clone(self.house.recall), self.source())
+        Witness::new(Arc::clone(self.context.recall), self.source())
     }
 
     fn source(&self) -> Source {
@@ -149,7 +149,7 @@ impl Run<'_> {
 
     /// Limits for the provider's frames.
     pub(super) fn frame_limits(&self) -> frame::Limits {
-        frame::Limits { frame_bytes: self.house.config.server.max_frame_bytes, ..frame::Limits::default() }
+        frame::Limits { frame_bytes: self.context.config.server.max_frame_bytes, ..frame::Limits::default() }
     }
 
     /// Answers with a stream.
@@ -157,7 +157,7 @@ impl Run<'_> {
         mut self,
         response: UpstreamResponse,
         framing: Framing,
-        farewell: Option<Farewell>,
+        farewell: Option<CancelOnDrop>,
         account: &mut Account,
     ) -> Result<Response<ReplyBody>, Fault> {
         let bound = self.decode_bound();
@@ -181,11 +181,11 @@ impl Run<'_> {
             target: Arc::clone(self.target),
             witness,
             takes_arguments: asked.side.takes_arguments_of(&self.target.adapter.manifest.family),
-            said: self.continuable.then(Said::default),
+            said: self.continuable.then(PartialAnswer::default),
             input: self.provider_ctx.input_tokens.unwrap_or_default(),
         });
         let keep_alive = asked.side.dialect().and_then(|_| keep_alive_frame(asked));
-        let keep_alive = self.house.config.server.keep_alive_interval.zip(keep_alive);
+        let keep_alive = self.context.config.server.keep_alive_interval.zip(keep_alive);
         let first = match keep_alive {
             None => prime(&mut upstream, &mut pipeline).await?,
             Some(_) => First::default(),

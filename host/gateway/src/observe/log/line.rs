@@ -33,7 +33,7 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut said = Said { target: event.metadata().target().to_owned(), ..Said::default() };
+        let mut said = EventContent { target: event.metadata().target().to_owned(), ..EventContent::default() };
         event.record(&mut said);
         if said.fields.iter().all(|(name, _)| *name != REQUEST_ID) {
             said.fields.extend(current::id().map(|id| (REQUEST_ID, Value::from(&*id))));
@@ -48,13 +48,13 @@ where
 
 /// The content of an event.
 #[derive(Debug, Default)]
-struct Said {
+struct EventContent {
     target: String,
     message: String,
     fields: Vec<(&'static str, Value)>,
 }
 
-impl Said {
+impl EventContent {
     fn take(&mut self, field: &Field, value: impl Into<Value>) {
         let value = value.into();
         match field.name() {
@@ -66,7 +66,7 @@ impl Said {
     }
 }
 
-impl Visit for Said {
+impl Visit for EventContent {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.take(field, value);
     }
@@ -98,7 +98,7 @@ fn now() -> Result<String, fmt::Error> {
     Ok(time)
 }
 
-fn json(writer: &mut Writer<'_>, level: Level, said: &Said) -> fmt::Result {
+fn json(writer: &mut Writer<'_>, level: Level, said: &EventContent) -> fmt::Result {
     write!(writer, "{{\"timestamp\":{},\"level\":\"{level}\"", Value::from(now()?.trim()))?;
     write!(writer, ",\"message\":{}", Value::from(said.message.as_str()))?;
     for (name, value) in &said.fields {
@@ -107,7 +107,7 @@ fn json(writer: &mut Writer<'_>, level: Level, said: &Said) -> fmt::Result {
     writeln!(writer, ",\"target\":{}}}", Value::from(said.target.as_str()))
 }
 
-fn human(writer: &mut Writer<'_>, level: Level, said: &Said) -> fmt::Result {
+fn human(writer: &mut Writer<'_>, level: Level, said: &EventContent) -> fmt::Result {
     let colour = match level {
         Level::ERROR => 31,
         Level::WARN => 33,

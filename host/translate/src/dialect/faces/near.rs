@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::{Face, Faces, Head};
+use super::{Endpoint, Faces, Head};
 use weir_types::contract::about::{Condition, CredentialPlace};
 
 /// Bytes of the longest path that is compared; a longer one is no typing error.
@@ -15,7 +15,7 @@ const SURPLUS: usize = 3;
 
 impl Faces {
     /// The served path that an unknown one probably means, for this method, with its face.
-    pub fn meant(&self, method: &Method, path: &str) -> Option<(String, Arc<Face>)> {
+    pub fn meant(&self, method: &Method, path: &str) -> Option<(String, Arc<Endpoint>)> {
         if path.len() > LONGEST {
             return None;
         }
@@ -24,7 +24,7 @@ impl Faces {
         found.filter(|(found, _)| found != path)
     }
 
-    fn respelled(&self, method: &Method, path: &str) -> Option<(String, Arc<Face>)> {
+    fn respelled(&self, method: &Method, path: &str) -> Option<(String, Arc<Endpoint>)> {
         let serves = |path: &str| {
             let found = self.candidates(path).find(|(face, _)| face.claim.method == method.as_str());
             found.map(|(face, _)| (path.to_owned(), Arc::clone(face)))
@@ -36,7 +36,7 @@ impl Faces {
     }
 
     /// The served path with the least edit distance, if that is small.
-    fn similar(&self, method: &Method, path: &str) -> Option<(String, Arc<Face>)> {
+    fn similar(&self, method: &Method, path: &str) -> Option<(String, Arc<Endpoint>)> {
         let allowed = (path.len() / 6).max(1);
         let near = self.with_method(method).filter_map(|(served, face)| {
             let filled = filled(served, path)?;
@@ -49,7 +49,7 @@ impl Faces {
     }
 
     /// The shortest served path that continues this one.
-    fn longer(&self, method: &Method, path: &str) -> Option<(String, Arc<Face>)> {
+    fn longer(&self, method: &Method, path: &str) -> Option<(String, Arc<Endpoint>)> {
         let goes_on = |served: &str| {
             path.matches('/').count() > 1 && served.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
         };
@@ -58,7 +58,7 @@ impl Faces {
         Some((served.to_owned(), Arc::clone(face)))
     }
 
-    fn with_method(&self, method: &Method) -> impl Iterator<Item = (&str, &Arc<Face>)> {
+    fn with_method(&self, method: &Method) -> impl Iterator<Item = (&str, &Arc<Endpoint>)> {
         let faces = self.paths.iter().filter_map(|(path, index)| Some((path.as_str(), self.all.get(*index)?)));
         faces.filter(move |(_, face)| face.claim.method == method.as_str())
     }
@@ -66,7 +66,7 @@ impl Faces {
     /// The face whose client most likely sent a request for this path. Candidates share the longest prefix of
     /// segments; the place of the credential decides among them, then the number of paths that the adapter serves
     /// there.
-    pub fn likeliest(&self, path: &str, head: &Head<'_>) -> Option<Arc<Face>> {
+    pub fn likeliest(&self, path: &str, head: &Head<'_>) -> Option<Arc<Endpoint>> {
         let shared =
             |served: &str| served.split('/').skip(1).zip(path.split('/').skip(1)).take_while(|(a, b)| a == b).count();
         let most = self.paths.iter().map(|(served, _)| shared(served)).max()?;
@@ -86,7 +86,7 @@ impl Faces {
 
 /// How strongly a request's head points at a face: 2 for the first place of its credential or a header that only its
 /// clients send, 1 for another place of its credential, 0 for neither.
-fn evidence(face: &Face, head: &Head<'_>) -> usize {
+fn evidence(face: &Endpoint, head: &Head<'_>) -> usize {
     if matches!(&face.claim.when, Some(Condition::HeaderPresent(name)) if head.headers.contains_key(name.as_str())) {
         return 2;
     }

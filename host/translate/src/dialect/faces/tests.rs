@@ -6,8 +6,8 @@ use weir_types::contract::about::{
 };
 use weir_types::contract::types::Header;
 
-fn claim(method: &str, path: &str, when: Option<Condition>) -> Claim {
-    Claim {
+fn claim(method: &str, path: &str, when: Option<Condition>) -> Face {
+    Face {
         format: "zeta.talk".into(),
         operation: Operation::Chat,
         method: method.into(),
@@ -27,7 +27,7 @@ fn claim(method: &str, path: &str, when: Option<Condition>) -> Claim {
     }
 }
 
-fn manifest(faces: Vec<Claim>) -> Manifest {
+fn manifest(faces: Vec<Face>) -> Manifest {
     Manifest {
         name: "zeta".into(),
         version: "0.1.0".into(),
@@ -88,7 +88,7 @@ fn a_wrong_method_and_an_unknown_path_are_distinguished() {
 fn c69_nothing_of_a_clients_credential_is_kept_of_a_requests_head() {
     let place = CredentialPlace::Header(Header { name: "X-Key".into(), value: String::new() });
     let claim =
-        Claim { credentials: vec![place, CredentialPlace::Query("key".into())], ..claim("POST", "/v1/talk", None) };
+        Face { credentials: vec![place, CredentialPlace::Query("key".into())], ..claim("POST", "/v1/talk", None) };
     let faces = Faces::new([("zeta", &manifest(vec![claim]))]).unwrap();
     let mut headers = HeaderMap::new();
     for name in ["authorization", "cookie", "proxy-authorization", "x-key", "x-fine"] {
@@ -153,7 +153,7 @@ fn an_unknown_adapter_takes_no_path_of_another() {
         claim("POST", "/v1/own", None),
     ]);
     let evil = Manifest {
-        faces: evil.faces.into_iter().map(|face| Claim { prefixes: vec!["/evil".into()], ..face }).collect(),
+        faces: evil.faces.into_iter().map(|face| Face { prefixes: vec!["/evil".into()], ..face }).collect(),
         ..evil
     };
     let faces = Faces::new([stranger("evil", &evil), ("zeta", &known).into()]).unwrap();
@@ -176,7 +176,7 @@ fn an_unknown_adapter_takes_no_path_of_another() {
 #[test]
 fn credential_places_of_an_unknown_adapter_apply_to_itself_only() {
     let place = |name: &str| CredentialPlace::Header(Header { name: name.into(), value: String::new() });
-    let of = |name, path| manifest(vec![Claim { credentials: vec![place(name)], ..claim("POST", path, None) }]);
+    let of = |name, path| manifest(vec![Face { credentials: vec![place(name)], ..claim("POST", path, None) }]);
     let (known, evil) = (of("x-key", "/v1/talk"), of("x-beta", "/v1/own"));
     let faces = Faces::new([stranger("evil", &evil), ("zeta", &known).into()]).unwrap();
     assert_eq!(faces.credential_headers().collect::<Vec<_>>(), ["x-key"]);

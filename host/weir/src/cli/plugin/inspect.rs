@@ -11,7 +11,7 @@ use weir_adapters::inspect::Inspection;
 use weir_adapters::load::{Admission, LoadError};
 
 #[derive(Serialize)]
-struct Told {
+struct LimitStatus {
     #[serde(flatten)]
     inspection: Inspection,
     /// `None` if it cannot be measured; `weir plugin test` shows the reason.
@@ -34,5 +34,5 @@ pub(super) fn run(file: &Path) -> Result<String, String> {
     let took = begun.elapsed();
     let inspection = inspect::of(&adapter).map_err(|error| wrong(&error))?;
     let cost = super::bench::one(adapter, took).ok();
-    serde_json::to_string_pretty(&Told { inspection, cost }).map_err(|error| format!("error: {error}"))
+    serde_json::to_string_pretty(&LimitStatus { inspection, cost }).map_err(|error| format!("error: {error}"))
 }

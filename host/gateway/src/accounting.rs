@@ -1,0 +1,552 @@
+//! Accounting: records usage, time and outcome of every exchange exactly once, also when the client leaves.
+
+pub mod access;
+mod tokens;
+mod traced;
+pub mod trail;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use self::access::{AccessLine, Ended};
+use self::tokens::TokenBill;
+use self::traced::Traced;
+use self::trail::{End, Trail};
+use crate::admission::AdmissionPermit;
+use crate::dialect::limits::Figure;
+use crate::health::Ticket;
+use crate::observe::log::current;
+use crate::observe::metrics::{Book, Metrics, Series};
+use crate::observe::trace::Span;
+use weir_config::Price;
+use weir_types::contract::types::{Loss, Usage};
+use weir_types::fault::{Side, loss_kind};
+
+/// The end of an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Not ended yet. An exchange that is dropped in this state was cancelled by its client.
+    Open,
+    /// The whole answer was sent.
+    Whole,
+    /// The answer broke off.
+    Failed,
+}
+
+/// The arguments of [`Account::open`] that describe the request.
+#[derive(Debug, Clone, Copy)]
+pub struct Opening<'a> {
+    /// When the request arrived.
+    pub begun: Instant,
+    /// The request's id.
+    pub request_id: &'a str,
+    /// The operation's name: `chat`, `embeddings`, ...
+    pub operation: &'a str,
+    /// The request's span.
+    pub span: &'a Span,
+    /// Whether the operation consumes tokens.
+    pub counts: bool,
+}
+
+/// Counters that all attempts of a request share, concurrent ones included.
+#[derive(Debug, Default)]
+struct Shared {
+    tries: AtomicU32,
+    forfeited: Mutex<Forfeited>,
+}
+
+/// The estimated cost of requests that providers received and never answered.
+#[derive(Debug, Default, Clone, Copy)]
+struct Forfeited {
+    input: u64,
+    dollars: f64,
+}
+
+/// The account of one exchange, closed when it is dropped.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub struct Account {
+    metrics: Arc<Metrics>,
+    series: Arc<Series>,
+    begun: Instant,
+    /// Time spent waiting for providers and between attempts.
+    waited: Duration,
+    status: u16,
+    outcome: Outcome,
+    streaming: bool,
+    first_piece: bool,
+    tokens: TokenBill,
+    metered: bool,
+    provider: Option<Arc<str>>,
+    /// The state of the answering provider's rate limits, to put into a translated answer's headers.
+    limits: Vec<Figure>,
+    shared: Arc<Shared>,
+    trail: Trail,
+    /// The lane of the last attempt: `relay` or `translate`.
+    lane: Option<&'static str>,
+    /// Whether the operation consumes tokens.
+    counts: bool,
+    /// Whether the client, the model or the address has a token limit.
+    is_limited: bool,
+    /// The attempt that gave the answer.
+    ticket: Option<Ticket>,
+    request_id: Arc<str>,
+    /// The access log's line, if such lines are written.
+    line: Option<Box<AccessLine>>,
+    /// Time from the request to the first piece of a stream.
+    first_token: Option<Duration>,
+    /// The gateway's own time before the answer.
+    own: Option<Duration>,
+    traced: Traced,
+    /// Whether this is the account of one of several concurrent attempts, which records nothing itself.
+    is_branch: bool,
+    permit: AdmissionPermit,
+}
+
+impl Account {
+    /// Opens the account of an exchange that has been routed.
+    pub fn open(metrics: &Arc<Metrics>, series: Arc<Series>, opening: Opening<'_>, permit: AdmissionPermit) -> Self {
+        metrics.in_flight.inc();
+        let Opening { begun, request_id, operation, span, counts } = opening;
+        let mut account = Self::empty(Arc::clone(metrics), series, begun, Arc::from(request_id));
+        account.traced = Traced::new(span, operation);
+        account.is_limited = permit.counts_tokens();
+        account.permit = permit;
+        account.counts = counts;
+        account
+    }
+
+    fn empty(metrics: Arc<Metrics>, series: Arc<Series>, begun: Instant, request_id: Arc<str>) -> Self {
+        Self {
+            metrics,
+            series,
+            begun,
+            waited: Duration::ZERO,
+            status: 0,
+            outcome: Outcome::Open,
+            streaming: false,
+            first_piece: false,
+            tokens: TokenBill::default(),
+            metered: false,
+            provider: None,
+            limits: Vec::new(),
+            shared: Arc::default(),
+            trail: Trail::default(),
+            lane: None,
+            counts: false,
+            is_limited: false,
+            ticket: None,
+            request_id,
+            line: None,
+            first_token: None,
+            own: None,
+            traced: Traced::default(),
+            is_branch: false,
+            permit: AdmissionPermit::free(),
+        }
+    }
+
+    /// Sets the access log's line.
+    pub fn tell(&mut self, line: Option<Box<AccessLine>>) {
+        self.line = line;
+    }
+
+    /// The access log's line.
+    pub fn line(&mut self) -> Option<&mut AccessLine> {
+        self.line.as_deref_mut()
+    }
+
+    /// Marks this thread as working on the request until the guard is dropped: its log lines get the request's id.
+    pub fn enter(&self) -> current::Entered {
+        current::enter(&self.request_id)
+    }
+
+    /// The metrics that this account is recorded in.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Time since the request arrived, without the waits for providers and between attempts.
+    pub fn overhead(&self) -> Duration {
+        self.begun.elapsed().saturating_sub(self.waited)
+    }
+
+    /// Begins an attempt at this provider, with the provider's name for the model and the price of its tokens.
+    pub fn tries_at(&mut self, provider: &Arc<str>, model: &str, price: Option<Price>) {
+        self.forfeit();
+        let number = self.shared.tries.fetch_add(1, Ordering::Relaxed) + 1;
+        self.traced.begins(number, provider, model);
+        self.line.iter_mut().for_each(|line| line.begins(model));
+        self.provider = Some(Arc::clone(provider));
+        self.tokens.price = price;
+    }
+
+    /// A request is sent; `input` estimates its tokens. They are charged for unless the provider reports usage or
+    /// refuses the request. Returns whether this is the attempt's first request, the one that costs.
+    pub fn sends(&mut self, input: impl FnOnce() -> u32) -> bool {
+        let is_first = self.counts && self.tokens.sent.is_none();
+        if is_first {
+            self.tokens.sent = Some(input());
+        }
+        is_first
+    }
+
+    /// Whether the attempt's tokens have a price or count against a limit.
+    pub fn tokens_matter(&self) -> bool {
+        self.tokens.price.is_some() || self.is_limited
+    }
+
+    /// The request that was sent was refused or never arrived: it costs nothing.
+    pub fn refused(&mut self) {
+        self.tokens.sent = None;
+    }
+
+    /// The estimated input tokens of a request that a provider received and has not answered.
+    pub fn unanswered(&self) -> Option<u32> {
+        self.tokens.sent
+    }
+
+    /// Charges the estimated input of a pending request, since it will not be answered any more.
+    fn forfeit(&mut self) {
+        let Some(input) = self.tokens.sent.take() else { return };
+        let dollars = self.book().estimated([input, 0], self.tokens.price);
+        let mut forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
+        forfeited.input += u64::from(input);
+        forfeited.dollars += dollars.unwrap_or_default();
+    }
+
+    /// The metrics of the provider that was tried last.
+    fn book(&self) -> Arc<Book> {
+        self.metrics.book(&self.series, self.provider.as_deref())
+    }
+
+    /// The span of the current attempt.
+    pub fn attempt(&self) -> &Span {
+        self.traced.attempt()
+    }
+
+    /// The number of attempts so far.
+    pub fn tries(&self) -> u32 {
+        self.shared.tries.load(Ordering::Relaxed)
+    }
+
+    /// The outcome of the targets that did not answer.
+    pub fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
+    /// Records that a target was tried and failed, with the reason.
+    pub fn tried(&mut self, target: &Arc<str>, reason: &'static str) {
+        self.trail.add(target, End::Failed(reason));
+    }
+
+    /// Records that a target was skipped, with the reason.
+    pub fn skipped(&mut self, target: &Arc<str>, provider: &str, reason: &'static str) {
+        self.metrics.tries.skipped(provider, reason);
+        tracing::info!(request_id = &*self.request_id, target = &**target, reason, "target skipped");
+        self.trail.add(target, End::Skipped(reason));
+    }
+
+    /// Sets the lane of the attempt: `relay` or `translate`.
+    pub fn goes(&mut self, lane: &'static str) {
+        self.lane = Some(lane);
+    }
+
+    /// The lane of the last attempt.
+    pub fn lane(&self) -> Option<&'static str> {
+        self.lane
+    }
+
+    /// An account for one of several concurrent attempts. Its records count once it is adopted.
+    #[must_use]
+    pub fn branch(&self) -> Self {
+        let (metrics, series) = (Arc::clone(&self.metrics), Arc::clone(&self.series));
+        let mut branch = Self::empty(metrics, series, self.begun, Arc::clone(&self.request_id));
+        branch.shared = Arc::clone(&self.shared);
+        branch.counts = self.counts;
+        branch.is_limited = self.is_limited;
+        branch.traced = self.traced.branch();
+        branch.is_branch = true;
+        branch
+    }
+
+    /// Merges the account of an attempt that has ended; `waited` passed before that attempt began.
+    pub fn adopt(&mut self, mut branch: Self, waited: Duration) {
+        self.forfeit();
+        self.waited += branch.waited + waited;
+        self.status = branch.status;
+        self.streaming |= std::mem::take(&mut branch.streaming);
+        self.first_piece |= branch.first_piece;
+        self.metered = branch.metered;
+        self.tokens = std::mem::take(&mut branch.tokens);
+        self.provider = branch.provider.take();
+        self.limits = std::mem::take(&mut branch.limits);
+        self.ticket = branch.ticket.take();
+        self.traced.adopt(&mut branch.traced);
+        self.trail.adopt(&branch.trail);
+        self.lane = branch.lane.or(self.lane);
+        self.hold(std::mem::take(&mut branch.permit));
+    }
+
+    /// Keeps a permit until the exchange ends.
+    pub fn hold(&mut self, permit: AdmissionPermit) {
+        self.permit.add(permit);
+    }
+
+    /// Adds a wait between two attempts, which is not the gateway's own time.
+    pub fn waited(&mut self, wait: Duration) {
+        self.waited += wait;
+    }
+
+    /// Ends the attempt as failed, with the reason.
+    pub fn failed(&mut self, reason: &'static str) {
+        self.status = 0;
+        self.traced.failed(reason);
+    }
+
+    /// Makes this attempt the one that answers.
+    pub fn serve(&mut self, ticket: Ticket) {
+        if !self.streaming {
+            ticket.first_piece();
+        }
+        self.ticket = Some(ticket);
+    }
+
+    /// Records the time that a request to the provider took until the head of its answer, or until it failed.
+    pub fn attempted(&mut self, provider: &Arc<str>, took: Duration) {
+        self.metrics.attempts.with_label_values(&[provider.as_ref()]).inc();
+        self.metrics.upstream.with_label_values(&[provider.as_ref()]).observe(took.as_secs_f64());
+        self.waited += took;
+        self.provider = Some(Arc::clone(provider));
+        self.limits.clear();
+    }
+
+    /// Sets the state of the provider's rate limits, as its answer reports it.
+    pub fn limited(&mut self, limits: Vec<Figure>) {
+        self.limits = limits;
+    }
+
+    /// The state of the answering provider's rate limits, to put into a translated answer's headers.
+    pub fn limits(&self) -> &[Figure] {
+        &self.limits
+    }
+
+    /// Counts a failed request to the provider.
+    pub fn failed_upstream(&self, provider: &str, reason: &str) {
+        self.metrics.failures.with_label_values(&[provider, reason]).inc();
+    }
+
+    /// Records the gateway's own time before the answer.
+    pub fn note_overhead(&mut self) {
+        let own = self.overhead();
+        self.own = Some(own);
+        self.series.overhead(own.as_secs_f64());
+    }
+
+    /// Sets the answer's status, whether it is streamed, and whether its usage is metered.
+    pub fn answering(&mut self, status: u16, streaming: bool, metered: bool) {
+        self.status = status;
+        self.metered = metered;
+        if streaming && !self.streaming {
+            self.streaming = true;
+            self.metrics.streams_active.inc();
+        }
+    }
+
+    /// A piece of a stream is sent; the first one sets the time to the first token.
+    pub fn piece(&mut self) {
+        if !self.first_piece {
+            self.first_piece = true;
+            let took = self.begun.elapsed();
+            self.first_token = Some(took);
+            let seconds = took.as_secs_f64();
+            self.series.first_token(seconds);
+            self.book().first_token(seconds);
+            self.ticket.iter().for_each(Ticket::first_piece);
+        }
+    }
+
+    /// Sets the usage that the provider reported.
+    pub fn used(&mut self, usage: Usage) {
+        self.tokens.told = Some(usage);
+    }
+
+    /// Sets the estimated tokens of the content so far. They count if the provider reports no usage, or the answer
+    /// breaks off.
+    pub fn content(&mut self, tokens: u32) {
+        self.tokens.content = Some(tokens);
+    }
+
+    /// Marks the reported usage as final.
+    pub fn told_all(&mut self) {
+        self.tokens.is_final = true;
+    }
+
+    /// Records the fields that the translation lost.
+    pub fn lost(&mut self, losses: &[Loss]) {
+        for loss in losses {
+            self.metrics.lost(&loss.field, loss.kind);
+        }
+        if !losses.is_empty() {
+            let name = |loss: &Loss| format!("{}={}", loss.field, loss_kind(loss.kind));
+            let fields: Vec<String> = losses.iter().take(32).map(name).collect();
+            tracing::debug!(request_id = &*self.request_id, fields = fields.join(","), "translation lost fields");
+            self.line.iter_mut().for_each(|line| line.lost(fields.iter().map(String::as_str)));
+        }
+    }
+
+    /// The whole answer was sent.
+    pub fn whole(&mut self) {
+        self.outcome = Outcome::Whole;
+        self.told_all();
+    }
+
+    /// The stream broke, and this side is at fault.
+    pub fn broke(&mut self, side: &str) {
+        self.outcome = Outcome::Failed;
+        if side == Side::Upstream.as_str() {
+            self.interrupted();
+        }
+        self.metrics.stream_errors.with_label_values(&[side]).inc();
+    }
+
+    /// The stream broke by its target's fault; another target may still continue it.
+    pub fn interrupted(&mut self) {
+        self.traced.broke();
+        if self.ticket.as_mut().is_some_and(Ticket::broke) {
+            tracing::warn!(provider = self.provider.as_deref(), "target fails too often and rests");
+        }
+    }
+
+    /// Another target continues the stream, and `branch` is the account of its attempt. `told` is the usage reported
+    /// so far, `untold` the estimated tokens of the broken part that the usage does not include.
+    pub fn resumed(&mut self, mut branch: Self, told: Option<&Usage>, untold: [u32; 2]) {
+        self.tokens.go_on(told, untold, branch.tokens.price, &self.book());
+        self.tokens.sent = branch.tokens.sent.take();
+        self.provider = branch.provider.take();
+        self.ticket = branch.ticket.take();
+        self.traced.adopt(&mut branch.traced);
+        self.hold(std::mem::take(&mut branch.permit));
+    }
+
+    /// Settles the token limits by the usage, reported or estimated. The reservation stays if a provider is still
+    /// working on the request or the usage is unknown, and is returned if nothing was used.
+    fn settle_limits(&mut self, is_under_way: bool) {
+        let forfeited = self.forfeited().input;
+        let answered = (200..300).contains(&self.status);
+        match self.tokens.sums() {
+            _ if is_under_way => self.permit.used(None),
+            Some((input, output)) => self.permit.used(Some((input + forfeited, output))),
+            None if answered => self.permit.used(None),
+            None if forfeited > 0 => self.permit.used(Some((forfeited, 0))),
+            None => {}
+        }
+    }
+
+    fn forfeited(&self) -> Forfeited {
+        *self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Charges for all tokens.
+    fn settle(&mut self) {
+        let is_under_way = self.status == 0 && self.tokens.sent.is_some();
+        if !(200..400).contains(&self.status) {
+            self.forfeit();
+        }
+        let book = self.book();
+        let is_told = self.tokens.settle(&book);
+        if !is_told && self.metered && self.status == 200 && self.outcome == Outcome::Whole {
+            book.untold();
+        }
+        self.settle_limits(is_under_way);
+    }
+
+    fn tell_spans(&self) {
+        let outcome = match self.outcome {
+            Outcome::Whole => outcome_of(self.status),
+            Outcome::Failed => "broken",
+            Outcome::Open => "cancelled",
+        };
+        self.traced.ends(outcome, self.tries(), self.provider.as_deref(), self.tokens.told.as_ref());
+    }
+
+    /// Completes the access log's line.
+    fn tell_line(&mut self) {
+        let Forfeited { input, dollars } = self.forfeited();
+        let used = self.tokens.used((u32::try_from(input).unwrap_or(u32::MAX), dollars));
+        let attempts = self.tries();
+        let Some(line) = &mut self.line else { return };
+        line.went(self.lane);
+        line.tried(&self.trail);
+        let end = match self.outcome {
+            Outcome::Open => None,
+            Outcome::Whole => Some(access::End::Whole),
+            Outcome::Failed => Some(access::End::Broken),
+        };
+        let (status, provider) = (self.status, self.provider.clone());
+        let told = self.tokens.told.as_ref();
+        line.ends(Ended {
+            status,
+            end,
+            provider,
+            attempts,
+            used,
+            units: told.map(access::units).unwrap_or_default(),
+            service_tier: told.and_then(|usage| usage.service_tier.clone()),
+            batch: told.and_then(|usage| usage.batch),
+            first_token: self.first_token,
+            own: self.own,
+        });
+    }
+
+    fn close_whole(&self, seconds: f64) {
+        if self.status == 200 {
+            self.series.ok(seconds);
+        } else {
+            self.metrics.request(&self.series, self.status, outcome_of(self.status), seconds);
+        }
+    }
+}
+
+fn outcome_of(status: u16) -> &'static str {
+    match status {
+        0..400 => "ok",
+        400..500 => "client_error",
+        _ => "error",
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let seconds = self.begun.elapsed().as_secs_f64();
+        if self.streaming {
+            self.metrics.streams_active.dec();
+        }
+        if self.is_branch {
+            self.forfeit();
+            return self.traced.cancelled();
+        }
+        self.metrics.in_flight.dec();
+        self.tell_spans();
+        self.settle();
+        self.book().took(seconds);
+        match self.outcome {
+            Outcome::Whole => self.close_whole(seconds),
+            Outcome::Failed => self.metrics.request(&self.series, self.status, "broken", seconds),
+            Outcome::Open => {
+                let phase = match (self.status, self.first_piece) {
+                    (0, _) => "waiting",
+                    (_, false) => "headers",
+                    (_, true) => "body",
+                };
+                self.metrics.disconnects.with_label_values(&[phase]).inc();
+                self.metrics.request(&self.series, 499, "cancelled", seconds);
+            }
+        }
+        self.tell_line();
+    }
+}
+
+#[cfg(test)]
+mod tests;

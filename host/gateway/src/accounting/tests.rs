@@ -1,0 +1,124 @@
+use super::*;
+use crate::observe::metrics::Labels;
+use weir_config::Price;
+
+const LABELS: Labels<'static> =
+    Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta", client: "me" };
+
+fn account(metrics: &Arc<Metrics>) -> Account {
+    let series = Arc::new(metrics.series(LABELS));
+    let opening =
+        Opening { begun: Instant::now(), request_id: "r1", operation: "chat", span: &Span::default(), counts: true };
+    Account::open(metrics, series, opening, AdmissionPermit::free())
+}
+
+#[test]
+fn c27_a_client_that_leaves_is_recorded_as_499() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    drop(account(&metrics));
+    let text = metrics.text().unwrap();
+    assert!(
+        text.contains(r#"client="me",dialect="zeta.talk",outcome="cancelled",route="fast",status="499"} 1"#),
+        "{text}"
+    );
+    assert!(text.contains(r#"weir_client_disconnects_total{phase="waiting"} 1"#));
+    assert!(text.contains("weir_in_flight 0"));
+}
+
+#[test]
+fn a_whole_answer_counts_its_tokens_once() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let mut account = account(&metrics);
+    account.answering(200, true, true);
+    let usage = Usage::of(Some(7), Some(5));
+    account.used(usage);
+    account.whole();
+    drop(account);
+    let text = metrics.text().unwrap();
+    assert!(text.contains(r#"weir_tokens_total{bucket="input",client="me",model="fast",provider="zeta"} 7"#));
+    assert!(text.contains("weir_streams_active 0"));
+}
+
+#[test]
+fn each_part_of_a_stream_has_the_price_of_its_target() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let mut account = account(&metrics);
+    account.answering(200, true, true);
+    let usage = |input, output| Usage::of(Some(input), Some(output));
+    account.tries_at(&Arc::from("first"), "m", Some(price(1.0, 2.0)));
+    let mut branch = account.branch();
+    branch.tries_at(&Arc::from("second"), "m", Some(price(10.0, 100.0)));
+    account.resumed(branch, Some(&usage(5, 1)), [0, 3]);
+    account.used(usage(12, 8));
+    account.whole();
+    drop(account);
+    let text = metrics.text().unwrap();
+    let has = |line: &str, provider: &str, figure: &str| {
+        let series = format!("{line}client=\"me\",model=\"fast\",provider=\"{provider}\"}} {figure}");
+        assert!(text.contains(&series), "{series}:\n{text}");
+    };
+    // 5 and 1 reported tokens of the first with 3 unreported ones, and 7 and 7 of the second.
+    has("weir_cost_total{", "first", "13");
+    has("weir_cost_total{", "second", "770");
+    has("weir_tokens_total{bucket=\"output\",", "first", "1");
+    has("weir_tokens_total{bucket=\"output\",", "second", "7");
+    has("weir_tokens_estimated_total{bucket=\"output\",", "first", "3");
+}
+
+#[test]
+fn c62_an_answer_without_usage_is_counted() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let mut account = account(&metrics);
+    account.answering(200, false, true);
+    account.whole();
+    drop(account);
+    assert!(metrics.text().unwrap().contains(r#"weir_billing_unknown_total{model="fast",provider="zeta"} 1"#));
+}
+
+fn price(input: f64, output: f64) -> Price {
+    Price { input: Some(input * 1e6), output: Some(output * 1e6), ..Price::default() }
+}
+
+#[test]
+fn an_unanswered_request_costs_its_input_at_its_provider() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let mut account = account(&metrics);
+    account.tries_at(&Arc::from("first"), "m", Some(price(1.0, 2.0)));
+    assert!(account.sends(|| 5));
+    assert!(!account.sends(|| 100), "a further step");
+    account.failed("reset");
+    account.tries_at(&Arc::from("second"), "m", Some(price(10.0, 20.0)));
+    account.sends(|| 5);
+    account.refused();
+    account.tries_at(&Arc::from("third"), "m", None);
+    account.sends(|| 5);
+    drop(account);
+    let text = metrics.text().unwrap();
+    assert!(text.contains(r#"weir_cost_total{client="me",model="fast",provider="first"} 5"#), "{text}");
+    assert!(!text.contains(r#"weir_cost_total{client="me",model="fast",provider="second"}"#), "{text}");
+    assert!(
+        !text.contains(r#"weir_cost_total{client="me",model="fast",provider="third"}"#),
+        "unknown is not free: {text}"
+    );
+    assert!(text.contains(r#"weir_price_unknown_total{model="fast",provider="third"} 1"#), "{text}");
+}
+
+#[test]
+fn the_loser_of_two_concurrent_attempts_costs_its_input() {
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let mut account = account(&metrics);
+    let (mut winner, mut loser) = (account.branch(), account.branch());
+    winner.tries_at(&Arc::from("first"), "m", Some(price(1.0, 2.0)));
+    winner.sends(|| 5);
+    loser.tries_at(&Arc::from("second"), "m", Some(price(10.0, 20.0)));
+    loser.sends(|| 5);
+    drop(loser);
+    account.adopt(winner, Duration::ZERO);
+    account.answering(200, false, true);
+    account.content(3);
+    account.whole();
+    drop(account);
+    let text = metrics.text().unwrap();
+    assert!(text.contains(r#"weir_cost_total{client="me",model="fast",provider="first"} 11"#), "{text}");
+    assert!(text.contains(r#"weir_cost_total{client="me",model="fast",provider="second"} 50"#), "{text}");
+}

@@ -1,0 +1,342 @@
+//! Admission: the models that a client may use, rate limits, and concurrency limits with their queues.
+
+pub mod concurrency;
+mod metrics;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+pub use metrics::AdmitMetrics;
+
+use crate::admission::concurrency::{Allowance, ConcurrencyLimiter, Permit, Turned};
+use crate::auth::Caller;
+use crate::rate_limit;
+use crate::rate_limit::{Estimate, Exhausted, LimitStatus, Memory, Reservation, Resource, Scope, Store, Take};
+use weir_budget::Held;
+use weir_config::{Config, Limits, Model, Provider};
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
+
+/// Output tokens reserved for a request that sets no limit.
+const USUAL_OUTPUT: u64 = 1024;
+/// Bytes of a request that count as one token in an estimate.
+const BYTES_A_TOKEN: usize = 4;
+/// `Retry-After` of a full queue.
+const COME_BACK: Duration = Duration::from_secs(1);
+
+/// The properties of a request that the limits depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct Demand<'a> {
+    /// The model as the client names it; `None` for operations without one.
+    pub model: Option<&'a str>,
+    /// The request's own limit of output tokens.
+    pub output_limit: Option<u64>,
+    /// The length of the request's body in bytes.
+    pub body_len: usize,
+    /// Whether the client wants a streamed answer.
+    pub stream: bool,
+}
+
+impl Demand<'_> {
+    fn estimate(&self) -> Estimate {
+        let input = (self.body_len / BYTES_A_TOKEN).max(1) as u64;
+        Estimate { input, output: self.output_limit.unwrap_or(USUAL_OUTPUT), stream: self.stream }
+    }
+}
+
+/// Permission to serve a request, held until the exchange ends; dropping it returns places and settles reservations.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct AdmissionPermit {
+    reservations: Vec<Reservation>,
+    /// Places of concurrency limiters; dropping them returns the places.
+    places: Vec<Permit>,
+    /// Bytes of an answer that is being sent.
+    held: Vec<Held>,
+    /// The adaptive limiter that learns from this attempt, with its configured maximum.
+    learns: Option<(Arc<ConcurrencyLimiter>, usize)>,
+}
+
+impl AdmissionPermit {
+    /// A permit without limits, for the gateway's own requests.
+    pub fn free() -> Self {
+        Self::default()
+    }
+
+    /// Settles the reservations by the total input and output tokens. `None` means that an unknown number was used.
+    /// Without this call, none were used.
+    pub fn used(&mut self, tokens: Option<(u64, u64)>) {
+        let now = Instant::now();
+        self.reservations.iter_mut().for_each(|reservation| reservation.used(tokens, now));
+    }
+
+    /// Returns all reservations, as if the request had never been made.
+    fn void(self) {
+        self.reservations.into_iter().for_each(Reservation::void);
+    }
+
+    /// Sets whether a provider is working on the request. If so, dropping the permit keeps its reservations.
+    pub fn is_out(&mut self, is_out: bool) {
+        self.reservations.iter_mut().for_each(|reservation| reservation.is_out(is_out));
+    }
+
+    /// Whether a token limit applies to this request.
+    pub fn counts_tokens(&self) -> bool {
+        self.reservations.iter().any(Reservation::counts_tokens)
+    }
+
+    /// Raises an adaptive limit: the provider answered.
+    pub fn went_well(&self) {
+        if let Some((gate, most)) = &self.learns {
+            gate.went_well(*most);
+        }
+    }
+
+    /// Lowers an adaptive limit: an attempt begun at this time found the provider overloaded.
+    pub fn overloaded(&self, begun: Instant) {
+        if let Some((gate, most)) = &self.learns {
+            gate.overloaded(begun, *most);
+        }
+    }
+
+    /// The state of the client's rate limits, or of its address's if the client has none.
+    pub fn told(&self) -> Vec<LimitStatus> {
+        let of = |scope| self.reservations.iter().flat_map(|one| one.told(scope)).collect::<Vec<_>>();
+        let client = of(Scope::Client);
+        if client.is_empty() { of(Scope::Address) } else { client }
+    }
+
+    /// A permit that holds these bytes.
+    pub fn to_hold(held: Held) -> Self {
+        Self { held: vec![held], ..Self::default() }
+    }
+
+    /// Adds another permit's reservations, places and bytes.
+    pub fn add(&mut self, other: Self) {
+        self.reservations.extend(other.reservations);
+        self.places.extend(other.places);
+        self.held.extend(other.held);
+    }
+}
+
+/// A request that was not admitted.
+#[derive(Debug)]
+pub struct Refused {
+    /// The error for the client.
+    pub fault: Fault,
+    /// The state of the limit that was exceeded, for the answer's headers.
+    pub told: Vec<LimitStatus>,
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self { fault, told: Vec::new() }
+    }
+}
+
+/// All rate and concurrency limits. They outlive reloads of the configuration.
+#[derive(Debug)]
+pub struct Admission {
+    limits: Arc<dyn Store>,
+    whole: Arc<ConcurrencyLimiter>,
+    models: Gates,
+    providers: Gates,
+    metrics: AdmitMetrics,
+}
+
+/// Concurrency limiters by the name of a model or provider in the configuration.
+type Gates = Mutex<HashMap<Arc<str>, Arc<ConcurrencyLimiter>>>;
+
+impl Admission {
+    /// Limits that are kept in this process's memory.
+    pub fn new(metrics: AdmitMetrics) -> Self {
+        let (models, providers) = (Gates::default(), Gates::default());
+        Self { limits: Arc::new(Memory::default()), whole: Arc::default(), models, providers, metrics }
+    }
+
+    /// Admits a request before its body is read: counts it against the request limits of its client and address, and
+    /// checks that the queue has room.
+    pub async fn knock(&self, config: &Config, caller: &Caller) -> Result<AdmissionPermit, Refused> {
+        if let Some(places) = config.server.max_concurrency
+            && !self.whole.has_room(allowance(config, places), &caller.turn(), caller.priority())
+        {
+            return Err(self.turned(Turned::Full).into());
+        }
+        let mut takes = takes_of_caller(config, caller, Estimate::NONE);
+        takes.retain(|take| take.key.resource == Resource::Requests);
+        let mut permit = AdmissionPermit::free();
+        if !takes.is_empty() {
+            permit.reservations.push(self.reserve(takes).await?);
+        }
+        Ok(permit)
+    }
+
+    /// Admits a request to everything else that it needs: its model, token limits, and a place, waiting in the queue
+    /// if necessary.
+    pub async fn admit(
+        &self,
+        config: &Config,
+        caller: &Caller,
+        demand: &Demand<'_>,
+        mut permit: AdmissionPermit,
+    ) -> Result<AdmissionPermit, Refused> {
+        let model = demand.model.and_then(|name| config.models.lookup(name));
+        if let Some(name) = demand.model.filter(|name| !caller.may_use(name)) {
+            return Err(not_allowed(caller, name).into());
+        }
+        let takes = takes(config, caller, model, demand);
+        if !takes.is_empty() {
+            match self.reserve(takes).await {
+                Ok(reservation) => permit.reservations.push(reservation),
+                Err(refused) => {
+                    permit.void();
+                    return Err(refused);
+                }
+            }
+        }
+        if let Some((model, places)) = model.and_then(|model| Some((model, model.max_concurrency?))) {
+            let gate = gate(&self.models, &model.alias.to_string());
+            permit.places.push(self.enter(&gate, allowance(config, places), caller).await?);
+        }
+        if let Some(places) = config.server.max_concurrency {
+            permit.places.push(self.enter(&self.whole, allowance(config, places), caller).await?);
+        }
+        Ok(permit)
+    }
+
+    /// Admits a request for a list of models to a place; [`Self::knock`] has already counted the request.
+    pub async fn admit_to_lists(
+        &self,
+        config: &Config,
+        caller: &Caller,
+        mut permit: AdmissionPermit,
+    ) -> Result<AdmissionPermit, Refused> {
+        if let Some(places) = config.server.max_concurrency {
+            permit.places.push(self.enter(&self.whole, allowance(config, places), caller).await?);
+        }
+        Ok(permit)
+    }
+
+    /// Admits an attempt to a provider. Never waits, since another provider may be free.
+    pub async fn admit_to(&self, provider: &Provider, demand: &Demand<'_>) -> Result<AdmissionPermit, Refused> {
+        let mut permit = AdmissionPermit::free();
+        let name: Arc<str> = Arc::from(provider.name.as_str());
+        let takes = rate_limit::takes(Scope::Provider, &name, &provider.limits, demand.estimate());
+        if !takes.is_empty() {
+            permit.reservations.push(self.reserve(takes).await?);
+        }
+        if let Some(places) = provider.max_concurrency {
+            let gate = gate(&self.providers, &name);
+            let now = if provider.adaptive { gate.adapted(places) } else { places };
+            let Some(pass) = gate.try_enter(now) else {
+                self.metrics.turned("provider");
+                return Err(busy(&format!("the provider `{name}` has as many requests as it may")).into());
+            };
+            permit.places.push(pass);
+            permit.learns = provider.adaptive.then_some((gate, places));
+        }
+        Ok(permit)
+    }
+
+    /// Updates the gauges of each provider's current concurrency limit.
+    pub fn note<'a>(&self, providers: impl Iterator<Item = &'a Provider>) {
+        for provider in providers {
+            let Some(most) = provider.max_concurrency else { continue };
+            let places = if provider.adaptive { gate(&self.providers, &provider.name).adapted(most) } else { most };
+            self.metrics.places(&provider.name, places);
+        }
+    }
+
+    /// Resets the gauges, since providers may have been removed.
+    pub fn forget(&self) {
+        self.metrics.forget();
+    }
+
+    async fn reserve(&self, takes: Vec<Take>) -> Result<Reservation, Refused> {
+        Reservation::make(&self.limits, takes, Instant::now()).await.map_err(|exhausted| {
+            self.metrics.exhausted(&exhausted);
+            used_up(&exhausted)
+        })
+    }
+
+    async fn enter(
+        &self,
+        gate: &Arc<ConcurrencyLimiter>,
+        allowance: Allowance,
+        caller: &Caller,
+    ) -> Result<Permit, Refused> {
+        if let Some(pass) = gate.try_enter(allowance.places) {
+            return Ok(pass);
+        }
+        let begun = Instant::now();
+        let _waits = self.metrics.waits();
+        let entered = gate.enter(allowance, &caller.turn(), caller.priority()).await;
+        self.metrics.waited(begun.elapsed());
+        entered.map_err(|turned| self.turned(turned).into())
+    }
+
+    fn turned(&self, turned: Turned) -> Fault {
+        let (reason, message) = match turned {
+            Turned::Full => ("full", "too many requests are waiting already"),
+            Turned::Late => ("late", "too many requests are under way; it was not this one's turn in time"),
+        };
+        self.metrics.turned(reason);
+        busy(message)
+    }
+}
+
+/// A limiter's places together with the configured queue.
+fn allowance(config: &Config, places: usize) -> Allowance {
+    Allowance { places, queue: config.server.queue.length, wait: config.server.queue.wait }
+}
+
+/// The reservations of a request, without the count of requests, which [`Admission::knock`] has reserved.
+fn takes(config: &Config, caller: &Caller, model: Option<&Arc<Model>>, demand: &Demand<'_>) -> Vec<Take> {
+    let estimate = demand.estimate();
+    let mut takes = takes_of_caller(config, caller, estimate);
+    takes.retain(|take| take.key.resource != Resource::Requests);
+    if let Some(model) = model.filter(|model| model.limits != Limits::default()) {
+        let name: Arc<str> = Arc::from(model.alias.to_string());
+        takes.extend(rate_limit::takes(Scope::Model, &name, &model.limits, estimate));
+    }
+    takes
+}
+
+fn takes_of_caller(config: &Config, caller: &Caller, estimate: Estimate) -> Vec<Take> {
+    let mut takes = Vec::new();
+    if let Some(client) = &caller.client {
+        takes.extend(rate_limit::takes(Scope::Client, &client.name, &client.limits, estimate));
+    }
+    if let Some(address) = caller.address.filter(|_| config.server.address_limits != Limits::default()) {
+        let name = rate_limit::address_name(address);
+        takes.extend(rate_limit::takes(Scope::Address, &name, &config.server.address_limits, estimate));
+    }
+    takes
+}
+
+fn gate(gates: &Gates, name: &str) -> Arc<ConcurrencyLimiter> {
+    let mut gates = gates.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(gate) = gates.get(name) {
+        return Arc::clone(gate);
+    }
+    let gate = Arc::<ConcurrencyLimiter>::default();
+    gates.insert(Arc::from(name), Arc::clone(&gate));
+    gate
+}
+
+fn used_up(exhausted: &Exhausted) -> Refused {
+    let fault = Fault::new(Side::Gateway, ErrorKind::RateLimited, exhausted.message());
+    let fault = fault.with_status(429).with_code("rate_limit_exceeded").with_retry_after(exhausted.wait);
+    Refused { fault, told: vec![exhausted.told()] }
+}
+
+fn busy(message: &str) -> Fault {
+    Fault::overloaded(message, COME_BACK)
+}
+
+fn not_allowed(caller: &Caller, model: &str) -> Fault {
+    let model: String = model.chars().take(200).collect();
+    let message = format!("the client `{}` may not use the model `{model}`", caller.tenant);
+    Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).at("model")
+}

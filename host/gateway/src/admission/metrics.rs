@@ -1,0 +1,86 @@
+//! Metrics of admission: rate limits, queue, concurrency limits.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec, Opts};
+
+use crate::observe::metrics::Metrics;
+use crate::rate_limit::Exhausted;
+
+/// Buckets of the wait in the queue, in seconds.
+const SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// The metrics of admission.
+#[derive(Debug, Clone)]
+pub struct AdmitMetrics {
+    depth: IntGauge,
+    wait: Histogram,
+    limited: IntCounterVec,
+    turned: IntCounterVec,
+    places: IntGaugeVec,
+}
+
+impl AdmitMetrics {
+    /// Creates and registers the metrics.
+    pub fn new(metrics: &Metrics) -> Result<Self, prometheus::Error> {
+        let limited = Opts::new("weir_rate_limited_total", "Requests refused because a limit was used up");
+        let turned = Opts::new("weir_shed_total", "Requests turned away because too many were under way");
+        let places = Opts::new("weir_concurrency_limit", "Attempts that a provider may be sent at the same time");
+        let wait = HistogramOpts::new("weir_queue_wait_seconds", "How long requests waited for their turn");
+        let made = Self {
+            depth: IntGauge::new("weir_queue_depth", "Requests that wait for their turn")?,
+            wait: Histogram::with_opts(wait.buckets(SECONDS.to_vec()))?,
+            limited: IntCounterVec::new(limited, &["scope", "resource"])?,
+            turned: IntCounterVec::new(turned, &["reason"])?,
+            places: IntGaugeVec::new(places, &["provider"])?,
+        };
+        metrics.registry().register(Box::new(made.depth.clone()))?;
+        metrics.registry().register(Box::new(made.wait.clone()))?;
+        metrics.registry().register(Box::new(made.limited.clone()))?;
+        metrics.registry().register(Box::new(made.turned.clone()))?;
+        metrics.registry().register(Box::new(made.places.clone()))?;
+        Ok(made)
+    }
+
+    /// Counts a request refused by a rate limit.
+    pub(super) fn exhausted(&self, exhausted: &Exhausted) {
+        let key = &exhausted.key;
+        self.limited.with_label_values(&[key.scope.as_str(), key.resource.as_str()]).inc();
+    }
+
+    /// Counts a request turned away by a concurrency limit.
+    pub(super) fn turned(&self, reason: &str) {
+        self.turned.with_label_values(&[reason]).inc();
+    }
+
+    /// Sets the current concurrency limit of a provider.
+    pub(super) fn places(&self, provider: &str, places: usize) {
+        self.places.with_label_values(&[provider]).set(i64::try_from(places).unwrap_or(i64::MAX));
+    }
+
+    /// Resets the concurrency limits of all providers.
+    pub(super) fn forget(&self) {
+        self.places.reset();
+    }
+
+    /// Counts a waiting request until the guard is dropped.
+    pub(super) fn waits(&self) -> Waits {
+        self.depth.inc();
+        Waits(self.depth.clone())
+    }
+
+    /// Records the time that a request waited.
+    pub(super) fn waited(&self, wait: Duration) {
+        self.wait.observe(wait.as_secs_f64());
+    }
+}
+
+/// One waiting request, counted until it is dropped.
+#[derive(Debug)]
+pub(super) struct Waits(IntGauge);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,58 @@
+//! The headers of translated answers, and the keep-alive frame of their streams.
+
+use bytes::Bytes;
+use http::Response;
+use http::header::{self, HeaderValue};
+
+use super::InboundRequest;
+use super::reply::ReplyBody;
+use weir_translate::dialect::reply::insert;
+use weir_types::contract::types::{Frame, Framing, Loss, LossKind};
+use weir_types::fault::loss_kind;
+use weir_wire::frame;
+
+/// Sets the headers that list losses, bounded: `x-weir-losses` every loss with its kind, `x-weir-dropped-params` the
+/// dropped fields.
+pub(super) fn tell_losses(response: &mut Response<ReplyBody>, losses: &[Loss]) {
+    if losses.is_empty() {
+        return;
+    }
+    let clean =
+        |loss: &Loss| loss.field.chars().filter(|c| c.is_ascii_graphic() && *c != ',').take(64).collect::<String>();
+    let told = losses.iter().take(32);
+    let mut all: Vec<String> = told.clone().map(|loss| format!("{}={}", clean(loss), loss_kind(loss.kind))).collect();
+    let mut dropped: Vec<String> = told.filter(|loss| loss.kind == LossKind::Dropped).map(clean).collect();
+    all.dedup();
+    dropped.dedup();
+    insert(response.headers_mut(), weir_types::headers::LOSSES, &all.join(","));
+    if !dropped.is_empty() {
+        insert(response.headers_mut(), weir_types::headers::DROPPED_PARAMS, &dropped.join(","));
+    }
+}
+
+/// Sets the headers of a stream that the host encodes.
+pub(super) fn stream_headers(response: &mut Response<ReplyBody>, framing: Framing) {
+    let kind = match framing {
+        Framing::Sse => "text/event-stream; charset=utf-8",
+        other => frame::content_type(other),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    insert(headers, "x-accel-buffering", "no");
+}
+
+/// The frame that keeps a client's connection alive while there is no answer yet.
+pub(super) fn keep_alive_frame(asked: &InboundRequest) -> Option<Bytes> {
+    let mut enframer = frame::Encoder::new(asked.framing);
+    let own = asked.face.errors.as_ref().and_then(|errors| errors.keep_alive.as_ref());
+    match own {
+        Some(template) => {
+            let frame = Frame { event: template.event.clone(), data: template.data.clone() };
+            let mut out = Vec::new();
+            enframer.push(&frame, &mut out);
+            Some(Bytes::from(out))
+        }
+        None => enframer.keep_alive().map(Bytes::from_static),
+    }
+}

@@ -1,0 +1,95 @@
+//! One request to the provider, and its adapter's reading of the answer.
+
+use std::time::SystemTime;
+
+use http::header;
+use http_body::Body as _;
+
+use super::super::failure::wait_for_limits;
+use super::super::send::{fault_of, response_of, send, upstream_fault};
+use super::whole::{TooLong, Whole};
+use super::{Run, called};
+use crate::accounting::Account;
+use weir_translate::unified;
+use weir_translate::unified::Outcome;
+use weir_types::contract::types::{Framing, HttpResponse};
+use weir_types::fault::Fault;
+use weir_upstream::{Decoded, UpstreamRequest, UpstreamResponse};
+use weir_wire::frame;
+
+/// The most bytes of an error's body that are read.
+const ERROR_BODY: usize = 256 * 1024;
+
+/// The result of one request.
+pub(super) enum Step {
+    Stream(UpstreamResponse, Framing),
+    Read(Outcome),
+}
+
+impl Run<'_> {
+    /// Sends one request and reads its answer, unless that is a stream.
+    pub(super) async fn step(
+        &mut self,
+        request: UpstreamRequest<'_>,
+        streams: bool,
+        account: &mut Account,
+    ) -> Result<Step, Fault> {
+        let response = self.send(request, account).await?;
+        match self.framing_of(&response, streams) {
+            Some(framing) => Ok(Step::Stream(response, framing)),
+            None => self.read(response, account).await.map(Step::Read),
+        }
+    }
+
+    /// Sends one request. The provider's adapter parses a refusal.
+    async fn send(&mut self, request: UpstreamRequest<'_>, account: &mut Account) -> Result<UpstreamResponse, Fault> {
+        let target = self.target;
+        let response = send(self.context, target, request, account).await?;
+        account.limited(target.limits.read(&response.headers, SystemTime::now()));
+        if response.status.as_u16() < 400 {
+            return Ok(response);
+        }
+        let (status, headers) = (response.status, response.headers.clone());
+        let http = self.collected(response, ERROR_BODY).await?;
+        let parse = || self.provider.parse_error(&self.provider_ctx, &http);
+        let error = called(account, &target.adapter, "parse-error", parse);
+        let mut error = error.map_err(|fault| unified::blame(&fault))?;
+        wait_for_limits(&mut error, target, &headers);
+        Err(upstream_fault(error, status, target, account))
+    }
+
+    async fn read(&mut self, response: UpstreamResponse, account: &Account) -> Result<Outcome, Fault> {
+        let http = self.collected(response, self.context.config.server.translate_body_limit).await?;
+        let parse = || unified::parse_answer(&mut self.provider, self.asked.operation(), &self.provider_ctx, &http);
+        called(account, &self.target.adapter, "parse-response", parse)
+    }
+
+    async fn collected(&mut self, response: UpstreamResponse, limit: usize) -> Result<HttpResponse, Fault> {
+        let UpstreamResponse { status, headers, body } = response;
+        let mut body = Decoded::new(&headers, body, self.decode_bound()).map_err(|error| fault_of(&error))?;
+        if body.size_hint().lower() > limit as u64 {
+            return Err(fault_of(&body.is_too_large()));
+        }
+        let mut whole = Whole::default();
+        while let Some(piece) = body.next_piece().await.map_err(|error| fault_of(&error))? {
+            self.held.grow(piece.len()).await?;
+            whole.push(piece, limit).map_err(|TooLong| fault_of(&body.is_too_large()))?;
+        }
+        let body = whole.finish();
+        Ok(response_of(status, &headers, &body))
+    }
+
+    /// The framing of an answer that is the requested stream; `None` for a whole answer.
+    fn framing_of(&self, response: &UpstreamResponse, streams: bool) -> Option<Framing> {
+        if !streams {
+            return None;
+        }
+        let kind = response.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        match frame::from_content_type(kind) {
+            // A whole answer instead of a stream also has this content type, so the adapter decides.
+            Some(Framing::JsonArray) => self.framing.filter(|framing| *framing == Framing::JsonArray),
+            Some(framing) => Some(framing),
+            None => Some(self.framing.unwrap_or(Framing::Sse)),
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The upstream request: completes it for its target, and fetches media if the provider needs their bytes.
+
+use super::super::Values;
+use super::super::ability::{Written, suit};
+use super::super::media;
+use super::Run;
+use crate::accounting::Account;
+use weir_translate::unified::Request;
+use weir_types::contract::types::RenderedRequest;
+use weir_types::fault::Fault;
+
+impl Run<'_> {
+    /// Completes the request for the target and renders it with the provider's adapter.
+    pub(super) async fn write(&mut self, request: &mut Request, account: &Account) -> Result<RenderedRequest, Fault> {
+        let (context, asked, target) = (self.context, self.asked, self.target);
+        match (&mut *request, self.values) {
+            (Request::Chat(chat), Values::All) => {
+                context.recall.restore(&asked.caller.tenant, &target.adapter.manifest.family, chat);
+            }
+            (Request::Chat(chat), Values::Own) => self.bare(chat)?,
+            _ => {}
+        }
+        request.set_model(target.model(asked.model()));
+        if let Request::Chat(chat) | Request::CountTokens(chat) = &mut *request {
+            let able = target.capabilities_of(asked.model());
+            self.note(suit(chat, &able, Written::new(&asked.face.claim, &asked.body)));
+        }
+        match self.render(request, account) {
+            Err(fault) if media::needs_bytes(&fault) => {
+                self.fetch_media(request, fault).await?;
+                self.render(request, account)
+            }
+            rendered => rendered,
+        }
+    }
+
+    /// Fetches the media that the provider's adapter needs as bytes, if the operator allows it.
+    async fn fetch_media(&mut self, request: &mut Request, refused: Fault) -> Result<(), Fault> {
+        let (config, client) = (&self.context.config.media, self.context.upstreams.media());
+        let Request::Chat(chat) = request else { return Err(refused) };
+        if !config.fetch {
+            return Err(refused);
+        }
+        let lifted = self.takes_blobs().then_some(&mut self.lifted);
+        media::fetch_all(client, config, chat, lifted, &mut self.held).await?;
+        self.provider_ctx.blobs = self.lifted.describe();
+        Ok(())
+    }
+}

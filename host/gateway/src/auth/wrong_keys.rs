@@ -1,0 +1,61 @@
+//! Counts wrong keys and tokens by address, and answers with 429 after too many. A right key is served nevertheless,
+//! so that one client's mistake does not block others behind its address.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use crate::rate_limit;
+use crate::rate_limit::{Key, Memory, Rate, Resource, Scope, Store as _, Take};
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
+
+/// The number of wrong keys that an address may send per minute.
+const A_MINUTE: u64 = 10;
+
+/// The counts, bounded like those of limits.
+#[derive(Debug, Default)]
+pub struct WrongKeys(Memory);
+
+impl WrongKeys {
+    /// Counts a wrong key.
+    ///
+    /// # Errors
+    ///
+    /// The time until the address may try again, if it sent too many.
+    pub async fn count(&self, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
+        let Some(address) = address else { return Ok(()) };
+        let key = Key { scope: Scope::Address, name: rate_limit::address_name(address), resource: Resource::Requests };
+        let taken = self.0.reserve(&[Take { key, rate: Rate::a_minute(A_MINUTE), amount: 1.0 }], now).await;
+        taken.map(drop).map_err(|short| short.wait)
+    }
+
+    /// The fault for a wrong key: the given one, or the one for too many.
+    pub async fn judge(&self, fault: Fault, address: Option<IpAddr>) -> Fault {
+        match self.count(address, Instant::now()).await {
+            Ok(()) => fault,
+            Err(wait) => {
+                let message = "too many wrong API keys from this address: use a right one, or try again later";
+                let fault = Fault::new(Side::Client, ErrorKind::RateLimited, message);
+                fault.with_status(429).with_code("too_many_wrong_keys").with_retry_after(wait)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn wrong_keys_are_slowed_by_address_and_forgiven_in_time() {
+        let (wrong, now) = (WrongKeys::default(), Instant::now());
+        let (here, there): (IpAddr, IpAddr) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
+        for _ in 0..A_MINUTE {
+            assert_eq!(wrong.count(Some(here), now).await, Ok(()));
+        }
+        let wait = wrong.count(Some(here), now).await.unwrap_err();
+        assert!(wait > Duration::from_secs(5) && wait <= Duration::from_secs(6), "{wait:?}");
+        assert_eq!(wrong.count(Some(there), now).await, Ok(()));
+        assert_eq!(wrong.count(Some(here), now + wait).await, Ok(()));
+    }
+}

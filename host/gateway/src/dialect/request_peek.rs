@@ -1,0 +1,445 @@
+//! Peeks at a request without parsing it, as the face's manifest directs: model, stream flag, limits, features, and
+//! whether a target's provider accepts it unchanged.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+
+use crate::accept::Acceptance;
+use weir_translate::dialect::faces::{Endpoint, Head};
+use weir_translate::dialect::path::PathParams;
+use weir_types::contract::about::{BodyKind, Face, FrameTest, ModelPlace, StreamFlag, StreamPointer};
+use weir_types::fault::Fault;
+use weir_wire::form;
+use weir_wire::form::Field;
+use weir_wire::peek::{Edit, Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefixes};
+
+/// The manifest's entry for the id in the path.
+const PATH_ID: &str = "{id}";
+/// The most object ids read of one request.
+pub const MAX_IDS: usize = 64;
+
+/// The header that has Weir refuse a request rather than lose a field.
+const STRICT: &str = weir_types::headers::STRICT;
+
+/// What to look for in the requests of one face, compiled.
+#[derive(Debug)]
+pub struct PeekPlan {
+    claim: Face,
+    pointers: Option<Pointers>,
+    /// Indexes of the pointers at the model's name, with the prefix that precedes the name.
+    models: Vec<(usize, String)>,
+    stream: Option<usize>,
+    /// The multipart fields to read: those with the model's name and, last, the one with the stream flag if any.
+    fields: Vec<String>,
+    output_limit: Vec<usize>,
+    /// The names of the body's members that are read here.
+    names: Vec<String>,
+    /// Tests for the features of a request, by name; empty if no route needs them.
+    features: Vec<(String, Vec<Test>)>,
+    /// By acceptance.
+    exclusions: HashMap<usize, Vec<CompiledExclusion>>,
+    /// Pointers at ids of objects, how many there are, and whether the path has one. They are looked for by themselves,
+    /// since most requests need not be asked.
+    objects: Option<(Pointers, usize)>,
+    path_object: bool,
+}
+
+/// The facts read of one request.
+#[derive(Debug)]
+pub struct RequestPeek {
+    plan: Arc<PeekPlan>,
+    /// The model, if the operation has one.
+    pub model: Option<String>,
+    /// Whether the client wants a streamed answer.
+    pub stream: bool,
+    /// The limit of output tokens, if the request sets one.
+    pub output_limit: Option<u64>,
+    /// Whether strict mode is on: the request is refused rather than losing a field.
+    pub strict: bool,
+    /// The positions of the model's name in the body.
+    pub model_places: Vec<ModelSpot>,
+    /// The peek's findings; `None` for bodies that are not JSON.
+    pub found: Option<Found>,
+}
+
+/// A position of the model's name in the body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSpot {
+    /// The bytes of the JSON string with its quotes, or of a form field's value.
+    pub range: Range<usize>,
+    /// Whether it is a JSON string.
+    pub is_json: bool,
+    /// The prefix of the name inside the string, which is kept.
+    pub prefix: String,
+    /// The name without its prefix.
+    pub name: String,
+}
+
+impl ModelSpot {
+    /// The edit that replaces the name by another model's.
+    pub fn renamed(&self, model: &str) -> Edit {
+        let text = format!("{}{model}", self.prefix);
+        if self.is_json {
+            return Edit::text(self.range.clone(), &text);
+        }
+        Edit { range: self.range.clone(), replacement: text.into() }
+    }
+}
+
+impl PeekPlan {
+    /// Compiles the plan of a face. `accepts` are all acceptances, whose exclusions are tested too. Features are
+    /// searched for only if a route needs them.
+    pub fn new<'a>(face: &Endpoint, accepts: impl Iterator<Item = &'a Acceptance>, wants_features: bool) -> Self {
+        let claim = face.claim.clone();
+        let mut wanted = Wanted::default();
+        let models = claim.model.iter().filter_map(|place| match place {
+            ModelPlace::Pointer(place) => Some((wanted.add(&place.pointer), place.prefix.clone())),
+            _ => None,
+        });
+        let models = models.collect();
+        let stream = match &claim.stream {
+            StreamFlag::Pointer(flag) => Some(wanted.add(&flag.pointer)),
+            StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
+        };
+        let output_limit = claim.output_limit.iter().map(|pointer| wanted.add(pointer)).collect();
+        let mut names = names_read(&claim);
+        let mut exclusions = HashMap::new();
+        for acceptance in accepts.filter(|one| one.format == claim.format && one.operation == claim.operation) {
+            let compiled = |(test, reason): &(FrameTest, String)| CompiledExclusion::new(test, reason, &mut wanted);
+            exclusions.insert(acceptance.id, acceptance.exclusions.iter().filter_map(compiled).collect());
+            let asked = acceptance.ask_usage.iter().flat_map(|ask| prefixes(&ask.pointer));
+            asked.for_each(|pointer| _ = wanted.add(&pointer));
+            names.extend(acceptance.ask_usage.iter().filter_map(|ask| first_name(&ask.pointer)));
+        }
+        let features = if wants_features { features(&claim, &mut wanted) } else { Vec::new() };
+        for pointer in claim.object_ids.iter().filter(|place| place.matches('/').count() == 1) {
+            wanted.add(pointer);
+        }
+        let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten();
+        let fields = form_fields(&claim);
+        let path_object = claim.object_ids.iter().any(|place| place == PATH_ID);
+        let objects = objects(&claim);
+        Self {
+            claim,
+            pointers,
+            models,
+            stream,
+            fields,
+            output_limit,
+            names,
+            features,
+            exclusions,
+            objects,
+            path_object,
+        }
+    }
+
+    /// Reads a request.
+    pub fn read(self: &Arc<Self>, body: &[Bytes], holes: &PathParams, head: &Head<'_>) -> Result<RequestPeek, Fault> {
+        let found = self.peek(body)?;
+        let strict = head.headers.get(STRICT).is_some_and(|value| value == "true" || value == "1");
+        let fields = self.fields(body, head)?;
+        let (model, model_places) = self.model(found.as_ref(), &fields, holes)?;
+        if let Some(found) = &found {
+            self.refuse_variants(found)?;
+        }
+        let stream = match &self.claim.stream {
+            StreamFlag::Constant(flag) => *flag,
+            StreamFlag::Query(pair) => head.query(&pair.name).is_some_and(|value| value == pair.value),
+            StreamFlag::Pointer(flag) if self.pointers.is_some() => self.stream_member(found.as_ref(), flag)?,
+            StreamFlag::Pointer(flag) => self.stream_field(&fields)?.unwrap_or(flag.fallback),
+        };
+        let output_limit = found.as_ref().map(|found| self.output_limit(found)).transpose()?.flatten();
+        Ok(RequestPeek { plan: Arc::clone(self), model, stream, output_limit, strict, model_places, found })
+    }
+
+    fn peek(&self, body: &[Bytes]) -> Result<Option<Found>, Fault> {
+        let Some(pointers) = &self.pointers else { return Ok(None) };
+        let mut peek = Peek::new(pointers, Limits { variants: true, ..Limits::default() });
+        for chunk in body {
+            peek.push(chunk);
+        }
+        let found = peek.finish().map_err(|error| unreadable(&error))?;
+        if found.object().is_none() {
+            return Err(Fault::invalid("the request's body must be a JSON object"));
+        }
+        Ok(Some(found))
+    }
+
+    /// The positions of the model's name in a form.
+    fn field_spots(&self, fields: &[Field]) -> Result<Vec<ModelSpot>, Fault> {
+        let is_model = |field: &&Field| {
+            let name = self.fields.get(field.name);
+            self.claim.model.iter().any(|place| matches!(place, ModelPlace::Field(of) if Some(of) == name))
+        };
+        let spot = |field: &Field| {
+            let name = field.text.clone().ok_or_else(|| not_a_name("model"))?;
+            Ok(ModelSpot { range: field.range.clone(), is_json: false, prefix: String::new(), name })
+        };
+        fields.iter().filter(is_model).map(spot).collect()
+    }
+
+    fn fields(&self, body: &[Bytes], head: &Head<'_>) -> Result<Vec<Field>, Fault> {
+        if self.claim.body != BodyKind::Multipart {
+            return Ok(Vec::new());
+        }
+        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let boundary = form::boundary(content_type.unwrap_or_default());
+        let names: Vec<&str> = self.fields.iter().map(String::as_str).collect();
+        boundary.and_then(|boundary| form::fields(body, &boundary, &names)).map_err(|error| unreadable(&error))
+    }
+
+    /// Refuses members whose names equal those read here except for letter case: some parsers accept both, so the
+    /// gateway and the provider could read the request differently.
+    fn refuse_variants(&self, found: &Found) -> Result<(), Fault> {
+        let Some((name, known)) = found.variants().iter().find(|(_, known)| self.names.contains(known)) else {
+            return Ok(());
+        };
+        let shown: String = name.chars().take(64).collect();
+        Err(Fault::invalid(format!("`{shown}` is not a member of this request; write `{known}`")).at(shown))
+    }
+
+    /// Reads the stream flag. Refuses values that are not booleans, and repeated flags that differ, since servers
+    /// disagree about them.
+    fn stream_member(&self, found: Option<&Found>, flag: &StreamPointer) -> Result<bool, Fault> {
+        let hits = found.zip(self.stream).into_iter().flat_map(|(found, pointer)| found.all(pointer));
+        let mut wanted = None;
+        for hit in hits {
+            let value = match &hit.value {
+                Scalar::Null => flag.fallback,
+                value => value.as_bool().ok_or_else(|| wrong(&flag.pointer, "must be true or false"))?,
+            };
+            if wanted.is_some_and(|known| known != value) {
+                return Err(wrong(&flag.pointer, "is given twice, with different values"));
+            }
+            wanted = Some(value);
+        }
+        Ok(wanted.unwrap_or(flag.fallback))
+    }
+
+    /// Reads the limit of output tokens: the largest of several, since a server may use any of them.
+    fn output_limit(&self, found: &Found) -> Result<Option<u64>, Fault> {
+        let mut greatest = None;
+        let hits = self.output_limit.iter().flat_map(|pointer| found.all(*pointer));
+        for hit in hits {
+            let count = match &hit.value {
+                Scalar::Null => continue,
+                Scalar::Number(_) => hit.value.as_count(),
+                // Some servers accept numbers written as strings.
+                Scalar::Text(text) if text.trim().parse::<f64>().is_ok() => {
+                    Scalar::Number(text.trim().to_owned()).as_count()
+                }
+                _ => {
+                    let pointer = found.pointers().text(hit.pointer).unwrap_or_default();
+                    return Err(wrong(pointer, "must be a number"));
+                }
+            };
+            greatest = greatest.max(count.map(u64::from));
+        }
+        Ok(greatest)
+    }
+
+    /// Reads a form's stream flag in the usual spellings of booleans.
+    fn stream_field(&self, fields: &[Field]) -> Result<Option<bool>, Fault> {
+        let StreamFlag::Pointer(flag) = &self.claim.stream else { return Ok(None) };
+        let name = self.fields.iter().position(|name| flag.pointer.strip_prefix('/') == Some(name));
+        let mut wanted = None;
+        for field in fields.iter().filter(|field| Some(field.name) == name) {
+            let value = match field.text.as_deref().map(str::to_ascii_lowercase).as_deref() {
+                Some("true" | "1" | "yes" | "on" | "t" | "y") => true,
+                Some("false" | "0" | "no" | "off" | "f" | "n" | "") => false,
+                _ => return Err(wrong(&flag.pointer, "must be true or false")),
+            };
+            if wanted.is_some_and(|known| known != value) {
+                return Err(wrong(&flag.pointer, "is given twice, with different values"));
+            }
+            wanted = Some(value);
+        }
+        Ok(wanted)
+    }
+
+    /// Reads the model's name with its positions. Of repeated names the last one counts, as it does for providers.
+    fn model(
+        &self,
+        found: Option<&Found>,
+        fields: &[Field],
+        holes: &PathParams,
+    ) -> Result<(Option<String>, Vec<ModelSpot>), Fault> {
+        let in_path = self.claim.model.iter().any(|place| matches!(place, ModelPlace::Path));
+        let mut model = if in_path { holes.get("model").map(str::to_owned) } else { None };
+        let mut spots = Vec::new();
+        for (pointer, prefix) in &self.models {
+            for hit in found.iter().flat_map(|found| found.all(*pointer)) {
+                let text = hit.value.as_text().ok_or_else(|| not_a_name("model"))?;
+                let (prefix, name) = match text.strip_prefix(prefix.as_str()) {
+                    Some(name) => (prefix.as_str(), name),
+                    None => ("", text),
+                };
+                // A model in the path takes precedence; a different name in the body is replaced by it.
+                let is_settled = in_path && model.is_some();
+                if !hit.superseded && !is_settled {
+                    model = Some(name.to_owned());
+                }
+                let (prefix, name) = (prefix.to_owned(), name.to_owned());
+                spots.push(ModelSpot { range: hit.range.clone(), is_json: true, prefix, name });
+            }
+        }
+        for spot in self.field_spots(fields)? {
+            if !(in_path && model.is_some()) {
+                model = Some(spot.name.clone());
+            }
+            spots.push(spot);
+        }
+        match model {
+            Some(name) if name.is_empty() => Err(not_a_name("model")),
+            model => Ok((model, spots)),
+        }
+    }
+}
+
+impl RequestPeek {
+    /// The features that the request uses, by their names in the manifest.
+    pub fn features(&self) -> Vec<String> {
+        let Some(found) = &self.found else { return Vec::new() };
+        let asks = |(_, tests): &&(String, Vec<Test>)| tests.iter().any(|test| test.holds(found));
+        self.plan.features.iter().filter(asks).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The ids in the request of objects that earlier answers made.
+    pub fn object_ids(&self, body: &[Bytes], holes: &PathParams) -> Vec<String> {
+        let own = holes.get("id").filter(|_| self.plan.path_object);
+        let mut ids: Vec<String> = own.into_iter().map(str::to_owned).collect();
+        let Some((pointers, count)) = &self.plan.objects else { return ids };
+        let mut peek =
+            Peek::new(pointers, Limits { hits: MAX_IDS, drop_excess: true, utf8: false, ..Limits::default() });
+        for chunk in body {
+            peek.push(chunk);
+        }
+        let Ok(found) = peek.finish() else { return ids };
+        let texts = (0..*count).flat_map(|pointer| found.all(pointer)).filter_map(|hit| hit.value.as_text());
+        ids.extend(texts.map(str::to_owned));
+        ids
+    }
+
+    /// Why a request has to be translated although its format is accepted.
+    pub fn excluded(&self, acceptance: &Acceptance) -> Option<Excluded<'_>> {
+        let (found, tests) = (self.found.as_ref()?, self.plan.exclusions.get(&acceptance.id)?);
+        tests.iter().find_map(|exclusion| {
+            let value = exclusion.test.matches(found).next()?;
+            Some(Excluded { member: &exclusion.member, value, reason: &exclusion.reason })
+        })
+    }
+}
+
+/// What a provider does not take as it is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Excluded<'a> {
+    /// The member, with dots: `messages.*.name`.
+    member: &'a str,
+    value: &'a Scalar,
+    /// The adapter's reason.
+    reason: &'a str,
+}
+
+/// Characters of a value that are shown.
+const SHOWN: usize = 32;
+
+impl fmt::Display for Excluded<'_> {
+    /// Member, value and reason. Only short plain values are shown: what is longer may be a prompt.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { member, value, reason } = self;
+        match value {
+            Scalar::Number(number) => write!(f, "`{member}` is {number}: {reason}"),
+            Scalar::Bool(flag) => write!(f, "`{member}` is {flag}: {reason}"),
+            Scalar::Text(text) if text.chars().count() <= SHOWN && !text.contains(char::is_whitespace) => {
+                write!(f, "`{member}` is {text:?}: {reason}")
+            }
+            _ => write!(f, "`{member}` is set: {reason}"),
+        }
+    }
+}
+
+/// An exclusion of an acceptance, compiled.
+#[derive(Debug)]
+struct CompiledExclusion {
+    test: Test,
+    member: String,
+    reason: String,
+}
+
+impl CompiledExclusion {
+    fn new(test: &FrameTest, reason: &str, wanted: &mut Wanted) -> Option<Self> {
+        let member = test.pointer().unwrap_or_default().trim_start_matches('/').replace('/', ".");
+        Some(Self { test: Test::compile(test, wanted).ok()?, member, reason: reason.to_owned() })
+    }
+}
+
+/// The pointers at object ids in a body.
+fn objects(claim: &Face) -> Option<(Pointers, usize)> {
+    let mut wanted = Wanted::default();
+    let places = claim.object_ids.iter().filter(|place| *place != PATH_ID);
+    let count = places.map(|pointer| wanted.add(pointer)).max()? + 1;
+    let pointers = (claim.body == BodyKind::Json).then(|| wanted.compile().ok()).flatten()?;
+    Some((pointers, count))
+}
+
+/// Compiles the tests for features.
+fn features(claim: &Face, wanted: &mut Wanted) -> Vec<(String, Vec<Test>)> {
+    let mut compiled = Vec::new();
+    for feature in &claim.features {
+        let tests = feature.tests.iter().filter_map(|test| Test::compile(test, wanted).ok()).collect();
+        compiled.push((feature.name.clone(), tests));
+    }
+    compiled
+}
+
+/// The form fields to read. A pointer of one segment names a field.
+fn form_fields(claim: &Face) -> Vec<String> {
+    let model = claim.model.iter().filter_map(|place| match place {
+        ModelPlace::Field(name) => Some(name.clone()),
+        _ => None,
+    });
+    let stream = match &claim.stream {
+        StreamFlag::Pointer(flag) => flag.pointer.strip_prefix('/').map(str::to_owned),
+        StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
+    };
+    model.chain(stream).collect()
+}
+
+/// The first segments of the pointers at members that are read.
+fn names_read(claim: &Face) -> Vec<String> {
+    let models = claim.model.iter().filter_map(|place| match place {
+        ModelPlace::Pointer(place) => Some(&place.pointer),
+        _ => None,
+    });
+    let stream = match &claim.stream {
+        StreamFlag::Pointer(flag) => Some(&flag.pointer),
+        StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
+    };
+    let all = models.chain(stream).chain(&claim.output_limit).chain(&claim.object_ids);
+    all.filter_map(|pointer| first_name(pointer)).collect()
+}
+
+fn first_name(pointer: &str) -> Option<String> {
+    let first = pointer.strip_prefix('/')?.split('/').next()?;
+    Some(first.replace("~1", "/").replace("~0", "~"))
+}
+
+fn wrong(pointer: &str, what: &str) -> Fault {
+    let field = pointer.trim_start_matches('/').replace('/', ".");
+    Fault::invalid(format!("`{field}` {what}")).at(field)
+}
+
+fn unreadable(error: &dyn std::error::Error) -> Fault {
+    Fault::invalid(format!("the request's body cannot be read: {error}"))
+}
+
+fn not_a_name(pointer: &str) -> Fault {
+    let field = pointer.trim_start_matches('/').replace('/', ".");
+    Fault::invalid(format!("`{field}` must be the name of a model")).at(field)
+}

@@ -1,0 +1,233 @@
+//! Dry run of a translation: the request that would be sent to a provider, and its losses.
+
+pub mod route;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+use crate::accept::{Acceptance, Filling, option};
+use crate::attempt::{Written, suit};
+use crate::dialect::request_peek::{PeekPlan, RequestPeek};
+use crate::model_catalog;
+use crate::route::format_for;
+use crate::route::lane::{Lane, Wishes};
+use crate::serving::Serving;
+use weir_config::Capabilities;
+use weir_sandbox::Adapter;
+use weir_translate::dialect::faces::{Endpoint, Head, Lookup};
+use weir_translate::dialect::path::PathParams;
+use weir_translate::unified::{Request, parse, render};
+use weir_types::contract::about::{ModelPlace, StreamFlag};
+use weir_types::contract::types::{Body, Context, HttpRequest, Loss, RenderedRequest, Setting};
+use weir_types::fault::Fault;
+use weir_upstream::encode_segment;
+use weir_wire::estimate;
+
+/// A client's request and its destination.
+#[derive(Debug)]
+pub struct DryRun {
+    /// The client's format.
+    pub from: String,
+    /// The operation's name.
+    pub operation: String,
+    /// The provider's adapter.
+    pub to: String,
+    /// The provider's format, if its adapter has several.
+    pub to_format: Option<String>,
+    /// The provider's name for the model.
+    pub model: Option<String>,
+    /// Options for the provider's adapter.
+    pub options: Vec<Setting>,
+    /// Whether to translate even if the request could be relayed.
+    pub translate: bool,
+    /// Whether the target resumes broken streams, which requires translation.
+    pub resume: bool,
+    /// The model's abilities; `None` takes them from the bundled file.
+    pub capabilities: Option<Capabilities>,
+    /// Whether to ask for a streamed answer, for formats in which the path decides.
+    pub stream: bool,
+    /// The request's body.
+    pub body: Bytes,
+}
+
+/// The result of a dry run.
+#[derive(Debug)]
+pub struct Explained {
+    /// Why the request would be translated; `None` if it would be relayed.
+    pub translated: Option<String>,
+    /// The format of the upstream request.
+    pub format: String,
+    /// The upstream request, without credentials.
+    pub request: HttpRequest,
+    /// The fields that the translation would lose.
+    pub losses: Vec<Loss>,
+}
+
+/// Makes a dry run of a request.
+///
+/// # Errors
+///
+/// The error that the client would get.
+pub async fn explain(serving: &Serving, question: &DryRun) -> Result<Explained, Fault> {
+    let face = face(serving, question)?;
+    let provider = adapter(serving, &question.to)?;
+    let path = path(question, face)?;
+    let holes = holes(serving, face, &path)?;
+    let accepts = acceptances(serving, provider)?;
+    let plan = Arc::new(PeekPlan::new(face, accepts.iter(), false));
+    let head = HeaderMap::new();
+    let about = Head { headers: &head, query: "" };
+    let reading = plan.read(std::slice::from_ref(&question.body), &holes, &about)?;
+    let option = |name: &str| option(&question.options, name);
+    let of_operation = |one: &&Acceptance| one.operation == face.claim.operation && one.is_open(option);
+    let accepted = accepts.iter().filter(of_operation).find(|one| one.format == question.from);
+    let wishes = Wishes { translate: question.translate, resume: question.resume, strip: false };
+    match Lane::of(&reading, &face.claim.operation, accepted, wishes) {
+        Lane::Relay(acceptance) => relayed(question, &reading, &holes, acceptance),
+        Lane::Translate(cause) => {
+            let able = accepts.iter().filter(of_operation);
+            let format = format_for(question.to_format.as_deref(), &question.from, &provider.manifest, able);
+            let format = format.to_owned();
+            let way = Direction { face, provider, path, format };
+            let why = cause.told(&question.to, &question.from);
+            translated(serving, question, &reading, way, Some(why)).await
+        }
+    }
+}
+
+fn face<'s>(serving: &'s Serving, question: &DryRun) -> Result<&'s Arc<Endpoint>, Fault> {
+    let all = serving.faces.all();
+    let mut of_format = all.iter().filter(|face| face.format() == question.from).peekable();
+    if of_format.peek().is_none() {
+        let mut known: Vec<&str> = all.iter().map(|face| face.format()).collect();
+        known.sort_unstable();
+        known.dedup();
+        return Err(Fault::invalid(format!("no adapter speaks `{}`; there are {}", question.from, known.join(", "))));
+    }
+    let fits = |face: &&Arc<Endpoint>| face.claim.operation.name() == question.operation;
+    let streams = |face: &&Arc<Endpoint>| !matches!(face.claim.stream, StreamFlag::Constant(constant) if constant != question.stream);
+    // Prefers an endpoint with the model in the body, which can be called without a model's name.
+    let by_path = |face: &&Arc<Endpoint>| face.claim.model.iter().any(|place| matches!(place, ModelPlace::Path));
+    let found = of_format.filter(fits).min_by_key(|face| (!streams(face), by_path(face)));
+    found.ok_or_else(|| Fault::invalid(format!("`{}` has no {}", question.from, question.operation)))
+}
+
+fn adapter<'s>(serving: &'s Serving, name: &str) -> Result<&'s Arc<Adapter>, Fault> {
+    serving.adapter(name).ok_or_else(|| {
+        let known: Vec<&str> = serving.adapters.adapters.keys().map(AsRef::as_ref).collect();
+        Fault::invalid(format!("there is no adapter `{name}`; there are {}", known.join(", ")))
+    })
+}
+
+/// The path that a client would call.
+fn path(question: &DryRun, face: &Endpoint) -> Result<String, Fault> {
+    let path = face.claim.path.replace("{model...}", "{model}");
+    if !face.claim.model.iter().any(|place| matches!(place, ModelPlace::Path)) {
+        return Ok(path);
+    }
+    let model = question.model.as_deref().ok_or_else(|| {
+        Fault::invalid(format!("the model of `{}` stands in the path; name it with --model", question.from))
+    })?;
+    Ok(path.replace("{model}", &encode_segment(model)))
+}
+
+fn holes(serving: &Serving, face: &Endpoint, path: &str) -> Result<PathParams, Fault> {
+    let method = Method::from_bytes(face.claim.method.as_bytes()).unwrap_or_default();
+    let head = HeaderMap::new();
+    match serving.faces.find(&method, path, &Head { headers: &head, query: "" }) {
+        Lookup::Found(_, holes) => Ok(holes),
+        _ => Err(Fault::invalid(format!("{path} is served only with headers that cannot be explained here"))),
+    }
+}
+
+fn acceptances(serving: &Serving, provider: &Adapter) -> Result<Vec<Acceptance>, Fault> {
+    let named = serving.config.server.key_headers.iter().map(String::as_str);
+    let credentials: Vec<&str> = serving.faces.credential_headers().chain(named).collect();
+    let compiled = provider.manifest.accepts.iter();
+    let compiled = compiled.map(|claim| Acceptance::compile(claim, &provider.manifest, &credentials));
+    compiled.collect::<Result<_, _>>().map_err(|error| Fault::internal(error.to_string()))
+}
+
+fn relayed(
+    question: &DryRun,
+    reading: &RequestPeek,
+    holes: &PathParams,
+    acceptance: &Acceptance,
+) -> Result<Explained, Fault> {
+    let model = question.model.as_deref().or(reading.model.as_deref()).unwrap_or_default();
+    let option = |name: &str| option(&question.options, name);
+    let filling = Filling { model, id: holes.get("id").unwrap_or_default(), option: &option };
+    let query = acceptance.query("", &filling, reading.stream).into_iter();
+    let pair = |(name, value)| weir_types::contract::types::Header { name, value };
+    let request = HttpRequest {
+        method: acceptance.method.to_string(),
+        path: acceptance.path(&filling, reading.stream),
+        query: query.map(pair).collect(),
+        headers: Vec::new(),
+        body: Body::Text(text(question)?),
+    };
+    Ok(Explained { translated: None, format: question.from.clone(), request, losses: Vec::new() })
+}
+
+/// The two sides of a translation.
+struct Direction<'s> {
+    face: &'s Arc<Endpoint>,
+    provider: &'s Arc<Adapter>,
+    path: String,
+    format: String,
+}
+
+async fn translated(
+    serving: &Serving,
+    question: &DryRun,
+    reading: &RequestPeek,
+    way: Direction<'_>,
+    why: Option<String>,
+) -> Result<Explained, Fault> {
+    let Direction { face, provider, path, format } = way;
+    let http = HttpRequest {
+        method: face.claim.method.clone(),
+        path,
+        query: Vec::new(),
+        headers: Vec::new(),
+        body: Body::Text(text(question)?),
+    };
+    let mut ctx = Context {
+        request_id: "req_explained".to_owned(),
+        now_ms: 0.0,
+        model: reading.model.clone().unwrap_or_default(),
+        format: question.from.clone(),
+        options: Vec::new(),
+        blobs: Vec::new(),
+        input_tokens: None,
+        memo: String::new(),
+    };
+    let dialect = adapter(serving, &face.adapter)?;
+    let mut lease = dialect.lease("").await.map_err(|fault| weir_translate::unified::blame(&fault))?;
+    let parsed = parse(&mut lease, &face.claim.operation, &ctx, &http)?;
+    lease.release();
+    let mut request = parsed.request;
+    ctx.model = question.model.clone().unwrap_or(ctx.model);
+    request.set_model(&ctx.model);
+    let mut losses = parsed.losses;
+    if let Request::Chat(chat) | Request::CountTokens(chat) = &mut request {
+        ctx.input_tokens = Some(estimate::input_tokens(chat));
+        let able = question.capabilities.unwrap_or_else(|| model_catalog::of(&question.to, &ctx.model).capabilities);
+        losses.extend(suit(chat, &able, Written::new(&face.claim, std::slice::from_ref(&question.body))));
+    }
+    ctx.format.clone_from(&format);
+    ctx.options.clone_from(&question.options);
+    let mut lease = provider.lease("").await.map_err(|fault| weir_translate::unified::blame(&fault))?;
+    let mut rendered: RenderedRequest = render(&mut lease, &ctx, &request)?;
+    parsed.names.spell(&mut rendered.losses);
+    lease.release();
+    losses.extend(rendered.losses);
+    let request = rendered.request;
+    Ok(Explained { translated: why, format, request, losses })
+}
+
+fn text(question: &DryRun) -> Result<String, Fault> {
+    String::from_utf8(question.body.to_vec()).map_err(|_| Fault::invalid("the request is not UTF-8"))
+}

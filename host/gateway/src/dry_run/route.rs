@@ -1,0 +1,275 @@
+//! Dry run of routing: the targets that a request for a model would be sent to, with the reasons and the losses.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use serde::Serialize;
+
+use super::{DryRun, Explained, explain};
+use crate::dialect::request_peek::{PeekPlan, RequestPeek};
+use crate::health::{Health, Rest, TargetStatus};
+use crate::provenance::{Carried, Origins};
+use crate::route::fit::Needs;
+use crate::route::{Circumstances, Plan, Target, plan};
+use crate::serving::Serving;
+use weir_config::{Affinity, Strategy};
+use weir_translate::dialect::faces::Head;
+use weir_translate::dialect::path::PathParams;
+use weir_types::contract::types::Loss;
+use weir_types::fault::{Fault, loss_kind};
+
+/// The most targets for which the request is rendered.
+const MAX_RENDERED: usize = 8;
+
+/// The request whose routing is explained.
+#[derive(Debug, Default)]
+pub struct RouteQuestion {
+    /// The model in the client's spelling.
+    pub model: String,
+    /// A request's format and body; optional.
+    pub request: Option<(String, Bytes)>,
+    /// The value of the session header, for affinity.
+    pub session: Option<String>,
+    /// The name of the client that makes the request. Only values from its own earlier answers count.
+    pub client: Option<String>,
+    /// The provider that the request selects.
+    pub provider: Option<String>,
+}
+
+/// The result of a dry run of routing.
+#[derive(Debug, Serialize)]
+pub struct RouteExplained {
+    /// The alias that matches the model.
+    pub alias: String,
+    /// The name of the route's strategy.
+    pub strategy: &'static str,
+    /// The features that the request uses.
+    pub needs: Vec<String>,
+    /// The targets in the order in which they would be tried, and then those that would not be tried.
+    pub targets: Vec<TargetExplained>,
+}
+
+/// The position of one target.
+#[derive(Debug, Serialize)]
+pub struct TargetExplained {
+    /// The alias that it is a target of: the matching one or a fallback.
+    pub alias: String,
+    /// The provider's name.
+    pub provider: String,
+    /// The provider's name for the model.
+    pub model: String,
+    /// The adapter's name.
+    pub adapter: String,
+    /// The position in the order, from 1; `None` if the target would not be tried.
+    pub place: Option<usize>,
+    /// Why the target has this position, or none.
+    pub why: String,
+    /// `relay` or `translate`, if a request was given.
+    pub lane: Option<&'static str>,
+    /// Why the request would be translated.
+    pub reason: Option<String>,
+    /// The fields that would be lost.
+    pub losses: Vec<LossExplained>,
+    /// Why the request could not be sent to this target.
+    pub refused: Option<String>,
+}
+
+/// A field that would be lost.
+#[derive(Debug, Serialize)]
+pub struct LossExplained {
+    /// The field's name.
+    pub field: String,
+    /// `dropped`, `clamped` or `approximated`.
+    pub kind: &'static str,
+    /// Why the field would be lost.
+    pub note: Option<String>,
+}
+
+/// Makes a dry run of routing.
+///
+/// # Errors
+///
+/// The error that the client would get.
+pub async fn explain_route(
+    serving: &Serving,
+    health: &Health,
+    origins: &Origins,
+    question: &RouteQuestion,
+) -> Result<RouteExplained, Fault> {
+    let now = Instant::now();
+    let reading = read(serving, question)?;
+    let needs = reading.as_ref().map(RequestPeek::features).unwrap_or_default();
+    let carried = carried(origins, question, reading.as_ref());
+    let (plan, left_out) = planned(serving, health, question, (&needs, &carried, now))?;
+    let mut targets = Vec::new();
+    for (number, candidate) in plan.candidates.iter().enumerate() {
+        let why = why_here(&plan, number, (health, now), &question.model);
+        let mut told = told(&candidate.route.alias, &candidate.target, Some(number + 1), why);
+        if let Some((from, body)) = question.request.as_ref().filter(|_| number < MAX_RENDERED) {
+            note(&mut told, explain(serving, &asked(question, from, body, Some(&candidate.target))).await);
+        }
+        targets.push(told);
+    }
+    targets.extend(left_out);
+    let strategy = name(plan.route.strategy);
+    Ok(RouteExplained { alias: plan.route.alias.clone(), strategy, needs, targets })
+}
+
+/// The plan, and the targets that it leaves out.
+fn planned(
+    serving: &Serving,
+    health: &Health,
+    question: &RouteQuestion,
+    (needs, carried, now): (&[String], &Carried, Instant),
+) -> Result<(Plan, Vec<TargetExplained>), Fault> {
+    let body_len = question.request.as_ref().map_or(0, |(_, body)| body.len());
+    let session = |affinity: &Affinity| match affinity {
+        Affinity::Tenant => Some(String::new()),
+        Affinity::Session | Affinity::Header(_) => question.session.clone(),
+    };
+    let circumstances = Circumstances {
+        health,
+        now,
+        session: &session,
+        needs: Needs { features: needs, body_len },
+        provider: question.provider.as_deref(),
+        carried,
+        embeds: false,
+        only_looks: true,
+    };
+    let plan = plan(&serving.routes, &question.model, circumstances)?;
+    let out = left_out(serving, &plan, now);
+    Ok((plan, out))
+}
+
+/// Peeks at the request, if one was given.
+fn read(serving: &Serving, question: &RouteQuestion) -> Result<Option<RequestPeek>, Fault> {
+    let Some((from, body)) = &question.request else { return Ok(None) };
+    let about = asked(question, from, body, None);
+    let face = super::face(serving, &about)?;
+    let head = HeaderMap::new();
+    let plan = Arc::new(PeekPlan::new(face, std::iter::empty(), true));
+    plan.read(std::slice::from_ref(body), &PathParams::default(), &Head { headers: &head, query: "" }).map(Some)
+}
+
+/// Looks up the issuers of the values that the request carries.
+fn carried(origins: &Origins, question: &RouteQuestion, reading: Option<&RequestPeek>) -> Carried {
+    let (Some((_, body)), Some(reading)) = (&question.request, reading) else { return Carried::default() };
+    let (tenant, body) = (question.client.as_deref().unwrap_or_default(), std::slice::from_ref(body));
+    let mut carried = Carried::in_body(origins, tenant, body);
+    carried.names(origins, tenant, &reading.object_ids(body, &PathParams::default()));
+    carried
+}
+
+fn name(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::Priority => "priority",
+        Strategy::Weighted => "weighted",
+        Strategy::RoundRobin => "round-robin",
+        Strategy::LeastLatency => "least-latency",
+        Strategy::LeastBusy => "least-busy",
+        Strategy::Cheapest => "cheapest",
+    }
+}
+
+/// The dry run of translation for a target.
+fn asked(question: &RouteQuestion, from: &str, body: &Bytes, target: Option<&Target>) -> DryRun {
+    DryRun {
+        from: from.to_owned(),
+        operation: "chat".to_owned(),
+        to: target.map(|target| target.adapter.name.to_string()).unwrap_or_default(),
+        to_format: target.and_then(|target| target.format.clone()),
+        model: Some(target.map_or(question.model.as_str(), |target| target.model(&question.model)).to_owned()),
+        options: target.map(|target| target.options.clone()).unwrap_or_default(),
+        translate: target.is_some_and(|target| target.translate),
+        resume: target.is_some_and(|target| target.resume),
+        capabilities: target.map(|target| target.capabilities_of(&question.model)),
+        stream: false,
+        body: body.clone(),
+    }
+}
+
+fn told(alias: &str, target: &Target, place: Option<usize>, why: String) -> TargetExplained {
+    TargetExplained {
+        alias: alias.to_owned(),
+        provider: target.label.to_string(),
+        model: target.model_label().to_owned(),
+        adapter: target.adapter.name.to_string(),
+        place,
+        why,
+        lane: None,
+        reason: None,
+        losses: Vec::new(),
+        refused: None,
+    }
+}
+
+/// Adds the result of translating the request for this target.
+fn note(told: &mut TargetExplained, explained: Result<Explained, Fault>) {
+    match explained {
+        Err(fault) => told.refused = Some(fault.to_string()),
+        Ok(explained) => {
+            told.lane = Some(if explained.translated.is_some() { "translate" } else { "relay" });
+            told.reason = explained.translated;
+            told.losses = explained.losses.into_iter().map(lost).collect();
+        }
+    }
+}
+
+fn lost(loss: Loss) -> LossExplained {
+    LossExplained { field: loss.field, kind: loss_kind(loss.kind), note: loss.note }
+}
+
+/// Why a target has its position.
+fn why_here(plan: &Plan, number: usize, (health, now): (&Health, Instant), model: &str) -> String {
+    let Some(candidate) = plan.candidates.get(number) else { return String::new() };
+    let target = &candidate.target;
+    let is_well = candidate.standing(health, now) == TargetStatus::Well;
+    if let Some(reason) = plan.carried.reason(&target.id).filter(|_| is_well) {
+        return format!("it {reason}");
+    }
+    if !Arc::ptr_eq(&candidate.route, &plan.route) {
+        return format!("a fallback, should all targets of `{}` fail", plan.route.alias);
+    }
+    let vitals = health.known(&candidate.health);
+    let by = match candidate.route.strategy {
+        Strategy::Priority => "the order of the configuration".to_owned(),
+        Strategy::Weighted => format!("drawn with the weight {}", target.weight),
+        Strategy::RoundRobin => "its turn".to_owned(),
+        Strategy::LeastLatency => match vitals.as_ref().and_then(|vitals| vitals.latency(now)) {
+            Some(latency) => format!("a first piece after {} ms of late", latency.as_millis()),
+            None => "nothing is known of how fast it is".to_owned(),
+        },
+        Strategy::LeastBusy => {
+            format!("{} exchanges under way", vitals.map_or(0, |vitals| vitals.in_flight()))
+        }
+        Strategy::Cheapest => match target.price_of(model).and_then(|price| price.input) {
+            Some(input) => format!("{input} dollars for a million tokens of input"),
+            None => "nobody knows its price".to_owned(),
+        },
+    };
+    match candidate.standing(health, now) {
+        TargetStatus::Resting(_, Rest::Refused) => format!("{by}; last, because its keys were refused"),
+        TargetStatus::Resting(_, Rest::Untold) => {
+            format!("{by}; late, because it asked for fewer requests a moment ago")
+        }
+        _ => by,
+    }
+}
+
+/// The targets of the route and its fallbacks that the plan leaves out.
+fn left_out(serving: &Serving, plan: &Plan, now: Instant) -> Vec<TargetExplained> {
+    let fallbacks = plan.route.fallbacks.iter().filter_map(|name| serving.routes.find(name));
+    let routes = std::iter::once(&plan.route).chain(fallbacks);
+    let all = routes.flat_map(|route| route.targets.iter().flatten().map(move |target| (route, target)));
+    let is_out = |target: &Target| !plan.candidates.iter().any(|candidate| candidate.target.id == target.id);
+    all.filter(|(_, target)| is_out(target))
+        .map(|(route, target)| {
+            let skipped = plan.skipped.iter().find(|skipped| skipped.candidate.target.id == target.id);
+            let why = skipped.map_or_else(|| "another provider was asked for".to_owned(), |one| one.why.told(now));
+            told(&route.alias, target, None, why)
+        })
+        .collect()
+}

@@ -1,0 +1,73 @@
+//! Provenance of a request: values from earlier answers decide where it is routed, and its answer is scanned for
+//! values that later requests will carry. Only done if the route has a choice.
+
+use http::{Response, header};
+
+use super::Gateway;
+use crate::attempt::{InboundRequest, ReplyBody};
+use crate::provenance::{Carried, Kind, Learner, Lesson};
+use crate::route::{Plan, Target};
+use crate::serving::Serving;
+use weir_types::contract::about::{BodyKind, Operation};
+
+/// The most bytes of a body that is searched for object ids if the manifest names no place for them.
+const SEARCHED: usize = 64 << 10;
+
+impl Gateway {
+    /// Looks up the issuers of the values and objects that a request carries.
+    pub(super) fn carried(&self, serving: &Serving, asked: &InboundRequest) -> Carried {
+        let (origins, tenant) = (self.recall.origins(), &*asked.caller.tenant);
+        if ![Kind::Value, Kind::Call, Kind::Object].into_iter().any(|kind| origins.has(kind)) {
+            return Carried::default();
+        }
+        let route = asked.reading.model.as_deref().map(|model| serving.routes.find(model));
+        let may_differ = route.is_none_or(|route| route.is_some_and(|route| route.has_accounts()));
+        if !may_differ {
+            return Carried::default();
+        }
+        if asked.side.program().is_some() {
+            return Carried::in_body(origins, tenant, &[asked.side.json().into()]);
+        }
+        let is_json = asked.reading.found.is_some();
+        let mut carried = if is_json { Carried::in_body(origins, tenant, &asked.body) } else { Carried::default() };
+        if origins.has(Kind::Object) {
+            carried.names(origins, tenant, &asked.reading.object_ids(&asked.body, &asked.holes));
+            if carried.is_empty() && route.is_none() && may_be_searched(asked) {
+                carried.names_in_body(origins, tenant, &asked.body);
+            }
+        }
+        carried
+    }
+
+    /// Attaches a learner to an answer, which records values that later requests will carry.
+    pub(super) fn learn(
+        &self,
+        response: &mut Response<ReplyBody>,
+        serving: &Serving,
+        asked: &InboundRequest,
+        (plan, target): (&Plan, &Target),
+    ) {
+        let may_differ = plan.route.has_accounts();
+        let lesson = Lesson {
+            values: may_differ && *asked.operation() == Operation::Chat,
+            objects: serving.makes_objects(asked.face.index, may_differ),
+        };
+        let is_success = response.status().is_success();
+        let claim = if is_success { self.claim(serving, asked, response) } else { None };
+        if !is_success || !(lesson.values || lesson.objects || claim.is_some()) {
+            return;
+        }
+        let models = [asked.model(), target.model(asked.model())].map(str::to_owned).into();
+        let (origins, tenant) = (self.recall.origins().clone(), asked.caller.tenant.clone());
+        let learner = Learner::new(origins, tenant, target.issuer(), lesson, models).claiming(claim);
+        let is_plain = !response.headers().contains_key(header::CONTENT_ENCODING);
+        response.body_mut().learn(Box::new(learner), is_plain);
+    }
+}
+
+/// Whether a body whose members the manifest does not describe is short JSON.
+fn may_be_searched(asked: &InboundRequest) -> bool {
+    let kind = asked.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let len: usize = asked.body.iter().map(bytes::Bytes::len).sum();
+    asked.face.claim.body == BodyKind::Raw && kind.starts_with("application/json") && len <= SEARCHED
+}

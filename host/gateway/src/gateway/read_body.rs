@@ -1,0 +1,178 @@
+//! Reads a request's body within its limits, and peeks at it.
+
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http_body::Body as _;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+
+use crate::dialect::request_peek::RequestPeek;
+use crate::serving::Serving;
+use weir_budget::Held;
+use weir_translate::dialect::faces::{Endpoint, Head};
+use weir_translate::dialect::path::PathParams;
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
+
+/// A request's body after reading.
+pub(super) struct Taken {
+    /// The body's pieces.
+    pub(super) body: Vec<Bytes>,
+    /// The facts that the peek read.
+    pub(super) reading: RequestPeek,
+    /// The body's share of the byte budget.
+    pub(super) held: Held,
+}
+
+/// Reads the body, and peeks at what the face declares.
+pub(super) async fn read(
+    serving: &Serving,
+    face: &Endpoint,
+    holes: &PathParams,
+    head: &Parts,
+    (body, held): (Incoming, Held),
+) -> Result<Taken, Fault> {
+    let server = &serving.config.server;
+    let plan = serving.readings.get(face.index).ok_or_else(|| Fault::internal("this endpoint has no reading"))?;
+    let patience = Patience { pause: server.body_timeout, total: server.body_total_timeout, until: None };
+    let (body, held) = collect(body, server.max_body_bytes, patience, weir_budget::BodyReader::new(held)).await?;
+    let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
+    let reading = plan.read(&body, holes, &about)?;
+    Ok(Taken { body, reading, held })
+}
+
+/// How long a client may take to send a body.
+struct Patience {
+    pause: Duration,
+    total: Duration,
+    /// When the whole body must have arrived, set by the first wait.
+    until: Option<Instant>,
+}
+
+impl Patience {
+    /// How long the next piece may take.
+    fn left(&mut self) -> Duration {
+        let now = Instant::now();
+        let until = *self.until.get_or_insert(now + self.total);
+        self.pause.min(until.saturating_duration_since(now))
+    }
+}
+
+async fn collect(
+    mut body: Incoming,
+    limit: usize,
+    mut patience: Patience,
+    mut room: weir_budget::BodyReader,
+) -> Result<(Vec<Bytes>, Held), Fault> {
+    let declared = body.size_hint().lower();
+    if declared > limit as u64 {
+        return Err(too_large(limit));
+    }
+    let mut pieces = Pieces::default();
+    let mut len = 0usize;
+    while !body.is_end_stream() {
+        let Some(frame) = next(&mut body, &mut patience, &mut room).await? else { break };
+        let Ok(data) = frame.into_data() else { continue };
+        len += data.len();
+        if len > limit {
+            return Err(too_large(limit));
+        }
+        room.hold(data.len()).await?;
+        pieces.push(data);
+    }
+    Ok((pieces.finish(), room.done()))
+}
+
+/// The pieces of a body. Small ones are joined, so that a body in pieces of one byte takes no more memory than its
+/// bytes.
+#[derive(Debug, Default)]
+struct Pieces {
+    all: Vec<Bytes>,
+    small: BytesMut,
+}
+
+/// The least length of a piece that is kept as it is, and the length up to which smaller ones are joined.
+const PIECE: usize = 4 << 10;
+const JOINED: usize = 64 << 10;
+
+impl Pieces {
+    fn push(&mut self, piece: Bytes) {
+        let is_first = self.all.is_empty() && self.small.is_empty();
+        if is_first || piece.len() >= PIECE {
+            self.join();
+            self.all.push(piece);
+            return;
+        }
+        self.small.extend_from_slice(&piece);
+        if self.small.len() >= JOINED {
+            self.join();
+        }
+    }
+
+    fn join(&mut self) {
+        if !self.small.is_empty() {
+            self.all.push(self.small.split().freeze());
+        }
+    }
+
+    fn finish(mut self) -> Vec<Bytes> {
+        self.join();
+        self.all.retain(|piece| !piece.is_empty());
+        self.all
+    }
+}
+
+/// The next frame. A frame that is ready costs no timer.
+async fn next(
+    body: &mut Incoming,
+    patience: &mut Patience,
+    room: &mut weir_budget::BodyReader,
+) -> Result<Option<http_body::Frame<Bytes>>, Fault> {
+    let mut frame = std::pin::pin!(body.frame());
+    let ready = std::future::poll_fn(|cx| std::task::Poll::Ready(frame.as_mut().poll(cx))).await;
+    let frame = match ready {
+        std::task::Poll::Ready(frame) => frame,
+        std::task::Poll::Pending => {
+            let frame = tokio::time::timeout(patience.left(), frame);
+            room.wait(frame).await?.map_err(|_| too_slow())?
+        }
+    };
+    frame.transpose().map_err(|_| Fault::invalid("the request's body broke off"))
+}
+
+fn too_large(limit: usize) -> Fault {
+    let message = format!("the request is larger than {limit} bytes; `server.max_body_bytes` sets the limit");
+    Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413)
+}
+
+fn too_slow() -> Fault {
+    Fault::new(Side::Client, ErrorKind::Timeout, "the request's body did not arrive in time").with_status(408)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_pieces_are_joined_and_large_ones_kept() {
+        let large = Bytes::from(vec![b'x'; PIECE]);
+        let mut pieces = Pieces::default();
+        for _ in 0..JOINED + 10 {
+            pieces.push(Bytes::from_static(b"a"));
+        }
+        pieces.push(large.clone());
+        pieces.push(Bytes::from_static(b"b"));
+        let all = pieces.finish();
+        assert_eq!(all.iter().map(Bytes::len).collect::<Vec<_>>(), [1, JOINED, 9, PIECE, 1]);
+        assert_eq!(all[3].as_ptr(), large.as_ptr());
+    }
+
+    #[test]
+    fn a_body_of_no_bytes_has_no_pieces() {
+        let mut pieces = Pieces::default();
+        pieces.push(Bytes::new());
+        assert!(pieces.finish().is_empty());
+    }
+}

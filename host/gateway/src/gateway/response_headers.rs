@@ -1,0 +1,117 @@
+//! Headers that Weir adds to answers of either lane.
+
+use std::sync::Arc;
+
+use http::Response;
+
+use crate::accounting::Account;
+use crate::accounting::access::AccessLine;
+use crate::accounting::trail::{End, Trail};
+use crate::attempt::{InboundRequest, ReplyBody, SpokenBy};
+use crate::dialect::limits;
+use crate::dialect::limits::Figure;
+use crate::observe::metrics::Metrics;
+use crate::rate_limit::LimitStatus;
+use crate::route::Target;
+use crate::route::skipped::Skipped;
+use weir_sandbox::Adapter;
+use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::reply::insert;
+use weir_types::headers;
+
+/// Sets the rate-limit headers: the client's own limits or, if it has none, those of the provider that answered.
+pub(super) fn tell_limits(
+    response: &mut Response<ReplyBody>,
+    face: &Endpoint,
+    told: &[LimitStatus],
+    answered: Option<(&Target, &Account)>,
+) {
+    let (errors, headers) = (face.errors.as_deref(), response.headers_mut());
+    match answered {
+        // A relayed answer already has the provider's headers.
+        Some((_, account)) if told.is_empty() => limits::tell(errors, account.limits(), headers),
+        answered => {
+            if let Some((target, _)) = answered {
+                target.limits.strip(headers);
+            }
+            limits::tell(errors, &told.iter().map(Figure::from).collect::<Vec<_>>(), headers);
+        }
+    }
+}
+
+/// Sets the request's id, also under the header name of the client's format; the provider's own id moves to another
+/// header.
+pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Endpoint>, id: &str) {
+    let own = face.and_then(|face| face.errors.as_deref()).and_then(|errors| errors.request_id_header.as_deref());
+    let to = response.headers_mut();
+    for header in [Some(headers::REQUEST_ID), own].into_iter().flatten() {
+        if let Some(upstream) = to.remove(header) {
+            to.insert(headers::UPSTREAM_REQUEST_ID, upstream);
+        }
+    }
+    for header in [Some(headers::REQUEST_ID), own].into_iter().flatten() {
+        insert(to, header, id);
+    }
+}
+
+/// Sets the model and the adapter that answered in the log line.
+pub(super) fn note_answer(
+    account: &mut Account,
+    response: &Response<ReplyBody>,
+    target: &Target,
+    asked: &InboundRequest,
+) {
+    let Some(line) = account.line() else { return };
+    let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| adapter);
+    line.answered(target.model(asked.model()), spoken(spoke.unwrap_or(&target.adapter)));
+}
+
+/// An adapter's name in headers and in the log.
+fn spoken(adapter: &Adapter) -> String {
+    format!("{}@{}", adapter.name, adapter.digest.short())
+}
+
+/// Sets the diagnostic headers.
+pub(super) fn diagnose(
+    response: &mut Response<ReplyBody>,
+    target: Option<&Target>,
+    asked: &InboundRequest,
+    account: &Account,
+) {
+    let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| Arc::clone(adapter));
+    let is_answer = response.status().as_u16() < 400;
+    let to = response.headers_mut();
+    if let Some(target) = target {
+        let adapter = spoke.unwrap_or_else(|| Arc::clone(&target.adapter));
+        insert(to, headers::PROVIDER, &target.label);
+        insert(to, headers::MODEL, target.model(asked.model()));
+        insert(to, headers::ADAPTER, &spoken(&adapter));
+    }
+    if let Some(lane) = account.lane() {
+        insert(to, headers::LANE, lane);
+    }
+    let answered = target.filter(|_| is_answer).map(|target| target.health_id(asked.model()));
+    insert(to, headers::ATTEMPTS, &account.trail().told(account.tries(), answered.as_deref()));
+    insert(to, headers::OVERHEAD_MS, &format!("{:.3}", account.overhead().as_secs_f64() * 1000.0));
+}
+
+/// Reports why each target of a request without candidates was skipped: in a header, the log and metrics.
+pub(super) fn tell_skipped(
+    response: &mut Response<ReplyBody>,
+    skipped: &[Skipped],
+    tells: bool,
+    (metrics, id, line): (&Metrics, &str, &mut Option<Box<AccessLine>>),
+) {
+    let mut trail = Trail::default();
+    for Skipped { candidate, why } in skipped {
+        metrics.tries.skipped(&candidate.target.label, why.reason());
+        tracing::info!(request_id = id, target = &*candidate.health, reason = why.reason(), "target skipped");
+        trail.add(&candidate.health, End::Skipped(why.reason()));
+    }
+    if let Some(line) = line {
+        line.tried(&trail);
+    }
+    if tells && !skipped.is_empty() {
+        insert(response.headers_mut(), headers::ATTEMPTS, &trail.told(0, None));
+    }
+}

@@ -1,0 +1,212 @@
+//! Lists of models: the configured names and, for patterns, the models that providers list.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::Response;
+
+use crate::attempt::{InboundRequest, ReplyBody, RequestContext, ask_models};
+use crate::route::Target;
+use crate::serving::Serving;
+use weir_config::Alias;
+use weir_translate::dialect::reply::insert;
+use weir_translate::unified::{Answer, Request, blame, parse, render_answer};
+use weir_types::contract::types::{Body, Context, Header, HttpRequest, ModelInfo, ModelsRequest, ModelsResponse};
+use weir_types::fault::Fault;
+use weir_types::query;
+
+/// How long a provider's list is cached, and how long a failure to fetch it is.
+const FRESH: Duration = Duration::from_mins(5);
+const FRESH_FAILURE: Duration = Duration::from_secs(30);
+/// How long to wait for a provider's list.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Cached lists of models, one for each provider.
+#[derive(Debug, Default)]
+pub struct Lists(Mutex<HashMap<Arc<str>, Arc<List>>>);
+
+/// The cached list of one provider.
+#[derive(Debug, Default)]
+struct List {
+    /// Held by the request that fetches the list. Other requests wait for it; if it is cancelled, the next one
+    /// fetches.
+    asking: tokio::sync::Mutex<()>,
+    kept: Mutex<Option<Kept>>,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    until: Instant,
+    models: Arc<[ModelInfo]>,
+}
+
+impl Lists {
+    /// Clears the cache, since the configuration has changed. A fetch in progress is no longer cached.
+    pub fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn of(&self, provider: &Arc<str>) -> Arc<List> {
+        let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(lists.entry(Arc::clone(provider)).or_default())
+    }
+}
+
+impl List {
+    fn get(&self) -> Option<Arc<[ModelInfo]>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.as_ref().filter(|kept| kept.until > Instant::now()).map(|kept| Arc::clone(&kept.models))
+    }
+
+    fn put(&self, models: Arc<[ModelInfo]>, fresh: Duration) {
+        let kept = Kept { until: Instant::now() + fresh, models };
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+    }
+}
+
+/// Answers a request for the list, or for one model.
+pub async fn answer(
+    context: RequestContext<'_>,
+    serving: &Serving,
+    lists: &Lists,
+    asked: &InboundRequest,
+) -> Result<Response<ReplyBody>, Fault> {
+    let adapter = asked.side.dialect().ok_or_else(|| Fault::internal("a program's list is not written as bytes"))?;
+    let mut dialect = adapter.lease(&asked.caller.tenant).await.map_err(|fault| blame(&fault))?;
+    let mut ctx = list_context(asked);
+    let http = HttpRequest {
+        method: asked.method.as_str().to_owned(),
+        path: asked.path.clone(),
+        query: query::pairs(&asked.query).map(|(name, value)| Header { name, value }).collect(),
+        headers: Vec::new(),
+        body: Body::Bytes(asked.body.concat()),
+    };
+    let parsed = parse(&mut dialect, asked.operation(), &ctx, &http)?;
+    let Request::Models(mut request) = parsed.request else {
+        return Err(Fault::internal("a request for models was read as something else"));
+    };
+    ctx.memo = parsed.memo;
+    if request.id.is_none() {
+        request.id = asked.reading.model.clone().filter(|model| !model.is_empty());
+    }
+    let all = known(context, serving, lists, asked).await;
+    let models = select(serving, asked, all, &request)?;
+    let rendered = render_answer(&mut dialect, &ctx, &Answer::Models(ModelsResponse { models, cursor: None }))?;
+    dialect.release();
+    let bytes = match rendered.response.body {
+        Body::Text(text) => Bytes::from(text),
+        Body::Bytes(bytes) => Bytes::from(bytes),
+    };
+    let mut response = Response::new(ReplyBody::from(bytes));
+    for header in &rendered.response.headers {
+        insert(response.headers_mut(), &header.name, &header.value);
+    }
+    Ok(response)
+}
+
+fn list_context(asked: &InboundRequest) -> Context {
+    Context {
+        request_id: asked.exchange.id.clone(),
+        now_ms: asked.exchange.now_ms,
+        model: asked.model().to_owned(),
+        format: asked.face.format().to_owned(),
+        options: Vec::new(),
+        blobs: Vec::new(),
+        input_tokens: None,
+        memo: String::new(),
+    }
+}
+
+/// The requested model, or all.
+fn select(
+    serving: &Serving,
+    asked: &InboundRequest,
+    all: Vec<ModelInfo>,
+    request: &ModelsRequest,
+) -> Result<Vec<ModelInfo>, Fault> {
+    let Some(id) = &request.id else { return Ok(all) };
+    if let Some(found) = all.into_iter().find(|info| info.id == *id) {
+        return Ok(vec![found]);
+    }
+    // A pattern also serves names that no list has. A model that the client may not use is reported as unknown.
+    match serving.routes.find(id).filter(|_| asked.caller.may_use(id)) {
+        Some(route) => Ok(vec![info(id, route.targets.iter().find_map(|target| target.as_ref().ok()))]),
+        None => Err(Fault::not_found(format!("the model `{id}` is not known here")).with_code("model_not_found")),
+    }
+}
+
+/// Exact names first, and then the models that providers list for patterns; the first of equal names counts.
+pub(crate) async fn known(
+    context: RequestContext<'_>,
+    serving: &Serving,
+    lists: &Lists,
+    asked: &InboundRequest,
+) -> Vec<ModelInfo> {
+    let mut all: Vec<ModelInfo> = Vec::new();
+    let mut patterns: Vec<(&Alias, &Arc<Target>)> = Vec::new();
+    for (model, route) in serving.routes.iter() {
+        let target = route.targets.iter().find_map(|target| target.as_ref().ok());
+        match (model.alias.exact(), target) {
+            (Some(name), target) if asked.caller.may_use(name) => all.push(info(name, target)),
+            (None, Some(target)) => patterns.push((&model.alias, target)),
+            (Some(_), _) | (None, None) => {}
+        }
+    }
+    let listed = patterns.iter().map(|(_, target)| list(context, lists, asked, target));
+    for ((alias, target), models) in patterns.iter().zip(join_all(listed).await) {
+        for model in models.iter().filter(|model| alias.matches(&model.id)) {
+            // A target with a fixed model serves only that one, whatever the provider lists.
+            let is_known = all.iter().any(|known| known.id == model.id);
+            if !is_known && target.model.is_none() && asked.caller.may_use(&model.id) {
+                all.push(model.clone());
+            }
+        }
+    }
+    all
+}
+
+fn info(id: &str, target: Option<&Arc<Target>>) -> ModelInfo {
+    ModelInfo {
+        id: id.to_owned(),
+        display_name: None,
+        created_ms: None,
+        owner: target.map(|target| target.label.to_string()),
+        context_tokens: None,
+        output_tokens: None,
+        extensions: Vec::new(),
+    }
+}
+
+/// A provider's own list; empty if it does not arrive in time. Concurrent requests wait for one fetch.
+async fn list(
+    context: RequestContext<'_>,
+    lists: &Lists,
+    asked: &InboundRequest,
+    target: &Arc<Target>,
+) -> Arc<[ModelInfo]> {
+    let list = lists.of(&target.label);
+    if let Some(models) = list.get() {
+        return models;
+    }
+    let Ok(_turn) = tokio::time::timeout(PATIENCE, list.asking.lock()).await else { return Arc::from([]) };
+    if let Some(models) = list.get() {
+        return models;
+    }
+    let (models, fresh) = match tokio::time::timeout(PATIENCE, ask_models(context, asked, target)).await {
+        Ok(Ok(models)) => (models, FRESH),
+        Ok(Err(fault)) => {
+            tracing::info!(provider = %target.label, %fault, "provider gave no list of models");
+            (Vec::new(), FRESH_FAILURE)
+        }
+        Err(_) => {
+            tracing::info!(provider = %target.label, "provider gave no list of models in time");
+            (Vec::new(), FRESH_FAILURE)
+        }
+    };
+    let models: Arc<[ModelInfo]> = models.into();
+    list.put(Arc::clone(&models), fresh);
+    models
+}

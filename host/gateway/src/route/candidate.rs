@@ -1,0 +1,63 @@
+//! A candidate: a target for one request, with any of its keys and the health of the requested model.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{Route, Target, keys};
+use crate::health::{Health, Rest, Subject, TargetStatus, Ticket};
+use crate::provenance::Carried;
+
+/// A candidate of one request.
+#[derive(Debug, Clone)]
+pub struct Candidate {
+    /// The route that the target belongs to: the requested model's or a fallback's.
+    pub route: Arc<Route>,
+    /// The target with its first key; its other keys are in `spares`.
+    pub target: Arc<Target>,
+    /// The name of the health record: provider and model, which for a pattern's target is the requested model.
+    pub health: Arc<str>,
+}
+
+impl Candidate {
+    /// A target with the name of its health record.
+    pub(super) fn new(route: &Arc<Route>, target: Arc<Target>, health: Arc<str>) -> Self {
+        Self { route: Arc::clone(route), target, health }
+    }
+
+    /// A target with its own health record.
+    pub(super) fn at(route: &Arc<Route>, target: &Arc<Target>) -> Self {
+        Self::new(route, Arc::clone(target), Arc::clone(&target.id))
+    }
+
+    /// The subject of health queries for the target with one of its keys.
+    fn subject<'s>(&'s self, target: &'s Target) -> Subject<'s> {
+        let is_model = !Arc::ptr_eq(&self.health, &self.target.id);
+        Subject { target: &self.health, pattern: is_model.then_some(&self.target.id), ..target.subject() }
+    }
+
+    /// The status with the best of the keys.
+    pub fn standing(&self, health: &Health, now: Instant) -> TargetStatus {
+        let all = keys(&self.target).map(|one| health.standing(self.subject(one), now));
+        all.reduce(TargetStatus::sooner).unwrap_or(TargetStatus::Well)
+    }
+
+    /// Admits an exchange with one of the keys. Prefers the key that issued what the request carries, else the next
+    /// healthy one, else one that was limited without a known end or was refused.
+    pub fn admit(&self, health: &Health, now: Instant, carried: &Carried) -> Option<(Arc<Target>, Ticket)> {
+        let all: Vec<&Arc<Target>> = keys(&self.target).collect();
+        let first = match carried.key(&self.target.label) {
+            Some(key) => key,
+            None if all.len() > 1 => self.route.next_key() % all.len(),
+            None => 0,
+        };
+        let in_turn = || all.iter().cycle().skip(first % all.len()).take(all.len());
+        let that = |is: fn(TargetStatus) -> bool| {
+            in_turn().filter(move |target| is(health.standing(self.subject(target), now)))
+        };
+        let well = that(|standing| standing == TargetStatus::Well);
+        let untold = that(|standing| matches!(standing, TargetStatus::Resting(_, Rest::Untold)));
+        let refused = that(|standing| matches!(standing, TargetStatus::Resting(_, Rest::Refused)));
+        let mut usable = well.chain(untold).chain(refused);
+        usable.find_map(|target| Some((Arc::clone(target), health.admit(self.subject(target), now).ok()?)))
+    }
+}

@@ -1,0 +1,177 @@
+//! Threads for components that are not trusted with an async worker: those that missed a deadline lately, and those
+//! with too few calls so far to judge.
+//!
+//! Such a component may spin until its deadline in every call, and a few of these calls would stop all traffic on the
+//! workers. So only a few of them run at a time, each on a thread of low priority, and only a limited number waits. The
+//! two kinds have separate queues, so that new components do not wait for those known to spin.
+
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Maximum number of waiting calls; each blocks a thread.
+const LINE: u32 = 64;
+
+/// Limits the calls that run on separate threads.
+#[derive(Debug)]
+pub(super) struct UntrustedExecutor {
+    turns: u32,
+    line: Mutex<Line>,
+    ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    running: u32,
+    waiting: u32,
+}
+
+/// Permission to run one call, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn<'a>(&'a UntrustedExecutor);
+
+impl UntrustedExecutor {
+    /// For new components: one turn per core, but at least two.
+    pub(super) fn for_news() -> Self {
+        Self::with(cores().max(2))
+    }
+
+    /// For suspect components: one turn for every two cores, because they may spin.
+    pub(super) fn for_suspects() -> Self {
+        Self::with((cores() / 2).max(1))
+    }
+
+    fn with(turns: u32) -> Self {
+        Self { turns, line: Mutex::default(), ended: Condvar::new() }
+    }
+
+    /// Whether the queue is full.
+    pub(super) fn is_full(&self) -> bool {
+        self.lock().waiting >= LINE
+    }
+
+    /// Waits for a turn; `None` if none is free in time. Blocks.
+    pub(super) fn turn(&self, patience: Duration) -> Option<Turn<'_>> {
+        let mut line = self.lock();
+        if line.running >= self.turns {
+            if line.waiting >= LINE {
+                return None;
+            }
+            line.waiting += 1;
+            let waited = self.ended.wait_timeout_while(line, patience, |line| line.running >= self.turns);
+            line = waited.unwrap_or_else(PoisonError::into_inner).0;
+            line.waiting -= 1;
+        }
+        if line.running >= self.turns {
+            return None;
+        }
+        line.running += 1;
+        Some(Turn(self))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn<'_> {
+    /// Runs the work on a new thread and waits for it; `None` if no thread can be started. Blocks.
+    pub(super) fn run<R: Send>(self, work: impl FnOnce() -> R + Send) -> Option<R> {
+        // Returned when the work is done.
+        let _turn = self;
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("weir-aside".into());
+            let working = thread.spawn_scoped(scope, || {
+                give_way();
+                work()
+            });
+            Some(working.ok()?.join().unwrap_or_else(|panic| resume_unwind(panic)))
+        })
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.lock().running -= 1;
+        self.0.ended.notify_one();
+    }
+}
+
+/// Number of cores of this machine; 2 if it is unknown.
+fn cores() -> u32 {
+    std::thread::available_parallelism().map_or(2, |cores| u32::try_from(NonZero::get(cores)).unwrap_or(u32::MAX))
+}
+
+fn give_way() {
+    // Lowers the priority of this thread. Only on Linux: elsewhere the call would affect the whole program.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, 19) {
+        tracing::debug!(%error, "a thread's priority stays as it is");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+    use super::*;
+
+    fn with(turns: u32) -> UntrustedExecutor {
+        UntrustedExecutor::with(turns)
+    }
+
+    fn run<R: Send>(aside: &UntrustedExecutor, patience: Duration, work: impl FnOnce() -> R + Send) -> Option<R> {
+        aside.turn(patience)?.run(work)
+    }
+
+    #[test]
+    fn no_more_run_at_a_time_than_there_are_turns() {
+        let (aside, running, most) = (with(2), AtomicU32::new(0), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    let done = run(&aside, Duration::from_mins(1), || {
+                        most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                        std::thread::yield_now();
+                        running.fetch_sub(1, SeqCst);
+                    });
+                    assert!(done.is_some());
+                });
+            }
+        });
+        assert!(most.load(SeqCst) <= 2);
+        let line = aside.lock();
+        assert_eq!((line.running, line.waiting), (0, 0));
+    }
+
+    #[test]
+    fn a_call_without_a_turn_in_time_fails() {
+        let (aside, barrier) = (with(1), Barrier::new(2));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                run(&aside, Duration::ZERO, || {
+                    barrier.wait();
+                    barrier.wait();
+                })
+            });
+            barrier.wait();
+            assert_eq!(run(&aside, Duration::ZERO, || 1), None);
+            aside.lock().waiting = LINE;
+            assert!(aside.is_full());
+            assert_eq!(run(&aside, Duration::from_mins(1), || 1), None, "at once");
+            aside.lock().waiting = 0;
+            barrier.wait();
+        });
+        assert_eq!(run(&aside, Duration::ZERO, || 1), Some(1));
+    }
+
+    #[test]
+    fn a_panic_gives_the_turn_back() {
+        let aside = with(1);
+        let panics = || run(&aside, Duration::ZERO, || std::panic::panic_any(7));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+        assert_eq!(run(&aside, Duration::ZERO, || 1), Some(1));
+    }
+}

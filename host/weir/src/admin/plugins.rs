@@ -1,0 +1,291 @@
+//! Admin endpoints of adapters.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Operations, refuse};
+use weir_adapters::catalog::{Denied, Former, Snapshot};
+use weir_adapters::decisions::By;
+use weir_fixtures::proof;
+use weir_fixtures::proof::Bounds;
+use weir_gateway::serving::Serving;
+use weir_sandbox::canary::Trial;
+use weir_sandbox::fault::FaultKind;
+use weir_sandbox::{Adapter, Digest};
+use weir_translate::dialect::faces::LeftOut;
+
+/// How long an answer waits until its change is in force.
+const IN_FORCE: Duration = Duration::from_secs(5);
+/// Minimum number of digits that identify a digest.
+const DIGITS: usize = 8;
+
+/// Lists the adapters that serve, their former versions, and the last refusals.
+pub(super) async fn list(State(operations): State<Operations>) -> Response {
+    let catalog = operations.catalog.snapshot();
+    let serving = operations.gateway.serving();
+    let serves = serving.adapters.adapters.values().map(|adapter| in_full(adapter, &catalog, &serving));
+    let quarantined = catalog.quarantined.iter().map(|(digest, quarantined)| {
+        let (name, reason, by) = (&quarantined.name, &quarantined.reason, quarantined.by.name());
+        json!({"name": name, "digest": digest.hex(), "reason": reason, "since": seconds(quarantined.since), "by": by})
+    });
+    let plugins: Vec<Value> = serves.chain(refused(&catalog)).collect();
+    Json(json!({"plugins": plugins, "quarantined": quarantined.collect::<Vec<_>>()})).into_response()
+}
+
+/// The same as short entries, for readiness.
+pub(super) fn in_brief(operations: &Operations) -> Vec<Value> {
+    let (serving, catalog) = (operations.gateway.serving(), operations.catalog.snapshot());
+    serving.adapters.adapters.values().map(|adapter| brief(adapter, &catalog)).chain(refused(&catalog)).collect()
+}
+
+fn brief(adapter: &Adapter, catalog: &Snapshot) -> Value {
+    let suspended = adapter.duty.suspended();
+    json!({
+        "name": *adapter.name,
+        "version": adapter.manifest.version,
+        "digest": adapter.digest.hex(),
+        "trusted": adapter.trusted,
+        "proved": adapter.proved.get().map(|passed| *passed > 0),
+        "status": catalog.state(adapter),
+        "reason": suspended.as_deref(),
+    })
+}
+
+fn refused(catalog: &Snapshot) -> impl Iterator<Item = Value> {
+    catalog.refused.iter().map(|(name, refusal)| {
+        let digest = refusal.digest.map(|digest| digest.hex());
+        let since = seconds(refusal.since);
+        json!({"name": **name, "status": "refused", "reason": refusal.reason, "digest": digest, "since": since})
+    })
+}
+
+fn in_full(adapter: &Arc<Adapter>, catalog: &Snapshot, serving: &Serving) -> Value {
+    let mut value = brief(adapter, catalog);
+    let name = &*adapter.name;
+    let service = catalog.service.get(name);
+    let former = catalog.former.get(name).map(Vec::as_slice).unwrap_or_default();
+    let more = json!({
+        "signed_by": adapter.signer.as_deref(),
+        "recordings_passed": adapter.proved.get(),
+        "since": service.map(|service| seconds(service.since)),
+        "cause": service.map(|service| service.cause.as_str()),
+        "canary": catalog.trials.get(name).map(|trial| canary(trial, adapter)),
+        "versions": former.iter().map(version).collect::<Vec<_>>(),
+        "rolled_back_from": catalog.aside.get(name).map(Digest::hex),
+        "left_out": left_out(serving.faces.left_out(), name),
+    });
+    for part in [figures(adapter), more] {
+        if let (Value::Object(value), Value::Object(part)) = (&mut value, part) {
+            value.extend(part);
+        }
+    }
+    value
+}
+
+/// The claims of an adapter that are not served, as texts.
+fn left_out(all: &[LeftOut], name: &str) -> Vec<String> {
+    all.iter().filter(|one| *one.adapter == *name).map(LeftOut::to_string).collect()
+}
+
+fn figures(adapter: &Adapter) -> Value {
+    let (stats, footprint) = (&adapter.stats, adapter.pool().footprint());
+    let counts = FaultKind::ALL.into_iter().map(|kind| (kind, stats.faults(kind))).filter(|(_, count)| *count > 0);
+    let kinds: Map<String, Value> = counts.map(|(kind, count)| (kind.name().to_owned(), count.into())).collect();
+    json!({
+        "bytes": adapter.size,
+        "exchanges": stats.leases(),
+        "calls": stats.calls(),
+        "seconds": stats.busy().as_secs_f64(),
+        "instances_made": stats.instances(),
+        "instances_idle": adapter.pool().idle(),
+        "instances_live": footprint.instances(),
+        "memory_bytes": footprint.bytes(),
+        "memory_highest_bytes": footprint.highest(),
+        "faults": stats.faults_of_its_own(),
+        "faults_by_kind": kinds,
+    })
+}
+
+fn canary(trial: &Trial, serving: &Adapter) -> Value {
+    let (tried, beside) = (trial.tried(), trial.beside(serving));
+    json!({
+        "digest": trial.adapter.digest.hex(),
+        "version": trial.adapter.manifest.version,
+        "since": seconds(trial.since),
+        "share": trial.rule.share,
+        "wanted": trial.rule.requests,
+        "exchanges": tried.exchanges,
+        "failed": tried.failed,
+        "beside": {"exchanges": beside.exchanges, "failed": beside.failed},
+    })
+}
+
+fn version(former: &Former) -> Value {
+    let adapter = &former.adapter;
+    let mut value = json!({
+        "digest": adapter.digest.hex(),
+        "version": adapter.manifest.version,
+        "status": former.standing.name(),
+        "since": seconds(former.since),
+    });
+    if let (Value::Object(value), Value::Object(figures)) = (&mut value, figures(adapter)) {
+        value.extend(figures);
+    }
+    value
+}
+
+/// Seconds since 1970.
+fn seconds(time: SystemTime) -> f64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_millis() as f64 / 1000.0)
+}
+
+/// Triggers a scan of the folder that also retries refused files.
+pub(super) async fn rescan(State(operations): State<Operations>) -> Response {
+    match &operations.bell {
+        Some(bell) => {
+            bell.ring_anew();
+            (StatusCode::ACCEPTED, Json(json!({"status": "the folder is looked at"}))).into_response()
+        }
+        None => refuse(StatusCode::CONFLICT, "the plugins folder is not followed"),
+    }
+}
+
+/// Parameters of an action.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Body {
+    /// A version, by its digest or the start of it.
+    digest: Option<String>,
+    /// The reason, for later readers.
+    reason: Option<String>,
+}
+
+/// Performs an action on one adapter.
+pub(super) async fn act(
+    State(operations): State<Operations>,
+    Path((name, verb)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    let asked = match &*body {
+        [] => Body::default(),
+        body => match serde_json::from_slice(body) {
+            Ok(asked) => asked,
+            Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("the body: {error}")),
+        },
+    };
+    let digest = match asked.digest.as_deref().map(|text| find(&operations, &name, text)).transpose() {
+        Ok(digest) => digest,
+        Err(denied) => return deny(&denied),
+    };
+    if verb == "test" {
+        return test(operations, name, digest).await;
+    }
+    let catalog = Arc::clone(&operations.catalog);
+    let reason = asked.reason.as_deref().map(cleaned);
+    // On a blocking thread, because instances are created meanwhile.
+    let acted = tokio::task::spawn_blocking(move || match (&*verb, digest) {
+        ("rollback", None) => catalog.roll_back(&name).map(|_| name),
+        ("rollback" | "activate", Some(digest)) => catalog.activate(&name, digest).map(|_| name),
+        ("activate", None) => Err(Denied::Impossible("say which version: {\"digest\": \"…\"}".to_owned())),
+        ("quarantine", digest) => {
+            let serving = || catalog.get(&name).map(|adapter| adapter.digest).ok_or(Denied::Unknown(name.clone()));
+            let reason = reason.unwrap_or_else(|| "by the operator".to_owned());
+            let digest = digest.map_or_else(serving, Ok);
+            digest.and_then(|digest| catalog.quarantine(&name, digest, &reason, By::Operator)).map(|()| name)
+        }
+        ("release", digest) => catalog.release(&name, digest).map(|_| name),
+        _ => Err(Denied::Unknown(format!("{name}/{verb}"))),
+    });
+    match acted.await {
+        Ok(Ok(name)) => done(&operations, &name).await,
+        Ok(Err(denied)) => deny(&denied),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+/// Parses a whole digest, or finds the only version of this adapter whose digest starts with the text.
+fn find(operations: &Operations, name: &str, text: &str) -> Result<Digest, Denied> {
+    let digits = text.strip_prefix("sha256:").unwrap_or(text);
+    if let Ok(digest) = format!("sha256:{digits}").parse() {
+        return Ok(digest);
+    }
+    let snapshot = operations.catalog.snapshot();
+    let known = snapshot.versions(name).map(|adapter| adapter.digest);
+    let refused = snapshot.refused.get(name).and_then(|refusal| refusal.digest);
+    let mut matching: Vec<Digest> = known.chain(refused).filter(|digest| digest.hex().starts_with(digits)).collect();
+    matching.sort();
+    matching.dedup();
+    match matching.as_slice() {
+        [one] if digits.len() >= DIGITS => Ok(*one),
+        _ => Err(Denied::Impossible(format!(
+            "`digest` names no version of `{name}`: give the 64 digits, or at least {DIGITS} of one that is kept"
+        ))),
+    }
+}
+
+/// Removes control characters and limits the length.
+fn cleaned(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
+/// Responds once the change is in force for requests.
+async fn done(operations: &Operations, name: &str) -> Response {
+    if let Some(bell) = &operations.bell {
+        bell.ring();
+    }
+    let wanted = operations.catalog.snapshot().generation;
+    let in_force = async {
+        while operations.gateway.serving().adapters.generation < wanted {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let _in_time = tokio::time::timeout(IN_FORCE, in_force).await;
+    let catalog = operations.catalog.snapshot();
+    let serving = operations.gateway.serving();
+    match serving.adapter(name) {
+        Some(adapter) => Json(in_full(adapter, &catalog, &serving)).into_response(),
+        None => Json(json!({"name": name, "status": "not serving"})).into_response(),
+    }
+}
+
+/// Proves a version again, with the fixtures that are next to its file now.
+async fn test(operations: Operations, name: String, digest: Option<Digest>) -> Response {
+    let snapshot = operations.catalog.snapshot();
+    let digest = digest.or_else(|| snapshot.adapters.get(&*name).map(|adapter| adapter.digest));
+    let Some(adapter) = digest.and_then(|digest| snapshot.version(&name, digest)).cloned() else {
+        return deny(&Denied::Unknown(name));
+    };
+    if adapter.duty.suspended().is_some() {
+        let message = "it is quarantined and does not run; release it first, or try its file: `weir plugin test FILE`";
+        return deny(&Denied::Impossible(message.to_owned()));
+    }
+    let file = operations.dir.join(format!("{name}.wasm"));
+    let tested = tokio::task::spawn_blocking(move || {
+        let fixtures = proof::beside(&file, || std::fs::read(&file), Bounds::GATE);
+        fixtures.map(|fixtures| proof::prove(&adapter, &fixtures))
+    });
+    match tested.await {
+        Ok(Ok(report)) => {
+            let reason = report.first_failure();
+            Json(json!({"name": name, "passed": reason.is_none(), "reason": reason, "report": report})).into_response()
+        }
+        Ok(Err(error)) => deny(&Denied::Impossible(error.to_string())),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+fn deny(denied: &Denied) -> Response {
+    let status = match denied {
+        Denied::Unknown(_) => StatusCode::NOT_FOUND,
+        Denied::Impossible(_) => StatusCode::CONFLICT,
+    };
+    refuse(status, &denied.to_string())
+}

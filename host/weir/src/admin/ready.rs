@@ -1,0 +1,96 @@
+//! `/ready`: whether requests can be served, and the state of each provider.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::{Operations, plugins};
+use weir_gateway::health::breaker::Position;
+use weir_gateway::health::{Health, Rest, TargetStatus};
+use weir_gateway::route::{Target, keys};
+
+/// State of one provider's targets.
+#[derive(Debug, Default)]
+struct Fares {
+    /// Why one of its targets cannot be served at all.
+    lacks: Option<String>,
+    /// The standing of the key that is available soonest.
+    standing: Option<TargetStatus>,
+    /// The most restrictive position of its breakers.
+    breaker: Option<Position>,
+}
+
+/// Ready unless draining, or every provider has a target that cannot be served. Resting providers degrade the status,
+/// but are no reason to send requests to another Weir, because its providers are the same.
+pub(super) async fn tell(State(operations): State<Operations>) -> Response {
+    let serving = operations.gateway.serving();
+    let draining = *operations.draining.borrow();
+    let adapters = plugins::in_brief(&operations);
+    let now = Instant::now();
+    let mut fares: BTreeMap<&str, Fares> = BTreeMap::new();
+    for (model, route) in serving.routes.iter() {
+        for (target, made) in model.targets.iter().zip(&route.targets) {
+            let provider = fares.entry(&target.provider.name).or_default();
+            match made {
+                Ok(target) => provider.take_in(operations.gateway.health(), target, now),
+                Err(reason) => provider.lacks = provider.lacks.take().or_else(|| Some(reason.clone())),
+            }
+        }
+    }
+    let lacking = fares.values().filter(|provider| provider.lacks.is_some()).count();
+    let resting = fares.values().any(Fares::rests);
+    let status = match (draining, lacking > 0 || resting) {
+        (true, _) => "draining",
+        (false, true) => "degraded",
+        (false, false) => "ready",
+    };
+    let all_lacking = lacking > 0 && lacking == fares.len();
+    let code = if draining || all_lacking { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let providers: BTreeMap<&str, Value> = fares.iter().map(|(name, fares)| (*name, fares.told(now))).collect();
+    (code, Json(json!({"status": status, "providers": providers, "adapters": adapters}))).into_response()
+}
+
+impl Fares {
+    fn take_in(&mut self, health: &Health, target: &Arc<Target>, now: Instant) {
+        for target in keys(target) {
+            let standing = health.standing(target.subject(), now);
+            self.standing = Some(self.standing.map_or(standing, |other| other.sooner(standing)));
+        }
+        let position = health.of(&target.id).position(now);
+        self.breaker = Some(
+            self.breaker.map_or(position, |other| if other.figure() > position.figure() { other } else { position }),
+        );
+    }
+
+    fn rests(&self) -> bool {
+        matches!(self.standing, Some(TargetStatus::Resting(..)))
+    }
+
+    fn told(&self, now: Instant) -> Value {
+        if let Some(reason) = &self.lacks {
+            return json!({"status": "unavailable", "reason": reason});
+        }
+        let breaker = self.breaker.map_or("closed", Position::as_str);
+        match self.standing {
+            Some(TargetStatus::Resting(until, why)) => {
+                let seconds = until.saturating_duration_since(now).as_secs_f64().ceil();
+                json!({"status": "resting", "reason": reason(why), "retry_after": seconds, "breaker": breaker})
+            }
+            _ => json!({"status": "ok", "breaker": breaker}),
+        }
+    }
+}
+
+fn reason(why: Rest) -> &'static str {
+    match why {
+        Rest::Limited | Rest::Untold => "it asked for fewer requests",
+        Rest::Failing => "it fails too often, or said that it is overloaded",
+        Rest::Refused => "it refuses the key",
+    }
+}
