@@ -1,4 +1,4 @@
-//! Where a provider is: an http(s) base, or a folder of recordings.
+//! A provider's address: an http(s) base, or a folder of recordings.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
-/// Ends of names that are good within a network only.
+/// Suffixes of host names that are valid within a private network only.
 const LOCAL_DOMAINS: [&str; 5] = [".localhost", ".local", ".internal", ".lan", ".test"];
 
 /// Where requests to a provider go.
@@ -34,25 +34,25 @@ pub enum AddressError {
     /// Not a url at all.
     #[error("not a valid url: {0}")]
     Syntax(String),
-    /// Credentials belong into `api_key`.
+    /// The url has user info; credentials belong in `api_key`.
     #[error("a url holds no user name or password")]
     UserInfo,
-    /// The adapter adds what it needs.
+    /// The url has a query or fragment; the adapter adds what it needs.
     #[error("a url holds no query (`?`) and no fragment (`#`)")]
     Query,
-    /// `replay:` with nothing behind it.
+    /// `replay:` without a folder.
     #[error("`replay:` needs a folder behind it")]
     Folder,
-    /// Nothing but a pace may stand behind the folder.
+    /// The folder is followed by something other than a pace.
     #[error("only `?pace_ms=NUMBER` may stand behind the folder of a `replay:` url")]
     Pace,
-    /// An origin has no path.
+    /// The origin has a path.
     #[error("an origin is a scheme, a host and perhaps a port, without a path")]
     Path,
 }
 
 impl Address {
-    /// Reads a url; a relative folder of recordings is taken from `folder`.
+    /// Parses a url; a relative folder of recordings is resolved against `folder`.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, AddressError> {
         let Some(recordings) = text.strip_prefix("replay:") else { return BaseUrl::parse(text).map(Self::Http) };
         let (recordings, query) =
@@ -68,7 +68,7 @@ impl Address {
     }
 }
 
-/// As it was written, with the whole path of a folder: [`Address::parse`] reads it again.
+/// The url as it was written, with the whole path of a folder: [`Address::parse`] accepts it again.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -86,7 +86,7 @@ impl fmt::Display for Address {
 pub struct Origin(String);
 
 impl Origin {
-    /// Reads `https://host[:port]`, with or without a slash at the end.
+    /// Parses `https://host[:port]`, with or without a slash at the end.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let base = BaseUrl::parse(text)?;
         if base.path() != "/" {
@@ -116,7 +116,7 @@ pub struct BaseUrl {
 }
 
 impl BaseUrl {
-    /// Reads a url; a slash is added at the end where there is none.
+    /// Parses a url; adds a slash at the end if there is none.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let (scheme, rest) = text.split_once("://").ok_or(AddressError::Scheme)?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
@@ -130,7 +130,7 @@ impl BaseUrl {
         if rest.split('/').next().is_some_and(|authority| authority.contains('@')) {
             return Err(AddressError::UserInfo);
         }
-        // `{` and `}` would pass as characters of a path, but a hole that nobody fills is a mistake.
+        // `{` and `}` would be accepted in a path, but an unfilled placeholder is a mistake.
         if rest.contains(['{', '}']) {
             return Err(AddressError::Syntax("holes are filled in an adapter's own suggestion only".to_owned()));
         }
@@ -143,8 +143,8 @@ impl BaseUrl {
         Ok(Self { scheme, authority, path: format!("{path}/") })
     }
 
-    /// Whether the host is this machine or one in its neighbourhood: loopback, a private address, a name without dots
-    /// (as containers have), or one under a domain that no public server has.
+    /// Whether the host is this machine or on its network: loopback, a private address, a name without dots (as
+    /// containers have), or one under a domain that no public server has.
     pub fn is_local(&self) -> bool {
         let host = self.authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
         match host.parse::<IpAddr>() {
@@ -156,7 +156,7 @@ impl BaseUrl {
         }
     }
 
-    /// http or https.
+    /// The scheme: http or https.
     pub fn scheme(&self) -> &Scheme {
         &self.scheme
     }
@@ -171,7 +171,7 @@ impl BaseUrl {
         &self.path
     }
 
-    /// What a credential may be sent to.
+    /// The origin to which a credential may be sent.
     pub fn origin(&self) -> Origin {
         let host = self.authority.host().to_ascii_lowercase();
         let usual = if self.scheme == Scheme::HTTPS { 443 } else { 80 };
@@ -192,7 +192,7 @@ fn syntax(error: &http::uri::InvalidUri) -> AddressError {
     AddressError::Syntax(error.to_string())
 }
 
-/// A port that is written but is not a number up to 65535 (`http` lets `:` and `:99999` pass).
+/// Whether a port is given that is not a number up to 65535 (`http` accepts `:` and `:99999`).
 fn bad_port(authority: &Authority) -> bool {
     let after_host = authority.as_str().get(authority.host().len()..).unwrap_or_default();
     after_host.starts_with(':') && authority.port_u16().is_none()

@@ -1,4 +1,4 @@
-//! What clients call models: exact names and globs, and the look-up that each request makes.
+//! Aliases of models: exact names and globs, and the look-up that each request makes.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,18 +9,18 @@ use super::Model;
 /// A name that clients use, or a pattern of names in which `*` stands for any text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Alias {
-    /// `gpt-4o`.
+    /// An exact name: `gpt-4o`.
     Exact(String),
-    /// `gpt-*`: the text before the star, which is not empty.
+    /// A prefix, `gpt-*`: the text before the star, which is not empty.
     Prefix(String),
-    /// `*-mini`, `a*b*c`: the whole pattern.
+    /// Any other pattern, `*-mini` or `a*b*c`: the whole pattern.
     Glob(String),
-    /// `*`.
+    /// Every name: `*`.
     Any,
 }
 
 impl Alias {
-    /// Reads an alias. Every text is one.
+    /// Parses an alias. Every text is valid.
     pub fn parse(text: &str) -> Self {
         if text == "*" {
             return Self::Any;
@@ -32,7 +32,7 @@ impl Alias {
         }
     }
 
-    /// The name, where it is one and not a pattern.
+    /// The exact name; `None` for a pattern.
     pub fn exact(&self) -> Option<&str> {
         match self {
             Self::Exact(name) => Some(name),
@@ -40,7 +40,7 @@ impl Alias {
         }
     }
 
-    /// Whether a client's name for a model is meant.
+    /// Whether the alias matches a client's name for a model.
     pub fn matches(&self, name: &str) -> bool {
         match self {
             Self::Exact(alias) => alias == name,
@@ -61,20 +61,20 @@ impl fmt::Display for Alias {
     }
 }
 
-/// Every model, found by what clients call it.
+/// All models, found by the name that a client uses.
 #[derive(Debug, Clone, Default)]
 pub struct Aliases {
     models: Vec<Arc<Model>>,
     exact: HashMap<String, Arc<Model>>,
-    /// The longest first.
+    /// Prefixes, the longest first.
     prefixes: Vec<(String, Arc<Model>)>,
-    /// The one with most letters first.
+    /// Other patterns, those with the most letters first.
     globs: Vec<(String, Arc<Model>)>,
     any: Option<Arc<Model>>,
 }
 
 impl Aliases {
-    /// Of two models with the same alias the first is found.
+    /// Builds the index. Of two models with the same alias, the first is found.
     pub fn new(models: Vec<Arc<Model>>) -> Self {
         let mut aliases = Self::default();
         for model in &models {
@@ -97,7 +97,7 @@ impl Aliases {
         aliases
     }
 
-    /// The model that a client means: by exact name, longest prefix, any other pattern, `*`. Allocates nothing.
+    /// The model for a client's name: by exact name, longest prefix, any other pattern, `*`. Allocates nothing.
     pub fn lookup(&self, name: &str) -> Option<&Arc<Model>> {
         if let Some(model) = self.exact.get(name) {
             return Some(model);
@@ -107,17 +107,17 @@ impl Aliases {
         found.map(|(_, model)| model).or(self.any.as_ref())
     }
 
-    /// In the file's order.
+    /// All models, in the file's order.
     pub fn iter(&self) -> std::slice::Iter<'_, Arc<Model>> {
         self.models.iter()
     }
 
-    /// How many there are.
+    /// The number of models.
     pub fn len(&self) -> usize {
         self.models.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no models.
     pub fn is_empty(&self) -> bool {
         self.models.is_empty()
     }
@@ -136,11 +136,11 @@ fn letters(pattern: &str) -> usize {
     pattern.bytes().filter(|byte| *byte != b'*').count()
 }
 
-/// Whether `*` in the pattern can stand for texts that make it the name. At most pattern times name steps.
+/// Whether the pattern matches the name, with `*` for any text. At most pattern times name steps.
 pub(super) fn glob_matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut p, mut n) = (0, 0);
-    // Where to take up again: after the last star, with that star standing for one byte more.
+    // Where to continue after a mismatch: after the last star, which then stands for one more byte.
     let mut again: Option<(usize, usize)> = None;
     while let Some(byte) = name.get(n) {
         match pattern.get(p) {
@@ -201,7 +201,7 @@ mod tests {
         }
     }
 
-    /// The plain definition, as slow as it likes to be.
+    /// The plain definition of a match, however slow.
     fn slow(pattern: &[u8], name: &[u8]) -> bool {
         match pattern.split_first() {
             None => name.is_empty(),

@@ -1,4 +1,4 @@
-//! Those who may ask: their keys, and what they may have.
+//! Clients: their keys, permissions and priorities.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::section::words;
 use super::{Alias, Client, Limits, Secret};
 
-/// A client's key as it is kept: its SHA-256. The key itself is forgotten when the configuration has been read.
+/// The SHA-256 of a client's key. The key itself is dropped once the configuration has been read.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash([u8; 32]);
 
@@ -19,7 +19,7 @@ impl KeyHash {
         Self(Sha256::digest(key.as_bytes()).into())
     }
 
-    /// Reads `sha256:` and 64 hexadecimal digits.
+    /// Parses `sha256:` and 64 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.trim().strip_prefix("sha256:")?;
         let mut hash = [0u8; 32];
@@ -32,7 +32,7 @@ impl KeyHash {
         Some(Self(hash))
     }
 
-    /// Takes as long whatever differs.
+    /// Compares in constant time.
     fn is(&self, other: &Self) -> bool {
         let difference = self.0.iter().zip(&other.0).fold(0u8, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
         difference == 0
@@ -46,7 +46,7 @@ impl fmt::Display for KeyHash {
     }
 }
 
-/// Not even the hash is shown: of a short key it is as good as the key.
+/// Hides even the hash: for a short key it is as good as the key.
 impl fmt::Debug for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[hash of a key]")
@@ -61,7 +61,7 @@ impl Limits {
 }
 
 words! {
-    /// Who goes first where requests wait.
+    /// The order of requests that have to wait.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, PartialOrd, Ord)]
     pub enum Priority {
         /// Before all others.
@@ -75,12 +75,12 @@ words! {
 }
 
 impl Client {
-    /// Whether it may use a model.
+    /// Whether the client may use a model.
     pub fn may_use(&self, model: &str) -> bool {
         self.models.is_empty() || self.models.iter().any(|alias| alias.matches(model))
     }
 
-    /// Whether it may use an operation, in a request that names a model or not.
+    /// Whether the client may use an operation, in a request with or without a model's name.
     pub fn may_do(&self, operation: &str, names_a_model: bool) -> bool {
         match &self.operations {
             Some(allowed) => allowed.iter().any(|allowed| allowed.matches(operation)),
@@ -88,20 +88,20 @@ impl Client {
         }
     }
 
-    /// Whether it may use an operation that shows what others made: a restricted key may where that is named, and not
-    /// where a pattern happens to match.
+    /// Whether the client may use an operation that shows what other clients made. A restricted client needs its full
+    /// name in the list: a pattern that matches is not enough.
     pub fn may_list(&self, operation: &str) -> bool {
         let mut named = self.operations.iter().flatten().filter_map(Alias::exact);
         !self.is_restricted() || named.any(|name| name == operation)
     }
 
-    /// Whether it may have less than everything that the account has.
+    /// Whether the client is restricted to a part of the account.
     pub fn is_restricted(&self) -> bool {
         !self.models.is_empty() || self.operations.is_some()
     }
 }
 
-/// Everybody who may ask, found by key.
+/// All clients, found by key.
 #[derive(Debug, Clone, Default)]
 pub struct Clients {
     list: Vec<Arc<Client>>,
@@ -109,7 +109,7 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// Of two clients with the same key the first is found.
+    /// Builds the index. Of two clients with the same key, the first is found.
     pub fn new(list: Vec<Arc<Client>>) -> Self {
         let mut by_key = HashMap::new();
         for client in &list {
@@ -120,19 +120,19 @@ impl Clients {
         Self { list, by_key }
     }
 
-    /// Whose key this is. How long it takes tells nothing about keys: they are found by their hash.
+    /// The client with this key. The look-up uses the hash, so its time reveals nothing about keys.
     pub fn find(&self, key: &str) -> Option<&Arc<Client>> {
         let hash = KeyHash::of(key);
         let (known, client) = self.by_key.get_key_value(&hash)?;
         known.is(&hash).then_some(client)
     }
 
-    /// In the file's order.
+    /// All clients, in the file's order.
     pub fn iter(&self) -> std::slice::Iter<'_, Arc<Client>> {
         self.list.iter()
     }
 
-    /// Whether nobody needs a key.
+    /// Whether there are no clients, so that no request needs a key.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }

@@ -1,4 +1,4 @@
-//! The environment as a value, so that reading a configuration is a pure function of what it is given.
+//! The environment as a value, so that reading a configuration is a pure function of its inputs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,37 +6,37 @@ use std::path::{Path, PathBuf};
 
 use super::Secret;
 
-/// Environment variables, and where the program lies. Values may be secrets, so they are never printed.
+/// Environment variables, and the program's folder. Values may be secrets, so they are never printed.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
-    /// The program's folder, for what is installed beside it.
+    /// The program's folder, where a release installs its adapters.
     program: Option<PathBuf>,
 }
 
 impl Environment {
-    /// The process's own. Variables that are no Unicode are left out.
+    /// The environment of this process. Variables that are not Unicode are left out.
     pub fn of_process() -> Self {
         let pairs = std::env::vars_os();
         let variables: Self =
             pairs.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
-        // A link to the program leads to where the program is.
+        // A link to the program is followed, so this is the program's real folder.
         let program = std::env::current_exe().and_then(std::fs::canonicalize).ok();
         Self { program: program.and_then(|file| Some(file.parent()?.to_owned())), ..variables }
     }
 
-    /// The same for a program that lies in this folder.
+    /// The same environment for a program in this folder.
     #[must_use]
     pub fn with_program_in(self, folder: &Path) -> Self {
         Self { program: Some(folder.to_owned()), ..self }
     }
 
-    /// The folder that the program lies in, where it is known.
+    /// The folder of the program, if known.
     pub fn program_folder(&self) -> Option<&Path> {
         self.program.as_deref()
     }
 
-    /// A variable's value. One that is set to nothing counts as unset: compose files and shells leave such behind.
+    /// A variable's value. An empty variable counts as unset: compose files and shells leave such variables behind.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
     }
@@ -82,7 +82,8 @@ pub(super) fn provider_key_variable(provider: &str) -> String {
     format!("WEIR_PROVIDERS_{}_API_KEY", as_variable(provider))
 }
 
-/// A name as it stands in variables: upper case, with an underscore for whatever is no letter or digit.
+/// A name as part of a variable's name: upper case, with an underscore for every character that is not a letter or
+/// digit.
 pub(super) fn as_variable(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
 }

@@ -1,8 +1,8 @@
 //! Every key, declared once: its name, its type, its default and what it means.
 //!
-//! A declaration ([`section!`](crate::section)) makes the setting, its default, the reading, and the list of keys. Messages
-//! take suggestions from that list; the short names of environment variables and the reference in `docs/configuration.md`
-//! are made from it.
+//! A declaration ([`section!`](crate::section)) generates the setting, its default, the code that reads it, and the
+//! list of keys. Messages take suggestions from that list; the short names of environment variables and the reference
+//! in `docs/configuration.md` are generated from it.
 
 mod adapters;
 mod attempts;

@@ -1,8 +1,9 @@
-//! The file and the environment, checked, as what the program needs.
+//! Reads the file and the environment into a checked configuration.
 //!
-//! Text becomes a [`Config`] in three steps: `raw` turns TOML into a tree in which each value knows where it stands
-//! and `overrides` lays the environment over it, the declarations in `keys` read the tree and collect every mistake,
-//! `resolve` joins what refers to one another. Nothing stops at the first mistake; all are reported together ([`Problems`]).
+//! Text becomes a [`Config`] in three steps: `raw` parses TOML into a tree in which each value knows its place, and
+//! `overrides` lays the environment over it; the declarations in `keys` read the tree and collect every mistake;
+//! `resolve` joins the parts that refer to one another. No step stops at the first mistake; all are reported together
+//! ([`Problems`]).
 
 mod address;
 mod alias;
@@ -51,44 +52,44 @@ pub use secret::Secret;
 pub use settings::{Isolation, LogFormat, LogLevel};
 pub use units::size;
 
-/// Everything that the program needs to know.
+/// The whole configuration, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Names this configuration: a digest of its text and of the overrides, as 16 hexadecimal digits.
+    /// The revision: a digest of the text and of the overrides, as 16 hexadecimal digits.
     pub revision: String,
     /// The main listener.
     pub server: Server,
-    /// The operations side.
+    /// The operations endpoints.
     pub admin: Admin,
-    /// Media that are fetched.
+    /// Fetching of media.
     pub media: Media,
-    /// Where spans of requests go; nowhere without it.
+    /// Export of spans; off if `None`.
     pub traces: Option<Traces>,
     /// The log.
     pub log: Log,
     /// Adapters.
     pub plugins: Plugins,
-    /// Those who may ask.
+    /// The clients and their keys.
     pub clients: Clients,
-    /// In the file's order, those that were made for a model's own url behind the named ones.
+    /// The providers in the file's order; providers made for a model's own url come after the named ones.
     pub providers: Vec<Arc<Provider>>,
-    /// What clients may ask for. Where there is a default provider, `*` leads to it.
+    /// The models that clients may request. If there is a default provider, `*` leads to it.
     pub models: Aliases,
-    /// Who serves models that nothing else names.
+    /// The provider of models that no alias matches.
     pub default_provider: Option<String>,
-    /// Whether providers are to be looked for in the environment: the file names neither providers nor models.
+    /// Whether the environment is searched for providers, because the file names neither providers nor models.
     pub discover: bool,
-    /// For look-ups of what only manifests name.
+    /// The environment, for variables that only manifests name.
     pub environment: Environment,
-    /// What somebody should know.
+    /// Warnings for the operator.
     pub warnings: Vec<Problem>,
-    /// The file's folder, from which relative paths of recordings and secrets are taken.
+    /// The file's folder, to which paths of recordings and secrets are relative.
     pub folder: PathBuf,
-    /// The file itself; none where there is none to read again.
+    /// The path of the file; `None` if there is no file to read again.
     pub path: Option<PathBuf>,
     /// The SHA-256 of the file's bytes.
     pub digest: [u8; 32],
-    /// The file as it is shown in messages.
+    /// The file as shown in messages.
     pub source: Arc<Source>,
 }
 
@@ -108,17 +109,17 @@ impl Config {
         Ok(Self { path: Some(path.to_owned()), ..config })
     }
 
-    /// Whether an adapter of this name is configured: a provider uses it, or it has settings of its own.
+    /// Whether an adapter of this name is configured: a provider uses it, or it has its own settings.
     pub fn names_adapter(&self, name: &str) -> bool {
         self.plugins.adapters.contains_key(name) || self.providers.iter().any(|provider| provider.adapter == name)
     }
 
-    /// What the environment alone says: usual providers are to be discovered.
+    /// The configuration from the environment alone: well-known providers are to be discovered.
     pub fn without_file(environment: Environment) -> Result<Self, Problems> {
         Self::parse("", "", Path::new(""), environment)
     }
 
-    /// Reads text as a file of this name in this folder.
+    /// Parses text as a file of this name in this folder.
     pub fn parse(name: &str, text: &str, folder: &Path, environment: Environment) -> Result<Self, Problems> {
         let source = Arc::new(Source::new(name, mask::mask(text)));
         let (mut root, mut problems) = raw::parse(text);
@@ -169,7 +170,7 @@ impl Config {
         })
     }
 
-    /// Mistakes that others found later, together with the file to show them in.
+    /// Combines mistakes that later checks found with the file to show them in.
     pub fn problems(&self, list: Vec<Problem>) -> Problems {
         Problems::new(Arc::clone(&self.source), list)
     }
@@ -184,7 +185,8 @@ impl Config {
         self.providers.iter().find(|provider| provider.name == name)
     }
 
-    /// Fills in what the file left to adapters, such as a provider's url: `fill` sees each provider once.
+    /// Fills in values that the file leaves to adapters, such as a provider's url: `fill` is called once for each
+    /// provider.
     pub fn complete(&mut self, mut fill: impl FnMut(&mut Provider)) {
         let mut models: Vec<Model> = self.models.iter().map(|model| Model::clone(model)).collect();
         for provider in &mut self.providers {
@@ -201,7 +203,7 @@ impl Config {
     }
 
     /// Adds a provider that was found in the environment, with the names of models that it serves (globs). Names that
-    /// are there already stay with whom they lead to.
+    /// exist already keep their targets.
     pub fn add_discovered(&mut self, provider: Provider, models: &[String]) {
         let provider = Arc::new(provider);
         let mut all: Vec<Arc<Model>> = self.models.iter().cloned().collect();
@@ -231,7 +233,7 @@ fn text_of(path: &Path) -> Result<String, String> {
         .map_err(|error| format!("the configuration is not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))
 }
 
-/// Keys and tokens are left out: a revision is shown to people.
+/// Keys and tokens are left out, because a revision is visible.
 fn revision(text: &str, environment: &Environment) -> String {
     let mut digest = Sha256::new();
     digest.update(mask::mask(text));

@@ -1,11 +1,11 @@
-//! Takes literal secrets out of a configuration's text before any of it is shown.
+//! Masks literal secrets in a configuration's text before any of it is shown.
 //!
-//! It works on the text and not on the tree, because messages about broken TOML show lines as well.
+//! It works on the text instead of the tree, because messages about broken TOML show lines as well.
 
 use super::keys;
 
-/// The text with the values of sensitive keys made of stars, byte for byte, so that spans still hold. `env:` and
-/// `file:` references stay, they are no secrets.
+/// Replaces the values of sensitive keys with stars, byte for byte, so that spans stay valid. `env:` and `file:`
+/// references stay, because they are not secrets.
 pub(super) fn mask(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = bytes.to_vec();
@@ -22,7 +22,7 @@ pub(super) fn mask(text: &str) -> String {
     String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// Masks `user:password@` of urls, which is refused but shown with the refusal.
+/// Masks `user:password@` in urls, which are refused but shown in the message.
 fn mask_user_info(bytes: &[u8], out: &mut [u8]) {
     for scheme in memchr::memmem::find_iter(bytes, b"://") {
         let start = scheme + 3;
@@ -43,11 +43,11 @@ fn key_before(text: &str) -> &str {
     &text[start..]
 }
 
-/// Options of adapters that look like a credential's name and are none.
+/// Options of adapters whose names look like a credential's but are not.
 const SHOWN: [&str; 2] = ["token_url", "max_tokens"];
 
-/// Whether a key, perhaps mistyped, names a credential. Of the configuration's own keys the list knows it; of others too
-/// much is masked rather than too little.
+/// Whether a key, perhaps mistyped, names a credential. The list decides for the configuration's own keys; others are
+/// masked in case of doubt.
 fn is_sensitive(key: &str) -> bool {
     let key = key.to_lowercase().replace('-', "_");
     let mut known = keys::ALL.iter().flat_map(|table| table.list).filter(|known| known.name == key).peekable();
@@ -72,7 +72,7 @@ fn is_count(key: &str, value: &str) -> bool {
     key.to_lowercase().contains("tokens") && end > 0 && ends
 }
 
-/// Masks the value from `at`, a list of them too, and returns where it ends.
+/// Masks the value or the list of values from `at`, and returns its end.
 fn mask_value(bytes: &[u8], mut at: usize, out: &mut [u8]) -> usize {
     let mut depth = 0usize;
     while let Some(byte) = bytes.get(at) {
@@ -96,7 +96,7 @@ fn mask_value(bytes: &[u8], mut at: usize, out: &mut [u8]) -> usize {
     at
 }
 
-/// Masks what is between quotes; an unclosed string up to the line's end.
+/// Masks the text between quotes; an unclosed string up to the end of the line.
 fn mask_string(bytes: &[u8], at: usize, out: &mut [u8]) -> usize {
     let quote = bytes[at];
     let triple = [quote; 3];

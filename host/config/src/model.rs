@@ -1,4 +1,4 @@
-//! A model as clients name it, and where requests for it go.
+//! Models under the names that clients use: strategy, affinity, capabilities, prices, targets.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ words! {
     /// How one of several targets is chosen.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub enum Strategy {
-        /// The first that is healthy.
+        /// The first healthy target.
         #[default]
         Priority = "priority",
-        /// By chance, in proportion to the weights.
+        /// Random, in proportion to the weights.
         Weighted = "weighted",
-        /// In turn.
+        /// Round robin.
         RoundRobin = "round-robin",
-        /// The one that answered soonest of late.
+        /// The target with the lowest recent latency.
         LeastLatency = "least-latency",
-        /// The one with the fewest exchanges.
+        /// The target with the fewest exchanges under way.
         LeastBusy = "least-busy",
-        /// The one with the lowest price.
+        /// The target with the lowest price.
         Cheapest = "cheapest",
     }
 }
@@ -30,23 +30,23 @@ words! {
 /// What keeps requests at one target.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Affinity {
-    /// A session's header, where a client sends one of the usual.
+    /// A session header, if a client sends one of the usual ones.
     #[default]
     Session,
     /// This header, its name in lower case.
     Header(String),
-    /// The caller.
+    /// The client.
     Tenant,
 }
 
 impl Capabilities {
-    /// Whether something is said to be lacking.
+    /// Whether any capability other than reasoning is declared as missing.
     pub fn lacks_something(&self) -> bool {
         let said = [self.vision, self.tools, self.audio, self.documents, self.schema];
         said.contains(&Some(false))
     }
 
-    /// What is said of a feature by the name that manifests use (`vision`, `tools`, ...).
+    /// The declared state of a feature, by the name that manifests use (`vision`, `tools`, ...).
     pub fn feature(&self, name: &str) -> Option<bool> {
         match name {
             "vision" => self.vision,
@@ -61,8 +61,8 @@ impl Capabilities {
 }
 
 impl Price {
-    /// What an answer costs in US dollars, by its tokens. Tokens of a bucket without a price of its own cost as much as
-    /// other input or output, so that nothing is free by omission; none where the price of a used bucket is not known.
+    /// The cost of an answer in US dollars, by its tokens. Tokens of a kind without its own price cost as much as other
+    /// input or output, so that a missing price never makes them free; `None` if the price of used tokens is not known.
     pub fn of(&self, tokens: &Tokens) -> Option<f64> {
         let mut dollars = 0.0;
         for (bucket, count) in tokens.known().filter(|(_, count)| *count > 0) {
@@ -82,36 +82,36 @@ impl Price {
     }
 }
 
-/// Where a request may go.
+/// A target: a provider and its name for the model.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// Who serves it.
+    /// The provider.
     pub provider: Arc<Provider>,
     /// The provider's name for the model; the client's own if none.
     pub model: Option<String>,
-    /// The format that the adapter should use, where it knows several.
+    /// The format for the adapter to use, if it has several.
     pub format: Option<String>,
-    /// Whether even requests that could be relayed are translated.
+    /// Whether requests are translated even if they could be relayed.
     pub translate: bool,
-    /// How the usage of relayed streams is learnt.
+    /// How the token usage of relayed streams is determined.
     pub metering: Metering,
-    /// For the adapter: the provider's options with the target's laid over them.
+    /// Options for the adapter: the provider's, with the target's laid over them.
     pub options: Options,
     /// Its share under [`Strategy::Weighted`]; at least 1.
     pub weight: u32,
-    /// What the operator says that it costs here.
+    /// The price here, as configured by the operator.
     pub price: Option<Price>,
     /// Time limits: the provider's, with the model's laid over them.
     pub timeouts: Timeouts,
-    /// Repetitions: the provider's, with the model's laid over them.
+    /// Retries: the provider's settings, with the model's laid over them.
     pub retry: Retry,
-    /// Whether a request that failed here may go elsewhere.
+    /// Whether a request that failed here may go to another target.
     pub enable_fallback: bool,
-    /// Whether a stream that breaks is gone on with elsewhere.
+    /// Whether another target continues a stream that breaks off.
     pub resume: bool,
-    /// The target in the file.
+    /// Where the target stands in the file.
     pub place: Place,
-    /// The format in the file, or [`Target::place`].
+    /// Where the format stands in the file, or [`Target::place`].
     pub format_place: Place,
 }
 

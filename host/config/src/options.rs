@@ -1,4 +1,4 @@
-//! Settings that an adapter understands and the host does not: checked against the manifest's schema elsewhere.
+//! Adapter settings that are opaque to the host; the manifest's schema checks them elsewhere.
 
 use std::collections::BTreeMap;
 
@@ -6,24 +6,24 @@ use serde_json::{Map, Value};
 
 use super::Place;
 
-/// The member that names the way to authenticate.
+/// The member that names the authentication scheme.
 const AUTH: &str = "auth";
-/// Its value where no credential is sent at all.
+/// Its value if no credential is sent at all.
 const NO_AUTH: &str = "none";
 
-/// Free-form members of `options`, each with its place for messages about it.
+/// Free-form members of `options`, each with its place for messages.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The members, as JSON.
     pub values: Map<String, Value>,
     /// The whole table.
     pub place: Place,
-    /// By JSON pointer.
+    /// The place of each member, by JSON pointer.
     pub(super) places: BTreeMap<String, Place>,
 }
 
 impl Options {
-    /// Where the value of a JSON pointer stands, or the nearest table around it.
+    /// The place of the value at a JSON pointer, or of the nearest table around it.
     pub fn place_of(&self, pointer: &str) -> Place {
         let mut pointer = pointer;
         loop {
@@ -50,30 +50,30 @@ impl Options {
         all
     }
 
-    /// Names the way to authenticate.
+    /// Sets the authentication scheme.
     pub(super) fn set_auth(&mut self, name: String, place: Place) {
         self.place = self.place.or(&place);
         self.places.insert(format!("/{AUTH}"), place);
         self.values.insert(AUTH.to_owned(), name.into());
     }
 
-    /// The way to authenticate that was chosen.
+    /// The chosen authentication scheme.
     pub fn auth(&self) -> Option<&str> {
         self.text(AUTH)
     }
 
-    /// Whether no credential is to be sent.
+    /// Whether no credential is sent.
     pub fn is_without_auth(&self) -> bool {
         self.auth() == Some(NO_AUTH)
     }
 
-    /// What the adapter is told: everything but that no credential is sent, which is the host's business.
+    /// The options for the adapter: all but the choice to send no credential, which the host handles.
     pub fn for_adapter(&self) -> impl Iterator<Item = (&String, &Value)> {
         let is_hidden = self.is_without_auth();
         self.values.iter().filter(move |(name, _)| !(is_hidden && *name == AUTH))
     }
 
-    /// The value of a member, where it is text.
+    /// The value of a member, if it is text.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name)?.as_str()
     }

@@ -1,17 +1,17 @@
 //! Lays the environment over the file: `WEIR_SERVER__PORT=9000` and shorter names.
 //!
-//! A double underscore is a step into a table or a list; an element of a list is named by its number, or by its `name`
-//! or `alias`. Keys of tables that exist once have a short variable too (`WEIR_SERVER_PORT`).
+//! A double underscore enters a table or a list; an element of a list is named by its number, or by its `name` or
+//! `alias`. Keys of tables that exist once also have a short variable (`WEIR_SERVER_PORT`).
 
 use super::environment::{Environment, as_variable};
 use super::raw::{Member, Node, Table, Value};
 use super::{Place, Problem, keys, suggest};
 
-/// Variables of Weir's that are no keys.
+/// Variables of Weir that are not keys.
 const OTHERS: &[&str] = &["WEIR_CONFIG"];
 
-/// Lays all `WEIR_` variables over the tree. Returns what is wrong with them, and the names of providers that were
-/// given a key but are not in the file: they may be anonymous, or be discovered.
+/// Lays all `WEIR_` variables over the tree. Returns the mistakes in them, and the names of providers that have a key
+/// but are not in the file: they may be anonymous or discovered.
 pub(super) fn apply(root: &mut Node, environment: &Environment) -> (Vec<Problem>, Vec<String>) {
     let mut problems = Vec::new();
     let mut unnamed = Vec::new();
@@ -26,7 +26,7 @@ pub(super) fn apply(root: &mut Node, environment: &Environment) -> (Vec<Problem>
             Short::Unknown(help) => problems.push(unknown(name, help)),
         }
     }
-    // The long names are exact, so they have the last word.
+    // The long names are exact, so they take precedence.
     for (name, value) in long {
         let path: Vec<String> = name["WEIR_".len()..].split("__").map(str::to_ascii_lowercase).collect();
         set(root, &path, name, value, &mut problems);
@@ -70,12 +70,12 @@ fn short_path(name: &str, root: &Node) -> Short {
     Short::Unknown(suggest::nearest(name, names).map(|near| format!("did you mean `{near}`?")))
 }
 
-/// The short variables and the keys that they stand for.
+/// The short variables and their keys.
 pub(super) fn short_names() -> Vec<(String, Vec<String>)> {
     let mut names = Vec::new();
     for table in keys::ALL {
         let Some(path) = table.path else { continue };
-        // Tables themselves have no short names.
+        // Tables have no short names.
         let values = table.list.iter().filter(|key| !(path.is_empty() && key.takes.contains("table")));
         for key in values {
             let path: Vec<String> =
@@ -106,7 +106,7 @@ fn name_of<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
     }
 }
 
-/// Sets one value, making the tables on the way.
+/// Sets one value and creates the tables on its path.
 fn set(node: &mut Node, path: &[String], variable: &str, value: &str, problems: &mut Vec<Problem>) {
     let Some((step, rest)) = path.split_first() else {
         *node = Node { value: Value::Text(value.to_owned()), place: place(variable) };
@@ -123,13 +123,13 @@ fn set(node: &mut Node, path: &[String], variable: &str, value: &str, problems: 
     }
 }
 
-/// The member of a table that a step names, made where there is none.
+/// The member of a table that a step names; created if missing.
 fn member<'a>(table: &'a mut Table, step: &str, rest: &[String], variable: &str) -> &'a mut Node {
     // Names in files may have capitals and dashes; variables cannot.
     let wanted = as_variable(step);
     let name = table.keys().find(|known| as_variable(known) == wanted).cloned().unwrap_or_else(|| step.to_owned());
     if rest.is_empty() && name == "api_key" {
-        // The variable takes the place of a list, too.
+        // The variable replaces a list, too.
         table.remove("api_keys");
     }
     let numbered = rest.first().is_some_and(|next| next.bytes().all(|byte| byte.is_ascii_digit()));
@@ -143,7 +143,8 @@ fn member<'a>(table: &'a mut Table, step: &str, rest: &[String], variable: &str)
     &mut table.entry(name).or_insert_with(made).node
 }
 
-/// The element of a list that a step names: by number, `name` or `alias`. The number behind the last makes a new one.
+/// The element of a list that a step names: by number, `name` or `alias`. The number after the last one creates an
+/// element.
 fn element<'a>(list: &'a mut Vec<Node>, step: &str, variable: &str) -> Result<&'a mut Node, Problem> {
     let wanted = as_variable(step);
     let named = |node: &Node| {

@@ -1,4 +1,4 @@
-//! Where a value came from, so that a mistake can be shown there.
+//! Where a value came from, so that messages can show the place.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Place {
-    /// Bytes of the configuration file.
+    /// A range of bytes of the configuration file.
     File(Range<usize>),
     /// An environment variable, by name.
     Variable(Arc<str>),
@@ -23,8 +23,8 @@ impl Place {
     }
 }
 
-/// The configuration file as it is shown in messages: literal secrets are masked, byte for byte, so that spans of the
-/// original hold.
+/// The configuration file as shown in messages: literal secrets are masked byte for byte, so that spans of the original
+/// stay valid.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Source {
     name: String,

@@ -1,4 +1,4 @@
-//! Mistakes in a configuration: what is wrong, where, and what to do about it.
+//! Mistakes in a configuration: message, place and remedy.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,40 +7,40 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Na
 
 use super::{Place, Source};
 
-/// Whether a configuration with it can be used.
+/// Whether a configuration with this mistake can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// No.
+    /// An error: the configuration cannot be used.
     Error,
-    /// Yes, but somebody should know.
+    /// A warning: the configuration can be used.
     Warning,
 }
 
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Whether the configuration can be used nevertheless.
+    /// The severity: whether the configuration can still be used.
     pub severity: Severity,
-    /// What is wrong: lower case, no full stop, never a secret.
+    /// The message: lower case, no full stop, never a secret.
     pub message: String,
-    /// What to do about it.
+    /// The remedy.
     pub help: Option<String>,
-    /// Where.
+    /// The place of the mistake.
     pub place: Place,
 }
 
 impl Problem {
-    /// A mistake that keeps the configuration from being used.
+    /// Creates an error, which keeps the configuration from being used.
     pub fn error(place: &Place, message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, message: message.into(), help: None, place: place.clone() }
     }
 
-    /// Something that somebody should know.
+    /// Creates a warning.
     pub fn warning(place: &Place, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(place, message) }
     }
 
-    /// The same with a word on what to do about it.
+    /// Adds a remedy.
     #[must_use]
     pub fn with_help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
@@ -49,7 +49,7 @@ impl Problem {
 
 /// The mistakes of one configuration, in the file's order, with the file to show them in.
 ///
-/// As an error it prints a line for each, `FILE:LINE:COLUMN: error: MESSAGE`, followed by what to do about it.
+/// Its `Display` prints a line for each, `FILE:LINE:COLUMN: error: MESSAGE`, followed by the remedy.
 #[derive(Debug, Clone)]
 pub struct Problems {
     source: Arc<Source>,
@@ -59,7 +59,7 @@ pub struct Problems {
 impl std::error::Error for Problems {}
 
 impl Problems {
-    /// Puts mistakes in the file's order; those of the environment come last.
+    /// Sorts mistakes in the file's order; those of the environment come last.
     pub fn new(source: Arc<Source>, mut list: Vec<Problem>) -> Self {
         list.sort_by_key(|problem| match &problem.place {
             Place::File(span) => span.start,
@@ -74,22 +74,22 @@ impl Problems {
         self.list.iter()
     }
 
-    /// How many there are.
+    /// The number of mistakes.
     pub fn len(&self) -> usize {
         self.list.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no mistakes.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// Whether one of them keeps the configuration from being used.
+    /// Whether any mistake keeps the configuration from being used.
     pub fn are_fatal(&self) -> bool {
         self.list.iter().any(|problem| problem.severity == Severity::Error)
     }
 
-    /// For people: with colours and the lines of the file on a terminal, one line each otherwise.
+    /// A report for people: with colours and the lines of the file on a terminal, one line each otherwise.
     pub fn render(&self, terminal: bool) -> String {
         if terminal { self.fancy() } else { self.to_string() }
     }
@@ -101,7 +101,7 @@ impl Problems {
         for problem in &self.list {
             let shown = Shown { problem, source: &source };
             let mut report = String::new();
-            // A report that cannot be drawn is still said.
+            // A report that cannot be drawn is still printed as plain text.
             match handler.render_report(&mut report, &shown) {
                 Ok(()) => out.push_str(&report),
                 Err(_) => out.push_str(&self.line(problem)),
@@ -111,7 +111,7 @@ impl Problems {
         out
     }
 
-    /// `weir.toml:3:7: error: unknown key ...`, with the help behind it.
+    /// One line, `weir.toml:3:7: error: unknown key ...`, followed by the remedy.
     fn line(&self, problem: &Problem) -> String {
         let place = match &problem.place {
             Place::File(span) => {
@@ -150,7 +150,7 @@ impl fmt::Display for Problems {
     }
 }
 
-/// A problem as `miette` wants to see it.
+/// A problem in the form that `miette` renders.
 #[derive(Debug)]
 struct Shown<'a> {
     problem: &'a Problem,

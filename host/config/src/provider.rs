@@ -1,23 +1,23 @@
-//! What belongs to a provider besides its keys: words, origins, places.
+//! Types of a provider's settings: metering, allowed origins, places in the file.
 
 use super::section::words;
 use super::{Origin, Place};
 
 words! {
-    /// How the usage of relayed streams is learnt.
+    /// How the token usage of relayed streams is determined.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub enum Metering {
-        /// By asking the provider for it where tokens matter, until it refuses the question.
+        /// Ask the provider where tokens matter, until it refuses the question.
         #[default]
         Auto = "auto",
-        /// From what passes by, and by estimate where nothing does.
+        /// From the relayed data, and by an estimate where it reports nothing.
         Tap = "tap",
-        /// By asking the provider for it, with the one member that the manifest names.
+        /// Ask the provider, with the member that the manifest names.
         Ask = "ask",
     }
 }
 
-/// An origin besides the provider's own that follow-ups may go to.
+/// An origin besides the provider's own that is allowed for follow-up requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedOrigin {
     /// Scheme, host and port.
@@ -26,10 +26,11 @@ pub struct AllowedOrigin {
     pub credential: bool,
 }
 
-/// Where a provider's values stand, for what only its adapter can judge. (Its options carry their own.)
+/// Where a provider's values stand in the file, for checks that only its adapter can make. (The options carry their own
+/// places.)
 #[derive(Debug, Clone, Default)]
 pub struct ProviderPlaces {
-    /// The name, or the model that it was made for.
+    /// The provider's name, or the model that the provider was made for.
     pub name: Place,
     /// The adapter's name.
     pub adapter: Place,

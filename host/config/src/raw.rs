@@ -1,4 +1,4 @@
-//! TOML as a tree in which each value knows where it stands.
+//! TOML as a tree in which each value knows its place.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub(super) enum Value {
     Flag(bool),
     List(Vec<Node>),
     Table(Table),
-    /// What no key takes: a date, or a number that is too large.
+    /// A value that no key accepts: a date, or a number that is too large.
     Other(&'static str),
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Member {
     pub(super) node: Node,
 }
 
-/// Reads a file. What is broken is left out and told of; the rest is there.
+/// Parses a file. Broken parts are left out and reported; the rest is returned.
 pub(super) fn parse(text: &str) -> (Node, Vec<Problem>) {
     let (table, errors) = DeTable::parse_recoverable(text);
     let place = Place::File(table.span());
@@ -48,7 +48,7 @@ pub(super) fn parse(text: &str) -> (Node, Vec<Problem>) {
     (Node { value: Value::Table(table), place }, problems)
 }
 
-/// Reads a value out of an environment variable.
+/// Parses the value of an environment variable.
 pub(super) fn parse_value(text: &str, place: &Place) -> Option<Node> {
     let value = DeValue::parse(text).ok()?;
     Some(node(value, &|_| place.clone()))
@@ -88,7 +88,7 @@ fn node(value: Spanned<DeValue<'_>>, place_of: PlaceOf<'_>) -> Node {
 }
 
 impl Node {
-    /// What it is, for messages. Never its text, which may be a secret.
+    /// The kind of value, for messages. Never its text, which may be a secret.
     pub(super) fn kind(&self) -> &'static str {
         match self.value {
             Value::Text(_) => "a string",
@@ -101,7 +101,7 @@ impl Node {
         }
     }
 
-    /// A text that came from a variable, which knows no other types.
+    /// The text, if it came from a variable, where every value is a text.
     pub(super) fn variable_text(&self) -> Option<&str> {
         match (&self.value, &self.place) {
             (Value::Text(text), Place::Variable(_)) => Some(text.trim()),
@@ -109,9 +109,9 @@ impl Node {
         }
     }
 
-    /// As JSON, collecting the places by JSON pointer.
+    /// Converts the value to JSON and collects the places by JSON pointer.
     fn into_json(self, pointer: &str, places: &mut BTreeMap<String, Place>) -> Result<Json, Problem> {
-        // A variable's text means a number where it looks like one.
+        // A variable's text becomes a number if it looks like one.
         let typed = self.variable_text().and_then(|text| parse_value(text, &self.place));
         let Self { value, place } = typed.unwrap_or(self);
         places.insert(pointer.to_owned(), place.clone());
@@ -150,7 +150,7 @@ fn members_into_json(
         .collect()
 }
 
-/// A table as an adapter's options.
+/// Converts a table to an adapter's options.
 pub(super) fn options(table: Table, place: Place) -> Result<Options, Problem> {
     let mut places = BTreeMap::new();
     let values = members_into_json(table, "", &mut places)?;

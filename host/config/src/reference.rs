@@ -1,11 +1,11 @@
-//! The reference of keys as Markdown, made from the list of them.
+//! Generates the reference of keys as Markdown from the list of keys.
 
 use std::fmt::Write;
 
 use super::key::Keys;
 use super::{keys, overrides};
 
-/// All keys with what they take, their defaults and what they mean: the reference in `docs/configuration.md`.
+/// All keys with their types, defaults and meanings: the reference in `docs/configuration.md`.
 pub fn reference() -> String {
     let mut text = String::new();
     for table in keys::ALL {

@@ -1,4 +1,4 @@
-//! Joins what refers to one another: models to providers, fallbacks to models, everything else to the default.
+//! Resolves references: models to providers, fallbacks to models, everything else to the default provider.
 
 mod anonymous;
 
@@ -14,7 +14,7 @@ use super::options::Options;
 use super::section::{Located, Reader};
 use super::{Place, Problem, Severity, Source, suggest};
 
-/// What was joined.
+/// The resolved providers, models and clients.
 #[derive(Debug)]
 pub(super) struct Joined {
     pub(super) providers: Vec<Arc<Provider>>,
@@ -24,7 +24,7 @@ pub(super) struct Joined {
     pub(super) discover: bool,
 }
 
-/// Providers and models as they were written, and what else it takes to join them.
+/// Providers and models as they were written, and the context to join them.
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
     pub(super) source: &'a Source,
@@ -36,7 +36,7 @@ pub(super) struct Parts<'a> {
     pub(super) unnamed_keys: Vec<String>,
 }
 
-/// Joins; mistakes go to the reader.
+/// Resolves all references; mistakes go to the reader.
 pub(super) fn join(reader: &Reader<'_>, parts: Parts<'_>) -> Joined {
     let discover = parts.providers.is_empty() && parts.models.is_empty();
     let mut joiner = Joiner { reader, source: parts.source, providers: Vec::new(), named: HashMap::new() };
@@ -62,7 +62,7 @@ pub(super) fn join(reader: &Reader<'_>, parts: Parts<'_>) -> Joined {
     Joined { providers: joiner.providers, models, clients, default_provider, discover }
 }
 
-/// The model that leads all other names to a provider.
+/// The model that routes all other names to a provider.
 pub(super) fn everything_to(provider: &Arc<Provider>) -> Model {
     served_by(provider, Alias::Any)
 }
@@ -78,7 +78,7 @@ pub(super) fn served_by(provider: &Arc<Provider>, alias: Alias) -> Model {
     }
 }
 
-/// The target's own word goes before the model's, and that before the provider's.
+/// The target's own setting takes precedence over the model's, and that over the provider's.
 fn target(draft: &TargetDraft, model: Inherited, provider: Arc<Provider>) -> Target {
     let format = draft.format.as_ref();
     // A provider made for this target already has the target's options.
@@ -108,13 +108,13 @@ fn target(draft: &TargetDraft, model: Inherited, provider: Arc<Provider>) -> Tar
 struct Joiner<'a> {
     reader: &'a Reader<'a>,
     source: &'a Source,
-    /// Named ones first, then those made for targets.
+    /// Named providers first, then those made for targets.
     providers: Vec<Arc<Provider>>,
     named: HashMap<String, Arc<Provider>>,
 }
 
 impl Joiner<'_> {
-    /// Clients, each name and each key once.
+    /// The clients; reports a name or a key that occurs twice.
     fn clients(&self, clients: Vec<Client>) -> Clients {
         for (at, client) in clients.iter().enumerate() {
             let before = clients.iter().take(at);
@@ -131,7 +131,7 @@ impl Joiner<'_> {
         Clients::new(clients.into_iter().map(Arc::new).collect())
     }
 
-    /// Something seems to be missing. It may stand in a part of the file that could not be read.
+    /// Reports a missing name, unless it may be in a part of the file that could not be read.
     fn report_missing(&self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
         if !self.reader.incomplete {
             self.report(place, message, help);
@@ -189,7 +189,7 @@ impl Joiner<'_> {
                 targets.push(target(part, draft.inherited, provider));
             }
         }
-        // What is missing has been reported.
+        // The missing value has already been reported.
         if targets.is_empty() {
             return None;
         }
@@ -245,7 +245,7 @@ impl Joiner<'_> {
             self.report(&target.place, "a target with a provider has no `api_key` of its own", help);
         }
         let provider = self.by_name(name)?;
-        // An adapter that is missing was reported.
+        // The missing adapter has already been reported.
         let mismatch = |adapter: &&Located<String>| !provider.adapter.is_empty() && adapter.value != provider.adapter;
         if let Some(adapter) = model.adapter.as_ref().filter(mismatch) {
             let message =
@@ -265,7 +265,7 @@ impl Joiner<'_> {
         found
     }
 
-    /// The default may also be one that was made for a target, or a usual one whose key is set.
+    /// The default provider may also be one made for a target, or a well-known one whose key is set.
     fn default_provider(&mut self, name: &Located<String>) -> Option<Arc<Provider>> {
         if let Some(provider) = self.providers.iter().find(|provider| provider.name == name.value) {
             return Some(Arc::clone(provider));
@@ -285,7 +285,7 @@ impl Joiner<'_> {
                 self.report(&fallback.place, format!("`{}` falls back to itself", fallback.value), "leave it out");
                 continue;
             }
-            // A model that was left out because of a mistake of its own exists all the same.
+            // A model that was left out because of its own mistake still exists in the file.
             let written = || drafts.iter().any(|other| Alias::parse(&other.alias.value).matches(&fallback.value));
             if models.lookup(&fallback.value).is_some() || written() {
                 continue;
@@ -297,7 +297,7 @@ impl Joiner<'_> {
     }
 
     fn warn_of_unused(&self, models: &Aliases) {
-        // Where something is wrong, a model that refers to it may have been left out.
+        // After a mistake, a model that is referred to may have been left out.
         if self.reader.problems.borrow().iter().any(|problem| problem.severity == Severity::Error) {
             return;
         }

@@ -1,9 +1,9 @@
-//! Values that must never be seen: provider keys and the admin token.
+//! Secrets that must never be printed: provider keys and the admin token.
 
 use std::fmt;
 use std::sync::Arc;
 
-/// Bytes from which on a secret is looked for in texts.
+/// The shortest secret, in bytes, that is masked in texts.
 const LEAST_HIDDEN: usize = 8;
 
 /// A credential. It cannot be printed or serialized; [`Secret::expose`] is the only way to its text.
@@ -13,16 +13,16 @@ const LEAST_HIDDEN: usize = 8;
 pub struct Secret(Arc<Wiped>);
 
 impl Secret {
-    /// Takes the text in.
+    /// Wraps a text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Arc::new(Wiped(text.into().into_bytes())))
     }
 
-    /// Reads it from a variable of the process's environment.
+    /// Reads the secret from a variable of the process's environment.
     ///
     /// # Errors
     ///
-    /// The variable is not set, or set to nothing.
+    /// The variable is unset or empty.
     pub fn from_env(name: &str) -> Result<Self, MissingVariable> {
         let text = std::env::var(name).unwrap_or_default();
         match text.trim() {
@@ -31,13 +31,13 @@ impl Secret {
         }
     }
 
-    /// The text itself. Whoever calls this answers for where it goes.
+    /// The text itself. The caller is responsible for where it goes.
     pub fn expose(&self) -> &str {
-        // Made from a `String` and never changed until it is dropped.
+        // The bytes come from a `String` and do not change until they are dropped.
         std::str::from_utf8(&self.0.0).unwrap_or_default()
     }
 
-    /// Takes this secret out of a text, should it stand there. Very short ones, which stand for no key at all, are left.
+    /// Replaces this secret in a text with `[key]`. Very short secrets, which are not real keys, are left.
     pub fn hide_in(&self, text: &mut String) {
         let secret = self.expose();
         if secret.len() >= LEAST_HIDDEN && text.contains(secret) {
@@ -45,7 +45,7 @@ impl Secret {
         }
     }
 
-    /// Whether a text that a client sent is this secret. Takes as long whatever differs, except for the length.
+    /// Whether a client's text is this secret. The time does not depend on the content, only on the length.
     pub fn matches(&self, candidate: &str) -> bool {
         let (ours, theirs) = (self.0.0.as_slice(), candidate.as_bytes());
         if ours.len() != theirs.len() {
@@ -76,21 +76,21 @@ impl fmt::Display for Secret {
     }
 }
 
-/// A variable that should hold a secret and is not set.
+/// The error for a secret's variable that is not set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the environment variable `{name}` is not set")]
 pub struct MissingVariable {
-    /// Its name.
+    /// The variable's name.
     pub name: String,
 }
 
-/// Bytes that are overwritten when dropped. Best effort: what `String` moved about earlier is out of reach.
+/// Bytes that are overwritten when dropped. Best effort: copies that `String` left when it grew are out of reach.
 struct Wiped(Vec<u8>);
 
 impl Drop for Wiped {
     fn drop(&mut self) {
         self.0.fill(0);
-        // Keeps the compiler from leaving the overwriting out.
+        // Keeps the compiler from removing the overwrite.
         std::hint::black_box(&self.0);
     }
 }

@@ -1,7 +1,8 @@
-//! Reads tables: takes typed values out of them and reports every mistake on the way.
+//! Reads tables: takes typed values out of them and reports every mistake.
 //!
-//! A table's keys, their types and defaults have one declaration ([`section!`], [`part!`]), from which the list of keys
-//! and the reading are made. A type that a key can have implements [`Take`]. A key that was not taken out is unknown.
+//! A table's keys, their types and defaults have one declaration ([`section!`], [`part!`]), which generates the list of
+//! keys and the code that reads them. A key's type implements [`Take`]. A key that was not taken out is reported as
+//! unknown.
 
 mod addresses;
 pub(super) mod declare;
@@ -26,13 +27,13 @@ use super::key::Keys;
 use super::raw::{Member, Node, Table, Value};
 use super::{Place, Problem, suggest};
 
-/// What reading needs besides the tree, and where mistakes are gathered.
+/// What reading needs besides the tree; collects the mistakes.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     /// The file's folder; empty for the working directory.
     pub(super) folder: &'a Path,
     pub(super) environment: &'a Environment,
-    /// Whether parts of the file could not be read at all: what seems to be missing may stand there.
+    /// Whether parts of the file could not be read at all, so that a missing value may be in them.
     pub(super) incomplete: bool,
     /// All tables, for suggestions.
     pub(super) tables: &'static [&'static Keys],
@@ -55,7 +56,7 @@ pub(super) struct Section<'r> {
 }
 
 impl<'r> Section<'r> {
-    /// A node as a table; anything else is reported.
+    /// Reads a node as a table; reports anything else.
     pub(super) fn new(reader: &'r Reader<'r>, node: Node, keys: &'static Keys) -> Option<Self> {
         let node = from_variable(node, &['{']);
         let Value::Table(table) = node.value else {
@@ -70,8 +71,8 @@ impl<'r> Section<'r> {
         Self { reader, place, keys, table: Table::new() }
     }
 
-    /// Takes the value of a key out. There is no other way to a value, and this one leads to declared keys only: any
-    /// other name has no value here, and stays in the table as unknown.
+    /// Takes the value of a key out. This is the only way to a value, and it reaches declared keys only: any other name
+    /// yields no value and stays in the table as unknown.
     pub(super) fn value<T: Take>(&mut self, name: &str) -> Option<T::Value> {
         let key = self.keys.find(name)?;
         let Some(Member { key: place, node }) = self.table.remove(key.name) else {
@@ -83,7 +84,7 @@ impl<'r> Section<'r> {
         T::take(&Entry { section: self, name: key.name, key: place }, node)
     }
 
-    /// Takes out every member whose value is a table: tables with names of the operator's choice.
+    /// Takes out every member whose value is a table: tables whose names the operator chooses.
     pub(super) fn named_sections(&mut self, keys: &'static Keys) -> Vec<(String, Section<'r>)> {
         let (tables, others) = std::mem::take(&mut self.table)
             .into_iter()
@@ -96,19 +97,19 @@ impl<'r> Section<'r> {
             .collect()
     }
 
-    /// A key that must be there is not.
+    /// Reports that a required key is missing.
     pub(super) fn missing(&self, name: &str, help: &str) {
         if !self.reader.incomplete {
             self.error(&self.place, format!("`{}` needs `{name}`", self.keys.title), help);
         }
     }
 
-    /// Reports a mistake, and what to do about it.
+    /// Reports a mistake with a remedy.
     pub(super) fn error(&self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
         self.reader.report(Problem::error(place, message).with_help(help));
     }
 
-    /// Reports every key that was not asked for as unknown.
+    /// Reports every key that was not taken out as unknown.
     pub(super) fn finish(self) {
         for (name, member) in &self.table {
             let message = if self.keys.path == Some("") {
@@ -145,7 +146,7 @@ impl<'r> Entry<'_, 'r> {
         self.reader().report(Problem::error(place, message));
     }
 
-    /// Reports a mistake, and what to do about it.
+    /// Reports a mistake with a remedy.
     pub(super) fn error_with(&self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
         self.section.error(place, message, help);
     }

@@ -1,4 +1,4 @@
-//! Choices among words: of the log, of how adapters run.
+//! Settings with a fixed set of words: log level, log format, isolation of adapters.
 
 use super::section::words;
 
@@ -8,20 +8,20 @@ words! {
     pub enum LogLevel {
         /// Everything.
         Trace = "trace",
-        /// What helps to find a mistake.
+        /// Details for debugging.
         Debug = "debug",
-        /// What an operator wants to know.
+        /// Normal operation.
         #[default]
         Info = "info",
-        /// What may need attention.
+        /// Events that may need attention.
         Warn = "warn",
-        /// What failed.
+        /// Failures.
         Error = "error",
     }
 }
 
 impl LogLevel {
-    /// As it is written in the configuration and in log filters.
+    /// The word in the configuration and in log filters.
     pub fn as_str(self) -> &'static str {
         self.word()
     }
@@ -31,12 +31,12 @@ words! {
     /// How log lines look.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
     pub enum LogFormat {
-        /// Human on a terminal, JSON otherwise.
+        /// For people on a terminal, JSON otherwise.
         #[default]
         Auto = "auto",
-        /// For people.
+        /// Text for people.
         Human = "human",
-        /// One JSON object a line.
+        /// One JSON object per line.
         Json = "json",
     }
 }
@@ -47,9 +47,9 @@ words! {
     pub enum Isolation {
         /// A fresh instance for each exchange and side.
         Fresh = "fresh",
-        /// An instance serves exchanges of one client key.
+        /// An instance serves the exchanges of one client key.
         Tenant = "tenant",
-        /// An instance serves all.
+        /// An instance serves all clients.
         Shared = "shared",
     }
 }

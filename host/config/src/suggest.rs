@@ -1,8 +1,8 @@
-//! "Did you mean ...?"
+//! Suggestions for mistyped words: "Did you mean ...?"
 
 use super::key::Keys;
 
-/// The candidate that a mistyped word most likely means.
+/// The candidate that is most likely meant by a mistyped word.
 pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let distance = |candidate: &str| strsim::damerau_levenshtein(&word, &candidate.to_lowercase());
@@ -11,7 +11,7 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
     (near.0 <= allowed).then_some(near.1)
 }
 
-/// What to say about an unknown word, where the known ones can be told.
+/// The remedy for an unknown word: a similar known word, or the known words if they are few.
 pub(super) fn among<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
     if let Some(near) = nearest(word, known.iter().copied()) {
@@ -21,7 +21,7 @@ pub(super) fn among<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
     few.then(|| format!("known: {}", known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")))
 }
 
-/// What to say about an unknown key of a table: a key of that table, or one of all tables that has it.
+/// The remedy for an unknown key: a similar key of its table, or a table that has this key.
 pub(super) fn for_key(name: &str, table: &Keys, all: &[&Keys]) -> String {
     let here = table.list.iter().map(|key| key.name);
     if let Some(near) = nearest(name, here.clone()) {

@@ -1,4 +1,4 @@
-//! Whole configurations, read.
+//! Tests that read whole configurations.
 
 mod agreement;
 mod docs;

@@ -3,15 +3,15 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-/// What a duration looks like, for messages.
+/// The form of a duration, for messages.
 pub(super) const DURATION: &str = "a duration such as \"250ms\", \"30s\", \"15m\" or \"1h30m\"";
-/// What a size looks like, for messages.
+/// The form of a size, for messages.
 pub(super) const SIZE: &str = "a size such as 65536, \"64KiB\" or \"64MiB\"";
 
-/// No timer runs longer than this: about a year.
+/// The longest duration, about a year.
 const LONGEST: Duration = Duration::from_hours(366 * 24);
 
-/// Reads one or more whole numbers with a unit each: `ms`, `s`, `m`, `h`.
+/// Parses one or more whole numbers with a unit each: `ms`, `s`, `m`, `h`.
 pub(super) fn duration(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     let mut total = Duration::ZERO;
@@ -35,7 +35,7 @@ pub(super) fn duration(text: &str) -> Option<Duration> {
     (total <= LONGEST).then_some(total)
 }
 
-/// Reads a whole number with a unit: none or `B`, `KiB`, `MiB`, `GiB`, and `KB`, `MB`, `GB` as powers of 1000.
+/// Parses a whole number with a unit: none or `B`, `KiB`, `MiB`, `GiB`, and `KB`, `MB`, `GB` as powers of 1000.
 pub fn size(text: &str) -> Option<u64> {
     let (number, unit) = leading_number(text.trim())?;
     let bytes = match unit.trim().to_ascii_lowercase().as_str() {
@@ -51,7 +51,7 @@ pub fn size(text: &str) -> Option<u64> {
     number.checked_mul(bytes)
 }
 
-/// Writes a duration as it would be read.
+/// Writes a duration in the form that the parser reads.
 pub(super) fn show_duration(duration: Duration) -> String {
     let mut rest = duration.as_millis();
     let mut text = String::new();
@@ -65,7 +65,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
     if text.is_empty() { "0s".to_owned() } else { text }
 }
 
-/// Writes a size as it would be read.
+/// Writes a size in the form that the parser reads.
 pub(super) fn show_size(bytes: usize) -> String {
     let units = [("GiB", 1_usize << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     let even = units.into_iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit));

@@ -1,4 +1,4 @@
-//! How attempts at a provider are made: time limits, repetitions, rests, checks.
+//! How attempts at a provider are made: time limits, retries, circuit breaker, health checks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,50 +11,51 @@ overlay! {
     TIMEOUTS = "timeouts = { ... }";
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Timeouts {
-        /// Looking up the name, connecting, and agreeing on encryption.
+        /// DNS lookup, connection and TLS handshake.
         connect: Duration = Duration::from_secs(5),
-        /// From the request's last byte to the answer's first.
+        /// From the last byte of the request to the first byte of the answer.
         first_byte: Duration = Duration::from_mins(2),
         /// Between two pieces of an answer.
         idle: Duration = Duration::from_mins(1),
-        /// The whole attempt. Not limited without it.
+        /// The whole attempt. No limit if unset.
         total: Option<Duration>,
     }
 }
 
 overlay! {
     RetryDraft over
-    /// How often a failed attempt is repeated. Nothing is repeated once the client has received a byte.
+    /// How failed attempts are retried. Nothing is retried once the client has received a byte.
     RETRY = "retry = { ... }";
     #[derive(Debug, Clone, Copy, PartialEq)]
     pub struct Retry {
-        /// Attempts after the first.
+        /// Retries after the first attempt.
         max_retries: u32 as Count<u32, 0, 100> = 2,
-        /// Milliseconds before the first repetition at the most; doubles with each. The wait is drawn by chance between
-        /// nothing and that.
+        /// The upper bound of the wait before the first retry, in milliseconds; it doubles with each retry. The wait is
+        /// random, between zero and the bound.
         delay "retry_delay_ms": Duration as Milliseconds = Duration::from_secs(1),
-        /// The longest wait before a repetition. A provider that asks for a longer one is not asked again.
+        /// The longest wait before a retry. A provider that asks for a longer wait is not tried again.
         max_delay: Duration = Duration::from_secs(10),
-        /// Repetitions for each request of a model on the average, so that they cannot multiply an outage. A few are
+        /// The average number of retries per request of a model, so that retries cannot multiply an outage. A few are
         /// always free.
         budget: f64 = 0.2,
     }
 }
 
 section! {
-    /// When a failing provider is left alone.
+    /// When a failing provider gets no requests for a while (circuit breaker).
     BREAKER = "breaker = { ... }";
     #[derive(Debug, Clone, Copy, PartialEq)]
     pub struct Breaker {
-        /// The share of failed attempts, above 0 and up to 1.
+        /// The share of failed attempts that opens the breaker, above 0 and up to 1.
         failure_rate: f64 as Share = 0.5,
         /// The time over which attempts are counted.
         window: Duration = Duration::from_secs(10),
-        /// How long it then rests. After that one request finds out whether it is well.
+        /// How long the breaker stays open. After that, a single request probes the provider.
         open: Duration = Duration::from_secs(5),
-        /// Attempts within the window below which no share is taken. Where fewer come, as many failures in a row count.
+        /// The fewest attempts within the window for the share to count. With fewer attempts, this number of failures
+        /// in a row opens the breaker.
         min_attempts: u32 as Count<u32, 1, 1_000_000> = 10,
-        /// How long a key rests that met a rate limit which says nothing of its length.
+        /// How long a key rests after a rate limit that names no duration.
         cooldown: Duration as Pause = Duration::from_secs(1),
         /// The longest rest that a provider can ask for.
         max_cooldown: Duration as Pause = Duration::from_mins(5),
@@ -62,18 +63,18 @@ section! {
 }
 
 section! {
-    /// How a provider is asked whether it is well: for its list of models, or for a chat of one token.
+    /// How the health of a provider is checked: with a request for its list of models, or with a chat of one token.
     CHECK = "check = { ... }";
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Check {
-        /// The time from one check to the next, give or take a tenth.
+        /// The interval between checks, give or take a tenth.
         every: Duration = Duration::from_secs(30),
-        /// When a check that has not been answered has failed.
+        /// How long a check waits for an answer before it counts as failed.
         timeout: Duration = Duration::from_secs(5),
-        /// So many have to fail in a row before the provider rests.
+        /// The number of checks in a row that must fail before the provider rests.
         failures: u32 as Count<u32, 1, 100> = 2,
-        /// The provider's name of a model that is asked for one token in place of the list. Each check costs a few
-        /// tokens.
+        /// The provider's name of a model. If set, the check asks this model for one token instead of requesting the
+        /// list. Each check costs a few tokens.
         model: Option<Arc<str>>,
     }
 }

@@ -1,4 +1,4 @@
-//! `[[clients]]` and limits.
+//! `[[clients]]`: callers, their keys and their limits.
 
 use std::sync::Arc;
 
@@ -9,56 +9,56 @@ use crate::section::{
 };
 use crate::{Alias, Place, Problem, Secret};
 
-/// Shorter keys are guessed.
+/// The length in bytes below which a key causes a warning: shorter keys can be guessed.
 const SHORTEST_KEY: usize = 16;
 
 part! {
-    /// How a client is known.
+    /// The name and the keys that identify a client.
     #[derive(Debug)]
     struct Identity {
-        /// A name of your choice. It is a label in metrics and stands in the log.
+        /// A name of your choice. It is a label in metrics and appears in the log.
         name: Option<String> as Option<Name> => required "a name of your choice, which stands in metrics and the log",
-        /// The key: `"env:NAME"`, `"file:PATH"`, or the key itself, which is not wise.
+        /// The key: `"env:NAME"`, `"file:PATH"`, or the key itself (not recommended).
         key: Option<Given<Secret>>,
-        /// Several, so that one can be replaced without a pause.
+        /// Several keys, so that one can be replaced without an interruption.
         keys: Option<Given<Vec<Secret>>> as Option<Given<SeveralSecrets>>,
-        /// Keys by their SHA-256, as `weir key` prints it: then this file holds no secret.
+        /// SHA-256 hashes of the keys, as `weir key` prints them. The file then holds no secret.
         hashes: Option<Given<Vec<KeyHash>>>,
     }
 }
 
 part! {
-    /// A caller that is known by its keys (`[[clients]]`), and what it may have.
+    /// A caller, identified by its keys (`[[clients]]`), with its permissions and limits.
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Client {
-        /// The models that it may use: aliases, or patterns with `*`.
+        /// The models that the client may use: aliases, or patterns with `*`.
         models: Vec<Alias> => "all",
-        /// The operations that it may use, by their names in metrics (`chat`, `embeddings`, `moderations`,
-        /// `files-create`, ...), or patterns with `*`. Without it a client may use all; one with `models` may use all
-        /// that name a model, and none that does not (files, batches, stored answers). A list of what the account has,
-        /// such as `files-list`, has to be named in full for a client with `models` or `operations`: it shows what
-        /// others made.
+        /// The operations that the client may use, by their names in metrics (`chat`, `embeddings`, `moderations`,
+        /// `files-create`, ...), or patterns with `*`. If unset, a client may use all operations; a client with
+        /// `models` may use only operations that name a model (no files, batches or stored answers). A list of the
+        /// account's contents, such as `files-list`, shows what other clients made, so a client with `models` or
+        /// `operations` may use it only if it is named in full.
         operations: Option<Vec<Alias>>,
-        /// What it may have; see `limits`.
+        /// Limits of the client; see `limits`.
         limits: Limits,
-        /// When it is its turn, where requests have to wait.
+        /// The client's priority when requests have to wait.
         priority: Priority,
-        /// Whether its requests may choose where they go (`x-weir-target`; `x-weir-provider` where they are about no
-        /// model).
+        /// Whether the client's requests may choose their target (`x-weir-target`), or their provider if they name no
+        /// model (`x-weir-provider`).
         may_choose: bool,
     } beside {
-        /// Unique; a label in metrics and the log, and what separates instances and limits.
+        /// The client's unique name, a label in metrics and the log. Instances and limits are separated by it.
         name: Arc<str> = Arc::from(""),
-        /// Its keys.
+        /// Hashes of the client's keys.
         keys: Vec<KeyHash> = Vec::new(),
-        /// The client in the file.
+        /// Where the client stands in the file.
         place: Place = Place::Unset,
     }
 }
 
 joined! {
-    /// Somebody who may ask. Without any, whoever asks from this machine is served, and nobody else. A request brings
-    /// its key where its format has it, or in one of `server.key_headers`.
+    /// A caller and its keys. If there are no clients, Weir serves only requests from this machine (see
+    /// `server.anonymous`). A request carries its key where its format has it, or in one of `server.key_headers`.
     CLIENT = "[[clients]]": Identity::KEYS, Client::KEYS;
 }
 
@@ -75,7 +75,7 @@ impl Client {
 }
 
 impl Identity {
-    /// `key`, `keys` and `hashes` together; none where there is none at all.
+    /// The hashes from `key`, `keys` and `hashes` together; reports a mistake if all three are missing.
     fn key_hashes(&self, section: &Section<'_>) -> Option<Vec<KeyHash>> {
         if self.key.is_none() && self.keys.is_none() && self.hashes.is_none() {
             section
@@ -114,7 +114,7 @@ impl Take for KeyHash {
     }
 }
 
-/// A model's name or an operation's, or a pattern of such.
+/// The name of a model or an operation, or a pattern.
 impl Take for Alias {
     type Value = Self;
     const TAKES: &'static str = String::TAKES;
@@ -128,25 +128,25 @@ impl Take for Alias {
     }
 }
 
-/// A limit.
+/// A limit: at least 1.
 type Most = Count<u64, 1, 1_000_000_000_000>;
 
 section! {
-    /// How much may be had: by a client, of a model, of a provider, or from one address (`server.address_limits`). What
-    /// is used up in a burst grows back evenly. Tokens are reserved by estimate when a request comes and settled when
-    /// its answer has ended.
+    /// Limits of a client, a model, a provider, or an address (`server.address_limits`). What a burst uses up is
+    /// refilled evenly. Tokens are reserved by an estimate when a request arrives, and settled when its answer has
+    /// ended.
     LIMITS = "limits = { ... }";
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Limits {
-        /// Requests.
+        /// Requests per minute.
         requests "requests_per_minute": Option<u64> as Option<Most>,
-        /// Tokens of input and output together.
+        /// Input and output tokens per minute.
         tokens "tokens_per_minute": Option<u64> as Option<Most>,
-        /// Tokens of input.
+        /// Input tokens per minute.
         input_tokens "input_tokens_per_minute": Option<u64> as Option<Most>,
-        /// Tokens of output.
+        /// Output tokens per minute.
         output_tokens "output_tokens_per_minute": Option<u64> as Option<Most>,
-        /// Streams at the same time.
+        /// Concurrent streams.
         streams: Option<u64> as Option<Most>,
     }
 }

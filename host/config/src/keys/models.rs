@@ -1,4 +1,4 @@
-//! `[[models]]`.
+//! `[[models]]`: the names that clients use, and their targets.
 
 use std::time::Duration;
 
@@ -9,92 +9,93 @@ use crate::raw::Node;
 use crate::section::{Amount, Count, Entry, Located, Name, Section, Take, joined, part, section, take_table};
 use crate::{Alias, Place};
 
-/// Longer names than any provider has.
+/// The most bytes of an alias; no provider has longer names.
 const LONGEST_ALIAS: usize = 256;
 
 part! {
-    /// What clients call a model, and where its requests go.
+    /// The name that clients use for a model, and the targets of its requests.
     #[derive(Debug)]
     struct Routing {
-        /// What clients say, or a pattern with `*`. An exact alias wins over the longest one with a star at its end,
-        /// that over any other pattern, and that over `*`.
+        /// The name that clients use, or a pattern with `*`. An exact alias goes before the longest alias with a star
+        /// at its end, that before any other pattern, and that before `*`.
         alias: Option<Located<String>> as Option<Located<ModelName>> => required "what clients call the model, such as `alias = \"gpt-4o\"`",
-        /// The adapter, where a target has a `url` of its own instead of a provider.
+        /// The adapter of targets that have their own `url` instead of a provider.
         adapter "type": Option<Located<String>> as Option<Located<Name>>,
-        /// The provider, where the target names none.
+        /// The provider of targets that name none.
         provider: Option<Located<String>> => "`default_provider`",
         /// Where requests go.
         target: Option<TargetDraft>,
-        /// Several places. Instead of `target`.
+        /// Several targets, instead of `target`.
         targets: Option<Targets>,
         /// How one of several targets is chosen.
         strategy: Option<Strategy> => "\"weighted\" where a target has a weight, else \"priority\"",
-        /// Models that are tried when every target failed.
+        /// Models to try when every target has failed.
         fallbacks: Vec<Located<String>>,
     }
 }
 
 part! {
-    /// A model as clients name it (`[[models]]`), and where requests for it go.
+    /// A model under the name that clients use (`[[models]]`), and the targets of its requests.
     #[derive(Debug, Clone)]
     pub struct Model {
-        /// Whether a request goes on to another target when a provider filtered its content.
+        /// Whether a request goes on to another target when a provider has filtered its content.
         fallback_when_filtered: bool,
-        /// Whether requests for embeddings may go to targets with another model than the first target's: vectors of
+        /// Whether requests for embeddings may go to targets whose model differs from the first target's: vectors of
         /// different models cannot be compared.
         fallback_embeddings: bool,
-        /// What keeps requests at one target as long as that is well, where the strategy leaves a choice: requests with
-        /// the same value of that header, or of the same caller.
+        /// What keeps requests at the same target while it is healthy, if the strategy leaves a choice: the same value
+        /// of this header, or the same client.
         affinity: Affinity => "`x-weir-session`, `x-session-id`",
-        /// Asks the next target too when nothing has come for so long; the first answer counts, the other exchange is
-        /// cancelled. Never without it.
+        /// The time without an answer after which the next target is asked too. The first answer counts; the other
+        /// exchange is cancelled. Off if unset.
         hedge: Option<Duration>,
-        /// Whether a request for this model is refused where its translation would lose something.
+        /// Whether a request for this model is refused if its translation would lose something.
         strict: Option<bool> => "as `[server]` has it",
-        /// Exchanges at the same time; further ones wait in the `queue` of `[server]`. Not limited without it.
+        /// Concurrent exchanges; further ones wait in the `queue` of `[server]`. No limit if unset.
         max_concurrency: Option<usize> as Option<Amount>,
-        /// What may be had of it; see `limits`.
+        /// Limits of the model; see `limits`.
         limits: Limits,
-        /// What the model can do, where the bundled file does not know.
+        /// What the model can do. Each key overrides the bundled file.
         capabilities: Capabilities,
-        /// What the model costs, where the bundled file does not know.
+        /// What the model costs. If the model has one target, this overrides the bundled file; if it has several, it is used
+        /// for targets whose price the bundled file does not know.
         price: Option<Price>,
     } beside {
-        /// What clients say.
+        /// The name or pattern that clients use.
         alias: Alias = Alias::Any,
-        /// Where requests go; never empty.
+        /// The targets of its requests; never empty.
         targets: Vec<Target> = Vec::new(),
         /// How one of them is chosen.
         strategy: Strategy = Strategy::default(),
-        /// Aliases that are tried when every target failed. Each is one that [`crate::Aliases::lookup`] finds.
+        /// Aliases to try when every target has failed. [`crate::Aliases::lookup`] finds each of them.
         fallbacks: Vec<String> = Vec::new(),
-        /// The alias in the file.
+        /// Where the alias stands in the file.
         place: Place = Place::Unset,
     }
 }
 
 part! {
-    /// What a model's targets take from it.
+    /// Settings that a model's targets inherit.
     #[derive(Debug, Clone, Copy)]
     pub(crate) struct Inherited {
-        /// Whether a request that failed may go elsewhere.
+        /// Whether a failed request may go to another target.
         enable_fallback: Option<bool> => "as the provider",
-        /// Whether a streamed answer of text that breaks off by a provider's fault is gone on with by the next target.
-        /// Streams for this model are translated even where they could be relayed.
+        /// Whether the next target continues a streamed text answer that breaks off because the provider failed.
+        /// Streams for this model are then translated even if they could be relayed.
         resume: bool,
-        /// Whether even requests that could be relayed untouched are translated.
+        /// Whether requests are translated even if they could be relayed unchanged.
         translate: Option<bool> => "as the provider",
         /// How the tokens of relayed streams are counted.
         metering "usage": Option<Metering> => "as the provider",
         /// Time limits.
         timeouts: TimeoutsDraft => "as the provider",
-        /// How often a failed attempt is repeated.
+        /// How failed attempts are retried.
         retry: RetryDraft => "as the provider",
     }
 }
 
 joined! {
-    /// A name that clients may ask for, and where such requests go.
+    /// A name that clients may request, and the targets of such requests.
     MODEL = "[[models]]": Routing::KEYS, Inherited::KEYS, Model::KEYS;
 }
 
@@ -105,7 +106,7 @@ impl Model {
     }
 }
 
-/// A model as it was written.
+/// A model as written in the file, before it is joined with providers.
 #[derive(Debug)]
 pub(crate) struct ModelDraft {
     pub(crate) alias: Located<String>,
@@ -116,9 +117,9 @@ pub(crate) struct ModelDraft {
     pub(crate) strategy: Option<Strategy>,
     pub(crate) fallbacks: Vec<Located<String>>,
     pub(crate) inherited: Inherited,
-    /// Everything that needs no joining.
+    /// The settings that refer to nothing else.
     pub(crate) model: Model,
-    /// The table.
+    /// Where the table stands.
     pub(crate) place: Place,
 }
 
@@ -145,7 +146,7 @@ impl ModelDraft {
     }
 }
 
-/// `target`, or `targets`.
+/// The targets from `target` or `targets`; reports a mistake if both are given.
 fn both_targets(section: &Section<'_>, one: Option<TargetDraft>, several: Option<Targets>) -> Vec<TargetDraft> {
     let Some(several) = several else { return one.into_iter().collect() };
     if one.is_some() {
@@ -179,7 +180,7 @@ impl Take for Targets {
     }
 }
 
-/// What clients say, or a pattern.
+/// The name that clients use, or a pattern.
 #[derive(Debug)]
 struct ModelName;
 
@@ -224,39 +225,39 @@ impl Take for Affinity {
     }
 }
 
-/// Tokens that a model takes.
+/// A number of tokens.
 type Tokens = Count<u64, 1, 0xffff_ffff>;
 
 section! {
-    /// What a model can do. What is left out is unknown.
+    /// What a model can do. A key left out means unknown.
     CAPABILITIES = "capabilities = { ... }";
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Capabilities {
-        /// Takes images.
+        /// Accepts images.
         vision: Option<bool>,
         /// Calls tools.
         tools: Option<bool>,
-        /// Takes or makes sound.
+        /// Accepts or produces audio.
         audio: Option<bool>,
-        /// Takes documents.
+        /// Accepts documents.
         documents: Option<bool>,
-        /// Answers in the shape of a schema.
+        /// Answers according to a schema.
         schema: Option<bool>,
-        /// Thinks before it answers.
+        /// Reasons before it answers.
         reasoning: Option<bool>,
-        /// Tokens of request and answer together.
+        /// The most tokens of request and answer together.
         context: Option<u64> as Option<Tokens>,
-        /// Tokens of an answer.
+        /// The most tokens of an answer.
         output: Option<u64> as Option<Tokens>,
     }
 }
 
 section! {
-    /// US dollars for a million tokens.
+    /// Prices in US dollars per million tokens.
     PRICE = "price = { ... }";
     #[derive(Debug, Clone, Copy, PartialEq)]
     pub struct Price {
-        /// Input that no cache served.
+        /// Uncached input.
         input: Option<f64>,
         /// Visible output.
         output: Option<f64>,
@@ -264,7 +265,7 @@ section! {
         cache_read: Option<f64>,
         /// Input written to a cache.
         cache_write: Option<f64>,
-        /// Reasoning.
+        /// Reasoning tokens.
         reasoning: Option<f64> => "as `output`",
     }
 }

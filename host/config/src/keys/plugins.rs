@@ -1,4 +1,4 @@
-//! `[plugins]`: where adapters are found, who vouches for them, and the settings of all of them.
+//! `[plugins]`: the folder of adapters, the keys that sign them, and the default settings of all adapters.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -15,48 +15,48 @@ use crate::raw::{Node, Value};
 use crate::section::{Entry, Located, Reader, Section, Size, Take, joined, part, section, take_table};
 
 part! {
-    /// The paths, as far as they were given.
+    /// The paths that were given.
     #[derive(Debug)]
     struct Paths {
-        /// The folder with `NAME.wasm`. It is watched. Where this key is left out and the working directory has no such
-        /// folder, the folder `plugins` beside the program is taken, if there is one.
+        /// The folder with the files `NAME.wasm`, which Weir watches. If this key is unset and the working directory
+        /// has no such folder, the folder `plugins` beside the program is used, if it exists.
         dir: Option<Located<PathBuf>> => "\"plugins\"",
-        /// The digests of components whose suggestions (url, key variables) are taken without asking. It need not
-        /// exist.
+        /// The file with the digests of components whose suggestions (url, key variables) are accepted without
+        /// confirmation. It need not exist.
         lock: Option<PathBuf> => "\"plugins.lock\" beside the configuration, else beside the folder",
-        /// Where compiled components are kept, and what was decided about them: quarantines, rollbacks. Empty for
-        /// nowhere.
+        /// The folder for compiled components and the decisions about them: quarantines, rollbacks. If empty, nothing
+        /// is kept.
         cache_dir: Option<FolderOrNone> => "`weir` in the user's cache folder",
     }
 }
 
 part! {
-    /// Where adapters are found and how they are run.
+    /// Where adapters are found, and their settings.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Plugins {
-        /// Whether Weir starts while the folder holds no adapter, and serves as soon as one is there. Without it that
-        /// is an error: most often the folder is another one.
+        /// Whether Weir starts with an empty folder, and serves as soon as it holds an adapter. Otherwise an empty
+        /// folder is an error, because most often the path is wrong.
         allow_empty: bool,
-        /// How often the folder is looked at, besides the system's own hints.
+        /// How often Weir scans the folder, in addition to the system's notifications.
         poll_interval: Duration = Duration::from_secs(2),
-        /// Whether files are loaded that everybody on this machine may write, or that lie in a folder where everybody
-        /// may. What is mounted for reading only is never meant.
+        /// Whether Weir loads files that every user of this machine may write, or that lie in a folder that every user
+        /// may write. Read-only mounts are always accepted.
         allow_writable: bool,
-        /// Public keys, `"ed25519:BASE64"`, whose signatures count. `weir plugin keygen` makes a pair.
+        /// Public keys, `"ed25519:BASE64"`, whose signatures are accepted. `weir plugin keygen` makes a key pair.
         trusted_keys: Vec<[u8; 32]> as Vec<PublicKey>,
-        /// What compiling one component may take.
+        /// Limits for the compilation of one component.
         compile: Compile,
     } beside {
-        /// The folder with `NAME.wasm`.
+        /// The folder with the files `NAME.wasm`.
         dir: PathBuf = PathBuf::new(),
         /// The file with the digests of trusted components. It need not exist.
         lock: PathBuf = PathBuf::new(),
-        /// Where compiled components are kept; nowhere if none.
+        /// The folder for compiled components; if `None`, none are kept.
         cache_dir: Option<PathBuf> = None,
-        /// The program `weir`, which compiles in processes of its own; without one it is done in this process. Not a
-        /// key: the command line names itself.
+        /// The program `weir`, which compiles components in separate processes; without it, this process compiles. Not
+        /// a key: the command line sets it.
         compiler: Option<PathBuf> = None,
-        /// For adapters without a table of their own.
+        /// The settings of adapters without their own table.
         defaults: AdapterSettings = AdapterSettings::default(),
         /// `[plugins.NAME]`, completed from the defaults.
         adapters: BTreeMap<String, AdapterSettings> = BTreeMap::new(),
@@ -66,8 +66,8 @@ part! {
 }
 
 joined! {
-    /// Where adapters are found, and how those without a table of their own are run. Paths are taken from the working
-    /// directory.
+    /// Where adapters are found, and the settings of adapters without their own table. Paths are relative to the
+    /// working directory.
     PLUGINS = "[plugins]" at "plugins":
         Paths::KEYS,
         Plugins::KEYS,
@@ -75,31 +75,31 @@ joined! {
 }
 
 section! {
-    /// What compiling one component may take. It is done in a process of its own, which is ended when it takes more;
+    /// Limits for the compilation of one component. It runs in a separate process, which is ended if it exceeds them;
     /// the component is then refused.
     COMPILE = "compile = { ... }";
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Compile {
         /// Address space. CPython needs 400 MiB.
         memory: usize as Size = 1 << 30,
-        /// Time on the wall. CPython takes 10 seconds of one core.
+        /// Wall-clock time. CPython takes 10 seconds on one core.
         time: Duration = Duration::from_mins(1),
     }
 }
 
 impl Plugins {
-    /// Whether these are the same settings, wherever they stand and whoever compiles.
+    /// Whether the settings are equal, apart from their place and the compiler.
     pub fn is_as(&self, other: &Self) -> bool {
         let bare = |plugins: &Self| Self { place: Place::Unset, compiler: None, ..plugins.clone() };
         bare(self) == bare(other)
     }
 
-    /// How the adapter of this name is run.
+    /// The settings of the adapter with this name.
     pub fn adapter(&self, name: &str) -> &AdapterSettings {
         self.adapters.get(name).unwrap_or(&self.defaults)
     }
 
-    /// The settings where the file has no such table.
+    /// The settings for a file without this table.
     pub(crate) fn usual(reader: &Reader<'_>) -> Self {
         Self::default().found_at(Paths::default(), reader)
     }
@@ -142,21 +142,21 @@ impl Plugins {
     }
 }
 
-/// `plugins` in the working directory; where there is none, the one beside the program, as a release has it.
+/// `plugins` in the working directory; if it is missing there, the one beside the program, where a release has it.
 fn usual_dir(reader: &Reader<'_>) -> PathBuf {
     let here = PathBuf::from("plugins");
     let beside = reader.environment.program_folder().map(|folder| folder.join(&here));
     beside.filter(|beside| !here.exists() && beside.is_dir()).unwrap_or(here)
 }
 
-/// The user's cache folder, by the usual variables.
+/// `weir` in the user's cache folder: `XDG_CACHE_HOME`, or `.cache` in `HOME`.
 fn usual_cache(reader: &Reader<'_>) -> Option<PathBuf> {
     let variable = |name: &str| reader.environment.get(name).map(PathBuf::from);
     let base = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());
     base.or_else(|| Some(variable("HOME")?.join(".cache"))).map(|base| base.join("weir"))
 }
 
-/// Beside the configuration, where there is one; else beside the folder of adapters.
+/// `plugins.lock` beside the configuration if that file exists, else beside the folder of adapters.
 fn usual_lock(reader: &Reader<'_>, dir: &Path) -> PathBuf {
     let beside_configuration = reader.folder.join("plugins.lock");
     if beside_configuration.is_file() {
@@ -165,7 +165,7 @@ fn usual_lock(reader: &Reader<'_>, dir: &Path) -> PathBuf {
     dir.with_file_name("plugins.lock")
 }
 
-/// A folder; empty for none.
+/// A folder, or an empty string for none.
 #[derive(Debug)]
 struct FolderOrNone(Option<PathBuf>);
 
@@ -186,7 +186,7 @@ impl Take for FolderOrNone {
     }
 }
 
-/// A public key of Ed25519.
+/// An Ed25519 public key.
 #[derive(Debug)]
 struct PublicKey;
 
@@ -199,7 +199,7 @@ impl Take for PublicKey {
         let bytes = text.value.trim().strip_prefix("ed25519:").and_then(|key| STANDARD.decode(key).ok());
         let key = bytes.and_then(|bytes| bytes.try_into().ok());
         if key.is_none() {
-            // Without its words: it may be the private key by mistake.
+            // The message omits the value: it may be a private key given by mistake.
             let message = format!("`{}` holds what is no public key", entry.name);
             let help = "`ed25519:` and 32 bytes in base64, as `weir plugin keygen` writes";
             entry.error_with(&text.place, message, help);

@@ -13,37 +13,37 @@ part! {
     /// The log.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Log {
-        /// The least grave level that is logged.
+        /// The least severe level that is logged.
         level "log_level": LogLevel,
         /// How log lines look. `auto` is human on a terminal and JSON otherwise.
         format "log_format": LogFormat,
-        /// How much of the log waits for a reader that is slow. What finds no room is dropped and counted; requests
+        /// How much of the log is buffered for a slow reader. Lines that do not fit are dropped and counted; requests
         /// never wait for the log.
         buffer "log_buffer": usize as Size = 4 << 20,
     }
 }
 
 part! {
-    /// All tables, and what models without a name of their own go to.
+    /// All tables, and the default provider.
     #[derive(Debug)]
     pub(crate) struct Tables {
-        /// The provider that serves models which no alias matches, as an alias `*` would.
+        /// The provider for models that no alias matches, as with an alias `*`.
         default_provider: Option<Located<String>>,
-        /// The listener; see `[server]`.
+        /// The main listener; see `[server]`.
         server: Server,
-        /// The operations side; see `[admin]`.
+        /// Operations endpoints; see `[admin]`.
         admin: Admin,
-        /// Media that are fetched; see `[media]`.
+        /// Fetching of media; see `[media]`.
         media: Media,
-        /// Where spans of requests go; see `[traces]`.
+        /// Export of spans; see `[traces]`.
         traces: Option<Traces>,
         /// Adapters; see `[plugins]`.
         plugins: Option<Plugins>,
-        /// Those who may ask; see `[[clients]]`.
+        /// Clients and their keys; see `[[clients]]`.
         clients: Vec<Client>,
-        /// Accounts with those who serve models; see `[[providers]]`.
+        /// Provider accounts; see `[[providers]]`.
         providers: Vec<Provider>,
-        /// What clients may ask for; see `[[models]]`.
+        /// Models that clients may request; see `[[models]]`.
         models: Vec<ModelDraft>,
     }
 }
@@ -52,7 +52,7 @@ joined! {
     TOP = "The top of the file" at "": Log::KEYS, Tables::KEYS;
 }
 
-/// Reads everything.
+/// Reads the whole tree.
 pub(crate) fn read(reader: &Reader<'_>, root: Node) -> (Log, Tables) {
     let place = root.place.clone();
     let mut top = Section::new(reader, root, &TOP).unwrap_or_else(|| Section::empty(reader, place, &TOP));
@@ -63,14 +63,15 @@ pub(crate) fn read(reader: &Reader<'_>, root: Node) -> (Log, Tables) {
 }
 
 section! {
-    /// The operations side: health, metrics and everything under `/admin`.
+    /// Operations endpoints: health, metrics and everything under `/admin`.
     ADMIN = "[admin]" at "admin";
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Admin {
-        /// A listener of its own, such as `"127.0.0.1:9090"`. Without it, the main listener serves these paths too.
+        /// A separate listener, such as `"127.0.0.1:9090"`. Without it, the main listener serves these paths too.
         listen: Option<SocketAddr>,
-        /// What everything under `/admin` asks for. Without one it serves only requests of this machine itself, to a
-        /// loopback name and through no proxy; and on the main listener none where there are `[[clients]]`.
+        /// The token that everything under `/admin` requires. Without it, `/admin` serves only requests from this
+        /// machine itself, to a loopback name and through no proxy; and on the main listener it serves none if there
+        /// are `[[clients]]`.
         token: Option<Secret>,
     }
 }
@@ -95,19 +96,19 @@ impl Take for SocketAddr {
 }
 
 section! {
-    /// Images and files that a request gives by their address, towards providers that take only bytes.
+    /// Images and files that a request refers to by url, for providers that accept only bytes.
     MEDIA = "[media]" at "media";
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct Media {
-        /// Whether Weir fetches them: by https, from public addresses only. Without it such a request gets a 400.
+        /// Whether Weir fetches them: by https, from public addresses only. Otherwise such a request gets a 400.
         fetch: bool,
-        /// The largest that is fetched.
+        /// The largest file that is fetched.
         max_bytes: usize as Size = 20 << 20,
-        /// All that is fetched for one request.
+        /// The most bytes that are fetched for one request.
         max_total_bytes: usize as Size = 40 << 20,
-        /// How long one may take.
+        /// Time limit for one file.
         timeout: Duration = Duration::from_secs(10),
-        /// Places of your own, such as `"http://files.internal"`, from which they are fetched without these rules.
+        /// Origins of your own, such as `"http://files.internal"`, to which these rules do not apply.
         origins: Vec<Origin>,
     }
 }

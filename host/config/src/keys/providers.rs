@@ -1,4 +1,4 @@
-//! `[[providers]]`.
+//! `[[providers]]`: provider accounts.
 
 use super::{Breaker, Check, Limits, Retry, Timeouts};
 use crate::provider::{AllowedOrigin, Metering, ProviderPlaces};
@@ -9,98 +9,96 @@ use crate::section::{
 use crate::{Address, Options, Origin, Place, Secret};
 
 part! {
-    /// Where a provider is and how it is spoken to, each with its place.
+    /// Address, adapter and credentials of a provider, each with its place in the file.
     #[derive(Debug)]
     struct Account {
         /// A name of your choice: letters, digits, `-`, `_` and `.`. It is a label in metrics.
         name: Option<Located<String>> as Option<Located<Name>> => required "a name of your choice, by which models refer to it",
-        /// The adapter that speaks to it.
+        /// The adapter for the provider's API.
         adapter: Option<Located<String>> as Option<Located<Name>> => required "the adapter that speaks to it, `adapter = \"NAME\"` for `plugins/NAME.wasm`",
         /// The API's base with its version path, such as `"https://api.example.com/v1/"`; or `"replay:DIR"` for
-        /// recorded answers, the folder being taken from this file's; or `"env:NAME"` for what a variable holds.
+        /// recorded answers, with a folder relative to this file's; or `"env:NAME"` for the value of a variable.
         url: Option<Located<Address>> => "as the adapter suggests",
-        /// The key: `"env:NAME"`, `"file:PATH"`, or the key itself, which is not wise. Its form depends on the scheme
-        /// that the adapter's option `auth` chooses (`weir plugin inspect` lists them): for signatures of AWS
+        /// The key: `"env:NAME"`, `"file:PATH"`, or the key itself (not recommended). Its form depends on the scheme
+        /// that the adapter's option `auth` selects (`weir plugin inspect` lists them): for AWS signatures
         /// `ACCESS_KEY_ID:SECRET_ACCESS_KEY[:SESSION_TOKEN]`; for OAuth2 client credentials `CLIENT_ID:CLIENT_SECRET`;
         /// for a service account the JSON of its key (or of a user's own credentials, `authorized_user`), or the path
-        /// of a file with it. Access tokens are fetched from where the option `token_url` says, else from where the
-        /// service account's key or a trusted adapter says.
+        /// of a file with that JSON. Access tokens are fetched from the url in the option `token_url`; if it is unset,
+        /// from the url that the service account's key or a trusted adapter gives.
         api_key: Option<Located<Secret>>,
         /// Several keys, used in turn. Instead of `api_key`.
         api_keys: Option<Located<Vec<Secret>>> as Option<Located<SeveralSecrets>>,
-        /// Which of the adapter's ways to authenticate is used, by its name; the option `auth` says the same. `"none"`
-        /// sends no credential. Without a key none is sent either, and `weir check` warns where the url is one that
-        /// asks for a key.
+        /// The name of the adapter's authentication scheme to use; the option `auth` means the same. `"none"` sends no
+        /// credential. Without a key none is sent either, and `weir check` warns if the url is one that needs a key.
         auth: Option<Located<String>> => "the adapter's first",
         /// Settings that the adapter declares. `weir plugin inspect` lists them.
         options: Options,
-        /// Which of its formats the adapter uses, by its id as `weir plugin inspect` shows it.
+        /// The id of the adapter's format to use, as `weir plugin inspect` shows it.
         format: Option<Located<String>> => "the adapter's choice",
-        /// Other origins that the adapter may send follow-up requests to.
+        /// Other origins to which the adapter may send follow-up requests.
         allow_origins: Located<Vec<AllowedOrigin>>,
     }
 }
 
 part! {
-    /// A provider as configured (`[[providers]]`), made for a model's own `target.url`, or discovered by its key.
+    /// A provider from the file (`[[providers]]`), made for a model's own `target.url`, or discovered by its key.
     #[derive(Debug, Clone)]
     pub struct Provider {
-        /// Fills `{region}` in the adapter's suggested url, and signs requests where that is asked for. For signatures
-        /// it is, if left out, the option `region`, the one that stands in the url's host, the variable `AWS_REGION`,
-        /// or `us-east-1`.
+        /// Fills `{region}` in the adapter's suggested url, and is used to sign requests. If unset, signatures use the
+        /// option `region`, else the region in the url's host, else the variable `AWS_REGION`, else `us-east-1`.
         region: Option<String>,
-        /// Whether even requests that could be relayed untouched are translated.
+        /// Whether requests are translated even if they could be relayed unchanged.
         translate: bool,
-        /// How the tokens of relayed streams are counted. `ask` adds the one member that makes the provider tell them,
-        /// and withholds the frame that comes because of it; `auto` does so where a price or a limit of tokens makes
-        /// them matter, unless the server refuses it; `tap` adds nothing. What is not told is estimated.
+        /// How the tokens of relayed streams are counted. `ask` adds the member that makes the provider report them,
+        /// and withholds the additional frame with the report; `auto` does so if a price or a limit of tokens makes
+        /// them matter, unless the server refuses it; `tap` adds nothing. Tokens that are not reported are estimated.
         metering "usage": Metering,
         /// Time limits.
         timeouts: Timeouts,
-        /// How often a failed attempt is repeated.
+        /// How failed attempts are retried.
         retry: Retry,
-        /// When it is left alone.
+        /// When the provider gets no requests for a while.
         breaker: Breaker,
-        /// Attempts at the same time. Not limited without it.
+        /// Concurrent attempts. No limit if unset.
         max_concurrency: Option<usize> as Option<Amount>,
-        /// Whether there are fewer than `max_concurrency` while it answers that it has too much to do, or not in time.
+        /// Whether the limit falls below `max_concurrency` while the provider reports overload or answers too late.
         adaptive: bool,
-        /// Asks it now and then whether it is well. It is not asked without it.
+        /// Periodic health checks. Off if unset.
         check: Option<Check>,
-        /// What may be had of it; see `limits`.
+        /// Limits of the provider; see `limits`.
         limits: Limits,
-        /// Whether a request that failed here may go elsewhere.
+        /// Whether a request that failed here may go to another target.
         enable_fallback: bool = true,
-        /// Whether HTTP/2 is spoken without agreeing on it first, to an `http://` server that knows nothing else. With
-        /// `https://` it is agreed on.
+        /// Whether HTTP/2 is used without negotiation, for an `http://` server that accepts nothing else. With
+        /// `https://`, HTTP/2 is negotiated.
         http2: bool,
     } beside {
-        /// Unique; a label in metrics.
+        /// The unique name, a label in metrics.
         name: String = String::new(),
-        /// The adapter that speaks to it.
+        /// The adapter for the provider's API.
         adapter: String = String::new(),
-        /// Where it is. None until the adapter's own suggestion is taken ([`crate::Config::complete`]).
+        /// The address. `None` until the adapter's suggestion is used ([`crate::Config::complete`]).
         address: Option<Address> = None,
-        /// Its credentials, the first being the one to use unless several rotate. Empty for none.
+        /// The keys; the first one is used unless several rotate. Empty for none.
         keys: Vec<Secret> = Vec::new(),
-        /// For the adapter.
+        /// Options for the adapter.
         options: Options = Options::default(),
-        /// The format that its adapter should use, where it knows several.
+        /// The format for the adapter to use, if it has several.
         format: Option<String> = None,
-        /// Where follow-ups may go besides [`Provider::address`].
+        /// Origins allowed for follow-up requests besides [`Provider::address`].
         allow_origins: Vec<AllowedOrigin> = Vec::new(),
-        /// For messages.
+        /// Places in the file, for messages.
         places: ProviderPlaces = ProviderPlaces::default(),
     }
 }
 
 joined! {
-    /// An account with somebody who serves models. Models refer to it by name.
+    /// A provider account. Models refer to it by name.
     PROVIDER = "[[providers]]": Account::KEYS, Provider::KEYS;
 }
 
 impl Provider {
-    /// A provider that no file names, found because its usual key variable is set.
+    /// A provider that is not in the file, but whose usual key variable is set.
     pub fn discovered(
         name: impl Into<String>,
         adapter: impl Into<String>,
@@ -131,7 +129,7 @@ impl Provider {
 }
 
 impl Account {
-    /// The provider with this account; none without a name. A missing adapter becomes an empty name, so that models
+    /// The provider of this account; `None` without a name. A missing adapter becomes an empty name, so that models
     /// which refer to the provider are not reported as well.
     fn of(self, section: &Section<'_>, provider: Provider) -> Option<Provider> {
         let keys = both_keys(section, self.api_key, self.api_keys);
@@ -167,7 +165,7 @@ fn split<T>(located: Option<Located<T>>) -> (Option<T>, Place) {
     located.map_or((None, Place::Unset), |located| (Some(located.value), located.place))
 }
 
-/// `api_key`, or `api_keys`.
+/// The keys from `api_key` or `api_keys`; reports a mistake if both are given.
 fn both_keys(
     section: &Section<'_>,
     one: Option<Located<Secret>>,
@@ -184,7 +182,7 @@ fn both_keys(
     several
 }
 
-/// `auth` as a member of the options, where it may stand as well.
+/// Adds `auth` to the options, and reports contradictions: two different values, or a key together with `none`.
 pub(super) fn choose_auth(section: &Section<'_>, auth: Option<Located<String>>, options: &mut Options, has_key: bool) {
     if let Some(auth) = auth {
         if options.auth().is_some_and(|other| other != auth.value) {
@@ -199,18 +197,18 @@ pub(super) fn choose_auth(section: &Section<'_>, auth: Option<Located<String>>, 
 }
 
 section! {
-    /// A string is an origin that gets no credential.
+    /// An origin for follow-up requests. A plain string is an origin that gets no credential.
     ALLOWED_ORIGIN = "allow_origins = [{ ... }]";
     #[derive(Debug)]
     struct OriginTable {
-        /// Scheme, host and perhaps a port.
+        /// Scheme, host and, if needed, a port.
         origin: Option<Origin> => required "such as `origin = \"https://files.example.com\"`",
         /// Whether the provider's key is sent there too.
         credential: bool,
     }
 }
 
-/// A text is an origin that gets no credential.
+/// A plain string is an origin that gets no credential.
 impl Take for AllowedOrigin {
     type Value = Self;
     const TAKES: &'static str = "url, table";

@@ -1,4 +1,4 @@
-//! `[server]`.
+//! `[server]`: the main listener.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use super::Limits;
 use crate::Place;
 use crate::section::{Amount, Bytes, Count, HeaderName, InFolder, Section, Size, section};
 
-/// A head or a frame: the HTTP library refuses less than that.
+/// The size of a head or a frame; the HTTP library refuses less than 8 KiB.
 type Buffer = Bytes<8192>;
 
 section! {
@@ -20,65 +20,64 @@ section! {
         host: String = "127.0.0.1".to_owned(),
         /// Port to listen on. 0 lets the system choose.
         port: u16 as Count<u16, 0, 65_535> = 8080,
-        /// Connections at the same time. At the limit the idlest one is closed for a new one; where all are at work,
-        /// some more are taken for `/health`, `/ready`, `/metrics` and `/admin` alone.
+        /// Concurrent connections. At the limit, a new connection closes the idlest one; if all are busy, a few more
+        /// are accepted for `/health`, `/ready`, `/metrics` and `/admin` only.
         max_connections: usize as Amount = 4096,
-        /// Connections from one address at the same time (of IPv6: from a /64).
+        /// Concurrent connections from one address (for IPv6, from one /64).
         max_connections_per_address: Option<usize> as Option<Amount> => "half of `max_connections`; any number from loopback",
-        /// Exchanges at the same time; further ones wait in the `queue`. Not limited without it.
+        /// Concurrent exchanges; further ones wait in the `queue`. No limit if unset.
         max_concurrency: Option<usize> as Option<Amount>,
         /// The largest request body.
         max_body_bytes: usize as Size = 64 << 20,
-        /// How much is held of all requests' bodies, translated answers and fetched media together. What finds no room
-        /// waits two seconds, then gets a 503. One connection may hold a quarter.
+        /// The most memory for request bodies, translated answers and fetched media of all requests together. A request
+        /// that finds no room waits two seconds, then gets a 503. One connection may hold a quarter.
         max_buffered_bytes: usize as Size = 512 << 20,
         /// The largest request head.
         max_header_bytes: usize as Buffer = 64 << 10,
-        /// How long a client may take from its connection to its first request's head (TLS included), and for each
-        /// later head.
+        /// How long a client may take from its connection to the end of its first request's head (TLS included), and
+        /// for each later head.
         header_timeout: Duration = Duration::from_secs(10),
-        /// How long a connection may be open between requests. Pings are no requests.
+        /// How long a connection may stay open between requests. Pings do not count as requests.
         idle_timeout: Duration = Duration::from_mins(2),
         /// How long a client may pause while it sends a request's body.
         body_timeout: Duration = Duration::from_secs(30),
-        /// How long all of a request's body may take, however it drips.
+        /// How long a whole request body may take, however slowly it arrives.
         body_total_timeout: Duration = Duration::from_mins(5),
-        /// How long a client may leave what is sent to it untaken.
+        /// How long a client may leave sent data unread.
         send_timeout: Duration = Duration::from_mins(1),
-        /// How long streams may go on when Weir is told to stop.
+        /// How long streams may continue after Weir is asked to stop.
         shutdown_timeout: Duration = Duration::from_secs(30),
-        /// The largest body, of a request or an answer, that is translated: it is held in memory.
+        /// The largest body of a request or an answer that is translated; it is held in memory.
         translate_body_limit: usize as Size = 32 << 20,
-        /// How much of signed thinking is kept, by tool-call id, for clients whose format cannot carry it to their next
-        /// turn. A quarter is for who issued what, by which requests are led back, and an eighth for which client made
-        /// what.
+        /// Memory for signed reasoning, kept by tool-call id for clients whose format cannot carry it to their next
+        /// turn. A quarter of it records which target issued what, so that later requests return there; an eighth
+        /// records which client made what.
         recall_bytes: usize as Size = 32 << 20,
-        /// Whether the log has a line for each request: `docs/log.md`. Its level is `info`.
+        /// Whether each request is logged, at level `info`; see `docs/log.md`.
         access_log: bool = true,
         /// The largest frame of a stream.
         max_frame_bytes: usize as Buffer = 4 << 20,
-        /// Whether answers carry `x-weir-*` headers, which tell where a request went.
+        /// Whether answers carry `x-weir-*` headers, which show where a request went.
         diagnostic_headers: bool = true,
-        /// Whether a request may choose among its model's targets by the header `x-weir-target`, which gives a
+        /// Whether a request may choose among its model's targets with the header `x-weir-target`, whose value is a
         /// provider's name.
         target_header: bool,
-        /// How often something harmless is sent to a client that waits for a stream's first byte. Never without it.
+        /// How often harmless data is sent to a client that waits for the first byte of a stream. Never if unset.
         keep_alive_interval: Option<Duration>,
-        /// Whether a request is refused where its translation would lose something. Otherwise the loss is told in a
-        /// header, a metric and the log.
+        /// Whether a request is refused if its translation would lose something. Otherwise a header, a metric and the
+        /// log report the loss.
         strict: bool,
-        /// Whether every request that reaches the listener is served without a key. Otherwise requests without one are
-        /// served only where no `[[clients]]` are configured, and only from this machine itself: to a loopback name
+        /// Whether every request that reaches the listener is served without a key. Otherwise requests without a key
+        /// are served only if there are no `[[clients]]`, and only from this machine itself: to a loopback name
         /// (`localhost`, `127.0.0.1`, `[::1]`), not for another site's web page, and through no proxy.
         anonymous: bool,
-        /// Headers in which a client's key may stand, besides the place where its format has it. They are never sent
-        /// on.
+        /// Headers that may carry a client's key, besides the place where its format has it. They are never forwarded.
         key_headers: Vec<String> as Vec<HeaderName> = ["authorization", "x-api-key", "x-litellm-api-key"].map(str::to_owned).into(),
-        /// What may be had from one address; see `limits`.
+        /// Limits of one address; see `limits`.
         address_limits: Limits,
-        /// Where requests wait for their turn; see `queue`.
+        /// The queue of waiting requests; see `queue`.
         queue: Queue,
-        /// The certificate to speak TLS with; see `tls`. Plain HTTP without it.
+        /// The certificate for TLS; see `tls`. Plain HTTP if unset.
         tls: Option<TlsFiles>,
     } beside {
         /// Where the table stands.
@@ -87,7 +86,7 @@ section! {
 }
 
 impl Server {
-    /// Whether others than this machine may reach it. Of a name that is no address nothing is known but `localhost`.
+    /// Whether other machines may reach the listener. A host name other than `localhost` counts as reachable.
     pub fn is_open(&self) -> bool {
         let name = self.host.trim_start_matches('[').trim_end_matches(']');
         name.parse::<IpAddr>().map_or(name != "localhost", |ip| !ip.is_loopback())
@@ -99,25 +98,25 @@ impl Server {
 }
 
 section! {
-    /// Where requests wait while as many are under way as `max_concurrency` allows. Clients take turns, within their
-    /// priority. Whoever finds it full, or waits too long, gets a 503 that says when to come back.
+    /// The queue for requests beyond `max_concurrency`. Clients take turns, within their priority. If the queue is full
+    /// or the wait too long, the client gets a 503 with `Retry-After`.
     QUEUE = "queue = { ... }";
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Queue {
-        /// Requests that wait at the same time.
+        /// The most requests that wait at the same time.
         length: usize as Count<usize, 0, 1_000_000> = 256,
-        /// How long one waits.
+        /// The longest wait of a request.
         wait: Duration = Duration::from_secs(10),
     }
 }
 
 section! {
-    /// HTTPS on the main listener, with HTTP/2 and HTTP/1.1. The files are read again when they change. Paths are taken
-    /// from the configuration's folder.
+    /// HTTPS on the main listener, with HTTP/2 and HTTP/1.1. The files are read again when they change. Paths are
+    /// relative to the configuration's folder.
     TLS = "tls = { ... }";
     #[derive(Debug, Clone, PartialEq, Eq)]
     pub struct TlsFiles {
-        /// The certificate and those that vouch for it, as PEM.
+        /// The certificate and its chain, as PEM.
         cert: PathBuf as InFolder => required "TLS takes a certificate and its private key, as PEM files",
         /// Its private key, as PEM.
         key: PathBuf as InFolder => required "TLS takes a certificate and its private key, as PEM files",

@@ -1,4 +1,4 @@
-//! `[traces]`.
+//! `[traces]`: the export of spans.
 
 use http::{HeaderName, HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
@@ -8,15 +8,15 @@ use crate::raw::Node;
 use crate::section::{Entry, Located, Take, UpToOne, section};
 
 section! {
-    /// Where spans of requests, attempts and adapters' calls go. Nowhere without this table.
+    /// Export of the spans of requests, attempts and adapter calls. Off without this table.
     TRACES = "[traces]" at "traces";
     #[derive(Debug, Clone, PartialEq)]
     pub struct Traces {
-        /// A collector that takes OTLP over HTTP, such as `"http://127.0.0.1:4318"`.
+        /// A collector that accepts OTLP over HTTP, such as `"http://127.0.0.1:4318"`.
         endpoint: String as Endpoint => required "the address of a collector, such as \"http://127.0.0.1:4318\"",
-        /// Headers that it wants to see, as OpenTelemetry writes them: `name=value,name=value`, values percent-encoded.
+        /// Headers for the collector, in OpenTelemetry's form: `name=value,name=value`, with percent-encoded values.
         headers: Vec<(String, Secret)> as Headers,
-        /// The share of traces that are kept. Where a client's `traceparent` has decided that already, it counts.
+        /// The share of traces that are kept. A decision in a client's `traceparent` takes precedence.
         sample: f64 as UpToOne = 1.0,
         /// The spans' `service.name`.
         service: String = "weir".to_owned(),

@@ -9,12 +9,12 @@ use super::super::{Address, Secret};
 use super::Joiner;
 
 impl Joiner<'_> {
-    /// The provider of a target with a url of its own. Equal ones (adapter, url, key, options) are shared, so that
-    /// connections, breakers and limits are.
+    /// The provider of a target with its own url. Targets with the same adapter, url, key and options share one
+    /// provider, and with it connections, breakers and limits.
     pub(super) fn anonymous(&mut self, adapter: &Located<String>, target: &TargetDraft) -> Arc<Provider> {
         let address = target.url.as_ref().and_then(|url| url.value.clone());
         let own = target.key.as_ref().and_then(|key| key.value.clone());
-        // The variable is a stand-in, never an override: a key must not reach a url that was given another one.
+        // The variable only fills in a missing key: a key must not reach a url that was given another one.
         let stands_in = target.key.is_none() && !target.options.is_without_auth();
         let key = if stands_in { self.reader.environment.provider_key(&adapter.value) } else { own };
         let equal = |provider: &&Arc<Provider>| {
@@ -42,7 +42,7 @@ impl Joiner<'_> {
         provider
     }
 
-    /// The adapter's name, with a number where it is taken.
+    /// The adapter's name, with a number appended if the name is taken.
     fn free_name(&self, adapter: &str) -> String {
         let taken = |name: &str| self.providers.iter().any(|provider| provider.name == name);
         if !taken(adapter) {

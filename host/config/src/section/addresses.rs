@@ -4,7 +4,7 @@ use super::{Entry, Located, Take};
 use crate::raw::Node;
 use crate::{Address, Origin, Problem};
 
-/// A provider's url; `env:NAME` is what a variable holds.
+/// A provider's url; `env:NAME` stands for the value of a variable.
 impl Take for Address {
     type Value = Self;
     const TAKES: &'static str = "url";

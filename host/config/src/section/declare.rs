@@ -1,5 +1,5 @@
-//! Macros that declare a table of the configuration: once, as a struct. They make the struct, its default, its list of
-//! keys and the reading of them.
+//! Macros that declare a table of the configuration once, as a struct. They generate the struct, its default, its list
+//! of keys and the code that reads them.
 //!
 //! ```text
 //! section! {
@@ -21,14 +21,14 @@
 //! A field is a key:
 //!
 //! - the doc comment is the text of the reference;
-//! - a text behind the name is the key's name, where it is not the field's;
+//! - a text behind the name is the key's name, if that differs from the field's name;
 //! - `as` names what the key takes ([`Take`](super::Take)), where the type alone does not;
 //! - `=` sets the default; without it, the default is that of the type;
-//! - `=>` sets what the reference shows as the default, or says `required` with a hint for those who left the key out.
+//! - `=>` sets what the reference shows as the default, or `required` with a hint for a missing key.
 //!
 //! A field behind `beside` is no key.
 
-/// Declares keys without a table of their own: a part of a table that is put together with [`joined!`].
+/// Declares keys without a table: a part of a table that [`joined!`] puts together.
 macro_rules! part {
     (
         $(#[$meta:meta])*
@@ -63,7 +63,7 @@ macro_rules! part {
                 ), )*
             ];
 
-            /// Takes these keys out of a table. What it leaves out is as it was before.
+            /// Takes these keys out of a table. Keys that are left out keep their earlier value.
             pub(crate) fn read(section: &mut $crate::section::Section<'_>, before: Self) -> Self {
                 Self {
                     $( $field: section
@@ -87,7 +87,7 @@ macro_rules! part {
     };
 }
 
-/// Declares a table. `at` is its path, if there is just one such table; `then` completes what was read.
+/// Declares a table. `at` is its path, if the table exists once; `then` completes the value.
 macro_rules! section {
     (
         $(#[doc = $meaning:literal])*
@@ -112,8 +112,8 @@ macro_rules! section {
     };
 }
 
-/// Declares a table as [`section!`] does, and a second struct with the same keys as far as they were given: what is laid
-/// over the values of another place.
+/// Declares a table as [`section!`] does, and a second struct that holds only the keys that were given, to be laid over
+/// the values of another place.
 macro_rules! overlay {
     (
         $Given:ident over
@@ -160,7 +160,7 @@ macro_rules! given {
                 }
             }
 
-            /// These laid over others.
+            /// Lays these values over others.
             pub(crate) fn over(self, lower: $Name) -> $Name {
                 $Name { $( $field: self.$field.unwrap_or(lower.$field), )* }
             }

@@ -6,7 +6,7 @@ use super::{Count, Entry, Take};
 use crate::raw::{Node, Value};
 use crate::units;
 
-/// A duration above nothing.
+/// A duration above zero.
 impl Take for Duration {
     type Value = Self;
     const TAKES: &'static str = "duration";
@@ -70,7 +70,7 @@ impl Take for Pause {
 #[derive(Debug)]
 pub(crate) struct Milliseconds;
 
-/// Their number.
+/// The number of milliseconds.
 type Number = Count<u64, 0, 3_600_000>;
 
 impl Take for Milliseconds {

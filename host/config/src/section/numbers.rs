@@ -6,11 +6,11 @@ use std::marker::PhantomData;
 use super::{Entry, Take};
 use crate::raw::{Node, Value};
 
-/// An integer from `LEAST` to `MOST`, both of which are an `N`.
+/// An integer from `LEAST` to `MOST`; both fit into an `N`.
 #[derive(Debug)]
 pub(crate) struct Count<N, const LEAST: u64, const MOST: u64>(PhantomData<N>);
 
-/// A count of things in memory: what fits the types on every machine.
+/// A count of things in memory, with a bound that fits the types on every machine.
 pub(crate) type Amount = Count<usize, 1, 0xffff_ffff>;
 
 impl<N: TryFrom<u64> + Display, const LEAST: u64, const MOST: u64> Take for Count<N, LEAST, MOST> {
@@ -78,7 +78,7 @@ impl Take for f64 {
     }
 }
 
-/// A share of which there must be some: above 0 and at most 1.
+/// A share above 0 and at most 1.
 #[derive(Debug)]
 pub(crate) struct Share;
 
@@ -105,7 +105,7 @@ impl Take for Share {
     }
 }
 
-/// A share that may be nothing.
+/// A share from 0 to 1.
 #[derive(Debug)]
 pub(crate) struct UpToOne;
 

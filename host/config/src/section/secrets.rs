@@ -46,7 +46,7 @@ fn warn_of_literal(entry: &Entry<'_, '_>, text: &Located<String>) {
     }
 }
 
-/// Secrets, at least one. Those that cannot be had are reported and left out.
+/// Secrets, at least one. Secrets that cannot be read are reported and left out.
 #[derive(Debug)]
 pub(crate) struct SeveralSecrets;
 
@@ -68,7 +68,7 @@ impl Take for SeveralSecrets {
     }
 }
 
-/// The secret that a text means, or what is wrong and what to do.
+/// The secret that a text stands for, or a message with a remedy.
 fn resolve(text: &str, folder: &Path, environment: &Environment) -> Result<Secret, (String, &'static str)> {
     let secret = if let Some(variable) = text.strip_prefix("env:") {
         from_variable(variable.trim(), environment)?
@@ -78,14 +78,14 @@ fn resolve(text: &str, folder: &Path, environment: &Environment) -> Result<Secre
         Secret::new(text)
     };
     let secret = on_one_line(secret);
-    // Such a key could not be sent in a header, and would let a value add headers of its own.
+    // A key with control characters could not be sent in a header, and would let a value add headers.
     if secret.expose().chars().any(char::is_control) {
         return Err(("the secret holds a line break or another control character".to_owned(), "a secret is one line"));
     }
     Ok(secret)
 }
 
-/// A key that is a JSON object may be of several lines: they mean nothing in JSON.
+/// A key that is a JSON object may have several lines: line breaks mean nothing in JSON.
 fn on_one_line(secret: Secret) -> Secret {
     if !secret.expose().starts_with('{') {
         return secret;

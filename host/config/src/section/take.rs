@@ -1,4 +1,4 @@
-//! The trait of what a key can take, and what is built from it: an optional value, one with its place, a list.
+//! The trait of types that a key can have, and the types built from it: an optional value, one with its place, a list.
 
 use super::Entry;
 use crate::key::Key;
@@ -7,19 +7,20 @@ use crate::{Options, Place};
 
 /// A type that a key can have.
 pub(crate) trait Take {
-    /// What a value is read as, mostly the type itself.
+    /// The type of the value, mostly the type itself.
     type Value;
-    /// For the reference.
+    /// The accepted values, for the reference.
     const TAKES: &'static str;
-    /// The same of a list of such values.
+    /// The same for a list of such values.
     const LIST: &'static str = "list of strings";
-    /// Whether a value is a table: a variable's list of them is not written with commas.
+    /// Whether a value is a table: a list of tables in a variable is not written with commas.
     const IS_TABLE: bool = false;
 
-    /// Reads a value. What is wrong is reported, and nothing is returned.
+    /// Reads a value. Reports a wrong value and returns `None`.
     fn take(entry: &Entry<'_, '_>, node: Node) -> Option<Self::Value>;
 
-    /// Writes a default as TOML, for the reference. Types whose defaults the reference does not show write nothing.
+    /// Writes a default as TOML, for the reference. Types whose defaults the reference does not show write an empty
+    /// text.
     fn show(_default: &Self::Value) -> String {
         String::new()
     }
@@ -38,7 +39,7 @@ pub(crate) const fn key<T: Take>(
     Key { name, takes: T::TAKES, shown, required, text, example: T::example }
 }
 
-/// A variable's text as what it spells where it begins as a list or table does.
+/// Parses a variable's text as a list or table if it begins like one.
 pub(crate) fn from_variable(node: Node, beginnings: &[char]) -> Node {
     let parsed = node.variable_text().filter(|text| text.starts_with(beginnings));
     parsed.and_then(|text| raw::parse_value(text, &node.place)).unwrap_or(node)
@@ -88,7 +89,7 @@ impl<T: Take> Take for Located<T> {
     }
 }
 
-/// A value that was given, with its place; none if it is wrong.
+/// A value that was given, with its place; the value is `None` if it is wrong.
 #[derive(Debug)]
 pub(crate) struct Given<T> {
     pub(crate) value: Option<T>,
@@ -109,7 +110,7 @@ impl<T: Take> Take for Given<T> {
     }
 }
 
-/// A list; a variable's may be written with commas, unless it is one of tables.
+/// A list; in a variable it may be written with commas, unless it is a list of tables.
 impl<T: Take> Take for Vec<T> {
     type Value = Vec<T::Value>;
     const TAKES: &'static str = T::LIST;
@@ -155,7 +156,7 @@ pub(super) fn list(entry: &Entry<'_, '_>, node: Node) -> Option<Vec<Node>> {
     }
 }
 
-/// A table, or `false` for none of it.
+/// A table, or `false` to turn it off.
 #[derive(Debug)]
 pub(crate) struct OrFalse<T>(std::marker::PhantomData<T>);
 

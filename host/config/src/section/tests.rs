@@ -22,7 +22,7 @@ section! {
     }
 }
 
-/// What is read from a text, and the mistakes in it.
+/// The result of reading a text, and the mistakes in it.
 fn read(text: &str) -> (Examples, Vec<String>) {
     let (root, problems) = raw::parse(text);
     assert!(problems.is_empty(), "{problems:?}");
@@ -79,7 +79,7 @@ fn the_name_of_a_field_is_no_key_where_the_key_has_another() {
     assert_eq!(found.1.len(), 2, "{:?}", found.1);
 }
 
-/// Whatever code asks for: what the table does not declare has no value, and is unknown.
+/// A name that the table does not declare has no value and is unknown, even if code reads it.
 #[test]
 fn a_key_that_is_not_declared_cannot_be_read() {
     let (root, _) = raw::parse("stray = 'text'");

@@ -77,7 +77,7 @@ impl Take for Arc<str> {
     }
 }
 
-/// A path, taken from the working directory.
+/// A path, relative to the working directory.
 impl Take for PathBuf {
     type Value = Self;
     const TAKES: &'static str = "path";
@@ -91,7 +91,7 @@ impl Take for PathBuf {
     }
 }
 
-/// A path, taken from the configuration's folder.
+/// A path, relative to the configuration's folder.
 #[derive(Debug)]
 pub(crate) struct InFolder;
 

@@ -1,4 +1,4 @@
-//! The list of keys and the reading of them are made from the same declarations, and agree.
+//! The list of keys and the code that reads them are generated from the same declarations, and agree.
 
 use super::mistakes::with_key;
 use super::*;
@@ -9,7 +9,7 @@ fn all_keys() -> impl Iterator<Item = (&'static keys::Keys, &'static Key)> {
     keys::ALL.iter().flat_map(|table| table.list.iter().map(move |key| (*table, key)))
 }
 
-/// What is found while a text is read, but for what a key needs or excludes beside it. Nothing is joined.
+/// The mistakes found while a text is read, except for keys that need or exclude one another. Nothing is joined.
 fn found_reading(text: &str) -> Vec<String> {
     let (root, problems) = raw::parse(text);
     let environment = environment(&[("KEY", "name=a-value-long-enough")]);
@@ -44,7 +44,7 @@ fn every_declared_key_takes_its_default() {
     }
 }
 
-/// An example that no key takes is noticed: the two tests above see what they ought to.
+/// An example that no key accepts is noticed: the two tests above can fail.
 #[test]
 fn a_key_without_a_declaration_is_unknown_in_every_table() {
     for table in keys::ALL {

@@ -1,4 +1,4 @@
-//! The example and the reference name what the reader knows.
+//! The example and the reference list the keys that the reader accepts.
 
 use std::collections::BTreeMap;
 
@@ -74,8 +74,8 @@ fn the_example_holds_with_every_key_in_use() {
     assert_eq!((full.retry, full.breaker, full.metering), (bare.retry, bare.breaker, bare.metering));
 }
 
-/// Every key of each table is in the example, and none is explained twice: where it is shown out of use, it is shown
-/// once, and it is not in use elsewhere.
+/// Every key of each table is in the example, and none is explained twice: a key that is commented out is shown once,
+/// and is not in use elsewhere.
 #[test]
 fn the_example_names_every_key_once() {
     let full = in_full();
@@ -96,7 +96,7 @@ fn the_example_names_every_key_once() {
     }
 }
 
-/// A key as the example shows it: with its default, or a value that it takes.
+/// A key as the example shows it: with its default, or another accepted value.
 fn example_line(table: &Keys, name: &str) -> String {
     let key = table.find(name).unwrap();
     let default = key.default();
@@ -104,7 +104,7 @@ fn example_line(table: &Keys, name: &str) -> String {
     format!("{name} = {}", if is_value { default } else { (key.example)() })
 }
 
-/// A key that is out of use is shown with its default, where that is a value. Tables and empty lists show more.
+/// A key that is commented out is shown with its default, if that is a value. Tables and empty lists show more.
 #[test]
 fn the_example_shows_the_defaults() {
     let mut table = Some(&keys::TOP);
@@ -127,7 +127,7 @@ fn is_table_or_list_of_tables(table: &Keys, key: &str) -> bool {
         && ["server", "admin", "media", "traces", "plugins", "clients", "providers", "models"].contains(&key)
 }
 
-/// How often a key of each kind of table is in use, and shown out of use. Whole `#[[...]]` are further examples.
+/// How often a key of each kind of table is in use, and how often commented out. Whole `#[[...]]` are further examples.
 fn lines_by_key() -> BTreeMap<(String, String), (usize, usize)> {
     let mut title = Some(keys::TOP.title);
     let mut counts: BTreeMap<_, (usize, usize)> = BTreeMap::new();
@@ -135,7 +135,7 @@ fn lines_by_key() -> BTreeMap<(String, String), (usize, usize)> {
         let inner = line.strip_prefix('#').unwrap_or(line);
         if inner.starts_with('[') {
             title = match inner {
-                // Without clients everybody on this machine is one, so that the only example is out of use.
+                // Without clients every local caller is served, so the only example is commented out.
                 _ if line == "#[[clients]]" => Some(inner),
                 _ if line.starts_with("#[[") => None,
                 _ if inner.starts_with("[plugins.") => Some(keys::ADAPTER.title),
@@ -171,7 +171,7 @@ fn the_reference_is_made_from_the_list_of_keys() {
     assert!(found == reference(), "docs/configuration.md is out of date: run UPDATE_DOCS=1 cargo test -p weir-config");
 }
 
-/// What the reference says is the default is what is read from nothing.
+/// The defaults in the reference are those of an empty file.
 #[test]
 fn the_defaults_of_the_reference_are_true() {
     let written: String = [&keys::SERVER, &keys::PLUGINS, &keys::ADAPTER].map(with_defaults).concat();
@@ -193,7 +193,7 @@ fn with_defaults(table: &Keys) -> String {
     format!("{}\n{}\n", table.title, settings(table).join("\n"))
 }
 
-/// Those keys whose default is a value and not a sentence.
+/// The keys whose default is a value and not a sentence.
 fn settings(table: &Keys) -> Vec<String> {
     let is_value = |text: &str| toml::de::DeValue::parse(text).is_ok();
     let keys = table.list.iter().map(|key| (key.name, key.default()));

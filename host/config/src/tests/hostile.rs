@@ -12,7 +12,7 @@ fn survive(text: &str, variables: &[(&str, &str)]) {
     problems.render(false);
 }
 
-/// Pieces of configurations, so that chance comes upon more than syntax errors.
+/// Pieces of configurations, so that random texts reach more than syntax errors.
 const PIECES: &str = r#"(\[|\]|\[\[models\]\]\n|\[\[providers\]\]\n|\[server\]\n|\[plugins\.x\]\n|alias|target|targets|name|adapter|type|url|api_key|options|weight|port| = |=|\{ |\}|"a"|'gpt-\*'|"env:KEY"|"http://a/"|"1s"|5|-1|1\.5|nan|true|1979-05-27|,|\.|#|\n|\r|"|'|é|\u{0})*"#;
 
 proptest! {

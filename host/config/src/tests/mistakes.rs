@@ -1,4 +1,4 @@
-//! What is told about mistakes, and where.
+//! Messages about mistakes, and their places.
 
 use super::*;
 
@@ -48,7 +48,7 @@ fn a_provider_that_nothing_refers_to_is_a_warning() {
     assert!(shown.starts_with("weir.toml:2:8: warning: no model refers to the provider `p`"), "{shown}");
 }
 
-/// Each text has one mistake, told with these words.
+/// Each text has one mistake, reported with these words.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a list of cases")]
 fn single_mistakes_are_told_in_plain_words() {
@@ -154,7 +154,7 @@ fn broken_toml_is_told_without_guesses_about_what_is_missing() {
     assert!(!found.iter().any(|line| line.contains("needs `") || line.contains("no provider")), "{found:#?}");
 }
 
-/// C-70: a secret is in no message, whatever else is wrong around it.
+/// C-70: no message contains a secret, whatever other mistakes are around it.
 #[test]
 fn secrets_are_in_no_message() {
     let text = "[admin]\ntoken = \"hush-1\"\n[[models]]\nalias = 5\ntype = 'x'\n\
@@ -205,7 +205,7 @@ fn a_file_that_cannot_be_read_is_a_problem_too() {
     assert!(problems.to_string().contains("not UTF-8 from byte 4"), "{problems}");
 }
 
-/// Every key of the list is looked at: given a date, which no key takes, each is reported.
+/// Every key of the list is read: each is given a date, which no key accepts, and is reported.
 #[test]
 fn every_listed_key_is_read() {
     for table in keys::ALL {
@@ -225,7 +225,7 @@ fn every_listed_key_is_read() {
 pub(super) fn with_key(table: &keys::Keys, key: &str, value: &str) -> String {
     let title = table.title;
     if key == "options" {
-        // Free-form: what is inside is what cannot be a date.
+        // Free-form tables: only the members inside cannot be a date.
         return with_key(table, "options ", &format!("{{ x = {value} }}"));
     }
     if table.path == Some("") {

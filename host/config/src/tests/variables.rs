@@ -59,7 +59,7 @@ fn a_providers_key_variable_goes_before_its_own_key() {
     assert_eq!(config.provider("openai").unwrap().keys, [Secret::new("sk-2")]);
 }
 
-/// A key is filled in for an adapter's targets without one. It never takes the place of another: that one was given
+/// A key from a variable is used for an adapter's targets without a key. It never replaces another key, which was given
 /// for its url.
 #[test]
 fn an_adapters_key_variable_stands_in_for_a_missing_key() {
@@ -71,7 +71,7 @@ fn an_adapters_key_variable_stands_in_for_a_missing_key() {
     assert!(config.warnings.is_empty());
 }
 
-/// C-69: a key that cannot be had is a mistake at load, and nothing else steps in for it.
+/// C-69: a key that cannot be read is a mistake at load, and no other key replaces it.
 #[test]
 fn a_missing_key_is_never_replaced_by_another() {
     let file = "[[models]]\nalias = 'a'\ntype = 'openai'\ntarget = { url = 'http://a/', api_key = 'env:NONE' }\n";
