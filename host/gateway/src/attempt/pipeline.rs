@@ -92,7 +92,7 @@ pub(super) struct Parts {
     pub(super) witness: Witness,
     /// Whether decoder and encoder are of one family, which exchanges pieces of arguments by their place.
     pub(super) takes_arguments: bool,
-    /// Keeps what was said, where somebody else may have to go on.
+    /// Keeps the text so far, for a target that may have to continue the answer.
     pub(super) said: Option<PartialAnswer>,
     /// The request's input tokens, estimated.
     pub(super) input: u32,
