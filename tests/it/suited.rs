@@ -142,3 +142,9 @@ async fn what_will_not_be_sent_is_explained() {
         .collect();
     assert!(kinds.contains(&("thinking", "dropped")) && kinds.contains(&("max_tokens", "clamped")), "{explained}");
 }
+
+#[test]
+fn the_bundled_file_knows_which_models_reason() {
+    let reasons = |model| weir_gateway::model_catalog::of("openai", model).capabilities.reasoning;
+    assert_eq!((reasons("gpt-4o-mini"), reasons("o3-mini")), (Some(false), Some(true)));
+}

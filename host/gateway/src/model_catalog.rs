@@ -114,8 +114,8 @@ mod tests {
         );
         assert_eq!(facts(&[Some(8.0)]).price, None);
         assert_eq!(known.capabilities.reasoning, None);
-        let reasons = |model| of("openai", model).capabilities.reasoning;
-        assert_eq!((reasons("gpt-4o-mini"), reasons("o3-mini")), (Some(false), Some(true)));
+        let reasons = |flag| facts(&[None, None, None, None, None, None, None, None, flag]).capabilities.reasoning;
+        assert_eq!([None, Some(0.0), Some(1.0)].map(reasons), [None, Some(false), Some(true)]);
     }
 
     #[test]
