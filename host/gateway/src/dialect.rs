@@ -1,4 +1,5 @@
 //! Client formats: what the host reads of a request without parsing it, and rate limits in a format's spelling.
 
+pub mod exclusion;
 pub mod limits;
 pub mod request_peek;

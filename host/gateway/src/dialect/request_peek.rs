@@ -2,13 +2,13 @@
 //! whether a target's provider accepts it unchanged.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 
+use super::exclusion::{CompiledExclusion, Excluded};
 use crate::accept::Acceptance;
 use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_translate::dialect::path::PathParams;
@@ -329,53 +329,7 @@ impl RequestPeek {
     /// Why a request has to be translated although its format is accepted.
     pub fn excluded(&self, acceptance: &Acceptance) -> Option<Excluded<'_>> {
         let (found, tests) = (self.found.as_ref()?, self.plan.exclusions.get(&acceptance.id)?);
-        tests.iter().find_map(|exclusion| {
-            let value = exclusion.test.matches(found).next()?;
-            Some(Excluded { member: &exclusion.member, value, reason: &exclusion.reason })
-        })
-    }
-}
-
-/// What a provider does not take as it is.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Excluded<'a> {
-    /// The member, with dots: `messages.*.name`.
-    member: &'a str,
-    value: &'a Scalar,
-    /// The adapter's reason.
-    reason: &'a str,
-}
-
-/// Characters of a value that are shown.
-const SHOWN: usize = 32;
-
-impl fmt::Display for Excluded<'_> {
-    /// Member, value and reason. Only short plain values are shown: what is longer may be a prompt.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { member, value, reason } = self;
-        match value {
-            Scalar::Number(number) => write!(f, "`{member}` is {number}: {reason}"),
-            Scalar::Bool(flag) => write!(f, "`{member}` is {flag}: {reason}"),
-            Scalar::Text(text) if text.chars().count() <= SHOWN && !text.contains(char::is_whitespace) => {
-                write!(f, "`{member}` is {text:?}: {reason}")
-            }
-            _ => write!(f, "`{member}` is set: {reason}"),
-        }
-    }
-}
-
-/// An exclusion of an acceptance, compiled.
-#[derive(Debug)]
-struct CompiledExclusion {
-    test: Test,
-    member: String,
-    reason: String,
-}
-
-impl CompiledExclusion {
-    fn new(test: &FrameTest, reason: &str, wanted: &mut Wanted) -> Option<Self> {
-        let member = test.pointer().unwrap_or_default().trim_start_matches('/').replace('/', ".");
-        Some(Self { test: Test::compile(test, wanted).ok()?, member, reason: reason.to_owned() })
+        tests.iter().find_map(|exclusion| exclusion.found_in(found))
     }
 }
 

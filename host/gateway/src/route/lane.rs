@@ -1,7 +1,8 @@
 //! The choice of the lane, relay or translate. The gateway and the dry run share it.
 
 use crate::accept::Acceptance;
-use crate::dialect::request_peek::{Excluded, RequestPeek};
+use crate::dialect::exclusion::Excluded;
+use crate::dialect::request_peek::RequestPeek;
 use weir_types::contract::about::Operation;
 
 /// The lane of a request.
