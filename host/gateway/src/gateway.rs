@@ -63,7 +63,7 @@ pub struct Gateway {
     lists: model_list::Lists,
     recall: Arc<ReasoningCache>,
     health: Arc<Health>,
-    door: Arc<Admission>,
+    admission: Arc<Admission>,
     wrong_keys: WrongKeys,
     buffers: Arc<Budget>,
 }
@@ -78,11 +78,11 @@ impl Gateway {
     ) -> Result<Self, prometheus::Error> {
         let recall = Arc::new(ReasoningCache::new(serving.config.server.recall_bytes));
         let lists = model_list::Lists::default();
-        let door = Arc::new(Admission::new(AdmitMetrics::new(&metrics)?));
+        let admission = Arc::new(Admission::new(AdmitMetrics::new(&metrics)?));
         let (health, buffers) = (Arc::default(), Arc::new(Budget::new(metrics.registry())?));
         buffers.set_limit(serving.config.server.max_buffered_bytes, serving.config.server.max_body_bytes);
         let (serving, wrong_keys) = (ArcSwap::from_pointee(serving), WrongKeys::default());
-        Ok(Self { serving, upstreams, metrics, tracer, lists, recall, health, door, wrong_keys, buffers })
+        Ok(Self { serving, upstreams, metrics, tracer, lists, recall, health, admission, wrong_keys, buffers })
     }
 
     /// Replaces what requests are served from. Requests in progress keep what they began with.
@@ -94,7 +94,7 @@ impl Gateway {
         self.lists.forget();
         self.health.retain(|name| targets.contains(name));
         self.metrics.tries.forget();
-        self.door.forget();
+        self.admission.forget();
     }
 
     /// What requests are served from now.
@@ -126,7 +126,7 @@ impl Gateway {
     pub fn note_health(&self) {
         let now = Instant::now();
         let serving = self.serving.load();
-        self.door.note(serving.targets().map(|target| &*target.provider));
+        self.admission.note(serving.targets().map(|target| &*target.provider));
         self.buffers.note();
         for target in serving.targets() {
             // A target with a pattern of models reports the worst of its models.
@@ -209,7 +209,7 @@ impl Gateway {
             line.asked_by(&caller);
         }
         let framing = face.framing(&about);
-        let permit = match self.door.knock(&serving.config, &caller).await {
+        let permit = match self.admission.knock(&serving.config, &caller).await {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id, line)),
         };
@@ -265,7 +265,7 @@ impl Gateway {
         (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<AccessLine>>),
     ) -> Result<Response<ReplyBody>, Fault> {
         let demand = asked.demand();
-        let permit = match self.door.admit(&serving.config, &asked.caller, &demand, permit).await {
+        let permit = match self.admission.admit(&serving.config, &asked.caller, &demand, permit).await {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.turn_away(&asked.face, &refused, &asked.exchange.id, line)),
         };

@@ -32,7 +32,7 @@ pub struct PlanRunner<'a> {
     /// The health of all targets.
     pub health: &'a Health,
     /// The limits of providers.
-    pub door: &'a Admission,
+    pub admission: &'a Admission,
     /// The properties of the request that the limits depend on.
     pub demand: Demand<'a>,
 }
@@ -189,7 +189,7 @@ impl PlanRunner<'_> {
         account: &mut Account,
     ) -> AttemptOutcome {
         let mut last: Option<(Failure, Arc<Target>)> = None;
-        let mut held = match self.door.admit_to(&candidate.target.provider, &self.demand).await {
+        let mut held = match self.admission.admit_to(&candidate.target.provider, &self.demand).await {
             Ok(held) => held,
             Err(refused) => return AttemptOutcome::Busy(refused.fault),
         };

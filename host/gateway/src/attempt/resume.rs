@@ -37,7 +37,7 @@ pub struct ResumeContext {
     /// The health of all targets.
     pub health: Arc<Health>,
     /// The limits of providers.
-    pub door: Arc<Admission>,
+    pub admission: Arc<Admission>,
     /// The request's candidates.
     pub candidates: Vec<Candidate>,
     /// The opaque values and object ids of earlier answers that the request carries.
@@ -116,7 +116,7 @@ impl ResumeContext {
     }
 
     async fn ask(&self, candidate: &Candidate, said: &str, account: &mut Account) -> Option<(Continued, Arc<Target>)> {
-        let mut held = self.door.admit_to(&candidate.target.provider, &self.asked.demand()).await.ok()?;
+        let mut held = self.admission.admit_to(&candidate.target.provider, &self.asked.demand()).await.ok()?;
         let (target, mut ticket) = candidate.admit(&self.health, Instant::now(), &self.carried)?;
         let Self { config, upstreams, recall, deadline, .. } = self;
         let context = RequestContext { config, upstreams, recall, deadline: *deadline };

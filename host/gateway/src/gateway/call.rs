@@ -155,8 +155,8 @@ impl Gateway {
 
     /// Leave for a call, within the limits of the configuration.
     async fn leave(&self, serving: &Serving, asked: &InboundRequest) -> Result<AdmissionPermit, Fault> {
-        let permit = self.door.knock(&serving.config, &asked.caller).await.map_err(|refused| refused.fault)?;
-        let admitted = self.door.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
+        let permit = self.admission.knock(&serving.config, &asked.caller).await.map_err(|refused| refused.fault)?;
+        let admitted = self.admission.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
         admitted.map_err(|refused| refused.fault)
     }
 

@@ -20,7 +20,7 @@ impl Gateway {
         asked: &InboundRequest,
         (permit, line): (AdmissionPermit, &mut Option<Box<AccessLine>>),
     ) -> Result<Response<ReplyBody>, Fault> {
-        let permit = match self.door.admit_to_lists(&serving.config, &asked.caller, permit).await {
+        let permit = match self.admission.admit_to_lists(&serving.config, &asked.caller, permit).await {
             Ok(permit) => permit,
             Err(Refused { fault, told }) => {
                 let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);

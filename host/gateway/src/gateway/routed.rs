@@ -74,7 +74,8 @@ impl Gateway {
         let deadline = deadline(asked, &plan);
         let context = RequestContext { deadline, ..context };
         plan.route.deposit(plan.candidates.first().map_or(0.0, |candidate| candidate.target.retry.budget));
-        let runner = PlanRunner { context, asked, plan: &plan, health: &self.health, door: &self.door, demand };
+        let runner =
+            PlanRunner { context, asked, plan: &plan, health: &self.health, admission: &self.admission, demand };
         let tried = runner.run(&mut account).await;
         Ok(Routed { tried, plan, account, deadline })
     }
@@ -93,7 +94,7 @@ impl Gateway {
             upstreams: self.upstreams.clone(),
             recall: Arc::clone(&self.recall),
             health: Arc::clone(&self.health),
-            door: Arc::clone(&self.door),
+            admission: Arc::clone(&self.admission),
             candidates: plan.candidates,
             carried: plan.carried,
             deadline,

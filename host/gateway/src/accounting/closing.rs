@@ -1,0 +1,126 @@
+//! The end of an exchange: settles limits and cost, and writes the spans, the log line and the metrics, once, when the
+//! account is dropped.
+
+use std::sync::PoisonError;
+
+use super::access::{self, Ended};
+use super::{Account, Forfeited, Outcome};
+
+impl Account {
+    /// Settles the token limits by the usage, reported or estimated. The reservation stays if a provider is still
+    /// working on the request or the usage is unknown, and is returned if nothing was used.
+    fn settle_limits(&mut self, is_under_way: bool) {
+        let forfeited = self.forfeited().input;
+        let answered = (200..300).contains(&self.status);
+        match self.tokens.sums() {
+            _ if is_under_way => self.permit.used(None),
+            Some((input, output)) => self.permit.used(Some((input + forfeited, output))),
+            None if answered => self.permit.used(None),
+            None if forfeited > 0 => self.permit.used(Some((forfeited, 0))),
+            None => {}
+        }
+    }
+
+    fn forfeited(&self) -> Forfeited {
+        *self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Charges for all tokens.
+    fn settle(&mut self) {
+        let is_under_way = self.status == 0 && self.tokens.sent.is_some();
+        if !(200..400).contains(&self.status) {
+            self.forfeit();
+        }
+        let book = self.book();
+        let is_told = self.tokens.settle(&book);
+        if !is_told && self.metered && self.status == 200 && self.outcome == Outcome::Whole {
+            book.untold();
+        }
+        self.settle_limits(is_under_way);
+    }
+
+    fn tell_spans(&self) {
+        let outcome = match self.outcome {
+            Outcome::Whole => outcome_of(self.status),
+            Outcome::Failed => "broken",
+            Outcome::Open => "cancelled",
+        };
+        self.traced.ends(outcome, self.tries(), self.provider.as_deref(), self.tokens.told.as_ref());
+    }
+
+    /// Completes the access log's line.
+    fn tell_line(&mut self) {
+        let Forfeited { input, dollars } = self.forfeited();
+        let used = self.tokens.used((u32::try_from(input).unwrap_or(u32::MAX), dollars));
+        let attempts = self.tries();
+        let Some(line) = &mut self.line else { return };
+        line.went(self.lane);
+        line.tried(&self.trail);
+        let end = match self.outcome {
+            Outcome::Open => None,
+            Outcome::Whole => Some(access::End::Whole),
+            Outcome::Failed => Some(access::End::Broken),
+        };
+        let (status, provider) = (self.status, self.provider.clone());
+        let told = self.tokens.told.as_ref();
+        line.ends(Ended {
+            status,
+            end,
+            provider,
+            attempts,
+            used,
+            units: told.map(access::units).unwrap_or_default(),
+            service_tier: told.and_then(|usage| usage.service_tier.clone()),
+            batch: told.and_then(|usage| usage.batch),
+            first_token: self.first_token,
+            own: self.own,
+        });
+    }
+
+    fn close_whole(&self, seconds: f64) {
+        if self.status == 200 {
+            self.series.ok(seconds);
+        } else {
+            self.metrics.request(&self.series, self.status, outcome_of(self.status), seconds);
+        }
+    }
+}
+
+fn outcome_of(status: u16) -> &'static str {
+    match status {
+        0..400 => "ok",
+        400..500 => "client_error",
+        _ => "error",
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let seconds = self.begun.elapsed().as_secs_f64();
+        if self.streaming {
+            self.metrics.streams_active.dec();
+        }
+        if self.is_branch {
+            self.forfeit();
+            return self.traced.cancelled();
+        }
+        self.metrics.in_flight.dec();
+        self.tell_spans();
+        self.settle();
+        self.book().took(seconds);
+        match self.outcome {
+            Outcome::Whole => self.close_whole(seconds),
+            Outcome::Failed => self.metrics.request(&self.series, self.status, "broken", seconds),
+            Outcome::Open => {
+                let phase = match (self.status, self.first_piece) {
+                    (0, _) => "waiting",
+                    (_, false) => "headers",
+                    (_, true) => "body",
+                };
+                self.metrics.disconnects.with_label_values(&[phase]).inc();
+                self.metrics.request(&self.series, 499, "cancelled", seconds);
+            }
+        }
+        self.tell_line();
+    }
+}
