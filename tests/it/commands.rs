@@ -42,7 +42,7 @@ impl Desk {
     }
 
     /// Runs `weir …` with these variables set.
-    fn types_with(&self, variables: &[(&str, &str)], line: &str, code: i32) -> String {
+    pub(crate) fn types_with(&self, variables: &[(&str, &str)], line: &str, code: i32) -> String {
         let mut command = Command::new(program::file());
         command.current_dir(self.0.path()).args(line.split_whitespace()).envs(variables.iter().copied());
         command.env_remove("WEIR_CONFIG").env("WEIR_PLUGINS__CACHE_DIR", target().join("test-cache"));

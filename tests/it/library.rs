@@ -5,6 +5,7 @@ mod errors;
 #[path = "../../examples/embed.rs"]
 #[expect(dead_code, reason = "the example's `main` is not called: its parts are")]
 mod example;
+mod grants;
 mod operations;
 mod origin;
 mod streams;

@@ -28,6 +28,7 @@ mod explain;
 mod failures;
 mod fallback;
 mod fidelity;
+mod grants;
 mod hostile;
 mod hostile_answers;
 mod hostile_figures;

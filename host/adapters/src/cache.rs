@@ -80,6 +80,12 @@ impl Cache {
         Ok(Self { dir: dir.to_owned(), engine: engine.clone(), fingerprint: engine.fingerprint() })
     }
 
+    /// Returns the same cache for another engine of the same sandbox. Components with grants have separate entries,
+    /// because their manifests may depend on the grants.
+    pub(super) fn on(&self, engine: &Engine) -> Self {
+        Self { dir: self.dir.clone(), engine: engine.clone(), fingerprint: engine.fingerprint() }
+    }
+
     /// The directory of the cache.
     pub fn dir(&self) -> &Path {
         &self.dir
@@ -138,7 +144,8 @@ impl Cache {
 
     fn file(&self, digest: Digest) -> PathBuf {
         let structure = &self.engine.limits().structure;
-        let key = format!("{POLICY} {digest} {} {structure:?}", self.fingerprint);
+        let granted = if self.engine.is_for_grants() { " granted" } else { "" };
+        let key = format!("{POLICY} {digest} {} {structure:?}{granted}", self.fingerprint);
         self.dir.join(format!("{}.cwasm", Digest::of(key.as_bytes()).hex()))
     }
 }

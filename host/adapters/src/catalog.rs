@@ -25,6 +25,7 @@ use weir_sandbox::adapter::Adapter;
 use weir_sandbox::canary::Trial;
 use weir_sandbox::digest::Digest;
 use weir_sandbox::engine::Engine;
+use weir_sandbox::grants::Grants;
 
 pub use history::{Denied, Former, FormerState, Service};
 use tallies::Tallies;
@@ -176,6 +177,21 @@ impl Catalog {
         self.tallies.count(name, "unloaded");
         self.replace(next);
         gone.rest();
+    }
+
+    /// Drops the former versions and the trial of an adapter that were loaded with other grants than these.
+    pub(super) fn forget_grants_but(&self, name: &str, grants: &Grants) {
+        let _changing = self.lock();
+        let mut next = self.next();
+        if let Some(former) = next.former.get_mut(name) {
+            former.retain(|former| former.adapter.grants == *grants);
+        }
+        if next.trials.get(name).is_some_and(|trial| trial.adapter.grants != *grants)
+            && let Some(trial) = next.end_trial(name)
+        {
+            trial.adapter.rest();
+        }
+        self.replace(next);
     }
 
     /// Drops instances that have idled too long and unloaded components, and frees memory after a burst. Must be called

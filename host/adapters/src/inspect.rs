@@ -1,5 +1,6 @@
 //! The values that `weir plugin list` and `weir plugin inspect` print.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 
@@ -12,6 +13,8 @@ use super::policy::{Policy, Vouched};
 use super::watch::signature_beside;
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::digest::Digest;
+use weir_sandbox::grants::Grants;
+use weir_sandbox::limits::AdapterLimits;
 use weir_sandbox::shape::{Shape, ShapeError};
 use weir_types::contract::about::Manifest;
 
@@ -28,6 +31,10 @@ pub struct Inspection {
     pub shape: Shape,
     /// Number of slots of the pool that an instance takes.
     pub weight: u32,
+    /// The operator's grants: what it may use beyond its input.
+    pub grants: Grants,
+    /// Why fixtures cannot prove it pure; `None` without grants.
+    pub impurity: Option<String>,
     /// Its manifest.
     pub manifest: Manifest,
 }
@@ -51,6 +58,8 @@ pub fn of(adapter: &Adapter) -> Result<Inspection, LoadError> {
         interfaces: adapter.interfaces.iter().map(weir_sandbox::Interface::name).collect(),
         weight: adapter.pool().weight(),
         shape: adapter.shape.clone(),
+        grants: adapter.grants.clone(),
+        impurity: adapter.grants.impurity(),
         manifest: adapter.manifest.clone(),
     })
 }
@@ -83,6 +92,10 @@ pub struct Listed {
     pub refused: Option<String>,
     /// Whether fixtures prove it.
     pub proved: bool,
+    /// The operator's grants: what it may use beyond its input.
+    pub grants: Grants,
+    /// Why fixtures cannot prove it pure; `None` without grants.
+    pub impurity: Option<String>,
     /// Claims that would not be served, because other adapters serve these paths.
     pub left_out: Vec<String>,
     /// Its manifest; `None` if it is refused.
@@ -90,14 +103,22 @@ pub struct Listed {
     pub manifest: Option<Manifest>,
 }
 
+/// The operator's settings that a list of adapters takes into account.
+#[derive(Debug, Default)]
+pub struct Wishes {
+    /// The pinned digests.
+    pub lock: Lock,
+    /// The requirements of files.
+    pub policy: Policy,
+    /// The decisions about versions.
+    pub decisions: Decisions,
+    /// The grants by the adapter's name.
+    pub grants: BTreeMap<String, Grants>,
+}
+
 /// Lists every component in a directory, ordered by name.
-pub fn list(
-    loader: &Loader,
-    dir: &Path,
-    lock: &Lock,
-    policy: &Policy,
-    decisions: &Decisions,
-) -> std::io::Result<Vec<Listed>> {
+pub fn list(loader: &Loader, dir: &Path, wishes: &Wishes) -> std::io::Result<Vec<Listed>> {
+    let Wishes { lock, policy, decisions, grants } = wishes;
     let mut names: Vec<String> = std::fs::read_dir(dir)?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".wasm").map(str::to_owned))
         .filter(|name| !name.is_empty() && !name.starts_with('.'))
@@ -109,13 +130,16 @@ pub fn list(
             policy.check(name, digest, lock, signature_beside(file).as_deref()).map_err(|missing| missing.to_string())
         }
     };
-    Ok(names.into_iter().map(|name| listed(loader, dir, &vouch, name)).collect())
+    let granted = |name: &str| grants.get(name).cloned().unwrap_or_default();
+    let one = |name: String| listed(loader, dir, &vouch, (granted(&name), name));
+    Ok(names.into_iter().map(one).collect())
 }
 
 /// Checks a file's bytes: returns what vouches for them, or why they must not serve.
 type Vouch<'a> = dyn Fn(&str, Digest, &Path) -> Result<Vouched, String> + 'a;
 
-fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, name: String) -> Listed {
+fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, (grants, name): (Grants, String)) -> Listed {
+    let impurity = grants.impurity();
     let refused = |name, digest, reason: String| Listed {
         name,
         digest,
@@ -127,6 +151,8 @@ fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, name: String) -> Liste
         accepts: vec![],
         refused: Some(reason),
         proved: false,
+        grants: grants.clone(),
+        impurity: impurity.clone(),
         left_out: vec![],
         manifest: None,
     };
@@ -140,7 +166,8 @@ fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, name: String) -> Liste
         Ok(vouched) => vouched,
         Err(reason) => return refused(name, Some(digest), reason),
     };
-    let adapter = match loader.load(&name, &bytes, &Admission::default()) {
+    let terms = AdapterLimits { grants: grants.clone(), ..AdapterLimits::default() };
+    let adapter = match loader.load(&name, &bytes, &Admission { terms, ..Admission::default() }) {
         Ok(adapter) => adapter,
         Err(error) => return refused(name, Some(digest), error.to_string()),
     };
@@ -162,6 +189,8 @@ fn listed(loader: &Loader, dir: &Path, vouch: &Vouch<'_>, name: String) -> Liste
         accepts: unique(manifest.accepts.iter().map(|accepts| &accepts.format).collect()),
         refused: None,
         proved: false,
+        impurity,
+        grants,
         left_out: vec![],
         manifest: Some(manifest.clone()),
     }
@@ -177,7 +206,8 @@ impl Display for Listed {
         let version = self.version.as_deref().unwrap_or_default();
         let formats = |formats: &[String]| if formats.is_empty() { "-".to_owned() } else { formats.join(",") };
         let (faces, accepts) = (formats(&self.faces), formats(&self.accepts));
-        write!(f, "{:<16} {version:<8}  {digest:<12}  {trust:<9}  faces {faces}  accepts {accepts}", self.name)
+        write!(f, "{:<16} {version:<8}  {digest:<12}  {trust:<9}  faces {faces}  accepts {accepts}", self.name)?;
+        self.impurity.iter().try_for_each(|impurity| write!(f, "  {impurity}"))
     }
 }
 
@@ -210,7 +240,10 @@ mod tests {
         std::fs::write(dir.path().join(".hidden.wasm"), &bytes).unwrap();
         let mut lock = Lock::default();
         lock.pin("zeta", Digest::of(&bytes));
-        let list = |decisions| list(&loader(small()), dir.path(), &lock, &Policy::default(), &decisions).unwrap();
+        let list = |decisions| {
+            let wishes = Wishes { lock: lock.clone(), decisions, ..Wishes::default() };
+            list(&loader(small()), dir.path(), &wishes).unwrap()
+        };
         let all = list(Decisions::default());
         let told: Vec<_> = all.iter().map(|one| (&*one.name, one.trusted, one.refused.is_some())).collect();
         assert_eq!(told, [("broken", false, true), ("zeta", true, false)]);

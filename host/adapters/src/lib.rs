@@ -74,4 +74,4 @@ pub use judge::{Judge, QuarantineRule, RolloutPolicy};
 pub use load::{Admission, LoadError, Loader};
 pub use lock::Lock;
 pub use policy::{Demand, Policy};
-pub use watch::{Folder, Watch, Watching};
+pub use watch::{Folder, Granted, Watch, Watching};

@@ -15,8 +15,9 @@ use super::compile::{CompileError, Compiler};
 use weir_sandbox::adapter::{Adapter, Turns};
 use weir_sandbox::adapter_state::AdapterState;
 use weir_sandbox::digest::Digest;
-use weir_sandbox::engine::Engine;
+use weir_sandbox::engine::{Engine, EngineError};
 use weir_sandbox::fault::{Failure, clean, head};
+use weir_sandbox::grants::Grants;
 use weir_sandbox::instance::{Instance, Template};
 use weir_sandbox::limits::{AdapterLimits, Isolation};
 use weir_sandbox::pool::{Pool, PoolConfig};
@@ -33,6 +34,9 @@ pub enum LoadError {
     /// It does not compile.
     #[error("does not compile: {0}")]
     Compile(#[from] CompileError),
+    /// The engine for components with grants cannot be set up.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// It does not match the contract's types.
     #[error("does not fit the contract: {0}")]
     Contract(String),
@@ -130,25 +134,60 @@ impl Loader {
     /// Loads an adapter from cached code alone, without the component's bytes. `None` if the cache does not have it, or
     /// it has another name.
     pub fn recall(&self, name: &str, digest: Digest, admission: &Admission) -> Option<Result<Arc<Adapter>, LoadError>> {
-        let (component, described) = self.cache.as_ref()?.get(digest)?;
+        let with_grants = match self.for_grants(&admission.terms.grants) {
+            Ok(with_grants) => with_grants,
+            Err(error) => return Some(Err(error)),
+        };
+        let loader = with_grants.as_ref().unwrap_or(self);
+        let (component, described) = loader.cache.as_ref()?.get(digest)?;
         if described.manifest.name != name || described.shape.weight() > self.engine.limits().instances {
             return None;
         }
-        let made = self.template(&component, &described.shape).and_then(|template| {
-            let (instance, start) = first_instance(&template, &described.shape)?;
-            drop(instance);
-            Ok(Arc::new(self.adapter(digest, described, template, start, admission)))
-        });
-        Some(made)
+        Some(loader.make_again(digest, &component, described, admission))
+    }
+
+    fn make_again(
+        &self,
+        digest: Digest,
+        component: &Component,
+        described: Described,
+        admission: &Admission,
+    ) -> Result<Arc<Adapter>, LoadError> {
+        let template = self.template(component, &described.shape, &admission.terms.grants)?;
+        let (mut instance, start) = first_instance(&template, &described.shape)?;
+        let Described { shape, manifest } = described;
+        let manifest = if self.engine.is_for_grants() { self.describe(&mut instance, &shape)? } else { manifest };
+        drop(instance);
+        Ok(Arc::new(self.adapter(digest, Described { shape, manifest }, template, start, admission)))
     }
 
     /// Loads an adapter from the bytes of the file `name`.wasm.
     pub fn load(&self, name: &str, bytes: &[u8], admission: &Admission) -> Result<Arc<Adapter>, LoadError> {
+        match self.for_grants(&admission.terms.grants)? {
+            Some(loader) => loader.load_here(name, bytes, admission),
+            None => self.load_here(name, bytes, admission),
+        }
+    }
+
+    /// Returns a loader with the engine and the cache entries for components with grants; `None` without grants.
+    fn for_grants(&self, grants: &Grants) -> Result<Option<Self>, LoadError> {
+        if grants.is_none() {
+            return Ok(None);
+        }
+        let engine = self.engine.for_grants()?;
+        let cache = self.cache.as_ref().map(|cache| cache.on(&engine));
+        Ok(Some(Self { engine, cache, ..self.clone() }))
+    }
+
+    fn load_here(&self, name: &str, bytes: &[u8], admission: &Admission) -> Result<Arc<Adapter>, LoadError> {
         let digest = Digest::of(bytes);
         let nth = self.progress.begun.fetch_add(1, Relaxed) + 1;
         let cached = self.cache.as_ref().and_then(|cache| cache.get(digest));
+        let is_cached = cached.is_some();
         let (component, shape, manifest) = if let Some((component, known)) = cached {
-            (component, known.shape, Some(known.manifest))
+            // With grants, the manifest may differ from one call to the next.
+            let manifest = (!self.engine.is_for_grants()).then_some(known.manifest);
+            (component, known.shape, manifest)
         } else {
             // Checked first, so that nothing is compiled that would be refused.
             let shape = Shape::read(bytes, &self.engine.limits().structure)?;
@@ -158,20 +197,17 @@ impl Loader {
         if shape.weight() > slots {
             return Err(LoadError::TooHeavy { weight: shape.weight(), slots });
         }
-        let template = self.template(&component, &shape)?;
+        let template = self.template(&component, &shape, &admission.terms.grants)?;
         let (mut instance, start) = first_instance(&template, &shape)?;
-        let described = if let Some(manifest) = manifest {
-            Described { shape, manifest }
-        } else {
-            let manifest = self.describe(&mut instance)?;
-            check::manifest(&manifest, shape.version()?).map_err(LoadError::Manifest)?;
-            let described = Described { shape, manifest };
-            if let Some(cache) = &self.cache {
-                cache.put(digest, &component, &described);
-            }
-            described
+        let manifest = match manifest {
+            Some(manifest) => manifest,
+            None => self.describe(&mut instance, &shape)?,
         };
         drop(instance);
+        let described = Described { shape, manifest };
+        if let Some(cache) = self.cache.as_ref().filter(|_| !is_cached) {
+            cache.put(digest, &component, &described);
+        }
         if described.manifest.name != name {
             return Err(LoadError::Name { found: described.manifest.name, expected: name.to_owned() });
         }
@@ -187,21 +223,25 @@ impl Loader {
         Ok(self.compiler.compile(&self.engine, digest, bytes)?)
     }
 
-    fn template(&self, component: &Component, shape: &Shape) -> Result<Arc<Template>, LoadError> {
+    fn template(&self, component: &Component, shape: &Shape, grants: &Grants) -> Result<Arc<Template>, LoadError> {
         let (version, wasi) = (shape.version()?, shape.imports_functions());
-        let template = Template::new(&self.engine, component, version, shape.interfaces(), wasi);
+        let template = Template::new(&self.engine, component, version, shape.interfaces(), (wasi, grants));
         template.map(Arc::new).map_err(|error| LoadError::Contract(told(&error)))
     }
 
-    fn describe(&self, instance: &mut Instance) -> Result<Manifest, LoadError> {
-        let _active = self.engine.ticker().begin();
+    fn describe(&self, instance: &mut Instance, shape: &Shape) -> Result<Manifest, LoadError> {
         let limits = self.engine.limits();
-        instance.arm(self.engine.ticks(limits.start), limits.output);
-        let described = instance.with_guest(|speech| speech.describe());
-        described.map_err(|error| {
+        let described = self.engine.apart(|| {
+            let _active = self.engine.ticker().begin();
+            instance.arm(self.engine.ticks(limits.start), limits.output);
+            instance.with_guest(|speech| speech.describe())
+        });
+        let manifest = described.and_then(|described| described).map_err(|error| {
             let Failure { kind, detail, .. } = Failure::of(&error, &instance.store.data_mut().take_stderr());
             LoadError::Describe { kind: kind.name(), detail }
-        })
+        })?;
+        check::manifest(&manifest, shape.version()?).map_err(LoadError::Manifest)?;
+        Ok(manifest)
     }
 
     fn adapter(
@@ -214,6 +254,9 @@ impl Loader {
     ) -> Adapter {
         let Described { shape, manifest } = described;
         let terms = &admission.terms;
+        if let Some(impurity) = terms.grants.impurity() {
+            tracing::info!(adapter = %manifest.name, "adapter loaded with grants, {impurity}");
+        }
         let wish = admission.trusted.then(|| manifest.isolation.into());
         let ways = PoolConfig {
             isolation: terms.isolation.or(wish).unwrap_or(Isolation::Fresh),
@@ -229,6 +272,7 @@ impl Loader {
             size: shape.bytes as usize,
             trusted: admission.trusted,
             signer: admission.signer.clone(),
+            grants: terms.grants.clone(),
             proved: OnceLock::new(),
             stats: Stats::default(),
             duty: AdapterState::default(),

@@ -1,5 +1,6 @@
 //! Tests of the whole runtime, with well-behaved components and others.
 
+mod grants;
 mod pool;
 mod wasi;
 

@@ -23,12 +23,14 @@ use weir_sandbox::limits::AdapterLimits;
 
 mod file;
 mod follow;
+mod grants;
 mod stand_in;
 mod writers;
 
 pub use file::signature_beside;
 use file::{Found, Stamp, list, read_signature};
 pub use follow::{Bell, Watching};
+pub use grants::{ByName, Granted};
 pub use writers::{Writers, exposed, writers};
 
 /// Maximum number of scans before serving, if files in the directory keep changing.
@@ -48,6 +50,8 @@ pub struct Folder {
     pub terms: BTreeMap<String, AdapterLimits>,
     /// Limits of all others.
     pub usual_terms: AdapterLimits,
+    /// The grants by the adapter's name. They replace the grants in `terms`.
+    pub grants: Arc<Granted>,
     /// Requirements of files before they are loaded.
     pub policy: Policy,
     /// Whether to accept files that every user of this machine may write.
@@ -72,6 +76,7 @@ impl Folder {
             lock: None,
             terms: BTreeMap::new(),
             usual_terms: AdapterLimits::default(),
+            grants: Arc::default(),
             policy: Policy::default(),
             allow_writable: false,
             proof: None,
@@ -97,6 +102,8 @@ pub struct Watch {
     catalog: Arc<Catalog>,
     lock: Lock,
     files: BTreeMap<String, File>,
+    /// The grants at the last scan.
+    granted: Arc<ByName>,
 }
 
 /// A file that was seen.
@@ -129,7 +136,8 @@ enum State {
 impl Watch {
     /// Creates a watch that has not scanned yet.
     pub fn new(folder: Folder, loader: Loader, catalog: Arc<Catalog>) -> Self {
-        Self { folder, loader, catalog, lock: Lock::default(), files: BTreeMap::new() }
+        let granted = folder.grants.all();
+        Self { folder, loader, catalog, lock: Lock::default(), files: BTreeMap::new(), granted }
     }
 
     /// The directory and its settings.
@@ -207,10 +215,12 @@ impl Watch {
                 return self.folder.every;
             }
         }
+        let regranted = self.notice_grants();
         let names: Vec<String> = self.files.keys().cloned().collect();
         for name in &names {
             self.visit(name, now);
         }
+        self.withdraw_grants(&regranted);
         self.catalog.sweep(self.loader.engine());
         self.next_look()
     }
@@ -308,15 +318,15 @@ impl Watch {
                 return done;
             }
         };
-        let is_as_it_was = |adapter: &&Arc<Adapter>| adapter.trusted == trusted && adapter.signer == signer;
-        let known = snapshot.version(name, digest).filter(is_as_it_was);
+        let terms = self.terms(name);
+        let known = snapshot.version(name, digest).filter(|adapter| grants::has(adapter, &terms.grants));
+        let known = known.filter(|adapter| adapter.trusted == trusted && adapter.signer == signer);
         let serves = known.is_some_and(|known| !known.duty.rests());
         if serves {
             self.catalog.withdraw(name, digest);
             self.catalog.pardon(name);
             return done;
         }
-        let terms = self.terms(name);
         let path = self.folder.dir.join(format!("{name}.wasm"));
         let adapter = match known {
             // It has proved itself before.
@@ -343,10 +353,6 @@ impl Watch {
             Ok(()) => done,
             Err(_) => State::Conflict { generation: self.catalog.snapshot().generation },
         }
-    }
-
-    fn terms(&self, name: &str) -> AdapterLimits {
-        self.folder.terms.get(name).unwrap_or(&self.folder.usual_terms).clone()
     }
 
     /// Loads and proves an adapter. The error is the reason; `None` if the file may just be incomplete yet.

@@ -7,6 +7,7 @@
 mod adapters;
 mod attempts;
 mod clients;
+mod grants;
 mod models;
 mod plugins;
 mod program;
@@ -18,6 +19,7 @@ mod traces;
 pub use adapters::{AdapterSettings, Canary, Quarantine};
 pub use attempts::{Breaker, Check, Retry, Timeouts};
 pub use clients::{Client, Limits};
+pub use grants::Grants;
 pub use models::{Capabilities, Model, Price};
 pub use plugins::Plugins;
 pub use program::{Admin, Log, Media};
@@ -28,6 +30,7 @@ pub use traces::Traces;
 pub(super) use adapters::{ADAPTER, CANARY, QUARANTINE};
 pub(super) use attempts::{BREAKER, CHECK, RETRY, RetryDraft, TIMEOUTS, TimeoutsDraft};
 pub(super) use clients::{CLIENT, LIMITS};
+pub(super) use grants::GRANTS;
 pub(super) use models::{CAPABILITIES, Inherited, MODEL, ModelDraft, PRICE};
 pub(super) use plugins::{COMPILE, PLUGINS};
 pub(super) use program::{ADMIN, MEDIA, TOP, read};
@@ -51,6 +54,7 @@ pub(super) const ALL: &[&Keys] = &[
     &ADAPTER,
     &QUARANTINE,
     &CANARY,
+    &GRANTS,
     &CLIENT,
     &LIMITS,
     &QUEUE,

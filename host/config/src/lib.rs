@@ -7,6 +7,7 @@
 
 mod address;
 mod alias;
+mod change;
 mod client;
 mod environment;
 mod key;
@@ -39,8 +40,8 @@ pub use alias::{Alias, Aliases};
 pub use client::{Clients, KeyHash, Priority};
 pub use environment::Environment;
 pub use keys::{
-    AdapterSettings, Admin, Breaker, Canary, Capabilities, Check, Client, Limits, Log, Media, Model, Plugins, Price,
-    Provider, Quarantine, Queue, Retry, Server, Timeouts, TlsFiles, Traces,
+    AdapterSettings, Admin, Breaker, Canary, Capabilities, Check, Client, Grants, Limits, Log, Media, Model, Plugins,
+    Price, Provider, Quarantine, Queue, Retry, Server, Timeouts, TlsFiles, Traces,
 };
 pub use model::{Affinity, Strategy, Target};
 pub use options::Options;

@@ -2,6 +2,7 @@
 
 mod agreement;
 mod docs;
+mod grants;
 mod hostile;
 mod keyless;
 mod mistakes;

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::granted;
 use crate::terms::{care, largest_memory, policy, terms};
 use weir_adapters::cache::Cache;
 use weir_adapters::catalog::{Catalog, Snapshot};
 use weir_adapters::load::Loader;
 use weir_adapters::watch::{Folder, Proof, Watch};
-use weir_adapters::{Bounds, Cares, Compiler, Keeper};
+use weir_adapters::{Bounds, Cares, Compiler, Granted, Keeper};
 use weir_config::Config;
 use weir_fixtures::proof;
 use weir_gateway::serving::speaker;
@@ -97,6 +98,7 @@ pub fn load(config: &Config) -> Result<Plugins, EngineError> {
         lock: Some(plugins.lock.clone()),
         terms: plugins.adapters.iter().map(|(name, settings)| (name.clone(), terms(settings))).collect(),
         usual_terms: terms(&plugins.defaults),
+        grants: Arc::new(Granted::new(granted::of_all(config))),
         policy: policy(config),
         every: plugins.poll_interval,
         allow_writable: plugins.allow_writable,
@@ -128,7 +130,8 @@ fn gate(config: &Config) -> Arc<Proof> {
         let _asked_before = adapter.proved.set(report.passed);
         if !report.verdicts.is_empty() {
             let (passed, skipped, millis) = (report.passed, report.skipped, report.millis);
-            tracing::info!(adapter = %adapter.name, passed, skipped, millis, "adapter proved");
+            let impurity = report.impurity.as_deref();
+            tracing::info!(adapter = %adapter.name, passed, skipped, millis, impurity, "adapter proved");
         }
         Ok(())
     })

@@ -36,13 +36,14 @@
 //! | [`Client::model`] | one call with a session, a time limit or strictness |
 //! | [`Answer`], [`EventStream`] | the answer with its losses, tokens, and the target that gave it |
 //! | [`Error`], [`BuildError`] | why a call has no answer; why there is no client |
-//! | [`adapters`], [`terms`] | how adapters are loaded, for programs that put the gateway together themselves |
+//! | [`adapters`], [`terms`], [`granted`] | how adapters are loaded, for programs that put the gateway together themselves |
 
 pub mod adapters;
 mod answer;
 mod builder;
 mod client;
 mod error;
+pub mod granted;
 mod model;
 mod provider;
 mod stream;

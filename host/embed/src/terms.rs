@@ -3,7 +3,7 @@
 use weir_adapters::sign::PublicKey;
 use weir_adapters::{Demand, Policy, QuarantineRule, RolloutPolicy};
 use weir_config::{AdapterSettings, Config, Isolation};
-use weir_sandbox::{AdapterLimits, CanaryRule, Reuse};
+use weir_sandbox::{AdapterLimits, CanaryRule, Grants, Reuse};
 
 /// The operator's requirements of adapters' files.
 pub fn policy(config: &Config) -> Policy {
@@ -45,5 +45,7 @@ pub(crate) fn terms(settings: &AdapterSettings) -> AdapterLimits {
         ready: u32::try_from(settings.prewarm).unwrap_or(u32::MAX),
         call: Some(settings.deadline),
         concurrency: settings.max_instances.map(|max| u32::try_from(max).unwrap_or(u32::MAX)),
+        // `granted` reads them, because a reload changes them.
+        grants: Grants::default(),
     }
 }

@@ -11,6 +11,7 @@ use super::adapter_state::AdapterState;
 use super::digest::Digest;
 use super::engine::Engine;
 use super::fault::{Called, Failure, FaultKind, PluginFault, clean, head};
+use super::grants::Grants;
 use super::instance::{Instance, Interface, Interfaces};
 use super::limits::Isolation;
 use super::pool::Pool;
@@ -47,6 +48,8 @@ pub struct Adapter {
     pub trusted: bool,
     /// The trusted key that signed these bytes, if any.
     pub signer: Option<Arc<str>>,
+    /// The operator's grants: what it may use beyond its input.
+    pub grants: Grants,
     /// Number of fixtures that it has passed; unset if no proof was required.
     pub proved: OnceLock<usize>,
     /// Counters of calls and failures.
@@ -198,6 +201,9 @@ impl Adapter {
                 return tokio::task::block_in_place(|| turn.run(work));
             }
             standing = now;
+        }
+        if self.engine.is_for_grants() {
+            return self.engine.apart(work).ok();
         }
         Some(on_this_thread(bytes > self.engine.limits().blocking_above, work))
     }

@@ -6,7 +6,7 @@
 use std::fmt::{self, Debug, Formatter};
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
@@ -18,7 +18,7 @@ use super::digest::Digest;
 use super::limits::Limits;
 use super::state::State;
 use super::ticker::Ticker;
-use super::untrusted::UntrustedExecutor;
+use super::untrusted::{Crowded, UntrustedExecutor};
 
 /// Slots beyond leased and idle instances, for components that are being loaded.
 const SPARE: u32 = 4;
@@ -43,7 +43,16 @@ pub enum EngineError {
 
 /// The sandbox's engine. Clones share it; dropping the last one ends its thread.
 #[derive(Clone)]
-pub struct Engine(Arc<Inner>);
+pub struct Engine(Arc<Inner>, Kind);
+
+/// The kind of components that an engine runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Components without grants, whose instances come from the pool.
+    Pure,
+    /// Components with grants.
+    Granted,
+}
 
 struct Inner {
     // Dropped first, because that ends its thread.
@@ -51,6 +60,8 @@ struct Inner {
     wasm: ArcSwap<wasmtime::Engine>,
     /// The pools in use: the current one, and before it one whose last instances are still alive.
     pools: Arc<Mutex<Vec<EngineWeak>>>,
+    /// Creates the instances of components with grants, without a pool. The first such component creates it.
+    granted: Arc<OnceLock<wasmtime::Engine>>,
     limits: Limits,
     pooling: bool,
     leases: Arc<Semaphore>,
@@ -58,6 +69,7 @@ struct Inner {
     compiling: Mutex<()>,
     news: UntrustedExecutor,
     suspects: UntrustedExecutor,
+    blocking: UntrustedExecutor,
     /// Components without users, to be dropped later.
     buried: Mutex<Vec<InstancePre<State>>>,
     /// Whether much unused memory was resident at the last sweep.
@@ -93,14 +105,16 @@ impl Engine {
             }
         };
         let pools = Arc::new(Mutex::new(vec![wasm.weak()]));
-        let ticking = Arc::clone(&pools);
-        let ticker = Ticker::start(limits.tick, move || tick(&ticking)).map_err(EngineError::Ticker)?;
+        let granted = Arc::<OnceLock<wasmtime::Engine>>::default();
+        let ticking = (Arc::clone(&pools), Arc::clone(&granted));
+        let ticker = Ticker::start(limits.tick, move || tick(&ticking.0, &ticking.1)).map_err(EngineError::Ticker)?;
         let leases = Arc::new(Semaphore::new(limits.instances as usize));
         let idle = Arc::new(Semaphore::new(limits.idle_instances as usize));
-        Ok(Self(Arc::new(Inner {
+        let inner = Inner {
             ticker,
             wasm: ArcSwap::from_pointee(wasm),
             pools,
+            granted,
             limits,
             pooling,
             leases,
@@ -108,9 +122,28 @@ impl Engine {
             compiling: Mutex::default(),
             news: UntrustedExecutor::for_news(),
             suspects: UntrustedExecutor::for_suspects(),
+            blocking: UntrustedExecutor::for_granted(),
             buried: Mutex::default(),
             was_bloated: AtomicBool::default(),
-        })))
+        };
+        Ok(Self(Arc::new(inner), Kind::Pure))
+    }
+
+    /// Returns the same sandbox for components with grants ([`crate::granted_wasi`]). It shares limits, leases and
+    /// deadlines, and has a second wasmtime engine without a pool. The compiler's settings are equal, so both engines
+    /// run the same compiled code.
+    pub fn for_grants(&self) -> Result<Self, EngineError> {
+        if self.0.granted.get().is_none() {
+            let engine = wasmtime::Engine::new(&config(&self.0.limits, false)).map_err(EngineError::Config)?;
+            // Another thread may have set it first.
+            let _same = self.0.granted.set(engine);
+        }
+        Ok(Self(Arc::clone(&self.0), Kind::Granted))
+    }
+
+    /// Whether this is the engine for components with grants.
+    pub fn is_for_grants(&self) -> bool {
+        self.1 == Kind::Granted
     }
 
     /// The limits of this sandbox.
@@ -151,7 +184,19 @@ impl Engine {
 
     /// The wasmtime engine that creates instances now.
     pub fn wasm(&self) -> Arc<wasmtime::Engine> {
-        self.0.wasm.load_full()
+        match self.0.granted.get().filter(|_| self.is_for_grants()) {
+            Some(granted) => Arc::new(granted.clone()),
+            None => self.0.wasm.load_full(),
+        }
+    }
+
+    /// Runs work that calls into a component: on this thread, or on a separate one if the component has grants, because
+    /// its calls may block.
+    pub fn apart<R: Send>(&self, work: impl FnOnce() -> R + Send) -> wasmtime::Result<R> {
+        if !self.is_for_grants() {
+            return Ok(work());
+        }
+        Ok(self.0.blocking.off_runtime(self.0.limits.lease_wait, work).ok_or(Crowded)?)
     }
 
     /// Starts a new pool, which holds the instances of components loaded from now on. wasmtime keeps the memory of
@@ -234,7 +279,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn tick(pools: &Mutex<Vec<EngineWeak>>) {
+fn tick(pools: &Mutex<Vec<EngineWeak>>, granted: &OnceLock<wasmtime::Engine>) {
+    if let Some(engine) = granted.get() {
+        engine.increment_epoch();
+    }
     for pool in lock(pools).iter().filter_map(EngineWeak::upgrade) {
         pool.increment_epoch();
     }
@@ -290,6 +338,9 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
         .max_memory_size(limits.memory)
         .linear_memory_keep_resident(limits.keep_resident)
         .table_keep_resident(16 * 1024)
+        // wasmtime-wasi turns on wasmtime's feature `async`, with which a pool maps 2 GiB of stacks unless it has none.
+        // Calls here are synchronous, so they need none.
+        .total_stacks(0)
         // If the kernel can report written pages (Linux 6.7), only those are cleared and kept. Otherwise each slot that
         // was ever used holds `keep_resident` bytes, until the pool is renewed.
         .pagemap_scan(Enabled::Auto);
@@ -319,6 +370,20 @@ mod tests {
     fn the_compiling_engine_makes_code_for_the_serving_one() {
         let serving = Engine::new(Limits::for_connections(2)).unwrap();
         assert_eq!(fingerprint(&Engine::for_compiling().unwrap()), serving.fingerprint());
+    }
+
+    #[test]
+    fn code_of_the_pool_serves_components_with_grants_and_is_kept_under_the_same_key() {
+        let serving = Engine::new(Limits::for_connections(2)).unwrap();
+        let granted = serving.for_grants().unwrap();
+        assert!(!wasmtime::Engine::same(&serving.wasm(), &granted.wasm()));
+        assert_eq!(granted.fingerprint(), serving.fingerprint());
+    }
+
+    #[test]
+    fn the_pool_maps_no_stacks_for_async_calls() {
+        let pool = format!("{:?}", pool(&Limits::for_connections(2)));
+        assert!(pool.contains("total_stacks: 0,") || pool.contains("total_stacks: 0 "), "{pool}");
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use wasmtime::Trap;
 
 use super::digest::Digest;
+use super::granted::FolderError;
 use super::state::MemoryExceeded;
+use super::untrusted::Crowded;
 use super::version::MissingFunction;
 use weir_types::contract::types;
 
@@ -156,6 +158,12 @@ fn kind_of(error: &wasmtime::Error) -> FaultKind {
     if error.is::<MissingFunction>() {
         return FaultKind::Missing;
     }
+    if error.is::<FolderError>() {
+        return FaultKind::Host;
+    }
+    if error.is::<Crowded>() {
+        return FaultKind::Exhausted;
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => return FaultKind::Deadline,
         Some(_) => return FaultKind::Trap,
@@ -165,7 +173,11 @@ fn kind_of(error: &wasmtime::Error) -> FaultKind {
     if error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls")) {
         return FaultKind::Output;
     }
-    if error.is::<super::state::Exited>() { FaultKind::Trap } else { FaultKind::Invalid }
+    if error.is::<super::state::Exited>() || error.is::<wasmtime_wasi::I32Exit>() {
+        FaultKind::Trap
+    } else {
+        FaultKind::Invalid
+    }
 }
 
 /// Replaces control characters (including terminal escapes) by spaces.

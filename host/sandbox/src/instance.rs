@@ -9,6 +9,9 @@ use wasmtime::component::{Component, InstancePre, Linker, ResourceAny};
 
 use super::engine::Engine;
 use super::footprint::Footprint;
+use super::granted::Granted;
+use super::granted_wasi;
+use super::grants::Grants;
 use super::state::State;
 use super::version::{Indices, Version, Views};
 use super::wasi;
@@ -101,31 +104,36 @@ pub struct Template {
     indices: Indices,
     /// Whether it imports functions of WASI.
     wasi: bool,
+    grants: Grants,
     footprint: Arc<Footprint>,
 }
 
 impl Template {
-    /// Links a component once for all of its instances.
+    /// Links a component once for all of its instances. A component with grants needs the engine of
+    /// [`Engine::for_grants`].
     pub fn new(
         engine: &Engine,
         component: &Component,
         version: Version,
         interfaces: Interfaces,
-        wasi: bool,
+        (wasi, grants): (bool, &Grants),
     ) -> wasmtime::Result<Self> {
         let mut linker = Linker::new(component.engine());
-        if wasi {
-            wasi::link(&mut linker, component)?;
+        match engine.is_for_grants() {
+            true => granted_wasi::link(&mut linker, component, grants)?,
+            false if wasi => wasi::link(&mut linker, component, |_| true)?,
+            false => {}
         }
         let pre = linker.instantiate_pre(component)?;
         let indices = Indices::new(&pre, version, interfaces)?;
-        Ok(Self { engine: engine.clone(), pre, version, interfaces, indices, wasi, footprint: Arc::default() })
+        let (engine, grants, footprint) = (engine.clone(), grants.clone(), Arc::default());
+        Ok(Self { engine, pre, version, interfaces, indices, wasi, grants, footprint })
     }
 
     /// The same template in the engine's current pool.
     pub(super) fn twin(&self) -> wasmtime::Result<Self> {
         let component = native::twin(&self.engine, self.pre.component())?;
-        let mut twin = Self::new(&self.engine, &component, self.version, self.interfaces, self.wasi)?;
+        let mut twin = Self::new(&self.engine, &component, self.version, self.interfaces, (self.wasi, &self.grants))?;
         twin.footprint = Arc::clone(&self.footprint);
         Ok(twin)
     }
@@ -142,8 +150,17 @@ impl Template {
     /// Creates an instance. That takes about five microseconds without a start function; a start function runs under
     /// its own deadline.
     pub fn instantiate(self: &Arc<Self>) -> wasmtime::Result<Instance> {
+        self.engine.apart(|| self.instantiate_here())?
+    }
+
+    fn instantiate_here(self: &Arc<Self>) -> wasmtime::Result<Instance> {
         let limits = self.engine.limits();
-        let mut store = Store::new(self.pre.component().engine(), State::new(limits, Arc::clone(&self.footprint)));
+        let mut state = State::new(limits, Arc::clone(&self.footprint));
+        if self.engine.is_for_grants() {
+            state.grant(Granted::new(&self.grants, limits.stderr)?);
+            state.end_call_at(|| Instant::now() + limits.start);
+        }
+        let mut store = Store::new(self.pre.component().engine(), state);
         store.limiter(|state| state);
         store.set_hostcall_fuel(limits.output);
         store.set_max_component_handles(limits.handles);
@@ -192,6 +209,9 @@ impl Instance {
     pub fn arm(&mut self, ticks: u64, output: usize) {
         self.store.set_epoch_deadline(ticks);
         self.store.set_hostcall_fuel(output);
+        let tick = self.template.engine.limits().tick;
+        let span = tick.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX));
+        self.store.data_mut().end_call_at(|| Instant::now() + span);
     }
 
     /// Drops a stream decoder or encoder of the component.

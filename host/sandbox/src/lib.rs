@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`shape`] | reads a component without running it: imports, exports, sizes; enforces the policy |
 //! | [`wasi`] | the inert WASI, for runtimes that need one |
+//! | [`grants`], [`granted_wasi`] | what an operator lets single components use, and the WASI that implements it |
 //! | [`canary`] | gives new versions a share of the exchanges |
 //! | [`adapter_state`] | holds the mutable state of a loaded adapter |
 //! | [`adapter`] | holds a loaded adapter, and leases its instances |
@@ -27,6 +28,9 @@ pub mod digest;
 pub mod engine;
 pub mod fault;
 pub mod footprint;
+mod granted;
+mod granted_wasi;
+pub mod grants;
 pub mod instance;
 pub mod limits;
 pub mod native;
@@ -46,6 +50,7 @@ pub use canary::{CanaryRule, Chosen};
 pub use digest::Digest;
 pub use engine::Engine;
 pub use fault::{Called, FaultKind, PluginFault};
+pub use grants::Grants;
 pub use instance::{Interface, Interfaces};
 pub use limits::{AdapterLimits, Isolation, Limits, Reuse};
 pub use shape::Shape;

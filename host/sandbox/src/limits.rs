@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::grants::Grants;
 use weir_types::contract::about as manifest;
 
 const MIB: usize = 1 << 20;
@@ -174,10 +175,19 @@ pub struct AdapterLimits {
     pub call: Option<Duration>,
     /// Maximum number of concurrent leases; `None` means only the engine's limit.
     pub concurrency: Option<u32>,
+    /// What it may use beyond its input.
+    pub grants: Grants,
 }
 
 impl Default for AdapterLimits {
     fn default() -> Self {
-        Self { isolation: None, reuse: Reuse::default(), ready: 4, call: None, concurrency: None }
+        Self {
+            isolation: None,
+            reuse: Reuse::default(),
+            ready: 4,
+            call: None,
+            concurrency: None,
+            grants: Grants::default(),
+        }
     }
 }

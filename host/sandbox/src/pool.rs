@@ -94,7 +94,7 @@ impl Pool {
 
     /// Whether creating an instance is too slow for an async worker.
     pub(super) fn starts_slowly(&self) -> bool {
-        self.start > SLOW_START
+        self.start > SLOW_START || self.engine.is_for_grants()
     }
 
     /// Takes an idle instance for this tenant.
@@ -158,6 +158,10 @@ impl Pool {
 
     /// Creates further instances in the engine's current pool, and drops idle ones of the former pool.
     pub fn renew(&self) -> wasmtime::Result<()> {
+        // Instances of components with grants do not come from wasmtime's pool.
+        if self.engine.is_for_grants() {
+            return Ok(());
+        }
         let twin = self.template.load().twin()?;
         self.template.store(Arc::new(twin));
         let waiting = std::mem::take(&mut *self.lock());

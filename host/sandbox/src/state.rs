@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use wasmtime::ResourceLimiter;
 
 use super::footprint::Footprint;
+use super::granted::{Granted, keep_end};
 use super::limits::Limits;
 
 /// Error: the guest requested more memory, or a larger table, than its limit.
@@ -26,10 +28,13 @@ pub struct Exited;
 pub struct State {
     memory_limit: usize,
     memory_used: usize,
-    table_limit: usize,
+    // These two are `u32` so that `granted` does not make the store larger.
+    table_limit: u32,
+    stderr_limit: u32,
     stderr: VecDeque<u8>,
-    stderr_limit: usize,
     footprint: Arc<Footprint>,
+    /// `None` for a component without grants.
+    granted: Option<Box<Granted>>,
 }
 
 impl State {
@@ -39,10 +44,28 @@ impl State {
         Self {
             memory_limit: limits.memory,
             memory_used: 0,
-            table_limit: limits.table_elements,
+            table_limit: u32::try_from(limits.table_elements).unwrap_or(u32::MAX),
+            stderr_limit: u32::try_from(limits.stderr).unwrap_or(u32::MAX),
             stderr: VecDeque::new(),
-            stderr_limit: limits.stderr,
             footprint,
+            granted: None,
+        }
+    }
+
+    /// Sets the guest's grants.
+    pub(super) fn grant(&mut self, granted: Granted) {
+        self.granted = Some(Box::new(granted));
+    }
+
+    /// Returns the guest's grants. Only functions linked for components with grants call it.
+    pub(super) fn granted(&mut self) -> &mut Granted {
+        self.granted.get_or_insert_default()
+    }
+
+    /// Sets when the current call must end, for pauses outside the guest.
+    pub(super) fn end_call_at(&mut self, until: impl FnOnce() -> Instant) {
+        if let Some(granted) = &mut self.granted {
+            granted.end_at(until());
         }
     }
 
@@ -53,15 +76,15 @@ impl State {
 
     /// Appends to the guest's standard error, of which the end is kept.
     pub fn write_stderr(&mut self, bytes: &[u8]) {
-        let bytes = bytes.get(bytes.len().saturating_sub(self.stderr_limit)..).unwrap_or_default();
-        let over = (self.stderr.len() + bytes.len()).saturating_sub(self.stderr_limit);
-        self.stderr.drain(..over.min(self.stderr.len()));
-        self.stderr.extend(bytes);
+        keep_end(&mut self.stderr, self.stderr_limit as usize, bytes);
     }
 
     /// Takes the end of the guest's standard error.
     pub fn take_stderr(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.stderr).into()
+        match &self.granted {
+            Some(granted) => granted.take_output(),
+            None => std::mem::take(&mut self.stderr).into(),
+        }
     }
 }
 
@@ -85,8 +108,9 @@ impl ResourceLimiter for State {
     }
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        if desired > self.table_limit {
-            return Err(MemoryExceeded { limit: self.table_limit, wanted: desired }.into());
+        let limit = self.table_limit as usize;
+        if desired > limit {
+            return Err(MemoryExceeded { limit, wanted: desired }.into());
         }
         Ok(true)
     }
@@ -116,6 +140,11 @@ mod tests {
         assert_eq!(state.take_stderr(), b"bcde");
         state.write_stderr(b"0123456789");
         assert_eq!(state.take_stderr(), b"6789");
+    }
+
+    #[test]
+    fn grants_cost_a_store_without_them_nothing() {
+        assert!(size_of::<State>() <= 9 * size_of::<usize>(), "{}", size_of::<State>());
     }
 
     #[test]

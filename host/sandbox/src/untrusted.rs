@@ -10,13 +10,22 @@ use std::panic::resume_unwind;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 /// Maximum number of waiting calls; each blocks a thread.
 const LINE: u32 = 64;
+
+/// Error: all threads for calls of components with grants are in use.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("too many calls of components with grants at the same time")]
+pub(super) struct Crowded;
 
 /// Limits the calls that run on separate threads.
 #[derive(Debug)]
 pub(super) struct UntrustedExecutor {
     turns: u32,
+    /// Whether its threads keep the usual priority.
+    is_equal: bool,
     line: Mutex<Line>,
     ended: Condvar,
 }
@@ -42,8 +51,25 @@ impl UntrustedExecutor {
         Self::with((cores() / 2).max(1))
     }
 
+    /// Creates an executor for components with grants, whose calls may wait for a disk: four turns for each core, at least
+    /// eight, with the usual priority.
+    pub(super) fn for_granted() -> Self {
+        Self { is_equal: true, ..Self::with(cores().saturating_mul(4).max(8)) }
+    }
+
     fn with(turns: u32) -> Self {
-        Self { turns, line: Mutex::default(), ended: Condvar::new() }
+        Self { turns, is_equal: false, line: Mutex::default(), ended: Condvar::new() }
+    }
+
+    /// Runs work that may block on a thread outside of async runtimes: on this thread if it is outside, else on a separate
+    /// one. `None` if there is no turn in time.
+    pub(super) fn off_runtime<R: Send>(&self, patience: Duration, work: impl FnOnce() -> R + Send) -> Option<R> {
+        let elsewhere = |work| self.turn(patience)?.run(work);
+        match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+            Err(_) => Some(work()),
+            Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(|| elsewhere(work)),
+            Ok(_) => elsewhere(work),
+        }
     }
 
     /// Whether the queue is full.
@@ -78,12 +104,15 @@ impl UntrustedExecutor {
 impl Turn<'_> {
     /// Runs the work on a new thread and waits for it; `None` if no thread can be started. Blocks.
     pub(super) fn run<R: Send>(self, work: impl FnOnce() -> R + Send) -> Option<R> {
+        let is_equal = self.0.is_equal;
         // Returned when the work is done.
         let _turn = self;
         std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("weir-aside".into());
             let working = thread.spawn_scoped(scope, || {
-                give_way();
+                if !is_equal {
+                    give_way();
+                }
                 work()
             });
             Some(working.ok()?.join().unwrap_or_else(|panic| resume_unwind(panic)))

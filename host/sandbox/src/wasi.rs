@@ -5,10 +5,11 @@
 //! no files, no sockets, no arguments, no environment, a constant clock and a constant seed. Standard output and
 //! standard error are kept for the log, because they contain tracebacks.
 //!
-//! The `wasmtime-wasi` crate is not used: its preview 2 brings async and tokio into every store, its synchronous linker
-//! blocks the worker, and even an empty context has live clocks and random numbers, so an adapter would no longer be a
-//! pure function of its input. This implementation is complete because it is derived from the component's own type:
-//! each function returns the zero value of its result type, except for the few that `answer` lists.
+//! The `wasmtime-wasi` crate serves only components with grants ([`crate::granted_wasi`]): its preview 2 brings async
+//! and tokio into every store, its synchronous linker blocks the worker, and even an empty context has live clocks and
+//! random numbers, so an adapter would no longer be a pure function of its input. This implementation is complete
+//! because it is derived from the component's own type: each function returns the zero value of its result type, except
+//! for the few that `answer` lists.
 //!
 //! A component without imports never uses this.
 
@@ -23,12 +24,16 @@ const AT_ONCE: u64 = 4096;
 /// The host side of every resource.
 struct Nothing;
 
-/// Defines the component's imports from WASI.
-pub(super) fn link(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
+/// Defines those imports from WASI whose interface is `wanted`.
+pub(super) fn link(
+    linker: &mut Linker<State>,
+    component: &Component,
+    wanted: impl Fn(&str) -> bool,
+) -> wasmtime::Result<()> {
     let engine = linker.engine().clone();
     for (name, item) in component.component_type().imports(&engine) {
         let ComponentItem::ComponentInstance(interface) = item.ty else { continue };
-        if !name.starts_with("wasi:") {
+        if !name.starts_with("wasi:") || !wanted(name) {
             continue;
         }
         let mut instance = linker.instance(name)?;

@@ -146,7 +146,8 @@ impl App {
         let upstreams = Upstreams::new(&Settings::default());
         let tracer = config.traces.as_ref().map(tracer).transpose()?.unwrap_or_default();
         let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, tracer.clone())?);
-        let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), Arc::clone(&plugins.catalog)));
+        let (catalog, granted) = (Arc::clone(&plugins.catalog), Arc::clone(&plugins.watch.folder().grants));
+        let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), catalog, granted));
         let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
         let connections = ConnectionMetrics::new(gateway.metrics().registry())?;
         let (main, main_address) = open(&config.server.host, config.server.port).await?;

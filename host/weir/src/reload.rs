@@ -12,8 +12,9 @@ use std::time::SystemTime;
 
 pub use file::follow;
 
-use weir_adapters::Catalog;
+use weir_adapters::{Catalog, Granted};
 use weir_config::{Config, Place, Problem, Problems, Severity};
+use weir_embed::granted;
 use weir_gateway::gateway::Gateway;
 use weir_gateway::serving::Serving;
 
@@ -83,6 +84,7 @@ pub struct Taken {
 pub struct Reload {
     gateway: Arc<Gateway>,
     catalog: Arc<Catalog>,
+    granted: Arc<Granted>,
     /// Held while a configuration is applied, so that changes are serialised.
     versions: Mutex<Versions>,
 }
@@ -98,14 +100,15 @@ struct Versions {
 
 impl Reload {
     /// Starts with the configuration that the gateway already serves.
-    pub fn new(config: Config, gateway: Arc<Gateway>, catalog: Arc<Catalog>) -> Self {
+    pub fn new(config: Config, gateway: Arc<Gateway>, catalog: Arc<Catalog>, granted: Arc<Granted>) -> Self {
         let config = Arc::new(config);
         let (since, started) = (SystemTime::now(), Arc::clone(&config));
         let first = Arc::new(Version { number: 1, since, origin: Origin::Start, config });
         let metrics = gateway.metrics();
         metrics.config_ok.set(1);
         metrics.config_revision.set(1);
-        Self { gateway, catalog, versions: Mutex::new(Versions { started, taken: 1, kept: VecDeque::from([first]) }) }
+        let versions = Versions { started, taken: 1, kept: VecDeque::from([first]) };
+        Self { gateway, catalog, granted, versions: Mutex::new(versions) }
     }
 
     /// The version in force.
@@ -190,6 +193,7 @@ impl Reload {
         }
         let at_next_start = at_next_start(&versions.started, &config);
         self.gateway.replace(serving);
+        self.granted.replace(granted::of_all(&config));
         Ok(Taken { version: versions.add(config, origin), at_next_start })
     }
 

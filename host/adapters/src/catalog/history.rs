@@ -73,7 +73,9 @@ impl Snapshot {
         match adapter.duty.suspended() {
             None => "serving",
             Some(_) if self.quarantined.contains_key(&adapter.digest) => FormerState::Quarantined.name(),
-            Some(_) => FormerState::RolledBack.name(),
+            Some(_) if self.aside.contains_key(&adapter.name) => FormerState::RolledBack.name(),
+            // It cannot serve without a grant that was withdrawn.
+            Some(_) => "suspended",
         }
     }
 

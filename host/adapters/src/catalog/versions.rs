@@ -84,7 +84,10 @@ impl Catalog {
         let former = next.former.entry(Arc::clone(&name)).or_default();
         former.retain(|kept| kept.adapter.digest != adapter.digest);
         let before = before.filter(|before| !Arc::ptr_eq(before, adapter));
-        if let Some(before) = before.clone().filter(|before| before.digest != adapter.digest) {
+        // A rollback must not restore former grants.
+        former.retain(|kept| kept.adapter.grants == adapter.grants);
+        let stays = |before: &Arc<Adapter>| before.digest != adapter.digest && before.grants == adapter.grants;
+        if let Some(before) = before.clone().filter(stays) {
             former.insert(0, Former { adapter: before, standing: change.standing, since });
             former.truncate(KEPT);
         }
@@ -159,6 +162,9 @@ impl Catalog {
             let message = format!("no version of `{name}` with the digest {digest} is kept; put its file in place");
             return Err(Denied::Impossible(message));
         };
+        if let Some(reason) = chosen.duty.suspended().filter(|_| chosen.duty.is_barred()) {
+            return Err(Denied::Impossible(reason.to_string()));
+        }
         let serving = next.adapters.get(name).map(|serving| serving.digest);
         if serving == Some(digest) && !next.trials.contains_key(name) && chosen.duty.suspended().is_none() {
             return Ok(chosen);

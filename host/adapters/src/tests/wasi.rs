@@ -7,8 +7,10 @@ use weir_sandbox::{FaultKind, PluginFault};
 
 const PACKAGES: &str = r"
 package wasi:io@0.2.6 {
+  interface error { resource error; }
   interface streams {
-    variant stream-error { last-operation-failed(string), closed }
+    use error.{error};
+    variant stream-error { last-operation-failed(error), closed }
     resource output-stream {
       check-write: func() -> result<u64, stream-error>;
       blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>;
@@ -34,7 +36,7 @@ package wasi:sockets@0.2.6 {
 ";
 
 /// A guest with these imports and this body.
-fn wasi(imports: &[(&str, &str, &str)], does: &str) -> Guest {
+pub(super) fn wasi(imports: &[(&str, &str, &str)], does: &str) -> Guest {
     let mut guest = guest("zeta");
     guest.packages = PACKAGES.into();
     for (interface, function, signature) in imports {
@@ -45,7 +47,9 @@ fn wasi(imports: &[(&str, &str, &str)], does: &str) -> Guest {
     guest
 }
 
-const WRITE: &str = "[method]output-stream.blocking-write-and-flush";
+pub(super) const STDERR: (&str, &str, &str) = ("wasi:cli/stderr", "get-stderr", "$stderr (result i32)");
+pub(super) const WRITE: (&str, &str, &str) =
+    ("wasi:io/streams", "[method]output-stream.blocking-write-and-flush", "$write (param i32 i32 i32 i32)");
 
 fn fault(guest: &Guest) -> PluginFault {
     call(&guest.load()).unwrap_err()
@@ -53,10 +57,7 @@ fn fault(guest: &Guest) -> PluginFault {
 
 #[test]
 fn output_before_a_trap_is_part_of_the_fault() {
-    let imports = [
-        ("wasi:cli/stderr", "get-stderr", "$stderr (result i32)"),
-        ("wasi:io/streams", WRITE, "$write (param i32 i32 i32 i32)"),
-    ];
+    let imports = [STDERR, WRITE];
     // 32768: "boom".
     let does = "(i32.store (i32.const 32768) (i32.const 0x6d6f6f62))
         (call $write (call $stderr) (i32.const 32768) (i32.const 4) (i32.const 33000))

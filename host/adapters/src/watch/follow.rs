@@ -17,6 +17,7 @@ impl Watch {
     pub fn follow(self) -> std::io::Result<Watching> {
         let (hints, waiting) = sync_channel(1);
         let bell = Bell { hints: hints.clone(), anew: Arc::default() };
+        self.folder.grants.attach(bell.clone());
         let anew = Arc::clone(&bell.anew);
         let named = std::thread::Builder::new().name("weir-plugins".into());
         let thread = named.spawn(move || follow(self, &waiting, &bell))?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::load::Admission;
 use super::super::policy::Vouched;
-use super::Watch;
+use super::{Watch, grants};
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::digest::Digest;
 
@@ -13,10 +13,10 @@ impl Watch {
     /// Finds a replacement for a name that nothing serves, because `reason` holds these bytes back.
     pub(super) fn stand_in(&self, name: &str, bytes: &[u8], signature: Option<&str>, reason: &str) {
         let snapshot = self.catalog.snapshot();
-        if snapshot.adapters.contains_key(name) {
+        let digest = Digest::of(bytes);
+        if snapshot.adapters.get(name).is_some_and(|placed| self.is_right(placed, digest)) {
             return;
         }
-        let digest = Digest::of(bytes);
         let is_served = self.return_to_the_former(name, reason);
         let is_quarantined = snapshot.quarantined.contains_key(&digest);
         if is_served && is_quarantined {
@@ -35,6 +35,13 @@ impl Watch {
         if let Err(error) = self.catalog.suspend(&own, &reason) {
             tracing::error!(adapter = name, error, "nothing stands for it: it does not go with the others");
         }
+    }
+
+    /// Whether an adapter may keep serving its name while these bytes are held back: it is not suspended, or it is
+    /// these bytes with the grants in force.
+    fn is_right(&self, placed: &Adapter, digest: Digest) -> bool {
+        let is_granted = grants::has(placed, &self.terms(&placed.name).grants);
+        placed.duty.suspended().is_none() || (placed.digest == digest && is_granted)
     }
 
     /// Puts the version that served before in service; returns whether that succeeded.

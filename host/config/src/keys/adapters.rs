@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crate::section::{Amount, Count, OrFalse, Share, Size, section};
+use super::Grants;
+use crate::section::{Amount, Count, OrFalse, Share, Size, joined, part, section};
 use crate::settings::Isolation;
 
-section! {
-    /// Settings of the adapter `NAME`. Keys left out are taken from `[plugins]`.
-    ADAPTER = "[plugins.NAME]";
+part! {
+    /// Settings of an adapter.
     #[derive(Debug, Clone, PartialEq)]
     pub struct AdapterSettings {
         /// `fresh`: a new instance for each exchange and side. `tenant`: an instance serves the exchanges of a single
@@ -36,7 +36,25 @@ section! {
         require_signature: bool,
         /// Whether a file is loaded only if the lock file pins its digest.
         require_lock: bool,
+    } beside {
+        /// What the adapter may use beyond its input.
+        grants: Grants = Grants::default(),
     }
+}
+
+part! {
+    /// The keys that only `[plugins.NAME]` has.
+    #[derive(Debug)]
+    pub(super) struct OwnSettings {
+        /// What the adapter may use beyond its input: clocks, random numbers, folders. An adapter with grants cannot be
+        /// proved pure. A reload applies changes.
+        grants: Grants,
+    }
+}
+
+joined! {
+    /// Settings of the adapter `NAME`. Keys left out are taken from `[plugins]`.
+    ADAPTER = "[plugins.NAME]": AdapterSettings::KEYS, OwnSettings::KEYS;
 }
 
 section! {

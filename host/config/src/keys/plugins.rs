@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::AdapterSettings;
-use super::adapters::ADAPTER;
+use super::adapters::{ADAPTER, OwnSettings};
 use crate::Place;
 use crate::key::with_text;
 use crate::raw::{Node, Value};
@@ -88,12 +88,6 @@ section! {
 }
 
 impl Plugins {
-    /// Whether the settings are equal, apart from their place and the compiler.
-    pub fn is_as(&self, other: &Self) -> bool {
-        let bare = |plugins: &Self| Self { place: Place::Unset, compiler: None, ..plugins.clone() };
-        bare(self) == bare(other)
-    }
-
     /// The settings of the adapter with this name.
     pub fn adapter(&self, name: &str) -> &AdapterSettings {
         self.adapters.get(name).unwrap_or(&self.defaults)
@@ -132,7 +126,8 @@ impl Plugins {
         let mut plugins = Self::read(section, before).found_at(paths, section.reader);
         plugins.defaults = AdapterSettings::read(section, AdapterSettings::default());
         for (name, mut table) in section.named_sections(&ADAPTER) {
-            let settings = AdapterSettings::read(&mut table, plugins.defaults.clone());
+            let OwnSettings { grants } = OwnSettings::read(&mut table, OwnSettings::default());
+            let settings = AdapterSettings { grants, ..AdapterSettings::read(&mut table, plugins.defaults.clone()) };
             plugins.check_signed(&table, &settings);
             plugins.adapters.insert(name, settings);
             table.finish();

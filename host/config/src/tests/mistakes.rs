@@ -241,6 +241,7 @@ pub(super) fn with_key(table: &keys::Keys, key: &str, value: &str) -> String {
     let outer = match () {
         () if has(&keys::MODEL) => "[[models]]",
         () if has(&keys::PLUGINS) => "[plugins]",
+        () if has(&keys::ADAPTER) => "[plugins.NAME]",
         () if has(&keys::SERVER) => "[server]",
         () => "[[providers]]",
     };

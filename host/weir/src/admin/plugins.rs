@@ -54,6 +54,8 @@ fn brief(adapter: &Adapter, catalog: &Snapshot) -> Value {
         "digest": adapter.digest.hex(),
         "trusted": adapter.trusted,
         "proved": adapter.proved.get().map(|passed| *passed > 0),
+        "grants": adapter.grants,
+        "impurity": adapter.grants.impurity(),
         "status": catalog.state(adapter),
         "reason": suspended.as_deref(),
     })

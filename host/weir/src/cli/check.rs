@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::app;
+use weir_embed::granted;
 use weir_server::tls::Tls;
 
 /// Loads the configuration and the adapters, and prints all problems.
@@ -40,5 +41,8 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
     // The counts include providers from the environment if there is no file.
     let (models, providers) = (serving.config.models.len(), serving.config.providers.len());
     super::print(&format!("the configuration is fine: {models} models, {providers} providers"));
+    for (name, grants) in granted::of_all(&config) {
+        super::print(&grants.impurity().map(|impurity| format!("adapter {name}: {impurity}")).unwrap_or_default());
+    }
     ExitCode::SUCCESS
 }

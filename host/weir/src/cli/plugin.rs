@@ -17,9 +17,10 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
-use weir_adapters::load::Loader;
+use weir_adapters::load::{Admission, Loader};
 use weir_adapters::{Bounds, Cache, Compiler};
-use weir_sandbox::{Engine, Limits};
+use weir_embed::granted;
+use weir_sandbox::{AdapterLimits, Engine, Limits};
 
 /// Time limit of a compilation here. It is long, because no request waits, and an author's machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -111,4 +112,10 @@ fn keeping(dir: Option<&Path>) -> Result<Loader, String> {
         bounds: Bounds { time: PATIENCE, ..Bounds::default() },
     });
     Ok(Loader::new(engine, cache).compiling(compiler))
+}
+
+/// Returns the settings for loading a component with this name: the grants that the configuration gives it.
+fn admission(name: &str) -> Admission {
+    let grants = super::load(None).map(|config| granted::of(&config, name)).unwrap_or_default();
+    Admission { terms: AdapterLimits { grants, ..AdapterLimits::default() }, ..Admission::default() }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use weir_adapters::bench::{Cost, cost};
-use weir_adapters::load::{Admission, Loader};
+use weir_adapters::load::Loader;
 use weir_sandbox::Adapter;
 
 pub(super) fn run(files: &[PathBuf], json: bool) -> Result<String, String> {
@@ -51,7 +51,7 @@ fn load(loader: &Loader, file: &Path) -> Result<(Arc<Adapter>, Duration), String
     let name = file.file_stem().and_then(|name| name.to_str()).ok_or("it has no name")?;
     let bytes = std::fs::read(file).map_err(|error| error.to_string())?;
     let begun = Instant::now();
-    let adapter = loader.load(name, &bytes, &Admission::default()).map_err(|error| error.to_string())?;
+    let adapter = loader.load(name, &bytes, &super::admission(name)).map_err(|error| error.to_string())?;
     Ok((adapter, begun.elapsed()))
 }
 

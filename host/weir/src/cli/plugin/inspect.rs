@@ -8,7 +8,7 @@ use serde::Serialize;
 use weir_adapters::bench::Cost;
 use weir_adapters::inspect;
 use weir_adapters::inspect::Inspection;
-use weir_adapters::load::{Admission, LoadError};
+use weir_adapters::load::LoadError;
 
 #[derive(Serialize)]
 struct LimitStatus {
@@ -25,7 +25,7 @@ pub(super) fn run(file: &Path) -> Result<String, String> {
     let loader = super::loader()?;
     let begun = Instant::now();
     // The name is reported, not judged, so any name is accepted. The file's is tried first.
-    let load = |name: &str| loader.load(name, &bytes, &Admission::default());
+    let load = |name: &str| loader.load(name, &bytes, &super::admission(name));
     let loaded = match load(file.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()) {
         Err(LoadError::Name { found, .. }) => load(&found),
         other => other,

@@ -84,7 +84,8 @@ impl Install {
             Some(0) | None => "; unproved: it came without fixtures".to_owned(),
             Some(passed) => format!("; {passed} fixtures passed"),
         };
-        Ok(format!("installed {name} {version} ({}) as {}{pinned}{proved}", digest.short(), place.display()))
+        let impurity = adapter.grants.impurity().map(|impurity| format!("; {impurity}")).unwrap_or_default();
+        Ok(format!("installed {name} {version} ({}) as {}{pinned}{proved}{impurity}", digest.short(), place.display()))
     }
 }
 

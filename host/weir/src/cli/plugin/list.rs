@@ -7,10 +7,11 @@ use clap::Args;
 use super::{keeping, running};
 use crate::app;
 use weir_adapters::inspect;
-use weir_adapters::inspect::Listed;
+use weir_adapters::inspect::{Listed, Wishes};
 use weir_adapters::lock::Lock;
 use weir_adapters::watch::exposed;
 use weir_config::Config;
+use weir_embed::granted;
 use weir_fixtures::proof;
 use weir_fixtures::proof::Bounds;
 use weir_translate::dialect::faces::{Faces, Speaker};
@@ -38,7 +39,8 @@ pub(super) fn run(asked: &List) -> Result<String, String> {
     let lock = Lock::read(&config.plugins.lock).map_err(|error| format!("error: {error}"))?;
     let (dir, loader) = (&config.plugins.dir, keeping(config.plugins.cache_dir.as_deref())?);
     let decisions = app::keeper(&config, &loader).map(|keeper| keeper.known()).unwrap_or_default();
-    let mut listed = inspect::list(&loader, dir, &lock, &app::policy(&config), &decisions)
+    let wishes = Wishes { lock, policy: app::policy(&config), decisions, grants: granted::of_all(&config) };
+    let mut listed = inspect::list(&loader, dir, &wishes)
         .map_err(|error| format!("error: the folder {} cannot be read: {error}", dir.display()))?;
     prove(&mut listed, dir, config.plugins.allow_writable);
     leave_out(&mut listed, &config);
@@ -77,8 +79,8 @@ fn leave_out(listed: &mut [Listed], config: &Config) {
 }
 
 fn lines(one: &Listed) -> Vec<String> {
-    let left_out = one.left_out.iter().map(|claim| format!("{:16} {claim}", ""));
-    std::iter::once(line(one)).chain(left_out).collect()
+    let more = one.impurity.iter().chain(&one.left_out).map(|more| format!("{:16} {more}", ""));
+    std::iter::once(line(one)).chain(more).collect()
 }
 
 fn line(one: &Listed) -> String {

@@ -54,6 +54,7 @@ fn lines(adapter: &Value) -> Vec<String> {
     let why = [&adapter["reason"], &adapter["cause"]].into_iter().find_map(Value::as_str).unwrap_or_default();
     let unproved = if adapter["proved"] == false { "unproved; " } else { "" };
     let mut lines = vec![line(adapter, text(&adapter["status"]), &format!("{unproved}{why}"))];
+    lines.extend(adapter["impurity"].as_str().map(|impurity| format!("{:16} {impurity}", "")));
     lines.extend(list(&adapter["left_out"]).filter_map(Value::as_str).map(|claim| format!("{:16} {claim}", "")));
     let canary = &adapter["canary"];
     if canary.is_object() {
@@ -77,12 +78,14 @@ mod tests {
         let adapter = serde_json::json!({
             "name": "zeta", "version": "2", "digest": "0123456789abcdef", "status": "serving", "reason": null,
             "cause": "its file came", "proved": false,
+            "impurity": "not proved pure: may read a clock",
             "left_out": ["POST /v1/x is left out: `eta` serves it"],
             "canary": {"version": "3", "digest": "aaaaaaaaaaaaaaaa", "exchanges": 4, "wanted": 200, "failed": 0},
             "versions": [{"version": "1", "digest": "bbbbbbbbbbbbbbbb", "status": "retired"}],
         });
         let expected = [
             "zeta             2        0123456789ab   serving      unproved; its file came",
+            "                 not proved pure: may read a clock",
             "                 POST /v1/x is left out: `eta` serves it",
             "zeta             3        aaaaaaaaaaaa   candidate    4 of 200 exchanges, 0 failed",
             "zeta             1        bbbbbbbbbbbb   retired",

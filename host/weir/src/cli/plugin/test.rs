@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use weir_adapters::load::Admission;
 use weir_fixtures::proof;
 use weir_fixtures::proof::{Bounds, Depth, Fixture, Report};
 
@@ -55,7 +54,7 @@ fn test(asked: &Test) -> Result<bool, String> {
     let fixtures = fixtures(asked, &bytes)?;
     let name = asked.file.file_stem().and_then(|name| name.to_str()).unwrap_or("adapter");
     let loader = super::loader()?;
-    let adapter = loader.load(name, &bytes, &Admission::default()).map_err(|error| format!("{shown}: {error}"))?;
+    let adapter = loader.load(name, &bytes, &super::admission(name)).map_err(|error| format!("{shown}: {error}"))?;
     let depth = Depth { collects: asked.update, ..Depth::COMMAND };
     let mut report = proof::prove_to(&adapter, &fixtures, depth);
     if asked.update {
