@@ -177,10 +177,11 @@ async fn attempt(
     let lane = Lane::of(&asked.reading, asked.operation(), accepted, wishes);
     account.goes(lane.as_str());
     match lane {
-        Lane::Relay(acceptance) => relay::relay(context, asked, target, acceptance, account).await,
+        // Each lane is boxed, so that neither takes the room of the other.
+        Lane::Relay(acceptance) => Box::pin(relay::relay(context, asked, target, acceptance, account)).await,
         Lane::Translate(cause) => {
             tracing::debug!(request_id = asked.exchange.id, ?cause, "translated");
-            Ok(translate::translate(context, asked, target, values, account).await?)
+            Ok(Box::pin(translate::translate(context, asked, target, values, account)).await?)
         }
     }
 }

@@ -251,7 +251,7 @@ impl Gateway {
             deadline: None,
         };
         if *asked.operation() == Operation::Models {
-            return self.list(context, serving, &asked, (permit, line)).await;
+            return Box::pin(self.list(context, serving, &asked, (permit, line))).await;
         }
         self.forward(context, serving, &asked, (span, permit, line)).await
     }

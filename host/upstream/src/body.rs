@@ -9,9 +9,9 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use super::connection::AnswerBody;
 use super::deadline::Watch;
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::replay::Playback;
@@ -29,14 +29,14 @@ pub struct UpstreamBody {
 }
 
 enum Source {
-    Network(Incoming),
+    Network(AnswerBody),
     Replay(Box<Playback>),
     /// Ended or failed: connection and timer are released at once, however long the body itself is kept.
     Done,
 }
 
 impl UpstreamBody {
-    pub(super) fn network(body: Incoming, watch: Watch, origin: Arc<str>) -> Self {
+    pub(super) fn network(body: AnswerBody, watch: Watch, origin: Arc<str>) -> Self {
         Self { source: Source::Network(body), watch, origin, held: VecDeque::new(), screen: None }
     }
 
@@ -122,7 +122,7 @@ impl UpstreamBody {
             Source::Done => Poll::Ready(None),
             Source::Replay(playback) => playback.poll_piece(cx).map(|piece| piece.map(Ok)),
             Source::Network(body) => loop {
-                match ready!(Pin::new(&mut *body).poll_frame(cx)) {
+                match ready!(body.poll_frame(cx)) {
                     None => return Poll::Ready(None),
                     Some(Err(error)) => return Poll::Ready(Some(Err(UpstreamError::of_body(&error, &self.origin)))),
                     Some(Ok(frame)) => {

@@ -1,25 +1,24 @@
 //! The one client that all providers share: a pool of connections, HTTP/1.1 and HTTP/2.
 
-use std::cell::Cell;
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Request;
 use http::header::HOST;
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::body::UpstreamBody;
 use super::chunks::Chunks;
+use super::connection::{AnswerBody, Answered};
 use super::deadline::Watch;
-use super::dial::{CALL, Call, Dialer};
+use super::dial::Dialer;
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::headers;
 use super::http_client::Lazy;
 use super::media::MediaClient;
 use super::origin::Place;
+use super::pool::Pool;
 use super::replay::{Replay, ReplayRequest};
 use super::screen::Screen;
 use super::veil::{Scope, Veil};
@@ -28,8 +27,6 @@ use super::{Credential, UpstreamRequest, UpstreamResponse};
 /// Settings of all connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Timeout of a connection attempt that no exchange waits for any longer; exchanges have their own limit.
-    pub connect: Duration,
     /// How long an unused connection is kept. Shorter than the usual idle timeout of load balancers (60 s), so that few
     /// requests meet a connection that is just being closed.
     pub pool_idle: Duration,
@@ -44,13 +41,9 @@ pub struct Settings {
     pub http2_ping: Option<Duration>,
 }
 
-/// The smallest read buffer that hyper accepts, in bytes.
-const LEAST_READ_BUFFER: usize = 8 * 1024;
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(10),
             pool_idle: Duration::from_secs(50),
             pool_idle_per_host: 256,
             read_buffer: 64 * 1024,
@@ -64,9 +57,9 @@ impl Default for Settings {
 #[derive(Clone)]
 pub struct Upstreams {
     /// Uses HTTP/1.1, or HTTP/2 if TLS negotiates it.
-    negotiating: Client<Dialer, Chunks>,
+    negotiating: Pool,
     /// Uses HTTP/2 from the first byte, for bases that are configured so.
-    http2: Client<Dialer, Chunks>,
+    http2: Pool,
     media: MediaClient,
     /// For access tokens.
     tokens: Lazy<reqwest::Client>,
@@ -76,16 +69,8 @@ impl Upstreams {
     /// Creates a client without connections; they are opened on demand.
     pub fn new(settings: &Settings) -> Self {
         let dialer = Dialer::new(settings);
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(settings.pool_idle)
-            .pool_max_idle_per_host(settings.pool_idle_per_host)
-            .http1_max_buf_size(settings.read_buffer.max(LEAST_READ_BUFFER))
-            .http2_keep_alive_interval(settings.http2_ping);
-        let negotiating = builder.build(dialer.clone());
-        let http2 = builder.http2_only(true).build(dialer);
+        let negotiating = Pool::new(dialer.clone(), settings.clone(), false);
+        let http2 = Pool::new(dialer, settings.clone(), true);
         Self { negotiating, http2, media: MediaClient::default(), tokens: Lazy::default() }
     }
 
@@ -111,7 +96,7 @@ impl Upstreams {
             Place::Network { trusted, .. } => {
                 let tokens = request.credential.filter(|_| *trusted).and_then(Credential::tokens);
                 match tokens {
-                    Some(tokens) => tokens.send(self, request).await,
+                    Some(tokens) => Box::pin(tokens.send(self, request)).await,
                     None => self.exchange(request).await,
                 }
             }
@@ -119,57 +104,46 @@ impl Upstreams {
     }
 
     /// Sends a request without fetching a token first.
-    pub(super) async fn exchange(&self, request: UpstreamRequest<'_>) -> Result<UpstreamResponse, UpstreamError> {
+    pub(super) fn exchange(
+        &self,
+        request: UpstreamRequest<'_>,
+    ) -> impl Future<Output = Result<UpstreamResponse, UpstreamError>> + use<'_> {
         let is_http2 = matches!(request.address.place(), Place::Network { http2: true, .. });
-        exchange(if is_http2 { &self.http2 } else { &self.negotiating }, request).await
+        exchange(if is_http2 { &self.http2 } else { &self.negotiating }, request)
     }
 }
 
-async fn exchange(
-    client: &Client<Dialer, Chunks>,
+/// Sends a request. It is handed to a connection before the first poll, so that the future does not hold it.
+fn exchange<'p>(
+    pool: &'p Pool,
     request: UpstreamRequest<'_>,
-) -> Result<UpstreamResponse, UpstreamError> {
+) -> impl Future<Output = Result<UpstreamResponse, UpstreamError>> + use<'p> {
     let origin = request.address.origin().clone();
     let connect = request.timeouts.connect;
     let mut watch = Watch::start(&request.timeouts);
     let veil = request.credential.map(|credential| credential.veil().clone());
-    let message = dress(request)?;
-    let spare = message.method().is_idempotent().then(|| message.clone());
-    let failure = match watch.guard(attempt(client, message, connect)).await {
-        Err(expired) => return Err(UpstreamError::new(expired, &origin)),
-        Ok(Ok(response)) => return Ok(answer(response, watch, origin, veil)),
-        Ok(Err(failure)) => failure,
-    };
-    let error = UpstreamError::of_request(&failure.error, &origin);
-    let Some(spare) = spare.filter(|_| !failure.dialed && error.kind == UpstreamErrorKind::Reset) else {
-        return Err(error);
-    };
-    tracing::debug!(%error, "sending the request again: the pooled connection was stale");
-    match watch.guard(attempt(client, spare, connect)).await {
-        Err(expired) => Err(UpstreamError::new(expired, &origin)),
-        Ok(Ok(response)) => Ok(answer(response, watch, origin, veil)),
-        Ok(Err(failure)) => Err(UpstreamError::of_request(&failure.error, &origin)),
+    let sending = dress(request).map(|message| {
+        let spare = message.method().is_idempotent().then(|| Box::new(message.clone()));
+        (pool.send(&origin, message, connect), spare)
+    });
+    async move {
+        let (sending, spare) = sending?;
+        let failed = match watch.guard(pin!(sending)).await {
+            Err(expired) => return Err(UpstreamError::new(expired, &origin)),
+            Ok(Ok(response)) => return Ok(answer(response, watch, (pool, origin), veil)),
+            Ok(Err(failed)) => failed,
+        };
+        let error = UpstreamError::of_request(&failed.failure, &origin);
+        let Some(spare) = spare.filter(|_| !failed.dialed && error.kind == UpstreamErrorKind::Reset) else {
+            return Err(error);
+        };
+        tracing::debug!(%error, "sending the request again: the pooled connection was stale");
+        match watch.guard(Box::pin(pool.send(&origin, *spare, connect))).await {
+            Err(expired) => Err(UpstreamError::new(expired, &origin)),
+            Ok(Ok(response)) => Ok(answer(response, watch, (pool, origin), veil)),
+            Ok(Err(failed)) => Err(UpstreamError::of_request(&failed.failure, &origin)),
+        }
     }
-}
-
-/// A failed attempt.
-struct Failure {
-    error: legacy::Error,
-    /// Whether the connection was opened for this attempt.
-    dialed: bool,
-}
-
-async fn attempt(
-    client: &Client<Dialer, Chunks>,
-    message: Request<Chunks>,
-    connect: Duration,
-) -> Result<Response<Incoming>, Failure> {
-    let sending = client.request(message);
-    let call = Call { connect, dialed: Cell::new(false) };
-    CALL.scope(call, async {
-        sending.await.map_err(|error| Failure { error, dialed: CALL.with(|call| call.dialed.get()) })
-    })
-    .await
 }
 
 /// Builds the HTTP request. The credential comes last and replaces anything in its place.
@@ -196,9 +170,15 @@ fn dress(request: UpstreamRequest<'_>) -> Result<Request<Chunks>, UpstreamError>
 }
 
 /// Builds the answer. The request's credential is hidden in it, so that neither a client nor an adapter can read it.
-fn answer(response: Response<Incoming>, mut watch: Watch, origin: Arc<str>, veil: Option<Veil>) -> UpstreamResponse {
+fn answer(
+    response: Answered,
+    mut watch: Watch,
+    (pool, origin): (&Pool, Arc<str>),
+    veil: Option<Veil>,
+) -> UpstreamResponse {
     watch.head_came();
-    let (mut head, body) = response.into_parts();
+    let (mut head, (incoming, connection)) = response.into_parts();
+    let body = AnswerBody::new(incoming, connection, pool, &origin);
     let mut body = UpstreamBody::network(body, watch, origin);
     if let Some(veil) = veil.filter(|veil| !veil.is_empty()) {
         let scope = Scope::of(head.status);

@@ -1,11 +1,7 @@
 //! Makes connections to providers: name resolution, TCP and TLS under one time limit.
 
-use std::cell::Cell;
 use std::error::Error;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::Uri;
@@ -20,22 +16,8 @@ use super::client::Settings;
 use super::tls;
 
 type BoxError = Box<dyn Error + Send + Sync>;
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
-
-tokio::task_local! {
-    /// The exchange for which a connection is opened. The pool does not report whether it dials, but it dials in its
-    /// caller's task, so a task-local value reaches the dialer.
-    pub(super) static CALL: Call;
-}
-
-/// State shared between an exchange and the dialer.
-#[derive(Debug)]
-pub(super) struct Call {
-    /// The exchange's connect timeout.
-    pub(super) connect: Duration,
-    /// Whether a new connection was opened for the exchange, instead of a pooled one.
-    pub(super) dialed: Cell<bool>,
-}
+/// A connection's bytes: TCP, or TLS on it.
+pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 /// Why no connection could be opened.
 #[derive(Debug, thiserror::Error)]
@@ -48,7 +30,7 @@ pub(super) enum DialError {
     Connect(BoxError),
 }
 
-/// Opens connections for the pool. A single pointer, because the pool clones it for each request.
+/// Opens connections. A clone shares the TLS sessions.
 #[derive(Clone)]
 pub(super) struct Dialer(Arc<Inner>);
 
@@ -56,8 +38,6 @@ struct Inner {
     http: HttpConnector,
     /// Created at the first https connection, because reading the system's roots takes longer than the rest of a start.
     https: OnceLock<Result<HttpsConnector<HttpConnector>, rustls::Error>>,
-    /// Timeout of connections that no exchange waits for any longer.
-    connect: Duration,
 }
 
 impl Dialer {
@@ -66,7 +46,12 @@ impl Dialer {
         http.enforce_http(false);
         http.set_nodelay(true);
         http.set_keepalive(settings.tcp_keepalive);
-        Self(Arc::new(Inner { http, https: OnceLock::new(), connect: settings.connect }))
+        Self(Arc::new(Inner { http, https: OnceLock::new() }))
+    }
+
+    /// Opens a connection to the host of `to` within `limit`.
+    pub(super) async fn dial(&self, to: &Uri, limit: Duration) -> Result<Stream, DialError> {
+        tokio::time::timeout(limit, self.0.dial(to.clone())).await.map_err(|_| DialError::TimedOut)?
     }
 }
 
@@ -88,25 +73,4 @@ impl Inner {
 fn connector(http: &HttpConnector) -> Result<HttpsConnector<HttpConnector>, rustls::Error> {
     let connector = HttpsConnectorBuilder::new().with_tls_config(tls::config()?).https_or_http().enable_all_versions();
     Ok(connector.wrap_connector(http.clone()))
-}
-
-impl Service<Uri> for Dialer {
-    type Response = Stream;
-    type Error = DialError;
-    type Future = Pin<Box<dyn Future<Output = Result<Stream, DialError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), DialError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, to: Uri) -> Self::Future {
-        let dialer = self.0.clone();
-        let limit = CALL.try_with(|call| call.connect).unwrap_or(dialer.connect);
-        Box::pin(async move {
-            let stream = tokio::time::timeout(limit, dialer.dial(to)).await.map_err(|_| DialError::TimedOut)??;
-            // Not set if the exchange found a pooled connection meanwhile, so that this one goes to the pool.
-            let _ = CALL.try_with(|call| call.dialed.set(true));
-            Ok(stream)
-        })
-    }
 }

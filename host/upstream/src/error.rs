@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hyper_util::client::legacy;
 
+use super::connection::Failure;
 use super::dial::DialError;
 
 /// Maximum length of a detail, in characters. Details are texts of libraries, never of the provider.
@@ -127,9 +128,15 @@ impl UpstreamError {
     }
 
     /// A failure before the answer's head.
-    pub(super) fn of_request(error: &legacy::Error, origin: &Arc<str>) -> Self {
-        let kind = if error.is_connect() { dial_kind(error) } else { exchange_kind(error, UpstreamErrorKind::Reset) };
-        Self::because(kind, origin, error)
+    pub(super) fn of_request(failure: &Failure, origin: &Arc<str>) -> Self {
+        let kind = match failure {
+            Failure::Dial(DialError::TimedOut) => UpstreamErrorKind::ConnectTimeout,
+            Failure::Dial(DialError::Tls(_)) => UpstreamErrorKind::Tls,
+            Failure::Dial(DialError::Connect(_)) => UpstreamErrorKind::Connect,
+            Failure::Exchange(error) => exchange_kind(error, UpstreamErrorKind::Reset),
+            Failure::Closed => UpstreamErrorKind::Reset,
+        };
+        Self::because(kind, origin, failure)
     }
 
     /// A failure of a client of [`super::http_client`]; `gone` is what a closed connection means at this point.
@@ -155,14 +162,6 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
 
 fn innermost<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     chain(error).last().unwrap_or(error)
-}
-
-fn dial_kind(error: &legacy::Error) -> UpstreamErrorKind {
-    match chain(error).find_map(|cause| cause.downcast_ref::<DialError>()) {
-        Some(DialError::TimedOut) => UpstreamErrorKind::ConnectTimeout,
-        Some(DialError::Tls(_)) => UpstreamErrorKind::Tls,
-        Some(DialError::Connect(_)) | None => UpstreamErrorKind::Connect,
-    }
 }
 
 /// The connector passes TCP's errors on as they are and wraps those of TLS in an `io::Error`.

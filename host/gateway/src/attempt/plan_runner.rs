@@ -173,7 +173,7 @@ impl PlanRunner<'_> {
         else {
             return self.visit(candidate, remaining, fallen, account).await;
         };
-        let (visit, tried) = hedge::visit(self, [candidate, other], after, remaining, account).await;
+        let (visit, tried) = Box::pin(hedge::visit(self, [candidate, other], after, remaining, account)).await;
         if tried > 1 {
             remaining.remove(other);
         }

@@ -41,7 +41,7 @@ pub(super) async fn relay(
     let mut asks_usage = asks;
     if asks && matches!(response.status.as_u16(), 400 | 422) && target.question.is_open() {
         // The server may refuse the added member, so the request is sent again without it.
-        response = send(context, target, call.request(Vec::new())?, account).await?;
+        response = Box::pin(send(context, target, call.request(Vec::new())?, account)).await?;
         asks_usage = false;
         if response.status.as_u16() < 400 {
             tracing::info!(request_id = asked.exchange.id, target = %target.id, "server takes no question for usage");

@@ -159,6 +159,89 @@ async fn a_connection_is_used_again() {
     tokio::join!(script, client);
 }
 
+#[tokio::test]
+async fn a_connection_is_used_again_after_each_kind_of_answer_that_was_read_to_its_end() {
+    let (scripted, upstreams) = (Scripted::new().await, upstreams());
+    let base = scripted.base();
+    let answers: [&[u8]; 4] = [
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+    ];
+    let script = async {
+        let mut stream = scripted.accept().await;
+        for answer in answers.into_iter().chain([OK]) {
+            read_request(&mut stream).await;
+            stream.write_all(answer).await.unwrap();
+        }
+    };
+    let client = async {
+        for _ in 0..=answers.len() {
+            upstreams.send(request(&base)).await.unwrap().body.collect(10).await.unwrap();
+        }
+    };
+    tokio::join!(script, client);
+}
+
+#[tokio::test]
+async fn a_connection_that_the_provider_wants_closed_is_not_used_again() {
+    let (scripted, upstreams) = (Scripted::new().await, upstreams());
+    let base = scripted.base();
+    for _ in 0..2 {
+        let sending = sending(&upstreams, request(&base));
+        let mut stream = scripted.accept().await;
+        read_request(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+        sending.await.unwrap().unwrap().body.collect(10).await.unwrap();
+        closed(&mut stream).await;
+    }
+}
+
+#[tokio::test]
+async fn exchanges_at_the_same_time_have_their_own_connections() {
+    let (scripted, upstreams) = (Scripted::new().await, upstreams());
+    let base = scripted.base();
+    let sent = [sending(&upstreams, request(&base)), sending(&upstreams, request(&base))];
+    let mut streams = [scripted.accept().await, scripted.accept().await];
+    for stream in &mut streams {
+        read_request(stream).await;
+    }
+    for stream in &mut streams {
+        stream.write_all(OK).await.unwrap();
+    }
+    for sent in sent {
+        sent.await.unwrap().unwrap().body.collect(10).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_answer_before_the_whole_request_is_read_and_its_connection_closed() {
+    let (scripted, upstreams) = (Scripted::new().await, upstreams());
+    let body = Chunks::from(Bytes::from(vec![b'x'; 64 << 20]));
+    let sending = sending(&upstreams, UpstreamRequest { body, ..request(&scripted.base()) });
+    let mut stream = scripted.accept().await;
+    stream.read_u8().await.unwrap();
+    stream.write_all(b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno").await.unwrap();
+    let response = sending.await.unwrap().unwrap();
+    assert_eq!((response.status.as_u16(), response.body.collect(10).await.unwrap()), (413, Bytes::from_static(b"no")));
+    closed(&mut stream).await;
+}
+
+#[tokio::test]
+async fn an_unused_connection_is_closed_after_a_while() {
+    let scripted = Scripted::new().await;
+    let upstreams = Upstreams::new(&Settings { pool_idle: SOON, ..Settings::default() });
+    closed(&mut used(&scripted, &upstreams, &scripted.base()).await).await;
+}
+
+#[tokio::test]
+async fn no_more_unused_connections_are_kept_than_allowed() {
+    let scripted = Scripted::new().await;
+    let upstreams = Upstreams::new(&Settings { pool_idle_per_host: 0, ..Settings::default() });
+    closed(&mut used(&scripted, &upstreams, &scripted.base()).await).await;
+}
+
 /// A connection that has already served one request.
 async fn used(scripted: &Scripted, upstreams: &Upstreams, base: &Base) -> TcpStream {
     let first = sending(upstreams, request(base));
@@ -348,6 +431,7 @@ async fn failures_are_distinguished() {
 }
 
 mod http2 {
+    use http::Response;
     use http_body_util::StreamBody;
     use hyper::service::service_fn;
     use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -383,5 +467,28 @@ mod http2 {
         assert_eq!(body.next_piece().await.unwrap().unwrap(), "abc");
         drop(body);
         pieces.closed().await;
+    }
+
+    #[tokio::test]
+    async fn exchanges_share_a_connection_that_is_opened_once_and_anew_when_it_has_ended() {
+        let scripted = Scripted::new().await;
+        let url = format!("http://{}/v1/", scripted.listener.local_addr().unwrap());
+        let base = Base::open(&url, &[], true).unwrap();
+        let upstreams = upstreams();
+        for _ in 0..2 {
+            let sent: Vec<_> = (0..4).map(|_| sending(&upstreams, request(&base))).collect();
+            let service =
+                service_fn(|_| async { Ok::<_, std::convert::Infallible>(Response::new(String::from("ok"))) });
+            let stream = TokioIo::new(scripted.accept().await);
+            let server = tokio::spawn(async move {
+                hyper::server::conn::http2::Builder::new(TokioExecutor::new()).serve_connection(stream, service).await
+            });
+            for sent in sent {
+                assert_eq!(sent.await.unwrap().unwrap().body.collect(10).await.unwrap(), "ok");
+            }
+            server.abort();
+            let _aborted = server.await;
+            tokio::time::sleep(SOON).await;
+        }
     }
 }

@@ -1,0 +1,222 @@
+//! One connection to a provider. The exchange that uses an HTTP/1.1 connection also drives it, so that no second task
+//! has to be woken for each piece; exchanges share an HTTP/2 connection, which a task of its own drives.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use futures_util::future::Either;
+use http::header::HOST;
+use http::uri::{PathAndQuery, Scheme};
+use http::{HeaderValue, Request, Response, Uri};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+
+use super::chunks::Chunks;
+use super::dial::{DialError, Stream};
+use super::pool::Pool;
+
+/// Why an exchange failed before the answer's head.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// No connection.
+    #[error(transparent)]
+    Dial(#[from] DialError),
+    /// The connection failed.
+    #[error(transparent)]
+    Exchange(#[from] hyper::Error),
+    /// The connection ended without an answer.
+    #[error("the connection was closed")]
+    Closed,
+}
+
+/// A failed exchange; `unsent` is the request if nothing of it was written.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    pub(super) failure: Failure,
+    pub(super) unsent: Option<Box<Request<Chunks>>>,
+}
+
+impl From<TrySendError<Request<Chunks>>> for Unanswered {
+    fn from(mut error: TrySendError<Request<Chunks>>) -> Self {
+        let unsent = error.take_message().map(Box::new);
+        Self { failure: error.into_error().into(), unsent }
+    }
+}
+
+/// A connection that can take a request.
+pub(super) enum Connection {
+    /// Serves one exchange at a time.
+    Http1(Box<Http1>),
+    /// Serves several at once.
+    Http2(http2::SendRequest<Chunks>),
+}
+
+impl Connection {
+    /// Sends a request, with its whole url, and waits for the answer's head.
+    pub(super) fn send(self, message: Request<Chunks>) -> impl Future<Output = Result<Answered, Unanswered>> {
+        match self {
+            Self::Http1(connection) => Either::Left(connection.send(message)),
+            Self::Http2(mut sender) => {
+                let answer = sender.try_send_request(message);
+                Either::Right(Box::pin(async move {
+                    let (head, incoming) = answer.await?.into_parts();
+                    Ok(Response::from_parts(head, (incoming, None)))
+                }))
+            }
+        }
+    }
+}
+
+/// An answer's head, its body, and the connection that has to be driven for the body to arrive.
+pub(super) type Answered = Response<(Incoming, Option<Box<Http1>>)>;
+
+/// An HTTP/1.1 connection.
+pub(super) struct Http1 {
+    sender: http1::SendRequest<Chunks>,
+    /// `None` once the connection has ended.
+    driver: Option<http1::Connection<Stream, Chunks>>,
+}
+
+impl Http1 {
+    /// Begins to speak HTTP/1.1; `read_buffer` is the maximum size of its buffer in bytes.
+    pub(super) async fn open(stream: Stream, read_buffer: usize) -> hyper::Result<Box<Self>> {
+        let (sender, driver) = http1::Builder::new().max_buf_size(read_buffer).handshake(stream).await?;
+        Ok(Box::new(Self { sender, driver: Some(driver) }))
+    }
+
+    /// Whether it is open and has no exchange in progress. Notices that the provider has closed it.
+    pub(super) fn is_idle(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        self.driver.is_some() && self.sender.is_ready()
+    }
+
+    /// The request is handed over at once; polling the future sends it.
+    fn send(mut self: Box<Self>, message: Request<Chunks>) -> impl Future<Output = Result<Answered, Unanswered>> {
+        let answer = self.sender.try_send_request(in_origin_form(message));
+        self.answered(answer)
+    }
+
+    async fn answered(
+        mut self: Box<Self>,
+        answer: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Chunks>>>>,
+    ) -> Result<Answered, Unanswered> {
+        let mut answer = pin!(answer);
+        let answered = poll_fn(|cx| {
+            self.drive(cx);
+            // Only the driver completes it, so it needs no waker of its own.
+            match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(answered) => Poll::Ready(answered.map_err(Unanswered::from)),
+                Poll::Pending if self.driver.is_none() => {
+                    Poll::Ready(Err(Unanswered { failure: Failure::Closed, unsent: None }))
+                }
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await;
+        let (head, incoming) = answered?.into_parts();
+        Ok(Response::from_parts(head, (incoming, Some(self))))
+    }
+
+    /// Reads and writes as far as the socket allows.
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        if let Some(driver) = &mut self.driver
+            && Pin::new(driver).poll(cx).is_ready()
+        {
+            // A failure reaches the exchange through its answer.
+            self.driver = None;
+        }
+    }
+}
+
+/// The request as HTTP/1.1 has it: only path and query in the first line, and the host in a header.
+fn in_origin_form(mut message: Request<Chunks>) -> Request<Chunks> {
+    if !message.headers().contains_key(HOST)
+        && let Some(host) = host(message.uri())
+    {
+        message.headers_mut().insert(HOST, host);
+    }
+    let path = message.uri().path_and_query().cloned();
+    *message.uri_mut() = Uri::from(path.unwrap_or_else(|| PathAndQuery::from_static("/")));
+    message
+}
+
+/// Host and port, without the port that the scheme implies.
+fn host(uri: &Uri) -> Option<HeaderValue> {
+    let authority = uri.authority()?;
+    let implied = if uri.scheme() == Some(&Scheme::HTTPS) { ":443" } else { ":80" };
+    HeaderValue::from_str(authority.as_str().strip_suffix(implied).unwrap_or(authority.as_str())).ok()
+}
+
+/// The body of an answer. When it has been read to its end, its connection returns to the pool; if it is dropped before,
+/// the connection is closed.
+pub(super) struct AnswerBody {
+    incoming: Incoming,
+    has_ended: bool,
+    driven: Option<Driven>,
+}
+
+struct Driven {
+    connection: Box<Http1>,
+    pool: Pool,
+    origin: Arc<str>,
+}
+
+impl AnswerBody {
+    /// The body of an answer; `connection` is the one to drive, if any, and returns to `pool`.
+    pub(super) fn new(incoming: Incoming, connection: Option<Box<Http1>>, pool: &Pool, origin: &Arc<str>) -> Self {
+        let driven = connection.map(|connection| Driven { connection, pool: pool.clone(), origin: Arc::clone(origin) });
+        Self { incoming, has_ended: false, driven }
+    }
+
+    /// Polls for the next frame; `None` at the end.
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let polled = match &mut self.driven {
+            None => Pin::new(&mut self.incoming).poll_frame(cx),
+            Some(driven) => {
+                // Pieces arrive only while the connection is driven, so the body needs no waker of its own.
+                let mut still = Context::from_waker(Waker::noop());
+                match Pin::new(&mut self.incoming).poll_frame(&mut still) {
+                    Poll::Pending => {
+                        driven.connection.drive(cx);
+                        Pin::new(&mut self.incoming).poll_frame(&mut still)
+                    }
+                    ready @ Poll::Ready(_) => ready,
+                }
+            }
+        };
+        self.has_ended |= matches!(polled, Poll::Ready(None));
+        polled
+    }
+
+    /// Whether nothing more will arrive.
+    pub(super) fn is_end_stream(&self) -> bool {
+        self.has_ended || self.incoming.is_end_stream()
+    }
+
+    /// What is known of the length that is left.
+    pub(super) fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+impl Drop for AnswerBody {
+    fn drop(&mut self) {
+        if self.is_end_stream()
+            && let Some(Driven { mut connection, pool, origin }) = self.driven.take()
+            && connection.is_idle()
+        {
+            pool.put(&origin, connection);
+        }
+    }
+}
+
+impl fmt::Debug for AnswerBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnswerBody").field("has_ended", &self.has_ended).finish_non_exhaustive()
+    }
+}

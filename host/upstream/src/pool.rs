@@ -1,0 +1,268 @@
+//! The open connections to providers, by origin: idle ones of HTTP/1.1, and one of HTTP/2 that all exchanges share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use futures_util::future::Either;
+use http::{Request, Uri};
+use hyper::client::conn::http2;
+use hyper_util::client::legacy::connect::Connection as _;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::chunks::Chunks;
+use super::client::Settings;
+use super::connection::{Answered, Connection, Failure, Http1, Unanswered};
+use super::dial::{Dialer, Stream};
+
+/// The smallest read buffer that hyper accepts, in bytes.
+const LEAST_READ_BUFFER: usize = 8 * 1024;
+/// Windows of an HTTP/2 connection and of each of its streams, in bytes: how much of an answer may be under way before the
+/// provider has to wait for one round trip.
+const CONNECTION_WINDOW: u32 = 16 << 20;
+const STREAM_WINDOW: u32 = 2 << 20;
+/// How many sweeps an unused connection sees before it is too old: so it is closed at most a quarter late.
+const SWEEPS: u32 = 4;
+
+/// Connections to providers. A clone shares them.
+#[derive(Clone)]
+pub(super) struct Pool(Arc<Shared>);
+
+struct Shared {
+    dialer: Dialer,
+    settings: Settings,
+    /// Whether all connections use HTTP/2 from the first byte, instead of what TLS negotiates.
+    is_http2: bool,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    origins: HashMap<Arc<str>, Origin>,
+    /// Whether a task closes unused connections.
+    is_swept: bool,
+}
+
+/// The connections to one origin.
+#[derive(Default)]
+struct Origin {
+    /// The last used one last.
+    idle: Vec<Idle>,
+    http2: Option<http2::SendRequest<Chunks>>,
+    /// Held while the shared connection is opened, so that it is opened once.
+    opening: Arc<tokio::sync::Mutex<()>>,
+}
+
+struct Idle {
+    connection: Box<Http1>,
+    since: Instant,
+}
+
+/// A failed exchange.
+pub(super) struct Failed {
+    pub(super) failure: Failure,
+    /// Whether the connection was opened for this exchange.
+    pub(super) dialed: bool,
+}
+
+impl Pool {
+    /// Creates an empty pool.
+    pub(super) fn new(dialer: Dialer, settings: Settings, is_http2: bool) -> Self {
+        Self(Arc::new(Shared { dialer, settings, is_http2, open: Mutex::default() }))
+    }
+
+    /// Sends a request on an open connection, or on a new one, which may take `connect` to open. A request of which
+    /// nothing was written, since its connection was closed, goes out on another.
+    pub(super) fn send<'p>(
+        &'p self,
+        origin: &Arc<str>,
+        message: Request<Chunks>,
+        connect: Duration,
+    ) -> impl Future<Output = Result<Answered, Failed>> + use<'p> {
+        let origin = Arc::clone(origin);
+        // What is rarely needed is boxed: the futures of requests are copied some times.
+        let sending = match self.take(&origin) {
+            Some(open) => Either::Left(open.send(message)),
+            None => Either::Right(Box::pin(self.send_anew(Arc::clone(&origin), message, connect))),
+        };
+        async move {
+            match sending {
+                Either::Left(sending) => match sending.await {
+                    Err(Unanswered { unsent: Some(unsent), .. }) => {
+                        Box::pin(self.send_anew(origin, *unsent, connect)).await
+                    }
+                    answered => answered.map_err(|Unanswered { failure, .. }| Failed { failure, dialed: false }),
+                },
+                Either::Right(sending) => sending.await,
+            }
+        }
+    }
+
+    /// Sends a request on another open connection, or opens one.
+    async fn send_anew(
+        &self,
+        origin: Arc<str>,
+        mut message: Request<Chunks>,
+        connect: Duration,
+    ) -> Result<Answered, Failed> {
+        loop {
+            let (connection, dialed) = match self.take(&origin) {
+                Some(open) => (open, false),
+                None => match self.connect(&origin, message.uri(), connect).await {
+                    Ok(new) => (new, true),
+                    Err(failure) => return Err(Failed { failure, dialed: true }),
+                },
+            };
+            match connection.send(message).await {
+                Ok(answered) => return Ok(answered),
+                Err(Unanswered { unsent: Some(unsent), .. }) if !dialed => message = *unsent,
+                Err(Unanswered { failure, .. }) => return Err(Failed { failure, dialed }),
+            }
+        }
+    }
+
+    /// Takes an open connection, if there is one.
+    fn take(&self, origin: &Arc<str>) -> Option<Connection> {
+        loop {
+            let mut connection = {
+                let mut open = self.open();
+                let known = open.origins.get_mut(origin)?;
+                if let Some(shared) = known.shared() {
+                    return Some(Connection::Http2(shared));
+                }
+                let Idle { connection, since } = known.idle.pop()?;
+                if since.elapsed() > self.0.settings.pool_idle {
+                    // Those below it are older still.
+                    known.idle.clear();
+                    return None;
+                }
+                connection
+            };
+            if connection.is_idle() {
+                return Some(Connection::Http1(connection));
+            }
+        }
+    }
+
+    /// Opens a connection. If another exchange opened one of HTTP/2 meanwhile, that is used.
+    async fn connect(&self, origin: &Arc<str>, uri: &Uri, limit: Duration) -> Result<Connection, Failure> {
+        let opening = {
+            let mut open = self.open();
+            let known = open.origins.entry(Arc::clone(origin)).or_default();
+            (self.0.is_http2 || known.http2.is_some()).then(|| Arc::clone(&known.opening))
+        };
+        let _alone = match &opening {
+            Some(opening) => Some(opening.lock().await),
+            None => None,
+        };
+        if opening.is_some()
+            && let Some(shared) = self.shared(origin)
+        {
+            return Ok(Connection::Http2(shared));
+        }
+        let stream = self.0.dialer.dial(uri, limit).await?;
+        if !self.0.is_http2 && !stream.connected().is_negotiated_h2() {
+            let read_buffer = self.0.settings.read_buffer.max(LEAST_READ_BUFFER);
+            return Ok(Connection::Http1(Http1::open(stream, read_buffer).await?));
+        }
+        if let Some(shared) = self.shared(origin) {
+            return Ok(Connection::Http2(shared));
+        }
+        let sender = self.http2(stream).await?;
+        self.open().origins.entry(Arc::clone(origin)).or_default().http2 = Some(sender.clone());
+        Ok(Connection::Http2(sender))
+    }
+
+    /// Begins to speak HTTP/2.
+    async fn http2(&self, stream: Stream) -> hyper::Result<http2::SendRequest<Chunks>> {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .keep_alive_interval(self.0.settings.http2_ping)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .initial_stream_window_size(STREAM_WINDOW);
+        let (sender, connection) = builder.handshake(stream).await?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended");
+            }
+        });
+        Ok(sender)
+    }
+
+    fn shared(&self, origin: &Arc<str>) -> Option<http2::SendRequest<Chunks>> {
+        self.open().origins.get_mut(origin)?.shared()
+    }
+
+    /// Keeps an idle connection for later exchanges.
+    pub(super) fn put(&self, origin: &Arc<str>, connection: Box<Http1>) {
+        let settings = &self.0.settings;
+        let mut open = self.open();
+        let idle = match open.origins.get_mut(origin) {
+            Some(known) => &mut known.idle,
+            None => &mut open.origins.entry(Arc::clone(origin)).or_default().idle,
+        };
+        if idle.len() >= settings.pool_idle_per_host {
+            return;
+        }
+        idle.push(Idle { connection, since: Instant::now() });
+        if !open.is_swept
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            open.is_swept = true;
+            runtime.spawn(sweep(Arc::downgrade(&self.0), settings.pool_idle / SWEEPS));
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        lock(&self.0.open)
+    }
+}
+
+impl Origin {
+    /// The connection that exchanges share, if it is open.
+    fn shared(&mut self) -> Option<http2::SendRequest<Chunks>> {
+        self.http2.as_ref().filter(|shared| !shared.is_closed()).cloned()
+    }
+}
+
+/// Closes connections that nobody used for long, or that the provider has closed, until none is left.
+async fn sweep(pool: Weak<Shared>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        let Some(pool) = pool.upgrade() else { return };
+        let mut gone = Vec::new();
+        let mut open = lock(&pool.open);
+        open.origins.retain(|_, origin| {
+            let usable = |idle: &mut Idle| idle.since.elapsed() <= pool.settings.pool_idle && idle.connection.is_idle();
+            gone.extend(origin.idle.extract_if(.., |idle| !usable(idle)));
+            !origin.idle.is_empty() || origin.shared().is_some() || Arc::strong_count(&origin.opening) > 1
+        });
+        open.is_swept = !open.origins.is_empty();
+        let is_done = !open.is_swept;
+        drop(open);
+        drop(gone);
+        if is_done {
+            return;
+        }
+    }
+}
+
+fn lock(open: &Mutex<Open>) -> MutexGuard<'_, Open> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The future of every request is copied some times: what it rarely needs is boxed.
+    #[test]
+    fn the_future_of_a_request_is_small() {
+        let settings = Settings::default();
+        let pool = Pool::new(Dialer::new(&settings), settings, false);
+        let origin = Arc::from("http://127.0.0.1:1");
+        let future = pool.send(&origin, Request::new(Chunks::empty()), Duration::ZERO);
+        assert!(size_of_val(&future) < 1024, "{} bytes", size_of_val(&future));
+    }
+}
