@@ -149,6 +149,49 @@ async fn no_secret_is_in_any_adapters_memory() {
     search_memories();
 }
 
+/// The client's key, and a text that only this client sends.
+const TWO: [(&str, &str); 2] =
+    [("weir-key-of-the-first-01", "SAID-BY-THE-FIRST"), ("weir-key-of-the-second-01", "SAID-BY-THE-SECOND")];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_is_reused_holds_the_words_of_one_client_only() {
+    let _turn = TURN.lock().await;
+    let folder = Folder::with(&["openai", "anthropic"]);
+    for name in ["openai", "anthropic"] {
+        folder.put_fixtures(name, &weir_tests::plugins::root().join(format!("plugins/{name}/fixtures")));
+    }
+    let provider = providers::ALL[1];
+    let upstream = Upstream::always(provider.whole()).await;
+    let clients = TWO.map(|(key, _)| format!("[[clients]]\nname = \"{key}\"\nkey = \"{key}\"\n")).concat();
+    let house = House::with(folder, &(clients + &provider.config(0, &upstream, &upstream))).await;
+    let made = async || {
+        let mut all = 0;
+        for name in ["openai", "anthropic"] {
+            let adapter = house.adapter(name).await.remove(0);
+            assert_eq!(adapter["isolation"], "tenant", "{adapter}");
+            all += adapter["instances_made"].as_u64().unwrap();
+        }
+        all
+    };
+    let before = made().await;
+    for _ in 0..20 {
+        for (key, words) in TWO {
+            let turn = format!("{{\"role\":\"user\",\"content\":\"{}\"}}", long(words));
+            let body = format!("{{\"model\":\"m0-t\",\"messages\":[{turn}]}}");
+            let request = Request::post("/v1/chat/completions", body).header("authorization", &format!("Bearer {key}"));
+            let reply = house.ask(&request).await;
+            assert_eq!(reply.status(), 200, "{}", reply.text());
+        }
+    }
+    assert_eq!(made().await, before, "instances made ahead serve all forty exchanges");
+    let Some(memories) = guest_memories() else { return };
+    let holds = |memory: &Vec<u8>, (_, words): (&str, &str)| find(memory, words.as_bytes()).is_some();
+    for client in TWO {
+        assert!(memories.iter().any(|memory| holds(memory, client)), "what a client said is found");
+    }
+    assert!(!memories.iter().any(|memory| TWO.into_iter().all(|client| holds(memory, client))));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_any_adapters_memory_while_streams_are_under_way() {
     let _turn = TURN.lock().await;

@@ -260,6 +260,7 @@ impl Loader {
         let wish = admission.trusted.then(|| manifest.isolation.into());
         let ways = PoolConfig {
             isolation: terms.isolation.or(wish).unwrap_or(Isolation::Fresh),
+            proved: terms.isolation.or(wish).unwrap_or_else(|| proved_isolation(manifest.isolation.into())),
             reuse: terms.reuse.clone(),
             ready: terms.ready,
             weight: shape.weight(),
@@ -284,6 +285,12 @@ impl Loader {
             manifest,
         }
     }
+}
+
+/// The isolation of a component that is proved reusable: an instance serves one tenant at most, unless the component
+/// wants fresh ones. A file that the lock file does not pin cannot decide that tenants share an instance.
+fn proved_isolation(wish: Isolation) -> Isolation {
+    if wish == Isolation::Fresh { Isolation::Fresh } else { Isolation::Tenant }
 }
 
 /// Creates an instance with every function looked up, so that type mismatches show now, and measures the creation. The

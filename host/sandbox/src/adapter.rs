@@ -162,13 +162,15 @@ impl Adapter {
         }
         let caller = stats::caller(tenant);
         self.stats.leased(caller);
-        let instance = match self.pool.take(tenant) {
+        let mut instance = match self.pool.take(tenant) {
             Some(waiting) => waiting,
             None => self.make()?,
         };
-        let tenant = (self.pool.isolation() == Isolation::Tenant).then(|| tenant.into());
+        if instance.tenant.is_none() && self.pool.isolation() == Isolation::Tenant {
+            instance.tenant = Some(tenant.into());
+        }
         let (instance, adapter) = (Some(instance), Arc::clone(self));
-        Ok(Lease { instance, tenant, caller, adapter, taken: 0, _turn: turn, _slot: slot })
+        Ok(Lease { instance, caller, adapter, taken: 0, _turn: turn, _slot: slot })
     }
 
     fn make(&self) -> Result<Box<Instance>, PluginFault> {
@@ -272,8 +274,6 @@ async fn turns_of_pair(one: &Arc<Adapter>, other: &Arc<Adapter>) -> Result<(Turn
 pub struct Lease {
     // The order matters: the instance must be dropped before its slot.
     instance: Option<Box<Instance>>,
-    /// Set only if instances belong to tenants.
-    tenant: Option<Box<str>>,
     /// The caller, as one bit of 64.
     caller: u64,
     adapter: Arc<Adapter>,
@@ -300,7 +300,7 @@ impl Lease {
         let Some(instance) = self.instance.take() else { return };
         let pool = &self.adapter.pool;
         if pool.isolation() != Isolation::Fresh {
-            pool.keep(instance, self.tenant.take());
+            pool.keep(instance);
             return;
         }
         let used = instance.prepared();

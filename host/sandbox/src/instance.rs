@@ -173,6 +173,7 @@ impl Template {
             exports,
             store,
             made: Instant::now(),
+            tenant: None,
             uses: 0,
         })
     }
@@ -200,6 +201,8 @@ pub struct Instance {
     /// Memory, tables and limits of the instance.
     pub store: Store<State>,
     pub(super) made: Instant,
+    /// The only tenant that it may serve; `None` until its first exchange, and if instances do not belong to tenants.
+    pub(super) tenant: Option<Box<str>>,
     /// Number of exchanges that it has served.
     pub(super) uses: u32,
 }

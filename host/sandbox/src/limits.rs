@@ -132,6 +132,17 @@ pub enum Isolation {
     Shared,
 }
 
+impl Isolation {
+    /// The name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fresh => "fresh",
+            Self::Tenant => "tenant",
+            Self::Shared => "shared",
+        }
+    }
+}
+
 impl From<manifest::Isolation> for Isolation {
     fn from(wish: manifest::Isolation) -> Self {
         match wish {

@@ -2,9 +2,11 @@
 //!
 //! `Fresh` instances are made in advance and used once. A new one is made when another is released, after the answer
 //! has been sent, in the slot just freed, whose memory is still cached; if none is ready, a request creates its own.
-//! `Tenant` and `Shared` instances are reused within the limits of [`Reuse`].
+//! `Tenant` and `Shared` instances are reused within the limits of [`Reuse`]. With `Tenant`, an instance belongs to the
+//! tenant of its first exchange until it is dropped.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +27,9 @@ pub struct Pool {
     engine: Engine,
     template: ArcSwap<Template>,
     isolation: Isolation,
+    /// The isolation once the component is proved reusable.
+    proved: Isolation,
+    is_proved: AtomicBool,
     reuse: Reuse,
     ready: usize,
     /// Number of the engine's slots that an instance takes.
@@ -38,8 +43,6 @@ pub struct Pool {
 #[derive(Debug)]
 struct Idle {
     instance: Box<Instance>,
-    /// The tenant of the instance; `None` for a fresh or shared one.
-    tenant: Option<Box<str>>,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -48,6 +51,8 @@ struct Idle {
 pub struct PoolConfig {
     /// Which exchanges may share an instance.
     pub isolation: Isolation,
+    /// Which ones may share it once the component is proved reusable.
+    pub proved: Isolation,
     /// Limits of reuse.
     pub reuse: Reuse,
     /// Number of instances made in advance.
@@ -61,15 +66,20 @@ pub struct PoolConfig {
 impl Pool {
     /// Creates an empty pool.
     pub fn new(engine: Engine, template: Arc<Template>, ways: PoolConfig) -> Self {
-        let PoolConfig { isolation, reuse, ready, weight, start } = ways;
-        let idle = Mutex::default();
+        let PoolConfig { isolation, proved, reuse, ready, weight, start } = ways;
+        let (idle, is_proved) = (Mutex::default(), AtomicBool::new(false));
         let template = ArcSwap::new(template);
-        Self { engine, template, isolation, reuse, ready: ready as usize, weight, start, idle }
+        Self { engine, template, isolation, proved, is_proved, reuse, ready: ready as usize, weight, start, idle }
     }
 
     /// Which exchanges may share an instance.
     pub fn isolation(&self) -> Isolation {
-        self.isolation
+        if self.is_proved.load(Relaxed) { self.proved } else { self.isolation }
+    }
+
+    /// Notes that used instances of the component answer exactly as fresh ones, so that its instances may be reused.
+    pub fn prove_reusable(&self) {
+        self.is_proved.store(true, Relaxed);
     }
 
     /// Number of ready or idle instances.
@@ -84,7 +94,7 @@ impl Pool {
 
     /// Maximum number of ready or idle instances.
     fn capacity(&self) -> usize {
-        if self.isolation == Isolation::Fresh { self.ready } else { self.reuse.idle as usize }
+        if self.isolation() == Isolation::Fresh { self.ready } else { self.reuse.idle as usize }
     }
 
     /// Number of the engine's slots that an instance takes.
@@ -97,14 +107,14 @@ impl Pool {
         self.start > SLOW_START || self.engine.is_for_grants()
     }
 
-    /// Takes an idle instance for this tenant.
+    /// Takes an idle instance for this tenant: one that served it last, or one that has not served anyone.
     pub(super) fn take(&self, tenant: &str) -> Option<Box<Instance>> {
         let mut idle = self.lock();
         let current = self.template.load();
         loop {
-            let at = match self.isolation {
+            let at = match self.isolation() {
                 Isolation::Fresh | Isolation::Shared => idle.len().checked_sub(1)?,
-                Isolation::Tenant => idle.iter().rposition(|one| one.tenant.as_deref() == Some(tenant))?,
+                Isolation::Tenant => place_for(&idle, tenant)?,
             };
             let found = idle.remove(at)?;
             if Arc::ptr_eq(found.instance.template(), &current) && !self.is_too_old(&found.instance) {
@@ -119,27 +129,27 @@ impl Pool {
     }
 
     /// Keeps an instance that served an exchange, unless it is worn out.
-    pub(super) fn keep(&self, mut instance: Box<Instance>, tenant: Option<Box<str>>) {
+    pub(super) fn keep(&self, mut instance: Box<Instance>) {
         instance.uses += 1;
         let worn = instance.uses >= self.reuse.uses
             || instance.store.data().memory_used() > self.reuse.memory
             || self.is_too_old(&instance)
             || !Arc::ptr_eq(instance.template(), &self.template.load());
         if !worn {
-            self.store(instance, tenant);
+            self.store(instance);
         }
     }
 
     /// Whether another instance should be made in advance.
     pub(super) fn wants_more(&self) -> bool {
-        self.isolation == Isolation::Fresh && self.lock().len() < self.ready
+        self.isolation() != Isolation::Shared && self.lock().len() < self.ready
     }
 
     /// Makes an instance in advance, with the functions of these interfaces looked up.
     pub(super) fn make_ahead(&self, interfaces: Interfaces) -> wasmtime::Result<()> {
         let mut instance = self.make()?;
         instance.prepare(interfaces)?;
-        self.store(instance, None);
+        self.store(instance);
         Ok(())
     }
 
@@ -147,7 +157,7 @@ impl Pool {
     pub(super) fn sweep(&self) {
         let mut old = VecDeque::new();
         let mut idle = self.lock();
-        if self.isolation == Isolation::Fresh {
+        if self.isolation() == Isolation::Fresh {
             return;
         }
         while idle.front().is_some_and(|one| self.is_too_old(&one.instance)) {
@@ -175,21 +185,27 @@ impl Pool {
         drop(waiting);
     }
 
-    fn store(&self, instance: Box<Instance>, tenant: Option<Box<str>>) {
+    fn store(&self, instance: Box<Instance>) {
         // Without a slot for idle instances it is dropped, so that leases never lack one.
         let Ok(slot) = Arc::clone(self.engine.idle()).try_acquire_many_owned(self.weight) else { return };
         let mut idle = self.lock();
-        idle.push_back(Idle { instance, tenant, _slot: slot });
+        idle.push_back(Idle { instance, _slot: slot });
         let oldest = if idle.len() > self.capacity() { idle.pop_front() } else { None };
         drop(idle);
         drop(oldest);
     }
 
     fn is_too_old(&self, instance: &Instance) -> bool {
-        self.isolation != Isolation::Fresh && instance.made.elapsed() > self.reuse.age
+        self.isolation() != Isolation::Fresh && instance.made.elapsed() > self.reuse.age
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The last used instance of this tenant, or else one without a tenant.
+fn place_for(idle: &VecDeque<Idle>, tenant: &str) -> Option<usize> {
+    let own = idle.iter().rposition(|one| one.instance.tenant.as_deref() == Some(tenant));
+    own.or_else(|| idle.iter().rposition(|one| one.instance.tenant.is_none()))
 }

@@ -48,7 +48,7 @@ impl About for Anthropic {
             description: "Anthropic's Messages API".into(),
             family: FAMILY.into(),
             settings: SETTINGS.into(),
-            isolation: Isolation::Fresh,
+            isolation: Isolation::Tenant,
             takes_blobs: true,
             suggests: Suggestions {
                 url: Some("https://api.anthropic.com/v1/".into()),

@@ -52,7 +52,7 @@ impl About for Bedrock {
             description: "Amazon Bedrock".into(),
             family: FAMILY.into(),
             settings: SETTINGS.into(),
-            isolation: Isolation::Fresh,
+            isolation: Isolation::Tenant,
             takes_blobs: true,
             suggests: Suggestions {
                 url: Some("https://bedrock-runtime.{region}.amazonaws.com/".into()),

@@ -37,7 +37,7 @@ impl About for Cohere {
             description: "Cohere's chat, embeddings and reranking".into(),
             family: FAMILY.into(),
             settings: SETTINGS.into(),
-            isolation: Isolation::Fresh,
+            isolation: Isolation::Tenant,
             takes_blobs: true,
             suggests: Suggestions {
                 url: Some("https://api.cohere.com/".into()),

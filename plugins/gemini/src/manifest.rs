@@ -42,7 +42,7 @@ impl About for Gemini {
             description: "Google's Gemini API".into(),
             family: FAMILY.into(),
             settings: SETTINGS.into(),
-            isolation: Isolation::Fresh,
+            isolation: Isolation::Tenant,
             takes_blobs: true,
             suggests: Suggestions {
                 url: Some("https://generativelanguage.googleapis.com/v1beta/".into()),

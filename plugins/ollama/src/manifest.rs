@@ -33,7 +33,7 @@ impl About for Ollama {
             description: "Ollama's own API".into(),
             family: FAMILY.into(),
             settings: SETTINGS.into(),
-            isolation: Isolation::Fresh,
+            isolation: Isolation::Tenant,
             takes_blobs: true,
             suggests: Suggestions {
                 url: Some("http://localhost:11434/".into()),

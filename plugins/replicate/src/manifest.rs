@@ -59,7 +59,7 @@ impl About for Replicate {
             description: "Replicate's predictions".into(),
             family: "replicate".into(),
             settings: SETTINGS.into(),
-            isolation: Isolation::Fresh,
+            isolation: Isolation::Tenant,
             takes_blobs: true,
             suggests: Suggestions {
                 url: Some("https://api.replicate.com/v1/".into()),

@@ -78,7 +78,7 @@ impl About for Vertex {
             // Each side uses its own family; signatures name their issuer.
             family: "gemini".into(),
             settings: SETTINGS.into(),
-            isolation: Isolation::Fresh,
+            isolation: Isolation::Tenant,
             takes_blobs: true,
             suggests: Suggestions {
                 url: Some("https://{option.location}-aiplatform.googleapis.com/".into()),

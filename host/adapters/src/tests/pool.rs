@@ -59,6 +59,36 @@ fn a_tenants_instance_serves_that_tenant() {
 }
 
 #[test]
+fn an_instance_made_ahead_becomes_the_first_tenants_own() {
+    let adapter = with(Isolation::Tenant, Reuse::default());
+    adapter.warm();
+    assert_eq!((adapter.pool().idle(), adapter.stats.instances()), (4, 4));
+    assert_eq!((exchange(&adapter, "a"), exchange(&adapter, "b"), exchange(&adapter, "a")), (0, 0, 1));
+    assert_eq!(adapter.stats.instances(), 4, "no other was made");
+}
+
+#[test]
+fn a_component_that_is_proved_reusable_serves_one_tenant_an_instance() {
+    let adapter = |wish, terms| {
+        let mut zeta = guest("zeta");
+        zeta.isolation = wish;
+        loader(small()).load("zeta", &zeta.build(), &Admission { terms, ..Admission::default() }).unwrap()
+    };
+    let fresh = AdapterLimits { isolation: Some(Isolation::Fresh), ..AdapterLimits::default() };
+    for (wish, terms, proved) in [
+        (0, AdapterLimits::default(), Isolation::Fresh),
+        (1, AdapterLimits::default(), Isolation::Tenant),
+        (2, AdapterLimits::default(), Isolation::Tenant),
+        (1, fresh, Isolation::Fresh),
+    ] {
+        let adapter = adapter(wish, terms);
+        assert_eq!(adapter.pool().isolation(), Isolation::Fresh, "unproved");
+        adapter.pool().prove_reusable();
+        assert_eq!(adapter.pool().isolation(), proved, "the manifest's wish is {wish}");
+    }
+}
+
+#[test]
 fn a_shared_instance_serves_all_within_its_bounds() {
     let adapter = with(Isolation::Shared, Reuse { uses: 2, ..Reuse::default() });
     assert_eq!((exchange(&adapter, "a"), exchange(&adapter, "b"), exchange(&adapter, "c")), (0, 1, 0));

@@ -11,8 +11,10 @@ part! {
     #[derive(Debug, Clone, PartialEq)]
     pub struct AdapterSettings {
         /// `fresh`: a new instance for each exchange and side. `tenant`: an instance serves the exchanges of a single
-        /// client key. `shared`: an instance serves all clients.
-        isolation: Option<Isolation> => "as the adapter wishes",
+        /// client key. `shared`: an instance serves all clients. Without this key: `tenant` if the adapter has passed
+        /// its fixtures, on used instances as on fresh ones, and its manifest does not ask for `fresh`; the manifest's
+        /// wish if the lock file pins the bytes; otherwise `fresh`.
+        isolation: Option<Isolation> => "as proved",
         /// The most instances at the same time.
         max_instances: Option<usize> as Option<Amount> => "from `server.max_connections`",
         /// Instances kept ready for use.

@@ -77,6 +77,7 @@ fn in_full(adapter: &Arc<Adapter>, catalog: &Snapshot, serving: &Serving) -> Val
     let more = json!({
         "signed_by": adapter.signer.as_deref(),
         "recordings_passed": adapter.proved.get(),
+        "isolation": adapter.pool().isolation().name(),
         "since": service.map(|service| seconds(service.since)),
         "cause": service.map(|service| service.cause.as_str()),
         "canary": catalog.trials.get(name).map(|trial| canary(trial, adapter)),

@@ -18,7 +18,7 @@ pub fn describe(quirks: &Quirks) -> Manifest {
         description: quirks.description.to_owned(),
         family: "openai".to_owned(),
         settings: quirks.settings.to_owned(),
-        isolation: Isolation::Fresh,
+        isolation: Isolation::Tenant,
         takes_blobs: true,
         suggests: Suggestions {
             url: quirks.url.map(str::to_owned),

@@ -79,7 +79,7 @@ void exports_weir_adapter_about_describe(ABOUT(manifest_t) * m) {
     m->contract = text(CONTRACT);
     m->description = text("acme: chat completions and models");
     m->family = text("openai");
-    m->isolation = ABOUT_TAG(ISOLATION_FRESH);
+    m->isolation = ABOUT_TAG(ISOLATION_TENANT);
     m->takes_blobs = true;
     // What an operator need not write then, once the component's digest is in the lock file:
     // m->suggests.url = (opt_str)SOME(text("https://api.example.com/v1/"));

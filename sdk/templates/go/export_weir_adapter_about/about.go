@@ -17,7 +17,7 @@ func Describe() a.Manifest {
 		Contract:    wire.Contract,
 		Description: "acme: chat completions and models",
 		Family:      "openai",
-		Isolation:   a.Isolation_Fresh,
+		Isolation:   a.Isolation_Tenant,
 		TakesBlobs:  true,
 		Suggests:    a.Suggestions{
 			// Url: w.Some("https://api.example.com/v1/"), KeyVariables: []string{"API_KEY"},
