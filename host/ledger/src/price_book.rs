@@ -1,0 +1,204 @@
+//! The price book: all offers of the bundled file and the operator's, found by provider and model.
+//!
+//! A book never changes. A file that is replaced makes another book, with another [`PriceBook::version`]; a request
+//! keeps the book that it began with.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::facts::Facts;
+use crate::rule::{Circumstances, Offer, Specificity};
+
+mod file;
+mod parse;
+mod raw;
+
+pub use file::{PriceFile, PriceFileError, PriceProblem};
+
+/// The prices that come with Weir. The file names its source and licence.
+const BUNDLED: &str = include_str!("../prices/bundled.json");
+/// The word for the tier that has no price of its own.
+const STANDARD: &str = "standard";
+
+/// Whose price is looked up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject<'a> {
+    /// The provider's name in the configuration.
+    pub provider: &'a str,
+    /// The provider's kind: the name of its adapter.
+    pub kind: &'a str,
+    /// The model that served, as the answer names it.
+    pub served: &'a str,
+    /// The model that was asked for. Its price holds where the book does not know the one that served.
+    pub asked: &'a str,
+}
+
+impl<'a> Subject<'a> {
+    /// A model of a provider that has no name but its kind.
+    pub fn of(kind: &'a str, model: &'a str) -> Self {
+        Self { provider: kind, kind, served: model, asked: model }
+    }
+}
+
+/// All offers, in layers: later files over earlier ones.
+#[derive(Debug, Default)]
+pub struct PriceBook {
+    version: Arc<str>,
+    files: Vec<Arc<str>>,
+    offers: Vec<(u8, Offer)>,
+    providers: HashMap<Arc<str>, Models>,
+    /// By kind of provider or `*`, and the provider's word in lower case: the price file's word.
+    tiers: HashMap<(String, String), String>,
+}
+
+/// Places in [`PriceBook::offers`].
+#[derive(Debug, Default)]
+struct Models {
+    exact: HashMap<Box<str>, Vec<usize>>,
+    patterns: Vec<usize>,
+}
+
+/// An offer that holds for a request, with the file that it stands in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Holding<'a> {
+    pub(crate) offer: &'a Offer,
+    pub(crate) file: &'a Arc<str>,
+    rank: Specificity,
+}
+
+/// What the book knows about a request: the offers that hold, the most specific first.
+#[derive(Debug)]
+pub(crate) struct Found<'a> {
+    pub(crate) holding: Vec<Holding<'a>>,
+    /// Whether the served tier is the standard one, or has a price at this model.
+    pub(crate) knows_tier: bool,
+    /// Whether batches have a price at this model.
+    pub(crate) knows_batch: bool,
+}
+
+impl PriceBook {
+    /// The bundled prices alone.
+    pub fn bundled() -> Result<Self, PriceFileError> {
+        Ok(Self::new(vec![PriceFile::bundled()?]))
+    }
+
+    /// The bundled prices with an operator's file over them.
+    pub fn with(name: &str, text: &str) -> Result<Self, PriceFileError> {
+        Ok(Self::new(vec![PriceFile::bundled()?, PriceFile::parse(name, text)?]))
+    }
+
+    /// A book of these files; later ones are laid over earlier ones.
+    pub fn new(files: Vec<PriceFile>) -> Self {
+        let mut book = Self::default();
+        let versions: Vec<String> = files.iter().map(|file| file.version.to_string()).collect();
+        book.version = versions.join("+").into();
+        for (layer, file) in files.into_iter().enumerate() {
+            let layer = u8::try_from(layer).unwrap_or(u8::MAX);
+            for new in file.offers.iter().filter(|offer| offer.replaces) {
+                book.offers.retain(|(own, old)| *own == layer || !is_replaced(old, new));
+            }
+            book.offers.extend(file.offers.into_iter().map(|offer| (layer, offer)));
+            book.files.push(file.version);
+            book.tiers.extend(file.tiers);
+        }
+        book.index();
+        book
+    }
+
+    fn index(&mut self) {
+        for (at, (_, offer)) in self.offers.iter().enumerate() {
+            let models = self.providers.entry(Arc::clone(&offer.provider)).or_default();
+            if offer.model.is_exact() {
+                models.exact.entry(offer.model.as_str().into()).or_default().push(at);
+            } else {
+                models.patterns.push(at);
+            }
+        }
+    }
+
+    /// The versions of its files, for log lines and bills: `litellm-1.109.1@1f0c2a3b+prices@9e107d9d`.
+    pub fn version(&self) -> &Arc<str> {
+        &self.version
+    }
+
+    /// The number of prices.
+    pub fn len(&self) -> usize {
+        self.offers.iter().map(|(_, offer)| offer.rates.len()).sum()
+    }
+
+    /// Whether there is no price at all.
+    pub fn is_empty(&self) -> bool {
+        self.offers.is_empty()
+    }
+
+    /// Whether there is any price for a model, under any condition.
+    pub fn knows(&self, subject: Subject<'_>) -> bool {
+        !self.candidates(subject).is_empty()
+    }
+
+    /// The word of the price files for a tier that a provider names; `None` for the standard one.
+    fn tier(&self, kind: &str, word: &str) -> Option<String> {
+        let word = word.to_ascii_lowercase();
+        let named = [kind, "*"].iter().find_map(|kind| self.tiers.get(&((*kind).to_owned(), word.clone())));
+        let tier = named.cloned().unwrap_or(word);
+        (tier != STANDARD && !tier.is_empty()).then_some(tier)
+    }
+
+    /// The offers that hold for a request, the most specific first.
+    pub(crate) fn find(&self, subject: Subject<'_>, facts: &Facts) -> Found<'_> {
+        let tier = facts.service_tier.as_deref().and_then(|word| self.tier(subject.kind, word));
+        let now = Circumstances { facts, tier: tier.as_deref() };
+        let is_begun = |offer: &Offer| offer.valid_from.is_none_or(|from| from <= facts.at);
+        let mut found = Found { holding: Vec::new(), knows_tier: tier.is_none(), knows_batch: false };
+        for candidate in self.candidates(subject) {
+            let offer = candidate.offer;
+            found.knows_tier |= offer.when.service_tier.is_some() && offer.when.service_tier == tier;
+            found.knows_batch |= offer.when.batch == Some(true);
+            if is_begun(offer) && offer.when.holds(now) {
+                found.holding.push(candidate);
+            }
+        }
+        found.holding.sort_by(|a, b| {
+            let texts = |offer: &Offer| (offer.model.as_str().to_owned(), Arc::clone(&offer.provider));
+            let ties = || a.offer.when.cmp(&b.offer.when).then_with(|| texts(a.offer).cmp(&texts(b.offer)));
+            b.rank.cmp(&a.rank).then_with(ties)
+        });
+        found
+    }
+
+    /// The offers for a subject's models, whatever their conditions.
+    fn candidates(&self, subject: Subject<'_>) -> Vec<Holding<'_>> {
+        let mut candidates = Vec::new();
+        let mut labels = vec![subject.provider, subject.kind, "*"];
+        labels.dedup();
+        for label in labels {
+            let Some(models) = self.providers.get(label) else { continue };
+            let is_named = label == subject.provider && label != subject.kind;
+            self.add(&mut candidates, models, subject.served, (is_named, true));
+            if subject.asked != subject.served {
+                self.add(&mut candidates, models, subject.asked, (is_named, false));
+            }
+        }
+        candidates
+    }
+
+    fn add<'a>(&'a self, to: &mut Vec<Holding<'a>>, models: &'a Models, model: &str, rank: (bool, bool)) {
+        let exact = models.exact.get(model).into_iter().flatten();
+        for (layer, offer) in exact.chain(&models.patterns).filter_map(|at| self.offers.get(*at)) {
+            if offer.model.matches(model) {
+                let rank = Specificity::new(offer, *layer, rank.0, rank.1);
+                let Some(file) = self.files.get(usize::from(*layer)) else { continue };
+                to.push(Holding { offer, file, rank });
+            }
+        }
+    }
+}
+
+/// Whether a later file's offer makes an earlier one void.
+fn is_replaced(old: &Offer, new: &Offer) -> bool {
+    (old.provider == new.provider || &*new.provider == "*")
+        && (old.model == new.model || new.model.matches(old.model.as_str()))
+}
+
+#[cfg(test)]
+mod tests;

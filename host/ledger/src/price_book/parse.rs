@@ -1,0 +1,263 @@
+//! Checks a price file, and reports every mistake with its place.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde_json::value::RawValue;
+
+use super::file::{PriceFile, PriceFileError, PriceProblem};
+use super::raw::{RawAmount, RawFile, RawOffer, RawWhen};
+use crate::measure::Measure;
+use crate::money::Rate;
+use crate::rule::{Hours, Offer, Pattern, Region, When};
+
+/// Reads one file.
+#[derive(Debug)]
+pub(super) struct Reader<'a> {
+    name: &'a str,
+    text: &'a str,
+    problems: Vec<PriceProblem>,
+}
+
+/// An offer whose members are being read.
+#[derive(Debug, Default)]
+struct Draft {
+    provider: Option<String>,
+    model: Option<String>,
+    unit: Option<Measure>,
+    amount: Option<String>,
+    per: Option<u64>,
+    when: When,
+    valid_from: Option<Timestamp>,
+    rates: Vec<(Measure, Rate)>,
+    gaps: Vec<String>,
+    replaces: bool,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(name: &'a str, text: &'a str) -> Self {
+        Self { name, text, problems: Vec::new() }
+    }
+
+    pub(super) fn read(mut self) -> Result<PriceFile, PriceFileError> {
+        let raw: RawFile<'a> = match serde_json::from_str(self.text) {
+            Ok(raw) => raw,
+            Err(error) => {
+                let problem = PriceProblem {
+                    file: self.name.to_owned(),
+                    line: error.line(),
+                    place: String::new(),
+                    problem: error.to_string(),
+                };
+                return Err(PriceFileError(vec![problem]));
+            }
+        };
+        let mut offers = self.offers(&raw);
+        self.rules(&raw, &mut offers);
+        self.check_repeated(&offers);
+        if !self.problems.is_empty() {
+            return Err(PriceFileError(self.problems));
+        }
+        let mut tiers = Vec::new();
+        for (kind, words) in &raw.tiers.0 {
+            for (tier, words) in &words.0 {
+                let word =
+                    |word: &String| ((kind.clone().into_owned(), word.to_ascii_lowercase()), tier.clone().into_owned());
+                tiers.extend(words.iter().map(word));
+            }
+        }
+        let stem = self.name.rsplit(['/', '\\']).next().unwrap_or(self.name);
+        let label = raw.version.as_deref().unwrap_or_else(|| stem.strip_suffix(".json").unwrap_or(stem));
+        let version = format!("{label}@{:08x}", digest(self.text)).into();
+        Ok(PriceFile { version, offers, tiers })
+    }
+
+    /// The offers under `providers`.
+    fn offers(&mut self, raw: &RawFile<'a>) -> Vec<Offer> {
+        let mut offers = Vec::new();
+        self.unique("providers", &raw.providers.0);
+        for (provider, models) in &raw.providers.0 {
+            let name: Arc<str> = Arc::from(&**provider);
+            self.unique(&format!("providers.{provider}"), &models.0);
+            for (model, list) in &models.0 {
+                for (at, members) in list.0.iter().enumerate() {
+                    let place = format!("providers.{provider}.{model}[{at}]");
+                    let draft = self.draft(&place, members, false);
+                    offers.extend(self.offer(place, draft, Arc::clone(&name), model, members));
+                }
+            }
+        }
+        offers
+    }
+
+    /// The offers under `rules`.
+    fn rules(&mut self, raw: &RawFile<'a>, offers: &mut Vec<Offer>) {
+        for (at, members) in raw.rules.iter().enumerate() {
+            let place = format!("rules[{at}]");
+            let mut draft = self.draft(&place, members, true);
+            let first = members.0.first().map(|(_, value)| *value);
+            let (Some(provider), Some(model)) = (draft.provider.take(), draft.model.take()) else {
+                self.problem(first, &place, "names no `provider`, or no `model`".into());
+                continue;
+            };
+            let Some(unit) = draft.unit else {
+                self.problem(first, &place, "names no `unit`".into());
+                continue;
+            };
+            let Some(amount) = draft.amount.take() else {
+                self.problem(first, &place, "names no `amount`".into());
+                continue;
+            };
+            match Rate::new(&amount, draft.per.unwrap_or_else(|| unit.usual_per())) {
+                Ok(rate) => draft.rates.push((unit, rate)),
+                Err(error) => self.problem(first, &format!("{place}.amount"), error.to_string()),
+            }
+            offers.extend(self.offer(place, draft, provider.into(), &model, members));
+        }
+    }
+
+    fn offer(
+        &mut self,
+        place: String,
+        draft: Draft,
+        provider: Arc<str>,
+        model: &str,
+        members: &RawOffer<'a>,
+    ) -> Option<Offer> {
+        if draft.rates.is_empty() && !draft.replaces {
+            self.problem(members.0.first().map(|(_, value)| *value), &place, "names no price".into());
+            return None;
+        }
+        let Draft { when, valid_from, rates, gaps, replaces, .. } = draft;
+        let model = Pattern::new(model);
+        Some(Offer { provider, model, when, valid_from, rates, gaps, replaces, place: place.into() })
+    }
+
+    /// Reads the members of an offer; those of a rule have some more.
+    fn draft(&mut self, place: &str, members: &RawOffer<'a>, is_rule: bool) -> Draft {
+        let mut draft = Draft::default();
+        self.unique(place, &members.0);
+        for (name, value) in &members.0 {
+            if let Err(problem) = member(&mut draft, name, value, is_rule) {
+                self.problem(Some(value), &format!("{place}.{name}"), problem);
+            }
+        }
+        draft
+    }
+
+    fn unique<T>(&mut self, place: &str, members: &[(Cow<'_, str>, T)]) {
+        if members.len() < 2 {
+            return;
+        }
+        let mut names: Vec<&str> = members.iter().map(|(name, _)| &**name).collect();
+        names.sort_unstable();
+        for pair in names.windows(2) {
+            if let [first, second] = pair
+                && first == second
+            {
+                self.problem(None, &format!("{place}.{first}"), "stands there twice".into());
+            }
+        }
+    }
+
+    /// Reports offers for the same models and conditions that have a price for the same measure.
+    fn check_repeated(&mut self, offers: &[Offer]) {
+        let mut seen: HashMap<(&str, &str), Vec<&Offer>> = HashMap::new();
+        for offer in offers {
+            let same = seen.entry((&offer.provider, offer.model.as_str())).or_default();
+            for earlier in same.iter().filter(|other| other.when == offer.when && other.valid_from == offer.valid_from)
+            {
+                if let Some((measure, _)) = offer.rates.iter().find(|(measure, _)| earlier.rate(*measure).is_some()) {
+                    let problem = format!("has a price that `{}` has under the same conditions", earlier.place);
+                    self.problem(None, &format!("{}.{measure}", offer.place), problem);
+                }
+            }
+            same.push(offer);
+        }
+    }
+
+    fn problem(&mut self, at: Option<&'a RawValue>, place: &str, problem: String) {
+        // Raw values are parts of the text, so that the distance of their beginnings is an offset.
+        let offset = at.map_or(0, |at| (at.get().as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize));
+        let before = self.text.as_bytes().get(..offset).unwrap_or_default();
+        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        self.problems.push(PriceProblem { file: self.name.to_owned(), line, place: place.to_owned(), problem });
+    }
+}
+
+/// Reads one member of an offer.
+fn member(draft: &mut Draft, name: &str, value: &RawValue, is_rule: bool) -> Result<(), String> {
+    match name {
+        "when" => draft.when = when(value)?,
+        "valid_from" => draft.valid_from = Some(valid_from(&json::<String>(value)?)?),
+        "replace" => draft.replaces = json(value)?,
+        "gaps" => draft.gaps = json(value)?,
+        "provider" if is_rule => draft.provider = Some(json(value)?),
+        "model" if is_rule => draft.model = Some(json(value)?),
+        "amount" if is_rule => draft.amount = Some(decimal(value)?),
+        "per" if is_rule => draft.per = Some(json(value)?),
+        "unit" if is_rule => {
+            let unit: String = json(value)?;
+            draft.unit = Some(Measure::named(&unit).ok_or_else(|| format!("names the unknown unit {unit:?}"))?);
+        }
+        _ if is_rule => return Err("is not a member of rules".into()),
+        _ => {
+            let measure = Measure::named(name).ok_or("is neither a unit nor another member of offers")?;
+            draft.rates.push((measure, rate(measure, value)?));
+        }
+    }
+    Ok(())
+}
+
+fn rate(measure: Measure, value: &RawValue) -> Result<Rate, String> {
+    let (amount, per) = if value.get().starts_with('{') {
+        let raw: RawAmount<'_> = json(value)?;
+        (decimal(raw.amount)?, raw.per)
+    } else {
+        (decimal(value)?, None)
+    };
+    Rate::new(&amount, per.unwrap_or_else(|| measure.usual_per())).map_err(|error| error.to_string())
+}
+
+/// The text of an amount, which is a string or a number.
+fn decimal(value: &RawValue) -> Result<String, String> {
+    let text = value.get();
+    if text.starts_with('"') { json(value) } else { Ok(text.to_owned()) }
+}
+
+fn when(value: &RawValue) -> Result<When, String> {
+    let raw: RawWhen = json(value)?;
+    let hours = raw.hours.map(|spans| Hours::parse(spans.iter().map(String::as_str))).transpose();
+    Ok(When {
+        context_over: raw.context_over,
+        service_tier: raw.service_tier.map(|tier| tier.to_ascii_lowercase()),
+        batch: raw.batch,
+        cache_minutes: raw.cache_minutes,
+        region: raw.region.as_deref().map(Region::parse),
+        variant: raw.variant,
+        hours: hours.map_err(|error| error.to_string())?,
+    })
+}
+
+/// A time, or the beginning of a date in UTC.
+fn valid_from(text: &str) -> Result<Timestamp, String> {
+    let day = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
+    text.parse().ok().or_else(day).ok_or_else(|| format!("{text:?} is not a date or a time"))
+}
+
+fn json<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Result<T, String> {
+    serde_json::from_str(value.get()).map_err(|error| {
+        // The position is one within the member: the problem has the line of the file.
+        let text = error.to_string();
+        text.split(" at line ").next().unwrap_or(&text).to_owned()
+    })
+}
+
+/// FNV-1a: tells versions apart, and protects nothing.
+fn digest(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |digest, byte| (digest ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}

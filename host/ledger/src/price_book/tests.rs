@@ -1,0 +1,188 @@
+use super::*;
+use crate::cost::{Cost, price};
+use crate::rule::Pattern;
+use jiff::Timestamp;
+use proptest::prelude::*;
+use weir_types::contract::about::Bucket;
+
+fn problems(text: &str) -> Vec<String> {
+    let error = PriceFile::parse("prices.json", text).unwrap_err();
+    error.0.iter().map(ToString::to_string).collect()
+}
+
+fn offer(member: &str) -> Vec<String> {
+    problems(&format!("{{\"providers\": {{\"p\":\n {{\"m\": {{\n {member}}}}}}}}}"))
+}
+
+#[test]
+fn acceptance_10_wrong_amounts_are_errors_with_file_line_and_place() {
+    for (amount, problem) in [
+        ("\"-1\"", "is negative"),
+        ("-1", "is negative"),
+        ("\"NaN\"", "is not a decimal number"),
+        ("\"1e30\"", "is too large"),
+        ("1e30", "is too large"),
+        ("\"0.0000000000001\"", "has more decimal places than are kept"),
+        ("{\"amount\": \"1\", \"per\": 0}", "is for no units, or for more than 1000000000"),
+        ("{\"per\": 1000}", "missing field `amount`"),
+        ("{\"amount\": \"1\", \"pre\": 1000}", "unknown field `pre`, expected `amount` or `per`"),
+        ("null", "is not a decimal number"),
+    ] {
+        let expected = format!("prices.json:3: `providers.p.m[0].input` {problem}");
+        assert!(
+            offer(&format!("\"input\": {amount}")).contains(&expected),
+            "{amount}: {:?}",
+            offer(&format!("\"input\": {amount}"))
+        );
+    }
+}
+
+#[test]
+fn acceptance_10_a_missing_or_unknown_unit_names_its_place() {
+    assert_eq!(
+        offer("\"inputs\": \"1\""),
+        [
+            "prices.json:3: `providers.p.m[0].inputs` is neither a unit nor another member of offers",
+            "prices.json:3: `providers.p.m[0]` names no price",
+        ]
+    );
+    let rule = |members: &str| problems(&format!("{{\"rules\": [\n{{{members}}}]}}"));
+    assert_eq!(rule(r#""provider": "p", "model": "m", "amount": "1""#), ["prices.json:2: `rules[0]` names no `unit`"]);
+    assert_eq!(
+        rule(r#""provider": "p", "model": "m", "unit": "input""#),
+        ["prices.json:2: `rules[0]` names no `amount`"]
+    );
+    assert!(
+        rule(r#""provider": "p", "unit": "x", "amount": "1""#)[0].contains("`rules[0].unit` names the unknown unit")
+    );
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_reported_at_once() {
+    let text = r#"{"providers": {
+        "p": {"m": [{"input": "1"}, {"input": "2"}, {"when": {"hours": ["noon"]}, "output": "1"}]},
+        "q": {"m": {"input": "x", "valid_from": "soon"}},
+        "q": {"m": {"input": "1", "input": "2"}}}}"#;
+    let found = problems(text).join("\n");
+    for part in [
+        "`providers.p.m[1].input` has a price that `providers.p.m[0]` has under the same conditions",
+        "`providers.p.m[2].when` \"noon\" is not a time",
+        "prices.json:3: `providers.q.m[0].input` is not a decimal number",
+        "\"soon\" is not a date or a time",
+        "`providers.q` stands there twice",
+        "`providers.q.m[0].input` stands there twice",
+    ] {
+        assert!(found.contains(part), "{part}\n{found}");
+    }
+    assert!(problems("{\n\"provider\": 1}")[0].starts_with("prices.json:2: unknown field `provider`"));
+    assert!(problems("{")[0].starts_with("prices.json:1: EOF"));
+}
+
+fn book(files: &[&str]) -> PriceBook {
+    PriceBook::new(files.iter().map(|text| PriceFile::parse("prices.json", text).unwrap()).collect())
+}
+
+fn nanos(book: &PriceBook, subject: Subject<'_>) -> Option<i64> {
+    let mut facts = Facts::at("2026-11-16T00:00:00Z".parse().unwrap());
+    *facts.tokens.slot(Bucket::Input) = Some(1_000);
+    match price(book, subject, &facts).unwrap() {
+        Cost::Priced(bill) => Some(bill.total.get() / 1_000_000),
+        _ => None,
+    }
+}
+
+#[test]
+fn the_operators_file_lies_over_the_bundled_one() {
+    let bundled = r#"{"providers": {"p": {"m": [{"input": "1"}, {"when": {"context_over": 1}, "input": "2"}],
+        "n": {"input": "3"}}}}"#;
+    let own = r#"{"version": "own", "providers": {"p": {"m": {"input": "4"}, "x": {"input": "5"}}}}"#;
+    let of = |book: &PriceBook, model| nanos(book, Subject::of("p", model));
+    let merged = book(&[bundled, own]);
+    // The bundled price for longer contexts stays.
+    assert_eq!(["m", "n", "x", "y"].map(|model| of(&merged, model)), [Some(2), Some(3), Some(5), None]);
+    let replaced = own.replace("{\"input\": \"4\"}", "{\"input\": \"4\", \"replace\": true}");
+    assert_eq!(of(&book(&[bundled, &replaced]), "m"), Some(4));
+    let all = r#"{"providers": {"p": {"*": {"replace": true, "input": "7"}}}}"#;
+    assert_eq!(of(&book(&[bundled, all]), "m"), Some(7));
+    assert!(merged.version().starts_with("prices@") && merged.version().contains("+own@"), "{}", merged.version());
+    assert!(merged.knows(Subject::of("p", "n")) && !merged.knows(Subject::of("p", "y")));
+}
+
+#[test]
+fn a_name_beats_a_kind_and_the_served_model_the_asked_one() {
+    let book = book(&[r#"{"providers": {
+        "*": {"*": {"input": "1"}},
+        "kind": {"*": {"input": "2"}, "big-*": {"input": "3"}, "big-1": {"input": "4"}, "alias": {"input": "6"}},
+        "name": {"*": {"input": "5"}}}}"#]);
+    let of = |provider, kind, served, asked| nanos(&book, Subject { provider, kind, served, asked }).unwrap();
+    assert_eq!(of("x", "y", "m", "m"), 1);
+    assert_eq!(of("x", "kind", "m", "m"), 2);
+    assert_eq!(of("x", "kind", "big-2", "big-2"), 3);
+    assert_eq!(of("x", "kind", "big-1", "alias"), 4);
+    assert_eq!(of("x", "kind", "unknown", "alias"), 6);
+    assert_eq!(of("name", "kind", "big-1", "big-1"), 5);
+}
+
+#[test]
+fn a_price_holds_from_its_date_on() {
+    let book = book(&[r#"{"providers": {"p": {"m": [{"valid_from": "2027-01-01", "input": "1"},
+        {"valid_from": "2026-11-15", "input": "2"}, {"input": "3"}]}}}"#]);
+    let on = |at: &str| {
+        let mut facts = Facts::at(at.parse().unwrap());
+        *facts.tokens.slot(Bucket::Input) = Some(1_000_000);
+        price(&book, Subject::of("p", "m"), &facts).unwrap().total().unwrap().to_string()
+    };
+    assert_eq!(on("2026-11-14T23:59:59Z"), "3");
+    assert_eq!(on("2026-11-15T00:00:00Z"), "2");
+    assert_eq!(on("2027-01-01T00:00:00Z"), "1");
+}
+
+proptest! {
+    /// The order of offers in a file and of members in an object never decides.
+    #[test]
+    fn the_most_specific_wins_in_every_order(
+        order in Just((0..12_usize).collect::<Vec<_>>()).prop_shuffle(),
+        context in prop::sample::select(vec![1_u64, 300]), tier: bool, batch: bool, eu: bool,
+    ) {
+        let conditions = ["", r#""context_over": 100"#, r#""context_over": 200"#, r#""service_tier": "flex""#,
+            r#""batch": true"#, r#""region": "eu""#, r#""region": "!us""#, r#""service_tier": "flex", "batch": true"#,
+            r#""context_over": 100, "region": "eu""#];
+        let mut models: Vec<(&str, String)> = (0..9).map(|at| ("m", conditions[at].to_owned())).collect();
+        models.extend([("*", conditions[8].to_owned()), ("m*", conditions[7].to_owned()), ("*m", conditions[7].to_owned())]);
+        let rules: Vec<String> = order.iter().map(|at| {
+            let (model, when) = &models[*at];
+            format!(r#"{{"provider": "p", "model": "{model}", "unit": "input", "amount": "{at}.5", "when": {{{when}}}}}"#)
+        }).collect();
+        let shuffled = book(&[&format!("{{\"rules\": [{}]}}", rules.join(","))]);
+        let mut facts = Facts { context: Some(context), batch, ..Facts::at(Timestamp::UNIX_EPOCH) };
+        facts.service_tier = tier.then(|| "flex".to_owned());
+        facts.region = eu.then(|| "eu".to_owned());
+        *facts.tokens.slot(Bucket::Input) = Some(1_000_000);
+        // By hand: the number of conditions, then the order of their kinds.
+        let best = match (context > 200, tier, batch, eu) {
+            (true, _, _, true) if tier && batch => 8,
+            (true, _, _, true) => 8,
+            (_, true, true, _) => 7,
+            (true, ..) => 2,
+            (_, true, ..) => 3,
+            (_, _, true, _) => 4,
+            (.., true) => 5,
+            _ => 0,
+        };
+        let total = price(&shuffled, Subject::of("p", "m"), &facts).unwrap().total().unwrap().to_string();
+        prop_assert_eq!(total, format!("{best}.5"));
+    }
+}
+
+#[test]
+fn the_bundled_file_has_prices_for_thousands_of_models() {
+    let begun = std::time::Instant::now();
+    let book = PriceBook::bundled().unwrap();
+    let took = begun.elapsed();
+    assert!(book.len() > 5_000, "{}", book.len());
+    // Without optimisation; with it, a tenth of that.
+    assert!(took.as_millis() < 1_000, "{took:?}");
+    println!("{} prices in {took:?}", book.len());
+    let patterns = book.offers.iter().filter(|(_, offer)| offer.model == Pattern::new("*")).count();
+    assert!(patterns < 10, "a bundled price for all models of a provider needs a reason");
+}
