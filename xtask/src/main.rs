@@ -12,6 +12,7 @@ mod fuzz;
 mod languages;
 mod needs;
 mod plugins;
+mod prices;
 mod process;
 mod run;
 mod soak;
@@ -39,6 +40,7 @@ usage: cargo xtask VERB
                        with --bindings what wit-bindgen makes of it for the templates in C and Go
   clients [TEST...]    the official Python clients against a running Weir
   fidelity [ID...]     recordings of every provider in every dialect, read by the official clients: docs/fidelity.md
+  prices FILE          host/ledger/prices/bundled.json from a price list, as sources.json beside it says
   fuzz [TARGET] [SECS] the fuzz targets, or one of them (60 s each)
   swaps [COUNT]        adapters replaced a thousand times under load: no request fails, memory stays
   badday [SEED]        an hour of outages at three providers in a minute: 99.9 % of all requests are answered
@@ -77,6 +79,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         "clients" => clients::run(&workspace, rest),
         "fidelity" => fidelity::run(&workspace, rest),
         "languages" => languages::run(&workspace, rest),
+        "prices" => prices::run(&workspace, rest),
         "fuzz" => fuzz::run(&workspace, rest),
         "badday" => badday::run(&workspace, rest),
         "soak" => soak::run(&workspace, rest),

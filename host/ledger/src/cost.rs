@@ -147,9 +147,9 @@ fn assumptions(found: &Found<'_>, facts: &Facts) -> Vec<Assumption> {
     if facts.batch && !found.knows_batch {
         assumptions.push(Assumption::Batch);
     }
-    for gap in found.holding.iter().flat_map(|holding| &holding.offer.gaps) {
-        let gap = Assumption::Gap(gap.clone());
-        if !assumptions.contains(&gap) {
+    for (charge, measure) in found.holding.iter().flat_map(|holding| &holding.offer.gaps) {
+        let gap = Assumption::Gap(charge.clone());
+        if !facts.count(*measure).is_zero() && !assumptions.contains(&gap) {
             assumptions.push(gap);
         }
     }

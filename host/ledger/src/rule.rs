@@ -27,8 +27,9 @@ pub struct Offer {
     pub valid_from: Option<Timestamp>,
     /// The prices.
     pub rates: Vec<(Measure, Rate)>,
-    /// Rates of the source that no measure expresses: bills say that they may be too low.
-    pub gaps: Vec<String>,
+    /// Charges of the source that no measure expresses, each with the measure that it goes with. A bill with a count of
+    /// that measure says that it may be too low.
+    pub gaps: Vec<(String, Measure)>,
     /// Whether the offers of earlier files for these models are void.
     pub replaces: bool,
     /// Where it stands in its file.

@@ -23,7 +23,7 @@ const PRICES: &str = r#"{
       {"when": {"variant": "high"}, "search": {"amount": "14", "per": 1000}},
       {"when": {"hours": ["sat-sun 00:00-24:00"]}, "input": "1", "output": "1"},
       {"valid_from": "2027-01-01", "input": "2"}],
-    "gappy": {"input": "1", "output": "1", "gaps": ["citation_cost_per_token"]},
+    "gappy": {"input": "1", "output": "1", "gaps": {"citation_cost_per_token": "request", "cached_audio": "input_audio"}},
     "online": {"input": "1", "output": "1", "request": "0.005"}
   }}}"#;
 

@@ -1,7 +1,7 @@
 //! Checks a price file, and reports every mistake with its place.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -34,7 +34,7 @@ struct Draft {
     when: When,
     valid_from: Option<Timestamp>,
     rates: Vec<(Measure, Rate)>,
-    gaps: Vec<String>,
+    gaps: Vec<(String, Measure)>,
     replaces: bool,
 }
 
@@ -195,7 +195,7 @@ fn member(draft: &mut Draft, name: &str, value: &RawValue, is_rule: bool) -> Res
         "when" => draft.when = when(value)?,
         "valid_from" => draft.valid_from = Some(valid_from(&json::<String>(value)?)?),
         "replace" => draft.replaces = json(value)?,
-        "gaps" => draft.gaps = json(value)?,
+        "gaps" => draft.gaps = gaps(value)?,
         "provider" if is_rule => draft.provider = Some(json(value)?),
         "model" if is_rule => draft.model = Some(json(value)?),
         "amount" if is_rule => draft.amount = Some(decimal(value)?),
@@ -241,6 +241,15 @@ fn when(value: &RawValue) -> Result<When, String> {
         variant: raw.variant,
         hours: hours.map_err(|error| error.to_string())?,
     })
+}
+
+fn gaps(value: &RawValue) -> Result<Vec<(String, Measure)>, String> {
+    let raw: BTreeMap<String, String> = json(value)?;
+    let gap = |(charge, unit): (String, String)| match Measure::named(&unit) {
+        Some(measure) => Ok((charge, measure)),
+        None => Err(format!("names the unknown unit {unit:?}")),
+    };
+    raw.into_iter().map(gap).collect()
 }
 
 /// A time, or the beginning of a date in UTC.

@@ -1,0 +1,92 @@
+use super::*;
+
+const SOURCES: &str = r#"{
+    "source": "s", "licence": "l", "version": "v", "tiers": {}, "skip": ["commitment"], "open_ended": ["ft:"],
+    "providers": {
+        "a": {"names": ["first", "second-*"], "prefixes": ["first/"], "regions": {"eu": "eu", "global": ""}},
+        "local": {"names": ["local"], "prefixes": [], "zero_is_free": true}},
+    "extra": {"a": {"*": [{"tool_run": "0"}]}}}"#;
+
+fn models(list: &str) -> Value {
+    let list = format!("{{\"sample_spec\": {{\"input_cost_per_token\": 0}}, {list}}}");
+    let (text, _) = generate(SOURCES, &list).unwrap();
+    serde_json::from_str::<Value>(&text).unwrap()["providers"].clone()
+}
+
+fn entry(name: &str, provider: &str, members: &str) -> String {
+    format!("\"{name}\": {{\"litellm_provider\": \"{provider}\", \"mode\": \"chat\", {members}}}")
+}
+
+#[test]
+fn suffixes_become_conditions() {
+    let list = entry(
+        "first/m",
+        "first",
+        r#""input_cost_per_token": 2.5e-06, "output_cost_per_token": 1e-05,
+        "input_cost_per_token_above_200k_tokens": 5e-06, "input_cost_per_token_batches": 1.25e-06,
+        "cache_creation_input_token_cost_above_1hr": 5e-06, "output_cost_per_reasoning_token": 1e-05,
+        "search_context_cost_per_query": {"search_context_size_low": 0.01, "search_context_size_medium": 0.02}"#,
+    );
+    let expected = serde_json::json!([
+        {"input": "2.5", "output": "10", "cache_write_hour": "5", "search": "0.02"},
+        {"when": {"variant": "low"}, "search": "0.01"},
+        {"when": {"batch": true}, "input": "1.25"},
+        {"when": {"context_over": 200_000}, "input": "5"},
+    ]);
+    assert_eq!(models(&list)["a"]["m"], expected);
+}
+
+#[test]
+fn names_become_regions_variants_and_patterns() {
+    let price = r#""input_cost_per_token": 1e-06"#;
+    let list =
+        ["first/eu/m", "first/global/n", "ft:m", "hd/64-x-64/n"].map(|name| entry(name, "first", price)).join(",");
+    let models = models(&list);
+    assert_eq!(models["a"]["m"][0]["when"]["region"], "eu");
+    assert_eq!(models["a"]["n"][0], serde_json::json!({"input": "1"}));
+    assert_eq!(models["a"]["n"][1]["when"]["variant"], "hd/64x64");
+    assert!(models["a"]["ft:m"].is_array() && models["a"]["ft:m:*"].is_array());
+    assert_eq!(models["a"]["*"], serde_json::json!([{"tool_run": "0"}]));
+}
+
+#[test]
+fn zeros_are_prices_only_where_that_is_known() {
+    let zero = r#""input_cost_per_token": 0.0, "output_cost_per_token": 0"#;
+    let list = [entry("first/m", "first", zero), entry("l", "local", zero), entry("x", "unknown", zero)].join(",");
+    let models = models(&list);
+    assert!(models["a"].is_null() && models["unknown"].is_null());
+    assert_eq!(models["local"]["l"], serde_json::json!([{"input": "0", "output": "0"}]));
+}
+
+#[test]
+fn multipliers_become_offers() {
+    let list = entry(
+        "m",
+        "second-x",
+        r#""input_cost_per_token": 2.5e-06, "search_context_cost_per_query": {"x": 0.01},
+        "regional_processing_uplift_multiplier_eu": 1.1"#,
+    );
+    let expected = serde_json::json!([
+        {"input": "2.5", "search": "0.01"}, {"when": {"region": "eu"}, "input": "2.75"}]);
+    assert_eq!(models(&list)["a"]["m"], expected);
+}
+
+#[test]
+fn what_no_measure_expresses_is_a_gap() {
+    let list = entry(
+        "m",
+        "first",
+        r#""input_cost_per_token": 1e-06, "citation_cost_per_token": 2e-06,
+        "cache_read_input_token_cost": 1e-07, "cache_read_input_audio_token_cost": 1e-07"#,
+    );
+    assert_eq!(models(&list)["a"]["m"][0]["gaps"], serde_json::json!({"citation_cost_per_token": "request"}));
+}
+
+#[test]
+fn the_providers_own_prefix_wins() {
+    let list = [
+        entry("first/m", "first", r#""input_cost_per_token": 1e-06"#),
+        entry("m", "first", r#""input_cost_per_token": 2e-06"#),
+    ];
+    assert_eq!(models(&list.join(","))["a"]["m"], serde_json::json!([{"input": "1"}]));
+}
