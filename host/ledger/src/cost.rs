@@ -16,7 +16,7 @@ pub enum Cost {
     /// Everything that was counted has a price.
     Priced(Bill),
     /// Something that was counted has no price. The cost is unknown, and certainly not zero.
-    Unpriced(Unpriced),
+    Unpriced(PartialBill),
     /// Nothing was counted: the provider reported no usage, or zeros. That is not free either.
     NoUsage,
 }
@@ -36,9 +36,9 @@ impl Cost {
     }
 }
 
-/// Counts without a price.
+/// A bill on which some counts have no price.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Unpriced {
+pub struct PartialBill {
     /// What has no price, and how much of it there is.
     pub missing: Vec<(Measure, Quantity)>,
     /// The rest. Its total is a lower bound and no cost.
@@ -119,7 +119,7 @@ pub fn price(book: &PriceBook, subject: Subject<'_>, facts: &Facts) -> Result<Co
             None => missing.push((measure, count)),
         }
     }
-    let exact = lines.iter().try_fold(Pico::ZERO, |sum, line| sum.add(line.amount))?;
+    let exact = lines.iter().try_fold(Pico::ZERO, |sum, line| sum.plus(line.amount))?;
     let bill = Bill {
         total: exact.to_nano()?,
         exact,
@@ -128,7 +128,7 @@ pub fn price(book: &PriceBook, subject: Subject<'_>, facts: &Facts) -> Result<Co
         assumptions: assumptions(&found, facts),
         estimated: facts.estimated,
     };
-    Ok(if missing.is_empty() { Cost::Priced(bill) } else { Cost::Unpriced(Unpriced { missing, known: bill }) })
+    Ok(if missing.is_empty() { Cost::Priced(bill) } else { Cost::Unpriced(PartialBill { missing, known: bill }) })
 }
 
 /// The line of a measure at its own price, or at the one that holds in its place.
@@ -182,7 +182,7 @@ impl fmt::Display for Assumption {
     }
 }
 
-impl fmt::Display for Unpriced {
+impl fmt::Display for PartialBill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (measure, count) in &self.missing {
             writeln!(f, "{measure:<18} {count:>12}  has no price")?;

@@ -50,10 +50,8 @@ impl Forecast<'_> {
 
     /// The most that one target may charge, for every way in which the tokens may be counted.
     fn cost(&self, book: &PriceBook, target: Subject<'_>, at: Timestamp) -> Result<Option<Nano>, MoneyError> {
-        let inputs: &[Bucket] = match self.may_cache {
-            false => &[Bucket::Input],
-            true => &[Bucket::Input, Bucket::CacheWrite, Bucket::CacheWriteHour],
-        };
+        let inputs = [Bucket::Input, Bucket::CacheWrite, Bucket::CacheWriteHour];
+        let inputs = &inputs[..if self.may_cache { inputs.len() } else { 1 }];
         let mut most = None;
         for tier in [None, self.service_tier] {
             for input in inputs {

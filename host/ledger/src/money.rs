@@ -53,7 +53,7 @@ impl Nano {
     }
 
     /// The sum, or an error if it is too large.
-    pub fn add(self, other: Self) -> Result<Self, MoneyError> {
+    pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
         self.0.checked_add(other.0).map(Self).ok_or(MoneyError::TooLarge)
     }
 }
@@ -91,7 +91,7 @@ impl Pico {
     }
 
     /// The sum, or an error if it is too large.
-    pub fn add(self, other: Self) -> Result<Self, MoneyError> {
+    pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
         self.0.checked_add(other.0).map(Self).ok_or(MoneyError::TooLarge)
     }
 

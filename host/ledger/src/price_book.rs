@@ -11,12 +11,12 @@ use crate::rule::{Circumstances, Offer, Specificity};
 
 mod file;
 mod parse;
+mod problem;
 mod raw;
 
-pub use file::{PriceFile, PriceFileError, PriceProblem};
+pub use file::PriceFile;
+pub use problem::{PriceFileError, PriceProblem};
 
-/// The prices that come with Weir. The file names its source and licence.
-const BUNDLED: &str = include_str!("../prices/bundled.json");
 /// The word for the tier that has no price of its own.
 const STANDARD: &str = "standard";
 

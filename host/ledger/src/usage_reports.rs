@@ -20,6 +20,7 @@ pub enum Confidence {
 
 /// Reports that do not fit, to be counted by metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Oddities {
     /// No report.
     pub is_missing: bool,

@@ -66,7 +66,7 @@ impl Amount {
     }
 
     fn reduced(mut self) -> Self {
-        while self.digits != 0 && self.digits % 10 == 0 {
+        while self.digits != 0 && self.digits.is_multiple_of(10) {
             self = Self { digits: self.digits / 10, exponent: self.exponent + 1 };
         }
         if self.digits == 0 { Self { digits: 0, exponent: 0 } } else { self }

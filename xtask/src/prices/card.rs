@@ -61,7 +61,7 @@ impl Entry {
         let mut parts: Vec<&str> = rest.split('/').collect();
         let is_size =
             |part: &&str| part.split_once("-x-").is_some_and(|(w, h)| [w, h].iter().all(|n| n.parse::<u32>().is_ok()));
-        if let Some(mut end) = parts.iter().position(|part| is_size(&part)) {
+        if let Some(mut end) = parts.iter().position(is_size) {
             end += 1 + usize::from(parts.get(end + 1).is_some_and(|part| part.ends_with("-steps")));
             let model = parts.split_off(end.min(parts.len()));
             (variant, parts) = (Some(parts.join("/").replace("-x-", "x")), model);

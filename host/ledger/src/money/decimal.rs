@@ -55,7 +55,8 @@ pub(super) fn scaled(text: &str, places: u32) -> Result<i128, MoneyError> {
         return Err(MoneyError::Negative);
     }
     let stripped = digits.len() - digits.trim_end_matches('0').len();
-    let shift = i64::from(exponent) + i64::from(places) - fraction.len() as i64 + stripped as i64;
+    let length = |text: usize| i64::try_from(text).map_err(|_| MoneyError::TooLarge);
+    let shift = i64::from(exponent) + i64::from(places) - length(fraction.len())? + length(stripped)?;
     let shift = usize::try_from(shift).map_err(|_| MoneyError::TooFine)?;
     if significant.len() + shift > MOST_DIGITS {
         return Err(MoneyError::TooLarge);

@@ -9,15 +9,33 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::value::RawValue;
 
-use super::file::{PriceFile, PriceFileError, PriceProblem};
+use super::file::PriceFile;
+use super::problem::{PriceFileError, PriceProblem};
 use super::raw::{RawAmount, RawFile, RawOffer, RawWhen};
 use crate::measure::Measure;
 use crate::money::Rate;
 use crate::rule::{Hours, Offer, Pattern, Region, When};
 
+/// The prices that come with Weir. The file names its source and licence.
+const BUNDLED: &str = include_str!("../../prices/bundled.json");
+/// The name of the bundled file in errors.
+const NAME: &str = "bundled.json";
+
+impl PriceFile {
+    /// The file that comes with Weir.
+    pub fn bundled() -> Result<Self, PriceFileError> {
+        Self::parse(NAME, BUNDLED)
+    }
+
+    /// Reads a file's text; `name` stands in errors.
+    pub fn parse(name: &str, text: &str) -> Result<Self, PriceFileError> {
+        Reader::new(name, text).read()
+    }
+}
+
 /// Reads one file.
 #[derive(Debug)]
-pub(super) struct Reader<'a> {
+struct Reader<'a> {
     name: &'a str,
     text: &'a str,
     problems: Vec<PriceProblem>,
@@ -39,11 +57,11 @@ struct Draft {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(name: &'a str, text: &'a str) -> Self {
+    fn new(name: &'a str, text: &'a str) -> Self {
         Self { name, text, problems: Vec::new() }
     }
 
-    pub(super) fn read(mut self) -> Result<PriceFile, PriceFileError> {
+    fn read(mut self) -> Result<PriceFile, PriceFileError> {
         let raw: RawFile<'a> = match serde_json::from_str(self.text) {
             Ok(raw) => raw,
             Err(error) => {
@@ -183,8 +201,7 @@ impl<'a> Reader<'a> {
     fn problem(&mut self, at: Option<&'a RawValue>, place: &str, problem: String) {
         // Raw values are parts of the text, so that the distance of their beginnings is an offset.
         let offset = at.map_or(0, |at| (at.get().as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize));
-        let before = self.text.as_bytes().get(..offset).unwrap_or_default();
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+        let line = 1 + self.text.get(..offset).unwrap_or_default().matches('\n').count();
         self.problems.push(PriceProblem { file: self.name.to_owned(), line, place: place.to_owned(), problem });
     }
 }

@@ -1,0 +1,31 @@
+//! Budgets: how much a key, a team or a model may use in a window of time.
+//!
+//! A request asks for a reservation of what it may use at most, from all budgets of its chain at once: either all grant
+//! it or none is changed. What its attempts really used is booked into the windows that reserved, whenever the answer
+//! ends; the rest is returned. More than was reserved is booked as well, so that the excess is owed in that window.
+//!
+//! Nothing here reads a clock, waits or does input and output. [`BudgetSet`] is the whole of it behind one mutex for each
+//! budget: requests of different keys meet only at budgets that they share, and hold a mutex for some comparisons.
+//! Mutexes of a chain are taken in the order of their budgets' numbers, so that no two requests wait for each other.
+
+mod cell;
+mod definition;
+mod error;
+mod refusal;
+mod reservation;
+mod rows;
+mod set;
+mod spend;
+mod window;
+
+pub use definition::{Budget, Limit, Scope, ScopeKind, Share, Unpriced, WhenOver};
+pub use error::BudgetError;
+pub use refusal::{Notice, NoticeKind, Refusal, RefusalReason};
+pub use reservation::{Abort, Reservation};
+pub use rows::Row;
+pub use set::{BudgetSet, Granted, Owner, Request};
+pub use spend::{Price, Spend};
+pub use window::{Period, Window};
+
+#[cfg(test)]
+mod tests;

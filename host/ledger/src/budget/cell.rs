@@ -1,0 +1,222 @@
+//! The counts of one budget, by window.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use super::definition::{Budget, WhenOver};
+use super::refusal::{Notice, NoticeKind, Refusal, RefusalReason};
+use super::rows::Row;
+use super::spend::Spend;
+use super::window::Window;
+
+/// Windows whose counts are kept although no reservation is open there. A clock that is set back finds them again.
+const KEPT_WINDOWS: usize = 3;
+/// Windows that are kept until they are stored, which may be never.
+const UNSTORED_WINDOWS: usize = 64;
+
+/// The counts of a budget. Reservations hold on to them, so that they settle also after the budgets were replaced.
+#[derive(Debug)]
+pub(super) struct Cell {
+    /// The order in which cells are locked.
+    pub(super) number: u64,
+    state: Mutex<State>,
+}
+
+/// The counts of all windows.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    current: Option<Window>,
+    tallies: BTreeMap<i64, Tally>,
+    seq: u64,
+}
+
+/// The counts of one window.
+#[derive(Debug, Default)]
+struct Tally {
+    end: Option<i64>,
+    reserved: u64,
+    settled: u64,
+    /// Open reservations.
+    open: u32,
+    /// The last change.
+    seq: u64,
+    is_dirty: bool,
+    told_soft: bool,
+    told_over: bool,
+}
+
+/// What a budget would reserve for a request.
+#[derive(Debug)]
+pub(super) struct Grant {
+    pub(super) window: Window,
+    pub(super) amount: u64,
+    /// Whether the budget has no room for it, and admits it all the same.
+    is_over: bool,
+}
+
+/// What a request needs from a budget.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Need<'a> {
+    pub(super) most: &'a Spend,
+    pub(super) least: &'a Spend,
+    pub(super) model: Option<&'a str>,
+}
+
+impl Cell {
+    pub(super) fn new(number: u64) -> Self {
+        Self { number, state: Mutex::default() }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves sums behind, which are as good as before.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// The window of a time.
+    fn window(&mut self, budget: &Budget, now: Timestamp) -> Window {
+        if let Some(current) = self.current.filter(|current| current.holds(now.as_second())) {
+            return current;
+        }
+        let window = budget.per.window(&budget.zone, now);
+        self.current = Some(window);
+        self.prune();
+        window
+    }
+
+    fn prune(&mut self) {
+        let nth = |count: usize| self.tallies.keys().rev().nth(count - 1).copied();
+        let (Some(kept), unstored) = (nth(KEPT_WINDOWS), nth(UNSTORED_WINDOWS)) else { return };
+        let is_unstored = |start: &i64, tally: &Tally| tally.is_dirty && unstored.is_none_or(|first| *start >= first);
+        self.tallies.retain(|start, tally| *start >= kept || tally.open > 0 || is_unstored(start, tally));
+    }
+
+    /// Used and reserved in the window of a time.
+    pub(super) fn used(&mut self, budget: &Budget, now: Timestamp) -> (Window, u64, u64) {
+        let window = self.window(budget, now);
+        let tally = self.tallies.get(&window.start);
+        (window, tally.map_or(0, |tally| tally.settled), tally.map_or(0, |tally| tally.reserved))
+    }
+
+    /// Whether the budget has room for a request. Changes nothing.
+    pub(super) fn check(&mut self, budget: &Budget, need: Need<'_>, now: Timestamp) -> Result<Grant, Box<Refusal>> {
+        let (window, settled, reserved) = self.used(budget, now);
+        let limit = budget.limit.amount();
+        let used = settled.saturating_add(reserved);
+        let refuse = |reason, needed, downgrade| {
+            let (budget, limit) = (Arc::clone(&budget.name), budget.limit);
+            Err(Box::new(Refusal { budget, reason, limit, used, needed, window, downgrade }))
+        };
+        let amount = |spend: &Spend| spend.amount(budget.limit, budget.unpriced);
+        let (most, least) = match (amount(need.most), amount(need.least), &budget.when_over) {
+            (Some(most), Some(least), _) => (most.max(least), least),
+            (_, _, WhenOver::Notify) => (0, 0),
+            _ => return refuse(RefusalReason::Unpriced, 0, None),
+        };
+        let room = limit.saturating_sub(used);
+        if room > 0 && least <= room {
+            return Ok(Grant { window, amount: most.min(room), is_over: false });
+        }
+        let reason = if least > limit { RefusalReason::TooLarge } else { RefusalReason::Exhausted };
+        match &budget.when_over {
+            WhenOver::Refuse => refuse(reason, least, None),
+            WhenOver::Downgrade(model) if need.model != Some(model) => refuse(reason, least, Some(Arc::clone(model))),
+            WhenOver::Downgrade(_) | WhenOver::Notify => Ok(Grant { window, amount: most, is_over: true }),
+        }
+    }
+
+    /// Reserves what was granted.
+    pub(super) fn reserve(&mut self, budget: &Budget, grant: &Grant) -> Vec<Notice> {
+        let tally = self.touch(grant.window);
+        tally.reserved = tally.reserved.saturating_add(grant.amount);
+        tally.open = tally.open.saturating_add(1);
+        self.notices(budget, grant.window, grant.is_over, false)
+    }
+
+    /// Books what was used, in the window that reserved. Returns how much of the reservation that takes, and notices
+    /// of limits that were reached just now.
+    pub(super) fn spend(&mut self, budget: &Budget, window: Window, held: u64, amount: u64) -> (u64, Vec<Notice>) {
+        let tally = self.touch(window);
+        let taken = held.min(amount);
+        tally.settled = tally.settled.saturating_add(amount);
+        tally.reserved = tally.reserved.saturating_sub(taken);
+        let is_over = tally.settled > budget.limit.amount();
+        (taken, self.notices(budget, window, is_over, true))
+    }
+
+    /// Ends a reservation: the rest of it is returned, or booked.
+    pub(super) fn close(&mut self, window: Window, held: u64, is_kept: bool) {
+        let tally = self.touch(window);
+        tally.reserved = tally.reserved.saturating_sub(held);
+        tally.open = tally.open.saturating_sub(1);
+        if is_kept {
+            tally.settled = tally.settled.saturating_add(held);
+        }
+    }
+
+    /// What was booked in a window.
+    pub(super) fn settled(&self, window: Window) -> u64 {
+        self.tallies.get(&window.start).map_or(0, |tally| tally.settled)
+    }
+
+    fn touch(&mut self, window: Window) -> &mut Tally {
+        self.seq += 1;
+        let seq = self.seq;
+        let tally = self.tallies.entry(window.start).or_default();
+        tally.end = window.end;
+        tally.seq = seq;
+        tally.is_dirty = true;
+        tally
+    }
+
+    /// The notices that a window has reached; only the first of each kind, if so asked.
+    fn notices(&mut self, budget: &Budget, window: Window, is_over: bool, only_first: bool) -> Vec<Notice> {
+        let Some(tally) = self.tallies.get_mut(&window.start) else { return Vec::new() };
+        let is_soft = budget.soft.is_some_and(|soft| tally.settled >= soft.of(budget.limit.amount()));
+        let used = tally.settled.saturating_add(tally.reserved);
+        let mut notices = Vec::new();
+        for (is_reached, told, kind) in
+            [(is_soft, &mut tally.told_soft, NoticeKind::Soft), (is_over, &mut tally.told_over, NoticeKind::Over)]
+        {
+            let is_first = is_reached && !std::mem::replace(told, *told || is_reached);
+            if is_reached && (is_first || !only_first) {
+                let (budget, limit) = (Arc::clone(&budget.name), budget.limit);
+                notices.push(Notice { budget, kind, limit, used, window, is_first });
+            }
+        }
+        notices
+    }
+
+    /// The rows of all windows, or of those that changed since the last call that took the changes.
+    pub(super) fn rows(&mut self, budget: &Arc<str>, only_changes: bool) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for (start, tally) in &mut self.tallies {
+            if only_changes && !std::mem::take(&mut tally.is_dirty) {
+                continue;
+            }
+            let Tally { end, reserved, settled, seq, .. } = *tally;
+            rows.push(Row { budget: Arc::clone(budget), start: *start, end, reserved, settled, seq });
+        }
+        rows
+    }
+
+    /// Marks a row's window as changed again, since the row could not be stored.
+    pub(super) fn give_back(&mut self, row: &Row) {
+        if let Some(tally) = self.tallies.get_mut(&row.start) {
+            tally.is_dirty = true;
+        }
+    }
+
+    /// Takes over a stored row. What was reserved is booked: the process that reserved it is gone.
+    pub(super) fn restore(&mut self, row: &Row) {
+        self.seq = self.seq.max(row.seq);
+        let tally = self.tallies.entry(row.start).or_default();
+        tally.end = row.end;
+        tally.settled = row.settled.saturating_add(row.reserved);
+        tally.seq = row.seq;
+        tally.is_dirty = row.reserved > 0;
+    }
+}

@@ -1,0 +1,233 @@
+//! What a budget is: for whom, how much, in which windows, and what happens when it is used up.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use super::error::BudgetError;
+use super::window::Period;
+use crate::money::{Nano, Quantity, Rate};
+
+/// Millionths in one.
+const MILLION: u64 = 1_000_000;
+
+/// What a budget is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ScopeKind {
+    /// A key.
+    Key,
+    /// A team.
+    Team,
+    /// An organisation.
+    Organisation,
+    /// A tag of requests.
+    Tag,
+    /// A model under the name that clients use.
+    Model,
+    /// A provider.
+    Provider,
+}
+
+impl ScopeKind {
+    /// Its name in the configuration and in messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Team => "team",
+            Self::Organisation => "org",
+            Self::Tag => "tag",
+            Self::Model => "model",
+            Self::Provider => "provider",
+        }
+    }
+}
+
+/// Whose use counts against a budget.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// One key, team, model or the like.
+    Of(ScopeKind, Arc<str>),
+    /// All requests.
+    All,
+}
+
+/// How much may be used in a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Money.
+    Usd(Nano),
+    /// Tokens, input and output.
+    Tokens(u64),
+    /// Requests.
+    Requests(u64),
+}
+
+impl Limit {
+    /// Reads an amount of dollars.
+    pub fn usd(text: &str) -> Result<Self, BudgetError> {
+        Nano::from_dollars(text).map(Self::Usd).map_err(|error| BudgetError::Amount(text.to_owned(), error))
+    }
+
+    /// The limit in nano-dollars, tokens or requests.
+    pub fn amount(self) -> u64 {
+        match self {
+            Self::Usd(nano) => u64::try_from(nano.get()).unwrap_or_default(),
+            Self::Tokens(count) | Self::Requests(count) => count,
+        }
+    }
+
+    /// An amount in the limit's unit, as messages name it.
+    pub fn show(self, amount: u64) -> String {
+        match self {
+            Self::Usd(_) => {
+                let nano = i64::try_from(amount).ok().and_then(|nanos| Nano::new(nanos).ok());
+                format!("${}", nano.unwrap_or(Nano::MAX))
+            }
+            Self::Tokens(_) => format!("{amount} tokens"),
+            Self::Requests(_) => format!("{amount} requests"),
+        }
+    }
+
+    /// Whether both count the same.
+    pub(super) const fn is_like(self, other: Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::Usd(_), Self::Usd(_)) | (Self::Tokens(_), Self::Tokens(_)) | (Self::Requests(_), Self::Requests(_))
+        )
+    }
+}
+
+/// What happens to requests when the budget has no room for them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum WhenOver {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They go to another model. That model's requests are admitted; another budget may limit them.
+    Downgrade(Arc<str>),
+    /// They are admitted, with an event.
+    Notify,
+}
+
+/// What happens to requests without a price under a budget of money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Unpriced {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They are admitted and cost nothing here.
+    Allow,
+    /// They are admitted, and every token costs this.
+    Assume(Rate),
+}
+
+impl Unpriced {
+    /// Reads the price of a million tokens.
+    pub fn assume(text: &str) -> Result<Self, BudgetError> {
+        let rate = Rate::new(text, MILLION).map_err(|error| BudgetError::Amount(text.to_owned(), error))?;
+        Ok(Self::Assume(rate))
+    }
+
+    /// What so many tokens cost.
+    pub(super) fn cost(rate: Rate, tokens: u64) -> u64 {
+        let tokens = u32::try_from(tokens).unwrap_or(u32::MAX);
+        let nano = rate.cost(Quantity::whole(tokens)).to_nano().unwrap_or(Nano::MAX);
+        u64::try_from(nano.get()).unwrap_or_default()
+    }
+}
+
+/// A share of a limit, in millionths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Share(u64);
+
+impl Share {
+    /// Reads a soft limit: more than 0, at most 1.
+    pub fn soft(text: &str) -> Result<Self, BudgetError> {
+        Self::read(text, |millionths| (1..=MILLION).contains(&millionths), "more than 0, at most 1")
+    }
+
+    /// Reads the share at which streams end: from 1 to 100.
+    pub fn abort(text: &str) -> Result<Self, BudgetError> {
+        Self::read(text, |millionths| (MILLION..=100 * MILLION).contains(&millionths), "from 1 to 100")
+    }
+
+    fn read(text: &str, fits: impl Fn(u64) -> bool, range: &'static str) -> Result<Self, BudgetError> {
+        let nano = Nano::from_dollars(text).ok().and_then(|nano| u64::try_from(nano.get()).ok());
+        let millionths = nano.map(|nano| nano / 1_000).filter(|millionths| fits(*millionths));
+        millionths.map(Self).ok_or_else(|| BudgetError::Share(text.to_owned(), range))
+    }
+
+    /// The share of an amount.
+    pub(super) fn of(self, amount: u64) -> u64 {
+        let share = u128::from(amount) * u128::from(self.0) / u128::from(MILLION);
+        u64::try_from(share).unwrap_or(u64::MAX)
+    }
+}
+
+/// A budget.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Budget {
+    /// Its name in errors, metrics and stored rows.
+    pub name: Arc<str>,
+    /// Whose use counts.
+    pub scope: Scope,
+    /// How much may be used in a window.
+    pub limit: Limit,
+    /// How long a window lasts.
+    pub per: Period,
+    /// The time zone in which days begin.
+    pub zone: TimeZone,
+    /// The share from which on answers carry a warning.
+    pub soft: Option<Share>,
+    /// What happens to requests without room.
+    pub when_over: WhenOver,
+    /// What happens to requests without a price.
+    pub unpriced: Unpriced,
+    /// The share at which a stream that goes on is ended; streams finish if it is not set.
+    pub abort_at: Option<Share>,
+}
+
+impl Budget {
+    /// A budget in UTC that refuses what does not fit, and what has no price.
+    pub fn new(name: &str, scope: Scope, limit: Limit, per: Period) -> Self {
+        Self {
+            name: name.into(),
+            scope,
+            limit,
+            per,
+            zone: TimeZone::UTC,
+            soft: None,
+            when_over: WhenOver::default(),
+            unpriced: Unpriced::default(),
+            abort_at: None,
+        }
+    }
+
+    /// Sets the time zone by its name: `Europe/Berlin`.
+    pub fn zoned(mut self, name: &str) -> Result<Self, BudgetError> {
+        self.zone = TimeZone::get(name).map_err(|_| BudgetError::Zone(name.to_owned()))?;
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_and_amounts_have_bounds() {
+        assert_eq!(Share::soft("0.8").unwrap().of(1_000), 800);
+        assert_eq!(Share::abort("1.2").unwrap().of(u64::MAX), u64::MAX);
+        for text in ["0", "1.1", "-1", "NaN", "x"] {
+            assert!(Share::soft(text).is_err(), "{text}");
+        }
+        assert!(Share::abort("0.9").is_err() && Share::abort("101").is_err());
+        assert_eq!(Limit::usd("500").unwrap().amount(), 500_000_000_000);
+        assert_eq!(Limit::usd("0.5").unwrap().show(1_500_000_000), "$1.5");
+        let wrong = Limit::usd("1e30").unwrap_err();
+        assert_eq!(wrong.to_string(), "the amount \"1e30\" is too large");
+        assert!(Unpriced::assume("-1").is_err());
+        let budget = Budget::new("b", Scope::All, Limit::Tokens(1), Period::Day);
+        assert_eq!(budget.zoned("Mars/Olympus").unwrap_err(), BudgetError::Zone("Mars/Olympus".into()));
+    }
+}

@@ -1,0 +1,252 @@
+//! All budgets: which ones a request counts against, and reservations from all of them at once.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use jiff::Timestamp;
+
+use super::cell::{Cell, Grant, Need};
+use super::definition::{Budget, Limit, Scope, ScopeKind, Unpriced, WhenOver};
+use super::error::BudgetError;
+use super::refusal::{Notice, Refusal};
+use super::reservation::{Hold, Reservation};
+use super::rows::Row;
+use super::spend::Spend;
+use super::window::Window;
+use crate::money::Nano;
+
+/// Numbers for cells, in which order they are locked.
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
+/// Who uses something, and what.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Owner<'a> {
+    /// The key.
+    pub key: Option<&'a str>,
+    /// The key's team.
+    pub team: Option<&'a str>,
+    /// The team's organisation.
+    pub organisation: Option<&'a str>,
+    /// The request's tags.
+    pub tags: &'a [&'a str],
+    /// The model under the name that the client uses.
+    pub model: Option<&'a str>,
+    /// The provider. It is known for each attempt only: see [`Owner::attempt_at`].
+    pub provider: Option<&'a str>,
+    /// Whether this is an attempt of a request that has its own reservation: budgets for all requests count that one.
+    pub is_attempt: bool,
+}
+
+impl<'a> Owner<'a> {
+    /// An attempt at a provider, which reserves from the provider's budgets only. The request's own reservation, at all
+    /// other budgets, is another one.
+    pub fn attempt_at(provider: &'a str) -> Self {
+        Self { provider: Some(provider), is_attempt: true, ..Self::default() }
+    }
+}
+
+/// A request for a reservation.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Who asks.
+    pub owner: Owner<'a>,
+    /// What it may use at most. So much is reserved, or what is left of a budget.
+    pub most: Spend,
+    /// What must be left of every budget; the same as `most` to never exceed one.
+    pub least: Spend,
+}
+
+impl<'a> Request<'a> {
+    /// A request that reserves all that it may use, or is refused.
+    pub fn whole(owner: Owner<'a>, most: Spend) -> Self {
+        Self { owner, most, least: most }
+    }
+}
+
+/// A reservation that all budgets of the chain have granted.
+#[derive(Debug)]
+pub struct Granted {
+    /// The reservation.
+    pub reservation: Reservation,
+    /// Warnings for the answer and events.
+    pub notices: Vec<Notice>,
+}
+
+/// A budget with its counts.
+#[derive(Debug, Clone)]
+struct Entry {
+    budget: Arc<Budget>,
+    cell: Arc<Cell>,
+}
+
+/// All budgets.
+#[derive(Debug, Default)]
+pub struct BudgetSet {
+    entries: Vec<Entry>,
+    by_scope: HashMap<ScopeKind, HashMap<Arc<str>, Vec<usize>>>,
+    for_all: Vec<usize>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl BudgetSet {
+    /// Budgets without any use so far.
+    pub fn new(budgets: Vec<Budget>) -> Result<Self, BudgetError> {
+        Self::default().with(budgets)
+    }
+
+    /// Other budgets in place of these. Those that have the same name, unit and windows keep their counts, also those of
+    /// requests that are running.
+    pub fn with(&self, budgets: Vec<Budget>) -> Result<Self, BudgetError> {
+        let mut names = HashSet::new();
+        let old: HashMap<&str, &Entry> = self.entries.iter().map(|entry| (&*entry.budget.name, entry)).collect();
+        let mut set = Self { dropped: Arc::clone(&self.dropped), ..Self::default() };
+        for budget in budgets {
+            if !names.insert(Arc::clone(&budget.name)) {
+                return Err(BudgetError::Repeated(budget.name.to_string()));
+            }
+            let is_same =
+                |old: &Budget| old.limit.is_like(budget.limit) && old.per == budget.per && old.zone == budget.zone;
+            let kept = old.get(&*budget.name).filter(|entry| is_same(&entry.budget));
+            let cell = kept.map_or_else(
+                || Arc::new(Cell::new(NUMBERS.fetch_add(1, Ordering::Relaxed))),
+                |entry| Arc::clone(&entry.cell),
+            );
+            let at = set.entries.len();
+            match &budget.scope {
+                Scope::All => set.for_all.push(at),
+                Scope::Of(kind, name) => {
+                    set.by_scope.entry(*kind).or_default().entry(Arc::clone(name)).or_default().push(at);
+                }
+            }
+            set.entries.push(Entry { budget: Arc::new(budget), cell });
+        }
+        Ok(set)
+    }
+
+    /// The budgets that count something, from the narrowest scope to the widest.
+    fn chain(&self, owner: &Owner<'_>) -> Vec<&Entry> {
+        let mut places: Vec<usize> = Vec::new();
+        let mut add = |kind: ScopeKind, name: Option<&str>| {
+            let found = name.and_then(|name| self.by_scope.get(&kind)?.get(name));
+            places.extend(found.into_iter().flatten());
+        };
+        add(ScopeKind::Key, owner.key);
+        owner.tags.iter().for_each(|tag| add(ScopeKind::Tag, Some(tag)));
+        add(ScopeKind::Team, owner.team);
+        add(ScopeKind::Organisation, owner.organisation);
+        add(ScopeKind::Model, owner.model);
+        add(ScopeKind::Provider, owner.provider);
+        if !owner.is_attempt {
+            places.extend(&self.for_all);
+        }
+        // A tag may stand twice in a request.
+        let mut seen = HashSet::new();
+        places.retain(|at| seen.insert(*at));
+        places.iter().filter_map(|at| self.entries.get(*at)).collect()
+    }
+
+    /// Reserves from all budgets of the owner, or from none. A refusal names a budget that refuses outright before one
+    /// that names another model.
+    pub fn reserve(&self, request: &Request<'_>, now: Timestamp) -> Result<Granted, Box<Refusal>> {
+        let mut chain = self.chain(&request.owner);
+        chain.sort_by_key(|entry| entry.cell.number);
+        let mut states: Vec<_> = chain.iter().map(|entry| entry.cell.lock()).collect();
+        let need = Need { most: &request.most, least: &request.least, model: request.owner.model };
+        let (mut grants, mut refusal): (Vec<Grant>, Option<Box<Refusal>>) = (Vec::new(), None);
+        for (entry, state) in chain.iter().zip(&mut states) {
+            match state.check(&entry.budget, need, now) {
+                Ok(grant) => grants.push(grant),
+                Err(new) if refusal.as_ref().is_none_or(|old| old.downgrade.is_some() && new.downgrade.is_none()) => {
+                    refusal = Some(new);
+                }
+                Err(_) => {}
+            }
+        }
+        if let Some(refusal) = refusal {
+            return Err(refusal);
+        }
+        let (mut holds, mut notices) = (Vec::new(), Vec::new());
+        for ((entry, state), grant) in chain.iter().zip(&mut states).zip(&grants) {
+            notices.extend(state.reserve(&entry.budget, grant));
+            let (budget, cell) = (Arc::clone(&entry.budget), Arc::clone(&entry.cell));
+            holds.push(Hold { budget, cell, window: grant.window, held: grant.amount });
+        }
+        drop(states);
+        Ok(Granted { reservation: Reservation::new(holds, Arc::clone(&self.dropped)), notices })
+    }
+
+    /// The money that is left for an owner, at the budget that has least: a bound for the output of a request. `None`
+    /// without a budget of money that refuses.
+    pub fn money_left(&self, owner: &Owner<'_>, now: Timestamp) -> Option<Nano> {
+        let left = self.chain(owner).into_iter().filter_map(|entry| {
+            let Limit::Usd(limit) = entry.budget.limit else { return None };
+            let (_, settled, reserved) = entry.cell.lock().used(&entry.budget, now);
+            let used = i64::try_from(settled.saturating_add(reserved)).unwrap_or(i64::MAX);
+            let left = limit.get().saturating_sub(used).max(0);
+            (entry.budget.when_over != WhenOver::Notify).then_some(left)
+        });
+        left.min().and_then(|left| Nano::new(left).ok())
+    }
+
+    /// Whether any budget of this owner refuses what has no price.
+    pub fn needs_price(&self, owner: &Owner<'_>) -> bool {
+        let refuses = |budget: &Budget| {
+            matches!(budget.limit, Limit::Usd(_))
+                && budget.unpriced == Unpriced::Refuse
+                && budget.when_over != WhenOver::Notify
+        };
+        self.chain(owner).iter().any(|entry| refuses(&entry.budget))
+    }
+
+    /// Each budget with its window, and what is booked and reserved there.
+    pub fn status(&self, now: Timestamp) -> Vec<(Arc<Budget>, Window, u64, u64)> {
+        let of = |entry: &Entry| {
+            let (window, settled, reserved) = entry.cell.lock().used(&entry.budget, now);
+            (Arc::clone(&entry.budget), window, settled, reserved)
+        };
+        self.entries.iter().map(of).collect()
+    }
+
+    /// How many reservations were dropped without an end. Each is a mistake of the caller or a cancelled task.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// The rows that changed since the last call, to be stored.
+    pub fn changes(&self) -> Vec<Row> {
+        self.entries.iter().flat_map(|entry| entry.cell.lock().rows(&entry.budget.name, true)).collect()
+    }
+
+    /// All rows.
+    pub fn snapshot(&self) -> Vec<Row> {
+        self.entries.iter().flat_map(|entry| entry.cell.lock().rows(&entry.budget.name, false)).collect()
+    }
+
+    /// Takes rows back that could not be stored: the next [`BudgetSet::changes`] has newer ones.
+    pub fn give_back(&self, rows: &[Row]) {
+        for row in rows {
+            if let Some(entry) = self.entries.iter().find(|entry| entry.budget.name == row.budget) {
+                entry.cell.lock().give_back(row);
+            }
+        }
+    }
+
+    /// Takes over the rows of an earlier process, in any order, before the first request. What was reserved then is
+    /// booked. Rows of budgets that are gone are left out.
+    pub fn restore(&self, rows: &[Row]) {
+        let mut latest: HashMap<(&str, i64), &Row> = HashMap::new();
+        for row in rows {
+            let known = latest.entry((&row.budget, row.start)).or_insert(row);
+            if row.is_after(known) {
+                *known = row;
+            }
+        }
+        let entries: HashMap<&str, &Entry> = self.entries.iter().map(|entry| (&*entry.budget.name, entry)).collect();
+        for ((name, _), row) in latest {
+            if let Some(entry) = entries.get(name) {
+                entry.cell.lock().restore(row);
+            }
+        }
+    }
+}
