@@ -139,7 +139,9 @@ mod tests {
 
     fn finish(reports: &[Usage], seen: Seen) -> AttemptUsage {
         let mut collected = UsageReports::default();
-        reports.iter().for_each(|report| collected.add(report));
+        for report in reports {
+            collected.add(report);
+        }
         collected.finish(seen)
     }
 
@@ -188,8 +190,7 @@ mod tests {
 
     #[test]
     fn what_is_billed_by_the_piece_needs_no_tokens() {
-        let mut usage = Usage::default();
-        usage.units = vec![UnitCount { unit: Unit::Search, count: 2.0 }];
+        let usage = Usage { units: vec![UnitCount { unit: Unit::Search, count: 2.0 }], ..Usage::default() };
         let attempt = finish(&[usage.clone(), Usage::default()], SEEN);
         assert_eq!((attempt.confidence, attempt.usage.units), (Confidence::Reported, usage.units));
     }

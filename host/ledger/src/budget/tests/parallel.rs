@@ -97,7 +97,9 @@ fn acceptance_1_two_hundred_threads_against_room_for_ten() {
             })
         })
         .collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
     assert_eq!(granted.load(Ordering::Relaxed), 10);
     assert_eq!(all(&set)[1..], [(10 * NANOS, 0), (10 * NANOS, 0)]);
 }
