@@ -31,6 +31,9 @@ struct Sum {
     without_usage: usize,
     unread: usize,
     nanos: i64,
+    /// Bills that agree to the pico-dollar with the cost that the answer reports, and those that differ.
+    agreeing: usize,
+    differing: usize,
 }
 
 /// Prices all recordings and writes the page.
@@ -82,6 +85,19 @@ fn book_one<'a>(
     let bill = match cost {
         Cost::Priced(bill) => {
             sum.priced += 1;
+            match recording.reported_ticks() {
+                Some(ticks) if ticks * 100 == bill.exact.get() => sum.agreeing += 1,
+                Some(ticks) => {
+                    sum.differing += 1;
+                    row.notes.push(format!(
+                        "{} reports {} nano-dollars, not {}",
+                        recording.id,
+                        ticks / 10,
+                        bill.total.get()
+                    ));
+                }
+                None => {}
+            }
             sum.nanos += bill.total.get();
             row.nanos += bill.total.get();
             bill
@@ -103,14 +119,16 @@ fn text(book: &PriceBook, rows: &BTreeMap<(&str, String), Row>, sums: &BTreeMap<
          price file ({}) as of {AT}. The table shows that each bucket reaches its price; a change of an adapter or\n\
          of a price changes it. `UPDATE_DOCS=1 cargo test -p weir-costs` writes it, from recordings that are not part\n\
          of this repository. One dollar is 1,000,000,000 nano-dollars. A model without a price for something that\n\
-         was counted has no cost: it is never taken for zero.\n\n\
-         | provider | priced | without a price | without usage | of another format | nano-dollars |\n\
-         |---|--:|--:|--:|--:|--:|\n",
+         was counted has no cost: it is never taken for zero. Where an answer reports its cost to that precision, the\n\
+         bill is compared with it; prices that have changed since the recording make a difference.\n\n\
+         | provider | priced | without a price | without usage | of another format | as reported | other than reported | nano-dollars |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|\n",
         book.version()
     );
     for (kind, sum) in sums {
-        let Sum { priced, unpriced, without_usage, unread, nanos } = sum;
-        let _ = writeln!(page, "| {kind} | {priced} | {unpriced} | {without_usage} | {unread} | {nanos} |");
+        let Sum { priced, unpriced, without_usage, unread, nanos, agreeing, differing } = sum;
+        let counts = format!("{priced} | {unpriced} | {without_usage} | {unread} | {agreeing} | {differing}");
+        let _ = writeln!(page, "| {kind} | {counts} | {nanos} |");
     }
     page += "\n| provider | model | answers | counted | nano-dollars |\n|---|---|--:|---|--:|\n";
     for ((kind, model), row) in rows {

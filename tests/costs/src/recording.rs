@@ -80,6 +80,16 @@ impl Recording {
         Some(HttpResponse { status, headers: headers.map(header).collect(), body: Body::Text(body.to_string()) })
     }
 
+    /// The cost that the answer itself reports in units of 100 pico-dollars, as one provider does: the last one of a
+    /// stream.
+    pub fn reported_ticks(&self) -> Option<i128> {
+        let text = self.value["response"].to_string();
+        let (_, rest) = text.rsplit_once("cost_in_usd_ticks")?;
+        let digits = rest.trim_start_matches(|c: char| !c.is_ascii_digit());
+        // A zero stands where another company serves the model, and reports nothing.
+        digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok().filter(|ticks| *ticks > 0)
+    }
+
     /// The frames of a streamed answer, as the host cuts them.
     pub fn frames(&self) -> Option<Vec<Frame>> {
         let framing = match self.value["framing"].as_str()? {

@@ -40,6 +40,8 @@ pub(super) struct Entry {
     variant: Option<String>,
     /// The lower one is taken where two entries are for the same model.
     rank: usize,
+    /// The usual size of searches, if a request has one fee for all of them.
+    search_fee: Option<String>,
 }
 
 impl Entry {
@@ -69,7 +71,10 @@ impl Entry {
         let model = parts.join("/");
         let is_open = open_ended.iter().any(|start| model.starts_with(start));
         let models = if is_open { vec![format!("{model}:*"), model] } else { vec![model] };
-        Self { models, region, variant, rank }
+        let fee = &source["search_fee"];
+        let has = |list: &str| super::strings(&fee[list]).iter().any(|part| name.contains(part));
+        let size = fee["size"].as_str().filter(|_| has("models") && !has("except"));
+        Self { models, region, variant, rank, search_fee: size.map(str::to_owned) }
     }
 }
 
@@ -117,7 +122,7 @@ impl Card {
                 Meaning::None => {}
             }
         }
-        offers.add_searches(members)?;
+        offers.add_searches(members, entry.search_fee.as_deref())?;
         offers.add_off_peak(members)?;
         offers.drop_pixels();
         offers.pay_images_by_token();
@@ -156,6 +161,10 @@ impl Offers {
 
     /// Notes a charge that no measure expresses, unless it is not above what is charged anyway.
     fn add_gap(&mut self, name: &str, value: &str, members: &Members) -> Result<()> {
+        if ["_batches", "_flex", "_priority"].iter().any(|end| name.ends_with(end)) {
+            // The same charge without the suffix is a gap as well.
+            return Ok(());
+        }
         let measure = gap_measure(name);
         let Ok(amount) = Amount::parse(value) else {
             self.gaps.insert(name.to_owned(), measure);

@@ -3,7 +3,8 @@ use super::*;
 const SOURCES: &str = r#"{
     "source": "s", "licence": "l", "version": "v", "tiers": {}, "skip": ["commitment"], "open_ended": ["ft:"],
     "providers": {
-        "a": {"names": ["first", "second-*"], "prefixes": ["first/"], "regions": {"eu": "eu", "global": ""}},
+        "a": {"names": ["first", "second-*"], "prefixes": ["first/"], "regions": {"eu": "eu", "global": ""},
+            "search_fee": {"models": ["finder"], "except": ["deep"], "size": "low"}},
         "local": {"names": ["local"], "prefixes": [], "zero_is_free": true}},
     "extra": {"a": {"*": [{"tool_run": "0"}]}}}"#;
 
@@ -69,6 +70,18 @@ fn multipliers_become_offers() {
     let expected = serde_json::json!([
         {"input": "2.5", "search": "0.01"}, {"when": {"region": "eu"}, "input": "2.75"}]);
     assert_eq!(models(&list)["a"]["m"], expected);
+}
+
+#[test]
+fn a_fee_for_all_searches_is_the_requests() {
+    let sizes = r#""input_cost_per_token": 1e-06,
+        "search_context_cost_per_query": {"search_context_size_low": 0.005, "search_context_size_medium": 0.008}"#;
+    let list = ["first/finder", "first/finder-deep"].map(|name| entry(name, "first", sizes)).join(",");
+    let models = models(&list);
+    let fee =
+        serde_json::json!([{"input": "1", "request": "0.005"}, {"when": {"variant": "medium"}, "request": "0.008"}]);
+    assert_eq!(models["a"]["finder"], fee);
+    assert_eq!(models["a"]["finder-deep"][0]["search"], "0.008");
 }
 
 #[test]
