@@ -108,7 +108,9 @@ fn chat_of<A: ProviderChat>(recording: &Recording, format: &str) -> Option<Read>
         let mut decoder = A::Decoder::new(ctx);
         let mut events = decoder.push(recording.frames()?).ok()?.events;
         events.extend(decoder.finish().ok().into_iter().flat_map(|decoded| decoded.events));
-        events.into_iter().for_each(|event| read.take(event));
+        for event in events {
+            read.take(event);
+        }
         return Some(read);
     };
     let Ok(ChatOutcome::Complete(answer)) = A::parse_response(&ctx, response) else { return None };

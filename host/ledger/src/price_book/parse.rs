@@ -243,7 +243,11 @@ fn rate(measure: Measure, value: &RawValue) -> Result<Rate, String> {
 /// The text of an amount, which is a string or a number.
 fn decimal(value: &RawValue) -> Result<String, String> {
     let text = value.get();
-    if text.starts_with('"') { json(value) } else { Ok(text.to_owned()) }
+    match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+        Some(_) if text.contains('\\') => json(value),
+        Some(plain) => Ok(plain.to_owned()),
+        None => Ok(text.to_owned()),
+    }
 }
 
 fn when(value: &RawValue) -> Result<When, String> {
