@@ -17,6 +17,7 @@ mod attack_manifests;
 mod attack_restricted;
 mod authors;
 mod badday;
+mod budgets;
 mod cancel;
 mod checks;
 mod commands;

@@ -6,6 +6,7 @@
 
 mod adapters;
 mod attempts;
+mod budgets;
 mod clients;
 mod grants;
 mod models;
@@ -29,6 +30,7 @@ pub use traces::Traces;
 
 pub(super) use adapters::{ADAPTER, CANARY, QUARANTINE};
 pub(super) use attempts::{BREAKER, CHECK, RETRY, RetryDraft, TIMEOUTS, TimeoutsDraft};
+pub(super) use budgets::{BUDGET, BudgetTable, checked_budgets};
 pub(super) use clients::{CLIENT, LIMITS};
 pub(super) use grants::GRANTS;
 pub(super) use models::{CAPABILITIES, Inherited, MODEL, ModelDraft, PRICE};
@@ -58,6 +60,7 @@ pub(super) const ALL: &[&Keys] = &[
     &CLIENT,
     &LIMITS,
     &QUEUE,
+    &BUDGET,
     &PROVIDER,
     &ALLOWED_ORIGIN,
     &MODEL,

@@ -72,6 +72,12 @@ pub struct Config {
     pub plugins: Plugins,
     /// The clients and their keys.
     pub clients: Clients,
+    /// What may be spent, by whom.
+    pub budgets: Vec<weir_ledger::Budget>,
+    /// The operator's price file, laid over the bundled prices.
+    pub price_file: Option<PathBuf>,
+    /// Where it is named.
+    pub price_place: Place,
     /// The providers in the file's order; providers made for a model's own url come after the named ones.
     pub providers: Vec<Arc<Provider>>,
     /// The models that clients may request. If there is a default provider, `*` leads to it.
@@ -140,6 +146,9 @@ impl Config {
             unnamed_keys,
         };
         let joined = resolve::join(&reader, parts);
+        let is_alias = |name: &str| joined.models.iter().any(|model| model.alias == Alias::Exact(name.to_owned()));
+        let budgets = keys::checked_budgets(&reader, draft.budgets, is_alias);
+        let (price_file, price_place) = draft.price_file.map(|file| (file.value, file.place)).unzip();
         if joined.clients.is_empty() && draft.server.is_open() && !draft.server.anonymous {
             let message = "others reach this address, but without `[[clients]]` only this machine is served";
             let problem = Problem::warning(&draft.server.place, message);
@@ -158,6 +167,9 @@ impl Config {
             log,
             plugins,
             clients: joined.clients,
+            budgets,
+            price_file,
+            price_place: price_place.unwrap_or(Place::Unset),
             providers: joined.providers,
             models: joined.models,
             default_provider: joined.default_provider,

@@ -52,7 +52,9 @@ fn is_sensitive(key: &str) -> bool {
     let key = key.to_lowercase().replace('-', "_");
     let mut known = keys::ALL.iter().flat_map(|table| table.list).filter(|known| known.name == key).peekable();
     if known.peek().is_some() {
-        return known.any(|known| known.takes.contains("secret"));
+        // What is written in place of a number of tokens may be a token.
+        let may_be_mistaken = |known: &super::key::Key| known.takes == "integer" && known.name.contains("token");
+        return known.any(|known| known.takes.contains("secret") || may_be_mistaken(known));
     }
     if SHOWN.contains(&key.as_str()) {
         return false;

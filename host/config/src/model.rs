@@ -71,7 +71,8 @@ impl Price {
         Some(dollars)
     }
 
-    fn of_bucket(&self, bucket: Bucket) -> Option<f64> {
+    /// The dollars for a million tokens of a bucket; `None` if that is not known.
+    pub fn of_bucket(&self, bucket: Bucket) -> Option<f64> {
         match bucket {
             Bucket::Input | Bucket::InputAudio | Bucket::InputImage => self.input,
             Bucket::CacheRead => self.cache_read.or(self.input),

@@ -1,26 +1,30 @@
 //! Accounting: records usage, time and outcome of every exchange exactly once, also when the client leaves.
 
 pub mod access;
+mod charges;
 mod closing;
 mod tokens;
 mod traced;
 pub mod trail;
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::access::AccessLine;
+use self::charges::Charges;
 use self::tokens::TokenBill;
 use self::traced::Traced;
 use self::trail::{End, Trail};
 use crate::admission::AdmissionPermit;
+use crate::admission::budgets::HeldBudget;
 use crate::dialect::limits::Figure;
 use crate::health::Ticket;
 use crate::observe::log::current;
 use crate::observe::metrics::{Book, Metrics, Series};
 use crate::observe::trace::Span;
-use weir_config::Price;
+use crate::pricing::Tariff;
+use weir_ledger::Nano;
 use weir_types::contract::types::{Loss, Usage};
 use weir_types::fault::{Side, loss_kind};
 
@@ -54,14 +58,16 @@ pub struct Opening<'a> {
 #[derive(Debug, Default)]
 struct Shared {
     tries: AtomicU32,
+    /// Whether a concurrent attempt ended while its provider worked on the request.
+    has_doubt: AtomicBool,
     forfeited: Mutex<Forfeited>,
 }
 
 /// The estimated cost of requests that providers received and never answered.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 struct Forfeited {
     input: u64,
-    dollars: f64,
+    charges: Charges,
 }
 
 /// The account of one exchange, closed when it is dropped.
@@ -88,6 +94,8 @@ pub struct Account {
     lane: Option<&'static str>,
     /// Whether the operation consumes tokens.
     counts: bool,
+    /// Whether a request was sent that was neither answered nor refused.
+    is_in_doubt: bool,
     /// Whether the client, the model or the address has a token limit.
     is_limited: bool,
     /// The attempt that gave the answer.
@@ -136,6 +144,7 @@ impl Account {
             trail: Trail::default(),
             lane: None,
             counts: false,
+            is_in_doubt: false,
             is_limited: false,
             ticket: None,
             request_id,
@@ -173,19 +182,20 @@ impl Account {
         self.begun.elapsed().saturating_sub(self.waited)
     }
 
-    /// Begins an attempt at this provider, with the provider's name for the model and the price of its tokens.
-    pub fn tries_at(&mut self, provider: &Arc<str>, model: &str, price: Option<Price>) {
+    /// Begins an attempt at this provider, with the provider's name for the model and what its tokens cost.
+    pub fn tries_at(&mut self, provider: &Arc<str>, model: &str, tariff: Tariff) {
         self.forfeit();
         let number = self.shared.tries.fetch_add(1, Ordering::Relaxed) + 1;
         self.traced.begins(number, provider, model);
         self.line.iter_mut().for_each(|line| line.begins(model));
         self.provider = Some(Arc::clone(provider));
-        self.tokens.price = price;
+        self.tokens.tariff = Some(tariff);
     }
 
     /// A request is sent; `input` estimates its tokens. They are charged for unless the provider reports usage or
     /// refuses the request. Returns whether this is the attempt's first request, the one that costs.
     pub fn sends(&mut self, input: impl FnOnce() -> u32) -> bool {
+        self.is_in_doubt = true;
         let is_first = self.counts && self.tokens.sent.is_none();
         if is_first {
             self.tokens.sent = Some(input());
@@ -195,12 +205,18 @@ impl Account {
 
     /// Whether the attempt's tokens have a price or count against a limit.
     pub fn tokens_matter(&self) -> bool {
-        self.tokens.price.is_some() || self.is_limited
+        self.is_limited || self.tokens.tariff.as_ref().is_some_and(Tariff::is_known)
     }
 
     /// The request that was sent was refused or never arrived: it costs nothing.
     pub fn refused(&mut self) {
         self.tokens.sent = None;
+        self.is_in_doubt = false;
+    }
+
+    /// Whether a provider may charge for a request that it has not answered.
+    pub fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt
     }
 
     /// The estimated input tokens of a request that a provider received and has not answered.
@@ -211,10 +227,11 @@ impl Account {
     /// Charges the estimated input of a pending request, since it will not be answered any more.
     fn forfeit(&mut self) {
         let Some(input) = self.tokens.sent.take() else { return };
-        let dollars = self.book().estimated([input, 0], self.tokens.price);
+        let book = self.book();
+        book.estimated([input, 0]);
         let mut forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
         forfeited.input += u64::from(input);
-        forfeited.dollars += dollars.unwrap_or_default();
+        forfeited.charges.add_estimate([input, 0], self.tokens.tariff.as_ref(), &book);
     }
 
     /// The metrics of the provider that was tried last.
@@ -275,6 +292,7 @@ impl Account {
     /// Merges the account of an attempt that has ended; `waited` passed before that attempt began.
     pub fn adopt(&mut self, mut branch: Self, waited: Duration) {
         self.forfeit();
+        self.is_in_doubt = std::mem::take(&mut branch.is_in_doubt);
         self.waited += branch.waited + waited;
         self.status = branch.status;
         self.streaming |= std::mem::take(&mut branch.streaming);
@@ -288,6 +306,12 @@ impl Account {
         self.trail.adopt(&branch.trail);
         self.lane = branch.lane.or(self.lane);
         self.hold(std::mem::take(&mut branch.permit));
+    }
+
+    /// Keeps what budgets have reserved for the request.
+    pub fn reserve(&mut self, budget: HeldBudget) {
+        self.is_limited = true;
+        self.permit.reserve(budget);
     }
 
     /// Keeps a permit until the exchange ends.
@@ -373,6 +397,14 @@ impl Account {
         self.tokens.told = Some(usage);
     }
 
+    /// The cost of a whole answer whose usage is known; `None` for a stream, or if a price is missing.
+    pub fn cost_of_whole(&self) -> Option<Nano> {
+        let is_whole = !self.streaming && self.status == 200;
+        let cost = is_whole.then(|| self.tokens.forecast()).flatten()?;
+        let forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
+        Charges::sum(cost, forfeited.charges.total_so_far()?)
+    }
+
     /// Sets the estimated tokens of the content so far. They count if the provider reports no usage, or the answer
     /// breaks off.
     pub fn content(&mut self, tokens: u32) {
@@ -423,7 +455,8 @@ impl Account {
     /// Another target continues the stream, and `branch` is the account of its attempt. `told` is the usage reported
     /// so far, `untold` the estimated tokens of the broken part that the usage does not include.
     pub fn resumed(&mut self, mut branch: Self, told: Option<&Usage>, untold: [u32; 2]) {
-        self.tokens.go_on(told, untold, branch.tokens.price, &self.book());
+        let tariff = branch.tokens.tariff.take();
+        self.tokens.go_on(told, untold, tariff, &self.book());
         self.tokens.sent = branch.tokens.sent.take();
         self.provider = branch.provider.take();
         self.ticket = branch.ticket.take();

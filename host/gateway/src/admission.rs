@@ -1,5 +1,6 @@
 //! Admission: the models that a client may use, rate limits, and concurrency limits with their queues.
 
+pub mod budgets;
 pub mod concurrency;
 mod metrics;
 
@@ -9,12 +10,14 @@ use std::time::{Duration, Instant};
 
 pub use metrics::AdmitMetrics;
 
+use self::budgets::{Budgets, HeldBudget};
 use crate::admission::concurrency::{Allowance, ConcurrencyLimiter, Permit, Turned};
 use crate::auth::Caller;
 use crate::rate_limit;
 use crate::rate_limit::{Estimate, Exhausted, LimitStatus, Memory, Reservation, Resource, Scope, Store, Take};
 use weir_budget::Held;
 use weir_config::{Config, Limits, Model, Provider};
+use weir_ledger::{Granted, Spend};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 
@@ -36,6 +39,19 @@ pub struct Demand<'a> {
     pub body_len: usize,
     /// Whether the client wants a streamed answer.
     pub stream: bool,
+    /// Which tokens the operation uses.
+    pub uses: Uses,
+}
+
+/// Which tokens an operation uses, as far as that can be foreseen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uses {
+    /// None, or what cannot be foreseen.
+    Nothing,
+    /// Input.
+    Input,
+    /// Input and output.
+    Both,
 }
 
 impl Demand<'_> {
@@ -54,6 +70,8 @@ pub struct AdmissionPermit {
     places: Vec<Permit>,
     /// Bytes of an answer that is being sent.
     held: Vec<Held>,
+    /// What budgets have reserved.
+    budgets: Vec<HeldBudget>,
     /// The adaptive limiter that learns from this attempt, with its configured maximum.
     learns: Option<(Arc<ConcurrencyLimiter>, usize)>,
 }
@@ -79,6 +97,33 @@ impl AdmissionPermit {
     /// Sets whether a provider is working on the request. If so, dropping the permit keeps its reservations.
     pub fn is_out(&mut self, is_out: bool) {
         self.reservations.iter_mut().for_each(|reservation| reservation.is_out(is_out));
+        self.budgets.iter_mut().for_each(|budget| budget.is_out(is_out));
+    }
+
+    /// Keeps what budgets have reserved until the exchange ends.
+    pub fn reserve(&mut self, budget: HeldBudget) {
+        self.budgets.push(budget);
+    }
+
+    /// Keeps what budgets have reserved for an attempt, until the exchange ends.
+    pub fn reserve_all(&mut self, granted: Option<Granted>) {
+        let reservations = granted.map(|granted| HeldBudget::new(granted.reservation, false));
+        self.budgets.extend(reservations);
+    }
+
+    /// Keeps all that budgets have reserved booked: the provider may charge for it.
+    pub fn keep_budgets(&mut self) {
+        self.budgets.iter_mut().for_each(|budget| budget.is_out(true));
+    }
+
+    /// Books the costs at the budgets: those of attempts that were not answered only at the request's own. If the costs
+    /// are not known, all that was reserved stays booked.
+    pub fn book(&mut self, unanswered: &[Spend], answered: &[Spend], is_known: bool) {
+        for mut budget in self.budgets.drain(..) {
+            let others = if budget.is_requests { unanswered } else { &[] };
+            budget.spend(others.iter().chain(answered));
+            budget.is_out(!is_known);
+        }
     }
 
     /// Whether a token limit applies to this request.
@@ -117,6 +162,7 @@ impl AdmissionPermit {
         self.reservations.extend(other.reservations);
         self.places.extend(other.places);
         self.held.extend(other.held);
+        self.budgets.extend(other.budgets);
     }
 }
 
@@ -143,6 +189,8 @@ pub struct Admission {
     models: Gates,
     providers: Gates,
     metrics: AdmitMetrics,
+    /// What may be spent.
+    pub budgets: Budgets,
 }
 
 /// Concurrency limiters by the name of a model or provider in the configuration.
@@ -150,9 +198,9 @@ type Gates = Mutex<HashMap<Arc<str>, Arc<ConcurrencyLimiter>>>;
 
 impl Admission {
     /// Limits that are kept in this process's memory.
-    pub fn new(metrics: AdmitMetrics) -> Self {
+    pub fn new(metrics: AdmitMetrics, budgets: Budgets) -> Self {
         let (models, providers) = (Gates::default(), Gates::default());
-        Self { limits: Arc::new(Memory::default()), whole: Arc::default(), models, providers, metrics }
+        Self { limits: Arc::new(Memory::default()), whole: Arc::default(), models, providers, metrics, budgets }
     }
 
     /// Admits a request before its body is read: counts it against the request limits of its client and address, and
@@ -246,6 +294,7 @@ impl Admission {
             let places = if provider.adaptive { gate(&self.providers, &provider.name).adapted(most) } else { most };
             self.metrics.places(&provider.name, places);
         }
+        self.budgets.note();
     }
 
     /// Resets the gauges, since providers may have been removed.

@@ -36,7 +36,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 
 use crate::accounting::Account;
-use crate::admission::Demand;
+use crate::admission::{Demand, Uses};
 use crate::auth::Caller;
 use crate::dialect::request_peek::RequestPeek;
 use crate::reasoning_cache::ReasoningCache;
@@ -109,6 +109,11 @@ impl InboundRequest {
             output_limit: self.reading.output_limit,
             body_len: self.side.size().unwrap_or_else(|| self.body.iter().map(Bytes::len).sum()),
             stream: self.reading.stream,
+            uses: match self.operation() {
+                Operation::Chat => Uses::Both,
+                Operation::Embeddings | Operation::Rerank => Uses::Input,
+                _ => Uses::Nothing,
+            },
         }
     }
 

@@ -24,6 +24,7 @@ use http::{Method, Request, Response, Version};
 use hyper::body::Incoming;
 
 use crate::accounting::access::AccessLine;
+use crate::admission::budgets::Budgets;
 use crate::admission::{Admission, AdmissionPermit, AdmitMetrics, Refused};
 use crate::attempt::{AttemptResponse, ClientSide, InboundRequest, ReplyBody, RequestContext};
 use crate::auth::{Denied, Origin, WrongKeys, identify};
@@ -36,7 +37,7 @@ use crate::provenance::Origins;
 use crate::reasoning_cache::ReasoningCache;
 use crate::route::Nowhere;
 use crate::serving::Serving;
-use response_headers::{diagnose, name, note_answer, tell_limits, tell_skipped};
+use response_headers::{diagnose, name, note_answer, tell_cost, tell_final, tell_limits, tell_skipped};
 use routed::Routed;
 use weir_budget::Budget;
 use weir_server::Peer;
@@ -78,7 +79,8 @@ impl Gateway {
     ) -> Result<Self, prometheus::Error> {
         let recall = Arc::new(ReasoningCache::new(serving.config.server.recall_bytes));
         let lists = model_list::Lists::default();
-        let admission = Arc::new(Admission::new(AdmitMetrics::new(&metrics)?));
+        let admission = Arc::new(Admission::new(AdmitMetrics::new(&metrics)?, Budgets::new(&metrics)?));
+        admission.budgets.replace(&serving.config.budgets);
         let (health, buffers) = (Arc::default(), Arc::new(Budget::new(metrics.registry())?));
         buffers.set_limit(serving.config.server.max_buffered_bytes, serving.config.server.max_body_bytes);
         let (serving, wrong_keys) = (ArcSwap::from_pointee(serving), WrongKeys::default());
@@ -90,11 +92,17 @@ impl Gateway {
         let targets: HashSet<Arc<str>> = serving.targets().map(|target| Arc::clone(&target.id)).collect();
         let server = &serving.config.server;
         self.buffers.set_limit(server.max_buffered_bytes, server.max_body_bytes);
+        self.admission.budgets.replace(&serving.config.budgets);
         self.serving.store(Arc::new(serving));
         self.lists.forget();
         self.health.retain(|name| targets.contains(name));
         self.metrics.tries.forget();
         self.admission.forget();
+    }
+
+    /// What may be spent, and what has been.
+    pub fn budgets(&self) -> &Budgets {
+        &self.admission.budgets
     }
 
     /// What requests are served from now.
@@ -276,17 +284,20 @@ impl Gateway {
                 let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
                 let tells = serving.config.server.diagnostic_headers;
                 tell_skipped(&mut response, &skipped, tells, (&self.metrics, &asked.exchange.id, line));
+                tell_final(&mut response, &fault);
                 return Ok(response);
             }
         };
-        let Routed { tried: AttemptResponse { answer, target }, plan, mut account, deadline } = routed;
+        let Routed { tried: AttemptResponse { answer, target }, plan, mut account, deadline, notices } = routed;
         let mut response = answer.unwrap_or_else(|fault| {
             account.line().into_iter().for_each(|line| line.failed(&fault));
-            let response = fault_response(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
+            let mut response = fault_response(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
             account.answering(response.status().as_u16(), false, false);
+            tell_final(&mut response, &fault);
             response
         });
         account.note_overhead();
+        tell_cost(&mut response, &account, &notices);
         if let Some(target) = &target {
             note_answer(&mut account, &response, target, asked);
             self.learn(&mut response, serving, asked, (&plan, target));

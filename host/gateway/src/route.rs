@@ -21,8 +21,10 @@ use crate::dialect::limits::Spelling;
 use crate::health::Subject;
 use crate::model_catalog;
 use crate::observe::metrics::{Labels, Metrics, Series};
+use crate::pricing::{Pricing, Tariff};
 use crate::provenance::Issuer;
 use weir_config::{Affinity, Aliases, Capabilities, Metering, Model, Price, Provider, Retry, Strategy};
+use weir_ledger::PriceBook;
 use weir_sandbox::{Adapter, Interface};
 use weir_translate::dialect::faces::Endpoint;
 use weir_types::contract::about::{Manifest, Operation};
@@ -87,8 +89,10 @@ pub struct Target {
     pub timeouts: Timeouts,
     /// The known abilities of the model.
     pub capabilities: Capabilities,
-    /// The token prices of the model, if known.
+    /// The token prices of the model, if known; the strategy `cheapest` compares them.
     pub price: Option<Price>,
+    /// What an answer costs.
+    pub pricing: Pricing,
     /// The target's share in weighted strategies.
     pub weight: u32,
     /// The number and the delays of retries.
@@ -100,6 +104,21 @@ pub struct Target {
 }
 
 impl Target {
+    /// The target with its prices: those of a book, or the one that the configuration sets.
+    #[must_use]
+    pub fn priced(mut self, book: &Arc<PriceBook>, set: Option<Price>) -> Self {
+        let pricing = Pricing::new(book, &self.label, &self.adapter.name, set);
+        let priced = |spare: &Arc<Self>| Arc::new(Self { pricing: pricing.clone(), ..Self::clone(spare) });
+        self.spares = self.spares.iter().map(priced).collect();
+        self.pricing = pricing;
+        self
+    }
+
+    /// What an attempt costs that asks for this name.
+    pub fn tariff(&self, asked: &str) -> Tariff {
+        self.pricing.tariff(self.model(asked))
+    }
+
     /// The subject of health queries for this target.
     pub fn subject(&self) -> Subject<'_> {
         Subject {

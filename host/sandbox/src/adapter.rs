@@ -409,6 +409,9 @@ impl Adapter {
         }
         self.pool.sweep();
         if !renewed {
+            if !self.duty.rests() {
+                self.warm();
+            }
             return;
         }
         match self.pool.renew() {

@@ -29,6 +29,12 @@ pub const MODEL: &str = "x-weir-model";
 pub const OVERHEAD_MS: &str = "x-weir-overhead-ms";
 /// The provider that answered; in a request without a model, the provider that it addresses.
 pub const PROVIDER: &str = "x-weir-provider";
+/// The cost of a whole answer in US dollars.
+pub const COST_USD: &str = "x-weir-cost-usd";
+/// Budgets that are nearly used up, or exceeded.
+pub const BUDGET_WARNING: &str = "x-weir-budget-warning";
+/// `false` asks clients' libraries not to repeat a request.
+pub const SHOULD_RETRY: &str = "x-should-retry";
 /// A request's id, the client's own or a new one.
 pub const REQUEST_ID: &str = "x-request-id";
 /// Whether another target can continue this stream if it breaks.
@@ -55,6 +61,8 @@ pub const ALL: &[(&str, Direction)] = &[
     (DROPPED_PARAMS, Direction::Response),
     (ERROR_SOURCE, Direction::Response),
     (LANE, Direction::Response),
+    (BUDGET_WARNING, Direction::Response),
+    (COST_USD, Direction::Response),
     (LOSSES, Direction::Response),
     (MODEL, Direction::Response),
     (OVERHEAD_MS, Direction::Response),

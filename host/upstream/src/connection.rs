@@ -16,6 +16,8 @@ use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 
+use tokio::task::unconstrained;
+
 use super::chunks::Chunks;
 use super::dial::{DialError, Stream};
 use super::pool::Pool;
@@ -41,9 +43,13 @@ pub(super) struct Unanswered {
     pub(super) unsent: Option<Box<Request<Chunks>>>,
 }
 
-impl From<TrySendError<Request<Chunks>>> for Unanswered {
-    fn from(mut error: TrySendError<Request<Chunks>>) -> Self {
-        let unsent = error.take_message().map(Box::new);
+impl Unanswered {
+    /// A failed exchange with this url, which an unsent request has again for the next connection.
+    fn to(mut error: TrySendError<Request<Chunks>>, url: &Uri) -> Self {
+        let unsent = error.take_message().map(|mut message| {
+            message.uri_mut().clone_from(url);
+            Box::new(message)
+        });
         Self { failure: error.into_error().into(), unsent }
     }
 }
@@ -62,9 +68,11 @@ impl Connection {
         match self {
             Self::Http1(connection) => Either::Left(connection.send(message)),
             Self::Http2(mut sender) => {
+                let url = message.uri().clone();
                 let answer = sender.try_send_request(message);
                 Either::Right(Box::pin(async move {
-                    let (head, incoming) = answer.await?.into_parts();
+                    let answered = answer.await.map_err(|error| Unanswered::to(error, &url))?;
+                    let (head, incoming) = answered.into_parts();
                     Ok(Response::from_parts(head, (incoming, None)))
                 }))
             }
@@ -97,20 +105,23 @@ impl Http1 {
 
     /// The request is handed over at once; polling the future sends it.
     fn send(mut self: Box<Self>, message: Request<Chunks>) -> impl Future<Output = Result<Answered, Unanswered>> {
+        let url = message.uri().clone();
         let answer = self.sender.try_send_request(in_origin_form(message));
-        self.answered(answer)
+        self.answered(answer, url)
     }
 
     async fn answered(
         mut self: Box<Self>,
         answer: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Chunks>>>>,
+        url: Uri,
     ) -> Result<Answered, Unanswered> {
-        let mut answer = pin!(answer);
+        // Not counted against the task's turn: a poll that is put off would have nothing to wake it.
+        let mut answer = pin!(unconstrained(answer));
         let answered = poll_fn(|cx| {
             self.drive(cx);
             // Only the driver completes it, so it needs no waker of its own.
             match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(answered) => Poll::Ready(answered.map_err(Unanswered::from)),
+                Poll::Ready(answered) => Poll::Ready(answered.map_err(|error| Unanswered::to(error, &url))),
                 Poll::Pending if self.driver.is_none() => {
                     Poll::Ready(Err(Unanswered { failure: Failure::Closed, unsent: None }))
                 }

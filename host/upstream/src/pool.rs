@@ -9,11 +9,12 @@ use http::{Request, Uri};
 use hyper::client::conn::http2;
 use hyper_util::client::legacy::connect::Connection as _;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::timeout;
 
 use super::chunks::Chunks;
 use super::client::Settings;
 use super::connection::{Answered, Connection, Failure, Http1, Unanswered};
-use super::dial::{Dialer, Stream};
+use super::dial::{DialError, Dialer, Stream};
 
 /// The smallest read buffer that hyper accepts, in bytes.
 const LEAST_READ_BUFFER: usize = 8 * 1024;
@@ -48,9 +49,16 @@ struct Open {
 struct Origin {
     /// The last used one last.
     idle: Vec<Idle>,
-    http2: Option<http2::SendRequest<Chunks>>,
+    http2: Option<Multiplexed>,
     /// Held while the shared connection is opened, so that it is opened once.
     opening: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A connection of HTTP/2.
+struct Multiplexed {
+    sender: http2::SendRequest<Chunks>,
+    /// When an exchange took it last.
+    used: Instant,
 }
 
 struct Idle {
@@ -152,7 +160,7 @@ impl Pool {
             (self.0.is_http2 || known.http2.is_some()).then(|| Arc::clone(&known.opening))
         };
         let _alone = match &opening {
-            Some(opening) => Some(opening.lock().await),
+            Some(opening) => Some(timeout(limit, opening.lock()).await.map_err(|_| DialError::TimedOut)?),
             None => None,
         };
         if opening.is_some()
@@ -169,7 +177,9 @@ impl Pool {
             return Ok(Connection::Http2(shared));
         }
         let sender = self.http2(stream).await?;
-        self.open().origins.entry(Arc::clone(origin)).or_default().http2 = Some(sender.clone());
+        self.open().origins.entry(Arc::clone(origin)).or_default().http2 =
+            Some(Multiplexed { sender: sender.clone(), used: Instant::now() });
+        self.start_sweep(&mut self.open());
         Ok(Connection::Http2(sender))
     }
 
@@ -206,11 +216,16 @@ impl Pool {
             return;
         }
         idle.push(Idle { connection, since: Instant::now() });
+        self.start_sweep(&mut open);
+    }
+
+    /// Starts the task that closes unused connections, unless it runs.
+    fn start_sweep(&self, open: &mut Open) {
         if !open.is_swept
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
             open.is_swept = true;
-            runtime.spawn(sweep(Arc::downgrade(&self.0), settings.pool_idle / SWEEPS));
+            runtime.spawn(sweep(Arc::downgrade(&self.0), self.0.settings.pool_idle / SWEEPS));
         }
     }
 
@@ -222,7 +237,16 @@ impl Pool {
 impl Origin {
     /// The connection that exchanges share, if it is open.
     fn shared(&mut self) -> Option<http2::SendRequest<Chunks>> {
-        self.http2.as_ref().filter(|shared| !shared.is_closed()).cloned()
+        let shared = self.http2.as_mut().filter(|shared| !shared.sender.is_closed())?;
+        shared.used = Instant::now();
+        Some(shared.sender.clone())
+    }
+
+    /// Whether nothing of it is worth keeping; drops the shared connection if it was not used for so long. Exchanges that
+    /// it serves go on.
+    fn is_unused(&mut self, idle: Duration) -> bool {
+        self.http2 = self.http2.take().filter(|shared| !shared.sender.is_closed() && shared.used.elapsed() <= idle);
+        self.idle.is_empty() && self.http2.is_none() && Arc::strong_count(&self.opening) == 1
     }
 }
 
@@ -236,7 +260,7 @@ async fn sweep(pool: Weak<Shared>, every: Duration) {
         open.origins.retain(|_, origin| {
             let usable = |idle: &mut Idle| idle.since.elapsed() <= pool.settings.pool_idle && idle.connection.is_idle();
             gone.extend(origin.idle.extract_if(.., |idle| !usable(idle)));
-            !origin.idle.is_empty() || origin.shared().is_some() || Arc::strong_count(&origin.opening) > 1
+            !origin.is_unused(pool.settings.pool_idle)
         });
         open.is_swept = !open.origins.is_empty();
         let is_done = !open.is_swept;

@@ -2,6 +2,7 @@
 //! for them.
 
 mod access;
+mod budgets;
 mod config;
 mod figures;
 mod plugins;
@@ -71,6 +72,7 @@ pub fn router(operations: Operations) -> Router {
         .route("/plugins/{name}/{verb}", post(plugins::act))
         .merge(config::router())
         .route("/routes/explain", post(routes::explain))
+        .route("/budgets", get(budgets::list))
         .fallback(nothing)
         .layer(axum::middleware::from_fn_with_state(operations.clone(), access::take_body))
         .layer(axum::middleware::from_fn_with_state(operations.clone(), access::guard));
@@ -92,7 +94,8 @@ pub fn router(operations: Operations) -> Router {
 }
 
 /// Pages listed on the first page, if these endpoints have a separate listener.
-const PAGES: [&str; 6] = ["/health", "/ready", "/version", "/metrics", "/admin/config", "/admin/plugins"];
+const PAGES: [&str; 7] =
+    ["/health", "/ready", "/version", "/metrics", "/admin/config", "/admin/plugins", "/admin/budgets"];
 
 async fn nothing() -> Response {
     refuse(StatusCode::NOT_FOUND, "nothing is served here")

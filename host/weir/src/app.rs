@@ -12,6 +12,7 @@ use tower_service::Service as _;
 
 use crate::admin;
 use crate::admin::{Figures, Operations};
+use crate::budget_file::{BudgetFile, BudgetFileError, Keeping};
 use crate::reload;
 use crate::reload::Reload;
 use weir_adapters::Judge;
@@ -70,6 +71,9 @@ pub enum StartError {
         /// The problem with the folder.
         why: &'static str,
     },
+    /// The state of budgets cannot be read.
+    #[error("budgets cannot go on where they stopped: {0}")]
+    Budgets(#[from] BudgetFileError),
     /// The adapters conflict with each other.
     #[error(transparent)]
     Faces(#[from] weir_translate::dialect::faces::ClaimError),
@@ -88,6 +92,8 @@ pub struct App {
     addresses: Addresses,
     tls: Option<Arc<Tls>>,
     connections: ConnectionMetrics,
+    /// Where the state of budgets is kept.
+    budgets: Option<BudgetFile>,
 }
 
 /// Addresses that the program listens on.
@@ -146,6 +152,10 @@ impl App {
         let upstreams = Upstreams::new(&Settings::default());
         let tracer = config.traces.as_ref().map(tracer).transpose()?.unwrap_or_default();
         let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, tracer.clone())?);
+        let budgets = BudgetFile::of(&config);
+        if let Some(file) = budgets.as_ref().filter(|_| !config.budgets.is_empty()) {
+            gateway.budgets().restore(&file.read()?);
+        }
         let (catalog, granted) = (Arc::clone(&plugins.catalog), Arc::clone(&plugins.watch.folder().grants));
         let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), catalog, granted));
         let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
@@ -159,7 +169,7 @@ impl App {
             None => (None, None),
         };
         let addresses = Addresses { main: main_address, admin: admin_address };
-        Ok(Self { gateway, plugins, config, reload, tracer, main, admin, addresses, tls, connections })
+        Ok(Self { gateway, plugins, config, reload, tracer, main, admin, addresses, tls, connections, budgets })
     }
 
     /// The configuration in force, and the means to replace it.
@@ -174,7 +184,7 @@ impl App {
 
     /// Serves until `stop` becomes true, then drains requests in flight.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let Self { gateway, plugins, config, reload, tracer, main, admin, addresses, tls, connections } = self;
+        let Self { gateway, plugins, config, reload, tracer, main, admin, addresses, tls, connections, budgets } = self;
         if let Some(tls) = tls.clone() {
             tokio::spawn(tls.follow(stop.clone()));
         }
@@ -194,10 +204,7 @@ impl App {
                 None
             }
         };
-        let figures = Figures::new(Arc::clone(&catalog));
-        if let Err(error) = figures.and_then(|figures| gateway.metrics().registry().register(Box::new(figures))) {
-            tracing::error!(%error, "the adapters' figures are not shown");
-        }
+        show_figures(&gateway, &catalog);
         let operations = Operations {
             gateway: Arc::clone(&gateway),
             catalog: Arc::clone(&catalog),
@@ -211,6 +218,7 @@ impl App {
         let router = admin::router(operations);
         let judging = tokio::spawn(judge(Arc::clone(&catalog)));
         let follow = tokio::spawn(follow(Arc::clone(&reload), changed, stop.clone()));
+        let keeping = budgets.map(|file| Keeping::start(file, &gateway));
         let checking = tokio::spawn(probes::follow(Arc::clone(&gateway), stop.clone()));
         tokio::spawn(reload::follow(reload, stop.clone()));
         let side = admin.map(|listener| {
@@ -235,6 +243,9 @@ impl App {
         if let Some(side) = side {
             let _ended = side.await;
         }
+        if let Some(keeping) = keeping {
+            keeping.end().await;
+        }
         follow.abort();
         judging.abort();
         checking.abort();
@@ -242,6 +253,14 @@ impl App {
         if let Err(error) = tokio::task::spawn_blocking(move || tracer.end()).await {
             tracing::warn!(%error, "the last spans were not sent");
         }
+    }
+}
+
+/// Registers the metrics of adapters.
+fn show_figures(gateway: &Gateway, catalog: &Arc<Catalog>) {
+    let figures = Figures::new(Arc::clone(catalog));
+    if let Err(error) = figures.and_then(|figures| gateway.metrics().registry().register(Box::new(figures))) {
+        tracing::error!(%error, "the adapters' figures are not shown");
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod budget_file;
 pub mod cli;
 pub mod record;
 pub mod reload;

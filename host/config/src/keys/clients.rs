@@ -39,6 +39,12 @@ part! {
         /// account's contents, such as `files-list`, shows what other clients made, so a client with `models` or
         /// `operations` may use it only if it is named in full.
         operations: Option<Vec<Alias>>,
+        /// The team that the client belongs to, for budgets.
+        team: Option<Arc<str>>,
+        /// The organisation that the team belongs to, for budgets.
+        organisation: Option<Arc<str>>,
+        /// Tags of the client's requests, for budgets.
+        tags: Vec<Arc<str>>,
         /// Limits of the client; see `limits`.
         limits: Limits,
         /// The client's priority when requests have to wait.

@@ -1,11 +1,12 @@
 //! The top of the file, with the log; `[admin]` and `[media]`.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Client, ModelDraft, Plugins, Provider, Server, Traces};
+use super::{BudgetTable, Client, ModelDraft, Plugins, Provider, Server, Traces};
 use crate::raw::Node;
-use crate::section::{Entry, Located, Reader, Section, Size, Take, joined, part, section};
+use crate::section::{Entry, InFolder, Located, Reader, Section, Size, Take, joined, part, section};
 use crate::settings::{LogFormat, LogLevel};
 use crate::{Origin, Secret};
 
@@ -29,6 +30,9 @@ part! {
     pub(crate) struct Tables {
         /// The provider for models that no alias matches, as with an alias `*`.
         default_provider: Option<Located<String>>,
+        /// A file of prices, laid over the bundled ones; docs/budgets.md says which format. A path in the configuration's
+        /// folder.
+        price_file: Option<Located<PathBuf>> as Option<Located<InFolder>>,
         /// The main listener; see `[server]`.
         server: Server,
         /// Operations endpoints; see `[admin]`.
@@ -41,6 +45,8 @@ part! {
         plugins: Option<Plugins>,
         /// Clients and their keys; see `[[clients]]`.
         clients: Vec<Client>,
+        /// What may be spent; see `[[budgets]]`.
+        budgets: Vec<Located<BudgetTable>>,
         /// Provider accounts; see `[[providers]]`.
         providers: Vec<Provider>,
         /// Models that clients may request; see `[[models]]`.

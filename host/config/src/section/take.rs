@@ -74,6 +74,7 @@ impl<T: Take> Take for Located<T> {
     type Value = Located<T::Value>;
     const TAKES: &'static str = T::TAKES;
     const LIST: &'static str = T::LIST;
+    const IS_TABLE: bool = T::IS_TABLE;
 
     fn take(entry: &Entry<'_, '_>, node: Node) -> Option<Self::Value> {
         let place = node.place.clone();

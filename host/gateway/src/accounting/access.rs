@@ -8,6 +8,8 @@ use http::Method;
 
 use super::trail::Trail;
 use crate::auth::Caller;
+use crate::observe::metrics::dollars_of;
+use weir_ledger::Nano;
 use weir_translate::dialect::faces::Endpoint;
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::Usage;
@@ -50,14 +52,16 @@ impl End {
 }
 
 /// The tokens that a request used, and their cost.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Used {
     /// Tokens by bucket.
     pub tokens: Tokens,
     /// Whether any of them are estimated.
     pub is_estimated: bool,
-    /// The cost in US dollars, if the price is known.
-    pub cost: Option<f64>,
+    /// The cost, if all prices are known.
+    pub cost: Option<Nano>,
+    /// The version of the prices.
+    pub prices: Option<Arc<str>>,
 }
 
 /// What the account reports of an exchange when it ends.
@@ -247,7 +251,8 @@ impl Drop for AccessLine {
             service_tier = self.ended.service_tier,
             batch = self.ended.batch,
             estimated = has_tokens.then_some(used.is_estimated),
-            cost = used.cost,
+            cost = used.cost.map(dollars_of),
+            prices = used.prices.as_deref(),
             first_token_ms = first_token.map(millis),
             duration_ms = millis(self.begun.elapsed()),
             own_ms = own.map(millis),
@@ -341,7 +346,12 @@ mod tests {
                 end: Some(End::Whole),
                 provider: Some(Arc::from("zeta")),
                 attempts: 2,
-                used: Used { tokens: all, is_estimated: true, cost: Some(0.5) },
+                used: Used {
+                    tokens: all,
+                    is_estimated: true,
+                    cost: Nano::new(500_000_000).ok(),
+                    prices: Some(Arc::from("2026-11")),
+                },
                 units: "search=2".to_owned(),
                 service_tier: Some("flex".to_owned()),
                 batch: Some(true),

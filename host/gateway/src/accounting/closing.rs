@@ -1,7 +1,10 @@
 //! The end of an exchange: settles limits and cost, and writes the spans, the log line and the metrics, once, when the
 //! account is dropped.
 
-use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+
+use weir_ledger::{Nano, Spend};
 
 use super::access::{self, Ended};
 use super::{Account, Forfeited, Outcome};
@@ -21,8 +24,8 @@ impl Account {
         }
     }
 
-    fn forfeited(&self) -> Forfeited {
-        *self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner)
+    fn forfeited(&self) -> MutexGuard<'_, Forfeited> {
+        self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Charges for all tokens.
@@ -37,6 +40,23 @@ impl Account {
             book.untold();
         }
         self.settle_limits(is_under_way);
+        self.settle_budgets(is_under_way);
+    }
+
+    /// Books the costs at the budgets. What a provider did and did not report stays reserved.
+    fn settle_budgets(&mut self, is_under_way: bool) {
+        let forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_answered = (200..300).contains(&self.status);
+        // What uses no tokens is a request all the same.
+        let plain = [Spend { requests: 1, ..Spend::priced(Nano::ZERO, 0) }];
+        let answered = match self.tokens.charges.spends() {
+            [] if is_answered && !self.counts => &plain,
+            spends => spends,
+        };
+        let is_unreported = is_answered && answered.is_empty();
+        let has_doubt = self.is_in_doubt || self.shared.has_doubt.load(Ordering::Relaxed);
+        let is_left = is_under_way || self.status == 0 && has_doubt;
+        self.permit.book(forfeited.charges.spends(), answered, !is_left && !is_unreported);
     }
 
     fn tell_spans(&self) {
@@ -50,8 +70,10 @@ impl Account {
 
     /// Completes the access log's line.
     fn tell_line(&mut self) {
-        let Forfeited { input, dollars } = self.forfeited();
-        let used = self.tokens.used((u32::try_from(input).unwrap_or(u32::MAX), dollars));
+        let used = {
+            let forfeited = self.forfeited();
+            self.tokens.used(u32::try_from(forfeited.input).unwrap_or(u32::MAX), &forfeited.charges)
+        };
         let attempts = self.tries();
         let Some(line) = &mut self.line else { return };
         line.went(self.lane);
@@ -101,6 +123,7 @@ impl Drop for Account {
             self.metrics.streams_active.dec();
         }
         if self.is_branch {
+            self.shared.has_doubt.fetch_or(self.is_in_doubt, Ordering::Relaxed);
             self.forfeit();
             return self.traced.cancelled();
         }

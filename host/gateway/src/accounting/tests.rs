@@ -1,5 +1,6 @@
 use super::*;
 use crate::observe::metrics::Labels;
+use crate::pricing::{Pricing, Tariff};
 use weir_config::Price;
 
 const LABELS: Labels<'static> =
@@ -45,9 +46,9 @@ fn each_part_of_a_stream_has_the_price_of_its_target() {
     let mut account = account(&metrics);
     account.answering(200, true, true);
     let usage = |input, output| Usage::of(Some(input), Some(output));
-    account.tries_at(&Arc::from("first"), "m", Some(price(1.0, 2.0)));
+    account.tries_at(&Arc::from("first"), "m", tariff(Some([1.0, 2.0])));
     let mut branch = account.branch();
-    branch.tries_at(&Arc::from("second"), "m", Some(price(10.0, 100.0)));
+    branch.tries_at(&Arc::from("second"), "m", tariff(Some([10.0, 100.0])));
     account.resumed(branch, Some(&usage(5, 1)), [0, 3]);
     account.used(usage(12, 8));
     account.whole();
@@ -75,22 +76,27 @@ fn c62_an_answer_without_usage_is_counted() {
     assert!(metrics.text().unwrap().contains(r#"weir_billing_unknown_total{model="fast",provider="zeta"} 1"#));
 }
 
-fn price(input: f64, output: f64) -> Price {
-    Price { input: Some(input * 1e6), output: Some(output * 1e6), ..Price::default() }
+/// Dollars for a token of input and one of output.
+fn tariff(dollars: Option<[f64; 2]>) -> Tariff {
+    let million = |dollars: f64| Some(dollars * 1e6);
+    let set =
+        dollars.map(|[input, output]| Price { input: million(input), output: million(output), ..Price::default() });
+    let name = Arc::from("zeta");
+    Pricing::new(&Arc::default(), &name, &name, set).tariff("m")
 }
 
 #[test]
 fn an_unanswered_request_costs_its_input_at_its_provider() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);
-    account.tries_at(&Arc::from("first"), "m", Some(price(1.0, 2.0)));
+    account.tries_at(&Arc::from("first"), "m", tariff(Some([1.0, 2.0])));
     assert!(account.sends(|| 5));
     assert!(!account.sends(|| 100), "a further step");
     account.failed("reset");
-    account.tries_at(&Arc::from("second"), "m", Some(price(10.0, 20.0)));
+    account.tries_at(&Arc::from("second"), "m", tariff(Some([10.0, 20.0])));
     account.sends(|| 5);
     account.refused();
-    account.tries_at(&Arc::from("third"), "m", None);
+    account.tries_at(&Arc::from("third"), "m", tariff(None));
     account.sends(|| 5);
     drop(account);
     let text = metrics.text().unwrap();
@@ -108,9 +114,9 @@ fn the_loser_of_two_concurrent_attempts_costs_its_input() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);
     let (mut winner, mut loser) = (account.branch(), account.branch());
-    winner.tries_at(&Arc::from("first"), "m", Some(price(1.0, 2.0)));
+    winner.tries_at(&Arc::from("first"), "m", tariff(Some([1.0, 2.0])));
     winner.sends(|| 5);
-    loser.tries_at(&Arc::from("second"), "m", Some(price(10.0, 20.0)));
+    loser.tries_at(&Arc::from("second"), "m", tariff(Some([10.0, 20.0])));
     loser.sends(|| 5);
     drop(loser);
     account.adopt(winner, Duration::ZERO);

@@ -1,8 +1,10 @@
 //! The tokens of an exchange: reported by the provider, else estimated; and their cost.
 
 use super::access::Used;
+use super::charges::Charges;
 use crate::observe::metrics::Book;
-use weir_config::Price;
+use crate::pricing::Tariff;
+use weir_ledger::{Facts, Timestamp};
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::Usage;
 use weir_types::tokens::Tokens;
@@ -17,29 +19,27 @@ pub(super) struct TokenBill {
     pub(super) content: Option<u32>,
     /// Whether the reported usage is final.
     pub(super) is_final: bool,
-    /// The token price at the answering target, if known.
-    pub(super) price: Option<Price>,
+    /// The rates of the answering target.
+    pub(super) tariff: Option<Tariff>,
     /// Estimated input tokens of the request that a provider is working on, until its answer accounts for them.
     pub(super) sent: Option<u32>,
     /// Estimated input and output tokens of all parts, beyond the reported ones.
     pub(super) estimated: [u32; 2],
-    /// US dollars for all parts whose price is known.
-    pub(super) dollars: f64,
-    /// Whether the price of any part is unknown.
-    pub(super) is_unpriced: bool,
+    /// The cost of all parts.
+    pub(super) charges: Charges,
     /// What has been charged for.
     charged: Tokens,
 }
 
 impl TokenBill {
     /// Another target goes on with an answer, at this price, of which so much was told, and of the last part so much not.
-    pub(super) fn go_on(&mut self, told: Option<&Usage>, untold: [u32; 2], price: Option<Price>, book: &Book) {
+    pub(super) fn go_on(&mut self, told: Option<&Usage>, untold: [u32; 2], tariff: Option<Tariff>, book: &Book) {
         self.sent = None;
         if let Some(usage) = told {
-            self.charge(Tokens::from(usage), book);
+            self.charge(&Usage { units: Vec::new(), ..usage.clone() }, book);
         }
         self.estimate(untold, book);
-        self.price = price;
+        self.tariff = tariff;
     }
 
     /// Input and output tokens, reported or estimated; `None` if nothing is known.
@@ -53,16 +53,23 @@ impl TokenBill {
     /// Charges for all tokens. Returns whether the provider reported usage.
     pub(super) fn settle(&mut self, book: &Book) -> bool {
         let missing = self.missing();
-        let told = self.told.as_ref().map(Tokens::from);
-        if let Some(tokens) = told {
-            self.charge(tokens, book);
-        }
-        if let Some(usage) = &self.told {
+        let told = self.told.take();
+        if let Some(usage) = &told {
+            self.charge(usage, book);
             book.units(&usage.units);
         }
         self.estimate(missing, book);
         self.sent = None;
-        told.is_some()
+        self.told = told;
+        self.told.is_some()
+    }
+
+    /// What the answer costs if it ends as it is now; `None` if that is not known.
+    pub(super) fn forecast(&self) -> Option<weir_ledger::Nano> {
+        let told = self.told.as_ref()?;
+        let so_far = self.charges.total_so_far()?;
+        let facts = facts(told, self.beyond(told))?;
+        Charges::sum(so_far, self.tariff.as_ref()?.cost(&facts).total()?)
     }
 
     /// Estimated input and output tokens of the last part that the provider did not report. For an answer that has
@@ -87,14 +94,14 @@ impl TokenBill {
         for (sum, tokens) in self.estimated.iter_mut().zip(tokens) {
             *sum = sum.saturating_add(tokens);
         }
-        let cost = book.estimated(tokens, self.price);
-        self.add_cost(cost);
+        book.estimated(tokens);
+        self.charges.add_estimate(tokens, self.tariff.as_ref(), book);
     }
 
     /// All tokens used once they are settled, including the input and the cost of requests that were never answered.
-    pub(super) fn used(&self, (forfeited, dollars): (u32, f64)) -> Used {
+    pub(super) fn used(&self, forfeited: u32, forfeits: &Charges) -> Used {
         let [input, output] = self.estimated;
-        let (input, dollars) = (input.saturating_add(forfeited), self.dollars + dollars);
+        let input = input.saturating_add(forfeited);
         let mut tokens = self.charged;
         for (bucket, more) in [(Bucket::Input, input), (Bucket::Output, output)] {
             if more > 0 {
@@ -102,24 +109,32 @@ impl TokenBill {
                 *count = Some(count.unwrap_or_default().saturating_add(more));
             }
         }
-        let is_priced = dollars > 0.0 || !self.is_unpriced && self.price.is_some() && tokens.total().is_some();
-        Used { tokens, is_estimated: [input, output] != [0; 2], cost: is_priced.then_some(dollars) }
+        let (cost, prices) = (self.charges.total(forfeits), self.charges.version().or(forfeits.version()).cloned());
+        Used { tokens, is_estimated: [input, output] != [0; 2], cost, prices }
     }
 
-    /// Charges for these tokens, less those that have been charged for.
-    fn charge(&mut self, told: Tokens, book: &Book) {
-        let beyond = |told: Option<u32>, charged: Option<u32>| Some(told?.saturating_sub(charged.unwrap_or_default()));
-        let cost = book.told(told.zip(self.charged, beyond), self.price);
-        self.add_cost(cost);
-        self.charged = told;
-    }
-
-    fn add_cost(&mut self, more: Option<f64>) {
-        match more {
-            Some(dollars) => self.dollars += dollars,
-            None => self.is_unpriced = true,
+    /// Charges for this usage, less the tokens that have been charged for.
+    fn charge(&mut self, told: &Usage, book: &Book) {
+        let beyond = self.beyond(told);
+        book.told(beyond);
+        self.charged = Tokens::from(told);
+        if let Some(facts) = facts(told, beyond) {
+            self.charges.add(&facts, self.tariff.as_ref(), book);
         }
     }
+
+    /// The tokens of this usage that have not been charged for.
+    fn beyond(&self, told: &Usage) -> Tokens {
+        let beyond = |told: Option<u32>, charged: Option<u32>| Some(told?.saturating_sub(charged.unwrap_or_default()));
+        Tokens::from(told).zip(self.charged, beyond)
+    }
+}
+
+/// The facts of a usage whose tokens are these; `None` if a provider reports a measure that is no number.
+fn facts(told: &Usage, tokens: Tokens) -> Option<Facts> {
+    let facts = Facts::of(told, Timestamp::now());
+    let facts = facts.inspect_err(|error| tracing::warn!(%error, "the provider reports usage that cannot be billed"));
+    facts.ok().map(|facts| Facts { tokens, ..facts })
 }
 
 /// Input and output.

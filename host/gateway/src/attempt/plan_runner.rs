@@ -12,6 +12,7 @@ use super::policy::{self, RetryDecision, Situation};
 use super::reply::ReplyBody;
 use super::{InboundRequest, RequestContext, Values, attempt, hedge};
 use crate::accounting::Account;
+use crate::admission::budgets;
 use crate::admission::{Admission, AdmissionPermit, Demand};
 use crate::health::{Blame, Health, Rest, TargetStatus};
 use crate::route::skipped::{Skipped, Why};
@@ -69,14 +70,35 @@ struct SoFar {
     values: Values,
     /// Estimated input tokens of requests that were not answered.
     unanswered: u64,
+    /// Whether a provider may charge for any of them.
+    is_in_doubt: bool,
 }
 
 impl SoFar {
+    /// No attempt at this target yet.
+    fn begin(target: &Arc<Target>) -> Self {
+        let spare_keys = keys(target).count() - 1;
+        Self { repeats: 0, spare_keys, values: Values::All, unanswered: 0, is_in_doubt: false }
+    }
+
     /// Settles the limits of a provider that has not answered.
     fn settle(&self, held: &mut AdmissionPermit) {
         if self.unanswered > 0 {
             held.used(Some((self.unanswered, 0)));
         }
+        if self.is_in_doubt {
+            held.keep_budgets();
+        }
+    }
+
+    /// Records what a failed request may cost.
+    fn note(&mut self, fault: &Fault, account: &mut Account) {
+        if fault.side == Side::Upstream && fault.lapse.is_none() {
+            // The provider answered with an error, perhaps within an answer that had begun.
+            account.refused();
+        }
+        self.unanswered += u64::from(account.unanswered().unwrap_or_default());
+        self.is_in_doubt |= account.is_in_doubt();
     }
 
     fn was_vain(&self, fault: &Fault) -> bool {
@@ -189,12 +211,11 @@ impl PlanRunner<'_> {
         account: &mut Account,
     ) -> AttemptOutcome {
         let mut last: Option<(Failure, Arc<Target>)> = None;
-        let mut held = match self.admission.admit_to(&candidate.target.provider, &self.demand).await {
+        let mut held = match self.admit_to(&candidate.target).await {
             Ok(held) => held,
-            Err(refused) => return AttemptOutcome::Busy(refused.fault),
+            Err(fault) => return AttemptOutcome::Busy(fault),
         };
-        let mut so_far =
-            SoFar { repeats: 0, spare_keys: keys(&candidate.target).count() - 1, values: Values::All, unanswered: 0 };
+        let mut so_far = SoFar::begin(&candidate.target);
         loop {
             let Some((target, mut ticket)) = candidate.admit(self.health, Instant::now(), &self.plan.carried) else {
                 so_far.settle(&mut held);
@@ -207,7 +228,7 @@ impl PlanRunner<'_> {
                 account.metrics().tries.fell_back(&from.id, &target.id, reason);
             }
             let model = self.asked.model();
-            account.tries_at(&target.label, target.model(model), target.price_of(model));
+            account.tries_at(&target.label, target.model(model), target.tariff(model));
             held.is_out(true);
             let begun = Instant::now();
             let failure = match attempt(self.context, self.asked, &target, so_far.values, account).await {
@@ -221,11 +242,7 @@ impl PlanRunner<'_> {
                 Err(failure) => failure,
             };
             held.is_out(false);
-            if failure.fault.side == Side::Upstream && failure.fault.lapse.is_none() {
-                // The provider answered with an error, perhaps within an answer that had begun.
-                account.refused();
-            }
-            so_far.unanswered += u64::from(account.unanswered().unwrap_or_default());
+            so_far.note(&failure.fault, account);
             account.failed(reason(&failure));
             self.note_trail(candidate, &failure, account);
             let blame = self.blame(&failure.fault);
@@ -257,6 +274,15 @@ impl PlanRunner<'_> {
             }
             last = Some((failure, target));
         }
+    }
+
+    /// Admits an attempt to the limits and budgets of its provider.
+    async fn admit_to(&self, target: &Target) -> Result<AdmissionPermit, Fault> {
+        let admitted = self.admission.admit_to(&target.provider, &self.demand).await;
+        let mut held = admitted.map_err(|refused| refused.fault)?;
+        let granted = self.admission.budgets.reserve_attempt(target, &self.demand);
+        held.reserve_all(granted.map_err(|refusal| budgets::refused(&refusal))?);
+        Ok(held)
     }
 
     /// Counts and logs that a target's breaker opened.

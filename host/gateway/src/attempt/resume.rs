@@ -116,12 +116,14 @@ impl ResumeContext {
     }
 
     async fn ask(&self, candidate: &Candidate, said: &str, account: &mut Account) -> Option<(Continued, Arc<Target>)> {
-        let mut held = self.admission.admit_to(&candidate.target.provider, &self.asked.demand()).await.ok()?;
+        let demand = self.asked.demand();
+        let mut held = self.admission.admit_to(&candidate.target.provider, &demand).await.ok()?;
+        held.reserve_all(self.admission.budgets.reserve_attempt(&candidate.target, &demand).ok()?);
         let (target, mut ticket) = candidate.admit(&self.health, Instant::now(), &self.carried)?;
         let Self { config, upstreams, recall, deadline, .. } = self;
         let context = RequestContext { config, upstreams, recall, deadline: *deadline };
         let model = self.asked.model();
-        account.tries_at(&target.label, target.model(model), target.price_of(model));
+        account.tries_at(&target.label, target.model(model), target.tariff(model));
         held.is_out(true);
         match translate::continuation::resume(context, &self.asked, &target, said, account).await {
             Ok(stream) => {
@@ -134,6 +136,9 @@ impl ResumeContext {
                 held.is_out(false);
                 if let Some(input) = account.unanswered() {
                     held.used(Some((u64::from(input), 0)));
+                }
+                if account.is_in_doubt() {
+                    held.keep_budgets();
                 }
                 ticket.failed(policy::blame(&fault));
                 let side = fault.side.as_str();

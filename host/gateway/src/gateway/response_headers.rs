@@ -7,6 +7,7 @@ use http::Response;
 use crate::accounting::Account;
 use crate::accounting::access::AccessLine;
 use crate::accounting::trail::{End, Trail};
+use crate::admission::budgets;
 use crate::attempt::{InboundRequest, ReplyBody, SpokenBy};
 use crate::dialect::limits;
 use crate::dialect::limits::Figure;
@@ -14,9 +15,12 @@ use crate::observe::metrics::Metrics;
 use crate::rate_limit::LimitStatus;
 use crate::route::Target;
 use crate::route::skipped::Skipped;
+use weir_ledger::Notice;
 use weir_sandbox::Adapter;
 use weir_translate::dialect::faces::Endpoint;
 use weir_translate::dialect::reply::insert;
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
 use weir_types::headers;
 
 /// Sets the rate-limit headers: the client's own limits or, if it has none, those of the provider that answered.
@@ -51,6 +55,24 @@ pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Endpoint>, 
     }
     for header in [Some(headers::REQUEST_ID), own].into_iter().flatten() {
         insert(to, header, id);
+    }
+}
+
+/// Sets the cost of a whole answer, as far as it is known before the answer is sent, and the warnings of budgets.
+pub(super) fn tell_cost(response: &mut Response<ReplyBody>, account: &Account, notices: &[Notice]) {
+    let to = response.headers_mut();
+    if let Some(cost) = account.cost_of_whole() {
+        insert(to, headers::COST_USD, &cost.to_string());
+    }
+    if let Some(warnings) = budgets::warnings(notices) {
+        insert(to, headers::BUDGET_WARNING, &warnings);
+    }
+}
+
+/// Asks clients not to repeat a request that a budget refused: a repetition would be refused as well.
+pub(super) fn tell_final(response: &mut Response<ReplyBody>, fault: &Fault) {
+    if fault.error.kind == ErrorKind::Quota && fault.side == Side::Client {
+        insert(response.headers_mut(), headers::SHOULD_RETRY, "false");
     }
 }
 

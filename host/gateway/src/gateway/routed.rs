@@ -8,7 +8,8 @@ use http::Response;
 use super::Gateway;
 use crate::accounting::access::AccessLine;
 use crate::accounting::{Account, Opening};
-use crate::admission::AdmissionPermit;
+use crate::admission::budgets::{self, DOWNGRADES, HeldBudget};
+use crate::admission::{AdmissionPermit, Demand};
 use crate::attempt::{AttemptResponse, InboundRequest, PlanRunner, ReplyBody, RequestContext, ResumeContext};
 use crate::observe::trace::Span;
 use crate::route;
@@ -16,6 +17,7 @@ use crate::route::fit::Needs;
 use crate::route::{Circumstances, Nowhere, Plan};
 use crate::serving::Serving;
 use weir_config::Affinity;
+use weir_ledger::{Granted, Notice};
 use weir_translate::dialect::reply::insert;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
@@ -35,6 +37,8 @@ pub(super) struct Routed {
     pub(super) account: Account,
     /// When the request has to be answered.
     pub(super) deadline: Option<Instant>,
+    /// Warnings of budgets.
+    pub(super) notices: Vec<Notice>,
 }
 
 impl Gateway {
@@ -60,7 +64,7 @@ impl Gateway {
             embeds: *asked.operation() == Operation::Embeddings,
             only_looks: false,
         };
-        let plan = plan(serving, asked, circumstances)?;
+        let (plan, granted) = self.affordable_plan(serving, asked, circumstances)?;
         let client = asked.caller.client.as_ref().map(|client| &client.name);
         let series = plan.route.series(&self.metrics, &asked.face, client);
         if span.is_recording() {
@@ -71,13 +75,44 @@ impl Gateway {
         let opening = Opening { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span, counts };
         let mut account = Account::open(&self.metrics, series, opening, permit);
         account.tell(line.take());
+        let (reservation, notices) = granted.map(|Granted { reservation, notices }| (reservation, notices)).unzip();
+        if let Some(reservation) = reservation {
+            account.reserve(HeldBudget::new(reservation, true));
+        }
         let deadline = deadline(asked, &plan);
         let context = RequestContext { deadline, ..context };
         plan.route.deposit(plan.candidates.first().map_or(0.0, |candidate| candidate.target.retry.budget));
         let runner =
             PlanRunner { context, asked, plan: &plan, health: &self.health, admission: &self.admission, demand };
         let tried = runner.run(&mut account).await;
-        Ok(Routed { tried, plan, account, deadline })
+        Ok(Routed { tried, plan, account, deadline, notices: notices.unwrap_or_default() })
+    }
+
+    /// Plans the request's candidates and reserves at the budgets what they may cost. A budget without room may name
+    /// another model, whose targets are tried in place of these.
+    fn affordable_plan(
+        &self,
+        serving: &Serving,
+        asked: &InboundRequest,
+        circumstances: Circumstances<'_>,
+    ) -> Result<(Plan, Option<Granted>), Nowhere> {
+        let mut model = asked.reading.model.clone();
+        for _ in 0..=DOWNGRADES {
+            let mut plan = plan(serving, asked, model.as_deref(), circumstances)?;
+            if model != asked.reading.model {
+                plan.rename(model.as_deref());
+            }
+            let demand = Demand { model: model.as_deref(), ..asked.demand() };
+            let refusal = match self.admission.budgets.reserve(&asked.caller, &plan, &demand) {
+                Ok(granted) => return Ok((plan, granted)),
+                Err(refusal) => refusal,
+            };
+            let Some(other) = &refusal.downgrade else { return Err(budgets::refused(&refusal).into()) };
+            tracing::info!(request_id = asked.exchange.id, budget = &*refusal.budget, to = &**other, "downgraded");
+            model = Some(other.to_string());
+        }
+        let message = "budgets pass this request on from one model to the next, and none of them has room";
+        Err(Fault::new(Side::Client, ErrorKind::Quota, message).with_status(429).into())
     }
 
     /// Lets the plan's candidates resume a stream if it breaks, provided it is resumable.
@@ -129,8 +164,13 @@ fn deadline(asked: &InboundRequest, plan: &Plan) -> Option<Instant> {
 }
 
 /// Plans the request's candidates. An operation that is only relayed may have no model.
-fn plan(serving: &Serving, asked: &InboundRequest, circumstances: Circumstances<'_>) -> Result<Plan, Nowhere> {
-    match (asked.reading.model.as_deref(), asked.operation()) {
+fn plan(
+    serving: &Serving,
+    asked: &InboundRequest,
+    model: Option<&str>,
+    circumstances: Circumstances<'_>,
+) -> Result<Plan, Nowhere> {
+    match (model, asked.operation()) {
         (Some(model), _) => route::plan(&serving.routes, model, circumstances),
         (None, operation) if operation.is_relayed_only() => {
             let named = header(asked, route::PROVIDER_HEADER);

@@ -15,7 +15,7 @@ use prometheus::{
 
 use spending::{Books, Spending, Where};
 
-pub use spending::Book;
+pub use spending::{Book, dollars_of};
 use weir_types::contract::types::LossKind;
 use weir_types::fault::loss_kind;
 
@@ -325,7 +325,9 @@ fn seconds(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pricing::Pricing;
     use weir_config::Price;
+    use weir_ledger::{Facts, Timestamp};
     use weir_types::tokens::Tokens;
 
     #[test]
@@ -346,9 +348,17 @@ mod tests {
         let labels = Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta", client: "me" };
         let series = metrics.series(labels);
         series.ok(0.5);
-        let price = Price { input: Some(0.0), output: Some(62_500.0), ..Price::default() };
-        metrics.book(&series, None).told(Tokens::of(Some(3), Some(4)), Some(price));
-        metrics.book(&series, Some("other")).estimated([1, 2], None);
+        let name = Arc::from("zeta");
+        let set = Price { input: Some(0.0), output: Some(62_500.0), ..Price::default() };
+        let mut facts = Facts::at(Timestamp::UNIX_EPOCH);
+        facts.tokens = Tokens::of(Some(3), Some(4));
+        let cost = |set| Pricing::new(&Arc::default(), &name, &name, set).tariff("m").cost(&facts);
+        let book = metrics.book(&series, None);
+        book.told(facts.tokens);
+        book.charge(&cost(Some(set)));
+        let other = metrics.book(&series, Some("other"));
+        other.estimated([1, 2]);
+        other.charge(&cost(None));
         metrics.request(&series, 502, "error", 0.1);
         let text = metrics.text().unwrap();
         assert!(text.contains(

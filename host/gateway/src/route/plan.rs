@@ -81,6 +81,13 @@ impl From<Nowhere> for Fault {
 }
 
 impl Plan {
+    /// Gives targets that take the client's name for the model this name, which the client did not use.
+    pub fn rename(&mut self, name: Option<&str>) {
+        for candidate in self.candidates.iter_mut().chain(&mut self.resting) {
+            candidate.target = named(&candidate.target, name);
+        }
+    }
+
     /// A plan without candidates.
     fn of(route: &Arc<Route>) -> Self {
         Self {
@@ -285,7 +292,7 @@ fn ranked(standing: TargetStatus) -> Result<u8, (Instant, Rest)> {
 }
 
 /// For a fallback, a target that takes the client's name for the model gets the fallback's alias as the name.
-fn named(target: &Arc<Target>, name: Option<&str>) -> Arc<Target> {
+pub(crate) fn named(target: &Arc<Target>, name: Option<&str>) -> Arc<Target> {
     match (name, &target.model) {
         (Some(name), None) => {
             let model = target.model(name);

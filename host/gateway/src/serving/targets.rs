@@ -8,9 +8,10 @@ use super::credential::{Credentials, missing_key, set_region, usual_region};
 use super::url_template;
 use crate::model_catalog;
 use crate::model_catalog::Facts;
+use crate::pricing::{self, Pricing};
 use crate::route::{Route, Routes, Target};
 use weir_adapters::catalog::Snapshot;
-use weir_config::{Address, Alias, Config, Environment, Model, Problem, Provider, Strategy};
+use weir_config::{Address, Alias, Config, Environment, Model, Price, Problem, Provider, Strategy};
 use weir_sandbox::Adapter;
 use weir_types::contract::about::AuthScheme;
 use weir_types::contract::types::Setting;
@@ -18,6 +19,7 @@ use weir_upstream::{AllowedOrigin, Base, Timeouts};
 
 /// The routes of all models. A target that cannot be served has the reason in its place.
 pub(super) fn routes(config: &Config, adapters: &Snapshot, known: &Compiled, problems: &mut Vec<Problem>) -> Routes {
+    let prices = pricing::book(config, problems);
     let problems = std::cell::RefCell::new(problems);
     let credentials = Credentials::new(&config.environment);
     let unpriced: std::cell::RefCell<Vec<weir_config::Target>> = std::cell::RefCell::default();
@@ -32,6 +34,7 @@ pub(super) fn routes(config: &Config, adapters: &Snapshot, known: &Compiled, pro
             }
             let strict = model.strict.unwrap_or(config.server.strict);
             let made = make(target, (strict, facts, before_star(model, target)), adapters, known, &credentials);
+            let made = made.map(|made| made.priced(&prices, set_price(model, target)));
             let keyless = made.as_ref().ok().and_then(|made| missing_key(target, &made.adapter, &config.environment));
             if let Some(problem) = made.as_ref().err().or(keyless.as_ref()) {
                 let known = problems.borrow().iter().any(|one| one.message == problem.message);
@@ -101,6 +104,7 @@ fn make(
         timeouts: timeouts(&target.timeouts),
         capabilities: facts.capabilities,
         price: facts.price,
+        pricing: Pricing::default(),
         weight: target.weight,
         retry: target.retry,
         enable_fallback: target.enable_fallback,
@@ -112,6 +116,15 @@ fn make(
     };
     let spares = (1..provider.keys.len()).map(spare).collect::<Result<_, Problem>>()?;
     Ok(Target { spares, ..first })
+}
+
+/// The price that the configuration sets for a target.
+fn set_price(model: &Model, target: &weir_config::Target) -> Option<Price> {
+    let is_bundled = || {
+        let name = target.model.as_deref().map_or_else(|| model.alias.to_string(), str::to_owned);
+        model_catalog::of(&target.provider.adapter, &name).price.is_some()
+    };
+    target.price.or_else(|| model.price.filter(|_| model.targets.len() == 1 || !is_bundled()))
 }
 
 /// The facts of a target's model. The configuration takes precedence over the bundled file.

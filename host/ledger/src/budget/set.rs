@@ -95,6 +95,11 @@ impl BudgetSet {
         Self::default().with(budgets)
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Other budgets in place of these. Those that have the same name, unit and windows keep their counts, also those of
     /// requests that are running.
     pub fn with(&self, budgets: Vec<Budget>) -> Result<Self, BudgetError> {
@@ -197,6 +202,11 @@ impl BudgetSet {
                 && budget.when_over != WhenOver::Notify
         };
         self.chain(owner).iter().any(|entry| refuses(&entry.budget))
+    }
+
+    /// Whether any budget of this owner is in dollars.
+    pub fn counts_money(&self, owner: &Owner<'_>) -> bool {
+        self.chain(owner).iter().any(|entry| matches!(entry.budget.limit, Limit::Usd(_)))
     }
 
     /// Each budget with its window, and what is booked and reserved there.

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use prometheus::{Counter, CounterVec, Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
 
 use super::{SECONDS, counters, dollars, seconds};
-use weir_config::Price;
+use weir_ledger::{Cost, Nano};
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::UnitCount;
 use weir_types::tokens::Tokens;
@@ -158,8 +158,8 @@ pub struct Book {
 }
 
 impl Book {
-    /// Records tokens that the provider reported. Returns what they cost, if that is known.
-    pub fn told(&self, tokens: Tokens, price: Option<Price>) -> Option<f64> {
+    /// Records tokens that the provider reported.
+    pub fn told(&self, tokens: Tokens) {
         let [client, route, provider] = self.labels.each_ref().map(String::as_str);
         for (bucket, count) in tokens.known() {
             let Some(counter) = self.tokens.get(bucket as usize) else { continue };
@@ -169,7 +169,6 @@ impl Book {
         let [into, out] = &self.usage;
         into.observe(tokens.input().map_or(0.0, f64::from));
         out.observe(tokens.output().map_or(0.0, f64::from));
-        self.charge(&tokens, price)
     }
 
     /// Records what is billed by the piece.
@@ -180,13 +179,11 @@ impl Book {
         }
     }
 
-    /// Records estimated input and output tokens. Returns their cost, if the price is known.
-    pub fn estimated(&self, tokens: [u32; 2], price: Option<Price>) -> Option<f64> {
+    /// Records estimated input and output tokens.
+    pub fn estimated(&self, tokens: [u32; 2]) {
         for (counter, tokens) in self.estimated.iter().zip(tokens) {
             counter.inc_by(u64::from(tokens));
         }
-        let [input, output] = tokens;
-        self.charge(&Tokens::of(Some(input), Some(output)), price)
     }
 
     /// Records that a complete answer reported no usage.
@@ -204,18 +201,20 @@ impl Book {
         self.first_token.observe(seconds);
     }
 
-    fn charge(&self, tokens: &Tokens, price: Option<Price>) -> Option<f64> {
-        if tokens.total().unwrap_or(0) == 0 {
-            return Some(0.0);
-        }
-        let dollars = price.and_then(|price| price.of(tokens));
-        match dollars {
-            Some(dollars) => {
+    /// Records what an attempt, or a part of it, costs.
+    pub fn charge(&self, cost: &Cost) {
+        match cost {
+            Cost::Priced(bill) => {
                 let cost = || self.costs.with_label_values(&self.labels.each_ref().map(String::as_str));
-                self.cost.get_or_init(cost).inc_by(dollars);
+                self.cost.get_or_init(cost).inc_by(dollars_of(bill.total));
             }
-            None => self.unpriced.inc(),
+            Cost::Unpriced(_) => self.unpriced.inc(),
+            Cost::NoUsage => {}
         }
-        dollars
     }
+}
+
+/// An amount in dollars, for metrics and log lines, which have no exact type.
+pub fn dollars_of(nano: Nano) -> f64 {
+    nano.get() as f64 / 1e9
 }

@@ -1,0 +1,82 @@
+//! What an exchange costs, attempt by attempt, in the metrics and for the budgets that reserved it.
+
+use std::sync::Arc;
+
+use crate::observe::metrics::Book;
+use crate::pricing::Tariff;
+use weir_ledger::{Cost, Facts, Nano, Spend, Timestamp};
+use weir_types::tokens::Tokens;
+
+/// The costs of the attempts that were billed.
+#[derive(Debug, Default)]
+pub(super) struct Charges {
+    total: Nano,
+    /// Whether any part has a known price.
+    is_priced: bool,
+    /// Whether any part has none.
+    is_unpriced: bool,
+    /// The version of the prices.
+    version: Option<Arc<str>>,
+    /// What budgets are to book.
+    spends: Vec<Spend>,
+}
+
+impl Charges {
+    /// Charges for what an attempt used. Without a tariff it has no price.
+    pub(super) fn add(&mut self, facts: &Facts, tariff: Option<&Tariff>, book: &Book) {
+        if facts.is_empty() {
+            return;
+        }
+        let unpriced = Spend { requests: 0, ..Spend::unpriced(u64::from(facts.tokens.total().unwrap_or_default())) };
+        let Some(tariff) = tariff else {
+            self.is_unpriced = true;
+            return self.spends.push(unpriced);
+        };
+        let cost = tariff.cost(facts);
+        book.charge(&cost);
+        self.version.get_or_insert_with(|| Arc::clone(tariff.version()));
+        match &cost {
+            Cost::Priced(bill) => {
+                self.total = Self::sum(self.total, bill.total).unwrap_or(Nano::MAX);
+                self.is_priced = true;
+            }
+            Cost::Unpriced(_) | Cost::NoUsage => self.is_unpriced = true,
+        }
+        self.spends.push(Spend::of(&cost, facts, false));
+    }
+
+    /// Charges for estimated input and output tokens.
+    pub(super) fn add_estimate(&mut self, [input, output]: [u32; 2], tariff: Option<&Tariff>, book: &Book) {
+        let mut facts = Facts::at(Timestamp::now());
+        facts.tokens = Tokens::of(Some(input), Some(output));
+        facts.estimated = true;
+        self.add(&facts, tariff, book);
+    }
+
+    /// The whole cost, with other charges; `None` if it is not known.
+    pub(super) fn total(&self, others: &Self) -> Option<Nano> {
+        let is_priced = self.is_priced || others.is_priced;
+        let is_unpriced = self.is_unpriced || others.is_unpriced;
+        (is_priced && !is_unpriced).then(|| Self::sum(self.total, others.total)).flatten()
+    }
+
+    /// The cost so far, if everything that was charged for has a price. Zero if nothing was.
+    pub(super) fn total_so_far(&self) -> Option<Nano> {
+        (!self.is_unpriced).then_some(self.total)
+    }
+
+    /// The version of the prices.
+    pub(super) fn version(&self) -> Option<&Arc<str>> {
+        self.version.as_ref()
+    }
+
+    /// What budgets are to book.
+    pub(super) fn spends(&self) -> &[Spend] {
+        &self.spends
+    }
+
+    /// The sum of two amounts; `None` beyond all bounds.
+    pub(super) fn sum(one: Nano, other: Nano) -> Option<Nano> {
+        Nano::new(one.get().checked_add(other.get())?).ok()
+    }
+}

@@ -1,0 +1,261 @@
+//! Budgets: what a request reserves before it is sent, and books when it has ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use prometheus::{GaugeVec, IntCounterVec, Opts};
+
+use super::{Demand, Uses};
+use crate::auth::Caller;
+use crate::observe::metrics::Metrics;
+use crate::route::{Plan, Target};
+use weir_ledger::{
+    Budget, BudgetSet, Forecast, Granted, Limit, Nano, Notice, NoticeKind, Owner, Refusal, RefusalReason, Request,
+    Reservation, Row, Spend, Timestamp, Window,
+};
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
+
+/// Output tokens that are reserved where neither the request nor the model has a limit.
+const USUAL_OUTPUT: u64 = 4096;
+/// Output tokens that must fit into a budget where the request sets no limit. An answer that is longer is booked too.
+const LEAST_OUTPUT: u64 = 1024;
+/// How often a request may be passed on from one model to another because of budgets.
+pub const DOWNGRADES: usize = 4;
+
+/// All budgets. They outlive reloads of the configuration.
+#[derive(Debug)]
+pub struct Budgets {
+    set: ArcSwap<BudgetSet>,
+    used: GaugeVec,
+    limit: GaugeVec,
+    refused: IntCounterVec,
+}
+
+/// A budget's state now: the budget, its window, and what is settled and reserved in it.
+pub type Status = (Arc<Budget>, Window, u64, u64);
+
+impl Budgets {
+    /// No budgets.
+    pub fn new(metrics: &Metrics) -> Result<Self, prometheus::Error> {
+        let used = Opts::new(
+            "weir_budget_used",
+            "What is booked and reserved in a budget's window: dollars, tokens, requests",
+        );
+        let limit = Opts::new("weir_budget_limit", "What may be used in a budget's window: dollars, tokens, requests");
+        let refused = Opts::new("weir_budget_refused_total", "Requests for which a budget had no room");
+        let made = Self {
+            set: ArcSwap::default(),
+            used: GaugeVec::new(used, &["budget"])?,
+            limit: GaugeVec::new(limit, &["budget"])?,
+            refused: IntCounterVec::new(refused, &["budget", "reason"])?,
+        };
+        metrics.registry().register(Box::new(made.used.clone()))?;
+        metrics.registry().register(Box::new(made.limit.clone()))?;
+        metrics.registry().register(Box::new(made.refused.clone()))?;
+        Ok(made)
+    }
+
+    /// Replaces the budgets; those that stay the same keep their counts.
+    pub fn replace(&self, budgets: &[Budget]) {
+        match self.set.load().with(budgets.to_vec()) {
+            Ok(set) => self.set.store(Arc::new(set)),
+            Err(error) => tracing::error!(%error, "the budgets are not changed"),
+        }
+    }
+
+    /// Takes the rows that have changed since the last call, to be stored.
+    pub fn changes(&self) -> Vec<Row> {
+        self.set.load().changes()
+    }
+
+    /// All rows.
+    pub fn snapshot(&self) -> Vec<Row> {
+        self.set.load().snapshot()
+    }
+
+    /// Takes back rows that could not be stored: they count as changed again.
+    pub fn give_back(&self, rows: &[Row]) {
+        self.set.load().give_back(rows);
+    }
+
+    /// Continues with stored rows.
+    pub fn restore(&self, rows: &[Row]) {
+        self.set.load().restore(rows);
+    }
+
+    /// The state of all budgets.
+    pub fn status(&self) -> Vec<Status> {
+        self.set.load().status(Timestamp::now())
+    }
+
+    /// Updates the gauges.
+    pub(super) fn note(&self) {
+        self.used.reset();
+        self.limit.reset();
+        for (budget, _, settled, reserved) in self.status() {
+            let figure =
+                |amount: u64| if matches!(budget.limit, Limit::Usd(_)) { amount as f64 / 1e9 } else { amount as f64 };
+            self.used.with_label_values(&[&budget.name]).set(figure(settled.saturating_add(reserved)));
+            self.limit.with_label_values(&[&budget.name]).set(figure(budget.limit.amount()));
+        }
+    }
+
+    /// Reserves what a request may use at most, at the budgets of its client, team, organisation, tags and model.
+    pub fn reserve(&self, caller: &Caller, plan: &Plan, demand: &Demand<'_>) -> Result<Option<Granted>, Box<Refusal>> {
+        let client = caller.client.as_deref();
+        let tags: Vec<&str> = client.iter().flat_map(|client| &client.tags).map(|tag| &**tag).collect();
+        let owner = Owner {
+            key: client.map(|client| &*client.name),
+            team: client.and_then(|client| client.team.as_deref()),
+            organisation: client.and_then(|client| client.organisation.as_deref()),
+            tags: &tags,
+            model: demand.model.map(|_| plan.route.alias.as_str()),
+            ..Owner::default()
+        };
+        let targets: Vec<&Target> =
+            plan.candidates.iter().chain(&plan.resting).map(|candidate| &*candidate.target).collect();
+        self.reserve_for(owner, &targets, demand)
+    }
+
+    /// Reserves what an attempt may use at most, at the budgets of its provider.
+    pub fn reserve_attempt(&self, target: &Target, demand: &Demand<'_>) -> Result<Option<Granted>, Box<Refusal>> {
+        self.reserve_for(Owner::attempt_at(&target.label), &[target], demand)
+    }
+
+    fn reserve_for(
+        &self,
+        owner: Owner<'_>,
+        targets: &[&Target],
+        demand: &Demand<'_>,
+    ) -> Result<Option<Granted>, Box<Refusal>> {
+        let set = self.set.load();
+        if set.is_empty() {
+            return Ok(None);
+        }
+        let now = Timestamp::now();
+        let (most, least) = (amounts(targets, demand, None), amounts(targets, demand, Some(LEAST_OUTPUT)));
+        let counts_money = set.counts_money(&owner);
+        let spend = |tokens: [u64; 2]| {
+            let cost = if counts_money { cost(targets, demand, tokens, now) } else { Some(Nano::ZERO) };
+            let sum = tokens.iter().sum();
+            cost.map_or(Spend::unpriced(sum), |cost| Spend::priced(cost, sum))
+        };
+        let request = Request { owner, most: spend(most), least: spend(least) };
+        let granted = set.reserve(&request, now).inspect_err(|refusal| self.tell_refused(refusal))?;
+        granted.notices.iter().for_each(tell_notice);
+        Ok(Some(granted))
+    }
+
+    fn tell_refused(&self, refusal: &Refusal) {
+        let reason = match refusal.reason {
+            RefusalReason::Exhausted => "exhausted",
+            RefusalReason::TooLarge => "too_large",
+            RefusalReason::Unpriced => "unpriced",
+        };
+        self.refused.with_label_values(&[&*refusal.budget, reason]).inc();
+    }
+}
+
+/// Input and output tokens that a request may use at most. Where it sets no limit of output, that is the model's, or
+/// `usual` if that is less.
+fn amounts(targets: &[&Target], demand: &Demand<'_>, usual: Option<u64>) -> [u64; 2] {
+    let asked = demand.model.unwrap_or_default();
+    let of_model = || targets.iter().filter_map(|target| target.capabilities_of(asked).output).max();
+    let unlimited = || of_model().unwrap_or(USUAL_OUTPUT).min(usual.unwrap_or(u64::MAX));
+    match demand.uses {
+        Uses::Nothing => [0, 0],
+        Uses::Input => [u64::from(Forecast::tokens_of(demand.body_len)), 0],
+        Uses::Both => {
+            let output = demand.output_limit.unwrap_or_else(unlimited);
+            [u64::from(Forecast::tokens_of(demand.body_len)), output]
+        }
+    }
+}
+
+/// The cost of so many tokens at the dearest target; `None` if one of them has no price. An operation whose use cannot be
+/// foreseen costs nothing before it is booked, if the model has any price.
+fn cost(targets: &[&Target], demand: &Demand<'_>, [input, output]: [u64; 2], now: Timestamp) -> Option<Nano> {
+    let Some(asked) = demand.model else { return Some(Nano::ZERO) };
+    let count = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
+    let forecast = Forecast { input: count(input), output: count(output), may_cache: true, service_tier: None };
+    let costs = targets.iter().map(|target| {
+        let subject = target.pricing.subject(target.model(asked), target.model(asked));
+        match demand.uses {
+            Uses::Nothing => target.pricing.book().knows(subject).then_some(Nano::ZERO),
+            Uses::Input | Uses::Both => forecast.dearest(target.pricing.book(), &[subject], now).ok().flatten(),
+        }
+    });
+    costs.collect::<Option<Vec<_>>>()?.into_iter().max()
+}
+
+/// The fault for a request that a budget has no room for. Every format has its own spelling of it.
+pub fn refused(refusal: &Refusal) -> Fault {
+    let fault = Fault::new(Side::Client, ErrorKind::Quota, refusal.to_string()).with_status(429);
+    match refusal.retry_after(Timestamp::now()) {
+        Some(seconds) => fault.with_retry_after(Duration::from_secs(seconds)),
+        None => fault,
+    }
+}
+
+/// The warnings of budgets, for a header.
+pub fn warnings(notices: &[Notice]) -> Option<String> {
+    let one = |notice: &Notice| {
+        let (used, limit) = (notice.limit.show(notice.used), notice.limit.show(notice.limit.amount()));
+        format!("{}; {used} of {limit}", notice.budget)
+    };
+    (!notices.is_empty()).then(|| notices.iter().map(one).collect::<Vec<_>>().join(", "))
+}
+
+fn tell_notice(notice: &Notice) {
+    if notice.is_first {
+        let (used, limit) = (notice.limit.show(notice.used), notice.limit.show(notice.limit.amount()));
+        let what = match notice.kind {
+            NoticeKind::Soft => "budget is nearly used up",
+            NoticeKind::Over => "budget is exceeded",
+        };
+        tracing::warn!(budget = &*notice.budget, used, limit, "{what}");
+    }
+}
+
+/// A reservation that an exchange holds. Dropped while a provider works on the request, it stays booked: the provider
+/// may charge for it. Otherwise the rest of it is returned.
+#[derive(Debug)]
+pub struct HeldBudget {
+    reservation: Option<Reservation>,
+    /// Whether it is the whole request's, and not that of one attempt.
+    pub(super) is_requests: bool,
+    is_out: bool,
+}
+
+impl HeldBudget {
+    /// Holds the reservation of a request, or of an attempt.
+    pub fn new(reservation: Reservation, is_requests: bool) -> Self {
+        Self { reservation: Some(reservation), is_requests, is_out: false }
+    }
+
+    pub(super) fn is_out(&mut self, is_out: bool) {
+        self.is_out = is_out;
+    }
+
+    /// Books what was used, and counts the request.
+    pub(super) fn spend<'a>(&mut self, spends: impl IntoIterator<Item = &'a Spend>) {
+        let Some(reservation) = &mut self.reservation else { return };
+        let mut requests = 1;
+        for spend in spends {
+            let spend = Spend { requests: std::mem::take(&mut requests), ..*spend };
+            reservation.spend(&spend).iter().for_each(tell_notice);
+        }
+    }
+}
+
+impl Drop for HeldBudget {
+    fn drop(&mut self) {
+        match self.reservation.take() {
+            Some(reservation) if self.is_out => reservation.keep(),
+            Some(reservation) => reservation.finish(),
+            None => {}
+        }
+    }
+}

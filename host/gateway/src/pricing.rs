@@ -1,0 +1,140 @@
+//! What the models of a target cost: the bundled prices, the operator's price file over them, or the price that the
+//! configuration sets for a model or target.
+
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use weir_config::{Config, Price, Problem};
+use weir_ledger::{Cost, Facts, PriceBook, PriceFile, Subject, price};
+use weir_types::contract::about::Bucket;
+
+/// The bundled file, parsed once.
+static BUNDLED: LazyLock<Option<PriceFile>> = LazyLock::new(|| {
+    PriceFile::bundled().inspect_err(|error| tracing::error!(%error, "the bundled prices cannot be read")).ok()
+});
+/// The book of the bundled file alone, which most configurations use.
+static USUAL: LazyLock<Arc<PriceBook>> = LazyLock::new(|| Arc::new(PriceBook::new(BUNDLED.iter().cloned().collect())));
+
+/// The price book of a configuration. If the operator's file cannot be used, the bundled prices hold alone, and the
+/// problem is reported.
+pub fn book(config: &Config, problems: &mut Vec<Problem>) -> Arc<PriceBook> {
+    let Some(file) = &config.price_file else { return Arc::clone(&USUAL) };
+    match read(file) {
+        Ok(own) => Arc::new(PriceBook::new(BUNDLED.iter().cloned().chain([own]).collect())),
+        Err(message) => {
+            problems.push(Problem::error(&config.price_place, message));
+            Arc::clone(&USUAL)
+        }
+    }
+}
+
+fn read(file: &Path) -> Result<PriceFile, String> {
+    let shown = file.display();
+    let text = std::fs::read_to_string(file).map_err(|error| format!("the prices {shown} cannot be read: {error}"))?;
+    PriceFile::parse(&shown.to_string(), &text).map_err(|error| error.to_string())
+}
+
+/// The prices of one target.
+#[derive(Debug, Clone, Default)]
+pub struct Pricing {
+    book: Arc<PriceBook>,
+    provider: Arc<str>,
+    /// The name of the provider's adapter.
+    kind: Arc<str>,
+}
+
+impl Pricing {
+    /// Prices of a provider by a book, or by the price that the configuration sets.
+    pub fn new(book: &Arc<PriceBook>, provider: &Arc<str>, kind: &Arc<str>, set: Option<Price>) -> Self {
+        let set = set.and_then(of_configuration).map(Arc::new);
+        let book = set.unwrap_or_else(|| Arc::clone(book));
+        Self { book, provider: Arc::clone(provider), kind: Arc::clone(kind) }
+    }
+
+    /// The book that the prices stand in.
+    pub fn book(&self) -> &PriceBook {
+        &self.book
+    }
+
+    /// A model of the provider, to be looked up in the book.
+    pub fn subject<'a>(&'a self, served: &'a str, asked: &'a str) -> Subject<'a> {
+        Subject { provider: &self.provider, kind: &self.kind, served, asked }
+    }
+
+    /// The rates of one attempt.
+    pub fn tariff(&self, model: &str) -> Tariff {
+        Tariff { pricing: self.clone(), model: model.into() }
+    }
+}
+
+/// A book that has one price for every model.
+fn of_configuration(set: Price) -> Option<PriceBook> {
+    let rates = Bucket::ALL.into_iter().filter_map(|bucket| Some((bucket.name(), set.of_bucket(bucket)?.to_string())));
+    let rates: serde_json::Map<_, _> = rates.map(|(name, rate)| (name.to_owned(), rate.into())).collect();
+    let file = serde_json::json!({"version": "configuration", "providers": {"*": {"*": rates}}}).to_string();
+    let file = PriceFile::parse("configuration", &file);
+    file.inspect_err(|error| tracing::error!(%error, "the configured price cannot be read"))
+        .ok()
+        .map(|file| PriceBook::new(vec![file]))
+}
+
+/// The rates of one attempt: a target's prices for the model that it is asked for.
+#[derive(Debug, Clone)]
+pub struct Tariff {
+    pricing: Pricing,
+    model: Arc<str>,
+}
+
+impl Tariff {
+    /// What so much costs. A sum beyond all bounds has no price.
+    pub fn cost(&self, facts: &Facts) -> Cost {
+        let subject = self.pricing.subject(&self.model, &self.model);
+        price(&self.pricing.book, subject, facts).unwrap_or(Cost::NoUsage)
+    }
+
+    /// Whether any price of the model is known.
+    pub fn is_known(&self) -> bool {
+        self.pricing.book.knows(self.pricing.subject(&self.model, &self.model))
+    }
+
+    /// The version of the prices.
+    pub fn version(&self) -> &Arc<str> {
+        self.pricing.book.version()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_ledger::Timestamp;
+    use weir_types::tokens::Tokens;
+
+    #[test]
+    fn a_configured_price_goes_before_the_bundled_one_and_covers_every_bucket() {
+        let set = Price { input: Some(2.5), output: Some(10.0), cache_read: Some(0.15), ..Price::default() };
+        let name: Arc<str> = Arc::from("p");
+        let tariff = Pricing::new(&USUAL, &name, &name, Some(set)).tariff("any");
+        for (bucket, dollars) in [
+            (Bucket::Input, "2.5"),
+            (Bucket::CacheRead, "0.15"),
+            (Bucket::CacheWriteHour, "2.5"),
+            (Bucket::OutputAudio, "10"),
+            (Bucket::Reasoning, "10"),
+        ] {
+            let mut facts = Facts::at(Timestamp::UNIX_EPOCH);
+            facts.tokens = Tokens::default();
+            *facts.tokens.slot(bucket) = Some(1_000_000);
+            assert_eq!(tariff.cost(&facts).total().unwrap().to_string(), dollars, "{bucket:?}");
+        }
+        assert!(tariff.is_known() && !tariff.version().is_empty());
+    }
+
+    #[test]
+    fn an_unknown_model_has_no_price() {
+        let name: Arc<str> = Arc::from("no such adapter");
+        let tariff = Pricing::new(&USUAL, &name, &name, None).tariff("no such model");
+        let mut facts = Facts::at(Timestamp::UNIX_EPOCH);
+        facts.tokens = Tokens::of(Some(1), Some(1));
+        assert!(!tariff.is_known() && tariff.cost(&facts).total().is_none());
+    }
+}

@@ -1,0 +1,266 @@
+//! Budgets and costs: reserved before, booked after, refused in the client's own format, kept over a restart.
+
+use serde_json::Value;
+use weir_tests::{Answer, Folder, Gate, House, Program, Reply, Request, Upstream};
+
+use crate::tongue::{ANTHROPIC, OPENAI, SPOKEN, Tongue, config_of};
+
+/// The tokens of every answer: 10 of input, 4 of them cached, and 7 of output.
+const TOKENS: u64 = 17;
+
+/// A provider that speaks every format.
+async fn provider() -> Upstream {
+    Upstream::scripted(|request| {
+        let tongue = if request.line().contains("/messages") { ANTHROPIC } else { OPENAI };
+        if request.line().contains("generateContent") {
+            return Answer::json(200, SPOKEN[2].whole());
+        }
+        if request.json()["stream"] != true {
+            return Answer::json(200, tongue.whole());
+        }
+        tongue.stream().iter().fold(Answer::sse(), Answer::piece).end()
+    })
+    .await
+}
+
+fn budget(text: &str) -> String {
+    format!("[[budgets]]\n{text}\n")
+}
+
+/// What is booked and reserved at the only budget, once no request has a reservation.
+async fn settled(house: &House) -> u64 {
+    for _ in 0..200 {
+        let budgets = house.get("/admin/budgets").await.json();
+        let budget = &budgets["budgets"][0];
+        if budget["reserved"] == 0 {
+            return budget["settled"].as_u64().unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("a reservation is left: {}", house.get("/admin/budgets").await.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_answer_used_is_booked_in_both_lanes_whole_and_streamed() {
+    let upstream = provider().await;
+    let all = budget("name = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"month\"");
+    let house = House::open(&(config_of(&[OPENAI, ANTHROPIC], &upstream) + &all)).await;
+    let mut expected = 0;
+    for client in [OPENAI, ANTHROPIC] {
+        for target in [OPENAI, ANTHROPIC] {
+            for model in [target.name.to_owned(), target.translated()] {
+                for stream in [false, true] {
+                    let reply = house.ask(&client.request(&model, stream)).await;
+                    assert_eq!(reply.status(), 200, "{}", reply.text());
+                    expected += TOKENS;
+                    assert_eq!(settled(&house).await, expected, "{} to {model}, streamed: {stream}", client.name);
+                }
+            }
+        }
+    }
+    assert_eq!(house.metric("weir_budget_limit{budget=\"all\"}").await, 1e6);
+    assert_eq!(house.metric("weir_budget_used{budget=\"all\"}").await, expected as f64);
+}
+
+/// The error of a refusal in the client's format: its type, and its message.
+fn error(client: Tongue, reply: &Reply) -> (String, String) {
+    let error = &reply.json()["error"];
+    let kind = if client == SPOKEN[2] { &error["status"] } else { &error["type"] };
+    (kind.as_str().unwrap_or_default().to_owned(), error["message"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_beyond_a_clients_budget_is_refused_in_its_format_and_others_are_served() {
+    for (client, kind) in
+        [(OPENAI, "insufficient_quota"), (ANTHROPIC, "billing_error"), (SPOKEN[2], "RESOURCE_EXHAUSTED")]
+    {
+        let mut upstream = provider().await;
+        let clients = "[[clients]]\nname = \"poor\"\nkey = \"weir-key-of-the-poor-01\"\nteam = \"red\"\n\
+                       [[clients]]\nname = \"rich\"\nkey = \"weir-key-of-the-rich-01\"\n";
+        let red =
+            budget("name = \"red-day\"\nfor = { team = \"red\" }\nrequests = 2\nper = \"day\"\ntz = \"Europe/Berlin\"");
+        let house = House::with(
+            Folder::with(&["openai", "anthropic", "gemini"]),
+            &(config_of(&[OPENAI], &upstream) + clients + &red),
+        )
+        .await;
+        let ask = async |key: &str, model: &str| {
+            let request = client.request(model, false);
+            let request = if client == SPOKEN[2] {
+                request.header("x-goog-api-key", key)
+            } else {
+                request.header("authorization", &format!("Bearer {key}"))
+            };
+            house.ask(&request).await
+        };
+        for model in ["openai", "openai-t"] {
+            let reply = ask("weir-key-of-the-poor-01", model).await;
+            assert_eq!(reply.status(), 200, "{}", reply.text());
+            upstream.request().await;
+        }
+        for model in ["openai", "openai-t"] {
+            let reply = ask("weir-key-of-the-poor-01", model).await;
+            assert_eq!(reply.status(), 429, "{}", reply.text());
+            assert_eq!(reply.header("x-should-retry"), Some("false"));
+            let seconds: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+            assert!((1..=90_000).contains(&seconds), "{seconds}");
+            let (found, message) = error(client, &reply);
+            assert_eq!(found, kind, "{}", reply.text());
+            assert!(message.contains("\"red-day\"") && message.contains("2 requests of 2 requests"), "{message}");
+            assert!(upstream.unseen().is_none(), "nothing was sent");
+            assert_eq!(ask("weir-key-of-the-rich-01", model).await.status(), 200);
+            upstream.request().await;
+        }
+    }
+}
+
+/// A price of one dollar for every token.
+fn priced(upstream: &Upstream) -> String {
+    let models = config_of(&[OPENAI, ANTHROPIC], upstream);
+    models.replace("target = {", "price = { input = 1000000, output = 1000000 }\ntarget = {")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_translated_answer_tells_its_cost_and_a_budget_of_money_is_settled_by_it() {
+    let upstream = provider().await;
+    let money = budget("name = \"money\"\nfor = \"all\"\nusd = 1000000\nper = \"total\"\nsoft = 0.00001");
+    let house = House::open(&(priced(&upstream) + &money)).await;
+    for (client, model) in [(OPENAI, ANTHROPIC.name), (ANTHROPIC, OPENAI.name)] {
+        let reply = house.ask(&client.request(model, false)).await;
+        assert_eq!(reply.header("x-weir-cost-usd"), Some("17"), "{}", reply.text());
+    }
+    let reply = house.ask(&OPENAI.request("anthropic", true)).await;
+    assert_eq!((reply.status(), reply.header("x-weir-cost-usd")), (200, None), "a stream's cost is not known before");
+    let warning = reply.header("x-weir-budget-warning").unwrap();
+    assert!(warning.starts_with("money; $") && warning.ends_with(" of $1000000"), "{warning}");
+    house.until_metric("weir_budget_used{budget=\"money\"}", 51.0).await;
+    let budgets = house.get("/admin/budgets").await.json();
+    let budget = &budgets["budgets"][0];
+    assert_eq!((&budget["settled"], &budget["unit"]), (&Value::from("51"), &Value::from("usd")), "{budget}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c_without_a_price_a_budget_of_money_admits_only_what_it_is_told_to() {
+    let mut upstream = provider().await;
+    let money = "name = \"money\"\nfor = \"all\"\nusd = 1\nper = \"total\"";
+    let models = config_of(&[OPENAI], &upstream);
+    let house = House::open(&(models.clone() + &budget(money))).await;
+    let reply = house.ask(&OPENAI.request("openai", false)).await;
+    assert_eq!((reply.status(), reply.header("retry-after")), (429, None));
+    assert!(reply.text().contains("admits only models with a price"), "{}", reply.text());
+    assert!(upstream.unseen().is_none());
+    let house = house.restart(&(models.clone() + &budget(&format!("{money}\nunpriced = \"allow\"")))).await;
+    assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 200);
+    // A million dollars for a million tokens: the request alone costs more than is left.
+    let house = house.restart(&(models + &budget(&format!("{money}\nunpriced = {{ price = 1000000 }}")))).await;
+    assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 429);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_may_pass_requests_on_to_another_model_or_only_notify() {
+    let upstream = provider().await;
+    let models = config_of(&[OPENAI, ANTHROPIC], &upstream);
+    let one = "name = \"one\"\nfor = { model = \"openai\" }\nrequests = 1\nper = \"total\"\nwhen_over = ";
+    let house = House::open(&(models.clone() + &budget(&format!("{one}{{ downgrade = \"anthropic\" }}")))).await;
+    for provider in ["openai", "anthropic", "anthropic"] {
+        let reply = house.ask(&OPENAI.request("openai", false)).await;
+        assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some(provider)), "{}", reply.text());
+    }
+    let house = house.restart(&(models + &budget(&format!("{one}\"notify\"")))).await;
+    for _ in 0..2 {
+        let reply = house.ask(&OPENAI.request("openai", false)).await;
+        assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("openai")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_whose_budget_is_used_up_is_passed_over() {
+    let upstream = provider().await;
+    let models = config_of(&[OPENAI, ANTHROPIC], &upstream)
+        + "[[models]]\nalias = \"both\"\ntargets = [{ provider = \"openai\", model = \"openai\" }, \
+           { provider = \"anthropic\", model = \"anthropic\" }]\n";
+    let of_provider = budget("name = \"p\"\nfor = { provider = \"openai\" }\nrequests = 1\nper = \"total\"");
+    let house = House::open(&(models + &of_provider)).await;
+    for provider in ["openai", "anthropic"] {
+        let reply = house.ask(&OPENAI.request("both", false)).await;
+        assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some(provider)), "{}", reply.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_request_costs_nothing_and_one_that_its_client_leaves_stays_booked() {
+    let gate = Gate::default();
+    let held = gate.clone();
+    let upstream = Upstream::scripted(move |request| {
+        if request.json()["stream"] != true {
+            return Answer::json(500, "{\"error\":{\"message\":\"no\"}}");
+        }
+        let pieces = OPENAI.stream();
+        Answer::sse().piece(&pieces[0]).piece(&pieces[1]).gate(&held).end()
+    })
+    .await;
+    let all = budget("name = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"month\"");
+    let house = House::open(&(config_of(&[OPENAI], &upstream) + &all)).await;
+    for model in ["openai", "openai-t"] {
+        assert!(house.ask(&OPENAI.request(model, false)).await.status() >= 500);
+        assert_eq!(settled(&house).await, 0);
+    }
+    for (model, before) in [("openai", 0), ("openai-t", 1)] {
+        let mut client = house.connect().await;
+        client.send(&OPENAI.request(model, true)).await;
+        assert_eq!(client.head().await.status, 200);
+        client.until("content").await;
+        client.leave();
+        let mut booked = 0;
+        for _ in 0..200 {
+            booked = settled(&house).await;
+            if booked > before {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        assert!(booked > before, "{model}: {booked}");
+    }
+    gate.open();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn budgets_go_on_after_the_program_was_killed() {
+    let upstream = provider().await;
+    let folder = Folder::with(&["openai"]);
+    let cache = weir_tests::plugins::target().join("test-cache");
+    let all = budget("name = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"total\"");
+    let config = config_of(&[OPENAI], &upstream) + &all;
+    let ask = async |program: &Program, request: &Request| {
+        let mut client = weir_tests::Client::connect(program.address()).await;
+        client.send(request).await;
+        client.reply().await
+    };
+    let file = folder.path().join("weir-budgets.json");
+    {
+        let program = Program::start(&folder, &cache, &config);
+        let address = program.address();
+        for _ in 0..2 {
+            let mut client = weir_tests::Client::connect(address).await;
+            client.send(&OPENAI.request("openai", false)).await;
+            assert_eq!(client.reply().await.status(), 200);
+        }
+        for _ in 0..500 {
+            if std::fs::read_to_string(&file).is_ok_and(|text| text.contains("\"settled\":34")) {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        // Dropped, the program is killed.
+    }
+    let program = Program::start(&folder, &cache, &config);
+    let budgets = ask(&program, &Request::get("/admin/budgets")).await.json();
+    assert_eq!(
+        (&budgets["budgets"][0]["settled"], &budgets["budgets"][0]["reserved"]),
+        (&34.into(), &0.into()),
+        "{budgets}"
+    );
+    drop(program);
+    std::fs::write(&file, "no JSON").unwrap();
+    Program::start(&folder, &cache, &config).until("budgets cannot go on where they stopped");
+}
