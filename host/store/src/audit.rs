@@ -1,0 +1,167 @@
+//! The audit log: every change, in a chain of hashes that shows whether an entry was altered or removed.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::error::StoreError;
+use crate::sql::{Row, Sql, Value};
+
+/// Entries that a check reads at a time.
+pub(crate) const PART: usize = 1_000;
+
+/// Something to be recorded in the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEvent {
+    /// When it happened, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// What happened and who did it, as JSON. It never holds a secret.
+    pub event: String,
+}
+
+/// An entry of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// The number of the entry, from 1, without gaps.
+    pub sequence: u64,
+    /// When it happened, in milliseconds since 1970.
+    pub time_ms: u64,
+    /// What happened, as JSON.
+    pub event: String,
+    /// The hash of this entry and, through the one before, of all before it.
+    #[serde(with = "hex")]
+    pub hash: [u8; 32],
+}
+
+/// What a check of the whole chain found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChainCheck {
+    /// Every entry is as it was written. To see whether entries are missing at the end, keep the number elsewhere.
+    Intact {
+        /// The number of the last entry; 0 for an empty log.
+        last: u64,
+    },
+    /// The first entry that was altered, or that follows one which was altered or removed.
+    Broken {
+        /// Its number.
+        sequence: u64,
+    },
+}
+
+/// The hash of an entry: SHA-256 of the hash before, number and time (big-endian, 8 bytes each) and the event.
+pub fn entry_hash(before: &[u8; 32], sequence: u64, time_ms: u64, event: &str) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(before);
+    hash.update(sequence.to_be_bytes());
+    hash.update(time_ms.to_be_bytes());
+    hash.update(event.as_bytes());
+    hash.finalize().into()
+}
+
+/// Appends an event. Only one transaction at a time does so: the counter's row is locked first.
+pub(crate) fn append(sql: &mut dyn Sql, event: &AuditEvent) -> Result<AuditEntry, StoreError> {
+    let sequence = next(sql, "audit")?;
+    let before = sql.query("select hash from audit where sequence = $1", &[Value::count(sequence - 1)])?;
+    let before = match before.into_iter().next() {
+        Some(mut row) => row.array()?,
+        None => [0; 32],
+    };
+    let mut text = event.event.clone();
+    text.retain(|character| character != '\0');
+    let hash = entry_hash(&before, sequence, event.time_ms, &text);
+    sql.execute(
+        "insert into audit (sequence,time_ms,event,hash) values ($1,$2,$3,$4)",
+        &[Value::count(sequence), Value::count(event.time_ms), Value::text(&text), Value::blob(&hash)],
+    )?;
+    Ok(AuditEntry { sequence, time_ms: event.time_ms, event: text, hash })
+}
+
+/// Raises a counter and returns it. Its row stays locked to the end of the transaction, so that numbers appear in order.
+pub(crate) fn next(sql: &mut dyn Sql, counter: &str) -> Result<u64, StoreError> {
+    let rows = sql.query(
+        "update counters set value = value + 1 where name = $1 returning value",
+        &[Value::text(counter)],
+    )?;
+    match rows.into_iter().next() {
+        Some(mut row) => row.count(),
+        None => Err(StoreError::Unreadable(format!("there is no counter {counter}"))),
+    }
+}
+
+/// Entries before a number, or the last ones, newest first.
+pub(crate) fn page(sql: &mut dyn Sql, before: Option<u64>, most: usize) -> Result<Vec<AuditEntry>, StoreError> {
+    let text = format!(
+        "select sequence,time_ms,event,hash from audit where sequence < $1 order by sequence desc limit {most}"
+    );
+    sql.query(&text, &[Value::count(before.unwrap_or(u64::MAX))])?.iter_mut().map(read).collect()
+}
+
+/// Checks a part of the chain: the entries after one whose hash is known. Returns what broke or the last hash read.
+pub(crate) fn check_part(
+    sql: &mut dyn Sql,
+    (mut sequence, mut hash): (u64, [u8; 32]),
+    most: usize,
+) -> Result<Result<(u64, [u8; 32]), u64>, StoreError> {
+    let text = format!("select sequence,time_ms,event,hash from audit where sequence > $1 order by sequence limit {most}");
+    for mut row in sql.query(&text, &[Value::count(sequence)])? {
+        let entry = read(&mut row)?;
+        let expected = entry_hash(&hash, sequence + 1, entry.time_ms, &entry.event);
+        if entry.sequence != sequence + 1 || entry.hash != expected {
+            return Ok(Err(entry.sequence));
+        }
+        (sequence, hash) = (entry.sequence, entry.hash);
+    }
+    Ok(Ok((sequence, hash)))
+}
+
+/// Walks the whole chain, part by part.
+pub(crate) fn check(
+    mut part: impl FnMut((u64, [u8; 32])) -> Result<Result<(u64, [u8; 32]), u64>, StoreError>,
+) -> Result<ChainCheck, StoreError> {
+    let mut at = (0, [0; 32]);
+    loop {
+        match part(at)? {
+            Err(sequence) => return Ok(ChainCheck::Broken { sequence }),
+            Ok(next) if next.0 == at.0 => return Ok(ChainCheck::Intact { last: at.0 }),
+            Ok(next) => at = next,
+        }
+    }
+}
+
+fn read(row: &mut Row) -> Result<AuditEntry, StoreError> {
+    Ok(AuditEntry { sequence: row.count()?, time_ms: row.count()?, event: row.text()?, hash: row.array()? })
+}
+
+/// Hashes as hexadecimal text.
+mod hex {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(hash: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+        let text: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        serializer.serialize_str(&text)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
+        let digits = digits.filter(|digits| digits.len() == 64).ok_or_else(|| D::Error::custom("not a SHA-256"))?;
+        let mut hash = [0; 32];
+        for (byte, pair) in hash.iter_mut().zip(digits.chunks(2)) {
+            *byte = pair.iter().fold(0, |byte, digit| byte << 4 | *digit as u8);
+        }
+        Ok(hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_read_back_from_its_json() {
+        let hash = entry_hash(&[0; 32], 1, 2, "{}");
+        let entry = AuditEntry { sequence: 1, time_ms: 2, event: "{}".to_owned(), hash };
+        let text = serde_json::to_string(&entry).unwrap();
+        assert_eq!(serde_json::from_str::<AuditEntry>(&text).unwrap(), entry);
+        assert!(serde_json::from_str::<AuditEntry>(&text.replace("\"hash\":\"", "\"hash\":\"ä")).is_err());
+    }
+}

@@ -1,0 +1,101 @@
+//! What the writer hands to a store at once.
+
+use std::collections::BTreeMap;
+
+use crate::body::{self, Body};
+use crate::error::StoreError;
+use crate::fact::{Fact, columns};
+use crate::id::Day;
+use crate::query::KeySum;
+use crate::query::search::HOUR_MS;
+use crate::sql::{Sql, Value, insert_many};
+
+/// Facts and bodies that are written together. Those of one day are written all or none. What is stored already is not
+/// stored again, so that a batch may be repeated if it is not known whether it was written.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// Facts.
+    pub facts: Vec<Fact>,
+    /// Bodies.
+    pub bodies: Vec<Body>,
+}
+
+/// The part of a batch that belongs to one day.
+#[derive(Debug, Default)]
+pub(crate) struct DayBatch<'a> {
+    pub(crate) facts: Vec<&'a Fact>,
+    pub(crate) bodies: Vec<&'a Body>,
+}
+
+impl Batch {
+    /// The batch's parts by day: a batch may hold requests from before and after midnight, and of any clock.
+    pub(crate) fn by_day(&self) -> BTreeMap<Day, DayBatch<'_>> {
+        let mut days = BTreeMap::<Day, DayBatch<'_>>::new();
+        for fact in &self.facts {
+            days.entry(fact.id.day()).or_default().facts.push(fact);
+        }
+        for body in &self.bodies {
+            days.entry(body.id.day()).or_default().bodies.push(body);
+        }
+        for day in days.values_mut() {
+            // In the order of the table, which is the cheapest to write. Of two facts with one id, the first counts.
+            day.facts.sort_by_key(|fact| fact.id);
+            day.facts.dedup_by_key(|fact| fact.id);
+        }
+        days
+    }
+}
+
+/// Writes one day's part of a batch: facts, the sums of their keys and bodies. `insert` writes the facts and returns those
+/// that were new.
+pub(crate) fn write_day<'a, S: Sql>(
+    sql: &mut S,
+    day: Day,
+    batch: &DayBatch<'a>,
+    insert: impl FnOnce(&mut S, &[&'a Fact]) -> Result<Vec<&'a Fact>, StoreError>,
+) -> Result<(), StoreError> {
+    let new = insert(sql, &batch.facts)?;
+    write_sums(sql, day, &new)?;
+    body::write(sql, &batch.bodies)
+}
+
+fn write_sums(sql: &mut dyn Sql, day: Day, facts: &[&Fact]) -> Result<(), StoreError> {
+    let mut sums = BTreeMap::<(&str, u64), KeySum>::new();
+    for fact in facts {
+        sums.entry((&fact.key, fact.id.time_ms() / HOUR_MS)).or_default().add(fact);
+    }
+    let values: Vec<Value<'_>> = sums.iter().flat_map(|((key, hour), sum)| sum_values(day, key, *hour, sum)).collect();
+    insert_many(
+        sql,
+        "insert into key_hours (day,api_key,hour,requests,failed,unpriced,input,output,cost_nano)",
+        9,
+        &values,
+        " on conflict (day,api_key,hour) do update set requests = key_hours.requests + excluded.requests, \
+         failed = key_hours.failed + excluded.failed, unpriced = key_hours.unpriced + excluded.unpriced, \
+         input = key_hours.input + excluded.input, output = key_hours.output + excluded.output, \
+         cost_nano = key_hours.cost_nano + excluded.cost_nano",
+    )
+}
+
+fn sum_values<'a>(day: Day, key: &'a str, hour: u64, sum: &KeySum) -> [Value<'a>; 9] {
+    [
+        Value::Int(day.number().into()),
+        Value::text(key),
+        Value::count(hour),
+        Value::count(sum.requests),
+        Value::count(sum.failed),
+        Value::count(sum.unpriced),
+        Value::count(sum.input),
+        Value::count(sum.output),
+        Value::Int(sum.cost_nano),
+    ]
+}
+
+/// The statement that inserts one fact and takes no notice of one that is there.
+pub(crate) fn insert_fact() -> String {
+    format!(
+        "insert into facts ({}) values ({}) on conflict (id) do nothing",
+        columns::names(),
+        crate::sql::placeholders(1, columns::COUNT)
+    )
+}

@@ -1,0 +1,149 @@
+//! Documents: keys, teams, budgets and whatever else is changed while Weir runs, as JSON by kind and id.
+//!
+//! Every change takes the next number of one log. That number is the document's revision (its `ETag`), and a node that
+//! knows the log up to a number gets everything it lacks by asking for what came after.
+
+use serde::{Deserialize, Serialize};
+
+use crate::audit::{self, AuditEvent};
+use crate::error::StoreError;
+use crate::sql::{Row, Sql, Value};
+
+/// Most documents of a page.
+pub const MOST_DOCUMENTS: usize = 10_000;
+
+/// A document as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// What it is: `key`, `team`.
+    pub kind: String,
+    /// Its id within its kind.
+    pub id: String,
+    /// The version of the log that changed it last.
+    pub revision: u64,
+    /// Its JSON; none if it was deleted.
+    pub body: Option<String>,
+}
+
+/// What a document has to be for a change to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// Anything, or absent.
+    Any,
+    /// Absent or deleted (`If-None-Match: *`).
+    Absent,
+    /// At this revision (`If-Match`).
+    Revision(u64),
+}
+
+/// A change of one document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The document's kind.
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+    /// What it has to be before.
+    pub expect: Expect,
+    /// Its new JSON; none deletes it.
+    pub body: Option<String>,
+}
+
+/// A part of the version log, in its order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The documents that changed, each once, as they are now. Deleted ones are among them.
+    pub documents: Vec<Document>,
+    /// The version that these changes lead to.
+    pub version: u64,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+/// Makes all of these changes or none. Returns the documents as they are now.
+pub(crate) fn change(
+    sql: &mut dyn Sql,
+    changes: &[Change],
+    event: Option<&AuditEvent>,
+) -> Result<Vec<Document>, StoreError> {
+    let mut documents = Vec::with_capacity(changes.len());
+    for change in changes {
+        // The counter first: its row is locked, and what is read after it is the newest.
+        let revision = audit::next(sql, "documents")?;
+        expect(sql, change)?;
+        sql.execute(
+            "insert into documents (kind,id,revision,body) values ($1,$2,$3,$4) on conflict (kind,id) \
+             do update set revision = excluded.revision, body = excluded.body",
+            &[
+                Value::text(&change.kind),
+                Value::text(&change.id),
+                Value::count(revision),
+                change.body.as_deref().map_or(Value::Null, Value::text),
+            ],
+        )?;
+        let (kind, id, body) = (change.kind.clone(), change.id.clone(), change.body.clone());
+        documents.push(Document { kind, id, revision, body });
+    }
+    if let Some(event) = event {
+        audit::append(sql, event)?;
+    }
+    Ok(documents)
+}
+
+fn expect(sql: &mut dyn Sql, change: &Change) -> Result<(), StoreError> {
+    let found = get(sql, &change.kind, &change.id)?.filter(|document| document.body.is_some());
+    let found = found.map(|document| document.revision);
+    let is_met = match change.expect {
+        Expect::Any => true,
+        Expect::Absent => found.is_none(),
+        Expect::Revision(revision) => found == Some(revision),
+    };
+    if is_met {
+        return Ok(());
+    }
+    Err(StoreError::Conflict { kind: change.kind.clone(), id: change.id.clone(), found })
+}
+
+/// A document, also if it was deleted.
+pub(crate) fn get(sql: &mut dyn Sql, kind: &str, id: &str) -> Result<Option<Document>, StoreError> {
+    let rows = sql.query(
+        "select kind,id,revision,body from documents where kind = $1 and id = $2",
+        &[Value::text(kind), Value::text(id)],
+    )?;
+    rows.into_iter().next().map(|mut row| read(&mut row)).transpose()
+}
+
+/// Documents of a kind by id, after one, without deleted ones.
+pub(crate) fn page(sql: &mut dyn Sql, kind: &str, after: &str, most: usize) -> Result<Vec<Document>, StoreError> {
+    let most = most.min(MOST_DOCUMENTS);
+    let text = format!(
+        "select kind,id,revision,body from documents where kind = $1 and id > $2 and body is not null \
+         order by id limit {most}"
+    );
+    sql.query(&text, &[Value::text(kind), Value::text(after)])?.iter_mut().map(read).collect()
+}
+
+/// What changed after a version.
+pub(crate) fn changes_after(sql: &mut dyn Sql, version: u64, most: usize) -> Result<Changes, StoreError> {
+    let most = most.clamp(1, MOST_DOCUMENTS);
+    let text = format!(
+        "select kind,id,revision,body from documents where revision > $1 order by revision limit {}",
+        most + 1
+    );
+    let rows = sql.query(&text, &[Value::count(version)])?;
+    let mut documents = rows.into_iter().map(|mut row| read(&mut row)).collect::<Result<Vec<_>, _>>()?;
+    let more = documents.len() > most;
+    documents.truncate(most);
+    let version = documents.last().map_or(version, |document| document.revision);
+    Ok(Changes { documents, version, more })
+}
+
+/// The version of the log: the number of the last change.
+pub(crate) fn version(sql: &mut dyn Sql) -> Result<u64, StoreError> {
+    let rows = sql.query("select value from counters where name = $1", &[Value::text("documents")])?;
+    rows.into_iter().next().map_or(Ok(0), |mut row| row.count())
+}
+
+fn read(row: &mut Row) -> Result<Document, StoreError> {
+    Ok(Document { kind: row.text()?, id: row.text()?, revision: row.count()?, body: row.maybe_text()? })
+}

@@ -1,0 +1,328 @@
+//! Facts: one record for each request, with everything about it but its content.
+
+pub(crate) mod columns;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::RequestId;
+
+/// Most bytes of an error's text; the rest is cut off.
+pub const MOST_ERROR_TEXT: usize = 2_048;
+/// Most bytes of a name: of a key, a team, a model.
+pub const MOST_NAME: usize = 256;
+/// Most bytes of the attempts, the units and the losses as JSON, each. What is longer is replaced by `"too long"`.
+pub const MOST_JSON: usize = 16_384;
+/// Most tags of a request; further ones are left out.
+pub const MOST_TAGS: usize = 32;
+
+/// What is known of one request. Texts that do not apply are empty, counts that are not known are none.
+///
+/// Money is in nano-dollars, durations in microseconds, sizes in bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Fact {
+    /// The request's id, which carries the time it began.
+    pub id: RequestId,
+    /// The process that served it: a number drawn at its start. Set by [`crate::Recorder::record`].
+    pub process: i64,
+    /// The fact's number within its process, without gaps, so that lost facts can be counted. Set by
+    /// [`crate::Recorder::record`].
+    pub sequence: u64,
+    /// The request id that the client gave.
+    pub client_request_id: String,
+    /// The id of the key that the client presented.
+    pub key: String,
+    /// The team that the key belongs to.
+    pub team: String,
+    /// The organisation of the team.
+    pub organisation: String,
+    /// The user that the request was made for.
+    pub user: String,
+    /// The tags of the key and of the request.
+    pub tags: BTreeMap<String, String>,
+    /// The client's program, from its `user-agent`.
+    pub client: String,
+    /// The format that the client used.
+    pub dialect: String,
+    /// The model that the client asked for.
+    pub model_asked: String,
+    /// The model that answered, in the provider's word.
+    pub model_served: String,
+    /// The provider that answered or failed last.
+    pub provider: String,
+    /// The target, as the configuration names it.
+    pub target: String,
+    /// `relay` or `translate`.
+    pub lane: String,
+    /// The operation, such as `chat` or `embeddings`.
+    pub operation: String,
+    /// The status of the answer to the client.
+    pub status: u16,
+    /// How it ended: `ok`, `failed`, `refused`, `cancelled`, `cut`.
+    pub outcome: String,
+    /// Why the model stopped.
+    pub finish: String,
+    /// The kind of the error, if it failed.
+    pub error_kind: String,
+    /// The text of the error, at most [`MOST_ERROR_TEXT`] bytes of it.
+    pub error_text: String,
+    /// The attempts as a JSON array, in their order; empty for one attempt that went well.
+    pub attempts: String,
+    /// Tokens by bucket.
+    pub tokens: TokenCounts,
+    /// Whether any count is an estimate.
+    pub estimated: bool,
+    /// Other billed units as a JSON object: `{"searches":2}`.
+    pub units: String,
+    /// The cost in nano-dollars; none if no price is known.
+    pub cost_nano: Option<i64>,
+    /// The version of the price rules that the cost was computed with.
+    pub price_version: u64,
+    /// From the request's first byte to the answer's last, in microseconds.
+    pub total_us: u64,
+    /// From the request's first byte to the first piece of content, in microseconds.
+    pub first_token_us: Option<u64>,
+    /// The gateway's own part of the time, in microseconds.
+    pub own_us: u64,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    /// The fields that a translation dropped or approximated, as a JSON array.
+    pub losses: String,
+    /// The name of the adapter that spoke with the provider.
+    pub adapter: String,
+    /// The digest of its file, as hexadecimal text.
+    pub adapter_digest: String,
+}
+
+/// Tokens in the contract's disjoint buckets; none where the provider told no count.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TokenCounts {
+    /// Text that went in and was not cached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<u64>,
+    /// Audio that went in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_audio: Option<u64>,
+    /// Images that went in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_image: Option<u64>,
+    /// Input read from the provider's cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_read: Option<u64>,
+    /// Input written to the cache for the usual time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<u64>,
+    /// Input written to the cache for an hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_write_hour: Option<u64>,
+    /// Text that came out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<u64>,
+    /// Audio that came out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_audio: Option<u64>,
+    /// Images that came out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_image: Option<u64>,
+    /// Reasoning that came out, shown or not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<u64>,
+}
+
+impl TokenCounts {
+    /// All input.
+    pub fn all_input(&self) -> u64 {
+        let parts =
+            [self.input, self.input_audio, self.input_image, self.cache_read, self.cache_write, self.cache_write_hour];
+        parts.into_iter().flatten().fold(0, u64::saturating_add)
+    }
+
+    /// All output, reasoning included.
+    pub fn all_output(&self) -> u64 {
+        let parts = [self.output, self.output_audio, self.output_image, self.reasoning];
+        parts.into_iter().flatten().fold(0, u64::saturating_add)
+    }
+}
+
+impl Default for Fact {
+    fn default() -> Self {
+        Self::of(RequestId::from_bytes([0; 16]))
+    }
+}
+
+impl Fact {
+    /// A request of which nothing is known yet but its id.
+    pub fn of(id: RequestId) -> Self {
+        Self {
+            id,
+            process: 0,
+            sequence: 0,
+            client_request_id: String::new(),
+            key: String::new(),
+            team: String::new(),
+            organisation: String::new(),
+            user: String::new(),
+            tags: BTreeMap::new(),
+            client: String::new(),
+            dialect: String::new(),
+            model_asked: String::new(),
+            model_served: String::new(),
+            provider: String::new(),
+            target: String::new(),
+            lane: String::new(),
+            operation: String::new(),
+            status: 0,
+            outcome: String::new(),
+            finish: String::new(),
+            error_kind: String::new(),
+            error_text: String::new(),
+            attempts: String::new(),
+            tokens: TokenCounts::default(),
+            estimated: false,
+            units: String::new(),
+            cost_nano: None,
+            price_version: 0,
+            total_us: 0,
+            first_token_us: None,
+            own_us: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            losses: String::new(),
+            adapter: String::new(),
+            adapter_digest: String::new(),
+        }
+    }
+
+    /// Whether the request failed: its fact is one of those that the log of errors has.
+    pub fn has_error(&self) -> bool {
+        !self.error_kind.is_empty()
+    }
+
+    /// Cuts every text to its bound and removes what no database takes: whatever a client sends, its fact can be stored.
+    pub fn bound(&mut self) {
+        for name in self.names_mut() {
+            cut(name, MOST_NAME);
+        }
+        cut(&mut self.error_text, MOST_ERROR_TEXT);
+        for json in [&mut self.attempts, &mut self.units, &mut self.losses] {
+            if json.len() > MOST_JSON {
+                "\"too long\"".clone_into(json);
+            }
+            cut(json, MOST_JSON);
+        }
+        let is_long = |(name, value): (&String, &String)| unfit(name, MOST_NAME) || unfit(value, MOST_NAME);
+        if self.tags.len() > MOST_TAGS || self.tags.iter().any(is_long) {
+            let mut tags = std::mem::take(&mut self.tags).into_iter().take(MOST_TAGS).collect::<Vec<_>>();
+            for (name, value) in &mut tags {
+                cut(name, MOST_NAME);
+                cut(value, MOST_NAME);
+            }
+            self.tags = tags.into_iter().collect();
+        }
+    }
+
+    /// Bytes that the fact takes in memory, about.
+    pub fn weight(&self) -> usize {
+        let names: usize = self.names().iter().map(|name| name.len()).sum();
+        let tags: usize = self.tags.iter().map(|(name, value)| name.len() + value.len() + 64).sum();
+        let json = self.attempts.len() + self.units.len() + self.losses.len();
+        size_of::<Self>() + names + tags + json + self.error_text.len()
+    }
+
+    fn names(&self) -> [&str; 18] {
+        [
+            &self.client_request_id,
+            &self.key,
+            &self.team,
+            &self.organisation,
+            &self.user,
+            &self.client,
+            &self.dialect,
+            &self.model_asked,
+            &self.model_served,
+            &self.provider,
+            &self.target,
+            &self.lane,
+            &self.operation,
+            &self.outcome,
+            &self.finish,
+            &self.error_kind,
+            &self.adapter,
+            &self.adapter_digest,
+        ]
+    }
+
+    fn names_mut(&mut self) -> [&mut String; 18] {
+        [
+            &mut self.client_request_id,
+            &mut self.key,
+            &mut self.team,
+            &mut self.organisation,
+            &mut self.user,
+            &mut self.client,
+            &mut self.dialect,
+            &mut self.model_asked,
+            &mut self.model_served,
+            &mut self.provider,
+            &mut self.target,
+            &mut self.lane,
+            &mut self.operation,
+            &mut self.outcome,
+            &mut self.finish,
+            &mut self.error_kind,
+            &mut self.adapter,
+            &mut self.adapter_digest,
+        ]
+    }
+}
+
+/// Whether a text has to be changed before it is stored.
+fn unfit(text: &str, most: usize) -> bool {
+    text.len() > most || text.contains('\0')
+}
+
+/// Cuts a text at a character, and removes zero bytes, which PostgreSQL takes in no text.
+pub(crate) fn cut(text: &mut String, most: usize) {
+    if text.contains('\0') {
+        text.retain(|character| character != '\0');
+    }
+    if text.len() > most {
+        let end = (0..=most).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_any_length_are_cut_at_a_character() {
+        let mut fact = Fact { error_text: "ä".repeat(MOST_ERROR_TEXT), key: "k\0ey".to_owned(), ..Fact::default() };
+        fact.model_asked = format!("x{}", "ß".repeat(MOST_NAME));
+        fact.attempts = "[".repeat(MOST_JSON + 1);
+        fact.tags = (0..100).map(|number| (format!("{number:03}"), "v\0".repeat(MOST_NAME))).collect();
+        fact.bound();
+        assert_eq!(fact.error_text.len(), MOST_ERROR_TEXT);
+        assert_eq!((fact.key.as_str(), fact.model_asked.len()), ("key", MOST_NAME - 1));
+        assert_eq!(fact.attempts, "\"too long\"");
+        assert_eq!((fact.tags.len(), fact.tags["031"].len()), (MOST_TAGS, MOST_NAME));
+        let bounded = fact.clone();
+        fact.bound();
+        assert_eq!(fact, bounded);
+    }
+
+    #[test]
+    fn a_fact_is_read_back_from_its_json() {
+        let mut fact = Fact::of(RequestId::new(1_795_219_200_000, [7; 10]));
+        fact.tags.insert("project".to_owned(), "a".to_owned());
+        fact.tokens.cache_read = Some(12);
+        let text = serde_json::to_string(&fact).unwrap();
+        assert_eq!(serde_json::from_str::<Fact>(&text).unwrap(), fact);
+    }
+}

@@ -1,0 +1,195 @@
+//! Facts as rows: the columns of the table `facts`, the same in both databases.
+
+use std::collections::BTreeMap;
+
+use super::{Fact, TokenCounts};
+use crate::error::StoreError;
+use crate::id::RequestId;
+use crate::sql::{Row, Value};
+
+/// The columns with their types, in the order of [`values`] and [`read`]. The id, which is the primary key, is the first.
+/// What is added later goes to the end, may be null, and is added to existing tables by [`crate::schema`].
+pub(crate) const COLUMNS: [(&str, &str); COUNT] = [
+    ("id", "bytea not null"),
+    ("process", "bigint"),
+    ("sequence", "bigint"),
+    ("client_request_id", "text"),
+    ("api_key", "text"),
+    ("team", "text"),
+    ("organisation", "text"),
+    ("user_id", "text"),
+    ("tags", "text"),
+    ("client", "text"),
+    ("dialect", "text"),
+    ("model_asked", "text"),
+    ("model_served", "text"),
+    ("provider", "text"),
+    ("target", "text"),
+    ("lane", "text"),
+    ("operation", "text"),
+    ("status", "bigint"),
+    ("outcome", "text"),
+    ("finish", "text"),
+    ("error_kind", "text"),
+    ("error_text", "text"),
+    ("attempts", "text"),
+    ("input", "bigint"),
+    ("input_audio", "bigint"),
+    ("input_image", "bigint"),
+    ("cache_read", "bigint"),
+    ("cache_write", "bigint"),
+    ("cache_write_hour", "bigint"),
+    ("output", "bigint"),
+    ("output_audio", "bigint"),
+    ("output_image", "bigint"),
+    ("reasoning", "bigint"),
+    ("estimated", "bigint"),
+    ("units", "text"),
+    ("cost_nano", "bigint"),
+    ("price_version", "bigint"),
+    ("total_us", "bigint"),
+    ("first_token_us", "bigint"),
+    ("own_us", "bigint"),
+    ("bytes_in", "bigint"),
+    ("bytes_out", "bigint"),
+    ("losses", "text"),
+    ("adapter", "text"),
+    ("adapter_digest", "text"),
+];
+
+/// How many columns a fact has.
+pub(crate) const COUNT: usize = 45;
+
+/// The names of the columns, with commas.
+pub(crate) fn names() -> String {
+    COLUMNS.map(|(name, _)| name).join(",")
+}
+
+/// The definitions of the columns, with commas.
+pub(crate) fn definitions() -> String {
+    COLUMNS.map(|(name, kind)| format!("{name} {kind}")).join(",")
+}
+
+/// A fact's values in the order of the columns.
+pub(crate) fn values(fact: &Fact) -> [Value<'_>; COUNT] {
+    let tokens = &fact.tokens;
+    [
+        Value::blob(fact.id.as_bytes()),
+        Value::Int(fact.process),
+        Value::count(fact.sequence),
+        Value::text_or_null(&fact.client_request_id),
+        Value::text_or_null(&fact.key),
+        Value::text_or_null(&fact.team),
+        Value::text_or_null(&fact.organisation),
+        Value::text_or_null(&fact.user),
+        tags_value(&fact.tags),
+        Value::text_or_null(&fact.client),
+        Value::text_or_null(&fact.dialect),
+        Value::text_or_null(&fact.model_asked),
+        Value::text_or_null(&fact.model_served),
+        Value::text_or_null(&fact.provider),
+        Value::text_or_null(&fact.target),
+        Value::text_or_null(&fact.lane),
+        Value::text_or_null(&fact.operation),
+        Value::Int(i64::from(fact.status)),
+        Value::text_or_null(&fact.outcome),
+        Value::text_or_null(&fact.finish),
+        Value::text_or_null(&fact.error_kind),
+        Value::text_or_null(&fact.error_text),
+        Value::text_or_null(&fact.attempts),
+        Value::maybe(tokens.input),
+        Value::maybe(tokens.input_audio),
+        Value::maybe(tokens.input_image),
+        Value::maybe(tokens.cache_read),
+        Value::maybe(tokens.cache_write),
+        Value::maybe(tokens.cache_write_hour),
+        Value::maybe(tokens.output),
+        Value::maybe(tokens.output_audio),
+        Value::maybe(tokens.output_image),
+        Value::maybe(tokens.reasoning),
+        Value::Int(i64::from(fact.estimated)),
+        Value::text_or_null(&fact.units),
+        fact.cost_nano.map_or(Value::Null, Value::Int),
+        Value::count(fact.price_version),
+        Value::count(fact.total_us),
+        Value::maybe(fact.first_token_us),
+        Value::count(fact.own_us),
+        Value::count(fact.bytes_in),
+        Value::count(fact.bytes_out),
+        Value::text_or_null(&fact.losses),
+        Value::text_or_null(&fact.adapter),
+        Value::text_or_null(&fact.adapter_digest),
+    ]
+}
+
+fn tags_value(tags: &BTreeMap<String, String>) -> Value<'static> {
+    if tags.is_empty() {
+        return Value::Null;
+    }
+    // A map of texts always has a JSON form.
+    serde_json::to_string(tags).map_or(Value::Null, |text| Value::Text(text.into()))
+}
+
+/// Reads a fact from a row of all columns.
+pub(crate) fn read(row: &mut Row) -> Result<Fact, StoreError> {
+    Ok(Fact {
+        id: RequestId::from_bytes(row.array()?),
+        process: row.int()?,
+        sequence: row.count()?,
+        client_request_id: row.text()?,
+        key: row.text()?,
+        team: row.text()?,
+        organisation: row.text()?,
+        user: row.text()?,
+        tags: read_tags(&row.text()?)?,
+        client: row.text()?,
+        dialect: row.text()?,
+        model_asked: row.text()?,
+        model_served: row.text()?,
+        provider: row.text()?,
+        target: row.text()?,
+        lane: row.text()?,
+        operation: row.text()?,
+        status: u16::try_from(row.int()?).unwrap_or_default(),
+        outcome: row.text()?,
+        finish: row.text()?,
+        error_kind: row.text()?,
+        error_text: row.text()?,
+        attempts: row.text()?,
+        tokens: read_tokens(row)?,
+        estimated: row.int()? != 0,
+        units: row.text()?,
+        cost_nano: row.maybe_int()?,
+        price_version: row.count()?,
+        total_us: row.count()?,
+        first_token_us: row.maybe_count()?,
+        own_us: row.count()?,
+        bytes_in: row.count()?,
+        bytes_out: row.count()?,
+        losses: row.text()?,
+        adapter: row.text()?,
+        adapter_digest: row.text()?,
+    })
+}
+
+fn read_tokens(row: &mut Row) -> Result<TokenCounts, StoreError> {
+    Ok(TokenCounts {
+        input: row.maybe_count()?,
+        input_audio: row.maybe_count()?,
+        input_image: row.maybe_count()?,
+        cache_read: row.maybe_count()?,
+        cache_write: row.maybe_count()?,
+        cache_write_hour: row.maybe_count()?,
+        output: row.maybe_count()?,
+        output_audio: row.maybe_count()?,
+        output_image: row.maybe_count()?,
+        reasoning: row.maybe_count()?,
+    })
+}
+
+fn read_tags(text: &str) -> Result<BTreeMap<String, String>, StoreError> {
+    if text.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    serde_json::from_str(text).map_err(|error| StoreError::Unreadable(format!("tags: {error}")))
+}

@@ -1,0 +1,221 @@
+//! Use in sums by the hour, and the state of budgets: small tables that money depends on, apart from the log of requests.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+use crate::sql::{Row, Sql, Value, insert_many};
+
+/// What a sum is about. The number of sums is bounded by hours, subjects and prices, not by requests.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct LedgerKey {
+    /// Hours since 1970.
+    pub hour: u64,
+    /// Whose use it is: `key:ID`, `team:ID`.
+    pub subject: String,
+    /// The provider that was used.
+    pub provider: String,
+    /// The model that answered.
+    pub served: String,
+    /// The circumstances that decide the price, such as `batch` or `over_200k`; empty for the usual ones.
+    pub price_dim: String,
+    /// The bucket or unit that was used: `input`, `searches`.
+    pub bucket: String,
+}
+
+/// The sums of one [`LedgerKey`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerSums {
+    /// Tokens or units.
+    pub units: i64,
+    /// Requests that used any.
+    pub requests: i64,
+    /// Requests among them whose count is an estimate.
+    pub estimated: i64,
+    /// What they cost, in nano-dollars, by the prices of then.
+    pub cost_nano: i64,
+}
+
+impl LedgerSums {
+    /// Adds others.
+    pub fn merge(&mut self, other: &Self) {
+        self.units = self.units.saturating_add(other.units);
+        self.requests = self.requests.saturating_add(other.requests);
+        self.estimated = self.estimated.saturating_add(other.estimated);
+        self.cost_nano = self.cost_nano.saturating_add(other.cost_nano);
+    }
+}
+
+/// A budget's state on one node, in one window. The newest wins, by `sequence`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetState {
+    /// The budget's name and subject.
+    pub budget: String,
+    /// The window: `2026-11`.
+    pub window: String,
+    /// The node that counted.
+    pub node: String,
+    /// Grows with each state of this budget, window and node.
+    pub sequence: u64,
+    /// What is reserved, in the budget's measure: nano-dollars, tokens or requests.
+    pub reserved: i64,
+    /// What is settled, in the same measure.
+    pub settled: i64,
+    /// What else its owner keeps, such as a journal of reservations, as JSON.
+    pub state: String,
+}
+
+/// Sums and states that are written together, once.
+#[derive(Debug, Clone, Default)]
+pub struct MoneyFlush {
+    /// The process that writes.
+    pub process: i64,
+    /// The number of this flush in its process, from 1. A flush that is written already is not added again.
+    pub number: u64,
+    /// What is to be added.
+    pub sums: Vec<(LedgerKey, LedgerSums)>,
+    /// The states to be kept.
+    pub budgets: Vec<BudgetState>,
+}
+
+/// Which sums are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LedgerQuery {
+    /// From this hour on, in hours since 1970.
+    pub from_hour: u64,
+    /// To this hour, which is excluded.
+    pub to_hour: u64,
+    /// Of this subject only.
+    pub subject: Option<String>,
+}
+
+/// Marks a flush as written; false if it was before.
+fn claim(sql: &mut dyn Sql, process: i64, number: u64) -> Result<bool, StoreError> {
+    let changed = sql.execute(
+        "insert into flushes (process, number) values ($1, $2) on conflict (process) \
+         do update set number = excluded.number where flushes.number < excluded.number",
+        &[Value::Int(process), Value::count(number)],
+    )?;
+    Ok(changed > 0)
+}
+
+/// Adds sums and keeps states.
+pub(crate) fn write(sql: &mut dyn Sql, flush: &MoneyFlush) -> Result<(), StoreError> {
+    if !claim(sql, flush.process, flush.number)? {
+        return Ok(());
+    }
+    // A multi-row insert must not meet one row twice, and an order that all nodes share keeps locks from crossing.
+    let mut sums = std::collections::BTreeMap::<&LedgerKey, LedgerSums>::new();
+    for (key, sum) in &flush.sums {
+        sums.entry(key).or_default().merge(sum);
+    }
+    let values: Vec<Value<'_>> = sums.iter().flat_map(|(key, sum)| sum_values(key, sum)).collect();
+    insert_many(
+        sql,
+        "insert into ledger (hour,subject,provider,served,price_dim,bucket,units,requests,estimated,cost_nano)",
+        10,
+        &values,
+        " on conflict (hour,subject,provider,served,price_dim,bucket) do update set \
+         units = ledger.units + excluded.units, requests = ledger.requests + excluded.requests, \
+         estimated = ledger.estimated + excluded.estimated, cost_nano = ledger.cost_nano + excluded.cost_nano",
+    )?;
+    let mut budgets: Vec<&BudgetState> = flush.budgets.iter().collect();
+    budgets.sort_by(|a, b| (&a.budget, &a.window, &a.node).cmp(&(&b.budget, &b.window, &b.node)));
+    for state in budgets {
+        write_budget(sql, state)?;
+    }
+    Ok(())
+}
+
+fn sum_values<'a>(key: &'a LedgerKey, sum: &LedgerSums) -> [Value<'a>; 10] {
+    [
+        Value::count(key.hour),
+        Value::text(&key.subject),
+        Value::text(&key.provider),
+        Value::text(&key.served),
+        Value::text(&key.price_dim),
+        Value::text(&key.bucket),
+        Value::Int(sum.units),
+        Value::Int(sum.requests),
+        Value::Int(sum.estimated),
+        Value::Int(sum.cost_nano),
+    ]
+}
+
+fn write_budget(sql: &mut dyn Sql, state: &BudgetState) -> Result<(), StoreError> {
+    sql.execute(
+        "insert into budget_state (budget,time_window,node,sequence,reserved,settled,state) \
+         values ($1,$2,$3,$4,$5,$6,$7) on conflict (budget,time_window,node) do update set \
+         sequence = excluded.sequence, reserved = excluded.reserved, settled = excluded.settled, \
+         state = excluded.state where budget_state.sequence < excluded.sequence",
+        &[
+            Value::text(&state.budget),
+            Value::text(&state.window),
+            Value::text(&state.node),
+            Value::count(state.sequence),
+            Value::Int(state.reserved),
+            Value::Int(state.settled),
+            Value::text(&state.state),
+        ],
+    )?;
+    Ok(())
+}
+
+/// The sums that a query asks for, in their order.
+pub(crate) fn read(sql: &mut dyn Sql, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {
+    let mut values = vec![Value::count(query.from_hour), Value::count(query.to_hour)];
+    let mut text = "select hour,subject,provider,served,price_dim,bucket,units,requests,estimated,cost_nano \
+                    from ledger where hour >= $1 and hour < $2"
+        .to_owned();
+    if let Some(subject) = &query.subject {
+        text.push_str(" and subject = $3");
+        values.push(Value::text(subject));
+    }
+    text.push_str(" order by hour,subject,provider,served,price_dim,bucket");
+    sql.query(&text, &values)?.iter_mut().map(read_sums).collect()
+}
+
+fn read_sums(row: &mut Row) -> Result<(LedgerKey, LedgerSums), StoreError> {
+    let key = LedgerKey {
+        hour: row.count()?,
+        subject: row.text()?,
+        provider: row.text()?,
+        served: row.text()?,
+        price_dim: row.text()?,
+        bucket: row.text()?,
+    };
+    let sums =
+        LedgerSums { units: row.int()?, requests: row.int()?, estimated: row.int()?, cost_nano: row.int()? };
+    Ok((key, sums))
+}
+
+/// All states of budgets, or those of one.
+pub(crate) fn budgets(sql: &mut dyn Sql, budget: Option<&str>) -> Result<Vec<BudgetState>, StoreError> {
+    let mut text = "select budget,time_window,node,sequence,reserved,settled,state from budget_state".to_owned();
+    if budget.is_some() {
+        text.push_str(" where budget = $1");
+    }
+    text.push_str(" order by budget,time_window,node");
+    let values: Vec<Value<'_>> = budget.map(Value::text).into_iter().collect();
+    let mut states = Vec::new();
+    for mut row in sql.query(&text, &values)? {
+        states.push(BudgetState {
+            budget: row.text()?,
+            window: row.text()?,
+            node: row.text()?,
+            sequence: row.count()?,
+            reserved: row.int()?,
+            settled: row.int()?,
+            state: row.text()?,
+        });
+    }
+    Ok(states)
+}
+
+/// Removes the states of a budget's window, once it is over.
+pub(crate) fn forget_budget(sql: &mut dyn Sql, budget: &str, window: &str) -> Result<(), StoreError> {
+    sql.execute(
+        "delete from budget_state where budget = $1 and time_window = $2",
+        &[Value::text(budget), Value::text(window)],
+    )?;
+    Ok(())
+}

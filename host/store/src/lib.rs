@@ -1,0 +1,37 @@
+//! placeholder
+mod audit;
+mod batch;
+mod body;
+mod documents;
+mod erase;
+mod error;
+mod export;
+mod fact;
+mod health;
+mod id;
+mod ledger;
+mod postgres;
+mod query;
+mod retention;
+mod schema;
+mod sql;
+mod sqlite;
+mod store;
+mod writer;
+
+pub use audit::{AuditEntry, AuditEvent, ChainCheck, entry_hash};
+pub use batch::Batch;
+pub use body::{Body, MOST_BODY, Side};
+pub use documents::{Change, Changes, Document, Expect, MOST_DOCUMENTS};
+pub use error::StoreError;
+pub use export::export_json_lines;
+pub use fact::{Fact, MOST_ERROR_TEXT, MOST_JSON, MOST_NAME, MOST_TAGS, TokenCounts};
+pub use health::{Condition, Drops, Health};
+pub use id::{BadDay, BadId, Day, RequestId};
+pub use ledger::{BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
+pub use postgres::{Postgres, PostgresOptions};
+pub use query::{Cursor, Gap, KeySum, MOST_OF_PAGE, Page, Query};
+pub use retention::{DaySize, Retention};
+pub use sqlite::{Sqlite, SqliteOptions};
+pub use store::Store;
+pub use writer::{Recorder, Writer, WriterOptions};

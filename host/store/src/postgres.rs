@@ -1,0 +1,216 @@
+//! A store in a PostgreSQL database, which several nodes share: partitions by day, `COPY` for facts, tables made on the
+//! first connection under a lock.
+
+mod connection;
+mod copy;
+mod partitions;
+mod sessions;
+mod tls;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::audit::{self, AuditEntry, AuditEvent, ChainCheck};
+use crate::batch::{Batch, write_day};
+use crate::body::{self, Side};
+use crate::documents::{self, Change, Changes, Document};
+use crate::erase;
+use crate::error::StoreError;
+use crate::id::{Day, RequestId};
+use crate::ledger::{self, BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
+use crate::query::search::{self, HOUR_MS};
+use crate::query::{Gap, KeySum, Page, Query};
+use crate::retention::{DaySize, Retention};
+use crate::sql::Sql;
+use crate::store::{Store, collect_page};
+use connection::Pg;
+use sessions::Sessions;
+
+/// A store in PostgreSQL. Its connections run on threads of their own: a call returns after
+/// [`PostgresOptions::timeout`] also if the database hangs.
+#[derive(Debug)]
+pub struct Postgres {
+    sessions: Sessions,
+}
+
+/// Settings of a [`Postgres`] store.
+#[derive(Debug, Clone)]
+pub struct PostgresOptions {
+    /// The schema that the tables are in. It is made if there is none.
+    pub schema: String,
+    /// Most connections.
+    pub connections: usize,
+    /// How long a call may take.
+    pub timeout: Duration,
+    /// How connections are encrypted. Without it, an address that requires encryption is refused.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+impl Default for PostgresOptions {
+    fn default() -> Self {
+        Self { schema: "weir".to_owned(), connections: 8, timeout: Duration::from_secs(30), tls: None }
+    }
+}
+
+impl Postgres {
+    /// A store at an address such as `postgres://weir@db.internal/weir`. It connects when it is first used: a gateway
+    /// starts without its database. [`Store::check`] tells whether the database is there.
+    pub fn open(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
+        Ok(Self { sessions: Sessions::new(url, options)? })
+    }
+
+    /// Runs a transaction.
+    fn write<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Pg<'_, '_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.sessions.run(move |connection| connection.transact(false, run))
+    }
+
+    /// Runs a transaction that reads.
+    fn read<T: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut Pg<'_, '_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.sessions.run(move |connection| connection.transact(true, run))
+    }
+}
+
+impl Store for Postgres {
+    fn append(&self, batch: &Batch) -> Result<(), StoreError> {
+        // The thread of the connection outlives a call that gave up.
+        let batch = Arc::new(batch.clone());
+        self.sessions.run(move |connection| {
+            for (day, part) in &batch.by_day() {
+                connection.ensure_day(*day)?;
+                connection.transact(false, |pg| {
+                    // As with files: a crash of the database may cost the last commits of the log, but not of money.
+                    pg.execute("set local synchronous_commit = off", &[])?;
+                    write_day(pg, *day, part, |pg, facts| pg.insert_facts(facts))
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    fn search(&self, query: &Query) -> Result<Page, StoreError> {
+        let query = query.clone();
+        self.read(move |pg| {
+            let days = partitions::names(pg)?;
+            collect_page(&query, days.into_iter().rev(), |day, most| {
+                search::search_day(pg, day, &query, most, "ilike")
+            })
+        })
+    }
+
+    fn body(&self, id: &RequestId, side: Side) -> Result<Option<Vec<u8>>, StoreError> {
+        let id = *id;
+        self.read(move |pg| body::read(pg, &id, side))
+    }
+
+    fn key_sum(&self, key: &str, from_ms: u64, to_ms: u64) -> Result<KeySum, StoreError> {
+        let key = key.to_owned();
+        self.read(move |pg| {
+            let mut sum = KeySum::default();
+            for day in partitions::names(pg)? {
+                if day >= Day::of(from_ms) && day <= Day::of(to_ms) {
+                    sum.merge(&search::key_sum_of_day(pg, day, &key, from_ms / HOUR_MS, to_ms / HOUR_MS)?);
+                }
+            }
+            Ok(sum)
+        })
+    }
+
+    fn gaps(&self, day: Day) -> Result<Vec<Gap>, StoreError> {
+        self.read(move |pg| search::gaps_of_day(pg, day))
+    }
+
+    fn erase_user(&self, user: &str) -> Result<u64, StoreError> {
+        let user = user.to_owned();
+        self.write(move |pg| {
+            let days = partitions::names(pg)?;
+            days.into_iter().try_fold(0, |removed, day| Ok(removed + erase::erase_user(pg, day, &user)?))
+        })
+    }
+
+    fn days(&self) -> Result<Vec<DaySize>, StoreError> {
+        self.read(|pg| partitions::sizes(pg))
+    }
+
+    fn retain(&self, now_ms: u64, retention: &Retention) -> Result<Vec<Day>, StoreError> {
+        let retention = *retention;
+        self.sessions.run(move |connection| {
+            let today = Day::of(now_ms);
+            // Made before they are needed, so that midnight costs no request's fact a wait.
+            connection.ensure_day(today)?;
+            connection.ensure_day(today.next())?;
+            let sizes = connection.transact(true, |pg| partitions::sizes(pg))?;
+            let ending = retention.ending(today, &sizes);
+            for day in &ending {
+                connection.drop_day(*day)?;
+            }
+            Ok(ending)
+        })
+    }
+
+    fn flush_money(&self, flush: &MoneyFlush) -> Result<(), StoreError> {
+        let flush = flush.clone();
+        self.write(move |pg| ledger::write(pg, &flush))
+    }
+
+    fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {
+        let query = query.clone();
+        self.read(move |pg| ledger::read(pg, &query))
+    }
+
+    fn budgets(&self, budget: Option<&str>) -> Result<Vec<BudgetState>, StoreError> {
+        let budget = budget.map(str::to_owned);
+        self.read(move |pg| ledger::budgets(pg, budget.as_deref()))
+    }
+
+    fn forget_budget(&self, budget: &str, window: &str) -> Result<(), StoreError> {
+        let (budget, window) = (budget.to_owned(), window.to_owned());
+        self.write(move |pg| ledger::forget_budget(pg, &budget, &window))
+    }
+
+    fn change(&self, changes: &[Change], event: Option<&AuditEvent>) -> Result<Vec<Document>, StoreError> {
+        let (changes, event) = (changes.to_vec(), event.cloned());
+        self.write(move |pg| documents::change(pg, &changes, event.as_ref()))
+    }
+
+    fn document(&self, kind: &str, id: &str) -> Result<Option<Document>, StoreError> {
+        let (kind, id) = (kind.to_owned(), id.to_owned());
+        self.read(move |pg| documents::get(pg, &kind, &id))
+    }
+
+    fn documents(&self, kind: &str, after: &str, limit: usize) -> Result<Vec<Document>, StoreError> {
+        let (kind, after) = (kind.to_owned(), after.to_owned());
+        self.read(move |pg| documents::page(pg, &kind, &after, limit))
+    }
+
+    fn changes_after(&self, version: u64, limit: usize) -> Result<Changes, StoreError> {
+        self.read(move |pg| documents::changes_after(pg, version, limit))
+    }
+
+    fn version(&self) -> Result<u64, StoreError> {
+        self.read(|pg| documents::version(pg))
+    }
+
+    fn audit(&self, event: &AuditEvent) -> Result<AuditEntry, StoreError> {
+        let event = event.clone();
+        self.write(move |pg| audit::append(pg, &event))
+    }
+
+    fn audit_page(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(move |pg| audit::page(pg, before, limit))
+    }
+
+    fn check_audit(&self) -> Result<ChainCheck, StoreError> {
+        // A call for each part: a long log takes longer than one call may.
+        audit::check(|at| self.read(move |pg| audit::check_part(pg, at, audit::PART)))
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.write(|pg| pg.execute("update counters set value = value where name = 'documents'", &[]).map(|_| ()))
+    }
+}

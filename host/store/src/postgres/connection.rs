@@ -1,0 +1,210 @@
+//! One connection: how it begins, what its errors mean, and [`Sql`] on it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::{BufMut, BytesMut};
+use postgres::error::SqlState;
+use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use postgres::{Client, NoTls, Statement, Transaction};
+
+use super::sessions::Shared;
+use super::{partitions, tls};
+use crate::error::StoreError;
+use crate::id::Day;
+use crate::sql::{Row, Sql, Value};
+
+/// Most statements that a connection keeps prepared.
+const MOST_PREPARED: usize = 256;
+
+/// A connection that is made when it is first needed.
+#[derive(Debug)]
+pub(super) struct Connection {
+    shared: Arc<Shared>,
+    open: Option<Open>,
+}
+
+struct Open {
+    client: Client,
+    prepared: HashMap<String, Statement>,
+}
+
+impl std::fmt::Debug for Open {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Open").field("prepared", &self.prepared.len()).finish_non_exhaustive()
+    }
+}
+
+impl Connection {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, open: None }
+    }
+
+    fn open(&mut self) -> Result<&mut Open, StoreError> {
+        if self.open.as_ref().is_some_and(|open| open.client.is_closed()) {
+            self.open = None;
+        }
+        if self.open.is_none() {
+            let mut client = connect(&self.shared)?;
+            begin(&self.shared, &mut client)?;
+            self.open = Some(Open { client, prepared: HashMap::new() });
+        }
+        let open = self.open.as_mut().ok_or_else(|| StoreError::Unavailable("no connection".to_owned()))?;
+        if !self.shared.has_tables.load(Ordering::Relaxed) {
+            partitions::make_tables(&mut open.client, &self.shared.schema)?;
+            self.shared.has_tables.store(true, Ordering::Relaxed);
+        }
+        Ok(open)
+    }
+
+    /// Runs a transaction; rolls back if it fails.
+    pub(super) fn transact<T>(
+        &mut self,
+        reads: bool,
+        run: impl FnOnce(&mut Pg<'_, '_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        let Open { client, prepared } = self.open()?;
+        let result = (|| {
+            let transaction = client.build_transaction().read_only(reads).start().map_err(failed)?;
+            let mut pg = Pg { transaction, prepared };
+            let value = run(&mut pg)?;
+            pg.transaction.commit().map_err(failed)?;
+            Ok(value)
+        })();
+        if let Err(StoreError::Unavailable(_)) = &result {
+            shared.doubt_tables();
+        }
+        result
+    }
+
+    /// Makes the partitions of a day, if they are not known to be there.
+    pub(super) fn ensure_day(&mut self, day: Day) -> Result<(), StoreError> {
+        if self.shared.days().contains(&day) {
+            return Ok(());
+        }
+        let schema = self.shared.schema.clone();
+        self.transact(false, |pg| partitions::make_day(pg, &schema, day))?;
+        self.shared.days().insert(day);
+        Ok(())
+    }
+
+    /// Removes a day with its partitions.
+    pub(super) fn drop_day(&mut self, day: Day) -> Result<(), StoreError> {
+        self.shared.days().remove(&day);
+        self.transact(false, |pg| partitions::drop_day(pg, day))
+    }
+}
+
+fn connect(shared: &Shared) -> Result<Client, StoreError> {
+    match &shared.tls {
+        Some(config) => shared.config.connect(tls::Tls::new(Arc::clone(config))),
+        None => shared.config.connect(NoTls),
+    }
+    .map_err(failed)
+}
+
+/// The settings of a session. The server ends what the caller has given up.
+fn begin(shared: &Shared, client: &mut Client) -> Result<(), StoreError> {
+    let timeout = shared.timeout.as_millis();
+    let schema = &shared.schema;
+    let text = format!(
+        "set statement_timeout = {timeout}; set idle_in_transaction_session_timeout = {timeout}; \
+         set search_path = {schema}; set client_min_messages = warning"
+    );
+    client.batch_execute(&text).map_err(failed)
+}
+
+/// What an error of PostgreSQL means for the caller.
+pub(super) fn failed(error: postgres::Error) -> StoreError {
+    let Some(cause) = error.as_db_error() else { return StoreError::Unavailable(error.to_string()) };
+    let text = format!("{} ({})", cause.message(), cause.code().code());
+    let class = cause.code().code().get(..2).unwrap_or_default();
+    // A check is violated where a row's partition is gone: another node has ended the day.
+    match class {
+        "22" | "23" if *cause.code() != SqlState::CHECK_VIOLATION => StoreError::Refused(text),
+        _ => StoreError::Unavailable(text),
+    }
+}
+
+/// A transaction as [`Sql`].
+pub(super) struct Pg<'a, 't> {
+    pub(super) transaction: Transaction<'t>,
+    pub(super) prepared: &'a mut HashMap<String, Statement>,
+}
+
+impl Pg<'_, '_> {
+    fn statement(&mut self, sql: &str) -> Result<Statement, StoreError> {
+        if let Some(statement) = self.prepared.get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.transaction.prepare(sql).map_err(failed)?;
+        if self.prepared.len() >= MOST_PREPARED {
+            self.prepared.clear();
+        }
+        self.prepared.insert(sql.to_owned(), statement.clone());
+        Ok(statement)
+    }
+}
+
+impl Sql for Pg<'_, '_> {
+    fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, StoreError> {
+        let statement = self.statement(sql)?;
+        self.transaction.execute(&statement, &parameters(values)).map_err(failed)
+    }
+
+    fn query(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
+        let statement = self.statement(sql)?;
+        let rows = self.transaction.query(&statement, &parameters(values)).map_err(failed)?;
+        rows.iter().map(owned).collect()
+    }
+}
+
+fn parameters<'a>(values: &'a [Value<'_>]) -> Vec<&'a (dyn ToSql + Sync)> {
+    values.iter().map(|value| value as &(dyn ToSql + Sync)).collect()
+}
+
+fn owned(row: &postgres::Row) -> Result<Row, StoreError> {
+    let values = row.columns().iter().enumerate().map(|(at, column)| {
+        let value = match *column.type_() {
+            Type::INT8 => row.try_get::<_, Option<i64>>(at).map(|number| number.map(Value::Int)),
+            Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(at).map(|bytes| bytes.map(|bytes| Value::Blob(bytes.into()))),
+            _ => row.try_get::<_, Option<String>>(at).map(|text| text.map(|text| Value::Text(text.into()))),
+        };
+        let value = value.map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        Ok(value.unwrap_or(Value::Null))
+    });
+    values.collect::<Result<_, StoreError>>().map(Row::new)
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        let fits = match self {
+            Self::Null => true,
+            Self::Int(_) => *kind == Type::INT8,
+            Self::Text(_) => *kind == Type::TEXT,
+            Self::Blob(_) => *kind == Type::BYTEA,
+        };
+        if !fits {
+            return Err(format!("a parameter of type {kind}").into());
+        }
+        match self {
+            Self::Null => return Ok(IsNull::Yes),
+            Self::Int(number) => out.put_i64(*number),
+            Self::Text(text) => out.put_slice(text.as_bytes()),
+            Self::Blob(bytes) => out.put_slice(bytes),
+        }
+        Ok(IsNull::No)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}

@@ -1,0 +1,132 @@
+//! Tables and their partitions by day.
+
+use postgres::Client;
+
+use super::connection::{Pg, failed};
+use crate::error::StoreError;
+use crate::id::{Day, RequestId};
+use crate::retention::DaySize;
+use crate::schema;
+use crate::sql::{Sql, Value};
+
+/// The lock under which tables are made, by all nodes of all schemas: "weir" in letters.
+const LOCK: i64 = 0x7765_6972;
+
+/// How a table is divided.
+fn division(table: &str) -> &'static str {
+    match table {
+        "facts" | "bodies" => "range (id)",
+        _ => "list (day)",
+    }
+}
+
+/// Makes the tables that are missing. Nodes that start together do so one after the other.
+pub(super) fn make_tables(client: &mut Client, schema: &str) -> Result<(), StoreError> {
+    let mut transaction = client.transaction().map_err(failed)?;
+    let mut run = |text: &str| transaction.batch_execute(text).map_err(failed);
+    run(&format!("select pg_advisory_xact_lock({LOCK})"))?;
+    run(&format!("create schema if not exists {schema}"))?;
+    run(&schema::main_tables(schema::POSTGRES))?;
+    for (table, columns) in schema::day_tables(schema::POSTGRES) {
+        run(&format!("create table if not exists {table} ({columns}) partition by {}", division(table)))?;
+    }
+    run("create index if not exists facts_failed on facts (id) where error_kind is not null")?;
+    // The pieces of bodies are compressed already.
+    run("alter table chunks alter column data set storage external")?;
+    let rows = transaction.query("select max(version) from schema_version", &[]).map_err(failed)?;
+    let version = rows.first().and_then(|row| row.try_get::<_, Option<i64>>(0).ok().flatten());
+    match version {
+        None => {
+            transaction
+                .execute("insert into schema_version (version) values ($1)", &[&schema::VERSION])
+                .map_err(failed)?;
+        }
+        Some(version) if version > schema::VERSION => {
+            let text = format!("its tables are of version {version}, which a newer program made");
+            return Err(StoreError::Settings(text));
+        }
+        Some(_) => {}
+    }
+    transaction.commit().map_err(failed)
+}
+
+/// Makes a day's partitions. They are made apart and then attached, which does not stop those who read and write.
+pub(super) fn make_day(pg: &mut Pg<'_, '_>, schema: &str, day: Day) -> Result<(), StoreError> {
+    let mut run = |text: &str| pg.transaction.batch_execute(text).map_err(failed);
+    run(&format!("select pg_advisory_xact_lock({LOCK})"))?;
+    for (table, _) in schema::day_tables(schema::POSTGRES) {
+        let name = partition(table, day);
+        let values = match division(table) {
+            "list (day)" => format!("in ({})", day.number()),
+            _ => format!("from ({}) to ({})", bound(day), bound(day.next())),
+        };
+        let make = format!(
+            "do $$ begin if to_regclass('{schema}.{name}') is null then \
+             create table {name} (like {table} including all); \
+             alter table {table} attach partition {name} for values {values}; end if; end $$"
+        );
+        run(&make)?;
+    }
+    Ok(())
+}
+
+/// The first id of a day as a bound of a partition.
+fn bound(day: Day) -> String {
+    if day.start_ms() > crate::id::LAST_MS {
+        return "maxvalue".to_owned();
+    }
+    let id = RequestId::first_of(day.start_ms());
+    let digits: String = id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("'\\x{digits}'")
+}
+
+fn partition(table: &str, day: Day) -> String {
+    format!("{table}_{}", day.to_string().replace('-', "_"))
+}
+
+/// Removes a day. Who reads at this moment is waited for, but not for long: the day ends at the next look otherwise.
+pub(super) fn drop_day(pg: &mut Pg<'_, '_>, day: Day) -> Result<(), StoreError> {
+    let names: Vec<String> =
+        schema::day_tables(schema::POSTGRES).iter().map(|(table, _)| partition(table, day)).collect();
+    let text = format!("set local lock_timeout = '2s'; drop table if exists {}", names.join(", "));
+    pg.transaction.batch_execute(&text).map_err(failed)
+}
+
+/// The days that have partitions, oldest first.
+pub(super) fn names(pg: &mut Pg<'_, '_>) -> Result<Vec<Day>, StoreError> {
+    let rows = pg.query(
+        "select c.relname::text from pg_inherits i join pg_class c on c.oid = i.inhrelid \
+         where i.inhparent = to_regclass('facts')",
+        &[],
+    )?;
+    let mut days = Vec::new();
+    for mut row in rows {
+        days.extend(day_of(&row.text()?));
+    }
+    days.sort_unstable();
+    Ok(days)
+}
+
+fn day_of(name: &str) -> Option<Day> {
+    name.strip_prefix("facts_")?.replace('_', "-").parse().ok()
+}
+
+/// The days with the bytes of their partitions, oldest first.
+pub(super) fn sizes(pg: &mut Pg<'_, '_>) -> Result<Vec<DaySize>, StoreError> {
+    let mut sizes = Vec::new();
+    for day in names(pg)? {
+        let mut bytes = 0;
+        for (table, _) in schema::day_tables(schema::POSTGRES) {
+            let name = partition(table, day);
+            let rows = pg.query(
+                "select coalesce(pg_total_relation_size(to_regclass($1)), 0)::bigint",
+                &[Value::text(&name)],
+            )?;
+            for mut row in rows {
+                bytes += row.count()?;
+            }
+        }
+        sizes.push(DaySize { day, bytes });
+    }
+    Ok(sizes)
+}

@@ -1,0 +1,154 @@
+//! Questions to the log of facts, and their answers page by page.
+
+pub(crate) mod search;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+use crate::fact::Fact;
+use crate::id::RequestId;
+
+/// Most facts of a page.
+pub const MOST_OF_PAGE: usize = 1_000;
+
+/// Which facts are wanted; a fact has to meet every condition that is set. The newest come first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    /// The request of this id.
+    pub id: Option<RequestId>,
+    /// Requests of this key.
+    pub key: Option<String>,
+    /// Requests of this team.
+    pub team: Option<String>,
+    /// Requests of this organisation.
+    pub organisation: Option<String>,
+    /// Requests of this user.
+    pub user: Option<String>,
+    /// Requests that have this tag with this value.
+    pub tag: Option<(String, String)>,
+    /// Requests that asked for this model or were answered by it.
+    pub model: Option<String>,
+    /// Requests to this provider.
+    pub provider: Option<String>,
+    /// Answers with a status from the first to the second, both included.
+    pub status: Option<(u16, u16)>,
+    /// Requests with this outcome.
+    pub outcome: Option<String>,
+    /// Requests that failed.
+    pub failed: bool,
+    /// Requests that began at this time or later, in milliseconds since 1970.
+    pub from_ms: Option<u64>,
+    /// Requests that began before this time, in milliseconds since 1970.
+    pub to_ms: Option<u64>,
+    /// Requests that cost at least so many nano-dollars.
+    pub cost_from: Option<i64>,
+    /// Requests that cost less than so many nano-dollars.
+    pub cost_to: Option<i64>,
+    /// Failed requests whose error has this text, in letters of either case.
+    pub error_text: Option<String>,
+    /// Where the page before ended.
+    pub after: Option<Cursor>,
+    /// Facts of a page: 50 if 0, [`MOST_OF_PAGE`] at most.
+    pub limit: usize,
+}
+
+impl Query {
+    /// The facts that a page has at most.
+    pub(crate) fn page_size(&self) -> usize {
+        if self.limit == 0 { 50 } else { self.limit.min(MOST_OF_PAGE) }
+    }
+
+    /// The ids that can be in the answer: from the first (included) to the second (excluded, none for no end).
+    pub(crate) fn id_range(&self) -> (RequestId, Option<RequestId>) {
+        // An id names its time: nothing else has to be read for it.
+        let id_time = self.id.map(|id| id.time_ms());
+        let from = self.from_ms.max(id_time).map_or(RequestId::from_bytes([0; 16]), RequestId::first_of);
+        let to = self.to_ms.map(RequestId::first_of);
+        let after = self.after.map(|cursor| cursor.0);
+        let id_end = id_time.and_then(|time| (time < crate::id::LAST_MS).then(|| RequestId::first_of(time + 1)));
+        let end = [to, after, id_end].into_iter().flatten().min();
+        (from, end)
+    }
+}
+
+/// A place between two facts. It is text for clients, who give it back as they got it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cursor(pub(crate) RequestId);
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        text.parse().map(Self).map_err(|_| StoreError::Cursor)
+    }
+}
+
+/// Some of the facts that a query asks for, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The facts.
+    pub facts: Vec<Fact>,
+    /// Where the next page begins; none if this is the last.
+    pub next: Option<Cursor>,
+}
+
+/// What a key used in some time, by its facts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeySum {
+    /// Requests.
+    pub requests: u64,
+    /// Requests that failed.
+    pub failed: u64,
+    /// Requests without a known price: `cost_nano` lacks them.
+    pub unpriced: u64,
+    /// Tokens of all input buckets.
+    pub input: u64,
+    /// Tokens of all output buckets.
+    pub output: u64,
+    /// Nano-dollars.
+    pub cost_nano: i64,
+}
+
+impl KeySum {
+    /// Adds one request.
+    pub(crate) fn add(&mut self, fact: &Fact) {
+        self.requests += 1;
+        self.failed += u64::from(fact.has_error());
+        self.unpriced += u64::from(fact.cost_nano.is_none());
+        self.input = self.input.saturating_add(fact.tokens.all_input());
+        self.output = self.output.saturating_add(fact.tokens.all_output());
+        self.cost_nano = self.cost_nano.saturating_add(fact.cost_nano.unwrap_or(0));
+    }
+
+    /// Adds another sum.
+    pub fn merge(&mut self, other: &Self) {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.failed = self.failed.saturating_add(other.failed);
+        self.unpriced = self.unpriced.saturating_add(other.unpriced);
+        self.input = self.input.saturating_add(other.input);
+        self.output = self.output.saturating_add(other.output);
+        self.cost_nano = self.cost_nano.saturating_add(other.cost_nano);
+    }
+}
+
+/// Facts that a process numbered but that are not in the store: it was killed, or its queue was full.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// The process.
+    pub process: i64,
+    /// When the day's facts of this process begin, in milliseconds since 1970.
+    pub from_ms: u64,
+    /// When they end.
+    pub to_ms: u64,
+    /// How many facts are missing between the first number of the day and the last.
+    pub missing: u64,
+}

@@ -1,0 +1,216 @@
+//! Searches within one day, in SQL that both databases understand.
+//!
+//! A day has no index but its order by id, which is that of time, and a partial one of failed requests: four indexes would
+//! cost more than the whole rest of a request. A key's hours are known from its sums, so that a search for a key reads
+//! only those.
+
+use super::{Gap, KeySum, Query};
+use crate::error::StoreError;
+use crate::fact::{Fact, columns};
+use crate::id::{Day, RequestId};
+use crate::sql::{Row, Sql, Value};
+
+/// Milliseconds of an hour.
+pub(crate) const HOUR_MS: u64 = 3_600_000;
+
+/// The conditions of a statement with their values.
+#[derive(Debug, Default)]
+struct Filter<'a> {
+    text: String,
+    values: Vec<Value<'a>>,
+}
+
+impl<'a> Filter<'a> {
+    /// Adds a condition in which each `?` stands for the next of these values.
+    fn and(&mut self, condition: &str, values: impl IntoIterator<Item = Value<'a>>) {
+        self.text.push_str(if self.text.is_empty() { " where " } else { " and " });
+        let mut values = values.into_iter();
+        for (at, part) in condition.split('?').enumerate() {
+            if at > 0 {
+                self.values.extend(values.next());
+                self.text.push_str(&format!("${}", self.values.len()));
+            }
+            self.text.push_str(part);
+        }
+    }
+
+    fn is(&mut self, column: &str, wanted: Option<&'a str>) {
+        if let Some(wanted) = wanted {
+            self.and(&format!("{column} = ?"), [Value::text(wanted)]);
+        }
+    }
+}
+
+/// The conditions of a query on facts whose ids are within a range.
+fn filter<'a>(query: &'a Query, from: &'a RequestId, to: &'a RequestId, like: &str) -> Filter<'a> {
+    let mut filter = Filter::default();
+    filter.and("id >= ? and id < ?", [Value::blob(from.as_bytes()), Value::blob(to.as_bytes())]);
+    filter.is("api_key", query.key.as_deref());
+    filter.is("team", query.team.as_deref());
+    filter.is("organisation", query.organisation.as_deref());
+    filter.is("user_id", query.user.as_deref());
+    filter.is("provider", query.provider.as_deref());
+    filter.is("outcome", query.outcome.as_deref());
+    if let Some(id) = &query.id {
+        filter.and("id = ?", [Value::blob(id.as_bytes())]);
+    }
+    if let Some(model) = &query.model {
+        filter.and("(model_asked = ? or model_served = ?)", [Value::text(model), Value::text(model)]);
+    }
+    if let Some((least, most)) = query.status {
+        filter.and("status >= ? and status <= ?", [Value::Int(least.into()), Value::Int(most.into())]);
+    }
+    if let Some(least) = query.cost_from {
+        filter.and("cost_nano >= ?", [Value::Int(least)]);
+    }
+    if let Some(end) = query.cost_to {
+        filter.and("cost_nano < ?", [Value::Int(end)]);
+    }
+    if query.failed || query.error_text.is_some() {
+        filter.and("error_kind is not null", []);
+    }
+    if let Some(text) = &query.error_text {
+        filter.and(&format!("error_text {like} ? escape '\\'"), [Value::Text(contains(text).into())]);
+    }
+    if let Some((name, value)) = &query.tag {
+        filter.and("tags like ? escape '\\'", [Value::Text(contains(&pair(name, value)).into())]);
+    }
+    filter
+}
+
+/// A pattern for texts that contain this one.
+fn contains(text: &str) -> String {
+    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{escaped}%")
+}
+
+/// A tag as it stands in the JSON of all tags.
+fn pair(name: &str, value: &str) -> String {
+    let quoted = |text: &str| serde_json::to_string(text).unwrap_or_default();
+    format!("{}:{}", quoted(name), quoted(value))
+}
+
+/// The newest facts of a day that meet a query, at most `most`. `like` is the database's word for a comparison that takes
+/// letters of either case.
+pub(crate) fn search_day(
+    sql: &mut dyn Sql,
+    day: Day,
+    query: &Query,
+    most: usize,
+    like: &str,
+) -> Result<Vec<Fact>, StoreError> {
+    let mut found = Vec::new();
+    for (from, to) in ranges(sql, day, query)? {
+        let left = most - found.len();
+        if left == 0 {
+            break;
+        }
+        let filter = filter(query, &from, &to, like);
+        let text =
+            format!("select {} from facts{} order by id desc limit {left}", columns::names(), filter.text);
+        for mut row in sql.query(&text, &filter.values)? {
+            let fact = columns::read(&mut row)?;
+            // `like` may take the case of a tag's letters for none.
+            if query.tag.as_ref().is_none_or(|(name, value)| fact.tags.get(name) == Some(value)) {
+                found.push(fact);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The ranges of ids to be read for a query, newest first: the day, or for a key the hours in which it was used.
+fn ranges(sql: &mut dyn Sql, day: Day, query: &Query) -> Result<Vec<(RequestId, RequestId)>, StoreError> {
+    let (first, end) = query.id_range();
+    let clip = |from_ms: u64, to_ms: u64| {
+        let from = RequestId::first_of(from_ms).max(first);
+        let to = end.map_or(RequestId::first_of(to_ms), |end| end.min(RequestId::first_of(to_ms)));
+        (from < to).then_some((from, to))
+    };
+    let Some(key) = &query.key else {
+        return Ok(clip(day.start_ms(), day.next().start_ms()).into_iter().collect());
+    };
+    let rows = sql.query(
+        "select hour from key_hours where day = $1 and api_key = $2 order by hour desc",
+        &[Value::Int(day.number().into()), Value::text(key)],
+    )?;
+    let mut hours: Vec<(u64, u64)> = Vec::new();
+    for mut row in rows {
+        let hour = row.count()?;
+        match hours.last_mut() {
+            Some((from, _)) if *from == hour + 1 => *from = hour,
+            _ => hours.push((hour, hour + 1)),
+        }
+    }
+    Ok(hours.into_iter().filter_map(|(from, to)| clip(from * HOUR_MS, to * HOUR_MS)).collect())
+}
+
+/// What a key used in a day, in the hours from one to another (excluded).
+pub(crate) fn key_sum_of_day(
+    sql: &mut dyn Sql,
+    day: Day,
+    key: &str,
+    from_hour: u64,
+    to_hour: u64,
+) -> Result<KeySum, StoreError> {
+    let rows = sql.query(
+        "select requests,failed,unpriced,input,output,cost_nano from key_hours \
+         where day = $1 and api_key = $2 and hour >= $3 and hour < $4",
+        &[Value::Int(day.number().into()), Value::text(key), Value::count(from_hour), Value::count(to_hour)],
+    )?;
+    let mut sum = KeySum::default();
+    for mut row in rows {
+        sum.merge(&read_sum(&mut row)?);
+    }
+    Ok(sum)
+}
+
+fn read_sum(row: &mut Row) -> Result<KeySum, StoreError> {
+    Ok(KeySum {
+        requests: row.count()?,
+        failed: row.count()?,
+        unpriced: row.count()?,
+        input: row.count()?,
+        output: row.count()?,
+        cost_nano: row.int()?,
+    })
+}
+
+/// The processes of a day whose facts lack numbers.
+pub(crate) fn gaps_of_day(sql: &mut dyn Sql, day: Day) -> Result<Vec<Gap>, StoreError> {
+    let (from, to) = (RequestId::first_of(day.start_ms()), RequestId::first_of(day.next().start_ms()));
+    // PostgreSQL before 18 has no min and max of bytes; the processes are few and the rows many, so that the times
+    // come from the order by id.
+    let rows = sql.query(
+        "select process, min(sequence), max(sequence), count(*) from facts where id >= $1 and id < $2 group by process",
+        &[Value::blob(from.as_bytes()), Value::blob(to.as_bytes())],
+    )?;
+    let mut gaps = Vec::new();
+    for mut row in rows {
+        let (process, least, most, count) = (row.int()?, row.count()?, row.count()?, row.count()?);
+        let missing = (most - least + 1).saturating_sub(count);
+        if missing > 0 {
+            let from_ms = end_of_process(sql, process, (&from, &to), "asc")?;
+            let to_ms = end_of_process(sql, process, (&from, &to), "desc")?;
+            gaps.push(Gap { process, from_ms, to_ms, missing });
+        }
+    }
+    Ok(gaps)
+}
+
+fn end_of_process(
+    sql: &mut dyn Sql,
+    process: i64,
+    (from, to): (&RequestId, &RequestId),
+    order: &str,
+) -> Result<u64, StoreError> {
+    let rows = sql.query(
+        &format!("select id from facts where id >= $1 and id < $2 and process = $3 order by id {order} limit 1"),
+        &[Value::blob(from.as_bytes()), Value::blob(to.as_bytes()), Value::Int(process)],
+    )?;
+    let mut time = 0;
+    for mut row in rows {
+        time = RequestId::from_bytes(row.array()?).time_ms();
+    }
+    Ok(time)
+}

@@ -1,0 +1,338 @@
+//! A store of files: `weir.db` for money, keys and the audit log, and `weir-2026-11-21.db` beside it for the facts and
+//! bodies of a day.
+
+mod connection;
+mod files;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+
+use crate::audit::{self, AuditEntry, AuditEvent, ChainCheck};
+use crate::batch::{Batch, DayBatch, write_day};
+use crate::body::{self, Side};
+use crate::documents::{self, Change, Changes, Document};
+use crate::erase;
+use crate::error::StoreError;
+use crate::id::{Day, RequestId};
+use crate::ledger::{self, BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
+use crate::query::search::{self, HOUR_MS};
+use crate::query::{Gap, KeySum, Page, Query};
+use crate::retention::{DaySize, Retention};
+use crate::sql::Sql;
+use crate::store::{Store, collect_page};
+use connection::{Lite, Purpose, transact};
+use files::{Files, Identity};
+
+/// Most files of days that are open for writing at the same time.
+const MOST_OPEN: usize = 4;
+
+/// A store of `SQLite` files. One process writes; others may read ([`Sqlite::open_to_read`]).
+#[derive(Debug)]
+pub struct Sqlite {
+    files: Files,
+    options: SqliteOptions,
+    /// None where the files are open for reading only.
+    lock: Option<File>,
+    main: Mutex<Option<Open>>,
+    days: Mutex<BTreeMap<Day, Open>>,
+}
+
+/// Settings of a [`Sqlite`] store.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SqliteOptions {
+    /// Most pages (of 4 KiB) of each file. A file that is full refuses what would make it larger, as a full disk does.
+    pub most_pages: Option<u32>,
+}
+
+/// An open file, which may have been removed or replaced since.
+#[derive(Debug)]
+struct Open {
+    connection: Connection,
+    identity: Identity,
+}
+
+impl Open {
+    fn new(path: &Path, purpose: Purpose, options: SqliteOptions) -> Result<Self, StoreError> {
+        let connection = connection::open(path, purpose, options.most_pages)?;
+        Ok(Self { connection, identity: Identity::of(path)? })
+    }
+
+    fn is_current(&self, path: &Path) -> bool {
+        Identity::of(path).is_ok_and(|identity| identity == self.identity)
+    }
+}
+
+impl Sqlite {
+    /// Opens a store for writing, and makes its file if there is none. The folder has to exist.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::open_with(path, SqliteOptions::default())
+    }
+
+    /// The same with settings.
+    pub fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, StoreError> {
+        let files = Files::of(path.as_ref())?;
+        let lock = Some(files::lock(&files)?);
+        let store = Self { files, options, lock, main: Mutex::default(), days: Mutex::default() };
+        store.check()?;
+        Ok(store)
+    }
+
+    /// Opens a store for reading, also while another process writes into it.
+    pub fn open_to_read(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let files = Files::of(path.as_ref())?;
+        let options = SqliteOptions::default();
+        let store = Self { files, options, lock: None, main: Mutex::default(), days: Mutex::default() };
+        store.read(|_| Ok(()))?;
+        Ok(store)
+    }
+
+    fn is_for_reading(&self) -> Result<(), StoreError> {
+        if self.lock.is_none() {
+            return Err(StoreError::Refused("it is open for reading only".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Runs a transaction on the main file.
+    fn write<T>(&self, run: impl FnOnce(&mut Lite<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.is_for_reading()?;
+        let path = self.files.main();
+        let mut main = locked(&self.main);
+        if !main.as_ref().is_some_and(|open| open.is_current(path)) {
+            *main = None;
+        }
+        let open = match &mut *main {
+            Some(open) => open,
+            empty => empty.insert(Open::new(path, Purpose::Main, self.options)?),
+        };
+        let result = transact(&mut open.connection, run);
+        if result.as_ref().is_err_and(is_of_the_file) {
+            *main = None;
+        }
+        result
+    }
+
+    /// Reads the main file through a connection of its own, so that readers do not wait for a write.
+    fn read<T>(&self, run: impl FnOnce(&mut Lite<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let connection = connection::open_to_read(self.files.main())?;
+        run(&mut Lite(&connection))
+    }
+
+    /// Reads a day's file; none if the day has none.
+    fn read_day<T>(
+        &self,
+        day: Day,
+        run: impl FnOnce(&mut dyn Sql) -> Result<T, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let path = self.files.day(day);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let connection = match connection::open_to_read(&path) {
+            Ok(connection) => connection,
+            // The day may have ended in the meantime.
+            Err(_) if !path.exists() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        run(&mut Lite(&connection)).map(Some)
+    }
+
+    /// Runs a transaction on a day's file, which is made if there is none.
+    fn write_day<T>(
+        &self,
+        day: Day,
+        run: impl FnOnce(&mut Lite<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.is_for_reading()?;
+        let path = self.files.day(day);
+        let mut days = locked(&self.days);
+        let mut open = match days.remove(&day).filter(|open| open.is_current(&path)) {
+            Some(open) => open,
+            None => self.open_day(day, &path)?,
+        };
+        let result = transact(&mut open.connection, run);
+        match &result {
+            Err(StoreError::Damaged(reason)) => {
+                drop(open);
+                self.put_aside(day, reason);
+            }
+            Err(error) if is_of_the_file(error) => {}
+            _ => {
+                while days.len() >= MOST_OPEN && days.pop_first().is_some() {}
+                days.insert(day, open);
+            }
+        }
+        result
+    }
+
+    fn open_day(&self, day: Day, path: &Path) -> Result<Open, StoreError> {
+        match Open::new(path, Purpose::Day, self.options) {
+            Err(StoreError::Damaged(reason)) if self.put_aside(day, &reason) => {
+                Open::new(path, Purpose::Day, self.options)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Puts a damaged file aside, since a day's facts should not depend on what happened to those before.
+    fn put_aside(&self, day: Day, reason: &str) -> bool {
+        match self.files.put_aside(day) {
+            Ok(path) => {
+                tracing::error!(%day, reason, file = %path.display(), "a damaged file of the request log was put aside");
+                true
+            }
+            Err(error) => {
+                tracing::error!(%day, reason, %error, "a damaged file of the request log cannot be put aside");
+                false
+            }
+        }
+    }
+}
+
+/// Whether an error may be one of the connection, which is then opened anew.
+fn is_of_the_file(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(_) | StoreError::Damaged(_))
+}
+
+/// A lock whose holder panicked is used on: the connection's transaction was rolled back.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Store for Sqlite {
+    fn append(&self, batch: &Batch) -> Result<(), StoreError> {
+        for (day, part) in &batch.by_day() {
+            self.write_day(*day, |lite| append_day(lite, *day, part))?;
+        }
+        Ok(())
+    }
+
+    fn search(&self, query: &Query) -> Result<Page, StoreError> {
+        let days = self.files.days()?;
+        collect_page(query, days.iter().rev().map(|size| size.day), |day, most| {
+            let found = self.read_day(day, |sql| search::search_day(sql, day, query, most, "like"))?;
+            Ok(found.unwrap_or_default())
+        })
+    }
+
+    fn body(&self, id: &RequestId, side: Side) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.read_day(id.day(), |sql| body::read(sql, id, side))?.flatten())
+    }
+
+    fn key_sum(&self, key: &str, from_ms: u64, to_ms: u64) -> Result<KeySum, StoreError> {
+        let mut sum = KeySum::default();
+        for size in self.files.days()? {
+            if size.day < Day::of(from_ms) || size.day > Day::of(to_ms) {
+                continue;
+            }
+            let part = self.read_day(size.day, |sql| {
+                search::key_sum_of_day(sql, size.day, key, from_ms / HOUR_MS, to_ms / HOUR_MS)
+            })?;
+            sum.merge(&part.unwrap_or_default());
+        }
+        Ok(sum)
+    }
+
+    fn gaps(&self, day: Day) -> Result<Vec<Gap>, StoreError> {
+        Ok(self.read_day(day, |sql| search::gaps_of_day(sql, day))?.unwrap_or_default())
+    }
+
+    fn erase_user(&self, user: &str) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        for size in self.files.days()? {
+            let day = size.day;
+            let count = self.write_day(day, |lite| {
+                // What is removed is overwritten, not only forgotten.
+                lite.0.pragma_update(None, "secure_delete", true).map_err(connection::failed)?;
+                erase::erase_user(lite, day, user)
+            })?;
+            if count > 0
+                && let Some(open) = locked(&self.days).get(&day)
+            {
+                // The write-ahead log still has the old pages.
+                connection::truncate_log(&open.connection)?;
+            }
+            removed += count;
+        }
+        Ok(removed)
+    }
+
+    fn days(&self) -> Result<Vec<DaySize>, StoreError> {
+        self.files.days()
+    }
+
+    fn retain(&self, now_ms: u64, retention: &Retention) -> Result<Vec<Day>, StoreError> {
+        self.is_for_reading()?;
+        let ending = retention.ending(Day::of(now_ms), &self.files.days()?);
+        for day in &ending {
+            let mut days = locked(&self.days);
+            days.remove(day);
+            self.files.remove(*day)?;
+        }
+        Ok(ending)
+    }
+
+    fn flush_money(&self, flush: &MoneyFlush) -> Result<(), StoreError> {
+        self.write(|lite| ledger::write(lite, flush))
+    }
+
+    fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {
+        self.read(|lite| ledger::read(lite, query))
+    }
+
+    fn budgets(&self, budget: Option<&str>) -> Result<Vec<BudgetState>, StoreError> {
+        self.read(|lite| ledger::budgets(lite, budget))
+    }
+
+    fn forget_budget(&self, budget: &str, window: &str) -> Result<(), StoreError> {
+        self.write(|lite| ledger::forget_budget(lite, budget, window))
+    }
+
+    fn change(&self, changes: &[Change], event: Option<&AuditEvent>) -> Result<Vec<Document>, StoreError> {
+        self.write(|lite| documents::change(lite, changes, event))
+    }
+
+    fn document(&self, kind: &str, id: &str) -> Result<Option<Document>, StoreError> {
+        self.read(|lite| documents::get(lite, kind, id))
+    }
+
+    fn documents(&self, kind: &str, after: &str, limit: usize) -> Result<Vec<Document>, StoreError> {
+        self.read(|lite| documents::page(lite, kind, after, limit))
+    }
+
+    fn changes_after(&self, version: u64, limit: usize) -> Result<Changes, StoreError> {
+        self.read(|lite| documents::changes_after(lite, version, limit))
+    }
+
+    fn version(&self) -> Result<u64, StoreError> {
+        self.read(|lite| documents::version(lite))
+    }
+
+    fn audit(&self, event: &AuditEvent) -> Result<AuditEntry, StoreError> {
+        self.write(|lite| audit::append(lite, event))
+    }
+
+    fn audit_page(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        self.read(|lite| audit::page(lite, before, limit))
+    }
+
+    fn check_audit(&self) -> Result<ChainCheck, StoreError> {
+        self.read(|lite| audit::check(|at| audit::check_part(lite, at, audit::PART)))
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        if self.lock.is_none() {
+            return self.read(|_| Ok(()));
+        }
+        // A write that changes nothing finds a disk that is full or read-only.
+        self.write(|lite| lite.execute("update counters set value = value where name = 'documents'", &[]).map(|_| ()))
+    }
+}
+
+fn append_day(lite: &mut Lite<'_>, day: Day, part: &DayBatch<'_>) -> Result<(), StoreError> {
+    write_day(lite, day, part, |lite, facts| lite.insert_facts(facts))
+}

@@ -1,0 +1,191 @@
+//! Connections to files: how they are opened, what their errors mean, and [`Sql`] on them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+
+use crate::error::StoreError;
+use crate::fact::{Fact, columns};
+use crate::schema;
+use crate::sql::{Row, Sql, Value};
+
+/// How long a statement waits for another connection's transaction.
+const BUSY: Duration = Duration::from_secs(5);
+/// Bytes of a write-ahead log that stay after a checkpoint.
+const MOST_LOG: u32 = 64 << 20;
+
+/// What a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Money, keys, audit: every commit is on the disk before it returns.
+    Main,
+    /// Facts and bodies of a day: a loss of power may cost the last commits, a kill costs none.
+    Day,
+}
+
+/// Opens a file for writing and makes its tables.
+pub(super) fn open(path: &Path, purpose: Purpose, most_pages: Option<u32>) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    let set = |name: &str, value: &dyn rusqlite::ToSql| {
+        connection.pragma_update_and_check(None, name, value, |_| Ok(())).or_else(nothing_returned).map_err(failed)
+    };
+    set("journal_mode", &"wal")?;
+    set("synchronous", if purpose == Purpose::Main { &"full" } else { &"normal" })?;
+    set("journal_size_limit", &MOST_LOG)?;
+    if let Some(pages) = most_pages {
+        set("max_page_count", &pages)?;
+    }
+    make_tables(&mut connection, purpose)?;
+    Ok(connection)
+}
+
+/// Some pragmas answer with a row and some do not.
+fn nothing_returned(error: rusqlite::Error) -> rusqlite::Result<()> {
+    if matches!(error, rusqlite::Error::QueryReturnedNoRows) { Ok(()) } else { Err(error) }
+}
+
+/// Opens a file for reading. The file of a folder that cannot be written is read as one that does not change.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let open = |name: &Path, flags| -> Result<Connection, StoreError> {
+        let connection = Connection::open_with_flags(name, flags).map_err(failed)?;
+        connection.busy_timeout(BUSY).map_err(failed)?;
+        check_version(&connection)?;
+        Ok(connection)
+    };
+    open(path, flags).or_else(|error| {
+        let Some(name) = path.to_str().filter(|_| error.is_transient() && path.exists()) else { return Err(error) };
+        let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        let uri = format!("file:{name}?immutable=1");
+        open(Path::new(&uri), flags | OpenFlags::SQLITE_OPEN_URI).map_err(|_| error)
+    })
+}
+
+fn version_of(connection: &Connection) -> Result<i64, StoreError> {
+    connection.query_row("pragma user_version", [], |row| row.get(0)).map_err(failed)
+}
+
+fn check_version(connection: &Connection) -> Result<i64, StoreError> {
+    let version = version_of(connection)?;
+    if version > schema::VERSION {
+        return Err(StoreError::Settings(format!("its tables are of version {version}, which a newer program made")));
+    }
+    Ok(version)
+}
+
+fn make_tables(connection: &mut Connection, purpose: Purpose) -> Result<(), StoreError> {
+    if check_version(connection)? == schema::VERSION {
+        return Ok(());
+    }
+    let mut text = match purpose {
+        Purpose::Main => schema::main_tables(schema::SQLITE),
+        Purpose::Day => day_tables(),
+    };
+    text.push_str(&format!("pragma user_version = {};", schema::VERSION));
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    transaction.execute_batch(&text).map_err(failed)?;
+    transaction.commit().map_err(failed)
+}
+
+fn day_tables() -> String {
+    let tables = schema::day_tables(schema::SQLITE).into_iter();
+    let mut text: String =
+        // Large values make a poor tree of keys: chunks are found through their index.
+        tables.map(|(name, columns)| {
+            let ordered = if name == "chunks" { "" } else { schema::SQLITE.ordered };
+            format!("create table if not exists {name} ({columns}){ordered};\n")
+        }).collect();
+    text.push_str("create index if not exists facts_failed on facts (id) where error_kind is not null;\n");
+    text
+}
+
+/// What an error of `SQLite` means for the caller.
+pub(super) fn failed(error: rusqlite::Error) -> StoreError {
+    let text = error.to_string();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => StoreError::Refused(text),
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StoreError::Damaged(text),
+        Some(_) => StoreError::Unavailable(text),
+        None => StoreError::Refused(text),
+    }
+}
+
+/// A transaction, or a connection that only reads, as [`Sql`].
+#[derive(Debug)]
+pub(super) struct Lite<'a>(pub(super) &'a Connection);
+
+impl rusqlite::ToSql for Value<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(number) => ValueRef::Integer(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+impl Sql for Lite<'_> {
+    fn execute(&mut self, sql: &str, values: &[Value<'_>]) -> Result<u64, StoreError> {
+        let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
+        let changed = statement.execute(rusqlite::params_from_iter(values)).map_err(failed)?;
+        Ok(changed as u64)
+    }
+
+    fn query(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, StoreError> {
+        let mut statement = self.0.prepare_cached(sql).map_err(failed)?;
+        let columns = statement.column_count();
+        let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(failed)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            let values = (0..columns).map(|at| row.get_ref(at).map_err(failed).and_then(owned));
+            found.push(Row::new(values.collect::<Result<_, _>>()?));
+        }
+        Ok(found)
+    }
+}
+
+fn owned(value: ValueRef<'_>) -> Result<Value<'static>, StoreError> {
+    Ok(match value {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Int(number),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned().into()),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec().into()),
+        ValueRef::Real(_) => return Err(StoreError::Unreadable("a fraction where none is written".to_owned())),
+    })
+}
+
+impl Lite<'_> {
+    /// Inserts facts and returns those that were not there.
+    pub(super) fn insert_facts<'f>(&mut self, facts: &[&'f Fact]) -> Result<Vec<&'f Fact>, StoreError> {
+        let mut statement = self.0.prepare_cached(&crate::batch::insert_fact()).map_err(failed)?;
+        let mut new = Vec::with_capacity(facts.len());
+        for fact in facts {
+            if statement.execute(columns::values(fact)).map_err(failed)? > 0 {
+                new.push(*fact);
+            }
+        }
+        Ok(new)
+    }
+}
+
+/// Runs something in a transaction, and rolls back if it fails.
+pub(super) fn transact<T>(
+    connection: &mut Connection,
+    run: impl FnOnce(&mut Lite<'_>) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let value = run(&mut Lite(&transaction))?;
+    transaction.commit().map_err(failed)?;
+    Ok(value)
+}
+
+/// Moves the write-ahead log into the file and empties it.
+pub(super) fn truncate_log(connection: &Connection) -> Result<(), StoreError> {
+    connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())).map_err(failed)
+}

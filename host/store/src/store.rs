@@ -1,0 +1,110 @@
+//! What every store can do, whatever it is built on.
+
+use crate::audit::{AuditEntry, AuditEvent, ChainCheck};
+use crate::batch::Batch;
+use crate::body::Side;
+use crate::documents::{Change, Changes, Document};
+use crate::error::StoreError;
+use crate::fact::Fact;
+use crate::id::{Day, RequestId};
+use crate::ledger::{BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
+use crate::query::{Gap, KeySum, Page, Query};
+use crate::retention::{DaySize, Retention};
+
+/// A store. Its calls block for as long as the disk or the database takes: they belong on threads of their own
+/// (`spawn_blocking`), and nothing on a request's path may wait for one.
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// Writes facts and bodies: those of one day all or none. Repeating a batch does no harm.
+    fn append(&self, batch: &Batch) -> Result<(), StoreError>;
+
+    /// Facts that meet a query, newest first.
+    fn search(&self, query: &Query) -> Result<Page, StoreError>;
+
+    /// The fact of one request.
+    fn fact(&self, id: &RequestId) -> Result<Option<Fact>, StoreError> {
+        let query = Query { id: Some(*id), limit: 1, ..Query::default() };
+        Ok(self.search(&query)?.facts.pop())
+    }
+
+    /// A request's body, as it was given.
+    fn body(&self, id: &RequestId, side: Side) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// What a key used from a time to another, both rounded down to hours.
+    fn key_sum(&self, key: &str, from_ms: u64, to_ms: u64) -> Result<KeySum, StoreError>;
+
+    /// The facts that are missing on a day, by process.
+    fn gaps(&self, day: Day) -> Result<Vec<Gap>, StoreError>;
+
+    /// Removes the facts and bodies of a user, with all pieces that no other body needs. Sums of use stay. Returns how
+    /// many facts were removed.
+    fn erase_user(&self, user: &str) -> Result<u64, StoreError>;
+
+    /// The days that the log has, oldest first.
+    fn days(&self) -> Result<Vec<DaySize>, StoreError>;
+
+    /// Removes the days that end, and returns them.
+    fn retain(&self, now_ms: u64, retention: &Retention) -> Result<Vec<Day>, StoreError>;
+
+    /// Adds sums of use and keeps states of budgets, all or none. Durable when it returns.
+    fn flush_money(&self, flush: &MoneyFlush) -> Result<(), StoreError>;
+
+    /// Sums of use.
+    fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError>;
+
+    /// The states of all budgets, or of one.
+    fn budgets(&self, budget: Option<&str>) -> Result<Vec<BudgetState>, StoreError>;
+
+    /// Removes the states of a budget's window on all nodes.
+    fn forget_budget(&self, budget: &str, window: &str) -> Result<(), StoreError>;
+
+    /// Makes all of these changes or none, and records the event with them. Returns the documents as they are now.
+    fn change(&self, changes: &[Change], event: Option<&AuditEvent>) -> Result<Vec<Document>, StoreError>;
+
+    /// A document; a deleted one has no body.
+    fn document(&self, kind: &str, id: &str) -> Result<Option<Document>, StoreError>;
+
+    /// Documents of a kind whose ids follow this one, by id. The last id of a page is the next one's `after`.
+    fn documents(&self, kind: &str, after: &str, limit: usize) -> Result<Vec<Document>, StoreError>;
+
+    /// What changed after a version. A node that finds [`Store::version`] below its own has an older database before it,
+    /// such as a restored backup, and reads everything from version 0.
+    fn changes_after(&self, version: u64, limit: usize) -> Result<Changes, StoreError>;
+
+    /// The version of the log of documents.
+    fn version(&self) -> Result<u64, StoreError>;
+
+    /// Records an event that changed no document.
+    fn audit(&self, event: &AuditEvent) -> Result<AuditEntry, StoreError>;
+
+    /// Entries of the audit log before a number (none for the last ones), newest first.
+    fn audit_page(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditEntry>, StoreError>;
+
+    /// Checks the whole audit log.
+    fn check_audit(&self) -> Result<ChainCheck, StoreError>;
+
+    /// Whether the store can be used now.
+    fn check(&self) -> Result<(), StoreError>;
+}
+
+/// Pages through days, newest first, until a page is full.
+pub(crate) fn collect_page(
+    query: &Query,
+    days: impl IntoIterator<Item = Day>,
+    mut search: impl FnMut(Day, usize) -> Result<Vec<Fact>, StoreError>,
+) -> Result<Page, StoreError> {
+    let size = query.page_size();
+    let (from, end) = query.id_range();
+    let mut facts = Vec::new();
+    for day in days {
+        let is_before = end.is_some_and(|end| RequestId::first_of(day.start_ms()) >= end);
+        if is_before || day < from.day() || facts.len() > size {
+            continue;
+        }
+        // One more than a page tells whether there is another.
+        facts.extend(search(day, size + 1 - facts.len())?);
+    }
+    let more = facts.len() > size;
+    facts.truncate(size);
+    let next = facts.last().filter(|_| more).map(|last| crate::query::Cursor(last.id));
+    Ok(Page { facts, next })
+}

@@ -1,0 +1,118 @@
+//! The thread that writes facts and bodies, and ends days.
+
+use std::sync::Arc;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use super::Shared;
+use super::queue::Next;
+use crate::batch::Batch;
+
+/// Writes batch after batch until the queue is closed and empty.
+pub(super) fn run(shared: &Shared) {
+    let mut retained: Option<Instant> = None;
+    loop {
+        match shared.queue.next(shared.options.retain_every) {
+            Next::Write(batch) => {
+                tell_tail(shared, &batch);
+                write(shared, batch);
+            }
+            Next::Idle => {}
+            Next::End => break,
+        }
+        if retained.is_none_or(|at| at.elapsed() >= shared.options.retain_every) {
+            retain(shared);
+            retained = Some(Instant::now());
+        }
+    }
+    shared.queue.end();
+}
+
+/// Sends the facts to those who follow the log. Without any, nothing is copied.
+fn tell_tail(shared: &Shared, batch: &Batch) {
+    if shared.tail.receiver_count() == 0 {
+        return;
+    }
+    for fact in &batch.facts {
+        // There may be no reader left.
+        let _ = shared.tail.send(Arc::new(fact.clone()));
+    }
+}
+
+/// Writes a batch, again and again while the store is unavailable. A batch that the store refuses is halved, until the
+/// rows that it refuses are alone.
+fn write(shared: &Shared, batch: Batch) {
+    let mut batches = vec![batch];
+    while let Some(batch) = batches.pop() {
+        match shared.queue.writes.run(|| shared.store.append(&batch)) {
+            Ok(()) => shared.queue.finish(&batch, true),
+            Err(error) if error.is_transient() => {
+                if shared.queue.pause(shared.queue.writes.wait()) {
+                    batches.push(batch);
+                } else {
+                    shared.queue.finish(&batch, false);
+                }
+            }
+            Err(error) => match halve(batch) {
+                Ok((first, second)) => batches.extend([second, first]),
+                Err(single) => {
+                    tracing::error!(%error, "a row of the request log was dropped");
+                    shared.queue.finish(&single, false);
+                }
+            },
+        }
+    }
+}
+
+/// Two halves of a batch; the batch itself if it is a single row.
+fn halve(mut batch: Batch) -> Result<(Batch, Batch), Batch> {
+    let rows = batch.facts.len() + batch.bodies.len();
+    if rows <= 1 {
+        return Err(batch);
+    }
+    let facts = batch.facts.split_off(batch.facts.len() / 2);
+    let bodies = batch.bodies.split_off(batch.bodies.len().div_ceil(2));
+    let second = Batch { facts, bodies };
+    Ok((batch, second))
+}
+
+fn retain(shared: &Shared) {
+    let Some(retention) = &shared.options.retention else { return };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    match shared.store.retain(now.as_millis() as u64, retention) {
+        Ok(days) if days.is_empty() => {}
+        Ok(days) => {
+            for day in days {
+                tracing::info!(%day, "a day of the request log has ended");
+            }
+        }
+        Err(error) => tracing::debug!(%error, "days of the request log could not be ended"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::body::{Body, Side};
+    use crate::fact::Fact;
+    use crate::id::RequestId;
+
+    #[test]
+    fn halves_lose_nothing_and_come_to_an_end() {
+        for (facts, bodies) in [(1, 1), (5, 0), (0, 5), (3, 4), (1, 2)] {
+            let body = |id| Body { id, side: Side::Request, bytes: bytes::Bytes::new(), cuts: Vec::new() };
+            let id = |number| RequestId::new(number, [0; 10]);
+            let batch = Batch {
+                facts: (0..facts).map(|number| Fact::of(id(number))).collect(),
+                bodies: (0..bodies).map(|number| body(id(number))).collect(),
+            };
+            let (mut batches, mut singles) = (vec![batch], 0);
+            while let Some(batch) = batches.pop() {
+                match halve(batch) {
+                    Ok((first, second)) => batches.extend([first, second]),
+                    Err(single) => singles += single.facts.len() + single.bodies.len(),
+                }
+            }
+            assert_eq!(singles as u64, facts + bodies);
+        }
+    }
+}

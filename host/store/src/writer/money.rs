@@ -1,0 +1,241 @@
+//! Sums of use and budgets on their way to the store, and the thread that writes them. They are merged while they wait, so
+//! that an outage costs memory by subject, not by request.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::condition::Writes;
+use super::{Shared, WriterOptions};
+use crate::fact::cut;
+use crate::health::Health;
+use crate::ledger::{BudgetState, LedgerKey, LedgerSums, MoneyFlush};
+
+/// Most bytes of a text in the ledger.
+const MOST_TEXT: usize = 512;
+
+#[derive(Debug)]
+pub(super) struct Money {
+    state: Mutex<State>,
+    wake: Condvar,
+    done: Condvar,
+    most: usize,
+    every: Duration,
+    writes: Writes,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    sums: HashMap<LedgerKey, LedgerSums>,
+    budgets: HashMap<(String, String, String), BudgetState>,
+    /// Sums and states of the flush that is being written.
+    in_flight: u64,
+    /// Flushes that began and that are over. Whoever waits for a flush waits for one that begins later.
+    begun: u64,
+    finished: u64,
+    is_wanted: bool,
+    deadline: Option<Instant>,
+    has_ended: bool,
+    lost: u64,
+}
+
+impl State {
+    fn pending(&self) -> usize {
+        self.sums.len() + self.budgets.len()
+    }
+}
+
+impl Money {
+    pub(super) fn new(options: WriterOptions) -> Self {
+        Self {
+            state: Mutex::default(),
+            wake: Condvar::new(),
+            done: Condvar::new(),
+            most: options.most_sums,
+            every: options.money_every,
+            writes: Writes::new("money", options),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn book(&self, mut key: LedgerKey, sums: LedgerSums) {
+        for text in [&mut key.subject, &mut key.provider, &mut key.served, &mut key.price_dim, &mut key.bucket] {
+            cut(text, MOST_TEXT);
+        }
+        let mut state = self.state();
+        if state.has_ended {
+            return self.lose(&mut state, 1, "the writer has ended");
+        }
+        let has_room = state.pending() < self.most;
+        match state.sums.get_mut(&key) {
+            Some(sum) => sum.merge(&sums),
+            None if has_room => {
+                state.sums.insert(key, sums);
+            }
+            None => self.lose(&mut state, 1, "no room is left"),
+        }
+    }
+
+    pub(super) fn budget(&self, mut new: BudgetState) {
+        for text in [&mut new.budget, &mut new.window, &mut new.node] {
+            cut(text, MOST_TEXT);
+        }
+        cut(&mut new.state, usize::MAX);
+        let name = (new.budget.clone(), new.window.clone(), new.node.clone());
+        let mut state = self.state();
+        if state.has_ended {
+            return self.lose(&mut state, 1, "the writer has ended");
+        }
+        let has_room = state.pending() < self.most;
+        match state.budgets.get_mut(&name) {
+            Some(old) if old.sequence < new.sequence => *old = new,
+            Some(_) => {}
+            None if has_room => {
+                state.budgets.insert(name, new);
+            }
+            None => self.lose(&mut state, 1, "no room is left"),
+        }
+    }
+
+    /// Counts what is lost. The first loss is logged.
+    fn lose(&self, state: &mut State, count: u64, reason: &str) {
+        if state.lost == 0 {
+            tracing::error!(reason, "use was not written to the ledger");
+        }
+        state.lost += count;
+    }
+
+    /// Waits until it is time, and takes everything. None at the end.
+    fn next(&self) -> Option<(Vec<(LedgerKey, LedgerSums)>, Vec<BudgetState>)> {
+        let until = Instant::now() + self.every;
+        let mut state = self.state();
+        while !state.is_wanted && state.deadline.is_none() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if state.deadline.is_some() && state.pending() == 0 {
+            return None;
+        }
+        state.is_wanted = false;
+        state.begun += 1;
+        state.in_flight = state.pending() as u64;
+        let sums = std::mem::take(&mut state.sums).into_iter().collect();
+        let budgets = std::mem::take(&mut state.budgets).into_values().collect();
+        Some((sums, budgets))
+    }
+
+    /// Waits after a failure. Returns whether to try again.
+    fn pause(&self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        let mut state = self.state();
+        loop {
+            let now = Instant::now();
+            if state.deadline.is_some_and(|deadline| now >= deadline) {
+                return false;
+            }
+            if now >= until {
+                return true;
+            }
+            let end = state.deadline.map_or(until, |deadline| deadline.min(until));
+            let left = end.saturating_duration_since(now);
+            state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn finish(&self) {
+        let mut state = self.state();
+        state.in_flight = 0;
+        state.finished = state.begun;
+        self.done.notify_all();
+    }
+
+    pub(super) fn close(&self, deadline: Instant) {
+        self.state().deadline.get_or_insert(deadline);
+        self.wake.notify_all();
+    }
+
+    pub(super) fn wait_for_end(&self, until: Instant) {
+        self.wait_until(until, |state| state.has_ended);
+    }
+
+    pub(super) fn want_flush(&self) -> u64 {
+        let mut state = self.state();
+        state.is_wanted = true;
+        self.wake.notify_all();
+        state.begun + 1
+    }
+
+    pub(super) fn wait_for_flush(&self, wanted: u64, until: Instant) -> bool {
+        self.wait_until(until, |state| state.finished >= wanted || state.has_ended)
+    }
+
+    fn wait_until(&self, until: Instant, is_met: impl Fn(&State) -> bool) -> bool {
+        let mut state = self.state();
+        while !is_met(&state) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    pub(super) fn report(&self, health: &mut Health) {
+        health.money = self.writes.condition();
+        let state = self.state();
+        health.money_pending = state.pending() as u64 + state.in_flight;
+        health.money_lost = state.lost;
+    }
+}
+
+/// Writes what has come together, time after time, until the end.
+pub(super) fn run(shared: &Shared) {
+    let mut number = 0;
+    while let Some((sums, budgets)) = shared.money.next() {
+        if !(sums.is_empty() && budgets.is_empty()) {
+            write(shared, &mut number, MoneyFlush { process: shared.process, number: 0, sums, budgets });
+        }
+        shared.money.finish();
+    }
+    shared.money.state().has_ended = true;
+    shared.money.done.notify_all();
+}
+
+/// Writes a flush under one number for as long as it takes: if it is not known whether it was written, it is not added
+/// twice. A flush that the store refuses is halved.
+fn write(shared: &Shared, number: &mut u64, flush: MoneyFlush) {
+    let money = &shared.money;
+    let mut flushes = vec![flush];
+    while let Some(mut flush) = flushes.pop() {
+        if flush.number == 0 {
+            *number += 1;
+            flush.number = *number;
+        }
+        let rows = flush.sums.len() + flush.budgets.len();
+        match money.writes.run(|| shared.store.flush_money(&flush)) {
+            Ok(()) => {}
+            Err(error) if error.is_transient() => {
+                if money.pause(money.writes.wait()) {
+                    flushes.push(flush);
+                } else {
+                    money.lose(&mut money.state(), rows as u64, &error.to_string());
+                }
+            }
+            Err(error) if rows <= 1 => money.lose(&mut money.state(), rows as u64, &error.to_string()),
+            Err(_) => {
+                let sums = flush.sums.split_off(flush.sums.len() / 2);
+                let budgets = flush.budgets.split_off(flush.budgets.len().div_ceil(2));
+                flushes.push(MoneyFlush { process: shared.process, number: 0, sums, budgets });
+                flush.number = 0;
+                flushes.push(flush);
+            }
+        }
+    }
+}

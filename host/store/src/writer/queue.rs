@@ -1,0 +1,237 @@
+//! The queue of facts and bodies: bounded in rows and in bytes, what is being written included.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::WriterOptions;
+use super::condition::Writes;
+use crate::batch::Batch;
+use crate::body::{Body, MOST_BODY};
+use crate::fact::Fact;
+use crate::health::{Drops, Health};
+
+#[derive(Debug)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    /// Wakes the thread.
+    wake: Condvar,
+    /// Wakes those who wait for a flush or for the end.
+    done: Condvar,
+    options: WriterOptions,
+    pub(super) writes: Writes,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    facts: VecDeque<Fact>,
+    bodies: VecDeque<Body>,
+    /// When the oldest of them came.
+    since: Option<Instant>,
+    /// Rows and bytes, also of the batch that is being written.
+    rows: usize,
+    bytes: usize,
+    /// Rows that were ever taken, and of these, rows that are written or given up.
+    taken: u64,
+    finished: u64,
+    /// Everything up to this row is wanted now.
+    wanted: u64,
+    /// Set when the queue closes: until when rows may be written.
+    deadline: Option<Instant>,
+    has_ended: bool,
+    written: Counts,
+    dropped_facts: Drops,
+    dropped_bodies: Drops,
+}
+
+/// Facts and bodies by number.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) facts: u64,
+    pub(super) bodies: u64,
+}
+
+/// What the thread does next.
+#[derive(Debug)]
+pub(super) enum Next {
+    Write(Batch),
+    /// Nothing came for a while.
+    Idle,
+    End,
+}
+
+impl Queue {
+    pub(super) fn new(options: WriterOptions) -> Self {
+        let writes = Writes::new("log", options);
+        Self { state: Mutex::default(), wake: Condvar::new(), done: Condvar::new(), options, writes }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn push_fact(&self, fact: Fact) -> bool {
+        let weight = fact.weight();
+        let mut state = self.state();
+        if !self.admit(&mut state, weight) {
+            state.dropped_facts.full += 1;
+            return false;
+        }
+        state.facts.push_back(fact);
+        self.wake_if_due(&state);
+        true
+    }
+
+    pub(super) fn push_body(&self, body: Body) -> bool {
+        let weight = body.weight();
+        let mut state = self.state();
+        if body.bytes.len() > MOST_BODY || !self.admit(&mut state, weight) {
+            state.dropped_bodies.full += 1;
+            return false;
+        }
+        state.bodies.push_back(body);
+        self.wake_if_due(&state);
+        true
+    }
+
+    fn admit(&self, state: &mut State, weight: usize) -> bool {
+        let is_full = state.rows >= self.options.most_rows || state.bytes + weight > self.options.most_bytes;
+        if is_full || state.deadline.is_some() {
+            return false;
+        }
+        state.rows += 1;
+        state.bytes += weight;
+        state.taken += 1;
+        state.since.get_or_insert_with(Instant::now);
+        true
+    }
+
+    /// Wakes the thread for the first row, to start its time, and for a full batch; a wake for each row would cost more
+    /// than the row.
+    fn wake_if_due(&self, state: &State) {
+        let waiting = state.facts.len() + state.bodies.len();
+        if waiting == 1 || waiting == self.options.batch_rows {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Waits for a batch: a full one, one that is old enough, or one that is wanted now.
+    pub(super) fn next(&self, idle: Duration) -> Next {
+        let mut state = self.state();
+        let begun = Instant::now();
+        loop {
+            let waiting = state.facts.len() + state.bodies.len();
+            let age = state.since.map(|since| since.elapsed()).unwrap_or_default();
+            let is_due = age >= self.options.flush_every || state.wanted > state.finished || state.deadline.is_some();
+            if waiting >= self.options.batch_rows || (waiting > 0 && is_due) {
+                return Next::Write(self.take(&mut state));
+            }
+            if state.deadline.is_some() {
+                return Next::End;
+            }
+            let left = idle.saturating_sub(begun.elapsed());
+            if waiting == 0 && left.is_zero() {
+                return Next::Idle;
+            }
+            let wait = if waiting == 0 { left } else { self.options.flush_every.saturating_sub(age) };
+            state = self.wake.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn take(&self, state: &mut State) -> Batch {
+        let facts = state.facts.len().min(self.options.batch_rows);
+        let bodies = state.bodies.len().min(self.options.batch_rows - facts);
+        let batch = Batch { facts: state.facts.drain(..facts).collect(), bodies: state.bodies.drain(..bodies).collect() };
+        if state.facts.is_empty() && state.bodies.is_empty() {
+            state.since = None;
+        }
+        batch
+    }
+
+    /// Frees the room of rows that were written or given up.
+    pub(super) fn finish(&self, batch: &Batch, is_written: bool) {
+        let facts: usize = batch.facts.iter().map(Fact::weight).sum();
+        let bodies: usize = batch.bodies.iter().map(Body::weight).sum();
+        let counts = Counts { facts: batch.facts.len() as u64, bodies: batch.bodies.len() as u64 };
+        let mut state = self.state();
+        let rows = batch.facts.len() + batch.bodies.len();
+        state.rows = state.rows.saturating_sub(rows);
+        state.bytes = state.bytes.saturating_sub(facts + bodies);
+        state.finished += rows as u64;
+        if is_written {
+            state.written.facts += counts.facts;
+            state.written.bodies += counts.bodies;
+        } else {
+            state.dropped_facts.failed += counts.facts;
+            state.dropped_bodies.failed += counts.bodies;
+        }
+        self.done.notify_all();
+    }
+
+    /// Waits after a failure, but not beyond the deadline of a closed queue. Returns whether to try again.
+    pub(super) fn pause(&self, wait: Duration) -> bool {
+        let until = Instant::now() + wait;
+        let mut state = self.state();
+        loop {
+            let now = Instant::now();
+            if state.deadline.is_some_and(|deadline| now >= deadline) {
+                return false;
+            }
+            let end = state.deadline.map_or(until, |deadline| deadline.min(until));
+            if now >= until {
+                return true;
+            }
+            let left = end.saturating_duration_since(now);
+            state = self.wake.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    pub(super) fn close(&self, deadline: Instant) {
+        self.state().deadline.get_or_insert(deadline);
+        self.wake.notify_all();
+    }
+
+    pub(super) fn end(&self) {
+        self.state().has_ended = true;
+        self.done.notify_all();
+    }
+
+    pub(super) fn wait_for_end(&self, until: Instant) {
+        self.wait_until(until, |state| state.has_ended);
+    }
+
+    /// Asks for everything that waits now; the number is what to wait for.
+    pub(super) fn want_flush(&self) -> u64 {
+        let mut state = self.state();
+        state.wanted = state.taken;
+        self.wake.notify_all();
+        state.wanted
+    }
+
+    pub(super) fn wait_for_flush(&self, wanted: u64, until: Instant) -> bool {
+        self.wait_until(until, |state| state.finished >= wanted)
+    }
+
+    fn wait_until(&self, until: Instant, is_met: impl Fn(&State) -> bool) -> bool {
+        let mut state = self.state();
+        while !is_met(&state) {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    pub(super) fn report(&self, health: &mut Health) {
+        health.log = self.writes.condition();
+        let state = self.state();
+        health.queued_rows = state.rows as u64;
+        health.queued_bytes = state.bytes as u64;
+        health.written_facts = state.written.facts;
+        health.written_bodies = state.written.bodies;
+        health.dropped_facts = state.dropped_facts;
+        health.dropped_bodies = state.dropped_bodies;
+    }
+}
