@@ -36,15 +36,6 @@ impl<'a> Value<'a> {
     pub(crate) fn maybe(count: Option<u64>) -> Self {
         count.map_or(Self::Null, Self::count)
     }
-
-    pub(crate) fn into_owned(self) -> Value<'static> {
-        match self {
-            Self::Null => Value::Null,
-            Self::Int(number) => Value::Int(number),
-            Self::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
-            Self::Blob(bytes) => Value::Blob(Cow::Owned(bytes.into_owned())),
-        }
-    }
 }
 
 /// One row of an answer, read from its first column to its last.

@@ -166,7 +166,7 @@ impl Lite<'_> {
         let mut statement = self.0.prepare_cached(&crate::batch::insert_fact()).map_err(failed)?;
         let mut new = Vec::with_capacity(facts.len());
         for fact in facts {
-            if statement.execute(columns::values(fact)).map_err(failed)? > 0 {
+            if statement.execute(rusqlite::params_from_iter(&columns::values(fact))).map_err(failed)? > 0 {
                 new.push(*fact);
             }
         }

@@ -1,0 +1,50 @@
+//! Promises of the stores: one suite for both databases, and what each does when its disk or its server is in trouble.
+
+mod crash;
+mod facts;
+mod figures;
+mod place;
+mod postgres;
+mod server;
+mod suite;
+mod trouble;
+mod writer;
+
+/// Makes a test of each function of the suite, for each database.
+macro_rules! suite {
+    ($($name:ident)*) => {
+        mod on_sqlite {
+            $(#[test] fn $name() { crate::suite::$name(&crate::place::Files::new()); })*
+        }
+        mod on_postgres {
+            $(#[test] fn $name() {
+                if let Some(place) = crate::server::Schema::new() {
+                    crate::suite::$name(&place);
+                }
+            })*
+        }
+    };
+}
+
+suite! {
+    a_fact_comes_back_as_it_was
+    pages_show_each_fact_once_newest_first
+    every_condition_finds_what_a_plain_filter_finds
+    a_batch_that_is_repeated_counts_once
+    a_key_sum_is_the_sum_of_its_facts
+    no_fact_is_lost_between_days
+    days_end_as_a_whole
+    everything_is_there_after_a_restart
+    bodies_come_back_and_messages_are_stored_once
+    texts_of_any_kind_can_be_stored_and_found
+    lost_facts_are_counted
+    a_user_is_erased_with_what_only_they_said
+    the_log_is_exported_as_json_lines
+    documents_change_only_as_expected
+    the_version_log_tells_every_change_once
+    no_reader_of_the_version_log_misses_a_change
+    documents_are_paged_by_id
+    the_audit_log_is_a_chain
+    sums_add_up_and_a_repeated_flush_counts_once
+    the_newest_state_of_a_budget_wins
+}

@@ -1,0 +1,121 @@
+//! PostgreSQL in trouble, and what only a server has: encryption, several nodes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use weir_store::{Condition, Expect, Postgres, PostgresOptions, Query, Store, StoreError, Writer};
+
+use crate::facts::{NOON, Seed, batch, today};
+use crate::place::Place;
+use crate::server::{Schema, Server};
+use crate::writer::{SECONDS, count, quick, record, until};
+
+#[test]
+fn a_server_that_goes_and_comes_back_costs_no_fact() {
+    let Some(server) = Server::start() else { return };
+    let schema = Schema::on(&server);
+    server.stop();
+    // A gateway starts without its database.
+    let store = schema.open();
+    assert!(matches!(store.check(), Err(StoreError::Unavailable(_))));
+    let writer = Writer::start(Arc::clone(&store), quick()).unwrap();
+    let recorder = writer.recorder();
+    record(&recorder, &mut Seed(1), 10);
+    until("it fails", || matches!(recorder.health().log, Condition::Failing { .. }));
+    server.go();
+    assert!(recorder.flush(SECONDS));
+    server.stop();
+    record(&recorder, &mut Seed(2), 10);
+    until("it fails again", || matches!(recorder.health().log, Condition::Failing { .. }));
+    server.go();
+    assert!(recorder.flush(SECONDS));
+    assert_eq!((count(&*store), recorder.health().is_well()), (20, true));
+}
+
+#[test]
+fn a_database_that_hangs_is_given_up_in_time() {
+    let Some(schema) = Schema::new() else { return };
+    let options = PostgresOptions { timeout: Duration::from_millis(300), connections: 2, ..schema.options() };
+    schema.open().append(&batch(Seed(1).facts(10, NOON, 1_000))).unwrap();
+    let store: Arc<dyn Store> = Arc::new(Postgres::open(&schema.url, options).unwrap());
+    assert_eq!(count(&*store), 10);
+    let mut other = postgres::Client::connect(&schema.url, postgres::NoTls).unwrap();
+    let mut held = other.transaction().unwrap();
+    held.batch_execute(&format!("lock table {}.facts, {}.documents in access exclusive mode", schema.name, schema.name)).unwrap();
+    for _ in 0..4 {
+        let begun = Instant::now();
+        assert!(store.search(&Query::default()).unwrap_err().is_transient());
+        assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    }
+    held.rollback().unwrap();
+    until("it is read again", || store.search(&Query::default()).is_ok_and(|page| page.facts.len() == 10));
+}
+
+#[test]
+fn nodes_that_start_together_make_the_tables_once_and_see_each_other() {
+    let Some(schema) = Schema::new() else { return };
+    let nodes: Vec<_> = (0..4).map(|_| schema.open()).collect();
+    std::thread::scope(|scope| {
+        for (number, node) in nodes.iter().enumerate() {
+            scope.spawn(move || {
+                node.append(&batch(Seed(number as u64).facts(25, NOON, 1_000))).unwrap();
+                let id = format!("{number}");
+                let (kind, body) = ("key".to_owned(), Some("{}".to_owned()));
+                node.change(&[weir_store::Change { kind, id, expect: Expect::Absent, body }], None).unwrap();
+            });
+        }
+    });
+    for node in &nodes {
+        assert_eq!((count(&**node), node.version().unwrap()), (100, 4));
+    }
+    // One node ends a day that another still knows.
+    let keep = weir_store::Retention { days: 0, bytes: u64::MAX };
+    assert_eq!(nodes[0].retain(NOON + 86_400_000, &keep).unwrap(), [today()]);
+    let late = batch(Seed(9).facts(5, NOON, 1_000));
+    let first = nodes[1].append(&late);
+    assert!(first.as_ref().map_or_else(StoreError::is_transient, |()| true), "{first:?}");
+    nodes[1].append(&late).unwrap();
+    assert_eq!(count(&*nodes[2]), 5);
+}
+
+#[test]
+fn connections_are_encrypted_where_that_is_set_up() {
+    let Some(server) = Server::shared() else { return };
+    let schema = Schema::on(server);
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(server.certificate.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let tls = Some(Arc::new(config.with_root_certificates(roots).with_no_client_auth()));
+    let url = format!("postgres://weir@localhost:{}/postgres?sslmode=require", server.port);
+    let options = PostgresOptions { schema: schema.name.clone(), tls, ..PostgresOptions::default() };
+    let store = Postgres::open(&url, options).unwrap();
+    store.check().unwrap();
+    let wrong = url.replace("localhost", "127.0.0.1");
+    let options = PostgresOptions { tls: Some(Arc::clone(&untrusting())), ..PostgresOptions::default() };
+    assert!(matches!(Postgres::open(&wrong, options).unwrap().check(), Err(StoreError::Unavailable(_))));
+    assert!(matches!(Postgres::open(&url, PostgresOptions::default()), Err(StoreError::Settings(_))));
+}
+
+fn untrusting() -> Arc<rustls::ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    Arc::new(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+}
+
+#[test]
+fn addresses_and_schemas_that_cannot_be_used_are_refused_without_the_password() {
+    for url in ["", "postgres://user:geheim@host:port/x", "mysql://user:geheim@host"] {
+        let text = match Postgres::open(url, PostgresOptions::default()) {
+            Err(error) => error.to_string(),
+            Ok(store) => format!("{store:?}"),
+        };
+        assert!(!text.contains("geheim"), "{text}");
+    }
+    let store = Postgres::open("postgres://user:geheim@host/x", PostgresOptions::default()).unwrap();
+    assert!(!format!("{store:?}").contains("geheim"));
+    for schema in ["", "a;b", "Weir", "a\"b", "ä"] {
+        let options = PostgresOptions { schema: schema.to_owned(), ..PostgresOptions::default() };
+        assert!(matches!(Postgres::open("postgres://host/x", options), Err(StoreError::Settings(_))), "{schema}");
+    }
+}
