@@ -1,6 +1,6 @@
 //! Tables and their partitions by day.
 
-use postgres::Client;
+use postgres::{Client, Transaction};
 
 use super::connection::{Pg, failed};
 use crate::error::StoreError;
@@ -20,11 +20,35 @@ fn division(table: &str) -> &'static str {
     }
 }
 
-/// Makes the tables that are missing. Nodes that start together do so one after the other.
+/// Makes the tables if they are missing. Nodes that start together do so one after the other; where they are there,
+/// nothing is locked that others use.
 pub(super) fn make_tables(client: &mut Client, schema: &str) -> Result<(), StoreError> {
     let mut transaction = client.transaction().map_err(failed)?;
+    transaction.batch_execute(&format!("select pg_advisory_xact_lock({LOCK})")).map_err(failed)?;
+    match version(&mut transaction, schema)? {
+        Some(version) if version > schema::VERSION => {
+            let text = format!("its tables are of version {version}, which a newer program made");
+            return Err(StoreError::Settings(text));
+        }
+        Some(_) => {}
+        None => make_first_tables(&mut transaction, schema)?,
+    }
+    transaction.commit().map_err(failed)
+}
+
+/// The version of the tables; none if there are none.
+fn version(transaction: &mut Transaction<'_>, schema: &str) -> Result<Option<i64>, StoreError> {
+    let table = format!("{schema}.schema_version");
+    let row = transaction.query_one("select to_regclass($1) is not null", &[&table]).map_err(failed)?;
+    if !row.try_get::<_, bool>(0).map_err(failed)? {
+        return Ok(None);
+    }
+    let row = transaction.query_one("select max(version) from schema_version", &[]).map_err(failed)?;
+    row.try_get(0).map_err(failed)
+}
+
+fn make_first_tables(transaction: &mut Transaction<'_>, schema: &str) -> Result<(), StoreError> {
     let mut run = |text: &str| transaction.batch_execute(text).map_err(failed);
-    run(&format!("select pg_advisory_xact_lock({LOCK})"))?;
     run(&format!("create schema if not exists {schema}"))?;
     run(&schema::main_tables(schema::POSTGRES))?;
     for (table, columns) in schema::day_tables(schema::POSTGRES) {
@@ -33,21 +57,7 @@ pub(super) fn make_tables(client: &mut Client, schema: &str) -> Result<(), Store
     run("create index if not exists facts_failed on facts (id) where error_kind is not null")?;
     // The pieces of bodies are compressed already.
     run("alter table chunks alter column data set storage external")?;
-    let rows = transaction.query("select max(version) from schema_version", &[]).map_err(failed)?;
-    let version = rows.first().and_then(|row| row.try_get::<_, Option<i64>>(0).ok().flatten());
-    match version {
-        None => {
-            transaction
-                .execute("insert into schema_version (version) values ($1)", &[&schema::VERSION])
-                .map_err(failed)?;
-        }
-        Some(version) if version > schema::VERSION => {
-            let text = format!("its tables are of version {version}, which a newer program made");
-            return Err(StoreError::Settings(text));
-        }
-        Some(_) => {}
-    }
-    transaction.commit().map_err(failed)
+    run(&format!("insert into schema_version (version) values ({})", schema::VERSION))
 }
 
 /// Makes a day's partitions. They are made apart and then attached, which does not stop those who read and write.

@@ -85,7 +85,7 @@ impl Server {
     }
 
     pub(crate) fn stop(&self) {
-        self.run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"]);
+        self.run("pg_ctl", &["-D", &self.data(), "-m", "fast", "-w", "stop"]);
     }
 
     fn run(&self, program: &str, arguments: &[&str]) {
