@@ -77,10 +77,8 @@ pub(crate) fn append(sql: &mut dyn Sql, event: &AuditEvent) -> Result<AuditEntry
 
 /// Raises a counter and returns it. Its row stays locked to the end of the transaction, so that numbers appear in order.
 pub(crate) fn next(sql: &mut dyn Sql, counter: &str) -> Result<u64, StoreError> {
-    let rows = sql.query(
-        "update counters set value = value + 1 where name = $1 returning value",
-        &[Value::text(counter)],
-    )?;
+    let rows =
+        sql.query("update counters set value = value + 1 where name = $1 returning value", &[Value::text(counter)])?;
     match rows.into_iter().next() {
         Some(mut row) => row.count(),
         None => Err(StoreError::Unreadable(format!("there is no counter {counter}"))),
@@ -101,7 +99,8 @@ pub(crate) fn check_part(
     (mut sequence, mut hash): (u64, [u8; 32]),
     most: usize,
 ) -> Result<Result<(u64, [u8; 32]), u64>, StoreError> {
-    let text = format!("select sequence,time_ms,event,hash from audit where sequence > $1 order by sequence limit {most}");
+    let text =
+        format!("select sequence,time_ms,event,hash from audit where sequence > $1 order by sequence limit {most}");
     for mut row in sql.query(&text, &[Value::count(sequence)])? {
         let entry = read(&mut row)?;
         let expected = entry_hash(&hash, sequence + 1, entry.time_ms, &entry.event);
@@ -136,19 +135,12 @@ mod hex {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     pub(super) fn serialize<S: Serializer>(hash: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
-        let text: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        serializer.serialize_str(&text)
+        serializer.serialize_str(&crate::hex::encode(hash))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
         let text = String::deserialize(deserializer)?;
-        let digits: Option<Vec<u32>> = text.chars().map(|digit| digit.to_digit(16)).collect();
-        let digits = digits.filter(|digits| digits.len() == 64).ok_or_else(|| D::Error::custom("not a SHA-256"))?;
-        let mut hash = [0; 32];
-        for (byte, pair) in hash.iter_mut().zip(digits.chunks(2)) {
-            *byte = pair.iter().fold(0, |byte, digit| byte << 4 | *digit as u8);
-        }
-        Ok(hash)
+        crate::hex::decode(&text).ok_or_else(|| D::Error::custom("not a SHA-256"))
     }
 }
 

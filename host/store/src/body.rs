@@ -111,7 +111,12 @@ fn chunk_values<'a>(day: i64, hash: &'a Hash, packed: &'a Packed<'_>) -> [Value<
 }
 
 /// Asks for a column of chunks. The number of parameters is a power of two, so that few statements are prepared.
-fn query_chunks(sql: &mut dyn Sql, column: &str, day: i64, hashes: &[Hash]) -> Result<Vec<crate::sql::Row>, StoreError> {
+fn query_chunks(
+    sql: &mut dyn Sql,
+    column: &str,
+    day: i64,
+    hashes: &[Hash],
+) -> Result<Vec<crate::sql::Row>, StoreError> {
     let Some(last) = hashes.last() else { return Ok(Vec::new()) };
     let count = hashes.len().next_power_of_two();
     let text = format!("select {column} from chunks where day = $1 and hash in ({})", placeholders(2, count));

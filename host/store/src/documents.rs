@@ -126,10 +126,8 @@ pub(crate) fn page(sql: &mut dyn Sql, kind: &str, after: &str, most: usize) -> R
 /// What changed after a version.
 pub(crate) fn changes_after(sql: &mut dyn Sql, version: u64, most: usize) -> Result<Changes, StoreError> {
     let most = most.clamp(1, MOST_DOCUMENTS);
-    let text = format!(
-        "select kind,id,revision,body from documents where revision > $1 order by revision limit {}",
-        most + 1
-    );
+    let text =
+        format!("select kind,id,revision,body from documents where revision > $1 order by revision limit {}", most + 1);
     let rows = sql.query(&text, &[Value::count(version)])?;
     let mut documents = rows.into_iter().map(|mut row| read(&mut row)).collect::<Result<Vec<_>, _>>()?;
     let more = documents.len() > most;

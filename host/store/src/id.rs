@@ -207,7 +207,9 @@ mod tests {
         let early = RequestId::new(1_795_219_200_000, [0xff; 10]);
         let late = RequestId::new(1_795_219_200_001, [0; 10]);
         assert_eq!(early.time_ms(), 1_795_219_200_000);
-        assert!(early < late && RequestId::first_of(late.time_ms()) <= late && early < RequestId::first_of(late.time_ms()));
+        assert!(
+            early < late && RequestId::first_of(late.time_ms()) <= late && early < RequestId::first_of(late.time_ms())
+        );
         assert_eq!(early.to_string(), "01a1fb67-1800-7fff-bfff-ffffffffffff".to_owned());
         assert_eq!(early.to_string().parse(), Ok(early));
     }

@@ -183,8 +183,7 @@ fn read_sums(row: &mut Row) -> Result<(LedgerKey, LedgerSums), StoreError> {
         price_dim: row.text()?,
         bucket: row.text()?,
     };
-    let sums =
-        LedgerSums { units: row.int()?, requests: row.int()?, estimated: row.int()?, cost_nano: row.int()? };
+    let sums = LedgerSums { units: row.int()?, requests: row.int()?, estimated: row.int()?, cost_nano: row.int()? };
     Ok((key, sums))
 }
 

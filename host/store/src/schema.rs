@@ -14,7 +14,7 @@ pub(crate) struct Words {
     pub(crate) ordered: &'static str,
 }
 
-/// `SQLite`'s words.
+/// SQLite's words.
 pub(crate) const SQLITE: Words = Words { text: " text", ordered: " without rowid" };
 /// PostgreSQL's words.
 pub(crate) const POSTGRES: Words = Words { text: " text collate \"C\"", ordered: "" };

@@ -30,7 +30,7 @@ use files::{Files, Identity};
 /// Most files of days that are open for writing at the same time.
 const MOST_OPEN: usize = 4;
 
-/// A store of `SQLite` files. One process writes; others may read ([`Sqlite::open_to_read`]).
+/// A store of SQLite files. One process writes; others may read ([`Sqlite::open_to_read`]).
 #[derive(Debug)]
 pub struct Sqlite {
     files: Files,
@@ -138,6 +138,9 @@ impl Sqlite {
             Err(_) if !path.exists() => return Ok(None),
             Err(error) => return Err(error),
         };
+        if !connection::has_tables(&connection)? {
+            return Ok(None);
+        }
         run(&mut Lite(&connection)).map(Some)
     }
 
@@ -334,5 +337,5 @@ impl Store for Sqlite {
 }
 
 fn append_day(lite: &mut Lite<'_>, day: Day, part: &DayBatch<'_>) -> Result<(), StoreError> {
-    write_day(lite, day, part, |lite, facts| lite.insert_facts(facts))
+    write_day(lite, day, part, Lite::insert_facts)
 }

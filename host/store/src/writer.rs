@@ -65,7 +65,7 @@ impl Default for WriterOptions {
             most_backoff: Duration::from_secs(5),
             slow: Duration::from_secs(2),
             retention: Some(Retention::default()),
-            retain_every: Duration::from_secs(60),
+            retain_every: Duration::from_mins(1),
         }
     }
 }

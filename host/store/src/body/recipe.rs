@@ -248,7 +248,8 @@ mod tests {
 
     #[test]
     fn a_longer_conversation_shares_all_but_its_end() {
-        let message = |number: usize| format!("{{\"role\":\"user\",\"content\":\"{}\"}}", format!("{number} ").repeat(50));
+        let message =
+            |number: usize| format!("{{\"role\":\"user\",\"content\":\"{}\"}}", format!("{number} ").repeat(50));
         let turn = |count: usize| {
             let (mut text, mut cuts) = ("{\"messages\":[".to_owned(), Vec::new());
             for number in 0..count {

@@ -117,6 +117,7 @@ fn begin(shared: &Shared, client: &mut Client) -> Result<(), StoreError> {
 }
 
 /// What an error of PostgreSQL means for the caller.
+#[expect(clippy::needless_pass_by_value, reason = "it maps errors, which are passed by value")]
 pub(super) fn failed(error: postgres::Error) -> StoreError {
     let Some(cause) = error.as_db_error() else { return StoreError::Unavailable(error.to_string()) };
     let text = format!("{} ({})", cause.message(), cause.code().code());
@@ -169,7 +170,9 @@ fn owned(row: &postgres::Row) -> Result<Row, StoreError> {
     let values = row.columns().iter().enumerate().map(|(at, column)| {
         let value = match *column.type_() {
             Type::INT8 => row.try_get::<_, Option<i64>>(at).map(|number| number.map(Value::Int)),
-            Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(at).map(|bytes| bytes.map(|bytes| Value::Blob(bytes.into()))),
+            Type::BYTEA => {
+                row.try_get::<_, Option<Vec<u8>>>(at).map(|bytes| bytes.map(|bytes| Value::Blob(bytes.into())))
+            }
             _ => row.try_get::<_, Option<String>>(at).map(|text| text.map(|text| Value::Text(text.into()))),
         };
         let value = value.map_err(|error| StoreError::Unreadable(error.to_string()))?;
@@ -179,11 +182,7 @@ fn owned(row: &postgres::Row) -> Result<Row, StoreError> {
 }
 
 impl ToSql for Value<'_> {
-    fn to_sql(
-        &self,
-        kind: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
         let fits = match self {
             Self::Null => true,
             Self::Int(_) => *kind == Type::INT8,

@@ -63,7 +63,7 @@ impl Pg<'_, '_> {
 
 fn put_row(out: &mut Vec<u8>, fact: &Fact) {
     let values = columns::values(fact);
-    out.put_i16(values.len() as i16);
+    out.put_i16(i16::try_from(values.len()).unwrap_or(i16::MAX));
     for value in &values {
         match value {
             Value::Null => out.put_i32(-1),
@@ -78,6 +78,7 @@ fn put_row(out: &mut Vec<u8>, fact: &Fact) {
 }
 
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.put_i32(bytes.len() as i32);
+    // Texts of facts are bounded, far below this.
+    out.put_i32(i32::try_from(bytes.len()).unwrap_or(i32::MAX));
     out.put_slice(bytes);
 }

@@ -86,8 +86,7 @@ fn bound(day: Day) -> String {
         return "maxvalue".to_owned();
     }
     let id = RequestId::first_of(day.start_ms());
-    let digits: String = id.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("'\\x{digits}'")
+    format!("'\\x{}'", crate::hex::encode(id.as_bytes()))
 }
 
 fn partition(table: &str, day: Day) -> String {
@@ -128,10 +127,8 @@ pub(super) fn sizes(pg: &mut Pg<'_, '_>) -> Result<Vec<DaySize>, StoreError> {
         let mut bytes = 0;
         for (table, _) in schema::day_tables(schema::POSTGRES) {
             let name = partition(table, day);
-            let rows = pg.query(
-                "select coalesce(pg_total_relation_size(to_regclass($1)), 0)::bigint",
-                &[Value::text(&name)],
-            )?;
+            let rows =
+                pg.query("select coalesce(pg_total_relation_size(to_regclass($1)), 0)::bigint", &[Value::text(&name)])?;
             for mut row in rows {
                 bytes += row.count()?;
             }

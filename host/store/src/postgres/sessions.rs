@@ -64,7 +64,8 @@ impl Sessions {
         if config.get_ssl_mode() == SslMode::Require && tls.is_none() {
             return Err(StoreError::Settings("the address requires TLS, and none is set up".to_owned()));
         }
-        let is_plain = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
+        let is_plain =
+            |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
         if schema.is_empty() || schema.len() > 60 || !schema.chars().all(is_plain) {
             return Err(StoreError::Settings(format!("{schema:?} is no schema of lower-case letters, digits and _")));
         }

@@ -28,7 +28,8 @@ impl<'a> Filter<'a> {
         for (at, part) in condition.split('?').enumerate() {
             if at > 0 {
                 self.values.extend(values.next());
-                self.text.push_str(&format!("${}", self.values.len()));
+                self.text.push('$');
+                self.text.push_str(&self.values.len().to_string());
             }
             self.text.push_str(part);
         }
@@ -106,8 +107,7 @@ pub(crate) fn search_day(
             break;
         }
         let filter = filter(query, &from, &to, like);
-        let text =
-            format!("select {} from facts{} order by id desc limit {left}", columns::names(), filter.text);
+        let text = format!("select {} from facts{} order by id desc limit {left}", columns::names(), filter.text);
         for mut row in sql.query(&text, &filter.values)? {
             let fact = columns::read(&mut row)?;
             // `like` may take the case of a tag's letters for none.

@@ -49,6 +49,11 @@ fn nothing_returned(error: rusqlite::Error) -> rusqlite::Result<()> {
     if matches!(error, rusqlite::Error::QueryReturnedNoRows) { Ok(()) } else { Err(error) }
 }
 
+/// Whether a file has its tables; one that was just made has none yet.
+pub(super) fn has_tables(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(version_of(connection)? > 0)
+}
+
 /// Opens a file for reading. The file of a folder that cannot be written is read as one that does not change.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -82,36 +87,37 @@ fn make_tables(connection: &mut Connection, purpose: Purpose) -> Result<(), Stor
     if check_version(connection)? == schema::VERSION {
         return Ok(());
     }
-    let mut text = match purpose {
+    let text = match purpose {
         Purpose::Main => schema::main_tables(schema::SQLITE),
         Purpose::Day => day_tables(),
     };
-    text.push_str(&format!("pragma user_version = {};", schema::VERSION));
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     transaction.execute_batch(&text).map_err(failed)?;
+    transaction.pragma_update(None, "user_version", schema::VERSION).map_err(failed)?;
     transaction.commit().map_err(failed)
 }
 
 fn day_tables() -> String {
-    let tables = schema::day_tables(schema::SQLITE).into_iter();
-    let mut text: String =
+    let mut text = String::new();
+    for (name, columns) in schema::day_tables(schema::SQLITE) {
         // Large values make a poor tree of keys: chunks are found through their index.
-        tables.map(|(name, columns)| {
-            let ordered = if name == "chunks" { "" } else { schema::SQLITE.ordered };
-            format!("create table if not exists {name} ({columns}){ordered};\n")
-        }).collect();
+        let ordered = if name == "chunks" { "" } else { schema::SQLITE.ordered };
+        text.extend(["create table if not exists ", name, " (", &columns, ")", ordered, ";\n"]);
+    }
     text.push_str("create index if not exists facts_failed on facts (id) where error_kind is not null;\n");
     text
 }
 
-/// What an error of `SQLite` means for the caller.
+/// What an error of SQLite means for the caller.
+#[expect(clippy::needless_pass_by_value, reason = "it maps errors, which are passed by value")]
 pub(super) fn failed(error: rusqlite::Error) -> StoreError {
     let text = error.to_string();
     match error.sqlite_error_code() {
-        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => StoreError::Refused(text),
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => StoreError::Damaged(text),
+        None | Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig) => {
+            StoreError::Refused(text)
+        }
         Some(_) => StoreError::Unavailable(text),
-        None => StoreError::Refused(text),
     }
 }
 

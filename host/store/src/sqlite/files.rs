@@ -9,7 +9,7 @@ use crate::error::StoreError;
 use crate::id::Day;
 use crate::retention::DaySize;
 
-/// What `SQLite` puts beside a file.
+/// What SQLite puts beside a file.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Where the files are.
@@ -84,7 +84,7 @@ impl Files {
     /// Puts a day's damaged file aside under another name, so that the day can go on in a new one.
     pub(super) fn put_aside(&self, day: Day) -> Result<PathBuf, StoreError> {
         let path = self.day(day);
-        let aside = (1..).map(|number: u32| beside(&path, &format!(".damaged-{number}"))).find(|path| !path.exists());
+        let aside = (1..1_000).map(|number| beside(&path, &format!(".damaged-{number}"))).find(|path| !path.exists());
         let aside = aside.unwrap_or_else(|| beside(&path, ".damaged"));
         for suffix in BESIDE {
             let (from, to) = (beside(&path, suffix), beside(&aside, suffix));

@@ -55,7 +55,12 @@ impl Writes {
             Ok(()) => {
                 if let Some(failing) = state.failing.take() {
                     let seconds = failing.since.elapsed().as_secs();
-                    tracing::info!(what = self.what, seconds, failures = failing.failures, "the store is written again");
+                    tracing::info!(
+                        what = self.what,
+                        seconds,
+                        failures = failing.failures,
+                        "the store is written again"
+                    );
                 }
             }
         }
@@ -64,16 +69,13 @@ impl Writes {
 
     fn note_failure(&self, state: &mut State, error: &StoreError) {
         let reason = error.to_string();
-        match &mut state.failing {
-            Some(failing) => {
-                failing.failures = failing.failures.saturating_add(1);
-                failing.reason = reason;
-            }
-            None => {
-                tracing::warn!(what = self.what, reason, "the store cannot be written; it is tried again");
-                state.failing = Some(Failing { since: Instant::now(), failures: 1, reason });
-            }
+        if let Some(failing) = &mut state.failing {
+            failing.failures = failing.failures.saturating_add(1);
+            failing.reason = reason;
+            return;
         }
+        tracing::warn!(what = self.what, reason, "the store cannot be written; it is tried again");
+        state.failing = Some(Failing { since: Instant::now(), failures: 1, reason });
     }
 
     /// How long to wait after the last failure: doubled each time, up to a bound.

@@ -43,6 +43,14 @@ impl State {
     fn pending(&self) -> usize {
         self.sums.len() + self.budgets.len()
     }
+
+    /// Counts what is lost. The first loss is logged.
+    fn lose(&mut self, count: u64, reason: &str) {
+        if self.lost == 0 {
+            tracing::error!(reason, "use was not written to the ledger");
+        }
+        self.lost += count;
+    }
 }
 
 impl Money {
@@ -67,7 +75,7 @@ impl Money {
         }
         let mut state = self.state();
         if state.has_ended {
-            return self.lose(&mut state, 1, "the writer has ended");
+            return state.lose(1, "the writer has ended");
         }
         let has_room = state.pending() < self.most;
         match state.sums.get_mut(&key) {
@@ -75,7 +83,7 @@ impl Money {
             None if has_room => {
                 state.sums.insert(key, sums);
             }
-            None => self.lose(&mut state, 1, "no room is left"),
+            None => state.lose(1, "no room is left"),
         }
     }
 
@@ -87,7 +95,7 @@ impl Money {
         let name = (new.budget.clone(), new.window.clone(), new.node.clone());
         let mut state = self.state();
         if state.has_ended {
-            return self.lose(&mut state, 1, "the writer has ended");
+            return state.lose(1, "the writer has ended");
         }
         let has_room = state.pending() < self.most;
         match state.budgets.get_mut(&name) {
@@ -96,20 +104,12 @@ impl Money {
             None if has_room => {
                 state.budgets.insert(name, new);
             }
-            None => self.lose(&mut state, 1, "no room is left"),
+            None => state.lose(1, "no room is left"),
         }
     }
 
-    /// Counts what is lost. The first loss is logged.
-    fn lose(&self, state: &mut State, count: u64, reason: &str) {
-        if state.lost == 0 {
-            tracing::error!(reason, "use was not written to the ledger");
-        }
-        state.lost += count;
-    }
-
-    /// Waits until it is time, and takes everything. None at the end.
-    fn next(&self) -> Option<(Vec<(LedgerKey, LedgerSums)>, Vec<BudgetState>)> {
+    /// Waits until it is time, and takes everything, without a number yet. None at the end.
+    fn next(&self) -> Option<MoneyFlush> {
         let until = Instant::now() + self.every;
         let mut state = self.state();
         while !state.is_wanted && state.deadline.is_none() {
@@ -127,7 +127,7 @@ impl Money {
         state.in_flight = state.pending() as u64;
         let sums = std::mem::take(&mut state.sums).into_iter().collect();
         let budgets = std::mem::take(&mut state.budgets).into_values().collect();
-        Some((sums, budgets))
+        Some(MoneyFlush { process: 0, number: 0, sums, budgets })
     }
 
     /// Waits after a failure. Returns whether to try again.
@@ -198,9 +198,9 @@ impl Money {
 /// Writes what has come together, time after time, until the end.
 pub(super) fn run(shared: &Shared) {
     let mut number = 0;
-    while let Some((sums, budgets)) = shared.money.next() {
-        if !(sums.is_empty() && budgets.is_empty()) {
-            write(shared, &mut number, MoneyFlush { process: shared.process, number: 0, sums, budgets });
+    while let Some(flush) = shared.money.next() {
+        if !(flush.sums.is_empty() && flush.budgets.is_empty()) {
+            write(shared, &mut number, MoneyFlush { process: shared.process, ..flush });
         }
         shared.money.finish();
     }
@@ -225,10 +225,10 @@ fn write(shared: &Shared, number: &mut u64, flush: MoneyFlush) {
                 if money.pause(money.writes.wait()) {
                     flushes.push(flush);
                 } else {
-                    money.lose(&mut money.state(), rows as u64, &error.to_string());
+                    money.state().lose(rows as u64, &error.to_string());
                 }
             }
-            Err(error) if rows <= 1 => money.lose(&mut money.state(), rows as u64, &error.to_string()),
+            Err(error) if rows <= 1 => money.state().lose(rows as u64, &error.to_string()),
             Err(_) => {
                 let sums = flush.sums.split_off(flush.sums.len() / 2);
                 let budgets = flush.budgets.split_off(flush.budgets.len().div_ceil(2));

@@ -141,7 +141,8 @@ impl Queue {
     fn take(&self, state: &mut State) -> Batch {
         let facts = state.facts.len().min(self.options.batch_rows);
         let bodies = state.bodies.len().min(self.options.batch_rows - facts);
-        let batch = Batch { facts: state.facts.drain(..facts).collect(), bodies: state.bodies.drain(..bodies).collect() };
+        let batch =
+            Batch { facts: state.facts.drain(..facts).collect(), bodies: state.bodies.drain(..bodies).collect() };
         if state.facts.is_empty() && state.bodies.is_empty() {
             state.since = None;
         }

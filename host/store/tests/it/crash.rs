@@ -29,7 +29,9 @@ fn child() {
     let mut seed = Seed(process as u64);
     for number in 1.. {
         let mut facts = seed.facts(ROWS, NOON, 3_600_000);
-        facts.iter_mut().for_each(|fact| (fact.process, fact.key) = (process, format!("process-{process}")));
+        for fact in &mut facts {
+            (fact.process, fact.key) = (process, format!("process-{process}"));
+        }
         store.append(&batch(facts)).unwrap();
         println!("facts {number}");
         store.flush_money(&flush(process, number)).unwrap();

@@ -9,7 +9,7 @@ pub(crate) fn today() -> Day {
     Day::of(NOON)
 }
 
-/// A generator of numbers (SplitMix64).
+/// A generator of numbers (`SplitMix64`).
 pub(crate) struct Seed(pub(crate) u64);
 
 impl Seed {

@@ -1,5 +1,15 @@
 //! Promises of the stores: one suite for both databases, and what each does when its disk or its server is in trouble.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::cast_possible_wrap,
+    clippy::assigning_clones,
+    reason = "a test that fails should say so at once, and one that measures or is skipped should say so too"
+)]
+
 mod crash;
 mod facts;
 mod figures;

@@ -41,7 +41,11 @@ fn a_database_that_hangs_is_given_up_in_time() {
     assert_eq!(count(&*store), 10);
     let mut other = postgres::Client::connect(&schema.url, postgres::NoTls).unwrap();
     let mut held = other.transaction().unwrap();
-    held.batch_execute(&format!("lock table {}.facts, {}.documents in access exclusive mode", schema.name, schema.name)).unwrap();
+    held.batch_execute(&format!(
+        "lock table {}.facts, {}.documents in access exclusive mode",
+        schema.name, schema.name
+    ))
+    .unwrap();
     for _ in 0..4 {
         let begun = Instant::now();
         assert!(store.search(&Query::default()).unwrap_err().is_transient());

@@ -35,7 +35,11 @@ impl Server {
             return None;
         };
         // initdb refuses to run as root.
-        let user = if number_of(&["-u"]) == Some(0) { Some((number_of(&["-u", "postgres"])?, number_of(&["-g", "postgres"])?)) } else { None };
+        let user = if number_of(&["-u"]) == Some(0) {
+            Some((number_of(&["-u", "postgres"])?, number_of(&["-g", "postgres"])?))
+        } else {
+            None
+        };
         let temporary = tempfile::Builder::new().prefix("weir-pg-").tempdir().unwrap();
         let folder = temporary.path().to_owned();
         if let Some((uid, gid)) = user {
@@ -46,7 +50,8 @@ impl Server {
         let guard = guard(&bin, &folder, user);
         let server = Self { folder, bin, user, port, certificate, _guard: guard, _temporary: temporary };
         let data = server.data();
-        server.run("initdb", &["-D", &data, "-U", "weir", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"]);
+        server
+            .run("initdb", &["-D", &data, "-U", "weir", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"]);
         server.write("server.crt", server.certificate.cert.pem().as_bytes());
         server.write("server.key", server.certificate.signing_key.serialize_pem().as_bytes());
         let settings = format!(
@@ -90,7 +95,8 @@ impl Server {
 
     fn run(&self, program: &str, arguments: &[&str]) {
         let mut command = as_user(self.bin.join(program), self.user);
-        let output = command.args(arguments).current_dir(&self.folder).stdin(Stdio::null()).stdout(Stdio::null()).status();
+        let output =
+            command.args(arguments).current_dir(&self.folder).stdin(Stdio::null()).stdout(Stdio::null()).status();
         assert!(output.unwrap().success(), "{program}");
     }
 
@@ -98,6 +104,15 @@ impl Server {
     pub(crate) fn url(&self) -> String {
         let folder = self.folder.display().to_string().replace('/', "%2F");
         format!("postgres://weir@{folder}:{}/postgres", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Before its folder goes, without which it could no longer be stopped.
+        let mut command = as_user(self.bin.join("pg_ctl"), self.user);
+        let stop = command.args(["-D", &self.data(), "-m", "immediate", "-w", "stop"]).current_dir("/");
+        let _ = stop.stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }
 
@@ -147,7 +162,7 @@ impl Schema {
     }
 
     pub(crate) fn options(&self) -> PostgresOptions {
-        PostgresOptions { schema: self.name.clone(), timeout: Duration::from_secs(60), ..PostgresOptions::default() }
+        PostgresOptions { schema: self.name.clone(), timeout: Duration::from_mins(1), ..PostgresOptions::default() }
     }
 }
 

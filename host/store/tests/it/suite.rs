@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use weir_store::{
-    AuditEvent, Batch, Body, BudgetState, ChainCheck, Change, Cursor, Day, Expect, Fact, KeySum, LedgerKey, LedgerQuery,
-    LedgerSums, MoneyFlush, Query, RequestId, Retention, Side, Store, StoreError, export_json_lines,
+    AuditEvent, Batch, Body, BudgetState, ChainCheck, Change, Cursor, Day, Expect, Fact, KeySum, LedgerKey,
+    LedgerQuery, LedgerSums, MoneyFlush, Query, RequestId, Retention, Side, Store, StoreError, export_json_lines,
 };
 
 use crate::facts::{NOON, Seed, batch, today};
@@ -222,7 +222,8 @@ pub(crate) fn bodies_come_back_and_messages_are_stored_once(place: &dyn Place) {
         turns.push(Body { id: seed.id(NOON + count as u64), side: Side::Request, bytes: text.into(), cuts });
     }
     let empty = Body { id: turns[0].id, side: Side::Response, bytes: bytes::Bytes::new(), cuts: vec![3, 1, 0] };
-    let large: Vec<u8> = (0..3_000_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let large: Vec<u8> =
+        (0..3_000_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     let large = Body { id: turns[1].id, side: Side::Response, bytes: large.into(), cuts: Vec::new() };
     let before = size_of_day(&*store);
     for some in turns.chunks(7) {
@@ -245,9 +246,10 @@ fn size_of_day(store: &dyn Store) -> u64 {
 
 pub(crate) fn texts_of_any_kind_can_be_stored_and_found(place: &dyn Place) {
     let store = place.open();
-    for (number, text) in ["'; drop table facts; --", "naïve 🦀 \u{202e}", "a\0b", "\\x00", "%", "_", "\"", "\n\t", "\u{1}"]
-        .into_iter()
-        .enumerate()
+    for (number, text) in
+        ["'; drop table facts; --", "naïve 🦀 \u{202e}", "a\0b", "\\x00", "%", "_", "\"", "\n\t", "\u{1}"]
+            .into_iter()
+            .enumerate()
     {
         let mut fact = Seed(11 + number as u64).fact(NOON + number as u64);
         (fact.key, fact.model_asked) = (text.to_owned(), text.to_owned());
@@ -280,7 +282,9 @@ pub(crate) fn lost_facts_are_counted(place: &dyn Place) {
     let (first, last) = (facts[0].id.time_ms(), facts[29].id.time_ms());
     let mut other: Vec<Fact> = Seed(13).facts(30, NOON, HOUR);
     other.retain(|fact| !(10..=26).contains(&fact.sequence));
-    other.iter_mut().for_each(|fact| fact.process = -8);
+    for fact in &mut other {
+        fact.process = -8;
+    }
     store.append(&batch(other.clone())).unwrap();
     let gaps = store.gaps(today()).unwrap();
     assert_eq!((gaps.len(), gaps[0].process, gaps[0].missing), (1, -8, 17));
@@ -337,7 +341,8 @@ fn event(number: u64) -> AuditEvent {
 
 pub(crate) fn documents_change_only_as_expected(place: &dyn Place) {
     let store = place.open();
-    let made = store.change(&[put("key", "a", Expect::Absent, "1"), put("team", "a", Expect::Absent, "2")], None).unwrap();
+    let made =
+        store.change(&[put("key", "a", Expect::Absent, "1"), put("team", "a", Expect::Absent, "2")], None).unwrap();
     assert_eq!((made[0].revision, made[1].revision, store.version().unwrap()), (1, 2, 2));
     let conflict = |changes: &[Change], revision: Option<u64>| {
         let error = store.change(changes, Some(&event(0))).unwrap_err();
@@ -422,7 +427,9 @@ pub(crate) fn no_reader_of_the_version_log_misses_a_change(place: &dyn Place) {
                 }
             }
         });
-        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        for writer in writers {
+            writer.join().unwrap();
+        }
         done.store(true, Ordering::SeqCst);
         assert_eq!(reader.join().unwrap(), (100, 100));
     });
@@ -514,7 +521,8 @@ pub(crate) fn the_newest_state_of_a_budget_wins(place: &dyn Place) {
         settled,
         state: "{}".to_owned(),
     };
-    let write = |number, budgets| store.flush_money(&MoneyFlush { process: 1, number, sums: Vec::new(), budgets }).unwrap();
+    let write =
+        |number, budgets| store.flush_money(&MoneyFlush { process: 1, number, sums: Vec::new(), budgets }).unwrap();
     write(1, vec![state("a", "n1", 1, 10), state("a", "n2", 1, 20), state("b", "n1", 1, 1)]);
     write(2, vec![state("a", "n1", 3, 30), state("a", "n1", 2, 25)]);
     let settled: Vec<i64> = store.budgets(Some("a")).unwrap().iter().map(|state| state.settled).collect();

@@ -6,6 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::sync::Arc;
 
+use weir_store::ChainCheck::Broken;
 use weir_store::{Change, Condition, Expect, Query, Sqlite, SqliteOptions, Store, StoreError, Writer, WriterOptions};
 
 use crate::facts::{NOON, Seed, batch, today};
@@ -17,7 +18,8 @@ fn a_full_disk_costs_facts_and_nothing_else() {
     let files = Files::new();
     let options = SqliteOptions { most_pages: Some(40) };
     let store: Arc<dyn Store> = Arc::new(Sqlite::open_with(files.main(), options).unwrap());
-    let writer = Writer::start(Arc::clone(&store), WriterOptions { most_rows: 500, batch_rows: 50, ..quick() }).unwrap();
+    let writer =
+        Writer::start(Arc::clone(&store), WriterOptions { most_rows: 500, batch_rows: 50, ..quick() }).unwrap();
     let recorder = writer.recorder();
     let mut seed = Seed(1);
     until("the disk is full", || {
@@ -104,7 +106,10 @@ fn a_second_process_is_refused_with_a_plain_message() {
     let files = Files::new();
     let first = files.open();
     let error = Sqlite::open(files.main()).unwrap_err();
-    assert!(matches!(error, StoreError::InUse(_)) && error.to_string().contains("in use by another process"), "{error}");
+    assert!(
+        matches!(error, StoreError::InUse(_)) && error.to_string().contains("in use by another process"),
+        "{error}"
+    );
     // Reading is for all.
     first.append(&batch(Seed(1).facts(10, NOON, 1_000))).unwrap();
     let reader = Sqlite::open_to_read(files.main()).unwrap();
@@ -142,7 +147,6 @@ fn an_entry_of_the_audit_log_that_was_altered_is_found() {
         connection.execute_batch("commit").unwrap();
         store.check_audit().unwrap()
     };
-    use weir_store::ChainCheck::Broken;
     assert_eq!(check("update audit set event = '{}' where sequence = 2500"), Broken { sequence: 2_500 });
     assert_eq!(check("delete from audit where sequence = 1700"), Broken { sequence: 1_701 });
     assert_eq!(check("update audit set time_ms = 1 where sequence = 1"), Broken { sequence: 1 });

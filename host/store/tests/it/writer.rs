@@ -82,8 +82,9 @@ fn facts_of_many_threads_are_written_and_numbered_without_gaps() {
 fn what_waits_is_written_at_the_end() {
     let files = Files::new();
     let store = files.open();
-    let slow = Duration::from_secs(600);
-    let writer = Writer::start(Arc::clone(&store), WriterOptions { flush_every: slow, money_every: slow, ..quick() }).unwrap();
+    let slow = Duration::from_mins(10);
+    let writer =
+        Writer::start(Arc::clone(&store), WriterOptions { flush_every: slow, money_every: slow, ..quick() }).unwrap();
     let recorder = writer.recorder();
     record(&recorder, &mut Seed(1), 10);
     let fact = Seed(2).fact(NOON);
@@ -129,7 +130,9 @@ fn a_disk_that_hangs_is_seen_and_keeps_no_caller_waiting() {
     let accepted = record(&recorder, &mut Seed(2), 1_000);
     assert!(begun.elapsed() < Duration::from_secs(2), "a thousand calls took {:?}", begun.elapsed());
     assert_eq!(accepted, 100);
-    until("a hanging disk shows", || matches!(recorder.health().log, Condition::Slow { .. } | Condition::Failing { .. }));
+    until("a hanging disk shows", || {
+        matches!(recorder.health().log, Condition::Slow { .. } | Condition::Failing { .. })
+    });
     // Money goes another way.
     recorder.book(key(1), LedgerSums::default());
     until("money is written", || recorder.health().money_pending == 0);
