@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::error::StoreError;
 use crate::id::Day;
@@ -129,12 +130,21 @@ impl Identity {
     }
 }
 
+/// How long a lock is waited for: a process that ends may hold it for a moment longer, and so may a child that it forked.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
+
 /// Keeps other processes from writing into the same files. Ends with the value, and with the process.
 pub(super) fn lock(files: &Files) -> Result<fs::File, StoreError> {
     let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(files.lock())?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(StoreError::InUse(files.main.clone())),
-        Err(fs::TryLockError::Error(error)) => Err(error.into()),
+    let begun = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::Error(error)) => return Err(error.into()),
+            Err(fs::TryLockError::WouldBlock) if begun.elapsed() >= LOCK_WAIT => {
+                return Err(StoreError::InUse(files.main.clone()));
+            }
+            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(20)),
+        }
     }
 }
