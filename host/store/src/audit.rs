@@ -14,7 +14,7 @@ pub(crate) const PART: usize = 1_000;
 pub struct AuditEvent {
     /// When it happened, in milliseconds since 1970.
     pub time_ms: u64,
-    /// What happened and who did it, as JSON. It never holds a secret.
+    /// What happened and by whom, as JSON. It never holds a secret.
     pub event: String,
 }
 

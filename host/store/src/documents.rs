@@ -12,6 +12,9 @@ use crate::sql::{Row, Sql, Value};
 /// Most documents of a page.
 pub const MOST_DOCUMENTS: usize = 10_000;
 
+/// Most bytes of a document's id.
+const MOST_ID: usize = 1_024;
+
 /// A document as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
@@ -68,6 +71,7 @@ pub(crate) fn change(
 ) -> Result<Vec<Document>, StoreError> {
     let mut documents = Vec::with_capacity(changes.len());
     for change in changes {
+        check_texts(change)?;
         // The counter first: its row is locked, and what is read after it is the newest.
         let revision = audit::next(sql, "documents")?;
         expect(sql, change)?;
@@ -88,6 +92,15 @@ pub(crate) fn change(
         audit::append(sql, event)?;
     }
     Ok(documents)
+}
+
+/// Refuses what PostgreSQL cannot store, on both databases: what one takes, the other takes too.
+fn check_texts(change: &Change) -> Result<(), StoreError> {
+    let texts = [&change.kind, &change.id].into_iter().chain(&change.body);
+    if change.id.len() > MOST_ID || texts.into_iter().any(|text| text.contains('\0')) {
+        return Err(StoreError::Refused(format!("the {} has an id or a text that cannot be stored", change.kind)));
+    }
+    Ok(())
 }
 
 fn expect(sql: &mut dyn Sql, change: &Change) -> Result<(), StoreError> {

@@ -98,7 +98,7 @@ pub struct Fact {
     pub adapter_digest: String,
 }
 
-/// Tokens in the contract's disjoint buckets; none where the provider told no count.
+/// Tokens in the contract's disjoint buckets; none where the provider gave no count.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TokenCounts {
@@ -215,7 +215,7 @@ impl Fact {
             }
             cut(json, MOST_JSON);
         }
-        let is_long = |(name, value): (&String, &String)| unfit(name, MOST_NAME) || unfit(value, MOST_NAME);
+        let is_long = |(name, value): (&String, &String)| is_unfit(name, MOST_NAME) || is_unfit(value, MOST_NAME);
         if self.tags.len() > MOST_TAGS || self.tags.iter().any(is_long) {
             let mut tags = std::mem::take(&mut self.tags).into_iter().take(MOST_TAGS).collect::<Vec<_>>();
             for (name, value) in &mut tags {
@@ -282,7 +282,7 @@ impl Fact {
 }
 
 /// Whether a text has to be changed before it is stored.
-fn unfit(text: &str, most: usize) -> bool {
+pub(crate) fn is_unfit(text: &str, most: usize) -> bool {
     text.len() > most || text.contains('\0')
 }
 

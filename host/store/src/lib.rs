@@ -50,7 +50,7 @@
 //! |---|---|
 //! | the process is killed | facts that waited ([`WriterOptions::flush_every`]) and use that waited ([`WriterOptions::money_every`]); nothing that was committed. [`Store::gaps`] shows how many facts |
 //! | the machine loses power, or the database crashes | beyond that, the last commits of facts and bodies; none of money, documents or audit |
-//! | the disk or the database is full, read-only, gone, hanging | writing is tried again until it works; what the queue cannot hold is dropped and counted; [`Health`] tells |
+//! | the disk or the database is full, read-only, gone, hanging | writing is tried again until it works; what the queue cannot hold is dropped and counted in [`Health`] |
 //! | a day's file is damaged | it is put aside under another name, and the day goes on in a new one |
 //! | the store refuses a row | that row, counted as failed |
 

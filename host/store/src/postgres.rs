@@ -54,7 +54,7 @@ impl Default for PostgresOptions {
 
 impl Postgres {
     /// A store at an address such as `postgres://weir@db.internal/weir`. It connects when it is first used: a gateway
-    /// starts without its database. [`Store::check`] tells whether the database is there.
+    /// starts without its database. [`Store::check`] returns whether the database is there.
     pub fn open(url: &str, options: PostgresOptions) -> Result<Self, StoreError> {
         Ok(Self { sessions: Sessions::new(url, options)? })
     }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
-use crate::fact::Fact;
+use crate::fact::{self, Fact};
 use crate::id::RequestId;
 
 /// Most facts of a page.
@@ -56,6 +56,16 @@ pub struct Query {
 }
 
 impl Query {
+    /// Whether a text of the query cannot be in any fact, since it is longer than what is stored or has a zero byte, which
+    /// is not stored.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        let names = [&self.key, &self.team, &self.organisation, &self.user, &self.model, &self.provider, &self.outcome];
+        let (name, value) = self.tag.as_ref().map_or(("", ""), |(name, value)| (name, value));
+        let mut names = names.into_iter().flatten().map(String::as_str).chain([name, value]);
+        let error = self.error_text.as_deref().unwrap_or_default();
+        names.any(|name| fact::is_unfit(name, fact::MOST_NAME)) || fact::is_unfit(error, fact::MOST_ERROR_TEXT)
+    }
+
     /// The facts that a page has at most.
     pub(crate) fn page_size(&self) -> usize {
         if self.limit == 0 { 50 } else { self.limit.min(MOST_OF_PAGE) }
@@ -74,7 +84,7 @@ impl Query {
     }
 }
 
-/// A place between two facts. It is text for clients, who give it back as they got it.
+/// A place between two facts. It is text for clients, which return it unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor(pub(crate) RequestId);
 

@@ -67,7 +67,8 @@ impl Open {
 }
 
 impl Sqlite {
-    /// Opens a store for writing, and makes its file if there is none. The folder has to exist.
+    /// Opens a store for writing, and makes its file if there is none. The folder has to exist. A store that exists but
+    /// cannot be written now, because the disk is full, is opened as well: it is written when that is possible.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::open_with(path, SqliteOptions::default())
     }
@@ -77,8 +78,13 @@ impl Sqlite {
         let files = Files::of(path.as_ref())?;
         let lock = Some(files::lock(&files)?);
         let store = Self { files, options, lock, main: Mutex::default(), days: Mutex::default() };
-        store.check()?;
-        Ok(store)
+        match store.check() {
+            Err(StoreError::Unavailable(reason)) if store.files.main().exists() => {
+                tracing::warn!(reason, "the store cannot be written now");
+                Ok(store)
+            }
+            checked => checked.map(|()| store),
+        }
     }
 
     /// Opens a store for reading, also while another process writes into it.

@@ -92,6 +92,9 @@ pub(crate) fn collect_page(
     days: impl IntoIterator<Item = Day>,
     mut search: impl FnMut(Day, usize) -> Result<Vec<Fact>, StoreError>,
 ) -> Result<Page, StoreError> {
+    if query.is_hopeless() {
+        return Ok(Page::default());
+    }
     let size = query.page_size();
     let (from, end) = query.id_range();
     let mut facts = Vec::new();
@@ -100,7 +103,7 @@ pub(crate) fn collect_page(
         if is_before || day < from.day() || facts.len() > size {
             continue;
         }
-        // One more than a page tells whether there is another.
+        // One more than a page shows whether there is another.
         facts.extend(search(day, size + 1 - facts.len())?);
     }
     let more = facts.len() > size;

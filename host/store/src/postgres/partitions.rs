@@ -60,7 +60,7 @@ fn make_first_tables(transaction: &mut Transaction<'_>, schema: &str) -> Result<
     run(&format!("insert into schema_version (version) values ({})", schema::VERSION))
 }
 
-/// Makes a day's partitions. They are made apart and then attached, which does not stop those who read and write.
+/// Makes a day's partitions. They are made apart and then attached, which does not stop reads and writes.
 pub(super) fn make_day(pg: &mut Pg<'_, '_>, schema: &str, day: Day) -> Result<(), StoreError> {
     let mut run = |text: &str| pg.transaction.batch_execute(text).map_err(failed);
     run(&format!("select pg_advisory_xact_lock({LOCK})"))?;
@@ -93,7 +93,7 @@ fn partition(table: &str, day: Day) -> String {
     format!("{table}_{}", day.to_string().replace('-', "_"))
 }
 
-/// Removes a day. Who reads at this moment is waited for, but not for long: the day ends at the next look otherwise.
+/// Removes a day. Reads that are under way are waited for, but not for long: the day ends at the next look otherwise.
 pub(super) fn drop_day(pg: &mut Pg<'_, '_>, day: Day) -> Result<(), StoreError> {
     let names: Vec<String> =
         schema::day_tables(schema::POSTGRES).iter().map(|(table, _)| partition(table, day)).collect();

@@ -47,7 +47,7 @@ struct Pool {
 #[derive(Debug, Default)]
 struct State {
     idle: Vec<Session>,
-    /// Threads that run, those that do not come back included.
+    /// Threads that run, also if they do not come back.
     live: usize,
 }
 
@@ -155,7 +155,7 @@ impl Shared {
         self.days.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets what is known of the tables: someone removed some.
+    /// Forgets what is known of the tables: some may have been removed.
     pub(super) fn doubt_tables(&self) {
         self.has_tables.store(false, Ordering::Relaxed);
         self.days().clear();

@@ -109,7 +109,7 @@ fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |data| data.len())
 }
 
-/// What tells a file from another one that has its name later: a file that was removed is written no further.
+/// Distinguishes a file from another one that has its name later: a file that was removed is written no further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Identity(u64, u64);
 

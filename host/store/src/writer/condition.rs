@@ -50,7 +50,7 @@ impl Writes {
         state.began = None;
         match &result {
             Err(error) if error.is_transient() => self.note_failure(&mut state, error),
-            // A row that is refused says nothing about the store.
+            // A row that is refused is no sign of trouble.
             Err(_) => {}
             Ok(()) => {
                 if let Some(failing) = state.failing.take() {

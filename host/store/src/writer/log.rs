@@ -13,7 +13,7 @@ pub(super) fn run(shared: &Shared) {
     loop {
         match shared.queue.next(shared.options.retain_every) {
             Next::Write(batch) => {
-                tell_tail(shared, &batch);
+                send_to_tail(shared, &batch);
                 write(shared, batch);
             }
             Next::Idle => {}
@@ -27,8 +27,8 @@ pub(super) fn run(shared: &Shared) {
     shared.queue.end();
 }
 
-/// Sends the facts to those who follow the log. Without any, nothing is copied.
-fn tell_tail(shared: &Shared, batch: &Batch) {
+/// Sends the facts to the readers of the tail. Without any, nothing is copied.
+fn send_to_tail(shared: &Shared, batch: &Batch) {
     if shared.tail.receiver_count() == 0 {
         return;
     }

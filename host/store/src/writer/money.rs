@@ -30,7 +30,7 @@ struct State {
     budgets: HashMap<(String, String, String), BudgetState>,
     /// Sums and states of the flush that is being written.
     in_flight: u64,
-    /// Flushes that began and that are over. Whoever waits for a flush waits for one that begins later.
+    /// Flushes that began and that are over. A wait for a flush is for one that begins later.
     begun: u64,
     finished: u64,
     is_wanted: bool,

@@ -16,7 +16,7 @@ pub(super) struct Queue {
     state: Mutex<State>,
     /// Wakes the thread.
     wake: Condvar,
-    /// Wakes those who wait for a flush or for the end.
+    /// Wakes the waits for a flush and for the end.
     done: Condvar,
     options: WriterOptions,
     pub(super) writes: Writes,

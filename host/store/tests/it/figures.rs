@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use weir_store::{Fact, Query, Store, Writer, WriterOptions};
+use weir_store::{Change, Expect, Fact, Query, Store, Writer, WriterOptions};
 
 use crate::facts::{NOON, Seed};
 use crate::place::{Files, Place};
@@ -76,6 +76,35 @@ fn measure(name: &str, store: &Arc<dyn Store>) {
     let health = writer.close(Duration::from_secs(5));
     assert_eq!((health.written_facts, health.dropped_facts.full), (total, 0));
     search(name, &**store);
+    documents(name, &**store, total / 10);
+}
+
+/// A node that starts reads all keys.
+fn documents(name: &str, store: &dyn Store, count: u64) {
+    let body = format!("{{\"name\":\"{}\"}}", "x".repeat(200));
+    let begun = Instant::now();
+    for part in (0..count).collect::<Vec<_>>().chunks(5_000) {
+        let change = |number: &u64| Change {
+            kind: "key".to_owned(),
+            id: format!("k{number:012}"),
+            expect: Expect::Any,
+            body: Some(body.clone()),
+        };
+        store.change(&part.iter().map(change).collect::<Vec<_>>(), None).unwrap();
+    }
+    eprintln!("{name}: {count} documents written in {:.1} s", begun.elapsed().as_secs_f64());
+    let begun = Instant::now();
+    let (mut version, mut read) = (0, 0);
+    loop {
+        let changes = store.changes_after(version, 10_000).unwrap();
+        read += changes.documents.len() as u64;
+        version = changes.version;
+        if !changes.more {
+            break;
+        }
+    }
+    assert_eq!(read, count);
+    eprintln!("{name}: {count} documents read in {:.2} s", begun.elapsed().as_secs_f64());
 }
 
 fn search(name: &str, store: &dyn Store) {

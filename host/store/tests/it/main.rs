@@ -51,7 +51,7 @@ suite! {
     a_user_is_erased_with_what_only_they_said
     the_log_is_exported_as_json_lines
     documents_change_only_as_expected
-    the_version_log_tells_every_change_once
+    the_version_log_shows_every_change_once
     no_reader_of_the_version_log_misses_a_change
     documents_are_paged_by_id
     the_audit_log_is_a_chain

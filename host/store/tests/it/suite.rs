@@ -102,6 +102,11 @@ pub(crate) fn every_condition_finds_what_a_plain_filter_finds(place: &dyn Place)
     let both = Query { key: some("key-1"), failed: true, from_ms: Some(NOON - 30 * HOUR), to_ms: Some(NOON), ..none() };
     is(both, &|fact| fact.key == "key-1" && fact.has_error() && (NOON - 30 * HOUR..NOON).contains(&fact.id.time_ms()));
     assert_eq!(all(&*store, Query { key: some("key-9"), ..none() }), []);
+    for text in ["\0".to_owned(), "%".repeat(60_000)] {
+        let query = Query { error_text: Some(text.clone()), tag: Some((text.clone(), text.clone())), ..none() };
+        assert_eq!(all(&*store, query), []);
+        assert_eq!(all(&*store, Query { key: Some(text), ..none() }), []);
+    }
     assert_eq!(all(&*store, Query { error_text: some("%"), key: some("key-9"), ..none() }), []);
 }
 
@@ -363,12 +368,19 @@ pub(crate) fn documents_change_only_as_expected(place: &dyn Place) {
     assert_eq!((gone.revision, gone.body), (4, None));
     conflict(&[put("key", "a", Expect::Revision(4), "x")], None);
     store.change(&[put("key", "a", Expect::Absent, "again")], None).unwrap();
+    for bad in [
+        put("key", "a\0", Expect::Any, "x"),
+        put("key", "e", Expect::Any, "\0"),
+        put("key", &"e".repeat(2_000), Expect::Any, "x"),
+    ] {
+        assert!(matches!(store.change(&[bad], None), Err(StoreError::Refused(_))));
+    }
     // Within one change, a later part sees the earlier ones.
     let both = [put("key", "d", Expect::Absent, "1"), put("key", "d", Expect::Revision(6), "2")];
     assert_eq!(store.change(&both, None).unwrap()[1].revision, 7);
 }
 
-pub(crate) fn the_version_log_tells_every_change_once(place: &dyn Place) {
+pub(crate) fn the_version_log_shows_every_change_once(place: &dyn Place) {
     let store = place.open();
     let mut seed = Seed(16);
     let (mut known, mut version) = (BTreeMap::new(), 0);

@@ -122,6 +122,18 @@ fn a_second_process_is_refused_with_a_plain_message() {
 }
 
 #[test]
+fn a_store_that_cannot_be_written_at_the_start_is_written_later() {
+    let files = Files::new();
+    drop(files.open());
+    let log = files.folder().join("weir.db-wal");
+    fs::create_dir(&log).unwrap();
+    let store = files.open();
+    assert!(matches!(store.check(), Err(StoreError::Unavailable(_))));
+    fs::remove_dir(&log).unwrap();
+    store.check().unwrap();
+}
+
+#[test]
 fn tables_of_a_newer_program_are_left_alone() {
     let files = Files::new();
     drop(files.open());
