@@ -32,7 +32,7 @@ pub struct Health {
 /// Rows that were lost, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Drops {
-    /// The queue was full, in rows or in bytes.
+    /// The queue was full, in rows or in bytes, or a body was larger than any that is kept.
     pub full: u64,
     /// The store refused the row, or did not come back before the end of the process.
     pub failed: u64,
