@@ -59,7 +59,7 @@ pub fn entry_hash(before: &[u8; 32], sequence: u64, time_ms: u64, event: &str) -
 
 /// Appends an event. Only one transaction at a time does so: the counter's row is locked first.
 pub(crate) fn append(sql: &mut dyn Sql, event: &AuditEvent) -> Result<AuditEntry, StoreError> {
-    let sequence = next(sql, "audit")?;
+    let sequence = advance(sql, "audit", 1)?;
     let before = sql.query("select hash from audit where sequence = $1", &[Value::count(sequence - 1)])?;
     let before = match before.into_iter().next() {
         Some(mut row) => row.array()?,
@@ -75,10 +75,13 @@ pub(crate) fn append(sql: &mut dyn Sql, event: &AuditEvent) -> Result<AuditEntry
     Ok(AuditEntry { sequence, time_ms: event.time_ms, event: text, hash })
 }
 
-/// Raises a counter and returns it. Its row stays locked to the end of the transaction, so that numbers appear in order.
-pub(crate) fn next(sql: &mut dyn Sql, counter: &str) -> Result<u64, StoreError> {
-    let rows =
-        sql.query("update counters set value = value + 1 where name = $1 returning value", &[Value::text(counter)])?;
+/// Raises a counter by so many and returns it. Its row stays locked to the end of the transaction, so that numbers appear
+/// in order.
+pub(crate) fn advance(sql: &mut dyn Sql, counter: &str, by: u64) -> Result<u64, StoreError> {
+    let rows = sql.query(
+        "update counters set value = value + $1 where name = $2 returning value",
+        &[Value::count(by), Value::text(counter)],
+    )?;
     match rows.into_iter().next() {
         Some(mut row) => row.count(),
         None => Err(StoreError::Unreadable(format!("there is no counter {counter}"))),
