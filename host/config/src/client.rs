@@ -32,8 +32,18 @@ impl KeyHash {
         Some(Self(hash))
     }
 
+    /// The hash with these bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes of the hash.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Compares in constant time.
-    fn is(&self, other: &Self) -> bool {
+    pub fn is(&self, other: &Self) -> bool {
         let difference = self.0.iter().zip(&other.0).fold(0u8, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
         difference == 0
     }

@@ -1,0 +1,181 @@
+//! What is stored of keys, teams, organisations and users: JSON documents that refuse unknown fields and newer schemas.
+
+mod budget;
+mod check;
+mod grant;
+mod group;
+mod key;
+mod limits;
+mod names;
+mod pattern;
+mod schema;
+mod terms;
+#[cfg(test)]
+mod tests;
+mod user;
+
+use serde_json::Value;
+
+pub use budget::{Budget, WhenOver, WhenUnpriced};
+pub use check::Invalid;
+pub use grant::{Access, Grant};
+pub use group::{Organisation, Team};
+pub use key::{Key, Owner, Rotation};
+pub use limits::Limits;
+pub use names::{BadName, OrganisationId, TeamId, UserId};
+pub use pattern::Pattern;
+pub use schema::Schema;
+pub use terms::Terms;
+pub use user::{Login, User};
+
+/// Free data of the operator at a document. It is stored and shown; Weir does not use it.
+pub type Metadata = serde_json::Map<String, Value>;
+
+/// A kind of document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A [`Key`].
+    Key,
+    /// A [`Team`].
+    Team,
+    /// An [`Organisation`].
+    Organisation,
+    /// A [`User`].
+    User,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Key, Self::Team, Self::Organisation, Self::User];
+
+    /// Its name in stores, audit entries and errors.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Team => "team",
+            Self::Organisation => "organisation",
+            Self::User => "user",
+        }
+    }
+
+    /// The kind with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// A document of any kind.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Document {
+    /// A key.
+    Key(Key),
+    /// A team.
+    Team(Team),
+    /// An organisation.
+    Organisation(Organisation),
+    /// A user.
+    User(User),
+}
+
+/// Why stored text is no document.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// It is no JSON of this kind.
+    #[error("not a {}: {error}", .kind.name())]
+    Json {
+        /// The kind that was expected.
+        kind: Kind,
+        /// What is wrong. It names fields, and shows no hash.
+        error: serde_json::Error,
+    },
+    /// A value is outside of its bounds.
+    #[error("not a {}: {invalid}", .kind.name())]
+    Invalid {
+        /// The kind that was expected.
+        kind: Kind,
+        /// What is wrong.
+        invalid: Invalid,
+    },
+}
+
+impl Document {
+    /// Parses and checks a document.
+    ///
+    /// # Errors
+    ///
+    /// The text has an unknown field, a newer schema, or a value outside of its bounds.
+    pub fn parse(kind: Kind, json: &str) -> Result<Self, DocumentError> {
+        let parsed = match kind {
+            Kind::Key => serde_json::from_str(json).map(Self::Key),
+            Kind::Team => serde_json::from_str(json).map(Self::Team),
+            Kind::Organisation => serde_json::from_str(json).map(Self::Organisation),
+            Kind::User => serde_json::from_str(json).map(Self::User),
+        };
+        let document = parsed.map_err(|error| DocumentError::Json { kind, error })?;
+        document.check().map_err(|invalid| DocumentError::Invalid { kind, invalid })?;
+        Ok(document)
+    }
+
+    /// The text to store. It holds the hashes of keys.
+    ///
+    /// # Errors
+    ///
+    /// None occur for documents that were checked.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        match self {
+            Self::Key(key) => serde_json::to_string(key),
+            Self::Team(team) => serde_json::to_string(team),
+            Self::Organisation(organisation) => serde_json::to_string(organisation),
+            Self::User(user) => serde_json::to_string(user),
+        }
+    }
+
+    /// The document as readers of the admin interface and the audit log see it: without hashes of keys.
+    pub fn public_view(&self) -> Value {
+        match self {
+            Self::Key(key) => key.public_view(),
+            Self::Team(team) => view(team),
+            Self::Organisation(organisation) => view(organisation),
+            Self::User(user) => view(user),
+        }
+    }
+
+    /// The kind.
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Key(_) => Kind::Key,
+            Self::Team(_) => Kind::Team,
+            Self::Organisation(_) => Kind::Organisation,
+            Self::User(_) => Kind::User,
+        }
+    }
+
+    /// The id, unique within the kind.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Key(key) => key.id.as_str(),
+            Self::Team(team) => team.id.as_str(),
+            Self::Organisation(organisation) => organisation.id.as_str(),
+            Self::User(user) => user.id.as_str(),
+        }
+    }
+
+    /// Checks the bounds of all values.
+    ///
+    /// # Errors
+    ///
+    /// Names the first value outside of its bounds.
+    pub fn check(&self) -> Result<(), Invalid> {
+        match self {
+            Self::Key(key) => key.check(),
+            Self::Team(team) => team.check(),
+            Self::Organisation(organisation) => organisation.check(),
+            Self::User(user) => user.check(),
+        }
+    }
+}
+
+/// A document as a value. Documents have no maps with other keys than texts, so this does not fail.
+fn view(document: &impl serde::Serialize) -> Value {
+    serde_json::to_value(document).unwrap_or(Value::Null)
+}

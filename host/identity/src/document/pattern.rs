@@ -1,0 +1,50 @@
+//! Names of models and operations as rights have them: exact, or with `*` for any text.
+
+use serde::{Deserialize, Serialize};
+use weir_config::Alias;
+
+/// The longest pattern in bytes.
+const LONGEST: usize = 256;
+
+/// A name, or a pattern of names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Pattern(Alias);
+
+impl Pattern {
+    /// Parses a pattern.
+    ///
+    /// # Errors
+    ///
+    /// The text is empty or too long.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() || text.len() > LONGEST {
+            return Err(format!("a name or pattern has 1 to {LONGEST} bytes"));
+        }
+        Ok(Self(Alias::parse(text)))
+    }
+
+    /// Whether a name fits.
+    pub fn matches(&self, name: &str) -> bool {
+        self.0.matches(name)
+    }
+
+    /// The name; `None` for a pattern.
+    pub fn exact(&self) -> Option<&str> {
+        self.0.exact()
+    }
+}
+
+impl From<Pattern> for String {
+    fn from(pattern: Pattern) -> Self {
+        pattern.0.to_string()
+    }
+}
+
+impl TryFrom<String> for Pattern {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
