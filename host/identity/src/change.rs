@@ -1,0 +1,148 @@
+//! Changes of keys, teams, organisations and users as commands: pure functions from what is stored to what is to be
+//! written, with an audit event. The caller writes both in one transaction.
+
+mod audit;
+mod error;
+mod group;
+mod idempotency;
+mod key;
+mod revision;
+#[cfg(test)]
+mod tests;
+mod user;
+
+use jiff::Timestamp;
+use weir_config::KeyHash;
+
+pub use audit::{Action, Actor, AuditEvent};
+pub use error::ChangeError;
+pub use group::{GroupCommand, KeysOfTeam};
+pub use idempotency::{Fingerprint, Idempotency, Remembered, Request};
+pub use key::{KeyCommand, KeyEdit, MAX_GRACE, NewKey};
+pub use revision::{BadPrecondition, Precondition, Revision};
+pub use user::UserCommand;
+
+use crate::document::{
+    Access, Document, Grant, Key, Kind, Organisation, OrganisationId, Team, TeamId, Terms, User, UserId,
+};
+use crate::key_text::{KeyId, KeyText};
+
+/// What is stored. The caller answers from within the transaction that writes the change.
+pub trait Stored {
+    /// A key.
+    fn key(&self, id: KeyId) -> Option<(Key, Revision)>;
+    /// The key whose text has this hash, now or before its rotation.
+    fn key_of_hash(&self, hash: &KeyHash) -> Option<KeyId>;
+    /// The key with this name in a team, or among the keys without team.
+    fn key_named(&self, team: Option<&TeamId>, name: &str) -> Option<KeyId>;
+    /// All keys of a team.
+    fn keys_of_team(&self, team: &TeamId) -> Vec<KeyId>;
+    /// All keys of a user.
+    fn keys_of_user(&self, user: &UserId) -> Vec<KeyId>;
+    /// A team.
+    fn team(&self, id: &TeamId) -> Option<(Team, Revision)>;
+    /// The number of an organisation's teams.
+    fn teams_of(&self, organisation: &OrganisationId) -> usize;
+    /// An organisation.
+    fn organisation(&self, id: &OrganisationId) -> Option<(Organisation, Revision)>;
+    /// A user.
+    fn user(&self, id: &UserId) -> Option<(User, Revision)>;
+    /// The user who has this account.
+    fn user_of_login(&self, login: &crate::document::Login) -> Option<UserId>;
+}
+
+/// A command.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// On keys.
+    Key(KeyCommand),
+    /// On teams and organisations.
+    Group(GroupCommand),
+    /// On users.
+    User(UserCommand),
+}
+
+/// Who changes something, when, and on which condition.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Who.
+    pub actor: Actor,
+    /// What they may do.
+    pub grants: Vec<Grant>,
+    /// When.
+    pub now: Timestamp,
+    /// The condition (`If-Match`).
+    pub precondition: Precondition,
+}
+
+/// A document to write or delete.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Write {
+    /// The kind.
+    pub kind: Kind,
+    /// The id.
+    pub id: String,
+    /// The document; `None` deletes it.
+    pub document: Option<Document>,
+    /// The revision that it has now; `None` if it must not exist. If another one is stored by then, nothing is written.
+    pub expected: Option<Revision>,
+}
+
+/// What a command asks to write.
+#[derive(Debug)]
+pub struct Changed {
+    /// The documents, all or none. Empty if there is nothing to change.
+    pub writes: Vec<Write>,
+    /// What happened, for the audit log.
+    pub event: AuditEvent,
+    /// A new key's text. It is shown once and stored nowhere.
+    pub issued: Option<KeyText>,
+}
+
+impl Command {
+    /// Validates the command against what is stored and returns what is to be written.
+    ///
+    /// # Errors
+    ///
+    /// The actor may not do this, the condition does not hold, or the command contradicts what is stored.
+    pub fn run(self, stored: &impl Stored, context: &Context) -> Result<Changed, ChangeError> {
+        let changed = match self {
+            Self::Key(command) => command.run(stored, context),
+            Self::Group(command) => command.run(stored, context),
+            Self::User(command) => command.run(stored, context),
+        }?;
+        for document in changed.writes.iter().filter_map(|write| write.document.as_ref()) {
+            document.check().map_err(ChangeError::Invalid)?;
+        }
+        Ok(changed)
+    }
+}
+
+impl Context {
+    /// Whether the actor may change what belongs to a team, or to none.
+    fn may_write(&self, team: Option<&TeamId>) -> Result<(), ChangeError> {
+        if Grant::allow(&self.grants, Access::Write, team) { Ok(()) } else { Err(ChangeError::Forbidden) }
+    }
+
+    /// Whether the actor may give these grants away.
+    fn may_give(&self, grants: &[Grant]) -> Result<(), ChangeError> {
+        if grants.iter().all(|grant| Grant::may_give(&self.grants, grant)) { Ok(()) } else { Err(ChangeError::Forbidden) }
+    }
+
+    /// One write with its event.
+    fn change(&self, action: Action, before: Option<Document>, after: Option<Document>, revision: Option<Revision>) -> Changed {
+        let named = after.as_ref().or(before.as_ref());
+        let (kind, id) = named.map_or((Kind::Key, String::new()), |it| (it.kind(), it.id().to_owned()));
+        let event = AuditEvent::of(self, action, kind, &id, before.as_ref(), after.as_ref());
+        // Nothing is written, and no revision grows, if the document stays as it is.
+        let writes = if before == after { vec![] } else { vec![Write { kind, id, document: after, expected: revision }] };
+        Changed { writes, event, issued: None }
+    }
+}
+
+/// Checks that a condition which names revisions holds, and that something exists.
+fn existing<T>(found: Option<(T, Revision)>, kind: Kind, context: &Context) -> Result<(T, Revision), ChangeError> {
+    context.precondition.check(found.as_ref().map(|(_, revision)| *revision))?;
+    found.ok_or(ChangeError::NotFound(kind))
+}
+

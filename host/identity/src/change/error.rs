@@ -1,0 +1,102 @@
+//! Why a change is refused.
+
+use jiff::Timestamp;
+
+use super::Revision;
+use crate::document::{Invalid, Kind};
+use crate::key_text::{KeyId, NoRandomNumbers};
+
+/// A change that is not made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// The actor may not do this.
+    #[error("your grants do not allow this")]
+    Forbidden,
+    /// There is no such document.
+    #[error("there is no such {}", .0.name())]
+    NotFound(Kind),
+    /// There is one with this id already.
+    #[error("there is already a {} with this id", .0.name())]
+    Exists(Kind),
+    /// It was changed in between.
+    #[error("it was changed in between: read it again, then repeat the change with its new ETag")]
+    VersionConflict {
+        /// The revision that is stored; `None` if it does not exist.
+        stored: Option<Revision>,
+    },
+    /// Another key of the team has this name.
+    #[error("the key {0} of the same team has this name")]
+    NameTaken(KeyId),
+    /// Another key has this hash.
+    #[error("the key {0} has the same text")]
+    HashTaken(KeyId),
+    /// Another user has this account.
+    #[error("another user has this account at the identity provider")]
+    LoginTaken,
+    /// What a document refers to does not exist.
+    #[error("there is no such {} to belong to", .0.name())]
+    OwnerMissing(Kind),
+    /// The key was rotated, and the text before is still valid.
+    #[error("the key was rotated at {at}, and its text before is valid until {grace_ends}; `again` replaces the newer text")]
+    AlreadyRotated {
+        /// When it was rotated.
+        at: Timestamp,
+        /// Until when the text before is valid.
+        grace_ends: Timestamp,
+    },
+    /// An expired key is not rotated.
+    #[error("the key expired at {0}")]
+    Expired(Timestamp),
+    /// Others belong to it.
+    #[error("{count} {} belong to it", if *.kind == Kind::Key { "keys" } else { "teams" })]
+    InUse {
+        /// Of which kind.
+        kind: Kind,
+        /// How many.
+        count: usize,
+    },
+    /// A value is outside of its bounds.
+    #[error("{0}")]
+    Invalid(Invalid),
+    /// There are no random numbers for a key.
+    #[error("{0}")]
+    NoRandomNumbers(NoRandomNumbers),
+}
+
+impl ChangeError {
+    /// The code in answers. Codes do not change.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Forbidden => "forbidden",
+            Self::NotFound(_) => "not_found",
+            Self::Exists(_) => "already_exists",
+            Self::VersionConflict { .. } => "version_conflict",
+            Self::NameTaken(_) => "name_taken",
+            Self::HashTaken(_) => "key_taken",
+            Self::LoginTaken => "login_taken",
+            Self::OwnerMissing(_) => "owner_not_found",
+            Self::AlreadyRotated { .. } => "already_rotated",
+            Self::Expired(_) => "expired",
+            Self::InUse { .. } => "in_use",
+            Self::Invalid(_) => "invalid",
+            Self::NoRandomNumbers(_) => "no_random_numbers",
+        }
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Forbidden => 403,
+            Self::NotFound(_) => 404,
+            Self::OwnerMissing(_) | Self::Invalid(_) => 422,
+            Self::NoRandomNumbers(_) => 500,
+            _ => 409,
+        }
+    }
+}
+
+impl From<NoRandomNumbers> for ChangeError {
+    fn from(error: NoRandomNumbers) -> Self {
+        Self::NoRandomNumbers(error)
+    }
+}

@@ -1,0 +1,103 @@
+//! Commands on teams and organisations.
+
+use super::{Action, ChangeError, Changed, Context, Stored, Write, existing};
+use crate::document::{Document, Kind, Organisation, OrganisationId, Team, TeamId};
+
+/// A command on a team or an organisation. `Put` creates or replaces; with `Precondition::Absent` it only creates.
+#[derive(Debug, Clone)]
+pub enum GroupCommand {
+    /// Creates or replaces a team. The time of its creation stays.
+    PutTeam(Box<Team>),
+    /// Deletes a team.
+    DeleteTeam(TeamId, KeysOfTeam),
+    /// Creates or replaces an organisation. The time of its creation stays.
+    PutOrganisation(Box<Organisation>),
+    /// Deletes an organisation without teams.
+    DeleteOrganisation(OrganisationId),
+}
+
+/// What becomes of the keys of a team that is deleted. There is no way to leave them: without the team's limits, they
+/// would have more rights than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeysOfTeam {
+    /// A team with keys is not deleted.
+    Refuse,
+    /// They are deleted.
+    Delete,
+}
+
+impl GroupCommand {
+    pub(super) fn run(self, stored: &impl Stored, context: &Context) -> Result<Changed, ChangeError> {
+        match self {
+            Self::PutTeam(team) => put_team(*team, stored, context),
+            Self::DeleteTeam(id, keys) => delete_team(&id, keys, stored, context),
+            Self::PutOrganisation(organisation) => put_organisation(*organisation, stored, context),
+            Self::DeleteOrganisation(id) => {
+                context.may_write(None)?;
+                let (organisation, revision) = existing(stored.organisation(&id), Kind::Organisation, context)?;
+                match stored.teams_of(&id) {
+                    0 => {
+                        let before = Some(Document::Organisation(organisation));
+                        Ok(context.change(Action::Delete, before, None, Some(revision)))
+                    }
+                    count => Err(ChangeError::InUse { kind: Kind::Team, count }),
+                }
+            }
+        }
+    }
+}
+
+/// Teams are changed by those who may write everything: a team's own administrators do not raise its limits.
+fn put_team(mut team: Team, stored: &impl Stored, context: &Context) -> Result<Changed, ChangeError> {
+    context.may_write(None)?;
+    let before = stored.team(&team.id);
+    context.precondition.check(before.as_ref().map(|(_, revision)| *revision))?;
+    if team.organisation.as_ref().is_some_and(|id| stored.organisation(id).is_none()) {
+        return Err(ChangeError::OwnerMissing(Kind::Organisation));
+    }
+    team.created = before.as_ref().map_or(context.now, |(team, _)| team.created);
+    let action = action(before.as_ref().map(|(before, _)| before.disabled), team.disabled);
+    let (before, revision) = before.map_or((None, None), |(before, revision)| (Some(before), Some(revision)));
+    Ok(context.change(action, before.map(Document::Team), Some(Document::Team(team)), revision))
+}
+
+fn put_organisation(
+    mut organisation: Organisation,
+    stored: &impl Stored,
+    context: &Context,
+) -> Result<Changed, ChangeError> {
+    context.may_write(None)?;
+    let before = stored.organisation(&organisation.id);
+    context.precondition.check(before.as_ref().map(|(_, revision)| *revision))?;
+    organisation.created = before.as_ref().map_or(context.now, |(before, _)| before.created);
+    let action = action(before.as_ref().map(|(before, _)| before.disabled), organisation.disabled);
+    let (before, revision) = before.map_or((None, None), |(before, revision)| (Some(before), Some(revision)));
+    let after = Some(Document::Organisation(organisation));
+    Ok(context.change(action, before.map(Document::Organisation), after, revision))
+}
+
+fn delete_team(id: &TeamId, keys: KeysOfTeam, stored: &impl Stored, context: &Context) -> Result<Changed, ChangeError> {
+    context.may_write(None)?;
+    let (team, revision) = existing(stored.team(id), Kind::Team, context)?;
+    let ids = stored.keys_of_team(id);
+    if !ids.is_empty() && keys == KeysOfTeam::Refuse {
+        return Err(ChangeError::InUse { kind: Kind::Key, count: ids.len() });
+    }
+    let mut changed = context.change(Action::Delete, Some(Document::Team(team)), None, Some(revision));
+    for key in &ids {
+        let expected = stored.key(*key).map(|(_, revision)| revision);
+        changed.writes.push(Write { kind: Kind::Key, id: key.to_string(), document: None, expected });
+    }
+    changed.event.keys = ids.iter().map(ToString::to_string).collect();
+    Ok(changed)
+}
+
+/// What a replacement means, by whether it was disabled before and is now.
+pub(super) fn action(before: Option<bool>, now: bool) -> Action {
+    match (before, now) {
+        (None, _) => Action::Create,
+        (Some(false), true) => Action::Disable,
+        (Some(true), false) => Action::Enable,
+        _ => Action::Edit,
+    }
+}

@@ -1,0 +1,272 @@
+//! Commands on keys.
+
+use jiff::{SignedDuration, Timestamp};
+use weir_config::KeyHash;
+
+use super::{Action, ChangeError, Changed, Context, Revision, Stored, existing};
+use crate::document::{Document, Grant, Invalid, Key, Kind, Metadata, Owner, Rotation, Schema, TeamId, Terms, UserId};
+use crate::key_text::{KeyId, KeyText};
+
+/// The longest grace of a rotation.
+pub const MAX_GRACE: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+/// A command on a key.
+#[derive(Debug, Clone)]
+pub enum KeyCommand {
+    /// Makes a key. Its text is in the result.
+    Create(Box<NewKey>),
+    /// Takes over a key that another gateway made, by its hash. If it was taken over before, nothing changes.
+    Import(Box<NewKey>, KeyHash),
+    /// Changes fields.
+    Edit(KeyId, Box<KeyEdit>),
+    /// Gives a key a new text, under the same id.
+    Rotate {
+        /// The key.
+        id: KeyId,
+        /// How long the text before stays valid. Zero ends it at once.
+        grace: SignedDuration,
+        /// Whether a rotation within the grace of another replaces the newer text, which was perhaps never received.
+        /// The text before keeps the end of its grace. Otherwise, a repeated rotation changes nothing.
+        again: bool,
+    },
+    /// Refuses a key from now on.
+    Disable(KeyId),
+    /// Accepts it again.
+    Enable(KeyId),
+    /// Gives it to another team.
+    Move {
+        /// The key.
+        id: KeyId,
+        /// The team; none if unset.
+        team: Option<TeamId>,
+    },
+    /// Deletes it.
+    Delete(KeyId),
+}
+
+/// What a new key is to have.
+#[derive(Debug, Clone, Default)]
+pub struct NewKey {
+    /// A name, unique within the team.
+    pub name: String,
+    /// Who it belongs to.
+    pub owner: Owner,
+    /// When it expires.
+    pub expires: Option<Timestamp>,
+    /// Rights, limits, budgets, tags, aliases.
+    pub terms: Terms,
+    /// What it may do at the admin interface.
+    pub grants: Vec<Grant>,
+    /// Free data.
+    pub metadata: Metadata,
+}
+
+/// Fields to change; those that are unset stay.
+#[derive(Debug, Clone, Default)]
+pub struct KeyEdit {
+    /// The name.
+    pub name: Option<String>,
+    /// The user; `Some(None)` for none.
+    pub user: Option<Option<UserId>>,
+    /// When it expires; `Some(None)` for never.
+    pub expires: Option<Option<Timestamp>>,
+    /// Rights, limits, budgets, tags, aliases.
+    pub terms: Option<Terms>,
+    /// What it may do at the admin interface.
+    pub grants: Option<Vec<Grant>>,
+    /// Free data.
+    pub metadata: Option<Metadata>,
+}
+
+impl KeyCommand {
+    pub(super) fn run(self, stored: &impl Stored, context: &Context) -> Result<Changed, ChangeError> {
+        match self {
+            Self::Create(new) => {
+                let text = KeyText::generate()?;
+                let mut changed = create(*new, text.id(), text.hash(), Action::Create, stored, context)?;
+                changed.issued = Some(text);
+                Ok(changed)
+            }
+            Self::Import(new, hash) => import(*new, hash, stored, context),
+            Self::Edit(id, edit) => change(id, Action::Edit, stored, context, |key| edit.carry_out(key, stored, context)),
+            Self::Rotate { id, grace, again } => rotate(id, grace, again, stored, context),
+            Self::Disable(id) => set_disabled(id, true, stored, context),
+            Self::Enable(id) => set_disabled(id, false, stored, context),
+            Self::Move { id, team } => change(id, Action::Move, stored, context, |key| {
+                context.may_write(team.as_ref())?;
+                key.owner.team = team;
+                check_owner(key, stored)?;
+                check_name(key, stored)
+            }),
+            Self::Delete(id) => {
+                let (key, revision) = found(id, stored, context)?;
+                Ok(context.change(Action::Delete, Some(Document::Key(key)), None, Some(revision)))
+            }
+        }
+    }
+}
+
+impl KeyEdit {
+    fn carry_out(self, key: &mut Key, stored: &impl Stored, context: &Context) -> Result<(), ChangeError> {
+        if let Some(grants) = self.grants.filter(|grants| *grants != key.grants) {
+            context.may_give(&grants)?;
+            key.grants = grants;
+        }
+        if let Some(user) = self.user {
+            key.owner.user = user;
+            check_owner(key, stored)?;
+        }
+        if let Some(name) = self.name {
+            key.name = name;
+            check_name(key, stored)?;
+        }
+        if let Some(expires) = self.expires {
+            key.expires = expires;
+        }
+        if let Some(terms) = self.terms {
+            key.set_terms(terms);
+        }
+        if let Some(metadata) = self.metadata {
+            key.metadata = metadata;
+        }
+        Ok(())
+    }
+}
+
+fn create(
+    new: NewKey,
+    id: KeyId,
+    hash: KeyHash,
+    action: Action,
+    stored: &impl Stored,
+    context: &Context,
+) -> Result<Changed, ChangeError> {
+    context.may_write(new.owner.team.as_ref())?;
+    context.may_give(&new.grants)?;
+    context.precondition.check(None)?;
+    if stored.key(id).is_some() {
+        return Err(ChangeError::Exists(Kind::Key));
+    }
+    if new.expires.is_some_and(|expires| expires <= context.now) {
+        return Err(ChangeError::Invalid(Invalid::new("expires", "is in the past")));
+    }
+    let mut key = Key {
+        schema: Schema,
+        id,
+        hash,
+        name: new.name,
+        owner: new.owner,
+        created: context.now,
+        expires: new.expires,
+        disabled: false,
+        rotated: None,
+        grants: new.grants,
+        models: None,
+        operations: None,
+        limits: crate::document::Limits::default(),
+        budgets: Vec::new(),
+        tags: std::collections::BTreeSet::new(),
+        aliases: std::collections::BTreeMap::new(),
+        metadata: new.metadata,
+    };
+    key.set_terms(new.terms);
+    check_owner(&key, stored)?;
+    check_name(&key, stored)?;
+    Ok(context.change(action, None, Some(Document::Key(key)), None))
+}
+
+fn import(new: NewKey, hash: KeyHash, stored: &impl Stored, context: &Context) -> Result<Changed, ChangeError> {
+    let Some(known) = stored.key_of_hash(&hash) else {
+        return create(new, KeyId::generate()?, hash, Action::Import, stored, context);
+    };
+    let (key, revision) = found(known, stored, context)?;
+    if key.owner != new.owner || key.name != new.name {
+        return Err(ChangeError::HashTaken(known));
+    }
+    let same = Document::Key(key);
+    Ok(context.change(Action::Import, Some(same.clone()), Some(same), Some(revision)))
+}
+
+fn rotate(
+    id: KeyId,
+    grace: SignedDuration,
+    again: bool,
+    stored: &impl Stored,
+    context: &Context,
+) -> Result<Changed, ChangeError> {
+    if grace.is_negative() || grace > MAX_GRACE {
+        return Err(ChangeError::Invalid(Invalid::new("grace", "a grace is 0 seconds to 30 days")));
+    }
+    let text = KeyText::generate_for(id)?;
+    let now = context.now;
+    let mut changed = change(id, Action::Rotate, stored, context, |key| {
+        if let Some(at) = key.expires.filter(|at| now >= *at) {
+            return Err(ChangeError::Expired(at));
+        }
+        match &key.rotated {
+            Some(Rotation { at, grace_ends, .. }) if now < *grace_ends && !again => {
+                return Err(ChangeError::AlreadyRotated { at: *at, grace_ends: *grace_ends });
+            }
+            // The text before stays the one that clients have for certain.
+            Some(rotation) if now < rotation.grace_ends => {}
+            _ => {
+                let grace_ends = now.checked_add(grace).unwrap_or(Timestamp::MAX);
+                key.rotated = Some(Rotation { at: now, previous: key.hash, grace_ends });
+            }
+        }
+        key.hash = text.hash();
+        Ok(())
+    })?;
+    changed.issued = Some(text);
+    Ok(changed)
+}
+
+fn set_disabled(id: KeyId, disabled: bool, stored: &impl Stored, context: &Context) -> Result<Changed, ChangeError> {
+    let action = if disabled { Action::Disable } else { Action::Enable };
+    change(id, action, stored, context, |key| {
+        key.disabled = disabled;
+        Ok(())
+    })
+}
+
+/// Changes a key that exists.
+fn change(
+    id: KeyId,
+    action: Action,
+    stored: &impl Stored,
+    context: &Context,
+    act: impl FnOnce(&mut Key) -> Result<(), ChangeError>,
+) -> Result<Changed, ChangeError> {
+    let (before, revision) = found(id, stored, context)?;
+    let mut after = before.clone();
+    act(&mut after)?;
+    Ok(context.change(action, Some(Document::Key(before)), Some(Document::Key(after)), Some(revision)))
+}
+
+/// The key, if the actor may change it. Keys of other teams are not found, so that their ids cannot be guessed. Rights
+/// at the admin interface that are more than the actor's own make a key untouchable: a new text of it would be a way up.
+fn found(id: KeyId, stored: &impl Stored, context: &Context) -> Result<(Key, Revision), ChangeError> {
+    let key = stored.key(id);
+    let may = |key: &Key| context.may_write(key.owner.team.as_ref()).is_ok();
+    if !key.as_ref().is_some_and(|(key, _)| may(key)) {
+        return Err(ChangeError::NotFound(Kind::Key));
+    }
+    let (key, revision) = existing(key, Kind::Key, context)?;
+    context.may_give(&key.grants)?;
+    Ok((key, revision))
+}
+
+fn check_owner(key: &Key, stored: &impl Stored) -> Result<(), ChangeError> {
+    if key.owner.team.as_ref().is_some_and(|team| stored.team(team).is_none()) {
+        return Err(ChangeError::OwnerMissing(Kind::Team));
+    }
+    if key.owner.user.as_ref().is_some_and(|user| stored.user(user).is_none()) {
+        return Err(ChangeError::OwnerMissing(Kind::User));
+    }
+    Ok(())
+}
+
+fn check_name(key: &Key, stored: &impl Stored) -> Result<(), ChangeError> {
+    let other = stored.key_named(key.owner.team.as_ref(), &key.name).filter(|other| *other != key.id);
+    other.map_or(Ok(()), |other| Err(ChangeError::NameTaken(other)))
+}

@@ -1,0 +1,47 @@
+//! Commands on users.
+
+use super::group::action;
+use super::{Action, ChangeError, Changed, Context, Stored, existing};
+use crate::document::{Document, Kind, User, UserId};
+
+/// A command on a user.
+#[derive(Debug, Clone)]
+pub enum UserCommand {
+    /// Creates or replaces a user. The time of its creation stays.
+    Put(Box<User>),
+    /// Deletes a user without keys.
+    Delete(UserId),
+}
+
+impl UserCommand {
+    pub(super) fn run(self, stored: &impl Stored, context: &Context) -> Result<Changed, ChangeError> {
+        context.may_write(None)?;
+        match self {
+            Self::Put(user) => put(*user, stored, context),
+            Self::Delete(id) => {
+                let (user, revision) = existing(stored.user(&id), Kind::User, context)?;
+                match stored.keys_of_user(&id).len() {
+                    0 => Ok(context.change(Action::Delete, Some(Document::User(user)), None, Some(revision))),
+                    count => Err(ChangeError::InUse { kind: Kind::Key, count }),
+                }
+            }
+        }
+    }
+}
+
+fn put(mut user: User, stored: &impl Stored, context: &Context) -> Result<Changed, ChangeError> {
+    let before = stored.user(&user.id);
+    context.precondition.check(before.as_ref().map(|(_, revision)| *revision))?;
+    context.may_give(&user.grants)?;
+    if user.teams.iter().any(|team| stored.team(team).is_none()) {
+        return Err(ChangeError::OwnerMissing(Kind::Team));
+    }
+    let owners = user.logins.iter().filter_map(|login| stored.user_of_login(login));
+    if owners.into_iter().any(|owner| owner != user.id) {
+        return Err(ChangeError::LoginTaken);
+    }
+    user.created = before.as_ref().map_or(context.now, |(before, _)| before.created);
+    let action = action(before.as_ref().map(|(before, _)| before.disabled), user.disabled);
+    let (before, revision) = before.map_or((None, None), |(before, revision)| (Some(before), Some(revision)));
+    Ok(context.change(action, before.map(Document::User), Some(Document::User(user)), revision))
+}
