@@ -22,9 +22,7 @@ pub use key::{KeyCommand, KeyEdit, MAX_GRACE, NewKey};
 pub use revision::{BadPrecondition, Precondition, Revision};
 pub use user::UserCommand;
 
-use crate::document::{
-    Access, Document, Grant, Key, Kind, Organisation, OrganisationId, Team, TeamId, Terms, User, UserId,
-};
+use crate::document::{Access, Document, Grant, Key, Kind, Organisation, OrganisationId, Team, TeamId, User, UserId};
 use crate::key_text::{KeyId, KeyText};
 
 /// What is stored. The caller answers from within the transaction that writes the change.
@@ -126,16 +124,27 @@ impl Context {
 
     /// Whether the actor may give these grants away.
     fn may_give(&self, grants: &[Grant]) -> Result<(), ChangeError> {
-        if grants.iter().all(|grant| Grant::may_give(&self.grants, grant)) { Ok(()) } else { Err(ChangeError::Forbidden) }
+        if grants.iter().all(|grant| Grant::may_give(&self.grants, grant)) {
+            Ok(())
+        } else {
+            Err(ChangeError::Forbidden)
+        }
     }
 
     /// One write with its event.
-    fn change(&self, action: Action, before: Option<Document>, after: Option<Document>, revision: Option<Revision>) -> Changed {
+    fn change(
+        &self,
+        action: Action,
+        before: Option<Document>,
+        after: Option<Document>,
+        revision: Option<Revision>,
+    ) -> Changed {
         let named = after.as_ref().or(before.as_ref());
         let (kind, id) = named.map_or((Kind::Key, String::new()), |it| (it.kind(), it.id().to_owned()));
         let event = AuditEvent::of(self, action, kind, &id, before.as_ref(), after.as_ref());
         // Nothing is written, and no revision grows, if the document stays as it is.
-        let writes = if before == after { vec![] } else { vec![Write { kind, id, document: after, expected: revision }] };
+        let writes =
+            if before == after { vec![] } else { vec![Write { kind, id, document: after, expected: revision }] };
         Changed { writes, event, issued: None }
     }
 }
@@ -145,4 +154,3 @@ fn existing<T>(found: Option<(T, Revision)>, kind: Kind, context: &Context) -> R
     context.precondition.check(found.as_ref().map(|(_, revision)| *revision))?;
     found.ok_or(ChangeError::NotFound(kind))
 }
-

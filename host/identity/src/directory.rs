@@ -20,7 +20,7 @@ use crate::document::{Login, OrganisationId, TeamId, UserId};
 use crate::jwt::TokenIdentity;
 use crate::key_text::{self, KeyId, KeyTextError, PREFIX};
 pub use caller::{Caller, Subject};
-pub use record::{OrganisationRecord, KeyRecord, TeamRecord, UserRecord};
+pub use record::{KeyRecord, OrganisationRecord, TeamRecord, UserRecord};
 use shards::Shards;
 pub use writer::{Applied, Change, DirectoryWriter};
 

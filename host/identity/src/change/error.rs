@@ -37,7 +37,9 @@ pub enum ChangeError {
     #[error("there is no such {} to belong to", .0.name())]
     OwnerMissing(Kind),
     /// The key was rotated, and the text before is still valid.
-    #[error("the key was rotated at {at}, and its text before is valid until {grace_ends}; `again` replaces the newer text")]
+    #[error(
+        "the key was rotated at {at}, and its text before is valid until {grace_ends}; `again` replaces the newer text"
+    )]
     AlreadyRotated {
         /// When it was rotated.
         at: Timestamp,

@@ -26,7 +26,7 @@ pub enum KeyCommand {
         /// How long the text before stays valid. Zero ends it at once.
         grace: SignedDuration,
         /// Whether a rotation within the grace of another replaces the newer text, which was perhaps never received.
-        /// The text before keeps the end of its grace. Otherwise, a repeated rotation changes nothing.
+        /// The text before keeps the end of its grace, or gets an earlier one. Otherwise, a repeated rotation changes nothing.
         again: bool,
     },
     /// Refuses a key from now on.
@@ -88,7 +88,9 @@ impl KeyCommand {
                 Ok(changed)
             }
             Self::Import(new, hash) => import(*new, hash, stored, context),
-            Self::Edit(id, edit) => change(id, Action::Edit, stored, context, |key| edit.carry_out(key, stored, context)),
+            Self::Edit(id, edit) => {
+                change(id, Action::Edit, stored, context, |key| edit.carry_out(key, stored, context))
+            }
             Self::Rotate { id, grace, again } => rotate(id, grace, again, stored, context),
             Self::Disable(id) => set_disabled(id, true, stored, context),
             Self::Enable(id) => set_disabled(id, false, stored, context),
@@ -203,16 +205,14 @@ fn rotate(
         if let Some(at) = key.expires.filter(|at| now >= *at) {
             return Err(ChangeError::Expired(at));
         }
-        match &key.rotated {
+        let grace_ends = now.checked_add(grace).unwrap_or(Timestamp::MAX);
+        match &mut key.rotated {
             Some(Rotation { at, grace_ends, .. }) if now < *grace_ends && !again => {
                 return Err(ChangeError::AlreadyRotated { at: *at, grace_ends: *grace_ends });
             }
-            // The text before stays the one that clients have for certain.
-            Some(rotation) if now < rotation.grace_ends => {}
-            _ => {
-                let grace_ends = now.checked_add(grace).unwrap_or(Timestamp::MAX);
-                key.rotated = Some(Rotation { at: now, previous: key.hash, grace_ends });
-            }
+            // The text before stays the one that clients have for certain, and its grace becomes no longer.
+            Some(rotation) if now < rotation.grace_ends => rotation.grace_ends = rotation.grace_ends.min(grace_ends),
+            rotated => *rotated = Some(Rotation { at: now, previous: key.hash, grace_ends }),
         }
         key.hash = text.hash();
         Ok(())

@@ -50,13 +50,17 @@ impl Caller {
         key.into_iter().chain(team).chain(organisation)
     }
 
-    /// Whether the caller may use a model: key, team and organisation all allow it.
+    /// Whether the caller may use a model: key, team and organisation all allow it. Each checks the name that the level
+    /// below means, so that no alias of a key leads around the rights of its team.
     pub fn may_use(&self, model: &str) -> bool {
-        let by_token = match &self.subject {
-            Subject::Key(_) => true,
-            Subject::Token(token) => allows(token.models.as_deref(), model),
-        };
-        by_token && self.chain().all(|(_, _, terms)| terms.allows_model(model))
+        let by_token = self.token_models().is_none_or(|models| models.iter().any(|pattern| pattern.matches(model)));
+        let mut name = model;
+        by_token
+            && self.chain().all(|(_, _, terms)| {
+                let allowed = terms.allows_model(name);
+                name = terms.aliases.get(name).map_or(name, String::as_str);
+                allowed
+            })
     }
 
     /// Whether the caller may use an operation in a request with or without a model's name.
@@ -90,10 +94,10 @@ impl Caller {
         by_chain.chain(by_token.into_iter().flatten()).map(String::as_str).collect()
     }
 
-    /// The model that a name means to this caller: the alias of the key, else of the team, else of the organisation,
-    /// else the name itself. Rights are checked for the name that the client used.
+    /// The model that a name means to this caller: what the key's alias names, that by the team's aliases, and that by
+    /// the organisation's.
     pub fn model<'a>(&'a self, name: &'a str) -> &'a str {
-        self.chain().find_map(|(_, _, terms)| terms.aliases.get(name)).map_or(name, String::as_str)
+        self.chain().fold(name, |name, (_, _, terms)| terms.aliases.get(name).map_or(name, String::as_str))
     }
 
     /// What the caller may do at the admin interface. A token has the grants of its user.
@@ -111,8 +115,4 @@ impl Caller {
             Subject::Token(token) => token.models.as_deref(),
         }
     }
-}
-
-fn allows(models: Option<&[Pattern]>, model: &str) -> bool {
-    models.is_none_or(|models| models.iter().any(|pattern| pattern.matches(model)))
 }

@@ -41,7 +41,8 @@ impl<T> Shards<T> {
         let at = self.shard_of(slot);
         let Some(shard) = Arc::make_mut(&mut self.shards).get_mut(at) else { return };
         let shard = Arc::make_mut(shard);
-        let after = shard.partition_point(|entry| entry.slot < slot || (entry.slot == slot && comes_first(&entry.item)));
+        let after =
+            shard.partition_point(|entry| entry.slot < slot || (entry.slot == slot && comes_first(&entry.item)));
         if shard.len() == shard.capacity() {
             // Grows by an eighth: doubling would waste a third of the index.
             shard.reserve_exact(shard.len() / 8 + 4);

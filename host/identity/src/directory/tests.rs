@@ -1,0 +1,248 @@
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::document::{Document, Kind};
+use crate::key_text::KeyText;
+
+fn now() -> Timestamp {
+    "2026-11-21T12:00:00Z".parse().unwrap()
+}
+
+fn at(seconds: i64) -> Timestamp {
+    now().checked_add(SignedDuration::from_secs(seconds)).unwrap()
+}
+
+fn document(kind: Kind, changes: &Value) -> Document {
+    let mut value = json!({"schema": 1, "name": "n", "created": "2026-01-01T00:00:00Z"});
+    for (name, field) in changes.as_object().unwrap() {
+        value[name] = field.clone();
+    }
+    Document::parse(kind, &value.to_string()).unwrap()
+}
+
+fn id(number: u64) -> KeyId {
+    KeyId::from_bits(number)
+}
+
+/// A key whose text is `text N`.
+fn key(number: u64, changes: &Value) -> Document {
+    let hash = KeyHash::of(&format!("text {number}")).to_string();
+    let mut all = json!({"id": id(number), "hash": hash});
+    for (name, field) in changes.as_object().unwrap() {
+        all[name] = field.clone();
+    }
+    document(Kind::Key, &all)
+}
+
+fn team(name: &str, changes: &Value) -> Document {
+    let mut all = changes.clone();
+    all["id"] = json!(name);
+    document(Kind::Team, &all)
+}
+
+fn directory(documents: Vec<Document>) -> Directory {
+    let mut writer = DirectoryWriter::new();
+    let count = documents.len();
+    let applied = writer.apply((1..).zip(documents).map(|(version, document)| Change::put(version, document)));
+    assert_eq!(applied.taken, count);
+    writer.snapshot()
+}
+
+fn found(directory: &Directory, text: &str, seconds: i64) -> Result<String, Denied> {
+    directory.look_up(text, at(seconds)).map(|caller| caller.id().to_owned())
+}
+
+#[test]
+fn keys_of_all_origins_are_found_by_their_text() {
+    let text = KeyText::generate().unwrap();
+    let own = document(Kind::Key, &json!({"id": text.id(), "hash": text.hash().to_string()}));
+    let imported = crate::imported_hash("88dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b").unwrap();
+    let imported = document(Kind::Key, &json!({"id": id(7), "hash": imported.to_string()}));
+    let directory = directory(vec![own, imported]);
+    assert_eq!(found(&directory, text.expose(), 0), Ok(text.id().to_string()));
+    assert_eq!(found(&directory, "sk-1234", 0), Ok(id(7).to_string()));
+    assert_eq!(found(&directory, "sk-12345", 0), Err(Denied::Unknown));
+    assert_eq!(found(&directory, "", 0), Err(Denied::Unknown));
+    let other = KeyText::generate_for(text.id()).unwrap();
+    assert_eq!(found(&directory, other.expose(), 0), Err(Denied::Unknown), "the id alone opens nothing");
+    let mistyped = format!("{}0", text.expose());
+    assert_eq!(found(&directory, &mistyped, 0), Err(Denied::Mistyped(KeyTextError::Shape)));
+}
+
+#[test]
+fn expiry_and_grace_end_to_the_second() {
+    let previous = KeyHash::of("text 99").to_string();
+    let rotated = json!({"expires": at(100), "rotated": {"at": at(0), "previous": previous, "grace_ends": at(50)}});
+    let directory = directory(vec![key(1, &rotated)]);
+    assert_eq!(found(&directory, "text 1", 99), Ok(id(1).to_string()));
+    assert_eq!(found(&directory, "text 1", 100), Err(Denied::Expired { id: id(1), at: at(100) }));
+    assert_eq!(found(&directory, "text 99", 49), Ok(id(1).to_string()), "one id for both");
+    assert_eq!(found(&directory, "text 99", 50), Err(Denied::RotatedAway { id: id(1), at: at(50) }));
+    assert_eq!(Denied::Expired { id: id(1), at: at(100) }.status(), 401);
+}
+
+#[test]
+fn a_snapshot_does_not_change_and_the_next_one_has_the_change() {
+    let mut writer = DirectoryWriter::new();
+    writer.apply([Change::put(1, key(1, &json!({})))]);
+    let before = writer.snapshot();
+    writer.apply([Change::put(2, key(1, &json!({"disabled": true})))]);
+    assert!(found(&before, "text 1", 0).is_ok());
+    assert_eq!(found(&writer.snapshot(), "text 1", 0), Err(Denied::Disabled(id(1))));
+    writer.apply([Change::delete(3, Kind::Key, id(1).as_str())]);
+    assert_eq!(found(&writer.snapshot(), "text 1", 0), Err(Denied::Unknown));
+    // An older change that arrives late neither enables nor restores.
+    let late = writer.apply([Change::put(1, key(1, &json!({}))), Change::put(2, key(1, &json!({})))]);
+    assert_eq!((late.taken, late.stale), (0, 2));
+    assert_eq!(found(&writer.snapshot(), "text 1", 0), Err(Denied::Unknown));
+    assert_eq!((writer.snapshot().len(), before.len()), (0, 1));
+    let wrong = Change { id: "0".repeat(12), ..Change::put(9, key(1, &json!({}))) };
+    assert_eq!(writer.apply([wrong]).contradictory, 1);
+}
+
+#[test]
+fn owners_that_are_disabled_or_gone_close_their_keys() {
+    let organisation = |changes: &Value| {
+        let mut all = changes.clone();
+        all["id"] = json!("org");
+        document(Kind::Organisation, &all)
+    };
+    let user = |disabled: bool| document(Kind::User, &json!({"id": "u", "disabled": disabled}));
+    let owned = || key(1, &json!({"owner": {"team": "red", "user": "u"}}));
+    let red = |disabled: bool| team("red", &json!({"organisation": "org", "disabled": disabled}));
+    let of = |documents| found(&directory(documents), "text 1", 0);
+    let open = organisation(&json!({}));
+    assert!(of(vec![owned(), user(false), red(false), open.clone()]).is_ok());
+    assert!(matches!(of(vec![owned(), user(true), red(false), open.clone()]), Err(Denied::User(_))));
+    assert!(matches!(of(vec![owned(), user(false), red(true), open.clone()]), Err(Denied::Team(_))));
+    assert!(matches!(of(vec![owned(), user(false), open]), Err(Denied::Team(_))));
+    assert!(matches!(of(vec![owned(), user(false), red(false)]), Err(Denied::Organisation(_))));
+    let closed = organisation(&json!({"disabled": true}));
+    assert!(matches!(of(vec![owned(), user(false), red(false), closed]), Err(Denied::Organisation(_))));
+}
+
+#[test]
+fn the_chain_intersects_rights_and_collects_everything_else() {
+    let budget = |name: &str| json!([{"name": name, "usd": "5", "per": "day"}]);
+    let directory = directory(vec![
+        key(
+            1,
+            &json!({"owner": {"team": "red"}, "models": ["fast", "gpt-*", "huge"], "aliases": {"fast": "small",
+                "gpt-x": "huge"}, "tags": ["ci"], "budgets": budget("k"), "limits": {"streams": 1}}),
+        ),
+        team(
+            "red",
+            &json!({"organisation": "org", "models": ["small", "gpt-*"], "operations": ["chat"], "aliases":
+                {"small": "acme-small"}, "tags": ["red"], "budgets": budget("t")}),
+        ),
+        document(
+            Kind::Organisation,
+            &json!({"id": "org", "models": ["acme-*", "gpt-5"], "limits": {"requests_per_minute": 9}}),
+        ),
+    ]);
+    let caller = directory.look_up("text 1", now()).unwrap();
+    assert!(caller.may_use("fast") && caller.model("fast") == "acme-small");
+    assert!(caller.may_use("gpt-5") && caller.model("gpt-5") == "gpt-5");
+    assert!(!caller.may_use("gpt-4"), "the organisation forbids it");
+    assert!(!caller.may_use("small"), "the key does");
+    assert!(!caller.may_use("huge") && !caller.may_use("gpt-x"), "the team does, also behind an alias");
+    assert!(caller.may_do("chat", true) && !caller.may_do("embeddings", true));
+    assert!(!caller.may_list("chat"), "the key does not name it");
+    assert_eq!(caller.tags().into_iter().collect::<Vec<_>>(), ["ci", "red"]);
+    let budgets: Vec<_> = caller.budgets().map(|(kind, owner, budget)| (kind, owner, budget.name.as_str())).collect();
+    assert_eq!(budgets, [(Kind::Key, id(1).as_str(), "k"), (Kind::Team, "red", "t")]);
+    assert_eq!(caller.limits().map(|(kind, ..)| kind).collect::<Vec<_>>(), [Kind::Key, Kind::Organisation]);
+}
+
+#[test]
+fn a_token_has_the_rights_of_its_team_within_its_own() {
+    let login = Login { issuer: "https://id.example".to_owned(), subject: "s".to_owned() };
+    let pattern = |text: &str| crate::document::Pattern::parse(text).unwrap();
+    let token = Arc::new(TokenIdentity {
+        id: "corp:s".to_owned(),
+        login: login.clone(),
+        team: Some(TeamId::parse("red").unwrap()),
+        models: Some(vec![pattern("small"), pattern("huge")]),
+        tags: ["t".to_owned()].into(),
+        expires: at(60),
+    });
+    let user = |disabled: bool| {
+        document(
+            Kind::User,
+            &json!({"id": "u", "logins": [login], "disabled": disabled, "grants": [{"access": "read"}]}),
+        )
+    };
+    let red = || team("red", &json!({"models": ["small", "mid"]}));
+    let caller = directory(vec![red(), user(false)]).caller_of_token(&token).unwrap();
+    assert!(caller.may_use("small") && !caller.may_use("huge") && !caller.may_use("mid"));
+    assert!(!caller.may_do("files-list", false));
+    assert_eq!((caller.id(), caller.grants().len()), ("corp:s", 1));
+    let caller = directory(vec![red()]).caller_of_token(&token).unwrap();
+    assert!(caller.user.is_none() && caller.grants().is_empty());
+    assert!(matches!(directory(vec![red(), user(true)]).caller_of_token(&token), Err(Denied::User(_))));
+    assert!(matches!(directory(vec![user(false)]).caller_of_token(&token), Err(Denied::Team(_))));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Put { key: u64, text: u64, disabled: bool, previous: Option<u64>, version: u64 },
+    Delete { key: u64, version: u64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let put = (0u64..12, 0u64..20, any::<bool>(), proptest::option::of(20u64..30), 0u64..40)
+        .prop_map(|(key, text, disabled, previous, version)| Step::Put { key, text, disabled, previous, version });
+    prop_oneof![4 => put, 1 => (0u64..12, 0u64..40).prop_map(|(key, version)| Step::Delete { key, version })]
+}
+
+/// What a plain map of documents would answer: the first key by id that has the text now or had it before.
+fn naive(keys: &BTreeMap<KeyId, (u64, Option<(u64, Option<u64>, bool)>)>, text: u64) -> Result<String, Denied> {
+    let has = |(now, before, _): &(u64, Option<u64>, bool)| *now == text || *before == Some(text);
+    let key = keys.iter().find_map(|(id, (_, state))| state.filter(|it| has(it)).map(|state| (id, state)));
+    match key {
+        None => Err(Denied::Unknown),
+        Some((id, (_, _, true))) => Err(Denied::Disabled(*id)),
+        Some((id, _)) => Ok(id.to_string()),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn the_directory_agrees_with_a_plain_map(steps in proptest::collection::vec(step(), 1..60)) {
+        let mut writer = DirectoryWriter::new();
+        let mut keys: BTreeMap<KeyId, (u64, Option<(u64, Option<u64>, bool)>)> = BTreeMap::new();
+        for step in steps {
+            let (change, number, version, state) = match step {
+                Step::Put { key: number, text, disabled, previous, version } => {
+                    let mut fields = json!({"disabled": disabled, "hash": KeyHash::of(&format!("text {text}")).to_string()});
+                    if let Some(previous) = previous {
+                        let hash = KeyHash::of(&format!("text {previous}")).to_string();
+                        fields["rotated"] = json!({"at": at(0), "previous": hash, "grace_ends": at(50)});
+                    }
+                    let state = Some((text, previous, disabled));
+                    (Change::put(version, key(number, &fields)), number, version, state)
+                }
+                Step::Delete { key, version } => (Change::delete(version, Kind::Key, id(key).as_str()), key, version, None),
+            };
+            let held = writer.snapshot();
+            let was: Vec<_> = (0..30).map(|text| found(&held, &format!("text {text}"), 0)).collect();
+            writer.apply([change]);
+            let is_newer = keys.get(&id(number)).is_none_or(|(known, _)| *known < version);
+            if is_newer {
+                keys.insert(id(number), (version, state));
+            }
+            let snapshot = writer.snapshot();
+            for text in 0..30 {
+                let text_of = format!("text {text}");
+                prop_assert_eq!(found(&snapshot, &text_of, 0), naive(&keys, text));
+                prop_assert_eq!(&found(&held, &text_of, 0), &was[text as usize], "snapshots stay");
+            }
+            prop_assert_eq!(snapshot.len(), keys.values().filter(|(_, state)| state.is_some()).count());
+        }
+    }
+}

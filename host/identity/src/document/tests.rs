@@ -15,15 +15,13 @@ fn problem(kind: Kind, json: &str) -> String {
 
 #[test]
 fn a_document_is_written_as_it_was_read() {
-    let text = key(
-        r#", "expires": "2027-01-01T00:00:00Z", "models": ["gpt-*", "small"], "operations": [],
+    let text = key(r#", "expires": "2027-01-01T00:00:00Z", "models": ["gpt-*", "small"], "operations": [],
         "limits": {"requests_per_minute": 60}, "tags": ["ci"], "aliases": {"fast": "small"}, "metadata": {"a": [1]},
         "grants": [{"access": "read", "team": "red"}],
         "rotated": {"at": "2026-11-21T11:00:00Z", "grace_ends": "2026-11-21T12:00:00Z",
             "previous": "sha256:00dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b"},
         "budgets": [{"name": "b", "usd": "12.50", "per": "month", "tz": "Europe/Berlin", "soft": "0.8",
-            "when_over": {"downgrade": "small"}, "unpriced": {"assume": "3"}, "abort_at": "1.2"}]"#,
-    );
+            "when_over": {"downgrade": "small"}, "unpriced": {"assume": "3"}, "abort_at": "1.2"}]"#);
     let document = Document::parse(Kind::Key, &text).unwrap();
     assert_eq!((document.kind(), document.id()), (Kind::Key, "0123456789ab"));
     let again = Document::parse(Kind::Key, &document.to_json().unwrap()).unwrap();
@@ -60,7 +58,10 @@ fn values_outside_of_their_bounds_are_named() {
         (r#", "budgets": [{"name": "b", "per": "month", "usd": "1", "tokens": 1}]"#, "exactly one of"),
         (r#", "budgets": [{"name": "b", "per": "month", "usd": "-1"}]"#, "budgets.usd"),
         (r#", "budgets": [{"name": "b", "per": "month", "usd": "1e30"}]"#, "budgets.usd"),
-        (r#", "budgets": [{"name": "b", "per": "day", "tokens": 1}, {"name": "b", "per": "day", "tokens": 2}]"#, "one name"),
+        (
+            r#", "budgets": [{"name": "b", "per": "day", "tokens": 1}, {"name": "b", "per": "day", "tokens": 2}]"#,
+            "one name",
+        ),
         (r#", "models": [""]"#, "a name or pattern"),
         (r#", "owner": {"team": "../x"}"#, "owner"),
     ] {

@@ -119,7 +119,8 @@ impl IssuerSettings {
         if self.team.is_empty() && self.default_team.is_none() {
             return bad("team", "a rule or `default_team` is needed: the team's limits are those of its tokens");
         }
-        let rules = [("required", &self.required), ("team", &self.team), ("models", &self.models), ("tags", &self.tags)];
+        let rules =
+            [("required", &self.required), ("team", &self.team), ("models", &self.models), ("tags", &self.tags)];
         for (key, rules) in rules {
             if let Some(problem) = rules.iter().find_map(ClaimRule::problem) {
                 return bad(key, problem);

@@ -86,7 +86,9 @@ impl Key {
         let text = |name: &str| entry.get(name).and_then(Value::as_str);
         let operations = entry.get("key_ops").map(|operations| operations.as_array().map_or(&[][..], Vec::as_slice));
         let verifies = operations.is_none_or(|operations| operations.iter().any(|it| it.as_str() == Some("verify")));
-        if entry.get("use").is_some_and(|purpose| purpose.as_str() != Some("sig")) || !verifies || entry.contains_key("d")
+        if entry.get("use").is_some_and(|purpose| purpose.as_str() != Some("sig"))
+            || !verifies
+            || entry.contains_key("d")
         {
             return None;
         }

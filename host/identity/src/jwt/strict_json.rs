@@ -107,7 +107,8 @@ mod tests {
             assert_eq!(Value::Object(members), serde_json::from_str::<Value>(good).unwrap());
         }
         let deep = format!("{}{}", "{\"a\":".repeat(17), "1".to_owned() + &"}".repeat(17));
-        for bad in [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"{"b":[{"a":1,"a":2}]}"#, "[]", "1", "{} {}", "", &deep]
+        for bad in
+            [r#"{"a":1,"a":1}"#, r#"{"a":1,"\u0061":2}"#, r#"{"b":[{"a":1,"a":2}]}"#, "[]", "1", "{} {}", "", &deep]
         {
             assert!(parse_object(bad.as_bytes()).is_err(), "{bad}");
         }

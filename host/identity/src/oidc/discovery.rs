@@ -70,7 +70,8 @@ impl Discovery {
                 address.map(|address| Some(address.as_str().to_owned())).ok_or(DiscoveryError::Address(name))
             }
         };
-        if words(&document, "code_challenge_methods_supported").is_some_and(|mut methods| !methods.any(|it| it == "S256"))
+        if words(&document, "code_challenge_methods_supported")
+            .is_some_and(|mut methods| !methods.any(|it| it == "S256"))
         {
             return Err(DiscoveryError::Pkce);
         }
