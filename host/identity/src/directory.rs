@@ -103,12 +103,12 @@ impl Directory {
     pub fn empty() -> Self {
         Self {
             hasher: RandomState::new(),
-            by_hash: Shards::new(12),
-            keys: Shards::new(12),
-            teams: Shards::new(8),
-            organisations: Shards::new(6),
-            users: Shards::new(8),
-            by_login: Shards::new(8),
+            by_hash: Shards::new(6),
+            keys: Shards::new(6),
+            teams: Shards::new(4),
+            organisations: Shards::new(3),
+            users: Shards::new(4),
+            by_login: Shards::new(4),
         }
     }
 

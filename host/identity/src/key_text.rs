@@ -16,6 +16,16 @@ pub use id::{KeyId, NotAKeyId};
 pub const PREFIX: &str = "sk-weir-";
 /// Digits of 5 bits: no `i`, `l`, `o` and `u`, which are misread.
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// Whether a byte is a digit.
+const IS_DIGIT: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < DIGITS.len() {
+        table[DIGITS[at] as usize] = true;
+        at += 1;
+    }
+    table
+};
 /// 256 bits.
 const SECRET_DIGITS: usize = 52;
 /// 30 bits.
@@ -127,7 +137,7 @@ pub(crate) fn check(text: &str) -> Result<KeyId, KeyTextError> {
     let (Some(secret), Some(check)) = (secret.strip_prefix('-'), check.strip_prefix('-')) else {
         return Err(KeyTextError::Shape);
     };
-    if ![id, secret, check].iter().all(|part| part.bytes().all(|byte| DIGITS.contains(&byte))) {
+    if ![id, secret, check].iter().all(|part| part.bytes().all(is_digit)) {
         return Err(KeyTextError::Character);
     }
     let covered = text.split_at(LENGTH - CHECK_DIGITS - 1).0;
@@ -140,6 +150,10 @@ pub(crate) fn check(text: &str) -> Result<KeyId, KeyTextError> {
 fn check_digits(covered: &str) -> [u8; CHECK_DIGITS] {
     let sum = crc30(covered.as_bytes());
     std::array::from_fn(|at| digit(sum >> (5 * (CHECK_DIGITS - 1 - at))))
+}
+
+fn is_digit(byte: u8) -> bool {
+    IS_DIGIT[usize::from(byte)]
 }
 
 /// The digit for the lowest five bits.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DIGITS, NoRandomNumbers, digit, random};
+use super::{NoRandomNumbers, digit, is_digit, random};
 
 /// The id of a key. It may be printed, and it identifies the key in metrics, facts, budgets and the audit log.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ impl KeyId {
     /// The text has another length or other characters.
     pub fn parse(text: &str) -> Result<Self, NotAKeyId> {
         let bytes: [u8; Self::LENGTH] = text.as_bytes().try_into().map_err(|_| NotAKeyId)?;
-        if bytes.iter().all(|byte| DIGITS.contains(byte)) { Ok(Self(bytes)) } else { Err(NotAKeyId) }
+        if bytes.iter().copied().all(is_digit) { Ok(Self(bytes)) } else { Err(NotAKeyId) }
     }
 
     /// The id as text.
