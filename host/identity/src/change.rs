@@ -132,13 +132,8 @@ impl Context {
     }
 
     /// One write with its event.
-    fn change(
-        &self,
-        action: Action,
-        before: Option<Document>,
-        after: Option<Document>,
-        revision: Option<Revision>,
-    ) -> Changed {
+    fn change(&self, action: Action, before: Option<(Document, Revision)>, after: Option<Document>) -> Changed {
+        let (before, revision) = before.unzip();
         let named = after.as_ref().or(before.as_ref());
         let (kind, id) = named.map_or((Kind::Key, String::new()), |it| (it.kind(), it.id().to_owned()));
         let event = AuditEvent::of(self, action, kind, &id, before.as_ref(), after.as_ref());

@@ -6,7 +6,7 @@
 //! | [`key_text`] | the text of a key, `sk-weir-ID-SECRET-CHECK` |
 //! | [`document`] | what is stored, as JSON with versions |
 //! | [`directory`] | a snapshot in memory, in which each request finds its [`Caller`] |
-//! | [`change`] | commands: validated, with an audit event; ETags and idempotency keys |
+//! | [`change`] | commands: validated, with an audit event; the conditions of an ETag, and idempotency keys |
 //! | [`jwt`] | tokens (`[[issuers]]`): keys of issuers, signatures, claims, what these mean here |
 //! | [`oidc`] | a login for the admin side |
 //!

@@ -37,8 +37,8 @@ impl GroupCommand {
                 let (organisation, revision) = existing(stored.organisation(&id), Kind::Organisation, context)?;
                 match stored.teams_of(&id) {
                     0 => {
-                        let before = Some(Document::Organisation(organisation));
-                        Ok(context.change(Action::Delete, before, None, Some(revision)))
+                        let before = Some((Document::Organisation(organisation), revision));
+                        Ok(context.change(Action::Delete, before, None))
                     }
                     count => Err(ChangeError::InUse { kind: Kind::Team, count }),
                 }
@@ -57,8 +57,8 @@ fn put_team(mut team: Team, stored: &impl Stored, context: &Context) -> Result<C
     }
     team.created = before.as_ref().map_or(context.now, |(team, _)| team.created);
     let action = action(before.as_ref().map(|(before, _)| before.disabled), team.disabled);
-    let (before, revision) = before.map_or((None, None), |(before, revision)| (Some(before), Some(revision)));
-    Ok(context.change(action, before.map(Document::Team), Some(Document::Team(team)), revision))
+    let before = before.map(|(before, revision)| (Document::Team(before), revision));
+    Ok(context.change(action, before, Some(Document::Team(team))))
 }
 
 fn put_organisation(
@@ -71,9 +71,8 @@ fn put_organisation(
     context.precondition.check(before.as_ref().map(|(_, revision)| *revision))?;
     organisation.created = before.as_ref().map_or(context.now, |(before, _)| before.created);
     let action = action(before.as_ref().map(|(before, _)| before.disabled), organisation.disabled);
-    let (before, revision) = before.map_or((None, None), |(before, revision)| (Some(before), Some(revision)));
-    let after = Some(Document::Organisation(organisation));
-    Ok(context.change(action, before.map(Document::Organisation), after, revision))
+    let before = before.map(|(before, revision)| (Document::Organisation(before), revision));
+    Ok(context.change(action, before, Some(Document::Organisation(organisation))))
 }
 
 fn delete_team(id: &TeamId, keys: KeysOfTeam, stored: &impl Stored, context: &Context) -> Result<Changed, ChangeError> {
@@ -83,7 +82,7 @@ fn delete_team(id: &TeamId, keys: KeysOfTeam, stored: &impl Stored, context: &Co
     if !ids.is_empty() && keys == KeysOfTeam::Refuse {
         return Err(ChangeError::InUse { kind: Kind::Key, count: ids.len() });
     }
-    let mut changed = context.change(Action::Delete, Some(Document::Team(team)), None, Some(revision));
+    let mut changed = context.change(Action::Delete, Some((Document::Team(team), revision)), None);
     for key in &ids {
         let expected = stored.key(*key).map(|(_, revision)| revision);
         changed.writes.push(Write { kind: Kind::Key, id: key.to_string(), document: None, expected });

@@ -102,7 +102,7 @@ impl KeyCommand {
             }),
             Self::Delete(id) => {
                 let (key, revision) = found(id, stored, context)?;
-                Ok(context.change(Action::Delete, Some(Document::Key(key)), None, Some(revision)))
+                Ok(context.change(Action::Delete, Some((Document::Key(key), revision)), None))
             }
         }
     }
@@ -174,7 +174,7 @@ fn create(
     key.set_terms(new.terms);
     check_owner(&key, stored)?;
     check_name(&key, stored)?;
-    Ok(context.change(action, None, Some(Document::Key(key)), None))
+    Ok(context.change(action, None, Some(Document::Key(key))))
 }
 
 fn import(new: NewKey, hash: KeyHash, stored: &impl Stored, context: &Context) -> Result<Changed, ChangeError> {
@@ -186,7 +186,7 @@ fn import(new: NewKey, hash: KeyHash, stored: &impl Stored, context: &Context) -
         return Err(ChangeError::HashTaken(known));
     }
     let same = Document::Key(key);
-    Ok(context.change(Action::Import, Some(same.clone()), Some(same), Some(revision)))
+    Ok(context.change(Action::Import, Some((same.clone(), revision)), Some(same)))
 }
 
 fn rotate(
@@ -240,7 +240,7 @@ fn change(
     let (before, revision) = found(id, stored, context)?;
     let mut after = before.clone();
     act(&mut after)?;
-    Ok(context.change(action, Some(Document::Key(before)), Some(Document::Key(after)), Some(revision)))
+    Ok(context.change(action, Some((Document::Key(before), revision)), Some(Document::Key(after))))
 }
 
 /// The key, if the actor may change it. Keys of other teams are not found, so that their ids cannot be guessed. Rights

@@ -161,16 +161,16 @@ fn of_team(team: &str) -> Context {
     Context { grants: vec![Grant { access: Access::Write, team: TeamId::parse(team).ok() }], ..context(0) }
 }
 
-fn parsed<T: serde::de::DeserializeOwned>(json: serde_json::Value) -> Box<T> {
+fn parsed<T: serde::de::DeserializeOwned>(json: &serde_json::Value) -> T {
     let mut all = json!({"schema": 1, "name": "n", "created": now()});
     for (name, field) in json.as_object().unwrap() {
         all[name] = field.clone();
     }
-    Box::new(serde_json::from_value(all).unwrap())
+    serde_json::from_value(all).unwrap()
 }
 
 fn team(id: &str) -> GroupCommand {
-    GroupCommand::PutTeam(parsed(json!({ "id": id })))
+    GroupCommand::PutTeam(Box::new(parsed(&json!({ "id": id }))))
 }
 
 fn new_key(name: &str, team: Option<&str>) -> NewKey {
@@ -296,12 +296,14 @@ fn a_team_with_keys_goes_with_them_or_not_at_all() {
     let deleted = memory.run(GroupCommand::DeleteTeam(red, KeysOfTeam::Delete), &context(0)).unwrap();
     assert_eq!(deleted.event.keys, [text.id().to_string()]);
     assert_eq!(memory.look_up(&text, 0), Err(Denied::Unknown));
-    let organisation = || GroupCommand::PutOrganisation(parsed(json!({"id": "org"})));
+    let organisation = || GroupCommand::PutOrganisation(Box::new(parsed(&json!({"id": "org"}))));
     memory.run(organisation(), &context(0)).unwrap();
-    memory.run(GroupCommand::PutTeam(parsed(json!({"id": "t", "organisation": "org"}))), &context(0)).unwrap();
+    memory
+        .run(GroupCommand::PutTeam(Box::new(parsed(&json!({"id": "t", "organisation": "org"})))), &context(0))
+        .unwrap();
     let id = OrganisationId::parse("org").unwrap();
     assert_eq!(memory.run(GroupCommand::DeleteOrganisation(id), &context(0)).unwrap_err().code(), "in_use");
-    let lost = GroupCommand::PutTeam(parsed(json!({"id": "t", "organisation": "none"})));
+    let lost = GroupCommand::PutTeam(Box::new(parsed(&json!({"id": "t", "organisation": "none"}))));
     assert_eq!(memory.run(lost, &context(0)).unwrap_err(), ChangeError::OwnerMissing(Kind::Organisation));
     assert!(memory.run(organisation(), &context(9)).unwrap().writes.is_empty(), "the creation's time stays");
 }
@@ -310,7 +312,7 @@ fn a_team_with_keys_goes_with_them_or_not_at_all() {
 fn users_have_accounts_of_their_own() {
     let (mut memory, _) = started();
     let login = json!([{"issuer": "https://id.example", "subject": "1"}]);
-    let put = |id: &str| UserCommand::Put(parsed(json!({"id": id, "logins": login, "teams": ["red"]})));
+    let put = |id: &str| UserCommand::Put(Box::new(parsed(&json!({"id": id, "logins": login, "teams": ["red"]}))));
     memory.run(put("u"), &context(0)).unwrap();
     assert_eq!(memory.run(put("v"), &context(0)).unwrap_err(), ChangeError::LoginTaken);
     assert!(memory.run(put("u"), &context(0)).is_ok());

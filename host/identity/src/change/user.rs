@@ -21,7 +21,7 @@ impl UserCommand {
             Self::Delete(id) => {
                 let (user, revision) = existing(stored.user(&id), Kind::User, context)?;
                 match stored.keys_of_user(&id).len() {
-                    0 => Ok(context.change(Action::Delete, Some(Document::User(user)), None, Some(revision))),
+                    0 => Ok(context.change(Action::Delete, Some((Document::User(user), revision)), None)),
                     count => Err(ChangeError::InUse { kind: Kind::Key, count }),
                 }
             }
@@ -42,6 +42,6 @@ fn put(mut user: User, stored: &impl Stored, context: &Context) -> Result<Change
     }
     user.created = before.as_ref().map_or(context.now, |(before, _)| before.created);
     let action = action(before.as_ref().map(|(before, _)| before.disabled), user.disabled);
-    let (before, revision) = before.map_or((None, None), |(before, revision)| (Some(before), Some(revision)));
-    Ok(context.change(action, before.map(Document::User), Some(Document::User(user)), revision))
+    let before = before.map(|(before, revision)| (Document::User(before), revision));
+    Ok(context.change(action, before, Some(Document::User(user))))
 }

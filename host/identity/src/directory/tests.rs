@@ -199,9 +199,13 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![4 => put, 1 => (0u64..12, 0u64..40).prop_map(|(key, version)| Step::Delete { key, version })]
 }
 
+/// By id: the version and, unless the key was deleted, its text, the text before, and whether it is disabled.
+type Naive = BTreeMap<KeyId, (u64, Option<State>)>;
+type State = (u64, Option<u64>, bool);
+
 /// What a plain map of documents would answer: the first key by id that has the text now or had it before.
-fn naive(keys: &BTreeMap<KeyId, (u64, Option<(u64, Option<u64>, bool)>)>, text: u64) -> Result<String, Denied> {
-    let has = |(now, before, _): &(u64, Option<u64>, bool)| *now == text || *before == Some(text);
+fn naive(keys: &Naive, text: u64) -> Result<String, Denied> {
+    let has = |(now, before, _): &State| *now == text || *before == Some(text);
     let key = keys.iter().find_map(|(id, (_, state))| state.filter(|it| has(it)).map(|state| (id, state)));
     match key {
         None => Err(Denied::Unknown),
@@ -215,7 +219,7 @@ proptest! {
     #[test]
     fn the_directory_agrees_with_a_plain_map(steps in proptest::collection::vec(step(), 1..60)) {
         let mut writer = DirectoryWriter::new();
-        let mut keys: BTreeMap<KeyId, (u64, Option<(u64, Option<u64>, bool)>)> = BTreeMap::new();
+        let mut keys: Naive = Naive::new();
         for step in steps {
             let (change, number, version, state) = match step {
                 Step::Put { key: number, text, disabled, previous, version } => {

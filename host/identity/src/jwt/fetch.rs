@@ -74,8 +74,8 @@ impl FetchJob {
         Self { keys: Arc::clone(keys), settings: Arc::clone(settings), ticket: Some(ticket), now }
     }
 
-    /// The issuer whose keys are fetched.
-    pub fn issuer(&self) -> &str {
+    /// The name of the issuer whose keys are fetched.
+    pub fn name(&self) -> &str {
         &self.settings.name
     }
 
@@ -107,13 +107,12 @@ impl Drop for FetchJob {
 }
 
 async fn fetch(settings: &IssuerSettings, client: &impl Fetch) -> Result<KeySet, FetchFailed> {
-    let place = match &settings.jwks_uri {
-        Some(place) => place.clone(),
-        None => {
-            let text = client.get(&discovery_address(&settings.issuer), LARGEST).await?;
-            let discovery = Discovery::parse(&text, &settings.issuer, settings.allow_http);
-            discovery.map_err(|error| FetchFailed(error.to_string()))?.jwks_uri
-        }
+    let place = if let Some(place) = &settings.jwks_uri {
+        place.clone()
+    } else {
+        let text = client.get(&discovery_address(&settings.issuer), LARGEST).await?;
+        let discovery = Discovery::parse(&text, &settings.issuer, settings.allow_http);
+        discovery.map_err(|error| FetchFailed(error.to_string()))?.jwks_uri
     };
     let text = client.get(&place, LARGEST).await?;
     KeySet::parse(&text).map_err(|error| FetchFailed(error.to_string()))

@@ -102,7 +102,7 @@ impl Key {
         };
         let part = |name: &str| URL_SAFE_NO_PAD.decode(text(name)?).ok();
         let material = match (text("kty")?, text("crv")) {
-            ("RSA", None) => Material::rsa(part("n")?, part("e")?)?,
+            ("RSA", None) => Material::rsa(&part("n")?, &part("e")?)?,
             ("EC", Some("P-256")) => Material::point(KeyKind::P256, &part("x")?, &part("y")?, 32)?,
             ("EC", Some("P-384")) => Material::point(KeyKind::P384, &part("x")?, &part("y")?, 48)?,
             ("OKP", Some("Ed25519")) => {
@@ -123,12 +123,12 @@ impl Key {
 }
 
 impl Material {
-    fn rsa(n: Vec<u8>, e: Vec<u8>) -> Option<Self> {
+    fn rsa(n: &[u8], e: &[u8]) -> Option<Self> {
         let zeros = n.iter().take_while(|byte| **byte == 0).count();
         let n = n.get(zeros..)?.to_vec();
         // Smaller and larger ones are refused by ring at each verification; here they count as unusable from the start.
         let bits = n.len() * 8 - n.first()?.leading_zeros() as usize;
-        ((2_048..=8_192).contains(&bits) && (1..=5).contains(&e.len())).then_some(Self::Rsa { n, e })
+        ((2_048..=8_192).contains(&bits) && (1..=5).contains(&e.len())).then(|| Self::Rsa { n, e: e.to_vec() })
     }
 
     /// An uncompressed point. ring checks at each verification that it is on the curve.

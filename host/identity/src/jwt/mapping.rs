@@ -139,9 +139,8 @@ impl ClaimRule {
             Some(value) => std::slice::from_ref(value),
             None => &[],
         };
-        let words = list.iter().filter_map(text).flat_map(move |text| match self.split {
-            true => text.split_ascii_whitespace().map(str::to_owned).collect(),
-            false => vec![text],
+        let words = list.iter().filter_map(text).flat_map(move |text| {
+            if self.split { text.split_ascii_whitespace().map(str::to_owned).collect() } else { vec![text] }
         });
         words.take(MOST_VALUES).filter_map(|word| self.capture(&word).map(str::to_owned))
     }

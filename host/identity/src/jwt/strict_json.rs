@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// The deepest nesting. serde_json itself stops at 128.
+/// The deepest nesting. `serde_json` itself stops at 128.
 const DEEPEST: u32 = 16;
 
 /// Text that is no JSON object, or nests too deeply, or has a member twice.

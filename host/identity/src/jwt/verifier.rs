@@ -140,7 +140,7 @@ impl Verifier {
                 Verify::Done(verified) => return Ok(verified),
                 Verify::Wait(arrival) => arrival.await,
                 Verify::Fetch(job) => {
-                    let issuer = job.issuer().to_owned();
+                    let issuer = job.name().to_owned();
                     if let Err(error) = job.run(client).await {
                         failed(&issuer, &error);
                     }
@@ -213,8 +213,8 @@ fn identify(
 
 /// The team by the first rule that gives one.
 fn team(settings: &IssuerSettings, claims: &Map<String, Value>) -> Result<TeamId, Refusal> {
-    let names = settings.team.iter().flat_map(|rule| rule.names(claims));
-    let found = names.filter_map(|name| TeamId::parse(&name).ok()).next();
+    let mut names = settings.team.iter().flat_map(|rule| rule.names(claims));
+    let found = names.find_map(|name| TeamId::parse(&name).ok());
     found.or_else(|| settings.default_team.clone()).ok_or(Refusal::NoTeam)
 }
 

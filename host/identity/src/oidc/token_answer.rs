@@ -11,7 +11,7 @@ use crate::document::Login;
 use crate::jwt::{Claims, Expected, KeySet, Refusal, SignedToken, parse_object};
 
 const LARGEST: usize = 256 * 1024;
-const LEEWAY: Duration = Duration::from_secs(60);
+const LEEWAY: Duration = Duration::from_mins(1);
 
 /// Who logged in.
 #[derive(Debug, Clone, PartialEq)]

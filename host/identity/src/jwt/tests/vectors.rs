@@ -6,14 +6,14 @@ use crate::jwt::test_keys::{N, decode};
 const A2: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
 const A3: &str = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
 
-fn set(key: Value) -> KeySet {
+fn set(key: &Value) -> KeySet {
     KeySet::parse(json!({ "keys": [key] }).to_string().as_bytes()).unwrap()
 }
 
 #[test]
 fn the_examples_of_rfc_7515_verify() {
-    let rsa = set(json!({"kty": "RSA", "n": N, "e": "AQAB"}));
-    let p256 = set(json!({"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    let rsa = set(&json!({"kty": "RSA", "n": N, "e": "AQAB"}));
+    let p256 = set(&json!({"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
         "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}));
     let (a2, a3) = (SignedToken::parse(A2).unwrap(), SignedToken::parse(A3).unwrap());
     assert!(rsa.verifies(&a2) && p256.verifies(&a3));
@@ -23,7 +23,7 @@ fn the_examples_of_rfc_7515_verify() {
 
 #[test]
 fn the_example_of_rfc_8037_verifies() {
-    let key = set(json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}));
+    let key = set(&json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}));
     let mut token = SignedToken {
         algorithm: Algorithm::EdDSA,
         key_id: None,
