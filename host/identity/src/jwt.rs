@@ -7,6 +7,8 @@
 
 mod algorithm;
 mod claims;
+mod discovery;
+mod endpoint;
 mod fetch;
 mod issuer;
 mod key_set;
@@ -24,6 +26,8 @@ mod verifier;
 
 pub use algorithm::Algorithm;
 pub(crate) use claims::{Claims, Expected};
+pub use discovery::{Discovery, DiscoveryError, discovery_address};
+pub use endpoint::{BadEndpoint, Endpoint};
 pub use fetch::{Arrival, Fetch, FetchFailed, FetchJob};
 pub use issuer::{BadIssuer, IssuerSettings};
 pub use key_set::{KeySet, KeySetError};

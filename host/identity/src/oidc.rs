@@ -1,14 +1,11 @@
 //! A login at an identity provider for the admin side (OpenID Connect, authorization code with PKCE), as pure
 //! functions: the caller sends what they return.
 
-mod discovery;
-mod endpoint;
 mod login;
 #[cfg(test)]
 mod tests;
 mod token_answer;
 
-pub use discovery::{Discovery, DiscoveryError, discovery_address};
-pub use endpoint::{BadEndpoint, Endpoint};
+pub use crate::jwt::{BadEndpoint, Discovery, DiscoveryError, Endpoint, discovery_address};
 pub use login::{CallbackError, ClientSettings, Exchange, LoginStart, PendingLogin, callback};
 pub use token_answer::{AnswerError, LoggedIn, read_answer};

@@ -8,8 +8,7 @@ use std::task::{Context, Poll, Waker};
 use jiff::Timestamp;
 
 use super::key_set::LARGEST;
-use super::{IssuerSettings, KeySet, KeySource, Ticket, Timing};
-use crate::oidc::{Discovery, discovery_address};
+use super::{Discovery, IssuerSettings, KeySet, KeySource, Ticket, Timing, discovery_address};
 
 /// The caller's HTTP client.
 pub trait Fetch: Sync {

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Algorithm, ClaimRule};
+use super::{Algorithm, ClaimRule, Endpoint};
 use crate::document::TeamId;
-use crate::oidc::Endpoint;
 
 /// An identity provider whose tokens are accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,8 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Endpoint;
-use crate::jwt::{Algorithm, parse_object};
+use super::{Algorithm, Endpoint, parse_object};
 
 /// The largest document in bytes.
 const LARGEST: usize = 256 * 1024;
