@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
-use super::connection::AnswerBody;
+use super::answer_body::AnswerBody;
 use super::deadline::Watch;
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::replay::Playback;

@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::client::Settings;
+use super::settings::Settings;
 use super::tls;
 
 type BoxError = Box<dyn Error + Send + Sync>;

@@ -7,6 +7,7 @@
 //! Dropping the future of [`Upstreams::send`], or the [`UpstreamBody`] later, cancels the exchange with the provider.
 
 pub mod admin;
+mod answer_body;
 pub mod body;
 pub mod chunks;
 pub mod client;
@@ -26,6 +27,7 @@ mod pool;
 pub mod rendered;
 pub mod replay;
 mod screen;
+pub mod settings;
 mod tls;
 mod veil;
 
@@ -34,7 +36,7 @@ use http::{HeaderMap, Method, StatusCode};
 pub use admin::{AdminClient, AdminError};
 pub use body::UpstreamBody;
 pub use chunks::Chunks;
-pub use client::{Settings, Upstreams};
+pub use client::Upstreams;
 pub use collector::Collector;
 pub use credential::{Credential, CredentialError, Means};
 pub use deadline::Timeouts;
@@ -44,6 +46,7 @@ pub use headers::{HeaderRules, is_answerable};
 pub use http_client::{HttpClientError, NotPublic, PublicClient};
 pub use media::{Fetched, MediaClient, MediaError, MediaRules};
 pub use origin::{Address, AllowedOrigin, Base, OriginError, encode_segment};
+pub use settings::Settings;
 pub use veil::{Scope as VeilScope, Veil};
 
 /// One request to a provider, complete except for the credential. A clone shares the body.

@@ -12,9 +12,9 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::timeout;
 
 use super::chunks::Chunks;
-use super::client::Settings;
 use super::connection::{Answered, Connection, Failure, Http1, Unanswered};
 use super::dial::{DialError, Dialer, Stream};
+use super::settings::Settings;
 
 /// The smallest read buffer that hyper accepts, in bytes.
 const LEAST_READ_BUFFER: usize = 8 * 1024;

@@ -1,0 +1,32 @@
+//! Settings of the connections to providers.
+
+use std::time::Duration;
+
+/// Settings of all connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// How long an unused connection is kept. Shorter than the usual idle timeout of load balancers (60 s), so that few
+    /// requests meet a connection that is just being closed.
+    pub pool_idle: Duration,
+    /// How many unused connections are kept for one origin.
+    pub pool_idle_per_host: usize,
+    /// Maximum size of the read buffer of an HTTP/1.1 connection, in bytes; it starts at 8 KiB, which is also the
+    /// minimum. It bounds the head of an answer, too.
+    pub read_buffer: usize,
+    /// Silence before the first TCP keep-alive probe.
+    pub tcp_keepalive: Option<Duration>,
+    /// Interval of HTTP/2 pings, while an answer is awaited.
+    pub http2_ping: Option<Duration>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            pool_idle: Duration::from_secs(50),
+            pool_idle_per_host: 256,
+            read_buffer: 64 * 1024,
+            tcp_keepalive: Some(Duration::from_mins(1)),
+            http2_ping: Some(Duration::from_secs(30)),
+        }
+    }
+}
