@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 pub use metrics::AdmitMetrics;
 
-use self::budgets::{Budgets, HeldBudget};
+use self::budgets::{Budgets, Charge, HeldBudget};
 use crate::admission::concurrency::{Allowance, ConcurrencyLimiter, Permit, Turned};
 use crate::auth::Caller;
 use crate::rate_limit;
 use crate::rate_limit::{Estimate, Exhausted, LimitStatus, Memory, Reservation, Resource, Scope, Store, Take};
 use weir_budget::Held;
 use weir_config::{Config, Limits, Model, Provider};
-use weir_ledger::{Granted, Spend};
+use weir_ledger::Granted;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 
@@ -106,8 +106,8 @@ impl AdmissionPermit {
     }
 
     /// Keeps what budgets have reserved for an attempt, until the exchange ends.
-    pub fn reserve_all(&mut self, granted: Option<Granted>) {
-        let reservations = granted.map(|granted| HeldBudget::new(granted.reservation, false));
+    pub fn reserve_all(&mut self, granted: Option<Granted>, provider: &Arc<str>) {
+        let reservations = granted.map(|granted| HeldBudget::new(granted.reservation, Some(Arc::clone(provider))));
         self.budgets.extend(reservations);
     }
 
@@ -116,12 +116,11 @@ impl AdmissionPermit {
         self.budgets.iter_mut().for_each(|budget| budget.is_out(true));
     }
 
-    /// Books the costs at the budgets: those of attempts that were not answered only at the request's own. If the costs
-    /// are not known, all that was reserved stays booked.
-    pub fn book(&mut self, unanswered: &[Spend], answered: &[Spend], is_known: bool) {
+    /// Books the costs at the budgets: all of them at the request's own, and each provider's at that provider's. If the
+    /// costs are not known, all that was reserved stays booked.
+    pub fn book(&mut self, unanswered: &[Charge], answered: &[Charge], is_known: bool) {
         for mut budget in self.budgets.drain(..) {
-            let others = if budget.is_requests { unanswered } else { &[] };
-            budget.spend(others.iter().chain(answered));
+            budget.spend(unanswered.iter().chain(answered));
             budget.is_out(!is_known);
         }
     }

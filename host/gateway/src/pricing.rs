@@ -92,6 +92,11 @@ impl Tariff {
         price(&self.pricing.book, subject, facts).unwrap_or(Cost::NoUsage)
     }
 
+    /// The provider that charges.
+    pub fn provider(&self) -> &Arc<str> {
+        &self.pricing.provider
+    }
+
     /// Whether any price of the model is known.
     pub fn is_known(&self) -> bool {
         self.pricing.book.knows(self.pricing.subject(&self.model, &self.model))

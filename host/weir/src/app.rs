@@ -154,7 +154,7 @@ impl App {
         let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, tracer.clone())?);
         let budgets = BudgetFile::of(&config);
         if let Some(file) = budgets.as_ref().filter(|_| !config.budgets.is_empty()) {
-            gateway.budgets().restore(&file.read()?);
+            gateway.budgets().restore(&file.read(&config.budgets)?);
         }
         let (catalog, granted) = (Arc::clone(&plugins.catalog), Arc::clone(&plugins.watch.folder().grants));
         let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), catalog, granted));

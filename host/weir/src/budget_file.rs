@@ -1,6 +1,7 @@
 //! Keeps the state of budgets in a file beside the configuration, so that a restart continues them. What requests had
 //! only reserved when the program was killed counts as spent.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use weir_config::Config;
 use weir_gateway::gateway::Gateway;
-use weir_ledger::Row;
+use weir_ledger::{Budget, Limit, Row};
 
 /// How often changes are written: at most so much of the use is not known after a crash.
 const EVERY: Duration = Duration::from_secs(1);
@@ -49,7 +50,23 @@ pub enum BudgetFileError {
 #[derive(Debug, Serialize, Deserialize)]
 struct Stored {
     version: u32,
+    /// The unit and the windows of each budget: rows of a budget that was changed are another budget's.
+    shapes: BTreeMap<String, String>,
     rows: Vec<Row>,
+}
+
+/// The unit and the windows of each budget.
+fn shapes<'a>(budgets: impl Iterator<Item = &'a Budget>) -> BTreeMap<String, String> {
+    let unit = |limit: Limit| match limit {
+        Limit::Usd(_) => "usd",
+        Limit::Tokens(_) => "tokens",
+        Limit::Requests(_) => "requests",
+    };
+    let shape = |budget: &Budget| {
+        let zone = budget.zone.iana_name().unwrap_or_default();
+        (budget.name.to_string(), format!("{} {:?} {zone}", unit(budget.limit), budget.per))
+    };
+    budgets.map(shape).collect()
 }
 
 /// The file with the state of budgets.
@@ -62,8 +79,8 @@ impl BudgetFile {
         config.path.as_ref().map(|_| Self(config.folder.join(NAME)))
     }
 
-    /// Reads the rows; none if there is no file.
-    pub fn read(&self) -> Result<Vec<Row>, BudgetFileError> {
+    /// Reads the rows of these budgets; none if there is no file.
+    pub fn read(&self, budgets: &[Budget]) -> Result<Vec<Row>, BudgetFileError> {
         let text = match fs::metadata(&self.0).and_then(|about| bounded(&self.0, about.len())) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -74,15 +91,18 @@ impl BudgetFile {
         if stored.version != VERSION {
             return Err(content(format!("has version {}, and this program reads {VERSION}", stored.version)));
         }
-        Ok(stored.rows)
+        let now = shapes(budgets.iter());
+        let is_same =
+            |row: &Row| now.get(&*row.budget).is_some_and(|shape| stored.shapes.get(&*row.budget) == Some(shape));
+        Ok(stored.rows.iter().filter(|row| is_same(row)).cloned().collect())
     }
 
     /// Replaces the file in one step.
-    fn write(&self, rows: Vec<Row>) -> Result<(), BudgetFileError> {
+    fn write(&self, shapes: BTreeMap<String, String>, rows: Vec<Row>) -> Result<(), BudgetFileError> {
         let beside = self.0.with_extension("json.new");
         let written = || {
             let mut file = File::create(&beside)?;
-            serde_json::to_writer(&mut file, &Stored { version: VERSION, rows })?;
+            serde_json::to_writer(&mut file, &Stored { version: VERSION, shapes, rows })?;
             file.write_all(b"\n")?;
             file.sync_all()?;
             fs::rename(&beside, &self.0)
@@ -156,24 +176,30 @@ fn flush(file: &BudgetFile, gateway: &Gateway) -> Result<(), BudgetFileError> {
     if changes.is_empty() {
         return Ok(());
     }
-    file.write(budgets.snapshot()).inspect_err(|_| budgets.give_back(&changes))
+    let status = budgets.status();
+    let shapes = shapes(status.iter().map(|(budget, ..)| &**budget));
+    file.write(shapes, budgets.snapshot()).inspect_err(|_| budgets.give_back(&changes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_ledger::{Period, Scope};
 
     #[test]
     fn rows_are_read_as_they_were_written_and_other_content_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = BudgetFile(folder.path().join(NAME));
-        assert!(file.read().unwrap().is_empty());
+        let budget = |limit| [Budget::new("b", Scope::All, limit, Period::Minute)];
+        let tokens = budget(Limit::Tokens(10));
+        assert!(file.read(&tokens).unwrap().is_empty());
         let row = Row { budget: "b".into(), start: 0, end: Some(60), reserved: 3, settled: 7, seq: 1 };
-        file.write(vec![row.clone()]).unwrap();
-        assert_eq!(file.read().unwrap(), [row]);
-        fs::write(&file.0, "{\"version\":2,\"rows\":[]}").unwrap();
-        assert!(file.read().unwrap_err().to_string().contains("has version 2"));
+        file.write(shapes(tokens.iter()), vec![row.clone()]).unwrap();
+        assert_eq!(file.read(&tokens).unwrap(), [row]);
+        assert!(file.read(&budget(Limit::Requests(10))).unwrap().is_empty(), "tokens are no requests");
+        fs::write(&file.0, "{\"version\":2,\"shapes\":{},\"rows\":[]}").unwrap();
+        assert!(file.read(&tokens).unwrap_err().to_string().contains("has version 2"));
         fs::write(&file.0, "no").unwrap();
-        assert!(file.read().unwrap_err().to_string().contains("every budget begins anew"));
+        assert!(file.read(&tokens).unwrap_err().to_string().contains("every budget begins anew"));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::admission::budgets::Charge;
 use crate::observe::metrics::Book;
 use crate::pricing::Tariff;
 use weir_ledger::{Cost, Facts, Nano, Spend, Timestamp};
@@ -17,8 +18,8 @@ pub(super) struct Charges {
     is_unpriced: bool,
     /// The version of the prices.
     version: Option<Arc<str>>,
-    /// What budgets are to book.
-    spends: Vec<Spend>,
+    /// What budgets are to book, with the provider that charges it.
+    spends: Vec<Charge>,
 }
 
 impl Charges {
@@ -30,7 +31,7 @@ impl Charges {
         let unpriced = Spend { requests: 0, ..Spend::unpriced(u64::from(facts.tokens.total().unwrap_or_default())) };
         let Some(tariff) = tariff else {
             self.is_unpriced = true;
-            return self.spends.push(unpriced);
+            return self.spends.push(Charge { provider: None, spend: unpriced });
         };
         let cost = tariff.cost(facts);
         book.charge(&cost);
@@ -42,7 +43,8 @@ impl Charges {
             }
             Cost::Unpriced(_) | Cost::NoUsage => self.is_unpriced = true,
         }
-        self.spends.push(Spend::of(&cost, facts, false));
+        let provider = Some(Arc::clone(tariff.provider()));
+        self.spends.push(Charge { provider, spend: Spend::of(&cost, facts, false) });
     }
 
     /// Charges for estimated input and output tokens.
@@ -71,7 +73,7 @@ impl Charges {
     }
 
     /// What budgets are to book.
-    pub(super) fn spends(&self) -> &[Spend] {
+    pub(super) fn spends(&self) -> &[Charge] {
         &self.spends
     }
 

@@ -6,6 +6,8 @@ use std::sync::{MutexGuard, PoisonError};
 
 use weir_ledger::{Nano, Spend};
 
+use crate::admission::budgets::Charge;
+
 use super::access::{self, Ended};
 use super::{Account, Forfeited, Outcome};
 
@@ -48,7 +50,7 @@ impl Account {
         let forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
         let is_answered = (200..300).contains(&self.status);
         // What uses no tokens is a request all the same.
-        let plain = [Spend { requests: 1, ..Spend::priced(Nano::ZERO, 0) }];
+        let plain = [Charge { provider: self.provider.clone(), spend: Spend::priced(Nano::ZERO, 0) }];
         let answered = match self.tokens.charges.spends() {
             [] if is_answered && !self.counts => &plain,
             spends => spends,

@@ -219,31 +219,41 @@ fn tell_notice(notice: &Notice) {
     }
 }
 
+/// What an attempt used, and the provider that charges it; `None` if no attempt was made.
+#[derive(Debug, Clone)]
+pub struct Charge {
+    /// The provider's name.
+    pub provider: Option<Arc<str>>,
+    /// What it used.
+    pub spend: Spend,
+}
+
 /// A reservation that an exchange holds. Dropped while a provider works on the request, it stays booked: the provider
 /// may charge for it. Otherwise the rest of it is returned.
 #[derive(Debug)]
 pub struct HeldBudget {
     reservation: Option<Reservation>,
-    /// Whether it is the whole request's, and not that of one attempt.
-    pub(super) is_requests: bool,
+    /// The provider whose attempts it is for; `None` if it is the whole request's.
+    provider: Option<Arc<str>>,
     is_out: bool,
 }
 
 impl HeldBudget {
-    /// Holds the reservation of a request, or of an attempt.
-    pub fn new(reservation: Reservation, is_requests: bool) -> Self {
-        Self { reservation: Some(reservation), is_requests, is_out: false }
+    /// Holds the reservation of a request, or of attempts at a provider.
+    pub fn new(reservation: Reservation, provider: Option<Arc<str>>) -> Self {
+        Self { reservation: Some(reservation), provider, is_out: false }
     }
 
     pub(super) fn is_out(&mut self, is_out: bool) {
         self.is_out = is_out;
     }
 
-    /// Books what was used, and counts the request.
-    pub(super) fn spend<'a>(&mut self, spends: impl IntoIterator<Item = &'a Spend>) {
+    /// Books what was used, as far as it is of this provider, and counts the request.
+    pub(super) fn spend<'a>(&mut self, charges: impl IntoIterator<Item = &'a Charge>) {
         let Some(reservation) = &mut self.reservation else { return };
         let mut requests = 1;
-        for spend in spends {
+        let is_own = |charge: &&Charge| self.provider.is_none() || self.provider == charge.provider;
+        for Charge { spend, .. } in charges.into_iter().filter(is_own) {
             let spend = Spend { requests: std::mem::take(&mut requests), ..*spend };
             reservation.spend(&spend).iter().for_each(tell_notice);
         }

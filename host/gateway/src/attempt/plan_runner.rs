@@ -281,7 +281,7 @@ impl PlanRunner<'_> {
         let admitted = self.admission.admit_to(&target.provider, &self.demand).await;
         let mut held = admitted.map_err(|refused| refused.fault)?;
         let granted = self.admission.budgets.reserve_attempt(target, &self.demand);
-        held.reserve_all(granted.map_err(|refusal| budgets::refused(&refusal))?);
+        held.reserve_all(granted.map_err(|refusal| budgets::refused(&refusal))?, &target.label);
         Ok(held)
     }
 

@@ -77,7 +77,7 @@ impl Gateway {
         account.tell(line.take());
         let (reservation, notices) = granted.map(|Granted { reservation, notices }| (reservation, notices)).unzip();
         if let Some(reservation) = reservation {
-            account.reserve(HeldBudget::new(reservation, true));
+            account.reserve(HeldBudget::new(reservation, None));
         }
         let deadline = deadline(asked, &plan);
         let context = RequestContext { deadline, ..context };
