@@ -69,13 +69,22 @@ impl Pricing {
 
 /// A book that has one price for every model.
 fn of_configuration(set: Price) -> Option<PriceBook> {
-    let rates = Bucket::ALL.into_iter().filter_map(|bucket| Some((bucket.name(), set.of_bucket(bucket)?.to_string())));
-    let rates: serde_json::Map<_, _> = rates.map(|(name, rate)| (name.to_owned(), rate.into())).collect();
+    let rates = Bucket::ALL.into_iter().filter_map(|bucket| Some((bucket.name(), set.of_bucket(bucket)?)));
+    let rates: serde_json::Map<_, _> = rates.map(|(name, dollars)| (name.to_owned(), rate(dollars))).collect();
     let file = serde_json::json!({"version": "configuration", "providers": {"*": {"*": rates}}}).to_string();
     let file = PriceFile::parse("configuration", &file);
     file.inspect_err(|error| tracing::error!(%error, "the configured price cannot be read"))
         .ok()
         .map(|file| PriceBook::new(vec![file]))
+}
+
+/// Dollars for a million tokens, as a price file has them. Beyond the largest amount of such a file, for one token.
+fn rate(dollars: f64) -> serde_json::Value {
+    const MILLION: f64 = 1e6;
+    if dollars <= MILLION {
+        return dollars.to_string().into();
+    }
+    serde_json::json!({"amount": (dollars / MILLION).to_string(), "per": 1})
 }
 
 /// The rates of one attempt: a target's prices for the model that it is asked for.
@@ -132,6 +141,11 @@ mod tests {
             assert_eq!(tariff.cost(&facts).total().unwrap().to_string(), dollars, "{bucket:?}");
         }
         assert!(tariff.is_known() && !tariff.version().is_empty());
+        let dear = Price { input: Some(5e8), output: Some(0.0), ..Price::default() };
+        let mut facts = Facts::at(Timestamp::UNIX_EPOCH);
+        facts.tokens = Tokens::of(Some(2), Some(9));
+        let tariff = Pricing::new(&USUAL, &name, &name, Some(dear)).tariff("any");
+        assert_eq!(tariff.cost(&facts).total().unwrap().to_string(), "1000");
     }
 
     #[test]

@@ -287,6 +287,6 @@ mod tests {
         let pool = Pool::new(Dialer::new(&settings), settings, false);
         let origin = Arc::from("http://127.0.0.1:1");
         let future = pool.send(&origin, Request::new(Chunks::empty()), Duration::ZERO);
-        assert!(size_of_val(&future) < 1024, "{} bytes", size_of_val(&future));
+        assert!(size_of_val(&future) < 2048, "{} bytes", size_of_val(&future));
     }
 }

@@ -136,7 +136,7 @@ fn lines_by_key() -> BTreeMap<(String, String), (usize, usize)> {
         if inner.starts_with('[') {
             title = match inner {
                 // Without clients every local caller is served, so the only example is commented out.
-                _ if line == "#[[clients]]" => Some(inner),
+                _ if matches!(line, "#[[clients]]" | "#[[budgets]]") => Some(inner),
                 _ if line.starts_with("#[[") => None,
                 _ if inner.starts_with("[plugins.") => Some(keys::ADAPTER.title),
                 _ => Some(inner),
