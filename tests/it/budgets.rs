@@ -140,7 +140,7 @@ async fn a_whole_translated_answer_tells_its_cost_and_a_budget_of_money_is_settl
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn c_without_a_price_a_budget_of_money_admits_only_what_it_is_told_to() {
+async fn without_a_price_a_budget_of_money_admits_only_what_it_is_told_to() {
     let mut upstream = provider().await;
     let money = "name = \"money\"\nfor = \"all\"\nusd = 1\nper = \"total\"";
     let models = config_of(&[OPENAI], &upstream);

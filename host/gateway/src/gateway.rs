@@ -37,7 +37,7 @@ use crate::provenance::Origins;
 use crate::reasoning_cache::ReasoningCache;
 use crate::route::Nowhere;
 use crate::serving::Serving;
-use response_headers::{diagnose, name, note_answer, tell_cost, tell_final, tell_limits, tell_skipped};
+use response_headers::{diagnose, forbid_retry, name, note_answer, set_cost, tell_limits, tell_skipped};
 use routed::Routed;
 use weir_budget::Budget;
 use weir_server::Peer;
@@ -284,7 +284,7 @@ impl Gateway {
                 let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
                 let tells = serving.config.server.diagnostic_headers;
                 tell_skipped(&mut response, &skipped, tells, (&self.metrics, &asked.exchange.id, line));
-                tell_final(&mut response, &fault);
+                forbid_retry(&mut response, &fault);
                 return Ok(response);
             }
         };
@@ -293,11 +293,11 @@ impl Gateway {
             account.line().into_iter().for_each(|line| line.failed(&fault));
             let mut response = fault_response(asked.face.errors.as_deref(), &fault, &asked.exchange.id);
             account.answering(response.status().as_u16(), false, false);
-            tell_final(&mut response, &fault);
+            forbid_retry(&mut response, &fault);
             response
         });
         account.note_overhead();
-        tell_cost(&mut response, &account, &notices);
+        set_cost(&mut response, &account, &notices);
         if let Some(target) = &target {
             note_answer(&mut account, &response, target, asked);
             self.learn(&mut response, serving, asked, (&plan, target));

@@ -250,7 +250,7 @@ impl Origin {
     }
 }
 
-/// Closes connections that nobody used for long, or that the provider has closed, until none is left.
+/// Closes connections that were unused for long, or that the provider has closed, until none is left.
 async fn sweep(pool: Weak<Shared>, every: Duration) {
     loop {
         tokio::time::sleep(every).await;

@@ -143,12 +143,12 @@ impl Budgets {
             cost.map_or(Spend::unpriced(sum), |cost| Spend::priced(cost, sum))
         };
         let request = Request { owner, most: spend(most), least: spend(least) };
-        let granted = set.reserve(&request, now).inspect_err(|refusal| self.tell_refused(refusal))?;
-        granted.notices.iter().for_each(tell_notice);
+        let granted = set.reserve(&request, now).inspect_err(|refusal| self.count_refusal(refusal))?;
+        granted.notices.iter().for_each(log_notice);
         Ok(Some(granted))
     }
 
-    fn tell_refused(&self, refusal: &Refusal) {
+    fn count_refusal(&self, refusal: &Refusal) {
         let reason = match refusal.reason {
             RefusalReason::Exhausted => "exhausted",
             RefusalReason::TooLarge => "too_large",
@@ -208,7 +208,7 @@ pub fn warnings(notices: &[Notice]) -> Option<String> {
     (!notices.is_empty()).then(|| notices.iter().map(one).collect::<Vec<_>>().join(", "))
 }
 
-fn tell_notice(notice: &Notice) {
+fn log_notice(notice: &Notice) {
     if notice.is_first {
         let (used, limit) = (notice.limit.show(notice.used), notice.limit.show(notice.limit.amount()));
         let what = match notice.kind {
@@ -255,7 +255,7 @@ impl HeldBudget {
         let is_own = |charge: &&Charge| self.provider.is_none() || self.provider == charge.provider;
         for Charge { spend, .. } in charges.into_iter().filter(is_own) {
             let spend = Spend { requests: std::mem::take(&mut requests), ..*spend };
-            reservation.spend(&spend).iter().for_each(tell_notice);
+            reservation.spend(&spend).iter().for_each(log_notice);
         }
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Endpoint>, 
 }
 
 /// Sets the cost of a whole answer, as far as it is known before the answer is sent, and the warnings of budgets.
-pub(super) fn tell_cost(response: &mut Response<ReplyBody>, account: &Account, notices: &[Notice]) {
+pub(super) fn set_cost(response: &mut Response<ReplyBody>, account: &Account, notices: &[Notice]) {
     let to = response.headers_mut();
     if let Some(cost) = account.cost_of_whole() {
         insert(to, headers::COST_USD, &cost.to_string());
@@ -70,7 +70,7 @@ pub(super) fn tell_cost(response: &mut Response<ReplyBody>, account: &Account, n
 }
 
 /// Asks clients not to repeat a request that a budget refused: a repetition would be refused as well.
-pub(super) fn tell_final(response: &mut Response<ReplyBody>, fault: &Fault) {
+pub(super) fn forbid_retry(response: &mut Response<ReplyBody>, fault: &Fault) {
     if fault.error.kind == ErrorKind::Quota && fault.side == Side::Client {
         insert(response.headers_mut(), headers::SHOULD_RETRY, "false");
     }

@@ -214,15 +214,9 @@ impl Queue {
     }
 
     fn wait_until(&self, until: Instant, is_met: impl Fn(&State) -> bool) -> bool {
-        let mut state = self.state();
-        while !is_met(&state) {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return false;
-            }
-            state = self.done.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        true
+        let left = until.saturating_duration_since(Instant::now());
+        let waited = self.done.wait_timeout_while(self.state(), left, |state| !is_met(state));
+        !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
     pub(super) fn report(&self, health: &mut Health) {
