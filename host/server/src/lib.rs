@@ -9,6 +9,7 @@ mod stall;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+mod workers;
 
 use std::error::Error;
 
@@ -37,6 +38,7 @@ use self::tls::Tls;
 use weir_budget::Connection;
 
 pub use metrics::{ConnectionMetrics, ListenerMetrics};
+pub use workers::{Spread, Workers};
 
 /// Request extension: the client's address.
 #[derive(Debug, Clone, Copy)]
@@ -97,9 +99,13 @@ pub trait ReplyBody: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>
 
 impl<B> ReplyBody for B where B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static {}
 
-/// Accepts connections until `stop` is set, then drains the open ones.
-pub async fn serve<H, F, B>(listener: TcpListener, allowance: Allowance, mut stop: watch::Receiver<bool>, handle: H)
-where
+/// Accepts connections and hands them to workers until `stop` is set, then drains the open ones.
+pub async fn serve<H, F, B>(
+    (listener, spread): (TcpListener, Spread),
+    allowance: Allowance,
+    mut stop: watch::Receiver<bool>,
+    handle: H,
+) where
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: ReplyBody,
@@ -134,10 +140,12 @@ where
         match registry.enter(peer.ip()) {
             Ok(place) => {
                 is_crowded = false;
-                let connection = converse(Arc::clone(&shared), stream, Peer(peer.ip()), place);
-                tokio::spawn(async move {
-                    connection.await;
-                    drop(permit);
+                let (seat, shared, stream) = (spread.seat(), Arc::clone(&shared), stream.into_std());
+                seat.runtime().clone().spawn(async move {
+                    if let Some(stream) = adopted(stream) {
+                        converse(shared, stream, Peer(peer.ip()), place).await;
+                    }
+                    drop((permit, seat));
                 });
             }
             Err(refusal) => {
@@ -172,6 +180,12 @@ fn server(allowance: &Allowance) -> auto::Builder<Streams> {
         .keep_alive_timeout(allowance.ping.1)
         .max_header_list_size(u32::try_from(allowance.header_bytes).unwrap_or(u32::MAX));
     server
+}
+
+/// The connection, with its events going to the runtime of the caller.
+fn adopted(stream: std::io::Result<std::net::TcpStream>) -> Option<TcpStream> {
+    let adopted = stream.and_then(TcpStream::from_std);
+    adopted.inspect_err(|error| tracing::warn!(%error, "a connection cannot be served")).ok()
 }
 
 async fn told(stop: &mut watch::Receiver<bool>) {

@@ -35,7 +35,7 @@ fn allowance() -> Allowance {
 async fn open(allowance: Allowance) -> (SocketAddr, watch::Sender<bool>, JoinHandle<()>) {
     let (listener, address) = bind("127.0.0.1", 0).await.unwrap();
     let (stop, stopped) = watch::channel(false);
-    let serving = tokio::spawn(serve(listener, allowance, stopped, |request: Request<Incoming>| async move {
+    let serving = tokio::spawn(serve((listener, Spread::here()), allowance, stopped, |request: Request<Incoming>| async move {
         if request.version() == Version::HTTP_2 || request.uri().path() == "/hang" {
             std::future::pending::<()>().await;
         }

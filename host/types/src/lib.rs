@@ -7,3 +7,4 @@ pub mod headers;
 pub mod query;
 pub mod surrogate;
 pub mod tokens;
+pub mod worker;

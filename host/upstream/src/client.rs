@@ -1,4 +1,4 @@
-//! The one client that all providers share: a pool of connections, HTTP/1.1 and HTTP/2.
+//! The one client that all providers share: pools of connections, HTTP/1.1 and HTTP/2, one for each worker.
 
 use std::fmt;
 use std::pin::pin;
@@ -24,14 +24,15 @@ use super::screen::Screen;
 use super::settings::Settings;
 use super::veil::{Scope, Veil};
 use super::{Credential, UpstreamRequest, UpstreamResponse};
+use weir_types::worker::PerWorker;
 
-/// Sends requests to providers. A clone shares the pool.
+/// Sends requests to providers. A clone shares the pools.
 #[derive(Clone)]
 pub struct Upstreams {
     /// Uses HTTP/1.1, or HTTP/2 if TLS negotiates it.
-    negotiating: Pool,
+    negotiating: Arc<PerWorker<Pool>>,
     /// Uses HTTP/2 from the first byte, for bases that are configured so.
-    http2: Pool,
+    http2: Arc<PerWorker<Pool>>,
     media: MediaClient,
     /// For access tokens.
     tokens: Lazy<reqwest::Client>,
@@ -41,8 +42,8 @@ impl Upstreams {
     /// Creates a client without connections; they are opened on demand.
     pub fn new(settings: &Settings) -> Self {
         let dialer = Dialer::new(settings);
-        let negotiating = Pool::new(dialer.clone(), settings.clone(), false);
-        let http2 = Pool::new(dialer, settings.clone(), true);
+        let pools = |is_http2| Arc::new(PerWorker::new(|| Pool::new(dialer.clone(), settings.clone(), is_http2)));
+        let (negotiating, http2) = (pools(false), pools(true));
         Self { negotiating, http2, media: MediaClient::default(), tokens: Lazy::default() }
     }
 
@@ -81,7 +82,7 @@ impl Upstreams {
         request: UpstreamRequest<'_>,
     ) -> impl Future<Output = Result<UpstreamResponse, UpstreamError>> + use<'_> {
         let is_http2 = matches!(request.address.place(), Place::Network { http2: true, .. });
-        exchange(if is_http2 { &self.http2 } else { &self.negotiating }, request)
+        exchange(if is_http2 { self.http2.mine() } else { self.negotiating.mine() }, request)
     }
 }
 

@@ -8,7 +8,7 @@ pub struct Settings {
     /// How long an unused connection is kept. Shorter than the usual idle timeout of load balancers (60 s), so that few
     /// requests meet a connection that is just being closed.
     pub pool_idle: Duration,
-    /// How many unused connections are kept for one origin.
+    /// How many unused connections each worker keeps for one origin.
     pub pool_idle_per_host: usize,
     /// Maximum size of the read buffer of an HTTP/1.1 connection, in bytes; it starts at 8 KiB, which is also the
     /// minimum. It bounds the head of an answer, too.

@@ -28,7 +28,8 @@ use weir_gateway::observe::trace::{TraceError, Tracer};
 use weir_gateway::probes;
 use weir_gateway::serving::Serving;
 use weir_server::tls::{Tls, TlsError};
-use weir_server::{Allowance, BeyondLimit, ConnectionMetrics};
+use weir_server::{Allowance, BeyondLimit, ConnectionMetrics, Spread, Workers};
+use weir_types::worker;
 use weir_upstream::{Collector, HttpClientError, Settings, Upstreams};
 
 pub use weir_embed::adapters::{Plugins, keeper};
@@ -49,6 +50,9 @@ pub enum StartError {
     /// There is no client for the way to the collector.
     #[error("traces cannot be sent: {0}")]
     Client(#[from] HttpClientError),
+    /// The threads that serve connections cannot be started.
+    #[error("no threads for connections: {0}")]
+    Workers(std::io::Error),
     /// The certificate cannot be loaded.
     #[error(transparent)]
     Certificate(#[from] TlsError),
@@ -87,6 +91,7 @@ pub struct App {
     config: Config,
     reload: Arc<Reload>,
     tracer: Tracer,
+    workers: Workers,
     main: TcpListener,
     admin: Option<TcpListener>,
     addresses: Addresses,
@@ -169,7 +174,9 @@ impl App {
             None => (None, None),
         };
         let addresses = Addresses { main: main_address, admin: admin_address };
-        Ok(Self { gateway, plugins, config, reload, tracer, main, admin, addresses, tls, connections, budgets })
+        let workers = config.server.workers.unwrap_or_else(worker::default_count);
+        let workers = Workers::start(workers).map_err(StartError::Workers)?;
+        Ok(Self { gateway, plugins, config, reload, tracer, workers, main, admin, addresses, tls, connections, budgets })
     }
 
     /// The configuration in force, and the means to replace it.
@@ -184,7 +191,7 @@ impl App {
 
     /// Serves until `stop` becomes true, then drains requests in flight.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let Self { gateway, plugins, config, reload, tracer, main, admin, addresses, tls, connections, budgets } = self;
+        let Self { gateway, plugins, config, reload, tracer, workers, main, admin, addresses, tls, connections, budgets } = self;
         if let Some(tls) = tls.clone() {
             tokio::spawn(tls.follow(stop.clone()));
         }
@@ -225,7 +232,7 @@ impl App {
             let router = router.clone();
             let handle = move |request| operate(router.clone(), request);
             let allowance = Allowance { tls: None, metrics: connections.of("admin"), ..allowance.clone() };
-            tokio::spawn(weir_server::serve(listener, allowance, stop.clone(), handle))
+            tokio::spawn(weir_server::serve((listener, Spread::here()), allowance, stop.clone(), handle))
         });
         let handle = move |request: Request<Incoming>| {
             let (gateway, router) = (Arc::clone(&gateway), router.clone());
@@ -239,7 +246,7 @@ impl App {
                 }
             }
         };
-        weir_server::serve(main, allowance, stop, handle).await;
+        weir_server::serve((main, workers.spread()), allowance, stop, handle).await;
         if let Some(side) = side {
             let _ended = side.await;
         }

@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use capture::{Capture, Place, Tapped};
 use weir_fixtures::fixture::{Exchange, Folder, Rules};
 use weir_gateway::attempt::ReplyBody;
-use weir_server::Allowance;
+use weir_server::{Allowance, Spread};
 use weir_upstream::pass::{Passage, PassageError};
 use writer::Writer;
 
@@ -107,7 +107,7 @@ impl Recorder {
             send_timeout: Duration::from_mins(1),
             drain: Duration::from_secs(5),
         };
-        weir_server::serve(listener, allowance, stop, move |request| {
+        weir_server::serve((listener, Spread::here()), allowance, stop, move |request| {
             let desk = desk.clone();
             async move { desk.pass(request).await }
         })

@@ -20,6 +20,8 @@ section! {
         host: String = "127.0.0.1".to_owned(),
         /// Port to listen on. 0 lets the system choose.
         port: u16 as Count<u16, 0, 65_535> = 8080,
+        /// Threads that serve connections, each with its own connections to providers.
+        workers: Option<usize> as Option<Count<usize, 1, 1024>> => "one for each core that the process may use",
         /// Concurrent connections. At the limit, a new connection closes the idlest one; if all are busy, a few more
         /// are accepted for `/health`, `/ready`, `/metrics` and `/admin` only.
         max_connections: usize as Amount = 4096,
