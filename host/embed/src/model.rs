@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::header::IntoHeaderName;
+use http::{HeaderMap, HeaderValue};
 
 use super::{Answer, Client, Error, EventStream};
 use weir_gateway::gateway::{Call, CallAnswer};
@@ -29,22 +30,22 @@ impl<'a> Model<'a> {
 
     /// Limits the time until the answer, over all attempts.
     pub fn timeout(self, limit: Duration) -> Self {
-        self.with(headers::TIMEOUT_MS, &limit.as_millis().to_string())
+        self.with(&headers::TIMEOUT_MS, &limit.as_millis().to_string())
     }
 
     /// Keeps the calls of one session at one target, where a route chooses among several.
     pub fn session(self, session: &str) -> Self {
-        self.with(headers::SESSION, session)
+        self.with(&headers::SESSION, session)
     }
 
     /// Refuses the call rather than losing a field of its request.
     pub fn strict(self) -> Self {
-        self.with(headers::STRICT, "true")
+        self.with(&headers::STRICT, "true")
     }
 
     /// Names the request in the log and to the adapters. Names of more than 128 characters, or with spaces, are replaced.
     pub fn request_id(self, id: &str) -> Self {
-        self.with(headers::REQUEST_ID, id)
+        self.with(&headers::REQUEST_ID, id)
     }
 
     /// Lets the call be part of a trace: a `traceparent` of W3C's Trace Context, which the provider gets too.
@@ -118,10 +119,10 @@ impl<'a> Model<'a> {
         .await
     }
 
-    fn with(mut self, name: &'static str, value: &str) -> Self {
+    fn with(mut self, name: impl IntoHeaderName, value: &str) -> Self {
         // A value that no header can hold is left out: no request could be told apart by it.
         if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.insert(HeaderName::from_static(name), value);
+            self.headers.insert(name, value);
         }
         self
     }

@@ -395,6 +395,6 @@ fn fault_response(errors: Option<&ErrorFormat>, fault: &Fault, id: &str) -> Resp
         tracing::warn!(request_id = id, side = fault.side.as_str(), error = %fault, "request failed");
     }
     let mut response = error_response(errors, fault, id).map(ReplyBody::from);
-    insert(response.headers_mut(), headers::ERROR_SOURCE, fault.side.as_str());
+    insert(response.headers_mut(), &headers::ERROR_SOURCE, fault.side.as_str());
     response
 }

@@ -36,14 +36,8 @@ pub use candidate::Candidate;
 pub use plan::{Circumstances, Nowhere, Plan, plan, plan_for_provider};
 pub use usage_support::UsageSupport;
 
-/// The header by which a request without a model names its provider.
-pub const PROVIDER_HEADER: &str = weir_types::headers::PROVIDER;
-
 /// The most bytes of a model's name that has a health of its own.
 const LONGEST_NAME: usize = 256;
-
-/// The header by which a request chooses among its model's targets, if its client may.
-pub const TARGET_HEADER: &str = weir_types::headers::TARGET;
 
 /// A provider with a model, and everything that an attempt needs.
 #[derive(Debug, Clone)]

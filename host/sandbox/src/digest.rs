@@ -28,19 +28,20 @@ impl Digest {
 
     /// The 64 digits without the prefix `sha256:`.
     pub fn hex(&self) -> String {
-        use fmt::Write as _;
-        self.0.iter().fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex(&self.0)
     }
 
     /// The first twelve digits, for messages and labels.
     pub fn short(&self) -> String {
-        let mut hex = self.hex();
-        hex.truncate(12);
-        hex
+        let [a, b, c, d, e, f, ..] = self.0;
+        hex(&[a, b, c, d, e, f])
     }
+}
+
+/// Two digits a byte.
+fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
 }
 
 impl From<[u8; 32]> for Digest {

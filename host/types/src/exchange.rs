@@ -25,7 +25,7 @@ pub struct Exchange {
 impl Exchange {
     /// Begins an exchange for a request with these headers.
     pub fn begin(headers: &HeaderMap) -> Self {
-        let chosen = headers.get(crate::headers::REQUEST_ID).and_then(usable_id);
+        let chosen = headers.get(&crate::headers::REQUEST_ID).and_then(usable_id);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             id: chosen.map_or_else(new_id, str::to_owned),

@@ -176,7 +176,20 @@ impl App {
         let addresses = Addresses { main: main_address, admin: admin_address };
         let workers = config.server.workers.unwrap_or_else(worker::default_count);
         let workers = Workers::start(workers).map_err(StartError::Workers)?;
-        Ok(Self { gateway, plugins, config, reload, tracer, workers, main, admin, addresses, tls, connections, budgets })
+        Ok(Self {
+            gateway,
+            plugins,
+            config,
+            reload,
+            tracer,
+            workers,
+            main,
+            admin,
+            addresses,
+            tls,
+            connections,
+            budgets,
+        })
     }
 
     /// The configuration in force, and the means to replace it.
@@ -191,7 +204,20 @@ impl App {
 
     /// Serves until `stop` becomes true, then drains requests in flight.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let Self { gateway, plugins, config, reload, tracer, workers, main, admin, addresses, tls, connections, budgets } = self;
+        let Self {
+            gateway,
+            plugins,
+            config,
+            reload,
+            tracer,
+            workers,
+            main,
+            admin,
+            addresses,
+            tls,
+            connections,
+            budgets,
+        } = self;
         if let Some(tls) = tls.clone() {
             tokio::spawn(tls.follow(stop.clone()));
         }

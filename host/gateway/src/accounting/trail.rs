@@ -69,6 +69,9 @@ impl Trail {
     }
 
     fn list(&self, answered: Option<&str>) -> Option<String> {
+        if self.steps.is_empty() {
+            return None;
+        }
         let step = |step: &Step| match step.end {
             End::Failed(reason) => format!("{}={reason}", plain(&step.target)),
             End::Skipped(reason) => format!("{}=skipped:{reason}", plain(&step.target)),
@@ -76,7 +79,7 @@ impl Trail {
         let answered = answered.map(|name| format!("{}=ok", plain(name)));
         let more = (self.more > 0).then(|| format!("and {} more", self.more));
         let all: Vec<String> = self.steps.iter().map(step).chain(answered).chain(more).collect();
-        (!self.steps.is_empty()).then(|| all.join(", "))
+        Some(all.join(", "))
     }
 }
 

@@ -74,12 +74,15 @@ impl<'a> Call<'a> {
     fn question(&self, account: &Account) -> Result<Vec<Edit>, Fault> {
         let Self { asked, target, acceptance, .. } = self;
         let (Some(ask), Some(found)) = (&acceptance.ask_usage, &asked.reading.found) else { return Ok(Vec::new()) };
+        if !asked.reading.stream || !target.question.may_be_asked() {
+            return Ok(Vec::new());
+        }
         let is_wanted = match target.metering {
             Metering::Tap => false,
             Metering::Ask => true,
             Metering::Auto => account.tokens_matter() || target.provider.limits.count_tokens(),
         };
-        if !asked.reading.stream || !is_wanted || !target.question.may_be_asked() {
+        if !is_wanted {
             return Ok(Vec::new());
         }
         set_member(found, &ask.pointer, &ask.json).map_err(|error| Fault::internal(error.to_string()))
@@ -191,7 +194,7 @@ fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) ->
         to.insert(header::CONTENT_LENGTH, length.clone());
     }
     if status.as_u16() >= 400 {
-        insert(to, weir_types::headers::ERROR_SOURCE, "upstream");
+        insert(to, &weir_types::headers::ERROR_SOURCE, "upstream");
     }
     response
 }

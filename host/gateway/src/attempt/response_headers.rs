@@ -24,9 +24,9 @@ pub(super) fn tell_losses(response: &mut Response<ReplyBody>, losses: &[Loss]) {
     let mut dropped: Vec<String> = told.filter(|loss| loss.kind == LossKind::Dropped).map(clean).collect();
     all.dedup();
     dropped.dedup();
-    insert(response.headers_mut(), weir_types::headers::LOSSES, &all.join(","));
+    insert(response.headers_mut(), &weir_types::headers::LOSSES, &all.join(","));
     if !dropped.is_empty() {
-        insert(response.headers_mut(), weir_types::headers::DROPPED_PARAMS, &dropped.join(","));
+        insert(response.headers_mut(), &weir_types::headers::DROPPED_PARAMS, &dropped.join(","));
     }
 }
 

@@ -14,6 +14,7 @@ use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_translate::dialect::path::PathParams;
 use weir_types::contract::about::{BodyKind, Face, FrameTest, ModelPlace, StreamFlag, StreamPointer};
 use weir_types::fault::Fault;
+use weir_types::headers;
 use weir_wire::form;
 use weir_wire::form::Field;
 use weir_wire::peek::{Edit, Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefixes};
@@ -22,9 +23,6 @@ use weir_wire::peek::{Edit, Found, Limits, Peek, Pointers, Scalar, Test, Wanted,
 const PATH_ID: &str = "{id}";
 /// The most object ids read of one request.
 pub const MAX_IDS: usize = 64;
-
-/// The header that has Weir refuse a request rather than lose a field.
-const STRICT: &str = weir_types::headers::STRICT;
 
 /// What to look for in the requests of one face, compiled.
 #[derive(Debug)]
@@ -142,7 +140,7 @@ impl PeekPlan {
     /// Reads a request.
     pub fn read(self: &Arc<Self>, body: &[Bytes], holes: &PathParams, head: &Head<'_>) -> Result<RequestPeek, Fault> {
         let found = self.peek(body)?;
-        let strict = head.headers.get(STRICT).is_some_and(|value| value == "true" || value == "1");
+        let strict = head.headers.get(&headers::STRICT).is_some_and(|value| value == "true" || value == "1");
         let fields = self.fields(body, head)?;
         let (model, model_places) = self.model(found.as_ref(), &fields, holes)?;
         if let Some(found) = &found {

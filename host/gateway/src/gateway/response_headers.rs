@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::Response;
+use http::{HeaderName, Response};
 
 use crate::accounting::Account;
 use crate::accounting::access::AccessLine;
@@ -48,12 +48,13 @@ pub(super) fn tell_limits(
 pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Endpoint>, id: &str) {
     let own = face.and_then(|face| face.errors.as_deref()).and_then(|errors| errors.request_id_header.as_deref());
     let to = response.headers_mut();
-    for header in [Some(headers::REQUEST_ID), own].into_iter().flatten() {
+    let own = own.and_then(|own| HeaderName::try_from(own).ok());
+    for header in [Some(&headers::REQUEST_ID), own.as_ref()].into_iter().flatten() {
         if let Some(upstream) = to.remove(header) {
-            to.insert(headers::UPSTREAM_REQUEST_ID, upstream);
+            to.insert(&headers::UPSTREAM_REQUEST_ID, upstream);
         }
     }
-    for header in [Some(headers::REQUEST_ID), own].into_iter().flatten() {
+    for header in [Some(&headers::REQUEST_ID), own.as_ref()].into_iter().flatten() {
         insert(to, header, id);
     }
 }
@@ -62,17 +63,17 @@ pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Endpoint>, 
 pub(super) fn set_cost(response: &mut Response<ReplyBody>, account: &Account, notices: &[Notice]) {
     let to = response.headers_mut();
     if let Some(cost) = account.cost_of_whole() {
-        insert(to, headers::COST_USD, &cost.to_string());
+        insert(to, &headers::COST_USD, &cost.to_string());
     }
     if let Some(warnings) = budgets::warnings(notices) {
-        insert(to, headers::BUDGET_WARNING, &warnings);
+        insert(to, &headers::BUDGET_WARNING, &warnings);
     }
 }
 
 /// Asks clients not to repeat a request that a budget refused: a repetition would be refused as well.
 pub(super) fn forbid_retry(response: &mut Response<ReplyBody>, fault: &Fault) {
     if fault.error.kind == ErrorKind::Quota && fault.side == Side::Client {
-        insert(response.headers_mut(), headers::SHOULD_RETRY, "false");
+        insert(response.headers_mut(), &headers::SHOULD_RETRY, "false");
     }
 }
 
@@ -105,16 +106,17 @@ pub(super) fn diagnose(
     let to = response.headers_mut();
     if let Some(target) = target {
         let adapter = spoke.unwrap_or_else(|| Arc::clone(&target.adapter));
-        insert(to, headers::PROVIDER, &target.label);
-        insert(to, headers::MODEL, target.model(asked.model()));
-        insert(to, headers::ADAPTER, &spoken(&adapter));
+        insert(to, &headers::PROVIDER, &target.label);
+        insert(to, &headers::MODEL, target.model(asked.model()));
+        insert(to, &headers::ADAPTER, &spoken(&adapter));
     }
     if let Some(lane) = account.lane() {
-        insert(to, headers::LANE, lane);
+        insert(to, &headers::LANE, lane);
     }
     let answered = target.filter(|_| is_answer).map(|target| target.health_id(asked.model()));
-    insert(to, headers::ATTEMPTS, &account.trail().told(account.tries(), answered.as_deref()));
-    insert(to, headers::OVERHEAD_MS, &format!("{:.3}", account.overhead().as_secs_f64() * 1000.0));
+    insert(to, &headers::ATTEMPTS, &account.trail().told(account.tries(), answered.as_deref()));
+    let overhead = account.overhead().as_micros();
+    insert(to, &headers::OVERHEAD_MS, &format!("{}.{:03}", overhead / 1000, overhead % 1000));
 }
 
 /// Reports why each target of a request without candidates was skipped: in a header, the log and metrics.
@@ -134,6 +136,6 @@ pub(super) fn tell_skipped(
         line.tried(&trail);
     }
     if tells && !skipped.is_empty() {
-        insert(response.headers_mut(), headers::ATTEMPTS, &trail.told(0, None));
+        insert(response.headers_mut(), &headers::ATTEMPTS, &trail.told(0, None));
     }
 }

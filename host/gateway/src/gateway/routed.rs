@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::Response;
+use http::header::AsHeaderName;
+use http::{HeaderName, Response};
 
 use super::Gateway;
 use crate::accounting::access::AccessLine;
@@ -25,7 +26,7 @@ use weir_types::fault::{Fault, Side};
 use weir_types::headers;
 
 /// The headers that identify a session.
-const SESSION_HEADERS: [&str; 2] = [headers::SESSION, headers::SESSION_ID];
+static SESSION_HEADERS: [&HeaderName; 2] = [&headers::SESSION, &headers::SESSION_ID];
 
 /// A request whose targets have been tried.
 pub(super) struct Routed {
@@ -58,7 +59,7 @@ impl Gateway {
             now: Instant::now(),
             session: &|affinity| session(asked, affinity),
             needs: Needs { features: &features, body_len: demand.body_len },
-            provider: header(asked, route::TARGET_HEADER)
+            provider: header(asked, &headers::TARGET)
                 .filter(|_| serving.config.server.target_header || asked.caller.may_choose()),
             carried: &carried,
             embeds: *asked.operation() == Operation::Embeddings,
@@ -136,19 +137,19 @@ impl Gateway {
             times: 0,
         };
         if response.body_mut().resumable(onward) {
-            insert(response.headers_mut(), headers::RESUMABLE, "true");
+            insert(response.headers_mut(), &headers::RESUMABLE, "true");
         }
     }
 }
 
-fn header<'a>(asked: &'a InboundRequest, name: &str) -> Option<&'a str> {
+fn header<'a>(asked: &'a InboundRequest, name: impl AsHeaderName) -> Option<&'a str> {
     asked.headers.get(name)?.to_str().ok()
 }
 
 /// The affinity key of a request: its session or its caller.
 fn session(asked: &InboundRequest, affinity: &Affinity) -> Option<String> {
     let words = match affinity {
-        Affinity::Session => SESSION_HEADERS.iter().find_map(|name| header(asked, name))?,
+        Affinity::Session => SESSION_HEADERS.iter().find_map(|name| header(asked, *name))?,
         Affinity::Header(name) => header(asked, name)?,
         Affinity::Tenant => &asked.caller.tenant,
     };
@@ -157,7 +158,7 @@ fn session(asked: &InboundRequest, affinity: &Affinity) -> Option<String> {
 
 /// The deadline of the whole request: the earlier of the client's own and the total limit of the first target.
 fn deadline(asked: &InboundRequest, plan: &Plan) -> Option<Instant> {
-    let own = header(asked, headers::TIMEOUT_MS).and_then(|value| value.trim().parse().ok());
+    let own = header(asked, &headers::TIMEOUT_MS).and_then(|value| value.trim().parse().ok());
     let total = plan.candidates.first().and_then(|candidate| candidate.target.timeouts.total);
     let first = own.map(Duration::from_millis).into_iter().chain(total).min()?;
     asked.exchange.begun.checked_add(first)
@@ -173,7 +174,7 @@ fn plan(
     match (model, asked.operation()) {
         (Some(model), _) => route::plan(&serving.routes, model, circumstances),
         (None, operation) if operation.is_relayed_only() => {
-            let named = header(asked, route::PROVIDER_HEADER);
+            let named = header(asked, &headers::PROVIDER);
             if named.is_some() && !serving.config.server.target_header && !asked.caller.may_name_provider() {
                 let fault = Fault::new(Side::Client, ErrorKind::Permission, "this key may not choose its provider");
                 return Err(fault.with_status(403).with_code("provider_not_allowed").into());

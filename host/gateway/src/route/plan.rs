@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use super::fit::Needs;
 use super::order::{Lot, Ranked, order};
 use super::skipped::{Skipped, Why};
-use super::{Candidate, PROVIDER_HEADER, Route, Routes, TARGET_HEADER, Target, chance};
+use super::{Candidate, Route, Routes, Target, chance};
 use crate::health::{Health, Rest, TargetStatus};
 use crate::provenance::Carried;
 use weir_config::{Affinity, Strategy};
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
+use weir_types::headers;
 
 /// The most candidates of one request, over all fallbacks.
 const MAX_STOPS: usize = 32;
@@ -198,7 +199,7 @@ fn nowhere(plan: &Plan, circumstances: Circumstances<'_>) -> Fault {
         return Fault::new(Side::Client, ErrorKind::Unsupported, message).with_code("unsupported_feature");
     }
     if let Some(provider) = circumstances.provider {
-        let message = format!("{TARGET_HEADER} names `{provider}`, where the model `{alias}` has no target");
+        let message = format!("{} names `{provider}`, where the model `{alias}` has no target", headers::TARGET);
         return Fault::invalid(message).with_code("target_not_found");
     }
     let reason = plan.route.targets.iter().find_map(|target| target.as_ref().err());
@@ -357,7 +358,7 @@ fn no_provider(able: &[(&Arc<Route>, &Arc<Target>)]) -> Fault {
         return Fault::invalid("no configured provider takes this operation").with_code("unsupported_operation");
     }
     let message =
-        format!("{PROVIDER_HEADER} names none of the providers that take this operation: {}", names.join(", "));
+        format!("{} names none of the providers that take this operation: {}", headers::PROVIDER, names.join(", "));
     Fault::invalid(message).with_code("provider_not_chosen")
 }
 

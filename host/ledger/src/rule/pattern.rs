@@ -4,29 +4,36 @@ use std::fmt;
 
 /// A model's name, in which `*` stands for any text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Pattern(Box<str>);
+pub struct Pattern {
+    text: Box<str>,
+    /// The place of the first `*`.
+    star: Option<usize>,
+}
 
 impl Pattern {
     /// A pattern of this text.
     pub fn new(text: &str) -> Self {
-        Self(text.into())
+        Self { text: text.into(), star: text.find('*') }
     }
 
     /// The pattern's text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether it is a name without `*`.
     pub fn is_exact(&self) -> bool {
-        !self.0.contains('*')
+        self.star.is_none()
     }
 
     /// Whether a name matches.
     pub fn matches(&self, name: &str) -> bool {
-        let mut parts = self.0.split('*');
-        let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };
-        let Some(last) = parts.next_back() else { return rest.is_empty() };
+        let Some(star) = self.star else { return name == &*self.text };
+        let (first, others) = (&self.text[..star], &self.text[star + 1..]);
+        // Most names differ from most patterns here.
+        let Some(mut rest) = name.strip_prefix(first) else { return false };
+        let mut parts = others.split('*');
+        let Some(last) = parts.next_back() else { return false };
         for part in parts {
             let Some(at) = rest.find(part) else { return false };
             rest = &rest[at + part.len()..];
@@ -39,14 +46,14 @@ impl Pattern {
         if self.is_exact() {
             return u16::MAX;
         }
-        let literal = self.0.bytes().filter(|byte| *byte != b'*').count();
+        let literal = self.text.bytes().filter(|byte| *byte != b'*').count();
         u16::try_from(literal).unwrap_or(u16::MAX - 1).min(u16::MAX - 1)
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        f.pad(&self.text)
     }
 }
 

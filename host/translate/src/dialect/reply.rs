@@ -111,8 +111,8 @@ pub fn failure_frame(format: Option<&ErrorFormat>, error: &Error, request_id: &s
 }
 
 /// Sets a header; ignores an invalid name or value.
-pub fn insert(headers: &mut HeaderMap, name: &str, value: &str) {
-    if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+pub fn insert(headers: &mut HeaderMap, name: impl TryInto<HeaderName>, value: &str) {
+    if let (Ok(name), Ok(value)) = (name.try_into(), HeaderValue::try_from(value)) {
         headers.insert(name, value);
     }
 }

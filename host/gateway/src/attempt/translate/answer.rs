@@ -83,7 +83,7 @@ impl Run<'_> {
         let input = self.provider_ctx.input_tokens.unwrap_or_default();
         let answer = Answer::CountTokens(TokenCount { input, cached: None });
         let mut response = self.answer(answer, account)?;
-        insert(response.headers_mut(), weir_types::headers::TOKEN_COUNT, "estimate");
+        insert(response.headers_mut(), &weir_types::headers::TOKEN_COUNT, "estimate");
         Ok(response)
     }
 

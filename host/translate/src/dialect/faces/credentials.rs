@@ -88,10 +88,17 @@ impl Credentials {
     ) -> (HeaderMap, String) {
         let own = self.own.get(adapter);
         let mut keys = Vec::new();
-        let names = self.headers().chain(own.into_iter().flat_map(|own| &own.headers).map(String::as_str));
-        for name in names.chain(named.iter().map(String::as_str)).chain(USUAL) {
-            if name != header::COOKIE.as_str() {
-                keys.extend(headers.get_all(name).iter().filter_map(key_in));
+        let is_place = |name: &str| {
+            let is_declared = |places: &Places| places.headers.contains(name);
+            USUAL.contains(&name)
+                || is_declared(&self.shared)
+                || own.is_some_and(is_declared)
+                || named.iter().any(|named| named.eq_ignore_ascii_case(name))
+        };
+        let places: Vec<HeaderName> = headers.keys().filter(|name| is_place(name.as_str())).cloned().collect();
+        for name in places {
+            if name != header::COOKIE {
+                keys.extend(headers.get_all(&name).iter().filter_map(key_in));
             }
             headers.remove(name);
         }

@@ -6,7 +6,6 @@ use crate::peek::PeekError;
 use crate::peek::found::{Object, Scalar};
 use crate::peek::pointer::{NodeId, ROOT};
 use crate::peek::text::decode;
-use memchr::memchr;
 
 /// A container that some pointer passes through or ends at.
 #[derive(Debug)]
@@ -107,11 +106,12 @@ impl Peek {
         }
         let Some(level) = self.levels.last_mut() else { return Ok(()) };
         let Some(node) = self.pointers.node(level.node) else { return Ok(()) };
-        let position = if memchr(b'\\', raw).is_none() {
-            node.members.iter().position(|(name, _)| **name == *raw)
-        } else {
+        let place = |name: &[u8]| node.members.iter().position(|(known, _)| **known == *name);
+        let position = if raw.contains(&b'\\') {
             let name = decode(raw).ok_or(PeekError::Malformed { offset: self.offset + at })?;
-            node.members.iter().position(|(known, _)| **known == *name.as_bytes())
+            place(name.as_bytes())
+        } else {
+            place(raw)
         };
         let Some((position, id)) = position.and_then(|at| Some((at, node.members.get(at)?.1))) else {
             if self.limits.variants && level.node == ROOT {

@@ -131,9 +131,14 @@ fn plain(raw: &[u8]) -> Option<Scalar> {
         b"true" => Some(Scalar::Bool(true)),
         b"false" => Some(Scalar::Bool(false)),
         b"null" => Some(Scalar::Null),
+        [b'1'..=b'9', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => number(raw),
         _ => {
             serde_json::from_slice::<&serde_json::value::RawValue>(raw).ok()?;
-            std::str::from_utf8(raw).ok().map(|text| Scalar::Number(text.to_owned()))
+            number(raw)
         }
     }
+}
+
+fn number(raw: &[u8]) -> Option<Scalar> {
+    std::str::from_utf8(raw).ok().map(|text| Scalar::Number(text.to_owned()))
 }
