@@ -260,6 +260,7 @@ fn at_next_start(started: &Config, config: &Config) -> Vec<&'static str> {
     let changed = [
         ("server.host", old.host != new.host),
         ("server.port", old.port != new.port),
+        ("server.workers", old.workers != new.workers),
         ("server.max_connections", old.max_connections != new.max_connections),
         ("server.max_connections_per_address", old.max_connections_per_address != new.max_connections_per_address),
         ("server.max_header_bytes", old.max_header_bytes != new.max_header_bytes),
