@@ -23,17 +23,7 @@ impl StringEnd {
     /// Offset of the closing quote, if it is among these bytes.
     #[inline]
     pub(crate) fn find(&mut self, bytes: &[u8]) -> Option<usize> {
-        /// Most names and many values are shorter: a call of `memchr` costs as much as this many bytes.
-        const NEAR: usize = 16;
         let mut from = 0;
-        if !self.odd {
-            match bytes.iter().take(NEAR).position(|byte| matches!(byte, b'"' | b'\\')) {
-                Some(at) if bytes.get(at) == Some(&b'"') => return Some(at),
-                Some(at) => from = at,
-                None if bytes.len() <= NEAR => return None,
-                None => from = NEAR,
-            }
-        }
         while let Some(tail) = bytes.get(from..)
             && let Some(at) = memchr(b'"', tail)
         {
