@@ -14,6 +14,7 @@ mod plugins;
 mod program;
 mod providers;
 mod server;
+mod store;
 mod targets;
 mod traces;
 
@@ -26,6 +27,7 @@ pub use plugins::Plugins;
 pub use program::{Admin, Log, Media};
 pub use providers::Provider;
 pub use server::{Queue, Server, TlsFiles};
+pub use store::{StoreSettings, StoreUrl};
 pub use traces::Traces;
 
 pub(super) use adapters::{ADAPTER, CANARY, QUARANTINE};
@@ -38,6 +40,7 @@ pub(super) use plugins::{COMPILE, PLUGINS};
 pub(super) use program::{ADMIN, MEDIA, TOP, read};
 pub(super) use providers::{ALLOWED_ORIGIN, PROVIDER};
 pub(super) use server::{QUEUE, SERVER, TLS};
+pub(super) use store::STORE;
 pub(super) use targets::{TARGET, TargetDraft};
 pub(super) use traces::TRACES;
 
@@ -51,6 +54,7 @@ pub(super) const ALL: &[&Keys] = &[
     &ADMIN,
     &MEDIA,
     &TRACES,
+    &STORE,
     &PLUGINS,
     &COMPILE,
     &ADAPTER,

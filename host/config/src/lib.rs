@@ -41,7 +41,7 @@ pub use client::{Clients, KeyHash, Priority};
 pub use environment::Environment;
 pub use keys::{
     AdapterSettings, Admin, Breaker, Canary, Capabilities, Check, Client, Grants, Limits, Log, Media, Model, Plugins,
-    Price, Provider, Quarantine, Queue, Retry, Server, Timeouts, TlsFiles, Traces,
+    Price, Provider, Quarantine, Queue, Retry, Server, StoreSettings, StoreUrl, Timeouts, TlsFiles, Traces,
 };
 pub use model::{Affinity, Strategy, Target};
 pub use options::Options;
@@ -66,6 +66,8 @@ pub struct Config {
     pub media: Media,
     /// Export of spans; off if `None`.
     pub traces: Option<Traces>,
+    /// What is kept, and where.
+    pub store: StoreSettings,
     /// The log.
     pub log: Log,
     /// Adapters.
@@ -164,6 +166,7 @@ impl Config {
             admin: draft.admin,
             media: draft.media,
             traces: draft.traces,
+            store: draft.store,
             log,
             plugins,
             clients: joined.clients,

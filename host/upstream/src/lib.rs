@@ -47,6 +47,7 @@ pub use http_client::{HttpClientError, NotPublic, PublicClient};
 pub use media::{Fetched, MediaClient, MediaError, MediaRules};
 pub use origin::{Address, AllowedOrigin, Base, OriginError, encode_segment};
 pub use settings::Settings;
+pub use tls::config as tls_config;
 pub use veil::{Scope as VeilScope, Veil};
 
 /// One request to a provider, complete except for the credential. A clone shares the body.

@@ -13,7 +13,7 @@ static CONFIG: OnceLock<ClientConfig> = OnceLock::new();
 ///
 /// The roots are the system's, so that a private authority works as the administrator expects; Mozilla's where there are
 /// none, as in an empty container.
-pub(super) fn config() -> Result<ClientConfig, rustls::Error> {
+pub fn config() -> Result<ClientConfig, rustls::Error> {
     if let Some(config) = CONFIG.get() {
         return Ok(config.clone());
     }

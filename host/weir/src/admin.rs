@@ -21,6 +21,7 @@ use axum::{Json, Router};
 use serde_json::json;
 
 use crate::reload::Reload;
+use crate::store::OpenStore;
 use weir_adapters::catalog::Catalog;
 use weir_adapters::watch::Bell;
 use weir_gateway::gateway::Gateway;
@@ -42,6 +43,8 @@ pub struct Operations {
     pub draining: tokio::sync::watch::Receiver<bool>,
     /// The configuration in force. Its token protects everything under `/admin`; see [`access`].
     pub reload: Arc<Reload>,
+    /// What is kept; `None` if nothing is.
+    pub store: Option<Arc<OpenStore>>,
     /// Whether these endpoints are reachable from other machines.
     pub is_exposed: bool,
     /// Whether they have a separate listener.

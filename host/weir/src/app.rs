@@ -15,6 +15,7 @@ use crate::admin::{Figures, Operations};
 use crate::budget_file::{BudgetFile, BudgetFileError, Keeping};
 use crate::reload;
 use crate::reload::Reload;
+use crate::store::{OpenError, OpenStore};
 use weir_adapters::Judge;
 use weir_adapters::catalog::Catalog;
 use weir_adapters::judge;
@@ -78,6 +79,9 @@ pub enum StartError {
     /// The state of budgets cannot be read.
     #[error("budgets cannot go on where they stopped: {0}")]
     Budgets(#[from] BudgetFileError),
+    /// The store can never be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// The adapters conflict with each other.
     #[error(transparent)]
     Faces(#[from] weir_translate::dialect::faces::ClaimError),
@@ -99,6 +103,7 @@ pub struct App {
     connections: ConnectionMetrics,
     /// Where the state of budgets is kept.
     budgets: Option<BudgetFile>,
+    store: Option<Arc<OpenStore>>,
 }
 
 /// Addresses that the program listens on.
@@ -161,6 +166,7 @@ impl App {
         if let Some(file) = budgets.as_ref().filter(|_| !config.budgets.is_empty()) {
             gateway.budgets().restore(&file.read(&config.budgets)?);
         }
+        let store = OpenStore::open(&config).await?.map(Arc::new);
         let (catalog, granted) = (Arc::clone(&plugins.catalog), Arc::clone(&plugins.watch.folder().grants));
         let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), catalog, granted));
         let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
@@ -189,12 +195,18 @@ impl App {
             tls,
             connections,
             budgets,
+            store,
         })
     }
 
     /// The configuration in force, and the means to replace it.
     pub fn reload(&self) -> Arc<Reload> {
         Arc::clone(&self.reload)
+    }
+
+    /// What is kept: the request log, documents and the audit log; `None` if nothing is kept.
+    pub fn store(&self) -> Option<Arc<OpenStore>> {
+        self.store.clone()
     }
 
     /// The addresses that the program listens on.
@@ -217,6 +229,7 @@ impl App {
             tls,
             connections,
             budgets,
+            store,
         } = self;
         if let Some(tls) = tls.clone() {
             tokio::spawn(tls.follow(stop.clone()));
@@ -246,6 +259,7 @@ impl App {
             draining: stop.clone(),
             reload: Arc::clone(&reload),
             is_apart: listens,
+            store: store.clone(),
             is_exposed: admin::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
         };
         let router = admin::router(operations);
@@ -278,6 +292,9 @@ impl App {
         }
         if let Some(keeping) = keeping {
             keeping.end().await;
+        }
+        if let Some(store) = store {
+            store.close().await;
         }
         follow.abort();
         judging.abort();

@@ -9,6 +9,7 @@ pub mod budget_file;
 pub mod cli;
 pub mod record;
 pub mod reload;
+pub mod store;
 
 #[cfg(test)]
 mod pages;

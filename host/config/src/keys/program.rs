@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{BudgetTable, Client, ModelDraft, Plugins, Provider, Server, Traces};
+use super::{BudgetTable, Client, ModelDraft, Plugins, Provider, Server, StoreSettings, Traces};
 use crate::raw::Node;
 use crate::section::{Entry, InFolder, Located, Reader, Section, Size, Take, joined, part, section};
 use crate::settings::{LogFormat, LogLevel};
@@ -41,6 +41,8 @@ part! {
         media: Media,
         /// Export of spans; see `[traces]`.
         traces: Option<Traces>,
+        /// What is kept, and where; see `[store]`.
+        store: StoreSettings,
         /// Adapters; see `[plugins]`.
         plugins: Option<Plugins>,
         /// Clients and their keys; see `[[clients]]`.

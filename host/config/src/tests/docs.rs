@@ -124,7 +124,8 @@ fn the_example_shows_the_defaults() {
 
 fn is_table_or_list_of_tables(table: &Keys, key: &str) -> bool {
     table.path == Some("")
-        && ["server", "admin", "media", "traces", "plugins", "clients", "budgets", "providers", "models"].contains(&key)
+        && ["server", "admin", "media", "traces", "store", "plugins", "clients", "budgets", "providers", "models"]
+            .contains(&key)
 }
 
 /// How often a key of each kind of table is in use, and how often commented out. Whole `#[[...]]` are further examples.

@@ -1,0 +1,199 @@
+//! Opens the store of the configuration (`[store]`), and owns the threads that write into it.
+//!
+//! Requests are served whatever the store does. A database that does not answer is waited for by the writing threads, and
+//! a file that cannot be opened now is tried again by them; only an address that can never work keeps Weir from starting.
+
+mod late;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use weir_config::{Config, StoreSettings, StoreUrl};
+use weir_store::{
+    Health, Postgres, PostgresOptions, Recorder, Retention, Sqlite, Store, StoreError, Writer, WriterOptions,
+};
+
+use late::LateStore;
+use weir_upstream::HttpClientError;
+
+/// The file of a store beside the configuration.
+const FILE: &str = "weir.db";
+/// How long a start waits for files to be opened.
+const OPENING: Duration = Duration::from_secs(3);
+/// How long the end of the program waits for the store to take what is left.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// Why a store can never be opened as it is configured.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address or another setting is wrong.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Encrypted connections cannot be set up.
+    #[error("no TLS for the store: {0}")]
+    Tls(#[from] HttpClientError),
+}
+
+/// What kind of store is open, for pages and logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// SQLite files.
+    Sqlite,
+    /// A PostgreSQL database.
+    Postgres,
+}
+
+impl Kind {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+/// The store of this process with its writer.
+#[derive(Debug)]
+pub struct OpenStore {
+    store: Arc<dyn Store>,
+    kind: Kind,
+    recorder: Recorder,
+    /// None after the end.
+    writer: Mutex<Option<Writer>>,
+}
+
+impl OpenStore {
+    /// Opens the store of a configuration; `None` if there is none, which the log explains.
+    pub async fn open(config: &Config) -> Result<Option<Self>, OpenError> {
+        let (store, kind): (Arc<dyn Store>, Kind) = match &config.store.url {
+            StoreUrl::Off => return Ok(None),
+            StoreUrl::Beside if config.path.is_none() => {
+                tracing::warn!(
+                    "without a configuration file no request log is kept; `WEIR_STORE__URL=sqlite://weir.db` keeps one"
+                );
+                return Ok(None);
+            }
+            StoreUrl::Beside => match open_files(config.folder.join(FILE), true).await? {
+                Some(store) => (store, Kind::Sqlite),
+                None => return Ok(None),
+            },
+            StoreUrl::Sqlite(path) => match open_files(path.clone(), false).await? {
+                Some(store) => (store, Kind::Sqlite),
+                None => return Ok(None),
+            },
+            StoreUrl::Postgres(url) => (open_database(url.expose())?, Kind::Postgres),
+        };
+        let writer = Writer::start(Arc::clone(&store), options(&config.store))?;
+        Ok(Some(Self { store, kind, recorder: writer.recorder(), writer: Mutex::new(Some(writer)) }))
+    }
+
+    /// The store itself. Its calls block.
+    pub fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
+    }
+
+    /// What kind it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Takes what requests leave behind, and never waits.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// How writing goes.
+    pub fn health(&self) -> Health {
+        self.recorder.health()
+    }
+
+    /// Writes what is left. Other owners of the store may still read.
+    pub async fn close(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(writer) = writer else { return };
+        match tokio::task::spawn_blocking(move || writer.close(CLOSING)).await {
+            Ok(Health { queued_rows: 0, money_pending: 0, .. }) => {}
+            Ok(Health { queued_rows, money_pending, .. }) => {
+                tracing::warn!(queued_rows, money_pending, "the store did not take everything before the end");
+            }
+            Err(error) => tracing::error!(%error, "the store was not closed in order"),
+        }
+    }
+}
+
+/// The writer's settings.
+fn options(settings: &StoreSettings) -> WriterOptions {
+    WriterOptions {
+        most_rows: settings.max_queue_rows,
+        most_bytes: settings.max_queue_bytes,
+        retention: Some(Retention { days: settings.retention, bytes: settings.max_bytes as u64 }),
+        ..WriterOptions::default()
+    }
+}
+
+/// Opens SQLite files; those of the default place are done without where their folder cannot be written.
+async fn open_files(path: PathBuf, is_default: bool) -> Result<Option<Arc<dyn Store>>, StoreError> {
+    let error = match opened(&path).await {
+        Ok(store) => return Ok(Some(Arc::new(store))),
+        Err(error) => error,
+    };
+    let (path, reason) = (path, error.to_string());
+    match error {
+        StoreError::Settings(_) => Err(error),
+        StoreError::Unavailable(_) if is_default && !path.exists() => {
+            tracing::warn!(
+                path = %path.display(),
+                reason,
+                "no request log is kept: its file cannot be made. Set `store.url` to a file or a database that can be \
+                 written, or to \"none\""
+            );
+            Ok(None)
+        }
+        _ if error.is_transient() => {
+            tracing::warn!(path = %path.display(), reason, "the store cannot be opened now; it is tried again");
+            Ok(Some(Arc::new(LateStore::new(move || Ok(Box::new(Sqlite::open(&path)?))))))
+        }
+        _ => {
+            tracing::error!(path = %path.display(), reason, "no request log is kept: its file cannot be used");
+            Ok(None)
+        }
+    }
+}
+
+/// Opens files on a thread of their own: a disk that hangs must not keep the program from starting, or from ending.
+async fn opened(path: &Path) -> Result<Sqlite, StoreError> {
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    let of = path.to_owned();
+    std::thread::Builder::new().name("weir-store-open".to_owned()).spawn(move || {
+        // A start that waited for too long has gone on.
+        let _ = answer.send(Sqlite::open(of));
+    })?;
+    match tokio::time::timeout(OPENING, answered).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(StoreError::Unavailable("the thread that opens it has ended".to_owned())),
+        Err(_) => Err(StoreError::Unavailable(format!("it was not opened within {} s", OPENING.as_secs()))),
+    }
+}
+
+/// A database. It is connected to in the background, so that a start does not wait for it.
+fn open_database(url: &str) -> Result<Arc<dyn Store>, OpenError> {
+    let tls = weir_upstream::tls_config().map_err(HttpClientError::from)?;
+    let options = PostgresOptions { tls: Some(Arc::new(tls)), ..PostgresOptions::default() };
+    let store: Arc<dyn Store> = Arc::new(Postgres::open(url, options)?);
+    let checked = Arc::clone(&store);
+    std::thread::Builder::new()
+        .name("weir-store-open".to_owned())
+        .spawn(move || match checked.check() {
+            Ok(()) => tracing::info!("the store's database is there"),
+            Err(error) => {
+                tracing::warn!(%error, "the store's database is not there yet; requests are served without it")
+            }
+        })
+        .map_err(StoreError::from)?;
+    Ok(store)
+}
+
+#[cfg(test)]
+mod tests;

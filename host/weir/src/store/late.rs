@@ -1,0 +1,132 @@
+//! A store that could not be opened at the start, and is opened when it can be.
+
+use std::fmt;
+use std::sync::{Mutex, OnceLock};
+
+use weir_store::{
+    AuditEntry, AuditEvent, Batch, BudgetState, ChainCheck, Change, Changes, Day, DaySize, Document, Gap, KeySum,
+    LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Page, Query, RequestId, Retention, Side, Store, StoreError,
+};
+
+type Open = dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync;
+
+/// A store that each call tries to open, until one succeeds. The writer's waits between its attempts bound how often.
+pub(super) struct LateStore {
+    open: Box<Open>,
+    opening: Mutex<()>,
+    store: OnceLock<Box<dyn Store>>,
+}
+
+impl fmt::Debug for LateStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LateStore").field(&self.store.get()).finish()
+    }
+}
+
+impl LateStore {
+    pub(super) fn new(open: impl Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync + 'static) -> Self {
+        Self { open: Box::new(open), opening: Mutex::default(), store: OnceLock::new() }
+    }
+
+    /// The store. While one thread opens it, the others do not wait.
+    fn get(&self) -> Result<&dyn Store, StoreError> {
+        if let Some(store) = self.store.get() {
+            return Ok(&**store);
+        }
+        let Ok(_turn) = self.opening.try_lock() else {
+            return Err(StoreError::Unavailable("it is being opened".to_owned()));
+        };
+        if let Some(store) = self.store.get() {
+            return Ok(&**store);
+        }
+        let opened = (self.open)()?;
+        tracing::info!("the store is open now");
+        Ok(&**self.store.get_or_init(|| opened))
+    }
+}
+
+impl Store for LateStore {
+    fn append(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.get()?.append(batch)
+    }
+
+    fn search(&self, query: &Query) -> Result<Page, StoreError> {
+        self.get()?.search(query)
+    }
+
+    fn body(&self, id: &RequestId, side: Side) -> Result<Option<Vec<u8>>, StoreError> {
+        self.get()?.body(id, side)
+    }
+
+    fn key_sum(&self, key: &str, from_ms: u64, to_ms: u64) -> Result<KeySum, StoreError> {
+        self.get()?.key_sum(key, from_ms, to_ms)
+    }
+
+    fn gaps(&self, day: Day) -> Result<Vec<Gap>, StoreError> {
+        self.get()?.gaps(day)
+    }
+
+    fn erase_user(&self, user: &str) -> Result<u64, StoreError> {
+        self.get()?.erase_user(user)
+    }
+
+    fn days(&self) -> Result<Vec<DaySize>, StoreError> {
+        self.get()?.days()
+    }
+
+    fn retain(&self, now_ms: u64, retention: &Retention) -> Result<Vec<Day>, StoreError> {
+        self.get()?.retain(now_ms, retention)
+    }
+
+    fn flush_money(&self, flush: &MoneyFlush) -> Result<(), StoreError> {
+        self.get()?.flush_money(flush)
+    }
+
+    fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {
+        self.get()?.ledger(query)
+    }
+
+    fn budgets(&self, budget: Option<&str>) -> Result<Vec<BudgetState>, StoreError> {
+        self.get()?.budgets(budget)
+    }
+
+    fn forget_budget(&self, budget: &str, window: &str) -> Result<(), StoreError> {
+        self.get()?.forget_budget(budget, window)
+    }
+
+    fn change(&self, changes: &[Change], event: Option<&AuditEvent>) -> Result<Vec<Document>, StoreError> {
+        self.get()?.change(changes, event)
+    }
+
+    fn document(&self, kind: &str, id: &str) -> Result<Option<Document>, StoreError> {
+        self.get()?.document(kind, id)
+    }
+
+    fn documents(&self, kind: &str, after: &str, limit: usize) -> Result<Vec<Document>, StoreError> {
+        self.get()?.documents(kind, after, limit)
+    }
+
+    fn changes_after(&self, version: u64, limit: usize) -> Result<Changes, StoreError> {
+        self.get()?.changes_after(version, limit)
+    }
+
+    fn version(&self) -> Result<u64, StoreError> {
+        self.get()?.version()
+    }
+
+    fn audit(&self, event: &AuditEvent) -> Result<AuditEntry, StoreError> {
+        self.get()?.audit(event)
+    }
+
+    fn audit_page(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
+        self.get()?.audit_page(before, limit)
+    }
+
+    fn check_audit(&self) -> Result<ChainCheck, StoreError> {
+        self.get()?.check_audit()
+    }
+
+    fn check(&self) -> Result<(), StoreError> {
+        self.get()?.check()
+    }
+}
