@@ -54,6 +54,7 @@ mod record;
 mod reference;
 mod relay;
 mod reload;
+mod request_log;
 mod resends;
 mod resume;
 mod retries;

@@ -12,6 +12,7 @@
 
 pub mod client;
 pub mod code;
+pub mod database;
 pub mod heard;
 pub mod house;
 pub mod log;
@@ -22,6 +23,7 @@ pub mod upstream;
 use std::time::Duration;
 
 pub use client::{Client, Reply, Request};
+pub use database::Database;
 pub use house::House;
 pub use plugins::Folder;
 pub use program::Program;

@@ -3,6 +3,7 @@
 pub mod access;
 mod charges;
 mod closing;
+pub mod request_log;
 mod tokens;
 mod traced;
 pub mod trail;
@@ -103,6 +104,8 @@ pub struct Account {
     request_id: Arc<str>,
     /// The access log's line, if such lines are written.
     line: Option<Box<AccessLine>>,
+    /// Bytes of the answer's body that were handed over.
+    bytes_out: u64,
     /// Time from the request to the first piece of a stream.
     first_token: Option<Duration>,
     /// The gateway's own time before the answer.
@@ -149,6 +152,7 @@ impl Account {
             ticket: None,
             request_id,
             line: None,
+            bytes_out: 0,
             first_token: None,
             own: None,
             traced: Traced::default(),
@@ -390,6 +394,11 @@ impl Account {
             self.book().first_token(seconds);
             self.ticket.iter().for_each(Ticket::first_piece);
         }
+    }
+
+    /// A part of the answer's body is handed over to the connection.
+    pub fn sends_on(&mut self, bytes: usize) {
+        self.bytes_out += bytes as u64;
     }
 
     /// Sets the usage that the provider reported.

@@ -15,15 +15,17 @@ mod unknown;
 mod welcome;
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use http::request::Parts;
 use http::{Method, Request, Response, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
-use crate::accounting::access::AccessLine;
+use crate::accounting::access::{AccessLine, Arrival};
+use crate::accounting::request_log::RequestLog;
 use crate::admission::budgets::Budgets;
 use crate::admission::{Admission, AdmissionPermit, AdmitMetrics, Refused};
 use crate::attempt::{AttemptResponse, ClientSide, InboundRequest, ReplyBody, RequestContext};
@@ -37,7 +39,9 @@ use crate::provenance::Origins;
 use crate::reasoning_cache::ReasoningCache;
 use crate::route::Nowhere;
 use crate::serving::Serving;
-use response_headers::{diagnose, forbid_retry, name, note_answer, set_cost, tell_limits, tell_skipped};
+use response_headers::{
+    diagnose, forbid_retry, identify as identify_answer, name, note_answer, set_cost, tell_limits, tell_skipped,
+};
 use routed::Routed;
 use weir_budget::Budget;
 use weir_server::Peer;
@@ -67,6 +71,7 @@ pub struct Gateway {
     admission: Arc<Admission>,
     wrong_keys: WrongKeys,
     buffers: Arc<Budget>,
+    log: OnceLock<Arc<dyn RequestLog>>,
 }
 
 impl Gateway {
@@ -84,7 +89,15 @@ impl Gateway {
         let (health, buffers) = (Arc::default(), Arc::new(Budget::new(metrics.registry())?));
         buffers.set_limit(serving.config.server.max_buffered_bytes, serving.config.server.max_body_bytes);
         let (serving, wrong_keys) = (ArcSwap::from_pointee(serving), WrongKeys::default());
-        Ok(Self { serving, upstreams, metrics, tracer, lists, recall, health, admission, wrong_keys, buffers })
+        let log = OnceLock::new();
+        Ok(Self { serving, upstreams, metrics, tracer, lists, recall, health, admission, wrong_keys, buffers, log })
+    }
+
+    /// Gives the record of each request to a log from now on. The first log stays.
+    pub fn log_to(&self, log: Arc<dyn RequestLog>) {
+        if self.log.set(log).is_err() {
+            tracing::error!("the gateway has a request log already");
+        }
     }
 
     /// Replaces what requests are served from. Requests in progress keep what they began with.
@@ -165,7 +178,8 @@ impl Gateway {
 
     async fn answer(&self, id: Arc<str>, exchange: Exchange, head: Parts, body: Incoming) -> Response<ReplyBody> {
         let serving = self.serving.load_full();
-        let mut line = access_line(&serving, &id, &exchange, &head);
+        let mut line = self.access_line(&serving, &id, &exchange, &head);
+        let own_id = exchange.own_id;
         let span = self.tracer.request(&head.headers, || head.method.to_string());
         let (mut response, face) = match recognise(&serving, &head) {
             // `GET /` is the welcome page even if an adapter has an endpoint there; HEAD, by which clients probe a
@@ -189,9 +203,12 @@ impl Gateway {
             }
         };
         name(&mut response, face.as_deref(), &id);
+        if serving.config.server.diagnostic_headers {
+            identify_answer(&mut response, &own_id);
+        }
         traced::conclude(&span, &mut response);
         if let Some(line) = line.as_mut() {
-            line.ends_with(response.status().as_u16());
+            line.ends_with(response.status().as_u16(), exact_len(&response));
         }
         response
     }
@@ -250,6 +267,7 @@ impl Gateway {
         });
         if let Some(line) = line.as_mut() {
             line.asks_for(asked.reading.model.as_deref());
+            line.reads(asked.body.iter().map(|piece| piece.len() as u64).sum());
         }
         self.permit(serving, &asked)?;
         let context = RequestContext {
@@ -323,6 +341,26 @@ impl Gateway {
         response
     }
 
+    /// The record of a request; `None` if neither the access log nor a request log takes it.
+    fn access_line(
+        &self,
+        serving: &Serving,
+        id: &Arc<str>,
+        exchange: &Exchange,
+        head: &Parts,
+    ) -> Option<Box<AccessLine>> {
+        let arrival = Arrival {
+            id: Arc::clone(id),
+            own_id: exchange.own_id,
+            begun: exchange.begun,
+            method: &head.method,
+            path: head.uri.path(),
+            address: head.extensions.get::<Peer>().map(|peer| peer.0),
+            user_agent: head.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()),
+        };
+        AccessLine::begin(arrival, serving.config.server.access_log, self.log.get().cloned())
+    }
+
     fn refuse(
         &self,
         errors: Option<&ErrorFormat>,
@@ -346,13 +384,9 @@ impl Gateway {
     }
 }
 
-/// The access log's line of a request; `None` if the access log is off.
-fn access_line(serving: &Serving, id: &Arc<str>, exchange: &Exchange, head: &Parts) -> Option<Box<AccessLine>> {
-    if !serving.config.server.access_log {
-        return None;
-    }
-    let address = head.extensions.get::<Peer>().map(|peer| peer.0);
-    AccessLine::begin(Arc::clone(id), exchange.begun, (&head.method, head.uri.path()), address)
+/// The bytes of a body that is there as a whole.
+fn exact_len(response: &Response<ReplyBody>) -> u64 {
+    response.body().size_hint().exact().unwrap_or_default()
 }
 
 /// A request with its span and its log line.

@@ -78,8 +78,8 @@ pub struct Fact {
     pub units: String,
     /// The cost in nano-dollars; none if no price is known.
     pub cost_nano: Option<i64>,
-    /// The version of the price rules that the cost was computed with.
-    pub price_version: u64,
+    /// The version of the price list that the cost was computed with.
+    pub price_version: String,
     /// From the request's first byte to the answer's last, in microseconds.
     pub total_us: u64,
     /// From the request's first byte to the first piece of content, in microseconds.
@@ -96,6 +96,10 @@ pub struct Fact {
     pub adapter: String,
     /// The digest of its file, as hexadecimal text.
     pub adapter_digest: String,
+    /// The service tier that served it, where the answer names one.
+    pub service_tier: String,
+    /// Whether it was served at the price of a batch.
+    pub batch: bool,
 }
 
 /// Tokens in the contract's disjoint buckets; none where the provider gave no count.
@@ -186,7 +190,7 @@ impl Fact {
             estimated: false,
             units: String::new(),
             cost_nano: None,
-            price_version: 0,
+            price_version: String::new(),
             total_us: 0,
             first_token_us: None,
             own_us: 0,
@@ -195,6 +199,8 @@ impl Fact {
             losses: String::new(),
             adapter: String::new(),
             adapter_digest: String::new(),
+            service_tier: String::new(),
+            batch: false,
         }
     }
 
@@ -234,7 +240,7 @@ impl Fact {
         size_of::<Self>() + names + tags + json + self.error_text.len()
     }
 
-    fn names(&self) -> [&str; 18] {
+    fn names(&self) -> [&str; 20] {
         [
             &self.client_request_id,
             &self.key,
@@ -254,10 +260,12 @@ impl Fact {
             &self.error_kind,
             &self.adapter,
             &self.adapter_digest,
+            &self.price_version,
+            &self.service_tier,
         ]
     }
 
-    fn names_mut(&mut self) -> [&mut String; 18] {
+    fn names_mut(&mut self) -> [&mut String; 20] {
         [
             &mut self.client_request_id,
             &mut self.key,
@@ -277,6 +285,8 @@ impl Fact {
             &mut self.error_kind,
             &mut self.adapter,
             &mut self.adapter_digest,
+            &mut self.price_version,
+            &mut self.service_tier,
         ]
     }
 }

@@ -19,6 +19,8 @@ pub const MOST_OF_PAGE: usize = 1_000;
 pub struct Query {
     /// The request of this id.
     pub id: Option<RequestId>,
+    /// Requests to which the client gave this id.
+    pub client_request_id: Option<String>,
     /// Requests of this key.
     pub key: Option<String>,
     /// Requests of this team.
@@ -59,7 +61,16 @@ impl Query {
     /// Whether a text of the query cannot be in any fact, since it is longer than what is stored or has a zero byte, which
     /// is not stored.
     pub(crate) fn is_hopeless(&self) -> bool {
-        let names = [&self.key, &self.team, &self.organisation, &self.user, &self.model, &self.provider, &self.outcome];
+        let names = [
+            &self.client_request_id,
+            &self.key,
+            &self.team,
+            &self.organisation,
+            &self.user,
+            &self.model,
+            &self.provider,
+            &self.outcome,
+        ];
         let (name, value) = self.tag.as_ref().map_or(("", ""), |(name, value)| (name, value));
         let mut names = names.into_iter().flatten().map(String::as_str).chain([name, value]);
         let error = self.error_text.as_deref().unwrap_or_default();

@@ -28,6 +28,26 @@ impl Side {
     }
 }
 
+/// The name of an error kind in metrics and logs.
+pub fn error_kind_name(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InvalidRequest => "invalid_request",
+        ErrorKind::Authentication => "authentication",
+        ErrorKind::Permission => "permission",
+        ErrorKind::NotFound => "not_found",
+        ErrorKind::TooLarge => "too_large",
+        ErrorKind::ContextLength => "context_length",
+        ErrorKind::RateLimited => "rate_limited",
+        ErrorKind::Quota => "quota",
+        ErrorKind::ContentFiltered => "content_filtered",
+        ErrorKind::Overloaded => "overloaded",
+        ErrorKind::Timeout => "timeout",
+        ErrorKind::Unsupported => "unsupported",
+        ErrorKind::Upstream => "upstream",
+        ErrorKind::Internal => "internal",
+    }
+}
+
 /// How an exchange with a provider failed without a proper answer; the retry policy decides by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TransportFailure {

@@ -39,6 +39,8 @@ pub static BUDGET_WARNING: HeaderName = HeaderName::from_static("x-weir-budget-w
 pub static SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 /// A request's id, the client's own or a new one.
 pub static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The id that Weir gives each request, also if the client gives one.
+pub static OWN_REQUEST_ID: HeaderName = HeaderName::from_static("x-weir-request-id");
 /// Whether another target can continue this stream if it breaks.
 pub static RESUMABLE: HeaderName = HeaderName::from_static("x-weir-resumable");
 /// A session, whose requests stay at one target.
@@ -68,6 +70,7 @@ pub static ALL: &[(&HeaderName, Direction)] = &[
     (&LOSSES, Direction::Response),
     (&MODEL, Direction::Response),
     (&OVERHEAD_MS, Direction::Response),
+    (&OWN_REQUEST_ID, Direction::Response),
     (&PROVIDER, Direction::Both),
     (&REQUEST_ID, Direction::Both),
     (&RESUMABLE, Direction::Response),

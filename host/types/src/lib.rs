@@ -7,4 +7,5 @@ pub mod headers;
 pub mod query;
 pub mod surrogate;
 pub mod tokens;
+pub mod uuid;
 pub mod worker;

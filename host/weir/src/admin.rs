@@ -5,6 +5,7 @@ mod access;
 mod budgets;
 mod config;
 mod figures;
+mod log;
 mod plugins;
 mod ready;
 mod routes;
@@ -76,6 +77,7 @@ pub fn router(operations: Operations) -> Router {
         .merge(config::router())
         .route("/routes/explain", post(routes::explain))
         .route("/budgets", get(budgets::list))
+        .merge(log::router())
         .fallback(nothing)
         .layer(axum::middleware::from_fn_with_state(operations.clone(), access::take_body))
         .layer(axum::middleware::from_fn_with_state(operations.clone(), access::guard));

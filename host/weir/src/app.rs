@@ -20,7 +20,7 @@ use weir_adapters::Judge;
 use weir_adapters::catalog::Catalog;
 use weir_adapters::judge;
 use weir_adapters::load::Loader;
-use weir_adapters::watch::Watching;
+use weir_adapters::watch::{Watch, Watching};
 use weir_config::{Config, Problem, Severity};
 use weir_gateway::attempt::ReplyBody;
 use weir_gateway::gateway::Gateway;
@@ -167,6 +167,10 @@ impl App {
             gateway.budgets().restore(&file.read(&config.budgets)?);
         }
         let store = OpenStore::open(&config).await?.map(Arc::new);
+        if let Some(store) = &store {
+            gateway.log_to(store.request_log());
+            gateway.metrics().registry().register(Box::new(store.figures()?))?;
+        }
         let (catalog, granted) = (Arc::clone(&plugins.catalog), Arc::clone(&plugins.watch.folder().grants));
         let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), catalog, granted));
         let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
@@ -243,13 +247,7 @@ impl App {
         let dir = watch.folder().dir.clone();
         // Subscribed before the directory is followed, so that no change is missed.
         let changed = catalog.subscribe();
-        let watching = match watch.follow() {
-            Ok(watching) => Some(watching),
-            Err(error) => {
-                tracing::error!(%error, "the plugins directory is not followed");
-                None
-            }
-        };
+        let watching = followed(watch);
         show_figures(&gateway, &catalog);
         let operations = Operations {
             gateway: Arc::clone(&gateway),
@@ -304,6 +302,12 @@ impl App {
             tracing::warn!(%error, "the last spans were not sent");
         }
     }
+}
+
+/// Follows the adapters' folder.
+fn followed(watch: Watch) -> Option<Watching> {
+    let failed = |error: &_| tracing::error!(%error, "the plugins directory is not followed");
+    watch.follow().inspect_err(failed).ok()
 }
 
 /// Registers the metrics of adapters.

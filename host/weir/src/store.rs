@@ -3,6 +3,9 @@
 //! Requests are served whatever the store does. A database that does not answer is waited for by the writing threads, and
 //! a file that cannot be opened now is tried again by them; only an address that can never work keeps Weir from starting.
 
+pub mod bill;
+pub(crate) mod facts;
+mod figures;
 mod late;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +17,8 @@ use weir_store::{
     Health, Postgres, PostgresOptions, Recorder, Retention, Sqlite, Store, StoreError, Writer, WriterOptions,
 };
 
+use facts::StoreLog;
+use figures::StoreFigures;
 use late::LateStore;
 use weir_upstream::HttpClientError;
 
@@ -104,6 +109,16 @@ impl OpenStore {
         &self.recorder
     }
 
+    /// The log that the gateway gives its records to.
+    pub fn request_log(&self) -> Arc<StoreLog> {
+        Arc::new(StoreLog::new(self.recorder.clone()))
+    }
+
+    /// The metrics of the writer.
+    pub fn figures(&self) -> Result<StoreFigures, prometheus::Error> {
+        StoreFigures::new(self.recorder.clone())
+    }
+
     /// How writing goes.
     pub fn health(&self) -> Health {
         self.recorder.health()
@@ -188,7 +203,7 @@ fn open_database(url: &str) -> Result<Arc<dyn Store>, OpenError> {
         .spawn(move || match checked.check() {
             Ok(()) => tracing::info!("the store's database is there"),
             Err(error) => {
-                tracing::warn!(%error, "the store's database is not there yet; requests are served without it")
+                tracing::warn!(%error, "the store's database is not there yet; requests are served without it");
             }
         })
         .map_err(StoreError::from)?;

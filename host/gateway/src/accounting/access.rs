@@ -1,4 +1,7 @@
-//! The access log: one line for each request at its end, with its caller, model, provider, outcome and cost.
+//! The record of each request, which its path fills in: at the request's end it becomes a line of the access log, with
+//! caller, model, provider, outcome and cost, and goes to the request log.
+
+mod finish;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,63 +9,24 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 
-use super::trail::Trail;
+pub use super::request_log::{End, Used};
+use super::request_log::{FinalError, RequestLog};
+use super::trail::{Step, Trail};
 use crate::auth::Caller;
-use crate::observe::metrics::dollars_of;
-use weir_ledger::Nano;
+use weir_sandbox::Digest;
 use weir_translate::dialect::faces::Endpoint;
-use weir_types::contract::about::Bucket;
-use weir_types::contract::types::Usage;
+use weir_types::contract::types::UnitCount;
 use weir_types::fault::{Fault, Side};
-use weir_types::tokens::Tokens;
+use weir_types::uuid::Uuid7;
 
 /// The log target of these lines.
 pub const TARGET: &str = "weir::access";
-/// The most characters shown of a path, a model's name or an error.
+/// The most characters shown of a path, a model's name or an error, in the access log.
 const SHOWN: usize = 200;
+/// The most bytes that the request log gets of an error's text.
+const LOGGED: usize = 2_048;
 /// The most lost fields shown.
 const LOSSES: usize = 16;
-
-/// The outcome of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// The whole answer was sent.
-    Whole,
-    /// The gateway refused the request: it was wrong, or exceeded a limit or the client's rights.
-    Refused,
-    /// The answer was an error of the provider or of the gateway.
-    Failed,
-    /// The answer broke off.
-    Broken,
-    /// The client left before the end of the answer.
-    Left,
-}
-
-impl End {
-    /// The outcome's name in the log line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Whole => "whole",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-            Self::Broken => "broken",
-            Self::Left => "client left",
-        }
-    }
-}
-
-/// The tokens that a request used, and their cost.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Used {
-    /// Tokens by bucket.
-    pub tokens: Tokens,
-    /// Whether any of them are estimated.
-    pub is_estimated: bool,
-    /// The cost, if all prices are known.
-    pub cost: Option<Nano>,
-    /// The version of the prices.
-    pub prices: Option<Arc<str>>,
-}
 
 /// What the account reports of an exchange when it ends.
 #[derive(Debug, Default)]
@@ -77,8 +41,8 @@ pub struct Ended {
     pub attempts: u32,
     /// The tokens used, and their cost.
     pub used: Used,
-    /// What is billed by the piece: `search=2,second=1.5`.
-    pub units: String,
+    /// What is billed by the piece.
+    pub units: Vec<UnitCount>,
     /// The service tier that served it, where the answer names one.
     pub service_tier: Option<String>,
     /// Whether it was served at the price of a batch, where the answer says.
@@ -87,57 +51,89 @@ pub struct Ended {
     pub first_token: Option<Duration>,
     /// The gateway's own time until the answer began.
     pub own: Option<Duration>,
+    /// Bytes of the answer's body that were handed over.
+    pub bytes_out: u64,
 }
 
-/// The log line of one request, written when this is dropped.
+/// What a record begins with.
+#[derive(Debug)]
+pub struct Arrival<'a> {
+    /// The id that logs and headers have.
+    pub id: Arc<str>,
+    /// Weir's own id.
+    pub own_id: Uuid7,
+    /// When it arrived.
+    pub begun: Instant,
+    /// The request's method.
+    pub method: &'a Method,
+    /// The request's path.
+    pub path: &'a str,
+    /// Where it came from.
+    pub address: Option<IpAddr>,
+    /// The client's program.
+    pub user_agent: Option<&'a str>,
+}
+
+/// The record of one request, written when this is dropped.
 #[derive(Debug)]
 pub struct AccessLine {
     id: Arc<str>,
+    own_id: Uuid7,
     begun: Instant,
     method: Method,
     path: String,
     address: Option<IpAddr>,
+    user_agent: Option<String>,
     face: Option<Arc<Endpoint>>,
-    client: Arc<str>,
+    caller: Option<Caller>,
     alias: Option<String>,
     model: Option<String>,
-    adapter: Option<String>,
+    target: Option<Arc<str>>,
+    adapter: Option<(Arc<str>, Digest)>,
     lane: Option<&'static str>,
     /// The targets that failed or were skipped, with their reasons.
     tried: Option<String>,
+    /// The same for the request log.
+    steps: Vec<Step>,
     losses: Vec<String>,
-    error: Option<String>,
-    /// The side at fault for the error.
-    side: Option<Side>,
+    error: Option<FinalError>,
+    bytes_in: u64,
     ended: Ended,
+    /// Whether the access log gets a line.
+    has_line: bool,
+    /// What else takes the record.
+    log: Option<Arc<dyn RequestLog>>,
 }
 
 impl AccessLine {
-    /// Begins the line of a request that has just arrived; `None` if such lines are not written.
-    pub fn begin(
-        id: Arc<str>,
-        begun: Instant,
-        (method, path): (&Method, &str),
-        address: Option<IpAddr>,
-    ) -> Option<Box<Self>> {
-        tracing::enabled!(target: TARGET, tracing::Level::INFO).then(|| {
+    /// Begins the record of a request that has just arrived; `None` if neither log takes it.
+    pub fn begin(arrival: Arrival<'_>, writes: bool, log: Option<Arc<dyn RequestLog>>) -> Option<Box<Self>> {
+        let has_line = writes && tracing::enabled!(target: TARGET, tracing::Level::INFO);
+        let Arrival { id, own_id, begun, method, path, address, user_agent } = arrival;
+        (has_line || log.is_some()).then(|| {
             Box::new(Self {
                 id,
+                own_id,
                 begun,
                 method: method.clone(),
                 path: shown(path),
                 address,
+                user_agent: user_agent.filter(|_| log.is_some()).map(shown),
                 face: None,
-                client: Arc::from(""),
+                caller: None,
                 alias: None,
                 model: None,
+                target: None,
                 adapter: None,
                 lane: None,
                 tried: None,
+                steps: Vec::new(),
                 losses: Vec::new(),
                 error: None,
-                side: None,
+                bytes_in: 0,
                 ended: Ended::default(),
+                has_line,
+                log,
             })
         })
     }
@@ -149,7 +145,7 @@ impl AccessLine {
 
     /// Sets the caller.
     pub fn asked_by(&mut self, caller: &Caller) {
-        self.client = Arc::clone(&caller.tenant);
+        self.caller = Some(caller.clone());
     }
 
     /// Sets the model, as the client names it.
@@ -157,9 +153,14 @@ impl AccessLine {
         self.alias = model.map(shown);
     }
 
-    /// Sets the model and the adapter that answered.
-    pub fn answered(&mut self, model: &str, adapter: String) {
-        (self.model, self.adapter) = (Some(shown(model)), Some(adapter));
+    /// Sets the size of the request's body.
+    pub fn reads(&mut self, bytes: u64) {
+        self.bytes_in = bytes;
+    }
+
+    /// Sets the model, the target and the adapter that answered.
+    pub fn answered(&mut self, model: &str, target: Arc<str>, adapter: (Arc<str>, Digest)) {
+        (self.model, self.target, self.adapter) = (Some(shown(model)), Some(target), Some(adapter));
     }
 
     /// An attempt begins, with the provider's name for the model.
@@ -174,7 +175,12 @@ impl AccessLine {
 
     /// Sets the targets that did not answer, with their reasons.
     pub fn tried(&mut self, trail: &Trail) {
-        self.tried = trail.others();
+        if self.has_line {
+            self.tried = trail.others();
+        }
+        if self.log.is_some() {
+            self.steps = trail.steps().to_vec();
+        }
     }
 
     /// Adds fields that the translation lost.
@@ -185,8 +191,9 @@ impl AccessLine {
 
     /// Sets the error that the request is answered with.
     pub fn failed(&mut self, fault: &Fault) {
-        self.error = Some(shown(&fault.error.message));
-        self.side = Some(fault.side);
+        let end = fault.error.message.floor_char_boundary(LOGGED);
+        let message = fault.error.message.get(..end).unwrap_or_default().to_owned();
+        self.error = Some(FinalError { kind: fault.error.kind, side: fault.side, message });
     }
 
     /// Sets the outcome.
@@ -195,8 +202,8 @@ impl AccessLine {
     }
 
     /// Sets the outcome of a whole answer that the gateway gave itself.
-    pub fn ends_with(&mut self, status: u16) {
-        self.ended = Ended { status, end: Some(End::Whole), ..Ended::default() };
+    pub fn ends_with(&mut self, status: u16, bytes_out: u64) {
+        self.ended = Ended { status, end: Some(End::Whole), bytes_out, ..Ended::default() };
     }
 
     /// The outcome. A whole answer with an error status was refused or failed.
@@ -204,7 +211,8 @@ impl AccessLine {
         match (self.ended.end, self.ended.status) {
             (None, _) => End::Left,
             (Some(End::Whole), 400..) => {
-                let is_ours = matches!(self.side, Some(Side::Client | Side::Gateway));
+                let is_ours =
+                    self.error.as_ref().is_some_and(|error| matches!(error.side, Side::Client | Side::Gateway));
                 if is_ours && self.ended.status < 500 { End::Refused } else { End::Failed }
             }
             (Some(end), _) => end,
@@ -212,187 +220,9 @@ impl AccessLine {
     }
 }
 
-impl Drop for AccessLine {
-    fn drop(&mut self) {
-        let Ended { status, provider, attempts, used, first_token, own, .. } = &self.ended;
-        let tokens = &used.tokens;
-        let has_tokens = tokens.total().is_some();
-        let claim = self.face.as_ref().map(|face| &face.claim);
-        tracing::info!(
-            target: TARGET,
-            request_id = &*self.id,
-            client = some(&self.client),
-            address = self.address.map(tracing::field::display),
-            method = self.method.as_str(),
-            path = self.path,
-            operation = claim.map(|claim| claim.operation.name()),
-            format = claim.map(|claim| claim.format.as_str()),
-            alias = self.alias,
-            provider = provider.as_deref(),
-            model = self.model,
-            lane = self.lane,
-            adapter = self.adapter,
-            status = if *status == 0 { 499 } else { *status },
-            outcome = self.end().as_str(),
-            error = self.error,
-            attempts,
-            tried = self.tried,
-            input_tokens = tokens.get(Bucket::Input),
-            input_audio_tokens = tokens.get(Bucket::InputAudio),
-            input_image_tokens = tokens.get(Bucket::InputImage),
-            cache_read_tokens = tokens.get(Bucket::CacheRead),
-            cache_write_tokens = tokens.get(Bucket::CacheWrite),
-            cache_write_hour_tokens = tokens.get(Bucket::CacheWriteHour),
-            output_tokens = tokens.get(Bucket::Output),
-            output_audio_tokens = tokens.get(Bucket::OutputAudio),
-            output_image_tokens = tokens.get(Bucket::OutputImage),
-            reasoning_tokens = tokens.get(Bucket::Reasoning),
-            units = some(&self.ended.units),
-            service_tier = self.ended.service_tier,
-            batch = self.ended.batch,
-            estimated = has_tokens.then_some(used.is_estimated),
-            cost = used.cost.map(dollars_of),
-            prices = used.prices.as_deref(),
-            first_token_ms = first_token.map(millis),
-            duration_ms = millis(self.begun.elapsed()),
-            own_ms = own.map(millis),
-            losses = (!self.losses.is_empty()).then(|| self.losses.join(",")),
-            "request"
-        );
-    }
-}
-
-/// What is billed by the piece, as a log line has it.
-pub(super) fn units(usage: &Usage) -> String {
-    let counts = usage.units.iter().map(|count| format!("{}={}", count.unit.name(), count.count));
-    counts.collect::<Vec<_>>().join(",")
-}
-
-fn some(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
-}
-
 fn shown(text: &str) -> String {
     text.chars().take(SHOWN).collect()
 }
 
-/// Milliseconds, to a thousandth.
-fn millis(time: Duration) -> f64 {
-    (time.as_secs_f64() * 1e6).round() / 1e3
-}
-
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-    use weir_types::contract::about::{BodyKind, Face, Operation, StreamFlag};
-
-    use super::*;
-    use crate::accounting::trail;
-    use crate::observe::log::tests::said;
-    use crate::observe::log::{Line, current};
-
-    /// The page that documents the log line.
-    const PAGE: &str = include_str!("../../../../docs/log.md");
-
-    fn line() -> Box<AccessLine> {
-        let asked = (&Method::POST, "/v1/some");
-        AccessLine::begin(Arc::from("req_1"), Instant::now(), asked, Some([127, 0, 0, 1].into())).unwrap()
-    }
-
-    fn json(fill: impl FnOnce(&mut AccessLine)) -> serde_json::Value {
-        let text = said(Line::Json, || fill(&mut line()));
-        assert_eq!(text.lines().count(), 1, "{text}");
-        serde_json::from_str(&text).unwrap()
-    }
-
-    fn face() -> Endpoint {
-        let claim = Face {
-            format: "zeta.talk".into(),
-            operation: Operation::Chat,
-            method: "POST".into(),
-            path: "/v1/some".into(),
-            prefixes: Vec::new(),
-            when: None,
-            credentials: Vec::new(),
-            model: Vec::new(),
-            stream: StreamFlag::Constant(false),
-            body: BodyKind::Json,
-            output_limit: Vec::new(),
-            end_user: Vec::new(),
-            object_ids: Vec::new(),
-            features: Vec::new(),
-            request_headers: Vec::new(),
-            framings: Vec::new(),
-        };
-        Endpoint { adapter: Arc::from("zeta"), claim, errors: None, index: 0 }
-    }
-
-    #[test]
-    fn the_page_names_each_member_of_the_line_and_no_other() {
-        let written = json(|line| {
-            line.called(&Arc::new(face()));
-            line.asked_by(&Caller { tenant: Arc::from("team-a"), ..Caller::anonymous(None) });
-            line.asks_for(Some("fast"));
-            line.answered("model-1", "zeta@0123".to_owned());
-            line.went(Some("relay"));
-            let mut trail = Trail::default();
-            trail.add(&Arc::from("zeta/model-0"), trail::End::Failed("rate_limited"));
-            line.tried(&trail);
-            line.lost(["x"].into_iter());
-            line.failed(&Fault::invalid("no"));
-            let all = Bucket::ALL.iter().fold(Tokens::default(), |all, bucket| all.with(*bucket, Some(1)));
-            line.ends(Ended {
-                status: 200,
-                end: Some(End::Whole),
-                provider: Some(Arc::from("zeta")),
-                attempts: 2,
-                used: Used {
-                    tokens: all,
-                    is_estimated: true,
-                    cost: Nano::new(500_000_000).ok(),
-                    prices: Some(Arc::from("2026-11")),
-                },
-                units: "search=2".to_owned(),
-                service_tier: Some("flex".to_owned()),
-                batch: Some(true),
-                first_token: Some(Duration::from_millis(3)),
-                own: Some(Duration::from_micros(1500)),
-            });
-        });
-        let written: BTreeSet<&str> = written.as_object().unwrap().keys().map(String::as_str).collect();
-        let section = PAGE.split("## The access log").nth(1).and_then(|text| text.split("\n## ").next()).unwrap();
-        let told = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-        assert_eq!(written, told.collect::<BTreeSet<_>>());
-    }
-
-    #[test]
-    fn the_outcome_has_a_name() {
-        let end = |status, end, fault: Option<Fault>| {
-            let told = json(|line| {
-                if let Some(fault) = &fault {
-                    line.failed(fault);
-                }
-                line.ends(Ended { status, end, ..Ended::default() });
-            });
-            (told["status"].as_u64().unwrap(), told["outcome"].as_str().unwrap().to_owned())
-        };
-        assert_eq!(end(200, Some(End::Whole), None), (200, "whole".to_owned()));
-        assert_eq!(end(401, Some(End::Whole), Some(Fault::invalid("no key"))), (401, "refused".to_owned()));
-        assert_eq!(end(502, Some(End::Whole), Some(Fault::internal("no"))), (502, "failed".to_owned()));
-        assert_eq!(end(400, Some(End::Whole), None), (400, "failed".to_owned()), "the provider's own");
-        assert_eq!(end(200, Some(End::Broken), None), (200, "broken".to_owned()));
-        assert_eq!(end(0, None, None), (499, "client left".to_owned()));
-    }
-
-    #[test]
-    fn texts_from_outside_are_bounded() {
-        let told = said(Line::Human, || {
-            let _entered = current::enter(&Arc::from("req_1"));
-            let mut line = line();
-            line.asks_for(Some(&"m".repeat(10_000)));
-            line.failed(&Fault::invalid("x".repeat(10_000)));
-            line.lost((0..1000).map(|_| "field"));
-        });
-        assert!(told.len() < 2000 && told.lines().count() == 1, "{told}");
-    }
-}
+mod tests;

@@ -93,11 +93,12 @@ impl Account {
             provider,
             attempts,
             used,
-            units: told.map(access::units).unwrap_or_default(),
+            units: told.map(|usage| usage.units.clone()).unwrap_or_default(),
             service_tier: told.and_then(|usage| usage.service_tier.clone()),
             batch: told.and_then(|usage| usage.batch),
             first_token: self.first_token,
             own: self.own,
+            bytes_out: self.bytes_out,
         });
     }
 

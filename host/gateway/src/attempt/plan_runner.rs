@@ -427,6 +427,6 @@ fn reason(failure: &Failure) -> &'static str {
         Some(TransportFailure::Gone) => "reset",
         Some(TransportFailure::Credential) => "credential",
         Some(TransportFailure::Garbled) => "garbled",
-        None => super::send::kind_name(failure.fault.error.kind),
+        None => weir_types::fault::error_kind_name(failure.fault.error.kind),
     }
 }

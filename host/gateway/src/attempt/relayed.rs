@@ -45,6 +45,16 @@ pub(super) struct Ends {
 }
 
 impl Ends {
+    /// The bytes of a piece that go to the client.
+    fn pass(&mut self, bytes: Bytes) -> Bytes {
+        let out = match &mut self.withhold {
+            Some(withhold) => withhold.pass(bytes),
+            None => bytes,
+        };
+        self.passed(&out);
+        out
+    }
+
     fn passed(&mut self, piece: &[u8]) {
         self.within_line = piece.last().map_or(self.within_line, |last| *last != b'\n');
     }
@@ -134,12 +144,13 @@ impl Relayed {
         {
             account.piece();
         }
-        let Some(ends) = &mut self.ends else { return bytes };
-        let out = match &mut ends.withhold {
-            Some(withhold) => withhold.pass(bytes),
+        let out = match &mut self.ends {
+            Some(ends) => ends.pass(bytes),
             None => bytes,
         };
-        ends.passed(&out);
+        if let Some(account) = &mut self.account {
+            account.sends_on(out.len());
+        }
         out
     }
 

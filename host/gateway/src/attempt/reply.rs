@@ -120,6 +120,9 @@ impl Body for ReplyBody {
             Self::Whole(bytes, account) => {
                 let mut rest = bytes.take().filter(|bytes| !bytes.is_empty());
                 let piece = rest.as_mut().map(|rest| rest.split_to(rest.len().min(PIECE)));
+                if let (Some(account), Some(piece)) = (account.as_mut(), &piece) {
+                    account.sends_on(piece.len());
+                }
                 *bytes = rest.filter(|rest| !rest.is_empty());
                 if bytes.is_none()
                     && let Some(mut account) = account.take()

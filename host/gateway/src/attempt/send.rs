@@ -12,7 +12,7 @@ use crate::route::Target;
 use weir_translate::bounds;
 use weir_types::contract::types::{Body, Error, ErrorKind, Header, HttpRequest, HttpResponse};
 use weir_types::exchange::TRACE_HEADERS;
-use weir_types::fault::{Fault, Side, TransportFailure};
+use weir_types::fault::{Fault, Side, TransportFailure, error_kind_name};
 use weir_upstream::rendered::admit;
 use weir_upstream::{Chunks, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse};
 use weir_wire::estimate;
@@ -186,7 +186,8 @@ pub(super) fn response_of(status: StatusCode, headers: &HeaderMap, body: &Bytes)
 pub(super) fn upstream_fault(error: Error, status: StatusCode, target: &Target, account: &Account) -> Fault {
     let mut error = hidden(bounds::error(error), target);
     let refused = status == StatusCode::UNAUTHORIZED || is_refused(&error);
-    account.failed_upstream(&target.label, kind_name(if refused { ErrorKind::Authentication } else { error.kind }));
+    account
+        .failed_upstream(&target.label, error_kind_name(if refused { ErrorKind::Authentication } else { error.kind }));
     if refused {
         tell_refused(&error, target);
         return refused_credential();
@@ -231,24 +232,4 @@ fn hidden(mut error: Error, target: &Target) -> Error {
     target.hide_keys(&mut error.message);
     [&mut error.code, &mut error.param].into_iter().flatten().for_each(|text| target.hide_keys(text));
     error
-}
-
-/// The name of an error kind in metrics.
-pub(super) fn kind_name(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::InvalidRequest => "invalid_request",
-        ErrorKind::Authentication => "authentication",
-        ErrorKind::Permission => "permission",
-        ErrorKind::NotFound => "not_found",
-        ErrorKind::TooLarge => "too_large",
-        ErrorKind::ContextLength => "context_length",
-        ErrorKind::RateLimited => "rate_limited",
-        ErrorKind::Quota => "quota",
-        ErrorKind::ContentFiltered => "content_filtered",
-        ErrorKind::Overloaded => "overloaded",
-        ErrorKind::Timeout => "timeout",
-        ErrorKind::Unsupported => "unsupported",
-        ErrorKind::Upstream => "upstream",
-        ErrorKind::Internal => "internal",
-    }
 }

@@ -166,7 +166,10 @@ impl Translated {
         let _entered = self.account.as_ref().map(|account| account.enter());
         loop {
             if !self.out.is_empty() {
-                self.account.iter_mut().for_each(|account| account.piece());
+                if let Some(account) = &mut self.account {
+                    account.piece();
+                    account.sends_on(self.out.bytes.len());
+                }
                 if let Some(learner) = &mut self.learner {
                     learner.see(&self.out.bytes);
                     see_events(learner, &self.out.events);

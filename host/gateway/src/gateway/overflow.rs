@@ -6,8 +6,9 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use super::response_headers::name;
-use super::{Called, Gateway, Unrecognised, access_line, recognise};
+use super::exact_len;
+use super::response_headers::{identify, name};
+use super::{Called, Gateway, Unrecognised, recognise};
 use crate::attempt::ReplyBody;
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;
@@ -21,7 +22,7 @@ impl Gateway {
         let (head, _) = request.into_parts();
         let (serving, exchange) = (self.serving.load(), Exchange::begin(&head.headers));
         let id = Arc::from(exchange.id.as_str());
-        let mut line = access_line(&serving, &id, &exchange, &head);
+        let mut line = self.access_line(&serving, &id, &exchange, &head);
         let face = match recognise(&serving, &head) {
             Ok(Called { face, .. }) => Some(face),
             Err(Unrecognised { nearest, .. }) => nearest,
@@ -31,11 +32,14 @@ impl Gateway {
         let errors = face.as_ref().and_then(|face| face.errors.as_deref());
         let mut response = self.refuse(errors, &fault, &id, &mut line);
         name(&mut response, face.as_deref(), &id);
+        if serving.config.server.diagnostic_headers {
+            identify(&mut response, &exchange.own_id);
+        }
         if let Some(line) = line.as_mut() {
             if let Some(face) = &face {
                 line.called(face);
             }
-            line.ends_with(response.status().as_u16());
+            line.ends_with(response.status().as_u16(), exact_len(&response));
         }
         response
     }

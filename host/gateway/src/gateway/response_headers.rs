@@ -22,6 +22,7 @@ use weir_translate::dialect::reply::insert;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_types::headers;
+use weir_types::uuid::Uuid7;
 
 /// Sets the rate-limit headers: the client's own limits or, if it has none, those of the provider that answered.
 pub(super) fn tell_limits(
@@ -41,6 +42,11 @@ pub(super) fn tell_limits(
             limits::tell(errors, &told.iter().map(Figure::from).collect::<Vec<_>>(), headers);
         }
     }
+}
+
+/// Sets the id that Weir gives the request.
+pub(super) fn identify(response: &mut Response<ReplyBody>, id: &Uuid7) {
+    insert(response.headers_mut(), &headers::OWN_REQUEST_ID, &id.to_string());
 }
 
 /// Sets the request's id, also under the header name of the client's format; the provider's own id moves to another
@@ -86,7 +92,9 @@ pub(super) fn note_answer(
 ) {
     let Some(line) = account.line() else { return };
     let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| adapter);
-    line.answered(target.model(asked.model()), spoken(spoke.unwrap_or(&target.adapter)));
+    let adapter = spoke.unwrap_or(&target.adapter);
+    let adapter = (Arc::clone(&adapter.name), adapter.digest);
+    line.answered(target.model(asked.model()), target.health_id(asked.model()), adapter);
 }
 
 /// An adapter's name in headers and in the log.

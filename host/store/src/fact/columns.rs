@@ -46,7 +46,7 @@ pub(crate) const COLUMNS: [(&str, &str); COUNT] = [
     ("estimated", "bigint"),
     ("units", "text"),
     ("cost_nano", "bigint"),
-    ("price_version", "bigint"),
+    ("price_version", "text"),
     ("total_us", "bigint"),
     ("first_token_us", "bigint"),
     ("own_us", "bigint"),
@@ -55,10 +55,12 @@ pub(crate) const COLUMNS: [(&str, &str); COUNT] = [
     ("losses", "text"),
     ("adapter", "text"),
     ("adapter_digest", "text"),
+    ("service_tier", "text"),
+    ("batch", "bigint"),
 ];
 
 /// How many columns a fact has.
-pub(crate) const COUNT: usize = 45;
+pub(crate) const COUNT: usize = 47;
 
 /// The names of the columns, with commas.
 pub(crate) fn names() -> String {
@@ -110,7 +112,7 @@ pub(crate) fn values(fact: &Fact) -> [Value<'_>; COUNT] {
         Value::Int(i64::from(fact.estimated)),
         Value::text_or_null(&fact.units),
         fact.cost_nano.map_or(Value::Null, Value::Int),
-        Value::count(fact.price_version),
+        Value::text_or_null(&fact.price_version),
         Value::count(fact.total_us),
         Value::maybe(fact.first_token_us),
         Value::count(fact.own_us),
@@ -119,6 +121,8 @@ pub(crate) fn values(fact: &Fact) -> [Value<'_>; COUNT] {
         Value::text_or_null(&fact.losses),
         Value::text_or_null(&fact.adapter),
         Value::text_or_null(&fact.adapter_digest),
+        Value::text_or_null(&fact.service_tier),
+        Value::Int(i64::from(fact.batch)),
     ]
 }
 
@@ -160,7 +164,7 @@ pub(crate) fn read(row: &mut Row) -> Result<Fact, StoreError> {
         estimated: row.int()? != 0,
         units: row.text()?,
         cost_nano: row.maybe_int()?,
-        price_version: row.count()?,
+        price_version: row.text()?,
         total_us: row.count()?,
         first_token_us: row.maybe_count()?,
         own_us: row.count()?,
@@ -169,6 +173,8 @@ pub(crate) fn read(row: &mut Row) -> Result<Fact, StoreError> {
         losses: row.text()?,
         adapter: row.text()?,
         adapter_digest: row.text()?,
+        service_tier: row.text()?,
+        batch: row.int()? != 0,
     })
 }
 

@@ -46,6 +46,7 @@ impl<'a> Filter<'a> {
 fn filter<'a>(query: &'a Query, from: &'a RequestId, to: &'a RequestId, like: &str) -> Filter<'a> {
     let mut filter = Filter::default();
     filter.and("id >= ? and id < ?", [Value::blob(from.as_bytes()), Value::blob(to.as_bytes())]);
+    filter.is("client_request_id", query.client_request_id.as_deref());
     filter.is("api_key", query.key.as_deref());
     filter.is("team", query.team.as_deref());
     filter.is("organisation", query.organisation.as_deref());

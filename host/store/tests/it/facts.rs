@@ -61,7 +61,7 @@ impl Seed {
         fact.tokens.cache_read = (self.below(2) == 0).then(|| self.below(10_000));
         fact.tokens.output = Some(self.below(1_000));
         fact.cost_nano = (self.below(10) > 0).then(|| self.below(1_000_000) as i64);
-        fact.price_version = 3;
+        fact.price_version = "2026-11".to_owned();
         fact.total_us = self.below(20_000_000);
         fact.first_token_us = (self.below(2) == 0).then(|| self.below(1_000_000));
         fact.own_us = self.below(100);

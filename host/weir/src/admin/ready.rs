@@ -14,6 +14,7 @@ use super::{Operations, plugins};
 use weir_gateway::health::breaker::Position;
 use weir_gateway::health::{Health, Rest, TargetStatus};
 use weir_gateway::route::{Target, keys};
+use weir_store::Condition;
 
 /// State of one provider's targets.
 #[derive(Debug, Default)]
@@ -31,6 +32,8 @@ struct Fares {
 pub(super) async fn tell(State(operations): State<Operations>) -> Response {
     let serving = operations.gateway.serving();
     let draining = *operations.draining.borrow();
+    let store = store_in_brief(&operations);
+    let is_store_unwell = operations.store.as_ref().is_some_and(|store| !store.health().is_well());
     let adapters = plugins::in_brief(&operations);
     let now = Instant::now();
     let mut fares: BTreeMap<&str, Fares> = BTreeMap::new();
@@ -45,7 +48,7 @@ pub(super) async fn tell(State(operations): State<Operations>) -> Response {
     }
     let lacking = fares.values().filter(|provider| provider.lacks.is_some()).count();
     let resting = fares.values().any(Fares::rests);
-    let status = match (draining, lacking > 0 || resting) {
+    let status = match (draining, lacking > 0 || resting || is_store_unwell) {
         (true, _) => "draining",
         (false, true) => "degraded",
         (false, false) => "ready",
@@ -53,7 +56,26 @@ pub(super) async fn tell(State(operations): State<Operations>) -> Response {
     let all_lacking = lacking > 0 && lacking == fares.len();
     let code = if draining || all_lacking { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let providers: BTreeMap<&str, Value> = fares.iter().map(|(name, fares)| (*name, fares.told(now))).collect();
-    (code, Json(json!({"status": status, "providers": providers, "adapters": adapters}))).into_response()
+    (code, Json(json!({"status": status, "providers": providers, "adapters": adapters, "store": store})))
+        .into_response()
+}
+
+/// What is kept, and how writing it goes. The reasons of failures are in the log: this page is for everyone.
+fn store_in_brief(operations: &Operations) -> Value {
+    let Some(store) = &operations.store else { return json!({"kind": "none"}) };
+    let health = store.health();
+    let state = |condition: &Condition| match condition {
+        Condition::Working => "working",
+        Condition::Slow { .. } => "slow",
+        Condition::Failing { .. } => "failing",
+    };
+    json!({
+        "kind": store.kind().as_str(),
+        "log": state(&health.log),
+        "money": state(&health.money),
+        "queued": health.queued_rows,
+        "dropped": health.dropped_facts.full + health.dropped_facts.failed,
+    })
 }
 
 impl Fares {

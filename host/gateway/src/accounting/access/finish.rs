@@ -1,0 +1,128 @@
+//! What becomes of a record at the end of its request.
+
+use std::mem::take;
+use std::time::Duration;
+
+use super::{AccessLine, Ended, TARGET, shown};
+use crate::accounting::request_log::FinishedRequest;
+use crate::observe::metrics::dollars_of;
+use weir_types::contract::about::Bucket;
+use weir_types::contract::types::UnitCount;
+
+/// The status of a request whose client left before there was an answer.
+const CLIENT_LEFT: u16 = 499;
+
+impl Drop for AccessLine {
+    fn drop(&mut self) {
+        if self.has_line {
+            self.write_line();
+        }
+        if let Some(log) = self.log.take() {
+            log.record(self.finished());
+        }
+    }
+}
+
+impl AccessLine {
+    fn write_line(&self) {
+        let Ended { status, provider, attempts, used, first_token, own, .. } = &self.ended;
+        let tokens = &used.tokens;
+        let has_tokens = tokens.total().is_some();
+        let claim = self.face.as_ref().map(|face| &face.claim);
+        tracing::info!(
+            target: TARGET,
+            request_id = &*self.id,
+            client = self.caller.as_ref().and_then(|caller| some(&caller.tenant)),
+            address = self.address.map(tracing::field::display),
+            method = self.method.as_str(),
+            path = self.path,
+            operation = claim.map(|claim| claim.operation.name()),
+            format = claim.map(|claim| claim.format.as_str()),
+            alias = self.alias,
+            provider = provider.as_deref(),
+            model = self.model,
+            lane = self.lane,
+            adapter = self.adapter.as_ref().map(|(name, digest)| format!("{name}@{}", digest.short())),
+            status = status_of(*status),
+            outcome = self.end().as_str(),
+            error = self.error.as_ref().map(|error| shown(&error.message)),
+            attempts,
+            tried = self.tried,
+            input_tokens = tokens.get(Bucket::Input),
+            input_audio_tokens = tokens.get(Bucket::InputAudio),
+            input_image_tokens = tokens.get(Bucket::InputImage),
+            cache_read_tokens = tokens.get(Bucket::CacheRead),
+            cache_write_tokens = tokens.get(Bucket::CacheWrite),
+            cache_write_hour_tokens = tokens.get(Bucket::CacheWriteHour),
+            output_tokens = tokens.get(Bucket::Output),
+            output_audio_tokens = tokens.get(Bucket::OutputAudio),
+            output_image_tokens = tokens.get(Bucket::OutputImage),
+            reasoning_tokens = tokens.get(Bucket::Reasoning),
+            units = some(&units(&self.ended.units)),
+            service_tier = self.ended.service_tier,
+            batch = self.ended.batch,
+            estimated = has_tokens.then_some(used.is_estimated),
+            cost = used.cost.map(dollars_of),
+            prices = used.prices.as_deref(),
+            first_token_ms = first_token.map(millis),
+            duration_ms = millis(self.begun.elapsed()),
+            own_ms = own.map(millis),
+            losses = (!self.losses.is_empty()).then(|| self.losses.join(",")),
+            "request"
+        );
+    }
+
+    /// The record for the request log, which takes what it can.
+    fn finished(&mut self) -> FinishedRequest {
+        let end = self.end();
+        let ended = take(&mut self.ended);
+        let own_id = self.own_id.to_string();
+        FinishedRequest {
+            id: self.own_id,
+            client_id: Some(self.id.clone()).filter(|id| **id != *own_id),
+            caller: self.caller.take(),
+            user_agent: self.user_agent.take(),
+            endpoint: self.face.take(),
+            asked: self.alias.take(),
+            model: self.model.take(),
+            provider: ended.provider,
+            target: self.target.take(),
+            adapter: self.adapter.take(),
+            lane: self.lane,
+            status: status_of(ended.status),
+            end,
+            error: self.error.take(),
+            attempts: ended.attempts,
+            steps: take(&mut self.steps),
+            used: ended.used,
+            units: ended.units,
+            service_tier: ended.service_tier,
+            is_batch: ended.batch.unwrap_or_default(),
+            took: self.begun.elapsed(),
+            first_token: ended.first_token,
+            own: ended.own,
+            bytes_in: self.bytes_in,
+            bytes_out: ended.bytes_out,
+            losses: take(&mut self.losses),
+        }
+    }
+}
+
+fn status_of(status: u16) -> u16 {
+    if status == 0 { CLIENT_LEFT } else { status }
+}
+
+/// What is billed by the piece, as a log line has it: `search=2,second=1.5`.
+fn units(units: &[UnitCount]) -> String {
+    let counts = units.iter().map(|count| format!("{}={}", count.unit.name(), count.count));
+    counts.collect::<Vec<_>>().join(",")
+}
+
+fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// Milliseconds, to a thousandth.
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}

@@ -1,0 +1,158 @@
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use weir_ledger::Nano;
+use weir_types::contract::about::Bucket;
+use weir_types::contract::about::{BodyKind, Face, Operation, StreamFlag};
+use weir_types::contract::types::Unit;
+use weir_types::tokens::Tokens;
+
+use super::*;
+use crate::accounting::request_log::FinishedRequest;
+use crate::accounting::trail;
+use crate::observe::log::tests::said;
+use crate::observe::log::{Line, current};
+
+/// The page that documents the log line.
+const PAGE: &str = include_str!("../../../../../docs/log.md");
+
+fn line() -> Box<AccessLine> {
+    begin(None)
+}
+
+fn begin(log: Option<Arc<dyn RequestLog>>) -> Box<AccessLine> {
+    let arrival = Arrival {
+        id: Arc::from("req_1"),
+        own_id: Uuid7::new(1_795_262_400_000),
+        begun: Instant::now(),
+        method: &Method::POST,
+        path: "/v1/some",
+        address: Some([127, 0, 0, 1].into()),
+        user_agent: Some("zeta-python/1"),
+    };
+    AccessLine::begin(arrival, true, log).unwrap()
+}
+
+fn json(fill: impl FnOnce(&mut AccessLine)) -> serde_json::Value {
+    let text = said(Line::Json, || fill(&mut line()));
+    assert_eq!(text.lines().count(), 1, "{text}");
+    serde_json::from_str(&text).unwrap()
+}
+
+fn face() -> Endpoint {
+    let claim = Face {
+        format: "zeta.talk".into(),
+        operation: Operation::Chat,
+        method: "POST".into(),
+        path: "/v1/some".into(),
+        prefixes: Vec::new(),
+        when: None,
+        credentials: Vec::new(),
+        model: Vec::new(),
+        stream: StreamFlag::Constant(false),
+        body: BodyKind::Json,
+        output_limit: Vec::new(),
+        end_user: Vec::new(),
+        object_ids: Vec::new(),
+        features: Vec::new(),
+        request_headers: Vec::new(),
+        framings: Vec::new(),
+    };
+    Endpoint { adapter: Arc::from("zeta"), claim, errors: None, index: 0 }
+}
+
+#[test]
+fn the_page_names_each_member_of_the_line_and_no_other() {
+    let written = json(|line| {
+        line.called(&Arc::new(face()));
+        line.asked_by(&Caller { tenant: Arc::from("team-a"), ..Caller::anonymous(None) });
+        line.asks_for(Some("fast"));
+        line.answered("model-1", Arc::from("zeta/model-1"), (Arc::from("zeta"), Digest::of(b"zeta")));
+        line.went(Some("relay"));
+        let mut trail = Trail::default();
+        trail.add(&Arc::from("zeta/model-0"), trail::End::Failed("rate_limited"));
+        line.tried(&trail);
+        line.lost(["x"].into_iter());
+        line.failed(&Fault::invalid("no"));
+        let all = Bucket::ALL.iter().fold(Tokens::default(), |all, bucket| all.with(*bucket, Some(1)));
+        line.ends(Ended {
+            status: 200,
+            end: Some(End::Whole),
+            provider: Some(Arc::from("zeta")),
+            attempts: 2,
+            used: Used {
+                tokens: all,
+                is_estimated: true,
+                cost: Nano::new(500_000_000).ok(),
+                prices: Some(Arc::from("2026-11")),
+            },
+            units: vec![UnitCount { unit: Unit::Search, count: 2.0 }],
+            service_tier: Some("flex".to_owned()),
+            batch: Some(true),
+            first_token: Some(Duration::from_millis(3)),
+            own: Some(Duration::from_micros(1500)),
+            bytes_out: 7,
+        });
+    });
+    let written: BTreeSet<&str> = written.as_object().unwrap().keys().map(String::as_str).collect();
+    let section = PAGE.split("## The access log").nth(1).and_then(|text| text.split("\n## ").next()).unwrap();
+    let told = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    assert_eq!(written, told.collect::<BTreeSet<_>>());
+}
+
+#[test]
+fn the_outcome_has_a_name() {
+    let end = |status, end, fault: Option<Fault>| {
+        let told = json(|line| {
+            if let Some(fault) = &fault {
+                line.failed(fault);
+            }
+            line.ends(Ended { status, end, ..Ended::default() });
+        });
+        (told["status"].as_u64().unwrap(), told["outcome"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(end(200, Some(End::Whole), None), (200, "whole".to_owned()));
+    assert_eq!(end(401, Some(End::Whole), Some(Fault::invalid("no key"))), (401, "refused".to_owned()));
+    assert_eq!(end(502, Some(End::Whole), Some(Fault::internal("no"))), (502, "failed".to_owned()));
+    assert_eq!(end(400, Some(End::Whole), None), (400, "failed".to_owned()), "the provider's own");
+    assert_eq!(end(200, Some(End::Broken), None), (200, "broken".to_owned()));
+    assert_eq!(end(0, None, None), (499, "client left".to_owned()));
+}
+
+#[test]
+fn texts_from_outside_are_bounded() {
+    let told = said(Line::Human, || {
+        let _entered = current::enter(&Arc::from("req_1"));
+        let mut line = line();
+        line.asks_for(Some(&"m".repeat(10_000)));
+        line.failed(&Fault::invalid("x".repeat(10_000)));
+        line.lost((0..1000).map(|_| "field"));
+    });
+    assert!(told.len() < 2000 && told.lines().count() == 1, "{told}");
+}
+
+#[derive(Debug, Default)]
+struct Kept(Mutex<Vec<FinishedRequest>>);
+
+impl RequestLog for Kept {
+    fn record(&self, finished: FinishedRequest) {
+        self.0.lock().unwrap().push(finished);
+    }
+}
+
+#[test]
+fn the_request_log_gets_each_record_once_with_or_without_a_line() {
+    let kept = Arc::new(Kept::default());
+    let mut line = begin(Some(Arc::<Kept>::clone(&kept)));
+    line.has_line = false;
+    line.asks_for(Some("fast"));
+    line.failed(&Fault::invalid("\u{e4}".repeat(5_000)));
+    line.reads(12);
+    line.ends_with(400, 34);
+    drop(line);
+    let all = kept.0.lock().unwrap();
+    let [one] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!((one.asked.as_deref(), one.client_id.as_deref()), (Some("fast"), Some("req_1")));
+    assert_eq!((one.status, one.end, one.bytes_in, one.bytes_out), (400, End::Refused, 12, 34));
+    assert_eq!((one.user_agent.as_deref(), one.error.as_ref().unwrap().message.len()), (Some("zeta-python/1"), 2_048));
+}

@@ -1,0 +1,132 @@
+//! The seam between requests and what keeps a record of each: the gateway fills in a [`FinishedRequest`], and a
+//! [`RequestLog`] takes it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::trail::Step;
+use crate::auth::Caller;
+use weir_ledger::Nano;
+use weir_sandbox::Digest;
+use weir_translate::dialect::faces::Endpoint;
+use weir_types::contract::types::{ErrorKind, UnitCount};
+use weir_types::fault::Side;
+use weir_types::tokens::Tokens;
+use weir_types::uuid::Uuid7;
+
+/// Takes the record of each request when the request has ended.
+pub trait RequestLog: fmt::Debug + Send + Sync {
+    /// Takes a record. It is called on the request's path, so it must not wait for anything.
+    fn record(&self, finished: FinishedRequest);
+}
+
+/// Everything that is known of a request at its end, but its content. A refused request has no provider, and one that
+/// calls no endpoint has no format.
+#[derive(Debug)]
+pub struct FinishedRequest {
+    /// Weir's own id of the request.
+    pub id: Uuid7,
+    /// The id that the client gave.
+    pub client_id: Option<Arc<str>>,
+    /// Who sent it; `None` if its key was refused.
+    pub caller: Option<Caller>,
+    /// The client's program, from `user-agent`.
+    pub user_agent: Option<String>,
+    /// The endpoint that it called.
+    pub endpoint: Option<Arc<Endpoint>>,
+    /// The model that it asked for.
+    pub asked: Option<String>,
+    /// The provider's name for the model that answered or failed last.
+    pub model: Option<String>,
+    /// The provider that answered or failed last.
+    pub provider: Option<Arc<str>>,
+    /// The target that answered.
+    pub target: Option<Arc<str>>,
+    /// The adapter that answered, with the digest of its file.
+    pub adapter: Option<(Arc<str>, Digest)>,
+    /// `relay` or `translate`.
+    pub lane: Option<&'static str>,
+    /// The answer's status; 499 if the client left before there was one.
+    pub status: u16,
+    /// How it ended.
+    pub end: End,
+    /// The error that it was answered with, if that is one of Weir's.
+    pub error: Option<FinalError>,
+    /// The number of attempts.
+    pub attempts: u32,
+    /// The targets that failed or were skipped.
+    pub steps: Vec<Step>,
+    /// Tokens and cost.
+    pub used: Used,
+    /// What is billed by the piece.
+    pub units: Vec<UnitCount>,
+    /// The service tier that served it, where the answer names one.
+    pub service_tier: Option<String>,
+    /// Whether it was served at the price of a batch.
+    pub is_batch: bool,
+    /// From its head to the end of its answer.
+    pub took: Duration,
+    /// From its head to the first piece of a stream.
+    pub first_token: Option<Duration>,
+    /// The gateway's own time until the answer began.
+    pub own: Option<Duration>,
+    /// Bytes of its body.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body that were handed over to the connection.
+    pub bytes_out: u64,
+    /// The fields that a translation lost: `field=kind`.
+    pub losses: Vec<String>,
+}
+
+/// The outcome of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The whole answer was sent.
+    Whole,
+    /// The gateway refused the request: it was wrong, or exceeded a limit or the client's rights.
+    Refused,
+    /// The answer was an error of the provider or of the gateway.
+    Failed,
+    /// The answer broke off.
+    Broken,
+    /// The client left before the end of the answer.
+    Left,
+}
+
+impl End {
+    /// The outcome's name in the log line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Broken => "broken",
+            Self::Left => "client left",
+        }
+    }
+}
+
+/// The tokens that a request used, and their cost.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Used {
+    /// Tokens by bucket.
+    pub tokens: Tokens,
+    /// Whether any of them are estimated.
+    pub is_estimated: bool,
+    /// The cost, if all prices are known.
+    pub cost: Option<Nano>,
+    /// The version of the prices.
+    pub prices: Option<Arc<str>>,
+}
+
+/// An error that a request was answered with.
+#[derive(Debug, Clone)]
+pub struct FinalError {
+    /// What kind it is.
+    pub kind: ErrorKind,
+    /// Whose fault it is.
+    pub side: Side,
+    /// Its text, bounded.
+    pub message: String,
+}

@@ -1,0 +1,192 @@
+//! The parameters of a search, as they stand in a url.
+
+use std::str::FromStr;
+
+use super::Refusal;
+use weir_ledger::{Nano, Timestamp};
+use weir_store::{Fact, Query};
+
+/// The parameters of a request, each once.
+#[derive(Debug)]
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Reads the parameters, all of which have to be known.
+    pub(super) fn new(given: Vec<(String, String)>, known: &[&str]) -> Result<Self, Refusal> {
+        for (at, (name, _)) in given.iter().enumerate() {
+            if !known.contains(&name.as_str()) {
+                return Err(Refusal::Parameter(format!("unknown parameter `{name}`; known are {}", known.join(", "))));
+            }
+            if given[..at].iter().any(|(other, _)| other == name) {
+                return Err(Refusal::Parameter(format!("`{name}` is given twice")));
+            }
+        }
+        Ok(Self(given.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
+    }
+
+    /// A value that parses, or a refusal that names the parameter.
+    pub(super) fn parsed<T: FromStr>(&self, name: &str, wanted: &str) -> Result<Option<T>, Refusal> {
+        self.with(name, wanted, |text| text.parse().ok())
+    }
+
+    fn with<T>(&self, name: &str, wanted: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Refusal> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        read(&text).map(Some).ok_or_else(|| Refusal::Parameter(format!("`{name}` must be {wanted}")))
+    }
+
+    /// A time in milliseconds since 1970.
+    pub(super) fn time(&self, name: &str) -> Result<Option<u64>, Refusal> {
+        self.with(name, "a time such as 2026-11-21T08:00:00Z, or milliseconds since 1970", time)
+    }
+
+    /// An amount of dollars in nano-dollars.
+    fn dollars(&self, name: &str) -> Result<Option<i64>, Refusal> {
+        self.with(name, "an amount of dollars such as 0.25", |text| Nano::from_dollars(text).ok().map(Nano::get))
+    }
+}
+
+fn time(text: &str) -> Option<u64> {
+    if let Ok(milliseconds) = text.parse() {
+        return Some(milliseconds);
+    }
+    // A day alone is its beginning.
+    let day = || format!("{text}T00:00:00Z").parse::<Timestamp>();
+    let time = text.parse::<Timestamp>().or_else(|_| day()).ok()?;
+    u64::try_from(time.as_millisecond()).ok()
+}
+
+/// The conditions that a search takes.
+const CONDITIONS: [&str; 19] = [
+    "id",
+    "client_request_id",
+    "key",
+    "team",
+    "organisation",
+    "user",
+    "tag",
+    "model",
+    "provider",
+    "status",
+    "outcome",
+    "failed",
+    "from",
+    "to",
+    "min_cost",
+    "max_cost",
+    "error",
+    "cursor",
+    "limit",
+];
+
+/// A search, from the parameters of a url.
+pub(super) fn query(given: Vec<(String, String)>) -> Result<Query, Refusal> {
+    let parameters = Parameters::new(given, &CONDITIONS)?;
+    let tag = parameters.with("tag", "NAME or NAME=VALUE", |text| {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        Some((name.to_owned(), value.to_owned()))
+    })?;
+    Ok(Query {
+        id: parameters.parsed("id", "a request's id")?,
+        client_request_id: parameters.text("client_request_id"),
+        key: parameters.text("key"),
+        team: parameters.text("team"),
+        organisation: parameters.text("organisation"),
+        user: parameters.text("user"),
+        tag,
+        model: parameters.text("model"),
+        provider: parameters.text("provider"),
+        status: parameters.with("status", "a status such as 429, 4xx or 400-499", statuses)?,
+        outcome: parameters.text("outcome"),
+        failed: parameters.parsed("failed", "true or false")?.unwrap_or_default(),
+        from_ms: parameters.time("from")?,
+        to_ms: parameters.time("to")?,
+        cost_from: parameters.dollars("min_cost")?,
+        cost_to: parameters.dollars("max_cost")?,
+        error_text: parameters.text("error"),
+        after: parameters.text("cursor").map(|text| text.parse()).transpose()?,
+        limit: parameters.parsed("limit", "a number")?.unwrap_or_default(),
+    })
+}
+
+/// `429`, `4xx` or `400-499`.
+fn statuses(text: &str) -> Option<(u16, u16)> {
+    if let Some(class) = text.strip_suffix("xx") {
+        let class: u16 = class.parse().ok().filter(|class| (1..=9).contains(class))?;
+        return Some((class * 100, class * 100 + 99));
+    }
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    Some((from.parse().ok()?, to.parse().ok()?))
+}
+
+/// Whether a new fact meets a search. The text of an error is compared in letters of either case.
+pub(super) fn holds(query: &Query, fact: &Fact) -> bool {
+    let is = |wanted: &Option<String>, own: &str| wanted.as_ref().is_none_or(|wanted| wanted == own);
+    let contains = |text: &String| fact.error_text.to_lowercase().contains(&text.to_lowercase());
+    let time = fact.id.time_ms();
+    query.id.is_none_or(|id| id == fact.id)
+        && is(&query.client_request_id, &fact.client_request_id)
+        && is(&query.key, &fact.key)
+        && is(&query.team, &fact.team)
+        && is(&query.organisation, &fact.organisation)
+        && is(&query.user, &fact.user)
+        && is(&query.provider, &fact.provider)
+        && is(&query.outcome, &fact.outcome)
+        && query.tag.as_ref().is_none_or(|(name, value)| fact.tags.get(name) == Some(value))
+        && query.model.as_ref().is_none_or(|model| *model == fact.model_asked || *model == fact.model_served)
+        && query.status.is_none_or(|(least, most)| (least..=most).contains(&fact.status))
+        && (!query.failed || fact.has_error())
+        && query.from_ms.is_none_or(|from| time >= from)
+        && query.to_ms.is_none_or(|to| time < to)
+        && query.cost_from.is_none_or(|least| fact.cost_nano.is_some_and(|cost| cost >= least))
+        && query.cost_to.is_none_or(|end| fact.cost_nano.is_some_and(|cost| cost < end))
+        && query.error_text.as_ref().is_none_or(contains)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_store::RequestId;
+
+    fn asked(pairs: &[(&str, &str)]) -> Result<Query, Refusal> {
+        query(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn parameters_become_a_search() {
+        let found = asked(&[("status", "4xx"), ("from", "2026-11-21"), ("min_cost", "0.25"), ("tag", "a=b")]).unwrap();
+        assert_eq!((found.status, found.from_ms), (Some((400, 499)), Some(1_795_219_200_000)));
+        assert_eq!((found.cost_from, found.tag), (Some(250_000_000), Some(("a".to_owned(), "b".to_owned()))));
+        assert_eq!(asked(&[("to", "2026-11-21T01:00:00+01:00")]).unwrap().to_ms, Some(1_795_219_200_000));
+        assert_eq!(asked(&[("status", "400-404"), ("key", "")]).unwrap().status, Some((400, 404)));
+    }
+
+    #[test]
+    fn wrong_parameters_are_refused_by_name() {
+        for (name, value) in
+            [("id", "x"), ("status", "xx"), ("from", "noon"), ("min_cost", "-1"), ("limit", "-1"), ("failed", "maybe")]
+        {
+            let refusal = asked(&[(name, value)]).unwrap_err().to_string();
+            assert!(refusal.contains(name), "{refusal}");
+        }
+        assert!(asked(&[("unknown", "1")]).unwrap_err().to_string().contains("unknown parameter"));
+        assert!(asked(&[("key", "1"), ("key", "2")]).unwrap_err().to_string().contains("twice"));
+        assert!(matches!(asked(&[("cursor", "no")]), Err(Refusal::Store(_))));
+    }
+
+    #[test]
+    fn a_new_fact_is_compared_as_a_stored_one_is() {
+        let mut fact = Fact::of(RequestId::new(5_000, [1; 10]));
+        (fact.key, fact.status, fact.error_kind) = ("a".to_owned(), 429, "rate_limited".to_owned());
+        fact.error_text = "Too many".to_owned();
+        for pairs in [vec![], vec![("key", "a"), ("status", "4xx")], vec![("error", "too MANY"), ("from", "5000")]] {
+            assert!(holds(&asked(&pairs).unwrap(), &fact), "{pairs:?}");
+        }
+        for pairs in [("key", "b"), ("status", "200"), ("to", "5000"), ("min_cost", "0"), ("model", "m")] {
+            assert!(!holds(&asked(&[pairs]).unwrap(), &fact), "{pairs:?}");
+        }
+    }
+}

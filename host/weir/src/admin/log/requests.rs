@@ -1,0 +1,52 @@
+//! `GET /admin/v1/requests` and `/admin/v1/requests/{id}`.
+
+use axum::Json;
+use axum::extract::{Path, Query as UrlQuery, State};
+use serde_json::{Value, json};
+
+use super::{Refusal, asked, read};
+use crate::admin::Operations;
+use crate::store::bill;
+use weir_ledger::{Nano, Timestamp};
+use weir_store::{Fact, Page, RequestId};
+
+/// Requests that meet a search, newest first, page by page.
+pub(super) async fn list(
+    State(operations): State<Operations>,
+    UrlQuery(given): UrlQuery<Vec<(String, String)>>,
+) -> Result<Json<Value>, Refusal> {
+    let query = asked::query(given)?;
+    let Page { facts, next } = read(&operations, move |store| store.search(&query)).await?;
+    let items: Vec<Value> = facts.iter().map(shown).collect();
+    Ok(Json(json!({"items": items, "next_cursor": next.map(|cursor| cursor.to_string())})))
+}
+
+/// One request, with its cost line by line.
+pub(super) async fn show(State(operations): State<Operations>, Path(id): Path<String>) -> Result<Json<Value>, Refusal> {
+    let id: RequestId = id.parse().map_err(|error: weir_store::BadId| Refusal::Parameter(error.to_string()))?;
+    let fact = read(&operations, move |store| store.fact(&id)).await?.ok_or(Refusal::NotFound)?;
+    let explained = bill::explain(&operations.gateway.serving(), &fact);
+    let mut item = shown(&fact);
+    item["explained"] = explained;
+    Ok(Json(item))
+}
+
+/// A fact as these endpoints show it: with its time, its cost in dollars, and JSON where the store has text.
+pub(super) fn shown(fact: &Fact) -> Value {
+    // A fact always has a JSON form.
+    let mut item = serde_json::to_value(fact).unwrap_or_default();
+    for name in ["attempts", "units", "losses"] {
+        if let Some(text) = item[name].as_str() {
+            item[name] = serde_json::from_str(text).unwrap_or(Value::Null);
+        }
+    }
+    let time = i64::try_from(fact.id.time_ms()).ok().and_then(|time| Timestamp::from_millisecond(time).ok());
+    item["time"] = json!(time.map(|time| time.to_string()));
+    item["cost_usd"] = json!(fact.cost_nano.and_then(dollars));
+    item
+}
+
+/// Nano-dollars as exact text.
+pub(super) fn dollars(nano: i64) -> Option<String> {
+    Nano::new(nano).ok().map(|amount| amount.to_string())
+}

@@ -1,0 +1,262 @@
+//! Writes the gateway's records of requests as facts, and adds what they used to the sums of use.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use weir_gateway::accounting::access::End;
+use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
+use weir_gateway::accounting::trail::{self, Step};
+use weir_store::{Fact, LedgerKey, LedgerSums, Recorder, RequestId, TokenCounts};
+use weir_types::contract::about::Bucket;
+use weir_types::contract::types::UnitCount;
+use weir_types::fault::error_kind_name;
+use weir_types::tokens::Tokens;
+
+/// Milliseconds of an hour.
+const HOUR_MS: u64 = 3_600_000;
+/// The bucket of sums that counts requests, and holds their cost.
+pub(crate) const REQUESTS: &str = "request";
+/// The circumstances of requests whose cost is not known.
+pub(crate) const UNPRICED: &str = "unpriced";
+
+/// The request log: what is recorded goes to the store's writer, which never waits.
+#[derive(Debug)]
+pub struct StoreLog(Recorder);
+
+impl StoreLog {
+    /// A log that records with this.
+    pub fn new(recorder: Recorder) -> Self {
+        Self(recorder)
+    }
+}
+
+impl RequestLog for StoreLog {
+    fn record(&self, finished: FinishedRequest) {
+        let fact = fact_of(finished);
+        for (key, sums) in sums_of(&fact) {
+            self.0.book(key, sums);
+        }
+        // What is dropped is counted by the recorder.
+        let _is_taken = self.0.record(fact);
+    }
+}
+
+/// The fact of a request.
+fn fact_of(finished: FinishedRequest) -> Fact {
+    let mut fact = Fact::of(RequestId::from_bytes(*finished.id.as_bytes()));
+    fact.client_request_id = owned(finished.client_id.as_deref());
+    if let Some(caller) = &finished.caller {
+        caller.tenant.as_ref().clone_into(&mut fact.key);
+        if let Some(client) = &caller.client {
+            fact.team = owned(client.team.as_deref());
+            fact.organisation = owned(client.organisation.as_deref());
+            fact.tags = client.tags.iter().map(|tag| (tag.as_ref().to_owned(), String::new())).collect();
+        }
+    }
+    if let Some(endpoint) = &finished.endpoint {
+        endpoint.claim.format.clone_into(&mut fact.dialect);
+        endpoint.claim.operation.name().clone_into(&mut fact.operation);
+    }
+    fact.attempts = attempts(&finished);
+    outcome(finished.end).clone_into(&mut fact.outcome);
+    (fact.error_kind, fact.error_text) = error(&finished);
+    fact.client = finished.user_agent.unwrap_or_default();
+    fact.model_asked = finished.asked.unwrap_or_default();
+    fact.model_served = finished.model.unwrap_or_default();
+    fact.provider = owned(finished.provider.as_deref());
+    fact.target = owned(finished.target.as_deref());
+    fact.lane = owned(finished.lane);
+    fact.status = finished.status;
+    fact.tokens = counts(&finished.used.tokens);
+    fact.estimated = finished.used.is_estimated;
+    fact.units = units(&finished.units);
+    fact.cost_nano = finished.used.cost.map(weir_ledger::Nano::get);
+    fact.price_version = owned(finished.used.prices.as_deref());
+    fact.total_us = micros(finished.took);
+    fact.first_token_us = finished.first_token.map(micros);
+    fact.own_us = finished.own.map(micros).unwrap_or_default();
+    fact.bytes_in = finished.bytes_in;
+    fact.bytes_out = finished.bytes_out;
+    fact.losses = if finished.losses.is_empty() { String::new() } else { json(&finished.losses) };
+    if let Some((name, digest)) = &finished.adapter {
+        name.as_ref().clone_into(&mut fact.adapter);
+        fact.adapter_digest = hex(digest.bytes());
+    }
+    fact.service_tier = finished.service_tier.unwrap_or_default();
+    fact.batch = finished.is_batch;
+    fact
+}
+
+fn owned(text: Option<&str>) -> String {
+    text.unwrap_or_default().to_owned()
+}
+
+fn outcome(end: End) -> &'static str {
+    match end {
+        End::Whole => "ok",
+        End::Refused => "refused",
+        End::Failed => "failed",
+        End::Broken => "cut",
+        End::Left => "cancelled",
+    }
+}
+
+/// The kind and the text of a request's error. A client that leaves makes none.
+fn error(finished: &FinishedRequest) -> (String, String) {
+    let kind = match (&finished.error, finished.end) {
+        (Some(error), _) => error_kind_name(error.kind),
+        (None, End::Broken) => "broken",
+        (None, End::Refused | End::Failed) => "upstream",
+        (None, End::Whole | End::Left) => "",
+    };
+    let text = finished.error.as_ref().map(|error| error.message.clone());
+    (kind.to_owned(), text.unwrap_or_default())
+}
+
+/// The attempts as JSON; an empty text for one that went well.
+fn attempts(finished: &FinishedRequest) -> String {
+    if finished.steps.is_empty() {
+        return String::new();
+    }
+    let step = |step: &Step| match step.end {
+        trail::End::Failed(reason) => serde_json::json!({"target": *step.target, "failed": reason}),
+        trail::End::Skipped(reason) => serde_json::json!({"target": *step.target, "skipped": reason}),
+    };
+    let mut list: Vec<serde_json::Value> = finished.steps.iter().map(step).collect();
+    let answered = finished.target.as_ref().filter(|_| finished.status < 400);
+    list.extend(answered.map(|target| serde_json::json!({"target": **target, "status": finished.status})));
+    json(&list)
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    // A list of texts always has a JSON form.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Billed units as a JSON object: `{"search":2}`.
+fn units(units: &[UnitCount]) -> String {
+    if units.is_empty() {
+        return String::new();
+    }
+    let mut sums = BTreeMap::<&str, f64>::new();
+    for count in units {
+        *sums.entry(count.unit.name()).or_default() += count.count;
+    }
+    json(&sums)
+}
+
+fn counts(tokens: &Tokens) -> TokenCounts {
+    let of = |bucket| tokens.get(bucket).map(u64::from);
+    TokenCounts {
+        input: of(Bucket::Input),
+        input_audio: of(Bucket::InputAudio),
+        input_image: of(Bucket::InputImage),
+        cache_read: of(Bucket::CacheRead),
+        cache_write: of(Bucket::CacheWrite),
+        cache_write_hour: of(Bucket::CacheWriteHour),
+        output: of(Bucket::Output),
+        output_audio: of(Bucket::OutputAudio),
+        output_image: of(Bucket::OutputImage),
+        reasoning: of(Bucket::Reasoning),
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// What a request adds to the sums of use: for its key, and for its team if it has one. A request that no provider saw
+/// adds nothing.
+fn sums_of(fact: &Fact) -> Vec<(LedgerKey, LedgerSums)> {
+    if fact.provider.is_empty() {
+        return Vec::new();
+    }
+    let mut subjects = vec![format!("key:{}", fact.key)];
+    if !fact.team.is_empty() {
+        subjects.push(format!("team:{}", fact.team));
+    }
+    let estimated = i64::from(fact.estimated);
+    let circumstances = if fact.batch { "batch" } else { &fact.service_tier };
+    let priced = if fact.cost_nano.is_some() { circumstances } else { UNPRICED };
+    let request = LedgerSums { units: 1, requests: 1, estimated, cost_nano: fact.cost_nano.unwrap_or_default() };
+    let mut rows = vec![(priced, REQUESTS, request)];
+    for (bucket, count) in buckets(&fact.tokens) {
+        if let Some(count) = count.filter(|count| *count > 0) {
+            let units = i64::try_from(count).unwrap_or(i64::MAX);
+            rows.push((circumstances, bucket, LedgerSums { units, requests: 1, estimated, cost_nano: 0 }));
+        }
+    }
+    let key = |subject: &str, dimension: &str, bucket: &str| LedgerKey {
+        hour: fact.id.time_ms() / HOUR_MS,
+        subject: subject.to_owned(),
+        provider: fact.provider.clone(),
+        served: fact.model_served.clone(),
+        price_dim: dimension.to_owned(),
+        bucket: bucket.to_owned(),
+    };
+    let of = |subject: &String| rows.iter().map(|(dim, bucket, sums)| (key(subject, dim, bucket), *sums)).collect();
+    subjects.iter().flat_map(|subject| -> Vec<_> { of(subject) }).collect()
+}
+
+/// The token counts by the names of their buckets.
+pub(crate) fn buckets(tokens: &TokenCounts) -> [(&'static str, Option<u64>); 10] {
+    [
+        (Bucket::Input.name(), tokens.input),
+        (Bucket::InputAudio.name(), tokens.input_audio),
+        (Bucket::InputImage.name(), tokens.input_image),
+        (Bucket::CacheRead.name(), tokens.cache_read),
+        (Bucket::CacheWrite.name(), tokens.cache_write),
+        (Bucket::CacheWriteHour.name(), tokens.cache_write_hour),
+        (Bucket::Output.name(), tokens.output),
+        (Bucket::OutputAudio.name(), tokens.output_audio),
+        (Bucket::OutputImage.name(), tokens.output_image),
+        (Bucket::Reasoning.name(), tokens.reasoning),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_adds_to_the_sums_of_its_key_and_team_once_each() {
+        let mut fact = Fact::of(RequestId::new(2 * HOUR_MS + 5, [1; 10]));
+        assert!(sums_of(&fact).is_empty());
+        (fact.key, fact.team, fact.provider) = ("a".to_owned(), "red".to_owned(), "p".to_owned());
+        (fact.tokens.input, fact.tokens.output, fact.tokens.reasoning) = (Some(7), Some(3), Some(0));
+        fact.cost_nano = Some(900);
+        let sums = sums_of(&fact);
+        let shown = |(key, sums): &(LedgerKey, LedgerSums)| {
+            format!("{} {} {} {}{} {}", key.hour, key.subject, key.bucket, key.price_dim, sums.units, sums.cost_nano)
+        };
+        let shown: Vec<String> = sums.iter().map(shown).collect();
+        let expected = [
+            "2 key:a request 1 900",
+            "2 key:a input 7 0",
+            "2 key:a output 3 0",
+            "2 team:red request 1 900",
+            "2 team:red input 7 0",
+            "2 team:red output 3 0",
+        ];
+        assert_eq!(shown, expected);
+        fact.cost_nano = None;
+        assert_eq!(sums_of(&fact)[0].0.price_dim, UNPRICED);
+    }
+
+    #[test]
+    fn units_of_one_kind_are_added() {
+        use weir_types::contract::types::Unit;
+        let search = |count| UnitCount { unit: Unit::Search, count };
+        assert_eq!(units(&[search(1.0), search(2.0)]), r#"{"search":3.0}"#);
+        assert_eq!(units(&[]), "");
+    }
+}

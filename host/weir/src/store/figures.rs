@@ -1,0 +1,96 @@
+//! The metrics of the store's writer, read from it at each scrape.
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
+
+use weir_store::{Condition, Drops, Health, Recorder};
+
+/// The metrics of the request log and of the sums of use.
+#[derive(Debug)]
+pub struct StoreFigures {
+    recorder: Recorder,
+    descriptions: Vec<Desc>,
+}
+
+/// The metrics with the figures of one moment.
+struct Families {
+    queued: IntGauge,
+    bytes: IntGauge,
+    state: IntGauge,
+    written: IntCounterVec,
+    dropped: IntCounterVec,
+    pending: IntGauge,
+    lost: IntCounter,
+}
+
+impl StoreFigures {
+    /// The metrics of this recorder's writer.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice: the names are fixed.
+    pub fn new(recorder: Recorder) -> Result<Self, prometheus::Error> {
+        let families = Families::new()?;
+        let descriptions = families.all().iter().flat_map(|family| family.desc()).cloned().collect();
+        Ok(Self { recorder, descriptions })
+    }
+}
+
+impl Families {
+    fn new() -> Result<Self, prometheus::Error> {
+        let counters = |name: &str, help: &str, labels: &[&str]| IntCounterVec::new(Opts::new(name, help), labels);
+        Ok(Self {
+            queued: IntGauge::new("weir_request_log_queued", "Facts and bodies of requests that wait to be written")?,
+            bytes: IntGauge::new("weir_request_log_queued_bytes", "Bytes of facts and bodies that wait to be written")?,
+            state: IntGauge::new(
+                "weir_request_log_state",
+                "How the request log is written: 0 well, 1 slowly, 2 not at all",
+            )?,
+            written: counters("weir_request_log_written_total", "Facts and bodies that were written", &["what"])?,
+            dropped: counters(
+                "weir_request_log_dropped_total",
+                "Facts and bodies that were lost",
+                &["what", "reason"],
+            )?,
+            pending: IntGauge::new("weir_request_log_sums_pending", "Sums of use that wait to be written")?,
+            lost: IntCounter::new("weir_request_log_sums_lost_total", "Bookings of use that were lost")?,
+        })
+    }
+
+    fn all(&self) -> [&dyn Collector; 7] {
+        let Self { queued, bytes, state, written, dropped, pending, lost } = self;
+        [queued, bytes, state, written, dropped, pending, lost]
+    }
+
+    fn fill(&self, health: &Health) {
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.queued.set(gauge(health.queued_rows));
+        self.bytes.set(gauge(health.queued_bytes));
+        self.state.set(match health.log {
+            Condition::Working => 0,
+            Condition::Slow { .. } => 1,
+            Condition::Failing { .. } => 2,
+        });
+        self.written.with_label_values(&["fact"]).inc_by(health.written_facts);
+        self.written.with_label_values(&["body"]).inc_by(health.written_bodies);
+        for (what, Drops { full, failed }) in [("fact", health.dropped_facts), ("body", health.dropped_bodies)] {
+            self.dropped.with_label_values(&[what, "full"]).inc_by(full);
+            self.dropped.with_label_values(&[what, "failed"]).inc_by(failed);
+        }
+        self.pending.set(gauge(health.money_pending));
+        self.lost.inc_by(health.money_lost);
+    }
+}
+
+impl Collector for StoreFigures {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descriptions.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let Ok(families) = Families::new() else { return Vec::new() };
+        families.fill(&self.recorder.health());
+        families.all().into_iter().flat_map(Collector::collect).collect()
+    }
+}

@@ -1,0 +1,339 @@
+//! The request log: one fact for each request, whatever its outcome, read over the admin endpoints; and requests that are
+//! served whatever the store does.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use weir_tests::{Answer, Client, Database, Folder, Gate, Program, Reply, Request, Upstream};
+
+use crate::tongue::{ALL, ANTHROPIC, OPENAI, TOKENS, Tongue, ZETA, config_of};
+
+/// The admin token of these tests.
+const TOKEN: &str = "the-token-of-the-operator-0123";
+
+/// A gateway in a process of its own, with its folder.
+struct Kept {
+    program: Program,
+    address: std::net::SocketAddr,
+    folder: Folder,
+}
+
+impl Kept {
+    fn start(config: &str) -> Self {
+        Self::start_in(Folder::with(&["openai", "anthropic", "zeta"]), config)
+    }
+
+    fn start_in(folder: Folder, config: &str) -> Self {
+        let cache = weir_tests::plugins::target().join("test-cache");
+        let config = format!("{config}\n[admin]\ntoken = \"{TOKEN}\"\n");
+        let program = Program::start(&folder, &cache, &config);
+        let address = program.address();
+        Self { program, address, folder }
+    }
+
+    async fn ask(&self, request: &Request) -> Reply {
+        weir_tests::program::ask(self.address, request).await
+    }
+
+    /// An admin page.
+    async fn admin(&self, path: &str) -> Reply {
+        self.ask(&Request::get(path).header("authorization", &format!("Bearer {TOKEN}"))).await
+    }
+
+    /// The requests that meet a search, once there are so many.
+    async fn found(&self, search: &str, count: usize) -> Vec<Value> {
+        let mut last = Value::Null;
+        for _ in 0..500 {
+            let reply = self.admin(&format!("/admin/v1/requests?limit=1000&{search}")).await;
+            assert_eq!(reply.status(), 200, "{}", reply.text());
+            last = reply.json();
+            let items = last["items"].as_array().unwrap();
+            if items.len() >= count {
+                assert_eq!(items.len(), count, "{last}");
+                return items.clone();
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("{search} finds {last}\n{}", self.program.log());
+    }
+
+    /// The fact of a request.
+    async fn of(&self, id: &str) -> Value {
+        self.found(&format!("client_request_id={id}"), 1).await.remove(0)
+    }
+
+    fn stop(&self) {
+        let id = self.program.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        self.program.until("stopped");
+    }
+}
+
+/// A provider that answers in the request's own format, streamed if requested.
+async fn provider() -> Upstream {
+    Upstream::scripted(|request| {
+        let line = request.line().to_owned();
+        let tongue = [(OPENAI, "/chat/completions"), (ANTHROPIC, "/messages")];
+        let tongue = tongue.into_iter().find(|(_, path)| line.contains(path)).map_or(ZETA, |(tongue, _)| tongue);
+        let streams = line.contains("drip") || request.text().contains("\"stream\":true");
+        if streams { tongue.streamed() } else { Answer::json(200, tongue.whole()) }
+    })
+    .await
+}
+
+fn text<'a>(fact: &'a Value, name: &str) -> &'a str {
+    fact[name].as_str().unwrap_or_else(|| panic!("no text {name} in {fact}"))
+}
+
+fn number(fact: &Value, name: &str) -> u64 {
+    fact[name].as_u64().unwrap_or_default()
+}
+
+fn check_answered(fact: &Value, from: Tongue, to: Tongue, model: &str) {
+    let lane = if model == from.name { "relay" } else { "translate" };
+    for (name, expected) in [
+        ("lane", lane),
+        ("provider", to.name),
+        ("model_asked", model),
+        ("model_served", to.name),
+        ("operation", "chat"),
+        ("outcome", "ok"),
+        ("error_kind", ""),
+        ("adapter", to.name),
+        ("target", &format!("{0}/{0}", to.name)),
+    ] {
+        assert_eq!(text(fact, name), expected, "{name}: {fact}");
+    }
+    assert_eq!((number(fact, "status"), text(fact, "adapter_digest").len()), (200, 64), "{fact}");
+    let tokens = &fact["tokens"];
+    assert_eq!(number(tokens, "input") + number(tokens, "cache_read"), TOKENS.input, "{fact}");
+    assert_eq!(number(tokens, "output") + number(tokens, "reasoning"), TOKENS.output, "{fact}");
+    assert!(number(fact, "total_us") >= number(fact, "own_us") && number(fact, "own_us") > 0, "{fact}");
+    assert!(number(fact, "bytes_in") > 20 && number(fact, "bytes_out") > 20, "{fact}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_leaves_one_fact_in_both_lanes_whole_and_streamed() {
+    let upstream = provider().await;
+    let kept = Kept::start(&config_of(&ALL, &upstream));
+    let mut ids = BTreeSet::new();
+    for from in ALL {
+        for to in ALL {
+            for (model, stream) in [(to.name.to_owned(), false), (to.name.to_owned(), true), (to.translated(), true)] {
+                let id = format!("id-{}-{model}-{stream}", from.name);
+                let reply = kept.ask(&from.request(&model, stream).header("x-request-id", &id)).await;
+                assert_eq!(reply.status(), 200, "{}", reply.text());
+                let fact = kept.of(&id).await;
+                check_answered(&fact, from, to, &model);
+                assert_eq!(Some(text(&fact, "id")), reply.header("x-weir-request-id"));
+                assert_eq!(fact["first_token_us"].is_number(), stream, "{fact}");
+                assert!(ids.insert(text(&fact, "id").to_owned()));
+                let one = kept.admin(&format!("/admin/v1/requests/{}", text(&fact, "id"))).await.json();
+                assert_eq!(one["explained"]["adapter"]["digest"], fact["adapter_digest"], "{one}");
+            }
+        }
+    }
+    let pages = kept.admin("/admin/v1/requests?limit=10").await.json();
+    let next = kept.admin(&format!("/admin/v1/requests?cursor={}", text(&pages, "next_cursor"))).await.json();
+    let listed = [&pages, &next].into_iter().flat_map(|page| page["items"].as_array().unwrap());
+    let mut listed: Vec<&str> = listed.map(|item| text(item, "id")).collect();
+    listed.reverse();
+    assert_eq!(listed, ids.iter().map(String::as_str).collect::<Vec<_>>(), "newest first, and in the order of time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_requests_are_logged_by_client_and_no_client_reads_the_log() {
+    let upstream = provider().await;
+    let clients = "[[clients]]\nname = \"some\"\nkey = \"weir-some-0123456789\"\nteam = \"red\"\ntags = [\"batch\"]\n\
+                   [[clients]]\nname = \"few\"\nkey = \"weir-few-0123456789\"\nlimits = { requests_per_minute = 1 }\n";
+    let kept = Kept::start(&format!("{}{clients}", config_of(&[OPENAI], &upstream)));
+    let with = |model: &str, key: &str| {
+        OPENAI.request(model, false).header("authorization", &format!("Bearer weir-{key}-0123456789"))
+    };
+    for (id, request, status, key, kind) in [
+        ("id-none", OPENAI.request("openai", false), 401, "", "authentication"),
+        ("id-wrong", with("openai", "wrong"), 401, "", "authentication"),
+        ("id-model", with("nothing", "some"), 404, "some", "not_found"),
+        ("id-well", with("openai", "some"), 200, "some", ""),
+        ("id-first", with("openai", "few"), 200, "few", ""),
+        ("id-second", with("openai", "few"), 429, "few", "rate_limited"),
+    ] {
+        let reply = kept.ask(&request.header("x-request-id", id)).await;
+        assert_eq!(reply.status(), status, "{id}: {}", reply.text());
+        let fact = kept.of(id).await;
+        let found = (number(&fact, "status"), text(&fact, "key"), text(&fact, "error_kind"));
+        assert_eq!(found, (status.into(), key, kind), "{fact}");
+        assert_eq!(text(&fact, "outcome"), if status == 200 { "ok" } else { "refused" }, "{fact}");
+    }
+    let facts = kept.found("key=some", 2).await;
+    assert!(facts.iter().all(|fact| fact["team"] == "red" && fact["tags"]["batch"] == ""), "{facts:?}");
+    assert_eq!(kept.found("status=4xx", 4).await.len(), 4);
+    assert_eq!(kept.found("error=NOT%20KNOWN&status=401", 1).await[0]["client_request_id"], "id-wrong");
+    for page in ["", "/tail", "/export"] {
+        for key in [None, Some("Bearer weir-some-0123456789")] {
+            let request = Request::get(&format!("/admin/v1/requests{page}"));
+            let request = key.iter().fold(request, |request, key| request.header("authorization", key));
+            assert_eq!(kept.ask(&request).await.status(), 401, "{page}");
+        }
+    }
+    let wrong = kept.admin("/admin/v1/requests?colour=red").await;
+    assert_eq!((wrong.status(), wrong.json()["error"]["code"].as_str()), (400, Some("invalid_parameter")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_that_break_and_clients_that_leave_are_logged_with_what_came() {
+    for from in [OPENAI, ZETA] {
+        for model in [from.name.to_owned(), from.translated()] {
+            let gate = Gate::default();
+            let begun = |answer: Answer| from.stream().iter().take(2).fold(answer, Answer::piece);
+            let upstream = Upstream::always(begun(from.begin()).gate(&gate).reset()).await;
+            let kept = Kept::start(&config_of(&[from], &upstream));
+            for (id, breaks) in [("id-left", false), ("id-cut", true)] {
+                let mut client = Client::connect(kept.address).await;
+                client.send(&from.request(&model, true).header("x-request-id", id)).await;
+                assert_eq!(client.head().await.status, 200);
+                client.piece().await.unwrap();
+                if breaks {
+                    gate.open();
+                    gate.open();
+                    drop(client.rest().await);
+                } else {
+                    client.leave();
+                }
+                let fact = kept.of(id).await;
+                let (outcome, kind) = if breaks { ("cut", "broken") } else { ("cancelled", "") };
+                assert_eq!((text(&fact, "outcome"), text(&fact, "error_kind")), (outcome, kind), "{fact}");
+                assert!(number(&fact, "bytes_out") > 0 && number(&fact, "status") == 200, "{fact}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_survives_a_kill_and_a_new_process_goes_on() {
+    let upstream = provider().await;
+    let kept = Kept::start(&config_of(&[OPENAI], &upstream));
+    for n in 0..5 {
+        let request = OPENAI.request("openai", false).header("x-request-id", &format!("id-{n}"));
+        assert_eq!(kept.ask(&request).await.status(), 200);
+    }
+    kept.found("", 5).await;
+    let Kept { program, folder, .. } = kept;
+    // A kill without notice.
+    drop(program);
+    let kept = Kept::start_in(folder, &config_of(&[OPENAI], &upstream));
+    kept.found("", 5).await;
+    let request = OPENAI.request("openai", false).header("x-request-id", "id-after");
+    assert_eq!(kept.ask(&request).await.status(), 200);
+    kept.found("", 6).await;
+    // An orderly end writes what waits.
+    let request = OPENAI.request("openai", false).header("x-request-id", "id-last");
+    assert_eq!(kept.ask(&request).await.status(), 200);
+    kept.stop();
+    let Kept { program, folder, .. } = kept;
+    drop(program);
+    Kept::start_in(folder, &config_of(&[OPENAI], &upstream)).of("id-last").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_that_takes_no_file_costs_the_log_and_no_request() {
+    let upstream = provider().await;
+    let folder = Folder::with(&["openai", "anthropic", "zeta"]);
+    // Rights do not keep root from writing, but a folder in the place of a file does.
+    std::fs::create_dir(folder.path().join("weir.db.lock")).unwrap();
+    let kept = Kept::start_in(folder, &config_of(&[OPENAI], &upstream));
+    assert_eq!(kept.ask(&OPENAI.request("openai", false)).await.status(), 200);
+    let reply = kept.admin("/admin/v1/requests").await;
+    assert_eq!((reply.status(), reply.json()["error"]["code"].as_str()), (501, Some("no_store")));
+    assert_eq!(kept.admin("/ready").await.json()["store"]["kind"], "none");
+    assert_eq!(kept.program.log().matches("no request log is kept").count(), 1, "{}", kept.program.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sums_agree_with_facts_and_costs_are_explained_line_by_line() {
+    let upstream = provider().await;
+    let priced = "[[models]]\nalias = \"dear\"\ntarget = { provider = \"openai\", model = \"openai\", \
+                  price = { input = 1000, output = 2000, cache_read = 500 } }\n";
+    let client = "[[clients]]\nname = \"some\"\nkey = \"weir-some-0123456789\"\nteam = \"red\"\n";
+    let kept = Kept::start(&format!("{}{priced}{client}", config_of(&[OPENAI], &upstream)));
+    for (n, model) in ["dear", "dear", "openai"].into_iter().enumerate() {
+        let request = OPENAI.request(model, false).header("x-request-id", &format!("id-{n}"));
+        let reply = kept.ask(&request.header("authorization", "Bearer weir-some-0123456789")).await;
+        assert_eq!(reply.status(), 200);
+    }
+    let facts = kept.found("model=openai", 3).await;
+    let cost: u64 = facts.iter().map(|fact| number(fact, "cost_nano")).sum();
+    assert!(cost > 0, "{facts:?}");
+    let dear = kept.of("id-0").await;
+    let one = kept.admin(&format!("/admin/v1/requests/{}", text(&dear, "id"))).await.json();
+    let lines = one["explained"]["lines"].as_array().unwrap();
+    assert!(lines.iter().any(|line| line["measure"] == "output") && lines.len() > 1, "{one}");
+    assert!(one["explained"]["adapter"]["places"][0]["pointers"].is_array(), "{one}");
+    for (by, name) in [("key", "some"), ("team", "red"), ("provider", "openai"), ("model", "openai")] {
+        let mut sums = Value::Null;
+        for _ in 0..500 {
+            sums = kept.admin(&format!("/admin/v1/usage?by={by}")).await.json();
+            if sums["items"][0]["requests"] == 3 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let sum = &sums["items"][0];
+        assert_eq!(
+            (text(sum, "name"), number(sum, "requests"), number(sum, "unpriced_requests")),
+            (name, 3, 1),
+            "{sums}"
+        );
+        assert_eq!(number(sum, "cost_nano"), cost, "{sums}");
+        let tokens = &sum["tokens"];
+        assert_eq!(number(tokens, "output") + number(tokens, "reasoning"), 3 * TOKENS.output, "{sums}");
+    }
+    let exported = kept.admin("/admin/v1/requests/export?model=openai").await.text();
+    assert_eq!(exported.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count(), 3, "{exported}");
+    let audit = kept.admin("/admin/v1/audit").await.json();
+    assert!(audit["items"].is_array(), "{audit}");
+    assert_eq!(kept.admin("/admin/v1/audit/check").await.json()["intact"], true);
+    let metrics = kept.admin("/metrics").await.text();
+    assert!(metrics.contains("weir_request_log_written_total{what=\"fact\"} 3"), "{metrics}");
+    assert_eq!(kept.admin("/ready").await.json()["store"]["log"], "working");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tail_shows_requests_as_they_end() {
+    let upstream = provider().await;
+    let kept = Kept::start(&config_of(&[OPENAI], &upstream));
+    let mut tail = Client::connect(kept.address).await;
+    let path = "/admin/v1/requests/tail?model=openai";
+    tail.send(&Request::get(path).header("authorization", &format!("Bearer {TOKEN}"))).await;
+    assert_eq!(tail.head().await.status, 200);
+    for (id, model) in [("id-other", "nothing"), ("id-seen", "openai")] {
+        kept.ask(&OPENAI.request(model, false).header("x-request-id", id)).await;
+    }
+    let mut seen = String::new();
+    while !seen.contains("\n\n") {
+        seen.push_str(&String::from_utf8(tail.piece().await.unwrap().unwrap()).unwrap());
+    }
+    assert!(seen.contains("event: request") && seen.contains("id-seen") && !seen.contains("id-other"), "{seen}");
+    kept.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_keeps_the_log_and_requests_are_served_while_it_is_gone() {
+    let Some(database) = Database::start() else { return };
+    let upstream = provider().await;
+    let config = format!("[store]\nurl = \"{}\"\n{}", database.url(), config_of(&[OPENAI], &upstream));
+    let kept = Kept::start(&config);
+    let ask = |id: &str| OPENAI.request("openai", false).header("x-request-id", id);
+    assert_eq!(kept.ask(&ask("id-before")).await.status(), 200);
+    check_answered(&kept.of("id-before").await, OPENAI, OPENAI, "openai");
+    database.stop();
+    assert_eq!(kept.ask(&ask("id-during")).await.status(), 200);
+    kept.program.until("the store cannot be written");
+    let reply = kept.admin("/admin/v1/requests").await;
+    assert_eq!((reply.status(), reply.json()["error"]["code"].as_str()), (503, Some("store_unavailable")));
+    assert_eq!(kept.admin("/ready").await.json()["store"]["log"], "failing");
+    database.go();
+    kept.program.until("the store is written again");
+    kept.of("id-during").await;
+    kept.stop();
+}

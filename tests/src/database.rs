@@ -1,0 +1,123 @@
+//! A PostgreSQL of a test's own, where it is installed.
+
+use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A running server with its data in a temporary folder.
+#[derive(Debug)]
+pub struct Database {
+    folder: PathBuf,
+    bin: PathBuf,
+    user: Option<(u32, u32)>,
+    port: u16,
+    /// Stops the server when its input ends, also if this process is killed.
+    _guard: Child,
+    _temporary: TempDir,
+}
+
+impl Database {
+    /// Starts a server; none, and a loud word, where PostgreSQL is not installed.
+    ///
+    /// # Panics
+    ///
+    /// If it is installed and does not start.
+    #[expect(clippy::print_stderr, reason = "what is skipped is said")]
+    pub fn start() -> Option<Self> {
+        let Some(bin) = newest_bin() else {
+            eprintln!("SKIPPED: PostgreSQL (initdb, pg_ctl) is not installed, so this test shows nothing");
+            return None;
+        };
+        // initdb refuses to run as root.
+        let user =
+            if id(&["-u"]) == Some(0) { Some((id(&["-u", "postgres"])?, id(&["-g", "postgres"])?)) } else { None };
+        let temporary = tempfile::Builder::new().prefix("weir-db-").tempdir().unwrap();
+        let folder = temporary.path().to_owned();
+        if let Some((uid, gid)) = user {
+            std::os::unix::fs::chown(&folder, Some(uid), Some(gid)).unwrap();
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let guard = guard(&bin, &folder, user);
+        let database = Self { folder, bin, user, port, _guard: guard, _temporary: temporary };
+        let data = database.data();
+        database
+            .run("initdb", &["-D", &data, "-U", "weir", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"]);
+        let settings =
+            format!("listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nfsync = off\n");
+        let path = Path::new(&data).join("postgresql.auto.conf");
+        fs::File::create(&path).unwrap().write_all(settings.as_bytes()).unwrap();
+        if let Some((uid, gid)) = user {
+            std::os::unix::fs::chown(&path, Some(uid), Some(gid)).unwrap();
+        }
+        database.go();
+        Some(database)
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("postgres://weir@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Starts it again.
+    pub fn go(&self) {
+        let log = self.folder.join("log").display().to_string();
+        self.run("pg_ctl", &["-D", &self.data(), "-l", &log, "-w", "start"]);
+    }
+
+    /// Stops it; its data stay.
+    pub fn stop(&self) {
+        self.run("pg_ctl", &["-D", &self.data(), "-m", "fast", "-w", "stop"]);
+    }
+
+    fn data(&self) -> String {
+        self.folder.join("data").display().to_string()
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) {
+        let mut command = as_user(self.bin.join(program), self.user);
+        let command = command.args(arguments).current_dir(&self.folder).stdin(Stdio::null()).stdout(Stdio::null());
+        assert!(command.status().unwrap().success(), "{program}");
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        // Before its folder goes, without which it could no longer be stopped.
+        let mut command = as_user(self.bin.join("pg_ctl"), self.user);
+        let stop = command.args(["-D", &self.data(), "-m", "immediate", "-w", "stop"]).current_dir("/");
+        let _ = stop.stdout(Stdio::null()).stderr(Stdio::null()).status();
+    }
+}
+
+fn as_user(program: PathBuf, user: Option<(u32, u32)>) -> Command {
+    let mut command = Command::new(program);
+    if let Some((uid, gid)) = user {
+        command.uid(uid).gid(gid);
+    }
+    command
+}
+
+fn guard(bin: &Path, folder: &Path, user: Option<(u32, u32)>) -> Child {
+    let script = r#"read -r line; "$0/pg_ctl" -D "$1/data" -m immediate stop; rm -rf "$1""#;
+    let mut command = as_user("/bin/sh".into(), user);
+    command.args(["-c", script]).arg(bin).arg(folder).current_dir("/").process_group(0);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+fn newest_bin() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
+    let mut bins: Vec<PathBuf> = versions.filter_map(|entry| Some(entry.ok()?.path().join("bin"))).collect();
+    bins.retain(|bin| bin.join("initdb").exists() && bin.join("pg_ctl").exists());
+    bins.sort();
+    bins.pop()
+}
+
+fn id(arguments: &[&str]) -> Option<u32> {
+    let output = Command::new("id").args(arguments).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}
