@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use http::StatusCode;
-use reqwest::{Client, Url};
+use reqwest::{Client, RequestBuilder, Response, Url};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
@@ -14,6 +14,8 @@ use weir_config::secret::Secret;
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an answer may take that is read as it comes.
+const ENDLESS: Duration = Duration::from_hours(24 * 366);
 /// How large it may be, in bytes.
 const LARGEST: usize = 16 << 20;
 
@@ -40,6 +42,9 @@ pub enum AdminError {
     /// Nothing answers.
     #[error("{}", reason(.0))]
     Unreachable(#[from] reqwest::Error),
+    /// What takes the answer's pieces failed.
+    #[error("the answer cannot be written: {0}")]
+    Taken(#[source] io::Error),
     /// The answer cannot be read.
     #[error(transparent)]
     Body(#[from] BodyError),
@@ -70,25 +75,59 @@ impl AdminClient {
 
     /// The JSON at a path.
     pub fn get(&self, path: &str) -> Result<Value, AdminError> {
+        self.search(path, &[])
+    }
+
+    /// The JSON at a path, with these parameters.
+    pub fn search(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value, AdminError> {
+        let request = self.request(path, parameters);
+        self.runtime.block_on(async {
+            let response = checked(request.send().await?).await?;
+            Ok(serde_json::from_slice(&read_body(response, LARGEST).await?)?)
+        })
+    }
+
+    /// Gives the answer at a path piece by piece to `take`, however long it is, until `take` fails.
+    pub fn stream(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+        mut take: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<(), AdminError> {
+        let request = self.request(path, parameters).timeout(ENDLESS);
+        self.runtime.block_on(async {
+            let mut response = checked(request.send().await?).await?;
+            while let Some(piece) = response.chunk().await? {
+                take(&piece).map_err(AdminError::Taken)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn request(&self, path: &str, parameters: &[(&str, &str)]) -> RequestBuilder {
         let mut url = self.url.clone();
         url.set_path(path);
         url.set_query(None);
-        let mut request = self.client.get(url);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.expose());
+        if !parameters.is_empty() {
+            url.query_pairs_mut().extend_pairs(parameters);
         }
-        let (status, body) = self.runtime.block_on(async {
-            let response = request.send().await?;
-            let status = response.status();
-            Ok::<_, AdminError>((status, read_body(response, LARGEST).await?))
-        })?;
-        if status != StatusCode::OK {
-            let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-            let message = body["error"]["message"].as_str().map(str::to_owned);
-            return Err(AdminError::Status { status, message });
+        let request = self.client.get(url);
+        match &self.token {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
         }
-        Ok(serde_json::from_slice(&body)?)
     }
+}
+
+/// The answer, unless it is a refusal.
+async fn checked(response: Response) -> Result<Response, AdminError> {
+    let status = response.status();
+    if status == StatusCode::OK {
+        return Ok(response);
+    }
+    let body: Value = serde_json::from_slice(&read_body(response, LARGEST).await?).unwrap_or_default();
+    let message = body["error"]["message"].as_str().map(str::to_owned);
+    Err(AdminError::Status { status, message })
 }
 
 impl fmt::Debug for AdminClient {

@@ -7,9 +7,12 @@ mod fixture;
 mod import;
 mod init;
 mod key;
+mod ledger;
+mod log;
 mod plugin;
 mod record;
 mod route;
+mod running;
 mod serve;
 
 use std::ffi::OsString;
@@ -22,7 +25,7 @@ use clap::{Args, Parser, Subcommand};
 use weir_adapters::compile::child::{ChildError, REFUSED};
 use weir_adapters::{Compiler, compile};
 use weir_config::{Config, Environment, Problems};
-use weir_gateway::observe::log;
+use weir_gateway::observe::log as log_lines;
 
 /// The configuration file that is used if none is named.
 const USUAL_FILE: &str = "weir.toml";
@@ -83,6 +86,16 @@ enum Command {
     },
     /// Creates a key for a client, and its hash for the configuration.
     Key(key::Key),
+    /// Reads the log of requests of a running Weir.
+    Log {
+        #[command(subcommand)]
+        command: log::Command,
+    },
+    /// Explains, re-prices and reconciles what requests cost.
+    Ledger {
+        #[command(subcommand)]
+        command: ledger::Command,
+    },
     /// Lists, checks, installs and builds adapters.
     Plugin {
         #[command(subcommand)]
@@ -114,7 +127,7 @@ pub fn run() -> ExitCode {
     }
     let cli = Cli::parse_from(words);
     let code = run_command(cli);
-    log::flush();
+    log_lines::flush();
     code
 }
 
@@ -131,6 +144,8 @@ fn run_command(cli: Cli) -> ExitCode {
         Some(Command::Fixture { command }) => fixture::run(command),
         Some(Command::Import { command }) => import::run(command),
         Some(Command::Key(asked)) => key::run(&asked),
+        Some(Command::Log { command }) => log::run(command),
+        Some(Command::Ledger { command }) => ledger::run(command),
         Some(Command::Plugin { command }) => plugin::run(command),
     }
 }
@@ -177,7 +192,7 @@ fn print(text: &str) {
 /// Prints to standard error; errors are ignored.
 fn complain(text: &str) {
     // Earlier log lines come first.
-    log::flush();
+    log_lines::flush();
     drop(writeln!(std::io::stderr().lock(), "{}", text.trim_end()));
 }
 

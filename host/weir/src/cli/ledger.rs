@@ -1,0 +1,82 @@
+//! `weir ledger …`: explains a request's cost, prices past use anew, and compares it with a provider's own figures.
+
+mod explain;
+mod reconcile;
+mod reprice;
+mod usage_export;
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::Value;
+
+use weir_store::Fact;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Explains a request's cost: adapter, counts, prices, amounts.
+    Explain(explain::Explain),
+    /// Prices past requests with another price file, by the counts in the log.
+    Reprice(reprice::Reprice),
+    /// Compares the log with a provider's own export of use, by day and model.
+    Reconcile(reconcile::Reconcile),
+}
+
+pub(super) fn run(command: Command) -> ExitCode {
+    let done = match command {
+        Command::Explain(asked) => explain::run(&asked).map(|()| true),
+        Command::Reprice(asked) => reprice::run(&asked).map(|()| true),
+        Command::Reconcile(asked) => reconcile::run(&asked),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(message) => {
+            super::complain(&format!("error: {}", message.trim_start_matches("error: ")));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A request of the log, from the form that the admin endpoints give it.
+fn fact_of(mut item: Value) -> Result<Fact, String> {
+    for name in ["attempts", "units", "losses"] {
+        let value = item[name].take();
+        item[name] = match value {
+            Value::Null => Value::String(String::new()),
+            Value::String(text) => Value::String(text),
+            other => Value::String(other.to_string()),
+        };
+    }
+    serde_json::from_value(item).map_err(|error| format!("a request of the log cannot be read: {error}"))
+}
+
+/// Nano-dollars as dollars, with a sign.
+fn dollars(nano: i64) -> String {
+    let amount =
+        weir_ledger::Nano::new(nano.saturating_abs()).map_or_else(|_| nano.to_string(), |nano| nano.to_string());
+    if nano < 0 { format!("-{amount}") } else { amount }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_store::RequestId;
+
+    #[test]
+    fn a_fact_survives_the_admin_endpoints() {
+        let mut fact = Fact::of(RequestId::new(7, [1; 10]));
+        fact.units = r#"{"search":2.0}"#.to_owned();
+        fact.tokens.input = Some(3);
+        let mut item = serde_json::to_value(&fact).unwrap();
+        item["units"] = serde_json::json!({"search": 2.0});
+        item["attempts"] = Value::Null;
+        item["time"] = "1970".into();
+        assert_eq!(fact_of(item), Ok(fact));
+    }
+
+    #[test]
+    fn differences_have_a_sign() {
+        assert_eq!((dollars(-1_500_000_000), dollars(250_000_000)), ("-1.5".to_owned(), "0.25".to_owned()));
+    }
+}

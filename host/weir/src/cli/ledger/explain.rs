@@ -1,0 +1,109 @@
+//! `weir ledger explain ID`: how a request's cost came about.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::cli::running::Running;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Explain {
+    /// The request's id, as in the header x-weir-request-id.
+    id: String,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    running: Running,
+}
+
+pub(super) fn run(asked: &Explain) -> Result<(), String> {
+    let fact = crate::cli::log::one(&asked.running, &asked.id)?;
+    let text =
+        if asked.json { serde_json::to_string_pretty(&fact).map_err(|error| error.to_string())? } else { page(&fact) };
+    crate::cli::print(&text);
+    Ok(())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().filter(|text| !text.is_empty()).unwrap_or("-")
+}
+
+fn page(fact: &Value) -> String {
+    let explained = &fact["explained"];
+    let adapter = &explained["adapter"];
+    let mut page = String::new();
+    // Writing to a `String` cannot fail.
+    let _ = writeln!(page, "request   {}  {}", text(&fact["id"]), text(&fact["time"]));
+    let _ = writeln!(
+        page,
+        "model     {} -> {}/{}",
+        text(&fact["model_asked"]),
+        text(&fact["provider"]),
+        text(&fact["model_served"])
+    );
+    let _ = writeln!(
+        page,
+        "adapter   {} sha256:{}  lane {}",
+        text(&adapter["name"]),
+        text(&adapter["digest"]),
+        text(&adapter["lane"])
+    );
+    match &adapter["places"] {
+        Value::Array(places) => places.iter().for_each(|place| {
+            let pointers = place["pointers"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let _ =
+                writeln!(page, "  reads   {:<18} {}", text(&place["bucket"]), pointers.collect::<Vec<_>>().join(" "));
+        }),
+        Value::String(note) => _ = writeln!(page, "  reads   {note}"),
+        _ => {}
+    }
+    let estimated = if fact["estimated"] == true { "  (some counts are estimates)" } else { "" };
+    let _ = writeln!(page, "prices    {}{estimated}", text(&explained["price_version"]));
+    for line in explained["lines"].as_array().into_iter().flatten() {
+        let [measure, count, rate, amount] = ["measure", "count", "rate", "amount_usd"].map(|name| text(&line[name]));
+        let (file, place) = (text(&line["file"]), text(&line["place"]));
+        let _ = writeln!(page, "  {measure:<18} {count:>12}  at {rate:<24} = {amount:<18} {file} {place}");
+    }
+    for missing in explained["without_price"].as_array().into_iter().flatten() {
+        let _ = writeln!(page, "  {:<18} has no price", text(missing));
+    }
+    for assumption in explained["assumptions"].as_array().into_iter().flatten() {
+        let _ = writeln!(page, "  {}", text(assumption));
+    }
+    let _ = writeln!(page, "total     {} USD by these prices", text(&explained["total_usd"]));
+    let (then, version) = (text(&explained["cost_usd_of_then"]), text(&explained["price_version_of_then"]));
+    let _ = writeln!(page, "charged   {then} USD, by prices {version}");
+    if let Some(note) = explained["note"].as_str() {
+        let _ = writeln!(page, "note      {note}");
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_leads_from_the_request_to_the_amount() {
+        let fact = serde_json::json!({
+            "id": "0192", "time": "2026-11-21T08:00:00Z", "model_asked": "small", "provider": "p", "model_served": "m",
+            "estimated": false,
+            "explained": {
+                "adapter": {"name": "zeta", "digest": "abc", "lane": "relay",
+                            "places": [{"bucket": "input", "pointers": ["/usage/in"]}]},
+                "price_version": "2026-11", "price_version_of_then": "2026-10", "cost_usd_of_then": "0.002",
+                "lines": [{"measure": "input", "count": "10", "rate": "2.5 per 1000000", "amount_usd": "0.000025",
+                           "file": "prices.json", "place": "p.m.input"}],
+                "without_price": ["search"], "assumptions": [], "total_usd": "0.000025", "note": "it differs",
+            },
+        });
+        let page = page(&fact);
+        for part in
+            ["zeta sha256:abc", "/usage/in", "2.5 per 1000000", "search", "0.002 USD, by prices 2026-10", "it differs"]
+        {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! `weir ledger reconcile`: the log against a provider's own figures, by day and model.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::usage_export::{LARGEST, Place, Used, parse};
+use super::{dollars, fact_of};
+use crate::cli::log::{Search, each};
+use crate::cli::running::Running;
+use weir_store::Fact;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Reconcile {
+    /// The provider's export of use, as CSV or JSON; docs/request-log.md says which columns.
+    #[arg(long, value_name = "FILE")]
+    export: PathBuf,
+    /// The share by which figures may differ.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.001)]
+    tolerance: f64,
+    #[command(flatten)]
+    search: Search,
+    #[command(flatten)]
+    running: Running,
+}
+
+/// Prints what differs; false if anything does.
+pub(super) fn run(asked: &Reconcile) -> Result<bool, String> {
+    let shown = asked.export.display();
+    let mut text = String::new();
+    let file = std::fs::File::open(&asked.export).map_err(|error| format!("{shown}: {error}"))?;
+    let length = file.take(LARGEST + 1).read_to_string(&mut text).map_err(|error| format!("{shown}: {error}"))?;
+    if length as u64 > LARGEST {
+        return Err(format!("{shown} is larger than {LARGEST} bytes"));
+    }
+    let theirs = parse(&text).map_err(|error| format!("{shown}: {error}"))?;
+    let (mut ours, mut failure) = (BTreeMap::<Place, Used>::new(), None);
+    each(&asked.running, &asked.search, |item| match fact_of(item) {
+        Ok(fact) => add(&mut ours, &fact),
+        Err(error) => _ = failure.get_or_insert(error),
+    })?;
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    let (lines, agrees) = compare(&ours, &theirs, asked.tolerance);
+    crate::cli::print(&lines.join("\n"));
+    Ok(agrees)
+}
+
+/// Adds a request that reached a provider.
+fn add(ours: &mut BTreeMap<Place, Used>, fact: &Fact) {
+    if fact.provider.is_empty() {
+        return;
+    }
+    let used = Used {
+        requests: Some(1),
+        input: Some(fact.tokens.all_input()),
+        output: Some(fact.tokens.all_output()),
+        cost_nano: fact.cost_nano,
+    };
+    ours.entry((fact.id.day().to_string(), fact.model_served.clone())).or_default().add(used);
+}
+
+/// A line for each day and model, and whether all figures that the export has agree.
+fn compare(ours: &BTreeMap<Place, Used>, theirs: &BTreeMap<Place, Used>, tolerance: f64) -> (Vec<String>, bool) {
+    let places: BTreeSet<&Place> = ours.keys().chain(theirs.keys()).collect();
+    let (mut lines, mut agrees) = (Vec::new(), true);
+    for place in places {
+        let (own, their) = (ours.get(place), theirs.get(place));
+        let verdict = match (own, their) {
+            (Some(own), Some(their)) => differences(own, their, tolerance),
+            (None, _) => vec!["the provider has it, and the log does not: it went past Weir".to_owned()],
+            (_, None) => vec!["the log has it, and the provider does not".to_owned()],
+        };
+        agrees &= verdict.is_empty();
+        let verdict = if verdict.is_empty() { "agrees".to_owned() } else { verdict.join("; ") };
+        lines.push(format!("{} {:<40} {verdict}", place.0, place.1));
+    }
+    lines.push(if agrees { "everything agrees".to_owned() } else { "some figures differ".to_owned() });
+    (lines, agrees)
+}
+
+fn differences(own: &Used, their: &Used, tolerance: f64) -> Vec<String> {
+    let differs = |own: f64, their: f64| (own - their).abs() > tolerance * own.abs().max(their.abs());
+    let counts = [
+        ("requests", own.requests, their.requests),
+        ("input tokens", own.input, their.input),
+        ("output tokens", own.output, their.output),
+    ];
+    let mut found = Vec::new();
+    for (name, own, their) in counts {
+        let own = own.unwrap_or_default();
+        if let Some(their) = their.filter(|their| differs(own as f64, *their as f64)) {
+            found.push(format!("{name} {own} here, {their} there"));
+        }
+    }
+    let own = own.cost_nano.unwrap_or_default();
+    if let Some(their) = their.cost_nano.filter(|their| differs(own as f64, *their as f64)) {
+        found.push(format!("{} USD here, {} USD there", dollars(own), dollars(their)));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_export_has_is_compared() {
+        let place = |model: &str| ("2026-11-21".to_owned(), model.to_owned());
+        let used = |input, cost_nano| Used { requests: Some(1), input: Some(input), output: Some(5), cost_nano };
+        let ours = BTreeMap::from([(place("a"), used(1_000, Some(7))), (place("b"), used(10, None))]);
+        let alike = Used { requests: None, input: Some(1_001), output: None, cost_nano: None };
+        let (lines, agrees) =
+            compare(&ours, &BTreeMap::from([(place("a"), alike), (place("b"), used(10, None))]), 0.01);
+        assert!(agrees, "{lines:?}");
+        let other = BTreeMap::from([(place("a"), used(2_000, Some(9))), (place("c"), used(1, None))]);
+        let (lines, agrees) = compare(&ours, &other, 0.01);
+        assert!(!agrees);
+        assert!(lines[0].contains("1000 here, 2000 there") && lines[0].contains("USD"), "{lines:?}");
+        assert!(lines[1].contains("the provider does not") && lines[2].contains("past Weir"), "{lines:?}");
+    }
+}

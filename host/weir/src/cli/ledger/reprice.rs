@@ -1,0 +1,117 @@
+//! `weir ledger reprice`: what past requests would have cost by another price file.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{dollars, fact_of};
+use crate::cli::log::{Search, each};
+use crate::cli::running::Running;
+use crate::store::bill;
+use weir_ledger::{PriceBook, PriceFile, Subject, price};
+use weir_store::Fact;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Reprice {
+    /// The price file; docs/budgets.md says which format. The bundled prices hold for what it does not name.
+    #[arg(long, value_name = "FILE")]
+    prices: PathBuf,
+    #[command(flatten)]
+    search: Search,
+    #[command(flatten)]
+    running: Running,
+}
+
+/// The sums of one model.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Sums {
+    requests: u64,
+    then: i64,
+    now: i64,
+    /// Requests without a price then, and now.
+    unpriced: [u64; 2],
+}
+
+impl Sums {
+    fn add(&mut self, then: Option<i64>, now: Option<i64>) {
+        self.requests += 1;
+        self.then = self.then.saturating_add(then.unwrap_or_default());
+        self.now = self.now.saturating_add(now.unwrap_or_default());
+        self.unpriced[0] += u64::from(then.is_none());
+        self.unpriced[1] += u64::from(now.is_none());
+    }
+}
+
+pub(super) fn run(asked: &Reprice) -> Result<(), String> {
+    let shown = asked.prices.display().to_string();
+    let text = std::fs::read_to_string(&asked.prices).map_err(|error| format!("{shown}: {error}"))?;
+    let own = PriceFile::parse(&shown, &text).map_err(|error| error.to_string())?;
+    let bundled = PriceFile::bundled().map_err(|error| error.to_string())?;
+    let book = PriceBook::new(vec![bundled, own]);
+    let (mut sums, mut failure) = (BTreeMap::<String, Sums>::new(), None);
+    each(&asked.running, &asked.search, |item| match fact_of(item).and_then(|fact| add(&mut sums, &book, &fact)) {
+        Ok(()) => {}
+        Err(error) => _ = failure.get_or_insert(error),
+    })?;
+    crate::cli::print(&table(&sums, book.version()));
+    failure.map_or(Ok(()), |failure| Err(format!("not everything could be priced: {failure}")))
+}
+
+/// Adds a request that used anything.
+fn add(sums: &mut BTreeMap<String, Sums>, book: &PriceBook, fact: &Fact) -> Result<(), String> {
+    let counts = bill::counts(fact).map_err(|error| format!("{}: {error}", fact.id))?;
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let model = fact.model_served.as_str();
+    let subject = Subject { provider: &fact.provider, kind: &fact.adapter, served: model, asked: model };
+    let cost = price(book, subject, &counts).map_err(|error| format!("{}: {error}", fact.id))?;
+    let now = cost.total().map(weir_ledger::Nano::get);
+    sums.entry(format!("{}/{model}", fact.provider)).or_default().add(fact.cost_nano, now);
+    Ok(())
+}
+
+fn table(sums: &BTreeMap<String, Sums>, version: &str) -> String {
+    let mut lines =
+        vec![format!("{:<48} {:>10} {:>16} {:>16} {:>16}", "model", "requests", "USD then", "USD now", "difference")];
+    let mut all = Sums::default();
+    let line = |name: &str, sums: &Sums| {
+        let [then, now] = sums.unpriced;
+        let unpriced = if then + now > 0 { format!("  unpriced: {then} then, {now} now") } else { String::new() };
+        let (was, is, more) = (dollars(sums.then), dollars(sums.now), dollars(sums.now.saturating_sub(sums.then)));
+        format!("{name:<48} {:>10} {was:>16} {is:>16} {more:>16}{unpriced}", sums.requests)
+    };
+    for (name, one) in sums {
+        lines.push(line(name, one));
+        all.requests += one.requests;
+        all.then = all.then.saturating_add(one.then);
+        all.now = all.now.saturating_add(one.now);
+        all.unpriced = [all.unpriced[0] + one.unpriced[0], all.unpriced[1] + one.unpriced[1]];
+    }
+    lines.push(line(&format!("all, by prices {version}"), &all));
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_store::RequestId;
+
+    #[test]
+    fn counts_are_priced_anew() {
+        let file = r#"{"version":"new","providers":{"p":{"m":{"input":2,"output":4}}}}"#;
+        let book = PriceBook::new(vec![PriceFile::parse("new.json", file).unwrap()]);
+        let mut fact = Fact::of(RequestId::new(1_795_262_400_000, [1; 10]));
+        (fact.provider, fact.model_served, fact.cost_nano) = ("p".to_owned(), "m".to_owned(), Some(1_000_000));
+        (fact.tokens.input, fact.tokens.output) = (Some(1_000_000), Some(500_000));
+        let mut sums = BTreeMap::new();
+        add(&mut sums, &book, &fact).unwrap();
+        fact.model_served = "other".to_owned();
+        add(&mut sums, &book, &fact).unwrap();
+        assert_eq!(sums["p/m"], Sums { requests: 1, then: 1_000_000, now: 4_000_000_000, unpriced: [0, 0] });
+        assert_eq!(sums["p/other"].unpriced, [0, 1]);
+        let table = table(&sums, "new");
+        assert!(table.contains("3.999") && table.contains("all, by prices new"), "{table}");
+    }
+}

@@ -1,0 +1,152 @@
+//! A provider's export of use: rows by day and model, as CSV or JSON.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use weir_ledger::Nano;
+
+/// The largest export, in bytes.
+pub(super) const LARGEST: u64 = 256 << 20;
+
+/// What was used on a day with a model. What an export does not have is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Used {
+    pub(super) requests: Option<u64>,
+    pub(super) input: Option<u64>,
+    pub(super) output: Option<u64>,
+    pub(super) cost_nano: Option<i64>,
+}
+
+impl Used {
+    pub(super) fn add(&mut self, other: Self) {
+        let sum = |one: Option<u64>, other: Option<u64>| match (one, other) {
+            (None, None) => None,
+            (one, other) => Some(one.unwrap_or_default().saturating_add(other.unwrap_or_default())),
+        };
+        self.requests = sum(self.requests, other.requests);
+        self.input = sum(self.input, other.input);
+        self.output = sum(self.output, other.output);
+        self.cost_nano = match (self.cost_nano, other.cost_nano) {
+            (None, None) => None,
+            (one, other) => Some(one.unwrap_or_default().saturating_add(other.unwrap_or_default())),
+        };
+    }
+}
+
+/// Day (`2026-11-21`) and model.
+pub(super) type Place = (String, String);
+
+/// Reads an export: a JSON array of objects, an object a line, or CSV with a head.
+pub(super) fn parse(text: &str) -> Result<BTreeMap<Place, Used>, String> {
+    let mut sums = BTreeMap::<Place, Used>::new();
+    for (at, row) in rows(text)?.into_iter().enumerate() {
+        let (place, used) = read(&row).map_err(|error| format!("row {}: {error}", at + 1))?;
+        sums.entry(place).or_default().add(used);
+    }
+    Ok(sums)
+}
+
+type Row = BTreeMap<String, String>;
+
+fn rows(text: &str) -> Result<Vec<Row>, String> {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.starts_with('[') {
+        let list: Vec<Value> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        return list.into_iter().map(row_of).collect();
+    }
+    if text.starts_with('{') {
+        let value = |line: &str| serde_json::from_str(line).map_err(|error| error.to_string()).and_then(row_of);
+        return text.lines().filter(|line| !line.trim().is_empty()).map(value).collect();
+    }
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let head: Vec<String> =
+        cells(lines.next().unwrap_or_default())?.iter().map(|name| name.trim().to_lowercase()).collect();
+    lines.map(|line| Ok(head.iter().cloned().zip(cells(line)?).collect())).collect()
+}
+
+fn row_of(value: Value) -> Result<Row, String> {
+    let Value::Object(members) = value else { return Err("a row is no object".to_owned()) };
+    let text = |value: Value| match value {
+        Value::String(text) => text,
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    Ok(members.into_iter().map(|(name, value)| (name.to_lowercase(), text(value))).collect())
+}
+
+/// The cells of a line of CSV; a quoted cell may hold commas, and quotes doubled.
+fn cells(line: &str) -> Result<Vec<String>, String> {
+    let (mut cells, mut cell, mut is_quoted) = (Vec::new(), String::new(), false);
+    let mut letters = line.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if is_quoted && letters.peek() == Some(&'"') => {
+                letters.next();
+                cell.push('"');
+            }
+            '"' => is_quoted = !is_quoted,
+            ',' if !is_quoted => cells.push(std::mem::take(&mut cell)),
+            other => cell.push(other),
+        }
+    }
+    if is_quoted {
+        return Err("a quoted cell has no end".to_owned());
+    }
+    cells.push(cell);
+    Ok(cells)
+}
+
+fn read(row: &Row) -> Result<(Place, Used), String> {
+    let cell = |name: &str| row.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
+    let needed = |name: &str| cell(name).ok_or_else(|| format!("`{name}` is missing"));
+    let count = |name: &str| -> Result<Option<u64>, String> {
+        cell(name).map(|text| text.parse().map_err(|_| format!("`{name}` is no count"))).transpose()
+    };
+    let cost = cell("cost_usd").map(|text| Nano::from_dollars(text).map(Nano::get));
+    let day = needed("day")?;
+    let is_day = day.len() >= 10 && day.is_char_boundary(10) && day[..10].split('-').count() == 3;
+    if !is_day {
+        return Err("`day` is none such as 2026-11-21".to_owned());
+    }
+    let used = Used {
+        requests: count("requests")?,
+        input: count("input_tokens")?,
+        output: count("output_tokens")?,
+        cost_nano: cost.transpose().map_err(|error| format!("`cost_usd`: {error}"))?,
+    };
+    Ok(((day[..10].to_owned(), needed("model")?.to_owned()), used))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_and_json_say_the_same() {
+        let csv =
+            "day,model,input_tokens,output_tokens,cost_usd\n2026-11-21,\"m,1\",10,5,0.25\n2026-11-21,\"m,1\",1,,\n";
+        let json =
+            r#"[{"day":"2026-11-21T00:00:00Z","model":"m,1","input_tokens":11,"output_tokens":5,"cost_usd":0.25}]"#;
+        let place = ("2026-11-21".to_owned(), "m,1".to_owned());
+        let used = Used { requests: None, input: Some(11), output: Some(5), cost_nano: Some(250_000_000) };
+        for text in [csv.to_owned(), json.to_owned(), json.trim_matches(['[', ']']).to_owned()] {
+            assert_eq!(parse(&text).unwrap(), BTreeMap::from([(place.clone(), used)]), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_export_is_refused_with_its_row() {
+        for (text, reason) in [
+            ("day,model\nnoon,m", "row 1: `day`"),
+            ("day,model,requests\n2026-11-21,m,-1", "`requests` is no count"),
+            ("day,input_tokens\n2026-11-21,1", "`model` is missing"),
+            ("day,model,cost_usd\n2026-11-21,m,NaN", "`cost_usd`"),
+            ("day,model\n2026-11-21,\"m", "no end"),
+            ("[1]", "no object"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+}

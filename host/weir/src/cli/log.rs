@@ -1,0 +1,183 @@
+//! `weir log …`: reads the log of requests of a running Weir.
+
+mod line;
+mod search;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::running::{Running, explained};
+pub(super) use search::Search;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Shows requests as they end.
+    Tail(Tail),
+    /// Finds requests, newest first.
+    Search(Find),
+    /// Shows everything about one request.
+    Show(Show),
+    /// Writes all requests that meet a search as JSON lines.
+    Export(Export),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Tail {
+    #[command(flatten)]
+    search: Search,
+    /// Prints JSON lines.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    running: Running,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Find {
+    #[command(flatten)]
+    search: Search,
+    /// The most requests.
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    limit: u32,
+    /// Prints JSON lines.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    running: Running,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// The request's id, as in the header x-weir-request-id.
+    id: String,
+    #[command(flatten)]
+    running: Running,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Export {
+    #[command(flatten)]
+    search: Search,
+    /// The file to write; standard output by default.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    running: Running,
+}
+
+pub(super) fn run(command: Command) -> ExitCode {
+    let done = match command {
+        Command::Tail(asked) => tail(&asked),
+        Command::Search(asked) => find(&asked),
+        Command::Show(asked) => show(&asked),
+        Command::Export(asked) => export(&asked),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            super::complain(&format!("error: {}", message.trim_start_matches("error: ")));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn shown(fact: &Value, json: bool) -> String {
+    if json { fact.to_string() } else { line::line(fact) }
+}
+
+fn tail(asked: &Tail) -> Result<(), String> {
+    let parameters = asked.search.parameters()?;
+    let mut waiting = Vec::new();
+    let streamed = asked.running.client()?.stream("/admin/v1/requests/tail", &search::pairs(&parameters), |piece| {
+        waiting.extend_from_slice(piece);
+        while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = waiting.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line);
+            if let Some(fact) = line.strip_prefix("data: ").and_then(|data| serde_json::from_str::<Value>(data).ok()) {
+                // A number is how many requests this reader has missed.
+                let text = if fact.is_number() { format!("… {fact} more") } else { shown(&fact, asked.json) };
+                writeln!(io::stdout(), "{text}")?;
+            }
+        }
+        Ok(())
+    });
+    streamed.map_err(|error| explained(&error))
+}
+
+fn find(asked: &Find) -> Result<(), String> {
+    let client = asked.running.client()?;
+    let parameters = asked.search.parameters()?;
+    let mut left = asked.limit;
+    let mut cursor = None::<String>;
+    while left > 0 {
+        let limit = left.min(1_000).to_string();
+        let mut pairs = search::pairs(&parameters);
+        pairs.push(("limit", &limit));
+        if let Some(cursor) = &cursor {
+            pairs.push(("cursor", cursor));
+        }
+        let page = client.search("/admin/v1/requests", &pairs).map_err(|error| explained(&error))?;
+        let facts = page["items"].as_array().map(Vec::as_slice).unwrap_or_default();
+        for fact in facts {
+            super::print(&shown(fact, asked.json));
+        }
+        left = left.saturating_sub(u32::try_from(facts.len()).unwrap_or(u32::MAX));
+        cursor = page["next_cursor"].as_str().map(str::to_owned);
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn show(asked: &Show) -> Result<(), String> {
+    let fact = one(&asked.running, &asked.id)?;
+    super::print(&serde_json::to_string_pretty(&fact).map_err(|error| error.to_string())?);
+    Ok(())
+}
+
+/// One request with the explanation of its cost.
+pub(super) fn one(running: &Running, id: &str) -> Result<Value, String> {
+    let is_plain = id.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    if id.is_empty() || !is_plain {
+        return Err(format!(
+            "`{id}` is not the id of a request; `weir log search --client-id` finds a client's own ids"
+        ));
+    }
+    running.client()?.get(&format!("/admin/v1/requests/{id}")).map_err(|error| explained(&error))
+}
+
+fn export(asked: &Export) -> Result<(), String> {
+    let parameters = asked.search.parameters()?;
+    let out: Box<dyn io::Write> = match &asked.output {
+        Some(file) => Box::new(File::create(file).map_err(|error| format!("{}: {error}", file.display()))?),
+        None => Box::new(io::stdout()),
+    };
+    let mut out = BufWriter::new(out);
+    let streamed = asked
+        .running
+        .client()?
+        .stream("/admin/v1/requests/export", &search::pairs(&parameters), |piece| out.write_all(piece));
+    streamed.map_err(|error| explained(&error))?;
+    out.flush().map_err(|error| error.to_string())
+}
+
+/// Gives each request that meets a search to `take`.
+pub(super) fn each(running: &Running, search: &Search, mut take: impl FnMut(Value)) -> Result<(), String> {
+    let parameters = search.parameters()?;
+    let mut waiting = Vec::new();
+    let streamed = running.client()?.stream("/admin/v1/requests/export", &search::pairs(&parameters), |piece| {
+        waiting.extend_from_slice(piece);
+        while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = waiting.drain(..=end).collect();
+            take(serde_json::from_slice(&line)?);
+        }
+        Ok(())
+    });
+    streamed.map_err(|error| explained(&error))
+}

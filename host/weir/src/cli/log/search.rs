@@ -1,0 +1,107 @@
+//! The conditions of a search, as options of a command.
+
+use clap::Args;
+
+use weir_ledger::Timestamp;
+
+/// Which requests are wanted. All conditions have to hold.
+#[derive(Debug, Args, Default)]
+pub(in crate::cli) struct Search {
+    /// The id that the client gave: its x-request-id.
+    #[arg(long, value_name = "ID")]
+    client_id: Option<String>,
+    /// The key's id or the client's name.
+    #[arg(long)]
+    key: Option<String>,
+    /// The team.
+    #[arg(long)]
+    team: Option<String>,
+    /// The model that was asked for or that answered.
+    #[arg(long)]
+    model: Option<String>,
+    /// The provider.
+    #[arg(long)]
+    pub(in crate::cli) provider: Option<String>,
+    /// The status: 429, 4xx, or 400-499.
+    #[arg(long)]
+    status: Option<String>,
+    /// The outcome: ok, failed, refused, cancelled, cut.
+    #[arg(long)]
+    outcome: Option<String>,
+    /// Only requests that failed.
+    #[arg(long)]
+    failed: bool,
+    /// A text that the error has.
+    #[arg(long, value_name = "TEXT")]
+    error: Option<String>,
+    /// The least cost in dollars.
+    #[arg(long, value_name = "USD")]
+    min_cost: Option<String>,
+    /// From then on: 2026-11-21, 2026-11-21T08:00:00Z, or 90m, 2h, 7d ago.
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Until then.
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+}
+
+impl Search {
+    /// The parameters of the url.
+    pub(in crate::cli) fn parameters(&self) -> Result<Vec<(&'static str, String)>, String> {
+        let given = [
+            ("client_request_id", self.client_id.clone()),
+            ("key", self.key.clone()),
+            ("team", self.team.clone()),
+            ("model", self.model.clone()),
+            ("provider", self.provider.clone()),
+            ("status", self.status.clone()),
+            ("outcome", self.outcome.clone()),
+            ("failed", self.failed.then(|| "true".to_owned())),
+            ("error", self.error.clone()),
+            ("min_cost", self.min_cost.clone()),
+            ("from", self.from.as_deref().map(time).transpose()?),
+            ("to", self.to.as_deref().map(time).transpose()?),
+        ];
+        Ok(given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
+    }
+}
+
+/// Parameters as they are borrowed by a client.
+pub(super) fn pairs<'a>(parameters: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
+    parameters.iter().map(|(name, value)| (*name, value.as_str())).collect()
+}
+
+/// A time as the admin endpoints take it: one that is relative becomes milliseconds since 1970.
+fn time(text: &str) -> Result<String, String> {
+    let units = [("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+    let relative = units.iter().find_map(|(unit, milliseconds)| {
+        let number: i64 = text.strip_suffix(unit)?.parse().ok()?;
+        number.checked_mul(*milliseconds)
+    });
+    match relative {
+        Some(ago) if ago < 0 => Err(format!("`{text}` is in the future")),
+        Some(ago) => Ok(Timestamp::now().as_millisecond().saturating_sub(ago).max(0).to_string()),
+        None => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_may_be_relative() {
+        let now = Timestamp::now().as_millisecond();
+        let hours_ago: i64 = time("2h").unwrap().parse().unwrap();
+        assert!((now - 7_200_000 - hours_ago).abs() < 60_000);
+        assert_eq!(time("2026-11-21"), Ok("2026-11-21".to_owned()));
+        assert!(time("-1d").is_err());
+    }
+
+    #[test]
+    fn only_given_conditions_are_sent() {
+        let search = Search { key: Some("a".to_owned()), failed: true, ..Search::default() };
+        let parameters = search.parameters().unwrap();
+        assert_eq!(pairs(&parameters), [("key", "a"), ("failed", "true")]);
+    }
+}
