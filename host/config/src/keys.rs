@@ -9,6 +9,7 @@ mod attempts;
 mod budgets;
 mod clients;
 mod grants;
+mod issuers;
 mod models;
 mod plugins;
 mod program;
@@ -22,6 +23,7 @@ pub use adapters::{AdapterSettings, Canary, Quarantine};
 pub use attempts::{Breaker, Check, Retry, Timeouts};
 pub use clients::{Client, Limits};
 pub use grants::Grants;
+pub use issuers::{ClaimRule, Issuer};
 pub use models::{Capabilities, Model, Price};
 pub use plugins::Plugins;
 pub use program::{Admin, Log, Media};
@@ -35,6 +37,7 @@ pub(super) use attempts::{BREAKER, CHECK, RETRY, RetryDraft, TIMEOUTS, TimeoutsD
 pub(super) use budgets::{BUDGET, BudgetTable, checked_budgets};
 pub(super) use clients::{CLIENT, LIMITS};
 pub(super) use grants::GRANTS;
+pub(super) use issuers::{CLAIM_RULE, ISSUER};
 pub(super) use models::{CAPABILITIES, Inherited, MODEL, ModelDraft, PRICE};
 pub(super) use plugins::{COMPILE, PLUGINS};
 pub(super) use program::{ADMIN, MEDIA, TOP, read};
@@ -63,6 +66,8 @@ pub(super) const ALL: &[&Keys] = &[
     &GRANTS,
     &CLIENT,
     &LIMITS,
+    &ISSUER,
+    &CLAIM_RULE,
     &QUEUE,
     &BUDGET,
     &PROVIDER,

@@ -40,8 +40,9 @@ pub use alias::{Alias, Aliases};
 pub use client::{Clients, KeyHash, Priority};
 pub use environment::Environment;
 pub use keys::{
-    AdapterSettings, Admin, Breaker, Canary, Capabilities, Check, Client, Grants, Limits, Log, Media, Model, Plugins,
-    Price, Provider, Quarantine, Queue, Retry, Server, StoreSettings, StoreUrl, Timeouts, TlsFiles, Traces,
+    AdapterSettings, Admin, Breaker, Canary, Capabilities, Check, ClaimRule, Client, Grants, Issuer, Limits, Log,
+    Media, Model, Plugins, Price, Provider, Quarantine, Queue, Retry, Server, StoreSettings, StoreUrl, Timeouts,
+    TlsFiles, Traces,
 };
 pub use model::{Affinity, Strategy, Target};
 pub use options::Options;
@@ -74,6 +75,8 @@ pub struct Config {
     pub plugins: Plugins,
     /// The clients and their keys.
     pub clients: Clients,
+    /// Whose tokens are accepted.
+    pub issuers: Vec<Issuer>,
     /// What may be spent, by whom.
     pub budgets: Vec<weir_ledger::Budget>,
     /// The operator's price file, laid over the bundled prices.
@@ -151,10 +154,15 @@ impl Config {
         let is_alias = |name: &str| joined.models.iter().any(|model| model.alias == Alias::Exact(name.to_owned()));
         let budgets = keys::checked_budgets(&reader, draft.budgets, is_alias);
         let (price_file, price_place) = draft.price_file.map(|file| (file.value, file.place)).unzip();
-        if joined.clients.is_empty() && draft.server.is_open() && !draft.server.anonymous {
+        if joined.clients.is_empty() && draft.issuers.is_empty() && draft.server.is_open() && !draft.server.anonymous {
             let message = "others reach this address, but without `[[clients]]` only this machine is served";
             let problem = Problem::warning(&draft.server.place, message);
             reader.report(problem.with_help("`weir key` makes a client's key; `anonymous = true` serves everybody"));
+        }
+        if draft.admin.read_token.is_some() && draft.admin.token.is_none() {
+            let message =
+                "`admin.read_token` is set without `admin.token`, so that nothing could be changed over the network";
+            reader.report(Problem::error(&Place::Unset, message).with_help("set `admin.token` too"));
         }
         let problems = Problems::new(Arc::clone(&source), reader.problems.into_inner());
         if problems.are_fatal() {
@@ -170,6 +178,7 @@ impl Config {
             log,
             plugins,
             clients: joined.clients,
+            issuers: draft.issuers,
             budgets,
             price_file,
             price_place: price_place.unwrap_or(Place::Unset),

@@ -144,11 +144,11 @@ impl AdmissionPermit {
         }
     }
 
-    /// The state of the client's rate limits, or of its address's if the client has none.
+    /// The state of the caller's narrowest rate limits: its own, its team's, its organisation's, or its address's.
     pub fn told(&self) -> Vec<LimitStatus> {
         let of = |scope| self.reservations.iter().flat_map(|one| one.told(scope)).collect::<Vec<_>>();
-        let client = of(Scope::Client);
-        if client.is_empty() { of(Scope::Address) } else { client }
+        let scopes = [Scope::Client, Scope::Key, Scope::Team, Scope::Organisation, Scope::Address];
+        scopes.into_iter().map(of).find(|told| !told.is_empty()).unwrap_or_default()
     }
 
     /// A permit that holds these bytes.
@@ -229,7 +229,8 @@ impl Admission {
         mut permit: AdmissionPermit,
     ) -> Result<AdmissionPermit, Refused> {
         let model = demand.model.and_then(|name| config.models.lookup(name));
-        if let Some(name) = demand.model.filter(|name| !caller.may_use(name)) {
+        // The models of a caller of the store were checked where its aliases were resolved.
+        if let Some(name) = demand.model.filter(|name| caller.stored.is_none() && !caller.may_use(name)) {
             return Err(not_allowed(caller, name).into());
         }
         let takes = takes(config, caller, model, demand);
@@ -352,10 +353,7 @@ fn takes(config: &Config, caller: &Caller, model: Option<&Arc<Model>>, demand: &
 }
 
 fn takes_of_caller(config: &Config, caller: &Caller, estimate: Estimate) -> Vec<Take> {
-    let mut takes = Vec::new();
-    if let Some(client) = &caller.client {
-        takes.extend(rate_limit::takes(Scope::Client, &client.name, &client.limits, estimate));
-    }
+    let mut takes = caller.takes(estimate);
     if let Some(address) = caller.address.filter(|_| config.server.address_limits != Limits::default()) {
         let name = rate_limit::address_name(address);
         takes.extend(rate_limit::takes(Scope::Address, &name, &config.server.address_limits, estimate));
@@ -383,8 +381,9 @@ fn busy(message: &str) -> Fault {
     Fault::overloaded(message, COME_BACK)
 }
 
-fn not_allowed(caller: &Caller, model: &str) -> Fault {
+/// The fault for a model that the caller may not use.
+pub(crate) fn not_allowed(caller: &Caller, model: &str) -> Fault {
     let model: String = model.chars().take(200).collect();
-    let message = format!("the client `{}` may not use the model `{model}`", caller.tenant);
+    let message = format!("the {} may not use the model `{model}`", caller.title());
     Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).at("model")
 }

@@ -2,17 +2,26 @@
 //! for all formats.
 
 pub mod local;
+mod stored;
+mod stored_keys;
+mod tokens;
 mod wrong_keys;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use http::Uri;
 
 use crate::rate_limit;
+use crate::rate_limit::{Estimate, Scope, Take};
 use local::NotLocal;
-use weir_config::{Client, Config, Priority};
+pub use stored::StoredCaller;
+pub use stored_keys::StoredKeys;
+pub use tokens::Tokens;
+use weir_config::{Client, Config, Priority, Secret};
+use weir_identity::jwt::{Refusal, looks_like_token};
 use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_types::contract::about::CredentialPlace;
 use weir_types::contract::types::ErrorKind;
@@ -27,8 +36,10 @@ static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 pub struct Caller {
     /// Identifies the caller for isolation and limits; empty if anonymous. Never the credential itself.
     pub tenant: Arc<str>,
-    /// The configured client; `None` if anonymous.
+    /// The configured client; `None` if anonymous, or known by the store or a token.
     pub client: Option<Arc<Client>>,
+    /// The owner of a key in the store, or of a token.
+    pub stored: Option<Arc<StoredCaller>>,
     /// The caller's address; `None` without a network connection.
     pub address: Option<IpAddr>,
 }
@@ -36,20 +47,87 @@ pub struct Caller {
 impl Caller {
     /// A caller without a key.
     pub fn anonymous(address: Option<IpAddr>) -> Self {
-        Self { tenant: Arc::from(""), client: None, address }
+        Self { tenant: Arc::from(""), client: None, stored: None, address }
+    }
+
+    /// A caller that the store or a token identifies.
+    fn stored(caller: StoredCaller, address: Option<IpAddr>) -> Self {
+        Self { tenant: caller.tenant(), client: None, stored: Some(Arc::new(caller)), address }
+    }
+
+    /// Whether the caller has shown no key.
+    pub fn is_anonymous(&self) -> bool {
+        self.client.is_none() && self.stored.is_none()
     }
 
     /// A number that identifies the caller, by its client or else by its address.
     pub fn number(&self) -> u64 {
-        match (&self.client, self.address) {
-            (None, Some(address)) => HASHER.hash_one(address),
+        match (self.is_anonymous(), self.address) {
+            (true, Some(address)) => HASHER.hash_one(address),
             _ => HASHER.hash_one(&*self.tenant),
         }
     }
 
     /// Whether the caller may use a model, in the client's spelling.
     pub fn may_use(&self, model: &str) -> bool {
-        self.client.as_ref().is_none_or(|client| client.may_use(model))
+        match (&self.client, &self.stored) {
+            (Some(client), _) => client.may_use(model),
+            (None, Some(stored)) => stored.may_use(model),
+            (None, None) => true,
+        }
+    }
+
+    /// Whether the caller may use an operation, in a request with or without a model's name.
+    pub fn may_do(&self, operation: &str, names_a_model: bool) -> bool {
+        match (&self.client, &self.stored) {
+            (Some(client), _) => client.may_do(operation, names_a_model),
+            (None, Some(stored)) => stored.may_do(operation, names_a_model),
+            (None, None) => true,
+        }
+    }
+
+    /// Whether the caller may use an operation that shows what other callers made.
+    pub fn may_list(&self, operation: &str) -> bool {
+        match (&self.client, &self.stored) {
+            (Some(client), _) => client.may_list(operation),
+            (None, Some(stored)) => stored.may_list(operation),
+            (None, None) => true,
+        }
+    }
+
+    /// Whether the caller is restricted to a part of the account.
+    pub fn is_restricted(&self) -> bool {
+        match (&self.client, &self.stored) {
+            (Some(client), _) => client.is_restricted(),
+            (None, Some(stored)) => stored.is_restricted(),
+            (None, None) => false,
+        }
+    }
+
+    /// The caller as messages name it.
+    pub fn title(&self) -> String {
+        match &self.stored {
+            Some(stored) => stored.title(),
+            None => format!("client `{}`", self.tenant),
+        }
+    }
+
+    /// The label in metrics: the client's name, or the team of a key in the store; empty if anonymous.
+    pub fn label(&self) -> &str {
+        match (&self.client, &self.stored) {
+            (Some(client), _) => &client.name,
+            (None, Some(stored)) => stored.label(),
+            (None, None) => "",
+        }
+    }
+
+    /// The amounts that a request takes under the caller's own limits.
+    pub fn takes(&self, estimate: Estimate) -> Vec<Take> {
+        match (&self.client, &self.stored) {
+            (Some(client), _) => rate_limit::takes(Scope::Client, &client.name, &client.limits, estimate),
+            (None, Some(stored)) => stored.takes(estimate),
+            (None, None) => Vec::new(),
+        }
     }
 
     /// Whether the caller's requests may choose their target.
@@ -59,14 +137,17 @@ impl Caller {
 
     /// Whether a request without a model may name its provider. Anonymous callers may, too.
     pub fn may_name_provider(&self) -> bool {
-        self.client.as_ref().is_none_or(|client| client.may_choose)
+        match &self.client {
+            Some(client) => client.may_choose,
+            None => self.is_anonymous(),
+        }
     }
 
     /// The name under which the caller's requests take turns in a queue: the client's or, if anonymous, the
     /// address's.
     pub fn turn(&self) -> Arc<str> {
-        match (&self.client, self.address) {
-            (None, Some(address)) => rate_limit::address_name(address),
+        match (self.is_anonymous(), self.address) {
+            (true, Some(address)) => rate_limit::address_name(address),
             _ => Arc::clone(&self.tenant),
         }
     }
@@ -107,7 +188,40 @@ pub enum Denied {
          localhost: add `[[clients]]`, or set `server.anonymous`"
     )]
     NotLocal(NotLocal),
+    /// A key of the store is refused.
+    #[error("{0}")]
+    Stored(weir_identity::Denied),
+    /// A token is refused.
+    #[error("{0}")]
+    Token(Refusal),
 }
+
+impl Denied {
+    /// Whether the caller may be guessing keys, so that it is slowed down.
+    pub fn is_a_guess(&self) -> bool {
+        use weir_identity::Denied::{Mistyped, Unknown};
+        match self {
+            Self::WrongKey | Self::Stored(Unknown | Mistyped(_)) => true,
+            Self::Token(refusal) => refusal.status() == 401 && !matches!(refusal, Refusal::Expired(_)),
+            _ => false,
+        }
+    }
+}
+
+impl From<weir_identity::Denied> for Denied {
+    fn from(denied: weir_identity::Denied) -> Self {
+        if denied == weir_identity::Denied::Unknown { Self::WrongKey } else { Self::Stored(denied) }
+    }
+}
+
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Self {
+        Self::Token(refusal)
+    }
+}
+
+/// How long a client waits before it presents a token again whose issuer cannot be reached.
+const ISSUER_RETRY: Duration = Duration::from_secs(2);
 
 impl From<Denied> for Fault {
     fn from(denied: Denied) -> Self {
@@ -115,6 +229,11 @@ impl From<Denied> for Fault {
             Denied::NoKey | Denied::WrongKey => (Side::Client, ErrorKind::Authentication, 401, Some("invalid_api_key")),
             Denied::Elsewhere => (Side::Gateway, ErrorKind::Authentication, 401, None),
             Denied::NotLocal(reason) => (Side::Client, ErrorKind::Permission, 403, Some(reason.code())),
+            Denied::Stored(denied) => (Side::Client, refused(denied.status()), denied.status(), Some(denied.code())),
+            Denied::Token(refusal) if refusal.status() == 503 => {
+                return Self::overloaded(denied.to_string(), ISSUER_RETRY).with_code(refusal.code());
+            }
+            Denied::Token(refusal) => (Side::Client, refused(refusal.status()), refusal.status(), Some(refusal.code())),
         };
         let fault = Self::new(side, kind, denied.to_string()).with_status(status);
         match code {
@@ -124,35 +243,84 @@ impl From<Denied> for Fault {
     }
 }
 
-/// Identifies the caller.
+fn refused(status: u16) -> ErrorKind {
+    if status == 403 { ErrorKind::Permission } else { ErrorKind::Authentication }
+}
+
+/// Identifies the caller: by a key of the configuration, a key of the store, or a token.
 ///
 /// # Errors
 ///
-/// Fails if a key is required and missing or unknown, or if no keys are configured and the request is not this
-/// machine's own.
-pub fn identify(config: &Config, face: &Endpoint, head: &Head<'_>, origin: Origin<'_>) -> Result<Caller, Denied> {
+/// Fails if a key is required and missing or refused, or if there are no keys and the request is not this machine's own.
+pub async fn identify(
+    (config, stored): (&Config, &StoredKeys),
+    face: &Endpoint,
+    head: &Head<'_>,
+    origin: Origin<'_>,
+) -> Result<Caller, Denied> {
+    match identify_by_key((config, stored), face, head, origin)? {
+        Identified::Caller(caller) => Ok(caller),
+        Identified::Token(token) => Ok(Caller::stored(stored.find_by_token(token.expose()).await?, origin.address)),
+    }
+}
+
+/// What a request's credentials are.
+#[derive(Debug)]
+enum Identified {
+    /// A known caller.
+    Caller(Caller),
+    /// A token, which is still to be verified.
+    Token(Secret),
+}
+
+fn identify_by_key(
+    (config, stored): (&Config, &StoredKeys),
+    face: &Endpoint,
+    head: &Head<'_>,
+    origin: Origin<'_>,
+) -> Result<Identified, Denied> {
     let address = origin.address;
-    if config.clients.is_empty() {
-        if config.server.anonymous {
-            return Ok(Caller::anonymous(address));
-        }
-        if address.is_some_and(|address| !address.to_canonical().is_loopback()) {
-            return Err(Denied::Elsewhere);
-        }
-        // Without an address there was no network connection: neither a browser nor another machine is the sender.
-        return match address.map(|_| local::check(origin.uri, head.headers)) {
-            None | Some(Ok(())) => Ok(Caller::anonymous(address)),
-            Some(Err(reason)) => Err(Denied::NotLocal(reason)),
-        };
+    if config.clients.is_empty() && !stored.is_keyed() {
+        return keyless(config, head, origin).map(Identified::Caller);
     }
     let keys = presented(config, face, head);
     if let Some(client) = keys.iter().find_map(|key| config.clients.find(key)) {
-        return Ok(Caller { tenant: Arc::clone(&client.name), client: Some(Arc::clone(client)), address });
+        let (tenant, client) = (Arc::clone(&client.name), Some(Arc::clone(client)));
+        return Ok(Identified::Caller(Caller { tenant, client, stored: None, address }));
     }
-    match (config.server.anonymous, keys.is_empty()) {
-        (true, true) => Ok(Caller::anonymous(address)),
-        (_, true) => Err(Denied::NoKey),
-        (_, false) => Err(Denied::WrongKey),
+    let takes_tokens = stored.tokens().is_some();
+    let mut refusal = None;
+    for key in &keys {
+        if takes_tokens && looks_like_token(key) {
+            return Ok(Identified::Token(Secret::new(key.as_str())));
+        }
+        match stored.find(key) {
+            Ok(caller) => return Ok(Identified::Caller(Caller::stored(caller, address))),
+            // Of several refusals, one of a known key helps more than that another is not known.
+            Err(denied) if refusal.is_none() || refusal == Some(Denied::WrongKey) => refusal = Some(denied),
+            Err(_) => {}
+        }
+    }
+    match refusal {
+        Some(denied) => Err(denied),
+        None if config.server.anonymous => Ok(Identified::Caller(Caller::anonymous(address))),
+        None => Err(Denied::NoKey),
+    }
+}
+
+/// The caller where there are no keys.
+fn keyless(config: &Config, head: &Head<'_>, origin: Origin<'_>) -> Result<Caller, Denied> {
+    let address = origin.address;
+    if config.server.anonymous {
+        return Ok(Caller::anonymous(address));
+    }
+    if address.is_some_and(|address| !address.to_canonical().is_loopback()) {
+        return Err(Denied::Elsewhere);
+    }
+    // Without an address there was no network connection: neither a browser nor another machine is the sender.
+    match address.map(|_| local::check(origin.uri, head.headers)) {
+        None | Some(Ok(())) => Ok(Caller::anonymous(address)),
+        Some(Err(reason)) => Err(Denied::NotLocal(reason)),
     }
 }
 

@@ -29,7 +29,7 @@ use crate::accounting::request_log::RequestLog;
 use crate::admission::budgets::Budgets;
 use crate::admission::{Admission, AdmissionPermit, AdmitMetrics, Refused};
 use crate::attempt::{AttemptResponse, ClientSide, InboundRequest, ReplyBody, RequestContext};
-use crate::auth::{Denied, Origin, WrongKeys, identify};
+use crate::auth::{Origin, StoredKeys, WrongKeys, identify};
 use crate::health::{Health, TargetStatus};
 use crate::model_list;
 use crate::observe::log::current;
@@ -70,6 +70,7 @@ pub struct Gateway {
     health: Arc<Health>,
     admission: Arc<Admission>,
     wrong_keys: WrongKeys,
+    stored_keys: Arc<StoredKeys>,
     buffers: Arc<Budget>,
     log: OnceLock<Arc<dyn RequestLog>>,
 }
@@ -88,9 +89,20 @@ impl Gateway {
         admission.budgets.replace(&serving.config.budgets);
         let (health, buffers) = (Arc::default(), Arc::new(Budget::new(metrics.registry())?));
         buffers.set_limit(serving.config.server.max_buffered_bytes, serving.config.server.max_body_bytes);
-        let (serving, wrong_keys) = (ArcSwap::from_pointee(serving), WrongKeys::default());
-        let log = OnceLock::new();
-        Ok(Self { serving, upstreams, metrics, tracer, lists, recall, health, admission, wrong_keys, buffers, log })
+        Ok(Self {
+            serving: ArcSwap::from_pointee(serving),
+            upstreams,
+            metrics,
+            tracer,
+            lists,
+            recall,
+            health,
+            admission,
+            wrong_keys: WrongKeys::default(),
+            stored_keys: Arc::default(),
+            buffers,
+            log: OnceLock::new(),
+        })
     }
 
     /// Gives the record of each request to a log from now on. The first log stays.
@@ -136,6 +148,11 @@ impl Gateway {
     /// The throttle for wrong keys and tokens, by address.
     pub fn wrong_keys(&self) -> &WrongKeys {
         &self.wrong_keys
+    }
+
+    /// The keys of the store, and whose tokens are accepted.
+    pub fn stored_keys(&self) -> &Arc<StoredKeys> {
+        &self.stored_keys
     }
 
     /// The gateway's metrics.
@@ -225,9 +242,10 @@ impl Gateway {
         let Begun { exchange, span, line } = begun;
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
         let address = head.extensions.get::<Peer>().map(|peer| peer.0);
-        let caller = match identify(&serving.config, &face, &about, Origin { address, uri: &head.uri }) {
+        let keys = (&*serving.config, &*self.stored_keys);
+        let caller = match identify(keys, &face, &about, Origin { address, uri: &head.uri }).await {
             Ok(caller) => caller,
-            Err(Denied::WrongKey) => return Err(self.wrong_keys.judge(Denied::WrongKey.into(), address).await),
+            Err(denied) if denied.is_a_guess() => return Err(self.wrong_keys.judge(denied.into(), address).await),
             Err(denied) => return Err(denied.into()),
         };
         if let Some(line) = line.as_mut() {
@@ -241,6 +259,7 @@ impl Gateway {
         let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
         let read_body::Taken { body, mut reading, held } =
             read_body::read(serving, &face, &holes, &head, (body, held)).await?;
+        rights::resolve_alias(&caller, &face, &mut reading)?;
         // A strict model stays strict at every target, fallbacks included.
         let route = reading.model.as_deref().and_then(|model| serving.routes.find(model));
         reading.strict |= route.is_some_and(|route| route.strict);

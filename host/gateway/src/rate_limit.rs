@@ -20,8 +20,14 @@ use weir_config::Limits;
 /// The kind of owner of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// A client.
+    /// A client of the configuration.
     Client,
+    /// A key of the store.
+    Key,
+    /// A team of keys.
+    Team,
+    /// An organisation of teams.
+    Organisation,
     /// A model, by its alias.
     Model,
     /// A provider.
@@ -35,6 +41,9 @@ impl Scope {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Client => "client",
+            Self::Key => "key",
+            Self::Team => "team",
+            Self::Organisation => "organisation",
             Self::Model => "model",
             Self::Provider => "provider",
             Self::Address => "address",
@@ -86,7 +95,7 @@ impl Resource {
 pub struct Key {
     /// The kind of owner.
     pub scope: Scope,
-    /// The owner's name: that of a client, a model or a provider, or an address.
+    /// The owner's name or id, or an address.
     pub name: Arc<str>,
     /// The limited resource.
     pub resource: Resource,

@@ -332,9 +332,8 @@ impl Route {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner).take(now)
     }
 
-    /// The metric handles of this route for a face and a configured client, created once.
-    pub fn series(&self, metrics: &Metrics, face: &Endpoint, client: Option<&Arc<str>>) -> Arc<Series> {
-        let client: &str = client.map_or("", |name| name);
+    /// The metric handles of this route for a face and a caller's label, created once.
+    pub fn series(&self, metrics: &Metrics, face: &Endpoint, client: &str) -> Arc<Series> {
         let find = |all: &SeriesByClient| {
             let known = all.get(&face.index)?.iter().find(|(name, _)| **name == *client);
             known.map(|(_, series)| Arc::clone(series))

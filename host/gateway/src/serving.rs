@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::accept::Acceptance;
+use crate::auth::StoredKeys;
 use crate::dialect::limits::Spelling;
 use crate::dialect::request_peek::PeekPlan;
 use crate::route::{Routes, Target};
@@ -36,8 +37,10 @@ pub struct Serving {
     pub routes: Routes,
     /// Whether answers name objects, by the face's index.
     makes: Vec<objects::Makes>,
-    /// What answers make that belongs to the client, by the face's index; empty if clients need not be kept apart.
+    /// What answers make that belongs to the client, by the face's index.
     belongings: Vec<Belongings>,
+    /// Whether the configuration has clients that must be kept apart.
+    separates: bool,
     /// Problems of the configuration that can only be found with the adapters.
     pub problems: Vec<Problem>,
 }
@@ -67,8 +70,8 @@ impl Serving {
         let readings = faces.all().iter().map(|face| reading(face)).collect();
         let makes = objects::makes(&faces, &routes);
         operations::unknown(&config, &faces, &mut problems);
-        let belongings = if has_several(&config) { objects::belongings(&faces) } else { Vec::new() };
-        Ok(Self { config, adapters, faces, readings, routes, makes, belongings, problems })
+        let (belongings, separates) = (objects::belongings(&faces), has_several(&config));
+        Ok(Self { config, adapters, faces, readings, routes, makes, belongings, separates, problems })
     }
 
     /// Whether a face's answers name objects that later requests may refer to, and that exist at one of several
@@ -82,8 +85,8 @@ impl Serving {
     }
 
     /// What a face's answers make that belongs to the client; `None` if clients need not be kept apart.
-    pub fn belongings(&self, face: usize) -> Option<Belongings> {
-        self.belongings.get(face).copied()
+    pub fn belongings(&self, face: usize, keys: &StoredKeys) -> Option<Belongings> {
+        self.belongings.get(face).copied().filter(|_| self.separates || keys.is_keyed())
     }
 
     /// The targets that can be served. A target that several models share occurs several times.

@@ -31,6 +31,7 @@ pub struct Directory {
     hasher: RandomState,
     by_hash: Shards<KeyRecord>,
     keys: Shards<KeyRecord>,
+    by_name: Shards<KeyRecord>,
     teams: Shards<TeamRecord>,
     organisations: Shards<OrganisationRecord>,
     users: Shards<UserRecord>,
@@ -105,6 +106,7 @@ impl Directory {
             hasher: RandomState::new(),
             by_hash: Shards::new(6),
             keys: Shards::new(6),
+            by_name: Shards::new(6),
             teams: Shards::new(4),
             organisations: Shards::new(3),
             users: Shards::new(4),
@@ -169,6 +171,27 @@ impl Directory {
     /// The key with this id.
     pub fn key(&self, id: KeyId) -> Option<&Arc<KeyRecord>> {
         self.keys.find(self.hasher.hash_one(id), |key| key.id == id)
+    }
+
+    /// The key with this name in a team, or among the keys without a team.
+    pub fn key_named(&self, team: Option<&TeamId>, name: &str) -> Option<&Arc<KeyRecord>> {
+        let is_it = |key: &KeyRecord| key.team.as_ref() == team && *key.name == *name;
+        self.by_name.find(self.hasher.hash_one((team, name)), is_it)
+    }
+
+    /// The key whose text has this hash, now or before its rotation, valid or not.
+    pub fn key_of_hash(&self, hash: &KeyHash) -> Option<&Arc<KeyRecord>> {
+        self.by_hash.find(slot(hash), |key| key.has(hash))
+    }
+
+    /// All keys, in no order. It takes a while with many: nothing on a request's path uses it.
+    pub fn keys(&self) -> impl Iterator<Item = &Arc<KeyRecord>> {
+        self.keys.iter()
+    }
+
+    /// All teams, in no order.
+    pub fn teams(&self) -> impl Iterator<Item = &Arc<TeamRecord>> {
+        self.teams.iter()
     }
 
     /// The team with this id.

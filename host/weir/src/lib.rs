@@ -7,6 +7,7 @@ pub mod admin;
 pub mod app;
 pub mod budget_file;
 pub mod cli;
+pub mod keys;
 pub mod record;
 pub mod reload;
 pub mod store;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{BudgetTable, Client, ModelDraft, Plugins, Provider, Server, StoreSettings, Traces};
+use super::{BudgetTable, Client, Issuer, ModelDraft, Plugins, Provider, Server, StoreSettings, Traces};
 use crate::raw::Node;
 use crate::section::{Entry, InFolder, Located, Reader, Section, Size, Take, joined, part, section};
 use crate::settings::{LogFormat, LogLevel};
@@ -47,6 +47,8 @@ part! {
         plugins: Option<Plugins>,
         /// Clients and their keys; see `[[clients]]`.
         clients: Vec<Client>,
+        /// Whose tokens are accepted; see `[[issuers]]`.
+        issuers: Vec<Issuer>,
         /// What may be spent; see `[[budgets]]`.
         budgets: Vec<Located<BudgetTable>>,
         /// Provider accounts; see `[[providers]]`.
@@ -81,6 +83,8 @@ section! {
         /// machine itself, to a loopback name and through no proxy; and on the main listener it serves none if there
         /// are `[[clients]]`.
         token: Option<Secret>,
+        /// A second token, which may read everything under `/admin` and change nothing. It needs `token`.
+        read_token: Option<Secret>,
     }
 }
 

@@ -53,6 +53,7 @@ fn the_example_holds_with_every_key_in_use() {
         "ANTHROPIC_API_KEY",
         "ANTHROPIC_API_KEY_2",
         "WEIR_ADMIN_TOKEN",
+        "WEIR_ADMIN_READ_TOKEN",
         "TEAM_A_KEY",
         "TEAM_A_KEY_2",
         "OTEL_EXPORTER_OTLP_HEADERS",
@@ -124,8 +125,20 @@ fn the_example_shows_the_defaults() {
 
 fn is_table_or_list_of_tables(table: &Keys, key: &str) -> bool {
     table.path == Some("")
-        && ["server", "admin", "media", "traces", "store", "plugins", "clients", "budgets", "providers", "models"]
-            .contains(&key)
+        && [
+            "server",
+            "admin",
+            "media",
+            "traces",
+            "store",
+            "plugins",
+            "clients",
+            "issuers",
+            "budgets",
+            "providers",
+            "models",
+        ]
+        .contains(&key)
 }
 
 /// How often a key of each kind of table is in use, and how often commented out. Whole `#[[...]]` are further examples.
@@ -137,7 +150,7 @@ fn lines_by_key() -> BTreeMap<(String, String), (usize, usize)> {
         if inner.starts_with('[') {
             title = match inner {
                 // Without clients every local caller is served, so the only example is commented out.
-                _ if matches!(line, "#[[clients]]" | "#[[budgets]]") => Some(inner),
+                _ if matches!(line, "#[[clients]]" | "#[[issuers]]" | "#[[budgets]]") => Some(inner),
                 _ if line.starts_with("#[[") => None,
                 _ if inner.starts_with("[plugins.") => Some(keys::ADAPTER.title),
                 _ => Some(inner),

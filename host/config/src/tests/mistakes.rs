@@ -243,6 +243,7 @@ pub(super) fn with_key(table: &keys::Keys, key: &str, value: &str) -> String {
         () if has(&keys::PLUGINS) => "[plugins]",
         () if has(&keys::ADAPTER) => "[plugins.NAME]",
         () if has(&keys::SERVER) => "[server]",
+        () if name == "team" => "[[issuers]]",
         () => "[[providers]]",
     };
     format!("{outer}\n{name} = {inner}")

@@ -1,13 +1,14 @@
 //! Budgets: what a request reserves before it is sent, and books when it has ended.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use prometheus::{GaugeVec, IntCounterVec, Opts};
 
 use super::{Demand, Uses};
-use crate::auth::Caller;
+use crate::auth::{Caller, StoredCaller};
 use crate::observe::metrics::Metrics;
 use crate::route::{Plan, Target};
 use weir_ledger::{
@@ -24,13 +25,25 @@ const LEAST_OUTPUT: u64 = 1024;
 /// How often a request may be passed on from one model to another because of budgets.
 pub const DOWNGRADES: usize = 4;
 
+/// The label in metrics of all budgets of the store together.
+const STORED: &str = "store:";
+
 /// All budgets. They outlive reloads of the configuration.
 #[derive(Debug)]
 pub struct Budgets {
     set: ArcSwap<BudgetSet>,
+    sources: Mutex<Sources>,
     used: GaugeVec,
     limit: GaugeVec,
     refused: IntCounterVec,
+}
+
+/// Where budgets come from.
+#[derive(Debug, Default)]
+struct Sources {
+    configured: Vec<Budget>,
+    /// Those that stand at keys, teams and organisations of the store.
+    stored: Vec<Budget>,
 }
 
 /// A budget's state now: the budget, its window, and what is settled and reserved in it.
@@ -47,6 +60,7 @@ impl Budgets {
         let refused = Opts::new("weir_budget_refused_total", "Requests for which a budget had no room");
         let made = Self {
             set: ArcSwap::default(),
+            sources: Mutex::default(),
             used: GaugeVec::new(used, &["budget"])?,
             limit: GaugeVec::new(limit, &["budget"])?,
             refused: IntCounterVec::new(refused, &["budget", "reason"])?,
@@ -57,9 +71,29 @@ impl Budgets {
         Ok(made)
     }
 
-    /// Replaces the budgets; those that stay the same keep their counts.
+    /// Replaces the budgets of the configuration; those that stay the same keep their counts.
     pub fn replace(&self, budgets: &[Budget]) {
-        match self.set.load().with(budgets.to_vec()) {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.configured = budgets.to_vec();
+        self.join(&sources);
+    }
+
+    /// Replaces the budgets of the store; those that stay the same keep their counts.
+    pub fn replace_stored(&self, budgets: Vec<Budget>) {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.stored = budgets;
+        self.join(&sources);
+    }
+
+    /// All budgets, of the configuration and of the store.
+    pub fn all(&self) -> Vec<Budget> {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.configured.iter().chain(&sources.stored).cloned().collect()
+    }
+
+    fn join(&self, sources: &Sources) {
+        let budgets = sources.configured.iter().chain(&sources.stored).cloned().collect();
+        match self.set.load().with(budgets) {
             Ok(set) => self.set.store(Arc::new(set)),
             Err(error) => tracing::error!(%error, "the budgets are not changed"),
         }
@@ -94,7 +128,9 @@ impl Budgets {
     pub(super) fn note(&self) {
         self.used.reset();
         self.limit.reset();
-        for (budget, _, settled, reserved) in self.status() {
+        let configured = self.configured();
+        // One gauge for each of a million keys would be too much: /admin/budgets shows those of the store.
+        for (budget, _, settled, reserved) in self.status().into_iter().filter(|one| configured.contains(&one.0.name)) {
             let figure =
                 |amount: u64| if matches!(budget.limit, Limit::Usd(_)) { amount as f64 / 1e9 } else { amount as f64 };
             self.used.with_label_values(&[&budget.name]).set(figure(settled.saturating_add(reserved)));
@@ -102,14 +138,25 @@ impl Budgets {
         }
     }
 
+    /// The names of the configuration's budgets.
+    fn configured(&self) -> HashSet<Arc<str>> {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.configured.iter().map(|budget| Arc::clone(&budget.name)).collect()
+    }
+
     /// Reserves what a request may use at most, at the budgets of its client, team, organisation, tags and model.
     pub fn reserve(&self, caller: &Caller, plan: &Plan, demand: &Demand<'_>) -> Result<Option<Granted>, Box<Refusal>> {
-        let client = caller.client.as_deref();
-        let tags: Vec<&str> = client.iter().flat_map(|client| &client.tags).map(|tag| &**tag).collect();
+        let (client, stored) = (caller.client.as_deref(), caller.stored.as_deref());
+        let tags: Vec<&str> = match stored {
+            Some(stored) => stored.tags(),
+            None => client.iter().flat_map(|client| &client.tags).map(|tag| &**tag).collect(),
+        };
         let owner = Owner {
-            key: client.map(|client| &*client.name),
-            team: client.and_then(|client| client.team.as_deref()),
-            organisation: client.and_then(|client| client.organisation.as_deref()),
+            key: client.map(|client| &*client.name).or(stored.map(StoredCaller::id)),
+            team: client.and_then(|client| client.team.as_deref()).or(stored.and_then(StoredCaller::team)),
+            organisation: client
+                .and_then(|client| client.organisation.as_deref())
+                .or(stored.and_then(StoredCaller::organisation)),
             tags: &tags,
             model: demand.model.map(|_| plan.route.alias.as_str()),
             ..Owner::default()
@@ -154,7 +201,8 @@ impl Budgets {
             RefusalReason::TooLarge => "too_large",
             RefusalReason::Unpriced => "unpriced",
         };
-        self.refused.with_label_values(&[&*refusal.budget, reason]).inc();
+        let budget = if self.configured().contains(&refusal.budget) { &*refusal.budget } else { STORED };
+        self.refused.with_label_values(&[budget, reason]).inc();
     }
 }
 

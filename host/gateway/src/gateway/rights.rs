@@ -5,12 +5,15 @@ use bytes::Bytes;
 use http::{Method, Response, header};
 
 use super::Gateway;
+use crate::admission::not_allowed;
 use crate::attempt::{InboundRequest, ReplyBody};
-use crate::dialect::request_peek::MAX_IDS;
+use crate::auth::Caller;
+use crate::dialect::request_peek::{MAX_IDS, RequestPeek};
 use crate::provenance::{Claim, Owners, Scanner, Shelf, Word, is_object};
 use crate::serving::{Belongings, Serving};
 
-use weir_types::contract::about::BodyKind;
+use weir_translate::dialect::faces::Endpoint;
+use weir_types::contract::about::{BodyKind, Operation};
 use weir_types::contract::types::{ErrorKind, Framing};
 use weir_types::fault::{Fault, Side};
 use weir_wire::frame;
@@ -19,10 +22,9 @@ impl Gateway {
     /// Checks that the caller may use the operation and the objects that the request names.
     pub(super) fn permit(&self, serving: &Serving, asked: &InboundRequest) -> Result<(), Fault> {
         may_do(asked)?;
-        let Some(belongings) = serving.belongings(asked.face.index) else { return Ok(()) };
+        let Some(belongings) = serving.belongings(asked.face.index, &self.stored_keys) else { return Ok(()) };
         let (owners, tenant) = (&**self.recall.owners(), &*asked.caller.tenant);
-        let is_restricted = asked.caller.client.as_ref().is_some_and(|client| client.is_restricted());
-        if is_restricted && belongings != Belongings::Nothing {
+        if asked.caller.is_restricted() && belongings != Belongings::Nothing {
             let unproved = |id: &String| !owners.is_own(id.as_bytes(), tenant) && is_kept(asked, id);
             let named = asked.reading.object_ids(&asked.body, &asked.holes);
             if named.len() >= MAX_IDS {
@@ -53,7 +55,7 @@ impl Gateway {
         asked: &InboundRequest,
         response: &Response<ReplyBody>,
     ) -> Option<Claim> {
-        let shelf = match serving.belongings(asked.face.index)? {
+        let shelf = match serving.belongings(asked.face.index, &self.stored_keys)? {
             Belongings::Answer => Shelf::Answer,
             Belongings::Object => Shelf::Object,
             Belongings::Nothing | Belongings::Named => return None,
@@ -73,25 +75,47 @@ impl Gateway {
     }
 }
 
+/// Replaces the model's name by what the caller's aliases mean by it, if the caller may use it. The lanes write the
+/// model's own name into requests in any case.
+pub(super) fn resolve_alias(caller: &Caller, face: &Endpoint, reading: &mut RequestPeek) -> Result<(), Fault> {
+    let (Some(stored), Some(name)) = (&caller.stored, reading.model.as_deref()) else { return Ok(()) };
+    // A list, and one model of it, are filtered instead.
+    if face.claim.operation == Operation::Models {
+        return Ok(());
+    }
+    if !stored.may_use(name) {
+        return Err(not_allowed(caller, name));
+    }
+    let meant = stored.model(name);
+    if meant != name {
+        reading.model = Some(meant.to_owned());
+    }
+    Ok(())
+}
+
 fn may_do(asked: &InboundRequest) -> Result<(), Fault> {
-    let Some(client) = &asked.caller.client else { return Ok(()) };
+    let caller = &asked.caller;
+    if caller.is_anonymous() {
+        return Ok(());
+    }
     let operation = asked.operation().name();
     let is_about_no_model = asked.reading.model.is_none() && asked.operation().is_relayed_only();
     let refused = |what: &str| {
+        let whose = if caller.stored.is_some() { "its key, team or organisation" } else { "its configuration" };
         let message = format!(
-            "the client `{}` may not use the operation `{operation}`{what}: `operations` in its configuration says which \
-             it may",
-            client.name
+            "the {} may not use the operation `{operation}`{what}: `operations` in {whose} says which it may",
+            caller.title()
         );
         Err(Fault::new(Side::Client, ErrorKind::Permission, message)
             .with_status(403)
             .with_code("operation_not_allowed"))
     };
-    if !client.may_do(operation, !is_about_no_model) {
-        return refused(if client.operations.is_none() { ", which names no model" } else { "" });
+    if !caller.may_do(operation, !is_about_no_model) {
+        let names_none = caller.client.as_ref().is_some_and(|client| client.operations.is_none());
+        return refused(if names_none { ", which names no model" } else { "" });
     }
     let shows_all = is_about_no_model && asked.method == Method::GET && asked.holes.get("id").is_none();
-    if shows_all && !client.may_list(operation) {
+    if shows_all && !caller.may_list(operation) {
         return refused(", which shows what others made");
     }
     Ok(())

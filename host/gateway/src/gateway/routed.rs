@@ -66,8 +66,7 @@ impl Gateway {
             only_looks: false,
         };
         let (plan, granted) = self.affordable_plan(serving, asked, circumstances)?;
-        let client = asked.caller.client.as_ref().map(|client| &client.name);
-        let series = plan.route.series(&self.metrics, &asked.face, client);
+        let series = plan.route.series(&self.metrics, &asked.face, asked.caller.label());
         if span.is_recording() {
             span.say("gen_ai.request.model", plan.route.alias.clone());
         }

@@ -35,6 +35,11 @@ impl<T> Shards<T> {
         self.entries
     }
 
+    /// All entries, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<T>> {
+        self.branches.iter().flat_map(|branch| branch.iter()).flat_map(|shard| &shard.0).map(|entry| &entry.item)
+    }
+
     /// The first entry with this number that fits.
     pub(super) fn find(&self, slot: u64, fits: impl Fn(&T) -> bool) -> Option<&Arc<T>> {
         let shard = self.shard(slot)?;
@@ -141,6 +146,7 @@ mod tests {
             }
             for (at, slot) in slots.iter().enumerate() {
                 prop_assert_eq!(map.find(*slot, |item| item.1 == at).map(|item| **item), Some((*slot, at)));
+                prop_assert_eq!(map.iter().count(), slots.len());
                 let first = slots.iter().position(|other| other == slot);
                 prop_assert_eq!(map.find(*slot, |_| true).map(|item| item.1), first);
                 let other = slot.wrapping_add(1);

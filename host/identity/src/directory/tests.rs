@@ -105,6 +105,25 @@ fn a_snapshot_does_not_change_and_the_next_one_has_the_change() {
 }
 
 #[test]
+fn keys_are_found_by_their_name_within_a_team() {
+    let red = TeamId::parse("red").unwrap();
+    let mut writer = DirectoryWriter::new();
+    let mut put = |version, number, changes: Value| {
+        writer.apply([Change::put(version, key(number, &changes))]);
+        writer.snapshot()
+    };
+    put(1, 1, json!({"name": "build"}));
+    let both = put(2, 2, json!({"name": "build", "owner": {"team": "red"}}));
+    assert_eq!(both.key_named(None, "build").map(|key| key.id), Some(id(1)));
+    assert_eq!(both.key_named(Some(&red), "build").map(|key| key.id), Some(id(2)));
+    assert!(both.key_named(Some(&red), "other").is_none());
+    let renamed = put(3, 2, json!({"name": "deploy", "owner": {"team": "red"}}));
+    assert!(renamed.key_named(Some(&red), "build").is_none());
+    assert_eq!(renamed.key_named(Some(&red), "deploy").map(|key| key.id), Some(id(2)));
+    assert_eq!((renamed.keys().count(), renamed.len()), (2, 2));
+}
+
+#[test]
 fn owners_that_are_disabled_or_gone_close_their_keys() {
     let organisation = |changes: &Value| {
         let mut all = changes.clone();

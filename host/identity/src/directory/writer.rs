@@ -152,6 +152,8 @@ impl DirectoryWriter {
         let record = Arc::new(KeyRecord::new(key, self.share(key.terms()), team, user, version));
         let directory = &mut self.directory;
         directory.keys.insert(directory.hasher.hash_one(record.id), Arc::clone(&record), |_| true);
+        let by_name = directory.hasher.hash_one((record.team.as_ref(), &*record.name));
+        directory.by_name.insert(by_name, Arc::clone(&record), |other| other.id < record.id);
         for hash in hashes(&record) {
             directory.by_hash.insert(hash, Arc::clone(&record), |other| other.id < record.id);
         }
@@ -173,6 +175,8 @@ impl DirectoryWriter {
             Kind::Key => {
                 let Some(old) = KeyId::parse(id).ok().and_then(|id| directory.key(id).cloned()) else { return };
                 directory.keys.remove(directory.hasher.hash_one(old.id), |key| key.id == old.id);
+                let by_name = directory.hasher.hash_one((old.team.as_ref(), &*old.name));
+                directory.by_name.remove(by_name, |key| key.id == old.id);
                 for hash in hashes(&old) {
                     directory.by_hash.remove(hash, |key| key.id == old.id);
                 }

@@ -1,0 +1,110 @@
+//! A caller whose key is in the store, or who presents an identity provider's token: what applies to it, in the terms of
+//! this crate.
+
+use std::sync::Arc;
+
+use weir_identity::directory::Subject;
+use weir_identity::document::{Kind, Terms};
+
+use crate::rate_limit::{Estimate, Scope, Take, takes};
+
+/// A caller of the store's directory. It stays as it was when its request arrived.
+#[derive(Debug)]
+pub struct StoredCaller {
+    caller: weir_identity::Caller,
+    label: Arc<str>,
+}
+
+impl StoredCaller {
+    /// A caller with its label in metrics.
+    pub(super) fn new(caller: weir_identity::Caller, label: Arc<str>) -> Self {
+        Self { caller, label }
+    }
+
+    /// The caller as messages name it.
+    pub(super) fn title(&self) -> String {
+        match &self.caller.subject {
+            Subject::Key(key) => format!("key `{}`", key.id),
+            Subject::Token(token) => format!("token of `{}`", token.id),
+        }
+    }
+
+    /// Separates the caller's data, instances and turns from all others'. No name in the configuration is like it.
+    pub(super) fn tenant(&self) -> Arc<str> {
+        let kind = match &self.caller.subject {
+            Subject::Key(_) => "key",
+            Subject::Token(_) => "token",
+        };
+        Arc::from(format!("{kind}:{}", self.caller.id()))
+    }
+
+    /// The id of the key or of the token's account. Rotations keep it.
+    pub fn id(&self) -> &str {
+        self.caller.id()
+    }
+
+    /// The team.
+    pub fn team(&self) -> Option<&str> {
+        self.caller.team.as_ref().map(|team| team.id.as_str())
+    }
+
+    /// The organisation of the team.
+    pub fn organisation(&self) -> Option<&str> {
+        self.caller.organisation.as_ref().map(|organisation| organisation.id.as_str())
+    }
+
+    /// The user.
+    pub fn user(&self) -> Option<&str> {
+        self.caller.user.as_ref().map(|user| user.id.as_str())
+    }
+
+    /// The tags of the caller's requests.
+    pub fn tags(&self) -> Vec<&str> {
+        self.caller.tags().into_iter().collect()
+    }
+
+    /// The label in metrics: the team, since there may be a million keys.
+    pub fn label(&self) -> &Arc<str> {
+        &self.label
+    }
+
+    /// Whether the caller may use a model, in its own spelling.
+    pub fn may_use(&self, model: &str) -> bool {
+        self.caller.may_use(model)
+    }
+
+    /// Whether the caller may use an operation, in a request with or without a model's name.
+    pub fn may_do(&self, operation: &str, names_a_model: bool) -> bool {
+        self.caller.may_do(operation, names_a_model)
+    }
+
+    /// Whether the caller may use an operation that shows what other callers made.
+    pub fn may_list(&self, operation: &str) -> bool {
+        self.caller.may_list(operation)
+    }
+
+    /// Whether the caller is restricted to a part of the account.
+    pub fn is_restricted(&self) -> bool {
+        let has_models = matches!(&self.caller.subject, Subject::Token(token) if token.models.is_some());
+        let is_restricted = |terms: &Terms| terms.models.is_some() || terms.operations.is_some();
+        has_models || self.caller.chain().any(|(_, _, terms)| is_restricted(terms))
+    }
+
+    /// The model that a name means to this caller.
+    pub fn model<'a>(&'a self, name: &'a str) -> &'a str {
+        self.caller.model(name)
+    }
+
+    /// The amounts that a request takes under the limits of the key, its team and its organisation.
+    pub fn takes(&self, estimate: Estimate) -> Vec<Take> {
+        let of = |(kind, id, limits): (Kind, &str, &weir_identity::document::Limits)| {
+            let scope = match kind {
+                Kind::Key | Kind::User => Scope::Key,
+                Kind::Team => Scope::Team,
+                Kind::Organisation => Scope::Organisation,
+            };
+            takes(scope, &Arc::from(id), &(*limits).into(), estimate)
+        };
+        self.caller.limits().flat_map(of).collect()
+    }
+}

@@ -1,0 +1,45 @@
+//! Fetches small documents whose urls the operator wrote, or documents at such urls named: the keys of token issuers.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use reqwest::Client;
+
+use super::http_client::{BodyError, HttpClientError, builder, read_body, reason};
+
+/// How long one document may take: a token's request waits for it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A client for documents. Clones share their connections.
+#[derive(Debug, Clone)]
+pub struct DocumentClient(Client);
+
+/// Why there is no document.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    /// Nothing answers.
+    #[error("{}", reason(.0))]
+    Unreachable(#[from] reqwest::Error),
+    /// The answer is not one with a document.
+    #[error("the answer has status {0}")]
+    Status(StatusCode),
+    /// The document cannot be read.
+    #[error(transparent)]
+    Body(#[from] BodyError),
+}
+
+impl DocumentClient {
+    /// A client that gives up after five seconds.
+    pub fn new() -> Result<Self, HttpClientError> {
+        Ok(Self(builder()?.timeout(PATIENCE).build()?))
+    }
+
+    /// The document at a url, of at most so many bytes. Redirects are not followed.
+    pub async fn get(&self, url: &str, most: usize) -> Result<Vec<u8>, DocumentError> {
+        let response = self.0.get(url).header(http::header::ACCEPT, "application/json").send().await?;
+        if response.status() != StatusCode::OK {
+            return Err(DocumentError::Status(response.status()));
+        }
+        Ok(read_body(response, most).await?.to_vec())
+    }
+}

@@ -1,0 +1,171 @@
+//! Reads and changes keys, teams, organisations and users, and publishes them to the gateway.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use weir_gateway::gateway::Gateway;
+use weir_identity::change::{AuditEvent, ChangeError, Changed, Command, Context, Revision};
+use weir_identity::{Document, KeyText, Kind};
+use weir_store::{Change, Changes, Expect, Store, StoreError};
+
+use super::snapshot::{Snapshot, read};
+use super::state::{GUARD, State};
+
+/// Documents that are read from the store at a time.
+const PART: usize = 10_000;
+/// How often a command is decided again because another node changed something in between.
+const ATTEMPTS: usize = 16;
+
+/// Why nothing is changed or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The command is refused.
+    #[error("{0}")]
+    Change(#[from] ChangeError),
+    /// The store fails.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// Other nodes changed something each time.
+    #[error("too much is being changed at the same time: try again")]
+    Busy,
+}
+
+/// What a command did.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The document as it is now, with its revision; `None` if it was deleted.
+    pub document: Option<(Document, Revision)>,
+    /// What happened.
+    pub event: AuditEvent,
+    /// A new key's text.
+    pub issued: Option<KeyText>,
+}
+
+/// The documents of a store, and the directory that the gateway has of them. All its functions block.
+#[derive(Debug)]
+pub struct Registry {
+    store: Arc<dyn Store>,
+    gateway: Arc<Gateway>,
+    state: Mutex<State>,
+}
+
+impl Registry {
+    /// Reads all documents and publishes them.
+    ///
+    /// # Errors
+    ///
+    /// The store fails: requests with keys of the store would be refused.
+    pub fn open(store: Arc<dyn Store>, gateway: Arc<Gateway>) -> Result<Self, StoreError> {
+        let registry = Self { store, gateway, state: Mutex::default() };
+        registry.catch_up()?;
+        Ok(registry)
+    }
+
+    /// Takes over what has changed in the store. One small question where nothing has.
+    pub fn catch_up(&self) -> Result<(), StoreError> {
+        self.catch_up_with(&mut self.lock())
+    }
+
+    /// Reads a document.
+    pub fn document(&self, kind: Kind, id: &str) -> Result<Option<(Document, Revision)>, StoreError> {
+        read(&*self.store, kind, id)
+    }
+
+    /// Documents of a kind by id, after one.
+    pub fn documents(&self, kind: Kind, after: &str, limit: usize) -> Result<Vec<(Document, Revision)>, StoreError> {
+        let stored = self.store.documents(kind.name(), after, limit)?;
+        let parse = |stored: weir_store::Document| {
+            let parsed = Document::parse(kind, stored.body.as_deref().unwrap_or_default());
+            parsed.map(|document| (document, Revision(stored.revision)))
+        };
+        stored
+            .into_iter()
+            .map(parse)
+            .collect::<Result<_, _>>()
+            .map_err(|error| StoreError::Unreadable(error.to_string()))
+    }
+
+    /// Carries out a command, records it in the audit log, and publishes what it changed: the next request finds it.
+    /// `decide` makes the command from what is stored, and is called again if another node was faster.
+    ///
+    /// # Errors
+    ///
+    /// The command is refused, or the store fails. Nothing is changed.
+    pub fn run(
+        &self,
+        context: &Context,
+        decide: impl Fn(&Snapshot<'_>) -> Result<Command, ChangeError>,
+    ) -> Result<Outcome, RegistryError> {
+        let mut state = self.lock();
+        for _ in 0..ATTEMPTS {
+            self.catch_up_with(&mut state)?;
+            let snapshot = Snapshot::new(&*self.store, state.directory());
+            let decided = decide(&snapshot).and_then(|command| command.run(&snapshot, context));
+            if let Some(failure) = snapshot.failure() {
+                return Err(failure.into());
+            }
+            match self.write(decided?, state.guard) {
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+                Ok(outcome) => {
+                    self.catch_up_with(&mut state)?;
+                    return Ok(outcome);
+                }
+            }
+        }
+        Err(RegistryError::Busy)
+    }
+
+    fn write(&self, changed: Changed, guard: Option<u64>) -> Result<Outcome, StoreError> {
+        let Changed { writes, event, issued } = changed;
+        let Some(first) = writes.first() else {
+            let kind = Kind::parse(&event.kind).unwrap_or(Kind::Key);
+            return Ok(Outcome { document: self.document(kind, &event.id)?, event, issued });
+        };
+        let document = first.document.clone();
+        let unreadable = |error: serde_json::Error| StoreError::Unreadable(error.to_string());
+        let mut changes = Vec::with_capacity(writes.len() + 1);
+        for write in writes {
+            let body = write.document.as_ref().map(Document::to_json).transpose().map_err(unreadable)?;
+            let expect = write.expected.map_or(Expect::Absent, |revision| Expect::Revision(revision.0));
+            changes.push(Change { kind: write.kind.name().to_owned(), id: write.id, expect, body });
+        }
+        let expect = guard.map_or(Expect::Absent, Expect::Revision);
+        let (kind, id) = (GUARD.0.to_owned(), GUARD.1.to_owned());
+        changes.push(Change { kind, id, expect, body: Some("{}".to_owned()) });
+        let time_ms = u64::try_from(event.at.as_millisecond()).unwrap_or_default();
+        let recorded = weir_store::AuditEvent { time_ms, event: serde_json::to_string(&event).map_err(unreadable)? };
+        let written = self.store.change(&changes, Some(&recorded))?;
+        let revision = Revision(written.first().map_or(0, |document| document.revision));
+        Ok(Outcome { document: document.map(|document| (document, revision)), event, issued })
+    }
+
+    fn catch_up_with(&self, state: &mut State) -> Result<(), StoreError> {
+        let newest = self.store.version()?;
+        if newest < state.version {
+            tracing::error!(
+                version = newest,
+                known = state.version,
+                "the store was put back to an older state; keys revoked since then stay refused on this node"
+            );
+            state.start_over(newest);
+        } else if newest == state.version {
+            return Ok(());
+        }
+        loop {
+            let Changes { documents, more, .. } = self.store.changes_after(state.version, PART)?;
+            state.take(documents);
+            if !more {
+                break;
+            }
+        }
+        self.gateway.stored_keys().replace(state.directory(), state.is_keyed);
+        if let Some(budgets) = state.new_budgets() {
+            self.gateway.budgets().replace_stored(budgets);
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,169 @@
+//! What this node knows of the store's documents: the directory in the making, the version that it has reached, and what
+//! stays refused if the store is put back to an older state.
+
+use std::collections::{BTreeMap, HashSet};
+
+use weir_identity::directory::Change;
+use weir_identity::{Directory, DirectoryWriter, Document, KeyId, Kind};
+use weir_ledger::Budget;
+
+use super::budgets;
+
+/// The kind and id of the document that every change writes too, so that of two nodes which change something at the same
+/// time one finds out, and decides again by what the other wrote.
+pub(super) const GUARD: (&str, &str) = ("guard", "directory");
+
+/// The state, behind the lock of the registry.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    writer: DirectoryWriter,
+    /// The version of the store's log that has been read.
+    pub(super) version: u64,
+    /// The revision of the guard.
+    pub(super) guard: Option<u64>,
+    /// Whether there is or was a key.
+    pub(super) is_keyed: bool,
+    /// The budgets of documents that have any.
+    budgets: BTreeMap<(Kind, String), Vec<Budget>>,
+    /// Whether these changed since they were taken last.
+    has_new_budgets: bool,
+    /// Keys that were disabled or deleted.
+    revoked: HashSet<KeyId>,
+    /// Changes up to this version come from a store that was put back: they revive no key.
+    put_back: u64,
+}
+
+impl State {
+    /// The directory as it is now.
+    pub(super) fn directory(&self) -> Directory {
+        self.writer.snapshot()
+    }
+
+    /// All budgets of documents, if they changed since the last call.
+    pub(super) fn new_budgets(&mut self) -> Option<Vec<Budget>> {
+        std::mem::take(&mut self.has_new_budgets).then(|| self.budgets.values().flatten().cloned().collect())
+    }
+
+    /// Begins anew with a store that is at an earlier version than this node: a backup was restored. Keys that were
+    /// disabled or deleted stay refused here, until something newer is written about them.
+    pub(super) fn start_over(&mut self, version: u64) {
+        let revoked = std::mem::take(&mut self.revoked);
+        let is_keyed = self.is_keyed;
+        *self = Self { revoked, is_keyed, put_back: version, has_new_budgets: true, ..Self::default() };
+    }
+
+    /// Takes over documents in the order of their revisions.
+    pub(super) fn take(&mut self, documents: Vec<weir_store::Document>) {
+        let changes: Vec<Change> = documents.into_iter().filter_map(|document| self.read(document)).collect();
+        self.writer.apply(changes);
+        // Versions come in their order, so that no older change follows.
+        self.writer.forget_deletions(self.version);
+    }
+
+    fn read(&mut self, stored: weir_store::Document) -> Option<Change> {
+        let weir_store::Document { kind, id, revision, body } = stored;
+        self.version = self.version.max(revision);
+        if (kind.as_str(), id.as_str()) == GUARD {
+            self.guard = body.map(|_| revision);
+            return None;
+        }
+        let kind = Kind::parse(&kind)?;
+        self.is_keyed |= kind == Kind::Key;
+        let parsed = body.map(|body| Document::parse(kind, &body)).transpose();
+        let document = parsed.unwrap_or_else(|error| {
+            // What it says now may be that the key is disabled, so what it said before does not count either.
+            tracing::error!(%error, kind = kind.name(), id, "a document of the store cannot be read, and is left out");
+            None
+        });
+        let document = self.without_revived(document, &id, kind, revision);
+        self.keep_budgets(kind, &id, document.as_ref());
+        Some(match document {
+            Some(document) => Change::put(revision, document),
+            None => Change::delete(revision, kind, &id),
+        })
+    }
+
+    /// Keeps revoked keys refused if an older state of the store has them as valid.
+    fn without_revived(
+        &mut self,
+        mut document: Option<Document>,
+        id: &str,
+        kind: Kind,
+        revision: u64,
+    ) -> Option<Document> {
+        let Some(key) = KeyId::parse(id).ok().filter(|_| kind == Kind::Key) else { return document };
+        let is_revoked = !matches!(&document, Some(Document::Key(key)) if !key.disabled);
+        if is_revoked {
+            self.revoked.insert(key);
+        } else if revision > self.put_back {
+            self.revoked.remove(&key);
+        } else if let Some(Document::Key(document)) = &mut document
+            && self.revoked.contains(&key)
+        {
+            tracing::error!(key = id, "the store was put back to when this key was valid: it stays refused here");
+            document.disabled = true;
+        }
+        document
+    }
+
+    fn keep_budgets(&mut self, kind: Kind, id: &str, document: Option<&Document>) {
+        let budgets = document.map(budgets::of).unwrap_or_default();
+        let name = (kind, id.to_owned());
+        let before =
+            if budgets.is_empty() { self.budgets.remove(&name) } else { self.budgets.insert(name.clone(), budgets) };
+        self.has_new_budgets |= before.as_ref() != self.budgets.get(&name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(revision: u64, number: u64, more: &str) -> weir_store::Document {
+        let id = KeyId::from_bits(number);
+        let hash = weir_config::KeyHash::of(&format!("key {number}"));
+        let body = format!(
+            r#"{{"schema": 1, "id": "{id}", "hash": "{hash}", "name": "n{number}", "created": "2026-11-21T12:00:00Z"{more}}}"#
+        );
+        weir_store::Document { kind: "key".to_owned(), id: id.to_string(), revision, body: Some(body) }
+    }
+
+    fn is_valid(state: &State, number: u64) -> bool {
+        state.directory().look_up(&format!("key {number}"), "2026-11-21T13:00:00Z".parse().unwrap()).is_ok()
+    }
+
+    #[test]
+    fn a_store_that_was_put_back_revives_no_key() {
+        let mut state = State::default();
+        let gone = weir_store::Document { body: None, ..stored(5, 2, "") };
+        state.take(vec![stored(1, 1, ""), stored(2, 2, ""), stored(3, 3, "")]);
+        state.take(vec![stored(4, 1, r#", "disabled": true"#), gone]);
+        assert!(!is_valid(&state, 1) && !is_valid(&state, 2) && is_valid(&state, 3));
+        state.start_over(3);
+        state.take(vec![stored(1, 1, ""), stored(2, 2, ""), stored(3, 3, "")]);
+        assert!(!is_valid(&state, 1) && !is_valid(&state, 2) && is_valid(&state, 3));
+        // What is written from now on counts.
+        state.take(vec![stored(4, 1, "")]);
+        assert!(is_valid(&state, 1) && !is_valid(&state, 2));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_and_having_had_a_key_is_remembered() {
+        let mut state = State::default();
+        state.take(vec![stored(1, 1, "")]);
+        state.take(vec![stored(2, 1, r#", "of_a_newer_version": true"#)]);
+        assert!(!is_valid(&state, 1) && state.is_keyed && state.version == 2);
+    }
+
+    #[test]
+    fn budgets_are_handed_on_when_they_change() {
+        let mut state = State::default();
+        let budget = r#", "budgets": [{"name": "b", "tokens": 5, "per": "day"}]"#;
+        state.take(vec![stored(1, 1, budget), stored(2, 2, "")]);
+        assert_eq!(state.new_budgets().map(|budgets| budgets.len()), Some(1));
+        state.take(vec![stored(3, 1, budget), stored(4, 2, r#", "disabled": true"#)]);
+        assert_eq!(state.new_budgets(), None);
+        state.take(vec![stored(5, 1, "")]);
+        assert_eq!(state.new_budgets(), Some(Vec::new()));
+    }
+}
