@@ -191,6 +191,9 @@ pub enum Denied {
     /// A key of the store is refused.
     #[error("{0}")]
     Stored(weir_identity::Denied),
+    /// The key may be one of the store, which cannot be read yet.
+    #[error("the API key cannot be checked yet: the store with the keys cannot be read at present")]
+    Unread,
     /// A token is refused.
     #[error("{0}")]
     Token(Refusal),
@@ -220,8 +223,8 @@ impl From<Refusal> for Denied {
     }
 }
 
-/// How long a client waits before it presents a token again whose issuer cannot be reached.
-const ISSUER_RETRY: Duration = Duration::from_secs(2);
+/// How long a client waits before it tries again what cannot be checked at present.
+const CHECK_AGAIN: Duration = Duration::from_secs(2);
 
 impl From<Denied> for Fault {
     fn from(denied: Denied) -> Self {
@@ -230,8 +233,11 @@ impl From<Denied> for Fault {
             Denied::Elsewhere => (Side::Gateway, ErrorKind::Authentication, 401, None),
             Denied::NotLocal(reason) => (Side::Client, ErrorKind::Permission, 403, Some(reason.code())),
             Denied::Stored(denied) => (Side::Client, refused(denied.status()), denied.status(), Some(denied.code())),
+            Denied::Unread => {
+                return Self::overloaded(denied.to_string(), CHECK_AGAIN).with_code("store_unavailable");
+            }
             Denied::Token(refusal) if refusal.status() == 503 => {
-                return Self::overloaded(denied.to_string(), ISSUER_RETRY).with_code(refusal.code());
+                return Self::overloaded(denied.to_string(), CHECK_AGAIN).with_code(refusal.code());
             }
             Denied::Token(refusal) => (Side::Client, refused(refusal.status()), refusal.status(), Some(refusal.code())),
         };

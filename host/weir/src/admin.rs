@@ -5,6 +5,7 @@ mod access;
 mod budgets;
 mod config;
 mod figures;
+mod identity;
 mod log;
 mod plugins;
 mod ready;
@@ -28,6 +29,7 @@ use weir_adapters::watch::Bell;
 use weir_gateway::gateway::Gateway;
 
 pub use figures::Figures;
+pub use identity::Identity;
 
 /// State of the operations endpoints.
 #[derive(Clone)]
@@ -46,6 +48,8 @@ pub struct Operations {
     pub reload: Arc<Reload>,
     /// What is kept; `None` if nothing is.
     pub store: Option<Arc<OpenStore>>,
+    /// The store's keys, teams, organisations and users.
+    pub identity: Identity,
     /// Whether these endpoints are reachable from other machines.
     pub is_exposed: bool,
     /// Whether they have a separate listener.
@@ -77,6 +81,7 @@ pub fn router(operations: Operations) -> Router {
         .merge(config::router())
         .route("/routes/explain", post(routes::explain))
         .route("/budgets", get(budgets::list))
+        .merge(identity::router())
         .merge(log::router())
         .fallback(nothing)
         .layer(axum::middleware::from_fn_with_state(operations.clone(), access::take_body))

@@ -13,6 +13,8 @@ use tower_service::Service as _;
 use crate::admin;
 use crate::admin::{Figures, Operations};
 use crate::budget_file::{BudgetFile, BudgetFileError, Keeping};
+use crate::keys;
+use crate::keys::{Registry, TokensError};
 use crate::reload;
 use crate::reload::Reload;
 use crate::store::{OpenError, OpenStore};
@@ -82,6 +84,9 @@ pub enum StartError {
     /// The store can never be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// Issuers of tokens cannot be used.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
     /// The adapters conflict with each other.
     #[error(transparent)]
     Faces(#[from] weir_translate::dialect::faces::ClaimError),
@@ -104,6 +109,8 @@ pub struct App {
     /// Where the state of budgets is kept.
     budgets: Option<BudgetFile>,
     store: Option<Arc<OpenStore>>,
+    /// The store's keys, teams, organisations and users.
+    registry: Option<Arc<Registry>>,
 }
 
 /// Addresses that the program listens on.
@@ -162,14 +169,20 @@ impl App {
         let upstreams = Upstreams::new(&Settings::default());
         let tracer = config.traces.as_ref().map(tracer).transpose()?.unwrap_or_default();
         let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, tracer.clone())?);
-        let budgets = BudgetFile::of(&config);
-        if let Some(file) = budgets.as_ref().filter(|_| !config.budgets.is_empty()) {
-            gateway.budgets().restore(&file.read(&config.budgets)?);
-        }
         let store = OpenStore::open(&config).await?.map(Arc::new);
         if let Some(store) = &store {
             gateway.log_to(store.request_log());
             gateway.metrics().registry().register(Box::new(store.figures()?))?;
+        }
+        let registry = match &store {
+            Some(store) => Some(keys::open(store, &gateway).await),
+            None => None,
+        };
+        keys::accept_tokens(&config, &gateway)?;
+        let budgets = BudgetFile::of(&config);
+        let all = gateway.budgets().all();
+        if let Some(file) = budgets.as_ref().filter(|_| !all.is_empty()) {
+            gateway.budgets().restore(&file.read(&all)?);
         }
         let (catalog, granted) = (Arc::clone(&plugins.catalog), Arc::clone(&plugins.watch.folder().grants));
         let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), catalog, granted));
@@ -200,6 +213,7 @@ impl App {
             connections,
             budgets,
             store,
+            registry,
         })
     }
 
@@ -234,6 +248,7 @@ impl App {
             connections,
             budgets,
             store,
+            registry,
         } = self;
         if let Some(tls) = tls.clone() {
             tokio::spawn(tls.follow(stop.clone()));
@@ -258,9 +273,13 @@ impl App {
             reload: Arc::clone(&reload),
             is_apart: listens,
             store: store.clone(),
+            identity: admin::Identity::new(registry.clone()),
             is_exposed: admin::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
         };
         let router = admin::router(operations);
+        if let Some(registry) = registry {
+            tokio::spawn(keys::follow(registry, stop.clone()));
+        }
         let judging = tokio::spawn(judge(Arc::clone(&catalog)));
         let follow = tokio::spawn(follow(Arc::clone(&reload), changed, stop.clone()));
         let keeping = budgets.map(|file| Keeping::start(file, &gateway));

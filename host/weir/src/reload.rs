@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 pub use file::follow;
 
+use crate::keys;
 use weir_adapters::{Catalog, Granted};
 use weir_config::{Config, Place, Problem, Problems, Severity};
 use weir_embed::granted;
@@ -160,6 +161,7 @@ impl Reload {
             Err(problems) => problems,
             Ok(config) => {
                 let mut problems = config.warnings.clone();
+                problems.extend(keys::tokens_problem(&config));
                 problems.extend(match Serving::derive(&config, self.catalog.snapshot()) {
                     Ok(serving) => serving.problems,
                     Err(error) => vec![Problem::error(&Place::Unset, error.to_string())],
@@ -183,6 +185,10 @@ impl Reload {
         let mut versions = self.lock();
         let serving = Serving::derive(&config, self.catalog.snapshot())
             .map_err(|error| ReloadError::Problems(error.to_string()))?;
+        // The same issuers keep the keys that were fetched from them.
+        let has_new_issuers = versions.current().config.issuers != config.issuers;
+        let tokens = has_new_issuers.then(|| keys::tokens(&config)).transpose();
+        let tokens = tokens.map_err(|error| ReloadError::Problems(error.to_string()))?;
         // Problems that existed before (an adapter that is still missing) do not block other changes.
         let known = self.gateway.serving();
         let is_new = |problem: &Problem| !known.problems.iter().any(|one| one.message == problem.message);
@@ -193,6 +199,9 @@ impl Reload {
         }
         let at_next_start = at_next_start(&versions.started, &config);
         self.gateway.replace(serving);
+        if let Some(tokens) = tokens {
+            self.gateway.stored_keys().accept_tokens(tokens);
+        }
         self.granted.replace(granted::of_all(&config));
         Ok(Taken { version: versions.add(config, origin), at_next_start })
     }

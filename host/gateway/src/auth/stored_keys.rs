@@ -26,6 +26,8 @@ pub struct StoredKeys {
     /// Whether the store has, or had, a key. Once it had one, requests need a key, also after the last one is deleted:
     /// deleting a key must not open the door to its holder.
     is_keyed: AtomicBool,
+    /// Whether the store could not be read yet, so that any key may be one of its own.
+    is_unread: AtomicBool,
     labels: RwLock<HashMap<TeamId, Arc<str>>>,
     others: Arc<str>,
 }
@@ -36,6 +38,7 @@ impl Default for StoredKeys {
             directory: ArcSwap::from_pointee(Directory::empty()),
             tokens: ArcSwapOption::empty(),
             is_keyed: AtomicBool::new(false),
+            is_unread: AtomicBool::new(false),
             labels: RwLock::default(),
             others: Arc::from(OTHERS),
         }
@@ -43,11 +46,24 @@ impl Default for StoredKeys {
 }
 
 impl StoredKeys {
+    /// Begins with a store that cannot be read yet. `is_keyed` says whether requests need a key until it is: a
+    /// database that nodes share most likely has some.
+    pub fn wait_for_store(&self, is_keyed: bool) {
+        self.is_keyed.store(is_keyed, Ordering::Release);
+        self.is_unread.store(true, Ordering::Release);
+    }
+
+    /// Whether the store could not be read yet.
+    pub fn is_unread(&self) -> bool {
+        self.is_unread.load(Ordering::Acquire)
+    }
+
     /// Replaces the directory. Requests in progress keep what they found. `is_keyed` says whether the store has or had a
     /// key.
     pub fn replace(&self, directory: Directory, is_keyed: bool) {
         self.directory.store(Arc::new(directory));
         self.is_keyed.store(is_keyed, Ordering::Release);
+        self.is_unread.store(false, Ordering::Release);
     }
 
     /// Replaces the issuers of tokens.
@@ -73,7 +89,10 @@ impl StoredKeys {
     /// The caller of a presented key.
     pub(super) fn find(&self, presented: &str) -> Result<StoredCaller, Denied> {
         let found = self.directory.load().look_up(presented, Timestamp::now());
-        found.map(|caller| self.labelled(caller)).map_err(Denied::from)
+        found.map(|caller| self.labelled(caller)).map_err(|denied| match denied {
+            weir_identity::Denied::Unknown if self.is_unread() => Denied::Unread,
+            denied => denied.into(),
+        })
     }
 
     /// The caller of a presented token.

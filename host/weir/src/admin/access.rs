@@ -7,15 +7,22 @@ use axum::body::{self, Body};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 
-use super::{Operations, refuse};
-use weir_config::Config;
+use super::identity::{AdminCaller, Problem};
+use super::{Operations, identity, refuse};
+use jiff::Timestamp;
+use weir_config::{Config, Secret};
 use weir_gateway::auth::local;
+use weir_identity::change::Actor;
+use weir_identity::document::Access;
 use weir_server::Peer;
 
 /// Maximum size of a request's body, in bytes.
 const BODY: usize = 2 << 20;
+
+/// Endpoints that change nothing although they are not asked by GET.
+const READING: [&str; 2] = ["/routes/explain", "/config/validate"];
 
 /// Why a request is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,9 +31,15 @@ enum Denied {
     NoToken,
     #[error("the token is not `admin.token`")]
     WrongToken,
+    #[error("{0}")]
+    Key(weir_identity::Denied),
+    #[error("this API key has no grants, so it may not use `/admin`")]
+    NoGrants,
+    #[error("your grants do not allow this")]
+    Forbidden,
     #[error(
-        "this listener serves others than the operator (`[[clients]]`, `server.anonymous`), so `/admin` needs a token: \
-         set `admin.token`, or `admin.listen`"
+        "this listener serves others than the operator (keys, `server.anonymous`), so `/admin` needs a token: set \
+         `admin.token`, or `admin.listen`"
     )]
     Shared,
     #[error("{0}, so `/admin` needs a token: set `admin.token`")]
@@ -35,57 +48,113 @@ enum Denied {
     Page,
 }
 
-/// Admits requests with the token; without a configured token, those of this machine itself.
-pub(super) async fn guard(State(operations): State<Operations>, request: Request, next: Next) -> Response {
+impl Denied {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::NoToken | Self::WrongToken => StatusCode::UNAUTHORIZED,
+            Self::Key(denied) => StatusCode::from_u16(denied.status()).unwrap_or(StatusCode::UNAUTHORIZED),
+            _ => StatusCode::FORBIDDEN,
+        }
+    }
+
+    /// The code in answers. Codes do not change.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoToken => "no_token",
+            Self::WrongToken => "wrong_token",
+            Self::Key(denied) => denied.code(),
+            Self::NoGrants | Self::Forbidden => "forbidden",
+            Self::Shared | Self::NotLocal(_) => "admin_token_required",
+            Self::Page => "origin_not_allowed",
+        }
+    }
+}
+
+/// Admits requests with a token, or a key that has grants; without a configured token, those of this machine itself.
+pub(super) async fn guard(State(operations): State<Operations>, mut request: Request, next: Next) -> Response {
     let config = Arc::clone(&operations.reload.current().config);
-    let Err(denied) = check(&operations, &config, &request) else { return next.run(request).await };
+    let denied = match check(&operations, &config, &request).and_then(|caller| within_grants(caller, &request)) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            return next.run(request).await;
+        }
+        Err(denied) => denied,
+    };
     if denied == Denied::WrongToken {
         let address = request.extensions().get::<Peer>().map(|peer| peer.0);
         if let Err(wait) = operations.gateway.wrong_keys().count(address, std::time::Instant::now()).await {
             let message = "too many wrong tokens from this address: send the right one, or try again later";
-            let mut response = refuse(StatusCode::TOO_MANY_REQUESTS, message);
+            let mut response =
+                Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_tokens", message).into_response();
             let seconds = wait.as_millis().div_ceil(1000).max(1) as u64;
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             return response;
         }
     }
-    let status = match denied {
-        Denied::NoToken | Denied::WrongToken => StatusCode::UNAUTHORIZED,
-        Denied::Shared | Denied::NotLocal(_) | Denied::Page => StatusCode::FORBIDDEN,
-    };
-    refuse(status, &denied.to_string())
+    Problem::new(denied.status(), denied.code(), denied.to_string()).into_response()
 }
 
-fn check(operations: &Operations, config: &Config, request: &Request) -> Result<(), Denied> {
+/// Who makes a request.
+fn check(operations: &Operations, config: &Config, request: &Request) -> Result<AdminCaller, Denied> {
     let headers = request.headers();
-    if let Some(token) = &config.admin.token {
-        return match bearer(headers) {
-            Some(sent) if token.matches(sent) => Ok(()),
-            Some(_) => Err(Denied::WrongToken),
-            None => Err(Denied::NoToken),
-        };
+    let sent = bearer(headers);
+    let is = |token: &Option<Secret>| sent.is_some_and(|sent| token.as_ref().is_some_and(|token| token.matches(sent)));
+    if is(&config.admin.token) {
+        return Ok(AdminCaller::of_all("token", "admin.token", Access::Write));
+    }
+    if is(&config.admin.read_token) {
+        return Ok(AdminCaller::of_all("token", "admin.read_token", Access::Read));
+    }
+    match sent.map(|sent| operations.gateway.stored_keys().directory().look_up(sent, Timestamp::now())) {
+        Some(Ok(caller)) => return by_key(&caller),
+        Some(Err(weir_identity::Denied::Unknown | weir_identity::Denied::Mistyped(_))) | None => {}
+        Some(Err(denied)) => return Err(Denied::Key(denied)),
+    }
+    if config.admin.token.is_some() {
+        return Err(if sent.is_some() { Denied::WrongToken } else { Denied::NoToken });
     }
     if operations.is_exposed {
         return Err(Denied::NoToken);
     }
-    if is_shared(config) && !operations.is_apart {
+    if is_shared(operations, config) && !operations.is_apart {
         return Err(Denied::Shared);
     }
     local::check(request.uri(), headers).map_err(Denied::NotLocal)?;
     // A web page served on this machine must not be able to change anything, either.
     let is_a_page = request.method() != Method::GET && headers.contains_key(header::ORIGIN);
-    if is_a_page { Err(Denied::Page) } else { Ok(()) }
+    if is_a_page {
+        return Err(Denied::Page);
+    }
+    Ok(AdminCaller { is_local: true, ..AdminCaller::of_all("local", "this machine", Access::Write) })
+}
+
+fn by_key(caller: &weir_identity::Caller) -> Result<AdminCaller, Denied> {
+    if caller.grants().is_empty() {
+        return Err(Denied::NoGrants);
+    }
+    let actor = Actor { kind: "key".to_owned(), id: caller.id().to_owned() };
+    Ok(AdminCaller { actor, grants: caller.grants().to_vec(), is_local: false })
+}
+
+/// Whether the caller's grants allow the request. Grants for one team are for the endpoints that check them themselves.
+fn within_grants(caller: AdminCaller, request: &Request) -> Result<AdminCaller, Denied> {
+    let path = request.uri().path();
+    let path = path.strip_prefix("/admin").unwrap_or(path);
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD) || READING.contains(&path);
+    let access = if reads { Access::Read } else { Access::Write };
+    let is_allowed = identity::checks_grants(path) || caller.may(access, None);
+    if is_allowed { Ok(caller) } else { Err(Denied::Forbidden) }
 }
 
 /// Whether the main listener serves other callers than this machine.
-fn is_shared(config: &Config) -> bool {
-    !config.clients.is_empty() || config.server.anonymous
+fn is_shared(operations: &Operations, config: &Config) -> bool {
+    !config.clients.is_empty() || config.server.anonymous || operations.gateway.stored_keys().is_keyed()
 }
 
 /// Guards pages that name models and adapters: everyone may read them, but if the gateway serves only this machine, no
 /// foreign web page and no proxy may.
 pub(super) async fn show(State(operations): State<Operations>, request: Request, next: Next) -> Response {
-    let is_own = !operations.is_exposed && !is_shared(&operations.reload.current().config);
+    let is_own = !operations.is_exposed && !is_shared(&operations, &operations.reload.current().config);
     match local::check(request.uri(), request.headers()) {
         Err(why) if is_own => refuse(
             StatusCode::FORBIDDEN,

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::app;
+use crate::keys;
 use weir_embed::granted;
 use weir_server::tls::Tls;
 
@@ -31,6 +32,7 @@ pub(super) fn run(file: Option<&Path>) -> ExitCode {
     };
     let mut problems = config.warnings.clone();
     problems.extend(serving.problems);
+    problems.extend(keys::tokens_problem(&config));
     let problems = config.problems(problems);
     if !problems.is_empty() {
         super::complain_of(&problems);

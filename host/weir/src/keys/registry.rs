@@ -1,6 +1,7 @@
 //! Reads and changes keys, teams, organisations and users, and publishes them to the gateway.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use weir_gateway::gateway::Gateway;
 use weir_identity::change::{AuditEvent, ChangeError, Changed, Command, Context, Revision};
@@ -9,9 +10,13 @@ use weir_store::{Change, Changes, Expect, Store, StoreError};
 
 use super::snapshot::{Snapshot, read};
 use super::state::{GUARD, State};
+use crate::store;
+use crate::store::OpenStore;
 
 /// Documents that are read from the store at a time.
 const PART: usize = 10_000;
+/// How long a start waits for the documents.
+const OPENING: Duration = Duration::from_secs(10);
 /// How often a command is decided again because another node changed something in between.
 const ATTEMPTS: usize = 16;
 
@@ -40,6 +45,22 @@ pub struct Outcome {
     pub issued: Option<KeyText>,
 }
 
+/// Reads all documents of a store and publishes them to the gateway. If that fails or takes long, it goes on while
+/// requests are served: those with keys of the store are answered with 503 until then.
+pub async fn open(store: &OpenStore, gateway: &Arc<Gateway>) -> Arc<Registry> {
+    gateway.stored_keys().wait_for_store(store.kind() == store::Kind::Postgres);
+    let registry = Arc::new(Registry::new(store.store(), Arc::clone(gateway)));
+    let reading = Arc::clone(&registry);
+    let reading = tokio::task::spawn_blocking(move || reading.catch_up());
+    match tokio::time::timeout(OPENING, reading).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => tracing::error!(%error, "the keys of the store cannot be read yet"),
+        Ok(Err(error)) => tracing::error!(%error, "the keys of the store cannot be read"),
+        Err(_) => tracing::warn!("the keys of the store are still being read"),
+    }
+    registry
+}
+
 /// The documents of a store, and the directory that the gateway has of them. All its functions block.
 #[derive(Debug)]
 pub struct Registry {
@@ -49,15 +70,9 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Reads all documents and publishes them.
-    ///
-    /// # Errors
-    ///
-    /// The store fails: requests with keys of the store would be refused.
-    pub fn open(store: Arc<dyn Store>, gateway: Arc<Gateway>) -> Result<Self, StoreError> {
-        let registry = Self { store, gateway, state: Mutex::default() };
-        registry.catch_up()?;
-        Ok(registry)
+    /// A registry that has read nothing yet.
+    fn new(store: Arc<dyn Store>, gateway: Arc<Gateway>) -> Self {
+        Self { store, gateway, state: Mutex::default() }
     }
 
     /// Takes over what has changed in the store. One small question where nothing has.
@@ -148,7 +163,7 @@ impl Registry {
                 "the store was put back to an older state; keys revoked since then stay refused on this node"
             );
             state.start_over(newest);
-        } else if newest == state.version {
+        } else if newest == state.version && !self.gateway.stored_keys().is_unread() {
             return Ok(());
         }
         loop {

@@ -1,0 +1,164 @@
+//! `/admin/v1/keys`, `teams`, `organisations` and `users`: what `docs/keys.md` describes, and `openapi.json` in full.
+
+mod asked;
+mod documents;
+mod fields;
+mod keys;
+mod lists;
+mod perform;
+mod problem;
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+
+use super::Operations;
+use crate::keys::Registry;
+use weir_identity::Kind;
+use weir_identity::change::Idempotency;
+
+pub(super) use asked::AdminCaller;
+pub(super) use problem::Problem;
+
+/// The most requests with an `idempotency-key` whose answers are remembered, ten minutes each.
+const REMEMBERED: usize = 10_000;
+/// The description of all paths here.
+const OPENAPI: &str = include_str!("identity/openapi.json");
+
+/// What these endpoints need besides the rest.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    registry: Option<Arc<Registry>>,
+    /// Answers to requests with an `idempotency-key`: in memory only, since they may show a new key.
+    answers: Arc<Mutex<Idempotency>>,
+}
+
+impl Identity {
+    /// Endpoints over these documents; without, they answer that there is no store.
+    pub fn new(registry: Option<Arc<Registry>>) -> Self {
+        Self { registry, answers: Arc::new(Mutex::new(Idempotency::new(REMEMBERED))) }
+    }
+
+    fn registry(&self) -> Result<Arc<Registry>, Problem> {
+        self.registry.clone().ok_or_else(Problem::no_store)
+    }
+}
+
+/// A path below `/admin` with its methods.
+type Route = (&'static str, &'static [&'static str], MethodRouter<Operations>);
+
+/// All paths. Their handlers check the caller's grants.
+fn routes() -> [Route; 14] {
+    use Kind::{Organisation, Team, User};
+    [
+        ("/v1/keys", &["get", "post"], get(lists::keys).post(keys::create)),
+        ("/v1/keys/{id}", &["get", "patch", "delete"], get(keys::show).patch(keys::edit).delete(keys::delete)),
+        ("/v1/keys/{id}/rotate", &["post"], post(keys::rotate)),
+        ("/v1/keys/{id}/disable", &["post"], post(keys::disable)),
+        ("/v1/keys/{id}/enable", &["post"], post(keys::enable)),
+        ("/v1/keys/{id}/move", &["post"], post(keys::move_to)),
+        ("/v1/teams", &["get", "post"], collection(Team)),
+        ("/v1/teams/{id}", &["get", "patch", "delete"], member(Team)),
+        ("/v1/organisations", &["get", "post"], collection(Organisation)),
+        ("/v1/organisations/{id}", &["get", "patch", "delete"], member(Organisation)),
+        ("/v1/users", &["get", "post"], collection(User)),
+        ("/v1/users/{id}", &["get", "patch", "delete"], member(User)),
+        ("/v1/openapi.json", &["get"], get(openapi)),
+        ("/v1", &["get"], get(openapi)),
+    ]
+}
+
+fn collection(kind: Kind) -> MethodRouter<Operations> {
+    get(move |State(operations): State<Operations>, request| lists::documents(operations, request, kind))
+        .post(move |State(operations): State<Operations>, request| documents::create(operations, request, kind))
+}
+
+fn member(kind: Kind) -> MethodRouter<Operations> {
+    get(move |State(operations): State<Operations>, path, request| documents::show(operations, path, request, kind))
+        .patch(move |State(operations): State<Operations>, path, request| {
+            documents::edit(operations, path, request, kind)
+        })
+        .delete(move |State(operations): State<Operations>, path, request| {
+            documents::delete(operations, path, request, kind)
+        })
+}
+
+/// The routes below `/admin`.
+pub(super) fn router() -> Router<Operations> {
+    routes().into_iter().fold(Router::new(), |router, (path, _, methods)| router.route(path, methods.fallback(wrong)))
+}
+
+/// Whether the handlers of a path below `/admin` check the caller's grants themselves.
+pub(super) fn checks_grants(path: &str) -> bool {
+    ["keys", "teams", "organisations", "users", "openapi.json", ""].iter().any(|name| {
+        let rest = path.strip_prefix("/v1").and_then(|rest| rest.strip_prefix('/').or(Some(rest)));
+        rest.and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
+}
+
+async fn wrong() -> Response {
+    Problem::method().into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_description_names_every_route_and_no_other() {
+        let described: Value = serde_json::from_str(OPENAPI).unwrap();
+        assert_eq!(described["openapi"], "3.1.0");
+        let methods = ["get", "post", "patch", "put", "delete"];
+        let of = |(path, item): (&String, &Value)| {
+            let named = methods.iter().filter(|method| item.get(method).is_some());
+            named.map(|method| format!("{method} {path}")).collect::<Vec<_>>()
+        };
+        let described: BTreeSet<String> = described["paths"].as_object().unwrap().iter().flat_map(of).collect();
+        let served = routes().into_iter().filter(|(path, ..)| *path != "/v1");
+        let served: BTreeSet<String> = served
+            .flat_map(|(path, methods, _)| methods.iter().map(move |method| format!("{method} /admin{path}")))
+            .collect();
+        assert_eq!(described, served);
+    }
+
+    #[test]
+    fn the_description_refers_to_nothing_that_is_missing() {
+        fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+            match value {
+                Value::Object(members) => {
+                    found.extend(members.get("$ref").and_then(Value::as_str));
+                    members.values().for_each(|value| references(value, found));
+                }
+                Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+                _ => {}
+            }
+        }
+        let described: Value = serde_json::from_str(OPENAPI).unwrap();
+        let mut found = Vec::new();
+        references(&described, &mut found);
+        assert!(found.len() > 20);
+        for reference in found {
+            assert!(described.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+        }
+    }
+
+    #[test]
+    fn only_these_paths_check_grants_themselves() {
+        for path in ["/v1/keys", "/v1/keys/x/rotate", "/v1/teams", "/v1", "/v1/openapi.json"] {
+            assert!(checks_grants(path), "{path}");
+        }
+        for path in ["/v1/keysx", "/v1/requests", "/v1/audit", "/config", "/plugins/keys", "/v2/keys", "/v1keys"] {
+            assert!(!checks_grants(path), "{path}");
+        }
+    }
+}

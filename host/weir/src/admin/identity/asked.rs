@@ -1,0 +1,95 @@
+//! A request to these endpoints, and who makes it.
+
+use std::collections::HashMap;
+
+use axum::body::{Bytes, to_bytes};
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, Uri};
+use serde_json::Value;
+
+use super::problem::Problem;
+use weir_identity::change::{Actor, Precondition};
+use weir_identity::document::{Access, Grant, TeamId};
+use weir_types::query;
+
+/// The largest body, as everywhere below `/admin`.
+const BODY: usize = 2 << 20;
+
+/// Who uses the admin endpoints, and what they may do there.
+#[derive(Debug, Clone)]
+pub(in crate::admin) struct AdminCaller {
+    /// Who, for the audit log.
+    pub(in crate::admin) actor: Actor,
+    /// What they may do.
+    pub(in crate::admin) grants: Vec<Grant>,
+    /// Whether they showed no token, since they are on this machine.
+    pub(in crate::admin) is_local: bool,
+}
+
+impl AdminCaller {
+    /// A caller who may read or change everything.
+    pub(in crate::admin) fn of_all(kind: &str, id: &str, access: Access) -> Self {
+        let actor = Actor { kind: kind.to_owned(), id: id.to_owned() };
+        Self { actor, grants: vec![Grant { access, team: None }], is_local: false }
+    }
+
+    /// Whether the caller may do something with what belongs to a team, or to none.
+    pub(in crate::admin) fn may(&self, access: Access, team: Option<&TeamId>) -> bool {
+        Grant::allow(&self.grants, access, team)
+    }
+}
+
+/// A whole request.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) caller: AdminCaller,
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Asked {
+    /// Takes a request that was let in.
+    pub(super) async fn read(request: Request) -> Result<Self, Problem> {
+        let (head, body) = request.into_parts();
+        let caller = head.extensions.get::<AdminCaller>().cloned().ok_or_else(Problem::forbidden)?;
+        let body = to_bytes(body, BODY).await.map_err(|_| Problem::bad("bad_request", "the body broke off"))?;
+        Ok(Self { caller, method: head.method, uri: head.uri, headers: head.headers, body })
+    }
+
+    /// The body as JSON; an empty object if there is none.
+    pub(super) fn json(&self) -> Result<Value, Problem> {
+        if self.body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Value::Object(serde_json::Map::new()));
+        }
+        let parsed: Result<Value, _> = serde_json::from_slice(&self.body);
+        let value = parsed.map_err(|error| Problem::bad("bad_json", &format!("the body is no JSON: {error}")))?;
+        if value.is_object() { Ok(value) } else { Err(Problem::bad("bad_json", "the body must be a JSON object")) }
+    }
+
+    /// The parameters of the query. Others than these are refused: a mistyped filter would show too much.
+    pub(super) fn parameters(&self, known: &[&str]) -> Result<HashMap<String, String>, Problem> {
+        let pairs: HashMap<String, String> = query::pairs(self.uri.query().unwrap_or_default()).collect();
+        match pairs.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(name) => {
+                let known = known.join("`, `");
+                Err(Problem::bad("bad_parameter", &format!("the parameter `{name}` is not known here, but `{known}`")))
+            }
+            None => Ok(pairs),
+        }
+    }
+
+    /// The condition in `if-match`.
+    pub(super) fn precondition(&self) -> Result<Precondition, Problem> {
+        let header = |name: &str| self.headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+        let parsed = Precondition::parse(header("if-match"), header("if-none-match"));
+        parsed.map_err(|error| Problem::bad("bad_precondition", &error.to_string()))
+    }
+
+    /// The request's `idempotency-key`.
+    pub(super) fn idempotency_key(&self) -> Option<String> {
+        let value = self.headers.get("idempotency-key")?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    }
+}

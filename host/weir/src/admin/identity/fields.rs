@@ -1,0 +1,200 @@
+//! The fields of a key that callers write, and changes of documents as merge patches (RFC 7396).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::Value;
+
+use weir_identity::Kind;
+use weir_identity::change::{ChangeError, KeyEdit, NewKey};
+use weir_identity::document::{Budget, Document, Grant, Invalid, Key, Limits, Metadata, Owner, Pattern, Terms};
+
+/// What callers write of a key. The id, the times and the hashes are Weir's.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeyFields {
+    name: String,
+    #[serde(default)]
+    owner: Owner,
+    #[serde(default)]
+    expires: Option<Timestamp>,
+    #[serde(default)]
+    models: Option<Vec<Pattern>>,
+    #[serde(default)]
+    operations: Option<Vec<Pattern>>,
+    #[serde(default)]
+    limits: Limits,
+    #[serde(default)]
+    budgets: Vec<Budget>,
+    #[serde(default)]
+    tags: BTreeSet<String>,
+    #[serde(default)]
+    aliases: BTreeMap<String, String>,
+    #[serde(default)]
+    metadata: Metadata,
+    #[serde(default)]
+    grants: Vec<Grant>,
+}
+
+/// Fields of a key that answers show and that have other ways to change.
+const NOT_WRITTEN: [&str; 5] = ["schema", "id", "created", "disabled", "rotated"];
+
+impl KeyFields {
+    /// The fields of a new key.
+    pub(super) fn parse(body: &Value) -> Result<Self, ChangeError> {
+        Self::deserialize(body).map_err(|error| invalid("key", error.to_string()))
+    }
+
+    /// The fields of a key after a merge patch.
+    pub(super) fn patched(key: &Key, patch: &Value) -> Result<Self, ChangeError> {
+        if let Some(name) = NOT_WRITTEN.iter().find(|name| patch.get(name).is_some()) {
+            let how = match *name {
+                "disabled" => "is changed by POST to the key's `/disable` and `/enable`",
+                "rotated" => "is changed by POST to the key's `/rotate`",
+                _ => "never changes",
+            };
+            return Err(invalid(name, how));
+        }
+        let mut value = key.public_view();
+        if let Some(fields) = value.as_object_mut() {
+            NOT_WRITTEN.iter().for_each(|name| drop(fields.remove(*name)));
+        }
+        merge(&mut value, patch);
+        let fields = Self::parse(&value)?;
+        if fields.owner.team != key.owner.team {
+            return Err(invalid("owner.team", "is changed by POST to the key's `/move`"));
+        }
+        Ok(fields)
+    }
+
+    fn terms(&mut self) -> Terms {
+        Terms {
+            models: self.models.take(),
+            operations: self.operations.take(),
+            limits: self.limits,
+            budgets: std::mem::take(&mut self.budgets),
+            tags: std::mem::take(&mut self.tags),
+            aliases: std::mem::take(&mut self.aliases),
+        }
+    }
+
+    /// As a new key.
+    pub(super) fn into_new(mut self) -> NewKey {
+        let terms = self.terms();
+        let Self { name, owner, expires, grants, metadata, .. } = self;
+        NewKey { name, owner, expires, terms, grants, metadata }
+    }
+
+    /// As a change of all fields.
+    pub(super) fn into_edit(mut self) -> KeyEdit {
+        let terms = Some(self.terms());
+        let Self { name, owner, expires, grants, metadata, .. } = self;
+        KeyEdit {
+            name: Some(name),
+            user: Some(owner.user),
+            expires: Some(expires),
+            terms,
+            grants: Some(grants),
+            metadata: Some(metadata),
+        }
+    }
+}
+
+/// A value that is refused.
+pub(super) fn invalid(field: &str, problem: impl Into<String>) -> ChangeError {
+    ChangeError::Invalid(Invalid { field: field.to_owned(), problem: problem.into() })
+}
+
+/// A new team, organisation or user.
+pub(super) fn new_document(kind: Kind, body: &Value, now: Timestamp) -> Result<Document, ChangeError> {
+    if let Some(name) = ["schema", "created"].iter().find(|name| body.get(name).is_some()) {
+        return Err(invalid(name, "is not written"));
+    }
+    document(kind, body.clone(), now)
+}
+
+/// A team, organisation or user after a merge patch.
+pub(super) fn patched_document(before: &Document, patch: &Value) -> Result<Document, ChangeError> {
+    if let Some(name) = ["schema", "created", "id"].iter().find(|name| patch.get(name).is_some()) {
+        return Err(invalid(name, "never changes"));
+    }
+    let mut value = before.public_view();
+    merge(&mut value, patch);
+    let created = value["created"].as_str().and_then(|created| created.parse().ok());
+    document(before.kind(), value, created.unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+fn document(kind: Kind, mut value: Value, created: Timestamp) -> Result<Document, ChangeError> {
+    value["schema"] = Value::from(1);
+    value["created"] = Value::from(created.to_string());
+    Document::parse(kind, &value.to_string()).map_err(|error| invalid(kind.name(), error.to_string()))
+}
+
+/// Applies a merge patch: members replace others, `null` removes, and objects are merged.
+fn merge(target: &mut Value, patch: &Value) {
+    let (Value::Object(members), Value::Object(changes)) = (&mut *target, patch) else {
+        *target = patch.clone();
+        return;
+    };
+    for (name, change) in changes {
+        if change.is_null() {
+            members.remove(name);
+        } else if change.is_object() {
+            merge(members.entry(name).or_insert_with(|| Value::Object(serde_json::Map::new())), change);
+        } else {
+            members.insert(name.clone(), change.clone());
+        }
+    }
+}
+
+/// A time such as `30s`, `15m`, `24h` or `7d`.
+pub(super) fn duration(text: &str) -> Option<SignedDuration> {
+    let unit = text.find(|character: char| !character.is_ascii_digit())?;
+    let (count, unit) = text.split_at(unit);
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let count: i64 = count.parse().ok()?;
+    count.checked_mul(seconds).map(SignedDuration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The example of RFC 7396, and its cases that differ.
+    #[test]
+    fn patches_are_merged() {
+        for (before, patch, after) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": {"b": "c"}}), json!({"a": {"b": "d", "c": null}}), json!({"a": {"b": "d"}})),
+            (json!({"a": "foo"}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+        ] {
+            let mut value = before;
+            merge(&mut value, &patch);
+            assert_eq!(value, after, "{patch}");
+        }
+    }
+
+    #[test]
+    fn a_time_has_a_unit() {
+        let seconds = |text| duration(text).map(|time| time.as_secs());
+        assert_eq!(
+            (seconds("0s"), seconds("15m"), seconds("24h"), seconds("7d")),
+            (Some(0), Some(900), Some(86_400), Some(604_800))
+        );
+        for wrong in ["", "5", "h", "-1h", "1.5h", "1 h", "1w", "99999999999999999999s", "9223372036854775807d"] {
+            assert_eq!(duration(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Lists, in pages: `{"items", "next_cursor"}`, by id.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::asked::{AdminCaller, Asked};
+use super::perform::shown;
+use super::problem::Problem;
+use crate::admin::Operations;
+use crate::keys::Registry;
+use weir_identity::document::{Access, TeamId};
+use weir_identity::{Document, Kind};
+use weir_store::StoreError;
+
+/// The entries of a page, unless the request sets another number.
+const USUAL: usize = 100;
+/// The most entries of a page.
+const MOST: usize = 1_000;
+/// The most documents that are looked at for one page. A page that ends there is not the last one.
+const LOOKED_AT: usize = 20_000;
+
+/// Lists keys, those of one team if `team` is set.
+pub(super) async fn keys(State(operations): State<Operations>, request: Request) -> Result<Response, Problem> {
+    documents(operations, request, Kind::Key).await
+}
+
+/// Lists documents of a kind: those that the caller may see.
+pub(super) async fn documents(operations: Operations, request: Request, kind: Kind) -> Result<Response, Problem> {
+    let asked = Asked::read(request).await?;
+    let known: &[&str] = if kind == Kind::Key { &["cursor", "limit", "team"] } else { &["cursor", "limit"] };
+    let parameters = asked.parameters(known)?;
+    let bounded = |limit: &usize| (1..=MOST).contains(limit);
+    let limit = parameters.get("limit").map(|text| text.parse().ok().filter(bounded));
+    let limit = limit.unwrap_or(Some(USUAL));
+    let limit = limit.ok_or_else(|| Problem::bad("bad_parameter", &format!("`limit` is a number from 1 to {MOST}")))?;
+    let team = parameters.get("team").map(|id| TeamId::parse(id)).transpose();
+    let team = team.map_err(|error| Problem::bad("bad_parameter", &format!("`team`: {error}")))?;
+    let caller = asked.caller;
+    if matches!(kind, Kind::Organisation | Kind::User) && !caller.may(Access::Read, None) {
+        return Err(Problem::forbidden());
+    }
+    let after = parameters.get("cursor").cloned().unwrap_or_default();
+    let registry = operations.identity.registry()?;
+    let page = tokio::task::spawn_blocking(move || {
+        page(&registry, kind, after, limit, |document| is_listed(document, &caller, team.as_ref()))
+    });
+    Ok(Json(page.await.map_err(|_| Problem::internal())??).into_response())
+}
+
+fn is_listed(document: &Document, caller: &AdminCaller, wanted: Option<&TeamId>) -> bool {
+    match document {
+        Document::Key(key) => {
+            let team = key.owner.team.as_ref();
+            wanted.is_none_or(|wanted| team == Some(wanted)) && caller.may(Access::Read, team)
+        }
+        Document::Team(team) => caller.may(Access::Read, Some(&team.id)),
+        Document::Organisation(_) | Document::User(_) => true,
+    }
+}
+
+fn page(
+    registry: &Registry,
+    kind: Kind,
+    mut after: String,
+    limit: usize,
+    is_listed: impl Fn(&Document) -> bool,
+) -> Result<Value, StoreError> {
+    let (mut items, mut looked_at): (Vec<Value>, usize) = (Vec::new(), 0);
+    loop {
+        let part = registry.documents(kind, &after, MOST)?;
+        let is_last = part.len() < MOST;
+        for (document, revision) in part {
+            // Only a document that does not fit any more shows that there is another page.
+            if items.len() == limit && is_listed(&document) {
+                return Ok(json!({"items": items, "next_cursor": after}));
+            }
+            document.id().clone_into(&mut after);
+            looked_at += 1;
+            if is_listed(&document) {
+                items.push(shown(&document, revision, None));
+            }
+        }
+        if is_last {
+            return Ok(json!({"items": items, "next_cursor": null}));
+        }
+        if looked_at >= LOOKED_AT {
+            return Ok(json!({"items": items, "next_cursor": after}));
+        }
+    }
+}
