@@ -37,6 +37,7 @@ mod hostile_files;
 mod http2;
 mod installed;
 mod keyless;
+mod keys;
 mod library;
 mod lifecycle;
 mod limits;

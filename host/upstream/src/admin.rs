@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Method, StatusCode, header};
 use reqwest::{Client, RequestBuilder, Response, Url};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
@@ -80,9 +80,26 @@ impl AdminClient {
 
     /// The JSON at a path, with these parameters.
     pub fn search(&self, path: &str, parameters: &[(&str, &str)]) -> Result<Value, AdminError> {
-        let request = self.request(path, parameters);
+        self.send(Method::GET, path, parameters, None)
+    }
+
+    /// The JSON that a request is answered with; null if the answer has no body.
+    pub fn send(
+        &self,
+        method: Method,
+        path: &str,
+        parameters: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Value, AdminError> {
+        let mut request = self.request(method, path, parameters);
+        if let Some(body) = body {
+            request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
+        }
         self.runtime.block_on(async {
             let response = checked(request.send().await?).await?;
+            if response.status() == StatusCode::NO_CONTENT {
+                return Ok(Value::Null);
+            }
             Ok(serde_json::from_slice(&read_body(response, LARGEST).await?)?)
         })
     }
@@ -94,7 +111,7 @@ impl AdminClient {
         parameters: &[(&str, &str)],
         mut take: impl FnMut(&[u8]) -> io::Result<()>,
     ) -> Result<(), AdminError> {
-        let request = self.request(path, parameters).timeout(ENDLESS);
+        let request = self.request(Method::GET, path, parameters).timeout(ENDLESS);
         self.runtime.block_on(async {
             let mut response = checked(request.send().await?).await?;
             while let Some(piece) = response.chunk().await? {
@@ -104,14 +121,14 @@ impl AdminClient {
         })
     }
 
-    fn request(&self, path: &str, parameters: &[(&str, &str)]) -> RequestBuilder {
+    fn request(&self, method: Method, path: &str, parameters: &[(&str, &str)]) -> RequestBuilder {
         let mut url = self.url.clone();
         url.set_path(path);
         url.set_query(None);
         if !parameters.is_empty() {
             url.query_pairs_mut().extend_pairs(parameters);
         }
-        let request = self.client.get(url);
+        let request = self.client.request(method, url);
         match &self.token {
             Some(token) => request.bearer_auth(token.expose()),
             None => request,
@@ -122,7 +139,7 @@ impl AdminClient {
 /// The answer, unless it is a refusal.
 async fn checked(response: Response) -> Result<Response, AdminError> {
     let status = response.status();
-    if status == StatusCode::OK {
+    if status.is_success() {
         return Ok(response);
     }
     let body: Value = serde_json::from_slice(&read_body(response, LARGEST).await?).unwrap_or_default();

@@ -11,10 +11,10 @@ use tokio::sync::watch;
 use tower_service::Service as _;
 
 use crate::admin;
-use crate::admin::{Figures, Operations};
+use crate::admin::{Figures, Identity, Operations};
 use crate::budget_file::{BudgetFile, BudgetFileError, Keeping};
 use crate::keys;
-use crate::keys::{Registry, TokensError};
+use crate::keys::TokensError;
 use crate::reload;
 use crate::reload::Reload;
 use crate::store::{OpenError, OpenStore};
@@ -110,7 +110,7 @@ pub struct App {
     budgets: Option<BudgetFile>,
     store: Option<Arc<OpenStore>>,
     /// The store's keys, teams, organisations and users.
-    registry: Option<Arc<Registry>>,
+    identity: Identity,
 }
 
 /// Addresses that the program listens on.
@@ -178,6 +178,7 @@ impl App {
             Some(store) => Some(keys::open(store, &gateway).await),
             None => None,
         };
+        let identity = Identity::new(registry);
         keys::accept_tokens(&config, &gateway)?;
         let budgets = BudgetFile::of(&config);
         let all = gateway.budgets().all();
@@ -213,7 +214,7 @@ impl App {
             connections,
             budgets,
             store,
-            registry,
+            identity,
         })
     }
 
@@ -234,22 +235,8 @@ impl App {
 
     /// Serves until `stop` becomes true, then drains requests in flight.
     pub async fn run(self, stop: watch::Receiver<bool>) {
-        let Self {
-            gateway,
-            plugins,
-            config,
-            reload,
-            tracer,
-            workers,
-            main,
-            admin,
-            addresses,
-            tls,
-            connections,
-            budgets,
-            store,
-            registry,
-        } = self;
+        let Self { gateway, plugins, config, reload, tracer, workers, main, admin, .. } = self;
+        let (addresses, tls, connections) = (self.addresses, self.tls, self.connections);
         if let Some(tls) = tls.clone() {
             tokio::spawn(tls.follow(stop.clone()));
         }
@@ -272,17 +259,14 @@ impl App {
             draining: stop.clone(),
             reload: Arc::clone(&reload),
             is_apart: listens,
-            store: store.clone(),
-            identity: admin::Identity::new(registry.clone()),
+            store: self.store.clone(),
+            identity: self.identity,
             is_exposed: admin::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
         };
         let router = admin::router(operations);
-        if let Some(registry) = registry {
-            tokio::spawn(keys::follow(registry, stop.clone()));
-        }
         let judging = tokio::spawn(judge(Arc::clone(&catalog)));
         let follow = tokio::spawn(follow(Arc::clone(&reload), changed, stop.clone()));
-        let keeping = budgets.map(|file| Keeping::start(file, &gateway));
+        let keeping = self.budgets.map(|file| Keeping::start(file, &gateway));
         let checking = tokio::spawn(probes::follow(Arc::clone(&gateway), stop.clone()));
         tokio::spawn(reload::follow(reload, stop.clone()));
         let side = admin.map(|listener| {
@@ -310,7 +294,7 @@ impl App {
         if let Some(keeping) = keeping {
             keeping.end().await;
         }
-        if let Some(store) = store {
+        if let Some(store) = self.store {
             store.close().await;
         }
         follow.abort();

@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod explain;
 mod fixture;
+mod identity;
 mod import;
 mod init;
 mod key;
@@ -84,7 +85,7 @@ enum Command {
         #[command(subcommand)]
         command: import::Command,
     },
-    /// Creates a key for a client, and its hash for the configuration.
+    /// Creates a key for a client of the configuration, and its hash; `weir keys` makes keys that need no entry there.
     Key(key::Key),
     /// Reads the log of requests of a running Weir.
     Log {
@@ -95,6 +96,19 @@ enum Command {
     Ledger {
         #[command(subcommand)]
         command: ledger::Command,
+    },
+    /// Makes, lists, rotates and revokes keys of a running Weir, which keeps them in its store.
+    ///
+    /// Keys made here need no entry in the configuration. The commands talk to the admin side of the Weir that the
+    /// configuration belongs to, or to --admin, with `admin.token` (`WEIR_ADMIN_TOKEN`).
+    Keys {
+        #[command(subcommand)]
+        command: identity::keys::Command,
+    },
+    /// Makes, lists and changes the teams of a running Weir, whose rights, limits and budgets their keys share.
+    Teams {
+        #[command(subcommand)]
+        command: identity::teams::Command,
     },
     /// Lists, checks, installs and builds adapters.
     Plugin {
@@ -146,6 +160,8 @@ fn run_command(cli: Cli) -> ExitCode {
         Some(Command::Key(asked)) => key::run(&asked),
         Some(Command::Log { command }) => log::run(command),
         Some(Command::Ledger { command }) => ledger::run(command),
+        Some(Command::Keys { command }) => identity::keys::run(command),
+        Some(Command::Teams { command }) => identity::teams::run(command),
         Some(Command::Plugin { command }) => plugin::run(command),
     }
 }
@@ -181,6 +197,20 @@ fn without_file() -> Result<Config, Problems> {
 fn compiling(mut config: Config) -> Config {
     config.plugins.compiler = Compiler::this_program();
     config
+}
+
+/// Prints a command's text, or complains of its error.
+fn finish(done: Result<String, String>) -> ExitCode {
+    match done {
+        Ok(text) => {
+            print(&text);
+            ExitCode::SUCCESS
+        }
+        Err(text) => {
+            complain(&text);
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Prints to standard output. Errors are ignored: a reader that closed the pipe (`weir … | head -1`) has read enough.

@@ -8,8 +8,6 @@ mod snapshot;
 mod state;
 mod tokens;
 
-pub use budgets::check as check_budgets;
-pub use follow::follow;
 pub use registry::{Outcome, Registry, RegistryError, open};
 pub use snapshot::Snapshot;
 pub use tokens::{TokensError, accept_tokens};

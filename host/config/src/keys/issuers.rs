@@ -21,7 +21,7 @@ part! {
         /// shared secrets do not exist here.
         algorithms: Vec<String> => "all",
         /// How much clocks may differ.
-        leeway: Duration = Duration::from_secs(60),
+        leeway: Duration = Duration::from_mins(1),
         /// The longest time from a token's issue to its expiry. Longer ones are refused.
         max_lifetime: Option<Duration>,
         /// Claims that a token must have, all of them.

@@ -128,9 +128,11 @@ impl Budgets {
     pub(super) fn note(&self) {
         self.used.reset();
         self.limit.reset();
-        let configured = self.configured();
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let configured: HashSet<&str> = sources.configured.iter().map(|budget| &*budget.name).collect();
         // One gauge for each of a million keys would be too much: /admin/budgets shows those of the store.
-        for (budget, _, settled, reserved) in self.status().into_iter().filter(|one| configured.contains(&one.0.name)) {
+        for (budget, _, settled, reserved) in self.status().into_iter().filter(|one| configured.contains(&*one.0.name))
+        {
             let figure =
                 |amount: u64| if matches!(budget.limit, Limit::Usd(_)) { amount as f64 / 1e9 } else { amount as f64 };
             self.used.with_label_values(&[&budget.name]).set(figure(settled.saturating_add(reserved)));
@@ -138,10 +140,10 @@ impl Budgets {
         }
     }
 
-    /// The names of the configuration's budgets.
-    fn configured(&self) -> HashSet<Arc<str>> {
+    /// Whether a budget is one of the configuration.
+    fn is_configured(&self, name: &str) -> bool {
         let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.configured.iter().map(|budget| Arc::clone(&budget.name)).collect()
+        sources.configured.iter().any(|budget| &*budget.name == name)
     }
 
     /// Reserves what a request may use at most, at the budgets of its client, team, organisation, tags and model.
@@ -201,7 +203,7 @@ impl Budgets {
             RefusalReason::TooLarge => "too_large",
             RefusalReason::Unpriced => "unpriced",
         };
-        let budget = if self.configured().contains(&refusal.budget) { &*refusal.budget } else { STORED };
+        let budget = if self.is_configured(&refusal.budget) { &*refusal.budget } else { STORED };
         self.refused.with_label_values(&[budget, reason]).inc();
     }
 }

@@ -139,8 +139,9 @@ impl KeySource {
         if self.failures > 0 && now < self.next_try {
             return Need::Unavailable;
         }
-        if now < self.next_unknown {
-            return if self.failures > 0 { Need::Unavailable } else { Need::UnknownKey };
+        // A fetch that failed answered nothing: the waits after failures bound how often it is tried again.
+        if now < self.next_unknown && self.failures == 0 {
+            return Need::UnknownKey;
         }
         self.next_unknown = after(now, self.timing.unknown_interval);
         Need::Fetch(self.start(Some(key_id.to_owned()), now))

@@ -7,7 +7,7 @@ mod inspect;
 mod install;
 mod list;
 mod new;
-mod running;
+pub(in crate::cli) mod running;
 mod sign;
 mod test;
 
@@ -75,16 +75,7 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Dev(asked) => dev::run(&asked),
         Command::Inspect { file } => inspect::run(&file),
     };
-    match done {
-        Ok(text) => {
-            super::print(&text);
-            ExitCode::SUCCESS
-        }
-        Err(text) => {
-            super::complain(&text);
-            ExitCode::FAILURE
-        }
-    }
+    super::finish(done)
 }
 
 /// Creates a loader for inspecting adapters; a few instances suffice. It uses the compile cache of the configuration in

@@ -8,7 +8,7 @@ use weir_ledger::{Budget, BudgetError, Limit, Period, Scope, ScopeKind, Share, U
 /// # Errors
 ///
 /// Names the first that it cannot.
-pub fn check(document: &Document) -> Result<(), Invalid> {
+pub(super) fn check(document: &Document) -> Result<(), Invalid> {
     let Some((kind, terms)) = scope_of(document) else { return Ok(()) };
     let problem = |name: &str, error: &BudgetError| Invalid {
         field: "budgets".to_owned(),

@@ -1,9 +1,7 @@
 //! Follows the store's log of changes, so that what another node changes counts here within a moment.
 
-use std::sync::Arc;
+use std::sync::Weak;
 use std::time::Duration;
-
-use tokio::sync::watch;
 
 use super::Registry;
 
@@ -12,15 +10,12 @@ const EVERY: Duration = Duration::from_millis(250);
 /// The longest wait after failures of the store.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Follows until `stop` becomes true. A failure of the store is logged once, and what is known goes on to count.
-pub async fn follow(registry: Arc<Registry>, mut stop: watch::Receiver<bool>) {
+/// Follows until the registry is dropped. A failure of the store is logged once, and what is known goes on to count.
+pub(super) async fn follow(registry: Weak<Registry>) {
     let (mut pause, mut is_well) = (EVERY, true);
     loop {
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(pause) => {}
-        }
-        let registry = Arc::clone(&registry);
+        tokio::time::sleep(pause).await;
+        let Some(registry) = registry.upgrade() else { return };
         let caught_up = tokio::task::spawn_blocking(move || registry.catch_up()).await;
         match caught_up {
             Ok(Ok(())) if is_well => {}

@@ -8,6 +8,8 @@ use weir_identity::change::{AuditEvent, ChangeError, Changed, Command, Context, 
 use weir_identity::{Document, KeyText, Kind};
 use weir_store::{Change, Changes, Expect, Store, StoreError};
 
+use super::budgets;
+use super::follow::follow;
 use super::snapshot::{Snapshot, read};
 use super::state::{GUARD, State};
 use crate::store;
@@ -50,6 +52,7 @@ pub struct Outcome {
 pub async fn open(store: &OpenStore, gateway: &Arc<Gateway>) -> Arc<Registry> {
     gateway.stored_keys().wait_for_store(store.kind() == store::Kind::Postgres);
     let registry = Arc::new(Registry::new(store.store(), Arc::clone(gateway)));
+    tokio::spawn(follow(Arc::downgrade(&registry)));
     let reading = Arc::clone(&registry);
     let reading = tokio::task::spawn_blocking(move || reading.catch_up());
     match tokio::time::timeout(OPENING, reading).await {
@@ -118,7 +121,10 @@ impl Registry {
             if let Some(failure) = snapshot.failure() {
                 return Err(failure.into());
             }
-            match self.write(decided?, state.guard) {
+            let changed = decided?;
+            let mut documents = changed.writes.iter().filter_map(|write| write.document.as_ref());
+            documents.try_for_each(budgets::check).map_err(ChangeError::Invalid)?;
+            match self.write(changed, state.guard) {
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
                 Ok(outcome) => {

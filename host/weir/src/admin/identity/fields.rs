@@ -58,7 +58,7 @@ impl KeyFields {
         }
         let mut value = key.public_view();
         if let Some(fields) = value.as_object_mut() {
-            NOT_WRITTEN.iter().for_each(|name| drop(fields.remove(*name)));
+            fields.retain(|name, _| !NOT_WRITTEN.contains(&name.as_str()));
         }
         merge(&mut value, patch);
         let fields = Self::parse(&value)?;

@@ -26,7 +26,7 @@ pub(super) fn run(config: &Config, json: bool) -> Result<String, String> {
 }
 
 /// The address of its operations endpoints; an unspecified address is replaced by loopback.
-fn address(config: &Config) -> Result<SocketAddr, String> {
+pub(in crate::cli) fn address(config: &Config) -> Result<SocketAddr, String> {
     let served = || {
         let named = (config.server.host.as_str(), config.server.port).to_socket_addrs();
         let none = || format!("error: {} has no address", config.server.host);

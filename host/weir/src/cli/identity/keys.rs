@@ -1,0 +1,191 @@
+//! `weir keys …`.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use http::Method;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::admin::Admin;
+use super::terms::Terms;
+use super::{cell, pretty, table};
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Command {
+    /// Makes a key and prints its text, which nothing shows again.
+    ///
+    /// The text stands alone on standard output, the rest on standard error: KEY=$(weir keys create build --team red).
+    Create(Box<Create>),
+    /// Lists keys: id, name, team, status, expiry.
+    List(List),
+    /// Shows a key as JSON. Its text and hashes are not part of it.
+    Show(One),
+    /// Gives a key a new text under the same id, and prints it. The text before stays valid for a while.
+    Rotate(Rotate),
+    /// Refuses a key from now on, until it is enabled.
+    Disable(One),
+    /// Accepts a disabled key again.
+    Enable(One),
+    /// Deletes a key for good.
+    Delete(One),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Create {
+    /// A name for people, unique within the team.
+    name: String,
+    /// The team whose rights, limits and budgets apply too.
+    #[arg(long)]
+    team: Option<String>,
+    /// The user that it belongs to.
+    #[arg(long)]
+    user: Option<String>,
+    /// When it expires: a time such as 2027-01-31T00:00:00Z, or from now on such as 90d or 12h.
+    #[arg(long, value_name = "TIME")]
+    expires: Option<String>,
+    #[command(flatten)]
+    terms: Terms,
+    #[command(flatten)]
+    admin: Admin,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct List {
+    /// Only keys of this team.
+    #[arg(long)]
+    team: Option<String>,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    admin: Admin,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct One {
+    /// The key's id: the part of its text after `sk-weir-`.
+    id: String,
+    #[command(flatten)]
+    admin: Admin,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Rotate {
+    /// The key's id: the part of its text after `sk-weir-`.
+    id: String,
+    /// How long the text before stays valid: 0s to 30d.
+    #[arg(long, value_name = "TIME", default_value = "24h")]
+    grace: String,
+    /// Replaces the text of a rotation whose grace still runs, since it was lost.
+    #[arg(long)]
+    again: bool,
+    #[command(flatten)]
+    admin: Admin,
+}
+
+pub(in crate::cli) fn run(command: Command) -> ExitCode {
+    let done = match command {
+        Command::Create(asked) => create(&asked),
+        Command::List(asked) => list(&asked),
+        Command::Show(asked) => asked.send(Method::GET, "").and_then(|key| pretty(&key)),
+        Command::Rotate(asked) => rotate(&asked),
+        Command::Disable(asked) => asked.send(Method::POST, "/disable").map(|_| "disabled".to_owned()),
+        Command::Enable(asked) => asked.send(Method::POST, "/enable").map(|_| "enabled".to_owned()),
+        Command::Delete(asked) => asked.send(Method::DELETE, "").map(|_| "deleted".to_owned()),
+    };
+    crate::cli::finish(done)
+}
+
+impl One {
+    fn send(&self, method: Method, verb: &str) -> Result<Value, String> {
+        self.admin.open()?.send(method, &path(&self.id, verb)?, &[], None)
+    }
+}
+
+/// The path of a key. Whole keys are refused: paths are logged.
+fn path(id: &str, verb: &str) -> Result<String, String> {
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err("error: that is no key's id: it is the part of a key after `sk-weir-`, 12 characters".to_owned());
+    }
+    Ok(format!("/keys/{id}{verb}"))
+}
+
+fn create(asked: &Create) -> Result<String, String> {
+    let mut fields = Map::from_iter([("name".to_owned(), json!(asked.name))]);
+    let owner = [("team", &asked.team), ("user", &asked.user)];
+    let owner: Map<String, Value> =
+        owner.into_iter().filter_map(|(name, id)| Some((name.to_owned(), json!(id.as_ref()?)))).collect();
+    fields.insert("owner".to_owned(), Value::Object(owner));
+    if let Some(expires) = &asked.expires {
+        fields.insert("expires".to_owned(), json!(time(expires, Timestamp::now())?.to_string()));
+    }
+    asked.terms.write(&mut fields)?;
+    let made = asked.admin.open()?.send(Method::POST, "/keys", &[], Some(&Value::Object(fields)))?;
+    crate::cli::complain(&format!("the key {} is made; its text is shown only now:", cell(&made["id"])));
+    Ok(cell(&made["key"]))
+}
+
+fn rotate(asked: &Rotate) -> Result<String, String> {
+    let body = json!({"grace": asked.grace, "again": asked.again});
+    let key = asked.admin.open()?.send(Method::POST, &path(&asked.id, "/rotate")?, &[], Some(&body))?;
+    let ends = cell(&key["rotated"]["grace_ends"]);
+    crate::cli::complain(&format!("the text before is valid until {ends}; the new one is shown only now:"));
+    Ok(cell(&key["key"]))
+}
+
+fn list(asked: &List) -> Result<String, String> {
+    let filter: Vec<(&str, &str)> = asked.team.iter().map(|team| ("team", team.as_str())).collect();
+    let keys = asked.admin.open()?.list("/keys", &filter)?;
+    if asked.json {
+        return pretty(&Value::Array(keys));
+    }
+    let row =
+        |key: &Value| [&key["id"], &key["name"], &key["owner"]["team"], &key["status"], &key["expires"]].map(cell);
+    let rows: Vec<_> = keys.iter().map(row).collect();
+    Ok(table(["ID", "NAME", "TEAM", "STATUS", "EXPIRES"], &rows))
+}
+
+/// A time, or one from now on: `90d`, `12h`, `30m`.
+fn time(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(time);
+    }
+    let wrong = || format!("error: `{text}` is no time such as 2027-01-31T00:00:00Z, 90d or 12h");
+    let at = text.find(|character: char| !character.is_ascii_digit()).ok_or_else(wrong)?;
+    let (count, unit) = text.split_at(at);
+    let minutes = match unit {
+        "m" => 1,
+        "h" => 60,
+        "d" => 24 * 60,
+        _ => return Err(wrong()),
+    };
+    let count: i64 = count.parse().map_err(|_| wrong())?;
+    let seconds = count.checked_mul(minutes * 60).ok_or_else(wrong)?;
+    now.checked_add(SignedDuration::from_secs(seconds)).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expiry_is_a_time_or_a_length() {
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let read = |text| time(text, now).map(|time| time.to_string());
+        assert_eq!(read("2027-01-31T00:00:00Z").unwrap(), "2027-01-31T00:00:00Z");
+        assert_eq!(read("90d").unwrap(), "2027-02-19T12:00:00Z");
+        assert_eq!(read("12h").unwrap(), "2026-11-22T00:00:00Z");
+        for wrong in ["", "5", "d", "-1d", "9999999999999999d", "1y"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn no_whole_key_becomes_part_of_a_path() {
+        assert_eq!(path("0123456789ab", "/enable").unwrap(), "/keys/0123456789ab/enable");
+        for wrong in ["", "sk-weir-0123456789ab-x", "../config", "a/b"] {
+            assert!(path(wrong, "").is_err(), "{wrong}");
+        }
+    }
+}

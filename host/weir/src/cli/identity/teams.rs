@@ -1,0 +1,119 @@
+//! `weir teams …`.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use super::admin::Admin;
+use super::terms::Terms;
+use super::{cell, pretty, table};
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Command {
+    /// Makes a team.
+    Create(Box<Create>),
+    /// Lists teams: id, name, organisation, whether they are disabled.
+    List(List),
+    /// Shows a team as JSON.
+    Show(One),
+    /// Refuses all keys of a team from now on, until it is enabled.
+    Disable(One),
+    /// Accepts the keys of a disabled team again.
+    Enable(One),
+    /// Deletes a team without keys, or with them.
+    Delete(Delete),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Create {
+    /// The id: letters, digits, and any of . _ - @ : + =
+    id: String,
+    /// A name for people; the id without it.
+    #[arg(long)]
+    name: Option<String>,
+    /// The organisation whose rights, limits and budgets apply too.
+    #[arg(long)]
+    organisation: Option<String>,
+    #[command(flatten)]
+    terms: Terms,
+    #[command(flatten)]
+    admin: Admin,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct List {
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    admin: Admin,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct One {
+    /// The team's id.
+    id: String,
+    #[command(flatten)]
+    admin: Admin,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Delete {
+    #[command(flatten)]
+    one: One,
+    /// Deletes its keys too. Without this, a team with keys is not deleted.
+    #[arg(long)]
+    with_keys: bool,
+}
+
+pub(in crate::cli) fn run(command: Command) -> ExitCode {
+    let switched = |asked: &One, disabled: bool| {
+        let body = json!({"disabled": disabled});
+        asked.send(Method::PATCH, &[], Some(&body)).map(|_| if disabled { "disabled" } else { "enabled" }.to_owned())
+    };
+    let done = match command {
+        Command::Create(asked) => create(&asked),
+        Command::List(asked) => list(&asked),
+        Command::Show(asked) => asked.send(Method::GET, &[], None).and_then(|team| pretty(&team)),
+        Command::Disable(asked) => switched(&asked, true),
+        Command::Enable(asked) => switched(&asked, false),
+        Command::Delete(Delete { one, with_keys }) => {
+            let query: &[(&str, &str)] = if with_keys { &[("keys", "delete")] } else { &[] };
+            one.send(Method::DELETE, query, None).map(|_| "deleted".to_owned())
+        }
+    };
+    crate::cli::finish(done)
+}
+
+impl One {
+    fn send(&self, method: Method, query: &[(&str, &str)], body: Option<&Value>) -> Result<Value, String> {
+        let is_id = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@:+=".contains(&byte);
+        if self.id.is_empty() || !self.id.bytes().all(is_id) {
+            return Err(format!("error: `{}` is no team's id", self.id));
+        }
+        self.admin.open()?.send(method, &format!("/teams/{}", self.id), query, body)
+    }
+}
+
+fn create(asked: &Create) -> Result<String, String> {
+    let name = asked.name.as_ref().unwrap_or(&asked.id);
+    let mut fields = Map::from_iter([("id".to_owned(), json!(asked.id)), ("name".to_owned(), json!(name))]);
+    if let Some(organisation) = &asked.organisation {
+        fields.insert("organisation".to_owned(), json!(organisation));
+    }
+    asked.terms.write(&mut fields)?;
+    let made = asked.admin.open()?.send(Method::POST, "/teams", &[], Some(&Value::Object(fields)))?;
+    Ok(format!("the team {} is made", cell(&made["id"])))
+}
+
+fn list(asked: &List) -> Result<String, String> {
+    let teams = asked.admin.open()?.list("/teams", &[])?;
+    if asked.json {
+        return pretty(&Value::Array(teams));
+    }
+    let row = |team: &Value| [&team["id"], &team["name"], &team["organisation"], &team["disabled"]].map(cell);
+    let rows: Vec<_> = teams.iter().map(row).collect();
+    Ok(table(["ID", "NAME", "ORGANISATION", "DISABLED"], &rows))
+}

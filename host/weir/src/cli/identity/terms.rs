@@ -1,0 +1,95 @@
+//! Rights, limits and budgets as arguments, for keys and teams alike.
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+/// What a key or a team may do and use.
+#[derive(Debug, Default, Args)]
+pub(super) struct Terms {
+    /// A model that may be used: an alias, or a pattern with `*`. Repeat it for several; without, all.
+    #[arg(long = "model", value_name = "MODEL")]
+    models: Vec<String>,
+    /// An operation that may be used, such as `chat` or `files-*`. Repeat it for several; without, as `[[clients]]`.
+    #[arg(long = "operation", value_name = "OPERATION")]
+    operations: Vec<String>,
+    /// Requests per minute.
+    #[arg(long, value_name = "NUMBER")]
+    requests_per_minute: Option<u64>,
+    /// Input and output tokens per minute.
+    #[arg(long, value_name = "NUMBER")]
+    tokens_per_minute: Option<u64>,
+    /// Concurrent streams.
+    #[arg(long, value_name = "NUMBER")]
+    streams: Option<u64>,
+    /// Dollars in a window, such as `50/month` or `2.50/day`.
+    #[arg(long, value_name = "USD/WINDOW")]
+    budget: Option<String>,
+    /// A tag of all requests, for budgets and the request log. Repeat it for several.
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
+    /// A name for a model, such as `fast=gpt-4o-mini`. Repeat it for several.
+    #[arg(long = "alias", value_name = "NAME=MODEL")]
+    aliases: Vec<String>,
+}
+
+impl Terms {
+    /// Adds what was given to the fields of a document.
+    pub(super) fn write(&self, fields: &mut Map<String, Value>) -> Result<(), String> {
+        for (name, list) in [("models", &self.models), ("operations", &self.operations), ("tags", &self.tags)] {
+            if !list.is_empty() {
+                fields.insert(name.to_owned(), json!(list));
+            }
+        }
+        let limits = [
+            ("requests_per_minute", self.requests_per_minute),
+            ("tokens_per_minute", self.tokens_per_minute),
+            ("streams", self.streams),
+        ];
+        let limits: Map<String, Value> =
+            limits.into_iter().filter_map(|(name, limit)| Some((name.to_owned(), json!(limit?)))).collect();
+        if !limits.is_empty() {
+            fields.insert("limits".to_owned(), Value::Object(limits));
+        }
+        if let Some(budget) = &self.budget {
+            let wrong = || format!("error: --budget takes dollars and a window, such as 50/month, not `{budget}`");
+            let (usd, per) = budget.split_once('/').ok_or_else(wrong)?;
+            fields.insert("budgets".to_owned(), json!([{"name": per, "usd": usd, "per": per}]));
+        }
+        let mut aliases = Map::new();
+        for alias in &self.aliases {
+            let wrong = || format!("error: --alias takes NAME=MODEL, not `{alias}`");
+            let (name, model) = alias.split_once('=').ok_or_else(wrong)?;
+            aliases.insert(name.to_owned(), json!(model));
+        }
+        if !aliases.is_empty() {
+            fields.insert("aliases".to_owned(), Value::Object(aliases));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_is_written_and_nothing_else() {
+        let written = |terms: Terms| {
+            let mut fields = Map::new();
+            terms.write(&mut fields).map(|()| Value::Object(fields))
+        };
+        assert_eq!(written(Terms::default()), Ok(json!({})));
+        let terms = Terms {
+            models: vec!["gpt-*".to_owned()],
+            streams: Some(2),
+            budget: Some("2.50/day".to_owned()),
+            aliases: vec!["a=b=c".to_owned()],
+            ..Terms::default()
+        };
+        let expected = json!({"models": ["gpt-*"], "limits": {"streams": 2}, "aliases": {"a": "b=c"},
+                              "budgets": [{"name": "day", "usd": "2.50", "per": "day"}]});
+        assert_eq!(written(terms), Ok(expected));
+        assert!(written(Terms { budget: Some("50".to_owned()), ..Terms::default() }).is_err());
+        assert!(written(Terms { aliases: vec!["a".to_owned()], ..Terms::default() }).is_err());
+    }
+}

@@ -1,0 +1,107 @@
+//! Two nodes over one PostgreSQL.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use weir_tests::{Database, Folder, Program, Reply, program};
+
+use super::{asked, config, provider, with_key};
+use crate::tongue::OPENAI;
+
+const ADAPTERS: [&str; 3] = ["openai", "anthropic", "gemini"];
+
+async fn admin(address: SocketAddr, method: &str, path: &str, body: Value) -> Reply {
+    program::ask(address, &asked(method, path, &body)).await
+}
+
+async fn ask(address: SocketAddr, key: &str) -> u16 {
+    program::ask(address, &with_key(OPENAI, "openai", false, key)).await.status()
+}
+
+/// How long it takes until a key's requests are answered with a status.
+async fn until(address: SocketAddr, key: &str, status: u16) -> Duration {
+    let begun = Instant::now();
+    while ask(address, key).await != status {
+        assert!(begun.elapsed() < Duration::from_secs(10), "not {status} in time");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    begun.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_made_on_one_node_works_on_the_other_and_is_revoked_there_within_a_second() {
+    let Some(database) = Database::start() else { return };
+    let upstream = provider().await;
+    let text = format!("{}\n[store]\nurl = \"{}\"\n", config(&upstream), database.url());
+    let cache = tempfile::tempdir().unwrap();
+    let folders = [Folder::with(&ADAPTERS), Folder::with(&ADAPTERS)];
+    let nodes = folders.each_ref().map(|folder| Program::start(folder, cache.path(), &text));
+    let [a, b] = nodes.each_ref().map(Program::address);
+
+    let made = admin(a, "POST", "/keys", json!({"name": "build"})).await;
+    assert_eq!(made.status(), 201, "{}", made.text());
+    let (id, key) = (made.json()["id"].as_str().unwrap().to_owned(), made.json()["key"].as_str().unwrap().to_owned());
+    assert_eq!(ask(a, &key).await, 200, "here at once");
+    assert!(until(b, &key, 200).await < Duration::from_secs(1));
+
+    // Changed on one node, with the ETag of the other.
+    let path = format!("/keys/{id}");
+    let etag = admin(b, "GET", &path, Value::Null).await.header("etag").unwrap().to_owned();
+    let edited = admin(a, "PATCH", &path, json!({"tags": ["x"]})).await;
+    assert_eq!(edited.status(), 200);
+    let stale = asked("PATCH", &path, &json!({"tags": ["y"]})).header("if-match", &etag);
+    assert_eq!(program::ask(b, &stale).await.status(), 409);
+
+    // The same name on both at once: one of them is refused.
+    let create = |address| admin(address, "POST", "/keys", json!({"name": "twin"}));
+    let (one, other) = tokio::join!(create(a), create(b));
+    let mut statuses = [one.status(), other.status()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [201, 409], "{} {}", one.text(), other.text());
+
+    assert_eq!(admin(a, "POST", &format!("{path}/disable"), Value::Null).await.status(), 200);
+    assert_eq!(ask(a, &key).await, 401, "here at once");
+    let elsewhere = until(b, &key, 401).await;
+    assert!(elsewhere < Duration::from_secs(1), "{elsewhere:?}");
+
+    // Without the database, what is known goes on to count, and nothing is changed.
+    let (second, other_key) = {
+        let made = admin(b, "POST", "/keys", json!({"name": "other"})).await.json();
+        (made["id"].as_str().unwrap().to_owned(), made["key"].as_str().unwrap().to_owned())
+    };
+    until(a, &other_key, 200).await;
+    database.stop();
+    assert_eq!((ask(a, &other_key).await, ask(b, &other_key).await, ask(a, &key).await), (200, 200, 401));
+    let refused = admin(a, "POST", &format!("/keys/{second}/disable"), Value::Null).await;
+    assert_eq!(refused.status(), 503, "{}", refused.text());
+    database.go();
+    let begun = Instant::now();
+    while admin(a, "POST", &format!("/keys/{second}/disable"), Value::Null).await.status() != 200 {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    until(b, &other_key, 401).await;
+    drop(nodes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_away_at_the_start_opens_no_door() {
+    let Some(database) = Database::start() else { return };
+    let upstream = provider().await;
+    let text = format!("{}\n[store]\nurl = \"{}\"\n", config(&upstream), database.url());
+    let (cache, folder) = (tempfile::tempdir().unwrap(), Folder::with(&ADAPTERS));
+    let key = {
+        let node = Program::start(&folder, cache.path(), &text);
+        let made = admin(node.address(), "POST", "/keys", json!({"name": "build"})).await.json();
+        made["key"].as_str().unwrap().to_owned()
+    };
+    database.stop();
+    let node = Program::start(&folder, cache.path(), &text);
+    let address = node.address();
+    assert_eq!(program::ask(address, &OPENAI.request("openai", false)).await.status(), 401);
+    assert_eq!(ask(address, &key).await, 503, "it may be a right one");
+    database.go();
+    until(address, &key, 200).await;
+    assert_eq!(ask(address, "sk-another").await, 401);
+}

@@ -1,0 +1,183 @@
+//! Tokens of an identity provider: verified by its published keys, as what their claims say.
+
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::SystemRandom;
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use serde_json::{Value, json};
+use weir_tests::{Answer, House, Reply, Upstream};
+
+use super::{admin, code, config, made, provider, with_key};
+use crate::tongue::{ANTHROPIC, OPENAI};
+
+/// A key of the issuer, with its id.
+struct Key {
+    id: &'static str,
+    pair: EcdsaKeyPair,
+}
+
+impl Key {
+    fn new(id: &'static str) -> Self {
+        let random = SystemRandom::new();
+        let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref(), &random).unwrap();
+        Self { id, pair }
+    }
+
+    /// As the issuer publishes it.
+    fn public(&self) -> Value {
+        let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
+        json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": self.id,
+               "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y)})
+    }
+
+    fn token(&self, claims: &Value) -> String {
+        self.signed(&json!({"alg": "ES256", "typ": "JWT", "kid": self.id}), claims)
+    }
+
+    fn signed(&self, header: &Value, claims: &Value) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let text = format!("{}.{}", part(header), part(claims));
+        let signature = self.pair.sign(&SystemRandom::new(), text.as_bytes()).unwrap();
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+}
+
+/// An issuer that publishes these keys, which tests replace.
+async fn issuer(keys: &[&Key]) -> (Upstream, Arc<Mutex<Value>>) {
+    let published = Arc::new(Mutex::new(set(keys)));
+    let shown = Arc::clone(&published);
+    let upstream = Upstream::scripted(move |request| {
+        let host = request.header("host").unwrap_or_default();
+        if request.line().ends_with("/.well-known/openid-configuration") {
+            let document = json!({"issuer": format!("http://{host}"), "jwks_uri": format!("http://{host}/jwks")});
+            return Answer::json(200, document.to_string());
+        }
+        let shown = shown.lock().unwrap();
+        // Without keys, the issuer fails.
+        if shown.is_null() { Answer::json(500, "{}") } else { Answer::json(200, shown.to_string()) }
+    })
+    .await;
+    (upstream, published)
+}
+
+fn set(keys: &[&Key]) -> Value {
+    json!({"keys": keys.iter().map(|key| key.public()).collect::<Vec<_>>()})
+}
+
+fn issuers(issuer: &Upstream) -> String {
+    format!(
+        "[[issuers]]\nname = \"login\"\nissuer = \"{}\"\naudiences = [\"weir\"]\nallow_http = true\n\
+         team = [{{ claim = \"/groups\", pattern = \"weir-*\" }}]\n\
+         models = [{{ claim = \"scope\", pattern = \"model:*\", split = true }}]\n",
+        issuer.origin()
+    )
+}
+
+fn claims(issuer: &Upstream, more: &Value) -> Value {
+    let now = jiff::Timestamp::now().as_second();
+    let mut claims = json!({"iss": issuer.origin(), "aud": "weir", "sub": "ada", "iat": now, "exp": now + 600,
+                            "groups": ["others", "weir-red"], "scope": "model:openai model:openai-t"});
+    for (name, value) in more.as_object().unwrap() {
+        claims[name] = value.clone();
+    }
+    claims
+}
+
+async fn ask(house: &House, token: &str) -> Reply {
+    house.ask(&with_key(OPENAI, "openai", false, token)).await
+}
+
+async fn red(house: &House) {
+    let team = json!({"id": "red", "name": "Red", "models": ["openai*", "anthropic"]});
+    assert_eq!(admin(house, "POST", "/teams", team).await.status(), 201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_has_the_rights_of_its_team_and_claims_and_forgeries_are_refused() {
+    let (key, stranger) = (Key::new("one"), Key::new("one"));
+    let (issuer, _) = issuer(&[&key]).await;
+    let mut upstream = provider().await;
+    let house = House::from_file(&(config(&upstream) + &issuers(&issuer))).await;
+    red(&house).await;
+    let token = key.token(&claims(&issuer, &json!({})));
+    for (client, model, status) in [
+        (OPENAI, "openai", 200),
+        (OPENAI, "openai-t", 200),
+        (ANTHROPIC, "openai", 200),
+        (OPENAI, "anthropic", 403),
+        (OPENAI, "gemini", 403),
+    ] {
+        let reply = house.ask(&with_key(client, model, false, &token)).await;
+        assert_eq!(reply.status(), status, "{model}: {}", reply.text());
+    }
+    while let Some(request) = upstream.unseen() {
+        assert!(!request.head.contains("eyJ"), "the token went upstream");
+    }
+    // A key of the store works beside tokens, and no credential at all does not.
+    let (_, own) = made(&house, json!({"name": "k"})).await;
+    assert_eq!(ask(&house, &own).await.status(), 200);
+    assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 401);
+
+    let of = |more: Value| claims(&issuer, &more);
+    let past = jiff::Timestamp::now().as_second() - 3600;
+    let unsigned = |header: Value| {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        format!("{}.{}.", part(&header), part(&of(json!({}))))
+    };
+    let kid = |id: &str| key.signed(&json!({"alg": "ES256", "kid": id}), &of(json!({})));
+    for (what, token, status, expected) in [
+        ("another key", stranger.token(&of(json!({}))), 401, "invalid_token"),
+        ("no signature", unsigned(json!({"alg": "none"})), 401, "invalid_token"),
+        ("a MAC", unsigned(json!({"alg": "HS256", "kid": "one"})) + "AAAA", 401, "invalid_token"),
+        ("another audience", key.token(&of(json!({"aud": "other"}))), 401, "invalid_token"),
+        ("another issuer", key.token(&of(json!({"iss": "https://other.example"}))), 401, "invalid_token"),
+        ("over", key.token(&of(json!({"exp": past}))), 401, "token_expired"),
+        ("a path for a kid", kid("../../etc/passwd"), 401, "invalid_token"),
+        ("no group", key.token(&of(json!({"groups": ["others"]}))), 403, "token_not_permitted"),
+        ("an unknown team", key.token(&of(json!({"groups": ["weir-blue"]}))), 403, "team_disabled"),
+    ] {
+        let reply = ask(&house, &token).await;
+        assert_eq!((reply.status(), code(&reply).as_str()), (status, expected), "{what}: {}", reply.text());
+        assert!(!reply.text().contains(token.rsplit('.').next().filter(|part| !part.is_empty()).unwrap_or("\0")));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn known_keys_work_while_the_issuer_is_away_and_unknown_ones_are_answered_with_503() {
+    let (key, newer) = (Key::new("one"), Key::new("two"));
+    let (issuer, published) = issuer(&[&key]).await;
+    let upstream = provider().await;
+    let house = House::from_file(&(config(&upstream) + &issuers(&issuer))).await;
+    red(&house).await;
+    assert_eq!(ask(&house, &key.token(&claims(&issuer, &json!({})))).await.status(), 200);
+    *published.lock().unwrap() = Value::Null;
+    assert_eq!(ask(&house, &key.token(&claims(&issuer, &json!({"jti": "other"})))).await.status(), 200, "known kid");
+    let away = ask(&house, &newer.token(&claims(&issuer, &json!({})))).await;
+    assert_eq!((away.status(), code(&away).as_str()), (503, "issuer_unavailable"), "{}", away.text());
+    assert!(away.header("retry-after").is_some());
+    // A rotation: the new key is fetched when its first token comes.
+    *published.lock().unwrap() = set(&[&newer]);
+    let fetched = async {
+        while ask(&house, &newer.token(&claims(&issuer, &json!({})))).await.status() != 200 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    weir_tests::soon("the new key to be fetched", fetched).await;
+    let gone = ask(&house, &key.token(&claims(&issuer, &json!({"jti": "third"})))).await;
+    assert_eq!(gone.status(), 401, "what the issuer withdrew is refused: {}", gone.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_that_was_never_reached_is_503_and_not_401() {
+    let key = Key::new("one");
+    let (issuer, _) = issuer(&[&key]).await;
+    issuer.shut();
+    let upstream = provider().await;
+    let house = House::from_file(&(config(&upstream) + &issuers(&issuer))).await;
+    red(&house).await;
+    let reply = ask(&house, &key.token(&claims(&issuer, &json!({})))).await;
+    assert_eq!((reply.status(), code(&reply).as_str()), (503, "issuer_unavailable"), "{}", reply.text());
+}
