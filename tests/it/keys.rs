@@ -263,18 +263,18 @@ async fn limits_and_budgets_of_a_team_hold_for_all_its_keys() {
     let over = ask(&house, &d).await;
     assert_eq!(over.status(), 429, "{}", over.text());
     assert!(over.text().contains("team/blue/b"), "{}", over.text());
-    let (e, f) = (
+    let (tagged, other) = (
         made(&house, json!({"name": "e", "tags": ["ci"]})).await.1,
         made(&house, json!({"name": "f", "tags": ["ci"]})).await.1,
     );
     assert_eq!(
-        [ask(&house, &e).await.status(), ask(&house, &f).await.status(), ask(&house, &e).await.status()],
+        [ask(&house, &tagged).await.status(), ask(&house, &other).await.status(), ask(&house, &tagged).await.status()],
         [200; 3]
     );
-    assert_eq!(ask(&house, &f).await.status(), 429, "the tag's budget is the file's");
+    assert_eq!(ask(&house, &other).await.status(), 429, "the tag's budget is the file's");
     // What was spent is still spent after a restart.
     let house = house.restart(&(config(&upstream) + budgets)).await;
-    assert_eq!([ask(&house, &c).await.status(), ask(&house, &e).await.status()], [429, 429]);
+    assert_eq!([ask(&house, &c).await.status(), ask(&house, &tagged).await.status()], [429, 429]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

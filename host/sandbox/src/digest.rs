@@ -33,8 +33,8 @@ impl Digest {
 
     /// The first twelve digits, for messages and labels.
     pub fn short(&self) -> String {
-        let [a, b, c, d, e, f, ..] = self.0;
-        hex(&[a, b, c, d, e, f])
+        let (first, _) = self.0.split_at(6);
+        hex(first)
     }
 }
 

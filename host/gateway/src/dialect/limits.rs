@@ -93,7 +93,7 @@ pub fn tell(format: Option<&ErrorFormat>, figures: &[Figure], headers: &mut Head
         let Some(figure) = figure else { continue };
         for template in &format.rate_limit_headers {
             if let Some(value) = figure.spell(&template.value, now) {
-                insert(headers, &template.name.replace(SCOPE, scope), &value);
+                insert(headers, template.name.replace(SCOPE, scope), &value);
             }
         }
     }

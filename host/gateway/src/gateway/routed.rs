@@ -141,7 +141,7 @@ impl Gateway {
     }
 }
 
-fn header<'a>(asked: &'a InboundRequest, name: impl AsHeaderName) -> Option<&'a str> {
+fn header(asked: &InboundRequest, name: impl AsHeaderName) -> Option<&str> {
     asked.headers.get(name)?.to_str().ok()
 }
 
