@@ -337,3 +337,49 @@ async fn a_database_keeps_the_log_and_requests_are_served_while_it_is_gone() {
     kept.of("id-during").await;
     kept.stop();
 }
+
+/// The commands, asking the gateway of the configuration beside it.
+async fn command(kept: &Kept, arguments: &[&str]) -> (bool, String) {
+    let mut command = std::process::Command::new(weir_tests::program::file());
+    command.args(arguments).arg("--url").arg(format!("http://{}", kept.address));
+    command.arg("--config").arg(kept.folder.path().join("weir.toml"));
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (output.status.success(), text)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_read_the_log_and_explain_reprice_and_reconcile_costs() {
+    let upstream = provider().await;
+    let kept = Kept::start(&config_of(&[OPENAI], &upstream));
+    for id in ["id-0", "id-1"] {
+        assert_eq!(kept.ask(&OPENAI.request("openai", false).header("x-request-id", id)).await.status(), 200);
+    }
+    let facts = kept.found("model=openai", 2).await;
+    let (id, day) = (text(&facts[0], "id"), &text(&facts[0], "time")[..10]);
+    let (done, found) = command(&kept, &["log", "search", "--client-id", "id-1", "--json"]).await;
+    assert!(done && found.contains(id) && !found.contains("id-0"), "{found}");
+    let (done, shown) = command(&kept, &["log", "show", id]).await;
+    assert!(done && shown.contains("\"explained\""), "{shown}");
+    let (done, why) = command(&kept, &["log", "show", "0000"]).await;
+    assert!(!done && why.contains("not the id of a request"), "{why}");
+    let (done, exported) = command(&kept, &["log", "export", "--from", "1h"]).await;
+    assert!(done && exported.contains("id-0") && exported.contains("id-1"), "{exported}");
+    let (done, explained) = command(&kept, &["ledger", "explain", id]).await;
+    assert!(done && explained.contains("openai sha256:") && explained.contains("/usage/prompt_tokens"), "{explained}");
+    let file = |name: &str, content: &str| {
+        let path = kept.folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let prices =
+        r#"{"version":"test","providers":{"openai":{"openai":{"input":1000,"output":1000,"cache_read":1000}}}}"#;
+    let (done, repriced) = command(&kept, &["ledger", "reprice", "--prices", &file("prices.json", prices)]).await;
+    assert!(done && repriced.contains("openai/openai") && repriced.contains("2 then, 0 now"), "{repriced}");
+    let (input, output) = (2 * TOKENS.input, 2 * TOKENS.output);
+    for (input, agrees) in [(input, true), (input + 1, false)] {
+        let csv = format!("day,model,requests,input_tokens,output_tokens\n{day},openai,2,{input},{output}\n");
+        let (done, said) = command(&kept, &["ledger", "reconcile", "--export", &file("usage.csv", &csv)]).await;
+        assert_eq!((done, said.contains("everything agrees")), (agrees, agrees), "{said}");
+    }
+}
