@@ -28,10 +28,11 @@ async fn done(house: &House, arguments: &[&str]) -> String {
 async fn keys_are_made_listed_rotated_and_revoked_by_commands() {
     let upstream = provider().await;
     let house = house(&upstream).await;
-    assert_eq!(
-        done(&house, &["teams", "create", "red", "--name", "Red", "--budget", "50/month"]).await,
-        "the team red is made\n"
-    );
+    assert_eq!(done(&house, &["teams", "create", "red", "--name", "Red"]).await, "the team red is made\n");
+    done(&house, &["teams", "create", "blue", "--budget", "50/month"]).await;
+    let blue: Value = serde_json::from_str(&done(&house, &["teams", "show", "blue"]).await).unwrap();
+    assert_eq!((&blue["budgets"][0]["usd"], &blue["budgets"][0]["per"]), (&Value::from("50"), &Value::from("month")));
+    done(&house, &["teams", "delete", "blue"]).await;
     let create = [
         "keys",
         "create",
