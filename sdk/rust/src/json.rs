@@ -5,6 +5,7 @@
 
 mod error;
 mod float;
+mod plain;
 mod read;
 mod reader;
 mod scan;

@@ -136,19 +136,27 @@ pub(super) fn write_whole(out: &mut String, value: i64) {
     if value < 0 {
         out.push('-');
     }
-    out.push_str(&decimal(value.unsigned_abs()));
+    push_decimal(out, value.unsigned_abs());
 }
 
-fn decimal(mut value: u64) -> String {
-    let mut digits = Vec::with_capacity(20);
-    loop {
-        digits.push(b'0' + (value % 10) as u8);
+fn decimal(value: u64) -> String {
+    let mut text = String::with_capacity(20);
+    push_decimal(&mut text, value);
+    text
+}
+
+fn push_decimal(out: &mut String, mut value: u64) {
+    let mut digits = [0; 20];
+    let mut count = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
         value /= 10;
+        count += 1;
         if value == 0 {
             break;
         }
     }
-    digits.iter().rev().map(|digit| char::from(*digit)).collect()
+    digits.iter().skip(20 - count).for_each(|digit| out.push(char::from(*digit)));
 }
 
 fn length(digits: &str) -> i32 {

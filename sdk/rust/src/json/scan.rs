@@ -1,7 +1,7 @@
 //! Scans JSON text: tokens and whole values, without types.
 
 use super::error::Error;
-use super::float;
+use super::{float, plain};
 
 /// Deepest nesting of objects and lists for typed values; raw values may be deeper.
 const DEPTH: u8 = 128;
@@ -194,29 +194,9 @@ impl<'de> Scanner<'de> {
         Ok(Token::Borrowed(text))
     }
 
-    /// Advances to the next quote, backslash or control character, eight bytes at a time.
+    /// Advances to the next quote, backslash or control character.
     fn skip_plain(&mut self) {
-        const ONES: u64 = u64::MAX / 255;
-        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let (eights, _) = rest.as_chunks::<8>();
-        for eight in eights {
-            let word = u64::from_le_bytes(*eight);
-            // A zero byte borrows into its top bit, and so does one below the space.
-            let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-            let found = zero(word ^ (ONES * u64::from(b'"')))
-                | zero(word ^ (ONES * u64::from(b'\\')))
-                | (word.wrapping_sub(ONES * 0x20) & !word);
-            let found = found & (ONES * 0x80);
-            if found != 0 {
-                // The lowest mark is exact; a borrow can only set false ones above it.
-                self.at += found.trailing_zeros() as usize / 8;
-                return;
-            }
-            self.at += 8;
-        }
-        while self.byte().is_some_and(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
-            self.at += 1;
-        }
+        self.at += plain::length(self.text.as_bytes().get(self.at..).unwrap_or_default());
     }
 
     /// Continues a string that began at `from` and turned out to contain an escape.

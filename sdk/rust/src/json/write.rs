@@ -1,6 +1,6 @@
 //! Writes JSON by appending to one string.
 
-use super::float;
+use super::{float, plain};
 
 /// Writes an object: `object(&mut out, |o| o.str("role", "user"))`.
 pub fn object(out: &mut String, members: impl FnOnce(&mut Object<'_>)) {
@@ -39,6 +39,7 @@ fn separate(out: &mut String) {
 /// Writes a string with its quotes. Not inlined: adapters write strings in hundreds of places.
 #[inline(never)]
 pub fn quote(out: &mut String, text: &str) {
+    out.reserve(text.len() + 2);
     out.push('"');
     escape(out, text);
     out.push('"');
@@ -46,28 +47,30 @@ pub fn quote(out: &mut String, text: &str) {
 
 /// Writes a string without its quotes, for a string that is written in pieces.
 pub fn escape(out: &mut String, text: &str) {
-    let mut clean = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.push_str(text.get(clean..at).unwrap_or_default());
-        clean = at + 1;
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            _ => {
-                let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' - 10 + value });
-                out.push_str("\\u00");
-                out.push(digit(byte >> 4));
-                out.push(digit(byte & 15));
-            }
+    let mut rest = text;
+    loop {
+        let (clean, special) = rest.split_at_checked(plain::length(rest.as_bytes())).unwrap_or((rest, ""));
+        out.push_str(clean);
+        let Some(byte) = special.as_bytes().first() else { return };
+        escape_byte(out, *byte);
+        rest = special.get(1..).unwrap_or_default();
+    }
+}
+
+fn escape_byte(out: &mut String, byte: u8) {
+    match byte {
+        b'"' => out.push_str("\\\""),
+        b'\\' => out.push_str("\\\\"),
+        b'\n' => out.push_str("\\n"),
+        b'\r' => out.push_str("\\r"),
+        b'\t' => out.push_str("\\t"),
+        _ => {
+            let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' - 10 + value });
+            out.push_str("\\u00");
+            out.push(digit(byte >> 4));
+            out.push(digit(byte & 15));
         }
     }
-    out.push_str(text.get(clean..).unwrap_or_default());
 }
 
 /// Writes a number: whole ones without a fraction, infinities as null.
