@@ -4,6 +4,8 @@ pub(crate) mod encoder;
 pub(crate) mod request;
 pub(crate) mod response;
 
+use std::borrow::Cow;
+
 use weir_sdk::compat::reasoning;
 use weir_sdk::compat::wire::FORMAT;
 use weir_sdk::json::{self, Object};
@@ -34,8 +36,8 @@ impl Memo {
 }
 
 /// The id of an answer: the provider's, or one made from the request's id.
-pub(crate) fn answer_id(ctx: &Context, id: &str) -> String {
-    if id.is_empty() { format!("chatcmpl-{}", ctx.request_id) } else { id.to_owned() }
+pub(crate) fn answer_id<'a>(ctx: &Context, id: &'a str) -> Cow<'a, str> {
+    if id.is_empty() { Cow::Owned(format!("chatcmpl-{}", ctx.request_id)) } else { Cow::Borrowed(id) }
 }
 
 /// The model as the client named it, else as the answer names it.

@@ -79,6 +79,13 @@ impl Speaker {
     }
 }
 
+impl Conversation {
+    /// The bytes of its JSON.
+    pub fn size(&self) -> usize {
+        self.system.len() + self.turns.len()
+    }
+}
+
 impl Turn {
     /// An empty turn.
     pub fn new(speaker: Speaker) -> Self {
@@ -183,6 +190,7 @@ impl Turns {
             Speaker::System => "system",
         };
         let out = &mut self.conversation.turns;
+        out.reserve(turn.results.len() + turn.others.len() + 64);
         if !out.ends_with('[') {
             out.push(',');
         }

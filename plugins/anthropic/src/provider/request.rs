@@ -21,7 +21,7 @@ pub(crate) const VERSION: &str = "2023-06-01";
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut ledger = Ledger::default();
     let prompt = Prompt::read(ctx, request, &mut ledger)?;
-    let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
+    let mut body = String::with_capacity(prompt.conversation.size() + 1024);
     object(&mut body, |o| {
         prompt.write(o, ctx, request, &mut ledger);
         o.num("max_tokens", prompt.thinking.max_tokens);
@@ -38,7 +38,7 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
 pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let mut ledger = Ledger::default();
     let prompt = Prompt::read(ctx, request, &mut ledger)?;
-    let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
+    let mut body = String::with_capacity(prompt.conversation.size() + 1024);
     object(&mut body, |o| prompt.write(o, ctx, request, &mut ledger));
     Ok(finished(ctx, request, "messages/count_tokens", body, &prompt, ledger))
 }
@@ -84,9 +84,12 @@ impl Prompt {
     fn write(&self, o: &mut Object<'_>, ctx: &Context, request: &ChatRequest, ledger: &mut Ledger) {
         o.str("model", if ctx.model.is_empty() { &request.model } else { &ctx.model });
         if !self.conversation.system.is_empty() {
-            o.raw("system", &format!("[{}]", self.conversation.system));
+            let system = o.value("system");
+            system.push('[');
+            system.push_str(&self.conversation.system);
+            system.push(']');
         }
-        o.value("messages").push_str(&self.conversation.turns);
+        o.raw("messages", &self.conversation.turns);
         if !self.tools.is_empty() {
             o.array("tools", |a| self.tools.iter().for_each(|tool| a.raw(tool)));
         }

@@ -1,5 +1,8 @@
 //! Renders whole answers: from the unified model to `chat.completion`.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use weir_sdk::compat::media::{mime, to_data_url};
 use weir_sdk::compat::wire::FORMAT;
 use weir_sdk::compat::{reasoning, usage};
@@ -44,6 +47,16 @@ struct Writer<'w> {
     ledger: &'w mut Ledger,
 }
 
+/// The place of a candidate, as the beginning of its fields' paths. Few answers lose a field, so it is not a text.
+#[derive(Clone, Copy)]
+struct Place(u32);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "choices[{}].", self.0)
+    }
+}
+
 /// A message's parts, sorted by their member.
 #[derive(Default)]
 struct Sorted<'p> {
@@ -57,12 +70,12 @@ struct Sorted<'p> {
 
 impl Writer<'_> {
     fn choice(&mut self, o: &mut Object<'_>, candidate: &Candidate) {
-        let place = format!("choices[{}].", candidate.index);
-        let sorted = self.sort(&place, &candidate.parts);
+        let place = Place(candidate.index);
+        let sorted = self.sort(place, &candidate.parts);
         let called = !sorted.calls.is_empty();
         o.num("index", candidate.index);
         o.object("message", |o| {
-            self.message(o, &place, &sorted);
+            self.message(o, place, &sorted);
             let rest = extension(&candidate.extensions, FORMAT, "message");
             if let Some(rest) = rest.and_then(|json| json.trim().strip_prefix('{')?.strip_suffix('}')) {
                 o.members(rest);
@@ -79,11 +92,13 @@ impl Writer<'_> {
             let raw = candidate.finish.as_ref().and_then(|finish| finish.raw.as_deref()).unwrap_or("no reason given");
             self.ledger.approximated(format!("{place}finish_reason"), raw);
         }
-        self.ledger.foreign(&place, &candidate.extensions, FORMAT);
+        if !candidate.extensions.is_empty() {
+            self.ledger.foreign(&place.to_string(), &candidate.extensions, FORMAT);
+        }
         write_extensions(o, &candidate.extensions, &["message"]);
     }
 
-    fn sort<'p>(&mut self, place: &str, parts: &'p [Part]) -> Sorted<'p> {
+    fn sort<'p>(&mut self, place: Place, parts: &'p [Part]) -> Sorted<'p> {
         let mut sorted = Sorted::default();
         for part in parts {
             match part {
@@ -102,11 +117,14 @@ impl Writer<'_> {
         sorted
     }
 
-    fn message(&mut self, o: &mut Object<'_>, place: &str, sorted: &Sorted<'_>) {
+    fn message(&mut self, o: &mut Object<'_>, place: Place, sorted: &Sorted<'_>) {
         o.str("role", "assistant");
         let audio = sorted.media.iter().any(|media| media.kind == MediaKind::Audio);
         let silent = !sorted.calls.is_empty() || !sorted.refusal.is_empty() || audio;
-        let text: String = sorted.texts.iter().map(|text| text.text.as_str()).collect();
+        let text = match sorted.texts.as_slice() {
+            [one] => Cow::Borrowed(one.text.as_str()),
+            several => Cow::Owned(several.iter().map(|text| text.text.as_str()).collect()),
+        };
         if !sorted.raws.is_empty() {
             o.array("content", |a| {
                 sorted.raws.iter().for_each(|raw| a.raw(raw));
@@ -135,7 +153,10 @@ impl Writer<'_> {
         self.calls(o, place, &sorted.calls);
     }
 
-    fn annotations(&mut self, o: &mut Object<'_>, place: &str, texts: &[&TextPart]) {
+    fn annotations(&mut self, o: &mut Object<'_>, place: Place, texts: &[&TextPart]) {
+        if texts.iter().all(|text| text.citations.is_empty()) {
+            return;
+        }
         let mut base = 0u32;
         let mut entries = Vec::new();
         for text in texts {
@@ -155,7 +176,7 @@ impl Writer<'_> {
         }
     }
 
-    fn calls(&mut self, o: &mut Object<'_>, place: &str, calls: &[&ToolCall]) {
+    fn calls(&mut self, o: &mut Object<'_>, place: Place, calls: &[&ToolCall]) {
         if self.memo.legacy {
             if let Some(call) = calls.first() {
                 o.object("function_call", |o| {
@@ -169,13 +190,12 @@ impl Writer<'_> {
         if !calls.is_empty() {
             o.array("tool_calls", |a| calls.iter().for_each(|call| a.object(|o| write_call(o, call))));
         }
-        let place = format!("{place}message.tool_calls[].");
-        for call in calls {
-            self.ledger.foreign(&place, &call.extensions, FORMAT);
+        for call in calls.iter().filter(|call| !call.extensions.is_empty()) {
+            self.ledger.foreign(&format!("{place}message.tool_calls[]."), &call.extensions, FORMAT);
         }
     }
 
-    fn media(&mut self, o: &mut Object<'_>, place: &str, media: &[&MediaPart]) {
+    fn media(&mut self, o: &mut Object<'_>, place: Place, media: &[&MediaPart]) {
         let mut images = Vec::new();
         for medium in media {
             match (medium.kind, &medium.source) {

@@ -9,8 +9,21 @@ const ONES: u64 = u64::MAX / 255;
 /// The number of bytes before the first quote, backslash or control character; all of them if there is none.
 #[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128"))]
 pub(super) fn length(text: &[u8]) -> usize {
-    let (blocks, _) = text.as_chunks::<16>();
-    let mut at = 0;
+    let Some(block) = text.first_chunk() else { return short(text) };
+    match marks(block) {
+        0 => long(text),
+        found => found.trailing_zeros() as usize,
+    }
+}
+
+/// [`length`] of a text that begins with sixteen plain bytes. Not inlined, since most strings are short.
+#[inline(never)]
+#[cfg_attr(target_arch = "wasm32", target_feature(enable = "simd128"))]
+fn long(text: &[u8]) -> usize {
+    let mut at = 16;
+    let (fours, _) = text.get(at..).unwrap_or_default().as_chunks();
+    at += 64 * fours.iter().take_while(|four| all_plain(four)).count();
+    let (blocks, _) = text.get(at..).unwrap_or_default().as_chunks();
     for block in blocks {
         let found = marks(block);
         if found != 0 {
@@ -19,18 +32,11 @@ pub(super) fn length(text: &[u8]) -> usize {
         at += 16;
     }
     // The rest is read together with bytes before it, which are plain.
-    if at == text.len() {
-        return at;
+    let Some(block) = text.last_chunk() else { return text.len() };
+    match marks(block) {
+        0 => text.len(),
+        found => text.len() - 16 + found.trailing_zeros() as usize,
     }
-    match text.last_chunk() {
-        Some(block) => first(marks(block), text.len(), 16),
-        None => short(text),
-    }
-}
-
-/// The position of the lowest mark in the last `width` bytes of a text of this length.
-fn first(found: u32, length: usize, width: usize) -> usize {
-    if found == 0 { length } else { length - width + found.trailing_zeros() as usize }
 }
 
 /// [`length`] of a text of fewer than sixteen bytes.
@@ -72,13 +78,36 @@ fn special(word: u64) -> u64 {
 #[cfg(target_arch = "wasm32")]
 #[target_feature(enable = "simd128")]
 fn marks(block: &[u8; 16]) -> u32 {
-    use core::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_min, u8x16_splat, u64x2, v128_or};
+    use core::arch::wasm32::{u8x16_bitmask, v128_not};
+    u32::from(u8x16_bitmask(v128_not(plain(block))))
+}
+
+/// Whether none of the bytes is special.
+#[cfg(target_arch = "wasm32")]
+#[target_feature(enable = "simd128")]
+fn all_plain(four: &[u8; 64]) -> bool {
+    use core::arch::wasm32::{u8x16_all_true, v128_and};
+    let (blocks, _) = four.as_chunks();
+    let [one, two, three, four] = blocks else { return false };
+    u8x16_all_true(v128_and(v128_and(plain(one), plain(two)), v128_and(plain(three), plain(four))))
+}
+
+/// Sets all bits of the plain bytes.
+#[cfg(target_arch = "wasm32")]
+#[target_feature(enable = "simd128")]
+fn plain(block: &[u8; 16]) -> core::arch::wasm32::v128 {
+    use core::arch::wasm32::{u8x16_eq, u8x16_ge, u8x16_splat, u64x2, v128_andnot, v128_xor};
     let bits = u128::from_le_bytes(*block);
     let text = u64x2(bits as u64, (bits >> 64) as u64);
-    let quote = u8x16_eq(text, u8x16_splat(b'"'));
-    let backslash = u8x16_eq(text, u8x16_splat(b'\\'));
-    let control = u8x16_eq(text, u8x16_min(text, u8x16_splat(0x1f)));
-    u32::from(u8x16_bitmask(v128_or(v128_or(quote, backslash), control)))
+    // With this bit changed, the quote comes directly after the control characters, which stay among themselves.
+    let above = u8x16_ge(v128_xor(text, u8x16_splat(b'"' ^ b' ')), u8x16_splat(b' ' + 1));
+    v128_andnot(above, u8x16_eq(text, u8x16_splat(b'\\')))
+}
+
+/// Whether none of the bytes is special.
+#[cfg(not(target_arch = "wasm32"))]
+fn all_plain(four: &[u8; 64]) -> bool {
+    four.as_chunks().0.iter().all(|word| special(u64::from_le_bytes(*word)) == 0)
 }
 
 /// One bit for each byte, set if it is special, except that those above the lowest may be wrong.
@@ -98,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_first_special_byte_is_found_in_texts_of_every_length() {
-        for size in 0..70 {
+        for size in (0..70).chain(140..150) {
             for special in [b'"', b'\\', b'\n', 0, 0x1f] {
                 // The bytes nearest to the special ones, and those of characters beyond ASCII.
                 for filling in [b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {

@@ -144,14 +144,6 @@ impl Within<'_, '_> {
         Ok(more)
     }
 
-    fn member(&mut self) -> Result<bool, Error> {
-        let more = self.more(b'}')?;
-        if more {
-            self.scanner.key()?;
-        }
-        Ok(more)
-    }
-
     /// A visitor may stop early, which is an error if elements are left.
     fn finish(&mut self, close: u8) -> Result<(), Error> {
         if self.more(close)? { Err(self.scanner.wrong("more values than expected")) } else { Ok(()) }
@@ -173,15 +165,48 @@ impl<'de> MapAccess<'de> for &mut Within<'_, 'de> {
     type Error = Error;
 
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
-        if !self.member()? {
+        if self.ended {
             return Ok(None);
         }
-        seed.deserialize(Reader(self.scanner)).map(Some)
+        let Some(token) = self.scanner.member(self.first)? else {
+            self.ended = true;
+            self.scanner.leave();
+            return Ok(None);
+        };
+        self.first = false;
+        seed.deserialize(Key(self.scanner, token)).map(Some)
     }
 
     fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, Error> {
         self.scanner.colon()?;
         seed.deserialize(Reader(self.scanner))
+    }
+}
+
+/// A member's key, a string that has been read.
+struct Key<'s, 'de>(&'s Scanner<'de>, Token<'de>);
+
+impl<'de> Deserializer<'de> for Key<'_, 'de> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match self.1 {
+            Token::Borrowed(text) => visitor.visit_borrowed_str(text),
+            _ => visitor.visit_str(self.0.scratch()),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map struct enum identifier ignored_any
     }
 }
 

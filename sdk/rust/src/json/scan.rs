@@ -11,6 +11,8 @@ pub(super) struct Scanner<'de> {
     text: &'de str,
     at: usize,
     depth: u8,
+    /// Whether the colon after the last key has been read.
+    past_colon: bool,
     /// The buffer for strings with escapes, so that an owned copy needs only one allocation.
     scratch: String,
 }
@@ -31,7 +33,7 @@ pub(super) enum Token<'de> {
 
 impl<'de> Scanner<'de> {
     pub(super) fn new(text: &'de str) -> Self {
-        Self { text, at: 0, depth: 0, scratch: String::new() }
+        Self { text, at: 0, depth: 0, past_colon: false, scratch: String::new() }
     }
 
     #[cold]
@@ -93,6 +95,25 @@ impl<'de> Scanner<'de> {
     /// Advances to the next element or member: over the comma, or at the end over the closing bracket.
     #[inline(never)]
     pub(super) fn more(&mut self, first: bool, close: u8) -> Result<bool, Error> {
+        self.advance(first, close)
+    }
+
+    /// Advances to the next member of an object and reads its key, and its colon if that follows directly; `None` at
+    /// the object's end. One call for each member of every body.
+    #[inline(never)]
+    pub(super) fn member(&mut self, first: bool) -> Result<Option<Token<'de>>, Error> {
+        if !self.advance(first, b'}')? {
+            return Ok(None);
+        }
+        self.key()?;
+        let key = self.string()?;
+        self.past_colon = self.byte() == Some(b':');
+        self.at += usize::from(self.past_colon);
+        Ok(Some(key))
+    }
+
+    #[inline]
+    fn advance(&mut self, first: bool, close: u8) -> Result<bool, Error> {
         let next = self.peek();
         if next == Some(close) {
             self.at += 1;
@@ -113,8 +134,14 @@ impl<'de> Scanner<'de> {
         self.depth = self.depth.saturating_sub(1);
     }
 
-    /// Reads the colon between a member's key and its value.
+    /// Reads the colon between a member's key and its value, unless [`Self::member`] has read it.
+    #[inline]
     pub(super) fn colon(&mut self) -> Result<(), Error> {
+        if std::mem::take(&mut self.past_colon) { Ok(()) } else { self.late_colon() }
+    }
+
+    #[inline(never)]
+    fn late_colon(&mut self) -> Result<(), Error> {
         if self.peek() != Some(b':') {
             return Err(self.wrong("expected a colon"));
         }
@@ -309,7 +336,7 @@ impl<'de> Scanner<'de> {
     fn skip_key(&mut self) -> Result<(), Error> {
         self.key()?;
         self.skip_string()?;
-        self.colon()
+        self.late_colon()
     }
 
     /// Checks that a member's key comes next.

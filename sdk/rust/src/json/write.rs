@@ -18,6 +18,8 @@ pub fn array(out: &mut String, elements: impl FnOnce(&mut Array<'_>)) {
 
 /// Appends an object to a list that has no brackets yet.
 pub fn item(out: &mut String, members: impl FnOnce(&mut Object<'_>)) {
+    // Room for what stands around an item's text, so that the list does not grow by a few bytes at a time.
+    out.reserve(ROOM);
     separate(out);
     object(out, members);
 }
@@ -29,6 +31,9 @@ pub fn raw_item(out: &mut String, json: &str) {
         out.push_str(json);
     }
 }
+
+/// The bytes of the keys and short values of most items.
+const ROOM: usize = 64;
 
 fn separate(out: &mut String) {
     if !out.is_empty() {
@@ -84,6 +89,14 @@ pub fn number(out: &mut String, value: f64) {
     }
 }
 
+/// Writes a member's key and its colon, after a comma unless it is the first.
+#[inline(never)]
+fn write_key(out: &mut String, key: &str, first: bool) {
+    out.push_str(if first { "\"" } else { ",\"" });
+    escape(out, key);
+    out.push_str("\":");
+}
+
 /// An object under construction. Methods named `opt_…` write nothing if there is no value.
 #[derive(Debug)]
 pub struct Object<'a> {
@@ -94,17 +107,15 @@ pub struct Object<'a> {
 impl Object<'_> {
     /// Writes the key and returns the buffer for its value.
     pub fn value(&mut self, key: &str) -> &mut String {
-        if !self.empty {
-            self.out.push(',');
-        }
+        write_key(self.out, key, self.empty);
         self.empty = false;
-        quote(self.out, key);
-        self.out.push(':');
         self.out
     }
 
     /// Writes a string.
     pub fn str(&mut self, key: &str, value: &str) {
+        // Also for what stands around the two, and a little for what follows.
+        self.out.reserve(key.len() + value.len() + 16);
         quote(self.value(key), value);
     }
 
@@ -249,6 +260,21 @@ mod tests {
             let mut out = String::new();
             quote(&mut out, text);
             assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn escapes_are_the_same_wherever_they_stand() {
+        for size in [0, 1, 3, 7, 15, 16, 17, 31, 40, 79, 80, 100] {
+            for special in ['"', '\\', '\n', '\r', '\t', '\u{0}', '\u{1b}'] {
+                let mut escape = String::new();
+                super::escape(&mut escape, &special.to_string());
+                let text =
+                    |special: &str| format!("{0}{special}{special}{1}{special}", "x".repeat(size), "ü".repeat(size));
+                let mut out = String::new();
+                quote(&mut out, &text(&special.to_string()));
+                assert_eq!(out, format!("\"{}\"", text(&escape)));
+            }
         }
     }
 
