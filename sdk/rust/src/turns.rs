@@ -128,7 +128,8 @@ impl Turns {
     /// Starts without turns. `content` is the format's name for a turn's list of blocks, `assistant` its name for the
     /// model.
     pub fn new(content: &'static str, assistant: &'static str) -> Self {
-        let conversation = Conversation { turns: "[".into(), ..Conversation::default() };
+        let mut conversation = Conversation { turns: String::with_capacity(1024), ..Conversation::default() };
+        conversation.turns.push('[');
         Self { content, assistant, apart: false, conversation, last: None, unsigned: false }
     }
 

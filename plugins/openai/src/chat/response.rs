@@ -19,7 +19,7 @@ use super::{Memo, annotation, answer_id, answer_model, finish_word, write_extens
 pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
     let mut ledger = Ledger::default();
     let memo = Memo::read(&ctx.memo);
-    let mut out = String::with_capacity(1024);
+    let mut out = String::with_capacity(size(response));
     json::object(&mut out, |o| {
         o.str("id", &answer_id(ctx, &response.id));
         o.str("object", "chat.completion");
@@ -39,6 +39,13 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
         write_extensions(o, &response.extensions, &[]);
     });
     RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(out) }
+}
+
+/// The bytes of most answers with texts of this length, with room for their escapes.
+fn size(response: &ChatResponse) -> usize {
+    let parts = response.candidates.iter().flat_map(|candidate| &candidate.parts);
+    let text: usize = parts.map(|part| if let Part::Text(text) = part { text.text.len() } else { 0 }).sum();
+    text + text / 16 + 1024
 }
 
 struct Writer<'w> {

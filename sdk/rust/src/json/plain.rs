@@ -78,30 +78,31 @@ fn special(word: u64) -> u64 {
 #[cfg(target_arch = "wasm32")]
 #[target_feature(enable = "simd128")]
 fn marks(block: &[u8; 16]) -> u32 {
-    use core::arch::wasm32::{u8x16_bitmask, v128_not};
-    u32::from(u8x16_bitmask(v128_not(plain(block))))
+    u32::from(core::arch::wasm32::u8x16_bitmask(specials(block)))
 }
 
 /// Whether none of the bytes is special.
 #[cfg(target_arch = "wasm32")]
 #[target_feature(enable = "simd128")]
 fn all_plain(four: &[u8; 64]) -> bool {
-    use core::arch::wasm32::{u8x16_all_true, v128_and};
+    use core::arch::wasm32::{v128_any_true, v128_or};
     let (blocks, _) = four.as_chunks();
     let [one, two, three, four] = blocks else { return false };
-    u8x16_all_true(v128_and(v128_and(plain(one), plain(two)), v128_and(plain(three), plain(four))))
+    !v128_any_true(v128_or(v128_or(specials(one), specials(two)), v128_or(specials(three), specials(four))))
 }
 
-/// Sets all bits of the plain bytes.
+/// Sets all bits of the special bytes.
 #[cfg(target_arch = "wasm32")]
 #[target_feature(enable = "simd128")]
-fn plain(block: &[u8; 16]) -> core::arch::wasm32::v128 {
-    use core::arch::wasm32::{u8x16_eq, u8x16_ge, u8x16_splat, u64x2, v128_andnot, v128_xor};
+fn specials(block: &[u8; 16]) -> core::arch::wasm32::v128 {
+    use core::arch::wasm32::{i8x16_gt, i8x16_splat, u8x16_eq, u8x16_splat, u64x2, v128_or, v128_xor};
     let bits = u128::from_le_bytes(*block);
     let text = u64x2(bits as u64, (bits >> 64) as u64);
-    // With this bit changed, the quote comes directly after the control characters, which stay among themselves.
-    let above = u8x16_ge(v128_xor(text, u8x16_splat(b'"' ^ b' ')), u8x16_splat(b' ' + 1));
-    v128_andnot(above, u8x16_eq(text, u8x16_splat(b'\\')))
+    // With these bits changed, the control characters are the lowest of all signed bytes, and the quote comes directly
+    // after them: machines compare signed bytes with one instruction.
+    let moved = v128_xor(text, u8x16_splat(b'"' ^ b' ' ^ 0x80));
+    let low = i8x16_gt(i8x16_splat(i8::MIN + 0x21), moved);
+    v128_or(low, u8x16_eq(text, u8x16_splat(b'\\')))
 }
 
 /// Whether none of the bytes is special.

@@ -209,6 +209,7 @@ impl<'de> Scanner<'de> {
     }
 
     /// Reads a string, whose quote is next.
+    #[inline]
     fn string(&mut self) -> Result<Token<'de>, Error> {
         self.at += 1;
         let from = self.at;
@@ -227,8 +228,10 @@ impl<'de> Scanner<'de> {
     }
 
     /// Continues a string that began at `from` and turned out to contain an escape.
+    #[inline(never)]
     fn escaped(&mut self, mut from: usize) -> Result<(), Error> {
         self.scratch.clear();
+        self.scratch.reserve(self.at - from + 256);
         loop {
             let plain = self.slice(from)?;
             self.scratch.push_str(plain);

@@ -63,15 +63,15 @@ pub fn escape(out: &mut String, text: &str) {
 }
 
 fn escape_byte(out: &mut String, byte: u8) {
+    out.push('\\');
     match byte {
-        b'"' => out.push_str("\\\""),
-        b'\\' => out.push_str("\\\\"),
-        b'\n' => out.push_str("\\n"),
-        b'\r' => out.push_str("\\r"),
-        b'\t' => out.push_str("\\t"),
+        b'"' | b'\\' => out.push(char::from(byte)),
+        b'\n' => out.push('n'),
+        b'\r' => out.push('r'),
+        b'\t' => out.push('t'),
         _ => {
             let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'a' - 10 + value });
-            out.push_str("\\u00");
+            out.push_str("u00");
             out.push(digit(byte >> 4));
             out.push(digit(byte & 15));
         }
@@ -92,9 +92,15 @@ pub fn number(out: &mut String, value: f64) {
 /// Writes a member's key and its colon, after a comma unless it is the first.
 #[inline(never)]
 fn write_key(out: &mut String, key: &str, first: bool) {
-    out.push_str(if first { "\"" } else { ",\"" });
+    // Characters are stored; texts of any length are copied by a call of the host.
+    out.reserve(key.len() + 4);
+    if !first {
+        out.push(',');
+    }
+    out.push('"');
     escape(out, key);
-    out.push_str("\":");
+    out.push('"');
+    out.push(':');
 }
 
 /// An object under construction. Methods named `opt_…` write nothing if there is no value.
