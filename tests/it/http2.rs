@@ -97,14 +97,16 @@ async fn a_provider_may_speak_it_too() {
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
         let service = hyper::service::service_fn(|request: http::Request<Incoming>| async move {
             assert_eq!(request.version(), http::Version::HTTP_2);
             let response = http::Response::builder().header("content-type", "application/json");
             response.body(Full::new(Bytes::from(OPENAI.whole())))
         });
-        let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-        server.serve_connection(TokioIo::new(stream), service).await.unwrap();
+        // Each worker has a connection of its own.
+        while let Ok((stream, _)) = listener.accept().await {
+            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
+        }
     });
     let settings = format!(
         "[[providers]]\nname = \"two\"\nadapter = \"openai\"\nurl = \"http://127.0.0.1:{port}/base/\"\nhttp2 = true\n\

@@ -1,6 +1,6 @@
 //! The thread that follows a directory. It scans after a hint of the system, on request, and every few seconds anyway.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -121,10 +121,16 @@ fn is_mere_look(kind: EventKind) -> bool {
     matches!(kind, EventKind::Access(access) if access != AccessKind::Close(AccessMode::Write))
 }
 
+/// Whether only files of a database changed: the request log, in the same directory, changes all the time.
+fn is_of_database(paths: &[PathBuf]) -> bool {
+    let is_of_it = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains(".db"));
+    !paths.is_empty() && paths.iter().all(is_of_it)
+}
+
 fn notify_of(dir: &Path, hints: SyncSender<Hint>) -> Option<RecommendedWatcher> {
     let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         // Scanning the directory is an access, too; reacting to it would never end.
-        if event.as_ref().is_ok_and(|event| is_mere_look(event.kind)) {
+        if event.as_ref().is_ok_and(|event| is_mere_look(event.kind) || is_of_database(&event.paths)) {
             return;
         }
         let _ = hints.try_send(Hint::Look);

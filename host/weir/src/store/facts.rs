@@ -51,7 +51,15 @@ fn fact_of(finished: FinishedRequest) -> Fact {
         if let Some(client) = &caller.client {
             fact.team = owned(client.team.as_deref());
             fact.organisation = owned(client.organisation.as_deref());
-            fact.tags = client.tags.iter().map(|tag| (tag.as_ref().to_owned(), String::new())).collect();
+            fact.tags = tags(client.tags.iter().map(AsRef::as_ref));
+        }
+        if let Some(stored) = &caller.stored {
+            // As the admin endpoints name it.
+            stored.id().clone_into(&mut fact.key);
+            fact.team = owned(stored.team());
+            fact.organisation = owned(stored.organisation());
+            fact.user = owned(stored.user());
+            fact.tags = tags(stored.tags().into_iter());
         }
     }
     if let Some(endpoint) = &finished.endpoint {
@@ -86,6 +94,10 @@ fn fact_of(finished: FinishedRequest) -> Fact {
     fact.service_tier = finished.service_tier.unwrap_or_default();
     fact.batch = finished.is_batch;
     fact
+}
+
+fn tags<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<String, String> {
+    names.map(|name| (name.to_owned(), String::new())).collect()
 }
 
 fn owned(text: Option<&str>) -> String {
