@@ -1,6 +1,7 @@
 //! Commands around the build; `cargo xtask` lists them.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool speaks through its output")]
 
+mod allocs;
 mod badday;
 mod beside;
 mod check;
@@ -42,6 +43,7 @@ usage: cargo xtask VERB
   fidelity [ID...]     recordings of every provider in every dialect, read by the official clients: docs/fidelity.md
   prices FILE          host/ledger/prices/bundled.json from a price list, as sources.json beside it says
   fuzz [TARGET] [SECS] the fuzz targets, or one of them (60 s each)
+  allocs [--update]    how often a request allocates, by lane, compared with the table in docs/performance.md
   swaps [COUNT]        adapters replaced a thousand times under load: no request fails, memory stays
   badday [SEED]        an hour of outages at three providers in a minute: 99.9 % of all requests are answered
   soak BENCH [MINUTES] mixed load with faults and departing clients: memory and descriptors stay (needs a release build)
@@ -83,6 +85,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         "fuzz" => fuzz::run(&workspace, rest),
         "badday" => badday::run(&workspace, rest),
         "soak" => soak::run(&workspace, rest),
+        "allocs" => allocs::run(&workspace, rest),
         "swaps" => swaps::run(&workspace, rest),
         "run" => run::run(&workspace, rest),
         "dist" => dist::run(&workspace),

@@ -1,0 +1,18 @@
+//! `cargo xtask allocs [--update]`: counts the allocations of a request by lane.
+
+use anyhow::{Result, bail};
+
+use crate::process::{self, cargo};
+use crate::workspace::Workspace;
+
+/// Compares the counts with the table in `docs/performance.md`, or with `--update` writes it.
+pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
+    let mut command = cargo();
+    command.current_dir(&workspace.root);
+    match words {
+        [] => {}
+        [word] if word == "--update" => _ = command.env("UPDATE_DOCS", "1"),
+        _ => bail!("usage: cargo xtask allocs [--update]"),
+    }
+    process::run(command.args(["test", "--workspace", "--test", "allocations", "--", "--nocapture"]))
+}
