@@ -341,7 +341,7 @@ async fn a_database_keeps_the_log_and_requests_are_served_while_it_is_gone() {
 /// The commands, asking the gateway of the configuration beside it.
 async fn command(kept: &Kept, arguments: &[&str]) -> (bool, String) {
     let mut command = std::process::Command::new(weir_tests::program::file());
-    command.args(arguments).arg("--url").arg(format!("http://{}", kept.address));
+    command.args(arguments).arg("--admin").arg(format!("http://{}", kept.address));
     command.arg("--config").arg(kept.folder.path().join("weir.toml"));
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();

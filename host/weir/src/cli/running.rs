@@ -1,31 +1,48 @@
-//! Finds the running Weir that a command asks: the one of the configuration, or the one at `--url`.
+//! Finds the running Weir that a command asks: the one of the configuration, or the one at `--admin`.
 
 use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
 
 use clap::Args;
 
-use weir_config::Config;
+use weir_config::{Config, Secret};
 use weir_upstream::{AdminClient, AdminError};
 
 /// Which Weir is asked.
 #[derive(Debug, Args)]
 pub(super) struct Running {
     /// The address of its admin endpoints, such as `https://weir.internal:9090`. By default that of the configuration.
-    #[arg(long, value_name = "URL")]
+    #[arg(long = "admin", value_name = "URL")]
     url: Option<String>,
     /// The configuration, for the address and the admin token.
     #[arg(short, long, value_name = "FILE", env = "WEIR_CONFIG")]
     config: Option<PathBuf>,
+    /// The admin token, in place of the configuration's. Other users of the machine see what stands on a command line, so
+    /// better set `WEIR_ADMIN_TOKEN`.
+    #[arg(long = "admin-token", value_name = "TOKEN", env = "WEIR_ADMIN_TOKEN", hide_env_values = true)]
+    token: Option<String>,
 }
 
 impl Running {
     /// A client of its admin endpoints.
     pub(super) fn client(&self) -> Result<AdminClient, String> {
+        let token = self.token.as_deref().map(Secret::new);
+        if let (Some(url), Some(token)) = (&self.url, &token) {
+            return open(url, Some(token));
+        }
         let config = super::load(self.config.as_deref()).map_err(|problems| problems.render(false))?;
         let url = self.url.clone().map_or_else(|| address(&config), Ok)?;
-        AdminClient::new(&url, config.admin.token.as_ref()).map_err(|error| error.to_string())
+        open(&url, token.as_ref().or(config.admin.token.as_ref()))
     }
+}
+
+/// A client of the admin endpoints of the Weir that this configuration belongs to.
+pub(super) fn of(config: &Config) -> Result<AdminClient, String> {
+    open(&address(config)?, config.admin.token.as_ref())
+}
+
+fn open(url: &str, token: Option<&Secret>) -> Result<AdminClient, String> {
+    AdminClient::new(url, token).map_err(|error| format!("{url}: {error}"))
 }
 
 /// The address of the operations endpoints; an unspecified address is replaced by loopback.
@@ -54,7 +71,11 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 pub(super) fn explained(error: &AdminError) -> String {
     match error {
         AdminError::Json(_) => "what answers there is no Weir".to_owned(),
-        AdminError::Status { message: Some(message), .. } => format!("Weir refuses: {message}"),
+        AdminError::Status { status, message: Some(message) } => {
+            let is_denied = matches!(status.as_u16(), 401 | 403);
+            let help = if is_denied { "\n  help: give its `admin.token` by WEIR_ADMIN_TOKEN" } else { "" };
+            format!("Weir refuses: {message}{help}")
+        }
         AdminError::Unreachable(_) => format!("no Weir answers: {error}"),
         error => error.to_string(),
     }

@@ -7,9 +7,10 @@ use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use super::admin::Admin;
+use super::admin::Endpoints;
 use super::terms::Terms;
 use super::{cell, pretty, table};
+use crate::cli::running::Running;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
@@ -47,7 +48,7 @@ pub(in crate::cli) struct Create {
     #[command(flatten)]
     terms: Terms,
     #[command(flatten)]
-    admin: Admin,
+    running: Running,
 }
 
 #[derive(Debug, Args)]
@@ -59,7 +60,7 @@ pub(in crate::cli) struct List {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    admin: Admin,
+    running: Running,
 }
 
 #[derive(Debug, Args)]
@@ -67,7 +68,7 @@ pub(in crate::cli) struct One {
     /// The key's id: the part of its text after `sk-weir-`.
     id: String,
     #[command(flatten)]
-    admin: Admin,
+    running: Running,
 }
 
 #[derive(Debug, Args)]
@@ -81,7 +82,7 @@ pub(in crate::cli) struct Rotate {
     #[arg(long)]
     again: bool,
     #[command(flatten)]
-    admin: Admin,
+    running: Running,
 }
 
 pub(in crate::cli) fn run(command: Command) -> ExitCode {
@@ -99,7 +100,7 @@ pub(in crate::cli) fn run(command: Command) -> ExitCode {
 
 impl One {
     fn send(&self, method: Method, verb: &str) -> Result<Value, String> {
-        self.admin.open()?.send(method, &path(&self.id, verb)?, &[], None)
+        Endpoints::of(&self.running)?.send(method, &path(&self.id, verb)?, &[], None)
     }
 }
 
@@ -121,14 +122,14 @@ fn create(asked: &Create) -> Result<String, String> {
         fields.insert("expires".to_owned(), json!(time(expires, Timestamp::now())?.to_string()));
     }
     asked.terms.write(&mut fields)?;
-    let made = asked.admin.open()?.send(Method::POST, "/keys", &[], Some(&Value::Object(fields)))?;
+    let made = Endpoints::of(&asked.running)?.send(Method::POST, "/keys", &[], Some(&Value::Object(fields)))?;
     crate::cli::complain(&format!("the key {} is made; its text is shown only now:", cell(&made["id"])));
     Ok(cell(&made["key"]))
 }
 
 fn rotate(asked: &Rotate) -> Result<String, String> {
     let body = json!({"grace": asked.grace, "again": asked.again});
-    let key = asked.admin.open()?.send(Method::POST, &path(&asked.id, "/rotate")?, &[], Some(&body))?;
+    let key = Endpoints::of(&asked.running)?.send(Method::POST, &path(&asked.id, "/rotate")?, &[], Some(&body))?;
     let ends = cell(&key["rotated"]["grace_ends"]);
     crate::cli::complain(&format!("the text before is valid until {ends}; the new one is shown only now:"));
     Ok(cell(&key["key"]))
@@ -136,7 +137,7 @@ fn rotate(asked: &Rotate) -> Result<String, String> {
 
 fn list(asked: &List) -> Result<String, String> {
     let filter: Vec<(&str, &str)> = asked.team.iter().map(|team| ("team", team.as_str())).collect();
-    let keys = asked.admin.open()?.list("/keys", &filter)?;
+    let keys = Endpoints::of(&asked.running)?.list("/keys", &filter)?;
     if asked.json {
         return pretty(&Value::Array(keys));
     }

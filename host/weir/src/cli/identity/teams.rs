@@ -6,9 +6,10 @@ use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::admin::Admin;
+use super::admin::Endpoints;
 use super::terms::Terms;
 use super::{cell, pretty, table};
+use crate::cli::running::Running;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
@@ -39,7 +40,7 @@ pub(in crate::cli) struct Create {
     #[command(flatten)]
     terms: Terms,
     #[command(flatten)]
-    admin: Admin,
+    running: Running,
 }
 
 #[derive(Debug, Args)]
@@ -48,7 +49,7 @@ pub(in crate::cli) struct List {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    admin: Admin,
+    running: Running,
 }
 
 #[derive(Debug, Args)]
@@ -56,7 +57,7 @@ pub(in crate::cli) struct One {
     /// The team's id.
     id: String,
     #[command(flatten)]
-    admin: Admin,
+    running: Running,
 }
 
 #[derive(Debug, Args)]
@@ -93,7 +94,7 @@ impl One {
         if self.id.is_empty() || !self.id.bytes().all(is_id) {
             return Err(format!("error: `{}` is no team's id", self.id));
         }
-        self.admin.open()?.send(method, &format!("/teams/{}", self.id), query, body)
+        Endpoints::of(&self.running)?.send(method, &format!("/teams/{}", self.id), query, body)
     }
 }
 
@@ -104,12 +105,12 @@ fn create(asked: &Create) -> Result<String, String> {
         fields.insert("organisation".to_owned(), json!(organisation));
     }
     asked.terms.write(&mut fields)?;
-    let made = asked.admin.open()?.send(Method::POST, "/teams", &[], Some(&Value::Object(fields)))?;
+    let made = Endpoints::of(&asked.running)?.send(Method::POST, "/teams", &[], Some(&Value::Object(fields)))?;
     Ok(format!("the team {} is made", cell(&made["id"])))
 }
 
 fn list(asked: &List) -> Result<String, String> {
-    let teams = asked.admin.open()?.list("/teams", &[])?;
+    let teams = Endpoints::of(&asked.running)?.list("/teams", &[])?;
     if asked.json {
         return pretty(&Value::Array(teams));
     }

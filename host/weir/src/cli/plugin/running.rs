@@ -1,42 +1,18 @@
 //! `weir plugin list --running`: prints a running Weir's report about its adapters.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
-
 use serde_json::Value;
 
+use crate::cli::running;
 use weir_config::Config;
-use weir_upstream::{AdminClient, AdminError};
 
 /// Queries the Weir that this configuration belongs to.
 pub(super) fn run(config: &Config, json: bool) -> Result<String, String> {
-    let address = address(config)?;
-    let client = AdminClient::new(&format!("http://{address}"), config.admin.token.as_ref());
-    let answer = client.and_then(|client| client.get("/admin/plugins"));
-    let body = answer.map_err(|error| match error {
-        AdminError::Json(_) => format!("error: what answers at {address} is no Weir"),
-        AdminError::Status { message, .. } => {
-            format!("error: {address} refuses: {}", message.as_deref().unwrap_or("it does not say why"))
-        }
-        error => format!("error: no Weir answers at {address}: {error}"),
-    })?;
+    let answer = running::of(config)?.get("/admin/plugins");
+    let body = answer.map_err(|error| format!("error: {}", running::explained(&error)))?;
     if json {
         return serde_json::to_string_pretty(&body).map_err(|error| format!("error: {error}"));
     }
     Ok(list(&body["plugins"]).flat_map(lines).collect::<Vec<_>>().join("\n"))
-}
-
-/// The address of its operations endpoints; an unspecified address is replaced by loopback.
-pub(in crate::cli) fn address(config: &Config) -> Result<SocketAddr, String> {
-    let served = || {
-        let named = (config.server.host.as_str(), config.server.port).to_socket_addrs();
-        let none = || format!("error: {} has no address", config.server.host);
-        named.ok().and_then(|mut all| all.next()).ok_or_else(none)
-    };
-    let mut address = config.admin.listen.map_or_else(served, Ok)?;
-    if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
-    }
-    Ok(address)
 }
 
 fn list(value: &Value) -> impl Iterator<Item = &Value> {
