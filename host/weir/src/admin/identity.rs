@@ -94,10 +94,14 @@ pub(super) fn router() -> Router<Operations> {
 
 /// Whether the handlers of a path below `/admin` check the caller's grants themselves.
 pub(super) fn checks_grants(path: &str) -> bool {
-    ["keys", "teams", "organisations", "users", "openapi.json", ""].iter().any(|name| {
-        let rest = path.strip_prefix("/v1").and_then(|rest| rest.strip_prefix('/').or(Some(rest)));
-        rest.and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    })
+    let mut segments = path.split('/');
+    if (segments.next(), segments.next()) != (Some(""), Some("v1")) {
+        return false;
+    }
+    match segments.next() {
+        None => true,
+        Some(name) => ["keys", "teams", "organisations", "users", "openapi.json"].contains(&name),
+    }
 }
 
 async fn openapi() -> Response {

@@ -133,17 +133,19 @@ fn document(kind: Kind, mut value: Value, created: Timestamp) -> Result<Document
 
 /// Applies a merge patch: members replace others, `null` removes, and objects are merged.
 fn merge(target: &mut Value, patch: &Value) {
-    let (Value::Object(members), Value::Object(changes)) = (&mut *target, patch) else {
+    let Value::Object(changes) = patch else {
         *target = patch.clone();
         return;
     };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let Value::Object(members) = target else { return };
     for (name, change) in changes {
         if change.is_null() {
             members.remove(name);
-        } else if change.is_object() {
-            merge(members.entry(name).or_insert_with(|| Value::Object(serde_json::Map::new())), change);
         } else {
-            members.insert(name.clone(), change.clone());
+            merge(members.entry(name).or_insert(Value::Null), change);
         }
     }
 }
