@@ -99,8 +99,11 @@ async fn a_request_that_changes_nothing_is_sent_again_on_a_fresh_connection() {
     let mut a = stale(|_| Answer::json(200, "{\"id\":\"file-1\",\"object\":\"file\"}")).await;
     let b = provider(OPENAI).await;
     let house = House::open(&config(&a, &b, "openai", 0)).await;
+    // A client's connection stays with its worker, whose connections to providers are its own.
+    let mut client = house.connect().await;
     for _ in 0..2 {
-        assert_eq!(house.get("/v1/files/file-1").await.status(), 200);
+        client.send(&Request::get("/v1/files/file-1")).await;
+        assert_eq!(client.reply().await.status(), 200);
     }
     assert_eq!(seen(&mut a, "GET /base/files/file-1"), 3, "the second one twice");
 }
