@@ -1,7 +1,6 @@
 //! Writes the gateway's records of requests as facts, and adds what they used to the sums of use.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use weir_gateway::accounting::access::End;
@@ -89,7 +88,7 @@ fn fact_of(finished: FinishedRequest) -> Fact {
     fact.losses = if finished.losses.is_empty() { String::new() } else { json(&finished.losses) };
     if let Some((name, digest)) = &finished.adapter {
         name.as_ref().clone_into(&mut fact.adapter);
-        fact.adapter_digest = hex(digest.bytes());
+        fact.adapter_digest = digest.hex();
     }
     fact.service_tier = finished.service_tier.unwrap_or_default();
     fact.batch = finished.is_batch;
@@ -176,14 +175,6 @@ fn counts(tokens: &Tokens) -> TokenCounts {
 
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// What a request adds to the sums of use: for its key, and for its team if it has one. A request that no provider saw
