@@ -29,6 +29,11 @@ impl Rate {
         self.limit
     }
 
+    /// Whether what is taken is returned, as places are.
+    pub(super) fn is_returned(self) -> bool {
+        self.fill <= 0.0
+    }
+
     fn time_for(self, amount: f64) -> Duration {
         if amount <= 0.0 {
             return Duration::ZERO;
@@ -51,6 +56,14 @@ impl Bucket {
     /// A full bucket.
     pub(super) fn full(rate: Rate, now: Instant) -> Self {
         Self { level: rate.limit as f64, at: now }
+    }
+
+    /// Takes over a changed rate. What is out of a bucket that does not fill by itself stays out, whatever its size is
+    /// now.
+    pub(super) fn change(&mut self, from: Rate, to: Rate) {
+        if from.is_returned() && to.is_returned() {
+            self.level += to.limit as f64 - from.limit as f64;
+        }
     }
 
     /// Fills the bucket up to this time. A changed rate applies to the whole time since the last fill.

@@ -22,7 +22,10 @@ impl Memory {
         for (at, take) in takes.iter().enumerate() {
             let (bucket, rate) =
                 buckets.entry(take.key.clone()).or_insert_with(|| (Bucket::full(take.rate, now), take.rate));
-            *rate = take.rate;
+            if *rate != take.rate {
+                bucket.change(*rate, take.rate);
+                *rate = take.rate;
+            }
             bucket.fill(take.rate, now);
             if bucket.level() < take.amount {
                 return Err(Short { at, wait: bucket.wait_for(take.amount, take.rate) });
@@ -52,14 +55,16 @@ impl Store for Memory {
         if amount > 0.0 && !buckets.contains_key(key) {
             return;
         }
-        let (bucket, _) = buckets.entry(key.clone()).or_insert_with(|| (Bucket::full(rate, now), rate));
-        bucket.fill(rate, now);
-        bucket.take(-amount, rate);
+        // The rate may have changed since the amount was taken.
+        let (bucket, rate) = buckets.entry(key.clone()).or_insert_with(|| (Bucket::full(rate, now), rate));
+        bucket.fill(*rate, now);
+        bucket.take(-amount, *rate);
     }
 }
 
-/// Removes full buckets and, if those are too few, the least recently used quarter. Only runs when there are too
-/// many, and then frees enough room to run rarely.
+/// Removes full buckets and, if those are too few, the least recently used quarter, but none with places that are in use:
+/// there are never more of those than open streams. Only runs when there are too many, and then frees enough room to run
+/// rarely.
 fn make_room(buckets: &mut HashMap<Key, (Bucket, Rate)>, wanted: usize, now: Instant) {
     if buckets.len() + wanted <= MOST {
         return;
@@ -71,12 +76,13 @@ fn make_room(buckets: &mut HashMap<Key, (Bucket, Rate)>, wanted: usize, now: Ins
     if buckets.len() + wanted <= MOST * 3 / 4 {
         return;
     }
-    let mut times: Vec<Instant> = buckets.values().map(|(bucket, _)| bucket.at()).collect();
+    let mut times: Vec<Instant> =
+        buckets.values().filter(|(_, rate)| !rate.is_returned()).map(|(bucket, _)| bucket.at()).collect();
     times.sort_unstable();
     let Some(oldest) = times.get(times.len() / 4).copied() else { return };
     let mut spare = times.len() / 4 + 1;
-    buckets.retain(|_, (bucket, _)| {
-        let goes = bucket.at() <= oldest && spare > 0;
+    buckets.retain(|_, (bucket, rate)| {
+        let goes = !rate.is_returned() && bucket.at() <= oldest && spare > 0;
         spare -= usize::from(goes);
         !goes
     });
@@ -98,5 +104,23 @@ mod tests {
             memory.take(&[Take { key, rate: Rate::a_minute(60), amount: 1.0 }], now).unwrap();
         }
         assert!(memory.0.lock().unwrap().len() <= MOST);
+    }
+
+    #[test]
+    fn places_in_use_are_counted_through_changes_and_are_not_forgotten() {
+        let (memory, now) = (Memory::default(), Instant::now());
+        let key = Key { scope: Scope::Client, name: Arc::from("a"), resource: Resource::Streams };
+        let stream = |limit: u64| Take { key: key.clone(), rate: Rate::at_once(limit), amount: 1.0 };
+        let take = |limit: u64| memory.take(&[stream(limit)], now).is_ok();
+        assert!((0..5).all(|_| take(5)) && !take(5));
+        assert!(take(7) && take(7) && !take(7), "two more places");
+        assert!(!take(3), "seven are open");
+        (0..5).for_each(|_| memory.settle(&key, Rate::at_once(5), 1.0, now));
+        assert!(take(3) && !take(3), "two were open");
+        for n in 0..MOST * 2 {
+            let key = Key { scope: Scope::Address, name: Arc::from(n.to_string()), resource: Resource::Requests };
+            memory.take(&[Take { key, rate: Rate::a_minute(60), amount: 1.0 }], now).unwrap();
+        }
+        assert!(!take(3), "the oldest bucket is in use");
     }
 }
