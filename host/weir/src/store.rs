@@ -7,6 +7,7 @@ pub mod bill;
 pub(crate) mod facts;
 mod figures;
 mod late;
+mod strangers;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +21,7 @@ use weir_store::{
 use facts::StoreLog;
 use figures::StoreFigures;
 use late::LateStore;
+use strangers::Strangers;
 use weir_upstream::HttpClientError;
 
 /// The file of a store beside the configuration.
@@ -65,6 +67,7 @@ pub struct OpenStore {
     store: Arc<dyn Store>,
     kind: Kind,
     recorder: Recorder,
+    strangers: Arc<Strangers>,
     /// None after the end.
     writer: Mutex<Option<Writer>>,
 }
@@ -91,7 +94,8 @@ impl OpenStore {
             StoreUrl::Postgres(url) => (open_database(url.expose())?, Kind::Postgres),
         };
         let writer = Writer::start(Arc::clone(&store), options(&config.store))?;
-        Ok(Some(Self { store, kind, recorder: writer.recorder(), writer: Mutex::new(Some(writer)) }))
+        let (recorder, strangers) = (writer.recorder(), Arc::default());
+        Ok(Some(Self { store, kind, recorder, strangers, writer: Mutex::new(Some(writer)) }))
     }
 
     /// The store itself. Its calls block.
@@ -111,12 +115,12 @@ impl OpenStore {
 
     /// The log that the gateway gives its records to.
     pub fn request_log(&self) -> Arc<StoreLog> {
-        Arc::new(StoreLog::new(self.recorder.clone()))
+        Arc::new(StoreLog::new(self.recorder.clone(), Arc::clone(&self.strangers)))
     }
 
     /// The metrics of the writer.
     pub fn figures(&self) -> Result<StoreFigures, prometheus::Error> {
-        StoreFigures::new(self.recorder.clone())
+        StoreFigures::new(self.recorder.clone(), Arc::clone(&self.strangers))
     }
 
     /// How writing goes.
@@ -168,13 +172,24 @@ async fn open_files(path: PathBuf, is_default: bool) -> Result<Option<Arc<dyn St
         }
         _ if error.is_transient() => {
             tracing::warn!(path = %path.display(), reason, "the store cannot be opened now; it is tried again");
-            Ok(Some(Arc::new(LateStore::new(move || Ok(Box::new(Sqlite::open(&path)?))))))
+            Ok(Some(late(path)))
         }
         _ => {
-            tracing::error!(path = %path.display(), reason, "no request log is kept: its file cannot be used");
-            Ok(None)
+            tracing::error!(
+                path = %path.display(),
+                reason,
+                "the store's file cannot be used, and it is tried again: no request log is kept, and nothing is served \
+                 without a key of the configuration, since the store may have keys. Mend or remove the file, or set \
+                 `store.url`"
+            );
+            Ok(Some(late(path)))
         }
     }
+}
+
+/// Files that are opened when they can be.
+fn late(path: PathBuf) -> Arc<dyn Store> {
+    Arc::new(LateStore::new(move || Ok(Box::new(Sqlite::open(&path)?))))
 }
 
 /// Opens files on a thread of their own: a disk that hangs must not keep the program from starting, or from ending.

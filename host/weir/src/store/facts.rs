@@ -1,8 +1,10 @@
 //! Writes the gateway's records of requests as facts, and adds what they used to the sums of use.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::strangers::Strangers;
 use weir_gateway::accounting::access::End;
 use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
 use weir_gateway::accounting::trail::{self, Step};
@@ -21,23 +23,30 @@ pub(crate) const UNPRICED: &str = "unpriced";
 
 /// The request log: what is recorded goes to the store's writer, which never waits.
 #[derive(Debug)]
-pub struct StoreLog(Recorder);
+pub struct StoreLog {
+    recorder: Recorder,
+    strangers: Arc<Strangers>,
+}
 
 impl StoreLog {
     /// A log that records with this.
-    pub fn new(recorder: Recorder) -> Self {
-        Self(recorder)
+    pub(super) fn new(recorder: Recorder, strangers: Arc<Strangers>) -> Self {
+        Self { recorder, strangers }
     }
 }
 
 impl RequestLog for StoreLog {
     fn record(&self, finished: FinishedRequest) {
+        let is_known = finished.caller.is_some();
         let fact = fact_of(finished);
+        if !is_known && !self.strangers.admit(fact.id.time_ms()) {
+            return;
+        }
         for (key, sums) in sums_of(&fact) {
-            self.0.book(key, sums);
+            self.recorder.book(key, sums);
         }
         // What is dropped is counted by the recorder.
-        let _is_taken = self.0.record(fact);
+        let _is_taken = self.recorder.record(fact);
     }
 }
 
@@ -200,11 +209,14 @@ fn sums_of(fact: &Fact) -> Vec<(LedgerKey, LedgerSums)> {
             rows.push((circumstances, bucket, LedgerSums { units, requests: 1, estimated, cost_nano: 0 }));
         }
     }
+    // What a client invented, and no provider served, makes no rows of its own.
+    let is_used = fact.status < 400 || rows.len() > 1;
+    let served = if is_used { fact.model_served.as_str() } else { "" };
     let key = |subject: &str, dimension: &str, bucket: &str| LedgerKey {
         hour: fact.id.time_ms() / HOUR_MS,
         subject: subject.to_owned(),
         provider: fact.provider.clone(),
-        served: fact.model_served.clone(),
+        served: served.to_owned(),
         price_dim: dimension.to_owned(),
         bucket: bucket.to_owned(),
     };

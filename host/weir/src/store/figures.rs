@@ -1,15 +1,19 @@
 //! The metrics of the store's writer, read from it at each scrape.
 
+use std::sync::Arc;
+
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
 
+use super::strangers::Strangers;
 use weir_store::{Condition, Drops, Health, Recorder};
 
 /// The metrics of the request log and of the sums of use.
 #[derive(Debug)]
 pub struct StoreFigures {
     recorder: Recorder,
+    strangers: Arc<Strangers>,
     descriptions: Vec<Desc>,
 }
 
@@ -30,10 +34,10 @@ impl StoreFigures {
     /// # Errors
     ///
     /// Never in practice: the names are fixed.
-    pub fn new(recorder: Recorder) -> Result<Self, prometheus::Error> {
+    pub(super) fn new(recorder: Recorder, strangers: Arc<Strangers>) -> Result<Self, prometheus::Error> {
         let families = Families::new()?;
         let descriptions = families.all().iter().flat_map(|family| family.desc()).cloned().collect();
-        Ok(Self { recorder, descriptions })
+        Ok(Self { recorder, strangers, descriptions })
     }
 }
 
@@ -91,6 +95,7 @@ impl Collector for StoreFigures {
     fn collect(&self) -> Vec<MetricFamily> {
         let Ok(families) = Families::new() else { return Vec::new() };
         families.fill(&self.recorder.health());
+        families.dropped.with_label_values(&["fact", "unknown_caller"]).inc_by(self.strangers.left_out());
         families.all().into_iter().flat_map(Collector::collect).collect()
     }
 }
