@@ -1,5 +1,6 @@
 //! Accounting: records usage, time and outcome of every exchange exactly once, also when the client leaves.
 
+mod abort;
 pub mod access;
 mod charges;
 mod closing;
@@ -106,6 +107,8 @@ pub struct Account {
     line: Option<Box<AccessLine>>,
     /// Bytes of the answer's body that were handed over.
     bytes_out: u64,
+    /// Output tokens at the last look at budgets that end streams.
+    abort_checked_at: u32,
     /// Time from the request to the first piece of a stream.
     first_token: Option<Duration>,
     /// The gateway's own time before the answer.
@@ -153,6 +156,7 @@ impl Account {
             request_id,
             line: None,
             bytes_out: 0,
+            abort_checked_at: 0,
             first_token: None,
             own: None,
             traced: Traced::default(),
@@ -316,6 +320,11 @@ impl Account {
     pub fn reserve(&mut self, budget: HeldBudget) {
         self.is_limited = true;
         self.permit.reserve(budget);
+    }
+
+    /// Keeps what budgets have reserved for an attempt that failed, and that its provider may charge for.
+    pub fn keep_budgets_of(&mut self, attempt: &mut AdmissionPermit) {
+        self.permit.keep_budgets_of(attempt);
     }
 
     /// Keeps a permit until the exchange ends.

@@ -17,7 +17,7 @@ use crate::rate_limit;
 use crate::rate_limit::{Estimate, Exhausted, LimitStatus, Memory, Reservation, Resource, Scope, Store, Take};
 use weir_budget::Held;
 use weir_config::{Config, Limits, Model, Provider};
-use weir_ledger::Granted;
+use weir_ledger::{Granted, Nano, Spend};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 
@@ -111,18 +111,38 @@ impl AdmissionPermit {
         self.budgets.extend(reservations);
     }
 
-    /// Keeps all that budgets have reserved booked: the provider may charge for it.
-    pub fn keep_budgets(&mut self) {
-        self.budgets.iter_mut().for_each(|budget| budget.is_out(true));
+    /// Takes over what budgets have reserved for an attempt whose provider may charge for it: booked with the rest when
+    /// the exchange ends, or as it was reserved if that is not known.
+    pub fn keep_budgets_of(&mut self, attempt: &mut Self) {
+        attempt.budgets.iter_mut().for_each(|budget| budget.is_out(true));
+        self.budgets.append(&mut attempt.budgets);
     }
 
-    /// Books the costs at the budgets: all of them at the request's own, and each provider's at that provider's. If the
-    /// costs are not known, all that was reserved stays booked.
+    /// Books the costs at the budgets: all of them at the request's own, and each provider's at that provider's, once,
+    /// however many attempts it had. If the costs are not known, all that was reserved stays booked.
     pub fn book(&mut self, unanswered: &[Charge], answered: &[Charge], is_known: bool) {
+        let mut booked: Vec<Option<Arc<str>>> = Vec::new();
         for mut budget in self.budgets.drain(..) {
-            budget.spend(unanswered.iter().chain(answered));
+            let provider = budget.provider().cloned();
+            if booked.contains(&provider) {
+                // Another attempt at the same provider: a request more, and no cost that is not booked already.
+                budget.spend(&[Charge { provider, spend: Spend::priced(Nano::ZERO, 0) }]);
+            } else {
+                budget.spend(unanswered.iter().chain(answered));
+                booked.push(provider);
+            }
             budget.is_out(!is_known);
         }
+    }
+
+    /// Whether a budget ends streams that go on when it is used up.
+    pub fn may_abort(&self) -> bool {
+        self.budgets.iter().any(HeldBudget::may_abort)
+    }
+
+    /// The budget that ends a stream which has used so much.
+    pub fn over_share(&self, so_far: &Spend) -> Option<Arc<str>> {
+        self.budgets.iter().find_map(|budget| budget.over_share(so_far))
     }
 
     /// Whether a token limit applies to this request.
@@ -243,14 +263,42 @@ impl Admission {
                 }
             }
         }
-        if let Some((model, places)) = model.and_then(|model| Some((model, model.max_concurrency?))) {
-            let gate = gate(&self.models, &model.alias.to_string());
-            permit.places.push(self.enter(&gate, allowance(config, places), caller).await?);
-        }
+        permit.places.extend(self.enter_model(config, caller, model).await?);
         if let Some(places) = config.server.max_concurrency {
             permit.places.push(self.enter(&self.whole, allowance(config, places), caller).await?);
         }
         Ok(permit)
+    }
+
+    /// Admits a request that was admitted already to the limits of another model, to which a budget passes it on.
+    pub async fn admit_to_model(
+        &self,
+        config: &Config,
+        caller: &Caller,
+        demand: &Demand<'_>,
+    ) -> Result<AdmissionPermit, Refused> {
+        let mut permit = AdmissionPermit::free();
+        let model = demand.model.and_then(|name| config.models.lookup(name));
+        let takes = takes_of_model(model, demand.estimate());
+        if !takes.is_empty() {
+            permit.reservations.push(self.reserve(takes).await?);
+        }
+        permit.places.extend(self.enter_model(config, caller, model).await?);
+        Ok(permit)
+    }
+
+    /// A place of a model, if it has a limit of places.
+    async fn enter_model(
+        &self,
+        config: &Config,
+        caller: &Caller,
+        model: Option<&Arc<Model>>,
+    ) -> Result<Option<Permit>, Refused> {
+        let Some((model, places)) = model.and_then(|model| Some((model, model.max_concurrency?))) else {
+            return Ok(None);
+        };
+        let gate = gate(&self.models, &model.alias.to_string());
+        self.enter(&gate, allowance(config, places), caller).await.map(Some)
     }
 
     /// Admits a request for a list of models to a place; [`Self::knock`] has already counted the request.
@@ -345,11 +393,14 @@ fn takes(config: &Config, caller: &Caller, model: Option<&Arc<Model>>, demand: &
     let estimate = demand.estimate();
     let mut takes = takes_of_caller(config, caller, estimate);
     takes.retain(|take| take.key.resource != Resource::Requests);
-    if let Some(model) = model.filter(|model| model.limits != Limits::default()) {
-        let name: Arc<str> = Arc::from(model.alias.to_string());
-        takes.extend(rate_limit::takes(Scope::Model, &name, &model.limits, estimate));
-    }
+    takes.extend(takes_of_model(model, estimate));
     takes
+}
+
+fn takes_of_model(model: Option<&Arc<Model>>, estimate: Estimate) -> Vec<Take> {
+    let Some(model) = model.filter(|model| model.limits != Limits::default()) else { return Vec::new() };
+    let name: Arc<str> = Arc::from(model.alias.to_string());
+    rate_limit::takes(Scope::Model, &name, &model.limits, estimate)
 }
 
 fn takes_of_caller(config: &Config, caller: &Caller, estimate: Estimate) -> Vec<Take> {

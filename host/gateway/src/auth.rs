@@ -192,7 +192,7 @@ pub enum Denied {
     #[error("{0}")]
     Stored(weir_identity::Denied),
     /// The key may be one of the store, which cannot be read yet.
-    #[error("the API key cannot be checked yet: the store with the keys cannot be read at present")]
+    #[error("callers cannot be checked yet: the store with the keys cannot be read at present, and the log says why")]
     Unread,
     /// A token is refused.
     #[error("{0}")]
@@ -310,6 +310,7 @@ fn identify_by_key(
     match refusal {
         Some(denied) => Err(denied),
         None if config.server.anonymous => Ok(Identified::Caller(Caller::anonymous(address))),
+        None if stored.is_unread() && config.clients.is_empty() => Err(Denied::Unread),
         None => Err(Denied::NoKey),
     }
 }

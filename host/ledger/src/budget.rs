@@ -22,7 +22,7 @@ pub use definition::{Budget, Limit, Scope, ScopeKind, Share, Unpriced, WhenOver}
 pub use error::BudgetError;
 pub use refusal::{Notice, NoticeKind, Refusal, RefusalReason};
 pub use reservation::{Abort, Reservation};
-pub use rows::Row;
+pub use rows::{Row, StoredRows};
 pub use set::{BudgetSet, Granted, Owner, Request};
 pub use spend::{Price, Spend};
 pub use window::{Period, Window};

@@ -96,7 +96,7 @@ pub use jiff::tz::TimeZone;
 
 pub use budget::{
     Abort, Budget, BudgetError, BudgetSet, Granted, Limit, Notice, NoticeKind, Owner, Period, Price, Refusal,
-    RefusalReason, Request, Reservation, Row, Scope, ScopeKind, Share, Spend, Unpriced, WhenOver, Window,
+    RefusalReason, Request, Reservation, Row, Scope, ScopeKind, Share, Spend, StoredRows, Unpriced, WhenOver, Window,
 };
 pub use cost::{Assumption, Bill, Cost, Line, PartialBill, price};
 pub use facts::{Facts, Pieces};

@@ -181,9 +181,8 @@ impl App {
         let identity = Identity::new(registry);
         keys::accept_tokens(&config, &gateway)?;
         let budgets = BudgetFile::of(&config);
-        let all = gateway.budgets().all();
-        if let Some(file) = budgets.as_ref().filter(|_| !all.is_empty()) {
-            gateway.budgets().restore(&file.read(&all)?);
+        if let Some(file) = &budgets {
+            gateway.budgets().restore(file.read()?, gateway.stored_keys().is_unread());
         }
         let (catalog, granted) = (Arc::clone(&plugins.catalog), Arc::clone(&plugins.watch.folder().grants));
         let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), catalog, granted));

@@ -1,12 +1,11 @@
 //! Keeps the state of budgets in a file beside the configuration, so that a restart continues them. What requests had
 //! only reserved when the program was killed counts as spent.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -14,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use weir_config::Config;
 use weir_gateway::gateway::Gateway;
-use weir_ledger::{Budget, Limit, Row};
+use weir_ledger::StoredRows;
 
 /// How often changes are written: at most so much of the use is not known after a crash.
 const EVERY: Duration = Duration::from_secs(1);
@@ -22,8 +21,10 @@ const EVERY: Duration = Duration::from_secs(1);
 const NAME: &str = "weir-budgets.json";
 /// The format of the file.
 const VERSION: u32 = 1;
-/// The largest file that is read, in bytes.
-const LARGEST: u64 = 64 << 20;
+/// Writing takes at most this part of the time: a file with the budgets of a million keys is written less often.
+const SHARE: u32 = 20;
+/// The largest file that is read, in bytes: some million budgets.
+const LARGEST: u64 = 1 << 30;
 
 /// Why the state of budgets cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -48,25 +49,10 @@ pub enum BudgetFileError {
 
 /// The file's content.
 #[derive(Debug, Serialize, Deserialize)]
-struct Stored {
+struct Content {
     version: u32,
-    /// The unit and the windows of each budget: rows of a budget that was changed are another budget's.
-    shapes: BTreeMap<String, String>,
-    rows: Vec<Row>,
-}
-
-/// The unit and the windows of each budget.
-fn shapes<'a>(budgets: impl Iterator<Item = &'a Budget>) -> BTreeMap<String, String> {
-    let unit = |limit: Limit| match limit {
-        Limit::Usd(_) => "usd",
-        Limit::Tokens(_) => "tokens",
-        Limit::Requests(_) => "requests",
-    };
-    let shape = |budget: &Budget| {
-        let zone = budget.zone.iana_name().unwrap_or_default();
-        (budget.name.to_string(), format!("{} {:?} {zone}", unit(budget.limit), budget.per))
-    };
-    budgets.map(shape).collect()
+    #[serde(flatten)]
+    rows: StoredRows,
 }
 
 /// The file with the state of budgets.
@@ -79,32 +65,29 @@ impl BudgetFile {
         config.path.as_ref().map(|_| Self(config.folder.join(NAME)))
     }
 
-    /// Reads the rows of these budgets; none if there is no file.
-    pub fn read(&self, budgets: &[Budget]) -> Result<Vec<Row>, BudgetFileError> {
+    /// Reads what was counted; nothing if there is no file.
+    pub fn read(&self) -> Result<StoredRows, BudgetFileError> {
         let text = match fs::metadata(&self.0).and_then(|about| bounded(&self.0, about.len())) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(StoredRows::default()),
             Err(cause) => return Err(self.failed(cause)),
         };
         let content = |reason: String| BudgetFileError::Content { path: self.0.clone(), reason };
-        let stored: Stored = serde_json::from_str(&text).map_err(|error| content(error.to_string()))?;
-        if stored.version != VERSION {
-            return Err(content(format!("has version {}, and this program reads {VERSION}", stored.version)));
+        let Content { version, rows } = serde_json::from_str(&text).map_err(|error| content(error.to_string()))?;
+        if version != VERSION {
+            return Err(content(format!("has version {version}, and this program reads {VERSION}")));
         }
-        let now = shapes(budgets.iter());
-        let is_same =
-            |row: &Row| now.get(&*row.budget).is_some_and(|shape| stored.shapes.get(&*row.budget) == Some(shape));
-        Ok(stored.rows.iter().filter(|row| is_same(row)).cloned().collect())
+        Ok(rows)
     }
 
     /// Replaces the file in one step.
-    fn write(&self, shapes: BTreeMap<String, String>, rows: Vec<Row>) -> Result<(), BudgetFileError> {
+    fn write(&self, rows: StoredRows) -> Result<(), BudgetFileError> {
         let beside = self.0.with_extension("json.new");
         let written = || {
-            let mut file = File::create(&beside)?;
-            serde_json::to_writer(&mut file, &Stored { version: VERSION, shapes, rows })?;
+            let mut file = io::BufWriter::new(File::create(&beside)?);
+            serde_json::to_writer(&mut file, &Content { version: VERSION, rows })?;
             file.write_all(b"\n")?;
-            file.sync_all()?;
+            file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
             fs::rename(&beside, &self.0)
         };
         written().map_err(|cause| self.failed(cause))
@@ -145,11 +128,14 @@ impl Keeping {
 
 /// Writes changes until `stop` is set.
 async fn keep(file: BudgetFile, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
-    let mut is_failing = false;
+    let (mut is_failing, mut took) = (false, Duration::ZERO);
     loop {
-        let stopped = tokio::time::timeout(EVERY, stop.wait_for(|stop| *stop)).await.is_ok();
+        let pause = EVERY.max(took * SHARE);
+        let stopped = tokio::time::timeout(pause, stop.wait_for(|stop| *stop)).await.is_ok();
         let (file, gateway) = (file.clone(), Arc::clone(&gateway));
+        let begun = Instant::now();
         let flushed = tokio::task::spawn_blocking(move || flush(&file, &gateway)).await;
+        took = begun.elapsed();
         is_failing = match flushed {
             Ok(Err(error)) => {
                 if !is_failing {
@@ -176,30 +162,35 @@ fn flush(file: &BudgetFile, gateway: &Gateway) -> Result<(), BudgetFileError> {
     if changes.is_empty() {
         return Ok(());
     }
-    let status = budgets.status();
-    let shapes = shapes(status.iter().map(|(budget, ..)| &**budget));
-    file.write(shapes, budgets.snapshot()).inspect_err(|_| budgets.give_back(&changes))
+    file.write(budgets.rows()).inspect_err(|_| budgets.give_back(&changes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_ledger::{Period, Scope};
+    use weir_ledger::{Budget, Limit, Period, Row, Scope};
 
     #[test]
     fn rows_are_read_as_they_were_written_and_other_content_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = BudgetFile(folder.path().join(NAME));
-        let budget = |limit| [Budget::new("b", Scope::All, limit, Period::Minute)];
-        let tokens = budget(Limit::Tokens(10));
-        assert!(file.read(&tokens).unwrap().is_empty());
-        let row = Row { budget: "b".into(), start: 0, end: Some(60), reserved: 3, settled: 7, seq: 1 };
-        file.write(shapes(tokens.iter()), vec![row.clone()]).unwrap();
-        assert_eq!(file.read(&tokens).unwrap(), [row]);
-        assert!(file.read(&budget(Limit::Requests(10))).unwrap().is_empty(), "tokens are no requests");
+        assert_eq!(file.read().unwrap(), StoredRows::default());
+        let budget = |name: &str, limit| Budget::new(name, Scope::All, limit, Period::Minute);
+        let tokens = budget("b", Limit::Tokens(10));
+        let row = |name: &str| Row { budget: name.into(), start: 0, end: Some(60), reserved: 3, settled: 7, seq: 1 };
+        let shapes = ["a", "b"].map(|name| (name.to_owned(), tokens.shape())).into();
+        let rows = StoredRows { shapes, rows: vec![row("a"), row("b")] };
+        file.write(rows.clone()).unwrap();
+        assert_eq!(file.read().unwrap(), rows);
+        let mut waiting = rows.clone();
+        assert_eq!(waiting.take([&tokens].into_iter()), [row("b")]);
+        assert_eq!(waiting.take([&tokens].into_iter()), []);
+        assert_eq!(waiting.rows, [row("a")], "the other budget's counts wait for it");
+        let requests = budget("b", Limit::Requests(10));
+        assert_eq!(rows.clone().take([&requests].into_iter()), [], "tokens are no requests");
         fs::write(&file.0, "{\"version\":2,\"shapes\":{},\"rows\":[]}").unwrap();
-        assert!(file.read(&tokens).unwrap_err().to_string().contains("has version 2"));
+        assert!(file.read().unwrap_err().to_string().contains("has version 2"));
         fs::write(&file.0, "no").unwrap();
-        assert!(file.read(&tokens).unwrap_err().to_string().contains("every budget begins anew"));
+        assert!(file.read().unwrap_err().to_string().contains("every budget begins anew"));
     }
 }

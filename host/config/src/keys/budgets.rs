@@ -31,6 +31,9 @@ part! {
         zone "tz": TimeZone = TimeZone::UTC,
         /// The share of the limit from which on answers carry `x-weir-budget-warning`.
         soft: Option<Share> as Option<Soft>,
+        /// The share of the limit, at least 1, at which a stream that goes on is ended with an error of its format. If
+        /// unset, streams go on to their end.
+        abort_at: Option<Share> as Option<AbortAt>,
         /// What happens to requests without room: `"refuse"`, `"notify"` (they are sent, and logged), or
         /// `{ downgrade = "ALIAS" }` (they go to that model).
         when_over: WhenOver,
@@ -68,7 +71,7 @@ fn budgets(section: &mut Section<'_>) -> Option<BudgetTable> {
         soft: draft.soft,
         when_over: draft.when_over.clone(),
         unpriced: draft.unpriced,
-        abort_at: None,
+        abort_at: draft.abort_at,
     };
     Some(BudgetTable(limits.into_iter().enumerate().map(budget).collect()))
 }
@@ -127,6 +130,7 @@ macro_rules! decimals {
 decimals! {
     Usd => Limit, Limit::usd, "500";
     Soft => Share, Share::soft, "0.8";
+    AbortAt => Share, Share::abort, "1.2";
 }
 
 /// Declares types of keys that a count is read to.

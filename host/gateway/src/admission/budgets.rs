@@ -13,7 +13,7 @@ use crate::observe::metrics::Metrics;
 use crate::route::{Plan, Target};
 use weir_ledger::{
     Budget, BudgetSet, Forecast, Granted, Limit, Nano, Notice, NoticeKind, Owner, Refusal, RefusalReason, Request,
-    Reservation, Row, Spend, Timestamp, Window,
+    Reservation, Row, Spend, StoredRows, Timestamp, Window,
 };
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
@@ -44,6 +44,8 @@ struct Sources {
     configured: Vec<Budget>,
     /// Those that stand at keys, teams and organisations of the store.
     stored: Vec<Budget>,
+    /// What an earlier process counted at budgets that are not known yet: those of a store that was not read so far.
+    waiting: StoredRows,
 }
 
 /// A budget's state now: the budget, its window, and what is settled and reserved in it.
@@ -75,28 +77,47 @@ impl Budgets {
     pub fn replace(&self, budgets: &[Budget]) {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.configured = budgets.to_vec();
-        self.join(&sources);
+        self.join(&mut sources);
     }
 
     /// Replaces the budgets of the store; those that stay the same keep their counts.
     pub fn replace_stored(&self, budgets: Vec<Budget>) {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.stored = budgets;
-        self.join(&sources);
+        self.join(&mut sources);
+        // The store was read: no other budget follows.
+        sources.waiting = StoredRows::default();
     }
 
-    /// All budgets, of the configuration and of the store.
-    pub fn all(&self) -> Vec<Budget> {
-        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.configured.iter().chain(&sources.stored).cloned().collect()
-    }
-
-    fn join(&self, sources: &Sources) {
-        let budgets = sources.configured.iter().chain(&sources.stored).cloned().collect();
+    fn join(&self, sources: &mut Sources) {
+        let budgets: Vec<Budget> = sources.configured.iter().chain(&sources.stored).cloned().collect();
+        let rows = sources.waiting.take(budgets.iter());
         match self.set.load().with(budgets) {
-            Ok(set) => self.set.store(Arc::new(set)),
+            Ok(set) => {
+                set.restore(&rows);
+                self.set.store(Arc::new(set));
+            }
             Err(error) => tracing::error!(%error, "the budgets are not changed"),
         }
+    }
+
+    /// Continues with what an earlier process has counted. Rows of unknown budgets wait for those of the store, if
+    /// `is_unread` says that it has not been read yet.
+    pub fn restore(&self, mut rows: StoredRows, is_unread: bool) {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = rows.take(sources.configured.iter().chain(&sources.stored));
+        self.set.load().restore(&known);
+        sources.waiting = if is_unread { rows } else { StoredRows::default() };
+    }
+
+    /// All that is counted, to be stored, with what waits for its budgets.
+    pub fn rows(&self) -> StoredRows {
+        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = sources.waiting.clone();
+        let budgets = sources.configured.iter().chain(&sources.stored);
+        all.shapes.extend(budgets.map(|budget| (budget.name.to_string(), budget.shape())));
+        all.rows.extend(self.set.load().snapshot());
+        all
     }
 
     /// Takes the rows that have changed since the last call, to be stored.
@@ -104,19 +125,9 @@ impl Budgets {
         self.set.load().changes()
     }
 
-    /// All rows.
-    pub fn snapshot(&self) -> Vec<Row> {
-        self.set.load().snapshot()
-    }
-
     /// Takes back rows that could not be stored: they count as changed again.
     pub fn give_back(&self, rows: &[Row]) {
         self.set.load().give_back(rows);
-    }
-
-    /// Continues with stored rows.
-    pub fn restore(&self, rows: &[Row]) {
-        self.set.load().restore(rows);
     }
 
     /// The state of all budgets.
@@ -168,6 +179,12 @@ impl Budgets {
         self.reserve_for(owner, &targets, demand)
     }
 
+    /// Whether a caller may use the model to which a budget passes its request on. A budget of the configuration is the
+    /// operator's word; one that stands at a key, team or organisation gives nobody more rights than they have.
+    pub fn may_follow(&self, refusal: &Refusal, caller: &Caller, model: &str) -> bool {
+        self.is_configured(&refusal.budget) || caller.may_use(model)
+    }
+
     /// Reserves what an attempt may use at most, at the budgets of its provider.
     pub fn reserve_attempt(&self, target: &Target, demand: &Demand<'_>) -> Result<Option<Granted>, Box<Refusal>> {
         self.reserve_for(Owner::attempt_at(&target.label), &[target], demand)
@@ -191,7 +208,7 @@ impl Budgets {
             let sum = tokens.iter().sum();
             cost.map_or(Spend::unpriced(sum), |cost| Spend::priced(cost, sum))
         };
-        let request = Request { owner, most: spend(most), least: spend(least) };
+        let request = Request { owner, model: demand.model, most: spend(most), least: spend(least) };
         let granted = set.reserve(&request, now).inspect_err(|refusal| self.count_refusal(refusal))?;
         granted.notices.iter().for_each(log_notice);
         Ok(Some(granted))
@@ -298,6 +315,18 @@ impl HeldBudget {
         self.is_out = is_out;
     }
 
+    pub(super) fn may_abort(&self) -> bool {
+        self.reservation.as_ref().is_some_and(Reservation::may_abort)
+    }
+
+    pub(super) fn over_share(&self, so_far: &Spend) -> Option<Arc<str>> {
+        Some(self.reservation.as_ref()?.abort(so_far)?.budget)
+    }
+
+    pub(super) fn provider(&self) -> Option<&Arc<str>> {
+        self.provider.as_ref()
+    }
+
     /// Books what was used, as far as it is of this provider, and counts the request.
     pub(super) fn spend<'a>(&mut self, charges: impl IntoIterator<Item = &'a Charge>) {
         let Some(reservation) = &mut self.reservation else { return };
@@ -317,5 +346,32 @@ impl Drop for HeldBudget {
             Some(reservation) => reservation.finish(),
             None => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_ledger::{Period, Scope};
+
+    #[test]
+    fn what_was_counted_for_budgets_of_the_store_waits_until_it_is_read() {
+        let metrics = Metrics::new().unwrap();
+        let budgets = Budgets::new(&metrics).unwrap();
+        let budget = |name: &str| Budget::new(name, Scope::All, Limit::Requests(10), Period::Total);
+        let row = |name: &str| Row { budget: name.into(), start: 0, end: None, reserved: 0, settled: 7, seq: 1 };
+        let shapes = ["file", "key/a/b"].map(|name| (name.to_owned(), budget(name).shape())).into();
+        budgets.replace(&[budget("file")]);
+        budgets.restore(StoredRows { shapes, rows: vec![row("file"), row("key/a/b")] }, true);
+        let settled = |name: &str| {
+            let status = budgets.status();
+            status.iter().find(|(budget, ..)| &*budget.name == name).map(|(_, _, settled, _)| *settled)
+        };
+        assert_eq!((settled("file"), settled("key/a/b")), (Some(7), None));
+        assert_eq!(budgets.rows().rows.len(), 2, "what waits is stored again");
+        budgets.replace_stored(vec![budget("key/a/b")]);
+        assert_eq!((settled("file"), settled("key/a/b")), (Some(7), Some(7)));
+        budgets.replace_stored(Vec::new());
+        assert_eq!(budgets.rows().rows.len(), 1);
     }
 }

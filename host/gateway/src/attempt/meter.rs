@@ -67,6 +67,11 @@ impl Meter {
         self.given_up = seen.is_none();
     }
 
+    /// The estimated tokens of the content so far.
+    pub(super) fn content_tokens(&self) -> u32 {
+        self.tap.content_tokens()
+    }
+
     fn see_plain(&mut self, bytes: &[u8]) -> Option<()> {
         let tap = &mut self.tap;
         let Some(deframer) = &mut self.deframer else {

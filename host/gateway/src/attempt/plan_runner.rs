@@ -82,12 +82,12 @@ impl SoFar {
     }
 
     /// Settles the limits of a provider that has not answered.
-    fn settle(&self, held: &mut AdmissionPermit) {
+    fn settle(&self, held: &mut AdmissionPermit, account: &mut Account) {
         if self.unanswered > 0 {
             held.used(Some((self.unanswered, 0)));
         }
         if self.is_in_doubt {
-            held.keep_budgets();
+            account.keep_budgets_of(held);
         }
     }
 
@@ -218,7 +218,7 @@ impl PlanRunner<'_> {
         let mut so_far = SoFar::begin(&candidate.target);
         loop {
             let Some((target, mut ticket)) = candidate.admit(self.health, Instant::now(), &self.plan.carried) else {
-                so_far.settle(&mut held);
+                so_far.settle(&mut held, account);
                 return match last {
                     Some((failure, target)) => self.given_up(candidate, failure, target),
                     None => AttemptOutcome::Closed,
@@ -253,7 +253,7 @@ impl PlanRunner<'_> {
                 self.note_rest(&target, account);
             }
             if let Some((refused, target)) = last.take_if(|_| so_far.was_vain(&failure.fault)) {
-                so_far.settle(&mut held);
+                so_far.settle(&mut held, account);
                 return self.given_up(candidate, refused, target);
             }
             let situation = self.situation(candidate, &target, remaining, &so_far);
@@ -268,7 +268,7 @@ impl PlanRunner<'_> {
                 RetryDecision::NextKey => so_far.spare_keys -= 1,
                 RetryDecision::Bare => so_far.values = Values::Own,
                 RetryDecision::Next | RetryDecision::Stop => {
-                    so_far.settle(&mut held);
+                    so_far.settle(&mut held, account);
                     return self.given_up(candidate, failure, target);
                 }
             }

@@ -16,7 +16,8 @@ use crate::accounting::Account;
 use crate::provenance::Learner;
 use weir_translate::dialect::reply;
 use weir_types::contract::about::ErrorFormat;
-use weir_types::contract::types::Framing;
+use weir_types::contract::types::{Error, Framing};
+use weir_types::fault::{Fault, Side};
 use weir_upstream::{UpstreamBody, UpstreamError};
 use weir_wire::frame;
 
@@ -27,6 +28,8 @@ pub struct Relayed {
     ends: Option<Box<Ends>>,
     account: Option<Box<Account>>,
     learner: Option<Box<Learner>>,
+    /// Why the stream is ended before its end.
+    over: Option<Fault>,
     state: State,
 }
 
@@ -65,14 +68,14 @@ enum State {
     Open,
     Ended,
     /// The failure frame was sent if possible; the connection is cut after it has been written.
-    LimitStatus,
+    FailureSent,
     Cut,
 }
 
 impl Relayed {
     pub(super) fn new(upstream: UpstreamBody, meter: Option<Meter>, ends: Option<Ends>) -> Self {
         let ends = ends.map(Box::new);
-        Self { upstream: Some(upstream), meter, ends, account: None, learner: None, state: State::Open }
+        Self { upstream: Some(upstream), meter, ends, account: None, learner: None, over: None, state: State::Open }
     }
 
     /// Passes the answer's bytes to a learner. Compressed bytes are readable only if a meter decompresses them.
@@ -91,7 +94,7 @@ impl Relayed {
             match self.state {
                 State::Open => {}
                 State::Ended => return Poll::Ready(None),
-                State::LimitStatus => {
+                State::FailureSent => {
                     self.state = State::Cut;
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -102,6 +105,12 @@ impl Relayed {
                 }
             }
             let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
+            if let Some(fault) = self.over.take() {
+                match self.stop(fault.side, &fault.error) {
+                    Some(bytes) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                    None => continue,
+                }
+            }
             let out = match ready!(Pin::new(&mut *upstream).poll_frame(cx)) {
                 Some(Ok(frame)) => {
                     let ended = upstream.is_end_stream();
@@ -124,7 +133,7 @@ impl Relayed {
     pub(super) fn is_end_stream(&self) -> bool {
         // The account is closed at the end, so the end must be polled. So must a cut, since a body that ends here
         // counts as whole.
-        let is_cut = matches!(self.state, State::LimitStatus | State::Cut);
+        let is_cut = matches!(self.state, State::FailureSent | State::Cut);
         !is_cut && self.account.is_none() && self.upstream.as_ref().is_none_or(Body::is_end_stream)
     }
 
@@ -150,6 +159,12 @@ impl Relayed {
         };
         if let Some(account) = &mut self.account {
             account.sends_on(out.len());
+            // Between two frames, so that the one with the error can be read.
+            if let (Some(meter), Some(ends)) = (&self.meter, &self.ends)
+                && (!ends.is_plain || out.last() == Some(&b'\n'))
+            {
+                self.over = account.over_budget(meter.content_tokens());
+            }
         }
         out
     }
@@ -157,31 +172,35 @@ impl Relayed {
     fn end(&mut self) -> Option<Bytes> {
         self.state = State::Ended;
         let last = self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()).map(Withhold::end);
-        self.close(false);
+        self.close(None);
         last
     }
 
-    /// The provider broke off: ends the stream with the format's error frame, if possible, and then cuts the
-    /// connection, so that no client takes the answer for complete.
+    /// The provider broke off.
     fn broke(&mut self, error: &UpstreamError) -> Option<Bytes> {
         tracing::warn!(%error, "relayed answer broke");
+        self.stop(Side::Upstream, &broken(error.kind.name()))
+    }
+
+    /// Ends the stream with the format's error frame, if possible, and then cuts the connection, so that no client takes
+    /// the answer for complete.
+    fn stop(&mut self, side: Side, error: &Error) -> Option<Bytes> {
         let told = self.ends.as_ref().filter(|ends| ends.is_plain).and_then(|ends| farewell(ends, error));
         let can_cut = self.ends.as_ref().is_none_or(|ends| ends.can_cut);
         // Bytes received so far, or at least the head, are written before the cut.
-        self.state = if told.is_some() && !can_cut { State::Ended } else { State::LimitStatus };
-        self.close(true);
+        self.state = if told.is_some() && !can_cut { State::Ended } else { State::FailureSent };
+        self.close(Some(side));
         told
     }
 
-    fn close(&mut self, broken: bool) {
+    fn close(&mut self, broken_by: Option<Side>) {
         self.upstream = None;
         let metered = self.meter.take().map(Meter::finish);
         let Some(mut account) = self.account.take() else { return };
         record(&mut account, metered);
-        if broken {
-            account.broke("upstream");
-        } else {
-            account.whole();
+        match broken_by {
+            Some(side) => account.broke(side.as_str()),
+            None => account.whole(),
         }
     }
 }
@@ -208,8 +227,8 @@ fn record(account: &mut Account, metered: Option<Metered>) {
 }
 
 /// The frame that ends a broken stream, after a separator that ends an incomplete frame.
-fn farewell(ends: &Ends, error: &UpstreamError) -> Option<Bytes> {
-    let frame = reply::failure_frame(ends.errors.as_deref(), &broken(error.kind.name()), &ends.request_id)?;
+fn farewell(ends: &Ends, error: &Error) -> Option<Bytes> {
+    let frame = reply::failure_frame(ends.errors.as_deref(), error, &ends.request_id)?;
     let mut out = separator(ends.framing, ends.within_line)?.to_vec();
     frame::Encoder::new(ends.framing).push(&frame, &mut out);
     Some(Bytes::from(out))

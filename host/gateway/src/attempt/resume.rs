@@ -139,7 +139,7 @@ impl ResumeContext {
                     held.used(Some((u64::from(input), 0)));
                 }
                 if account.is_in_doubt() {
-                    held.keep_budgets();
+                    account.keep_budgets_of(&mut held);
                 }
                 ticket.failed(policy::blame(&fault));
                 let side = fault.side.as_str();

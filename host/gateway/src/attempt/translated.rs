@@ -224,7 +224,7 @@ impl Translated {
         };
         match result {
             Ok(_) if pipeline.failure().is_some() => self.broken("upstream", true),
-            Ok(false) => {}
+            Ok(false) => self.check_budget(),
             Ok(true) => self.ending = Ending::Clean,
             Err(fault) => {
                 tracing::warn!(%fault, "stream broke");
@@ -232,6 +232,14 @@ impl Translated {
                     self.give_up(&fault);
                 }
             }
+        }
+    }
+
+    /// Ends the stream if it has used up a budget that ends streams.
+    fn check_budget(&mut self) {
+        let (Some(pipeline), Some(account)) = (&self.pipeline, &mut self.account) else { return };
+        if let Some(fault) = account.over_budget(pipeline.seen.weight.tokens()) {
+            self.give_up(&fault);
         }
     }
 

@@ -46,10 +46,9 @@ impl Default for StoredKeys {
 }
 
 impl StoredKeys {
-    /// Begins with a store that cannot be read yet. `is_keyed` says whether requests need a key until it is: a
-    /// database that nodes share most likely has some.
-    pub fn wait_for_store(&self, is_keyed: bool) {
-        self.is_keyed.store(is_keyed, Ordering::Release);
+    /// Begins with a store that has not been read yet. Until it is, requests need a key: it may have some.
+    pub fn wait_for_store(&self) {
+        self.is_keyed.store(true, Ordering::Release);
         self.is_unread.store(true, Ordering::Release);
     }
 

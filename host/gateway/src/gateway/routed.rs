@@ -42,6 +42,14 @@ pub(super) struct Routed {
     pub(super) notices: Vec<Notice>,
 }
 
+/// A plan that budgets have room for.
+struct Affordable {
+    plan: Plan,
+    granted: Option<Granted>,
+    /// The model that a budget put in place of the one asked for.
+    downgraded: Option<String>,
+}
+
 impl Gateway {
     /// Routes an admitted request and tries its targets; whatever happens from here on is accounted for.
     pub(super) async fn route(
@@ -49,7 +57,7 @@ impl Gateway {
         context: RequestContext<'_>,
         serving: &Serving,
         asked: &Arc<InboundRequest>,
-        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<AccessLine>>),
+        (span, mut permit, line): (&Span, AdmissionPermit, &mut Option<Box<AccessLine>>),
     ) -> Result<Routed, Nowhere> {
         let demand = asked.demand();
         let features = asked.features();
@@ -65,7 +73,19 @@ impl Gateway {
             embeds: *asked.operation() == Operation::Embeddings,
             only_looks: false,
         };
-        let (plan, granted) = self.affordable_plan(serving, asked, circumstances)?;
+        let Affordable { plan, granted, downgraded } = self.affordable_plan(serving, asked, circumstances)?;
+        if let Some(model) = &downgraded {
+            let demand = Demand { model: Some(model), ..demand };
+            match self.admission.admit_to_model(&serving.config, &asked.caller, &demand).await {
+                Ok(more) => permit.add(more),
+                Err(refused) => {
+                    if let Some(granted) = granted {
+                        granted.reservation.finish();
+                    }
+                    return Err(refused.fault.into());
+                }
+            }
+        }
         let series = plan.route.series(&self.metrics, &asked.face, asked.caller.label());
         if span.is_recording() {
             span.say("gen_ai.request.model", plan.route.alias.clone());
@@ -95,21 +115,27 @@ impl Gateway {
         serving: &Serving,
         asked: &InboundRequest,
         circumstances: Circumstances<'_>,
-    ) -> Result<(Plan, Option<Granted>), Nowhere> {
-        let mut model = asked.reading.model.clone();
+    ) -> Result<Affordable, Nowhere> {
+        let mut planned = plan(serving, asked, asked.reading.model.as_deref(), circumstances)?;
+        let mut downgraded: Option<String> = None;
         for _ in 0..=DOWNGRADES {
-            let mut plan = plan(serving, asked, model.as_deref(), circumstances)?;
-            if model != asked.reading.model {
-                plan.rename(model.as_deref());
-            }
-            let demand = Demand { model: model.as_deref(), ..asked.demand() };
-            let refusal = match self.admission.budgets.reserve(&asked.caller, &plan, &demand) {
-                Ok(granted) => return Ok((plan, granted)),
+            let model = downgraded.as_deref().or(asked.reading.model.as_deref());
+            let demand = Demand { model, ..asked.demand() };
+            let refusal = match self.admission.budgets.reserve(&asked.caller, &planned, &demand) {
+                Ok(granted) => return Ok(Affordable { plan: planned, granted, downgraded }),
                 Err(refusal) => refusal,
             };
-            let Some(other) = &refusal.downgrade else { return Err(budgets::refused(&refusal).into()) };
+            // A request that names no model, such as for a file, has no cheaper one.
+            let may_follow = |other: &&Arc<str>| {
+                model.is_some() && self.admission.budgets.may_follow(&refusal, &asked.caller, other)
+            };
+            let other = refusal.downgrade.as_ref().filter(may_follow);
+            let next = other.and_then(|other| Some((other, plan(serving, asked, Some(other), circumstances).ok()?)));
+            let Some((other, next)) = next else { return Err(budgets::refused(&refusal).into()) };
             tracing::info!(request_id = asked.exchange.id, budget = &*refusal.budget, to = &**other, "downgraded");
-            model = Some(other.to_string());
+            planned = next;
+            planned.rename(Some(other));
+            downgraded = Some(other.to_string());
         }
         let message = "budgets pass this request on from one model to the next, and none of them has room";
         Err(Fault::new(Side::Client, ErrorKind::Quota, message).with_status(429).into())

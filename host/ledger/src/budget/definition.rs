@@ -208,6 +208,16 @@ impl Budget {
         self.zone = TimeZone::get(name).map_err(|_| BudgetError::Zone(name.to_owned()))?;
         Ok(self)
     }
+
+    /// Its unit and windows, as text. Counts of a budget with other ones are another budget's.
+    pub fn shape(&self) -> String {
+        let unit = match self.limit {
+            Limit::Usd(_) => "usd",
+            Limit::Tokens(_) => "tokens",
+            Limit::Requests(_) => "requests",
+        };
+        format!("{unit} {:?} {}", self.per, self.zone.iana_name().unwrap_or_default())
+    }
 }
 
 #[cfg(test)]

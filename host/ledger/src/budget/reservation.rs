@@ -72,6 +72,11 @@ impl Reservation {
         notices
     }
 
+    /// Whether any of the budgets ends streams.
+    pub fn may_abort(&self) -> bool {
+        self.holds.iter().any(|hold| hold.budget.abort_at.is_some())
+    }
+
     /// Whether a stream that has used so much is to be ended: a budget with `abort_at` would be over that share by it.
     /// What other requests have only reserved does not count.
     pub fn abort(&self, so_far: &Spend) -> Option<Abort> {

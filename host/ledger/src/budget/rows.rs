@@ -1,8 +1,11 @@
 //! The state of budgets as rows for a store: sums, so that their number is bounded by budgets and windows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use super::definition::Budget;
 
 /// What one budget has counted in one window. A later row of the same budget and window replaces an earlier one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +30,31 @@ impl Row {
     /// Whether this row replaces another one.
     pub(super) fn is_after(&self, other: &Self) -> bool {
         self.seq >= other.seq
+    }
+}
+
+/// The rows of many budgets with the shapes of these, as a store keeps them.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredRows {
+    /// [`Budget::shape`] by name.
+    pub shapes: BTreeMap<String, String>,
+    /// The rows.
+    pub rows: Vec<Row>,
+}
+
+impl StoredRows {
+    /// Takes out the rows of these budgets. Rows of a budget that has another shape now are dropped.
+    pub fn take<'a>(&mut self, budgets: impl Iterator<Item = &'a Budget>) -> Vec<Row> {
+        if self.rows.is_empty() {
+            return Vec::new();
+        }
+        let shapes: BTreeMap<&str, String> = budgets.map(|budget| (&*budget.name, budget.shape())).collect();
+        let of = |row: &Row| shapes.get(&*row.budget);
+        let (known, others): (Vec<Row>, Vec<Row>) = self.rows.drain(..).partition(|row| of(row).is_some());
+        let taken = known.into_iter().filter(|row| self.shapes.get(&*row.budget) == of(row)).collect();
+        self.rows = others;
+        self.shapes.retain(|name, _| !shapes.contains_key(name.as_str()));
+        taken
     }
 }
 

@@ -51,6 +51,8 @@ impl<'a> Owner<'a> {
 pub struct Request<'a> {
     /// Who asks.
     pub owner: Owner<'a>,
+    /// The model that is asked for, as a budget's downgrade names it. [`Owner::model`] may be a pattern that it meets.
+    pub model: Option<&'a str>,
     /// What it may use at most. So much is reserved, or what is left of a budget.
     pub most: Spend,
     /// What must be left of every budget; the same as `most` to never exceed one.
@@ -60,7 +62,7 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// A request that reserves all that it may use, or is refused.
     pub fn whole(owner: Owner<'a>, most: Spend) -> Self {
-        Self { owner, most, least: most }
+        Self { owner, model: owner.model, most, least: most }
     }
 }
 
@@ -157,7 +159,7 @@ impl BudgetSet {
         let mut chain = self.chain(&request.owner);
         chain.sort_by_key(|entry| entry.cell.number);
         let mut states: Vec<_> = chain.iter().map(|entry| entry.cell.lock()).collect();
-        let need = Need { most: &request.most, least: &request.least, model: request.owner.model };
+        let need = Need { most: &request.most, least: &request.least, model: request.model };
         let (mut grants, mut refusal): (Vec<Grant>, Option<Box<Refusal>>) = (Vec::new(), None);
         for (entry, state) in chain.iter().zip(&mut states) {
             match state.check(&entry.budget, need, now) {

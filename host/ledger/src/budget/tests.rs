@@ -181,7 +181,7 @@ fn acceptance_5_usage_without_a_price_takes_the_whole_reservation() {
 #[test]
 fn a_reservation_takes_what_is_left_if_that_is_enough() {
     let set = set(vec![budget("b", of(ScopeKind::Key, "k"), "1")]);
-    let request = |least| Request { owner: KEY, most: dollars("0.75"), least: dollars(least) };
+    let request = |least| Request { owner: KEY, model: KEY.model, most: dollars("0.75"), least: dollars(least) };
     let first = set.reserve(&request("0.1"), now()).unwrap();
     assert_eq!(set.money_left(&KEY, now()).unwrap().to_string(), "0.25");
     assert!(set.reserve(&request("0.3"), now()).is_err());

@@ -12,7 +12,6 @@ use super::budgets;
 use super::follow::follow;
 use super::snapshot::{Snapshot, read};
 use super::state::{GUARD, State};
-use crate::store;
 use crate::store::OpenStore;
 
 /// Documents that are read from the store at a time.
@@ -50,7 +49,7 @@ pub struct Outcome {
 /// Reads all documents of a store and publishes them to the gateway. If that fails or takes long, it goes on while
 /// requests are served: those with keys of the store are answered with 503 until then.
 pub async fn open(store: &OpenStore, gateway: &Arc<Gateway>) -> Arc<Registry> {
-    gateway.stored_keys().wait_for_store(store.kind() == store::Kind::Postgres);
+    gateway.stored_keys().wait_for_store();
     let registry = Arc::new(Registry::new(store.store(), Arc::clone(gateway)));
     tokio::spawn(follow(Arc::downgrade(&registry)));
     let reading = Arc::clone(&registry);

@@ -1,0 +1,30 @@
+//! Ends a stream before its end, if a budget has `abort_at` and the stream takes it over that share.
+
+use weir_ledger::{Facts, Spend, Timestamp};
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
+use weir_types::tokens::Tokens;
+
+use super::Account;
+
+/// Output tokens between two looks at the budgets.
+const STEP: u32 = 32;
+
+impl Account {
+    /// Why a stream is to be ended that has so many output tokens so far, by the estimate of its content.
+    pub fn over_budget(&mut self, output: u32) -> Option<Fault> {
+        if !self.permit.may_abort() || output < self.abort_checked_at.saturating_add(STEP) {
+            return None;
+        }
+        self.abort_checked_at = output;
+        let mut facts = Facts::at(Timestamp::now());
+        facts.tokens = Tokens::of(self.tokens.sent, Some(output));
+        let tokens = u64::from(facts.tokens.total().unwrap_or_default());
+        let tariff = self.tokens.tariff.as_ref();
+        let spend = tariff.map_or(Spend::unpriced(tokens), |tariff| Spend::of(&tariff.cost(&facts), &facts, false));
+        let budget = self.permit.over_share(&spend)?;
+        let message = format!("budget {budget:?} is used up, and ends streams that go on (`abort_at`)");
+        tracing::warn!(request_id = &*self.request_id, budget = &*budget, output, "stream ended by its budget");
+        Some(Fault::new(Side::Client, ErrorKind::Quota, message).with_status(429))
+    }
+}
