@@ -264,3 +264,71 @@ async fn budgets_go_on_after_the_program_was_killed() {
     std::fs::write(&file, "no JSON").unwrap();
     Program::start(&folder, &cache, &config).until("budgets cannot go on where they stopped");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_over_a_budget_that_ends_streams_ends_with_the_formats_error_in_both_lanes() {
+    // Some 14,000 tokens where 2,000 are left. How late the end comes depends on how much arrives at a time.
+    let upstream = Upstream::scripted(|request| {
+        let tongue = SPOKEN.into_iter().find(|tongue| request.line().contains(path_of(*tongue))).unwrap();
+        let pieces = tongue.stream();
+        let head = Answer::sse().piece(&pieces[0]);
+        (0..1200).fold(head, |answer, _| answer.piece(pieces[1].repeat(10))).end()
+    })
+    .await;
+    for client in SPOKEN {
+        for (model, ends) in [(client.name.to_owned(), true), (client.translated(), true), (client.translated(), false)]
+        {
+            let abort = if ends { "abort_at = 1.1\n" } else { "" };
+            let all = budget(&format!("name = \"all\"\nfor = \"all\"\ntokens = 2000\nper = \"month\"\n{abort}"));
+            let house = House::open(&(config_of(&SPOKEN, &upstream) + &all)).await;
+            let reply = house.ask(&client.request(&model, true)).await;
+            let text = reply.text();
+            assert_eq!(reply.status(), 200, "{text}");
+            let settled = settled(&house).await;
+            let told = text.contains("budget \\\"all\\\" is used up");
+            assert_eq!(
+                told,
+                ends,
+                "{} to {model}: {}",
+                client.name,
+                text.get(text.len().saturating_sub(600)..).unwrap()
+            );
+            if ends {
+                assert!((2_200..8_000).contains(&settled), "{} to {model}: {settled}", client.name);
+            } else {
+                assert!(settled > 12_000, "{} to {model}: {settled}", client.name);
+            }
+        }
+    }
+}
+
+/// A part of the path of a provider's endpoint for streams.
+fn path_of(tongue: Tongue) -> &'static str {
+    match tongue.name {
+        "openai" => "/chat/completions",
+        "anthropic" => "/messages",
+        _ => "streamGenerateContent",
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_that_timed_out_is_booked_once_at_its_providers_budget() {
+    let upstream = Upstream::scripted(|request| {
+        let is_slow = request.text().contains("\"slow\"");
+        if is_slow { Answer::silence() } else { Answer::json(200, OPENAI.whole()) }
+    })
+    .await;
+    let provider = format!(
+        "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"KEY\"\nretry = {{ max_retries = 0 }}\n\
+         timeouts = {{ first_byte = \"300ms\" }}\n\
+         [[models]]\nalias = \"openai\"\ntargets = [{{ provider = \"p\", model = \"slow\" }}, {{ provider = \"p\", model = \"fast\" }}]\n",
+        upstream.url()
+    );
+    let of_provider = budget("name = \"p\"\nfor = { provider = \"p\" }\ntokens = 1000000\nper = \"month\"");
+    let house = House::open(&(provider + &of_provider)).await;
+    let reply = house.ask(&OPENAI.request("openai", false)).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    let settled = settled(&house).await;
+    // The answer's tokens and the estimated input of the attempt that was not answered, and no whole reservation beside.
+    assert!((TOKENS..TOKENS + 100).contains(&settled), "{settled}");
+}

@@ -305,3 +305,31 @@ async fn a_secret_shows_once_and_never_in_the_log_the_audit_log_or_the_store() {
         assert!(texts.iter().all(|text| !text.contains(middle)), "a secret shows");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_downgrade_gives_a_key_no_model_that_it_may_not_use() {
+    let mut upstream = provider().await;
+    let house = house(&upstream).await;
+    let red = json!({"id": "red", "name": "Red", "models": ["openai", "gemini"]});
+    assert_eq!(admin(&house, "POST", "/teams", red).await.status(), 201);
+    let lead = json!({"name": "lead", "owner": {"team": "red"}, "grants": [{"access": "write", "team": "red"}]});
+    let (_, lead) = made(&house, lead).await;
+    for (model, status) in [("anthropic", 429), ("no-such-model", 429), ("gemini", 200)] {
+        let budget = json!({"name": "b", "requests": 1, "per": "total", "when_over": {"downgrade": model}});
+        let body = json!({"name": model, "owner": {"team": "red"}, "budgets": [budget]}).to_string();
+        let create = Request::post("/admin/v1/keys", body).header("authorization", &format!("Bearer {lead}"));
+        let reply = house.ask(&create).await;
+        assert_eq!(reply.status(), 201, "{}", reply.text());
+        let key = reply.json()["key"].as_str().unwrap().to_owned();
+        assert_eq!(ask(&house, &key).await.status(), 200, "the first fits");
+        upstream.request().await;
+        for stream in [false, true] {
+            let reply = house.ask(&with_key(OPENAI, "openai", stream, &key)).await;
+            assert_eq!(reply.status(), status, "{model}: {}", reply.text());
+            match upstream.unseen() {
+                Some(request) => assert!(status == 200 && request.line().contains("enerateContent"), "{model}"),
+                None => assert_eq!(status, 429),
+            }
+        }
+    }
+}

@@ -99,7 +99,7 @@ async fn a_database_that_is_away_at_the_start_opens_no_door() {
     database.stop();
     let node = Program::start(&folder, cache.path(), &text);
     let address = node.address();
-    assert_eq!(program::ask(address, &OPENAI.request("openai", false)).await.status(), 401);
+    assert_eq!(program::ask(address, &OPENAI.request("openai", false)).await.status(), 503);
     assert_eq!(ask(address, &key).await, 503, "it may be a right one");
     database.go();
     until(address, &key, 200).await;
