@@ -73,6 +73,25 @@ fn init_writes_a_first_file_that_checks_and_overwrites_none() {
 }
 
 #[test]
+fn check_warns_of_models_without_a_price_and_of_the_budgets_that_refuse_them() {
+    let desk = desk();
+    let model = "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"http://127.0.0.1:9/v1\"\napi_key = \"k-0123456789\"\n\
+                 [[models]]\nalias = \"own\"\ntarget = { provider = \"p\", model = \"of-our-own\" }\n";
+    let budget = |more: &str| format!("[[budgets]]\nname = \"month\"\nfor = \"all\"\nusd = 5\nper = \"month\"\n{more}");
+    let refused = "no price is known of p/of-our-own: the budget `month` refuses requests for them where it applies";
+    for (budgets, expected) in [
+        (String::new(), "what they cost is not counted"),
+        (budget(""), refused),
+        (budget("unpriced = \"allow\"\n"), "what they cost is not counted"),
+    ] {
+        fs::write(desk.at("weir.toml"), format!("{model}{budgets}")).unwrap();
+        let (code, told) = said(&mut weir(&desk.at(""), "check --config weir.toml"));
+        assert_eq!(code, Some(0), "{told}");
+        is_in(expected, &told);
+    }
+}
+
+#[test]
 fn init_asks_for_providers_a_server_of_ones_own_a_name_and_the_port() {
     let desk = desk();
     let mut command = weir(&desk.at(""), "init --out mine.toml");

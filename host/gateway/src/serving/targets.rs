@@ -12,6 +12,7 @@ use crate::pricing::{self, Pricing};
 use crate::route::{Route, Routes, Target};
 use weir_adapters::catalog::Snapshot;
 use weir_config::{Address, Alias, Config, Environment, Model, Price, Problem, Provider, Strategy};
+use weir_ledger::Budget;
 use weir_sandbox::Adapter;
 use weir_types::contract::about::AuthScheme;
 use weir_types::contract::types::Setting;
@@ -47,7 +48,7 @@ pub(super) fn routes(config: &Config, adapters: &Snapshot, known: &Compiled, pro
         Route::new(model, config.server.strict, targets.collect())
     };
     let routes = Routes::new(config.models.clone(), route);
-    let missing = uncounted(&unpriced.borrow());
+    let missing = uncounted(&unpriced.borrow(), &config.budgets);
     problems.borrow_mut().extend(missing);
     routes
 }
@@ -158,22 +159,34 @@ fn comes_last(target: &weir_config::Target) -> Problem {
     )
 }
 
-/// Warns of all unknown prices together.
-fn uncounted(targets: &[weir_config::Target]) -> Option<Problem> {
+/// Warns of all unknown prices together, and of the budgets that refuse what has none.
+fn uncounted(targets: &[weir_config::Target], budgets: &[Budget]) -> Option<Problem> {
     const SHOWN: usize = 8;
+    let first = targets.first()?;
     let mut names: Vec<String> = targets.iter().map(named).collect();
     names.sort();
     names.dedup();
     let more = names.len().saturating_sub(SHOWN);
     names.truncate(SHOWN);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let message = format!("no price is known of {}{more}: what they cost is not counted", names.join(", "));
-    let warning = Problem::warning(&targets.first()?.place, message);
-    Some(
-        warning.with_help(
-            "set `price = { input = ..., output = ... }` in dollars for a million tokens; 0 where it is free",
-        ),
-    )
+    let refusing: Vec<String> = budgets.iter().filter(|budget| budget.refuses_unpriced()).map(quoted).collect();
+    let follows = match refusing.as_slice() {
+        [] => "what they cost is not counted".to_owned(),
+        [one] => format!("the budget {one} refuses requests for them where it applies"),
+        several => format!("the budgets {} refuse requests for them where they apply", several.join(", ")),
+    };
+    let message = format!("no price is known of {}{more}: {follows}", names.join(", "));
+    let help = if refusing.is_empty() {
+        "set `price = { input = ..., output = ... }` in dollars for a million tokens; 0 where it is free"
+    } else {
+        "set `price = { input = ..., output = ... }` in dollars for a million tokens, 0 where it is free; or `unpriced` \
+         in the budget"
+    };
+    Some(Problem::warning(&first.place, message).with_help(help))
+}
+
+fn quoted(budget: &Budget) -> String {
+    format!("`{}`", budget.name)
 }
 
 /// Warns of configured health checks that are not possible.

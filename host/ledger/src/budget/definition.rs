@@ -209,6 +209,11 @@ impl Budget {
         Ok(self)
     }
 
+    /// Whether requests whose model has no price are refused.
+    pub fn refuses_unpriced(&self) -> bool {
+        matches!(self.limit, Limit::Usd(_)) && self.unpriced == Unpriced::Refuse && self.when_over != WhenOver::Notify
+    }
+
     /// Its unit and windows, as text. Counts of a budget with other ones are another budget's.
     pub fn shape(&self) -> String {
         let unit = match self.limit {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 
 use super::cell::{Cell, Grant, Need};
-use super::definition::{Budget, Limit, Scope, ScopeKind, Unpriced, WhenOver};
+use super::definition::{Budget, Limit, Scope, ScopeKind, WhenOver};
 use super::error::BudgetError;
 use super::refusal::{Notice, Refusal};
 use super::reservation::{Hold, Reservation};
@@ -198,12 +198,7 @@ impl BudgetSet {
 
     /// Whether any budget of this owner refuses what has no price.
     pub fn needs_price(&self, owner: &Owner<'_>) -> bool {
-        let refuses = |budget: &Budget| {
-            matches!(budget.limit, Limit::Usd(_))
-                && budget.unpriced == Unpriced::Refuse
-                && budget.when_over != WhenOver::Notify
-        };
-        self.chain(owner).iter().any(|entry| refuses(&entry.budget))
+        self.chain(owner).iter().any(|entry| entry.budget.refuses_unpriced())
     }
 
     /// Whether any budget of this owner is in dollars.
