@@ -1,5 +1,8 @@
 //! Budgets and costs: reserved before, booked after, refused in the client's own format, kept over a restart.
 
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 use weir_tests::{Answer, Folder, Gate, House, Program, Reply, Request, Upstream};
 
@@ -35,7 +38,7 @@ async fn settled(house: &House) -> u64 {
         if budget["reserved"] == 0 {
             return budget["settled"].as_u64().unwrap();
         }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("a reservation is left: {}", house.get("/admin/budgets").await.text());
 }
@@ -217,7 +220,7 @@ async fn a_refused_request_costs_nothing_and_one_that_its_client_leaves_stays_bo
             if booked > before {
                 break;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         assert!(booked > before, "{model}: {booked}");
     }
@@ -249,7 +252,7 @@ async fn budgets_go_on_after_the_program_was_killed() {
             if std::fs::read_to_string(&file).is_ok_and(|text| text.contains("\"settled\":34")) {
                 break;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         // Dropped, the program is killed.
     }
@@ -331,4 +334,50 @@ async fn an_attempt_that_timed_out_is_booked_once_at_its_providers_budget() {
     let settled = settled(&house).await;
     // The answer's tokens and the estimated input of the attempt that was not answered, and no whole reservation beside.
     assert!((TOKENS..TOKENS + 100).contains(&settled), "{settled}");
+}
+
+/// How often the program is killed; `WEIR_KILLS` sets more.
+const KILLS: u64 = 2;
+/// What may be lost with a process: what was answered since the last write, a second ago at most, and some time for the
+/// write itself on a busy machine.
+const LOST: Duration = Duration::from_millis(2_500);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_time_a_budget_loses_one_interval_at_most_and_nothing_is_free() {
+    let upstream = provider().await;
+    let (folder, cache) = (Folder::with(&["openai"]), weir_tests::plugins::target().join("test-cache"));
+    let all = budget("name = \"all\"\nfor = \"all\"\ntokens = 1000000000\nper = \"total\"");
+    let config = config_of(&[OPENAI], &upstream) + &all;
+    let kills = std::env::var("WEIR_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(KILLS);
+    let (mut booked, mut seed) = (0, 0x9e37_79b9_7f4a_7c15_u64);
+    for round in 0..=kills {
+        let program = Program::start(&folder, &cache, &config);
+        let address = program.address();
+        let shown = weir_tests::program::ask(address, &Request::get("/admin/budgets")).await.json();
+        let settled = shown["budgets"][0]["settled"].as_u64().unwrap();
+        assert!(settled >= booked, "round {round}: {settled} of {booked}");
+        if round == kills {
+            break;
+        }
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(round);
+        let until = Instant::now() + LOST + Duration::from_millis((seed >> 33) % 1_500);
+        let answered = futures_util::future::join_all((0..4).map(|_| answers(address, until))).await.concat();
+        drop(program);
+        let killed = Instant::now();
+        let old = answered.iter().filter(|at| killed.duration_since(**at) > LOST).count() as u64;
+        assert!(old > 0, "the requests of this round tell nothing");
+        booked = settled + old * TOKENS;
+    }
+}
+
+/// When requests were answered, one after the other, until this time.
+async fn answers(address: SocketAddr, until: Instant) -> Vec<Instant> {
+    let (mut answered, mut client) = (Vec::new(), weir_tests::Client::connect(address).await);
+    while Instant::now() < until {
+        client.send(&OPENAI.request("openai", false)).await;
+        assert_eq!(client.reply().await.status(), 200);
+        answered.push(Instant::now());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    answered
 }
