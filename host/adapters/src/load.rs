@@ -268,6 +268,7 @@ impl Loader {
         };
         Adapter {
             name: manifest.name.as_str().into(),
+            label: format!("{}@{}", manifest.name, digest.short()).into(),
             digest,
             interfaces: shape.interfaces(),
             size: shape.bytes as usize,

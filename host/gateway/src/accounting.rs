@@ -5,6 +5,7 @@ pub mod access;
 mod charges;
 mod closing;
 pub mod request_log;
+pub mod sent_input;
 mod tokens;
 mod traced;
 pub mod trail;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use self::access::AccessLine;
 use self::charges::Charges;
+use self::sent_input::SentInput;
 use self::tokens::TokenBill;
 use self::traced::Traced;
 use self::trail::{End, Trail};
@@ -202,11 +204,11 @@ impl Account {
 
     /// A request is sent; `input` estimates its tokens. They are charged for unless the provider reports usage or
     /// refuses the request. Returns whether this is the attempt's first request, the one that costs.
-    pub fn sends(&mut self, input: impl FnOnce() -> u32) -> bool {
+    pub fn sends<I: Into<SentInput>>(&mut self, input: impl FnOnce() -> I) -> bool {
         self.is_in_doubt = true;
         let is_first = self.counts && self.tokens.sent.is_none();
         if is_first {
-            self.tokens.sent = Some(input());
+            self.tokens.sent = Some(input().into());
         }
         is_first
     }
@@ -229,12 +231,12 @@ impl Account {
 
     /// The estimated input tokens of a request that a provider received and has not answered.
     pub fn unanswered(&self) -> Option<u32> {
-        self.tokens.sent
+        self.tokens.sent.as_ref().map(SentInput::tokens)
     }
 
     /// Charges the estimated input of a pending request, since it will not be answered any more.
     fn forfeit(&mut self) {
-        let Some(input) = self.tokens.sent.take() else { return };
+        let Some(input) = self.tokens.sent.take().map(|sent| sent.tokens()) else { return };
         let book = self.book();
         book.estimated([input, 0]);
         let mut forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);

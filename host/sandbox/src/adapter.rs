@@ -36,6 +36,8 @@ pub struct Adapter {
     pub name: Arc<str>,
     /// Digest of the component.
     pub digest: Digest,
+    /// Name and short digest, for headers: `openai@de433eaf96c1`.
+    pub label: Arc<str>,
     /// The manifest that it returned.
     pub manifest: Manifest,
     /// The contract's interfaces that it exports.

@@ -54,7 +54,7 @@ const fn weights(structure: u32) -> Weights {
 fn weigh(bytes: &[u8], weights: &Weights) -> u64 {
     let weight = |byte: &u8| weights.get(usize::from(*byte)).copied().unwrap_or_default();
     // Blocks of a known length are added without a loop.
-    let (blocks, rest) = bytes.as_chunks::<8>();
+    let (blocks, rest) = bytes.as_chunks::<32>();
     let blocks = blocks.iter().map(|block| u64::from(block.iter().map(weight).sum::<u32>()));
     blocks.sum::<u64>() + u64::from(rest.iter().map(weight).sum::<u32>())
 }

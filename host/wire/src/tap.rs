@@ -10,10 +10,12 @@
 //! | `usage` | merges figures and splits them into disjoint buckets |
 //! | `check` | evaluates one test of the manifest on frames |
 //! | `content` | weighs the content of frames |
+//! | `kept` | keeps a small answer until it is known whether it has to be weighed |
 
 mod check;
 mod content;
 mod filter;
+mod kept;
 #[cfg(test)]
 mod recordings;
 #[cfg(test)]
@@ -26,6 +28,7 @@ use crate::estimate::Content;
 use crate::frame::FrameRef;
 use crate::peek::{Limits, Peek, PointerError, Pointers, Scalar, Test, TestError, Wanted};
 use filter::Filter;
+use kept::Kept;
 use std::sync::Arc;
 use usage::{Beside, Figures, Places};
 use weir_types::contract::about::{FrameTest, Tap, UnitSource, UsagePlace};
@@ -271,6 +274,8 @@ pub struct TapState {
     /// All results except the usage.
     reading: TapReading,
     content: Content,
+    /// The start of an answer that is read as a whole, not weighed yet.
+    kept: Kept,
     /// Whether the answer is read as a whole instead of by frames.
     is_whole: bool,
 }
@@ -284,6 +289,7 @@ impl TapState {
             figures: Figures::new(&tap.0.places),
             reading: TapReading::default(),
             content: Content::default(),
+            kept: Kept::default(),
             is_whole: false,
             tap: tap.clone(),
         }
@@ -315,7 +321,7 @@ impl TapState {
         self.peek.push(chunk);
         self.is_whole = true;
         if self.tap.0.finds_content {
-            self.content.json(chunk);
+            self.kept.push(chunk, &mut self.content);
         }
     }
 
@@ -328,7 +334,7 @@ impl TapState {
 
     /// Estimated tokens of the content so far.
     pub fn content_tokens(&self) -> u32 {
-        if self.is_whole { self.content.tokens_of_json() } else { self.content.tokens() }
+        if self.is_whole { self.kept.weighed(self.content).tokens_of_json() } else { self.content.tokens() }
     }
 
     /// Whether content has arrived.

@@ -2,6 +2,7 @@
 
 use super::access::Used;
 use super::charges::Charges;
+use super::sent_input::SentInput;
 use crate::observe::metrics::Book;
 use crate::pricing::Tariff;
 use weir_ledger::{Facts, Timestamp};
@@ -22,7 +23,7 @@ pub(super) struct TokenBill {
     /// The rates of the answering target.
     pub(super) tariff: Option<Tariff>,
     /// Estimated input tokens of the request that a provider is working on, until its answer accounts for them.
-    pub(super) sent: Option<u32>,
+    pub(super) sent: Option<SentInput>,
     /// Estimated input and output tokens of all parts, beyond the reported ones.
     pub(super) estimated: [u32; 2],
     /// The cost of all parts.
@@ -81,7 +82,7 @@ impl TokenBill {
         let is_input_told = told.input().is_some() && (self.is_final || told_in > charged_in);
         let is_output_told = self.is_final && told.output().is_some();
         let so_far = u32::try_from(told_out.saturating_sub(charged_out)).unwrap_or(u32::MAX);
-        let input = if is_input_told { 0 } else { self.sent.unwrap_or_default() };
+        let input = if is_input_told { 0 } else { self.sent.as_ref().map_or(0, SentInput::tokens) };
         let output = if is_output_told { 0 } else { self.content.unwrap_or_default().saturating_sub(so_far) };
         [input, output]
     }

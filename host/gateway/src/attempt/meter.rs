@@ -24,7 +24,7 @@ pub(super) struct Meter {
 pub(super) struct Metered {
     /// The usage that the provider reported.
     pub(super) told: Option<Usage>,
-    /// The estimated tokens of the content.
+    /// The estimated tokens of the content; 0 for a whole answer that reports them.
     pub(super) content: u32,
     /// Whether the end of the answer has been read.
     pub(super) has_ended: bool,
@@ -102,6 +102,8 @@ impl Meter {
             batch: reading.batch,
             ..Usage::from(reading.usage)
         });
-        Metered { told, content: self.tap.content_tokens(), has_ended: reading.ended }
+        let is_complete = reading.ended && reading.usage.output().is_some();
+        let content = if is_complete && self.deframer.is_none() { 0 } else { self.tap.content_tokens() };
+        Metered { told, content, has_ended: reading.ended }
     }
 }

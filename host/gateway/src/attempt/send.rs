@@ -8,6 +8,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::{InboundRequest, RequestContext};
 use crate::accounting::Account;
+use crate::accounting::sent_input::SentInput;
 use crate::route::Target;
 use weir_translate::bounds;
 use weir_types::contract::types::{Body, Error, ErrorKind, Header, HttpRequest, HttpResponse};
@@ -15,7 +16,6 @@ use weir_types::exchange::TRACE_HEADERS;
 use weir_types::fault::{Fault, Side, TransportFailure, error_kind_name};
 use weir_upstream::rendered::admit;
 use weir_upstream::{Chunks, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse};
-use weir_wire::estimate;
 
 /// The error message if the provider or its token endpoint refuses the gateway's credential.
 const REFUSED: &str = "the provider refused the gateway's credential";
@@ -39,7 +39,7 @@ pub(super) async fn send(
         span.say("http.request.method", request.method.to_string());
         span.say("server.address", request.address.origin().to_string());
     }
-    let costs = account.sends(|| estimate::body_tokens(request.body.pieces().map(|piece| &piece[..])));
+    let costs = account.sends(|| SentInput::of(&request.body, request.stream));
     let sent = context.upstreams.send(request).await;
     account.attempted(&target.label, begun.elapsed());
     let is_refused = match &sent {

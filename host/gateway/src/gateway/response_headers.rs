@@ -16,7 +16,6 @@ use crate::rate_limit::LimitStatus;
 use crate::route::Target;
 use crate::route::skipped::Skipped;
 use weir_ledger::Notice;
-use weir_sandbox::Adapter;
 use weir_translate::dialect::faces::Endpoint;
 use weir_translate::dialect::reply::insert;
 use weir_types::contract::types::ErrorKind;
@@ -97,11 +96,6 @@ pub(super) fn note_answer(
     line.answered(target.model(asked.model()), target.health_id(asked.model()), adapter);
 }
 
-/// An adapter's name in headers and in the log.
-fn spoken(adapter: &Adapter) -> String {
-    format!("{}@{}", adapter.name, adapter.digest.short())
-}
-
 /// Sets the diagnostic headers.
 pub(super) fn diagnose(
     response: &mut Response<ReplyBody>,
@@ -109,14 +103,14 @@ pub(super) fn diagnose(
     asked: &InboundRequest,
     account: &Account,
 ) {
-    let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| Arc::clone(adapter));
+    let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| Arc::clone(&adapter.label));
     let is_answer = response.status().as_u16() < 400;
     let to = response.headers_mut();
     if let Some(target) = target {
-        let adapter = spoke.unwrap_or_else(|| Arc::clone(&target.adapter));
+        let adapter = spoke.unwrap_or_else(|| Arc::clone(&target.adapter.label));
         insert(to, &headers::PROVIDER, &target.label);
         insert(to, &headers::MODEL, target.model(asked.model()));
-        insert(to, &headers::ADAPTER, &spoken(&adapter));
+        insert(to, &headers::ADAPTER, &adapter);
     }
     if let Some(lane) = account.lane() {
         insert(to, &headers::LANE, lane);

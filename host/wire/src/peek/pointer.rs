@@ -47,6 +47,8 @@ pub(super) struct Node {
     pub(super) below: Vec<u16>,
     /// Children for the members of an object.
     pub(super) members: Vec<(Box<[u8]>, NodeId)>,
+    /// Bit set of the lengths of the members' names; the last bit stands for 63 and more.
+    lengths: u64,
     /// Children for single elements of an array; each includes the pointers for every element.
     elements: Vec<(u32, NodeId)>,
     /// Child for every other element.
@@ -110,6 +112,23 @@ impl Node {
     #[inline]
     pub(super) fn element(&self, index: u32) -> Option<NodeId> {
         self.elements.iter().find(|(at, _)| *at == index).map(|(_, id)| *id).or(self.every)
+    }
+
+    /// The member of this name, with its place among the members. Most names of a body have another length than any
+    /// that is wanted.
+    #[inline]
+    pub(super) fn member(&self, name: &[u8]) -> Option<(usize, NodeId)> {
+        if !self.has_length(name.len()) {
+            return None;
+        }
+        let place = self.members.iter().position(|(known, _)| **known == *name)?;
+        self.members.get(place).map(|(_, id)| (place, *id))
+    }
+
+    /// Whether some member's name may have this length in bytes.
+    #[inline]
+    pub(super) fn has_length(&self, length: usize) -> bool {
+        self.lengths & length_bit(length) != 0
     }
 
     pub(super) fn has_elements(&self) -> bool {
@@ -189,6 +208,7 @@ fn grow(nodes: &mut Vec<Node>, paths: Paths<'_>) -> Option<NodeId> {
             let both = paths.iter().chain(&every).copied().collect();
             node.elements.push((index, grow(nodes, both)?));
         }
+        node.lengths |= length_bit(name.len());
         node.members.push((name.as_bytes().into(), grow(nodes, paths)?));
     }
     if !every.is_empty() {
@@ -196,6 +216,11 @@ fn grow(nodes: &mut Vec<Node>, paths: Paths<'_>) -> Option<NodeId> {
     }
     *nodes.get_mut(usize::from(id))? = node;
     Some(id)
+}
+
+/// The bit of a name's length.
+fn length_bit(length: usize) -> u64 {
+    1 << length.min(63)
 }
 
 /// The array index that a segment denotes; the standard forbids leading zeros.

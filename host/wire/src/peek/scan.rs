@@ -173,7 +173,14 @@ impl Peek {
                 return Ok(white);
             }
             (State::Colon, b':') => self.state = State::Value,
-            (State::After, b',') => self.comma(),
+            (State::After, b',') => {
+                self.comma();
+                // The next name mostly follows at once.
+                if self.state == State::Name && rest.get(white + 1) == Some(&b'"') {
+                    self.begin_name(offset + 2);
+                    return Ok(white + 2);
+                }
+            }
             (State::After, b']' | b'}') if self.closes(byte) => self.close(offset + 1),
             (State::End, _) => return Err(PeekError::Trailing { offset }),
             _ => return Err(PeekError::Malformed { offset }),

@@ -106,14 +106,13 @@ impl Peek {
         }
         let Some(level) = self.levels.last_mut() else { return Ok(()) };
         let Some(node) = self.pointers.node(level.node) else { return Ok(()) };
-        let place = |name: &[u8]| node.members.iter().position(|(known, _)| **known == *name);
-        let position = if raw.contains(&b'\\') {
+        let member = if raw.contains(&b'\\') {
             let name = decode(raw).ok_or(PeekError::Malformed { offset: self.offset + at })?;
-            place(name.as_bytes())
+            node.member(name.as_bytes())
         } else {
-            place(raw)
+            node.member(raw)
         };
-        let Some((position, id)) = position.and_then(|at| Some((at, node.members.get(at)?.1))) else {
+        let Some((position, id)) = member else {
             if self.limits.variants && level.node == ROOT {
                 self.note_variant(raw);
             }
@@ -132,8 +131,11 @@ impl Peek {
 
     /// Records a top-level member that case-insensitive readers take for a wanted one.
     fn note_variant(&mut self, raw: &[u8]) {
-        let Some(name) = decode(raw) else { return };
         let Some(node) = self.pointers.node(ROOT) else { return };
+        if !node.has_length(raw.len()) && raw.iter().all(|byte| byte.is_ascii() && *byte != b'\\') {
+            return;
+        }
+        let Some(name) = decode(raw) else { return };
         let like = node.members.iter().find(|(known, _)| is_variant(&name, known));
         if let Some((known, _)) = like {
             let known = String::from_utf8_lossy(known).into_owned();

@@ -63,6 +63,11 @@ impl Peek {
             }
             self.token.held = held;
         }
+        // The colon mostly follows at once.
+        if rest.get(length + 1) == Some(&b':') {
+            self.state = State::Value;
+            return Ok(length + 2);
+        }
         self.state = State::Colon;
         Ok(length + 1)
     }
@@ -131,14 +136,52 @@ fn plain(raw: &[u8]) -> Option<Scalar> {
         b"true" => Some(Scalar::Bool(true)),
         b"false" => Some(Scalar::Bool(false)),
         b"null" => Some(Scalar::Null),
-        [b'1'..=b'9', digits @ ..] if digits.iter().all(u8::is_ascii_digit) => number(raw),
-        _ => {
-            serde_json::from_slice::<&serde_json::value::RawValue>(raw).ok()?;
-            number(raw)
-        }
+        _ if is_number(raw) => std::str::from_utf8(raw).ok().map(|text| Scalar::Number(text.to_owned())),
+        _ => None,
     }
 }
 
-fn number(raw: &[u8]) -> Option<Scalar> {
-    std::str::from_utf8(raw).ok().map(|text| Scalar::Number(text.to_owned()))
+/// Whether these bytes are a number as JSON writes it.
+fn is_number(raw: &[u8]) -> bool {
+    let positive = raw.strip_prefix(b"-").unwrap_or(raw);
+    let rest = match positive {
+        [b'0', rest @ ..] => rest,
+        [b'1'..=b'9', rest @ ..] => after_digits(rest).1,
+        _ => return false,
+    };
+    let rest = match rest {
+        [b'.', fraction @ ..] => match after_digits(fraction) {
+            (true, rest) => rest,
+            (false, _) => return false,
+        },
+        rest => rest,
+    };
+    match rest {
+        [] => true,
+        [b'e' | b'E', b'+' | b'-', digits @ ..] | [b'e' | b'E', digits @ ..] => {
+            matches!(after_digits(digits), (true, []))
+        }
+        _ => false,
+    }
+}
+
+/// Whether there are digits, and what follows them.
+fn after_digits(bytes: &[u8]) -> (bool, &[u8]) {
+    let count = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (count > 0, bytes.get(count..).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn numbers_are_those_of_a_full_parser(raw in "-?[0-9.eE+-]{0,6}|[0-9]{1,4}(\\.[0-9]{0,3})?([eE][+-]?[0-9]{0,2})?") {
+            let parsed = serde_json::from_str::<&serde_json::value::RawValue>(&raw);
+            prop_assert_eq!(is_number(raw.as_bytes()), parsed.is_ok_and(|value| value.get() == raw), "{}", raw);
+        }
+    }
 }
