@@ -177,7 +177,7 @@ async fn refused_requests_are_logged_by_client_and_no_client_reads_the_log() {
         }
     }
     let wrong = kept.admin("/admin/v1/requests?colour=red").await;
-    assert_eq!((wrong.status(), wrong.json()["error"]["code"].as_str()), (400, Some("invalid_parameter")));
+    assert_eq!((wrong.status(), wrong.json()["error"]["code"].as_str()), (400, Some("bad_parameter")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -314,6 +314,36 @@ async fn the_tail_shows_requests_as_they_end() {
         seen.push_str(&String::from_utf8(tail.piece().await.unwrap().unwrap()).unwrap());
     }
     assert!(seen.contains("event: request") && seen.contains("id-seen") && !seen.contains("id-other"), "{seen}");
+    kept.stop();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_ends_when_its_key_is_revoked() {
+    let upstream = provider().await;
+    let kept = Kept::start(&config_of(&[OPENAI], &upstream));
+    let admin = |method: &str, path: &str| {
+        Request::new(method, &format!("/admin/v1{path}")).header("authorization", &format!("Bearer {TOKEN}"))
+    };
+    let made = r#"{"name": "reader", "grants": [{"access": "read"}]}"#;
+    let made = kept.ask(&admin("POST", "/keys").header("content-type", "application/json").body(made)).await.json();
+    let mut tail = Client::connect(kept.address).await;
+    let bearer = format!("Bearer {}", made["key"].as_str().unwrap());
+    tail.send(&Request::get("/admin/v1/requests/tail").header("authorization", &bearer)).await;
+    assert_eq!(tail.head().await.status, 200);
+    let ask = |id: &str| OPENAI.request("openai", false).header("authorization", &bearer).header("x-request-id", id);
+    kept.ask(&ask("before")).await;
+    let mut seen = String::new();
+    while !seen.contains("\n\n") {
+        seen.push_str(&String::from_utf8(tail.piece().await.unwrap().unwrap()).unwrap());
+    }
+    assert!(seen.contains("before"), "{seen}");
+    let path = format!("/keys/{}/disable", made["id"].as_str().unwrap());
+    assert_eq!(kept.ask(&admin("POST", &path)).await.status(), 200);
+    kept.ask(&ask("after")).await;
+    while let Ok(Some(piece)) = tail.piece().await {
+        let piece = String::from_utf8(piece).unwrap();
+        assert!(!piece.contains("event: request"), "{piece}");
+    }
     kept.stop();
 }
 

@@ -14,6 +14,10 @@ pub(crate) fn cargo() -> Command {
             cargo.env_remove(name);
         }
     }
+    // A clean clone builds everything once: what would speed up the next build is only time and gigabytes there.
+    if std::env::var_os("CI").is_some() && std::env::var_os("CARGO_INCREMENTAL").is_none() {
+        cargo.env("CARGO_INCREMENTAL", "0");
+    }
     cargo
 }
 

@@ -155,9 +155,12 @@ impl Config {
         let budgets = keys::checked_budgets(&reader, draft.budgets, is_alias);
         let (price_file, price_place) = draft.price_file.map(|file| (file.value, file.place)).unzip();
         if joined.clients.is_empty() && draft.issuers.is_empty() && draft.server.is_open() && !draft.server.anonymous {
-            let message = "others reach this address, but without `[[clients]]` only this machine is served";
+            let message =
+                "others reach this address, but without `[[clients]]` or keys in the store only this machine is served";
             let problem = Problem::warning(&draft.server.place, message);
-            reader.report(problem.with_help("`weir key` makes a client's key; `anonymous = true` serves everybody"));
+            let help = "`weir key` makes a key for `[[clients]]`, `weir keys create` one in the store, after which this warning \
+                        can be ignored; `anonymous = true` would serve all";
+            reader.report(problem.with_help(help));
         }
         if draft.admin.read_token.is_some() && draft.admin.token.is_none() {
             let message =

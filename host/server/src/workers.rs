@@ -35,9 +35,9 @@ pub(super) struct Seat {
 }
 
 impl Workers {
-    /// Starts `count` runtimes, each with one thread on which its tasks run, and more for what blocks.
+    /// Starts `count` runtimes, at least one, each with one thread on which its tasks run, and more for what blocks.
     pub fn start(count: usize) -> std::io::Result<Self> {
-        let runtimes = (1..=count).map(start).collect::<std::io::Result<Vec<_>>>()?;
+        let runtimes = (1..=count.max(1)).map(start).collect::<std::io::Result<Vec<_>>>()?;
         let worker = |runtime: &Runtime| Worker { handle: runtime.handle().clone(), connections: AtomicUsize::new(0) };
         let workers = runtimes.iter().map(worker).collect();
         Ok(Self { runtimes, workers })

@@ -44,11 +44,6 @@ impl<T> PerWorker<T> {
     pub fn mine(&self) -> &T {
         &self.0[number() % self.0.len()].0
     }
-
-    /// The values of all workers.
-    pub fn all(&self) -> impl Iterator<Item = &T> {
-        self.0.iter().map(|apart| &apart.0)
-    }
 }
 
 #[cfg(test)]
@@ -74,6 +69,5 @@ mod tests {
         assert_eq!((*values.mine(), of(1)), (1, 2));
         let workers = default_count();
         assert_eq!((of(workers), of(workers + 1)), (workers + 1, 1), "a worker too many shares");
-        assert_eq!(values.all().count(), workers + 1);
     }
 }

@@ -7,7 +7,9 @@ mod config;
 mod figures;
 mod identity;
 mod log;
+mod parameters;
 mod plugins;
+mod problem;
 mod ready;
 mod routes;
 
@@ -27,6 +29,9 @@ use crate::store::OpenStore;
 use weir_adapters::catalog::Catalog;
 use weir_adapters::watch::Bell;
 use weir_gateway::gateway::Gateway;
+
+use parameters::Parameters;
+use problem::Problem;
 
 pub use figures::Figures;
 pub use identity::Identity;
@@ -84,6 +89,7 @@ pub fn router(operations: Operations) -> Router {
         .merge(identity::router())
         .merge(log::router())
         .fallback(nothing)
+        .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn_with_state(operations.clone(), access::take_body))
         .layer(axum::middleware::from_fn_with_state(operations.clone(), access::guard));
     let shown = Router::new()
@@ -112,7 +118,11 @@ async fn nothing() -> Response {
 }
 
 fn refuse(status: StatusCode, message: &str) -> Response {
-    (status, Json(json!({"error": {"message": message}}))).into_response()
+    Problem::of_status(status, message).into_response()
+}
+
+async fn wrong_method() -> Response {
+    refuse(StatusCode::METHOD_NOT_ALLOWED, "this method is not served here")
 }
 
 async fn metrics(State(operations): State<Operations>) -> Response {

@@ -178,6 +178,9 @@ async fn a_clients_key_does_not_open_the_admin_side_and_grants_open_no_more_than
         ("GET", "/v1/teams/red", String::new(), 200),
         ("GET", "/v1/teams/blue", String::new(), 403),
         ("PATCH", "/v1/teams/red", r#"{"limits": {}}"#.to_owned(), 403),
+        // Whether a team exists does not show.
+        ("POST", "/v1/teams", r#"{"id": "blue", "name": "x"}"#.to_owned(), 403),
+        ("POST", "/v1/teams", r#"{"id": "none", "name": "x"}"#.to_owned(), 403),
         ("GET", "/v1/users", String::new(), 403),
         ("GET", "/config", String::new(), 403),
     ] {
@@ -247,6 +250,42 @@ async fn lists_come_in_pages_and_mistakes_are_named() {
             reply.text()
         );
         assert!(reply.json()["error"]["message"].is_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_do_not_show_the_ids_of_other_teams() {
+    let upstream = provider().await;
+    let house = house(&upstream).await;
+    for team in ["a", "m1", "m2", "z"] {
+        admin(&house, "POST", "/teams", json!({"id": team, "name": team})).await;
+    }
+    let grants = json!([{"access": "read", "team": "a"}, {"access": "read", "team": "z"}]);
+    let (_, reader) = made(&house, json!({"name": "reader", "grants": grants})).await;
+    let first = house.ask(&by(&reader, "GET", "/v1/teams?limit=1", "")).await.json();
+    assert_eq!((&first["items"][0]["id"], &first["next_cursor"]), (&json!("a"), &json!("a")));
+    let second = house.ask(&by(&reader, "GET", "/v1/teams?limit=1&cursor=a", "")).await.json();
+    assert_eq!((&second["items"][0]["id"], &second["next_cursor"]), (&json!("z"), &Value::Null));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_errors_of_the_admin_side_have_a_code() {
+    let upstream = provider().await;
+    let house = house(&upstream).await;
+    for (method, path, body, status, expected) in [
+        ("GET", "/nothing", "", 404, "not_found"),
+        ("DELETE", "/config", "", 405, "method_not_allowed"),
+        ("PUT", "/v1/teams/red", "{}", 405, "method_not_allowed"),
+        ("POST", "/v1/requests", "{}", 405, "method_not_allowed"),
+        ("GET", "/v1/requests?limit=x", "", 400, "bad_parameter"),
+        ("GET", "/v1/requests?cursor=x", "", 400, "bad_cursor"),
+        ("GET", "/v1/requests/x", "", 400, "bad_parameter"),
+        ("GET", "/v1/usage?by=moon", "", 400, "bad_parameter"),
+        ("POST", "/routes/explain", "{", 400, "bad_request"),
+    ] {
+        let reply = house.ask(&by(TOKEN, method, path, body)).await;
+        assert_eq!((reply.status(), code(&reply).as_str()), (status, expected), "{method} {path}: {}", reply.text());
+        assert!(reply.json()["error"]["message"].is_string(), "{method} {path}");
     }
 }
 

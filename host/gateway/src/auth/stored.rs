@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use weir_identity::KeyId;
 use weir_identity::directory::Subject;
 use weir_identity::document::{Kind, Terms};
 
@@ -41,6 +42,14 @@ impl StoredCaller {
     /// The id of the key or of the token's account. Rotations keep it.
     pub fn id(&self) -> &str {
         self.caller.id()
+    }
+
+    /// The key's id, unless the caller came with a token.
+    pub fn key_id(&self) -> Option<KeyId> {
+        match &self.caller.subject {
+            Subject::Key(key) => Some(key.id),
+            Subject::Token(_) => None,
+        }
     }
 
     /// The team.

@@ -11,6 +11,8 @@ use weir_config::Secret;
 const KEPT: SignedDuration = SignedDuration::from_mins(10);
 /// The longest key in bytes.
 const LONGEST: usize = 255;
+/// The share of one actor in what is remembered: a tenth.
+const SHARE: usize = 10;
 
 /// The SHA-256 of a request, by which a repetition is told from another request with the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub enum Request {
     Mismatch,
     /// The key is empty or too long: 400.
     BadKey,
-    /// Too many requests are being remembered: 503.
+    /// Too many requests are being remembered, of all or of this actor: 503.
     Full,
 }
 
@@ -62,7 +64,17 @@ pub struct Idempotency {
     entries: HashMap<(String, String), Entry>,
     /// The order in which entries run out.
     order: VecDeque<(Timestamp, (String, String))>,
-    most: usize,
+    /// What is remembered of each actor.
+    used: HashMap<String, Used>,
+    total: Used,
+    most: Used,
+}
+
+/// A number of requests, and the bytes of their answers.
+#[derive(Debug, Default, Clone, Copy)]
+struct Used {
+    requests: usize,
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -73,9 +85,11 @@ struct Entry {
 }
 
 impl Idempotency {
-    /// Remembers at most so many requests.
-    pub fn new(most: usize) -> Self {
-        Self { entries: HashMap::new(), order: VecDeque::new(), most }
+    /// Remembers at most so many requests, and so many bytes of answers with the last answer above them. One actor may use
+    /// a tenth of both.
+    pub fn new(requests: usize, bytes: usize) -> Self {
+        let (entries, order, used) = (HashMap::new(), VecDeque::new(), HashMap::new());
+        Self { entries, order, used, total: Used::default(), most: Used { requests, bytes } }
     }
 
     /// Begins a request. The keys of different actors have nothing to do with each other.
@@ -92,35 +106,94 @@ impl Idempotency {
                 None => Request::InProgress,
             };
         }
-        if self.entries.len() >= self.most {
+        if self.is_full_for(actor) {
             return Request::Full;
         }
         let until = now.checked_add(KEPT).unwrap_or(Timestamp::MAX);
         self.order.push_back((until, name.clone()));
         self.entries.insert(name, Entry { fingerprint, until, answer: None });
+        self.total.requests += 1;
+        self.used.entry(actor.to_owned()).or_default().requests += 1;
         Request::Proceed
+    }
+
+    fn is_full_for(&self, actor: &str) -> bool {
+        let has = |used: Used, share: usize| {
+            used.requests >= self.most.requests.div_ceil(share) || used.bytes >= self.most.bytes.div_ceil(share)
+        };
+        has(self.total, 1) || self.used.get(actor).is_some_and(|used| has(*used, SHARE))
     }
 
     /// Keeps the answer of a request.
     pub fn finish(&mut self, actor: &str, key: &str, answer: Remembered) {
         if let Some(entry) = self.entries.get_mut(&(actor.to_owned(), key.to_owned())) {
+            let bytes = answer.body.expose().len();
             entry.answer = Some(answer);
+            self.total.bytes += bytes;
+            self.used.entry(actor.to_owned()).or_default().bytes += bytes;
         }
     }
 
     /// Forgets a request that was not carried out.
     pub fn forget(&mut self, actor: &str, key: &str) {
         let name = (actor.to_owned(), key.to_owned());
-        self.entries.remove(&name);
+        self.remove(&name);
         self.order.retain(|(_, other)| *other != name);
+    }
+
+    fn remove(&mut self, name: &(String, String)) {
+        let Some(entry) = self.entries.remove(name) else { return };
+        let bytes = entry.answer.map_or(0, |answer| answer.body.expose().len());
+        self.total = self.total.less(bytes);
+        if let Some(used) = self.used.get_mut(&name.0) {
+            *used = used.less(bytes);
+            if used.requests == 0 {
+                self.used.remove(&name.0);
+            }
+        }
     }
 
     fn drop_old(&mut self, now: Timestamp) {
         while self.order.front().is_some_and(|(until, _)| now >= *until) {
             let Some((until, name)) = self.order.pop_front() else { return };
             if self.entries.get(&name).is_some_and(|entry| entry.until == until) {
-                self.entries.remove(&name);
+                self.remove(&name);
             }
         }
+    }
+}
+
+impl Used {
+    /// Without one request and the bytes of its answer.
+    fn less(self, bytes: usize) -> Self {
+        Self { requests: self.requests.saturating_sub(1), bytes: self.bytes.saturating_sub(bytes) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begin(remembered: &mut Idempotency, actor: &str, key: &str, seconds: i64) -> Request {
+        let now = Timestamp::from_second(1_000_000 + seconds).unwrap();
+        remembered.begin(actor, key, Fingerprint::of("POST", "/", b""), now)
+    }
+
+    #[test]
+    fn one_actor_leaves_room_for_others() {
+        let mut remembered = Idempotency::new(20, 1_000);
+        assert_eq!(begin(&mut remembered, "a", "1", 0), Request::Proceed);
+        assert_eq!(begin(&mut remembered, "a", "2", 0), Request::Proceed);
+        assert_eq!(begin(&mut remembered, "a", "3", 0), Request::Full);
+        assert_eq!(begin(&mut remembered, "b", "3", 0), Request::Proceed);
+        let answer = Remembered { status: 201, etag: None, body: Secret::new("x".repeat(150)) };
+        remembered.finish("b", "3", answer.clone());
+        assert_eq!(begin(&mut remembered, "b", "4", 0), Request::Full, "by bytes");
+        assert_eq!(begin(&mut remembered, "b", "3", 0), Request::Replay(answer));
+        remembered.forget("a", "2");
+        assert_eq!(begin(&mut remembered, "a", "3", 0), Request::Proceed);
+        // What has run out leaves its room.
+        assert_eq!(begin(&mut remembered, "b", "4", 601), Request::Proceed);
+        assert_eq!((remembered.total.requests, remembered.total.bytes, remembered.used.len()), (1, 0, 1));
     }
 }

@@ -355,7 +355,7 @@ fn conditions_are_parsed_as_http_has_them() {
 
 #[test]
 fn a_repeated_request_gets_the_same_answer_for_ten_minutes() {
-    let mut memory = Idempotency::new(2);
+    let mut memory = Idempotency::new(2, 1_000);
     let print = Fingerprint::of("POST", "/keys", b"{}");
     assert_ne!(Fingerprint::of("POST", "/keysx", b"{}"), Fingerprint::of("POST", "/keys", b"x{}"));
     assert_eq!(memory.begin("a", "1", print, at(0)), Request::Proceed);

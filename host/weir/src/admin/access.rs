@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::identity::{AdminCaller, Problem};
-use super::{Operations, identity, refuse};
+use super::identity::AdminCaller;
+use super::{Operations, Problem, identity, refuse};
 use jiff::Timestamp;
 use weir_config::{Config, Secret};
 use weir_gateway::auth::local;
@@ -19,7 +19,7 @@ use weir_identity::document::Access;
 use weir_server::Peer;
 
 /// Maximum size of a request's body, in bytes.
-const BODY: usize = 2 << 20;
+pub(super) const BODY: usize = 2 << 20;
 
 /// Endpoints that change nothing although they are not asked by GET.
 const READING: [&str; 2] = ["/routes/explain", "/config/validate"];
@@ -92,6 +92,12 @@ pub(super) async fn guard(State(operations): State<Operations>, mut request: Req
         }
     }
     Problem::new(denied.status(), denied.code(), denied.to_string()).into_response()
+}
+
+/// Whether a request that was admitted would still be, for answers that last.
+pub(super) fn is_admitted(operations: &Operations, request: &Request) -> bool {
+    let config = Arc::clone(&operations.reload.current().config);
+    check(operations, &config, request).and_then(|caller| within_grants(caller, request)).is_ok()
 }
 
 /// Who makes a request.

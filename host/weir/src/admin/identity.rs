@@ -6,7 +6,6 @@ mod fields;
 mod keys;
 mod lists;
 mod perform;
-mod problem;
 
 use std::sync::{Arc, Mutex};
 
@@ -16,16 +15,17 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 
-use super::Operations;
+use super::{Operations, Problem};
 use crate::keys::Registry;
-use weir_identity::Kind;
-use weir_identity::change::Idempotency;
+use weir_identity::change::{Idempotency, KeyCommand};
+use weir_identity::{KeyId, Kind};
 
 pub(super) use asked::AdminCaller;
-pub(super) use problem::Problem;
 
 /// The most requests with an `idempotency-key` whose answers are remembered, ten minutes each.
 const REMEMBERED: usize = 10_000;
+/// The most bytes of these answers.
+const REMEMBERED_BYTES: usize = 32 << 20;
 /// The description of all paths here.
 const OPENAPI: &str = include_str!("identity/openapi.json");
 
@@ -40,7 +40,7 @@ pub struct Identity {
 impl Identity {
     /// Endpoints over these documents; without, they answer that there is no store.
     pub fn new(registry: Option<Arc<Registry>>) -> Self {
-        Self { registry, answers: Arc::new(Mutex::new(Idempotency::new(REMEMBERED))) }
+        Self { registry, answers: Arc::new(Mutex::new(Idempotency::new(REMEMBERED, REMEMBERED_BYTES))) }
     }
 
     fn registry(&self) -> Result<Arc<Registry>, Problem> {
@@ -56,10 +56,10 @@ fn routes() -> [Route; 14] {
     use Kind::{Organisation, Team, User};
     [
         ("/v1/keys", &["get", "post"], get(lists::keys).post(keys::create)),
-        ("/v1/keys/{id}", &["get", "patch", "delete"], get(keys::show).patch(keys::edit).delete(keys::delete)),
+        ("/v1/keys/{id}", &["get", "patch", "delete"], key()),
         ("/v1/keys/{id}/rotate", &["post"], post(keys::rotate)),
-        ("/v1/keys/{id}/disable", &["post"], post(keys::disable)),
-        ("/v1/keys/{id}/enable", &["post"], post(keys::enable)),
+        ("/v1/keys/{id}/disable", &["post"], switch(KeyCommand::Disable)),
+        ("/v1/keys/{id}/enable", &["post"], switch(KeyCommand::Enable)),
         ("/v1/keys/{id}/move", &["post"], post(keys::move_to)),
         ("/v1/teams", &["get", "post"], collection(Team)),
         ("/v1/teams/{id}", &["get", "patch", "delete"], member(Team)),
@@ -70,6 +70,16 @@ fn routes() -> [Route; 14] {
         ("/v1/openapi.json", &["get"], get(openapi)),
         ("/v1", &["get"], get(openapi)),
     ]
+}
+
+fn key() -> MethodRouter<Operations> {
+    get(keys::show).patch(keys::edit).delete(|State(operations): State<Operations>, path, request| {
+        keys::by_id(operations, path, request, KeyCommand::Delete)
+    })
+}
+
+fn switch(command: fn(KeyId) -> KeyCommand) -> MethodRouter<Operations> {
+    post(move |State(operations): State<Operations>, path, request| keys::by_id(operations, path, request, command))
 }
 
 fn collection(kind: Kind) -> MethodRouter<Operations> {
@@ -89,7 +99,7 @@ fn member(kind: Kind) -> MethodRouter<Operations> {
 
 /// The routes below `/admin`.
 pub(super) fn router() -> Router<Operations> {
-    routes().into_iter().fold(Router::new(), |router, (path, _, methods)| router.route(path, methods.fallback(wrong)))
+    routes().into_iter().fold(Router::new(), |router, (path, _, methods)| router.route(path, methods))
 }
 
 /// Whether the handlers of a path below `/admin` check the caller's grants themselves.
@@ -106,10 +116,6 @@ pub(super) fn checks_grants(path: &str) -> bool {
 
 async fn openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
-}
-
-async fn wrong() -> Response {
-    Problem::method().into_response()
 }
 
 #[cfg(test)]

@@ -127,8 +127,11 @@ impl Registry {
             match self.write(changed, state.guard) {
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
-                Ok(outcome) => {
-                    self.catch_up_with(&mut state)?;
+                Ok((outcome, written)) => {
+                    // Nothing is read again: the guard has shown that no other node wrote since the store was caught up
+                    // with, and what is written holds here even if the store fails now.
+                    state.take(written);
+                    self.publish(&mut state);
                     return Ok(outcome);
                 }
             }
@@ -136,11 +139,12 @@ impl Registry {
         Err(RegistryError::Busy)
     }
 
-    fn write(&self, changed: Changed, guard: Option<u64>) -> Result<Outcome, StoreError> {
+    /// Writes what a command changes, and returns the documents as they are stored.
+    fn write(&self, changed: Changed, guard: Option<u64>) -> Result<(Outcome, Vec<weir_store::Document>), StoreError> {
         let Changed { writes, event, issued } = changed;
         let Some(first) = writes.first() else {
             let kind = Kind::parse(&event.kind).unwrap_or(Kind::Key);
-            return Ok(Outcome { document: self.document(kind, &event.id)?, event, issued });
+            return Ok((Outcome { document: self.document(kind, &event.id)?, event, issued }, Vec::new()));
         };
         let document = first.document.clone();
         let unreadable = |error: serde_json::Error| StoreError::Unreadable(error.to_string());
@@ -157,7 +161,7 @@ impl Registry {
         let recorded = weir_store::AuditEvent { time_ms, event: serde_json::to_string(&event).map_err(unreadable)? };
         let written = self.store.change(&changes, Some(&recorded))?;
         let revision = Revision(written.first().map_or(0, |document| document.revision));
-        Ok(Outcome { document: document.map(|document| (document, revision)), event, issued })
+        Ok((Outcome { document: document.map(|document| (document, revision)), event, issued }, written))
     }
 
     fn catch_up_with(&self, state: &mut State) -> Result<(), StoreError> {
@@ -179,11 +183,15 @@ impl Registry {
                 break;
             }
         }
+        self.publish(state);
+        Ok(())
+    }
+
+    fn publish(&self, state: &mut State) {
         self.gateway.stored_keys().replace(state.directory(), state.is_keyed);
         if let Some(budgets) = state.new_budgets() {
             self.gateway.budgets().replace_stored(budgets);
         }
-        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

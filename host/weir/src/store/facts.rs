@@ -51,8 +51,10 @@ fn fact_of(finished: FinishedRequest) -> Fact {
             fact.tags = tags(client.tags.iter().map(AsRef::as_ref));
         }
         if let Some(stored) = &caller.stored {
-            // As the admin endpoints name it.
-            stored.id().clone_into(&mut fact.key);
+            // A key's id is Weir's own. What an issuer calls an account stays apart from all other names.
+            if let Some(id) = stored.key_id() {
+                id.as_str().clone_into(&mut fact.key);
+            }
             fact.team = owned(stored.team());
             fact.organisation = owned(stored.organisation());
             fact.user = owned(stored.user());

@@ -1,19 +1,14 @@
 //! A request to these endpoints, and who makes it.
 
-use std::collections::HashMap;
-
 use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, Method, Uri};
 use serde_json::Value;
 
-use super::problem::Problem;
+use crate::admin::access::BODY;
+use crate::admin::{Parameters, Problem};
 use weir_identity::change::{Actor, Precondition};
 use weir_identity::document::{Access, Grant, TeamId};
-use weir_types::query;
-
-/// The largest body, as everywhere below `/admin`.
-const BODY: usize = 2 << 20;
 
 /// Who uses the admin endpoints, and what they may do there.
 #[derive(Debug, Clone)]
@@ -68,16 +63,9 @@ impl Asked {
         if value.is_object() { Ok(value) } else { Err(Problem::bad("bad_json", "the body must be a JSON object")) }
     }
 
-    /// The parameters of the query. Others than these are refused: a mistyped filter would show too much.
-    pub(super) fn parameters(&self, known: &[&str]) -> Result<HashMap<String, String>, Problem> {
-        let pairs: HashMap<String, String> = query::pairs(self.uri.query().unwrap_or_default()).collect();
-        match pairs.keys().find(|name| !known.contains(&name.as_str())) {
-            Some(name) => {
-                let known = known.join("`, `");
-                Err(Problem::bad("bad_parameter", &format!("the parameter `{name}` is not known here, but `{known}`")))
-            }
-            None => Ok(pairs),
-        }
+    /// The parameters of the url.
+    pub(super) fn parameters(&self, known: &[&str]) -> Result<Parameters, Problem> {
+        Parameters::parse(self.uri.query(), known)
     }
 
     /// The condition in `if-match`.

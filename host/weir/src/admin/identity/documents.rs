@@ -10,8 +10,7 @@ use super::Identity;
 use super::asked::{AdminCaller, Asked};
 use super::fields::{new_document, patched_document};
 use super::perform::{perform, shown};
-use super::problem::Problem;
-use crate::admin::Operations;
+use crate::admin::{Operations, Problem};
 use weir_identity::change::{ChangeError, Command, GroupCommand, KeysOfTeam, Revision, UserCommand};
 use weir_identity::document::{Access, OrganisationId, TeamId, UserId};
 use weir_identity::{Document, Kind};
@@ -19,8 +18,12 @@ use weir_identity::{Document, Kind};
 /// Makes a document.
 pub(super) async fn create(operations: Operations, request: Request, kind: Kind) -> Result<Response, Problem> {
     let asked = Asked::read(request).await?;
-    let body = asked.json()?;
+    let (body, caller) = (asked.json()?, asked.caller.clone());
     perform(operations.identity, asked, StatusCode::CREATED, move |stored| {
+        // Before what exists is looked at: the ids of other teams cannot be found out.
+        if !caller.may(Access::Write, None) {
+            return Err(ChangeError::Forbidden);
+        }
         let document = new_document(kind, &body, Timestamp::now())?;
         if stored.document(kind, document.id()).is_some() {
             return Err(ChangeError::Exists(kind));
@@ -71,11 +74,8 @@ pub(super) async fn delete(
 ) -> Result<Response, Problem> {
     let asked = Asked::read(request).await?;
     let known: &[&str] = if kind == Kind::Team { &["keys"] } else { &[] };
-    let keys = match asked.parameters(known)?.get("keys").map(String::as_str) {
-        None => KeysOfTeam::Refuse,
-        Some("delete") => KeysOfTeam::Delete,
-        Some(_) => return Err(Problem::bad("bad_parameter", "`keys` can only be `delete`")),
-    };
+    let delete_keys = asked.parameters(known)?.with("keys", "`delete`", |text| (text == "delete").then_some(()))?;
+    let keys = if delete_keys.is_some() { KeysOfTeam::Delete } else { KeysOfTeam::Refuse };
     perform(operations.identity, asked, StatusCode::OK, move |_| {
         let missing = |_| ChangeError::NotFound(kind);
         Ok(match kind {

@@ -10,8 +10,7 @@ use super::asked::Asked;
 use super::documents::{answer_document, read};
 use super::fields::{KeyFields, invalid};
 use super::perform::perform;
-use super::problem::Problem;
-use crate::admin::Operations;
+use crate::admin::{Operations, Problem};
 use weir_identity::change::{ChangeError, Command, KeyCommand, Stored as _};
 use weir_identity::document::{Access, TeamId};
 use weir_identity::{Document, KeyId, Kind};
@@ -71,33 +70,6 @@ pub(super) async fn edit(
     .await
 }
 
-/// Deletes a key.
-pub(super) async fn delete(
-    State(operations): State<Operations>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, Problem> {
-    simple(operations, &id, request, KeyCommand::Delete).await
-}
-
-/// Refuses a key from now on.
-pub(super) async fn disable(
-    State(operations): State<Operations>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, Problem> {
-    simple(operations, &id, request, KeyCommand::Disable).await
-}
-
-/// Accepts a key again.
-pub(super) async fn enable(
-    State(operations): State<Operations>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Result<Response, Problem> {
-    simple(operations, &id, request, KeyCommand::Enable).await
-}
-
 /// How to rotate.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -155,14 +127,14 @@ pub(super) async fn move_to(
 }
 
 /// Carries out a command that needs no more than the key's id.
-async fn simple(
+pub(super) async fn by_id(
     operations: Operations,
-    id: &str,
+    Path(id): Path<String>,
     request: Request,
     command: fn(KeyId) -> KeyCommand,
 ) -> Result<Response, Problem> {
     let asked = Asked::read(request).await?;
-    let id = parse(id)?;
+    let id = parse(&id)?;
     perform(operations.identity, asked, StatusCode::OK, move |_| Ok(Command::Key(command(id)))).await
 }
 

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 
 use super::asked::{AdminCaller, Asked};
 use super::perform::shown;
-use super::problem::Problem;
-use crate::admin::Operations;
+use crate::admin::{Operations, Problem};
 use crate::keys::Registry;
 use weir_identity::document::{Access, TeamId};
 use weir_identity::{Document, Kind};
@@ -31,17 +30,14 @@ pub(super) async fn documents(operations: Operations, request: Request, kind: Ki
     let asked = Asked::read(request).await?;
     let known: &[&str] = if kind == Kind::Key { &["cursor", "limit", "team"] } else { &["cursor", "limit"] };
     let parameters = asked.parameters(known)?;
-    let bounded = |limit: &usize| (1..=MOST).contains(limit);
-    let limit = parameters.get("limit").map(|text| text.parse().ok().filter(bounded));
-    let limit = limit.unwrap_or(Some(USUAL));
-    let limit = limit.ok_or_else(|| Problem::bad("bad_parameter", &format!("`limit` is a number from 1 to {MOST}")))?;
-    let team = parameters.get("team").map(|id| TeamId::parse(id)).transpose();
-    let team = team.map_err(|error| Problem::bad("bad_parameter", &format!("`team`: {error}")))?;
+    let bounded = |text: &str| text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+    let limit = parameters.with("limit", &format!("a number from 1 to {MOST}"), bounded)?.unwrap_or(USUAL);
+    let team = parameters.with("team", "a team's id", |id| TeamId::parse(id).ok())?;
     let caller = asked.caller;
     if matches!(kind, Kind::Organisation | Kind::User) && !caller.may(Access::Read, None) {
         return Err(Problem::forbidden());
     }
-    let after = parameters.get("cursor").cloned().unwrap_or_default();
+    let after = parameters.text("cursor").unwrap_or_default();
     let registry = operations.identity.registry()?;
     let page = tokio::task::spawn_blocking(move || {
         page(&registry, kind, after, limit, |document| is_listed(document, &caller, team.as_ref()))
@@ -68,19 +64,23 @@ fn page(
     is_listed: impl Fn(&Document) -> bool,
 ) -> Result<Value, StoreError> {
     let (mut items, mut looked_at): (Vec<Value>, usize) = (Vec::new(), 0);
+    // A full page goes on after the last document that it shows: the ids of others cannot be found out.
+    let mut shown_last = String::new();
     loop {
         let part = registry.documents(kind, &after, MOST)?;
         let is_last = part.len() < MOST;
         for (document, revision) in part {
-            // Only a document that does not fit any more shows that there is another page.
-            if items.len() == limit && is_listed(&document) {
-                return Ok(json!({"items": items, "next_cursor": after}));
-            }
             document.id().clone_into(&mut after);
             looked_at += 1;
-            if is_listed(&document) {
-                items.push(shown(&document, revision, None));
+            if !is_listed(&document) {
+                continue;
             }
+            // Only a document that does not fit any more shows that there is another page.
+            if items.len() == limit {
+                return Ok(json!({"items": items, "next_cursor": shown_last}));
+            }
+            items.push(shown(&document, revision, None));
+            shown_last.clone_from(&after);
         }
         if is_last {
             return Ok(json!({"items": items, "next_cursor": null}));

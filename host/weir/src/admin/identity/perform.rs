@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Identity;
 use super::asked::Asked;
-use super::problem::Problem;
+use crate::admin::Problem;
 use crate::keys::{Outcome, Snapshot};
 use weir_config::Secret;
 use weir_identity::change::{ChangeError, Command, Context, Fingerprint, Remembered, Request, Revision};

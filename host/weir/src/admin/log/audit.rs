@@ -1,12 +1,11 @@
 //! `GET /admin/v1/audit` and `/admin/v1/audit/check`: the audit log, and whether its chain of hashes holds.
 
 use axum::Json;
-use axum::extract::{Query as UrlQuery, State};
+use axum::extract::{RawQuery, State};
 use serde_json::{Value, json};
 
-use super::asked::Parameters;
-use super::{Refusal, read};
-use crate::admin::Operations;
+use super::read;
+use crate::admin::{Operations, Parameters, Problem};
 use weir_store::{AuditEntry, ChainCheck};
 
 /// Entries of a page.
@@ -17,9 +16,9 @@ const MOST: usize = 1_000;
 /// Entries, newest first.
 pub(super) async fn list(
     State(operations): State<Operations>,
-    UrlQuery(given): UrlQuery<Vec<(String, String)>>,
-) -> Result<Json<Value>, Refusal> {
-    let parameters = Parameters::new(given, &["cursor", "limit"])?;
+    RawQuery(url): RawQuery,
+) -> Result<Json<Value>, Problem> {
+    let parameters = Parameters::parse(url.as_deref(), &["cursor", "limit"])?;
     let before: Option<u64> = parameters.parsed("cursor", "the `next_cursor` of a page")?;
     let limit = parameters.parsed("limit", "a number")?.unwrap_or(PAGE).clamp(1, MOST);
     let entries = read(&operations, move |store| store.audit_page(before, limit)).await?;
@@ -39,7 +38,7 @@ fn shown(entry: &AuditEntry) -> Value {
 }
 
 /// Checks the whole chain.
-pub(super) async fn check(State(operations): State<Operations>) -> Result<Json<Value>, Refusal> {
+pub(super) async fn check(State(operations): State<Operations>) -> Result<Json<Value>, Problem> {
     let checked = read(&operations, |store| store.check_audit()).await?;
     Ok(Json(match checked {
         ChainCheck::Intact { last } => json!({"intact": true, "last": last}),

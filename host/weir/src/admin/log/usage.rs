@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::{Query as UrlQuery, State};
+use axum::extract::{RawQuery, State};
 use serde_json::{Value, json};
 
-use super::asked::Parameters;
-use super::{Refusal, read, requests};
-use crate::admin::Operations;
+use super::{read, requests};
+use crate::admin::{Operations, Parameters, Problem};
 use crate::store::facts::{REQUESTS, UNPRICED};
 use crate::time::from_milliseconds;
 use weir_ledger::Timestamp;
@@ -93,18 +92,18 @@ impl Group {
 /// The sums of some time, by whole hours.
 pub(super) async fn sums(
     State(operations): State<Operations>,
-    UrlQuery(given): UrlQuery<Vec<(String, String)>>,
-) -> Result<Json<Value>, Refusal> {
-    let parameters = Parameters::new(given, &["by", "from", "to", "key", "team"])?;
+    RawQuery(url): RawQuery,
+) -> Result<Json<Value>, Problem> {
+    let parameters = Parameters::parse(url.as_deref(), &["by", "from", "to", "key", "team"])?;
     let words = "key, team, model, provider or day";
     let named = parameters.text("by").unwrap_or_else(|| "day".to_owned());
-    let by = By::parse(&named).ok_or_else(|| Refusal::Parameter(format!("`by` must be {words}")))?;
+    let by = By::parse(&named).ok_or_else(|| Problem::parameter(format!("`by` must be {words}")))?;
     let now_hour = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default() / HOUR_MS;
     let to_hour = parameters.time("to")?.map_or(now_hour + 1, |time| time.div_ceil(HOUR_MS));
     let from_hour = parameters.time("from")?.map_or(to_hour.saturating_sub(USUAL_HOURS), |time| time / HOUR_MS);
     let team = parameters.text("team");
     let subject = match (parameters.text("key"), &team) {
-        (Some(_), Some(_)) => return Err(Refusal::Parameter("give `key` or `team`, not both".to_owned())),
+        (Some(_), Some(_)) => return Err(Problem::parameter("give `key` or `team`, not both".to_owned())),
         (Some(key), None) => Some(format!("key:{key}")),
         (None, Some(team)) => Some(format!("team:{team}")),
         (None, None) => None,

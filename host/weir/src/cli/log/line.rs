@@ -23,11 +23,12 @@ pub(super) fn line(fact: &Value) -> String {
         text("provider"),
         text("model_served"),
     );
-    match text("error_text") {
+    let line = match text("error_text") {
         "-" => line,
-        // A message of a provider may have line breaks and control characters.
-        error => format!("{line} {}", error.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>()),
-    }
+        error => format!("{line} {error}"),
+    };
+    // What clients and providers wrote may have line breaks, and characters by which a terminal is controlled.
+    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -38,10 +39,10 @@ mod tests {
     fn a_line_has_no_control_characters_of_others() {
         let fact = serde_json::json!({
             "time": "2026-11-21T08:00:00.123Z", "id": "0192", "status": 429, "outcome": "failed", "key": "a",
-            "model_asked": "m", "provider": "p", "model_served": "m-1", "tokens": {"input": 3, "cache_read": 4},
+            "model_asked": "m\u{9b}2J", "provider": "p", "model_served": "m-1", "tokens": {"input": 3, "cache_read": 4},
             "cost_usd": null, "total_us": 12_345, "error_text": "too\n\u{1b}[31mmany",
         });
-        let expected = "2026-11-21T08:00:00 0192 429 failed    a m p/m-1 7+0 - 12ms too  [31mmany";
+        let expected = "2026-11-21T08:00:00 0192 429 failed    a m 2J p/m-1 7+0 - 12ms too  [31mmany";
         assert_eq!(line(&fact), expected);
     }
 }

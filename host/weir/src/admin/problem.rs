@@ -1,4 +1,4 @@
-//! Errors of these endpoints: `{"error": {"code", "message"}}`. Codes do not change.
+//! Errors below `/admin`: `{"error": {"code", "message"}}`. Codes do not change.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,21 +11,32 @@ use weir_identity::change::ChangeError;
 use weir_store::StoreError;
 
 /// Why a request is refused.
-#[derive(Debug)]
-pub(in crate::admin) struct Problem {
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct Problem {
     status: StatusCode,
     code: &'static str,
     message: String,
 }
 
 impl Problem {
-    pub(in crate::admin) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, code, message: message.into() }
+    }
+
+    /// A problem with the code that its status usually has.
+    pub(super) fn of_status(status: StatusCode, message: impl Into<String>) -> Self {
+        Self::new(status, usual_code(status), message)
     }
 
     /// A request that is malformed.
     pub(super) fn bad(code: &'static str, message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// A parameter of the url that is unknown, or has a wrong value.
+    pub(super) fn parameter(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_parameter", message)
     }
 
     pub(super) fn forbidden() -> Self {
@@ -36,12 +47,8 @@ impl Problem {
         ChangeError::NotFound(kind).into()
     }
 
-    pub(super) fn method() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this method is not served here")
-    }
-
     pub(super) fn no_store() -> Self {
-        let message = "keys are kept in the store, and there is none: set `[store] url`";
+        let message = "this is kept in the store, and there is none: set `[store] url`";
         Self::new(StatusCode::NOT_IMPLEMENTED, "no_store", message)
     }
 
@@ -60,6 +67,9 @@ impl From<ChangeError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::Cursor) {
+            return Self::bad("bad_cursor", "`cursor` must be the `next_cursor` of a page");
+        }
         tracing::warn!(%error, "the admin side cannot use the store");
         let message = "the store cannot be used at present; the log says why";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "store_unavailable", message)
@@ -73,6 +83,21 @@ impl From<RegistryError> for Problem {
             RegistryError::Store(error) => error.into(),
             RegistryError::Busy => Self::new(StatusCode::CONFLICT, "busy", error.to_string()),
         }
+    }
+}
+
+fn usual_code(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "unauthorized",
+        StatusCode::FORBIDDEN => "forbidden",
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::METHOD_NOT_ALLOWED => "method_not_allowed",
+        StatusCode::REQUEST_TIMEOUT => "request_timeout",
+        StatusCode::CONFLICT => "conflict",
+        StatusCode::PAYLOAD_TOO_LARGE => "too_large",
+        StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+        status if status.is_client_error() => "bad_request",
+        _ => "internal",
     }
 }
 

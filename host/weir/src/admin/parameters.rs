@@ -1,0 +1,63 @@
+//! The parameters of a url below `/admin`.
+
+use std::str::FromStr;
+
+use super::Problem;
+use weir_ledger::Timestamp;
+use weir_types::query;
+
+/// The parameters of a request, each once. Empty ones count as absent.
+#[derive(Debug)]
+pub(super) struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    /// Reads the query of a url. All parameters have to be known: a mistyped filter would show too much.
+    pub(super) fn parse(text: Option<&str>, known: &[&str]) -> Result<Self, Problem> {
+        let given: Vec<(String, String)> = query::pairs(text.unwrap_or_default()).collect();
+        for (at, (name, _)) in given.iter().enumerate() {
+            if !known.contains(&name.as_str()) {
+                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                return Err(Problem::parameter(format!("unknown parameter `{name}`; known are {known}")));
+            }
+            if given[..at].iter().any(|(other, _)| other == name) {
+                return Err(Problem::parameter(format!("`{name}` is given twice")));
+            }
+        }
+        Ok(Self(given.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone())
+    }
+
+    /// A value that parses, or a refusal that names the parameter and what it must be.
+    pub(super) fn parsed<T: FromStr>(&self, name: &str, wanted: &str) -> Result<Option<T>, Problem> {
+        self.with(name, wanted, |text| text.parse().ok())
+    }
+
+    /// A value that `read` understands, or a refusal that names the parameter and what it must be.
+    pub(super) fn with<T>(
+        &self,
+        name: &str,
+        wanted: &str,
+        read: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        read(&text).map(Some).ok_or_else(|| Problem::parameter(format!("`{name}` must be {wanted}")))
+    }
+
+    /// A time in milliseconds since 1970.
+    pub(super) fn time(&self, name: &str) -> Result<Option<u64>, Problem> {
+        self.with(name, "a time such as 2026-11-21T08:00:00Z, or milliseconds since 1970", time)
+    }
+}
+
+fn time(text: &str) -> Option<u64> {
+    if let Ok(milliseconds) = text.parse() {
+        return Some(milliseconds);
+    }
+    // A day alone is its beginning.
+    let day = || format!("{text}T00:00:00Z").parse::<Timestamp>();
+    let time = text.parse::<Timestamp>().or_else(|_| day()).ok()?;
+    u64::try_from(time.as_millisecond()).ok()
+}
