@@ -8,7 +8,7 @@ use serde::Serialize;
 use weir_sandbox::adapter::{Adapter, Lease};
 use weir_sandbox::call::ChatOutcome;
 use weir_sandbox::fault::PluginFault;
-use weir_sandbox::instance::Interface;
+use weir_sandbox::interface::Interface;
 use weir_types::contract::types::{
     Candidate, CandidateFinish, ChatEvent, ChatRequest, ChatResponse, Context, Finish, FinishReason, Frame,
     HttpResponse, Message, Part, PartDelta, PartKind, PartStart, ResponseStart, Role, Sampling, TextPart, Usage,
@@ -213,14 +213,10 @@ async fn streamed(writer: &Arc<Adapter>, ctx: &Context) -> Result<Vec<Frame>, Pl
 
 fn context(format: &str) -> Context {
     Context {
-        request_id: "req_bench".into(),
-        now_ms: 1_700_000_000_000.0,
         model: "model".into(),
         format: format.into(),
-        options: Vec::new(),
-        blobs: Vec::new(),
         input_tokens: Some(500),
-        memo: String::new(),
+        ..Context::new("req_bench", 1_700_000_000_000.0)
     }
 }
 

@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::decisions::{Instead, Keeper, Quarantined, TriedAgain};
-use super::judge::RolloutPolicy;
+use super::rollout_policy::RolloutPolicy;
 use weir_sandbox::adapter::Adapter;
 use weir_sandbox::canary::Trial;
 use weir_sandbox::digest::Digest;

@@ -149,16 +149,7 @@ pub(super) fn loader(limits: Limits) -> Loader {
 
 /// An empty context.
 pub(super) fn context() -> Context {
-    Context {
-        request_id: "r".into(),
-        now_ms: 1.0,
-        model: "m".into(),
-        format: "f".into(),
-        options: vec![],
-        blobs: vec![],
-        input_tokens: None,
-        memo: String::new(),
-    }
+    Context { model: "m".into(), format: "f".into(), ..Context::new("r", 1.0) }
 }
 
 /// A minimal response.

@@ -13,8 +13,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::catalog::Catalog;
 use super::decisions::By;
+use super::rollout_policy::QuarantineRule;
 use weir_sandbox::adapter::Adapter;
-use weir_sandbox::canary::{CanaryRule, Verdict};
+use weir_sandbox::canary::Verdict;
 use weir_sandbox::digest::Digest;
 use weir_sandbox::fault::FaultKind;
 use weir_sandbox::stats::Offence;
@@ -23,34 +24,6 @@ use weir_sandbox::stats::Offence;
 pub const EVERY: Duration = Duration::from_millis(250);
 /// Number of samples per window.
 const SAMPLES: u32 = 16;
-
-/// The rollout policy of an adapter.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct RolloutPolicy {
-    /// When to quarantine it; never if `None`.
-    pub quarantine: Option<QuarantineRule>,
-    /// How to try new versions; not at all if `None`.
-    pub canary: Option<CanaryRule>,
-}
-
-/// When an adapter is quarantined.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct QuarantineRule {
-    /// Number of different requests that must fail within the window; at most 64.
-    pub faults: usize,
-    /// The time over which failures are counted.
-    pub window: Duration,
-    /// The minimum share of exchanges in that time that must have failed.
-    pub share: f64,
-    /// The first pause before it is retried.
-    pub pause: Duration,
-}
-
-impl Default for QuarantineRule {
-    fn default() -> Self {
-        Self { faults: 5, window: Duration::from_mins(1), share: 0.1, pause: Duration::from_mins(1) }
-    }
-}
 
 /// An adapter's counters at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

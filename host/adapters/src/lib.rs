@@ -61,6 +61,7 @@ pub mod lock;
 #[cfg(test)]
 mod mutants;
 pub mod policy;
+mod rollout_policy;
 pub mod sign;
 #[cfg(test)]
 mod tests;
@@ -70,8 +71,9 @@ pub use cache::Cache;
 pub use catalog::{Cares, Catalog, Refusal, Snapshot};
 pub use compile::{Bounds, Compiler};
 pub use decisions::{Decisions, Keeper};
-pub use judge::{Judge, QuarantineRule, RolloutPolicy};
+pub use judge::Judge;
 pub use load::{Admission, LoadError, Loader};
 pub use lock::Lock;
 pub use policy::{Demand, Policy};
+pub use rollout_policy::{QuarantineRule, RolloutPolicy};
 pub use watch::{Folder, Granted, Watch, Watching};

@@ -195,14 +195,9 @@ async fn translated(
         body: Body::Text(text(question)?),
     };
     let mut ctx = Context {
-        request_id: "req_explained".to_owned(),
-        now_ms: 0.0,
         model: reading.model.clone().unwrap_or_default(),
         format: question.from.clone(),
-        options: Vec::new(),
-        blobs: Vec::new(),
-        input_tokens: None,
-        memo: String::new(),
+        ..Context::new("req_explained", 0.0)
     };
     let dialect = adapter(serving, &face.adapter)?;
     let mut lease = dialect.lease("").await.map_err(|fault| weir_translate::unified::blame(&fault))?;

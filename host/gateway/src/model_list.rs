@@ -109,14 +109,9 @@ pub async fn answer(
 
 fn list_context(asked: &InboundRequest) -> Context {
     Context {
-        request_id: asked.exchange.id.clone(),
-        now_ms: asked.exchange.now_ms,
         model: asked.model().to_owned(),
         format: asked.face.format().to_owned(),
-        options: Vec::new(),
-        blobs: Vec::new(),
-        input_tokens: None,
-        memo: String::new(),
+        ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
     }
 }
 

@@ -1,31 +1,34 @@
-//! A loaded adapter, and the lease of one of its instances.
+//! A loaded adapter, with its state, its successor on trial, and the leases of its instances.
+
+pub mod canary;
+mod lease;
+mod state;
 
 use std::fmt::{self, Debug, Formatter};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::adapter_state::AdapterState;
 use super::digest::Digest;
 use super::engine::Engine;
-use super::fault::{Called, Failure, FaultKind, PluginFault, clean, head};
+use super::fault::{Failure, FaultKind, PluginFault};
 use super::grants::Grants;
-use super::instance::{Instance, Interface, Interfaces};
+use super::instance::Instance;
+use super::interface::{Interface, Interfaces};
 use super::limits::Isolation;
 use super::pool::Pool;
 use super::shape::Shape;
-use super::stats::{self, Offence, Stats, Trust};
-use super::version::GuestResult;
+use super::stats::{self, Stats, Trust};
 use weir_types::contract::about::Manifest;
-use weir_types::contract::types::ErrorKind;
+
+pub use lease::Lease;
+pub use state::AdapterState;
 
 const MIB: f64 = (1 << 20) as f64;
 /// Output that a call may return for each byte of input, in bytes: a small message can be a large value.
 const OUTPUT_PER_BYTE: usize = 8;
-/// Maximum length of a component's own error message in the log, in bytes.
-const EXCEPTION: usize = 1024;
 /// How long a call of a suspect component waits for its turn. Calls before it may well spin until their deadlines.
 const SUSPECTS_PATIENCE: Duration = Duration::from_millis(100);
 
@@ -259,131 +262,6 @@ async fn turns_of_pair(one: &Arc<Adapter>, other: &Arc<Adapter>) -> Result<(Turn
     } else {
         let turn = other.some_turns(1).await?;
         Ok((one.some_turns(1).await?, turn))
-    }
-}
-
-/// An instance, leased for one exchange. The contract's functions are its methods ([`crate::call`]).
-///
-/// Calls run on the calling thread, because they take microseconds, less than a hand-over to another thread. A call
-/// with more input than [`Limits::blocking_above`](super::Limits::blocking_above) bytes first makes the runtime move
-/// the worker's other tasks elsewhere (`block_in_place`; on a current-thread runtime it just runs). A call of a
-/// component that is new, or missed a deadline lately, runs on one of a few separate threads; if too many of these
-/// calls run already, it fails with [`FaultKind::Exhausted`] and leaves the instance unchanged. Callers need not decide
-/// anything.
-///
-/// After any other fault the instance is dropped, and every further call fails with [`FaultKind::Host`].
-#[derive(Debug)]
-pub struct Lease {
-    // The order matters: the instance must be dropped before its slot.
-    instance: Option<Box<Instance>>,
-    /// The caller, as one bit of 64.
-    caller: u64,
-    adapter: Arc<Adapter>,
-    /// Input of all calls so far, in bytes.
-    taken: usize,
-    _turn: Option<OwnedSemaphorePermit>,
-    _slot: OwnedSemaphorePermit,
-}
-
-impl Lease {
-    /// The adapter of the instance.
-    pub fn adapter(&self) -> &Arc<Adapter> {
-        &self.adapter
-    }
-
-    /// Whether a call has failed, so that the instance is gone.
-    pub fn is_spent(&self) -> bool {
-        self.instance.is_none()
-    }
-
-    /// Returns the instance: it is reused if the isolation allows that; otherwise a fresh one is made in advance in its
-    /// place. Best called after the answer has been sent. Dropping the lease drops the instance.
-    pub fn release(mut self) {
-        let Some(instance) = self.instance.take() else { return };
-        let pool = &self.adapter.pool;
-        if pool.isolation() != Isolation::Fresh {
-            pool.keep(instance);
-            return;
-        }
-        let used = instance.prepared();
-        drop(instance);
-        if !pool.wants_more() || self.adapter.duty.rests() {
-            return;
-        }
-        let adapter = Arc::clone(&self.adapter);
-        match Handle::try_current() {
-            Ok(runtime) if pool.starts_slowly() => drop(runtime.spawn_blocking(move || adapter.make_ahead(used))),
-            _ => adapter.make_ahead(used),
-        }
-    }
-
-    /// Calls a function that returns a result. An error of the kind `internal` counts as a failure of the component,
-    /// like a trap: the SDKs of languages with exceptions report them so.
-    pub(super) fn ask<R>(
-        &mut self,
-        function: &'static str,
-        bytes: usize,
-        call: impl FnOnce(&mut Instance) -> GuestResult<R> + Send,
-    ) -> Called<R>
-    where
-        R: Send,
-    {
-        match self.run(function, bytes, call)? {
-            Err(error) if error.kind == ErrorKind::Internal => {
-                let detail = clean(head(&error.message, EXCEPTION));
-                let fault = self.adapter.fault(function, Failure::new(FaultKind::Exception, detail));
-                self.adapter.stats.offended(Offence::new(fault.kind, self.caller, function, bytes));
-                self.instance = None;
-                Err(fault)
-            }
-            answered => Ok(answered),
-        }
-    }
-
-    /// Calls into the instance under a deadline. `bytes` is the approximate size of the input.
-    pub(super) fn run<R>(
-        &mut self,
-        function: &'static str,
-        bytes: usize,
-        call: impl FnOnce(&mut Instance) -> wasmtime::Result<R> + Send,
-    ) -> Result<R, PluginFault>
-    where
-        R: Send,
-    {
-        let adapter = &self.adapter;
-        let Some(instance) = self.instance.as_deref_mut() else {
-            return Err(
-                adapter.fault(function, Failure::new(FaultKind::Host, "an earlier call on this instance failed"))
-            );
-        };
-        self.taken = self.taken.saturating_add(bytes);
-        let begun = Instant::now();
-        let result = adapter.in_its_place(bytes, || {
-            let _active = adapter.engine.ticker().begin();
-            instance.arm(adapter.deadline(bytes), adapter.output(bytes));
-            call(instance)
-        });
-        let Some(result) = result else {
-            return Err(adapter.fault(function, Failure::new(FaultKind::Exhausted, "too many calls of its kind run")));
-        };
-        adapter.stats.called(begun.elapsed());
-        let stderr = instance.store.data_mut().take_stderr();
-        match result {
-            Ok(value) => {
-                if !stderr.is_empty() {
-                    let said = clean(&String::from_utf8_lossy(&stderr));
-                    tracing::debug!(adapter = %adapter.name, function, stderr = said, "adapter wrote to standard error");
-                }
-                Ok(value)
-            }
-            Err(error) => {
-                let failure = Failure::of(&error, &stderr).at_input_of(bytes, self.taken);
-                let fault = adapter.fault(function, failure);
-                adapter.stats.offended(Offence::new(fault.kind, self.caller, function, bytes));
-                self.instance = None;
-                Err(fault)
-            }
-        }
     }
 }
 

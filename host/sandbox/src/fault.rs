@@ -8,7 +8,6 @@ use super::digest::Digest;
 use super::granted::FolderError;
 use super::state::MemoryExceeded;
 use super::untrusted::Crowded;
-use super::version::MissingFunction;
 use weir_types::contract::types;
 
 /// Result of a call into an adapter: `Err` is a failure of the component, `Ok(Err)` an error that it returned.
@@ -84,6 +83,11 @@ impl FaultKind {
         !matches!(self, Self::Missing | Self::Exhausted | Self::Host | Self::Quarantined | Self::TooLarge)
     }
 }
+
+/// The component does not export this function, or the version that it was built for has no such function.
+#[derive(Debug, thiserror::Error)]
+#[error("the component does not export {0}")]
+pub(super) struct MissingFunction(pub(super) &'static str);
 
 /// A failed call.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -1,6 +1,6 @@
-//! A store with an instantiated component, and the contract's interfaces that a component exports.
+//! A store with an instantiated component.
 
-use std::fmt::{self, Debug, Display, Formatter};
+use std::fmt::{self, Debug, Formatter};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,88 +12,12 @@ use super::footprint::Footprint;
 use super::granted::Granted;
 use super::granted_wasi;
 use super::grants::Grants;
+use super::guest::{Indices, Parts, VersionedGuest, Views, v0_1_0, v0_2_0};
+use super::interface::Interfaces;
 use super::state::State;
-use super::version::{Indices, Version, Views};
+use super::version::Version;
 use super::wasi;
 use crate::native;
-
-/// Declares the interfaces.
-macro_rules! interfaces {
-    ($($variant:ident, $name:literal;)+) => {
-        /// An interface of the contract.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        pub enum Interface {
-            $(#[doc = concat!("`", $name, "`.")] $variant,)+
-        }
-
-        impl Interface {
-            /// All interfaces, in the order of the contract.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-
-            /// The name in the contract, without package and version.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)+ }
-            }
-        }
-    };
-}
-
-interfaces! {
-    About, "about";
-    ProviderErrors, "provider-errors";
-    ProviderChat, "provider-chat";
-    DialectChat, "dialect-chat";
-    ProviderEmbeddings, "provider-embeddings";
-    DialectEmbeddings, "dialect-embeddings";
-    ProviderModels, "provider-models";
-    DialectModels, "dialect-models";
-    ProviderCountTokens, "provider-count-tokens";
-    DialectCountTokens, "dialect-count-tokens";
-    ProviderRerank, "provider-rerank";
-    DialectRerank, "dialect-rerank";
-}
-
-impl Display for Interface {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// A set of interfaces.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Interfaces(u16);
-
-impl Interfaces {
-    /// Whether the set contains this interface.
-    pub const fn has(self, interface: Interface) -> bool {
-        self.0 & (1 << interface as u16) != 0
-    }
-
-    /// Adds an interface.
-    pub const fn insert(&mut self, interface: Interface) {
-        self.0 |= 1 << interface as u16;
-    }
-
-    /// The interfaces of the set, in the order of the contract.
-    pub fn iter(self) -> impl Iterator<Item = Interface> {
-        Interface::ALL.iter().copied().filter(move |i| self.has(*i))
-    }
-}
-
-impl FromIterator<Interface> for Interfaces {
-    fn from_iter<T: IntoIterator<Item = Interface>>(all: T) -> Self {
-        all.into_iter().fold(Self::default(), |mut set, interface| {
-            set.insert(interface);
-            set
-        })
-    }
-}
-
-impl Debug for Interfaces {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.iter().map(Interface::name)).finish()
-    }
-}
 
 /// A compiled component with its imports resolved, from which instances are created.
 pub struct Template {
@@ -222,14 +146,19 @@ impl Instance {
         resource.resource_drop(&mut self.store)
     }
 
-    /// The version of the contract that the component was built for.
-    pub(super) fn version(&self) -> Version {
-        self.template.version
+    /// Calls its functions, in the types of the newest version of the contract.
+    pub fn with_guest<R>(&mut self, call: impl FnOnce(&mut dyn VersionedGuest) -> R) -> R {
+        let Self { template, views, exports, store, .. } = self;
+        let parts = Parts { store, exports, indices: template.indices(), views };
+        match template.version {
+            Version::V0_2_0 => call(&mut v0_2_0::Guest(parts)),
+            Version::V0_1_0 => call(&mut v0_1_0::Guest(parts)),
+        }
     }
 
     /// Looks up the functions of these interfaces now, which also checks their types.
     pub fn prepare(&mut self, interfaces: Interfaces) -> wasmtime::Result<()> {
-        self.with_guest(|speech| speech.prepare(interfaces))
+        self.with_guest(|guest| guest.prepare(interfaces))
     }
 
     /// The interfaces used so far.
@@ -246,17 +175,5 @@ impl Instance {
 impl Debug for Instance {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Instance").field("uses", &self.uses).field("prepared", &self.prepared()).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_set_holds_what_was_put_into_it() {
-        let set: Interfaces = [Interface::DialectRerank, Interface::About].into_iter().collect();
-        assert!(set.has(Interface::About) && set.has(Interface::DialectRerank) && !set.has(Interface::DialectChat));
-        assert_eq!(set.iter().map(Interface::name).collect::<Vec<_>>(), ["about", "dialect-rerank"]);
     }
 }

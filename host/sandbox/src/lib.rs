@@ -5,12 +5,12 @@
 //! | [`shape`] | reads a component without running it: imports, exports, sizes; enforces the policy |
 //! | [`wasi`] | the inert WASI, for runtimes that need one |
 //! | [`grants`], [`granted_wasi`] | what an operator lets single components use, and the WASI that implements it |
+//! | [`adapter`] | holds a loaded adapter and its mutable state, and leases its instances |
 //! | [`canary`] | gives new versions a share of the exchanges |
-//! | [`adapter_state`] | holds the mutable state of a loaded adapter |
-//! | [`adapter`] | holds a loaded adapter, and leases its instances |
 //! | [`pool`] | isolates requests: decides which instance serves which |
 //! | [`instance`] | a store with an instantiated component |
-//! | [`version`] | the versions of the contract, side by side |
+//! | [`interface`], [`version`] | the interfaces of the contract, and its versions |
+//! | `guest` | the versions of the contract side by side |
 //! | [`call`], [`stream`] | the contract's functions, typed, with deadline and limits |
 //! | [`untrusted`] | threads for components that are not trusted with an async worker |
 //! | [`fault`] | failures of components |
@@ -20,9 +20,7 @@
 //! | [`contract`] | the bindings of the contract |
 
 pub mod adapter;
-pub mod adapter_state;
 pub mod call;
-pub mod canary;
 pub mod contract;
 pub mod digest;
 pub mod engine;
@@ -31,7 +29,9 @@ pub mod footprint;
 mod granted;
 mod granted_wasi;
 pub mod grants;
+mod guest;
 pub mod instance;
+pub mod interface;
 pub mod limits;
 pub mod native;
 pub mod pool;
@@ -45,13 +45,13 @@ pub mod version;
 pub mod wasi;
 mod weigh;
 
-pub use adapter::{Adapter, Lease, lease_pair};
+pub use adapter::{Adapter, Lease, canary, lease_pair};
 pub use canary::{CanaryRule, Chosen};
 pub use digest::Digest;
 pub use engine::Engine;
 pub use fault::{Called, FaultKind, PluginFault};
 pub use grants::Grants;
-pub use instance::{Interface, Interfaces};
+pub use interface::{Interface, Interfaces};
 pub use limits::{AdapterLimits, Isolation, Limits, Reuse};
 pub use shape::Shape;
 pub use stats::Stats;

@@ -15,7 +15,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::engine::Engine;
 use super::footprint::Footprint;
-use super::instance::{Instance, Interfaces, Template};
+use super::instance::{Instance, Template};
+use super::interface::Interfaces;
 use super::limits::{Isolation, Reuse};
 
 /// Creation time from which an instance is created on a thread for blocking work.

@@ -12,7 +12,7 @@ use wasmparser::{
 };
 
 use super::engine::{CORE_INSTANCES, TABLES};
-use super::instance::{Interface, Interfaces};
+use super::interface::{Interface, Interfaces};
 use super::limits::Structure;
 use super::version::Version;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
-use super::registry::AddressKey;
+use super::address_key::AddressKey;
 
 /// Grace period of a closing connection: time for the rest of a request's head, or for the answer to a GOAWAY.
 const FAREWELL: Duration = Duration::from_secs(1);

@@ -1,6 +1,7 @@
 //! Sockets and HTTP on the client's side: accepting, limits, and graceful shutdown.
 
 mod activity;
+mod address_key;
 mod drive;
 mod metrics;
 mod registry;

@@ -1,37 +1,16 @@
 //! The open connections of a listener: limits in total and for each address, and eviction when a slot is needed.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
 
 use super::activity::{Activity, Order};
+use super::address_key::AddressKey;
 
 /// One eviction frees this fraction (1/64) of the slots, because finding the idlest connections means scanning all.
 const BATCH_SHARE: usize = 64;
-
-/// The key by which connections are counted: an IPv4 address, or an IPv6 /64 network, since one host can use many
-/// addresses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct AddressKey(IpAddr);
-
-impl AddressKey {
-    /// The key of an address.
-    pub(super) fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V6(address) if !address.is_loopback() => {
-                let [a, b, c, d, ..] = address.segments();
-                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-            }
-            address => address,
-        })
-    }
-
-    fn is_loopback(self) -> bool {
-        self.0.is_loopback()
-    }
-}
 
 /// Limits on the number of connections.
 #[derive(Debug, Clone, Copy)]

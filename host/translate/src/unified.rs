@@ -1,10 +1,11 @@
 //! The contract's operations behind one set of types: parsed requests and answers, whatever the operation.
 
+pub mod calls;
+
 use std::time::Duration;
 
 use super::bounds;
 use super::names::Names;
-use weir_sandbox::call::ChatOutcome;
 use weir_sandbox::{Called, FaultKind, Lease, PluginFault};
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::{
@@ -159,7 +160,7 @@ fn too_large(fault: &PluginFault, limit: &str) -> Fault {
 }
 
 /// Converts a call's result; an error that the adapter returned on purpose is blamed on `side`.
-pub fn heard<T>(called: Called<T>, side: Side) -> Result<T, Fault> {
+pub fn attribute<T>(called: Called<T>, side: Side) -> Result<T, Fault> {
     match called {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(Fault::from_error(side, bounds::error(error))),
@@ -173,37 +174,14 @@ pub fn relayed_only() -> Fault {
     Fault::from_error(Side::Client, Error { status: Some(400), ..Fault::invalid(message).error })
 }
 
-macro_rules! understood {
-    ($called:expr, $wrap:path) => {{
-        let parsed = heard($called, Side::Client)?;
-        let mut request = $wrap(parsed.request);
-        let names = request.take_names();
-        Ok(Parsed { request, losses: parsed.losses, memo: parsed.memo, names })
-    }};
-}
-
 /// Parses a client's request with the dialect's adapter.
 pub fn parse(dialect: &mut Lease, operation: &Operation, ctx: &Context, http: &HttpRequest) -> Result<Parsed, Fault> {
-    match operation {
-        Operation::Chat => understood!(dialect.parse_chat(ctx, http), Request::Chat),
-        Operation::Embeddings => understood!(dialect.parse_embeddings(ctx, http), Request::Embeddings),
-        Operation::Models => understood!(dialect.parse_models(ctx, http), Request::Models),
-        Operation::CountTokens => understood!(dialect.parse_count(ctx, http), Request::CountTokens),
-        Operation::Rerank => understood!(dialect.parse_rerank(ctx, http), Request::Rerank),
-        _ => Err(relayed_only()),
-    }
+    attribute(calls::parse(dialect, operation, ctx, http), Side::Client)
 }
 
 /// Renders the upstream request with the provider's adapter.
 pub fn render(provider: &mut Lease, ctx: &Context, request: &Request) -> Result<RenderedRequest, Fault> {
-    let called = match request {
-        Request::Chat(request) => provider.render_chat(ctx, request),
-        Request::Embeddings(request) => provider.render_embeddings(ctx, request),
-        Request::Models(request) => provider.render_models(ctx, request),
-        Request::CountTokens(request) => provider.render_count(ctx, request),
-        Request::Rerank(request) => provider.render_rerank(ctx, request),
-    };
-    heard(called, Side::Client)
+    attribute(calls::render(provider, ctx, request), Side::Client)
 }
 
 /// Parses the upstream's whole answer with the provider's adapter.
@@ -213,35 +191,10 @@ pub fn parse_answer(
     ctx: &Context,
     http: &HttpResponse,
 ) -> Result<Outcome, Fault> {
-    let complete = |answer| Outcome::Complete(answer, Vec::new());
-    match operation {
-        Operation::Chat => Ok(match heard(provider.parse_chat_response(ctx, http), Side::Upstream)? {
-            ChatOutcome::Complete(answer) => Outcome::Complete(Answer::Chat(answer.response), answer.losses),
-            ChatOutcome::FollowUp(follow_up) => Outcome::FollowUp(follow_up),
-        }),
-        Operation::Embeddings => heard(provider.parse_embeddings_response(ctx, http), Side::Upstream)
-            .map(|a| complete(Answer::Embeddings(a))),
-        Operation::Models => {
-            heard(provider.parse_models_response(ctx, http), Side::Upstream).map(|a| complete(Answer::Models(a)))
-        }
-        Operation::CountTokens => {
-            heard(provider.parse_count_response(ctx, http), Side::Upstream).map(|a| complete(Answer::CountTokens(a)))
-        }
-        Operation::Rerank => {
-            heard(provider.parse_rerank_response(ctx, http), Side::Upstream).map(|a| complete(Answer::Rerank(a)))
-        }
-        _ => Err(relayed_only()),
-    }
+    attribute(calls::parse_answer(provider, operation, ctx, http), Side::Upstream)
 }
 
 /// Renders the whole answer for the client with the dialect's adapter.
 pub fn render_answer(dialect: &mut Lease, ctx: &Context, answer: &Answer) -> Result<RenderedResponse, Fault> {
-    let called = match answer {
-        Answer::Chat(answer) => dialect.render_chat_response(ctx, answer),
-        Answer::Embeddings(answer) => dialect.render_embeddings_response(ctx, answer),
-        Answer::Models(answer) => dialect.render_models_response(ctx, answer),
-        Answer::CountTokens(count) => dialect.render_count_response(ctx, count),
-        Answer::Rerank(answer) => dialect.render_rerank_response(ctx, answer),
-    };
-    heard(called, Side::Adapter)
+    attribute(calls::render_answer(dialect, ctx, answer), Side::Adapter)
 }

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod record;
 pub mod reload;
 pub mod store;
+mod time;
 
 #[cfg(test)]
 mod pages;

@@ -6,17 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Findings;
 use super::source::{File, Tree};
 
-/// Known circles: a crate and the members. None may be added.
-const OPEN: &[(&str, &[&str])] = &[
-    ("adapters", &["catalog", "judge"]),
-    (
-        "sandbox",
-        &["adapter", "adapter_state", "call", "canary", "fault", "instance", "pool", "shape", "stats", "version"],
-    ),
-    ("server", &["activity", "registry"]),
-    ("upstream", &["body", "client", "deadline", "decode", "dial", "error", "media", "screen"]),
-];
-
 /// The modules of a crate, each with the modules that it uses.
 type Uses = BTreeMap<String, BTreeSet<String>>;
 
@@ -32,10 +21,7 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
     for (name, uses) in crates {
         for module in uses.keys() {
             let circle = circle(&uses, module);
-            let is_open = |(known, members): &(&str, &[&str])| {
-                *known == name && circle.iter().all(|module| members.contains(&module.as_str()))
-            };
-            if circle.first() == Some(module) && circle.len() > 1 && !OPEN.iter().any(is_open) {
+            if circle.first() == Some(module) && circle.len() > 1 {
                 findings.problem(format!("host/{name}: the modules {} use each other", circle.join(", ")));
             }
         }
@@ -143,21 +129,5 @@ mod tests {
             ("host/wire/src/frame.rs", "#[cfg(test)]\nmod tests {\n use crate::peek;\n}"),
         ];
         assert_eq!(problems(&files), [""; 0]);
-    }
-
-    #[test]
-    fn an_open_circle_does_not_grow() {
-        let known = [
-            ("host/server/src/activity.rs", "use super::registry::A;"),
-            ("host/server/src/registry.rs", "use super::activity::A;"),
-        ];
-        assert_eq!(problems(&known), [""; 0]);
-        let grown = [
-            known[0],
-            known[1],
-            ("host/server/src/stall.rs", "use super::activity::A;"),
-            ("host/server/src/registry/more.rs", "use crate::stall::B;"),
-        ];
-        assert_eq!(problems(&grown).len(), 1);
     }
 }

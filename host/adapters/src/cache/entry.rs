@@ -80,7 +80,9 @@ mod tests {
 
     fn entry(parts: &[&[u8]]) -> Option<Entry> {
         let mut file = tempfile::tempfile().unwrap();
-        parts.iter().for_each(|part| file.write_all(part).unwrap());
+        for part in parts {
+            file.write_all(part).unwrap();
+        }
         Entry::read(&file)
     }
 

@@ -1,6 +1,7 @@
 //! Tests of when an adapter is quarantined.
 
 use super::*;
+use crate::RolloutPolicy;
 use crate::guest::{Guest, call, guest};
 use weir_sandbox::stats;
 

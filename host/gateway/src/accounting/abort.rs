@@ -18,7 +18,7 @@ impl Account {
         }
         self.abort_checked_at = output;
         let mut facts = Facts::at(Timestamp::now());
-        facts.tokens = Tokens::of(self.tokens.sent, Some(output));
+        facts.tokens = Tokens::of(self.unanswered(), Some(output));
         let tokens = u64::from(facts.tokens.total().unwrap_or_default());
         let tariff = self.tokens.tariff.as_ref();
         let spend = tariff.map_or(Spend::unpriced(tokens), |tariff| Spend::of(&tariff.cost(&facts), &facts, false));

@@ -30,14 +30,11 @@ pub async fn ping(context: RequestContext<'_>, target: &Arc<Target>, model: &str
     let chat = chat(model);
     let mut provider = target.adapter.lease("").await.map_err(|fault| unified::blame(&fault))?;
     let mut ctx = Context {
-        request_id: exchange.id,
-        now_ms: exchange.now_ms,
         model: model.to_owned(),
         format: target.format_for("", &Operation::Chat).to_owned(),
         options: target.options.clone(),
-        blobs: Vec::new(),
         input_tokens: Some(estimate::input_tokens(&chat)),
-        memo: String::new(),
+        ..Context::new(&exchange.id, exchange.now_ms)
     };
     let made = unified::render(&mut provider, &ctx, &Request::Chat(chat))?;
     ctx.memo = made.memo;

@@ -152,14 +152,10 @@ async fn by_adapter(
 ) -> Option<Error> {
     let mut provider = target.adapter.lease(&asked.caller.tenant).await.ok()?;
     let ctx = Context {
-        request_id: asked.exchange.id.clone(),
-        now_ms: asked.exchange.now_ms,
         model: target.model(asked.model()).to_owned(),
         format: asked.face.format().to_owned(),
         options: target.options.clone(),
-        blobs: Vec::new(),
-        input_tokens: None,
-        memo: String::new(),
+        ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
     };
     let error = provider.parse_error(&ctx, &response_of(response.status, &response.headers, &body)).ok()?;
     provider.release();

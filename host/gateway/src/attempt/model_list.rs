@@ -71,14 +71,9 @@ async fn pages(
 ) -> Result<Vec<ModelInfo>, Fault> {
     let mut provider = target.adapter.lease(asker.tenant).await.map_err(|fault| unified::blame(&fault))?;
     let mut ctx = Context {
-        request_id: asker.exchange.id.clone(),
-        now_ms: asker.exchange.now_ms,
-        model: String::new(),
         format: target.format_for(asker.format, &Operation::Models).to_owned(),
         options: target.options.clone(),
-        blobs: Vec::new(),
-        input_tokens: None,
-        memo: String::new(),
+        ..Context::new(&asker.exchange.id, asker.exchange.now_ms)
     };
     let mut all = Vec::new();
     let mut cursor = None;

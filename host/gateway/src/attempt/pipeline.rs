@@ -20,7 +20,7 @@ use super::outflow::Outflow;
 use super::partial_answer::{self, PartialAnswer};
 use super::send::late_error;
 use weir_translate::bounds;
-use weir_translate::unified::heard;
+use weir_translate::unified::attribute;
 
 /// The state of one stream.
 #[derive(Debug)]
@@ -153,7 +153,7 @@ impl Pipeline {
         let cut = self.deframer.finish(&mut |frame| frames.push(mended(frame.to_owned())));
         self.decode(out)?;
         cut.map_err(|error| Fault::from_error(Side::Upstream, broken(&error.to_string())))?;
-        let decoded = heard(self.decoder.finish(), Side::Upstream)?;
+        let decoded = attribute(self.decoder.finish(), Side::Upstream)?;
         bounds::note(&mut self.seen.losses, decoded.losses);
         let mut events = self.referee.push(decoded.events);
         if !self.referee.has_finish() && !self.seen.content && !self.referee.has_failed() {
@@ -200,7 +200,7 @@ impl Pipeline {
     pub(super) fn had_finish(&mut self) -> bool {
         let is_finish = |event: &ChatEvent| matches!(event, ChatEvent::Finish(_));
         self.referee.has_finish()
-            || heard(self.decoder.finish(), Side::Upstream).is_ok_and(|last| last.events.iter().any(is_finish))
+            || attribute(self.decoder.finish(), Side::Upstream).is_ok_and(|last| last.events.iter().any(is_finish))
     }
 
     /// Input and output tokens of the broken part beyond the reported usage, estimated.
@@ -249,7 +249,7 @@ impl Pipeline {
         if self.frames.is_empty() {
             return Ok(());
         }
-        let decoded = heard(self.decoder.push(&self.frames), Side::Upstream);
+        let decoded = attribute(self.decoder.push(&self.frames), Side::Upstream);
         self.frames.clear();
         let decoded = decoded?;
         bounds::note(&mut self.seen.losses, decoded.losses);
@@ -277,7 +277,7 @@ impl Pipeline {
             out.events.append(&mut events);
             return Ok(());
         };
-        let encoded = heard(encoder.push(&events), Side::Adapter)?;
+        let encoded = attribute(encoder.push(&events), Side::Adapter)?;
         bounds::note(&mut self.seen.losses, encoded.losses);
         encoded.frames.iter().for_each(|frame| self.enframer.push(frame, &mut out.bytes));
         Ok(())
@@ -285,7 +285,7 @@ impl Pipeline {
 
     fn close(&mut self, out: &mut Outflow) -> Result<(), Fault> {
         let Some(encoder) = &mut self.encoder else { return Ok(()) };
-        let encoded = heard(encoder.finish(), Side::Adapter)?;
+        let encoded = attribute(encoder.finish(), Side::Adapter)?;
         bounds::note(&mut self.seen.losses, encoded.losses);
         encoded.frames.iter().for_each(|frame| self.enframer.push(frame, &mut out.bytes));
         self.enframer.finish(&mut out.bytes);

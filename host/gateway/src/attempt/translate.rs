@@ -164,14 +164,9 @@ impl<'a> Run<'a> {
         provider: Lease,
     ) -> Self {
         let dialect_ctx = Context {
-            request_id: asked.exchange.id.clone(),
-            now_ms: asked.exchange.now_ms,
             model: asked.model().to_owned(),
             format: asked.face.format().to_owned(),
-            options: Vec::new(),
-            blobs: Vec::new(),
-            input_tokens: None,
-            memo: String::new(),
+            ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
         };
         let provider_ctx = Context {
             model: target.model(asked.model()).to_owned(),

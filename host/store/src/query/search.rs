@@ -11,7 +11,7 @@ use crate::id::{Day, RequestId};
 use crate::sql::{Row, Sql, Value};
 
 /// Milliseconds of an hour.
-pub(crate) const HOUR_MS: u64 = 3_600_000;
+pub const HOUR_MS: u64 = 3_600_000;
 
 /// The conditions of a statement with their values.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 
 use super::about::{Bucket, FrameTest, Tap};
 use super::types::{
-    ChatRequest, EmbeddingInput, EmbeddingsRequest, Message, Part, RerankDocument, RerankRequest, Role, Sampling,
-    TextPart, Unit, Usage,
+    ChatRequest, Context, EmbeddingInput, EmbeddingsRequest, Message, Part, RerankDocument, RerankRequest, Role,
+    Sampling, TextPart, Unit, Usage,
 };
 
 impl ChatRequest {
@@ -48,6 +48,22 @@ impl ChatRequest {
 impl From<&str> for ChatRequest {
     fn from(text: &str) -> Self {
         Self::user(text)
+    }
+}
+
+impl Context {
+    /// The context of a request's first call: no model, format, options and blobs, and no memo yet.
+    pub fn new(request_id: &str, now_ms: f64) -> Self {
+        Self {
+            request_id: request_id.to_owned(),
+            now_ms,
+            model: String::new(),
+            format: String::new(),
+            options: Vec::new(),
+            blobs: Vec::new(),
+            input_tokens: None,
+            memo: String::new(),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! `weir log …`: reads the log of requests of a running Weir.
 
 mod line;
+mod lines;
 mod search;
 
 use std::fs::File;
@@ -11,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+use self::lines::Lines;
 use super::running::{Running, explained};
 pub(super) use search::Search;
 
@@ -92,20 +94,19 @@ fn shown(fact: &Value, json: bool) -> String {
 
 fn tail(asked: &Tail) -> Result<(), String> {
     let parameters = asked.search.parameters()?;
-    let mut waiting = Vec::new();
-    let streamed = asked.running.client()?.stream("/admin/v1/requests/tail", &search::pairs(&parameters), |piece| {
-        waiting.extend_from_slice(piece);
-        while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = waiting.drain(..=end).collect();
-            let line = String::from_utf8_lossy(&line);
-            if let Some(fact) = line.strip_prefix("data: ").and_then(|data| serde_json::from_str::<Value>(data).ok()) {
-                // A number is how many requests this reader has missed.
-                let text = if fact.is_number() { format!("… {fact} more") } else { shown(&fact, asked.json) };
-                writeln!(io::stdout(), "{text}")?;
-            }
-        }
-        Ok(())
-    });
+    let mut lines = Lines::default();
+    let show = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line);
+        let data = line.strip_prefix("data: ").and_then(|data| serde_json::from_str::<Value>(data).ok());
+        let Some(fact) = data else { return Ok(()) };
+        // A number is how many requests this reader has missed.
+        let text = if fact.is_number() { format!("… {fact} more") } else { shown(&fact, asked.json) };
+        writeln!(io::stdout(), "{text}")
+    };
+    let streamed = asked
+        .running
+        .client()?
+        .stream("/admin/v1/requests/tail", &search::pairs(&parameters), |piece| lines.push(piece, show));
     streamed.map_err(|error| explained(&error))
 }
 
@@ -170,14 +171,12 @@ fn export(asked: &Export) -> Result<(), String> {
 /// Gives each request that meets a search to `take`.
 pub(super) fn each(running: &Running, search: &Search, mut take: impl FnMut(Value)) -> Result<(), String> {
     let parameters = search.parameters()?;
-    let mut waiting = Vec::new();
+    let mut lines = Lines::default();
     let streamed = running.client()?.stream("/admin/v1/requests/export", &search::pairs(&parameters), |piece| {
-        waiting.extend_from_slice(piece);
-        while let Some(end) = waiting.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = waiting.drain(..=end).collect();
-            take(serde_json::from_slice(&line)?);
-        }
-        Ok(())
+        lines.push(piece, |line| {
+            take(serde_json::from_slice(line)?);
+            Ok(())
+        })
     });
     streamed.map_err(|error| explained(&error))
 }

@@ -27,7 +27,7 @@ pub enum BillError {
 
 /// The counts of a stored request, as prices are applied to.
 pub fn counts(fact: &Fact) -> Result<Facts, BillError> {
-    let time = i64::try_from(fact.id.time_ms()).ok().and_then(|time| Timestamp::from_millisecond(time).ok());
+    let time = crate::time::from_milliseconds(fact.id.time_ms());
     let mut facts = Facts::at(time.unwrap_or(Timestamp::UNIX_EPOCH));
     facts.tokens = tokens(fact);
     facts.pieces = pieces(fact)?;

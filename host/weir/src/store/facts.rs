@@ -8,14 +8,12 @@ use super::strangers::Strangers;
 use weir_gateway::accounting::access::End;
 use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
 use weir_gateway::accounting::trail::{self, Step};
-use weir_store::{Fact, LedgerKey, LedgerSums, Recorder, RequestId, TokenCounts};
+use weir_store::{Fact, HOUR_MS, LedgerKey, LedgerSums, Recorder, RequestId, TokenCounts};
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::UnitCount;
 use weir_types::fault::error_kind_name;
 use weir_types::tokens::Tokens;
 
-/// Milliseconds of an hour.
-const HOUR_MS: u64 = 3_600_000;
 /// The bucket of sums that counts requests, and holds their cost.
 pub(crate) const REQUESTS: &str = "request";
 /// The circumstances of requests whose cost is not known.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -150,21 +150,6 @@ fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-/// A time such as `30s`, `15m`, `24h` or `7d`.
-pub(super) fn duration(text: &str) -> Option<SignedDuration> {
-    let unit = text.find(|character: char| !character.is_ascii_digit())?;
-    let (count, unit) = text.split_at(unit);
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    let count: i64 = count.parse().ok()?;
-    count.checked_mul(seconds).map(SignedDuration::from_secs)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,18 +170,6 @@ mod tests {
             let mut value = before;
             merge(&mut value, &patch);
             assert_eq!(value, after, "{patch}");
-        }
-    }
-
-    #[test]
-    fn a_time_has_a_unit() {
-        let seconds = |text| duration(text).map(|time| time.as_secs());
-        assert_eq!(
-            (seconds("0s"), seconds("15m"), seconds("24h"), seconds("7d")),
-            (Some(0), Some(900), Some(86_400), Some(604_800))
-        );
-        for wrong in ["", "5", "h", "-1h", "1.5h", "1 h", "1w", "99999999999999999999s", "9223372036854775807d"] {
-            assert_eq!(duration(wrong), None, "{wrong}");
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::asked::Asked;
 use super::documents::{answer_document, read};
-use super::fields::{KeyFields, duration, invalid};
+use super::fields::{KeyFields, invalid};
 use super::perform::perform;
 use crate::admin::{Operations, Problem};
 use weir_identity::change::{ChangeError, Command, KeyCommand, Stored as _};
@@ -93,7 +93,7 @@ pub(super) async fn rotate(
     let Rotation { grace, again } =
         Rotation::deserialize(&body).map_err(|error| invalid("rotate", error.to_string()))?;
     let wrong = || invalid("grace", "a time such as \"0s\", \"15m\", \"24h\" or \"7d\"");
-    let grace = grace.map_or(Ok(GRACE), |text| duration(&text).ok_or_else(wrong))?;
+    let grace = grace.map_or(Ok(GRACE), |text| crate::time::length(&text).ok_or_else(wrong))?;
     perform(operations.identity, asked, StatusCode::OK, move |_| {
         Ok(Command::Key(KeyCommand::Rotate { id, grace, again }))
     })

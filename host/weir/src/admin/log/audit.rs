@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::read;
 use crate::admin::{Operations, Parameters, Problem};
-use weir_ledger::Timestamp;
 use weir_store::{AuditEntry, ChainCheck};
 
 /// Entries of a page.
@@ -33,7 +32,7 @@ fn shown(entry: &AuditEntry) -> Value {
     // An entry always has a JSON form.
     let mut item = serde_json::to_value(entry).unwrap_or_default();
     item["event"] = serde_json::from_str(&entry.event).unwrap_or_else(|_| json!(entry.event));
-    let time = i64::try_from(entry.time_ms).ok().and_then(|time| Timestamp::from_millisecond(time).ok());
+    let time = crate::time::from_milliseconds(entry.time_ms);
     item["time"] = json!(time.map(|time| time.to_string()));
     item
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{asked, not_in_log, read};
 use crate::admin::{Operations, Problem};
 use crate::store::bill;
-use weir_ledger::{Nano, Timestamp};
+use weir_ledger::Nano;
 use weir_store::{Fact, Page, RequestId};
 
 /// Requests that meet a search, newest first, page by page.
@@ -40,7 +40,7 @@ pub(super) fn shown(fact: &Fact) -> Value {
             item[name] = serde_json::from_str(text).unwrap_or(Value::Null);
         }
     }
-    let time = i64::try_from(fact.id.time_ms()).ok().and_then(|time| Timestamp::from_millisecond(time).ok());
+    let time = crate::time::from_milliseconds(fact.id.time_ms());
     item["time"] = json!(time.map(|time| time.to_string()));
     item["cost_usd"] = json!(fact.cost_nano.and_then(dollars));
     item

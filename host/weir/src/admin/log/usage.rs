@@ -9,11 +9,10 @@ use serde_json::{Value, json};
 use super::{read, requests};
 use crate::admin::{Operations, Parameters, Problem};
 use crate::store::facts::{REQUESTS, UNPRICED};
+use crate::time::from_milliseconds;
 use weir_ledger::Timestamp;
-use weir_store::{Day, LedgerKey, LedgerQuery, LedgerSums};
+use weir_store::{Day, HOUR_MS, LedgerKey, LedgerQuery, LedgerSums};
 
-/// Milliseconds of an hour.
-const HOUR_MS: u64 = 3_600_000;
 /// Hours of the time that is summed if none is given: 30 days.
 const USUAL_HOURS: u64 = 30 * 24;
 
@@ -118,10 +117,7 @@ pub(super) async fn sums(
         }
     }
     let items: Vec<Value> = groups.iter().map(|(name, group)| group.shown(name)).collect();
-    let time = |hour: u64| {
-        let milliseconds = i64::try_from(hour.saturating_mul(HOUR_MS)).ok();
-        milliseconds.and_then(|time| Timestamp::from_millisecond(time).ok()).map(|time| time.to_string())
-    };
+    let time = |hour: u64| from_milliseconds(hour.saturating_mul(HOUR_MS)).map(|time| time.to_string());
     Ok(Json(json!({"by": named, "from": time(from_hour), "to": time(to_hour), "items": items})))
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use http::Method;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::admin::Endpoints;
@@ -153,17 +153,8 @@ fn time(text: &str, now: Timestamp) -> Result<Timestamp, String> {
         return Ok(time);
     }
     let wrong = || format!("error: `{text}` is no time such as 2027-01-31T00:00:00Z, 90d or 12h");
-    let at = text.find(|character: char| !character.is_ascii_digit()).ok_or_else(wrong)?;
-    let (count, unit) = text.split_at(at);
-    let minutes = match unit {
-        "m" => 1,
-        "h" => 60,
-        "d" => 24 * 60,
-        _ => return Err(wrong()),
-    };
-    let count: i64 = count.parse().map_err(|_| wrong())?;
-    let seconds = count.checked_mul(minutes * 60).ok_or_else(wrong)?;
-    now.checked_add(SignedDuration::from_secs(seconds)).map_err(|_| wrong())
+    let length = crate::time::length(text).ok_or_else(wrong)?;
+    now.checked_add(length).map_err(|_| wrong())
 }
 
 #[cfg(test)]

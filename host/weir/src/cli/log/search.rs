@@ -73,16 +73,12 @@ pub(super) fn pairs<'a>(parameters: &'a [(&'static str, String)]) -> Vec<(&'a st
 
 /// A time as the admin endpoints take it: one that is relative becomes milliseconds since 1970.
 fn time(text: &str) -> Result<String, String> {
-    let units = [("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-    let relative = units.iter().find_map(|(unit, milliseconds)| {
-        let number: i64 = text.strip_suffix(unit)?.parse().ok()?;
-        number.checked_mul(*milliseconds)
-    });
-    match relative {
-        Some(ago) if ago < 0 => Err(format!("`{text}` is in the future")),
-        Some(ago) => Ok(Timestamp::now().as_millisecond().saturating_sub(ago).max(0).to_string()),
-        None => Ok(text.to_owned()),
+    if text.starts_with('-') {
+        return Err(format!("`{text}` is in the future"));
     }
+    let Some(ago) = crate::time::length(text) else { return Ok(text.to_owned()) };
+    let time = Timestamp::now().checked_sub(ago).unwrap_or(Timestamp::UNIX_EPOCH);
+    Ok(time.as_millisecond().max(0).to_string())
 }
 
 #[cfg(test)]

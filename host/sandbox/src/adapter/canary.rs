@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::adapter::Adapter;
+use super::Adapter;
 
 /// Rules of a trial.
 #[derive(Debug, Clone, Copy, PartialEq)]

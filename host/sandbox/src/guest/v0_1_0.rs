@@ -6,12 +6,13 @@
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
-use super::{GuestResult, MissingFunction, VersionedGuest, exports};
-use crate::call::{
+use super::calls::{
     Calls, ChatAnswer, ChatOutcome, ParsedChat, ParsedCount, ParsedEmbeddings, ParsedModels, ParsedRerank,
 };
+use super::{GuestResult, Parts, VersionedGuest, exports};
 use crate::contract::v0_1_0 as contract;
-use crate::instance::{Instance, Interface, Interfaces};
+use crate::fault::MissingFunction;
+use crate::interface::{Interface, Interfaces};
 use crate::state::State;
 use weir_types::contract::about::Manifest;
 use weir_types::contract::types::{

@@ -3,9 +3,10 @@
 use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
-use super::{GuestResult, MissingFunction, VersionedGuest, exports};
+use super::{GuestResult, Parts, VersionedGuest, exports};
 use crate::contract;
-use crate::instance::{Instance, Interface, Interfaces};
+use crate::fault::MissingFunction;
+use crate::interface::{Interface, Interfaces};
 use crate::state::State;
 use weir_types::contract::about::Manifest;
 use weir_types::contract::types::{

@@ -1,0 +1,143 @@
+//! The lease of an instance for one exchange.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Adapter;
+use crate::fault::{Called, Failure, FaultKind, PluginFault, clean, head};
+use crate::guest::GuestResult;
+use crate::instance::Instance;
+use crate::limits::Isolation;
+use crate::stats::Offence;
+use weir_types::contract::types::ErrorKind;
+
+/// Maximum length of a component's own error message in the log, in bytes.
+const EXCEPTION: usize = 1024;
+
+/// An instance, leased for one exchange. The contract's functions are its methods ([`crate::call`]).
+///
+/// Calls run on the calling thread, because they take microseconds, less than a hand-over to another thread. A call
+/// with more input than [`Limits::blocking_above`](crate::Limits::blocking_above) bytes first makes the runtime move
+/// the worker's other tasks elsewhere (`block_in_place`; on a current-thread runtime it just runs). A call of a
+/// component that is new, or missed a deadline lately, runs on one of a few separate threads; if too many of these
+/// calls run already, it fails with [`FaultKind::Exhausted`] and leaves the instance unchanged. Callers need not decide
+/// anything.
+///
+/// After any other fault the instance is dropped, and every further call fails with [`FaultKind::Host`].
+#[derive(Debug)]
+pub struct Lease {
+    // The order matters: the instance must be dropped before its slot.
+    pub(super) instance: Option<Box<Instance>>,
+    /// The caller, as one bit of 64.
+    pub(super) caller: u64,
+    pub(super) adapter: Arc<Adapter>,
+    /// Input of all calls so far, in bytes.
+    pub(super) taken: usize,
+    pub(super) _turn: Option<OwnedSemaphorePermit>,
+    pub(super) _slot: OwnedSemaphorePermit,
+}
+
+impl Lease {
+    /// The adapter of the instance.
+    pub fn adapter(&self) -> &Arc<Adapter> {
+        &self.adapter
+    }
+
+    /// Whether a call has failed, so that the instance is gone.
+    pub fn is_spent(&self) -> bool {
+        self.instance.is_none()
+    }
+
+    /// Returns the instance: it is reused if the isolation allows that; otherwise a fresh one is made in advance in its
+    /// place. Best called after the answer has been sent. Dropping the lease drops the instance.
+    pub fn release(mut self) {
+        let Some(instance) = self.instance.take() else { return };
+        let pool = &self.adapter.pool;
+        if pool.isolation() != Isolation::Fresh {
+            pool.keep(instance);
+            return;
+        }
+        let used = instance.prepared();
+        drop(instance);
+        if !pool.wants_more() || self.adapter.duty.rests() {
+            return;
+        }
+        let adapter = Arc::clone(&self.adapter);
+        match Handle::try_current() {
+            Ok(runtime) if pool.starts_slowly() => drop(runtime.spawn_blocking(move || adapter.make_ahead(used))),
+            _ => adapter.make_ahead(used),
+        }
+    }
+
+    /// Calls a function that returns a result. An error of the kind `internal` counts as a failure of the component,
+    /// like a trap: the SDKs of languages with exceptions report them so.
+    pub(crate) fn ask<R>(
+        &mut self,
+        function: &'static str,
+        bytes: usize,
+        call: impl FnOnce(&mut Instance) -> GuestResult<R> + Send,
+    ) -> Called<R>
+    where
+        R: Send,
+    {
+        match self.run(function, bytes, call)? {
+            Err(error) if error.kind == ErrorKind::Internal => {
+                let detail = clean(head(&error.message, EXCEPTION));
+                let fault = self.adapter.fault(function, Failure::new(FaultKind::Exception, detail));
+                self.adapter.stats.offended(Offence::new(fault.kind, self.caller, function, bytes));
+                self.instance = None;
+                Err(fault)
+            }
+            answered => Ok(answered),
+        }
+    }
+
+    /// Calls into the instance under a deadline. `bytes` is the approximate size of the input.
+    pub(crate) fn run<R>(
+        &mut self,
+        function: &'static str,
+        bytes: usize,
+        call: impl FnOnce(&mut Instance) -> wasmtime::Result<R> + Send,
+    ) -> Result<R, PluginFault>
+    where
+        R: Send,
+    {
+        let adapter = &self.adapter;
+        let Some(instance) = self.instance.as_deref_mut() else {
+            return Err(
+                adapter.fault(function, Failure::new(FaultKind::Host, "an earlier call on this instance failed"))
+            );
+        };
+        self.taken = self.taken.saturating_add(bytes);
+        let begun = Instant::now();
+        let result = adapter.in_its_place(bytes, || {
+            let _active = adapter.engine.ticker().begin();
+            instance.arm(adapter.deadline(bytes), adapter.output(bytes));
+            call(instance)
+        });
+        let Some(result) = result else {
+            return Err(adapter.fault(function, Failure::new(FaultKind::Exhausted, "too many calls of its kind run")));
+        };
+        adapter.stats.called(begun.elapsed());
+        let stderr = instance.store.data_mut().take_stderr();
+        match result {
+            Ok(value) => {
+                if !stderr.is_empty() {
+                    let said = clean(&String::from_utf8_lossy(&stderr));
+                    tracing::debug!(adapter = %adapter.name, function, stderr = said, "adapter wrote to standard error");
+                }
+                Ok(value)
+            }
+            Err(error) => {
+                let failure = Failure::of(&error, &stderr).at_input_of(bytes, self.taken);
+                let fault = adapter.fault(function, failure);
+                adapter.stats.offended(Offence::new(fault.kind, self.caller, function, bytes));
+                self.instance = None;
+                Err(fault)
+            }
+        }
+    }
+}
