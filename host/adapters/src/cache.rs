@@ -5,7 +5,11 @@
 //! differs in any bit from what was written counts as absent. Several Weirs may share it: an entry is one file,
 //! `KEY.cwasm`, which gets its name once it is complete. The key covers component, engine, machine and policy. If an
 //! entry cannot be stored, its adapter serves nevertheless.
+//!
+//! The code of an entry is mapped, so that it takes memory only where it runs, and once for several Weirs. Entries are
+//! therefore replaced and removed by name, never changed in place.
 
+use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,14 +18,17 @@ use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
 
 use super::decisions;
+use entry::Entry;
 use weir_sandbox::digest::Digest;
 use weir_sandbox::engine::Engine;
-use weir_sandbox::native::deserialise;
+use weir_sandbox::native::{deserialise, map};
 use weir_sandbox::shape::Shape;
 use weir_types::contract::about::Manifest;
 
+mod entry;
+
 /// Part of every key. Raise it when the checks before an entry is written become stricter.
-const POLICY: &str = "weir-2";
+const POLICY: &str = "weir-3";
 
 /// Maximum number of entries, and their maximum total size in bytes; the newest are kept.
 const ENTRIES: usize = 128;
@@ -30,10 +37,6 @@ const BYTES: u64 = 1 << 30;
 const FOLDERS: usize = 64;
 /// Age from which a temporary file may be removed; a younger one may belong to a writer that has just begun.
 const LEFT_BEHIND: Duration = Duration::from_mins(1);
-/// Start of every entry. Then follow the digest of the rest, the length of the description (four bytes, little-endian),
-/// the description, and the code.
-const MAGIC: &[u8; 8] = b"weir-e2\n";
-
 /// Why the cache cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
@@ -93,13 +96,16 @@ impl Cache {
 
     /// The component with this digest, if it was compiled before for an equal engine.
     pub(super) fn get(&self, digest: Digest) -> Option<(Component, Described)> {
-        let entry = std::fs::read(self.file(digest)).ok()?;
-        let Some((described, code)) = parts(&entry) else {
+        let path = self.file(digest);
+        let file = File::open(&path).ok()?;
+        let Some(entry) = Entry::read(&file) else {
             tracing::warn!(%digest, "a damaged entry of the compile cache is left aside");
             return None;
         };
-        match deserialise(&self.engine, code) {
-            Ok(component) => Some((component, described)),
+        // Where code cannot be mapped from files (`noexec`), it is copied.
+        let component = map(&self.engine, &path).or_else(|_| deserialise(&self.engine, &entry.code(&file)?));
+        match component {
+            Ok(component) => Some((component, entry.described)),
             Err(error) => {
                 tracing::warn!(%digest, error = %format!("{error:#}"), "an entry of the compile cache cannot be used");
                 None
@@ -117,9 +123,7 @@ impl Cache {
     fn write(&self, digest: Digest, component: &Component, described: &Described) -> io::Result<()> {
         let code = component.serialize().map_err(|error| io::Error::other(format!("{error:#}")))?;
         let described = serde_json::to_vec(described)?;
-        let length = u32::try_from(described.len()).map_err(io::Error::other)?.to_le_bytes();
-        let sealed = [&length[..], &described, &code].concat();
-        self.write_atomically(&self.file(digest), &[MAGIC, Digest::of(&sealed).bytes(), &sealed])?;
+        self.write_atomically(&self.file(digest), &[&code, &described, &entry::seal(&code, &described)?])?;
         tidy(&self.dir)
     }
 
@@ -129,7 +133,7 @@ impl Cache {
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
         let temporary = self.dir.join(format!("{:016x}.tmp", u64::from_ne_bytes(random)));
-        let written = std::fs::File::create_new(&temporary).and_then(|mut out| {
+        let written = File::create_new(&temporary).and_then(|mut out| {
             // The lock shows that the writer is still alive.
             out.lock()?;
             parts.iter().try_for_each(|part| out.write_all(part))?;
@@ -148,17 +152,6 @@ impl Cache {
         let key = format!("{POLICY} {digest} {} {structure:?}{granted}", self.fingerprint);
         self.dir.join(format!("{}.cwasm", Digest::of(key.as_bytes()).hex()))
     }
-}
-
-/// Description and code of an intact entry.
-fn parts(entry: &[u8]) -> Option<(Described, &[u8])> {
-    let (digest, sealed) = entry.strip_prefix(MAGIC)?.split_first_chunk::<32>()?;
-    if Digest::of(sealed) != Digest::from(*digest) {
-        return None;
-    }
-    let (length, rest) = sealed.split_first_chunk()?;
-    let (described, code) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-    Some((serde_json::from_slice(described).ok()?, code))
 }
 
 /// Removes files of crashed writers and other versions, and the oldest entries if there are too many.
@@ -200,7 +193,7 @@ fn tidy(dir: &Path) -> io::Result<()> {
 
 /// Whether no process is writing this file.
 fn is_deserted(path: &Path) -> bool {
-    std::fs::File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+    File::open(path).is_ok_and(|file| file.try_lock().is_ok())
 }
 
 #[cfg(unix)]
