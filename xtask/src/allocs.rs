@@ -1,11 +1,11 @@
-//! `cargo xtask allocs [--update]`: counts the allocations of a request by lane.
+//! `cargo xtask allocs [--update]`: counts the allocations of a request by lane, and the instructions of adapters.
 
 use anyhow::{Result, bail};
 
 use crate::process::{self, cargo};
 use crate::workspace::Workspace;
 
-/// Compares the counts with the table in `docs/performance.md`, or with `--update` writes it.
+/// Compares the counts with the tables in `docs/performance.md`, or with `--update` writes them.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     let mut command = cargo();
     command.current_dir(&workspace.root);
@@ -14,5 +14,6 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
         [word] if word == "--update" => _ = command.env("UPDATE_DOCS", "1"),
         _ => bail!("usage: cargo xtask allocs [--update]"),
     }
-    process::run(command.args(["test", "--workspace", "--test", "allocations", "--", "--nocapture"]))
+    let tests = ["--test", "allocations", "--test", "instructions"];
+    process::run(command.args(["test", "--workspace"]).args(tests).args(["--", "--nocapture"]))
 }

@@ -43,7 +43,7 @@ usage: cargo xtask VERB
   fidelity [ID...]     recordings of every provider in every dialect, read by the official clients: docs/fidelity.md
   prices FILE          host/ledger/prices/bundled.json from a price list, as sources.json beside it says
   fuzz [TARGET] [SECS] the fuzz targets, or one of them (60 s each)
-  allocs [--update]    how often a request allocates, by lane, compared with the table in docs/performance.md
+  allocs [--update]    how often a request allocates, and what adapters execute, compared with docs/performance.md
   swaps [COUNT]        adapters replaced a thousand times under load: no request fails, memory stays
   badday [SEED]        an hour of outages at three providers in a minute: 99.9 % of all requests are answered
   soak BENCH [MINUTES] mixed load with faults and departing clients: memory and descriptors stay (needs a release build)

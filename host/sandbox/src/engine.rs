@@ -311,6 +311,7 @@ fn config(limits: &Limits, pooling: bool) -> Config {
         .epoch_interruption(true)
         .concurrency_support(false)
         .parallel_compilation(limits.parallel_compilation)
+        .consume_fuel(limits.counts_instructions)
         .memory_init_cow(true)
         // This only matters where libgcc's registry is slow; there it makes unloading fast (wasm-hosting.md, 3.2).
         .native_unwind_info(cfg!(all(target_os = "linux", target_env = "gnu")))

@@ -19,6 +19,9 @@ use super::version::Version;
 use super::wasi;
 use crate::native;
 
+/// More instructions than any instance executes.
+const ALL_FUEL: u64 = u64::MAX >> 1;
+
 /// A compiled component with its imports resolved, from which instances are created.
 pub struct Template {
     engine: Engine,
@@ -89,6 +92,9 @@ impl Template {
         store.set_hostcall_fuel(limits.output);
         store.set_max_component_handles(limits.handles);
         store.set_epoch_deadline(self.engine.ticks(limits.start));
+        if limits.counts_instructions {
+            store.set_fuel(ALL_FUEL)?;
+        }
         let _active = self.engine.ticker().begin();
         let exports = self.pre.instantiate(&mut store)?;
         Ok(Instance {
@@ -139,6 +145,11 @@ impl Instance {
         let tick = self.template.engine.limits().tick;
         let span = tick.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX));
         self.store.data_mut().end_call_at(|| Instant::now() + span);
+    }
+
+    /// The number of instructions that it has executed; `None` if they are not counted.
+    pub(super) fn instructions(&self) -> Option<u64> {
+        self.store.get_fuel().ok().map(|left| ALL_FUEL.saturating_sub(left))
     }
 
     /// Drops a stream decoder or encoder of the component.

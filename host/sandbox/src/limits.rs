@@ -43,6 +43,9 @@ pub struct Limits {
     pub blocking_above: usize,
     /// Whether one compilation may use all cores. Compilations never run concurrently.
     pub parallel_compilation: bool,
+    /// Whether instances count the instructions that they execute ([`crate::Lease::instructions`]): for tests, since
+    /// the counting itself takes time.
+    pub counts_instructions: bool,
     /// Limits of a component's structure.
     pub structure: Structure,
 }
@@ -116,6 +119,7 @@ impl Limits {
             start: Duration::from_secs(5),
             blocking_above: 256 * 1024,
             parallel_compilation: false,
+            counts_instructions: false,
             structure: Structure::default(),
         }
     }

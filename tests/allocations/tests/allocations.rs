@@ -1,14 +1,13 @@
 //! Each lane allocates as often as `docs/performance.md` says. `UPDATE_DOCS=1` writes the table.
 #![allow(clippy::unwrap_used, reason = "a test: what does not hold fails it")]
-#![allow(clippy::print_stdout, reason = "the counts are what `cargo xtask allocs` shows")]
 
 use std::alloc::System;
 use std::fmt::Write as _;
-use std::path::Path;
 use std::sync::LazyLock;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use weir_allocations::{Client, provide};
+use weir_allocations::table::Table;
+use weir_allocations::{Client, exchange, provide};
 use weir_tests::House;
 
 #[global_allocator]
@@ -25,9 +24,8 @@ const LANES: [(&str, &str, bool); 4] = [
     ("translated, whole", "other", false),
     ("translated, streamed", "other", true),
 ];
-/// The lines around the table.
-const BEGIN: &str = "<!-- allocations: begin -->\n";
-const END: &str = "<!-- allocations: end -->\n";
+/// The table of the counts.
+const TABLE: Table = Table { name: "allocations", headings: &["lane", "allocations a request", "bytes a request"] };
 
 /// What the provider answers, by the model's name.
 static ANSWERS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
@@ -42,15 +40,11 @@ static ANSWERS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
         ("\"model\":\"same-s\"", streamed(same_stream())),
         ("\"model\":\"other-s\"", streamed(other_stream())),
         ("\"model\":\"same\"", whole(SAME)),
-        ("\"model\":\"other\"", whole(OTHER)),
+        ("\"model\":\"other\"", whole(exchange::ANSWER)),
     ]
 });
 
 const SAME: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"same","choices":[{"index":0,"message":{"role":"assistant","content":"A few words of an answer, no more."},"finish_reason":"stop"}],"usage":{"prompt_tokens":20,"completion_tokens":9,"total_tokens":29}}"#;
-const OTHER: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"other","content":[{"type":"text","text":"A few words of an answer, no more."}],"stop_reason":"end_turn","stop_sequence":null,"usage":{"input_tokens":20,"output_tokens":9}}"#;
-/// Pieces of a streamed answer.
-const PIECES: usize = 50;
-
 fn same_stream() -> String {
     let chunk = |delta: &str, finish: &str| {
         format!(
@@ -59,28 +53,15 @@ fn same_stream() -> String {
         )
     };
     let mut text = chunk(r#"{"role":"assistant","content":""}"#, "null");
-    text.extend((0..PIECES).map(|_| chunk(r#"{"content":" word"}"#, "null")));
+    text.extend((0..exchange::PIECES).map(|_| chunk(r#"{"content":" word"}"#, "null")));
     text + &chunk("{}", "\"stop\"") + "data: [DONE]\n\n"
 }
 
 fn other_stream() -> String {
-    let event = |name: &str, data: &str| format!("event: {name}\ndata: {data}\n\n");
-    let mut text = event(
-        "message_start",
-        r#"{"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","model":"other-s","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":20,"output_tokens":1}}}"#,
-    );
-    text += &event(
-        "content_block_start",
-        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#,
-    );
-    let piece = r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" word"}}"#;
-    text.extend((0..PIECES).map(|_| event("content_block_delta", piece)));
-    text += &event("content_block_stop", r#"{"type":"content_block_stop","index":0}"#);
-    text += &event(
-        "message_delta",
-        r#"{"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":50}}"#,
-    );
-    text + &event("message_stop", r#"{"type":"message_stop"}"#)
+    exchange::events().iter().fold(String::new(), |mut text, (name, data)| {
+        let _ = write!(text, "event: {name}\ndata: {data}\n\n");
+        text
+    })
 }
 
 fn config(provider: std::net::SocketAddr) -> String {
@@ -99,11 +80,7 @@ fn config(provider: std::net::SocketAddr) -> String {
 
 fn request(model: &str, streamed: bool) -> String {
     let (model, stream) = if streamed { (format!("{model}-s"), "true") } else { (model.to_owned(), "false") };
-    let words = "Some words that a user might say. ".repeat(40);
-    let body = format!(
-        "{{\"model\":\"{model}\",\"stream\":{stream},\"max_tokens\":100,\"messages\":[{{\"role\":\"system\",\"content\":\
-         \"Be brief.\"}},{{\"role\":\"user\",\"content\":\"{words}\"}}]}}"
-    );
+    let body = exchange::request(&model, stream);
     let head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer unused\r\n";
     format!("{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
@@ -127,30 +104,6 @@ async fn each_lane_allocates_as_often_as_the_page_says() {
         LANES.map(|(lane, model, streamed)| (lane, count(&mut client, &request(model, streamed))))
     });
     let counted = counted.await.unwrap();
-    for (lane, (allocations, bytes)) in &counted {
-        println!("{lane}: {allocations} allocations, {bytes} bytes a request");
-    }
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/performance.md");
-    let text = std::fs::read_to_string(&page).unwrap();
-    let (before, rest) = text.split_once(BEGIN).unwrap();
-    let (table, after) = rest.split_once(END).unwrap();
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        let mut new = "| lane | allocations a request | bytes a request |\n|---|---|---|\n".to_owned();
-        for (lane, (allocations, bytes)) in &counted {
-            let _ = writeln!(new, "| {lane} | {allocations} | {bytes} |");
-        }
-        std::fs::write(&page, [before, BEGIN, &new, END, after].concat()).unwrap();
-        return;
-    }
-    for (lane, now) in counted {
-        let row = table.lines().find_map(|line| line.strip_prefix(&format!("| {lane} | "))).unwrap();
-        let mut cells = row.trim_end_matches(" |").split(" | ").map(|cell| cell.parse::<usize>().unwrap());
-        let known = (cells.next().unwrap(), cells.next().unwrap());
-        assert!(
-            now.0 * 100 <= known.0 * 105 && now.1 * 100 <= known.1 * 110,
-            "{lane}: {now:?} allocations and bytes a request, {known:?} before. If that is worth it, write the table with \
-             UPDATE_DOCS=1 cargo test -p weir-allocations"
-        );
-        assert!(now.0 * 100 >= known.0 * 85, "{lane}: {now:?}, {known:?} before: write the table anew");
-    }
+    let rows = counted.map(|(lane, (allocations, bytes))| (lane, vec![allocations, bytes]));
+    TABLE.hold(&rows, &[105, 110]);
 }

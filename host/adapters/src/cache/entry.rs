@@ -80,9 +80,7 @@ mod tests {
 
     fn entry(parts: &[&[u8]]) -> Option<Entry> {
         let mut file = tempfile::tempfile().unwrap();
-        for part in parts {
-            file.write_all(part).unwrap();
-        }
+        file.write_all(&parts.concat()).unwrap();
         Entry::read(&file)
     }
 

@@ -51,6 +51,12 @@ impl Lease {
         self.instance.is_none()
     }
 
+    /// The number of instructions that the instance has executed, in all exchanges; `None` if they are not counted
+    /// ([`Limits::counts_instructions`](crate::Limits::counts_instructions)) or the instance is gone.
+    pub fn instructions(&self) -> Option<u64> {
+        self.instance.as_deref().and_then(Instance::instructions)
+    }
+
     /// Returns the instance: it is reused if the isolation allows that; otherwise a fresh one is made in advance in its
     /// place. Best called after the answer has been sent. Dropping the lease drops the instance.
     pub fn release(mut self) {

@@ -23,16 +23,10 @@ impl StringEnd {
     /// Offset of the closing quote, if it is among these bytes.
     #[inline]
     pub(crate) fn find(&mut self, bytes: &[u8]) -> Option<usize> {
-        /// Names and most values are shorter: a search for them costs less than a call.
-        const NEAR: usize = 12;
-        if !self.odd {
-            for (at, byte) in bytes.iter().take(NEAR).enumerate() {
-                match byte {
-                    b'"' => return Some(at),
-                    b'\\' => break,
-                    _ => {}
-                }
-            }
+        if !self.odd
+            && let Some(at) = near_quote(bytes)
+        {
+            return Some(at);
         }
         let mut from = 0;
         while let Some(tail) = bytes.get(from..)
@@ -60,6 +54,32 @@ impl StringEnd {
         }
         trailing_backslashes(text) % 2 == 1
     }
+}
+
+/// Offset of the first quote, if it is among the first sixteen bytes and no backslash is: most names and many values are
+/// that short, and a search in two words costs less than a call.
+#[inline]
+fn near_quote(bytes: &[u8]) -> Option<usize> {
+    let (words, _) = bytes.get(..16)?.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        if lowest(word, b'\\') != 0 {
+            return None;
+        }
+        let quotes = lowest(word, b'"');
+        if quotes != 0 {
+            return Some(number * 8 + quotes.trailing_zeros() as usize / 8);
+        }
+    }
+    None
+}
+
+/// A word whose lowest bit marks the first of its bytes that equals this one; 0 if none does.
+#[inline]
+const fn lowest(word: u64, byte: u8) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let differences = word ^ (ONES * byte as u64);
+    differences.wrapping_sub(ONES) & !differences & (ONES << 7)
 }
 
 #[inline]
@@ -163,6 +183,23 @@ mod tests {
                 assert_eq!(Nest::new().advance(bytes.as_bytes(), 9), Ok(Some(value.len())), "{value}");
             }
         }
+    }
+
+    #[test]
+    fn near_quotes_are_found_where_a_search_finds_them() {
+        for length in 0..20 {
+            for (other, is_near) in [(b'a', true), (b'\\', false), (b'#', true), (b'!', true), (0xa2, true)] {
+                let mut bytes = [b'x'; 40];
+                bytes[length / 2] = if length > 1 { other } else { b'x' };
+                bytes[length] = b'"';
+                let wanted = (length < 16 && (is_near || length < 2)).then_some(length);
+                assert_eq!(near_quote(&bytes), wanted, "{length} {other}");
+                let mut string = StringEnd::default();
+                let skipped = usize::from(length > 1 && other == b'\\' && length / 2 + 1 == length);
+                assert_eq!(string.find(&bytes), (skipped == 0).then_some(length), "{length} {other}");
+            }
+        }
+        assert_eq!(near_quote(b"short\""), None, "the end of a piece is left to the search");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! formats have no place for are collected and passed on when they are complete.
 
 mod open;
+mod quick;
 
 use open::{Kind, Open};
 use weir_sdk::adapter::{Decoder, Result};
@@ -67,6 +68,9 @@ impl MessagesDecoder {
         if data.is_empty() || data == "[DONE]" {
             return Ok(());
         }
+        if self.quick(data) {
+            return Ok(());
+        }
         let event: wire::Event<'_> = read_frame(data)?;
         let index = event.index.map_or(0, |index| index.0);
         match event.kind.as_deref().unwrap_or_default() {
@@ -84,6 +88,19 @@ impl MessagesDecoder {
             _ => self.unknown(data, event.kind.as_deref().unwrap_or_default()),
         }
         Ok(())
+    }
+
+    /// Reads a frame that only brings text of an open block. Returns whether it was one.
+    fn quick(&mut self, data: &str) -> bool {
+        let Some((index, text)) = quick::text_delta(data) else { return false };
+        let Some(open) = self.open.iter().rev().find(|open| open.index == index) else { return false };
+        if matches!(open.kind, Kind::Opaque(_)) {
+            return false;
+        }
+        if !text.is_empty() {
+            self.events.push(ChatEvent::Delta(PartDelta { candidate: 0, part: open.part, text: text.to_owned() }));
+        }
+        true
     }
 
     fn begin(&mut self, message: Option<&RawValue>) -> Result<()> {
