@@ -4,6 +4,7 @@
 //! a file that cannot be opened now is tried again by them; only an address that can never work keeps Weir from starting.
 
 pub mod bill;
+mod bodies;
 pub(crate) mod facts;
 mod figures;
 mod late;
@@ -17,9 +18,11 @@ use weir_store::{
     Health, Postgres, PostgresOptions, Recorder, Retention, Sqlite, Store, StoreError, Writer, WriterOptions,
 };
 
+use bodies::BodyLog;
 use facts::StoreLog;
 use figures::StoreFigures;
 use late::LateStore;
+use weir_fixtures::fixture::RulesError;
 use weir_upstream::HttpClientError;
 
 /// The file of a store beside the configuration.
@@ -35,6 +38,9 @@ pub enum OpenError {
     /// The address or another setting is wrong.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The rules for what is removed from contents cannot be used.
+    #[error("`store.redaction_rules`: {0}")]
+    Rules(#[from] RulesError),
     /// Encrypted connections cannot be set up.
     #[error("no TLS for the store: {0}")]
     Tls(#[from] HttpClientError),
@@ -65,6 +71,7 @@ pub struct OpenStore {
     store: Arc<dyn Store>,
     kind: Kind,
     recorder: Recorder,
+    bodies: Arc<BodyLog>,
     /// None after the end.
     writer: Mutex<Option<Writer>>,
 }
@@ -91,7 +98,9 @@ impl OpenStore {
             StoreUrl::Postgres(url) => (open_database(url.expose())?, Kind::Postgres),
         };
         let writer = Writer::start(Arc::clone(&store), options(&config.store))?;
-        Ok(Some(Self { store, kind, recorder: writer.recorder(), writer: Mutex::new(Some(writer)) }))
+        let recorder = writer.recorder();
+        let bodies = Arc::new(BodyLog::start(&config.store, recorder.clone())?);
+        Ok(Some(Self { store, kind, recorder, bodies, writer: Mutex::new(Some(writer)) }))
     }
 
     /// The store itself. Its calls block.
@@ -111,12 +120,12 @@ impl OpenStore {
 
     /// The log that the gateway gives its records to.
     pub fn request_log(&self) -> Arc<StoreLog> {
-        Arc::new(StoreLog::new(self.recorder.clone()))
+        Arc::new(StoreLog::new(self.recorder.clone(), Arc::clone(&self.bodies)))
     }
 
     /// The metrics of the writer.
     pub fn figures(&self) -> Result<StoreFigures, prometheus::Error> {
-        StoreFigures::new(self.recorder.clone())
+        StoreFigures::new(self.recorder.clone(), Arc::clone(&self.bodies))
     }
 
     /// How writing goes.
@@ -128,7 +137,12 @@ impl OpenStore {
     pub async fn close(&self) {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(writer) = writer else { return };
-        match tokio::task::spawn_blocking(move || writer.close(CLOSING)).await {
+        let bodies = Arc::clone(&self.bodies);
+        let close = move || {
+            bodies.close(CLOSING);
+            writer.close(CLOSING)
+        };
+        match tokio::task::spawn_blocking(close).await {
             Ok(Health { queued_rows: 0, money_pending: 0, .. }) => {}
             Ok(Health { queued_rows, money_pending, .. }) => {
                 tracing::warn!(queued_rows, money_pending, "the store did not take everything before the end");

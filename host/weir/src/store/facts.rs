@@ -1,9 +1,12 @@
 //! Writes the gateway's records of requests as facts, and adds what they used to the sums of use.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::bodies::BodyLog;
 use weir_gateway::accounting::access::End;
+use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
 use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
 use weir_gateway::accounting::trail::{self, Step};
 use weir_store::{Fact, LedgerKey, LedgerSums, Recorder, RequestId, TokenCounts};
@@ -21,23 +24,37 @@ pub(crate) const UNPRICED: &str = "unpriced";
 
 /// The request log: what is recorded goes to the store's writer, which never waits.
 #[derive(Debug)]
-pub struct StoreLog(Recorder);
+pub struct StoreLog {
+    recorder: Recorder,
+    bodies: Arc<BodyLog>,
+}
 
 impl StoreLog {
-    /// A log that records with this.
-    pub fn new(recorder: Recorder) -> Self {
-        Self(recorder)
+    /// A log that records with these.
+    pub fn new(recorder: Recorder, bodies: Arc<BodyLog>) -> Self {
+        Self { recorder, bodies }
     }
 }
 
 impl RequestLog for StoreLog {
     fn record(&self, finished: FinishedRequest) {
+        let is_unlogged = finished.is_unlogged;
         let fact = fact_of(finished);
         for (key, sums) in sums_of(&fact) {
-            self.0.book(key, sums);
+            self.recorder.book(key, sums);
         }
-        // What is dropped is counted by the recorder.
-        let _is_taken = self.0.record(fact);
+        if !is_unlogged {
+            // What is dropped is counted by the recorder.
+            let _is_taken = self.recorder.record(fact);
+        }
+    }
+
+    fn room(&self) -> Option<Arc<CaptureRoom>> {
+        Some(Arc::clone(self.bodies.room()))
+    }
+
+    fn keep(&self, captured: CapturedExchange) {
+        self.bodies.keep(captured);
     }
 }
 

@@ -1,15 +1,19 @@
 //! The metrics of the store's writer, read from it at each scrape.
 
+use std::sync::Arc;
+
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
 
+use super::bodies::BodyLog;
 use weir_store::{Condition, Drops, Health, Recorder};
 
 /// The metrics of the request log and of the sums of use.
 #[derive(Debug)]
 pub struct StoreFigures {
     recorder: Recorder,
+    bodies: Arc<BodyLog>,
     descriptions: Vec<Desc>,
 }
 
@@ -25,15 +29,15 @@ struct Families {
 }
 
 impl StoreFigures {
-    /// The metrics of this recorder's writer.
+    /// The metrics of this recorder's writer and of the contents that go to it.
     ///
     /// # Errors
     ///
     /// Never in practice: the names are fixed.
-    pub fn new(recorder: Recorder) -> Result<Self, prometheus::Error> {
+    pub fn new(recorder: Recorder, bodies: Arc<BodyLog>) -> Result<Self, prometheus::Error> {
         let families = Families::new()?;
         let descriptions = families.all().iter().flat_map(|family| family.desc()).cloned().collect();
-        Ok(Self { recorder, descriptions })
+        Ok(Self { recorder, bodies, descriptions })
     }
 }
 
@@ -50,7 +54,7 @@ impl Families {
             written: counters("weir_request_log_written_total", "Facts and bodies that were written", &["what"])?,
             dropped: counters(
                 "weir_request_log_dropped_total",
-                "Facts and bodies that were lost",
+                "Facts and bodies, and whole exchanges before they had bodies, that were lost",
                 &["what", "reason"],
             )?,
             pending: IntGauge::new("weir_request_log_sums_pending", "Sums of use that wait to be written")?,
@@ -63,7 +67,7 @@ impl Families {
         [queued, bytes, state, written, dropped, pending, lost]
     }
 
-    fn fill(&self, health: &Health) {
+    fn fill(&self, health: &Health, bodies: &BodyLog) {
         let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.queued.set(gauge(health.queued_rows));
         self.bytes.set(gauge(health.queued_bytes));
@@ -78,6 +82,9 @@ impl Families {
             self.dropped.with_label_values(&[what, "full"]).inc_by(full);
             self.dropped.with_label_values(&[what, "failed"]).inc_by(failed);
         }
+        for (reason, count) in bodies.lost() {
+            self.dropped.with_label_values(&["exchange", reason]).inc_by(count);
+        }
         self.pending.set(gauge(health.money_pending));
         self.lost.inc_by(health.money_lost);
     }
@@ -90,7 +97,7 @@ impl Collector for StoreFigures {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let Ok(families) = Families::new() else { return Vec::new() };
-        families.fill(&self.recorder.health());
+        families.fill(&self.recorder.health(), &self.bodies);
         families.all().into_iter().flat_map(Collector::collect).collect()
     }
 }
