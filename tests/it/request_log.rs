@@ -1,6 +1,9 @@
 //! The request log: one fact for each request, whatever its outcome, read over the admin endpoints; and requests that are
 //! served whatever the store does.
 
+mod bodies;
+mod fixtures;
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;

@@ -6,6 +6,7 @@
 
 mod adapters;
 mod attempts;
+mod bodies;
 mod budgets;
 mod clients;
 mod grants;
@@ -21,6 +22,7 @@ mod traces;
 
 pub use adapters::{AdapterSettings, Canary, Quarantine};
 pub use attempts::{Breaker, Check, Retry, Timeouts};
+pub use bodies::{BodiesRule, KeepBodies};
 pub use clients::{Client, Limits};
 pub use grants::Grants;
 pub use issuers::{ClaimRule, Issuer};
@@ -34,6 +36,7 @@ pub use traces::Traces;
 
 pub(super) use adapters::{ADAPTER, CANARY, QUARANTINE};
 pub(super) use attempts::{BREAKER, CHECK, RETRY, RetryDraft, TIMEOUTS, TimeoutsDraft};
+pub(super) use bodies::BODIES;
 pub(super) use budgets::{BUDGET, BudgetTable, checked_budgets};
 pub(super) use clients::{CLIENT, LIMITS};
 pub(super) use grants::GRANTS;
@@ -58,6 +61,7 @@ pub(super) const ALL: &[&Keys] = &[
     &MEDIA,
     &TRACES,
     &STORE,
+    &BODIES,
     &PLUGINS,
     &COMPILE,
     &ADAPTER,

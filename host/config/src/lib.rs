@@ -12,6 +12,7 @@ mod client;
 mod environment;
 mod key;
 mod keys;
+mod known_secrets;
 mod mask;
 mod model;
 mod options;
@@ -40,9 +41,9 @@ pub use alias::{Alias, Aliases};
 pub use client::{Clients, KeyHash, Priority};
 pub use environment::Environment;
 pub use keys::{
-    AdapterSettings, Admin, Breaker, Canary, Capabilities, Check, ClaimRule, Client, Grants, Issuer, Limits, Log,
-    Media, Model, Plugins, Price, Provider, Quarantine, Queue, Retry, Server, StoreSettings, StoreUrl, Timeouts,
-    TlsFiles, Traces,
+    AdapterSettings, Admin, BodiesRule, Breaker, Canary, Capabilities, Check, ClaimRule, Client, Grants, Issuer,
+    KeepBodies, Limits, Log, Media, Model, Plugins, Price, Provider, Quarantine, Queue, Retry, Server, StoreSettings,
+    StoreUrl, Timeouts, TlsFiles, Traces,
 };
 pub use model::{Affinity, Strategy, Target};
 pub use options::Options;
@@ -79,6 +80,8 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// What may be spent, by whom.
     pub budgets: Vec<weir_ledger::Budget>,
+    /// Whose requests are logged with their content; the first rule that fits decides, then `store.bodies`.
+    pub bodies: Vec<BodiesRule>,
     /// The operator's price file, laid over the bundled prices.
     pub price_file: Option<PathBuf>,
     /// Where it is named.
@@ -183,6 +186,7 @@ impl Config {
             clients: joined.clients,
             issuers: draft.issuers,
             budgets,
+            bodies: draft.bodies,
             price_file,
             price_place: price_place.unwrap_or(Place::Unset),
             providers: joined.providers,

@@ -2,6 +2,8 @@
 
 mod abort;
 pub mod access;
+pub mod capture;
+pub mod captured;
 mod charges;
 mod closing;
 pub mod request_log;
@@ -15,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::access::AccessLine;
+use self::capture::{Copies, SentCopy};
 use self::charges::Charges;
 use self::sent_input::SentInput;
 use self::tokens::TokenBill;
@@ -31,6 +34,7 @@ use crate::pricing::Tariff;
 use weir_ledger::Nano;
 use weir_types::contract::types::{Loss, Usage};
 use weir_types::fault::{Side, loss_kind};
+use weir_upstream::UpstreamRequest;
 
 /// The end of an exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,6 +123,7 @@ pub struct Account {
     /// Whether this is the account of one of several concurrent attempts, which records nothing itself.
     is_branch: bool,
     permit: AdmissionPermit,
+    copies: Copies,
 }
 
 impl Account {
@@ -164,11 +169,13 @@ impl Account {
             traced: Traced::default(),
             is_branch: false,
             permit: AdmissionPermit::free(),
+            copies: Copies::default(),
         }
     }
 
     /// Sets the access log's line.
     pub fn tell(&mut self, line: Option<Box<AccessLine>>) {
+        self.copies = Copies::of(line.as_ref().and_then(|line| line.capture().cloned()));
         self.line = line;
     }
 
@@ -211,6 +218,11 @@ impl Account {
             self.tokens.sent = Some(input().into());
         }
         is_first
+    }
+
+    /// Copies a request that is about to be sent, if the content of the exchange is captured.
+    pub fn copies(&mut self, request: &UpstreamRequest<'_>) -> Option<Arc<SentCopy>> {
+        self.copies.sends(request)
     }
 
     /// Whether the attempt's tokens have a price or count against a limit.
@@ -296,6 +308,7 @@ impl Account {
         branch.is_limited = self.is_limited;
         branch.traced = self.traced.branch();
         branch.is_branch = true;
+        branch.copies = self.copies.branch();
         branch
     }
 
@@ -314,6 +327,7 @@ impl Account {
         self.ticket = branch.ticket.take();
         self.traced.adopt(&mut branch.traced);
         self.trail.adopt(&branch.trail);
+        self.copies.adopt(&mut branch.copies);
         self.lane = branch.lane.or(self.lane);
         self.hold(std::mem::take(&mut branch.permit));
     }
@@ -481,6 +495,7 @@ impl Account {
         self.provider = branch.provider.take();
         self.ticket = branch.ticket.take();
         self.traced.adopt(&mut branch.traced);
+        self.copies.adopt(&mut branch.copies);
         self.hold(std::mem::take(&mut branch.permit));
     }
 }

@@ -4,6 +4,7 @@
 mod ability;
 mod backoff;
 mod candidates;
+mod captured_reply;
 mod chat_probe;
 mod failure;
 mod follow_up;
@@ -53,6 +54,7 @@ use weir_types::exchange::Exchange;
 use weir_upstream::{Timeouts, Upstreams};
 
 pub use ability::{Written, suit};
+pub use captured_reply::{CapturedReply, captured};
 pub use chat_probe::ping;
 pub use failure::Failure;
 pub use handed::{Closing, Handed, HandedBody};

@@ -1,6 +1,7 @@
 //! The path of a request: recognise, identify, read, admit, route, attempt, respond, account.
 
 mod call;
+mod captured;
 mod lists;
 mod media_type;
 mod overflow;
@@ -25,10 +26,11 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 use crate::accounting::access::{AccessLine, Arrival};
+use crate::accounting::capture::Capture;
 use crate::accounting::request_log::RequestLog;
 use crate::admission::budgets::Budgets;
 use crate::admission::{Admission, AdmissionPermit, AdmitMetrics, Refused};
-use crate::attempt::{AttemptResponse, ClientSide, InboundRequest, ReplyBody, RequestContext};
+use crate::attempt::{self, AttemptResponse, ClientSide, InboundRequest, ReplyBody, RequestContext};
 use crate::auth::{Origin, StoredKeys, WrongKeys, identify};
 use crate::health::{Health, TargetStatus};
 use crate::model_list;
@@ -197,6 +199,7 @@ impl Gateway {
         let serving = self.serving.load_full();
         let mut line = self.access_line(&serving, &id, &exchange, &head);
         let own_id = exchange.own_id;
+        let mut capture = None;
         let span = self.tracer.request(&head.headers, || head.method.to_string());
         let (mut response, face) = match recognise(&serving, &head) {
             // `GET /` is the welcome page even if an adapter has an endpoint there; HEAD, by which clients probe a
@@ -208,7 +211,7 @@ impl Gateway {
                 if let Some(line) = line.as_mut() {
                     line.called(&face);
                 }
-                let begun = Begun { exchange, span: &span, line: &mut line };
+                let begun = Begun { exchange, span: &span, line: &mut line, capture: &mut capture };
                 let answer = self.serve(&serving, begun, head, body, called).await;
                 let refuse = |fault| self.refuse(face.errors.as_deref(), &fault, &id, &mut line);
                 (answer.unwrap_or_else(refuse), Some(face))
@@ -227,7 +230,10 @@ impl Gateway {
         if let Some(line) = line.as_mut() {
             line.ends_with(response.status().as_u16(), exact_len(&response));
         }
-        response
+        match capture {
+            Some(capture) => attempt::captured(response, capture),
+            None => response,
+        }
     }
 
     async fn serve(
@@ -239,7 +245,7 @@ impl Gateway {
         called: Called,
     ) -> Result<Response<ReplyBody>, Fault> {
         let Called { face, holes } = called;
-        let Begun { exchange, span, line } = begun;
+        let Begun { exchange, span, line, capture } = begun;
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
         let address = head.extensions.get::<Peer>().map(|peer| peer.0);
         let keys = (&*serving.config, &*self.stored_keys);
@@ -265,6 +271,8 @@ impl Gateway {
         reading.strict |= route.is_some_and(|route| route.strict);
         let dialect = serving.adapter(&face.adapter).cloned();
         let query = head.uri.query().unwrap_or_default();
+        let alias = route.map(|route| route.alias.as_str());
+        let logged = captured::choose(serving, &exchange, &caller, alias, (&head.headers, query));
         let named = &serving.config.server.key_headers;
         let (mut headers, query) = serving.faces.without_credentials(&face.adapter, named, head.headers, query);
         media_type::mend(&mut headers, &face, &reading, &body);
@@ -287,6 +295,7 @@ impl Gateway {
         if let Some(line) = line.as_mut() {
             line.asks_for(asked.reading.model.as_deref());
             line.reads(asked.body.iter().map(|piece| piece.len() as u64).sum());
+            *capture = self.capture(serving, &asked, logged, line);
         }
         self.permit(serving, &asked)?;
         let context = RequestContext {
@@ -413,6 +422,8 @@ struct Begun<'a> {
     exchange: Exchange,
     span: &'a Span,
     line: &'a mut Option<Box<AccessLine>>,
+    /// Set if the content is captured.
+    capture: &'a mut Option<Arc<Capture>>,
 }
 
 /// The face that a request calls, and the values of its path's holes.

@@ -25,6 +25,8 @@ pub static ERROR_SOURCE: HeaderName = HeaderName::from_static("x-weir-error-sour
 pub static LANE: HeaderName = HeaderName::from_static("x-weir-lane");
 /// Fields that the translation lost, each with the kind of loss.
 pub static LOSSES: HeaderName = HeaderName::from_static("x-weir-losses");
+/// What is logged of a request: `none`, `meta` or `full`.
+pub static LOG: HeaderName = HeaderName::from_static("x-weir-log");
 /// The provider's name for the model that answered.
 pub static MODEL: HeaderName = HeaderName::from_static("x-weir-model");
 /// Milliseconds that Weir itself took.
@@ -68,6 +70,7 @@ pub static ALL: &[(&HeaderName, Direction)] = &[
     (&BUDGET_WARNING, Direction::Response),
     (&COST_USD, Direction::Response),
     (&LOSSES, Direction::Response),
+    (&LOG, Direction::Request),
     (&MODEL, Direction::Response),
     (&OVERHEAD_MS, Direction::Response),
     (&OWN_REQUEST_ID, Direction::Response),

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::answer_body::AnswerBody;
 use super::deadline::Watch;
 use super::error::{UpstreamError, UpstreamErrorKind};
+use super::observer::BodyObserver;
 use super::replay::Playback;
 use super::screen::Screen;
 
@@ -26,6 +27,7 @@ pub struct UpstreamBody {
     held: VecDeque<Bytes>,
     /// Hides the credential in the arriving bytes.
     screen: Option<Box<Screen>>,
+    observer: Option<Arc<dyn BodyObserver>>,
 }
 
 enum Source {
@@ -37,11 +39,12 @@ enum Source {
 
 impl UpstreamBody {
     pub(super) fn network(body: AnswerBody, watch: Watch, origin: Arc<str>) -> Self {
-        Self { source: Source::Network(body), watch, origin, held: VecDeque::new(), screen: None }
+        Self { source: Source::Network(body), watch, origin, held: VecDeque::new(), screen: None, observer: None }
     }
 
     pub(super) fn replay(body: Playback, watch: Watch, origin: Arc<str>) -> Self {
-        Self { source: Source::Replay(Box::new(body)), watch, origin, held: VecDeque::new(), screen: None }
+        let source = Source::Replay(Box::new(body));
+        Self { source, watch, origin, held: VecDeque::new(), screen: None, observer: None }
     }
 
     /// Makes `screen` hide the credential in the arriving bytes.
@@ -52,6 +55,20 @@ impl UpstreamBody {
     /// Takes the screen out, for a caller that decodes the body and screens the decoded bytes instead.
     pub(super) fn take_screen(&mut self) -> Option<Box<Screen>> {
         self.screen.take()
+    }
+
+    /// Shows every piece that is read from now on to an observer.
+    pub fn observe(&mut self, observer: Arc<dyn BodyObserver>) {
+        self.observer = Some(observer);
+    }
+
+    fn show(&self, piece: &Bytes) {
+        let Some(observer) = &self.observer else { return };
+        observer.piece(piece);
+        // A reader that knows the length does not read past the last byte.
+        if self.screened_len() == 0 && self.source.is_ended() {
+            observer.ended(true);
+        }
     }
 
     /// The provider's origin, for messages.
@@ -151,11 +168,14 @@ impl Body for UpstreamBody {
                     this.watch.piece_came();
                     match this.screened(piece) {
                         Ok(piece) if piece.is_empty() && this.screen.is_some() => {}
-                        Ok(piece) => return Poll::Ready(Some(Ok(Frame::data(piece)))),
+                        Ok(piece) => {
+                            this.show(&piece);
+                            return Poll::Ready(Some(Ok(Frame::data(piece))));
+                        }
                         Err(error) => break Some(Err(error)),
                     }
                 }
-                Poll::Ready(None) => break this.rest().map(|rest| Ok(Frame::data(rest))),
+                Poll::Ready(None) => break this.rest().map(Ok),
                 Poll::Ready(Some(Err(error))) => break Some(Err(error)),
                 Poll::Pending => {
                     let expired = ready!(this.watch.poll_expiry(cx));
@@ -164,7 +184,13 @@ impl Body for UpstreamBody {
             }
         };
         this.close();
-        Poll::Ready(result)
+        if let Some(observer) = &this.observer {
+            if let Some(Ok(rest)) = &result {
+                observer.piece(rest);
+            }
+            observer.ended(!matches!(result, Some(Err(_))));
+        }
+        Poll::Ready(result.map(|result| result.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {

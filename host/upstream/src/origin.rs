@@ -116,6 +116,14 @@ impl Address {
         &self.origin
     }
 
+    /// The path and query. A recording's are relative to the API's base.
+    pub fn path_and_query(&self) -> &str {
+        match &self.place {
+            Place::Network { uri, .. } => uri.path_and_query().map_or("/", PathAndQuery::as_str),
+            Place::Replay { path, .. } => path,
+        }
+    }
+
     pub(super) fn place(&self) -> &Place {
         &self.place
     }

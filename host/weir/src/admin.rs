@@ -12,6 +12,7 @@ mod plugins;
 mod problem;
 mod ready;
 mod routes;
+mod spending;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -88,6 +89,7 @@ pub fn router(operations: Operations) -> Router {
         .route("/budgets", get(budgets::list))
         .merge(identity::router())
         .merge(log::router())
+        .merge(spending::router())
         .fallback(nothing)
         .method_not_allowed_fallback(wrong_method)
         .layer(axum::middleware::from_fn_with_state(operations.clone(), access::take_body))

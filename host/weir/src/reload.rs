@@ -282,7 +282,7 @@ fn at_next_start(started: &Config, config: &Config) -> Vec<&'static str> {
         ("admin.listen", started.admin.listen != config.admin.listen),
         ("log_level, log_format", started.log != config.log),
         ("traces", started.traces != config.traces),
-        ("store", started.store != config.store),
+        ("store", !started.store.is_as(&config.store)),
         ("plugins", !started.plugins.is_as(&config.plugins)),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()

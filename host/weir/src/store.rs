@@ -4,6 +4,7 @@
 //! a file that cannot be opened now is tried again by them; only an address that can never work keeps Weir from starting.
 
 pub mod bill;
+mod bodies;
 pub(crate) mod facts;
 mod figures;
 mod late;
@@ -18,10 +19,12 @@ use weir_store::{
     Health, Postgres, PostgresOptions, Recorder, Retention, Sqlite, Store, StoreError, Writer, WriterOptions,
 };
 
+use bodies::BodyLog;
 use facts::StoreLog;
 use figures::StoreFigures;
 use late::LateStore;
 use strangers::Strangers;
+use weir_fixtures::fixture::RulesError;
 use weir_upstream::HttpClientError;
 
 /// The file of a store beside the configuration.
@@ -37,6 +40,9 @@ pub enum OpenError {
     /// The address or another setting is wrong.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The rules for what is removed from contents cannot be used.
+    #[error("`store.redaction_rules`: {0}")]
+    Rules(#[from] RulesError),
     /// Encrypted connections cannot be set up.
     #[error("no TLS for the store: {0}")]
     Tls(#[from] HttpClientError),
@@ -67,6 +73,7 @@ pub struct OpenStore {
     store: Arc<dyn Store>,
     kind: Kind,
     recorder: Recorder,
+    bodies: Arc<BodyLog>,
     strangers: Arc<Strangers>,
     /// None after the end.
     writer: Mutex<Option<Writer>>,
@@ -94,8 +101,10 @@ impl OpenStore {
             StoreUrl::Postgres(url) => (open_database(url.expose())?, Kind::Postgres),
         };
         let writer = Writer::start(Arc::clone(&store), options(&config.store))?;
-        let (recorder, strangers) = (writer.recorder(), Arc::default());
-        Ok(Some(Self { store, kind, recorder, strangers, writer: Mutex::new(Some(writer)) }))
+        let recorder = writer.recorder();
+        let bodies = Arc::new(BodyLog::start(&config.store, recorder.clone())?);
+        let strangers = Arc::default();
+        Ok(Some(Self { store, kind, recorder, bodies, strangers, writer: Mutex::new(Some(writer)) }))
     }
 
     /// The store itself. Its calls block.
@@ -115,12 +124,12 @@ impl OpenStore {
 
     /// The log that the gateway gives its records to.
     pub fn request_log(&self) -> Arc<StoreLog> {
-        Arc::new(StoreLog::new(self.recorder.clone(), Arc::clone(&self.strangers)))
+        Arc::new(StoreLog::new(self.recorder.clone(), Arc::clone(&self.bodies), Arc::clone(&self.strangers)))
     }
 
     /// The metrics of the writer.
     pub fn figures(&self) -> Result<StoreFigures, prometheus::Error> {
-        StoreFigures::new(self.recorder.clone(), Arc::clone(&self.strangers))
+        StoreFigures::new(self.recorder.clone(), Arc::clone(&self.bodies), Arc::clone(&self.strangers))
     }
 
     /// How writing goes.
@@ -132,7 +141,12 @@ impl OpenStore {
     pub async fn close(&self) {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(writer) = writer else { return };
-        match tokio::task::spawn_blocking(move || writer.close(CLOSING)).await {
+        let bodies = Arc::clone(&self.bodies);
+        let close = move || {
+            bodies.close(CLOSING);
+            writer.close(CLOSING)
+        };
+        match tokio::task::spawn_blocking(close).await {
             Ok(Health { queued_rows: 0, money_pending: 0, .. }) => {}
             Ok(Health { queued_rows, money_pending, .. }) => {
                 tracing::warn!(queued_rows, money_pending, "the store did not take everything before the end");

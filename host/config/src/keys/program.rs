@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{BudgetTable, Client, Issuer, ModelDraft, Plugins, Provider, Server, StoreSettings, Traces};
+use super::{BodiesRule, BudgetTable, Client, Issuer, ModelDraft, Plugins, Provider, Server, StoreSettings, Traces};
 use crate::raw::Node;
 use crate::section::{Entry, InFolder, Located, Reader, Section, Size, Take, joined, part, section};
 use crate::settings::{LogFormat, LogLevel};
@@ -51,6 +51,8 @@ part! {
         issuers: Vec<Issuer>,
         /// What may be spent; see `[[budgets]]`.
         budgets: Vec<Located<BudgetTable>>,
+        /// Whose requests are logged with their content; see `[[bodies]]`.
+        bodies: Vec<BodiesRule>,
         /// Provider accounts; see `[[providers]]`.
         providers: Vec<Provider>,
         /// Models that clients may request; see `[[models]]`.

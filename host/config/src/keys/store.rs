@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::KeepBodies;
 use crate::raw::{Node, Value};
-use crate::section::{Amount, Entry, Located, Size, Take, section};
+use crate::section::{Amount, Entry, InFolder, Located, Size, Take, section};
 use crate::{Place, Problem, Secret};
 
 section! {
@@ -25,6 +26,26 @@ section! {
         max_queue_rows: usize as Amount = 65_536,
         /// Memory for those that wait.
         max_queue_bytes: usize as Size = 64 << 20,
+        /// The requests whose contents are kept: `"off"`, `"on-request"` (those with the header `x-weir-log: full`),
+        /// `"errors"` (failed ones too), a share such as `"5%"` besides those, or `"all"`. `[[bodies]]` has exceptions.
+        bodies: KeepBodies,
+        /// The largest exchange whose contents are kept: what a client sent and got, and what a provider was sent and
+        /// answered, together.
+        max_exchange_bytes: usize as Size = 32 << 20,
+        /// A file of further rules for what is removed from contents; docs/recording.md says which format. A path in the
+        /// configuration's folder.
+        redaction_rules: Option<PathBuf> as Option<InFolder>,
+        /// Whether clients may keep a request out of the log with the header `x-weir-log: none`. Its use is booked
+        /// nevertheless.
+        allow_unlogged: bool,
+    }
+}
+
+impl StoreSettings {
+    /// Whether these settings are others only in what takes effect at once.
+    pub fn is_as(&self, other: &Self) -> bool {
+        let Self { bodies, max_exchange_bytes, allow_unlogged, .. } = *other;
+        Self { bodies, max_exchange_bytes, allow_unlogged, ..self.clone() } == *other
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use http::Method;
 
+use super::capture::Capture;
 pub use super::request_log::{End, Used};
 use super::request_log::{FinalError, RequestLog};
 use super::trail::{Step, Trail};
@@ -103,6 +104,8 @@ pub struct AccessLine {
     has_line: bool,
     /// What else takes the record.
     log: Option<Arc<dyn RequestLog>>,
+    is_unlogged: bool,
+    capture: Option<Arc<Capture>>,
 }
 
 impl AccessLine {
@@ -134,6 +137,8 @@ impl AccessLine {
                 ended: Ended::default(),
                 has_line,
                 log,
+                is_unlogged: false,
+                capture: None,
             })
         })
     }
@@ -146,6 +151,21 @@ impl AccessLine {
     /// Sets the caller.
     pub fn asked_by(&mut self, caller: &Caller) {
         self.caller = Some(caller.clone());
+    }
+
+    /// The request log shall not have the request.
+    pub fn stays_unlogged(&mut self) {
+        self.is_unlogged = true;
+    }
+
+    /// Sets the capture of the request's content, which gets the outcome.
+    pub fn captured_by(&mut self, capture: Arc<Capture>) {
+        self.capture = Some(capture);
+    }
+
+    /// The capture of the request's content.
+    pub fn capture(&self) -> Option<&Arc<Capture>> {
+        self.capture.as_ref()
     }
 
     /// Sets the model, as the client names it.

@@ -131,6 +131,7 @@ impl Drop for Account {
             return self.traced.cancelled();
         }
         self.metrics.in_flight.dec();
+        self.copies.close();
         self.tell_spans();
         self.settle();
         self.book().took(seconds);

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::captured::{CaptureRoom, CapturedExchange};
 use super::trail::Step;
 use crate::auth::Caller;
 use weir_ledger::Nano;
@@ -19,6 +20,14 @@ use weir_types::uuid::Uuid7;
 pub trait RequestLog: fmt::Debug + Send + Sync {
     /// Takes a record. It is called on the request's path, so it must not wait for anything.
     fn record(&self, finished: FinishedRequest);
+
+    /// The memory for contents of requests; `None` if the log keeps none.
+    fn room(&self) -> Option<Arc<CaptureRoom>> {
+        None
+    }
+
+    /// Takes the content of a request. It must not wait for anything, either.
+    fn keep(&self, _captured: CapturedExchange) {}
 }
 
 /// Everything that is known of a request at its end, but its content. A refused request has no provider, and one that
@@ -77,6 +86,8 @@ pub struct FinishedRequest {
     pub bytes_out: u64,
     /// The fields that a translation lost: `field=kind`.
     pub losses: Vec<String>,
+    /// Whether the client asked that the request is not logged, and may.
+    pub is_unlogged: bool,
 }
 
 /// The outcome of a request.

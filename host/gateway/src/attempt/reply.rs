@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::captured_reply::CapturedReply;
 use super::handed::{Closing, Handed, HandedBody};
 use super::relayed::Relayed;
 use super::resume::ResumeContext;
@@ -29,6 +30,8 @@ pub enum ReplyBody {
     Translated(Box<Translated>),
     /// For a program in this process, which takes it as it is and not as bytes.
     Program(Box<HandedBody>),
+    /// A body whose content is captured. It is made last, so that only its bytes are asked for.
+    Captured(Box<CapturedReply>),
     /// A body of the admin endpoints.
     Operations(axum::body::Body),
 }
@@ -57,7 +60,7 @@ impl ReplyBody {
             Self::Relayed(body) => body.learn(learner, is_plain),
             Self::Translated(body) => body.learn(learner),
             Self::Program(body) => body.learn(&mut learner),
-            Self::Whole(..) | Self::Operations(_) => {}
+            Self::Whole(..) | Self::Captured(_) | Self::Operations(_) => {}
         }
     }
 
@@ -78,7 +81,7 @@ impl ReplyBody {
                 Some(Handed::Answer(_)) | None => None,
             }),
             Self::Translated(body) => body.poll_events(cx),
-            Self::Whole(..) | Self::Relayed(_) | Self::Operations(_) => Poll::Ready(None),
+            Self::Whole(..) | Self::Relayed(_) | Self::Captured(_) | Self::Operations(_) => Poll::Ready(None),
         }
     }
 
@@ -87,7 +90,7 @@ impl ReplyBody {
         match self {
             Self::Program(body) => body.closing().clone(),
             Self::Translated(body) => body.closing().clone(),
-            Self::Whole(..) | Self::Relayed(_) | Self::Operations(_) => Closing::default(),
+            Self::Whole(..) | Self::Relayed(_) | Self::Captured(_) | Self::Operations(_) => Closing::default(),
         }
     }
 
@@ -99,7 +102,7 @@ impl ReplyBody {
             Self::Relayed(body) => body.attach(account),
             Self::Translated(body) => body.attach(account),
             Self::Program(body) => body.attach(account),
-            Self::Operations(_) => {}
+            Self::Captured(_) | Self::Operations(_) => {}
         }
         self
     }
@@ -134,6 +137,7 @@ impl Body for ReplyBody {
             Self::Relayed(body) => body.poll(cx),
             Self::Translated(body) => body.poll(cx),
             Self::Program(_) => Poll::Ready(None),
+            Self::Captured(body) => body.poll(cx),
             Self::Operations(body) => Pin::new(body).poll_frame(cx).map_err(|_| BodyError),
         }
     }
@@ -144,6 +148,7 @@ impl Body for ReplyBody {
             Self::Relayed(body) => body.is_end_stream(),
             Self::Translated(_) => false,
             Self::Program(_) => true,
+            Self::Captured(captured) => captured.body.is_end_stream(),
             Self::Operations(body) => body.is_end_stream(),
         }
     }
@@ -154,6 +159,7 @@ impl Body for ReplyBody {
             Self::Relayed(body) => body.size_hint(),
             Self::Translated(_) => SizeHint::default(),
             Self::Program(_) => SizeHint::with_exact(0),
+            Self::Captured(captured) => captured.body.size_hint(),
             Self::Operations(body) => body.size_hint(),
         }
     }

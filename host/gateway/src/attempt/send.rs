@@ -40,7 +40,11 @@ pub(super) async fn send(
         span.say("server.address", request.address.origin().to_string());
     }
     let costs = account.sends(|| SentInput::of(&request.body, request.stream));
-    let sent = context.upstreams.send(request).await;
+    let copy = account.copies(&request);
+    let mut sent = context.upstreams.send(request).await;
+    if let (Some(copy), Ok(response)) = (copy, &mut sent) {
+        response.body.observe(copy.answered(response.status.as_u16(), &response.headers));
+    }
     account.attempted(&target.label, begun.elapsed());
     let is_refused = match &sent {
         Ok(response) => response.status.as_u16() >= 400,

@@ -15,7 +15,8 @@ pub(super) async fn list(State(operations): State<Operations>) -> Response {
     Json(json!({"budgets": budgets})).into_response()
 }
 
-fn shown((budget, window, settled, reserved): &Status) -> Value {
+/// A budget as these endpoints show it.
+pub(super) fn shown((budget, window, settled, reserved): &Status) -> Value {
     let unit = match budget.limit {
         Limit::Usd(_) => "usd",
         Limit::Tokens(_) => "tokens",

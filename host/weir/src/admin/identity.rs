@@ -110,6 +110,7 @@ pub(super) fn checks_grants(path: &str) -> bool {
     }
     match segments.next() {
         None => true,
+        Some("requests") => segments.nth(1) == Some("exchange") && segments.next().is_none(),
         Some(name) => ["keys", "teams", "organisations", "users", "openapi.json"].contains(&name),
     }
 }
@@ -124,6 +125,12 @@ mod tests {
     use serde_json::Value;
     use std::collections::BTreeSet;
 
+    /// Paths of other modules, which are only read.
+    fn read_only() -> impl Iterator<Item = &'static str> {
+        let log = crate::admin::log::routes().into_iter().map(|(path, _)| path);
+        log.chain(crate::admin::spending::routes().into_iter().map(|(path, _)| path))
+    }
+
     #[test]
     fn the_description_names_every_route_and_no_other() {
         let described: Value = serde_json::from_str(OPENAPI).unwrap();
@@ -137,6 +144,7 @@ mod tests {
         let served = routes().into_iter().filter(|(path, ..)| *path != "/v1");
         let served: BTreeSet<String> = served
             .flat_map(|(path, methods, _)| methods.iter().map(move |method| format!("{method} /admin{path}")))
+            .chain(read_only().map(|path| format!("get /admin{path}")))
             .collect();
         assert_eq!(described, served);
     }
@@ -164,10 +172,22 @@ mod tests {
 
     #[test]
     fn only_these_paths_check_grants_themselves() {
-        for path in ["/v1/keys", "/v1/keys/x/rotate", "/v1/teams", "/v1", "/v1/openapi.json"] {
+        for path in ["/v1/keys", "/v1/keys/x/rotate", "/v1/teams", "/v1", "/v1/openapi.json", "/v1/requests/x/exchange"]
+        {
             assert!(checks_grants(path), "{path}");
         }
-        for path in ["/v1/keysx", "/v1/requests", "/v1/audit", "/config", "/plugins/keys", "/v2/keys", "/v1keys"] {
+        for path in [
+            "/v1/keysx",
+            "/v1/requests",
+            "/v1/requests/x",
+            "/v1/requests/exchange",
+            "/v1/requests/x/exchange/y",
+            "/v1/audit",
+            "/config",
+            "/plugins/keys",
+            "/v2/keys",
+            "/v1keys",
+        ] {
             assert!(!checks_grants(path), "{path}");
         }
     }

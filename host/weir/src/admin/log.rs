@@ -2,6 +2,7 @@
 
 mod asked;
 mod audit;
+mod exchange;
 mod export;
 mod requests;
 mod tail;
@@ -11,22 +12,29 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 
 use super::{Operations, Problem};
 use crate::store::OpenStore;
 use weir_store::{Store, StoreError};
 
+/// The paths below `/admin`.
+pub(super) fn routes() -> [(&'static str, MethodRouter<Operations>); 8] {
+    [
+        ("/v1/requests", get(requests::list)),
+        ("/v1/requests/tail", get(tail::follow)),
+        ("/v1/requests/export", get(export::export)),
+        ("/v1/requests/{id}", get(requests::show)),
+        ("/v1/requests/{id}/exchange", get(exchange::show)),
+        ("/v1/usage", get(usage::sums)),
+        ("/v1/audit", get(audit::list)),
+        ("/v1/audit/check", get(audit::check)),
+    ]
+}
+
 /// The routes below `/admin`.
 pub(super) fn router() -> Router<Operations> {
-    Router::new()
-        .route("/v1/requests", get(requests::list))
-        .route("/v1/requests/tail", get(tail::follow))
-        .route("/v1/requests/export", get(export::export))
-        .route("/v1/requests/{id}", get(requests::show))
-        .route("/v1/usage", get(usage::sums))
-        .route("/v1/audit", get(audit::list))
-        .route("/v1/audit/check", get(audit::check))
+    routes().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
 }
 
 /// The store of these endpoints.

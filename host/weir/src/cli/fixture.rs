@@ -1,7 +1,8 @@
-//! `weir fixture …`: imports recordings, and checks them for secrets.
+//! `weir fixture …`: imports recordings, makes them of logged requests, and checks them for secrets.
 
 mod check;
 mod import;
+mod pin;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,6 +13,8 @@ use clap::Subcommand;
 pub(super) enum Command {
     /// Converts recordings of other tools: HAR files, VCR cassettes (Ruby and Python), `curl --trace`.
     Import(import::Import),
+    /// Makes a recording of a request whose content is in the log, for the adapter that answered it.
+    Pin(pin::Pin),
     /// Finds secrets and personal data in recordings, and files that are not recordings.
     Check(check::Check),
 }
@@ -19,6 +22,7 @@ pub(super) enum Command {
 pub(super) fn run(command: Command) -> ExitCode {
     match command {
         Command::Import(asked) => import::run(&asked),
+        Command::Pin(asked) => pin::run(&asked),
         Command::Check(asked) => check::run(&asked),
     }
 }

@@ -1,5 +1,6 @@
 //! `weir log …`: reads the log of requests of a running Weir.
 
+mod exchange;
 mod line;
 mod lines;
 mod search;
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use self::lines::Lines;
 use super::running::{Running, explained};
+pub(super) use exchange::{KeptExchange, exchange};
 pub(super) use search::Search;
 
 #[derive(Debug, Subcommand)]
@@ -57,6 +59,9 @@ pub(super) struct Find {
 pub(super) struct Show {
     /// The request's id, as in the header x-weir-request-id.
     id: String,
+    /// Shows its content too, if that was kept.
+    #[arg(long)]
+    bodies: bool,
     #[command(flatten)]
     running: Running,
 }
@@ -137,20 +142,27 @@ fn find(asked: &Find) -> Result<(), String> {
 }
 
 fn show(asked: &Show) -> Result<(), String> {
-    let fact = one(&asked.running, &asked.id)?;
+    let mut fact = one(&asked.running, &asked.id)?;
+    if asked.bodies {
+        let kept = exchange(&asked.running, &asked.id)?;
+        fact["exchange"] = serde_json::to_value(&kept).map_err(|error| error.to_string())?;
+    }
     super::print(&serde_json::to_string_pretty(&fact).map_err(|error| error.to_string())?);
     Ok(())
 }
 
 /// One request with the explanation of its cost.
 pub(super) fn one(running: &Running, id: &str) -> Result<Value, String> {
-    let is_plain = id.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    if id.is_empty() || !is_plain {
-        return Err(format!(
-            "`{id}` is not the id of a request; `weir log search --client-id` finds a client's own ids"
-        ));
-    }
+    plain(id)?;
     running.client()?.get(&format!("/admin/v1/requests/{id}")).map_err(|error| explained(&error))
+}
+
+/// Checks that a text can be the id of a request.
+fn plain(id: &str) -> Result<(), String> {
+    if !id.is_empty() && id.chars().all(|c| c.is_ascii_hexdigit() || c == '-') {
+        return Ok(());
+    }
+    Err(format!("`{id}` is not the id of a request; `weir log search --client-id` finds a client's own ids"))
 }
 
 fn export(asked: &Export) -> Result<(), String> {

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::bodies::BodyLog;
 use super::strangers::Strangers;
 use weir_gateway::accounting::access::End;
+use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
 use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
 use weir_gateway::accounting::trail::{self, Step};
 use weir_store::{Fact, HOUR_MS, LedgerKey, LedgerSums, Recorder, RequestId, TokenCounts};
@@ -23,19 +25,20 @@ pub(crate) const UNPRICED: &str = "unpriced";
 #[derive(Debug)]
 pub struct StoreLog {
     recorder: Recorder,
+    bodies: Arc<BodyLog>,
     strangers: Arc<Strangers>,
 }
 
 impl StoreLog {
-    /// A log that records with this.
-    pub(super) fn new(recorder: Recorder, strangers: Arc<Strangers>) -> Self {
-        Self { recorder, strangers }
+    /// A log that records with these.
+    pub(super) fn new(recorder: Recorder, bodies: Arc<BodyLog>, strangers: Arc<Strangers>) -> Self {
+        Self { recorder, bodies, strangers }
     }
 }
 
 impl RequestLog for StoreLog {
     fn record(&self, finished: FinishedRequest) {
-        let is_known = finished.caller.is_some();
+        let (is_known, is_unlogged) = (finished.caller.is_some(), finished.is_unlogged);
         let fact = fact_of(finished);
         if !is_known && !self.strangers.admit(fact.id.time_ms()) {
             return;
@@ -43,8 +46,18 @@ impl RequestLog for StoreLog {
         for (key, sums) in sums_of(&fact) {
             self.recorder.book(key, sums);
         }
-        // What is dropped is counted by the recorder.
-        let _is_taken = self.recorder.record(fact);
+        if !is_unlogged {
+            // What is dropped is counted by the recorder.
+            let _is_taken = self.recorder.record(fact);
+        }
+    }
+
+    fn room(&self) -> Option<Arc<CaptureRoom>> {
+        Some(Arc::clone(self.bodies.room()))
+    }
+
+    fn keep(&self, captured: CapturedExchange) {
+        self.bodies.keep(captured);
     }
 }
 

@@ -6,6 +6,7 @@ use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts};
 
+use super::bodies::BodyLog;
 use super::strangers::Strangers;
 use weir_store::{Condition, Drops, Health, Recorder};
 
@@ -13,6 +14,7 @@ use weir_store::{Condition, Drops, Health, Recorder};
 #[derive(Debug)]
 pub struct StoreFigures {
     recorder: Recorder,
+    bodies: Arc<BodyLog>,
     strangers: Arc<Strangers>,
     descriptions: Vec<Desc>,
 }
@@ -29,15 +31,19 @@ struct Families {
 }
 
 impl StoreFigures {
-    /// The metrics of this recorder's writer.
+    /// The metrics of this recorder's writer and of the contents that go to it.
     ///
     /// # Errors
     ///
     /// Never in practice: the names are fixed.
-    pub(super) fn new(recorder: Recorder, strangers: Arc<Strangers>) -> Result<Self, prometheus::Error> {
+    pub(super) fn new(
+        recorder: Recorder,
+        bodies: Arc<BodyLog>,
+        strangers: Arc<Strangers>,
+    ) -> Result<Self, prometheus::Error> {
         let families = Families::new()?;
         let descriptions = families.all().iter().flat_map(|family| family.desc()).cloned().collect();
-        Ok(Self { recorder, strangers, descriptions })
+        Ok(Self { recorder, bodies, strangers, descriptions })
     }
 }
 
@@ -54,7 +60,7 @@ impl Families {
             written: counters("weir_request_log_written_total", "Facts and bodies that were written", &["what"])?,
             dropped: counters(
                 "weir_request_log_dropped_total",
-                "Facts and bodies that were lost",
+                "Facts and bodies, and whole exchanges before they had bodies, that were lost",
                 &["what", "reason"],
             )?,
             pending: IntGauge::new("weir_request_log_sums_pending", "Sums of use that wait to be written")?,
@@ -67,7 +73,7 @@ impl Families {
         [queued, bytes, state, written, dropped, pending, lost]
     }
 
-    fn fill(&self, health: &Health) {
+    fn fill(&self, health: &Health, bodies: &BodyLog) {
         let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
         self.queued.set(gauge(health.queued_rows));
         self.bytes.set(gauge(health.queued_bytes));
@@ -82,6 +88,9 @@ impl Families {
             self.dropped.with_label_values(&[what, "full"]).inc_by(full);
             self.dropped.with_label_values(&[what, "failed"]).inc_by(failed);
         }
+        for (reason, count) in bodies.lost() {
+            self.dropped.with_label_values(&["exchange", reason]).inc_by(count);
+        }
         self.pending.set(gauge(health.money_pending));
         self.lost.inc_by(health.money_lost);
     }
@@ -94,7 +103,7 @@ impl Collector for StoreFigures {
 
     fn collect(&self) -> Vec<MetricFamily> {
         let Ok(families) = Families::new() else { return Vec::new() };
-        families.fill(&self.recorder.health());
+        families.fill(&self.recorder.health(), &self.bodies);
         families.dropped.with_label_values(&["fact", "unknown_caller"]).inc_by(self.strangers.left_out());
         families.all().into_iter().flat_map(Collector::collect).collect()
     }

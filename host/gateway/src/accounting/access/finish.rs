@@ -17,6 +17,9 @@ impl Drop for AccessLine {
         if self.has_line {
             self.write_line();
         }
+        if let Some(capture) = self.capture.take() {
+            capture.ends(self.end(), self.ended.provider.clone());
+        }
         if let Some(log) = self.log.take() {
             log.record(self.finished());
         }
@@ -104,6 +107,7 @@ impl AccessLine {
             bytes_in: self.bytes_in,
             bytes_out: ended.bytes_out,
             losses: take(&mut self.losses),
+            is_unlogged: self.is_unlogged,
         }
     }
 }

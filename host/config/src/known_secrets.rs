@@ -1,0 +1,18 @@
+//! All secrets of a configuration, for what must never show one.
+
+use crate::{Config, Secret, StoreUrl};
+
+impl Config {
+    /// The secrets that the configuration holds: keys of providers, the tokens of `[admin]`, headers for the collector of
+    /// spans, and the address of a database. Keys of clients are kept as hashes only.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let providers = self.providers.iter().flat_map(|provider| &provider.keys);
+        let admin = self.admin.token.iter().chain(&self.admin.read_token);
+        let traces = self.traces.iter().flat_map(|traces| traces.headers.iter().map(|(_, value)| value));
+        let store = match &self.store.url {
+            StoreUrl::Postgres(url) => Some(url),
+            StoreUrl::Beside | StoreUrl::Sqlite(_) | StoreUrl::Off => None,
+        };
+        providers.chain(admin).chain(traces).chain(store)
+    }
+}

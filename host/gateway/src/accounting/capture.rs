@@ -1,0 +1,185 @@
+//! Captures the content of an exchange while it passes, for a log that keeps it. Bodies pass at once; their copies take
+//! from a bounded memory, and an exchange that finds none left there is not kept.
+
+mod choice;
+mod copies;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method};
+
+use super::captured::{CapturedExchange, RoomShare};
+use super::request_log::{End, RequestLog};
+pub use choice::Logging;
+pub use copies::SentCopy;
+use copies::{AnswerCopy, RequestCopy};
+use weir_config::{Config, Secret};
+use weir_types::uuid::Uuid7;
+use weir_upstream::{BodyObserver as _, UpstreamRequest};
+
+/// A client's request whose content is captured.
+#[derive(Debug)]
+pub struct CapturedRequest<'a> {
+    /// Weir's own id of the request.
+    pub id: Uuid7,
+    /// The method.
+    pub method: &'a Method,
+    /// The path with its query, without credentials.
+    pub path_and_query: String,
+    /// The headers, without credentials.
+    pub headers: &'a HeaderMap,
+    /// The body.
+    pub body: &'a [Bytes],
+    /// The credentials that the client presented.
+    pub secrets: Vec<Secret>,
+}
+
+/// An exchange that is being captured. The log gets it when the last part of it is dropped.
+#[derive(Debug)]
+pub struct Capture {
+    id: Uuid7,
+    logging: Logging,
+    log: Arc<dyn RequestLog>,
+    config: Arc<Config>,
+    secrets: Vec<Secret>,
+    share: Arc<RoomShare>,
+    request: RequestCopy,
+    answer: AnswerCopy,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    upstream: Option<Arc<SentCopy>>,
+    provider: Option<Arc<str>>,
+    end: Option<End>,
+}
+
+impl Capture {
+    /// Begins to capture an exchange; `None` if nothing of it is to be kept, or there is no memory for it.
+    pub fn begin(
+        logging: Logging,
+        log: &Arc<dyn RequestLog>,
+        config: &Arc<Config>,
+        request: CapturedRequest<'_>,
+    ) -> Option<Arc<Self>> {
+        let room = log.room().filter(|_| logging.needs_content())?;
+        let share = Arc::new(RoomShare::new(room, config.store.max_exchange_bytes));
+        if !share.grow(request.body.iter().map(Bytes::len).sum()) {
+            return None;
+        }
+        Some(Arc::new(Self {
+            id: request.id,
+            logging,
+            log: Arc::clone(log),
+            config: Arc::clone(config),
+            secrets: request.secrets,
+            answer: AnswerCopy::new(Arc::clone(&share)),
+            share,
+            request: RequestCopy {
+                method: request.method.clone(),
+                path_and_query: request.path_and_query,
+                headers: request.headers.clone(),
+                body: request.body.to_vec(),
+            },
+            state: Mutex::default(),
+        }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Copies a request that is about to be sent to a provider.
+    pub fn sends(&self, request: &UpstreamRequest<'_>) -> Option<Arc<SentCopy>> {
+        SentCopy::new(request, &self.request.body, &self.share).map(Arc::new)
+    }
+
+    /// Sets the exchange with the provider.
+    pub fn came_from(&self, sent: Arc<SentCopy>) {
+        self.state().upstream = Some(sent);
+    }
+
+    /// Sets the outcome and the provider of the request.
+    pub fn ends(&self, end: End, provider: Option<Arc<str>>) {
+        let mut state = self.state();
+        (state.end, state.provider) = (Some(end), provider);
+    }
+
+    /// The answer to the client begins.
+    pub fn answers(&self, status: u16, headers: &HeaderMap) {
+        self.answer.begins(status, headers);
+    }
+
+    /// A piece goes to the client.
+    pub fn piece(&self, bytes: &Bytes) {
+        self.answer.piece(bytes);
+    }
+
+    /// The answer to the client ended, in order or not.
+    pub fn answered(&self, is_whole: bool) {
+        self.answer.ended(is_whole);
+    }
+
+    fn is_wanted(&self, end: Option<End>) -> bool {
+        let has_failed = matches!(end, Some(End::Refused | End::Failed | End::Broken));
+        !self.share.is_given_up() && (self.logging == Logging::Everything || has_failed)
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        let State { upstream, provider, end } = std::mem::take(&mut *self.state());
+        if !self.is_wanted(end) {
+            return;
+        }
+        self.log.keep(CapturedExchange {
+            id: self.id,
+            config: Arc::clone(&self.config),
+            secrets: std::mem::take(&mut self.secrets),
+            client: self.answer.take_with(&self.request),
+            upstream: upstream.map(|sent| sent.take()),
+            provider,
+            _share: Arc::clone(&self.share),
+        });
+    }
+}
+
+/// The copies that belong to an account: of the exchange, and of the last request that it sent to a provider.
+#[derive(Debug, Default)]
+pub(super) struct Copies {
+    capture: Option<Arc<Capture>>,
+    sent: Option<Arc<SentCopy>>,
+}
+
+impl Copies {
+    /// Copies for a captured exchange.
+    pub(super) fn of(capture: Option<Arc<Capture>>) -> Self {
+        Self { capture, sent: None }
+    }
+
+    /// Those of one of several concurrent attempts.
+    pub(super) fn branch(&self) -> Self {
+        Self::of(self.capture.clone())
+    }
+
+    /// The attempt of these copies is the one that counts.
+    pub(super) fn adopt(&mut self, branch: &mut Self) {
+        self.sent = branch.sent.take().or(self.sent.take());
+    }
+
+    /// Copies a request that is about to be sent.
+    pub(super) fn sends(&mut self, request: &UpstreamRequest<'_>) -> Option<Arc<SentCopy>> {
+        let sent = self.capture.as_ref()?.sends(request);
+        self.sent.clone_from(&sent);
+        sent
+    }
+
+    /// The account is closed: what it sent last belongs to the exchange.
+    pub(super) fn close(&mut self) {
+        if let (Some(capture), Some(sent)) = (&self.capture, self.sent.take()) {
+            capture.came_from(sent);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Begins to capture requests whose content is logged.
+
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use super::Gateway;
+use crate::accounting::access::AccessLine;
+use crate::accounting::capture::{Capture, CapturedRequest, Logging};
+use crate::attempt::InboundRequest;
+use crate::auth::Caller;
+use crate::serving::Serving;
+use weir_config::Secret;
+use weir_types::exchange::Exchange;
+use weir_types::headers;
+
+/// A request's head before its credentials are removed.
+pub(super) struct WholeHead {
+    headers: HeaderMap,
+    query: String,
+}
+
+/// What is logged of a request for a model, and its head as it came if that may be its content.
+pub(super) fn choose(
+    serving: &Serving,
+    exchange: &Exchange,
+    caller: &Caller,
+    model: Option<&str>,
+    (headers, query): (&HeaderMap, &str),
+) -> (Logging, Option<WholeHead>) {
+    let wish = headers.get(&headers::LOG).and_then(|value| value.to_str().ok());
+    let logging = Logging::of(&serving.config, caller, model, wish, exchange.own_id);
+    let whole = || WholeHead { headers: headers.clone(), query: query.to_owned() };
+    (logging, logging.needs_content().then(whole))
+}
+
+impl WholeHead {
+    /// What was removed from it: the credentials.
+    fn secrets(&self, headers: &HeaderMap, query: &str) -> Vec<Secret> {
+        let removed = self.headers.iter().filter(|(name, _)| !headers.contains_key(*name));
+        let values = removed.filter_map(|(_, value)| value.to_str().ok());
+        let left: Vec<&str> = query.split('&').collect();
+        let pairs = self.query.split('&').filter(|pair| !left.contains(pair));
+        values.chain(pairs.filter_map(|pair| Some(pair.split_once('=')?.1))).map(Secret::new).collect()
+    }
+}
+
+impl Gateway {
+    /// Begins to capture a request, and marks its record.
+    pub(super) fn capture(
+        &self,
+        serving: &Serving,
+        asked: &InboundRequest,
+        (logging, whole): (Logging, Option<WholeHead>),
+        line: &mut AccessLine,
+    ) -> Option<Arc<Capture>> {
+        if logging == Logging::Nothing {
+            line.stays_unlogged();
+        }
+        let (log, whole) = self.log.get().zip(whole)?;
+        let query = if asked.query.is_empty() { String::new() } else { format!("?{}", asked.query) };
+        let request = CapturedRequest {
+            id: asked.exchange.own_id,
+            method: &asked.method,
+            path_and_query: format!("{}{query}", asked.path),
+            headers: &asked.headers,
+            body: &asked.body,
+            secrets: whole.secrets(&asked.headers, &asked.query),
+        };
+        let capture = Capture::begin(logging, log, &serving.config, request)?;
+        line.captured_by(Arc::clone(&capture));
+        Some(capture)
+    }
+}

@@ -1,0 +1,46 @@
+//! The content of a logged request, as the running Weir has it.
+
+use serde::{Deserialize, Serialize};
+
+use super::super::running::{Running, explained};
+use weir_upstream::replay::format::{RequestPart, ResponsePart};
+
+/// The content of a request.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::cli) struct KeptExchange {
+    /// Weir's own id of the request.
+    pub(in crate::cli) id: String,
+    /// How it ended.
+    pub(in crate::cli) outcome: String,
+    /// The provider that answered.
+    pub(in crate::cli) provider: String,
+    /// The adapter that spoke with it.
+    pub(in crate::cli) adapter: String,
+    /// What the client sent and got.
+    pub(in crate::cli) client: KeptSide,
+    /// What the provider was sent and answered.
+    pub(in crate::cli) upstream: KeptSide,
+}
+
+/// One side of an exchange, in the parts of a recording.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::cli) struct KeptSide {
+    /// The request.
+    pub(in crate::cli) request: Option<RequestPart>,
+    /// The answer, as far as it came.
+    pub(in crate::cli) response: Option<ResponsePart>,
+}
+
+/// Asks for the content of one request.
+pub(in crate::cli) fn exchange(running: &Running, id: &str) -> Result<KeptExchange, String> {
+    super::plain(id)?;
+    let mut text = Vec::new();
+    // Not as a JSON value: the order of members and the spelling of numbers are part of an answer.
+    let path = format!("/admin/v1/requests/{id}/exchange");
+    let streamed = running.client()?.stream(&path, &[], |piece| {
+        text.extend_from_slice(piece);
+        Ok(())
+    });
+    streamed.map_err(|error| explained(&error))?;
+    serde_json::from_slice(&text).map_err(|error| format!("what answers there is no Weir: {error}"))
+}

@@ -1,0 +1,188 @@
+//! Contents of requests on their way to the store: cleaned of secrets on a thread of their own, made parts of a recording,
+//! and given to the store's writer. What waits here takes from the bounded memory of captured exchanges.
+
+mod cuts;
+mod side;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use cuts::{Cut, cuts};
+use side::recorded;
+use weir_config::{Secret, StoreSettings};
+use weir_fixtures::fixture::{Refused, Rules, RulesError};
+use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange, CapturedSide};
+use weir_store::{Body, Recorder, RequestId, Side, StoreError};
+
+use super::OpenError;
+
+/// Most exchanges that wait to be cleaned.
+const WAITING: usize = 4_096;
+/// How often the end of the thread is looked for.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// An exchange to be written, or the end of the thread.
+type Job = Option<Box<CapturedExchange>>;
+
+/// The queue of exchanges with the thread that writes them.
+#[derive(Debug)]
+pub(super) struct BodyLog {
+    room: Arc<CaptureRoom>,
+    queue: SyncSender<Job>,
+    counts: Arc<Counts>,
+    /// None after the end.
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Exchanges that were lost, by reason.
+#[derive(Debug, Default)]
+struct Counts {
+    busy: AtomicU64,
+    secret: AtomicU64,
+    failed: AtomicU64,
+    /// What still waits is given up.
+    is_over: AtomicBool,
+}
+
+impl BodyLog {
+    /// Starts the thread. Rules of the operator's own are read now, so that a mistake in them is one of the start.
+    pub(super) fn start(settings: &StoreSettings, recorder: Recorder) -> Result<Self, OpenError> {
+        let files: Vec<PathBuf> = settings.redaction_rules.iter().cloned().collect();
+        let rules = if files.is_empty() { None } else { Some(Rules::read(&files)?) };
+        let (queue, jobs) = mpsc::sync_channel(WAITING);
+        let counts = Arc::<Counts>::default();
+        let cleaner = Cleaner { rules, recorder, counts: Arc::clone(&counts) };
+        let thread = std::thread::Builder::new().name("weir-bodies".to_owned());
+        let thread = thread.spawn(move || cleaner.run(&jobs)).map_err(StoreError::from)?;
+        let room = Arc::new(CaptureRoom::new(settings.max_queue_bytes));
+        Ok(Self { room, queue, counts, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// The memory for exchanges that are captured or wait.
+    pub(super) fn room(&self) -> &Arc<CaptureRoom> {
+        &self.room
+    }
+
+    /// Queues an exchange without waiting.
+    pub(super) fn keep(&self, captured: CapturedExchange) {
+        if self.queue.try_send(Some(Box::new(captured))).is_err() {
+            self.counts.busy.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Exchanges that were lost before they had bodies, by reason.
+    pub(super) fn lost(&self) -> [(&'static str, u64); 4] {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        [
+            ("full", self.room.without_room() + of(&self.counts.busy)),
+            ("too_large", self.room.too_large()),
+            ("secret", of(&self.counts.secret)),
+            ("failed", of(&self.counts.failed)),
+        ]
+    }
+
+    /// Writes what waits, within a time.
+    pub(super) fn close(&self, patience: Duration) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return };
+        let until = Instant::now() + patience;
+        let mut is_told = false;
+        while !thread.is_finished() {
+            is_told = is_told || self.queue.try_send(None).is_ok();
+            if Instant::now() >= until {
+                self.counts.is_over.store(true, Ordering::Relaxed);
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// The thread's own state.
+struct Cleaner {
+    /// The rules, once they were needed.
+    rules: Option<Rules>,
+    recorder: Recorder,
+    counts: Arc<Counts>,
+}
+
+impl Cleaner {
+    fn run(mut self, jobs: &Receiver<Job>) {
+        while let Ok(Some(captured)) = jobs.recv() {
+            if self.counts.is_over.load(Ordering::Relaxed) {
+                self.counts.failed.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            let id = RequestId::from_bytes(*captured.id.as_bytes());
+            if let Err(reason) = self.write(id, *captured) {
+                let count = if matches!(reason, Lost::Refused(Refused::Secret)) {
+                    &self.counts.secret
+                } else {
+                    &self.counts.failed
+                };
+                count.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(id = %id, %reason, "the content of a request is not logged");
+            }
+        }
+    }
+
+    /// Makes bodies of an exchange: all of them, or none if a secret cannot be removed.
+    fn write(&mut self, id: RequestId, captured: CapturedExchange) -> Result<(), Lost> {
+        let CapturedExchange { config, secrets, client, upstream, .. } = captured;
+        let rules = match &mut self.rules {
+            Some(rules) => rules,
+            none => none.insert(Rules::ours()?),
+        };
+        let known: Vec<&str> = config.secrets().chain(&secrets).map(Secret::expose).collect();
+        let limit = (config.store.max_exchange_bytes as u64).saturating_mul(8);
+        // What a client gets of a relayed answer is what the provider answered.
+        let is_relayed = upstream.as_ref().is_some_and(|upstream| is_same_answer(upstream, &client));
+        let mut bodies = Vec::new();
+        for (side, [sent, came]) in [
+            (Some(client), [Side::Request, Side::Response]),
+            (upstream, [Side::UpstreamRequest, Side::UpstreamResponse]),
+        ] {
+            let Some(side) = side else { continue };
+            let is_answered = side.status != 0 && !(is_relayed && came == Side::Response);
+            let file = recorded(side).into_file_without(rules, limit, known.iter().copied())?;
+            bodies.push(body(id, sent, serde_json::to_string(&file.request)?, Cut::Elements));
+            if is_answered {
+                bodies.push(body(id, came, serde_json::to_string(&file.response)?, Cut::LongTexts));
+            }
+        }
+        for body in bodies {
+            // What is dropped is counted by the recorder.
+            let _is_taken = self.recorder.keep(body);
+        }
+        Ok(())
+    }
+}
+
+/// Why an exchange is not kept.
+#[derive(Debug, thiserror::Error)]
+enum Lost {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    Rules(#[from] RulesError),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+fn is_same_answer(upstream: &CapturedSide, client: &CapturedSide) -> bool {
+    upstream.status == client.status && upstream.answer == client.answer
+}
+
+fn body(id: RequestId, side: Side, text: String, cut: Cut) -> Body {
+    let cuts = cuts(&text, cut);
+    Body { id, side, bytes: Bytes::from(text), cuts }
+}
+
+#[cfg(test)]
+mod tests;
