@@ -18,10 +18,11 @@ use crate::rate_limit;
 use crate::rate_limit::{Estimate, Scope, Take};
 use local::NotLocal;
 pub use stored::StoredCaller;
+use stored_keys::Found;
 pub use stored_keys::StoredKeys;
 pub use tokens::Tokens;
-use weir_config::{Client, Config, Priority, Secret};
-use weir_identity::jwt::{Refusal, looks_like_token};
+use weir_config::{Client, Config, Priority};
+use weir_identity::jwt::Refusal;
 use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_types::contract::about::CredentialPlace;
 use weir_types::contract::types::ErrorKind;
@@ -209,6 +210,16 @@ impl Denied {
             _ => false,
         }
     }
+
+    /// The refusal that helps more, of a token and of a credential beside it: that of a key which is known or may be,
+    /// unless the token may be right and is to be tried again.
+    fn beside(self, other: Self) -> Self {
+        let may_be_right = match &self {
+            Self::Token(refusal) => refusal.status() == 503,
+            denied => *denied == Self::Unread,
+        };
+        if may_be_right || other.is_a_guess() { self } else { other }
+    }
 }
 
 impl From<weir_identity::Denied> for Denied {
@@ -264,55 +275,29 @@ pub async fn identify(
     head: &Head<'_>,
     origin: Origin<'_>,
 ) -> Result<Caller, Denied> {
-    match identify_by_key((config, stored), face, head, origin)? {
-        Identified::Caller(caller) => Ok(caller),
-        Identified::Token(token) => Ok(Caller::stored(stored.find_by_token(token.expose()).await?, origin.address)),
-    }
-}
-
-/// What a request's credentials are.
-#[derive(Debug)]
-enum Identified {
-    /// A known caller.
-    Caller(Caller),
-    /// A token, which is still to be verified.
-    Token(Secret),
-}
-
-fn identify_by_key(
-    (config, stored): (&Config, &StoredKeys),
-    face: &Endpoint,
-    head: &Head<'_>,
-    origin: Origin<'_>,
-) -> Result<Identified, Denied> {
     let address = origin.address;
     if config.clients.is_empty() && !stored.is_keyed() {
-        return keyless(config, head, origin).map(Identified::Caller);
+        return keyless(config, head, origin);
     }
     let keys = presented(config, face, head);
     if let Some(client) = keys.iter().find_map(|key| config.clients.find(key)) {
         let (tenant, client) = (Arc::clone(&client.name), Some(Arc::clone(client)));
-        return Ok(Identified::Caller(Caller { tenant, client, stored: None, address }));
+        return Ok(Caller { tenant, client, stored: None, address });
     }
-    let takes_tokens = stored.tokens().is_some();
-    let mut refusal = None;
-    for key in &keys {
-        if takes_tokens && looks_like_token(key) {
-            return Ok(Identified::Token(Secret::new(key.as_str())));
+    let (mut denied, tokens) = match stored.look_up(&keys) {
+        Found::Caller(caller) => return Ok(Caller::stored(*caller, address)),
+        Found::Refused(denied, tokens) => (denied, tokens),
+        Found::Nothing if config.server.anonymous => return Ok(Caller::anonymous(address)),
+        Found::Nothing if stored.is_unread() && config.clients.is_empty() => return Err(Denied::Unread),
+        Found::Nothing => return Err(Denied::NoKey),
+    };
+    for token in tokens {
+        match stored.find_by_token(token.expose()).await {
+            Ok(caller) => return Ok(Caller::stored(caller, address)),
+            Err(of_token) => denied = of_token.beside(denied),
         }
-        match stored.find(key) {
-            Ok(caller) => return Ok(Identified::Caller(Caller::stored(caller, address))),
-            // Of several refusals, one of a known key helps more than that another is not known.
-            Err(denied) if refusal.is_none() || refusal == Some(Denied::WrongKey) => refusal = Some(denied),
-            Err(_) => {}
-        }
     }
-    match refusal {
-        Some(denied) => Err(denied),
-        None if config.server.anonymous => Ok(Identified::Caller(Caller::anonymous(address))),
-        None if stored.is_unread() && config.clients.is_empty() => Err(Denied::Unread),
-        None => Err(Denied::NoKey),
-    }
+    Err(denied)
 }
 
 /// The caller where there are no keys.

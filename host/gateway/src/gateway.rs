@@ -265,6 +265,11 @@ impl Gateway {
         let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
         let read_body::Taken { body, mut reading, held } =
             read_body::read(serving, &face, &holes, &head, (body, held)).await?;
+        // The client's own name for the model, also of a request that is refused.
+        if let Some(line) = line.as_mut() {
+            line.asks_for(reading.model.as_deref());
+            line.reads(body.iter().map(|piece| piece.len() as u64).sum());
+        }
         rights::resolve_alias(&caller, &face, &mut reading)?;
         // A strict model stays strict at every target, fallbacks included.
         let route = reading.model.as_deref().and_then(|model| serving.routes.find(model));
@@ -293,8 +298,6 @@ impl Gateway {
             face,
         });
         if let Some(line) = line.as_mut() {
-            line.asks_for(asked.reading.model.as_deref());
-            line.reads(asked.body.iter().map(|piece| piece.len() as u64).sum());
             *capture = self.capture(serving, &asked, logged, line);
         }
         self.permit(serving, &asked)?;

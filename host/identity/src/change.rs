@@ -122,6 +122,12 @@ impl Context {
         if Grant::allow(&self.grants, Access::Write, team) { Ok(()) } else { Err(ChangeError::Forbidden) }
     }
 
+    /// Whether the actor may set a field of a key that counts for others than its team: a tag may have a budget, and a
+    /// user has a name in the request log.
+    fn may_reach_beyond(&self, field: &'static str) -> Result<(), ChangeError> {
+        self.may_write(None).map_err(|_| ChangeError::BeyondTeam(field))
+    }
+
     /// Whether the actor may give these grants away.
     fn may_give(&self, grants: &[Grant]) -> Result<(), ChangeError> {
         if grants.iter().all(|grant| Grant::may_give(&self.grants, grant)) {

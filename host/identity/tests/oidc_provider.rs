@@ -172,7 +172,7 @@ fn a_certified_provider_logs_people_in_and_its_tokens_are_accepted_over_a_change
     settings.team = vec![team];
     let verifier = Arc::new(Verifier::new(vec![settings], Timing::default(), 100).unwrap());
     let verify = |token: &str| -> Result<Verified, Refusal> {
-        ready(verifier.verify_with(token, Timestamp::now(), &Http, |issuer, error| panic!("{issuer}: {error}")))
+        ready(verifier.verify_with(token, Timestamp::now(), |job| ready(job.run(&Http)).unwrap()))
     };
 
     let provider = Provider::start(port);

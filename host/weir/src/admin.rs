@@ -127,12 +127,24 @@ async fn wrong_method() -> Response {
     refuse(StatusCode::METHOD_NOT_ALLOWED, "this method is not served here")
 }
 
+/// Shows the metrics. Those of budgets and targets may be many, so no worker walks them.
 async fn metrics(State(operations): State<Operations>) -> Response {
-    operations.gateway.note_health();
-    match operations.gateway.metrics().text() {
-        Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
-        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-    }
+    aside(move || {
+        operations.gateway.note_health();
+        match operations.gateway.metrics().text() {
+            Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+            Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+        }
+    })
+    .await
+}
+
+/// Makes an answer that takes a while, on a thread that serves no connections.
+async fn aside(answer: impl FnOnce() -> Response + Send + 'static) -> Response {
+    tokio::task::spawn_blocking(answer).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "an answer of the operations side could not be made");
+        Problem::internal().into_response()
+    })
 }
 
 /// Whether an address is reachable from other machines.

@@ -6,8 +6,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
+use weir_config::Secret;
 use weir_identity::Directory;
 use weir_identity::document::TeamId;
+use weir_identity::jwt::{TokenIdentity, looks_like_token};
 
 use super::Denied;
 use super::stored::StoredCaller;
@@ -17,6 +19,17 @@ use super::tokens::Tokens;
 const MOST_LABELS: usize = 200;
 /// The label of keys without a team, and of teams beyond [`MOST_LABELS`]. No client has this name.
 const OTHERS: &str = "store:";
+
+/// What the credentials of a request are.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// A caller of the store.
+    Caller(Box<StoredCaller>),
+    /// Keys that are refused, and those of them that may be tokens, which are still to be verified.
+    Refused(Denied, Vec<Secret>),
+    /// There are none.
+    Nothing,
+}
 
 /// The keys of the store, and whose tokens are accepted.
 #[derive(Debug)]
@@ -85,21 +98,56 @@ impl StoredKeys {
         self.tokens.load_full()
     }
 
+    /// Looks all credentials of a request up. What looks like a token is one only if no key has this text: a proxy on
+    /// the way may add its own token beside a key, and an imported key may look like one.
+    pub(super) fn look_up(&self, presented: &[String]) -> Found {
+        let takes_tokens = self.tokens.load().is_some();
+        let (mut tokens, mut refusal) = (Vec::new(), None);
+        for key in presented {
+            let denied = match self.find(key) {
+                Ok(caller) => return Found::Caller(Box::new(caller)),
+                Err(denied) => denied,
+            };
+            if takes_tokens && matches!(denied, Denied::WrongKey | Denied::Unread) && looks_like_token(key) {
+                tokens.push(Secret::new(key.as_str()));
+            }
+            // Of several refusals, one of a known key helps more than that another is not known.
+            if matches!(refusal, None | Some(Denied::WrongKey)) {
+                refusal = Some(denied);
+            }
+        }
+        refusal.map_or(Found::Nothing, |denied| Found::Refused(denied, tokens))
+    }
+
     /// The caller of a presented key.
-    pub(super) fn find(&self, presented: &str) -> Result<StoredCaller, Denied> {
-        let found = self.directory.load().look_up(presented, Timestamp::now());
-        found.map(|caller| self.labelled(caller)).map_err(|denied| match denied {
-            weir_identity::Denied::Unknown if self.is_unread() => Denied::Unread,
-            denied => denied.into(),
-        })
+    fn find(&self, presented: &str) -> Result<StoredCaller, Denied> {
+        self.caller(|directory| directory.look_up(presented, Timestamp::now()))
     }
 
     /// The caller of a presented token.
     pub(super) async fn find_by_token(&self, token: &str) -> Result<StoredCaller, Denied> {
         let Some(tokens) = self.tokens() else { return Err(Denied::WrongKey) };
         let identity = tokens.verify(token).await?;
-        let found = self.directory.load().caller_of_token(&identity);
-        found.map(|caller| self.labelled(caller)).map_err(Denied::from)
+        self.of_identity(&identity)
+    }
+
+    /// The caller of a verified token.
+    fn of_identity(&self, identity: &Arc<TokenIdentity>) -> Result<StoredCaller, Denied> {
+        self.caller(|directory| directory.caller_of_token(identity))
+    }
+
+    /// The caller that the directory finds. What a store that is still unread does not show may be in it.
+    fn caller(
+        &self,
+        find: impl FnOnce(&Directory) -> Result<weir_identity::Caller, weir_identity::Denied>,
+    ) -> Result<StoredCaller, Denied> {
+        use weir_identity::Denied::{Organisation, Team, Unknown, User};
+        // Asked before the directory is loaded, since the store may be read in between.
+        let is_unread = self.is_unread();
+        find(&self.directory.load()).map(|caller| self.labelled(caller)).map_err(|denied| match denied {
+            Unknown | User(_) | Team(_) | Organisation(_) if is_unread => Denied::Unread,
+            denied => denied.into(),
+        })
     }
 
     fn labelled(&self, caller: weir_identity::Caller) -> StoredCaller {
@@ -121,7 +169,16 @@ impl StoredKeys {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use weir_config::KeyHash;
+    use weir_identity::directory::Change;
+    use weir_identity::document::Login;
+    use weir_identity::jwt::{IssuerSettings, Refusal, Timing};
+    use weir_identity::{DirectoryWriter, Document, KeyId, Kind};
+    use weir_types::fault::Fault;
+    use weir_upstream::DocumentClient;
 
     #[test]
     fn the_labels_of_many_teams_are_bounded() {
@@ -132,5 +189,76 @@ mod tests {
         }
         assert_eq!(*label(MOST_LABELS), *OTHERS);
         assert_eq!(*label(0), *"store:team-0");
+    }
+
+    fn directory(keys: &[&str]) -> Directory {
+        let mut writer = DirectoryWriter::default();
+        for (number, text) in (1..).zip(keys) {
+            let (id, hash) = (KeyId::from_bits(number), KeyHash::of(text));
+            let key = format!(
+                r#"{{"schema": 1, "id": "{id}", "hash": "{hash}", "name": "n{number}", "created": "2026-11-21T12:00:00Z"}}"#
+            );
+            writer.apply([Change::put(number, Document::parse(Kind::Key, &key).unwrap())]);
+        }
+        writer.snapshot()
+    }
+
+    /// Accepts tokens of an issuer that is never asked.
+    fn tokens() -> Arc<Tokens> {
+        let settings = IssuerSettings::new("login", "https://id.example", "weir", TeamId::parse("red").unwrap());
+        Arc::new(Tokens::new(vec![settings], Timing::default(), DocumentClient::new().unwrap()).unwrap())
+    }
+
+    #[test]
+    fn a_token_hides_no_key_beside_it_and_a_key_may_look_like_a_token() {
+        let (foreign, imported) = ("eyJhbGciOiJub25lIn0.e30.foreign", "eyJhbGciOiJub25lIn0.e30.imported");
+        assert!(looks_like_token(foreign) && looks_like_token(imported));
+        let keys = StoredKeys::default();
+        keys.accept_tokens(Some(tokens()));
+        keys.replace(directory(&["sk-one", imported]), true);
+        let look_up = |presented: &[&str]| {
+            let presented: Vec<String> = presented.iter().map(|&key| key.to_owned()).collect();
+            match keys.look_up(&presented) {
+                Found::Caller(caller) => caller.id().to_owned(),
+                Found::Refused(denied, tokens) => format!("{denied:?} {}", tokens.len()),
+                Found::Nothing => String::new(),
+            }
+        };
+        assert_eq!(look_up(&[foreign, "sk-one"]), KeyId::from_bits(1).to_string());
+        assert_eq!(look_up(&["sk-one", foreign]), KeyId::from_bits(1).to_string());
+        assert_eq!(look_up(&[imported]), KeyId::from_bits(2).to_string());
+        assert_eq!(look_up(&[foreign, "sk-two"]), "WrongKey 1");
+        assert_eq!(look_up(&["sk-two"]), "WrongKey 0");
+        assert_eq!(look_up(&[]), "");
+        // Of two refusals, that of a known key is shown, and what may be right is tried again.
+        let disabled = || Denied::Stored(weir_identity::Denied::Disabled(KeyId::from_bits(1)));
+        let away = || Denied::Token(Refusal::KeysUnavailable { issuer: "login".to_owned() });
+        let unknown = || Denied::Token(Refusal::UnknownIssuer);
+        assert_eq!(unknown().beside(disabled()), disabled());
+        assert_eq!(unknown().beside(Denied::WrongKey), unknown());
+        assert_eq!(unknown().beside(away()), away());
+        assert_eq!(away().beside(disabled()), away());
+    }
+
+    #[test]
+    fn while_the_store_is_unread_nothing_that_it_may_have_is_refused_for_good() {
+        let keys = StoredKeys::default();
+        let identity = Arc::new(TokenIdentity {
+            id: "login:ada".to_owned(),
+            login: Login { issuer: "https://id.example".to_owned(), subject: "ada".to_owned() },
+            team: TeamId::parse("red").ok(),
+            models: None,
+            tags: BTreeSet::new(),
+            expires: Timestamp::MAX,
+        });
+        keys.wait_for_store(true);
+        assert_eq!(keys.find("sk-some").unwrap_err(), Denied::Unread);
+        let denied = keys.of_identity(&identity).unwrap_err();
+        assert!(!denied.is_a_guess());
+        let fault = Fault::from(denied);
+        assert_eq!(fault.error.code.as_deref(), Some("store_unavailable"));
+        keys.replace(Directory::empty(), true);
+        assert_eq!(keys.find("sk-some").unwrap_err(), Denied::WrongKey);
+        assert!(matches!(keys.of_identity(&identity), Err(Denied::Stored(weir_identity::Denied::Team(_)))));
     }
 }

@@ -1,5 +1,4 @@
-//! Tokens of identity providers: verified with keys that are fetched when they are needed, beside the request's path
-//! where that is possible.
+//! Tokens of identity providers: verified with keys that are fetched when they are needed, always on tasks of their own.
 
 use std::sync::Arc;
 
@@ -53,10 +52,9 @@ impl Tokens {
     ///
     /// The token is refused, or the keys that it needs cannot be fetched.
     pub(super) async fn verify(&self, token: &str) -> Result<Arc<TokenIdentity>, Refusal> {
-        let verified = self.verifier.verify_with(token, Timestamp::now(), &self.client, warn).await?;
-        if let Some(job) = verified.refresh {
-            tokio::spawn(fetch(job, self.client.clone()));
-        }
+        let start = |job| drop(tokio::spawn(fetch(job, self.client.clone())));
+        let verified = self.verifier.verify_with(token, Timestamp::now(), start).await?;
+        verified.refresh.into_iter().for_each(start);
         Ok(verified.identity)
     }
 }
@@ -64,10 +62,6 @@ impl Tokens {
 async fn fetch(job: FetchJob, client: Client) {
     let issuer = job.name().to_owned();
     if let Err(error) = job.run(&client).await {
-        warn(&issuer, &error);
+        tracing::warn!(issuer, %error, "the keys of an issuer of tokens cannot be fetched");
     }
-}
-
-fn warn(issuer: &str, error: &FetchFailed) {
-    tracing::warn!(issuer, %error, "the keys of an issuer of tokens cannot be fetched");
 }

@@ -12,6 +12,9 @@ pub enum ChangeError {
     /// The actor may not do this.
     #[error("your grants do not allow this")]
     Forbidden,
+    /// The actor's grants are for teams, and this field counts beyond a team.
+    #[error("`{0}` is set and changed only with a grant for everything, since it counts beyond the key's team")]
+    BeyondTeam(&'static str),
     /// There is no such document.
     #[error("there is no such {}", .0.name())]
     NotFound(Kind),
@@ -69,7 +72,7 @@ impl ChangeError {
     /// The code in answers. Codes do not change.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Forbidden => "forbidden",
+            Self::Forbidden | Self::BeyondTeam(_) => "forbidden",
             Self::NotFound(_) => "not_found",
             Self::Exists(_) => "already_exists",
             Self::VersionConflict { .. } => "version_conflict",
@@ -88,7 +91,7 @@ impl ChangeError {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Forbidden => 403,
+            Self::Forbidden | Self::BeyondTeam(_) => 403,
             Self::NotFound(_) => 404,
             Self::OwnerMissing(_) | Self::Invalid(_) => 422,
             Self::NoRandomNumbers(_) => 500,

@@ -114,7 +114,8 @@ impl KeyEdit {
             context.may_give(&grants)?;
             key.grants = grants;
         }
-        if let Some(user) = self.user {
+        if let Some(user) = self.user.filter(|user| *user != key.owner.user) {
+            context.may_reach_beyond("owner.user")?;
             key.owner.user = user;
             check_owner(key, stored)?;
         }
@@ -126,6 +127,9 @@ impl KeyEdit {
             key.expires = expires;
         }
         if let Some(terms) = self.terms {
+            if terms.tags != key.tags {
+                context.may_reach_beyond("tags")?;
+            }
             key.set_terms(terms);
         }
         if let Some(metadata) = self.metadata {
@@ -145,6 +149,12 @@ fn create(
 ) -> Result<Changed, ChangeError> {
     context.may_write(new.owner.team.as_ref())?;
     context.may_give(&new.grants)?;
+    if new.owner.user.is_some() {
+        context.may_reach_beyond("owner.user")?;
+    }
+    if !new.terms.tags.is_empty() {
+        context.may_reach_beyond("tags")?;
+    }
     context.precondition.check(None)?;
     if stored.key(id).is_some() {
         return Err(ChangeError::Exists(Kind::Key));

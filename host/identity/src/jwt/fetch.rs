@@ -59,7 +59,7 @@ impl SharedKeys {
     }
 }
 
-/// A fetch that the caller has to carry out. If it is dropped, another one may begin a second later.
+/// A fetch that the caller has to carry out. One that is dropped before its end counts as failed.
 #[derive(Debug)]
 pub struct FetchJob {
     keys: Arc<SharedKeys>,
@@ -76,6 +76,11 @@ impl FetchJob {
     /// The name of the issuer whose keys are fetched.
     pub fn name(&self) -> &str {
         &self.settings.name
+    }
+
+    /// Resolves when this fetch has ended.
+    pub fn arrival(&self) -> Arrival {
+        Arrival::new(&self.keys)
     }
 
     /// Fetches the keys, by way of the discovery document if their place is not configured, and wakes all that wait.
@@ -100,7 +105,7 @@ impl FetchJob {
 impl Drop for FetchJob {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            self.keys.end(|source| source.abandoned(ticket, self.now));
+            self.keys.end(|source| source.failed(ticket, self.now));
         }
     }
 }

@@ -74,7 +74,7 @@ pub struct KeySource {
     tickets: u64,
     failures: u32,
     next_try: Timestamp,
-    /// When an unknown key id may start a fetch again.
+    /// When an unknown key id may start a fetch again. Only a fetch that succeeded moves it: any other has shown nothing.
     next_unknown: Timestamp,
     unknown: VecDeque<(String, Timestamp)>,
     generation: u64,
@@ -143,7 +143,6 @@ impl KeySource {
         if now < self.next_unknown && self.failures == 0 {
             return Need::UnknownKey;
         }
-        self.next_unknown = after(now, self.timing.unknown_interval);
         Need::Fetch(self.start(Some(key_id.to_owned()), now))
     }
 
@@ -158,6 +157,9 @@ impl KeySource {
     /// Reports that a fetch succeeded. The result of a fetch that was given up is dropped.
     pub fn succeeded(&mut self, ticket: Ticket, keys: KeySet, now: Timestamp) {
         let Some(flight) = self.flight.take_if(|flight| flight.ticket == ticket) else { return };
+        if flight.wanted.is_some() {
+            self.next_unknown = after(now, self.timing.unknown_interval);
+        }
         if let Some(id) = flight.wanted.filter(|id| !Algorithm::ALL.iter().any(|it| keys.has(Some(id), *it))) {
             if self.unknown.len() == MOST_UNKNOWN {
                 self.unknown.pop_front();
@@ -171,15 +173,7 @@ impl KeySource {
         self.generation += 1;
     }
 
-    /// Reports that a fetch was given up by the caller, perhaps since its client left. That says nothing about the
-    /// issuer, so the wait before the next one is the shortest.
-    pub fn abandoned(&mut self, ticket: Ticket, now: Timestamp) {
-        if self.flight.take_if(|flight| flight.ticket == ticket).is_some() {
-            self.next_try = after(now, self.timing.first_retry);
-        }
-    }
-
-    /// Reports that a fetch failed.
+    /// Reports that a fetch failed, or ended without a result.
     pub fn failed(&mut self, ticket: Ticket, now: Timestamp) {
         if self.flight.take_if(|flight| flight.ticket == ticket).is_some() {
             self.count_failure(now);

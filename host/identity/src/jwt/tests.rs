@@ -71,7 +71,7 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
 
 fn verify(verifier: &Verifier, keys: &str, token: &str, now: Timestamp) -> Result<Verified, Refusal> {
     let client = Documents(vec![("https://id.example/keys", keys.to_owned())]);
-    ready(verifier.verify_with(token, now, &client, |_, _| {}))
+    ready(verifier.verify_with(token, now, |job| drop(ready(job.run(&client)))))
 }
 
 /// The refusal of a token by a verifier that has just begun.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::fetch::SharedKeys;
 use super::token_cache::TokenCache;
 use super::{
-    Arrival, BadIssuer, Claims, Expected, Fetch, FetchJob, IssuerSettings, KeySet, Need, Refusal, SignedToken, Timing,
+    Arrival, BadIssuer, Claims, Expected, FetchJob, IssuerSettings, KeySet, Need, Refusal, SignedToken, Timing,
 };
 use crate::document::{Login, Pattern, TeamId};
 
@@ -47,7 +47,7 @@ pub struct Verified {
 pub enum Verify {
     /// The token is verified.
     Done(Verified),
-    /// The caller carries this out, and verifies again.
+    /// The caller carries this out on a task of its own, and verifies again.
     Fetch(FetchJob),
     /// The caller waits for this, and verifies again.
     Wait(Arrival),
@@ -123,29 +123,29 @@ impl Verifier {
         Ok(Verify::Done(Verified { identity, refresh }))
     }
 
-    /// Verifies a token, and fetches keys or waits for them where that is needed.
+    /// Verifies a token, and waits for keys where that is needed. `start` carries a fetch out on a task of its own: what
+    /// the client of this request does must not end a fetch that tokens of other clients wait for.
     ///
     /// # Errors
     ///
-    /// The token is refused. That keys could not be fetched is reported to `failed`, for the log.
+    /// The token is refused.
     pub async fn verify_with(
         &self,
         token: &str,
         now: Timestamp,
-        client: &impl Fetch,
-        failed: impl Fn(&str, &super::FetchFailed),
+        start: impl Fn(FetchJob),
     ) -> Result<Verified, Refusal> {
         for _ in 0..MOST_WAITS {
-            match self.verify(token, now)? {
+            let arrival = match self.verify(token, now)? {
                 Verify::Done(verified) => return Ok(verified),
-                Verify::Wait(arrival) => arrival.await,
+                Verify::Wait(arrival) => arrival,
                 Verify::Fetch(job) => {
-                    let issuer = job.name().to_owned();
-                    if let Err(error) = job.run(client).await {
-                        failed(&issuer, &error);
-                    }
+                    let arrival = job.arrival();
+                    start(job);
+                    arrival
                 }
-            }
+            };
+            arrival.await;
         }
         // The fetches ended, and each time the keys were those of another token again.
         Err(Refusal::KeysUnavailable { issuer: "of the token".to_owned() })

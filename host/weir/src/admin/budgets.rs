@@ -5,14 +5,17 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::Operations;
+use super::{Operations, aside};
 use weir_gateway::admission::budgets::Status;
 use weir_ledger::{Limit, Nano, Scope, Timestamp};
 
-/// Lists all budgets.
+/// Lists all budgets. There may be many, so no worker walks them.
 pub(super) async fn list(State(operations): State<Operations>) -> Response {
-    let budgets: Vec<Value> = operations.gateway.budgets().status().iter().map(shown).collect();
-    Json(json!({"budgets": budgets})).into_response()
+    aside(move || {
+        let budgets: Vec<Value> = operations.gateway.budgets().status().iter().map(shown).collect();
+        Json(json!({"budgets": budgets})).into_response()
+    })
+    .await
 }
 
 /// A budget as these endpoints show it.

@@ -43,6 +43,11 @@ impl Identity {
         Self { registry, answers: Arc::new(Mutex::new(Idempotency::new(REMEMBERED, REMEMBERED_BYTES))) }
     }
 
+    /// Whether this node follows what other nodes change. Without a store, there is nothing to follow.
+    pub(super) fn is_followed(&self) -> bool {
+        self.registry.as_ref().is_none_or(|registry| registry.is_followed())
+    }
+
     fn registry(&self) -> Result<Arc<Registry>, Problem> {
         self.registry.clone().ok_or_else(Problem::no_store)
     }

@@ -33,7 +33,8 @@ pub(super) async fn tell(State(operations): State<Operations>) -> Response {
     let serving = operations.gateway.serving();
     let draining = *operations.draining.borrow();
     let store = store_in_brief(&operations);
-    let is_store_unwell = operations.store.as_ref().is_some_and(|store| !store.health().is_well());
+    let is_store_unwell = operations.store.as_ref().is_some_and(|store| !store.health().is_well())
+        || keys_in_brief(&operations) == "failing";
     let adapters = plugins::in_brief(&operations);
     let now = Instant::now();
     let mut fares: BTreeMap<&str, Fares> = BTreeMap::new();
@@ -73,9 +74,18 @@ fn store_in_brief(operations: &Operations) -> Value {
         "kind": store.kind().as_str(),
         "log": state(&health.log),
         "money": state(&health.money),
+        "keys": keys_in_brief(operations),
         "queued": health.queued_rows,
         "dropped": health.dropped_facts.full + health.dropped_facts.failed,
     })
+}
+
+/// Whether the keys of the store are known here, and what other nodes change about them is followed.
+fn keys_in_brief(operations: &Operations) -> &'static str {
+    if operations.gateway.stored_keys().is_unread() {
+        return "unread";
+    }
+    if operations.identity.is_followed() { "working" } else { "failing" }
 }
 
 impl Fares {

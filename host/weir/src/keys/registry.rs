@@ -1,5 +1,6 @@
 //! Reads and changes keys, teams, organisations and users, and publishes them to the gateway.
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -69,12 +70,14 @@ pub struct Registry {
     store: Arc<dyn Store>,
     gateway: Arc<Gateway>,
     state: Mutex<State>,
+    /// Whether the last question for changes was answered.
+    pub(super) is_followed: AtomicBool,
 }
 
 impl Registry {
     /// A registry that has read nothing yet.
     fn new(store: Arc<dyn Store>, gateway: Arc<Gateway>) -> Self {
-        Self { store, gateway, state: Mutex::default() }
+        Self { store, gateway, state: Mutex::default(), is_followed: AtomicBool::new(true) }
     }
 
     /// Takes over what has changed in the store. One small question where nothing has.

@@ -117,7 +117,8 @@ fn fact_of(finished: FinishedRequest) -> Fact {
     fact
 }
 
-fn tags<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<String, String> {
+/// Each tag as a name without a value, also one such as `env=prod`: a request may have two of one name.
+pub(crate) fn tags<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<String, String> {
     names.map(|name| (name.to_owned(), String::new())).collect()
 }
 

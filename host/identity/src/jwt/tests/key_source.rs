@@ -51,9 +51,52 @@ fn failures_are_repeated_ever_more_rarely() {
         assert!(matches!(need(&mut source, "a", time + wait - 1), Need::Unavailable), "{wait}");
         time += wait;
     }
-    let ticket = fetched(&mut source, "a", time);
-    source.abandoned(ticket, at(time));
-    fetched(&mut source, "a", time + 1);
+}
+
+#[test]
+fn a_fetch_that_did_not_succeed_keeps_no_new_key_from_being_fetched() {
+    let mut source = started("a");
+    let ticket = fetched(&mut source, "invented", 5);
+    source.failed(ticket, at(5));
+    let ticket = source.refresh(at(600)).unwrap();
+    source.succeeded(ticket, keys("a"), at(600));
+    let ticket = fetched(&mut source, "b", 601);
+    source.succeeded(ticket, keys("b"), at(601));
+    assert!(matches!(need(&mut source, "b", 601), Need::Use(_)));
+}
+
+#[test]
+fn a_client_that_leaves_does_not_end_the_fetch_that_its_token_started() {
+    let (old, new) = (Signer::new("ES256"), Signer::new("ES256"));
+    let verifier = verifier(settings());
+    let keys = |set| Documents(vec![("https://id.example/keys", set)]);
+    let first = old.token("k1", &claims());
+    ready(verifier.verify_with(&first, now(), |job| ready(job.run(&keys(old.set("k1")))).unwrap())).unwrap();
+    // Its fetch goes on where it was started, and other tokens wait for it.
+    let invented = std::cell::RefCell::new(None);
+    {
+        let (token, keep) = (old.token("invented", &claims()), |job| *invented.borrow_mut() = Some(job));
+        let mut leaving = std::pin::pin!(verifier.verify_with(&token, now(), keep));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(leaving.as_mut().poll(&mut context).is_pending());
+    }
+    let token = new.token("k2", &claims());
+    let Verify::Wait(arrival) = verifier.verify(&token, now()).unwrap() else { panic!("no wait") };
+    ready(invented.take().unwrap().run(&keys(new.set("k2")))).unwrap();
+    ready(arrival);
+    assert!(matches!(verifier.verify(&token, now()).unwrap(), Verify::Done(_)));
+}
+
+#[test]
+fn a_fetch_that_is_dropped_keeps_the_waits_after_failures() {
+    let verifier = verifier(settings());
+    let token = Signer::new("ES256").token("k1", &claims());
+    let at = |seconds| now() + jiff::SignedDuration::from_secs(seconds);
+    for begin in [0, 1, 3, 7] {
+        let Verify::Fetch(job) = verifier.verify(&token, at(begin)).unwrap() else { panic!("no fetch at {begin}") };
+        drop(job);
+        assert!(verifier.verify(&token, at(2 * begin)).is_err(), "{begin}");
+    }
 }
 
 #[test]
@@ -140,7 +183,9 @@ fn an_issuer_without_keys_is_unavailable_and_the_reason_is_reported() {
     let reported = std::cell::RefCell::new(Vec::new());
     let token = Signer::new("ES256").token("k1", &claims());
     let client = Documents(Vec::new());
-    let refused = ready(verifier(settings()).verify_with(&token, now(), &client, |issuer, error| {
+    let refused = ready(verifier(settings()).verify_with(&token, now(), |job| {
+        let issuer = job.name().to_owned();
+        let error = ready(job.run(&client)).unwrap_err();
         reported.borrow_mut().push(format!("{issuer}: {error}"));
     }));
     let refusal = refused.unwrap_err();

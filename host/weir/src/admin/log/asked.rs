@@ -30,10 +30,8 @@ const CONDITIONS: [&str; 19] = [
 /// A search, from the parameters of a url.
 pub(super) fn query(url: Option<&str>) -> Result<Query, Problem> {
     let parameters = Parameters::parse(url, &CONDITIONS)?;
-    let tag = parameters.with("tag", "NAME or NAME=VALUE", |text| {
-        let (name, value) = text.split_once('=').unwrap_or((text, ""));
-        Some((name.to_owned(), value.to_owned()))
-    })?;
+    // Facts keep a tag such as `env=prod` as one name, since a request may have `env=test` too.
+    let tag = parameters.text("tag").map(|name| (name, String::new()));
     Ok(Query {
         id: parameters.parsed("id", "a request's id")?,
         client_request_id: parameters.text("client_request_id"),
@@ -99,6 +97,7 @@ pub(super) fn holds(query: &Query, fact: &Fact) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::facts::tags;
     use weir_store::RequestId;
 
     fn asked(pairs: &[(&str, &str)]) -> Result<Query, Problem> {
@@ -108,9 +107,9 @@ mod tests {
 
     #[test]
     fn parameters_become_a_search() {
-        let found = asked(&[("status", "4xx"), ("from", "2026-11-21"), ("min_cost", "0.25"), ("tag", "a=b")]).unwrap();
+        let found = asked(&[("status", "4xx"), ("from", "2026-11-21"), ("min_cost", "0.25")]).unwrap();
         assert_eq!((found.status, found.from_ms), (Some((400, 499)), Some(1_795_219_200_000)));
-        assert_eq!((found.cost_from, found.tag), (Some(250_000_000), Some(("a".to_owned(), "b".to_owned()))));
+        assert_eq!(found.cost_from, Some(250_000_000));
         assert_eq!(asked(&[("to", "2026-11-21T01:00:00%2B01:00")]).unwrap().to_ms, Some(1_795_219_200_000));
         assert_eq!(asked(&[("status", "400-404"), ("key", "")]).unwrap().status, Some((400, 404)));
     }
@@ -126,6 +125,18 @@ mod tests {
         assert!(asked(&[("unknown", "1")]).unwrap_err().to_string().contains("unknown parameter"));
         assert!(asked(&[("key", "1"), ("key", "2")]).unwrap_err().to_string().contains("twice"));
         assert!(asked(&[("cursor", "no")]).unwrap_err().to_string().contains("next_cursor"));
+    }
+
+    #[test]
+    fn a_request_is_found_by_each_of_its_tags() {
+        let mut fact = Fact::of(RequestId::new(5_000, [1; 10]));
+        fact.tags = tags(["batch", "env=prod", "env=test"].into_iter());
+        for tag in ["batch", "env=prod", "env=test"] {
+            assert!(holds(&asked(&[("tag", tag)]).unwrap(), &fact), "{tag}");
+        }
+        for tag in ["env", "prod", "env=", "batch="] {
+            assert!(!holds(&asked(&[("tag", tag)]).unwrap(), &fact), "{tag}");
+        }
     }
 
     #[test]

@@ -1,0 +1,35 @@
+//! What a grant for one team does not reach, although it stands in the team's keys.
+
+use super::*;
+use crate::document::Terms;
+
+#[test]
+fn administrators_of_a_team_set_no_tags_and_users_which_count_beyond_it() {
+    let (mut memory, text) = started();
+    let id = text.id();
+    memory.run(UserCommand::Put(Box::new(parsed(&json!({"id": "u", "teams": ["blue"]})))), &context(0)).unwrap();
+    let tagged = |tag: &str| Terms { tags: [tag.to_owned()].into(), ..Terms::default() };
+    let (user, red) = (UserId::parse("u").ok(), of_team("red"));
+    let beyond = |field| Err(ChangeError::BeyondTeam(field));
+    let mut run =
+        |command: KeyCommand, context: &Context| memory.run(command, context).map(|changed| changed.writes.len());
+    let mut key = NewKey { terms: tagged("blue"), ..new_key("other", Some("red")) };
+    assert_eq!(run(KeyCommand::Create(Box::new(key.clone())), &red), beyond("tags"));
+    assert_eq!(run(KeyCommand::Import(Box::new(key.clone()), KeyHash::of("sk-1")), &red), beyond("tags"));
+    (key.terms, key.owner.user) = (Terms::default(), user.clone());
+    assert_eq!(run(KeyCommand::Create(Box::new(key)), &red), beyond("owner.user"));
+    let edit = |edit: KeyEdit| KeyCommand::Edit(id, Box::new(edit));
+    let terms = |terms| edit(KeyEdit { terms: Some(terms), ..KeyEdit::default() });
+    let of = |user: &Option<UserId>| edit(KeyEdit { user: Some(user.clone()), ..KeyEdit::default() });
+    assert_eq!(run(terms(tagged("blue")), &red), beyond("tags"));
+    assert_eq!(run(of(&user), &red), beyond("owner.user"));
+    // What an administrator of everything has set, they cannot drop; other fields they change.
+    assert_eq!(run(terms(tagged("red")), &context(0)), Ok(1));
+    assert_eq!(run(of(&user), &context(0)), Ok(1));
+    assert_eq!(run(terms(Terms::default()), &red), beyond("tags"));
+    assert_eq!(run(of(&None), &red), beyond("owner.user"));
+    assert_eq!(run(of(&user), &red), Ok(0));
+    assert_eq!(run(terms(Terms { models: Some(Vec::new()), ..tagged("red") }), &red), Ok(1));
+    let refused = ChangeError::BeyondTeam("tags");
+    assert_eq!((refused.code(), refused.status()), ("forbidden", 403));
+}
