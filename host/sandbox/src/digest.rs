@@ -21,7 +21,7 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// Its 32 bytes.
+    /// The 32 bytes of the hash.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 /// A length of time such as `30s`, `15m`, `24h` or `7d`.
-pub fn length(text: &str) -> Option<SignedDuration> {
+pub(crate) fn length(text: &str) -> Option<SignedDuration> {
     let unit = text.find(|character: char| !character.is_ascii_digit())?;
     let (count, unit) = text.split_at(unit);
     let seconds = match unit {
@@ -18,7 +18,7 @@ pub fn length(text: &str) -> Option<SignedDuration> {
 }
 
 /// A time of the store, which has milliseconds since 1970; `None` if no calendar has it.
-pub fn from_milliseconds(milliseconds: u64) -> Option<Timestamp> {
+pub(crate) fn from_milliseconds(milliseconds: u64) -> Option<Timestamp> {
     Timestamp::from_millisecond(i64::try_from(milliseconds).ok()?).ok()
 }
 

@@ -171,7 +171,7 @@ impl KeySource {
         self.generation += 1;
     }
 
-    /// Reports that a fetch was given up by the caller, perhaps since its client left. That says nothing about the
+    /// Reports that a fetch was given up by the caller, perhaps since its client left. It shows nothing about the
     /// issuer, so the wait before the next one is the shortest.
     pub fn abandoned(&mut self, ticket: Ticket, now: Timestamp) {
         if self.flight.take_if(|flight| flight.ticket == ticket).is_some() {
