@@ -46,7 +46,7 @@ impl Default for StoredKeys {
 }
 
 impl StoredKeys {
-    /// Begins with a store that cannot be read yet. `is_keyed`: whether requests need a key until it is: a
+    /// Begins with a store that cannot be read yet. `is_keyed` says whether requests need a key until it is: a
     /// database that nodes share most likely has some.
     pub fn wait_for_store(&self, is_keyed: bool) {
         self.is_keyed.store(is_keyed, Ordering::Release);
@@ -58,7 +58,7 @@ impl StoredKeys {
         self.is_unread.load(Ordering::Acquire)
     }
 
-    /// Replaces the directory. Requests in progress keep what they found. `is_keyed`: whether the store has or had a
+    /// Replaces the directory. Requests in progress keep what they found. `is_keyed` says whether the store has or had a
     /// key.
     pub fn replace(&self, directory: Directory, is_keyed: bool) {
         self.directory.store(Arc::new(directory));
