@@ -202,7 +202,7 @@ async fn c69_an_unpinned_adapter_does_not_decide_where_the_key_goes() {
     let stray = House::open(&config(&provider, "client-1:s3cret-of-client", "stray", "")).await;
     let reply = stray.ask(&ZETA.request("z", false)).await;
     assert!(reply.status() >= 500, "{}", reply.text());
-    assert!(log::text().contains("nothing says where its access tokens are to be had"));
+    assert!(log::text().contains("the source of its access tokens is not configured"));
     // The provider's own origin is trusted with the key.
     let home = House::open(&config(&provider, "client-1:s3cret-of-client", "token", "")).await;
     assert_eq!(home.ask(&ZETA.request("z", false)).await.status(), 200);

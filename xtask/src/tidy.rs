@@ -7,6 +7,7 @@ mod licences;
 mod pages;
 mod paths;
 mod source;
+mod visibility;
 mod wit;
 mod words;
 
@@ -38,6 +39,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let mut findings = Findings::default();
     circles::check(&tree, &mut findings);
     lengths::check(&tree, &mut findings);
+    visibility::check(&tree, &mut findings);
     words::check(&tree, &mut findings);
     paths::check(&tree, &mut findings);
     conformance::check(&tree, &mut findings);

@@ -152,7 +152,7 @@ impl Catalog {
     }
 
     /// Clears the refusal of a file, because its adapter is in place again.
-    pub fn pardon(&self, name: &str) {
+    pub(crate) fn pardon(&self, name: &str) {
         let _changing = self.lock();
         let mut next = Snapshot::clone(&self.snapshot.load());
         if next.refused.remove(name).is_some() {

@@ -35,7 +35,7 @@ pub struct Inspection {
     pub grants: Grants,
     /// Why fixtures cannot prove it pure; `None` without grants.
     pub impurity: Option<String>,
-    /// Its manifest.
+    /// The data that `describe` returned.
     pub manifest: Manifest,
 }
 

@@ -39,7 +39,7 @@
 //! #   request: weir_types::contract::types::HttpRequest) -> Result<(), weir_sandbox::PluginFault> {
 //! # let Some(adapter) = catalog.get("name") else { return Ok(()) };
 //! let mut lease = adapter.lease("tenant").await?; // Exhausted: 503 with Retry-After
-//! let parsed = lease.parse_chat(&ctx, &request)?; // Err: the component failed; Ok(Err): it says that the request is wrong
+//! let parsed = lease.parse_chat(&ctx, &request)?; // Err: the component failed; Ok(Err): the request is wrong
 //! lease.release(); // or drop it, or keep it until the answer is there
 //! # let _ = parsed; Ok(()) }
 //! ```

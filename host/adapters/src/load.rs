@@ -71,7 +71,7 @@ pub enum LoadError {
 
 impl LoadError {
     /// Whether the file may just be incomplete yet.
-    pub fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         matches!(self, Self::Shape(ShapeError::Truncated(_)))
     }
 }
@@ -226,7 +226,7 @@ impl Loader {
     fn template(&self, component: &Component, shape: &Shape, grants: &Grants) -> Result<Arc<Template>, LoadError> {
         let (version, wasi) = (shape.version()?, shape.imports_functions());
         let template = Template::new(&self.engine, component, version, shape.interfaces(), (wasi, grants));
-        template.map(Arc::new).map_err(|error| LoadError::Contract(told(&error)))
+        template.map(Arc::new).map_err(|error| LoadError::Contract(reason(&error)))
     }
 
     fn describe(&self, instance: &mut Instance, shape: &Shape) -> Result<Manifest, LoadError> {
@@ -305,10 +305,10 @@ fn first_instance(template: &Arc<Template>, shape: &Shape) -> Result<(Instance, 
     let begun = Instant::now();
     let mut instance = template.instantiate().map_err(failed)?;
     let start = begun.elapsed();
-    instance.prepare(shape.interfaces()).map_err(|error| LoadError::Contract(told(&error)))?;
+    instance.prepare(shape.interfaces()).map_err(|error| LoadError::Contract(reason(&error)))?;
     Ok((instance, start))
 }
 
-fn told(error: &wasmtime::Error) -> String {
+fn reason(error: &wasmtime::Error) -> String {
     head(&clean(&format!("{error:#}")), 1000).to_owned()
 }

@@ -69,7 +69,7 @@ impl Lock {
     }
 
     /// Whether this adapter is trusted with these bytes.
-    pub fn trusts(&self, name: &str, digest: Digest) -> bool {
+    pub(crate) fn trusts(&self, name: &str, digest: Digest) -> bool {
         self.pinned(name) == Some(digest)
     }
 

@@ -70,7 +70,7 @@ fn mutants_are_refused_or_serve() {
     }
     assert!(unseen > 0 && served > 0, "{unseen} {refused} {served}");
     assert!(loader.load("mutant", &good, &Admission::default()).is_ok_and(|adapter| call(&adapter).is_ok()));
-    #[allow(clippy::print_stdout, reason = "figures for whoever asks for them")]
+    #[allow(clippy::print_stdout, reason = "prints figures on request")]
     {
         println!("{count} mutants: {unseen} refused unseen, {refused} refused later, {served} serve");
     }

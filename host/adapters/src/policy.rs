@@ -59,7 +59,7 @@ pub enum Unvouched {
 
 impl Policy {
     /// Whether signatures are verified, so that their files must be read.
-    pub fn reads_signatures(&self) -> bool {
+    pub(crate) fn reads_signatures(&self) -> bool {
         !self.keys.is_empty() || self.usual.signature || self.of.values().any(|demand| demand.signature)
     }
 
@@ -87,7 +87,7 @@ impl Policy {
 
     /// Whether the evidence from the time of loading still suffices without the file: the signer's key must still be
     /// trusted, and a pin counts as it was then, because the lock file names a later version now.
-    pub fn stands_by(&self, name: &str, vouched: &Vouched) -> bool {
+    pub(crate) fn stands_by(&self, name: &str, vouched: &Vouched) -> bool {
         let demand = self.of.get(name).unwrap_or(&self.usual);
         let is_trusted = |signer: &Arc<str>| self.keys.iter().any(|key| *key.to_string() == **signer);
         (!demand.signature || vouched.signer.as_ref().is_some_and(is_trusted)) && (!demand.pin || vouched.pinned)

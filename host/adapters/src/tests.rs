@@ -238,14 +238,14 @@ fn another_version_of_the_contract_is_refused_naming_both() {
     ] {
         let error = refusal(&exports);
         assert!(error.starts_with(&format!("built for contract {found} (it exports weir:adapter/")), "{error}");
-        assert!(error.contains("this Weir speaks 0.2.0 and 0.1.0") && error.contains(advice), "{error}");
+        assert!(error.contains("this Weir supports 0.2.0 and 0.1.0") && error.contains(advice), "{error}");
     }
 }
 
 #[test]
 fn a_mixture_of_versions_is_refused_naming_both() {
     let error = refusal(&["weir:adapter/about@0.1.0", "weir:adapter/provider-chat@0.3.0"]);
-    for told in ["weir:adapter/about@0.1.0", "weir:adapter/provider-chat@0.3.0", "this Weir speaks 0.2.0"] {
+    for told in ["weir:adapter/about@0.1.0", "weir:adapter/provider-chat@0.3.0", "this Weir supports 0.2.0"] {
         assert!(error.contains(told), "{told}: {error}");
     }
     // A component with two complete versions is for two hosts: this one uses its own, whose interface has no functions

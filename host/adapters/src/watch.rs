@@ -30,7 +30,8 @@ mod writers;
 pub use file::signature_beside;
 use file::{Found, Stamp, list, read_signature};
 pub use follow::{Bell, Watching};
-pub use grants::{ByName, Granted};
+pub(crate) use grants::ByName;
+pub use grants::Granted;
 pub use writers::{Writers, exposed, writers};
 
 /// Maximum number of scans before serving, if files in the directory keep changing.
@@ -181,7 +182,7 @@ impl Watch {
     }
 
     /// Makes the next scan retry the refused files, although they have not changed.
-    pub fn try_anew(&mut self) {
+    pub(crate) fn try_anew(&mut self) {
         let snapshot = self.catalog.snapshot();
         for (name, file) in &mut self.files {
             if snapshot.refused.contains_key(name.as_str()) {
@@ -209,7 +210,7 @@ impl Watch {
         self.read_lock();
         match list(&self.folder.dir) {
             Ok(found) => self.compare(found, now),
-            // An unreadable directory says nothing about its files, so the serving adapters stay.
+            // The files of an unreadable directory are unknown, so the serving adapters stay.
             Err(error) => {
                 tracing::warn!(dir = %self.folder.dir.display(), %error, "cannot read the plugins directory");
                 return self.folder.every;

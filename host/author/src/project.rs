@@ -37,7 +37,7 @@ pub enum ProjectError {
     Name {
         /// The file.
         path: PathBuf,
-        /// The name.
+        /// The refused name.
         name: String,
     },
 }

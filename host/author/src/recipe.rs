@@ -18,7 +18,7 @@ use super::project::Project;
 pub struct Step {
     /// The program, searched for on the path.
     pub program: OsString,
-    /// Its arguments.
+    /// What the program is called with.
     pub arguments: Vec<OsString>,
     /// Environment variables to set.
     pub variables: Vec<(&'static str, &'static str)>,

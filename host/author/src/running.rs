@@ -21,8 +21,8 @@ pub fn await_digest((admin, token): (&str, Option<&Secret>), name: &str, digest:
     let client = AdminClient::new(admin, token).map_err(|error| format!("{admin}: {error}"))?;
     loop {
         let plugins = client.get(PLUGINS).map_err(|error| format!("{admin}: {}", explained(&error)))?;
-        if let Some(said) = said(&plugins, name, &digest.hex()) {
-            return said;
+        if let Some(service) = service(&plugins, name, &digest.hex()) {
+            return service;
         }
         if Instant::now() > end {
             return Err(format!("{admin} has not taken note of it in {} s", PATIENCE.as_secs()));
@@ -32,18 +32,18 @@ pub fn await_digest((admin, token): (&str, Option<&Secret>), name: &str, digest:
 }
 
 /// The status of these bytes under a name, which may be listed twice: the serving adapter, and the last refusal.
-fn said(plugins: &Value, name: &str, digest: &str) -> Option<Result<String, String>> {
+fn service(plugins: &Value, name: &str, digest: &str) -> Option<Result<String, String>> {
     let mut named = plugins["plugins"].as_array()?.iter().filter(|one| one["name"] == name);
-    named.find_map(|one| said_of(one, digest))
+    named.find_map(|one| service_of(one, digest))
 }
 
-fn said_of(one: &Value, digest: &str) -> Option<Result<String, String>> {
-    let reason = one["reason"].as_str().unwrap_or("it does not say why");
+fn service_of(one: &Value, digest: &str) -> Option<Result<String, String>> {
+    let reason = one["reason"].as_str().unwrap_or("no reason is given");
     if one["digest"] == digest {
         return Some(match one["status"].as_str() {
             Some("serving") => Ok("Weir serves it".to_owned()),
             Some(status) => Err(format!("Weir does not serve it ({status}): {reason}")),
-            None => Err("Weir does not say whether it serves it".to_owned()),
+            None => Err("Weir does not list it".to_owned()),
         });
     }
     if one["canary"]["digest"] == digest {
@@ -102,12 +102,12 @@ mod tests {
             {"name": "zeta", "digest": "4", "status": "refused", "reason": "it traps"},
             {"name": "eta", "digest": "5", "status": "quarantined", "reason": null},
         ]});
-        let said = |digest| said(&plugins, "zeta", digest);
-        assert_eq!(said("1").unwrap().unwrap(), "Weir serves it");
-        assert_eq!(said("2").unwrap().unwrap(), "Weir tries it beside the former one, for 200 exchanges");
-        assert!(said("3").unwrap().unwrap_err().contains("rolled back"));
-        assert_eq!(said("4").unwrap().unwrap_err(), "Weir does not serve it (refused): it traps");
-        assert!(said("5").is_none(), "another's bytes");
-        assert!(said("0").is_none(), "what served before is not there yet");
+        let service = |digest| service(&plugins, "zeta", digest);
+        assert_eq!(service("1").unwrap().unwrap(), "Weir serves it");
+        assert_eq!(service("2").unwrap().unwrap(), "Weir tries it beside the former one, for 200 exchanges");
+        assert!(service("3").unwrap().unwrap_err().contains("rolled back"));
+        assert_eq!(service("4").unwrap().unwrap_err(), "Weir does not serve it (refused): it traps");
+        assert!(service("5").is_none(), "another's bytes");
+        assert!(service("0").is_none(), "what served before is not there yet");
     }
 }

@@ -41,7 +41,7 @@ pub enum TemplateError {
     /// Weir would refuse the name.
     #[error("the name {name:?} {}", check::NAME_RULE)]
     Name {
-        /// The name.
+        /// The refused name.
         name: String,
     },
     /// The folder exists and is not empty.

@@ -157,7 +157,7 @@ mod tests {
         let all = [known(1, 1, 100, 0), known(2, 1, 100, 0), known(3, 2, 50, 0)];
         assert_eq!(victim(&all, 2, 3), Some(2));
         assert_eq!(victim(&all, 9, 9), Some(2), "also for who holds nothing");
-        assert_eq!(victim(&all, 1, 2), None, "nobody's own excess costs others");
+        assert_eq!(victim(&all, 1, 2), None, "an excess costs no other client");
         assert_eq!(victim(&all, 1, 1), Some(2), "the oldest comes to its end");
         assert_eq!(victim(&[], 1, 1), None);
     }

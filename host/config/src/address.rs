@@ -18,9 +18,9 @@ pub enum Address {
     Http(BaseUrl),
     /// A folder with recorded exchanges (`replay:DIR`).
     Replay {
-        /// The folder.
+        /// The folder of the recordings.
         folder: PathBuf,
-        /// The pause between the pieces of all streams (`?pace_ms=20`), whatever the recordings say.
+        /// The pause between the pieces of all streams (`?pace_ms=20`), whatever the recordings have.
         pace: Option<Duration>,
     },
 }

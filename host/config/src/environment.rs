@@ -32,7 +32,7 @@ impl Environment {
     }
 
     /// The folder of the program, if known.
-    pub fn program_folder(&self) -> Option<&Path> {
+    pub(crate) fn program_folder(&self) -> Option<&Path> {
         self.program.as_deref()
     }
 
@@ -53,7 +53,7 @@ impl Environment {
     }
 
     /// The key that `WEIR_PROVIDERS_<NAME>_API_KEY` gives to a provider.
-    pub fn provider_key(&self, provider: &str) -> Option<Secret> {
+    pub(crate) fn provider_key(&self, provider: &str) -> Option<Secret> {
         self.secret(&provider_key_variable(provider))
     }
 

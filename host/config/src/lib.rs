@@ -70,7 +70,7 @@ pub struct Config {
     pub traces: Option<Traces>,
     /// What is kept, and where.
     pub store: StoreSettings,
-    /// The log.
+    /// How the log is written.
     pub log: Log,
     /// Adapters.
     pub plugins: Plugins,

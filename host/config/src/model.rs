@@ -16,7 +16,7 @@ words! {
         Priority = "priority",
         /// Random, in proportion to the weights.
         Weighted = "weighted",
-        /// Round robin.
+        /// Each target in turn.
         RoundRobin = "round-robin",
         /// The target with the lowest recent latency.
         LeastLatency = "least-latency",
@@ -86,7 +86,7 @@ impl Price {
 /// A target: a provider and its name for the model.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// The provider.
+    /// The provider that serves the model.
     pub provider: Arc<Provider>,
     /// The provider's name for the model; the client's own if none.
     pub model: Option<String>,

@@ -37,7 +37,7 @@ impl Options {
 
     /// These options with another set laid over them, member by member.
     #[must_use]
-    pub fn overlaid(&self, upper: &Self) -> Self {
+    pub(crate) fn overlaid(&self, upper: &Self) -> Self {
         let mut all = self.clone();
         all.place = upper.place.or(&self.place);
         for (name, value) in &upper.values {

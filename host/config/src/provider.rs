@@ -34,11 +34,11 @@ pub struct ProviderPlaces {
     pub name: Place,
     /// The adapter's name.
     pub adapter: Place,
-    /// The url.
+    /// Where `url` stands.
     pub url: Place,
     /// The key or keys.
     pub keys: Place,
-    /// The format.
+    /// Where `format` stands.
     pub format: Place,
     /// The list of origins.
     pub allow_origins: Place,

@@ -16,7 +16,7 @@ pub(super) struct Node {
     pub(super) place: Place,
 }
 
-/// A value.
+/// A value of the file as it was parsed.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Text(String),

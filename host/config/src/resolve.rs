@@ -124,7 +124,7 @@ impl Joiner<'_> {
                     self.report(&client.place, message, self.first_is_at(&other.place));
                 } else if client.keys.iter().any(|key| other.keys.contains(key)) {
                     let message = format!("the clients `{}` and `{}` have the same key", other.name, client.name);
-                    self.report(&client.place, message, "a key tells clients apart: give each its own");
+                    self.report(&client.place, message, "a key identifies a client: give each its own");
                 }
             }
         }
@@ -230,7 +230,7 @@ impl Joiner<'_> {
         }
         let Some(name) = default else {
             let help = "give it a `provider`, or a `target` with a `url` together with a `type`";
-            self.report_missing(&model.alias.place, format!("nothing says who serves `{}`", model.alias.value), help);
+            self.report_missing(&model.alias.place, format!("no target serves `{}`", model.alias.value), help);
             return None;
         };
         self.named_for(model, target, name)

@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::{BuildError, Client, Provider};
 use weir_config::{Config, Environment};
 
-/// How many calls may run at the same time, unless the settings say otherwise.
+/// How many calls may run at the same time, by default.
 const CONCURRENCY: i64 = 256;
 /// The variables in which keys reach the reader of the configuration: they stand in no text that a message could show.
 const KEY: &str = "EMBEDDED_PROVIDER_KEY";

@@ -128,7 +128,7 @@ impl Client {
         self.model(model).rerank(request).await
     }
 
-    /// Asks how many tokens a request has. Where the provider does not count, the answer is an estimate and says so.
+    /// Asks how many tokens a request has. Where the provider does not count, the answer is marked as an estimate.
     ///
     /// # Errors
     ///

@@ -37,7 +37,7 @@ pub enum BuildError {
     /// A key of the settings has a value of another kind.
     #[error("`{key}` must be {kind}")]
     Kind {
-        /// The key.
+        /// The name of the key.
         key: &'static str,
         /// The kind that it must be of.
         kind: &'static str,
@@ -45,13 +45,13 @@ pub enum BuildError {
     /// An option has a value that a configuration cannot hold.
     #[error("the option `{option}` must not be null or hold null")]
     Option {
-        /// The option.
+        /// The name of the option.
         option: String,
     },
     /// A path is not Unicode.
     #[error("the path `{}` is not Unicode", path.display())]
     Path {
-        /// The path.
+        /// The path as far as it can be shown.
         path: PathBuf,
     },
     /// The configuration has mistakes, or names adapters that are not loaded.

@@ -14,7 +14,7 @@ use weir_types::contract::types::{
 use weir_types::fault::Fault;
 use weir_types::headers;
 
-/// A model of a [`Client`], by the name of a route or as `PROVIDER/MODEL`. Each call may be limited and told apart.
+/// A model of a [`Client`], by the name of a route or as `PROVIDER/MODEL`. Each call may have limits and a name of its own.
 #[derive(Debug, Clone)]
 #[must_use = "it does nothing until it is called"]
 pub struct Model<'a> {
@@ -105,7 +105,7 @@ impl<'a> Model<'a> {
         .await
     }
 
-    /// Asks how many tokens a request has. Where the provider does not count, the answer is an estimate and says so.
+    /// Asks how many tokens a request has. Where the provider does not count, the answer is marked as an estimate.
     ///
     /// # Errors
     ///
@@ -120,7 +120,7 @@ impl<'a> Model<'a> {
     }
 
     fn with(mut self, name: impl IntoHeaderName, value: &str) -> Self {
-        // A value that no header can hold is left out: no request could be told apart by it.
+        // A value that no header can hold is left out: no request could be found by it.
         if let Ok(value) = HeaderValue::from_str(value) {
             self.headers.insert(name, value);
         }

@@ -2,6 +2,7 @@
 
 mod abort;
 pub mod access;
+mod answer;
 pub mod capture;
 pub mod captured;
 mod charges;
@@ -31,9 +32,6 @@ use crate::observe::log::current;
 use crate::observe::metrics::{Book, Metrics, Series};
 use crate::observe::trace::Span;
 use crate::pricing::Tariff;
-use weir_ledger::Nano;
-use weir_types::contract::types::{Loss, Usage};
-use weir_types::fault::{Side, loss_kind};
 use weir_upstream::UpstreamRequest;
 
 /// The end of an exchange.
@@ -174,7 +172,7 @@ impl Account {
     }
 
     /// Sets the access log's line.
-    pub fn tell(&mut self, line: Option<Box<AccessLine>>) {
+    pub(crate) fn set_line(&mut self, line: Option<Box<AccessLine>>) {
         self.copies = Copies::of(line.as_ref().and_then(|line| line.capture().cloned()));
         self.line = line;
     }
@@ -200,7 +198,7 @@ impl Account {
     }
 
     /// Begins an attempt at this provider, with the provider's name for the model and what its tokens cost.
-    pub fn tries_at(&mut self, provider: &Arc<str>, model: &str, tariff: Tariff) {
+    pub(crate) fn tries_at(&mut self, provider: &Arc<str>, model: &str, tariff: Tariff) {
         self.forfeit();
         let number = self.shared.tries.fetch_add(1, Ordering::Relaxed) + 1;
         self.traced.begins(number, provider, model);
@@ -226,7 +224,7 @@ impl Account {
     }
 
     /// Whether the attempt's tokens have a price or count against a limit.
-    pub fn tokens_matter(&self) -> bool {
+    pub(crate) fn tokens_matter(&self) -> bool {
         self.is_limited || self.tokens.tariff.as_ref().is_some_and(Tariff::is_known)
     }
 
@@ -237,12 +235,12 @@ impl Account {
     }
 
     /// Whether a provider may charge for a request that it has not answered.
-    pub fn is_in_doubt(&self) -> bool {
+    pub(crate) fn is_in_doubt(&self) -> bool {
         self.is_in_doubt
     }
 
     /// The estimated input tokens of a request that a provider received and has not answered.
-    pub fn unanswered(&self) -> Option<u32> {
+    pub(crate) fn unanswered(&self) -> Option<u32> {
         self.tokens.sent.as_ref().map(SentInput::tokens)
     }
 
@@ -313,7 +311,7 @@ impl Account {
     }
 
     /// Merges the account of an attempt that has ended; `waited` passed before that attempt began.
-    pub fn adopt(&mut self, mut branch: Self, waited: Duration) {
+    pub(crate) fn adopt(&mut self, mut branch: Self, waited: Duration) {
         self.forfeit();
         self.is_in_doubt = std::mem::take(&mut branch.is_in_doubt);
         self.waited += branch.waited + waited;
@@ -368,7 +366,7 @@ impl Account {
     }
 
     /// Records the time that a request to the provider took until the head of its answer, or until it failed.
-    pub fn attempted(&mut self, provider: &Arc<str>, took: Duration) {
+    pub(crate) fn attempted(&mut self, provider: &Arc<str>, took: Duration) {
         self.metrics.attempts.with_label_values(&[provider.as_ref()]).inc();
         self.metrics.upstream.with_label_values(&[provider.as_ref()]).observe(took.as_secs_f64());
         self.waited += took;
@@ -387,116 +385,15 @@ impl Account {
     }
 
     /// Counts a failed request to the provider.
-    pub fn failed_upstream(&self, provider: &str, reason: &str) {
+    pub(crate) fn failed_upstream(&self, provider: &str, reason: &str) {
         self.metrics.failures.with_label_values(&[provider, reason]).inc();
     }
 
     /// Records the gateway's own time before the answer.
-    pub fn note_overhead(&mut self) {
+    pub(crate) fn note_overhead(&mut self) {
         let own = self.overhead();
         self.own = Some(own);
         self.series.overhead(own.as_secs_f64());
-    }
-
-    /// Sets the answer's status, whether it is streamed, and whether its usage is metered.
-    pub fn answering(&mut self, status: u16, streaming: bool, metered: bool) {
-        self.status = status;
-        self.metered = metered;
-        if streaming && !self.streaming {
-            self.streaming = true;
-            self.metrics.streams_active.inc();
-        }
-    }
-
-    /// A piece of a stream is sent; the first one sets the time to the first token.
-    pub fn piece(&mut self) {
-        if !self.first_piece {
-            self.first_piece = true;
-            let took = self.begun.elapsed();
-            self.first_token = Some(took);
-            let seconds = took.as_secs_f64();
-            self.series.first_token(seconds);
-            self.book().first_token(seconds);
-            self.ticket.iter().for_each(Ticket::first_piece);
-        }
-    }
-
-    /// A part of the answer's body is handed over to the connection.
-    pub fn sends_on(&mut self, bytes: usize) {
-        self.bytes_out += bytes as u64;
-    }
-
-    /// Sets the usage that the provider reported.
-    pub fn used(&mut self, usage: Usage) {
-        self.tokens.told = Some(usage);
-    }
-
-    /// The cost of a whole answer whose usage is known; `None` for a stream, or if a price is missing.
-    pub fn cost_of_whole(&self) -> Option<Nano> {
-        let is_whole = !self.streaming && self.status == 200;
-        let cost = is_whole.then(|| self.tokens.forecast()).flatten()?;
-        let forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
-        Charges::sum(cost, forfeited.charges.total_so_far()?)
-    }
-
-    /// Sets the estimated tokens of the content so far. They count if the provider reports no usage, or the answer
-    /// breaks off.
-    pub fn content(&mut self, tokens: u32) {
-        self.tokens.content = Some(tokens);
-    }
-
-    /// Marks the reported usage as final.
-    pub fn told_all(&mut self) {
-        self.tokens.is_final = true;
-    }
-
-    /// Records the fields that the translation lost.
-    pub fn lost(&mut self, losses: &[Loss]) {
-        for loss in losses {
-            self.metrics.lost(&loss.field, loss.kind);
-        }
-        if !losses.is_empty() {
-            let name = |loss: &Loss| format!("{}={}", loss.field, loss_kind(loss.kind));
-            let fields: Vec<String> = losses.iter().take(32).map(name).collect();
-            tracing::debug!(request_id = &*self.request_id, fields = fields.join(","), "translation lost fields");
-            self.line.iter_mut().for_each(|line| line.lost(fields.iter().map(String::as_str)));
-        }
-    }
-
-    /// The whole answer was sent.
-    pub fn whole(&mut self) {
-        self.outcome = Outcome::Whole;
-        self.told_all();
-    }
-
-    /// The stream broke, and this side is at fault.
-    pub fn broke(&mut self, side: &str) {
-        self.outcome = Outcome::Failed;
-        if side == Side::Upstream.as_str() {
-            self.interrupted();
-        }
-        self.metrics.stream_errors.with_label_values(&[side]).inc();
-    }
-
-    /// The stream broke by its target's fault; another target may still continue it.
-    pub fn interrupted(&mut self) {
-        self.traced.broke();
-        if self.ticket.as_mut().is_some_and(Ticket::broke) {
-            tracing::warn!(provider = self.provider.as_deref(), "target fails too often and rests");
-        }
-    }
-
-    /// Another target continues the stream, and `branch` is the account of its attempt. `told` is the usage reported
-    /// so far, `untold` the estimated tokens of the broken part that the usage does not include.
-    pub fn resumed(&mut self, mut branch: Self, told: Option<&Usage>, untold: [u32; 2]) {
-        let tariff = branch.tokens.tariff.take();
-        self.tokens.go_on(told, untold, tariff, &self.book());
-        self.tokens.sent = branch.tokens.sent.take();
-        self.provider = branch.provider.take();
-        self.ticket = branch.ticket.take();
-        self.traced.adopt(&mut branch.traced);
-        self.copies.adopt(&mut branch.copies);
-        self.hold(std::mem::take(&mut branch.permit));
     }
 }
 

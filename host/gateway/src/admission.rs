@@ -48,7 +48,7 @@ pub struct Demand<'a> {
 pub enum Uses {
     /// None, or what cannot be foreseen.
     Nothing,
-    /// Input.
+    /// Tokens of the request only.
     Input,
     /// Input and output.
     Both,
@@ -106,7 +106,7 @@ impl AdmissionPermit {
     }
 
     /// Keeps what budgets have reserved for an attempt, until the exchange ends.
-    pub fn reserve_all(&mut self, granted: Option<Granted>, provider: &Arc<str>) {
+    pub(crate) fn reserve_all(&mut self, granted: Option<Granted>, provider: &Arc<str>) {
         let reservations = granted.map(|granted| HeldBudget::new(granted.reservation, Some(Arc::clone(provider))));
         self.budgets.extend(reservations);
     }
@@ -151,7 +151,7 @@ impl AdmissionPermit {
     }
 
     /// Raises an adaptive limit: the provider answered.
-    pub fn went_well(&self) {
+    pub(crate) fn went_well(&self) {
         if let Some((gate, most)) = &self.learns {
             gate.went_well(*most);
         }
@@ -165,14 +165,14 @@ impl AdmissionPermit {
     }
 
     /// The state of the caller's narrowest rate limits: its own, its team's, its organisation's, or its address's.
-    pub fn told(&self) -> Vec<LimitStatus> {
-        let of = |scope| self.reservations.iter().flat_map(|one| one.told(scope)).collect::<Vec<_>>();
+    pub fn limits(&self) -> Vec<LimitStatus> {
+        let of = |scope| self.reservations.iter().flat_map(|one| one.limits(scope)).collect::<Vec<_>>();
         let scopes = [Scope::Client, Scope::Key, Scope::Team, Scope::Organisation, Scope::Address];
-        scopes.into_iter().map(of).find(|told| !told.is_empty()).unwrap_or_default()
+        scopes.into_iter().map(of).find(|limits| !limits.is_empty()).unwrap_or_default()
     }
 
     /// A permit that holds these bytes.
-    pub fn to_hold(held: Held) -> Self {
+    pub(crate) fn to_hold(held: Held) -> Self {
         Self { held: vec![held], ..Self::default() }
     }
 
@@ -191,12 +191,12 @@ pub struct Refused {
     /// The error for the client.
     pub fault: Fault,
     /// The state of the limit that was exceeded, for the answer's headers.
-    pub told: Vec<LimitStatus>,
+    pub limits: Vec<LimitStatus>,
 }
 
 impl From<Fault> for Refused {
     fn from(fault: Fault) -> Self {
-        Self { fault, told: Vec::new() }
+        Self { fault, limits: Vec::new() }
     }
 }
 
@@ -224,7 +224,7 @@ impl Admission {
 
     /// Admits a request before its body is read: counts it against the request limits of its client and address, and
     /// checks that the queue has room.
-    pub async fn knock(&self, config: &Config, caller: &Caller) -> Result<AdmissionPermit, Refused> {
+    pub(crate) async fn knock(&self, config: &Config, caller: &Caller) -> Result<AdmissionPermit, Refused> {
         if let Some(places) = config.server.max_concurrency
             && !self.whole.has_room(allowance(config, places), &caller.turn(), caller.priority())
         {
@@ -302,7 +302,7 @@ impl Admission {
     }
 
     /// Admits a request for a list of models to a place; [`Self::knock`] has already counted the request.
-    pub async fn admit_to_lists(
+    pub(crate) async fn admit_to_lists(
         &self,
         config: &Config,
         caller: &Caller,
@@ -315,7 +315,7 @@ impl Admission {
     }
 
     /// Admits an attempt to a provider. Never waits, since another provider may be free.
-    pub async fn admit_to(&self, provider: &Provider, demand: &Demand<'_>) -> Result<AdmissionPermit, Refused> {
+    pub(crate) async fn admit_to(&self, provider: &Provider, demand: &Demand<'_>) -> Result<AdmissionPermit, Refused> {
         let mut permit = AdmissionPermit::free();
         let name: Arc<str> = Arc::from(provider.name.as_str());
         let takes = rate_limit::takes(Scope::Provider, &name, &provider.limits, demand.estimate());
@@ -425,7 +425,7 @@ fn gate(gates: &Gates, name: &str) -> Arc<ConcurrencyLimiter> {
 fn used_up(exhausted: &Exhausted) -> Refused {
     let fault = Fault::new(Side::Gateway, ErrorKind::RateLimited, exhausted.message());
     let fault = fault.with_status(429).with_code("rate_limit_exceeded").with_retry_after(exhausted.wait);
-    Refused { fault, told: vec![exhausted.told()] }
+    Refused { fault, limits: vec![exhausted.status()] }
 }
 
 fn busy(message: &str) -> Fault {

@@ -53,12 +53,13 @@ use weir_types::contract::types::Framing;
 use weir_types::exchange::Exchange;
 use weir_upstream::{Timeouts, Upstreams};
 
-pub use ability::{Written, suit};
+pub use ability::Written;
+pub(crate) use ability::suit;
 pub use captured_reply::{CapturedReply, captured};
 pub use chat_probe::ping;
 pub use failure::Failure;
 pub use handed::{Closing, Handed, HandedBody};
-pub use model_list::{ask_list, ask_models, find_out};
+pub(crate) use model_list::{ask_list, ask_models, find_out};
 pub use plan_runner::{AttemptResponse, PlanRunner};
 pub use reply::{BodyError, ReplyBody};
 pub use resume::ResumeContext;
@@ -70,7 +71,7 @@ pub use side::ClientSide;
 pub struct InboundRequest {
     /// The request's id and start time.
     pub exchange: Exchange,
-    /// The caller.
+    /// The key, user or address that the request comes from.
     pub caller: Caller,
     /// The face that the client called.
     pub face: Arc<Endpoint>,

@@ -57,7 +57,7 @@ impl Caller {
     }
 
     /// Whether the caller has shown no key.
-    pub fn is_anonymous(&self) -> bool {
+    pub(crate) fn is_anonymous(&self) -> bool {
         self.client.is_none() && self.stored.is_none()
     }
 
@@ -137,7 +137,7 @@ impl Caller {
     }
 
     /// Whether a request without a model may name its provider. Anonymous callers may, too.
-    pub fn may_name_provider(&self) -> bool {
+    pub(crate) fn may_name_provider(&self) -> bool {
         match &self.client {
             Some(client) => client.may_choose,
             None => self.is_anonymous(),
@@ -202,7 +202,7 @@ pub enum Denied {
 
 impl Denied {
     /// Whether the caller may be guessing keys, so that it is slowed down.
-    pub fn is_a_guess(&self) -> bool {
+    pub(crate) fn is_a_guess(&self) -> bool {
         use weir_identity::Denied::{Mistyped, Unknown};
         match self {
             Self::WrongKey | Self::Stored(Unknown | Mistyped(_)) => true,

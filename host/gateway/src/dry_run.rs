@@ -91,7 +91,7 @@ pub async fn explain(serving: &Serving, question: &DryRun) -> Result<Explained, 
             let format = format_for(question.to_format.as_deref(), &question.from, &provider.manifest, able);
             let format = format.to_owned();
             let way = Direction { face, provider, path, format };
-            let why = cause.told(&question.to, &question.from);
+            let why = cause.text(&question.to, &question.from);
             translated(serving, question, &reading, way, Some(why)).await
         }
     }

@@ -8,6 +8,8 @@ mod overflow;
 mod probe;
 mod provenance;
 mod read_body;
+mod recognise;
+mod refusal;
 mod response_headers;
 mod rights;
 mod routed;
@@ -29,7 +31,7 @@ use crate::accounting::access::{AccessLine, Arrival};
 use crate::accounting::capture::Capture;
 use crate::accounting::request_log::RequestLog;
 use crate::admission::budgets::Budgets;
-use crate::admission::{Admission, AdmissionPermit, AdmitMetrics, Refused};
+use crate::admission::{Admission, AdmissionPermit, AdmitMetrics};
 use crate::attempt::{self, AttemptResponse, ClientSide, InboundRequest, ReplyBody, RequestContext};
 use crate::auth::{Origin, StoredKeys, WrongKeys, identify};
 use crate::health::{Health, TargetStatus};
@@ -41,20 +43,18 @@ use crate::provenance::Origins;
 use crate::reasoning_cache::ReasoningCache;
 use crate::route::Nowhere;
 use crate::serving::Serving;
+use recognise::{Called, Unrecognised, recognise};
+use refusal::fault_response;
 use response_headers::{
-    diagnose, forbid_retry, identify as identify_answer, name, note_answer, set_cost, tell_limits, tell_skipped,
+    diagnose, forbid_retry, identify as identify_answer, name, note_answer, put_limits, put_skipped, set_cost,
 };
 use routed::Routed;
 use weir_budget::Budget;
 use weir_server::Peer;
-use weir_translate::dialect::faces::{Endpoint, Head, Lookup};
-use weir_translate::dialect::path::PathParams;
-use weir_translate::dialect::reply::{error_response, insert};
-use weir_types::contract::about::{ErrorFormat, Operation};
-use weir_types::contract::types::ErrorKind;
+use weir_translate::dialect::faces::Head;
+use weir_types::contract::about::Operation;
 use weir_types::exchange::Exchange;
-use weir_types::fault::{Fault, Side};
-use weir_types::headers;
+use weir_types::fault::Fault;
 use weir_upstream::Upstreams;
 
 pub use call::{Call, CallAnswer, CallError, CallTrace};
@@ -326,13 +326,13 @@ impl Gateway {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.turn_away(&asked.face, &refused, &asked.exchange.id, line)),
         };
-        let told = permit.told();
+        let told = permit.limits();
         let routed = match self.route(context, serving, asked, (span, permit, line)).await {
             Ok(routed) => routed,
             Err(Nowhere { fault, skipped }) => {
                 let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
                 let tells = serving.config.server.diagnostic_headers;
-                tell_skipped(&mut response, &skipped, tells, (&self.metrics, &asked.exchange.id, line));
+                put_skipped(&mut response, &skipped, tells, (&self.metrics, &asked.exchange.id, line));
                 forbid_retry(&mut response, &fault);
                 return Ok(response);
             }
@@ -352,24 +352,11 @@ impl Gateway {
             self.learn(&mut response, serving, asked, (&plan, target));
         }
         self.make_resumable(&mut response, serving, asked, (plan, deadline));
-        tell_limits(&mut response, &asked.face, &told, target.as_deref().map(|target| (target, &account)));
+        put_limits(&mut response, &asked.face, &told, target.as_deref().map(|target| (target, &account)));
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target.as_deref(), asked, &account);
         }
         Ok(response.map(|body| body.attach(Box::new(account))))
-    }
-
-    /// Answers a request that a limit refused, with the state of that limit in the headers.
-    fn turn_away(
-        &self,
-        face: &Endpoint,
-        refused: &Refused,
-        id: &str,
-        line: &mut Option<Box<AccessLine>>,
-    ) -> Response<ReplyBody> {
-        let mut response = self.refuse(face.errors.as_deref(), &refused.fault, id, line);
-        tell_limits(&mut response, face, &refused.told, None);
-        response
     }
 
     /// The record of a request; `None` if neither the access log nor a request log takes it.
@@ -391,28 +378,6 @@ impl Gateway {
         };
         AccessLine::begin(arrival, serving.config.server.access_log, self.log.get().cloned())
     }
-
-    fn refuse(
-        &self,
-        errors: Option<&ErrorFormat>,
-        fault: &Fault,
-        id: &str,
-        line: &mut Option<Box<AccessLine>>,
-    ) -> Response<ReplyBody> {
-        if let Some(line) = line.as_mut() {
-            line.failed(fault);
-        }
-        let reason = match fault.error.kind {
-            ErrorKind::NotFound => "not_found",
-            ErrorKind::Permission => "permission",
-            ErrorKind::Authentication => "authentication",
-            ErrorKind::TooLarge => "too_large",
-            ErrorKind::RateLimited | ErrorKind::Overloaded => "overloaded",
-            _ => "invalid",
-        };
-        self.metrics.rejected.with_label_values(&[reason]).inc();
-        fault_response(errors, fault, id)
-    }
 }
 
 /// The bytes of a body that is there as a whole.
@@ -427,41 +392,4 @@ struct Begun<'a> {
     line: &'a mut Option<Box<AccessLine>>,
     /// Set if the content is captured.
     capture: &'a mut Option<Arc<Capture>>,
-}
-
-/// The face that a request calls, and the values of its path's holes.
-struct Called {
-    face: Arc<Endpoint>,
-    holes: PathParams,
-}
-
-/// A request that calls no face.
-struct Unrecognised {
-    fault: Fault,
-    /// The face whose format the error is rendered in.
-    nearest: Option<Arc<Endpoint>>,
-}
-
-/// Finds the face that a request calls, or an error in the format of the likeliest face.
-fn recognise(serving: &Serving, head: &Parts) -> Result<Called, Unrecognised> {
-    let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
-    match serving.faces.find(&head.method, head.uri.path(), &about) {
-        Lookup::Found(face, holes) => Ok(Called { face, holes }),
-        Lookup::WrongMethod(face, methods) => {
-            let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
-            let message = format!("{} is not served here, but {} is", head.method, methods.join(", "));
-            let fault = Fault::invalid(message).with_status(405).with_code("method_not_allowed");
-            Err(Unrecognised { fault, nearest: Some(face) })
-        }
-        Lookup::Unknown => Err(unknown::explain(serving, head)),
-    }
-}
-
-fn fault_response(errors: Option<&ErrorFormat>, fault: &Fault, id: &str) -> Response<ReplyBody> {
-    if fault.side != Side::Client {
-        tracing::warn!(request_id = id, side = fault.side.as_str(), error = %fault, "request failed");
-    }
-    let mut response = error_response(errors, fault, id).map(ReplyBody::from);
-    insert(response.headers_mut(), &headers::ERROR_SOURCE, fault.side.as_str());
-    response
 }

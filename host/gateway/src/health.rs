@@ -80,7 +80,7 @@ impl Health {
     }
 
     /// The health records of all models of a pattern's target.
-    pub fn of_pattern(&self, pattern: &str) -> Vec<Arc<TargetHealth>> {
+    pub(crate) fn of_pattern(&self, pattern: &str) -> Vec<Arc<TargetHealth>> {
         let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
         let of_it = targets.known.values().filter(|known| known.pattern.as_deref() == Some(pattern));
         of_it.map(|known| Arc::clone(&known.vitals)).collect()

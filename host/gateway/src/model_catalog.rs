@@ -37,7 +37,7 @@ pub fn of(adapter: &str, model: &str) -> Facts {
 }
 
 /// Whether the bundled file has prices for this adapter's provider.
-pub fn has_prices(adapter: &str) -> bool {
+pub(crate) fn has_prices(adapter: &str) -> bool {
     let is_priced = |row: &Vec<Option<f64>>| facts(row).price.is_some();
     FILE.models.get(adapter).is_some_and(|models| models.values().any(is_priced))
 }

@@ -44,7 +44,7 @@ pub async fn follow(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(wait) => {}
             Some(Ok((provider, checked))) = asked.join_next() => {
-                let is_failing = round.heard(&provider, checked, Instant::now(), chance::draw());
+                let is_failing = round.record(&provider, checked, Instant::now(), chance::draw());
                 gateway.note_check(&provider, checked, is_failing);
             }
         }

@@ -107,7 +107,7 @@ impl Origins {
     }
 
     /// Whether an opaque value is known to come from this issuer.
-    pub fn is_from(&self, issuer: &Issuer, tenant: &str, value: &str) -> bool {
+    pub(crate) fn is_from(&self, issuer: &Issuer, tenant: &str, value: &str) -> bool {
         let beginning = value.as_bytes().get(..WORD);
         let known = beginning.and_then(|word| self.of(Kind::Value, tenant, word));
         known.is_some_and(|known| known.is_same(issuer))

@@ -30,7 +30,7 @@ pub enum Scope {
     Organisation,
     /// A model, by its alias.
     Model,
-    /// A provider.
+    /// Requests to one provider.
     Provider,
     /// An address, or an IPv6 network.
     Address,
@@ -108,7 +108,7 @@ pub struct Take {
     pub key: Key,
     /// The bucket's size and fill rate.
     pub rate: Rate,
-    /// The amount.
+    /// How much to take, in the bucket's unit.
     pub amount: f64,
 }
 
@@ -180,7 +180,7 @@ pub fn takes(scope: Scope, name: &Arc<str>, limits: &Limits, estimate: Estimate)
 }
 
 /// An address as a bucket's name: an IPv6 address counts as its /64, of which a single host may use every address.
-pub fn address_name(ip: IpAddr) -> Arc<str> {
+pub(crate) fn address_name(ip: IpAddr) -> Arc<str> {
     match ip.to_canonical() {
         IpAddr::V4(ip) => Arc::from(ip.to_string()),
         IpAddr::V6(ip) => {
@@ -195,7 +195,7 @@ pub fn address_name(ip: IpAddr) -> Arc<str> {
 pub struct LimitStatus {
     /// The limited resource.
     pub resource: Resource,
-    /// The limit.
+    /// How much is allowed.
     pub limit: u64,
     /// The amount left.
     pub remaining: u64,
@@ -218,7 +218,7 @@ pub struct Reservation {
 pub struct Exhausted {
     /// The limit's bucket.
     pub key: Key,
-    /// The limit.
+    /// How much is allowed.
     pub limit: u64,
     /// Time until the request could be admitted.
     pub wait: Duration,
@@ -236,7 +236,7 @@ impl Exhausted {
     }
 
     /// The state of the limit, for the client's headers.
-    pub fn told(&self) -> LimitStatus {
+    pub fn status(&self) -> LimitStatus {
         LimitStatus { resource: self.key.resource, limit: self.limit, remaining: 0, reset: self.wait }
     }
 }
@@ -276,7 +276,7 @@ impl Reservation {
     }
 
     /// Returns all amounts, as if the request had never been made.
-    pub fn void(mut self) {
+    pub(crate) fn void(mut self) {
         let now = Instant::now();
         for take in std::mem::take(&mut self.takes) {
             self.give(&take, take.amount, now);
@@ -294,15 +294,15 @@ impl Reservation {
     }
 
     /// The state of this scope's limits after the reservation.
-    pub fn told(&self, scope: Scope) -> Vec<LimitStatus> {
+    pub fn limits(&self, scope: Scope) -> Vec<LimitStatus> {
         let of_scope = self.takes.iter().zip(&self.levels).filter(|(take, _)| take.key.scope == scope);
-        let told = of_scope.map(|(take, level)| LimitStatus {
+        let limits = of_scope.map(|(take, level)| LimitStatus {
             resource: take.key.resource,
             limit: take.rate.limit(),
             remaining: level.remaining.max(0.0) as u64,
             reset: level.full_in,
         });
-        told.collect()
+        limits.collect()
     }
 
     fn give(&self, take: &Take, amount: f64, now: Instant) {

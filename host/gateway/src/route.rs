@@ -33,7 +33,8 @@ use weir_upstream::{Base, Credential, Timeouts};
 
 use budget::Budget;
 pub use candidate::Candidate;
-pub use plan::{Circumstances, Nowhere, Plan, plan, plan_for_provider};
+pub(crate) use plan::plan_for_provider;
+pub use plan::{Circumstances, Nowhere, Plan, plan};
 pub use usage_support::UsageSupport;
 
 /// The most bytes of a model's name that has a health of its own.
@@ -126,7 +127,7 @@ impl Target {
 
     /// The name of the health record for a request for this model. Each model of a pattern's target has its own, so
     /// that one broken model does not affect the others.
-    pub fn health_id(&self, asked: &str) -> Arc<str> {
+    pub(crate) fn health_id(&self, asked: &str) -> Arc<str> {
         let model = self.model(asked);
         if self.model.is_some() || model.len() > LONGEST_NAME {
             return Arc::clone(&self.id);
@@ -140,30 +141,30 @@ impl Target {
     }
 
     /// Whether the provider's list of models can be fetched.
-    pub fn can_list(&self) -> bool {
+    pub(crate) fn can_list(&self) -> bool {
         self.adapter.has(Interface::ProviderModels)
     }
 
     /// Whether the configured health check is possible.
-    pub fn can_be_checked(&self) -> bool {
+    pub(crate) fn can_be_checked(&self) -> bool {
         let chats = self.provider.check.as_ref().is_some_and(|check| check.model.is_some());
         if chats { self.adapter.has(Interface::ProviderChat) } else { self.can_list() }
     }
 
     /// The provider's name for the model, or `*`, as a label.
-    pub fn model_label(&self) -> &str {
+    pub(crate) fn model_label(&self) -> &str {
         self.model.as_deref().unwrap_or("*")
     }
 
     /// The token prices of the model that a request for this name gets, if known.
-    pub fn price_of(&self, asked: &str) -> Option<Price> {
+    pub(crate) fn price_of(&self, asked: &str) -> Option<Price> {
         // The bundled file knows the models of a pattern, but not the pattern.
         self.price.or_else(|| model_catalog::of(&self.adapter.name, self.model(asked)).price)
     }
 
     /// The abilities of the model that a request for this name gets. The configuration takes precedence over the
     /// bundled file.
-    pub fn capabilities_of(&self, asked: &str) -> Capabilities {
+    pub(crate) fn capabilities_of(&self, asked: &str) -> Capabilities {
         // The bundled file knows the models of a pattern, but not the pattern.
         let of_model = || model_catalog::of(&self.adapter.name, self.model(asked)).capabilities;
         if self.model.is_some() { self.capabilities } else { model_catalog::over(self.capabilities, of_model()) }
@@ -189,12 +190,12 @@ impl Target {
 
     /// The format to translate a client's request to: the configured one, else the client's own if this adapter has
     /// it, else the preferred one, else the first.
-    pub fn format_for<'a>(&'a self, client: &'a str, operation: &Operation) -> &'a str {
+    pub(crate) fn format_for<'a>(&'a self, client: &'a str, operation: &Operation) -> &'a str {
         format_for(self.format.as_deref(), client, &self.adapter.manifest, self.able(operation))
     }
 
     /// Removes this provider's keys from a text: some providers repeat the key that they refuse.
-    pub fn hide_keys(&self, text: &mut String) {
+    pub(crate) fn hide_keys(&self, text: &mut String) {
         self.provider.keys.iter().for_each(|key| key.hide_in(text));
         self.credential.iter().for_each(|credential| credential.hide_in(text));
     }
@@ -211,7 +212,7 @@ pub fn keys(target: &Arc<Target>) -> impl Iterator<Item = &Arc<Target>> {
 }
 
 /// The format to translate a client's request to; `able` are the acceptances of its operation.
-pub fn format_for<'a>(
+pub(crate) fn format_for<'a>(
     configured: Option<&'a str>,
     client: &'a str,
     manifest: &'a Manifest,
@@ -282,7 +283,7 @@ impl Route {
     }
 
     /// The first target's name for the model, for a request for this name.
-    pub fn first_model<'a>(&'a self, asked: &'a str) -> &'a str {
+    pub(crate) fn first_model<'a>(&'a self, asked: &'a str) -> &'a str {
         match self.targets.first() {
             Some(Ok(target)) => target.model(asked),
             _ => self.first.as_deref().filter(|name| *name != "*").unwrap_or(asked),
@@ -290,20 +291,20 @@ impl Route {
     }
 
     /// Whether a request's features matter: the route has a choice, or a target is known to lack a feature.
-    pub fn chooses_by_abilities(&self) -> bool {
+    pub(crate) fn chooses_by_abilities(&self) -> bool {
         let mut able = self.targets.iter().flatten().map(|target| &target.capabilities);
         let has_choice = self.has_choice();
         able.any(|able| has_choice && *able != Capabilities::default() || able.lacks_something())
     }
 
     /// Whether a request may be sent to more than one target.
-    pub fn has_choice(&self) -> bool {
+    pub(crate) fn has_choice(&self) -> bool {
         self.targets.len() > 1 || !self.fallbacks.is_empty()
     }
 
     /// Whether one request's values may be invalid at the next one's target or key: there are several targets, or
     /// several keys, which may belong to several accounts.
-    pub fn has_accounts(&self) -> bool {
+    pub(crate) fn has_accounts(&self) -> bool {
         self.has_choice() || self.targets.iter().flatten().any(|target| !target.spares.is_empty())
     }
 
@@ -323,12 +324,12 @@ impl Route {
     }
 
     /// Adds a request's share to the retry budget.
-    pub fn deposit(&self, share: f64) {
+    pub(crate) fn deposit(&self, share: f64) {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner).deposit(share);
     }
 
     /// Takes a retry out of the budget. Returns whether one was left.
-    pub fn take_repetition(&self, now: Instant) -> bool {
+    pub(crate) fn take_repetition(&self, now: Instant) -> bool {
         self.budget.lock().unwrap_or_else(PoisonError::into_inner).take(now)
     }
 

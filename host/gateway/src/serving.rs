@@ -76,7 +76,7 @@ impl Serving {
 
     /// Whether a face's answers name objects that later requests may refer to, and that exist at one of several
     /// places only.
-    pub fn makes_objects(&self, face: usize, may_differ: bool) -> bool {
+    pub(crate) fn makes_objects(&self, face: usize, may_differ: bool) -> bool {
         match self.makes.get(face) {
             Some(objects::Makes::Always) => true,
             Some(objects::Makes::WithChoice) => may_differ,
@@ -85,7 +85,7 @@ impl Serving {
     }
 
     /// What a face's answers make that belongs to the client; `None` if clients need not be kept apart.
-    pub fn belongings(&self, face: usize, keys: &StoredKeys) -> Option<Belongings> {
+    pub(crate) fn belongings(&self, face: usize, keys: &StoredKeys) -> Option<Belongings> {
         self.belongings.get(face).copied().filter(|_| self.separates || keys.is_keyed())
     }
 

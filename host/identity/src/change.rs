@@ -18,7 +18,7 @@ pub use audit::{Action, Actor, AuditEvent};
 pub use error::ChangeError;
 pub use group::{GroupCommand, KeysOfTeam};
 pub use idempotency::{Fingerprint, Idempotency, Remembered, Request};
-pub use key::{KeyCommand, KeyEdit, MAX_GRACE, NewKey};
+pub use key::{KeyCommand, KeyEdit, NewKey};
 pub use revision::{BadPrecondition, Precondition, Revision};
 pub use user::UserCommand;
 
@@ -27,7 +27,7 @@ use crate::key_text::{KeyId, KeyText};
 
 /// What is stored. The caller answers from within the transaction that writes the change.
 pub trait Stored {
-    /// A key.
+    /// Reads a key and the revision that it is at.
     fn key(&self, id: KeyId) -> Option<(Key, Revision)>;
     /// The key whose text has this hash, now or before its rotation.
     fn key_of_hash(&self, hash: &KeyHash) -> Option<KeyId>;
@@ -37,19 +37,19 @@ pub trait Stored {
     fn keys_of_team(&self, team: &TeamId) -> Vec<KeyId>;
     /// All keys of a user.
     fn keys_of_user(&self, user: &UserId) -> Vec<KeyId>;
-    /// A team.
+    /// Reads a team and the revision that it is at.
     fn team(&self, id: &TeamId) -> Option<(Team, Revision)>;
     /// The number of an organisation's teams.
     fn teams_of(&self, organisation: &OrganisationId) -> usize;
-    /// An organisation.
+    /// Reads an organisation and the revision that it is at.
     fn organisation(&self, id: &OrganisationId) -> Option<(Organisation, Revision)>;
-    /// A user.
+    /// Reads a user and the revision that it is at.
     fn user(&self, id: &UserId) -> Option<(User, Revision)>;
     /// The user who has this account.
     fn user_of_login(&self, login: &crate::document::Login) -> Option<UserId>;
 }
 
-/// A command.
+/// A change that a caller asks for.
 #[derive(Debug, Clone)]
 pub enum Command {
     /// On keys.
@@ -76,9 +76,9 @@ pub struct Context {
 /// A document to write or delete.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Write {
-    /// The kind.
+    /// Which kind of document it is.
     pub kind: Kind,
-    /// The id.
+    /// The document's id, unique within its kind.
     pub id: String,
     /// The document; `None` deletes it.
     pub document: Option<Document>,

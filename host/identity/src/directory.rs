@@ -127,7 +127,7 @@ impl Directory {
     }
 
     /// Finds the caller of a key by its hash. The time reveals nothing about stored hashes: candidates are found by the
-    /// first bytes of a hash, which no one can choose, and compared in constant time.
+    /// first bytes of a hash, which cannot be chosen, and compared in constant time.
     ///
     /// # Errors
     ///

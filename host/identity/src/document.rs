@@ -34,13 +34,13 @@ pub type Metadata = serde_json::Map<String, Value>;
 /// A kind of document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    /// A [`Key`].
+    /// Text and rights of one client key.
     Key,
-    /// A [`Team`].
+    /// Keys and users with common limits.
     Team,
-    /// An [`Organisation`].
+    /// Teams with common limits.
     Organisation,
-    /// A [`User`].
+    /// A person who logs in.
     User,
 }
 
@@ -67,13 +67,13 @@ impl Kind {
 /// A document of any kind.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Document {
-    /// A key.
+    /// Holds a client key.
     Key(Key),
-    /// A team.
+    /// Holds a group of keys and users.
     Team(Team),
-    /// An organisation.
+    /// Holds a group of teams.
     Organisation(Organisation),
-    /// A user.
+    /// Holds a person.
     User(User),
 }
 
@@ -140,7 +140,7 @@ impl Document {
         }
     }
 
-    /// The kind.
+    /// Names which kind of document this is.
     pub const fn kind(&self) -> Kind {
         match self {
             Self::Key(_) => Kind::Key,

@@ -76,7 +76,7 @@ impl KeyText {
     /// # Errors
     ///
     /// There are no random numbers.
-    pub fn generate_for(id: KeyId) -> Result<Self, NoRandomNumbers> {
+    pub(crate) fn generate_for(id: KeyId) -> Result<Self, NoRandomNumbers> {
         Ok(Self::from_random(id, &random::<32>()?))
     }
 

@@ -34,7 +34,7 @@ pub fn found<'a>(config: &Config, adapters: impl IntoIterator<Item = (&'a str, &
 /// A server of the operator's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Own {
-    /// Its url.
+    /// The base url of its API.
     pub url: String,
     /// The adapter for its format.
     pub adapter: String,

@@ -14,13 +14,13 @@ use toml::Value;
 pub struct Draft {
     /// Members before all tables.
     pub top: Entry,
-    /// `[server]`.
+    /// The table `[server]`.
     pub server: Entry,
-    /// `[[providers]]`.
+    /// The tables `[[providers]]`.
     pub providers: Vec<Entry>,
     /// `[[models]]`.
     pub models: Vec<Entry>,
-    /// `[[clients]]`.
+    /// The tables `[[clients]]`.
     pub clients: Vec<Entry>,
     /// Points that the operator has to check, in whole sentences.
     pub notes: Vec<String>,
@@ -96,7 +96,7 @@ impl Draft {
         let mut text = String::new();
         comment(
             &mut text,
-            &format!("Weir's configuration, made from {from}. `weir check` tells what is wrong with it."),
+            &format!("Weir's configuration, made from {from}. `weir check` shows what is wrong with it."),
         );
         if !self.notes.is_empty() {
             comment(&mut text, "");

@@ -37,8 +37,8 @@ impl Measure {
         tokens.chain(Unit::ALL.into_iter().map(Self::Pieces)).chain([Self::Request])
     }
 
-    /// For how many units price files name an amount, unless they say otherwise.
-    pub const fn usual_per(self) -> u64 {
+    /// For how many units price files name an amount, unless they name another number.
+    pub(crate) const fn usual_per(self) -> u64 {
         match self {
             Self::Tokens(_) => 1_000_000,
             Self::Pieces(_) | Self::Request => 1,

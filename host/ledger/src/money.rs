@@ -96,7 +96,7 @@ impl Pico {
     }
 
     /// Rounds to the nano-dollar, half up.
-    pub fn to_nano(self) -> Result<Nano, MoneyError> {
+    pub(crate) fn to_nano(self) -> Result<Nano, MoneyError> {
         let nanos = self.0 / PICOS_IN_NANO + i128::from(self.0 % PICOS_IN_NANO >= PICOS_IN_NANO / 2);
         i64::try_from(nanos).map(Nano).map_err(|_| MoneyError::TooLarge)
     }
@@ -136,11 +136,6 @@ impl Quantity {
     /// Whether there is nothing.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
-    }
-
-    /// The count in millionths.
-    pub const fn millionths(self) -> u64 {
-        self.0
     }
 
     /// The sum; the largest count if it is too large.

@@ -28,7 +28,7 @@ pub struct Offer {
     /// The prices.
     pub rates: Vec<(Measure, Rate)>,
     /// Charges of the source that no measure expresses, each with the measure that it goes with. A bill with a count of
-    /// that measure says that it may be too low.
+    /// that measure may be too low.
     pub gaps: Vec<(String, Measure)>,
     /// Whether the offers of earlier files for these models are void.
     pub replaces: bool,

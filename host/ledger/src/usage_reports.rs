@@ -157,7 +157,7 @@ mod tests {
         // The first report of a stream has the input, and an output that is hardly begun.
         let begun = finish(&[Usage::of(Some(80), Some(1))], left);
         assert_eq!(counts(&begun), (Some(80), Some(3), Confidence::Estimated));
-        // The report arrived although the client had left, which says more than what was seen.
+        // The report arrived although the client had left, which counts more than what was seen.
         let told = finish(&[Usage::of(Some(80), Some(20))], left);
         assert_eq!(counts(&told), (Some(80), Some(20), Confidence::Estimated));
     }

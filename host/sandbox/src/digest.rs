@@ -43,7 +43,7 @@ impl Digest {
         }
     }
 
-    /// Its 32 bytes.
+    /// The 32 bytes of the hash.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }

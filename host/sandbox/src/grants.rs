@@ -52,7 +52,7 @@ impl Display for Grants {
 
 /// Returns the path of a granted folder in the guest: `/read/` and the folder's own name. `None` for a folder without a
 /// name, such as the root.
-pub fn guest_path(folder: &Path) -> Option<String> {
+pub(crate) fn guest_path(folder: &Path) -> Option<String> {
     folder.file_name()?.to_str().map(|name| format!("{MOUNT}/{name}"))
 }
 

@@ -108,7 +108,7 @@ impl Pool {
         self.start > SLOW_START || self.engine.is_for_grants()
     }
 
-    /// Takes an idle instance for this tenant: one that served it last, or one that has not served anyone.
+    /// Takes an idle instance for this tenant: one that served it last, or one that has served no tenant.
     pub(super) fn take(&self, tenant: &str) -> Option<Box<Instance>> {
         let mut idle = self.lock();
         let current = self.template.load();

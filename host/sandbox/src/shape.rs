@@ -41,7 +41,7 @@ pub enum ShapeError {
         name: String,
     },
     /// It was built for a version of the contract that this host does not support.
-    #[error("built for contract {found} (it exports {export}); this Weir speaks {}; {advice}", Version::spoken())]
+    #[error("built for contract {found} (it exports {export}); this Weir supports {}; {advice}", Version::supported())]
     Version {
         /// The version that it was built for.
         found: String,
@@ -52,9 +52,9 @@ pub enum ShapeError {
     },
     /// Its interfaces are of different versions of the contract.
     #[error(
-        "mixes contracts: {one} and {other} are of two versions, and only the first has an about; this Weir speaks {}; \
+        "mixes contracts: {one} and {other} are of two versions, and only the first has an about; this Weir supports {}; \
          build all of it for one version",
-        Version::spoken()
+        Version::supported()
     )]
     Mixture {
         /// An export of the version that would be used.
@@ -63,7 +63,10 @@ pub enum ShapeError {
         other: String,
     },
     /// It exports no `about`, so it is not an adapter, or only a part of one.
-    #[error("exports no weir:adapter/about (this Weir speaks contract {}), so it is no adapter", Version::spoken())]
+    #[error(
+        "exports no weir:adapter/about (this Weir supports contract {}), so it is no adapter",
+        Version::supported()
+    )]
     NoManifest,
     /// Its structure exceeds a limit.
     #[error("too large: {what} is {found}, the limit is {limit}")]
@@ -72,7 +75,7 @@ pub enum ShapeError {
         what: &'static str,
         /// The actual number.
         found: u64,
-        /// The limit.
+        /// The most that is allowed.
         limit: u64,
     },
 }

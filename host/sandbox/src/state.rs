@@ -70,12 +70,12 @@ impl State {
     }
 
     /// Current linear memory in bytes, summed over all memories.
-    pub fn memory_used(&self) -> usize {
+    pub(crate) fn memory_used(&self) -> usize {
         self.memory_used
     }
 
     /// Appends to the guest's standard error, of which the end is kept.
-    pub fn write_stderr(&mut self, bytes: &[u8]) {
+    pub(crate) fn write_stderr(&mut self, bytes: &[u8]) {
         keep_end(&mut self.stderr, self.stderr_limit as usize, bytes);
     }
 

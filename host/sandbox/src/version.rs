@@ -27,7 +27,7 @@ impl Version {
     }
 
     /// The supported versions as a text: `0.2.0 and 0.1.0`.
-    pub fn spoken() -> String {
+    pub fn supported() -> String {
         Self::ALL.iter().map(|version| version.name()).collect::<Vec<_>>().join(" and ")
     }
 }

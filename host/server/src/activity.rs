@@ -148,7 +148,7 @@ impl Activity {
     }
 
     /// Gives the connection's task an order, unless it has a more urgent one.
-    pub(super) fn tell(&self, order: Order) {
+    pub(super) fn instruct(&self, order: Order) {
         if self.order.fetch_max(order as u8, Ordering::AcqRel) == Order::None as u8 {
             self.ordered.store(self.now(), Ordering::Release);
         }
@@ -260,9 +260,9 @@ mod tests {
         let _exchange = busy.begin(http::Version::HTTP_11);
         assert!(silent.rank() < idle.rank() && silent.rank().is_some());
         assert_eq!(busy.rank(), None);
-        silent.tell(Order::Evict);
+        silent.instruct(Order::Evict);
         assert_eq!(silent.rank(), None, "once is enough");
-        silent.tell(Order::Leave);
+        silent.instruct(Order::Leave);
         assert_eq!(silent.order(), Order::Evict);
     }
 
@@ -270,7 +270,7 @@ mod tests {
     async fn a_connection_ordered_to_close_has_a_second_of_grace() {
         let activity = activity();
         let exchange = activity.begin(http::Version::HTTP_2);
-        activity.tell(Order::Leave);
+        activity.instruct(Order::Leave);
         assert_eq!(left(&activity).await, None);
         tokio::time::advance(Duration::from_secs(30)).await;
         drop(exchange);

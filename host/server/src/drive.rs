@@ -60,7 +60,7 @@ pub(super) async fn drive<C: Future>(
                     if expiry != Expiry::Idle || !activity.is_multiplexed() || is_leaving {
                         return Poll::Ready(End::Expired(expiry));
                     }
-                    activity.tell(Order::Leave);
+                    activity.instruct(Order::Leave);
                 }
                 Some((at, _)) => timer.as_mut().reset(at),
                 None => timer.as_mut().reset(Instant::now() + patience.idle),

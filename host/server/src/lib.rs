@@ -127,7 +127,7 @@ pub async fn serve<H, F, B>(
         };
         let (permit, accepted) = tokio::select! {
             accepted = accepting => accepted,
-            () = told(&mut stop) => break,
+            () = stopped(&mut stop) => break,
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
@@ -158,10 +158,10 @@ pub async fn serve<H, F, B>(
         }
     }
     drop(listener);
-    registry.tell_all(Order::Leave);
+    registry.instruct_all(Order::Leave);
     if tokio::time::timeout(drain, sockets.acquire_many(most)).await.is_err() {
         tracing::warn!("some connections did not end in time and are cut");
-        registry.tell_all(Order::Cut);
+        registry.instruct_all(Order::Cut);
         let _cut = tokio::time::timeout(CUT, sockets.acquire_many(most)).await;
     }
 }
@@ -189,7 +189,7 @@ fn adopted(stream: std::io::Result<std::net::TcpStream>) -> Option<TcpStream> {
     adopted.inspect_err(|error| tracing::warn!(%error, "a connection cannot be served")).ok()
 }
 
-async fn told(stop: &mut watch::Receiver<bool>) {
+async fn stopped(stop: &mut watch::Receiver<bool>) {
     // A closed channel means stop, too.
     drop(stop.wait_for(|stop| *stop).await);
 }
@@ -266,7 +266,7 @@ where
             if version < Version::HTTP_2 {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            place.activity.tell(Order::Leave);
+            place.activity.instruct(Order::Leave);
         }
         Ok(response.map(|body| Marked::new(body, exchange)))
     }

@@ -99,8 +99,8 @@ impl Registry {
     }
 
     /// Gives all connections an order.
-    pub(super) fn tell_all(&self, order: Order) {
-        self.lock().connections.values().for_each(|one| one.tell(order));
+    pub(super) fn instruct_all(&self, order: Order) {
+        self.lock().connections.values().for_each(|one| one.instruct(order));
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -120,7 +120,7 @@ impl Open {
         }
         for (_, id) in &ranked {
             if let Some(one) = self.remove(*id) {
-                one.tell(Order::Evict);
+                one.instruct(Order::Evict);
             }
         }
         ranked.len()

@@ -45,7 +45,7 @@ pub enum TlsError {
     Unusable {
         /// The certificate.
         cert: PathBuf,
-        /// Its key.
+        /// The file of the private key.
         key: PathBuf,
         /// The error of rustls.
         source: rustls::Error,
@@ -77,7 +77,7 @@ impl Tls {
         Ok(Self { files: files.clone(), read: stamp, config })
     }
 
-    /// Performs the TLS handshake. A client that sends plain HTTP gets an error that says so.
+    /// Performs the TLS handshake. A client that sends plain HTTP gets an error that names the mistake.
     pub(super) async fn accept(&self, mut stream: TcpStream) -> IoResult<TlsStream<TcpStream>> {
         let mut first = [0];
         if stream.peek(&mut first).await? == 1 && first[0] != HANDSHAKE && first[0].is_ascii_alphabetic() {

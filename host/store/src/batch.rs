@@ -14,9 +14,9 @@ use crate::sql::{Sql, Value, insert_many};
 /// stored again, so that a batch may be repeated if it is not known whether it was written.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    /// Facts.
+    /// One fact for each request that has ended.
     pub facts: Vec<Fact>,
-    /// Bodies.
+    /// Bodies to keep beside the facts.
     pub bodies: Vec<Body>,
 }
 

@@ -43,7 +43,7 @@ pub struct Body {
     pub id: RequestId,
     /// Which of its bodies.
     pub side: Side,
-    /// The bytes.
+    /// The bytes as they are kept.
     pub bytes: Bytes,
     /// Where to cut, as offsets into the bytes: before and after each message, so that what stands between messages is
     /// in a piece of its own. Without any, the body is cut by size.

@@ -44,7 +44,7 @@ pub enum Expect {
 pub struct Change {
     /// The document's kind.
     pub kind: String,
-    /// Its id.
+    /// The document's id within its kind.
     pub id: String,
     /// What it has to be before.
     pub expect: Expect,

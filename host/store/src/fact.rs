@@ -92,7 +92,7 @@ pub struct Fact {
     pub bytes_out: u64,
     /// The fields that a translation dropped or approximated, as a JSON array.
     pub losses: String,
-    /// The name of the adapter that spoke with the provider.
+    /// The name of the provider's adapter.
     pub adapter: String,
     /// The digest of its file, as hexadecimal text.
     pub adapter_digest: String,
@@ -139,7 +139,7 @@ pub struct TokenCounts {
 }
 
 impl TokenCounts {
-    /// All input.
+    /// The sum of the buckets of input.
     pub fn all_input(&self) -> u64 {
         let parts =
             [self.input, self.input_audio, self.input_image, self.cache_read, self.cache_write, self.cache_write_hour];

@@ -57,7 +57,7 @@ impl RequestId {
     }
 
     /// The smallest id of a time.
-    pub fn first_of(time_ms: u64) -> Self {
+    pub(crate) fn first_of(time_ms: u64) -> Self {
         let mut id = [0; 16];
         id[..6].copy_from_slice(&time_ms.min(LAST_MS).to_be_bytes()[2..]);
         Self(id)
@@ -119,11 +119,6 @@ impl Day {
     /// The day of a time in milliseconds since 1970.
     pub fn of(time_ms: u64) -> Self {
         Self((time_ms.min(LAST_MS) / DAY_MS) as u32)
-    }
-
-    /// The day of this number, as [`Day::number`] gives it.
-    pub fn from_number(number: u32) -> Self {
-        Self(number.min((LAST_MS / DAY_MS) as u32))
     }
 
     /// Days since 1970-01-01.

@@ -50,7 +50,7 @@ impl LedgerSums {
 pub struct BudgetState {
     /// The budget's name and subject.
     pub budget: String,
-    /// The window: `2026-11`.
+    /// The name of the window, such as `2026-11`.
     pub window: String,
     /// The node that counted.
     pub node: String,

@@ -116,7 +116,7 @@ impl FromStr for Cursor {
 /// Some of the facts that a query asks for, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
-    /// The facts.
+    /// At most as many as the query's limit.
     pub facts: Vec<Fact>,
     /// Where the next page begins; none if this is the last.
     pub next: Option<Cursor>,
@@ -125,7 +125,7 @@ pub struct Page {
 /// What a key used in some time, by its facts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeySum {
-    /// Requests.
+    /// How many requests the key made.
     pub requests: u64,
     /// Requests that failed.
     pub failed: u64,
@@ -164,7 +164,7 @@ impl KeySum {
 /// Facts that a process numbered but that are not in the store: it was killed, or its queue was full.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
-    /// The process.
+    /// The process that numbered them.
     pub process: i64,
     /// When the day's facts of this process begin, in milliseconds since 1970.
     pub from_ms: u64,

@@ -22,7 +22,7 @@ impl Default for Retention {
 /// One day of the log with its size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DaySize {
-    /// The day.
+    /// Which day it is, in UTC.
     pub day: Day,
     /// Its bytes in the file or the database.
     pub bytes: u64,
@@ -50,8 +50,12 @@ impl Retention {
 mod tests {
     use super::*;
 
+    fn day(number: u32) -> Day {
+        Day::of(u64::from(number) * 86_400_000)
+    }
+
     fn days(of: impl IntoIterator<Item = (u32, u64)>) -> Vec<DaySize> {
-        of.into_iter().map(|(day, bytes)| DaySize { day: Day::from_number(day), bytes }).collect()
+        of.into_iter().map(|(number, bytes)| DaySize { day: day(number), bytes }).collect()
     }
 
     fn numbers(days: Vec<Day>) -> Vec<u32> {
@@ -60,7 +64,7 @@ mod tests {
 
     #[test]
     fn days_end_by_age_and_by_size_whichever_is_first() {
-        let today = Day::from_number(100);
+        let today = day(100);
         let keep = |days, bytes| Retention { days, bytes };
         let sizes = days([(100, 50), (99, 10), (69, 10), (70, 10), (98, 30)]);
         assert_eq!(numbers(keep(30, 1_000).ending(today, &sizes)), [69]);
@@ -72,6 +76,6 @@ mod tests {
     #[test]
     fn a_clock_set_back_ends_no_days() {
         let sizes = days([(100, 50), (99, 10)]);
-        assert!(Retention::default().ending(Day::from_number(3), &sizes).is_empty());
+        assert!(Retention::default().ending(day(3), &sizes).is_empty());
     }
 }

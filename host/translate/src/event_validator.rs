@@ -61,7 +61,7 @@ impl EventValidator {
         Self { takes_arguments, ..self }
     }
 
-    /// Whether a failure has been told.
+    /// Whether a failure has been passed on.
     pub fn has_failed(&self) -> bool {
         self.failed
     }

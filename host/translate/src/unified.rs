@@ -41,11 +41,11 @@ pub enum Request {
 pub enum Answer {
     /// A chat completion.
     Chat(ChatResponse),
-    /// Embeddings.
+    /// Answers a request for embeddings.
     Embeddings(EmbeddingsResponse),
-    /// Models.
+    /// Answers a request for the list of models, or for one of them.
     Models(ModelsResponse),
-    /// A count of tokens.
+    /// Answers a request for the number of tokens.
     CountTokens(TokenCount),
     /// Ranked documents.
     Rerank(RerankResponse),
@@ -85,7 +85,7 @@ impl Request {
     }
 
     /// Removes the client's spelling of fields from the request and returns it.
-    pub fn take_names(&mut self) -> Names {
+    pub(crate) fn take_names(&mut self) -> Names {
         match self {
             Self::Chat(request) | Self::CountTokens(request) => Names::take(request),
             Self::Embeddings(_) | Self::Models(_) | Self::Rerank(_) => Names::default(),

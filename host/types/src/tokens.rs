@@ -3,7 +3,7 @@
 use crate::contract::about::Bucket;
 use crate::contract::types::Usage;
 
-/// Counts of tokens, one for each [`Bucket`]; none where the provider did not say.
+/// Counts of tokens, one for each [`Bucket`]; none where the provider reported none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tokens([Option<u32>; Bucket::ALL.len()]);
 
@@ -20,7 +20,7 @@ const INPUT: [Bucket; 6] = [
 const OUTPUT: [Bucket; 4] = [Bucket::Output, Bucket::OutputAudio, Bucket::OutputImage, Bucket::Reasoning];
 
 impl Tokens {
-    /// Input and output that are not told apart any further.
+    /// Input and output, not divided any further.
     pub fn of(input: Option<u32>, output: Option<u32>) -> Self {
         Self::default().with(Bucket::Input, input).with(Bucket::Output, output)
     }

@@ -51,7 +51,7 @@ pub enum AdminError {
     /// The answer is a refusal.
     #[error("it answered {status}{}{}", if message.is_some() { ": " } else { "" }, message.as_deref().unwrap_or_default())]
     Status {
-        /// Its status.
+        /// The HTTP status of the refusal.
         status: StatusCode,
         /// Its reason, where it gives one as Weir does.
         message: Option<String>,

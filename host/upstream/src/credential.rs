@@ -45,7 +45,7 @@ pub enum CredentialError {
     #[error("the key's `private_key` is not an RSA key in PKCS#8")]
     PrivateKey,
     /// No trusted source names the token endpoint.
-    #[error("nothing says where its access tokens are to be had")]
+    #[error("the source of its access tokens is not configured")]
     NoTokenUrl,
     /// The url of the token endpoint is invalid.
     #[error("the url of its token endpoint is not an http or https url")]

@@ -25,7 +25,7 @@ pub enum Coding {
     Deflate,
     /// `br`.
     Brotli,
-    /// `zstd`.
+    /// Zstandard, `zstd`.
     Zstd,
 }
 

@@ -91,7 +91,7 @@ const fn length_bit(name: &str) -> u64 {
 }
 
 /// Whether a header belongs to one connection, so that it is never forwarded and only this host sets it.
-pub fn is_of_connection(name: &HeaderName) -> bool {
+pub(crate) fn is_of_connection(name: &HeaderName) -> bool {
     OF_CONNECTION.contains(name)
 }
 

@@ -77,7 +77,7 @@ pub struct Lazy<C>(Arc<OnceLock<C>>);
 
 impl<C> Lazy<C> {
     /// The client. A failure to make it is not kept: the next call tries again.
-    pub fn get_or_make(&self, make: impl FnOnce() -> Result<C, HttpClientError>) -> Result<&C, HttpClientError> {
+    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> Result<C, HttpClientError>) -> Result<&C, HttpClientError> {
         if let Some(client) = self.0.get() {
             return Ok(client);
         }

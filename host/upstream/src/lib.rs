@@ -59,7 +59,7 @@ pub use veil::{Scope as VeilScope, Veil};
 /// One request to a provider, complete except for the credential. A clone shares the body.
 #[derive(Clone, Debug)]
 pub struct UpstreamRequest<'a> {
-    /// The method.
+    /// The HTTP method.
     pub method: Method,
     /// Where it goes: from [`Base::join`] or [`Base::follow`].
     pub address: Address,

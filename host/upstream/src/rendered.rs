@@ -7,7 +7,7 @@ use weir_types::contract::types::{Header, HttpRequest, HttpResponse};
 
 use super::origin::{Address, Base};
 
-/// Validates a rendered request and adds its headers to `headers`. The error says what HTTP or the target's url
+/// Validates a rendered request and adds its headers to `headers`. The error names what HTTP or the target's url
 /// forbids.
 pub fn admit(
     base: &Base,

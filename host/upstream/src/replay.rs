@@ -78,7 +78,7 @@ pub enum ReplayError {
     TooMuch {
         /// The folder or file.
         path: PathBuf,
-        /// The limit.
+        /// The most that is allowed.
         limit: u64,
         /// What the limit counts.
         what: &'static str,
@@ -101,11 +101,11 @@ pub struct Replay {
 /// The request to be answered.
 #[derive(Debug)]
 pub struct ReplayRequest<'a> {
-    /// The method.
+    /// The HTTP method.
     pub method: &'a Method,
     /// Relative to the API's base, with query: `chat/completions`.
     pub path: &'a str,
-    /// The body.
+    /// The body's pieces.
     pub body: &'a Chunks,
     /// Whether a streamed answer is requested.
     pub stream: bool,
@@ -116,11 +116,11 @@ pub struct ReplayRequest<'a> {
 /// A recorded answer.
 #[derive(Debug)]
 pub struct Played {
-    /// The status.
+    /// The recorded HTTP status.
     pub status: StatusCode,
-    /// The headers.
+    /// The recorded headers.
     pub headers: HeaderMap,
-    /// The body.
+    /// Gives the recorded body, in its pieces.
     pub body: Playback,
 }
 

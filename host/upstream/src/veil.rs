@@ -75,7 +75,7 @@ impl Veil {
     }
 
     /// Hides the secrets in the values of headers.
-    pub fn hide_in_headers(&self, headers: &mut HeaderMap, scope: Scope) {
+    pub(crate) fn hide_in_headers(&self, headers: &mut HeaderMap, scope: Scope) {
         for value in headers.values_mut() {
             let found = self.find(value.as_bytes(), scope);
             if !found.is_empty() {
@@ -87,7 +87,7 @@ impl Veil {
     }
 
     /// Hides the secrets in bytes, and returns whether any was found.
-    pub fn hide_in_bytes(&self, bytes: &mut [u8], scope: Scope) -> bool {
+    pub(crate) fn hide_in_bytes(&self, bytes: &mut [u8], scope: Scope) -> bool {
         let found = self.find(bytes, scope);
         cover(bytes, &found);
         !found.is_empty()

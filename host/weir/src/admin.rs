@@ -95,8 +95,8 @@ pub fn router(operations: Operations) -> Router {
         .layer(axum::middleware::from_fn_with_state(operations.clone(), access::take_body))
         .layer(axum::middleware::from_fn_with_state(operations.clone(), access::guard));
     let shown = Router::new()
-        .route("/ready", get(ready::tell))
-        .route("/readyz", get(ready::tell))
+        .route("/ready", get(ready::answer))
+        .route("/readyz", get(ready::answer))
         .route("/metrics", get(metrics))
         .layer(axum::middleware::from_fn_with_state(operations.clone(), access::show));
     Router::new()
@@ -148,6 +148,6 @@ async fn aside(answer: impl FnOnce() -> Response + Send + 'static) -> Response {
 }
 
 /// Whether an address is reachable from other machines.
-pub fn is_exposed(address: &SocketAddr) -> bool {
+pub(crate) fn is_exposed(address: &SocketAddr) -> bool {
     !address.ip().is_loopback()
 }

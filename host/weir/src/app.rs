@@ -62,7 +62,7 @@ pub enum StartError {
     /// A socket cannot be opened.
     #[error("cannot listen on {address}: {source}")]
     Listen {
-        /// The address.
+        /// The address of the socket.
         address: String,
         /// The system's error.
         source: std::io::Error,
@@ -133,7 +133,7 @@ pub fn load_plugins(config: &Config) -> Result<Plugins, StartError> {
 }
 
 /// Checks that there is an adapter, even if it was refused: without any, nothing could be served.
-pub fn some_adapters(config: &Config, plugins: &Plugins) -> Result<(), StartError> {
+pub(crate) fn some_adapters(config: &Config, plugins: &Plugins) -> Result<(), StartError> {
     let snapshot = plugins.snapshot();
     if config.plugins.allow_empty || !snapshot.adapters.is_empty() || !snapshot.refused.is_empty() {
         return Ok(());
@@ -145,7 +145,7 @@ pub fn some_adapters(config: &Config, plugins: &Plugins) -> Result<(), StartErro
 }
 
 /// Logs a problem of the configuration that only shows with the adapters loaded.
-fn tell(problem: &Problem) {
+fn log(problem: &Problem) {
     let (problem, help, severity) = (&problem.message, problem.help.as_deref(), problem.severity);
     match severity {
         Severity::Error => tracing::error!(problem, help, "part of the configuration cannot be served"),
@@ -165,7 +165,7 @@ impl App {
         let plugins = load_plugins(&config)?;
         some_adapters(&config, &plugins)?;
         let serving = Serving::derive(&config, plugins.catalog.snapshot())?;
-        serving.problems.iter().for_each(tell);
+        serving.problems.iter().for_each(log);
         let upstreams = Upstreams::new(&Settings::default());
         let tracer = config.traces.as_ref().map(tracer).transpose()?.unwrap_or_default();
         let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, tracer.clone())?);

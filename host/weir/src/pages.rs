@@ -103,7 +103,7 @@ fn no_text_mentions_a_missing_header() {
     for (file, text) in sources().into_iter().chain(pages) {
         for word in words(&text, "x-weir-") {
             let is_whole = word != "x-weir-";
-            assert!(!is_whole || known.contains(word.as_str()), "{file} speaks of `{word}`, which is not there");
+            assert!(!is_whole || known.contains(word.as_str()), "{file} names `{word}`, which is not there");
         }
     }
 }
@@ -123,5 +123,5 @@ fn the_page_of_metrics_names_every_metric_and_no_other() {
         .collect();
     let missing: Vec<_> = made.difference(&told).collect();
     let gone: Vec<_> = told.difference(&made).collect();
-    assert!(missing.is_empty() && gone.is_empty(), "docs/metrics.md lacks {missing:?}, and speaks of {gone:?}");
+    assert!(missing.is_empty() && gone.is_empty(), "docs/metrics.md lacks {missing:?}, and names {gone:?}");
 }

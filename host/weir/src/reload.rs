@@ -135,7 +135,7 @@ impl Reload {
         let Some(path) = &current.config.path else { return Err(ReloadError::NoFile) };
         let read = Config::load(path, current.config.environment.clone());
         let taken = read.map_err(|problems| refused(&problems)).and_then(|config| self.take(config, Origin::Reload));
-        self.tell(taken)
+        self.record(taken)
     }
 
     /// Rolls back to a kept version, by default the previous one. Blocks.
@@ -150,7 +150,7 @@ impl Reload {
             return Err(ReloadError::Unknown(to.unwrap_or("before this one").to_owned()));
         };
         let taken = self.take(Config::clone(&found.config), Origin::Rollback);
-        self.tell(taken)
+        self.record(taken)
     }
 
     /// Checks a configuration without applying it. Relative paths are resolved as for the one in force. Blocks.
@@ -172,7 +172,7 @@ impl Reload {
     }
 
     /// Derives the served state anew from the same configuration, after a change of adapters. Blocks.
-    pub fn adapters_changed(&self) {
+    pub(crate) fn adapters_changed(&self) {
         let versions = self.lock();
         let config = Arc::clone(&versions.current().config);
         match Serving::derive(&config, self.catalog.snapshot()) {
@@ -207,7 +207,7 @@ impl Reload {
     }
 
     /// Updates the metrics and logs the result.
-    fn tell(&self, result: Result<Taken, ReloadError>) -> Result<Taken, ReloadError> {
+    fn record(&self, result: Result<Taken, ReloadError>) -> Result<Taken, ReloadError> {
         let metrics = self.gateway.metrics();
         match &result {
             Ok(Taken { version, at_next_start }) => {

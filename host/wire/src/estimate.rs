@@ -136,7 +136,7 @@ impl Content {
     }
 
     /// Tokens of the JSON that was added.
-    pub fn tokens_of_json(self) -> u32 {
+    pub(crate) fn tokens_of_json(self) -> u32 {
         tokens(self.0.saturating_sub(ENVELOPE))
     }
 }

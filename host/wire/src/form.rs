@@ -63,7 +63,7 @@ pub enum FormError {
         /// Offset of the part in the body.
         offset: usize,
     },
-    /// Too many parts.
+    /// There are more parts than the limit.
     #[error("it has more than {MAX_PARTS} parts")]
     TooManyParts,
 }

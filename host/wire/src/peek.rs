@@ -98,7 +98,7 @@ pub enum PeekError {
     /// One pointer has more values than the limit.
     #[error("the body has more than {limit} values of one kind")]
     TooManyHits {
-        /// The limit.
+        /// The most values of one pointer.
         limit: usize,
     },
 }

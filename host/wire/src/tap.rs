@@ -241,7 +241,7 @@ impl Draft {
     }
 }
 
-/// What an answer has told so far.
+/// The reports of an answer so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TapReading {
     /// Its tokens.
@@ -250,7 +250,7 @@ pub struct TapReading {
     pub units: Vec<UnitCount>,
     /// The service tier that served it.
     pub service_tier: Option<String>,
-    /// Whether it was served at the price of a batch; none where the answer does not say.
+    /// Whether it was served at the price of a batch; none where the answer does not report it.
     pub batch: Option<bool>,
     /// Why it ended, in the format's own word.
     pub finish: Option<String>,

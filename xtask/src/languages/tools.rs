@@ -48,7 +48,7 @@ pub(super) fn of(language: &str, workspace: &Workspace) -> Result<Tool> {
         "c" => c(workspace),
         "python" => python_with(workspace, "python", &templates.join("python/requirements.txt")),
         "javascript" => javascript(workspace, &templates.join("javascript")),
-        _ => bail!("nobody knows its tool"),
+        _ => bail!("its tool is unknown"),
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Change<'a> {
 }
 
 impl Catalog {
-    /// Puts an adapter in the place of the one with its name, or on trial beside it if its policy says so. If it
+    /// Puts an adapter in the place of the one with its name, or on trial beside it if its policy requires that. If it
     /// conflicts with the others, returns the reason, and the former one serves on.
     pub fn publish(&self, adapter: &Arc<Adapter>) -> Result<(), String> {
         let changing = self.lock();

@@ -42,7 +42,7 @@ fn a_small_share_of_all_exchanges_is_none() {
 fn one_caller_alone_cannot_quarantine_an_adapter() {
     let [one, other] = two();
     let mut offences: Vec<Offence> = (0..9).map(|bytes| offence(&one, bytes)).collect();
-    assert!(RULE.reason(&offences, window(10, 9, &[&one])).is_some(), "nobody else uses it");
+    assert!(RULE.reason(&offences, window(10, 9, &[&one])).is_some(), "no other caller uses it");
     assert_eq!(RULE.reason(&offences, window(10, 9, &[&one, &other])), None);
     offences.push(offence(&other, 1));
     assert!(RULE.reason(&offences, window(10, 9, &[&one, &other])).is_some(), "it fails for both");

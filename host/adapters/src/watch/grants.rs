@@ -21,7 +21,7 @@ pub(super) fn has(adapter: &Adapter, grants: &Grants) -> bool {
 }
 
 /// Grants by the adapter's name.
-pub type ByName = BTreeMap<String, Grants>;
+pub(crate) type ByName = BTreeMap<String, Grants>;
 
 /// The grants in force. The reload and the watch share them.
 #[derive(Debug, Default)]

@@ -94,7 +94,7 @@ impl Identity {
         if secrets.iter().any(|secret| secret.expose().len() < SHORTEST_KEY) {
             let message = format!("a key has fewer than {SHORTEST_KEY} characters");
             let problem = Problem::warning(&section.place, message);
-            section.reader.report(problem.with_help("`weir key` makes one that nobody guesses"));
+            section.reader.report(problem.with_help("`weir key` makes one that cannot be guessed"));
         }
         let hashes = self.hashes.iter().flat_map(|hashes| &hashes.value).flatten();
         Some(secrets.into_iter().map(KeyHash::from).chain(hashes.copied()).collect())

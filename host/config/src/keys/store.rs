@@ -124,7 +124,7 @@ fn warn_of_password(entry: &Entry<'_, '_>, text: &Located<String>) {
 #[derive(Debug)]
 struct Days;
 
-/// The most days.
+/// Ten years: no log is kept for longer.
 const MOST_DAYS: u32 = 3_650;
 
 impl Take for Days {

@@ -64,7 +64,7 @@ fn single_mistakes_are_told_in_plain_words() {
         ),
         ("[plugins]\nquarantine = { share = 2 }\n".to_owned(), "2:14: error: `share` must be above 0 and at most 1"),
         ("[plugins]\ncanary = 5\n".to_owned(), "2:10: error: `canary = { ... }` must be a table, not an integer"),
-        ("[[models]]\nalias = 'a'\n".to_owned(), "2:9: error: nothing says who serves `a`"),
+        ("[[models]]\nalias = 'a'\n".to_owned(), "2:9: error: no target serves `a`"),
         ("[[models]]\nalias = ''\ntype = 'x'\n".to_owned(), "2:9: error: `alias` must not be empty"),
         ("[[models]]\nalias = 'a b'\ntype = 'x'\n".to_owned(), "2:9: error: an alias holds no white space"),
         (

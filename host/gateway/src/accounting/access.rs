@@ -46,7 +46,7 @@ pub struct Ended {
     pub units: Vec<UnitCount>,
     /// The service tier that served it, where the answer names one.
     pub service_tier: Option<String>,
-    /// Whether it was served at the price of a batch, where the answer says.
+    /// Whether it was served at the price of a batch, where the answer reports it.
     pub batch: Option<bool>,
     /// Until the first piece of a stream.
     pub first_token: Option<Duration>,
@@ -149,7 +149,7 @@ impl AccessLine {
     }
 
     /// Sets the caller.
-    pub fn asked_by(&mut self, caller: &Caller) {
+    pub(crate) fn asked_by(&mut self, caller: &Caller) {
         self.caller = Some(caller.clone());
     }
 
@@ -169,7 +169,7 @@ impl AccessLine {
     }
 
     /// Sets the model, as the client names it.
-    pub fn asks_for(&mut self, model: Option<&str>) {
+    pub(crate) fn asks_for(&mut self, model: Option<&str>) {
         self.alias = model.map(shown);
     }
 

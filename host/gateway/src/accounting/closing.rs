@@ -39,7 +39,7 @@ impl Account {
         let book = self.book();
         let is_told = self.tokens.settle(&book);
         if !is_told && self.metered && self.status == 200 && self.outcome == Outcome::Whole {
-            book.untold();
+            book.unreported();
         }
         self.settle_limits(is_under_way);
         self.settle_budgets(is_under_way);
@@ -61,7 +61,7 @@ impl Account {
         self.permit.book(forfeited.charges.spends(), answered, !is_left && !is_unreported);
     }
 
-    fn tell_spans(&self) {
+    fn fill_spans(&self) {
         let outcome = match self.outcome {
             Outcome::Whole => outcome_of(self.status),
             Outcome::Failed => "broken",
@@ -71,7 +71,7 @@ impl Account {
     }
 
     /// Completes the access log's line.
-    fn tell_line(&mut self) {
+    fn fill_line(&mut self) {
         let used = {
             let forfeited = self.forfeited();
             self.tokens.used(u32::try_from(forfeited.input).unwrap_or(u32::MAX), &forfeited.charges)
@@ -132,7 +132,7 @@ impl Drop for Account {
         }
         self.metrics.in_flight.dec();
         self.copies.close();
-        self.tell_spans();
+        self.fill_spans();
         self.settle();
         self.book().took(seconds);
         match self.outcome {
@@ -148,6 +148,6 @@ impl Drop for Account {
                 self.metrics.request(&self.series, 499, "cancelled", seconds);
             }
         }
-        self.tell_line();
+        self.fill_line();
     }
 }

@@ -2,6 +2,7 @@ use super::*;
 use crate::observe::metrics::Labels;
 use crate::pricing::{Pricing, Tariff};
 use weir_config::Price;
+use weir_types::contract::types::Usage;
 
 const LABELS: Labels<'static> =
     Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta", client: "me" };

@@ -13,7 +13,7 @@ use weir_types::tokens::Tokens;
 /// The token counts of an exchange.
 #[derive(Debug, Default)]
 pub(super) struct TokenBill {
-    /// As the provider told, of all targets that gave parts of the answer.
+    /// The reports of all targets that gave parts of the answer.
     pub(super) told: Option<Usage>,
     /// Estimated output tokens of the content, of the last part if there are several; `None` if the content was not
     /// examined.
@@ -33,7 +33,7 @@ pub(super) struct TokenBill {
 }
 
 impl TokenBill {
-    /// Another target goes on with an answer, at this price, of which so much was told, and of the last part so much not.
+    /// Another target continues the answer, at this price: `told` was reported so far, and `untold` was not.
     pub(super) fn go_on(&mut self, told: Option<&Usage>, untold: [u32; 2], tariff: Option<Tariff>, book: &Book) {
         self.sent = None;
         if let Some(usage) = told {
@@ -117,7 +117,7 @@ impl TokenBill {
     /// Charges for this usage, less the tokens that have been charged for.
     fn charge(&mut self, told: &Usage, book: &Book) {
         let beyond = self.beyond(told);
-        book.told(beyond);
+        book.reported(beyond);
         self.charged = Tokens::from(told);
         if let Some(facts) = facts(told, beyond) {
             self.charges.add(&facts, self.tariff.as_ref(), book);

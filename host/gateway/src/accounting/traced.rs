@@ -31,10 +31,10 @@ impl Traced {
         if !self.attempt.is_recording() {
             return;
         }
-        self.attempt.say("gen_ai.operation.name", self.operation.clone());
-        self.attempt.say("gen_ai.provider.name", provider.to_owned());
-        self.attempt.say("gen_ai.request.model", model.to_owned());
-        self.attempt.say("weir.attempt", i64::from(number));
+        self.attempt.set("gen_ai.operation.name", self.operation.clone());
+        self.attempt.set("gen_ai.provider.name", provider.to_owned());
+        self.attempt.set("gen_ai.request.model", model.to_owned());
+        self.attempt.set("weir.attempt", i64::from(number));
     }
 
     /// The attempt's span.
@@ -59,7 +59,7 @@ impl Traced {
 
     /// Marks the attempt as cancelled: another attempt answered first.
     pub(super) fn cancelled(&self) {
-        self.attempt.say("weir.outcome", "cancelled");
+        self.attempt.set("weir.outcome", "cancelled");
     }
 
     /// Ends the spans with an outcome: `ok`, `client_error`, `error`, `broken` or `cancelled`.
@@ -67,17 +67,17 @@ impl Traced {
         if !self.whole.is_recording() {
             return;
         }
-        self.whole.say("weir.attempts", i64::from(tries));
+        self.whole.set("weir.attempts", i64::from(tries));
         if let Some(provider) = provider {
-            self.whole.say("gen_ai.provider.name", provider.to_owned());
+            self.whole.set("gen_ai.provider.name", provider.to_owned());
         }
         for (name, count) in usage.into_iter().flat_map(tokens) {
-            self.attempt.say(name, count);
+            self.attempt.set(name, count);
         }
         for span in [&self.whole, &self.attempt] {
             match outcome {
                 "broken" => span.fail(outcome),
-                _ => span.say("weir.outcome", outcome),
+                _ => span.set("weir.outcome", outcome),
             }
         }
     }

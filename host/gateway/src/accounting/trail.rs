@@ -56,7 +56,7 @@ impl Trail {
 
     /// The trail in one line, for a header or a log: the number of attempts and, unless the first target answered,
     /// the outcome of each (`2; first/a=rate_limited, second/b=skipped:vision, third/c=ok`).
-    pub fn told(&self, attempts: u32, answered: Option<&str>) -> String {
+    pub fn text(&self, attempts: u32, answered: Option<&str>) -> String {
         match self.list(answered) {
             Some(list) => format!("{attempts}; {list}"),
             None => attempts.to_string(),
@@ -96,14 +96,14 @@ mod tests {
     #[test]
     fn a_trail_lists_failed_and_skipped_targets_and_is_bounded() {
         let mut trail = Trail::default();
-        assert_eq!(trail.told(1, Some("a/m")), "1");
+        assert_eq!(trail.text(1, Some("a/m")), "1");
         trail.add(&Arc::from("a/m"), End::Skipped("vision"));
         trail.add(&Arc::from("b, c=/\u{1f980}\n"), End::Failed("timeout"));
-        assert_eq!(trail.told(2, Some("d/m")), "2; a/m=skipped:vision, b__c_/__=timeout, d/m=ok");
+        assert_eq!(trail.text(2, Some("d/m")), "2; a/m=skipped:vision, b__c_/__=timeout, d/m=ok");
         for _ in 0..100 {
             trail.add(&Arc::from("x".repeat(1000)), End::Failed("upstream"));
         }
-        let told = trail.told(103, None);
+        let told = trail.text(103, None);
         assert!(told.ends_with(", and 86 more") && told.len() < 2000, "{told}");
     }
 }

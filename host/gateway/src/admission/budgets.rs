@@ -23,7 +23,7 @@ const USUAL_OUTPUT: u64 = 4096;
 /// Output tokens that must fit into a budget where the request sets no limit. An answer that is longer is booked too.
 const LEAST_OUTPUT: u64 = 1024;
 /// How often a request may be passed on from one model to another because of budgets.
-pub const DOWNGRADES: usize = 4;
+pub(crate) const DOWNGRADES: usize = 4;
 
 /// The label in metrics of all budgets of the store together.
 const STORED: &str = "store:";
@@ -186,7 +186,11 @@ impl Budgets {
     }
 
     /// Reserves what an attempt may use at most, at the budgets of its provider.
-    pub fn reserve_attempt(&self, target: &Target, demand: &Demand<'_>) -> Result<Option<Granted>, Box<Refusal>> {
+    pub(crate) fn reserve_attempt(
+        &self,
+        target: &Target,
+        demand: &Demand<'_>,
+    ) -> Result<Option<Granted>, Box<Refusal>> {
         self.reserve_for(Owner::attempt_at(&target.label), &[target], demand)
     }
 

@@ -38,7 +38,7 @@ pub enum Turned {
     Late,
 }
 
-/// A concurrency limiter.
+/// Bounds how many requests are served at once.
 #[derive(Debug, Default)]
 pub struct ConcurrencyLimiter(Mutex<State>);
 
@@ -101,7 +101,7 @@ impl ConcurrencyLimiter {
     }
 
     /// Takes a place if one is free and no request waits.
-    pub fn try_enter(self: &Arc<Self>, places: usize) -> Option<Permit> {
+    pub(crate) fn try_enter(self: &Arc<Self>, places: usize) -> Option<Permit> {
         let mut state = self.lock();
         state.places = places;
         (state.inside < places && state.waiting == 0).then(|| {
@@ -116,7 +116,7 @@ impl ConcurrencyLimiter {
     }
 
     /// Reports that a provider served a request.
-    pub fn went_well(&self, most: usize) {
+    pub(crate) fn went_well(&self, most: usize) {
         let mut state = self.lock();
         let inside = state.inside;
         state.adaptive.went_well(inside, most);

@@ -17,7 +17,7 @@ pub struct Written<'a> {
 }
 
 /// Adapts a request to a model with these abilities, and returns the losses.
-pub fn suit(chat: &mut ChatRequest, able: &Capabilities, written: Written<'_>) -> Vec<Loss> {
+pub(crate) fn suit(chat: &mut ChatRequest, able: &Capabilities, written: Written<'_>) -> Vec<Loss> {
     let mut losses = Vec::new();
     if able.reasoning == Some(false)
         && let Some(reasoning) = chat.reasoning.take()

@@ -74,7 +74,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// Records a failure, and whether it was a timeout.
-    pub(super) fn heard(&mut self, is_slow: bool) {
+    pub(super) fn record_failure(&mut self, is_slow: bool) {
         self.failures += 1;
         self.slow += usize::from(is_slow);
     }

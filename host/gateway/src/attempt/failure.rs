@@ -19,7 +19,7 @@ use weir_upstream::{Coding, DecodeBound, Decoder, UpstreamErrorKind, UpstreamRes
 const ERROR_BODY: usize = 256 << 10;
 /// How long to wait for an error's body that decides what to do next.
 const REASONS_TIME: Duration = Duration::from_secs(30);
-/// How long to wait for an error's body that only adds a message to what the status says.
+/// How long to wait for an error's body that only adds a message to the status.
 const WORDS_TIME: Duration = Duration::from_secs(1);
 
 /// A failed attempt.

@@ -81,7 +81,7 @@ impl CancelOnDrop {
                 let request =
                     UpstreamRequest { method, address, headers, body, timeouts, credential, stream: false, model: "" };
                 if let Err(error) = upstreams.send(request).await {
-                    tracing::debug!(%error, "the provider could not be told that the client has left");
+                    tracing::debug!(%error, "the provider's work could not be cancelled after the client left");
                 }
             });
         };

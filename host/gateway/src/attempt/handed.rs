@@ -8,7 +8,7 @@ use weir_types::contract::types::{ChatEvent, Loss, Usage};
 /// An answer that is there as a whole.
 #[derive(Debug)]
 pub enum Handed {
-    /// The answer.
+    /// A whole answer in the unified model.
     Answer(Box<Answer>),
     /// The answer of a provider that does not stream, as the events of a stream.
     Events(Vec<ChatEvent>),

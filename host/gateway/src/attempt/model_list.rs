@@ -29,7 +29,7 @@ struct Asker<'a> {
 }
 
 /// Fetches a provider's list of models; empty if the provider has none.
-pub async fn ask_models(
+pub(crate) async fn ask_models(
     context: RequestContext<'_>,
     asked: &InboundRequest,
     target: &Arc<Target>,
@@ -43,12 +43,12 @@ pub async fn ask_models(
 }
 
 /// Checks whether a provider answers, by fetching the first page of its list.
-pub async fn find_out(context: RequestContext<'_>, target: &Arc<Target>) -> Result<(), Fault> {
+pub(crate) async fn find_out(context: RequestContext<'_>, target: &Arc<Target>) -> Result<(), Fault> {
     ask_by_itself(context, target, 1).await.map(drop)
 }
 
 /// Asks a provider for its whole list, without a client's request.
-pub async fn ask_list(context: RequestContext<'_>, target: &Arc<Target>) -> Result<Vec<ModelInfo>, Fault> {
+pub(crate) async fn ask_list(context: RequestContext<'_>, target: &Arc<Target>) -> Result<Vec<ModelInfo>, Fault> {
     ask_by_itself(context, target, MAX_PAGES).await
 }
 

@@ -36,7 +36,7 @@ impl PartialAnswer {
     }
 
     /// Records one event that the client gets.
-    pub(super) fn hear(&mut self, event: &ChatEvent) {
+    pub(super) fn observe(&mut self, event: &ChatEvent) {
         match event {
             ChatEvent::PartStart(start) => match start.kind {
                 PartKind::Text if start.candidate == 0 => self.part = Some(start.part),
@@ -81,7 +81,7 @@ pub(super) fn split_failure(events: &mut Vec<ChatEvent>) -> Option<Error> {
 
 /// Input and output tokens of a broken answer beyond the reported usage. `told` is the usage of all targets so far,
 /// `spent` that of the earlier ones. Usage reported before the end of a stream may be partial or zero.
-pub(super) fn untold(told: Option<&Usage>, spent: Option<&Usage>, guess: [u32; 2]) -> [u32; 2] {
+pub(super) fn unreported(told: Option<&Usage>, spent: Option<&Usage>, guess: [u32; 2]) -> [u32; 2] {
     let of = |usage: Option<&Usage>| {
         let tokens = usage.map(Tokens::from).unwrap_or_default();
         [tokens.input(), tokens.output()].map(Option::unwrap_or_default)
@@ -104,9 +104,9 @@ mod tests {
         ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() })
     }
 
-    fn hear(said: &mut PartialAnswer, events: &[ChatEvent]) {
+    fn observe(said: &mut PartialAnswer, events: &[ChatEvent]) {
         for event in events {
-            said.hear(event);
+            said.observe(event);
         }
     }
 
@@ -114,29 +114,29 @@ mod tests {
     fn text_is_kept_and_reasoning_is_not() {
         let mut said = PartialAnswer::default();
         let events = [start(0, PartKind::Reasoning), delta(0, "Hm."), start(1, PartKind::Text), delta(1, "Yes")];
-        hear(&mut said, &events);
+        observe(&mut said, &events);
         assert_eq!(said.text(), Some("Yes"));
     }
 
     #[test]
     fn each_target_is_charged_for_its_own_text() {
         let mut said = PartialAnswer::default();
-        hear(&mut said, &[start(0, PartKind::Text), delta(0, "four by four is ")]);
+        observe(&mut said, &[start(0, PartKind::Text), delta(0, "four by four is ")]);
         assert_eq!(said.tokens(), 4);
         said.goes_on();
-        hear(&mut said, &[start(1, PartKind::Text), delta(1, "more")]);
+        observe(&mut said, &[start(1, PartKind::Text), delta(1, "more")]);
         assert_eq!((said.tokens(), said.text()), (1, Some("four by four is more")));
     }
 
     #[test]
     fn what_was_told_is_not_estimated() {
         let usage = |input: u32, output: u32| Usage::of(Some(input), Some(output));
-        assert_eq!(untold(None, None, [10, 5]), [10, 5]);
-        assert_eq!(untold(Some(&usage(9, 1)), None, [10, 5]), [0, 4], "a message that begins with a count");
-        assert_eq!(untold(Some(&usage(9, 7)), None, [10, 5]), [0, 0]);
+        assert_eq!(unreported(None, None, [10, 5]), [10, 5]);
+        assert_eq!(unreported(Some(&usage(9, 1)), None, [10, 5]), [0, 4], "a message that begins with a count");
+        assert_eq!(unreported(Some(&usage(9, 7)), None, [10, 5]), [0, 0]);
         let spent = usage(9, 7);
-        assert_eq!(untold(Some(&spent), Some(&spent), [10, 5]), [10, 5], "the second told nothing");
-        assert_eq!(untold(Some(&usage(19, 8)), Some(&spent), [10, 5]), [0, 4]);
+        assert_eq!(unreported(Some(&spent), Some(&spent), [10, 5]), [10, 5], "the second told nothing");
+        assert_eq!(unreported(Some(&usage(19, 8)), Some(&spent), [10, 5]), [0, 4]);
     }
 
     #[test]
@@ -144,9 +144,9 @@ mod tests {
         let mut said = PartialAnswer::default();
         let call = ToolStart { id: "1".into(), name: "look".into(), kind: ToolKind::Function, signature: None };
         let events = [start(0, PartKind::Text), delta(0, "Yes"), start(1, PartKind::ToolCall(call)), delta(1, "{}")];
-        hear(&mut said, &events);
+        observe(&mut said, &events);
         assert_eq!(said.text(), None);
-        said.hear(&start(2, PartKind::Text));
+        said.observe(&start(2, PartKind::Text));
         assert_eq!(said.text(), None);
     }
 }

@@ -204,9 +204,9 @@ impl Pipeline {
     }
 
     /// Input and output tokens of the broken part beyond the reported usage, estimated.
-    pub(super) fn untold(&self) -> [u32; 2] {
+    pub(super) fn unreported(&self) -> [u32; 2] {
         let output = self.said.as_ref().map_or(0, PartialAnswer::tokens);
-        partial_answer::untold(self.seen.usage.as_ref(), self.spent.as_ref(), [self.input, output])
+        partial_answer::unreported(self.seen.usage.as_ref(), self.spent.as_ref(), [self.input, output])
     }
 
     /// Switches to the stream of another target.
@@ -271,7 +271,7 @@ impl Pipeline {
         for event in &mut events {
             self.note(event);
             self.witness.see(event);
-            self.said.iter_mut().for_each(|said| said.hear(event));
+            self.said.iter_mut().for_each(|said| said.observe(event));
         }
         let Some(encoder) = &mut self.encoder else {
             out.events.append(&mut events);

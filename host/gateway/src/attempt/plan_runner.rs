@@ -1,11 +1,14 @@
 //! Attempts one after another, until one answers or none can help. Nothing is tried after the first byte of an
 //! answer.
 
+mod record;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::Response;
 
+use self::record::reason;
 use super::candidates::Candidates;
 use super::failure::Failure;
 use super::policy::{self, RetryDecision, Situation};
@@ -156,7 +159,7 @@ impl PlanRunner<'_> {
                         // A timed-out target is judged by its state at the time of the request, not now.
                         remaining.give_up(candidate, if is_slow { begun } else { Instant::now() });
                     }
-                    remaining.heard(is_slow);
+                    remaining.record_failure(is_slow);
                     last = Some((failure, target));
                     if !onward {
                         break;
@@ -285,18 +288,6 @@ impl PlanRunner<'_> {
         Ok(held)
     }
 
-    /// Counts and logs that a target's breaker opened.
-    fn note_rest(&self, target: &Target, account: &Account) {
-        account.metrics().tries.tripped(&target.label, target.model_label());
-        let model = target.model(self.asked.model());
-        tracing::warn!(
-            request_id = self.asked.exchange.id,
-            provider = %target.label,
-            model,
-            "target fails too often and rests"
-        );
-    }
-
     /// The circumstances for the decision after a failure.
     fn situation(
         &self,
@@ -342,7 +333,7 @@ impl PlanRunner<'_> {
     /// against neither.
     fn blame(&self, fault: &Fault) -> Blame {
         let hurried = fault.lapse == Some(TransportFailure::Slow) && self.left().is_some_and(|left| left.is_zero());
-        if hurried { Blame::Nobody } else { policy::blame(fault) }
+        if hurried { Blame::Neither } else { policy::blame(fault) }
     }
 
     /// How long the target's cool-down lasts after a failure, if it has one.
@@ -358,39 +349,6 @@ impl PlanRunner<'_> {
 
     fn left(&self) -> Option<Duration> {
         self.context.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
-    }
-
-    /// Records the outcome of a target. One to which the request could not be rendered counts as skipped.
-    fn note_trail(&self, candidate: &Candidate, failure: &Failure, account: &mut Account) {
-        let fault = &failure.fault;
-        if fault.side != Side::Client || !policy::another_may_help(fault, false) {
-            return account.tried(&candidate.health, reason(failure));
-        }
-        let is_strict = self.asked.reading.strict || candidate.target.strict;
-        let is_lost = fault.error.code.as_deref() == Some("unsupported_parameter");
-        let reason = if is_strict && is_lost { "strict" } else { "unsupported" };
-        account.skipped(&candidate.health, &candidate.target.label, reason);
-    }
-
-    /// Counts and logs a failed attempt.
-    fn note(&self, failure: &Failure, target: &Target, next: RetryDecision, account: &Account) {
-        let (reason, side) = (reason(failure), failure.fault.side.as_str());
-        account.metrics().tries.failed(&target.label, reason, side);
-        if let RetryDecision::Again(_) | RetryDecision::NextKey | RetryDecision::Bare = next {
-            account.metrics().tries.repeated(&target.label, reason);
-        }
-        tracing::warn!(
-            request_id = self.asked.exchange.id,
-            attempt = account.tries(),
-            provider = %target.label,
-            model = target.model_label(),
-            key = target.key,
-            reason,
-            side,
-            error = %failure.fault,
-            next = next.as_str(),
-            "attempt failed"
-        );
     }
 
     /// Gives a target up, and decides whether another target may be tried.
@@ -417,16 +375,4 @@ fn fallen((failure, from): &(Failure, Arc<Target>)) -> Fallback {
 fn is_as_short(candidate: &Candidate, failure: &Failure, target: &Target) -> bool {
     let known = candidate.target.capabilities.context.zip(target.capabilities.context);
     failure.fault.error.kind == ErrorKind::ContextLength && known.is_some_and(|(next, this)| next <= this)
-}
-
-/// The name of a failure's reason in metrics.
-fn reason(failure: &Failure) -> &'static str {
-    match failure.fault.lapse {
-        Some(TransportFailure::Unreachable) => "connect",
-        Some(TransportFailure::Slow) => "timeout",
-        Some(TransportFailure::Gone) => "reset",
-        Some(TransportFailure::Credential) => "credential",
-        Some(TransportFailure::Garbled) => "garbled",
-        None => weir_types::fault::error_kind_name(failure.fault.error.kind),
-    }
 }

@@ -110,9 +110,9 @@ pub(super) fn blame(fault: &Fault) -> Blame {
             ErrorKind::Overloaded | ErrorKind::Upstream | ErrorKind::Internal | ErrorKind::Timeout => {
                 Blame::Target(rest)
             }
-            _ => Blame::Nobody,
+            _ => Blame::Neither,
         },
-        (None, ..) => Blame::Nobody,
+        (None, ..) => Blame::Neither,
     }
 }
 
@@ -125,7 +125,7 @@ pub(super) fn is_overload(fault: &Fault, blame: Blame) -> bool {
         }
         _ => false,
     };
-    says && blame != Blame::Nobody
+    says && blame != Blame::Neither
 }
 
 fn cure(fault: &Fault) -> Remedy {
@@ -290,7 +290,7 @@ mod tests {
             assert!(!matches!(blame(&upstream(kind)), Blame::Target(_) | Blame::Limit(_)), "{kind:?}");
         }
         assert_eq!(decided(&Fault::invalid("no"), ALONE), RetryDecision::Stop);
-        assert_eq!(blame(&Fault::invalid("no")), Blame::Nobody);
+        assert_eq!(blame(&Fault::invalid("no")), Blame::Neither);
     }
 
     #[test]
@@ -305,7 +305,7 @@ mod tests {
                 && !is(&lapsed(TransportFailure::Unreachable))
                 && !is(&lapsed(TransportFailure::Credential))
         );
-        assert!(!is_overload(&lapsed(TransportFailure::Slow), Blame::Nobody), "there was little time left for it");
+        assert!(!is_overload(&lapsed(TransportFailure::Slow), Blame::Neither), "there was little time left for it");
         assert!(!is(&Fault::overloaded("no instance is free", Duration::from_secs(1))), "that is the gateway's");
     }
 

@@ -222,7 +222,7 @@ fn record(account: &mut Account, metered: Option<Metered>) {
         account.used(usage);
     }
     if has_ended {
-        account.told_all();
+        account.usage_is_final();
     }
 }
 

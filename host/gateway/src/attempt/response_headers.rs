@@ -13,7 +13,7 @@ use weir_wire::frame;
 
 /// Sets the headers that list losses, bounded: `x-weir-losses` every loss with its kind, `x-weir-dropped-params` the
 /// dropped fields.
-pub(super) fn tell_losses(response: &mut Response<ReplyBody>, losses: &[Loss]) {
+pub(super) fn put_losses(response: &mut Response<ReplyBody>, losses: &[Loss]) {
     if losses.is_empty() {
         return;
     }

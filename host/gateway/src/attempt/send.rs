@@ -36,8 +36,8 @@ pub(super) async fn send(
     let span = account.attempt();
     span.mark(&mut request.headers);
     if span.is_recording() {
-        span.say("http.request.method", request.method.to_string());
-        span.say("server.address", request.address.origin().to_string());
+        span.set("http.request.method", request.method.to_string());
+        span.set("server.address", request.address.origin().to_string());
     }
     let costs = account.sends(|| SentInput::of(&request.body, request.stream));
     let copy = account.copies(&request);
@@ -54,7 +54,7 @@ pub(super) async fn send(
         account.refused();
     }
     if let Ok(response) = &sent {
-        account.attempt().say("http.response.status_code", i64::from(response.status.as_u16()));
+        account.attempt().set("http.response.status_code", i64::from(response.status.as_u16()));
     }
     sent.map_err(|error| {
         account.failed_upstream(&target.label, error.kind.name());
@@ -193,7 +193,7 @@ pub(super) fn upstream_fault(error: Error, status: StatusCode, target: &Target, 
     account
         .failed_upstream(&target.label, error_kind_name(if refused { ErrorKind::Authentication } else { error.kind }));
     if refused {
-        tell_refused(&error, target);
+        log_refused(&error, target);
         return refused_credential();
     }
     // Statuses outside the standard (529) are replaced by that of the kind.
@@ -206,7 +206,7 @@ pub(super) fn late_fault(fault: Fault, target: &Target) -> Fault {
     if fault.side != Side::Upstream || !is_refused(&fault.error) {
         return fault;
     }
-    tell_refused(&hidden(fault.error, target), target);
+    log_refused(&hidden(fault.error, target), target);
     refused_credential()
 }
 
@@ -226,7 +226,7 @@ fn refused_credential() -> Fault {
     fault.with_status(502).with_code(REFUSED_CODE).with_lapse(TransportFailure::Credential)
 }
 
-fn tell_refused(error: &Error, target: &Target) {
+fn log_refused(error: &Error, target: &Target) {
     let said = weir_sandbox::fault::clean(weir_sandbox::fault::head(&error.message, LOGGED));
     tracing::error!(provider = %target.label, key = target.key, said, "the provider refuses the configured credential");
 }

@@ -1,4 +1,4 @@
-//! The client's side of a request: the adapter of a dialect, or a program in this process that speaks the unified model.
+//! The client's side of a request: the adapter of a dialect, or a program in this process that uses the unified model.
 
 use std::io;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use weir_types::contract::types::{ChatRequest, MediaKind, OutputFormat, Part, Re
 /// What reads a request and writes its answer.
 #[derive(Debug)]
 pub enum ClientSide {
-    /// The adapter that speaks the client's format.
+    /// The adapter of the client's format.
     Dialect(Arc<Adapter>),
     /// A program in this process: its request, which no adapter has to read.
     Program(Box<Request>),

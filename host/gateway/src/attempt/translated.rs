@@ -266,7 +266,7 @@ impl Translated {
     fn resumed(&mut self, found: Result<Found, Fault>) {
         let (Some(pipeline), Some(account)) = (&mut self.pipeline, &mut self.account) else { return };
         let taken = found.and_then(|found| {
-            account.resumed(found.account, pipeline.seen.usage.as_ref(), pipeline.untold());
+            account.resumed(found.account, pipeline.seen.usage.as_ref(), pipeline.unreported());
             let issuer = || found.stream.successor.target.issuer();
             self.learner.iter_mut().for_each(|learner| learner.goes_on(issuer()));
             self.upstream = Some(found.stream.upstream);
@@ -338,7 +338,7 @@ fn record(account: &mut Account, seen: Observed) {
     let Some(mut usage) = seen.usage else { return };
     usage.service_tier = usage.service_tier.or(seen.service_tier);
     if seen.finished && Tokens::from(&usage).output().is_some() {
-        account.told_all();
+        account.usage_is_final();
     }
     account.used(usage);
 }

@@ -66,7 +66,7 @@ pub fn check(uri: &Uri, headers: &HeaderMap) -> Result<(), NotLocal> {
 }
 
 /// The first header that shows that a proxy forwarded the request.
-pub fn forwarding_header(headers: &HeaderMap) -> Option<&HeaderName> {
+pub(crate) fn forwarding_header(headers: &HeaderMap) -> Option<&HeaderName> {
     headers.keys().find(|name| name.as_str().starts_with(FORWARDED) || PROXY_HEADERS.contains(&name.as_str()))
 }
 

@@ -52,7 +52,7 @@ impl StoredCaller {
         }
     }
 
-    /// The team.
+    /// The id of the caller's team.
     pub fn team(&self) -> Option<&str> {
         self.caller.team.as_ref().map(|team| team.id.as_str())
     }
@@ -62,7 +62,7 @@ impl StoredCaller {
         self.caller.organisation.as_ref().map(|organisation| organisation.id.as_str())
     }
 
-    /// The user.
+    /// The id of the caller's user.
     pub fn user(&self) -> Option<&str> {
         self.caller.user.as_ref().map(|user| user.id.as_str())
     }

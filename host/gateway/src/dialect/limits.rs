@@ -30,7 +30,7 @@ const SCOPES: [(&str, Resource); 4] = [
 pub struct Figure {
     /// The limited resource.
     pub resource: Resource,
-    /// The limit.
+    /// How much is allowed in a window.
     pub limit: Option<u64>,
     /// The amount left.
     pub remaining: Option<u64>,
@@ -83,7 +83,7 @@ impl Figure {
 
 /// Sets the limits' headers in a format's spelling. Of several token limits, the one with the smallest remaining
 /// fraction is rendered.
-pub fn tell(format: Option<&ErrorFormat>, figures: &[Figure], headers: &mut HeaderMap) {
+pub fn put(format: Option<&ErrorFormat>, figures: &[Figure], headers: &mut HeaderMap) {
     let Some(format) = format.filter(|_| !figures.is_empty()) else { return };
     let requests = figures.iter().find(|figure| figure.resource == Resource::Requests);
     let is_tokens = |figure: &&Figure| matches!(figure.resource, Resource::Tokens | Resource::Input | Resource::Output);

@@ -22,7 +22,7 @@ use weir_wire::peek::{Edit, Found, Limits, Peek, Pointers, Scalar, Test, Wanted,
 /// The manifest's entry for the id in the path.
 const PATH_ID: &str = "{id}";
 /// The most object ids read of one request.
-pub const MAX_IDS: usize = 64;
+pub(crate) const MAX_IDS: usize = 64;
 
 /// What to look for in the requests of one face, compiled.
 #[derive(Debug)]

@@ -106,11 +106,11 @@ pub async fn explain_route(
     let mut targets = Vec::new();
     for (number, candidate) in plan.candidates.iter().enumerate() {
         let why = why_here(&plan, number, (health, now), &question.model);
-        let mut told = told(&candidate.route.alias, &candidate.target, Some(number + 1), why);
+        let mut found = shown(&candidate.route.alias, &candidate.target, Some(number + 1), why);
         if let Some((from, body)) = question.request.as_ref().filter(|_| number < MAX_RENDERED) {
-            note(&mut told, explain(serving, &asked(question, from, body, Some(&candidate.target))).await);
+            note(&mut found, explain(serving, &asked(question, from, body, Some(&candidate.target))).await);
         }
-        targets.push(told);
+        targets.push(found);
     }
     targets.extend(left_out);
     let strategy = name(plan.route.strategy);
@@ -191,7 +191,7 @@ fn asked(question: &RouteQuestion, from: &str, body: &Bytes, target: Option<&Tar
     }
 }
 
-fn told(alias: &str, target: &Target, place: Option<usize>, why: String) -> TargetExplained {
+fn shown(alias: &str, target: &Target, place: Option<usize>, why: String) -> TargetExplained {
     TargetExplained {
         alias: alias.to_owned(),
         provider: target.label.to_string(),
@@ -207,13 +207,13 @@ fn told(alias: &str, target: &Target, place: Option<usize>, why: String) -> Targ
 }
 
 /// Adds the result of translating the request for this target.
-fn note(told: &mut TargetExplained, explained: Result<Explained, Fault>) {
+fn note(target: &mut TargetExplained, explained: Result<Explained, Fault>) {
     match explained {
-        Err(fault) => told.refused = Some(fault.to_string()),
+        Err(fault) => target.refused = Some(fault.to_string()),
         Ok(explained) => {
-            told.lane = Some(if explained.translated.is_some() { "translate" } else { "relay" });
-            told.reason = explained.translated;
-            told.losses = explained.losses.into_iter().map(lost).collect();
+            target.lane = Some(if explained.translated.is_some() { "translate" } else { "relay" });
+            target.reason = explained.translated;
+            target.losses = explained.losses.into_iter().map(lost).collect();
         }
     }
 }
@@ -247,7 +247,7 @@ fn why_here(plan: &Plan, number: usize, (health, now): (&Health, Instant), model
         }
         Strategy::Cheapest => match target.price_of(model).and_then(|price| price.input) {
             Some(input) => format!("{input} dollars for a million tokens of input"),
-            None => "nobody knows its price".to_owned(),
+            None => "its price is unknown".to_owned(),
         },
     };
     match candidate.standing(health, now) {
@@ -268,8 +268,8 @@ fn left_out(serving: &Serving, plan: &Plan, now: Instant) -> Vec<TargetExplained
     all.filter(|(_, target)| is_out(target))
         .map(|(route, target)| {
             let skipped = plan.skipped.iter().find(|skipped| skipped.candidate.target.id == target.id);
-            let why = skipped.map_or_else(|| "another provider was asked for".to_owned(), |one| one.why.told(now));
-            told(&route.alias, target, None, why)
+            let why = skipped.map_or_else(|| "another provider was asked for".to_owned(), |one| one.why.text(now));
+            shown(&route.alias, target, None, why)
         })
         .collect()
 }

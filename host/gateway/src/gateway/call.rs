@@ -1,5 +1,5 @@
 //! Calls of a program in this process: the unified model in, the unified model out. They are admitted, routed, tried and
-//! accounted for as the requests of clients are; only the two ends differ, since no dialect is spoken.
+//! accounted for as the requests of clients are; only the two ends differ, since there is no dialect.
 
 use std::sync::{Arc, LazyLock};
 
@@ -43,7 +43,7 @@ static ENDPOINTS: LazyLock<[(Arc<Endpoint>, Arc<PeekPlan>); 5]> = LazyLock::new(
     })
 });
 
-/// A call.
+/// A request of a program in this process.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// What is asked for, with the model's alias.

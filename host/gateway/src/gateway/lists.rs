@@ -3,7 +3,7 @@
 use http::Response;
 
 use super::Gateway;
-use super::response_headers::tell_limits;
+use super::response_headers::put_limits;
 use crate::accounting::access::AccessLine;
 use crate::admission::{AdmissionPermit, Refused};
 use crate::attempt::{InboundRequest, ReplyBody, RequestContext};
@@ -22,14 +22,14 @@ impl Gateway {
     ) -> Result<Response<ReplyBody>, Fault> {
         let permit = match self.admission.admit_to_lists(&serving.config, &asked.caller, permit).await {
             Ok(permit) => permit,
-            Err(Refused { fault, told }) => {
+            Err(Refused { fault, limits }) => {
                 let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
-                tell_limits(&mut response, &asked.face, &told, None);
+                put_limits(&mut response, &asked.face, &limits, None);
                 return Ok(response);
             }
         };
         let mut response = model_list::answer(context, serving, &self.lists, asked).await?;
-        tell_limits(&mut response, &asked.face, &permit.told(), None);
+        put_limits(&mut response, &asked.face, &permit.limits(), None);
         Ok(response)
     }
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
+use super::Gateway;
 use super::exact_len;
+use super::recognise::{Called, Unrecognised, recognise};
 use super::response_headers::{identify, name};
-use super::{Called, Gateway, Unrecognised, recognise};
 use crate::attempt::ReplyBody;
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;

@@ -122,7 +122,7 @@ impl Gateway {
     }
 
     /// Records the result of a check. `rest` is how long the provider's targets rest, if they do.
-    pub fn note_check(&self, provider: &str, checked: Checked, rest: Option<Duration>) {
+    pub(crate) fn note_check(&self, provider: &str, checked: Checked, rest: Option<Duration>) {
         self.metrics.tries.checked(provider, checked.as_str());
         let now = Instant::now();
         for target in self.serving.load().targets().filter(|target| *target.label == *provider) {

@@ -24,7 +24,7 @@ use weir_types::headers;
 use weir_types::uuid::Uuid7;
 
 /// Sets the rate-limit headers: the client's own limits or, if it has none, those of the provider that answered.
-pub(super) fn tell_limits(
+pub(super) fn put_limits(
     response: &mut Response<ReplyBody>,
     face: &Endpoint,
     told: &[LimitStatus],
@@ -33,12 +33,12 @@ pub(super) fn tell_limits(
     let (errors, headers) = (face.errors.as_deref(), response.headers_mut());
     match answered {
         // A relayed answer already has the provider's headers.
-        Some((_, account)) if told.is_empty() => limits::tell(errors, account.limits(), headers),
+        Some((_, account)) if told.is_empty() => limits::put(errors, account.limits(), headers),
         answered => {
             if let Some((target, _)) = answered {
                 target.limits.strip(headers);
             }
-            limits::tell(errors, &told.iter().map(Figure::from).collect::<Vec<_>>(), headers);
+            limits::put(errors, &told.iter().map(Figure::from).collect::<Vec<_>>(), headers);
         }
     }
 }
@@ -116,13 +116,13 @@ pub(super) fn diagnose(
         insert(to, &headers::LANE, lane);
     }
     let answered = target.filter(|_| is_answer).map(|target| target.health_id(asked.model()));
-    insert(to, &headers::ATTEMPTS, &account.trail().told(account.tries(), answered.as_deref()));
+    insert(to, &headers::ATTEMPTS, &account.trail().text(account.tries(), answered.as_deref()));
     let overhead = account.overhead().as_micros();
     insert(to, &headers::OVERHEAD_MS, &format!("{}.{:03}", overhead / 1000, overhead % 1000));
 }
 
 /// Reports why each target of a request without candidates was skipped: in a header, the log and metrics.
-pub(super) fn tell_skipped(
+pub(super) fn put_skipped(
     response: &mut Response<ReplyBody>,
     skipped: &[Skipped],
     tells: bool,
@@ -138,6 +138,6 @@ pub(super) fn tell_skipped(
         line.tried(&trail);
     }
     if tells && !skipped.is_empty() {
-        insert(response.headers_mut(), &headers::ATTEMPTS, &trail.told(0, None));
+        insert(response.headers_mut(), &headers::ATTEMPTS, &trail.text(0, None));
     }
 }

@@ -1,4 +1,4 @@
-//! Routes a request and tries its targets, in the same remaining for clients that speak a dialect and for programs.
+//! Routes a request and tries its targets, in the same way for clients with a dialect and for programs.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -88,13 +88,13 @@ impl Gateway {
         }
         let series = plan.route.series(&self.metrics, &asked.face, asked.caller.label());
         if span.is_recording() {
-            span.say("gen_ai.request.model", plan.route.alias.clone());
+            span.set("gen_ai.request.model", plan.route.alias.clone());
         }
         let operation = asked.operation().name();
         let counts = matches!(asked.operation(), Operation::Chat | Operation::Embeddings | Operation::Rerank);
         let opening = Opening { begun: asked.exchange.begun, request_id: &asked.exchange.id, operation, span, counts };
         let mut account = Account::open(&self.metrics, series, opening, permit);
-        account.tell(line.take());
+        account.set_line(line.take());
         let (reservation, notices) = granted.map(|Granted { reservation, notices }| (reservation, notices)).unzip();
         if let Some(reservation) = reservation {
             account.reserve(HeldBudget::new(reservation, None));
@@ -207,6 +207,6 @@ fn plan(
             let called = (asked.face.format(), operation);
             Ok(route::plan_for_provider(&serving.routes, named, circumstances.carried, called)?)
         }
-        (None, _) => Err(Fault::invalid("the request does not say which model it is for").at("model").into()),
+        (None, _) => Err(Fault::invalid("the request does not name a model").at("model").into()),
     }
 }

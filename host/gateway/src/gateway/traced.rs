@@ -13,17 +13,17 @@ pub(super) fn describe(span: &Span, face: &Endpoint, id: &str) {
     }
     let (method, path) = (&face.claim.method, &face.claim.path);
     span.rename(|| format!("{method} {path}"));
-    span.say("http.request.method", method.clone());
-    span.say("http.route", path.clone());
-    span.say("gen_ai.operation.name", face.claim.operation.name().to_owned());
-    span.say("weir.format", face.format().to_owned());
-    span.say("weir.request_id", id.to_owned());
+    span.set("http.request.method", method.clone());
+    span.set("http.route", path.clone());
+    span.set("gen_ai.operation.name", face.claim.operation.name().to_owned());
+    span.set("weir.format", face.format().to_owned());
+    span.set("weir.request_id", id.to_owned());
 }
 
 /// Sets the attributes that are known once the answer's head is known, and the answer's trace header.
 pub(super) fn conclude(span: &Span, response: &mut Response<ReplyBody>) {
     let status = response.status().as_u16();
-    span.say("http.response.status_code", i64::from(status));
+    span.set("http.response.status_code", i64::from(status));
     if status >= 500 {
         span.fail("failed");
     }

@@ -3,7 +3,7 @@
 use http::Method;
 use http::request::Parts;
 
-use super::Unrecognised;
+use super::recognise::Unrecognised;
 use super::welcome::PAGES;
 use crate::serving::Serving;
 use weir_translate::dialect::faces::Head;

@@ -67,7 +67,7 @@ impl Position {
 
 impl Breaker {
     /// Until when no exchange passes; `None` if one may pass now.
-    pub fn closed_until(&self, now: Instant, settings: &weir_config::Breaker) -> Option<Instant> {
+    pub(crate) fn closed_until(&self, now: Instant, settings: &weir_config::Breaker) -> Option<Instant> {
         match self.state {
             State::Closed => None,
             State::Open { until } => Some(until).filter(|until| *until > now),
@@ -152,7 +152,7 @@ impl Breaker {
 
     /// Lets another probe pass if the running one has had no outcome for as long as the target had rested. Returns
     /// whether that is so. Called when no other target is left.
-    pub fn doubt(&mut self, now: Instant, settings: &weir_config::Breaker) -> bool {
+    pub(crate) fn doubt(&mut self, now: Instant, settings: &weir_config::Breaker) -> bool {
         let is_late = matches!(self.state, State::HalfOpen { since } if since + settings.open <= now);
         if is_late {
             self.state = State::Open { until: now };
@@ -161,7 +161,7 @@ impl Breaker {
     }
 
     /// A check found the target failing. Returns whether the breaker opens.
-    pub fn found_failing(&mut self, now: Instant, until: Instant) -> bool {
+    pub(crate) fn found_failing(&mut self, now: Instant, until: Instant) -> bool {
         let was_open = self.position(now) == Position::Open;
         self.by_check |= self.state == State::Closed;
         let until = match self.state {
@@ -175,7 +175,7 @@ impl Breaker {
 
     /// A check found the target well. A breaker that failed exchanges opened becomes half-open at once, since only an
     /// exchange can close it.
-    pub fn found_well(&mut self, now: Instant) {
+    pub(crate) fn found_well(&mut self, now: Instant) {
         match self.state {
             State::Open { .. } | State::HalfOpen { .. } if self.by_check => {
                 self.window.clear();
@@ -188,12 +188,12 @@ impl Breaker {
     }
 
     /// Whether an exchange admitted after this time was answered.
-    pub fn has_answered_since(&self, asked: Instant) -> bool {
+    pub(crate) fn has_answered_since(&self, asked: Instant) -> bool {
         self.answered.is_some_and(|answered| answered > asked)
     }
 
     /// Whether the last exchange with an outcome failed.
-    pub fn has_failed_last(&self) -> bool {
+    pub(crate) fn has_failed_last(&self) -> bool {
         self.in_a_row > 0
     }
 

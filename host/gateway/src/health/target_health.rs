@@ -143,12 +143,12 @@ impl TargetHealth {
     }
 
     /// A check found the target failing. Returns whether the breaker opens.
-    pub fn found_failing(&self, rest: Duration, now: Instant) -> bool {
+    pub(crate) fn found_failing(&self, rest: Duration, now: Instant) -> bool {
         self.lock().breaker.found_failing(now, now + rest)
     }
 
     /// A check found the target well.
-    pub fn found_well(&self, now: Instant) {
+    pub(crate) fn found_well(&self, now: Instant) {
         self.lock().breaker.found_well(now);
     }
 
@@ -176,7 +176,7 @@ impl TargetHealth {
     }
 
     /// Adds a latency to the first piece of an answer.
-    pub fn first_piece(&self, took: Duration, now: Instant) {
+    pub(crate) fn first_piece(&self, took: Duration, now: Instant) {
         self.lock().latency.observe(took, now);
     }
 
@@ -186,18 +186,18 @@ impl TargetHealth {
     }
 
     /// Whether an exchange admitted after this time was answered.
-    pub fn has_answered_since(&self, asked: Instant) -> bool {
+    pub(crate) fn has_answered_since(&self, asked: Instant) -> bool {
         self.lock().breaker.has_answered_since(asked)
     }
 
     /// Lets another probe pass if the running one is slow. Returns whether that is so.
-    pub fn doubt(&self, now: Instant, settings: &weir_config::Breaker) -> bool {
+    pub(crate) fn doubt(&self, now: Instant, settings: &weir_config::Breaker) -> bool {
         self.lock().breaker.doubt(now, settings)
     }
 
     /// Whether the record must be kept: the target rests, its breaker is not closed or, unless `may_have_failed`, its
     /// last exchange failed.
-    pub fn is_troubled(&self, now: Instant, may_have_failed: bool) -> bool {
+    pub(crate) fn is_troubled(&self, now: Instant, may_have_failed: bool) -> bool {
         let inner = self.lock();
         let rests = inner.limited.iter().flatten().map(|limit| limit.until).chain(inner.overloaded);
         rests.into_iter().any(|until| until > now)

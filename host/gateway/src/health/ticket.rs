@@ -18,7 +18,7 @@ pub enum Blame {
     /// The key was refused.
     Key,
     /// Neither: the client was at fault, or Weir itself.
-    Nobody,
+    Neither,
 }
 
 /// An admitted exchange. Dropped without an outcome, it counts as abandoned.
@@ -51,11 +51,6 @@ impl Ticket {
         Self { vitals, keys, provider: Arc::clone(provider), key, settings, begun, state: State::Waiting }
     }
 
-    /// The target's health record.
-    pub fn vitals(&self) -> &Arc<TargetHealth> {
-        &self.vitals
-    }
-
     /// The answer has begun, which counts as success.
     pub fn answers(&mut self) {
         if self.state == State::Waiting {
@@ -65,7 +60,7 @@ impl Ticket {
     }
 
     /// The first piece of the answer has arrived, which sets the latency.
-    pub fn first_piece(&self) {
+    pub(crate) fn first_piece(&self) {
         let now = Instant::now();
         self.vitals.first_piece(now.saturating_duration_since(self.begun), now);
     }
@@ -90,7 +85,7 @@ impl Ticket {
                 let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
                 keys.insert((Arc::clone(&self.provider), self.key), now + BENCH);
             }
-            Blame::Nobody => self.vitals.abandoned(now),
+            Blame::Neither => self.vitals.abandoned(now),
         }
         false
     }

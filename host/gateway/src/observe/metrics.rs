@@ -15,7 +15,8 @@ use prometheus::{
 
 use spending::{Books, Spending, Where};
 
-pub use spending::{Book, dollars_of};
+pub use spending::Book;
+pub(crate) use spending::dollars_of;
 use weir_types::contract::types::LossKind;
 use weir_types::fault::loss_kind;
 
@@ -354,7 +355,7 @@ mod tests {
         facts.tokens = Tokens::of(Some(3), Some(4));
         let cost = |set| Pricing::new(&Arc::default(), &name, &name, set).tariff("m").cost(&facts);
         let book = metrics.book(&series, None);
-        book.told(facts.tokens);
+        book.reported(facts.tokens);
         book.charge(&cost(Some(set)));
         let other = metrics.book(&series, Some("other"));
         other.estimated([1, 2]);

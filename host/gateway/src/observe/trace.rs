@@ -141,7 +141,7 @@ impl Span {
     }
 
     /// Whether the span is sampled, so that its attributes are kept.
-    pub fn is_recording(&self) -> bool {
+    pub(crate) fn is_recording(&self) -> bool {
         self.0.as_ref().is_some_and(|open| open.span.is_some())
     }
 
@@ -151,7 +151,7 @@ impl Span {
     }
 
     /// Sets an attribute.
-    pub fn say(&self, key: &'static str, value: impl Into<Value>) {
+    pub fn set(&self, key: &'static str, value: impl Into<Value>) {
         self.with(|span| span.set_attribute(KeyValue::new(key, value)));
     }
 

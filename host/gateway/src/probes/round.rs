@@ -64,7 +64,7 @@ impl Round {
     }
 
     /// Records the result of a check. Returns how long the provider rests, if it does.
-    pub(super) fn heard(&mut self, name: &str, checked: Checked, now: Instant, draw: f64) -> Option<Duration> {
+    pub(super) fn record(&mut self, name: &str, checked: Checked, now: Instant, draw: f64) -> Option<Duration> {
         let turn = self.0.get_mut(name)?;
         turn.is_asked = false;
         turn.due = now + turn.check.every.mul_f64(1.0 - JITTER + 2.0 * JITTER * draw.clamp(0.0, 1.0));
@@ -98,7 +98,7 @@ mod tests {
         assert!(round.begins(&name, due) && !round.begins(&name, due), "one at a time");
         assert_eq!(round.wait(due), Duration::MAX);
         for (draw, millis) in [(0.0, 9_000), (0.5, 10_000), (1.0, 11_000)] {
-            round.heard(&name, Checked::Well, due, draw);
+            round.record(&name, Checked::Well, due, draw);
             let off = round.wait(due).abs_diff(Duration::from_millis(millis));
             assert!(off < Duration::from_millis(1), "{draw}: {:?}", round.wait(due));
         }
@@ -118,7 +118,7 @@ mod tests {
             (Checked::Failed, true),
             (Checked::Well, false),
         ] {
-            assert_eq!(round.heard(&name, checked, now, 0.5).is_some(), rests, "{checked:?}");
+            assert_eq!(round.record(&name, checked, now, 0.5).is_some(), rests, "{checked:?}");
         }
     }
 
@@ -126,8 +126,8 @@ mod tests {
     fn a_rest_lasts_at_least_until_the_next_check_is_over() {
         let now = Instant::now();
         let (mut round, name) = round(now);
-        round.heard(&name, Checked::Failed, now, 1.0);
-        let rest = round.heard(&name, Checked::Failed, now, 1.0).unwrap();
+        round.record(&name, Checked::Failed, now, 1.0);
+        let rest = round.record(&name, Checked::Failed, now, 1.0).unwrap();
         assert!(rest + Duration::from_millis(1) >= round.wait(now) + CHECK.timeout);
     }
 
@@ -137,6 +137,6 @@ mod tests {
         let (mut round, name) = round(now);
         round.keep_named(Vec::new(), now, || 0.0);
         assert!(!round.begins(&name, now + CHECK.every));
-        assert_eq!(round.heard(&name, Checked::Failed, now, 0.0), None);
+        assert_eq!(round.record(&name, Checked::Failed, now, 0.0), None);
     }
 }

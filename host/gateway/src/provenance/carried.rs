@@ -48,7 +48,7 @@ impl Carried {
     }
 
     /// Looks up every string of a body that may be an object's id.
-    pub fn names_in_body(&mut self, origins: &Origins, tenant: &str, body: &[Bytes]) {
+    pub(crate) fn names_in_body(&mut self, origins: &Origins, tenant: &str, body: &[Bytes]) {
         let mut scanner = Scanner::new(true);
         for chunk in body {
             scanner.push(chunk, &mut |word| {
@@ -82,7 +82,7 @@ impl Carried {
     }
 
     /// Whether the request carries an opaque value that is known to come from another issuer.
-    pub fn is_foreign_to(&self, one: &Issuer) -> bool {
+    pub(crate) fn is_foreign_to(&self, one: &Issuer) -> bool {
         self.issuers.iter().any(|issuer| !issuer.is_same(one))
     }
 

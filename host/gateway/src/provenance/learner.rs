@@ -105,7 +105,7 @@ impl Learner {
 
     /// Also records the client as the owner of the objects that the answer makes.
     #[must_use]
-    pub fn claiming(mut self, claim: Option<Claim>) -> Self {
+    pub(crate) fn claiming(mut self, claim: Option<Claim>) -> Self {
         self.claimant = claim.map(Claimant::new);
         self
     }

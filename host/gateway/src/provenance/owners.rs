@@ -42,7 +42,7 @@ impl Owners {
     }
 
     /// Whether any owner is recorded.
-    pub fn has_any(&self) -> bool {
+    pub(crate) fn has_any(&self) -> bool {
         self.any.load(Ordering::Relaxed)
     }
 
@@ -68,7 +68,7 @@ impl Owners {
     }
 
     /// Whether an id is known to belong to another client.
-    pub fn is_anothers(&self, id: &[u8], client: &str) -> bool {
+    pub(crate) fn is_anothers(&self, id: &[u8], client: &str) -> bool {
         self.of(id).is_some_and(|owner| *owner != *client)
     }
 

@@ -15,12 +15,12 @@ const UNKNOWN_WAIT: Duration = Duration::from_secs(1);
 
 impl Rate {
     /// A bucket of this size that fills in a minute; all of it may be taken at once.
-    pub fn a_minute(limit: u64) -> Self {
+    pub(crate) fn a_minute(limit: u64) -> Self {
         Self { limit, fill: limit as f64 / 60.0 }
     }
 
     /// A bucket of this size that does not fill by itself.
-    pub fn at_once(limit: u64) -> Self {
+    pub(crate) fn at_once(limit: u64) -> Self {
         Self { limit, fill: 0.0 }
     }
 

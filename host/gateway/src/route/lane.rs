@@ -76,7 +76,7 @@ impl<'a> Lane<'a> {
 
 impl Cause<'_> {
     /// The reason in words.
-    pub fn told(self, provider: &str, format: &str) -> String {
+    pub fn text(self, provider: &str, format: &str) -> String {
         match self {
             Self::Wanted => "it was asked for".to_owned(),
             Self::Resumable => {

@@ -326,7 +326,7 @@ fn sooner(known: Option<(Instant, Rest)>, other: (Instant, Rest)) -> (Instant, R
 /// # Errors
 ///
 /// Fails if no provider accepts it.
-pub fn plan_for_provider(
+pub(crate) fn plan_for_provider(
     routes: &Routes,
     provider: Option<&str>,
     carried: &Carried,
@@ -386,7 +386,7 @@ mod tests {
     };
 
     fn blames() -> [Blame; 4] {
-        [Blame::Target(None), Blame::Limit(Some(Duration::from_secs(9))), Blame::Key, Blame::Nobody]
+        [Blame::Target(None), Blame::Limit(Some(Duration::from_secs(9))), Blame::Key, Blame::Neither]
     }
 
     proptest! {

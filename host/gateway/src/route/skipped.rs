@@ -57,7 +57,7 @@ impl Why {
     }
 
     /// The reason in words.
-    pub fn told(&self, now: Instant) -> String {
+    pub fn text(&self, now: Instant) -> String {
         let seconds = |until: &Instant| until.saturating_duration_since(now).as_secs_f64().ceil();
         match self {
             Self::Lacks(what) => format!("it cannot serve this: it lacks `{what}`"),

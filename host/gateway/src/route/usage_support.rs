@@ -12,7 +12,7 @@ pub struct UsageSupport(AtomicU8);
 
 impl UsageSupport {
     /// Whether the member may be added: the server has not refused it.
-    pub fn may_be_asked(&self) -> bool {
+    pub(crate) fn may_be_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed) != REFUSED
     }
 

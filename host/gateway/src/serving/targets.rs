@@ -153,7 +153,7 @@ fn named(target: &weir_config::Target) -> String {
 /// Warns of an unknown price that the strategy depends on.
 fn comes_last(target: &weir_config::Target) -> Problem {
     let name = target.model.as_deref().unwrap_or("the client's own");
-    let message = format!("nobody knows what the model `{name}` costs at `{}`: it comes last", target.provider.name);
+    let message = format!("the price of the model `{name}` at `{}` is unknown: it comes last", target.provider.name);
     Problem::warning(&target.place, message).with_help(
         "`strategy = \"cheapest\"` goes by `price = { input = ..., output = ... }`, else by the bundled file",
     )
@@ -194,7 +194,7 @@ pub(super) fn unchecked(routes: &Routes, problems: &mut Vec<Problem>) {
     for target in routes.iter().flat_map(|(_, route)| route.targets.iter().flatten()) {
         let Some(check) = target.provider.check.as_ref().filter(|_| !target.can_be_checked()) else { continue };
         let (lacks, help) = match check.model {
-            Some(_) => ("chat", "leave `check` out: its requests tell how the provider is"),
+            Some(_) => ("chat", "leave `check` out: its requests show how the provider is"),
             None => ("list of models", "name a `model` in `check`, which is then asked for one token"),
         };
         let message = format!("the adapter `{}` knows no {lacks}: nothing is checked", target.adapter.name);
@@ -213,7 +213,7 @@ fn not_loaded(provider: &Provider, adapters: &Snapshot) -> Problem {
     };
     let loaded: Vec<&str> = adapters.adapters.keys().map(AsRef::as_ref).collect();
     let help = if loaded.is_empty() {
-        "no adapter is loaded: `cargo xtask plugins` builds the bundled ones, `plugins.dir` says where they are"
+        "no adapter is loaded: `cargo xtask plugins` builds the bundled ones, `plugins.dir` names their folder"
             .to_owned()
     } else {
         format!("loaded are {}", loaded.join(", "))

@@ -11,9 +11,9 @@ use crate::document::{Document, Kind};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Actor {
-    /// The kind.
+    /// What made the change: `user`, `key`, `token`, ...
     pub kind: String,
-    /// The id.
+    /// Which one of its kind.
     pub id: String,
 }
 
@@ -51,7 +51,7 @@ pub struct AuditEvent {
     pub action: Action,
     /// The kind of document.
     pub kind: String,
-    /// Its id.
+    /// The id of the changed document.
     pub id: String,
     /// The document before.
     #[serde(default, skip_serializing_if = "Option::is_none")]

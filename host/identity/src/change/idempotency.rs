@@ -14,7 +14,7 @@ const LONGEST: usize = 255;
 /// The share of one actor in what is remembered: a tenth.
 const SHARE: usize = 10;
 
-/// The SHA-256 of a request, by which a repetition is told from another request with the same key.
+/// The SHA-256 of a request, which distinguishes a repetition from another request with the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 

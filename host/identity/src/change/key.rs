@@ -8,7 +8,7 @@ use crate::document::{Document, Grant, Invalid, Key, Kind, Metadata, Owner, Rota
 use crate::key_text::{KeyId, KeyText};
 
 /// The longest grace of a rotation.
-pub const MAX_GRACE: SignedDuration = SignedDuration::from_hours(24 * 30);
+pub(crate) const MAX_GRACE: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 /// A command on a key.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ pub struct NewKey {
 /// Fields to change; those that are unset stay.
 #[derive(Debug, Clone, Default)]
 pub struct KeyEdit {
-    /// The name.
+    /// The name that lists and logs show.
     pub name: Option<String>,
     /// The user; `Some(None)` for none.
     pub user: Option<Option<UserId>>,

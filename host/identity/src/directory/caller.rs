@@ -10,7 +10,7 @@ use crate::jwt::TokenIdentity;
 /// By what a caller identified itself.
 #[derive(Debug, Clone)]
 pub enum Subject {
-    /// A key.
+    /// By the text of a client key.
     Key(Arc<KeyRecord>),
     /// The token of an identity provider.
     Token(Arc<TokenIdentity>),
@@ -22,9 +22,9 @@ pub enum Subject {
 pub struct Caller {
     /// By what it identified itself.
     pub subject: Subject,
-    /// Its user.
+    /// The user who owns the key or was issued the token.
     pub user: Option<Arc<UserRecord>>,
-    /// Its team.
+    /// The team that the use is counted for.
     pub team: Option<Arc<TeamRecord>>,
     /// The organisation of its team.
     pub organisation: Option<Arc<OrganisationRecord>>,

@@ -22,9 +22,9 @@ pub struct KeyRecord {
     disabled: bool,
     /// The public id.
     pub id: KeyId,
-    /// The team.
+    /// The team that owns the key.
     pub team: Option<TeamId>,
-    /// The user.
+    /// The user who owns the key.
     pub user: Option<UserId>,
     /// Rights, limits and budgets; one copy for all keys with the same.
     pub terms: Arc<Terms>,
@@ -96,9 +96,9 @@ impl KeyRecord {
 /// A team in memory.
 #[derive(Debug)]
 pub struct TeamRecord {
-    /// The id.
+    /// The id of its document.
     pub id: TeamId,
-    /// The organisation.
+    /// The organisation that the team belongs to.
     pub organisation: Option<OrganisationId>,
     /// Rights, limits and budgets.
     pub terms: Arc<Terms>,
@@ -117,7 +117,7 @@ impl TeamRecord {
 /// An organisation in memory.
 #[derive(Debug)]
 pub struct OrganisationRecord {
-    /// The id.
+    /// The id of its document.
     pub id: OrganisationId,
     /// Rights, limits and budgets.
     pub terms: Arc<Terms>,
@@ -135,7 +135,7 @@ impl OrganisationRecord {
 /// A user in memory.
 #[derive(Debug)]
 pub struct UserRecord {
-    /// The id.
+    /// The id of its document.
     pub id: UserId,
     /// The teams that the user belongs to.
     pub teams: BTreeSet<TeamId>,
@@ -157,10 +157,5 @@ impl UserRecord {
             logins: user.logins.clone(),
             disabled: user.disabled,
         }
-    }
-
-    /// Whether the user is disabled.
-    pub fn is_disabled(&self) -> bool {
-        self.disabled
     }
 }

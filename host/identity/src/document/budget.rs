@@ -14,10 +14,10 @@ pub struct Budget {
     /// Dollars, as a decimal number: `"12.50"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usd: Option<String>,
-    /// Tokens.
+    /// The most tokens in one window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
-    /// Requests.
+    /// The most requests in one window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<u64>,
     /// The window: `"minute"`, `"hour"`, `"day"`, `"week"`, `"month"`, `"total"`, or a length such as `"30d"`.

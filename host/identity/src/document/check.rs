@@ -9,7 +9,7 @@ const METADATA: usize = 16 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}`: {problem}")]
 pub struct Invalid {
-    /// The field.
+    /// Where the value stands in the document.
     pub field: String,
     /// What is wrong with it.
     pub problem: String,

@@ -33,8 +33,8 @@ impl Grant {
         grants.iter().any(|grant| grant.access >= access && (grant.team.is_none() || grant.team.as_ref() == team))
     }
 
-    /// Whether grants allow to give away another: no one gives more than they have.
-    pub fn may_give(grants: &[Self], given: &Self) -> bool {
+    /// Whether grants allow to give away another: a caller cannot give more than it has.
+    pub(crate) fn may_give(grants: &[Self], given: &Self) -> bool {
         let gives = Self::allow(grants, Access::Write, given.team.as_ref());
         gives && Self::allow(grants, given.access, given.team.as_ref())
     }

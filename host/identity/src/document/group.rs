@@ -9,7 +9,7 @@ use super::{Invalid, OrganisationId, TeamId};
 with_terms! {
     /// A team. What it may not do, none of its keys may.
     pub struct Team {
-        /// The id.
+        /// Names the team in urls, keys and budgets.
         pub id: TeamId,
         /// A name for people.
         pub name: String,
@@ -27,7 +27,7 @@ with_terms! {
 with_terms! {
     /// An organisation. What it may not do, none of its teams may.
     pub struct Organisation {
-        /// The id.
+        /// Names the organisation in urls and budgets.
         pub id: OrganisationId,
         /// A name for people.
         pub name: String,

@@ -19,7 +19,7 @@ pub struct Terms {
     pub operations: Option<Vec<Pattern>>,
     /// Rate limits.
     pub limits: Limits,
-    /// Budgets.
+    /// Amounts that may be used in a window of time.
     pub budgets: Vec<Budget>,
     /// Tags of each request's facts and budgets.
     pub tags: BTreeSet<String>,
@@ -29,13 +29,13 @@ pub struct Terms {
 
 impl Terms {
     /// Whether a model may be used.
-    pub fn allows_model(&self, model: &str) -> bool {
+    pub(crate) fn allows_model(&self, model: &str) -> bool {
         self.models.as_ref().is_none_or(|models| models.iter().any(|pattern| pattern.matches(model)))
     }
 
     /// Whether an operation may be used in a request with or without a model's name. Restricted to some models, only
     /// operations that name a model may be used, unless `operations` allows others.
-    pub fn allows_operation(&self, operation: &str, names_a_model: bool) -> bool {
+    pub(crate) fn allows_operation(&self, operation: &str, names_a_model: bool) -> bool {
         match &self.operations {
             Some(allowed) => allowed.iter().any(|pattern| pattern.matches(operation)),
             None => names_a_model || self.models.is_none(),
@@ -43,7 +43,7 @@ impl Terms {
     }
 
     /// Whether an operation may be used that shows what other callers made. Restricted terms have to name it in full.
-    pub fn allows_list(&self, operation: &str) -> bool {
+    pub(crate) fn allows_list(&self, operation: &str) -> bool {
         let is_restricted = self.models.is_some() || self.operations.is_some();
         !is_restricted || self.operations.iter().flatten().filter_map(Pattern::exact).any(|name| name == operation)
     }
@@ -98,7 +98,7 @@ macro_rules! with_terms {
             /// Rate limits.
             #[serde(default, skip_serializing_if = "crate::document::Limits::is_empty")]
             pub limits: $crate::document::Limits,
-            /// Budgets.
+            /// Amounts that may be used in a window of time.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             pub budgets: Vec<$crate::document::Budget>,
             /// Tags of each request's facts and budgets.

@@ -14,11 +14,11 @@ use super::{Grant, Invalid, Metadata, Schema, TeamId, UserId, grant};
 pub struct User {
     /// The version of the document's fields.
     pub schema: Schema,
-    /// The id.
+    /// Names the user in urls and keys.
     pub id: UserId,
     /// A name for people.
     pub name: String,
-    /// An address. It identifies no one: only a [`Login`] does.
+    /// An address. It does not identify a user: only a [`Login`] does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// Accounts at identity providers that are this user.

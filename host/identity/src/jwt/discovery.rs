@@ -10,7 +10,7 @@ const LARGEST: usize = 256 * 1024;
 /// What Weir uses of a discovery document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discovery {
-    /// The issuer.
+    /// The issuer that the document is about.
     pub issuer: String,
     /// Where its keys are.
     pub jwks_uri: String,

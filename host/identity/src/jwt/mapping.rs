@@ -73,7 +73,7 @@ impl TryFrom<String> for ClaimPath {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClaimRule {
-    /// The claim.
+    /// Where the values are in the token.
     pub claim: ClaimPath,
     /// The values that count: a name, or a pattern with one `*`. All, if unset.
     #[serde(default = "any")]

@@ -16,14 +16,14 @@ use crate::document::{Login, Pattern, TeamId};
 /// How often a verification waits for keys: for a fetch that began before, and for its own.
 const MOST_WAITS: usize = 3;
 
-/// What a verified token says about its caller.
+/// The claims of a verified token about its caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenIdentity {
     /// Identifies the caller: the issuer's name and the subject.
     pub id: String,
     /// The account.
     pub login: Login,
-    /// The team.
+    /// The team that a claim names.
     pub team: Option<TeamId>,
     /// The models that may be used, within those of the team; all if unset.
     pub models: Option<Vec<Pattern>>,
@@ -36,7 +36,7 @@ pub struct TokenIdentity {
 /// A verified token.
 #[derive(Debug)]
 pub struct Verified {
-    /// The identity.
+    /// Who the token was issued for.
     pub identity: Arc<TokenIdentity>,
     /// A fetch of newer keys that the caller carries out beside the request.
     pub refresh: Option<FetchJob>,

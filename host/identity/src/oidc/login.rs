@@ -74,9 +74,9 @@ pub enum CallbackError {
 /// A request to the token endpoint: `POST` with `content-type: application/x-www-form-urlencoded`.
 #[derive(Debug)]
 pub struct Exchange {
-    /// The address.
+    /// The url of the token endpoint.
     pub address: String,
-    /// The body.
+    /// The form, with the client's secret.
     pub body: Secret,
     /// The header `authorization`, if the provider takes the client's secret there.
     pub authorization: Option<Secret>,

@@ -33,7 +33,7 @@ struct Keys {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Prefix {
-    /// The adapter.
+    /// The adapter of models with this prefix.
     pub(super) adapter: String,
     /// The variable with the key, if the file names none.
     pub(super) key: Option<String>,

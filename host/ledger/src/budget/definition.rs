@@ -14,17 +14,17 @@ const MILLION: u64 = 1_000_000;
 /// What a budget is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ScopeKind {
-    /// A key.
+    /// Use by one client key.
     Key,
-    /// A team.
+    /// Use by the keys and users of one team.
     Team,
-    /// An organisation.
+    /// Use by the teams of one organisation.
     Organisation,
     /// A tag of requests.
     Tag,
     /// A model under the name that clients use.
     Model,
-    /// A provider.
+    /// Use of one provider.
     Provider,
 }
 
@@ -58,7 +58,7 @@ pub enum Limit {
     Usd(Nano),
     /// Tokens, input and output.
     Tokens(u64),
-    /// Requests.
+    /// A number of requests.
     Requests(u64),
 }
 
@@ -164,7 +164,7 @@ impl Share {
     }
 }
 
-/// A budget.
+/// An amount that may be used in each window of time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Budget {
     /// Its name in errors, metrics and stored rows.

@@ -1,4 +1,4 @@
-//! What a request is told by budgets: refusals, and notices that go with its answer.
+//! The effects of budgets on a request: refusals, and notices that go with its answer.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub enum RefusalReason {
 pub struct Refusal {
     /// The budget's name.
     pub budget: Arc<str>,
-    /// The reason.
+    /// Why the budget does not allow the request.
     pub reason: RefusalReason,
     /// The limit of a window.
     pub limit: Limit,
@@ -32,7 +32,7 @@ pub struct Refusal {
     pub used: u64,
     /// What the request needs at least.
     pub needed: u64,
-    /// The window.
+    /// The time that the budget counts in.
     pub window: Window,
     /// The model to use in its place, if the budget names one: the caller asks again with that as
     /// [`super::Request::model`].
@@ -92,7 +92,7 @@ pub struct Notice {
     pub limit: Limit,
     /// What is used and reserved in the window, in the limit's unit.
     pub used: u64,
-    /// The window.
+    /// The time that the budget counts in.
     pub window: Window,
     /// Whether it is the first of its kind in the window: the one that is an event.
     pub is_first: bool,

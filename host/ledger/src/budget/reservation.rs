@@ -43,7 +43,7 @@ impl Reservation {
     }
 
     /// Books what a billed attempt used. A request may have several. What has no price takes all that is left of the
-    /// reservation, unless the budget says what it costs. Returns the limits that this has reached.
+    /// reservation, unless the budget names its cost. Returns the limits that this has reached.
     pub fn spend(&mut self, spend: &Spend) -> Vec<Notice> {
         let mut notices = Vec::new();
         for hold in &mut self.holds {

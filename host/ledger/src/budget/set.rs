@@ -22,7 +22,7 @@ static NUMBERS: AtomicU64 = AtomicU64::new(0);
 /// Who uses something, and what.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Owner<'a> {
-    /// The key.
+    /// The id of the client key.
     pub key: Option<&'a str>,
     /// The key's team.
     pub team: Option<&'a str>,
@@ -69,7 +69,7 @@ impl<'a> Request<'a> {
 /// A reservation that all budgets of the chain have granted.
 #[derive(Debug)]
 pub struct Granted {
-    /// The reservation.
+    /// The reserved amounts, to be settled or given back.
     pub reservation: Reservation,
     /// Warnings for the answer and events.
     pub notices: Vec<Notice>,

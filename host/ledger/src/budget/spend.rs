@@ -8,7 +8,7 @@ use crate::money::Nano;
 /// The cost of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Price {
-    /// Known.
+    /// An amount that the price files give.
     Known(Nano),
     /// Not known, and not zero.
     Unknown,

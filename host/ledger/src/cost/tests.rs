@@ -27,7 +27,7 @@ const PRICES: &str = r#"{
     "online": {"input": "1", "output": "1", "request": "0.005"}
   }}}"#;
 
-/// A Monday.
+/// The time of the tests without another: a Monday.
 const MONDAY: &str = "2026-11-16T12:00:00Z";
 
 fn book() -> PriceBook {

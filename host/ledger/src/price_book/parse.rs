@@ -287,7 +287,7 @@ fn json<'a, T: serde::Deserialize<'a>>(value: &'a RawValue) -> Result<T, String>
     })
 }
 
-/// FNV-1a: tells versions apart, and protects nothing.
+/// FNV-1a: distinguishes versions, and protects nothing.
 fn digest(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |digest, byte| (digest ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

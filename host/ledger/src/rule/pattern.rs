@@ -22,7 +22,7 @@ impl Pattern {
     }
 
     /// Whether it is a name without `*`.
-    pub fn is_exact(&self) -> bool {
+    pub(crate) fn is_exact(&self) -> bool {
         self.star.is_none()
     }
 

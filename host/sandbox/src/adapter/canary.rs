@@ -60,17 +60,21 @@ impl CanaryRule {
         let may_fail = beside.rate() + self.max_fault_rate;
         // Rejected as soon as the rate can no longer become low enough.
         if tried.failed as f64 > may_fail * self.requests.max(tried.exchanges) as f64 {
-            return Verdict::Reject(told(tried, beside));
+            return Verdict::Reject(failures(tried, beside));
         }
         if tried.exchanges >= self.requests || lasted >= self.max_time {
             let is_good = tried.rate() <= may_fail;
-            return if is_good { Verdict::Promote(told(tried, beside)) } else { Verdict::Reject(told(tried, beside)) };
+            return if is_good {
+                Verdict::Promote(failures(tried, beside))
+            } else {
+                Verdict::Reject(failures(tried, beside))
+            };
         }
         Verdict::Undecided
     }
 }
 
-fn told(tried: Tally, beside: Tally) -> String {
+fn failures(tried: Tally, beside: Tally) -> String {
     format!(
         "{} of its {} exchanges failed, {} of {} on the version beside it",
         tried.failed, tried.exchanges, beside.failed, beside.exchanges

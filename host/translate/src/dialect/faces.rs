@@ -133,7 +133,7 @@ pub enum ClaimError {
         second: String,
         /// The HTTP method.
         method: String,
-        /// The path.
+        /// The face's path, with its holes.
         path: String,
     },
 }

@@ -60,7 +60,7 @@ impl Pattern {
     }
 
     /// Whether the pattern has no holes, so that a path matches only if it is equal.
-    pub fn is_literal(&self) -> bool {
+    pub(crate) fn is_literal(&self) -> bool {
         self.segments.iter().all(|segment| matches!(segment, Segment::Literal(_)))
     }
 
@@ -75,7 +75,7 @@ impl Pattern {
     }
 
     /// Whether a path may match both patterns. Errs towards `true`.
-    pub fn overlaps(&self, other: &Self) -> bool {
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
         overlap(&self.segments, &other.segments)
     }
 

@@ -113,7 +113,7 @@ impl TextPart {
 }
 
 impl Usage {
-    /// Input and output that are not told apart any further.
+    /// Input and output, not divided any further.
     pub fn of(input: Option<u32>, output: Option<u32>) -> Self {
         Self { input, output, ..Self::default() }
     }

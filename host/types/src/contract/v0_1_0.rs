@@ -1,4 +1,4 @@
-//! What version 0.1.0 has no place for is said as nearly as it can be. The other conversions are generated.
+//! What version 0.1.0 has no place for becomes the nearest value that it has. The other conversions are generated.
 
 use super::types::{ChatEvent, PartArgument, PartDelta, Usage};
 use super::v0_1_0::types as old;

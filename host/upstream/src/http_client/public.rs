@@ -52,7 +52,7 @@ impl PublicClient {
     }
 }
 
-/// Checks what a url says by itself. The addresses of a name are checked when it is resolved.
+/// Checks a url by itself. The addresses of a name are checked when it is resolved.
 fn check(url: &Url) -> Result<(), NotPublic> {
     check_user(url)?;
     if url.scheme() != "https" {

@@ -34,7 +34,7 @@ pub struct File {
 /// The request of a recorded exchange.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct RequestPart {
-    /// The method.
+    /// The HTTP method.
     pub method: String,
     /// The full path, including that of the API's base, and the query.
     pub path_and_query: String,
@@ -54,7 +54,7 @@ pub struct RequestPart {
 /// The answer of a recorded exchange.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ResponsePart {
-    /// The status.
+    /// The HTTP status.
     pub status: u16,
     /// The headers that were kept.
     #[serde(default)]

@@ -119,7 +119,7 @@ impl Families {
                 self.count(adapter);
             }
         }
-        self.tell_states(&snapshot);
+        self.set_states(&snapshot);
         for (name, result, count) in catalog.activations() {
             self.activations.with_label_values(&[&*name, result]).inc_by(count);
         }
@@ -145,24 +145,24 @@ impl Families {
         }
     }
 
-    fn tell_states(&self, snapshot: &Snapshot) {
-        let tell = |name: &str, digest: &str, state: &str| self.state.with_label_values(&[name, digest, state]).set(1);
+    fn set_states(&self, snapshot: &Snapshot) {
+        let set = |name: &str, digest: &str, state: &str| self.state.with_label_values(&[name, digest, state]).set(1);
         for (name, adapter) in &snapshot.adapters {
             let digest = adapter.digest.short();
             let is_suspended = adapter.duty.suspended().is_some();
-            tell(name, &digest, snapshot.state(adapter));
+            set(name, &digest, snapshot.state(adapter));
             self.active.with_label_values(&[&**name, &adapter.manifest.version, &digest]).set(i64::from(!is_suspended));
         }
         for (name, trial) in &snapshot.trials {
-            tell(name, &trial.adapter.digest.short(), "candidate");
+            set(name, &trial.adapter.digest.short(), "candidate");
         }
         for (name, former) in &snapshot.former {
             for one in former {
-                tell(name, &one.adapter.digest.short(), one.standing.name());
+                set(name, &one.adapter.digest.short(), one.standing.name());
             }
         }
         for (name, refusal) in &snapshot.refused {
-            tell(name, &refusal.digest.map(|digest| digest.short()).unwrap_or_default(), "refused");
+            set(name, &refusal.digest.map(|digest| digest.short()).unwrap_or_default(), "refused");
         }
     }
 }

@@ -29,7 +29,7 @@ struct Fares {
 
 /// Ready unless draining, or every provider has a target that cannot be served. Resting providers degrade the status,
 /// but are no reason to send requests to another Weir, because its providers are the same.
-pub(super) async fn tell(State(operations): State<Operations>) -> Response {
+pub(super) async fn answer(State(operations): State<Operations>) -> Response {
     let serving = operations.gateway.serving();
     let draining = *operations.draining.borrow();
     let store = store_in_brief(&operations);
@@ -56,7 +56,7 @@ pub(super) async fn tell(State(operations): State<Operations>) -> Response {
     };
     let all_lacking = lacking > 0 && lacking == fares.len();
     let code = if draining || all_lacking { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let providers: BTreeMap<&str, Value> = fares.iter().map(|(name, fares)| (*name, fares.told(now))).collect();
+    let providers: BTreeMap<&str, Value> = fares.iter().map(|(name, fares)| (*name, fares.shown(now))).collect();
     (code, Json(json!({"status": status, "providers": providers, "adapters": adapters, "store": store})))
         .into_response()
 }
@@ -104,7 +104,7 @@ impl Fares {
         matches!(self.standing, Some(TargetStatus::Resting(..)))
     }
 
-    fn told(&self, now: Instant) -> Value {
+    fn shown(&self, now: Instant) -> Value {
         if let Some(reason) = &self.lacks {
             return json!({"status": "unavailable", "reason": reason});
         }

@@ -13,7 +13,7 @@ use weir_import::{Draft, env, litellm};
 pub(super) enum Command {
     /// Converts LiteLLM's `config.yaml`. Keys in it are not copied: the notes name variables for them.
     Litellm {
-        /// The file.
+        /// LiteLLM's `config.yaml`.
         #[arg(value_name = "CONFIG.yaml")]
         file: PathBuf,
         /// Where to write the configuration; it is printed without this. An existing file is not overwritten.
@@ -56,7 +56,7 @@ fn from_environment() -> Result<(Draft, String), String> {
     let snapshot = plugins.snapshot();
     let suggested = snapshot.adapters.iter().map(|(name, adapter)| (name.as_ref(), &adapter.manifest.suggests));
     let draft = env::import(&serving.config, suggested);
-    let none = "no adapter's usual key variable is set; `weir plugin inspect` tells their names";
+    let none = "no adapter's usual key variable is set; `weir plugin inspect` lists their names";
     Ok((draft.ok_or(none)?, "the environment".to_owned()))
 }
 

@@ -62,7 +62,7 @@ fn next_steps(out: &Path, port: Option<u16>) -> String {
     let (host, port) = (usual.host, port.unwrap_or(usual.port));
     let config = if out == Path::new(USUAL_FILE) { String::new() } else { format!(" --config {}", out.display()) };
     format!(
-        "{} written. Next:\n  weir check{config}\n  weir serve{config}\n  curl http://{host}:{port}/    tells what is served",
+        "{} written. Next:\n  weir check{config}\n  weir serve{config}\n  curl http://{host}:{port}/    lists what is served",
         out.display()
     )
 }
@@ -113,7 +113,7 @@ impl Known {
     fn ask<R: BufRead, W: Write>(&self, dialogue: &mut Dialogue<R, W>) -> io::Result<Choice> {
         let mut choice = Choice::default();
         if self.found.is_empty() {
-            dialogue.tell(&format!("No provider's usual key variable is set ({}).", self.variables.join(", ")))?;
+            dialogue.print(&format!("No provider's usual key variable is set ({}).", self.variables.join(", ")))?;
         }
         for one in &self.found {
             let question = format!("Serve `{}` with the key in {}?", one.adapter, one.variable);
@@ -166,7 +166,7 @@ fn port<R: BufRead, W: Write>(dialogue: &mut Dialogue<R, W>) -> io::Result<u16> 
     for _ in 0..PATIENCE {
         match dialogue.line("The port to listen on", &usual.to_string())?.parse() {
             Ok(port) if port > 0 => return Ok(port),
-            _ => dialogue.tell("A port is a number from 1 to 65535.")?,
+            _ => dialogue.print("A port is a number from 1 to 65535.")?,
         }
     }
     Ok(usual)
@@ -179,7 +179,7 @@ struct Dialogue<R, W> {
 }
 
 impl<R: BufRead, W: Write> Dialogue<R, W> {
-    fn tell(&mut self, text: &str) -> io::Result<()> {
+    fn print(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.to, "{text}")
     }
 
@@ -189,7 +189,7 @@ impl<R: BufRead, W: Write> Dialogue<R, W> {
         self.to.flush()?;
         let mut line = String::new();
         if self.from.read_line(&mut line)? == 0 {
-            self.tell("")?;
+            self.print("")?;
         }
         let line = line.trim();
         Ok(if line.is_empty() { usual.to_owned() } else { line.to_owned() })
@@ -207,7 +207,7 @@ impl<R: BufRead, W: Write> Dialogue<R, W> {
             if !name.contains(char::is_whitespace) {
                 return Ok(name);
             }
-            self.tell("A name has no spaces.")?;
+            self.print("A name has no spaces.")?;
         }
         Ok(usual.to_owned())
     }
@@ -220,7 +220,7 @@ impl<R: BufRead, W: Write> Dialogue<R, W> {
             }
             match Address::parse(&text, Path::new("")) {
                 Ok(address) => return Ok(Some(address.to_string())),
-                Err(error) => self.tell(&format!("{error}."))?,
+                Err(error) => self.print(&format!("{error}."))?,
             }
         }
         Ok(None)
@@ -235,7 +235,7 @@ impl<R: BufRead, W: Write> Dialogue<R, W> {
             if known.contains(&answer.as_str()) {
                 return Ok(Some(answer));
             }
-            self.tell(&format!("It is one of {}.", known.join(", ")))?;
+            self.print(&format!("It is one of {}.", known.join(", ")))?;
         }
         Ok(None)
     }

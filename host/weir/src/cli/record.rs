@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use super::serve::told_to_stop;
+use super::serve::stop_signal;
 use crate::record::{Recorder, Settings};
 use weir_config::{Log, LogFormat, LogLevel};
 use weir_fixtures::fixture::Rules;
@@ -74,12 +74,12 @@ async fn record(asked: Record) -> Result<usize, String> {
     let listener = TcpListener::bind(asked.listen).await.map_err(|error| format!("{}: {error}", asked.listen))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     if !address.ip().is_loopback() {
-        tracing::warn!("{address} is open to the network: whoever reaches it is recorded");
+        tracing::warn!("{address} is open to the network: all of its clients are recorded");
     }
     super::print(&format!("http://{address} passes on to {to} and records into {out}; stop with Ctrl-C"));
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(async move {
-        told_to_stop().await;
+        stop_signal().await;
         stop.send_replace(true);
     });
     Ok(recorder.run(listener, stopped).await)

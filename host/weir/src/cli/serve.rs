@@ -70,12 +70,12 @@ async fn serve(config: Config) -> ExitCode {
     let addresses = app.addresses();
     tracing::info!(address = %addresses.main, admin = addresses.admin.map(|address| address.to_string()), "weir listens");
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(reload_when_told(app.reload()));
+    tokio::spawn(reload_on_hang_up(app.reload()));
     tokio::spawn(async move {
-        told_to_stop().await;
+        stop_signal().await;
         tracing::info!("stopping: streams may end");
         stop.send_replace(true);
-        told_to_stop().await;
+        stop_signal().await;
         tracing::warn!("stopping now");
         log::flush();
         std::process::exit(1);
@@ -86,10 +86,10 @@ async fn serve(config: Config) -> ExitCode {
 }
 
 /// Reloads the configuration at each hang-up signal.
-async fn reload_when_told(reload: Arc<Reload>) {
+async fn reload_on_hang_up(reload: Arc<Reload>) {
     let mut hangup = match signal::unix::signal(signal::unix::SignalKind::hangup()) {
         Ok(hangup) => hangup,
-        Err(error) => return tracing::warn!(%error, "hang-up signals are not heard"),
+        Err(error) => return tracing::warn!(%error, "hang-up signals are not received"),
     };
     while hangup.recv().await.is_some() {
         let reload = Arc::clone(&reload);
@@ -99,11 +99,11 @@ async fn reload_when_told(reload: Arc<Reload>) {
 }
 
 /// Waits for an interrupt or a termination signal.
-pub(super) async fn told_to_stop() {
+pub(super) async fn stop_signal() {
     let mut terminate = match signal::unix::signal(signal::unix::SignalKind::terminate()) {
         Ok(terminate) => terminate,
         Err(error) => {
-            tracing::warn!(%error, "termination signals are not heard");
+            tracing::warn!(%error, "termination signals are not received");
             return std::future::pending().await;
         }
     };

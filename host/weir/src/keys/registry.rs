@@ -81,7 +81,7 @@ impl Registry {
     }
 
     /// Takes over what has changed in the store. One small question where nothing has.
-    pub fn catch_up(&self) -> Result<(), StoreError> {
+    pub(crate) fn catch_up(&self) -> Result<(), StoreError> {
         self.catch_up_with(&mut self.lock())
     }
 

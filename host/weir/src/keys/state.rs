@@ -71,7 +71,7 @@ impl State {
         self.is_keyed |= kind == Kind::Key;
         let parsed = body.map(|body| Document::parse(kind, &body)).transpose();
         let document = parsed.unwrap_or_else(|error| {
-            // What it says now may be that the key is disabled, so what it said before does not count either.
+            // Its present version may disable the key, so the earlier version does not count either.
             tracing::error!(%error, kind = kind.name(), id, "a document of the store cannot be read, and is left out");
             None
         });

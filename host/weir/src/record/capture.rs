@@ -142,7 +142,7 @@ impl<B: Body> Tapped<B> {
         Self { body, capture, side: Side::Response }
     }
 
-    fn tell(&mut self, end: End) {
+    fn record(&mut self, end: End) {
         if self.side == Side::Response {
             self.side = Side::LimitStatus;
             self.capture.ended(end);
@@ -158,8 +158,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Tapped<B> {
         let this = self.get_mut();
         let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
         match &frame {
-            None => this.tell(End::Whole),
-            Some(Err(_)) => this.tell(End::Broken),
+            None => this.record(End::Whole),
+            Some(Err(_)) => this.record(End::Broken),
             Some(Ok(frame)) => match (frame.data_ref(), this.side) {
                 (Some(bytes), Side::Request) => this.capture.sent(bytes),
                 (Some(bytes), Side::Response) => this.capture.came(bytes),
@@ -182,6 +182,6 @@ impl<B: Body> Drop for Tapped<B> {
     /// A body of known length is dropped after its last byte, without another poll for its end.
     fn drop(&mut self) {
         let end = if self.body.is_end_stream() { End::Whole } else { End::Broken };
-        self.tell(end);
+        self.record(end);
     }
 }

@@ -21,7 +21,7 @@ pub struct Hit {
 /// A value, or only its kind if it is large.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scalar {
-    /// `null`.
+    /// The literal `null`.
     Null,
     /// `true` or `false`.
     Bool(bool),
@@ -31,12 +31,12 @@ pub enum Scalar {
     Text(String),
     /// A string or number that exceeds the limit.
     Long,
-    /// An object.
+    /// A JSON object, without its members.
     Object {
         /// Whether it has no members.
         empty: bool,
     },
-    /// An array.
+    /// A JSON array, without its elements.
     Array {
         /// Whether it has no elements.
         empty: bool,
@@ -45,7 +45,7 @@ pub enum Scalar {
 
 impl Scalar {
     /// Whether the value is something: not null, an empty string, an empty array or an empty object.
-    pub fn is_present(&self) -> bool {
+    pub(crate) fn is_present(&self) -> bool {
         match self {
             Self::Null | Self::Object { empty: true } | Self::Array { empty: true } => false,
             Self::Text(text) => !text.is_empty(),
@@ -81,7 +81,7 @@ impl Scalar {
     }
 
     /// The number, if this is one or a text that spells one.
-    pub fn as_number(&self) -> Option<f64> {
+    pub(crate) fn as_number(&self) -> Option<f64> {
         let (Self::Number(text) | Self::Text(text)) = self else { return None };
         text.parse().ok().filter(|number: &f64| number.is_finite())
     }

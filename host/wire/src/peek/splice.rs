@@ -36,7 +36,7 @@ pub enum SpliceError {
     /// The body was not scanned for this pointer, or the pointer is invalid.
     #[error("the body was not scanned for {pointer:?}")]
     NotScanned {
-        /// The pointer.
+        /// The pointer as it was asked for.
         pointer: String,
     },
 }

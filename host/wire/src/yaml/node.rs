@@ -11,11 +11,11 @@ pub enum Node {
     Bool(bool),
     /// A number as it is spelled.
     Number(String),
-    /// A text.
+    /// A scalar that is a string.
     Text(String),
     /// `!!binary`, decoded.
     Bytes(Vec<u8>),
-    /// A list.
+    /// A sequence.
     List(Vec<Node>),
     /// Members in the order of the file.
     Map(Vec<(String, Node)>),

@@ -152,7 +152,7 @@ fn a_rollback_lasts_until_an_activation_or_another_file() {
     assert_eq!(place.start().stands(), runs("2"));
     let place = rolled_back();
     place.put(&version("3"));
-    assert_eq!(place.start().stands(), runs("3"), "another file came while nobody looked");
+    assert_eq!(place.start().stands(), runs("3"), "another file came between two looks");
     place.put(&version("2"));
     assert_eq!(place.start().stands(), runs("2"), "which ended the rolling back");
     // The former file is put back.

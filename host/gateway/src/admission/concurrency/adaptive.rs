@@ -48,7 +48,7 @@ impl Adaptive {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nobody has so many places")]
+#[expect(clippy::cast_precision_loss, reason = "there are never so many places")]
 fn as_limit(places: usize) -> f64 {
     places as f64
 }

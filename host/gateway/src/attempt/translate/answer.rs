@@ -10,7 +10,7 @@ use super::super::handed::{Closing, Handed, HandedBody};
 use super::super::partial_answer::PartialAnswer;
 use super::super::pipeline::{Parts, Pipeline};
 use super::super::reply::ReplyBody;
-use super::super::response_headers::{keep_alive_frame, stream_headers, tell_losses};
+use super::super::response_headers::{keep_alive_frame, put_losses, stream_headers};
 use super::super::send::{bytes_of, fault_of};
 use super::super::translated::{First, Translated, prime};
 use super::{Run, called};
@@ -44,7 +44,7 @@ impl Run<'_> {
         if let Some(name) = answer.name_model(self.target.model(self.asked.model())) {
             name.clone_into(&mut self.dialect_ctx.model);
         }
-        account.told_all();
+        account.usage_is_final();
         if let Answer::Chat(chat) = &answer {
             account.content(estimate::answer_tokens(chat));
         }
@@ -72,7 +72,7 @@ impl Run<'_> {
                 insert(response.headers_mut(), &header.name, &header.value);
             }
         }
-        tell_losses(&mut response, &self.losses);
+        put_losses(&mut response, &self.losses);
         self.dialect.into_iter().for_each(Lease::release);
         self.provider.release();
         Ok(response)
@@ -115,7 +115,7 @@ impl Run<'_> {
         let mut response = Response::new(ReplyBody::from(Bytes::from(out)));
         stream_headers(&mut response, self.asked.framing);
         let losses = std::mem::take(&mut self.losses);
-        tell_losses(&mut response, &losses);
+        put_losses(&mut response, &losses);
         encoder.release();
         self.provider.release();
         Ok(response)
@@ -199,7 +199,7 @@ impl Run<'_> {
         }
         let mut response = Response::new(ReplyBody::Translated(Box::new(body)));
         stream_headers(&mut response, asked.framing);
-        tell_losses(&mut response, &losses);
+        put_losses(&mut response, &losses);
         Ok(response)
     }
 }

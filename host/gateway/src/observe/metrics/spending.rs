@@ -159,7 +159,7 @@ pub struct Book {
 
 impl Book {
     /// Records tokens that the provider reported.
-    pub fn told(&self, tokens: Tokens) {
+    pub fn reported(&self, tokens: Tokens) {
         let [client, route, provider] = self.labels.each_ref().map(String::as_str);
         for (bucket, count) in tokens.known() {
             let Some(counter) = self.tokens.get(bucket as usize) else { continue };
@@ -187,7 +187,7 @@ impl Book {
     }
 
     /// Records that a complete answer reported no usage.
-    pub fn untold(&self) {
+    pub(crate) fn unreported(&self) {
         self.untold.inc();
     }
 
@@ -215,6 +215,6 @@ impl Book {
 }
 
 /// An amount in dollars, for metrics and log lines, which have no exact type.
-pub fn dollars_of(nano: Nano) -> f64 {
+pub(crate) fn dollars_of(nano: Nano) -> f64 {
     nano.get() as f64 / 1e9
 }

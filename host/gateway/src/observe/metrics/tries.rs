@@ -91,7 +91,7 @@ impl Tries {
     }
 
     /// Counts a request that falls back to another target.
-    pub fn fell_back(&self, from: &str, to: &str, reason: &str) {
+    pub(crate) fn fell_back(&self, from: &str, to: &str, reason: &str) {
         self.fallbacks.with_label_values(&[from, to, reason]).inc();
     }
 
@@ -111,7 +111,7 @@ impl Tries {
     }
 
     /// Counts a breaker that opened.
-    pub fn tripped(&self, provider: &str, model: &str) {
+    pub(crate) fn tripped(&self, provider: &str, model: &str) {
         self.trips.with_label_values(&[provider, model]).inc();
     }
 

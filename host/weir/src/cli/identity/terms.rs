@@ -12,7 +12,7 @@ pub(super) struct Terms {
     /// An operation that may be used, such as `chat` or `files-*`. Repeat it for several; without, as `[[clients]]`.
     #[arg(long = "operation", value_name = "OPERATION")]
     operations: Vec<String>,
-    /// Requests per minute.
+    /// The most requests that may begin in a minute.
     #[arg(long, value_name = "NUMBER")]
     requests_per_minute: Option<u64>,
     /// Input and output tokens per minute.

@@ -14,7 +14,7 @@ use weir_store::Fact;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Reconcile {
-    /// The provider's export of use, as CSV or JSON; docs/request-log.md says which columns.
+    /// The provider's export of use, as CSV or JSON; docs/request-log.md lists the columns.
     #[arg(long, value_name = "FILE")]
     export: PathBuf,
     /// The share by which figures may differ.

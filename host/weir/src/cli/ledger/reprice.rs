@@ -14,7 +14,7 @@ use weir_store::Fact;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Reprice {
-    /// The price file; docs/budgets.md says which format. The bundled prices hold for what it does not name.
+    /// The price file; docs/budgets.md describes the format. The bundled prices hold for what it does not name.
     #[arg(long, value_name = "FILE")]
     prices: PathBuf,
     #[command(flatten)]

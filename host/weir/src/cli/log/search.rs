@@ -13,13 +13,13 @@ pub(in crate::cli) struct Search {
     /// The key's id or the client's name.
     #[arg(long)]
     key: Option<String>,
-    /// The team.
+    /// Only requests of this team.
     #[arg(long)]
     team: Option<String>,
     /// The model that was asked for or that answered.
     #[arg(long)]
     model: Option<String>,
-    /// The provider.
+    /// Only requests that this provider answered.
     #[arg(long)]
     pub(in crate::cli) provider: Option<String>,
     /// The status: 429, 4xx, or 400-499.

@@ -18,11 +18,11 @@ pub(super) fn run(asked: &Build) -> Result<String, String> {
     let project = Project::read(&asked.dir).map_err(|error| format!("error: {error}"))?;
     let mut tell = |line: &str| crate::cli::complain(&format!("> {line}"));
     let built = build::build(&project, &super::loader()?, &mut tell).map_err(|error| format!("error: {error}"))?;
-    Ok(told(&built))
+    Ok(shown(&built))
 }
 
 /// A line about the component that was built.
-pub(super) fn told(built: &build::Built) -> String {
+pub(super) fn shown(built: &build::Built) -> String {
     let adapter = &built.adapter;
     let interfaces: Vec<&str> = adapter.interfaces.iter().map(weir_sandbox::Interface::name).collect();
     format!(

@@ -38,7 +38,7 @@ pub(super) fn run(asked: &Dev) -> Result<String, String> {
     let target = Target { plugins: asked.plugins.clone(), admin: asked.admin.clone(), token: token(asked)? };
     let round = || {
         let built = dev::round(&asked.dir, &target, &loader, &mut |line| complain(line));
-        built.map(|built| super::build::told(&built)).map_err(|error| format!("error: {error}"))
+        built.map(|built| super::build::shown(&built)).map_err(|error| format!("error: {error}"))
     };
     if asked.once {
         return round();

@@ -64,7 +64,7 @@ fn test(asked: &Test) -> Result<bool, String> {
         report = proof::prove_to(&adapter, &fixtures, Depth::COMMAND);
         super::super::complain(&format!("{written} fixtures written"));
     }
-    tell(asked, &report)?;
+    print_report(asked, &report)?;
     Ok(report.failed == 0)
 }
 
@@ -110,7 +110,7 @@ fn replace(file: &Path, text: &str) -> std::io::Result<()> {
     std::fs::rename(&beside, file)
 }
 
-fn tell(asked: &Test, report: &Report) -> Result<(), String> {
+fn print_report(asked: &Test, report: &Report) -> Result<(), String> {
     let color = asked.out.is_none() && std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let text = match asked.format {
         Format::Human => report.human(color),

@@ -1,0 +1,113 @@
+//! The part of an account that the answer fills: its pieces, its usage, its losses, its end.
+
+use std::sync::PoisonError;
+
+use super::charges::Charges;
+use super::{Account, Outcome};
+use crate::health::Ticket;
+use weir_ledger::Nano;
+use weir_types::contract::types::{Loss, Usage};
+use weir_types::fault::{Side, loss_kind};
+
+impl Account {
+    /// Sets the answer's status, whether it is streamed, and whether its usage is metered.
+    pub fn answering(&mut self, status: u16, streaming: bool, metered: bool) {
+        self.status = status;
+        self.metered = metered;
+        if streaming && !self.streaming {
+            self.streaming = true;
+            self.metrics.streams_active.inc();
+        }
+    }
+
+    /// A piece of a stream is sent; the first one sets the time to the first token.
+    pub fn piece(&mut self) {
+        if !self.first_piece {
+            self.first_piece = true;
+            let took = self.begun.elapsed();
+            self.first_token = Some(took);
+            let seconds = took.as_secs_f64();
+            self.series.first_token(seconds);
+            self.book().first_token(seconds);
+            self.ticket.iter().for_each(Ticket::first_piece);
+        }
+    }
+
+    /// A part of the answer's body is handed over to the connection.
+    pub(crate) fn sends_on(&mut self, bytes: usize) {
+        self.bytes_out += bytes as u64;
+    }
+
+    /// Sets the usage that the provider reported.
+    pub fn used(&mut self, usage: Usage) {
+        self.tokens.told = Some(usage);
+    }
+
+    /// The cost of a whole answer whose usage is known; `None` for a stream, or if a price is missing.
+    pub(crate) fn cost_of_whole(&self) -> Option<Nano> {
+        let is_whole = !self.streaming && self.status == 200;
+        let cost = is_whole.then(|| self.tokens.forecast()).flatten()?;
+        let forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
+        Charges::sum(cost, forfeited.charges.total_so_far()?)
+    }
+
+    /// Sets the estimated tokens of the content so far. They count if the provider reports no usage, or the answer
+    /// breaks off.
+    pub fn content(&mut self, tokens: u32) {
+        self.tokens.content = Some(tokens);
+    }
+
+    /// Marks the reported usage as final.
+    pub(crate) fn usage_is_final(&mut self) {
+        self.tokens.is_final = true;
+    }
+
+    /// Records the fields that the translation lost.
+    pub fn lost(&mut self, losses: &[Loss]) {
+        for loss in losses {
+            self.metrics.lost(&loss.field, loss.kind);
+        }
+        if !losses.is_empty() {
+            let name = |loss: &Loss| format!("{}={}", loss.field, loss_kind(loss.kind));
+            let fields: Vec<String> = losses.iter().take(32).map(name).collect();
+            tracing::debug!(request_id = &*self.request_id, fields = fields.join(","), "translation lost fields");
+            self.line.iter_mut().for_each(|line| line.lost(fields.iter().map(String::as_str)));
+        }
+    }
+
+    /// The whole answer was sent.
+    pub fn whole(&mut self) {
+        self.outcome = Outcome::Whole;
+        self.usage_is_final();
+    }
+
+    /// The stream broke, and this side is at fault.
+    pub fn broke(&mut self, side: &str) {
+        self.outcome = Outcome::Failed;
+        if side == Side::Upstream.as_str() {
+            self.interrupted();
+        }
+        self.metrics.stream_errors.with_label_values(&[side]).inc();
+    }
+
+    /// The stream broke by its target's fault; another target may still continue it.
+    pub fn interrupted(&mut self) {
+        self.traced.broke();
+        if self.ticket.as_mut().is_some_and(Ticket::broke) {
+            tracing::warn!(provider = self.provider.as_deref(), "target fails too often and rests");
+        }
+    }
+
+    /// Another target continues the stream, and `branch` is the account of its attempt. `told` is the usage reported
+    /// so far, `untold` the estimated tokens of the broken part that the usage does not include.
+    pub fn resumed(&mut self, mut branch: Self, told: Option<&Usage>, untold: [u32; 2]) {
+        let tariff = branch.tokens.tariff.take();
+        self.tokens.go_on(told, untold, tariff, &self.book());
+        self.tokens.sent = branch.tokens.sent.take();
+        self.provider = branch.provider.take();
+        self.ticket = branch.ticket.take();
+        self.traced.adopt(&mut branch.traced);
+        self.copies.adopt(&mut branch.copies);
+        self.hold(std::mem::take(&mut branch.permit));
+    }
+}

@@ -1,0 +1,40 @@
+//! Finds the face that a request calls.
+
+use std::sync::Arc;
+
+use http::Method;
+use http::request::Parts;
+
+use super::unknown;
+use crate::serving::Serving;
+use weir_translate::dialect::faces::{Endpoint, Head, Lookup};
+use weir_translate::dialect::path::PathParams;
+use weir_types::fault::Fault;
+
+/// The face that a request calls, and the values of its path's holes.
+pub(super) struct Called {
+    pub(super) face: Arc<Endpoint>,
+    pub(super) holes: PathParams,
+}
+
+/// A request that calls no face.
+pub(super) struct Unrecognised {
+    pub(super) fault: Fault,
+    /// The face whose format the error is rendered in.
+    pub(super) nearest: Option<Arc<Endpoint>>,
+}
+
+/// Finds the face that a request calls, or an error in the format of the likeliest face.
+pub(super) fn recognise(serving: &Serving, head: &Parts) -> Result<Called, Unrecognised> {
+    let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
+    match serving.faces.find(&head.method, head.uri.path(), &about) {
+        Lookup::Found(face, holes) => Ok(Called { face, holes }),
+        Lookup::WrongMethod(face, methods) => {
+            let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
+            let message = format!("{} is not served here, but {} is", head.method, methods.join(", "));
+            let fault = Fault::invalid(message).with_status(405).with_code("method_not_allowed");
+            Err(Unrecognised { fault, nearest: Some(face) })
+        }
+        Lookup::Unknown => Err(unknown::explain(serving, head)),
+    }
+}

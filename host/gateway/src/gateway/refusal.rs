@@ -1,0 +1,63 @@
+//! Answers of requests that Weir refuses.
+
+use http::Response;
+
+use super::Gateway;
+use super::response_headers::put_limits;
+use crate::accounting::access::AccessLine;
+use crate::admission::Refused;
+use crate::attempt::ReplyBody;
+use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::reply::{error_response, insert};
+use weir_types::contract::about::ErrorFormat;
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
+use weir_types::headers;
+
+impl Gateway {
+    /// Answers a request that a limit refused, with the state of that limit in the headers.
+    pub(super) fn turn_away(
+        &self,
+        face: &Endpoint,
+        refused: &Refused,
+        id: &str,
+        line: &mut Option<Box<AccessLine>>,
+    ) -> Response<ReplyBody> {
+        let mut response = self.refuse(face.errors.as_deref(), &refused.fault, id, line);
+        put_limits(&mut response, face, &refused.limits, None);
+        response
+    }
+
+    /// Answers with a fault in the client's format, and counts it.
+    pub(super) fn refuse(
+        &self,
+        errors: Option<&ErrorFormat>,
+        fault: &Fault,
+        id: &str,
+        line: &mut Option<Box<AccessLine>>,
+    ) -> Response<ReplyBody> {
+        if let Some(line) = line.as_mut() {
+            line.failed(fault);
+        }
+        let reason = match fault.error.kind {
+            ErrorKind::NotFound => "not_found",
+            ErrorKind::Permission => "permission",
+            ErrorKind::Authentication => "authentication",
+            ErrorKind::TooLarge => "too_large",
+            ErrorKind::RateLimited | ErrorKind::Overloaded => "overloaded",
+            _ => "invalid",
+        };
+        self.metrics.rejected.with_label_values(&[reason]).inc();
+        fault_response(errors, fault, id)
+    }
+}
+
+/// The answer of a request that failed.
+pub(super) fn fault_response(errors: Option<&ErrorFormat>, fault: &Fault, id: &str) -> Response<ReplyBody> {
+    if fault.side != Side::Client {
+        tracing::warn!(request_id = id, side = fault.side.as_str(), error = %fault, "request failed");
+    }
+    let mut response = error_response(errors, fault, id).map(ReplyBody::from);
+    insert(response.headers_mut(), &headers::ERROR_SOURCE, fault.side.as_str());
+    response
+}
