@@ -271,7 +271,7 @@ impl Admission {
     }
 
     /// Admits a request that was admitted already to the limits of another model, to which a budget passes it on.
-    pub async fn admit_to_model(
+    pub(crate) async fn admit_to_model(
         &self,
         config: &Config,
         caller: &Caller,

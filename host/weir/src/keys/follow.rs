@@ -71,7 +71,7 @@ fn failure(asked: Result<Result<(), StoreError>, JoinError>) -> Option<String> {
 
 impl Registry {
     /// Whether this node follows what other nodes change.
-    pub fn is_followed(&self) -> bool {
+    pub(crate) fn is_followed(&self) -> bool {
         self.is_followed.load(Ordering::Relaxed)
     }
 }

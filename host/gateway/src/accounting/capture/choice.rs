@@ -64,7 +64,7 @@ fn fits(scope: &Scope, caller: &Caller, model: Option<&str>) -> bool {
         }
         ScopeKind::Model => is(model),
         // Providers are known only when a request has been answered.
-        _ => false,
+        ScopeKind::Provider => false,
     }
 }
 

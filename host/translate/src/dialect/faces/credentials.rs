@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use memchr::memmem::Finder;
+use memchr::memmem;
 
 use weir_types::contract::about::{AuthScheme, CredentialPlace, Manifest};
 use weir_types::query;
@@ -110,10 +110,7 @@ impl Credentials {
         if keys.is_empty() {
             return (headers, bare);
         }
-        let keys: Vec<Finder<'_>> = keys.iter().map(Finder::new).collect();
-        // Most values are shorter than a key.
-        let repeats =
-            |value: &[u8]| keys.iter().any(|key| value.len() >= key.needle().len() && key.find(value).is_some());
+        let repeats = |value: &[u8]| keys.iter().any(|key| memmem::find(value, key).is_some());
         let found = headers.iter().filter(|(_, value)| repeats(value.as_bytes()));
         for name in found.map(|(name, _)| name.clone()).collect::<Vec<HeaderName>>() {
             headers.remove(name);
