@@ -251,7 +251,7 @@ mod tests {
             tags: BTreeSet::new(),
             expires: Timestamp::MAX,
         });
-        keys.wait_for_store(true);
+        keys.wait_for_store();
         assert_eq!(keys.find("sk-some").unwrap_err(), Denied::Unread);
         let denied = keys.of_identity(&identity).unwrap_err();
         assert!(!denied.is_a_guess());
