@@ -2,6 +2,7 @@
 
 mod admin;
 mod command;
+mod facts;
 mod nodes;
 mod tokens;
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use weir::app::App;
-use weir_config::{Config, Environment};
+use weir_config::{Config, Environment, Secret};
 
 use crate::client::{Client, Reply, Request};
 use crate::plugins::{Folder, target};
@@ -30,6 +30,8 @@ pub struct House {
     pub admin: Option<SocketAddr>,
     /// Its folder of adapters.
     pub folder: Folder,
+    /// The token of the operations side.
+    token: Option<Secret>,
     stop: watch::Sender<bool>,
     running: JoinHandle<()>,
 }
@@ -93,6 +95,7 @@ impl House {
         let config = config.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
         // Loading adapters blocks, so it runs on a blocking thread.
         let runtime = tokio::runtime::Handle::current();
+        let token = config.admin.token.clone();
         // One at a time: the first compiles the adapters, the others find them in the cache. With a cold cache and a
         // busy machine that takes a while.
         let turn = OPENING.lock().await;
@@ -102,7 +105,7 @@ impl House {
         let addresses = app.addresses();
         let (stop, stopped) = watch::channel(false);
         let running = tokio::spawn(app.run(stopped));
-        Self { address: addresses.main, admin: addresses.admin, folder, stop, running }
+        Self { address: addresses.main, admin: addresses.admin, folder, token, stop, running }
     }
 
     /// A connection.
@@ -134,7 +137,12 @@ impl House {
 
     /// The metrics.
     pub async fn metrics(&self) -> String {
-        self.get("/metrics").await.text()
+        let request = Request::get("/metrics");
+        let request = match &self.token {
+            Some(token) => request.header("authorization", &format!("Bearer {}", token.expose())),
+            None => request,
+        };
+        self.ask(&request).await.text()
     }
 
     /// The value of one metric, named as it is printed (`weir_in_flight`, `a{b="c"}`): the sum of all its series with

@@ -97,14 +97,15 @@ pub fn router(operations: Operations) -> Router {
     let shown = Router::new()
         .route("/ready", get(ready::answer))
         .route("/readyz", get(ready::answer))
-        .route("/metrics", get(metrics))
         .layer(axum::middleware::from_fn_with_state(operations.clone(), access::show));
+    let metrics = get(metrics).layer(axum::middleware::from_fn_with_state(operations.clone(), access::show_metrics));
     Router::new()
         .route("/", get(|| async { Json(json!({"name": "weir", "about": "The operations side of a gateway for large language models", "pages": PAGES})) }))
         .route("/health", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/livez", get(|| async { "ok\n" }))
         .route("/version", get(|| async { Json(json!({"name": "weir", "version": env!("CARGO_PKG_VERSION")})) }))
         .merge(shown)
+        .route("/metrics", metrics)
         .nest("/admin", admin)
         .route("/admin/", any(nothing).layer(axum::middleware::from_fn_with_state(operations.clone(), access::guard)))
         .fallback(nothing)

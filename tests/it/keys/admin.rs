@@ -170,6 +170,9 @@ async fn a_clients_key_does_not_open_the_admin_side_and_grants_open_no_more_than
         ("POST", "/v1/keys", create("red", ""), 201),
         ("POST", "/v1/keys", create("blue", ""), 403),
         ("POST", "/v1/keys", create("red", r#", "grants": [{"access": "write"}]"#), 403),
+        ("POST", "/v1/keys", create("red", r#", "tags": ["blue"]"#), 403),
+        ("PATCH", &format!("/v1/keys/{own}"), r#"{"tags": ["blue"]}"#.to_owned(), 403),
+        ("PATCH", &format!("/v1/keys/{own}"), r#"{"metadata": {"a": "b"}}"#.to_owned(), 200),
         ("GET", &format!("/v1/keys/{other}"), String::new(), 404),
         ("PATCH", &format!("/v1/keys/{other}"), "{}".to_owned(), 404),
         ("POST", &format!("/v1/keys/{other}/rotate"), String::new(), 404),
@@ -320,4 +323,35 @@ async fn every_operation_of_the_description_is_served() {
     assert_eq!(admin(&house, "PATCH", "/users/ada", json!({"disabled": true})).await.status(), 200);
     let refused = ask(&house, &key).await;
     assert_eq!((refused.status(), code(&refused).as_str()), (403, "user_disabled"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_for_those_who_may_read_everything_once_callers_have_keys() {
+    let upstream = provider().await;
+    let text = config(&upstream);
+    let house = House::from_file(&text).await;
+    assert_eq!(house.get("/metrics").await.status(), 200, "without keys, this machine is served");
+    admin(&house, "POST", "/teams", json!({"id": "red", "name": "Red"})).await;
+    let owner = json!({"team": "red"});
+    let (_, plain) = made(&house, json!({"name": "plain", "owner": owner})).await;
+    let (_, lead) =
+        made(&house, json!({"name": "lead", "owner": owner, "grants": [{"access": "write", "team": "red"}]})).await;
+    let (_, monitor) = made(&house, json!({"name": "monitor", "grants": [{"access": "read"}]})).await;
+    let none = house.get("/metrics").await;
+    assert_eq!((none.status(), code(&none).as_str()), (401, "no_token"), "{}", none.text());
+    for (token, status) in [("wrong", 401), (&*plain, 403), (&lead, 403), (&monitor, 200), (READER, 200), (TOKEN, 200)]
+    {
+        let request = Request::get("/metrics").header("authorization", &format!("Bearer {token}"));
+        assert_eq!(house.ask(&request).await.status(), status, "{token}");
+    }
+    let opened = text.replacen("[admin]", "[admin]\nopen_metrics = true", 1);
+    house.configure(&opened);
+    let house = house.restart(&opened).await;
+    assert_eq!(house.get("/metrics").await.status(), 200, "opened");
+    // Without a token, this machine itself is served, and nothing that only comes over it.
+    let clients = "[[clients]]\nname = \"file\"\nkey = \"weir-key-of-the-file\"\n";
+    let house = House::open(&(crate::tongue::config(&upstream) + clients)).await;
+    assert_eq!(house.get("/metrics").await.status(), 200);
+    let proxied = Request::get("/metrics").header("x-forwarded-for", "192.0.2.1");
+    assert_eq!(house.ask(&proxied).await.status(), 401);
 }

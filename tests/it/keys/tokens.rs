@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
-use weir_tests::{Answer, House, Reply, Upstream};
+use weir_tests::{Answer, Gate, House, Reply, Upstream};
 
 use super::{admin, code, config, made, provider, with_key};
 use crate::tongue::{ANTHROPIC, OPENAI};
@@ -180,4 +180,57 @@ async fn an_issuer_that_was_never_reached_is_503_and_not_401() {
     red(&house).await;
     let reply = ask(&house, &key.token(&claims(&issuer, &json!({})))).await;
     assert_eq!((reply.status(), code(&reply).as_str()), (503, "issuer_unavailable"), "{}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_token_hides_no_key_beside_it() {
+    let (key, stranger) = (Key::new("one"), Key::new("one"));
+    let (issuer, _) = issuer(&[&key]).await;
+    let upstream = provider().await;
+    let house = House::from_file(&(config(&upstream) + &issuers(&issuer))).await;
+    red(&house).await;
+    let (id, own) = made(&house, json!({"name": "k"})).await;
+    let foreign = stranger.token(&claims(&issuer, &json!({"iss": "https://proxy.example"})));
+    let beside =
+        |token: &str| with_key(ANTHROPIC, "openai", false, &own).header("authorization", &format!("Bearer {token}"));
+    assert_eq!(house.ask(&beside(&foreign)).await.status(), 200);
+    assert_eq!(admin(&house, "POST", &format!("/keys/{id}/disable"), Value::Null).await.status(), 200);
+    let refused = house.ask(&beside(&foreign)).await;
+    assert!(refused.status() == 401 && refused.text().contains("is disabled"), "{}", refused.text());
+    let valid = key.token(&claims(&issuer, &json!({})));
+    assert_eq!(house.ask(&beside(&valid)).await.status(), 200, "the token is right");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_does_not_keep_new_keys_from_being_fetched() {
+    let (key, newer) = (Key::new("one"), Key::new("two"));
+    let (gate, published) = (Gate::default(), Arc::new(Mutex::new(set(&[&key]))));
+    let (held, shown) = (gate.clone(), Arc::clone(&published));
+    let mut issuer = Upstream::scripted(move |request| {
+        let host = request.header("host").unwrap_or_default();
+        if request.line().ends_with("/.well-known/openid-configuration") {
+            let document = json!({"issuer": format!("http://{host}"), "jwks_uri": format!("http://{host}/jwks")});
+            return Answer::json(200, document.to_string());
+        }
+        let set = shown.lock().unwrap().to_string();
+        if !set.contains("\"two\"") {
+            return Answer::json(200, set);
+        }
+        Answer::begin(200, &[("content-type", "application/json")]).gate(&held).piece(set).end()
+    })
+    .await;
+    let upstream = provider().await;
+    let house = House::from_file(&(config(&upstream) + &issuers(&issuer))).await;
+    red(&house).await;
+    assert_eq!(ask(&house, &key.token(&claims(&issuer, &json!({})))).await.status(), 200);
+    while issuer.unseen().is_some() {}
+    *published.lock().unwrap() = set(&[&newer]);
+    let invented = key.signed(&json!({"alg": "ES256", "kid": "invented"}), &claims(&issuer, &json!({})));
+    let mut leaving = house.connect().await;
+    leaving.send(&with_key(OPENAI, "openai", false, &invented)).await;
+    while !issuer.request().await.line().ends_with("/jwks") {}
+    leaving.leave();
+    gate.open();
+    let reply = ask(&house, &newer.token(&claims(&issuer, &json!({})))).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
 }

@@ -87,6 +87,9 @@ section! {
         token: Option<Secret>,
         /// A second token, which may read everything under `/admin` and change nothing. It needs `token`.
         read_token: Option<Secret>,
+        /// Whether `/metrics` on the main listener is for everyone, although callers have keys. By default it then
+        /// requires one of the tokens; without any, it serves this machine itself. On `listen` it is open in any case.
+        open_metrics: bool,
     }
 }
 

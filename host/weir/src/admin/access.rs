@@ -1,6 +1,7 @@
 //! Access to `/admin`: with the token; without one, only from this machine itself, and only on a listener that serves
 //! its operator alone.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::{self, Body};
@@ -46,12 +47,17 @@ enum Denied {
     NotLocal(local::NotLocal),
     #[error("without `admin.token`, nothing is changed for web pages")]
     Page,
+    #[error(
+        "`/metrics` shows what each team uses: send `admin.token` or `admin.read_token` as `authorization: Bearer TOKEN`, \
+         or set `admin.open_metrics`"
+    )]
+    Metrics,
 }
 
 impl Denied {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NoToken | Self::WrongToken => StatusCode::UNAUTHORIZED,
+            Self::NoToken | Self::WrongToken | Self::Metrics => StatusCode::UNAUTHORIZED,
             Self::Key(denied) => StatusCode::from_u16(denied.status()).unwrap_or(StatusCode::UNAUTHORIZED),
             _ => StatusCode::FORBIDDEN,
         }
@@ -60,7 +66,7 @@ impl Denied {
     /// The code in answers. Codes do not change.
     fn code(&self) -> &'static str {
         match self {
-            Self::NoToken => "no_token",
+            Self::NoToken | Self::Metrics => "no_token",
             Self::WrongToken => "wrong_token",
             Self::Key(denied) => denied.code(),
             Self::NoGrants | Self::Forbidden => "forbidden",
@@ -80,16 +86,21 @@ pub(super) async fn guard(State(operations): State<Operations>, mut request: Req
         }
         Err(denied) => denied,
     };
-    if denied == Denied::WrongToken {
-        let address = request.extensions().get::<Peer>().map(|peer| peer.0);
-        if let Err(wait) = operations.gateway.wrong_keys().count(address, std::time::Instant::now()).await {
-            let message = "too many wrong tokens from this address: send the right one, or try again later";
-            let mut response =
-                Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_tokens", message).into_response();
-            let seconds = wait.as_millis().div_ceil(1000).max(1) as u64;
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            return response;
-        }
+    let address = request.extensions().get::<Peer>().map(|peer| peer.0);
+    turn_away(&operations, &denied, address).await
+}
+
+/// Answers a request that is refused. Wrong tokens from one address are slowed down.
+async fn turn_away(operations: &Operations, denied: &Denied, address: Option<IpAddr>) -> Response {
+    if *denied == Denied::WrongToken
+        && let Err(wait) = operations.gateway.wrong_keys().count(address, std::time::Instant::now()).await
+    {
+        let message = "too many wrong tokens from this address: send the right one, or try again later";
+        let mut response =
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_tokens", message).into_response();
+        let seconds = wait.as_millis().div_ceil(1000).max(1) as u64;
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        return response;
     }
     Problem::new(denied.status(), denied.code(), denied.to_string()).into_response()
 }
@@ -103,24 +114,8 @@ pub(super) fn is_admitted(operations: &Operations, request: &Request) -> bool {
 /// Who makes a request.
 fn check(operations: &Operations, config: &Config, request: &Request) -> Result<AdminCaller, Denied> {
     let headers = request.headers();
-    let sent = bearer(headers);
-    let is = |token: &Option<Secret>| sent.is_some_and(|sent| token.as_ref().is_some_and(|token| token.matches(sent)));
-    if is(&config.admin.token) {
-        return Ok(AdminCaller::of_all("token", "admin.token", Access::Write));
-    }
-    if is(&config.admin.read_token) {
-        return Ok(AdminCaller::of_all("token", "admin.read_token", Access::Read));
-    }
-    match sent.map(|sent| operations.gateway.stored_keys().directory().look_up(sent, Timestamp::now())) {
-        Some(Ok(caller)) => return by_key(&caller),
-        Some(Err(weir_identity::Denied::Unknown | weir_identity::Denied::Mistyped(_))) | None => {}
-        Some(Err(denied)) => return Err(Denied::Key(denied)),
-    }
-    if config.admin.token.is_some() {
-        return Err(if sent.is_some() { Denied::WrongToken } else { Denied::NoToken });
-    }
-    if operations.is_exposed {
-        return Err(Denied::NoToken);
+    if let Some(caller) = by_token(operations, config, headers)? {
+        return Ok(caller);
     }
     if is_shared(operations, config) && !operations.is_apart {
         return Err(Denied::Shared);
@@ -132,6 +127,27 @@ fn check(operations: &Operations, config: &Config, request: &Request) -> Result<
         return Err(Denied::Page);
     }
     Ok(AdminCaller { is_local: true, ..AdminCaller::of_all("local", "this machine", Access::Write) })
+}
+
+/// Who sends a token or a key with grants; `None` if none is needed from this machine itself.
+fn by_token(operations: &Operations, config: &Config, headers: &HeaderMap) -> Result<Option<AdminCaller>, Denied> {
+    let sent = bearer(headers);
+    let is = |token: &Option<Secret>| sent.is_some_and(|sent| token.as_ref().is_some_and(|token| token.matches(sent)));
+    if is(&config.admin.token) {
+        return Ok(Some(AdminCaller::of_all("token", "admin.token", Access::Write)));
+    }
+    if is(&config.admin.read_token) {
+        return Ok(Some(AdminCaller::of_all("token", "admin.read_token", Access::Read)));
+    }
+    match sent.map(|sent| operations.gateway.stored_keys().directory().look_up(sent, Timestamp::now())) {
+        Some(Ok(caller)) => return by_key(&caller).map(Some),
+        Some(Err(weir_identity::Denied::Unknown | weir_identity::Denied::Mistyped(_))) | None => {}
+        Some(Err(denied)) => return Err(Denied::Key(denied)),
+    }
+    if config.admin.token.is_some() {
+        return Err(if sent.is_some() { Denied::WrongToken } else { Denied::NoToken });
+    }
+    if operations.is_exposed { Err(Denied::NoToken) } else { Ok(None) }
 }
 
 fn by_key(caller: &weir_identity::Caller) -> Result<AdminCaller, Denied> {
@@ -154,7 +170,30 @@ fn within_grants(caller: AdminCaller, request: &Request) -> Result<AdminCaller, 
 
 /// Whether the main listener serves other callers than this machine.
 fn is_shared(operations: &Operations, config: &Config) -> bool {
-    !config.clients.is_empty() || config.server.anonymous || operations.gateway.stored_keys().is_keyed()
+    config.server.anonymous || is_keyed(operations, config)
+}
+
+/// Whether callers are told apart by keys or tokens.
+fn is_keyed(operations: &Operations, config: &Config) -> bool {
+    !config.clients.is_empty() || operations.gateway.stored_keys().is_keyed()
+}
+
+/// Guards `/metrics`, which show what each client and team uses. On the clients' listener, they are for those who may
+/// read everything under `/admin`, unless the operator opens them; without any token, for this machine itself.
+pub(super) async fn show_metrics(State(operations): State<Operations>, request: Request, next: Next) -> Response {
+    let config = Arc::clone(&operations.reload.current().config);
+    if operations.is_apart || config.admin.open_metrics || !is_keyed(&operations, &config) {
+        return show(State(operations), request, next).await;
+    }
+    let denied = match by_token(&operations, &config, request.headers()) {
+        Ok(Some(caller)) if caller.may(Access::Read, None) => return next.run(request).await,
+        Ok(Some(_)) => Denied::Forbidden,
+        Ok(None) if local::check(request.uri(), request.headers()).is_ok() => return next.run(request).await,
+        Ok(None) | Err(Denied::NoToken) => Denied::Metrics,
+        Err(denied) => denied,
+    };
+    let address = request.extensions().get::<Peer>().map(|peer| peer.0);
+    turn_away(&operations, &denied, address).await
 }
 
 /// Guards pages that name models and adapters: everyone may read them, but if the gateway serves only this machine, no
