@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::guest::{Guest, call, guest};
+use crate::rollout_policy::RolloutPolicy;
 use weir_sandbox::stats;
 
 const RULE: QuarantineRule =
