@@ -3,6 +3,7 @@
 use super::*;
 use crate::RolloutPolicy;
 use crate::guest::{Guest, call, guest};
+use crate::rollout_policy::RolloutPolicy;
 use weir_sandbox::stats;
 
 const RULE: QuarantineRule =
