@@ -1,7 +1,6 @@
 //! Tests of when an adapter is quarantined.
 
 use super::*;
-use crate::RolloutPolicy;
 use crate::guest::{Guest, call, guest};
 use crate::rollout_policy::RolloutPolicy;
 use weir_sandbox::stats;
