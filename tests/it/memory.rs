@@ -250,7 +250,8 @@ fn find(memory: &[u8], text: &[u8]) -> Option<(usize, String)> {
 }
 
 /// The linear memories of all instances of this process. In the process's map, each contains a named image, which it
-/// was created from, and the writable ranges directly before and after it.
+/// was created from (a file of the compile cache, or memory for code that is not mapped), and the writable ranges directly
+/// before and after it.
 #[cfg(target_os = "linux")]
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere there is no such file")]
 fn guest_memories() -> Option<Vec<Vec<u8>>> {
@@ -264,7 +265,8 @@ fn guest_memories() -> Option<Vec<Vec<u8>>> {
         let (range, may) = (words.next().unwrap(), words.next().unwrap());
         let (from, to) = range.split_once('-').unwrap();
         let number = |text| u64::from_str_radix(text, 16).unwrap();
-        let (from, to, is_image) = (number(from), number(to), line.contains("memfd:wasm-memory-image"));
+        let is_image = line.contains("memfd:wasm-memory-image") || line.contains(".cwasm");
+        let (from, to) = (number(from), number(to));
         if !may.starts_with("rw") || !(is_image || words.nth(3).is_none()) {
             continue;
         }

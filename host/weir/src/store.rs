@@ -203,7 +203,11 @@ async fn open_files(path: PathBuf, is_default: bool) -> Result<Option<Arc<dyn St
 
 /// Files that are opened when they can be.
 fn late(path: PathBuf) -> Arc<dyn Store> {
-    Arc::new(LateStore::new(move || Ok(Box::new(Sqlite::open(&path)?))))
+    let of_reader = path.clone();
+    Arc::new(LateStore::new(
+        move || Ok(Box::new(Sqlite::open(&path)?)),
+        move || Ok(Box::new(Sqlite::open_to_read(&of_reader)?)),
+    ))
 }
 
 /// Opens files on a thread of their own: a disk that hangs must not keep the program from starting, or from ending.

@@ -301,7 +301,15 @@ async fn every_operation_of_the_description_is_served() {
     for (path, item) in described["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters") {
             let path = path.replace("{id}", "unknown-id");
-            let reply = house.ask(&by(TOKEN, &method.to_uppercase(), path.trim_start_matches("/admin"), "")).await;
+            let request = by(TOKEN, &method.to_uppercase(), path.trim_start_matches("/admin"), "");
+            // The tail does not end: its head shows that it is served.
+            if path.ends_with("/tail") {
+                let mut client = house.connect().await;
+                client.send(&request).await;
+                assert_eq!(client.head().await.status, 200);
+                continue;
+            }
+            let reply = house.ask(&request).await;
             let status = reply.status().to_string();
             assert!(
                 operation["responses"].get(&status).is_some(),

@@ -139,7 +139,7 @@ async fn secrets_in_contents_are_removed() {
     let client = "[[clients]]\nname = \"some\"\nkey = \"weir-some-0123456789\"\n";
     let kept = Kept::start(&keeping("all", client, &upstream));
     let body = format!(
-        "{{\"model\":\"zeta-t\",\"messages\":[{{\"role\":\"user\",\"content\":\"{} {} {TOKEN} ada@example.org\"}}]}}",
+        "{{\"model\":\"zeta-t\",\"messages\":[{{\"role\":\"user\",\"content\":\"{} {} {TOKEN} ada@analytical-engines.net\"}}]}}",
         "weir-some-0123456789", "KEY-OF-zeta"
     );
     let request = Request::post("/v1/chat/completions", body).header("authorization", "Bearer weir-some-0123456789");
@@ -279,7 +279,7 @@ async fn budgets_and_prices_are_shown_with_what_is_left_and_where_a_price_stands
     let items = prices["items"].as_array().unwrap();
     let of = |model: &str| items.iter().find(|item| item["model"] == model).unwrap();
     let dear = of("dear");
-    assert_eq!((text(dear, "version"), &dear["is_known"]), ("configuration", &Value::Bool(true)), "{dear}");
+    assert!(text(dear, "version").starts_with("configuration@") && dear["is_known"] == true, "{dear}");
     let input = dear["rates"].as_array().unwrap().iter().find(|rate| rate["measure"] == "input").unwrap();
     assert!(text(input, "rate").contains("1000"), "{input}");
     assert_eq!(of("zeta")["is_known"], false);

@@ -1,4 +1,5 @@
-//! A store that could not be opened at the start, and is opened when it can be.
+//! A store that could not be opened at the start, and is opened when it can be. Until then its documents are read beside the
+//! process that has it: keys that were made there count here, and so does that there are none.
 
 use std::fmt;
 use std::sync::{Mutex, OnceLock};
@@ -15,6 +16,8 @@ pub(super) struct LateStore {
     open: Box<Open>,
     opening: Mutex<()>,
     store: OnceLock<Box<dyn Store>>,
+    open_to_read: Box<Open>,
+    reader: OnceLock<Box<dyn Store>>,
 }
 
 impl fmt::Debug for LateStore {
@@ -24,8 +27,29 @@ impl fmt::Debug for LateStore {
 }
 
 impl LateStore {
-    pub(super) fn new(open: impl Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync + 'static) -> Self {
-        Self { open: Box::new(open), opening: Mutex::default(), store: OnceLock::new() }
+    pub(super) fn new(
+        open: impl Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync + 'static,
+        open_to_read: impl Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            open: Box::new(open),
+            opening: Mutex::default(),
+            store: OnceLock::new(),
+            open_to_read: Box::new(open_to_read),
+            reader: OnceLock::new(),
+        }
+    }
+
+    /// The store for reading documents.
+    fn reader(&self) -> Result<&dyn Store, StoreError> {
+        if let Ok(store) = self.get() {
+            return Ok(store);
+        }
+        if let Some(reader) = self.reader.get() {
+            return Ok(&**reader);
+        }
+        let opened = (self.open_to_read)()?;
+        Ok(&**self.reader.get_or_init(|| opened))
     }
 
     /// The store. While one thread opens it, the others do not wait.
@@ -99,19 +123,19 @@ impl Store for LateStore {
     }
 
     fn document(&self, kind: &str, id: &str) -> Result<Option<Document>, StoreError> {
-        self.get()?.document(kind, id)
+        self.reader()?.document(kind, id)
     }
 
     fn documents(&self, kind: &str, after: &str, limit: usize) -> Result<Vec<Document>, StoreError> {
-        self.get()?.documents(kind, after, limit)
+        self.reader()?.documents(kind, after, limit)
     }
 
     fn changes_after(&self, version: u64, limit: usize) -> Result<Changes, StoreError> {
-        self.get()?.changes_after(version, limit)
+        self.reader()?.changes_after(version, limit)
     }
 
     fn version(&self) -> Result<u64, StoreError> {
-        self.get()?.version()
+        self.reader()?.version()
     }
 
     fn audit(&self, event: &AuditEvent) -> Result<AuditEntry, StoreError> {
