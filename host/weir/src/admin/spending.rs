@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::{Operations, budgets};
+use super::{Operations, aside, budgets};
 use weir_gateway::admission::budgets::Status;
 use weir_gateway::route::Target;
 use weir_ledger::{Bill, Cost, Facts, Timestamp};
@@ -26,10 +27,13 @@ pub(super) fn router() -> Router<Operations> {
     routes().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
 }
 
-/// Every budget with its window, and what is spent, reserved and left in it.
-async fn list_budgets(State(operations): State<Operations>) -> Json<Value> {
-    let items: Vec<Value> = operations.gateway.budgets().status().iter().map(budget).collect();
-    Json(json!({"items": items, "next_cursor": null}))
+/// Every budget with its window, and what is spent, reserved and left in it. There may be many, so no worker walks them.
+async fn list_budgets(State(operations): State<Operations>) -> Response {
+    aside(move || {
+        let items: Vec<Value> = operations.gateway.budgets().status().iter().map(budget).collect();
+        Json(json!({"items": items, "next_cursor": null})).into_response()
+    })
+    .await
 }
 
 fn budget(status: &Status) -> Value {
