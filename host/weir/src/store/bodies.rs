@@ -92,9 +92,9 @@ impl BodyLog {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return };
         let until = Instant::now() + patience;
-        let mut is_told = false;
+        let mut is_asked = false;
         while !thread.is_finished() {
-            is_told = is_told || self.queue.try_send(None).is_ok();
+            is_asked = is_asked || self.queue.try_send(None).is_ok();
             if Instant::now() >= until {
                 self.counts.is_over.store(true, Ordering::Relaxed);
                 return;

@@ -25,11 +25,11 @@ pub(in crate::accounting) struct RequestCopy {
 #[derive(Debug)]
 pub(in crate::accounting) struct AnswerCopy {
     share: Arc<RoomShare>,
-    heard: Mutex<Heard>,
+    received: Mutex<Received>,
 }
 
 #[derive(Debug)]
-struct Heard {
+struct Received {
     status: u16,
     headers: HeaderMap,
     bytes: Vec<u8>,
@@ -41,7 +41,7 @@ struct Heard {
 
 impl AnswerCopy {
     pub(super) fn new(share: Arc<RoomShare>) -> Self {
-        let heard = Heard {
+        let received = Received {
             status: 0,
             headers: HeaderMap::new(),
             bytes: Vec::new(),
@@ -49,57 +49,57 @@ impl AnswerCopy {
             last: Instant::now(),
             is_whole: false,
         };
-        Self { share, heard: Mutex::new(heard) }
+        Self { share, received: Mutex::new(received) }
     }
 
-    fn heard(&self) -> MutexGuard<'_, Heard> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    fn received(&self) -> MutexGuard<'_, Received> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn begins(&self, status: u16, headers: &HeaderMap) {
-        let mut heard = self.heard();
-        heard.status = status;
-        heard.headers.clone_from(headers);
+        let mut received = self.received();
+        received.status = status;
+        received.headers.clone_from(headers);
     }
 
     /// The exchange's side, with what came of its answer.
     pub(super) fn take_with(&self, request: &RequestCopy) -> CapturedSide {
-        let mut heard = self.heard();
+        let mut received = self.received();
         CapturedSide {
             method: request.method.clone(),
             path_and_query: request.path_and_query.clone(),
             request_headers: request.headers.clone(),
             request_body: request.body.clone(),
-            status: heard.status,
-            response_headers: std::mem::take(&mut heard.headers),
-            answer: std::mem::take(&mut heard.bytes),
-            pieces: std::mem::take(&mut heard.pieces),
-            is_whole: heard.is_whole,
+            status: received.status,
+            response_headers: std::mem::take(&mut received.headers),
+            answer: std::mem::take(&mut received.bytes),
+            pieces: std::mem::take(&mut received.pieces),
+            is_whole: received.is_whole,
         }
     }
 }
 
 impl BodyObserver for AnswerCopy {
     fn piece(&self, bytes: &Bytes) {
-        let mut heard = self.heard();
+        let mut received = self.received();
         if !self.share.grow(bytes.len()) {
-            heard.bytes = Vec::new();
-            heard.pieces = Vec::new();
+            received.bytes = Vec::new();
+            received.pieces = Vec::new();
             return;
         }
         // Copied, because a piece keeps the whole buffer alive that it was read into.
-        heard.bytes.extend_from_slice(bytes);
+        received.bytes.extend_from_slice(bytes);
         let now = Instant::now();
-        let (end, after) = (heard.bytes.len(), now.duration_since(heard.last));
-        heard.last = now;
-        if heard.pieces.len() >= PIECES {
-            heard.pieces.pop();
+        let (end, after) = (received.bytes.len(), now.duration_since(received.last));
+        received.last = now;
+        if received.pieces.len() >= PIECES {
+            received.pieces.pop();
         }
-        heard.pieces.push((end, after));
+        received.pieces.push((end, after));
     }
 
     fn ended(&self, is_whole: bool) {
-        self.heard().is_whole = is_whole;
+        self.received().is_whole = is_whole;
     }
 }
 
