@@ -105,3 +105,40 @@ async fn a_database_that_is_away_at_the_start_opens_no_door() {
     until(address, &key, 200).await;
     assert_eq!(ask(address, "sk-another").await, 401);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_another_process_holds_is_read_beside_it_and_opens_no_door() {
+    let upstream = provider().await;
+    let text = config(&upstream);
+    let (cache, folder) = (tempfile::tempdir().unwrap(), Folder::with(&ADAPTERS));
+    let writer = Program::start(&folder, cache.path(), &text);
+    let first = writer.address();
+    let reader = Program::start(&folder, cache.path(), &text);
+    let second = reader.address();
+    let without_key = async || program::ask(second, &OPENAI.request("openai", false)).await.status();
+    assert_eq!(without_key().await, 200, "there is no key yet");
+    let made = admin(first, "POST", "/keys", json!({"name": "build"})).await.json();
+    let (id, key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    // Before it is known there, a key counts as none.
+    assert!(until(second, "sk-of-nobody", 401).await < Duration::from_secs(2));
+    assert_eq!((without_key().await, ask(second, key).await), (401, 200));
+    assert_eq!(admin(second, "POST", "/keys", json!({"name": "other"})).await.status(), 503, "only one process writes");
+    assert_eq!(admin(first, "POST", &format!("/keys/{id}/disable"), Value::Null).await.status(), 200);
+    until(second, key, 401).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_no_store_opens_no_door() {
+    let upstream = provider().await;
+    let (cache, folder) = (tempfile::tempdir().unwrap(), Folder::with(&ADAPTERS));
+    std::fs::write(folder.path().join("weir.db"), "no database, and long enough to be looked at as one\n".repeat(100))
+        .unwrap();
+    let program = Program::start(&folder, cache.path(), &config(&upstream));
+    let address = program.address();
+    for stream in [false, true] {
+        let reply = program::ask(address, &OPENAI.request("openai", stream)).await;
+        assert_eq!(reply.status(), 503, "{}", reply.text());
+        assert!(reply.text().contains("store_unavailable"), "{}", reply.text());
+    }
+    assert_eq!(ask(address, "sk-some").await, 503);
+}

@@ -40,13 +40,14 @@ impl LateStore {
         }
     }
 
-    /// The store for reading documents.
+    /// The store for reading documents. Once it can be read, only the writing thread tries to open it: each attempt waits
+    /// for the other process, and changes of keys would be followed too slowly.
     fn reader(&self) -> Result<&dyn Store, StoreError> {
+        if let Some(open) = self.store.get().or(self.reader.get()) {
+            return Ok(&**open);
+        }
         if let Ok(store) = self.get() {
             return Ok(store);
-        }
-        if let Some(reader) = self.reader.get() {
-            return Ok(&**reader);
         }
         let opened = (self.open_to_read)()?;
         Ok(&**self.reader.get_or_init(|| opened))
