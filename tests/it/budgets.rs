@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use weir_tests::code::pack;
 use weir_tests::{Answer, Folder, Gate, House, Program, Reply, Request, Upstream};
 
 use crate::tongue::{ANTHROPIC, OPENAI, SPOKEN, Tongue, config_of};
@@ -124,22 +125,74 @@ fn priced(upstream: &Upstream) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_whole_translated_answer_tells_its_cost_and_a_budget_of_money_is_settled_by_it() {
+async fn a_whole_answer_of_either_lane_tells_its_cost_and_a_budget_of_money_is_settled_by_it() {
     let upstream = provider().await;
     let money = budget("name = \"money\"\nfor = \"all\"\nusd = 1000000\nper = \"total\"\nsoft = 0.00001");
     let house = House::open(&(priced(&upstream) + &money)).await;
-    for (client, model) in [(OPENAI, ANTHROPIC.name), (ANTHROPIC, OPENAI.name)] {
-        let reply = house.ask(&client.request(model, false)).await;
+    for (client, target) in [(OPENAI, ANTHROPIC), (ANTHROPIC, OPENAI), (OPENAI, OPENAI), (ANTHROPIC, ANTHROPIC)] {
+        let reply = house.ask(&client.request(target.name, false)).await;
         assert_eq!(reply.header("x-weir-cost-usd"), Some("17"), "{}", reply.text());
     }
     let reply = house.ask(&OPENAI.request("anthropic", true)).await;
     assert_eq!((reply.status(), reply.header("x-weir-cost-usd")), (200, None), "a stream's cost is not known before");
     let warning = reply.header("x-weir-budget-warning").unwrap();
     assert!(warning.starts_with("money; $") && warning.ends_with(" of $1000000"), "{warning}");
-    house.until_metric("weir_budget_used{budget=\"money\"}", 51.0).await;
+    house.until_metric("weir_budget_used{budget=\"money\"}", 85.0).await;
     let budgets = house.get("/admin/budgets").await.json();
     let budget = &budgets["budgets"][0];
-    assert_eq!((&budget["settled"], &budget["unit"]), (&Value::from("51"), &Value::from("usd")), "{budget}");
+    assert_eq!((&budget["settled"], &budget["unit"]), (&Value::from("85"), &Value::from("usd")), "{budget}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_translated_stream_tells_its_cost_in_the_usage_that_its_client_asked_for() {
+    let upstream = provider().await;
+    let house = House::open(&priced(&upstream)).await;
+    let costs = async |request: &Request| {
+        let reply = house.ask(request).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let cost = |line: &str| {
+            let frame: Value = serde_json::from_str(line.strip_prefix("data: ")?).ok()?;
+            frame.pointer("/usage/cost").cloned()
+        };
+        reply.text().lines().filter_map(cost).collect::<Vec<_>>()
+    };
+    assert_eq!(costs(&OPENAI.request("anthropic", true)).await, [Value::from(17)]);
+    let silent = r#"{"model":"anthropic","messages":[{"role":"user","content":"Hi"}],"stream":true}"#;
+    let silent = Request::post("/v1/chat/completions", silent);
+    assert!(costs(&silent).await.is_empty(), "the client did not ask");
+    assert!(costs(&OPENAI.request("openai", true)).await.is_empty(), "a relayed answer's bytes stay as they are");
+    assert!(costs(&ANTHROPIC.request("openai", true)).await.is_empty(), "the format has no such member");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relayed_answer_keeps_its_bytes_whether_its_cost_is_told_or_not() {
+    let short = ANTHROPIC.whole();
+    let packed = pack("gzip", short.as_bytes());
+    let long = format!("{short}{}", " ".repeat(300 << 10));
+    let json = [("content-type", "application/json")];
+    let gzip = [json[0], ("content-encoding", "gzip")];
+    let cases = [
+        (Answer::begin(200, &json).pieces(&short, 7).end(), short.as_bytes(), Some("17")),
+        (Answer::whole(200, &gzip, &packed), &packed, Some("17")),
+        (Answer::json(200, &long), long.as_bytes(), None),
+        (Answer::begin(200, &json).pieces(&long, 50_000).end(), long.as_bytes(), None),
+    ];
+    let count = cases.len() as u64;
+    let upstream = Upstream::always(Answer::silence()).await;
+    let all = budget("name = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"total\"");
+    let house = House::open(&(priced(&upstream) + &all)).await;
+    for (answer, body, cost) in cases {
+        upstream.now(answer);
+        let reply = house.ask(&ANTHROPIC.request("anthropic", false)).await;
+        assert_eq!((reply.status(), reply.header("x-weir-cost-usd")), (200, cost));
+        assert!(reply.body == body && !reply.cut);
+    }
+    assert_eq!(settled(&house).await, count * TOKENS);
+    let half = &short[..short.len() / 2];
+    upstream.now(Answer::begin(200, &json).piece(half).close());
+    let reply = house.ask(&ANTHROPIC.request("anthropic", false)).await;
+    assert_eq!((reply.text().as_str(), reply.cut), (half, true), "what arrived is passed on, and not as a whole");
+    assert_eq!(reply.header("x-weir-cost-usd"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

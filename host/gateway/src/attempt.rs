@@ -27,6 +27,7 @@ mod send;
 mod side;
 mod translate;
 mod translated;
+mod usage_cost;
 mod versions;
 mod withhold;
 
@@ -61,6 +62,7 @@ pub use failure::Failure;
 pub use handed::{Closing, Handed, HandedBody};
 pub(crate) use model_list::{ask_list, ask_models, find_out};
 pub use plan_runner::{AttemptResponse, PlanRunner};
+pub(crate) use reply::with_cost;
 pub use reply::{BodyError, ReplyBody};
 pub use resume::ResumeContext;
 pub use send::REFUSED_CODE;

@@ -356,7 +356,7 @@ impl Gateway {
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target.as_deref(), asked, &account);
         }
-        Ok(response.map(|body| body.attach(Box::new(account))))
+        Ok(attempt::with_cost(response.map(|body| body.attach(Box::new(account)))).await)
     }
 
     /// The record of a request; `None` if neither the access log nor a request log takes it.

@@ -5,6 +5,7 @@ use std::sync::PoisonError;
 use super::charges::Charges;
 use super::{Account, Outcome};
 use crate::health::Ticket;
+use crate::pricing::Tariff;
 use weir_ledger::Nano;
 use weir_types::contract::types::{Loss, Usage};
 use weir_types::fault::{Side, loss_kind};
@@ -41,6 +42,18 @@ impl Account {
     /// Sets the usage that the provider reported.
     pub fn used(&mut self, usage: Usage) {
         self.tokens.told = Some(usage);
+    }
+
+    /// Whether it is a whole answer for which there is a price.
+    pub(crate) fn is_priced(&self) -> bool {
+        !self.streaming && self.status == 200 && self.tokens.tariff.is_some()
+    }
+
+    /// The rates of the answering target, and the cost of the attempts before; `None` if a price is missing.
+    pub(crate) fn rates(&self) -> Option<(Tariff, Nano)> {
+        let forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = Charges::sum(self.tokens.charges.total_so_far()?, forfeited.charges.total_so_far()?)?;
+        Some((self.tokens.tariff.clone()?, before))
     }
 
     /// The cost of a whole answer whose usage is known; `None` for a stream, or if a price is missing.

@@ -180,7 +180,7 @@ impl Budgets {
     }
 
     /// Whether a caller may use the model to which a budget passes its request on. A budget of the configuration is the
-    /// operator's word; one that stands at a key, team or organisation gives nobody more rights than they have.
+    /// operator's word; one that stands at a key, team or organisation gives no caller more rights.
     pub(crate) fn may_follow(&self, refusal: &Refusal, caller: &Caller, model: &str) -> bool {
         self.is_configured(&refusal.budget) || caller.may_use(model)
     }

@@ -19,6 +19,7 @@ use weir_wire::frame;
 use super::outflow::Outflow;
 use super::partial_answer::{self, PartialAnswer};
 use super::send::late_error;
+use super::usage_cost::UsageCost;
 use weir_translate::bounds;
 use weir_translate::unified::attribute;
 
@@ -44,6 +45,8 @@ pub(super) struct Pipeline {
     spent: Option<Usage>,
     /// The request's input tokens, estimated.
     input: u32,
+    /// Prices the usage for a client that asked for it.
+    usage_cost: Option<UsageCost>,
     /// What has passed so far.
     pub(super) seen: Observed,
 }
@@ -96,6 +99,8 @@ pub(super) struct Parts {
     pub(super) said: Option<PartialAnswer>,
     /// The request's input tokens, estimated.
     pub(super) input: u32,
+    /// Prices the usage for a client that asked for it.
+    pub(super) usage_cost: Option<UsageCost>,
 }
 
 /// The stream of another target that continues a broken one.
@@ -135,6 +140,7 @@ impl Pipeline {
             said: parts.said,
             spent: None,
             input: parts.input,
+            usage_cost: parts.usage_cost,
             seen: Observed::default(),
         }
     }
@@ -219,6 +225,8 @@ impl Pipeline {
         self.spent.clone_from(&self.seen.usage);
         self.seen.weight = Content::default();
         self.input = successor.input;
+        // The parts have different prices: what the answer costs is in the request log alone.
+        self.usage_cost = None;
         self.said.iter_mut().for_each(PartialAnswer::goes_on);
         bounds::note(&mut self.seen.losses, successor.losses);
         if self.encoder.is_some() {
@@ -326,6 +334,9 @@ impl Pipeline {
                 match &mut self.seen.usage {
                     Some(known) => known.update(usage),
                     none => *none = Some(usage.clone()),
+                }
+                if let (Some(pricing), Some(so_far)) = (&self.usage_cost, &self.seen.usage) {
+                    pricing.add_to(usage, so_far);
                 }
             }
             _ => {}

@@ -1,9 +1,12 @@
 //! The body of a relayed answer: the provider's pieces as they arrive, with a tap reading a copy.
 
+use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -14,12 +17,18 @@ use super::reply::BodyError;
 use super::withhold::Withhold;
 use crate::accounting::Account;
 use crate::provenance::Learner;
+use weir_ledger::Nano;
 use weir_translate::dialect::reply;
 use weir_types::contract::about::ErrorFormat;
 use weir_types::contract::types::{Error, Framing};
 use weir_types::fault::{Fault, Side};
 use weir_upstream::{UpstreamBody, UpstreamError};
 use weir_wire::frame;
+
+/// The most bytes of a whole answer that are read before its head goes out.
+const GATHERED: usize = 256 << 10;
+/// How long they may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A relayed answer.
 pub struct Relayed {
@@ -28,6 +37,10 @@ pub struct Relayed {
     ends: Option<Box<Ends>>,
     account: Option<Box<Account>>,
     learner: Option<Box<Learner>>,
+    /// Pieces of a whole answer that were read before its head went out.
+    gathered: VecDeque<Bytes>,
+    /// How the answer broke off while it was gathered.
+    failed: Option<UpstreamError>,
     /// Why the stream is ended before its end.
     over: Option<Fault>,
     state: State,
@@ -75,7 +88,17 @@ enum State {
 impl Relayed {
     pub(super) fn new(upstream: UpstreamBody, meter: Option<Meter>, ends: Option<Ends>) -> Self {
         let ends = ends.map(Box::new);
-        Self { upstream: Some(upstream), meter, ends, account: None, learner: None, over: None, state: State::Open }
+        Self {
+            upstream: Some(upstream),
+            meter,
+            ends,
+            account: None,
+            learner: None,
+            gathered: VecDeque::new(),
+            failed: None,
+            over: None,
+            state: State::Open,
+        }
     }
 
     /// Passes the answer's bytes to a learner. Compressed bytes are readable only if a meter decompresses them.
@@ -86,6 +109,50 @@ impl Relayed {
     /// Closes this account when the body has been read.
     pub(super) fn attach(&mut self, account: Box<Account>) {
         self.account = Some(account);
+    }
+
+    /// Whether it is a whole answer whose cost is known once it was read.
+    pub(super) fn can_gather(&self) -> bool {
+        self.ends.is_none() && self.meter.is_some() && self.account.as_ref().is_some_and(|account| account.is_priced())
+    }
+
+    /// Reads a whole answer before its head goes out, and returns what it costs, for a header. `None` if it is long or
+    /// slow, breaks off, or has no known cost: then it goes on as it arrives.
+    pub(super) async fn gather(&mut self) -> Option<Nano> {
+        let is_read = tokio::time::timeout(PATIENCE, self.read_gathered()).await.unwrap_or(false);
+        if !is_read {
+            return None;
+        }
+        let metered = self.meter.take().map(Meter::finish);
+        let account = self.account.as_mut()?;
+        record(account, metered);
+        account.cost_of_whole()
+    }
+
+    /// Reads up to the end; `false` if that is too far away, or the provider broke off, which is found again later.
+    async fn read_gathered(&mut self) -> bool {
+        let mut bytes = 0;
+        loop {
+            let Some(upstream) = &mut self.upstream else { return false };
+            if upstream.is_end_stream() {
+                return true;
+            }
+            match poll_fn(|cx| Pin::new(&mut *upstream).poll_frame(cx)).await {
+                Some(Ok(frame)) => {
+                    let piece = self.pass(frame.into_data().unwrap_or_default());
+                    bytes += piece.len();
+                    self.gathered.push_back(piece);
+                }
+                Some(Err(error)) => {
+                    self.failed = Some(error);
+                    return false;
+                }
+                None => return true,
+            }
+            if bytes > GATHERED {
+                return false;
+            }
+        }
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
@@ -111,7 +178,20 @@ impl Relayed {
                     None => continue,
                 }
             }
-            let out = match ready!(Pin::new(&mut *upstream).poll_frame(cx)) {
+            if let Some(piece) = self.gathered.pop_front() {
+                if self.gathered.is_empty() && self.failed.is_none() && upstream.is_end_stream() {
+                    self.end();
+                }
+                if piece.is_empty() {
+                    continue;
+                }
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
+            let polled = match self.failed.take() {
+                Some(error) => Some(Err(error)),
+                None => ready!(Pin::new(&mut *upstream).poll_frame(cx)),
+            };
+            let out = match polled {
                 Some(Ok(frame)) => {
                     let ended = upstream.is_end_stream();
                     let out = self.pass(frame.into_data().unwrap_or_default());
@@ -138,8 +218,11 @@ impl Relayed {
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
-        let exact = self.ends.is_none().then(|| self.upstream.as_ref()?.size_hint().exact()).flatten();
-        exact.map_or_else(SizeHint::default, SizeHint::with_exact)
+        // The length of an answer that broke off is not that of its pieces.
+        let has_length = self.ends.is_none() && self.failed.is_none();
+        let exact = has_length.then(|| self.upstream.as_ref()?.size_hint().exact()).flatten();
+        let gathered: u64 = self.gathered.iter().map(|piece| piece.len() as u64).sum();
+        exact.map_or_else(SizeHint::default, |rest| SizeHint::with_exact(gathered + rest))
     }
 
     fn pass(&mut self, bytes: Bytes) -> Bytes {

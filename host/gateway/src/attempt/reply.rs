@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
 
 use super::captured_reply::CapturedReply;
@@ -13,8 +14,10 @@ use super::resume::ResumeContext;
 use super::translated::Translated;
 use crate::accounting::Account;
 use crate::provenance::Learner;
+use weir_translate::dialect::reply::insert;
 use weir_translate::unified::Answer;
 use weir_types::contract::types::ChatEvent;
+use weir_types::headers;
 
 /// The most bytes of a whole answer handed to the connection at once; those are held until the client has read them.
 const PIECE: usize = 64 << 10;
@@ -106,6 +109,17 @@ impl ReplyBody {
         }
         self
     }
+}
+
+/// Reads a relayed whole answer of a bounded length before its head goes out, and sets its cost as a header.
+pub(crate) async fn with_cost(mut response: Response<ReplyBody>) -> Response<ReplyBody> {
+    if let ReplyBody::Relayed(body) = response.body_mut()
+        && body.can_gather()
+        && let Some(cost) = Box::pin(body.gather()).await
+    {
+        insert(response.headers_mut(), &headers::COST_USD, &cost.to_string());
+    }
+    response
 }
 
 impl From<Bytes> for ReplyBody {

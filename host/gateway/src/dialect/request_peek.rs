@@ -12,7 +12,7 @@ use super::exclusion::{CompiledExclusion, Excluded};
 use crate::accept::Acceptance;
 use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_translate::dialect::path::PathParams;
-use weir_types::contract::about::{BodyKind, Face, FrameTest, ModelPlace, StreamFlag, StreamPointer};
+use weir_types::contract::about::{BodyKind, Face, FrameTest, ModelPlace, PointerEquals, StreamFlag, StreamPointer};
 use weir_types::fault::Fault;
 use weir_types::headers;
 use weir_wire::form;
@@ -41,6 +41,8 @@ pub struct PeekPlan {
     features: Vec<(String, Vec<Test>)>,
     /// By acceptance.
     exclusions: HashMap<usize, Vec<CompiledExclusion>>,
+    /// Holds for requests whose client asks that a stream report its usage; none if the format has no such member.
+    usage_is_asked: Option<Test>,
     /// Pointers at ids of objects, how many there are, and whether the path has one. They are looked for by themselves,
     /// since most requests need not be asked.
     objects: Option<(Pointers, usize)>,
@@ -107,12 +109,17 @@ impl PeekPlan {
         let output_limit = claim.output_limit.iter().map(|pointer| wanted.add(pointer)).collect();
         let mut names = names_read(&claim);
         let mut exclusions = HashMap::new();
+        let mut usage_is_asked = None;
         for acceptance in accepts.filter(|one| one.format == claim.format && one.operation == claim.operation) {
             let compiled = |(test, reason): &(FrameTest, String)| CompiledExclusion::new(test, reason, &mut wanted);
             exclusions.insert(acceptance.id, acceptance.exclusions.iter().filter_map(compiled).collect());
-            let asked = acceptance.ask_usage.iter().flat_map(|ask| prefixes(&ask.pointer));
-            asked.for_each(|pointer| _ = wanted.add(&pointer));
-            names.extend(acceptance.ask_usage.iter().filter_map(|ask| first_name(&ask.pointer)));
+            let Some(ask) = &acceptance.ask_usage else { continue };
+            for pointer in prefixes(&ask.pointer) {
+                wanted.add(&pointer);
+            }
+            names.extend(first_name(&ask.pointer));
+            let is_set = FrameTest::Equals(PointerEquals { pointer: ask.pointer.clone(), json: ask.json.clone() });
+            usage_is_asked = usage_is_asked.or_else(|| Test::compile(&is_set, &mut wanted).ok());
         }
         let features = if wants_features { features(&claim, &mut wanted) } else { Vec::new() };
         for pointer in claim.object_ids.iter().filter(|place| place.matches('/').count() == 1) {
@@ -132,6 +139,7 @@ impl PeekPlan {
             names,
             features,
             exclusions,
+            usage_is_asked,
             objects,
             path_object,
         }
@@ -322,6 +330,11 @@ impl RequestPeek {
         let texts = (0..*count).flat_map(|pointer| found.all(pointer)).filter_map(|hit| hit.value.as_text());
         ids.extend(texts.map(str::to_owned));
         ids
+    }
+
+    /// Whether the client asks for a stream's usage.
+    pub(crate) fn asks_usage(&self) -> bool {
+        self.plan.usage_is_asked.as_ref().zip(self.found.as_ref()).is_some_and(|(test, found)| test.holds(found))
     }
 
     /// Why a request has to be translated although its format is accepted.

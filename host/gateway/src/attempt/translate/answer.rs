@@ -13,6 +13,7 @@ use super::super::reply::ReplyBody;
 use super::super::response_headers::{keep_alive_frame, put_losses, stream_headers};
 use super::super::send::{bytes_of, fault_of};
 use super::super::translated::{First, Translated, prime};
+use super::super::usage_cost::UsageCost;
 use super::{Run, called};
 use crate::accounting::Account;
 use crate::admission::AdmissionPermit;
@@ -147,6 +148,12 @@ impl Run<'_> {
         Source { tenant: Arc::clone(&self.asked.caller.tenant), family, issuer: self.target.issuer() }
     }
 
+    /// Prices the stream's usage if the client asked for it.
+    fn usage_cost(&self, account: &Account) -> Option<UsageCost> {
+        let (tariff, before) = self.asked.reading.asks_usage().then(|| account.rates())??;
+        Some(UsageCost { format: self.asked.face.format().to_owned(), tariff, before })
+    }
+
     /// Limits for the provider's frames.
     pub(super) fn frame_limits(&self) -> frame::Limits {
         frame::Limits { frame_bytes: self.context.config.server.max_frame_bytes, ..frame::Limits::default() }
@@ -169,6 +176,7 @@ impl Run<'_> {
         // A stream names its model in its first event.
         self.dialect_ctx.model.clear();
         let encoder = self.encoder()?;
+        let usage_cost = self.usage_cost(account);
         let mut pipeline = Pipeline::new(Parts {
             from: framing,
             to: asked.framing,
@@ -183,6 +191,7 @@ impl Run<'_> {
             takes_arguments: asked.side.takes_arguments_of(&self.target.adapter.manifest.family),
             said: self.continuable.then(PartialAnswer::default),
             input: self.provider_ctx.input_tokens.unwrap_or_default(),
+            usage_cost,
         });
         let keep_alive = asked.side.dialect().and_then(|_| keep_alive_frame(asked));
         let keep_alive = self.context.config.server.keep_alive_interval.zip(keep_alive);
