@@ -92,7 +92,7 @@ def answer(seen: Seen) -> Answer:
         "tools": tools,
         "thinking": thinking,
         "media": lambda seen: Answer("; ".join(seen.media)),
-        "schema": lambda seen: Answer(CITIES if seen.schema else "nobody asked for a schema"),
+        "schema": lambda seen: Answer(CITIES if seen.schema else "no schema was asked for"),
         "long": lambda seen: Answer("and so on", finish="length"),
         "refuses": lambda seen: Answer("No.", finish="refused"),
     }.get(seen.model, lambda seen: Answer(GREETING))(seen)

@@ -80,5 +80,4 @@ pub mod oidc;
 
 pub use directory::{Caller, Denied, Directory, DirectoryWriter};
 pub use document::{Document, Kind};
-pub use hash_text::imported_hash;
 pub use key_text::{KeyId, KeyText};

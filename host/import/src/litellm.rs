@@ -1,6 +1,7 @@
 //! Imports LiteLLM's `config.yaml`. Source: its public documentation (proxy configuration, all settings, load
 //! balancing).
 
+pub mod database;
 mod model;
 mod prefixes;
 mod router;

@@ -3,6 +3,7 @@
 
 mod connection;
 mod copy;
+mod foreign;
 mod partitions;
 mod sessions;
 mod tls;
@@ -25,6 +26,8 @@ use crate::sql::Sql;
 use crate::store::{Store, collect_page};
 use connection::Pg;
 use sessions::Sessions;
+
+pub use foreign::ForeignDatabase;
 
 /// A store in PostgreSQL. Its connections run on threads of their own: a call returns after
 /// [`PostgresOptions::timeout`] also if the database hangs.

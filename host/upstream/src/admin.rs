@@ -53,7 +53,9 @@ pub enum AdminError {
     Status {
         /// The HTTP status of the refusal.
         status: StatusCode,
-        /// Its reason, where it gives one as Weir does.
+        /// Its code, where it gives one as Weir does.
+        code: Option<String>,
+        /// Its reason, likewise.
         message: Option<String>,
     },
     /// The answer is not JSON, so that it is none of Weir's.
@@ -91,16 +93,28 @@ impl AdminClient {
         parameters: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Value, AdminError> {
+        self.send_for_status(method, path, parameters, body).map(|(_, answer)| answer)
+    }
+
+    /// As [`AdminClient::send`], with the status, which tells what was made from what was there.
+    pub fn send_for_status(
+        &self,
+        method: Method,
+        path: &str,
+        parameters: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, Value), AdminError> {
         let mut request = self.request(method, path, parameters);
         if let Some(body) = body {
             request = request.header(header::CONTENT_TYPE, "application/json").body(body.to_string());
         }
         self.runtime.block_on(async {
             let response = checked(request.send().await?).await?;
-            if response.status() == StatusCode::NO_CONTENT {
-                return Ok(Value::Null);
+            let status = response.status();
+            if status == StatusCode::NO_CONTENT {
+                return Ok((status, Value::Null));
             }
-            Ok(serde_json::from_slice(&read_body(response, LARGEST).await?)?)
+            Ok((status, serde_json::from_slice(&read_body(response, LARGEST).await?)?))
         })
     }
 
@@ -143,8 +157,8 @@ async fn checked(response: Response) -> Result<Response, AdminError> {
         return Ok(response);
     }
     let body: Value = serde_json::from_slice(&read_body(response, LARGEST).await?).unwrap_or_default();
-    let message = body["error"]["message"].as_str().map(str::to_owned);
-    Err(AdminError::Status { status, message })
+    let text = |name: &str| body["error"][name].as_str().map(str::to_owned);
+    Err(AdminError::Status { status, code: text("code"), message: text("message") })
 }
 
 impl fmt::Debug for AdminClient {

@@ -59,6 +59,8 @@ pub struct NewKey {
     pub grants: Vec<Grant>,
     /// Free data.
     pub metadata: Metadata,
+    /// Whether it is refused until it is enabled.
+    pub disabled: bool,
 }
 
 /// Fields to change; those that are unset stay.
@@ -170,7 +172,7 @@ fn create(
         owner: new.owner,
         created: context.now,
         expires: new.expires,
-        disabled: false,
+        disabled: new.disabled,
         rotated: None,
         grants: new.grants,
         models: None,

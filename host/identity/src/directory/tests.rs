@@ -60,7 +60,7 @@ fn found(directory: &Directory, text: &str, seconds: i64) -> Result<String, Deni
 fn keys_of_all_origins_are_found_by_their_text() {
     let text = KeyText::generate().unwrap();
     let own = document(Kind::Key, &json!({"id": text.id(), "hash": text.hash().to_string()}));
-    let imported = crate::imported_hash("88dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b").unwrap();
+    let imported = KeyHash::parse("sha256:88dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b").unwrap();
     let imported = document(Kind::Key, &json!({"id": id(7), "hash": imported.to_string()}));
     let directory = directory(vec![own, imported]);
     assert_eq!(found(&directory, text.expose(), 0), Ok(text.id().to_string()));

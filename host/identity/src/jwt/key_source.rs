@@ -19,7 +19,7 @@ pub struct Timing {
     pub fresh: Duration,
     /// How long a set is used while newer ones cannot be fetched.
     pub keep: Duration,
-    /// The shortest time between two fetches for the sake of unknown key ids, which anyone can invent.
+    /// The shortest time between two fetches for the sake of unknown key ids, which any client can invent.
     pub unknown_interval: Duration,
     /// How long a key id that a fetch did not find starts no further fetch.
     pub unknown_for: Duration,

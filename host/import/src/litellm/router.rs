@@ -42,9 +42,13 @@ pub(super) fn models(file: &Json, deployments: Vec<Deployment>, prefixes: &Prefi
         }
         groups.entry(deployment.alias.clone()).or_default().push(deployment);
     }
+    // Fallbacks may name a model by an alias.
+    let aliases = settings.aliases.iter().filter(|(_, of)| names.contains(of)).map(|(other, _)| other.clone());
+    let known: Vec<String> = names.iter().cloned().chain(aliases).collect();
+    settings.note_unknown(&names, &known, draft);
     for name in &names {
         let Some(group) = groups.remove(name) else { continue };
-        let entry = model(name, group, &settings, &names);
+        let entry = model(name, group, &settings, &known);
         note_star(name, &entry, draft);
         for (other, _) in settings.aliases.iter().filter(|(_, of)| of == name) {
             let mut twin = entry.clone();
@@ -117,6 +121,22 @@ fn note_star(name: &str, entry: &Entry, draft: &mut Draft) {
 }
 
 impl Settings {
+    /// Notes aliases and fallbacks that name no model of the file.
+    fn note_unknown(&self, names: &[String], known: &[String], draft: &mut Draft) {
+        for (other, of) in self.aliases.iter().filter(|(_, of)| !names.contains(of)) {
+            draft.note(format!("`model_group_alias`: `{other}` stands for `{of}`, which is no model of the file."));
+        }
+        for (name, to) in self.fallbacks.iter().chain(&self.special) {
+            let is_for_all = name.is_empty() || name == "*";
+            if !is_for_all && !known.contains(name) {
+                draft.note(format!("The fallbacks of `{name}` are left out: it is no model of the file."));
+            }
+            for fallback in to.iter().filter(|fallback| !known.contains(fallback)) {
+                draft.note(format!("The fallback `{fallback}` is left out: it is no model of the file."));
+            }
+        }
+    }
+
     fn fallbacks_of(&self, name: &str, names: &[String]) -> Vec<String> {
         let of = |list: &BTreeMap<String, Vec<String>>| {
             let found = [name, "*"].into_iter().filter_map(|name| list.get(name)).flatten();

@@ -224,3 +224,15 @@ fn unknown_entries_are_left_out_and_noted() {
     assert!(matches!(import("a: [1"), Err(LitellmError::Yaml(_))));
     assert!(matches!(import("a: 1"), Err(LitellmError::NoModels)));
 }
+
+#[test]
+fn aliases_and_fallbacks_that_name_no_model_are_noted() {
+    let yaml = "model_list:\n- model_name: a\n  litellm_params: {model: openai/a}\n- model_name: b\n  litellm_params: {model: openai/b}\n\
+                router_settings:\n  model_group_alias: {usual: b, lost: gone}\n  fallbacks: [{a: [usual, missing]}, {other: [a]}]\n";
+    let draft = import(yaml).unwrap();
+    let model = draft.models.iter().find(|model| model.get("alias") == Some(&"a".into())).unwrap();
+    assert_eq!(model.get("fallbacks").map(ToString::to_string).as_deref(), Some("[\"usual\"]"), "an alias is a model");
+    for left_out in ["`lost` stands for `gone`", "The fallback `missing`", "The fallbacks of `other`"] {
+        assert!(draft.notes.iter().any(|note| note.contains(left_out)), "{left_out}: {:?}", draft.notes);
+    }
+}

@@ -57,10 +57,11 @@ impl Identity {
 type Route = (&'static str, &'static [&'static str], MethodRouter<Operations>);
 
 /// All paths. Their handlers check the caller's grants.
-fn routes() -> [Route; 14] {
+fn routes() -> [Route; 15] {
     use Kind::{Organisation, Team, User};
     [
         ("/v1/keys", &["get", "post"], get(lists::keys).post(keys::create)),
+        ("/v1/keys/import", &["post"], post(keys::import)),
         ("/v1/keys/{id}", &["get", "patch", "delete"], key()),
         ("/v1/keys/{id}/rotate", &["post"], post(keys::rotate)),
         ("/v1/keys/{id}/disable", &["post"], switch(KeyCommand::Disable)),

@@ -1,5 +1,7 @@
 //! `weir import`: converts configurations of other gateways.
 
+mod litellm_db;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -20,6 +22,11 @@ pub(super) enum Command {
         #[arg(short, long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Takes keys, teams, organisations, users and their budgets out of LiteLLM's PostgreSQL database, into a running Weir.
+    ///
+    /// Clients go on with the keys that they have. Nothing in that database is changed. Documents that Weir has already
+    /// stay as they are, so that the command can be repeated.
+    LitellmDb(litellm_db::LitellmDb),
     /// Writes the configuration that Weir finds in the environment: the adapters whose usual key variables are set.
     Env {
         /// Where to write the configuration; it is printed without this. An existing file is not overwritten.
@@ -32,6 +39,9 @@ pub(super) fn run(command: Command) -> ExitCode {
     let (made, out) = match command {
         Command::Litellm { file, out } => (from_litellm(&file), out),
         Command::Env { out } => (from_environment(), out),
+        Command::LitellmDb(asked) => {
+            return super::finish(litellm_db::run(&asked).map_err(|error| format!("error: {error}")));
+        }
     };
     match made.and_then(|(draft, from)| write(&draft, &from, out.as_deref())) {
         Ok(()) => ExitCode::SUCCESS,

@@ -71,7 +71,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 pub(super) fn explained(error: &AdminError) -> String {
     match error {
         AdminError::Json(_) => "what answers there is no Weir".to_owned(),
-        AdminError::Status { status, message: Some(message) } => {
+        AdminError::Status { status, message: Some(message), .. } => {
             let is_denied = matches!(status.as_u16(), 401 | 403);
             let help = if is_denied { "\n  help: give its `admin.token` by WEIR_ADMIN_TOKEN" } else { "" };
             format!("Weir refuses: {message}{help}")

@@ -103,8 +103,9 @@ pub(super) async fn stop_signal() {
     let mut terminate = match signal::unix::signal(signal::unix::SignalKind::terminate()) {
         Ok(terminate) => terminate,
         Err(error) => {
-            tracing::warn!(%error, "termination signals are not received");
-            return std::future::pending().await;
+            tracing::warn!(%error, "termination signals are not received; an interrupt still stops Weir");
+            let _ = signal::ctrl_c().await;
+            return;
         }
     };
     tokio::select! {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use weir_config::KeyHash;
 use weir_identity::Kind;
 use weir_identity::change::{ChangeError, KeyEdit, NewKey};
 use weir_identity::document::{Budget, Document, Grant, Invalid, Key, Limits, Metadata, Owner, Pattern, Terms};
@@ -83,7 +84,7 @@ impl KeyFields {
     pub(super) fn into_new(mut self) -> NewKey {
         let terms = self.terms();
         let Self { name, owner, expires, grants, metadata, .. } = self;
-        NewKey { name, owner, expires, terms, grants, metadata }
+        NewKey { name, owner, expires, terms, grants, metadata, disabled: false }
     }
 
     /// As a change of all fields.
@@ -99,6 +100,21 @@ impl KeyFields {
             metadata: Some(metadata),
         }
     }
+}
+
+/// A key that another gateway made: its hash, and its fields as those of a new key.
+pub(super) fn imported(body: &Value) -> Result<(KeyHash, NewKey), ChangeError> {
+    let mut fields = body.clone();
+    let mut taken = |name: &str| fields.as_object_mut().and_then(|fields| fields.remove(name));
+    let hash = taken("hash").and_then(|hash| KeyHash::parse(hash.as_str()?));
+    let hash =
+        hash.ok_or_else(|| invalid("hash", "is `sha256:` and the 64 hexadecimal digits of the key's SHA-256"))?;
+    let disabled = match taken("disabled") {
+        None => false,
+        Some(Value::Bool(disabled)) => disabled,
+        Some(_) => return Err(invalid("disabled", "is true or false")),
+    };
+    Ok((hash, NewKey { disabled, ..KeyFields::parse(&fields)?.into_new() }))
 }
 
 /// A value that is refused.

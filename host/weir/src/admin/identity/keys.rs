@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::asked::Asked;
 use super::documents::{answer_document, read};
-use super::fields::{KeyFields, invalid};
+use super::fields::{KeyFields, imported, invalid};
 use super::perform::perform;
 use crate::admin::{Operations, Problem};
 use weir_identity::change::{ChangeError, Command, KeyCommand, Stored as _};
@@ -21,16 +21,39 @@ const GRACE: SignedDuration = SignedDuration::from_hours(24);
 /// Makes a key. The answer shows its text, once.
 pub(super) async fn create(State(operations): State<Operations>, request: Request) -> Result<Response, Problem> {
     let asked = Asked::read(request).await?;
-    if asked.caller.is_local && !operations.is_apart {
-        let message = "with keys, this listener serves others than its operator, and `/admin` needs a token: set \
-                       `admin.token` first, or `admin.listen`";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "admin_token_required", message));
-    }
+    needs_token(&operations, &asked)?;
     let body = asked.json()?;
     perform(operations.identity, asked, StatusCode::CREATED, move |_| {
         Ok(Command::Key(KeyCommand::Create(Box::new(KeyFields::parse(&body)?.into_new()))))
     })
     .await
+}
+
+/// Takes over a key by its hash. A key that was taken over before stays as it is.
+pub(super) async fn import(State(operations): State<Operations>, request: Request) -> Result<Response, Problem> {
+    let asked = Asked::read(request).await?;
+    needs_token(&operations, &asked)?;
+    let body = asked.json()?;
+    let caller = asked.caller.clone();
+    perform(operations.identity, asked, StatusCode::CREATED, move |_| {
+        // Whether a hash is known would tell those who manage one team about the keys of others.
+        if !caller.may(Access::Write, None) {
+            return Err(ChangeError::Forbidden);
+        }
+        let (hash, new) = imported(&body)?;
+        Ok(Command::Key(KeyCommand::Import(Box::new(new), hash)))
+    })
+    .await
+}
+
+/// With keys, this listener serves others than those who are on this machine.
+fn needs_token(operations: &Operations, asked: &Asked) -> Result<(), Problem> {
+    if !asked.caller.is_local || operations.is_apart {
+        return Ok(());
+    }
+    let message = "with keys, this listener serves others than its operator, and `/admin` needs a token: set \
+                   `admin.token` first, or `admin.listen`";
+    Err(Problem::new(StatusCode::FORBIDDEN, "admin_token_required", message))
 }
 
 /// Shows a key, without its text and hashes.

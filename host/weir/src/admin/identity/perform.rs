@@ -95,6 +95,9 @@ async fn carry_out(
     let context = Context { actor: caller.actor, grants: caller.grants, now: Timestamp::now(), precondition };
     let done = tokio::task::spawn_blocking(move || registry.run(&context, decide)).await;
     let Outcome { document, event, issued } = done.map_err(|_| Problem::internal())??;
+    // A key that was taken over before is not made again.
+    let was_there = status == StatusCode::CREATED && event.before.is_some();
+    let status = if was_there { StatusCode::OK } else { status };
     let action = serde_json::to_value(event.action).unwrap_or_default();
     tracing::info!(
         actor = format!("{}:{}", event.actor.kind, event.actor.id),

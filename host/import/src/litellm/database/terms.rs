@@ -1,0 +1,245 @@
+//! Rights, limits and budgets of a key, a team, an organisation or a user.
+
+use std::fmt::Write as _;
+
+use serde_json::{Map, Value as Json, json};
+
+use super::parsed;
+
+/// The most entries of a list of tags, and the longest tag in bytes.
+const MOST_TAGS: usize = 64;
+const LONGEST_TAG: usize = 128;
+
+/// Members of a document, and what the row has beyond them.
+#[derive(Debug, Default)]
+pub(super) struct Terms {
+    members: Map<String, Json>,
+    lost: Vec<&'static str>,
+}
+
+impl Terms {
+    /// Those of a row. Columns that it leaves empty are taken from the budget that it refers to.
+    pub(super) fn of(row: &Json, budget: Option<&Json>) -> Self {
+        let mut terms = Self::default();
+        let column = |name: &str| match (&row[name], budget) {
+            (Json::Null, Some(budget)) => budget[name].clone(),
+            (own, _) => own.clone(),
+        };
+        terms.models(&row["models"]);
+        terms.limits(&column);
+        terms.money(&column, &row["budget_limits"]);
+        terms.aliases(&parsed(&row["aliases"]));
+        terms.metadata(&parsed(&row["metadata"]));
+        terms.restrictions(row, &column);
+        terms
+    }
+
+    /// Writes them into a document.
+    pub(super) fn write(self, document: &mut Json) {
+        if let Some(members) = document.as_object_mut() {
+            members.extend(self.members);
+        }
+    }
+
+    /// What has no counterpart, each as the predicate of a sentence.
+    pub(super) fn lost(&self) -> &[&'static str] {
+        &self.lost
+    }
+
+    pub(super) fn budgets(&self) -> impl Iterator<Item = &Json> {
+        self.members.get("budgets").and_then(Json::as_array).into_iter().flatten()
+    }
+
+    pub(super) fn has_limits(&self) -> bool {
+        self.members.contains_key("limits")
+    }
+
+    pub(super) fn has_models(&self) -> bool {
+        self.members.contains_key("models")
+    }
+
+    /// Names for models, from the name that a client uses.
+    pub(super) fn aliases(&mut self, aliases: &Json) {
+        let fits = |text: &str| (1..=256).contains(&text.len());
+        let named = aliases.as_object().into_iter().flatten();
+        let named = named.filter_map(|(name, model)| Some((name.clone(), model.as_str()?)));
+        let named: Map<String, Json> =
+            named.filter(|(name, model)| fits(name) && fits(model)).map(|(name, model)| (name, json!(model))).collect();
+        if !named.is_empty() {
+            self.members.insert("aliases".to_owned(), Json::Object(named));
+        }
+    }
+
+    pub(super) fn add_tag(&mut self, tag: &str) {
+        let tags = self.members.entry("tags").or_insert_with(|| json!([]));
+        if let Json::Array(tags) = tags
+            && tags.len() < MOST_TAGS
+            && !tags.iter().any(|known| known == tag)
+        {
+            tags.push(json!(tag));
+        }
+    }
+
+    /// A list without entries allows every model, as do two names that stand for all.
+    fn models(&mut self, models: &Json) {
+        let names: Vec<&str> = models.as_array().into_iter().flatten().filter_map(Json::as_str).collect();
+        let stands_for_all = |name: &&str| ["*", "all-proxy-models", "all-team-models"].contains(name);
+        if names.is_empty() || names.iter().any(stands_for_all) {
+            return;
+        }
+        let named = names.into_iter().filter(|name| *name != "no-default-models" && (1..=256).contains(&name.len()));
+        self.members.insert("models".to_owned(), named.collect());
+    }
+
+    fn limits(&mut self, column: &impl Fn(&str) -> Json) {
+        let limits = [
+            ("requests_per_minute", column("rpm_limit")),
+            ("tokens_per_minute", column("tpm_limit")),
+            ("streams", column("max_parallel_requests")),
+        ];
+        let set = limits.into_iter().filter(|(_, limit)| limit.as_u64().is_some_and(|limit| limit > 0));
+        let set: Map<String, Json> = set.map(|(name, limit)| (name.to_owned(), limit)).collect();
+        if set.contains_key("streams") {
+            self.lost.push("had `max_parallel_requests`, which is `limits.streams` now and counts streams only");
+        }
+        if !set.is_empty() {
+            self.members.insert("limits".to_owned(), Json::Object(set));
+        }
+    }
+
+    fn money(&mut self, column: &impl Fn(&str) -> Json, windows: &Json) {
+        let mut budgets = Vec::new();
+        if let Some(most) = column("max_budget").as_f64() {
+            let soft = column("soft_budget").as_f64().filter(|soft| *soft > 0.0 && *soft < most);
+            budgets.extend(self.budget("max", most, column("budget_duration").as_str(), soft));
+        }
+        for (at, window) in parsed(windows).as_array().into_iter().flatten().enumerate() {
+            if let Some(most) = window["max_budget"].as_f64() {
+                let name = format!("max-{}", at + 2);
+                budgets.extend(self.budget(&name, most, window["budget_duration"].as_str(), None));
+            }
+        }
+        if let Some(tokens) = column("tpd_limit").as_u64().filter(|tokens| *tokens > 0) {
+            budgets.push(json!({"name": "tokens-a-day", "tokens": tokens, "per": "day"}));
+        }
+        if !budgets.is_empty() {
+            self.members.insert("budgets".to_owned(), Json::Array(budgets));
+        }
+    }
+
+    fn budget(&mut self, name: &str, most: f64, duration: Option<&str>, soft: Option<f64>) -> Option<Json> {
+        if !most.is_finite() || most < 0.0 {
+            self.lost.push("had a budget that is no amount");
+            return None;
+        }
+        if most == 0.0 {
+            // Nothing may be spent. What costs nothing cannot be told from the rest beforehand.
+            self.members.insert("models".to_owned(), json!([]));
+            self.lost.push("had a budget of 0, and may use no model now");
+            return None;
+        }
+        let (per, is_exact) = period(duration);
+        if !is_exact {
+            self.lost
+                .push("had a budget for a time that is no whole period, and has the same amount for a longer one now");
+        }
+        let mut budget = json!({"name": name, "usd": most.to_string(), "per": per});
+        if let Some(soft) = soft {
+            budget["soft"] = json!(format!("{:.4}", soft / most));
+        }
+        Some(budget)
+    }
+
+    /// Tags become tags. Other metadata are kept if they are plain values: nested ones may hold credentials of loggers.
+    fn metadata(&mut self, metadata: &Json) {
+        let is_tag = |tag: &&str| (1..=LONGEST_TAG).contains(&tag.len()) && !tag.chars().any(char::is_control);
+        for tag in metadata["tags"].as_array().into_iter().flatten().filter_map(Json::as_str).filter(is_tag) {
+            self.add_tag(tag);
+        }
+        let is_plain = |value: &Json| value.is_boolean() || value.is_number() || value.is_string();
+        let members = metadata.as_object().into_iter().flatten().filter(|(name, _)| *name != "tags");
+        let (plain, nested): (Vec<_>, Vec<_>) = members.partition(|(_, value)| is_plain(value));
+        if nested.iter().any(|(_, value)| !value.is_null()) {
+            self.lost.push("has nested metadata (callbacks, guardrails, limits by model), which are not taken over");
+        }
+        let mut kept: Map<String, Json> =
+            plain.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        if Json::Object(kept.clone()).to_string().len() > 8 * 1024 {
+            self.lost.push("has more metadata than fit");
+            kept.clear();
+        }
+        kept.insert("imported_from".to_owned(), json!("litellm"));
+        self.members.insert("metadata".to_owned(), Json::Object(kept));
+    }
+
+    fn restrictions(&mut self, row: &Json, column: &impl Fn(&str) -> Json) {
+        let is_set = |value: &Json| match parsed(value) {
+            Json::Array(items) => !items.is_empty(),
+            Json::Object(members) => !members.is_empty(),
+            _ => false,
+        };
+        for (name, text) in [
+            ("model_max_budget", "had budgets by model (`model_max_budget`), which are not taken over"),
+            ("policies", "had policies, which are not taken over"),
+            ("access_group_ids", "had access groups, whose models are not taken over"),
+            ("budget_fallbacks", "had models for a spent budget: set `when_over` of its budget"),
+        ] {
+            if is_set(&column(name)) {
+                self.lost.push(text);
+            }
+        }
+        if row["object_permission_id"].is_string() {
+            self.lost.push("had permissions for tools and vector stores, which are not taken over");
+        }
+    }
+}
+
+/// The period of a budget, and whether it has the same length: otherwise the next longer one.
+fn period(duration: Option<&str>) -> (String, bool) {
+    let exact = |text: &str| (text.to_owned(), true);
+    let Some(text) = duration.map(str::trim).filter(|text| !text.is_empty()) else { return exact("total") };
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().unwrap_or(0);
+    let seconds = number.saturating_mul(match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        "w" => 7 * 86_400,
+        "mo" if number == 1 => return exact("month"),
+        "mo" => 31 * 86_400,
+        _ => 0,
+    });
+    match seconds {
+        0 => ("total".to_owned(), false),
+        60 => exact("minute"),
+        3_600 => exact("hour"),
+        86_400 => exact("day"),
+        604_800 => exact("week"),
+        1..=59 => ("minute".to_owned(), false),
+        61..=3_599 => ("hour".to_owned(), false),
+        3_601..=86_399 => ("day".to_owned(), false),
+        seconds if seconds > 3_650 * 86_400 => ("total".to_owned(), false),
+        seconds => (format!("{}d", seconds.div_ceil(86_400)), seconds % 86_400 == 0 && unit != "mo"),
+    }
+}
+
+/// A budget of a user as a table of the configuration.
+pub(super) fn budget_table(user: &str, budget: &Json) -> String {
+    let text = |name: &str| budget[name].as_str().unwrap_or_default();
+    let mut table = format!("[[budgets]]\nname = \"user-{user}-{}\"\n", text("name"));
+    let _ = writeln!(table, "for = {{ tag = \"{}\" }}", user_tag(user));
+    let _ = match budget["tokens"].as_u64() {
+        Some(tokens) => writeln!(table, "tokens = {tokens}"),
+        None => writeln!(table, "usd = {}", text("usd")),
+    };
+    let _ = writeln!(table, "per = \"{}\"\n", text("per"));
+    table
+}
+
+/// The tag by which what a user's keys spend is counted.
+pub(super) fn user_tag(user: &str) -> String {
+    let tag = format!("user:{user}");
+    tag.chars().take(LONGEST_TAG).collect()
+}

@@ -1,0 +1,198 @@
+use super::*;
+
+fn converter() -> Converter {
+    Converter::new("2026-11-22T12:00:00Z".parse().unwrap())
+}
+
+fn convert(converter: &mut Converter, table: Table, row: &Json) -> Option<Json> {
+    converter.convert(table, &row.to_string()).unwrap()
+}
+
+fn key(converter: &mut Converter, mut row: Json) -> Json {
+    row["token"] = json!("88dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b");
+    convert(converter, Table::Keys, &row).unwrap()
+}
+
+#[test]
+fn a_key_keeps_its_hash_and_gets_its_terms() {
+    let mut converter = converter();
+    convert(&mut converter, Table::Teams, &json!({"team_id": "red", "team_alias": "Red", "models": []}));
+    let made = key(
+        &mut converter,
+        json!({
+            "key_alias": "build", "team_id": "red", "expires": "2027-01-31T00:00:00.5", "models": ["gpt-4o", "openai/*"],
+            "rpm_limit": 60, "tpm_limit": null, "max_budget": 12.5, "budget_duration": "30d",
+            "aliases": {"fast": "gpt-4o-mini"}, "metadata": {"tags": ["ci"], "cost_centre": 7},
+        }),
+    );
+    assert_eq!(
+        made,
+        json!({
+            "hash": "sha256:88dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b",
+            "name": "build", "owner": {"team": "red"}, "expires": "2027-01-31T00:00:00.5Z",
+            "models": ["gpt-4o", "openai/*"], "limits": {"requests_per_minute": 60},
+            "budgets": [{"name": "max", "usd": "12.5", "per": "30d"}],
+            "aliases": {"fast": "gpt-4o-mini"}, "tags": ["ci"],
+            "metadata": {"cost_centre": 7, "imported_from": "litellm"},
+        })
+    );
+    assert_eq!(converter.notes(), Vec::<String>::new());
+}
+
+#[test]
+fn a_shared_budget_fills_what_a_key_leaves_empty() {
+    let mut converter = converter();
+    let budget =
+        json!({"budget_id": "b", "max_budget": 10, "soft_budget": 8, "budget_duration": "1mo", "rpm_limit": 5});
+    assert_eq!(convert(&mut converter, Table::Budgets, &budget), None);
+    let made = key(&mut converter, json!({"budget_id": "b", "rpm_limit": 7}));
+    assert_eq!(made["budgets"], json!([{"name": "max", "usd": "10", "per": "month", "soft": "0.8000"}]));
+    assert_eq!(made["limits"], json!({"requests_per_minute": 7}));
+}
+
+#[test]
+fn several_windows_are_several_budgets() {
+    let windows = json!([{"budget_duration": "1d", "max_budget": 1}, {"budget_duration": "7d", "max_budget": 5.25}]);
+    let made = key(&mut converter(), json!({"max_budget": 100, "budget_limits": windows, "tpd_limit": 9}));
+    let expected = json!([
+        {"name": "max", "usd": "100", "per": "total"}, {"name": "max-2", "usd": "1", "per": "day"},
+        {"name": "max-3", "usd": "5.25", "per": "week"}, {"name": "tokens-a-day", "tokens": 9, "per": "day"},
+    ]);
+    assert_eq!(made["budgets"], expected);
+}
+
+#[test]
+fn a_time_that_is_no_period_becomes_the_next_longer_one_and_is_noted() {
+    for (duration, per, is_exact) in [
+        ("24h", "day", true),
+        ("60s", "minute", true),
+        ("90d", "90d", true),
+        ("1w", "week", true),
+        ("30s", "minute", false),
+        ("2h", "day", false),
+        ("36h", "2d", false),
+        ("2mo", "62d", false),
+        ("forever", "total", false),
+    ] {
+        let mut converter = converter();
+        let made = key(&mut converter, json!({"max_budget": 1, "budget_duration": duration}));
+        assert_eq!(made["budgets"][0]["per"], per, "{duration}");
+        assert_eq!(converter.notes().is_empty(), is_exact, "{duration}");
+    }
+}
+
+#[test]
+fn a_budget_of_nothing_allows_nothing() {
+    let mut converter = converter();
+    let made = key(&mut converter, json!({"max_budget": 0, "models": ["gpt-4o"]}));
+    assert_eq!((&made["models"], &made["budgets"]), (&json!([]), &Json::Null));
+    assert_eq!(converter.notes().len(), 1);
+}
+
+#[test]
+fn lists_that_mean_all_restrict_nothing_and_one_that_means_none_allows_nothing() {
+    for all in [json!([]), json!(["all-proxy-models"]), json!(["gpt-4o", "all-team-models"])] {
+        assert!(key(&mut converter(), json!({"models": all})).get("models").is_none());
+    }
+    assert_eq!(key(&mut converter(), json!({"models": ["no-default-models"]}))["models"], json!([]));
+}
+
+#[test]
+fn routes_become_operations_and_never_more_than_before() {
+    let routes = |routes: Json| {
+        let mut converter = converter();
+        let made = key(&mut converter, json!({"allowed_routes": routes}));
+        (made["operations"].clone(), converter.notes().len())
+    };
+    assert_eq!(routes(json!(["llm_api_routes"])), (Json::Null, 0));
+    assert_eq!(
+        routes(json!(["/v1/chat/completions", "/embeddings", "/chat/completions"])),
+        (json!(["chat", "embeddings"]), 0)
+    );
+    assert_eq!(routes(json!(["/key/generate"])), (json!([]), 1));
+}
+
+#[test]
+fn keys_that_are_blocked_or_have_lost_their_team_are_disabled() {
+    assert_eq!(key(&mut converter(), json!({"blocked": true}))["disabled"], true);
+    let mut converter = converter();
+    let made = key(&mut converter, json!({"key_alias": "k", "team_id": "gone"}));
+    assert_eq!((&made["disabled"], &made["owner"]), (&json!(true), &json!({})));
+    assert_eq!(converter.notes(), ["the key k belongs to a team that is not there, and is disabled"]);
+}
+
+#[test]
+fn what_no_client_uses_is_left_out() {
+    let mut converter = converter();
+    let hash = "a".repeat(64);
+    for row in [
+        json!({"token": hash, "team_id": "litellm-dashboard"}),
+        json!({"token": hash, "expires": "2026-11-22T11:59:59"}),
+        json!({"token": "what is this"}),
+    ] {
+        assert_eq!(convert(&mut converter, Table::Keys, &row), None);
+    }
+    assert_eq!(convert(&mut converter, Table::Users, &json!({"user_id": "default_user_id"})), None);
+    assert_eq!(converter.notes().len(), 2, "the dashboard's own keys are no news");
+}
+
+#[test]
+fn names_are_unique_within_a_team_whatever_the_order() {
+    let mut converter = converter();
+    let first = convert(&mut converter, Table::Keys, &json!({"token": "a".repeat(64), "key_alias": "x"})).unwrap();
+    let second = convert(&mut converter, Table::Keys, &json!({"token": "b".repeat(64), "key_alias": "x"})).unwrap();
+    assert_eq!((&first["name"], &second["name"]), (&json!("x"), &json!("x (bbbbbbbb)")));
+}
+
+#[test]
+fn the_text_before_a_rotation_stays_valid_until_its_grace_ends() {
+    let mut converter = converter();
+    let made = key(&mut converter, json!({"key_alias": "k", "rpm_limit": 3}));
+    let row = |at: &str| json!({"token": "c".repeat(64), "active_token_id": "88dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b", "revoke_at": at});
+    let before = convert(&mut converter, Table::ReplacedKeys, &row("2026-11-23T00:00:00")).unwrap();
+    assert_eq!(before["expires"], "2026-11-23T00:00:00Z");
+    assert_eq!(before["limits"], made["limits"]);
+    assert_ne!(before["hash"], made["hash"]);
+    assert_eq!(convert(&mut converter, Table::ReplacedKeys, &row("2026-11-22T11:00:00")), None);
+}
+
+#[test]
+fn amounts_of_users_are_counted_by_a_tag_of_their_keys() {
+    let mut converter = converter();
+    let user = json!({"user_id": "ann", "max_budget": 20, "budget_duration": "7d", "user_email": "ann@example.com"});
+    let made = convert(&mut converter, Table::Users, &user).unwrap();
+    assert_eq!(made, json!({"id": "ann", "name": "ann@example.com", "email": "ann@example.com"}));
+    assert_eq!(key(&mut converter, json!({"user_id": "ann"}))["tags"], json!(["user:ann"]));
+    let table = "[[budgets]]\nname = \"user-ann-max\"\nfor = { tag = \"user:ann\" }\nusd = 20\nper = \"week\"\n\n";
+    assert_eq!(converter.budget_tables(), table);
+}
+
+#[test]
+fn ids_keep_their_letters_or_get_others_and_stay_different() {
+    assert_eq!(fitting_id("ann@example.com"), "ann@example.com");
+    let odd = [fitting_id("a b"), fitting_id("a/b"), fitting_id(".."), fitting_id(""), fitting_id(&"x".repeat(200))];
+    for (at, id) in odd.iter().enumerate() {
+        assert!(id.len() <= 128 && odd.iter().skip(at + 1).all(|other| other != id), "{id}");
+        assert!(id.chars().all(|letter| letter.is_ascii_alphanumeric() || "._-@:+=".contains(letter)), "{id}");
+    }
+}
+
+#[test]
+fn rows_of_something_else_are_refused() {
+    let error = converter().convert(Table::Teams, "{\"name\": 1}").unwrap_err().to_string();
+    assert_eq!(error, "a row of LiteLLM_TeamTable has no `team_id`: is this LiteLLM's database?");
+    assert!(converter().convert(Table::Teams, "[]").is_err());
+}
+
+#[test]
+fn the_address_of_litellm_is_one_of_postgresql() {
+    let address = |text: &str| {
+        let Address { url, schema } = Address::parse(text);
+        (url, schema)
+    };
+    let plain = "postgresql://u:p@h:5432/litellm";
+    assert_eq!(address(plain), (plain.to_owned(), None));
+    let text = format!("{plain}?schema=llm&connection_limit=100&sslmode=require&pool_timeout=60");
+    assert_eq!(address(&text), (format!("{plain}?sslmode=require"), Some("llm".to_owned())));
+    assert_eq!(address(&format!("{plain}?schema=public")), (plain.to_owned(), Some("public".to_owned())));
+}

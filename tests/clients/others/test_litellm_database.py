@@ -1,0 +1,155 @@
+"""`weir import litellm-db`, out of a database that LiteLLM's own migrations made."""
+
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from database import Database, binaries
+from house import ROOT, free_port, stop, upstream, wait_for
+from upstream import KEY
+
+TOKEN = "admin-token-of-a-test"
+WEIR = os.environ.get("WEIR_BIN", str(ROOT / "target/debug/weir"))
+
+
+def hashed(key: str) -> str:
+    """How LiteLLM stores keys (`hash_token` in its proxy)."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+@unittest.skipUnless(binaries(), "PostgreSQL is not installed, so nothing is shown")
+class Import(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.database = Database()
+        cls.addClassCleanup(cls.database.stop)
+        cls.database.migrate()
+        fill(cls.database)
+        cls.folder = tempfile.TemporaryDirectory(prefix="weir-import-")
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.address = f"http://127.0.0.1:{(port := free_port())}"
+        cls.config = Path(cls.folder.name, "weir.toml")
+        cls.config.write_text(configuration(port))
+        log = Path(cls.folder.name, "log")
+        with log.open("wb") as sink:
+            command = [WEIR, "serve", "--config", str(cls.config)]
+            process = subprocess.Popen(command, stdout=sink, stderr=sink, env=os.environ | {"UPSTREAM_KEY": KEY})
+        cls.addClassCleanup(stop, process)
+        wait_for(cls.address, process, log)
+
+    def run_import(self, *words: str) -> str:
+        command = [WEIR, "import", "litellm-db", "--config", str(self.config), *words]
+        done = subprocess.run(command, env=os.environ | {"DATABASE_URL": self.database.url}, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertNotIn("sk-red", done.stdout + done.stderr)
+        return done.stdout
+
+    def test_keys_keep_working_with_their_teams_and_budgets(self):
+        dry = self.run_import("--dry-run")
+        self.assertIn("organisations: 1 would be made\nteams: 2 would be made\nusers: 1 would be made\nkeys: 4 would be made\n", dry)
+        self.assertEqual(self.get("/admin/v1/keys")["items"], [])
+
+        first = self.run_import()
+        self.assertIn("keys: 4 made, 0 known already, 0 refused\nkeys in the grace of a rotation: 1 made", first)
+        self.assertIn('for = { tag = "user:ann" }\nusd = 20\nper = "week"', first)
+        again = self.run_import()
+        self.assertIn("teams: 0 made, 2 known already, 0 refused", again)
+        self.assertIn("keys: 0 made, 4 known already, 0 refused", again)
+
+        self.assertEqual(self.ask("sk-red", "openai-text"), 200)
+        self.assertEqual(self.ask("sk-red-before", "openai-text"), 200, "the grace of a rotation goes on")
+        self.assertEqual(self.ask("sk-red", "openai-tools"), 403, "the key's models are a restriction still")
+        self.assertEqual(self.ask("sk-ann", "openai-text"), 200)
+        for refused in ["sk-blocked", "sk-of-blue", "sk-unknown", "sk-expired"]:
+            self.assertEqual(self.ask(refused, "openai-text"), 401, refused)
+
+        key = next(key for key in self.get("/admin/v1/keys")["items"] if key["name"] == "red key")
+        self.assertEqual(key["owner"], {"team": "red"})
+        self.assertEqual(key["limits"], {"requests_per_minute": 1000})
+        self.assertEqual(key["budgets"], [{"name": "max", "usd": "12.5", "per": "30d", "when_over": "refuse", "unpriced": "refuse"}])
+        self.assertEqual(key["tags"], ["ci"])
+        self.assertNotIn("hash", key)
+        team = self.get("/admin/v1/teams/red")
+        self.assertEqual((team["organisation"], team["aliases"]), ("acme", {"usual": "openai-text"}))
+        self.assertEqual(self.ask("sk-ann", "openai-text"), 200)
+        self.assertEqual([entry["action"] for entry in self.get("/admin/v1/audit")["items"] if entry["kind"] == "key"].count("import"), 5)
+
+    def test_a_wrong_database_is_named(self):
+        command = [WEIR, "import", "litellm-db", "--dry-run", "--database", self.database.url + "&options=-csearch_path%3Dpg_catalog"]
+        url = self.database.url.replace("schema=public", "schema=elsewhere")
+        command[-1] = url
+        done = subprocess.run(command, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("is it LiteLLM's?", done.stderr)
+
+    def ask(self, key: str, model: str) -> int:
+        body = json.dumps({"model": model, "messages": [{"role": "user", "content": "Hello"}]}).encode()
+        headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+        return status(urllib.request.Request(f"{self.address}/v1/chat/completions", body, headers))
+
+    def get(self, path: str):
+        request = urllib.request.Request(self.address + path, headers={"authorization": f"Bearer {TOKEN}"})
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+
+def status(request: urllib.request.Request) -> int:
+    try:
+        with urllib.request.urlopen(request) as answer:
+            answer.read()
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def fill(database: Database):
+    """What a small company has: an organisation, two teams, a user, and keys of several kinds."""
+    by = {"created_by": "admin", "updated_by": "admin"}
+    database.insert("LiteLLM_BudgetTable", budget_id="acme-budget", max_budget=500, budget_duration="1mo", **by)
+    database.insert("LiteLLM_OrganizationTable", organization_id="acme", organization_alias="Acme", budget_id="acme-budget", models=[], **by)
+    database.insert("LiteLLM_ModelTable", id=7, aliases={"usual": "openai-text"}, **by)
+    database.insert("LiteLLM_TeamTable", team_id="red", team_alias="Red", organization_id="acme", models=[], max_budget=100, budget_duration="7d", model_id=7)
+    database.insert("LiteLLM_TeamTable", team_id="blue", team_alias="Blue", models=[], blocked=True)
+    database.insert("LiteLLM_UserTable", user_id="ann", user_email="ann@example.com", max_budget=20, budget_duration="7d", models=[])
+    token = "LiteLLM_VerificationToken"
+    database.insert(token, token=hashed("sk-red"), key_alias="red key", team_id="red", models=["openai-text", "usual"], rpm_limit=1000,
+                    max_budget=12.5, budget_duration="30d", metadata={"tags": ["ci"], "logging": [{"secret": "x"}]})
+    database.insert(token, token=hashed("sk-ann"), key_alias="ann's", user_id="ann", models=[])
+    database.insert(token, token=hashed("sk-blocked"), key_alias="off", models=[], blocked=True)
+    database.insert(token, token=hashed("sk-of-blue"), key_alias="blue key", team_id="blue", models=[])
+    database.insert(token, token=hashed("sk-expired"), key_alias="old", models=[], expires="2020-01-01T00:00:00")
+    database.insert(token, token=hashed("sk-login"), key_alias="session", team_id="litellm-dashboard", models=[])
+    database.insert("LiteLLM_DeprecatedVerificationToken", id="1", token=hashed("sk-red-before"), active_token_id=hashed("sk-red"), revoke_at="2100-01-01T00:00:00")
+
+
+def configuration(port: int) -> str:
+    plugins = os.environ.get("WEIR_PLUGINS", str(ROOT / "plugins"))
+    return f"""
+log_level = "warn"
+[server]
+host = "127.0.0.1"
+port = {port}
+[admin]
+token = "{TOKEN}"
+[plugins]
+dir = "{plugins}"
+[[providers]]
+name = "openai"
+adapter = "openai"
+url = "{upstream().url}/v1/"
+api_key = "env:UPSTREAM_KEY"
+[[models]]
+alias = "openai-text"
+target = {{ provider = "openai", model = "text" }}
+price = {{ input = 1, output = 2 }}
+[[models]]
+alias = "openai-tools"
+target = {{ provider = "openai", model = "text" }}
+price = {{ input = 1, output = 2 }}
+"""
