@@ -622,7 +622,7 @@ export interface HttpRequest {
   /** Upper case: `POST`. */
   method: string;
   /**
-   * Client side: the path as it came, decoded by nobody. Upstream: relative to the target's configured url
+   * Client side: the path as it came, not decoded. Upstream: relative to the target's configured url
    * (`chat/completions`), never absolute, without query. A path that tries to leave the url is refused.
    */
   path: string;

@@ -46,7 +46,7 @@ async fn its_own_prefix_stays_and_ignored_claims_are_listed() {
     let own = house.post("/usurper/v1/chat/completions", "{\"model\":\"openai\",\"messages\":[]}").await;
     assert!(own.text().contains("USURPED"), "{}", own.text());
     let free = house.post("/v1/usurped/talk", "{\"model\":\"openai\"}").await;
-    assert!(free.text().contains("USURPED"), "nobody else serves it: {}", free.text());
+    assert!(free.text().contains("USURPED"), "no other adapter serves it: {}", free.text());
 
     let told = house.adapter("usurper").await.remove(0);
     let left_out: Vec<&str> = told["left_out"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();

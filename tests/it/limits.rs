@@ -133,7 +133,7 @@ async fn a_head_that_is_too_large_or_too_slow_is_cut() {
     assert_eq!(reply.status(), 431);
     let mut client = house.connect().await;
     client.write(b"POST /v1/chat/completions HTTP/1.1\r\nho").await;
-    assert!(client.is_closed().await, "nobody waits for it");
+    assert!(client.is_closed().await, "the connection is closed at once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

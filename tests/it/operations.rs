@@ -115,7 +115,7 @@ async fn a_house_that_closes_lets_streams_end() {
     let address = house.address;
     held.write(b"\r\n").await;
     house.ended().await;
-    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
+    assert!(tokio::net::TcpStream::connect(address).await.is_err(), "the listener is closed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

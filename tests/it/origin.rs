@@ -522,6 +522,6 @@ async fn a_stored_answer_is_gone_on_with_and_fetched_where_it_is() {
         let unknown = ask("both", json!({"previous_response_id": "resp_unknown0123456789"}));
         let mut turns = [served_by(&house, &unknown).await, served_by(&house, &unknown).await];
         turns.sort();
-        assert_eq!(turns, ["a", "b"], "what nobody knows has its turn");
+        assert_eq!(turns, ["a", "b"], "an unknown id goes to the targets in turn");
     }
 }

@@ -128,7 +128,7 @@ async fn a_stream_whose_window_stays_shut_is_reset_and_its_neighbours_go_on() {
         soon("the gateway to leave", async { while provider.write_all(&event).await.is_ok() {} }).await;
         house.until_metric("weir_in_flight", 0.0).await;
         let body = answer.await.unwrap().into_body();
-        assert!(soon("the stream's end", body.collect()).await.is_err(), "{model}: nobody takes it for complete");
+        assert!(soon("the stream's end", body.collect()).await.is_err(), "{model}: no client takes it for complete");
     }
     // The same connection, now being read, with a slow provider.
     let answer = tokio::spawn(ask(&sender, "openai", true));

@@ -159,7 +159,7 @@ async fn an_adapter_that_is_taken_away_serves_for_a_while_and_then_no_more() {
     until_build(&house, 4).await;
     house.folder.remove("zeta");
     house.until_adapter("zeta", <[_]>::is_empty).await;
-    assert_eq!(house.ask(&ZETA.request("zeta-t", false)).await.status(), 404, "nobody speaks it any more");
+    assert_eq!(house.ask(&ZETA.request("zeta-t", false)).await.status(), 404, "no adapter speaks it any more");
     house.folder.put("zeta", &zeta_build(5));
     until_build(&house, 5).await;
     assert!(written_by(&house).await.contains(&build(5)));

@@ -113,7 +113,7 @@ async fn an_answer_in_several_steps_is_one_answer() {
             assert_eq!(received.header("zeta-seal"), Some("wax:KEY-OF-zeta"));
         }
     }
-    assert!(upstream.unseen().is_none(), "nobody was told to stop");
+    assert!(upstream.unseen().is_none(), "no job is cancelled");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -31,7 +31,7 @@ pub fn begin() {
         let level = std::env::var("WEIR_TEST_LOG").unwrap_or_else(|_| "weir=trace,hyper=debug,info".to_owned());
         let filter = tracing_subscriber::EnvFilter::new(level);
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| Kept).with_ansi(false);
-        log.try_init().expect("nobody else logs here");
+        log.try_init().expect("this is the only logger");
     });
 }
 

@@ -25,7 +25,7 @@ fn with(change: impl FnOnce(&mut Folder)) -> Bench {
     change(&mut folder);
     let catalog = Arc::new(Catalog::new(|manifests| {
         let clash = manifests.len() > 1 && manifests.iter().any(|manifest| *manifest.name == *"rival");
-        if clash { Err("rival goes with nobody".into()) } else { Ok(()) }
+        if clash { Err("rival excludes the others".into()) } else { Ok(()) }
     }));
     let watch = Watch::new(folder, loader(small()), catalog);
     Bench { dir, watch }
@@ -188,7 +188,7 @@ fn conflicting_adapters_are_retried_when_one_is_gone() {
     bench.look();
     bench.put("zeta.wasm", &version("1").build());
     assert_eq!(bench.look(), [("rival".to_owned(), "1.0.0".to_owned())]);
-    assert!(bench.refused("zeta").unwrap().contains("nobody"));
+    assert!(bench.refused("zeta").unwrap().contains("excludes the others"));
     fs::remove_file(bench.dir.path().join("rival.wasm")).unwrap();
     assert_eq!(bench.look(), serving(&["1"]));
     assert_eq!(bench.refused("zeta"), None);

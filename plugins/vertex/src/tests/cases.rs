@@ -126,7 +126,7 @@ fn c89_urls_go_where_they_are_fetched_and_are_refused_elsewhere() {
     let unknown = |address| rendered(&context(GEMINI, &[]), ask(vec![user(url(address))])).unwrap_err();
     let error = unknown("https://h/x");
     assert_eq!((error.code.as_deref(), error.param.as_deref()), (Some("media_url"), Some("messages[0].content")));
-    assert_eq!(unknown("gs://b/x").code, None, "nobody else can fetch it");
+    assert_eq!(unknown("gs://b/x").code, None, "only the provider can fetch it");
 }
 
 #[test]
