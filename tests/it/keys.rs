@@ -232,6 +232,12 @@ async fn the_rights_of_key_team_and_organisation_apply_together_and_aliases_lead
         assert_eq!(reply.status(), 200, "{}", reply.text());
         assert_eq!(upstream.request().await.json()["model"], "openai");
     }
+    let listing = json!({"operations": ["chat", "models"]});
+    assert_eq!(admin(&house, "PATCH", "/teams/red", listing).await.status(), 200);
+    let list = Request::get("/v1/models").header("authorization", &format!("Bearer {key}"));
+    let list = house.ask(&list).await.json();
+    let names: Vec<_> = list["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+    assert_eq!(names, ["openai", "openai-t", "mine", "ours"], "those that the key may use");
     let embeddings = Request::post("/v1/embeddings", r#"{"model":"openai","input":"x"}"#);
     let refused = house.ask(&embeddings.header("authorization", &format!("Bearer {key}"))).await;
     assert_eq!((refused.status(), code(&refused)), (403, "operation_not_allowed".to_owned()));

@@ -133,7 +133,8 @@ fn select(
     }
 }
 
-/// Exact names first, and then the models that providers list for patterns; the first of equal names counts.
+/// Exact names first, then the models that providers list for patterns, then the caller's aliases; the first of equal
+/// names counts.
 pub(crate) async fn known(
     context: RequestContext<'_>,
     serving: &Serving,
@@ -160,7 +161,20 @@ pub(crate) async fn known(
             }
         }
     }
+    let aliases: Vec<ModelInfo> =
+        aliases(serving, asked).filter(|alias| all.iter().all(|known| known.id != alias.id)).collect();
+    all.extend(aliases);
     all
+}
+
+/// The aliases of a stored key that lead to a model here.
+fn aliases<'a>(serving: &'a Serving, asked: &'a InboundRequest) -> impl Iterator<Item = ModelInfo> + 'a {
+    let stored = asked.caller.stored.as_ref();
+    let names = stored.into_iter().flat_map(|stored| stored.aliases().into_iter().map(move |name| (stored, name)));
+    names.filter(|(stored, name)| stored.may_use(name)).filter_map(|(stored, name)| {
+        let route = serving.routes.find(stored.model(name))?;
+        Some(info(name, route.targets.iter().find_map(|target| target.as_ref().ok())))
+    })
 }
 
 fn info(id: &str, target: Option<&Arc<Target>>) -> ModelInfo {

@@ -1,6 +1,7 @@
 //! A caller whose key is in the store, or who presents an identity provider's token: what applies to it, in the terms of
 //! this crate.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use weir_identity::KeyId;
@@ -102,6 +103,11 @@ impl StoredCaller {
     /// The model that a name means to this caller.
     pub fn model<'a>(&'a self, name: &'a str) -> &'a str {
         self.caller.model(name)
+    }
+
+    /// The names that its aliases define.
+    pub(crate) fn aliases(&self) -> BTreeSet<&str> {
+        self.caller.aliases()
     }
 
     /// The amounts that a request takes under the limits of the key, its team and its organisation.

@@ -100,6 +100,11 @@ impl Caller {
         self.chain().fold(name, |name, (_, _, terms)| terms.aliases.get(name).map_or(name, String::as_str))
     }
 
+    /// The names that the aliases of the caller and its owners define.
+    pub fn aliases(&self) -> BTreeSet<&str> {
+        self.chain().flat_map(|(_, _, terms)| terms.aliases.keys()).map(String::as_str).collect()
+    }
+
     /// What the caller may do at the admin interface. A token has the grants of its user.
     pub fn grants(&self) -> &[Grant] {
         match (&self.subject, &self.user) {
