@@ -46,6 +46,7 @@ mod memory;
 mod multipart;
 mod operations;
 mod origin;
+mod pass_through;
 mod passthrough;
 mod promises;
 mod proof;

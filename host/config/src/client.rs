@@ -105,6 +105,11 @@ impl Client {
         !self.is_restricted() || named.any(|name| name == operation)
     }
 
+    /// Whether the client may use an endpoint of a provider by pass-through.
+    pub fn may_pass(&self, provider: &str, method: &str, path: &str) -> bool {
+        self.passthrough.iter().any(|rule| rule.admits(provider, method, path))
+    }
+
     /// Whether the client is restricted to a part of the account.
     pub fn is_restricted(&self) -> bool {
         !self.models.is_empty() || self.operations.is_some()
@@ -185,6 +190,7 @@ mod tests {
             keys: vec![KeyHash::of("one"), KeyHash::of("two")],
             models: vec![Alias::parse("fast"), Alias::parse("gpt-*")],
             operations: None,
+            passthrough: Vec::new(),
             team: None,
             organisation: None,
             tags: Vec::new(),
@@ -207,6 +213,7 @@ mod tests {
             keys: Vec::new(),
             models: aliases(models),
             operations: operations.map(aliases),
+            passthrough: Vec::new(),
             team: None,
             organisation: None,
             tags: Vec::new(),

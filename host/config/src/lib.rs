@@ -17,6 +17,7 @@ mod mask;
 mod model;
 mod options;
 mod overrides;
+mod passthrough;
 mod place;
 mod problem;
 mod provider;
@@ -47,6 +48,7 @@ pub use keys::{
 };
 pub use model::{Affinity, Strategy, Target};
 pub use options::Options;
+pub use passthrough::{ClientPassRule, PassRule};
 pub use place::{Place, Source};
 pub use problem::{Problem, Problems, Severity};
 pub use provider::{AllowedOrigin, Metering, ProviderPlaces};

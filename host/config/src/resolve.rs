@@ -105,6 +105,13 @@ fn target(draft: &TargetDraft, model: Inherited, provider: Arc<Provider>) -> Tar
     }
 }
 
+impl Target {
+    /// The target of requests to a provider that name no model of the configuration.
+    pub fn of(provider: &Arc<Provider>) -> Self {
+        target(&TargetDraft::default(), Inherited::default(), Arc::clone(provider))
+    }
+}
+
 struct Joiner<'a> {
     reader: &'a Reader<'a>,
     source: &'a Source,
@@ -304,7 +311,7 @@ impl Joiner<'_> {
         for provider in self.named.values() {
             let used =
                 models.iter().flat_map(|model| &model.targets).any(|target| Arc::ptr_eq(&target.provider, provider));
-            if !used {
+            if !used && provider.passthrough.is_empty() {
                 let message = format!("no model refers to the provider `{}`", provider.name);
                 let warning = Problem::warning(&provider.places.name, message);
                 self.reader.report(warning.with_help("name it in `[[models]]`, or as `default_provider`"));

@@ -136,6 +136,11 @@ impl Acceptance {
         template.fill(filling)
     }
 
+    /// The upstream paths with the target's options filled in and their other holes left.
+    pub(crate) fn shapes(&self, option: impl Fn(&str) -> Option<String> + Copy) -> impl Iterator<Item = String> {
+        [Some(&self.path), self.stream_path.as_ref()].into_iter().flatten().map(move |path| path.shape(option))
+    }
+
     /// Headers to set unless the client sent them. A header whose template uses an option that is not set is left
     /// out.
     pub fn set_headers(&self, filling: &Filling<'_>) -> impl Iterator<Item = (&HeaderName, HeaderValue)> {
@@ -196,6 +201,17 @@ impl Template {
             Piece::Hole(name) => name.strip_prefix("option."),
             Piece::Text(_) => None,
         })
+    }
+
+    /// The template with its options filled in.
+    fn shape(&self, option: impl Fn(&str) -> Option<String>) -> String {
+        let piece = |piece: &Piece| match piece {
+            Piece::Text(text) => text.clone(),
+            Piece::Hole(name) => name
+                .strip_prefix("option.")
+                .map_or_else(|| format!("{{{name}}}"), |name| option(name).unwrap_or_default()),
+        };
+        self.0.iter().map(piece).collect()
     }
 
     /// Fills the holes without encoding; `None` if an option is missing.

@@ -96,10 +96,12 @@ pub struct Account {
     limits: Vec<Figure>,
     shared: Arc<Shared>,
     trail: Trail,
-    /// The lane of the last attempt: `relay` or `translate`.
+    /// The lane of the last attempt.
     lane: Option<&'static str>,
     /// Whether the operation consumes tokens.
     counts: bool,
+    /// Whether the answer's use of tokens cannot be known, so that all that was reserved stays booked.
+    is_unknown: bool,
     /// Whether a request was sent that was neither answered nor refused.
     is_in_doubt: bool,
     /// Whether the client, the model or the address has a token limit.
@@ -155,6 +157,7 @@ impl Account {
             trail: Trail::default(),
             lane: None,
             counts: false,
+            is_unknown: false,
             is_in_doubt: false,
             is_limited: false,
             ticket: None,
@@ -289,6 +292,11 @@ impl Account {
     /// Sets the lane of the attempt: `relay` or `translate`.
     pub fn goes(&mut self, lane: &'static str) {
         self.lane = Some(lane);
+    }
+
+    /// What the answer uses cannot be known: all that was reserved stays booked, if there is an answer.
+    pub(crate) fn stays_unknown(&mut self) {
+        self.is_unknown = true;
     }
 
     /// The lane of the last attempt.

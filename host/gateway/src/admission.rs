@@ -52,6 +52,8 @@ pub enum Uses {
     Input,
     /// Input and output.
     Both,
+    /// Some, at a price that cannot be known before or after.
+    Unknown,
 }
 
 impl Demand<'_> {

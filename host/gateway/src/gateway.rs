@@ -5,6 +5,7 @@ mod captured;
 mod lists;
 mod media_type;
 mod overflow;
+mod pass;
 mod probe;
 mod provenance;
 mod read_body;
@@ -33,7 +34,7 @@ use crate::accounting::request_log::RequestLog;
 use crate::admission::budgets::Budgets;
 use crate::admission::{Admission, AdmissionPermit, AdmitMetrics};
 use crate::attempt::{self, AttemptResponse, ClientSide, InboundRequest, ReplyBody, RequestContext};
-use crate::auth::{Origin, StoredKeys, WrongKeys, identify};
+use crate::auth::{Caller, Origin, StoredKeys, WrongKeys, identify};
 use crate::health::{Health, TargetStatus};
 use crate::model_list;
 use crate::observe::log::current;
@@ -51,7 +52,7 @@ use response_headers::{
 use routed::Routed;
 use weir_budget::Budget;
 use weir_server::Peer;
-use weir_translate::dialect::faces::Head;
+use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_types::contract::about::Operation;
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;
@@ -205,6 +206,11 @@ impl Gateway {
             // `GET /` is the welcome page even if an adapter has an endpoint there; HEAD, by which clients probe a
             // server, still reaches it.
             Ok(_) if welcome::is_at(&head) && head.method == Method::GET => (welcome::page(&serving, &head), None),
+            _ if pass::is_at(&serving, &head) => {
+                let begun = Begun { exchange, span: &span, line: &mut line, capture: &mut capture };
+                let answer = Box::pin(self.pass(&serving, begun, head, body)).await;
+                (answer.unwrap_or_else(|fault| self.refuse(None, &fault, &id, &mut line)), None)
+            }
             Ok(called) => {
                 let face = Arc::clone(&called.face);
                 traced::describe(&span, &face, &id);
@@ -247,13 +253,7 @@ impl Gateway {
         let Called { face, holes } = called;
         let Begun { exchange, span, line, capture } = begun;
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
-        let address = head.extensions.get::<Peer>().map(|peer| peer.0);
-        let keys = (&*serving.config, &*self.stored_keys);
-        let caller = match identify(keys, &face, &about, Origin { address, uri: &head.uri }).await {
-            Ok(caller) => caller,
-            Err(denied) if denied.is_a_guess() => return Err(self.wrong_keys.judge(denied.into(), address).await),
-            Err(denied) => return Err(denied.into()),
-        };
+        let caller = self.identified(serving, &face, &head).await?;
         if let Some(line) = line.as_mut() {
             line.asked_by(&caller);
         }
@@ -311,6 +311,18 @@ impl Gateway {
             return Box::pin(self.list(context, serving, &asked, (permit, line))).await;
         }
         self.forward(context, serving, &asked, (span, permit, line)).await
+    }
+
+    /// The caller of a request; one that may be guessing keys is slowed down.
+    async fn identified(&self, serving: &Serving, face: &Endpoint, head: &Parts) -> Result<Caller, Fault> {
+        let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
+        let address = head.extensions.get::<Peer>().map(|peer| peer.0);
+        let keys = (&*serving.config, &*self.stored_keys);
+        match identify(keys, face, &about, Origin { address, uri: &head.uri }).await {
+            Ok(caller) => Ok(caller),
+            Err(denied) if denied.is_a_guess() => Err(self.wrong_keys.judge(denied.into(), address).await),
+            Err(denied) => Err(denied.into()),
+        }
     }
 
     /// Admits, routes and attempts a request; from here on everything is accounted for.

@@ -15,6 +15,7 @@
 //! | [`dialect`] | peeks at requests, and renders rate limits in a format's spelling |
 //! | [`accept`] | the requests that a target's provider accepts unchanged |
 //! | [`health`] | the health of targets and keys |
+//! | [`passthrough`] | requests to a provider's own endpoints |
 //! | [`pricing`] | what an attempt costs |
 //! | [`model_catalog`] | prices and abilities of models, from the bundled file |
 //! | [`observe`] | metrics, traces and the log |
@@ -35,6 +36,7 @@ pub mod health;
 pub mod model_catalog;
 pub mod model_list;
 pub mod observe;
+pub mod passthrough;
 pub mod pricing;
 pub mod probes;
 pub mod provenance;

@@ -4,6 +4,7 @@
 mod credential;
 mod objects;
 mod operations;
+mod passages;
 mod targets;
 mod url_template;
 
@@ -14,6 +15,7 @@ use crate::accept::Acceptance;
 use crate::auth::StoredKeys;
 use crate::dialect::limits::Spelling;
 use crate::dialect::request_peek::PeekPlan;
+use crate::passthrough::Passages;
 use crate::route::{Routes, Target};
 use weir_adapters::catalog::Snapshot;
 use weir_config::{Config, Problem};
@@ -35,6 +37,8 @@ pub struct Serving {
     pub readings: Vec<Arc<PeekPlan>>,
     /// The routes of all models.
     pub routes: Routes,
+    /// The providers whose own endpoints are passed through.
+    pub(crate) passages: Passages,
     /// Whether answers name objects, by the face's index.
     makes: Vec<objects::Makes>,
     /// What answers make that belongs to the client, by the face's index.
@@ -57,6 +61,7 @@ impl Serving {
         let config = Arc::new(completed(config, &adapters));
         let routes = targets::routes(&config, &adapters, &known, &mut problems);
         targets::unchecked(&routes, &mut problems);
+        let passages = passages::passages(&config, &adapters, &known, &faces, &mut problems);
         // Only acceptances in use, since every excluded member costs each request a comparison.
         let used = |adapter: &str| {
             let mut targets = routes.iter().flat_map(|(_, route)| route.targets.iter().flatten());
@@ -71,7 +76,7 @@ impl Serving {
         let makes = objects::makes(&faces, &routes);
         operations::unknown(&config, &faces, &mut problems);
         let (belongings, separates) = (objects::belongings(&faces), has_several(&config));
-        Ok(Self { config, adapters, faces, readings, routes, makes, belongings, separates, problems })
+        Ok(Self { config, adapters, faces, readings, routes, passages, makes, belongings, separates, problems })
     }
 
     /// Whether a face's answers name objects that later requests may refer to, and that exist at one of several

@@ -21,7 +21,7 @@ pub static ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
 pub static DROPPED_PARAMS: HeaderName = HeaderName::from_static("x-weir-dropped-params");
 /// The side at fault.
 pub static ERROR_SOURCE: HeaderName = HeaderName::from_static("x-weir-error-source");
-/// The lane of the answer: `relay` or `translate`.
+/// The lane of the answer: `relay`, `translate` or `passthrough`.
 pub static LANE: HeaderName = HeaderName::from_static("x-weir-lane");
 /// Fields that the translation lost, each with the kind of loss.
 pub static LOSSES: HeaderName = HeaderName::from_static("x-weir-losses");

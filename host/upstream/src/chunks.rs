@@ -1,6 +1,5 @@
-//! A request body that is already in memory, in one piece or several, and is never copied.
+//! A request body: already in memory, in one piece or several, and never copied; or sent while it arrives.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::vec::IntoIter;
@@ -8,12 +7,17 @@ use std::vec::IntoIter;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-/// Pieces of a body, sent in order. A clone shares the bytes, so that a request can be sent again.
+use super::upload::{Upload, UploadError};
+
+/// Pieces of a body, sent in order. A clone shares the bytes, so that a request can be sent again, unless its body is
+/// sent while it arrives.
 #[derive(Clone, Debug, Default)]
 pub struct Chunks {
     /// The first piece. Most bodies are a single piece, which needs no list.
     head: Bytes,
     rest: IntoIter<Bytes>,
+    /// What arrives while it is sent, in place of pieces.
+    upload: Option<Upload>,
 }
 
 impl Chunks {
@@ -22,12 +26,17 @@ impl Chunks {
         Self::default()
     }
 
-    /// Number of bytes left to send.
+    /// The body that is sent while it arrives, if this is one.
+    pub fn upload(&self) -> Option<&Upload> {
+        self.upload.as_ref()
+    }
+
+    /// Number of bytes left to send, of those in memory.
     pub fn len(&self) -> usize {
         self.pieces().map(Bytes::len).sum()
     }
 
-    /// Whether nothing is left to send.
+    /// Whether nothing is left to send of the bytes in memory.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -53,7 +62,13 @@ impl Chunks {
 
 impl From<Bytes> for Chunks {
     fn from(head: Bytes) -> Self {
-        Self { head, rest: IntoIter::default() }
+        Self { head, rest: IntoIter::default(), upload: None }
+    }
+}
+
+impl From<Upload> for Chunks {
+    fn from(upload: Upload) -> Self {
+        Self { upload: Some(upload), ..Self::default() }
     }
 }
 
@@ -61,16 +76,19 @@ impl From<Vec<Bytes>> for Chunks {
     fn from(pieces: Vec<Bytes>) -> Self {
         let mut rest = pieces.into_iter();
         let head = rest.next().unwrap_or_default();
-        Self { head, rest }
+        Self { head, rest, upload: None }
     }
 }
 
 impl Body for Chunks {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = UploadError;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.get_mut();
+        if let Some(upload) = &this.upload {
+            return upload.poll_frame(cx);
+        }
         loop {
             let next = this.rest.next();
             let last = next.is_none();
@@ -85,11 +103,11 @@ impl Body for Chunks {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.is_empty()
+        self.upload.as_ref().map_or_else(|| self.is_empty(), Upload::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.len() as u64)
+        self.upload.as_ref().map_or_else(|| SizeHint::with_exact(self.len() as u64), Upload::size_hint)
     }
 }
 

@@ -61,8 +61,8 @@ impl Upstreams {
     ///
     /// The request is sent once more if a pooled connection turns out to be closed before any byte of an answer (the
     /// provider closed it while it was unused) and a repetition does no harm: either nothing of it was written yet,
-    /// which the pool itself handles, or its method is idempotent. After any other failure, retrying is up to the
-    /// caller.
+    /// which the pool itself handles, or its method is idempotent and its body in memory. After any other failure,
+    /// retrying is up to the caller.
     pub async fn send(&self, request: UpstreamRequest<'_>) -> Result<UpstreamResponse, UpstreamError> {
         match request.address.place() {
             Place::Replay { replay, path } => Ok(play(replay, path, &request)),
@@ -93,10 +93,11 @@ fn exchange<'p>(
 ) -> impl Future<Output = Result<UpstreamResponse, UpstreamError>> + use<'p> {
     let origin = request.address.origin().clone();
     let connect = request.timeouts.connect;
-    let mut watch = Watch::start(&request.timeouts);
+    let mut watch = Watch::start(&request.timeouts).following(request.body.upload());
     let veil = request.credential.map(|credential| credential.veil().clone());
     let sending = dress(request).map(|message| {
-        let spare = message.method().is_idempotent().then(|| Box::new(message.clone()));
+        let is_repeatable = message.method().is_idempotent() && message.body().upload().is_none();
+        let spare = is_repeatable.then(|| Box::new(message.clone()));
         (pool.send(&origin, message, connect), spare)
     });
     async move {

@@ -132,6 +132,11 @@ impl Credential {
         Self { form: Form::Header(header::AUTHORIZATION, value), veil }
     }
 
+    /// Whether the whole body has to be known before the request is sent, since it is signed.
+    pub fn needs_body(&self) -> bool {
+        matches!(self.form, Form::Signed(_))
+    }
+
     /// The veil that hides the credential in answers.
     pub(super) fn veil(&self) -> &Veil {
         &self.veil

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 use super::error::UpstreamErrorKind;
+use super::upload::Upload;
 
 /// Number of steps in which the idle time is measured. Silence is noticed after the idle time, at the latest one step
 /// later.
@@ -24,7 +25,8 @@ const FAR: Duration = Duration::from_hours(10 * 365 * 24);
 pub struct Timeouts {
     /// Until the connection is established: name resolution, TCP and TLS together. Unused for a pooled connection.
     pub connect: Duration,
-    /// From sending until the answer's head. Retries within one `send` share it.
+    /// From sending until the answer's head. Retries within one `send` share it. While a body arrives and is sent, it
+    /// begins anew.
     pub first_byte: Duration,
     /// Whether `first_byte` lasts until the first byte of the body, for providers that send a head at once and compute
     /// afterwards; otherwise `idle` starts with the head.
@@ -63,6 +65,9 @@ enum Phase {
 pub(super) struct Watch {
     sleep: Option<Pin<Box<Sleep>>>,
     first_byte_by: Instant,
+    first_byte: Duration,
+    /// The body that the request sends while it arrives.
+    upload: Option<Upload>,
     total_by: Option<Instant>,
     step: Duration,
     phase: Phase,
@@ -78,6 +83,8 @@ impl Watch {
         Self {
             sleep: None,
             first_byte_by: after(now, timeouts.first_byte),
+            first_byte: timeouts.first_byte,
+            upload: None,
             total_by: timeouts.total.map(|total| after(now, total)),
             step: (timeouts.idle / u32::from(IDLE_STEPS)).max(Duration::from_millis(1)),
             phase: Phase::Head,
@@ -85,6 +92,11 @@ impl Watch {
             active: false,
             quiet_steps: 0,
         }
+    }
+
+    /// Does not count the time in which this body is sent as time without an answer.
+    pub(super) fn following(self, upload: Option<&Upload>) -> Self {
+        Self { upload: upload.cloned(), ..self }
     }
 
     /// Runs `work` until it completes or a timer expires.
@@ -149,7 +161,14 @@ impl Watch {
             return Some(UpstreamErrorKind::TotalTimeout);
         }
         if self.phase != Phase::Pieces {
-            return (self.first_byte_by <= now).then_some(UpstreamErrorKind::FirstByteTimeout);
+            if self.first_byte_by > now {
+                return None;
+            }
+            if self.upload.as_ref().is_some_and(Upload::has_moved) {
+                self.first_byte_by = after(now, self.first_byte);
+                return None;
+            }
+            return Some(UpstreamErrorKind::FirstByteTimeout);
         }
         if std::mem::take(&mut self.active) {
             self.quiet_steps = 0;
@@ -185,6 +204,20 @@ mod tests {
         let (mut watch, start) = watch(limits());
         assert_eq!(watch.expired(start + 9 * SECOND), None);
         assert_eq!(watch.expired(start + 10 * SECOND), Some(UpstreamErrorKind::FirstByteTimeout));
+    }
+
+    #[test]
+    fn an_answer_is_not_awaited_while_the_request_is_still_being_sent() {
+        use std::task::Waker;
+
+        let body = http_body_util::Full::new(bytes::Bytes::from_static(b"a piece"));
+        let upload = Upload::new(http_body_util::BodyExt::map_err(body, |never| match never {}));
+        let (watch, start) = watch(limits());
+        let mut watch = watch.following(Some(&upload));
+        assert!(upload.poll_frame(&mut Context::from_waker(Waker::noop())).is_ready());
+        assert_eq!(watch.expired(start + 10 * SECOND), None, "a piece was sent");
+        assert_eq!(watch.expired(start + 19 * SECOND), None);
+        assert_eq!(watch.expired(start + 20 * SECOND), Some(UpstreamErrorKind::FirstByteTimeout));
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub mod replay;
 mod screen;
 pub mod settings;
 mod tls;
+mod upload;
 mod veil;
 
 use http::{HeaderMap, Method, StatusCode};
@@ -54,6 +55,7 @@ pub use observer::BodyObserver;
 pub use origin::{Address, AllowedOrigin, Base, OriginError, encode_segment};
 pub use settings::Settings;
 pub use tls::config as tls_config;
+pub use upload::{Upload, UploadError};
 pub use veil::{Scope as VeilScope, Veil};
 
 /// One request to a provider, complete except for the credential. A clone shares the body.
@@ -66,7 +68,7 @@ pub struct UpstreamRequest<'a> {
     /// All headers except the credential, `host` and those that HTTP itself needs, which are set here. Headers that
     /// must never go upstream (a client's credentials, hop-by-hop) are removed here once more.
     pub headers: HeaderMap,
-    /// The body; its length becomes `content-length`.
+    /// The body; its length, if it is known, becomes `content-length`.
     pub body: Chunks,
     /// The limits of this exchange.
     pub timeouts: Timeouts,

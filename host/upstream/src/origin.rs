@@ -129,6 +129,22 @@ impl Address {
     }
 }
 
+impl Place {
+    /// The place with this encoded query behind its own.
+    fn with_query(self, query: &str) -> Option<Self> {
+        let joined = |path: &str| format!("{path}{}{query}", if path.contains('?') { '&' } else { '?' });
+        match self {
+            Self::Network { uri, trusted, http2, host } => {
+                let mut parts = uri.into_parts();
+                let path = joined(parts.path_and_query.as_ref().map_or("/", PathAndQuery::as_str));
+                parts.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(path)).ok()?);
+                Some(Self::Network { uri: Uri::from_parts(parts).ok()?, trusted, http2, host })
+            }
+            Self::Replay { replay, path } => Some(Self::Replay { replay, path: joined(&path).into() }),
+        }
+    }
+}
+
 impl Base {
     /// Parses a configured url: an API's base (`https://host/v1/`; a missing final slash is added), or `replay:DIR`,
     /// whose recordings are read here (`replay:DIR?pace_ms=20` sets their pace). `http2` is for plain `http://` servers
@@ -168,6 +184,15 @@ impl Base {
             }
         };
         Ok(Address { origin: self.0.origin.clone(), place })
+    }
+
+    /// Joins a relative path, and a query that is already encoded.
+    pub fn join_encoded(&self, path: &str, query: &str) -> Result<Address, OriginError> {
+        let mut address = self.join(path, [])?;
+        if !query.is_empty() {
+            address.place = address.place.with_query(query).ok_or_else(|| self.refused("its query is not valid"))?;
+        }
+        Ok(address)
     }
 
     /// The address of a follow-up at another origin (`https://host`): one that the operator approved, or the base's

@@ -7,7 +7,7 @@ use crate::raw::Node;
 use crate::section::{
     Count, Entry, Given, Located, Name, Section, SeveralSecrets, Take, joined, part, section, take_table,
 };
-use crate::{Alias, Place, Problem, Secret};
+use crate::{Alias, ClientPassRule, Place, Problem, Secret};
 
 /// The length in bytes below which a key causes a warning: shorter keys can be guessed.
 const SHORTEST_KEY: usize = 16;
@@ -39,6 +39,9 @@ part! {
         /// account's contents, such as `files-list`, shows what other clients made, so a client with `models` or
         /// `operations` may use it only if it is named in full.
         operations: Option<Vec<Alias>>,
+        /// The endpoints of providers that the client may use under `/passthrough/`, as far as the provider's own
+        /// `passthrough` allows: provider, method and path, in which `*` stands for any text. None by default.
+        passthrough: Vec<ClientPassRule>,
         /// The team that the client belongs to, for budgets.
         team: Option<Arc<str>>,
         /// The organisation that the team belongs to, for budgets.

@@ -6,7 +6,7 @@ use crate::raw::{Node, Value};
 use crate::section::{
     Amount, Entry, Located, Name, Section, SeveralSecrets, Take, from_variable, joined, part, section, take_table,
 };
-use crate::{Address, Options, Origin, Place, Secret};
+use crate::{Address, Options, Origin, PassRule, Place, Secret};
 
 part! {
     /// Address, adapter and credentials of a provider, each with its place in the file.
@@ -69,6 +69,9 @@ part! {
         limits: Limits,
         /// Whether a request that failed here may go to another target.
         enable_fallback: bool = true,
+        /// The provider's own endpoints that are served under `/passthrough/NAME/`: methods and paths, relative to the url,
+        /// in which `*` stands for any text. None by default. See `docs/passthrough.md`.
+        passthrough: Vec<PassRule>,
         /// Whether HTTP/2 is used without negotiation, for an `http://` server that accepts nothing else. With
         /// `https://`, HTTP/2 is negotiated.
         http2: bool,

@@ -31,6 +31,8 @@ section! {
         max_concurrency: Option<usize> as Option<Amount>,
         /// The largest request body.
         max_body_bytes: usize as Size = 64 << 20,
+        /// The largest request body that passes through to a provider while it arrives; see `docs/passthrough.md`.
+        max_upload_bytes: usize as Size = 1 << 30,
         /// The most memory for request bodies, translated answers and fetched media of all requests together. A request
         /// that finds no room waits two seconds, then gets a 503. One connection may hold a quarter.
         max_buffered_bytes: usize as Size = 512 << 20,

@@ -5,6 +5,7 @@ mod finish;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use http::Method;
@@ -99,6 +100,8 @@ pub struct AccessLine {
     losses: Vec<String>,
     error: Option<FinalError>,
     bytes_in: u64,
+    /// The bytes of a body that arrives while it is sent on.
+    arriving: Option<Arc<AtomicU64>>,
     ended: Ended,
     /// Whether the access log gets a line.
     has_line: bool,
@@ -134,6 +137,7 @@ impl AccessLine {
                 losses: Vec::new(),
                 error: None,
                 bytes_in: 0,
+                arriving: None,
                 ended: Ended::default(),
                 has_line,
                 log,
@@ -176,6 +180,11 @@ impl AccessLine {
     /// Sets the size of the request's body.
     pub fn reads(&mut self, bytes: u64) {
         self.bytes_in = bytes;
+    }
+
+    /// Counts the request's body while it arrives.
+    pub(crate) fn reads_on(&mut self, arriving: Arc<AtomicU64>) {
+        self.arriving = Some(arriving);
     }
 
     /// Sets the model, the target and the adapter that answered.

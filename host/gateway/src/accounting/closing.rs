@@ -38,7 +38,8 @@ impl Account {
         }
         let book = self.book();
         let is_told = self.tokens.settle(&book);
-        if !is_told && self.metered && self.status == 200 && self.outcome == Outcome::Whole {
+        let is_uncounted = self.metered && self.status == 200 && self.outcome == Outcome::Whole;
+        if !is_told && (is_uncounted || self.is_unknown && (200..300).contains(&self.status)) {
             book.unreported();
         }
         self.settle_limits(is_under_way);
@@ -52,7 +53,7 @@ impl Account {
         // What uses no tokens is a request all the same.
         let plain = [Charge { provider: self.provider.clone(), spend: Spend::priced(Nano::ZERO, 0) }];
         let answered = match self.tokens.charges.spends() {
-            [] if is_answered && !self.counts => &plain,
+            [] if is_answered && !self.counts && !self.is_unknown => &plain,
             spends => spends,
         };
         let is_unreported = is_answered && answered.is_empty();

@@ -159,6 +159,19 @@ impl Budgets {
 
     /// Reserves what a request may use at most, at the budgets of its client, team, organisation, tags and model.
     pub fn reserve(&self, caller: &Caller, plan: &Plan, demand: &Demand<'_>) -> Result<Option<Granted>, Box<Refusal>> {
+        let targets: Vec<&Target> =
+            plan.candidates.iter().chain(&plan.resting).map(|candidate| &*candidate.target).collect();
+        self.reserve_at(caller, demand.model.map(|_| plan.route.alias.as_str()), &targets, demand)
+    }
+
+    /// Reserves what a request may use at most at these targets, for the model with this alias.
+    pub(crate) fn reserve_at(
+        &self,
+        caller: &Caller,
+        model: Option<&str>,
+        targets: &[&Target],
+        demand: &Demand<'_>,
+    ) -> Result<Option<Granted>, Box<Refusal>> {
         let (client, stored) = (caller.client.as_deref(), caller.stored.as_deref());
         let tags: Vec<&str> = match stored {
             Some(stored) => stored.tags(),
@@ -171,12 +184,10 @@ impl Budgets {
                 .and_then(|client| client.organisation.as_deref())
                 .or(stored.and_then(StoredCaller::organisation)),
             tags: &tags,
-            model: demand.model.map(|_| plan.route.alias.as_str()),
+            model,
             ..Owner::default()
         };
-        let targets: Vec<&Target> =
-            plan.candidates.iter().chain(&plan.resting).map(|candidate| &*candidate.target).collect();
-        self.reserve_for(owner, &targets, demand)
+        self.reserve_for(owner, targets, demand)
     }
 
     /// Whether a caller may use the model to which a budget passes its request on. A budget of the configuration is the
@@ -238,7 +249,7 @@ fn amounts(targets: &[&Target], demand: &Demand<'_>, usual: Option<u64>) -> [u64
     match demand.uses {
         Uses::Nothing => [0, 0],
         Uses::Input => [u64::from(Forecast::tokens_of(demand.body_len)), 0],
-        Uses::Both => {
+        Uses::Both | Uses::Unknown => {
             let output = demand.output_limit.unwrap_or_else(unlimited);
             [u64::from(Forecast::tokens_of(demand.body_len)), output]
         }
@@ -248,6 +259,9 @@ fn amounts(targets: &[&Target], demand: &Demand<'_>, usual: Option<u64>) -> [u64
 /// The cost of so many tokens at the dearest target; `None` if one of them has no price. An operation whose use cannot be
 /// foreseen costs nothing before it is booked, if the model has any price.
 fn cost(targets: &[&Target], demand: &Demand<'_>, [input, output]: [u64; 2], now: Timestamp) -> Option<Nano> {
+    if demand.uses == Uses::Unknown {
+        return None;
+    }
     let Some(asked) = demand.model else { return Some(Nano::ZERO) };
     let count = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
     let forecast = Forecast { input: count(input), output: count(output), may_cache: true, service_tier: None };
@@ -255,7 +269,9 @@ fn cost(targets: &[&Target], demand: &Demand<'_>, [input, output]: [u64; 2], now
         let subject = target.pricing.subject(target.model(asked), target.model(asked));
         match demand.uses {
             Uses::Nothing => target.pricing.book().knows(subject).then_some(Nano::ZERO),
-            Uses::Input | Uses::Both => forecast.dearest(target.pricing.book(), &[subject], now).ok().flatten(),
+            Uses::Input | Uses::Both | Uses::Unknown => {
+                forecast.dearest(target.pricing.book(), &[subject], now).ok().flatten()
+            }
         }
     });
     costs.collect::<Option<Vec<_>>>()?.into_iter().max()

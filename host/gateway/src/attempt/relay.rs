@@ -163,7 +163,7 @@ struct Relay<'a> {
 fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) -> Response<ReplyBody> {
     let Relay { context, asked, acceptance, asks_usage } = lane;
     let UpstreamResponse { status, headers, body } = upstream;
-    let framing = stream_framing(asked, status, &headers);
+    let framing = stream_framing((asked.reading.stream, asked.framing), status, &headers);
     let limits = frame::Limits { frame_bytes: context.config.server.max_frame_bytes, ..frame::Limits::default() };
     let ok = status == StatusCode::OK;
     let meter = acceptance.tap.as_ref().filter(|_| ok).and_then(|tap| Meter::new(tap, framing, limits, &headers));
@@ -199,12 +199,15 @@ fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) ->
     response
 }
 
-/// The framing of a streamed answer; `None` for a whole one.
-fn stream_framing(asked: &InboundRequest, status: StatusCode, headers: &HeaderMap) -> Option<Framing> {
-    if !asked.reading.stream || status != StatusCode::OK {
+/// The framing of a streamed answer, to a request that asks for a stream and for such frames; `None` for a whole one.
+pub(super) fn stream_framing(
+    (streams, asked): (bool, Framing),
+    status: StatusCode,
+    headers: &HeaderMap,
+) -> Option<Framing> {
+    if !streams || status != StatusCode::OK {
         return None;
     }
     let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    frame::from_content_type(kind)
-        .filter(|framing| *framing != Framing::JsonArray || asked.framing == Framing::JsonArray)
+    frame::from_content_type(kind).filter(|framing| *framing != Framing::JsonArray || asked == Framing::JsonArray)
 }

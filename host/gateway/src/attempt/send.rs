@@ -221,7 +221,7 @@ fn is_refused(error: &Error) -> bool {
 }
 
 /// The fault for a refused credential, without the provider's message, which concerns the operator's key.
-fn refused_credential() -> Fault {
+pub(super) fn refused_credential() -> Fault {
     let fault = Fault::new(Side::Upstream, ErrorKind::Upstream, REFUSED);
     fault.with_status(502).with_code(REFUSED_CODE).with_lapse(TransportFailure::Credential)
 }

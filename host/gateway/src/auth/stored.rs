@@ -93,6 +93,12 @@ impl StoredCaller {
         self.caller.may_list(operation)
     }
 
+    /// Whether the caller may use an operation that only those have to whom it is given: the key, the team or the
+    /// organisation names it in full, and none of them excludes it.
+    pub(crate) fn is_given(&self, operation: &str) -> bool {
+        self.caller.may_do(operation, false) && self.caller.is_named(operation)
+    }
+
     /// Whether the caller is restricted to a part of the account.
     pub fn is_restricted(&self) -> bool {
         let has_models = matches!(&self.caller.subject, Subject::Token(token) if token.models.is_some());

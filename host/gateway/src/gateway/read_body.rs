@@ -34,13 +34,29 @@ pub(super) async fn read(
     head: &Parts,
     (body, held): (Incoming, Held),
 ) -> Result<Taken, Fault> {
-    let server = &serving.config.server;
-    let plan = serving.readings.get(face.index).ok_or_else(|| Fault::internal("this endpoint has no reading"))?;
-    let patience = Patience { pause: server.body_timeout, total: server.body_total_timeout, until: None };
-    let (body, held) = collect(body, server.max_body_bytes, patience, weir_budget::BodyReader::new(held)).await?;
-    let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
-    let reading = plan.read(&body, holes, &about)?;
+    let (body, held) = whole(serving, body, held).await?;
+    let reading = peek(serving, face, holes, head, &body)?;
     Ok(Taken { body, reading, held })
+}
+
+/// Reads the whole body into memory.
+pub(super) async fn whole(serving: &Serving, body: Incoming, held: Held) -> Result<(Vec<Bytes>, Held), Fault> {
+    let server = &serving.config.server;
+    let patience = Patience { pause: server.body_timeout, total: server.body_total_timeout, until: None };
+    collect(body, server.max_body_bytes, patience, weir_budget::BodyReader::new(held)).await
+}
+
+/// Peeks at what the face declares.
+pub(super) fn peek(
+    serving: &Serving,
+    face: &Endpoint,
+    holes: &PathParams,
+    head: &Parts,
+    body: &[Bytes],
+) -> Result<RequestPeek, Fault> {
+    let plan = serving.readings.get(face.index).ok_or_else(|| Fault::internal("this endpoint has no reading"))?;
+    let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
+    plan.read(body, holes, &about)
 }
 
 /// How long a client may take to send a body.

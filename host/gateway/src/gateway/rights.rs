@@ -121,6 +121,20 @@ fn may_do(asked: &InboundRequest) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Refuses a path of a provider's that holds the id of another client's object.
+pub(super) fn refuse_anothers(owners: &Owners, tenant: &str, path: &str) -> Result<(), Fault> {
+    let anothers = path.split(['/', ':']).find(|part| owners.is_anothers(part.as_bytes(), tenant));
+    anothers.filter(|_| owners.has_any()).map_or(Ok(()), |id| Err(not_here(id)))
+}
+
+/// Refuses a body that holds the id of another client's object.
+pub(super) fn refuse_anothers_in(owners: &Owners, tenant: &str, body: &[Bytes]) -> Result<(), Fault> {
+    if !owners.has_any() {
+        return Ok(());
+    }
+    anothers(owners, tenant, body).map_or(Ok(()), |id| Err(not_here(&id)))
+}
+
 /// Whether an id is one that is recorded: the path's own, or a word of the usual form of ids. Urls are not recorded.
 fn is_kept(asked: &InboundRequest, id: &str) -> bool {
     let is_word = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));

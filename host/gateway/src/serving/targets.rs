@@ -62,7 +62,8 @@ fn before_star(model: &Model, target: &weir_config::Target) -> Option<Arc<str>> 
     }
 }
 
-fn make(
+/// A target that can be attempted, with all of the provider's keys.
+pub(super) fn make(
     target: &weir_config::Target,
     (strict, facts, before_star): (bool, Facts, Option<Arc<str>>),
     adapters: &Snapshot,

@@ -74,6 +74,11 @@ impl Caller {
         self.token_models().is_none() && self.chain().all(|(_, _, terms)| terms.allows_list(operation))
     }
 
+    /// Whether the key, the team or the organisation names an operation in full.
+    pub fn is_named(&self, operation: &str) -> bool {
+        self.chain().any(|(_, _, terms)| terms.names_operation(operation))
+    }
+
     /// The limits that apply, with the owners whose counters they use.
     pub fn limits(&self) -> impl Iterator<Item = (Kind, &str, &Limits)> {
         self.chain().map(|(kind, id, terms)| (kind, id, &terms.limits)).filter(|(_, _, limits)| !limits.is_empty())

@@ -45,7 +45,12 @@ impl Terms {
     /// Whether an operation may be used that shows what other callers made. Restricted terms have to name it in full.
     pub(crate) fn allows_list(&self, operation: &str) -> bool {
         let is_restricted = self.models.is_some() || self.operations.is_some();
-        !is_restricted || self.operations.iter().flatten().filter_map(Pattern::exact).any(|name| name == operation)
+        !is_restricted || self.names_operation(operation)
+    }
+
+    /// Whether an operation is named in full.
+    pub(crate) fn names_operation(&self, operation: &str) -> bool {
+        self.operations.iter().flatten().filter_map(Pattern::exact).any(|name| name == operation)
     }
 
     pub(super) fn check(&self) -> Result<(), Invalid> {

@@ -84,7 +84,7 @@ impl Tokens {
     }
 
     /// Sends a request with a token, which is fetched first if necessary. If the provider refuses a cached token, the
-    /// request is sent once more with a fresh one.
+    /// request is sent once more with a fresh one, unless its body is gone.
     pub(crate) async fn send(
         &self,
         upstreams: &Upstreams,
@@ -98,7 +98,8 @@ impl Tokens {
             self.0.hopeless.store(false, Ordering::Relaxed);
             return Ok(response);
         }
-        if token.fetched >= asked || self.0.hopeless.load(Ordering::Relaxed) {
+        let is_sent = spare.body.upload().is_some();
+        if is_sent || token.fetched >= asked || self.0.hopeless.load(Ordering::Relaxed) {
             return Ok(response);
         }
         tracing::debug!(origin = %spare.address.origin(), "the provider refuses the token: sending again with a fresh one");

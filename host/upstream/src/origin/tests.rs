@@ -146,3 +146,12 @@ proptest! {
         prop_assert_eq!(percent_decode_str(&segment).decode_utf8().unwrap(), value.as_str());
     }
 }
+
+#[test]
+fn an_encoded_query_stays_as_it_is_behind_the_urls_own() {
+    let joined = |url: &str, query: &str| base(url).join_encoded("files", query).map(|address| text(&address)).unwrap();
+    assert_eq!(joined("https://h.example/v1/", "a=b%2Fc+d&e"), "https://h.example/v1/files?a=b%2Fc+d&e");
+    assert_eq!(joined("https://h.example/v1?own=1", "a=b"), "https://h.example/v1/files?own=1&a=b");
+    assert_eq!(joined("https://h.example/v1/", ""), "https://h.example/v1/files");
+    assert!(base("https://h.example/").join_encoded("../x", "").is_err());
+}

@@ -1,6 +1,7 @@
 //! What becomes of a record at the end of its request.
 
 use std::mem::take;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{AccessLine, Ended, TARGET, shown};
@@ -104,7 +105,7 @@ impl AccessLine {
             took: self.begun.elapsed(),
             first_token: ended.first_token,
             own: ended.own,
-            bytes_in: self.bytes_in,
+            bytes_in: self.arriving.as_ref().map_or(self.bytes_in, |arriving| arriving.load(Ordering::Relaxed)),
             bytes_out: ended.bytes_out,
             losses: take(&mut self.losses),
             is_unlogged: self.is_unlogged,

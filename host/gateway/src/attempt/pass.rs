@@ -1,0 +1,145 @@
+//! The third lane, for requests to a provider's own endpoints: bytes pass both ways while they arrive, and nothing is
+//! read of them but the usage, at endpoints for which the adapter declares where it is.
+
+use std::sync::Arc;
+
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Response, StatusCode};
+
+use super::RequestContext;
+use super::meter::Meter;
+use super::relay::stream_framing;
+use super::relayed::{Ends, Relayed};
+use super::reply::ReplyBody;
+use super::send::{refused_credential, send};
+use crate::accept::Filling;
+use crate::accounting::Account;
+use crate::passthrough::{Known, Passage, client_body};
+use crate::route::Target;
+use weir_translate::dialect::path::PathParams;
+use weir_translate::dialect::reply::insert;
+use weir_types::contract::types::Framing;
+use weir_types::fault::Fault;
+use weir_upstream::{Chunks, Upload, UpstreamRequest, UpstreamResponse};
+use weir_wire::frame;
+
+/// A request that passes through.
+#[derive(Debug)]
+pub(crate) struct PassedRequest<'a> {
+    /// The request's id.
+    pub(crate) id: &'a str,
+    /// The way to the provider.
+    pub(crate) passage: &'a Passage,
+    /// The provider, with the key to use.
+    pub(crate) target: &'a Arc<Target>,
+    /// The declared endpoint that it calls.
+    pub(crate) known: Option<(Known<'a>, PathParams)>,
+    /// The method.
+    pub(crate) method: Method,
+    /// The path at the provider, as received.
+    pub(crate) path: String,
+    /// The query, encoded, without the client's credentials.
+    pub(crate) query: String,
+    /// The headers, without the client's credentials.
+    pub(crate) headers: HeaderMap,
+    /// The body.
+    pub(crate) body: Chunks,
+    /// The model that it names, if it was read; empty otherwise.
+    pub(crate) model: String,
+    /// Whether a streamed answer is requested.
+    pub(crate) stream: bool,
+    /// The framing of a streamed answer.
+    pub(crate) framing: Framing,
+    /// Whether cutting the connection shows the client that an answer broke.
+    pub(crate) can_cut: bool,
+}
+
+/// Sends a request to a provider's own endpoint, and returns the answer as it is: no redirect is followed, and nothing is
+/// tried again.
+pub(crate) async fn pass(
+    context: RequestContext<'_>,
+    mut asked: PassedRequest<'_>,
+    account: &mut Account,
+) -> Result<Response<ReplyBody>, Fault> {
+    let body = std::mem::take(&mut asked.body);
+    let upload = body.upload().cloned();
+    let request = asked.request(body)?;
+    let sent = Box::pin(send(context, asked.target, request, account)).await;
+    let response = sent.map_err(|fault| {
+        let of_client = upload.as_ref().and_then(Upload::failure).map(client_body::fault);
+        of_client.unwrap_or(fault)
+    })?;
+    if response.status == StatusCode::UNAUTHORIZED {
+        tracing::error!(provider = %asked.target.label, key = asked.target.key, "the provider refuses the configured credential");
+        return Err(refused_credential());
+    }
+    Ok(asked.answer(context, response, account))
+}
+
+impl PassedRequest<'_> {
+    fn request(&self, body: Chunks) -> Result<UpstreamRequest<'_>, Fault> {
+        let Self { passage, target, .. } = self;
+        let address = target.base.join_encoded(&self.path, &self.query);
+        let mut headers = passage.request_headers(&self.headers);
+        // Such as the account to use, if the operator names one among several of the same key.
+        let usual = self.known.as_ref().map(|(known, _)| known.acceptance).or(target.accepts.first());
+        let option = |name: &str| target.option(name);
+        let id = self.known.as_ref().and_then(|(_, holes)| holes.get("id")).unwrap_or_default();
+        let filling = Filling { model: &self.model, id, option: &option };
+        for (name, value) in usual.into_iter().flat_map(|acceptance| acceptance.set_headers(&filling)) {
+            headers.entry(name).or_insert(value);
+        }
+        let own = HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION")));
+        headers.entry(header::USER_AGENT).or_insert(own);
+        Ok(UpstreamRequest {
+            method: self.method.clone(),
+            address: address.map_err(|error| Fault::invalid(error.to_string()).with_code("passthrough_path"))?,
+            headers,
+            body,
+            timeouts: target.timeouts,
+            credential: target.credential.as_ref(),
+            stream: self.stream,
+            model: &self.model,
+        })
+    }
+
+    fn answer(
+        &self,
+        context: RequestContext<'_>,
+        upstream: UpstreamResponse,
+        account: &mut Account,
+    ) -> Response<ReplyBody> {
+        let UpstreamResponse { status, headers, body } = upstream;
+        let framing = stream_framing((self.stream, self.framing), status, &headers);
+        let limits = frame::Limits { frame_bytes: context.config.server.max_frame_bytes, ..frame::Limits::default() };
+        let tap =
+            self.known.as_ref().filter(|_| status == StatusCode::OK).and_then(|(one, _)| one.acceptance.tap.as_ref());
+        let meter = tap.and_then(|tap| Meter::new(tap, framing, limits, &headers));
+        account.answering(status.as_u16(), framing.is_some(), tap.is_some());
+        let ends = framing.map(|framing| Ends {
+            framing,
+            errors: None,
+            request_id: self.id.to_owned(),
+            is_plain: !headers.contains_key(header::CONTENT_ENCODING),
+            withhold: None,
+            can_cut: self.can_cut,
+            within_line: false,
+        });
+        let mut response = Response::new(ReplyBody::Relayed(Box::new(Relayed::new(body, meter, ends))));
+        *response.status_mut() = status;
+        *response.headers_mut() = self.passage.response_headers(&headers);
+        let to = response.headers_mut();
+        if framing.is_none()
+            && let Some(length) = headers.get(header::CONTENT_LENGTH)
+        {
+            to.insert(header::CONTENT_LENGTH, length.clone());
+        }
+        // What a client uploaded must not run as a page of this gateway.
+        to.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+        to.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if status.as_u16() >= 400 {
+            insert(to, &weir_types::headers::ERROR_SOURCE, "upstream");
+        }
+        response
+    }
+}

@@ -1,0 +1,377 @@
+//! The path of a request to a provider's own endpoint: recognise, identify, permit, admit, send, account.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Method, Response, Version, header};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::response_headers::{forbid_retry, put_limits, set_cost};
+use super::{Begun, Gateway, fault_response, read_body, rights, traced};
+use crate::accounting::access::AccessLine;
+use crate::accounting::{Account, Opening};
+use crate::admission::budgets::{self, HeldBudget};
+use crate::admission::{AdmissionPermit, Demand, Uses, not_allowed};
+use crate::attempt::{PassedRequest, ReplyBody, RequestContext, pass};
+use crate::auth::Caller;
+use crate::dialect::request_peek::RequestPeek;
+use crate::passthrough::client_body::{ClientBody, too_large};
+use crate::passthrough::{Known, NAME, Passage, path};
+use crate::route::Target;
+use crate::serving::Serving;
+use weir_budget::Held;
+use weir_ledger::{Granted, Notice};
+use weir_translate::dialect::faces::Head;
+use weir_translate::dialect::path::PathParams;
+use weir_translate::dialect::reply::insert;
+use weir_types::contract::about::Operation;
+use weir_types::contract::types::{ErrorKind, Framing};
+use weir_types::fault::{Fault, Side};
+use weir_types::headers;
+use weir_upstream::{Chunks, Credential, Upload};
+
+/// Whether a request is one to pass through, where any provider has endpoints for that.
+pub(super) fn is_at(serving: &Serving, head: &Parts) -> bool {
+    !serving.passages.is_empty() && head.uri.path().starts_with(path::PREFIX)
+}
+
+/// A body, read or on its way, and what it says.
+struct Taken {
+    body: Chunks,
+    reading: Option<RequestPeek>,
+    held: Option<Held>,
+}
+
+/// A request that may be sent.
+struct Permitted<'a> {
+    id: &'a str,
+    caller: Caller,
+    passage: &'a Passage,
+    /// The provider with the key to use.
+    target: Arc<Target>,
+    /// The model's alias and its prices, if the request names a model.
+    alias: Option<&'a str>,
+    priced: Arc<Target>,
+    uses: Uses,
+    body_len: usize,
+}
+
+impl Gateway {
+    /// Passes a request on to a provider's own endpoint.
+    pub(super) async fn pass(
+        &self,
+        serving: &Serving,
+        begun: Begun<'_>,
+        head: Parts,
+        body: Incoming,
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let Begun { exchange, span, line, .. } = begun;
+        let (passage, path) = passage(serving, head.uri.path())?;
+        traced::describe(span, &passage.endpoint, &exchange.id);
+        if let Some(line) = line.as_mut() {
+            line.called(&passage.endpoint);
+        }
+        refuse_forms(&head)?;
+        let caller = self.identified(serving, &passage.endpoint, &head).await?;
+        if let Some(line) = line.as_mut() {
+            line.asked_by(&caller);
+        }
+        let permit = match self.admission.knock(&serving.config, &caller).await {
+            Ok(permit) => permit,
+            Err(refused) => return Ok(self.turn_away(&passage.endpoint, &refused, &exchange.id, line)),
+        };
+        let plain = path::decoded(&path)?;
+        let is_keyed = !serving.config.clients.is_empty() || self.stored_keys.is_keyed();
+        passage.permit(&caller, is_keyed, &head.method, &plain)?;
+        rights::refuse_anothers(self.recall.owners(), &caller.tenant, &plain)?;
+        let target = passage.next_target();
+        let known = passage.known(&head.method, &plain);
+        let taken = self.take(serving, (&caller, target, known.as_ref()), (&head, body), line).await?;
+        let model = taken.reading.as_ref().and_then(|reading| reading.model.as_deref());
+        if let Some(model) = model.filter(|model| !caller.may_use(model)) {
+            return Err(not_allowed(&caller, model));
+        }
+        let (alias, priced) = priced(serving, target, model);
+        let permitted = Permitted {
+            id: &exchange.id,
+            caller,
+            passage,
+            target: Arc::clone(target),
+            alias,
+            priced,
+            uses: uses(&head.method, known.as_ref().map(|(known, _)| *known), taken.reading.is_some()),
+            body_len: taken.body.len().max(announced_text(&head)),
+        };
+        let opening = Opening {
+            begun: exchange.begun,
+            request_id: &exchange.id,
+            operation: NAME,
+            span,
+            counts: matches!(permitted.uses, Uses::Input | Uses::Both),
+        };
+        let asked = passed(serving, &permitted, known, (head, path), taken.body, taken.reading.as_ref());
+        let permit = match taken.held {
+            Some(held) => joined(permit, AdmissionPermit::to_hold(held)),
+            None => permit,
+        };
+        self.send_on(serving, &permitted, asked, taken.reading.as_ref(), (opening, permit, line)).await
+    }
+
+    /// Reads the body where it has to be known before it is sent: to learn the model, or to sign it.
+    async fn take(
+        &self,
+        serving: &Serving,
+        (caller, target, known): (&Caller, &Target, Option<&(Known<'_>, PathParams)>),
+        (head, body): (&Parts, Incoming),
+        line: &mut Option<Box<AccessLine>>,
+    ) -> Result<Taken, Fault> {
+        let read = known.filter(|(known, _)| known.is_read());
+        let is_signed = target.credential.as_ref().is_some_and(Credential::needs_body);
+        if read.is_none() && (!is_signed || body.is_end_stream()) {
+            return Ok(Taken { body: upload(serving, body, line)?, reading: None, held: None });
+        }
+        let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
+        let (pieces, held) = read_body::whole(serving, body, held).await?;
+        let peek = |(known, holes): &(Known<'_>, PathParams)| {
+            rights::refuse_anothers_in(self.recall.owners(), &caller.tenant, &pieces)?;
+            read_body::peek(serving, known.face, holes, head, &pieces)
+        };
+        let reading = read.map(peek).transpose()?;
+        if let Some(line) = line.as_mut() {
+            line.asks_for(reading.as_ref().and_then(|reading| reading.model.as_deref()));
+            line.reads(pieces.iter().map(|piece| piece.len() as u64).sum());
+        }
+        Ok(Taken { body: Chunks::from(pieces), reading, held: Some(held) })
+    }
+
+    /// Admits a request and sends it; from here on everything is accounted for.
+    async fn send_on(
+        &self,
+        serving: &Serving,
+        permitted: &Permitted<'_>,
+        asked: PassedRequest<'_>,
+        reading: Option<&RequestPeek>,
+        (opening, permit, line): (Opening<'_>, AdmissionPermit, &mut Option<Box<AccessLine>>),
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let Permitted { caller, passage, target, priced, .. } = permitted;
+        let demand = Demand {
+            model: reading.and_then(|reading| reading.model.as_deref()),
+            output_limit: reading.and_then(|reading| reading.output_limit),
+            body_len: permitted.body_len,
+            stream: asked.stream,
+            uses: permitted.uses,
+        };
+        let permit = match self.admission.admit(&serving.config, caller, &demand, permit).await {
+            Ok(permit) => permit,
+            Err(refused) => return Ok(self.turn_away(&passage.endpoint, &refused, permitted.id, line)),
+        };
+        let told = permit.limits();
+        let granted = self.admission.budgets.reserve_at(caller, permitted.alias, &[&**priced], &demand);
+        let granted = match granted {
+            Ok(granted) => granted,
+            Err(refusal) => {
+                let fault = budgets::refused(&refusal);
+                let mut response = self.refuse(None, &fault, permitted.id, line);
+                forbid_retry(&mut response, &fault);
+                return Ok(response);
+            }
+        };
+        let series = passage.route.series(&self.metrics, &passage.endpoint, caller.label());
+        let mut account = Account::open(&self.metrics, series, opening, permit);
+        account.set_line(line.take());
+        let notices = keep(&mut account, granted);
+        let answer = self.send_within(serving, permitted, asked, &demand, &mut account).await;
+        let mut response = answer.unwrap_or_else(|fault| {
+            account.line().into_iter().for_each(|line| line.failed(&fault));
+            let response = fault_response(None, &fault, permitted.id);
+            account.answering(response.status().as_u16(), false, false);
+            response
+        });
+        account.note_overhead();
+        set_cost(&mut response, &account, &notices);
+        put_limits(&mut response, &passage.endpoint, &told, Some((target, &account)));
+        if serving.config.server.diagnostic_headers {
+            diagnose(&mut response, target, &account);
+        }
+        Ok(response.map(|body| body.attach(Box::new(account))))
+    }
+
+    /// Sends a request within the limits and budgets of its provider.
+    async fn send_within(
+        &self,
+        serving: &Serving,
+        permitted: &Permitted<'_>,
+        asked: PassedRequest<'_>,
+        demand: &Demand<'_>,
+        account: &mut Account,
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let Permitted { target, priced, .. } = permitted;
+        let mut held = self.admission.admit_to(&target.provider, demand).await.map_err(|refused| refused.fault)?;
+        let granted = self.admission.budgets.reserve_attempt(priced, demand);
+        held.reserve_all(granted.map_err(|refusal| budgets::refused(&refusal))?, &target.label);
+        account.tries_at(&target.label, &asked.model, priced.tariff(&asked.model));
+        account.goes(NAME);
+        if permitted.uses == Uses::Unknown {
+            account.stays_unknown();
+        }
+        let adapter = (Arc::clone(&target.adapter.name), target.adapter.digest);
+        account
+            .line()
+            .into_iter()
+            .for_each(|line| line.answered(&asked.model, Arc::clone(&target.id), adapter.clone()));
+        held.is_out(true);
+        let context = RequestContext {
+            config: &serving.config,
+            upstreams: &self.upstreams,
+            recall: &self.recall,
+            deadline: None,
+        };
+        let answer = pass(context, asked, account).await;
+        match &answer {
+            Ok(_) => {
+                held.went_well();
+                account.hold(held);
+            }
+            Err(fault) => {
+                held.is_out(false);
+                account.failed(weir_types::fault::error_kind_name(fault.error.kind));
+                if account.is_in_doubt() {
+                    account.keep_budgets_of(&mut held);
+                }
+            }
+        }
+        answer
+    }
+}
+
+/// The passage that a request takes, and the path at its provider.
+fn passage<'a>(serving: &'a Serving, path: &str) -> Result<(&'a Passage, String), Fault> {
+    let found = path::split(path).and_then(|(name, path)| Some((&**serving.passages.to(name)?, path.to_owned())));
+    found.ok_or_else(|| {
+        let message = "no provider of this name is open for pass-through: `passthrough` in `[[providers]]` opens one";
+        Fault::not_found(message).with_status(404).with_code("unknown_url")
+    })
+}
+
+/// Refuses what HTTP does besides requests and answers, and addresses of other servers.
+fn refuse_forms(head: &Parts) -> Result<(), Fault> {
+    if matches!(head.method, Method::CONNECT | Method::TRACE) {
+        let fault = Fault::invalid(format!("{} does not pass through", head.method));
+        return Err(fault.with_status(405).with_code("method_not_allowed"));
+    }
+    // Before HTTP/2, only a request for a proxy names a server in its first line.
+    if head.version < Version::HTTP_2 && head.uri.authority().is_some() {
+        let message = "the request's target must be a path: this gateway is no proxy for other addresses";
+        return Err(Fault::invalid(message).with_status(400).with_code("passthrough_path"));
+    }
+    let upgrades = head.headers.get_all(header::UPGRADE).iter().filter_map(|value| value.to_str().ok());
+    // An offer of HTTP/2 needs no answer.
+    if upgrades.flat_map(|value| value.split(',')).any(|one| !one.trim().to_ascii_lowercase().starts_with("h2")) {
+        let message = "a connection cannot be upgraded by pass-through, so no websockets pass";
+        let fault = Fault::new(Side::Client, ErrorKind::Unsupported, message);
+        return Err(fault.with_status(400).with_code("upgrade_not_supported"));
+    }
+    Ok(())
+}
+
+/// The body of a request, sent while it arrives.
+fn upload(serving: &Serving, body: Incoming, line: &mut Option<Box<AccessLine>>) -> Result<Chunks, Fault> {
+    let server = &serving.config.server;
+    let most = server.max_upload_bytes as u64;
+    if body.is_end_stream() {
+        return Ok(Chunks::empty());
+    }
+    if body.size_hint().lower() > most {
+        return Err(too_large(most));
+    }
+    let body = ClientBody::new(body, most, server.body_timeout);
+    if let Some(line) = line.as_mut() {
+        line.reads_on(body.arrived());
+    }
+    Ok(Chunks::from(Upload::new(body)))
+}
+
+/// The alias of a model at a provider, and the target with its prices: the configuration may name them.
+fn priced<'a>(serving: &'a Serving, target: &Arc<Target>, model: Option<&str>) -> (Option<&'a str>, Arc<Target>) {
+    let Some(model) = model else { return (None, Arc::clone(target)) };
+    let is_same = |own: &&Arc<Target>| own.label == target.label && own.model.as_deref() == Some(model);
+    let mut configured = serving.routes.iter().filter_map(|(_, route)| {
+        let target = route.targets.iter().flatten().find(is_same)?;
+        Some((Some(route.alias.as_str()), Arc::clone(target)))
+    });
+    configured
+        .next()
+        .unwrap_or_else(|| (serving.routes.find(model).map(|route| route.alias.as_str()), Arc::clone(target)))
+}
+
+/// What a request uses, as far as it can be known.
+fn uses(method: &Method, known: Option<Known<'_>>, is_read: bool) -> Uses {
+    let reads_only = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::DELETE);
+    match known.map(|known| &known.acceptance.operation) {
+        Some(Operation::Chat) if is_read => Uses::Both,
+        Some(Operation::Embeddings | Operation::Rerank) if is_read => Uses::Input,
+        _ if is_read || reads_only || known.is_some_and(|known| known.is_free()) => Uses::Nothing,
+        _ => Uses::Unknown,
+    }
+}
+
+/// The announced length of a body of JSON, which may become tokens.
+fn announced_text(head: &Parts) -> usize {
+    let text = |name: header::HeaderName| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let is_json = text(header::CONTENT_TYPE).is_some_and(|kind| kind.contains("json"));
+    let length = text(header::CONTENT_LENGTH).filter(|_| is_json).and_then(|length| length.parse().ok());
+    length.unwrap_or_default()
+}
+
+/// The request as it is sent, without anything that may be a client's credential.
+fn passed<'a>(
+    serving: &Serving,
+    permitted: &'a Permitted<'_>,
+    known: Option<(Known<'a>, PathParams)>,
+    (head, path): (Parts, String),
+    body: Chunks,
+    reading: Option<&RequestPeek>,
+) -> PassedRequest<'a> {
+    let query = head.uri.query().unwrap_or_default();
+    let about = Head { headers: &head.headers, query };
+    let framing = known.as_ref().map_or(Framing::Sse, |(known, _)| known.face.framing(&about));
+    let (adapter, named) = (&permitted.target.adapter.name, &serving.config.server.key_headers);
+    let (headers, query) = serving.faces.without_credentials(adapter, named, head.headers, query);
+    PassedRequest {
+        id: permitted.id,
+        passage: permitted.passage,
+        target: &permitted.target,
+        known,
+        method: head.method,
+        path,
+        query,
+        headers,
+        body,
+        model: reading.and_then(|reading| reading.model.clone()).unwrap_or_default(),
+        stream: reading.is_some_and(|reading| reading.stream),
+        framing,
+        can_cut: head.version < Version::HTTP_2,
+    }
+}
+
+/// Keeps what budgets have reserved, and returns their warnings.
+fn keep(account: &mut Account, granted: Option<Granted>) -> Vec<Notice> {
+    let Some(Granted { reservation, notices }) = granted else { return Vec::new() };
+    account.reserve(HeldBudget::new(reservation, None));
+    notices
+}
+
+fn joined(mut permit: AdmissionPermit, more: AdmissionPermit) -> AdmissionPermit {
+    permit.add(more);
+    permit
+}
+
+/// Sets the diagnostic headers.
+fn diagnose(response: &mut Response<ReplyBody>, target: &Target, account: &Account) {
+    let to = response.headers_mut();
+    insert(to, &headers::PROVIDER, &target.label);
+    insert(to, &headers::LANE, NAME);
+    let overhead = account.overhead().as_micros();
+    insert(to, &headers::OVERHEAD_MS, &format!("{}.{:03}", overhead / 1000, overhead % 1000));
+}

@@ -1,0 +1,232 @@
+//! Pass-through: requests to a provider's own endpoints, whatever these are, with the provider's credential in place of
+//! the client's. What is served is what the operator allows, by provider and by client.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`path`] | checks paths, which must not lead out of the provider's url |
+//! | [`client_body`] | a request's body, sent while it arrives |
+
+pub(crate) mod client_body;
+pub(crate) mod path;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::Method;
+
+use crate::accept::Acceptance;
+use crate::auth::Caller;
+use crate::route::{Route, Target, keys};
+use weir_config::{Alias, Model};
+use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::path::{PathParams, Pattern};
+use weir_types::contract::about::{BodyKind, CredentialPlace, Face, Operation, StreamFlag};
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
+use weir_upstream::HeaderRules;
+
+/// The name of the operation, the format and the lane, in metrics, logs and the operations of keys.
+pub(crate) const NAME: &str = "passthrough";
+
+/// Headers by which some servers take a request for another one: with a different method, or at a different path.
+const OVERRIDES: [&str; 5] =
+    ["x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url"];
+/// Headers of an answer that would give its sender rights on this gateway's own pages.
+const OF_PAGES: &str = "access-control-";
+
+/// The providers with endpoints that are passed through, by name.
+#[derive(Debug, Default)]
+pub struct Passages(HashMap<String, Arc<Passage>>);
+
+impl Passages {
+    /// The passages to these providers.
+    pub(crate) fn new(passages: impl IntoIterator<Item = Passage>) -> Self {
+        Self(passages.into_iter().map(|one| (one.target.provider.name.clone(), Arc::new(one))).collect())
+    }
+
+    /// Whether no provider has any.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The passage to a provider.
+    pub(crate) fn to(&self, provider: &str) -> Option<&Arc<Passage>> {
+        self.0.get(provider)
+    }
+}
+
+/// The way to one provider's own endpoints.
+#[derive(Debug)]
+pub struct Passage {
+    target: Arc<Target>,
+    /// What stands for the endpoint in logs and metrics. Its credentials are those of all of the adapter's faces.
+    pub(crate) endpoint: Arc<Endpoint>,
+    /// Turns among the provider's keys, and the handles of metrics.
+    pub(crate) route: Route,
+    declared: Vec<Declared>,
+    request_headers: HeaderRules,
+    response_headers: HeaderRules,
+}
+
+/// An endpoint that the provider's adapter declares: its requests and answers can be read.
+#[derive(Debug)]
+struct Declared {
+    pattern: Pattern,
+    /// The acceptance's position.
+    acceptance: usize,
+    /// The face with the places in requests of the same format.
+    face: Arc<Endpoint>,
+}
+
+/// A declared endpoint that a request calls.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// What the adapter says of the endpoint's answers.
+    pub(crate) acceptance: &'a Acceptance,
+    /// What an adapter says of such requests.
+    pub(crate) face: &'a Arc<Endpoint>,
+}
+
+impl Known<'_> {
+    /// Whether the request is read before it is sent: it is JSON that says what the answer will cost.
+    pub(crate) fn is_read(&self) -> bool {
+        self.face.claim.body == BodyKind::Json && !self.face.claim.model.is_empty()
+            || matches!(self.acceptance.operation, Operation::Chat | Operation::Embeddings | Operation::Rerank)
+    }
+
+    /// Whether the endpoint concerns no model, such as one for files.
+    pub(crate) fn is_free(&self) -> bool {
+        self.face.claim.model.is_empty() && self.acceptance.operation.is_relayed_only()
+    }
+}
+
+impl Passage {
+    /// The passage to a target's provider. `faces` are all faces, `credentials` all headers with clients' credentials.
+    pub(crate) fn new(target: Target, faces: &[Arc<Endpoint>], credentials: &[&str]) -> Self {
+        let endpoint = Arc::new(endpoint(&target, faces));
+        let model = Model { alias: Alias::Exact(NAME.to_owned()), ..Model::default() };
+        let never = credentials.iter().copied().chain(OVERRIDES);
+        let declared = declared(&target, faces);
+        let target = Arc::new(target);
+        Self {
+            route: Route::new(&model, false, vec![Ok(Arc::clone(&target))]),
+            target,
+            endpoint,
+            declared,
+            request_headers: HeaderRules::request(["*"], never),
+            response_headers: HeaderRules::response(["*"]),
+        }
+    }
+
+    /// The provider, with the next of its keys.
+    pub(crate) fn next_target(&self) -> &Arc<Target> {
+        let count = keys(&self.target).count();
+        keys(&self.target).nth(self.route.next_key() % count.max(1)).unwrap_or(&self.target)
+    }
+
+    /// The provider's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.target.provider.name
+    }
+
+    /// The declared endpoint of a request, with the values of its path's holes. `path` is decoded.
+    pub(crate) fn known(&self, method: &Method, path: &str) -> Option<(Known<'_>, PathParams)> {
+        let path = format!("/{path}");
+        self.declared.iter().find_map(|one| {
+            let acceptance = self.target.accepts.get(one.acceptance).filter(|own| own.method == *method)?;
+            let holes = one.pattern.matches(&path)?;
+            Some((Known { acceptance, face: &one.face }, holes))
+        })
+    }
+
+    /// Whether a caller may send a request here; `is_keyed` means that callers have keys. `path` is decoded.
+    pub(crate) fn permit(&self, caller: &Caller, is_keyed: bool, method: &Method, path: &str) -> Result<(), Fault> {
+        let (name, method) = (self.name(), method.as_str());
+        if !self.target.provider.passthrough.iter().any(|rule| rule.admits(method, path)) {
+            let message = format!("`passthrough` of the provider `{name}` does not have this method and path");
+            return Err(refused(message));
+        }
+        let may_pass = match (&caller.client, &caller.stored) {
+            (Some(client), _) => client.may_pass(name, method, path),
+            (None, Some(stored)) => stored.is_given(NAME),
+            // Where callers have keys, one without a key may not.
+            (None, None) => !is_keyed,
+        };
+        if !may_pass {
+            let message = format!("the {} may not use this endpoint of `{name}` by pass-through", caller.title());
+            return Err(refused(message));
+        }
+        Ok(())
+    }
+
+    /// The client's headers that go to the provider.
+    pub(crate) fn request_headers(&self, theirs: &http::HeaderMap) -> http::HeaderMap {
+        forwarded(&self.request_headers, theirs, |_| false)
+    }
+
+    /// The provider's headers that go to the client.
+    pub(crate) fn response_headers(&self, theirs: &http::HeaderMap) -> http::HeaderMap {
+        forwarded(&self.response_headers, theirs, |name| name.starts_with(OF_PAGES))
+    }
+}
+
+/// Headers that pass by these rules, without Weir's own and those that `is_kept_back`.
+fn forwarded(rules: &HeaderRules, from: &http::HeaderMap, is_kept_back: impl Fn(&str) -> bool) -> http::HeaderMap {
+    let mut to = http::HeaderMap::with_capacity(from.len());
+    rules.forward(from, &mut to);
+    let out = |name: &http::HeaderName| name.as_str().starts_with("x-weir-") || is_kept_back(name.as_str());
+    for name in to.keys().filter(|name| out(name)).cloned().collect::<Vec<_>>() {
+        to.remove(name);
+    }
+    to
+}
+
+fn refused(message: String) -> Fault {
+    Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).with_code("passthrough_not_allowed")
+}
+
+fn endpoint(target: &Target, faces: &[Arc<Endpoint>]) -> Endpoint {
+    let own = faces.iter().filter(|face| face.adapter == target.adapter.name);
+    let mut credentials: Vec<CredentialPlace> = Vec::new();
+    for place in own.flat_map(|face| &face.claim.credentials) {
+        if !credentials.contains(place) {
+            credentials.push(place.clone());
+        }
+    }
+    let claim = Face {
+        format: NAME.to_owned(),
+        operation: Operation::Other(NAME.to_owned()),
+        method: "*".to_owned(),
+        path: format!("{}{}/*", path::PREFIX, target.provider.name),
+        prefixes: Vec::new(),
+        when: None,
+        credentials,
+        model: Vec::new(),
+        stream: StreamFlag::Constant(false),
+        body: BodyKind::Raw,
+        output_limit: Vec::new(),
+        end_user: Vec::new(),
+        object_ids: Vec::new(),
+        features: Vec::new(),
+        request_headers: Vec::new(),
+        framings: Vec::new(),
+    };
+    Endpoint { adapter: Arc::clone(&target.adapter.name), claim, errors: None, index: usize::MAX }
+}
+
+fn declared(target: &Target, faces: &[Arc<Endpoint>]) -> Vec<Declared> {
+    let option = |name: &str| target.option(name);
+    let mut all = Vec::new();
+    for (position, acceptance) in target.accepts.iter().enumerate().filter(|(_, one)| one.is_open(option)) {
+        let is_same =
+            |face: &&Arc<Endpoint>| face.format() == acceptance.format && face.claim.operation == acceptance.operation;
+        let Some(face) = faces.iter().find(is_same) else { continue };
+        for path in acceptance.shapes(option) {
+            if let Ok(pattern) = Pattern::parse(&format!("/{path}")) {
+                all.push(Declared { pattern, acceptance: position, face: Arc::clone(face) });
+            }
+        }
+    }
+    all.sort_by_key(|one| usize::MAX - one.pattern.weight());
+    all
+}

@@ -1,0 +1,109 @@
+//! The body of a client's request, read as fast as the provider takes it and no faster.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
+use weir_upstream::UploadError;
+
+/// A body that arrives. Trailers are left out.
+pub(crate) struct ClientBody {
+    incoming: Incoming,
+    /// How long the client may pause.
+    pause: Duration,
+    sleep: Pin<Box<Sleep>>,
+    /// Whether the client is waited for.
+    is_waiting: bool,
+    /// The most bytes.
+    most: u64,
+    arrived: Arc<AtomicU64>,
+}
+
+impl ClientBody {
+    /// A body of at most so many bytes, between whose pieces the client may pause for so long.
+    pub(crate) fn new(incoming: Incoming, most: u64, pause: Duration) -> Self {
+        let sleep = Box::pin(tokio::time::sleep(pause));
+        Self { incoming, pause, sleep, is_waiting: false, most, arrived: Arc::default() }
+    }
+
+    /// The bytes that have arrived, as long as anything does.
+    pub(crate) fn arrived(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.arrived)
+    }
+
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_waiting {
+            self.is_waiting = true;
+            let until = Instant::now() + self.pause;
+            self.sleep.as_mut().reset(until);
+        }
+        self.sleep.as_mut().poll(cx)
+    }
+
+    fn count(&self, piece: &Bytes) -> Result<(), UploadError> {
+        let len = piece.len() as u64;
+        let arrived = self.arrived.fetch_add(len, Ordering::Relaxed) + len;
+        if arrived > self.most { Err(UploadError::TooLarge(self.most)) } else { Ok(()) }
+    }
+}
+
+impl Body for ClientBody {
+    type Data = Bytes;
+    type Error = UploadError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
+        let this = self.get_mut();
+        loop {
+            let frame = match Pin::new(&mut this.incoming).poll_frame(cx) {
+                Poll::Pending => {
+                    return match this.poll_pause(cx) {
+                        Poll::Ready(()) => Poll::Ready(Some(Err(UploadError::Slow))),
+                        Poll::Pending => Poll::Pending,
+                    };
+                }
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(UploadError::Broken))),
+                Poll::Ready(Some(Ok(frame))) => frame,
+            };
+            this.is_waiting = false;
+            if let Ok(piece) = frame.into_data() {
+                return Poll::Ready(Some(this.count(&piece).map(|()| Frame::data(piece))));
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+/// The fault for a body that could not be sent on.
+pub(crate) fn fault(error: UploadError) -> Fault {
+    match error {
+        UploadError::Broken => Fault::invalid("the request's body broke off"),
+        UploadError::Slow => {
+            let message = "the request's body did not arrive in time";
+            Fault::new(Side::Client, ErrorKind::Timeout, message).with_status(408)
+        }
+        UploadError::TooLarge(most) => too_large(most),
+    }
+}
+
+/// The fault for a body that is larger than so many bytes.
+pub(crate) fn too_large(most: u64) -> Fault {
+    let message = format!("the request is larger than {most} bytes; `server.max_upload_bytes` sets the limit");
+    Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413)
+}

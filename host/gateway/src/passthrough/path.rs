@@ -1,0 +1,126 @@
+//! Checks the paths of requests that are passed through: a path that two servers could read differently is refused.
+
+use weir_types::fault::Fault;
+
+/// The beginning of all paths that are passed through.
+pub(crate) const PREFIX: &str = "/passthrough/";
+
+/// Splits a path into the provider's name and the path at the provider; `None` for any other path.
+pub(crate) fn split(path: &str) -> Option<(&str, &str)> {
+    let rest = path.strip_prefix(PREFIX)?;
+    Some(rest.split_once('/').unwrap_or((rest, "")))
+}
+
+/// The decoded path at a provider, without a slash in front, for rules to compare.
+///
+/// # Errors
+///
+/// The path may mean another one to a server that decodes it again, resolves its segments, or takes other characters
+/// for slashes.
+pub(crate) fn decoded(path: &str) -> Result<String, Fault> {
+    checked(path).map_err(|reason| {
+        let message = format!("this path cannot be passed through: {reason}");
+        Fault::invalid(message).with_status(400).with_code("passthrough_path")
+    })
+}
+
+fn checked(path: &str) -> Result<String, &'static str> {
+    if path.starts_with('/') || path.contains("//") {
+        return Err("it has an empty segment");
+    }
+    let mut text = Vec::with_capacity(path.len());
+    let mut bytes = path.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'%' => text.push(escaped(bytes.next(), bytes.next())?),
+            b'\\' => return Err("it has a backslash"),
+            byte if !byte.is_ascii_graphic() => return Err("it has characters that must be percent-encoded"),
+            byte => text.push(byte),
+        }
+    }
+    let text = String::from_utf8(text).map_err(|_| "it is not UTF-8")?;
+    // Some servers take what follows a semicolon for parameters of the segment.
+    let names = text.split('/').filter_map(|segment| segment.split(';').next());
+    for name in names {
+        if matches!(name, "." | "..") {
+            return Err("it has a dot segment");
+        }
+    }
+    Ok(text)
+}
+
+fn escaped(high: Option<u8>, low: Option<u8>) -> Result<u8, &'static str> {
+    let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+    let (Some(high), Some(low)) = (digit(high), digit(low)) else { return Err("it has a broken percent-encoding") };
+    match (high * 16 + low) as u8 {
+        b'/' | b'\\' => Err("it has an encoded slash or backslash"),
+        b'.' => Err("it has an encoded dot"),
+        b'%' => Err("it is encoded twice"),
+        byte if byte.is_ascii_control() => Err("it has an encoded control character"),
+        byte => Ok(byte),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_split_at_the_provider() {
+        assert_eq!(split("/passthrough/p/files/a"), Some(("p", "files/a")));
+        assert_eq!(split("/passthrough/p"), Some(("p", "")));
+        assert_eq!(split("/passthrough/p/"), Some(("p", "")));
+        assert_eq!(split("/passthrough//files"), Some(("", "files")));
+        assert_eq!(split("/passthroughs/p/x"), None);
+    }
+
+    #[test]
+    fn plain_paths_pass_and_are_decoded() {
+        for (path, expected) in [
+            ("", ""),
+            ("files/a-b_c.jsonl", "files/a-b_c.jsonl"),
+            ("models/m%3Alatest:run", "models/m:latest:run"),
+            ("files/a%20b/", "files/a b/"),
+            ("files/%C3%A4", "files/\u{e4}"),
+            ("a..b/...", "a..b/..."),
+        ] {
+            assert_eq!(checked(path).as_deref(), Ok(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_two_servers_may_read_differently_is_refused() {
+        for path in [
+            "..",
+            ".",
+            "a/../b",
+            "a/./b",
+            "a/..",
+            "../a",
+            "..;/a",
+            "a/.;x=1/b",
+            "/a",
+            "//evil.example/a",
+            "a//b",
+            "a%2fb",
+            "a%2Fb",
+            "%2e%2e/a",
+            "a/%2E%2e/b",
+            "a/.%2e/b",
+            "a%252e%252e",
+            "a%5cb",
+            "a\\b",
+            "a%00b",
+            "a%0d%0ab",
+            "a%7fb",
+            "a%",
+            "a%2",
+            "a%zz",
+            "a%ff",
+            "a\u{e4}",
+            "a b",
+        ] {
+            assert!(checked(path).is_err(), "{path}");
+        }
+    }
+}

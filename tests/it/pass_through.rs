@@ -1,0 +1,364 @@
+//! Requests to a provider's own endpoints: with the gateway's credential, within the operator's rules, streamed both ways.
+
+mod streamed;
+
+use serde_json::json;
+use weir_tests::{Answer, House, Reply, Request, Upstream, log};
+
+use crate::tongue::{ANTHROPIC, OPENAI};
+
+/// A key in the form that providers use; it was made for tests and is worthless.
+const KEY: &str = "sk-proj-7dK2wQ9mZt4RbX1yLc8VnA6dHs3JgE5pUo0iTqNe";
+
+/// A provider with these rules.
+fn provider(upstream: &Upstream, rules: &str) -> String {
+    format!(
+        "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"{KEY}\"\npassthrough = {rules}\n\
+         [[models]]\nalias = \"m\"\ntarget = {{ provider = \"p\", model = \"gpt\" }}\n\
+         price = {{ input = 1000000, output = 1000000 }}\n",
+        upstream.url()
+    )
+}
+
+fn client(name: &str, more: &str) -> String {
+    format!("[[clients]]\nname = \"{name}\"\nkey = \"weir-{name}-0123456789abcdef\"\n{more}\n")
+}
+
+fn by(name: &str, request: Request) -> Request {
+    request.header("authorization", &format!("Bearer weir-{name}-0123456789abcdef"))
+}
+
+fn code(reply: &Reply) -> String {
+    reply.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_method_and_path_reaches_the_provider_with_our_key_and_nothing_of_the_clients() {
+    let answer = Answer::whole(
+        206,
+        &[
+            ("content-type", "application/x-anything"),
+            ("x-own", "kept"),
+            ("set-cookie", "no"),
+            ("access-control-allow-origin", "*"),
+            ("x-weir-provider", "forged"),
+            ("connection", "x-hop"),
+            ("x-hop", "no"),
+        ],
+        b"\x00\x01\xff",
+    );
+    let mut upstream = Upstream::always(answer).await;
+    let house = House::open(&(provider(&upstream, "[\"* *\"]") + &client("a", "passthrough = [\"p * *\"]"))).await;
+    for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "PURGE"] {
+        let request = by("a", Request::new(method, "/passthrough/p/any/thing:now?x=%2F+y&key2&z=1"))
+            .header("x-custom", "kept")
+            .header("x-api-key", "weir-a-0123456789abcdef")
+            .header("x-repeats", "it is weir-a-0123456789abcdef")
+            .header("x-http-method-override", "DELETE")
+            .header("x-weir-session", "mine")
+            .header("connection", "x-private")
+            .header("x-private", "no")
+            .header("cookie", "no")
+            .header("host", "evil.example")
+            .body(b"\x00bytes");
+        let reply = house.ask(&request).await;
+        assert_eq!((reply.status(), reply.body.as_slice()), (206, &b"\x00\x01\xff"[..]), "{method}: {}", reply.text());
+        for (name, expected) in [
+            ("content-type", Some("application/x-anything")),
+            ("x-own", Some("kept")),
+            ("set-cookie", None),
+            ("access-control-allow-origin", None),
+            ("x-hop", None),
+            ("x-weir-provider", Some("p")),
+            ("x-weir-lane", Some("passthrough")),
+            ("content-security-policy", Some("sandbox")),
+        ] {
+            assert_eq!(reply.header(name), expected, "{name}");
+        }
+        let sent = upstream.request().await;
+        assert_eq!(sent.line(), format!("{method} /base/any/thing:now?x=%2F+y&key2&z=1"));
+        assert_eq!(sent.body, b"\x00bytes");
+        assert_eq!(sent.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
+        assert_eq!(sent.header("host"), Some(upstream.origin().trim_start_matches("http://")));
+        assert_eq!(sent.header("x-custom"), Some("kept"));
+        let gone = ["x-api-key", "x-repeats", "x-http-method-override", "x-weir-session", "x-private", "cookie"];
+        assert!(gone.iter().all(|name| sent.header(name).is_none()), "{}", sent.head);
+        assert!(!sent.head.contains("weir-a-"), "{}", sent.head);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_off_unless_the_operator_opens_it() {
+    let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let house = House::open(&provider(&upstream, "[]")).await;
+    let reply = house.get("/passthrough/p/files").await;
+    assert_eq!((reply.status(), code(&reply).as_str()), (404, "unknown_url"), "{}", reply.text());
+    let house = House::open(&provider(&upstream, "[\"GET files*\"]")).await;
+    for path in ["/passthrough/other/files", "/passthrough/", "/passthrough//files"] {
+        assert_eq!(house.get(path).await.status(), 404, "{path}");
+    }
+    assert!(upstream.unseen().is_none(), "nothing was sent");
+    assert_eq!(house.get("/passthrough/p/files?limit=1").await.status(), 200);
+    assert_eq!(upstream.request().await.line(), "GET /base/files?limit=1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_allowed_methods_and_paths_pass_by_provider_and_by_key() {
+    let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let clients = client("none", "")
+        + &client("some", "passthrough = [\"p GET files/*\", \"p * batches\"]")
+        + &client("elsewhere", "passthrough = [\"q * *\"]");
+    let house = House::open(&(provider(&upstream, "[\"GET *\", \"POST batches\"]") + &clients)).await;
+    for (who, method, path, status) in [
+        ("some", "GET", "files/f", 200),
+        ("some", "GET", "files/a/b", 200),
+        ("some", "POST", "batches", 200),
+        ("some", "GET", "files", 403),
+        ("some", "POST", "batches/1", 403),
+        ("some", "DELETE", "files/f", 403),
+        ("some", "PUT", "batches", 403),
+        ("none", "GET", "files/f", 403),
+        ("elsewhere", "GET", "files/f", 403),
+    ] {
+        let reply = house.ask(&by(who, Request::new(method, &format!("/passthrough/p/{path}")))).await;
+        assert_eq!(reply.status(), status, "{who} {method} {path}: {}", reply.text());
+        if status == 403 {
+            assert_eq!(code(&reply), "passthrough_not_allowed");
+            assert!(upstream.unseen().is_none(), "nothing was sent");
+        } else {
+            upstream.request().await;
+        }
+    }
+    let reply = house.get("/passthrough/p/files/f").await;
+    assert_eq!((reply.status(), code(&reply).as_str()), (401, "invalid_api_key"));
+    let body = reply.json();
+    assert!(body["request_id"].is_string() && body["error"]["message"].is_string(), "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_without_a_key_does_not_pass_where_others_have_keys() {
+    let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let open = "[server]\nanonymous = true\n".to_owned() + &provider(&upstream, "[\"* *\"]");
+    let house = House::open(&(open.clone() + &client("a", "passthrough = [\"* * *\"]"))).await;
+    assert_eq!(house.get("/passthrough/p/files").await.status(), 403);
+    assert!(upstream.unseen().is_none());
+    assert_eq!(house.ask(&by("a", Request::get("/passthrough/p/files"))).await.status(), 200);
+    let house = House::open(&open).await;
+    assert_eq!(house.get("/passthrough/p/files").await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_could_lead_elsewhere_is_refused() {
+    let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let house = House::open(&provider(&upstream, "[\"* *\"]")).await;
+    for path in [
+        "..",
+        "../secret",
+        "files/../../secret",
+        "files/./x",
+        "files/%2e%2e/x",
+        "files/%2E./x",
+        "files%2f..%2fx",
+        "files%2Fx",
+        "files/%252e%252e/x",
+        "files%5cx",
+        "files\\..\\x",
+        "files/%00",
+        "files/%0d%0aHost:%20evil",
+        "/files",
+        "//evil.example/x",
+        "files//x",
+        "..;/x",
+        "%2f%2fevil.example",
+        "@evil.example/x",
+        "files/%",
+        "files/%zz",
+    ] {
+        let reply = house.ask(&Request::get(&format!("/passthrough/p/{path}"))).await;
+        assert_eq!(reply.status(), 400, "{path}: {}", reply.text());
+        assert_eq!(code(&reply), "passthrough_path", "{path}: {}", reply.text());
+    }
+    for target in ["http://evil.example/passthrough/p/files", "http://localhost/passthrough/p/files"] {
+        assert!((400..=403).contains(&house.ask(&Request::get(target)).await.status()), "{target}");
+    }
+    assert!(upstream.unseen().is_none(), "nothing was sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn upgrades_and_tunnels_are_refused() {
+    let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let house = House::open(&provider(&upstream, "[\"* *\"]")).await;
+    let upgrade =
+        Request::get("/passthrough/p/realtime").header("connection", "upgrade").header("upgrade", "websocket");
+    let reply = house.ask(&upgrade).await;
+    assert_eq!((reply.status(), code(&reply).as_str()), (400, "upgrade_not_supported"), "{}", reply.text());
+    assert_eq!(code(&house.ask(&Request::new("TRACE", "/passthrough/p/x")).await), "method_not_allowed");
+    assert!(upstream.unseen().is_none(), "nothing was sent");
+    let offer = Request::get("/passthrough/p/x").header("connection", "upgrade").header("upgrade", "h2c");
+    assert_eq!(house.ask(&offer).await.status(), 200);
+    assert_eq!(upstream.request().await.header("upgrade"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_is_not_followed_and_our_key_stays() {
+    let mut elsewhere = Upstream::always(Answer::json(200, "{}")).await;
+    let target = format!("{}/stolen?key={KEY}", elsewhere.origin());
+    for status in [301, 302, 303, 307, 308] {
+        let mut upstream = Upstream::always(Answer::whole(status, &[("location", &target)], "")).await;
+        let house = House::open(&provider(&upstream, "[\"* *\"]")).await;
+        let reply = house.get("/passthrough/p/files/f/content").await;
+        assert_eq!(reply.status(), status);
+        let location = reply.header("location").unwrap();
+        assert!(location.contains("/stolen") && !location.contains(&KEY[4..]), "{location}");
+        upstream.request().await;
+    }
+    assert!(elsewhere.unseen().is_none(), "no redirect was followed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_repeats_our_key_does_not_show_it() {
+    let told = format!("{{\"you\":\"{KEY}\"}}");
+    let half = told.len() / 2;
+    let headers = [("content-type", "application/json"), ("x-key", KEY)];
+    for answer in [
+        Answer::whole(200, &headers, &told),
+        Answer::begin(200, &headers).piece(&told[..half]).piece(&told[half..]).end(),
+        Answer::whole(404, &headers, &told),
+    ] {
+        let upstream = Upstream::always(answer).await;
+        let house = House::open(&provider(&upstream, "[\"* *\"]")).await;
+        let reply = house.get("/passthrough/p/echo").await;
+        assert!(!reply.text().contains(&KEY[8..]), "{}", reply.text());
+        assert!(!reply.header("x-key").unwrap().contains(&KEY[8..]));
+    }
+    let upstream = Upstream::always(Answer::json(401, &told)).await;
+    let house = House::open(&provider(&upstream, "[\"* *\"]")).await;
+    let reply = house.get("/passthrough/p/echo").await;
+    assert_eq!((reply.status(), code(&reply).as_str()), (502, "upstream_authentication"));
+    assert!(!log::text().contains(KEY));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn anothers_object_is_not_here_by_this_way_either() {
+    let mut upstream = Upstream::scripted(|request| {
+        let id = if request.line().starts_with("POST /base/files") { "file-abcdefgh12345678" } else { "x" };
+        Answer::json(200, json!({"id": id, "object": "file"}).to_string())
+    })
+    .await;
+    let clients = client("one", "passthrough = [\"p * *\"]") + &client("two", "passthrough = [\"p * *\"]");
+    let house = House::open(&(provider(&upstream, "[\"* *\"]") + &clients)).await;
+    let made = house.ask(&by("one", Request::new("POST", "/v1/files").body("x"))).await;
+    assert_eq!(made.status(), 200, "{}", made.text());
+    upstream.request().await;
+    let path = "/passthrough/p/files/file-abcdefgh12345678/content";
+    assert_eq!(house.ask(&by("one", Request::get(path))).await.status(), 200);
+    upstream.request().await;
+    let reply = house.ask(&by("two", Request::get(path))).await;
+    assert_eq!((reply.status(), code(&reply).as_str()), (404, "not_found"), "{}", reply.text());
+    assert!(upstream.unseen().is_none());
+}
+
+fn chat(model: &str, stream: bool) -> Request {
+    let body = OPENAI.request(model, stream).sent();
+    Request::post("/passthrough/p/chat/completions", body)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_at_declared_endpoints_is_booked_and_their_models_have_rights() {
+    let upstream = Upstream::scripted(|request| {
+        if request.json()["stream"] == true { OPENAI.streamed() } else { Answer::json(200, OPENAI.whole()) }
+    })
+    .await;
+    let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\nusd = 100000000\nper = \"total\"\n";
+    let clients = client("free", "passthrough = [\"p * *\"]")
+        + &client("bound", "models = [\"gpt\"]\npassthrough = [\"p * *\"]")
+        + &client("other", "models = [\"small\"]\npassthrough = [\"p * *\"]");
+    let house = House::open(&(provider(&upstream, "[\"* *\"]") + budget + &clients)).await;
+    let whole = house.ask(&by("free", chat("gpt", false))).await;
+    assert_eq!((whole.status(), whole.text()), (200, OPENAI.whole()));
+    house.until_metric("weir_budget_used{budget=\"all\"}", 17.0).await;
+    let streamed = house.ask(&by("bound", chat("gpt", true))).await;
+    assert_eq!(streamed.text(), OPENAI.stream().concat());
+    house.until_metric("weir_budget_used{budget=\"all\"}", 34.0).await;
+    let reply = house.ask(&by("other", chat("gpt", false))).await;
+    assert_eq!(reply.status(), 403, "{}", reply.text());
+    let output = "weir_tokens_total{bucket=\"output\",model=\"passthrough\",provider=\"p\"}";
+    assert_eq!(house.metric(output).await, 14.0);
+    assert_eq!(house.metric("weir_billing_unknown_total").await, 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_known_keeps_what_was_reserved() {
+    let upstream = Upstream::scripted(|request| {
+        let status = if request.line().contains("bad") { 400 } else { 200 };
+        Answer::json(status, "{}")
+    })
+    .await;
+    let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"total\"\n";
+    let house = House::open(&(provider(&upstream, "[\"* *\"]") + budget)).await;
+    let used = "weir_budget_used{budget=\"all\"}";
+    assert_eq!(house.get("/passthrough/p/vector_stores").await.status(), 200);
+    assert_eq!(house.post("/passthrough/p/bad", "{}").await.status(), 400);
+    house.until_metric("weir_requests_total{route=\"passthrough\"}", 2.0).await;
+    house.until_metric(used, 0.0).await;
+    assert_eq!(house.post("/passthrough/p/vector_stores", "{\"q\":\"what may cost\"}").await.status(), 200);
+    house.until_metric("weir_billing_unknown_total{model=\"passthrough\",provider=\"p\"}", 1.0).await;
+    assert!(house.metric(used).await >= 4096.0, "{}", house.metric(used).await);
+    let money = "[[budgets]]\nname = \"money\"\nfor = \"all\"\nusd = 5\nper = \"total\"\n";
+    let house = House::open(&(provider(&upstream, "[\"* *\"]") + money)).await;
+    let reply = house.post("/passthrough/p/vector_stores", "{}").await;
+    assert_eq!(reply.status(), 429, "a budget of money admits nothing whose cost cannot be known: {}", reply.text());
+    assert_eq!(house.get("/passthrough/p/vector_stores").await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_hold_at_this_door_too() {
+    let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let clients = client("a", "passthrough = [\"p * *\"]\nlimits = { requests_per_minute = 2 }");
+    let house = House::open(&(provider(&upstream, "[\"* *\"]") + &clients)).await;
+    for status in [200, 200, 429] {
+        let reply = house.ask(&by("a", Request::get("/passthrough/p/files"))).await;
+        assert_eq!(reply.status(), status, "{}", reply.text());
+    }
+    upstream.request().await;
+    upstream.request().await;
+    assert!(upstream.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_request_is_signed_with_its_body() {
+    let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let config = format!(
+        "[[providers]]\nname = \"z\"\nadapter = \"zeta\"\nurl = \"{}\"\n\
+         api_key = \"AKIDEXAMPLE:s3cret-key-of-signer\"\npassthrough = [\"* *\"]\n\
+         options = {{ auth = \"signed\", region = \"eu-west-1\" }}\n\
+         [server]\nmax_body_bytes = \"64KiB\"\n",
+        upstream.url()
+    );
+    let house = House::open(&config).await;
+    let body = vec![7; 20_000];
+    let put =
+        |body: &[u8]| Request::new("PUT", "/passthrough/z/things/a%3Ab").header("x-amz-date", "forged").body(body);
+    assert_eq!(house.ask(&put(&body)).await.status(), 200);
+    let sent = upstream.request().await;
+    assert_eq!((sent.line(), sent.body == body), ("PUT /base/things/a%3Ab", true));
+    assert!(sent.header("authorization").unwrap().starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"));
+    assert_ne!(sent.header("x-amz-date"), Some("forged"));
+    let reply = house.ask(&put(&vec![7; 70_000])).await;
+    assert_eq!(reply.status(), 413, "what is signed is held in memory: {}", reply.text());
+    assert!(upstream.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_formats_client_key_is_found_in_its_place_and_does_not_go_on() {
+    let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let config = format!(
+        "[[providers]]\nname = \"p\"\nadapter = \"{}\"\nurl = \"{}\"\napi_key = \"{KEY}\"\npassthrough = [\"* *\"]\n",
+        ANTHROPIC.name,
+        upstream.url()
+    );
+    let house = House::open(&(config + &client("a", "passthrough = [\"p * *\"]"))).await;
+    let request = Request::get("/passthrough/p/files").header("x-api-key", "weir-a-0123456789abcdef");
+    assert_eq!(house.ask(&request).await.status(), 200);
+    assert_eq!(upstream.request().await.header("x-api-key"), Some(KEY));
+}

@@ -1,0 +1,175 @@
+//! Bodies of any size pass in both directions as they come, and take no memory.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use weir_tests::{Answer, Client, Folder, Gate, House, Program, Request, Upstream, soon};
+
+use super::provider;
+
+/// The size of a large body in bytes.
+const LARGE: usize = 160 << 20;
+/// The most memory that passing it may take.
+const MOST_MEMORY: usize = 32 << 20;
+const PIECE: usize = 256 << 10;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_arrives_piece_by_piece() {
+    let gate = Gate::default();
+    let answer = Answer::begin(200, &[("content-type", "audio/mpeg")]).piece("first").gate(&gate).piece("last").end();
+    let upstream = Upstream::always(answer).await;
+    let house = House::open(&provider(&upstream, "[\"* *\"]")).await;
+    let mut client = house.connect().await;
+    client.send(&Request::get("/passthrough/p/sound")).await;
+    assert_eq!(client.head().await.status, 200);
+    assert_eq!(client.until("first").await, b"first");
+    gate.open();
+    assert_eq!(client.rest().await, (b"last".to_vec(), false));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_breaks_off_is_cut_and_a_client_that_leaves_ends_the_upload() {
+    let upstream = Upstream::always(Answer::begin(200, &[("content-type", "audio/mpeg")]).piece("first").close()).await;
+    let house = House::open(&provider(&upstream, "[\"* *\"]")).await;
+    let reply = house.get("/passthrough/p/sound").await;
+    assert!(reply.cut && reply.body == b"first");
+    let (listener, house) = raw("").await;
+    let mut client = house.connect().await;
+    client.write(&head(LARGE)).await;
+    let (mut stream, _) = soon("a connection", listener.accept()).await.unwrap();
+    until_head(&mut stream).await;
+    client.leave();
+    let mut rest = Vec::new();
+    let _reset = soon("the gateway to leave", stream.read_to_end(&mut rest)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_goes_on_while_it_arrives_and_one_without_a_length_too() {
+    let (listener, house) = raw("").await;
+    for is_chunked in [false, true] {
+        let mut client = house.connect().await;
+        let framing = if is_chunked { "transfer-encoding: chunked" } else { "content-length: 10" };
+        let begun = format!("POST /passthrough/p/files HTTP/1.1\r\nhost: localhost\r\n{framing}\r\n\r\n");
+        client.write(begun.as_bytes()).await;
+        client.write(if is_chunked { b"5\r\nhello\r\n" } else { b"hello" }).await;
+        let (mut stream, _) = soon("a connection", listener.accept()).await.unwrap();
+        let mut seen = until_head(&mut stream).await;
+        while !seen.windows(5).any(|window| window == b"hello") {
+            let mut more = [0; 1024];
+            let read = soon("the first half", stream.read(&mut more)).await.unwrap();
+            seen.extend_from_slice(&more[..read]);
+        }
+        client.write(if is_chunked { b"5\r\nworld\r\n0\r\n\r\n" } else { b"world" }).await;
+        while !seen.windows(5).any(|window| window == b"world") {
+            let mut more = [0; 1024];
+            let read = soon("the second half", stream.read(&mut more)).await.unwrap();
+            seen.extend_from_slice(&more[..read]);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok").await.unwrap();
+        assert_eq!(client.reply().await.text(), "ok");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_beyond_the_limit_is_refused_whether_its_length_is_known_or_not() {
+    let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let config = provider(&upstream, "[\"* *\"]") + "[server]\nmax_upload_bytes = \"1KiB\"\n";
+    let house = House::open(&config).await;
+    let large = Request::new("POST", "/passthrough/p/files").body(vec![b'x'; 2000]);
+    let reply = house.ask(&large).await;
+    assert_eq!(reply.status(), 413, "{}", reply.text());
+    assert!(reply.text().contains("server.max_upload_bytes"), "{}", reply.text());
+    assert!(upstream.unseen().is_none());
+    let chunked = [b"7d0\r\n".to_vec(), vec![b'x'; 2000], b"\r\n0\r\n\r\n".to_vec()].concat();
+    let chunked = Request::new("POST", "/passthrough/p/files").header("transfer-encoding", "chunked").body(chunked);
+    assert_eq!(house.ask(&chunked).await.status(), 413);
+    assert_eq!(house.ask(&Request::new("POST", "/passthrough/p/files").body(vec![b'x'; 1024])).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_stops_within_its_body_is_told_so() {
+    let (listener, house) = raw("[server]\nbody_timeout = \"200ms\"\n").await;
+    let mut client = house.connect().await;
+    client.write(b"POST /passthrough/p/files HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nhello").await;
+    let (_stream, _) = soon("a connection", listener.accept()).await.unwrap();
+    assert_eq!(client.head().await.status, 408);
+}
+
+/// A gateway before a provider that the test plays itself.
+async fn raw(more: &str) -> (Arc<TcpListener>, House) {
+    let (listener, config) = played(more).await;
+    (listener, House::open(&config).await)
+}
+
+async fn played(more: &str) -> (Arc<TcpListener>, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/base/", listener.local_addr().unwrap());
+    let config = format!(
+        "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"{url}\"\napi_key = \"KEY\"\npassthrough = [\"* *\"]\n{more}"
+    );
+    (Arc::new(listener), config)
+}
+
+fn head(length: usize) -> Vec<u8> {
+    format!("POST /passthrough/p/files HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n").into_bytes()
+}
+
+/// Reads a head; returns what followed it.
+async fn until_head(stream: &mut TcpStream) -> Vec<u8> {
+    let mut seen = Vec::new();
+    loop {
+        if let Some(end) = seen.windows(4).position(|window| window == b"\r\n\r\n") {
+            return seen.split_off(end + 4);
+        }
+        let mut more = [0; 4096];
+        let read = soon("a head", stream.read(&mut more)).await.unwrap();
+        assert!(read > 0, "the gateway sends a whole head");
+        seen.extend_from_slice(&more[..read]);
+    }
+}
+
+/// The most memory that a process ever had, in bytes.
+fn peak(id: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse::<usize>().unwrap() << 10
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_bodies_take_no_memory() {
+    let (listener, config) = played("").await;
+    let folder = Folder::with(&["openai"]);
+    let program = Program::start(&folder, &weir_tests::plugins::target().join("test-cache"), &config);
+    let address = program.address();
+    let (id, before) = (program.id(), peak(program.id()));
+    let provider = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut left = LARGE - until_head(&mut stream).await.len();
+        let mut piece = vec![0; PIECE];
+        while left > 0 {
+            left -= stream.read(&mut piece).await.unwrap();
+        }
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LARGE}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..LARGE / PIECE {
+            stream.write_all(&piece).await.unwrap();
+        }
+        stream
+    });
+    let mut client = Client::connect(address).await;
+    client.write(&head(LARGE)).await;
+    let piece = vec![b'x'; PIECE];
+    for _ in 0..LARGE / PIECE {
+        client.write(&piece).await;
+    }
+    assert_eq!(client.head().await.status, 200);
+    let mut left = LARGE;
+    while let Some(piece) = client.piece().await.unwrap() {
+        left -= piece.len();
+    }
+    assert_eq!(left, 0);
+    provider.await.unwrap();
+    let taken = peak(id).saturating_sub(before);
+    assert!(taken < MOST_MEMORY, "passing {LARGE} bytes both ways took {taken} bytes");
+}
