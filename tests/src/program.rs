@@ -1,7 +1,8 @@
 //! The program `weir` in a separate process, which can be killed, starved and restarted.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -76,7 +77,21 @@ impl Program {
     }
 
     /// Starts the program through another command, to which `weir`'s arguments are added.
-    pub fn start_as(mut command: Command, folder: &Folder, cache: &Path, config: &str) -> Self {
+    pub fn start_as(command: Command, folder: &Folder, cache: &Path, config: &str) -> Self {
+        Self::start_with(command, Stdio::null(), folder, cache, config)
+    }
+
+    /// Starts the program as systemd does: on a socket that is open already, and with the address of a socket for notices.
+    pub fn start_on(socket: &TcpListener, notices: &Path, folder: &Folder, config: &str) -> Self {
+        // The socket comes as standard input and becomes descriptor 3; its number and the process's id are told.
+        let script = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).arg(file()).env("NOTIFY_SOCKET", notices);
+        let input = OwnedFd::from(socket.try_clone().unwrap());
+        Self::start_with(command, input.into(), folder, &target().join("test-cache"), config)
+    }
+
+    fn start_with(mut command: Command, input: Stdio, folder: &Folder, cache: &Path, config: &str) -> Self {
         let file = folder.path().join("weir.toml");
         // In one step: another program of the same folder may be reading it.
         let new = folder.path().join("weir.toml.new");
@@ -88,12 +103,12 @@ impl Program {
             .arg(&file)
             .env("WEIR_SERVER__HOST", "127.0.0.1")
             .env("WEIR_SERVER__PORT", "0")
-            .env("WEIR_SERVER__MAX_CONNECTIONS", "64")
+            .env("WEIR_SERVER__MAX_CONNECTIONS", most_connections(config))
             .env("WEIR_PLUGINS__DIR", path)
             .env("WEIR_PLUGINS__LOCK", path.join("plugins.lock"))
             .env("WEIR_PLUGINS__CACHE_DIR", cache)
             .env("WEIR_LOG_FORMAT", "json")
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn();
@@ -144,6 +159,17 @@ impl Program {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Asks the program to stop, as a service manager does.
+    pub fn stop(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.id().to_string()]).status();
+        assert!(status.is_ok_and(|status| status.success()), "the program can be signalled");
+    }
+
+    /// Waits for the program's end; returns whether it succeeded.
+    pub fn has_succeeded(mut self) -> bool {
+        self.child.wait().unwrap().success()
+    }
+
     /// The process's id.
     pub fn id(&self) -> u32 {
         self.child.id()
@@ -156,6 +182,12 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The pool has a slot of address space for each connection, so it is small unless the configuration says otherwise.
+fn most_connections(config: &str) -> &str {
+    let said = config.lines().find_map(|line| line.strip_prefix("max_connections = "));
+    said.unwrap_or("64")
 }
 
 fn follow(stderr: ChildStderr, reads: Arc<Reads>) -> Receiver<String> {

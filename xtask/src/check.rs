@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::process::{self, cargo};
 use crate::workspace::Workspace;
-use crate::{clients, fidelity, fuzz, languages, plugins, swaps, tidy};
+use crate::{clients, deploy, fidelity, fuzz, languages, plugins, swaps, tidy};
 
 /// Seconds that each fuzz target gets here; a longer run is `cargo xtask fuzz TARGET SECONDS`.
 const FUZZ_SECONDS: u64 = 10;
@@ -42,6 +42,7 @@ const STEPS: &[Step] = &[
     Step { name: "plugins", long: false, needs: &[], act: |workspace| passed(plugins::build(workspace, &[])) },
     Step { name: "build", long: false, needs: &[], act: build },
     Step { name: "tests", long: false, needs: &["build", "plugins"], act: tests },
+    Step { name: "deploy", long: true, needs: &["build", "plugins"], act: deploy::test },
     Step { name: "swaps", long: true, needs: &["tests"], act: |workspace| passed(swaps::run(workspace, &[])) },
     Step { name: "clients", long: true, needs: &["build", "plugins"], act: clients::test },
     Step { name: "languages", long: true, needs: &["build", "plugins"], act: languages::test },

@@ -17,8 +17,12 @@ use linkage::Linkage;
 /// The version of the workspace, which all of its crates share.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Files that are copied unchanged. The recordings are those that the example configuration answers from.
-const FILES: [&str; 6] =
-    ["config.example.toml", "README.md", "LICENSE-APACHE", "LICENSE-MIT", "docs/recordings", "plugins.lock"];
+const FILES: [&str; 7] =
+    ["config.example.toml", "README.md", "LICENSE-APACHE", "LICENSE-MIT", "deploy", "docs/recordings", "plugins.lock"];
+/// The variable by which the program learns its commit when it is built.
+const COMMIT: &str = "WEIR_COMMIT";
+/// Shells whose completions are made.
+const SHELLS: [&str; 3] = ["bash", "fish", "zsh"];
 
 /// Builds the distribution.
 pub(crate) fn run(workspace: &Workspace) -> Result<()> {
@@ -28,6 +32,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let program = build(workspace, &linkage)?;
     let folder = workspace.target.join("dist").join(format!("weir-{VERSION}-{}", linkage.target));
     gather(workspace, &program, &folder)?;
+    describe(&folder)?;
     let archive = pack(&folder)?;
     println!("{}\n{}\n{}", folder.display(), archive.display(), linkage.told);
     Ok(())
@@ -37,13 +42,32 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 fn build(workspace: &Workspace, linkage: &Linkage) -> Result<PathBuf> {
     let mut command = cargo();
     command.current_dir(&workspace.root).args(["build", "--release", "--package", "weir", "--target", &linkage.target]);
+    if std::env::var_os(COMMIT).is_none() {
+        let asked = process::read(Command::new("git").current_dir(&workspace.root).args(["rev-parse", "HEAD"]));
+        // Without git, as in an unpacked archive, the commit is unknown.
+        if let Ok(commit) = asked {
+            command.env(COMMIT, commit.trim());
+        }
+    }
     process::run(&mut command)?;
     let program = format!("weir{}", std::env::consts::EXE_SUFFIX);
     Ok(workspace.target.join(&linkage.target).join("release").join(program))
 }
 
+/// Adds the manual and the completions, which the program prints.
+fn describe(folder: &Path) -> Result<()> {
+    let weir = || Command::new(folder.join(format!("weir{}", std::env::consts::EXE_SUFFIX)));
+    process::run(weir().arg("man").arg("--out").arg(folder.join("share/man/man1")))?;
+    let completions = folder.join("share/completions");
+    fs::create_dir_all(&completions)?;
+    for shell in SHELLS {
+        fs::write(completions.join(format!("weir.{shell}")), process::read(weir().args(["completions", shell]))?)?;
+    }
+    Ok(())
+}
+
 /// Makes the folder anew, so that nothing of an earlier one remains.
-fn gather(workspace: &Workspace, program: &Path, folder: &Path) -> Result<()> {
+pub(crate) fn gather(workspace: &Workspace, program: &Path, folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("could not remove {}", folder.display()))?;
     }
@@ -59,7 +83,7 @@ fn gather(workspace: &Workspace, program: &Path, folder: &Path) -> Result<()> {
 }
 
 /// Copies a file, or a folder with its contents.
-fn copy(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     if !from.is_dir() {
         fs::create_dir_all(to.parent().unwrap_or(to))?;
         fs::copy(from, to).with_context(|| format!("could not copy {} to {}", from.display(), to.display()))?;
@@ -139,6 +163,7 @@ mod tests {
             "LICENSE-MIT",
             "README.md",
             "config.example.toml",
+            "deploy",
             "docs/recordings/zeta/chat.json",
             "plugins.lock",
             "plugins/zeta.wasm",

@@ -7,6 +7,7 @@ mod beside;
 mod check;
 mod clients;
 mod contract;
+mod deploy;
 mod dist;
 mod fidelity;
 mod fuzz;
@@ -34,6 +35,7 @@ usage: cargo xtask VERB
   run [-- ARGS]        serve with config.example.toml (or with ARGS for `weir`) as soon as what that needs is built, in a
                        quick profile; the other adapters come while it serves
   dist                 what is installed: the optimised program with its adapters, target/dist/weir-VERSION-TARGET(.tar.gz)
+  deploy [--built]     checks deploy/: the alerts, the units of systemd, the image, which is made and booted
   test [--quick]       everything that must hold: format, rules, lints, tests, official clients, a little fuzzing
   plugins [NAME...]    build the adapters of plugins/ as components: plugins/NAME.wasm and plugins.lock
   tidy                 the rules that can be counted: circles, lengths, names, paths, licences, the contract
@@ -89,6 +91,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         "swaps" => swaps::run(&workspace, rest),
         "run" => run::run(&workspace, rest),
         "dist" => dist::run(&workspace),
+        "deploy" => deploy::run(&workspace, rest),
         // Internal: started by `run`.
         beside::VERB => beside::run(&workspace, rest),
         _ => bail!("there is no verb {verb:?}\n\n{HELP}"),

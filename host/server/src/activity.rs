@@ -59,6 +59,8 @@ pub(super) struct Activity {
     since: AtomicU64,
     /// Arrival of the next head's first byte, plus one; 0 if none has arrived.
     head: AtomicU64,
+    /// Whether any byte has arrived yet.
+    heard: AtomicBool,
     /// Whether a complete request head has arrived yet.
     served: AtomicBool,
     exchanges: AtomicU32,
@@ -79,6 +81,7 @@ impl Activity {
             epoch,
             since: AtomicU64::new(0),
             head: AtomicU64::new(0),
+            heard: AtomicBool::new(false),
             served: AtomicBool::new(false),
             exchanges: AtomicU32::new(0),
             is_multiplexed: AtomicBool::new(false),
@@ -109,6 +112,9 @@ impl Activity {
 
     /// Records that bytes arrived from the client.
     pub(super) fn received(&self) {
+        if !self.heard.load(Ordering::Relaxed) {
+            self.heard.store(true, Ordering::Relaxed);
+        }
         let is_next_head = self.exchanges.load(Ordering::Relaxed) == 0
             && self.served.load(Ordering::Relaxed)
             && !self.is_multiplexed.load(Ordering::Relaxed)
@@ -116,6 +122,11 @@ impl Activity {
         if is_next_head {
             self.head.store(self.now() + 1, Ordering::Relaxed);
         }
+    }
+
+    /// Whether any byte has arrived from the client.
+    pub(super) fn has_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// Records whether the last write had to wait for the client.

@@ -37,6 +37,9 @@ pub(super) async fn drive<C: Future>(
             }
             match activity.order() {
                 Order::Cut => return Poll::Ready(End::Ordered),
+                // The first request may be on its way already: a client that has just connected must not find its
+                // connection closed because Weir stops.
+                Order::Leave if !activity.has_heard() => {}
                 Order::Leave | Order::Evict if !is_leaving => {
                     is_leaving = true;
                     stop(connection.as_mut());

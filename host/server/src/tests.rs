@@ -61,6 +61,27 @@ async fn a_peer_that_answers_no_ping_is_cut_though_its_exchange_is_under_way() {
 }
 
 #[tokio::test]
+async fn a_connection_that_has_just_come_is_answered_although_the_listener_stops() {
+    let (address, stop, serving) = open(Allowance { connections: 8, ..allowance() }).await;
+    let mut peers = Vec::new();
+    for _ in 0..4 {
+        peers.push(TcpStream::connect(address).await.unwrap());
+    }
+    // Connections are accepted in order: an answer to the last one shows that all are.
+    let mut last = TcpStream::connect(address).await.unwrap();
+    last.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    assert!(within(last.read(&mut [0; 64])).await.unwrap() > 0);
+    stop.send_replace(true);
+    for peer in &mut peers {
+        peer.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+        let mut answer = Vec::new();
+        within(peer.read_to_end(&mut answer)).await.unwrap();
+        assert!(answer.ends_with(b"here"), "{:?}", String::from_utf8_lossy(&answer));
+    }
+    within(serving).await.unwrap();
+}
+
+#[tokio::test]
 async fn without_a_reserve_connections_wait_for_a_slot_and_stopping_still_works() {
     let (address, stop, serving) = open(Allowance { drain: Duration::from_millis(50), ..allowance() }).await;
     let mut peers = Vec::new();

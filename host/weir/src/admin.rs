@@ -27,6 +27,7 @@ use serde_json::json;
 
 use crate::reload::Reload;
 use crate::store::OpenStore;
+use crate::version;
 use weir_adapters::catalog::Catalog;
 use weir_adapters::watch::Bell;
 use weir_gateway::gateway::Gateway;
@@ -103,7 +104,7 @@ pub fn router(operations: Operations) -> Router {
         .route("/", get(|| async { Json(json!({"name": "weir", "about": "The operations side of a gateway for large language models", "pages": PAGES})) }))
         .route("/health", get(|| async { Json(json!({"status": "ok"})) }))
         .route("/livez", get(|| async { "ok\n" }))
-        .route("/version", get(|| async { Json(json!({"name": "weir", "version": env!("CARGO_PKG_VERSION")})) }))
+        .route("/version", get(version))
         .merge(shown)
         .route("/metrics", metrics)
         .nest("/admin", admin)
@@ -126,6 +127,12 @@ fn refuse(status: StatusCode, message: &str) -> Response {
 
 async fn wrong_method() -> Response {
     refuse(StatusCode::METHOD_NOT_ALLOWED, "this method is not served here")
+}
+
+/// Which build of the program serves.
+async fn version() -> Json<serde_json::Value> {
+    let contracts: Vec<&str> = weir_sandbox::Version::ALL.iter().map(|version| version.name()).collect();
+    Json(json!({"name": "weir", "version": version::NUMBER, "commit": version::COMMIT, "contracts": contracts}))
 }
 
 /// Shows the metrics. Those of budgets and targets may be many, so no worker walks them.

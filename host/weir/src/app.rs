@@ -18,6 +18,7 @@ use crate::keys::TokensError;
 use crate::reload;
 use crate::reload::Reload;
 use crate::store::{OpenError, OpenStore};
+use crate::systemd::Sockets;
 use weir_adapters::Judge;
 use weir_adapters::catalog::Catalog;
 use weir_adapters::judge;
@@ -161,6 +162,11 @@ pub fn derive(config: &Config, plugins: &Plugins) -> Result<Serving, StartError>
 impl App {
     /// Loads the adapters, derives the served state, and opens the sockets.
     pub async fn build(config: Config) -> Result<Self, StartError> {
+        Self::build_on(Sockets::default(), config).await
+    }
+
+    /// The same with these sockets in place of `server.host` and `server.port`, and of `admin.listen`.
+    pub async fn build_on(sockets: Sockets, config: Config) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::new()?);
         let plugins = load_plugins(&config)?;
         some_adapters(&config, &plugins)?;
@@ -188,14 +194,16 @@ impl App {
         let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), catalog, granted));
         let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
         let connections = ConnectionMetrics::new(gateway.metrics().registry())?;
-        let (main, main_address) = open(&config.server.host, config.server.port).await?;
-        let (admin, admin_address) = match config.admin.listen {
-            Some(address) => {
-                let (listener, address) = open(&address.ip().to_string(), address.port()).await?;
-                (Some(listener), Some(address))
-            }
-            None => (None, None),
+        let (main, main_address) = match sockets.main {
+            Some(socket) => adopt(socket)?,
+            None => open(&config.server.host, config.server.port).await?,
         };
+        let admin = match (sockets.admin, config.admin.listen) {
+            (Some(socket), _) => Some(adopt(socket)?),
+            (None, Some(address)) => Some(open(&address.ip().to_string(), address.port()).await?),
+            (None, None) => None,
+        };
+        let (admin, admin_address) = admin.unzip();
         let addresses = Addresses { main: main_address, admin: admin_address };
         let workers = config.server.workers.unwrap_or_else(worker::default_count);
         let workers = Workers::start(workers).map_err(StartError::Workers)?;
@@ -348,6 +356,14 @@ fn tracer(settings: &weir_config::Traces) -> Result<Tracer, StartError> {
 async fn open(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
     let failed = |source| StartError::Listen { address: format!("{host}:{port}"), source };
     weir_server::bind(host, port).await.map_err(failed)
+}
+
+/// Serves on a socket that was opened before the program started.
+fn adopt(socket: std::net::TcpListener) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address: "the service manager's socket".to_owned(), source };
+    let listener = TcpListener::from_std(socket).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 async fn operate(mut router: axum::Router, request: Request<Incoming>) -> http::Response<ReplyBody> {

@@ -10,6 +10,7 @@ mod init;
 mod key;
 mod ledger;
 mod log;
+mod man;
 mod plugin;
 mod record;
 mod route;
@@ -34,7 +35,7 @@ const USUAL_FILE: &str = "weir.toml";
 #[derive(Debug, Parser)]
 #[command(
     name = "weir",
-    version,
+    version = crate::version::TEXT.as_str(),
     about = "A gateway for large language models whose wire formats are sandboxed WebAssembly components",
     long_about = "A gateway for large language models: clients speak the API that they already know, Weir answers from \
                   whatever provider the configuration names. Every wire format is a sandboxed WebAssembly component in \
@@ -117,6 +118,8 @@ enum Command {
     },
     /// Prints the script by which a shell completes `weir`'s commands.
     Completions(completions::Completions),
+    /// Prints the manual as a page for `man`, or writes the pages of all commands.
+    Man(man::Man),
 }
 
 /// Compiles a component from standard input; only `weir` itself starts this. It is not part of [`Command`], so that no
@@ -154,6 +157,7 @@ fn run_command(cli: Cli) -> ExitCode {
         Some(Command::Route { command }) => route::run(command),
         Some(Command::Init(asked)) => init::run(&asked),
         Some(Command::Completions(asked)) => completions::run(&asked),
+        Some(Command::Man(asked)) => finish(man::run(&asked)),
         Some(Command::Record(asked)) => record::run(asked),
         Some(Command::Fixture { command }) => fixture::run(command),
         Some(Command::Import { command }) => import::run(command),

@@ -11,7 +11,9 @@ pub mod keys;
 pub mod record;
 pub mod reload;
 pub mod store;
+pub mod systemd;
 mod time;
+mod version;
 
 #[cfg(test)]
 mod pages;

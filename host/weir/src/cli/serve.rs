@@ -9,6 +9,8 @@ use tokio::sync::watch;
 
 use crate::app::App;
 use crate::reload::Reload;
+use crate::systemd;
+use crate::systemd::Sockets;
 use weir_config::Config;
 use weir_gateway::observe::log;
 
@@ -60,7 +62,14 @@ fn raise_open_files(connections: usize) {
 fn raise_open_files(_: usize) {}
 
 async fn serve(config: Config) -> ExitCode {
-    let app = match App::build(config).await {
+    let sockets = match Sockets::take() {
+        Ok(sockets) => sockets,
+        Err(error) => {
+            super::complain(&format!("error: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let app = match App::build_on(sockets, config).await {
         Ok(app) => app,
         Err(error) => {
             super::complain(&format!("error: {error}"));
@@ -69,11 +78,13 @@ async fn serve(config: Config) -> ExitCode {
     };
     let addresses = app.addresses();
     tracing::info!(address = %addresses.main, admin = addresses.admin.map(|address| address.to_string()), "weir listens");
+    systemd::tell_ready(&addresses.main.to_string());
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(reload_on_hang_up(app.reload()));
     tokio::spawn(async move {
         stop_signal().await;
         tracing::info!("stopping: streams may end");
+        systemd::tell_stopping();
         stop.send_replace(true);
         stop_signal().await;
         tracing::warn!("stopping now");

@@ -1,0 +1,86 @@
+//! `cargo xtask deploy`: checks the files of `deploy/` with the tools that read them. What the machine does not have is
+//! skipped with a line that says so. That the board and the alerts ask for metrics which exist is a test of
+//! `tests/it/boards.rs`.
+
+mod boot;
+mod image;
+mod tool;
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::check::Outcome;
+use crate::plugins;
+use crate::process::{self, cargo};
+use crate::workspace::Workspace;
+
+/// Builds what the image holds, unless that is done (`--built`), and runs the checks.
+pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
+    if words.first().is_none_or(|word| word != "--built") {
+        plugins::build(workspace, &[])?;
+        process::run(cargo().current_dir(&workspace.root).args(["build", "--workspace", "--all-targets"]))?;
+    }
+    if let Outcome::Skipped(reason) = test(workspace)? {
+        println!("SKIPPED: {reason}");
+    }
+    Ok(())
+}
+
+/// The step of `cargo xtask test`; it expects the program and the adapters to be built.
+pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
+    let mut skipped = Vec::new();
+    for check in [alerts, units, image::check] {
+        if let Outcome::Skipped(reason) = check(workspace)? {
+            println!("SKIPPED: {reason}");
+            skipped.push(reason);
+        }
+    }
+    Ok(if skipped.is_empty() { Outcome::Passed } else { Outcome::Skipped(skipped.join("; ")) })
+}
+
+/// Prometheus's own check of its configuration and rules, and the tests of the rules.
+fn alerts(workspace: &Workspace) -> Result<Outcome> {
+    let Some(promtool) = tool::find("promtool", "prometheus") else {
+        return Ok(Outcome::Skipped("ALERTS NOT TESTED: promtool is missing (Debian: prometheus)".to_owned()));
+    };
+    let folder = workspace.root.join("deploy/prometheus");
+    for words in [["check", "config", "prometheus.yml"], ["test", "rules", "alerts.test.yml"]] {
+        process::run(Command::new(&promtool).current_dir(&folder).args(words))?;
+    }
+    Ok(Outcome::Passed)
+}
+
+/// systemd's check of the units, with the paths of the program that the service starts in an otherwise empty root.
+fn units(workspace: &Workspace) -> Result<Outcome> {
+    let Some(analyze) = tool::find("systemd-analyze", "systemd") else {
+        return Ok(Outcome::Skipped("UNITS NOT CHECKED: systemd-analyze is missing (Debian: systemd)".to_owned()));
+    };
+    let folder = workspace.root.join("deploy/systemd");
+    let place = workspace.target.join("deploy/units");
+    std::fs::create_dir_all(&place)?;
+    for unit in ["weir.service", "weir.socket"] {
+        let text = std::fs::read_to_string(folder.join(unit)).with_context(|| format!("could not read {unit}"))?;
+        // The check wants the programs to be there.
+        let text = text.replace("/opt/weir/weir", &program(workspace).display().to_string());
+        std::fs::write(place.join(unit), text)?;
+    }
+    let mut verify = Command::new(analyze);
+    verify.current_dir(&place).args(["verify", "--man=no", "--recursive-errors=no", "./weir.service", "./weir.socket"]);
+    process::run(&mut verify)?;
+    Ok(Outcome::Passed)
+}
+
+/// The program of the dev profile.
+fn program(workspace: &Workspace) -> std::path::PathBuf {
+    workspace.target.join("debug").join(format!("weir{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// Removes a folder of an earlier run and makes it anew.
+fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).with_context(|| format!("could not remove {}", folder.display()))?;
+    }
+    std::fs::create_dir_all(folder).with_context(|| format!("could not make {}", folder.display()))
+}
