@@ -62,6 +62,7 @@ mod resume;
 mod retries;
 mod routing;
 mod secrets;
+mod shared;
 mod soak;
 mod stalled;
 mod streams;
