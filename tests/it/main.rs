@@ -63,6 +63,7 @@ mod resume;
 mod retries;
 mod routing;
 mod secrets;
+mod shared;
 mod soak;
 mod stalled;
 mod streams;

@@ -18,6 +18,7 @@ pub mod house;
 pub mod log;
 pub mod plugins;
 pub mod program;
+pub mod redis;
 pub mod upstream;
 
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub use database::Database;
 pub use house::House;
 pub use plugins::Folder;
 pub use program::Program;
+pub use redis::Redis;
 pub use upstream::{Answer, Gate, Received, Upstream};
 
 /// The timeout of events that should happen at once; slow machines need some of it.

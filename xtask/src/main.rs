@@ -12,6 +12,7 @@ mod dist;
 mod fidelity;
 mod fuzz;
 mod languages;
+mod leases;
 mod needs;
 mod plugins;
 mod prices;
@@ -48,6 +49,8 @@ usage: cargo xtask VERB
   allocs [--update]    how often a request allocates, and what adapters execute, compared with docs/performance.md
   swaps [COUNT]        adapters replaced a thousand times under load: no request fails, memory stays
   badday [SEED]        an hour of outages at three providers in a minute: 99.9 % of all requests are answered
+  simulate-leases [SEED]
+                       many nodes with shared limits: how exact they are, and what that costs, as docs/scale.md shows
   soak BENCH [MINUTES] mixed load with faults and departing clients: memory and descriptors stay (needs a release build)
   languages [LANG...]  an adapter from each language's template, as docs/authors.md says: built, tested, served
                        (with --all, JavaScript on StarlingMonkey too, which takes long)
@@ -88,6 +91,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         "badday" => badday::run(&workspace, rest),
         "soak" => soak::run(&workspace, rest),
         "allocs" => allocs::run(&workspace, rest),
+        "simulate-leases" => leases::run(&workspace, rest),
         "swaps" => swaps::run(&workspace, rest),
         "run" => run::run(&workspace, rest),
         "dist" => dist::run(&workspace),

@@ -16,6 +16,7 @@ mod plugins;
 mod program;
 mod providers;
 mod server;
+mod shared;
 mod store;
 mod targets;
 mod traces;
@@ -31,6 +32,7 @@ pub use plugins::Plugins;
 pub use program::{Admin, Log, Media};
 pub use providers::Provider;
 pub use server::{Queue, Server, TlsFiles};
+pub use shared::SharedSettings;
 pub use store::{StoreSettings, StoreUrl};
 pub use traces::Traces;
 
@@ -46,6 +48,7 @@ pub(super) use plugins::{COMPILE, PLUGINS};
 pub(super) use program::{ADMIN, MEDIA, TOP, read};
 pub(super) use providers::{ALLOWED_ORIGIN, PROVIDER};
 pub(super) use server::{QUEUE, SERVER, TLS};
+pub(super) use shared::SHARED;
 pub(super) use store::STORE;
 pub(super) use targets::{TARGET, TargetDraft};
 pub(super) use traces::TRACES;
@@ -61,6 +64,7 @@ pub(super) const ALL: &[&Keys] = &[
     &MEDIA,
     &TRACES,
     &STORE,
+    &SHARED,
     &BODIES,
     &PLUGINS,
     &COMPILE,

@@ -4,7 +4,8 @@ use crate::{Config, Secret, StoreUrl};
 
 impl Config {
     /// The secrets that the configuration holds: keys of providers, the tokens of `[admin]`, headers for the collector of
-    /// spans, and the address of a database. Keys of clients are kept as hashes only.
+    /// spans, and the addresses of a database and of the server
+    /// between nodes. Keys of clients are kept as hashes only.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let providers = self.providers.iter().flat_map(|provider| &provider.keys);
         let admin = self.admin.token.iter().chain(&self.admin.read_token);
@@ -13,6 +14,7 @@ impl Config {
             StoreUrl::Postgres(url) => Some(url),
             StoreUrl::Beside | StoreUrl::Sqlite(_) | StoreUrl::Off => None,
         };
-        providers.chain(admin).chain(traces).chain(store)
+        let shared = self.shared.iter().map(|shared| &shared.url);
+        providers.chain(admin).chain(traces).chain(store).chain(shared)
     }
 }

@@ -43,8 +43,8 @@ pub use client::{Clients, KeyHash, Priority};
 pub use environment::Environment;
 pub use keys::{
     AdapterSettings, Admin, BodiesRule, Breaker, Canary, Capabilities, Check, ClaimRule, Client, Grants, Issuer,
-    KeepBodies, Limits, Log, Media, Model, Plugins, Price, Provider, Quarantine, Queue, Retry, Server, StoreSettings,
-    StoreUrl, Timeouts, TlsFiles, Traces,
+    KeepBodies, Limits, Log, Media, Model, Plugins, Price, Provider, Quarantine, Queue, Retry, Server, SharedSettings,
+    StoreSettings, StoreUrl, Timeouts, TlsFiles, Traces,
 };
 pub use model::{Affinity, Strategy, Target};
 pub use options::Options;
@@ -54,7 +54,7 @@ pub use problem::{Problem, Problems, Severity};
 pub use provider::{AllowedOrigin, Metering, ProviderPlaces};
 pub use reference::reference;
 pub use secret::Secret;
-pub use settings::{Isolation, LogFormat, LogLevel};
+pub use settings::{Isolation, LogFormat, LogLevel, WhenLost};
 pub use units::size;
 
 /// The whole configuration, checked.
@@ -72,6 +72,8 @@ pub struct Config {
     pub traces: Option<Traces>,
     /// What is kept, and where.
     pub store: StoreSettings,
+    /// Through which server limits and budgets are shared with other nodes; not if `None`.
+    pub shared: Option<SharedSettings>,
     /// How the log is written.
     pub log: Log,
     /// Adapters.
@@ -183,6 +185,7 @@ impl Config {
             media: draft.media,
             traces: draft.traces,
             store: draft.store,
+            shared: draft.shared,
             log,
             plugins,
             clients: joined.clients,

@@ -53,3 +53,24 @@ words! {
         Shared = "shared",
     }
 }
+
+words! {
+    /// What a node admits while the server is away through which it shares limits and budgets.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum WhenLost {
+        /// Its part: the limit divided by the nodes that were last known.
+        #[default]
+        Share = "share",
+        /// Everything.
+        Open = "open",
+        /// What it has leased already.
+        Closed = "closed",
+    }
+}
+
+impl WhenLost {
+    /// The word in the configuration and in the log.
+    pub fn as_str(self) -> &'static str {
+        self.word()
+    }
+}

@@ -5,7 +5,7 @@ pub mod concurrency;
 mod metrics;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use metrics::AdmitMetrics;
@@ -14,7 +14,8 @@ use self::budgets::{Budgets, Charge, HeldBudget};
 use crate::admission::concurrency::{Allowance, ConcurrencyLimiter, Permit, Turned};
 use crate::auth::Caller;
 use crate::rate_limit;
-use crate::rate_limit::{Estimate, Exhausted, LimitStatus, Memory, Reservation, Resource, Scope, Store, Take};
+use crate::rate_limit::{Estimate, Exhausted, LimitStatus, Memory, Reservation, Resource, Scope, Shared, Store, Take};
+use crate::sharing::Sharing;
 use weir_budget::Held;
 use weir_config::{Config, Limits, Model, Provider};
 use weir_ledger::{Granted, Nano, Spend};
@@ -206,6 +207,8 @@ impl From<Fault> for Refused {
 #[derive(Debug)]
 pub struct Admission {
     limits: Arc<dyn Store>,
+    /// The limits in place of those of this process alone, if other nodes share them.
+    shared: OnceLock<(Arc<Shared>, Arc<dyn Store>)>,
     whole: Arc<ConcurrencyLimiter>,
     models: Gates,
     providers: Gates,
@@ -221,7 +224,22 @@ impl Admission {
     /// Limits that are kept in this process's memory.
     pub fn new(metrics: AdmitMetrics, budgets: Budgets) -> Self {
         let (models, providers) = (Gates::default(), Gates::default());
-        Self { limits: Arc::new(Memory::default()), whole: Arc::default(), models, providers, metrics, budgets }
+        let (limits, shared) = (Arc::new(Memory::default()), OnceLock::new());
+        Self { limits, shared, whole: Arc::default(), models, providers, metrics, budgets }
+    }
+
+    /// Shares limits and budgets with other nodes from now on. The first call counts.
+    pub(crate) fn share(&self, sharing: &Arc<Sharing>) {
+        let shared = Arc::new(Shared::new(Arc::clone(sharing)));
+        let store: Arc<dyn Store> = Arc::clone(&shared) as Arc<dyn Store>;
+        if self.shared.set((shared, store)).is_ok() {
+            self.budgets.share(sharing);
+        }
+    }
+
+    /// The limits that other nodes share.
+    pub(crate) fn shared(&self) -> Option<&Shared> {
+        self.shared.get().map(|(shared, _)| &**shared)
     }
 
     /// Admits a request before its body is read: counts it against the request limits of its client and address, and
@@ -353,7 +371,8 @@ impl Admission {
     }
 
     async fn reserve(&self, takes: Vec<Take>) -> Result<Reservation, Refused> {
-        Reservation::make(&self.limits, takes, Instant::now()).await.map_err(|exhausted| {
+        let limits = self.shared.get().map_or(&self.limits, |(_, store)| store);
+        Reservation::make(limits, takes, Instant::now()).await.map_err(|exhausted| {
             self.metrics.exhausted(&exhausted);
             used_up(&exhausted)
         })

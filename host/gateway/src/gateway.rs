@@ -14,6 +14,7 @@ mod refusal;
 mod response_headers;
 mod rights;
 mod routed;
+mod shared;
 mod traced;
 mod unknown;
 mod welcome;

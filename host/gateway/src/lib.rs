@@ -20,6 +20,7 @@
 //! | [`model_catalog`] | prices and abilities of models, from the bundled file |
 //! | [`observe`] | metrics, traces and the log |
 //! | [`rate_limit`] | rate limits and stream limits |
+//! | [`sharing`] | how this node stands to others that share its limits and budgets |
 //! | [`admission::concurrency`] | concurrency limits with queues |
 //! | [`reasoning_cache`] | signed reasoning that a client's format cannot carry, kept until its next turn |
 //! | [`provenance`] | the issuers of opaque values and objects that requests carry |
@@ -44,3 +45,4 @@ pub mod rate_limit;
 pub mod reasoning_cache;
 pub mod route;
 pub mod serving;
+pub mod sharing;

@@ -5,6 +5,7 @@
 
 mod bucket;
 mod memory;
+mod shared;
 
 use std::fmt::Debug;
 use std::net::IpAddr;
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 
 pub use bucket::Rate;
 pub use memory::Memory;
+pub use shared::BucketReport;
+pub(crate) use shared::Shared;
 
 use weir_config::Limits;
 

@@ -7,11 +7,16 @@
 //! Nothing here reads a clock, waits or does input and output. [`BudgetSet`] is the whole of it behind one mutex for each
 //! budget: requests of different keys meet only at budgets that they share, and hold a mutex for some comparisons.
 //! Mutexes of a chain are taken in the order of their budgets' numbers, so that no two requests wait for each other.
+//!
+//! Several nodes may share budgets: then each has a lease of every window, and reports what it used ([`BudgetSet::reports`]).
 
 mod cell;
 mod definition;
 mod error;
+mod lent;
+mod listed;
 mod refusal;
+mod reports;
 mod reservation;
 mod rows;
 mod set;
@@ -20,7 +25,9 @@ mod window;
 
 pub use definition::{Budget, Limit, Scope, ScopeKind, Share, Unpriced, WhenOver};
 pub use error::BudgetError;
+pub use lent::Footing;
 pub use refusal::{Notice, NoticeKind, Refusal, RefusalReason};
+pub use reports::{PoolReport, PoolShare};
 pub use reservation::{Abort, Reservation};
 pub use rows::{Row, StoredRows};
 pub use set::{BudgetSet, Granted, Owner, Request};

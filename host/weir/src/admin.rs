@@ -31,6 +31,7 @@ use crate::version;
 use weir_adapters::catalog::Catalog;
 use weir_adapters::watch::Bell;
 use weir_gateway::gateway::Gateway;
+use weir_gateway::sharing::Sharing;
 
 use parameters::Parameters;
 use problem::Problem;
@@ -57,6 +58,8 @@ pub struct Operations {
     pub store: Option<Arc<OpenStore>>,
     /// The store's keys, teams, organisations and users.
     pub identity: Identity,
+    /// How this node stands to others that share its limits and budgets; `None` if none do.
+    pub sharing: Option<Arc<Sharing>>,
     /// Whether these endpoints are reachable from other machines.
     pub is_exposed: bool,
     /// Whether they have a separate listener.

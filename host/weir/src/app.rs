@@ -17,6 +17,7 @@ use crate::keys;
 use crate::keys::TokensError;
 use crate::reload;
 use crate::reload::Reload;
+use crate::shared::{Rounds, ShareError};
 use crate::store::{OpenError, OpenStore};
 use crate::systemd::Sockets;
 use weir_adapters::Judge;
@@ -85,6 +86,9 @@ pub enum StartError {
     /// The store can never be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// Limits and budgets cannot be shared as it is configured.
+    #[error(transparent)]
+    Share(#[from] ShareError),
     /// Issuers of tokens cannot be used.
     #[error(transparent)]
     Tokens(#[from] TokensError),
@@ -110,6 +114,8 @@ pub struct App {
     /// Where the state of budgets is kept.
     budgets: Option<BudgetFile>,
     store: Option<Arc<OpenStore>>,
+    /// The rounds of reports to the other nodes, if limits and budgets are shared.
+    rounds: Option<Rounds>,
     /// The store's keys, teams, organisations and users.
     identity: Identity,
 }
@@ -186,6 +192,10 @@ impl App {
         };
         let identity = Identity::new(registry);
         keys::accept_tokens(&config, &gateway)?;
+        let rounds = match &config.shared {
+            Some(shared) => Some(Rounds::open(shared, &gateway).await?),
+            None => None,
+        };
         let budgets = BudgetFile::of(&config);
         if let Some(file) = &budgets {
             gateway.budgets().restore(file.read()?, gateway.stored_keys().is_unread());
@@ -221,6 +231,7 @@ impl App {
             connections,
             budgets,
             store,
+            rounds,
             identity,
         })
     }
@@ -268,12 +279,14 @@ impl App {
             is_apart: listens,
             store: self.store.clone(),
             identity: self.identity,
+            sharing: self.rounds.as_ref().map(Rounds::sharing),
             is_exposed: admin::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
         };
         let router = admin::router(operations);
         let judging = tokio::spawn(judge(Arc::clone(&catalog)));
         let follow = tokio::spawn(follow(Arc::clone(&reload), changed, stop.clone()));
         let keeping = self.budgets.map(|file| Keeping::start(file, &gateway));
+        let rounds = self.rounds.map(Rounds::start);
         let checking = tokio::spawn(probes::follow(Arc::clone(&gateway), stop.clone()));
         tokio::spawn(reload::follow(reload, stop.clone()));
         let side = admin.map(|listener| {
@@ -297,6 +310,9 @@ impl App {
         weir_server::serve((main, workers.spread()), allowance, stop, handle).await;
         if let Some(side) = side {
             let _ended = side.await;
+        }
+        if let Some(rounds) = rounds {
+            rounds.end().await;
         }
         if let Some(keeping) = keeping {
             keeping.end().await;

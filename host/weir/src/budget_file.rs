@@ -177,9 +177,18 @@ mod tests {
         assert_eq!(file.read().unwrap(), StoredRows::default());
         let budget = |name: &str, limit| Budget::new(name, Scope::All, limit, Period::Minute);
         let tokens = budget("b", Limit::Tokens(10));
-        let row = |name: &str| Row { budget: name.into(), start: 0, end: Some(60), reserved: 3, settled: 7, seq: 1 };
+        let row = |name: &str| Row {
+            budget: name.into(),
+            start: 0,
+            end: Some(60),
+            reserved: 3,
+            settled: 7,
+            before: 0,
+            cell: 0,
+            seq: 1,
+        };
         let shapes = ["a", "b"].map(|name| (name.to_owned(), tokens.shape())).into();
-        let rows = StoredRows { shapes, rows: vec![row("a"), row("b")] };
+        let rows = StoredRows { shapes, rows: vec![row("a"), row("b")], node: None };
         file.write(rows.clone()).unwrap();
         assert_eq!(file.read().unwrap(), rows);
         let mut waiting = rows.clone();

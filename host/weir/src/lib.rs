@@ -10,6 +10,7 @@ pub mod cli;
 pub mod keys;
 pub mod record;
 pub mod reload;
+pub mod shared;
 pub mod store;
 pub mod systemd;
 mod time;

@@ -283,6 +283,7 @@ fn at_next_start(started: &Config, config: &Config) -> Vec<&'static str> {
         ("log_level, log_format", started.log != config.log),
         ("traces", started.traces != config.traces),
         ("store", !started.store.is_as(&config.store)),
+        ("shared", started.shared != config.shared),
         ("plugins", !started.plugins.is_as(&config.plugins)),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()

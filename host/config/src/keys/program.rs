@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{BodiesRule, BudgetTable, Client, Issuer, ModelDraft, Plugins, Provider, Server, StoreSettings, Traces};
+use super::{
+    BodiesRule, BudgetTable, Client, Issuer, ModelDraft, Plugins, Provider, Server, SharedSettings, StoreSettings,
+    Traces,
+};
 use crate::raw::Node;
 use crate::section::{Entry, InFolder, Located, Reader, Section, Size, Take, joined, part, section};
 use crate::settings::{LogFormat, LogLevel};
@@ -43,6 +46,8 @@ part! {
         traces: Option<Traces>,
         /// What is kept, and where; see `[store]`.
         store: StoreSettings,
+        /// Limits and budgets that several nodes share; see `[shared]`.
+        shared: Option<SharedSettings>,
         /// Adapters; see `[plugins]`.
         plugins: Option<Plugins>,
         /// Clients and their keys; see `[[clients]]`.

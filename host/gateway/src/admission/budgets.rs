@@ -1,7 +1,7 @@
 //! Budgets: what a request reserves before it is sent, and books when it has ended.
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -11,9 +11,10 @@ use super::{Demand, Uses};
 use crate::auth::{Caller, StoredCaller};
 use crate::observe::metrics::Metrics;
 use crate::route::{Plan, Target};
+use crate::sharing::Sharing;
 use weir_ledger::{
-    Budget, BudgetSet, Forecast, Granted, Limit, Nano, Notice, NoticeKind, Owner, Refusal, RefusalReason, Request,
-    Reservation, Row, Spend, StoredRows, Timestamp, Window,
+    Budget, BudgetSet, Footing, Forecast, Granted, Limit, Nano, Notice, NoticeKind, Owner, PoolReport, Refusal,
+    RefusalReason, Request, Reservation, Row, Spend, StoredRows, Timestamp, Window,
 };
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
@@ -36,6 +37,8 @@ pub struct Budgets {
     used: GaugeVec,
     limit: GaugeVec,
     refused: IntCounterVec,
+    /// How this node stands to those that share its budgets, if any do.
+    sharing: OnceLock<Arc<Sharing>>,
 }
 
 /// Where budgets come from.
@@ -66,6 +69,7 @@ impl Budgets {
             used: GaugeVec::new(used, &["budget"])?,
             limit: GaugeVec::new(limit, &["budget"])?,
             refused: IntCounterVec::new(refused, &["budget", "reason"])?,
+            sharing: OnceLock::new(),
         };
         metrics.registry().register(Box::new(made.used.clone()))?;
         metrics.registry().register(Box::new(made.limit.clone()))?;
@@ -94,7 +98,7 @@ impl Budgets {
         let rows = sources.waiting.take(budgets.iter());
         match self.set.load().with(budgets) {
             Ok(set) => {
-                set.restore(&rows);
+                set.restore(&rows, sources.waiting.node.as_deref());
                 self.set.store(Arc::new(set));
             }
             Err(error) => tracing::error!(%error, "the budgets are not changed"),
@@ -106,7 +110,7 @@ impl Budgets {
     pub fn restore(&self, mut rows: StoredRows, is_unread: bool) {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let known = rows.take(sources.configured.iter().chain(&sources.stored));
-        self.set.load().restore(&known);
+        self.set.load().restore(&known, rows.node.as_deref());
         sources.waiting = if is_unread { rows } else { StoredRows::default() };
     }
 
@@ -114,6 +118,11 @@ impl Budgets {
     pub fn rows(&self) -> StoredRows {
         let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         let mut all = sources.waiting.clone();
+        if let Some(sharing) = self.sharing.get() {
+            all.node = Some(sharing.node().to_owned());
+            // What waits is not this process's own use.
+            all.rows.iter_mut().for_each(|row| row.before = row.settled.saturating_add(row.reserved));
+        }
         let budgets = sources.configured.iter().chain(&sources.stored);
         all.shapes.extend(budgets.map(|budget| (budget.name.to_string(), budget.shape())));
         all.rows.extend(self.set.load().snapshot());
@@ -130,9 +139,29 @@ impl Budgets {
         self.set.load().give_back(rows);
     }
 
-    /// The state of all budgets.
+    /// The state of all budgets: with what other nodes have used, as far as this one was told.
     pub fn status(&self) -> Vec<Status> {
-        self.set.load().status(Timestamp::now())
+        self.set.load().status(self.now())
+    }
+
+    /// Shares the budgets with other nodes from now on.
+    pub(super) fn share(&self, sharing: &Arc<Sharing>) {
+        let _only_once = self.sharing.set(Arc::clone(sharing));
+    }
+
+    /// The time in which windows are counted: that of the server between the nodes, if there is one.
+    fn now(&self) -> Timestamp {
+        self.sharing.get().map_or_else(Timestamp::now, |sharing| sharing.now())
+    }
+
+    /// What there is to report to other nodes: about all budgets in use, or about those only whose share is short.
+    pub fn reports(&self, node: &str, only_urgent: bool, at: Duration) -> Vec<PoolReport> {
+        self.set.load().reports(node, only_urgent, at)
+    }
+
+    /// Gives back what is not used of shared budgets: the next reports say so.
+    pub fn leave(&self) {
+        self.set.load().leave();
     }
 
     /// Updates the gauges.
@@ -158,14 +187,19 @@ impl Budgets {
     }
 
     /// Reserves what a request may use at most, at the budgets of its client, team, organisation, tags and model.
-    pub fn reserve(&self, caller: &Caller, plan: &Plan, demand: &Demand<'_>) -> Result<Option<Granted>, Box<Refusal>> {
+    pub async fn reserve(
+        &self,
+        caller: &Caller,
+        plan: &Plan,
+        demand: &Demand<'_>,
+    ) -> Result<Option<Granted>, Box<Refusal>> {
         let targets: Vec<&Target> =
             plan.candidates.iter().chain(&plan.resting).map(|candidate| &*candidate.target).collect();
-        self.reserve_at(caller, demand.model.map(|_| plan.route.alias.as_str()), &targets, demand)
+        self.reserve_at(caller, demand.model.map(|_| plan.route.alias.as_str()), &targets, demand).await
     }
 
     /// Reserves what a request may use at most at these targets, for the model with this alias.
-    pub(crate) fn reserve_at(
+    pub(crate) async fn reserve_at(
         &self,
         caller: &Caller,
         model: Option<&str>,
@@ -187,7 +221,7 @@ impl Budgets {
             model,
             ..Owner::default()
         };
-        self.reserve_for(owner, targets, demand)
+        self.reserve_for(owner, targets, demand).await
     }
 
     /// Whether a caller may use the model to which a budget passes its request on. A budget of the configuration is the
@@ -197,23 +231,56 @@ impl Budgets {
     }
 
     /// Reserves what an attempt may use at most, at the budgets of its provider.
-    pub(crate) fn reserve_attempt(
+    pub(crate) async fn reserve_attempt(
         &self,
         target: &Target,
         demand: &Demand<'_>,
     ) -> Result<Option<Granted>, Box<Refusal>> {
-        self.reserve_for(Owner::attempt_at(&target.label), &[target], demand)
+        self.reserve_for(Owner::attempt_at(&target.label), &[target], demand).await
     }
 
-    fn reserve_for(
+    async fn reserve_for(
         &self,
         owner: Owner<'_>,
         targets: &[&Target],
         demand: &Demand<'_>,
     ) -> Result<Option<Granted>, Box<Refusal>> {
+        let Some(request) = self.request(owner, targets, demand) else { return Ok(None) };
+        let granted = match self.sharing.get() {
+            None => self.set.load().reserve(&request, Timestamp::now()),
+            Some(sharing) => self.reserve_shared(sharing, &request).await,
+        };
+        let granted = granted.inspect_err(|refusal| self.count_refusal(refusal))?;
+        granted.notices.iter().for_each(log_notice);
+        Ok(Some(granted))
+    }
+
+    /// Reserves from this node's shares, and asks for more of them where they have no room.
+    async fn reserve_shared(&self, sharing: &Sharing, request: &Request<'_>) -> Result<Granted, Box<Refusal>> {
+        let mut asked = 0;
+        loop {
+            let footing = Footing::Shared { standing: sharing.standing(), asked };
+            let reserved = {
+                let set = self.set.load();
+                let reserved = set.reserve_on(request, sharing.now(), &footing);
+                if reserved.is_ok() && set.is_urgent() {
+                    sharing.ring();
+                }
+                reserved
+            };
+            match reserved {
+                Err(refusal) if refusal.may_ask => sharing.ask().await,
+                reserved => return reserved,
+            };
+            asked += 1;
+        }
+    }
+
+    /// What to reserve; nothing without any budget.
+    fn request<'a>(&self, owner: Owner<'a>, targets: &[&Target], demand: &Demand<'a>) -> Option<Request<'a>> {
         let set = self.set.load();
         if set.is_empty() {
-            return Ok(None);
+            return None;
         }
         let now = Timestamp::now();
         let (most, least) = (amounts(targets, demand, None), amounts(targets, demand, Some(LEAST_OUTPUT)));
@@ -223,10 +290,7 @@ impl Budgets {
             let sum = tokens.iter().sum();
             cost.map_or(Spend::unpriced(sum), |cost| Spend::priced(cost, sum))
         };
-        let request = Request { owner, model: demand.model, most: spend(most), least: spend(least) };
-        let granted = set.reserve(&request, now).inspect_err(|refusal| self.count_refusal(refusal))?;
-        granted.notices.iter().for_each(log_notice);
-        Ok(Some(granted))
+        Some(Request { owner, model: demand.model, most: spend(most), least: spend(least) })
     }
 
     fn count_refusal(&self, refusal: &Refusal) {
@@ -379,10 +443,19 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let budgets = Budgets::new(&metrics).unwrap();
         let budget = |name: &str| Budget::new(name, Scope::All, Limit::Requests(10), Period::Total);
-        let row = |name: &str| Row { budget: name.into(), start: 0, end: None, reserved: 0, settled: 7, seq: 1 };
+        let row = |name: &str| Row {
+            budget: name.into(),
+            start: 0,
+            end: None,
+            reserved: 0,
+            settled: 7,
+            before: 0,
+            cell: 0,
+            seq: 1,
+        };
         let shapes = ["file", "key/a/b"].map(|name| (name.to_owned(), budget(name).shape())).into();
         budgets.replace(&[budget("file")]);
-        budgets.restore(StoredRows { shapes, rows: vec![row("file"), row("key/a/b")] }, true);
+        budgets.restore(StoredRows { shapes, rows: vec![row("file"), row("key/a/b")], node: None }, true);
         let settled = |name: &str| {
             let status = budgets.status();
             status.iter().find(|(budget, ..)| &*budget.name == name).map(|(_, _, settled, _)| *settled)

@@ -283,7 +283,7 @@ impl PlanRunner<'_> {
     async fn admit_to(&self, target: &Target) -> Result<AdmissionPermit, Fault> {
         let admitted = self.admission.admit_to(&target.provider, &self.demand).await;
         let mut held = admitted.map_err(|refused| refused.fault)?;
-        let granted = self.admission.budgets.reserve_attempt(target, &self.demand);
+        let granted = self.admission.budgets.reserve_attempt(target, &self.demand).await;
         held.reserve_all(granted.map_err(|refusal| budgets::refused(&refusal))?, &target.label);
         Ok(held)
     }

@@ -118,7 +118,7 @@ impl ResumeContext {
     async fn ask(&self, candidate: &Candidate, said: &str, account: &mut Account) -> Option<(Continued, Arc<Target>)> {
         let demand = self.asked.demand();
         let mut held = self.admission.admit_to(&candidate.target.provider, &demand).await.ok()?;
-        let granted = self.admission.budgets.reserve_attempt(&candidate.target, &demand).ok()?;
+        let granted = self.admission.budgets.reserve_attempt(&candidate.target, &demand).await.ok()?;
         held.reserve_all(granted, &candidate.target.label);
         let (target, mut ticket) = candidate.admit(&self.health, Instant::now(), &self.carried)?;
         let Self { config, upstreams, recall, deadline, .. } = self;

@@ -167,7 +167,7 @@ impl Gateway {
             Err(refused) => return Ok(self.turn_away(&passage.endpoint, &refused, permitted.id, line)),
         };
         let told = permit.limits();
-        let granted = self.admission.budgets.reserve_at(caller, permitted.alias, &[&**priced], &demand);
+        let granted = self.admission.budgets.reserve_at(caller, permitted.alias, &[&**priced], &demand).await;
         let granted = match granted {
             Ok(granted) => granted,
             Err(refusal) => {
@@ -208,7 +208,7 @@ impl Gateway {
     ) -> Result<Response<ReplyBody>, Fault> {
         let Permitted { target, priced, .. } = permitted;
         let mut held = self.admission.admit_to(&target.provider, demand).await.map_err(|refused| refused.fault)?;
-        let granted = self.admission.budgets.reserve_attempt(priced, demand);
+        let granted = self.admission.budgets.reserve_attempt(priced, demand).await;
         held.reserve_all(granted.map_err(|refusal| budgets::refused(&refusal))?, &target.label);
         account.tries_at(&target.label, &asked.model, priced.tariff(&asked.model));
         account.goes(NAME);

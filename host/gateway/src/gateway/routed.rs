@@ -73,7 +73,7 @@ impl Gateway {
             embeds: *asked.operation() == Operation::Embeddings,
             only_looks: false,
         };
-        let Affordable { plan, granted, downgraded } = self.affordable_plan(serving, asked, circumstances)?;
+        let Affordable { plan, granted, downgraded } = self.affordable_plan(serving, asked, circumstances).await?;
         if let Some(model) = &downgraded {
             let demand = Demand { model: Some(model), ..demand };
             match self.admission.admit_to_model(&serving.config, &asked.caller, &demand).await {
@@ -110,7 +110,7 @@ impl Gateway {
 
     /// Plans the request's candidates and reserves at the budgets what they may cost. A budget without room may name
     /// another model, whose targets are tried in place of these.
-    fn affordable_plan(
+    async fn affordable_plan(
         &self,
         serving: &Serving,
         asked: &InboundRequest,
@@ -121,7 +121,7 @@ impl Gateway {
         for _ in 0..=DOWNGRADES {
             let model = downgraded.as_deref().or(asked.reading.model.as_deref());
             let demand = Demand { model, ..asked.demand() };
-            let refusal = match self.admission.budgets.reserve(&asked.caller, &planned, &demand) {
+            let refusal = match self.admission.budgets.reserve(&asked.caller, &planned, &demand).await {
                 Ok(granted) => return Ok(Affordable { plan: planned, granted, downgraded }),
                 Err(refusal) => refusal,
             };

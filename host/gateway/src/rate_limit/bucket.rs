@@ -34,7 +34,15 @@ impl Rate {
         self.fill <= 0.0
     }
 
-    fn time_for(self, amount: f64) -> Duration {
+    /// One node's part of a limit that so many nodes share, at least one.
+    pub(super) fn part(self, nodes: u32) -> Self {
+        let nodes = u64::from(nodes.max(1));
+        let limit = (self.limit / nodes).max(1).min(self.limit);
+        Self { limit, fill: self.fill / nodes as f64 }
+    }
+
+    /// Time until so much has come back.
+    pub(super) fn time_for(self, amount: f64) -> Duration {
         if amount <= 0.0 {
             return Duration::ZERO;
         }

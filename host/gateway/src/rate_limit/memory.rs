@@ -16,7 +16,8 @@ const MOST: usize = 65_536;
 pub struct Memory(Mutex<HashMap<Key, (Bucket, Rate)>>);
 
 impl Memory {
-    fn take(&self, takes: &[Take], now: Instant) -> Result<Vec<Level>, Short> {
+    /// Takes all amounts, or none of them.
+    pub(super) fn take(&self, takes: &[Take], now: Instant) -> Result<Vec<Level>, Short> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         make_room(&mut buckets, takes.len(), now);
         for (at, take) in takes.iter().enumerate() {

@@ -47,7 +47,7 @@ pub struct Circumstances<'a> {
     /// The current time.
     pub now: Instant,
     /// Returns the request's affinity key for a route's setting.
-    pub session: &'a dyn Fn(&Affinity) -> Option<String>,
+    pub session: &'a (dyn Fn(&Affinity) -> Option<String> + Sync),
     /// The requirements of the request.
     pub needs: Needs<'a>,
     /// The provider that the request selects, if any.

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
+use weir_lease::Standing;
 
 use super::definition::{Budget, WhenOver};
+use super::lent::{Footing, Lent};
 use super::refusal::{Notice, NoticeKind, Refusal, RefusalReason};
 use super::rows::Row;
 use super::spend::Spend;
@@ -19,7 +21,7 @@ const UNSTORED_WINDOWS: usize = 64;
 /// The counts of a budget. Reservations hold on to them, so that they settle also after the budgets were replaced.
 #[derive(Debug)]
 pub(super) struct Cell {
-    /// The order in which cells are locked.
+    /// The order in which cells are locked. No other cell of this process ever has it.
     pub(super) number: u64,
     state: Mutex<State>,
 }
@@ -28,18 +30,22 @@ pub(super) struct Cell {
 #[derive(Debug, Default)]
 pub(super) struct State {
     current: Option<Window>,
-    tallies: BTreeMap<i64, Tally>,
+    pub(super) tallies: BTreeMap<i64, Tally>,
     seq: u64,
+    /// Whether it is on the list of budgets whose shares are reported.
+    pub(super) is_listed: bool,
 }
 
 /// The counts of one window.
 #[derive(Debug, Default)]
-struct Tally {
-    end: Option<i64>,
-    reserved: u64,
-    settled: u64,
+pub(super) struct Tally {
+    pub(super) end: Option<i64>,
+    pub(super) reserved: u64,
+    pub(super) settled: u64,
+    /// What this node may use of a budget that it shares with others.
+    pub(super) lent: Lent,
     /// Open reservations.
-    open: u32,
+    pub(super) open: u32,
     /// The last change.
     seq: u64,
     is_dirty: bool,
@@ -94,36 +100,57 @@ impl State {
         self.tallies.retain(|start, tally| *start >= kept || tally.open > 0 || is_unstored(start, tally));
     }
 
-    /// Used and reserved in the window of a time.
+    /// Used and reserved in the window of a time: here, and by other nodes as far as they are known.
     pub(super) fn used(&mut self, budget: &Budget, now: Timestamp) -> (Window, u64, u64) {
         let window = self.window(budget, now);
-        let tally = self.tallies.get(&window.start);
-        (window, tally.map_or(0, |tally| tally.settled), tally.map_or(0, |tally| tally.reserved))
+        let (settled, reserved) =
+            self.tallies.get(&window.start).map_or((0, 0), |tally| (tally.settled_by_all(), tally.reserved));
+        (window, settled, reserved)
     }
 
-    /// Whether the budget has room for a request. Changes nothing.
-    pub(super) fn check(&mut self, budget: &Budget, need: Need<'_>, now: Timestamp) -> Result<Grant, Box<Refusal>> {
+    /// Whether the budget has room for a request. Changes nothing but what a share of it lacks.
+    pub(super) fn check(
+        &mut self,
+        budget: &Budget,
+        need: Need<'_>,
+        now: Timestamp,
+        footing: &Footing,
+    ) -> Result<Grant, Box<Refusal>> {
         let (window, settled, reserved) = self.used(budget, now);
         let limit = budget.limit.amount();
         let used = settled.saturating_add(reserved);
-        let refuse = |reason, needed, downgrade| {
+        let refuse = |reason, needed, downgrade, may_ask| {
             let (budget, limit) = (Arc::clone(&budget.name), budget.limit);
-            Err(Box::new(Refusal { budget, reason, limit, used, needed, window, downgrade }))
+            Err(Box::new(Refusal { budget, reason, limit, used, needed, window, downgrade, may_ask }))
         };
         let amount = |spend: &Spend| spend.amount(budget.limit, budget.unpriced);
         let (most, least) = match (amount(need.most), amount(need.least), &budget.when_over) {
             (Some(most), Some(least), _) => (most.max(least), least),
             (_, _, WhenOver::Notify) => (0, 0),
-            _ => return refuse(RefusalReason::Unpriced, 0, None),
+            _ => return refuse(RefusalReason::Unpriced, 0, None, false),
         };
-        let room = limit.saturating_sub(used);
+        let room = match footing {
+            Footing::Alone => limit.saturating_sub(used),
+            Footing::Shared { standing, asked } => {
+                let tally = self.tallies.entry(window.start).or_default();
+                tally.end = window.end;
+                let room = tally.room(limit, standing);
+                if room < most.max(1) && least <= limit && tally.lent.share.may_ask(*asked, standing) {
+                    tally.lent.share.lacks(most.max(1));
+                    return refuse(RefusalReason::Exhausted, least, None, true);
+                }
+                room
+            }
+        };
         if room > 0 && least <= room {
             return Ok(Grant { window, amount: most.min(room), is_over: false });
         }
         let reason = if least > limit { RefusalReason::TooLarge } else { RefusalReason::Exhausted };
         match &budget.when_over {
-            WhenOver::Refuse => refuse(reason, least, None),
-            WhenOver::Downgrade(model) if need.model != Some(model) => refuse(reason, least, Some(Arc::clone(model))),
+            WhenOver::Refuse => refuse(reason, least, None, false),
+            WhenOver::Downgrade(model) if need.model != Some(model) => {
+                refuse(reason, least, Some(Arc::clone(model)), false)
+            }
             WhenOver::Downgrade(_) | WhenOver::Notify => Ok(Grant { window, amount: most, is_over: true }),
         }
     }
@@ -143,7 +170,7 @@ impl State {
         let taken = held.min(amount);
         tally.settled = tally.settled.saturating_add(amount);
         tally.reserved = tally.reserved.saturating_sub(taken);
-        let is_over = tally.settled > budget.limit.amount();
+        let is_over = tally.settled_by_all() > budget.limit.amount();
         (taken, self.notices(budget, window, is_over, true))
     }
 
@@ -159,7 +186,7 @@ impl State {
 
     /// What was booked in a window.
     pub(super) fn settled(&self, window: Window) -> u64 {
-        self.tallies.get(&window.start).map_or(0, |tally| tally.settled)
+        self.tallies.get(&window.start).map_or(0, Tally::settled_by_all)
     }
 
     fn touch(&mut self, window: Window) -> &mut Tally {
@@ -175,8 +202,9 @@ impl State {
     /// The notices that a window has reached; only the first of each kind, if so asked.
     fn notices(&mut self, budget: &Budget, window: Window, is_over: bool, only_first: bool) -> Vec<Notice> {
         let Some(tally) = self.tallies.get_mut(&window.start) else { return Vec::new() };
-        let is_soft = budget.soft.is_some_and(|soft| tally.settled >= soft.of(budget.limit.amount()));
-        let used = tally.settled.saturating_add(tally.reserved);
+        let settled = tally.settled_by_all();
+        let is_soft = budget.soft.is_some_and(|soft| settled >= soft.of(budget.limit.amount()));
+        let used = settled.saturating_add(tally.reserved);
         let mut notices = Vec::new();
         for (is_reached, told, kind) in
             [(is_soft, &mut tally.told_soft, NoticeKind::Soft), (is_over, &mut tally.told_over, NoticeKind::Over)]
@@ -191,14 +219,15 @@ impl State {
     }
 
     /// The rows of all windows, or of those that changed since the last call that took the changes.
-    pub(super) fn rows(&mut self, budget: &Arc<str>, only_changes: bool) -> Vec<Row> {
+    pub(super) fn rows(&mut self, (budget, number): (&Arc<str>, u64), only_changes: bool) -> Vec<Row> {
         let mut rows = Vec::new();
         for (start, tally) in &mut self.tallies {
             if only_changes && !std::mem::take(&mut tally.is_dirty) {
                 continue;
             }
             let Tally { end, reserved, settled, seq, .. } = *tally;
-            rows.push(Row { budget: Arc::clone(budget), start: *start, end, reserved, settled, seq });
+            let (budget, before) = (Arc::clone(budget), tally.lent.before);
+            rows.push(Row { budget, start: *start, end, reserved, settled, before, cell: number, seq });
         }
         rows
     }
@@ -210,13 +239,36 @@ impl State {
         }
     }
 
-    /// Takes over a stored row. What was reserved is booked: the process that reserved it is gone.
-    pub(super) fn restore(&mut self, row: &Row) {
+    /// Takes over a stored row of a process that shared the budget under this name, or of one that did not. What was
+    /// reserved is booked: the process that reserved it is gone.
+    pub(super) fn restore(&mut self, row: &Row, node: Option<&str>) {
         self.seq = self.seq.max(row.seq);
         let tally = self.tallies.entry(row.start).or_default();
         tally.end = row.end;
         tally.settled = row.settled.saturating_add(row.reserved);
+        tally.lent = node.map_or_else(Lent::default, |node| Lent::after(row, node));
         tally.seq = row.seq;
         tally.is_dirty = row.reserved > 0;
+    }
+}
+
+impl Tally {
+    /// What this process has used and reserved.
+    pub(super) fn own(&self) -> u64 {
+        self.settled.saturating_sub(self.lent.before).saturating_add(self.reserved)
+    }
+
+    /// What this node may still use.
+    fn room(&self, limit: u64, standing: &Standing) -> u64 {
+        self.lent.share.room(self.own(), self.lent.before, limit, standing)
+    }
+
+    /// What is booked here and, as far as it is known, used by other nodes. These count what earlier processes of this one
+    /// used, since they reported it.
+    fn settled_by_all(&self) -> u64 {
+        match self.lent.share.left() {
+            Some(_) => self.settled.saturating_sub(self.lent.before).saturating_add(self.lent.share.others()),
+            None => self.settled,
+        }
     }
 }

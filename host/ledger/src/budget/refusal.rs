@@ -37,6 +37,8 @@ pub struct Refusal {
     /// The model to use in its place, if the budget names one: the caller asks again with that as
     /// [`super::Request::model`].
     pub downgrade: Option<Arc<str>>,
+    /// Whether it is only this node's share that has no room: once more of it was asked for, the caller asks again.
+    pub may_ask: bool,
 }
 
 impl Refusal {
@@ -46,6 +48,17 @@ impl Refusal {
             RefusalReason::Exhausted => self.window.remaining(now),
             RefusalReason::TooLarge | RefusalReason::Unpriced => None,
         }
+    }
+
+    /// Whether it is told rather than another one of the chain: first one that refuses outright, then one that asks for
+    /// more of a share, which may be none, then one that names another model.
+    pub(super) fn is_before(&self, other: &Self) -> bool {
+        let rank = |refusal: &Self| match (refusal.may_ask, &refusal.downgrade) {
+            (false, None) => 2,
+            (true, _) => 1,
+            (false, Some(_)) => 0,
+        };
+        rank(self) > rank(other)
     }
 
     fn reset(&self) -> Option<String> {

@@ -22,6 +22,12 @@ pub struct Row {
     pub reserved: u64,
     /// What is booked.
     pub settled: u64,
+    /// The part of what is booked that earlier processes had booked already.
+    #[serde(default)]
+    pub before: u64,
+    /// The number of the budget's counts in the process that wrote it.
+    #[serde(default)]
+    pub cell: u64,
     /// Greater in later rows of the same budget and window.
     pub seq: u64,
 }
@@ -40,6 +46,9 @@ pub struct StoredRows {
     pub shapes: BTreeMap<String, String>,
     /// The rows.
     pub rows: Vec<Row>,
+    /// The name under which the process that wrote them shared its budgets with other nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
 }
 
 impl StoredRows {

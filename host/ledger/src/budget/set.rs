@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use super::cell::{Cell, Grant, Need};
 use super::definition::{Budget, Limit, Scope, ScopeKind, WhenOver};
 use super::error::BudgetError;
+use super::lent::Footing;
+use super::listed::{Entry, Listed};
 use super::refusal::{Notice, Refusal};
 use super::reservation::{Hold, Reservation};
 use super::rows::Row;
@@ -75,13 +77,6 @@ pub struct Granted {
     pub notices: Vec<Notice>,
 }
 
-/// A budget with its counts.
-#[derive(Debug, Clone)]
-struct Entry {
-    budget: Arc<Budget>,
-    cell: Arc<Cell>,
-}
-
 /// All budgets.
 #[derive(Debug, Default)]
 pub struct BudgetSet {
@@ -89,6 +84,14 @@ pub struct BudgetSet {
     by_scope: HashMap<ScopeKind, HashMap<Arc<str>, Vec<usize>>>,
     for_all: Vec<usize>,
     dropped: Arc<AtomicU64>,
+    /// The budgets whose shares are reported.
+    pub(super) listed: Arc<Listed>,
+}
+
+impl Entry {
+    fn rows(&self, only_changes: bool) -> Vec<Row> {
+        self.cell.lock().rows((&self.budget.name, self.cell.number), only_changes)
+    }
 }
 
 impl BudgetSet {
@@ -107,7 +110,8 @@ impl BudgetSet {
     pub fn with(&self, budgets: Vec<Budget>) -> Result<Self, BudgetError> {
         let mut names = HashSet::new();
         let old: HashMap<&str, &Entry> = self.entries.iter().map(|entry| (&*entry.budget.name, entry)).collect();
-        let mut set = Self { dropped: Arc::clone(&self.dropped), ..Self::default() };
+        let (dropped, listed) = (Arc::clone(&self.dropped), Arc::clone(&self.listed));
+        let mut set = Self { dropped, listed, ..Self::default() };
         for budget in budgets {
             if !names.insert(Arc::clone(&budget.name)) {
                 return Err(BudgetError::Repeated(budget.name.to_string()));
@@ -128,6 +132,7 @@ impl BudgetSet {
             }
             set.entries.push(Entry { budget: Arc::new(budget), cell });
         }
+        set.listed.replace(&set.entries);
         Ok(set)
     }
 
@@ -156,26 +161,39 @@ impl BudgetSet {
     /// Reserves from all budgets of the owner, or from none. A refusal names a budget that refuses outright before one
     /// that names another model.
     pub fn reserve(&self, request: &Request<'_>, now: Timestamp) -> Result<Granted, Box<Refusal>> {
+        self.reserve_on(request, now, &Footing::Alone)
+    }
+
+    /// The same for budgets that other nodes share. A refusal with [`Refusal::may_ask`] is none yet.
+    pub fn reserve_on(
+        &self,
+        request: &Request<'_>,
+        now: Timestamp,
+        footing: &Footing,
+    ) -> Result<Granted, Box<Refusal>> {
         let mut chain = self.chain(&request.owner);
         chain.sort_by_key(|entry| entry.cell.number);
         let mut states: Vec<_> = chain.iter().map(|entry| entry.cell.lock()).collect();
         let need = Need { most: &request.most, least: &request.least, model: request.model };
         let (mut grants, mut refusal): (Vec<Grant>, Option<Box<Refusal>>) = (Vec::new(), None);
         for (entry, state) in chain.iter().zip(&mut states) {
-            match state.check(&entry.budget, need, now) {
+            self.listed.add(entry, state, footing);
+            match state.check(&entry.budget, need, now, footing) {
                 Ok(grant) => grants.push(grant),
-                Err(new) if refusal.as_ref().is_none_or(|old| old.downgrade.is_some() && new.downgrade.is_none()) => {
-                    refusal = Some(new);
-                }
+                Err(new) if refusal.as_ref().is_none_or(|old| new.is_before(old)) => refusal = Some(new),
                 Err(_) => {}
             }
         }
         if let Some(refusal) = refusal {
+            if refusal.may_ask {
+                self.listed.hurry(&chain);
+            }
             return Err(refusal);
         }
         let (mut holds, mut notices) = (Vec::new(), Vec::new());
         for ((entry, state), grant) in chain.iter().zip(&mut states).zip(&grants) {
             notices.extend(state.reserve(&entry.budget, grant));
+            self.listed.took(entry, state, grant, footing);
             let (budget, cell) = (Arc::clone(&entry.budget), Arc::clone(&entry.cell));
             holds.push(Hold { budget, cell, window: grant.window, held: grant.amount });
         }
@@ -222,12 +240,12 @@ impl BudgetSet {
 
     /// The rows that changed since the last call, to be stored.
     pub fn changes(&self) -> Vec<Row> {
-        self.entries.iter().flat_map(|entry| entry.cell.lock().rows(&entry.budget.name, true)).collect()
+        self.entries.iter().flat_map(|entry| entry.rows(true)).collect()
     }
 
     /// All rows.
     pub fn snapshot(&self) -> Vec<Row> {
-        self.entries.iter().flat_map(|entry| entry.cell.lock().rows(&entry.budget.name, false)).collect()
+        self.entries.iter().flat_map(|entry| entry.rows(false)).collect()
     }
 
     /// Takes rows back that could not be stored: the next [`BudgetSet::changes`] has newer ones.
@@ -240,8 +258,8 @@ impl BudgetSet {
     }
 
     /// Takes over the rows of an earlier process, in any order, before the first request. What was reserved then is
-    /// booked. Rows of budgets that are gone are left out.
-    pub fn restore(&self, rows: &[Row]) {
+    /// booked. Rows of budgets that are gone are left out. `node` is the name under which that process shared its budgets.
+    pub fn restore(&self, rows: &[Row], node: Option<&str>) {
         let mut latest: HashMap<(&str, i64), &Row> = HashMap::new();
         for row in rows {
             let known = latest.entry((&row.budget, row.start)).or_insert(row);
@@ -252,7 +270,7 @@ impl BudgetSet {
         let entries: HashMap<&str, &Entry> = self.entries.iter().map(|entry| (&*entry.budget.name, entry)).collect();
         for ((name, _), row) in latest {
             if let Some(entry) = entries.get(name) {
-                entry.cell.lock().restore(row);
+                entry.cell.lock().restore(row, node);
             }
         }
     }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 mod crash;
 mod parallel;
+mod shared;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()

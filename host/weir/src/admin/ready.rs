@@ -35,6 +35,7 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
     let store = store_in_brief(&operations);
     let is_store_unwell = operations.store.as_ref().is_some_and(|store| !store.health().is_well())
         || keys_in_brief(&operations) == "failing";
+    let is_share_lost = operations.sharing.as_ref().is_some_and(|sharing| !sharing.is_well());
     let adapters = plugins::in_brief(&operations);
     let now = Instant::now();
     let mut fares: BTreeMap<&str, Fares> = BTreeMap::new();
@@ -49,7 +50,7 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
     }
     let lacking = fares.values().filter(|provider| provider.lacks.is_some()).count();
     let resting = fares.values().any(Fares::rests);
-    let status = match (draining, lacking > 0 || resting || is_store_unwell) {
+    let status = match (draining, lacking > 0 || resting || is_store_unwell || is_share_lost) {
         (true, _) => "draining",
         (false, true) => "degraded",
         (false, false) => "ready",
@@ -57,8 +58,12 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
     let all_lacking = lacking > 0 && lacking == fares.len();
     let code = if draining || all_lacking { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let providers: BTreeMap<&str, Value> = fares.iter().map(|(name, fares)| (*name, fares.shown(now))).collect();
-    (code, Json(json!({"status": status, "providers": providers, "adapters": adapters, "store": store})))
-        .into_response()
+    let mut page = json!({"status": status, "providers": providers, "adapters": adapters, "store": store});
+    if let Some(sharing) = &operations.sharing {
+        let state = if sharing.is_well() { "working" } else { "failing" };
+        page["shared"] = json!({"state": state, "nodes": sharing.nodes()});
+    }
+    (code, Json(page)).into_response()
 }
 
 /// What is kept, and how writing it goes. The reasons of failures are in the log: this page is for everyone.

@@ -89,7 +89,7 @@ proptest! {
         // Rows pass through a store's text.
         let stored: Vec<Row> = serde_json::from_str(&serde_json::to_string(&stored).unwrap()).unwrap();
         let again = fresh();
-        again.restore(&stored);
+        again.restore(&stored, None);
         let restored = booked(&again);
         for at in 0..2 {
             prop_assert!(restored[at] >= flushed[at], "free: {restored:?} of {flushed:?}");
@@ -111,7 +111,7 @@ fn acceptance_2_what_was_reserved_at_the_kill_is_booked() {
     let rows = set.changes();
     assert!(set.changes().is_empty());
     let again = super::set(vec![budget("key", of(ScopeKind::Key, "k"), "1")]);
-    again.restore(&rows);
+    again.restore(&rows, None);
     assert_eq!(counts(&again, "key", now()), pair("0.75", "0"));
     assert!(reserve(&again, KEY, "0.5", now()).is_err());
     // Restoring is a change: the next flush stores that nothing is reserved any more.
@@ -132,7 +132,7 @@ fn rows_that_could_not_be_stored_come_again() {
     let later = set.changes();
     for order in [[&rows[0], &later[0]], [&later[0], &rows[0]]] {
         let again = super::set(vec![budget("key", of(ScopeKind::Key, "k"), "1")]);
-        again.restore(&order.map(Clone::clone));
+        again.restore(&order.map(Clone::clone), None);
         assert_eq!(counts(&again, "key", now()), pair("0.75", "0"));
     }
 }

@@ -1,0 +1,249 @@
+//! The connection to the server, and rounds of reports over it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::AsyncConnectionConfig;
+use redis::aio::MultiplexedConnection;
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
+use weir_lease::{Answer, Kind, Report, TERM};
+
+use super::address::Address;
+
+/// What the server does with a report.
+pub(crate) const SCRIPT: &str = include_str!("exchange.lua");
+/// How long a connection, or the answer to a round, may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The most reports that are sent before their answers are read.
+const MOST_AT_ONCE: usize = 1_000;
+
+/// The longest text of a server that is shown.
+const MOST_SHOWN: usize = 300;
+
+/// Why a round failed. Shows no address and no login.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ServerError {
+    /// There is no connection, or it broke.
+    #[error("the connection failed: {0}")]
+    Connection(String),
+    /// No answer came in time.
+    #[error("no answer within {} s", PATIENCE.as_secs())]
+    Late,
+    /// The login is wrong, or its user may not run scripts, which no further try changes.
+    #[error("the server does not allow it: {0}")]
+    NotAllowed(String),
+    /// The server refuses to work: it loads its data, or is a replica.
+    #[error("the server refuses: {0}")]
+    Refused(String),
+    /// The answer is none of this script's.
+    #[error("the server's answer makes no sense")]
+    Senseless,
+}
+
+/// A report about a node's share of one pool.
+#[derive(Debug, Clone)]
+pub struct PoolRequest {
+    /// The pool's name. What stands in the first `{}` decides where a cluster of servers keeps it.
+    pub pool: String,
+    /// How its amounts come back.
+    pub kind: Kind,
+    /// Its limit.
+    pub limit: u64,
+    /// How long the server keeps it after the last report; without it, always.
+    pub kept: Option<Duration>,
+    /// The name of the node's entry.
+    pub entry: String,
+    /// The nodes that share.
+    pub nodes: u32,
+    /// The report.
+    pub report: Report,
+}
+
+/// The answers to a round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    /// One for each report, in their order; none for a report that was later than another.
+    pub answers: Vec<Option<Answer>>,
+    /// The server's time since 1970.
+    pub now: Option<Duration>,
+}
+
+/// A server, connected to when it is needed.
+pub struct PoolServer {
+    address: Address,
+    tls: Option<Arc<ClientConfig>>,
+    open: Option<Open>,
+}
+
+/// An open connection that knows the script.
+struct Open {
+    connection: MultiplexedConnection,
+    /// The digest under which the server keeps the script.
+    script: String,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl fmt::Debug for PoolServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PoolServer").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl PoolServer {
+    /// A server to which nothing is connected yet. TLS is needed for addresses that ask for it.
+    pub fn new(address: Address, tls: Option<Arc<ClientConfig>>) -> Self {
+        Self { address, tls, open: None }
+    }
+
+    /// Sends reports and reads their answers. After a failure the connection is given up; some of the reports may have
+    /// arrived.
+    pub async fn exchange(&mut self, requests: &[PoolRequest]) -> Result<Round, ServerError> {
+        let mut round = Round { answers: Vec::with_capacity(requests.len()), now: None };
+        for part in requests.chunks(MOST_AT_ONCE) {
+            let asked = tokio::time::timeout(PATIENCE, self.ask(part)).await;
+            if let Err(error) = asked.unwrap_or(Err(ServerError::Late)).map(|answers| round.take(answers)) {
+                self.open = None;
+                return Err(error);
+            }
+        }
+        Ok(round)
+    }
+
+    async fn ask(&mut self, requests: &[PoolRequest]) -> Result<Vec<Reply>, ServerError> {
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.connect().await?,
+        };
+        let mut asked = query(&mut open, requests).await;
+        if asked.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)) {
+            // The server was restarted or told to forget its scripts: nothing of the round was done.
+            open.script = load(&mut open.connection).await?;
+            asked = query(&mut open, requests).await;
+        }
+        let rows = asked.map_err(ServerError::from)?;
+        let replies: Option<Vec<Reply>> = rows.iter().map(|row| Reply::read(row)).collect();
+        self.open = Some(open);
+        replies.filter(|replies| replies.len() == requests.len()).ok_or(ServerError::Senseless)
+    }
+
+    async fn connect(&self) -> Result<Open, ServerError> {
+        let Address { host, port, has_tls, login } = &self.address;
+        let broken = |error: std::io::Error| ServerError::Connection(error.to_string());
+        let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(broken)?;
+        stream.set_nodelay(true).map_err(broken)?;
+        let (mut connection, driver) = if *has_tls {
+            let tls = self.tls.clone().ok_or_else(|| ServerError::Connection("TLS is not set up".to_owned()))?;
+            let name = ServerName::try_from(host.clone())
+                .map_err(|_| ServerError::Connection("the host's name is none for TLS".to_owned()))?;
+            start(login, TlsConnector::from(tls).connect(name, stream).await.map_err(broken)?).await?
+        } else {
+            start(login, stream).await?
+        };
+        let script = load(&mut connection).await?;
+        Ok(Open { connection, script, driver })
+    }
+}
+
+impl Round {
+    fn take(&mut self, replies: Vec<Reply>) {
+        self.now = replies.iter().rev().find_map(|reply| reply.0.map(|(_, now)| now)).or(self.now);
+        self.answers.extend(replies.into_iter().map(|reply| reply.0.map(|(answer, _)| answer)));
+    }
+}
+
+async fn start<S>(
+    login: &redis::RedisConnectionInfo,
+    stream: S,
+) -> Result<(MultiplexedConnection, JoinHandle<()>), ServerError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
+    let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config).await?;
+    Ok((connection, tokio::spawn(driver)))
+}
+
+async fn load(connection: &mut MultiplexedConnection) -> Result<String, ServerError> {
+    Ok(redis::cmd("SCRIPT").arg("LOAD").arg(SCRIPT).query_async(connection).await?)
+}
+
+async fn query(open: &mut Open, requests: &[PoolRequest]) -> Result<Vec<Vec<String>>, RedisError> {
+    let mut pipe = redis::pipe();
+    for request in requests {
+        pipe.cmd("EVALSHA").arg(&open.script).arg(1).arg(&request.pool).arg(arguments(request));
+    }
+    pipe.query_async(&mut open.connection).await
+}
+
+/// The script's arguments, in its order.
+pub(crate) fn arguments(request: &PoolRequest) -> Vec<String> {
+    let Report { seq, used, ceiling, short, ahead, is_known, generation, gone, before } = &request.report;
+    let kind = match request.kind {
+        Kind::Window => "w",
+        Kind::Bucket => "b",
+        Kind::Places => "p",
+    };
+    let (before, before_used) = before.as_ref().map_or(("", 0), |before| (&before.entry, before.used));
+    let kept = request.kept.map_or(0, |kept| kept.as_millis());
+    let words = [kind, &request.limit.to_string(), &request.entry].map(str::to_owned);
+    let numbers = [*seq, *used, *ceiling, *short, *ahead, u64::from(*is_known), *generation, *gone];
+    let mut all = Vec::from(words);
+    all.extend(numbers.map(|number| number.to_string()));
+    all.extend([before.to_owned(), before_used.to_string(), request.nodes.to_string()]);
+    all.extend([TERM.as_millis(), kept].map(|number| number.to_string()));
+    all
+}
+
+/// One answer with the server's time; none for a report that came too late.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reply(pub(crate) Option<(Answer, Duration)>);
+
+impl Reply {
+    pub(crate) fn read(row: &[String]) -> Option<Self> {
+        let [ceiling, others, gone, left, nodes, generation, now] = row else {
+            return row.is_empty().then_some(Self(None));
+        };
+        let answer = Answer {
+            ceiling: ceiling.parse().ok()?,
+            others: others.parse().ok()?,
+            gone: gone.parse().ok()?,
+            left: left.parse().ok()?,
+            nodes: nodes.parse().ok()?,
+            generation: generation.parse().ok()?,
+        };
+        Some(Self(Some((answer, Duration::from_millis(now.parse().ok()?)))))
+    }
+}
+
+/// What a server says, on one line and shortened.
+fn shown(error: &RedisError) -> String {
+    error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_SHOWN).collect()
+}
+
+impl From<RedisError> for ServerError {
+    fn from(error: RedisError) -> Self {
+        let code = error.code().unwrap_or_default();
+        match error.kind() {
+            ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => {
+                Self::NotAllowed(shown(&error))
+            }
+            ErrorKind::Extension if matches!(code, "NOAUTH" | "WRONGPASS") => Self::NotAllowed(shown(&error)),
+            ErrorKind::Server(_) | ErrorKind::Extension => Self::Refused(shown(&error)),
+            _ if error.is_timeout() => Self::Late,
+            _ => Self::Connection(shown(&error)),
+        }
+    }
+}

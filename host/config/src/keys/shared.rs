@@ -1,0 +1,73 @@
+//! `[shared]`: limits and budgets that several nodes share.
+
+use std::time::Duration;
+
+use crate::Secret;
+use crate::raw::{Node, Value};
+use crate::section::{Entry, Located, Take, section};
+use crate::settings::WhenLost;
+use crate::{Place, Problem};
+
+section! {
+    /// Limits and budgets that several Weirs share through a Valkey or Redis. Off without this table; see
+    /// `docs/scale.md`.
+    SHARED = "[shared]" at "shared";
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct SharedSettings {
+        /// The server: `"redis://HOST:6379"`, or with TLS and a login `"rediss://USER:PASSWORD@HOST:6379/0"`; `valkey://`
+        /// is the same. An address with a password is best written as `"env:NAME"` or `"file:PATH"`.
+        url: Secret as ServerUrl = Secret::new("") => required "the address of a Valkey or Redis, such as \"redis://127.0.0.1:6379\"",
+        /// This node's name in the lines of the log about sharing.
+        node: Option<String>,
+        /// What is admitted while the server is away: `"share"` (the limit divided by the nodes that were last known),
+        /// `"open"` (everything) or `"closed"` (what the node has leased already).
+        when_lost: WhenLost,
+        /// How long a request waits at most for the server, where its node's share has no room. Then `when_lost` holds.
+        wait: Duration = Duration::from_millis(10),
+        /// What the names of all keys in the server begin with. Nodes with the same prefix share.
+        prefix: String = "weir".to_owned(),
+    }
+}
+
+/// An address of a server, as a secret.
+#[derive(Debug)]
+struct ServerUrl;
+
+const SCHEMES: [&str; 4] = ["redis://", "rediss://", "valkey://", "valkeys://"];
+
+impl Take for ServerUrl {
+    type Value = Secret;
+    const TAKES: &'static str = "url";
+
+    fn take(entry: &Entry<'_, '_>, node: Node) -> Option<Secret> {
+        let text = Located::<String>::take(entry, node)?;
+        let written = text.value.trim().to_owned();
+        let place = text.place.clone();
+        let secret = if written.starts_with("env:") || written.starts_with("file:") {
+            Secret::take(entry, Node { value: Value::Text(written), place: text.place })?
+        } else {
+            warn_of_password(entry, &place, &written);
+            Secret::new(written)
+        };
+        let is_address =
+            SCHEMES.iter().any(|scheme| secret.expose().strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+        if !is_address {
+            let help = "write \"redis://HOST:6379\", \"rediss://USER:PASSWORD@HOST:6379/0\", or the same as valkey://";
+            entry.error_with(&place, format!("`{}` is no address of a Valkey or Redis", entry.name), help);
+        }
+        is_address.then_some(secret)
+    }
+
+    fn example() -> String {
+        "\"redis://127.0.0.1:6379\"".to_owned()
+    }
+}
+
+fn warn_of_password(entry: &Entry<'_, '_>, place: &Place, text: &str) {
+    let authority = text.split_once("://").map_or("", |(_, rest)| rest);
+    let has_password = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'));
+    if has_password && matches!(place, Place::File(_)) {
+        let problem = Problem::warning(place, format!("the password in `{}` stands in the file itself", entry.name));
+        entry.reader().report(problem.with_help("write \"env:NAME\" or \"file:PATH\" to keep it out"));
+    }
+}

@@ -1,0 +1,291 @@
+//! Buckets that several nodes share: each node has a lease of every bucket that it uses, and takes from that.
+//!
+//! The limits of addresses stay with each node. There are too many addresses, and they are a defence of the node itself.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use weir_lease::{Answer, Kind, Link, Report, Share, Standing, WhenLost};
+
+use super::bucket::Rate;
+use super::{Key, Level, Memory, Scope, Short, Store, Take};
+use crate::sharing::Sharing;
+
+/// The most buckets that a node has leases of. The least recently used end first.
+const MOST: usize = 65_536;
+
+/// The limits of a node that shares them.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    sharing: Arc<Sharing>,
+    pools: Mutex<Pools>,
+    /// The limits of addresses, and all others at this node's part of them while it is on its own.
+    alone: Memory,
+    /// Whether it ever was on its own.
+    was_alone: AtomicBool,
+    is_urgent: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Pools {
+    by_key: HashMap<Key, Pool>,
+    urgent: Vec<Key>,
+    /// The number of the newest pool: entries of a pool that was forgotten are none of a new one's.
+    newest: u64,
+}
+
+/// This node's share of one bucket.
+#[derive(Debug)]
+struct Pool {
+    number: u64,
+    rate: Rate,
+    share: Share,
+    /// What was taken since the share began, less what was returned.
+    used: u64,
+    last_use: Duration,
+}
+
+/// What there is to report about the share of one bucket.
+#[derive(Debug)]
+pub struct BucketReport {
+    /// The bucket.
+    pub key: Key,
+    /// How its amounts come back.
+    pub kind: Kind,
+    /// Its size.
+    pub limit: u64,
+    /// The name of this node's entry.
+    pub entry: String,
+    /// The report.
+    pub report: Report,
+    number: u64,
+}
+
+impl Shared {
+    /// Limits that are shared from now on.
+    pub(crate) fn new(sharing: Arc<Sharing>) -> Self {
+        let (was_alone, is_urgent) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { sharing, pools: Mutex::default(), alone: Memory::default(), was_alone, is_urgent }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pools> {
+        self.pools.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes from this node's shares, all or nothing. What lacks is noted as far as a request that has asked so often may
+    /// ask again; then the second part of an error is true.
+    fn take(&self, takes: &[Take], standing: &Standing, asked: usize) -> Result<Vec<Level>, (Short, bool)> {
+        let mut pools = self.lock();
+        let Pools { by_key, urgent, newest } = &mut *pools;
+        make_room(by_key, takes.len());
+        let (mut short, mut is_noted) = (None, false);
+        for (at, take) in takes.iter().enumerate() {
+            let pool = by_key.entry(take.key.clone()).or_insert_with(|| {
+                *newest += 1;
+                Pool { number: *newest, rate: take.rate, share: Share::default(), used: 0, last_use: standing.at }
+            });
+            (pool.rate, pool.last_use) = (take.rate, standing.at);
+            let amount = take.amount as u64;
+            if pool.share.room(pool.used, 0, take.rate.limit(), standing) < amount {
+                short = short.or(Some(Short { at, wait: pool.wait_for(amount) }));
+                if pool.share.may_ask(asked, standing) {
+                    pool.share.lacks(amount);
+                    urgent.push(take.key.clone());
+                    is_noted = true;
+                }
+            }
+        }
+        if let Some(short) = short {
+            self.is_urgent.fetch_or(is_noted, Ordering::AcqRel);
+            return Err((short, is_noted));
+        }
+        let mut levels = Vec::with_capacity(takes.len());
+        for take in takes {
+            let Some(pool) = by_key.get_mut(&take.key) else { continue };
+            let (amount, limit) = (take.amount as u64, take.rate.limit());
+            pool.used = pool.used.saturating_add(amount);
+            if pool.share.took(amount, pool.used, limit, standing.at) {
+                urgent.push(take.key.clone());
+                self.is_urgent.store(true, Ordering::Release);
+            }
+            levels.push(pool.level(standing));
+        }
+        Ok(levels)
+    }
+
+    /// Takes what a policy allows while the server is away. What is taken counts for the shares as well.
+    fn take_alone(&self, takes: &[Take], standing: &Standing, now: Instant) -> Result<Vec<Level>, Short> {
+        let only_shares = |standing| self.take(takes, standing, usize::MAX).map_err(|(short, _)| short);
+        let Link::Lost(WhenLost::Share) = standing.link else { return only_shares(standing) };
+        self.was_alone.store(true, Ordering::Relaxed);
+        let parts: Vec<Take> = takes.iter().map(|take| part(take, standing)).collect();
+        let levels = self.alone.take(&parts, now)?;
+        only_shares(&Standing { link: Link::Lost(WhenLost::Open), ..*standing }).map(|_| levels)
+    }
+
+    async fn take_or_ask(&self, takes: &[Take], now: Instant) -> Result<Vec<Level>, Short> {
+        for asked in 0.. {
+            let standing = self.sharing.standing();
+            if standing.link != Link::Well {
+                return self.take_alone(takes, &standing, now);
+            }
+            match self.take(takes, &standing, asked) {
+                Ok(levels) => {
+                    if self.is_urgent.load(Ordering::Acquire) {
+                        self.sharing.ring();
+                    }
+                    return Ok(levels);
+                }
+                Err((short, false)) => return Err(short),
+                Err((_, true)) => {
+                    // Whether it was answered shows in how this node stands then.
+                    self.sharing.ask().await;
+                }
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// What there is to report: about all buckets in use, or about those only whose share is short.
+    pub(crate) fn reports(&self, only_urgent: bool, at: Duration) -> Vec<BucketReport> {
+        self.is_urgent.store(false, Ordering::Release);
+        let mut pools = self.lock();
+        let urgent = std::mem::take(&mut pools.urgent);
+        let node = self.sharing.node();
+        if only_urgent {
+            let of = |key: Key| pools.by_key.get_mut(&key)?.report(&key, node, at);
+            return urgent.into_iter().filter_map(of).collect();
+        }
+        let reports = pools.by_key.iter_mut().filter_map(|(key, pool)| pool.report(key, node, at)).collect();
+        pools.by_key.retain(|_, pool| !pool.share.is_idle(pool.used, at) || pool.is_occupied());
+        reports
+    }
+
+    /// Takes the answer to a report; none came if it is `None`.
+    pub(crate) fn answered(&self, report: &BucketReport, answer: Option<Answer>, sent: Duration) {
+        let mut pools = self.lock();
+        let Some(pool) = pools.by_key.get_mut(&report.key).filter(|pool| pool.number == report.number) else { return };
+        match answer {
+            Some(answer) => pool.share.answered(answer, sent),
+            None => pool.share.unanswered(),
+        }
+    }
+
+    /// Gives back what is not used: the next reports say so.
+    pub(crate) fn leave(&self) {
+        self.lock().by_key.values_mut().for_each(|pool| pool.share.leave());
+    }
+}
+
+impl Store for Shared {
+    fn reserve<'a>(
+        &'a self,
+        takes: &'a [Take],
+        now: Instant,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<Level>, Short>> + Send + 'a>> {
+        Box::pin(async move {
+            if !takes.iter().any(is_own) {
+                return self.take_or_ask(takes, now).await;
+            }
+            let place_of = |at: usize, is_own_one: bool| {
+                let mut places = takes.iter().enumerate().filter(|(_, take)| is_own(take) == is_own_one);
+                places.nth(at).map_or(0, |(place, _)| place)
+            };
+            let (own, shared): (Vec<Take>, Vec<Take>) = takes.iter().cloned().partition(is_own);
+            let levels_of_own =
+                self.alone.take(&own, now).map_err(|Short { at, wait }| Short { at: place_of(at, true), wait })?;
+            match self.take_or_ask(&shared, now).await {
+                Ok(levels) => {
+                    let (mut of_own, mut of_shared) = (levels_of_own.into_iter(), levels.into_iter());
+                    let next = |take| if is_own(take) { of_own.next() } else { of_shared.next() };
+                    Ok(takes.iter().filter_map(next).collect())
+                }
+                Err(Short { at, wait }) => {
+                    for take in &own {
+                        self.alone.settle(&take.key, take.rate, take.amount, now);
+                    }
+                    Err(Short { at: place_of(at, false), wait })
+                }
+            }
+        })
+    }
+
+    fn settle(&self, key: &Key, rate: Rate, amount: f64, now: Instant) {
+        if key.scope == Scope::Address {
+            return self.alone.settle(key, rate, amount, now);
+        }
+        if self.was_alone.load(Ordering::Relaxed) && amount > 0.0 {
+            // It may be a place that was taken then.
+            self.alone.settle(key, rate.part(self.sharing.nodes()), amount, now);
+        }
+        if let Some(pool) = self.lock().by_key.get_mut(key) {
+            // Whole numbers, since what is taken and used is counted.
+            let change = amount.abs().round() as u64;
+            pool.used = if amount > 0.0 { pool.used.saturating_sub(change) } else { pool.used.saturating_add(change) };
+        }
+    }
+}
+
+impl Pool {
+    fn is_occupied(&self) -> bool {
+        self.rate.is_returned() && self.used > 0
+    }
+
+    fn report(&mut self, key: &Key, node: &str, at: Duration) -> Option<BucketReport> {
+        let limit = self.rate.limit();
+        let kind = if self.rate.is_returned() { Kind::Places } else { Kind::Bucket };
+        let report = self.share.report(self.used, limit, kind, at)?;
+        let entry = format!("{node}.{}", self.number);
+        Some(BucketReport { key: key.clone(), kind, limit, entry, report, number: self.number })
+    }
+
+    /// What is left for everyone as far as this node knows.
+    fn left(&self, standing: &Standing) -> f64 {
+        let limit = self.rate.limit();
+        let own = self.share.room(self.used, 0, limit, standing).min(limit);
+        own as f64 + self.share.left().unwrap_or_default().max(0) as f64
+    }
+
+    fn level(&self, standing: &Standing) -> Level {
+        let remaining = self.left(standing).min(self.rate.limit() as f64);
+        Level { remaining, full_in: self.rate.time_for(self.rate.limit() as f64 - remaining) }
+    }
+
+    /// Time until an amount may have come back.
+    fn wait_for(&self, amount: u64) -> Duration {
+        let left = self.share.left().unwrap_or_default() as f64;
+        self.rate.time_for((amount as f64 - left).max(1.0))
+    }
+}
+
+/// Whether a limit stays with each node.
+fn is_own(take: &Take) -> bool {
+    take.key.scope == Scope::Address
+}
+
+/// A node's part of an amount's bucket. A request that is larger than the part takes all of it.
+fn part(take: &Take, standing: &Standing) -> Take {
+    let rate = take.rate.part(standing.nodes);
+    Take { key: take.key.clone(), rate, amount: take.amount.min(rate.limit() as f64) }
+}
+
+/// Forgets shares that were not used for longest, in a quarter, if there are too many. What they held is lost for some
+/// seconds at most.
+fn make_room(pools: &mut HashMap<Key, Pool>, wanted: usize) {
+    if pools.len() + wanted <= MOST {
+        return;
+    }
+    let mut times: Vec<Duration> =
+        pools.values().filter(|pool| !pool.is_occupied()).map(|pool| pool.last_use).collect();
+    times.sort_unstable();
+    let Some(oldest) = times.get(times.len() / 4).copied() else { return };
+    let mut spare = times.len() / 4 + 1;
+    pools.retain(|_, pool| {
+        let goes = !pool.is_occupied() && pool.last_use <= oldest && spare > 0;
+        spare -= usize::from(goes);
+        !goes
+    });
+}

@@ -1,0 +1,42 @@
+//! What a node may use of one window of a budget that it shares with other nodes.
+
+use weir_lease::{Before, Share, Standing};
+
+use super::rows::Row;
+
+/// Whether this node counts alone.
+#[derive(Debug, Clone, Copy)]
+pub enum Footing {
+    /// It has the whole budget.
+    Alone,
+    /// It has a share.
+    Shared {
+        /// How it stands to the other nodes.
+        standing: Standing,
+        /// How often the request has asked for more of the share already.
+        asked: usize,
+    },
+}
+
+/// What this node may use of one window.
+#[derive(Debug, Default)]
+pub(super) struct Lent {
+    pub(super) share: Share,
+    /// The part of what is booked that earlier processes had booked. It is not this process's use.
+    pub(super) before: u64,
+}
+
+impl Lent {
+    /// Goes on for a process that shared the budget under this name: what it had not reported before it was killed is
+    /// reported now, as its own.
+    pub(super) fn after(row: &Row, node: &str) -> Self {
+        let total = row.settled.saturating_add(row.reserved);
+        let before = Before { entry: entry_name(node, row.cell), used: total.saturating_sub(row.before) };
+        Self { share: Share::after(Some(before)), before: total }
+    }
+}
+
+/// A node's name for its share of one budget.
+pub(super) fn entry_name(node: &str, cell: u64) -> String {
+    format!("{node}.{cell}")
+}

@@ -1,0 +1,88 @@
+//! The shared budgets that are in use: those whose shares are reported.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::cell::{Cell, Grant, State};
+use super::definition::Budget;
+use super::lent::Footing;
+
+/// The budgets that have shares, as far as they are in use.
+#[derive(Debug, Default)]
+pub(super) struct Listed {
+    /// Never held while a cell is locked after it: cells come first.
+    entries: Mutex<HashMap<u64, Entry>>,
+    urgent: Mutex<HashSet<u64>>,
+    is_urgent: AtomicBool,
+}
+
+/// A budget with its counts.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) budget: Arc<Budget>,
+    pub(super) cell: Arc<Cell>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Listed {
+    /// Lists a budget that is about to be used.
+    pub(super) fn add(&self, entry: &Entry, state: &mut State, footing: &Footing) {
+        if matches!(footing, Footing::Shared { .. }) && !std::mem::replace(&mut state.is_listed, true) {
+            lock(&self.entries).insert(entry.cell.number, entry.clone());
+        }
+    }
+
+    /// Notes what was reserved, and whether more is to be asked for.
+    pub(super) fn took(&self, entry: &Entry, state: &mut State, grant: &Grant, footing: &Footing) {
+        let Footing::Shared { standing, .. } = footing else { return };
+        let Some(tally) = state.tallies.get_mut(&grant.window.start) else { return };
+        let own = tally.own();
+        if tally.lent.share.took(grant.amount, own, entry.budget.limit.amount(), standing.at) {
+            self.hurry(&[entry]);
+        }
+    }
+
+    /// Reports these at once.
+    pub(super) fn hurry(&self, entries: &[&Entry]) {
+        lock(&self.urgent).extend(entries.iter().map(|entry| entry.cell.number));
+        self.is_urgent.store(true, Ordering::Release);
+    }
+
+    /// Takes over changed limits.
+    pub(super) fn replace(&self, entries: &[Entry]) {
+        let mut listed = lock(&self.entries);
+        if listed.is_empty() {
+            return;
+        }
+        for entry in entries {
+            if let Some(known) = listed.get_mut(&entry.cell.number) {
+                *known = entry.clone();
+            }
+        }
+    }
+
+    /// The listed budgets, or those only that are in a hurry.
+    pub(super) fn some(&self, only_urgent: bool) -> Vec<Entry> {
+        self.is_urgent.store(false, Ordering::Release);
+        let urgent = std::mem::take(&mut *lock(&self.urgent));
+        let entries = lock(&self.entries);
+        if only_urgent {
+            return urgent.iter().filter_map(|number| entries.get(number).cloned()).collect();
+        }
+        entries.values().cloned().collect()
+    }
+
+    /// Whether a report should not wait.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.is_urgent.load(Ordering::Acquire)
+    }
+
+    /// Takes a budget off the list, while its cell is locked.
+    pub(super) fn remove(&self, number: u64) {
+        lock(&self.entries).remove(&number);
+    }
+}

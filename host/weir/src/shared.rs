@@ -1,0 +1,263 @@
+//! Shares limits and budgets with other nodes: connects the gateway's shares with the server between the nodes, in rounds
+//! of reports.
+//!
+//! A round is made each second, and at once where a request waits for more of a share or a share runs low. While the
+//! server is away there is one try a second, and one line in the log where that begins and ends.
+
+mod figures;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+use weir_cluster::{Address, AddressError, PoolRequest, PoolServer, ServerError};
+use weir_config::{SharedSettings, WhenLost};
+use weir_gateway::gateway::Gateway;
+use weir_gateway::rate_limit::BucketReport;
+use weir_gateway::sharing::Sharing;
+use weir_lease::{Answer, Kind, Report};
+use weir_ledger::{PoolReport, PoolShare};
+use weir_upstream::HttpClientError;
+
+use figures::Figures;
+
+/// How often reports are made, and how often a server that is away is tried.
+const EVERY: Duration = Duration::from_secs(1);
+/// How long the server keeps a pool after it was used last, or its window has ended.
+const KEPT: Duration = Duration::from_hours(48);
+/// The largest number of nodes that can be counted.
+const MOST_NODES: u64 = 1 << 20;
+
+/// Why limits and budgets cannot be shared as it is configured.
+#[derive(Debug, thiserror::Error)]
+pub enum ShareError {
+    /// The address is none.
+    #[error("`shared.url` {0}")]
+    Address(#[from] AddressError),
+    /// The login is wrong, or its user may not run scripts.
+    #[error("`shared.url`: {0}; the user needs the commands evalsha and script|load, and all keys of the prefix")]
+    NotAllowed(ServerError),
+    /// Encrypted connections cannot be set up.
+    #[error("no TLS for `shared.url`: {0}")]
+    Tls(#[from] HttpClientError),
+    /// There are no random numbers for a name.
+    #[error("no random numbers for this process's name: {0}")]
+    Random(getrandom::Error),
+    /// The metrics cannot be registered.
+    #[error("the metrics cannot be made: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// What makes the rounds.
+#[derive(Debug)]
+pub struct Rounds {
+    gateway: Arc<Gateway>,
+    sharing: Arc<Sharing>,
+    server: PoolServer,
+    settings: SharedSettings,
+    figures: Figures,
+    /// The number of this node's last report of its presence.
+    seq: u64,
+    is_lost: bool,
+}
+
+/// What an answer is for.
+enum For {
+    Presence,
+    Budget(PoolShare),
+    Limit(BucketReport),
+}
+
+impl Rounds {
+    /// Makes a first round, so that requests find shares. A server that is away now is tried again; one that does not
+    /// allow what is needed is an error.
+    pub async fn open(settings: &SharedSettings, gateway: &Arc<Gateway>) -> Result<Self, ShareError> {
+        let address = Address::parse(settings.url.expose())?;
+        let tls = weir_upstream::tls_config().map_err(HttpClientError::from)?;
+        let when_lost = match settings.when_lost {
+            WhenLost::Share => weir_lease::WhenLost::Share,
+            WhenLost::Open => weir_lease::WhenLost::Open,
+            WhenLost::Closed => weir_lease::WhenLost::Closed,
+        };
+        let sharing = Sharing::new(process_name().map_err(ShareError::Random)?, when_lost, settings.wait);
+        let figures = Figures::new(Arc::clone(&sharing))?;
+        gateway.metrics().registry().register(Box::new(figures.clone()))?;
+        gateway.share(&sharing);
+        let server = PoolServer::new(address, Some(Arc::new(tls)));
+        let (gateway, settings) = (Arc::clone(gateway), settings.clone());
+        let mut rounds = Self { gateway, sharing, server, settings, figures, seq: 0, is_lost: false };
+        match rounds.round(false).await {
+            Err(error @ ServerError::NotAllowed(_)) => Err(ShareError::NotAllowed(error)),
+            _ => Ok(rounds),
+        }
+    }
+
+    /// How this node stands to the others.
+    pub(crate) fn sharing(&self) -> Arc<Sharing> {
+        Arc::clone(&self.sharing)
+    }
+
+    /// Makes rounds from now on.
+    pub(crate) fn start(self) -> Sharers {
+        let (stop, stopped) = watch::channel(false);
+        Sharers { stop, task: tokio::spawn(self.follow(stopped)) }
+    }
+
+    async fn follow(mut self, mut stop: watch::Receiver<bool>) {
+        let mut ticks = tokio::time::interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let only_urgent = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => break,
+                _ = ticks.tick() => false,
+                () = self.sharing.rung(), if !self.is_lost => true,
+            };
+            // A failure is told where the state changes.
+            let _told = self.round(only_urgent).await;
+        }
+        self.gateway.leave_shares();
+        if let Err(error) = self.round(false).await {
+            tracing::warn!(%error, "shares of limits and budgets were not given back; they end by themselves");
+        }
+    }
+
+    /// Reports what there is to report, and takes the answers.
+    async fn round(&mut self, only_urgent: bool) -> Result<(), ServerError> {
+        let round = self.sharing.begin_round();
+        let (mut requests, mut whose) = (Vec::new(), Vec::new());
+        if !only_urgent {
+            requests.push(self.presence());
+            whose.push(For::Presence);
+        }
+        for report in self.gateway.budgets().reports(self.sharing.node(), only_urgent, round.sent) {
+            let (request, share) = self.of_budget(report);
+            requests.push(request);
+            whose.push(For::Budget(share));
+        }
+        for report in self.gateway.limit_reports(only_urgent, round.sent) {
+            requests.push(self.of_limit(&report));
+            whose.push(For::Limit(report));
+        }
+        if requests.is_empty() {
+            return Ok(());
+        }
+        let exchanged = self.server.exchange(&requests).await;
+        self.figures.exchanged(requests.len(), exchanged.is_ok());
+        match exchanged {
+            Ok(answers) => {
+                let mut nodes = None;
+                for (whose, answer) in whose.into_iter().zip(answers.answers) {
+                    if let (For::Presence, Some(answer)) = (&whose, answer) {
+                        nodes = Some(answer.nodes);
+                    }
+                    self.hand_on(whose, answer, round.sent);
+                }
+                round.answered(answers.now, nodes);
+                self.changes(None);
+                Ok(())
+            }
+            Err(error) => {
+                whose.into_iter().for_each(|whose| self.hand_on(whose, None, round.sent));
+                round.failed();
+                self.changes(Some(&error));
+                Err(error)
+            }
+        }
+    }
+
+    fn hand_on(&self, whose: For, answer: Option<Answer>, sent: Duration) {
+        match (whose, answer) {
+            (For::Presence, _) => {}
+            (For::Budget(share), Some(answer)) => share.answered(answer, sent),
+            (For::Budget(share), None) => share.unanswered(),
+            (For::Limit(report), answer) => self.gateway.limit_answered(&report, answer, sent),
+        }
+    }
+
+    /// Tells in the log when the server is away, and when it is back.
+    fn changes(&mut self, failure: Option<&ServerError>) {
+        let (node, policy) = (self.settings.node.as_deref(), self.settings.when_lost.as_str());
+        match failure {
+            Some(error) if !self.is_lost => tracing::error!(
+                %error,
+                node,
+                policy,
+                nodes = self.sharing.nodes(),
+                "limits and budgets are not shared: this node goes by `shared.when_lost`"
+            ),
+            None if self.is_lost => {
+                tracing::info!(node, nodes = self.sharing.nodes(), "limits and budgets are shared again");
+            }
+            _ => {}
+        }
+        self.is_lost = failure.is_some();
+    }
+
+    fn key(&self, rest: &str) -> String {
+        format!("{}:1:{rest}", self.settings.prefix)
+    }
+
+    /// The report that this node is there.
+    fn presence(&mut self) -> PoolRequest {
+        self.seq += 1;
+        PoolRequest {
+            pool: self.key("{nodes}"),
+            kind: Kind::Places,
+            limit: MOST_NODES,
+            kept: Some(KEPT),
+            entry: self.sharing.node().to_owned(),
+            nodes: self.sharing.nodes(),
+            report: Report { seq: self.seq, used: 1, ceiling: 1, ..Report::default() },
+        }
+    }
+
+    fn of_budget(&self, report: PoolReport) -> (PoolRequest, PoolShare) {
+        let PoolReport { pool, entry, limit, end, report, share } = report;
+        let left = end.map(|end| u64::try_from(end - self.sharing.now().as_second()).unwrap_or_default());
+        let request = PoolRequest {
+            pool: self.key(&format!("budget:{pool}")),
+            kind: Kind::Window,
+            limit,
+            kept: left.map(|left| KEPT + Duration::from_secs(left)),
+            entry,
+            nodes: self.sharing.nodes(),
+            report,
+        };
+        (request, share)
+    }
+
+    fn of_limit(&self, report: &BucketReport) -> PoolRequest {
+        let key = &report.key;
+        PoolRequest {
+            pool: self.key(&format!("limit:{{{}:{}}}:{}", key.scope.as_str(), key.name, key.resource.as_str())),
+            kind: report.kind,
+            limit: report.limit,
+            kept: Some(KEPT),
+            entry: report.entry.clone(),
+            nodes: self.sharing.nodes(),
+            report: report.report.clone(),
+        }
+    }
+}
+
+/// The task that makes the rounds.
+#[derive(Debug)]
+pub(crate) struct Sharers {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Sharers {
+    /// Gives back what is leased, after the last request has ended.
+    pub(crate) async fn end(self) {
+        self.stop.send_replace(true);
+        let _ended = self.task.await;
+    }
+}
+
+/// A name that no other process has: what this one uses is its own, also if it is started again.
+fn process_name() -> Result<String, getrandom::Error> {
+    Ok(format!("{:016x}", getrandom::u64()?))
+}

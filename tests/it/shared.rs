@@ -1,0 +1,156 @@
+//! Limits and budgets that several nodes share through a real server.
+
+mod lies;
+mod nodes;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use weir_tests::{Folder, House, Redis, Reply, Upstream};
+
+use crate::tongue::{OPENAI, config_of, provider};
+
+/// The tokens of every answer.
+const TOKENS: u64 = 17;
+const KEY: &str = "weir-key-of-the-team-01";
+
+/// One client with these limits, one set of budgets, and the server between the nodes. Requests wait for it for long, since
+/// this machine may be busy.
+fn settings(upstream: &Upstream, redis: &Redis, limits: &str, budgets: &str) -> String {
+    let client = format!("[[clients]]\nname = \"team\"\nkey = \"{KEY}\"\nlimits = {{ {limits} }}\n");
+    let shared = format!("[shared]\nurl = \"{}\"\nwait = \"10s\"\n", redis.url());
+    format!("{}{client}{budgets}{shared}", config_of(&[OPENAI], upstream))
+}
+
+async fn node(settings: &str) -> Arc<House> {
+    Arc::new(House::with(Folder::with(&["openai"]), settings).await)
+}
+
+async fn ask(house: &House) -> Reply {
+    house.ask(&OPENAI.request("openai", false).header("authorization", &format!("Bearer {KEY}"))).await
+}
+
+/// Sends requests to the nodes in turn, so many at the same time; returns how many were served. All others are a 429.
+async fn served(nodes: &[Arc<House>], requests: usize) -> usize {
+    let tasks: Vec<_> = (0..requests)
+        .map(|number| {
+            let node = Arc::clone(&nodes[number % nodes.len()]);
+            tokio::spawn(async move { ask(&node).await })
+        })
+        .collect();
+    let mut served = 0;
+    for task in tasks {
+        let reply = task.await.unwrap();
+        assert!(matches!(reply.status(), 200 | 429), "{} {}", reply.status(), reply.text());
+        served += usize::from(reply.status() == 200);
+    }
+    served
+}
+
+fn budget(text: &str) -> String {
+    format!("[[budgets]]\nname = \"all\"\nfor = \"all\"\nper = \"total\"\n{text}\n")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_serve_as_many_requests_as_one_limit_or_budget_allows() {
+    let Some(redis) = Redis::start() else { return };
+    let upstream = provider(OPENAI).await;
+    let settings = settings(&upstream, &redis, "requests_per_minute = 6000", &budget("requests = 12"));
+    let nodes = [node(&settings).await, node(&settings).await];
+    assert_eq!(served(&nodes, 40).await, 12, "the budget allows twelve");
+    for house in &nodes {
+        let refused = ask(house).await;
+        assert_eq!(refused.status(), 429);
+        assert!(refused.text().contains("12 requests of 12 requests"), "{}", refused.text());
+        assert_eq!(house.metric("weir_shared_state").await, 0.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_requests_holds_over_two_nodes_and_refills_for_both() {
+    let Some(redis) = Redis::start() else { return };
+    let upstream = provider(OPENAI).await;
+    let settings = settings(&upstream, &redis, "requests_per_minute = 10", "");
+    let nodes = [node(&settings).await, node(&settings).await];
+    let begun = Instant::now();
+    let served = served(&nodes, 40).await;
+    // One comes back every six seconds.
+    let most = 10 + begun.elapsed().as_secs() as usize / 6 + 1;
+    assert!((10..=most).contains(&served), "{served} were served");
+    let refused = ask(&nodes[0]).await;
+    let wait: u64 = refused.header("retry-after").map_or(0, |wait| wait.parse().unwrap());
+    assert!(refused.status() == 200 || (1..=6).contains(&wait), "{wait}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_both_nodes_used_is_told_by_each_and_survives_restarts_once() {
+    let Some(redis) = Redis::start() else { return };
+    let upstream = provider(OPENAI).await;
+    let settings = settings(&upstream, &redis, "", &budget("tokens = 1000000"));
+    let files = [(); 2].map(|()| Folder::with(&["openai"]));
+    for folder in &files {
+        std::fs::write(folder.path().join("weir.toml"), &settings).unwrap();
+    }
+    let mut nodes = Vec::new();
+    for folder in files {
+        nodes.push(Arc::new(House::with(folder, &settings).await));
+    }
+    assert_eq!(served(&nodes, 20).await, 20);
+    let expected = (20 * TOKENS) as f64;
+    for house in &nodes {
+        house.until_metric("weir_budget_used{budget=\"all\"}", expected).await;
+        assert_eq!(house.metric("weir_shared_nodes").await, 2.0);
+    }
+    let first = Arc::into_inner(nodes.remove(0)).unwrap().restart(&settings).await;
+    assert_eq!(ask(&first).await.status(), 200);
+    first.until_metric("weir_budget_used{budget=\"all\"}", expected + TOKENS as f64).await;
+    nodes[0].until_metric("weir_budget_used{budget=\"all\"}", expected + TOKENS as f64).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stopped_node_held_is_the_others_at_once_and_its_use_stays() {
+    let Some(redis) = Redis::start() else { return };
+    let upstream = provider(OPENAI).await;
+    // Large enough that nodes hold something ahead of their need.
+    let settings = settings(&upstream, &redis, "", &budget("requests = 300"));
+    let nodes = [node(&settings).await, node(&settings).await];
+    assert_eq!(served(&nodes, 60).await, 60);
+    let [first, second] = nodes;
+    Arc::into_inner(first).unwrap().ended().await;
+    let mut rest = 0;
+    for _ in 0..6 {
+        rest += served(&[Arc::clone(&second)], 50).await;
+    }
+    assert_eq!(rest, 240);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_server_is_away_each_policy_admits_what_it_says_and_the_state_is_told() {
+    let Some(redis) = Redis::start() else { return };
+    let upstream = provider(OPENAI).await;
+    let settings = settings(&upstream, &redis, "", &budget("requests = 40"));
+    let policies = ["share", "open", "closed"];
+    let mut nodes = Vec::new();
+    for policy in policies {
+        nodes.push(node(&format!("{settings}when_lost = \"{policy}\"\nprefix = \"{policy}\"\n")).await);
+    }
+    for house in &nodes {
+        assert_eq!(served(&[Arc::clone(house)], 4).await, 4);
+        assert_eq!(house.get("/ready").await.json()["shared"]["state"], "working");
+    }
+    redis.kill();
+    for (house, (policy, most)) in nodes.iter().zip(policies.into_iter().zip([36, 50, 0])) {
+        house.until_metric("weir_shared_state", 1.0).await;
+        let ready = house.get("/ready").await.json();
+        assert_eq!((&ready["status"], &ready["shared"]["state"]), (&"degraded".into(), &"failing".into()));
+        let served = served(&[Arc::clone(house)], 50).await;
+        let fits = if policy == "closed" { served <= 1 } else { served == most };
+        assert!(fits, "{policy}: {served} were served");
+    }
+    redis.go();
+    for (house, left) in nodes.iter().zip([0, 0, 30]) {
+        house.until_metric("weir_shared_state", 0.0).await;
+        let served = served(&[Arc::clone(house)], 40).await;
+        assert!(served >= left && served <= left + 10, "{served} of about {left}");
+    }
+}
