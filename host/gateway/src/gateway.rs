@@ -2,6 +2,7 @@
 
 mod call;
 mod captured;
+mod client_call;
 mod lists;
 mod media_type;
 mod overflow;
@@ -15,6 +16,7 @@ mod response_headers;
 mod rights;
 mod routed;
 mod traced;
+mod unified;
 mod unknown;
 mod welcome;
 
@@ -59,7 +61,9 @@ use weir_types::fault::Fault;
 use weir_upstream::Upstreams;
 
 pub use call::{Call, CallAnswer, CallError, CallTrace};
+pub use client_call::Protocol;
 pub use probe::Checked;
+pub use unified::UnifiedEndpoints;
 
 /// The data plane.
 #[derive(Debug)]
