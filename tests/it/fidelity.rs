@@ -10,10 +10,10 @@ use weir_tests::{Answer, House, Reply, Request, Upstream};
 use crate::tongue::{ANTHROPIC, OPENAI, Tongue};
 
 /// A recorded exchange.
-struct Recording {
-    id: String,
+pub(crate) struct Recording {
+    pub(crate) id: String,
     tongue: Tongue,
-    stream: bool,
+    pub(crate) stream: bool,
     features: Vec<String>,
     request: Value,
     kind: String,
@@ -25,7 +25,7 @@ fn folder() -> PathBuf {
 }
 
 /// The successful chats of a service; none if the recordings are not available.
-fn recordings(tongue: Tongue) -> Vec<Recording> {
+pub(crate) fn recordings(tongue: Tongue) -> Vec<Recording> {
     let Ok(entries) = std::fs::read_dir(folder().join(tongue.name).join("chat")) else {
         println!("skipped: there are no recordings of {}", tongue.name);
         return Vec::new();
@@ -68,15 +68,15 @@ impl Recording {
     }
 
     /// The requested model.
-    fn model(&self) -> &str {
+    pub(crate) fn model(&self) -> &str {
         self.request["model"].as_str().unwrap_or_default()
     }
 
-    fn answer(&self) -> Answer {
+    pub(crate) fn answer(&self) -> Answer {
         Answer::begin(200, &[("content-type", &self.kind)]).pieces(&self.body, 617).end()
     }
 
-    fn heard(&self) -> Heard {
+    pub(crate) fn heard(&self) -> Heard {
         hear(self.tongue.format, self.stream, &self.body)
     }
 
@@ -85,7 +85,7 @@ impl Recording {
     }
 
     /// Whether the recorded stream stops before its end.
-    fn is_cut(&self) -> bool {
+    pub(crate) fn is_cut(&self) -> bool {
         self.has("stream_cut") || (self.stream && !self.heard().complete)
     }
 }
@@ -100,7 +100,7 @@ fn hear(format: Format, stream: bool, body: &[u8]) -> Heard {
 }
 
 /// A gateway whose models are all served by one provider, under their own names.
-async fn house(tongue: Tongue, upstream: &Upstream, translate: bool) -> House {
+pub(crate) async fn house(tongue: Tongue, upstream: &Upstream, translate: bool) -> House {
     let name = tongue.name;
     let settings = format!(
         "default_provider = \"{name}\"\n[[providers]]\nname = \"{name}\"\nadapter = \"{name}\"\n\
@@ -130,7 +130,7 @@ async fn relayed_recordings_keep_every_byte() {
 }
 
 /// The differences of two answers, as texts; empty if there are none.
-fn differences(wanted: &Heard, heard: &Heard, other: bool) -> Vec<String> {
+pub(crate) fn differences(wanted: &Heard, heard: &Heard, other: bool) -> Vec<String> {
     let mut all = Vec::new();
     let mut differ = |what: &str, wanted: String, heard: String| {
         if wanted != heard {
@@ -154,7 +154,7 @@ fn differences(wanted: &Heard, heard: &Heard, other: bool) -> Vec<String> {
 }
 
 /// Reports the problems of all recordings at once.
-fn report(what: &str, count: usize, problems: &[String]) {
+pub(crate) fn report(what: &str, count: usize, problems: &[String]) {
     println!("{what}: {count} recordings, {} differ", problems.len());
     assert!(problems.is_empty(), "{what}: {} of {count} differ\n{}", problems.len(), problems.join("\n"));
 }
@@ -240,7 +240,7 @@ fn plain_member(key: &str, value: &Value) -> Option<(String, Value)> {
 
 /// The expected answer: a provider that was told which tool to call sends `stop` after the call, but calls outrank its
 /// word.
-fn mended(mut heard: Heard) -> Heard {
+pub(crate) fn mended(mut heard: Heard) -> Heard {
     if !heard.calls.is_empty() && heard.finish.as_deref() == Some("stop") {
         heard.finish = Some("tool".to_owned());
     }

@@ -31,6 +31,7 @@ mod failures;
 mod fallback;
 mod fidelity;
 mod grants;
+mod grpc;
 mod hostile;
 mod hostile_answers;
 mod hostile_figures;

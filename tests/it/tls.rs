@@ -29,7 +29,7 @@ fn certificate(folder: &Path) -> CertificateDer<'static> {
 }
 
 /// A gateway with TLS, and its certificate.
-async fn house(more: &str) -> (House, CertificateDer<'static>, weir_tests::Upstream) {
+pub(crate) async fn house(more: &str) -> (House, CertificateDer<'static>, weir_tests::Upstream) {
     let upstream = provider(OPENAI).await;
     let folder = Folder::with(&["openai", "anthropic", "zeta"]);
     let cert = certificate(folder.path());
@@ -38,7 +38,11 @@ async fn house(more: &str) -> (House, CertificateDer<'static>, weir_tests::Upstr
     (House::with(folder, &settings).await, cert, upstream)
 }
 
-async fn shake(house: &House, cert: &CertificateDer<'static>, alpn: &[&str]) -> std::io::Result<TlsStream<TcpStream>> {
+pub(crate) async fn shake(
+    house: &House,
+    cert: &CertificateDer<'static>,
+    alpn: &[&str],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(cert.clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -50,7 +54,7 @@ async fn shake(house: &House, cert: &CertificateDer<'static>, alpn: &[&str]) -> 
     soon("a handshake", TlsConnector::from(Arc::new(config)).connect(name, stream)).await
 }
 
-fn request(model: &str, stream: bool) -> http::Request<Full<Bytes>> {
+pub(crate) fn request(model: &str, stream: bool) -> http::Request<Full<Bytes>> {
     let body = OPENAI.request(model, stream).sent();
     let request = http::Request::post("https://localhost/v1/chat/completions").header("host", "localhost");
     request.header("content-type", "application/json").body(Full::new(Bytes::from(body))).unwrap()

@@ -1,10 +1,11 @@
 //! `cargo xtask contract`: writes the reference of the contract, `docs/contract.md` and one page for each file of
-//! `wit/` and `wit/hook/`. `--freeze` writes the frozen copy of a released contract, `wit/vX.Y.Z/`, and `--bindings` the
+//! `wit/` and `wit/hook/`, and the messages of gRPC with their numbers. `--freeze` writes the frozen copy of a released contract, `wit/vX.Y.Z/`, and `--bindings` the
 //! templates' bindings.
 
 mod bindings;
 mod frozen;
 mod page;
+mod protobuf;
 mod read;
 mod types;
 
@@ -36,7 +37,9 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
 
 fn pages(root: &Path) -> Result<Vec<(String, String)>> {
     let wit = root.join(WIT);
-    Ok(page::pages(&Contract::read(&wit)?, &Contract::read_above(&wit, &root.join(GUARDS))?))
+    let mut pages = page::pages(&Contract::read(&wit)?, &Contract::read_above(&wit, &root.join(GUARDS))?);
+    pages.extend(protobuf::files(root, &wit)?);
+    Ok(pages)
 }
 
 fn write(root: &Path) -> Result<()> {

@@ -40,7 +40,7 @@ usage: cargo xtask VERB
   test [--quick]       everything that must hold: format, rules, lints, tests, official clients, a little fuzzing
   plugins [NAME...]    build the adapters of plugins/ as components: plugins/NAME.wasm and plugins.lock
   tidy                 the rules that can be counted: circles, lengths, names, paths, licences, the contract
-  contract [--freeze]  docs/contract.md from wit/; with --freeze the frozen copy of a contract that is released,
+  contract [--freeze]  docs/contract.md and gRPC's messages from wit/; with --freeze the frozen copy of a contract that is released,
                        with --bindings what wit-bindgen makes of it for the templates in C and Go
   clients [TEST...]    the official Python clients against a running Weir
   fidelity [ID...]     recordings of every provider in every dialect, read by the official clients: docs/fidelity.md

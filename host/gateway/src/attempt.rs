@@ -66,6 +66,7 @@ pub(crate) use pass::{PassedRequest, pass};
 pub use plan_runner::{AttemptResponse, PlanRunner};
 pub(crate) use reply::with_cost;
 pub use reply::{BodyError, ReplyBody};
+pub use response_headers::loss_list;
 pub use resume::ResumeContext;
 pub use send::REFUSED_CODE;
 pub use side::ClientSide;

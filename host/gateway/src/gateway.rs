@@ -2,6 +2,7 @@
 
 mod call;
 mod captured;
+mod client_call;
 mod lists;
 mod media_type;
 mod overflow;
@@ -16,6 +17,7 @@ mod rights;
 mod routed;
 mod shared;
 mod traced;
+mod unified;
 mod unknown;
 mod welcome;
 
@@ -60,7 +62,9 @@ use weir_types::fault::Fault;
 use weir_upstream::Upstreams;
 
 pub use call::{Call, CallAnswer, CallError, CallTrace};
+pub use client_call::Protocol;
 pub use probe::Checked;
+pub use unified::UnifiedEndpoints;
 
 /// The data plane.
 #[derive(Debug)]

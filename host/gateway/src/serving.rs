@@ -91,7 +91,12 @@ impl Serving {
 
     /// What a face's answers make that belongs to the client; `None` if clients need not be kept apart.
     pub(crate) fn belongings(&self, face: usize, keys: &StoredKeys) -> Option<Belongings> {
-        self.belongings.get(face).copied().filter(|_| self.separates || keys.is_keyed())
+        self.belongings.get(face).copied().filter(|_| self.separates(keys))
+    }
+
+    /// Whether clients must be kept apart.
+    pub(crate) fn separates(&self, keys: &StoredKeys) -> bool {
+        self.separates || keys.is_keyed()
     }
 
     /// The targets that can be served. A target that several models share occurs several times.

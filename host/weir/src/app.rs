@@ -8,13 +8,13 @@ use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tower_service::Service as _;
 
 use crate::admin;
 use crate::admin::{Figures, Identity, Operations};
 use crate::budget_file::{BudgetFile, BudgetFileError, Keeping};
 use crate::keys;
 use crate::keys::TokensError;
+use crate::main_port::{MainPort, operate};
 use crate::reload;
 use crate::reload::Reload;
 use crate::shared::{Rounds, ShareError};
@@ -26,14 +26,13 @@ use weir_adapters::judge;
 use weir_adapters::load::Loader;
 use weir_adapters::watch::{Watch, Watching};
 use weir_config::{Config, Problem, Severity};
-use weir_gateway::attempt::ReplyBody;
 use weir_gateway::gateway::Gateway;
 use weir_gateway::observe::metrics::Metrics;
 use weir_gateway::observe::trace::{TraceError, Tracer};
 use weir_gateway::probes;
 use weir_gateway::serving::Serving;
 use weir_server::tls::{Tls, TlsError};
-use weir_server::{Allowance, BeyondLimit, ConnectionMetrics, Spread, Workers};
+use weir_server::{Allowance, ConnectionMetrics, Spread, Workers};
 use weir_types::worker;
 use weir_upstream::{Collector, HttpClientError, Settings, Upstreams};
 
@@ -295,18 +294,13 @@ impl App {
             let allowance = Allowance { tls: None, metrics: connections.of("admin"), ..allowance.clone() };
             tokio::spawn(weir_server::serve((listener, Spread::here()), allowance, stop.clone(), handle))
         });
-        let handle = move |request: Request<Incoming>| {
-            let (gateway, router) = (Arc::clone(&gateway), router.clone());
-            async move {
-                if !listens && admin::serves(request.uri().path()) {
-                    operate(router, request).await
-                } else if request.extensions().get::<BeyondLimit>().is_some() {
-                    gateway.refuse_beyond_limit(request)
-                } else {
-                    Box::pin(gateway.handle(request)).await
-                }
-            }
+        let main_port = MainPort {
+            grpc: weir_grpc::Service::new(Arc::clone(&gateway), stop.clone()),
+            gateway,
+            router,
+            is_apart: listens,
         };
+        let handle = move |request: Request<Incoming>| main_port.clone().answer(request);
         weir_server::serve((main, workers.spread()), allowance, stop, handle).await;
         if let Some(side) = side {
             let _ended = side.await;
@@ -380,14 +374,6 @@ fn adopt(socket: std::net::TcpListener) -> Result<(TcpListener, SocketAddr), Sta
     let listener = TcpListener::from_std(socket).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
-}
-
-async fn operate(mut router: axum::Router, request: Request<Incoming>) -> http::Response<ReplyBody> {
-    let answer = router.call(request.map(axum::body::Body::new)).await;
-    match answer {
-        Ok(response) => response.map(ReplyBody::Operations),
-        Err(never) => match never {},
-    }
 }
 
 /// Derives the served state anew whenever the adapters change.

@@ -137,7 +137,7 @@ impl Desk {
                 let (head, body) = response.into_parts();
                 capture.answered(head.status.as_u16(), pairs(&head.headers));
                 let body = Body::new(Tapped::of_response(body, capture));
-                Response::from_parts(head, ReplyBody::Operations(body))
+                Response::from_parts(head, ReplyBody::Other(body))
             }
             Err(reason) => {
                 tracing::warn!(number, %reason, "{line}: not recorded, the provider was not reached");

@@ -2,6 +2,7 @@
 
 use crate::accounting::Account;
 use crate::provenance::Learner;
+use weir_ledger::Nano;
 use weir_translate::unified::Answer;
 use weir_types::contract::types::{ChatEvent, Loss, Usage};
 
@@ -21,6 +22,8 @@ pub struct Closing {
     pub losses: Vec<Loss>,
     /// The tokens, as far as the provider reported them.
     pub usage: Option<Usage>,
+    /// What the answer costs, with the attempts before it; `None` if that is not known.
+    pub cost: Option<Nano>,
 }
 
 /// A whole answer on its way to a program.
@@ -32,7 +35,8 @@ pub struct HandedBody {
 }
 
 impl HandedBody {
-    pub(super) fn new(handed: Handed, closing: Closing) -> Self {
+    /// An answer, and what is known of it.
+    pub(crate) fn new(handed: Handed, closing: Closing) -> Self {
         Self { handed: Some(handed), closing, account: None }
     }
 
@@ -54,6 +58,11 @@ impl HandedBody {
     /// What is known of the answer.
     pub(super) fn closing(&self) -> &Closing {
         &self.closing
+    }
+
+    /// Whether it is there as a whole, and not as events.
+    pub(super) fn has_answer(&self) -> bool {
+        matches!(self.handed, Some(Handed::Answer(_)))
     }
 
     /// Takes the answer, and with it closes the account.

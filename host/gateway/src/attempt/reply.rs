@@ -35,8 +35,8 @@ pub enum ReplyBody {
     Program(Box<HandedBody>),
     /// A body whose content is captured. It is made last, so that only its bytes are asked for.
     Captured(Box<CapturedReply>),
-    /// A body of the admin endpoints.
-    Operations(axum::body::Body),
+    /// A body that is made elsewhere: of the admin endpoints, or of a protocol that carries the unified model.
+    Other(axum::body::Body),
 }
 
 /// The body cannot continue: the connection is cut, so that the client does not take the answer for complete.
@@ -63,8 +63,13 @@ impl ReplyBody {
             Self::Relayed(body) => body.learn(learner, is_plain),
             Self::Translated(body) => body.learn(learner),
             Self::Program(body) => body.learn(&mut learner),
-            Self::Whole(..) | Self::Captured(_) | Self::Operations(_) => {}
+            Self::Whole(..) | Self::Captured(_) | Self::Other(_) => {}
         }
+    }
+
+    /// Whether the answer to a program is there as a whole, and not as events.
+    pub fn has_answer(&self) -> bool {
+        matches!(self, Self::Program(body) if body.has_answer())
     }
 
     /// Takes the whole answer to a program; none if the answer is a stream, or was taken.
@@ -84,7 +89,7 @@ impl ReplyBody {
                 Some(Handed::Answer(_)) | None => None,
             }),
             Self::Translated(body) => body.poll_events(cx),
-            Self::Whole(..) | Self::Relayed(_) | Self::Captured(_) | Self::Operations(_) => Poll::Ready(None),
+            Self::Whole(..) | Self::Relayed(_) | Self::Captured(_) | Self::Other(_) => Poll::Ready(None),
         }
     }
 
@@ -93,7 +98,7 @@ impl ReplyBody {
         match self {
             Self::Program(body) => body.closing().clone(),
             Self::Translated(body) => body.closing().clone(),
-            Self::Whole(..) | Self::Relayed(_) | Self::Captured(_) | Self::Operations(_) => Closing::default(),
+            Self::Whole(..) | Self::Relayed(_) | Self::Captured(_) | Self::Other(_) => Closing::default(),
         }
     }
 
@@ -105,7 +110,7 @@ impl ReplyBody {
             Self::Relayed(body) => body.attach(account),
             Self::Translated(body) => body.attach(account),
             Self::Program(body) => body.attach(account),
-            Self::Captured(_) | Self::Operations(_) => {}
+            Self::Captured(_) | Self::Other(_) => {}
         }
         self
     }
@@ -152,7 +157,7 @@ impl Body for ReplyBody {
             Self::Translated(body) => body.poll(cx),
             Self::Program(_) => Poll::Ready(None),
             Self::Captured(body) => body.poll(cx),
-            Self::Operations(body) => Pin::new(body).poll_frame(cx).map_err(|_| BodyError),
+            Self::Other(body) => Pin::new(body).poll_frame(cx).map_err(|_| BodyError),
         }
     }
 
@@ -163,7 +168,7 @@ impl Body for ReplyBody {
             Self::Translated(_) => false,
             Self::Program(_) => true,
             Self::Captured(captured) => captured.body.is_end_stream(),
-            Self::Operations(body) => body.is_end_stream(),
+            Self::Other(body) => body.is_end_stream(),
         }
     }
 
@@ -174,7 +179,7 @@ impl Body for ReplyBody {
             Self::Translated(_) => SizeHint::default(),
             Self::Program(_) => SizeHint::with_exact(0),
             Self::Captured(captured) => captured.body.size_hint(),
-            Self::Operations(body) => body.size_hint(),
+            Self::Other(body) => body.size_hint(),
         }
     }
 }

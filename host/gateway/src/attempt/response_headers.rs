@@ -11,23 +11,35 @@ use weir_types::contract::types::{Frame, Framing, Loss, LossKind};
 use weir_types::fault::loss_kind;
 use weir_wire::frame;
 
+/// The most losses that are listed.
+const LISTED: usize = 32;
+
 /// Sets the headers that list losses, bounded: `x-weir-losses` every loss with its kind, `x-weir-dropped-params` the
 /// dropped fields.
 pub(super) fn put_losses(response: &mut Response<ReplyBody>, losses: &[Loss]) {
     if losses.is_empty() {
         return;
     }
-    let clean =
-        |loss: &Loss| loss.field.chars().filter(|c| c.is_ascii_graphic() && *c != ',').take(64).collect::<String>();
-    let told = losses.iter().take(32);
-    let mut all: Vec<String> = told.clone().map(|loss| format!("{}={}", clean(loss), loss_kind(loss.kind))).collect();
+    let told = losses.iter().take(LISTED);
     let mut dropped: Vec<String> = told.filter(|loss| loss.kind == LossKind::Dropped).map(clean).collect();
-    all.dedup();
     dropped.dedup();
-    insert(response.headers_mut(), &weir_types::headers::LOSSES, &all.join(","));
+    let all = loss_list(losses).unwrap_or_default();
+    insert(response.headers_mut(), &weir_types::headers::LOSSES, &all);
     if !dropped.is_empty() {
         insert(response.headers_mut(), &weir_types::headers::DROPPED_PARAMS, &dropped.join(","));
     }
+}
+
+/// The lost fields, each with its kind, as headers and trailers list them; `None` if nothing was lost.
+pub fn loss_list(losses: &[Loss]) -> Option<String> {
+    let told = losses.iter().take(LISTED);
+    let mut all: Vec<String> = told.map(|loss| format!("{}={}", clean(loss), loss_kind(loss.kind))).collect();
+    all.dedup();
+    (!all.is_empty()).then(|| all.join(","))
+}
+
+fn clean(loss: &Loss) -> String {
+    loss.field.chars().filter(|c| c.is_ascii_graphic() && *c != ',').take(64).collect()
 }
 
 /// Sets the headers of a stream that the host encodes.

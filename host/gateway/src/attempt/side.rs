@@ -40,12 +40,16 @@ impl ClientSide {
         }
     }
 
-    /// The request of a program as JSON, for searches that read bytes; empty where it is not about a chat.
+    /// The request of a program as JSON, for what reads bytes; empty for a dialect.
     pub fn json(&self) -> Vec<u8> {
-        match self.program() {
-            Some(Request::Chat(chat)) => serde_json::to_vec(chat).unwrap_or_default(),
-            _ => Vec::new(),
-        }
+        let json = match self.program() {
+            Some(Request::Chat(request) | Request::CountTokens(request)) => serde_json::to_vec(request),
+            Some(Request::Embeddings(request)) => serde_json::to_vec(request),
+            Some(Request::Models(request)) => serde_json::to_vec(request),
+            Some(Request::Rerank(request)) => serde_json::to_vec(request),
+            None => return Vec::new(),
+        };
+        json.unwrap_or_default()
     }
 
     /// Bytes of a program's request as JSON.

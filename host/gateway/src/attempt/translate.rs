@@ -4,6 +4,7 @@ mod adopt;
 mod answer;
 pub(super) mod continuation;
 mod exchange;
+mod members;
 mod strip_opaque;
 mod upstream_request;
 mod whole;
@@ -248,6 +249,7 @@ impl<'a> Run<'a> {
         let render = || unified::render(&mut self.provider, &self.provider_ctx, request);
         let mut rendered =
             called(account, &self.target.adapter, "render-request", render).map_err(|fault| self.spelled(fault))?;
+        members::check(request, &rendered.request.body, self.asked.side.program().is_some())?;
         self.names.spell(&mut rendered.losses);
         self.note(std::mem::take(&mut rendered.losses));
         self.provider_ctx.memo = std::mem::take(&mut rendered.memo);

@@ -311,6 +311,9 @@ impl Translated {
             Some(side) => account.broke(side),
             None => account.whole(),
         }
+        if is_for_program {
+            self.closing.cost = account.cost();
+        }
     }
 
     fn poll_keep_alive(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Outflow, BodyError>>> {

@@ -3,26 +3,23 @@
 
 use std::sync::{Arc, LazyLock};
 
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, Response};
 
 use super::Gateway;
 use super::routed::Routed;
+use super::unified::UnifiedEndpoints;
 use crate::accounting::Account;
 use crate::accounting::trail::{End, Step};
 use crate::admission::AdmissionPermit;
-use crate::attempt::{AttemptResponse, ClientSide, InboundRequest, ReplyBody, RequestContext};
+use crate::attempt::{AttemptResponse, InboundRequest, ReplyBody, RequestContext};
 use crate::auth::Caller;
-use crate::dialect::request_peek::PeekPlan;
 use crate::model_list;
 use crate::observe::log::current;
 use crate::route::{Nowhere, Plan, Target};
 use crate::serving::Serving;
-use weir_translate::dialect::faces::{Endpoint, Head};
-use weir_translate::dialect::path::PathParams;
 use weir_translate::dialect::reply::usual_status;
 use weir_translate::unified::Request;
-use weir_types::contract::about::{BodyKind, Face, Operation, StreamFlag};
-use weir_types::contract::types::{Framing, ModelInfo, ModelsRequest};
+use weir_types::contract::types::{ModelInfo, ModelsRequest};
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;
 use weir_types::headers;
@@ -30,18 +27,9 @@ use weir_types::headers;
 /// What the metrics call the format of a program's calls.
 const FORMAT: &str = "unified";
 
-/// The endpoints of programs, one for each operation, with the plan that reads nothing of their empty bodies.
-static ENDPOINTS: LazyLock<[(Arc<Endpoint>, Arc<PeekPlan>); 5]> = LazyLock::new(|| {
-    let operations =
-        [Operation::Chat, Operation::Embeddings, Operation::Models, Operation::CountTokens, Operation::Rerank];
-    let mut index = usize::MAX;
-    operations.map(|operation| {
-        index -= 1;
-        let face = Endpoint { adapter: Arc::from(FORMAT), claim: claim(operation), errors: None, index };
-        let plan = PeekPlan::new(&face, std::iter::empty(), false);
-        (Arc::new(face), Arc::new(plan))
-    })
-});
+/// The endpoints of programs.
+static ENDPOINTS: LazyLock<UnifiedEndpoints> =
+    LazyLock::new(|| UnifiedEndpoints::new(FORMAT, |operation| format!("/{}", operation.name()), &[]));
 
 /// A request of a program in this process.
 #[derive(Debug, Clone)]
@@ -140,7 +128,7 @@ impl Gateway {
     }
 
     /// Has an answer watched for what later calls carry, and a stream gone on with should it break.
-    fn finish(
+    pub(super) fn finish(
         &self,
         response: &mut Response<ReplyBody>,
         serving: &Serving,
@@ -163,35 +151,11 @@ impl Gateway {
     /// A call as attempts take requests: with an endpoint of its own, and without a body.
     async fn asked(&self, serving: &Serving, exchange: Exchange, call: Call) -> Result<Arc<InboundRequest>, Fault> {
         let Call { request, headers } = call;
-        let operation = operation_of(&request);
-        let missing = || Fault::internal("there is no endpoint for this operation");
-        let endpoint = ENDPOINTS.iter().find(|(face, _)| face.claim.operation == operation);
-        let (face, plan) = endpoint.ok_or_else(missing)?;
-        let mut reading = plan.read(&[], &PathParams::default(), &Head { headers: &headers, query: "" })?;
-        reading.model = model_of(&request).map(str::to_owned);
-        reading.stream = request.streams();
-        if let Request::Chat(chat) = &request {
-            reading.output_limit = chat.max_output_tokens.map(u64::from);
-        }
-        let route = reading.model.as_deref().and_then(|model| serving.routes.find(model));
-        reading.strict |= serving.config.server.strict || route.is_some_and(|route| route.strict);
         let caller = Caller::anonymous(None);
-        let mut asked = InboundRequest {
-            exchange,
-            held: self.buffers.begin(caller.number(), None),
-            caller,
-            face: Arc::clone(face),
-            side: ClientSide::Program(Box::new(request)),
-            holes: PathParams::default(),
-            method: Method::POST,
-            path: String::new(),
-            query: String::new(),
-            headers,
-            body: Vec::new(),
-            reading,
-            framing: Framing::Sse,
-            can_cut: false,
-        };
+        let held = self.buffers.begin(caller.number(), None);
+        let mut asked = ENDPOINTS.inbound(serving, (exchange, caller, held), (request, headers))?;
+        let route = asked.reading.model.as_deref().and_then(|model| serving.routes.find(model));
+        asked.reading.strict |= route.is_some_and(|route| route.strict);
         let size = asked.demand().body_len;
         asked.held.grow(size).await?;
         Ok(Arc::new(asked))
@@ -202,52 +166,16 @@ impl Gateway {
     }
 }
 
-fn trace_of(known: &CallTrace, asked: &InboundRequest, target: Option<&Target>, account: &Account) -> CallTrace {
+pub(super) fn trace_of(
+    known: &CallTrace,
+    asked: &InboundRequest,
+    target: Option<&Target>,
+    account: &Account,
+) -> CallTrace {
     CallTrace {
         target: target.map(|target| target.health_id(asked.model())),
         attempts: account.tries(),
         steps: account.trail().steps().to_vec(),
         ..known.clone()
-    }
-}
-
-fn operation_of(request: &Request) -> Operation {
-    match request {
-        Request::Chat(_) => Operation::Chat,
-        Request::Embeddings(_) => Operation::Embeddings,
-        Request::Models(_) => Operation::Models,
-        Request::CountTokens(_) => Operation::CountTokens,
-        Request::Rerank(_) => Operation::Rerank,
-    }
-}
-
-fn model_of(request: &Request) -> Option<&str> {
-    match request {
-        Request::Chat(request) | Request::CountTokens(request) => Some(&request.model),
-        Request::Embeddings(request) => Some(&request.model),
-        Request::Rerank(request) => Some(&request.model),
-        Request::Models(_) => None,
-    }
-}
-
-/// The endpoint of one operation, in whose requests there is nothing to be looked for.
-fn claim(operation: Operation) -> Face {
-    Face {
-        format: FORMAT.to_owned(),
-        method: Method::POST.as_str().to_owned(),
-        path: format!("/{}", operation.name()),
-        operation,
-        prefixes: Vec::new(),
-        when: None,
-        credentials: Vec::new(),
-        model: Vec::new(),
-        stream: StreamFlag::Constant(false),
-        body: BodyKind::Raw,
-        output_limit: Vec::new(),
-        end_user: Vec::new(),
-        object_ids: Vec::new(),
-        features: Vec::new(),
-        request_headers: Vec::new(),
-        framings: Vec::new(),
     }
 }

@@ -36,6 +36,12 @@ impl Gateway {
         id: &str,
         line: &mut Option<Box<AccessLine>>,
     ) -> Response<ReplyBody> {
+        self.note_refusal(fault, line);
+        fault_response(errors, fault, id)
+    }
+
+    /// Counts a request that Weir refuses, and notes why in its record.
+    pub(super) fn note_refusal(&self, fault: &Fault, line: &mut Option<Box<AccessLine>>) {
         if let Some(line) = line.as_mut() {
             line.failed(fault);
         }
@@ -48,16 +54,20 @@ impl Gateway {
             _ => "invalid",
         };
         self.metrics.rejected.with_label_values(&[reason]).inc();
-        fault_response(errors, fault, id)
     }
 }
 
 /// The answer of a request that failed.
 pub(super) fn fault_response(errors: Option<&ErrorFormat>, fault: &Fault, id: &str) -> Response<ReplyBody> {
-    if fault.side != Side::Client {
-        tracing::warn!(request_id = id, side = fault.side.as_str(), error = %fault, "request failed");
-    }
+    note_fault(fault, id);
     let mut response = error_response(errors, fault, id).map(ReplyBody::from);
     insert(response.headers_mut(), &headers::ERROR_SOURCE, fault.side.as_str());
     response
+}
+
+/// Logs a failure that is not the client's.
+pub(super) fn note_fault(fault: &Fault, id: &str) {
+    if fault.side != Side::Client {
+        tracing::warn!(request_id = id, side = fault.side.as_str(), error = %fault, "request failed");
+    }
 }

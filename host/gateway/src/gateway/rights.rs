@@ -1,8 +1,11 @@
 //! A client's rights besides models: its operations, and access to objects, which belong to the client that made
 //! them.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use http::{Method, Response, header};
+use serde_json::Value;
 
 use super::Gateway;
 use crate::admission::not_allowed;
@@ -42,6 +45,28 @@ impl Gateway {
         }
         if is_text(asked)
             && let Some(id) = anothers(owners, tenant, &asked.body)
+        {
+            return Err(not_here(&id));
+        }
+        Ok(())
+    }
+
+    /// Checks the same of a request in the unified model, whose objects stand in values of known names.
+    pub(super) fn permit_unified(&self, serving: &Serving, asked: &InboundRequest) -> Result<(), Fault> {
+        may_do(asked)?;
+        if !serving.separates(&self.stored_keys) {
+            return Ok(());
+        }
+        let (owners, tenant) = (&**self.recall.owners(), &*asked.caller.tenant);
+        if asked.caller.is_restricted() {
+            let members: HashSet<&str> = serving.faces.all().iter().flat_map(|face| object_members(face)).collect();
+            let named = named_objects(&asked.side.json(), &members);
+            if let Some(id) = named.into_iter().find(|id| !owners.is_own(id.as_bytes(), tenant)) {
+                return Err(not_here(&id));
+            }
+        }
+        if owners.has_any()
+            && let Some(id) = anothers(owners, tenant, &[asked.side.json().into()])
         {
             return Err(not_here(&id));
         }
@@ -135,6 +160,47 @@ pub(super) fn refuse_anothers_in(owners: &Owners, tenant: &str, body: &[Bytes]) 
     anothers(owners, tenant, body).map_or(Ok(()), |id| Err(not_here(&id)))
 }
 
+/// The names of the members in which a face's requests name objects.
+fn object_members(face: &Endpoint) -> impl Iterator<Item = &str> {
+    face.claim.object_ids.iter().filter_map(|place| place.strip_prefix('/')?.split('/').next())
+}
+
+/// The objects that a request in the unified model names: files, and the texts in extensions with these names.
+fn named_objects(json: &[u8], members: &HashSet<&str>) -> Vec<String> {
+    let Ok(request) = serde_json::from_slice::<Value>(json) else { return Vec::new() };
+    let (mut left, mut found) = (vec![request], Vec::new());
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Object(object) => {
+                let name = object.get("key").and_then(Value::as_str);
+                let inner = object.get("json").and_then(Value::as_str);
+                if let (Some(_), Some(inner)) = (name.filter(|name| members.contains(name)), inner) {
+                    texts(serde_json::from_str(inner).unwrap_or_default(), &mut found);
+                }
+                for (name, value) in object {
+                    if let ("FileId", Value::String(id)) = (name.as_str(), &value) {
+                        found.push(id.clone());
+                    }
+                    left.push(value);
+                }
+            }
+            Value::Array(values) => left.extend(values),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// All texts in a value.
+fn texts(value: Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(values) => values.into_iter().for_each(|value| texts(value, found)),
+        Value::Object(object) => object.into_iter().for_each(|(_, value)| texts(value, found)),
+        _ => {}
+    }
+}
+
 /// Whether an id is one that is recorded: the path's own, or a word of the usual form of ids. Urls are not recorded.
 fn is_kept(asked: &InboundRequest, id: &str) -> bool {
     let is_word = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
@@ -180,4 +246,25 @@ fn is_stream(response: &Response<ReplyBody>) -> bool {
 fn not_here(id: &str) -> Fault {
     let shown: String = id.chars().filter(|c| !c.is_control()).take(128).collect();
     Fault::not_found(format!("there is no `{shown}` here, or it is not this client's")).with_code("not_found")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_types::contract::types::{ChatRequest, Extension, MediaKind, MediaSource, Message, Part, Role};
+
+    #[test]
+    fn files_and_named_extensions_of_a_unified_request_are_its_objects() {
+        let file = serde_json::json!({
+            "kind": MediaKind::Document, "mime": null, "source": MediaSource::FileId("file-1".into()),
+            "name": null, "detail": null, "cache": null, "extensions": [],
+        });
+        let parts = vec![Part::Media(serde_json::from_value(file).unwrap())];
+        let mut chat = ChatRequest::plain("m", vec![Message::plain(Role::User, parts)]);
+        let extension = |key: &str, json: &str| Extension { format: "f".into(), key: key.into(), json: json.into() };
+        chat.extensions = vec![extension("former", r#"{"id":"resp-2"}"#), extension("other", "\"resp-3\"")];
+        let mut named = named_objects(&serde_json::to_vec(&chat).unwrap(), &HashSet::from(["former"]));
+        named.sort();
+        assert_eq!(named, ["file-1", "resp-2"]);
+    }
 }

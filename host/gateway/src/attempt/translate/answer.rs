@@ -133,7 +133,7 @@ impl Run<'_> {
         };
         account.lost(&self.losses);
         account.answering(200, matches!(handed, Handed::Events(_)), usage.is_some());
-        let closing = Closing { losses: self.losses, usage };
+        let closing = Closing { losses: self.losses, usage, cost: account.cost() };
         self.provider.release();
         Response::new(ReplyBody::Program(Box::new(HandedBody::new(handed, closing))))
     }

@@ -1,0 +1,279 @@
+//! Requests of clients that use the unified model over a protocol of its own, in place of a dialect. They are identified,
+//! admitted, routed, tried, logged and accounted for as requests in a dialect are; the protocol reads and writes messages.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Response, header};
+use hyper::body::Incoming;
+
+use super::call::{CallAnswer, trace_of};
+use super::refusal::note_fault;
+use super::response_headers::{
+    diagnose, forbid_retry, identify as identify_answer, name, note_answer, put_skipped, set_cost,
+};
+use super::routed::Routed;
+use super::unified::UnifiedEndpoints;
+use super::{Gateway, captured, exact_len, read_body, traced};
+use crate::accounting::access::AccessLine;
+use crate::accounting::capture::Logging;
+use crate::admission::AdmissionPermit;
+use crate::attempt::{AttemptResponse, Closing, Handed, HandedBody, InboundRequest, ReplyBody};
+use crate::gateway::CallTrace;
+use crate::model_list;
+use crate::observe::log::current;
+use crate::observe::trace::Span;
+use crate::route::Nowhere;
+use crate::serving::Serving;
+use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::reply::usual_status;
+use weir_translate::unified::{Answer, Request};
+use weir_types::contract::about::{CredentialPlace, Operation};
+use weir_types::contract::types::ModelsResponse;
+use weir_types::exchange::Exchange;
+use weir_types::fault::Fault;
+use weir_types::headers;
+
+use super::rights::resolve_alias;
+
+/// What headers of Weir's own begin with.
+const OWN: &str = "x-weir-";
+
+/// A protocol that carries the unified model, for one request of a client.
+pub trait Protocol: Sync {
+    /// The protocol's endpoints.
+    fn endpoints(&self) -> &UnifiedEndpoints;
+
+    /// The operation that the client calls.
+    fn operation(&self) -> Operation;
+
+    /// Reads the request from the pieces of a body.
+    ///
+    /// # Errors
+    ///
+    /// The body holds no such request.
+    fn read(&self, body: &[Bytes]) -> Result<Request, Fault>;
+
+    /// Writes an answer, whose stream may still run.
+    fn answer(&self, answer: CallAnswer) -> Response<ReplyBody>;
+
+    /// Writes the answer to a request that failed.
+    fn refuse(&self, fault: &Fault, request_id: &str) -> Response<ReplyBody>;
+}
+
+impl Gateway {
+    /// Answers one request of a client over a protocol.
+    pub async fn handle_by(&self, protocol: &impl Protocol, request: http::Request<Incoming>) -> Response<ReplyBody> {
+        let (head, body) = request.into_parts();
+        let exchange = Exchange::begin(&head.headers);
+        let id: Arc<str> = Arc::from(exchange.id.as_str());
+        let Some(face) = protocol.endpoints().of(&protocol.operation()) else {
+            return protocol.refuse(&Fault::internal("there is no endpoint for this operation"), &id);
+        };
+        Box::pin(current::within(Arc::clone(&id), self.answer_by(protocol, (id, exchange, face), head, body))).await
+    }
+
+    async fn answer_by(
+        &self,
+        protocol: &impl Protocol,
+        (id, exchange, face): (Arc<str>, Exchange, &Arc<Endpoint>),
+        head: Parts,
+        body: Incoming,
+    ) -> Response<ReplyBody> {
+        let serving = self.serving.load_full();
+        let mut line = self.access_line(&serving, &id, &exchange, &head);
+        let span = self.tracer.request(&head.headers, || head.method.to_string());
+        traced::describe(&span, face, &id);
+        if let Some(line) = line.as_mut() {
+            line.called(face);
+        }
+        let own_id = exchange.own_id;
+        let begun = (exchange, &span, &mut line);
+        let served = self.serve_by(protocol, &serving, begun, (head, body), face).await;
+        let (mut response, status) = match served {
+            Ok(response) => (response, 200),
+            Err(fault) => {
+                self.note_refusal(&fault, &mut line);
+                note_fault(&fault, &id);
+                (protocol.refuse(&fault, &id), status_of(&fault))
+            }
+        };
+        name(&mut response, None, &id);
+        if serving.config.server.diagnostic_headers {
+            identify_answer(&mut response, &own_id);
+        }
+        traced::conclude(&span, &mut response);
+        if status >= 500 {
+            span.fail("failed");
+        }
+        if let Some(line) = line.as_mut() {
+            line.ends_with(status, exact_len(&response));
+        }
+        response
+    }
+
+    async fn serve_by(
+        &self,
+        protocol: &impl Protocol,
+        serving: &Serving,
+        (exchange, span, line): (Exchange, &Span, &mut Option<Box<AccessLine>>),
+        (head, body): (Parts, Incoming),
+        face: &Arc<Endpoint>,
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let caller = self.identified(serving, face, &head).await?;
+        if let Some(line) = line.as_mut() {
+            line.asked_by(&caller);
+        }
+        let permit = self.admission.knock(&serving.config, &caller).await.map_err(|refused| refused.fault)?;
+        let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
+        let (body, held) = read_body::whole(serving, body, held).await?;
+        let size: usize = body.iter().map(Bytes::len).sum();
+        if let Some(line) = line.as_mut() {
+            line.reads(size as u64);
+        }
+        let request = protocol.read(&body)?;
+        let named = &serving.config.server.key_headers;
+        let (headers, _) = serving.faces.without_credentials(&face.adapter, named, head.headers.clone(), "");
+        let headers = as_json(without_places(headers, face));
+        let mut asked = protocol.endpoints().inbound(serving, (exchange, caller, held), (request, headers))?;
+        if let Some(line) = line.as_mut() {
+            line.asks_for(asked.reading.model.as_deref());
+        }
+        resolve_alias(&asked.caller, face, &mut asked.reading)?;
+        let route = asked.reading.model.as_deref().and_then(|model| serving.routes.find(model));
+        asked.reading.strict |= route.is_some_and(|route| route.strict);
+        let alias = route.map(|route| route.alias.as_str());
+        let logged = captured::choose(serving, &asked.exchange, &asked.caller, alias, (&head.headers, ""));
+        drop(body);
+        let more = asked.demand().body_len.saturating_sub(size);
+        asked.held.grow(more).await?;
+        if let Some(line) = line.as_mut() {
+            self.capture_unified(serving, &mut asked, logged, line);
+        }
+        let asked = Arc::new(asked);
+        self.permit_unified(serving, &asked)?;
+        if *asked.operation() == Operation::Models {
+            return self.list_by(protocol, serving, &asked, permit).await;
+        }
+        self.forward_by(protocol, serving, &asked, (span, permit, line)).await
+    }
+
+    /// Begins to capture a request as the JSON of the unified model, to which the rules for what is not logged apply. What
+    /// the client gets is not captured: what the provider answered is.
+    fn capture_unified(
+        &self,
+        serving: &Serving,
+        asked: &mut InboundRequest,
+        logged: (Logging, Option<captured::WholeHead>),
+        line: &mut AccessLine,
+    ) {
+        if logged.1.is_some() {
+            asked.body = vec![asked.side.json().into()];
+        }
+        // The record keeps the capture.
+        let _capture = self.capture(serving, asked, logged, line);
+        asked.body.clear();
+    }
+
+    /// Admits and answers a request for the list of models.
+    async fn list_by(
+        &self,
+        protocol: &impl Protocol,
+        serving: &Serving,
+        asked: &InboundRequest,
+        permit: AdmissionPermit,
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let admitted = self.admission.admit_to_lists(&serving.config, &asked.caller, permit).await;
+        let _permit = admitted.map_err(|refused| refused.fault)?;
+        let models = Box::pin(model_list::known(self.context(serving), serving, &self.lists, asked)).await;
+        let answer = Answer::Models(ModelsResponse { models, cursor: None });
+        let body = HandedBody::new(Handed::Answer(Box::new(answer)), Closing::default());
+        let trace = CallTrace { request_id: asked.exchange.id.clone(), target: None, attempts: 0, steps: Vec::new() };
+        Ok(protocol.answer(CallAnswer { trace, body: ReplyBody::Program(Box::new(body)), is_estimate: false }))
+    }
+
+    /// Admits, routes and attempts a request; from here on everything is accounted for.
+    async fn forward_by(
+        &self,
+        protocol: &impl Protocol,
+        serving: &Serving,
+        asked: &Arc<InboundRequest>,
+        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<AccessLine>>),
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let (id, tells) = (&asked.exchange.id, serving.config.server.diagnostic_headers);
+        let admitted = self.admission.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
+        let permit = admitted.map_err(|refused| refused.fault)?;
+        let routed = match Box::pin(self.route(self.context(serving), serving, asked, (span, permit, line))).await {
+            Ok(routed) => routed,
+            Err(Nowhere { fault, skipped }) => {
+                self.note_refusal(&fault, line);
+                note_fault(&fault, id);
+                if let Some(line) = line.as_mut() {
+                    line.ends_with(status_of(&fault), 0);
+                }
+                let mut response = protocol.refuse(&fault, id);
+                put_skipped(&mut response, &skipped, tells, (&self.metrics, id, line));
+                forbid_retry(&mut response, &fault);
+                // The record is complete; what is written of it hereafter is another request's.
+                drop(line.take());
+                return Ok(response);
+            }
+        };
+        let Routed { tried: AttemptResponse { answer, target }, plan, mut account, deadline, notices } = routed;
+        account.note_overhead();
+        let mut response = match answer {
+            Ok(response) => response,
+            Err(fault) => {
+                note_fault(&fault, id);
+                account.line().into_iter().for_each(|line| line.failed(&fault));
+                account.answering(status_of(&fault), false, false);
+                let mut response = protocol.refuse(&fault, id);
+                forbid_retry(&mut response, &fault);
+                if tells {
+                    diagnose(&mut response, None, asked, &account);
+                }
+                account.whole();
+                return Ok(response);
+            }
+        };
+        set_cost(&mut response, &account, &notices);
+        if let Some(target) = &target {
+            note_answer(&mut account, &response, target, asked);
+        }
+        if tells {
+            diagnose(&mut response, target.as_deref(), asked, &account);
+        }
+        self.finish(&mut response, serving, asked, (plan, target.as_deref(), deadline));
+        let trace = CallTrace { request_id: id.clone(), target: None, attempts: 0, steps: Vec::new() };
+        let trace = trace_of(&trace, asked, target.as_deref(), &account);
+        let told = std::mem::take(response.headers_mut());
+        let is_estimate = told.contains_key(&headers::TOKEN_COUNT);
+        let body = response.into_body().attach(Box::new(account));
+        let mut answered = protocol.answer(CallAnswer { trace, body, is_estimate });
+        let own = told.iter().filter(|(name, _)| name.as_str().starts_with(OWN));
+        own.for_each(|(name, value)| _ = answered.headers_mut().insert(name, value.clone()));
+        Ok(answered)
+    }
+}
+
+/// The status that means the same in HTTP.
+fn status_of(fault: &Fault) -> u16 {
+    fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind))
+}
+
+/// The headers of the request as it is logged.
+fn as_json(mut headers: HeaderMap) -> HeaderMap {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers
+}
+
+/// The headers without those in which the protocol's clients put their keys.
+fn without_places(mut headers: HeaderMap, face: &Endpoint) -> HeaderMap {
+    for place in &face.claim.credentials {
+        if let CredentialPlace::Header(header) = place {
+            headers.remove(header.name.as_str());
+        }
+    }
+    headers
+}

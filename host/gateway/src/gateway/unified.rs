@@ -1,0 +1,127 @@
+//! Endpoints of callers that use the unified model instead of a dialect: programs in this process, and clients of a protocol
+//! that carries the model itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::{HeaderMap, Method};
+
+use crate::attempt::{ClientSide, InboundRequest};
+use crate::auth::Caller;
+use crate::dialect::request_peek::PeekPlan;
+use crate::serving::Serving;
+use weir_budget::Held;
+use weir_translate::dialect::faces::{Endpoint, Head};
+use weir_translate::dialect::path::PathParams;
+use weir_translate::unified::Request;
+use weir_types::contract::about::{BodyKind, CredentialPlace, Face, Operation, StreamFlag};
+use weir_types::contract::types::Framing;
+use weir_types::exchange::Exchange;
+use weir_types::fault::Fault;
+
+/// The position of the next such endpoint. They count from the end, where no adapter's face is.
+static NEXT: AtomicUsize = AtomicUsize::new(usize::MAX - 1);
+
+/// The endpoints of one kind of callers, one for each operation.
+#[derive(Debug)]
+pub struct UnifiedEndpoints([(Arc<Endpoint>, Arc<PeekPlan>); 5]);
+
+impl UnifiedEndpoints {
+    /// Endpoints of this format, as metrics and logs call it, with their paths and the places of clients' keys.
+    pub fn new(format: &str, path: impl Fn(&Operation) -> String, credentials: &[CredentialPlace]) -> Self {
+        let operations =
+            [Operation::Chat, Operation::Embeddings, Operation::Models, Operation::CountTokens, Operation::Rerank];
+        Self(operations.map(|operation| {
+            let claim = claim(format, path(&operation), operation, credentials);
+            let index = NEXT.fetch_sub(1, Ordering::Relaxed);
+            let endpoint = Endpoint { adapter: Arc::from(format), claim, errors: None, index };
+            // Nothing is read of their bodies.
+            let plan = PeekPlan::new(&endpoint, std::iter::empty(), false);
+            (Arc::new(endpoint), Arc::new(plan))
+        }))
+    }
+
+    /// The endpoint of an operation.
+    pub fn of(&self, operation: &Operation) -> Option<&Arc<Endpoint>> {
+        self.entry(operation).map(|(endpoint, _)| endpoint)
+    }
+
+    fn entry(&self, operation: &Operation) -> Option<&(Arc<Endpoint>, Arc<PeekPlan>)> {
+        self.0.iter().find(|(endpoint, _)| endpoint.claim.operation == *operation)
+    }
+
+    /// A request as attempts take it: without a body.
+    pub(super) fn inbound(
+        &self,
+        serving: &Serving,
+        (exchange, caller, held): (Exchange, Caller, Held),
+        (request, headers): (Request, HeaderMap),
+    ) -> Result<InboundRequest, Fault> {
+        let missing = || Fault::internal("there is no endpoint for this operation");
+        let (face, plan) = self.entry(&operation_of(&request)).ok_or_else(missing)?;
+        let mut reading = plan.read(&[], &PathParams::default(), &Head { headers: &headers, query: "" })?;
+        reading.model = model_of(&request).map(str::to_owned);
+        reading.stream = request.streams();
+        if let Request::Chat(chat) = &request {
+            reading.output_limit = chat.max_output_tokens.map(u64::from);
+        }
+        reading.strict |= serving.config.server.strict;
+        Ok(InboundRequest {
+            exchange,
+            held,
+            caller,
+            face: Arc::clone(face),
+            side: ClientSide::Program(Box::new(request)),
+            holes: PathParams::default(),
+            method: Method::POST,
+            path: face.claim.path.clone(),
+            query: String::new(),
+            headers,
+            body: Vec::new(),
+            reading,
+            framing: Framing::Sse,
+            can_cut: false,
+        })
+    }
+}
+
+fn operation_of(request: &Request) -> Operation {
+    match request {
+        Request::Chat(_) => Operation::Chat,
+        Request::Embeddings(_) => Operation::Embeddings,
+        Request::Models(_) => Operation::Models,
+        Request::CountTokens(_) => Operation::CountTokens,
+        Request::Rerank(_) => Operation::Rerank,
+    }
+}
+
+fn model_of(request: &Request) -> Option<&str> {
+    match request {
+        Request::Chat(request) | Request::CountTokens(request) => Some(&request.model),
+        Request::Embeddings(request) => Some(&request.model),
+        Request::Rerank(request) => Some(&request.model),
+        Request::Models(_) => None,
+    }
+}
+
+/// The endpoint of one operation, in whose requests there is nothing to be looked for.
+fn claim(format: &str, path: String, operation: Operation, credentials: &[CredentialPlace]) -> Face {
+    Face {
+        format: format.to_owned(),
+        method: Method::POST.as_str().to_owned(),
+        path,
+        operation,
+        prefixes: Vec::new(),
+        when: None,
+        credentials: credentials.to_vec(),
+        model: Vec::new(),
+        stream: StreamFlag::Constant(false),
+        body: BodyKind::Raw,
+        output_limit: Vec::new(),
+        end_user: Vec::new(),
+        object_ids: Vec::new(),
+        features: Vec::new(),
+        request_headers: Vec::new(),
+        framings: Vec::new(),
+    }
+}

@@ -1,0 +1,178 @@
+//! The messages and trailers of an answer.
+
+use std::future::ready;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready as when_ready};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Response, header};
+use http_body::{Body, Frame};
+use http_body_util::{BodyExt as _, Full};
+use prost::Message;
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::{Code, Status};
+
+use crate::messages::generate_event::Kind;
+use crate::messages::{GenerateEvent, Summary};
+use crate::{framing, status, types};
+use weir_gateway::attempt::{BodyError, Closing, ReplyBody, loss_list};
+use weir_gateway::gateway::{CallAnswer, CallTrace};
+use weir_translate::unified::Answer;
+use weir_types::contract::types::ChatEvent;
+use weir_types::fault::{Fault, Side};
+
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
+/// The trailers of an answer's end.
+const USAGE: &str = "x-weir-usage-bin";
+const COST: &str = "x-weir-cost-usd";
+const LOSSES: &str = "x-weir-losses";
+
+/// An answer with this body.
+pub(crate) fn response<B>(body: B) -> Response<ReplyBody>
+where
+    B: Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + 'static,
+{
+    let mut response = Response::new(ReplyBody::Other(axum::body::Body::new(body)));
+    response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
+    response
+}
+
+/// An answer without messages, whose head says that the call failed.
+pub(crate) fn refused(status: &Status) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::from(Bytes::new()));
+    *response.headers_mut() = trailers(status);
+    response.headers_mut().insert(header::CONTENT_TYPE, CONTENT_TYPE);
+    response
+}
+
+/// An answer of one message.
+pub(crate) fn unary(message: &impl Message, status: &Status) -> Response<ReplyBody> {
+    let mut out = BytesMut::new();
+    framing::put(&mut out, message);
+    response(Full::new(out.freeze()).with_trailers(ready(Some(Ok(trailers(status))))))
+}
+
+/// A status as the trailers that end a call.
+pub(crate) fn trailers(status: &Status) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    if status.add_header(&mut trailers).is_err() {
+        // Its message or metadata cannot be a header; the code can.
+        trailers.insert("grpc-status", HeaderValue::from(status.code() as i32));
+    }
+    trailers
+}
+
+/// The end of an answer: its status with what is known at the end.
+pub(crate) fn ended(mut status: Status, closing: &Closing) -> Status {
+    tell(status.metadata_mut(), closing);
+    status
+}
+
+fn tell(metadata: &mut MetadataMap, closing: &Closing) {
+    if let Some(usage) = &closing.usage {
+        let bytes = types::Usage::from(usage.clone()).encode_to_vec();
+        metadata.insert_bin(USAGE, MetadataValue::from_bytes(&bytes));
+    }
+    let texts = [(COST, closing.cost.map(|cost| cost.to_string())), (LOSSES, loss_list(&closing.losses))];
+    for (name, text) in texts {
+        if let Some(value) = text.and_then(|text| text.parse().ok()) {
+            metadata.insert(name, value);
+        }
+    }
+}
+
+/// What is known of an answer at its end.
+pub(crate) fn summary(trace: &CallTrace, closing: &Closing) -> Summary {
+    Summary {
+        usage: closing.usage.clone().map(Into::into),
+        cost_usd: closing.cost.map(|cost| cost.to_string()),
+        losses: closing.losses.iter().cloned().map(Into::into).collect(),
+        target: trace.target.as_deref().unwrap_or_default().to_owned(),
+        attempts: trace.attempts,
+        request_id: trace.request_id.clone(),
+    }
+}
+
+/// An answer to a chat request, as events or whole.
+pub(crate) fn generated(CallAnswer { trace, mut body, .. }: CallAnswer) -> Response<ReplyBody> {
+    let whole = if body.has_answer() { body.take_answer() } else { None };
+    let next = match whole {
+        None => Next::Events,
+        Some(Answer::Chat(chat)) => Next::Whole(Box::new(chat.into())),
+        Some(_) => return refused(&status::of(&Fault::internal("the answer is of another kind"), &trace.request_id)),
+    };
+    response(Generated { body, trace, next })
+}
+
+/// The body of an answer to a chat request.
+struct Generated {
+    body: ReplyBody,
+    trace: CallTrace,
+    next: Next,
+}
+
+/// What is written next.
+enum Next {
+    Whole(Box<types::ChatResponse>),
+    Events,
+    Summary,
+    End(Box<Status>),
+    Nothing,
+}
+
+impl Generated {
+    /// The events in their frames. One that says that the answer failed is the end instead.
+    fn write(&mut self, events: Vec<ChatEvent>) -> BytesMut {
+        let mut out = BytesMut::new();
+        for event in events {
+            if let ChatEvent::Failure(error) = event {
+                let status = status::of(&Fault::from_error(Side::Upstream, error), &self.trace.request_id);
+                self.next = Next::End(Box::new(status));
+                break;
+            }
+            put(&mut out, Kind::Event(event.into()));
+        }
+        out
+    }
+}
+
+fn put(out: &mut BytesMut, kind: Kind) {
+    framing::put(out, &GenerateEvent { kind: Some(kind) });
+}
+
+impl Body for Generated {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        loop {
+            let mut out = BytesMut::new();
+            match std::mem::replace(&mut this.next, Next::Nothing) {
+                Next::Whole(whole) => {
+                    put(&mut out, Kind::Response(*whole));
+                    this.next = Next::Summary;
+                }
+                Next::Events => {
+                    this.next = Next::Events;
+                    match when_ready!(this.body.poll_events(cx)) {
+                        Some(events) => out = this.write(events),
+                        None => this.next = Next::Summary,
+                    }
+                }
+                Next::Summary => {
+                    put(&mut out, Kind::Summary(summary(&this.trace, &this.body.closing())));
+                    this.next = Next::End(Box::new(Status::new(Code::Ok, "")));
+                }
+                Next::End(status) => {
+                    let status = ended(*status, &this.body.closing());
+                    return Poll::Ready(Some(Ok(Frame::trailers(trailers(&status)))));
+                }
+                Next::Nothing => return Poll::Ready(None),
+            }
+            if !out.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(out.freeze()))));
+            }
+        }
+    }
+}

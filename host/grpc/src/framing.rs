@@ -1,0 +1,77 @@
+//! Messages in their frames: a byte that says whether the message is compressed, its length in four bytes, its bytes.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use prost::Message;
+
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
+
+/// Bytes in front of a message.
+const HEAD: usize = 5;
+
+/// Appends a message in its frame.
+pub(crate) fn put(out: &mut BytesMut, message: &impl Message) {
+    let length = message.encoded_len();
+    out.reserve(HEAD + length);
+    out.put_u8(0);
+    out.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
+    message.encode_raw(out);
+}
+
+/// Reads the one message of a body.
+///
+/// # Errors
+///
+/// The body is something else than one uncompressed message of this type.
+pub(crate) fn read<M: Message + Default>(body: &[Bytes]) -> Result<M, Fault> {
+    let joined;
+    let bytes: &[u8] = match body {
+        [one] => one,
+        many => {
+            joined = many.concat();
+            &joined
+        }
+    };
+    let broken = |why: &str| Fault::invalid(format!("the body is not one message: {why}"));
+    let (Some(head), Some(message)) = (bytes.get(..HEAD), bytes.get(HEAD..)) else {
+        return Err(broken("it ends within the message's head"));
+    };
+    if head.first() != Some(&0) {
+        let message = "compressed messages are not taken here: send them uncompressed (`identity`)";
+        return Err(Fault::new(Side::Client, ErrorKind::Unsupported, message));
+    }
+    let length = head.iter().skip(1).fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
+    if message.len() != length {
+        return Err(broken(&format!("it has {} bytes where its head says {length}", message.len())));
+    }
+    M::decode(message).map_err(|error| Fault::invalid(format!("the message cannot be read: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Signature;
+
+    #[test]
+    fn a_message_is_read_in_any_pieces() {
+        let message = Signature { issuer: "a".into(), value: "b".into() };
+        let mut out = BytesMut::new();
+        put(&mut out, &message);
+        let bytes = out.freeze();
+        for at in 0..=bytes.len() {
+            let pieces = [bytes.slice(..at), bytes.slice(at..)];
+            assert_eq!(read::<Signature>(&pieces).unwrap(), message);
+        }
+        assert_eq!(read::<Signature>(&[bytes]).unwrap(), message);
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused() {
+        for body in [&[][..], &[0, 0, 0, 0], &[0, 0, 0, 0, 1], &[0, 0, 0, 0, 1, 1, 1], &[0, 0, 0, 0, 1, 0xff]] {
+            let fault = read::<Signature>(&[Bytes::copy_from_slice(body)]).unwrap_err();
+            assert_eq!(fault.error.kind, ErrorKind::InvalidRequest);
+        }
+        let fault = read::<Signature>(&[Bytes::from_static(&[1, 0, 0, 0, 0])]).unwrap_err();
+        assert_eq!(fault.error.kind, ErrorKind::Unsupported);
+    }
+}

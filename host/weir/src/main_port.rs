@@ -1,0 +1,46 @@
+//! Where the requests of the main listener go: to the operations endpoints, to gRPC, or to the formats that adapters declare.
+
+use std::sync::Arc;
+
+use http::Request;
+use hyper::body::Incoming;
+use tower_service::Service as _;
+
+use crate::admin;
+use weir_gateway::attempt::ReplyBody;
+use weir_gateway::gateway::Gateway;
+use weir_server::BeyondLimit;
+
+/// What answers the requests of the main listener.
+#[derive(Debug, Clone)]
+pub(crate) struct MainPort {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) grpc: weir_grpc::Service,
+    pub(crate) router: axum::Router,
+    /// Whether the operations endpoints have a listener of their own.
+    pub(crate) is_apart: bool,
+}
+
+impl MainPort {
+    /// Answers one request.
+    pub(crate) async fn answer(self, request: Request<Incoming>) -> http::Response<ReplyBody> {
+        if !self.is_apart && admin::serves(request.uri().path()) {
+            operate(self.router, request).await
+        } else if request.extensions().get::<BeyondLimit>().is_some() {
+            self.gateway.refuse_beyond_limit(request)
+        } else if self.grpc.takes(&request) {
+            Box::pin(self.grpc.handle(request)).await
+        } else {
+            Box::pin(self.gateway.handle(request)).await
+        }
+    }
+}
+
+/// Answers a request for the operations endpoints.
+pub(crate) async fn operate(mut router: axum::Router, request: Request<Incoming>) -> http::Response<ReplyBody> {
+    let answer = router.call(request.map(axum::body::Body::new)).await;
+    match answer {
+        Ok(response) => response.map(ReplyBody::Other),
+        Err(never) => match never {},
+    }
+}

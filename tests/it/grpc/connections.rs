@@ -1,0 +1,190 @@
+//! The connection beneath: HTTP/2 with and without TLS, times, draining, health, many streams.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{SendRequest, handshake};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use prost::Message;
+use tokio::io::{AsyncRead, AsyncWrite};
+use weir_grpc::messages::GenerateRequest;
+use weir_tests::{Answer, Gate, House, Upstream, soon};
+
+use super::{Read, chat, connect, generate};
+use crate::tls;
+use crate::tongue::{OPENAI, TEXT, config, provider};
+
+/// A question about the gateway's health, or its answer.
+#[derive(Clone, PartialEq, Message)]
+struct Asked {
+    #[prost(string, tag = "1")]
+    service: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+struct Told {
+    #[prost(int32, tag = "1")]
+    status: i32,
+}
+
+/// A connection on which a test writes frames itself.
+async fn raw(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> SendRequest<Full<Bytes>> {
+    let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    sender
+}
+
+async fn tcp(address: SocketAddr) -> tokio::net::TcpStream {
+    tokio::net::TcpStream::connect(address).await.unwrap()
+}
+
+fn framed(message: &impl Message) -> Bytes {
+    let mut bytes = vec![0];
+    bytes.extend(u32::try_from(message.encoded_len()).unwrap().to_be_bytes());
+    message.encode(&mut bytes).unwrap();
+    bytes.into()
+}
+
+async fn call(
+    sender: &SendRequest<Full<Bytes>>,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Bytes,
+) -> http::Response<Incoming> {
+    let mut request = http::Request::post(format!("https://localhost{path}")).header("te", "trailers");
+    if !headers.iter().any(|(name, _)| *name == "content-type") {
+        request = request.header("content-type", "application/grpc");
+    }
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    soon("an answer", sender.clone().send_request(request.body(Full::new(body)).unwrap())).await.unwrap()
+}
+
+/// The status of a call, from its head or its trailers, with the number of bytes before.
+async fn ended(answer: http::Response<Incoming>) -> (String, usize) {
+    let status = |headers: &http::HeaderMap| Some(headers.get("grpc-status")?.to_str().unwrap().to_owned());
+    let head = status(answer.headers());
+    let body = soon("the end", answer.into_body().collect()).await.unwrap();
+    let trailers = body.trailers().and_then(status);
+    (head.or(trailers).unwrap_or_default(), body.to_bytes().len())
+}
+
+fn asks(model: &str) -> Bytes {
+    framed(&GenerateRequest { chat: Some(chat(model, true)) })
+}
+
+const GENERATE: &str = "/weir.v1.Inference/Generate";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_served_over_tls_beside_the_other_formats() {
+    let (house, cert, _upstream) = tls::house("").await;
+    let tls = tls::shake(&house, &cert, &["h2"]).await.unwrap();
+    let sender = raw(tls).await;
+    let (status, bytes) = ended(call(&sender, GENERATE, &[], asks("openai")).await).await;
+    assert_eq!(status, "0");
+    assert!(bytes > TEXT.len());
+    let request = tls::request("openai", false);
+    assert_eq!(soon("an answer", sender.clone().send_request(request)).await.unwrap().status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_clients_time_is_the_time_of_all_attempts() {
+    let mut upstream = Upstream::always(Answer::silence()).await;
+    let house = House::open(&config(&upstream)).await;
+    let sender = raw(tcp(house.address).await).await;
+    let answer = call(&sender, GENERATE, &[("grpc-timeout", "50m")], asks("openai")).await;
+    assert_eq!(ended(answer).await.0, "4");
+    upstream.departure().await;
+    let pieces = OPENAI.stream();
+    upstream.now(Answer::sse().piece(&pieces[0]).piece(&pieces[1]).hang());
+    let answer = call(&sender, GENERATE, &[("grpc-timeout", "400m")], asks("openai")).await;
+    let (status, bytes) = ended(answer).await;
+    assert!(status == "4" && bytes > 0, "{status} {bytes}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_such_call_is_refused() {
+    let mut upstream = provider(OPENAI).await;
+    let house = House::open(&config(&upstream)).await;
+    let sender = raw(tcp(house.address).await).await;
+    let json = call(&sender, GENERATE, &[("content-type", "application/grpc+json")], asks("openai")).await;
+    assert_eq!(json.status(), 415);
+    let mut compressed = asks("openai").to_vec();
+    compressed[0] = 1;
+    for (path, body, status) in [
+        (GENERATE, compressed.into(), "12"),
+        (GENERATE, Bytes::from_static(b"\0\0\0\0"), "3"),
+        (GENERATE, Bytes::from_static(&[0, 0, 0, 0, 2, 0xff, 0xff]), "3"),
+        (GENERATE, [asks("openai"), asks("openai")].concat().into(), "3"),
+        ("/weir.v2.Inference/Generate", asks("openai"), "12"),
+        ("/", asks("openai"), "12"),
+    ] {
+        let answer = call(&sender, path, &[], body).await;
+        assert_eq!((answer.status().as_u16(), ended(answer).await.0.as_str()), (200, status), "{path}");
+    }
+    assert!(upstream.unseen().is_none());
+    let answer = call(&sender, GENERATE, &[("content-type", "application/grpc+proto")], asks("openai")).await;
+    assert_eq!(ended(answer).await.0, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn draining_lets_streams_end_and_tells_who_watches() {
+    let gate = Gate::default();
+    let pieces = OPENAI.stream();
+    let begun = Answer::sse().piece(&pieces[0]).piece(&pieces[1]).gate(&gate);
+    let upstream = Upstream::always(pieces[2..].iter().fold(begun, Answer::piece).end()).await;
+    let house = House::open(&config(&upstream)).await;
+    let channel = connect(&house).await;
+    let mut stream = generate(&channel, chat("openai", true), &[]).await.unwrap();
+    let first = soon("an event", stream.message()).await.unwrap().unwrap();
+    let sender = raw(tcp(house.address).await).await;
+    let health = |method: &str| format!("/grpc.health.v1.Health/{method}");
+    for service in ["", "weir.v1.Inference"] {
+        let asked = framed(&Asked { service: service.into() });
+        let answer = call(&sender, &health("Check"), &[], asked).await.into_body().collect().await.unwrap();
+        assert_eq!(answer.to_bytes(), framed(&Told { status: 1 }));
+    }
+    let other = call(&sender, &health("Check"), &[], framed(&Asked { service: "other".into() })).await;
+    assert_eq!(ended(other).await.0, "5");
+    let mut watched = call(&sender, &health("Watch"), &[], framed(&Asked { service: String::new() })).await;
+    let frame = soon("the state", watched.frame()).await.unwrap().unwrap();
+    assert_eq!(frame.into_data().unwrap(), framed(&Told { status: 1 }));
+    let ended = tokio::spawn(house.ended());
+    let frame = soon("the change", watched.frame()).await.unwrap().unwrap();
+    assert_eq!(frame.into_data().unwrap(), framed(&Told { status: 2 }));
+    let frame = soon("the end", watched.frame()).await.unwrap().unwrap();
+    assert_eq!(frame.into_trailers().unwrap()["grpc-status"], "0");
+    // The connection takes no more calls, and its stream goes on to its end.
+    soon("no new calls", async {
+        while sender.clone().ready().await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    gate.open();
+    let mut read = Read::default();
+    read.take(first);
+    let rest = Read::all(stream).await;
+    assert_eq!(read.text + &rest.text, TEXT);
+    assert!(rest.summary.is_some());
+    soon("the gateway's end", ended).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_that_stalls_holds_its_own_stream_only() {
+    let many = OPENAI.stream()[1].repeat(20_000);
+    let (first, rest) = (OPENAI.stream()[0].clone(), OPENAI.stream()[2..].concat());
+    let upstream = Upstream::always(Answer::sse().piece(first).piece(many).piece(rest).end()).await;
+    let house = House::open(&config(&upstream)).await;
+    let channel = connect(&house).await;
+    let mut stalled = generate(&channel, chat("openai", true), &[]).await.unwrap();
+    assert!(soon("an event", stalled.message()).await.unwrap().is_some());
+    upstream.script(|_| OPENAI.streamed());
+    for _ in 0..3 {
+        let read = Read::all(generate(&channel, chat("openai", true), &[]).await.unwrap()).await;
+        assert_eq!(read.text, TEXT);
+    }
+    let read = Read::all(stalled).await;
+    assert!(read.summary.is_some(), "it goes on once it is read");
+}

@@ -1,0 +1,91 @@
+//! Failures: a code, a reason, the field at fault, and what is known at the end.
+
+use tonic::Code;
+use tonic_types::StatusExt as _;
+use weir_grpc::messages::{EmbedRequest, EmbedResponse};
+use weir_tests::{Answer, House, Upstream};
+
+use super::{Read, chat, connect, generate, unary, with};
+use crate::tongue::{OPENAI, config, provider};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_request_is_named() {
+    let mut upstream = provider(OPENAI).await;
+    let house = House::open(&config(&upstream)).await;
+    let channel = connect(&house).await;
+    let mut unset = chat("openai", true);
+    unset.messages[0].role = None;
+    let mut unknown = chat("openai", true);
+    unknown.reasoning = Some(weir_grpc::types::ReasoningRequest { mode: Some(77), ..Default::default() });
+    let mut number = chat("openai", true);
+    number.sampling.as_mut().unwrap().temperature = Some(f64::INFINITY);
+    for (request, code, reason, param) in [
+        (unset, Code::InvalidArgument, "INVALID_REQUEST", "chat.messages[0].role"),
+        (unknown, Code::InvalidArgument, "INVALID_REQUEST", "chat.reasoning.mode"),
+        (number, Code::InvalidArgument, "INVALID_REQUEST", "chat.sampling.temperature"),
+        (chat("no-such", true), Code::NotFound, "MODEL_NOT_FOUND", "model"),
+    ] {
+        let status = generate(&channel, request, &[("x-request-id", "mine")]).await.unwrap_err();
+        let info = status.get_error_details().error_info().cloned().unwrap();
+        let told = (status.code(), info.reason.as_str(), info.metadata.get("param").map(String::as_str));
+        assert_eq!(told, (code, reason, Some(param)), "{status:?}");
+        assert_eq!(info.metadata["request_id"], "mine");
+        assert_eq!(status.metadata().get("x-request-id").unwrap(), "mine");
+    }
+    let none: Result<tonic::Response<EmbedResponse>, _> =
+        unary(&channel, "/weir.v1.Inference/Embed", with(EmbedRequest { embeddings: None }, &[])).await;
+    assert_eq!(none.unwrap_err().code(), Code::InvalidArgument);
+    let unknown: Result<tonic::Response<EmbedResponse>, _> =
+        unary(&channel, "/weir.v1.Inference/Imagine", with(EmbedRequest { embeddings: None }, &[])).await;
+    assert_eq!(unknown.unwrap_err().code(), Code::Unimplemented);
+    assert!(upstream.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_providers_refusal_and_its_silence_have_their_codes() {
+    let refused = r#"{"error":{"message":"too much","type":"rate_limit"}}"#;
+    let upstream = Upstream::always(Answer::whole(429, &[("content-type", "application/json")], refused)).await;
+    let house = House::open(&config(&upstream)).await;
+    let channel = connect(&house).await;
+    let status = generate(&channel, chat("openai", true), &[]).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    let info = status.get_error_details().error_info().cloned().unwrap();
+    assert_eq!(info.metadata["source"], "upstream");
+    upstream.now(Answer::json(500, "{}"));
+    let status = generate(&channel, chat("openai", true), &[]).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    upstream.now(Answer::silence());
+    let status = generate(&channel, chat("openai", true), &[("x-weir-timeout-ms", "50")]).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_breaks_ends_with_a_status_and_without_a_summary() {
+    let pieces = OPENAI.stream();
+    let upstream = Upstream::always(Answer::sse().piece(&pieces[0]).piece(&pieces[1]).close()).await;
+    let house = House::open(&config(&upstream)).await;
+    let channel = connect(&house).await;
+    let read = Read::all(generate(&channel, chat("openai", true), &[]).await.unwrap()).await;
+    assert!(read.summary.is_none() && !read.text.is_empty(), "{read:?}");
+    assert_eq!(read.end.unwrap().code(), Code::Unavailable);
+    house.until_metric("weir_requests_total{dialect=\"grpc\",outcome=\"broken\"}", 1.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_may_be_as_large_as_a_body() {
+    let mut upstream = provider(OPENAI).await;
+    let house = House::open(&format!("[server]\nmax_body_bytes = \"6MB\"\n{}", config(&upstream))).await;
+    let channel = connect(&house).await;
+    let large = |bytes: usize| {
+        let mut chat = chat("openai", false);
+        chat.end_user = Some("x".repeat(bytes));
+        chat
+    };
+    // Beyond the usual limit of gRPC's libraries, which is 4 MB.
+    let read = Read::all(generate(&channel, large(5 << 20), &[]).await.unwrap()).await;
+    assert!(read.summary.is_some());
+    assert!(upstream.request().await.body.len() > 5 << 20);
+    let status = generate(&channel, large(7 << 20), &[]).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    assert!(upstream.unseen().is_none());
+}

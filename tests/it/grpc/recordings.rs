@@ -1,0 +1,136 @@
+//! Recordings of the real services over gRPC: their clients read the same content as of the recordings themselves.
+
+use std::collections::BTreeMap;
+
+use weir_grpc::messages::generate_event::Kind;
+use weir_tests::heard::{Call, Heard, Tokens};
+use weir_tests::{Answer, Upstream, soon};
+use weir_types::contract::types::{ChatEvent, ChatResponse, FinishReason, Part, PartKind, Usage};
+
+use super::{chat, connect, generate};
+use crate::fidelity::{differences, house, mended, recordings, report};
+use crate::tongue::{ANTHROPIC, OPENAI};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recordings_have_the_same_content_over_grpc() {
+    let upstream = Upstream::always(Answer::default()).await;
+    let (mut count, mut problems) = (0, Vec::new());
+    for tongue in [OPENAI, ANTHROPIC] {
+        let house = house(tongue, &upstream, false).await;
+        let channel = connect(&house).await;
+        for recording in recordings(tongue) {
+            upstream.now(recording.answer());
+            let answer = generate(&channel, chat(recording.model(), recording.stream), &[]).await;
+            count += 1;
+            let mut stream = match answer {
+                Ok(stream) => stream,
+                Err(status) => {
+                    if !recording.is_cut() {
+                        problems.push(format!("{}: {status}", recording.id));
+                    }
+                    continue;
+                }
+            };
+            let (mut reading, mut is_over) = (Reading::default(), false);
+            while let Ok(Some(message)) = soon("a message", stream.message()).await {
+                match message.kind.unwrap() {
+                    Kind::Event(event) => reading.event(event.try_into().unwrap()),
+                    Kind::Response(response) => reading.whole(response.try_into().unwrap()),
+                    Kind::Summary(summary) => {
+                        is_over = true;
+                        reading.usage(summary.usage.map(|usage| usage.try_into().unwrap()));
+                    }
+                }
+            }
+            let mut found = Vec::new();
+            if !recording.is_cut() {
+                found = differences(&mended(recording.heard()), &reading.heard, false);
+                found.extend((!is_over).then(|| "it has no summary".to_owned()));
+            } else if is_over && recording.heard().finish.is_none() {
+                found.push("what broke off has a summary".to_owned());
+            }
+            problems.extend((!found.is_empty()).then(|| format!("{}: {}", recording.id, found.join("; "))));
+        }
+    }
+    report("gRPC", count, &problems);
+}
+
+/// What a client makes of the messages.
+#[derive(Default)]
+struct Reading {
+    heard: Heard,
+    kinds: BTreeMap<u32, PartKind>,
+    /// The calls by the number of their part.
+    calls: BTreeMap<u32, usize>,
+}
+
+impl Reading {
+    /// Reads an event, of the first candidate if it belongs to one.
+    fn event(&mut self, event: ChatEvent) {
+        match event {
+            ChatEvent::PartStart(start) if start.candidate == 0 => {
+                if let PartKind::ToolCall(call) = &start.kind {
+                    self.calls.insert(start.part, self.heard.calls.len());
+                    let (id, name) = (call.id.clone(), call.name.clone());
+                    self.heard.calls.push(Call { id, name, arguments: String::new() });
+                }
+                self.kinds.insert(start.part, start.kind);
+            }
+            ChatEvent::Delta(delta) if delta.candidate == 0 => match self.kinds.get(&delta.part) {
+                Some(PartKind::Text) => self.heard.text.push_str(&delta.text),
+                Some(PartKind::Reasoning) => self.heard.thinking.push_str(&delta.text),
+                Some(PartKind::Refusal) => self.heard.refusal.push_str(&delta.text),
+                Some(PartKind::ToolCall(_)) => {
+                    self.heard.calls[self.calls[&delta.part]].arguments.push_str(&delta.text);
+                }
+                other => panic!("a delta of {other:?}"),
+            },
+            ChatEvent::Finish(end) if end.candidate == 0 => self.heard.finish = Some(word(end.finish.reason)),
+            _ => {}
+        }
+    }
+
+    fn whole(&mut self, response: ChatResponse) {
+        let Some(first) = response.candidates.into_iter().next() else { return };
+        for part in first.parts {
+            match part {
+                Part::Text(text) => self.heard.text.push_str(&text.text),
+                Part::Reasoning(thought) => self.heard.thinking.push_str(&thought.text.unwrap_or_default()),
+                Part::Refusal(text) => self.heard.refusal.push_str(&text),
+                Part::ToolCall(call) => {
+                    let (id, name, arguments) = (call.id, call.name, call.arguments);
+                    self.heard.calls.push(Call { id, name, arguments });
+                }
+                _ => {}
+            }
+        }
+        self.heard.finish = first.finish.map(|finish| word(finish.reason));
+    }
+
+    fn usage(&mut self, usage: Option<Usage>) {
+        let sum = |counts: &[Option<u32>]| counts.iter().flatten().map(|count| u64::from(*count)).sum();
+        self.heard.tokens = usage.map(|usage| Tokens {
+            input: sum(&[
+                usage.input,
+                usage.input_audio,
+                usage.input_image,
+                usage.cache_read,
+                usage.cache_write,
+                usage.cache_write_hour,
+            ]),
+            cached: sum(&[usage.cache_read]),
+            output: sum(&[usage.output, usage.output_audio, usage.output_image, usage.reasoning]),
+        });
+    }
+}
+
+fn word(reason: FinishReason) -> String {
+    match reason {
+        FinishReason::Complete | FinishReason::StopSequence | FinishReason::Paused => "stop",
+        FinishReason::Length | FinishReason::ContextLength => "length",
+        FinishReason::ToolCalls => "tool",
+        FinishReason::ContentFilter | FinishReason::Refusal => "filter",
+        _ => "other",
+    }
+    .to_owned()
+}
