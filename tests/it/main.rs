@@ -30,6 +30,7 @@ mod failures;
 mod fallback;
 mod fidelity;
 mod grants;
+mod guards;
 mod hostile;
 mod hostile_answers;
 mod hostile_figures;

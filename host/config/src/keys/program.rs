@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{BodiesRule, BudgetTable, Client, Issuer, ModelDraft, Plugins, Provider, Server, StoreSettings, Traces};
+use super::{
+    BodiesRule, BudgetTable, Client, Guard, Issuer, ModelDraft, Plugins, Provider, Server, StoreSettings, Traces,
+};
 use crate::raw::Node;
 use crate::section::{Entry, InFolder, Located, Reader, Section, Size, Take, joined, part, section};
 use crate::settings::{LogFormat, LogLevel};
@@ -51,6 +53,8 @@ part! {
         issuers: Vec<Issuer>,
         /// What may be spent; see `[[budgets]]`.
         budgets: Vec<Located<BudgetTable>>,
+        /// What judges requests; see `[[guards]]`.
+        guards: Vec<Located<Guard>>,
         /// Whose requests are logged with their content; see `[[bodies]]`.
         bodies: Vec<BodiesRule>,
         /// Provider accounts; see `[[providers]]`.

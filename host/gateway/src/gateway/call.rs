@@ -1,7 +1,7 @@
 //! Calls of a program in this process: the unified model in, the unified model out. They are admitted, routed, tried and
 //! accounted for as the requests of clients are; only the two ends differ, since there is no dialect.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use http::{HeaderMap, Method, Response};
 
@@ -115,6 +115,7 @@ impl Gateway {
         let span = self.tracer.request(&call.headers, || FORMAT.to_owned());
         let asked = self.asked(&serving, exchange, call).await.map_err(failed)?;
         let permit = self.leave(&serving, &asked).await.map_err(failed)?;
+        self.judge(self.context(&serving), &serving, &asked).await.map_err(failed)?;
         let routed = Box::pin(self.route(self.context(&serving), &serving, &asked, (&span, permit, &mut None))).await;
         let routed = routed.map_err(|Nowhere { fault, skipped }| {
             let steps = skipped.into_iter().map(|one| {
@@ -191,6 +192,7 @@ impl Gateway {
             reading,
             framing: Framing::Sse,
             can_cut: false,
+            judged: OnceLock::new(),
         };
         let size = asked.demand().body_len;
         asked.held.grow(size).await?;
