@@ -32,6 +32,7 @@ mod fallback;
 mod fidelity;
 mod grants;
 mod grpc;
+mod guards;
 mod hostile;
 mod hostile_answers;
 mod hostile_figures;

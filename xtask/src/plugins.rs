@@ -1,4 +1,4 @@
-//! `cargo xtask plugins`: builds the crates of `plugins/` as components, `plugins/NAME.wasm`, and writes their digests
+//! `cargo xtask plugins`: builds the crates of `plugins/` and `guards/` as components, `plugins/NAME.wasm`, and writes their digests
 //! to `plugins.lock`. Those of `tests/adapters/` go to `target/test-adapters/NAME.wasm`, a folder that Weir does not
 //! serve from.
 

@@ -14,13 +14,13 @@ pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
     /// Cargo's target folder.
     pub(crate) target: PathBuf,
-    /// The adapters, by name.
+    /// The adapters and guards, by name.
     pub(crate) adapters: Vec<Adapter>,
     /// The adapters that only tests use, by name.
     pub(crate) test_adapters: Vec<Adapter>,
 }
 
-/// A crate of `plugins/` or of `tests/adapters/`.
+/// A crate of `plugins/`, `guards/` or `tests/adapters/`.
 #[derive(Debug, Clone)]
 pub(crate) struct Adapter {
     /// The folder's name.
@@ -41,13 +41,13 @@ impl Workspace {
         let root = path(&metadata, "workspace_root")?;
         let target = path(&metadata, "target_directory")?;
         let packages = metadata["packages"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let within = |folder: &str| {
-            let within = packages.iter().filter_map(|package| adapter(package, &root, Path::new(folder)));
-            let mut adapters: Vec<Adapter> = within.collect();
+        let within = |folders: &[&str]| {
+            let one = |package| folders.iter().find_map(|folder| adapter(package, &root, Path::new(folder)));
+            let mut adapters: Vec<Adapter> = packages.iter().filter_map(one).collect();
             adapters.sort_by(|a, b| a.name.cmp(&b.name));
             adapters
         };
-        let (adapters, test_adapters) = (within("plugins"), within("tests/adapters"));
+        let (adapters, test_adapters) = (within(&["plugins", "guards"]), within(&["tests/adapters"]));
         Ok(Self { root, target, adapters, test_adapters })
     }
 }

@@ -21,6 +21,7 @@ use super::decisions;
 use entry::Entry;
 use weir_sandbox::digest::Digest;
 use weir_sandbox::engine::Engine;
+use weir_sandbox::guard::GuardManifest;
 use weir_sandbox::native::{deserialise, map};
 use weir_sandbox::shape::Shape;
 use weir_types::contract::about::Manifest;
@@ -63,6 +64,8 @@ pub enum CacheError {
 pub(super) struct Described {
     pub(super) shape: Shape,
     pub(super) manifest: Manifest,
+    /// For a guard: what it says about itself besides.
+    pub(super) guard: Option<GuardManifest>,
 }
 
 /// Compiled components on disk, by digest.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use self::credentials::credential_header;
 use self::tap::{check_tap, frame_test, pointer};
 use weir_sandbox::fault::{clean, head};
+use weir_sandbox::guard::GuardManifest;
 use weir_sandbox::version::Version;
 use weir_types::contract::about::{
     Acceptance, Auth, AuthScheme, BodyKind, Condition, CredentialPlace, ErrorFormat, Face, Format, FrameTemplate,
@@ -81,6 +82,21 @@ pub fn manifest(manifest: &Manifest, spoken: Version) -> Result<(), Problems> {
         check_acceptance(acceptance, &place, &mut p);
     }
     auth(&manifest.auth, &mut p);
+    if p.0.is_empty() { Ok(()) } else { Err(p) }
+}
+
+/// The number of phases.
+const PHASES: usize = 3;
+/// The most characters that a guard may hold back of each part of an answer.
+const HOLD_BACK: u32 = 64 << 10;
+
+/// Checks what a guard says about itself, besides its manifest.
+pub fn guard(guard: &GuardManifest) -> Result<(), Problems> {
+    let mut p = Problems::default();
+    p.unless(!guard.phases.is_empty(), "phases", "is empty");
+    p.unless(guard.phases.len() <= PHASES, "phases", "names a phase twice");
+    let held = guard.hold_back;
+    p.unless(held <= HOLD_BACK, "hold-back", format_args!("is {held} characters, the limit is {HOLD_BACK}"));
     if p.0.is_empty() { Ok(()) } else { Err(p) }
 }
 

@@ -18,11 +18,13 @@ use weir_sandbox::digest::Digest;
 use weir_sandbox::engine::{Engine, EngineError};
 use weir_sandbox::fault::{Failure, clean, head};
 use weir_sandbox::grants::Grants;
+use weir_sandbox::guard::GuardManifest;
 use weir_sandbox::instance::{Instance, Template};
 use weir_sandbox::limits::{AdapterLimits, Isolation};
 use weir_sandbox::pool::{Pool, PoolConfig};
 use weir_sandbox::shape::{Shape, ShapeError};
 use weir_sandbox::stats::Stats;
+use weir_sandbox::version::Version;
 use weir_types::contract::about::Manifest;
 
 /// Why a component does not become an adapter.
@@ -155,10 +157,11 @@ impl Loader {
     ) -> Result<Arc<Adapter>, LoadError> {
         let template = self.template(component, &described.shape, &admission.terms.grants)?;
         let (mut instance, start) = first_instance(&template, &described.shape)?;
-        let Described { shape, manifest } = described;
-        let manifest = if self.engine.is_for_grants() { self.describe(&mut instance, &shape)? } else { manifest };
+        let Described { shape, manifest, guard } = described;
+        let is_known = !self.engine.is_for_grants();
+        let (manifest, guard) = if is_known { (manifest, guard) } else { self.describe(&mut instance, &shape)? };
         drop(instance);
-        Ok(Arc::new(self.adapter(digest, Described { shape, manifest }, template, start, admission)))
+        Ok(Arc::new(self.adapter(digest, Described { shape, manifest, guard }, template, start, admission)))
     }
 
     /// Loads an adapter from the bytes of the file `name`.wasm.
@@ -186,7 +189,7 @@ impl Loader {
         let is_cached = cached.is_some();
         let (component, shape, manifest) = if let Some((component, known)) = cached {
             // With grants, the manifest may differ from one call to the next.
-            let manifest = (!self.engine.is_for_grants()).then_some(known.manifest);
+            let manifest = (!self.engine.is_for_grants()).then_some((known.manifest, known.guard));
             (component, known.shape, manifest)
         } else {
             // Checked first, so that nothing is compiled that would be refused.
@@ -199,12 +202,12 @@ impl Loader {
         }
         let template = self.template(&component, &shape, &admission.terms.grants)?;
         let (mut instance, start) = first_instance(&template, &shape)?;
-        let manifest = match manifest {
-            Some(manifest) => manifest,
+        let (manifest, guard) = match manifest {
+            Some(described) => described,
             None => self.describe(&mut instance, &shape)?,
         };
         drop(instance);
-        let described = Described { shape, manifest };
+        let described = Described { shape, manifest, guard };
         if let Some(cache) = self.cache.as_ref().filter(|_| !is_cached) {
             cache.put(digest, &component, &described);
         }
@@ -229,19 +232,23 @@ impl Loader {
         template.map(Arc::new).map_err(|error| LoadError::Contract(reason(&error)))
     }
 
-    fn describe(&self, instance: &mut Instance, shape: &Shape) -> Result<Manifest, LoadError> {
-        let limits = self.engine.limits();
+    fn describe(&self, instance: &mut Instance, shape: &Shape) -> Result<(Manifest, Option<GuardManifest>), LoadError> {
+        let (limits, version) = (self.engine.limits(), shape.version()?);
         let described = self.engine.apart(|| {
             let _active = self.engine.ticker().begin();
             instance.arm(self.engine.ticks(limits.start), limits.output);
-            instance.with_guest(|speech| speech.describe())
+            instance.with_guest(|guest| {
+                let guard = (version == Version::HookV0_1_0).then(|| guest.describe_guard()).transpose()?;
+                Ok((guest.describe()?, guard))
+            })
         });
-        let manifest = described.and_then(|described| described).map_err(|error| {
+        let (manifest, guard) = described.and_then(|described| described).map_err(|error| {
             let Failure { kind, detail, .. } = Failure::of(&error, &instance.store.data_mut().take_stderr());
             LoadError::Describe { kind: kind.name(), detail }
         })?;
-        check::manifest(&manifest, shape.version()?).map_err(LoadError::Manifest)?;
-        Ok(manifest)
+        check::manifest(&manifest, version).map_err(LoadError::Manifest)?;
+        guard.as_ref().map_or(Ok(()), check::guard).map_err(LoadError::Manifest)?;
+        Ok((manifest, guard))
     }
 
     fn adapter(
@@ -252,7 +259,7 @@ impl Loader {
         start: Duration,
         admission: &Admission,
     ) -> Adapter {
-        let Described { shape, manifest } = described;
+        let Described { shape, manifest, guard } = described;
         let terms = &admission.terms;
         if let Some(impurity) = terms.grants.impurity() {
             tracing::info!(adapter = %manifest.name, "adapter loaded with grants, {impurity}");
@@ -284,6 +291,7 @@ impl Loader {
             engine: self.engine.clone(),
             shape,
             manifest,
+            guard,
         }
     }
 }

@@ -42,9 +42,9 @@ pub use alias::{Alias, Aliases};
 pub use client::{Clients, KeyHash, Priority};
 pub use environment::Environment;
 pub use keys::{
-    AdapterSettings, Admin, BodiesRule, Breaker, Canary, Capabilities, Check, ClaimRule, Client, Grants, Issuer,
-    KeepBodies, Limits, Log, Media, Model, Plugins, Price, Provider, Quarantine, Queue, Retry, Server, SharedSettings,
-    StoreSettings, StoreUrl, Timeouts, TlsFiles, Traces,
+    AdapterSettings, Admin, BodiesRule, Breaker, Canary, Capabilities, Check, ClaimRule, Client, Grants, Guard,
+    GuardFailure, GuardGrants, GuardMode, GuardScope, Issuer, KeepBodies, Limits, Log, Media, Model, Plugins, Price,
+    Provider, Quarantine, Queue, Retry, Server, SharedSettings, StoreSettings, StoreUrl, Timeouts, TlsFiles, Traces,
 };
 pub use model::{Affinity, Strategy, Target};
 pub use options::Options;
@@ -84,6 +84,8 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// What may be spent, by whom.
     pub budgets: Vec<weir_ledger::Budget>,
+    /// What judges requests, in order.
+    pub guards: Vec<Guard>,
     /// Whose requests are logged with their content; the first rule that fits decides, then `store.bodies`.
     pub bodies: Vec<BodiesRule>,
     /// The operator's price file, laid over the bundled prices.
@@ -130,7 +132,9 @@ impl Config {
 
     /// Whether an adapter of this name is configured: a provider uses it, or it has its own settings.
     pub fn names_adapter(&self, name: &str) -> bool {
-        self.plugins.adapters.contains_key(name) || self.providers.iter().any(|provider| provider.adapter == name)
+        self.plugins.adapters.contains_key(name)
+            || self.providers.iter().any(|provider| provider.adapter == name)
+            || self.guards.iter().any(|guard| guard.plugin() == name)
     }
 
     /// The configuration from the environment alone: well-known providers are to be discovered.
@@ -160,6 +164,7 @@ impl Config {
         let joined = resolve::join(&reader, parts);
         let is_alias = |name: &str| joined.models.iter().any(|model| model.alias == Alias::Exact(name.to_owned()));
         let budgets = keys::checked_budgets(&reader, draft.budgets, is_alias);
+        let guards = keys::checked_guards(&reader, draft.guards);
         let (price_file, price_place) = draft.price_file.map(|file| (file.value, file.place)).unzip();
         if joined.clients.is_empty() && draft.issuers.is_empty() && draft.server.is_open() && !draft.server.anonymous {
             let message =
@@ -191,6 +196,7 @@ impl Config {
             clients: joined.clients,
             issuers: draft.issuers,
             budgets,
+            guards,
             bodies: draft.bodies,
             price_file,
             price_place: price_place.unwrap_or(Place::Unset),

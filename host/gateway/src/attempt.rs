@@ -6,10 +6,12 @@ mod backoff;
 mod candidates;
 mod captured_reply;
 mod chat_probe;
+mod client_request;
 mod failure;
 mod follow_up;
 mod handed;
 mod hedge;
+mod judged;
 mod media;
 mod meter;
 mod model_list;
@@ -32,7 +34,7 @@ mod usage_cost;
 mod versions;
 mod withhold;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -61,6 +63,7 @@ pub use captured_reply::{CapturedReply, captured};
 pub use chat_probe::ping;
 pub use failure::Failure;
 pub use handed::{Closing, Handed, HandedBody};
+pub use judged::{Judged, judge};
 pub(crate) use model_list::{ask_list, ask_models, find_out};
 pub(crate) use pass::{PassedRequest, pass};
 pub use plan_runner::{AttemptResponse, PlanRunner};
@@ -102,6 +105,8 @@ pub struct InboundRequest {
     pub framing: Framing,
     /// Whether cutting the connection shows the client that a stream broke (HTTP/1).
     pub can_cut: bool,
+    /// What guards made of it, once they have judged it.
+    pub judged: OnceLock<Judged>,
 }
 
 impl InboundRequest {
@@ -128,6 +133,11 @@ impl InboundRequest {
     /// Features that it asks for, by the names that manifests use.
     pub fn features(&self) -> Vec<String> {
         self.side.features().unwrap_or_else(|| self.reading.features())
+    }
+
+    /// The request as guards changed it, if they did.
+    fn replaced(&self) -> Option<&judged::Replaced> {
+        self.judged.get()?.replaced()
     }
 
     /// The model as the client names it; empty for operations without one.
@@ -185,7 +195,12 @@ async fn attempt(
     values: Values,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
-    let wishes = Wishes { translate: target.translate, resume: target.resume, strip: values == Values::Own };
+    let wishes = Wishes {
+        // A changed request is no longer in the client's bytes.
+        translate: target.translate || asked.replaced().is_some(),
+        resume: target.resume,
+        strip: values == Values::Own,
+    };
     let accepted = asked.side.dialect().and_then(|_| target.accepts(asked.face.format(), asked.operation()));
     let lane = Lane::of(&asked.reading, asked.operation(), accepted, wishes);
     account.goes(lane.as_str());

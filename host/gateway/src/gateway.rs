@@ -3,6 +3,7 @@
 mod call;
 mod captured;
 mod client_call;
+mod judged;
 mod lists;
 mod media_type;
 mod overflow;
@@ -38,6 +39,7 @@ use crate::admission::budgets::Budgets;
 use crate::admission::{Admission, AdmissionPermit, AdmitMetrics};
 use crate::attempt::{self, AttemptResponse, ClientSide, InboundRequest, ReplyBody, RequestContext};
 use crate::auth::{Caller, Origin, StoredKeys, WrongKeys, identify};
+use crate::guard::GuardMetrics;
 use crate::health::{Health, TargetStatus};
 use crate::model_list;
 use crate::observe::log::current;
@@ -50,7 +52,8 @@ use crate::serving::Serving;
 use recognise::{Called, Unrecognised, recognise};
 use refusal::fault_response;
 use response_headers::{
-    diagnose, forbid_retry, identify as identify_answer, name, note_answer, put_limits, put_skipped, set_cost,
+    diagnose, forbid_retry, identify as identify_answer, name, note_answer, put_guards, put_limits, put_skipped,
+    set_cost,
 };
 use routed::Routed;
 use weir_budget::Budget;
@@ -80,6 +83,7 @@ pub struct Gateway {
     wrong_keys: WrongKeys,
     stored_keys: Arc<StoredKeys>,
     buffers: Arc<Budget>,
+    guard_metrics: GuardMetrics,
     log: OnceLock<Arc<dyn RequestLog>>,
 }
 
@@ -93,6 +97,7 @@ impl Gateway {
     ) -> Result<Self, prometheus::Error> {
         let recall = Arc::new(ReasoningCache::new(serving.config.server.recall_bytes));
         let lists = model_list::Lists::default();
+        let guard_metrics = GuardMetrics::new(&metrics)?;
         let admission = Arc::new(Admission::new(AdmitMetrics::new(&metrics)?, Budgets::new(&metrics)?));
         admission.budgets.replace(&serving.config.budgets);
         let (health, buffers) = (Arc::default(), Arc::new(Budget::new(metrics.registry())?));
@@ -109,6 +114,7 @@ impl Gateway {
             wrong_keys: WrongKeys::default(),
             stored_keys: Arc::default(),
             buffers,
+            guard_metrics,
             log: OnceLock::new(),
         })
     }
@@ -301,6 +307,7 @@ impl Gateway {
             framing,
             can_cut: head.version < Version::HTTP_2,
             face,
+            judged: OnceLock::new(),
         });
         if let Some(line) = line.as_mut() {
             *capture = self.capture(serving, &asked, logged, line);
@@ -343,6 +350,9 @@ impl Gateway {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.turn_away(&asked.face, &refused, &asked.exchange.id, line)),
         };
+        if let Err(fault) = self.judge(context, serving, asked).await {
+            return Ok(self.refuse_judged(asked, &fault, line));
+        }
         let told = permit.limits();
         let routed = match self.route(context, serving, asked, (span, permit, line)).await {
             Ok(routed) => routed,
@@ -351,6 +361,7 @@ impl Gateway {
                 let tells = serving.config.server.diagnostic_headers;
                 put_skipped(&mut response, &skipped, tells, (&self.metrics, &asked.exchange.id, line));
                 forbid_retry(&mut response, &fault);
+                put_guards(&mut response, asked);
                 return Ok(response);
             }
         };
@@ -369,6 +380,7 @@ impl Gateway {
             self.learn(&mut response, serving, asked, (&plan, target));
         }
         self.make_resumable(&mut response, serving, asked, (plan, deadline));
+        put_guards(&mut response, asked);
         put_limits(&mut response, &asked.face, &told, target.as_deref().map(|target| (target, &account)));
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target.as_deref(), asked, &account);

@@ -12,6 +12,7 @@
 //! | [`accounting`] | usage, time and outcome, recorded exactly once |
 //! | [`admission`] | admission: rights, rate limits, concurrency limits |
 //! | [`auth`] | identifies the caller |
+//! | [`guard`] | components that judge requests |
 //! | [`dialect`] | peeks at requests, and renders rate limits in a format's spelling |
 //! | [`accept`] | the requests that a target's provider accepts unchanged |
 //! | [`health`] | the health of targets and keys |
@@ -33,6 +34,7 @@ pub mod auth;
 pub mod dialect;
 pub mod dry_run;
 pub mod gateway;
+pub mod guard;
 pub mod health;
 pub mod model_catalog;
 pub mod model_list;

@@ -15,6 +15,7 @@ use crate::accept::Acceptance;
 use crate::auth::StoredKeys;
 use crate::dialect::limits::Spelling;
 use crate::dialect::request_peek::PeekPlan;
+use crate::guard::Guards;
 use crate::passthrough::Passages;
 use crate::route::{Routes, Target};
 use weir_adapters::catalog::Snapshot;
@@ -39,6 +40,8 @@ pub struct Serving {
     pub routes: Routes,
     /// The providers whose own endpoints are passed through.
     pub(crate) passages: Passages,
+    /// What judges requests.
+    pub guards: Guards,
     /// Whether answers name objects, by the face's index.
     makes: Vec<objects::Makes>,
     /// What answers make that belongs to the client, by the face's index.
@@ -74,9 +77,10 @@ impl Serving {
         let reading = |face| Arc::new(PeekPlan::new(face, accepts(), chooses));
         let readings = faces.all().iter().map(|face| reading(face)).collect();
         let makes = objects::makes(&faces, &routes);
+        let guards = Guards::new(&config, &adapters, &mut problems);
         operations::unknown(&config, &faces, &mut problems);
         let (belongings, separates) = (objects::belongings(&faces), has_several(&config));
-        Ok(Self { config, adapters, faces, readings, routes, passages, makes, belongings, separates, problems })
+        Ok(Self { config, adapters, faces, readings, routes, passages, guards, makes, belongings, separates, problems })
     }
 
     /// Whether a face's answers name objects that later requests may refer to, and that exist at one of several

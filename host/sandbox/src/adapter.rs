@@ -15,6 +15,7 @@ use super::digest::Digest;
 use super::engine::Engine;
 use super::fault::{Failure, FaultKind, PluginFault};
 use super::grants::Grants;
+use super::guard::GuardManifest;
 use super::instance::Instance;
 use super::interface::{Interface, Interfaces};
 use super::limits::Isolation;
@@ -43,6 +44,8 @@ pub struct Adapter {
     pub label: Arc<str>,
     /// The manifest that it returned.
     pub manifest: Manifest,
+    /// For a guard: what it says about itself besides.
+    pub guard: Option<GuardManifest>,
     /// The contract's interfaces that it exports.
     pub interfaces: Interfaces,
     /// Size of the component in bytes.
@@ -175,7 +178,7 @@ impl Adapter {
             instance.tenant = Some(tenant.into());
         }
         let (instance, adapter) = (Some(instance), Arc::clone(self));
-        Ok(Lease { instance, caller, adapter, taken: 0, _turn: turn, _slot: slot })
+        Ok(Lease { instance, caller, call: self.call, adapter, taken: 0, _turn: turn, _slot: slot })
     }
 
     fn make(&self) -> Result<Box<Instance>, PluginFault> {
@@ -215,10 +218,10 @@ impl Adapter {
         Some(on_this_thread(bytes > self.engine.limits().blocking_above, work))
     }
 
-    /// Deadline in ticks of a call with this much input.
-    fn deadline(&self, bytes: usize) -> u64 {
+    /// Deadline in ticks of a call with this much input, which may take `call` without any.
+    fn deadline(&self, call: Duration, bytes: usize) -> u64 {
         let more = self.engine.limits().call_per_mib.mul_f64(bytes as f64 / MIB);
-        self.engine.ticks(self.call.saturating_add(more))
+        self.engine.ticks(call.saturating_add(more))
     }
 
     /// Maximum output in bytes of a call with this much input.
@@ -268,7 +271,10 @@ async fn turns_of_pair(one: &Arc<Adapter>, other: &Arc<Adapter>) -> Result<(Turn
 impl Adapter {
     /// Makes instances in advance, up to the configured number.
     pub fn warm(&self) {
-        let chat = [Interface::DialectChat, Interface::ProviderChat].into_iter().filter(|i| self.has(*i)).collect();
+        let chat = [Interface::DialectChat, Interface::ProviderChat, Interface::Guard]
+            .into_iter()
+            .filter(|i| self.has(*i))
+            .collect();
         let mut before = usize::MAX;
         while self.pool.wants_more() && before != self.pool.idle() {
             before = self.pool.idle();

@@ -14,6 +14,7 @@
     reason = "generated code; its documentation stands in wit/"
 )]
 
+pub mod hook;
 pub mod v0_1_0;
 
 /// A version's types are those of `weir-types`. The rest is what a generator expects of an interface that components

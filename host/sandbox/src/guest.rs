@@ -6,6 +6,7 @@
 
 mod calls;
 mod functions;
+pub(super) mod hook;
 pub(super) mod v0_1_0;
 pub(super) mod v0_2_0;
 
@@ -13,6 +14,7 @@ use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre, ResourceAny};
 
 use super::fault::MissingFunction;
+use super::guard::{Annotation, Asked, EventAnswer, Facts, GuardManifest, Outcome, RequestAnswer};
 use super::interface::Interfaces;
 use super::state::State;
 use super::version::Version;
@@ -41,23 +43,60 @@ pub trait VersionedGuest: Calls {
         Err(MissingFunction("dialect-count-tokens.render-response").into())
     }
     /// The constructor of `provider-chat.chat-decoder`.
-    fn decoder(&mut self, ctx: &Context) -> wasmtime::Result<ResourceAny>;
+    fn decoder(&mut self, _: &Context) -> wasmtime::Result<ResourceAny> {
+        Err(MissingFunction("provider-chat.chat-decoder").into())
+    }
     /// `provider-chat.chat-decoder.push`.
-    fn decoder_push(&mut self, decoder: ResourceAny, frames: &[Frame]) -> GuestResult<Decoded>;
+    fn decoder_push(&mut self, _: ResourceAny, _: &[Frame]) -> GuestResult<Decoded> {
+        Err(MissingFunction("provider-chat.chat-decoder.push").into())
+    }
     /// `provider-chat.chat-decoder.finish`.
-    fn decoder_finish(&mut self, decoder: ResourceAny) -> GuestResult<Decoded>;
+    fn decoder_finish(&mut self, _: ResourceAny) -> GuestResult<Decoded> {
+        Err(MissingFunction("provider-chat.chat-decoder.finish").into())
+    }
     /// The constructor of `dialect-chat.chat-encoder`.
-    fn encoder(&mut self, ctx: &Context) -> wasmtime::Result<ResourceAny>;
+    fn encoder(&mut self, _: &Context) -> wasmtime::Result<ResourceAny> {
+        Err(MissingFunction("dialect-chat.chat-encoder").into())
+    }
     /// `dialect-chat.chat-encoder.push`.
-    fn encoder_push(&mut self, encoder: ResourceAny, events: &[ChatEvent]) -> GuestResult<Encoded>;
+    fn encoder_push(&mut self, _: ResourceAny, _: &[ChatEvent]) -> GuestResult<Encoded> {
+        Err(MissingFunction("dialect-chat.chat-encoder.push").into())
+    }
     /// `dialect-chat.chat-encoder.finish`.
-    fn encoder_finish(&mut self, encoder: ResourceAny) -> GuestResult<Encoded>;
+    fn encoder_finish(&mut self, _: ResourceAny) -> GuestResult<Encoded> {
+        Err(MissingFunction("dialect-chat.chat-encoder.finish").into())
+    }
+    /// What a guard says about itself beyond the manifest of an adapter.
+    fn describe_guard(&mut self) -> wasmtime::Result<GuardManifest> {
+        Err(MissingFunction("guard").into())
+    }
+    /// `guard.on-request`.
+    fn on_request(&mut self, _: &Facts, _: &Asked) -> wasmtime::Result<RequestAnswer> {
+        Err(MissingFunction("guard.on-request").into())
+    }
+    /// The constructor of `guard.answer`.
+    fn answer(&mut self, _: &Facts) -> wasmtime::Result<ResourceAny> {
+        Err(MissingFunction("guard.answer").into())
+    }
+    /// `guard.answer.push`.
+    fn answer_push(&mut self, _: ResourceAny, _: &[ChatEvent]) -> wasmtime::Result<EventAnswer> {
+        Err(MissingFunction("guard.answer.push").into())
+    }
+    /// `guard.answer.finish`.
+    fn answer_finish(&mut self, _: ResourceAny) -> wasmtime::Result<EventAnswer> {
+        Err(MissingFunction("guard.answer.finish").into())
+    }
+    /// `guard.on-end`.
+    fn on_end(&mut self, _: &Facts, _: &Outcome) -> wasmtime::Result<Vec<Annotation>> {
+        Err(MissingFunction("guard.on-end").into())
+    }
 }
 
 /// The exports of a component, looked up once; those of versions that it was not built for are empty.
 pub(super) struct Indices {
     v0_2_0: v0_2_0::Indices,
     v0_1_0: v0_1_0::Indices,
+    hook: hook::Indices,
 }
 
 impl Indices {
@@ -66,6 +105,7 @@ impl Indices {
         Ok(Self {
             v0_2_0: v0_2_0::Indices::new(pre, of(Version::V0_2_0))?,
             v0_1_0: v0_1_0::Indices::new(pre, of(Version::V0_1_0))?,
+            hook: hook::Indices::new(pre, of(Version::HookV0_1_0))?,
         })
     }
 }
@@ -75,12 +115,14 @@ impl Indices {
 pub(super) struct Views {
     v0_2_0: v0_2_0::Views,
     v0_1_0: v0_1_0::Views,
+    hook: hook::Views,
 }
 
 impl Views {
     /// The interfaces that have been used.
     pub(super) fn prepared(&self) -> Interfaces {
-        self.v0_2_0.prepared().iter().chain(self.v0_1_0.prepared().iter()).collect()
+        let adapters = self.v0_2_0.prepared().iter().chain(self.v0_1_0.prepared().iter());
+        adapters.chain(self.hook.prepared().iter()).collect()
     }
 }
 

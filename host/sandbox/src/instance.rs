@@ -12,7 +12,7 @@ use super::footprint::Footprint;
 use super::granted::Granted;
 use super::granted_wasi;
 use super::grants::Grants;
-use super::guest::{Indices, Parts, VersionedGuest, Views, v0_1_0, v0_2_0};
+use super::guest::{Indices, Parts, VersionedGuest, Views, hook, v0_1_0, v0_2_0};
 use super::interface::Interfaces;
 use super::state::State;
 use super::version::Version;
@@ -164,6 +164,7 @@ impl Instance {
         match template.version {
             Version::V0_2_0 => call(&mut v0_2_0::Guest(parts)),
             Version::V0_1_0 => call(&mut v0_1_0::Guest(parts)),
+            Version::HookV0_1_0 => call(&mut hook::Guest(parts)),
         }
     }
 

@@ -36,6 +36,7 @@ interfaces! {
     DialectCountTokens, "dialect-count-tokens";
     ProviderRerank, "provider-rerank";
     DialectRerank, "dialect-rerank";
+    Guard, "guard";
 }
 
 impl Display for Interface {

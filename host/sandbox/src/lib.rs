@@ -11,6 +11,7 @@
 //! | [`instance`] | a store with an instantiated component |
 //! | [`interface`], [`version`] | the interfaces of the contract, and its versions |
 //! | `guest` | the versions of the contract side by side |
+//! | [`guard`], [`judging`] | guards: what they say about themselves, and their functions |
 //! | [`call`], [`stream`] | the contract's functions, typed, with deadline and limits |
 //! | [`untrusted`] | threads for components that are not trusted with an async worker |
 //! | [`fault`] | failures of components |
@@ -29,9 +30,11 @@ pub mod footprint;
 mod granted;
 mod granted_wasi;
 pub mod grants;
+pub mod guard;
 mod guest;
 pub mod instance;
 pub mod interface;
+pub mod judging;
 pub mod limits;
 pub mod native;
 pub mod pool;
@@ -51,7 +54,9 @@ pub use digest::Digest;
 pub use engine::Engine;
 pub use fault::{Called, FaultKind, PluginFault};
 pub use grants::Grants;
+pub use guard::GuardManifest;
 pub use interface::{Interface, Interfaces};
+pub use judging::AnswerJudge;
 pub use limits::{AdapterLimits, Isolation, Limits, Reuse};
 pub use shape::Shape;
 pub use stats::Stats;

@@ -18,6 +18,8 @@ use super::version::Version;
 
 /// The contract's package.
 const PACKAGE: &str = "weir:adapter/";
+/// The package of the contract of guards.
+const GUARDS: &str = "weir:hook/";
 /// Packages whose functions [`super::wasi`] implements.
 const ANSWERED: [&str; 6] =
     ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
@@ -49,6 +51,17 @@ pub enum ShapeError {
         export: String,
         /// Advice for the author.
         advice: &'static str,
+    },
+    /// It was built for a version of the contract of guards that this host does not support, or lacks one of its
+    /// interfaces.
+    #[error(
+        "exports {export}: a guard exports weir:hook/about@{version} and weir:hook/guard@{version}, the contract that this \
+         Weir supports",
+        version = Version::HookV0_1_0.name()
+    )]
+    Guard {
+        /// An export of that contract.
+        export: String,
     },
     /// Its interfaces are of different versions of the contract.
     #[error(
@@ -183,6 +196,15 @@ impl Shape {
 
     /// The version of the contract to serve it with: the newest supported one for which it exports an `about`.
     pub fn version(&self) -> Result<Version, ShapeError> {
+        if self.contract().next().is_none()
+            && let Some(export) = self.exports.iter().find(|export| export.starts_with(GUARDS))
+        {
+            return if self.is_guard() {
+                Ok(Version::HookV0_1_0)
+            } else {
+                Err(ShapeError::Guard { export: export.clone() })
+            };
+        }
         let about = Interface::About.name();
         let has_about = |version: &str| self.contract().any(|(_, name, own)| (name, own) == (about, version));
         let Some(version) = Version::ALL.iter().copied().find(|version| has_about(version.name())) else {
@@ -197,6 +219,16 @@ impl Shape {
             }),
             None => Ok(version),
         }
+    }
+
+    /// Whether it exports both interfaces of a guard.
+    fn is_guard(&self) -> bool {
+        let version = Version::HookV0_1_0.name();
+        let has = |interface: Interface| {
+            let name = format!("{GUARDS}{}@{version}", interface.name());
+            self.exports.contains(&name)
+        };
+        has(Interface::About) && has(Interface::Guard)
     }
 
     /// Why none of its versions is supported.
@@ -223,6 +255,9 @@ impl Shape {
     /// The contract's interfaces of the version that serves it.
     pub fn interfaces(&self) -> Interfaces {
         let Ok(version) = self.version() else { return Interfaces::default() };
+        if version == Version::HookV0_1_0 {
+            return [Interface::About, Interface::Guard].into_iter().collect();
+        }
         let has = |i: &Interface| self.contract().any(|(_, name, own)| (name, own) == (i.name(), version.name()));
         Interface::ALL.iter().copied().filter(has).collect()
     }

@@ -7,21 +7,23 @@ pub enum Version {
     V0_2_0,
     /// `0.1.0`.
     V0_1_0,
+    /// `0.1.0` of the contract of guards.
+    HookV0_1_0,
 }
 
 impl Version {
-    /// All versions, the newest first.
+    /// All versions of the contract of adapters, the newest first.
     pub const ALL: &[Self] = &[Self::V0_2_0, Self::V0_1_0];
 
     /// The version in the names of exports and in the manifest.
     pub const fn name(self) -> &'static str {
         match self {
             Self::V0_2_0 => "0.2.0",
-            Self::V0_1_0 => "0.1.0",
+            Self::V0_1_0 | Self::HookV0_1_0 => "0.1.0",
         }
     }
 
-    /// The version of this name, if this host supports it.
+    /// The version of the contract of adapters with this name, if this host supports it.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|version| version.name() == name)
     }

@@ -1,6 +1,7 @@
 //! Approximate size of a call's input in bytes: its texts, and a constant for each value in a list, because many small
 //! values cost as much work as a large one.
 
+use super::guard::Asked;
 use weir_types::contract::types::{
     Body, ChatEvent, ChatRequest, ChatResponse, EmbeddingInput, EmbeddingsRequest, EmbeddingsResponse, Extension,
     Frame, HttpRequest, HttpResponse, MediaPart, MediaSource, Message, ModelsRequest, ModelsResponse, Part,
@@ -27,6 +28,18 @@ impl Weigh for Body {
         match self {
             Self::Text(text) => text.len(),
             Self::Bytes(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl Weigh for Asked {
+    fn weigh(&self) -> usize {
+        match self {
+            Self::Withheld => 0,
+            Self::Chat(request) => request.weigh(),
+            Self::Embeddings(request) => request.weigh(),
+            Self::Rerank(request) => request.weigh(),
+            Self::Other(json) => json.len(),
         }
     }
 }

@@ -14,7 +14,7 @@ const SIZE: usize = 16 * 1024;
 const PAIRS: usize = 256;
 
 /// How a client's format spells the fields of one request, as JSON. It is parsed only when a field is named.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Names(Option<String>);
 
 impl Names {

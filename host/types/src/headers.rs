@@ -21,6 +21,8 @@ pub static ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
 pub static DROPPED_PARAMS: HeaderName = HeaderName::from_static("x-weir-dropped-params");
 /// The side at fault.
 pub static ERROR_SOURCE: HeaderName = HeaderName::from_static("x-weir-error-source");
+/// What each guard did with the request.
+pub static GUARDS: HeaderName = HeaderName::from_static("x-weir-guards");
 /// The lane of the answer: `relay`, `translate` or `passthrough`.
 pub static LANE: HeaderName = HeaderName::from_static("x-weir-lane");
 /// Fields that the translation lost, each with the kind of loss.
@@ -69,6 +71,7 @@ pub static ALL: &[(&HeaderName, Direction)] = &[
     (&LANE, Direction::Response),
     (&BUDGET_WARNING, Direction::Response),
     (&COST_USD, Direction::Response),
+    (&GUARDS, Direction::Response),
     (&LOSSES, Direction::Response),
     (&LOG, Direction::Request),
     (&MODEL, Direction::Response),

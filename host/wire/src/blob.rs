@@ -35,7 +35,7 @@ pub enum BlobError {
 }
 
 /// The values lifted out of one body.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Lifted {
     nonce: String,
     values: Vec<Bytes>,

@@ -21,6 +21,18 @@ mod shared {
 }
 pub use shared::weir::adapter::types;
 
+/// The contract of guards.
+pub mod hook {
+    wit_bindgen::generate!({
+        path: ["../../wit", "../../wit/hook"],
+        world: "weir:hook/hook",
+        pub_export_macro: true,
+        default_bindings_module: "weir_sdk::bindings::hook",
+        additional_derives: [PartialEq],
+        with: { "weir:adapter/types@0.2.0": crate::bindings::types },
+    });
+}
+
 macro_rules! interface {
     ($module:ident, $world:literal, $path:literal) => {
         pub mod $module {

@@ -3,6 +3,8 @@
 //! An adapter translates between one wire format and the unified model of [`types`]. It implements the traits of
 //! [`adapter`] for the operations that it supports and lists them in [`export!`].
 //!
+//! A [`guard`] judges requests and answers in the unified model, whatever their formats.
+//!
 //! [`json`] reads and writes; the [`ledger`] records what a format has no place for. A provider that is compatible with
 //! OpenAI starts from [`compat`]. For other formats there are shared parts: alternating [`turns`], streams of one block
 //! at a time ([`blocks`]), [`names`] and [`calls`] of tools, JSON [`schema`]s, values that travel through clients of
@@ -13,6 +15,7 @@ pub mod bindings;
 pub mod blocks;
 pub mod calls;
 pub mod compat;
+pub mod guard;
 pub mod json;
 pub mod ledger;
 pub mod manifest;

@@ -23,8 +23,7 @@ struct Place {
 }
 
 const ADAPTERS: Place = Place { folder: "wit", link: "[The contract](../contract.md)" };
-const GUARDS: Place =
-    Place { folder: "wit/hook", link: "[The contract of guards](../contract.md#guards-designed-not-hosted-yet)" };
+const GUARDS: Place = Place { folder: "wit/hook", link: "[The contract of guards](../contract.md#guards)" };
 
 /// All pages of both contracts, as path and text.
 pub(super) fn pages(adapters: &Contract, guards: &Contract) -> Vec<(String, String)> {

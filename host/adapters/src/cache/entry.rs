@@ -10,7 +10,7 @@ use super::Described;
 use weir_sandbox::digest::Digest;
 
 /// End of every entry.
-const MAGIC: &[u8; 8] = b"weir-e3\n";
+const MAGIC: &[u8; 8] = b"weir-e4\n";
 /// Size of the seal in bytes.
 const SEAL: u64 = 4 + 32 + 8;
 

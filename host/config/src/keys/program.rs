@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    BodiesRule, BudgetTable, Client, Issuer, ModelDraft, Plugins, Provider, Server, SharedSettings, StoreSettings,
+    BodiesRule, BudgetTable, Client, Guard, Issuer, ModelDraft, Plugins, Provider, Server, SharedSettings, StoreSettings,
     Traces,
 };
 use crate::raw::Node;
@@ -56,6 +56,8 @@ part! {
         issuers: Vec<Issuer>,
         /// What may be spent; see `[[budgets]]`.
         budgets: Vec<Located<BudgetTable>>,
+        /// What judges requests; see `[[guards]]`.
+        guards: Vec<Located<Guard>>,
         /// Whose requests are logged with their content; see `[[bodies]]`.
         bodies: Vec<BodiesRule>,
         /// Provider accounts; see `[[providers]]`.

@@ -136,6 +136,7 @@ fn is_table_or_list_of_tables(table: &Keys, key: &str) -> bool {
             "clients",
             "issuers",
             "budgets",
+            "guards",
             "bodies",
             "providers",
             "models",
@@ -152,7 +153,13 @@ fn lines_by_key() -> BTreeMap<(String, String), (usize, usize)> {
         if inner.starts_with('[') {
             title = match inner {
                 // Without clients every local caller is served, so the only example is commented out.
-                _ if matches!(line, "#[[clients]]" | "#[[issuers]]" | "#[[budgets]]" | "#[[bodies]]") => Some(inner),
+                _ if matches!(
+                    line,
+                    "#[[clients]]" | "#[[issuers]]" | "#[[budgets]]" | "#[[guards]]" | "#[[bodies]]"
+                ) =>
+                {
+                    Some(inner)
+                }
                 _ if line.starts_with("#[[") => None,
                 _ if inner.starts_with("[plugins.") => Some(keys::ADAPTER.title),
                 _ => Some(inner),

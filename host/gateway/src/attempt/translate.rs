@@ -11,13 +11,13 @@ mod whole;
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
 use http::Response;
 
 use self::exchange::Step;
+use super::client_request::{ClientRequest, blob_limits, joined_len};
 use super::follow_up::{CancelOnDrop, Steps};
 use super::reply::ReplyBody;
-use super::send::{body_of, bytes_of, late_fault, rendered};
+use super::send::{bytes_of, late_fault, rendered};
 use super::versions::Versions;
 use super::{InboundRequest, RequestContext, Values};
 use crate::accounting::Account;
@@ -31,18 +31,14 @@ use weir_translate::unified;
 use weir_translate::unified::{Answer, Outcome, Parsed, Request};
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::{
-    Body, Context, ErrorKind, FollowUp, Framing, Header, HttpRequest, Loss, LossKind, RenderedRequest,
+    Body, Context, ErrorKind, FollowUp, Framing, HttpRequest, Loss, LossKind, RenderedRequest,
 };
 use weir_types::fault::{Fault, Side};
-use weir_types::query;
 use weir_upstream::{Chunks, DecodeBound, UpstreamResponse};
 use weir_wire::blob;
 use weir_wire::blob::Lifted;
 use weir_wire::estimate;
 
-/// The least length of a base64 value that is lifted out of a body, in bytes, and how often an adapter may use it.
-const BLOB_MIN: usize = 8 * 1024;
-const BLOB_USES: usize = 8;
 /// Translates a request, sends it, and translates the answer.
 pub(super) async fn translate(
     context: RequestContext<'_>,
@@ -196,43 +192,23 @@ impl<'a> Run<'a> {
 
     /// Holds the bytes of a copy of the body in one piece.
     async fn make_room(&mut self) -> Result<(), Fault> {
-        let joined = match &*self.asked.body {
-            [] | [_] => 0,
-            many => many.iter().map(Bytes::len).sum(),
-        };
-        Ok(self.held.grow(joined).await?)
+        Ok(self.held.grow(joined_len(&self.asked.body)).await?)
     }
 
     /// Parses the request with the dialect's adapter, with large base64 values lifted out.
     fn parse(&mut self) -> Result<Parsed, Fault> {
-        let body = whole(&self.asked.body);
-        if body.len() > self.context.config.server.translate_body_limit {
-            let message = "the request is too large to be translated; raise `server.translate_body_limit`";
-            return Err(Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413));
-        }
-        let body = if self.takes_blobs() {
-            let (small, lifted) = blob::lift(&body, &self.blob_limits()).map_err(|e| Fault::internal(e.to_string()))?;
-            self.lifted = lifted;
-            self.dialect_ctx.blobs = self.lifted.describe();
-            self.provider_ctx.blobs.clone_from(&self.dialect_ctx.blobs);
-            small
-        } else {
-            body
-        };
-        let face = &self.asked.face.claim;
-        let header = |name: &String| {
-            let value = self.asked.headers.get(name.as_str())?.to_str().ok()?;
-            Some(Header { name: name.clone(), value: value.to_owned() })
-        };
-        let http = HttpRequest {
-            method: self.asked.method.as_str().to_owned(),
-            path: self.asked.path.clone(),
-            query: query::pairs(&self.asked.query).map(|(name, value)| Header { name, value }).collect(),
-            headers: face.request_headers.iter().filter_map(header).collect(),
-            body: body_of(&body),
-        };
+        let limit = self.context.config.server.translate_body_limit;
+        let ClientRequest { http, lifted } = ClientRequest::new(self.asked, limit, self.takes_blobs())?;
+        self.lift(lifted);
         let dialect = self.dialect.as_mut().ok_or_else(|| Fault::internal("a program's request was read as bytes"))?;
-        unified::parse(dialect, &face.operation, &self.dialect_ctx, &http)
+        unified::parse(dialect, self.asked.operation(), &self.dialect_ctx, &http)
+    }
+
+    /// Keeps the large values that were lifted out of the request.
+    fn lift(&mut self, lifted: Lifted) {
+        self.dialect_ctx.blobs = lifted.describe();
+        self.provider_ctx.blobs.clone_from(&self.dialect_ctx.blobs);
+        self.lifted = lifted;
     }
 
     /// Sets the estimated input tokens in both contexts.
@@ -337,8 +313,7 @@ impl<'a> Run<'a> {
     }
 
     fn blob_limits(&self) -> blob::Limits {
-        let max_len = self.context.config.server.translate_body_limit.saturating_mul(2);
-        blob::Limits { min_len: BLOB_MIN, max_uses: BLOB_USES, max_len }
+        blob_limits(self.context.config.server.translate_body_limit)
     }
 
     fn decode_bound(&self) -> DecodeBound {
@@ -364,19 +339,4 @@ fn called<T>(account: &Account, adapter: &Adapter, what: &str, call: impl FnOnce
     let came = call();
     drop(span);
     came
-}
-
-/// A body in one piece, copied only if it has several chunks.
-fn whole(chunks: &[Bytes]) -> Bytes {
-    match chunks {
-        [] => Bytes::new(),
-        [one] => one.clone(),
-        many => {
-            let mut whole = BytesMut::with_capacity(many.iter().map(Bytes::len).sum());
-            for chunk in many {
-                whole.extend_from_slice(chunk);
-            }
-            whole.freeze()
-        }
-    }
 }

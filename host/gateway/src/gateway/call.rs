@@ -103,6 +103,7 @@ impl Gateway {
         let span = self.tracer.request(&call.headers, || FORMAT.to_owned());
         let asked = self.asked(&serving, exchange, call).await.map_err(failed)?;
         let permit = self.leave(&serving, &asked).await.map_err(failed)?;
+        self.judge(self.context(&serving), &serving, &asked).await.map_err(failed)?;
         let routed = Box::pin(self.route(self.context(&serving), &serving, &asked, (&span, permit, &mut None))).await;
         let routed = routed.map_err(|Nowhere { fault, skipped }| {
             let steps = skipped.into_iter().map(|one| {

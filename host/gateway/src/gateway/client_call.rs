@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use super::call::{CallAnswer, trace_of};
 use super::refusal::note_fault;
 use super::response_headers::{
-    diagnose, forbid_retry, identify as identify_answer, name, note_answer, put_skipped, set_cost,
+    diagnose, forbid_retry, identify as identify_answer, name, note_answer, put_guards, put_skipped, set_cost,
 };
 use super::routed::Routed;
 use super::unified::UnifiedEndpoints;
@@ -204,6 +204,7 @@ impl Gateway {
         let (id, tells) = (&asked.exchange.id, serving.config.server.diagnostic_headers);
         let admitted = self.admission.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
         let permit = admitted.map_err(|refused| refused.fault)?;
+        self.judge(self.context(serving), serving, asked).await?;
         let routed = match Box::pin(self.route(self.context(serving), serving, asked, (span, permit, line))).await {
             Ok(routed) => routed,
             Err(Nowhere { fault, skipped }) => {
@@ -244,6 +245,7 @@ impl Gateway {
         if tells {
             diagnose(&mut response, target.as_deref(), asked, &account);
         }
+        put_guards(&mut response, asked);
         self.finish(&mut response, serving, asked, (plan, target.as_deref(), deadline));
         let trace = CallTrace { request_id: id.clone(), target: None, attempts: 0, steps: Vec::new() };
         let trace = trace_of(&trace, asked, target.as_deref(), &account);

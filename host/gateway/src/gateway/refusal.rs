@@ -51,6 +51,7 @@ impl Gateway {
             ErrorKind::Authentication => "authentication",
             ErrorKind::TooLarge => "too_large",
             ErrorKind::RateLimited | ErrorKind::Overloaded => "overloaded",
+            ErrorKind::ContentFiltered => "filtered",
             _ => "invalid",
         };
         self.metrics.rejected.with_label_values(&[reason]).inc();

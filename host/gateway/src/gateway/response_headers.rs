@@ -11,6 +11,7 @@ use crate::admission::budgets;
 use crate::attempt::{InboundRequest, ReplyBody, SpokenBy};
 use crate::dialect::limits;
 use crate::dialect::limits::Figure;
+use crate::guard;
 use crate::observe::metrics::Metrics;
 use crate::rate_limit::LimitStatus;
 use crate::route::Target;
@@ -72,6 +73,13 @@ pub(super) fn set_cost(response: &mut Response<ReplyBody>, account: &Account, no
     }
     if let Some(warnings) = budgets::warnings(notices) {
         insert(to, &headers::BUDGET_WARNING, &warnings);
+    }
+}
+
+/// Sets what each guard did with the request.
+pub(super) fn put_guards(response: &mut Response<ReplyBody>, asked: &InboundRequest) {
+    if let Some(judged) = asked.judged.get() {
+        insert(response.headers_mut(), &headers::GUARDS, &guard::header(&judged.notes));
     }
 }
 

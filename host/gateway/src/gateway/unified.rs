@@ -1,7 +1,7 @@
 //! Endpoints of callers that use the unified model instead of a dialect: programs in this process, and clients of a protocol
 //! that carries the model itself.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{HeaderMap, Method};
@@ -81,6 +81,7 @@ impl UnifiedEndpoints {
             reading,
             framing: Framing::Sse,
             can_cut: false,
+            judged: OnceLock::new(),
         })
     }
 }

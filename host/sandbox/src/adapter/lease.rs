@@ -1,7 +1,7 @@
 //! The lease of an instance for one exchange.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
@@ -33,6 +33,8 @@ pub struct Lease {
     pub(super) instance: Option<Box<Instance>>,
     /// The caller, as one bit of 64.
     pub(super) caller: u64,
+    /// Deadline of a call without input.
+    pub(crate) call: Duration,
     pub(super) adapter: Arc<Adapter>,
     /// Input of all calls so far, in bytes.
     pub(super) taken: usize,
@@ -118,10 +120,11 @@ impl Lease {
             );
         };
         self.taken = self.taken.saturating_add(bytes);
+        let call_limit = self.call;
         let begun = Instant::now();
         let result = adapter.in_its_place(bytes, || {
             let _active = adapter.engine.ticker().begin();
-            instance.arm(adapter.deadline(bytes), adapter.output(bytes));
+            instance.arm(adapter.deadline(call_limit, bytes), adapter.output(bytes));
             call(instance)
         });
         let Some(result) = result else {

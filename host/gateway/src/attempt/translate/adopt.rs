@@ -1,8 +1,9 @@
 //! The way in: a client's request read by its dialect, or a program's taken as it is.
 
+use super::super::client_request::BLOB_MIN;
 use super::super::media;
 use super::super::side::ClientSide;
-use super::{BLOB_MIN, Run, called};
+use super::{Run, called};
 use crate::accounting::Account;
 use weir_sandbox::ChatEncoder;
 use weir_translate::names::Names;
@@ -11,8 +12,15 @@ use weir_translate::unified::{Parsed, Request};
 use weir_types::fault::Fault;
 
 impl Run<'_> {
-    /// Reads the request, within a span of its adapter's. A program's request is understood already.
+    /// Reads the request, within a span of its adapter's. A program's request is understood already, and so is one that
+    /// guards changed.
     pub(super) fn parse_request(&mut self, account: &Account) -> Result<Parsed, Fault> {
+        if let Some(replaced) = self.asked.replaced() {
+            let limit = self.context.config.server.translate_body_limit;
+            let (parsed, lifted) = replaced.parsed(self.takes_blobs(), limit)?;
+            self.lift(lifted);
+            return Ok(parsed);
+        }
         match &self.asked.side {
             ClientSide::Dialect(adapter) => called(account, adapter, "parse-request", || self.parse()),
             ClientSide::Program(request) => self.adopt(request),

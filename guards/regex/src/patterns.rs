@@ -1,0 +1,102 @@
+//! The operator's patterns, compiled once for each instance.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use regex::{Regex, RegexBuilder};
+use serde::Deserialize;
+use weir_sdk::guard::{Facts, Finder, Found};
+
+/// The option that has the patterns.
+const OPTION: &str = "patterns";
+/// The most patterns.
+const MOST: usize = 64;
+/// The most bytes that one compiled pattern may take.
+const SIZE: usize = 1 << 20;
+
+/// A pattern as the option has it.
+#[derive(Debug, Deserialize)]
+struct Written {
+    name: String,
+    pattern: String,
+}
+
+/// Compiled patterns, each with its name.
+#[derive(Debug, Default)]
+pub(crate) struct Patterns(Vec<(String, Regex)>);
+
+thread_local! {
+    /// The patterns of the last call, with the text of the option that they were compiled from.
+    static LAST: RefCell<(String, Rc<Patterns>)> = RefCell::default();
+}
+
+/// The compiled patterns of the option. An instance that serves several exchanges compiles them once.
+pub(crate) fn compiled(facts: &Facts) -> Result<Rc<Patterns>, String> {
+    let written = facts.options.iter().find(|option| option.key == OPTION);
+    let json = written.map(|option| option.json.as_str()).ok_or("the option `patterns` is missing")?;
+    LAST.with_borrow_mut(|(known, patterns)| {
+        if known != json {
+            *patterns = Rc::new(Patterns::new(facts.option(OPTION)?.unwrap_or_default())?);
+            json.clone_into(known);
+        }
+        Ok(Rc::clone(patterns))
+    })
+}
+
+impl Patterns {
+    fn new(written: Vec<Written>) -> Result<Self, String> {
+        if written.is_empty() || written.len() > MOST {
+            return Err(format!("the option `patterns` needs 1 to {MOST} patterns"));
+        }
+        let compile = |Written { name, pattern }| match RegexBuilder::new(&pattern).size_limit(SIZE).build() {
+            Ok(regex) => Ok((name, regex)),
+            Err(error) => Err(format!("the pattern `{name}` is wrong: {error}")),
+        };
+        written.into_iter().map(compile).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl Finder for Patterns {
+    fn find(&self, text: &str) -> Vec<Found> {
+        let of_one = |(name, regex): &'_ (String, Regex)| {
+            let found = regex.find_iter(text).filter(|found| !found.is_empty());
+            found.map(|found| Found { range: found.range(), label: name.clone() }).collect::<Vec<_>>()
+        };
+        let mut all: Vec<Found> = self.0.iter().flat_map(of_one).collect();
+        all.sort_by_key(|found| (found.range.start, usize::MAX - found.range.end));
+        let mut end = 0;
+        all.retain(|found| {
+            let is_free = found.range.start >= end;
+            if is_free {
+                end = found.range.end;
+            }
+            is_free
+        });
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patterns(all: &[(&str, &str)]) -> Result<Patterns, String> {
+        let written = |(name, pattern): &(&str, &str)| Written { name: (*name).into(), pattern: (*pattern).into() };
+        Patterns::new(all.iter().map(written).collect())
+    }
+
+    #[test]
+    fn overlapping_findings_are_one_and_empty_ones_none() {
+        let patterns =
+            patterns(&[("word", "[a-z]+"), ("number", "[0-9]+"), ("long", "abc 1"), ("empty", "x*")]).unwrap();
+        let found: Vec<_> = patterns.find("abc 12 de").into_iter().map(|one| (one.range, one.label)).collect();
+        assert_eq!(found, [(0..5, "long".into()), (7..9, "word".into())]);
+    }
+
+    #[test]
+    fn wrong_patterns_are_named() {
+        assert!(patterns(&[("odd", "(")]).unwrap_err().contains("`odd`"));
+        assert!(patterns(&[("big", "\\w{5000}")]).unwrap_err().contains("`big`"));
+        assert!(patterns(&[]).is_err());
+    }
+}

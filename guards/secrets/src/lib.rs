@@ -1,0 +1,139 @@
+//! `secrets`: a guard that finds keys of providers, clouds and code hosts, tokens and private keys in requests.
+
+mod patterns;
+
+use weir_sdk::guard::{
+    self, Access, Action, Asked, Denial, Facts, Finder, Found, Grants, Guard, Manifest, Phase, RequestAnswer, Unjudged,
+};
+
+use patterns::{PATTERNS, Pattern};
+
+/// The message of a refusal, unless the option `message` sets another.
+const MESSAGE: &str = "the request contains a secret, such as an API key; remove it and send the request again";
+
+/// The guard.
+#[derive(Debug)]
+pub struct Secrets;
+
+impl Guard for Secrets {
+    type Answer = Unjudged;
+
+    fn describe() -> Manifest {
+        Manifest {
+            name: "secrets".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            contract: guard::CONTRACT.into(),
+            description: "finds keys, tokens and private keys in requests".into(),
+            settings: include_str!("settings.json").into(),
+            phases: vec![Phase::Request],
+            grants: Grants { prompt: Access::Write, answer: Access::None, metadata: true },
+            hold_back: 0,
+            deterministic: true,
+        }
+    }
+
+    fn on_request(facts: &Facts, asked: Asked) -> RequestAnswer {
+        match Options::read(facts) {
+            Ok(options) => guard::find::judge(asked, &options, options.action, &options.message),
+            Err(problem) => RequestAnswer::deny(Denial::new(format!("the guard `secrets` cannot judge: {problem}"))),
+        }
+    }
+}
+
+weir_sdk::export_guard!(Secrets);
+
+/// The guard's options.
+#[derive(Debug)]
+struct Options {
+    action: Action,
+    message: String,
+    /// Labels that are not searched for.
+    ignore: Vec<String>,
+}
+
+impl Options {
+    fn read(facts: &Facts) -> Result<Self, String> {
+        Ok(Self {
+            action: facts.option("action")?.unwrap_or_default(),
+            message: facts.option("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
+            ignore: facts.option("ignore")?.unwrap_or_default(),
+        })
+    }
+
+    fn first_at<'p>(&self, text: &str, at: usize) -> Option<(&'p Pattern, usize)> {
+        let mut found = PATTERNS.iter().filter_map(|pattern| Some((pattern, pattern.end(text, at)?)));
+        found.find(|(pattern, _)| !self.ignore.iter().any(|label| label == pattern.label))
+    }
+}
+
+impl Finder for Options {
+    fn find(&self, text: &str) -> Vec<Found> {
+        let mut all = Vec::new();
+        let mut next = 0;
+        for (at, byte) in text.bytes().enumerate() {
+            if at < next || !patterns::may_begin(byte) {
+                continue;
+            }
+            if let Some((pattern, end)) = self.first_at(text, at) {
+                all.push(Found { range: at..end, label: pattern.label.to_owned() });
+                next = end;
+            }
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(text: &str, ignore: &[&str]) -> Vec<String> {
+        let ignore = ignore.iter().map(|label| (*label).to_owned()).collect();
+        let options = Options { action: Action::Deny, message: String::new(), ignore };
+        options.find(text).into_iter().map(|found| found.label).collect()
+    }
+
+    /// Texts are put together here, so that this file contains nothing that looks like a secret.
+    fn of(head: &str, tail: &str, times: usize) -> String {
+        format!("{head}{}", tail.repeat(times))
+    }
+
+    #[test]
+    fn secrets_are_found_within_text_and_ordinary_words_are_not() {
+        for (secret, label) in [
+            (of("AKIA", "ABCD2345", 2), "aws-access-key"),
+            (of("sk-ant-", "api03Ab_-", 4), "api-key"),
+            (of("sk-proj-", "Ab12", 8), "api-key"),
+            (of("ghp_", "Ab12", 9), "github-token"),
+            (of("github_pat_", "Ab12_", 8), "github-token"),
+            (of("xoxb-", "12345-", 4), "slack-token"),
+            (of("AIza", "Ab1-_", 7), "google-api-key"),
+            (of("hf_", "Ab12", 9), "api-key"),
+            (of("glpat-", "Ab12", 6), "gitlab-token"),
+            (of("-----BEGIN RSA PRIVATE ", "KEY-----", 1), "private-key"),
+            (of("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.", "Ab1-", 8), "jwt"),
+        ] {
+            for text in [secret.clone(), format!("my key: {secret}."), format!("Schlüssel=\"{secret}\"")] {
+                assert_eq!(labels(&text, &[]), [label], "{text}");
+                assert_eq!(labels(&text, &[label]), [""; 0], "{text}");
+            }
+        }
+        for text in [
+            "a task-oriented-approach-to-everything-that-matters-in-life",
+            "sk-short",
+            "AKIAshort",
+            "-----BEGIN PUBLIC KEY-----",
+            "eyJust.a.word",
+            "disk-proj-0123456789012345678901234567890",
+            "",
+        ] {
+            assert_eq!(labels(text, &[]), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn two_secrets_are_two_findings() {
+        let (one, other) = (of("AKIA", "ABCD2345", 2), of("ghp_", "Ab12", 9));
+        assert_eq!(labels(&format!("{one},{other} {one}"), &[]), ["aws-access-key", "github-token", "aws-access-key"]);
+    }
+}

@@ -1,0 +1,131 @@
+//! Guards: components that judge requests in the unified model, one after the other in the order of the configuration.
+//! What a guard may see and how long it may take is decided here, and what becomes of a request that it fails to judge.
+
+mod facts;
+mod metrics;
+mod note;
+mod verdict;
+
+use std::sync::Arc;
+
+use crate::auth::Caller;
+use weir_adapters::catalog::Snapshot;
+use weir_config::{Config, GuardFailure, GuardMode, Problem};
+use weir_sandbox::Adapter;
+use weir_sandbox::guard::{Access, Phase};
+use weir_types::contract::types::Setting;
+
+pub use facts::ExchangeFacts;
+pub use metrics::GuardMetrics;
+pub use note::{Note, header};
+pub use verdict::{Judgement, judge};
+
+/// The guards of a configuration, in order.
+#[derive(Debug, Default)]
+pub struct Guards(Vec<Guard>);
+
+/// One guard with its component.
+#[derive(Debug)]
+pub struct Guard {
+    settings: weir_config::Guard,
+    name: Arc<str>,
+    options: Vec<Setting>,
+    /// None if no component of this name is loaded.
+    adapter: Option<Arc<Adapter>>,
+}
+
+impl Guards {
+    /// Finds the component of each guard. A guard without one stays, and fails as its `fail` says.
+    pub fn new(config: &Config, adapters: &Snapshot, problems: &mut Vec<Problem>) -> Self {
+        let guard = |settings: &weir_config::Guard| {
+            let adapter = adapters.adapters.get(settings.plugin()).filter(|adapter| adapter.guard.is_some());
+            if adapter.is_none() {
+                problems.push(missing(settings, adapters));
+            }
+            let options = settings.options.values.iter();
+            Guard {
+                name: settings.name().into(),
+                options: options.map(|(key, value)| Setting { key: key.clone(), json: value.to_string() }).collect(),
+                adapter: adapter.cloned(),
+                settings: settings.clone(),
+            }
+        };
+        Self(config.guards.iter().map(guard).collect())
+    }
+
+    /// The guards that judge a request of this caller for this model.
+    pub fn of<'g>(&'g self, caller: &Caller, model: Option<&str>) -> Vec<&'g Guard> {
+        self.0.iter().filter(|guard| guard.judges_requests() && guard.is_for(caller, model)).collect()
+    }
+}
+
+impl Guard {
+    /// The name in the configuration.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Whether it may see the content of requests.
+    pub fn sees_requests(&self) -> bool {
+        self.access() != Access::None
+    }
+
+    /// Whether a request passes that it fails to judge.
+    fn fails_open(&self) -> bool {
+        self.settings.fail == GuardFailure::Open || !self.enforces()
+    }
+
+    /// Whether its verdicts hold.
+    fn enforces(&self) -> bool {
+        self.settings.mode == GuardMode::Enforce
+    }
+
+    /// Whether it judges requests. A guard without a component is taken to, so that its failure is not overlooked.
+    fn judges_requests(&self) -> bool {
+        self.manifest().is_none_or(|manifest| manifest.phases.contains(&Phase::Request))
+    }
+
+    fn manifest(&self) -> Option<&weir_sandbox::GuardManifest> {
+        self.adapter.as_ref()?.guard.as_ref()
+    }
+
+    /// The access to requests that it asks for and that the operator granted.
+    fn access(&self) -> Access {
+        match self.manifest() {
+            Some(manifest) if self.settings.grants.prompt => manifest.prompt,
+            _ => Access::None,
+        }
+    }
+
+    /// Whether it may see the client's labels and its name for its end user.
+    fn sees_metadata(&self) -> bool {
+        self.settings.grants.metadata && self.manifest().is_some_and(|manifest| manifest.metadata)
+    }
+
+    fn is_for(&self, caller: &Caller, model: Option<&str>) -> bool {
+        let scope = &self.settings.scope;
+        let is_among = |names: &[String], name: Option<&str>| {
+            names.is_empty() || name.is_some_and(|name| names.iter().any(|one| one == name))
+        };
+        let fits = |model: &str| scope.models.iter().any(|alias| alias.matches(model));
+        (scope.models.is_empty() || model.is_some_and(fits))
+            && is_among(&scope.clients, facts::client_of(caller))
+            && is_among(&scope.teams, facts::team_of(caller))
+    }
+}
+
+fn missing(settings: &weir_config::Guard, adapters: &Snapshot) -> Problem {
+    let (name, plugin) = (settings.name(), settings.plugin());
+    let reason = match (adapters.refused.get(plugin), adapters.adapters.get(plugin)) {
+        (Some(refusal), _) => format!("`{plugin}` was refused: {}", refusal.reason),
+        (None, Some(_)) => format!("`{plugin}` is an adapter and no guard"),
+        (None, None) => format!("there is no component `{plugin}`"),
+    };
+    let effect = match settings.fail {
+        GuardFailure::Closed if settings.mode == GuardMode::Enforce => "its requests are refused",
+        GuardFailure::Closed | GuardFailure::Open => "its requests pass unjudged",
+    };
+    let message = format!("the guard `{name}` cannot judge, and {effect}: {reason}");
+    Problem::warning(&settings.place, message)
+        .with_help("`cargo xtask plugins` builds the bundled guards, `plugins.dir` names the folder")
+}

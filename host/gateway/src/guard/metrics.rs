@@ -1,0 +1,39 @@
+//! Metrics of guards.
+
+use std::time::Duration;
+
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts};
+
+use crate::observe::metrics::Metrics;
+
+/// Buckets of a guard's time, in seconds.
+const SECONDS: &[f64] = &[1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
+
+/// The metrics of guards.
+#[derive(Debug, Clone)]
+pub struct GuardMetrics {
+    verdicts: IntCounterVec,
+    time: HistogramVec,
+}
+
+impl GuardMetrics {
+    /// Creates and registers the metrics.
+    pub fn new(metrics: &Metrics) -> Result<Self, prometheus::Error> {
+        let verdicts = Opts::new("weir_guard_verdicts_total", "Verdicts of guards");
+        let time = HistogramOpts::new("weir_guard_duration_seconds", "The time of one judgement");
+        let made = Self {
+            verdicts: IntCounterVec::new(verdicts, &["guard", "mode", "verdict"])?,
+            time: HistogramVec::new(time.buckets(SECONDS.to_vec()), &["guard"])?,
+        };
+        metrics.registry().register(Box::new(made.verdicts.clone()))?;
+        metrics.registry().register(Box::new(made.time.clone()))?;
+        Ok(made)
+    }
+
+    /// Counts one judgement.
+    pub(super) fn judged(&self, guard: &str, enforces: bool, verdict: &str, took: Duration) {
+        let mode = if enforces { "enforce" } else { "monitor" };
+        self.verdicts.with_label_values(&[guard, mode, verdict]).inc();
+        self.time.with_label_values(&[guard]).observe(took.as_secs_f64());
+    }
+}

@@ -1,0 +1,78 @@
+//! What guards did with a request, for the header `x-weir-guards` and the log.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use weir_sandbox::guard::Annotation;
+
+/// The most annotations of one guard that are kept.
+const ANNOTATIONS: usize = 16;
+/// The longest key or value of an annotation, in characters.
+const WORD: usize = 64;
+
+/// What one guard did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The guard's name.
+    pub guard: Arc<str>,
+    /// `allow`, `deny`, `replace` or `failed`.
+    pub verdict: &'static str,
+    /// Whether the verdict held.
+    pub enforced: bool,
+    /// What it noticed: keys and values of letters, digits, `.`, `-` and `_`.
+    pub annotations: Vec<(String, String)>,
+}
+
+impl Note {
+    /// A note with the guard's annotations, as far as they are words.
+    pub(super) fn new(guard: &Arc<str>, verdict: &'static str, enforced: bool, annotations: &[Annotation]) -> Self {
+        let annotations = annotations.iter().take(ANNOTATIONS).map(|one| (word(&one.key), word(&one.value)));
+        Self { guard: Arc::clone(guard), verdict, enforced, annotations: annotations.collect() }
+    }
+
+    /// The annotations as a text: `aws-access-key=2, jwt=1`.
+    pub(super) fn annotated(&self) -> String {
+        let pairs: Vec<String> = self.annotations.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        pairs.join(", ")
+    }
+}
+
+/// The text of the header: `secrets=deny;aws-access-key=2, regex=allow`. A verdict that did not hold is in brackets.
+pub fn header(notes: &[Note]) -> String {
+    let mut text = String::new();
+    for note in notes {
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        let (open, close) = if note.enforced { ("", "") } else { ("(", ")") };
+        let _ = write!(text, "{}={open}{}{close}", note.guard, note.verdict);
+        for (key, value) in &note.annotations {
+            let _ = write!(text, ";{key}={value}");
+        }
+    }
+    text
+}
+
+/// A guard's word as far as a header may hold it.
+fn word(text: &str) -> String {
+    let is_sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    text.chars().take(WORD).map(|c| if is_sound(c) { c } else { '_' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_holds_words_only_however_long_and_strange_the_annotations_are() {
+        let strange = Annotation { key: "a\r\nx: y".into(), value: "é;=,\"".repeat(100) };
+        let many = vec![Annotation { key: "k".into(), value: "1".into() }; 100];
+        let name = Arc::from("g");
+        let notes = [Note::new(&name, "deny", true, &[strange]), Note::new(&name, "replace", false, &many)];
+        let text = header(&notes);
+        assert!(text.starts_with("g=deny;a__x__y=_____"), "{text}");
+        assert!(text.contains(", g=(replace);k=1"), "{text}");
+        assert_eq!(text.matches("k=1").count(), ANNOTATIONS);
+        assert!(text.len() < 400 && text.is_ascii() && !text.contains(char::is_control));
+    }
+}

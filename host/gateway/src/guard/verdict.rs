@@ -1,0 +1,236 @@
+//! The judgement of one request by its guards.
+
+use std::time::Instant;
+
+use super::{ExchangeFacts, Guard, GuardMetrics, Note};
+use weir_sandbox::guard::{Access, Asked, Denial, RequestAnswer, RequestVerdict};
+use weir_sandbox::{FaultKind, PluginFault};
+use weir_translate::bounds;
+use weir_types::contract::types::{Error, ErrorKind};
+use weir_types::fault::{Fault, Side};
+
+/// The code of a refusal for which the guard names none.
+const CODE: &str = "content_filter";
+
+/// What guards made of a request.
+#[derive(Debug, Default)]
+pub struct Judgement {
+    /// What each guard did, in order. Guards after a refusal were not asked.
+    pub notes: Vec<Note>,
+    /// Whether a guard changed the request.
+    pub changed: bool,
+    /// Why the request is refused.
+    pub refused: Option<Fault>,
+}
+
+/// Why a guard gave no verdict.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error("no such component is loaded")]
+    Missing,
+    #[error(transparent)]
+    Component(#[from] PluginFault),
+    #[error("it may not change requests")]
+    MayNotReplace,
+    #[error("it put something else in the request's place")]
+    OtherRequest,
+    #[error("the request cannot be read: {0}")]
+    Unreadable(Fault),
+}
+
+/// Has guards judge a request, one after the other. A guard that changes the request does so for those after it too.
+///
+/// `unread` is why the request cannot be read, if it cannot: guards that may see requests have then failed.
+pub async fn judge(
+    guards: &[&Guard],
+    facts: ExchangeFacts<'_>,
+    asked: &mut Asked,
+    unread: Option<&Fault>,
+    metrics: &GuardMetrics,
+) -> Judgement {
+    let mut judgement = Judgement::default();
+    for guard in guards {
+        let begun = Instant::now();
+        let answer = match unread.filter(|_| guard.sees_requests()) {
+            Some(fault) => Err(Failure::Unreadable(fault.clone())),
+            None => answer_of(guard, facts, asked).await,
+        };
+        let (verdict, annotations) = match &answer {
+            Ok(RequestAnswer { verdict: RequestVerdict::Allow, annotations, .. }) => ("allow", annotations.clone()),
+            Ok(RequestAnswer { verdict: RequestVerdict::Replace(_), annotations, .. }) => {
+                ("replace", annotations.clone())
+            }
+            Ok(RequestAnswer { verdict: RequestVerdict::Deny(denial), annotations, .. }) => {
+                ("deny", [annotations.as_slice(), &denial.annotations].concat())
+            }
+            Err(_) => ("failed", Vec::new()),
+        };
+        metrics.judged(&guard.name, guard.enforces(), verdict, begun.elapsed());
+        let note = Note::new(&guard.name, verdict, guard.enforces(), &annotations);
+        log(facts.request_id, &note, answer.as_ref().err());
+        judgement.notes.push(note);
+        match answer {
+            Ok(_) if !guard.enforces() => {}
+            Ok(RequestAnswer { verdict: RequestVerdict::Allow, .. }) => {}
+            Ok(RequestAnswer { verdict: RequestVerdict::Replace(replaced), .. }) => {
+                *asked = replaced;
+                judgement.changed = true;
+            }
+            Ok(RequestAnswer { verdict: RequestVerdict::Deny(denial), .. }) => {
+                judgement.refused = Some(refusal(denial));
+                break;
+            }
+            Err(_) if guard.fails_open() => {}
+            Err(failure) => {
+                judgement.refused = Some(failed(guard, &failure));
+                break;
+            }
+        }
+    }
+    judgement
+}
+
+fn log(request_id: &str, note: &Note, failure: Option<&Failure>) {
+    let (guard, verdict, enforced) = (&*note.guard, note.verdict, note.enforced);
+    match failure {
+        Some(failure) => tracing::warn!(request_id, guard, enforced, error = %failure, "guard failed"),
+        None if verdict == "allow" && note.annotations.is_empty() => {}
+        None => tracing::info!(request_id, guard, verdict, enforced, annotations = note.annotated(), "guard judged"),
+    }
+}
+
+/// One guard's answer, checked against what it may do.
+async fn answer_of(guard: &Guard, facts: ExchangeFacts<'_>, asked: &mut Asked) -> Result<RequestAnswer, Failure> {
+    let adapter = guard.adapter.as_ref().ok_or(Failure::Missing)?;
+    let chosen = adapter.choose();
+    let lease = chosen.adapter.lease(&facts.caller.tenant).await?;
+    let mut lease = lease.within(guard.settings.deadline);
+    let told = facts.told(guard);
+    let labels = if guard.sees_metadata() { Labels::default() } else { Labels::take(asked) };
+    let answer = match guard.access() {
+        Access::None => lease.on_request(&told, &Asked::Withheld),
+        Access::Read | Access::Write => lease.on_request(&told, asked),
+    };
+    lease.release();
+    labels.put_back(asked, !guard.sees_metadata());
+    let mut answer = answer?;
+    if let RequestVerdict::Replace(replaced) = &mut answer.verdict {
+        if guard.access() != Access::Write {
+            return Err(Failure::MayNotReplace);
+        }
+        settle(replaced, asked, guard.sees_metadata())?;
+    }
+    Ok(answer)
+}
+
+/// The client's labels and its name for its end user, taken out of a request while a guard sees it.
+#[derive(Debug, Default)]
+struct Labels {
+    metadata: Option<String>,
+    end_user: Option<String>,
+}
+
+impl Labels {
+    fn take(asked: &mut Asked) -> Self {
+        match asked {
+            Asked::Chat(chat) => Self { metadata: chat.metadata.take(), end_user: chat.end_user.take() },
+            Asked::Embeddings(request) => Self { metadata: None, end_user: request.end_user.take() },
+            Asked::Withheld | Asked::Rerank(_) | Asked::Other(_) => Self::default(),
+        }
+    }
+
+    fn put_back(self, asked: &mut Asked, were_taken: bool) {
+        match asked {
+            Asked::Chat(chat) if were_taken => (chat.metadata, chat.end_user) = (self.metadata, self.end_user),
+            Asked::Embeddings(request) if were_taken => request.end_user = self.end_user,
+            _ => {}
+        }
+    }
+}
+
+/// Restores in a replaced request what no guard may change: the model, whether the answer is streamed, and labels that
+/// it did not see.
+fn settle(replaced: &mut Asked, before: &Asked, saw_labels: bool) -> Result<(), Failure> {
+    match (replaced, before) {
+        (Asked::Chat(replaced), Asked::Chat(before)) => {
+            before.model.clone_into(&mut replaced.model);
+            replaced.stream = before.stream;
+            if !saw_labels {
+                replaced.metadata.clone_from(&before.metadata);
+                replaced.end_user.clone_from(&before.end_user);
+            }
+        }
+        (Asked::Embeddings(replaced), Asked::Embeddings(before)) => {
+            before.model.clone_into(&mut replaced.model);
+            if !saw_labels {
+                replaced.end_user.clone_from(&before.end_user);
+            }
+        }
+        (Asked::Rerank(replaced), Asked::Rerank(before)) => before.model.clone_into(&mut replaced.model),
+        _ => return Err(Failure::OtherRequest),
+    }
+    Ok(())
+}
+
+/// The refusal of a guard for the client, in bounds.
+fn refusal(denial: Denial) -> Fault {
+    let error = Error {
+        kind: ErrorKind::ContentFiltered,
+        message: denial.message,
+        status: Some(400),
+        code: Some(denial.code.filter(|code| !code.is_empty()).unwrap_or_else(|| CODE.to_owned())),
+        param: None,
+        retry_after_ms: None,
+    };
+    Fault::from_error(Side::Client, bounds::error(error))
+}
+
+/// The refusal because a guard failed. It has none of the guard's own words, except that a request cannot be read.
+fn failed(guard: &Guard, failure: &Failure) -> Fault {
+    let name = &guard.name;
+    let limit = match failure {
+        Failure::Unreadable(fault) => return fault.clone(),
+        Failure::Component(fault) => fault.limit.or((fault.kind == FaultKind::TooLarge).then_some("deadline")),
+        Failure::Missing | Failure::MayNotReplace | Failure::OtherRequest => None,
+    };
+    if limit.is_some() {
+        let message = format!("the request is too large for the guard `{name}`: send less at once");
+        return Fault::new(Side::Client, ErrorKind::TooLarge, message).with_status(413).with_code("guard_failed");
+    }
+    let message = format!("the guard `{name}` failed, and requests that it does not judge are refused");
+    Fault::new(Side::Adapter, ErrorKind::Overloaded, message).with_status(503).with_code("guard_failed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_types::contract::types::ChatRequest;
+
+    #[test]
+    fn a_refusal_is_bounded_and_has_a_code() {
+        let denial = |code: Option<&str>, message: &str| Denial {
+            code: code.map(str::to_owned),
+            message: message.to_owned(),
+            annotations: Vec::new(),
+        };
+        assert_eq!(refusal(denial(None, "no")).error.code.as_deref(), Some("content_filter"));
+        let own = refusal(denial(Some("pii"), &"\u{1b}[31m".repeat(100_000))).error;
+        assert_eq!((own.code.as_deref(), own.status), (Some("pii"), Some(400)));
+        assert!(own.message.len() < 20_000 && !own.message.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_guard_changes_neither_the_model_nor_what_it_did_not_see() {
+        let mut asked = Asked::Chat(ChatRequest::plain("m", Vec::new()));
+        if let Asked::Chat(chat) = &mut asked {
+            chat.metadata = Some("{\"a\":1}".into());
+        }
+        let labels = Labels::take(&mut asked);
+        assert!(matches!(&asked, Asked::Chat(chat) if chat.metadata.is_none()));
+        labels.put_back(&mut asked, true);
+        let mut replaced = Asked::Chat(ChatRequest { stream: true, ..ChatRequest::plain("other", Vec::new()) });
+        settle(&mut replaced, &asked, false).unwrap();
+        assert_eq!(replaced, asked);
+        assert!(settle(&mut Asked::Withheld, &asked, false).is_err());
+    }
+}

@@ -1,0 +1,195 @@
+//! The base for guards: the trait [`Guard`], [`export_guard!`](crate::export_guard), which makes a component of it, and
+//! what most guards share: a walk over every text of a request ([`texts`]), and verdicts about what a [`Finder`] finds
+//! there ([`find`]).
+
+pub mod find;
+pub mod texts;
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+
+use crate::bindings::hook::exports::weir::hook as b;
+use crate::types::ChatEvent;
+pub use b::about::{Access, Grants, Manifest, Phase};
+pub use b::guard::{
+    Annotation, Asked, Denial, EventAnswer, EventVerdict, Facts, Outcome, RequestAnswer, RequestVerdict,
+};
+pub use find::{Action, Finder, Found};
+
+/// Version of the contract of guards that this SDK is made for: what a manifest says in `contract`.
+pub const CONTRACT: &str = "0.1.0";
+
+/// A guard. The host calls the functions of the phases that its manifest names.
+pub trait Guard: 'static {
+    /// Judges one answer.
+    type Answer: Answer;
+    /// Returns the manifest, which never changes.
+    fn describe() -> Manifest;
+    /// Judges a request before it is sent.
+    fn on_request(_: &Facts, _: Asked) -> RequestAnswer {
+        RequestAnswer::allow()
+    }
+    /// Takes note of the end of an exchange.
+    fn on_end(_: &Facts, _: Outcome) -> Vec<Annotation> {
+        Vec::new()
+    }
+}
+
+/// Judges one answer, event by event.
+pub trait Answer: Sized + 'static {
+    /// Begins an answer.
+    fn new(facts: Facts) -> Self;
+    /// Judges the events of one read.
+    fn push(&mut self, events: Vec<ChatEvent>) -> EventAnswer;
+    /// Called when all events have been pushed.
+    fn finish(&mut self) -> EventAnswer;
+}
+
+/// The answers of a guard that judges requests only: all of them pass.
+#[derive(Debug)]
+pub struct Unjudged;
+
+impl Answer for Unjudged {
+    fn new(_: Facts) -> Self {
+        Self
+    }
+
+    fn push(&mut self, _: Vec<ChatEvent>) -> EventAnswer {
+        EventAnswer::allow()
+    }
+
+    fn finish(&mut self) -> EventAnswer {
+        EventAnswer::allow()
+    }
+}
+
+impl Facts {
+    /// An option of the guard; `None` if it is not set.
+    ///
+    /// # Errors
+    ///
+    /// The option's value has another type. The message names the option.
+    pub fn option<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, String> {
+        let Some(option) = self.options.iter().find(|option| option.key == key) else { return Ok(None) };
+        serde_json::from_str(&option.json).map(Some).map_err(|error| format!("the option `{key}` is wrong: {error}"))
+    }
+}
+
+impl Annotation {
+    /// A note. Neither text may contain what was found.
+    pub fn new(key: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { key: key.into(), value: value.into() }
+    }
+}
+
+impl Denial {
+    /// A refusal with this message for the client, which must not contain what was found.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { code: None, message: message.into(), annotations: Vec::new() }
+    }
+}
+
+impl RequestAnswer {
+    /// The request goes on unchanged.
+    pub fn allow() -> Self {
+        Self::of(RequestVerdict::Allow)
+    }
+
+    /// The request is refused.
+    pub fn deny(denial: Denial) -> Self {
+        Self::of(RequestVerdict::Deny(denial))
+    }
+
+    /// The request goes on in this form.
+    pub fn replace(asked: Asked) -> Self {
+        Self::of(RequestVerdict::Replace(asked))
+    }
+
+    /// A verdict without annotations.
+    pub fn of(verdict: RequestVerdict) -> Self {
+        Self { verdict, annotations: Vec::new(), memo: String::new() }
+    }
+}
+
+impl EventAnswer {
+    /// The events go on as they are.
+    pub fn allow() -> Self {
+        Self::of(EventVerdict::Allow)
+    }
+
+    /// The answer ends here.
+    pub fn deny(denial: Denial) -> Self {
+        Self::of(EventVerdict::Deny(denial))
+    }
+
+    /// These events go on in the others' place.
+    pub fn replace(events: Vec<ChatEvent>) -> Self {
+        Self::of(EventVerdict::Replace(events))
+    }
+
+    /// A verdict without annotations.
+    pub fn of(verdict: EventVerdict) -> Self {
+        Self { verdict, annotations: Vec::new() }
+    }
+}
+
+/// Connects [`Guard`] to the generated traits.
+#[derive(Debug)]
+pub struct Component<G>(PhantomData<G>);
+
+/// An answer behind the shared reference that the generated traits pass.
+#[derive(Debug)]
+pub struct Session<A>(RefCell<A>);
+
+impl<G: Guard> b::about::Guest for Component<G> {
+    fn describe() -> Manifest {
+        G::describe()
+    }
+}
+
+impl<G: Guard> b::guard::Guest for Component<G> {
+    type Answer = Session<G::Answer>;
+
+    fn on_request(facts: Facts, asked: Asked) -> RequestAnswer {
+        G::on_request(&facts, asked)
+    }
+
+    fn on_end(facts: Facts, outcome: Outcome) -> Vec<Annotation> {
+        G::on_end(&facts, outcome)
+    }
+}
+
+impl<A: Answer> b::guard::GuestAnswer for Session<A> {
+    fn new(facts: Facts) -> Self {
+        Self(RefCell::new(A::new(facts)))
+    }
+
+    fn push(&self, events: Vec<ChatEvent>) -> EventAnswer {
+        self.0.borrow_mut().push(events)
+    }
+
+    fn finish(&self) -> EventAnswer {
+        self.0.borrow_mut().finish()
+    }
+}
+
+/// Makes a component of a guard: `weir_sdk::export_guard!(Secrets);`
+///
+/// In a native build it only checks that the trait is implemented: a library with component exports does not link.
+#[macro_export]
+macro_rules! export_guard {
+    ($guard:ty) => {
+        const _: () = {
+            type Component = $crate::guard::Component<$guard>;
+            #[cfg(target_arch = "wasm32")]
+    $crate::bindings::hook::export!(Component with_types_in $crate::bindings::hook);
+            #[cfg(not(target_arch = "wasm32"))]
+            const _: () = {
+                const fn implements<T: $crate::bindings::hook::exports::weir::hook::guard::Guest>() {}
+                implements::<Component>();
+            };
+        };
+    };
+}

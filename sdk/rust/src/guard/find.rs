@@ -1,0 +1,131 @@
+//! Verdicts about what is found in texts.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::Deserialize;
+
+use super::texts::{self, Text};
+use super::{Annotation, Asked, Denial, RequestAnswer, RequestVerdict};
+
+/// Something that was found in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The bytes of the text.
+    pub range: Range<usize>,
+    /// What it is, for annotations and masks: `aws-access-key`.
+    pub label: String,
+}
+
+/// Searches texts.
+pub trait Finder {
+    /// Finds everything in a text, in order and without overlaps.
+    fn find(&self, text: &str) -> Vec<Found>;
+}
+
+/// What becomes of a request in which something was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// It is refused.
+    #[default]
+    Deny,
+    /// What was found is replaced by `[label]`.
+    Mask,
+    /// It passes, with annotations.
+    Annotate,
+}
+
+/// Judges a request by what a finder finds in its texts. `message` is for the client of a refused request.
+///
+/// Text that is signed or encrypted cannot be masked without its issuer refusing it, so the request is refused then.
+pub fn judge(mut asked: Asked, finder: &dyn Finder, action: Action, message: &str) -> RequestAnswer {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut is_fixed = false;
+    texts::visit(&mut asked, &mut |text| {
+        let found = finder.find(text.as_str());
+        if found.is_empty() {
+            return;
+        }
+        is_fixed |= text.is_fixed();
+        if action == Action::Mask {
+            mask(text, &found);
+        }
+        for one in found {
+            *counts.entry(one.label).or_default() += 1;
+        }
+    });
+    if counts.is_empty() {
+        return RequestAnswer::allow();
+    }
+    let annotations = counts.into_iter().map(|(label, count)| Annotation::new(label, count.to_string())).collect();
+    let verdict = match action {
+        Action::Annotate => RequestVerdict::Allow,
+        Action::Mask if !is_fixed => RequestVerdict::Replace(asked),
+        Action::Mask | Action::Deny => RequestVerdict::Deny(Denial::new(message)),
+    };
+    RequestAnswer { annotations, ..RequestAnswer::of(verdict) }
+}
+
+fn mask(text: &mut Text<'_>, found: &[Found]) {
+    let mut out = String::with_capacity(text.as_str().len());
+    let mut from = 0;
+    for one in found {
+        out.push_str(text.as_str().get(from..one.range.start).unwrap_or_default());
+        out.push('[');
+        out.push_str(&one.label);
+        out.push(']');
+        from = one.range.end;
+    }
+    out.push_str(text.as_str().get(from..).unwrap_or_default());
+    text.set(out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{ChatRequest, Message, Part, ReasoningPart, Role, Signature, TextPart};
+
+    /// Finds the word `hush`.
+    struct Hush;
+
+    impl Finder for Hush {
+        fn find(&self, text: &str) -> Vec<Found> {
+            text.match_indices("hush")
+                .map(|(at, word)| Found { range: at..at + word.len(), label: "word".into() })
+                .collect()
+        }
+    }
+
+    fn asked(parts: Vec<Part>) -> Asked {
+        let message = Message { role: Role::User, name: None, parts, extensions: Vec::new() };
+        Asked::Chat(ChatRequest { messages: vec![message], ..ChatRequest::default() })
+    }
+
+    #[test]
+    fn what_is_found_is_refused_masked_or_noted() {
+        let request = || asked(vec![Part::Text(TextPart::new("hush, hush!"))]);
+        let denied = judge(request(), &Hush, Action::Deny, "no");
+        assert_eq!(denied.verdict, RequestVerdict::Deny(Denial::new("no")));
+        assert_eq!(denied.annotations, [Annotation::new("word", "2")]);
+        let masked = judge(request(), &Hush, Action::Mask, "no");
+        let expected = asked(vec![Part::Text(TextPart::new("[word], [word]!"))]);
+        assert_eq!(masked.verdict, RequestVerdict::Replace(expected));
+        assert_eq!(judge(request(), &Hush, Action::Annotate, "no").verdict, RequestVerdict::Allow);
+        let harmless = judge(asked(vec![Part::Text(TextPart::new("loud"))]), &Hush, Action::Deny, "no");
+        assert_eq!(harmless, RequestAnswer::allow());
+    }
+
+    #[test]
+    fn signed_thinking_is_not_masked() {
+        let thinking = ReasoningPart {
+            id: None,
+            text: Some("hush".into()),
+            signature: Some(Signature { issuer: "a".into(), value: "b".into() }),
+            encrypted: None,
+            extensions: Vec::new(),
+        };
+        let answer = judge(asked(vec![Part::Reasoning(thinking)]), &Hush, Action::Mask, "no");
+        assert_eq!(answer.verdict, RequestVerdict::Deny(Denial::new("no")));
+    }
+}

@@ -1,0 +1,275 @@
+//! A walk over every text of a request: messages of all roles, thinking, arguments and results of tools, refusals, names
+//! and addresses of files, descriptions of tools, schemas, labels, and whatever a format calls by a name of its own.
+//! Texts within JSON are visited as a reader of that JSON sees them, without escapes, member names included.
+
+use super::Asked;
+use crate::types::{
+    ChatRequest, EmbeddingInput, EmbeddingsRequest, Extension, MediaPart, MediaSource, Message, OutputFormat, Part,
+    RerankDocument, RerankRequest, ResultPart, TextPart, Tool, ToolChoice, ToolKind,
+};
+
+/// What is done with each text: it may be changed, except where it is vouched for.
+pub type Visit<'v> = dyn FnMut(&mut Text<'_>) + 'v;
+
+/// A text of a request.
+#[derive(Debug)]
+pub struct Text<'t> {
+    value: &'t mut String,
+    is_fixed: bool,
+    is_changed: bool,
+}
+
+impl<'t> Text<'t> {
+    fn of(text: &'t mut String) -> Self {
+        Self { value: text, is_fixed: false, is_changed: false }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        self.value
+    }
+
+    /// Whether a signature or an issuer vouches for the text: such a text reaches its provider as it is or not at all.
+    pub fn is_fixed(&self) -> bool {
+        self.is_fixed
+    }
+
+    /// Puts another text in its place; a fixed text stays.
+    pub fn set(&mut self, text: String) {
+        if !self.is_fixed {
+            *self.value = text;
+            self.is_changed = true;
+        }
+    }
+}
+
+/// Visits every text of a request.
+pub fn visit(asked: &mut Asked, f: &mut Visit<'_>) {
+    match asked {
+        Asked::Withheld => {}
+        Asked::Chat(request) => chat(request, f),
+        Asked::Embeddings(request) => embeddings(request, f),
+        Asked::Rerank(request) => rerank(request, f),
+        Asked::Other(body) => json(body, f),
+    }
+}
+
+fn chat(request: &mut ChatRequest, f: &mut Visit<'_>) {
+    for one in &mut request.messages {
+        message(one, f);
+    }
+    for tool in &mut request.tools {
+        match tool {
+            Tool::Function(tool) => {
+                plain(&mut tool.name, f);
+                option(&mut tool.description, f);
+                if let Some(text) = &mut tool.parameters {
+                    json(text, f);
+                }
+                extensions(&mut tool.extensions, f);
+            }
+            Tool::Opaque(tool) => json(&mut tool.json, f),
+        }
+    }
+    if let Some(ToolChoice::Opaque(choice)) = &mut request.tool_choice {
+        json(&mut choice.json, f);
+    }
+    match &mut request.output {
+        Some(OutputFormat::Schema(schema)) => {
+            option(&mut schema.description, f);
+            json(&mut schema.schema, f);
+        }
+        Some(OutputFormat::Opaque(output)) => json(&mut output.json, f),
+        Some(OutputFormat::Plain | OutputFormat::Json) | None => {}
+    }
+    for text in &mut request.sampling.stop {
+        plain(text, f);
+    }
+    option(&mut request.end_user, f);
+    if let Some(text) = &mut request.metadata {
+        json(text, f);
+    }
+    if let Some(reasoning) = &mut request.reasoning {
+        extensions(&mut reasoning.extensions, f);
+    }
+    option(&mut request.cache_key, f);
+    extensions(&mut request.extensions, f);
+}
+
+fn message(message: &mut Message, f: &mut Visit<'_>) {
+    option(&mut message.name, f);
+    for one in &mut message.parts {
+        part(one, f);
+    }
+    extensions(&mut message.extensions, f);
+}
+
+fn part(part: &mut Part, f: &mut Visit<'_>) {
+    match part {
+        Part::Text(part) => text_part(part, f),
+        Part::Media(part) => media(part, f),
+        Part::ToolCall(call) => {
+            plain(&mut call.name, f);
+            let is_fixed = call.signature.is_some();
+            match call.kind {
+                ToolKind::Function if !is_fixed => json(&mut call.arguments, f),
+                _ => fixed_if(is_fixed, &mut call.arguments, f),
+            }
+            extensions(&mut call.extensions, f);
+        }
+        Part::ToolResult(result) => {
+            for piece in &mut result.content {
+                match piece {
+                    ResultPart::Text(part) => text_part(part, f),
+                    ResultPart::Media(part) => media(part, f),
+                    ResultPart::Json(text) => json(text, f),
+                    ResultPart::Opaque(part) => json(&mut part.json, f),
+                }
+            }
+            extensions(&mut result.extensions, f);
+        }
+        Part::Reasoning(part) => {
+            let is_fixed = part.signature.is_some() || part.encrypted.is_some();
+            if let Some(text) = &mut part.text {
+                fixed_if(is_fixed, text, f);
+            }
+            extensions(&mut part.extensions, f);
+        }
+        Part::Refusal(text) => plain(text, f),
+        Part::Opaque(part) => json(&mut part.json, f),
+    }
+}
+
+fn text_part(part: &mut TextPart, f: &mut Visit<'_>) {
+    fixed_if(part.signature.is_some(), &mut part.text, f);
+    for citation in &mut part.citations {
+        option(&mut citation.url, f);
+        option(&mut citation.title, f);
+        option(&mut citation.quote, f);
+        if let Some(source) = &mut citation.source {
+            json(&mut source.json, f);
+        }
+    }
+    extensions(&mut part.extensions, f);
+}
+
+fn media(part: &mut MediaPart, f: &mut Visit<'_>) {
+    option(&mut part.name, f);
+    match &mut part.source {
+        MediaSource::Url(text) | MediaSource::Text(text) => plain(text, f),
+        MediaSource::Base64(_) | MediaSource::FileId(_) => {}
+    }
+    extensions(&mut part.extensions, f);
+}
+
+fn embeddings(request: &mut EmbeddingsRequest, f: &mut Visit<'_>) {
+    for input in &mut request.inputs {
+        match input {
+            EmbeddingInput::Text(text) => plain(text, f),
+            EmbeddingInput::Media(part) => media(part, f),
+            EmbeddingInput::Tokens(_) => {}
+        }
+    }
+    option(&mut request.title, f);
+    option(&mut request.end_user, f);
+    extensions(&mut request.extensions, f);
+}
+
+fn rerank(request: &mut RerankRequest, f: &mut Visit<'_>) {
+    plain(&mut request.query, f);
+    for document in &mut request.documents {
+        match document {
+            RerankDocument::Text(text) => plain(text, f),
+            RerankDocument::Json(text) => json(text, f),
+        }
+    }
+    extensions(&mut request.extensions, f);
+}
+
+fn extensions(all: &mut [Extension], f: &mut Visit<'_>) {
+    for one in all {
+        json(&mut one.json, f);
+    }
+}
+
+fn option(text: &mut Option<String>, f: &mut Visit<'_>) {
+    if let Some(text) = text {
+        plain(text, f);
+    }
+}
+
+fn plain(text: &mut String, f: &mut Visit<'_>) {
+    f(&mut Text::of(text));
+}
+
+fn fixed_if(is_fixed: bool, text: &mut String, f: &mut Visit<'_>) {
+    f(&mut Text { is_fixed, ..Text::of(text) });
+}
+
+/// Visits the strings of a JSON text. What is not JSON is visited as it is: a model may have written it.
+pub fn json(text: &mut String, f: &mut Visit<'_>) {
+    if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() {
+        return plain(text, f);
+    }
+    let mut changed: Option<String> = None;
+    let mut copied = 0;
+    let mut at = 0;
+    while let Some(start) = text.get(at..).and_then(|rest| rest.find('"')).map(|found| at + found) {
+        let Some(end) = end_of_string(text, start) else { break };
+        at = end;
+        let Some(token) = text.get(start..end) else { break };
+        let Ok(mut value) = serde_json::from_str::<String>(token) else { continue };
+        let mut visited = Text::of(&mut value);
+        f(&mut visited);
+        if visited.is_changed {
+            let out = changed.get_or_insert_default();
+            out.push_str(text.get(copied..start).unwrap_or_default());
+            out.push_str(&serde_json::Value::String(value).to_string());
+            copied = end;
+        }
+    }
+    if let Some(mut out) = changed {
+        out.push_str(text.get(copied..).unwrap_or_default());
+        *text = out;
+    }
+}
+
+/// The place behind the closing quote of the string that begins at `start`.
+fn end_of_string(text: &str, start: usize) -> Option<usize> {
+    let mut is_escaped = false;
+    let inside = text.as_bytes().get(start + 1..)?;
+    let closing = inside.iter().position(|byte| {
+        let closes = *byte == b'"' && !is_escaped;
+        is_escaped = *byte == b'\\' && !is_escaped;
+        closes
+    });
+    closing.map(|at| start + at + 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(text: &str) -> Vec<String> {
+        let mut seen = Vec::new();
+        json(&mut text.to_owned(), &mut |text| seen.push(text.as_str().to_owned()));
+        seen
+    }
+
+    #[test]
+    fn strings_in_json_are_seen_without_escapes_and_names_too() {
+        assert_eq!(texts(r#"{"a\u0062":["x\"y",{"n":1.5}],"e":"\\"}"#), ["ab", "x\"y", "n", "e", "\\"]);
+        assert_eq!(texts("{\"half\": \"of i"), ["{\"half\": \"of i"], "what is no JSON is a text");
+    }
+
+    #[test]
+    fn only_changed_strings_are_written_anew() {
+        let mut text = r#"{ "a" : "\u0078", "b":1.50, "c":"x" }"#.to_owned();
+        json(&mut text, &mut |text| {
+            if text.as_str() == "c" {
+                text.set("\"".to_owned());
+            }
+        });
+        assert_eq!(text, r#"{ "a" : "\u0078", "b":1.50, "\"":"x" }"#);
+    }
+}

@@ -1,0 +1,65 @@
+//! A guard for tests: it does what its option `does` says, be it allowed or not.
+#![allow(clippy::panic, reason = "a trap is what is asked for")]
+
+use weir_sdk::guard::{
+    self, Access, Annotation, Asked, Denial, Facts, Grants, Guard, Manifest, Phase, RequestAnswer, Unjudged,
+};
+use weir_sdk::types::{ChatRequest, Part, TextPart};
+
+/// The guard.
+#[derive(Debug)]
+pub struct Sentry;
+
+impl Guard for Sentry {
+    type Answer = Unjudged;
+
+    fn describe() -> Manifest {
+        Manifest {
+            name: "sentry".into(),
+            version: "1.0.0".into(),
+            contract: guard::CONTRACT.into(),
+            description: "does what its option says".into(),
+            settings: String::new(),
+            phases: vec![Phase::Request],
+            grants: Grants { prompt: Access::Write, answer: Access::None, metadata: true },
+            hold_back: 0,
+            deterministic: true,
+        }
+    }
+
+    fn on_request(facts: &Facts, asked: Asked) -> RequestAnswer {
+        let does = facts.option::<String>("does").ok().flatten().unwrap_or_default();
+        match does.as_str() {
+            "trap" => panic!("told to"),
+            "spin" => loop {
+                core::hint::black_box(&asked);
+            },
+            // Everything that it knows, for the test to look at.
+            "tell" => RequestAnswer::deny(Denial::new(format!("{facts:?} {asked:?}"))),
+            "swap" => RequestAnswer::replace(Asked::Other("{}".into())),
+            "append" => match asked {
+                Asked::Chat(chat) => RequestAnswer::replace(Asked::Chat(appended(chat, facts))),
+                other => RequestAnswer::replace(other),
+            },
+            _ => {
+                let annotations = vec![Annotation::new("seen", if asked == Asked::Withheld { "no" } else { "yes" })];
+                RequestAnswer { annotations, ..RequestAnswer::allow() }
+            }
+        }
+    }
+}
+
+weir_sdk::export_guard!(Sentry);
+
+/// Adds the option `text` to the last message, and tries to change what no guard may change.
+fn appended(mut chat: ChatRequest, facts: &Facts) -> ChatRequest {
+    let text = facts.option::<String>("text").ok().flatten().unwrap_or_default();
+    if let Some(Part::Text(TextPart { text: last, .. })) =
+        chat.messages.last_mut().and_then(|message| message.parts.last_mut())
+    {
+        last.push_str(&text);
+    }
+    chat.model = "another".into();
+    chat.stream = !chat.stream;
+    chat
+}

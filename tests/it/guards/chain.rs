@@ -1,0 +1,154 @@
+//! Order, modes, failures and rights of guards.
+
+use serde_json::json;
+use weir_tests::{Request, log};
+
+use super::{asks, guard, house, secret, upstream};
+
+fn sentry(name: &str, does: &str, lines: &str) -> String {
+    guard(name, &format!("plugin = \"sentry\"\noptions = {{ does = \"{does}\", text = \"{name}\" }}\n{lines}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guards_judge_in_the_order_of_the_file_and_each_sees_what_those_before_it_changed() {
+    let mut upstream = upstream().await;
+    let guards = [sentry("-one", "append", ""), sentry("-two", "append", ""), sentry("last", "", "")].concat();
+    let house = house(&upstream, &["openai"], &guards).await;
+    let reply = house.ask(&asks("openai", "zero")).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert_eq!(reply.header("x-weir-guards"), Some("-one=replace, -two=replace, last=allow;seen=yes"));
+    assert_eq!(reply.header("x-weir-lane"), Some("translate"), "the client's bytes are no longer what is asked for");
+    let sent = upstream.request().await.json();
+    assert_eq!(sent["messages"][0]["content"], "zero-one-two");
+    assert_eq!((&sent["model"], sent["stream"] == true), (&json!("openai"), false), "no guard may change these");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_monitors_changes_nothing() {
+    let mut upstream = upstream().await;
+    let guards = [
+        guard("secrets", "mode = \"monitor\""),
+        sentry("editor", "append", "mode = \"monitor\""),
+        sentry("broken", "trap", "mode = \"monitor\""),
+    ];
+    let house = house(&upstream, &["openai"], &guards.concat()).await;
+    let request = asks("openai", &secret());
+    let reply = house.ask(&request).await;
+    let told = "secrets=(deny);aws-access-key=1, editor=(replace), broken=(failed)";
+    assert_eq!((reply.status(), reply.header("x-weir-guards")), (200, Some(told)), "{}", reply.text());
+    assert_eq!(reply.header("x-weir-lane"), Some("relay"));
+    let sent = upstream.request().await;
+    assert!(request.sent().ends_with(sent.text().as_bytes()), "the client's bytes: {}", sent.text());
+    house.until_metric("weir_guard_verdicts_total{guard=\"secrets\",mode=\"monitor\",verdict=\"deny\"}", 1.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_fails_refuses_or_passes_as_configured() {
+    let mut upstream = upstream().await;
+    for (does, lines) in [("trap", ""), ("swap", ""), ("spin", "deadline = \"30ms\""), ("", "plugin = \"missing\"")] {
+        for (fail, status) in [("closed", 503), ("open", 200)] {
+            let lines = format!("fail = \"{fail}\"\n{lines}");
+            let text = guard("g", &format!("options = {{ does = \"{does}\" }}\n{lines}"));
+            let text = if lines.contains("deadline") { text.replacen("deadline = \"20s\"\n", "", 1) } else { text };
+            let text = if lines.contains("plugin") { text } else { format!("{text}plugin = \"sentry\"\n") };
+            let house = house(&upstream, &["openai"], &text).await;
+            let reply = house.ask(&asks("openai", "Hi")).await;
+            assert_eq!(reply.status(), status, "{does}, {fail}: {}", reply.text());
+            assert_eq!(reply.header("x-weir-guards"), Some("g=failed"), "{does}, {fail}");
+            if status == 503 {
+                assert_eq!(reply.json()["error"]["code"], "guard_failed", "{}", reply.text());
+                assert!(upstream.unseen().is_none());
+            } else {
+                upstream.request().await;
+            }
+            house.until_metric("weir_guard_verdicts_total{guard=\"g\",verdict=\"failed\"}", 1.0).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_fails_too_often_is_quarantined_and_its_requests_are_refused_at_once() {
+    let upstream = upstream().await;
+    let rule = "[plugins.sentry]\nquarantine = { faults = 3, window = \"1m\", share = 0.1 }\n";
+    let house = house(&upstream, &["openai"], &format!("{}{rule}", sentry("g", "trap", ""))).await;
+    for length in 1..9 {
+        let reply = house.ask(&asks("openai", &"x".repeat(length))).await;
+        assert_eq!(reply.status(), 503, "{}", reply.text());
+    }
+    house.until_adapter("sentry", |all| all.iter().any(|one| one["status"] == "quarantined")).await;
+    assert_eq!(house.ask(&asks("openai", "one more")).await.status(), 503);
+    assert!(log::text().contains("guard failed"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_sees_facts_only_unless_more_is_granted_and_never_a_key() {
+    let upstream = upstream().await;
+    let client = "[[clients]]\nname = \"ci\"\nkey = \"a-key-that-is-long-enough\"\nteam = \"red\"\n";
+    let ask = |house| async move {
+        let body = json!({"model": "openai", "messages": [{"role": "user", "content": "a private matter"}],
+            "user": "jane", "metadata": {"label": "case-7"}});
+        let request = Request::post("/v1/chat/completions", body.to_string());
+        let house: weir_tests::House = house;
+        let reply = house.ask(&request.header("authorization", "Bearer a-key-that-is-long-enough")).await;
+        assert_eq!(reply.status(), 400, "{}", reply.text());
+        reply.json()["error"]["message"].as_str().unwrap().to_owned()
+    };
+    for (grants, prompt, labels) in
+        [("", false, false), ("prompt = true", true, false), ("prompt = true, metadata = true", true, true)]
+    {
+        let text = format!(
+            "{client}[[guards]]\nname = \"sentry\"\ndeadline = \"20s\"\noptions = {{ does = \"tell\" }}\ngrants = {{ {grants} }}\n"
+        );
+        let told = ask(house(&upstream, &["openai"], &text).await).await;
+        for fact in ["\"ci\"", "\"red\"", "\"openai\"", "openai.chat"] {
+            assert!(told.contains(fact), "{grants}: {fact} in {told}");
+        }
+        assert_eq!(told.contains("Withheld"), !prompt, "{grants}: {told}");
+        assert_eq!(told.contains("a private matter"), prompt, "{grants}: {told}");
+        assert_eq!(told.contains("jane"), labels, "{grants}: {told}");
+        assert_eq!(told.contains("case-7"), labels, "{grants}: {told}");
+        assert!(!told.contains("a-key-that") && !told.contains("KEY-OF"), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_judges_the_requests_that_it_is_for() {
+    let upstream = upstream().await;
+    let guards = guard("secrets", "for = { models = [\"openai\"] }");
+    let house = house(&upstream, &["openai"], &guards).await;
+    assert_eq!(house.ask(&asks("openai", &secret())).await.status(), 400);
+    let other = house.ask(&asks("openai-t", &secret())).await;
+    assert_eq!((other.status(), other.header("x-weir-guards")), (200, None), "{}", other.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_operations_are_judged_too() {
+    let mut upstream = upstream().await;
+    let house = house(&upstream, &["openai"], &guard("secrets", "")).await;
+    for (path, body) in [
+        ("/v1/embeddings", json!({"model": "openai", "input": ["a", secret()]})),
+        ("/v1/moderations", json!({"model": "openai", "input": secret()})),
+        ("/v1/responses/input_tokens", json!({"model": "openai", "input": secret()})),
+    ] {
+        let reply = house.post(path, &body.to_string()).await;
+        assert_eq!(reply.status(), 400, "{path}: {}", reply.text());
+        assert_eq!(reply.header("x-weir-guards"), Some("secrets=deny;aws-access-key=1"), "{path}");
+        assert!(upstream.unseen().is_none(), "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn patterns_of_the_operator_are_found_and_wrong_ones_are_told() {
+    let upstream = upstream().await;
+    let options = "options = { patterns = [{ name = \"project\", pattern = \"(?i)bluebird\" }], message = \"Hush.\" }";
+    let house = house(&upstream, &["openai"], &guard("regex", options)).await;
+    let reply = house.ask(&asks("openai", "What is BlueBird?")).await;
+    assert_eq!((reply.status(), &reply.json()["error"]["message"]), (400, &json!("Hush.")));
+    assert_eq!(reply.header("x-weir-guards"), Some("regex=deny;project=1"));
+    assert_eq!(house.ask(&asks("openai", "What is a bird?")).await.status(), 200);
+    let options = "options = { patterns = [{ name = \"odd\", pattern = \"(\" }] }";
+    let house = super::house(&upstream, &["openai"], &guard("regex", options)).await;
+    let reply = house.ask(&asks("openai", "Hi")).await;
+    assert_eq!(reply.status(), 400);
+    assert!(reply.text().contains("`odd`"), "{}", reply.text());
+}
