@@ -12,6 +12,7 @@ pub mod record;
 pub mod reload;
 pub mod store;
 mod time;
+mod ui;
 
 #[cfg(test)]
 mod pages;
