@@ -137,17 +137,29 @@ class Browser:
         self.call("POST", f"/element/{element[ELEMENT]}/click", {})
 
     def press(self, selector, text):
-        """Clicks what has this text."""
-        self.click(self.with_text(selector, text))
+        """Clicks what has this text, also if the page was shown anew in between."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return self.click(self.with_text(selector, text))
+            except Failed as error:
+                if "stale element" not in str(error) or time.monotonic() > end:
+                    raise
 
     def type(self, element, text):
         self.call("POST", f"/element/{element[ELEMENT]}/value", {"text": text})
 
     def set(self, label, text):
         """Replaces what a field has."""
-        element = self.field(label)
-        self.run("arguments[0].value = ''", element)
-        self.type(element, text)
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                element = self.field(label)
+                self.run("arguments[0].value = ''", element)
+                return self.type(element, text)
+            except Failed as error:
+                if "stale element" not in str(error) or time.monotonic() > end:
+                    raise
 
     def key(self, *keys):
         """Presses keys one after the other, without an element: where the focus is."""

@@ -158,6 +158,15 @@ class Weir:
             time.sleep(0.05)
         raise AssertionError(f"the log has {len(items)} requests, not {count}")
 
+    def until_kept(self, request):
+        """Waits until a request's content can be read."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if self.ask("GET", f"/admin/v1/requests/{request}/exchange", headers={"authorization": f"Bearer {TOKEN}"})[0] == 200:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the content of {request} is not kept")
+
 
 def free_port():
     """A port below the system's ephemeral ones, so that no other program gets it before Weir does."""

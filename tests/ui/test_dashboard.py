@@ -26,6 +26,8 @@ class Dashboard(unittest.TestCase):
             for model in ("gpt-4o", "gpt-4o-mini", "o3-mini", "hostile", "limited", "broken", "patient"):
                 cls.weir.chat(model, "search", stream, headers={"user-agent": HOSTILE.encode("ascii", "ignore").decode().replace("\x1b", "")})
         cls.facts = cls.weir.until_logged(14)
+        for fact in cls.facts:
+            cls.weir.until_kept(fact["id"])
 
     def setUp(self):
         self.sign_in(TOKEN)
@@ -134,7 +136,7 @@ class Dashboard(unittest.TestCase):
         answer = self.weir.chat("gpt-4o", "support", text="long" * 1_250_000)
         self.assertEqual(answer[0], 200)
         story = answer[2]["x-weir-request-id"]
-        self.weir.until_logged(1, f"&id={story}")
+        self.weir.until_kept(story)
         self.browser.open(f"{self.weir.url}/ui/requests/{story}")
         self.browser.wait_for_text("more characters are not shown")
         self.assertLess(self.browser.run("return document.body.textContent.length"), 1_000_000)
@@ -247,6 +249,19 @@ class Dashboard(unittest.TestCase):
         self.browser.press("main a", "open")
         self.browser.wait_for_page("o3-mini")
         self.weir.until_logged(before + 1, "&key=support")
+
+    def test_a_logged_request_is_sent_again_to_another_model_and_compared(self):
+        self.browser.open(f"{self.weir.url}/ui/requests/{self.fact('hostile')['id']}")
+        self.browser.wait_for_page("hostile")
+        self.browser.press("a", "Send it again and compare")
+        self.browser.wait_for_page("Playground")
+        self.assertIn('"model": "hostile"', self.browser.run("return document.querySelector('textarea').value"))
+        self.browser.set("Model", "gpt-4o\t")
+        self.browser.set("Client's key", KEYS["support"])
+        self.browser.press("button", "Send")
+        self.browser.with_text("main a", "open")
+        self.assertIn("<script>document.title", self.browser.text())
+        self.assertIn("first/hostile", self.browser.text())
 
     def test_the_configuration_is_shown_compared_checked_and_rolled_back(self):
         self.open("configuration", "Configuration")

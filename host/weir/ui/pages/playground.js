@@ -7,18 +7,25 @@ import * as format from "../format.js";
 /** The most characters of an answer that are read. */
 const MOST = 2_000_000;
 
-export default async function playground(place, { signal }) {
-  const [endpoints, models] = await Promise.all([api.get("/admin/v1/endpoints", {}, signal), api.get("/admin/v1/targets", {}, signal)]);
+export default async function playground(place, { signal, query }) {
+  const [endpoints, models, former] = await Promise.all([
+    api.get("/admin/v1/endpoints", {}, signal),
+    api.get("/admin/v1/targets", {}, signal),
+    logged(query.get("request"), signal),
+  ]);
   const chats = endpoints.items.filter((one) => one.operation === "chat" && one.method === "POST");
   add(place, [h("h1", null, "Playground")]);
   if (chats.length === 0 || models.items.length === 0) {
     add(place, [empty("There is nothing to send a request to.", "It needs an adapter and a model of the configuration.")]);
     return;
   }
-  const left = form(chats, models.items.map(({ model }) => model));
+  const left = form(chats, models.items.map(({ model }) => model), former?.content?.client.request);
   const upstream = h("div", { role: "status", class: "stack" }, h("p", { class: "hint" }, "Shown before anything is sent."));
   const answer = h("div", { class: "stack" }, h("p", { class: "hint" }, "A request that is sent is a client's request: it needs a client's key where clients have keys, counts against its budgets, and costs what it costs."));
-  add(place, [h("div", { class: "pair" }, card("Request", left.form), h("div", { class: "stack" }, card("What goes upstream", upstream), card("What comes back", answer)))]);
+  add(place, [
+    former?.problem && h("p", { class: "error" }, former.problem),
+    h("div", { class: "pair" }, card("Request", left.form), h("div", { class: "stack" }, card("What goes upstream", upstream), card("What comes back", answer), former?.fact && card("What came back then", then(former)))),
+  ]);
   left.form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const asked = left.read();
@@ -28,12 +35,50 @@ export default async function playground(place, { signal }) {
   });
 }
 
-function form(chats, models) {
+/** A request of the log that is to be sent again, with its content. */
+async function logged(id, signal) {
+  if (!id) return null;
+  try {
+    const path = `/admin/v1/requests/${encodeURIComponent(id)}`;
+    const [fact, content] = await Promise.all([api.get(path, {}, signal), api.get(`${path}/exchange`, {}, signal)]);
+    return { fact, content };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return { problem: `The logged request cannot be taken: ${error.message}` };
+  }
+}
+
+/** The answer of the logged request, to be compared. */
+function then({ fact, content }) {
+  const answer = content.client.response;
+  const text = answer?.chunks ? answer.chunks.map((chunk) => chunk.text ?? "").join("") : answer?.body_text ?? (answer?.body === undefined ? "" : JSON.stringify(answer.body, null, 2));
+  return [
+    facts([
+      ["Status", badge(fact.error_kind ? "bad" : "good", String(fact.status))],
+      ["Target", name(fact.target)],
+      ["First token", fact.first_token_us && format.micros(fact.first_token_us)],
+      ["Whole answer", format.micros(fact.total_us)],
+      ["Cost", format.dollars(fact.cost_nano)],
+      ["Losses", Array.isArray(fact.losses) ? String(fact.losses.length) : "none"],
+      ["Its story", h("a", { href: `/ui/requests/${fact.id}` }, "open the request of then")],
+    ]),
+    text && block(text, "The answer of then"),
+  ];
+}
+
+/** The place of an endpoint among the others that a logged request was sent to. */
+function place_of(chats, former) {
+  const path = former?.path_and_query?.split("?")[0] ?? "";
+  const is_its = ({ path: own }) => own === path || (own.includes("{") && path.startsWith(own.split("{")[0]));
+  return Math.max(0, chats.findIndex(is_its));
+}
+
+function form(chats, models, former) {
   const options = chats.map((one, at) => [String(at), `${one.format}: ${one.path}`]);
   const input = (name, properties) => h("input", { name, autocomplete: "off", spellcheck: "false", ...properties });
-  const endpoint = select({ name: "endpoint" }, options, "0");
+  const endpoint = select({ name: "endpoint" }, options, String(place_of(chats, former)));
   const plain = models.filter((model) => !model.includes("*"));
-  const model = input("model", { list: "models", required: true, value: plain[0] ?? "" });
+  const model = input("model", { list: "models", required: true, value: former?.body?.model ?? plain[0] ?? "" });
   const key = input("key", { type: "password", autocomplete: "off" });
   const body = h("textarea", { name: "body", rows: "16", spellcheck: "false" });
   const write = () => (body.value = JSON.stringify(template(model.value), null, 2));
@@ -44,7 +89,8 @@ function form(chats, models) {
       write();
     }
   });
-  write();
+  if (former?.body) body.value = JSON.stringify(former.body, null, 2);
+  else write();
   const list = h("datalist", { id: "models" }, plain.map((one) => h("option", { value: one })));
   const element = h("form", { class: "stack" }, list,
     field("Endpoint", endpoint), field("Model", model),

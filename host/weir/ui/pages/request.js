@@ -14,7 +14,7 @@ const OUTCOMES = {
 };
 
 export default async function request(place, { signal, item }) {
-  const fact = await api.get(`/admin/v1/requests/${encodeURIComponent(item)}`, {}, signal);
+  const fact = await logged(item, signal);
   const content = await exchange(fact.id, signal);
   const link = (kind, value) => (value ? h("a", { href: api.url("/ui/requests", { [kind]: value }) }, name(value)) : "");
   add(place, [
@@ -52,6 +52,19 @@ export default async function request(place, { signal, item }) {
     card("Content", content),
     card("What to do with it", actions(fact)),
   ]);
+}
+
+/** The request's fact. One that has just ended is written within a second. */
+async function logged(id, signal) {
+  for (let left = 3; ; left -= 1) {
+    try {
+      return await api.get(`/admin/v1/requests/${encodeURIComponent(id)}`, {}, signal);
+    } catch (error) {
+      if (error.code !== "not_found" || left === 0) throw error;
+      await new Promise((done) => setTimeout(done, 600));
+      signal.throwIfAborted();
+    }
+  }
 }
 
 /** The parts of the time, one below the other as they followed. */
@@ -155,7 +168,8 @@ function actions(fact) {
     }
   });
   return [
-    h("div", { class: "buttons" }, fact.model_asked && explain),
+    h("div", { class: "buttons" }, fact.model_asked && explain,
+      fact.operation === "chat" && h("a", { class: "button", href: api.url("/ui/playground", { request: fact.id }) }, "Send it again and compare")),
     result,
     facts([
       ["Keep it as a fixture", h("code", null, `weir fixture pin ${fact.id}`)],
