@@ -24,6 +24,7 @@ mod checks;
 mod commands;
 mod contain;
 mod credentials;
+mod dashboard;
 mod door;
 mod errors;
 mod explain;

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::process::{self, cargo};
 use crate::workspace::Workspace;
-use crate::{clients, deploy, fidelity, fuzz, languages, plugins, swaps, tidy};
+use crate::{clients, dashboard, deploy, fidelity, fuzz, languages, plugins, swaps, tidy};
 
 /// Seconds that each fuzz target gets here; a longer run is `cargo xtask fuzz TARGET SECONDS`.
 const FUZZ_SECONDS: u64 = 10;
@@ -45,6 +45,7 @@ const STEPS: &[Step] = &[
     Step { name: "deploy", long: true, needs: &["build", "plugins"], act: deploy::test },
     Step { name: "swaps", long: true, needs: &["tests"], act: |workspace| passed(swaps::run(workspace, &[])) },
     Step { name: "clients", long: true, needs: &["build", "plugins"], act: clients::test },
+    Step { name: "dashboard", long: true, needs: &["build", "plugins"], act: dashboard::test },
     Step { name: "languages", long: true, needs: &["build", "plugins"], act: languages::test },
     Step { name: "fidelity", long: true, needs: &["build", "plugins"], act: fidelity::test },
     Step { name: "fuzz", long: true, needs: &[], act: |workspace| fuzz::run_all(workspace, FUZZ_SECONDS) },

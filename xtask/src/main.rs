@@ -7,6 +7,7 @@ mod beside;
 mod check;
 mod clients;
 mod contract;
+mod dashboard;
 mod deploy;
 mod dist;
 mod fidelity;
@@ -44,6 +45,8 @@ usage: cargo xtask VERB
                        with --bindings what wit-bindgen makes of it for the templates in C and Go
   clients [TEST...]    the official Python clients against a running Weir
   fidelity [ID...]     recordings of every provider in every dialect, read by the official clients: docs/fidelity.md
+  dashboard [TEST...]  the dashboard at /ui in a real Chromium, with axe-core (tests/ui)
+  screenshots          docs/ui/*.png: pictures of the dashboard's pages
   prices FILE          host/ledger/prices/bundled.json from a price list, as sources.json beside it says
   fuzz [TARGET] [SECS] the fuzz targets, or one of them (60 s each)
   allocs [--update]    how often a request allocates, and what adapters execute, compared with docs/performance.md
@@ -85,6 +88,8 @@ fn dispatch(words: &[String]) -> Result<()> {
         "tidy" => tidy::check(&workspace),
         "clients" => clients::run(&workspace, rest),
         "fidelity" => fidelity::run(&workspace, rest),
+        "dashboard" => dashboard::run(&workspace, rest),
+        "screenshots" => dashboard::screenshots(&workspace),
         "languages" => languages::run(&workspace, rest),
         "prices" => prices::run(&workspace, rest),
         "fuzz" => fuzz::run(&workspace, rest),

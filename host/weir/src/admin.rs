@@ -12,7 +12,9 @@ mod plugins;
 mod problem;
 mod ready;
 mod routes;
+mod session;
 mod spending;
+mod targets;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,12 +23,13 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, get};
 use axum::{Json, Router};
 use serde_json::json;
 
 use crate::reload::Reload;
 use crate::store::OpenStore;
+use crate::ui::{self, Sessions};
 use crate::version;
 use weir_adapters::catalog::Catalog;
 use weir_adapters::watch::Bell;
@@ -60,6 +63,8 @@ pub struct Operations {
     pub identity: Identity,
     /// How this node stands to others that share its limits and budgets; `None` if none do.
     pub sharing: Option<Arc<Sharing>>,
+    /// The sessions of browsers.
+    pub(crate) sessions: Sessions,
     /// Whether these endpoints are reachable from other machines.
     pub is_exposed: bool,
     /// Whether they have a separate listener.
@@ -80,18 +85,20 @@ pub fn serves(path: &str) -> bool {
     matches!(path, "/health" | "/livez" | "/ready" | "/readyz" | "/version" | "/metrics")
         || path == "/admin"
         || path.starts_with("/admin/")
+        || path == "/ui"
+        || path.starts_with("/ui/")
 }
 
 /// The routes of the operations endpoints.
 pub fn router(operations: Operations) -> Router {
     let admin = Router::new()
-        .route("/plugins", get(plugins::list))
-        .route("/plugins/rescan", post(plugins::rescan))
-        .route("/plugins/{name}/{verb}", post(plugins::act))
+        .merge(plugins::router())
+        .merge(targets::router())
         .merge(config::router())
-        .route("/routes/explain", post(routes::explain))
+        .merge(routes::router())
         .route("/budgets", get(budgets::list))
         .merge(identity::router())
+        .merge(session_router())
         .merge(log::router())
         .merge(spending::router())
         .fallback(nothing)
@@ -111,14 +118,19 @@ pub fn router(operations: Operations) -> Router {
         .merge(shown)
         .route("/metrics", metrics)
         .nest("/admin", admin)
+        .merge(ui::router())
         .route("/admin/", any(nothing).layer(axum::middleware::from_fn_with_state(operations.clone(), access::guard)))
         .fallback(nothing)
         .with_state(operations)
 }
 
 /// Pages listed on the first page, if these endpoints have a separate listener.
-const PAGES: [&str; 7] =
-    ["/health", "/ready", "/version", "/metrics", "/admin/config", "/admin/plugins", "/admin/budgets"];
+const PAGES: [&str; 8] =
+    ["/ui/", "/health", "/ready", "/version", "/metrics", "/admin/config", "/admin/plugins", "/admin/budgets"];
+
+fn session_router() -> Router<Operations> {
+    session::routes().into_iter().fold(Router::new(), |router, (path, _, methods)| router.route(path, methods))
+}
 
 async fn nothing() -> Response {
     refuse(StatusCode::NOT_FOUND, "nothing is served here")

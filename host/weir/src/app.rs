@@ -20,6 +20,7 @@ use crate::reload::Reload;
 use crate::shared::{Rounds, ShareError};
 use crate::store::{OpenError, OpenStore};
 use crate::systemd::Sockets;
+use crate::ui::{NoRandomness, Sessions};
 use weir_adapters::Judge;
 use weir_adapters::catalog::Catalog;
 use weir_adapters::judge;
@@ -91,6 +92,9 @@ pub enum StartError {
     /// Issuers of tokens cannot be used.
     #[error(transparent)]
     Tokens(#[from] TokensError),
+    /// The sessions of browsers would have no secrets.
+    #[error(transparent)]
+    Sessions(#[from] NoRandomness),
     /// The adapters conflict with each other.
     #[error(transparent)]
     Faces(#[from] weir_translate::dialect::faces::ClaimError),
@@ -117,6 +121,7 @@ pub struct App {
     rounds: Option<Rounds>,
     /// The store's keys, teams, organisations and users.
     identity: Identity,
+    sessions: Sessions,
 }
 
 /// Addresses that the program listens on.
@@ -214,8 +219,7 @@ impl App {
         };
         let (admin, admin_address) = admin.unzip();
         let addresses = Addresses { main: main_address, admin: admin_address };
-        let workers = config.server.workers.unwrap_or_else(worker::default_count);
-        let workers = Workers::start(workers).map_err(StartError::Workers)?;
+        let workers = workers(&config)?;
         Ok(Self {
             gateway,
             plugins,
@@ -232,6 +236,7 @@ impl App {
             store,
             rounds,
             identity,
+            sessions: Sessions::new()?,
         })
     }
 
@@ -254,9 +259,7 @@ impl App {
     pub async fn run(self, stop: watch::Receiver<bool>) {
         let Self { gateway, plugins, config, reload, tracer, workers, main, admin, .. } = self;
         let (addresses, tls, connections) = (self.addresses, self.tls, self.connections);
-        if let Some(tls) = tls.clone() {
-            tokio::spawn(tls.follow(stop.clone()));
-        }
+        follow_certificate(tls.as_ref(), &stop);
         let allowance = Allowance { tls, metrics: connections.of("main"), ..allowance(&config.server) };
         let listens = admin.is_some();
         let Plugins { watch, catalog, keeper } = plugins;
@@ -279,6 +282,7 @@ impl App {
             store: self.store.clone(),
             identity: self.identity,
             sharing: self.rounds.as_ref().map(Rounds::sharing),
+            sessions: self.sessions,
             is_exposed: admin::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
         };
         let router = admin::router(operations);
@@ -322,6 +326,18 @@ impl App {
             tracing::warn!(%error, "the last spans were not sent");
         }
     }
+}
+
+/// Takes in a certificate that is replaced.
+fn follow_certificate(tls: Option<&Arc<Tls>>, stop: &watch::Receiver<bool>) {
+    if let Some(tls) = tls {
+        tokio::spawn(Arc::clone(tls).follow(stop.clone()));
+    }
+}
+
+/// Starts the threads that serve connections.
+fn workers(config: &Config) -> Result<Workers, StartError> {
+    Workers::start(config.server.workers.unwrap_or_else(worker::default_count)).map_err(StartError::Workers)
 }
 
 /// Follows the adapters' folder.

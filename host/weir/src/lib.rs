@@ -15,6 +15,7 @@ pub mod shared;
 pub mod store;
 pub mod systemd;
 mod time;
+mod ui;
 mod version;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod bodies;
 pub(crate) mod facts;
 mod figures;
 mod late;
+pub(crate) mod latency;
 mod strangers;
 
 use std::path::{Path, PathBuf};

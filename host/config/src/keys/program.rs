@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    BodiesRule, BudgetTable, Client, Guard, Issuer, ModelDraft, Plugins, Provider, Server, SharedSettings, StoreSettings,
-    Traces,
+    BodiesRule, BudgetTable, Client, Guard, Issuer, ModelDraft, Plugins, Provider, Server, SharedSettings,
+    StoreSettings, Traces,
 };
 use crate::raw::Node;
 use crate::section::{Entry, InFolder, Located, Reader, Section, Size, Take, joined, part, section};

@@ -17,7 +17,7 @@ use crate::serving::Serving;
 use weir_config::{Affinity, Strategy};
 use weir_translate::dialect::faces::Head;
 use weir_translate::dialect::path::PathParams;
-use weir_types::contract::types::Loss;
+use weir_types::contract::types::{Body, Header, HttpRequest, Loss};
 use weir_types::fault::{Fault, loss_kind};
 
 /// The most targets for which the request is rendered.
@@ -74,6 +74,24 @@ pub struct TargetExplained {
     pub losses: Vec<LossExplained>,
     /// Why the request could not be sent to this target.
     pub refused: Option<String>,
+    /// What the provider would be sent, without credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<UpstreamRequest>,
+}
+
+/// A request as a provider would get it.
+#[derive(Debug, Serialize)]
+pub struct UpstreamRequest {
+    /// The method.
+    pub method: String,
+    /// The path below the provider's url.
+    pub path: String,
+    /// The names and values of the query.
+    pub query: Vec<(String, String)>,
+    /// The names and values of the headers.
+    pub headers: Vec<(String, String)>,
+    /// The body as text; bytes that are none are replaced.
+    pub body: String,
 }
 
 /// A field that would be lost.
@@ -203,6 +221,7 @@ fn shown(alias: &str, target: &Target, place: Option<usize>, why: String) -> Tar
         reason: None,
         losses: Vec::new(),
         refused: None,
+        upstream: None,
     }
 }
 
@@ -214,7 +233,23 @@ fn note(target: &mut TargetExplained, explained: Result<Explained, Fault>) {
             target.lane = Some(if explained.translated.is_some() { "translate" } else { "relay" });
             target.reason = explained.translated;
             target.losses = explained.losses.into_iter().map(lost).collect();
+            target.upstream = Some(upstream(explained.request));
         }
+    }
+}
+
+fn upstream(request: HttpRequest) -> UpstreamRequest {
+    let pairs = |list: Vec<Header>| list.into_iter().map(|one| (one.name, one.value)).collect();
+    let body = match request.body {
+        Body::Text(text) => text,
+        Body::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+    };
+    UpstreamRequest {
+        method: request.method,
+        path: request.path,
+        query: pairs(request.query),
+        headers: pairs(request.headers),
+        body,
     }
 }
 

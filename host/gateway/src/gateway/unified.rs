@@ -1,8 +1,8 @@
 //! Endpoints of callers that use the unified model instead of a dialect: programs in this process, and clients of a protocol
 //! that carries the model itself.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, Method};
 

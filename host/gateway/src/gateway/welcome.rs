@@ -15,7 +15,8 @@ use weir_types::contract::about::Operation;
 const ABOUT: &str = "A gateway for large language models: point a client that you know at this address.";
 
 /// The pages of the admin endpoints.
-pub(super) const PAGES: [(&str, &str); 5] = [
+pub(super) const PAGES: [(&str, &str); 6] = [
+    ("dashboard", "/ui/"),
     ("health", "/health"),
     ("readiness", "/ready"),
     ("version", "/version"),

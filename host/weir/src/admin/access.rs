@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::identity::AdminCaller;
-use super::{Operations, Problem, identity, refuse};
+use super::{Operations, Problem, identity, refuse, session};
 use jiff::Timestamp;
 use weir_config::{Config, Secret};
 use weir_gateway::auth::local;
@@ -23,11 +23,11 @@ use weir_server::Peer;
 pub(super) const BODY: usize = 2 << 20;
 
 /// Endpoints that change nothing although they are not asked by GET.
-const READING: [&str; 2] = ["/routes/explain", "/config/validate"];
+const READING: [&str; 4] = ["/routes/explain", "/v1/routes/explain", "/config/validate", "/v1/config/validate"];
 
 /// Why a request is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum Denied {
+pub(super) enum Denied {
     #[error("set `admin.token` and send it as `authorization: Bearer TOKEN`")]
     NoToken,
     #[error("the token is not `admin.token`")]
@@ -45,8 +45,14 @@ enum Denied {
     Shared,
     #[error("{0}, so `/admin` needs a token: set `admin.token`")]
     NotLocal(local::NotLocal),
-    #[error("without `admin.token`, nothing is changed for web pages")]
+    #[error("without `admin.token`, nothing is changed for web pages but those of `/ui`")]
     Page,
+    #[error("a request of a session that changes something needs its `x-csrf-token`: `GET /admin/v1/session` shows it")]
+    Csrf,
+    #[error(
+        "this listener answers everyone (`server.anonymous`), also with pages of others: to use sessions, set `admin.listen`"
+    )]
+    Anonymous,
     #[error(
         "`/metrics` shows what each team uses: send `admin.token` or `admin.read_token` as `authorization: Bearer TOKEN`, \
          or set `admin.open_metrics`"
@@ -72,12 +78,17 @@ impl Denied {
             Self::NoGrants | Self::Forbidden => "forbidden",
             Self::Shared | Self::NotLocal(_) => "admin_token_required",
             Self::Page => "origin_not_allowed",
+            Self::Csrf => "csrf_token_required",
+            Self::Anonymous => "admin_listen_required",
         }
     }
 }
 
 /// Admits requests with a token, or a key that has grants; without a configured token, those of this machine itself.
 pub(super) async fn guard(State(operations): State<Operations>, mut request: Request, next: Next) -> Response {
+    if session::begins(request.method(), request.uri().path()) {
+        return next.run(request).await;
+    }
     let config = Arc::clone(&operations.reload.current().config);
     let denied = match check(&operations, &config, &request).and_then(|caller| within_grants(caller, &request)) {
         Ok(caller) => {
@@ -91,7 +102,7 @@ pub(super) async fn guard(State(operations): State<Operations>, mut request: Req
 }
 
 /// Answers a request that is refused. Wrong tokens from one address are slowed down.
-async fn turn_away(operations: &Operations, denied: &Denied, address: Option<IpAddr>) -> Response {
+pub(super) async fn turn_away(operations: &Operations, denied: &Denied, address: Option<IpAddr>) -> Response {
     if *denied == Denied::WrongToken
         && let Err(wait) = operations.gateway.wrong_keys().count(address, std::time::Instant::now()).await
     {
@@ -114,7 +125,9 @@ pub(super) fn is_admitted(operations: &Operations, request: &Request) -> bool {
 /// Who makes a request.
 fn check(operations: &Operations, config: &Config, request: &Request) -> Result<AdminCaller, Denied> {
     let headers = request.headers();
-    if let Some(caller) = by_token(operations, config, headers)? {
+    let begun = session_of(operations, request)?;
+    let sent = begun.as_ref().map(Secret::expose).or_else(|| bearer(headers));
+    if let Some(caller) = by_token(operations, config, sent)? {
         return Ok(caller);
     }
     if is_shared(operations, config) && !operations.is_apart {
@@ -123,15 +136,41 @@ fn check(operations: &Operations, config: &Config, request: &Request) -> Result<
     local::check(request.uri(), headers).map_err(Denied::NotLocal)?;
     // A web page served on this machine must not be able to change anything, either.
     let is_a_page = request.method() != Method::GET && headers.contains_key(header::ORIGIN);
-    if is_a_page {
+    if is_a_page && !repeats(operations.sessions.local_csrf(), headers) {
         return Err(Denied::Page);
     }
     Ok(AdminCaller { is_local: true, ..AdminCaller::of_all("local", "this machine", Access::Write) })
 }
 
+/// The token of the request's session, unless the request has a token of its own. A session that changes something shows
+/// that its page sends the request.
+fn session_of(operations: &Operations, request: &Request) -> Result<Option<Secret>, Denied> {
+    let headers = request.headers();
+    if headers.contains_key(header::AUTHORIZATION) {
+        return Ok(None);
+    }
+    let found = session::cookie(headers).and_then(|id| operations.sessions.find(id, std::time::Instant::now()));
+    let Some(found) = found else { return Ok(None) };
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+    if changes && !repeats(&found.csrf, headers) { Err(Denied::Csrf) } else { Ok(Some(found.token)) }
+}
+
+/// Whether a request repeats the value that only pages of `/ui` can read.
+fn repeats(csrf: &Secret, headers: &HeaderMap) -> bool {
+    headers.get(session::CSRF).and_then(|value| value.to_str().ok()).is_some_and(|sent| csrf.matches(sent))
+}
+
+/// Who begins a session with a token.
+pub(super) fn by_login(operations: &Operations, token: &Secret) -> Result<AdminCaller, Denied> {
+    let config = Arc::clone(&operations.reload.current().config);
+    if config.server.anonymous && !operations.is_apart {
+        return Err(Denied::Anonymous);
+    }
+    by_token(operations, &config, Some(token.expose()))?.ok_or(Denied::WrongToken)
+}
+
 /// Who sends a token or a key with grants; `None` if none is needed from this machine itself.
-fn by_token(operations: &Operations, config: &Config, headers: &HeaderMap) -> Result<Option<AdminCaller>, Denied> {
-    let sent = bearer(headers);
+fn by_token(operations: &Operations, config: &Config, sent: Option<&str>) -> Result<Option<AdminCaller>, Denied> {
     let is = |token: &Option<Secret>| sent.is_some_and(|sent| token.as_ref().is_some_and(|token| token.matches(sent)));
     if is(&config.admin.token) {
         return Ok(Some(AdminCaller::of_all("token", "admin.token", Access::Write)));
@@ -185,7 +224,7 @@ pub(super) async fn show_metrics(State(operations): State<Operations>, request: 
     if operations.is_apart || config.admin.open_metrics || !is_keyed(&operations, &config) {
         return show(State(operations), request, next).await;
     }
-    let denied = match by_token(&operations, &config, request.headers()) {
+    let denied = match by_token(&operations, &config, bearer(request.headers())) {
         Ok(Some(caller)) if caller.may(Access::Read, None) => return next.run(request).await,
         Ok(Some(_)) => Denied::Forbidden,
         Ok(None) if local::check(request.uri(), request.headers()).is_ok() => return next.run(request).await,

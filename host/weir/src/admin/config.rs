@@ -6,7 +6,7 @@ use std::time::UNIX_EPOCH;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,16 +16,29 @@ use super::{Operations, refuse};
 use crate::reload::{ReloadError, Taken, Version, shown};
 use weir_config::{Address, Config, Limits, Severity, Target};
 
+/// The paths below `/admin/v1`, with their methods. The same without `v1` are there for older programs.
+pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 6] {
+    [
+        ("/v1/config", &["get"], get(current)),
+        ("/v1/config/versions", &["get"], get(version_items)),
+        ("/v1/config/diff", &["get"], get(diff)),
+        ("/v1/config/validate", &["post"], post(validate)),
+        ("/v1/config/reload", &["post"], post(reload)),
+        ("/v1/config/rollback", &["post"], post(rollback)),
+    ]
+}
+
 /// The routes below `/admin`.
 pub(super) fn router() -> Router<Operations> {
-    Router::new()
+    let old = Router::new()
         .route("/config", get(current))
         .route("/config/versions", get(versions))
         .route("/config/diff", get(diff))
         .route("/config/validate", post(validate))
         .route("/config/reload", post(reload))
         .route("/reload", post(reload))
-        .route("/config/rollback", post(rollback))
+        .route("/config/rollback", post(rollback));
+    routes().into_iter().fold(old, |router, (path, _, methods)| router.route(path, methods))
 }
 
 /// Returns the configuration in force, without secrets.
@@ -86,6 +99,15 @@ fn limits(limits: &Limits) -> Value {
 }
 
 async fn versions(State(operations): State<Operations>) -> Response {
+    Json(json!({"versions": kept(&operations)})).into_response()
+}
+
+/// The same in the form of all lists of `/admin/v1`.
+async fn version_items(State(operations): State<Operations>) -> Response {
+    Json(json!({"items": kept(&operations), "next_cursor": null})).into_response()
+}
+
+fn kept(operations: &Operations) -> Vec<Value> {
     let current = operations.reload.current().number;
     let one = |version: &Arc<Version>| {
         let since = version.since.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -97,8 +119,7 @@ async fn versions(State(operations): State<Operations>) -> Response {
             "current": version.number == current,
         })
     };
-    let versions: Vec<Value> = operations.reload.versions().iter().map(one).collect();
-    Json(json!({"versions": versions})).into_response()
+    operations.reload.versions().iter().map(one).collect()
 }
 
 #[derive(Deserialize)]

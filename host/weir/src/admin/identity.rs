@@ -117,7 +117,7 @@ pub(super) fn checks_grants(path: &str) -> bool {
     match segments.next() {
         None => true,
         Some("requests") => segments.nth(1) == Some("exchange") && segments.next().is_none(),
-        Some(name) => ["keys", "teams", "organisations", "users", "openapi.json"].contains(&name),
+        Some(name) => ["keys", "teams", "organisations", "users", "session", "openapi.json"].contains(&name),
     }
 }
 
@@ -134,7 +134,17 @@ mod tests {
     /// Paths of other modules, which are only read.
     fn read_only() -> impl Iterator<Item = &'static str> {
         let log = crate::admin::log::routes().into_iter().map(|(path, _)| path);
-        log.chain(crate::admin::spending::routes().into_iter().map(|(path, _)| path))
+        let targets = crate::admin::targets::routes().into_iter().map(|(path, _)| path);
+        log.chain(crate::admin::spending::routes().into_iter().map(|(path, _)| path)).chain(targets)
+    }
+
+    /// Paths of other modules with their methods.
+    fn others() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+        let session = crate::admin::session::routes().into_iter().map(|(path, methods, _)| (path, methods));
+        let adapters = crate::admin::plugins::routes().into_iter().map(|(path, methods, _)| (path, methods));
+        let explain = crate::admin::routes::routes().into_iter().map(|(path, methods, _)| (path, methods));
+        let config = crate::admin::config::routes().into_iter().map(|(path, methods, _)| (path, methods));
+        session.chain(adapters).chain(explain).chain(config)
     }
 
     #[test]
@@ -151,6 +161,9 @@ mod tests {
         let served: BTreeSet<String> = served
             .flat_map(|(path, methods, _)| methods.iter().map(move |method| format!("{method} /admin{path}")))
             .chain(read_only().map(|path| format!("get /admin{path}")))
+            .chain(
+                others().flat_map(|(path, methods)| methods.iter().map(move |method| format!("{method} /admin{path}"))),
+            )
             .collect();
         assert_eq!(described, served);
     }

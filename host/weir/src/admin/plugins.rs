@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -27,8 +28,37 @@ const IN_FORCE: Duration = Duration::from_secs(5);
 /// Minimum number of digits that identify a digest.
 const DIGITS: usize = 8;
 
+/// The paths below `/admin/v1`, with their methods. The same without `v1` are there for older programs.
+pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 3] {
+    [
+        ("/v1/adapters", &["get"], get(list_items)),
+        ("/v1/adapters/rescan", &["post"], post(rescan)),
+        ("/v1/adapters/{name}/{verb}", &["post"], post(act)),
+    ]
+}
+
+/// The routes below `/admin`.
+pub(super) fn router() -> Router<Operations> {
+    let old = Router::new()
+        .route("/plugins", get(list))
+        .route("/plugins/rescan", post(rescan))
+        .route("/plugins/{name}/{verb}", post(act));
+    routes().into_iter().fold(old, |router, (path, _, methods)| router.route(path, methods))
+}
+
 /// Lists the adapters that serve, their former versions, and the last refusals.
-pub(super) async fn list(State(operations): State<Operations>) -> Response {
+async fn list(State(operations): State<Operations>) -> Response {
+    let (plugins, quarantined) = listed(&operations);
+    Json(json!({"plugins": plugins, "quarantined": quarantined})).into_response()
+}
+
+/// The same in the form of all lists of `/admin/v1`.
+async fn list_items(State(operations): State<Operations>) -> Response {
+    let (items, quarantined) = listed(&operations);
+    Json(json!({"items": items, "quarantined": quarantined, "next_cursor": null})).into_response()
+}
+
+fn listed(operations: &Operations) -> (Vec<Value>, Vec<Value>) {
     let catalog = operations.catalog.snapshot();
     let serving = operations.gateway.serving();
     let serves = serving.adapters.adapters.values().map(|adapter| in_full(adapter, &catalog, &serving));
@@ -36,8 +66,7 @@ pub(super) async fn list(State(operations): State<Operations>) -> Response {
         let (name, reason, by) = (&quarantined.name, &quarantined.reason, quarantined.by.name());
         json!({"name": name, "digest": digest.hex(), "reason": reason, "since": seconds(quarantined.since), "by": by})
     });
-    let plugins: Vec<Value> = serves.chain(refused(&catalog)).collect();
-    Json(json!({"plugins": plugins, "quarantined": quarantined.collect::<Vec<_>>()})).into_response()
+    (serves.chain(refused(&catalog)).collect(), quarantined.collect())
 }
 
 /// The same as short entries, for readiness.
@@ -151,7 +180,7 @@ fn seconds(time: SystemTime) -> f64 {
 }
 
 /// Triggers a scan of the folder that also retries refused files.
-pub(super) async fn rescan(State(operations): State<Operations>) -> Response {
+async fn rescan(State(operations): State<Operations>) -> Response {
     match &operations.bell {
         Some(bell) => {
             bell.ring_anew();
@@ -172,7 +201,7 @@ struct Body {
 }
 
 /// Performs an action on one adapter.
-pub(super) async fn act(
+async fn act(
     State(operations): State<Operations>,
     Path((name, verb)): Path<(String, String)>,
     body: Bytes,

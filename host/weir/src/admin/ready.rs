@@ -124,7 +124,7 @@ impl Fares {
     }
 }
 
-fn reason(why: Rest) -> &'static str {
+pub(super) fn reason(why: Rest) -> &'static str {
     match why {
         Rest::Limited | Rest::Untold => "it asked for fewer requests",
         Rest::Failing => "it fails too often, or said that it is overloaded",

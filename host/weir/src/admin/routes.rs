@@ -1,15 +1,47 @@
-//! `POST /admin/routes/explain`: explains where a request for a model would go now, considering the current health.
+//! `/admin/v1/routes/explain` and `/admin/v1/endpoints`: where a request for a model would go now, considering the
+//! current health, and the endpoints that clients can use.
 
-use axum::Json;
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::{Operations, refuse};
 use weir_gateway::dry_run::route::{RouteQuestion, explain_route};
+use weir_translate::dialect::faces::Endpoint;
+
+/// The paths below `/admin/v1`, with their methods. The first without `v1` is there for older programs.
+pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 2] {
+    [("/v1/routes/explain", &["post"], post(explain)), ("/v1/endpoints", &["get"], get(endpoints))]
+}
+
+/// The routes below `/admin`.
+pub(super) fn router() -> Router<Operations> {
+    let old = Router::new().route("/routes/explain", post(explain));
+    routes().into_iter().fold(old, |router, (path, _, methods)| router.route(path, methods))
+}
+
+/// Lists the endpoints for clients, by format and operation.
+async fn endpoints(State(operations): State<Operations>) -> Response {
+    let serving = operations.gateway.serving();
+    let one = |face: &Arc<Endpoint>| {
+        json!({
+            "format": face.format(),
+            "operation": face.claim.operation.name(),
+            "method": face.claim.method,
+            "path": face.claim.path,
+        })
+    };
+    let items: Vec<Value> = serving.faces.all().iter().map(one).collect();
+    Json(json!({"items": items, "next_cursor": null})).into_response()
+}
 
 /// The question, as JSON.
 #[derive(Debug, Deserialize)]
@@ -30,7 +62,7 @@ struct Body {
 }
 
 /// Explains the route of a request.
-pub(super) async fn explain(State(operations): State<Operations>, body: Bytes) -> Response {
+async fn explain(State(operations): State<Operations>, body: Bytes) -> Response {
     let asked: Body = match serde_json::from_slice(&body) {
         Ok(asked) => asked,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string()),

@@ -119,6 +119,7 @@ mod tests {
             reason: Some("it was asked for".into()),
             losses: vec![LossExplained { field: "seed".into(), kind: "dropped", note: None }],
             refused: None,
+            upstream: None,
         };
         let found = RouteExplained { alias: "fast".into(), strategy: "priority", needs: vec![], targets: vec![target] };
         let page = page(&found);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bodies::BodyLog;
+use super::latency;
 use super::strangers::Strangers;
 use weir_gateway::accounting::access::End;
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
@@ -20,6 +21,14 @@ use weir_types::tokens::Tokens;
 pub(crate) const REQUESTS: &str = "request";
 /// The circumstances of requests whose cost is not known.
 pub(crate) const UNPRICED: &str = "unpriced";
+/// The subject of the sums of all requests, also of those that no provider saw.
+pub(crate) const ALL: &str = "all:";
+/// The bucket of [`ALL`] that counts requests that failed.
+pub(crate) const FAILED: &str = "failed";
+/// The buckets of [`ALL`] that count whole answers by their duration, with the step at the end.
+pub(crate) const TOOK: &str = "took:";
+/// The same by the time until the first piece of content.
+pub(crate) const FIRST: &str = "first:";
 
 /// The request log: what is recorded goes to the store's writer, which never waits.
 #[derive(Debug)]
@@ -200,14 +209,14 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// What a request adds to the sums of use: for its key, and for its team if it has one. A request that no provider saw
-/// adds nothing.
+/// What a request adds to the sums of use: for all requests, for its key, and for its team if it has one. A request that
+/// no provider saw adds nothing to the latter two.
 fn sums_of(fact: &Fact) -> Vec<(LedgerKey, LedgerSums)> {
-    if fact.provider.is_empty() {
-        return Vec::new();
+    let mut subjects = vec![ALL.to_owned()];
+    if !fact.provider.is_empty() {
+        subjects.push(format!("key:{}", fact.key));
     }
-    let mut subjects = vec![format!("key:{}", fact.key)];
-    if !fact.team.is_empty() {
+    if !(fact.provider.is_empty() || fact.team.is_empty()) {
         subjects.push(format!("team:{}", fact.team));
     }
     let estimated = i64::from(fact.estimated);
@@ -233,7 +242,23 @@ fn sums_of(fact: &Fact) -> Vec<(LedgerKey, LedgerSums)> {
         bucket: bucket.to_owned(),
     };
     let of = |subject: &String| rows.iter().map(|(dim, bucket, sums)| (key(subject, dim, bucket), *sums)).collect();
-    subjects.iter().flat_map(|subject| -> Vec<_> { of(subject) }).collect()
+    let mut all: Vec<_> = subjects.iter().flat_map(|subject| -> Vec<_> { of(subject) }).collect();
+    let one = LedgerSums { units: 1, requests: 1, estimated: 0, cost_nano: 0 };
+    all.extend(course(fact).into_iter().map(|bucket| (key(ALL, "", &bucket), one)));
+    all
+}
+
+/// The buckets of [`ALL`] that say how a request went.
+fn course(fact: &Fact) -> Vec<String> {
+    if fact.has_error() {
+        return vec![FAILED.to_owned()];
+    }
+    if fact.outcome != outcome(End::Whole) {
+        return Vec::new();
+    }
+    let first = fact.first_token_us.map(|micros| format!("{FIRST}{}", latency::step_of(micros)));
+    let took = format!("{TOOK}{}", latency::step_of(fact.total_us));
+    std::iter::once(took).chain(first).collect()
 }
 
 /// The token counts by the names of their buckets.
@@ -259,7 +284,7 @@ mod tests {
     #[test]
     fn a_request_adds_to_the_sums_of_its_key_and_team_once_each() {
         let mut fact = Fact::of(RequestId::new(2 * HOUR_MS + 5, [1; 10]));
-        assert!(sums_of(&fact).is_empty());
+        assert!(sums_of(&fact).iter().all(|(key, _)| key.subject == ALL), "no provider saw it");
         (fact.key, fact.team, fact.provider) = ("a".to_owned(), "red".to_owned(), "p".to_owned());
         (fact.tokens.input, fact.tokens.output, fact.tokens.reasoning) = (Some(7), Some(3), Some(0));
         fact.cost_nano = Some(900);
@@ -269,6 +294,9 @@ mod tests {
         };
         let shown: Vec<String> = sums.iter().map(shown).collect();
         let expected = [
+            "2 all: request 1 900",
+            "2 all: input 7 0",
+            "2 all: output 3 0",
             "2 key:a request 1 900",
             "2 key:a input 7 0",
             "2 key:a output 3 0",
@@ -279,6 +307,16 @@ mod tests {
         assert_eq!(shown, expected);
         fact.cost_nano = None;
         assert_eq!(sums_of(&fact)[0].0.price_dim, UNPRICED);
+    }
+
+    #[test]
+    fn a_request_is_counted_by_how_it_went() {
+        let mut fact = Fact::of(RequestId::new(0, [1; 10]));
+        assert!(course(&fact).is_empty());
+        (fact.outcome, fact.total_us, fact.first_token_us) = ("ok".to_owned(), 2_000, Some(1_000));
+        assert_eq!(course(&fact), ["took:43", "first:39"]);
+        fact.error_kind = "timeout".to_owned();
+        assert_eq!(course(&fact), [FAILED]);
     }
 
     #[test]

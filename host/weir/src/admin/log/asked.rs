@@ -1,5 +1,7 @@
 //! The parameters of a search, as they stand in a url.
 
+use std::num::NonZeroU32;
+
 use crate::admin::{Parameters, Problem};
 use weir_ledger::Nano;
 use weir_store::{Fact, Query};
@@ -29,7 +31,18 @@ const CONDITIONS: [&str; 19] = [
 
 /// A search, from the parameters of a url.
 pub(super) fn query(url: Option<&str>) -> Result<Query, Problem> {
-    let parameters = Parameters::parse(url, &CONDITIONS)?;
+    search(&Parameters::parse(url, &CONDITIONS)?)
+}
+
+/// A search that is followed, and how many requests a second are sent at most.
+pub(super) fn followed(url: Option<&str>) -> Result<(Query, Option<NonZeroU32>), Problem> {
+    let known: Vec<&str> = CONDITIONS.into_iter().chain(["per_second"]).collect();
+    let parameters = Parameters::parse(url, &known)?;
+    let most = parameters.parsed("per_second", "a number from 1 on")?;
+    Ok((search(&parameters)?, most))
+}
+
+fn search(parameters: &Parameters) -> Result<Query, Problem> {
     // Facts keep a tag such as `env=prod` as one name, since a request may have `env=test` too.
     let tag = parameters.text("tag").map(|name| (name, String::new()));
     Ok(Query {
@@ -47,8 +60,8 @@ pub(super) fn query(url: Option<&str>) -> Result<Query, Problem> {
         failed: parameters.parsed("failed", "true or false")?.unwrap_or_default(),
         from_ms: parameters.time("from")?,
         to_ms: parameters.time("to")?,
-        cost_from: dollars(&parameters, "min_cost")?,
-        cost_to: dollars(&parameters, "max_cost")?,
+        cost_from: dollars(parameters, "min_cost")?,
+        cost_to: dollars(parameters, "max_cost")?,
         error_text: parameters.text("error"),
         after: parameters.text("cursor").map(|text| text.parse()).transpose()?,
         limit: parameters.parsed("limit", "a number")?.unwrap_or_default(),

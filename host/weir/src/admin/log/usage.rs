@@ -1,5 +1,6 @@
 //! `GET /admin/v1/usage`: sums of use by key, team, model, provider or day.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use axum::Json;
@@ -94,7 +95,7 @@ pub(super) async fn sums(
     State(operations): State<Operations>,
     RawQuery(url): RawQuery,
 ) -> Result<Json<Value>, Problem> {
-    let parameters = Parameters::parse(url.as_deref(), &["by", "from", "to", "key", "team"])?;
+    let parameters = Parameters::parse(url.as_deref(), &["by", "from", "to", "key", "team", "top"])?;
     let words = "key, team, model, provider or day";
     let named = parameters.text("by").unwrap_or_else(|| "day".to_owned());
     let by = By::parse(&named).ok_or_else(|| Problem::parameter(format!("`by` must be {words}")))?;
@@ -116,9 +117,15 @@ pub(super) async fn sums(
             groups.entry(group).or_default().add(key, sums);
         }
     }
-    let items: Vec<Value> = groups.iter().map(|(name, group)| group.shown(name)).collect();
+    let mut groups: Vec<(String, Group)> = groups.into_iter().collect();
+    let top: usize = parameters.parsed("top", "a number")?.unwrap_or(usize::MAX);
+    let more = groups.len().saturating_sub(top);
+    if top < usize::MAX {
+        groups.sort_by_key(|(_, group)| Reverse((group.cost_nano, group.requests)));
+    }
+    let items: Vec<Value> = groups.iter().take(top).map(|(name, group)| group.shown(name)).collect();
     let time = |hour: u64| from_milliseconds(hour.saturating_mul(HOUR_MS)).map(|time| time.to_string());
-    Ok(Json(json!({"by": named, "from": time(from_hour), "to": time(to_hour), "items": items})))
+    Ok(Json(json!({"by": named, "from": time(from_hour), "to": time(to_hour), "items": items, "more": more})))
 }
 
 #[cfg(test)]

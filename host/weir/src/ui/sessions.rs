@@ -1,0 +1,133 @@
+//! Browsers' sessions: a cookie stands for the token that a person typed in once. The token is checked again with each
+//! request, so that a session ends with its token.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+use weir_config::Secret;
+
+/// The most sessions at the same time. The one that ends first gives its place to a new one.
+const MOST: usize = 1_000;
+/// How long a session lasts.
+pub(crate) const LASTS: Duration = Duration::from_hours(12);
+
+/// The system gives no random bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the system gives no random bytes, so no session can begin")]
+pub struct NoRandomness;
+
+/// A session. It is shown without its secrets.
+#[derive(Clone)]
+pub(crate) struct Session {
+    /// The token that the session stands for.
+    pub(crate) token: Secret,
+    /// What each request that changes something has to repeat in a header, which no other site's page can set.
+    pub(crate) csrf: Secret,
+    /// When it ends.
+    pub(crate) ends: Instant,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
+    }
+}
+
+/// All sessions of this process.
+#[derive(Debug, Clone)]
+pub(crate) struct Sessions {
+    /// By the hash of the cookie's value.
+    all: Arc<Mutex<HashMap<[u8; 32], Session>>>,
+    /// The value for pages that need no session, since they are used on this machine itself.
+    local_csrf: Secret,
+}
+
+impl Sessions {
+    /// No session yet.
+    pub(crate) fn new() -> Result<Self, NoRandomness> {
+        Ok(Self { all: Arc::default(), local_csrf: random()? })
+    }
+
+    /// Begins a session and returns the cookie's value with it.
+    pub(crate) fn begin(&self, token: Secret, now: Instant) -> Result<(Secret, Session), NoRandomness> {
+        let (id, csrf) = (random()?, random()?);
+        let session = Session { token, csrf, ends: now + LASTS };
+        let mut all = self.all();
+        all.retain(|_, session| session.ends > now);
+        if all.len() >= MOST
+            && let Some(first) = all.iter().min_by_key(|(_, session)| session.ends).map(|(id, _)| *id)
+        {
+            all.remove(&first);
+        }
+        all.insert(hash(id.expose()), session.clone());
+        drop(all);
+        Ok((id, session))
+    }
+
+    /// The session of a cookie's value.
+    pub(crate) fn find(&self, id: &str, now: Instant) -> Option<Session> {
+        self.all().get(&hash(id)).filter(|session| session.ends > now).cloned()
+    }
+
+    /// Ends the session of a cookie's value.
+    pub(crate) fn end(&self, id: &str) {
+        self.all().remove(&hash(id));
+    }
+
+    /// What pages used without a session have to repeat.
+    pub(crate) fn local_csrf(&self) -> &Secret {
+        &self.local_csrf
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<[u8; 32], Session>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sessions are found by the hash, so that the time a search takes tells nothing about the value.
+fn hash(id: &str) -> [u8; 32] {
+    Sha256::digest(id.as_bytes()).into()
+}
+
+fn random() -> Result<Secret, NoRandomness> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
+    Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_found_by_its_cookie_until_it_ends() {
+        let (sessions, now) = (Sessions::new().unwrap(), Instant::now());
+        let (id, session) = sessions.begin(Secret::new("the-token"), now).unwrap();
+        let found = sessions.find(id.expose(), now).unwrap();
+        assert!(found.token.matches("the-token") && found.csrf.matches(session.csrf.expose()));
+        assert!(sessions.find("another", now).is_none());
+        assert!(sessions.find(id.expose(), now + LASTS).is_none());
+        sessions.end(id.expose());
+        assert!(sessions.find(id.expose(), now).is_none());
+        assert!(!format!("{sessions:?} {session:?}").contains("the-token"));
+    }
+
+    #[test]
+    fn the_sessions_are_bounded_and_the_oldest_gives_way() {
+        let (sessions, now) = (Sessions::new().unwrap(), Instant::now());
+        let (first, _) = sessions.begin(Secret::new("t"), now).unwrap();
+        let later = now + Duration::from_secs(1);
+        let mut ids = Vec::new();
+        for _ in 0..MOST {
+            ids.push(sessions.begin(Secret::new("t"), later).unwrap().0);
+        }
+        assert_eq!(sessions.all().len(), MOST);
+        assert!(sessions.find(first.expose(), later).is_none());
+        assert!(ids.iter().all(|id| sessions.find(id.expose(), later).is_some()));
+    }
+}

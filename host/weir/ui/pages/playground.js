@@ -1,0 +1,187 @@
+// A request in any format on the left; on the right what the provider would be sent, what is lost, and what comes back.
+
+import * as api from "../api.js";
+import { add, badge, block, card, empty, facts, field, fill, h, name, select, table } from "../dom.js";
+import * as format from "../format.js";
+
+/** The most characters of an answer that are read. */
+const MOST = 2_000_000;
+
+export default async function playground(place, { signal, query }) {
+  const [endpoints, models, former] = await Promise.all([
+    api.get("/admin/v1/endpoints", {}, signal),
+    api.get("/admin/v1/targets", {}, signal),
+    logged(query.get("request"), signal),
+  ]);
+  const chats = endpoints.items.filter((one) => one.operation === "chat" && one.method === "POST");
+  add(place, [h("h1", null, "Playground")]);
+  if (chats.length === 0 || models.items.length === 0) {
+    add(place, [empty("There is nothing to send a request to.", "It needs an adapter and a model of the configuration.")]);
+    return;
+  }
+  const left = form(chats, models.items.map(({ model }) => model), former?.content?.client.request);
+  const upstream = h("div", { role: "status", class: "stack" }, h("p", { class: "hint" }, "Shown before anything is sent."));
+  const answer = h("div", { class: "stack" }, h("p", { class: "hint" }, "A request that is sent is a client's request: it needs a client's key where clients have keys, counts against its budgets, and costs what it costs."));
+  add(place, [
+    former?.problem && h("p", { class: "error" }, former.problem),
+    h("div", { class: "pair" }, card("Request", left.form), h("div", { class: "stack" }, card("What goes upstream", upstream), card("What comes back", answer), former?.fact && card("What came back then", then(former)))),
+  ]);
+  left.form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const asked = left.read();
+    if (asked.problem) return fill(upstream, h("p", { class: "error" }, asked.problem));
+    if (event.submitter?.value === "send") await Promise.all([explain(asked, upstream), send(asked, answer, signal)]);
+    else await explain(asked, upstream);
+  });
+}
+
+/** A request of the log that is to be sent again, with its content. */
+async function logged(id, signal) {
+  if (!id) return null;
+  try {
+    const path = `/admin/v1/requests/${encodeURIComponent(id)}`;
+    const [fact, content] = await Promise.all([api.get(path, {}, signal), api.get(`${path}/exchange`, {}, signal)]);
+    return { fact, content };
+  } catch (error) {
+    if (signal.aborted) throw error;
+    return { problem: `The logged request cannot be taken: ${error.message}` };
+  }
+}
+
+/** The answer of the logged request, to be compared. */
+function then({ fact, content }) {
+  const answer = content.client.response;
+  const text = answer?.chunks ? answer.chunks.map((chunk) => chunk.text ?? "").join("") : answer?.body_text ?? (answer?.body === undefined ? "" : JSON.stringify(answer.body, null, 2));
+  return [
+    facts([
+      ["Status", badge(fact.error_kind ? "bad" : "good", String(fact.status))],
+      ["Target", name(fact.target)],
+      ["First token", fact.first_token_us && format.micros(fact.first_token_us)],
+      ["Whole answer", format.micros(fact.total_us)],
+      ["Cost", format.dollars(fact.cost_nano)],
+      ["Losses", Array.isArray(fact.losses) ? String(fact.losses.length) : "none"],
+      ["Its story", h("a", { href: `/ui/requests/${fact.id}` }, "open the request of then")],
+    ]),
+    text && block(text, "The answer of then"),
+  ];
+}
+
+/** The place of an endpoint among the others that a logged request was sent to. */
+function place_of(chats, former) {
+  const path = former?.path_and_query?.split("?")[0] ?? "";
+  const is_its = ({ path: own }) => own === path || (own.includes("{") && path.startsWith(own.split("{")[0]));
+  return Math.max(0, chats.findIndex(is_its));
+}
+
+function form(chats, models, former) {
+  const options = chats.map((one, at) => [String(at), `${one.format}: ${one.path}`]);
+  const input = (name, properties) => h("input", { name, autocomplete: "off", spellcheck: "false", ...properties });
+  const endpoint = select({ name: "endpoint" }, options, String(place_of(chats, former)));
+  const plain = models.filter((model) => !model.includes("*"));
+  const model = input("model", { list: "models", required: true, value: former?.body?.model ?? plain[0] ?? "" });
+  const key = input("key", { type: "password", autocomplete: "off" });
+  const body = h("textarea", { name: "body", rows: "16", spellcheck: "false" });
+  const write = () => (body.value = JSON.stringify(template(model.value), null, 2));
+  model.addEventListener("change", () => {
+    try {
+      body.value = JSON.stringify({ ...JSON.parse(body.value), model: model.value }, null, 2);
+    } catch {
+      write();
+    }
+  });
+  if (former?.body) body.value = JSON.stringify(former.body, null, 2);
+  else write();
+  const list = h("datalist", { id: "models" }, plain.map((one) => h("option", { value: one })));
+  const element = h("form", { class: "stack" }, list,
+    field("Endpoint", endpoint), field("Model", model),
+    field("Client's key", key, "Kept in this page only, and sent to this server only. None, where clients have no keys."),
+    field("Body (JSON)", body),
+    h("div", { class: "buttons" }, h("button", { value: "explain" }, "Show what goes upstream"), h("button", { value: "send", class: "primary" }, "Send")));
+  const read = () => {
+    const chosen = chats[Number(endpoint.value)];
+    try {
+      return { ...chosen, model: model.value, key: key.value, body: JSON.parse(body.value), text: body.value };
+    } catch (error) {
+      return { problem: `The body is no JSON: ${error.message}` };
+    }
+  };
+  return { form: element, read };
+}
+
+/** A small request that most formats of chats take. */
+const template = (model) => ({ model, max_tokens: 200, stream: true, messages: [{ role: "user", content: "Hello! Who are you?" }] });
+
+async function explain(asked, place) {
+  try {
+    const route = await api.send("POST", "/admin/v1/routes/explain", { model: asked.model, from: asked.format, request: asked.body });
+    const [first, ...others] = route.targets;
+    fill(place, first ? target(first) : empty("No target would be tried."), others.length > 0 && h("p", { class: "hint" }, `${others.length} more targets follow if this one fails: the page “Targets” explains the order.`));
+  } catch (error) {
+    fill(place, h("p", { class: "error" }, error.message));
+  }
+}
+
+function target(one) {
+  const request = one.upstream;
+  return [
+    facts([["Target", name(`${one.provider}/${one.model}`)], ["Adapter", name(one.adapter)], ["Lane", one.lane && badge("plain", one.lane)], ["Why", one.reason ? h("span", { class: "long" }, one.reason) : ""]]),
+    one.refused && h("div", { class: "failure" }, h("p", { class: "long" }, one.refused)),
+    request && [
+      h("p", null, h("code", null, `${request.method} ${request.path}${request.query.length ? `?${request.query.map(([key, value]) => `${key}=${value}`).join("&")}` : ""}`)),
+      block(pretty(request.body), "The body that goes upstream"),
+    ],
+    one.losses.length > 0
+      ? table("Lost in translation", [
+        { title: "Field", cell: (loss) => h("code", null, name(loss.field)) },
+        { title: "What happens", cell: (loss) => badge("warn", loss.kind) },
+        { title: "Why", cell: (loss) => h("span", { class: "long" }, loss.note ?? "") },
+      ], one.losses, { caption: true })
+      : request && h("p", { class: "better" }, "Nothing is lost."),
+  ];
+}
+
+function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 2);
+  } catch {
+    return text;
+  }
+}
+
+async function send(asked, place, signal) {
+  const path = asked.path.replace(/\{[^}]*model[^}]*\}/i, encodeURIComponent(asked.model));
+  const headers = { "content-type": "application/json", ...(asked.key && { authorization: `Bearer ${asked.key}` }) };
+  const begun = performance.now();
+  fill(place, h("p", { class: "hint" }, "Waiting…"));
+  let response;
+  try {
+    response = await fetch(path, { method: asked.method, headers, body: asked.text, signal, credentials: "omit" });
+  } catch (error) {
+    return fill(place, h("p", { class: "error" }, error.message));
+  }
+  if (response.status === 404 && response.headers.get("x-weir-request-id") === null) {
+    return fill(place, empty("Requests of clients have another address.", "With ", h("code", null, "admin.listen"), " the dashboard cannot send them from here."));
+  }
+  const told = h("div", null);
+  const holder = h("div", null);
+  fill(place, told, holder);
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let [text, first] = ["", null];
+  for (let part = await reader.read(); !part.done && text.length < MOST; part = await reader.read()) {
+    first ??= performance.now() - begun;
+    text += part.value;
+    fill(holder, block(text, "The answer"));
+  }
+  fill(holder, block(pretty(text), "The answer"));
+  const header = (name) => response.headers.get(`x-weir-${name}`) ?? "";
+  const id = header("request-id");
+  fill(told, facts([
+    ["Status", badge(response.ok ? "good" : "bad", String(response.status))],
+    ["First piece", format.duration(first)],
+    ["Whole answer", format.duration(performance.now() - begun)],
+    ["Cost", header("cost-usd") && `$${header("cost-usd")}`],
+    ["Attempts", name(header("attempts"))],
+    ["Losses", name(header("losses"), 120)],
+    ["Its story", id && h("a", { href: `/ui/requests/${encodeURIComponent(id)}` }, "open")],
+  ]));
+}

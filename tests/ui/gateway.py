@@ -1,0 +1,180 @@
+"""A Weir of a test's own, in front of a provider that answers what tests need."""
+
+import http.server
+import json
+import os
+import random
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "the-token-of-the-operator-0123"
+READ_TOKEN = "the-token-that-only-reads-0123"
+KEYS = {"search": "weir-search-0123456789", "support": "weir-support-0123456789"}
+PATIENCE = 60
+#: What a hostile client or model would have a page show.
+HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> \u202e\u2066bidi \u001b[31mred"
+
+
+class Provider(http.server.ThreadingHTTPServer):
+    """Answers in the format of OpenAI's chat. The model's name decides: `limited` is refused, `broken` fails."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.random = random.Random(7)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        model = asked["model"]
+        if model == "limited":
+            return self.send(429, {"error": {"message": "Rate limit reached", "type": "rate_limit_error"}})
+        if model == "broken":
+            return self.send(500, {"error": {"message": HOSTILE, "type": "server_error"}})
+        into, out = self.server.random.randint(300, 9000), self.server.random.randint(40, 900)
+        usage = {"prompt_tokens": into, "completion_tokens": out, "total_tokens": into + out,
+                 "prompt_tokens_details": {"cached_tokens": into // 3}}
+        head = {"id": "chatcmpl-1", "created": 1, "model": model}
+        text = HOSTILE if model == "hostile" else "The weir holds the water back."
+        if not asked.get("stream"):
+            message = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+            return self.send(200, head | {"object": "chat.completion", "choices": [message], "usage": usage})
+        pieces = [head | {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": word + " "}, "finish_reason": None}]}
+                  for word in text.split()]
+        last = {"index": 0, "delta": {}, "finish_reason": "stop"}
+        pieces.append(head | {"object": "chat.completion.chunk", "choices": [last], "usage": usage})
+        body = "".join(f"data: {json.dumps(piece)}\n\n" for piece in pieces) + "data: [DONE]\n\n"
+        self.send(200, body.encode(), "text/event-stream")
+
+    def send(self, status, body, kind="application/json"):
+        body = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class Weir:
+    """A running Weir. `settings` are added to its configuration."""
+
+    def __init__(self, provider, admin=f'token = "{TOKEN}"\nread_token = "{READ_TOKEN}"\n', store=True, settings="", keyed=True):
+        self.folder = tempfile.TemporaryDirectory(prefix="weir-ui-")
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        adapters = Path(os.environ.get("WEIR_PLUGINS", str(ROOT / "plugins")))
+        # A folder of its own: tests change which version serves.
+        plugins = Path(self.folder.name, "plugins")
+        plugins.mkdir()
+        shutil.copy(adapters / "openai.wasm", plugins)
+        shutil.copytree(adapters / "openai/fixtures", plugins / "openai.fixtures")
+        url = f"sqlite://{self.folder.name}/weir.db" if store else "none"
+        lines = [f'log_level = "warn"\n[server]\nhost = "127.0.0.1"\nport = {self.port}\n[plugins]\ndir = "{plugins}"',
+                 f'cache_dir = "{tempfile.gettempdir()}/weir-ui-cache"',
+                 f'lock = "{self.folder.name}/plugins.lock"', f'[store]\nurl = "{url}"\nbodies = "all"', f"[admin]\n{admin}"]
+        for name in ("first", "second"):
+            lines.append(f'[[providers]]\nname = "{name}"\nadapter = "openai"\nurl = "{provider.url}"\napi_key = "KEY"\n'
+                         'retry = { max_retries = 0 }\nbreaker = { min_attempts = 1000000, max_cooldown = "0s" }')
+        for model in ("gpt-4o", "gpt-4o-mini", "hostile", "limited", "broken"):
+            lines.append(f'[[models]]\nalias = "{model}"\ntarget = {{ provider = "first", model = "{model}" }}')
+        lines.append('[[models]]\nalias = "o3-mini"\ntranslate = true\ntarget = { provider = "second", model = "o3-mini" }')
+        lines.append('[[models]]\nalias = "patient"\ntargets = [{ provider = "first", model = "broken" }, { provider = "second", model = "gpt-4o" }]')
+        for name, key in KEYS.items() if keyed else []:
+            lines.append(f'[[clients]]\nname = "{name}"\nkey = "{key}"\nteam = "{name}"')
+        self.config = Path(self.folder.name, "weir.toml")
+        self.config.write_text("\n".join(lines) + "\n" + settings)
+        self.start()
+
+    def start(self):
+        binary = os.environ.get("WEIR_BIN", str(ROOT / "target/debug/weir"))
+        self.log = Path(self.folder.name, "log")
+        with self.log.open("ab") as sink:
+            self.process = subprocess.Popen([binary, "serve", "--config", str(self.config)], stdout=sink, stderr=sink)
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end and self.process.poll() is None:
+            try:
+                return self.get("/livez", token=None)
+            except OSError:
+                time.sleep(0.05)
+        raise RuntimeError(f"weir did not come up:\n{self.log.read_text(errors='replace')}")
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def close(self):
+        self.stop()
+        self.folder.cleanup()
+
+    def ask(self, method, path, body=None, headers=None):
+        """Sends a request; returns status and text."""
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {"content-type": "application/json"} | (headers or {}), method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.read().decode(), answer.headers
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode(), error.headers
+
+    def get(self, path, token=TOKEN):
+        return self.ask("GET", path, headers={"authorization": f"Bearer {token}"} if token else {})[1]
+
+    def chat(self, model, key="search", stream=False, text="Hello", headers=None):
+        """A client's request."""
+        body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": text}]}
+        return self.ask("POST", "/v1/chat/completions", body, {"authorization": f"Bearer {KEYS[key]}"} | (headers or {}))
+
+    def until_logged(self, count, search=""):
+        """Waits until the log has so many requests; returns them, newest first."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            items = json.loads(self.get(f"/admin/v1/requests?limit=1000{search}"))["items"]
+            if len(items) >= count:
+                return items
+            time.sleep(0.05)
+        raise AssertionError(f"the log has {len(items)} requests, not {count}")
+
+    def until_kept(self, request):
+        """Waits until a request's content can be read."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if self.ask("GET", f"/admin/v1/requests/{request}/exchange", headers={"authorization": f"Bearer {TOKEN}"})[0] == 200:
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the content of {request} is not kept")
+
+
+def free_port():
+    """A port below the system's ephemeral ones, so that no other program gets it before Weir does."""
+    while True:
+        port = random.randrange(20000, 30000)
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue

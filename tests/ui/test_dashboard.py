@@ -1,0 +1,374 @@
+"""The dashboard in a real browser: every page, every action, hostile content, and what a reader may not do."""
+
+import json
+import unittest
+
+import browser
+import gateway
+from gateway import HOSTILE, KEYS, READ_TOKEN, TOKEN
+
+#: Pages that need no id.
+PAGES = ("/ui/", "/ui/requests", "/ui/adapters", "/ui/adapters/openai", "/ui/targets", "/ui/keys", "/ui/teams", "/ui/budgets",
+         "/ui/playground", "/ui/configuration")
+
+
+class Dashboard(unittest.TestCase):
+    """One Weir and one browser for all tests, which begin signed in."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.provider = gateway.Provider()
+        cls.weir = gateway.Weir(cls.provider)
+        cls.addClassCleanup(cls.weir.close)
+        cls.browser = browser.Browser()
+        cls.addClassCleanup(cls.browser.close)
+        for stream in (False, True):
+            for model in ("gpt-4o", "gpt-4o-mini", "o3-mini", "hostile", "limited", "broken", "patient"):
+                cls.weir.chat(model, "search", stream, headers={"user-agent": HOSTILE.encode("ascii", "ignore").decode().replace("\x1b", "")})
+        cls.facts = cls.weir.until_logged(14)
+        for fact in cls.facts:
+            cls.weir.until_kept(fact["id"])
+
+    def setUp(self):
+        self.sign_in(TOKEN)
+
+    def sign_in(self, token):
+        self.browser.open(self.weir.url + "/ui/")
+        self.browser.wait_for("the page", "return !!document.querySelector('h1')")
+        if self.browser.run("return !!document.querySelector('.person button')"):
+            self.browser.press("button", "Sign out")
+        self.browser.wait_for_page("Sign in to Weir")
+        self.browser.type(self.browser.field("Token"), token)
+        self.browser.press("button", "Sign in")
+        self.browser.wait_for_page("Overview")
+
+    def tearDown(self):
+        # Refused requests are part of the tests; what the policy blocked or a script did wrong is not.
+        wrong = [line for line in self.browser.log() if "Content Security Policy" in line or "Uncaught" in line]
+        self.assertEqual(wrong, [])
+
+    def fact(self, model):
+        return next(fact for fact in self.facts if fact["model_asked"] == model)
+
+    def test_a_wrong_token_opens_nothing_and_a_right_one_is_kept_out_of_the_page(self):
+        self.browser.press("button", "Sign out")
+        self.browser.wait_for_page("Sign in to Weir")
+        self.browser.type(self.browser.field("Token"), "wrong")
+        self.browser.press("button", "Sign in")
+        self.browser.wait_for_text("the token is not `admin.token`")
+        self.sign_in(TOKEN)
+        kept = self.browser.run("return document.documentElement.outerHTML + JSON.stringify(localStorage) + JSON.stringify(sessionStorage) + location + document.cookie")
+        self.assertNotIn(TOKEN, kept)
+        self.browser.open(self.weir.url + "/admin/v1/session")
+        cookie = next(one for one in self.browser.cookies() if one["name"] == "weir-session")
+        self.assertEqual((cookie["httpOnly"], cookie["sameSite"], cookie["path"]), (True, "Strict", "/admin"))
+
+    def test_the_overview_sums_what_was_asked(self):
+        self.browser.wait_for_text("Time to the first token")
+        sums = json.loads(self.weir.get("/admin/v1/overview"))
+        self.assertGreaterEqual(sums["now"]["requests"], 14)
+        self.assertGreaterEqual(sums["now"]["failed"], 4)
+        text = self.browser.text()
+        failed = 100 * sums["now"]["failed"] / sums["now"]["requests"]
+        for shown in (f"{failed:.0f} %", "gpt-4o", "second", "search"):
+            self.assertIn(shown, text)
+        self.assertGreater(self.browser.run("return document.querySelectorAll('canvas').length"), 2)
+
+    def test_requests_that_end_now_appear(self):
+        self.browser.wait_for_text("Waiting for the next request")
+        self.weir.chat("gpt-4o", "support")
+        self.browser.wait_for("the request", "return document.querySelectorAll('.live li').length > 0")
+        self.browser.open(self.weir.url + "/ui/requests?live=true&team=support")
+        self.browser.wait_for_text("Following: 0 shown")
+        self.weir.chat("gpt-4o", "search")
+        self.weir.chat("gpt-4o-mini", "support")
+        self.browser.wait_for_text("Following: 1 shown")
+
+    def test_a_search_stands_in_the_address(self):
+        self.browser.press("nav a", "Requests")
+        self.browser.wait_for_page("Requests")
+        self.browser.set("Model", "limited")
+        self.browser.press("button", "Search")
+        self.browser.wait_for("the address", "return location.search.includes('model=limited')")
+        self.browser.wait_for("the rows", "return document.querySelectorAll('tbody tr').length === 2")
+        self.browser.set("Status", "nonsense")
+        self.browser.press("button", "Search")
+        self.browser.wait_for_text("`status` must be")
+        self.browser.open(self.weir.url + "/ui/requests?model=never")
+        self.browser.wait_for_text("No request meets these filters.")
+
+    def test_a_failed_requests_story_says_why(self):
+        self.browser.open(f"{self.weir.url}/ui/requests/{self.fact('limited')['id']}")
+        self.browser.wait_for_page("limited")
+        text = self.browser.text()
+        self.assertIn("Why it failed: rate-limited" if "rate-limited" in text else "Why it failed: rate_limited", text)
+        self.assertIn("Rate limit reached", text)
+
+    def test_a_story_has_attempts_cost_and_content(self):
+        self.browser.open(f"{self.weir.url}/ui/requests/{self.fact('patient')['id']}")
+        self.browser.wait_for_page("patient")
+        text = self.browser.text()
+        for shown in ("first/broken", "second/gpt-4o", "failed", "Weir and failed attempts", "Cost line by line", "the bytes passed unchanged"):
+            self.assertIn(shown, text)
+        self.browser.press("summary", "What the client got")
+        self.browser.wait_for_text("The weir holds the water back." if not self.fact("patient")["first_token_us"] else "data")
+        self.browser.press("button", "Explain its route as of now")
+        self.browser.wait_for_text('"targets"')
+
+    def test_hostile_content_is_shown_and_does_nothing(self):
+        for model in ("hostile", "broken"):
+            fact = self.fact(model)
+            self.browser.open(f"{self.weir.url}/ui/requests/{fact['id']}")
+            self.browser.wait_for_page(model)
+            self.browser.run("for (const part of document.querySelectorAll('details')) part.open = true")
+            text = self.browser.text()
+            self.assertIn("<script>document.title", text)
+            self.assertNotIn("\u202e", text)
+            self.assertNotIn("\x1b", text)
+            self.assertNotIn("owned", self.browser.run("return document.title"))
+            self.assertEqual(self.browser.run("return document.querySelectorAll('main img, main script').length"), 0)
+        self.browser.open(f"{self.weir.url}/ui/requests?model=%3Cscript%3Edocument.title%3D%27owned%27%3C%2Fscript%3E")
+        self.browser.wait_for_text("No request meets these filters.")
+        self.browser.open(f"{self.weir.url}/ui/%3Cscript%3E")
+        self.browser.wait_for_page("Not found")
+
+    def test_a_line_of_megabytes_is_cut(self):
+        answer = self.weir.chat("gpt-4o", "support", text="long" * 1_250_000)
+        self.assertEqual(answer[0], 200)
+        story = answer[2]["x-weir-request-id"]
+        self.weir.until_kept(story)
+        self.browser.open(f"{self.weir.url}/ui/requests/{story}")
+        self.browser.wait_for_text("more characters are not shown")
+        self.assertLess(self.browser.run("return document.body.textContent.length"), 1_000_000)
+
+    def test_a_reader_sees_no_changes_and_is_refused(self):
+        self.sign_in(READ_TOKEN)
+        self.browser.wait_for_text("may read")
+        for path, forbidden in (("/ui/adapters/openai", "Quarantine"), ("/ui/keys", "Make a key"), ("/ui/teams", "Make a team"),
+                                ("/ui/configuration", "Reload the file"), ("/ui/adapters", "Look at the folder again")):
+            self.browser.open(self.weir.url + path)
+            self.browser.wait_for("the page", "return !!document.querySelector('main .page h1')")
+            self.assertNotIn(forbidden, self.browser.text())
+        refused = self.browser.run(
+            "const session = await (await fetch('/admin/v1/session')).json();"
+            "const reload = await fetch('/admin/reload', { method: 'POST', headers: { 'x-csrf-token': session.csrf_token } });"
+            "return [session.access, reload.status];")
+        self.assertEqual(refused, ["read", 403])
+
+    def test_a_session_changes_nothing_without_the_pages_own_value(self):
+        status = self.browser.run("return (await fetch('/admin/reload', { method: 'POST' })).status")
+        self.assertEqual(status, 403)
+
+    def test_a_key_is_made_shown_once_rotated_disabled_and_deleted(self):
+        self.open("teams", "Teams")
+        self.browser.press("button", "Make a team")
+        self.browser.set("Team's id", "blue")
+        self.browser.set("Name", "Blue <b>team</b>")
+        self.browser.set("Dollars a month", "25")
+        self.browser.press("dialog button", "Make it")
+        self.browser.wait_for_text("Blue <b>team</b>")
+        self.open("keys", "Keys")
+        self.browser.press("button", "Make a key")
+        self.browser.set("Name", "build")
+        self.browser.set("Key's team", "blue")
+        self.browser.press("dialog button", "Make it")
+        key = self.browser.run("return arguments[0].innerText", self.browser.find("dialog .secret"))
+        self.assertTrue(key.startswith("sk-weir-"))
+        self.browser.press("dialog button", "Done")
+        self.browser.wait_for("the end of the dialog", "return !document.querySelector('dialog')")
+        self.assertNotIn(key, self.browser.run("return document.documentElement.outerHTML"))
+        self.assertEqual(self.chat_with(key), 200)
+        self.browser.press("tbody a", "build")
+        self.browser.wait_for_page("build")
+        self.browser.press("button", "Rotate")
+        self.browser.set("The text before stays valid for", "0s")
+        self.browser.press("dialog button", "Rotate")
+        rotated = self.browser.run("return arguments[0].innerText", self.browser.find("dialog .secret"))
+        self.browser.press("dialog button", "Done")
+        self.assertEqual((self.chat_with(key), self.chat_with(rotated)), (401, 200))
+        for action, status in (("Disable", 403), ("Enable", 200)):
+            self.browser.press("main button", action)
+            if action == "Disable":
+                self.browser.press("dialog button", action)
+            self.browser.with_text(".badge", "disabled" if action == "Disable" else "in use")
+            self.assertEqual(self.chat_with(rotated) == 200, status == 200, action)
+        self.open("budgets", "Budgets")
+        self.browser.wait_for_text("team/blue/month")
+        self.open("teams/blue", "Blue")
+        self.browser.wait_for_text("$25.00")
+        self.open("keys?team=blue", "Keys")
+        self.browser.press("tbody a", "build")
+        self.browser.press("main button", "Delete")
+        self.browser.press("dialog button", "Delete")
+        self.browser.wait_for_text("The store has no key.")
+        self.assertEqual(self.chat_with(rotated), 401)
+
+    def open(self, path, heading):
+        """Opens a page."""
+        self.browser.open(f"{self.weir.url}/ui/{path}")
+        self.browser.wait_for_page(heading)
+
+    def chat_with(self, key):
+        body = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}]}
+        return self.weir.ask("POST", "/v1/chat/completions", body, {"authorization": f"Bearer {key}"})[0]
+
+    def test_an_adapter_is_shown_replayed_quarantined_and_released(self):
+        self.open("adapters", "Adapters")
+        self.browser.press("tbody a", "openai")
+        self.browser.wait_for_page("openai")
+        self.browser.press("button", "Replay them now")
+        self.browser.wait_for_text("All were reproduced.")
+        self.browser.press("main button", "Quarantine")
+        self.browser.set("Why", "<i>looks wrong</i>")
+        self.browser.press("dialog button", "Quarantine")
+        self.browser.wait_for_text("<i>looks wrong</i>")
+        self.browser.press("main button", "Release from quarantine")
+        self.browser.press("dialog button", "Release")
+        self.browser.with_text(".badge", "serving")
+
+    def test_targets_are_shown_and_a_route_explained(self):
+        self.open("targets", "Targets")
+        self.browser.wait_for_text("patient")
+        self.browser.set("Model", "patient")
+        self.browser.press("button", "Explain")
+        self.browser.wait_for_text("the order of the configuration")
+        self.browser.set("Model", "never")
+        self.browser.press("button", "Explain")
+        self.browser.wait_for("an error", "return [...document.querySelectorAll('.error')].some(e => e.innerText)")
+
+    def test_the_playground_shows_both_sides_and_is_metered(self):
+        self.open("playground", "Playground")
+        self.browser.set("Model", "o3-mini\t")
+        self.browser.press("button", "Show what goes upstream")
+        self.browser.wait_for_text("second/o3-mini")
+        self.browser.wait_for_text("POST chat/completions")
+        before = len(self.weir.until_logged(0, "&key=support"))
+        self.browser.set("Client's key", KEYS["support"])
+        self.browser.press("button", "Send")
+        self.browser.wait_for_text("data: [DONE]")
+        self.browser.press("main a", "open")
+        self.browser.wait_for_page("o3-mini")
+        self.weir.until_logged(before + 1, "&key=support")
+
+    def test_a_logged_request_is_sent_again_to_another_model_and_compared(self):
+        self.browser.open(f"{self.weir.url}/ui/requests/{self.fact('hostile')['id']}")
+        self.browser.wait_for_page("hostile")
+        self.browser.press("a", "Send it again and compare")
+        self.browser.wait_for_page("Playground")
+        self.assertIn('"model": "hostile"', self.browser.run("return document.querySelector('textarea').value"))
+        self.browser.set("Model", "gpt-4o\t")
+        self.browser.set("Client's key", KEYS["support"])
+        self.browser.press("button", "Send")
+        self.browser.with_text("main a", "open")
+        self.assertIn("<script>document.title", self.browser.text())
+        self.assertIn("first/hostile", self.browser.text())
+
+    def test_the_configuration_is_shown_compared_checked_and_rolled_back(self):
+        self.open("configuration", "Configuration")
+        self.browser.wait_for_text("[[providers]]")
+        self.assertNotIn(KEYS["search"], self.browser.text())
+        self.browser.type(self.browser.field("A whole configuration (TOML)"), "[server]\nport = 99999999\n")
+        self.browser.press("button", "Check")
+        self.browser.wait_for_text("not valid")
+        self.weir.config.write_text(self.weir.config.read_text() + "[limits_of_nothing]\n")
+        self.browser.press("button", "Reload the file")
+        self.browser.press("dialog button", "Reload")
+        self.browser.wait_for_text("limits_of_nothing")
+        self.browser.press("dialog button", "Cancel")
+        text = self.weir.config.read_text().replace("[limits_of_nothing]\n", "")
+        self.weir.config.write_text(text + '[[models]]\nalias = "another"\ntarget = { provider = "first", model = "another" }\n')
+        self.browser.press("button", "Reload the file")
+        self.browser.press("dialog button", "Reload")
+        self.browser.wait_for_text('+alias = "another"')
+        self.browser.press("button", "Roll back to it")
+        self.browser.press("dialog button", "Roll back")
+        self.browser.wait_for_text('-alias = "another"')
+        self.weir.config.write_text(text)
+
+    def test_pages_work_by_keyboard(self):
+        self.browser.open(self.weir.url + "/ui/")
+        self.browser.wait_for_page("Overview")
+        self.browser.key("\ue004")
+        self.browser.wait_for("the skip link", "return document.activeElement.className === 'skip'")
+        self.browser.key("\ue004", "\ue004", "\ue004", "\ue007")
+        self.browser.wait_for_page("Requests")
+        self.assertEqual(self.browser.run("return document.activeElement.tagName"), "H1")
+
+    def test_pages_are_accessible(self):
+        axe = browser.axe()
+        if axe is None:
+            self.skipTest("axe-core was not fetched (npm), so accessibility is not checked")
+        story = f"/ui/requests/{self.fact('patient')['id']}"
+        for theme in ("light", "dark"):
+            for path in (*PAGES, story):
+                with self.subTest(path=path, theme=theme):
+                    self.browser.open(self.weir.url + path)
+                    self.browser.run("localStorage.setItem('theme', arguments[0])", theme)
+                    self.browser.open(self.weir.url + path)
+                    self.browser.wait_for("the page", "return !!document.querySelector('main .page h1')")
+                    self.browser.run(axe)
+                    found = self.browser.run(
+                        "const { violations } = await axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa'] });"
+                        "return violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html).slice(0, 3).join(' ')}`)")
+                    self.assertEqual(found, [])
+        self.browser.run("localStorage.clear()")
+
+    def test_pages_fit_a_phone_and_a_zoom_of_200_percent(self):
+        for width in (360, 640):
+            self.browser.chrome("Emulation.setDeviceMetricsOverride", width=width, height=740, deviceScaleFactor=1, mobile=False)
+            self.addCleanup(self.browser.chrome, "Emulation.clearDeviceMetricsOverride")
+            for path in (*PAGES, f"/ui/requests/{self.fact('patient')['id']}"):
+                self.browser.open(self.weir.url + path)
+                self.browser.wait_for("the page", "return !!document.querySelector('main .page h1')")
+                self.assertLessEqual(self.browser.run("return document.documentElement.scrollWidth"), width, path)
+
+
+class Alone(unittest.TestCase):
+    """Gateways that are set up otherwise."""
+
+    def setUp(self):
+        self.provider = gateway.Provider()
+        self.browser = browser.Browser()
+        self.addCleanup(self.browser.close)
+
+    def start(self, **settings):
+        weir = gateway.Weir(self.provider, **settings)
+        self.addCleanup(weir.close)
+        return weir
+
+    def test_without_a_token_this_machine_needs_no_login(self):
+        weir = self.start(admin="", keyed=False)
+        self.browser.open(weir.url + "/ui/")
+        self.browser.wait_for_page("Overview")
+        self.browser.wait_for_text("No request in this time.")
+        self.assertIn("This machine", self.browser.text())
+        self.assertEqual(self.browser.run("return (await fetch('/admin/reload', { method: 'POST' })).status"), 403)
+        allowed = self.browser.run(
+            "const session = await (await fetch('/admin/v1/session')).json();"
+            "return (await fetch('/admin/reload', { method: 'POST', headers: { 'x-csrf-token': session.csrf_token } })).status")
+        self.assertEqual(allowed, 200)
+
+    def test_without_a_store_pages_say_what_is_off(self):
+        weir = self.start(store=False)
+        self.browser.open(weir.url + "/ui/")
+        self.browser.wait_for_page("Sign in")
+        self.browser.type(self.browser.field("Token"), TOKEN)
+        self.browser.press("button", "Sign in")
+        self.browser.wait_for_text("Weir keeps no log")
+        self.browser.press("nav a", "Requests")
+        self.browser.wait_for_text("[store] url")
+
+    def test_an_open_page_goes_on_after_a_restart(self):
+        weir = self.start(admin="", keyed=False)
+        self.browser.open(weir.url + "/ui/requests")
+        self.browser.wait_for_text("No request yet.")
+        weir.stop()
+        self.browser.press("nav a", "Overview")
+        self.browser.wait_for_text("Weir does not answer. This page goes on")
+        weir.start()
+        self.browser.wait_for_text("No request in this time.")
+        self.assertNotIn("Weir does not answer", self.browser.text())
+
+
+if __name__ == "__main__":
+    unittest.main()

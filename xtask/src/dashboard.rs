@@ -1,0 +1,116 @@
+//! `cargo xtask dashboard` and `screenshots`: the dashboard in a real Chromium.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+use std::{env, fs};
+
+use anyhow::{Context, Result, bail};
+
+use crate::check::Outcome;
+use crate::plugins;
+use crate::process::{self, cargo};
+use crate::workspace::Workspace;
+
+/// Debian's packages of the browser and its driver.
+const PACKAGES: [&str; 2] = ["chromium", "chromium-driver"];
+/// The checks of accessibility, from npm; tests only.
+const AXE: &str = "axe-core@4.14.1";
+/// Longest time to install packages.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// Builds the prerequisites and runs the tests; `words` are names of tests or options for unittest.
+pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
+    build(workspace)?;
+    match drive(workspace, words)? {
+        Outcome::Passed => Ok(()),
+        Outcome::Skipped(reason) => bail!("{reason}"),
+    }
+}
+
+/// The step of `cargo xtask test`; it expects the binary and the adapters to be built.
+pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
+    drive(workspace, &[])
+}
+
+/// Makes the pictures in `docs/ui/` anew.
+pub(crate) fn screenshots(workspace: &Workspace) -> Result<()> {
+    build(workspace)?;
+    match drive_script(workspace)? {
+        Outcome::Passed => Ok(()),
+        Outcome::Skipped(reason) => bail!("{reason}"),
+    }
+}
+
+fn build(workspace: &Workspace) -> Result<()> {
+    plugins::build(workspace, &["openai".to_owned()])?;
+    process::run(cargo().current_dir(&workspace.root).args(["build", "--package", "weir", "--bin", "weir"]))
+}
+
+fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
+    let Some(mut command) = python(workspace) else { return Ok(missing()) };
+    match axe(&workspace.target.join("dashboard")) {
+        Ok(file) => {
+            command.env("WEIR_AXE", file);
+        }
+        Err(error) => println!("SKIPPED: accessibility is not checked: {error:#}"),
+    }
+    process::run(command.args(["-B", "-m", "unittest"]).args(words)).map(|()| Outcome::Passed)
+}
+
+fn drive_script(workspace: &Workspace) -> Result<Outcome> {
+    let Some(mut command) = python(workspace) else { return Ok(missing()) };
+    process::run(command.args(["-B", "screenshots.py"]).arg(workspace.root.join("docs/ui"))).map(|()| Outcome::Passed)
+}
+
+fn missing() -> Outcome {
+    let needed = PACKAGES.join(" and ");
+    Outcome::Skipped(format!("the dashboard is not tested: it needs python3, {needed} (Debian: apt install {needed})"))
+}
+
+/// Python in the tests' folder, if there are a browser and its driver, or could be installed.
+fn python(workspace: &Workspace) -> Option<Command> {
+    let python = ["python3", "python"].into_iter().find_map(process::find)?;
+    if !has_browser() {
+        install();
+    }
+    if !has_browser() {
+        return None;
+    }
+    let mut command = Command::new(python);
+    command.current_dir(workspace.root.join("tests/ui"));
+    command.env("WEIR_BIN", workspace.target.join("debug").join(format!("weir{}", env::consts::EXE_SUFFIX)));
+    command.env("WEIR_PLUGINS", workspace.root.join("plugins"));
+    Some(command)
+}
+
+fn has_browser() -> bool {
+    let is_there = |program| process::find(program).is_some();
+    is_there("chromedriver") && ["chromium", "chromium-browser", "google-chrome"].into_iter().any(is_there)
+}
+
+/// Installs the browser where that needs no password: as root on Debian, as in a container.
+fn install() {
+    let Some(apt) = process::find("apt-get") else { return };
+    println!("installing {}", PACKAGES.join(" and "));
+    let mut command = Command::new(apt);
+    command.env("DEBIAN_FRONTEND", "noninteractive").args(["install", "--yes", "--no-install-recommends"]);
+    if !process::succeeds_within(command.args(PACKAGES), PATIENCE) {
+        println!("apt-get could not install them");
+    }
+}
+
+/// Fetches axe-core once; returns its file.
+fn axe(folder: &Path) -> Result<PathBuf> {
+    let file = folder.join(AXE).join("package/axe.min.js");
+    if file.exists() {
+        return Ok(file);
+    }
+    let Some(npm) = process::find("npm") else { bail!("npm, which fetches axe-core, is not installed") };
+    let place = folder.join(AXE);
+    fs::create_dir_all(&place)?;
+    let archive = process::read(Command::new(npm).current_dir(&place).args(["pack", "--silent", AXE]))
+        .context("npm could not fetch axe-core")?;
+    process::run(Command::new("tar").current_dir(&place).args(["-xzf", archive.trim()]))?;
+    if file.exists() { Ok(file) } else { bail!("{AXE} has no axe.min.js") }
+}
