@@ -1,6 +1,7 @@
 //! A store with an instantiated component.
 
 use std::fmt::{self, Debug, Formatter};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -68,6 +69,12 @@ impl Template {
     /// Resource use of the instances of this template and its twins.
     pub(super) fn footprint(&self) -> &Arc<Footprint> {
         &self.footprint
+    }
+
+    /// The addresses of the compiled code with its constants.
+    pub(super) fn code(&self) -> Range<usize> {
+        let image = self.pre.component().image_range();
+        image.start.expose_provenance()..image.end.expose_provenance()
     }
 
     pub(super) fn indices(&self) -> &Indices {

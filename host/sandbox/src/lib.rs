@@ -16,6 +16,7 @@
 //! | [`untrusted`] | threads for components that are not trusted with an async worker |
 //! | [`fault`] | failures of components |
 //! | [`footprint`] | memory of an adapter's instances |
+//! | [`resident`] | gives memory back that only the start needed |
 //! | [`engine`], [`limits`], [`ticker`] | the engine and its limits |
 //! | [`native`] | loads compiled code into the engine |
 //! | [`contract`] | the bindings of the contract |
@@ -38,6 +39,7 @@ pub mod judging;
 pub mod limits;
 pub mod native;
 pub mod pool;
+pub mod resident;
 pub mod shape;
 pub mod state;
 pub mod stats;

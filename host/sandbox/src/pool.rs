@@ -88,6 +88,11 @@ impl Pool {
         self.lock().len()
     }
 
+    /// The current template.
+    pub(crate) fn template(&self) -> Arc<Template> {
+        self.template.load_full()
+    }
+
     /// Resource use of all instances, including the leased ones.
     pub fn footprint(&self) -> Arc<Footprint> {
         Arc::clone(self.template.load().footprint())

@@ -250,6 +250,11 @@ impl App {
         self.store.clone()
     }
 
+    /// The adapters.
+    pub(crate) fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.plugins.catalog)
+    }
+
     /// The addresses that the program listens on.
     pub fn addresses(&self) -> Addresses {
         self.addresses

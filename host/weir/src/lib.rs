@@ -12,6 +12,7 @@ mod main_port;
 pub mod record;
 pub mod reload;
 pub mod shared;
+mod shrink;
 pub mod store;
 pub mod systemd;
 mod time;

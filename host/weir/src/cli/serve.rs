@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::app::App;
 use crate::reload::Reload;
+use crate::shrink;
 use crate::systemd;
 use crate::systemd::Sockets;
 use weir_config::Config;
@@ -81,6 +82,7 @@ async fn serve(config: Config) -> ExitCode {
     systemd::tell_ready(&addresses.main.to_string());
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(reload_on_hang_up(app.reload()));
+    tokio::spawn(shrink::after_start(app.catalog()));
     tokio::spawn(async move {
         stop_signal().await;
         tracing::info!("stopping: streams may end");
