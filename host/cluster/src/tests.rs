@@ -32,7 +32,6 @@ impl Drop for Redis {
 
 impl Redis {
     /// None, with a word, where it is not installed.
-    #[expect(clippy::print_stderr, reason = "what is skipped is said")]
     fn start(arguments: &[&str]) -> Option<Self> {
         if Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_err() {
             eprintln!("SKIPPED: redis-server is not installed, so this test shows nothing");

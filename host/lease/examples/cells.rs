@@ -253,7 +253,7 @@ fn global(seed: u64) {
                 }
             }
             // Far away: a cell asks ten times a second at most.
-            for (cell, local) in shares.iter_mut().filter(|(cell, _)| (millis + **cell as u64) % 100 == 0) {
+            for (cell, local) in shares.iter_mut().filter(|(cell, _)| (millis + **cell as u64).is_multiple_of(100)) {
                 if let Some(report) = local.share.report(local.used, limit, Kind::Window, at) {
                     reports += 1;
                     if let Some(answer) = pool.exchange(limit, &cell.to_string(), &report, cells as u32, at) {

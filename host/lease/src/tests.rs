@@ -173,7 +173,7 @@ proptest! {
                 nodes[at].take(amount, limit, now);
             }
             let used: u64 = nodes.iter().map(|node| node.used).sum();
-            let filled = limit as f64 * (now - first).as_secs_f64() / 60.0;
+            let filled = limit as f64 * now.saturating_sub(first).as_secs_f64() / 60.0;
             prop_assert!(used as f64 <= limit as f64 + filled, "{used} of {limit} and {filled}");
         }
     }

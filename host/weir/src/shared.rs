@@ -159,7 +159,9 @@ impl Rounds {
                 Ok(())
             }
             Err(error) => {
-                whose.into_iter().for_each(|whose| self.hand_on(whose, None, round.sent));
+                for whose in whose {
+                    self.hand_on(whose, None, round.sent);
+                }
                 round.failed();
                 self.changes(Some(&error));
                 Err(error)
