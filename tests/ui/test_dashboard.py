@@ -250,6 +250,16 @@ class Dashboard(unittest.TestCase):
         self.browser.wait_for_page("o3-mini")
         self.weir.until_logged(before + 1, "&key=support")
 
+    def test_a_logged_request_is_saved_as_a_fixture(self):
+        fact = self.fact("o3-mini")
+        self.browser.open(f"{self.weir.url}/ui/requests/{fact['id']}")
+        self.browser.with_text("a", "Save it as a fixture")
+        saved = self.browser.run(
+            "const link = [...document.querySelectorAll('a')].find((one) => one.innerText === 'Save it as a fixture');"
+            "const answer = await fetch(link.href); return [answer.headers.get('content-disposition'), await answer.json()]")
+        self.assertEqual(saved[0], f'attachment; filename="{fact["id"]}.json"')
+        self.assertEqual((saved[1]["provider"], saved[1]["request"]["body"]["model"], saved[1]["response"]["status"]), ("second", "o3-mini", 200))
+
     def test_a_logged_request_is_sent_again_to_another_model_and_compared(self):
         self.browser.open(f"{self.weir.url}/ui/requests/{self.fact('hostile')['id']}")
         self.browser.wait_for_page("hostile")

@@ -116,7 +116,7 @@ pub(super) fn checks_grants(path: &str) -> bool {
     }
     match segments.next() {
         None => true,
-        Some("requests") => segments.nth(1) == Some("exchange") && segments.next().is_none(),
+        Some("requests") => matches!(segments.nth(1), Some("exchange" | "fixture")) && segments.next().is_none(),
         Some(name) => ["keys", "teams", "organisations", "users", "session", "openapi.json"].contains(&name),
     }
 }
@@ -191,8 +191,15 @@ mod tests {
 
     #[test]
     fn only_these_paths_check_grants_themselves() {
-        for path in ["/v1/keys", "/v1/keys/x/rotate", "/v1/teams", "/v1", "/v1/openapi.json", "/v1/requests/x/exchange"]
-        {
+        for path in [
+            "/v1/keys",
+            "/v1/keys/x/rotate",
+            "/v1/teams",
+            "/v1",
+            "/v1/openapi.json",
+            "/v1/requests/x/exchange",
+            "/v1/requests/x/fixture",
+        ] {
             assert!(checks_grants(path), "{path}");
         }
         for path in [

@@ -20,13 +20,14 @@ use crate::store::OpenStore;
 use weir_store::{Store, StoreError};
 
 /// The paths below `/admin`.
-pub(super) fn routes() -> [(&'static str, MethodRouter<Operations>); 9] {
+pub(super) fn routes() -> [(&'static str, MethodRouter<Operations>); 10] {
     [
         ("/v1/requests", get(requests::list)),
         ("/v1/requests/tail", get(tail::follow)),
         ("/v1/requests/export", get(export::export)),
         ("/v1/requests/{id}", get(requests::show)),
         ("/v1/requests/{id}/exchange", get(exchange::show)),
+        ("/v1/requests/{id}/fixture", get(exchange::fixture)),
         ("/v1/overview", get(overview::show)),
         ("/v1/usage", get(usage::sums)),
         ("/v1/audit", get(audit::list)),

@@ -49,8 +49,8 @@ export default async function request(place, { signal, item }) {
     card("Attempts", attempts(fact)),
     fact.provider && card("Cost", cost(fact)),
     fact.provider && card("Lost in translation", losses(fact)),
-    card("Content", content),
-    card("What to do with it", actions(fact)),
+    card("Content", content.shown),
+    card("What to do with it", actions(fact, content.hasContent)),
   ]);
 }
 
@@ -129,13 +129,13 @@ function losses(fact) {
 
 async function exchange(id, signal) {
   try {
-    return sides(await api.get(`/admin/v1/requests/${id}/exchange`, {}, signal));
+    return { hasContent: true, shown: sides(await api.get(`/admin/v1/requests/${id}/exchange`, {}, signal)) };
   } catch (error) {
     if (signal.aborted) throw error;
-    if (error.code === "no_content") {
-      return empty("The content of this request is not kept.", "Set ", h("code", null, 'bodies = "errors"'), " or ", h("code", null, '"all"'), " in ", h("code", null, "[store]"), " to keep it, cleaned of secrets.");
-    }
-    return empty("The content cannot be shown.", error.message);
+    const shown = error.code === "no_content"
+      ? empty("The content of this request is not kept.", "Set ", h("code", null, 'bodies = "errors"'), " or ", h("code", null, '"all"'), " in ", h("code", null, "[store]"), " to keep it, cleaned of secrets.")
+      : empty("The content cannot be shown.", error.message);
+    return { hasContent: false, shown };
   }
 }
 
@@ -153,7 +153,7 @@ function sides(content) {
 
 const pretty = (value) => JSON.stringify(value, null, 2);
 
-function actions(fact) {
+function actions(fact, hasContent) {
   const result = h("div", { role: "status" });
   const explain = h("button", { type: "button" }, "Explain its route as of now");
   explain.addEventListener("click", async () => {
@@ -169,7 +169,8 @@ function actions(fact) {
   });
   return [
     h("div", { class: "buttons" }, fact.model_asked && explain,
-      fact.operation === "chat" && h("a", { class: "button", href: api.url("/ui/playground", { request: fact.id }) }, "Send it again and compare")),
+      fact.operation === "chat" && h("a", { class: "button", href: api.url("/ui/playground", { request: fact.id }) }, "Send it again and compare"),
+      hasContent && fact.provider && h("a", { class: "button", href: `/admin/v1/requests/${fact.id}/fixture`, download: `${fact.id}.json` }, "Save it as a fixture")),
     result,
     facts([
       ["Keep it as a fixture", h("code", null, `weir fixture pin ${fact.id}`)],
