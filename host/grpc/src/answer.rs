@@ -20,12 +20,9 @@ use weir_gateway::gateway::{CallAnswer, CallTrace};
 use weir_translate::unified::Answer;
 use weir_types::contract::types::ChatEvent;
 use weir_types::fault::{Fault, Side};
+use weir_types::headers;
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
-/// The trailers of an answer's end.
-const USAGE: &str = "x-weir-usage-bin";
-const COST: &str = "x-weir-cost-usd";
-const LOSSES: &str = "x-weir-losses";
 
 /// An answer with this body.
 pub(crate) fn response<B>(body: B) -> Response<ReplyBody>
@@ -71,12 +68,13 @@ pub(crate) fn ended(mut status: Status, closing: &Closing) -> Status {
 fn tell(metadata: &mut MetadataMap, closing: &Closing) {
     if let Some(usage) = &closing.usage {
         let bytes = types::Usage::from(usage.clone()).encode_to_vec();
-        metadata.insert_bin(USAGE, MetadataValue::from_bytes(&bytes));
+        metadata.insert_bin(headers::USAGE_BIN.as_str(), MetadataValue::from_bytes(&bytes));
     }
-    let texts = [(COST, closing.cost.map(|cost| cost.to_string())), (LOSSES, loss_list(&closing.losses))];
+    let cost = closing.cost.map(|cost| cost.to_string());
+    let texts = [(&headers::COST_USD, cost), (&headers::LOSSES, loss_list(&closing.losses))];
     for (name, text) in texts {
         if let Some(value) = text.and_then(|text| text.parse().ok()) {
-            metadata.insert(name, value);
+            metadata.insert(name.as_str(), value);
         }
     }
 }

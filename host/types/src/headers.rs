@@ -61,6 +61,8 @@ pub static TIMEOUT_MS: HeaderName = HeaderName::from_static("x-weir-timeout-ms")
 pub static TOKEN_COUNT: HeaderName = HeaderName::from_static("x-weir-token-count");
 /// The provider's own id of the request.
 pub static UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-weir-upstream-request-id");
+/// The usage at the end of a gRPC call, as a protobuf message.
+pub static USAGE_BIN: HeaderName = HeaderName::from_static("x-weir-usage-bin");
 
 /// Every header with the side that sends it.
 pub static ALL: &[(&HeaderName, Direction)] = &[
@@ -87,4 +89,5 @@ pub static ALL: &[(&HeaderName, Direction)] = &[
     (&TIMEOUT_MS, Direction::Request),
     (&TOKEN_COUNT, Direction::Response),
     (&UPSTREAM_REQUEST_ID, Direction::Response),
+    (&USAGE_BIN, Direction::Response),
 ];
