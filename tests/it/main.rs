@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "what is skipped is said")]
 
 mod access_log;
+mod answer_cache;
 mod attack_bodies;
 mod attack_browsers;
 mod attack_connections;

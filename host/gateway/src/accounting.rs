@@ -14,7 +14,7 @@ mod traced;
 pub mod trail;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use self::access::AccessLine;
@@ -32,6 +32,7 @@ use crate::observe::log::current;
 use crate::observe::metrics::{Book, Metrics, Series};
 use crate::observe::trace::Span;
 use crate::pricing::Tariff;
+use weir_ledger::Nano;
 use weir_upstream::UpstreamRequest;
 
 /// The end of an exchange.
@@ -124,7 +125,12 @@ pub struct Account {
     is_branch: bool,
     permit: AdmissionPermit,
     copies: Copies,
+    /// Where the cost is told once it is known.
+    cost: Option<CostCell>,
 }
+
+/// A place for what an answer cost, set when its account is closed.
+pub(crate) type CostCell = Arc<OnceLock<Option<Nano>>>;
 
 impl Account {
     /// Opens the account of an exchange that has been routed.
@@ -171,7 +177,13 @@ impl Account {
             is_branch: false,
             permit: AdmissionPermit::free(),
             copies: Copies::default(),
+            cost: None,
         }
+    }
+
+    /// Tells what the answer cost once it is known.
+    pub(crate) fn tell_cost(&mut self) -> CostCell {
+        Arc::clone(self.cost.get_or_insert_default())
     }
 
     /// Sets the access log's line.

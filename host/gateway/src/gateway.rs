@@ -1,5 +1,6 @@
 //! The path of a request: recognise, identify, read, admit, route, attempt, respond, account.
 
+mod cached;
 mod call;
 mod captured;
 mod client_call;
@@ -37,6 +38,7 @@ use crate::accounting::capture::Capture;
 use crate::accounting::request_log::RequestLog;
 use crate::admission::budgets::Budgets;
 use crate::admission::{Admission, AdmissionPermit, AdmitMetrics};
+use crate::answer_cache::AnswerCache;
 use crate::attempt::{self, AttemptResponse, ClientSide, InboundRequest, ReplyBody, RequestContext};
 use crate::auth::{Caller, Origin, StoredKeys, WrongKeys, identify};
 use crate::guard::GuardMetrics;
@@ -49,6 +51,7 @@ use crate::provenance::Origins;
 use crate::reasoning_cache::ReasoningCache;
 use crate::route::Nowhere;
 use crate::serving::Serving;
+use cached::Found;
 use recognise::{Called, Unrecognised, recognise};
 use refusal::fault_response;
 use response_headers::{
@@ -78,6 +81,7 @@ pub struct Gateway {
     tracer: Tracer,
     lists: model_list::Lists,
     recall: Arc<ReasoningCache>,
+    answers: AnswerCache,
     health: Arc<Health>,
     admission: Arc<Admission>,
     wrong_keys: WrongKeys,
@@ -96,6 +100,7 @@ impl Gateway {
         tracer: Tracer,
     ) -> Result<Self, prometheus::Error> {
         let recall = Arc::new(ReasoningCache::new(serving.config.server.recall_bytes));
+        let answers = AnswerCache::new(serving.config.server.cache_bytes, &metrics)?;
         let lists = model_list::Lists::default();
         let guard_metrics = GuardMetrics::new(&metrics)?;
         let admission = Arc::new(Admission::new(AdmitMetrics::new(&metrics)?, Budgets::new(&metrics)?));
@@ -109,6 +114,7 @@ impl Gateway {
             tracer,
             lists,
             recall,
+            answers,
             health,
             admission,
             wrong_keys: WrongKeys::default(),
@@ -132,6 +138,7 @@ impl Gateway {
         let server = &serving.config.server;
         self.buffers.set_limit(server.max_buffered_bytes, server.max_body_bytes);
         self.admission.budgets.replace(&serving.config.budgets);
+        self.answers.kept().resize(server.cache_bytes);
         self.serving.store(Arc::new(serving));
         self.lists.forget();
         self.health.retain(|name| targets.contains(name));
@@ -147,6 +154,11 @@ impl Gateway {
     /// What requests are served from now.
     pub fn serving(&self) -> Arc<Serving> {
         self.serving.load_full()
+    }
+
+    /// The answers that are kept for equal requests.
+    pub fn answers(&self) -> &AnswerCache {
+        &self.answers
     }
 
     /// The health of all targets.
@@ -180,6 +192,7 @@ impl Gateway {
         let serving = self.serving.load();
         self.admission.note(serving.targets().map(|target| &*target.provider));
         self.buffers.note();
+        self.answers.note();
         for target in serving.targets() {
             // A target with a pattern of models reports the worst of its models.
             let models = if target.model.is_none() { self.health.of_pattern(&target.id) } else { Vec::new() };
@@ -354,9 +367,18 @@ impl Gateway {
             return Ok(self.refuse_judged(asked, &fault, line));
         }
         let told = permit.limits();
+        let found = match cached::kept_route(serving, asked) {
+            Some(route) => Box::pin(self.find_kept(serving, asked, route)).await?,
+            None => Found::Nothing,
+        };
+        let found = match found {
+            Found::Answer(kept) => return Ok(self.replay(asked, &kept, (span, permit, line))),
+            found => found,
+        };
         let routed = match self.route(context, serving, asked, (span, permit, line)).await {
             Ok(routed) => routed,
             Err(Nowhere { fault, skipped }) => {
+                found.give_up();
                 let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
                 let tells = serving.config.server.diagnostic_headers;
                 put_skipped(&mut response, &skipped, tells, (&self.metrics, &asked.exchange.id, line));
@@ -385,7 +407,9 @@ impl Gateway {
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target.as_deref(), asked, &account);
         }
-        Ok(attempt::with_cost(response.map(|body| body.attach(Box::new(account)))).await)
+        let cost = found.is_miss().then(|| account.tell_cost());
+        let response = attempt::with_cost(response.map(|body| body.attach(Box::new(account)))).await;
+        Ok(self.keep(response, (serving, asked), found, cost))
     }
 
     /// The record of a request; `None` if neither the access log nor a request log takes it.

@@ -11,6 +11,7 @@
 //! | [`route`] | plans the targets of a model |
 //! | [`accounting`] | usage, time and outcome, recorded exactly once |
 //! | [`admission`] | admission: rights, rate limits, concurrency limits |
+//! | [`answer_cache`] | answers that are kept for equal requests |
 //! | [`auth`] | identifies the caller |
 //! | [`guard`] | components that judge requests |
 //! | [`dialect`] | peeks at requests, and renders rate limits in a format's spelling |
@@ -29,6 +30,7 @@
 pub mod accept;
 pub mod accounting;
 pub mod admission;
+pub mod answer_cache;
 pub mod attempt;
 pub mod auth;
 pub mod dialect;

@@ -103,6 +103,11 @@ impl Serving {
         self.separates || keys.is_keyed()
     }
 
+    /// Whether a face's answers are stored at the provider, where later requests name them.
+    pub(crate) fn stores_answers(&self, face: usize) -> bool {
+        self.belongings.get(face) == Some(&Belongings::Answer)
+    }
+
     /// The targets that can be served. A target that several models share occurs several times.
     pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
         self.routes.iter().flat_map(|(_, route)| route.targets.iter().flatten())

@@ -17,13 +17,17 @@ pub enum Direction {
 pub static ADAPTER: HeaderName = HeaderName::from_static("x-weir-adapter");
 /// The number of attempts, and which targets were tried and skipped.
 pub static ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
+/// How the cache answered: `hit`, `miss`, `bypass` or `coalesced`.
+pub static CACHE: HeaderName = HeaderName::from_static("x-weir-cache");
+/// The key of a kept answer.
+pub static CACHE_KEY: HeaderName = HeaderName::from_static("x-weir-cache-key");
 /// Fields of the request that the translation dropped.
 pub static DROPPED_PARAMS: HeaderName = HeaderName::from_static("x-weir-dropped-params");
 /// The side at fault.
 pub static ERROR_SOURCE: HeaderName = HeaderName::from_static("x-weir-error-source");
 /// What each guard did with the request.
 pub static GUARDS: HeaderName = HeaderName::from_static("x-weir-guards");
-/// The lane of the answer: `relay`, `translate` or `passthrough`.
+/// The lane of the answer: `relay`, `translate`, `passthrough` or `cache`.
 pub static LANE: HeaderName = HeaderName::from_static("x-weir-lane");
 /// Fields that the translation lost, each with the kind of loss.
 pub static LOSSES: HeaderName = HeaderName::from_static("x-weir-losses");
@@ -68,6 +72,8 @@ pub static USAGE_BIN: HeaderName = HeaderName::from_static("x-weir-usage-bin");
 pub static ALL: &[(&HeaderName, Direction)] = &[
     (&ADAPTER, Direction::Response),
     (&ATTEMPTS, Direction::Response),
+    (&CACHE, Direction::Response),
+    (&CACHE_KEY, Direction::Response),
     (&DROPPED_PARAMS, Direction::Response),
     (&ERROR_SOURCE, Direction::Response),
     (&LANE, Direction::Response),

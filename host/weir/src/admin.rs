@@ -3,6 +3,7 @@
 
 mod access;
 mod budgets;
+mod cache;
 mod config;
 mod figures;
 mod identity;
@@ -97,6 +98,7 @@ pub fn router(operations: Operations) -> Router {
         .merge(config::router())
         .merge(routes::router())
         .route("/budgets", get(budgets::list))
+        .merge(cache::router())
         .merge(identity::router())
         .merge(session_router())
         .merge(log::router())

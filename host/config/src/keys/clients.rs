@@ -42,6 +42,8 @@ part! {
         /// The endpoints of providers that the client may use under `/passthrough/`, as far as the provider's own
         /// `passthrough` allows: provider, method and path, in which `*` stands for any text. None by default.
         passthrough: Vec<ClientPassRule>,
+        /// Whether the client's requests are answered by kept answers, where a model keeps them (`cache`).
+        cache: bool = true,
         /// The team that the client belongs to, for budgets.
         team: Option<Arc<str>>,
         /// The organisation that the team belongs to, for budgets.

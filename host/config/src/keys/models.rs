@@ -49,6 +49,9 @@ part! {
         /// The time without an answer after which the next target is asked too. The first answer counts; the other
         /// exchange is cancelled. Off if unset.
         hedge: Option<Duration>,
+        /// How long a complete answer is kept for equal requests of the same caller, which then cost nothing. Off if unset.
+        /// See `docs/cache.md`.
+        cache: Option<Duration>,
         /// Whether a request for this model is refused if its translation would lose something.
         strict: Option<bool> => "as `[server]` has it",
         /// Concurrent exchanges; further ones wait in the `queue` of `[server]`. No limit if unset.

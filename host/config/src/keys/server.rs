@@ -57,6 +57,8 @@ section! {
         /// turn. A quarter of it records which target issued what, so that later requests return there; an eighth
         /// records which client made what.
         recall_bytes: usize as Size = 32 << 20,
+        /// Memory for answers that are kept for equal requests of models with `cache`; see `docs/cache.md`.
+        cache_bytes: usize as Size = 64 << 20,
         /// Whether each request is logged, at level `info`; see `docs/log.md`.
         access_log: bool = true,
         /// The largest frame of a stream.

@@ -86,7 +86,7 @@ impl CaptureRoom {
 
 /// The share of one exchange, which all copies of its parts take from.
 #[derive(Debug)]
-pub(super) struct RoomShare {
+pub(crate) struct RoomShare {
     room: Arc<CaptureRoom>,
     limit: usize,
     used: AtomicUsize,
@@ -94,12 +94,12 @@ pub(super) struct RoomShare {
 }
 
 impl RoomShare {
-    pub(super) fn new(room: Arc<CaptureRoom>, limit: usize) -> Self {
+    pub(crate) fn new(room: Arc<CaptureRoom>, limit: usize) -> Self {
         Self { room, limit, used: AtomicUsize::new(0), is_given_up: AtomicBool::new(false) }
     }
 
     /// Takes room for more bytes. Without it the exchange is given up, which is counted once.
-    pub(super) fn grow(&self, bytes: usize) -> bool {
+    pub(crate) fn grow(&self, bytes: usize) -> bool {
         if self.is_given_up() {
             return false;
         }

@@ -77,6 +77,10 @@ impl Account {
             let forfeited = self.forfeited();
             self.tokens.used(u32::try_from(forfeited.input).unwrap_or(u32::MAX), &forfeited.charges)
         };
+        if let Some(cost) = &self.cost {
+            // It is set once.
+            let _first = cost.set(used.cost);
+        }
         let attempts = self.tries();
         let Some(line) = &mut self.line else { return };
         line.went(self.lane);

@@ -9,6 +9,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::captured_reply::CapturedReply;
 use super::handed::{Closing, Handed, HandedBody};
+use super::kept_reply::KeptReply;
 use super::relayed::Relayed;
 use super::resume::ResumeContext;
 use super::translated::Translated;
@@ -33,6 +34,8 @@ pub enum ReplyBody {
     Translated(Box<Translated>),
     /// For a program in this process, which takes it as it is and not as bytes.
     Program(Box<HandedBody>),
+    /// A body that is copied to be kept for equal requests.
+    Kept(Box<KeptReply>),
     /// A body whose content is captured. It is made last, so that only its bytes are asked for.
     Captured(Box<CapturedReply>),
     /// A body that is made elsewhere: of the admin endpoints, or of a protocol that carries the unified model.
@@ -63,7 +66,7 @@ impl ReplyBody {
             Self::Relayed(body) => body.learn(learner, is_plain),
             Self::Translated(body) => body.learn(learner),
             Self::Program(body) => body.learn(&mut learner),
-            Self::Whole(..) | Self::Captured(_) | Self::Other(_) => {}
+            Self::Whole(..) | Self::Kept(_) | Self::Captured(_) | Self::Other(_) => {}
         }
     }
 
@@ -89,7 +92,9 @@ impl ReplyBody {
                 Some(Handed::Answer(_)) | None => None,
             }),
             Self::Translated(body) => body.poll_events(cx),
-            Self::Whole(..) | Self::Relayed(_) | Self::Captured(_) | Self::Other(_) => Poll::Ready(None),
+            Self::Whole(..) | Self::Relayed(_) | Self::Kept(_) | Self::Captured(_) | Self::Other(_) => {
+                Poll::Ready(None)
+            }
         }
     }
 
@@ -98,7 +103,9 @@ impl ReplyBody {
         match self {
             Self::Program(body) => body.closing().clone(),
             Self::Translated(body) => body.closing().clone(),
-            Self::Whole(..) | Self::Relayed(_) | Self::Captured(_) | Self::Other(_) => Closing::default(),
+            Self::Whole(..) | Self::Relayed(_) | Self::Kept(_) | Self::Captured(_) | Self::Other(_) => {
+                Closing::default()
+            }
         }
     }
 
@@ -110,7 +117,7 @@ impl ReplyBody {
             Self::Relayed(body) => body.attach(account),
             Self::Translated(body) => body.attach(account),
             Self::Program(body) => body.attach(account),
-            Self::Captured(_) | Self::Other(_) => {}
+            Self::Kept(_) | Self::Captured(_) | Self::Other(_) => {}
         }
         self
     }
@@ -156,6 +163,7 @@ impl Body for ReplyBody {
             Self::Relayed(body) => body.poll(cx),
             Self::Translated(body) => body.poll(cx),
             Self::Program(_) => Poll::Ready(None),
+            Self::Kept(body) => body.poll(cx),
             Self::Captured(body) => body.poll(cx),
             Self::Other(body) => Pin::new(body).poll_frame(cx).map_err(|_| BodyError),
         }
@@ -167,6 +175,7 @@ impl Body for ReplyBody {
             Self::Relayed(body) => body.is_end_stream(),
             Self::Translated(_) => false,
             Self::Program(_) => true,
+            Self::Kept(kept) => kept.body.is_end_stream(),
             Self::Captured(captured) => captured.body.is_end_stream(),
             Self::Other(body) => body.is_end_stream(),
         }
@@ -178,6 +187,7 @@ impl Body for ReplyBody {
             Self::Relayed(body) => body.size_hint(),
             Self::Translated(_) => SizeHint::default(),
             Self::Program(_) => SizeHint::with_exact(0),
+            Self::Kept(kept) => kept.body.size_hint(),
             Self::Captured(captured) => captured.body.size_hint(),
             Self::Other(body) => body.size_hint(),
         }

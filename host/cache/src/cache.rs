@@ -1,0 +1,158 @@
+//! The kept answers of all callers.
+
+use std::cell::Cell;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use quick_cache::sync::{Cache as Store, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
+
+use crate::entry::TOO_LARGE;
+use crate::flight::Flights;
+use crate::{Control, Entered, Entry, Key};
+
+/// About how many entries there are, for the initial size of tables.
+const USUAL_ENTRIES: usize = 4096;
+
+#[derive(Debug, Clone)]
+struct ByBytes;
+
+impl Weighter<Key, Arc<Entry>> for ByBytes {
+    fn weight(&self, _: &Key, entry: &Arc<Entry>) -> u64 {
+        entry.weight() as u64
+    }
+}
+
+/// Kept answers, within a bound of bytes. Least used ones go first.
+#[derive(Debug)]
+pub struct Cache {
+    store: Store<Key, Arc<Entry>, ByBytes, DefaultHashBuilder, DefaultLifecycle<Key, Arc<Entry>>>,
+    purges: Mutex<Purges>,
+    pub(crate) flights: Flights,
+}
+
+/// What was removed by request so far.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Purges {
+    /// How often everything was: a part of each key.
+    generation: u64,
+    /// How often anything was. An answer that was asked for before is not kept after.
+    count: u64,
+}
+
+/// A point in the order of removals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment(u64);
+
+impl Cache {
+    /// An empty cache for so many bytes.
+    pub fn new(bytes: usize) -> Self {
+        let mut options = OptionsBuilder::new();
+        // One shard, so that an entry may take its whole room.
+        let options = options.shards(1).estimated_items_capacity(USUAL_ENTRIES).weight_capacity(bytes as u64).build();
+        let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
+        let store = match options {
+            Ok(options) => Store::with_options(options, ByBytes, hasher, lifecycle),
+            Err(_) => Store::with(USUAL_ENTRIES, bytes as u64, ByBytes, hasher, lifecycle),
+        };
+        Self { store, purges: Mutex::default(), flights: Flights::default() }
+    }
+
+    /// Changes the bound; entries beyond it go as others come.
+    pub fn resize(&self, bytes: usize) {
+        if self.store.capacity() != bytes as u64 {
+            self.store.set_capacity(bytes as u64);
+        }
+    }
+
+    /// The number of removals of everything so far.
+    pub fn generation(&self) -> u64 {
+        self.purges().generation
+    }
+
+    /// The number of entries.
+    pub fn len(&self) -> usize {
+        self.store.len()
+    }
+
+    /// Whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.store.is_empty()
+    }
+
+    /// The bytes of all entries.
+    pub fn weight(&self) -> u64 {
+        self.store.weight()
+    }
+
+    /// The kept answer to a request, if it may be used.
+    pub fn get(&self, key: &Key, control: &Control, now: Instant) -> Option<Arc<Entry>> {
+        if control.no_cache {
+            return None;
+        }
+        let entry = self.store.get(key)?;
+        if !entry.is_fresh(now) {
+            self.store.remove(key);
+            return None;
+        }
+        control.takes(entry.age(now)).then_some(entry)
+    }
+
+    /// Begins a request for an answer that is to be kept, or waits for that of another.
+    pub fn enter(self: &Arc<Self>, key: Key) -> Entered {
+        Flights::enter(self, key)
+    }
+
+    /// Removes an entry. Returns whether there was one.
+    pub fn remove(&self, key: &Key) -> bool {
+        self.purges().count += 1;
+        self.store.remove(key).is_some()
+    }
+
+    /// Removes the entries of a model. Returns how many there were.
+    pub fn remove_model(&self, model: &str) -> usize {
+        self.purges().count += 1;
+        let removed = Cell::new(0);
+        self.store.retain(|_, entry| {
+            let stays = *entry.model != *model;
+            removed.set(removed.get() + usize::from(!stays));
+            stays
+        });
+        removed.get()
+    }
+
+    /// Removes everything. Returns the new generation.
+    pub fn clear(&self) -> u64 {
+        let generation = {
+            let mut purges = self.purges();
+            purges.count += 1;
+            purges.generation += 1;
+            purges.generation
+        };
+        self.store.clear();
+        generation
+    }
+
+    pub(crate) fn moment(&self) -> Moment {
+        Moment(self.purges().count)
+    }
+
+    /// Keeps an answer that was asked for at this moment, unless something was removed since, or it is too large.
+    pub(crate) fn put(&self, key: Key, entry: &Arc<Entry>, asked: Moment) {
+        if entry.body.len() >= TOO_LARGE || entry.weight() as u64 > self.store.capacity() {
+            return;
+        }
+        // Held until the entry stands, so that no removal comes between.
+        let purges = self.purges();
+        if purges.count == asked.0 {
+            self.store.insert(key, Arc::clone(entry));
+        }
+    }
+
+    fn purges(&self) -> MutexGuard<'_, Purges> {
+        self.purges.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::*;
+use crate::{KeyWriter, Landed, Scope};
+
+fn key(name: &str) -> Key {
+    let mut writer = KeyWriter::new(&Scope::of(&Arc::from("tenant")), 0);
+    writer.part("name", name.as_bytes());
+    writer.finish()
+}
+
+fn entry(model: &str, size: usize) -> Entry {
+    Entry {
+        model: Arc::from(model),
+        headers: HeaderMap::new(),
+        body: Bytes::from(vec![b'x'; size]),
+        stored: Instant::now(),
+        lifetime: Duration::from_mins(1),
+        cost: Some(7),
+    }
+}
+
+fn cache() -> Arc<Cache> {
+    Arc::new(Cache::new(32 << 20))
+}
+
+fn lead(cache: &Arc<Cache>, name: &str) -> crate::Leader {
+    match cache.enter(key(name)) {
+        Entered::Lead(leader) => leader,
+        Entered::Follow(_) => panic!("another leads {name}"),
+    }
+}
+
+fn follow(cache: &Arc<Cache>, name: &str) -> crate::Follower {
+    match cache.enter(key(name)) {
+        Entered::Follow(follower) => follower,
+        Entered::Lead(_) => panic!("none leads {name}"),
+    }
+}
+
+fn has(cache: &Cache, name: &str) -> bool {
+    cache.get(&key(name), &Control::default(), Instant::now()).is_some()
+}
+
+#[test]
+fn an_answer_is_kept_for_its_lifetime_and_as_long_as_a_request_takes_it() {
+    let cache = cache();
+    lead(&cache, "a").fill(entry("m", 10));
+    let now = Instant::now();
+    let get =
+        |control: &str, after: u64| cache.get(&key("a"), &Control::read([control]), now + Duration::from_secs(after));
+    assert!(get("", 0).is_some() && get("max-age=5", 4).is_some() && get("", 58).is_some());
+    assert!(get("max-age=5", 7).is_none() && get("no-cache", 0).is_none());
+    assert!(get("", 61).is_none() && cache.is_empty());
+}
+
+#[test]
+fn what_is_too_large_is_not_kept_and_all_of_it_stays_within_the_bound() {
+    let cache = cache();
+    lead(&cache, "large").fill(entry("m", TOO_LARGE));
+    assert!(!has(&cache, "large"));
+    lead(&cache, "nearly").fill(entry("m", TOO_LARGE - 1));
+    assert!(has(&cache, "nearly"));
+    for number in 0..100 {
+        lead(&cache, &number.to_string()).fill(entry("m", 1 << 20));
+    }
+    assert!(cache.weight() <= 32 << 20 && cache.len() > 8, "{} in {}", cache.len(), cache.weight());
+}
+
+#[test]
+fn removals_take_what_they_name_and_answers_that_are_under_way() {
+    let cache = cache();
+    lead(&cache, "a").fill(entry("m", 1));
+    lead(&cache, "b").fill(entry("other", 1));
+    assert!(cache.remove(&key("a")) && !cache.remove(&key("a")));
+    lead(&cache, "a").fill(entry("m", 1));
+    assert_eq!(cache.remove_model("m"), 1);
+    assert!(has(&cache, "b") && !has(&cache, "a"));
+    let removals: [fn(&Cache); 3] =
+        [|cache| _ = cache.remove(&key("c")), |cache| _ = cache.remove_model("m"), |cache| _ = cache.clear()];
+    for remove in removals {
+        let leader = lead(&cache, "c");
+        remove(&cache);
+        leader.fill(entry("m", 1));
+        assert!(!has(&cache, "c"), "it was asked for before the removal");
+    }
+    assert_eq!(cache.generation(), 1);
+    assert!(cache.is_empty());
+}
+
+#[tokio::test]
+async fn followers_get_the_leaders_answer() {
+    let cache = cache();
+    let leader = lead(&cache, "a");
+    let followers = [follow(&cache, "a"), follow(&cache, "a")];
+    leader.fill(entry("m", 3));
+    for follower in followers {
+        assert!(matches!(follower.landed().await, Landed::Answer(entry) if entry.body.len() == 3));
+    }
+    assert!(has(&cache, "a"));
+    lead(&cache, "b");
+}
+
+#[tokio::test]
+async fn a_follower_takes_over_from_a_leader_that_leaves() {
+    let cache = cache();
+    let leader = lead(&cache, "a");
+    let (first, second) = (follow(&cache, "a"), follow(&cache, "a"));
+    drop(leader);
+    let Landed::Lead(next) = first.landed().await else { panic!("none leads") };
+    let waiting = tokio::spawn(second.landed());
+    tokio::task::yield_now().await;
+    assert!(!waiting.is_finished(), "the second waits for the first");
+    next.fill(entry("m", 4));
+    assert!(matches!(waiting.await.unwrap(), Landed::Answer(entry) if entry.body.len() == 4));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_kept_frees_all_who_wait() {
+    let cache = cache();
+    let leader = lead(&cache, "a");
+    let followers = [follow(&cache, "a"), follow(&cache, "a")];
+    leader.give_up();
+    for follower in followers {
+        assert!(matches!(follower.landed().await, Landed::Alone));
+    }
+    drop(lead(&cache, "a"));
+    drop(lead(&cache, "a"));
+}

@@ -1,0 +1,24 @@
+//! Answers that are kept for equal requests. No input or output: the time is an argument, and what an answer means is for
+//! its caller to know.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`key`] | the key of a request: a hash that begins with its scope, so that no key is made without one |
+//! | `canonical` | the hash of JSON whatever the order of its members |
+//! | [`control`] | the directives of a request's `cache-control` |
+//! | [`entry`] | a kept answer |
+//! | [`cache`] | the entries, within a bound of bytes, and their removal |
+//! | [`flight`] | one request for all equal ones that arrive meanwhile |
+
+pub mod cache;
+mod canonical;
+pub mod control;
+pub mod entry;
+pub mod flight;
+pub mod key;
+
+pub use cache::Cache;
+pub use control::Control;
+pub use entry::Entry;
+pub use flight::{Entered, Follower, Landed, Leader};
+pub use key::{Key, KeyWriter, Scope};

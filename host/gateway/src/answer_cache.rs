@@ -1,0 +1,184 @@
+//! Answers that are kept for equal requests of one caller: their keys, and the figures of their use.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::header::{self, HeaderMap, HeaderName};
+use prometheus::{CounterVec, IntCounterVec, IntGauge, Opts};
+
+use crate::accounting::captured::CaptureRoom;
+use crate::attempt::InboundRequest;
+use crate::observe::metrics::Metrics;
+use crate::route::Route;
+use crate::serving::Serving;
+use weir_cache::{Cache, Control, Entry, Key, KeyWriter, Scope};
+use weir_types::headers;
+
+/// How a request was answered, as its header and metrics have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheResult {
+    /// By a kept answer.
+    Hit,
+    /// By a provider; the answer is kept if it can be.
+    Miss,
+    /// By a provider, since the request or its answer is not one to keep.
+    Bypass,
+    /// By the answer to an equal request that was under way.
+    Coalesced,
+}
+
+impl CacheResult {
+    /// The word for it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Bypass => "bypass",
+            Self::Coalesced => "coalesced",
+        }
+    }
+}
+
+/// The kept answers, with figures of their use.
+#[derive(Debug)]
+pub struct AnswerCache {
+    cache: Arc<Cache>,
+    /// Memory for answers that are copied while they pass.
+    room: Arc<CaptureRoom>,
+    results: IntCounterVec,
+    saved: CounterVec,
+    entries: IntGauge,
+    bytes: IntGauge,
+    waiting: IntGauge,
+}
+
+/// A request that waits for an equal one, as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Waits(IntGauge);
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// How much of the memory for kept answers those may take in addition that are under way.
+const UNDER_WAY: usize = 2;
+
+impl AnswerCache {
+    /// An empty cache for so many bytes.
+    pub(crate) fn new(bytes: usize, metrics: &Metrics) -> Result<Self, prometheus::Error> {
+        let results = Opts::new("weir_cache_requests_total", "Requests for models whose answers are kept");
+        let saved = Opts::new("weir_cache_saved_usd_total", "What kept answers cost when they were made");
+        let made = Self {
+            cache: Arc::new(Cache::new(bytes)),
+            room: Arc::new(CaptureRoom::new(bytes / UNDER_WAY)),
+            results: IntCounterVec::new(results, &["model", "result"])?,
+            saved: CounterVec::new(saved, &["model"])?,
+            entries: IntGauge::new("weir_cache_entries", "Kept answers")?,
+            bytes: IntGauge::new("weir_cache_bytes", "Bytes of kept answers")?,
+            waiting: IntGauge::new("weir_cache_waiting", "Requests that wait for an equal one")?,
+        };
+        let registry = metrics.registry();
+        registry.register(Box::new(made.results.clone()))?;
+        registry.register(Box::new(made.saved.clone()))?;
+        registry.register(Box::new(made.entries.clone()))?;
+        registry.register(Box::new(made.bytes.clone()))?;
+        registry.register(Box::new(made.waiting.clone()))?;
+        Ok(made)
+    }
+
+    /// The kept answers.
+    pub fn kept(&self) -> &Arc<Cache> {
+        &self.cache
+    }
+
+    /// Removes the kept answer with this key, in hexadecimal digits. Returns whether there was one; `None` if it is no key.
+    pub fn remove(&self, key: &str) -> Option<bool> {
+        Key::parse(key).map(|key| self.cache.remove(&key))
+    }
+
+    pub(crate) fn room(&self) -> &Arc<CaptureRoom> {
+        &self.room
+    }
+
+    /// Updates the gauges.
+    pub(crate) fn note(&self) {
+        self.entries.set(i64::try_from(self.cache.len()).unwrap_or(i64::MAX));
+        self.bytes.set(i64::try_from(self.cache.weight()).unwrap_or(i64::MAX));
+    }
+
+    /// A request begins to wait.
+    pub(crate) fn waits(&self) -> Waits {
+        self.waiting.inc();
+        Waits(self.waiting.clone())
+    }
+
+    /// Counts a request.
+    pub(crate) fn count(&self, model: &str, result: CacheResult) {
+        self.results.with_label_values(&[model, result.as_str()]).inc();
+    }
+
+    /// Counts what an answer would have cost.
+    pub(crate) fn count_saved(&self, entry: &Entry) {
+        if let Some(nano) = entry.cost.filter(|nano| *nano > 0) {
+            self.saved.with_label_values(&[&entry.model]).inc_by(nano as f64 / 1e9);
+        }
+    }
+
+    /// The kept answer to a request, if it may be used.
+    pub(crate) fn get(&self, key: &Key, control: &Control) -> Option<Arc<Entry>> {
+        self.cache.get(key, control, Instant::now())
+    }
+
+    /// The key of a request: everything that its answer may depend on.
+    pub(crate) fn key(&self, serving: &Serving, asked: &InboundRequest, route: &Route) -> Key {
+        let mut key = KeyWriter::new(&Scope::of(&asked.caller.tenant), self.cache.generation());
+        // Models, targets, options and settings.
+        key.part("configuration", serving.config.revision.as_bytes());
+        for (name, adapter) in &serving.adapters.adapters {
+            key.part(name, adapter.digest.hex().as_bytes());
+        }
+        key.part("adapter", asked.face.adapter.as_bytes());
+        key.part("format", asked.face.format().as_bytes());
+        key.part("operation", asked.operation().name().as_bytes());
+        key.part("route", route.alias.as_bytes());
+        key.part("model", asked.model().as_bytes());
+        key.part("method", asked.method.as_str().as_bytes());
+        key.part("path", asked.path.as_bytes());
+        key.part("query", asked.query.as_bytes());
+        write_headers(&mut key, asked, route);
+        match &*asked.body {
+            [one] => key.body(one),
+            many => key.body(&many.concat()),
+        }
+        key.finish()
+    }
+}
+
+/// Headers of Weir's own that decide about an answer.
+static OWN: [&HeaderName; 3] = [&headers::STRICT, &headers::TARGET, &headers::PROVIDER];
+
+/// Adds the headers that an adapter reads, that a provider gets, or that Weir itself goes by.
+fn write_headers(key: &mut KeyWriter, asked: &InboundRequest, route: &Route) {
+    let mut all = HeaderMap::new();
+    let read = asked.face.claim.request_headers.iter().filter_map(|name| name.parse::<HeaderName>().ok());
+    let usual = [header::ACCEPT_ENCODING, header::CONTENT_TYPE, header::CONTENT_ENCODING];
+    for name in read.chain(usual).chain(OWN.into_iter().cloned()) {
+        for value in asked.headers.get_all(&name) {
+            all.append(name.clone(), value.clone());
+        }
+    }
+    for target in route.targets.iter().flatten() {
+        if let Some(acceptance) = target.accepts(asked.face.format(), asked.operation()) {
+            acceptance.request_headers.forward(&asked.headers, &mut all);
+        }
+    }
+    let mut pairs: Vec<(&str, &[u8])> = all.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    for (name, value) in pairs {
+        key.part("header", name.as_bytes());
+        key.part("value", value);
+    }
+}

@@ -1,0 +1,144 @@
+//! An answer that is copied while it goes to the client, to be kept for equal requests.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{self, HeaderMap, HeaderName};
+use http::{Response, StatusCode};
+use http_body::{Body as _, Frame};
+
+use super::InboundRequest;
+use super::keepable::Judge;
+use super::reply::{BodyError, ReplyBody};
+use crate::accounting::CostCell;
+use crate::accounting::captured::{CaptureRoom, RoomShare};
+use weir_cache::entry::TOO_LARGE;
+use weir_cache::{Entry, Leader};
+use weir_ledger::Nano;
+use weir_types::headers as own;
+use weir_wire::frame;
+
+/// The headers that are kept. All others are of one exchange.
+static KEPT: [HeaderName; 4] =
+    [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CACHE_CONTROL, header::CONTENT_LANGUAGE];
+
+/// An answer's body with the copy of it.
+#[derive(Debug)]
+pub struct KeptReply {
+    pub(super) body: ReplyBody,
+    copy: Option<Box<Copied>>,
+}
+
+/// What is known of an answer before it is complete.
+#[derive(Debug)]
+pub(crate) struct Keeping {
+    /// The request that others wait for.
+    pub(crate) leader: Leader,
+    /// The alias of the model.
+    pub(crate) model: Arc<str>,
+    /// How long the answer is used.
+    pub(crate) lifetime: Duration,
+    /// What it costs.
+    pub(crate) cost: CostCell,
+    /// Memory for the copy.
+    pub(crate) room: Arc<CaptureRoom>,
+}
+
+#[derive(Debug)]
+struct Copied {
+    keeping: Keeping,
+    headers: HeaderMap,
+    judge: Judge,
+    bytes: BytesMut,
+    share: RoomShare,
+}
+
+/// Copies an answer while it passes. One that is an error is not kept.
+pub(crate) fn kept(
+    response: Response<ReplyBody>,
+    asked: &InboundRequest,
+    keeping: Keeping,
+    frame_bytes: usize,
+) -> Response<ReplyBody> {
+    if response.status() != StatusCode::OK {
+        keeping.leader.give_up();
+        return response;
+    }
+    let from = response.headers();
+    let mut headers = HeaderMap::new();
+    for name in KEPT.iter().chain([&own::LOSSES, &own::DROPPED_PARAMS]) {
+        if let Some(value) = from.get(name) {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+    let kind = from.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_stream = asked.reading.stream && kind.and_then(frame::from_content_type).is_some();
+    let share = RoomShare::new(Arc::clone(&keeping.room), TOO_LARGE);
+    let judge = Judge::of(asked, is_stream, frame_bytes);
+    let copy = Box::new(Copied { keeping, headers, judge, bytes: BytesMut::new(), share });
+    response.map(|body| {
+        let mut reply = KeptReply { body, copy: Some(copy) };
+        if reply.body.is_end_stream() {
+            reply.end();
+        }
+        ReplyBody::Kept(Box::new(reply))
+    })
+}
+
+impl KeptReply {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(piece) = frame.data_ref() {
+                    self.copy(piece);
+                }
+                // A reader that knows the length does not read past the last byte.
+                if self.body.is_end_stream() {
+                    self.end();
+                }
+            }
+            Some(Err(_)) => self.give_up(),
+            None => self.end(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn copy(&mut self, piece: &Bytes) {
+        let Some(copy) = &mut self.copy else { return };
+        if copy.bytes.len() + piece.len() >= TOO_LARGE || !copy.share.grow(piece.len()) {
+            return self.give_up();
+        }
+        copy.bytes.extend_from_slice(piece);
+    }
+
+    fn give_up(&mut self) {
+        if let Some(copy) = self.copy.take() {
+            copy.keeping.leader.give_up();
+        }
+    }
+
+    /// The answer is whole: once it is judged, it is kept. The client does not wait for that.
+    fn end(&mut self) {
+        if let Some(copy) = self.copy.take() {
+            tokio::spawn(copy.settle());
+        }
+    }
+}
+
+impl Copied {
+    async fn settle(self: Box<Self>) {
+        let Self { keeping, headers, judge, bytes, share } = *self;
+        let body = bytes.freeze();
+        if !judge.is_complete(&headers, &body).await {
+            return keeping.leader.give_up();
+        }
+        let Keeping { leader, model, lifetime, cost, .. } = keeping;
+        let cost = cost.get().copied().flatten().map(Nano::get);
+        leader.fill(Entry { model, headers, body, stored: Instant::now(), lifetime, cost });
+        drop(share);
+    }
+}

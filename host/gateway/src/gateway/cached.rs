@@ -1,0 +1,189 @@
+//! Answers requests for models whose answers are kept: by a kept answer, by that of an equal request under way, or by a
+//! provider, with the answer kept for the next.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::header::{AGE, CACHE_CONTROL};
+use http::{HeaderValue, Response};
+
+use super::Gateway;
+use super::response_headers::put_limits;
+use crate::accounting::access::AccessLine;
+use crate::accounting::{Account, CostCell, Opening};
+use crate::admission::AdmissionPermit;
+use crate::answer_cache::CacheResult;
+use crate::attempt::{InboundRequest, Keeping, ReplyBody, is_keepable, kept};
+use crate::observe::trace::Span;
+use crate::route::Route;
+use crate::serving::Serving;
+use weir_cache::{Control, Entered, Entry, Follower, Key, Landed, Leader};
+use weir_translate::dialect::reply::insert;
+use weir_types::contract::about::Operation;
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
+use weir_types::headers;
+
+/// The lane of requests that no provider sees.
+const LANE: &str = "cache";
+
+/// What the cache has for a request.
+pub(super) enum Found {
+    /// The model's answers are not kept.
+    Nothing,
+    /// An answer.
+    Answer(Kept),
+    /// Neither an answer nor a reason to keep one.
+    Bypass(Arc<str>),
+    /// No answer; the one that follows is to be kept.
+    Miss(Miss),
+}
+
+/// A kept answer for a request.
+pub(super) struct Kept {
+    key: Key,
+    entry: Arc<Entry>,
+    result: CacheResult,
+    route: Arc<Route>,
+}
+
+/// A request whose answer is to be kept.
+pub(super) struct Miss {
+    leader: Leader,
+    model: Arc<str>,
+    lifetime: Duration,
+}
+
+impl Found {
+    /// Whether an answer is to be kept.
+    pub(super) fn is_miss(&self) -> bool {
+        matches!(self, Self::Miss(_))
+    }
+
+    /// No provider is asked: equal requests that wait are sent by themselves.
+    pub(super) fn give_up(self) {
+        if let Self::Miss(miss) = self {
+            miss.leader.give_up();
+        }
+    }
+}
+
+impl Gateway {
+    /// Looks for a kept answer, and waits for an equal request that is under way.
+    pub(super) async fn find_kept(
+        &self,
+        serving: &Serving,
+        asked: &InboundRequest,
+        (route, lifetime): (&Arc<Route>, Duration),
+    ) -> Result<Found, Fault> {
+        let model: Arc<str> = Arc::from(route.alias.as_str());
+        let values = asked.headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+        let control = Control::read(values);
+        let key = self.answers.key(serving, asked, route);
+        if let Some(entry) = self.answers.get(&key, &control) {
+            return Ok(Found::Answer(Kept { key, entry, result: CacheResult::Hit, route: Arc::clone(route) }));
+        }
+        if control.only_if_cached {
+            let message = "no answer to this request is kept, and `only-if-cached` asks for none else";
+            let fault = Fault::new(Side::Client, ErrorKind::NotFound, message);
+            return Err(fault.with_status(504).with_code("not_cached"));
+        }
+        if control.no_store || !is_keepable(asked, serving.stores_answers(asked.face.index)).await {
+            return Ok(Found::Bypass(model));
+        }
+        let leader = match self.answers.kept().enter(key) {
+            Entered::Lead(leader) => leader,
+            // A request for a new answer does not get that of one which began before.
+            Entered::Follow(_) if control.no_cache => return Ok(Found::Bypass(model)),
+            Entered::Follow(follower) => match self.landed(follower).await {
+                Landed::Answer(entry) => {
+                    let result = CacheResult::Coalesced;
+                    return Ok(Found::Answer(Kept { key, entry, result, route: Arc::clone(route) }));
+                }
+                Landed::Alone => return Ok(Found::Bypass(model)),
+                Landed::Lead(leader) => leader,
+            },
+        };
+        Ok(Found::Miss(Miss { leader, model, lifetime }))
+    }
+
+    async fn landed(&self, follower: Follower) -> Landed {
+        let _waits = self.answers.waits();
+        follower.landed().await
+    }
+
+    /// Answers with a kept answer. It costs nothing, and counts against no budget.
+    pub(super) fn replay(
+        &self,
+        asked: &InboundRequest,
+        Kept { key, entry, result, route }: &Kept,
+        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<AccessLine>>),
+    ) -> Response<ReplyBody> {
+        self.answers.count(&entry.model, *result);
+        self.answers.count_saved(entry);
+        let told = permit.limits();
+        let series = route.series(&self.metrics, &asked.face, asked.caller.label());
+        let operation = asked.operation().name();
+        let (begun, request_id) = (asked.exchange.begun, &*asked.exchange.id);
+        let opening = Opening { begun, request_id, operation, span, counts: false };
+        let mut account = Account::open(&self.metrics, series, opening, permit);
+        account.set_line(line.take());
+        account.goes(LANE);
+        account.content(0);
+        account.answering(200, false, false);
+        account.note_overhead();
+        let mut response = Response::new(ReplyBody::from(entry.body.clone()));
+        *response.headers_mut() = entry.headers.clone();
+        response.headers_mut().insert(AGE, HeaderValue::from(entry.age(Instant::now()).as_secs()));
+        insert(response.headers_mut(), &headers::LANE, LANE);
+        mark(&mut response, *result);
+        insert(response.headers_mut(), &headers::CACHE_KEY, &key.to_string());
+        put_limits(&mut response, &asked.face, &told, None);
+        response.map(|body| body.attach(Box::new(account)))
+    }
+
+    /// Has the answer of a provider kept, if it turns out to be one to keep.
+    pub(super) fn keep(
+        &self,
+        mut response: Response<ReplyBody>,
+        (serving, asked): (&Serving, &InboundRequest),
+        found: Found,
+        cost: Option<CostCell>,
+    ) -> Response<ReplyBody> {
+        match found {
+            Found::Nothing | Found::Answer(_) => response,
+            Found::Bypass(model) => {
+                self.answers.count(&model, CacheResult::Bypass);
+                mark(&mut response, CacheResult::Bypass);
+                response
+            }
+            Found::Miss(Miss { leader, model, lifetime }) => {
+                self.answers.count(&model, CacheResult::Miss);
+                mark(&mut response, CacheResult::Miss);
+                insert(response.headers_mut(), &headers::CACHE_KEY, &leader.key().to_string());
+                let room = Arc::clone(self.answers.room());
+                let cost = cost.unwrap_or_default();
+                let keeping = Keeping { leader, model, lifetime, cost, room };
+                kept(response, asked, keeping, serving.config.server.max_frame_bytes)
+            }
+        }
+    }
+}
+
+fn mark(response: &mut Response<ReplyBody>, result: CacheResult) {
+    insert(response.headers_mut(), &headers::CACHE, result.as_str());
+}
+
+/// The route of a request whose answers are kept, and for how long.
+pub(super) fn kept_route<'a>(serving: &'a Serving, asked: &InboundRequest) -> Option<(&'a Arc<Route>, Duration)> {
+    if !matches!(asked.operation(), Operation::Chat | Operation::Embeddings | Operation::Rerank) {
+        return None;
+    }
+    // What a guard makes of a request, and of its answer, is for that request.
+    if asked.judged.get().is_some() || asked.caller.client.as_ref().is_some_and(|client| !client.cache) {
+        return None;
+    }
+    let model = asked.reading.model.as_deref()?;
+    let lifetime = serving.config.models.lookup(model)?.cache?;
+    Some((serving.routes.find(model)?, lifetime))
+}

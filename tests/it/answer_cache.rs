@@ -1,0 +1,300 @@
+//! Kept answers: equal requests of one caller get them, no other request does, and nothing else is kept.
+
+use serde_json::{Value, json};
+use weir_tests::code::pack;
+use weir_tests::{Answer, Gate, House, Reply, Request, Upstream};
+
+use crate::tongue::{ALL, ANTHROPIC, OPENAI, Tongue, config_of};
+
+/// Models of these formats whose answers are kept.
+fn keeping(tongues: &[Tongue], upstream: &Upstream) -> String {
+    let kept = "cache = \"1h\"\nprice = { input = 1000000, output = 1000000 }\ntarget = {";
+    config_of(tongues, upstream).replace("target = {", kept)
+}
+
+fn client(name: &str, more: &str) -> String {
+    format!("[[clients]]\nname = \"{name}\"\nkey = \"weir-{name}-0123456789abcdef\"\n{more}\n")
+}
+
+fn by(name: &str, request: Request) -> Request {
+    request.header("authorization", &format!("Bearer weir-{name}-0123456789abcdef"))
+}
+
+fn result(reply: &Reply) -> Option<&str> {
+    reply.header("x-weir-cache")
+}
+
+/// A request in OpenAI's format with these members besides.
+fn chat(more: &Value) -> Request {
+    let mut body = json!({"model": "openai", "messages": [{"role": "user", "content": "Hi"}]});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    Request::post("/v1/chat/completions", body.to_string())
+}
+
+fn requests(upstream: &mut Upstream) -> usize {
+    std::iter::from_fn(|| upstream.unseen()).count()
+}
+
+/// A provider that answers in the format of the request.
+async fn provider() -> Upstream {
+    Upstream::scripted(|request| {
+        let tongue = ALL.into_iter().find(|tongue| match tongue.name {
+            "openai" => request.line().contains("/chat/completions"),
+            "anthropic" => request.line().contains("/messages"),
+            _ => true,
+        });
+        let tongue = tongue.unwrap_or(OPENAI);
+        if tongue.wants_stream(request) { tongue.streamed() } else { Answer::json(200, tongue.whole()) }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_equal_request_gets_the_same_bytes_in_both_lanes_whole_and_streamed_and_costs_nothing() {
+    let mut upstream = provider().await;
+    let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"total\"\n";
+    let house = House::open(&(keeping(&[OPENAI, ANTHROPIC], &upstream) + budget)).await;
+    let mut kept = 0.0;
+    for client in [OPENAI, ANTHROPIC] {
+        for model in ["openai", "openai-t", "anthropic"] {
+            for stream in [false, true] {
+                let about = format!("{} {model} {stream}", client.name);
+                let first = house.ask(&client.request(model, stream)).await;
+                assert_eq!((first.status(), result(&first)), (200, Some("miss")), "{about}: {}", first.text());
+                kept += 1.0;
+                house.until_metric("weir_cache_entries", kept).await;
+                let again = house.ask(&client.request(model, stream)).await;
+                assert_eq!((again.status(), result(&again)), (200, Some("hit")), "{about}");
+                assert_eq!(again.text(), first.text(), "{about}");
+                for name in ["content-type", "x-weir-losses", "x-weir-cache-key"] {
+                    assert_eq!(again.header(name), first.header(name), "{about}: {name}");
+                }
+                assert_eq!((again.header("age"), again.header("x-weir-lane")), (Some("0"), Some("cache")));
+                assert!(!client.heard(&again, stream).text.is_empty());
+                assert_eq!(requests(&mut upstream), 1, "{about}");
+            }
+        }
+    }
+    house.until_metric("weir_budget_used{budget=\"all\"}", kept * 17.0).await;
+    assert_eq!(house.metric("weir_cache_requests_total{result=\"hit\"}").await, kept);
+    assert_eq!(house.metric("weir_cache_saved_usd_total").await, kept * 17.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_gets_only_its_own_and_one_that_opted_out_gets_none() {
+    let mut upstream = provider().await;
+    let clients = client("one", "") + &client("two", "") + &client("fresh", "cache = false");
+    let house = House::open(&(keeping(&[OPENAI], &upstream) + &clients)).await;
+    for (who, expected) in [("one", Some("miss")), ("two", Some("miss")), ("one", Some("hit")), ("two", Some("hit"))] {
+        let reply = house.ask(&by(who, chat(&json!({})))).await;
+        assert_eq!(result(&reply), expected, "{who}");
+        house
+            .until_metric("weir_cache_entries", if who == "one" && expected == Some("miss") { 1.0 } else { 2.0 })
+            .await;
+    }
+    assert_eq!(requests(&mut upstream), 2);
+    for _ in 0..2 {
+        assert_eq!(result(&house.ask(&by("fresh", chat(&json!({})))).await), None);
+    }
+    assert_eq!(requests(&mut upstream), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_off_unless_a_model_has_it() {
+    let mut upstream = provider().await;
+    let house = House::open(&config_of(&[OPENAI], &upstream)).await;
+    for _ in 0..2 {
+        assert_eq!(result(&house.ask(&chat(&json!({}))).await), None);
+    }
+    assert_eq!(requests(&mut upstream), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_differs_in_a_request_makes_it_another() {
+    let mut upstream = provider().await;
+    let house = House::open(&keeping(&[OPENAI], &upstream)).await;
+    let tool = |name: &str| json!({"type": "function", "function": {"name": name, "parameters": {"type": "object"}}});
+    let image = |data: &str| {
+        let url = format!("data:image/png;base64,{data}");
+        json!({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}]})
+    };
+    let others = [
+        chat(&json!({})),
+        chat(&json!({"temperature": 0.5})),
+        chat(&json!({"temperature": 0.25})),
+        chat(&json!({"seed": 1})),
+        chat(&json!({"a_member_of_tomorrow": true})),
+        chat(&json!({"tools": [tool("a"), tool("b")]})),
+        chat(&json!({"tools": [tool("b"), tool("a")]})),
+        chat(&image("iVBORw0KGgo=")),
+        chat(&image("iVBORw0KGgA=")),
+        chat(&json!({"user": "someone"})),
+        chat(&json!({})).header("openai-beta", "x=1"),
+        chat(&json!({})).header("accept-encoding", "gzip"),
+        chat(&json!({})).header("x-weir-strict", "true"),
+    ];
+    for (at, request) in others.iter().enumerate() {
+        let reply = house.ask(request).await;
+        assert_eq!(result(&reply), Some("miss"), "number {at}: {}", reply.text());
+        house.until_metric("weir_cache_entries", (at + 1) as f64).await;
+    }
+    assert_eq!(requests(&mut upstream), others.len());
+    let reordered = r#"{ "messages":[{"content":"Hi", "role":"user"}],  "model":"openai" }"#;
+    assert_eq!(result(&house.post("/v1/chat/completions", reordered).await), Some("hit"));
+    assert_eq!(requests(&mut upstream), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_complete_is_not_kept() {
+    let filtered = OPENAI.whole().replace("\"stop\"", "\"content_filter\"");
+    let short = OPENAI.whole().replace("\"stop\"", "\"length\"");
+    let streamed = OPENAI.stream();
+    let cut = streamed.iter().take(3).fold(Answer::sse(), Answer::piece).close();
+    let short_stream = Answer::sse().piece(streamed.concat().replace("\"stop\"", "\"length\"")).end();
+    for (answer, stream) in [
+        (Answer::json(200, filtered), false),
+        (Answer::json(200, short), false),
+        (Answer::json(200, "no JSON"), false),
+        (Answer::json(500, "{\"error\":{\"message\":\"no\"}}"), false),
+        (Answer::json(400, "{\"error\":{\"message\":\"no\"}}"), false),
+        (cut, true),
+        (short_stream, true),
+    ] {
+        let mut upstream = Upstream::always(answer).await;
+        let house = House::open(&keeping(&[OPENAI], &upstream)).await;
+        for _ in 0..2 {
+            let reply = house.ask(&chat(&json!({"stream": stream}))).await;
+            assert!(matches!(result(&reply), Some("miss" | "bypass")), "{:?}: {}", result(&reply), reply.text());
+        }
+        assert_eq!(requests(&mut upstream), 2);
+        assert_eq!(house.metric("weir_cache_entries").await, 0.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_whose_answers_are_no_ones_but_theirs_are_not_kept() {
+    let mut upstream = provider().await;
+    let house = House::open(&keeping(&[OPENAI, ANTHROPIC], &upstream)).await;
+    let search = json!({"model": "anthropic", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}],
+        "tools": [{"type": "web_search_20250305", "name": "web_search"}]});
+    for request in [
+        chat(&json!({"store": true})),
+        chat(&json!({"n": 2})),
+        Request::post("/v1/messages", search.to_string()).header("anthropic-version", "2023-06-01"),
+        Request::post("/v1/responses", r#"{"model":"openai","input":"Hi"}"#),
+        Request::post(
+            "/v1/responses",
+            r#"{"model":"openai","input":"Hi","store":false,"previous_response_id":"resp_1"}"#,
+        ),
+    ] {
+        for _ in 0..2 {
+            let reply = house.ask(&request).await;
+            assert_eq!((reply.status(), result(&reply)), (200, Some("bypass")), "{}", reply.text());
+        }
+    }
+    assert_eq!(requests(&mut upstream), 10);
+    let same = chat(&json!({"n": 2, "temperature": 0, "store": false}));
+    assert_eq!(result(&house.ask(&same).await), Some("miss"));
+    house.until_metric("weir_cache_entries", 1.0).await;
+    assert_eq!(result(&house.ask(&same).await), Some("hit"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_says_what_it_wants_of_the_cache() {
+    let mut upstream = provider().await;
+    let house = House::open(&keeping(&[OPENAI], &upstream)).await;
+    let ask = async |control: &str| house.ask(&chat(&json!({})).header("cache-control", control)).await;
+    let reply = ask("only-if-cached").await;
+    assert_eq!((reply.status(), reply.json()["error"]["code"].as_str()), (504, Some("not_cached")), "{}", reply.text());
+    assert_eq!(result(&ask("no-store").await), Some("bypass"));
+    assert_eq!(result(&ask("max-age=60").await), Some("miss"));
+    house.until_metric("weir_cache_entries", 1.0).await;
+    assert_eq!(result(&ask("only-if-cached, max-age=60").await), Some("hit"));
+    assert_eq!(result(&ask("no-store").await), Some("hit"));
+    assert_eq!(result(&ask("no-cache").await), Some("miss"));
+    assert_eq!(ask("no-cache, only-if-cached").await.status(), 504);
+    assert_eq!(requests(&mut upstream), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_requests_wait_for_one_and_another_takes_over_if_it_leaves() {
+    let gate = Gate::default();
+    let answer = |gate: &Gate| {
+        Answer::begin(200, &[("content-type", "application/json")]).gate(gate).piece(OPENAI.whole()).end()
+    };
+    let mut upstream = Upstream::always(answer(&gate)).await;
+    let house = House::open(&keeping(&[OPENAI], &upstream)).await;
+    let mut leader = house.connect().await;
+    leader.send(&chat(&json!({}))).await;
+    upstream.request().await;
+    let mut followers = [house.connect().await, house.connect().await];
+    for follower in &mut followers {
+        follower.send(&chat(&json!({}))).await;
+    }
+    house.until_metric("weir_cache_waiting", 2.0).await;
+    assert!(upstream.unseen().is_none(), "the followers wait");
+    leader.leave();
+    upstream.request().await;
+    assert!(upstream.unseen().is_none(), "one of them took over");
+    gate.open();
+    gate.open();
+    let mut results = Vec::new();
+    for follower in &mut followers {
+        let reply = follower.reply().await;
+        assert_eq!(reply.text(), OPENAI.whole());
+        results.push(result(&reply).unwrap().to_owned());
+    }
+    results.sort();
+    assert_eq!(results, ["coalesced", "miss"]);
+    assert!(upstream.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_answers_are_removed_by_key_by_model_and_all_and_those_under_way_too() {
+    let gate = Gate::default();
+    let upstream = provider().await;
+    let house = House::open(&keeping(&[OPENAI], &upstream)).await;
+    let fill = async || {
+        let reply = house.ask(&chat(&json!({}))).await;
+        assert_eq!(result(&reply), Some("miss"));
+        house.until_metric("weir_cache_entries", 1.0).await;
+        reply.header("x-weir-cache-key").unwrap().to_owned()
+    };
+    let remove = async |what: &str| house.ask(&Request::new("DELETE", &format!("/admin/cache{what}"))).await;
+    let key = fill().await;
+    assert_eq!(remove(&format!("?key={key}")).await.json(), json!({"removed": 1}));
+    fill().await;
+    assert_eq!(remove("?model=other").await.json(), json!({"removed": 0}));
+    assert_eq!(remove("?model=openai").await.json(), json!({"removed": 1}));
+    fill().await;
+    assert_eq!(remove("").await.json(), json!({"generation": 1}));
+    for wrong in ["?key=x", "?models=x"] {
+        assert_eq!(remove(wrong).await.status(), 400, "{wrong}");
+    }
+    assert_eq!(house.get("/admin/cache").await.json(), json!({"entries": 0, "bytes": 0, "generation": 1}));
+    upstream.now(Answer::begin(200, &[("content-type", "application/json")]).gate(&gate).piece(OPENAI.whole()).end());
+    let mut client = house.connect().await;
+    client.send(&chat(&json!({"seed": 5}))).await;
+    house.until_metric("weir_upstream_attempts_total", 4.0).await;
+    remove("").await;
+    gate.open();
+    assert_eq!(result(&client.reply().await), Some("miss"));
+    upstream.now(Answer::json(200, OPENAI.whole()));
+    let again = house.ask(&chat(&json!({"seed": 5}))).await;
+    assert!(result(&again) != Some("hit"), "it was under way when all was removed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compressed_answer_is_kept_as_it_is() {
+    let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
+    let packed = pack("gzip", OPENAI.whole().as_bytes());
+    let mut upstream = Upstream::always(Answer::whole(200, &headers, &packed)).await;
+    let house = House::open(&keeping(&[OPENAI], &upstream)).await;
+    let request = chat(&json!({})).header("accept-encoding", "gzip");
+    assert_eq!(house.ask(&request).await.body, packed);
+    house.until_metric("weir_cache_entries", 1.0).await;
+    let reply = house.ask(&request).await;
+    assert_eq!((result(&reply), reply.header("content-encoding")), (Some("hit"), Some("gzip")));
+    assert_eq!(reply.body, packed);
+    assert_eq!(requests(&mut upstream), 1);
+}
