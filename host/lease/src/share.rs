@@ -34,6 +34,8 @@ pub struct Share {
     /// Whether a report was asked for and is not answered yet.
     is_asked: bool,
     told: Option<(u64, Duration)>,
+    /// Whether a report is under way.
+    is_under_way: bool,
     pace: Pace,
     last: Option<Answer>,
     before: Option<Before>,
@@ -114,6 +116,7 @@ impl Share {
         }
         self.ceiling = used.saturating_add(kept);
         self.told = Some((used, at));
+        self.is_under_way = true;
         self.seq += 1;
         let (generation, gone) = self.last.map_or((0, 0), |last| (last.generation, last.gone));
         Some(Report {
@@ -141,14 +144,14 @@ impl Share {
         self.ceiling = answer.ceiling;
         self.until = sent + TERM;
         self.last = Some(answer);
-        self.is_asked = false;
+        (self.is_asked, self.is_under_way) = (false, false);
         self.before = None;
     }
 
     /// Notes that no answer came. The next report says all of it again.
     pub fn unanswered(&mut self) {
         self.told = None;
-        self.is_asked = false;
+        (self.is_asked, self.is_under_way) = (false, false);
     }
 
     /// What the other nodes have used or reserved, as far as this one was told.
@@ -162,8 +165,10 @@ impl Share {
     }
 
     /// Whether nothing is held, used since the last report or waited for, so that there is nothing to report for a while.
+    /// A share whose report is under way is not: its answer may be what a request waits for.
     pub fn is_idle(&self, used: u64, at: Duration) -> bool {
-        self.told.is_some() && self.ceiling == used && self.short == 0 && !self.pace.is_used(at)
+        let is_quiet = self.told.is_some() && !self.is_under_way && self.short == 0;
+        is_quiet && self.ceiling == used && !self.pace.is_used(at)
     }
 }
 

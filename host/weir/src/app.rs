@@ -17,7 +17,7 @@ use crate::keys::TokensError;
 use crate::main_port::{MainPort, operate};
 use crate::reload;
 use crate::reload::Reload;
-use crate::shared::{Rounds, ShareError};
+use crate::shared::{Rounds, ShareError, Sharers};
 use crate::store::{OpenError, OpenStore};
 use crate::systemd::Sockets;
 use crate::ui::{NoRandomness, Sessions};
@@ -314,15 +314,7 @@ impl App {
         if let Some(side) = side {
             let _ended = side.await;
         }
-        if let Some(rounds) = rounds {
-            rounds.end().await;
-        }
-        if let Some(keeping) = keeping {
-            keeping.end().await;
-        }
-        if let Some(store) = self.store {
-            store.close().await;
-        }
+        keep_the_rest(rounds, keeping, self.store).await;
         follow.abort();
         judging.abort();
         checking.abort();
@@ -343,6 +335,19 @@ fn follow_certificate(tls: Option<&Arc<Tls>>, stop: &watch::Receiver<bool>) {
 /// Starts the threads that serve connections.
 fn workers(config: &Config) -> Result<Workers, StartError> {
     Workers::start(config.server.workers.unwrap_or_else(worker::default_count)).map_err(StartError::Workers)
+}
+
+/// Gives back what is leased, and writes what is left, after the last request has ended.
+async fn keep_the_rest(rounds: Option<Sharers>, keeping: Option<Keeping>, store: Option<Arc<OpenStore>>) {
+    if let Some(rounds) = rounds {
+        rounds.end().await;
+    }
+    if let Some(keeping) = keeping {
+        keeping.end().await;
+    }
+    if let Some(store) = store {
+        store.close().await;
+    }
 }
 
 /// Follows the adapters' folder.

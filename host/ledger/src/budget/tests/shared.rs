@@ -50,6 +50,7 @@ impl Pools {
 fn two_nodes_spend_one_budget_and_each_tells_what_all_used() {
     let (a, b, mut pools) = (Node::new("a", "10"), Node::new("b", "10"), Pools::default());
     let first = a.get("6", &mut pools).unwrap();
+    pools.round(&a);
     let refusal = b.get("6", &mut pools).unwrap_err();
     assert_eq!((&*refusal.budget, refusal.reason, refusal.used), ("key", RefusalReason::Exhausted, 6_000_000_000));
     b.get("4", &mut pools).unwrap().reservation.settle(&dollars("3"));
@@ -89,6 +90,7 @@ fn a_process_goes_on_for_the_one_that_was_killed() {
     pools.round(&b);
     assert!(b.get("4.1", &mut pools).is_err());
     b.get("4", &mut pools).unwrap().reservation.keep();
+    pools.round(&b);
     // A second restart adds nothing of the first.
     let third = Node::new("d", "10");
     third.1.restore(&again.1.snapshot(), Some("c"));
