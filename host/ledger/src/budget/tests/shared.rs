@@ -12,6 +12,8 @@ struct Node(&'static str, BudgetSet);
 struct Pools(HashMap<String, Pool>);
 
 const AT: Duration = Duration::from_secs(1);
+/// When a budget in use is reported again although nothing has changed, so that the node learns of the others.
+const LATER: Duration = Duration::from_secs(6);
 
 impl Node {
     fn new(name: &'static str, usd: &str) -> Self {
@@ -37,11 +39,15 @@ impl Node {
 }
 
 impl Pools {
-    fn round(&mut self, Node(name, set): &Node) {
-        for report in set.reports(name, false, AT) {
+    fn round(&mut self, node: &Node) {
+        self.round_at(node, AT);
+    }
+
+    fn round_at(&mut self, Node(name, set): &Node, at: Duration) {
+        for report in set.reports(name, false, at) {
             let pool = self.0.entry(report.pool).or_insert_with(|| Pool::new(Kind::Window, 1));
-            let answer = pool.exchange(report.limit, &report.entry, &report.report, 2, AT).unwrap();
-            report.share.answered(answer, AT);
+            let answer = pool.exchange(report.limit, &report.entry, &report.report, 2, at).unwrap();
+            report.share.answered(answer, at);
         }
     }
 }
@@ -55,8 +61,8 @@ fn two_nodes_spend_one_budget_and_each_tells_what_all_used() {
     assert_eq!((&*refusal.budget, refusal.reason, refusal.used), ("key", RefusalReason::Exhausted, 6_000_000_000));
     b.get("4", &mut pools).unwrap().reservation.settle(&dollars("3"));
     first.reservation.settle(&dollars("6"));
-    pools.round(&b);
-    pools.round(&a);
+    pools.round_at(&b, LATER);
+    pools.round_at(&a, LATER);
     assert_eq!((counts(&a.1, "key", now()), counts(&a.1, "all", now())), (pair("9", "0"), pair("9", "0")));
     assert!(a.get("1.1", &mut pools).is_err() && a.get("1", &mut pools).is_ok());
 }
