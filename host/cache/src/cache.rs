@@ -1,5 +1,7 @@
 //! The kept answers of all callers.
 
+pub mod flight;
+
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -8,8 +10,8 @@ use quick_cache::sync::{Cache as Store, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use crate::entry::TOO_LARGE;
-use crate::flight::Flights;
-use crate::{Control, Entered, Entry, Key};
+use crate::{Control, Entry, Key};
+use flight::{Entered, Flights};
 
 /// About how many entries there are, for the initial size of tables.
 const USUAL_ENTRIES: usize = 4096;

@@ -8,17 +8,16 @@
 //! | [`control`] | the directives of a request's `cache-control` |
 //! | [`entry`] | a kept answer |
 //! | [`cache`] | the entries, within a bound of bytes, and their removal |
-//! | [`flight`] | one request for all equal ones that arrive meanwhile |
+//! | [`cache::flight`] | one request for all equal ones that arrive meanwhile |
 
 pub mod cache;
 mod canonical;
 pub mod control;
 pub mod entry;
-pub mod flight;
 pub mod key;
 
 pub use cache::Cache;
+pub use cache::flight::{Entered, Follower, Landed, Leader};
 pub use control::Control;
 pub use entry::Entry;
-pub use flight::{Entered, Follower, Landed, Leader};
 pub use key::{Key, KeyWriter, Scope};

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::cache::Moment;
-use crate::{Cache, Entry, Key};
+use super::{Cache, Moment};
+use crate::{Entry, Key};
 
 /// The requests under way, by key.
 #[derive(Debug, Default)]
