@@ -26,7 +26,7 @@ pub(crate) async fn house(upstream: &Upstream, names: &[&str], guards: &str) -> 
         )
     };
     let config: String = names.iter().map(models).collect();
-    let folder = [names, &["secrets", "regex", "sentry"]].concat();
+    let folder = [names, &["secrets", "regex", "pii", "prompt-shape", "sentry"]].concat();
     House::with(Folder::with(&folder), &format!("{config}{guards}")).await
 }
 

@@ -152,3 +152,38 @@ async fn patterns_of_the_operator_are_found_and_wrong_ones_are_told() {
     assert_eq!(reply.status(), 400);
     assert!(reply.text().contains("`odd`"), "{}", reply.text());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn personal_data_is_masked_and_numbers_without_right_check_digits_are_not() {
+    let mut upstream = upstream().await;
+    let house = house(&upstream, &["openai"], &guard("pii", "options = { action = \"mask\" }")).await;
+    let text = "jane@example.org, 4111 1111 1111 1111, 4111 1111 1111 1112, DE89 3704 0044 0532 0130 00";
+    let reply = house.ask(&asks("openai", text)).await;
+    assert_eq!(reply.header("x-weir-guards"), Some("pii=replace;card=1;email=1;iban=1"), "{}", reply.text());
+    let sent = upstream.request().await.json();
+    assert_eq!(sent["messages"][0]["content"], "[email], [card], 4111 1111 1111 1112, [iban]");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_shape_of_prompts_is_limited_in_every_format() {
+    let upstream = upstream().await;
+    let options = "options = { max_messages = 2, roles = [\"user\", \"assistant\"], tools = [\"look_up\"] }";
+    let house = house(&upstream, &["openai", "anthropic"], &guard("prompt-shape", options)).await;
+    assert_eq!(house.ask(&asks("openai", "Hi")).await.status(), 200);
+    let user = json!({"role": "user", "content": "Hi"});
+    let tool = |name: &str| json!([{"name": name, "input_schema": {"type": "object"}}]);
+    for (body, limit) in [
+        (json!({"messages": [user, {"role": "assistant", "content": "Hi"}, user]}), Some("max_messages")),
+        (json!({"messages": [user], "system": "Be brief."}), Some("roles")),
+        (json!({"messages": [user], "tools": tool("run")}), Some("tools")),
+        (json!({"messages": [user], "tools": tool("look_up")}), None),
+    ] {
+        let mut body = body;
+        (body["model"], body["max_tokens"]) = (json!("openai"), json!(64));
+        let request = Request::post("/v1/messages", body.to_string()).header("anthropic-version", "2023-06-01");
+        let reply = house.ask(&request).await;
+        let told = limit.map_or("prompt-shape=allow".to_owned(), |limit| format!("prompt-shape=deny;limit={limit}"));
+        assert_eq!(reply.header("x-weir-guards"), Some(told.as_str()), "{}", reply.text());
+        assert_eq!(reply.status(), if limit.is_some() { 400 } else { 200 }, "{}", reply.text());
+    }
+}

@@ -1,0 +1,141 @@
+//! `pii`: a guard that finds personal data in requests: mail addresses, phone numbers, numbers of cards and accounts.
+
+mod kinds;
+
+use weir_sdk::guard::{
+    self, Access, Action, Asked, Denial, Facts, Finder, Found, Grants, Guard, Manifest, Phase, RequestAnswer, Unjudged,
+};
+
+use kinds::Kind;
+
+/// The message of a refusal, unless the option `message` sets another.
+const MESSAGE: &str = "the request contains personal data, such as a mail address or an account number; remove it";
+
+/// The guard.
+#[derive(Debug)]
+pub struct Pii;
+
+impl Guard for Pii {
+    type Answer = Unjudged;
+
+    fn describe() -> Manifest {
+        Manifest {
+            name: "pii".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            contract: guard::CONTRACT.into(),
+            description: "finds mail addresses, phone numbers, numbers of cards and accounts in requests".into(),
+            settings: include_str!("settings.json").into(),
+            phases: vec![Phase::Request],
+            grants: Grants { prompt: Access::Write, answer: Access::None, metadata: true },
+            hold_back: 0,
+            deterministic: true,
+        }
+    }
+
+    fn on_request(facts: &Facts, asked: Asked) -> RequestAnswer {
+        match Options::read(facts) {
+            Ok(options) => guard::find::judge(asked, &options, options.action, &options.message),
+            Err(problem) => RequestAnswer::deny(Denial::new(format!("the guard `pii` cannot judge: {problem}"))),
+        }
+    }
+}
+
+weir_sdk::export_guard!(Pii);
+
+/// The guard's options.
+#[derive(Debug)]
+struct Options {
+    action: Action,
+    message: String,
+    kinds: Vec<Kind>,
+}
+
+impl Options {
+    fn read(facts: &Facts) -> Result<Self, String> {
+        let named = facts.option::<Vec<String>>("kinds")?;
+        let kind = |name: &String| Kind::named(name).ok_or_else(|| format!("there is no kind `{name}`"));
+        let kinds = named.map(|names| names.iter().map(kind).collect::<Result<Vec<_>, _>>()).transpose()?;
+        Ok(Self {
+            action: facts.option("action")?.unwrap_or_default(),
+            message: facts.option("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
+            kinds: kinds.unwrap_or_else(|| Kind::ALL.to_vec()),
+        })
+    }
+}
+
+impl Finder for Options {
+    fn find(&self, text: &str) -> Vec<Found> {
+        let bytes = text.as_bytes();
+        let mut all = Vec::new();
+        let mut at = 0;
+        while let Some(byte) = bytes.get(at) {
+            let begins =
+                kinds::may_begin(*byte) && (at == 0 || !bytes.get(at - 1).is_some_and(|byte| kinds::is_inside(*byte)));
+            let found = begins.then(|| {
+                let ends = self.kinds.iter().filter_map(|kind| Some((kind, kind.length(bytes.get(at..)?)?)));
+                ends.max_by_key(|(_, length)| *length)
+            });
+            match found.flatten() {
+                Some((kind, length)) => {
+                    all.push(Found { range: at..at + length, label: kind.name().to_owned() });
+                    at += length;
+                }
+                None => at += 1,
+            }
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<(String, String)> {
+        let options = Options { action: Action::Deny, message: String::new(), kinds: Kind::ALL.to_vec() };
+        options.find(text).into_iter().map(|one| (one.label, text[one.range].to_owned())).collect()
+    }
+
+    #[test]
+    fn personal_data_is_found_in_full() {
+        for (text, label, whole) in [
+            ("Write to Jane.Doe+x@mail.example.org.", "email", "Jane.Doe+x@mail.example.org"),
+            ("<jane@example.co.uk>", "email", "jane@example.co.uk"),
+            ("Ruf +49 (0)30 901820-0 an", "phone", "+49 (0)30 901820-0"),
+            ("call 415-555-0132, please", "phone", "415-555-0132"),
+            ("card: 4111 1111 1111 1111!", "card", "4111 1111 1111 1111"),
+            ("5500005555555559", "card", "5500005555555559"),
+            ("IBAN DE89 3704 0044 0532 0130 00 ok", "iban", "DE89 3704 0044 0532 0130 00"),
+            ("GB82WEST12345698765432", "iban", "GB82WEST12345698765432"),
+            ("SSN 078-05-1120", "us-ssn", "078-05-1120"),
+            ("ünï +14155550132 ünï", "phone", "+14155550132"),
+        ] {
+            assert_eq!(found(text), [(label.to_owned(), whole.to_owned())], "{text}");
+        }
+    }
+
+    #[test]
+    fn ordinary_text_is_left_alone() {
+        for text in [
+            "",
+            "a@b",
+            "@mention and user@localhost",
+            "4111 1111 1111 1112",
+            "1234567890123456",
+            "DE89 3704 0044 0532 0130 02",
+            "version 1.2.3, 2024-10-31, 12:30:45, 10.0.0.1",
+            "+1 is a sum",
+            "sha 0123456789abcdef0123456789abcdef",
+            "c++ and x@y.z1",
+        ] {
+            assert_eq!(found(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn several_findings_stand_in_order() {
+        let labels: Vec<String> =
+            found("a@example.org, +14155550132 and b@example.org").into_iter().map(|(label, _)| label).collect();
+        assert_eq!(labels, ["email", "phone", "email"]);
+    }
+}
