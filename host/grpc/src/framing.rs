@@ -3,6 +3,7 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 use prost::Message;
 
+use crate::fields;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 
@@ -44,6 +45,7 @@ pub(crate) fn read<M: Message + Default>(body: &[Bytes]) -> Result<M, Fault> {
     if message.len() != length {
         return Err(broken(&format!("it has {} bytes where its head says {length}", message.len())));
     }
+    fields::check(message).map_err(|error| broken(&error.to_string()))?;
     M::decode(message).map_err(|error| Fault::invalid(format!("the message cannot be read: {error}")))
 }
 

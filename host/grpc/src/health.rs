@@ -9,7 +9,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, Limited, StreamBody};
 use hyper::body::Incoming;
 use prost::Message;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tonic::{Code, Status};
 
 use crate::{answer, framing};
@@ -20,6 +20,10 @@ pub(crate) const NAME: &str = "grpc.health.v1.Health";
 /// The most bytes of a request, and how long it may take to arrive.
 const MOST: usize = 1_024;
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a watch goes on at most.
+const WATCHED: Duration = Duration::from_mins(5);
+/// Places for callers that watch.
+static WATCHERS: Semaphore = Semaphore::const_new(64);
 
 /// A question about a service.
 #[derive(Clone, PartialEq, Message)]
@@ -85,7 +89,10 @@ enum Next {
 
 /// The state now, and its change. The answer ends with that, so that no watcher keeps a draining connection open.
 fn watched(draining: watch::Receiver<bool>) -> Response<ReplyBody> {
-    let frames = stream::unfold((Next::State, draining), |(next, mut draining)| async move {
+    let Ok(place) = WATCHERS.try_acquire() else {
+        return answer::refused(&Status::new(Code::ResourceExhausted, "too many callers watch already: use Check"));
+    };
+    let frames = stream::unfold((Next::State, draining, place), |(next, mut draining, place)| async move {
         let (frame, next) = match next {
             Next::State => {
                 let is_draining = *draining.borrow();
@@ -93,13 +100,17 @@ fn watched(draining: watch::Receiver<bool>) -> Response<ReplyBody> {
             }
             Next::Change => {
                 // A closed channel means that the program ends, too.
-                drop(draining.wait_for(|is_draining| *is_draining).await);
-                (message(true), Next::End)
+                let change = draining.wait_for(|is_draining| *is_draining);
+                match tokio::time::timeout(WATCHED, change).await {
+                    Ok(_drains) => (message(true), Next::End),
+                    // The caller asks again: health needs no key, so a watch must not hold a connection for ever.
+                    Err(_) => (Frame::trailers(answer::trailers(&Status::ok(""))), Next::Over),
+                }
             }
             Next::End => (Frame::trailers(answer::trailers(&Status::ok(""))), Next::Over),
             Next::Over => return None,
         };
-        Some((Ok::<_, BodyError>(frame), (next, draining)))
+        Some((Ok::<_, BodyError>(frame), (next, draining, place)))
     });
     answer::response(StreamBody::new(frames))
 }

@@ -14,6 +14,7 @@
 
 mod answer;
 mod check;
+mod fields;
 mod framing;
 mod health;
 mod inference;

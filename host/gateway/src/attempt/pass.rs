@@ -8,7 +8,7 @@ use http::{Method, Response, StatusCode};
 
 use super::RequestContext;
 use super::meter::Meter;
-use super::relay::stream_framing;
+use super::relay::{forbid_pages, stream_framing};
 use super::relayed::{Ends, Relayed};
 use super::reply::ReplyBody;
 use super::send::{refused_credential, send};
@@ -86,8 +86,17 @@ impl PassedRequest<'_> {
         let option = |name: &str| target.option(name);
         let id = self.known.as_ref().and_then(|(_, holes)| holes.get("id")).unwrap_or_default();
         let filling = Filling { model: &self.model, id, option: &option };
-        for (name, value) in usual.into_iter().flat_map(|acceptance| acceptance.set_headers(&filling)) {
-            headers.entry(name).or_insert(value);
+        let nothing = Filling { option: &|_| None, ..filling };
+        if let Some(acceptance) = usual {
+            // What the operator's options set is not the client's to choose: the account that pays, for one.
+            let fixed: Vec<_> = acceptance.set_headers(&nothing).map(|(name, _)| name).collect();
+            for (name, value) in acceptance.set_headers(&filling) {
+                if fixed.contains(&name) {
+                    headers.entry(name).or_insert(value);
+                } else {
+                    headers.insert(name, value);
+                }
+            }
         }
         let own = HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION")));
         headers.entry(header::USER_AGENT).or_insert(own);
@@ -134,9 +143,8 @@ impl PassedRequest<'_> {
         {
             to.insert(header::CONTENT_LENGTH, length.clone());
         }
-        // What a client uploaded must not run as a page of this gateway.
-        to.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
-        to.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        // Nor what a client uploaded.
+        forbid_pages(to);
         if status.as_u16() >= 400 {
             insert(to, &weir_types::headers::ERROR_SOURCE, "upstream");
         }

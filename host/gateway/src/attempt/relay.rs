@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::failure::{self, Failure};
@@ -109,7 +109,7 @@ impl<'a> Call<'a> {
         let mut headers = request_headers(asked, acceptance, &filling);
         if asks {
             // An answer must be uncompressed for the added usage to be removed from it.
-            headers.insert(header::ACCEPT_ENCODING, header::HeaderValue::from_static("identity"));
+            headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         Ok(UpstreamRequest {
             method: acceptance.method.clone(),
@@ -145,7 +145,7 @@ fn request_headers(asked: &InboundRequest, acceptance: &Acceptance, filling: &Fi
         to.entry(name).or_insert(value);
     }
     if asked.face.claim.body == BodyKind::Json && !to.contains_key(header::CONTENT_TYPE) && !asked.body.is_empty() {
-        to.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+        to.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
     to
 }
@@ -188,15 +188,30 @@ fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) ->
     headers::forward_body_headers(&headers, to);
     acceptance.response_headers.forward(&headers, to);
     if streams {
-        to.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-cache"));
-        to.insert(HeaderName::from_static("x-accel-buffering"), header::HeaderValue::from_static("no"));
+        to.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+        to.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     } else if let Some(length) = headers.get(header::CONTENT_LENGTH) {
         to.insert(header::CONTENT_LENGTH, length.clone());
+    }
+    if may_be_a_page(&headers) {
+        forbid_pages(to);
     }
     if status.as_u16() >= 400 {
         insert(to, &weir_types::headers::ERROR_SOURCE, "upstream");
     }
     response
+}
+
+/// Whether a browser might take an answer for a page. The usual answers, JSON and streams, are none.
+fn may_be_a_page(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    !kind.starts_with(b"application/json") && !kind.starts_with(b"text/event-stream")
+}
+
+/// What a provider sends must not run as a page of this gateway, whose dashboard has the same origin.
+pub(super) fn forbid_pages(headers: &mut HeaderMap) {
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 }
 
 /// The framing of a streamed answer, to a request that asks for a stream and for such frames; `None` for a whole one.

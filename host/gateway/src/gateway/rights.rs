@@ -21,6 +21,9 @@ use weir_types::contract::types::{ErrorKind, Framing};
 use weir_types::fault::{Fault, Side};
 use weir_wire::frame;
 
+/// How many times JSON may be folded into texts of JSON.
+const MOST_FOLDS: u8 = 8;
+
 impl Gateway {
     /// Checks that the caller may use the operation and the objects that the request names.
     pub(super) fn permit(&self, serving: &Serving, asked: &InboundRequest) -> Result<(), Fault> {
@@ -58,15 +61,20 @@ impl Gateway {
             return Ok(());
         }
         let (owners, tenant) = (&**self.recall.owners(), &*asked.caller.tenant);
+        if !asked.caller.is_restricted() && !owners.has_any() {
+            return Ok(());
+        }
+        let request = serde_json::from_slice(&asked.side.json()).unwrap_or_default();
+        let request = unfolded(request, MOST_FOLDS);
         if asked.caller.is_restricted() {
             let members: HashSet<&str> = serving.faces.all().iter().flat_map(|face| object_members(face)).collect();
-            let named = named_objects(&asked.side.json(), &members);
+            let named = named_objects(&request, &members);
             if let Some(id) = named.into_iter().find(|id| !owners.is_own(id.as_bytes(), tenant)) {
-                return Err(not_here(&id));
+                return Err(not_here(id));
             }
         }
         if owners.has_any()
-            && let Some(id) = anothers(owners, tenant, &[asked.side.json().into()])
+            && let Some(id) = anothers(owners, tenant, &[request.to_string().into()])
         {
             return Err(not_here(&id));
         }
@@ -165,21 +173,30 @@ fn object_members(face: &Endpoint) -> impl Iterator<Item = &str> {
     face.claim.object_ids.iter().filter_map(|place| place.strip_prefix('/')?.split('/').next())
 }
 
-/// The objects that a request in the unified model names: files, and the texts in extensions with these names.
-fn named_objects(json: &[u8], members: &HashSet<&str>) -> Vec<String> {
-    let Ok(request) = serde_json::from_slice::<Value>(json) else { return Vec::new() };
+/// JSON whose texts that are JSON themselves, such as a format's own parts, are in it as values.
+fn unfolded(value: Value, folds: u8) -> Value {
+    match value {
+        Value::String(text) if folds > 0 && text.trim_start().starts_with(['{', '[', '"']) => {
+            serde_json::from_str(&text).map_or(Value::String(text), |inner| unfolded(inner, folds - 1))
+        }
+        Value::Array(values) => values.into_iter().map(|value| unfolded(value, folds)).collect(),
+        Value::Object(object) => object.into_iter().map(|(name, value)| (name, unfolded(value, folds))).collect(),
+        value => value,
+    }
+}
+
+/// The objects that a request in the unified model names: files, and the texts in members and extensions of these names.
+fn named_objects<'a>(request: &'a Value, members: &HashSet<&str>) -> Vec<&'a str> {
     let (mut left, mut found) = (vec![request], Vec::new());
     while let Some(value) = left.pop() {
         match value {
             Value::Object(object) => {
-                let name = object.get("key").and_then(Value::as_str);
-                let inner = object.get("json").and_then(Value::as_str);
-                if let (Some(_), Some(inner)) = (name.filter(|name| members.contains(name)), inner) {
-                    texts(serde_json::from_str(inner).unwrap_or_default(), &mut found);
+                if object.get("key").and_then(Value::as_str).is_some_and(|name| members.contains(name)) {
+                    object.get("json").into_iter().for_each(|value| texts(value, &mut found));
                 }
                 for (name, value) in object {
-                    if let ("FileId", Value::String(id)) = (name.as_str(), &value) {
-                        found.push(id.clone());
+                    if name == "FileId" || members.contains(name.as_str()) {
+                        texts(value, &mut found);
                     }
                     left.push(value);
                 }
@@ -192,11 +209,11 @@ fn named_objects(json: &[u8], members: &HashSet<&str>) -> Vec<String> {
 }
 
 /// All texts in a value.
-fn texts(value: Value, found: &mut Vec<String>) {
+fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
     match value {
         Value::String(text) => found.push(text),
-        Value::Array(values) => values.into_iter().for_each(|value| texts(value, found)),
-        Value::Object(object) => object.into_iter().for_each(|(_, value)| texts(value, found)),
+        Value::Array(values) => values.iter().for_each(|value| texts(value, found)),
+        Value::Object(object) => object.values().for_each(|value| texts(value, found)),
         _ => {}
     }
 }
@@ -263,8 +280,12 @@ mod tests {
         let mut chat = ChatRequest::plain("m", vec![Message::plain(Role::User, parts)]);
         let extension = |key: &str, json: &str| Extension { format: "f".into(), key: key.into(), json: json.into() };
         chat.extensions = vec![extension("former", r#"{"id":"resp-2"}"#), extension("other", "\"resp-3\"")];
-        let mut named = named_objects(&serde_json::to_vec(&chat).unwrap(), &HashSet::from(["former"]));
-        named.sort();
-        assert_eq!(named, ["file-1", "resp-2"]);
+        let opaque = r#"{"type":"file","file":{"f\u0069le_id":"\u0066ile-3"},"more":"{\"file_id\":\"file-4\"}"}"#;
+        chat.extensions.push(extension("own", opaque));
+        let request = unfolded(serde_json::to_value(&chat).unwrap(), MOST_FOLDS);
+        let mut named = named_objects(&request, &HashSet::from(["former", "file_id"]));
+        named.sort_unstable();
+        assert_eq!(named, ["file-1", "file-3", "file-4", "resp-2"]);
+        assert!(request.to_string().contains("\"file-3\""), "as the scan for others' ids sees it");
     }
 }

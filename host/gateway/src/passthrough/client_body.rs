@@ -15,14 +15,19 @@ use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_upstream::UploadError;
 
+/// The bytes for which a client may make one more pause.
+const EARNS: u64 = 64 << 10;
+
 /// A body that arrives. Trailers are left out.
 pub(crate) struct ClientBody {
     incoming: Incoming,
     /// How long the client may pause.
     pause: Duration,
     sleep: Pin<Box<Sleep>>,
-    /// Whether the client is waited for.
-    is_waiting: bool,
+    /// Since when the client is waited for, if it is.
+    waits_since: Option<Instant>,
+    /// How long it was waited for before.
+    waited: Duration,
     /// The most bytes.
     most: u64,
     arrived: Arc<AtomicU64>,
@@ -32,7 +37,7 @@ impl ClientBody {
     /// A body of at most so many bytes, between whose pieces the client may pause for so long.
     pub(crate) fn new(incoming: Incoming, most: u64, pause: Duration) -> Self {
         let sleep = Box::pin(tokio::time::sleep(pause));
-        Self { incoming, pause, sleep, is_waiting: false, most, arrived: Arc::default() }
+        Self { incoming, pause, sleep, waits_since: None, waited: Duration::ZERO, most, arrived: Arc::default() }
     }
 
     /// The bytes that have arrived, as long as anything does.
@@ -41,12 +46,22 @@ impl ClientBody {
     }
 
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.is_waiting {
-            self.is_waiting = true;
-            let until = Instant::now() + self.pause;
-            self.sleep.as_mut().reset(until);
+        if self.waits_since.is_none() {
+            let now = Instant::now();
+            self.waits_since = Some(now);
+            self.sleep.as_mut().reset(now + self.pause);
         }
         self.sleep.as_mut().poll(cx)
+    }
+
+    /// Notes the end of a wait. A client that sends byte by byte never pauses for long, but holds its place all the same:
+    /// each piece of [`EARNS`] bytes earns one more pause.
+    fn is_too_slow(&mut self) -> bool {
+        let Some(since) = self.waits_since.take() else { return false };
+        self.waited += since.elapsed();
+        let earned = self.arrived.load(Ordering::Relaxed) / EARNS;
+        let pauses = u32::try_from(earned).unwrap_or(u32::MAX).saturating_add(2);
+        self.waited > self.pause.saturating_mul(pauses)
     }
 
     fn count(&self, piece: &Bytes) -> Result<(), UploadError> {
@@ -74,7 +89,9 @@ impl Body for ClientBody {
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(UploadError::Broken))),
                 Poll::Ready(Some(Ok(frame))) => frame,
             };
-            this.is_waiting = false;
+            if this.is_too_slow() {
+                return Poll::Ready(Some(Err(UploadError::Slow)));
+            }
             if let Ok(piece) = frame.into_data() {
                 return Poll::Ready(Some(this.count(&piece).map(|()| Frame::data(piece))));
             }

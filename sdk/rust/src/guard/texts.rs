@@ -112,8 +112,9 @@ fn part(part: &mut Part, f: &mut Visit<'_>) {
             plain(&mut call.name, f);
             let is_fixed = call.signature.is_some();
             match call.kind {
-                ToolKind::Function if !is_fixed => json(&mut call.arguments, f),
-                _ => fixed_if(is_fixed, &mut call.arguments, f),
+                ToolKind::Function if is_fixed => fixed_json(&call.arguments, f),
+                ToolKind::Function => json(&mut call.arguments, f),
+                ToolKind::Custom => fixed_if(is_fixed, &mut call.arguments, f),
             }
             extensions(&mut call.extensions, f);
         }
@@ -200,6 +201,11 @@ fn option(text: &mut Option<String>, f: &mut Visit<'_>) {
 
 fn plain(text: &mut String, f: &mut Visit<'_>) {
     f(&mut Text::of(text));
+}
+
+/// Visits the texts of JSON that stays as it is.
+fn fixed_json(text: &str, f: &mut Visit<'_>) {
+    json(&mut text.to_owned(), &mut |found| f(&mut Text { value: found.value, is_fixed: true, is_changed: false }));
 }
 
 fn fixed_if(is_fixed: bool, text: &mut String, f: &mut Visit<'_>) {
