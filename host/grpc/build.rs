@@ -1,9 +1,10 @@
-//! Generates the messages of `weir.types.v1` and their conversions from the contract, so that no `protoc` is needed.
+//! Generates the messages, their conversions and what reflection tells of them from the contract, so that no `protoc` is
+//! needed.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use weir_protobuf::{Numbers, Schema, conversions, messages};
+use weir_protobuf::{File, Numbers, Schema, conversions, descriptor, messages};
 
 /// The contract, and the table of numbers, relative to this crate.
 const CONTRACT: &str = "../../wit";
@@ -17,8 +18,12 @@ fn main() -> io::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     let schema = Schema::read(&contract).map_err(io::Error::other)?;
     let numbers = read(&numbers)?.with(&schema);
-    fs::write(out.join("messages.rs"), messages::text(&schema, &numbers))?;
-    fs::write(out.join("conversions.rs"), conversions::text(&schema))
+    fs::write(out.join("conversions.rs"), conversions::text(&schema))?;
+    for (name, file) in [("types", File::types(schema, numbers)), ("inference", File::service())] {
+        fs::write(out.join(name).with_extension("rs"), messages::text(&file))?;
+        fs::write(out.join(name).with_extension("bin"), descriptor::encoded(&file))?;
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> io::Result<Numbers> {

@@ -69,7 +69,7 @@ def configuration(port: int) -> str:
     forced to translate.
     """
     plugins = os.environ.get("WEIR_PLUGINS", str(ROOT / "plugins"))
-    head = f'log_level = "warn"\n[server]\nhost = "127.0.0.1"\nport = {port}\n[plugins]\ndir = "{plugins}"\n'
+    head = f'log_level = "warn"\n[server]\nhost = "127.0.0.1"\nport = {port}\ngrpc_reflection = true\n[plugins]\ndir = "{plugins}"\n'
     models = [section(provider, name, forced) for provider in PROVIDERS for name in MODELS for forced in (False, True)]
     return head + "\n".join([*map(account, PROVIDERS), *models])
 

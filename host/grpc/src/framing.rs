@@ -41,12 +41,35 @@ pub(crate) fn read<M: Message + Default>(body: &[Bytes]) -> Result<M, Fault> {
         let message = "compressed messages are not taken here: send them uncompressed (`identity`)";
         return Err(Fault::new(Side::Client, ErrorKind::Unsupported, message));
     }
-    let length = head.iter().skip(1).fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
+    let length = length(head);
     if message.len() != length {
         return Err(broken(&format!("it has {} bytes where its head says {length}", message.len())));
     }
     fields::check(message).map_err(|error| broken(&error.to_string()))?;
     M::decode(message).map_err(|error| Fault::invalid(format!("the message cannot be read: {error}")))
+}
+
+/// A message is longer than it may be.
+#[derive(Debug)]
+pub(crate) struct TooLong;
+
+/// Takes the next message, in its frame, off the bytes that have arrived; `None` if it is not complete yet.
+///
+/// # Errors
+///
+/// With its frame it is longer than this.
+pub(crate) fn split(held: &mut BytesMut, most: usize) -> Result<Option<Bytes>, TooLong> {
+    let Some(head) = held.get(..HEAD) else { return Ok(None) };
+    let length = HEAD + length(head);
+    if length > most {
+        return Err(TooLong);
+    }
+    Ok((held.len() >= length).then(|| held.split_to(length).freeze()))
+}
+
+/// The length that a frame's head says.
+fn length(head: &[u8]) -> usize {
+    head.iter().skip(1).fold(0, |sum, byte| sum << 8 | usize::from(*byte))
 }
 
 #[cfg(test)]

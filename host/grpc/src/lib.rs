@@ -11,6 +11,7 @@
 //! | `status` | failures as `google.rpc.Status` |
 //! | `timeout` | `grpc-timeout` |
 //! | `health` | `grpc.health.v1` |
+//! | `reflection` | `grpc.reflection.v1` |
 
 mod answer;
 mod check;
@@ -19,6 +20,7 @@ mod framing;
 mod health;
 mod inference;
 pub mod messages;
+mod reflection;
 pub mod service;
 mod status;
 mod timeout;

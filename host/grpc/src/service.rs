@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tonic::{Code, Status};
 
 use crate::inference::Method;
-use crate::{answer, health, inference, timeout};
+use crate::{answer, health, inference, reflection, timeout};
 use weir_gateway::attempt::ReplyBody;
 use weir_gateway::gateway::Gateway;
 
@@ -54,6 +54,9 @@ impl Service {
             },
             health::NAME => {
                 health::handle(method, request.into_body(), self.draining.clone(), &[inference::NAME]).await
+            }
+            name if reflection::NAMES.contains(&name) && self.gateway.serving().config.server.grpc_reflection => {
+                reflection::handle(method, request.into_body())
             }
             _ => unknown(format!("the services here are {} and {}", inference::NAME, health::NAME)),
         }

@@ -7,5 +7,5 @@
 use crate::check::{self, Invalid};
 use weir_types::contract::types as model;
 
-include!(concat!(env!("OUT_DIR"), "/messages.rs"));
+include!(concat!(env!("OUT_DIR"), "/types.rs"));
 include!(concat!(env!("OUT_DIR"), "/conversions.rs"));

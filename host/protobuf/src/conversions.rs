@@ -120,7 +120,7 @@ fn answered(value: &str, field: &Field) -> String {
         Type::Bool | Type::Double | Type::String | Type::Unsigned(32) => return value.to_owned(),
         Type::Empty => "()".to_owned(),
         Type::Unsigned(_) => "u32::from(it)".to_owned(),
-        Type::Message(_) => "it.into()".to_owned(),
+        Type::Message(_) | Type::Foreign(_) => "it.into()".to_owned(),
         Type::Enum(name) => format!("{}::from(it) as i32", camel(name)),
     };
     match (field.label, &field.ty) {
@@ -141,7 +141,7 @@ fn asked(value: &str, field: &Field) -> String {
         (Type::Empty, _) => return "()".to_owned(),
         (Type::Unsigned(_), _) => "check::small",
         (Type::Double, _) => "check::number",
-        (Type::Message(_), _) => "TryInto::try_into",
+        (Type::Message(_) | Type::Foreign(_), _) => "TryInto::try_into",
         (Type::Enum(_), _) => "check::Chosen::chosen",
     };
     match (field.label, &field.ty) {

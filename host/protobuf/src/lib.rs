@@ -8,16 +8,20 @@
 //! |---|---|
 //! | `read` | reads the types that requests and answers consist of from `wit/` |
 //! | [`numbers`] | the table of numbers |
-//! | [`proto`] | writes the `.proto` file |
+//! | `service` | the service and its messages |
+//! | [`proto`] | writes the `.proto` files |
+//! | [`descriptor`] | writes what clients learn the schema from at run time |
 //! | [`messages`] | writes the messages in Rust |
 //! | [`conversions`] | writes the conversions between these messages and the contract's types in Rust |
 
 pub mod conversions;
+pub mod descriptor;
 pub mod messages;
 mod names;
 pub mod numbers;
 pub mod proto;
 mod read;
+mod service;
 
 use std::path::Path;
 
@@ -135,8 +139,76 @@ pub enum Type {
     Empty,
     /// A message of the schema, by its name.
     Message(String),
+    /// A message of the contract in the schema of the service, by its name.
+    Foreign(String),
     /// An enum of the schema, by its name.
     Enum(String),
+}
+
+/// The package of the contract's messages.
+const TYPES: &str = "weir.types.v1";
+
+/// A `.proto` file.
+#[derive(Debug, Clone)]
+pub struct File {
+    /// Its path.
+    pub path: &'static str,
+    /// Its package.
+    pub package: &'static str,
+    /// The files that it imports.
+    pub imports: &'static [&'static str],
+    /// Its first comment.
+    pub head: &'static str,
+    /// Its messages and enums.
+    pub schema: Schema,
+    /// Their numbers.
+    pub numbers: Numbers,
+    /// The methods of its service; empty if it has none.
+    pub methods: &'static [Method],
+}
+
+/// A method of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Method {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does.
+    pub docs: &'static str,
+    /// Its request and its answer.
+    pub messages: [&'static str; 2],
+    /// Whether the answer is a stream.
+    pub streams: bool,
+}
+
+impl File {
+    /// The messages of the contract.
+    pub fn types(schema: Schema, numbers: Numbers) -> Self {
+        Self {
+            path: "weir/types/v1/types.proto",
+            package: TYPES,
+            imports: &["google/protobuf/empty.proto"],
+            head: "The unified model of the contract in wit/. Texts that are said to be JSON hold one complete JSON value.",
+            schema,
+            numbers,
+            methods: &[],
+        }
+    }
+
+    /// The service.
+    pub fn service() -> Self {
+        let (schema, numbers) = service::schema();
+        Self {
+            path: "weir/v1/inference.proto",
+            package: "weir.v1",
+            imports: &["weir/types/v1/types.proto"],
+            head: "The service by which clients use every model of a gateway, in the unified model of weir/types/v1/types.proto.\n\n\
+                   Keys stand in the metadata `authorization` (`Bearer KEY`) or `x-api-key`. Errors have a `google.rpc.Status` \
+                   with an\n`ErrorInfo` and, if it is known when to try again, a `RetryInfo`.",
+            schema,
+            numbers,
+            methods: &service::METHODS,
+        }
+    }
 }
 
 impl Schema {

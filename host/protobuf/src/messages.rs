@@ -3,12 +3,13 @@
 use std::fmt::Write as _;
 
 use super::names::{camel, member, snake};
-use super::{Field, Item, Label, Numbers, Schema, Shape, Type, Value};
+use super::{Field, File, Item, Label, Numbers, Shape, Type, Value};
 
 /// The messages and enums as the text of a module.
-pub fn text(schema: &Schema, numbers: &Numbers) -> String {
+pub fn text(file: &File) -> String {
     let mut out = String::new();
-    for item in &schema.items {
+    let numbers = &file.numbers;
+    for item in &file.schema.items {
         match &item.shape {
             Shape::Record(fields) => record(&mut out, item, fields, numbers),
             Shape::Variant(cases) => variant(&mut out, item, cases, numbers),
@@ -33,7 +34,9 @@ fn record(out: &mut String, item: &Item, fields: &[Field], numbers: &Numbers) {
         let ty = rust(&field.ty, "");
         let (label, ty) = match (field.label, &field.ty) {
             (Label::Repeated, _) => (", repeated", format!("Vec<{ty}>")),
-            (Label::Optional, _) | (Label::Required, Type::Message(_)) => (", optional", format!("Option<{ty}>")),
+            (Label::Optional, _) | (Label::Required, Type::Message(_) | Type::Foreign(_)) => {
+                (", optional", format!("Option<{ty}>"))
+            }
             (Label::Required, _) => ("", ty),
         };
         let number = numbers.of(&item.name, &field.name);
@@ -83,7 +86,7 @@ fn attribute(ty: &Type) -> String {
         Type::Unsigned(_) => "uint32".to_owned(),
         Type::Double => "double".to_owned(),
         Type::String => "string".to_owned(),
-        Type::Empty | Type::Message(_) => "message".to_owned(),
+        Type::Empty | Type::Message(_) | Type::Foreign(_) => "message".to_owned(),
         Type::Enum(name) => format!("enumeration = \"{}\"", camel(name)),
     }
 }
@@ -96,6 +99,7 @@ fn rust(ty: &Type, path: &str) -> String {
         Type::String => "String".to_owned(),
         Type::Empty => "()".to_owned(),
         Type::Message(name) => format!("{path}{}", camel(name)),
+        Type::Foreign(name) => format!("crate::types::{}", camel(name)),
         Type::Enum(_) => "i32".to_owned(),
     }
 }

@@ -3,25 +3,27 @@
 use std::fmt::Write as _;
 
 use super::names::{camel, shout, snake};
-use super::{Field, Item, Label, Numbers, Schema, Shape, Type, Value};
+use super::{Field, File, Item, Label, Method, Numbers, Shape, TYPES, Type, Value, service};
 
-const HEAD: &str = "\
-// The unified model of the contract in wit/, from which `cargo xtask contract` makes this file. Texts that are said to be
-// JSON hold one complete JSON value.
-syntax = \"proto3\";
-
-package weir.types.v1;
-
-import \"google/protobuf/empty.proto\";
-";
-
-/// The schema as a `.proto` file.
-pub fn text(schema: &Schema, numbers: &Numbers) -> String {
-    let mut out = HEAD.to_owned();
-    for item in &schema.items {
+/// The text of a `.proto` file.
+pub fn text(file: &File) -> String {
+    let mut out = String::new();
+    comment(&mut out, "", file.head);
+    out.push_str("//\n// `cargo xtask contract` makes this file.\n");
+    let _ = writeln!(out, "syntax = \"proto3\";\n\npackage {};\n", file.package);
+    for path in file.imports {
+        let _ = writeln!(out, "import \"{path}\";");
+    }
+    if !file.methods.is_empty() {
+        out.push('\n');
+        service_of(&mut out, file.methods);
+    }
+    let numbers = &file.numbers;
+    for item in &file.schema.items {
         out.push('\n');
         comment(&mut out, "", &item.docs);
         match &item.shape {
+            Shape::Record(fields) if fields.is_empty() => _ = writeln!(out, "message {} {{}}", camel(&item.name)),
             Shape::Record(fields) => record(&mut out, item, fields, numbers),
             Shape::Variant(cases) => variant(&mut out, item, cases, numbers),
             Shape::Enum(values) => values_of(&mut out, item, values, numbers),
@@ -33,6 +35,18 @@ pub fn text(schema: &Schema, numbers: &Numbers) -> String {
     out
 }
 
+fn service_of(out: &mut String, methods: &[Method]) {
+    comment(out, "", service::DOCS);
+    let _ = writeln!(out, "service {} {{", service::NAME);
+    for method in methods {
+        comment(out, "  ", method.docs);
+        let [request, answer] = method.messages.map(camel);
+        let stream = if method.streams { "stream " } else { "" };
+        let _ = writeln!(out, "  rpc {}({request}) returns ({stream}{answer});", method.name);
+    }
+    out.push_str("}\n");
+}
+
 fn record(out: &mut String, item: &Item, fields: &[Field], numbers: &Numbers) {
     let _ = writeln!(out, "message {} {{", camel(&item.name));
     reserved(out, &numbers.gone(&item.name, |name| fields.iter().any(|field| field.name == name)));
@@ -40,7 +54,7 @@ fn record(out: &mut String, item: &Item, fields: &[Field], numbers: &Numbers) {
         comment(out, "  ", &field.docs);
         let label = match (field.label, &field.ty) {
             (Label::Repeated, _) => "repeated ",
-            (Label::Optional, Type::Message(_) | Type::Empty) | (Label::Required, _) => "",
+            (Label::Optional, Type::Message(_) | Type::Foreign(_) | Type::Empty) | (Label::Required, _) => "",
             (Label::Optional, _) => "optional ",
         };
         let number = numbers.of(&item.name, &field.name);
@@ -95,5 +109,6 @@ fn spelled(ty: &Type) -> String {
         Type::String => "string".to_owned(),
         Type::Empty => "google.protobuf.Empty".to_owned(),
         Type::Message(name) | Type::Enum(name) => camel(name),
+        Type::Foreign(name) => format!("{TYPES}.{}", camel(name)),
     }
 }

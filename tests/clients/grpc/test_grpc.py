@@ -8,7 +8,9 @@ from pathlib import Path
 
 import grpc
 import grpc_tools
+from google.protobuf import descriptor_pb2, empty_pb2
 from google.rpc import error_details_pb2
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from grpc_status import rpc_status
 from grpc_tools import protoc
 
@@ -82,6 +84,15 @@ class Asking:
         return turn("".join(texts.values()), list(calls.values()), finish, summary)
 
 
+def plain(file):
+    """A file's description without what a program does not need: its options, and names that follow from others."""
+    file.ClearField("options")
+    for message in file.message_type:
+        for field in message.field:
+            field.ClearField("json_name")
+    return file
+
+
 def turn(text, calls, finish, summary) -> Turn:
     made = [(call.name, json.loads(call.arguments)) for call in calls]
     usage = summary.usage
@@ -128,6 +139,17 @@ class Grpc(Asking, Turns):
         usage = types.Usage.FromString(trailers["x-weir-usage-bin"])
         self.assertEqual(usage, end.summary.usage)
         self.assertEqual(end.summary.attempts, 1)
+
+    def test_the_schema_is_told_as_it_is(self):
+        told = ProtoReflectionDescriptorDatabase(self.channel)
+        self.assertEqual(list(told.get_services()), ["weir.v1.Inference"])
+        for known in (inference_pb2.DESCRIPTOR, types.DESCRIPTOR, empty_pb2.DESCRIPTOR):
+            own = descriptor_pb2.FileDescriptorProto()
+            known.CopyToProto(own)
+            of_server = told.FindFileByName(known.name)
+            self.assertEqual(plain(of_server), plain(own))
+        symbol = told.FindFileContainingSymbol("weir.types.v1.ChatRequest")
+        self.assertEqual(symbol.name, "weir/types/v1/types.proto")
 
     def test_models(self):
         listed = self.client.ListModels(inference_pb2.ListModelsRequest(), metadata=self.metadata)

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use weir_grpc::messages::GenerateRequest;
 use weir_tests::{Answer, Gate, House, Upstream, soon};
 
@@ -27,6 +27,13 @@ struct Asked {
 struct Told {
     #[prost(int32, tag = "1")]
     status: i32,
+}
+
+/// A question for the services of a server.
+#[derive(Clone, PartialEq, Message)]
+struct ListServices {
+    #[prost(string, optional, tag = "7")]
+    list: Option<String>,
 }
 
 /// A connection on which a test writes frames itself.
@@ -101,6 +108,46 @@ async fn the_clients_time_is_the_time_of_all_attempts() {
     let answer = call(&sender, GENERATE, &[("grpc-timeout", "400m")], asks("openai")).await;
     let (status, bytes) = ended(answer).await;
     assert!(status == "4" && bytes > 0, "{status} {bytes}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_number_of_calls_and_the_size_of_heads_are_limited_from_the_start() {
+    let upstream = provider(OPENAI).await;
+    let house = House::open(&config(&upstream)).await;
+    let mut stream = tcp(house.address).await;
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+    let mut head = [0; 9];
+    soon("the settings", stream.read_exact(&mut head)).await.unwrap();
+    assert_eq!(head[3], 4, "the first frame is that of the settings");
+    let mut settings = vec![0; usize::from(u16::from_be_bytes([head[1], head[2]]))];
+    soon("the settings", stream.read_exact(&mut settings)).await.unwrap();
+    let of = |name: u8| {
+        let setting = settings.chunks(6).find(|setting| setting[1] == name).unwrap();
+        u32::from_be_bytes(setting[2..].try_into().unwrap())
+    };
+    let (streams, head) = (of(3), of(6));
+    assert_eq!((streams, head), (200, 64 << 10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_schema_is_told_only_where_that_is_configured() {
+    let upstream = provider(OPENAI).await;
+    let asked = framed(&ListServices { list: Some(String::new()) });
+    for (settings, status, names) in [("", "12", false), ("[server]\ngrpc_reflection = true\n", "0", true)] {
+        let house = House::open(&(settings.to_owned() + &config(&upstream))).await;
+        let sender = raw(tcp(house.address).await).await;
+        for version in ["v1", "v1alpha"] {
+            let path = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
+            // Two questions in one body.
+            let answer = call(&sender, &path, &[], [asked.clone(), asked.clone()].concat().into()).await;
+            let head = answer.headers().get("grpc-status").cloned();
+            let body = soon("the end", answer.into_body().collect()).await.unwrap();
+            let end = head.or_else(|| body.trailers()?.get("grpc-status").cloned()).unwrap();
+            assert_eq!(end, status, "{path}");
+            let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+            assert_eq!(text.matches("weir.v1.Inference").count(), if names { 2 } else { 0 }, "{text}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

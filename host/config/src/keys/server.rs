@@ -68,6 +68,8 @@ section! {
         /// Whether a request may choose among its model's targets with the header `x-weir-target`, whose value is a
         /// provider's name.
         target_header: bool,
+        /// Whether clients of gRPC may learn the schema from Weir (`grpc.reflection.v1`), which needs no key.
+        grpc_reflection: bool,
         /// How often harmless data is sent to a client that waits for the first byte of a stream. Never if unset.
         keep_alive_interval: Option<Duration>,
         /// Whether a request is refused if its translation would lose something. Otherwise a header, a metric and the

@@ -1,0 +1,217 @@
+//! `grpc.reflection.v1`: what clients without the `.proto` files learn the schema from. It is served where it is configured.
+
+use std::pin::Pin;
+use std::sync::LazyLock;
+use std::task::{Context, Poll};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::Response;
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use prost::Message;
+use prost_types::FileDescriptorProto;
+use tonic::{Code, Status};
+
+use crate::{answer, framing, inference};
+use weir_gateway::attempt::{BodyError, ReplyBody};
+
+/// The service's names: its own, and the one that older clients know it by.
+pub(crate) const NAMES: [&str; 2] = ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
+/// The most bytes of a question with its frame.
+const MOST: usize = 4_096;
+
+/// A file of the schema.
+struct File {
+    bytes: &'static [u8],
+    name: String,
+    /// The full names of what it declares.
+    symbols: Vec<String>,
+}
+
+static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
+    let files: [&'static [u8]; 3] = [
+        include_bytes!(concat!(env!("OUT_DIR"), "/inference.bin")),
+        include_bytes!(concat!(env!("OUT_DIR"), "/types.bin")),
+        EMPTY,
+    ];
+    files.into_iter().filter_map(file).collect()
+});
+
+/// `google/protobuf/empty.proto`: its name, its package, its message, its syntax.
+const EMPTY: &[u8] = b"\x0a\x1bgoogle/protobuf/empty.proto\x12\x0fgoogle.protobuf\x22\x07\x0a\x05Empty\x62\x06proto3";
+
+fn file(bytes: &'static [u8]) -> Option<File> {
+    let file = FileDescriptorProto::decode(bytes).ok()?;
+    let package = file.package().to_owned();
+    let full = |name: &str| format!("{package}.{name}");
+    let mut symbols: Vec<String> = file.message_type.iter().map(|message| full(message.name())).collect();
+    symbols.extend(file.enum_type.iter().map(|one| full(one.name())));
+    for service in &file.service {
+        let methods = service.method.iter().map(|method| full(&format!("{}.{}", service.name(), method.name())));
+        symbols.extend(methods.chain([full(service.name())]));
+    }
+    Some(File { bytes, name: file.name().to_owned(), symbols })
+}
+
+/// A question.
+#[derive(Clone, PartialEq, Message)]
+struct ServerReflectionRequest {
+    #[prost(string, tag = "1")]
+    host: String,
+    #[prost(oneof = "Question", tags = "3, 4, 5, 6, 7")]
+    question: Option<Question>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum Question {
+    #[prost(string, tag = "3")]
+    FileByFilename(String),
+    #[prost(string, tag = "4")]
+    FileContainingSymbol(String),
+    #[prost(message, tag = "5")]
+    FileContainingExtension(ExtensionRequest),
+    #[prost(string, tag = "6")]
+    AllExtensionNumbersOfType(String),
+    #[prost(string, tag = "7")]
+    ListServices(String),
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ExtensionRequest {
+    #[prost(string, tag = "1")]
+    containing_type: String,
+    #[prost(int32, tag = "2")]
+    extension_number: i32,
+}
+
+/// An answer.
+#[derive(Clone, PartialEq, Message)]
+struct ServerReflectionResponse {
+    #[prost(string, tag = "1")]
+    valid_host: String,
+    #[prost(message, optional, tag = "2")]
+    original_request: Option<ServerReflectionRequest>,
+    #[prost(oneof = "Told", tags = "4, 6, 7")]
+    told: Option<Told>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum Told {
+    #[prost(message, tag = "4")]
+    Files(FileDescriptorResponse),
+    #[prost(message, tag = "6")]
+    Services(ListServiceResponse),
+    #[prost(message, tag = "7")]
+    Error(ErrorResponse),
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct FileDescriptorResponse {
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    file_descriptor_proto: Vec<Bytes>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ListServiceResponse {
+    #[prost(message, repeated, tag = "1")]
+    service: Vec<ServiceResponse>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ServiceResponse {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ErrorResponse {
+    #[prost(int32, tag = "1")]
+    error_code: i32,
+    #[prost(string, tag = "2")]
+    error_message: String,
+}
+
+/// Answers a call of this service: each question as it comes.
+pub(crate) fn handle(method: &str, body: Incoming) -> Response<ReplyBody> {
+    if method != "ServerReflectionInfo" {
+        return answer::refused(&Status::new(Code::Unimplemented, "this service has the method ServerReflectionInfo"));
+    }
+    answer::response(Dialogue { questions: Some(body), held: BytesMut::new() })
+}
+
+/// The answers to the questions of one call.
+struct Dialogue {
+    /// None once the call is over.
+    questions: Option<Incoming>,
+    held: BytesMut,
+}
+
+impl Body for Dialogue {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        loop {
+            let Some(questions) = &mut this.questions else { return Poll::Ready(None) };
+            match framing::split(&mut this.held, MOST) {
+                Ok(Some(message)) => {
+                    let mut out = BytesMut::new();
+                    match framing::read::<ServerReflectionRequest>(&[message]) {
+                        Ok(asked) => framing::put(&mut out, &told(asked)),
+                        Err(_) => return this.end(Code::InvalidArgument, "a message is no question"),
+                    }
+                    return Poll::Ready(Some(Ok(Frame::data(out.freeze()))));
+                }
+                Ok(None) => {}
+                Err(framing::TooLong) => return this.end(Code::ResourceExhausted, "a question is too long"),
+            }
+            match std::task::ready!(Pin::new(questions).poll_frame(cx)) {
+                Some(Ok(frame)) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    if this.held.len() + data.remaining() > 16 * MOST {
+                        return this.end(Code::ResourceExhausted, "too many questions at once");
+                    }
+                    this.held.extend_from_slice(&data);
+                }
+                None if this.held.is_empty() => return this.end(Code::Ok, ""),
+                Some(Err(_)) | None => return this.end(Code::InvalidArgument, "a question broke off"),
+            }
+        }
+    }
+}
+
+impl Dialogue {
+    fn end(&mut self, code: Code, message: &str) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.questions = None;
+        Poll::Ready(Some(Ok(Frame::trailers(answer::trailers(&Status::new(code, message))))))
+    }
+}
+
+fn told(asked: ServerReflectionRequest) -> ServerReflectionResponse {
+    let found = |file: Option<&File>| match file {
+        Some(file) => {
+            Told::Files(FileDescriptorResponse { file_descriptor_proto: vec![Bytes::from_static(file.bytes)] })
+        }
+        None => error(Code::NotFound, "it is not here"),
+    };
+    let told = match &asked.question {
+        Some(Question::FileByFilename(name)) => found(FILES.iter().find(|file| file.name == *name)),
+        Some(Question::FileContainingSymbol(symbol)) => {
+            found(FILES.iter().find(|file| file.symbols.iter().any(|known| known == symbol)))
+        }
+        Some(Question::ListServices(_)) => {
+            let service = vec![ServiceResponse { name: inference::NAME.to_owned() }];
+            Told::Services(ListServiceResponse { service })
+        }
+        Some(Question::FileContainingExtension(_) | Question::AllExtensionNumbersOfType(_)) => {
+            error(Code::NotFound, "there are no extensions")
+        }
+        None => error(Code::InvalidArgument, "the question is not known here"),
+    };
+    ServerReflectionResponse { valid_host: asked.host.clone(), original_request: Some(asked), told: Some(told) }
+}
+
+fn error(code: Code, message: &str) -> Told {
+    Told::Error(ErrorResponse { error_code: code as i32, error_message: message.to_owned() })
+}
