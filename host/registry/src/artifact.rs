@@ -194,7 +194,7 @@ impl Registry {
         let mut index = self.referrers(subject.digest).await?;
         if !index.manifests.iter().any(|entry| entry.digest == own.digest) {
             index.manifests.push(own);
-            let index = serde_json::to_vec(&index).map_err(unwritable)?;
+            let index = serde_json::to_vec(&index).map_err(|error| unwritable(&error))?;
             self.put_manifest(&fallback_tag(subject.digest), INDEX, index.into()).await?;
         }
         Ok(())
@@ -202,10 +202,10 @@ impl Registry {
 }
 
 fn encoded(manifest: &Manifest) -> Result<Bytes, RegistryError> {
-    serde_json::to_vec(manifest).map(Bytes::from).map_err(unwritable)
+    serde_json::to_vec(manifest).map(Bytes::from).map_err(|error| unwritable(&error))
 }
 
-fn unwritable(error: serde_json::Error) -> RegistryError {
+fn unwritable(error: &serde_json::Error) -> RegistryError {
     RegistryError::NoAdapter(error.to_string())
 }
 

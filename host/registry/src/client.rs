@@ -210,8 +210,8 @@ impl Registry {
 
     /// The credential that a challenge asks for.
     async fn meet(&self, answer: Response, reads: bool) -> Result<HeaderValue, RegistryError> {
-        let values = answer.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-        let challenge = values.filter_map(Challenge::read).next();
+        let mut values = answer.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+        let challenge = values.find_map(Challenge::read);
         let no_login = || RegistryError::Login(format!("it is {}", self.base.authority()));
         match challenge {
             None => Err(no_login()),

@@ -134,6 +134,8 @@ impl Default for Index {
 mod tests {
     use super::*;
 
+    type Change = fn(&mut Manifest);
+
     fn text(manifest: &Manifest) -> Vec<u8> {
         serde_json::to_vec(manifest).unwrap()
     }
@@ -145,7 +147,7 @@ mod tests {
     #[test]
     fn an_adapter_has_one_layer_of_webassembly() {
         assert_eq!(Manifest::of_adapter(&text(&adapter()), 4).unwrap().1, Descriptor::of(WASM, b"\0asm"));
-        let wrong: [(fn(&mut Manifest), &str); 5] = [
+        let wrong: [(Change, &str); 5] = [
             (|it| it.layers.push(it.layers[0].clone()), "2 layers"),
             (|it| it.layers.clear(), "0 layers"),
             (|it| "application/wasm+gzip".clone_into(&mut it.layers[0].media_type), "wasm+gzip"),

@@ -75,14 +75,11 @@ impl FromStr for Reference {
             if registry.is_empty() || !registry.chars().all(is_of_host) {
                 return Err("the registry is no host");
             }
-            let (name, target) = match rest.split_once('@') {
-                Some((name, digest)) => {
-                    (name, Target::Digest(digest.parse().map_err(|_| "what follows the @ is no sha256 digest")?))
-                }
-                None => {
-                    let (name, tag) = rest.rsplit_once(':').ok_or("it names neither a tag nor a digest")?;
-                    (name, Target::Tag(tag.to_owned()))
-                }
+            let (name, target) = if let Some((name, digest)) = rest.split_once('@') {
+                (name, Target::Digest(digest.parse().map_err(|_| "what follows the @ is no sha256 digest")?))
+            } else {
+                let (name, tag) = rest.rsplit_once(':').ok_or("it names neither a tag nor a digest")?;
+                (name, Target::Tag(tag.to_owned()))
             };
             if name.len() > MOST_NAME || !name.split('/').all(is_component) {
                 return Err("the repository's name has other characters than a-z, 0-9, and . _ - between them");

@@ -43,6 +43,13 @@ pub(in crate::cli) struct Install {
     /// Leaves the lock file unchanged: the adapter's suggestions (its url, key variables) are then ignored.
     #[arg(long)]
     no_lock: bool,
+    #[command(flatten)]
+    from: FromRegistry,
+}
+
+/// What counts for an adapter in a registry.
+#[derive(Debug, Args)]
+struct FromRegistry {
     /// Takes an adapter from a registry although no trusted key signed it.
     #[arg(long)]
     unsigned: bool,
@@ -87,11 +94,11 @@ impl Install {
             // A digest means the same for ever, so the registry need not be asked.
             return Ok(there(known.name));
         }
-        let found = Found::at(text, &self.access)?;
+        let found = Found::at(text, &self.from.access)?;
         let manifest = found.adapter.manifest;
         match known {
             Some(known) if known.manifest == manifest && is_there => return Ok(there(known.name)),
-            Some(known) if known.manifest != manifest && !self.update => {
+            Some(known) if known.manifest != manifest && !self.from.update => {
                 return Err(format!(
                     "error: {text} has moved: it was {} when {} was installed, and is {manifest} now; --update takes it",
                     known.manifest, known.name
@@ -101,7 +108,7 @@ impl Install {
         }
         found.check_contract()?;
         let signature = found.signature()?;
-        if !self.unsigned {
+        if !self.from.unsigned {
             check_signature(config, signature.as_deref(), found.adapter.component())?;
         }
         let fetched = found.fetch(&config.plugins.dir, signature)?;
