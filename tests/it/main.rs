@@ -49,6 +49,7 @@ mod limits;
 mod media;
 mod memory;
 mod multipart;
+mod oci;
 mod operations;
 mod origin;
 mod pass_through;

@@ -19,6 +19,7 @@ pub mod log;
 pub mod plugins;
 pub mod program;
 pub mod redis;
+pub mod registry;
 pub mod upstream;
 
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub use house::House;
 pub use plugins::Folder;
 pub use program::Program;
 pub use redis::Redis;
+pub use registry::Registry;
 pub use upstream::{Answer, Gate, Received, Upstream};
 
 /// The timeout of events that should happen at once; slow machines need some of it.

@@ -3,8 +3,9 @@
 //! `tests/it/boards.rs`.
 
 mod boot;
+mod chart;
 mod image;
-mod tool;
+pub(crate) mod tool;
 
 use std::path::Path;
 use std::process::Command;
@@ -31,7 +32,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
 /// The step of `cargo xtask test`; it expects the program and the adapters to be built.
 pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
     let mut skipped = Vec::new();
-    for check in [alerts, units, image::check] {
+    for check in [alerts, units, chart::check, image::check] {
         if let Outcome::Skipped(reason) = check(workspace)? {
             println!("SKIPPED: {reason}");
             skipped.push(reason);

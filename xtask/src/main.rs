@@ -37,7 +37,7 @@ usage: cargo xtask VERB
   run [-- ARGS]        serve with config.example.toml (or with ARGS for `weir`) as soon as what that needs is built, in a
                        quick profile; the other adapters come while it serves
   dist                 what is installed: the optimised program with its adapters, target/dist/weir-VERSION-TARGET(.tar.gz)
-  deploy [--built]     checks deploy/: the alerts, the units of systemd, the image, which is made and booted
+  deploy [--built]     checks deploy/: alerts, systemd's units, the Helm chart, the image, which is made and booted
   test [--quick]       everything that must hold: format, rules, lints, tests, official clients, a little fuzzing
   plugins [NAME...]    build the adapters of plugins/ as components: plugins/NAME.wasm and plugins.lock
   tidy                 the rules that can be counted: circles, lengths, names, paths, licences, the contract

@@ -4,6 +4,8 @@
 //! [adapters.NAME]
 //! digest = "sha256:..."
 //! version = "1.2.3"   # nothing older that is signed takes its place unasked
+//! source = "oci://registry.example/weir/NAME:1.2"   # where it was installed from, and the manifest that was there
+//! manifest = "sha256:..."
 //! ```
 //!
 //! A manifest's suggestions (a url, names of variables that hold keys) are used without asking only for these
@@ -55,6 +57,21 @@ struct Pin {
     digest: Digest,
     #[serde(default)]
     version: Option<String>,
+    #[serde(default)]
+    source: Option<String>,
+    #[serde(default)]
+    manifest: Option<Digest>,
+}
+
+/// An adapter that was installed from a registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sourced<'l> {
+    /// Its name.
+    pub name: &'l str,
+    /// The digest of its component.
+    pub digest: Digest,
+    /// The digest of the manifest that the registry had.
+    pub manifest: Digest,
 }
 
 impl Lock {
@@ -85,7 +102,7 @@ impl Lock {
 
     /// Trusts these bytes under this name, and no others.
     pub fn pin(&mut self, name: &str, digest: Digest) {
-        self.adapters.insert(name.to_owned(), Pin { digest, version: None });
+        self.adapters.insert(name.to_owned(), Pin { digest, version: None, source: None, manifest: None });
     }
 
     /// Pins these bytes in the file, atomically, and returns the previous pin. Concurrent writers wait.
@@ -104,9 +121,28 @@ impl Lock {
         let _turn = install::turn(path).map_err(io)?;
         let mut lock = Self::read(path)?;
         let before = lock.adapters.get(name).map(|pin| (pin.digest, pin.version.clone()));
-        lock.adapters.insert(name.to_owned(), Pin { digest, version: version.map(str::to_owned) });
+        let version = version.map(str::to_owned);
+        lock.adapters.insert(name.to_owned(), Pin { digest, version, source: None, manifest: None });
         install::put(path, lock.text().as_bytes(), install::Readers::All).map_err(io)?;
         Ok(before)
+    }
+
+    /// The adapter that was installed from this place in a registry.
+    pub fn sourced(&self, source: &str) -> Option<Sourced<'_>> {
+        let from_there = |pin: &Pin| pin.source.as_deref() == Some(source);
+        let (name, pin) = self.adapters.iter().find(|(_, pin)| from_there(pin))?;
+        Some(Sourced { name, digest: pin.digest, manifest: pin.manifest? })
+    }
+
+    /// Notes in the file where a pinned adapter was installed from, and the manifest that was there.
+    pub fn note_source_in(path: &Path, name: &str, source: &str, manifest: Digest) -> Result<(), LockError> {
+        let io = |source| LockError::Io { path: path.to_owned(), source };
+        let _turn = install::turn(path).map_err(io)?;
+        let mut lock = Self::read(path)?;
+        if let Some(pin) = lock.adapters.get_mut(name) {
+            (pin.source, pin.manifest) = (Some(source.to_owned()), Some(manifest));
+        }
+        install::put(path, lock.text().as_bytes(), install::Readers::All).map_err(io)
     }
 
     /// The contents of the file.
@@ -119,6 +155,12 @@ impl Lock {
             let _ = write!(text, "\n[adapters.{name}]\ndigest = \"{}\"\n", pin.digest);
             if let Some(version) = &pin.version {
                 let _ = writeln!(text, "version = {}", toml::Value::String(version.clone()));
+            }
+            if let Some(source) = &pin.source {
+                let _ = writeln!(text, "source = {}", toml::Value::String(source.clone()));
+            }
+            if let Some(manifest) = &pin.manifest {
+                let _ = writeln!(text, "manifest = \"{manifest}\"");
             }
         }
         text
@@ -159,6 +201,20 @@ mod tests {
         assert_eq!(before, Some((Digest::of(&[0]), None)));
         assert_eq!(Lock::read(&path).unwrap().version("a0"), Some("1.2.3"));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left behind");
+    }
+
+    #[test]
+    fn a_source_is_kept_until_something_else_is_pinned() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plugins.lock");
+        let (source, manifest) = ("oci://r.example/zeta:1", Digest::of(b"manifest"));
+        Lock::pin_in(&path, "zeta", Digest::of(b"one")).unwrap();
+        Lock::note_source_in(&path, "zeta", source, manifest).unwrap();
+        let lock = Lock::read(&path).unwrap();
+        let known = Sourced { name: "zeta", digest: Digest::of(b"one"), manifest };
+        assert_eq!((lock.sourced(source), lock.sourced("oci://r.example/zeta:2")), (Some(known), None));
+        Lock::pin_in(&path, "zeta", Digest::of(b"two")).unwrap();
+        assert_eq!(Lock::read(&path).unwrap().sourced(source), None);
     }
 
     #[test]

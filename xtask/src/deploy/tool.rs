@@ -10,7 +10,7 @@ use crate::process;
 const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The path of a program. If it is missing and this is a Debian in CI that may install packages, its package is installed.
-pub(super) fn find(program: &str, package: &str) -> Option<PathBuf> {
+pub(crate) fn find(program: &str, package: &str) -> Option<PathBuf> {
     if let Some(found) = process::find(program) {
         return Some(found);
     }

@@ -7,6 +7,8 @@ mod inspect;
 mod install;
 mod list;
 mod new;
+mod push;
+mod registry;
 pub(in crate::cli) mod running;
 mod sign;
 mod test;
@@ -48,6 +50,10 @@ pub(super) enum Command {
     Test(test::Test),
     /// Checks an adapter as Weir would, installs it in the folder in one step, and pins its digest in the lock file.
     Install(install::Install),
+    /// Pushes an adapter to a registry, with its signature and its fixtures.
+    Push(push::Push),
+    /// Fetches an adapter from a registry into a folder, with its signature and its fixtures, without checking them.
+    Pull(registry::Pull),
     /// Creates a key pair to sign adapters with.
     Keygen(sign::Keygen),
     /// Signs a component.
@@ -66,6 +72,8 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Test(asked) => return test::run(&asked),
         Command::List(list) => list::run(&list),
         Command::Install(install) => install.run(),
+        Command::Push(push) => push.run(),
+        Command::Pull(pull) => pull.run(),
         Command::Keygen(keygen) => keygen.run(),
         Command::Sign(sign) => sign.run(),
         Command::Verify(verify) => verify.run(),

@@ -6,20 +6,26 @@ use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
 
+use super::registry::{Access, Found};
 use crate::app;
 use weir_adapters::Lock;
 use weir_adapters::age::is_older;
 use weir_adapters::install;
 use weir_adapters::install::Readers;
+use weir_adapters::sign::{PublicKey, verify};
 use weir_adapters::watch::signature_beside;
 use weir_author::project::{Project, ProjectError};
+use weir_config::Config;
 use weir_fixtures::proof;
 use weir_fixtures::proof::{Bounds, Fixture};
+use weir_registry::Reference;
 use weir_sandbox::Adapter;
+use weir_sandbox::digest::Digest;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Install {
-    /// The component (`.wasm`), with `FILE.sig` next to it if one is required; `-` for standard input.
+    /// The component (`.wasm`), with `FILE.sig` next to it if one is required; `-` for standard input; or an adapter in a
+    /// registry: `oci://REGISTRY/NAME:TAG` or `oci://REGISTRY/NAME@sha256:...`.
     file: PathBuf,
     /// The folder, instead of the configuration's.
     #[arg(long, value_name = "DIR")]
@@ -37,6 +43,27 @@ pub(in crate::cli) struct Install {
     /// Leaves the lock file unchanged: the adapter's suggestions (its url, key variables) are then ignored.
     #[arg(long)]
     no_lock: bool,
+    #[command(flatten)]
+    from: FromRegistry,
+}
+
+/// What counts for an adapter in a registry.
+#[derive(Debug, Args)]
+struct FromRegistry {
+    /// Takes an adapter from a registry although no trusted key signed it.
+    #[arg(long)]
+    unsigned: bool,
+    /// Takes what a registry's tag means now, although it meant another adapter when that was installed.
+    #[arg(long)]
+    update: bool,
+    #[command(flatten)]
+    access: Access,
+}
+
+/// An adapter that was installed.
+struct Installed {
+    name: String,
+    said: String,
 }
 
 impl Install {
@@ -45,16 +72,65 @@ impl Install {
         if let Some(dir) = &self.dir {
             config.plugins.dir.clone_from(dir);
         }
+        let dir = &config.plugins.dir;
+        std::fs::create_dir_all(dir).map_err(|error| at(dir, error))?;
+        match self.file.to_str().filter(|text| Reference::is_meant(text)) {
+            Some(text) => self.install_from_registry(&config, text),
+            None => self.install(&config, &self.file).map(|installed| installed.said),
+        }
+    }
+
+    /// Installs what a reference means, unless it is there already. The tag, the contract and the signature are checked
+    /// before the component is fetched.
+    fn install_from_registry(&self, config: &Config, text: &str) -> Result<String, String> {
+        let lock = Lock::read(&config.plugins.lock).map_err(|error| format!("error: {error}"))?;
+        let known = lock.sourced(text);
+        let is_there = known.is_some_and(|known| {
+            let file = config.plugins.dir.join(format!("{}.wasm", known.name));
+            std::fs::read(file).is_ok_and(|bytes| Digest::of(&bytes) == known.digest)
+        });
+        let there = |name: &str| format!("{text} is installed already, as {name}");
+        if let Some(known) = known.filter(|_| is_there && text.contains('@')) {
+            // A digest means the same for ever, so the registry need not be asked.
+            return Ok(there(known.name));
+        }
+        let found = Found::at(text, &self.from.access)?;
+        let manifest = found.adapter.manifest;
+        match known {
+            Some(known) if known.manifest == manifest && is_there => return Ok(there(known.name)),
+            Some(known) if known.manifest != manifest && !self.from.update => {
+                return Err(format!(
+                    "error: {text} has moved: it was {} when {} was installed, and is {manifest} now; --update takes it",
+                    known.manifest, known.name
+                ));
+            }
+            _ => {}
+        }
+        found.check_contract()?;
+        let signature = found.signature()?;
+        if !self.from.unsigned {
+            check_signature(config, signature.as_deref(), found.adapter.component())?;
+        }
+        let fetched = found.fetch(&config.plugins.dir, signature)?;
+        let installed = self.install(config, &fetched.file)?;
+        if !self.no_lock {
+            Lock::note_source_in(&config.plugins.lock, &installed.name, text, manifest)
+                .map_err(|error| format!("error: {error}"))?;
+        }
+        Ok(installed.said)
+    }
+
+    /// Installs a component.
+    fn install(&self, config: &Config, file: &Path) -> Result<Installed, String> {
         let dir = config.plugins.dir.clone();
-        std::fs::create_dir_all(&dir).map_err(|error| at(&dir, error))?;
-        let given = Given::read(&self.file, &dir, self.fixtures.as_deref())?;
-        let mut plugins = app::load_plugins(&config).map_err(|error| format!("error: {error}"))?;
+        let given = Given::read(file, &dir, self.fixtures.as_deref())?;
+        let mut plugins = app::load_plugins(config).map_err(|error| format!("error: {error}"))?;
         let before = plugins.snapshot();
         // The checks of a running Weir, which then finds the compiled code in the cache.
         let proved_by = |name: &str| given.proved_by(&dir, name);
         let adapter = plugins
             .rehearse(&given.bytes, given.signature.as_deref(), proved_by)
-            .map_err(|reason| format!("error: {}: refused: {reason}", self.file.display()))?;
+            .map_err(|reason| format!("error: {}: refused: {reason}", file.display()))?;
         let lock = &config.plugins.lock;
         if !self.allow_downgrade && adapter.signer.is_some() {
             let serves = before.adapters.get(&adapter.name).map(|serves| serves.manifest.version.clone());
@@ -85,8 +161,27 @@ impl Install {
             Some(passed) => format!("; {passed} fixtures passed"),
         };
         let impurity = adapter.grants.impurity().map(|impurity| format!("; {impurity}")).unwrap_or_default();
-        Ok(format!("installed {name} {version} ({}) as {}{pinned}{proved}{impurity}", digest.short(), place.display()))
+        let said =
+            format!("installed {name} {version} ({}) as {}{pinned}{proved}{impurity}", digest.short(), place.display());
+        Ok(Installed { name: name.to_owned(), said })
     }
+}
+
+/// Checks that a trusted key signed the component of a registry's adapter.
+fn check_signature(config: &Config, signature: Option<&str>, component: Digest) -> Result<(), String> {
+    let keys: Vec<PublicKey> = config.plugins.trusted_keys.iter().copied().map(PublicKey::from).collect();
+    let Some(signature) = signature else {
+        return Err("error: it is not signed; --unsigned takes it all the same".to_owned());
+    };
+    if keys.is_empty() {
+        return Err(
+            "error: there is no key to check its signature against: set `plugins.trusted_keys`, or take it with \
+                    --unsigned"
+                .to_owned(),
+        );
+    }
+    let checked = verify(signature, component, &keys).map(drop);
+    checked.map_err(|error| format!("error: its signature: {error}; --unsigned takes it all the same"))
 }
 
 /// Refuses a signed file that is older than a known version: an old signature stays valid although the version has

@@ -1,0 +1,162 @@
+//! Adapters in registries, for the commands that fetch them, and `weir plugin pull`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use tokio::runtime::Runtime;
+
+use weir_adapters::install;
+use weir_adapters::install::Readers;
+use weir_config::Secret;
+use weir_registry::{Adapter, Login, Reference, Registry};
+use weir_sandbox::Version;
+
+/// How a registry is reached.
+#[derive(Debug, Args)]
+pub(super) struct Access {
+    /// A host that is asked in place of the reference's registry, and has the same repositories.
+    #[arg(long, value_name = "HOST")]
+    mirror: Option<String>,
+    /// The url of a proxy on the way to the registry; `NO_PROXY` names hosts that need none.
+    #[arg(long, value_name = "URL", env = "WEIR_REGISTRY_PROXY")]
+    proxy: Option<String>,
+    /// The name to log in to the registry with.
+    #[arg(long = "registry-user", value_name = "NAME", env = "WEIR_REGISTRY_USER", requires = "password")]
+    user: Option<String>,
+    /// The password, or a token in its place. Other users of the machine see what stands on a command line, so better set
+    /// `WEIR_REGISTRY_PASSWORD`.
+    #[arg(
+        long = "registry-password",
+        value_name = "PASSWORD",
+        id = "password",
+        env = "WEIR_REGISTRY_PASSWORD",
+        hide_env_values = true
+    )]
+    password: Option<String>,
+}
+
+impl Access {
+    /// The repository of a reference.
+    pub(super) fn registry(&self, reference: &Reference) -> Result<Registry, String> {
+        let login = self.user.clone().zip(self.password.as_deref().map(Secret::new));
+        let login = login.map(|(user, password)| Login { user, password });
+        Registry::new(reference, self.mirror.as_deref(), self.proxy.as_deref(), login)
+            .map_err(|error| format!("error: {reference}: {error}"))
+    }
+}
+
+/// A runtime for the requests of one command.
+pub(super) fn runtime() -> Result<Runtime, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| format!("error: no runtime: {error}"))
+}
+
+/// What a reference means now.
+pub(super) struct Found {
+    pub(super) adapter: Adapter,
+    reference: Reference,
+    registry: Registry,
+    runtime: Runtime,
+}
+
+/// A component that was fetched into a temporary folder, with its signature and its fixtures beside it.
+pub(super) struct Fetched {
+    pub(super) file: PathBuf,
+    folder: PathBuf,
+}
+
+impl Found {
+    /// Asks the registry.
+    pub(super) fn at(text: &str, access: &Access) -> Result<Self, String> {
+        let reference: Reference = text.parse().map_err(|error| format!("error: {error}"))?;
+        let registry = access.registry(&reference)?;
+        let runtime = runtime()?;
+        let found = runtime.block_on(registry.find(&reference));
+        let adapter = found.map_err(|error| format!("error: {reference}: {error}"))?;
+        Ok(Self { adapter, reference, registry, runtime })
+    }
+
+    /// Checks that this Weir has the contract that the adapter is built for, if that is told.
+    pub(super) fn check_contract(&self) -> Result<(), String> {
+        match self.adapter.contract.as_deref().filter(|contract| Version::named(contract).is_none()) {
+            None => Ok(()),
+            Some(other) => Err(format!(
+                "error: {}: it is built for the contract {other}, and this Weir has {}",
+                self.reference,
+                Version::supported()
+            )),
+        }
+    }
+
+    /// Fetches the signatures; `None` if there are none.
+    pub(super) fn signature(&self) -> Result<Option<String>, String> {
+        self.runtime.block_on(self.registry.signatures(&self.adapter)).map_err(|error| self.wrong(&error))
+    }
+
+    /// Fetches all parts into a temporary folder in `dir`.
+    pub(super) fn fetch(&self, dir: &Path, signature: Option<String>) -> Result<Fetched, String> {
+        let folder = dir.join(format!(".fetched-{}.tmp", std::process::id()));
+        let fetched = Fetched { file: folder.join(format!("{}.wasm", self.name())), folder };
+        self.write(&fetched.folder, signature)?;
+        Ok(fetched)
+    }
+
+    /// The name of its file.
+    fn name(&self) -> &str {
+        let last = || self.reference.name.rsplit('/').next().unwrap_or("adapter");
+        self.adapter.name.as_deref().unwrap_or_else(last)
+    }
+
+    fn write(&self, folder: &Path, signature: Option<String>) -> Result<PathBuf, String> {
+        let component = self.runtime.block_on(self.registry.component(&self.adapter));
+        let component = component.map_err(|error| self.wrong(&error))?;
+        let fixtures = self.runtime.block_on(self.registry.fixtures(&self.adapter));
+        let fixtures = fixtures.map_err(|error| self.wrong(&error))?;
+        let file = folder.join(format!("{}.wasm", self.name()));
+        for (name, text) in &fixtures {
+            put(&file.with_extension("fixtures").join(name), text.as_bytes())?;
+        }
+        if let Some(signature) = signature {
+            put(&file.with_extension("wasm.sig"), signature.as_bytes())?;
+        }
+        put(&file, &component)?;
+        Ok(file)
+    }
+
+    fn wrong(&self, error: &dyn std::fmt::Display) -> String {
+        format!("error: {}: {error}", self.reference)
+    }
+}
+
+impl Drop for Fetched {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn put(file: &Path, bytes: &[u8]) -> Result<(), String> {
+    let written = file.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let written = written.and_then(|()| install::put(file, bytes, Readers::All));
+    written.map_err(|error| format!("error: {}: {error}", file.display()))
+}
+
+/// `weir plugin pull`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Pull {
+    /// The adapter: `oci://REGISTRY/NAME:TAG` or `oci://REGISTRY/NAME@sha256:...`.
+    reference: String,
+    /// The folder for its files.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out: PathBuf,
+    #[command(flatten)]
+    access: Access,
+}
+
+impl Pull {
+    pub(super) fn run(&self) -> Result<String, String> {
+        let found = Found::at(&self.reference, &self.access)?;
+        let signature = found.signature()?;
+        let file = found.write(&self.out, signature)?;
+        Ok(format!("fetched {} ({}) as {}", found.reference, found.adapter.manifest, file.display()))
+    }
+}
