@@ -1,5 +1,6 @@
 //! Guards judge requests in every format and lane alike.
 
+mod answers;
 mod chain;
 mod everywhere;
 

@@ -1,42 +1,41 @@
-//! `pii`: a guard that finds personal data in requests: mail addresses, phone numbers, numbers of cards and accounts.
+//! `pii`: a guard that finds personal data in requests and answers: mail addresses, phone numbers, numbers of cards and accounts.
 
 mod kinds;
 
+use weir_sdk::guard::scan::{REACH, Scan};
 use weir_sdk::guard::{
-    self, Access, Action, Asked, Denial, Facts, Finder, Found, Grants, Guard, Manifest, Phase, RequestAnswer, Unjudged,
+    self, Access, Asked, Configured, Facts, Finder, Found, Grants, Guard, Manifest, Phase, RequestAnswer, Setup,
 };
 
 use kinds::Kind;
 
 /// The message of a refusal, unless the option `message` sets another.
-const MESSAGE: &str = "the request contains personal data, such as a mail address or an account number; remove it";
+const MESSAGE: &str = "this contains personal data, such as a mail address or an account number; remove it";
 
 /// The guard.
 #[derive(Debug)]
 pub struct Pii;
 
 impl Guard for Pii {
-    type Answer = Unjudged;
+    type Answer = Scan<Options>;
 
     fn describe() -> Manifest {
         Manifest {
             name: "pii".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             contract: guard::CONTRACT.into(),
-            description: "finds mail addresses, phone numbers, numbers of cards and accounts in requests".into(),
+            description: "finds mail addresses, phone numbers, numbers of cards and accounts in requests and answers"
+                .into(),
             settings: include_str!("settings.json").into(),
-            phases: vec![Phase::Request],
-            grants: Grants { prompt: Access::Write, answer: Access::None, metadata: true },
-            hold_back: 0,
+            phases: vec![Phase::Request, Phase::Event],
+            grants: Grants { prompt: Access::Write, answer: Access::Write, metadata: true },
+            hold_back: REACH as u32,
             deterministic: true,
         }
     }
 
     fn on_request(facts: &Facts, asked: Asked) -> RequestAnswer {
-        match Options::read(facts) {
-            Ok(options) => guard::find::judge(asked, &options, options.action, &options.message),
-            Err(problem) => RequestAnswer::deny(Denial::new(format!("the guard `pii` cannot judge: {problem}"))),
-        }
+        guard::find::judge_request::<Options>(facts, asked)
     }
 }
 
@@ -44,21 +43,21 @@ weir_sdk::export_guard!(Pii);
 
 /// The guard's options.
 #[derive(Debug)]
-struct Options {
-    action: Action,
-    message: String,
+pub struct Options {
     kinds: Vec<Kind>,
 }
 
-impl Options {
-    fn read(facts: &Facts) -> Result<Self, String> {
+impl Configured for Options {
+    const NAME: &'static str = "pii";
+
+    fn setup(facts: &Facts) -> Result<Setup<Self>, String> {
         let named = facts.option::<Vec<String>>("kinds")?;
         let kind = |name: &String| Kind::named(name).ok_or_else(|| format!("there is no kind `{name}`"));
         let kinds = named.map(|names| names.iter().map(kind).collect::<Result<Vec<_>, _>>()).transpose()?;
-        Ok(Self {
+        Ok(Setup {
+            finder: Self { kinds: kinds.unwrap_or_else(|| Kind::ALL.to_vec()) },
             action: facts.option("action")?.unwrap_or_default(),
             message: facts.option("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
-            kinds: kinds.unwrap_or_else(|| Kind::ALL.to_vec()),
         })
     }
 }
@@ -92,7 +91,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str) -> Vec<(String, String)> {
-        let options = Options { action: Action::Deny, message: String::new(), kinds: Kind::ALL.to_vec() };
+        let options = Options { kinds: Kind::ALL.to_vec() };
         options.find(text).into_iter().map(|one| (one.label, text[one.range].to_owned())).collect()
     }
 

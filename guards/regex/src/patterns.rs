@@ -5,8 +5,10 @@ use std::rc::Rc;
 
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
-use weir_sdk::guard::{Facts, Finder, Found};
+use weir_sdk::guard::{Configured, Facts, Finder, Found, Setup};
 
+/// The message of a refusal, unless the option `message` sets another.
+const MESSAGE: &str = "this contains something that is not allowed here";
 /// The option that has the patterns.
 const OPTION: &str = "patterns";
 /// The most patterns.
@@ -31,7 +33,7 @@ thread_local! {
 }
 
 /// The compiled patterns of the option. An instance that serves several exchanges compiles them once.
-pub(crate) fn compiled(facts: &Facts) -> Result<Rc<Patterns>, String> {
+fn compiled(facts: &Facts) -> Result<Rc<Patterns>, String> {
     let written = facts.options.iter().find(|option| option.key == OPTION);
     let json = written.map(|option| option.json.as_str()).ok_or("the option `patterns` is missing")?;
     LAST.with_borrow_mut(|(known, patterns)| {
@@ -56,13 +58,29 @@ impl Patterns {
     }
 }
 
-impl Finder for Patterns {
+/// Compiled patterns that several exchanges of one instance use.
+#[derive(Debug)]
+pub struct Shared(Rc<Patterns>);
+
+impl Configured for Shared {
+    const NAME: &'static str = "regex";
+
+    fn setup(facts: &Facts) -> Result<Setup<Self>, String> {
+        Ok(Setup {
+            finder: Self(compiled(facts)?),
+            action: facts.option("action")?.unwrap_or_default(),
+            message: facts.option("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
+        })
+    }
+}
+
+impl Finder for Shared {
     fn find(&self, text: &str) -> Vec<Found> {
         let of_one = |(name, regex): &'_ (String, Regex)| {
             let found = regex.find_iter(text).filter(|found| !found.is_empty());
             found.map(|found| Found { range: found.range(), label: name.clone() }).collect::<Vec<_>>()
         };
-        let mut all: Vec<Found> = self.0.iter().flat_map(of_one).collect();
+        let mut all: Vec<Found> = self.0.0.iter().flat_map(of_one).collect();
         all.sort_by_key(|found| (found.range.start, usize::MAX - found.range.end));
         let mut end = 0;
         all.retain(|found| {
@@ -89,7 +107,8 @@ mod tests {
     fn overlapping_findings_are_one_and_empty_ones_none() {
         let patterns =
             patterns(&[("word", "[a-z]+"), ("number", "[0-9]+"), ("long", "abc 1"), ("empty", "x*")]).unwrap();
-        let found: Vec<_> = patterns.find("abc 12 de").into_iter().map(|one| (one.range, one.label)).collect();
+        let found: Vec<_> =
+            Shared(Rc::new(patterns)).find("abc 12 de").into_iter().map(|one| (one.range, one.label)).collect();
         assert_eq!(found, [(0..5, "long".into()), (7..9, "word".into())]);
     }
 

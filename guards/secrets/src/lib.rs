@@ -1,42 +1,40 @@
-//! `secrets`: a guard that finds keys of providers, clouds and code hosts, tokens and private keys in requests.
+//! `secrets`: a guard that finds keys of providers, clouds and code hosts, tokens and private keys in requests and answers.
 
 mod patterns;
 
+use weir_sdk::guard::scan::{REACH, Scan};
 use weir_sdk::guard::{
-    self, Access, Action, Asked, Denial, Facts, Finder, Found, Grants, Guard, Manifest, Phase, RequestAnswer, Unjudged,
+    self, Access, Asked, Configured, Facts, Finder, Found, Grants, Guard, Manifest, Phase, RequestAnswer, Setup,
 };
 
 use patterns::{PATTERNS, Pattern};
 
 /// The message of a refusal, unless the option `message` sets another.
-const MESSAGE: &str = "the request contains a secret, such as an API key; remove it and send the request again";
+const MESSAGE: &str = "this contains a secret, such as an API key; remove it and send the request again";
 
 /// The guard.
 #[derive(Debug)]
 pub struct Secrets;
 
 impl Guard for Secrets {
-    type Answer = Unjudged;
+    type Answer = Scan<Options>;
 
     fn describe() -> Manifest {
         Manifest {
             name: "secrets".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             contract: guard::CONTRACT.into(),
-            description: "finds keys, tokens and private keys in requests".into(),
+            description: "finds keys, tokens and private keys in requests and answers".into(),
             settings: include_str!("settings.json").into(),
-            phases: vec![Phase::Request],
-            grants: Grants { prompt: Access::Write, answer: Access::None, metadata: true },
-            hold_back: 0,
+            phases: vec![Phase::Request, Phase::Event],
+            grants: Grants { prompt: Access::Write, answer: Access::Write, metadata: true },
+            hold_back: REACH as u32,
             deterministic: true,
         }
     }
 
     fn on_request(facts: &Facts, asked: Asked) -> RequestAnswer {
-        match Options::read(facts) {
-            Ok(options) => guard::find::judge(asked, &options, options.action, &options.message),
-            Err(problem) => RequestAnswer::deny(Denial::new(format!("the guard `secrets` cannot judge: {problem}"))),
-        }
+        guard::find::judge_request::<Options>(facts, asked)
     }
 }
 
@@ -44,25 +42,27 @@ weir_sdk::export_guard!(Secrets);
 
 /// The guard's options.
 #[derive(Debug)]
-struct Options {
-    action: Action,
-    message: String,
+pub struct Options {
     /// Labels that are not searched for.
     ignore: Vec<String>,
 }
 
 impl Options {
-    fn read(facts: &Facts) -> Result<Self, String> {
-        Ok(Self {
-            action: facts.option("action")?.unwrap_or_default(),
-            message: facts.option("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
-            ignore: facts.option("ignore")?.unwrap_or_default(),
-        })
-    }
-
     fn first_at<'p>(&self, text: &str, at: usize) -> Option<(&'p Pattern, usize)> {
         let mut found = PATTERNS.iter().filter_map(|pattern| Some((pattern, pattern.end(text, at)?)));
         found.find(|(pattern, _)| !self.ignore.iter().any(|label| label == pattern.label))
+    }
+}
+
+impl Configured for Options {
+    const NAME: &'static str = "secrets";
+
+    fn setup(facts: &Facts) -> Result<Setup<Self>, String> {
+        Ok(Setup {
+            finder: Self { ignore: facts.option("ignore")?.unwrap_or_default() },
+            action: facts.option("action")?.unwrap_or_default(),
+            message: facts.option("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
+        })
     }
 }
 
@@ -89,7 +89,7 @@ mod tests {
 
     fn labels(text: &str, ignore: &[&str]) -> Vec<String> {
         let ignore = ignore.iter().map(|label| (*label).to_owned()).collect();
-        let options = Options { action: Action::Deny, message: String::new(), ignore };
+        let options = Options { ignore };
         options.find(text).into_iter().map(|found| found.label).collect()
     }
 

@@ -201,8 +201,8 @@ async fn attempt(
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
     let wishes = Wishes {
-        // A changed request is no longer in the client's bytes.
-        translate: target.translate || asked.replaced().is_some(),
+        // A changed request is no longer in the client's bytes, and an answer is judged in the unified model.
+        translate: target.translate || asked.judged.get().is_some_and(Judged::needs_translation),
         resume: target.resume,
         strip: values == Values::Own,
     };

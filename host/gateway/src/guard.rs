@@ -1,6 +1,7 @@
 //! Guards: components that judge requests in the unified model, one after the other in the order of the configuration.
 //! What a guard may see and how long it may take is decided here, and what becomes of a request that it fails to judge.
 
+mod answer;
 mod facts;
 mod metrics;
 mod note;
@@ -12,17 +13,25 @@ use crate::auth::Caller;
 use weir_adapters::catalog::Snapshot;
 use weir_config::{Config, GuardFailure, GuardMode, Problem};
 use weir_sandbox::Adapter;
-use weir_sandbox::guard::{Access, Phase};
+use weir_sandbox::guard::{Access, Facts, Phase};
 use weir_types::contract::types::Setting;
 
+pub use answer::AnswerGuards;
 pub use facts::ExchangeFacts;
 pub use metrics::GuardMetrics;
 pub use note::{Note, header};
 pub use verdict::{Judgement, judge};
 
+/// A guard that is going to judge the answer to a request, with what it knows of the exchange.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    guard: Arc<Guard>,
+    facts: Facts,
+}
+
 /// The guards of a configuration, in order.
 #[derive(Debug, Default)]
-pub struct Guards(Vec<Guard>);
+pub struct Guards(Vec<Arc<Guard>>);
 
 /// One guard with its component.
 #[derive(Debug)]
@@ -43,19 +52,20 @@ impl Guards {
                 problems.push(missing(settings, adapters));
             }
             let options = settings.options.values.iter();
-            Guard {
+            Arc::new(Guard {
                 name: settings.name().into(),
                 options: options.map(|(key, value)| Setting { key: key.clone(), json: value.to_string() }).collect(),
                 adapter: adapter.cloned(),
                 settings: settings.clone(),
-            }
+            })
         };
         Self(config.guards.iter().map(guard).collect())
     }
 
-    /// The guards that judge a request of this caller for this model.
-    pub fn of<'g>(&'g self, caller: &Caller, model: Option<&str>) -> Vec<&'g Guard> {
-        self.0.iter().filter(|guard| guard.judges_requests() && guard.is_for(caller, model)).collect()
+    /// The guards that judge a request of this caller for this model, or its answer.
+    pub fn of(&self, caller: &Caller, model: Option<&str>) -> Vec<&Arc<Guard>> {
+        let judges = |guard: &&Arc<Guard>| guard.judges_requests() || guard.judges_answers();
+        self.0.iter().filter(|guard| judges(guard) && guard.is_for(caller, model)).collect()
     }
 }
 
@@ -67,7 +77,7 @@ impl Guard {
 
     /// Whether it may see the content of requests.
     pub fn sees_requests(&self) -> bool {
-        self.access() != Access::None
+        self.judges_requests() && self.access() != Access::None
     }
 
     /// Whether a request passes that it fails to judge.
@@ -83,6 +93,25 @@ impl Guard {
     /// Whether it judges requests. A guard without a component is taken to, so that its failure is not overlooked.
     fn judges_requests(&self) -> bool {
         self.manifest().is_none_or(|manifest| manifest.phases.contains(&Phase::Request))
+    }
+
+    /// Whether it judges answers: it does so only if it may see them.
+    fn judges_answers(&self) -> bool {
+        self.manifest().is_some_and(|manifest| manifest.phases.contains(&Phase::Event))
+            && self.answer_access() != Access::None
+    }
+
+    /// The access to answers that it asks for and that the operator granted.
+    fn answer_access(&self) -> Access {
+        match self.manifest() {
+            Some(manifest) if self.settings.grants.answer => manifest.answer,
+            _ => Access::None,
+        }
+    }
+
+    /// How many characters of each part of an answer are kept back for it.
+    fn hold_back(&self) -> usize {
+        self.manifest().map_or(0, |manifest| manifest.hold_back as usize)
     }
 
     fn manifest(&self) -> Option<&weir_sandbox::GuardManifest> {

@@ -4,4 +4,5 @@ pub mod bounds;
 pub mod dialect;
 pub mod event_validator;
 pub mod names;
+pub mod retell;
 pub mod unified;

@@ -25,7 +25,7 @@ pub static CACHE_KEY: HeaderName = HeaderName::from_static("x-weir-cache-key");
 pub static DROPPED_PARAMS: HeaderName = HeaderName::from_static("x-weir-dropped-params");
 /// The side at fault.
 pub static ERROR_SOURCE: HeaderName = HeaderName::from_static("x-weir-error-source");
-/// What each guard did with the request.
+/// What each guard did with the request and with a whole answer.
 pub static GUARDS: HeaderName = HeaderName::from_static("x-weir-guards");
 /// The lane of the answer: `relay`, `translate`, `passthrough` or `cache`.
 pub static LANE: HeaderName = HeaderName::from_static("x-weir-lane");

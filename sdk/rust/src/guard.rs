@@ -1,8 +1,9 @@
 //! The base for guards: the trait [`Guard`], [`export_guard!`](crate::export_guard), which makes a component of it, and
 //! what most guards share: a walk over every text of a request ([`texts`]), and verdicts about what a [`Finder`] finds
-//! there ([`find`]).
+//! there ([`find`]) and in answers ([`scan`]).
 
 pub mod find;
+pub mod scan;
 pub mod texts;
 
 use std::cell::RefCell;
@@ -16,7 +17,7 @@ pub use b::about::{Access, Grants, Manifest, Phase};
 pub use b::guard::{
     Annotation, Asked, Denial, EventAnswer, EventVerdict, Facts, Outcome, RequestAnswer, RequestVerdict,
 };
-pub use find::{Action, Finder, Found};
+pub use find::{Action, Configured, Finder, Found, Setup};
 
 /// Version of the contract of guards that this SDK is made for: what a manifest says in `contract`.
 pub const CONTRACT: &str = "0.1.0";

@@ -6,7 +6,7 @@ use weir_tests::Request;
 use super::{guard, house, secret, upstream};
 
 /// The dialects, each with the adapter that its format is native to.
-const DIALECTS: [(&str, Dialect); 7] = [
+pub(super) const DIALECTS: [(&str, Dialect); 7] = [
     ("openai", Dialect::Chat),
     ("openai", Dialect::Responses),
     ("anthropic", Dialect::Messages),
@@ -15,10 +15,10 @@ const DIALECTS: [(&str, Dialect); 7] = [
     ("cohere", Dialect::Cohere),
     ("ollama", Dialect::Ollama),
 ];
-const ADAPTERS: [&str; 6] = ["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama"];
+pub(super) const ADAPTERS: [&str; 6] = ["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Dialect {
+pub(super) enum Dialect {
     Chat,
     Responses,
     Messages,
@@ -128,8 +128,17 @@ async fn what_is_masked_is_translated_and_reaches_the_provider_masked() {
 }
 
 impl Dialect {
-    fn request(self, model: &str, body: &Value, stream: bool) -> Request {
+    pub(super) fn request(self, model: &str, body: &Value, stream: bool) -> Request {
         self.request_of(model, &body.to_string(), stream)
+    }
+
+    /// A plain request.
+    pub(super) fn ask(self, model: &str, stream: bool) -> Value {
+        let mut body = self.body(model, Place::User, "Hi", stream).unwrap_or_default();
+        if stream && self == Self::Chat {
+            body["stream_options"] = json!({"include_usage": true});
+        }
+        body
     }
 
     fn request_of(self, model: &str, body: &str, stream: bool) -> Request {

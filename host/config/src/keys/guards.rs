@@ -51,13 +51,15 @@ section! {
     pub struct GuardGrants {
         /// The request, which a guard that replaces may also change.
         prompt: bool,
+        /// The answer to a chat, event by event. It is then translated, even where it could be relayed.
+        answer: bool,
         /// The client's labels (`metadata`) and its name for its end user, within the request.
         metadata: bool,
     }
 }
 
 part! {
-    /// A component that judges requests.
+    /// A component that judges requests and answers.
     #[derive(Debug, Clone)]
     pub struct Guard {
         /// A name of your choice, for errors, metrics, the log and the header `x-weir-guards`.
@@ -84,8 +86,8 @@ part! {
 }
 
 joined! {
-    /// A component that judges requests before they are sent, whatever their format: it lets them pass, refuses them or
-    /// changes them. Guards judge in the order of the file. See docs/guards.md.
+    /// A component that judges requests before they are sent, and answers, whatever their format: it lets them pass, refuses
+    /// them or changes them. Guards judge in the order of the file. See docs/guards.md.
     GUARD = "[[guards]]": Guard::KEYS;
 }
 

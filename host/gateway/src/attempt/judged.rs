@@ -1,11 +1,13 @@
 //! A request and its guards: it is read once for their eyes, and goes out in the form that they gave it.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use bytes::Bytes;
 
 use super::client_request::{ClientRequest, blob_limits, joined_len};
 use super::side::ClientSide;
 use super::{InboundRequest, RequestContext};
-use crate::guard::{self, ExchangeFacts, Guard, GuardMetrics, Note};
+use crate::guard::{self, AnswerGuards, ExchangeFacts, Guard, GuardMetrics, Note, Pending};
 use weir_sandbox::guard::Asked;
 use weir_translate::names::Names;
 use weir_translate::unified;
@@ -20,9 +22,12 @@ use weir_wire::estimate;
 #[derive(Debug)]
 pub struct Judged {
     /// What each guard did.
-    pub notes: Vec<Note>,
+    notes: Mutex<Vec<Note>>,
     /// The request in the form that the guards gave it; `None` if they let it pass as it was.
     replaced: Option<Replaced>,
+    /// The guards that are going to judge the answer.
+    pending: Vec<Pending>,
+    metrics: GuardMetrics,
 }
 
 /// A request as guards changed it. It can only be translated: the client's bytes are no longer what is asked for.
@@ -36,7 +41,22 @@ pub(super) struct Replaced {
 }
 
 impl Judged {
-    /// Whether a guard changed the request.
+    /// What each guard did so far.
+    pub fn notes(&self) -> MutexGuard<'_, Vec<Note>> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a guard changed the request, or is going to judge the answer.
+    pub(super) fn needs_translation(&self) -> bool {
+        self.replaced.is_some() || !self.pending.is_empty()
+    }
+
+    /// Leases the guards that judge the answer.
+    pub(super) async fn answer_guards(&self, tenant: &str, request_id: &str) -> Result<Option<AnswerGuards>, Fault> {
+        AnswerGuards::begin(&self.pending, tenant, request_id, &self.metrics).await
+    }
+
+    /// The request as guards changed it, if they did.
     pub(super) fn replaced(&self) -> Option<&Replaced> {
         self.replaced.as_ref()
     }
@@ -50,7 +70,7 @@ impl Judged {
 pub async fn judge(
     context: RequestContext<'_>,
     asked: &InboundRequest,
-    guards: &[&Guard],
+    guards: &[&Arc<Guard>],
     metrics: &GuardMetrics,
 ) -> Result<(), Fault> {
     let mut seen = Seen::default();
@@ -75,7 +95,10 @@ pub async fn judge(
     };
     let judgement = guard::judge(guards, facts, &mut seen.content, unread.as_ref(), metrics).await;
     let replaced = judgement.changed.then(|| seen.replaced(asked.operation())).flatten();
-    let kept = asked.judged.set(Judged { notes: judgement.notes, replaced });
+    // Only a chat has an answer with texts.
+    let pending = if *asked.operation() == Operation::Chat { judgement.pending } else { Vec::new() };
+    let notes = Mutex::new(judgement.notes);
+    let kept = asked.judged.set(Judged { notes, replaced, pending, metrics: metrics.clone() });
     debug_assert!(kept.is_ok(), "a request is judged once");
     judgement.refused.map_or(Ok(()), Err)
 }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::guard::AnswerGuards;
 use crate::reasoning_cache::Witness;
 use crate::route::Target;
 use weir_sandbox::{ChatDecoder, ChatEncoder};
@@ -41,6 +42,10 @@ pub(super) struct Pipeline {
     witness: Witness,
     /// The text so far, if another target may have to continue the stream.
     said: Option<PartialAnswer>,
+    /// The guards that judge the answer.
+    guards: Option<AnswerGuards>,
+    /// Whether a guard has refused the answer, so that it has ended for the client.
+    is_refused: bool,
     /// Usage of targets whose streams broke.
     spent: Option<Usage>,
     /// The request's input tokens, estimated.
@@ -97,6 +102,8 @@ pub(super) struct Parts {
     pub(super) takes_arguments: bool,
     /// Keeps the text so far, for a target that may have to continue the answer.
     pub(super) said: Option<PartialAnswer>,
+    /// The guards that judge the answer.
+    pub(super) guards: Option<AnswerGuards>,
     /// The request's input tokens, estimated.
     pub(super) input: u32,
     /// Prices the usage for a client that asked for it.
@@ -138,6 +145,8 @@ impl Pipeline {
             target: parts.target,
             witness: parts.witness,
             said: parts.said,
+            guards: parts.guards,
+            is_refused: false,
             spent: None,
             input: parts.input,
             usage_cost: parts.usage_cost,
@@ -147,6 +156,9 @@ impl Pipeline {
 
     /// Processes the bytes of one read, and appends the client's bytes to `out`.
     pub(super) fn push(&mut self, bytes: &[u8], out: &mut Outflow) -> Result<(), Fault> {
+        if self.is_refused {
+            return Ok(());
+        }
         let frames = &mut self.frames;
         let cut = self.deframer.push(bytes, &mut |frame| frames.push(mended(frame.to_owned())));
         self.decode(out)?;
@@ -155,6 +167,9 @@ impl Pipeline {
 
     /// Ends the stream: the upstream ended in an orderly way.
     pub(super) fn end(&mut self, out: &mut Outflow) -> Result<(), Fault> {
+        if self.is_refused {
+            return Ok(());
+        }
         let frames = &mut self.frames;
         let cut = self.deframer.finish(&mut |frame| frames.push(mended(frame.to_owned())));
         self.decode(out)?;
@@ -168,7 +183,8 @@ impl Pipeline {
         events.extend(self.referee.end());
         bounds::note(&mut self.seen.losses, self.referee.take_losses());
         self.encode(events, out)?;
-        self.close(out)
+        self.judge_end(out)?;
+        if self.is_refused { Ok(()) } else { self.close(out) }
     }
 
     /// Ends the stream with a failure in the client's format, from the encoder or else from the template. Returns
@@ -178,9 +194,13 @@ impl Pipeline {
         if events.is_empty() {
             return true;
         }
+        let events = match &mut self.guards {
+            Some(guards) => guards.cut(events),
+            None => events,
+        };
         let before = out.bytes.len();
         if (fault.side != Side::Adapter || self.encoder.is_none())
-            && self.encode(events, out).and_then(|()| self.close(out)).is_ok()
+            && self.send(events, out).and_then(|()| self.close(out)).is_ok()
             && (out.bytes.len() > before || self.encoder.is_none())
         {
             return true;
@@ -241,6 +261,11 @@ impl Pipeline {
         self.seen.failure.as_ref()
     }
 
+    /// Whether a guard has refused the answer: its end is in the output, and nothing more is read.
+    pub(super) fn is_refused(&self) -> bool {
+        self.is_refused
+    }
+
     /// Whether a program takes the events as they are.
     pub(super) fn is_for_program(&self) -> bool {
         self.encoder.is_none()
@@ -250,6 +275,8 @@ impl Pipeline {
     pub(super) fn release(self) -> Observed {
         self.decoder.release();
         self.encoder.into_iter().for_each(ChatEncoder::release);
+        // What they did is counted and logged; the answer's head has gone.
+        self.guards.map(AnswerGuards::conclude);
         Observed { finished: self.referee.has_finish(), ..self.seen }
     }
 
@@ -272,7 +299,37 @@ impl Pipeline {
         failure.map_or(Ok(()), |error| Err(Fault::from_error(Side::Upstream, bounds::error(error))))
     }
 
-    fn encode(&mut self, mut events: Vec<ChatEvent>, out: &mut Outflow) -> Result<(), Fault> {
+    /// Has guards judge events, and sends those that go on.
+    fn encode(&mut self, events: Vec<ChatEvent>, out: &mut Outflow) -> Result<(), Fault> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        for event in &events {
+            self.weigh(event);
+        }
+        let Some(guards) = &mut self.guards else { return self.send(events, out) };
+        let events = guards.push(events)?;
+        self.send(events, out)?;
+        self.close_if_refused(out)
+    }
+
+    /// Sends what guards held back, as far as it goes on.
+    fn judge_end(&mut self, out: &mut Outflow) -> Result<(), Fault> {
+        let Some(guards) = &mut self.guards else { return Ok(()) };
+        let events = guards.finish()?;
+        self.send(events, out)?;
+        self.close_if_refused(out)
+    }
+
+    fn close_if_refused(&mut self, out: &mut Outflow) -> Result<(), Fault> {
+        if self.is_refused || !self.guards.as_ref().is_some_and(AnswerGuards::is_refused) {
+            return Ok(());
+        }
+        self.is_refused = true;
+        self.close(out)
+    }
+
+    fn send(&mut self, mut events: Vec<ChatEvent>, out: &mut Outflow) -> Result<(), Fault> {
         if events.is_empty() {
             return Ok(());
         }
@@ -300,14 +357,9 @@ impl Pipeline {
         Ok(())
     }
 
-    fn note(&mut self, event: &mut ChatEvent) {
+    /// Counts the content that the provider made, whatever guards make of it.
+    fn weigh(&mut self, event: &ChatEvent) {
         match event {
-            ChatEvent::Start(start) => {
-                if start.model.as_deref().is_none_or(str::is_empty) {
-                    start.model = Some(self.model.clone());
-                }
-                self.seen.service_tier.clone_from(&start.service_tier);
-            }
             ChatEvent::Delta(delta) => {
                 self.seen.content = true;
                 self.seen.weight.text(&delta.text);
@@ -322,6 +374,18 @@ impl Pipeline {
                     self.seen.weight.text(&call.id);
                     self.seen.weight.text(&call.name);
                 }
+            }
+            _ => {}
+        }
+    }
+
+    fn note(&mut self, event: &mut ChatEvent) {
+        match event {
+            ChatEvent::Start(start) => {
+                if start.model.as_deref().is_none_or(str::is_empty) {
+                    start.model = Some(self.model.clone());
+                }
+                self.seen.service_tier.clone_from(&start.service_tier);
             }
             ChatEvent::Failure(error) => {
                 *error = late_error(error.clone(), &self.target);

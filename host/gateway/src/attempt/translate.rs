@@ -4,6 +4,7 @@ mod adopt;
 mod answer;
 pub(super) mod continuation;
 mod exchange;
+mod guarded;
 mod members;
 mod strip_opaque;
 mod upstream_request;
@@ -21,6 +22,7 @@ use super::send::{bytes_of, late_fault, rendered};
 use super::versions::Versions;
 use super::{InboundRequest, RequestContext, Values};
 use crate::accounting::Account;
+use crate::guard::AnswerGuards;
 use crate::route::Target;
 use weir_budget::Held;
 use weir_sandbox::{Adapter, Interface, Lease};
@@ -80,6 +82,7 @@ async fn translate_by(
         return run.answer_estimate(account);
     }
     run.continuable = target.resume && continuation::is_continuable(&request);
+    run.guards = guarded::answer_guards(asked).await?;
     let streams = request.streams();
     let first = match run.write(&mut request, account).await {
         // An adapter that counts tokens may still not support every request.
@@ -150,6 +153,8 @@ struct Run<'a> {
     values: Values,
     /// Whether another target could continue the stream if it breaks.
     continuable: bool,
+    /// The guards that judge the answer.
+    guards: Option<AnswerGuards>,
 }
 
 impl<'a> Run<'a> {
@@ -187,6 +192,7 @@ impl<'a> Run<'a> {
             framing,
             values: Values::All,
             continuable,
+            guards: None,
         }
     }
 

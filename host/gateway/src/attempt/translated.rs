@@ -62,6 +62,7 @@ pub(super) async fn prime(upstream: &mut Decoded, pipeline: &mut Pipeline) -> Re
             pipeline.end(&mut first.out)?;
             first.ended = true;
         }
+        first.ended |= pipeline.is_refused();
         if let Some(error) = pipeline.failure() {
             return Err(Fault::from_error(Side::Upstream, error.clone()));
         }
@@ -224,6 +225,7 @@ impl Translated {
         };
         match result {
             Ok(_) if pipeline.failure().is_some() => self.broken("upstream", true),
+            Ok(_) if pipeline.is_refused() => self.ending = Ending::Clean,
             Ok(false) => self.check_budget(),
             Ok(true) => self.ending = Ending::Clean,
             Err(fault) => {

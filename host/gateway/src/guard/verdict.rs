@@ -1,8 +1,9 @@
 //! The judgement of one request by its guards.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::{ExchangeFacts, Guard, GuardMetrics, Note};
+use super::{ExchangeFacts, Guard, GuardMetrics, Note, Pending};
 use weir_sandbox::guard::{Access, Asked, Denial, RequestAnswer, RequestVerdict};
 use weir_sandbox::{FaultKind, PluginFault};
 use weir_translate::bounds;
@@ -19,6 +20,8 @@ pub struct Judgement {
     pub notes: Vec<Note>,
     /// Whether a guard changed the request.
     pub changed: bool,
+    /// The guards that are going to judge the answer.
+    pub pending: Vec<Pending>,
     /// Why the request is refused.
     pub refused: Option<Fault>,
 }
@@ -42,7 +45,7 @@ enum Failure {
 ///
 /// `unread` is why the request cannot be read, if it cannot: guards that may see requests have then failed.
 pub async fn judge(
-    guards: &[&Guard],
+    guards: &[&Arc<Guard>],
     facts: ExchangeFacts<'_>,
     asked: &mut Asked,
     unread: Option<&Fault>,
@@ -50,6 +53,12 @@ pub async fn judge(
 ) -> Judgement {
     let mut judgement = Judgement::default();
     for guard in guards {
+        if guard.judges_answers() {
+            judgement.pending.push(Pending { guard: Arc::clone(guard), facts: facts.told(guard) });
+        }
+        if !guard.judges_requests() {
+            continue;
+        }
         let begun = Instant::now();
         let answer = match unread.filter(|_| guard.sees_requests()) {
             Some(fault) => Err(Failure::Unreadable(fault.clone())),
@@ -69,6 +78,11 @@ pub async fn judge(
         let note = Note::new(&guard.name, verdict, guard.enforces(), &annotations);
         log(facts.request_id, &note, answer.as_ref().err());
         judgement.notes.push(note);
+        if let (Ok(answer), Some(pending)) = (&answer, judgement.pending.last_mut())
+            && Arc::ptr_eq(&pending.guard, guard)
+        {
+            pending.facts.memo.clone_from(&answer.memo);
+        }
         match answer {
             Ok(_) if !guard.enforces() => {}
             Ok(RequestAnswer { verdict: RequestVerdict::Allow, .. }) => {}

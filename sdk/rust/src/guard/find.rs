@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
-use super::texts::{self, Text};
-use super::{Annotation, Asked, Denial, RequestAnswer, RequestVerdict};
+use super::texts;
+use super::{Annotation, Asked, Denial, Facts, RequestAnswer, RequestVerdict};
 
 /// Something that was found in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,38 @@ pub trait Finder {
     fn find(&self, text: &str) -> Vec<Found>;
 }
 
-/// What becomes of a request in which something was found.
+/// A finder as the options of a guard have it, with what becomes of findings.
+#[derive(Debug)]
+pub struct Setup<F> {
+    /// Finds.
+    pub finder: F,
+    /// What becomes of a request or an answer with findings.
+    pub action: Action,
+    /// The message of a refusal.
+    pub message: String,
+}
+
+/// A finder that a guard makes from its options.
+pub trait Configured: Finder + Sized + 'static {
+    /// The guard's name, for messages.
+    const NAME: &'static str;
+    /// Reads the options.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them.
+    fn setup(facts: &Facts) -> Result<Setup<Self>, String>;
+}
+
+/// Judges a request by what the configured finder finds. A guard whose options are wrong refuses.
+pub fn judge_request<F: Configured>(facts: &Facts, asked: Asked) -> RequestAnswer {
+    match F::setup(facts) {
+        Ok(Setup { finder, action, message }) => judge(asked, &finder, action, &message),
+        Err(problem) => RequestAnswer::deny(Denial::new(format!("the guard `{}` cannot judge: {problem}", F::NAME))),
+    }
+}
+
+/// What becomes of a request, or an answer, in which something was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Action {
@@ -49,7 +80,8 @@ pub fn judge(mut asked: Asked, finder: &dyn Finder, action: Action, message: &st
         }
         is_fixed |= text.is_fixed();
         if action == Action::Mask {
-            mask(text, &found);
+            let masked = masked(text.as_str(), &found);
+            text.set(masked);
         }
         for one in found {
             *counts.entry(one.label).or_default() += 1;
@@ -67,18 +99,19 @@ pub fn judge(mut asked: Asked, finder: &dyn Finder, action: Action, message: &st
     RequestAnswer { annotations, ..RequestAnswer::of(verdict) }
 }
 
-fn mask(text: &mut Text<'_>, found: &[Found]) {
-    let mut out = String::with_capacity(text.as_str().len());
+/// A text with each finding replaced by its label in brackets.
+pub fn masked(text: &str, found: &[Found]) -> String {
+    let mut out = String::with_capacity(text.len());
     let mut from = 0;
     for one in found {
-        out.push_str(text.as_str().get(from..one.range.start).unwrap_or_default());
+        out.push_str(text.get(from..one.range.start).unwrap_or_default());
         out.push('[');
         out.push_str(&one.label);
         out.push(']');
         from = one.range.end;
     }
-    out.push_str(text.as_str().get(from..).unwrap_or_default());
-    text.set(out);
+    out.push_str(text.get(from..).unwrap_or_default());
+    out
 }
 
 #[cfg(test)]

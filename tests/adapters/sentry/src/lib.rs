@@ -2,16 +2,16 @@
 #![allow(clippy::panic, reason = "a trap is what is asked for")]
 
 use weir_sdk::guard::{
-    self, Access, Annotation, Asked, Denial, Facts, Grants, Guard, Manifest, Phase, RequestAnswer, Unjudged,
+    self, Access, Annotation, Answer, Asked, Denial, EventAnswer, Facts, Grants, Guard, Manifest, Phase, RequestAnswer,
 };
-use weir_sdk::types::{ChatRequest, Part, TextPart};
+use weir_sdk::types::{ChatEvent, ChatRequest, Part, TextPart};
 
 /// The guard.
 #[derive(Debug)]
 pub struct Sentry;
 
 impl Guard for Sentry {
-    type Answer = Unjudged;
+    type Answer = Watch;
 
     fn describe() -> Manifest {
         Manifest {
@@ -20,8 +20,8 @@ impl Guard for Sentry {
             contract: guard::CONTRACT.into(),
             description: "does what its option says".into(),
             settings: String::new(),
-            phases: vec![Phase::Request],
-            grants: Grants { prompt: Access::Write, answer: Access::None, metadata: true },
+            phases: vec![Phase::Request, Phase::Event],
+            grants: Grants { prompt: Access::Write, answer: Access::Read, metadata: true },
             hold_back: 0,
             deterministic: true,
         }
@@ -50,6 +50,27 @@ impl Guard for Sentry {
 }
 
 weir_sdk::export_guard!(Sentry);
+
+/// Judges answers as the option `answers` says.
+#[derive(Debug)]
+pub struct Watch(Facts);
+
+impl Answer for Watch {
+    fn new(facts: Facts) -> Self {
+        Self(facts)
+    }
+
+    fn push(&mut self, _: Vec<ChatEvent>) -> EventAnswer {
+        match self.0.option::<String>("answers").ok().flatten().as_deref() {
+            Some("trap") => panic!("told to"),
+            _ => EventAnswer::allow(),
+        }
+    }
+
+    fn finish(&mut self) -> EventAnswer {
+        EventAnswer::allow()
+    }
+}
 
 /// Adds the option `text` to the last message, and tries to change what no guard may change.
 fn appended(mut chat: ChatRequest, facts: &Facts) -> ChatRequest {

@@ -46,8 +46,9 @@ impl Run<'_> {
             name.clone_into(&mut self.dialect_ctx.model);
         }
         account.usage_is_final();
-        if let Answer::Chat(chat) = &answer {
+        if let Answer::Chat(chat) = &mut answer {
             account.content(estimate::answer_tokens(chat));
+            self.judge_whole(chat)?;
         }
         if self.asked.reading.stream
             && let Answer::Chat(chat) = answer
@@ -175,7 +176,7 @@ impl Run<'_> {
         let asked = self.asked;
         // A stream names its model in its first event.
         self.dialect_ctx.model.clear();
-        let encoder = self.encoder()?;
+        let (encoder, guards) = (self.encoder()?, self.guards.take());
         let usage_cost = self.usage_cost(account);
         let mut pipeline = Pipeline::new(Parts {
             from: framing,
@@ -188,8 +189,10 @@ impl Run<'_> {
             model: self.target.model(asked.model()).to_owned(),
             target: Arc::clone(self.target),
             witness,
-            takes_arguments: asked.side.takes_arguments_of(&self.target.adapter.manifest.family),
-            said: self.continuable.then(PartialAnswer::default),
+            // Guards know pieces of arguments as texts.
+            takes_arguments: guards.is_none() && asked.side.takes_arguments_of(&self.target.adapter.manifest.family),
+            said: (self.continuable && guards.is_none()).then(PartialAnswer::default),
+            guards,
             input: self.provider_ctx.input_tokens.unwrap_or_default(),
             usage_cost,
         });

@@ -1,0 +1,44 @@
+//! The guards of an answer.
+
+use super::super::InboundRequest;
+use super::Run;
+use crate::guard::AnswerGuards;
+use weir_translate::{event_validator, retell};
+use weir_types::contract::types::{ChatEvent, ChatResponse, Finish, FinishReason};
+use weir_types::fault::Fault;
+
+/// Leases the guards that judge the answer, before anything is sent.
+pub(super) async fn answer_guards(asked: &InboundRequest) -> Result<Option<AnswerGuards>, Fault> {
+    match asked.judged.get() {
+        Some(judged) => judged.answer_guards(&asked.caller.tenant, &asked.exchange.id).await,
+        None => Ok(None),
+    }
+}
+
+impl Run<'_> {
+    /// Has guards judge a whole answer, as the events that it would have been streamed as.
+    pub(super) fn judge_whole(&mut self, chat: &mut ChatResponse) -> Result<(), Fault> {
+        let Some(mut guards) = self.guards.take() else { return Ok(()) };
+        let told = judged(&mut guards, event_validator::unfold(chat.clone()));
+        let is_refused = guards.is_refused();
+        let notes = guards.conclude();
+        let is_changed = notes.iter().any(|note| note.verdict == "replace" && note.enforced);
+        if let Some(judged) = self.asked.judged.get() {
+            judged.notes().extend(notes);
+        }
+        let told = told?;
+        if is_refused {
+            let finish = Finish { reason: FinishReason::ContentFilter, raw: None, stop_sequence: None };
+            retell::refuse(chat, &finish);
+        } else if is_changed {
+            retell::retell(chat, &told);
+        }
+        Ok(())
+    }
+}
+
+fn judged(guards: &mut AnswerGuards, events: Vec<ChatEvent>) -> Result<Vec<ChatEvent>, Fault> {
+    let mut told = guards.push(events)?;
+    told.extend(guards.finish()?);
+    Ok(told)
+}

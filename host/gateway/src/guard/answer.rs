@@ -1,0 +1,281 @@
+//! The judgement of one answer by its guards, event by event, on its way to the client.
+
+mod hold_back;
+mod passed;
+
+use std::sync::Arc;
+
+use super::{Guard, GuardMetrics, Note, Pending};
+use hold_back::HoldBack;
+use passed::Passed;
+use weir_sandbox::guard::{Access, Annotation, EventAnswer, EventVerdict, Facts};
+use weir_sandbox::{AnswerJudge, PluginFault};
+use weir_translate::event_validator::EventValidator;
+use weir_types::contract::types::{ChatEvent, ErrorKind};
+use weir_types::fault::{Fault, Side};
+
+/// The most annotations of one guard and answer.
+const ANNOTATIONS: usize = 64;
+
+/// The guards of one answer, in order. Each gets what the one before it lets through.
+#[derive(Debug)]
+pub struct AnswerGuards {
+    links: Vec<Link>,
+    passed: Passed,
+    /// Checks what guards put in place of events.
+    referee: Option<EventValidator>,
+    is_refused: bool,
+    metrics: GuardMetrics,
+    request_id: String,
+}
+
+impl Drop for AnswerGuards {
+    /// An answer that was not told to its end has been judged as far as it came.
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// One guard on the way.
+#[derive(Debug)]
+struct Link {
+    guard: Arc<Guard>,
+    /// `None` once it is no longer asked.
+    judge: Option<AnswerJudge>,
+    held: HoldBack,
+    /// What it did so far.
+    verdict: &'static str,
+    annotations: Vec<Annotation>,
+}
+
+/// What became of some events at one guard.
+enum Step {
+    Pass(Vec<ChatEvent>),
+    Refused,
+}
+
+/// Why a guard gave no verdict.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Component(#[from] PluginFault),
+    #[error("it may not change answers")]
+    MayNotReplace,
+}
+
+impl AnswerGuards {
+    /// Leases the guards that judge the answer to a request; `None` if there are none.
+    ///
+    /// # Errors
+    ///
+    /// A guard cannot run whose failures refuse requests.
+    pub async fn begin(
+        pending: &[Pending],
+        tenant: &str,
+        request_id: &str,
+        metrics: &GuardMetrics,
+    ) -> Result<Option<Self>, Fault> {
+        let mut links = Vec::new();
+        for Pending { guard, facts } in pending {
+            match judge_of(guard, facts, tenant).await {
+                Ok(judge) => links.extend(judge.map(|judge| Link::new(guard, judge))),
+                Err(fault) => {
+                    tracing::warn!(request_id, guard = &*guard.name, error = %fault, "guard failed");
+                    if !guard.fails_open() {
+                        return Err(failed(guard));
+                    }
+                }
+            }
+        }
+        if links.is_empty() {
+            return Ok(None);
+        }
+        let may_replace = links.iter().any(|link| link.guard.answer_access() == Access::Write);
+        Ok(Some(Self {
+            links,
+            passed: Passed::default(),
+            referee: may_replace.then(|| EventValidator::new(request_id)),
+            is_refused: false,
+            metrics: metrics.clone(),
+            request_id: request_id.to_owned(),
+        }))
+    }
+
+    /// Judges the events of one read, and returns those that go on to the client.
+    ///
+    /// # Errors
+    ///
+    /// A guard failed whose failures end answers.
+    pub fn push(&mut self, events: Vec<ChatEvent>) -> Result<Vec<ChatEvent>, Fault> {
+        self.judge(events, false)
+    }
+
+    /// All events have been pushed: returns what was held back, as far as it goes on.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Self::push`].
+    pub fn finish(&mut self) -> Result<Vec<ChatEvent>, Fault> {
+        self.judge(Vec::new(), true)
+    }
+
+    /// Whether a guard has refused the answer: its end has been returned, and nothing more follows.
+    pub fn is_refused(&self) -> bool {
+        self.is_refused
+    }
+
+    /// The stream has failed: drops what is held back, and returns the events that end what the client has.
+    pub fn cut(&mut self, failure: Vec<ChatEvent>) -> Vec<ChatEvent> {
+        let mut events = self.passed.close_parts();
+        events.extend(failure.into_iter().filter(|event| matches!(event, ChatEvent::Failure(_))));
+        events
+    }
+
+    /// Ends the judgement: counts and logs it, and returns what each guard did.
+    pub fn conclude(mut self) -> Vec<Note> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Vec<Note> {
+        let links = std::mem::take(&mut self.links);
+        let note = |link: Link| {
+            let Link { guard, judge, verdict, annotations, .. } = link;
+            judge.into_iter().for_each(AnswerJudge::release);
+            self.metrics.judged_answer(&guard.name, guard.enforces(), verdict);
+            let name: Arc<str> = Arc::from(format!("{}.answer", guard.name));
+            let note = Note::new(&name, verdict, guard.enforces(), &annotations);
+            if verdict != "allow" || !note.annotations.is_empty() {
+                let (request_id, guard, annotations) = (&*self.request_id, &*guard.name, note.annotated());
+                tracing::info!(
+                    request_id,
+                    guard,
+                    verdict,
+                    enforced = note.enforced,
+                    annotations,
+                    "guard judged answer"
+                );
+            }
+            note
+        };
+        links.into_iter().map(note).collect()
+    }
+
+    fn judge(&mut self, mut events: Vec<ChatEvent>, is_end: bool) -> Result<Vec<ChatEvent>, Fault> {
+        if self.is_refused {
+            return Ok(Vec::new());
+        }
+        // Their texts would tell what is kept back.
+        events.retain(|event| !matches!(event, ChatEvent::Logprobs(_)));
+        self.passed.remember_start(&events);
+        for link in &mut self.links {
+            match link.judge(events, is_end, &self.request_id)? {
+                Step::Pass(passed) => events = passed,
+                Step::Refused => {
+                    self.is_refused = true;
+                    return Ok(self.passed.refuse());
+                }
+            }
+        }
+        if let Some(referee) = &mut self.referee {
+            events = referee.push(events);
+            if is_end {
+                events.extend(referee.end());
+            }
+        }
+        self.passed.note(&events);
+        Ok(events)
+    }
+}
+
+impl Link {
+    fn new(guard: &Arc<Guard>, judge: AnswerJudge) -> Self {
+        let held = HoldBack::new(if guard.enforces() { guard.hold_back() } else { 0 });
+        Self { guard: Arc::clone(guard), judge: Some(judge), held, verdict: "allow", annotations: Vec::new() }
+    }
+
+    fn judge(&mut self, events: Vec<ChatEvent>, is_end: bool, request_id: &str) -> Result<Step, Fault> {
+        let Some(judge) = &mut self.judge else { return Ok(Step::Pass(self.held.all(events))) };
+        match verdicts(judge, &events, is_end, self.guard.answer_access()) {
+            Ok(verdicts) => Ok(self.follow(verdicts, events, is_end)),
+            Err(failure) => {
+                tracing::warn!(request_id, guard = &*self.guard.name, error = %failure, "guard failed");
+                (self.verdict, self.judge) = ("failed", None);
+                if self.guard.fails_open() { Ok(Step::Pass(self.held.all(events))) } else { Err(failed(&self.guard)) }
+            }
+        }
+    }
+
+    /// Does what the guard said of events, and at the end of what it still had.
+    fn follow(&mut self, verdicts: Verdicts, events: Vec<ChatEvent>, is_end: bool) -> Step {
+        let (mut going, mut is_replaced) = (events, false);
+        for (nth, answer) in [verdicts.pushed, verdicts.finished].into_iter().enumerate() {
+            let Some(EventAnswer { verdict, annotations }) = answer else { continue };
+            self.note(annotations);
+            match verdict {
+                EventVerdict::Allow => {}
+                EventVerdict::Deny(denial) => {
+                    self.verdict = "deny";
+                    self.note(denial.annotations);
+                    if self.guard.enforces() {
+                        return Step::Refused;
+                    }
+                    self.judge = None;
+                }
+                EventVerdict::Replace(events) => {
+                    is_replaced |= self.guard.enforces();
+                    if nth > 0 || events != going {
+                        self.verdict = "replace";
+                    }
+                    match nth {
+                        _ if !self.guard.enforces() => {}
+                        0 => going = events,
+                        _ => going.extend(events),
+                    }
+                }
+            }
+        }
+        // A guard that replaces has itself kept back what it is not sure of.
+        Step::Pass(if is_end || is_replaced { self.held.all(going) } else { self.held.push(going) })
+    }
+
+    /// Keeps annotations, each key with its last value.
+    fn note(&mut self, annotations: Vec<Annotation>) {
+        for one in annotations {
+            let has_room = self.annotations.len() < ANNOTATIONS;
+            match self.annotations.iter_mut().find(|known| known.key == one.key) {
+                Some(known) => known.value = one.value,
+                None if has_room => self.annotations.push(one),
+                None => {}
+            }
+        }
+    }
+}
+
+/// What a guard said of events, and at the end.
+struct Verdicts {
+    pushed: Option<EventAnswer>,
+    finished: Option<EventAnswer>,
+}
+
+fn verdicts(judge: &mut AnswerJudge, events: &[ChatEvent], is_end: bool, access: Access) -> Result<Verdicts, Failure> {
+    let pushed = if events.is_empty() { None } else { Some(judge.push(events)?) };
+    let is_over = pushed.as_ref().is_some_and(|answer| matches!(answer.verdict, EventVerdict::Deny(_)));
+    let finished = if is_end && !is_over { Some(judge.finish()?) } else { None };
+    let replaces = |answer: &EventAnswer| matches!(answer.verdict, EventVerdict::Replace(_));
+    if access != Access::Write && pushed.iter().chain(&finished).any(replaces) {
+        return Err(Failure::MayNotReplace);
+    }
+    Ok(Verdicts { pushed, finished })
+}
+
+/// Leases a guard for an answer; `None` if its component is gone, which the judgement of the request has reported.
+async fn judge_of(guard: &Guard, facts: &Facts, tenant: &str) -> Result<Option<AnswerJudge>, PluginFault> {
+    let Some(adapter) = &guard.adapter else { return Ok(None) };
+    let lease = adapter.choose().adapter.lease(tenant).await?;
+    lease.within(guard.settings.deadline).judge_answer(facts).map(Some)
+}
+
+fn failed(guard: &Guard) -> Fault {
+    let message = format!("the guard `{}` failed, and answers that it does not judge are refused", guard.name);
+    Fault::new(Side::Gateway, ErrorKind::Internal, message).with_status(503).with_code("guard_failed")
+}

@@ -1,0 +1,66 @@
+//! What the client has of an answer so far, as far as that is needed to end it.
+
+use weir_types::contract::types::{CandidateFinish, ChatEvent, Finish, FinishReason, PartStop};
+
+/// The state of the client's side.
+#[derive(Debug, Default)]
+pub(super) struct Passed {
+    /// The answer's head, until it has passed.
+    start: Option<ChatEvent>,
+    has_started: bool,
+    /// Parts that have begun and not stopped, as candidate and part.
+    open: Vec<(u32, u32)>,
+    candidates: Vec<u32>,
+}
+
+impl Passed {
+    /// Keeps the answer's head, which even a refused answer has.
+    pub(super) fn remember_start(&mut self, events: &[ChatEvent]) {
+        if !self.has_started && self.start.is_none() {
+            self.start = events.iter().find(|event| matches!(event, ChatEvent::Start(_))).cloned();
+        }
+    }
+
+    /// Takes note of events that go on to the client.
+    pub(super) fn note(&mut self, events: &[ChatEvent]) {
+        for event in events {
+            match event {
+                ChatEvent::Start(_) => (self.has_started, self.start) = (true, None),
+                ChatEvent::PartStart(start) => {
+                    self.open.push((start.candidate, start.part));
+                    if !self.candidates.contains(&start.candidate) {
+                        self.candidates.push(start.candidate);
+                    }
+                }
+                ChatEvent::PartStop(stop) => self.open.retain(|open| *open != (stop.candidate, stop.part)),
+                _ => {}
+            }
+        }
+    }
+
+    /// The events that stop the parts which are open.
+    pub(super) fn close_parts(&mut self) -> Vec<ChatEvent> {
+        let stop = |(candidate, part)| ChatEvent::PartStop(PartStop { candidate, part, extensions: Vec::new() });
+        self.open.drain(..).map(stop).collect()
+    }
+
+    /// The events that end a refused answer.
+    pub(super) fn refuse(&mut self) -> Vec<ChatEvent> {
+        let mut events: Vec<ChatEvent> = self.start.take().into_iter().collect();
+        events.extend(self.close_parts());
+        if self.candidates.is_empty() {
+            self.candidates.push(0);
+        }
+        events.extend(
+            self.candidates
+                .drain(..)
+                .map(|candidate| ChatEvent::Finish(CandidateFinish { candidate, finish: filtered() })),
+        );
+        events
+    }
+}
+
+/// The finish of an answer that a guard refused.
+pub(super) fn filtered() -> Finish {
+    Finish { reason: FinishReason::ContentFilter, raw: None, stop_sequence: None }
+}

@@ -1,0 +1,287 @@
+//! Verdicts about what is found in an answer, wherever a stream splits it.
+
+use std::collections::BTreeMap;
+
+use super::find::{Action, Configured, Found, Setup, masked};
+use super::{Annotation, Answer, Denial, EventAnswer, EventVerdict, Facts};
+use crate::types::{ChatEvent, PartDelta, PartKind};
+
+/// The most characters that are needed to recognise something: what a guard that refuses asks the host to hold back, and
+/// what a guard that masks holds back itself.
+pub const REACH: usize = 128;
+/// The most bytes that one finding may have before it is masked in pieces.
+const LONGEST: usize = 8 * 1024;
+
+/// Judges an answer by what a guard's finder finds in it.
+#[derive(Debug)]
+pub struct Scan<F>(Result<Scanner<F>, String>);
+
+impl<F: Configured> Answer for Scan<F> {
+    fn new(facts: Facts) -> Self {
+        Self(F::setup(&facts).map(Scanner::new))
+    }
+
+    fn push(&mut self, events: Vec<ChatEvent>) -> EventAnswer {
+        match &mut self.0 {
+            Ok(scanner) => scanner.push(events),
+            Err(problem) => EventAnswer::deny(Denial::new(format!("the guard `{}` cannot judge: {problem}", F::NAME))),
+        }
+    }
+
+    fn finish(&mut self) -> EventAnswer {
+        EventAnswer::allow()
+    }
+}
+
+/// The state of one answer.
+#[derive(Debug)]
+struct Scanner<F> {
+    setup: Setup<F>,
+    parts: BTreeMap<(u32, u32), Seen>,
+    counts: BTreeMap<String, usize>,
+}
+
+/// A part of the answer that goes on.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Its last text. If what is found is masked, this is what has not been sent yet.
+    text: String,
+    /// The end of the last finding within that text.
+    counted: usize,
+    /// Whether something was masked in it, so that no signature vouches for it any more.
+    is_masked: bool,
+}
+
+impl<F: Configured> Scanner<F> {
+    fn new(setup: Setup<F>) -> Self {
+        Self { setup, parts: BTreeMap::new(), counts: BTreeMap::new() }
+    }
+
+    fn push(&mut self, events: Vec<ChatEvent>) -> EventAnswer {
+        let before = self.counts.clone();
+        let verdict = if self.setup.action == Action::Mask {
+            EventVerdict::Replace(events.into_iter().flat_map(|event| self.mask(event)).collect())
+        } else {
+            for event in &events {
+                self.look(event);
+            }
+            match self.setup.action {
+                Action::Deny if self.counts != before => EventVerdict::Deny(Denial::new(self.setup.message.clone())),
+                _ => EventVerdict::Allow,
+            }
+        };
+        let is_new = |(label, count): &(&String, &usize)| before.get(*label) != Some(*count);
+        let noted = self.counts.iter().filter(is_new);
+        let annotations = noted.map(|(label, count)| Annotation::new(label.clone(), count.to_string())).collect();
+        EventAnswer { verdict, annotations }
+    }
+
+    /// Looks at an event's text, together with the end of what its part had before.
+    fn look(&mut self, event: &ChatEvent) {
+        match event {
+            ChatEvent::Delta(PartDelta { candidate, part, text }) => {
+                let seen = self.parts.entry((*candidate, *part)).or_default();
+                seen.text.push_str(text);
+                let found = self.setup.finder.find(&seen.text);
+                let fresh = found.into_iter().filter(|one| one.range.start >= seen.counted).collect::<Vec<_>>();
+                seen.counted = fresh.last().map_or(seen.counted, |one| one.range.end);
+                let cut =
+                    behind(&seen.text, seen.text.len().saturating_sub(REACH)).max(seen.counted.min(seen.text.len()));
+                seen.text.drain(..cut);
+                seen.counted = seen.counted.saturating_sub(cut);
+                self.counts_of(&fresh);
+            }
+            ChatEvent::PartStop(stop) => {
+                self.parts.remove(&(stop.candidate, stop.part));
+            }
+            event => {
+                for text in whole_texts(event) {
+                    let found = self.setup.finder.find(text);
+                    self.counts_of(&found);
+                }
+            }
+        }
+    }
+
+    /// Masks what is found in an event, and keeps back the text whose meaning depends on what follows.
+    fn mask(&mut self, event: ChatEvent) -> Vec<ChatEvent> {
+        match event {
+            ChatEvent::Delta(PartDelta { candidate, part, text }) => {
+                self.parts.entry((candidate, part)).or_default().text.push_str(&text);
+                self.sent(candidate, part, false).into_iter().collect()
+            }
+            ChatEvent::PartStop(stop) => {
+                let rest = self.sent(stop.candidate, stop.part, true);
+                self.parts.remove(&(stop.candidate, stop.part));
+                rest.into_iter().chain([ChatEvent::PartStop(stop)]).collect()
+            }
+            ChatEvent::Signature(signature) => {
+                // It vouches for the whole part, so what is kept back goes first.
+                let rest = self.sent(signature.candidate, signature.part, true);
+                let is_masked =
+                    self.parts.get(&(signature.candidate, signature.part)).is_some_and(|seen| seen.is_masked);
+                let kept = (!is_masked || signature.encrypted).then_some(ChatEvent::Signature(signature));
+                rest.into_iter().chain(kept).collect()
+            }
+            ChatEvent::Citation(mut cited) => {
+                let citation = &mut cited.citation;
+                for text in [&mut citation.quote, &mut citation.title, &mut citation.url].into_iter().flatten() {
+                    let found = self.setup.finder.find(text);
+                    if !found.is_empty() {
+                        *text = masked(text, &found);
+                        citation.source = None;
+                        self.counts_of(&found);
+                    }
+                }
+                vec![ChatEvent::Citation(cited)]
+            }
+            event => {
+                let found: Vec<Found> =
+                    whole_texts(&event).into_iter().flat_map(|text| self.setup.finder.find(text)).collect();
+                let is_clean = found.is_empty();
+                self.counts_of(&found);
+                // A value of one format, or a call's name, cannot be masked: without it nothing is told.
+                if is_clean || matches!(event, ChatEvent::PartStart(_)) { vec![event] } else { Vec::new() }
+            }
+        }
+    }
+
+    /// The text of a part that may be sent now, masked; at its end, all of it.
+    fn sent(&mut self, candidate: u32, part: u32, is_end: bool) -> Option<ChatEvent> {
+        let seen = self.parts.get_mut(&(candidate, part))?;
+        let mut found = self.setup.finder.find(&seen.text);
+        let cut = if is_end { seen.text.len() } else { seen.decided(&found) };
+        found.retain(|one| one.range.end <= cut);
+        let text: String = seen.text.drain(..cut).collect();
+        seen.is_masked |= !found.is_empty();
+        let text = masked(&text, &found);
+        self.counts_of(&found);
+        (!text.is_empty()).then_some(ChatEvent::Delta(PartDelta { candidate, part, text }))
+    }
+
+    fn counts_of(&mut self, found: &[Found]) {
+        for one in found {
+            *self.counts.entry(one.label.clone()).or_default() += 1;
+        }
+    }
+}
+
+impl Seen {
+    /// The length of the text whose masks no further text can change.
+    fn decided(&self, found: &[Found]) -> usize {
+        let all = self.text.len();
+        let mut cut = behind(&self.text, all.saturating_sub(REACH));
+        for one in found.iter().filter(|one| one.range.start < all) {
+            let may_grow = one.range.end == all && one.range.len() < LONGEST;
+            if may_grow {
+                cut = cut.min(one.range.start);
+            } else if one.range.start < cut {
+                cut = cut.max(one.range.end);
+            }
+        }
+        cut
+    }
+}
+
+/// The first boundary between characters that is not before this place.
+fn behind(text: &str, at: usize) -> usize {
+    text.ceil_char_boundary(at)
+}
+
+/// The texts of an event that come as a whole.
+fn whole_texts(event: &ChatEvent) -> Vec<&str> {
+    match event {
+        ChatEvent::PartStart(start) => match &start.kind {
+            PartKind::ToolCall(call) => vec![&call.name],
+            PartKind::Opaque(opaque) => vec![&opaque.json],
+            PartKind::Media(media) => media.name.as_deref().into_iter().collect(),
+            PartKind::Text | PartKind::Reasoning | PartKind::Refusal => Vec::new(),
+        },
+        ChatEvent::Citation(cited) => {
+            let citation = &cited.citation;
+            [&citation.quote, &citation.title, &citation.url].into_iter().filter_map(|text| text.as_deref()).collect()
+        }
+        ChatEvent::Opaque(opaque) => vec![&opaque.json],
+        ChatEvent::Logprobs(logprobs) => vec![&logprobs.json],
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guard::Finder;
+    use crate::types::{PartStart, PartStop};
+
+    /// Finds the word `hush` with any further letters `h`.
+    #[derive(Debug)]
+    struct Hush;
+
+    impl Finder for Hush {
+        fn find(&self, text: &str) -> Vec<Found> {
+            let end = |at: usize| at + 4 + text[at + 4..].bytes().take_while(|byte| *byte == b'h').count();
+            text.match_indices("hush").map(|(at, _)| Found { range: at..end(at), label: "word".into() }).collect()
+        }
+    }
+
+    impl Configured for Hush {
+        const NAME: &'static str = "hush";
+
+        fn setup(_: &Facts) -> Result<Setup<Self>, String> {
+            Err("not in this test".into())
+        }
+    }
+
+    fn scanner(action: Action) -> Scanner<Hush> {
+        Scanner::new(Setup { finder: Hush, action, message: "no".into() })
+    }
+
+    fn delta(text: &str) -> ChatEvent {
+        ChatEvent::Delta(PartDelta { candidate: 0, part: 0, text: text.into() })
+    }
+
+    fn stop() -> ChatEvent {
+        ChatEvent::PartStop(PartStop { candidate: 0, part: 0, extensions: Vec::new() })
+    }
+
+    /// The text that a masking guard lets through.
+    fn told(pieces: &[&str]) -> String {
+        let mut scanner = scanner(Action::Mask);
+        let start = ChatEvent::PartStart(PartStart { candidate: 0, part: 0, kind: PartKind::Text });
+        let events = [start].into_iter().chain(pieces.iter().map(|piece| delta(piece))).chain([stop()]);
+        let mut text = String::new();
+        for event in events {
+            let EventVerdict::Replace(out) = scanner.push(vec![event]).verdict else { panic!("it masks") };
+            for event in out {
+                if let ChatEvent::Delta(delta) = event {
+                    text += &delta.text;
+                }
+            }
+        }
+        text
+    }
+
+    #[test]
+    fn a_word_is_found_wherever_it_is_split() {
+        let whole = format!("{}hushhh and hush{}", "é".repeat(200), "z".repeat(300));
+        let expected = format!("{}[word] and [word]{}", "é".repeat(200), "z".repeat(300));
+        for (at, _) in whole.char_indices() {
+            for size in [1, 3] {
+                let next = whole.ceil_char_boundary(at + size);
+                assert_eq!(told(&[&whole[..at], &whole[at..next], &whole[next..]]), expected, "{at}");
+            }
+            let mut scanner = scanner(Action::Annotate);
+            let pieces = vec![delta(&whole[..at]), delta(&whole[at..])];
+            let noted: Vec<_> = pieces.into_iter().flat_map(|piece| scanner.push(vec![piece]).annotations).collect();
+            assert_eq!(noted.last(), Some(&Annotation::new("word", "2")), "{at}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_refused_at_the_piece_that_completes_the_word() {
+        let mut scanner = scanner(Action::Deny);
+        assert_eq!(scanner.push(vec![delta("hu")]), EventAnswer::allow());
+        assert_eq!(scanner.push(vec![delta("s")]), EventAnswer::allow());
+        assert_eq!(scanner.push(vec![delta("h")]).verdict, EventVerdict::Deny(Denial::new("no")));
+    }
+}

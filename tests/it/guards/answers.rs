@@ -1,0 +1,175 @@
+//! Answers are judged alike in every dialect, whole and streamed, wherever the provider's stream splits them.
+
+use serde_json::{Value, json};
+use weir_tests::{Answer, Upstream};
+
+use super::everywhere::{DIALECTS, Dialect};
+use super::{guard, house, secret};
+
+/// Where a text stands in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Text,
+    Thinking,
+    Arguments,
+}
+
+/// A model whose provider has one format of chat.
+const MODEL: &str = "groq";
+const NAMES: [&str; 7] = ["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama", MODEL];
+const PLACES: [Place; 3] = [Place::Text, Place::Thinking, Place::Arguments];
+
+fn seeing(lines: &str) -> String {
+    guard("secrets", lines).replace("grants = { prompt = true }", "grants = { answer = true }")
+}
+
+/// A provider's answer with this text, split over three pieces if it is streamed.
+fn answer(place: Place, text: &str, stream: bool) -> Answer {
+    let member = |piece: &str| match place {
+        Place::Text => json!({"content": piece}),
+        Place::Thinking => json!({"reasoning": piece}),
+        Place::Arguments => json!({"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}),
+    };
+    let (before, after) = match place {
+        Place::Arguments => ("{\"q\":\"the key ", " is it\"}"),
+        Place::Text | Place::Thinking => ("The key ", " is it."),
+    };
+    let reason = if place == Place::Arguments { "tool_calls" } else { "stop" };
+    let usage = json!({"prompt_tokens": 10, "completion_tokens": 7, "total_tokens": 17});
+    if !stream {
+        let mut message = member(&format!("{before}{text}{after}"));
+        message["role"] = json!("assistant");
+        if place == Place::Arguments {
+            let call = &mut message["tool_calls"][0];
+            (call["id"], call["type"], call["function"]["name"]) = (json!("call_1"), json!("function"), json!("f"));
+        }
+        let body = json!({"id": "chatcmpl-1", "object": "chat.completion", "created": 1_700_000_000, "model": "openai",
+            "choices": [{"index": 0, "message": message, "finish_reason": reason}], "usage": usage});
+        return Answer::json(200, body.to_string());
+    }
+    let chunk = |choices: Value| {
+        let body = json!({"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1_700_000_000,
+            "model": "openai", "choices": choices});
+        format!("data: {body}\n\n")
+    };
+    let delta = |delta: Value| chunk(json!([{"index": 0, "delta": delta, "finish_reason": null}]));
+    let mut first = json!({"role": "assistant"});
+    if place == Place::Arguments {
+        first["tool_calls"] =
+            json!([{"index": 0, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}]);
+    }
+    let (one, rest) = text.split_at(text.len().min(3));
+    let (two, three) = rest.split_at(rest.len() / 2);
+    let mut stream = Answer::sse().piece(delta(first)).piece(delta(member(before)));
+    for piece in [one, two, three, after] {
+        stream = stream.piece(delta(member(piece)));
+    }
+    let end = chunk(json!([{"index": 0, "delta": {}, "finish_reason": reason}]));
+    stream.piece(end).piece("data: [DONE]\n\n").end()
+}
+
+/// How a dialect spells the end of an answer that a content filter refused.
+fn refused(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Chat | Dialect::Responses => "content_filter",
+        Dialect::Messages => "refusal",
+        Dialect::Gemini => "SAFETY",
+        Dialect::Converse => "content_filtered",
+        Dialect::Cohere => "ERROR",
+        Dialect::Ollama => "\"done\":true",
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_in_an_answer_reaches_no_client_wherever_it_stands_and_is_split() {
+    let upstream = Upstream::always(Answer::json(500, "{}")).await;
+    let house = house(&upstream, &NAMES, &seeing("")).await;
+    let mut seen = 0;
+    for (_, dialect) in DIALECTS {
+        for place in PLACES {
+            for stream in [false, true] {
+                upstream.script(move |_| answer(place, &secret(), stream));
+                let body = dialect.ask(MODEL, stream);
+                let reply = house.ask(&dialect.request(MODEL, &body, stream)).await;
+                let case = format!("{dialect:?}, {place:?}, stream {stream}: {}", reply.text());
+                assert_eq!(reply.status(), 200, "{case}");
+                assert_eq!(reply.header("x-weir-lane"), Some("translate"), "{case}");
+                assert!(!reply.text().contains("AKI") && !reply.text().contains("ABCD2345"), "{case}");
+                assert!(reply.text().contains(refused(dialect)), "{case}");
+                if !stream {
+                    let told = Some("secrets=allow, secrets.answer=deny;aws-access-key=1");
+                    assert_eq!(reply.header("x-weir-guards"), told, "{case}");
+                }
+                seen += 1;
+            }
+        }
+    }
+    let series = "weir_guard_answer_verdicts_total{guard=\"secrets\",mode=\"enforce\",verdict=\"deny\"}";
+    house.until_metric(series, f64::from(seen)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_in_an_answer_is_masked_and_the_rest_arrives() {
+    let upstream = Upstream::always(Answer::json(500, "{}")).await;
+    let house = house(&upstream, &NAMES, &seeing("options = { action = \"mask\" }")).await;
+    for (_, dialect) in DIALECTS {
+        for place in PLACES {
+            for stream in [false, true] {
+                for text in [secret(), "nothing".to_owned()] {
+                    let told = text.clone();
+                    upstream.script(move |_| answer(place, &told, stream));
+                    let body = dialect.ask(MODEL, stream);
+                    let reply = house.ask(&dialect.request(MODEL, &body, stream)).await;
+                    let case = format!("{dialect:?}, {place:?}, stream {stream}: {}", reply.text());
+                    assert_eq!(reply.status(), 200, "{case}");
+                    assert!(!reply.text().contains("AKI") && !reply.text().contains("ABCD2345"), "{case}");
+                    // Thinking has no place in some formats.
+                    if place == Place::Thinking {
+                        continue;
+                    }
+                    let expected = if text == "nothing" { "nothing" } else { "[aws-access-key]" };
+                    assert!(reply.text().contains(expected) && reply.text().contains(" is it"), "{case}");
+                    assert!(!reply.text().contains("content_filter"), "{case}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_monitors_answers_changes_and_delays_nothing() {
+    let upstream = Upstream::always(Answer::json(500, "{}")).await;
+    let house = house(&upstream, &NAMES, &seeing("mode = \"monitor\"")).await;
+    for stream in [false, true] {
+        upstream.script(move |_| answer(Place::Text, "AKIA is no secret", stream));
+        let body = Dialect::Chat.ask(MODEL, stream);
+        assert_eq!(house.ask(&Dialect::Chat.request(MODEL, &body, stream)).await.status(), 200);
+        upstream.script(move |_| answer(Place::Text, &secret(), stream));
+        let reply = house.ask(&Dialect::Chat.request(MODEL, &body, stream)).await;
+        assert!(reply.text().contains("stop") && reply.text().contains("is it"), "{}", reply.text());
+        let told = reply.header("x-weir-guards").unwrap_or_default();
+        assert!(stream || told == "secrets=(allow), secrets.answer=(deny);aws-access-key=1", "{told}");
+    }
+    let series = "weir_guard_answer_verdicts_total{guard=\"secrets\",mode=\"monitor\",verdict=\"deny\"}";
+    house.until_metric(series, 2.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_fails_at_an_answer_ends_it_or_lets_it_pass() {
+    let upstream = Upstream::always(Answer::json(500, "{}")).await;
+    for fail in ["closed", "open"] {
+        for stream in [false, true] {
+            let lines = format!("plugin = \"sentry\"\noptions = {{ answers = \"trap\" }}\nfail = \"{fail}\"");
+            let house = house(&upstream, &NAMES, &seeing(&lines)).await;
+            upstream.script(move |_| answer(Place::Text, "something", stream));
+            let body = Dialect::Chat.ask(MODEL, stream);
+            let reply = house.ask(&Dialect::Chat.request(MODEL, &body, stream)).await;
+            let case = format!("{fail}, stream {stream}: {} {}", reply.status(), reply.text());
+            assert_eq!(reply.text().contains("is it"), fail == "open", "{case}");
+            assert_eq!(reply.status(), if fail == "open" { 200 } else { 503 }, "{case}");
+            assert_eq!(reply.text().contains("guard_failed"), fail == "closed", "{case}");
+            let series = "weir_guard_answer_verdicts_total{guard=\"secrets\",verdict=\"failed\"}";
+            house.until_metric(series, 1.0).await;
+        }
+    }
+}
