@@ -111,8 +111,9 @@ fn build(workspace: &Workspace) -> Result<Outcome> {
 }
 
 fn tests(workspace: &Workspace) -> Result<Outcome> {
-    // Without it, the tests of adapters in registries say that they are skipped.
+    // Without them, the tests of adapters in registries, and of nodes that share limits, say that they are skipped.
     let _registry = deploy::tool::find("docker-registry", "docker-registry");
+    let _redis = deploy::tool::find("redis-server", "redis-server");
     in_workspace(workspace, &["test", "--workspace", "--no-fail-fast"])
 }
 
