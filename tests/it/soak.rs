@@ -74,7 +74,8 @@ async fn c71_streams_that_are_left_with_long_requests_leave_nothing_behind() {
     let (mut held, mut open) = (Vec::new(), 0);
     for number in 0..ROUNDS {
         round(&program, address, &mut upstream).await;
-        if number == 0 {
+        // The store opens its files with the first facts, which may be those of the second round.
+        if number < 2 {
             open = descriptors(&program);
         }
         // Some descriptors may not have been closed when the first were counted, but none may be added.

@@ -1,53 +1,66 @@
-//! Counts the fields of a message before it is decoded. A part that takes two bytes on the wire takes hundreds in memory, so
-//! the bytes of a body do not bound what it becomes.
+//! Counts the repeated values of a message before it is decoded. A part that takes two bytes on the wire takes hundreds in
+//! memory, so the bytes of a body do not bound what it becomes.
 
-/// The most fields of a message, in all its parts. Each takes some hundred bytes at most, besides its text.
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// The most messages and repeated texts within a message. Each takes some hundred bytes at most, besides its text.
 const MOST: usize = 256 << 10;
 /// How deep messages are looked into. The decoder refuses deeper ones.
 const DEPTH: u8 = 100;
+/// The service's own messages, some of which have the names of the contract's types.
+const SERVICE: &str = "weir.v1.";
+const TYPES: &str = "weir.types.v1.";
 
-/// More fields than a request may have.
+/// The fields of each message that hold messages, with their types, or repeated texts (`""`), by their numbers.
+static FIELDS: LazyLock<HashMap<String, HashMap<u64, String>>> = LazyLock::new(|| {
+    let mut messages = HashMap::new();
+    read_schema(SERVICE, include_str!("../proto/weir/v1/inference.proto"), &mut messages);
+    read_schema(TYPES, include_str!("../proto/weir/types/v1/types.proto"), &mut messages);
+    messages
+});
+
+/// More values than a request may have.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it has more than {MOST} fields")]
+#[error("it has more than {MOST} values")]
 pub(crate) struct TooMany;
 
-/// Checks the number of fields. Which of the values are messages is not written in them: each that reads as one counts as
-/// one, which texts practically never do.
-pub(crate) fn check(message: &[u8]) -> Result<(), TooMany> {
+/// Checks the number of values in a message of the service, by its name.
+pub(crate) fn check(name: &str, message: &[u8]) -> Result<(), TooMany> {
     let mut left = MOST;
-    walk(message, DEPTH, &mut left).map(drop)
+    walk(&format!("{SERVICE}{name}"), message, DEPTH, &mut left)
 }
 
-/// Whether the bytes read as a message.
-fn walk(mut bytes: &[u8], depth: u8, left: &mut usize) -> Result<bool, TooMany> {
-    while !bytes.is_empty() {
-        let Some((value, rest)) = field(bytes) else { return Ok(false) };
-        *left = left.checked_sub(1).ok_or(TooMany)?;
-        if depth > 0 {
-            walk(value, depth - 1, left)?;
+/// Counts up to the end, or to what the decoder will refuse.
+fn walk(name: &str, mut bytes: &[u8], depth: u8, left: &mut usize) -> Result<(), TooMany> {
+    let Some(fields) = FIELDS.get(name) else { return Ok(()) };
+    while let Some((number, value, rest)) = field(bytes) {
+        if let Some(inner) = fields.get(&number) {
+            *left = left.checked_sub(1).ok_or(TooMany)?;
+            if depth > 0 {
+                walk(inner, value, depth - 1, left)?;
+            }
         }
         bytes = rest;
     }
-    Ok(true)
+    Ok(())
 }
 
-/// The bytes of the first field, if they may be a message, and what follows it.
+/// The number and the bytes of the first field, if they may be a message or a text, and what follows it.
 /// Source: <https://protobuf.dev/programming-guides/encoding/>.
-fn field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+fn field(bytes: &[u8]) -> Option<(u64, &[u8], &[u8])> {
     let (tag, rest) = varint(bytes)?;
-    if tag >> 3 == 0 {
-        return None;
-    }
-    match tag & 7 {
-        0 => Some((&[], varint(rest)?.1)),
-        1 => Some((&[], rest.get(8..)?)),
+    let (value, rest): (&[u8], _) = match tag & 7 {
+        0 => (&[], varint(rest)?.1),
+        1 => (&[], rest.get(8..)?),
         2 => {
             let (length, rest) = varint(rest)?;
-            rest.split_at_checked(usize::try_from(length).ok()?)
+            rest.split_at_checked(usize::try_from(length).ok()?)?
         }
-        5 => Some((&[], rest.get(4..)?)),
-        _ => None,
-    }
+        5 => (&[], rest.get(4..)?),
+        _ => return None,
+    };
+    Some((tag >> 3, value, rest))
 }
 
 fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
@@ -61,13 +74,38 @@ fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
     None
 }
 
+/// Reads the generated schema, which has one thing a line.
+fn read_schema(package: &str, schema: &str, messages: &mut HashMap<String, HashMap<u64, String>>) {
+    let mut current = String::new();
+    for line in schema.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
+        let words: Vec<&str> = line.trim_end_matches(';').split(' ').collect();
+        match words[..] {
+            ["message", name, "{"] => current = format!("{package}{name}"),
+            ["enum" | "service", ..] => current.clear(),
+            [.., kind, _, "=", number] if !current.is_empty() => {
+                let is_message = kind.rsplit('.').next().is_some_and(|name| name.starts_with(char::is_uppercase));
+                let inner = match (is_message, kind.contains('.')) {
+                    (true, true) => kind.to_owned(),
+                    (true, false) => format!("{package}{kind}"),
+                    (false, _) => String::new(),
+                };
+                let number = number.parse().ok().filter(|_| is_message || words.first() == Some(&"repeated"));
+                if let Some(number) = number {
+                    messages.entry(current.clone()).or_default().insert(number, inner);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// A field with a value of these bytes.
-    fn holding(inner: &[u8]) -> Vec<u8> {
-        let mut out = vec![0x0a];
+    fn holding(number: u64, inner: &[u8]) -> Vec<u8> {
+        let mut out = vec![u8::try_from(number << 3 | 2).unwrap()];
         let mut length = inner.len();
         while length > 0x7f {
             out.push(length.to_le_bytes()[0] | 0x80);
@@ -78,31 +116,43 @@ mod tests {
         out
     }
 
-    #[test]
-    fn fields_count_however_deep_they_are() {
-        let empty = [0x12, 0].repeat(MOST);
-        assert_eq!(check(&empty), Ok(()));
-        assert_eq!(check(&[&empty[..], &[0x12, 0]].concat()), Err(TooMany));
-        assert_eq!(check(&holding(&empty)), Err(TooMany));
-        assert_eq!(check(&holding(&holding(&holding(&empty)))), Err(TooMany));
+    /// The number of the field of a message that holds messages of another.
+    fn number(of: &str, inner: &str) -> u64 {
+        *FIELDS[of].iter().find(|(_, kind)| *kind == inner).unwrap().0
+    }
+
+    /// A request whose one message has these bytes for its parts.
+    fn request(parts: &[u8]) -> Vec<u8> {
+        let messages = number("weir.types.v1.ChatRequest", "weir.types.v1.Message");
+        holding(number("weir.v1.GenerateRequest", "weir.types.v1.ChatRequest"), &holding(messages, parts))
+    }
+
+    fn part(inner: &[u8]) -> Vec<u8> {
+        holding(number("weir.types.v1.Message", "weir.types.v1.Part"), inner)
     }
 
     #[test]
-    fn texts_and_what_is_no_message_count_as_one() {
-        let text = "The quick brown fox jumps over the lazy dog. ".repeat(100_000);
-        assert_eq!(check(&holding(text.as_bytes())), Ok(()));
-        assert_eq!(check(&holding(&vec![0xff; 1 << 20])), Ok(()));
+    fn values_count_however_small_and_deep_they_are() {
+        assert_eq!(check("GenerateRequest", &request(&part(&[]).repeat(MOST - 2))), Ok(()));
+        assert_eq!(check("GenerateRequest", &request(&part(&[]).repeat(MOST - 1))), Err(TooMany));
+        let inputs: Vec<&str> = FIELDS["weir.types.v1.RerankRequest"].values().map(String::as_str).collect();
+        assert!(inputs.contains(&"weir.types.v1.RerankDocument"), "{inputs:?}");
+    }
+
+    #[test]
+    fn a_text_counts_once_whatever_it_holds() {
+        let text = number("weir.types.v1.Part", "weir.types.v1.TextPart");
+        for letter in ["a", "z", "2", "\n", "\u{0}", "The quick brown fox. "] {
+            let text = holding(text, &holding(1, letter.repeat(1 << 20).as_bytes()));
+            assert_eq!(check("GenerateRequest", &request(&part(&text))), Ok(()), "{letter}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_left_to_the_decoder() {
         for broken in [&[0x0a][..], &[0x0a, 5, 1], &[0x00], &[0x0b], &[0xff; 11], &[0x09, 1]] {
-            assert_eq!(check(broken), Ok(()));
+            assert_eq!(check("GenerateRequest", broken), Ok(()));
         }
-    }
-
-    #[test]
-    fn deep_nests_end() {
-        let mut nest = Vec::new();
-        for _ in 0..2_000 {
-            nest = holding(&nest);
-        }
-        assert_eq!(check(&nest), Ok(()));
+        assert_eq!(check("Unknown", &[0x0a, 0]), Ok(()));
     }
 }

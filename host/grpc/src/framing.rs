@@ -45,7 +45,8 @@ pub(crate) fn read<M: Message + Default>(body: &[Bytes]) -> Result<M, Fault> {
     if message.len() != length {
         return Err(broken(&format!("it has {} bytes where its head says {length}", message.len())));
     }
-    fields::check(message).map_err(|error| broken(&error.to_string()))?;
+    let name = std::any::type_name::<M>().rsplit("::").next().unwrap_or_default();
+    fields::check(name, message).map_err(|error| broken(&error.to_string()))?;
     M::decode(message).map_err(|error| Fault::invalid(format!("the message cannot be read: {error}")))
 }
 

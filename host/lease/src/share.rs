@@ -19,8 +19,9 @@ const MEASURED: Duration = Duration::from_millis(500);
 /// The most that is held ahead of need, as a part of the limit.
 const AHEAD: u64 = 100;
 
-/// How often one request asks for more of a share at most.
-const MOST_ASKED: usize = 3;
+/// How often one request asks for more of a share at most. What is granted may be taken by others that came meanwhile, many
+/// times if many come at once.
+const MOST_ASKED: usize = 32;
 
 /// A node's share. What the node has used is counted by its owner, and passed to each call: the sum since the share
 /// began of what is used and reserved.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use http::{Method, Response, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Gateway;
 use crate::admission::not_allowed;
@@ -23,6 +23,8 @@ use weir_wire::frame;
 
 /// How many times JSON may be folded into texts of JSON.
 const MOST_FOLDS: u8 = 8;
+/// The member in which a folded value stands.
+const FOLDED: &str = "folded";
 
 impl Gateway {
     /// Checks that the caller may use the operation and the objects that the request names.
@@ -67,8 +69,10 @@ impl Gateway {
         let request = serde_json::from_slice(&asked.side.json()).unwrap_or_default();
         let request = unfolded(request, MOST_FOLDS);
         if asked.caller.is_restricted() {
-            let members: HashSet<&str> = serving.faces.all().iter().flat_map(|face| object_members(face)).collect();
-            let named = named_objects(&request, &members);
+            let faces = serving.faces.all();
+            let members: HashSet<&str> = faces.iter().flat_map(|face| object_members(face)).collect();
+            let inner: HashSet<&str> = faces.iter().flat_map(|face| inner_members(face)).collect();
+            let named = named_objects(&request, (&members, &inner));
             if let Some(id) = named.into_iter().find(|id| !owners.is_own(id.as_bytes(), tenant)) {
                 return Err(not_here(id));
             }
@@ -173,11 +177,18 @@ fn object_members(face: &Endpoint) -> impl Iterator<Item = &str> {
     face.claim.object_ids.iter().filter_map(|place| place.strip_prefix('/')?.split('/').next())
 }
 
-/// JSON whose texts that are JSON themselves, such as a format's own parts, are in it as values.
+/// The same by the last part of each place, as the format's own parts have it.
+fn inner_members(face: &Endpoint) -> impl Iterator<Item = &str> {
+    face.claim.object_ids.iter().filter_map(|place| place.strip_prefix('/')?.rsplit('/').next())
+}
+
+/// JSON whose texts that are JSON themselves, such as a format's own parts, are in it as values,
+/// each below [`FOLDED`].
 fn unfolded(value: Value, folds: u8) -> Value {
     match value {
         Value::String(text) if folds > 0 && text.trim_start().starts_with(['{', '[', '"']) => {
-            serde_json::from_str(&text).map_or(Value::String(text), |inner| unfolded(inner, folds - 1))
+            let inner = serde_json::from_str(&text).map(|inner| unfolded(inner, folds - 1));
+            inner.map_or(Value::String(text), |inner| json!({ FOLDED: inner }))
         }
         Value::Array(values) => values.into_iter().map(|value| unfolded(value, folds)).collect(),
         Value::Object(object) => object.into_iter().map(|(name, value)| (name, unfolded(value, folds))).collect(),
@@ -185,23 +196,24 @@ fn unfolded(value: Value, folds: u8) -> Value {
     }
 }
 
-/// The objects that a request in the unified model names: files, and the texts in members and extensions of these names.
-fn named_objects<'a>(request: &'a Value, members: &HashSet<&str>) -> Vec<&'a str> {
-    let (mut left, mut found) = (vec![request], Vec::new());
-    while let Some(value) = left.pop() {
+/// The objects that a request in the unified model names: files, the texts in extensions with these names, and those in
+/// members with these names of what the format has for itself.
+fn named_objects<'a>(request: &'a Value, (members, inner): (&HashSet<&str>, &HashSet<&str>)) -> Vec<&'a str> {
+    let (mut left, mut found) = (vec![(request, false)], Vec::new());
+    while let Some((value, is_inner)) = left.pop() {
         match value {
             Value::Object(object) => {
                 if object.get("key").and_then(Value::as_str).is_some_and(|name| members.contains(name)) {
                     object.get("json").into_iter().for_each(|value| texts(value, &mut found));
                 }
                 for (name, value) in object {
-                    if name == "FileId" || members.contains(name.as_str()) {
+                    if name == "FileId" || (is_inner && inner.contains(name.as_str())) {
                         texts(value, &mut found);
                     }
-                    left.push(value);
+                    left.push((value, is_inner || name == FOLDED));
                 }
             }
-            Value::Array(values) => left.extend(values),
+            Value::Array(values) => left.extend(values.iter().map(|value| (value, is_inner))),
             _ => {}
         }
     }
@@ -283,7 +295,7 @@ mod tests {
         let opaque = r#"{"type":"file","file":{"f\u0069le_id":"\u0066ile-3"},"more":"{\"file_id\":\"file-4\"}"}"#;
         chat.extensions.push(extension("own", opaque));
         let request = unfolded(serde_json::to_value(&chat).unwrap(), MOST_FOLDS);
-        let mut named = named_objects(&request, &HashSet::from(["former", "file_id"]));
+        let mut named = named_objects(&request, (&HashSet::from(["former", "messages"]), &HashSet::from(["file_id"])));
         named.sort_unstable();
         assert_eq!(named, ["file-1", "file-3", "file-4", "resp-2"]);
         assert!(request.to_string().contains("\"file-3\""), "as the scan for others' ids sees it");
