@@ -30,6 +30,8 @@ use Language::{C, Go, Javascript, Python, Rust};
 const COPIES: &[Copy] = &[
     Copy { languages: &[Python, Javascript, Go, C], from: CONTRACT, to: "wit/deps/weir/" },
     Copy { languages: &[Rust], from: CONTRACT, to: "vendor/wit/" },
+    // The SDK is for guards, too.
+    Copy { languages: &[Rust], from: "wit/hook/", to: "vendor/wit/hook/" },
     Copy { languages: &[Rust], from: "sdk/rust/", to: "vendor/sdk/rust/" },
     Copy { languages: &[Python], from: "sdk/python/", to: "vendor/sdk/python/" },
     Copy { languages: &[Javascript], from: "sdk/javascript/", to: "vendor/sdk/javascript/" },
