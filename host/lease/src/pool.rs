@@ -62,7 +62,7 @@ pub struct Answer {
     pub others: u64,
     /// The part of it that belongs to nodes that are gone.
     pub gone: u64,
-    /// What is left for everyone; negative if more was used than the limit.
+    /// What is left for all nodes; negative if more was used than the limit.
     pub left: i64,
     /// The nodes whose shares of this pool are in force. Buckets do not know: 0.
     pub nodes: u32,
@@ -176,7 +176,7 @@ impl Pool {
     }
 }
 
-/// The new ceiling, and what is left then. `left` is what nobody else has used or holds. What the node holds stays its
+/// The new ceiling, and what is left then. `left` is what no other node has used or holds. What the node holds stays its
 /// own as far as that goes, which is less only if its term had ended meanwhile. Then come requests that wait; what is
 /// asked ahead of need gets half of an equal part at most, so that the last of a limit goes where it is needed.
 fn grant(report: &Report, left: i128, nodes: u32) -> (u64, i128) {

@@ -160,7 +160,7 @@ impl Share {
         self.last.map_or(0, |last| last.others)
     }
 
-    /// What was left for everyone at the last answer; `None` before it.
+    /// What was left for all nodes at the last answer; `None` before it.
     pub fn left(&self) -> Option<i64> {
         self.last.map(|last| last.left)
     }

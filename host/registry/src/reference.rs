@@ -121,7 +121,7 @@ mod tests {
     fn references_read_back() {
         let digest = Digest::of(b"x");
         for text in [
-            "oci://registry.example/weir/openai:1.2".to_owned(),
+            "oci://registry.example/weir/red:1.2".to_owned(),
             "oci://localhost:5000/a:v1.0_x-y".to_owned(),
             "oci://[::1]:5000/a/b-c/d.e:latest".to_owned(),
             format!("oci://r.example/a@{digest}"),

@@ -119,7 +119,7 @@ async fn three_nodes_are_one_gateway_to_keys_limits_and_budgets() {
     let budget = json!([{"name": "b", "requests": 30, "per": "month"}]);
     let (id, key) = made(&a, json!({"name": "build", "budgets": budget})).await;
     for other in [&b, &c] {
-        // Before a node knows any key, it serves everyone, which no budget counts.
+        // Before a node knows any key, it serves callers without keys, which no budget counts.
         until(other, "unknown", 401).await;
         until(other, &key, 200).await;
     }

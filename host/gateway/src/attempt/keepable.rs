@@ -1,4 +1,4 @@
-//! What may be kept: requests whose answers are the same for whoever asks again, and answers that are complete. Both are
+//! What may be kept: requests whose answers are the same each time they are sent, and answers that are complete. Both are
 //! read in the unified model, by the adapter of the client's format.
 
 use std::sync::Arc;

@@ -242,7 +242,7 @@ impl Pool {
         Some(BucketReport { key: key.clone(), kind, limit, entry, report, number: self.number })
     }
 
-    /// What is left for everyone as far as this node knows.
+    /// What is left for all nodes as far as this node knows.
     fn left(&self, standing: &Standing) -> f64 {
         let limit = self.rate.limit();
         let own = self.share.room(self.used, 0, limit, standing).min(limit);

@@ -50,7 +50,7 @@ pub(super) enum Denied {
     #[error("a request of a session that changes something needs its `x-csrf-token`: `GET /admin/v1/session` shows it")]
     Csrf,
     #[error(
-        "this listener answers everyone (`server.anonymous`), also with pages of others: to use sessions, set `admin.listen`"
+        "this listener serves callers without keys (`server.anonymous`), also with pages of others: to use sessions, set `admin.listen`"
     )]
     Anonymous,
     #[error(
