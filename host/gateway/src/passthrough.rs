@@ -20,7 +20,7 @@ use crate::route::{Route, Target, keys};
 use weir_config::{Alias, Model};
 use weir_translate::dialect::faces::Endpoint;
 use weir_translate::dialect::path::{PathParams, Pattern};
-use weir_types::contract::about::{BodyKind, CredentialPlace, Face, Operation, StreamFlag};
+use weir_types::contract::about::{BodyKind, CredentialPlace, Face, Operation};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_upstream::HeaderRules;
@@ -193,24 +193,9 @@ fn endpoint(target: &Target, faces: &[Arc<Endpoint>]) -> Endpoint {
             credentials.push(place.clone());
         }
     }
-    let claim = Face {
-        format: NAME.to_owned(),
-        operation: Operation::Other(NAME.to_owned()),
-        method: "*".to_owned(),
-        path: format!("{}{}/*", path::PREFIX, target.provider.name),
-        prefixes: Vec::new(),
-        when: None,
-        credentials,
-        model: Vec::new(),
-        stream: StreamFlag::Constant(false),
-        body: BodyKind::Raw,
-        output_limit: Vec::new(),
-        end_user: Vec::new(),
-        object_ids: Vec::new(),
-        features: Vec::new(),
-        request_headers: Vec::new(),
-        framings: Vec::new(),
-    };
+    let path = format!("{}{}/*", path::PREFIX, target.provider.name);
+    let face = Face::unread(NAME, Operation::Other(NAME.to_owned()), ("*", path));
+    let claim = Face { credentials, ..face };
     Endpoint { adapter: Arc::clone(&target.adapter.name), claim, errors: None, index: usize::MAX }
 }
 

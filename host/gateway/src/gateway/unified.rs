@@ -14,7 +14,7 @@ use weir_budget::Held;
 use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_translate::dialect::path::PathParams;
 use weir_translate::unified::Request;
-use weir_types::contract::about::{BodyKind, CredentialPlace, Face, Operation, StreamFlag};
+use weir_types::contract::about::{CredentialPlace, Face, Operation};
 use weir_types::contract::types::Framing;
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;
@@ -107,22 +107,6 @@ fn model_of(request: &Request) -> Option<&str> {
 
 /// The endpoint of one operation, in whose requests there is nothing to be looked for.
 fn claim(format: &str, path: String, operation: Operation, credentials: &[CredentialPlace]) -> Face {
-    Face {
-        format: format.to_owned(),
-        method: Method::POST.as_str().to_owned(),
-        path,
-        operation,
-        prefixes: Vec::new(),
-        when: None,
-        credentials: credentials.to_vec(),
-        model: Vec::new(),
-        stream: StreamFlag::Constant(false),
-        body: BodyKind::Raw,
-        output_limit: Vec::new(),
-        end_user: Vec::new(),
-        object_ids: Vec::new(),
-        features: Vec::new(),
-        request_headers: Vec::new(),
-        framings: Vec::new(),
-    }
+    let face = Face::unread(format, operation, (Method::POST.as_str(), path));
+    Face { credentials: credentials.to_vec(), ..face }
 }

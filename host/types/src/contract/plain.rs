@@ -1,6 +1,6 @@
 //! Constructors of the larger records with every optional field empty: generated types have no `Default`.
 
-use super::about::{Bucket, FrameTest, Tap};
+use super::about::{BodyKind, Bucket, Face, FrameTest, Operation, StreamFlag, Tap};
 use super::types::{
     ChatRequest, Context, EmbeddingInput, EmbeddingsRequest, Message, Part, RerankDocument, RerankRequest, Role,
     Sampling, TextPart, Unit, Usage,
@@ -63,6 +63,30 @@ impl Context {
             blobs: Vec::new(),
             input_tokens: None,
             memo: String::new(),
+        }
+    }
+}
+
+impl Face {
+    /// An endpoint of the host's own, in whose requests nothing is looked for: the body is not read.
+    pub fn unread(format: &str, operation: Operation, (method, path): (&str, String)) -> Self {
+        Self {
+            format: format.to_owned(),
+            method: method.to_owned(),
+            path,
+            operation,
+            prefixes: Vec::new(),
+            when: None,
+            credentials: Vec::new(),
+            model: Vec::new(),
+            stream: StreamFlag::Constant(false),
+            body: BodyKind::Raw,
+            output_limit: Vec::new(),
+            end_user: Vec::new(),
+            object_ids: Vec::new(),
+            features: Vec::new(),
+            request_headers: Vec::new(),
+            framings: Vec::new(),
         }
     }
 }
