@@ -1,6 +1,6 @@
 //! The gateway keeps no memory or descriptors for clients that have disconnected. The long form is `cargo xtask soak`.
 
-use weir_tests::program::Program;
+use weir_tests::program::{Program, ask};
 use weir_tests::{Answer, Client, Folder, PATIENCE, Request, Upstream, plugins};
 
 use crate::tongue::{ALL, OPENAI, Tongue, config};
@@ -24,6 +24,21 @@ fn resident(program: &Program) -> usize {
 
 fn descriptors(program: &Program) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", program.id())).unwrap().count()
+}
+
+/// Waits until facts of requests were written: the store opens its files with the first ones.
+async fn until_written(address: std::net::SocketAddr) {
+    let written = async {
+        loop {
+            let metrics = ask(address, &Request::get("/metrics")).await.text();
+            let mut lines =
+                metrics.lines().filter(|line| line.starts_with("weir_request_log_written_total{what=\"fact\"}"));
+            if lines.any(|line| !line.ends_with(" 0")) {
+                return;
+            }
+        }
+    };
+    assert!(tokio::time::timeout(PATIENCE, written).await.is_ok(), "no fact is written");
 }
 
 async fn until_descriptors(program: &Program, most: usize) {
@@ -74,8 +89,8 @@ async fn c71_streams_that_are_left_with_long_requests_leave_nothing_behind() {
     let (mut held, mut open) = (Vec::new(), 0);
     for number in 0..ROUNDS {
         round(&program, address, &mut upstream).await;
-        // The store opens its files with the first facts, which may be those of the second round.
-        if number < 2 {
+        if number == 0 {
+            until_written(address).await;
             open = descriptors(&program);
         }
         // Some descriptors may not have been closed when the first were counted, but none may be added.

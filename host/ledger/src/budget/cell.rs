@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use weir_lease::Standing;
+use weir_lease::{Link, Standing};
 
 use super::definition::{Budget, WhenOver};
 use super::lent::{Footing, Lent};
@@ -119,9 +119,10 @@ impl State {
         let (window, settled, reserved) = self.used(budget, now);
         let limit = budget.limit.amount();
         let used = settled.saturating_add(reserved);
+        let taken = used.max(self.tallies.get(&window.start).map_or(0, |tally| tally.taken(limit, footing)));
         let refuse = |reason, needed, downgrade, may_ask| {
             let (budget, limit) = (Arc::clone(&budget.name), budget.limit);
-            Err(Box::new(Refusal { budget, reason, limit, used, needed, window, downgrade, may_ask }))
+            Err(Box::new(Refusal { budget, reason, limit, used: taken, needed, window, downgrade, may_ask }))
         };
         let amount = |spend: &Spend| spend.amount(budget.limit, budget.unpriced);
         let (most, least) = match (amount(need.most), amount(need.least), &budget.when_over) {
@@ -261,6 +262,17 @@ impl Tally {
     /// What this node may still use.
     fn room(&self, limit: u64, standing: &Standing) -> u64 {
         self.lent.share.room(self.own(), self.lent.before, limit, standing)
+    }
+
+    /// What is used, and what other nodes hold, by the last answer of the pool: what they hold may be used by now.
+    fn taken(&self, limit: u64, footing: &Footing) -> u64 {
+        match (footing, self.lent.share.left()) {
+            (Footing::Shared { standing, .. }, Some(left)) if standing.link == Link::Well => {
+                let free = u64::try_from(left).unwrap_or(0).saturating_add(self.room(limit, standing));
+                limit.saturating_sub(free)
+            }
+            _ => 0,
+        }
     }
 
     /// What is booked here and, as far as it is known, used by other nodes. These count what earlier processes of this one

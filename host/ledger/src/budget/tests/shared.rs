@@ -68,6 +68,16 @@ fn two_nodes_spend_one_budget_and_each_tells_what_all_used() {
 }
 
 #[test]
+fn a_refusal_counts_what_another_node_holds() {
+    let (a, b, mut pools) = (Node::new("a", "10"), Node::new("b", "10"), Pools::default());
+    assert!(a.reserve("9", Link::Well, 0).is_err_and(|refusal| refusal.may_ask));
+    pools.round(&a);
+    let refusal = b.get("2", &mut pools).unwrap_err();
+    assert_eq!((refusal.reason, refusal.used), (RefusalReason::Exhausted, 9_000_000_000));
+    a.reserve("9", Link::Well, 1).unwrap().reservation.keep();
+}
+
+#[test]
 fn a_node_on_its_own_goes_by_its_part_or_by_what_it_leased() {
     let (a, mut pools) = (Node::new("a", "10"), Pools::default());
     a.get("2", &mut pools).unwrap().reservation.keep();
