@@ -4,8 +4,8 @@ import asyncio
 
 import pydantic
 
-import house
-from house import in_lanes
+import gateway
+from gateway import in_lanes
 from script import GREETING, LOOKING, REASONING, SIGNATURE
 from test_openai import PDF, PNG
 
@@ -144,9 +144,9 @@ class Messages(Asking):
 
     def test_keys_stay_on_their_side(self):
         self.create("plain")
-        _, headers, _ = house.upstream().last()
-        self.assertIn(house.KEY, " ".join(headers.values()))
-        self.assertNotIn(house.CLIENT_KEY, " ".join(headers.values()))
+        _, headers, _ = gateway.upstream().last()
+        self.assertIn(gateway.KEY, " ".join(headers.values()))
+        self.assertNotIn(gateway.CLIENT_KEY, " ".join(headers.values()))
 
     def test_asynchronously(self):
         async def talk():
@@ -179,7 +179,7 @@ class Thoughts(Asking):
             again = self.create("thinking", turns, tools=[WEATHER], thinking=THINKING)
             self.assertEqual(again.content[-1].text, "Paris: 1")
             # The upstream validates the signature; this test checks that it got one.
-            _, _, body = house.upstream().last()
+            _, _, body = gateway.upstream().last()
             self.assertEqual(body["messages"][1]["content"][0]["signature"], SIGNATURE)
 
     def test_tokens_are_counted(self):
@@ -194,6 +194,6 @@ class Untouched(Asking):
     def test_unknown_members_arrive(self):
         more = {"x_made_up": {"b": 1.50, "a": [None]}}
         self.create("plain", extra_body=more, extra_headers={"anthropic-beta": "made-up-2026-01-01"})
-        _, headers, body = house.upstream().last()
+        _, headers, body = gateway.upstream().last()
         self.assertEqual(body, {"max_tokens": 2048, "messages": USER, "model": "plain", **more})
         self.assertEqual(headers["anthropic-beta"], "made-up-2026-01-01")

@@ -3,7 +3,7 @@
 import anthropic
 import openai
 
-from house import in_lanes
+from gateway import in_lanes
 from test_openai import USER
 
 

@@ -8,7 +8,7 @@ import openai
 import pydantic
 from anthropic import Anthropic
 
-from house import in_lanes
+from gateway import in_lanes
 from script import GREETING, MODELS
 from test_anthropic import CALLS
 from test_openai import USER, WEATHER

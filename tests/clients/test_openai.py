@@ -6,8 +6,8 @@ import json
 import openai
 import pydantic
 
-import house
-from house import in_lanes
+import gateway
+from gateway import in_lanes
 from script import GREETING, LOOKING
 
 USER = [{"role": "user", "content": "Hello?"}]
@@ -181,9 +181,9 @@ class Chat:
 
     def test_keys_stay_on_their_side(self):
         self.create("plain")
-        _, headers, _ = house.upstream().last()
-        self.assertIn(house.KEY, " ".join(headers.values()))
-        self.assertNotIn(house.CLIENT_KEY, " ".join(headers.values()))
+        _, headers, _ = gateway.upstream().last()
+        self.assertIn(gateway.KEY, " ".join(headers.values()))
+        self.assertNotIn(gateway.CLIENT_KEY, " ".join(headers.values()))
 
     def test_asynchronously(self):
         async def talk():
@@ -207,7 +207,7 @@ class Untouched:
         with self.lane.openai() as client:
             model, more = self.lane.model("plain"), {"x_made_up": {"b": 1.50, "a": [None]}}
             client.chat.completions.create(model=model, messages=USER, extra_body=more)
-        _, _, body = house.upstream().last()
+        _, _, body = gateway.upstream().last()
         self.assertEqual(body, {"messages": USER, "model": "plain", **more})
 
 

@@ -9,7 +9,7 @@ import report
 import sending
 from data import FIXTURES, Recording, recordings
 from document import document, line
-from house import adapter, dialects
+from gateway import adapter, dialects
 from matrix import Bench, Result
 from sample import sample
 from sending import Outcome
@@ -68,7 +68,7 @@ def work(part: list[Recording], targets: dict | None) -> tuple[list[Result], lis
         results = [result for it in part for result in bench.try_out(it)]
         if targets is None:
             return results, []
-        sender = sending.Sender(bench.replay, bench.house)
+        sender = sending.Sender(bench.replay, bench.gateway)
         right = [it for it in part if it.status == 200 and it.format in dialects()]
         return results, [outcome for it in right for outcome in sender.send_all(it, targets)]
     finally:

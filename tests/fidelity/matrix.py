@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import judge
 from ask import Ask
 from data import Recording, formats
-from house import House, dialects
+from gateway import Gateway, dialects
 from meaning import Failure, Meaning
 from mend import mended
 from replay import Replay
@@ -36,7 +36,7 @@ class Bench:
 
     def __init__(self, recordings: list[Recording], answers: list[Recording]):
         self.replay = Replay()
-        self.house = House(self.replay.url, [*recordings, *answers])
+        self.gateway = Gateway(self.replay.url, [*recordings, *answers])
 
     def try_out(self, recording: Recording) -> list[Result]:
         legal = mended(recording)
@@ -59,7 +59,7 @@ class Bench:
 
     def cell(self, recording: Recording, wanted: Meaning | Failure, dialect: str, lane: str) -> Result:
         self.replay.lay_out(recording)
-        ask = Ask(self.house.url, self.house.alias(recording, lane != "relay"), recording.stream)
+        ask = Ask(self.gateway.url, self.gateway.alias(recording, lane != "relay"), recording.stream)
         if isinstance(wanted, Meaning):
             ask.tools = sorted({call.name for call in wanted.calls})
             ask.candidates = len(wanted.candidates)
@@ -71,4 +71,4 @@ class Bench:
         return isinstance(wanted, Failure) or not wanted.calls or "calls" in formats()[dialect].holds
 
     def close(self):
-        self.house.close()
+        self.gateway.close()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import same
 import schemas
 from data import Recording, formats, providers, table
-from house import House, adapter
+from gateway import Gateway, adapter
 from replay import Replay
 
 
@@ -51,9 +51,9 @@ def targets(recordings: list[Recording]) -> dict[tuple, dict[bool, Recording]]:
 class Sender:
     """Sends recorded requests, unchanged except for the model."""
 
-    def __init__(self, replay: Replay, house: House):
-        self.replay, self.house = replay, house
-        address = urllib.parse.urlsplit(house.url).netloc
+    def __init__(self, replay: Replay, gateway: Gateway):
+        self.replay, self.gateway = replay, gateway
+        address = urllib.parse.urlsplit(gateway.url).netloc
         self.connection = http.client.HTTPConnection(address, timeout=30)
 
     def send_all(self, recording: Recording, targets: dict) -> list[Outcome]:
@@ -72,7 +72,7 @@ class Sender:
         # Adapters read the model's name, so a request to its own provider keeps the original one.
         is_own = is_at_home(recording, name, format)
         self.replay.lay_out(answer)
-        status, text = self.post(recording, self.house.alias(recording if is_own else answer, forced=True))
+        status, text = self.post(recording, self.gateway.alias(recording if is_own else answer, forced=True))
         outcome = Outcome(recording, name, format, status)
         if status >= 400:
             outcome.words = words(text)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use weir_tests::{Answer, Client, Folder, Gate, Program, Request, Upstream};
 
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, SPOKEN, TOKENS, Tongue, ZETA, config, config_of};
+use crate::wire_format::{ALL, ANTHROPIC, OPENAI, PROVIDERS, TOKENS, WireFormat, ZETA, config, config_of};
 
 /// A gateway in a separate process, whose log is read.
 struct Logged {
@@ -63,15 +63,15 @@ impl Logged {
 /// A provider that answers in the request's own format, streamed if requested.
 async fn provider() -> Upstream {
     Upstream::scripted(|request| {
-        let tongue = ALL.into_iter().find(|tongue| match tongue.name {
+        let wire_format = ALL.into_iter().find(|wire_format| match wire_format.name {
             "openai" => request.line().contains("/chat/completions"),
             "anthropic" => request.line().contains("/messages"),
             _ => request.line().contains("parley"),
         });
-        let tongue = tongue.unwrap_or(ZETA);
+        let wire_format = wire_format.unwrap_or(ZETA);
         let body = request.text();
         let streams = request.line().contains("drip") || body.contains("\"stream\":true");
-        if streams { tongue.streamed() } else { Answer::json(200, tongue.whole()) }
+        if streams { wire_format.streamed() } else { Answer::json(200, wire_format.whole()) }
     })
     .await
 }
@@ -148,15 +148,16 @@ async fn what_is_refused_leaves_its_line_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_reports_the_attempts_and_the_providers_message() {
-    let error = |tongue: Tongue, status: u16| {
-        let words = format!("the model has a cold, says KEY-OF-{}", tongue.name);
+    let error = |wire_format: WireFormat, status: u16| {
+        let words = format!("the model has a cold, says KEY-OF-{}", wire_format.name);
         let error = json!({"type": "invalid_request_error", "message": words});
-        let body = if tongue == ANTHROPIC { json!({"type": "error", "error": error}) } else { json!({"error": error}) };
+        let body =
+            if wire_format == ANTHROPIC { json!({"type": "error", "error": error}) } else { json!({"error": error}) };
         Answer::json(status, body.to_string())
     };
     let upstream = Upstream::always(Answer::default()).await;
-    let logged = Logged::start(&config_of(&SPOKEN, &upstream));
-    for from in SPOKEN {
+    let logged = Logged::start(&config_of(&PROVIDERS, &upstream));
+    for from in PROVIDERS {
         for status in [400, 404, 500, 503] {
             upstream.now(error(from, status));
             for (model, lane) in [(from.name.to_owned(), "relay"), (from.translated(), "translate")] {

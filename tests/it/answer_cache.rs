@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 use weir_tests::code::pack;
-use weir_tests::{Answer, Gate, House, Reply, Request, Upstream};
+use weir_tests::{Answer, Gate, Gateway, Reply, Request, Upstream};
 
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, Tongue, config_of};
+use crate::wire_format::{ALL, ANTHROPIC, OPENAI, WireFormat, config_of};
 
 /// Models of these formats whose answers are kept.
-fn keeping(tongues: &[Tongue], upstream: &Upstream) -> String {
+fn keeping(wire_formats: &[WireFormat], upstream: &Upstream) -> String {
     let kept = "cache = \"1h\"\nprice = { input = 1000000, output = 1000000 }\ntarget = {";
-    config_of(tongues, upstream).replace("target = {", kept)
+    config_of(wire_formats, upstream).replace("target = {", kept)
 }
 
 fn client(name: &str, more: &str) -> String {
@@ -38,13 +38,13 @@ fn requests(upstream: &mut Upstream) -> usize {
 /// A provider that answers in the format of the request.
 async fn provider() -> Upstream {
     Upstream::scripted(|request| {
-        let tongue = ALL.into_iter().find(|tongue| match tongue.name {
+        let wire_format = ALL.into_iter().find(|wire_format| match wire_format.name {
             "openai" => request.line().contains("/chat/completions"),
             "anthropic" => request.line().contains("/messages"),
             _ => true,
         });
-        let tongue = tongue.unwrap_or(OPENAI);
-        if tongue.wants_stream(request) { tongue.streamed() } else { Answer::json(200, tongue.whole()) }
+        let wire_format = wire_format.unwrap_or(OPENAI);
+        if wire_format.wants_stream(request) { wire_format.streamed() } else { Answer::json(200, wire_format.whole()) }
     })
     .await
 }
@@ -53,48 +53,48 @@ async fn provider() -> Upstream {
 async fn an_equal_request_gets_the_same_bytes_in_both_lanes_whole_and_streamed_and_costs_nothing() {
     let mut upstream = provider().await;
     let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"total\"\n";
-    let house = House::open(&(keeping(&[OPENAI, ANTHROPIC], &upstream) + budget)).await;
+    let gateway = Gateway::open(&(keeping(&[OPENAI, ANTHROPIC], &upstream) + budget)).await;
     let mut kept = 0.0;
     for client in [OPENAI, ANTHROPIC] {
         for model in ["openai", "openai-t", "anthropic"] {
             for stream in [false, true] {
                 let about = format!("{} {model} {stream}", client.name);
-                let first = house.ask(&client.request(model, stream)).await;
+                let first = gateway.ask(&client.request(model, stream)).await;
                 assert_eq!((first.status(), result(&first)), (200, Some("miss")), "{about}: {}", first.text());
                 kept += 1.0;
-                house.until_metric("weir_cache_entries", kept).await;
-                let again = house.ask(&client.request(model, stream)).await;
+                gateway.until_metric("weir_cache_entries", kept).await;
+                let again = gateway.ask(&client.request(model, stream)).await;
                 assert_eq!((again.status(), result(&again)), (200, Some("hit")), "{about}");
                 assert_eq!(again.text(), first.text(), "{about}");
                 for name in ["content-type", "x-weir-losses", "x-weir-cache-key"] {
                     assert_eq!(again.header(name), first.header(name), "{about}: {name}");
                 }
                 assert_eq!((again.header("age"), again.header("x-weir-lane")), (Some("0"), Some("cache")));
-                assert!(!client.heard(&again, stream).text.is_empty());
+                assert!(!client.parsed(&again, stream).text.is_empty());
                 assert_eq!(requests(&mut upstream), 1, "{about}");
             }
         }
     }
-    house.until_metric("weir_budget_used{budget=\"all\"}", kept * 17.0).await;
-    assert_eq!(house.metric("weir_cache_requests_total{result=\"hit\"}").await, kept);
-    assert_eq!(house.metric("weir_cache_saved_usd_total").await, kept * 17.0);
+    gateway.until_metric("weir_budget_used{budget=\"all\"}", kept * 17.0).await;
+    assert_eq!(gateway.metric("weir_cache_requests_total{result=\"hit\"}").await, kept);
+    assert_eq!(gateway.metric("weir_cache_saved_usd_total").await, kept * 17.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_gets_only_its_own_and_one_that_opted_out_gets_none() {
     let mut upstream = provider().await;
     let clients = client("one", "") + &client("two", "") + &client("fresh", "cache = false");
-    let house = House::open(&(keeping(&[OPENAI], &upstream) + &clients)).await;
+    let gateway = Gateway::open(&(keeping(&[OPENAI], &upstream) + &clients)).await;
     for (who, expected) in [("one", Some("miss")), ("two", Some("miss")), ("one", Some("hit")), ("two", Some("hit"))] {
-        let reply = house.ask(&by(who, chat(&json!({})))).await;
+        let reply = gateway.ask(&by(who, chat(&json!({})))).await;
         assert_eq!(result(&reply), expected, "{who}");
-        house
+        gateway
             .until_metric("weir_cache_entries", if who == "one" && expected == Some("miss") { 1.0 } else { 2.0 })
             .await;
     }
     assert_eq!(requests(&mut upstream), 2);
     for _ in 0..2 {
-        assert_eq!(result(&house.ask(&by("fresh", chat(&json!({})))).await), None);
+        assert_eq!(result(&gateway.ask(&by("fresh", chat(&json!({})))).await), None);
     }
     assert_eq!(requests(&mut upstream), 2);
 }
@@ -102,9 +102,9 @@ async fn a_caller_gets_only_its_own_and_one_that_opted_out_gets_none() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_off_unless_a_model_has_it() {
     let mut upstream = provider().await;
-    let house = House::open(&config_of(&[OPENAI], &upstream)).await;
+    let gateway = Gateway::open(&config_of(&[OPENAI], &upstream)).await;
     for _ in 0..2 {
-        assert_eq!(result(&house.ask(&chat(&json!({}))).await), None);
+        assert_eq!(result(&gateway.ask(&chat(&json!({}))).await), None);
     }
     assert_eq!(requests(&mut upstream), 2);
 }
@@ -112,7 +112,7 @@ async fn it_is_off_unless_a_model_has_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_differs_in_a_request_makes_it_another() {
     let mut upstream = provider().await;
-    let house = House::open(&keeping(&[OPENAI], &upstream)).await;
+    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
     let tool = |name: &str| json!({"type": "function", "function": {"name": name, "parameters": {"type": "object"}}});
     let image = |data: &str| {
         let url = format!("data:image/png;base64,{data}");
@@ -134,13 +134,13 @@ async fn whatever_differs_in_a_request_makes_it_another() {
         chat(&json!({})).header("x-weir-strict", "true"),
     ];
     for (at, request) in others.iter().enumerate() {
-        let reply = house.ask(request).await;
+        let reply = gateway.ask(request).await;
         assert_eq!(result(&reply), Some("miss"), "number {at}: {}", reply.text());
-        house.until_metric("weir_cache_entries", (at + 1) as f64).await;
+        gateway.until_metric("weir_cache_entries", (at + 1) as f64).await;
     }
     assert_eq!(requests(&mut upstream), others.len());
     let reordered = r#"{ "messages":[{"content":"Hi", "role":"user"}],  "model":"openai" }"#;
-    assert_eq!(result(&house.post("/v1/chat/completions", reordered).await), Some("hit"));
+    assert_eq!(result(&gateway.post("/v1/chat/completions", reordered).await), Some("hit"));
     assert_eq!(requests(&mut upstream), 0);
 }
 
@@ -161,20 +161,20 @@ async fn what_is_not_complete_is_not_kept() {
         (short_stream, true),
     ] {
         let mut upstream = Upstream::always(answer).await;
-        let house = House::open(&keeping(&[OPENAI], &upstream)).await;
+        let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
         for _ in 0..2 {
-            let reply = house.ask(&chat(&json!({"stream": stream}))).await;
+            let reply = gateway.ask(&chat(&json!({"stream": stream}))).await;
             assert!(matches!(result(&reply), Some("miss" | "bypass")), "{:?}: {}", result(&reply), reply.text());
         }
         assert_eq!(requests(&mut upstream), 2);
-        assert_eq!(house.metric("weir_cache_entries").await, 0.0);
+        assert_eq!(gateway.metric("weir_cache_entries").await, 0.0);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_whose_answers_are_no_ones_but_theirs_are_not_kept() {
     let mut upstream = provider().await;
-    let house = House::open(&keeping(&[OPENAI, ANTHROPIC], &upstream)).await;
+    let gateway = Gateway::open(&keeping(&[OPENAI, ANTHROPIC], &upstream)).await;
     let search = json!({"model": "anthropic", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}],
         "tools": [{"type": "web_search_20250305", "name": "web_search"}]});
     for request in [
@@ -188,27 +188,27 @@ async fn requests_whose_answers_are_no_ones_but_theirs_are_not_kept() {
         ),
     ] {
         for _ in 0..2 {
-            let reply = house.ask(&request).await;
+            let reply = gateway.ask(&request).await;
             assert_eq!((reply.status(), result(&reply)), (200, Some("bypass")), "{}", reply.text());
         }
     }
     assert_eq!(requests(&mut upstream), 10);
     let same = chat(&json!({"n": 2, "temperature": 0, "store": false}));
-    assert_eq!(result(&house.ask(&same).await), Some("miss"));
-    house.until_metric("weir_cache_entries", 1.0).await;
-    assert_eq!(result(&house.ask(&same).await), Some("hit"));
+    assert_eq!(result(&gateway.ask(&same).await), Some("miss"));
+    gateway.until_metric("weir_cache_entries", 1.0).await;
+    assert_eq!(result(&gateway.ask(&same).await), Some("hit"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_says_what_it_wants_of_the_cache() {
     let mut upstream = provider().await;
-    let house = House::open(&keeping(&[OPENAI], &upstream)).await;
-    let ask = async |control: &str| house.ask(&chat(&json!({})).header("cache-control", control)).await;
+    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
+    let ask = async |control: &str| gateway.ask(&chat(&json!({})).header("cache-control", control)).await;
     let reply = ask("only-if-cached").await;
     assert_eq!((reply.status(), reply.json()["error"]["code"].as_str()), (504, Some("not_cached")), "{}", reply.text());
     assert_eq!(result(&ask("no-store").await), Some("bypass"));
     assert_eq!(result(&ask("max-age=60").await), Some("miss"));
-    house.until_metric("weir_cache_entries", 1.0).await;
+    gateway.until_metric("weir_cache_entries", 1.0).await;
     assert_eq!(result(&ask("only-if-cached, max-age=60").await), Some("hit"));
     assert_eq!(result(&ask("no-store").await), Some("hit"));
     assert_eq!(result(&ask("no-cache").await), Some("miss"));
@@ -223,15 +223,15 @@ async fn equal_requests_wait_for_one_and_another_takes_over_if_it_leaves() {
         Answer::begin(200, &[("content-type", "application/json")]).gate(gate).piece(OPENAI.whole()).end()
     };
     let mut upstream = Upstream::always(answer(&gate)).await;
-    let house = House::open(&keeping(&[OPENAI], &upstream)).await;
-    let mut leader = house.connect().await;
+    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
+    let mut leader = gateway.connect().await;
     leader.send(&chat(&json!({}))).await;
     upstream.request().await;
-    let mut followers = [house.connect().await, house.connect().await];
+    let mut followers = [gateway.connect().await, gateway.connect().await];
     for follower in &mut followers {
         follower.send(&chat(&json!({}))).await;
     }
-    house.until_metric("weir_cache_waiting", 2.0).await;
+    gateway.until_metric("weir_cache_waiting", 2.0).await;
     assert!(upstream.unseen().is_none(), "the followers wait");
     leader.leave();
     upstream.request().await;
@@ -253,14 +253,14 @@ async fn equal_requests_wait_for_one_and_another_takes_over_if_it_leaves() {
 async fn kept_answers_are_removed_by_key_by_model_and_all_and_those_under_way_too() {
     let gate = Gate::default();
     let upstream = provider().await;
-    let house = House::open(&keeping(&[OPENAI], &upstream)).await;
+    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
     let fill = async || {
-        let reply = house.ask(&chat(&json!({}))).await;
+        let reply = gateway.ask(&chat(&json!({}))).await;
         assert_eq!(result(&reply), Some("miss"));
-        house.until_metric("weir_cache_entries", 1.0).await;
+        gateway.until_metric("weir_cache_entries", 1.0).await;
         reply.header("x-weir-cache-key").unwrap().to_owned()
     };
-    let remove = async |what: &str| house.ask(&Request::new("DELETE", &format!("/admin/cache{what}"))).await;
+    let remove = async |what: &str| gateway.ask(&Request::new("DELETE", &format!("/admin/cache{what}"))).await;
     let key = fill().await;
     assert_eq!(remove(&format!("?key={key}")).await.json(), json!({"removed": 1}));
     fill().await;
@@ -271,16 +271,16 @@ async fn kept_answers_are_removed_by_key_by_model_and_all_and_those_under_way_to
     for wrong in ["?key=x", "?models=x"] {
         assert_eq!(remove(wrong).await.status(), 400, "{wrong}");
     }
-    assert_eq!(house.get("/admin/cache").await.json(), json!({"entries": 0, "bytes": 0, "generation": 1}));
+    assert_eq!(gateway.get("/admin/cache").await.json(), json!({"entries": 0, "bytes": 0, "generation": 1}));
     upstream.now(Answer::begin(200, &[("content-type", "application/json")]).gate(&gate).piece(OPENAI.whole()).end());
-    let mut client = house.connect().await;
+    let mut client = gateway.connect().await;
     client.send(&chat(&json!({"seed": 5}))).await;
-    house.until_metric("weir_upstream_attempts_total", 4.0).await;
+    gateway.until_metric("weir_upstream_attempts_total", 4.0).await;
     remove("").await;
     gate.open();
     assert_eq!(result(&client.reply().await), Some("miss"));
     upstream.now(Answer::json(200, OPENAI.whole()));
-    let again = house.ask(&chat(&json!({"seed": 5}))).await;
+    let again = gateway.ask(&chat(&json!({"seed": 5}))).await;
     assert!(result(&again) != Some("hit"), "it was under way when all was removed");
 }
 
@@ -289,11 +289,11 @@ async fn a_compressed_answer_is_kept_as_it_is() {
     let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
     let packed = pack("gzip", OPENAI.whole().as_bytes());
     let mut upstream = Upstream::always(Answer::whole(200, &headers, &packed)).await;
-    let house = House::open(&keeping(&[OPENAI], &upstream)).await;
+    let gateway = Gateway::open(&keeping(&[OPENAI], &upstream)).await;
     let request = chat(&json!({})).header("accept-encoding", "gzip");
-    assert_eq!(house.ask(&request).await.body, packed);
-    house.until_metric("weir_cache_entries", 1.0).await;
-    let reply = house.ask(&request).await;
+    assert_eq!(gateway.ask(&request).await.body, packed);
+    gateway.until_metric("weir_cache_entries", 1.0).await;
+    let reply = gateway.ask(&request).await;
     assert_eq!((result(&reply), reply.header("content-encoding")), (Some("hit"), Some("gzip")));
     assert_eq!(reply.body, packed);
     assert_eq!(requests(&mut upstream), 1);

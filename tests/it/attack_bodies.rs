@@ -11,9 +11,9 @@ use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use tokio::task::JoinHandle;
-use weir_tests::{Answer, Client, Folder, House, Reply, Request, Upstream, soon};
+use weir_tests::{Answer, Client, Folder, Gateway, Reply, Request, Upstream, soon};
 
-use crate::tongue::{ANTHROPIC, EVERY, GEMINI, OPENAI, TEXT, Tongue, ZETA, config_of, provider};
+use crate::wire_format::{ANTHROPIC, EVERY, GEMINI, OPENAI, TEXT, WireFormat, ZETA, config_of, provider};
 
 const MIB: f64 = (1 << 20) as f64;
 const KIB: usize = 1 << 10;
@@ -29,8 +29,8 @@ fn by(request: Request, client: &str) -> Request {
 }
 
 /// Begins a body of 1 MiB and sends the first `bytes`; the connection stays open until the task is aborted.
-async fn begin(house: &House, request: Request, bytes: usize) -> JoinHandle<()> {
-    let mut client: Client = house.connect().await;
+async fn begin(gateway: &Gateway, request: Request, bytes: usize) -> JoinHandle<()> {
+    let mut client: Client = gateway.connect().await;
     let head = request.header("content-length", &(1 << 20).to_string()).head();
     tokio::spawn(async move {
         client.write(head.as_bytes()).await;
@@ -41,16 +41,16 @@ async fn begin(house: &House, request: Request, bytes: usize) -> JoinHandle<()> 
 }
 
 /// Waits until at least this much is held.
-async fn until_held(house: &House, least: f64) {
+async fn until_held(gateway: &Gateway, least: f64) {
     let reached = async {
-        while house.metric(HELD).await < least {
+        while gateway.metric(HELD).await < least {
             tokio::task::yield_now().await;
         }
     };
     soon("bodies to be held", reached).await;
 }
 
-fn padded(from: Tongue, model: &str, bytes: usize) -> Request {
+fn padded(from: WireFormat, model: &str, bytes: usize) -> Request {
     let request = from.request(model, false);
     let sent = String::from_utf8(request.sent()).unwrap();
     let padded = sent.replace("\"Hi\"", &format!("\"Hi{}\"", " ho".repeat(bytes / 3)));
@@ -61,25 +61,25 @@ fn padded(from: Tongue, model: &str, bytes: usize) -> Request {
 async fn a_flood_of_unfinished_bodies_keeps_within_the_budget_and_others_are_served() {
     for to in EVERY {
         let upstream = provider(to).await;
-        let house = House::open(&format!("{TWO}{}", config_of(&EVERY, &upstream))).await;
+        let gateway = Gateway::open(&format!("{TWO}{}", config_of(&EVERY, &upstream))).await;
         let mut flood = Vec::new();
         for _ in 0..24 {
-            flood.push(begin(&house, by(OPENAI.request("openai", false), "flood"), 900 * KIB).await);
+            flood.push(begin(&gateway, by(OPENAI.request("openai", false), "flood"), 900 * KIB).await);
         }
-        until_held(&house, 3.0 * MIB).await;
+        until_held(&gateway, 3.0 * MIB).await;
         for from in EVERY {
             for model in [to.name.to_owned(), to.translated()] {
                 for request in [from.request(&model, false), padded(from, &model, 300 * KIB)] {
-                    let reply = house.ask(&by(request, "other")).await;
+                    let reply = gateway.ask(&by(request, "other")).await;
                     assert_eq!(reply.status(), 200, "{} to {model}: {}", from.name, reply.text());
-                    assert_eq!(from.heard(&reply, false).text, TEXT);
+                    assert_eq!(from.parsed(&reply, false).text, TEXT);
                 }
             }
         }
-        let held = house.metric(HELD).await;
+        let held = gateway.metric(HELD).await;
         assert!(held <= 4.0 * MIB, "{held}");
         flood.iter().for_each(JoinHandle::abort);
-        house.until_metric(HELD, 0.0).await;
+        gateway.until_metric(HELD, 0.0).await;
     }
 }
 
@@ -87,14 +87,14 @@ async fn a_flood_of_unfinished_bodies_keeps_within_the_budget_and_others_are_ser
 async fn an_unfinished_body_holds_no_place() {
     let upstream = provider(OPENAI).await;
     let settings = TWO.replacen("[server]", "[server]\nmax_concurrency = 1\nqueue = { length = 1 }", 1);
-    let house = House::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
+    let gateway = Gateway::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
     let mut flood = Vec::new();
     for _ in 0..8 {
-        flood.push(begin(&house, by(OPENAI.request("openai", false), "flood"), 10 * KIB).await);
+        flood.push(begin(&gateway, by(OPENAI.request("openai", false), "flood"), 10 * KIB).await);
     }
-    until_held(&house, (70 * KIB) as f64).await;
+    until_held(&gateway, (70 * KIB) as f64).await;
     for from in EVERY {
-        let reply = house.ask(&by(from.request("openai", false), "other")).await;
+        let reply = gateway.ask(&by(from.request("openai", false), "other")).await;
         assert_eq!(reply.status(), 200, "{}: {}", from.name, reply.text());
     }
     flood.iter().for_each(JoinHandle::abort);
@@ -104,38 +104,38 @@ async fn an_unfinished_body_holds_no_place() {
 async fn a_full_queue_turns_away_before_a_body_is_read() {
     let upstream = Upstream::always(Answer::silence()).await;
     let settings = TWO.replacen("[server]", "[server]\nmax_concurrency = 1\nqueue = { length = 2 }", 1);
-    let house = House::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
+    let gateway = Gateway::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
     let mut waiting = Vec::new();
     for count in 0..3 {
-        let mut client = house.connect().await;
+        let mut client = gateway.connect().await;
         client.send(&by(OPENAI.request("openai", true), "flood")).await;
         waiting.push(client);
-        house.until_metric("weir_queue_depth", f64::from(count)).await;
-        house.until_metric("weir_in_flight", 1.0).await;
+        gateway.until_metric("weir_queue_depth", f64::from(count)).await;
+        gateway.until_metric("weir_in_flight", 1.0).await;
     }
     for from in EVERY {
         let begins = |client| by(from.request("openai", false), client).header("content-length", "1000000").head();
-        let mut flood = house.connect().await;
+        let mut flood = gateway.connect().await;
         flood.write(begins("flood").as_bytes()).await;
         assert_eq!(flood.head().await.status, 503, "{}: nothing of the body has come", from.name);
         // The queue is one client's: another's request gets a place in it, and its body is read.
-        let held = house.metric(HELD).await;
-        let other = begin(&house, by(from.request("openai", false), "other"), 10 * KIB).await;
-        until_held(&house, held + 1.0).await;
+        let held = gateway.metric(HELD).await;
+        let other = begin(&gateway, by(from.request("openai", false), "other"), 10 * KIB).await;
+        until_held(&gateway, held + 1.0).await;
         other.abort();
-        house.until_metric(HELD, held).await;
+        gateway.until_metric(HELD, held).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_mid_body_gives_its_bytes_back() {
     let upstream = provider(OPENAI).await;
-    let house = House::open(&format!("{TWO}{}", config_of(&EVERY, &upstream))).await;
+    let gateway = Gateway::open(&format!("{TWO}{}", config_of(&EVERY, &upstream))).await;
     for from in EVERY {
-        let begun = begin(&house, by(from.request("openai", false), "flood"), 200 * KIB).await;
-        until_held(&house, (200 * KIB) as f64).await;
+        let begun = begin(&gateway, by(from.request("openai", false), "flood"), 200 * KIB).await;
+        until_held(&gateway, (200 * KIB) as f64).await;
         begun.abort();
-        house.until_metric(HELD, 0.0).await;
+        gateway.until_metric(HELD, 0.0).await;
     }
 }
 
@@ -143,41 +143,41 @@ async fn a_client_that_leaves_mid_body_gives_its_bytes_back() {
 async fn what_is_held_is_given_back_when_the_answer_is_out() {
     for to in EVERY {
         let upstream = provider(to).await;
-        let house = House::open(&format!("{TWO}{}", config_of(&EVERY, &upstream))).await;
+        let gateway = Gateway::open(&format!("{TWO}{}", config_of(&EVERY, &upstream))).await;
         for from in EVERY {
             for model in [to.name.to_owned(), to.translated()] {
                 for stream in [false, true] {
-                    let reply = house.ask(&by(from.request(&model, stream), "other")).await;
+                    let reply = gateway.ask(&by(from.request(&model, stream), "other")).await;
                     assert_eq!(reply.status(), 200, "{}", reply.text());
                 }
             }
         }
-        house.until_metric(HELD, 0.0).await;
+        gateway.until_metric(HELD, 0.0).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_wait_for_a_provider_are_held_and_a_refusal_names_the_limit() {
     let upstream = Upstream::always(Answer::silence()).await;
-    let house = House::open(&format!("{TWO}{}", config_of(&EVERY, &upstream))).await;
+    let gateway = Gateway::open(&format!("{TWO}{}", config_of(&EVERY, &upstream))).await;
     // A request that waits for the head of an answer keeps its body, since a retry may need it.
     let mut waiting = Vec::new();
     for _ in 0..4 {
-        let mut client = house.connect().await;
+        let mut client = gateway.connect().await;
         client.send(&by(padded(OPENAI, "openai", 900 * KIB), "flood")).await;
         waiting.push(client);
     }
-    until_held(&house, 3.4 * MIB).await;
+    until_held(&gateway, 3.4 * MIB).await;
     for from in EVERY {
-        let reply = house.ask(&by(padded(from, "openai", 600 * KIB), "other")).await;
+        let reply = gateway.ask(&by(padded(from, "openai", 600 * KIB), "other")).await;
         assert_eq!(reply.status(), 503, "{}", reply.text());
         let message = from.error(&reply).unwrap();
         assert!(message.contains("server.max_buffered_bytes"), "{message}");
         assert!(reply.header("retry-after").is_some());
     }
-    assert_eq!(house.metric("weir_buffer_refused_total{reason=\"full\"}").await, EVERY.len() as f64);
+    assert_eq!(gateway.metric("weir_buffer_refused_total{reason=\"full\"}").await, EVERY.len() as f64);
     drop(waiting);
-    house.until_metric(HELD, 0.0).await;
+    gateway.until_metric(HELD, 0.0).await;
 }
 
 type Endless = StreamBody<std::pin::Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, std::io::Error>> + Send>>>;
@@ -192,8 +192,8 @@ fn endless(bytes: usize) -> Endless {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_of_http2_holds_no_more_than_its_share() {
     let upstream = provider(OPENAI).await;
-    let house = House::open(&format!("{TWO}{}", config_of(&EVERY, &upstream))).await;
-    let stream = tokio::net::TcpStream::connect(house.address).await.unwrap();
+    let gateway = Gateway::open(&format!("{TWO}{}", config_of(&EVERY, &upstream))).await;
+    let stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
     let (sender, connection): (SendRequest<Endless>, _) =
         handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
@@ -205,29 +205,29 @@ async fn a_connection_of_http2_holds_no_more_than_its_share() {
             .unwrap();
         begun.push(tokio::spawn(sender.clone().send_request(request)));
     }
-    until_held(&house, 0.9 * MIB).await;
+    until_held(&gateway, 0.9 * MIB).await;
     // Bodies without room on their connection are refused; none exceeds its share meanwhile.
     let mut refused = 0.0;
     while refused == 0.0 {
-        let held = house.metric(HELD).await;
+        let held = gateway.metric(HELD).await;
         assert!(held <= MIB + 64.0 * KIB as f64, "{held}");
-        refused = house.metric("weir_buffer_refused_total{reason=\"connection\"}").await;
+        refused = gateway.metric("weir_buffer_refused_total{reason=\"connection\"}").await;
     }
-    let reply = house.ask(&by(padded(OPENAI, "openai", 900 * KIB), "other")).await;
+    let reply = gateway.ask(&by(padded(OPENAI, "openai", 900 * KIB), "other")).await;
     assert_eq!(reply.status(), 200, "another connection has its own: {}", reply.text());
     begun.iter().for_each(JoinHandle::abort);
     drop(sender);
-    house.until_metric(HELD, 0.0).await;
+    gateway.until_metric(HELD, 0.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_of_requests_is_asked_before_the_body() {
     let upstream = provider(OPENAI).await;
     let clients = "[[clients]]\nname = \"one\"\nkey = \"key-of-the-one\"\nlimits = { requests_per_minute = 1 }\n";
-    let house = House::open(&format!("{clients}{}", config_of(&EVERY, &upstream))).await;
-    assert_eq!(house.ask(&by(OPENAI.request("openai", false), "one")).await.status(), 200);
+    let gateway = Gateway::open(&format!("{clients}{}", config_of(&EVERY, &upstream))).await;
+    assert_eq!(gateway.ask(&by(OPENAI.request("openai", false), "one")).await.status(), 200);
     for from in EVERY {
-        let mut client = house.connect().await;
+        let mut client = gateway.connect().await;
         let request = by(from.request("openai", false), "one").header("content-length", "1000000");
         client.write(request.head().as_bytes()).await;
         let reply = client.reply().await;
@@ -237,7 +237,7 @@ async fn a_limit_of_requests_is_asked_before_the_body() {
 }
 
 /// A legal request with very many messages.
-fn many_messages(from: Tongue, model: &str, messages: usize, stream: bool) -> Request {
+fn many_messages(from: WireFormat, model: &str, messages: usize, stream: bool) -> Request {
     let request = from.request(model, stream);
     let sent = String::from_utf8(request.sent()).unwrap();
     let (one, two) = match from {
@@ -255,7 +255,7 @@ fn many_messages(from: Tongue, model: &str, messages: usize, stream: bool) -> Re
 }
 
 /// Whether a large request was served, or refused with the name of a limit, in the client's own format.
-fn is_fair(from: Tongue, reply: &Reply) -> bool {
+fn is_fair(from: WireFormat, reply: &Reply) -> bool {
     let names = ["plugins.memory", "plugins.deadline", "server.translate_body_limit"];
     match reply.status() {
         200 => true,
@@ -273,26 +273,26 @@ const WATCHED: &str = "[plugins.openai]\nquarantine = { faults = 2, window = \"1
 async fn large_legal_requests_are_served_or_refused_with_the_limit_and_quarantine_no_adapter() {
     for to in EVERY {
         let upstream = provider(to).await;
-        let house = House::open(&format!("{WATCHED}{}", config_of(&EVERY, &upstream))).await;
+        let gateway = Gateway::open(&format!("{WATCHED}{}", config_of(&EVERY, &upstream))).await;
         for from in EVERY {
             if from == to {
-                let relayed = house.ask(&many_messages(from, to.name, 200_000, false)).await;
+                let relayed = gateway.ask(&many_messages(from, to.name, 200_000, false)).await;
                 assert_eq!(relayed.status(), 200, "bytes need no adapter: {}", relayed.text());
             }
             // Enough different ones to quarantine an adapter.
             for more in 0..if from == OPENAI { 3 } else { 1 } {
                 let large = many_messages(from, &to.translated(), 200_000 + 2 * more, more % 2 == 0);
-                let reply = house.ask(&large).await;
+                let reply = gateway.ask(&large).await;
                 assert!(is_fair(from, &reply), "{}: {} {}", from.name, reply.status(), reply.text());
             }
-            let usual = house.ask(&from.request(&to.translated(), false)).await;
+            let usual = gateway.ask(&from.request(&to.translated(), false)).await;
             assert_eq!(usual.status(), 200, "{} to {}: {}", from.name, to.name, usual.text());
         }
         for adapter in EVERY {
-            let all = house.adapter(adapter.name).await;
+            let all = gateway.adapter(adapter.name).await;
             assert_eq!(all[0]["status"], "serving", "{all:?}");
         }
-        house.until_metric(HELD, 0.0).await;
+        gateway.until_metric(HELD, 0.0).await;
     }
 }
 
@@ -301,18 +301,18 @@ async fn a_million_embedding_inputs_are_served_or_refused_with_the_limit() {
     let answer = json!({"object": "list", "model": "m", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
         "usage": {"prompt_tokens": 1, "total_tokens": 1}});
     let upstream = Upstream::always(Answer::json(200, answer.to_string())).await;
-    let house = House::open(&format!("{WATCHED}{}", config_of(&EVERY, &upstream))).await;
+    let gateway = Gateway::open(&format!("{WATCHED}{}", config_of(&EVERY, &upstream))).await;
     for model in ["openai", "openai-t"] {
         for more in 0..3 {
             let input = "\"a\",".repeat(1_000_000 + more);
             let body = format!("{{\"model\":\"{model}\",\"input\":[{input}\"a\"]}}");
-            let reply = house.post("/v1/embeddings", &body).await;
+            let reply = gateway.post("/v1/embeddings", &body).await;
             assert!(is_fair(OPENAI, &reply), "{}: {}", reply.status(), reply.text());
         }
-        let usual = house.post("/v1/embeddings", &format!("{{\"model\":\"{model}\",\"input\":[\"a\"]}}")).await;
+        let usual = gateway.post("/v1/embeddings", &format!("{{\"model\":\"{model}\",\"input\":[\"a\"]}}")).await;
         assert_eq!(usual.status(), 200, "{}", usual.text());
     }
-    assert_eq!(house.adapter("openai").await[0]["status"], "serving");
+    assert_eq!(gateway.adapter("openai").await[0]["status"], "serving");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -329,7 +329,7 @@ async fn media_of_one_request_keep_within_a_total() {
         files.origin(),
         upstream.url()
     );
-    let house = House::with(Folder::with(&["openai", "anthropic", "gemini"]), &config).await;
+    let gateway = Gateway::with(Folder::with(&["openai", "anthropic", "gemini"]), &config).await;
     let source = |n: usize| format!("{}/{n}.png", files.origin());
     let openai = |count: usize| {
         let images = (0..count).map(|n| json!({"type": "image_url", "image_url": {"url": source(n)}}));
@@ -346,10 +346,10 @@ async fn media_of_one_request_keep_within_a_total() {
         Request::post("/v1/messages", body.to_string()).header("anthropic-version", "2023-06-01")
     };
     for (from, asking) in [(OPENAI, &openai as &dyn Fn(usize) -> Request), (ANTHROPIC, &anthropic)] {
-        let two = house.ask(&asking(2)).await;
+        let two = gateway.ask(&asking(2)).await;
         assert_eq!(two.status(), 200, "{}", two.text());
         upstream.request().await;
-        let twenty = house.ask(&asking(20)).await;
+        let twenty = gateway.ask(&asking(20)).await;
         assert_eq!(twenty.status(), 413, "{}", twenty.text());
         assert!(
             from.error(&twenty).is_some_and(|message| message.contains("media.max_total_bytes")),
@@ -363,7 +363,7 @@ async fn media_of_one_request_keep_within_a_total() {
     }
     assert_eq!(fetched, 2 * (2 + 3), "nothing is fetched beyond the total");
     assert!(upstream.unseen().is_none());
-    house.until_metric(HELD, 0.0).await;
+    gateway.until_metric(HELD, 0.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -372,11 +372,11 @@ async fn an_adapter_with_one_instance_proves_itself_and_serves_both_sides() {
     let folder = Folder::with(&["openai", "anthropic", "zeta"]);
     folder.put_fixtures("zeta", &weir_tests::plugins::zeta_fixtures());
     let settings = "[plugins.zeta]\nmax_instances = 1\nrequire_fixtures = true\n";
-    let house = House::with(folder, &format!("{settings}{}", config_of(&EVERY, &upstream))).await;
-    assert_eq!(house.adapter("zeta").await[0]["status"], "serving");
-    let house = &house;
+    let gateway = Gateway::with(folder, &format!("{settings}{}", config_of(&EVERY, &upstream))).await;
+    assert_eq!(gateway.adapter("zeta").await[0]["status"], "serving");
+    let gateway = &gateway;
     let asking = (0..20).map(|n| async move {
-        let (mut client, stream) = (house.connect().await, n % 2 == 0);
+        let (mut client, stream) = (gateway.connect().await, n % 2 == 0);
         client.send(&ZETA.request("zeta-t", stream)).await;
         (client.reply().await, n)
     });

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use weir_tests::{Client, House, Reply, Request, soon};
+use weir_tests::{Client, Gateway, Reply, Request, soon};
 
-use crate::tongue::{EVERY, OPENAI, Tongue, ZETA, config_of, provider};
+use crate::wire_format::{EVERY, OPENAI, WireFormat, ZETA, config_of, provider};
 
 const KEY: &str = "weir-key-of-team-a-0123456789";
 const TOKEN: &str = "let-me-in-please";
@@ -39,7 +39,7 @@ fn foreign() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// All requests that the data plane serves, as a client of this format makes them.
-fn requests(from: Tongue) -> Vec<Request> {
+fn requests(from: WireFormat) -> Vec<Request> {
     let mut all: Vec<Request> = ["openai", "openai-t"]
         .into_iter()
         .flat_map(|model| [false, true].map(|stream| from.request(model, stream)))
@@ -50,7 +50,7 @@ fn requests(from: Tongue) -> Vec<Request> {
     all
 }
 
-fn is_refused(from: Tongue, reply: &Reply) {
+fn is_refused(from: WireFormat, reply: &Reply) {
     assert_eq!(reply.status(), 403, "{}", reply.text());
     let message = from.error(reply).unwrap_or_else(|| panic!("not its format: {}", reply.text()));
     assert!(message.contains("[[clients]]") && message.contains("server.anonymous"), "{message}");
@@ -59,11 +59,11 @@ fn is_refused(from: Tongue, reply: &Reply) {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_keys_no_rebound_name_no_other_site_and_no_proxy_is_served() {
     let mut upstream = provider(OPENAI).await;
-    let house = House::open(&config_of(&EVERY, &upstream)).await;
+    let gateway = Gateway::open(&config_of(&EVERY, &upstream)).await;
     for from in EVERY {
         for (name, value) in foreign() {
             for request in requests(from) {
-                is_refused(from, &house.ask(&request.header(name, value)).await);
+                is_refused(from, &gateway.ask(&request.header(name, value)).await);
             }
         }
     }
@@ -73,9 +73,9 @@ async fn without_keys_no_rebound_name_no_other_site_and_no_proxy_is_served() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_names_models_and_adapters_is_shown_to_nothing_foreign_where_only_this_machine_is_served() {
     let upstream = provider(OPENAI).await;
-    let own = House::open(&config_of(&EVERY, &upstream)).await;
+    let own = Gateway::open(&config_of(&EVERY, &upstream)).await;
     let shared = [keyed("", &upstream), format!("[server]\nanonymous = true\n{}", config_of(&EVERY, &upstream))];
-    let shared = [House::open(&shared[0]).await, House::open(&shared[1]).await];
+    let shared = [Gateway::open(&shared[0]).await, Gateway::open(&shared[1]).await];
     for path in ["/metrics", "/ready", "/readyz"] {
         assert_eq!(own.get(path).await.status(), 200);
         for (name, value) in foreign() {
@@ -84,8 +84,8 @@ async fn what_names_models_and_adapters_is_shown_to_nothing_foreign_where_only_t
             assert!(reply.status() == 403 && reply.text().contains("[[clients]]"), "{path}: {}", reply.text());
             // Metrics show what each client uses.
             let keyed = if path == "/metrics" { 401 } else { 200 };
-            for (house, status) in shared.iter().zip([keyed, 200]) {
-                assert_eq!(house.ask(&request).await.status(), status, "{path}");
+            for (gateway, status) in shared.iter().zip([keyed, 200]) {
+                assert_eq!(gateway.ask(&request).await.status(), status, "{path}");
             }
         }
     }
@@ -95,25 +95,25 @@ async fn what_names_models_and_adapters_is_shown_to_nothing_foreign_where_only_t
 #[tokio::test(flavor = "multi_thread")]
 async fn without_keys_loopback_names_and_this_machines_own_pages_are_served() {
     let upstream = provider(OPENAI).await;
-    let house = House::open(&config_of(&EVERY, &upstream)).await;
-    let port = house.address.port();
+    let gateway = Gateway::open(&config_of(&EVERY, &upstream)).await;
+    let port = gateway.address.port();
     let hosts = ["localhost".to_owned(), format!("LOCALHOST:{port}"), format!("127.0.0.1:{port}"), "[::1]".to_owned()];
     for from in EVERY {
         for host in &hosts {
             let request = from.request("openai", false).header("host", host);
-            assert_eq!(house.ask(&request).await.status(), 200, "{host}");
+            assert_eq!(gateway.ask(&request).await.status(), 200, "{host}");
         }
         let page = from.request("openai-t", false).header("origin", "http://localhost:3000");
-        assert_eq!(house.ask(&page.header("sec-fetch-site", "same-site")).await.status(), 200);
+        assert_eq!(gateway.ask(&page.header("sec-fetch-site", "same-site")).await.status(), 200);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_name_that_http2_tells_counts_as_well() {
     let mut upstream = provider(OPENAI).await;
-    let house = House::open(&config_of(&EVERY, &upstream)).await;
+    let gateway = Gateway::open(&config_of(&EVERY, &upstream)).await;
     for (name, status) in [("evil.example", 403), ("localhost", 200), ("127.0.0.1:8080", 200)] {
-        let stream = tokio::net::TcpStream::connect(house.address).await.unwrap();
+        let stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
         let (mut sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
@@ -127,14 +127,14 @@ async fn the_name_that_http2_tells_counts_as_well() {
         }
     }
     let absolute = Request::new("POST", "http://evil.example/v1/chat/completions").body("{\"model\":\"openai\"}");
-    assert_eq!(house.ask(&absolute).await.status(), 403);
+    assert_eq!(gateway.ask(&absolute).await.status(), 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_keys_or_openly_any_name_and_any_proxy_is_served() {
     let upstream = provider(OPENAI).await;
-    let open = House::open(&format!("[server]\nanonymous = true\n{}", config_of(&EVERY, &upstream))).await;
-    let closed = House::open(&keyed("", &upstream)).await;
+    let open = Gateway::open(&format!("[server]\nanonymous = true\n{}", config_of(&EVERY, &upstream))).await;
+    let closed = Gateway::open(&keyed("", &upstream)).await;
     for (name, value) in foreign() {
         let request = OPENAI.request("openai", false).header(name, value);
         assert_eq!(open.ask(&request).await.status(), 200, "{name}: {value}");
@@ -157,9 +157,9 @@ async fn without_a_token_the_admin_side_serves_this_machine_itself_and_nothing_f
     let upstream = provider(ZETA).await;
     for apart in [false, true] {
         let listen = if apart { "[admin]\nlisten = \"127.0.0.1:0\"\n" } else { "" };
-        let house = House::open(&format!("{listen}{}", config_of(&EVERY, &upstream))).await;
+        let gateway = Gateway::open(&format!("{listen}{}", config_of(&EVERY, &upstream))).await;
         let ask = async |request: &Request| {
-            let mut client = Client::connect(house.admin.unwrap_or(house.address)).await;
+            let mut client = Client::connect(gateway.admin.unwrap_or(gateway.address)).await;
             client.send(request).await;
             client.reply().await
         };
@@ -180,20 +180,20 @@ async fn without_a_token_the_admin_side_serves_this_machine_itself_and_nothing_f
 async fn where_others_are_served_the_admin_side_needs_a_token() {
     let upstream = provider(ZETA).await;
     for settings in [keyed("", &upstream), format!("[server]\nanonymous = true\n{}", config_of(&EVERY, &upstream))] {
-        let house = House::open(&settings).await;
+        let gateway = Gateway::open(&settings).await;
         for request in admin_requests() {
-            let reply = house.ask(&request.clone().header("authorization", &format!("Bearer {KEY}"))).await;
+            let reply = gateway.ask(&request.clone().header("authorization", &format!("Bearer {KEY}"))).await;
             assert_eq!(reply.status(), 403, "{}", reply.text());
             assert!(reply.text().contains("admin.token"), "{}", reply.text());
         }
         for path in ["/admin", "/admin/", "/admin/nothing"] {
-            assert_eq!(house.get(path).await.status(), 403, "{path}");
+            assert_eq!(gateway.get(path).await.status(), 403, "{path}");
         }
-        assert_eq!(house.get("/health").await.status(), 200);
+        assert_eq!(gateway.get("/health").await.status(), 200);
     }
     // A separate admin listener is the operator's.
-    let house = House::open(&keyed("[admin]\nlisten = \"127.0.0.1:0\"", &upstream)).await;
-    let mut admin = Client::connect(house.admin.unwrap()).await;
+    let gateway = Gateway::open(&keyed("[admin]\nlisten = \"127.0.0.1:0\"", &upstream)).await;
+    let mut admin = Client::connect(gateway.admin.unwrap()).await;
     admin.send(&Request::get("/admin/plugins")).await;
     assert_eq!(admin.reply().await.status(), 200);
 }
@@ -201,11 +201,11 @@ async fn where_others_are_served_the_admin_side_needs_a_token() {
 #[tokio::test(flavor = "multi_thread")]
 async fn with_its_token_the_admin_side_is_served_through_proxies_too() {
     let upstream = provider(ZETA).await;
-    let house = House::open(&keyed(&format!("[admin]\ntoken = \"{TOKEN}\""), &upstream)).await;
+    let gateway = Gateway::open(&keyed(&format!("[admin]\ntoken = \"{TOKEN}\""), &upstream)).await;
     for (name, value) in HOSTS.map(|host| ("host", host)).into_iter().chain(PROXIED) {
         let request = Request::get("/admin/plugins").header(name, value);
-        assert_eq!(house.ask(&request).await.status(), 401);
-        assert_eq!(house.ask(&request.header("authorization", &format!("Bearer {TOKEN}"))).await.status(), 200);
+        assert_eq!(gateway.ask(&request).await.status(), 401);
+        assert_eq!(gateway.ask(&request.header("authorization", &format!("Bearer {TOKEN}"))).await.status(), 200);
     }
 }
 
@@ -213,12 +213,12 @@ async fn with_its_token_the_admin_side_is_served_through_proxies_too() {
 async fn wrong_keys_are_slowed_by_address_and_right_ones_are_not() {
     let mut upstream = provider(OPENAI).await;
     for from in EVERY {
-        let house = House::open(&keyed("", &upstream)).await;
+        let gateway = Gateway::open(&keyed("", &upstream)).await;
         let mut refused = Vec::new();
         for n in 0..40 {
             let (model, stream) = if n % 2 == 0 { ("openai", false) } else { ("openai-t", true) };
             let guess = from.request(model, stream).header("x-api-key", &format!("guess-{n}"));
-            refused.push(house.ask(&guess).await);
+            refused.push(gateway.ask(&guess).await);
         }
         let statuses: Vec<u16> = refused.iter().map(Reply::status).collect();
         assert!(statuses[..10].iter().all(|status| *status == 401), "{statuses:?}");
@@ -228,8 +228,8 @@ async fn wrong_keys_are_slowed_by_address_and_right_ones_are_not() {
         assert!(from.error(last).is_some_and(|message| message.contains("too many wrong API keys")), "{}", last.text());
         assert!(upstream.unseen().is_none());
         // Other clients behind the same address.
-        assert_eq!(house.ask(&from.request("openai", false).header("x-api-key", KEY)).await.status(), 200);
-        assert_eq!(house.ask(&from.request("openai", false)).await.status(), 401, "no key is no guess");
+        assert_eq!(gateway.ask(&from.request("openai", false).header("x-api-key", KEY)).await.status(), 200);
+        assert_eq!(gateway.ask(&from.request("openai", false)).await.status(), 401, "no key is no guess");
         upstream.request().await;
     }
 }
@@ -237,9 +237,9 @@ async fn wrong_keys_are_slowed_by_address_and_right_ones_are_not() {
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_tokens_are_slowed_by_address_and_the_right_one_is_not() {
     let upstream = provider(ZETA).await;
-    let house = House::open(&format!("[admin]\ntoken = \"{TOKEN}\"\n{}", config_of(&EVERY, &upstream))).await;
+    let gateway = Gateway::open(&format!("[admin]\ntoken = \"{TOKEN}\"\n{}", config_of(&EVERY, &upstream))).await;
     let ask = async |token: &str| {
-        house.ask(&Request::get("/admin/plugins").header("authorization", &format!("Bearer {token}"))).await
+        gateway.ask(&Request::get("/admin/plugins").header("authorization", &format!("Bearer {token}"))).await
     };
     let mut statuses = Vec::new();
     for n in 0..30 {

@@ -9,9 +9,9 @@ use hyper::client::conn::http2::Builder;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use weir_tests::{Answer, Client, Gate, House, Request, Upstream, soon};
+use weir_tests::{Answer, Client, Gate, Gateway, Request, Upstream, soon};
 
-use crate::tongue::{ANTHROPIC, EVERY, OPENAI, ZETA, config_of, provider};
+use crate::wire_format::{ANTHROPIC, EVERY, OPENAI, ZETA, config_of, provider};
 
 /// The limit of connections in these tests, and the reserve for the operations side.
 const LIMIT: usize = 256;
@@ -45,11 +45,11 @@ async fn closed(stream: &mut TcpStream) {
 }
 
 /// Checks that all formats and lanes are served.
-async fn serves(house: &House) {
-    assert_eq!(house.get("/health").await.status(), 200);
+async fn serves(gateway: &Gateway) {
+    assert_eq!(gateway.get("/health").await.status(), 200);
     for from in EVERY {
         for (model, stream) in [("openai", false), ("openai-t", true)] {
-            let reply = house.ask(&from.request(model, stream)).await;
+            let reply = gateway.ask(&from.request(model, stream)).await;
             assert_eq!(reply.status(), 200, "{from:?} {model}: {}", reply.text());
         }
     }
@@ -58,28 +58,28 @@ async fn serves(house: &House) {
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_peers_make_room_for_those_that_ask() {
     let upstream = provider(OPENAI).await;
-    let house = House::open(&format!("[server]\nheader_timeout = \"5m\"\n{}", config_of(&EVERY, &upstream))).await;
+    let gateway = Gateway::open(&format!("[server]\nheader_timeout = \"5m\"\n{}", config_of(&EVERY, &upstream))).await;
     for (what, opening) in openings() {
         let mut peers = Vec::new();
         for _ in 0..LIMIT + RESERVE + 100 {
-            peers.push(silent(house.address, &opening).await);
+            peers.push(silent(gateway.address, &opening).await);
         }
-        serves(&house).await;
-        assert!(house.metric("weir_connections{listener=\"main\"}").await <= LIMIT as f64 + 1.0, "{what}");
+        serves(&gateway).await;
+        assert!(gateway.metric("weir_connections{listener=\"main\"}").await <= LIMIT as f64 + 1.0, "{what}");
     }
-    assert!(house.metric("weir_connections_closed_total{listener=\"main\",reason=\"evicted\"}").await > 100.0);
+    assert!(gateway.metric("weir_connections_closed_total{listener=\"main\",reason=\"evicted\"}").await > 100.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn four_thousand_silent_peers_delay_no_client() {
     let upstream = provider(OPENAI).await;
-    let house = House::open(&config_of(&EVERY, &upstream)).await;
+    let gateway = Gateway::open(&config_of(&EVERY, &upstream)).await;
     let mut peers = Vec::new();
     for _ in 0..4200 {
-        peers.push(silent(house.address, b"").await);
+        peers.push(silent(gateway.address, b"").await);
     }
     let begun = Instant::now();
-    serves(&house).await;
+    serves(&gateway).await;
     println!("served beside 4,200 silent peers within {:?}", begun.elapsed());
 }
 
@@ -87,8 +87,8 @@ async fn four_thousand_silent_peers_delay_no_client() {
 async fn a_silent_connection_is_closed_after_the_header_timeout() {
     let upstream = provider(OPENAI).await;
     let settings = "[server]\nheader_timeout = \"200ms\"\nidle_timeout = \"5m\"\n[admin]\nlisten = \"127.0.0.1:0\"\n";
-    let house = House::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
-    for address in [house.address, house.admin.unwrap()] {
+    let gateway = Gateway::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
+    for address in [gateway.address, gateway.admin.unwrap()] {
         for (_, opening) in openings() {
             closed(&mut silent(address, &opening).await).await;
         }
@@ -105,10 +105,10 @@ async fn a_silent_connection_is_closed_after_the_header_timeout() {
 async fn a_dripping_head_is_closed_after_the_header_timeout() {
     let upstream = provider(OPENAI).await;
     let settings = "[server]\nheader_timeout = \"300ms\"\nidle_timeout = \"5m\"\n";
-    let house = House::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
+    let gateway = Gateway::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
     // The first head of a connection, and a later one.
     for first in [false, true] {
-        let mut stream = silent(house.address, b"").await;
+        let mut stream = silent(gateway.address, b"").await;
         if !first {
             stream.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
             let mut answer = Vec::new();
@@ -134,13 +134,13 @@ async fn a_dripping_head_is_closed_after_the_header_timeout() {
 async fn an_idle_connection_is_closed_after_the_idle_timeout() {
     let upstream = provider(OPENAI).await;
     let settings = "[server]\nheader_timeout = \"5m\"\nidle_timeout = \"200ms\"\n";
-    let house = House::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
-    let mut client = house.connect().await;
+    let gateway = Gateway::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
+    let mut client = gateway.connect().await;
     client.send(&OPENAI.request("openai", false)).await;
     assert_eq!(client.reply().await.status(), 200);
     assert!(client.is_closed().await);
     // For HTTP/2 too, although its client sends pings all the time; the connection ends in an orderly way.
-    let stream = TcpStream::connect(house.address).await.unwrap();
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
     let mut builder = Builder::new(TokioExecutor::new());
     builder.timer(TokioTimer::new()).keep_alive_interval(Duration::from_millis(20)).keep_alive_while_idle(true);
     let (mut sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
@@ -151,7 +151,7 @@ async fn an_idle_connection_is_closed_after_the_idle_timeout() {
     answer.into_body().collect().await.unwrap();
     soon("the end", connection).await.unwrap().unwrap();
     let idle = "weir_connections_closed_total{listener=\"main\",reason=\"idle\"}";
-    assert!(house.metric(idle).await >= 1.0);
+    assert!(gateway.metric(idle).await >= 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,9 +165,9 @@ async fn an_exchange_may_take_longer_than_a_connection_may_wait() {
     })
     .await;
     let settings = "[server]\nheader_timeout = \"100ms\"\nidle_timeout = \"100ms\"\n";
-    let house = House::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
+    let gateway = Gateway::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
     for model in ["openai", "openai-t"] {
-        let mut client = house.connect().await;
+        let mut client = gateway.connect().await;
         client.send(&OPENAI.request(model, true)).await;
         client.head().await;
         // Longer than either limit.
@@ -179,40 +179,40 @@ async fn an_exchange_may_take_longer_than_a_connection_may_wait() {
 }
 
 /// A gateway all of whose connections are busy, with those connections.
-async fn full(more: &str, gate: &Gate) -> (House, Upstream, Vec<Client>) {
+async fn full(more: &str, gate: &Gate) -> (Gateway, Upstream, Vec<Client>) {
     let shut = gate.clone();
     let upstream = Upstream::scripted(move |_| {
         let [first, rest @ ..] = &OPENAI.stream()[..] else { panic!() };
         rest.iter().fold(OPENAI.begin().piece(first).gate(&shut), Answer::piece).end()
     })
     .await;
-    let house = House::open(&format!("{more}\n{}", config_of(&EVERY, &upstream))).await;
+    let gateway = Gateway::open(&format!("{more}\n{}", config_of(&EVERY, &upstream))).await;
     let mut busy = Vec::new();
     for _ in 0..LIMIT {
-        let mut client = house.connect().await;
+        let mut client = gateway.connect().await;
         client.send(&OPENAI.request("openai", true)).await;
         busy.push(client);
     }
     for client in &mut busy {
         assert_eq!(client.head().await.status, 200);
     }
-    (house, upstream, busy)
+    (gateway, upstream, busy)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn with_all_connections_busy_health_and_admin_are_served_and_others_refused() {
     let gate = Gate::default();
-    let (house, _upstream, mut busy) = full("", &gate).await;
+    let (gateway, _upstream, mut busy) = full("", &gate).await;
     // Silent connections beyond the limit do not either.
     let mut silent_ones = Vec::new();
     for _ in 0..RESERVE + 70 {
-        silent_ones.push(silent(house.address, b"").await);
+        silent_ones.push(silent(gateway.address, b"").await);
     }
     for path in ["/health", "/ready", "/metrics", "/admin/plugins"] {
-        assert_eq!(house.get(path).await.status(), 200, "{path}");
+        assert_eq!(gateway.get(path).await.status(), 200, "{path}");
     }
     for from in EVERY {
-        let mut client = house.connect().await;
+        let mut client = gateway.connect().await;
         client.send(&from.request("openai", false)).await;
         let reply = client.reply().await;
         assert!(matches!(reply.status(), 503 | 529), "{}", reply.text());
@@ -221,7 +221,7 @@ async fn with_all_connections_busy_health_and_admin_are_served_and_others_refuse
         assert_eq!(reply.header("connection"), Some("close"));
         assert!(client.is_closed().await);
     }
-    let stream = TcpStream::connect(house.address).await.unwrap();
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     let connection = tokio::spawn(connection);
@@ -232,8 +232,8 @@ async fn with_all_connections_busy_health_and_admin_are_served_and_others_refuse
     soon("the end", connection).await.unwrap().unwrap();
     // A connection beyond the limit gets a place when one is free.
     drop(silent_ones);
-    let mut admin = house.connect().await;
-    let mut waiting = house.connect().await;
+    let mut admin = gateway.connect().await;
+    let mut waiting = gateway.connect().await;
     busy.pop().unwrap().leave();
     // Polled over one connection: each further one would evict the idlest, which is the one that waits.
     let left = format!("weir_in_flight {}\n", LIMIT - 1);
@@ -256,27 +256,27 @@ async fn with_all_connections_busy_health_and_admin_are_served_and_others_refuse
 #[tokio::test(flavor = "multi_thread")]
 async fn a_separate_listener_keeps_the_admin_reachable() {
     let gate = Gate::default();
-    let (house, _upstream, _busy) = full("[admin]\nlisten = \"127.0.0.1:0\"", &gate).await;
+    let (gateway, _upstream, _busy) = full("[admin]\nlisten = \"127.0.0.1:0\"", &gate).await;
     for path in ["/health", "/admin/plugins"] {
-        let mut admin = Client::connect(house.admin.unwrap()).await;
+        let mut admin = Client::connect(gateway.admin.unwrap()).await;
         admin.send(&Request::get(path)).await;
         assert_eq!(admin.reply().await.status(), 200);
     }
-    let reply = house.ask(&ANTHROPIC.request("openai", false)).await;
+    let reply = gateway.ask(&ANTHROPIC.request("openai", false)).await;
     assert!(ANTHROPIC.error(&reply).is_some() && reply.status() == 529 || reply.status() == 503, "{}", reply.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn shutdown_works_at_the_connection_limit() {
     let gate = Gate::default();
-    let (house, _upstream, _busy) =
+    let (gateway, _upstream, _busy) =
         full("[server]\nshutdown_timeout = \"100ms\"\nheader_timeout = \"5m\"", &gate).await;
     let mut silent_ones = Vec::new();
     for _ in 0..RESERVE + 70 {
-        silent_ones.push(silent(house.address, b"").await);
+        silent_ones.push(silent(gateway.address, b"").await);
     }
     let begun = Instant::now();
-    house.ended().await;
+    gateway.ended().await;
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
@@ -284,16 +284,16 @@ async fn shutdown_works_at_the_connection_limit() {
 async fn half_a_head_holds_no_shutdown() {
     let upstream = provider(ZETA).await;
     let settings = "[server]\nheader_timeout = \"5m\"\nidle_timeout = \"5m\"\nshutdown_timeout = \"5m\"\n";
-    let house = House::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
+    let gateway = Gateway::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
     let mut peers = Vec::new();
     for (_, opening) in openings() {
-        peers.push(silent(house.address, &opening).await);
+        peers.push(silent(gateway.address, &opening).await);
     }
-    let mut idle = house.connect().await;
+    let mut idle = gateway.connect().await;
     idle.send(&ZETA.request("zeta", false)).await;
     assert_eq!(idle.reply().await.status(), 200);
     idle.write(b"GET /health HTTP/1.1\r\nhost: ").await;
-    house.ended().await;
+    gateway.ended().await;
     for mut peer in peers {
         closed(&mut peer).await;
     }
@@ -303,27 +303,27 @@ async fn half_a_head_holds_no_shutdown() {
 async fn an_address_has_its_share_of_connections() {
     let upstream = Upstream::always(OPENAI.begin().piece(&OPENAI.stream()[0]).hang()).await;
     let settings = "[server]\nmax_connections_per_address = 4\n[admin]\nlisten = \"127.0.0.1:0\"\n";
-    let house = House::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
+    let gateway = Gateway::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
     let mut idle = Vec::new();
     for _ in 0..20 {
-        idle.push(silent(house.address, b"").await);
+        idle.push(silent(gateway.address, b"").await);
     }
     let mut busy = Vec::new();
     for _ in 0..4 {
-        let mut client = house.connect().await;
+        let mut client = gateway.connect().await;
         client.send(&OPENAI.request("openai", true)).await;
         assert_eq!(client.head().await.status, 200, "idle ones of the same address give way");
         busy.push(client);
     }
-    closed(&mut silent(house.address, b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n").await).await;
-    let mut admin = Client::connect(house.admin.unwrap()).await;
+    closed(&mut silent(gateway.address, b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n").await).await;
+    let mut admin = Client::connect(gateway.admin.unwrap()).await;
     admin.send(&Request::get("/metrics")).await;
     let metrics = admin.reply().await.text();
     assert!(metrics.contains("weir_connections_closed_total{listener=\"main\",reason=\"address\"} 1"), "{metrics}");
     busy.pop().unwrap().leave();
     let again = async {
         loop {
-            let mut stream = silent(house.address, b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+            let mut stream = silent(gateway.address, b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
             if stream.read(&mut [0; 16]).await.is_ok_and(|read| read > 0) {
                 return;
             }
@@ -336,10 +336,10 @@ async fn an_address_has_its_share_of_connections() {
 async fn an_admin_body_that_stalls_is_refused_and_none_is_read_without_the_token() {
     let upstream = provider(ZETA).await;
     let settings = "[server]\nbody_timeout = \"200ms\"\n[admin]\ntoken = \"let-me-in-please\"\n";
-    let house = House::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
+    let gateway = Gateway::open(&format!("{settings}{}", config_of(&EVERY, &upstream))).await;
     for path in ["/admin/reload", "/admin/config/validate", "/admin/plugins/zeta/test", "/admin/nothing"] {
         for (token, status) in [("let-me-in-please", 408), ("another", 401)] {
-            let mut client = house.connect().await;
+            let mut client = gateway.connect().await;
             let head = format!(
                 "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {token}\r\ncontent-length: 10\r\n\r\nhalf"
             );

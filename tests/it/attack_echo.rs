@@ -2,9 +2,9 @@
 
 use std::io::Write as _;
 
-use weir_tests::{Answer, Folder, House, Reply, Request, Upstream, log};
+use weir_tests::{Answer, Folder, Gateway, Reply, Request, Upstream, log};
 
-use crate::tongue::{ANTHROPIC, OPENAI};
+use crate::wire_format::{ANTHROPIC, OPENAI};
 
 /// Keys in the form that providers use; they were made for tests and are worthless.
 const KEYS: [(&str, &str); 3] = [
@@ -107,8 +107,8 @@ fn config(upstream: &Upstream) -> String {
     SHAPES.map(one).concat()
 }
 
-async fn open(upstream: &Upstream) -> House {
-    House::with(Folder::with(&["openai", "anthropic", "gemini"]), &config(upstream)).await
+async fn open(upstream: &Upstream) -> Gateway {
+    Gateway::with(Folder::with(&["openai", "anthropic", "gemini"]), &config(upstream)).await
 }
 
 /// The key of a request, and its shape.
@@ -163,10 +163,10 @@ async fn an_error_that_repeats_the_key_is_passed_on_without_it() {
             Answer::whole(status, &headers, shape.error(status, &message))
         })
         .await;
-        let house = open(&upstream).await;
+        let gateway = open(&upstream).await;
         for stream in [false, true] {
             for (from, to, model, request) in ways(stream) {
-                let reply = house.ask(&request).await;
+                let reply = gateway.ask(&request).await;
                 let what = format!("{status} of {to:?} to {from:?} by {model}, stream {stream}");
                 assert_hidden(&reply, &what);
                 assert!(!from.told(&reply).is_empty(), "{what}");
@@ -186,9 +186,9 @@ async fn a_key_in_the_frames_of_a_stream_is_hidden_however_they_are_cut() {
             Answer::sse().pieces(frames, len).end()
         })
         .await;
-        let house = open(&upstream).await;
+        let gateway = open(&upstream).await;
         for (from, to, model, request) in ways(true) {
-            let reply = house.ask(&request).await;
+            let reply = gateway.ask(&request).await;
             assert_hidden(&reply, &format!("{to:?} to {from:?} by {model} in pieces of {len}"));
             assert!(reply.text().contains("error"), "{}", reply.text());
         }
@@ -206,12 +206,12 @@ async fn a_whole_answer_that_repeats_the_key_comes_without_it_and_at_its_length(
                 shape.begun()["data: ".len()..].replace("\"index\":0", "\"index\":0,\"finishReason\":\"STOP\"")
             }
         };
-        Answer::json(200, said.replace(crate::tongue::TEXT, key).replace("\"So\"", &format!("\"{key}\"")))
+        Answer::json(200, said.replace(crate::wire_format::TEXT, key).replace("\"So\"", &format!("\"{key}\"")))
     })
     .await;
-    let house = open(&upstream).await;
+    let gateway = open(&upstream).await;
     for (from, to, model, request) in ways(false) {
-        let reply = house.ask(&request).await;
+        let reply = gateway.ask(&request).await;
         let what = format!("{to:?} to {from:?} by {model}");
         assert_eq!(reply.status(), 200, "{what}: {}", reply.text());
         assert_hidden(&reply, &what);
@@ -230,9 +230,9 @@ async fn compression_hides_no_key_from_the_gateway() {
             Answer::begin(status, &headers).pieces(gzip(text.as_bytes()), 50).end()
         })
         .await;
-        let house = open(&upstream).await;
+        let gateway = open(&upstream).await;
         for (from, to, model, request) in ways(stream) {
-            let reply = house.ask(&request.header("accept-encoding", "gzip")).await;
+            let reply = gateway.ask(&request.header("accept-encoding", "gzip")).await;
             let what = format!("{status} of {to:?} to {from:?} by {model}, stream {stream}");
             assert_hidden(&reply, &what);
             let plain = gunzip(&reply.body);
@@ -260,10 +260,10 @@ async fn c46_a_refused_key_is_the_gateways_trouble_in_both_lanes_whatever_the_pr
             Answer::json(status, error)
         })
         .await;
-        let house = open(&upstream).await;
+        let gateway = open(&upstream).await;
         for stream in [false, true] {
             for (from, to, model, request) in ways(stream) {
-                let reply = house.ask(&request).await;
+                let reply = gateway.ask(&request).await;
                 let what = format!("{status} `{words}` of {to:?} to {from:?} by {model}, stream {stream}");
                 assert_eq!(reply.status(), 502, "{what}: {}", reply.text());
                 assert_eq!(from.told(&reply), "the provider refused the gateway's credential", "{what}");
@@ -291,9 +291,9 @@ async fn a_key_that_is_refused_within_a_stream_is_the_gateways_trouble_too() {
         Answer::sse().piece(frame).end()
     })
     .await;
-    let house = open(&upstream).await;
+    let gateway = open(&upstream).await;
     for (from, to, model, request) in ways(true).filter(|(from, to, model, _)| from != to || model.ends_with("-t")) {
-        let reply = house.ask(&request).await;
+        let reply = gateway.ask(&request).await;
         let what = format!("{to:?} to {from:?} by {model}");
         assert_hidden(&reply, &what);
         assert!(reply.text().contains("refused the gateway's credential"), "{what}: {}", reply.text());

@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde_json::Value;
-use weir_tests::{Answer, Client, Gate, House, Request, Upstream};
+use weir_tests::{Answer, Client, Gate, Gateway, Request, Upstream};
 
 use crate::retries::provider;
-use crate::tongue::{ANTHROPIC, EVERY, OPENAI, TEXT, config_of};
+use crate::wire_format::{ANTHROPIC, EVERY, OPENAI, TEXT, config_of};
 
 /// A whole answer as bytes, to be held back by a gate.
 fn whole() -> String {
@@ -23,15 +23,15 @@ async fn gated() -> (Upstream, Gate) {
 const QUEUE: &str = "[server]\nmax_concurrency = 1\nqueue = { length = 3, wait = \"20s\" }\n";
 
 /// Fills the queue as one client, then sends a request as the other, who is served in its turn.
-async fn crowd(house: &House, gate: &Gate, [greedy, modest]: [Peer<'_>; 2]) {
+async fn crowd(gateway: &Gateway, gate: &Gate, [greedy, modest]: [Peer<'_>; 2]) {
     let mut waiting = Vec::new();
     for number in 0..4_u8 {
-        waiting.push(greedy.asks(house).await);
+        waiting.push(greedy.asks(gateway).await);
         let (metric, wanted) =
             if number == 0 { ("weir_in_flight", 1.0) } else { ("weir_queue_depth", f64::from(number)) };
-        house.until_metric(metric, wanted).await;
+        gateway.until_metric(metric, wanted).await;
     }
-    let mut other = modest.asks(house).await;
+    let mut other = modest.asks(gateway).await;
     let refused = waiting.pop().unwrap().reply().await;
     assert!(matches!(refused.status(), 503 | 529), "the newest of who has most: {}", refused.text());
     assert!(refused.header("retry-after").is_some());
@@ -43,7 +43,7 @@ async fn crowd(house: &House, gate: &Gate, [greedy, modest]: [Peer<'_>; 2]) {
     for mut client in waiting {
         assert_eq!(client.reply().await.status(), 200);
     }
-    house.until_metric("weir_in_flight", 0.0).await;
+    gateway.until_metric("weir_in_flight", 0.0).await;
 }
 
 /// A client that always uses the same address.
@@ -54,8 +54,8 @@ struct Peer<'a> {
 }
 
 impl Peer<'_> {
-    async fn asks(self, house: &House) -> Client {
-        let mut client = Client::connect_from(IpAddr::V4(self.address), house.address).await;
+    async fn asks(self, gateway: &Gateway) -> Client {
+        let mut client = Client::connect_from(IpAddr::V4(self.address), gateway.address).await;
         client.send(self.request).await;
         client
     }
@@ -66,7 +66,7 @@ async fn a_full_queue_still_admits_other_clients() {
     let (upstream, gate) = gated().await;
     let client = |name: &str| format!("[[clients]]\nname = \"{name}\"\nkey = \"weir-key-of-{name}-0123456789\"\n");
     let clients = client("greedy") + &client("modest");
-    let house = House::open(&format!("{QUEUE}{}{clients}", config_of(&EVERY, &upstream))).await;
+    let gateway = Gateway::open(&format!("{QUEUE}{}{clients}", config_of(&EVERY, &upstream))).await;
     for model in ["openai", "openai-t"] {
         for from in EVERY {
             let keyed = |name: &str| {
@@ -75,7 +75,7 @@ async fn a_full_queue_still_admits_other_clients() {
             };
             let (greedy, modest) = (keyed("greedy"), keyed("modest"));
             let peer = |request| Peer { address: Ipv4Addr::LOCALHOST, request };
-            crowd(&house, &gate, [peer(&greedy), peer(&modest)]).await;
+            crowd(&gateway, &gate, [peer(&greedy), peer(&modest)]).await;
         }
     }
 }
@@ -83,20 +83,20 @@ async fn a_full_queue_still_admits_other_clients() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_does_not_belong_to_the_address_that_filled_it() {
     let (upstream, gate) = gated().await;
-    let house = House::open(&format!("{QUEUE}{}", config_of(&EVERY, &upstream))).await;
+    let gateway = Gateway::open(&format!("{QUEUE}{}", config_of(&EVERY, &upstream))).await;
     let request = OPENAI.request("openai", false);
     let from = |last| Peer { address: Ipv4Addr::new(127, 0, 0, last), request: &request };
-    crowd(&house, &gate, [from(2), from(3)]).await;
+    crowd(&gateway, &gate, [from(2), from(3)]).await;
 }
 
 /// An upstream that answers well, except for one model.
-async fn with_a_broken_model(tongue: crate::tongue::Tongue) -> Upstream {
+async fn with_a_broken_model(wire_format: crate::wire_format::WireFormat) -> Upstream {
     Upstream::scripted(move |request| {
         let asked = request.json();
         match (asked["model"] == "m-broken", asked["stream"] == true) {
             (true, _) => Answer::json(500, "{}"),
-            (false, true) => tongue.streamed(),
-            (false, false) => Answer::json(200, tongue.whole()),
+            (false, true) => wire_format.streamed(),
+            (false, false) => Answer::json(200, wire_format.whole()),
         }
     })
     .await
@@ -109,18 +109,18 @@ async fn a_broken_model_of_a_pattern_closes_none_of_its_neighbours() {
         for pattern in ["*", "m-*"] {
             let mut upstream = with_a_broken_model(to).await;
             let models = format!("[[models]]\nalias = \"{pattern}\"\nprovider = \"first\"\n");
-            let house = House::open(&(provider(&upstream, to, "first", settings) + &models)).await;
+            let gateway = Gateway::open(&(provider(&upstream, to, "first", settings) + &models)).await;
             for from in [OPENAI, ANTHROPIC] {
                 for stream in [false, true] {
-                    while house.ask(&from.request("m-broken", stream)).await.attempts() != Some("0") {}
-                    let reply = house.ask(&from.request("m-fine", stream)).await;
+                    while gateway.ask(&from.request("m-broken", stream)).await.attempts() != Some("0") {}
+                    let reply = gateway.ask(&from.request("m-fine", stream)).await;
                     assert_eq!(reply.status(), 200, "{pattern} {} {}", to.name, reply.text());
-                    assert_eq!(from.heard(&reply, stream).text, TEXT);
+                    assert_eq!(from.parsed(&reply, stream).text, TEXT);
                 }
             }
             let broken = std::iter::from_fn(|| upstream.unseen()).filter(|one| one.json()["model"] == "m-broken");
             assert_eq!(broken.count(), 2, "it rests");
-            assert_eq!(house.metric("weir_breaker_state{model=\"*\",provider=\"first\"}").await, 2.0, "that is seen");
+            assert_eq!(gateway.metric("weir_breaker_state{model=\"*\",provider=\"first\"}").await, 2.0, "that is seen");
         }
     }
 }
@@ -132,13 +132,13 @@ fn listed() -> String {
     format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
-async fn listing() -> (Upstream, Gate, House) {
+async fn listing() -> (Upstream, Gate, Gateway) {
     let gate = Gate::default();
     let shut = gate.clone();
     let upstream = Upstream::scripted(move |_| Answer::default().gate(&shut).piece(listed())).await;
     let models = "[[models]]\nalias = \"m-*\"\nprovider = \"first\"\n";
-    let house = House::open(&(provider(&upstream, OPENAI, "first", "") + models)).await;
-    (upstream, gate, house)
+    let gateway = Gateway::open(&(provider(&upstream, OPENAI, "first", "") + models)).await;
+    (upstream, gate, gateway)
 }
 
 fn names(list: &Value) -> Vec<&str> {
@@ -147,10 +147,10 @@ fn names(list: &Value) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cold_list_of_models_is_fetched_once_for_all_that_wait() {
-    let (mut upstream, gate, house) = listing().await;
+    let (mut upstream, gate, gateway) = listing().await;
     let mut clients = Vec::new();
     for _ in 0..8 {
-        let mut client = house.connect().await;
+        let mut client = gateway.connect().await;
         client.send(&Request::get("/v1/models")).await;
         clients.push(client);
     }
@@ -164,11 +164,11 @@ async fn a_cold_list_of_models_is_fetched_once_for_all_that_wait() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_fetches_a_list_for_all_may_leave() {
-    let (mut upstream, gate, house) = listing().await;
-    let mut first = house.connect().await;
+    let (mut upstream, gate, gateway) = listing().await;
+    let mut first = gateway.connect().await;
     first.send(&Request::get("/v1/models")).await;
     upstream.request().await;
-    let mut second = house.connect().await;
+    let mut second = gateway.connect().await;
     second.send(&Request::get("/v1/models")).await;
     drop(first);
     upstream.departure().await;
@@ -183,17 +183,17 @@ async fn lists_of_models_are_under_limits() {
     let upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
     let clients = "[[clients]]\nname = \"team\"\nkey = \"weir-key-of-team-0123456789\"\n\
                    limits = { requests_per_minute = 2, tokens_per_minute = 5000 }\n";
-    let house = House::open(&format!("{}{clients}", config_of(&EVERY, &upstream))).await;
+    let gateway = Gateway::open(&format!("{}{clients}", config_of(&EVERY, &upstream))).await;
     let keyed = |request: Request| request.header("x-litellm-api-key", "weir-key-of-team-0123456789");
-    let first = house.ask(&keyed(Request::get("/v1/models"))).await;
+    let first = gateway.ask(&keyed(Request::get("/v1/models"))).await;
     assert_eq!((first.status(), first.header("x-ratelimit-remaining-requests")), (200, Some("1")));
     assert_eq!(first.header("x-ratelimit-remaining-tokens"), None, "they cost no tokens");
-    assert_eq!(house.ask(&keyed(OPENAI.request("openai", false))).await.status(), 200);
+    assert_eq!(gateway.ask(&keyed(OPENAI.request("openai", false))).await.status(), 200);
     for path in ["/v1/models", "/v1/models/openai"] {
-        let refused = house.ask(&keyed(Request::get(path))).await;
+        let refused = gateway.ask(&keyed(Request::get(path))).await;
         assert_eq!(refused.status(), 429, "{path}: {}", refused.text());
         assert!(OPENAI.error(&refused).is_some_and(|message| message.contains("2 requests a minute")));
-        let refused = house.ask(&keyed(Request::get(path).header("anthropic-version", "2023-06-01"))).await;
+        let refused = gateway.ask(&keyed(Request::get(path).header("anthropic-version", "2023-06-01"))).await;
         assert_eq!(refused.status(), 429, "{path}: {}", refused.text());
         assert!(ANTHROPIC.error(&refused).is_some());
         assert!(refused.header("retry-after").is_some());

@@ -2,7 +2,7 @@
 //! and limits, in both lanes and with providers of each shape.
 
 use serde_json::json;
-use weir_tests::{Answer, Client, Folder, House, Request, Upstream};
+use weir_tests::{Answer, Client, Folder, Gateway, Request, Upstream};
 
 /// Price in dollars for a million tokens: one dollar for a token of input, a thousandth for one of output.
 const PRICE: &str = "price = { input = 1000000, output = 1000 }";
@@ -162,12 +162,12 @@ fn config(upstream: &Upstream, more: &str) -> String {
     format!("{more}{}", SHAPES.map(one).concat())
 }
 
-async fn house(upstream: &Upstream, more: &str) -> House {
-    House::with(Folder::with(&["openai", "anthropic", "gemini"]), &config(upstream, more)).await
+async fn gateway(upstream: &Upstream, more: &str) -> Gateway {
+    Gateway::with(Folder::with(&["openai", "anthropic", "gemini"]), &config(upstream, more)).await
 }
 
-async fn asked(house: &House, upstream: &mut Upstream, request: &Request) -> Client {
-    let mut client = house.connect().await;
+async fn asked(gateway: &Gateway, upstream: &mut Upstream, request: &Request) -> Client {
+    let mut client = gateway.connect().await;
     client.send(request).await;
     upstream.request().await;
     client
@@ -178,27 +178,27 @@ fn lanes(shape: Shape) -> [String; 2] {
 }
 
 /// The cost of a model so far, and its estimated tokens.
-async fn spent(house: &House, model: &str) -> (f64, f64, f64) {
-    house.until_metric("weir_in_flight", 0.0).await;
+async fn spent(gateway: &Gateway, model: &str) -> (f64, f64, f64) {
+    gateway.until_metric("weir_in_flight", 0.0).await;
     let estimated = |bucket: &str| format!("weir_tokens_estimated_total{{bucket=\"{bucket}\",model=\"{model}\"}}");
     (
-        house.metric(&format!("weir_cost_total{{model=\"{model}\"}}")).await,
-        house.metric(&estimated("input")).await,
-        house.metric(&estimated("output")).await,
+        gateway.metric(&format!("weir_cost_total{{model=\"{model}\"}}")).await,
+        gateway.metric(&estimated("input")).await,
+        gateway.metric(&estimated("output")).await,
     )
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leaving_before_the_head_costs_the_input() {
     let mut upstream = Upstream::always(Answer::silence()).await;
-    let house = house(&upstream, "").await;
+    let gateway = gateway(&upstream, "").await;
     for shape in SHAPES {
         for model in lanes(shape) {
             for stream in [false, true] {
-                asked(&house, &mut upstream, &shape.request(&model, stream)).await.leave();
+                asked(&gateway, &mut upstream, &shape.request(&model, stream)).await.leave();
                 upstream.departure().await;
             }
-            let (cost, input, output) = spent(&house, &model).await;
+            let (cost, input, output) = spent(&gateway, &model).await;
             assert!(input > 0.0 && output == 0.0 && cost == input, "{model}: {cost} for {input} and {output}");
         }
     }
@@ -214,18 +214,18 @@ async fn disconnecting_within_a_stream_costs_the_content_so_far() {
         let call = shape.opening().iter().chain(&shape.call()).fold(Answer::sse(), Answer::piece).hang();
         for answer in [tale, call] {
             let mut upstream = Upstream::always(answer).await;
-            let house = house(&upstream, "").await;
+            let gateway = gateway(&upstream, "").await;
             for model in lanes(shape) {
-                let mut client = asked(&house, &mut upstream, &shape.request(&model, true)).await;
+                let mut client = asked(&gateway, &mut upstream, &shape.request(&model, true)).await;
                 client.head().await;
                 client.until("foolishness").await;
                 client.leave();
                 upstream.departure().await;
-                let (cost, input, output) = spent(&house, &model).await;
-                let told = house.metric(&format!("weir_tokens_total{{bucket=\"output\",model=\"{model}\"}}")).await;
+                let (cost, input, output) = spent(&gateway, &model).await;
+                let told = gateway.metric(&format!("weir_tokens_total{{bucket=\"output\",model=\"{model}\"}}")).await;
                 assert!((20.0..60.0).contains(&(output + told)), "{model}: {output} and {told}");
                 // The input is the reported one, else an estimate.
-                let told_in = house.metric(&format!("weir_tokens_total{{bucket=\"input\",model=\"{model}\"}}")).await;
+                let told_in = gateway.metric(&format!("weir_tokens_total{{bucket=\"input\",model=\"{model}\"}}")).await;
                 assert!(if told_in > 0.0 { input == 0.0 } else { input > 0.0 }, "{model}: {input} and {told_in}");
                 let wanted = input + told_in + (output + told) / 1000.0;
                 assert!((cost - wanted).abs() < 1e-6, "{model}: {cost} and not {wanted}");
@@ -239,13 +239,13 @@ async fn leaving_after_the_head_costs_the_input() {
     for shape in SHAPES {
         let answer = shape.opening().iter().fold(Answer::sse(), Answer::piece).hang();
         let mut upstream = Upstream::always(answer).await;
-        let house = house(&upstream, "").await;
+        let gateway = gateway(&upstream, "").await;
         for model in lanes(shape) {
-            let client = asked(&house, &mut upstream, &shape.request(&model, true)).await;
-            house.until_metric("weir_streams_active", if model.ends_with("-t") { 0.0 } else { 1.0 }).await;
+            let client = asked(&gateway, &mut upstream, &shape.request(&model, true)).await;
+            gateway.until_metric("weir_streams_active", if model.ends_with("-t") { 0.0 } else { 1.0 }).await;
             client.leave();
             upstream.departure().await;
-            let (cost, ..) = spent(&house, &model).await;
+            let (cost, ..) = spent(&gateway, &model).await;
             assert!(cost > 0.0, "{model}: {cost}");
         }
     }
@@ -264,18 +264,18 @@ async fn a_limit_of_tokens_is_not_escaped_by_leaving() {
             let mut upstream = Upstream::always(answer).await;
             for model in lanes(shape) {
                 let limited = "[server]\naddress_limits = { tokens_per_minute = 1200 }\n";
-                let house = house(&upstream, limited).await;
+                let gateway = gateway(&upstream, limited).await;
                 let request = shape.request(&model, true);
-                let mut client = asked(&house, &mut upstream, &request).await;
+                let mut client = asked(&gateway, &mut upstream, &request).await;
                 if !leaves_early {
                     client.head().await;
                     client.until("foolishness").await;
                 }
                 client.leave();
                 upstream.departure().await;
-                house.until_metric("weir_in_flight", 0.0).await;
+                gateway.until_metric("weir_in_flight", 0.0).await;
                 // The used or reserved amount leaves too little for another request.
-                assert_eq!(house.ask(&request).await.status(), 429, "{model}, early: {leaves_early}");
+                assert_eq!(gateway.ask(&request).await.status(), 429, "{model}, early: {leaves_early}");
             }
         }
     }
@@ -294,10 +294,10 @@ async fn a_refusal_costs_nothing_and_a_broken_connection_its_input() {
             ),
         ] {
             let upstream = Upstream::always(answer).await;
-            let house = house(&upstream, "").await;
+            let gateway = gateway(&upstream, "").await;
             for model in lanes(shape) {
-                house.ask(&shape.request(&model, false)).await;
-                let (cost, input, output) = spent(&house, &model).await;
+                gateway.ask(&shape.request(&model, false)).await;
+                let (cost, input, output) = spent(&gateway, &model).await;
                 assert_eq!(cost == 0.0, is_free, "{model}: {cost} for {input} and {output}");
             }
         }
@@ -307,7 +307,7 @@ async fn a_refusal_costs_nothing_and_a_broken_connection_its_input() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flag_that_is_none_and_names_in_another_case_are_refused() {
     let mut upstream = Upstream::always(Answer::silence()).await;
-    let house = house(&upstream, "").await;
+    let gateway = gateway(&upstream, "").await;
     let ask = |members: &str| Request::post("/v1/chat/completions", format!("{{\"messages\":[],{members}}}"));
     for (members, named) in [
         (r#""model":"openai","stream":"true""#, "stream"),
@@ -324,14 +324,14 @@ async fn a_flag_that_is_none_and_names_in_another_case_are_refused() {
         (r#""model":"openai","max_tokens":true"#, "max_tokens"),
         (r#""model":"openai","Stream_Options":{"include_usage":false},"stream":true"#, "Stream_Options"),
     ] {
-        let reply = house.ask(&ask(members)).await;
+        let reply = gateway.ask(&ask(members)).await;
         assert_eq!(reply.status(), 400, "{members}: {}", reply.text());
         let error = &reply.json()["error"];
         assert!(error["message"].as_str().is_some_and(|message| message.contains(named)), "{members}: {error}");
     }
     assert!(upstream.unseen().is_none());
     for members in [r#""model":"openai","stream":null"#, r#""model":"openai","stream":true,"stream":true"#] {
-        asked(&house, &mut upstream, &ask(members)).await.leave();
+        asked(&gateway, &mut upstream, &ask(members)).await.leave();
         upstream.departure().await;
     }
 }

@@ -3,11 +3,11 @@
 use weir_tests::client::Request;
 use weir_tests::{Answer, Client, Folder, Program, Upstream, program, soon};
 
-use crate::tongue::OPENAI;
+use crate::wire_format::OPENAI;
 
 fn config(upstream: &Upstream) -> String {
     // A small log buffer, which is full at once.
-    format!("log_level = \"debug\"\nlog_buffer = \"32KiB\"\n{}", crate::tongue::config(upstream))
+    format!("log_level = \"debug\"\nlog_buffer = \"32KiB\"\n{}", crate::wire_format::config(upstream))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,7 +47,7 @@ async fn the_last_lines_come_out_before_the_process_ends() {
     let program = Program::start(&folder, &cache, &config(&upstream));
     let address = program.address();
     // A failed start reports its error after all lines logged before it.
-    let taken = format!("[server]\nport = {}\n{}", address.port(), crate::tongue::config(&upstream));
+    let taken = format!("[server]\nport = {}\n{}", address.port(), crate::wire_format::config(&upstream));
     let mut command = std::process::Command::new("env");
     command.args(["-u", "WEIR_SERVER__PORT"]).arg(program::file());
     let other = Folder::with(&["openai", "anthropic", "zeta"]);

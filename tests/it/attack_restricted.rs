@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use weir_tests::code::pack;
-use weir_tests::{Answer, Folder, House, Received, Reply, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Received, Reply, Request, Upstream};
 
-use crate::tongue::{ANTHROPIC, OPENAI};
+use crate::wire_format::{ANTHROPIC, OPENAI};
 
 /// All operations that are relayed without a model.
 const WITHOUT_A_MODEL: [(&str, &str, &str); 14] = [
@@ -121,8 +121,8 @@ fn answer(model: &str, stream: bool, more: Value) -> Request {
 }
 
 /// Creates an object and returns its id.
-async fn made(house: &House, client: &str, request: Request) -> String {
-    let reply = house.ask(&by(client, request)).await;
+async fn made(gateway: &Gateway, client: &str, request: Request) -> String {
+    let reply = gateway.ask(&by(client, request)).await;
     assert_eq!(reply.status(), 200, "{client}: {}", reply.text());
     let text = if reply.header("content-encoding").is_some() { unpacked(&reply.body) } else { reply.text() };
     let begin = text.find("\"id\":\"").map(|at| at + 6).unwrap();
@@ -136,18 +136,18 @@ fn unpacked(bytes: &[u8]) -> String {
 }
 
 /// Checks that the object seems not to exist, and that the request does not reach the upstream.
-async fn hidden(house: &House, upstream: &mut Upstream, client: &str, request: Request) {
+async fn hidden(gateway: &Gateway, upstream: &mut Upstream, client: &str, request: Request) {
     while upstream.unseen().is_some() {}
     let what = request.head().lines().next().unwrap_or_default().to_owned();
-    let reply = house.ask(&by(client, request)).await;
+    let reply = gateway.ask(&by(client, request)).await;
     assert_eq!(reply.status(), 404, "{client}: {what}: {}", reply.text());
     assert!(OPENAI.error(&reply).is_some_and(|message| message.contains("there is no")), "{}", reply.text());
     assert!(upstream.unseen().is_none(), "{client}: {what}");
 }
 
-async fn open(house: &House, client: &str, request: Request) -> Reply {
+async fn open(gateway: &Gateway, client: &str, request: Request) -> Reply {
     let what = request.head().lines().next().unwrap_or_default().to_owned();
-    let reply = house.ask(&by(client, request)).await;
+    let reply = gateway.ask(&by(client, request)).await;
     assert_eq!(reply.status(), 200, "{client}: {what}: {}", reply.text());
     reply
 }
@@ -175,29 +175,29 @@ async fn what_names_no_model_is_closed_to_a_key_with_models_unless_it_is_allowed
         "[[clients]]\nname = \"allowed\"\nkey = \"{}\"\nmodels = [\"fast\"]\noperations = [\"chat\",{all}]\n",
         key("allowed")
     );
-    let house = House::open(&(config(&upstream) + &allowed)).await;
+    let gateway = Gateway::open(&(config(&upstream) + &allowed)).await;
     for (name, method, path) in WITHOUT_A_MODEL {
-        let id = made(&house, "allowed", upload()).await;
+        let id = made(&gateway, "allowed", upload()).await;
         upstream.request().await;
         let ask =
             || Request::new(method, &path.replace("ID", &id)).header("content-type", "application/json").body("{}");
-        let reply = house.ask(&by("closed", ask())).await;
+        let reply = gateway.ask(&by("closed", ask())).await;
         assert_eq!(reply.status(), 403, "{name}: {}", reply.text());
         let told = OPENAI.error(&reply).unwrap_or_default();
         assert!(told.contains(name) && told.contains("`operations`"), "{told}");
         assert!(upstream.unseen().is_none(), "{name}");
-        open(&house, "allowed", ask()).await;
+        open(&gateway, "allowed", ask()).await;
         upstream.request().await;
-        open(&house, "other", Request::new(method, &path.replace("ID", "free-0123456789abcd")).body("{}")).await;
+        open(&gateway, "other", Request::new(method, &path.replace("ID", "free-0123456789abcd")).body("{}")).await;
         upstream.request().await;
     }
     // For a request with a model, the model's permission counts.
     let moderation = |model: &str| Request::post("/v1/moderations", json!({"model": model, "input": "x"}).to_string());
-    assert_eq!(house.ask(&by("closed", moderation("fast"))).await.status(), 200);
-    assert_eq!(house.ask(&by("closed", moderation("secret"))).await.status(), 403);
-    assert_eq!(house.ask(&by("closed", OPENAI.request("fast", false))).await.status(), 200);
+    assert_eq!(gateway.ask(&by("closed", moderation("fast"))).await.status(), 200);
+    assert_eq!(gateway.ask(&by("closed", moderation("secret"))).await.status(), 403);
+    assert_eq!(gateway.ask(&by("closed", OPENAI.request("fast", false))).await.status(), 200);
     let embeddings = Request::post("/v1/embeddings", json!({"model": "fast", "input": "x"}).to_string());
-    let reply = house.ask(&by("one", embeddings)).await;
+    let reply = gateway.ask(&by("one", embeddings)).await;
     assert_eq!(reply.status(), 403, "a list of operations is the whole list: {}", reply.text());
 }
 
@@ -205,31 +205,31 @@ async fn what_names_no_model_is_closed_to_a_key_with_models_unless_it_is_allowed
 async fn what_a_client_made_is_not_there_for_another() {
     for is_packed in [false, true] {
         let mut upstream = store(is_packed).await;
-        let house = House::open(&config(&upstream)).await;
+        let gateway = Gateway::open(&config(&upstream)).await;
         for (owner, others) in [("one", ["two", "free"]), ("free", ["other", "one"])] {
-            let file = made(&house, owner, upload()).await;
+            let file = made(&gateway, owner, upload()).await;
             let batch = |file: &str| {
                 let body = json!({"input_file_id": file, "endpoint": "/v1/responses", "completion_window": "24h"});
                 Request::post("/v1/batches", body.to_string())
             };
-            let made_batch = made(&house, owner, batch(&file)).await;
-            open(&house, owner, Request::get(&format!("/v1/batches/{made_batch}"))).await;
+            let made_batch = made(&gateway, owner, batch(&file)).await;
+            open(&gateway, owner, Request::get(&format!("/v1/batches/{made_batch}"))).await;
             let output = format!("file-of-{made_batch}");
             let mut answers = Vec::new();
             for stream in [false, true] {
-                answers.push(made(&house, owner, answer("fast", stream, json!({}))).await);
+                answers.push(made(&gateway, owner, answer("fast", stream, json!({}))).await);
             }
             for other in others {
-                hidden(&house, &mut upstream, other, batch(&file)).await;
+                hidden(&gateway, &mut upstream, other, batch(&file)).await;
                 for id in answers.iter().chain([&file, &made_batch, &output]) {
                     for request in about(id) {
-                        hidden(&house, &mut upstream, other, request).await;
+                        hidden(&gateway, &mut upstream, other, request).await;
                     }
                 }
             }
             for id in answers.iter().chain([&made_batch, &output, &file]) {
                 for request in about(id) {
-                    open(&house, owner, request).await;
+                    open(&gateway, owner, request).await;
                 }
             }
         }
@@ -239,10 +239,10 @@ async fn what_a_client_made_is_not_there_for_another() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_goes_on_with_or_reads_what_another_client_made() {
     let mut upstream = store(false).await;
-    let house = House::open(&config(&upstream)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
     for (owner, others) in [("one", ["two", "other"]), ("free", ["other", "two"])] {
-        let file = made(&house, owner, upload()).await;
-        let kept = made(&house, owner, answer("fast", false, json!({}))).await;
+        let file = made(&gateway, owner, upload()).await;
+        let kept = made(&gateway, owner, answer("fast", false, json!({}))).await;
         let escaped = kept.replace('p', "\\u0070");
         for (model, stream) in [("fast", false), ("fast", true), ("fast-t", false), ("fast-t", true)] {
             let part = json!([{"role": "user", "content": [{"type": "input_file", "file_id": file}]}]);
@@ -268,12 +268,12 @@ async fn no_request_goes_on_with_or_reads_what_another_client_made() {
             ];
             for other in others {
                 for attempt in &attempts {
-                    hidden(&house, &mut upstream, other, attempt.clone()).await;
+                    hidden(&gateway, &mut upstream, other, attempt.clone()).await;
                 }
             }
             if model == "fast" {
-                open(&house, owner, attempts[0].clone()).await;
-                open(&house, owner, attempts[2].clone()).await;
+                open(&gateway, owner, attempts[0].clone()).await;
+                open(&gateway, owner, attempts[2].clone()).await;
             }
         }
     }
@@ -282,11 +282,11 @@ async fn no_request_goes_on_with_or_reads_what_another_client_made() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_without_a_known_maker_is_closed_to_restricted_keys_and_open_to_others() {
     let mut upstream = store(false).await;
-    let house = House::open(&config(&upstream)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
     for id in ["file-0123456789unknown", "batch_0123456789unknown", "resp_0123456789unknown", "resp_7"] {
         for request in about(id) {
-            hidden(&house, &mut upstream, "one", request.clone()).await;
-            open(&house, "free", request).await;
+            hidden(&gateway, &mut upstream, "one", request.clone()).await;
+            open(&gateway, "free", request).await;
         }
     }
     for stream in [false, true] {
@@ -297,33 +297,33 @@ async fn an_object_without_a_known_maker_is_closed_to_restricted_keys_and_open_t
             json!({"tools": [{"type": "file_search", "vector_store_ids": ["vs_0123456789unknown"]}]}),
             json!({"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "file-0123456789unknown"}]}]}),
         ] {
-            hidden(&house, &mut upstream, "one", answer("fast", stream, named.clone())).await;
-            open(&house, "free", answer("fast", stream, named)).await;
+            hidden(&gateway, &mut upstream, "one", answer("fast", stream, named.clone())).await;
+            open(&gateway, "free", answer("fast", stream, named)).await;
         }
     }
     let batch = Request::post("/v1/batches", json!({"input_file_id": "file-0123456789unknown"}).to_string());
-    hidden(&house, &mut upstream, "one", batch).await;
+    hidden(&gateway, &mut upstream, "one", batch).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_repeats_an_id_gives_its_client_no_claim_to_it() {
     let mut upstream = store(false).await;
-    let house = House::open(&config(&upstream)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
     let stolen = "file-0123456789of-another";
     for stream in [false, true] {
         let repeated = answer("fast", stream, json!({"metadata": {"id": stolen, "file_id": stolen}}));
-        open(&house, "one", repeated).await;
+        open(&gateway, "one", repeated).await;
     }
-    let file = made(&house, "one", upload()).await;
+    let file = made(&gateway, "one", upload()).await;
     let batch = json!({"input_file_id": file, "metadata": {"id": stolen, "output_file_id": stolen}});
-    open(&house, "one", Request::post("/v1/batches", batch.to_string())).await;
+    open(&gateway, "one", Request::post("/v1/batches", batch.to_string())).await;
     for request in about(stolen) {
-        hidden(&house, &mut upstream, "one", request).await;
+        hidden(&gateway, &mut upstream, "one", request).await;
     }
     // Nor does an answer to a client that only reads.
-    open(&house, "free", Request::get("/v1/batches/batch_0123456789of-another")).await;
+    open(&gateway, "free", Request::get("/v1/batches/batch_0123456789of-another")).await;
     for request in about("file-of-batch_0123456789of-another") {
-        open(&house, "other", request).await;
+        open(&gateway, "other", request).await;
     }
 }
 
@@ -334,22 +334,22 @@ async fn lists_of_what_others_made_are_refused_to_restricted_keys_unless_they_ar
         "[[clients]]\nname = \"named\"\nkey = \"{}\"\nmodels = [\"fast\"]\noperations = [\"chat\", \"files-list\"]\n",
         key("named")
     );
-    let house = House::open(&(config(&upstream) + &named)).await;
+    let gateway = Gateway::open(&(config(&upstream) + &named)).await;
     for path in ["/v1/files", "/v1/batches", "/openai/v1/files?limit=2"] {
-        let reply = house.ask(&by("one", Request::get(path))).await;
+        let reply = gateway.ask(&by("one", Request::get(path))).await;
         assert_eq!(reply.status(), 403, "{path}: {}", reply.text());
         assert!(OPENAI.error(&reply).is_some_and(|told| told.contains("which shows what others made")));
-        open(&house, "free", Request::get(path)).await;
+        open(&gateway, "free", Request::get(path)).await;
         upstream.request().await;
     }
-    open(&house, "named", Request::get("/v1/files")).await;
-    assert_eq!(house.ask(&by("named", Request::get("/v1/batches"))).await.status(), 403);
+    open(&gateway, "named", Request::get("/v1/files")).await;
+    assert_eq!(gateway.ask(&by("named", Request::get("/v1/batches"))).await.status(), 403);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forbidden_models_name_is_not_confirmed() {
     let upstream = store(false).await;
-    let house = House::with(Folder::with(&["openai", "anthropic", "gemini"]), &config(&upstream)).await;
+    let gateway = Gateway::with(Folder::with(&["openai", "anthropic", "gemini"]), &config(&upstream)).await;
     let same = |reply: &Reply, name: &str| {
         let id = reply.header("x-request-id").unwrap();
         reply.text().replace(id, "ID").replace(name, "NAME")
@@ -361,19 +361,19 @@ async fn a_forbidden_models_name_is_not_confirmed() {
         |name| Request::get(&format!("/anthropic/v1/models/{name}")),
     ];
     for (n, ask) in models.iter().enumerate() {
-        let told = house.ask(&by("closed", ask("secret"))).await;
-        let unknown = house.ask(&by("closed", ask("nowhere"))).await;
+        let told = gateway.ask(&by("closed", ask("secret"))).await;
+        let unknown = gateway.ask(&by("closed", ask("nowhere"))).await;
         assert_eq!((told.status(), unknown.status()), (404, 404), "{n}: {}", told.text());
         assert_eq!(same(&told, "secret"), same(&unknown, "nowhere"), "{n}");
-        assert_eq!(house.ask(&by("closed", ask("fast"))).await.status(), 200, "{n}");
-        assert_eq!(house.ask(&by("free", ask("secret"))).await.status(), 200, "{n}");
-        let list = house.ask(&by("closed", Request::get("/v1/models"))).await.text();
+        assert_eq!(gateway.ask(&by("closed", ask("fast"))).await.status(), 200, "{n}");
+        assert_eq!(gateway.ask(&by("free", ask("secret"))).await.status(), 200, "{n}");
+        let list = gateway.ask(&by("closed", Request::get("/v1/models"))).await.text();
         assert!(list.contains("fast") && !list.contains("secret"), "{list}");
     }
-    for tongue in [OPENAI, ANTHROPIC] {
+    for wire_format in [OPENAI, ANTHROPIC] {
         for stream in [false, true] {
-            let told = house.ask(&by("closed", tongue.request("secret", stream))).await;
-            let unknown = house.ask(&by("closed", tongue.request("nowhere", stream))).await;
+            let told = gateway.ask(&by("closed", wire_format.request("secret", stream))).await;
+            let unknown = gateway.ask(&by("closed", wire_format.request("nowhere", stream))).await;
             assert_eq!((told.status(), unknown.status()), (403, 403), "{}", told.text());
             assert_eq!(same(&told, "secret"), same(&unknown, "nowhere"));
         }

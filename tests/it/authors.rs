@@ -10,11 +10,11 @@ use weir_author::dev;
 use weir_author::dev::{DevError, Target};
 use weir_author::running;
 use weir_sandbox::{Digest, Engine, Limits};
-use weir_tests::heard::{Heard, Tokens};
+use weir_tests::parsed_answer::{ParsedAnswer, Tokens};
 use weir_tests::plugins::{Folder, component, zeta_build, zeta_fixtures, zeta_with_fault};
-use weir_tests::{House, Request};
+use weir_tests::{Gateway, Request};
 
-use crate::tongue::{ANTHROPIC, OPENAI, Tongue};
+use crate::wire_format::{ANTHROPIC, OPENAI, WireFormat};
 
 /// The adapter's name in the transcript of `docs/authors.md`.
 const NAME: &str = "demo";
@@ -30,7 +30,7 @@ fn projects() -> Vec<PathBuf> {
     built
 }
 
-async fn house(project: &Path) -> House {
+async fn gateway(project: &Path) -> Gateway {
     let folder = Folder::with(&["openai", "anthropic"]);
     let fixtures = project.join("fixtures");
     // Beside the component, so that Weir proves it before it serves.
@@ -49,7 +49,7 @@ async fn house(project: &Path) -> House {
         )
     };
     let config = [model("relayed", false), model("translated", true), "[plugins.demo]\nprewarm = 1\n".into()].concat();
-    House::with(folder, &config).await
+    Gateway::with(folder, &config).await
 }
 
 /// The request that a fixture recorded, for this model.
@@ -63,24 +63,24 @@ fn recorded(project: &Path, fixture: &str, model: &str) -> Request {
 #[tokio::test(flavor = "multi_thread")]
 async fn adapters_of_the_templates_serve_in_both_lanes() {
     for project in projects() {
-        let house = house(&project).await;
+        let gateway = gateway(&project).await;
         for model in ["relayed", "translated"] {
             let said = format!("{} {model}", project.display());
-            let reply = house.ask(&recorded(&project, "chat.json", model)).await;
-            let heard = OPENAI.heard(&reply, false);
-            assert_eq!(heard.text, "Four. \"4\" 😀 \\ é\n", "{said}: {}", reply.text());
-            assert_eq!(heard.tokens, Some(Tokens { input: 30, cached: 10, output: 12 }), "{said}");
-            let reply = house.ask(&recorded(&project, "chat-stream-tools.json", model)).await;
-            calls(&OPENAI.heard(&reply, true), &said);
+            let reply = gateway.ask(&recorded(&project, "chat.json", model)).await;
+            let parsed = OPENAI.parsed(&reply, false);
+            assert_eq!(parsed.text, "Four. \"4\" 😀 \\ é\n", "{said}: {}", reply.text());
+            assert_eq!(parsed.tokens, Some(Tokens { input: 30, cached: 10, output: 12 }), "{said}");
+            let reply = gateway.ask(&recorded(&project, "chat-stream-tools.json", model)).await;
+            calls(&OPENAI.parsed(&reply, true), &said);
         }
         println!("{} serves", project.display());
     }
 }
 
-fn calls(heard: &Heard, said: &str) {
-    assert!(heard.complete, "{said}: {heard:?}");
-    assert_eq!(heard.text, "Let me look.", "{said}");
-    let calls: Vec<_> = heard.calls.iter().map(|call| (call.name.as_str(), call.value())).collect();
+fn calls(parsed: &ParsedAnswer, said: &str) {
+    assert!(parsed.complete, "{said}: {parsed:?}");
+    assert_eq!(parsed.text, "Let me look.", "{said}");
+    let calls: Vec<_> = parsed.calls.iter().map(|call| (call.name.as_str(), call.value())).collect();
     let expected = [("get_weather", json!({"city": "Romeé"})), ("get_time", json!({"city": "\"Roma\""}))];
     assert_eq!(calls, expected, "{said}");
 }
@@ -88,13 +88,13 @@ fn calls(heard: &Heard, said: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_of_other_formats_are_answered_through_them() {
     for project in projects() {
-        let house = house(&project).await;
+        let gateway = gateway(&project).await;
         for stream in [false, true] {
-            let asked: Tongue = ANTHROPIC;
-            let reply = house.ask(&asked.request("relayed", stream)).await;
-            let heard = asked.heard(&reply, stream);
+            let asked: WireFormat = ANTHROPIC;
+            let reply = gateway.ask(&asked.request("relayed", stream)).await;
+            let parsed = asked.parsed(&reply, stream);
             let expected = if stream { "Hello, \"Ünal\" 👋\n" } else { "Four. \"4\" 😀 \\ é\n" };
-            assert_eq!(heard.text, expected, "{}: {}", project.display(), reply.text());
+            assert_eq!(parsed.text, expected, "{}: {}", project.display(), reply.text());
         }
     }
 }
@@ -107,8 +107,8 @@ async fn an_error_of_the_provider_comes_through_them_in_the_clients_words() {
         std::fs::create_dir_all(only.join("fixtures")).unwrap();
         std::fs::copy(limit, only.join("fixtures/error-limit.json")).unwrap();
         std::fs::copy(project.join("demo.wasm"), only.join("demo.wasm")).unwrap();
-        let house = house(&only).await;
-        let reply = house.ask(&ANTHROPIC.request("translated", false)).await;
+        let gateway = gateway(&only).await;
+        let reply = gateway.ask(&ANTHROPIC.request("translated", false)).await;
         assert_eq!(reply.status(), 429, "{}", reply.text());
         assert_eq!(reply.json()["error"]["type"], "rate_limit_error", "{}", reply.text());
     }
@@ -120,17 +120,17 @@ async fn a_running_weir_reports_its_verdict_on_an_authors_bytes() {
     folder.put_fixtures("zeta", &zeta_fixtures());
     let model =
         "[[models]]\nalias = \"z\"\ntype = \"zeta\"\ntarget = { url = \"http://127.0.0.1:9/\", model = \"z\" }\n";
-    let house = House::with(folder, model).await;
-    let admin = format!("http://{}", house.admin.unwrap_or(house.address));
+    let gateway = Gateway::with(folder, model).await;
+    let admin = format!("http://{}", gateway.admin.unwrap_or(gateway.address));
     let said = |bytes: Vec<u8>| {
         let admin = admin.clone();
         tokio::task::spawn_blocking(move || running::await_digest((&admin, None), "zeta", Digest::of(&bytes)))
     };
     assert_eq!(said(zeta_build(1)).await.unwrap().unwrap(), "Weir serves it");
-    house.folder.put("zeta", &zeta_with_fault("border"));
+    gateway.folder.put("zeta", &zeta_with_fault("border"));
     let refused = said(zeta_with_fault("border")).await.unwrap().unwrap_err();
     assert!(refused.contains("refused") && refused.contains("frame by frame"), "{refused}");
-    house.folder.put("zeta", &zeta_build(2));
+    gateway.folder.put("zeta", &zeta_build(2));
     assert_eq!(said(zeta_build(2)).await.unwrap().unwrap(), "Weir serves it");
 }
 

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep_until;
-use weir_tests::{Answer, House, Received, Reply, Upstream};
+use weir_tests::{Answer, Gateway, Received, Reply, Upstream};
 
-use crate::tongue::{ALL, TEXT, Tongue};
+use crate::wire_format::{ALL, TEXT, WireFormat};
 use schedule::{Failing, HOUR, Outage, PROVIDERS, outages};
 
 /// The factor by which time is compressed.
@@ -59,8 +59,8 @@ fn config(upstreams: &[Upstream]) -> String {
 }
 
 /// The answer of a healthy provider.
-fn well(tongue: Tongue, request: &Received) -> Answer {
-    if is_stream(request) { tongue.streamed() } else { Answer::json(200, tongue.whole()) }
+fn well(wire_format: WireFormat, request: &Received) -> Answer {
+    if is_stream(request) { wire_format.streamed() } else { Answer::json(200, wire_format.whole()) }
 }
 
 fn is_stream(request: &Received) -> bool {
@@ -68,14 +68,14 @@ fn is_stream(request: &Received) -> bool {
 }
 
 /// Makes a provider fail until the outage is over by the test's clock.
-fn fail(upstream: &Upstream, tongue: Tongue, outage: Outage, over: Instant) {
+fn fail(upstream: &Upstream, wire_format: WireFormat, outage: Outage, over: Instant) {
     let seen = AtomicUsize::new(0);
     if outage.how == Failing::Refuses {
         upstream.shut();
     }
     upstream.script(move |request| match outage.how {
         Failing::Refuses => Answer::default().close(),
-        Failing::Bursts if seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) => well(tongue, request),
+        Failing::Bursts if seen.fetch_add(1, Ordering::Relaxed).is_multiple_of(3) => well(wire_format, request),
         Failing::Broken | Failing::Bursts => Answer::json(500, "{}"),
         Failing::Limited => {
             let left = over.saturating_duration_since(Instant::now()).as_millis().to_string();
@@ -84,8 +84,10 @@ fn fail(upstream: &Upstream, tongue: Tongue, outage: Outage, over: Instant) {
         Failing::Overloaded => Answer::json(503, "{}"),
         Failing::Stalls => Answer::silence(),
         Failing::Resets => Answer::default().reset(),
-        Failing::Cuts if is_stream(request) => tongue.stream()[..2].iter().fold(tongue.begin(), Answer::piece).close(),
-        Failing::Cuts => well(tongue, request),
+        Failing::Cuts if is_stream(request) => {
+            wire_format.stream()[..2].iter().fold(wire_format.begin(), Answer::piece).close()
+        }
+        Failing::Cuts => well(wire_format, request),
     });
 }
 
@@ -97,12 +99,12 @@ async fn pass(day: Vec<Outage>, upstreams: Arc<Vec<Upstream>>, begun: Instant) {
     turns.sort_by_key(|(moment, begins, _)| (*moment, *begins));
     for (moment, begins, outage) in turns {
         sleep_until(clock(moment).into()).await;
-        let (upstream, tongue) = (&upstreams[outage.provider], ALL[outage.provider]);
+        let (upstream, wire_format) = (&upstreams[outage.provider], ALL[outage.provider]);
         if begins {
-            fail(upstream, tongue, outage, clock(outage.ends));
+            fail(upstream, wire_format, outage, clock(outage.ends));
             continue;
         }
-        upstream.script(move |request| well(tongue, request));
+        upstream.script(move |request| well(wire_format, request));
         if outage.how == Failing::Refuses {
             upstream.reopen();
         }
@@ -122,7 +124,7 @@ struct Count {
 }
 
 impl Count {
-    fn add(&mut self, (from, stream): (Tongue, bool), reply: &Reply, due: Duration, took: Duration) {
+    fn add(&mut self, (from, stream): (WireFormat, bool), reply: &Reply, due: Duration, took: Duration) {
         self.asked += 1;
         self.waits.push(took);
         match reply.status() {
@@ -157,13 +159,13 @@ impl Count {
     }
 }
 
-fn is_whole(from: Tongue, stream: bool, reply: &Reply) -> bool {
-    let heard = (!reply.cut).then(|| from.heard(reply, stream));
-    heard.is_some_and(|heard| heard.text == TEXT && (heard.complete || !stream))
+fn is_whole(from: WireFormat, stream: bool, reply: &Reply) -> bool {
+    let parsed = (!reply.cut).then(|| from.parsed(reply, stream));
+    parsed.is_some_and(|parsed| parsed.text == TEXT && (parsed.complete || !stream))
 }
 
 /// Sends requests at an even pace, regardless of their outcome, in all formats, streamed and not.
-async fn demand(house: Arc<House>, model: String, pace: Duration, begun: Instant, length: Duration) -> Count {
+async fn demand(gateway: Arc<Gateway>, model: String, pace: Duration, begun: Instant, length: Duration) -> Count {
     let mut asked = Vec::new();
     for number in 0.. {
         let due = begun + pace * number;
@@ -172,9 +174,9 @@ async fn demand(house: Arc<House>, model: String, pace: Duration, begun: Instant
         }
         sleep_until(due.into()).await;
         let (from, stream) = (ALL[number as usize % ALL.len()], number % 2 == 0);
-        let (house, request) = (Arc::clone(&house), from.request(&model, stream));
+        let (gateway, request) = (Arc::clone(&gateway), from.request(&model, stream));
         asked.push(tokio::spawn(async move {
-            let reply = house.ask(&request).await;
+            let reply = gateway.ask(&request).await;
             ((from, stream), reply, due - begun, due.elapsed())
         }));
     }
@@ -190,15 +192,15 @@ async fn demand(house: Arc<House>, model: String, pace: Duration, begun: Instant
 async fn a_bad_day_is_ridden_out() {
     let (day, length) = day();
     let mut upstreams = Vec::new();
-    for tongue in ALL {
-        upstreams.push(Upstream::scripted(move |request| well(tongue, request)).await);
+    for wire_format in ALL {
+        upstreams.push(Upstream::scripted(move |request| well(wire_format, request)).await);
     }
-    let house = Arc::new(House::open(&config(&upstreams)).await);
+    let gateway = Arc::new(Gateway::open(&config(&upstreams)).await);
     let upstreams = Arc::new(upstreams);
     let begun = Instant::now();
     let outages: Vec<Outage> = day.iter().copied().filter(|outage| outage.begins < length).collect();
     let passing = tokio::spawn(pass(outages.clone(), Arc::clone(&upstreams), begun));
-    let of = |model: String, pace| tokio::spawn(demand(Arc::clone(&house), model, pace, begun, length));
+    let of = |model: String, pace| tokio::spawn(demand(Arc::clone(&gateway), model, pace, begun, length));
     let together = of("all".to_owned(), PACE);
     let alone = (0..PROVIDERS).map(|number| of(format!("alone-{number}"), PACE * 4)).collect::<Vec<_>>();
     let mut together = together.await.unwrap();

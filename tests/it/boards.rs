@@ -5,10 +5,10 @@ use std::fs;
 
 use serde_json::Value;
 use weir_tests::plugins::root;
-use weir_tests::{Answer, Folder, Gate, House, Request, Upstream};
+use weir_tests::{Answer, Folder, Gate, Gateway, Request, Upstream};
 
 use crate::retries::{QUICK, provider};
-use crate::tongue::{ANTHROPIC, OPENAI, TEXT};
+use crate::wire_format::{ANTHROPIC, OPENAI, TEXT};
 
 /// The series of a page of metrics by name, each with its labels.
 type Series = BTreeMap<String, BTreeSet<String>>;
@@ -92,20 +92,20 @@ async fn upstream() -> Upstream {
         }
         let body = request.json();
         let model = body["model"].as_str().unwrap_or_default();
-        let tongue = if line.contains("/messages") { ANTHROPIC } else { OPENAI };
+        let wire_format = if line.contains("/messages") { ANTHROPIC } else { OPENAI };
         match (model, body["stream"] == true) {
             ("failing", _) => Answer::json(500, "{}"),
-            ("silent", _) => Answer::json(200, tongue.whole().replace("\"usage\"", "\"unusual\"")),
-            ("broken", _) => Answer::sse().piece(&tongue.stream()[0]).piece(&tongue.stream()[1]).reset(),
-            (_, true) => tongue.stream().iter().fold(Answer::sse(), Answer::piece).end(),
-            (_, false) => Answer::json(200, tongue.whole()),
+            ("silent", _) => Answer::json(200, wire_format.whole().replace("\"usage\"", "\"unusual\"")),
+            ("broken", _) => Answer::sse().piece(&wire_format.stream()[0]).piece(&wire_format.stream()[1]).reset(),
+            (_, true) => wire_format.stream().iter().fold(Answer::sse(), Answer::piece).end(),
+            (_, false) => Answer::json(200, wire_format.whole()),
         }
     })
     .await
 }
 
 /// A Weir to which everything happens that the board and the alerts are about.
-async fn eventful(upstream: &Upstream) -> House {
+async fn eventful(upstream: &Upstream) -> Gateway {
     let model = |alias: &str, targets: &str, more: &str| {
         format!("[[models]]\nalias = \"{alias}\"\n{more}\ntargets = [{targets}]\n")
     };
@@ -129,24 +129,24 @@ async fn eventful(upstream: &Upstream) -> House {
         model("limited", &target("first", "openai"), "limits = { requests_per_minute = 1 }"),
         "[[budgets]]\nname = \"small\"\nfor = { provider = \"second\" }\nrequests = 3\nper = \"month\"\n".to_owned(),
     ];
-    House::with(Folder::with(&["openai", "anthropic", "hostile"]), &settings.concat()).await
+    Gateway::with(Folder::with(&["openai", "anthropic", "hostile"]), &settings.concat()).await
 }
 
-async fn everything_happens(house: &House) {
+async fn everything_happens(gateway: &Gateway) {
     for (model, stream) in [("priced", false), ("priced", true), ("two", false), ("silent", false), ("broken", true)] {
-        house.ask(&OPENAI.request(model, stream)).await;
+        gateway.ask(&OPENAI.request(model, stream)).await;
     }
     // A field that is dropped, and one that is changed.
     let body = r#"{"model":"second-t","seed":7,"temperature":1.9,"messages":[{"role":"user","content":"Hi"}]}"#;
-    house.ask(&Request::post("/v1/chat/completions", body)).await;
+    gateway.ask(&Request::post("/v1/chat/completions", body)).await;
     for model in ["limited", "second-t", "render.trap"] {
         for _ in 0..3 {
-            house.ask(&OPENAI.request(model, false)).await;
+            gateway.ask(&OPENAI.request(model, false)).await;
         }
     }
-    let told = house.ask(&OPENAI.request("priced", false)).await;
-    assert_eq!(OPENAI.heard(&told, false).text, TEXT, "{}", told.text());
-    house.ask(&Request::post("/v1/chat/completions", "{")).await;
+    let told = gateway.ask(&OPENAI.request("priced", false)).await;
+    assert_eq!(OPENAI.parsed(&told, false).text, TEXT, "{}", told.text());
+    gateway.ask(&Request::post("/v1/chat/completions", "{")).await;
 }
 
 /// A Weir that is too busy for a second request, and whose first client leaves.
@@ -159,24 +159,24 @@ async fn crowded(series: &mut Series) {
         "[server]\nmax_concurrency = 1\nqueue = {{ length = 0 }}\n{}",
         provider(&upstream, OPENAI, "first", QUICK)
     );
-    let house = House::open(&settings).await;
-    let mut client = house.connect().await;
+    let gateway = Gateway::open(&settings).await;
+    let mut client = gateway.connect().await;
     client.send(&OPENAI.request("first", true)).await;
     client.head().await;
-    assert_eq!(house.ask(&OPENAI.request("first", true)).await.status(), 503);
+    assert_eq!(gateway.ask(&OPENAI.request("first", true)).await.status(), 503);
     client.leave();
-    house.until_metric("weir_client_disconnects_total", 1.0).await;
-    add(&house.metrics().await, series);
+    gateway.until_metric("weir_client_disconnects_total", 1.0).await;
+    add(&gateway.metrics().await, series);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_board_and_the_alerts_ask_for_what_a_running_weir_shows() {
     let mut series = Series::new();
     let upstream = upstream().await;
-    let house = eventful(&upstream).await;
-    everything_happens(&house).await;
-    house.until_metric("weir_in_flight", 0.0).await;
-    add(&house.metrics().await, &mut series);
+    let gateway = eventful(&upstream).await;
+    everything_happens(&gateway).await;
+    gateway.until_metric("weir_in_flight", 0.0).await;
+    add(&gateway.metrics().await, &mut series);
     crowded(&mut series).await;
     let deploy = root().join("deploy");
     let board: Value = serde_json::from_slice(&fs::read(deploy.join("grafana/weir.json")).unwrap()).unwrap();

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use weir_tests::code::pack;
-use weir_tests::{Answer, Folder, Gate, House, Program, Reply, Request, Upstream};
+use weir_tests::{Answer, Folder, Gate, Gateway, Program, Reply, Request, Upstream};
 
-use crate::tongue::{ANTHROPIC, OPENAI, SPOKEN, Tongue, config_of};
+use crate::wire_format::{ANTHROPIC, OPENAI, PROVIDERS, WireFormat, config_of};
 
 /// The tokens of every answer: 10 of input, 4 of them cached, and 7 of output.
 const TOKENS: u64 = 17;
@@ -15,14 +15,14 @@ const TOKENS: u64 = 17;
 /// A provider that speaks every format.
 async fn provider() -> Upstream {
     Upstream::scripted(|request| {
-        let tongue = if request.line().contains("/messages") { ANTHROPIC } else { OPENAI };
+        let wire_format = if request.line().contains("/messages") { ANTHROPIC } else { OPENAI };
         if request.line().contains("generateContent") {
-            return Answer::json(200, SPOKEN[2].whole());
+            return Answer::json(200, PROVIDERS[2].whole());
         }
         if request.json()["stream"] != true {
-            return Answer::json(200, tongue.whole());
+            return Answer::json(200, wire_format.whole());
         }
-        tongue.stream().iter().fold(Answer::sse(), Answer::piece).end()
+        wire_format.stream().iter().fold(Answer::sse(), Answer::piece).end()
     })
     .await
 }
@@ -32,70 +32,70 @@ fn budget(text: &str) -> String {
 }
 
 /// What is booked and reserved at the only budget, once no request has a reservation.
-async fn settled(house: &House) -> u64 {
+async fn settled(gateway: &Gateway) -> u64 {
     for _ in 0..200 {
-        let budgets = house.get("/admin/budgets").await.json();
+        let budgets = gateway.get("/admin/budgets").await.json();
         let budget = &budgets["budgets"][0];
         if budget["reserved"] == 0 {
             return budget["settled"].as_u64().unwrap();
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("a reservation is left: {}", house.get("/admin/budgets").await.text());
+    panic!("a reservation is left: {}", gateway.get("/admin/budgets").await.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_answer_used_is_booked_in_both_lanes_whole_and_streamed() {
     let upstream = provider().await;
     let all = budget("name = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"month\"");
-    let house = House::open(&(config_of(&[OPENAI, ANTHROPIC], &upstream) + &all)).await;
+    let gateway = Gateway::open(&(config_of(&[OPENAI, ANTHROPIC], &upstream) + &all)).await;
     let mut expected = 0;
     for client in [OPENAI, ANTHROPIC] {
         for target in [OPENAI, ANTHROPIC] {
             for model in [target.name.to_owned(), target.translated()] {
                 for stream in [false, true] {
-                    let reply = house.ask(&client.request(&model, stream)).await;
+                    let reply = gateway.ask(&client.request(&model, stream)).await;
                     assert_eq!(reply.status(), 200, "{}", reply.text());
                     expected += TOKENS;
-                    assert_eq!(settled(&house).await, expected, "{} to {model}, streamed: {stream}", client.name);
+                    assert_eq!(settled(&gateway).await, expected, "{} to {model}, streamed: {stream}", client.name);
                 }
             }
         }
     }
-    assert_eq!(house.metric("weir_budget_limit{budget=\"all\"}").await, 1e6);
-    assert_eq!(house.metric("weir_budget_used{budget=\"all\"}").await, expected as f64);
+    assert_eq!(gateway.metric("weir_budget_limit{budget=\"all\"}").await, 1e6);
+    assert_eq!(gateway.metric("weir_budget_used{budget=\"all\"}").await, expected as f64);
 }
 
 /// The error of a refusal in the client's format: its type, and its message.
-fn error(client: Tongue, reply: &Reply) -> (String, String) {
+fn error(client: WireFormat, reply: &Reply) -> (String, String) {
     let error = &reply.json()["error"];
-    let kind = if client == SPOKEN[2] { &error["status"] } else { &error["type"] };
+    let kind = if client == PROVIDERS[2] { &error["status"] } else { &error["type"] };
     (kind.as_str().unwrap_or_default().to_owned(), error["message"].as_str().unwrap_or_default().to_owned())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_beyond_a_clients_budget_is_refused_in_its_format_and_others_are_served() {
     for (client, kind) in
-        [(OPENAI, "insufficient_quota"), (ANTHROPIC, "billing_error"), (SPOKEN[2], "RESOURCE_EXHAUSTED")]
+        [(OPENAI, "insufficient_quota"), (ANTHROPIC, "billing_error"), (PROVIDERS[2], "RESOURCE_EXHAUSTED")]
     {
         let mut upstream = provider().await;
         let clients = "[[clients]]\nname = \"poor\"\nkey = \"weir-key-of-the-poor-01\"\nteam = \"red\"\n\
                        [[clients]]\nname = \"rich\"\nkey = \"weir-key-of-the-rich-01\"\n";
         let red =
             budget("name = \"red-day\"\nfor = { team = \"red\" }\nrequests = 2\nper = \"day\"\ntz = \"Europe/Berlin\"");
-        let house = House::with(
+        let gateway = Gateway::with(
             Folder::with(&["openai", "anthropic", "gemini"]),
             &(config_of(&[OPENAI], &upstream) + clients + &red),
         )
         .await;
         let ask = async |key: &str, model: &str| {
             let request = client.request(model, false);
-            let request = if client == SPOKEN[2] {
+            let request = if client == PROVIDERS[2] {
                 request.header("x-goog-api-key", key)
             } else {
                 request.header("authorization", &format!("Bearer {key}"))
             };
-            house.ask(&request).await
+            gateway.ask(&request).await
         };
         for model in ["openai", "openai-t"] {
             let reply = ask("weir-key-of-the-poor-01", model).await;
@@ -128,17 +128,17 @@ fn priced(upstream: &Upstream) -> String {
 async fn a_whole_answer_of_either_lane_tells_its_cost_and_a_budget_of_money_is_settled_by_it() {
     let upstream = provider().await;
     let money = budget("name = \"money\"\nfor = \"all\"\nusd = 1000000\nper = \"total\"\nsoft = 0.00001");
-    let house = House::open(&(priced(&upstream) + &money)).await;
+    let gateway = Gateway::open(&(priced(&upstream) + &money)).await;
     for (client, target) in [(OPENAI, ANTHROPIC), (ANTHROPIC, OPENAI), (OPENAI, OPENAI), (ANTHROPIC, ANTHROPIC)] {
-        let reply = house.ask(&client.request(target.name, false)).await;
+        let reply = gateway.ask(&client.request(target.name, false)).await;
         assert_eq!(reply.header("x-weir-cost-usd"), Some("17"), "{}", reply.text());
     }
-    let reply = house.ask(&OPENAI.request("anthropic", true)).await;
+    let reply = gateway.ask(&OPENAI.request("anthropic", true)).await;
     assert_eq!((reply.status(), reply.header("x-weir-cost-usd")), (200, None), "a stream's cost is not known before");
     let warning = reply.header("x-weir-budget-warning").unwrap();
     assert!(warning.starts_with("money; $") && warning.ends_with(" of $1000000"), "{warning}");
-    house.until_metric("weir_budget_used{budget=\"money\"}", 85.0).await;
-    let budgets = house.get("/admin/budgets").await.json();
+    gateway.until_metric("weir_budget_used{budget=\"money\"}", 85.0).await;
+    let budgets = gateway.get("/admin/budgets").await.json();
     let budget = &budgets["budgets"][0];
     assert_eq!((&budget["settled"], &budget["unit"]), (&Value::from("85"), &Value::from("usd")), "{budget}");
 }
@@ -146,9 +146,9 @@ async fn a_whole_answer_of_either_lane_tells_its_cost_and_a_budget_of_money_is_s
 #[tokio::test(flavor = "multi_thread")]
 async fn a_translated_stream_tells_its_cost_in_the_usage_that_its_client_asked_for() {
     let upstream = provider().await;
-    let house = House::open(&priced(&upstream)).await;
+    let gateway = Gateway::open(&priced(&upstream)).await;
     let costs = async |request: &Request| {
-        let reply = house.ask(request).await;
+        let reply = gateway.ask(request).await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
         let cost = |line: &str| {
             let frame: Value = serde_json::from_str(line.strip_prefix("data: ")?).ok()?;
@@ -180,17 +180,17 @@ async fn a_relayed_answer_keeps_its_bytes_whether_its_cost_is_told_or_not() {
     let count = cases.len() as u64;
     let upstream = Upstream::always(Answer::silence()).await;
     let all = budget("name = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"total\"");
-    let house = House::open(&(priced(&upstream) + &all)).await;
+    let gateway = Gateway::open(&(priced(&upstream) + &all)).await;
     for (answer, body, cost) in cases {
         upstream.now(answer);
-        let reply = house.ask(&ANTHROPIC.request("anthropic", false)).await;
+        let reply = gateway.ask(&ANTHROPIC.request("anthropic", false)).await;
         assert_eq!((reply.status(), reply.header("x-weir-cost-usd")), (200, cost));
         assert!(reply.body == body && !reply.cut);
     }
-    assert_eq!(settled(&house).await, count * TOKENS);
+    assert_eq!(settled(&gateway).await, count * TOKENS);
     let half = &short[..short.len() / 2];
     upstream.now(Answer::begin(200, &json).piece(half).close());
-    let reply = house.ask(&ANTHROPIC.request("anthropic", false)).await;
+    let reply = gateway.ask(&ANTHROPIC.request("anthropic", false)).await;
     assert_eq!((reply.text().as_str(), reply.cut), (half, true), "what arrived is passed on, and not as a whole");
     assert_eq!(reply.header("x-weir-cost-usd"), None);
 }
@@ -200,16 +200,16 @@ async fn without_a_price_a_budget_of_money_admits_only_what_it_is_told_to() {
     let mut upstream = provider().await;
     let money = "name = \"money\"\nfor = \"all\"\nusd = 1\nper = \"total\"";
     let models = config_of(&[OPENAI], &upstream);
-    let house = House::open(&(models.clone() + &budget(money))).await;
-    let reply = house.ask(&OPENAI.request("openai", false)).await;
+    let gateway = Gateway::open(&(models.clone() + &budget(money))).await;
+    let reply = gateway.ask(&OPENAI.request("openai", false)).await;
     assert_eq!((reply.status(), reply.header("retry-after")), (429, None));
     assert!(reply.text().contains("admits only models with a price"), "{}", reply.text());
     assert!(upstream.unseen().is_none());
-    let house = house.restart(&(models.clone() + &budget(&format!("{money}\nunpriced = \"allow\"")))).await;
-    assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 200);
+    let gateway = gateway.restart(&(models.clone() + &budget(&format!("{money}\nunpriced = \"allow\"")))).await;
+    assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 200);
     // A million dollars for a million tokens: the request alone costs more than is left.
-    let house = house.restart(&(models + &budget(&format!("{money}\nunpriced = {{ price = 1000000 }}")))).await;
-    assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 429);
+    let gateway = gateway.restart(&(models + &budget(&format!("{money}\nunpriced = {{ price = 1000000 }}")))).await;
+    assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 429);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,14 +217,14 @@ async fn a_budget_may_pass_requests_on_to_another_model_or_only_notify() {
     let upstream = provider().await;
     let models = config_of(&[OPENAI, ANTHROPIC], &upstream);
     let one = "name = \"one\"\nfor = { model = \"openai\" }\nrequests = 1\nper = \"total\"\nwhen_over = ";
-    let house = House::open(&(models.clone() + &budget(&format!("{one}{{ downgrade = \"anthropic\" }}")))).await;
+    let gateway = Gateway::open(&(models.clone() + &budget(&format!("{one}{{ downgrade = \"anthropic\" }}")))).await;
     for provider in ["openai", "anthropic", "anthropic"] {
-        let reply = house.ask(&OPENAI.request("openai", false)).await;
+        let reply = gateway.ask(&OPENAI.request("openai", false)).await;
         assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some(provider)), "{}", reply.text());
     }
-    let house = house.restart(&(models + &budget(&format!("{one}\"notify\"")))).await;
+    let gateway = gateway.restart(&(models + &budget(&format!("{one}\"notify\"")))).await;
     for _ in 0..2 {
-        let reply = house.ask(&OPENAI.request("openai", false)).await;
+        let reply = gateway.ask(&OPENAI.request("openai", false)).await;
         assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("openai")));
     }
 }
@@ -236,9 +236,9 @@ async fn a_provider_whose_budget_is_used_up_is_passed_over() {
         + "[[models]]\nalias = \"both\"\ntargets = [{ provider = \"openai\", model = \"openai\" }, \
            { provider = \"anthropic\", model = \"anthropic\" }]\n";
     let of_provider = budget("name = \"p\"\nfor = { provider = \"openai\" }\nrequests = 1\nper = \"total\"");
-    let house = House::open(&(models + &of_provider)).await;
+    let gateway = Gateway::open(&(models + &of_provider)).await;
     for provider in ["openai", "anthropic"] {
-        let reply = house.ask(&OPENAI.request("both", false)).await;
+        let reply = gateway.ask(&OPENAI.request("both", false)).await;
         assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some(provider)), "{}", reply.text());
     }
 }
@@ -256,20 +256,20 @@ async fn a_refused_request_costs_nothing_and_one_that_its_client_leaves_stays_bo
     })
     .await;
     let all = budget("name = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"month\"");
-    let house = House::open(&(config_of(&[OPENAI], &upstream) + &all)).await;
+    let gateway = Gateway::open(&(config_of(&[OPENAI], &upstream) + &all)).await;
     for model in ["openai", "openai-t"] {
-        assert!(house.ask(&OPENAI.request(model, false)).await.status() >= 500);
-        assert_eq!(settled(&house).await, 0);
+        assert!(gateway.ask(&OPENAI.request(model, false)).await.status() >= 500);
+        assert_eq!(settled(&gateway).await, 0);
     }
     for (model, before) in [("openai", 0), ("openai-t", 1)] {
-        let mut client = house.connect().await;
+        let mut client = gateway.connect().await;
         client.send(&OPENAI.request(model, true)).await;
         assert_eq!(client.head().await.status, 200);
         client.until("content").await;
         client.leave();
         let mut booked = 0;
         for _ in 0..200 {
-            booked = settled(&house).await;
+            booked = settled(&gateway).await;
             if booked > before {
                 break;
             }
@@ -325,22 +325,23 @@ async fn budgets_go_on_after_the_program_was_killed() {
 async fn a_stream_over_a_budget_that_ends_streams_ends_with_the_formats_error_in_both_lanes() {
     // Some 14,000 tokens where 2,000 are left. How late the end comes depends on how much arrives at a time.
     let upstream = Upstream::scripted(|request| {
-        let tongue = SPOKEN.into_iter().find(|tongue| request.line().contains(path_of(*tongue))).unwrap();
-        let pieces = tongue.stream();
+        let wire_format =
+            PROVIDERS.into_iter().find(|wire_format| request.line().contains(path_of(*wire_format))).unwrap();
+        let pieces = wire_format.stream();
         let head = Answer::sse().piece(&pieces[0]);
         (0..1200).fold(head, |answer, _| answer.piece(pieces[1].repeat(10))).end()
     })
     .await;
-    for client in SPOKEN {
+    for client in PROVIDERS {
         for (model, ends) in [(client.name.to_owned(), true), (client.translated(), true), (client.translated(), false)]
         {
             let abort = if ends { "abort_at = 1.1\n" } else { "" };
             let all = budget(&format!("name = \"all\"\nfor = \"all\"\ntokens = 2000\nper = \"month\"\n{abort}"));
-            let house = House::open(&(config_of(&SPOKEN, &upstream) + &all)).await;
-            let reply = house.ask(&client.request(&model, true)).await;
+            let gateway = Gateway::open(&(config_of(&PROVIDERS, &upstream) + &all)).await;
+            let reply = gateway.ask(&client.request(&model, true)).await;
             let text = reply.text();
             assert_eq!(reply.status(), 200, "{text}");
-            let settled = settled(&house).await;
+            let settled = settled(&gateway).await;
             let told = text.contains("budget \\\"all\\\" is used up");
             assert_eq!(
                 told,
@@ -359,8 +360,8 @@ async fn a_stream_over_a_budget_that_ends_streams_ends_with_the_formats_error_in
 }
 
 /// A part of the path of a provider's endpoint for streams.
-fn path_of(tongue: Tongue) -> &'static str {
-    match tongue.name {
+fn path_of(wire_format: WireFormat) -> &'static str {
+    match wire_format.name {
         "openai" => "/chat/completions",
         "anthropic" => "/messages",
         _ => "streamGenerateContent",
@@ -381,10 +382,10 @@ async fn an_attempt_that_timed_out_is_booked_once_at_its_providers_budget() {
         upstream.url()
     );
     let of_provider = budget("name = \"p\"\nfor = { provider = \"p\" }\ntokens = 1000000\nper = \"month\"");
-    let house = House::open(&(provider + &of_provider)).await;
-    let reply = house.ask(&OPENAI.request("openai", false)).await;
+    let gateway = Gateway::open(&(provider + &of_provider)).await;
+    let reply = gateway.ask(&OPENAI.request("openai", false)).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
-    let settled = settled(&house).await;
+    let settled = settled(&gateway).await;
     // The answer's tokens and the estimated input of the attempt that was not answered, and no whole reservation beside.
     assert!((TOKENS..TOKENS + 100).contains(&settled), "{settled}");
 }

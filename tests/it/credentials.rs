@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use weir_tests::upstream::{Gate, Received};
-use weir_tests::{Answer, House, Upstream, log};
+use weir_tests::{Answer, Gateway, Upstream, log};
 
-use crate::tongue::{ANTHROPIC, OPENAI, ZETA};
+use crate::wire_format::{ANTHROPIC, OPENAI, ZETA};
 
 /// A key that was made for tests and is worthless.
 const ACCOUNTS_KEY: &str = include_str!("../../host/upstream/src/credential/account/test-key.pem");
@@ -54,9 +54,10 @@ fn is_token_request(request: &Received) -> bool {
 async fn a_request_is_signed_in_both_lanes() {
     let mut provider = provider().await;
     let more = ", region = \"eu-west-1\"";
-    let house = House::open(&config(&provider, "AKIDEXAMPLE:s3cret-key-of-signer:s3ssion-token", "signed", more)).await;
+    let gateway =
+        Gateway::open(&config(&provider, "AKIDEXAMPLE:s3cret-key-of-signer:s3ssion-token", "signed", more)).await;
     for model in ["z", "z-t"] {
-        assert_eq!(house.ask(&ZETA.request(model, false)).await.status(), 200);
+        assert_eq!(gateway.ask(&ZETA.request(model, false)).await.status(), 200);
         let request = provider.request().await;
         let signature = request.header("authorization").unwrap();
         let date = request.header("x-amz-date").unwrap();
@@ -72,9 +73,9 @@ async fn a_request_is_signed_in_both_lanes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_asked_for_once_and_serves_all_models_of_the_provider() {
     let (mut provider, mut tokens) = (provider().await, tokens(3600).await);
-    let house = House::open(&config(&provider, "client-1:s3cret-of-client", "token", &at(&tokens))).await;
+    let gateway = Gateway::open(&config(&provider, "client-1:s3cret-of-client", "token", &at(&tokens))).await;
     for model in ["z", "z-t", "z"] {
-        assert_eq!(house.ask(&ZETA.request(model, false)).await.status(), 200);
+        assert_eq!(gateway.ask(&ZETA.request(model, false)).await.status(), 200);
         assert_eq!(provider.request().await.header("authorization"), Some("Bearer token-number-1"));
     }
     let asked = tokens.request().await;
@@ -89,9 +90,9 @@ async fn a_token_is_asked_for_once_and_serves_all_models_of_the_provider() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_has_ended_is_replaced() {
     let (mut provider, tokens) = (provider().await, tokens(0).await);
-    let house = House::open(&config(&provider, "client-1:s3cret-of-client", "token", &at(&tokens))).await;
+    let gateway = Gateway::open(&config(&provider, "client-1:s3cret-of-client", "token", &at(&tokens))).await;
     for number in 1..=3 {
-        assert_eq!(house.ask(&ZETA.request("z", false)).await.status(), 200);
+        assert_eq!(gateway.ask(&ZETA.request("z", false)).await.status(), 200);
         let expected = format!("Bearer token-number-{number}");
         assert_eq!(provider.request().await.header("authorization"), Some(expected.as_str()));
     }
@@ -103,15 +104,15 @@ async fn many_that_need_a_token_ask_for_one() {
     let held = Answer::begin(200, &[("content-type", "application/json")]);
     let held = held.gate(&gate).piece("{\"access_token\":\"the-one-token\",\"expires_in\":3600}").end();
     let (mut provider, mut tokens) = (provider().await, Upstream::always(held).await);
-    let house = House::open(&config(&provider, "client-1:s3cret-of-client", "token", &at(&tokens))).await;
-    let house = Arc::new(house);
+    let gateway = Gateway::open(&config(&provider, "client-1:s3cret-of-client", "token", &at(&tokens))).await;
+    let gateway = Arc::new(gateway);
     let asking: Vec<_> = (0..8)
         .map(|_| {
-            let house = Arc::clone(&house);
-            tokio::spawn(async move { house.ask(&ZETA.request("z", false)).await.status() })
+            let gateway = Arc::clone(&gateway);
+            tokio::spawn(async move { gateway.ask(&ZETA.request("z", false)).await.status() })
         })
         .collect();
-    house.until_metric("weir_in_flight", 8.0).await;
+    gateway.until_metric("weir_in_flight", 8.0).await;
     gate.open();
     for one in asking {
         assert_eq!(one.await.unwrap(), 200);
@@ -124,9 +125,9 @@ async fn many_that_need_a_token_ask_for_one() {
 async fn a_refused_token_client_is_the_gateways_failure_in_the_clients_format() {
     let refusal = "{\"error\":\"invalid_client\",\"error_description\":\"wrong: planted-secret-of-client\"}";
     let (mut provider, tokens) = (provider().await, Upstream::always(Answer::json(401, refusal)).await);
-    let house = House::open(&config(&provider, "client-1:planted-secret-of-client", "token", &at(&tokens))).await;
+    let gateway = Gateway::open(&config(&provider, "client-1:planted-secret-of-client", "token", &at(&tokens))).await;
     for (from, pointer) in [(OPENAI, "/error/message"), (ANTHROPIC, "/error/message"), (ZETA, "/woe/says")] {
-        let reply = house.ask(&from.request("z", false)).await;
+        let reply = gateway.ask(&from.request("z", false)).await;
         assert_eq!(reply.status(), 502);
         assert_eq!(reply.header("x-weir-error-source"), Some("upstream"));
         let message = reply.json().pointer(pointer).map_or_else(|| reply.text(), ToString::to_string);
@@ -148,15 +149,15 @@ async fn a_failing_token_endpoint_is_distinguished_from_a_refusal() {
         format!(", token_url = \"http://{}/zeta/token\"", listener.local_addr().unwrap())
     };
     for more in [at(&tokens), nobody] {
-        let house = House::open(&config(&provider, "client-1:s3cret-of-client", "token", &more)).await;
-        let reply = house.ask(&OPENAI.request("z", false)).await;
+        let gateway = Gateway::open(&config(&provider, "client-1:s3cret-of-client", "token", &more)).await;
+        let reply = gateway.ask(&OPENAI.request("z", false)).await;
         assert_eq!(reply.status(), 502);
         assert!(reply.text().contains("the provider's token endpoint gives no token"), "{}", reply.text());
     }
     assert_eq!(count(&mut provider), 0);
     tokens.now(Answer::json(200, "{\"access_token\":\"better-now\"}"));
-    let house = House::open(&config(&provider, "client-1:s3cret-of-client", "token", &at(&tokens))).await;
-    assert_eq!(house.ask(&OPENAI.request("z", false)).await.status(), 200);
+    let gateway = Gateway::open(&config(&provider, "client-1:s3cret-of-client", "token", &at(&tokens))).await;
+    assert_eq!(gateway.ask(&OPENAI.request("z", false)).await.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -167,15 +168,15 @@ async fn a_kept_token_that_the_provider_refuses_is_replaced_and_the_request_sent
     })
     .await;
     let mut tokens = tokens(3600).await;
-    let house = House::open(&config(&provider, "client-1:s3cret-of-client", "token", &at(&tokens))).await;
-    assert_eq!(house.ask(&ZETA.request("z", false)).await.status(), 200);
+    let gateway = Gateway::open(&config(&provider, "client-1:s3cret-of-client", "token", &at(&tokens))).await;
+    assert_eq!(gateway.ask(&ZETA.request("z", false)).await.status(), 200);
     provider.request().await;
     // Token 1 is revoked; token 2 is valid.
     provider.script(|request| match request.header("authorization") {
         Some("Bearer token-number-2") => Answer::json(200, ZETA.whole()),
         _ => Answer::json(401, "{}"),
     });
-    assert_eq!(house.ask(&ZETA.request("z", false)).await.status(), 200);
+    assert_eq!(gateway.ask(&ZETA.request("z", false)).await.status(), 200);
     let (first, again) = (provider.request().await, provider.request().await);
     assert_eq!(first.header("authorization"), Some("Bearer token-number-1"));
     assert_eq!(again.header("authorization"), Some("Bearer token-number-2"));
@@ -184,7 +185,7 @@ async fn a_kept_token_that_the_provider_refuses_is_replaced_and_the_request_sent
     // No token is valid any more: one more attempt, and then the provider's error is returned.
     provider.script(|_| Answer::json(401, "{}"));
     for expected in [2, 1, 1] {
-        house.ask(&ZETA.request("z", false)).await;
+        gateway.ask(&ZETA.request("z", false)).await;
         assert_eq!(count(&mut provider), expected);
     }
     assert_eq!(count(&mut tokens), 1);
@@ -199,12 +200,12 @@ async fn c69_an_unpinned_adapter_does_not_decide_where_the_key_goes() {
         Answer::json(200, ZETA.whole())
     })
     .await;
-    let stray = House::open(&config(&provider, "client-1:s3cret-of-client", "stray", "")).await;
+    let stray = Gateway::open(&config(&provider, "client-1:s3cret-of-client", "stray", "")).await;
     let reply = stray.ask(&ZETA.request("z", false)).await;
     assert!(reply.status() >= 500, "{}", reply.text());
     assert!(log::text().contains("the source of its access tokens is not configured"));
     // The provider's own origin is trusted with the key.
-    let home = House::open(&config(&provider, "client-1:s3cret-of-client", "token", "")).await;
+    let home = Gateway::open(&config(&provider, "client-1:s3cret-of-client", "token", "")).await;
     assert_eq!(home.ask(&ZETA.request("z", false)).await.status(), 200);
     assert!(is_token_request(&provider.request().await));
     assert_eq!(provider.request().await.header("authorization"), Some("Bearer at-home"));
@@ -225,8 +226,8 @@ async fn a_service_accounts_key_signs_for_a_token() {
     std::fs::write(&path, serde_json::to_string_pretty(&key).unwrap()).unwrap();
     let path = path.to_str().unwrap();
     for api_key in [format!("file:{path}"), path.to_owned(), key.to_string()] {
-        let house = House::open(&config(&provider, &api_key, "account", "")).await;
-        assert_eq!(house.ask(&ZETA.request("z-t", false)).await.status(), 200);
+        let gateway = Gateway::open(&config(&provider, &api_key, "account", "")).await;
+        assert_eq!(gateway.ask(&ZETA.request("z-t", false)).await.status(), 200);
         let sent = provider.request().await;
         assert!(sent.header("authorization").unwrap().starts_with("Bearer token-number-"));
         let asked = tokens.request().await;
@@ -249,13 +250,13 @@ async fn c70_tokens_and_secrets_are_in_no_log_and_no_answer() {
     let provider = Upstream::scripted(shout).await;
     let tokens =
         Upstream::always(Answer::json(200, "{\"access_token\":\"planted-token-1\",\"expires_in\":3600}")).await;
-    let house = House::open(&config(&provider, "client-1:planted-client-secret", "token", &at(&tokens))).await;
+    let gateway = Gateway::open(&config(&provider, "client-1:planted-client-secret", "token", &at(&tokens))).await;
     for model in ["z", "z-t"] {
-        let reply = house.ask(&OPENAI.request(model, false)).await;
+        let reply = gateway.ask(&OPENAI.request(model, false)).await;
         assert!(!reply.text().contains("planted-token-1"), "{}", reply.text());
     }
     for path in ["/admin/config", "/admin/plugins", "/ready", "/metrics"] {
-        assert!(!house.get(path).await.text().contains("planted-"), "{path}");
+        assert!(!gateway.get(path).await.text().contains("planted-"), "{path}");
     }
     let text = log::text();
     let leaks: Vec<&str> =

@@ -2,9 +2,9 @@
 //! in a browser.
 
 use serde_json::Value;
-use weir_tests::{Answer, House, Reply, Request, Upstream};
+use weir_tests::{Answer, Gateway, Reply, Request, Upstream};
 
-use crate::tongue::{ALL, OPENAI, TOKENS, config_of};
+use crate::wire_format::{ALL, OPENAI, TOKENS, config_of};
 
 const TOKEN: &str = "the-token-of-the-operator-0123";
 const READ_TOKEN: &str = "the-token-that-only-reads-0123";
@@ -34,81 +34,81 @@ fn session_of(reply: &Reply) -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_stands_for_its_token_and_changes_only_for_its_own_page() {
-    let house = House::open(&config(&upstream().await)).await;
-    let (cookie, csrf) = session_of(&house.ask(&login(TOKEN)).await);
+    let gateway = Gateway::open(&config(&upstream().await)).await;
+    let (cookie, csrf) = session_of(&gateway.ask(&login(TOKEN)).await);
     let with = |request: Request| request.header("cookie", &format!("other=1; {cookie}"));
-    let shown = house.ask(&with(Request::get("/admin/v1/session"))).await.json();
+    let shown = gateway.ask(&with(Request::get("/admin/v1/session"))).await.json();
     assert_eq!((&shown["access"], &shown["actor"]["id"]), (&Value::from("write"), &Value::from("admin.token")));
     let validate = || with(Request::post("/admin/plugins/rescan", ""));
     for request in [validate(), validate().header("x-csrf-token", "wrong")] {
-        let reply = house.ask(&request).await;
+        let reply = gateway.ask(&request).await;
         assert_eq!((reply.status(), &reply.json()["error"]["code"]), (403, &Value::from("csrf_token_required")));
     }
-    assert_eq!(house.ask(&validate().header("x-csrf-token", &csrf)).await.status(), 202);
-    let ended = house.ask(&with(Request::new("DELETE", "/admin/v1/session")).header("x-csrf-token", &csrf)).await;
+    assert_eq!(gateway.ask(&validate().header("x-csrf-token", &csrf)).await.status(), 202);
+    let ended = gateway.ask(&with(Request::new("DELETE", "/admin/v1/session")).header("x-csrf-token", &csrf)).await;
     assert_eq!(ended.status(), 204);
-    assert_eq!(house.ask(&with(Request::get("/admin/v1/session"))).await.status(), 401);
+    assert_eq!(gateway.ask(&with(Request::get("/admin/v1/session"))).await.status(), 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_may_do_what_its_token_may() {
-    let house = House::open(&config(&upstream().await)).await;
-    let (cookie, csrf) = session_of(&house.ask(&login(READ_TOKEN)).await);
+    let gateway = Gateway::open(&config(&upstream().await)).await;
+    let (cookie, csrf) = session_of(&gateway.ask(&login(READ_TOKEN)).await);
     let with = |request: Request| request.header("cookie", &cookie).header("x-csrf-token", &csrf);
-    assert_eq!(house.ask(&with(Request::get("/admin/config"))).await.status(), 200);
-    let refused = house.ask(&with(Request::post("/admin/plugins/rescan", ""))).await;
+    assert_eq!(gateway.ask(&with(Request::get("/admin/config"))).await.status(), 200);
+    let refused = gateway.ask(&with(Request::post("/admin/plugins/rescan", ""))).await;
     assert_eq!((refused.status(), &refused.json()["error"]["code"]), (403, &Value::from("forbidden")));
-    assert_eq!(house.ask(&login("wrong")).await.json()["error"]["code"], "wrong_token");
+    assert_eq!(gateway.ask(&login("wrong")).await.json()["error"]["code"], "wrong_token");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_other_sites_page_begins_a_session() {
-    let house = House::open(&config(&upstream().await)).await;
+    let gateway = Gateway::open(&config(&upstream().await)).await;
     for (name, value) in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")] {
-        let reply = house.ask(&login(TOKEN).header(name, value)).await;
+        let reply = gateway.ask(&login(TOKEN).header(name, value)).await;
         assert_eq!((reply.status(), &reply.json()["error"]["code"]), (403, &Value::from("origin_not_allowed")));
         assert_eq!(reply.header("set-cookie"), None);
     }
-    let secure = house.ask(&login(TOKEN).header("origin", "https://localhost")).await;
+    let secure = gateway.ask(&login(TOKEN).header("origin", "https://localhost")).await;
     assert!(secure.header("set-cookie").unwrap().ends_with("; Secure"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_listener_that_serves_everyone_begins_no_session() {
     let config = config(&upstream().await);
-    let house = House::open(&format!("{config}[server]\nanonymous = true\n")).await;
-    let reply = house.ask(&login(TOKEN)).await;
+    let gateway = Gateway::open(&format!("{config}[server]\nanonymous = true\n")).await;
+    let reply = gateway.ask(&login(TOKEN)).await;
     assert_eq!((reply.status(), &reply.json()["error"]["code"]), (403, &Value::from("admin_listen_required")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_pages_are_served_with_a_strict_policy() {
-    let house = House::open(&config(&upstream().await)).await;
+    let gateway = Gateway::open(&config(&upstream().await)).await;
     for path in ["/ui/", "/ui/requests", "/ui/main.js", "/ui/style.css"] {
-        let reply = house.get(path).await;
+        let reply = gateway.get(path).await;
         assert_eq!(reply.status(), 200, "{path}");
         let policy = reply.header("content-security-policy").unwrap();
         assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
         assert_eq!(reply.header("x-content-type-options"), Some("nosniff"));
     }
-    assert_eq!(house.get("/ui").await.header("location"), Some("/ui/"));
-    assert_eq!(house.get("/ui/missing.js").await.status(), 404);
+    assert_eq!(gateway.get("/ui").await.header("location"), Some("/ui/"));
+    assert_eq!(gateway.get("/ui/missing.js").await.status(), 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_overview_counts_each_request_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = format!("[store]\nurl = \"sqlite://{}\"\n", folder.path().join("weir.db").display());
-    let house = House::open(&(config(&upstream().await) + &store)).await;
+    let gateway = Gateway::open(&(config(&upstream().await) + &store)).await;
     for _ in 0..3 {
-        assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 200);
+        assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 200);
     }
-    assert_eq!(house.ask(&OPENAI.request("unknown", false)).await.status(), 404);
+    assert_eq!(gateway.ask(&OPENAI.request("unknown", false)).await.status(), 404);
     let authorization = format!("Bearer {TOKEN}");
     let overview = || Request::get("/admin/v1/overview").header("authorization", &authorization);
     let summed = async {
         loop {
-            let found = house.ask(&overview()).await.json();
+            let found = gateway.ask(&overview()).await.json();
             if found["now"]["requests"] == 4 {
                 return found;
             }
@@ -123,7 +123,7 @@ async fn the_overview_counts_each_request_once() {
     assert_eq!(input, 3 * TOKENS.input, "{found}");
     assert!(now["took_ms"]["p50"].as_f64().unwrap() > 0.0);
     assert_eq!(found["providers"]["items"][0]["name"], "openai");
-    let reply = house
+    let reply = gateway
         .ask(&Request::get("/admin/v1/overview?from=2026-11-22&to=2026-11-21").header("authorization", &authorization))
         .await;
     assert_eq!(reply.status(), 400);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use weir_tests::{Answer, Gate, House, Request, Upstream};
+use weir_tests::{Answer, Gate, Gateway, Request, Upstream};
 
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, Tongue, ZETA, config};
+use crate::wire_format::{ALL, ANTHROPIC, OPENAI, WireFormat, ZETA, config};
 
 /// The beginning of a stream, with content.
-fn begun(to: Tongue) -> Answer {
+fn begun(to: WireFormat) -> Answer {
     to.stream()[..2].iter().fold(to.begin(), Answer::piece)
 }
 
@@ -19,20 +19,20 @@ fn series(stream: &str) -> String {
 async fn c19_a_stream_that_dies_ends_with_an_error_and_without_a_finish() {
     for to in ALL {
         let upstream = Upstream::always(begun(to).close()).await;
-        let house = House::open(&config(&upstream)).await;
+        let gateway = Gateway::open(&config(&upstream)).await;
         let mut broken = 0.0;
         for from in ALL {
             for model in [to.name.to_owned(), to.translated()] {
-                let reply = house.ask(&from.request(&model, true)).await;
-                let heard = from.heard(&reply, true);
+                let reply = gateway.ask(&from.request(&model, true)).await;
+                let parsed = from.parsed(&reply, true);
                 let place = format!("{} to {model}: {}", from.name, reply.text());
-                assert!(heard.error.is_some(), "{place}");
-                assert_eq!((heard.finish, heard.complete), (None, false), "{place}");
+                assert!(parsed.error.is_some(), "{place}");
+                assert_eq!((parsed.finish, parsed.complete), (None, false), "{place}");
                 assert!(reply.cut, "a client that reads no errors sees the cut: {place}");
                 broken += 1.0;
             }
         }
-        house.until_metric(&series("upstream"), broken).await;
+        gateway.until_metric(&series("upstream"), broken).await;
     }
 }
 
@@ -41,8 +41,8 @@ async fn c19_a_reset_is_a_death_too() {
     for model in ["openai", "openai-t"] {
         let gate = Gate::default();
         let upstream = Upstream::always(begun(OPENAI).gate(&gate).reset()).await;
-        let house = House::open(&config(&upstream)).await;
-        let mut client = house.connect().await;
+        let gateway = Gateway::open(&config(&upstream)).await;
+        let mut client = gateway.connect().await;
         client.send(&OPENAI.request(model, true)).await;
         client.head().await;
         client.until("Gr").await;
@@ -60,12 +60,12 @@ async fn c20_half_an_event_does_not_swallow_the_error() {
         for half in [1, piece.len() / 2, piece.len() - 1] {
             let half = &piece[..piece.floor_char_boundary(half)];
             let upstream = Upstream::always(begun(to).piece(half).close()).await;
-            let house = House::open(&config(&upstream)).await;
+            let gateway = Gateway::open(&config(&upstream)).await;
             for model in [to.name.to_owned(), to.translated()] {
-                let reply = house.ask(&to.request(&model, true)).await;
-                let heard = to.heard(&reply, true);
-                assert!(heard.error.is_some(), "{model} after {half:?}: {}", reply.text());
-                assert!(!heard.complete);
+                let reply = gateway.ask(&to.request(&model, true)).await;
+                let parsed = to.parsed(&reply, true);
+                assert!(parsed.error.is_some(), "{model} after {half:?}: {}", reply.text());
+                assert!(!parsed.complete);
             }
         }
     }
@@ -83,13 +83,13 @@ async fn c21_an_error_in_the_stream_is_translated_too() {
     ];
     for (to, failure) in failures {
         let upstream = Upstream::always(begun(to).piece(failure).end()).await;
-        let house = House::open(&config(&upstream)).await;
+        let gateway = Gateway::open(&config(&upstream)).await;
         for from in ALL {
-            let reply = house.ask(&from.request(&to.translated(), true)).await;
-            let heard = from.heard(&reply, true);
+            let reply = gateway.ask(&from.request(&to.translated(), true)).await;
+            let parsed = from.parsed(&reply, true);
             let place = format!("{} to {}: {}", from.name, to.name, reply.text());
-            assert!(heard.error.is_some_and(|error| error.to_string().contains("oops")), "{place}");
-            assert_eq!((heard.finish, heard.complete), (None, false), "{place}");
+            assert!(parsed.error.is_some_and(|error| error.to_string().contains("oops")), "{place}");
+            assert_eq!((parsed.finish, parsed.complete), (None, false), "{place}");
         }
     }
 }
@@ -105,10 +105,10 @@ async fn c22_a_failure_before_the_first_word_has_its_own_status() {
             _ => "{\"woe\":{\"sort\":\"too-fast\",\"words\":\"slow down\"}}",
         };
         let upstream = Upstream::always(Answer::json(429, body)).await;
-        let house = House::open(&config(&upstream)).await;
+        let gateway = Gateway::open(&config(&upstream)).await;
         for from in ALL {
             for stream in [false, true] {
-                let reply = house.ask(&from.request(&to.translated(), stream)).await;
+                let reply = gateway.ask(&from.request(&to.translated(), stream)).await;
                 let place = format!("{} to {}: {}", from.name, to.name, reply.text());
                 assert_eq!(reply.status(), 429, "{place}");
                 assert_eq!(from.error(&reply).as_deref(), Some("slow down"), "{place}");
@@ -124,8 +124,8 @@ async fn c22_a_stream_whose_first_frame_is_an_error_is_no_success() {
     let failure =
         "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"oops\"}}\n\n";
     let upstream = Upstream::always(Answer::sse().piece(failure).end()).await;
-    let house = House::open(&config(&upstream)).await;
-    let reply = house.ask(&OPENAI.request("anthropic", true)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let reply = gateway.ask(&OPENAI.request("anthropic", true)).await;
     assert_eq!(reply.status(), 503, "{}", reply.text());
     assert_eq!(OPENAI.error(&reply).as_deref(), Some("oops"));
 }
@@ -145,9 +145,9 @@ async fn an_upstream_that_answers_nothing_or_nonsense_is_a_bad_gateway() {
     ];
     for (what, answer) in answers {
         let upstream = Upstream::always(answer).await;
-        let house = House::open(&config(&upstream)).await;
+        let gateway = Gateway::open(&config(&upstream)).await;
         for from in ALL {
-            let reply = house.ask(&from.request("anthropic-t", false)).await;
+            let reply = gateway.ask(&from.request("anthropic-t", false)).await;
             assert_eq!(reply.status(), 502, "{what} for {}: {}", from.name, reply.text());
             assert!(from.error(&reply).is_some(), "{what} for {}: {}", from.name, reply.text());
             assert_eq!(reply.header("x-weir-error-source"), Some("upstream"), "{what}");
@@ -161,13 +161,13 @@ async fn a_relayed_answer_that_breaks_off_is_cut_and_never_mended() {
         let body = if head.starts_with("content") { "{\"half\":" } else { "8\r\n{\"half\":\r\n" };
         let answer = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n{head}\r\n\r\n{body}");
         let upstream = Upstream::always(Answer::raw(answer).close()).await;
-        let house = House::open(&config(&upstream)).await;
+        let gateway = Gateway::open(&config(&upstream)).await;
         for from in ALL {
-            let reply = house.ask(&from.request(from.name, false)).await;
+            let reply = gateway.ask(&from.request(from.name, false)).await;
             assert_eq!((reply.text().as_str(), reply.cut), ("{\"half\":", true), "{head} for {}", from.name);
         }
-        house.until_metric(&series("upstream"), 3.0).await;
-        house.until_metric("weir_in_flight", 0.0).await;
+        gateway.until_metric(&series("upstream"), 3.0).await;
+        gateway.until_metric("weir_in_flight", 0.0).await;
     }
 }
 
@@ -175,9 +175,9 @@ async fn a_relayed_answer_that_breaks_off_is_cut_and_never_mended() {
 async fn a_stream_that_ends_before_it_began_is_a_bad_gateway() {
     for to in ALL {
         let upstream = Upstream::always(to.begin().end()).await;
-        let house = House::open(&config(&upstream)).await;
+        let gateway = Gateway::open(&config(&upstream)).await;
         for from in ALL {
-            let reply = house.ask(&from.request(&to.translated(), true)).await;
+            let reply = gateway.ask(&from.request(&to.translated(), true)).await;
             assert_eq!(reply.status(), 502, "{} to {}: {}", from.name, to.name, reply.text());
             assert!(from.error(&reply).is_some(), "{}", reply.text());
         }
@@ -190,10 +190,10 @@ async fn an_upstream_that_is_not_there_is_a_bad_gateway() {
     // A port that was free a moment ago.
     let free = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
     let port = upstream.origin().rsplit(':').next().unwrap_or_default().to_owned();
-    let house = House::open(&config(&upstream).replace(&port, &free.to_string())).await;
+    let gateway = Gateway::open(&config(&upstream).replace(&port, &free.to_string())).await;
     for from in ALL {
         for model in [from.name.to_owned(), from.translated()] {
-            let reply = house.ask(&from.request(&model, true)).await;
+            let reply = gateway.ask(&from.request(&model, true)).await;
             assert_eq!(reply.status(), 502, "{}", reply.text());
             assert!(from.error(&reply).is_some());
         }
@@ -207,10 +207,10 @@ fn timed(upstream: &Upstream, timeouts: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn c26_a_silent_provider_is_abandoned_at_the_first_byte_timeout() {
     let mut upstream = Upstream::always(Answer::silence()).await;
-    let house = House::open(&timed(&upstream, "first_byte = \"50ms\"")).await;
+    let gateway = Gateway::open(&timed(&upstream, "first_byte = \"50ms\"")).await;
     for from in ALL {
         for model in [from.name.to_owned(), from.translated()] {
-            let reply = house.ask(&from.request(&model, true)).await;
+            let reply = gateway.ask(&from.request(&model, true)).await;
             assert_eq!(reply.status(), 504, "{model}: {}", reply.text());
             assert!(from.error(&reply).is_some());
             upstream.departure().await;
@@ -223,12 +223,12 @@ async fn c26_a_stream_that_falls_silent_ends_with_an_error() {
     for to in ALL {
         for timeouts in ["idle = \"50ms\"", "total = \"200ms\""] {
             let mut upstream = Upstream::always(begun(to).hang()).await;
-            let house = House::open(&timed(&upstream, timeouts)).await;
+            let gateway = Gateway::open(&timed(&upstream, timeouts)).await;
             for model in [to.name.to_owned(), to.translated()] {
-                let reply = house.ask(&to.request(&model, true)).await;
-                let heard = to.heard(&reply, true);
-                assert!(heard.error.is_some(), "{timeouts} {model}: {}", reply.text());
-                assert_eq!((heard.finish, heard.complete), (None, false));
+                let reply = gateway.ask(&to.request(&model, true)).await;
+                let parsed = to.parsed(&reply, true);
+                assert!(parsed.error.is_some(), "{timeouts} {model}: {}", reply.text());
+                assert_eq!((parsed.finish, parsed.complete), (None, false));
                 upstream.departure().await;
             }
         }
@@ -243,8 +243,8 @@ async fn c26_a_stream_that_lasts_longer_than_its_idle_time_goes_on() {
         answer = answer.gate(&gate).piece(&OPENAI.stream()[1]);
     }
     let upstream = Upstream::always(answer.piece("data: [DONE]\n\n").end()).await;
-    let house = House::open(&timed(&upstream, "idle = \"400ms\", first_byte = \"400ms\"")).await;
-    let mut client = house.connect().await;
+    let gateway = Gateway::open(&timed(&upstream, "idle = \"400ms\", first_byte = \"400ms\"")).await;
+    let mut client = gateway.connect().await;
     client.send(&OPENAI.request("openai", true)).await;
     client.head().await;
     // The provider's own pace, which this test is about.
@@ -261,8 +261,8 @@ async fn c26_a_stream_that_lasts_longer_than_its_idle_time_goes_on() {
 async fn a_credential_that_the_provider_refuses_is_the_gateways_trouble() {
     let body = "{\"error\":{\"message\":\"Incorrect API key provided: KEY-OF-openai\",\"type\":\"invalid_request_error\",\"code\":\"invalid_api_key\"}}";
     let upstream = Upstream::always(Answer::json(401, body)).await;
-    let house = House::open(&config(&upstream)).await;
-    let reply = house.ask(&ANTHROPIC.request("openai", false)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let reply = gateway.ask(&ANTHROPIC.request("openai", false)).await;
     assert_eq!(reply.status(), 502, "{}", reply.text());
     assert!(!reply.text().contains("KEY-OF"), "{}", reply.text());
 }
@@ -279,9 +279,9 @@ async fn c83_the_reason_of_an_error_survives() {
         ),
     ] {
         let upstream = Upstream::always(Answer::json(status, body)).await;
-        let house = House::open(&config(&upstream)).await;
+        let gateway = Gateway::open(&config(&upstream)).await;
         for from in [OPENAI, ANTHROPIC] {
-            let reply = house.ask(&from.request("openai-t", false)).await;
+            let reply = gateway.ask(&from.request("openai-t", false)).await;
             assert_eq!(reply.status(), wanted, "{}", reply.text());
             assert!(from.error(&reply).is_some_and(|message| body.contains(&message)), "{}", reply.text());
         }
@@ -291,9 +291,9 @@ async fn c83_the_reason_of_an_error_survives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_carry_the_id_that_the_client_gave() {
     let upstream = Upstream::always(Answer::default()).await;
-    let house = House::open(&config(&upstream)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
     let request = Request::post("/zeta/v0/minds/unknown:parley", "{}").header("x-request-id", "mine-1");
-    let reply = house.ask(&request).await;
+    let reply = gateway.ask(&request).await;
     assert_eq!(reply.status(), 404);
     for name in ["x-request-id", "zeta-ref", "zeta-woe"] {
         assert_eq!(reply.header(name), Some("mine-1"), "{name}");

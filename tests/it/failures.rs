@@ -1,10 +1,10 @@
 //! A provider that fails in every way: the errors of clients of each dialect, and the records of the meter and the
 //! breaker.
 
-use weir_tests::{Answer, Folder, House, Reply, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Reply, Request, Upstream};
 
 use crate::retries::provider;
-use crate::tongue::{ANTHROPIC, OPENAI, provider as serving};
+use crate::wire_format::{ANTHROPIC, OPENAI, provider as serving};
 
 /// Each dialect's request for a model, and the members of its error with the message and the kind.
 fn dialects(model: &str, stream: bool) -> [(&'static str, Request, [&'static str; 2]); 3] {
@@ -84,10 +84,10 @@ async fn every_failure_is_rendered_in_each_dialect_and_recorded_against_the_righ
         let settings = "retry = { max_retries = 0 }\nbreaker = { min_attempts = 6, max_cooldown = \"0s\", open = \"1h\" }\n\
                         timeouts = { first_byte = \"150ms\", idle = \"150ms\" }";
         let folder = Folder::with(&["openai", "anthropic", "gemini"]);
-        let house = House::with(folder, &provider(&upstream, OPENAI, "p", settings)).await;
+        let gateway = Gateway::with(folder, &provider(&upstream, OPENAI, "p", settings)).await;
         for stream in [false, true] {
             for (dialect, request, places) in dialects("p-t", stream) {
-                let reply = house.ask(&request).await;
+                let reply = gateway.ask(&request).await;
                 let place = format!("it {what}, {dialect}, stream {stream}: {} {}", reply.status(), reply.text());
                 // A stream begins with its readable part: half an answer is one that breaks off.
                 assert_eq!(reply.status(), status, "{place}");
@@ -96,8 +96,8 @@ async fn every_failure_is_rendered_in_each_dialect_and_recorded_against_the_righ
             }
         }
         let failed = format!("weir_attempt_failures_total{{provider=\"p\",reason=\"{reason}\",side=\"upstream\"}}");
-        assert_eq!(house.metric(&failed).await, 6.0, "it {what}: {}", house.metrics().await);
-        let state = house.metric("weir_breaker_state{model=\"openai\",provider=\"p\"}").await;
+        assert_eq!(gateway.metric(&failed).await, 6.0, "it {what}: {}", gateway.metrics().await);
+        let state = gateway.metric("weir_breaker_state{model=\"openai\",provider=\"p\"}").await;
         assert_eq!(state, if counts { 2.0 } else { 0.0 }, "it {what}");
     }
 }
@@ -105,9 +105,9 @@ async fn every_failure_is_rendered_in_each_dialect_and_recorded_against_the_righ
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_closes_kept_connections_at_the_worst_time_costs_nothing() {
     let upstream = Upstream::always(Answer::json(200, OPENAI.whole()).close()).await;
-    let house = House::open(&provider(&upstream, OPENAI, "p", "retry = { max_retries = 0 }")).await;
+    let gateway = Gateway::open(&provider(&upstream, OPENAI, "p", "retry = { max_retries = 0 }")).await;
     for round in 0..20 {
-        let reply = house.ask(&OPENAI.request("p", false)).await;
+        let reply = gateway.ask(&OPENAI.request("p", false)).await;
         assert_eq!(reply.status(), 200, "round {round}: {}", reply.text());
     }
 }
@@ -117,9 +117,9 @@ async fn a_provider_that_drips_is_waited_for() {
     let mut answer = Answer::begin(200, &[("content-type", "application/json")]);
     answer = answer.pieces(OPENAI.whole(), 1).end();
     let upstream = Upstream::always(answer).await;
-    let house = House::open(&provider(&upstream, OPENAI, "p", "timeouts = { idle = \"5s\" }")).await;
+    let gateway = Gateway::open(&provider(&upstream, OPENAI, "p", "timeouts = { idle = \"5s\" }")).await;
     for model in ["p", "p-t"] {
-        assert_eq!(house.ask(&OPENAI.request(model, false)).await.status(), 200);
+        assert_eq!(gateway.ask(&OPENAI.request(model, false)).await.status(), 200);
     }
 }
 
@@ -127,12 +127,13 @@ async fn a_provider_that_drips_is_waited_for() {
 async fn streams_that_break_trip_the_breaker() {
     let begun = OPENAI.stream()[..2].iter().fold(OPENAI.begin(), Answer::piece);
     let upstream = Upstream::always(begun.close()).await;
-    let house = House::open(&provider(&upstream, OPENAI, "p", "breaker = { min_attempts = 4, open = \"1h\" }")).await;
+    let gateway =
+        Gateway::open(&provider(&upstream, OPENAI, "p", "breaker = { min_attempts = 4, open = \"1h\" }")).await;
     for model in ["p", "p-t", "p", "p-t"] {
-        let reply = house.ask(&OPENAI.request(model, true)).await;
+        let reply = gateway.ask(&OPENAI.request(model, true)).await;
         assert_eq!((reply.status(), reply.cut), (200, true), "{}", reply.text());
     }
-    house.until_metric("weir_breaker_state{model=\"openai\",provider=\"p\"}", 2.0).await;
+    gateway.until_metric("weir_breaker_state{model=\"openai\",provider=\"p\"}", 2.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,7 +144,7 @@ async fn bursts_of_failures_are_ridden_out_while_another_provider_is_up() {
         + &provider(&second, OPENAI, "second", settings)
         + "[[models]]\nalias = \"both\"\nstrategy = \"round-robin\"\n\
            targets = [{ provider = \"first\", model = \"m\" }, { provider = \"second\", model = \"m\" }]\n";
-    let house = House::open(&config).await;
+    let gateway = Gateway::open(&config).await;
     let down = [Answer::json(500, "{}"), Answer::default().close(), Answer::whole(429, &[("retry-after", "1")], "{}")];
     for (round, failure) in down.iter().cycle().take(12).enumerate() {
         let (bad, good) = if round % 2 == 0 { (&first, &second) } else { (&second, &first) };
@@ -153,10 +154,10 @@ async fn bursts_of_failures_are_ridden_out_while_another_provider_is_up() {
             "weir_cooldown_seconds{{model=\"m\",provider=\"{}\"}}",
             if round % 2 == 0 { "second" } else { "first" }
         );
-        house.until_metric(&up, 0.0).await;
+        gateway.until_metric(&up, 0.0).await;
         bad.now(failure.clone());
         for _ in 0..10 {
-            let reply = house.ask(&OPENAI.request("both", false)).await;
+            let reply = gateway.ask(&OPENAI.request("both", false)).await;
             assert_eq!(reply.status(), 200, "round {round}: {}", reply.text());
         }
     }

@@ -1,9 +1,9 @@
 //! Where requests go after a failure: other targets, other formats, other models.
 
-use weir_tests::{Answer, House, Request, Upstream};
+use weir_tests::{Answer, Gateway, Request, Upstream};
 
 use crate::retries::{QUICK, failing_first, provider};
-use crate::tongue::{self, ALL, ANTHROPIC, OPENAI, TEXT};
+use crate::wire_format::{self, ALL, ANTHROPIC, OPENAI, TEXT};
 
 /// Two providers of different formats, and models that fall back from the first to the second.
 fn two(first: &Upstream, second: &Upstream, settings: &str) -> String {
@@ -45,32 +45,32 @@ async fn every_failure_of_one_provider_is_made_good_by_another_in_every_format()
     ];
     for (reason, failure) in failures {
         let first = Upstream::always(failure).await;
-        let second = tongue::provider(ANTHROPIC).await;
+        let second = wire_format::provider(ANTHROPIC).await;
         let patience = if reason == "timeout" { "250ms" } else { "1m" };
         let settings = format!(
             "retry = {{ max_retries = 1, retry_delay_ms = 1 }}\nbreaker = {{ min_attempts = 1000000 }}\n\
              timeouts = {{ first_byte = \"{patience}\" }}"
         );
-        let house = House::open(&two(&first, &second, &settings)).await;
+        let gateway = Gateway::open(&two(&first, &second, &settings)).await;
         let mut fallen = 0.0;
         for from in ALL {
             for (model, stream) in [("both", false), ("both", true), ("other", false), ("other", true)] {
-                let reply = house.ask(&from.request(model, stream)).await;
+                let reply = gateway.ask(&from.request(model, stream)).await;
                 let place = format!("{reason}: {} asks {model}: {}", from.name, reply.text());
                 assert_eq!(reply.status(), 200, "{place}");
-                assert_eq!(from.heard(&reply, stream).text, TEXT, "{place}");
+                assert_eq!(from.parsed(&reply, stream).text, TEXT, "{place}");
                 assert_eq!(reply.header("x-weir-provider"), Some("second"), "{place}");
                 fallen += 1.0;
             }
         }
         let series =
             format!("weir_fallbacks_total{{from=\"first/openai\",reason=\"{reason}\",to=\"second/anthropic\"}}");
-        let told = house.metric(&series).await;
+        let told = gateway.metric(&series).await;
         // A key that was refused is benched, and later requests don't use it at all.
         assert!(
             told == fallen || (reason == "credential" && told >= 1.0),
             "{series} {told}\n{}",
-            house.metrics().await
+            gateway.metrics().await
         );
     }
 }
@@ -78,11 +78,11 @@ async fn every_failure_of_one_provider_is_made_good_by_another_in_every_format()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_is_not_there_is_made_good_too() {
     let (unused, url) = nobody().await;
-    let second = tongue::provider(ANTHROPIC).await;
-    let house = House::open(&two(&unused, &second, QUICK).replace(&unused.url(), &url)).await;
+    let second = wire_format::provider(ANTHROPIC).await;
+    let gateway = Gateway::open(&two(&unused, &second, QUICK).replace(&unused.url(), &url)).await;
     for from in ALL {
-        let reply = house.ask(&from.request("both", true)).await;
-        assert_eq!(from.heard(&reply, true).text, TEXT, "{}", reply.text());
+        let reply = gateway.ask(&from.request("both", true)).await;
+        assert_eq!(from.parsed(&reply, true).text, TEXT, "{}", reply.text());
         assert_eq!(reply.attempts(), Some("2"));
     }
 }
@@ -90,9 +90,9 @@ async fn a_provider_that_is_not_there_is_made_good_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn where_it_is_forbidden_nothing_goes_elsewhere() {
     let first = Upstream::always(Answer::json(500, "{}")).await;
-    let mut second = tongue::provider(ANTHROPIC).await;
-    let house = House::open(&two(&first, &second, QUICK)).await;
-    assert_eq!(house.ask(&OPENAI.request("stays", false)).await.status(), 500);
+    let mut second = wire_format::provider(ANTHROPIC).await;
+    let gateway = Gateway::open(&two(&first, &second, QUICK)).await;
+    assert_eq!(gateway.ask(&OPENAI.request("stays", false)).await.status(), 500);
     assert!(second.unseen().is_none());
 }
 
@@ -101,10 +101,10 @@ async fn what_is_the_clients_fault_goes_nowhere_else() {
     let first =
         Upstream::always(Answer::json(400, "{\"error\":{\"message\":\"no\",\"type\":\"invalid_request_error\"}}"))
             .await;
-    let mut second = tongue::provider(ANTHROPIC).await;
-    let house = House::open(&two(&first, &second, QUICK)).await;
+    let mut second = wire_format::provider(ANTHROPIC).await;
+    let gateway = Gateway::open(&two(&first, &second, QUICK)).await;
     for from in ALL {
-        let reply = house.ask(&from.request("both", false)).await;
+        let reply = gateway.ask(&from.request("both", false)).await;
         assert!((400..500).contains(&reply.status()), "{}", reply.text());
     }
     assert!(second.unseen().is_none());
@@ -115,21 +115,21 @@ async fn content_that_was_filtered_goes_elsewhere_only_with_leave() {
     let filtered =
         "{\"error\":{\"message\":\"filtered\",\"type\":\"invalid_request_error\",\"code\":\"content_filter\"}}";
     let first = Upstream::always(Answer::json(400, filtered)).await;
-    let second = tongue::provider(ANTHROPIC).await;
+    let second = wire_format::provider(ANTHROPIC).await;
     let config = two(&first, &second, QUICK);
-    let house = House::open(&config).await;
-    assert_eq!(house.ask(&OPENAI.request("both", false)).await.status(), 400);
+    let gateway = Gateway::open(&config).await;
+    assert_eq!(gateway.ask(&OPENAI.request("both", false)).await.status(), 400);
     let leave = config.replace("strategy = \"priority\"\n", "fallback_when_filtered = true\n");
-    let house = House::open(&leave).await;
-    assert_eq!(house.ask(&OPENAI.request("both", false)).await.status(), 200);
+    let gateway = Gateway::open(&leave).await;
+    assert_eq!(gateway.ask(&OPENAI.request("both", false)).await.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fallback_with_a_pattern_is_asked_for_by_its_own_name() {
     let first = Upstream::always(Answer::json(500, "{}")).await;
-    let mut second = tongue::provider(ANTHROPIC).await;
-    let house = House::open(&two(&first, &second, QUICK)).await;
-    let reply = house.ask(&ANTHROPIC.request("any-thing", false)).await;
+    let mut second = wire_format::provider(ANTHROPIC).await;
+    let gateway = Gateway::open(&two(&first, &second, QUICK)).await;
+    let reply = gateway.ask(&ANTHROPIC.request("any-thing", false)).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
     assert_eq!(second.request().await.json()["model"], "wild-thing");
     assert_eq!(reply.header("x-weir-model"), Some("wild-thing"));
@@ -138,10 +138,10 @@ async fn a_fallback_with_a_pattern_is_asked_for_by_its_own_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_rests_is_passed_over_and_not_asked() {
     let mut first = Upstream::always(Answer::whole(429, &[("retry-after", "60")], "{}")).await;
-    let second = tongue::provider(ANTHROPIC).await;
-    let house = House::open(&two(&first, &second, "")).await;
+    let second = wire_format::provider(ANTHROPIC).await;
+    let gateway = Gateway::open(&two(&first, &second, "")).await;
     for attempts in ["2", "1", "1"] {
-        let reply = house.ask(&OPENAI.request("both", false)).await;
+        let reply = gateway.ask(&OPENAI.request("both", false)).await;
         assert_eq!((reply.status(), reply.attempts()), (200, Some(attempts)), "{}", reply.text());
     }
     first.request().await;
@@ -152,13 +152,13 @@ async fn one_that_rests_is_passed_over_and_not_asked() {
 async fn c65_when_everything_rests_the_client_gets_a_retry_after() {
     let first = Upstream::always(Answer::whole(429, &[("retry-after", "60")], "{}")).await;
     let second = Upstream::always(Answer::whole(429, &[("retry-after", "30")], "{}")).await;
-    let house = House::open(&two(&first, &second, "")).await;
+    let gateway = Gateway::open(&two(&first, &second, "")).await;
     for from in ALL {
-        let reply = house.ask(&from.request("both", true)).await;
+        let reply = gateway.ask(&from.request("both", true)).await;
         assert_eq!(reply.status(), 429, "{}", reply.text());
     }
     for from in ALL {
-        let reply = house.ask(&from.request("both", true)).await;
+        let reply = gateway.ask(&from.request("both", true)).await;
         assert_eq!((reply.status(), reply.attempts()), (429, Some("0")), "{}", reply.text());
         let after: u64 = reply.header("retry-after").unwrap().parse().unwrap();
         assert!((20..=30).contains(&after), "the earlier of both: {after}");
@@ -170,12 +170,12 @@ async fn c65_when_everything_rests_the_client_gets_a_retry_after() {
 async fn a_stream_that_fails_before_its_first_word_is_begun_elsewhere() {
     let failure = "data: {\"error\":{\"message\":\"oops\",\"type\":\"server_error\",\"code\":null}}\n\n";
     let first = Upstream::always(Answer::sse().piece(failure).end()).await;
-    let second = tongue::provider(ANTHROPIC).await;
-    let house = House::open(&two(&first, &second, QUICK)).await;
+    let second = wire_format::provider(ANTHROPIC).await;
+    let gateway = Gateway::open(&two(&first, &second, QUICK)).await;
     // In the translate lane; the head of a relayed stream is passed on as it arrives.
-    for from in [ANTHROPIC, tongue::ZETA] {
-        let reply = house.ask(&from.request("both", true)).await;
-        assert_eq!(from.heard(&reply, true).text, TEXT, "{}", reply.text());
+    for from in [ANTHROPIC, wire_format::ZETA] {
+        let reply = gateway.ask(&from.request("both", true)).await;
+        assert_eq!(from.parsed(&reply, true).text, TEXT, "{}", reply.text());
     }
 }
 
@@ -187,7 +187,7 @@ async fn a_session_stays_and_sessions_are_shared_out() {
         + &provider(&second, OPENAI, "second", "")
         + "[[models]]\nalias = \"both\"\nstrategy = \"round-robin\"\n\
            targets = [{ provider = \"first\", model = \"m\" }, { provider = \"second\", model = \"m\" }]\n";
-    let house = House::open(&config).await;
+    let gateway = Gateway::open(&config).await;
     let ask = |session: Option<String>| {
         let request = OPENAI.request("both", false);
         match session {
@@ -195,7 +195,8 @@ async fn a_session_stays_and_sessions_are_shared_out() {
             None => request,
         }
     };
-    let provider_of = async |request: Request| house.ask(&request).await.header("x-weir-provider").unwrap().to_owned();
+    let provider_of =
+        async |request: Request| gateway.ask(&request).await.header("x-weir-provider").unwrap().to_owned();
     let mut places = std::collections::BTreeSet::new();
     for number in 0..12 {
         let session = Some(format!("s{number}"));
@@ -210,41 +211,41 @@ async fn a_session_stays_and_sessions_are_shared_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hedge_asks_the_next_when_nothing_comes_and_leaves_the_slow_one() {
     let mut first = Upstream::always(Answer::silence()).await;
-    let mut second = tongue::provider(ANTHROPIC).await;
+    let mut second = wire_format::provider(ANTHROPIC).await;
     let config = two(&first, &second, QUICK).replace("strategy = \"priority\"\n", "hedge = \"200ms\"\n");
-    let house = House::open(&config).await;
+    let gateway = Gateway::open(&config).await;
     for from in ALL {
         for stream in [false, true] {
-            let reply = house.ask(&from.request("both", stream)).await;
-            assert_eq!(from.heard(&reply, stream).text, TEXT, "{}", reply.text());
+            let reply = gateway.ask(&from.request("both", stream)).await;
+            assert_eq!(from.parsed(&reply, stream).text, TEXT, "{}", reply.text());
             assert_eq!(reply.attempts(), Some("2"));
             assert_eq!(reply.header("x-weir-provider"), Some("second"));
             first.departure().await;
         }
     }
     let hedged = "weir_hedges_total{answered=\"second/anthropic\",from=\"first/openai\",to=\"second/anthropic\"}";
-    assert_eq!(house.metric(hedged).await, 6.0);
-    house.until_metric("weir_streams_active", 0.0).await;
-    house.until_metric("weir_in_flight", 0.0).await;
+    assert_eq!(gateway.metric(hedged).await, 6.0);
+    gateway.until_metric("weir_streams_active", 0.0).await;
+    gateway.until_metric("weir_in_flight", 0.0).await;
     while second.unseen().is_some() {}
     // A target that answers in time is the only one that is called.
     first.now(Answer::json(200, OPENAI.whole()));
     let slow = config.replace("hedge = \"200ms\"", "hedge = \"30s\"");
-    let reply = House::open(&slow).await.ask(&OPENAI.request("both", false)).await;
+    let reply = Gateway::open(&slow).await.ask(&OPENAI.request("both", false)).await;
     assert_eq!((reply.status(), reply.attempts()), (200, Some("1")));
     assert!(second.unseen().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_rests_is_waited_for_when_all_others_have_failed() {
-    let (first, second) = (Upstream::always(Answer::json(500, "{}")).await, tongue::provider(ANTHROPIC).await);
+    let (first, second) = (Upstream::always(Answer::json(500, "{}")).await, wire_format::provider(ANTHROPIC).await);
     let settings = "retry = { max_retries = 0 }\nbreaker = { min_attempts = 1, open = \"300ms\" }";
-    let house = House::open(&two(&first, &second, settings)).await;
+    let gateway = Gateway::open(&two(&first, &second, settings)).await;
     let request = OPENAI.request("both", false);
-    assert_eq!(house.ask(&request).await.header("x-weir-provider"), Some("second"));
+    assert_eq!(gateway.ask(&request).await.header("x-weir-provider"), Some("second"));
     first.now(Answer::json(200, OPENAI.whole()));
     second.now(Answer::json(500, "{}"));
-    let reply = house.ask(&request).await;
+    let reply = gateway.ask(&request).await;
     assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("first")), "{}", reply.text());
 }
 
@@ -256,14 +257,14 @@ async fn a_target_that_was_too_slow_is_asked_once_more_when_the_others_cannot_an
                     timeouts = { first_byte = \"200ms\" }";
     let first = Upstream::scripted(failing_first(OPENAI, 1, Answer::silence())).await;
     let second = Upstream::always(Answer::json(503, "{}")).await;
-    let house = House::open(&two(&first, &second, settings)).await;
-    let reply = house.ask(&OPENAI.request("both", false)).await;
-    assert_eq!(OPENAI.heard(&reply, false).text, TEXT, "{}", reply.text());
+    let gateway = Gateway::open(&two(&first, &second, settings)).await;
+    let reply = gateway.ask(&OPENAI.request("both", false)).await;
+    assert_eq!(OPENAI.parsed(&reply, false).text, TEXT, "{}", reply.text());
     assert_eq!((reply.header("x-weir-provider"), reply.attempts()), (Some("first"), Some("3")));
 
     let [first, second] = [Upstream::always(Answer::silence()).await, Upstream::always(Answer::silence()).await];
-    let house = House::open(&two(&first, &second, settings)).await;
-    let reply = house.ask(&OPENAI.request("both", false)).await;
+    let gateway = Gateway::open(&two(&first, &second, settings)).await;
+    let reply = gateway.ask(&OPENAI.request("both", false)).await;
     let told = (reply.status(), reply.attempts());
     assert_eq!(told, (504, Some("2")), "where everybody is too slow, it may be the request's own nature");
 }
@@ -274,11 +275,11 @@ async fn where_all_were_too_slow_the_one_that_has_answered_others_meanwhile_is_a
                     timeouts = { first_byte = \"300ms\" }";
     let mut first = Upstream::scripted(failing_first(OPENAI, 1, Answer::silence())).await;
     let second = Upstream::always(Answer::silence()).await;
-    let house = House::open(&two(&first, &second, settings)).await;
-    let mut client = house.connect().await;
+    let gateway = Gateway::open(&two(&first, &second, settings)).await;
+    let mut client = gateway.connect().await;
     client.send(&OPENAI.request("both", false)).await;
     first.request().await;
-    assert_eq!(house.ask(&OPENAI.request("stays", false)).await.status(), 200);
+    assert_eq!(gateway.ask(&OPENAI.request("stays", false)).await.status(), 200);
     let reply = client.reply().await;
     assert_eq!((reply.status(), reply.attempts()), (200, Some("3")), "{}", reply.text());
 }

@@ -4,15 +4,15 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
-use weir_tests::heard::{Format, Heard};
-use weir_tests::{Answer, House, Reply, Request, Upstream};
+use weir_tests::parsed_answer::{Format, ParsedAnswer};
+use weir_tests::{Answer, Gateway, Reply, Request, Upstream};
 
-use crate::tongue::{ANTHROPIC, OPENAI, Tongue};
+use crate::wire_format::{ANTHROPIC, OPENAI, WireFormat};
 
 /// A recorded exchange.
 pub(crate) struct Recording {
     pub(crate) id: String,
-    tongue: Tongue,
+    wire_format: WireFormat,
     pub(crate) stream: bool,
     features: Vec<String>,
     request: Value,
@@ -25,17 +25,17 @@ fn folder() -> PathBuf {
 }
 
 /// The successful chats of a service; none if the recordings are not available.
-pub(crate) fn recordings(tongue: Tongue) -> Vec<Recording> {
-    let Ok(entries) = std::fs::read_dir(folder().join(tongue.name).join("chat")) else {
-        println!("skipped: there are no recordings of {}", tongue.name);
+pub(crate) fn recordings(wire_format: WireFormat) -> Vec<Recording> {
+    let Ok(entries) = std::fs::read_dir(folder().join(wire_format.name).join("chat")) else {
+        println!("skipped: there are no recordings of {}", wire_format.name);
         return Vec::new();
     };
     let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     files.sort();
-    files.iter().filter_map(|file| recording(tongue, &std::fs::read_to_string(file).ok()?)).collect()
+    files.iter().filter_map(|file| recording(wire_format, &std::fs::read_to_string(file).ok()?)).collect()
 }
 
-fn recording(tongue: Tongue, text: &str) -> Option<Recording> {
+fn recording(wire_format: WireFormat, text: &str) -> Option<Recording> {
     let whole: Value = serde_json::from_str(text).ok()?;
     let response = &whole["response"];
     let body = match &response["body_text"] {
@@ -43,12 +43,12 @@ fn recording(tongue: Tongue, text: &str) -> Option<Recording> {
         _ => serde_json::to_vec_pretty(&response["body"]).ok()?,
     };
     // Recordings of Anthropic's service in OpenAI's format are left out.
-    let path = if tongue == ANTHROPIC { "/v1/messages" } else { "/v1/chat/completions" };
+    let path = if wire_format == ANTHROPIC { "/v1/messages" } else { "/v1/chat/completions" };
     let asked = whole["request"]["path_and_query"].as_str()?;
     let features = whole["features"].as_array()?.iter().filter_map(|word| Some(word.as_str()?.to_owned())).collect();
     (response["status"] == 200 && asked.split('?').next() == Some(path)).then(|| Recording {
         id: whole["id"].as_str().unwrap_or_default().to_owned(),
-        tongue,
+        wire_format,
         stream: whole["streaming"] == true,
         features,
         request: whole["request"]["body"].clone(),
@@ -61,7 +61,7 @@ impl Recording {
     /// The same request, with white space added.
     fn request(&self) -> Request {
         let body = serde_json::to_string_pretty(&self.request).unwrap();
-        match self.tongue.format {
+        match self.wire_format.format {
             Format::Anthropic => Request::post("/v1/messages", body).header("anthropic-version", "2023-06-01"),
             _ => Request::post("/v1/chat/completions", body),
         }
@@ -76,8 +76,8 @@ impl Recording {
         Answer::begin(200, &[("content-type", &self.kind)]).pieces(&self.body, 617).end()
     }
 
-    pub(crate) fn heard(&self) -> Heard {
-        hear(self.tongue.format, self.stream, &self.body)
+    pub(crate) fn parsed(&self) -> ParsedAnswer {
+        parse(self.wire_format.format, self.stream, &self.body)
     }
 
     fn has(&self, feature: &str) -> bool {
@@ -86,43 +86,43 @@ impl Recording {
 
     /// Whether the recorded stream stops before its end.
     pub(crate) fn is_cut(&self) -> bool {
-        self.has("stream_cut") || (self.stream && !self.heard().complete)
+        self.has("stream_cut") || (self.stream && !self.parsed().complete)
     }
 }
 
-fn hear(format: Format, stream: bool, body: &[u8]) -> Heard {
+fn parse(format: Format, stream: bool, body: &[u8]) -> ParsedAnswer {
     let text = String::from_utf8_lossy(body);
     if stream {
-        Heard::stream(format, &text)
+        ParsedAnswer::stream(format, &text)
     } else {
-        Heard::whole(format, &serde_json::from_str(&text).unwrap_or_default())
+        ParsedAnswer::whole(format, &serde_json::from_str(&text).unwrap_or_default())
     }
 }
 
 /// A gateway whose models are all served by one provider, under their own names.
-pub(crate) async fn house(tongue: Tongue, upstream: &Upstream, translate: bool) -> House {
-    let name = tongue.name;
+pub(crate) async fn gateway(wire_format: WireFormat, upstream: &Upstream, translate: bool) -> Gateway {
+    let name = wire_format.name;
     let settings = format!(
         "default_provider = \"{name}\"\n[[providers]]\nname = \"{name}\"\nadapter = \"{name}\"\n\
          url = \"{}\"\napi_key = \"kkkk\"\nusage = \"tap\"\ntranslate = {translate}\n",
         upstream.url()
     );
-    House::open(&settings).await
+    Gateway::open(&settings).await
 }
 
-async fn replayed(house: &House, upstream: &Upstream, recording: &Recording, request: &Request) -> Reply {
+async fn replayed(gateway: &Gateway, upstream: &Upstream, recording: &Recording, request: &Request) -> Reply {
     upstream.now(recording.answer());
-    house.ask(request).await
+    gateway.ask(request).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn relayed_recordings_keep_every_byte() {
     let mut upstream = Upstream::always(Answer::default()).await;
-    for tongue in [OPENAI, ANTHROPIC] {
-        let house = house(tongue, &upstream, false).await;
-        for recording in recordings(tongue) {
+    for wire_format in [OPENAI, ANTHROPIC] {
+        let gateway = gateway(wire_format, &upstream, false).await;
+        for recording in recordings(wire_format) {
             let request = recording.request();
-            let reply = replayed(&house, &upstream, &recording, &request).await;
+            let reply = replayed(&gateway, &upstream, &recording, &request).await;
             assert!(reply.body == recording.body, "{}: {}", recording.id, reply.text());
             assert!(upstream.request().await.body == request.sent(), "{}", recording.id);
         }
@@ -130,25 +130,25 @@ async fn relayed_recordings_keep_every_byte() {
 }
 
 /// The differences of two answers, as texts; empty if there are none.
-pub(crate) fn differences(wanted: &Heard, heard: &Heard, other: bool) -> Vec<String> {
+pub(crate) fn differences(wanted: &ParsedAnswer, parsed: &ParsedAnswer, other: bool) -> Vec<String> {
     let mut all = Vec::new();
-    let mut differ = |what: &str, wanted: String, heard: String| {
-        if wanted != heard {
-            all.push(format!("{what}: wanted {wanted}, heard {heard}"));
+    let mut differ = |what: &str, wanted: String, parsed: String| {
+        if wanted != parsed {
+            all.push(format!("{what}: wanted {wanted}, parsed {parsed}"));
         }
     };
-    differ("text", format!("{:?}", wanted.text), format!("{:?}", heard.text));
-    let calls = |heard: &Heard| -> Vec<(String, String, Value)> {
-        heard.calls.iter().map(|call| (call.id.clone(), call.name.clone(), call.value())).collect()
+    differ("text", format!("{:?}", wanted.text), format!("{:?}", parsed.text));
+    let calls = |parsed: &ParsedAnswer| -> Vec<(String, String, Value)> {
+        parsed.calls.iter().map(|call| (call.id.clone(), call.name.clone(), call.value())).collect()
     };
-    differ("calls", format!("{:?}", calls(wanted)), format!("{:?}", calls(heard)));
-    differ("finish", format!("{:?}", wanted.finish), format!("{:?}", heard.finish));
+    differ("calls", format!("{:?}", calls(wanted)), format!("{:?}", calls(parsed)));
+    differ("finish", format!("{:?}", wanted.finish), format!("{:?}", parsed.finish));
     if wanted.tokens.is_some() {
-        differ("tokens", format!("{:?}", wanted.tokens), format!("{:?}", heard.tokens));
+        differ("tokens", format!("{:?}", wanted.tokens), format!("{:?}", parsed.tokens));
     }
     if !other {
-        differ("thinking", format!("{:?}", wanted.thinking), format!("{:?}", heard.thinking));
-        differ("refusal", format!("{:?}", wanted.refusal), format!("{:?}", heard.refusal));
+        differ("thinking", format!("{:?}", wanted.thinking), format!("{:?}", parsed.thinking));
+        differ("refusal", format!("{:?}", wanted.refusal), format!("{:?}", parsed.refusal));
     }
     all
 }
@@ -163,21 +163,21 @@ pub(crate) fn report(what: &str, count: usize, problems: &[String]) {
 async fn recordings_translated_to_their_own_format_mean_the_same() {
     let mut upstream = Upstream::always(Answer::default()).await;
     let (mut count, mut problems) = (0, Vec::new());
-    for tongue in [OPENAI, ANTHROPIC] {
-        let house = house(tongue, &upstream, true).await;
-        for recording in recordings(tongue) {
-            let reply = replayed(&house, &upstream, &recording, &recording.request()).await;
+    for wire_format in [OPENAI, ANTHROPIC] {
+        let gateway = gateway(wire_format, &upstream, true).await;
+        for recording in recordings(wire_format) {
+            let reply = replayed(&gateway, &upstream, &recording, &recording.request()).await;
             count += 1;
             if reply.status() != 200 {
                 problems.push(format!("{}: {} {}", recording.id, reply.status(), reply.text()));
                 continue;
             }
             let sent = upstream.request().await.json();
-            let heard = hear(tongue.format, recording.stream, &reply.body);
+            let parsed = parse(wire_format.format, recording.stream, &reply.body);
             let mut found = unlike(&recording.request, &sent);
             if !recording.is_cut() {
-                found.extend(differences(&mended(recording.heard()), &heard, false));
-            } else if heard.complete && heard.error.is_none() && recording.heard().finish.is_none() {
+                found.extend(differences(&mended(recording.parsed()), &parsed, false));
+            } else if parsed.complete && parsed.error.is_none() && recording.parsed().finish.is_none() {
                 found.push(format!("what broke off looks complete: {}", reply.text()));
             }
             problems.extend((!found.is_empty()).then(|| format!("{}: {}", recording.id, found.join("; "))));
@@ -240,11 +240,11 @@ fn plain_member(key: &str, value: &Value) -> Option<(String, Value)> {
 
 /// The expected answer: a provider that was told which tool to call sends `stop` after the call, but calls outrank its
 /// word.
-pub(crate) fn mended(mut heard: Heard) -> Heard {
-    if !heard.calls.is_empty() && heard.finish.as_deref() == Some("stop") {
-        heard.finish = Some("tool".to_owned());
+pub(crate) fn mended(mut parsed: ParsedAnswer) -> ParsedAnswer {
+    if !parsed.calls.is_empty() && parsed.finish.as_deref() == Some("stop") {
+        parsed.finish = Some("tool".to_owned());
     }
-    heard
+    parsed
 }
 
 /// The reason why a recording cannot keep its meaning in the other format, if there is one.
@@ -262,29 +262,29 @@ fn exception(recording: &Recording) -> Option<&'static str> {
 async fn recordings_have_the_same_content_in_the_other_format() {
     let upstream = Upstream::always(Answer::default()).await;
     let (mut count, mut problems) = (0, Vec::new());
-    for (tongue, other) in [(OPENAI, ANTHROPIC), (ANTHROPIC, OPENAI)] {
-        let house = house(tongue, &upstream, false).await;
-        for recording in recordings(tongue) {
+    for (wire_format, other) in [(OPENAI, ANTHROPIC), (ANTHROPIC, OPENAI)] {
+        let gateway = gateway(wire_format, &upstream, false).await;
+        for recording in recordings(wire_format) {
             if let Some(reason) = exception(&recording) {
                 println!("{}: left out, {reason}", recording.id);
                 continue;
             }
             // A plain request of the other format: this test is about the answer.
             let request = other.request(recording.model(), recording.stream);
-            let reply = replayed(&house, &upstream, &recording, &request).await;
+            let reply = replayed(&gateway, &upstream, &recording, &request).await;
             count += 1;
             if reply.status() != 200 {
                 problems.push(format!("{}: {} {}", recording.id, reply.status(), reply.text()));
                 continue;
             }
-            let mut wanted = mended(recording.heard());
+            let mut wanted = mended(recording.parsed());
             // Messages has no field for a refusal: it is text, with a stop reason.
             if other == ANTHROPIC && !wanted.refusal.is_empty() {
                 wanted.text.clone_from(&wanted.refusal);
                 wanted.finish = Some("filter".to_owned());
             }
-            let heard = hear(other.format, recording.stream, &reply.body);
-            let found = differences(&wanted, &heard, true);
+            let parsed = parse(other.format, recording.stream, &reply.body);
+            let found = differences(&wanted, &parsed, true);
             problems.extend((!found.is_empty()).then(|| format!("{}: {}", recording.id, found.join("; "))));
         }
     }

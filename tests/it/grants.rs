@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use weir_tests::plugins::component;
-use weir_tests::{Folder, House, Upstream};
+use weir_tests::{Folder, Gateway, Upstream};
 
 use crate::commands::Desk;
-use crate::tongue::{OPENAI, ZETA, config, provider};
+use crate::wire_format::{OPENAI, ZETA, config, provider};
 
 /// Creates a folder `prices` to be granted, and a file `secret` beside it.
 fn data() -> TempDir {
@@ -26,8 +26,8 @@ fn folder() -> Folder {
     Folder::with(&["openai", "anthropic", "zeta", "gemini", "clockwork"])
 }
 
-async fn house(upstream: &Upstream, grants: &str) -> House {
-    House::with(folder(), &format!("{}{grants}", config(upstream))).await
+async fn gateway(upstream: &Upstream, grants: &str) -> Gateway {
+    Gateway::with(folder(), &format!("{}{grants}", config(upstream))).await
 }
 
 fn granted(grants: &str) -> String {
@@ -38,19 +38,19 @@ fn reading(data: &TempDir) -> String {
     granted(&format!("read = [\"{}\"]", data.path().join("prices").display()))
 }
 
-async fn ask(house: &House, asked: Value) -> String {
+async fn ask(gateway: &Gateway, asked: Value) -> String {
     let mut body = json!({"model": "openai"});
     body.as_object_mut().unwrap().extend(asked.as_object().unwrap().clone());
-    house.post("/clockwork/ask", &body.to_string()).await.text()
+    gateway.post("/clockwork/ask", &body.to_string()).await.text()
 }
 
-async fn does(house: &House, what: &str) -> String {
-    ask(house, json!({ "do": what })).await
+async fn does(gateway: &Gateway, what: &str) -> String {
+    ask(gateway, json!({ "do": what })).await
 }
 
 /// Does something with a path in the granted folder.
-async fn with_file(house: &House, what: &str, path: &str) -> String {
-    ask(house, json!({"do": what, "dir": "/read/prices", "path": path})).await
+async fn with_file(gateway: &Gateway, what: &str, path: &str) -> String {
+    ask(gateway, json!({"do": what, "dir": "/read/prices", "path": path})).await
 }
 
 #[track_caller]
@@ -61,48 +61,48 @@ fn is_in(wanted: &str, text: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_grants_the_world_is_as_inert_as_ever() {
     let upstream = provider(OPENAI).await;
-    let house = house(&upstream, "").await;
-    is_in("wall 0 monotonic 1", &does(&house, "clock").await);
-    is_in("[0, 1, 2, 3, 4, 5, 6, 7] (0, 0)", &does(&house, "random").await);
-    is_in("folders []", &does(&house, "folders").await);
-    is_in("slept", &ask(&house, json!({"do": "sleep", "path": "3600000"})).await);
-    let told = house.adapter("clockwork").await.remove(0);
+    let gateway = gateway(&upstream, "").await;
+    is_in("wall 0 monotonic 1", &does(&gateway, "clock").await);
+    is_in("[0, 1, 2, 3, 4, 5, 6, 7] (0, 0)", &does(&gateway, "random").await);
+    is_in("folders []", &does(&gateway, "folders").await);
+    is_in("slept", &ask(&gateway, json!({"do": "sleep", "path": "3600000"})).await);
+    let told = gateway.adapter("clockwork").await.remove(0);
     assert_eq!((&told["grants"]["clock"], &told["impurity"]), (&json!(false), &Value::Null));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_granted_clock_and_random_numbers_are_live_and_the_rest_stays_closed() {
     let upstream = provider(OPENAI).await;
-    let house = house(&upstream, &granted("clock = true, random = true")).await;
-    let clock = does(&house, "clock").await;
+    let gateway = gateway(&upstream, &granted("clock = true, random = true")).await;
+    let clock = does(&gateway, "clock").await;
     let wall: u64 = clock.split("wall ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().parse().unwrap();
     assert!(wall > 1_700_000_000, "{clock}");
-    let random = does(&house, "random").await;
+    let random = does(&gateway, "random").await;
     assert!(random.contains(", ") && !random.contains("[0, 1, 2, 3, 4, 5, 6, 7]"), "{random}");
-    assert_ne!(random, does(&house, "random").await);
-    is_in("folders []", &does(&house, "folders").await);
-    is_in("0 arguments, 0 variables", &does(&house, "world").await);
-    is_in("access-denied", &does(&house, "socket").await);
+    assert_ne!(random, does(&gateway, "random").await);
+    is_in("folders []", &does(&gateway, "folders").await);
+    is_in("0 arguments, 0 variables", &does(&gateway, "world").await);
+    is_in("access-denied", &does(&gateway, "socket").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_grant_brings_no_other() {
     let upstream = provider(OPENAI).await;
-    let only_random = house(&upstream, &granted("random = true")).await;
+    let only_random = gateway(&upstream, &granted("random = true")).await;
     is_in("wall 0 monotonic 1", &does(&only_random, "clock").await);
-    let only_clock = house(&upstream, &granted("clock = true")).await;
+    let only_clock = gateway(&upstream, &granted("clock = true")).await;
     is_in("[0, 1, 2, 3, 4, 5, 6, 7] (0, 0)", &does(&only_clock, "random").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_granted_folder_is_read_and_never_written() {
     let (upstream, data) = (provider(OPENAI).await, data());
-    let house = house(&upstream, &reading(&data)).await;
-    is_in("folders [\\\"/read/prices\\\"]", &does(&house, "folders").await);
-    is_in("tea 3", &with_file(&house, "read", "list.txt").await);
-    is_in("coffee 4", &with_file(&house, "read", "deep/more.txt").await);
+    let gateway = gateway(&upstream, &reading(&data)).await;
+    is_in("folders [\\\"/read/prices\\\"]", &does(&gateway, "folders").await);
+    is_in("tea 3", &with_file(&gateway, "read", "list.txt").await);
+    is_in("coffee 4", &with_file(&gateway, "read", "deep/more.txt").await);
     fs::write(data.path().join("prices/list.txt"), "tea 5").unwrap();
-    is_in("tea 5", &with_file(&house, "read", "list.txt").await);
+    is_in("tea 5", &with_file(&gateway, "read", "list.txt").await);
     for (what, path) in [
         ("write", "new.txt"),
         ("write", "list.txt"),
@@ -112,7 +112,7 @@ async fn a_granted_folder_is_read_and_never_written() {
         ("rename", "list.txt"),
         ("remove", "list.txt"),
     ] {
-        let told = with_file(&house, what, path).await;
+        let told = with_file(&gateway, what, path).await;
         assert!(told.contains("not-permitted") || told.contains("bad-descriptor"), "{what} {path}: {told}");
     }
     let names = |folder: &str| fs::read_dir(data.path().join(folder)).unwrap().count();
@@ -128,17 +128,17 @@ async fn nothing_leads_out_of_a_granted_folder() {
     std::os::unix::fs::symlink(data.path().join("secret"), prices.join("away")).unwrap();
     std::os::unix::fs::symlink(data.path(), prices.join("beside")).unwrap();
     std::os::unix::fs::symlink("deep/more.txt", prices.join("within")).unwrap();
-    let house = house(&upstream, &reading(&data)).await;
-    is_in("coffee 4", &with_file(&house, "read", "within").await);
+    let gateway = gateway(&upstream, &reading(&data)).await;
+    is_in("coffee 4", &with_file(&gateway, "read", "within").await);
     let secret = data.path().join("secret");
     for path in ["../secret", "deep/../../secret", "up", "away", "beside/secret", secret.to_str().unwrap()] {
-        let told = with_file(&house, "read", path).await;
+        let told = with_file(&gateway, "read", path).await;
         assert!(!told.contains("THE SECRET"), "{path}: {told}");
         is_in("not-permitted", &told);
     }
     let other = data.path().to_str().unwrap();
     for dir in ["/", "/read", "/read/secret", other] {
-        is_in("no folder", &ask(&house, json!({"do": "read", "dir": dir, "path": "secret"})).await);
+        is_in("no folder", &ask(&gateway, json!({"do": "read", "dir": dir, "path": "secret"})).await);
     }
 }
 
@@ -147,41 +147,41 @@ async fn a_pipe_in_a_granted_folder_holds_up_nothing() {
     let (upstream, data) = (provider(OPENAI).await, data());
     let pipe = data.path().join("prices/pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-    let house = house(&upstream, &reading(&data)).await;
-    is_in("not-permitted", &with_file(&house, "read", "pipe").await);
+    let gateway = gateway(&upstream, &reading(&data)).await;
+    is_in("not-permitted", &with_file(&gateway, "read", "pipe").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_ends_at_the_deadline_and_so_does_a_loop() {
     let upstream = provider(OPENAI).await;
     let settings = "[plugins.clockwork]\ngrants = { clock = true }\ndeadline = \"300ms\"\n";
-    let house = house(&upstream, settings).await;
-    is_in("slept", &ask(&house, json!({"do": "sleep", "path": "1"})).await);
+    let gateway = gateway(&upstream, settings).await;
+    is_in("slept", &ask(&gateway, json!({"do": "sleep", "path": "1"})).await);
     let begun = Instant::now();
     for asked in [json!({"do": "sleep", "path": "3600000"}), json!({"do": "spin"})] {
-        assert!(!ask(&house, asked).await.contains("slept"));
+        assert!(!ask(&gateway, asked).await.contains("slept"));
     }
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
-    let told = house.adapter("clockwork").await.remove(0);
+    let told = gateway.adapter("clockwork").await.remove(0);
     assert_eq!(told["faults_by_kind"]["deadline"], 2, "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grants_are_shown_and_others_have_none() {
     let (upstream, data) = (provider(OPENAI).await, data());
-    let house = house(&upstream, &reading(&data)).await;
-    let told = house.adapter("clockwork").await.remove(0);
+    let gateway = gateway(&upstream, &reading(&data)).await;
+    let told = gateway.adapter("clockwork").await.remove(0);
     let prices = data.path().join("prices").display().to_string();
     assert_eq!(told["grants"], json!({"clock": false, "random": false, "read": [prices]}));
     assert_eq!(told["impurity"], format!("not proved pure: may read {prices}"));
-    let report = house.act("clockwork", "test", "").await.json();
+    let report = gateway.act("clockwork", "test", "").await.json();
     assert_eq!(report["report"]["impurity"], told["impurity"], "{report}");
     is_in("adapter loaded with grants, not proved pure", &weir_tests::log::text());
     for other in ["zeta", "openai"] {
-        assert_eq!(house.adapter(other).await.remove(0)["impurity"], Value::Null);
+        assert_eq!(gateway.adapter(other).await.remove(0)["impurity"], Value::Null);
     }
-    for tongue in [OPENAI, ZETA] {
-        let reply = house.ask(&tongue.request("openai-t", false)).await;
+    for wire_format in [OPENAI, ZETA] {
+        let reply = gateway.ask(&wire_format.request("openai-t", false)).await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
     }
 }
@@ -192,17 +192,17 @@ async fn a_reload_gives_and_withdraws() {
     let folder = folder();
     let with = |grants: &str| format!("{}{grants}", config(&upstream));
     fs::write(folder.path().join("weir.toml"), with("")).unwrap();
-    let house = House::with(folder, "").await;
-    is_in("wall 0 monotonic 1", &does(&house, "clock").await);
+    let gateway = Gateway::with(folder, "").await;
+    is_in("wall 0 monotonic 1", &does(&gateway, "clock").await);
     let steps = [(with(&granted("clock = true")), true), (with(""), false)];
     for (config, has_clock) in steps {
-        house.configure(&config);
-        let reply = house.post("/admin/reload", "").await;
+        gateway.configure(&config);
+        let reply = gateway.post("/admin/reload", "").await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
         assert_eq!(reply.json()["at_next_start"], json!([]), "{}", reply.text());
         let is = |all: &[Value]| all.iter().any(|one| one["grants"]["clock"] == has_clock);
-        house.until_adapter("clockwork", is).await;
-        let told = does(&house, "clock").await;
+        gateway.until_adapter("clockwork", is).await;
+        let told = does(&gateway, "clock").await;
         assert_eq!(!told.contains("wall 0 monotonic 1"), has_clock, "{told}");
     }
 }
@@ -212,9 +212,9 @@ async fn a_reload_with_a_folder_that_is_not_there_is_refused() {
     let upstream = provider(OPENAI).await;
     let folder = folder();
     fs::write(folder.path().join("weir.toml"), config(&upstream)).unwrap();
-    let house = House::with(folder, "").await;
-    house.configure(&format!("{}{}", config(&upstream), granted("read = [\"nowhere\"]")));
-    let reply = house.post("/admin/reload", "").await;
+    let gateway = Gateway::with(folder, "").await;
+    gateway.configure(&format!("{}{}", config(&upstream), granted("read = [\"nowhere\"]")));
+    let reply = gateway.post("/admin/reload", "").await;
     assert_eq!(reply.status(), 422, "{}", reply.text());
     is_in("there is no folder", &reply.text());
 }

@@ -15,12 +15,12 @@ use weir_grpc::messages::generate_event::Kind;
 use weir_grpc::messages::{GenerateEvent, GenerateRequest, Summary};
 use weir_grpc::types;
 use weir_grpc::types::chat_event;
-use weir_tests::{House, soon};
+use weir_tests::{Gateway, soon};
 use weir_types::contract::types::ChatRequest;
 
 /// A connection without TLS.
-async fn connect(house: &House) -> Channel {
-    let endpoint = Endpoint::from_shared(format!("http://{}", house.address)).unwrap();
+async fn connect(gateway: &Gateway) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://{}", gateway.address)).unwrap();
     soon("a connection", endpoint.connect()).await.unwrap()
 }
 

@@ -4,9 +4,9 @@ mod answers;
 mod chain;
 mod everywhere;
 
-use weir_tests::{Answer, Folder, House, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
 
-use crate::tongue::OPENAI;
+use crate::wire_format::OPENAI;
 
 /// Something that looks like an AWS access key, put together so that this file contains none.
 pub(crate) fn secret() -> String {
@@ -14,7 +14,7 @@ pub(crate) fn secret() -> String {
 }
 
 /// A gateway with all formats and guards, whose models `NAME` and `NAME-t` (always translated) lead to the upstream.
-pub(crate) async fn house(upstream: &Upstream, names: &[&str], guards: &str) -> House {
+pub(crate) async fn gateway(upstream: &Upstream, names: &[&str], guards: &str) -> Gateway {
     let models = |name: &&str| {
         format!(
             "[[providers]]\nname = \"{name}\"\nadapter = \"{name}\"\nurl = \"{}\"\napi_key = \"KEY-OF-{name}\"\n\
@@ -28,7 +28,7 @@ pub(crate) async fn house(upstream: &Upstream, names: &[&str], guards: &str) -> 
     };
     let config: String = names.iter().map(models).collect();
     let folder = [names, &["secrets", "regex", "pii", "prompt-shape", "sentry"]].concat();
-    House::with(Folder::with(&folder), &format!("{config}{guards}")).await
+    Gateway::with(Folder::with(&folder), &format!("{config}{guards}")).await
 }
 
 /// A guard that sees requests, with these further lines.

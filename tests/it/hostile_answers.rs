@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use weir_tests::{Answer, Folder, House, Upstream, log};
+use weir_tests::{Answer, Folder, Gateway, Upstream, log};
 
-use crate::tongue::{OPENAI, TEXT, ZETA, config};
+use crate::wire_format::{OPENAI, TEXT, ZETA, config};
 
 const DEEDS: [&str; 12] = [
     "write.cookie",
@@ -21,20 +21,20 @@ const DEEDS: [&str; 12] = [
     "read.refuse",
 ];
 
-async fn house(upstream: &Upstream) -> House {
+async fn gateway(upstream: &Upstream) -> Gateway {
     let mut models = String::new();
     for deed in DEEDS {
         let _ = write!(models, "[[models]]\nalias = \"{deed}\"\ntarget = {{ provider = \"zeta\", model = \"m\" }}\n");
     }
-    House::with(Folder::with(&["openai", "zeta", "hostile"]), &(config(upstream) + &models)).await
+    Gateway::with(Folder::with(&["openai", "zeta", "hostile"]), &(config(upstream) + &models)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answers_headers_neither_frame_the_connection_nor_imitate_weirs() {
     let upstream = Upstream::always(Answer::json(200, ZETA.whole())).await;
-    let house = house(&upstream).await;
+    let gateway = gateway(&upstream).await;
     for deed in ["write.cookie", "write.length", "write.chunked", "write.close", "write.upgrade", "write.split"] {
-        let mut client = house.connect().await;
+        let mut client = gateway.connect().await;
         // Twice on one connection: a wrong count of the body's bytes would fail the second.
         for _ in 0..2 {
             client.send(&weir_tests::Request::post(&format!("/hostile/{deed}"), "{}")).await;
@@ -45,16 +45,16 @@ async fn an_answers_headers_neither_frame_the_connection_nor_imitate_weirs() {
             }
         }
     }
-    let reply = house.post("/hostile/write.forged", "{}").await;
+    let reply = gateway.post("/hostile/write.forged", "{}").await;
     assert_eq!(reply.header("x-weir-provider"), Some("zeta"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_status_that_is_none_of_an_answer_is_the_adapters_failure() {
     let upstream = Upstream::always(Answer::json(200, ZETA.whole())).await;
-    let house = house(&upstream).await;
+    let gateway = gateway(&upstream).await;
     for deed in ["write.switch", "write.empty", "write.none"] {
-        let reply = house.post(&format!("/hostile/{deed}"), "{}").await;
+        let reply = gateway.post(&format!("/hostile/{deed}"), "{}").await;
         assert_eq!((reply.status(), reply.json()["code"].as_str()), (502, Some("adapter_error")), "{deed}");
     }
 }
@@ -62,17 +62,17 @@ async fn a_status_that_is_none_of_an_answer_is_the_adapters_failure() {
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_and_losses_are_short_and_move_no_terminal() {
     let upstream = Upstream::always(Answer::json(200, ZETA.whole())).await;
-    let house = house(&upstream).await;
-    let reply = house.post("/hostile/read.refuse", "{}").await;
+    let gateway = gateway(&upstream).await;
+    let reply = gateway.post("/hostile/read.refuse", "{}").await;
     assert!((400..600).contains(&reply.status()) && reply.body.len() < 40_000, "{}", reply.status());
     assert_eq!(reply.header("x-evil"), None);
     assert!(!reply.json()["message"].as_str().unwrap().contains('\u{1b}'));
-    let reply = house.post("/hostile/write.losses", "{}").await;
+    let reply = gateway.post("/hostile/write.losses", "{}").await;
     assert_eq!(reply.status(), 200);
     assert!(reply.header("x-weir-dropped-params").is_none_or(|names| names.len() < 4096));
-    for text in [log::text(), house.metrics().await] {
+    for text in [log::text(), gateway.metrics().await] {
         assert!(!text.contains('\u{1b}') && !text.contains("\\u{1b}"), "escapes");
     }
-    let reply = house.ask(&OPENAI.request("zeta", false)).await;
-    assert_eq!(OPENAI.heard(&reply, false).text, TEXT);
+    let reply = gateway.ask(&OPENAI.request("zeta", false)).await;
+    assert_eq!(OPENAI.parsed(&reply, false).text, TEXT);
 }

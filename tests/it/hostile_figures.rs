@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use weir_tests::{Answer, Folder, House, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
 
-use crate::tongue::{OPENAI, ZETA, config};
+use crate::wire_format::{OPENAI, ZETA, config};
 
 /// Rounds without and with the attack in turn, and requests of each, in each lane.
 const ROUNDS: usize = 10;
@@ -27,20 +27,20 @@ async fn figures_of_others_while_an_adapter_spins() {
         config(&upstream),
         upstream.url()
     );
-    let house = Arc::new(House::with(Folder::with(&["openai", "zeta", "hostile"]), &settings).await);
+    let gateway = Arc::new(Gateway::with(Folder::with(&["openai", "zeta", "hostile"]), &settings).await);
     let attack = OPENAI.request("render.loop", false);
     // The first attack, and enough requests for the other adapters to be known as fast.
-    assert_eq!(house.ask(&attack).await.status(), 502);
-    let _warm = round(&house).await;
+    assert_eq!(gateway.ask(&attack).await.status(), 502);
+    let _warm = round(&gateway).await;
     let (mut calm, mut attacked) = (Vec::new(), Vec::new());
     let attacks = Arc::new(AtomicU32::new(0));
     for _ in 0..ROUNDS {
-        calm.extend(round(&house).await);
+        calm.extend(round(&gateway).await);
         let stop = Arc::new(AtomicBool::new(false));
         let attacking: Vec<_> = (0..ATTACKERS)
-            .map(|_| tokio::spawn(spin(house.clone(), attack.clone(), stop.clone(), attacks.clone())))
+            .map(|_| tokio::spawn(spin(gateway.clone(), attack.clone(), stop.clone(), attacks.clone())))
             .collect();
-        attacked.extend(round(&house).await);
+        attacked.extend(round(&gateway).await);
         stop.store(true, Relaxed);
         for one in attacking {
             one.await.unwrap();
@@ -57,8 +57,8 @@ async fn figures_of_others_while_an_adapter_spins() {
 }
 
 /// Requests in both lanes, one after another.
-async fn round(house: &House) -> Vec<Duration> {
-    let mut client = house.connect().await;
+async fn round(gateway: &Gateway) -> Vec<Duration> {
+    let mut client = gateway.connect().await;
     let requests = [ZETA.request("zeta", false), OPENAI.request("zeta", false)];
     let mut times = Vec::with_capacity(REQUESTS * 2);
     for _ in 0..REQUESTS {
@@ -72,8 +72,8 @@ async fn round(house: &House) -> Vec<Duration> {
     times
 }
 
-async fn spin(house: Arc<House>, attack: Request, stop: Arc<AtomicBool>, attacks: Arc<AtomicU32>) {
-    let mut client = house.connect().await;
+async fn spin(gateway: Arc<Gateway>, attack: Request, stop: Arc<AtomicBool>, attacks: Arc<AtomicU32>) {
+    let mut client = gateway.connect().await;
     while !stop.load(Relaxed) {
         client.send(&attack).await;
         let status = client.reply().await.status();

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use weir_tests::{Answer, Folder, Program, Request, Upstream, program};
 
-use crate::tongue::{TEXT, ZETA, config};
+use crate::wire_format::{TEXT, ZETA, config};
 
 /// A component with an adapter's exports and these functions.
 fn component(functions: &str) -> Vec<u8> {
@@ -70,7 +70,7 @@ async fn compile_bombs_are_refused_while_others_are_served() {
     let refused = async {
         while waiting(&told) {
             let reply = program::ask(address, &ZETA.request("zeta", false)).await;
-            assert_eq!(ZETA.heard(&reply, false).text, TEXT, "{}", reply.text());
+            assert_eq!(ZETA.parsed(&reply, false).text, TEXT, "{}", reply.text());
             let all = program::ask(address, &Request::get("/admin/plugins")).await.json();
             told = String::new();
             for one in all["plugins"].as_array().unwrap().iter().filter(|one| one["status"] == "refused") {

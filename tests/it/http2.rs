@@ -5,13 +5,13 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use weir_tests::heard::{Format, Heard};
-use weir_tests::{Answer, Gate, House, Upstream, soon};
+use weir_tests::parsed_answer::{Format, ParsedAnswer};
+use weir_tests::{Answer, Gate, Gateway, Upstream, soon};
 
-use crate::tongue::{OPENAI, TEXT, config, provider};
+use crate::wire_format::{OPENAI, TEXT, config, provider};
 
-async fn connect(house: &House) -> SendRequest<Full<Bytes>> {
-    let stream = tokio::net::TcpStream::connect(house.address).await.unwrap();
+async fn connect(gateway: &Gateway) -> SendRequest<Full<Bytes>> {
+    let stream = tokio::net::TcpStream::connect(gateway.address).await.unwrap();
     let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     sender
@@ -32,8 +32,8 @@ async fn ask(sender: &SendRequest<Full<Bytes>>, model: &str, stream: bool) -> ht
 #[tokio::test(flavor = "multi_thread")]
 async fn many_requests_share_a_connection() {
     let upstream = provider(OPENAI).await;
-    let house = House::open(&config(&upstream)).await;
-    let sender = connect(&house).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let sender = connect(&gateway).await;
     let mut all = Vec::new();
     for n in 0..20 {
         let (sender, stream) = (sender.clone(), n % 2 == 0);
@@ -41,12 +41,12 @@ async fn many_requests_share_a_connection() {
         all.push(tokio::spawn(async move {
             let body = ask(&sender, model, stream).await.into_body().collect().await.unwrap().to_bytes();
             let text = String::from_utf8_lossy(&body).into_owned();
-            let heard = if stream {
-                Heard::stream(Format::OpenAi, &text)
+            let parsed = if stream {
+                ParsedAnswer::stream(Format::OpenAi, &text)
             } else {
-                Heard::whole(Format::OpenAi, &serde_json::from_str(&text).unwrap())
+                ParsedAnswer::whole(Format::OpenAi, &serde_json::from_str(&text).unwrap())
             };
-            assert_eq!((heard.text.as_str(), heard.complete), (TEXT, stream), "{text}");
+            assert_eq!((parsed.text.as_str(), parsed.complete), (TEXT, stream), "{text}");
         }));
     }
     for one in all {
@@ -58,16 +58,16 @@ async fn many_requests_share_a_connection() {
 async fn c19_a_stream_that_dies_ends_with_an_error() {
     let pieces = OPENAI.stream();
     let upstream = Upstream::always(Answer::sse().piece(&pieces[0]).piece(&pieces[1]).close()).await;
-    let house = House::open(&config(&upstream)).await;
-    let sender = connect(&house).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let sender = connect(&gateway).await;
     for model in ["openai", "openai-t"] {
         let mut body = ask(&sender, model, true).await.into_body();
         let mut text = String::new();
         while let Some(Ok(frame)) = soon("the stream's end", body.frame()).await {
             text.push_str(&String::from_utf8_lossy(frame.data_ref().unwrap()));
         }
-        let heard = Heard::stream(Format::OpenAi, &text);
-        assert!(heard.error.is_some() && !heard.complete && heard.finish.is_none(), "{model}: {text}");
+        let parsed = ParsedAnswer::stream(Format::OpenAi, &text);
+        assert!(parsed.error.is_some() && !parsed.complete && parsed.finish.is_none(), "{model}: {text}");
     }
 }
 
@@ -78,8 +78,8 @@ async fn c27_a_stream_that_is_reset_is_left_upstream_and_its_neighbours_go_on() 
     let begun = Answer::sse().piece(&pieces[0]).piece(&pieces[1]).gate(&gate);
     let answer = pieces[2..].iter().fold(begun, Answer::piece).end();
     let mut upstream = Upstream::always(answer).await;
-    let house = House::open(&config(&upstream)).await;
-    let sender = connect(&house).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let sender = connect(&gateway).await;
     let stays = ask(&sender, "openai", true).await;
     for model in ["openai", "openai-t"] {
         let mut leaves = ask(&sender, model, true).await.into_body();
@@ -89,7 +89,7 @@ async fn c27_a_stream_that_is_reset_is_left_upstream_and_its_neighbours_go_on() 
     }
     gate.open();
     let text = soon("the rest", stays.into_body().collect()).await.unwrap().to_bytes();
-    assert!(Heard::stream(Format::OpenAi, &String::from_utf8_lossy(&text)).complete);
+    assert!(ParsedAnswer::stream(Format::OpenAi, &String::from_utf8_lossy(&text)).complete);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,8 +112,8 @@ async fn a_provider_may_speak_it_too() {
         "[[providers]]\nname = \"two\"\nadapter = \"openai\"\nurl = \"http://127.0.0.1:{port}/base/\"\nhttp2 = true\n\
          api_key = \"kkkk\"\n[[models]]\nalias = \"openai\"\ntarget = {{ provider = \"two\", model = \"openai\" }}\n"
     );
-    let house = House::open(&settings).await;
+    let gateway = Gateway::open(&settings).await;
     for _ in 0..3 {
-        assert_eq!(house.ask(&OPENAI.request("openai", false)).await.text(), OPENAI.whole());
+        assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.text(), OPENAI.whole());
     }
 }

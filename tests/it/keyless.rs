@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use weir_tests::{Folder, House, Program, log};
+use weir_tests::{Folder, Gateway, Program, log};
 
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, config, provider};
+use crate::wire_format::{ALL, ANTHROPIC, OPENAI, config, provider};
 
 /// A configuration like the one in LMBroker's README: its keys, its order, its kinds of targets.
 fn lmbroker(local: &str) -> String {
@@ -47,10 +47,10 @@ fn in_house(local: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_file_of_lmbrokers_readme_serves_its_keyless_server_in_both_lanes() {
     let mut upstream = provider(OPENAI).await;
-    let house = House::open(&in_house(&upstream.url())).await;
+    let gateway = Gateway::open(&in_house(&upstream.url())).await;
     for from in ALL {
         for stream in [false, true] {
-            let reply = house.ask(&from.request("gpt-4-local", stream)).await;
+            let reply = gateway.ask(&from.request("gpt-4-local", stream)).await;
             assert_eq!(reply.status(), 200, "{}: {}", from.name, reply.text());
             let received = upstream.request().await;
             for name in ["authorization", "x-api-key", "api-key"] {
@@ -59,7 +59,7 @@ async fn the_file_of_lmbrokers_readme_serves_its_keyless_server_in_both_lanes() 
             assert!(!received.head.contains("sk-"), "{}", received.head);
         }
     }
-    let ready = house.get("/ready").await.json();
+    let ready = gateway.get("/ready").await.json();
     assert_eq!(ready["status"], "ready", "{ready}");
 }
 
@@ -75,10 +75,10 @@ async fn no_auth_sends_none_for_a_provider_and_for_a_target() {
          [[models]]\nalias = \"own\"\ntype = \"openai\"\ntarget = {{ url = \"{url}\", auth = \"none\", model = \"m\" }}\n\
          [[models]]\nalias = \"keyed\"\nprovider = \"keyed\"\n"
     );
-    let house = House::open(&settings).await;
+    let gateway = Gateway::open(&settings).await;
     for from in [OPENAI, ANTHROPIC] {
         for (model, key) in [("bare", None), ("part", None), ("own", None), ("keyed", Some("Bearer KEY-OF-KEYED"))] {
-            let reply = house.ask(&from.request(model, false)).await;
+            let reply = gateway.ask(&from.request(model, false)).await;
             assert_eq!(reply.status(), 200, "{model}: {}", reply.text());
             assert_eq!(upstream.request().await.header("authorization"), key, "{model}");
         }
@@ -91,13 +91,13 @@ async fn a_missing_key_is_reported_at_start_if_the_url_requires_one() {
     let keyless = |alias: &str, url: &str| {
         format!("[[models]]\nalias = \"{alias}\"\ntype = \"openai\"\ntarget = {{ url = \"{url}\", model = \"m\" }}\n")
     };
-    let house = House::open(&(config(&upstream) + &keyless("out", "https://api.openai.com/v1/"))).await;
+    let gateway = Gateway::open(&(config(&upstream) + &keyless("out", "https://api.openai.com/v1/"))).await;
     let told = log::text();
     let line = told.lines().find(|line| line.contains("has no key, and https://api.openai.com asks for one"));
     assert!(line.is_some_and(|line| line.contains("WARN") && line.contains("env:OPENAI_API_KEY")), "{line:?}");
-    drop(house);
+    drop(gateway);
     let quiet = keyless("near", "http://localhost:11434/v1/") + &keyless("other", "https://llm.example.com/v1/");
-    drop(House::open(&quiet).await);
+    drop(Gateway::open(&quiet).await);
     let since = log::text();
     assert!(!since.contains("http://localhost:11434 asks") && !since.contains("llm.example.com asks"));
 }

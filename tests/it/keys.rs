@@ -7,9 +7,9 @@ mod nodes;
 mod tokens;
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, Gate, House, Reply, Request, Upstream, log};
+use weir_tests::{Answer, Gate, Gateway, Reply, Request, Upstream, log};
 
-use crate::tongue::{ANTHROPIC, GEMINI, OPENAI, SPOKEN, Tongue, config_of};
+use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, PROVIDERS, WireFormat, config_of};
 
 pub(crate) const TOKEN: &str = "token-of-the-administrator";
 pub(crate) const READER: &str = "token-of-the-reader";
@@ -18,23 +18,26 @@ pub(crate) const READER: &str = "token-of-the-reader";
 pub(crate) async fn provider() -> Upstream {
     Upstream::scripted(|request| {
         let line = request.line();
-        let tongue = [(ANTHROPIC, "/messages"), (GEMINI, "enerateContent")];
-        let tongue = tongue.into_iter().find(|(_, part)| line.contains(part)).map_or(OPENAI, |(tongue, _)| tongue);
+        let wire_format = [(ANTHROPIC, "/messages"), (GEMINI, "enerateContent")];
+        let wire_format = wire_format
+            .into_iter()
+            .find(|(_, part)| line.contains(part))
+            .map_or(OPENAI, |(wire_format, _)| wire_format);
         if request.text().contains("\"stream\":true") || line.contains("streamGenerate") {
-            return tongue.stream().iter().fold(Answer::sse(), Answer::piece).end();
+            return wire_format.stream().iter().fold(Answer::sse(), Answer::piece).end();
         }
-        Answer::json(200, tongue.whole())
+        Answer::json(200, wire_format.whole())
     })
     .await
 }
 
 /// The configuration of a gateway with an administrator, a reader and a store beside the file.
 pub(crate) fn config(upstream: &Upstream) -> String {
-    format!("[admin]\ntoken = \"{TOKEN}\"\nread_token = \"{READER}\"\n{}", config_of(&SPOKEN, upstream))
+    format!("[admin]\ntoken = \"{TOKEN}\"\nread_token = \"{READER}\"\n{}", config_of(&PROVIDERS, upstream))
 }
 
-pub(crate) async fn house(upstream: &Upstream) -> House {
-    House::from_file(&config(upstream)).await
+pub(crate) async fn gateway(upstream: &Upstream) -> Gateway {
+    Gateway::from_file(&config(upstream)).await
 }
 
 /// A request to the admin side.
@@ -43,20 +46,20 @@ pub(crate) fn asked(method: &str, path: &str, body: &Value) -> Request {
     if body.is_null() { request } else { request.header("content-type", "application/json").body(body.to_string()) }
 }
 
-pub(crate) async fn admin(house: &House, method: &str, path: &str, body: Value) -> Reply {
-    house.ask(&asked(method, path, &body)).await
+pub(crate) async fn admin(gateway: &Gateway, method: &str, path: &str, body: Value) -> Reply {
+    gateway.ask(&asked(method, path, &body)).await
 }
 
 /// Makes a key; returns its id and its text.
-pub(crate) async fn made(house: &House, fields: Value) -> (String, String) {
-    let reply = admin(house, "POST", "/keys", fields).await;
+pub(crate) async fn made(gateway: &Gateway, fields: Value) -> (String, String) {
+    let reply = admin(gateway, "POST", "/keys", fields).await;
     assert_eq!(reply.status(), 201, "{}", reply.text());
     let body = reply.json();
     (body["id"].as_str().unwrap().to_owned(), body["key"].as_str().unwrap().to_owned())
 }
 
 /// A request of a client with a key.
-pub(crate) fn with_key(client: Tongue, model: &str, stream: bool, key: &str) -> Request {
+pub(crate) fn with_key(client: WireFormat, model: &str, stream: bool, key: &str) -> Request {
     let request = client.request(model, stream);
     match client.name {
         "openai" => request.header("authorization", &format!("Bearer {key}")),
@@ -65,8 +68,8 @@ pub(crate) fn with_key(client: Tongue, model: &str, stream: bool, key: &str) -> 
     }
 }
 
-pub(crate) async fn ask(house: &House, key: &str) -> Reply {
-    house.ask(&with_key(OPENAI, "openai", false, key)).await
+pub(crate) async fn ask(gateway: &Gateway, key: &str) -> Reply {
+    gateway.ask(&with_key(OPENAI, "openai", false, key)).await
 }
 
 /// The code of an error in OpenAI's format.
@@ -77,14 +80,14 @@ pub(crate) fn code(reply: &Reply) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_works_in_both_lanes_and_every_format_and_goes_no_further() {
     let mut upstream = provider().await;
-    let house = house(&upstream).await;
-    let (id, key) = made(&house, json!({"name": "build"})).await;
+    let gateway = gateway(&upstream).await;
+    let (id, key) = made(&gateway, json!({"name": "build"})).await;
     assert!(key.starts_with(&format!("sk-weir-{id}-")));
-    for client in SPOKEN {
-        for target in SPOKEN {
+    for client in PROVIDERS {
+        for target in PROVIDERS {
             for model in [target.name.to_owned(), target.translated()] {
                 for stream in [false, true] {
-                    let reply = house.ask(&with_key(client, &model, stream, &key)).await;
+                    let reply = gateway.ask(&with_key(client, &model, stream, &key)).await;
                     assert_eq!(reply.status(), 200, "{} to {model}: {}", client.name, reply.text());
                 }
             }
@@ -93,19 +96,19 @@ async fn a_key_works_in_both_lanes_and_every_format_and_goes_no_further() {
     while let Some(request) = upstream.unseen() {
         assert!(!format!("{:?}{}", request.head, request.text()).contains("sk-weir-"), "the key went upstream");
     }
-    let metrics = house.metrics().await;
+    let metrics = gateway.metrics().await;
     assert!(metrics.contains("client=\"store:\"") && !metrics.contains(&id), "labels are bounded");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_key_is_refused_on_the_next_request_and_says_so_in_each_format() {
     let upstream = provider().await;
-    let house = house(&upstream).await;
-    let (id, key) = made(&house, json!({"name": "build"})).await;
-    assert_eq!(ask(&house, &key).await.status(), 200);
-    assert_eq!(admin(&house, "POST", &format!("/keys/{id}/disable"), Value::Null).await.status(), 200);
+    let gateway = gateway(&upstream).await;
+    let (id, key) = made(&gateway, json!({"name": "build"})).await;
+    assert_eq!(ask(&gateway, &key).await.status(), 200);
+    assert_eq!(admin(&gateway, "POST", &format!("/keys/{id}/disable"), Value::Null).await.status(), 200);
     for (client, kind) in [(OPENAI, "/error/type"), (ANTHROPIC, "/error/type"), (GEMINI, "/error/status")] {
-        let reply = house.ask(&with_key(client, client.name, false, &key)).await;
+        let reply = gateway.ask(&with_key(client, client.name, false, &key)).await;
         assert_eq!(reply.status(), 401, "{}", client.name);
         let (text, body) = (reply.text(), reply.json());
         let expected = if client == GEMINI { "UNAUTHENTICATED" } else { "authentication_error" };
@@ -114,58 +117,62 @@ async fn a_revoked_key_is_refused_on_the_next_request_and_says_so_in_each_format
         assert!(text.contains(&format!("the API key {id} is disabled")), "{text}");
         assert!(!text.contains(&key), "{text}");
     }
-    assert_eq!(admin(&house, "POST", &format!("/keys/{id}/enable"), Value::Null).await.status(), 200);
-    assert_eq!(ask(&house, &key).await.status(), 200);
-    assert_eq!(admin(&house, "DELETE", &format!("/keys/{id}"), Value::Null).await.status(), 204);
-    let gone = ask(&house, &key).await;
+    assert_eq!(admin(&gateway, "POST", &format!("/keys/{id}/enable"), Value::Null).await.status(), 200);
+    assert_eq!(ask(&gateway, &key).await.status(), 200);
+    assert_eq!(admin(&gateway, "DELETE", &format!("/keys/{id}"), Value::Null).await.status(), 204);
+    let gone = ask(&gateway, &key).await;
     assert_eq!((gone.status(), code(&gone)), (401, "invalid_api_key".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_and_mistyped_keys_are_refused_and_the_last_key_leaves_the_door_closed() {
     let upstream = provider().await;
-    let house = house(&upstream).await;
-    assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 200, "without keys, this machine is served");
-    let (id, key) = made(&house, json!({"name": "build"})).await;
-    let none = house.ask(&OPENAI.request("openai", false)).await;
+    let gateway = gateway(&upstream).await;
+    assert_eq!(
+        gateway.ask(&OPENAI.request("openai", false)).await.status(),
+        200,
+        "without keys, this machine is served"
+    );
+    let (id, key) = made(&gateway, json!({"name": "build"})).await;
+    let none = gateway.ask(&OPENAI.request("openai", false)).await;
     assert_eq!(none.status(), 401);
     let mistyped = key.replacen("sk-weir-", "sk-weir-0", 1);
     let mistyped = mistyped.get(..key.len()).unwrap();
-    let reply = ask(&house, mistyped).await;
+    let reply = ask(&gateway, mistyped).await;
     assert_eq!((reply.status(), code(&reply)), (401, "invalid_api_key".to_owned()));
     assert!(reply.text().contains("mistyped") || reply.text().contains("incomplete"), "{}", reply.text());
-    assert_eq!(ask(&house, "sk-something-else").await.status(), 401);
-    admin(&house, "DELETE", &format!("/keys/{id}"), Value::Null).await;
-    assert_eq!(ask(&house, &key).await.status(), 401);
-    assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 401);
+    assert_eq!(ask(&gateway, "sk-something-else").await.status(), 401);
+    admin(&gateway, "DELETE", &format!("/keys/{id}"), Value::Null).await;
+    assert_eq!(ask(&gateway, &key).await.status(), 401);
+    assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 401);
     let text = config(&upstream);
-    let house = house.restart(&text).await;
-    assert_eq!(ask(&house, &key).await.status(), 401, "also after a restart");
+    let gateway = gateway.restart(&text).await;
+    assert_eq!(ask(&gateway, &key).await.status(), 401, "also after a restart");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_texts_of_a_rotated_key_work_for_the_grace_and_count_as_one() {
     let upstream = provider().await;
-    let house = house(&upstream).await;
-    let (id, old) = made(&house, json!({"name": "build", "limits": {"requests_per_minute": 4}})).await;
+    let gateway = gateway(&upstream).await;
+    let (id, old) = made(&gateway, json!({"name": "build", "limits": {"requests_per_minute": 4}})).await;
     let path = format!("/keys/{id}/rotate");
-    let reply = admin(&house, "POST", &path, json!({"grace": "1h"})).await;
+    let reply = admin(&gateway, "POST", &path, json!({"grace": "1h"})).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
     let new = reply.json()["key"].as_str().unwrap().to_owned();
     assert!(new.starts_with(&format!("sk-weir-{id}-")) && new != old, "the id stays");
     // A second rotation in the grace changes nothing, unless it is meant.
-    let again = admin(&house, "POST", &path, json!({})).await;
+    let again = admin(&gateway, "POST", &path, json!({})).await;
     assert_eq!((again.status(), code(&again)), (409, "already_rotated".to_owned()));
     for key in [&old, &new, &old, &new] {
-        assert_eq!(ask(&house, key).await.status(), 200);
+        assert_eq!(ask(&gateway, key).await.status(), 200);
     }
-    assert_eq!(ask(&house, &old).await.status(), 429, "both count");
-    assert_eq!(ask(&house, &new).await.status(), 429, "both count");
-    let ended = admin(&house, "POST", &path, json!({"grace": "0s", "again": true})).await;
+    assert_eq!(ask(&gateway, &old).await.status(), 429, "both count");
+    assert_eq!(ask(&gateway, &new).await.status(), 429, "both count");
+    let ended = admin(&gateway, "POST", &path, json!({"grace": "0s", "again": true})).await;
     assert_eq!(ended.status(), 200, "{}", ended.text());
-    let over = ask(&house, &old).await;
+    let over = ask(&gateway, &old).await;
     assert_eq!((over.status(), code(&over)), (401, "api_key_expired".to_owned()));
-    let replaced = ask(&house, &new).await;
+    let replaced = ask(&gateway, &new).await;
     assert_eq!((replaced.status(), code(&replaced)), (401, "invalid_api_key".to_owned()));
 }
 
@@ -184,15 +191,15 @@ async fn a_key_that_expires_while_its_stream_runs_does_not_end_it() {
             rest.iter().fold(begun, Answer::piece).end()
         })
         .await;
-        let house = house(&upstream).await;
+        let gateway = gateway(&upstream).await;
         let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(2_500);
-        let (_, key) = made(&house, json!({"name": model, "expires": expires.to_string()})).await;
-        let mut client = house.connect().await;
+        let (_, key) = made(&gateway, json!({"name": model, "expires": expires.to_string()})).await;
+        let mut client = gateway.connect().await;
         client.send(&with_key(OPENAI, model, true, &key)).await;
         drop(upstream.request().await);
         // Until the next request shows that the key has expired.
         let refused = loop {
-            let reply = ask(&house, &key).await;
+            let reply = ask(&gateway, &key).await;
             if reply.status() == 401 {
                 break reply;
             }
@@ -209,41 +216,41 @@ async fn a_key_that_expires_while_its_stream_runs_does_not_end_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rights_of_key_team_and_organisation_apply_together_and_aliases_lead_to_models() {
     let mut upstream = provider().await;
-    let house = house(&upstream).await;
-    let put = |path: &'static str, body: Value| admin(&house, "POST", path, body);
+    let gateway = gateway(&upstream).await;
+    let put = |path: &'static str, body: Value| admin(&gateway, "POST", path, body);
     assert_eq!(put("/organisations", json!({"id": "acme", "name": "Acme"})).await.status(), 201);
     let team = json!({"id": "red", "name": "Red", "organisation": "acme", "models": ["openai*"],
                       "aliases": {"ours": "openai"}, "operations": ["chat"]});
     assert_eq!(put("/teams", team).await.status(), 201);
     let fields = json!({"name": "a", "owner": {"team": "red"}, "aliases": {"mine": "ours", "sly": "anthropic"}});
-    let (_, key) = made(&house, fields).await;
+    let (_, key) = made(&gateway, fields).await;
     for (model, status) in
         [("mine", 403), ("ours", 403), ("openai", 200), ("openai-t", 200), ("anthropic", 403), ("sly", 403)]
     {
-        let reply = house.ask(&with_key(OPENAI, model, false, &key)).await;
+        let reply = gateway.ask(&with_key(OPENAI, model, false, &key)).await;
         assert_eq!(reply.status(), status, "{model}: {}", reply.text());
     }
     // The team allows its own alias; then the key's name for it leads on to the model, in both lanes.
     let edit = json!({"models": ["openai*", "ours"], "aliases": {"ours": "openai", "ours-t": "openai-t"}});
-    assert_eq!(admin(&house, "PATCH", "/teams/red", edit).await.status(), 200);
+    assert_eq!(admin(&gateway, "PATCH", "/teams/red", edit).await.status(), 200);
     while upstream.unseen().is_some() {}
     for client in [OPENAI, ANTHROPIC] {
-        let reply = house.ask(&with_key(client, "mine", false, &key)).await;
+        let reply = gateway.ask(&with_key(client, "mine", false, &key)).await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
         assert_eq!(upstream.request().await.json()["model"], "openai");
     }
     let listing = json!({"operations": ["chat", "models"]});
-    assert_eq!(admin(&house, "PATCH", "/teams/red", listing).await.status(), 200);
+    assert_eq!(admin(&gateway, "PATCH", "/teams/red", listing).await.status(), 200);
     let list = Request::get("/v1/models").header("authorization", &format!("Bearer {key}"));
-    let list = house.ask(&list).await.json();
+    let list = gateway.ask(&list).await.json();
     let names: Vec<_> = list["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
     assert_eq!(names, ["openai", "openai-t", "mine", "ours"], "those that the key may use");
     let embeddings = Request::post("/v1/embeddings", r#"{"model":"openai","input":"x"}"#);
-    let refused = house.ask(&embeddings.header("authorization", &format!("Bearer {key}"))).await;
+    let refused = gateway.ask(&embeddings.header("authorization", &format!("Bearer {key}"))).await;
     assert_eq!((refused.status(), code(&refused)), (403, "operation_not_allowed".to_owned()));
-    let disabled = admin(&house, "PATCH", "/organisations/acme", json!({"disabled": true})).await;
+    let disabled = admin(&gateway, "PATCH", "/organisations/acme", json!({"disabled": true})).await;
     assert_eq!(disabled.status(), 200, "{}", disabled.text());
-    let closed = ask(&house, &key).await;
+    let closed = ask(&gateway, &key).await;
     assert_eq!((closed.status(), code(&closed)), (403, "organisation_disabled".to_owned()));
 }
 
@@ -251,57 +258,61 @@ async fn the_rights_of_key_team_and_organisation_apply_together_and_aliases_lead
 async fn limits_and_budgets_of_a_team_hold_for_all_its_keys() {
     let upstream = provider().await;
     let budgets = "[[budgets]]\nname = \"tagged\"\nfor = { tag = \"ci\" }\nrequests = 3\nper = \"month\"\n";
-    let house = House::from_file(&(config(&upstream) + budgets)).await;
+    let gateway = Gateway::from_file(&(config(&upstream) + budgets)).await;
     let limited = json!({"id": "red", "name": "Red", "limits": {"requests_per_minute": 3}});
-    assert_eq!(admin(&house, "POST", "/teams", limited).await.status(), 201);
+    assert_eq!(admin(&gateway, "POST", "/teams", limited).await.status(), 201);
     let spending = json!({"id": "blue", "name": "Blue", "budgets": [{"name": "b", "requests": 2, "per": "month"}]});
-    assert_eq!(admin(&house, "POST", "/teams", spending).await.status(), 201);
+    assert_eq!(admin(&gateway, "POST", "/teams", spending).await.status(), 201);
     let key = |name: &'static str, team: &'static str, tags: Value| {
-        made(&house, json!({"name": name, "owner": {"team": team}, "tags": tags}))
+        made(&gateway, json!({"name": name, "owner": {"team": team}, "tags": tags}))
     };
     let (a, b) = (key("a", "red", json!([])).await.1, key("b", "red", json!([])).await.1);
-    let statuses = [&a, &b, &a, &b].map(|key| ask(&house, key));
+    let statuses = [&a, &b, &a, &b].map(|key| ask(&gateway, key));
     let statuses = futures_util::future::join_all(statuses).await;
     assert_eq!(statuses.iter().filter(|reply| reply.status() == 429).count(), 1);
     let refused = statuses.iter().find(|reply| reply.status() == 429).unwrap();
     assert!(refused.text().contains("for the team `red`"), "{}", refused.text());
     let (c, d) = (key("c", "blue", json!([])).await.1, key("d", "blue", json!([])).await.1);
-    assert_eq!([ask(&house, &c).await.status(), ask(&house, &d).await.status()], [200, 200]);
-    let over = ask(&house, &d).await;
+    assert_eq!([ask(&gateway, &c).await.status(), ask(&gateway, &d).await.status()], [200, 200]);
+    let over = ask(&gateway, &d).await;
     assert_eq!(over.status(), 429, "{}", over.text());
     assert!(over.text().contains("team/blue/b"), "{}", over.text());
     let (tagged, other) = (
-        made(&house, json!({"name": "e", "tags": ["ci"]})).await.1,
-        made(&house, json!({"name": "f", "tags": ["ci"]})).await.1,
+        made(&gateway, json!({"name": "e", "tags": ["ci"]})).await.1,
+        made(&gateway, json!({"name": "f", "tags": ["ci"]})).await.1,
     );
     assert_eq!(
-        [ask(&house, &tagged).await.status(), ask(&house, &other).await.status(), ask(&house, &tagged).await.status()],
+        [
+            ask(&gateway, &tagged).await.status(),
+            ask(&gateway, &other).await.status(),
+            ask(&gateway, &tagged).await.status()
+        ],
         [200; 3]
     );
-    assert_eq!(ask(&house, &other).await.status(), 429, "the tag's budget is the file's");
+    assert_eq!(ask(&gateway, &other).await.status(), 429, "the tag's budget is the file's");
     // What was spent is still spent after a restart.
-    let house = house.restart(&(config(&upstream) + budgets)).await;
-    assert_eq!([ask(&house, &c).await.status(), ask(&house, &tagged).await.status()], [429, 429]);
+    let gateway = gateway.restart(&(config(&upstream) + budgets)).await;
+    assert_eq!([ask(&gateway, &c).await.status(), ask(&gateway, &tagged).await.status()], [429, 429]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_shows_once_and_never_in_the_log_the_audit_log_or_the_store() {
     let upstream = provider().await;
-    let house = house(&upstream).await;
-    let (id, key) = made(&house, json!({"name": "build"})).await;
-    let rotated = admin(&house, "POST", &format!("/keys/{id}/rotate"), json!({})).await.json();
+    let gateway = gateway(&upstream).await;
+    let (id, key) = made(&gateway, json!({"name": "build"})).await;
+    let rotated = admin(&gateway, "POST", &format!("/keys/{id}/rotate"), json!({})).await.json();
     let new = rotated["key"].as_str().unwrap().to_owned();
-    assert_eq!(ask(&house, &new).await.status(), 200);
-    drop(ask(&house, &format!("{new}x")).await);
-    admin(&house, "POST", &format!("/keys/{id}/disable"), Value::Null).await;
-    drop(ask(&house, &new).await);
-    let mut texts = vec![log::text(), house.metrics().await];
+    assert_eq!(ask(&gateway, &new).await.status(), 200);
+    drop(ask(&gateway, &format!("{new}x")).await);
+    admin(&gateway, "POST", &format!("/keys/{id}/disable"), Value::Null).await;
+    drop(ask(&gateway, &new).await);
+    let mut texts = vec![log::text(), gateway.metrics().await];
     for path in ["/keys", &format!("/keys/{id}")] {
-        let text = admin(&house, "GET", path, Value::Null).await.text();
+        let text = admin(&gateway, "GET", path, Value::Null).await.text();
         assert!(!text.contains("sha256") && !text.contains("hash"), "{text}");
         texts.push(text);
     }
-    let files = std::fs::read_dir(house.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let files = std::fs::read_dir(gateway.folder.path()).unwrap().map(|entry| entry.unwrap().path());
     for path in files.filter(|path| path.file_name().unwrap().to_string_lossy().contains("weir")) {
         texts.push(String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned());
     }
@@ -316,22 +327,22 @@ async fn a_secret_shows_once_and_never_in_the_log_the_audit_log_or_the_store() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_downgrade_gives_a_key_no_model_that_it_may_not_use() {
     let mut upstream = provider().await;
-    let house = house(&upstream).await;
+    let gateway = gateway(&upstream).await;
     let red = json!({"id": "red", "name": "Red", "models": ["openai", "gemini"]});
-    assert_eq!(admin(&house, "POST", "/teams", red).await.status(), 201);
+    assert_eq!(admin(&gateway, "POST", "/teams", red).await.status(), 201);
     let lead = json!({"name": "lead", "owner": {"team": "red"}, "grants": [{"access": "write", "team": "red"}]});
-    let (_, lead) = made(&house, lead).await;
+    let (_, lead) = made(&gateway, lead).await;
     for (model, status) in [("anthropic", 429), ("no-such-model", 429), ("gemini", 200)] {
         let budget = json!({"name": "b", "requests": 1, "per": "total", "when_over": {"downgrade": model}});
         let body = json!({"name": model, "owner": {"team": "red"}, "budgets": [budget]}).to_string();
         let create = Request::post("/admin/v1/keys", body).header("authorization", &format!("Bearer {lead}"));
-        let reply = house.ask(&create).await;
+        let reply = gateway.ask(&create).await;
         assert_eq!(reply.status(), 201, "{}", reply.text());
         let key = reply.json()["key"].as_str().unwrap().to_owned();
-        assert_eq!(ask(&house, &key).await.status(), 200, "the first fits");
+        assert_eq!(ask(&gateway, &key).await.status(), 200, "the first fits");
         upstream.request().await;
         for stream in [false, true] {
-            let reply = house.ask(&with_key(OPENAI, "openai", stream, &key)).await;
+            let reply = gateway.ask(&with_key(OPENAI, "openai", stream, &key)).await;
             assert_eq!(reply.status(), status, "{model}: {}", reply.text());
             match upstream.unseen() {
                 Some(request) => assert!(status == 200 && request.line().contains("enerateContent"), "{model}"),

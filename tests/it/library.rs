@@ -14,7 +14,7 @@ use weir_embed::{Answer, Attempt, Builder, ChatResponse, Client, Provider, Reaso
 use weir_tests::plugins::target;
 use weir_tests::{Folder, Upstream};
 
-use crate::tongue::{TEXT, Tongue};
+use crate::wire_format::{TEXT, WireFormat};
 
 /// Repetitions come soon, and no breaker opens.
 const QUICK: &str = "retry = { max_retries = 1, retry_delay_ms = 1 }\nbreaker = { min_attempts = 1000000 }";
@@ -28,13 +28,14 @@ fn builder(adapters: &[&str]) -> (Folder, Builder) {
 }
 
 /// A provider of this format.
-fn provider(tongue: Tongue, upstream: &Upstream, settings: &str) -> Provider {
-    let provider = Provider::new(tongue.name).url(upstream.url()).key(Secret::new(format!("KEY-OF-{}", tongue.name)));
+fn provider(wire_format: WireFormat, upstream: &Upstream, settings: &str) -> Provider {
+    let provider =
+        Provider::new(wire_format.name).url(upstream.url()).key(Secret::new(format!("KEY-OF-{}", wire_format.name)));
     provider.settings(settings)
 }
 
 /// Two providers, and the model `chat` that falls back from the first to the second.
-async fn two(first: (Tongue, &Upstream), second: (Tongue, &Upstream), settings: &str) -> (Folder, Client) {
+async fn two(first: (WireFormat, &Upstream), second: (WireFormat, &Upstream), settings: &str) -> (Folder, Client) {
     let (folder, builder) = builder(&[first.0.name, second.0.name]);
     let builder = builder
         .provider("first", provider(first.0, first.1, settings))
@@ -44,10 +45,10 @@ async fn two(first: (Tongue, &Upstream), second: (Tongue, &Upstream), settings: 
 }
 
 /// One provider, and its model `chat`.
-async fn one(tongue: Tongue, upstream: &Upstream, settings: &str) -> (Folder, Client) {
-    let (folder, builder) = builder(&[tongue.name]);
-    let builder = builder.provider("first", provider(tongue, upstream, settings));
-    (folder, builder.route("chat", [format!("first/{}", tongue.name)]).build().await.unwrap())
+async fn one(wire_format: WireFormat, upstream: &Upstream, settings: &str) -> (Folder, Client) {
+    let (folder, builder) = builder(&[wire_format.name]);
+    let builder = builder.provider("first", provider(wire_format, upstream, settings));
+    (folder, builder.route("chat", [format!("first/{}", wire_format.name)]).build().await.unwrap())
 }
 
 fn failed(target: &str, why: &'static str) -> Attempt {

@@ -6,9 +6,9 @@ use weir_adapters::Lock;
 use weir_adapters::sign::SigningKey;
 use weir_sandbox::Digest;
 use weir_tests::plugins::{twin, zeta_build};
-use weir_tests::{Answer, Folder, House, Program, Reply, Request, Upstream, program};
+use weir_tests::{Answer, Folder, Gateway, Program, Reply, Request, Upstream, program};
 
-use crate::tongue::{OPENAI, TEXT, ZETA, config, provider};
+use crate::wire_format::{OPENAI, TEXT, ZETA, config, provider};
 
 /// The hostile adapter's text for a normal request.
 const WELL: &str = "well";
@@ -22,10 +22,10 @@ fn hostile(upstream: &Upstream, settings: &str) -> String {
 }
 
 /// A request to the hostile adapter; `length` makes requests different.
-async fn ask(house: &House, model: &str, length: usize) -> Reply {
+async fn ask(gateway: &Gateway, model: &str, length: usize) -> Reply {
     let content = "x".repeat(length);
     let body = format!("{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"{content}\"}}]}}");
-    house.post("/v1/chat/completions", &body).await
+    gateway.post("/v1/chat/completions", &body).await
 }
 
 /// The version that answered.
@@ -37,42 +37,42 @@ fn name(bytes: &[u8]) -> String {
     format!("hostile@{}", Digest::of(bytes).short())
 }
 
-async fn until_serving(house: &House, adapter: &str, digest: Digest) {
+async fn until_serving(gateway: &Gateway, adapter: &str, digest: Digest) {
     let is = |one: &Value| one["status"] == "serving" && one["digest"] == digest.hex();
-    house.until_adapter(adapter, |all| all.iter().any(is)).await;
+    gateway.until_adapter(adapter, |all| all.iter().any(is)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_traps_too_often_is_quarantined_and_the_last_good_one_returns() {
     let upstream = Upstream::always(Answer::json(200, "{}")).await;
-    let house = House::with(
+    let gateway = Gateway::with(
         Folder::with(&["openai", "hostile"]),
         &hostile(&upstream, "quarantine = { faults = 3, window = \"1m\", share = 0.1 }"),
     )
     .await;
-    let (first, second) = (std::fs::read(house.folder.file("hostile")).unwrap(), twin("hostile", 2));
-    house.folder.put("hostile", &second);
-    until_serving(&house, "hostile", Digest::of(&second)).await;
-    let reply = ask(&house, "fine", 1).await;
-    assert_eq!((OPENAI.heard(&reply, false).text.as_str(), by(&reply)), (WELL, name(&second)));
+    let (first, second) = (std::fs::read(gateway.folder.file("hostile")).unwrap(), twin("hostile", 2));
+    gateway.folder.put("hostile", &second);
+    until_serving(&gateway, "hostile", Digest::of(&second)).await;
+    let reply = ask(&gateway, "fine", 1).await;
+    assert_eq!((OPENAI.parsed(&reply, false).text.as_str(), by(&reply)), (WELL, name(&second)));
     for length in 1..=3 {
-        assert_eq!(ask(&house, "render.trap", length).await.status(), 502);
+        assert_eq!(ask(&gateway, "render.trap", length).await.status(), 502);
     }
-    until_serving(&house, "hostile", Digest::of(&first)).await;
-    let reply = ask(&house, "fine", 1).await;
-    assert_eq!((OPENAI.heard(&reply, false).text.as_str(), by(&reply)), (WELL, name(&first)));
-    let about = house.get("/admin/plugins").await.json();
+    until_serving(&gateway, "hostile", Digest::of(&first)).await;
+    let reply = ask(&gateway, "fine", 1).await;
+    assert_eq!((OPENAI.parsed(&reply, false).text.as_str(), by(&reply)), (WELL, name(&first)));
+    let about = gateway.get("/admin/plugins").await.json();
     assert_eq!(about["quarantined"][0]["digest"], Digest::of(&second).hex());
     assert!(about["quarantined"][0]["reason"].to_string().contains("trap 3"), "{about}");
-    let refused = house.adapter("hostile").await.into_iter().find(|one| one["status"] == "refused").unwrap();
+    let refused = gateway.adapter("hostile").await.into_iter().find(|one| one["status"] == "refused").unwrap();
     assert!(refused["reason"].to_string().contains("quarantined"), "{refused}");
 
     // The version that returned fails too, and there is no other.
     for length in 1..=3 {
-        ask(&house, "render.trap", length).await;
+        ask(&gateway, "render.trap", length).await;
     }
-    house.until_adapter("hostile", |all| all.iter().any(|one| one["status"] == "quarantined")).await;
-    let reply = ask(&house, "fine", 1).await;
+    gateway.until_adapter("hostile", |all| all.iter().any(|one| one["status"] == "quarantined")).await;
+    let reply = ask(&gateway, "fine", 1).await;
     assert_eq!((reply.status(), reply.header("x-weir-error-source")), (503, Some("adapter")), "{}", reply.text());
     let message = OPENAI.error(&reply).unwrap();
     assert!(message.contains("out of service") && message.contains("different requests"), "{message}");
@@ -80,126 +80,126 @@ async fn what_traps_too_often_is_quarantined_and_the_last_good_one_returns() {
         "weir_plugin_traps_total{{digest=\"{}\",kind=\"trap\",plugin=\"hostile\"}}",
         Digest::of(&first).short()
     );
-    assert_eq!(house.metric(&series).await, 3.0, "{}", house.metrics().await);
-    assert_eq!(house.metric("weir_plugin_activations_total{plugin=\"hostile\",result=\"quarantined\"}").await, 2.0);
+    assert_eq!(gateway.metric(&series).await, 3.0, "{}", gateway.metrics().await);
+    assert_eq!(gateway.metric("weir_plugin_activations_total{plugin=\"hostile\",result=\"quarantined\"}").await, 2.0);
 
     // The operator releases it.
-    let released = house.act("hostile", "release", &json!({"digest": Digest::of(&first).hex()}).to_string()).await;
+    let released = gateway.act("hostile", "release", &json!({"digest": Digest::of(&first).hex()}).to_string()).await;
     assert_eq!(released.status(), 200, "{}", released.text());
-    assert_eq!(OPENAI.heard(&ask(&house, "fine", 1).await, false).text, WELL);
+    assert_eq!(OPENAI.parsed(&ask(&gateway, "fine", 1).await, false).text, WELL);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_poisoned_request_that_is_sent_again_and_again_takes_nothing_away() {
     let upstream = Upstream::always(Answer::json(200, "{}")).await;
     let settings = "quarantine = { faults = 2, window = \"1m\", share = 0.1 }";
-    let house = House::with(Folder::with(&["openai", "hostile"]), &hostile(&upstream, settings)).await;
+    let gateway = Gateway::with(Folder::with(&["openai", "hostile"]), &hostile(&upstream, settings)).await;
     for _ in 0..20 {
-        assert_eq!(ask(&house, "parse.trap", 7).await.status(), 502);
+        assert_eq!(ask(&gateway, "parse.trap", 7).await.status(), 502);
     }
     // A second, different request is enough, so the judge has seen all earlier ones when it acts on it.
-    assert_eq!(house.adapter("hostile").await[0]["status"], "serving");
-    assert_eq!(ask(&house, "render.trap", 8).await.status(), 502);
-    house.until_adapter("hostile", |all| all.iter().any(|one| one["status"] == "quarantined")).await;
+    assert_eq!(gateway.adapter("hostile").await[0]["status"], "serving");
+    assert_eq!(ask(&gateway, "render.trap", 8).await.status(), 502);
+    gateway.until_adapter("hostile", |all| all.iter().any(|one| one["status"] == "quarantined")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_version_gets_its_share_and_then_everything() {
     let upstream = provider(ZETA).await;
     let settings = format!("{}[plugins.zeta]\ncanary = {{ share = 0.5, requests = 8 }}\n", config(&upstream));
-    let house = House::open(&settings).await;
-    house.folder.put("zeta", &zeta_build(2));
-    house.until_adapter("zeta", |all| all.iter().any(|one| one["canary"]["share"] == 0.5)).await;
-    assert!(house.adapter("zeta").await[0]["version"].to_string().contains("0001"), "it is only tried");
+    let gateway = Gateway::open(&settings).await;
+    gateway.folder.put("zeta", &zeta_build(2));
+    gateway.until_adapter("zeta", |all| all.iter().any(|one| one["canary"]["share"] == 0.5)).await;
+    assert!(gateway.adapter("zeta").await[0]["version"].to_string().contains("0001"), "it is only tried");
     let mut by_new = 0;
     for _ in 0..8 {
         for stream in [false, true] {
-            let reply = house.ask(&ZETA.request("zeta-t", stream)).await;
-            assert_eq!(ZETA.heard(&reply, stream).text, TEXT, "{}", reply.text());
+            let reply = gateway.ask(&ZETA.request("zeta-t", stream)).await;
+            assert_eq!(ZETA.parsed(&reply, stream).text, TEXT, "{}", reply.text());
             by_new += u32::from(reply.text().contains("zeta-build-0002"));
         }
     }
     // Both sides of an exchange use one version: the version on trial gets every second exchange.
     assert!(by_new >= 8, "{by_new}");
-    house.until_adapter("zeta", |all| all.iter().any(|one| one["version"].to_string().contains("0002"))).await;
-    let zeta = house.adapter("zeta").await.remove(0);
+    gateway.until_adapter("zeta", |all| all.iter().any(|one| one["version"].to_string().contains("0002"))).await;
+    let zeta = gateway.adapter("zeta").await.remove(0);
     assert!(zeta["cause"].to_string().contains("promoted") && zeta["canary"].is_null(), "{zeta}");
     assert_eq!(zeta["versions"][0]["status"], "retired");
-    assert_eq!(house.metric("weir_plugin_activations_total{plugin=\"zeta\",result=\"promoted\"}").await, 1.0);
+    assert_eq!(gateway.metric("weir_plugin_activations_total{plugin=\"zeta\",result=\"promoted\"}").await, 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_version_that_fails_more_than_the_former_one_goes_again() {
     let upstream = Upstream::always(Answer::json(200, "{}")).await;
     let settings = "canary = { share = 0.5, requests = 1000, max_fault_rate = 0.001 }";
-    let house = House::with(Folder::with(&["openai", "hostile"]), &hostile(&upstream, settings)).await;
-    let (first, second) = (std::fs::read(house.folder.file("hostile")).unwrap(), twin("hostile", 2));
-    house.folder.put("hostile", &second);
-    house.until_adapter("hostile", |all| all.iter().any(|one| one["canary"].is_object())).await;
+    let gateway = Gateway::with(Folder::with(&["openai", "hostile"]), &hostile(&upstream, settings)).await;
+    let (first, second) = (std::fs::read(gateway.folder.file("hostile")).unwrap(), twin("hostile", 2));
+    gateway.folder.put("hostile", &second);
+    gateway.until_adapter("hostile", |all| all.iter().any(|one| one["canary"].is_object())).await;
     // Every second exchange goes to the new version, which fails.
     for _ in 0..3 {
-        let reply = ask(&house, "fine", 1).await;
+        let reply = ask(&gateway, "fine", 1).await;
         assert_eq!((reply.status(), by(&reply)), (200, name(&first)));
-        assert_eq!(ask(&house, "parse.trap", 1).await.status(), 502);
+        assert_eq!(ask(&gateway, "parse.trap", 1).await.status(), 502);
     }
-    house.until_adapter("hostile", |all| all.iter().any(|one| one["canary"].is_null())).await;
-    let about = house.get("/admin/plugins").await.json();
+    gateway.until_adapter("hostile", |all| all.iter().any(|one| one["canary"].is_null())).await;
+    let about = gateway.get("/admin/plugins").await.json();
     assert_eq!(about["quarantined"][0]["digest"], Digest::of(&second).hex());
     assert!(about["quarantined"][0]["reason"].to_string().contains("trial"), "{about}");
     for _ in 0..4 {
-        assert_eq!(by(&ask(&house, "fine", 1).await), name(&first));
+        assert_eq!(by(&ask(&gateway, "fine", 1).await), name(&first));
     }
 }
 
-async fn written_by(house: &House) -> String {
-    house.ask(&ZETA.request("zeta-t", false)).await.json()["scribe"].to_string()
+async fn written_by(gateway: &Gateway) -> String {
+    gateway.ask(&ZETA.request("zeta-t", false)).await.json()["scribe"].to_string()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_operator_rolled_back_stays_back() {
     let upstream = provider(ZETA).await;
-    let house = House::with(Folder::with(&["zeta"]), &config(&upstream)).await;
+    let gateway = Gateway::with(Folder::with(&["zeta"]), &config(&upstream)).await;
     let second = zeta_build(2);
-    let denied = house.act("zeta", "rollback", "").await;
+    let denied = gateway.act("zeta", "rollback", "").await;
     assert_eq!(denied.status(), 409, "{}", denied.text());
     assert!(denied.text().contains("no earlier good version"), "{}", denied.text());
-    house.folder.put("zeta", &second);
-    until_serving(&house, "zeta", Digest::of(&second)).await;
-    let done = house.act("zeta", "rollback", "").await;
+    gateway.folder.put("zeta", &second);
+    until_serving(&gateway, "zeta", Digest::of(&second)).await;
+    let done = gateway.act("zeta", "rollback", "").await;
     assert_eq!((done.status(), &done.json()["rolled_back_from"]), (200, &json!(Digest::of(&second).hex())));
-    assert!(written_by(&house).await.contains("0001"), "in force when it is answered");
+    assert!(written_by(&gateway).await.contains("0001"), "in force when it is answered");
     // The same bytes again; the arrival of another file shows that the folder was scanned.
-    house.folder.put("zeta", &second);
-    house.folder.put("openai", &std::fs::read(weir_tests::plugins::component("openai")).unwrap());
-    assert_eq!(house.post("/admin/plugins/rescan", "").await.status(), 202);
-    house.until_adapter("openai", |all| !all.is_empty()).await;
-    assert!(written_by(&house).await.contains("0001"));
+    gateway.folder.put("zeta", &second);
+    gateway.folder.put("openai", &std::fs::read(weir_tests::plugins::component("openai")).unwrap());
+    assert_eq!(gateway.post("/admin/plugins/rescan", "").await.status(), 202);
+    gateway.until_adapter("openai", |all| !all.is_empty()).await;
+    assert!(written_by(&gateway).await.contains("0001"));
     let digest = Digest::of(&second).hex();
-    let wrong = house.act("zeta", "activate", "{\"digest\": \"0123456789\"}").await;
+    let wrong = gateway.act("zeta", "activate", "{\"digest\": \"0123456789\"}").await;
     assert_eq!(wrong.status(), 409, "{}", wrong.text());
-    let done = house.act("zeta", "activate", &json!({"digest": &digest[..12]}).to_string()).await;
+    let done = gateway.act("zeta", "activate", &json!({"digest": &digest[..12]}).to_string()).await;
     assert_eq!(done.status(), 200, "{}", done.text());
-    assert!(written_by(&house).await.contains("0002"));
-    house.act("zeta", "rollback", "").await;
-    house.folder.put("zeta", &zeta_build(3));
-    until_serving(&house, "zeta", Digest::of(&zeta_build(3))).await;
+    assert!(written_by(&gateway).await.contains("0002"));
+    gateway.act("zeta", "rollback", "").await;
+    gateway.folder.put("zeta", &zeta_build(3));
+    until_serving(&gateway, "zeta", Digest::of(&zeta_build(3))).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_can_quarantine_and_release() {
     let upstream = provider(ZETA).await;
-    let house = House::with(Folder::with(&["zeta"]), &config(&upstream)).await;
-    let done = house.act("zeta", "quarantine", "{\"reason\": \"I do not\\nlike it\"}").await;
+    let gateway = Gateway::with(Folder::with(&["zeta"]), &config(&upstream)).await;
+    let done = gateway.act("zeta", "quarantine", "{\"reason\": \"I do not\\nlike it\"}").await;
     assert_eq!((done.status(), &done.json()["status"]), (200, &json!("quarantined")), "{}", done.text());
-    let reply = house.ask(&ZETA.request("zeta-t", false)).await;
+    let reply = gateway.ask(&ZETA.request("zeta-t", false)).await;
     assert_eq!(reply.status(), 503);
     assert!(ZETA.error(&reply).unwrap().contains("I do notlike it"), "{}", reply.text());
-    let relayed = house.ask(&ZETA.request("zeta", false)).await;
+    let relayed = gateway.ask(&ZETA.request("zeta", false)).await;
     assert_eq!((relayed.status(), relayed.text()), (200, ZETA.whole()), "where no component runs, nothing is missing");
-    assert_eq!(house.act("zeta", "quarantine", "").await.status(), 409);
-    assert_eq!(house.act("zeta", "release", "").await.status(), 200);
-    assert_eq!(house.ask(&ZETA.request("zeta-t", false)).await.status(), 200);
-    assert_eq!(house.act("zeta", "release", "").await.status(), 409);
+    assert_eq!(gateway.act("zeta", "quarantine", "").await.status(), 409);
+    assert_eq!(gateway.act("zeta", "release", "").await.status(), 200);
+    assert_eq!(gateway.ask(&ZETA.request("zeta-t", false)).await.status(), 200);
+    assert_eq!(gateway.act("zeta", "release", "").await.status(), 409);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,19 +211,21 @@ async fn only_what_a_trusted_key_signed_comes_in() {
         config(&upstream),
         key.public().unwrap()
     );
-    let house = House::with(Folder::with(&["zeta", "openai"]), &settings).await;
-    let refused = house.adapter("zeta").await.remove(0);
+    let gateway = Gateway::with(Folder::with(&["zeta", "openai"]), &settings).await;
+    let refused = gateway.adapter("zeta").await.remove(0);
     assert_eq!(refused["status"], "refused");
     assert!(refused["reason"].to_string().contains("signature is required"), "{refused}");
-    assert_eq!(house.adapter("openai").await[0]["status"], "serving", "it is demanded of zeta alone");
+    assert_eq!(gateway.adapter("openai").await[0]["status"], "serving", "it is demanded of zeta alone");
     let bytes = zeta_build(2);
-    house.folder.put("zeta", &bytes);
-    let beside = house.folder.path().join("zeta.wasm.sig");
+    gateway.folder.put("zeta", &bytes);
+    let beside = gateway.folder.path().join("zeta.wasm.sig");
     std::fs::write(&beside, SigningKey::generate().unwrap().0.sign(Digest::of(&bytes))).unwrap();
-    house.until_adapter("zeta", |all| all.iter().any(|one| one["reason"].to_string().contains("no trusted key"))).await;
+    gateway
+        .until_adapter("zeta", |all| all.iter().any(|one| one["reason"].to_string().contains("no trusted key")))
+        .await;
     std::fs::write(&beside, key.sign(Digest::of(&bytes))).unwrap();
-    until_serving(&house, "zeta", Digest::of(&bytes)).await;
-    assert_eq!(house.adapter("zeta").await[0]["signed_by"], key.public().unwrap().to_string());
+    until_serving(&gateway, "zeta", Digest::of(&bytes)).await;
+    assert_eq!(gateway.adapter("zeta").await[0]["signed_by"], key.public().unwrap().to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -234,22 +236,22 @@ async fn only_what_the_lock_file_pins_comes_in() {
     let lock = folder.path().join("plugins.lock");
     let first = Digest::of(&std::fs::read(folder.file("zeta")).unwrap());
     Lock::pin_in(&lock, "zeta", first).unwrap();
-    let house = House::with(folder, &settings).await;
-    let zeta = house.adapter("zeta").await.remove(0);
+    let gateway = Gateway::with(folder, &settings).await;
+    let zeta = gateway.adapter("zeta").await.remove(0);
     assert_eq!((&zeta["status"], &zeta["trusted"]), (&json!("serving"), &json!(true)));
     let next = zeta_build(2);
-    house.folder.put("zeta", &next);
-    house.until_adapter("zeta", |all| all.iter().any(|one| one["reason"].to_string().contains("lock file"))).await;
-    assert!(written_by(&house).await.contains("0001"), "the last good one serves on");
+    gateway.folder.put("zeta", &next);
+    gateway.until_adapter("zeta", |all| all.iter().any(|one| one["reason"].to_string().contains("lock file"))).await;
+    assert!(written_by(&gateway).await.contains("0001"), "the last good one serves on");
     Lock::pin_in(&lock, "zeta", Digest::of(&next)).unwrap();
-    until_serving(&house, "zeta", Digest::of(&next)).await;
-    assert_eq!(house.adapter("zeta").await.len(), 1);
+    until_serving(&gateway, "zeta", Digest::of(&next)).await;
+    assert_eq!(gateway.adapter("zeta").await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn acting_on_adapters_wants_the_token_and_no_web_page() {
     let upstream = provider(ZETA).await;
-    let guarded = House::open(&format!("[admin]\ntoken = \"let-me-in-please\"\n{}", config(&upstream))).await;
+    let guarded = Gateway::open(&format!("[admin]\ntoken = \"let-me-in-please\"\n{}", config(&upstream))).await;
     let paths = ["rescan", "zeta/rollback", "zeta/activate", "zeta/quarantine", "zeta/release", "zeta/test"];
     for path in paths.map(|path| format!("/admin/plugins/{path}")) {
         assert_eq!(guarded.post(&path, "{}").await.status(), 401, "{path}");
@@ -258,7 +260,7 @@ async fn acting_on_adapters_wants_the_token_and_no_web_page() {
     }
     let right = Request::post("/admin/plugins/rescan", "").header("authorization", "Bearer let-me-in-please");
     assert_eq!(guarded.ask(&right).await.status(), 202);
-    let open = House::with(Folder::with(&["zeta"]), &config(&upstream)).await;
+    let open = Gateway::with(Folder::with(&["zeta"]), &config(&upstream)).await;
     for path in paths.map(|path| format!("/admin/plugins/{path}")) {
         let page = Request::post(&path, "{}").header("origin", "https://evil.example");
         assert_eq!(open.ask(&page).await.status(), 403, "{path}");
@@ -270,7 +272,7 @@ async fn acting_on_adapters_wants_the_token_and_no_web_page() {
 #[tokio::test(flavor = "multi_thread")]
 async fn impossible_commands_fail_with_a_clear_message() {
     let upstream = provider(ZETA).await;
-    let house = House::with(Folder::with(&["zeta"]), &config(&upstream)).await;
+    let gateway = Gateway::with(Folder::with(&["zeta"]), &config(&upstream)).await;
     for (name, verb, body, status, words) in [
         ("nobody", "rollback", "", 404, "no adapter `nobody`"),
         ("nobody", "quarantine", "", 404, "no adapter `nobody`"),
@@ -281,7 +283,7 @@ async fn impossible_commands_fail_with_a_clear_message() {
         ("zeta", "rollback", "{\"digst\": 1}", 400, "digst"),
         ("zeta", "rollback", "nonsense", 400, "body"),
     ] {
-        let reply = house.act(name, verb, body).await;
+        let reply = gateway.act(name, verb, body).await;
         let message = reply.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
         assert!(reply.status() == status && message.contains(words), "{name} {verb}: {} {message}", reply.status());
     }
@@ -306,105 +308,105 @@ async fn the_operator_can_have_an_adapter_prove_itself_again() {
     let upstream = provider(ZETA).await;
     let folder = Folder::with(&["zeta"]);
     put_fixtures(&folder);
-    let house = House::with(folder, &config(&upstream)).await;
-    let tested = house.act("zeta", "test", "").await.json();
+    let gateway = Gateway::with(folder, &config(&upstream)).await;
+    let tested = gateway.act("zeta", "test", "").await.json();
     assert_eq!((&tested["passed"], &tested["report"]["failed"]), (&json!(true), &json!(0)), "{tested}");
     assert!(tested["report"]["passed"].as_u64() > Some(0), "{tested}");
-    let broken = beside(&house.folder).join("broken.json");
+    let broken = beside(&gateway.folder).join("broken.json");
     std::fs::write(&broken, "{\"id\": 7}").unwrap();
-    let tested = house.act("zeta", "test", "").await;
+    let tested = gateway.act("zeta", "test", "").await;
     assert_eq!(tested.status(), 409, "{}", tested.text());
-    assert_eq!(house.adapter("zeta").await[0]["status"], "serving", "what serves, serves on");
+    assert_eq!(gateway.adapter("zeta").await[0]["status"], "serving", "what serves, serves on");
     // A new file is refused because of it, and tried again when the operator has fixed the fixture.
-    house.folder.put("zeta", &zeta_build(2));
-    house.until_adapter("zeta", |all| all.iter().any(|one| one["status"] == "refused")).await;
+    gateway.folder.put("zeta", &zeta_build(2));
+    gateway.until_adapter("zeta", |all| all.iter().any(|one| one["status"] == "refused")).await;
     std::fs::remove_file(broken).unwrap();
-    assert_eq!(house.post("/admin/plugins/rescan", "").await.status(), 202);
-    until_serving(&house, "zeta", Digest::of(&zeta_build(2))).await;
-    assert_eq!(house.adapter("zeta").await.len(), 1, "and nothing is refused any more");
-    assert_eq!(house.act("nobody", "test", "").await.status(), 404);
+    assert_eq!(gateway.post("/admin/plugins/rescan", "").await.status(), 202);
+    until_serving(&gateway, "zeta", Digest::of(&zeta_build(2))).await;
+    assert_eq!(gateway.adapter("zeta").await.len(), 1, "and nothing is refused any more");
+    assert_eq!(gateway.act("nobody", "test", "").await.status(), 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_quarantined_stays_so_over_a_restart() {
     let upstream = Upstream::always(Answer::json(200, "{}")).await;
     let settings = hostile(&upstream, "quarantine = { faults = 3, window = \"1m\", share = 0.1 }");
-    let house = House::with(Folder::with(&["openai", "hostile"]), &settings).await;
-    let (first, second) = (std::fs::read(house.folder.file("hostile")).unwrap(), twin("hostile", 2));
-    house.folder.put("hostile", &second);
-    until_serving(&house, "hostile", Digest::of(&second)).await;
+    let gateway = Gateway::with(Folder::with(&["openai", "hostile"]), &settings).await;
+    let (first, second) = (std::fs::read(gateway.folder.file("hostile")).unwrap(), twin("hostile", 2));
+    gateway.folder.put("hostile", &second);
+    until_serving(&gateway, "hostile", Digest::of(&second)).await;
     for length in 1..=3 {
-        ask(&house, "render.trap", length).await;
+        ask(&gateway, "render.trap", length).await;
     }
-    until_serving(&house, "hostile", Digest::of(&first)).await;
+    until_serving(&gateway, "hostile", Digest::of(&first)).await;
 
-    let house = house.restart(&settings).await;
-    let reply = ask(&house, "fine", 1).await;
-    assert_eq!((OPENAI.heard(&reply, false).text.as_str(), by(&reply)), (WELL, name(&first)));
-    let about = house.get("/admin/plugins").await.json();
+    let gateway = gateway.restart(&settings).await;
+    let reply = ask(&gateway, "fine", 1).await;
+    assert_eq!((OPENAI.parsed(&reply, false).text.as_str(), by(&reply)), (WELL, name(&first)));
+    let about = gateway.get("/admin/plugins").await.json();
     assert_eq!(about["quarantined"][0]["digest"], Digest::of(&second).hex());
     assert_eq!(about["quarantined"][0]["by"], "judge");
     assert!(about["quarantined"][0]["reason"].to_string().contains("trap 3"), "{about}");
-    let refused = house.adapter("hostile").await.into_iter().find(|one| one["status"] == "refused").unwrap();
+    let refused = gateway.adapter("hostile").await.into_iter().find(|one| one["status"] == "refused").unwrap();
     assert_eq!(refused["digest"], Digest::of(&second).hex());
 
-    assert_eq!(house.act("hostile", "release", "").await.status(), 200);
-    until_serving(&house, "hostile", Digest::of(&second)).await;
-    let house = house.restart(&settings).await;
-    assert_eq!(by(&ask(&house, "fine", 1).await), name(&second), "what was released stays so too");
+    assert_eq!(gateway.act("hostile", "release", "").await.status(), 200);
+    until_serving(&gateway, "hostile", Digest::of(&second)).await;
+    let gateway = gateway.restart(&settings).await;
+    assert_eq!(by(&ask(&gateway, "fine", 1).await), name(&second), "what was released stays so too");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_had_nothing_to_return_to_runs_no_more_after_a_restart_until_another_file_comes() {
     let upstream = provider(ZETA).await;
     let settings = config(&upstream);
-    let house = House::with(Folder::with(&["zeta"]), &settings).await;
-    assert_eq!(house.act("zeta", "quarantine", "{\"reason\": \"I do not like it\"}").await.status(), 200);
-    let house = house.restart(&settings).await;
-    let reply = house.ask(&ZETA.request("zeta-t", false)).await;
+    let gateway = Gateway::with(Folder::with(&["zeta"]), &settings).await;
+    assert_eq!(gateway.act("zeta", "quarantine", "{\"reason\": \"I do not like it\"}").await.status(), 200);
+    let gateway = gateway.restart(&settings).await;
+    let reply = gateway.ask(&ZETA.request("zeta-t", false)).await;
     assert_eq!((reply.status(), reply.header("x-weir-error-source")), (503, Some("adapter")), "{}", reply.text());
     assert!(ZETA.error(&reply).unwrap().contains("I do not like it"), "{}", reply.text());
-    let relayed = house.ask(&ZETA.request("zeta", false)).await;
+    let relayed = gateway.ask(&ZETA.request("zeta", false)).await;
     assert_eq!((relayed.status(), relayed.text()), (200, ZETA.whole()), "no component takes part in it");
-    let about = house.get("/admin/plugins").await.json();
+    let about = gateway.get("/admin/plugins").await.json();
     assert_eq!(
         (&about["plugins"][0]["status"], &about["quarantined"][0]["by"]),
         (&json!("quarantined"), &json!("operator"))
     );
-    house.folder.put("zeta", &zeta_build(2));
-    until_serving(&house, "zeta", Digest::of(&zeta_build(2))).await;
-    assert_eq!(house.ask(&ZETA.request("zeta-t", false)).await.status(), 200);
-    assert_eq!(house.adapter("zeta").await.len(), 1, "nothing is refused any more");
+    gateway.folder.put("zeta", &zeta_build(2));
+    until_serving(&gateway, "zeta", Digest::of(&zeta_build(2))).await;
+    assert_eq!(gateway.ask(&ZETA.request("zeta-t", false)).await.status(), 200);
+    assert_eq!(gateway.adapter("zeta").await.len(), 1, "nothing is refused any more");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_operator_rolled_back_stays_back_over_a_restart() {
     let upstream = provider(ZETA).await;
     let settings = config(&upstream);
-    let house = House::with(Folder::with(&["zeta"]), &settings).await;
+    let gateway = Gateway::with(Folder::with(&["zeta"]), &settings).await;
     let second = Digest::of(&zeta_build(2)).hex();
-    house.folder.put("zeta", &zeta_build(2));
-    until_serving(&house, "zeta", Digest::of(&zeta_build(2))).await;
-    assert_eq!(house.act("zeta", "rollback", "").await.status(), 200);
+    gateway.folder.put("zeta", &zeta_build(2));
+    until_serving(&gateway, "zeta", Digest::of(&zeta_build(2))).await;
+    assert_eq!(gateway.act("zeta", "rollback", "").await.status(), 200);
 
-    let house = house.restart(&settings).await;
-    assert!(written_by(&house).await.contains("0001"), "from the first request on");
-    let zeta = house.adapter("zeta").await.remove(0);
+    let gateway = gateway.restart(&settings).await;
+    assert!(written_by(&gateway).await.contains("0001"), "from the first request on");
+    let zeta = gateway.adapter("zeta").await.remove(0);
     assert_eq!(zeta["rolled_back_from"], second);
     assert_eq!(zeta["versions"][0]["status"], "rolled back");
     assert!(zeta["cause"].to_string().contains("served before"), "{zeta}");
-    let done = house.act("zeta", "activate", &json!({"digest": &second[..12]}).to_string()).await;
+    let done = gateway.act("zeta", "activate", &json!({"digest": &second[..12]}).to_string()).await;
     assert_eq!(done.status(), 200, "{}", done.text());
-    assert!(written_by(&house).await.contains("0002"));
+    assert!(written_by(&gateway).await.contains("0002"));
 
     // An activated version stays too; then another file arrives while Weir is stopped.
     let first = json!({"digest": Digest::of(&std::fs::read(weir_tests::plugins::component("zeta")).unwrap()).hex()});
-    assert_eq!(house.act("zeta", "activate", &first.to_string()).await.status(), 200);
-    let house = house.restart(&settings).await;
-    assert!(written_by(&house).await.contains("0001"));
-    house.folder.put("zeta", &zeta_build(3));
-    let house = house.restart(&settings).await;
-    assert!(written_by(&house).await.contains("0003"));
+    assert_eq!(gateway.act("zeta", "activate", &first.to_string()).await.status(), 200);
+    let gateway = gateway.restart(&settings).await;
+    assert!(written_by(&gateway).await.contains("0001"));
+    gateway.folder.put("zeta", &zeta_build(3));
+    let gateway = gateway.restart(&settings).await;
+    assert!(written_by(&gateway).await.contains("0003"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

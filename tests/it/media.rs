@@ -1,19 +1,19 @@
 //! Media that a request gives by address, for a provider that takes only bytes.
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, Folder, House, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Upstream};
 
 const IMAGE: &[u8] = b"\x89PNG\r\n\x1a\nnot much of a picture";
 const IMAGE_BASE64: &str = "iVBORw0KGgpub3QgbXVjaCBvZiBhIHBpY3R1cmU=";
 
 /// A provider that fetches no addresses, and the operator's settings for fetching.
-async fn house(upstream: &Upstream, media: &str) -> House {
+async fn gateway(upstream: &Upstream, media: &str) -> Gateway {
     let config = format!(
         "[media]\n{media}\n[[providers]]\nname = \"gemini\"\nadapter = \"gemini\"\nurl = \"{}\"\napi_key = \"K\"\n\
          [[models]]\nalias = \"g\"\ntarget = {{ provider = \"gemini\", model = \"gemini-2.5-flash\" }}\n",
         upstream.url()
     );
-    House::with(Folder::with(&["openai", "gemini"]), &config).await
+    Gateway::with(Folder::with(&["openai", "gemini"]), &config).await
 }
 
 fn asking(url: &str) -> String {
@@ -31,8 +31,8 @@ fn answer() -> Answer {
 async fn c42_an_image_is_fetched_where_the_operator_lets_it() {
     let files = Upstream::always(Answer::whole(200, &[("content-type", "image/png; x=y")], IMAGE)).await;
     let mut upstream = Upstream::always(answer()).await;
-    let house = house(&upstream, &format!("fetch = true\norigins = [\"{}\"]", files.origin())).await;
-    let reply = house.post("/v1/chat/completions", &asking(&format!("{}/a.png", files.origin()))).await;
+    let gateway = gateway(&upstream, &format!("fetch = true\norigins = [\"{}\"]", files.origin())).await;
+    let reply = gateway.post("/v1/chat/completions", &asking(&format!("{}/a.png", files.origin()))).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
     let sent = upstream.request().await.json();
     let parts = sent["contents"][0]["parts"].as_array().unwrap();
@@ -46,10 +46,11 @@ async fn nothing_is_fetched_by_default_and_never_from_ones_own_network() {
     let mut files = Upstream::always(Answer::whole(200, &[("content-type", "image/png")], IMAGE)).await;
     let mut upstream = Upstream::always(answer()).await;
     for media in ["", "fetch = true"] {
-        let house = house(&upstream, media).await;
-        let reply = house.post("/v1/chat/completions", &asking(&format!("{}/a.png", files.origin()))).await;
+        let gateway = gateway(&upstream, media).await;
+        let reply = gateway.post("/v1/chat/completions", &asking(&format!("{}/a.png", files.origin()))).await;
         assert_eq!(reply.status(), 400, "{}", reply.text());
-        let redirected = house.post("/v1/chat/completions", &asking("https://169.254.169.254/latest/meta-data")).await;
+        let redirected =
+            gateway.post("/v1/chat/completions", &asking("https://169.254.169.254/latest/meta-data")).await;
         assert_eq!(redirected.status(), 400, "{}", redirected.text());
     }
     assert!(files.unseen().is_none() && upstream.unseen().is_none());
@@ -70,8 +71,9 @@ async fn what_is_fetched_must_be_of_its_kind_and_small_enough() {
         let files = Upstream::always(answered).await;
         let mut upstream = Upstream::always(answer()).await;
         let rules = format!("fetch = true\nmax_bytes = \"4KiB\"\norigins = [\"{}\"]", files.origin());
-        let house = house(&upstream, &rules).await;
-        let reply = house.post("/v1/chat/completions", &asking(&format!("{}/a.png?key=S3CRET", files.origin()))).await;
+        let gateway = gateway(&upstream, &rules).await;
+        let reply =
+            gateway.post("/v1/chat/completions", &asking(&format!("{}/a.png?key=S3CRET", files.origin()))).await;
         assert_eq!(reply.status(), status, "{told}: {}", reply.text());
         assert!(reply.text().contains(told) && !reply.text().contains("S3CRET"), "{told}: {}", reply.text());
         assert!(upstream.unseen().is_none());

@@ -3,9 +3,9 @@
 
 mod providers;
 
-use weir_tests::{Answer, Folder, Gate, House, Request, Upstream};
+use weir_tests::{Answer, Folder, Gate, Gateway, Request, Upstream};
 
-use crate::tongue::ZETA;
+use crate::wire_format::ZETA;
 
 /// A key that was made for tests and is worthless.
 const ACCOUNTS_KEY: &str = include_str!("../../host/upstream/src/credential/account/test-key.pem");
@@ -24,7 +24,7 @@ fn long(text: &str) -> String {
 
 /// A gateway with all providers and their endpoints.
 struct Search {
-    house: House,
+    gateway: Gateway,
     /// Kept alive, so that they answer.
     _upstreams: Vec<Upstream>,
 }
@@ -48,7 +48,7 @@ async fn search(plugins: &str, gate: &Gate) -> Search {
         upstreams.push(upstream);
     }
     upstreams.push(tokens);
-    Search { house: House::with(Folder::with(&ADAPTERS), &config).await, _upstreams: upstreams }
+    Search { gateway: Gateway::with(Folder::with(&ADAPTERS), &config).await, _upstreams: upstreams }
 }
 
 /// The format of a client.
@@ -141,7 +141,7 @@ async fn no_secret_is_in_any_adapters_memory() {
     for _ in 0..2 {
         for client in CLIENTS {
             for model in models() {
-                let reply = search.house.ask(&client.request(&model, false)).await;
+                let reply = search.gateway.ask(&client.request(&model, false)).await;
                 assert_eq!(reply.status(), 200, "{client:?} {model}: {}", reply.text());
             }
         }
@@ -163,15 +163,15 @@ async fn an_instance_that_is_reused_holds_the_words_of_one_client_only() {
     let provider = providers::ALL[1];
     let upstream = Upstream::always(provider.whole()).await;
     let clients = TWO.map(|(key, _)| format!("[[clients]]\nname = \"{key}\"\nkey = \"{key}\"\n")).concat();
-    let house = House::with(folder, &(clients + &provider.config(0, &upstream, &upstream))).await;
-    let made = async || house.metric("weir_plugin_instances_made_total").await;
+    let gateway = Gateway::with(folder, &(clients + &provider.config(0, &upstream, &upstream))).await;
+    let made = async || gateway.metric("weir_plugin_instances_made_total").await;
     let before = made().await;
     for _ in 0..20 {
         for (key, words) in TWO {
             let turn = format!("{{\"role\":\"user\",\"content\":\"{}\"}}", long(words));
             let body = format!("{{\"model\":\"m0-t\",\"messages\":[{turn}]}}");
             let request = Request::post("/v1/chat/completions", body).header("authorization", &format!("Bearer {key}"));
-            let reply = house.ask(&request).await;
+            let reply = gateway.ask(&request).await;
             assert_eq!(reply.status(), 200, "{}", reply.text());
         }
     }
@@ -193,7 +193,7 @@ async fn no_secret_is_in_any_adapters_memory_while_streams_are_under_way() {
     let mut under_way = Vec::new();
     for client in CLIENTS {
         for model in models() {
-            let mut connection = search.house.connect().await;
+            let mut connection = search.gateway.connect().await;
             connection.send(&client.request(&model, true)).await;
             let head = connection.head().await;
             assert_eq!(head.status, 200, "{client:?} {model}");
@@ -201,7 +201,7 @@ async fn no_secret_is_in_any_adapters_memory_while_streams_are_under_way() {
             under_way.push(connection);
         }
     }
-    let live = async |name: &str| search.house.adapter(name).await[0]["instances_live"].as_u64().unwrap();
+    let live = async |name: &str| search.gateway.adapter(name).await[0]["instances_live"].as_u64().unwrap();
     for adapter in ADAPTERS {
         assert!(live(adapter).await >= 5, "instances of {adapter} are at work");
     }
@@ -218,28 +218,28 @@ async fn the_memory_of_an_adapters_instances_is_reported_while_they_work() {
     let pieces = ZETA.stream();
     let answer = ZETA.begin().piece(&pieces[0]).piece(&pieces[1]).gate(&gate).piece(pieces[2..].concat()).end();
     let upstream = Upstream::always(answer).await;
-    let house = House::with(Folder::with(&["zeta"]), &crate::tongue::config(&upstream)).await;
+    let gateway = Gateway::with(Folder::with(&["zeta"]), &crate::wire_format::config(&upstream)).await;
     let figure = |about: &serde_json::Value, name: &str| about[name].as_u64().unwrap();
-    let idle = house.adapter("zeta").await.remove(0);
+    let idle = gateway.adapter("zeta").await.remove(0);
     let each = figure(&idle, "memory_highest_bytes");
     assert!(each > 0 && figure(&idle, "memory_bytes") == figure(&idle, "instances_live") * each, "{idle}");
     assert_eq!(figure(&idle, "instances_live"), figure(&idle, "instances_idle"));
 
-    let mut client = house.connect().await;
+    let mut client = gateway.connect().await;
     client.send(&ZETA.request("zeta-t", true)).await;
     assert_eq!(client.head().await.status, 200);
-    client.until(&crate::tongue::TEXT[..6]).await;
-    let busy = house.adapter("zeta").await.remove(0);
+    client.until(&crate::wire_format::TEXT[..6]).await;
+    let busy = gateway.adapter("zeta").await.remove(0);
     assert_eq!(figure(&busy, "instances_live"), figure(&busy, "instances_idle") + 2, "one a side: {busy}");
     assert!(figure(&busy, "memory_bytes") >= figure(&busy, "instances_live") * each, "{busy}");
     let labels = format!("{{digest=\"{}\",plugin=\"zeta\"}}", &busy["digest"].as_str().unwrap()[..12]);
     for name in ["instances_live", "memory_bytes", "memory_highest_bytes"] {
-        let told = house.metric(&format!("weir_plugin_{name}{labels}")).await;
+        let told = gateway.metric(&format!("weir_plugin_{name}{labels}")).await;
         assert_eq!(told as u64, figure(&busy, name), "{name}");
     }
     gate.open();
     assert!(!client.rest().await.1, "whole");
-    house.until_adapter("zeta", |all| figure(&all[0], "instances_live") == figure(&all[0], "instances_idle")).await;
+    gateway.until_adapter("zeta", |all| figure(&all[0], "instances_live") == figure(&all[0], "instances_idle")).await;
 }
 
 /// The position of a text, with its surroundings.

@@ -1,6 +1,6 @@
 //! Forms with files are relayed unchanged; only the model's name is read, and replaced if it is an alias.
 
-use weir_tests::{Answer, House, Request, Upstream};
+use weir_tests::{Answer, Gateway, Request, Upstream};
 
 const BOUNDARY: &str = "----weir-test-7MA4YWxkTrZu0gW";
 
@@ -28,7 +28,7 @@ fn request(body: &[u8]) -> Request {
     Request::new("POST", "/zeta/v0/chants").header("content-type", &content_type).body(body)
 }
 
-async fn open() -> (Upstream, House) {
+async fn open() -> (Upstream, Gateway) {
     let upstream =
         Upstream::always(Answer::json(200, "{\"reply\":{\"says\":\"la\"},\"toll\":{\"all_in\":3,\"all_out\":1}}"))
             .await;
@@ -38,15 +38,15 @@ async fn open() -> (Upstream, House) {
          [[models]]\nalias = \"*\"\ntarget = {{ provider = \"z\" }}\n",
         upstream.url()
     );
-    let house = House::open(&settings).await;
-    (upstream, house)
+    let gateway = Gateway::open(&settings).await;
+    (upstream, gateway)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_whose_model_has_its_own_name_goes_through_byte_for_byte() {
-    let (mut upstream, house) = open().await;
+    let (mut upstream, gateway) = open().await;
     let body = form(&["choir"], &[]);
-    let reply = house.ask(&request(&body)).await;
+    let reply = gateway.ask(&request(&body)).await;
     assert_eq!((reply.status(), reply.json()["reply"]["says"].as_str()), (200, Some("la")));
     let received = upstream.request().await;
     assert_eq!(received.line(), "POST /base/chants");
@@ -56,10 +56,10 @@ async fn a_form_whose_model_has_its_own_name_goes_through_byte_for_byte() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_alias_in_a_form_becomes_the_targets_name_and_nothing_else_changes() {
-    let (mut upstream, house) = open().await;
+    let (mut upstream, gateway) = open().await;
     for models in [&["loud"][..], &["soft", "loud"]] {
         let extra = part("name=\"prompt\"", b"loud");
-        let reply = house.ask(&request(&form(models, std::slice::from_ref(&extra)))).await;
+        let reply = gateway.ask(&request(&form(models, std::slice::from_ref(&extra)))).await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
         assert_eq!(reply.header("x-weir-model"), Some("choir-of-seven-v1"));
         let renamed = vec!["choir-of-seven-v1"; models.len()];
@@ -69,15 +69,15 @@ async fn an_alias_in_a_form_becomes_the_targets_name_and_nothing_else_changes() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stream_flag_of_a_form_is_seen() {
-    let (mut upstream, house) = open().await;
-    let reply = house.ask(&request(&form(&["choir"], &[part("name=\"drip\"", b"true")]))).await;
+    let (mut upstream, gateway) = open().await;
+    let reply = gateway.ask(&request(&form(&["choir"], &[part("name=\"drip\"", b"true")]))).await;
     assert_eq!(reply.status(), 200);
     assert_eq!(upstream.request().await.line(), "POST /base/chants-drip");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ambiguous_form_is_sent_to_no_provider() {
-    let (mut upstream, house) = open().await;
+    let (mut upstream, gateway) = open().await;
     let good = form(&["choir"], &[]);
     let mut cut = good.clone();
     cut.truncate(good.len() - 4);
@@ -90,21 +90,21 @@ async fn an_ambiguous_form_is_sent_to_no_provider() {
         (within, "its boundary stands within a part"),
         (b"{\"brain\":\"choir\"}".to_vec(), "does not begin with its boundary"),
     ] {
-        let reply = house.ask(&request(&body)).await;
+        let reply = gateway.ask(&request(&body)).await;
         assert_eq!(reply.status(), 422);
         assert!(reply.text().contains(says), "{says}: {}", reply.text());
     }
     let json = Request::post("/zeta/v0/chants", "{\"brain\":\"choir\"}");
-    let reply = house.ask(&json).await;
+    let reply = gateway.ask(&json).await;
     assert!(reply.status() == 422 && reply.text().contains("multipart/form-data"), "{}", reply.text());
     assert!(upstream.unseen().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_without_a_model_goes_to_the_only_provider_that_takes_it() {
-    let (mut upstream, house) = open().await;
+    let (mut upstream, gateway) = open().await;
     let nameless = form(&[], &[part("name=\"prompt\"", b"loud")]);
-    let reply = house.ask(&request(&nameless)).await;
+    let reply = gateway.ask(&request(&nameless)).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
     assert!(upstream.request().await.body == nameless);
 }
@@ -123,7 +123,7 @@ async fn a_recording_is_written_down_by_the_model_behind_an_alias() {
          target = {{ url = \"{}\", api_key = \"KEY\", model = \"whisper-1\" }}\n",
         upstream.url()
     );
-    let house = House::open(&settings).await;
+    let gateway = Gateway::open(&settings).await;
     let form = |model: &str, more: &[u8]| {
         let file = part("name=\"file\"; filename=\"a.wav\"\r\nContent-Type: audio/wav", &file());
         let end = format!("--{BOUNDARY}--\r\n").into_bytes();
@@ -133,7 +133,7 @@ async fn a_recording_is_written_down_by_the_model_behind_an_alias() {
     {
         let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
         let request = Request::new("POST", "/v1/audio/transcriptions").header("content-type", &content_type);
-        let reply = house.ask(&request.body(form("ears", &more))).await;
+        let reply = gateway.ask(&request.body(form("ears", &more))).await;
         assert!(reply.status() == 200 && reply.text().contains(says), "{}", reply.text());
         let received = upstream.request().await;
         assert_eq!(received.line(), "POST /base/audio/transcriptions");

@@ -1,22 +1,22 @@
 //! The operations side, for orchestrators, scrapers and operators.
 
 use serde_json::json;
-use weir_tests::{Answer, Folder, Gate, House, Request, Upstream};
+use weir_tests::{Answer, Folder, Gate, Gateway, Request, Upstream};
 
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, TEXT, ZETA, config, provider};
+use crate::wire_format::{ALL, ANTHROPIC, OPENAI, TEXT, ZETA, config, provider};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_serving_gateway_is_ready() {
     let upstream = provider(ZETA).await;
-    let house = House::open(&config(&upstream)).await;
-    assert_eq!(house.get("/health").await.json(), json!({"status": "ok"}));
-    assert_eq!(house.get("/livez").await.status(), 200);
-    let version = house.get("/version").await.json();
+    let gateway = Gateway::open(&config(&upstream)).await;
+    assert_eq!(gateway.get("/health").await.json(), json!({"status": "ok"}));
+    assert_eq!(gateway.get("/livez").await.status(), 200);
+    let version = gateway.get("/version").await.json();
     assert_eq!((&version["name"], version["version"].is_string()), (&json!("weir"), true));
-    let ready = house.get("/ready").await;
+    let ready = gateway.get("/ready").await;
     assert_eq!((ready.status(), &ready.json()["status"]), (200, &json!("ready")));
     assert_eq!(ready.json()["providers"]["zeta"]["status"], "ok");
-    let metrics = house.get("/metrics").await;
+    let metrics = gateway.get("/metrics").await;
     assert!(metrics.header("content-type").is_some_and(|kind| kind.starts_with("text/plain")));
     assert!(metrics.text().contains("# TYPE weir_in_flight gauge"));
 }
@@ -24,12 +24,12 @@ async fn a_serving_gateway_is_ready() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_without_an_adapter_is_degraded_and_names_what_is_missing() {
     let upstream = provider(ZETA).await;
-    let house = House::with(Folder::with(&["zeta"]), &config(&upstream)).await;
-    let ready = house.get("/ready").await;
+    let gateway = Gateway::with(Folder::with(&["zeta"]), &config(&upstream)).await;
+    let ready = gateway.get("/ready").await;
     assert_eq!((ready.status(), &ready.json()["status"]), (200, &json!("degraded")), "{}", ready.text());
     assert_eq!(ready.json()["providers"]["openai"]["status"], "unavailable");
     let empty =
-        House::with(Folder::with(&[]), &format!("{}\n[plugins]\nallow_empty = true\n", config(&upstream))).await;
+        Gateway::with(Folder::with(&[]), &format!("{}\n[plugins]\nallow_empty = true\n", config(&upstream))).await;
     assert_eq!(empty.get("/ready").await.status(), 503);
     assert_eq!(empty.get("/livez").await.status(), 200, "it lives all the same");
 }
@@ -38,15 +38,15 @@ async fn a_gateway_without_an_adapter_is_degraded_and_names_what_is_missing() {
 async fn labels_come_from_the_configuration_and_never_from_requests() {
     let upstream = provider(ZETA).await;
     let settings = format!("default_provider = \"zeta\"\n{}", config(&upstream));
-    let house = House::open(&settings).await;
+    let gateway = Gateway::open(&settings).await;
     for n in 0..20 {
-        assert_eq!(house.ask(&ZETA.request(&format!("made-up-{n}"), false)).await.status(), 200);
-        house.post(&format!("/no/such/path-{n}"), "{}").await;
+        assert_eq!(gateway.ask(&ZETA.request(&format!("made-up-{n}"), false)).await.status(), 200);
+        gateway.post(&format!("/no/such/path-{n}"), "{}").await;
     }
-    let text = house.metrics().await;
+    let text = gateway.metrics().await;
     assert!(!text.contains("made-up-1"), "{text}");
     assert!(!text.contains("path-"), "{text}");
-    house
+    gateway
         .until_metric("weir_requests_total{dialect=\"zeta.parley\",outcome=\"ok\",route=\"*\",status=\"200\"}", 20.0)
         .await;
 }
@@ -54,30 +54,30 @@ async fn labels_come_from_the_configuration_and_never_from_requests() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_admin_side_wants_its_token() {
     let upstream = provider(ZETA).await;
-    let house = House::open(&format!("[admin]\ntoken = \"let-me-in-please\"\n{}", config(&upstream))).await;
+    let gateway = Gateway::open(&format!("[admin]\ntoken = \"let-me-in-please\"\n{}", config(&upstream))).await;
     for path in ["/admin/plugins", "/admin/config", "/admin/nothing"] {
-        let open = house.get(path).await.status();
+        let open = gateway.get(path).await.status();
         assert!(open == 401 || (open == 404 && path == "/admin/nothing"), "{path}: {open}");
-        let wrong = house.ask(&Request::get(path).header("authorization", "Bearer let-me-in-pleasf")).await;
+        let wrong = gateway.ask(&Request::get(path).header("authorization", "Bearer let-me-in-pleasf")).await;
         assert_ne!(wrong.status(), 200, "{path}");
         assert!(!wrong.text().contains("let-me-in"));
     }
-    let right = house.ask(&Request::get("/admin/config").header("authorization", "Bearer let-me-in-please")).await;
+    let right = gateway.ask(&Request::get("/admin/config").header("authorization", "Bearer let-me-in-please")).await;
     assert_eq!(right.status(), 200);
     assert_eq!(right.json()["providers"][0]["keys"], 1);
     assert!(!right.text().contains("KEY-OF") && !right.text().contains("let-me-in"), "{}", right.text());
-    assert_eq!(house.get("/health").await.status(), 200, "the rest is open");
+    assert_eq!(gateway.get("/health").await.status(), 200, "the rest is open");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_admin_side_may_have_a_separate_listener() {
     let upstream = provider(ZETA).await;
-    let house = House::open(&format!("[admin]\nlisten = \"127.0.0.1:0\"\n{}", config(&upstream))).await;
-    let mut admin = weir_tests::Client::connect(house.admin.unwrap()).await;
+    let gateway = Gateway::open(&format!("[admin]\nlisten = \"127.0.0.1:0\"\n{}", config(&upstream))).await;
+    let mut admin = weir_tests::Client::connect(gateway.admin.unwrap()).await;
     admin.send(&Request::get("/admin/plugins")).await;
     assert_eq!(admin.reply().await.status(), 200);
     for path in ["/admin/plugins", "/metrics", "/health"] {
-        assert_eq!(house.get(path).await.status(), 404, "{path} is not for clients");
+        assert_eq!(gateway.get(path).await.status(), 404, "{path} is not for clients");
     }
     admin.send(&ZETA.request("zeta", false)).await;
     assert_eq!(admin.reply().await.status(), 404, "and clients are not served there");
@@ -89,21 +89,21 @@ async fn a_house_that_closes_lets_streams_end() {
     let pieces = ZETA.stream();
     let begun = Answer::lines().piece(&pieces[0]).piece(&pieces[1]).gate(&gate);
     let upstream = Upstream::always(pieces[2..].iter().fold(begun, Answer::piece).end()).await;
-    let house = House::open(&format!("[admin]\nlisten = \"127.0.0.1:0\"\n{}", config(&upstream))).await;
+    let gateway = Gateway::open(&format!("[admin]\nlisten = \"127.0.0.1:0\"\n{}", config(&upstream))).await;
     let mut streams = Vec::new();
     for model in ["zeta", "zeta-t"] {
-        let mut client = house.connect().await;
+        let mut client = gateway.connect().await;
         client.send(&ZETA.request(model, true)).await;
         client.head().await;
         client.until("Gr").await;
         streams.push(client);
     }
-    let mut watching = weir_tests::Client::connect(house.admin.unwrap()).await;
+    let mut watching = weir_tests::Client::connect(gateway.admin.unwrap()).await;
     watching.send(&Request::get("/ready")).await;
     assert_eq!(watching.reply().await.status(), 200);
-    let mut held = weir_tests::Client::connect(house.admin.unwrap()).await;
+    let mut held = weir_tests::Client::connect(gateway.admin.unwrap()).await;
     held.write(b"GET /ready HTTP/1.1\r\nhost: x\r\n").await;
-    house.stop();
+    gateway.stop();
     gate.open();
     gate.open();
     for mut client in streams {
@@ -112,9 +112,9 @@ async fn a_house_that_closes_lets_streams_end() {
         assert!(rest.contains("\"k\":\"bye\"") && !cut, "{rest}");
         assert!(client.is_closed().await, "a connection is not used again");
     }
-    let address = house.address;
+    let address = gateway.address;
     held.write(b"\r\n").await;
-    house.ended().await;
+    gateway.ended().await;
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "the listener is closed");
 }
 
@@ -122,15 +122,15 @@ async fn a_house_that_closes_lets_streams_end() {
 async fn a_house_that_closes_is_not_ready() {
     let gate = Gate::default();
     let upstream = Upstream::always(Answer::lines().piece("{\"k\":\"bit\",\"says\":\"Gr\"}\n").gate(&gate).end()).await;
-    let house = House::open(&config(&upstream)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
     // A busy connection stays open, and requests can follow on it.
-    let mut busy = house.connect().await;
+    let mut busy = gateway.connect().await;
     busy.send(&ZETA.request("zeta", true)).await;
     busy.head().await;
     busy.until("Gr").await;
     // Sent before the end is known: it waits in the connection's buffer.
     busy.send(&Request::get("/ready")).await;
-    house.stop();
+    gateway.stop();
     gate.open();
     busy.rest().await;
     // If the connection is closed instead, there is no answer that could claim readiness.
@@ -143,12 +143,12 @@ async fn a_house_that_closes_is_not_ready() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_house_waits_for_no_stream_for_ever() {
     let upstream = Upstream::always(Answer::lines().piece("{\"k\":\"bit\",\"says\":\"Gr\"}\n").hang()).await;
-    let house = House::open(&format!("[server]\nshutdown_timeout = \"50ms\"\n{}", config(&upstream))).await;
-    let mut client = house.connect().await;
+    let gateway = Gateway::open(&format!("[server]\nshutdown_timeout = \"50ms\"\n{}", config(&upstream))).await;
+    let mut client = gateway.connect().await;
     client.send(&ZETA.request("zeta", true)).await;
     client.head().await;
     client.until("Gr").await;
-    house.ended().await;
+    gateway.ended().await;
 }
 
 /// Aliases of all kinds; `silent` is a provider for the patterns.
@@ -175,23 +175,23 @@ async fn lists_hold_exact_names_and_what_patterns_lead_to() {
     let mut upstream = Upstream::always(roster()).await;
     // Configured, so that it may claim what another adapter serves, under a condition.
     let named = "[plugins.anthropic]\nprewarm = 1\n";
-    let house = House::open(&format!("{named}{}", listing(&upstream, None))).await;
-    let zeta = house.get("/zeta/v0/roster").await.json();
+    let gateway = Gateway::open(&format!("{named}{}", listing(&upstream, None))).await;
+    let zeta = gateway.get("/zeta/v0/roster").await.json();
     let names = |list: &serde_json::Value, key: &str| -> Vec<String> {
         list.as_array().unwrap().iter().map(|one| one[key].as_str().unwrap_or_default().to_owned()).collect()
     };
     assert_eq!(names(&zeta["minds"], "called"), ["exact", "zeta-1", "zeta-2"]);
     assert_eq!(upstream.request().await.line(), "GET /base/roster");
-    let openai = house.get("/v1/models").await.json();
+    let openai = gateway.get("/v1/models").await.json();
     assert_eq!(names(&openai["data"], "id"), ["exact", "zeta-1", "zeta-2"], "{openai}");
     let request = Request::get("/v1/models").header("anthropic-version", "2023-06-01");
-    let anthropic = house.ask(&request).await.json();
+    let anthropic = gateway.ask(&request).await.json();
     assert_eq!(names(&anthropic["data"], "id"), ["exact", "zeta-1", "zeta-2"]);
     assert!(anthropic["has_more"].is_boolean(), "the condition decides between two formats: {anthropic}");
     assert!(upstream.unseen().is_none(), "a provider's list is kept for a while");
-    assert_eq!(house.get("/v1/models/zeta-1").await.json()["id"], "zeta-1");
-    assert_eq!(house.get("/v1/models/zeta-unlisted").await.json()["id"], "zeta-unlisted", "the pattern serves it");
-    let missing = house.get("/v1/models/nothing").await;
+    assert_eq!(gateway.get("/v1/models/zeta-1").await.json()["id"], "zeta-1");
+    assert_eq!(gateway.get("/v1/models/zeta-unlisted").await.json()["id"], "zeta-unlisted", "the pattern serves it");
+    let missing = gateway.get("/v1/models/nothing").await;
     assert_eq!(missing.status(), 404);
     assert!(OPENAI.error(&missing).is_some());
 }
@@ -200,54 +200,54 @@ async fn lists_hold_exact_names_and_what_patterns_lead_to() {
 async fn a_silent_provider_is_left_out_of_lists() {
     let upstream = Upstream::always(roster()).await;
     let mut silent = Upstream::always(Answer::silence()).await;
-    let house = House::open(&listing(&upstream, Some(&silent))).await;
+    let gateway = Gateway::open(&listing(&upstream, Some(&silent))).await;
     let begun = std::time::Instant::now();
-    let list = house.get("/zeta/v0/roster").await;
+    let list = gateway.get("/zeta/v0/roster").await;
     assert!(begun.elapsed().as_secs() < 4, "two seconds and not many more: {:?}", begun.elapsed());
     assert_eq!(list.status(), 200);
     assert_eq!(list.json()["minds"].as_array().map(Vec::len), Some(3), "{}", list.text());
     silent.departure().await;
     let begun = std::time::Instant::now();
-    house.get("/zeta/v0/roster").await;
+    gateway.get("/zeta/v0/roster").await;
     assert!(begun.elapsed().as_millis() < 1500, "it is left alone for a while");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_fails_is_left_out_of_lists() {
     let upstream = Upstream::always(Answer::json(500, "{}")).await;
-    let house = House::open(&listing(&upstream, None)).await;
-    let list = house.get("/zeta/v0/roster").await;
+    let gateway = Gateway::open(&listing(&upstream, None)).await;
+    let list = gateway.get("/zeta/v0/roster").await;
     assert_eq!((list.status(), list.json()["minds"][0]["called"].as_str()), (200, Some("exact")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trace_goes_on_and_a_request_has_an_id() {
     let mut upstream = provider(ANTHROPIC).await;
-    let house = House::open(&config(&upstream)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     for model in ["anthropic", "anthropic-t"] {
         let request = ANTHROPIC.request(model, false).header("traceparent", trace).header("x-request-id", "id-1");
-        let reply = house.ask(&request).await;
+        let reply = gateway.ask(&request).await;
         assert_eq!((reply.header("x-request-id"), reply.header("request-id")), (Some("id-1"), Some("id-1")));
         assert_eq!(upstream.request().await.header("traceparent"), Some(trace));
     }
     for from in ALL {
-        let reply = house.ask(&from.request("anthropic", false)).await;
+        let reply = gateway.ask(&from.request("anthropic", false)).await;
         assert!(reply.header("x-request-id").is_some_and(|id| id.len() > 8));
-        assert_eq!(from.heard(&reply, false).text, TEXT);
+        assert_eq!(from.parsed(&reply, false).text, TEXT);
         let bad = from.request("anthropic", false).header("x-request-id", "with space and \u{7f}");
-        assert_ne!(house.ask(&bad).await.header("x-request-id"), Some("with space and \u{7f}"));
+        assert_ne!(gateway.ask(&bad).await.header("x-request-id"), Some("with space and \u{7f}"));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn diagnostics_can_be_switched_off() {
     let upstream = provider(ZETA).await;
-    let on = House::open(&config(&upstream)).await.ask(&OPENAI.request("zeta", false)).await;
+    let on = Gateway::open(&config(&upstream)).await.ask(&OPENAI.request("zeta", false)).await;
     for name in ["x-weir-provider", "x-weir-model", "x-weir-attempts", "x-weir-overhead-ms"] {
         assert!(on.header(name).is_some(), "{name}");
     }
     let settings = format!("[server]\ndiagnostic_headers = false\n{}", config(&upstream));
-    let off = House::open(&settings).await.ask(&OPENAI.request("zeta", false)).await;
+    let off = Gateway::open(&settings).await.ask(&OPENAI.request("zeta", false)).await;
     assert!(off.head.headers.iter().all(|(name, _)| !name.starts_with("x-weir-")), "{:?}", off.head.headers);
 }

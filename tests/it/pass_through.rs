@@ -3,9 +3,9 @@
 mod streamed;
 
 use serde_json::json;
-use weir_tests::{Answer, House, Reply, Request, Upstream, log};
+use weir_tests::{Answer, Gateway, Reply, Request, Upstream, log};
 
-use crate::tongue::{ANTHROPIC, OPENAI};
+use crate::wire_format::{ANTHROPIC, OPENAI};
 
 /// A key in the form that providers use; it was made for tests and is worthless.
 const KEY: &str = "sk-proj-7dK2wQ9mZt4RbX1yLc8VnA6dHs3JgE5pUo0iTqNe";
@@ -48,7 +48,7 @@ async fn any_method_and_path_reaches_the_provider_with_our_key_and_nothing_of_th
         b"\x00\x01\xff",
     );
     let mut upstream = Upstream::always(answer).await;
-    let house = House::open(&(provider(&upstream, "[\"* *\"]") + &client("a", "passthrough = [\"p * *\"]"))).await;
+    let gateway = Gateway::open(&(provider(&upstream, "[\"* *\"]") + &client("a", "passthrough = [\"p * *\"]"))).await;
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "PURGE"] {
         let request = by("a", Request::new(method, "/passthrough/p/any/thing:now?x=%2F+y&key2&z=1"))
             .header("x-custom", "kept")
@@ -61,7 +61,7 @@ async fn any_method_and_path_reaches_the_provider_with_our_key_and_nothing_of_th
             .header("cookie", "no")
             .header("host", "evil.example")
             .body(b"\x00bytes");
-        let reply = house.ask(&request).await;
+        let reply = gateway.ask(&request).await;
         assert_eq!((reply.status(), reply.body.as_slice()), (206, &b"\x00\x01\xff"[..]), "{method}: {}", reply.text());
         for (name, expected) in [
             ("content-type", Some("application/x-anything")),
@@ -90,15 +90,15 @@ async fn any_method_and_path_reaches_the_provider_with_our_key_and_nothing_of_th
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_off_unless_the_operator_opens_it() {
     let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
-    let house = House::open(&provider(&upstream, "[]")).await;
-    let reply = house.get("/passthrough/p/files").await;
+    let gateway = Gateway::open(&provider(&upstream, "[]")).await;
+    let reply = gateway.get("/passthrough/p/files").await;
     assert_eq!((reply.status(), code(&reply).as_str()), (404, "unknown_url"), "{}", reply.text());
-    let house = House::open(&provider(&upstream, "[\"GET files*\"]")).await;
+    let gateway = Gateway::open(&provider(&upstream, "[\"GET files*\"]")).await;
     for path in ["/passthrough/other/files", "/passthrough/", "/passthrough//files"] {
-        assert_eq!(house.get(path).await.status(), 404, "{path}");
+        assert_eq!(gateway.get(path).await.status(), 404, "{path}");
     }
     assert!(upstream.unseen().is_none(), "nothing was sent");
-    assert_eq!(house.get("/passthrough/p/files?limit=1").await.status(), 200);
+    assert_eq!(gateway.get("/passthrough/p/files?limit=1").await.status(), 200);
     assert_eq!(upstream.request().await.line(), "GET /base/files?limit=1");
 }
 
@@ -108,7 +108,7 @@ async fn only_allowed_methods_and_paths_pass_by_provider_and_by_key() {
     let clients = client("none", "")
         + &client("some", "passthrough = [\"p GET files/*\", \"p * batches\"]")
         + &client("elsewhere", "passthrough = [\"q * *\"]");
-    let house = House::open(&(provider(&upstream, "[\"GET *\", \"POST batches\"]") + &clients)).await;
+    let gateway = Gateway::open(&(provider(&upstream, "[\"GET *\", \"POST batches\"]") + &clients)).await;
     for (who, method, path, status) in [
         ("some", "GET", "files/f", 200),
         ("some", "GET", "files/a/b", 200),
@@ -120,7 +120,7 @@ async fn only_allowed_methods_and_paths_pass_by_provider_and_by_key() {
         ("none", "GET", "files/f", 403),
         ("elsewhere", "GET", "files/f", 403),
     ] {
-        let reply = house.ask(&by(who, Request::new(method, &format!("/passthrough/p/{path}")))).await;
+        let reply = gateway.ask(&by(who, Request::new(method, &format!("/passthrough/p/{path}")))).await;
         assert_eq!(reply.status(), status, "{who} {method} {path}: {}", reply.text());
         if status == 403 {
             assert_eq!(code(&reply), "passthrough_not_allowed");
@@ -129,7 +129,7 @@ async fn only_allowed_methods_and_paths_pass_by_provider_and_by_key() {
             upstream.request().await;
         }
     }
-    let reply = house.get("/passthrough/p/files/f").await;
+    let reply = gateway.get("/passthrough/p/files/f").await;
     assert_eq!((reply.status(), code(&reply).as_str()), (401, "invalid_api_key"));
     let body = reply.json();
     assert!(body["request_id"].is_string() && body["error"]["message"].is_string(), "{body}");
@@ -139,18 +139,18 @@ async fn only_allowed_methods_and_paths_pass_by_provider_and_by_key() {
 async fn a_caller_without_a_key_does_not_pass_where_others_have_keys() {
     let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
     let open = "[server]\nanonymous = true\n".to_owned() + &provider(&upstream, "[\"* *\"]");
-    let house = House::open(&(open.clone() + &client("a", "passthrough = [\"* * *\"]"))).await;
-    assert_eq!(house.get("/passthrough/p/files").await.status(), 403);
+    let gateway = Gateway::open(&(open.clone() + &client("a", "passthrough = [\"* * *\"]"))).await;
+    assert_eq!(gateway.get("/passthrough/p/files").await.status(), 403);
     assert!(upstream.unseen().is_none());
-    assert_eq!(house.ask(&by("a", Request::get("/passthrough/p/files"))).await.status(), 200);
-    let house = House::open(&open).await;
-    assert_eq!(house.get("/passthrough/p/files").await.status(), 200);
+    assert_eq!(gateway.ask(&by("a", Request::get("/passthrough/p/files"))).await.status(), 200);
+    let gateway = Gateway::open(&open).await;
+    assert_eq!(gateway.get("/passthrough/p/files").await.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_path_that_could_lead_elsewhere_is_refused() {
     let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
-    let house = House::open(&provider(&upstream, "[\"* *\"]")).await;
+    let gateway = Gateway::open(&provider(&upstream, "[\"* *\"]")).await;
     for path in [
         "..",
         "../secret",
@@ -174,12 +174,12 @@ async fn a_path_that_could_lead_elsewhere_is_refused() {
         "files/%",
         "files/%zz",
     ] {
-        let reply = house.ask(&Request::get(&format!("/passthrough/p/{path}"))).await;
+        let reply = gateway.ask(&Request::get(&format!("/passthrough/p/{path}"))).await;
         assert_eq!(reply.status(), 400, "{path}: {}", reply.text());
         assert_eq!(code(&reply), "passthrough_path", "{path}: {}", reply.text());
     }
     for target in ["http://evil.example/passthrough/p/files", "http://localhost/passthrough/p/files"] {
-        assert!((400..=403).contains(&house.ask(&Request::get(target)).await.status()), "{target}");
+        assert!((400..=403).contains(&gateway.ask(&Request::get(target)).await.status()), "{target}");
     }
     assert!(upstream.unseen().is_none(), "nothing was sent");
 }
@@ -187,15 +187,15 @@ async fn a_path_that_could_lead_elsewhere_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn upgrades_and_tunnels_are_refused() {
     let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
-    let house = House::open(&provider(&upstream, "[\"* *\"]")).await;
+    let gateway = Gateway::open(&provider(&upstream, "[\"* *\"]")).await;
     let upgrade =
         Request::get("/passthrough/p/realtime").header("connection", "upgrade").header("upgrade", "websocket");
-    let reply = house.ask(&upgrade).await;
+    let reply = gateway.ask(&upgrade).await;
     assert_eq!((reply.status(), code(&reply).as_str()), (400, "upgrade_not_supported"), "{}", reply.text());
-    assert_eq!(code(&house.ask(&Request::new("TRACE", "/passthrough/p/x")).await), "method_not_allowed");
+    assert_eq!(code(&gateway.ask(&Request::new("TRACE", "/passthrough/p/x")).await), "method_not_allowed");
     assert!(upstream.unseen().is_none(), "nothing was sent");
     let offer = Request::get("/passthrough/p/x").header("connection", "upgrade").header("upgrade", "h2c");
-    assert_eq!(house.ask(&offer).await.status(), 200);
+    assert_eq!(gateway.ask(&offer).await.status(), 200);
     assert_eq!(upstream.request().await.header("upgrade"), None);
 }
 
@@ -205,8 +205,8 @@ async fn a_redirect_is_not_followed_and_our_key_stays() {
     let target = format!("{}/stolen?key={KEY}", elsewhere.origin());
     for status in [301, 302, 303, 307, 308] {
         let mut upstream = Upstream::always(Answer::whole(status, &[("location", &target)], "")).await;
-        let house = House::open(&provider(&upstream, "[\"* *\"]")).await;
-        let reply = house.get("/passthrough/p/files/f/content").await;
+        let gateway = Gateway::open(&provider(&upstream, "[\"* *\"]")).await;
+        let reply = gateway.get("/passthrough/p/files/f/content").await;
         assert_eq!(reply.status(), status);
         let location = reply.header("location").unwrap();
         assert!(location.contains("/stolen") && !location.contains(&KEY[4..]), "{location}");
@@ -226,14 +226,14 @@ async fn an_answer_that_repeats_our_key_does_not_show_it() {
         Answer::whole(404, &headers, &told),
     ] {
         let upstream = Upstream::always(answer).await;
-        let house = House::open(&provider(&upstream, "[\"* *\"]")).await;
-        let reply = house.get("/passthrough/p/echo").await;
+        let gateway = Gateway::open(&provider(&upstream, "[\"* *\"]")).await;
+        let reply = gateway.get("/passthrough/p/echo").await;
         assert!(!reply.text().contains(&KEY[8..]), "{}", reply.text());
         assert!(!reply.header("x-key").unwrap().contains(&KEY[8..]));
     }
     let upstream = Upstream::always(Answer::json(401, &told)).await;
-    let house = House::open(&provider(&upstream, "[\"* *\"]")).await;
-    let reply = house.get("/passthrough/p/echo").await;
+    let gateway = Gateway::open(&provider(&upstream, "[\"* *\"]")).await;
+    let reply = gateway.get("/passthrough/p/echo").await;
     assert_eq!((reply.status(), code(&reply).as_str()), (502, "upstream_authentication"));
     assert!(!log::text().contains(KEY));
 }
@@ -246,14 +246,14 @@ async fn anothers_object_is_not_here_by_this_way_either() {
     })
     .await;
     let clients = client("one", "passthrough = [\"p * *\"]") + &client("two", "passthrough = [\"p * *\"]");
-    let house = House::open(&(provider(&upstream, "[\"* *\"]") + &clients)).await;
-    let made = house.ask(&by("one", Request::new("POST", "/v1/files").body("x"))).await;
+    let gateway = Gateway::open(&(provider(&upstream, "[\"* *\"]") + &clients)).await;
+    let made = gateway.ask(&by("one", Request::new("POST", "/v1/files").body("x"))).await;
     assert_eq!(made.status(), 200, "{}", made.text());
     upstream.request().await;
     let path = "/passthrough/p/files/file-abcdefgh12345678/content";
-    assert_eq!(house.ask(&by("one", Request::get(path))).await.status(), 200);
+    assert_eq!(gateway.ask(&by("one", Request::get(path))).await.status(), 200);
     upstream.request().await;
-    let reply = house.ask(&by("two", Request::get(path))).await;
+    let reply = gateway.ask(&by("two", Request::get(path))).await;
     assert_eq!((reply.status(), code(&reply).as_str()), (404, "not_found"), "{}", reply.text());
     assert!(upstream.unseen().is_none());
 }
@@ -273,18 +273,18 @@ async fn usage_at_declared_endpoints_is_booked_and_their_models_have_rights() {
     let clients = client("free", "passthrough = [\"p * *\"]")
         + &client("bound", "models = [\"gpt\"]\npassthrough = [\"p * *\"]")
         + &client("other", "models = [\"small\"]\npassthrough = [\"p * *\"]");
-    let house = House::open(&(provider(&upstream, "[\"* *\"]") + budget + &clients)).await;
-    let whole = house.ask(&by("free", chat("gpt", false))).await;
+    let gateway = Gateway::open(&(provider(&upstream, "[\"* *\"]") + budget + &clients)).await;
+    let whole = gateway.ask(&by("free", chat("gpt", false))).await;
     assert_eq!((whole.status(), whole.text()), (200, OPENAI.whole()));
-    house.until_metric("weir_budget_used{budget=\"all\"}", 17.0).await;
-    let streamed = house.ask(&by("bound", chat("gpt", true))).await;
+    gateway.until_metric("weir_budget_used{budget=\"all\"}", 17.0).await;
+    let streamed = gateway.ask(&by("bound", chat("gpt", true))).await;
     assert_eq!(streamed.text(), OPENAI.stream().concat());
-    house.until_metric("weir_budget_used{budget=\"all\"}", 34.0).await;
-    let reply = house.ask(&by("other", chat("gpt", false))).await;
+    gateway.until_metric("weir_budget_used{budget=\"all\"}", 34.0).await;
+    let reply = gateway.ask(&by("other", chat("gpt", false))).await;
     assert_eq!(reply.status(), 403, "{}", reply.text());
     let output = "weir_tokens_total{bucket=\"output\",model=\"passthrough\",provider=\"p\"}";
-    assert_eq!(house.metric(output).await, 14.0);
-    assert_eq!(house.metric("weir_billing_unknown_total").await, 0.0);
+    assert_eq!(gateway.metric(output).await, 14.0);
+    assert_eq!(gateway.metric("weir_billing_unknown_total").await, 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -295,29 +295,29 @@ async fn what_cannot_be_known_keeps_what_was_reserved() {
     })
     .await;
     let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = 1000000\nper = \"total\"\n";
-    let house = House::open(&(provider(&upstream, "[\"* *\"]") + budget)).await;
+    let gateway = Gateway::open(&(provider(&upstream, "[\"* *\"]") + budget)).await;
     let used = "weir_budget_used{budget=\"all\"}";
-    assert_eq!(house.get("/passthrough/p/vector_stores").await.status(), 200);
-    assert_eq!(house.post("/passthrough/p/bad", "{}").await.status(), 400);
-    house.until_metric("weir_requests_total{route=\"passthrough\"}", 2.0).await;
-    house.until_metric(used, 0.0).await;
-    assert_eq!(house.post("/passthrough/p/vector_stores", "{\"q\":\"what may cost\"}").await.status(), 200);
-    house.until_metric("weir_billing_unknown_total{model=\"passthrough\",provider=\"p\"}", 1.0).await;
-    assert!(house.metric(used).await >= 4096.0, "{}", house.metric(used).await);
+    assert_eq!(gateway.get("/passthrough/p/vector_stores").await.status(), 200);
+    assert_eq!(gateway.post("/passthrough/p/bad", "{}").await.status(), 400);
+    gateway.until_metric("weir_requests_total{route=\"passthrough\"}", 2.0).await;
+    gateway.until_metric(used, 0.0).await;
+    assert_eq!(gateway.post("/passthrough/p/vector_stores", "{\"q\":\"what may cost\"}").await.status(), 200);
+    gateway.until_metric("weir_billing_unknown_total{model=\"passthrough\",provider=\"p\"}", 1.0).await;
+    assert!(gateway.metric(used).await >= 4096.0, "{}", gateway.metric(used).await);
     let money = "[[budgets]]\nname = \"money\"\nfor = \"all\"\nusd = 5\nper = \"total\"\n";
-    let house = House::open(&(provider(&upstream, "[\"* *\"]") + money)).await;
-    let reply = house.post("/passthrough/p/vector_stores", "{}").await;
+    let gateway = Gateway::open(&(provider(&upstream, "[\"* *\"]") + money)).await;
+    let reply = gateway.post("/passthrough/p/vector_stores", "{}").await;
     assert_eq!(reply.status(), 429, "a budget of money admits nothing whose cost cannot be known: {}", reply.text());
-    assert_eq!(house.get("/passthrough/p/vector_stores").await.status(), 200);
+    assert_eq!(gateway.get("/passthrough/p/vector_stores").await.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn limits_hold_at_this_door_too() {
     let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
     let clients = client("a", "passthrough = [\"p * *\"]\nlimits = { requests_per_minute = 2 }");
-    let house = House::open(&(provider(&upstream, "[\"* *\"]") + &clients)).await;
+    let gateway = Gateway::open(&(provider(&upstream, "[\"* *\"]") + &clients)).await;
     for status in [200, 200, 429] {
-        let reply = house.ask(&by("a", Request::get("/passthrough/p/files"))).await;
+        let reply = gateway.ask(&by("a", Request::get("/passthrough/p/files"))).await;
         assert_eq!(reply.status(), status, "{}", reply.text());
     }
     upstream.request().await;
@@ -335,16 +335,16 @@ async fn a_signed_request_is_signed_with_its_body() {
          [server]\nmax_body_bytes = \"64KiB\"\n",
         upstream.url()
     );
-    let house = House::open(&config).await;
+    let gateway = Gateway::open(&config).await;
     let body = vec![7; 20_000];
     let put =
         |body: &[u8]| Request::new("PUT", "/passthrough/z/things/a%3Ab").header("x-amz-date", "forged").body(body);
-    assert_eq!(house.ask(&put(&body)).await.status(), 200);
+    assert_eq!(gateway.ask(&put(&body)).await.status(), 200);
     let sent = upstream.request().await;
     assert_eq!((sent.line(), sent.body == body), ("PUT /base/things/a%3Ab", true));
     assert!(sent.header("authorization").unwrap().starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"));
     assert_ne!(sent.header("x-amz-date"), Some("forged"));
-    let reply = house.ask(&put(&vec![7; 70_000])).await;
+    let reply = gateway.ask(&put(&vec![7; 70_000])).await;
     assert_eq!(reply.status(), 413, "what is signed is held in memory: {}", reply.text());
     assert!(upstream.unseen().is_none());
 }
@@ -357,8 +357,8 @@ async fn another_formats_client_key_is_found_in_its_place_and_does_not_go_on() {
         ANTHROPIC.name,
         upstream.url()
     );
-    let house = House::open(&(config + &client("a", "passthrough = [\"p * *\"]"))).await;
+    let gateway = Gateway::open(&(config + &client("a", "passthrough = [\"p * *\"]"))).await;
     let request = Request::get("/passthrough/p/files").header("x-api-key", "weir-a-0123456789abcdef");
-    assert_eq!(house.ask(&request).await.status(), 200);
+    assert_eq!(gateway.ask(&request).await.status(), 200);
     assert_eq!(upstream.request().await.header("x-api-key"), Some(KEY));
 }

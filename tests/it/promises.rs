@@ -9,11 +9,11 @@ mod hints;
 mod known;
 
 use serde_json::{Value, json};
-use weir_tests::heard::Heard;
-use weir_tests::{Answer, Folder, House, Received, Reply, Request, Upstream};
+use weir_tests::parsed_answer::ParsedAnswer;
+use weir_tests::{Answer, Folder, Gateway, Received, Reply, Request, Upstream};
 
 use self::answers::{CALLS, beginning, calling, frames};
-use crate::tongue::{ANTHROPIC, OPENAI, SPOKEN, TEXT, TOKENS, Tongue, config_of};
+use crate::wire_format::{ANTHROPIC, OPENAI, PROVIDERS, TEXT, TOKENS, WireFormat, config_of};
 
 /// The lane of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,18 +26,18 @@ enum Lane {
 #[derive(Debug, Clone, Copy)]
 struct Place {
     /// The client's format.
-    from: Tongue,
+    from: WireFormat,
     /// The provider's.
-    to: Tongue,
+    to: WireFormat,
     lane: Lane,
     stream: bool,
 }
 
 impl Place {
     /// Every place with this provider: the relay lane exists if both sides have the same format.
-    fn before(to: Tongue) -> Vec<Self> {
+    fn before(to: WireFormat) -> Vec<Self> {
         let mut all = Vec::new();
-        for from in SPOKEN {
+        for from in PROVIDERS {
             for stream in [false, true] {
                 let translated = Self { from, to, lane: Lane::Translate, stream };
                 all.extend((from == to).then_some(Self { lane: Lane::Relay, ..translated }));
@@ -65,8 +65,8 @@ struct Came {
 
 impl Came {
     /// The answer as the client parses it.
-    fn heard(&self) -> Heard {
-        self.place.from.heard(&self.reply, self.place.stream)
+    fn parsed(&self) -> ParsedAnswer {
+        self.place.from.parsed(&self.reply, self.place.stream)
     }
 
     /// The losses in the answer's header, each with its kind: `temperature=clamped`.
@@ -79,20 +79,20 @@ impl Came {
 /// Sends the request in each place of the table and checks the outcome.
 async fn everywhere(
     asks: impl Fn(Place) -> Option<Request>,
-    answers: impl Fn(Tongue, bool) -> Answer + Clone + Send + Sync + 'static,
+    answers: impl Fn(WireFormat, bool) -> Answer + Clone + Send + Sync + 'static,
     check: impl Fn(&Came) -> Result<(), String>,
 ) {
     let mut broken = Vec::new();
-    for to in SPOKEN {
+    for to in PROVIDERS {
         let answers = answers.clone();
         let mut upstream = Upstream::scripted(move |request| answers(to, to.wants_stream(request))).await;
-        let folder = Folder::with(&SPOKEN.map(|tongue| tongue.name));
-        let house = House::with(folder, &config_of(&SPOKEN, &upstream)).await;
-        let mut before = booked(&house, to).await;
+        let folder = Folder::with(&PROVIDERS.map(|wire_format| wire_format.name));
+        let gateway = Gateway::with(folder, &config_of(&PROVIDERS, &upstream)).await;
+        let mut before = booked(&gateway, to).await;
         for place in Place::before(to) {
             let Some(request) = asks(place) else { continue };
-            let reply = house.ask(&request).await;
-            let after = booked(&house, to).await;
+            let reply = gateway.ask(&request).await;
+            let after = booked(&gateway, to).await;
             let booked = [after[0] - before[0], after[1] - before[1]];
             before = after;
             let came = Came { place, reply, sent: upstream.unseen(), booked };
@@ -106,10 +106,10 @@ async fn everywhere(
 }
 
 /// All tokens that are counted for a provider once nothing is in flight.
-async fn booked(house: &House, to: Tongue) -> [f64; 2] {
-    house.until_metric("weir_in_flight", 0.0).await;
-    let told = house.metric(&format!("weir_tokens_total{{provider=\"{}\"}}", to.name)).await;
-    let estimated = house.metric(&format!("weir_tokens_estimated_total{{provider=\"{}\"}}", to.name)).await;
+async fn booked(gateway: &Gateway, to: WireFormat) -> [f64; 2] {
+    gateway.until_metric("weir_in_flight", 0.0).await;
+    let told = gateway.metric(&format!("weir_tokens_total{{provider=\"{}\"}}", to.name)).await;
+    let estimated = gateway.metric(&format!("weir_tokens_estimated_total{{provider=\"{}\"}}", to.name)).await;
     [told, estimated]
 }
 
@@ -120,7 +120,7 @@ fn usual(place: Place) -> Option<Request> {
 }
 
 /// The usual answer.
-fn usually(to: Tongue, stream: bool) -> Answer {
+fn usually(to: WireFormat, stream: bool) -> Answer {
     if stream { to.streamed() } else { Answer::json(200, to.whole()) }
 }
 
@@ -135,22 +135,22 @@ fn both_calls(came: &Came) -> Result<(), String> {
     if came.place.lane == Lane::Relay && came.place.stream {
         return same("pieces", &came.reply.text().matches("call_").count(), &2);
     }
-    let heard = came.heard();
-    let calls: Vec<_> = heard.calls.iter().map(|call| (call.name.as_str(), call.value())).collect();
+    let parsed = came.parsed();
+    let calls: Vec<_> = parsed.calls.iter().map(|call| (call.name.as_str(), call.value())).collect();
     let wanted = CALLS.map(|(_, name, text)| (name, serde_json::from_str::<Value>(text).unwrap()));
     same("calls", &calls, &wanted.to_vec())?;
-    same("finish", &heard.finish.as_deref(), &Some("tool"))
+    same("finish", &parsed.finish.as_deref(), &Some("tool"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_has_the_same_content_everywhere() {
     everywhere(usual, usually, |came| {
-        let heard = came.heard();
+        let parsed = came.parsed();
         same("status", &came.reply.status(), &200)?;
-        same("text", &heard.text.as_str(), &TEXT)?;
-        same("finish", &heard.finish.as_deref(), &Some("stop"))?;
-        same("tokens", &heard.tokens, &Some(TOKENS))?;
-        same("end", &(heard.complete, heard.error.is_none()), &(came.place.stream, true))
+        same("text", &parsed.text.as_str(), &TEXT)?;
+        same("finish", &parsed.finish.as_deref(), &Some("stop"))?;
+        same("tokens", &parsed.tokens, &Some(TOKENS))?;
+        same("end", &(parsed.complete, parsed.error.is_none()), &(came.place.stream, true))
     })
     .await;
 }
@@ -183,7 +183,7 @@ async fn content_of_a_streams_beginning_reaches_every_client() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_reaches_the_client_in_its_own_format() {
-    let answers = |to: Tongue, _| {
+    let answers = |to: WireFormat, _| {
         let error =
             json!({"code": 400, "status": "INVALID_ARGUMENT", "type": "invalid_request_error", "message": "odd"});
         let body = if to == ANTHROPIC { json!({"type": "error", "error": error}) } else { json!({"error": error}) };
@@ -201,7 +201,7 @@ async fn an_error_reaches_the_client_in_its_own_format() {
 #[tokio::test(flavor = "multi_thread")]
 async fn cache_figures_never_exceed_the_prompt() {
     for (read, written) in [(16, 0), (8, 5), (12, 3)] {
-        let answers = move |to: Tongue, stream: bool| {
+        let answers = move |to: WireFormat, stream: bool| {
             let openai = format!(r#""cached_tokens":{read},"cache_write_tokens":{written}"#);
             let gemini = format!(r#""cachedContentTokenCount":{}"#, read + written);
             let change = |text: String| {
@@ -214,7 +214,7 @@ async fn cache_figures_never_exceed_the_prompt() {
             }
         };
         everywhere(usual, answers, |came| {
-            let tokens = came.heard().tokens.unwrap_or_default();
+            let tokens = came.parsed().tokens.unwrap_or_default();
             let is_own = came.place.to == came.place.from;
             same("input", &(is_own || tokens.input == 10), &true)?;
             same("cached", &(is_own || tokens.cached <= 10), &true)
@@ -242,11 +242,11 @@ async fn several_answers_reach_a_client_whichever_ends_first() {
         "[[models]]\nalias = \"m\"\ntype = \"mistral\"\ntarget = {{ url = \"{}\", api_key = \"k\", model = \"m\" }}\n",
         upstream.url()
     );
-    let house = House::with(Folder::with(&["mistral", "gemini"]), &config).await;
+    let gateway = Gateway::with(Folder::with(&["mistral", "gemini"]), &config).await;
     let body = r#"{"contents":[{"role":"user","parts":[{"text":"Hi"}]}],"generationConfig":{"candidateCount":2}}"#;
-    let reply = house.post("/v1beta/models/m:streamGenerateContent?alt=sse", body).await;
+    let reply = gateway.post("/v1beta/models/m:streamGenerateContent?alt=sse", body).await;
     let (mut texts, mut finishes) = ([String::new(), String::new()], [None, None]);
-    for (_, data) in weir_tests::heard::events(&reply.text()) {
+    for (_, data) in weir_tests::parsed_answer::events(&reply.text()) {
         let frame: Value = serde_json::from_str(&data).unwrap();
         let mut last = 0;
         for candidate in frame["candidates"].as_array().unwrap() {

@@ -9,88 +9,88 @@ use weir_fixtures::proof;
 use weir_fixtures::proof::{Bounds, Depth, Report};
 use weir_sandbox::{Adapter, Engine, Limits};
 use weir_tests::plugins::{component, root, target, zeta_build, zeta_fixtures, zeta_with_fault};
-use weir_tests::{Folder, House, Upstream, log};
+use weir_tests::{Folder, Gateway, Upstream, log};
 
-use crate::tongue::{TEXT, ZETA, config, provider};
+use crate::wire_format::{TEXT, ZETA, config, provider};
 
 /// A gateway whose zeta has fixtures, with these lines before the providers' configuration.
-async fn house(more: &str) -> (House, Upstream) {
+async fn gateway(more: &str) -> (Gateway, Upstream) {
     let upstream = provider(ZETA).await;
     let folder = Folder::with(&["openai", "anthropic", "zeta"]);
     folder.put_fixtures("zeta", &zeta_fixtures());
-    (House::with(folder, &format!("{more}\n{}", config(&upstream))).await, upstream)
+    (Gateway::with(folder, &format!("{more}\n{}", config(&upstream))).await, upstream)
 }
 
 /// The operations side's reason why a newer zeta does not serve.
-async fn refusal(house: &House) -> String {
+async fn refusal(gateway: &Gateway) -> String {
     let is_refused = |all: &[Value]| all.iter().any(|one| one.to_string().contains("fixtures"));
-    house.until_adapter("zeta", is_refused).await;
-    house.adapter("zeta").await.iter().map(Value::to_string).collect()
+    gateway.until_adapter("zeta", is_refused).await;
+    gateway.adapter("zeta").await.iter().map(Value::to_string).collect()
 }
 
-async fn serves(house: &House) {
-    let reply = house.ask(&ZETA.request("zeta-t", false)).await;
+async fn serves(gateway: &Gateway) {
+    let reply = gateway.ask(&ZETA.request("zeta-t", false)).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
-    assert_eq!(ZETA.heard(&reply, false).text, TEXT);
+    assert_eq!(ZETA.parsed(&reply, false).text, TEXT);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_adapter_that_drops_a_piece_of_a_call_at_a_border_stays_out_and_the_former_one_serves_on() {
-    let (house, _upstream) = house("").await;
-    serves(&house).await;
-    house.folder.put("zeta", &zeta_with_fault("border"));
-    let reason = refusal(&house).await;
+    let (gateway, _upstream) = gateway("").await;
+    serves(&gateway).await;
+    gateway.folder.put("zeta", &zeta_with_fault("border"));
+    let reason = refusal(&gateway).await;
     for wanted in ["1 of 4 fixtures fail", "stream-calls", "frame by frame", "event 5", "Rome", "got nothing"] {
         assert!(reason.contains(wanted), "{wanted:?} is not in {reason}");
     }
     assert!(log::text().contains("frame by frame"), "the log says it too");
-    serves(&house).await;
+    serves(&gateway).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_adapter_that_keeps_something_between_exchanges_stays_out() {
-    let (house, _upstream) = house("").await;
-    house.folder.put("zeta", &zeta_with_fault("memory"));
-    let reason = refusal(&house).await;
+    let (gateway, _upstream) = gateway("").await;
+    gateway.folder.put("zeta", &zeta_with_fault("memory"));
+    let reason = refusal(&gateway).await;
     for wanted in ["on an instance that has served before", "/usage/output", "expected 9, got"] {
         assert!(reason.contains(wanted), "{wanted:?} is not in {reason}");
     }
-    serves(&house).await;
+    serves(&gateway).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_adapter_that_loses_a_parallel_call_stays_out() {
-    let (house, _upstream) = house("").await;
-    house.folder.put("zeta", &zeta_with_fault("parallel"));
-    let reason = refusal(&house).await;
+    let (gateway, _upstream) = gateway("").await;
+    gateway.folder.put("zeta", &zeta_with_fault("parallel"));
+    let reason = refusal(&gateway).await;
     assert!(reason.contains("/reply/wants/1/with/city"), "{reason}");
-    serves(&house).await;
+    serves(&gateway).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c72_all_fixtures_run_on_every_activation() {
-    let (house, _upstream) = house("").await;
+    let (gateway, _upstream) = gateway("").await;
     // A fixture that no adapter can satisfy comes at the end, after those that pass.
     let impossible = r#"{"operation": "chat", "kind": "quota",
         "request": {"method": "POST", "path_and_query": "/zeta/v0/minds/m:parley", "body": {"scroll": []}},
         "response": {"status": 503, "headers": {}, "body": {"woe": {"sort": "too-many"}}}}"#;
-    let place = house.folder.path().join("zeta.fixtures/zz-impossible.json");
+    let place = gateway.folder.path().join("zeta.fixtures/zz-impossible.json");
     std::fs::write(&place, impossible).unwrap();
-    house.folder.put("zeta", &zeta_build(2));
-    let reason = refusal(&house).await;
+    gateway.folder.put("zeta", &zeta_build(2));
+    let reason = refusal(&gateway).await;
     assert!(reason.contains("1 of 5 fixtures fail: zz-impossible: error: it is not what is expected"), "{reason}");
     std::fs::remove_file(&place).unwrap();
-    house.folder.put("zeta", &zeta_build(3));
-    house.until_adapter("zeta", |all| all.iter().any(|one| one.to_string().contains("zeta-build-0003"))).await;
-    serves(&house).await;
+    gateway.folder.put("zeta", &zeta_build(3));
+    gateway.until_adapter("zeta", |all| all.iter().any(|one| one.to_string().contains("zeta-build-0003"))).await;
+    serves(&gateway).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn where_fixtures_are_required_an_adapter_without_stays_out() {
-    let (house, _upstream) = house("[plugins.openai]\nrequire_fixtures = true").await;
-    let why: String = house.adapter("openai").await.iter().map(Value::to_string).collect();
+    let (gateway, _upstream) = gateway("[plugins.openai]\nrequire_fixtures = true").await;
+    let why: String = gateway.adapter("openai").await.iter().map(Value::to_string).collect();
     assert!(why.contains("fixtures are required and it has none"), "{why}");
-    serves(&house).await;
+    serves(&gateway).await;
 }
 
 /// Loads a component under its own name.
@@ -169,9 +169,9 @@ fn every_bundled_adapter_passes_its_own_fixtures() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_proved_nothing_is_called_unproved_wherever_adapters_are_listed() {
-    let (house, _upstream) = house("").await;
+    let (gateway, _upstream) = gateway("").await;
     for place in ["/admin/plugins", "/ready"] {
-        let told = house.get(place).await.json();
+        let told = gateway.get(place).await.json();
         let all = if place == "/ready" { &told["adapters"] } else { &told["plugins"] };
         for (name, proved) in [("zeta", true), ("openai", false)] {
             let one = all.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap();

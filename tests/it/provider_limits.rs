@@ -1,8 +1,8 @@
 //! Providers' rate limits: parsed from their headers, respected by the gateway, and passed on in the client's format.
 
-use weir_tests::{Answer, House, Reply, Upstream};
+use weir_tests::{Answer, Gateway, Reply, Upstream};
 
-use crate::tongue::{ANTHROPIC, OPENAI, Tongue};
+use crate::wire_format::{ANTHROPIC, OPENAI, WireFormat};
 
 const KEY: &str = "weir-key-of-a-team";
 
@@ -46,15 +46,15 @@ fn of_anthropic(remaining: &'static str) -> Vec<(&'static str, &'static str)> {
 }
 
 /// A provider that answers in a format, with these headers.
-async fn provider(tongue: Tongue, limits: Vec<(&'static str, &'static str)>) -> Upstream {
+async fn provider(wire_format: WireFormat, limits: Vec<(&'static str, &'static str)>) -> Upstream {
     Upstream::scripted(move |request| {
         let streams = request.json()["stream"] == true;
         let kind = if streams { "text/event-stream" } else { "application/json" };
         let headers: Vec<_> = limits.iter().copied().chain([("content-type", kind)]).collect();
         if !streams {
-            return Answer::whole(200, &headers, tongue.whole());
+            return Answer::whole(200, &headers, wire_format.whole());
         }
-        tongue.stream().iter().fold(Answer::begin(200, &headers), Answer::piece).end()
+        wire_format.stream().iter().fold(Answer::begin(200, &headers), Answer::piece).end()
     })
     .await
 }
@@ -70,20 +70,20 @@ fn told(reply: &Reply) -> Vec<(&str, &str)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_providers_limits_are_passed_on_in_the_clients_spelling() {
     let upstream = provider(OPENAI, of_openai("10", "6m0s")).await;
-    let house = House::open(&config(&upstream, "")).await;
+    let gateway = Gateway::open(&config(&upstream, "")).await;
     for stream in [false, true] {
-        let reply = house.ask(&ANTHROPIC.request("openai", stream)).await;
+        let reply = gateway.ask(&ANTHROPIC.request("openai", stream)).await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
         assert_eq!(reply.header("anthropic-ratelimit-requests-limit"), Some("60"));
         assert_eq!(reply.header("anthropic-ratelimit-tokens-remaining"), Some("10"));
         let reset = reply.header("anthropic-ratelimit-tokens-reset").unwrap_or_default();
         assert!(reset.ends_with('Z') && reset.starts_with("20"), "{reset}");
         assert_eq!(told(&reply).len(), 6, "each once: {:?}", told(&reply));
-        let relayed = house.ask(&OPENAI.request("openai", stream)).await;
+        let relayed = gateway.ask(&OPENAI.request("openai", stream)).await;
         let mut as_it_came = of_openai("10", "6m0s");
         as_it_came.sort_unstable();
         assert_eq!(told(&relayed), as_it_came);
-        let same = house.ask(&OPENAI.request("openai-t", stream)).await;
+        let same = gateway.ask(&OPENAI.request("openai-t", stream)).await;
         assert_eq!(told(&same), as_it_came);
     }
 }
@@ -91,9 +91,9 @@ async fn a_providers_limits_are_passed_on_in_the_clients_spelling() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_several_limits_the_nearest_to_its_end_is_passed_on() {
     let upstream = provider(ANTHROPIC, of_anthropic("7")).await;
-    let house = House::open(&config(&upstream, "")).await;
+    let gateway = Gateway::open(&config(&upstream, "")).await;
     for stream in [false, true] {
-        let reply = house.ask(&OPENAI.request("anthropic", stream)).await;
+        let reply = gateway.ask(&OPENAI.request("anthropic", stream)).await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
         let wanted = [
             ("x-ratelimit-limit-requests", "60"),
@@ -116,16 +116,16 @@ async fn a_client_with_its_own_limits_gets_no_other_limits() {
         "[[clients]]\nname = \"team\"\nkey = \"{KEY}\"\nlimits = {{ requests_per_minute = 5 }}\n\
          [[clients]]\nname = \"free\"\nkey = \"{KEY}-2\"\n"
     );
-    let house = House::open(&config(&upstream, &client)).await;
+    let gateway = Gateway::open(&config(&upstream, &client)).await;
     for model in ["openai", "openai-t"] {
-        let reply = house.ask(&OPENAI.request(model, false).header("x-api-key", KEY)).await;
+        let reply = gateway.ask(&OPENAI.request(model, false).header("x-api-key", KEY)).await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
         let names: Vec<&str> = told(&reply).iter().map(|(name, _)| *name).collect();
         let ours = ["limit", "remaining", "reset"].map(|what| format!("x-ratelimit-{what}-requests"));
         assert_eq!(names, ours, "{model}");
         assert_eq!(reply.header("x-ratelimit-limit-requests"), Some("5"));
     }
-    let reply = house.ask(&OPENAI.request("openai", false).header("x-api-key", &format!("{KEY}-2"))).await;
+    let reply = gateway.ask(&OPENAI.request("openai", false).header("x-api-key", &format!("{KEY}-2"))).await;
     assert_eq!(reply.header("x-ratelimit-limit-requests"), Some("60"), "who has none hears of the provider's");
 }
 
@@ -136,15 +136,15 @@ async fn c64_a_refusal_rests_until_what_is_used_up_is_there_again() {
         let mut headers = of_openai(remaining, reset);
         headers.push(("content-type", "application/json"));
         let upstream = Upstream::always(Answer::whole(429, &headers, error)).await;
-        let house = House::open(&config(&upstream, "")).await;
+        let gateway = Gateway::open(&config(&upstream, "")).await;
         for (model, upstreams) in [("openai", "openai"), ("openai-t", "openai-t")] {
-            let reply = house.ask(&OPENAI.request(model, false)).await;
+            let reply = gateway.ask(&OPENAI.request(model, false)).await;
             assert_eq!(reply.status(), 429, "{}", reply.text());
             assert_eq!(reply.header("x-ratelimit-remaining-tokens"), Some(remaining));
             let cooldown = format!("weir_cooldown_seconds{{model=\"{upstreams}\",provider=\"openai\"}}");
-            let cooldown = house.metric(&cooldown).await;
+            let cooldown = gateway.metric(&cooldown).await;
             assert!(cooldown > rests - 10.0 && cooldown <= rests, "{model}: {cooldown} of {rests}");
-            let again = house.ask(&OPENAI.request(model, false)).await;
+            let again = gateway.ask(&OPENAI.request(model, false)).await;
             let after: f64 = again.header("retry-after").unwrap().parse().unwrap();
             assert!(again.status() == 429 && after <= rests, "{}", again.text());
             assert_eq!(again.attempts(), Some("0"), "it is left alone");

@@ -13,7 +13,7 @@ use weir_fixtures::fixture::import::{Imported, of_text};
 use weir_fixtures::fixture::{Rules, check, exchange};
 use weir_tests::code::pack;
 use weir_tests::upstream::Gate;
-use weir_tests::{Answer, Client, House, Request, Upstream, log, soon};
+use weir_tests::{Answer, Client, Gateway, Request, Upstream, log, soon};
 
 const KEY: &str = "sk-proj-Zx81LpQ0TtY7uKm2NnR5";
 const OTHER: &str = "hunter2-of-the-9th";
@@ -217,10 +217,10 @@ async fn a_provider_that_is_not_there_is_a_502_that_says_so() {
 }
 
 /// A gateway whose provider is the folder.
-async fn replaying(dir: &tempfile::TempDir) -> House {
+async fn replaying(dir: &tempfile::TempDir) -> Gateway {
     let url = format!("replay:{}?pace_ms=0", dir.path().display());
     let target = format!("target = {{ url = \"{url}\", model = \"m-1\" }}");
-    House::open(&format!("[[models]]\nalias = \"m-1\"\ntype = \"openai\"\n{target}\n")).await
+    Gateway::open(&format!("[[models]]\nalias = \"m-1\"\ntype = \"openai\"\n{target}\n")).await
 }
 
 /// Imports a sample; returns the recordings, each checked.

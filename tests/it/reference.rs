@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use weir_tests::plugins::root;
-use weir_tests::{House, Request};
+use weir_tests::{Gateway, Request};
 
-use crate::tongue::{ALL, OPENAI, config, provider};
+use crate::wire_format::{ALL, OPENAI, config, provider};
 
 /// The rows of a page's tables, by their first column.
 fn rows(page: &str) -> BTreeMap<String, Vec<String>> {
@@ -31,16 +31,16 @@ fn labels_in(line: &str) -> BTreeSet<String> {
 async fn the_page_of_metrics_has_the_type_and_the_labels_of_every_exported_metric() {
     let upstream = provider(OPENAI).await;
     let settings = format!("{}[[clients]]\nname = \"team\"\nkey = \"weir-key-of-the-team-01\"\n", config(&upstream));
-    let house = House::open(&settings).await;
+    let gateway = Gateway::open(&settings).await;
     for from in ALL {
         for (model, stream) in [("openai", false), ("openai", true), ("openai-t", true), ("nowhere", false)] {
-            house.ask(&from.request(model, stream).header("x-api-key", "weir-key-of-the-team-01")).await;
+            gateway.ask(&from.request(model, stream).header("x-api-key", "weir-key-of-the-team-01")).await;
         }
-        house.ask(&from.request("openai", false)).await;
+        gateway.ask(&from.request("openai", false)).await;
     }
-    house.get("/no/such/page").await;
+    gateway.get("/no/such/page").await;
     let page = rows("metrics.md");
-    let text = house.metrics().await;
+    let text = gateway.metrics().await;
     let mut kinds = BTreeMap::new();
     for line in text.lines() {
         if let Some(about) = line.strip_prefix("# TYPE ") {
@@ -61,12 +61,12 @@ async fn the_page_of_metrics_has_the_type_and_the_labels_of_every_exported_metri
 #[tokio::test(flavor = "multi_thread")]
 async fn every_header_of_an_answer_that_is_ours_is_on_its_page() {
     let upstream = provider(OPENAI).await;
-    let house = House::open(&config(&upstream)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
     let page = rows("headers.md");
     for from in ALL {
         for (model, stream) in [("openai", false), ("openai-t", true), ("nowhere", false)] {
             let request: Request = from.request(model, stream);
-            let reply = house.ask(&request).await;
+            let reply = gateway.ask(&request).await;
             for (name, _) in reply.head.headers.iter().filter(|(name, _)| name.starts_with("x-weir-")) {
                 assert!(page.contains_key(name), "docs/headers.md lacks `{name}`");
             }

@@ -3,30 +3,30 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use weir_tests::{Answer, Gate, House, Request, Upstream};
+use weir_tests::{Answer, Gate, Gateway, Request, Upstream};
 
-use crate::tongue::{ALL, OPENAI, ZETA, config, provider};
+use crate::wire_format::{ALL, OPENAI, ZETA, config, provider};
 
 fn with_model(upstream: &Upstream, alias: &str) -> String {
     let model = format!("[[models]]\nalias = \"{alias}\"\ntarget = {{ provider = \"openai\", model = \"m\" }}\n");
     config(upstream) + &model
 }
 
-async fn reload(house: &House) -> weir_tests::Reply {
-    house.post("/admin/reload", "").await
+async fn reload(gateway: &Gateway) -> weir_tests::Reply {
+    gateway.post("/admin/reload", "").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c74_a_reload_brings_models_and_takes_them_away() {
     let upstream = provider(OPENAI).await;
-    let house = House::from_file(&with_model(&upstream, "first")).await;
-    let status = async |model: &str| house.ask(&OPENAI.request(model, false)).await.status();
+    let gateway = Gateway::from_file(&with_model(&upstream, "first")).await;
+    let status = async |model: &str| gateway.ask(&OPENAI.request(model, false)).await.status();
     assert_eq!((status("first").await, status("second").await), (200, 404));
-    house.configure(&with_model(&upstream, "second"));
-    let reply = reload(&house).await;
+    gateway.configure(&with_model(&upstream, "second"));
+    let reply = reload(&gateway).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
     assert_eq!((status("first").await, status("second").await), (404, 200));
-    assert!(house.metric("weir_config_revision").await >= 2.0);
+    assert!(gateway.metric("weir_config_revision").await >= 2.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,26 +38,26 @@ async fn c74_a_stream_goes_on_whose_model_is_gone() {
         rest.iter().fold(OPENAI.begin().piece(first).gate(&shut), Answer::piece).end()
     })
     .await;
-    let house = House::from_file(&with_model(&upstream, "gone")).await;
+    let gateway = Gateway::from_file(&with_model(&upstream, "gone")).await;
     for from in [OPENAI, ZETA] {
-        let mut client = house.connect().await;
+        let mut client = gateway.connect().await;
         client.send(&from.request("gone", true)).await;
         client.head().await;
-        house.configure(&config(&upstream));
-        assert_eq!(reload(&house).await.status(), 200);
-        assert_eq!(house.ask(&from.request("gone", false)).await.status(), 404);
+        gateway.configure(&config(&upstream));
+        assert_eq!(reload(&gateway).await.status(), 200);
+        assert_eq!(gateway.ask(&from.request("gone", false)).await.status(), 404);
         gate.open();
         let (_, cut) = client.rest().await;
         assert!(!cut);
-        house.configure(&with_model(&upstream, "gone"));
-        assert_eq!(reload(&house).await.status(), 200);
+        gateway.configure(&with_model(&upstream, "gone"));
+        assert_eq!(reload(&gateway).await.status(), 200);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c74_a_broken_configuration_is_refused_whole_and_the_former_one_serves_on() {
     let upstream = provider(OPENAI).await;
-    let house = House::from_file(&with_model(&upstream, "first")).await;
+    let gateway = Gateway::from_file(&with_model(&upstream, "first")).await;
     let broken = [
         ("[[models]]\nalias = \"x\"\ntarget = { provider = \"nobody\" }\n", "nobody"),
         ("[server]\nmax_body_bytes = \"many\"\n", "max_body_bytes"),
@@ -68,45 +68,45 @@ async fn c74_a_broken_configuration_is_refused_whole_and_the_former_one_serves_o
         ),
     ];
     for (text, reason) in broken {
-        house.configure(&(with_model(&upstream, "second") + text));
-        let reply = reload(&house).await;
+        gateway.configure(&(with_model(&upstream, "second") + text));
+        let reply = reload(&gateway).await;
         assert_eq!(reply.status(), 422, "{}", reply.text());
         assert!(reply.text().contains(reason) && reply.text().contains("weir.toml:"), "{}", reply.text());
-        assert_eq!(house.metric("weir_config_last_reload_successful").await as u64, 0);
-        assert_eq!(house.ask(&OPENAI.request("first", false)).await.status(), 200);
-        assert_eq!(house.ask(&OPENAI.request("second", false)).await.status(), 404, "nothing of it is taken");
+        assert_eq!(gateway.metric("weir_config_last_reload_successful").await as u64, 0);
+        assert_eq!(gateway.ask(&OPENAI.request("first", false)).await.status(), 200);
+        assert_eq!(gateway.ask(&OPENAI.request("second", false)).await.status(), 404, "nothing of it is taken");
     }
-    assert_eq!(house.metric("weir_config_rejected_total").await as u64, broken.len() as u64);
+    assert_eq!(gateway.metric("weir_config_rejected_total").await as u64, broken.len() as u64);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_the_file_is_noticed() {
     let upstream = provider(OPENAI).await;
-    let house = House::from_file(&config(&upstream)).await;
-    house.configure(&with_model(&upstream, "new"));
-    house.until_metric("weir_config_revision", 2.0).await;
-    assert_eq!(house.ask(&OPENAI.request("new", false)).await.status(), 200);
-    house.configure("nonsense");
-    house.until_metric("weir_config_last_reload_successful", 0.0).await;
-    assert_eq!(house.ask(&OPENAI.request("new", false)).await.status(), 200);
+    let gateway = Gateway::from_file(&config(&upstream)).await;
+    gateway.configure(&with_model(&upstream, "new"));
+    gateway.until_metric("weir_config_revision", 2.0).await;
+    assert_eq!(gateway.ask(&OPENAI.request("new", false)).await.status(), 200);
+    gateway.configure("nonsense");
+    gateway.until_metric("weir_config_last_reload_successful", 0.0).await;
+    assert_eq!(gateway.ask(&OPENAI.request("new", false)).await.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_can_see_what_changed_and_go_back() {
     let upstream = provider(OPENAI).await;
-    let house = House::from_file(&with_model(&upstream, "first")).await;
-    house.configure(&with_model(&upstream, "second"));
-    reload(&house).await;
-    let diff = house.get("/admin/config/diff?from=1&to=2").await.text();
+    let gateway = Gateway::from_file(&with_model(&upstream, "first")).await;
+    gateway.configure(&with_model(&upstream, "second"));
+    reload(&gateway).await;
+    let diff = gateway.get("/admin/config/diff?from=1&to=2").await.text();
     assert!(diff.contains("-alias = \"first\"") && diff.contains("+alias = \"second\""), "{diff}");
-    assert!(!diff.contains("KEY-OF") && !house.get("/admin/config").await.text().contains("KEY-OF"));
-    let back = house.post("/admin/config/rollback", "").await;
+    assert!(!diff.contains("KEY-OF") && !gateway.get("/admin/config").await.text().contains("KEY-OF"));
+    let back = gateway.post("/admin/config/rollback", "").await;
     assert_eq!(back.status(), 200, "{}", back.text());
-    assert_eq!(house.ask(&OPENAI.request("first", false)).await.status(), 200);
-    assert_eq!(house.post("/admin/config/rollback", "{\"to\":\"2\"}").await.status(), 200);
-    assert_eq!(house.ask(&OPENAI.request("second", false)).await.status(), 200);
-    assert_eq!(house.post("/admin/config/rollback", "{\"to\":\"77\"}").await.status(), 404);
-    let versions = house.get("/admin/config/versions").await.json();
+    assert_eq!(gateway.ask(&OPENAI.request("first", false)).await.status(), 200);
+    assert_eq!(gateway.post("/admin/config/rollback", "{\"to\":\"2\"}").await.status(), 200);
+    assert_eq!(gateway.ask(&OPENAI.request("second", false)).await.status(), 200);
+    assert_eq!(gateway.post("/admin/config/rollback", "{\"to\":\"77\"}").await.status(), 404);
+    let versions = gateway.get("/admin/config/versions").await.json();
     let origins: Vec<&str> =
         versions["versions"].as_array().unwrap().iter().filter_map(|one| one["origin"].as_str()).collect();
     assert_eq!(origins, ["rollback", "rollback", "reload", "start"]);
@@ -116,13 +116,13 @@ async fn one_can_see_what_changed_and_go_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_can_be_checked_without_being_taken() {
     let upstream = provider(OPENAI).await;
-    let house = House::from_file(&config(&upstream)).await;
-    let right = house.post("/admin/config/validate", &with_model(&upstream, "x")).await.json();
+    let gateway = Gateway::from_file(&config(&upstream)).await;
+    let right = gateway.post("/admin/config/validate", &with_model(&upstream, "x")).await.json();
     assert_eq!(right["valid"], true, "{right}");
-    let wrong = house.post("/admin/config/validate", "[server]\nprot = 1\n").await.json();
+    let wrong = gateway.post("/admin/config/validate", "[server]\nprot = 1\n").await.json();
     assert_eq!(wrong["valid"], false);
     assert!(wrong["report"].as_str().unwrap().contains("2:1"), "{wrong}");
-    assert_eq!(house.metric("weir_config_revision").await as u64, 1);
+    assert_eq!(gateway.metric("weir_config_revision").await as u64, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -130,24 +130,24 @@ async fn c68_a_key_that_is_taken_away_opens_nothing_any_more() {
     let upstream = provider(OPENAI).await;
     let token = "[admin]\ntoken = \"let-me-in-please\"\n";
     let client = |key: &str| format!("{token}{}[[clients]]\nname = \"a\"\nkey = \"{key}\"\n", config(&upstream));
-    let house = House::from_file(&client("first-key-of-the-client")).await;
-    let ask = async |key: &str| house.ask(&OPENAI.request("openai", false).header("x-api-key", key)).await.status();
+    let gateway = Gateway::from_file(&client("first-key-of-the-client")).await;
+    let ask = async |key: &str| gateway.ask(&OPENAI.request("openai", false).header("x-api-key", key)).await.status();
     assert_eq!(ask("first-key-of-the-client").await, 200);
-    house.configure(&client("second-key-of-the-client"));
+    gateway.configure(&client("second-key-of-the-client"));
     let request = Request::post("/admin/reload", "").header("authorization", "Bearer let-me-in-please");
-    assert_eq!(house.ask(&request).await.status(), 200);
+    assert_eq!(gateway.ask(&request).await.status(), 200);
     assert_eq!((ask("first-key-of-the-client").await, ask("second-key-of-the-client").await), (401, 200));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_configurations_under_load_fail_no_request() {
     let upstream = provider(OPENAI).await;
-    let house = Arc::new(House::from_file(&with_model(&upstream, "always")).await);
+    let gateway = Arc::new(Gateway::from_file(&with_model(&upstream, "always")).await);
     let (stop, served) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let clients = ALL.map(|from| {
-        let (house, stop, served) = (Arc::clone(&house), Arc::clone(&stop), Arc::clone(&served));
+        let (gateway, stop, served) = (Arc::clone(&gateway), Arc::clone(&stop), Arc::clone(&served));
         tokio::spawn(async move {
-            let mut client = house.connect().await;
+            let mut client = gateway.connect().await;
             for n in 0u32.. {
                 if stop.load(Ordering::Relaxed) {
                     return;
@@ -167,8 +167,8 @@ async fn five_hundred_configurations_under_load_fail_no_request() {
         let more =
             if broken { format!("[[models]]\nalias = \"broken-{n}\"\nprovider = \"gone\"\n") } else { String::new() };
         let changing = format!("[[models]]\nalias = \"changing-{n}\"\nprovider = \"openai\"\n{more}");
-        house.configure(&(with_model(&upstream, "always") + &changing));
-        let reply = reload(&house).await;
+        gateway.configure(&(with_model(&upstream, "always") + &changing));
+        let reply = reload(&gateway).await;
         assert_eq!(reply.status(), if broken { 422 } else { 200 }, "{n}: {}", reply.text());
         assert!(!broken || reply.text().contains("gone"), "{}", reply.text());
     }
@@ -177,6 +177,6 @@ async fn five_hundred_configurations_under_load_fail_no_request() {
         client.await.unwrap();
     }
     assert!(served.load(Ordering::Relaxed) > 100, "{served:?}");
-    assert!(house.metric("weir_config_rejected_total").await >= 166.0);
-    assert_eq!(house.ask(&Request::get("/health")).await.status(), 200);
+    assert!(gateway.metric("weir_config_rejected_total").await >= 166.0);
+    assert_eq!(gateway.ask(&Request::get("/health")).await.status(), 200);
 }

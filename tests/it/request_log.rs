@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use weir_tests::{Answer, Client, Database, Folder, Gate, Program, Reply, Request, Upstream};
 
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, TOKENS, Tongue, ZETA, config_of};
+use crate::wire_format::{ALL, ANTHROPIC, OPENAI, TOKENS, WireFormat, ZETA, config_of};
 
 /// The admin token of these tests.
 const TOKEN: &str = "the-token-of-the-operator-0123";
@@ -76,10 +76,11 @@ impl Kept {
 async fn provider() -> Upstream {
     Upstream::scripted(|request| {
         let line = request.line().to_owned();
-        let tongue = [(OPENAI, "/chat/completions"), (ANTHROPIC, "/messages")];
-        let tongue = tongue.into_iter().find(|(_, path)| line.contains(path)).map_or(ZETA, |(tongue, _)| tongue);
+        let wire_format = [(OPENAI, "/chat/completions"), (ANTHROPIC, "/messages")];
+        let wire_format =
+            wire_format.into_iter().find(|(_, path)| line.contains(path)).map_or(ZETA, |(wire_format, _)| wire_format);
         let streams = line.contains("drip") || request.text().contains("\"stream\":true");
-        if streams { tongue.streamed() } else { Answer::json(200, tongue.whole()) }
+        if streams { wire_format.streamed() } else { Answer::json(200, wire_format.whole()) }
     })
     .await
 }
@@ -92,7 +93,7 @@ fn number(fact: &Value, name: &str) -> u64 {
     fact[name].as_u64().unwrap_or_default()
 }
 
-fn check_answered(fact: &Value, from: Tongue, to: Tongue, model: &str) {
+fn check_answered(fact: &Value, from: WireFormat, to: WireFormat, model: &str) {
     let lane = if model == from.name { "relay" } else { "translate" };
     for (name, expected) in [
         ("lane", lane),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use serde_json::json;
-use weir_tests::{Answer, House, Received, Request, Upstream};
+use weir_tests::{Answer, Gateway, Received, Request, Upstream};
 
-use crate::tongue::{EVERY, OPENAI, provider};
+use crate::wire_format::{EVERY, OPENAI, provider};
 
 /// A provider whose connections serve one request and are reset once a second one has arrived in full.
 async fn stale(of: impl Fn(&Received) -> Answer + Send + Sync + 'static) -> Upstream {
@@ -53,14 +53,14 @@ async fn what_makes_something_is_made_once_though_the_connection_breaks() {
     for request in [Request::post("/v1/batches", batch), upload] {
         let made = |_: &Received| Answer::json(200, json!({"id": "made_1", "object": "made"}).to_string());
         let (mut a, mut b) = (stale(made).await, Upstream::always(Answer::json(200, "{\"id\":\"elsewhere\"}")).await);
-        let house = House::open(&config(&a, &b, "openai", 2)).await;
-        assert_eq!(house.ask(&request).await.status(), 200, "the first one is fine");
+        let gateway = Gateway::open(&config(&a, &b, "openai", 2)).await;
+        assert_eq!(gateway.ask(&request).await.status(), 200, "the first one is fine");
         let line = a.request().await.line().to_owned();
-        let broken = house.ask(&request).await;
+        let broken = gateway.ask(&request).await;
         assert_eq!(broken.status(), 502, "{}", broken.text());
         assert_eq!(seen(&mut a, &line), 1, "{line} is sent once");
         assert!(b.unseen().is_none(), "nor is it made elsewhere");
-        assert_eq!(house.ask(&request).await.status(), 200, "the next one is another");
+        assert_eq!(gateway.ask(&request).await.status(), 200, "the next one is another");
     }
 }
 
@@ -71,8 +71,8 @@ async fn a_chat_is_sent_again_by_the_retry_policy_alone() {
             for model in ["m", "m-t"] {
                 for stream in [false, true] {
                     let (mut a, b) = (stale(move |_| Answer::json(200, to.whole())).await, provider(OPENAI).await);
-                    let house = House::open(&config(&a, &b, to.name, retries)).await;
-                    assert_eq!(house.ask(&to.request(model, false)).await.status(), 200);
+                    let gateway = Gateway::open(&config(&a, &b, to.name, retries)).await;
+                    assert_eq!(gateway.ask(&to.request(model, false)).await.status(), 200);
                     let line = a.request().await.line().to_owned();
                     let line = if stream { None } else { Some(line) };
                     a.script({
@@ -83,7 +83,7 @@ async fn a_chat_is_sent_again_by_the_retry_policy_alone() {
                             _ => Answer::json(200, to.whole()),
                         }
                     });
-                    let reply = house.ask(&to.request(model, stream)).await;
+                    let reply = gateway.ask(&to.request(model, stream)).await;
                     assert_eq!(reply.status(), status, "{} {model} {stream} {retries}: {}", to.name, reply.text());
                     if let Some(line) = line {
                         assert_eq!(seen(&mut a, &line), times, "{} {model}", to.name);
@@ -98,9 +98,9 @@ async fn a_chat_is_sent_again_by_the_retry_policy_alone() {
 async fn a_request_that_changes_nothing_is_sent_again_on_a_fresh_connection() {
     let mut a = stale(|_| Answer::json(200, "{\"id\":\"file-1\",\"object\":\"file\"}")).await;
     let b = provider(OPENAI).await;
-    let house = House::open(&config(&a, &b, "openai", 0)).await;
+    let gateway = Gateway::open(&config(&a, &b, "openai", 0)).await;
     // A client's connection stays with its worker, whose connections to providers are its own.
-    let mut client = house.connect().await;
+    let mut client = gateway.connect().await;
     for _ in 0..2 {
         client.send(&Request::get("/v1/files/file-1")).await;
         assert_eq!(client.reply().await.status(), 200);

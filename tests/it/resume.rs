@@ -1,13 +1,13 @@
 //! Streams that break in the middle and are continued by another provider.
 
 use serde_json::Value;
-use weir_tests::{Answer, House, Upstream};
+use weir_tests::{Answer, Gateway, Upstream};
 
 use crate::retries::{QUICK, provider};
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, TEXT, Tongue, ZETA};
+use crate::wire_format::{ALL, ANTHROPIC, OPENAI, TEXT, WireFormat, ZETA};
 
 /// Two providers and a model with `resume`.
-fn two(first: (&Upstream, Tongue), second: (&Upstream, Tongue), also: &str) -> String {
+fn two(first: (&Upstream, WireFormat), second: (&Upstream, WireFormat), also: &str) -> String {
     let providers = provider(first.0, first.1, "first", QUICK) + &provider(second.0, second.1, "second", QUICK);
     let (one, other) = (first.1.name, second.1.name);
     providers
@@ -18,15 +18,15 @@ fn two(first: (&Upstream, Tongue), second: (&Upstream, Tongue), also: &str) -> S
 }
 
 /// A stream that sends the first half and breaks off.
-fn half(tongue: Tongue) -> Answer {
-    tongue.stream().iter().take(2).fold(tongue.begin(), Answer::piece).close()
+fn half(wire_format: WireFormat) -> Answer {
+    wire_format.stream().iter().take(2).fold(wire_format.begin(), Answer::piece).close()
 }
 
 /// A stream that sends the other half.
-fn rest(tongue: Tongue) -> Answer {
-    let pieces = tongue.stream();
+fn rest(wire_format: WireFormat) -> Answer {
+    let pieces = wire_format.stream();
     let said = pieces.iter().enumerate().filter(|(at, _)| *at != 1);
-    said.fold(tongue.begin(), |answer, (_, piece)| answer.piece(piece)).end()
+    said.fold(wire_format.begin(), |answer, (_, piece)| answer.piece(piece)).end()
 }
 
 /// The turns of a request: role and text.
@@ -41,27 +41,27 @@ async fn a_stream_that_breaks_is_gone_on_with_by_the_next_target_in_every_format
     for (one, other) in [(OPENAI, ANTHROPIC), (ANTHROPIC, OPENAI)] {
         let first = Upstream::always(half(one)).await;
         let mut second = Upstream::always(rest(other)).await;
-        let house = House::open(&two((&first, one), (&second, other), "resume = true")).await;
+        let gateway = Gateway::open(&two((&first, one), (&second, other), "resume = true")).await;
         for from in ALL {
-            let reply = house.ask(&from.request("both", true)).await;
-            let heard = from.heard(&reply, true);
+            let reply = gateway.ask(&from.request("both", true)).await;
+            let parsed = from.parsed(&reply, true);
             let place = format!("{} asks {}: {}", from.name, one.name, reply.text());
-            assert_eq!(heard.text, TEXT, "{place}");
-            assert_eq!((heard.finish.as_deref(), heard.complete), (Some("stop"), true), "{place}");
-            assert_eq!(heard.error, None, "{place}");
+            assert_eq!(parsed.text, TEXT, "{place}");
+            assert_eq!((parsed.finish.as_deref(), parsed.complete), (Some("stop"), true), "{place}");
+            assert_eq!(parsed.error, None, "{place}");
             assert_eq!(reply.header("x-weir-resumable"), Some("true"), "{place}");
             assert_eq!(reply.text().contains(": resumed\n\n"), from != ZETA, "{place}");
             // The tokens that the broken stream reported count too.
             let twice = if one == ANTHROPIC { 20 } else { 10 };
-            assert_eq!(heard.tokens.map(|tokens| tokens.input), Some(twice), "{place}");
+            assert_eq!(parsed.tokens.map(|tokens| tokens.input), Some(twice), "{place}");
             let turns = turns(&second.request().await.json());
             let (said, wish) = (&turns[turns.len() - 2], &turns[turns.len() - 1]);
             assert_eq!((said.0.as_str(), said.1.as_str()), ("assistant", &TEXT[..6]), "{place}");
             assert!(wish.0 == "user" && wish.1.contains("Go on"), "{place}: {wish:?}");
         }
         let series = format!("weir_resumed_streams_total{{from=\"first/{}\",to=\"second/{}\"}}", one.name, other.name);
-        assert_eq!(house.metric(&series).await, 3.0);
-        assert_eq!(house.metric("weir_stream_errors_total{side=\"upstream\"}").await, 0.0);
+        assert_eq!(gateway.metric(&series).await, 3.0);
+        assert_eq!(gateway.metric("weir_stream_errors_total{side=\"upstream\"}").await, 0.0);
     }
 }
 
@@ -73,11 +73,11 @@ async fn a_failure_that_a_stream_tells_is_made_good_too_and_the_same_target_will
         Upstream::scripted(move |request| if request.text().contains("Go on") { rest(OPENAI) } else { broken.clone() })
             .await;
     let second = Upstream::always(Answer::json(500, "{}")).await;
-    let house = House::open(&two((&first, OPENAI), (&second, ANTHROPIC), "resume = true")).await;
-    let reply = house.ask(&OPENAI.request("both", true)).await;
-    assert_eq!(OPENAI.heard(&reply, true).text, TEXT, "{}", reply.text());
+    let gateway = Gateway::open(&two((&first, OPENAI), (&second, ANTHROPIC), "resume = true")).await;
+    let reply = gateway.ask(&OPENAI.request("both", true)).await;
+    assert_eq!(OPENAI.parsed(&reply, true).text, TEXT, "{}", reply.text());
     assert!(!reply.text().contains("too busy"), "{}", reply.text());
-    assert_eq!(house.metric("weir_resumed_streams_total{from=\"first/openai\",to=\"first/openai\"}").await, 1.0);
+    assert_eq!(gateway.metric("weir_resumed_streams_total{from=\"first/openai\",to=\"first/openai\"}").await, 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,14 +90,14 @@ async fn without_a_target_that_continues_the_client_gets_the_failure() {
         )
         .await;
     let second = Upstream::always(Answer::json(500, "{}")).await;
-    let house = House::open(&two((&first, OPENAI), (&second, ANTHROPIC), "resume = true")).await;
+    let gateway = Gateway::open(&two((&first, OPENAI), (&second, ANTHROPIC), "resume = true")).await;
     for from in ALL {
-        let reply = house.ask(&from.request("both", true)).await;
-        let heard = from.heard(&reply, true);
-        assert_eq!((heard.text.as_str(), heard.finish), (&TEXT[..6], None), "{}", reply.text());
-        assert!(heard.error.is_some(), "{}", reply.text());
+        let reply = gateway.ask(&from.request("both", true)).await;
+        let parsed = from.parsed(&reply, true);
+        assert_eq!((parsed.text.as_str(), parsed.finish), (&TEXT[..6], None), "{}", reply.text());
+        assert!(parsed.error.is_some(), "{}", reply.text());
     }
-    assert_eq!(house.metric("weir_stream_errors_total{side=\"upstream\"}").await, 3.0);
+    assert_eq!(gateway.metric("weir_stream_errors_total{side=\"upstream\"}").await, 3.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,9 +108,9 @@ async fn what_is_more_than_words_is_not_gone_on_with() {
     let broken = OPENAI.stream().iter().take(2).fold(OPENAI.begin(), Answer::piece).piece(call).close();
     let first = Upstream::always(broken).await;
     let mut second = Upstream::always(rest(ANTHROPIC)).await;
-    let house = House::open(&two((&first, OPENAI), (&second, ANTHROPIC), "resume = true")).await;
-    let reply = house.ask(&OPENAI.request("both", true)).await;
-    assert!(OPENAI.heard(&reply, true).error.is_some(), "{}", reply.text());
+    let gateway = Gateway::open(&two((&first, OPENAI), (&second, ANTHROPIC), "resume = true")).await;
+    let reply = gateway.ask(&OPENAI.request("both", true)).await;
+    assert!(OPENAI.parsed(&reply, true).error.is_some(), "{}", reply.text());
     assert!(second.unseen().is_none());
 }
 
@@ -118,10 +118,10 @@ async fn what_is_more_than_words_is_not_gone_on_with() {
 async fn it_is_off_unless_the_operator_wants_it() {
     let first = Upstream::always(half(OPENAI)).await;
     let mut second = Upstream::always(rest(ANTHROPIC)).await;
-    let house = House::open(&two((&first, OPENAI), (&second, ANTHROPIC), "translate = true")).await;
-    let reply = house.ask(&OPENAI.request("both", true)).await;
+    let gateway = Gateway::open(&two((&first, OPENAI), (&second, ANTHROPIC), "translate = true")).await;
+    let reply = gateway.ask(&OPENAI.request("both", true)).await;
     assert_eq!(reply.header("x-weir-resumable"), None);
-    assert!(OPENAI.heard(&reply, true).error.is_some(), "{}", reply.text());
+    assert!(OPENAI.parsed(&reply, true).error.is_some(), "{}", reply.text());
     assert!(second.unseen().is_none());
 }
 
@@ -130,15 +130,15 @@ async fn what_a_broken_stream_did_not_tell_of_its_tokens_is_estimated() {
     for (one, other) in [(OPENAI, ANTHROPIC), (ANTHROPIC, OPENAI)] {
         let first = Upstream::always(half(one)).await;
         let second = Upstream::always(rest(other)).await;
-        let house = House::open(&two((&first, one), (&second, other), "resume = true")).await;
-        let reply = house.ask(&OPENAI.request("both", true)).await;
-        assert_eq!(OPENAI.heard(&reply, true).text, TEXT, "{}", reply.text());
+        let gateway = Gateway::open(&two((&first, one), (&second, other), "resume = true")).await;
+        let reply = gateway.ask(&OPENAI.request("both", true)).await;
+        assert_eq!(OPENAI.parsed(&reply, true).text, TEXT, "{}", reply.text());
         let estimated = |bucket| format!("weir_tokens_estimated_total{{bucket=\"{bucket}\",model=\"both\"}}");
         let told = "weir_tokens_total{bucket=\"output\",model=\"both\"}";
         // One format reports no usage before its end; the other begins with its input and one token of output.
         let begun = f64::from(u32::from(one == ANTHROPIC));
-        house.until_metric(told, 7.0 + begun).await;
-        assert_eq!(house.metric(&estimated("output")).await, 2.0 - begun, "the words so far");
-        assert_eq!(house.metric(&estimated("input")).await > 0.0, one == OPENAI);
+        gateway.until_metric(told, 7.0 + begun).await;
+        assert_eq!(gateway.metric(&estimated("output")).await, 2.0 - begun, "the words so far");
+        assert_eq!(gateway.metric(&estimated("input")).await > 0.0, one == OPENAI);
     }
 }

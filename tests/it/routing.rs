@@ -1,17 +1,17 @@
 //! The choice of a request's target, and how it is reported.
 
-use weir_tests::{Answer, House, Request, Upstream};
+use weir_tests::{Answer, Gateway, Request, Upstream};
 
 use crate::retries::provider;
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, provider as serving};
+use crate::wire_format::{ALL, ANTHROPIC, OPENAI, provider as serving};
 
 /// Two providers of one format and a model over both.
 fn two(first: &Upstream, second: &Upstream, model: &str) -> String {
     provider(first, OPENAI, "first", "") + &provider(second, OPENAI, "second", "") + model
 }
 
-async fn taken(house: &House, request: &Request) -> String {
-    let reply = house.ask(request).await;
+async fn taken(gateway: &Gateway, request: &Request) -> String {
+    let reply = gateway.ask(request).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
     reply.header("x-weir-provider").unwrap().to_owned()
 }
@@ -32,9 +32,9 @@ async fn the_cheapest_is_taken_by_the_operators_price_or_the_bundled_one() {
                  [[models]]\nalias = \"told\"\nstrategy = \"cheapest\"\n\
                  targets = [{ provider = \"first\", model = \"gpt-4o\", price = { input = 0.01, output = 0.01 } },\n\
                  { provider = \"second\", model = \"gpt-4o-mini\" }]\n";
-    let house = House::open(&two(&first, &second, model)).await;
-    assert_eq!(taken(&house, &OPENAI.request("cheap", false)).await, "second");
-    assert_eq!(taken(&house, &OPENAI.request("told", false)).await, "first");
+    let gateway = Gateway::open(&two(&first, &second, model)).await;
+    assert_eq!(taken(&gateway, &OPENAI.request("cheap", false)).await, "second");
+    assert_eq!(taken(&gateway, &OPENAI.request("told", false)).await, "first");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,20 +47,20 @@ async fn what_a_target_lacks_is_not_asked_of_it() {
                  capabilities = { context = 1000 }\n\
                  [[models]]\nalias = \"alone\"\ntarget = { provider = \"first\", model = \"m\" }\n\
                  capabilities = { vision = false }\n";
-    let house = House::open(&two(&first, &second, model)).await;
-    assert_eq!(taken(&house, &OPENAI.request("blind", false)).await, "first");
+    let gateway = Gateway::open(&two(&first, &second, model)).await;
+    assert_eq!(taken(&gateway, &OPENAI.request("blind", false)).await, "first");
     first.request().await;
-    assert_eq!(taken(&house, &picture("blind")).await, "second");
+    assert_eq!(taken(&gateway, &picture("blind")).await, "second");
     let long = format!(
         "{{\"model\":\"blind\",\"messages\":[{{\"role\":\"user\",\"content\":\"{}\"}}]}}",
         "many words ".repeat(1000)
     );
-    assert_eq!(taken(&house, &Request::post("/v1/chat/completions", &long)).await, "second");
+    assert_eq!(taken(&gateway, &Request::post("/v1/chat/completions", &long)).await, "second");
     // An estimated length refuses nothing: without an alternative, the provider decides.
     let only = Request::post("/v1/chat/completions", long.replace("blind", "short"));
-    assert_eq!(taken(&house, &only).await, "first");
+    assert_eq!(taken(&gateway, &only).await, "first");
     first.request().await;
-    let reply = house.ask(&picture("alone")).await;
+    let reply = gateway.ask(&picture("alone")).await;
     assert_eq!(reply.status(), 400, "{}", reply.text());
     assert!(OPENAI.error(&reply).is_some_and(|message| message.contains("vision")), "{}", reply.text());
     assert!(first.unseen().is_none());
@@ -73,10 +73,10 @@ async fn a_request_chooses_its_target_only_where_it_may() {
                  targets = [{ provider = \"first\", model = \"m\" }, { provider = \"second\", model = \"m\" }]\n";
     let config = two(&first, &second, model);
     let request = OPENAI.request("both", false).header("x-weir-target", "second");
-    assert_eq!(taken(&House::open(&config).await, &request).await, "first");
-    let house = House::open(&format!("[server]\ntarget_header = true\n{config}")).await;
-    assert_eq!(taken(&house, &request).await, "second");
-    let reply = house.ask(&OPENAI.request("both", false).header("x-weir-target", "third")).await;
+    assert_eq!(taken(&Gateway::open(&config).await, &request).await, "first");
+    let gateway = Gateway::open(&format!("[server]\ntarget_header = true\n{config}")).await;
+    assert_eq!(taken(&gateway, &request).await, "second");
+    let reply = gateway.ask(&OPENAI.request("both", false).header("x-weir-target", "third")).await;
     assert_eq!(reply.status(), 400, "{}", reply.text());
 }
 
@@ -89,12 +89,12 @@ async fn callers_and_headers_keep_requests_at_one_target_if_configured() {
         "[[models]]\nalias = \"by-caller\"\naffinity = \"tenant\"\n{targets}\
          [[models]]\nalias = \"by-header\"\naffinity = \"X-Conversation\"\n{targets}"
     );
-    let house = House::open(&two(&first, &second, &model)).await;
-    let one = taken(&house, &OPENAI.request("by-caller", false)).await;
-    assert_eq!(taken(&house, &OPENAI.request("by-caller", false)).await, one);
+    let gateway = Gateway::open(&two(&first, &second, &model)).await;
+    let one = taken(&gateway, &OPENAI.request("by-caller", false)).await;
+    assert_eq!(taken(&gateway, &OPENAI.request("by-caller", false)).await, one);
     let request = OPENAI.request("by-header", false).header("x-conversation", "c-1");
-    let one = taken(&house, &request).await;
-    assert_eq!(taken(&house, &request).await, one);
+    let one = taken(&gateway, &request).await;
+    assert_eq!(taken(&gateway, &request).await, one);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,23 +105,23 @@ async fn a_route_is_explained_with_its_order_its_lanes_and_its_losses() {
         + &provider(&second, ANTHROPIC, "second", "")
         + "[[models]]\nalias = \"both\"\n\
            targets = [{ provider = \"first\", model = \"gpt-4o\" }, { provider = \"second\", model = \"claude-sonnet-4-5\" }]\n";
-    let house = House::open(&config).await;
+    let gateway = Gateway::open(&config).await;
     let question = "{\"model\":\"both\",\"from\":\"openai.chat\",\"request\":{\"model\":\"both\",\"seed\":7,\
                     \"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"tools\":[{\"type\":\"function\",\
                     \"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\"}}}]}}";
-    let explained = house.post("/admin/routes/explain", question).await.json();
+    let explained = gateway.post("/admin/routes/explain", question).await.json();
     assert_eq!(explained["needs"], serde_json::json!(["tools"]), "{explained}");
     assert_eq!(explained["targets"][0]["lane"], "relay", "{explained}");
     assert_eq!(explained["targets"][1]["lane"], "translate", "{explained}");
     let lost = explained["targets"][1]["losses"].to_string();
     assert!(lost.contains("seed"), "{explained}");
     // After a rate limit the first target rests, which is reported.
-    assert_eq!(house.ask(&OPENAI.request("both", false)).await.status(), 200);
-    let explained = house.post("/admin/routes/explain", "{\"model\":\"both\"}").await.json();
+    assert_eq!(gateway.ask(&OPENAI.request("both", false)).await.status(), 200);
+    let explained = gateway.post("/admin/routes/explain", "{\"model\":\"both\"}").await.json();
     let (first, second) = (&explained["targets"][1], &explained["targets"][0]);
     assert_eq!((&second["provider"], &second["place"]), (&"second".into(), &1.into()), "{explained}");
     assert!(first["place"].is_null() && first["why"].as_str().unwrap().contains("rests"), "{explained}");
-    let reply = house.post("/admin/routes/explain", "{\"model\":\"unknown\"}").await;
+    let reply = gateway.post("/admin/routes/explain", "{\"model\":\"unknown\"}").await;
     assert_eq!(reply.status(), 400, "{}", reply.text());
 }
 
@@ -130,13 +130,13 @@ async fn explaining_changes_nothing_and_shows_the_next_target() {
     let (first, second) = (serving(OPENAI).await, serving(OPENAI).await);
     let model = "[[models]]\nalias = \"both\"\nstrategy = \"round-robin\"\n\
                  targets = [{ provider = \"first\", model = \"m\" }, { provider = \"second\", model = \"m\" }]\n";
-    let house = House::open(&two(&first, &second, model)).await;
+    let gateway = Gateway::open(&two(&first, &second, model)).await;
     for wanted in ["first", "second", "first", "second"] {
         for _ in 0..3 {
-            let explained = house.post("/admin/routes/explain", "{\"model\":\"both\"}").await.json();
+            let explained = gateway.post("/admin/routes/explain", "{\"model\":\"both\"}").await.json();
             assert_eq!(explained["targets"][0]["provider"], wanted, "{explained}");
         }
-        assert_eq!(taken(&house, &OPENAI.request("both", false)).await, wanted);
+        assert_eq!(taken(&gateway, &OPENAI.request("both", false)).await, wanted);
     }
 }
 
@@ -145,19 +145,19 @@ async fn the_reported_lane_and_the_explained_one_are_one_decision() {
     let (first, second) = (serving(OPENAI).await, serving(ANTHROPIC).await);
     let models = "[[models]]\nalias = \"resumes\"\nresume = true\ntarget = { provider = \"first\", model = \"m\" }\n";
     let config = provider(&first, OPENAI, "first", "") + &provider(&second, ANTHROPIC, "second", "") + models;
-    let house = House::open(&config).await;
+    let gateway = Gateway::open(&config).await;
     let formats = [(OPENAI, "openai.chat"), (ANTHROPIC, "anthropic.messages")];
     let mut lanes = std::collections::BTreeSet::new();
     for (from, format) in formats {
         for model in ["first", "first-t", "second", "second-t", "resumes"] {
             for stream in [false, true] {
                 let request = from.request(model, stream);
-                let reply = house.ask(&request).await;
+                let reply = gateway.ask(&request).await;
                 assert_eq!(reply.status(), 200, "{}", reply.text());
                 let lane = reply.header("x-weir-lane").unwrap().to_owned();
                 let body = String::from_utf8(request.sent()).unwrap();
                 let question = format!("{{\"model\":\"{model}\",\"from\":\"{format}\",\"request\":{body}}}");
-                let explained = house.post("/admin/routes/explain", &question).await.json();
+                let explained = gateway.post("/admin/routes/explain", &question).await.json();
                 assert_eq!(explained["targets"][0]["lane"], lane, "{format} {model} {stream}: {explained}");
                 lanes.insert((from.name, model, stream, lane));
             }
@@ -185,11 +185,11 @@ fn model_of(text: &str) -> Option<String> {
 async fn an_answers_model_is_spelled_as_its_provider_spells_it_in_both_lanes() {
     for to in ALL {
         let upstream = serving(to).await;
-        let house = House::open(&crate::tongue::config(&upstream)).await;
+        let gateway = Gateway::open(&crate::wire_format::config(&upstream)).await;
         for from in ALL {
             for model in [to.name.to_owned(), to.translated()] {
                 for stream in [false, true] {
-                    let reply = house.ask(&from.request(&model, stream)).await;
+                    let reply = gateway.ask(&from.request(&model, stream)).await;
                     let place = format!("{} {model} {stream} {}", from.name, reply.text());
                     assert_eq!(reply.status(), 200, "{place}");
                     assert_eq!(model_of(&reply.text()).as_deref(), Some(to.name), "{place}");
@@ -203,9 +203,9 @@ async fn an_answers_model_is_spelled_as_its_provider_spells_it_in_both_lanes() {
 async fn an_answer_that_names_no_model_gets_the_name_that_was_asked_for_upstream() {
     let body = OPENAI.whole().replace("\"model\":\"openai\",", "");
     let first = Upstream::always(Answer::json(200, body)).await;
-    let house = House::open(&provider(&first, OPENAI, "first", "")).await;
+    let gateway = Gateway::open(&provider(&first, OPENAI, "first", "")).await;
     for from in ALL {
-        let reply = house.ask(&from.request("first-t", false)).await;
+        let reply = gateway.ask(&from.request("first-t", false)).await;
         assert_eq!(model_of(&reply.text()).as_deref(), Some("openai"), "{}", reply.text());
     }
 }

@@ -1,8 +1,8 @@
 //! Keys: each is sent where it belongs, and nowhere else.
 
-use weir_tests::{Answer, House, Request, Upstream, log};
+use weir_tests::{Answer, Gateway, Request, Upstream, log};
 
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, ZETA, config, provider};
+use crate::wire_format::{ALL, ANTHROPIC, OPENAI, ZETA, config, provider};
 
 /// The client's credential, which no provider may see.
 const MINE: &str = "CLIENTS-OWN-SECRET";
@@ -20,10 +20,10 @@ fn with_credentials(request: Request) -> Request {
 async fn c69_no_credential_of_a_client_reaches_a_provider() {
     for to in ALL {
         let mut upstream = provider(to).await;
-        let house = House::open(&config(&upstream)).await;
+        let gateway = Gateway::open(&config(&upstream)).await;
         for from in ALL {
             for model in [to.name.to_owned(), to.translated()] {
-                let reply = house.ask(&with_credentials(from.request(&model, false))).await;
+                let reply = gateway.ask(&with_credentials(from.request(&model, false))).await;
                 assert_eq!(reply.status(), 200);
                 let received = upstream.request().await;
                 assert!(!received.head.contains(MINE), "{} to {model}: {}", from.name, received.head);
@@ -37,10 +37,10 @@ async fn c69_no_credential_of_a_client_reaches_a_provider() {
 #[tokio::test(flavor = "multi_thread")]
 async fn c69_a_clients_credential_in_the_query_reaches_no_provider() {
     let mut upstream = provider(ZETA).await;
-    let house = House::open(&config(&upstream)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
     for model in ["zeta", "zeta-t"] {
         let path = format!("/zeta/v0/minds/{model}:parley?pass={MINE}&key={MINE}&seal={MINE}&mood={}", "calm");
-        assert_eq!(house.post(&path, "{\"scroll\":[]}").await.status(), 200);
+        assert_eq!(gateway.post(&path, "{\"scroll\":[]}").await.status(), 200);
         assert!(!upstream.request().await.head.contains(MINE));
     }
 }
@@ -50,9 +50,9 @@ async fn a_key_goes_where_its_scheme_says() {
     let mut upstream = provider(ZETA).await;
     let settings = config(&upstream)
         .replace("api_key = \"KEY-OF-zeta\"", "api_key = \"KEY-OF-zeta\"\noptions = { auth = \"query\" }");
-    let house = House::open(&settings).await;
+    let gateway = Gateway::open(&settings).await;
     for model in ["zeta", "zeta-t"] {
-        assert_eq!(house.ask(&ZETA.request(model, false)).await.status(), 200);
+        assert_eq!(gateway.ask(&ZETA.request(model, false)).await.status(), 200);
         let received = upstream.request().await;
         assert!(received.line().contains("?seal=KEY-OF-zeta"), "{}", received.line());
         assert_eq!(received.header("zeta-seal"), None);
@@ -71,11 +71,11 @@ async fn c70_keys_are_in_no_log_no_metric_no_header_and_no_error() {
     })
     .await;
     let settings = config(&upstream).replace("KEY-OF-", "sk-secret-number-");
-    let house = House::open(&settings).await;
+    let gateway = Gateway::open(&settings).await;
     for from in ALL {
         for to in ALL {
             let request = with_credentials(from.request(&to.translated(), false));
-            house.ask(&request).await;
+            gateway.ask(&request).await;
         }
     }
     let text = log::text();
@@ -83,9 +83,9 @@ async fn c70_keys_are_in_no_log_no_metric_no_header_and_no_error() {
     let leaks: Vec<&str> =
         text.lines().filter(|line| line.contains("sk-secret-number-") || line.contains(MINE)).take(3).collect();
     assert!(leaks.is_empty(), "in the log: {leaks:#?}");
-    assert!(!house.metrics().await.contains("sk-secret"));
+    assert!(!gateway.metrics().await.contains("sk-secret"));
     for path in ["/admin/config", "/admin/plugins", "/ready"] {
-        assert!(!house.get(path).await.text().contains("sk-secret"), "{path}");
+        assert!(!gateway.get(path).await.text().contains("sk-secret"), "{path}");
     }
 }
 
@@ -96,8 +96,8 @@ async fn c70_a_key_that_the_provider_repeats_does_not_reach_the_client() {
     };
     for (status, kind) in [(401, "authentication_error"), (403, "permission_error"), (400, "invalid_request_error")] {
         let upstream = Upstream::always(Answer::json(status, body(kind))).await;
-        let house = House::open(&config(&upstream).replace("KEY-OF-anthropic", "sk-secret-echo")).await;
-        let reply = house.ask(&OPENAI.request("anthropic", false)).await;
+        let gateway = Gateway::open(&config(&upstream).replace("KEY-OF-anthropic", "sk-secret-echo")).await;
+        let reply = gateway.ask(&OPENAI.request("anthropic", false)).await;
         assert!(!reply.text().contains("sk-secret-echo"), "{status}: {}", reply.text());
     }
     assert!(!log::text().contains("sk-secret-echo"));
@@ -121,8 +121,8 @@ async fn a_follow_up_takes_the_key_only_where_the_operator_lets_it() {
              [[models]]\nalias = \"q\"\ntarget = {{ provider = \"q\", model = \"m\" }}\n",
             upstream.url()
         );
-        let house = House::open(&settings).await;
-        let reply = house.ask(&ANTHROPIC.request("q", false)).await;
+        let gateway = Gateway::open(&settings).await;
+        let reply = gateway.ask(&ANTHROPIC.request("q", false)).await;
         assert_eq!(reply.status(), status, "{allowed:?}: {}", reply.text());
         assert_eq!(upstream.request().await.header("zeta-seal"), Some("wax:KEY"));
         match sees {

@@ -6,9 +6,9 @@ mod nodes;
 use std::sync::Arc;
 use std::time::Instant;
 
-use weir_tests::{Folder, House, Redis, Reply, Upstream};
+use weir_tests::{Folder, Gateway, Redis, Reply, Upstream};
 
-use crate::tongue::{OPENAI, config_of, provider};
+use crate::wire_format::{OPENAI, config_of, provider};
 
 /// The tokens of every answer.
 const TOKENS: u64 = 17;
@@ -22,16 +22,16 @@ fn settings(upstream: &Upstream, redis: &Redis, limits: &str, budgets: &str) -> 
     format!("{}{client}{budgets}{shared}", config_of(&[OPENAI], upstream))
 }
 
-async fn node(settings: &str) -> Arc<House> {
-    Arc::new(House::with(Folder::with(&["openai"]), settings).await)
+async fn node(settings: &str) -> Arc<Gateway> {
+    Arc::new(Gateway::with(Folder::with(&["openai"]), settings).await)
 }
 
-async fn ask(house: &House) -> Reply {
-    house.ask(&OPENAI.request("openai", false).header("authorization", &format!("Bearer {KEY}"))).await
+async fn ask(gateway: &Gateway) -> Reply {
+    gateway.ask(&OPENAI.request("openai", false).header("authorization", &format!("Bearer {KEY}"))).await
 }
 
 /// Sends requests to the nodes in turn, so many at the same time; returns how many were served. All others are a 429.
-async fn served(nodes: &[Arc<House>], requests: usize) -> usize {
+async fn served(nodes: &[Arc<Gateway>], requests: usize) -> usize {
     let tasks: Vec<_> = (0..requests)
         .map(|number| {
             let node = Arc::clone(&nodes[number % nodes.len()]);
@@ -58,11 +58,11 @@ async fn two_nodes_serve_as_many_requests_as_one_limit_or_budget_allows() {
     let settings = settings(&upstream, &redis, "requests_per_minute = 6000", &budget("requests = 12"));
     let nodes = [node(&settings).await, node(&settings).await];
     assert_eq!(served(&nodes, 40).await, 12, "the budget allows twelve");
-    for house in &nodes {
-        let refused = ask(house).await;
+    for gateway in &nodes {
+        let refused = ask(gateway).await;
         assert_eq!(refused.status(), 429);
         assert!(refused.text().contains("12 requests of 12 requests"), "{}", refused.text());
-        assert_eq!(house.metric("weir_shared_state").await, 0.0);
+        assert_eq!(gateway.metric("weir_shared_state").await, 0.0);
     }
 }
 
@@ -93,13 +93,13 @@ async fn what_both_nodes_used_is_told_by_each_and_survives_restarts_once() {
     }
     let mut nodes = Vec::new();
     for folder in files {
-        nodes.push(Arc::new(House::with(folder, &settings).await));
+        nodes.push(Arc::new(Gateway::with(folder, &settings).await));
     }
     assert_eq!(served(&nodes, 20).await, 20);
     let expected = (20 * TOKENS) as f64;
-    for house in &nodes {
-        house.until_metric("weir_budget_used{budget=\"all\"}", expected).await;
-        assert_eq!(house.metric("weir_shared_nodes").await, 2.0);
+    for gateway in &nodes {
+        gateway.until_metric("weir_budget_used{budget=\"all\"}", expected).await;
+        assert_eq!(gateway.metric("weir_shared_nodes").await, 2.0);
     }
     let first = Arc::into_inner(nodes.remove(0)).unwrap().restart(&settings).await;
     assert_eq!(ask(&first).await.status(), 200);
@@ -134,23 +134,23 @@ async fn while_the_server_is_away_each_policy_admits_what_it_says_and_the_state_
     for policy in policies {
         nodes.push(node(&format!("{settings}when_lost = \"{policy}\"\nprefix = \"{policy}\"\n")).await);
     }
-    for house in &nodes {
-        assert_eq!(served(&[Arc::clone(house)], 4).await, 4);
-        assert_eq!(house.get("/ready").await.json()["shared"]["state"], "working");
+    for gateway in &nodes {
+        assert_eq!(served(&[Arc::clone(gateway)], 4).await, 4);
+        assert_eq!(gateway.get("/ready").await.json()["shared"]["state"], "working");
     }
     redis.kill();
-    for (house, (policy, most)) in nodes.iter().zip(policies.into_iter().zip([36, 50, 0])) {
-        house.until_metric("weir_shared_state", 1.0).await;
-        let ready = house.get("/ready").await.json();
+    for (gateway, (policy, most)) in nodes.iter().zip(policies.into_iter().zip([36, 50, 0])) {
+        gateway.until_metric("weir_shared_state", 1.0).await;
+        let ready = gateway.get("/ready").await.json();
         assert_eq!((&ready["status"], &ready["shared"]["state"]), (&"degraded".into(), &"failing".into()));
-        let served = served(&[Arc::clone(house)], 50).await;
+        let served = served(&[Arc::clone(gateway)], 50).await;
         let fits = if policy == "closed" { served <= 1 } else { served == most };
         assert!(fits, "{policy}: {served} were served");
     }
     redis.go();
-    for (house, left) in nodes.iter().zip([0, 0, 30]) {
-        house.until_metric("weir_shared_state", 0.0).await;
-        let served = served(&[Arc::clone(house)], 40).await;
+    for (gateway, left) in nodes.iter().zip([0, 0, 30]) {
+        gateway.until_metric("weir_shared_state", 0.0).await;
+        let served = served(&[Arc::clone(gateway)], 40).await;
         assert!(served >= left && served <= left + 10, "{served} of about {left}");
     }
 }

@@ -3,7 +3,7 @@
 use weir_tests::program::{Program, ask};
 use weir_tests::{Answer, Client, Folder, PATIENCE, Request, Upstream, plugins};
 
-use crate::tongue::{ALL, OPENAI, Tongue, config};
+use crate::wire_format::{ALL, OPENAI, WireFormat, config};
 
 /// Abandoned streams of one round.
 const STREAMS: usize = 96;
@@ -51,7 +51,7 @@ async fn until_descriptors(program: &Program, most: usize) {
     assert!(is_reached, "{} descriptors, and {most} are enough", descriptors(program));
 }
 
-fn long(from: Tongue, model: &str) -> Request {
+fn long(from: WireFormat, model: &str) -> Request {
     let request = from.request(model, true);
     let body = String::from_utf8(request.sent()).unwrap();
     request.body(body.replace("\"Hi\"", &format!("\"{}\"", "word ".repeat(LONG / 5))))
@@ -83,7 +83,7 @@ async fn round(program: &Program, address: std::net::SocketAddr, upstream: &mut 
 async fn c71_streams_that_are_left_with_long_requests_leave_nothing_behind() {
     let begun = OPENAI.stream()[..2].iter().fold(OPENAI.begin(), Answer::piece);
     let mut upstream = Upstream::always(begun.hang()).await;
-    let folder = Folder::with(&ALL.map(|tongue| tongue.name));
+    let folder = Folder::with(&ALL.map(|wire_format| wire_format.name));
     let program = Program::start(&folder, &plugins::target().join("test-cache"), &config(&upstream));
     let address = program.address();
     let (mut held, mut open) = (Vec::new(), 0);

@@ -9,9 +9,9 @@ use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use weir_tests::{Client, House, soon};
+use weir_tests::{Client, Gateway, soon};
 
-use crate::tongue::OPENAI;
+use crate::wire_format::OPENAI;
 
 /// More than the sockets' buffers on both sides hold together.
 const FLOOD: usize = 256 << 20;
@@ -28,13 +28,13 @@ fn config(address: &str, more: &str) -> String {
 }
 
 /// A provider that streams without end, for a client that reads the head and no more.
-async fn asked(model: &str, more: &str) -> (House, TcpStream, Client) {
+async fn asked(model: &str, more: &str) -> (Gateway, TcpStream, Client) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let house = House::open(&config(&listener.local_addr().unwrap().to_string(), more)).await;
-    let mut client = house.connect().await;
+    let gateway = Gateway::open(&config(&listener.local_addr().unwrap().to_string(), more)).await;
+    let mut client = gateway.connect().await;
     client.send(&OPENAI.request(model, true)).await;
     let provider = begun(&listener).await;
-    (house, provider, client)
+    (gateway, provider, client)
 }
 
 /// The next request at a provider, whose answer begins to stream.
@@ -71,26 +71,26 @@ async fn flood(provider: &mut TcpStream) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_client_does_not_read_stays_with_the_provider() {
     for model in ["openai", "openai-t"] {
-        let (house, mut provider, mut client) = asked(model, "").await;
+        let (gateway, mut provider, mut client) = asked(model, "").await;
         let written = flood(&mut provider).await;
         assert!(written < FLOOD / 2, "{model}: {written} bytes were taken for a client that reads nothing");
-        assert_eq!(house.get("/health").await.status(), 200);
+        assert_eq!(gateway.get("/health").await.status(), 200);
         client.head().await;
         client.leave();
         let mut end = Vec::new();
         let _reset = soon("the gateway to leave", provider.read_to_end(&mut end)).await;
-        house.until_metric("weir_in_flight", 0.0).await;
+        gateway.until_metric("weir_in_flight", 0.0).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_never_reads_is_given_up() {
     for model in ["openai", "openai-t"] {
-        let (house, mut provider, client) = asked(model, "[server]\nsend_timeout = \"200ms\"").await;
+        let (gateway, mut provider, client) = asked(model, "[server]\nsend_timeout = \"200ms\"").await;
         let event = event();
         let sent = soon("the gateway to leave", async { while provider.write_all(&event).await.is_ok() {} });
         sent.await;
-        house.until_metric("weir_in_flight", 0.0).await;
+        gateway.until_metric("weir_in_flight", 0.0).await;
         drop(client);
     }
 }
@@ -98,8 +98,8 @@ async fn a_client_that_never_reads_is_given_up() {
 type Sender = SendRequest<Full<Bytes>>;
 
 /// An HTTP/2 client with a window of this many bytes for each answer until it reads.
-async fn narrow(house: &House, window: u32) -> Sender {
-    let stream = TcpStream::connect(house.address).await.unwrap();
+async fn narrow(gateway: &Gateway, window: u32) -> Sender {
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
     let mut builder = Builder::new(TokioExecutor::new());
     builder.initial_stream_window_size(window);
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
@@ -119,14 +119,14 @@ fn ask(sender: &Sender, model: &str, stream: bool) -> impl Future<Output = http:
 async fn a_stream_whose_window_stays_shut_is_reset_and_its_neighbours_go_on() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let house = House::open(&config(&address, "[server]\nsend_timeout = \"200ms\"")).await;
-    let sender = narrow(&house, 16 << 10).await;
+    let gateway = Gateway::open(&config(&address, "[server]\nsend_timeout = \"200ms\"")).await;
+    let sender = narrow(&gateway, 16 << 10).await;
     for model in ["openai", "openai-t"] {
         let answer = tokio::spawn(ask(&sender, model, true));
         let mut provider = begun(&listener).await;
         let event = event();
         soon("the gateway to leave", async { while provider.write_all(&event).await.is_ok() {} }).await;
-        house.until_metric("weir_in_flight", 0.0).await;
+        gateway.until_metric("weir_in_flight", 0.0).await;
         let body = answer.await.unwrap().into_body();
         assert!(soon("the stream's end", body.collect()).await.is_err(), "{model}: no client takes it for complete");
     }
@@ -146,11 +146,11 @@ async fn a_stream_whose_window_stays_shut_is_reset_and_its_neighbours_go_on() {
 async fn a_whole_answer_that_is_not_read_is_dropped_after_a_timeout() {
     let upstream = weir_tests::Upstream::always(weir_tests::Answer::json(200, OPENAI.whole())).await;
     let address = upstream.url().replace("http://", "");
-    let house = House::open(&config(&address, "[server]\nsend_timeout = \"200ms\"")).await;
-    let sender = narrow(&house, 0).await;
+    let gateway = Gateway::open(&config(&address, "[server]\nsend_timeout = \"200ms\"")).await;
+    let sender = narrow(&gateway, 0).await;
     for model in ["openai", "openai-t"] {
         let answer = ask(&sender, model, false).await;
-        house.until_metric("weir_in_flight", 0.0).await;
+        gateway.until_metric("weir_in_flight", 0.0).await;
         assert!(soon("the answer's end", answer.into_body().collect()).await.is_err(), "{model}");
     }
 }

@@ -1,9 +1,9 @@
 //! Streams: every event at once, complete, in order, with one end.
 
-use weir_tests::heard::events;
-use weir_tests::{Answer, Gate, House, Upstream};
+use weir_tests::parsed_answer::events;
+use weir_tests::{Answer, Gate, Gateway, Upstream};
 
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, TEXT, TOKENS, Tongue, ZETA, config};
+use crate::wire_format::{ALL, ANTHROPIC, OPENAI, TEXT, TOKENS, WireFormat, ZETA, config};
 
 /// The texts that are found in a client's stream after the first and the second half.
 fn halves() -> (&'static str, &'static str) {
@@ -16,12 +16,12 @@ async fn c17_a_stream_means_the_same_however_it_is_cut() {
         let stream = to.stream().concat();
         for len in [1, 2, 3, 5, 16, 1000, stream.len()] {
             let upstream = Upstream::always(to.begin().pieces(&stream, len).end()).await;
-            let house = House::open(&config(&upstream)).await;
+            let gateway = Gateway::open(&config(&upstream)).await;
             for from in ALL {
-                let heard = from.heard(&house.ask(&from.request(&to.translated(), true)).await, true);
+                let parsed = from.parsed(&gateway.ask(&from.request(&to.translated(), true)).await, true);
                 let place = format!("{} to {} in pieces of {len}", from.name, to.name);
-                assert_eq!((heard.text.as_str(), heard.tokens), (TEXT, Some(TOKENS)), "{place}");
-                assert!(heard.complete, "{place}");
+                assert_eq!((parsed.text.as_str(), parsed.tokens), (TEXT, Some(TOKENS)), "{place}");
+                assert!(parsed.complete, "{place}");
             }
         }
     }
@@ -40,14 +40,14 @@ async fn c18_events_are_read_in_every_spelling_of_their_lines() {
     ];
     for spelled in spellings {
         let upstream = Upstream::always(Answer::sse().pieces(&spelled, 7).end()).await;
-        let house = House::open(&config(&upstream)).await;
-        let heard = OPENAI.heard(&house.ask(&OPENAI.request("anthropic", true)).await, true);
-        assert_eq!((heard.text.as_str(), heard.complete), (TEXT, true), "{spelled}");
+        let gateway = Gateway::open(&config(&upstream)).await;
+        let parsed = OPENAI.parsed(&gateway.ask(&OPENAI.request("anthropic", true)).await, true);
+        assert_eq!((parsed.text.as_str(), parsed.complete), (TEXT, true), "{spelled}");
     }
 }
 
 /// A stream with a gate before every event but the first.
-fn gated(to: Tongue, gate: &Gate) -> Answer {
+fn gated(to: WireFormat, gate: &Gate) -> Answer {
     let stream = to.stream();
     let mut pieces = stream.iter();
     let first = pieces.next().map(|piece| to.begin().piece(piece)).unwrap_or_default();
@@ -62,8 +62,8 @@ async fn c25_every_event_leaves_when_it_has_come() {
             for model in [to.name.to_owned(), to.translated()] {
                 let gate = Gate::default();
                 let upstream = Upstream::always(gated(to, &gate)).await;
-                let house = House::open(&config(&upstream)).await;
-                let mut client = house.connect().await;
+                let gateway = Gateway::open(&config(&upstream)).await;
+                let mut client = gateway.connect().await;
                 client.send(&from.request(&model, true)).await;
                 // Each half arrives although the upstream sends nothing more until the gate is opened again.
                 gate.open();
@@ -88,8 +88,8 @@ async fn c25_every_event_leaves_when_it_has_come() {
 async fn c25_a_relayed_streams_head_comes_before_its_first_byte() {
     let gate = Gate::default();
     let upstream = Upstream::always(Answer::sse().gate(&gate).piece("data: [DONE]\n\n").end()).await;
-    let house = House::open(&config(&upstream)).await;
-    let mut client = house.connect().await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let mut client = gateway.connect().await;
     client.send(&OPENAI.request("openai", true)).await;
     assert_eq!(client.head().await.status, 200);
     gate.open();
@@ -103,15 +103,15 @@ async fn c24_a_waiting_client_gets_keep_alives_if_configured() {
         let upstream =
             Upstream::always(ALL[2].stream().iter().fold(Answer::lines().gate(&gate), Answer::piece).end()).await;
         let settings = format!("[server]\nkeep_alive_interval = \"5ms\"\n{}", config(&upstream));
-        let house = House::open(&settings).await;
-        let mut client = house.connect().await;
+        let gateway = Gateway::open(&settings).await;
+        let mut client = gateway.connect().await;
         client.send(&from.request("zeta-t", true)).await;
         assert_eq!(client.head().await.status, 200);
         let mut all = client.until(alive).await;
         gate.open();
         all.extend(client.rest().await.0);
-        let heard = weir_tests::heard::Heard::stream(from.format, &String::from_utf8_lossy(&all));
-        assert_eq!((heard.text.as_str(), heard.complete), (TEXT, true), "{}", from.name);
+        let parsed = weir_tests::parsed_answer::ParsedAnswer::stream(from.format, &String::from_utf8_lossy(&all));
+        assert_eq!((parsed.text.as_str(), parsed.complete), (TEXT, true), "{}", from.name);
     }
 }
 
@@ -120,11 +120,11 @@ async fn c13_a_stream_without_a_finish_gets_exactly_one() {
     let pieces = OPENAI.stream();
     let without = [pieces[0].as_str(), &pieces[1], &pieces[2], &pieces[5]].concat();
     let upstream = Upstream::always(Answer::sse().piece(without).end()).await;
-    let house = House::open(&config(&upstream)).await;
-    let reply = house.ask(&ANTHROPIC.request("openai", true)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let reply = gateway.ask(&ANTHROPIC.request("openai", true)).await;
     let count = events(&reply.text()).iter().filter(|(_, data)| data.contains("\"stop_reason\":\"end_turn\"")).count();
     assert_eq!(count, 1, "{}", reply.text());
-    let reply = house.ask(&OPENAI.request("openai-t", true)).await;
+    let reply = gateway.ask(&OPENAI.request("openai-t", true)).await;
     assert_eq!(reply.text().matches("\"finish_reason\":\"stop\"").count(), 1, "{}", reply.text());
     assert_eq!(reply.text().matches("[DONE]").count(), 1);
 }
@@ -133,8 +133,8 @@ async fn c13_a_stream_without_a_finish_gets_exactly_one() {
 async fn c14_the_first_chunk_names_the_role_and_no_other_does() {
     for to in [ANTHROPIC, ZETA] {
         let upstream = Upstream::always(to.streamed()).await;
-        let house = House::open(&config(&upstream)).await;
-        let reply = house.ask(&OPENAI.request(to.name, true)).await;
+        let gateway = Gateway::open(&config(&upstream)).await;
+        let reply = gateway.ask(&OPENAI.request(to.name, true)).await;
         let roles: Vec<bool> =
             events(&reply.text()).iter().map(|(_, data)| data.contains("\"role\":\"assistant\"")).collect();
         assert_eq!(roles.iter().position(|role| *role), Some(0), "{}", reply.text());
@@ -146,8 +146,8 @@ async fn c14_the_first_chunk_names_the_role_and_no_other_does() {
 async fn c86_a_messages_stream_is_a_well_formed_story() {
     for to in [OPENAI, ZETA] {
         let upstream = Upstream::always(to.streamed()).await;
-        let house = House::open(&config(&upstream)).await;
-        let reply = house.ask(&ANTHROPIC.request(to.name, true)).await;
+        let gateway = Gateway::open(&config(&upstream)).await;
+        let reply = gateway.ask(&ANTHROPIC.request(to.name, true)).await;
         let names: Vec<String> = events(&reply.text()).into_iter().filter_map(|(name, _)| name).collect();
         let ends = ["message_start", "content_block_start", "content_block_delta", "content_block_delta"];
         assert_eq!(names[..4], ends, "{}", reply.text());
@@ -159,24 +159,24 @@ async fn c86_a_messages_stream_is_a_well_formed_story() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_may_have_its_stream_as_one_array() {
     let upstream = Upstream::always(OPENAI.streamed()).await;
-    let house = House::open(&config(&upstream)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
     let body = "{\"scroll\":[{\"who\":\"pilgrim\",\"says\":\"Hi\"}]}";
-    let reply = house.post("/zeta/v0/minds/openai:parley?drip=yes&shape=array", body).await;
+    let reply = gateway.post("/zeta/v0/minds/openai:parley?drip=yes&shape=array", body).await;
     assert_eq!(reply.header("content-type"), Some("application/json"));
     assert!(reply.json().as_array().is_some_and(|pieces| pieces.len() > 3), "{}", reply.text());
-    assert_eq!(ZETA.heard(&reply, true).text, TEXT);
+    assert_eq!(ZETA.parsed(&reply, true).text, TEXT);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c16_a_chunk_of_usage_alone_is_read_and_shown_only_on_demand() {
     let upstream = Upstream::always(OPENAI.streamed()).await;
-    let house = House::open(&config(&upstream)).await;
-    let asks = house.ask(&OPENAI.request("openai-t", true)).await;
-    assert_eq!(OPENAI.heard(&asks, true).tokens, Some(TOKENS));
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let asks = gateway.ask(&OPENAI.request("openai-t", true)).await;
+    assert_eq!(OPENAI.parsed(&asks, true).tokens, Some(TOKENS));
     let body = "{\"model\":\"openai-t\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"stream\":true,\"stream_options\":{}}";
-    let silent = house.post("/v1/chat/completions", body).await;
-    let heard = OPENAI.heard(&silent, true);
-    assert_eq!((heard.tokens, heard.text.as_str()), (None, TEXT), "{}", silent.text());
+    let silent = gateway.post("/v1/chat/completions", body).await;
+    let parsed = OPENAI.parsed(&silent, true);
+    assert_eq!((parsed.tokens, parsed.text.as_str()), (None, TEXT), "{}", silent.text());
     assert!(!silent.text().contains("\"choices\":[]"), "{}", silent.text());
-    house.until_metric("weir_tokens_total{bucket=\"output\",model=\"openai-t\"}", 14.0).await;
+    gateway.until_metric("weir_tokens_total{bucket=\"output\",model=\"openai-t\"}", 14.0).await;
 }

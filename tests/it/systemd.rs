@@ -10,7 +10,7 @@ use serde_json::Value;
 use weir_tests::upstream::Gate;
 use weir_tests::{Answer, Client, Folder, PATIENCE, Program, Request, Upstream, program};
 
-use crate::tongue::{TEXT, ZETA, config_of, provider};
+use crate::wire_format::{TEXT, ZETA, config_of, provider};
 
 /// Streams that are open during the restart, half of them at the old process.
 const STREAMS: usize = 500;
@@ -61,7 +61,7 @@ async fn a_service_takes_its_socket_and_tells_when_it_serves_and_stops() {
     assert!(ready.contains("READY=1") && ready.contains(&manager.address().to_string()), "{ready}");
     assert_eq!(program.address(), manager.address());
     let reply = program::ask(manager.address(), &ZETA.request("zeta", false)).await;
-    assert_eq!(ZETA.heard(&reply, false).text, TEXT);
+    assert_eq!(ZETA.parsed(&reply, false).text, TEXT);
     let version = program::ask(manager.address(), &Request::get("/version")).await.json();
     assert_eq!(version["contracts"][0], "0.2.0", "{version}");
     program.stop();

@@ -10,7 +10,7 @@ use weir_tests::program::{self, Program};
 use weir_tests::{Folder, Request};
 
 use crate::commands::{Desk, is_in};
-use crate::tongue::{ZETA, provider};
+use crate::wire_format::{ZETA, provider};
 
 /// `weir LINE` in this folder, without this process's configuration.
 fn weir(folder: &Path, line: &str) -> Command {

@@ -15,10 +15,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use weir_config::TlsFiles;
 use weir_server::tls::Tls;
-use weir_tests::heard::Heard;
-use weir_tests::{Folder, House, soon};
+use weir_tests::parsed_answer::ParsedAnswer;
+use weir_tests::{Folder, Gateway, soon};
 
-use crate::tongue::{OPENAI, TEXT, config, provider};
+use crate::wire_format::{OPENAI, TEXT, config, provider};
 
 /// Writes a new certificate for `localhost` and its key; returns the certificate.
 fn certificate(folder: &Path) -> CertificateDer<'static> {
@@ -29,17 +29,17 @@ fn certificate(folder: &Path) -> CertificateDer<'static> {
 }
 
 /// A gateway with TLS, and its certificate.
-pub(crate) async fn house(more: &str) -> (House, CertificateDer<'static>, weir_tests::Upstream) {
+pub(crate) async fn gateway(more: &str) -> (Gateway, CertificateDer<'static>, weir_tests::Upstream) {
     let upstream = provider(OPENAI).await;
     let folder = Folder::with(&["openai", "anthropic", "zeta"]);
     let cert = certificate(folder.path());
     let settings =
         format!("[server]\ntls = {{ cert = \"cert.pem\", key = \"key.pem\" }}\n{more}\n{}", config(&upstream));
-    (House::with(folder, &settings).await, cert, upstream)
+    (Gateway::with(folder, &settings).await, cert, upstream)
 }
 
 pub(crate) async fn shake(
-    house: &House,
+    gateway: &Gateway,
     cert: &CertificateDer<'static>,
     alpn: &[&str],
 ) -> std::io::Result<TlsStream<TcpStream>> {
@@ -49,7 +49,7 @@ pub(crate) async fn shake(
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let stream = TcpStream::connect(house.address).await.unwrap();
+    let stream = TcpStream::connect(gateway.address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     soon("a handshake", TlsConnector::from(Arc::new(config)).connect(name, stream)).await
 }
@@ -62,13 +62,13 @@ pub(crate) fn request(model: &str, stream: bool) -> http::Request<Full<Bytes>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_versions_of_http_are_served_over_tls() {
-    let (house, cert, _upstream) = house("").await;
-    let tls = shake(&house, &cert, &["h2", "http/1.1"]).await.unwrap();
+    let (gateway, cert, _upstream) = gateway("").await;
+    let tls = shake(&gateway, &cert, &["h2", "http/1.1"]).await.unwrap();
     assert_eq!(tls.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let (mut two, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(tls)).await.unwrap();
     tokio::spawn(connection);
-    let tls = shake(&house, &cert, &["http/1.1"]).await.unwrap();
+    let tls = shake(&gateway, &cert, &["http/1.1"]).await.unwrap();
     assert_eq!(tls.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
     let (mut one, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tls)).await.unwrap();
     tokio::spawn(connection);
@@ -83,12 +83,12 @@ async fn both_versions_of_http_are_served_over_tls() {
                 assert_eq!(answer.status(), 200);
                 let body = soon("its end", answer.into_body().collect()).await.unwrap().to_bytes();
                 let text = String::from_utf8_lossy(&body).into_owned();
-                let heard = if stream {
-                    Heard::stream(OPENAI.format, &text)
+                let parsed = if stream {
+                    ParsedAnswer::stream(OPENAI.format, &text)
                 } else {
-                    Heard::whole(OPENAI.format, &serde_json::from_str(&text).unwrap())
+                    ParsedAnswer::whole(OPENAI.format, &serde_json::from_str(&text).unwrap())
                 };
-                assert_eq!(heard.text, TEXT, "{model}");
+                assert_eq!(parsed.text, TEXT, "{model}");
             }
         }
     }
@@ -96,54 +96,54 @@ async fn both_versions_of_http_are_served_over_tls() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_handshake_that_does_not_come_is_given_up_after_the_header_timeout() {
-    let (house, cert, _upstream) = house("header_timeout = \"300ms\"").await;
+    let (gateway, cert, _upstream) = gateway("header_timeout = \"300ms\"").await;
     for opening in [&b""[..], b"\x16\x03\x01\x02\x00\x01"] {
-        let mut stream = TcpStream::connect(house.address).await.unwrap();
+        let mut stream = TcpStream::connect(gateway.address).await.unwrap();
         stream.write_all(opening).await.unwrap();
         let mut rest = Vec::new();
         let _reset = soon("the gateway to close", stream.read_to_end(&mut rest)).await;
     }
     // A peer that completes the handshake and then sends nothing has no more time.
-    let mut tls = shake(&house, &cert, &["h2"]).await.unwrap();
+    let mut tls = shake(&gateway, &cert, &["h2"]).await.unwrap();
     let mut rest = Vec::new();
     let _cut = soon("the gateway to close", tls.read_to_end(&mut rest)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plain_http_on_a_tls_listener_gets_an_answer_that_names_https() {
-    let (house, _cert, _upstream) = house("").await;
-    let reply = house.get("/v1/models").await;
+    let (gateway, _cert, _upstream) = gateway("").await;
+    let reply = gateway.get("/v1/models").await;
     assert_eq!(reply.status(), 400);
     assert!(reply.text().contains("https://"), "{}", reply.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewed_certificate_is_served_and_a_broken_one_is_not() {
-    let (house, first, _upstream) = house("").await;
+    let (gateway, first, _upstream) = gateway("").await;
     // Kept open across the renewal.
     let (mut open, connection) = hyper::client::conn::http2::handshake(
         TokioExecutor::new(),
-        TokioIo::new(shake(&house, &first, &["h2"]).await.unwrap()),
+        TokioIo::new(shake(&gateway, &first, &["h2"]).await.unwrap()),
     )
     .await
     .unwrap();
     tokio::spawn(connection);
-    std::fs::write(house.folder.path().join("key.pem"), "no key").unwrap();
+    std::fs::write(gateway.folder.path().join("key.pem"), "no key").unwrap();
     soon("the refusal", async {
         while !weir_tests::log::text().contains("certificate refused") {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     })
     .await;
-    assert!(shake(&house, &first, &["h2"]).await.is_ok(), "the former one serves on");
-    let second = certificate(house.folder.path());
+    assert!(shake(&gateway, &first, &["h2"]).await.is_ok(), "the former one serves on");
+    let second = certificate(gateway.folder.path());
     soon("the new certificate", async {
-        while shake(&house, &second, &["h2"]).await.is_err() {
+        while shake(&gateway, &second, &["h2"]).await.is_err() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     })
     .await;
-    assert!(shake(&house, &first, &["h2"]).await.is_err());
+    assert!(shake(&gateway, &first, &["h2"]).await.is_err());
     assert_eq!(soon("an answer", open.send_request(request("openai", false))).await.unwrap().status(), 200);
 }
 

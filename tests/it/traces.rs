@@ -7,10 +7,10 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use prost::Message as _;
-use weir_tests::{Answer, House, Request, Upstream};
+use weir_tests::{Answer, Gateway, Request, Upstream};
 
 use crate::retries::provider;
-use crate::tongue::{self, ANTHROPIC, OPENAI, TEXT};
+use crate::wire_format::{self, ANTHROPIC, OPENAI, TEXT};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CLIENT: &str = "00f067aa0ba902b7";
@@ -133,10 +133,10 @@ async fn each_request_each_attempt_and_each_call_of_an_adapter_has_a_span() {
     for stream in [false, true] {
         let mut collector = Collector::open().await;
         let first = Upstream::always(Answer::json(503, "{}")).await;
-        let mut second = tongue::provider(ANTHROPIC).await;
-        let house = House::open(&(collector.config("") + &both(&first, &second))).await;
-        let reply = house.ask(&asked(stream, true)).await;
-        assert_eq!(OPENAI.heard(&reply, stream).text, TEXT);
+        let mut second = wire_format::provider(ANTHROPIC).await;
+        let gateway = Gateway::open(&(collector.config("") + &both(&first, &second))).await;
+        let reply = gateway.ask(&asked(stream, true)).await;
+        assert_eq!(OPENAI.parsed(&reply, stream).text, TEXT);
 
         let whole = collector.requests(1).await.remove(0);
         assert_eq!((&*whole.trace, &*whole.parent, whole.status), (TRACE, CLIENT, 0));
@@ -174,14 +174,14 @@ async fn each_request_each_attempt_and_each_call_of_an_adapter_has_a_span() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_decides_whether_its_trace_is_kept_and_the_share_decides_for_others() {
     let mut collector = Collector::open().await;
-    let mut first = tongue::provider(OPENAI).await;
-    let second = tongue::provider(ANTHROPIC).await;
-    let house = House::open(&(collector.config("sample = 0") + &both(&first, &second))).await;
-    house.ask(&asked(false, false)).await;
+    let mut first = wire_format::provider(OPENAI).await;
+    let second = wire_format::provider(ANTHROPIC).await;
+    let gateway = Gateway::open(&(collector.config("sample = 0") + &both(&first, &second))).await;
+    gateway.ask(&asked(false, false)).await;
     let told = first.request().await.header("traceparent").unwrap().to_owned();
     assert!(told.starts_with(&format!("00-{TRACE}-")) && told.ends_with("-00") && !told.contains(CLIENT), "{told}");
-    house.ask(&OPENAI.request("both", false)).await;
-    house.ask(&asked(false, true)).await;
+    gateway.ask(&OPENAI.request("both", false)).await;
+    gateway.ask(&asked(false, true)).await;
     let kept = collector.requests(1).await;
     assert_eq!(kept.len(), 1, "{kept:?}");
     assert_eq!((&*kept[0].trace, &*kept[0].parent), (TRACE, CLIENT));
@@ -191,10 +191,10 @@ async fn a_client_decides_whether_its_trace_is_kept_and_the_share_decides_for_ot
 async fn refused_requests_and_disconnects_have_spans_too() {
     let mut collector = Collector::open().await;
     let mut first = Upstream::always(Answer::silence()).await;
-    let second = tongue::provider(ANTHROPIC).await;
-    let house = House::open(&(collector.config("") + &both(&first, &second))).await;
-    assert_eq!(house.ask(&OPENAI.request("nobody-knows", false)).await.status(), 404);
-    let mut client = house.connect().await;
+    let second = wire_format::provider(ANTHROPIC).await;
+    let gateway = Gateway::open(&(collector.config("") + &both(&first, &second))).await;
+    assert_eq!(gateway.ask(&OPENAI.request("nobody-knows", false)).await.status(), 404);
+    let mut client = gateway.connect().await;
     client.send(&OPENAI.request("both", false)).await;
     first.request().await;
     client.leave();
@@ -206,10 +206,10 @@ async fn refused_requests_and_disconnects_have_spans_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_is_not_there_costs_no_request() {
-    let (first, second) = (tongue::provider(OPENAI).await, tongue::provider(ANTHROPIC).await);
+    let (first, second) = (wire_format::provider(OPENAI).await, wire_format::provider(ANTHROPIC).await);
     let config = "[traces]\nendpoint = \"http://127.0.0.1:9\"\n".to_owned() + &both(&first, &second);
-    let house = House::open(&config).await;
+    let gateway = Gateway::open(&config).await;
     for _ in 0..20 {
-        assert_eq!(house.ask(&OPENAI.request("both", false)).await.status(), 200);
+        assert_eq!(gateway.ask(&OPENAI.request("both", false)).await.status(), 200);
     }
 }

@@ -2,9 +2,9 @@
 //! provider does not send it.
 
 use serde_json::Value;
-use weir_tests::{Answer, House, Received, Request, Upstream};
+use weir_tests::{Answer, Gateway, Received, Request, Upstream};
 
-use crate::tongue::{ANTHROPIC, OPENAI, TEXT, TOKENS};
+use crate::wire_format::{ANTHROPIC, OPENAI, TEXT, TOKENS};
 
 const SILENT: &str = "{\"model\":\"priced\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"stream\":true }";
 
@@ -46,9 +46,9 @@ async fn service() -> Upstream {
     Upstream::scripted(|request| streamed(is_asked(request))).await
 }
 
-async fn cost(house: &House, model: &str) -> f64 {
-    house.until_metric("weir_in_flight", 0.0).await;
-    house.metric(&format!("weir_cost_total{{model=\"{model}\"}}")).await
+async fn cost(gateway: &Gateway, model: &str) -> f64 {
+    gateway.until_metric("weir_in_flight", 0.0).await;
+    gateway.metric(&format!("weir_cost_total{{model=\"{model}\"}}")).await
 }
 
 fn told() -> f64 {
@@ -58,12 +58,12 @@ fn told() -> f64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_whose_client_asks_for_no_usage_costs_what_it_costs_and_stays_the_same_bytes() {
     let mut upstream = service().await;
-    let house = House::open(&config(&upstream, "")).await;
-    let reply = house.post("/v1/chat/completions", SILENT).await;
+    let gateway = Gateway::open(&config(&upstream, "")).await;
+    let reply = gateway.post("/v1/chat/completions", SILENT).await;
     assert_eq!(reply.text(), stream(false).concat(), "byte for byte as without the question");
     assert!(is_asked(&upstream.request().await));
     // Cache reads cost as much as input if they have no price.
-    assert!((cost(&house, "priced").await - told()).abs() < 1e-9);
+    assert!((cost(&gateway, "priced").await - told()).abs() < 1e-9);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -76,9 +76,9 @@ async fn a_stream_is_asked_for_its_usage_where_tokens_are_limited_and_nowhere_el
         ("[[clients]]\nname = \"me\"\nkey = \"secret\"\nlimits = { tokens_per_minute = 100000 }", true),
     ] {
         let mut upstream = service().await;
-        let house = House::open(&config(&upstream, more)).await;
+        let gateway = Gateway::open(&config(&upstream, more)).await;
         let request = Request::post("/v1/chat/completions", SILENT.replace("priced", "free"));
-        let reply = house.ask(&request.header("authorization", "Bearer secret")).await;
+        let reply = gateway.ask(&request.header("authorization", "Bearer secret")).await;
         assert_eq!(reply.text(), stream(false).concat(), "{more}");
         assert_eq!(is_asked(&upstream.request().await), is_limited, "{more}");
     }
@@ -87,13 +87,13 @@ async fn a_stream_is_asked_for_its_usage_where_tokens_are_limited_and_nowhere_el
 #[tokio::test(flavor = "multi_thread")]
 async fn tap_keeps_every_byte_and_prices_the_content() {
     let mut upstream = service().await;
-    let house = House::open(&config(&upstream, "usage = \"tap\"")).await;
-    let reply = house.post("/v1/chat/completions", SILENT).await;
+    let gateway = Gateway::open(&config(&upstream, "usage = \"tap\"")).await;
+    let reply = gateway.post("/v1/chat/completions", SILENT).await;
     assert_eq!(reply.text(), stream(false).concat());
     assert_eq!(upstream.request().await.text(), SILENT.replace("priced", "m"));
-    let spent = cost(&house, "priced").await;
+    let spent = cost(&gateway, "priced").await;
     let estimated = |bucket: &str| format!("weir_tokens_estimated_total{{bucket=\"{bucket}\",model=\"priced\"}}");
-    let (input, output) = (house.metric(&estimated("input")).await, house.metric(&estimated("output")).await);
+    let (input, output) = (gateway.metric(&estimated("input")).await, gateway.metric(&estimated("output")).await);
     assert!(input > 0.0 && (4.0..12.0).contains(&output), "{input} and {output} for {TEXT}");
     assert!((spent - input - output / 1000.0).abs() < 1e-9, "{spent}");
 }
@@ -105,9 +105,9 @@ async fn a_server_that_refuses_the_question_is_not_asked_again() {
         if request.json().get("stream_options").is_some() { Answer::json(400, refusal) } else { streamed(false) }
     })
     .await;
-    let house = House::open(&config(&upstream, "")).await;
+    let gateway = Gateway::open(&config(&upstream, "")).await;
     for n in 0..3 {
-        let reply = house.post("/v1/chat/completions", SILENT).await;
+        let reply = gateway.post("/v1/chat/completions", SILENT).await;
         assert_eq!((reply.status(), reply.text()), (200, stream(false).concat()));
         assert_eq!(is_asked(&upstream.request().await), n == 0);
         if n == 0 {
@@ -115,22 +115,22 @@ async fn a_server_that_refuses_the_question_is_not_asked_again() {
         }
         assert!(upstream.unseen().is_none());
     }
-    assert!(cost(&house, "priced").await > 0.0, "the content is counted");
+    assert!(cost(&gateway, "priced").await > 0.0, "the content is counted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_for_another_reason_is_passed_on_and_not_remembered() {
     let mut upstream = Upstream::always(Answer::json(400, "{\"error\":{\"message\":\"no such thing\"}}")).await;
-    let house = House::open(&config(&upstream, "")).await;
-    let reply = house.post("/v1/chat/completions", SILENT).await;
+    let gateway = Gateway::open(&config(&upstream, "")).await;
+    let reply = gateway.post("/v1/chat/completions", SILENT).await;
     assert_eq!((reply.status(), reply.text().contains("no such thing")), (400, true));
     assert!(is_asked(&upstream.request().await) && !is_asked(&upstream.request().await));
     upstream.script(|request| streamed(is_asked(request)));
-    house.post("/v1/chat/completions", SILENT).await;
+    gateway.post("/v1/chat/completions", SILENT).await;
     assert!(is_asked(&upstream.request().await), "it may take the question");
     // A provider that accepted the member once refuses something else.
     upstream.now(Answer::json(400, "{\"error\":{\"message\":\"no such thing\"}}"));
-    assert_eq!(house.post("/v1/chat/completions", SILENT).await.status(), 400);
+    assert_eq!(gateway.post("/v1/chat/completions", SILENT).await.status(), 400);
     assert!(is_asked(&upstream.request().await));
     assert!(upstream.unseen().is_none());
 }
@@ -138,13 +138,13 @@ async fn a_refusal_for_another_reason_is_passed_on_and_not_remembered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_asked_for_comes_uncompressed() {
     let mut upstream = service().await;
-    let house = House::open(&config(&upstream, "")).await;
+    let gateway = Gateway::open(&config(&upstream, "")).await;
     let request = Request::post("/v1/chat/completions", SILENT).header("accept-encoding", "gzip");
-    assert_eq!(house.ask(&request).await.text(), stream(false).concat());
+    assert_eq!(gateway.ask(&request).await.text(), stream(false).concat());
     assert_eq!(upstream.request().await.header("accept-encoding"), Some("identity"));
     let request =
         Request::post("/v1/chat/completions", SILENT.replace("priced", "free")).header("accept-encoding", "gzip");
-    house.ask(&request).await;
+    gateway.ask(&request).await;
     assert_eq!(upstream.request().await.header("accept-encoding"), Some("gzip"));
 }
 
@@ -167,16 +167,16 @@ async fn tokens_and_cost_are_booked_under_the_provider_that_answered_and_the_cli
         provider("first", &first),
         provider("second", &second)
     );
-    let house = House::open(&settings).await;
+    let gateway = Gateway::open(&settings).await;
     for model in ["both", "both-t"] {
         let body = SILENT.replace("priced", model);
         let request = Request::post("/v1/chat/completions", body).header("authorization", "Bearer secret");
-        assert_eq!(house.ask(&request).await.status(), 200);
-        house.until_metric("weir_in_flight", 0.0).await;
-        let text = house.metrics().await;
+        assert_eq!(gateway.ask(&request).await.status(), 200);
+        gateway.until_metric("weir_in_flight", 0.0).await;
+        let text = gateway.metrics().await;
         let spent = format!("weir_cost_total{{client=\"me\",model=\"{model}\",provider=\"second\"}}");
-        assert!((house.metric(&spent).await - told()).abs() < 1e-9, "{text}");
-        assert_eq!(house.metric(&format!("weir_cost_total{{model=\"{model}\",provider=\"first\"}}")).await, 0.0);
+        assert!((gateway.metric(&spent).await - told()).abs() < 1e-9, "{text}");
+        assert_eq!(gateway.metric(&format!("weir_cost_total{{model=\"{model}\",provider=\"first\"}}")).await, 0.0);
         for series in [
             format!("weir_tokens_total{{bucket=\"output\",client=\"me\",model=\"{model}\",provider=\"second\"}}"),
             format!(
@@ -187,9 +187,9 @@ async fn tokens_and_cost_are_booked_under_the_provider_that_answered_and_the_cli
             ),
             format!("weir_requests_total{{client=\"me\",outcome=\"ok\",route=\"{model}\"}}"),
         ] {
-            assert!(house.metric(&series).await > 0.0, "{series}: {text}");
+            assert!(gateway.metric(&series).await > 0.0, "{series}: {text}");
             assert_eq!(
-                house.metric(&series.replace("second", "first").replace("\"ok\"", "\"none\"")).await,
+                gateway.metric(&series.replace("second", "first").replace("\"ok\"", "\"none\"")).await,
                 0.0,
                 "{series}"
             );
@@ -200,12 +200,12 @@ async fn tokens_and_cost_are_booked_under_the_provider_that_answered_and_the_cli
 #[tokio::test(flavor = "multi_thread")]
 async fn a_price_that_is_not_known_is_counted_and_is_not_nothing() {
     let upstream = service().await;
-    let house = House::open(&config(&upstream, "")).await;
+    let gateway = Gateway::open(&config(&upstream, "")).await;
     for body in [SILENT.replace("priced", "free"), SILENT.replace("priced", "free").replace("true }", "false }")] {
-        house.post("/v1/chat/completions", &body).await;
+        gateway.post("/v1/chat/completions", &body).await;
     }
-    house.until_metric("weir_price_unknown_total{model=\"free\",provider=\"openai\"}", 2.0).await;
-    assert!(!house.metrics().await.contains("weir_cost_total{client=\"\",model=\"free\""));
+    gateway.until_metric("weir_price_unknown_total{model=\"free\",provider=\"openai\"}", 2.0).await;
+    assert!(!gateway.metrics().await.contains("weir_cost_total{client=\"\",model=\"free\""));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -223,8 +223,8 @@ async fn the_cheapest_target_of_a_pattern_is_known_by_the_name_that_is_asked_for
         provider("dear", "openai", &dear),
         provider("cheap", "openai", &cheap)
     );
-    let house = House::open(&settings).await;
-    let reply = house.post("/v1/chat/completions", &SILENT.replace("priced", "gpt-4o-mini")).await;
+    let gateway = Gateway::open(&settings).await;
+    let reply = gateway.post("/v1/chat/completions", &SILENT.replace("priced", "gpt-4o-mini")).await;
     assert_eq!(reply.header("x-weir-provider"), Some("cheap"), "{}", reply.text());
 }
 
@@ -240,16 +240,16 @@ async fn cached_tokens_are_no_more_than_the_input_in_both_lanes() {
         let whole = OPENAI.whole();
         let body = format!("{}{}", whole.split("\"usage\"").next().unwrap(), usage(read, write));
         let upstream = Upstream::always(Answer::json(200, body)).await;
-        let house = House::open(&crate::tongue::config(&upstream)).await;
+        let gateway = Gateway::open(&crate::wire_format::config(&upstream)).await;
         for model in ["openai", "openai-t"] {
-            house.ask(&OPENAI.request(model, false)).await;
+            gateway.ask(&OPENAI.request(model, false)).await;
             for (bucket, figure) in ["input", "cache_read", "cache_write"].into_iter().zip(wanted) {
-                house
+                gateway
                     .until_metric(&format!("weir_tokens_total{{bucket=\"{bucket}\",model=\"{model}\"}}"), figure)
                     .await;
             }
         }
-        let answer: Value = house.ask(&ANTHROPIC.request("openai", false)).await.json();
+        let answer: Value = gateway.ask(&ANTHROPIC.request("openai", false)).await.json();
         let usage = &answer["usage"];
         let sum: u64 = ["input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]
             .iter()

@@ -1,9 +1,9 @@
 //! Adapters for two versions of the contract serve side by side, and with each other.
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, Folder, House, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Upstream};
 
-use crate::tongue::{OPENAI, TEXT, TOKENS, Tongue, ZETA, provider};
+use crate::wire_format::{OPENAI, TEXT, TOKENS, WireFormat, ZETA, provider};
 
 /// An adapter that was built for contract 0.1.0, with both sides of every operation.
 const EARLIER: &[u8] = include_bytes!("../contracts/0.1.0/zeta.wasm");
@@ -21,18 +21,18 @@ fn config(upstream: &Upstream, translate: bool) -> String {
     ["openai", "zeta"].map(one).concat()
 }
 
-async fn house(upstream: &Upstream, translate: bool) -> House {
+async fn gateway(upstream: &Upstream, translate: bool) -> Gateway {
     let folder = Folder::with(&["openai"]);
     folder.put("zeta", EARLIER);
-    House::with(folder, &config(upstream, translate)).await
+    Gateway::with(folder, &config(upstream, translate)).await
 }
 
 /// The text, the tokens and the reason of an answer.
-fn check(tongue: Tongue, reply: &weir_tests::Reply, stream: bool, model: &str) {
-    let heard = tongue.heard(reply, stream);
-    let tokens = heard.tokens.map(|tokens| (tokens.input, tokens.output));
-    assert_eq!((reply.status(), heard.text.as_str()), (200, TEXT), "{model}: {}", reply.text());
-    assert_eq!((heard.finish.as_deref(), tokens), (Some("stop"), Some((TOKENS.input, TOKENS.output))), "{model}");
+fn check(wire_format: WireFormat, reply: &weir_tests::Reply, stream: bool, model: &str) {
+    let parsed = wire_format.parsed(reply, stream);
+    let tokens = parsed.tokens.map(|tokens| (tokens.input, tokens.output));
+    assert_eq!((reply.status(), parsed.text.as_str()), (200, TEXT), "{model}: {}", reply.text());
+    assert_eq!((parsed.finish.as_deref(), tokens), (Some("stop"), Some((TOKENS.input, TOKENS.output))), "{model}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,9 +40,9 @@ async fn an_adapter_of_the_earlier_version_serves_in_both_lanes() {
     for (client, serves, model) in [(ZETA, ZETA, "zeta"), (OPENAI, ZETA, "zeta"), (ZETA, OPENAI, "openai")] {
         for translate in [false, true] {
             let mut upstream = provider(serves).await;
-            let house = house(&upstream, translate).await;
+            let gateway = gateway(&upstream, translate).await;
             for stream in [false, true] {
-                let reply = house.ask(&client.request(model, stream)).await;
+                let reply = gateway.ask(&client.request(model, stream)).await;
                 check(client, &reply, stream, model);
                 let lane = if client == serves && !translate { "relay" } else { "translate" };
                 assert_eq!(reply.header("x-weir-lane"), Some(lane), "{model}");
@@ -62,10 +62,10 @@ async fn usage_that_the_earlier_version_has_no_place_for_is_merged_and_told() {
     let answer = json!({"id": "a", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice],
         "usage": usage});
     let upstream = Upstream::always(Answer::json(200, answer.to_string())).await;
-    let house = house(&upstream, false).await;
-    let reply = house.ask(&ZETA.request("openai", false)).await;
-    let heard = ZETA.heard(&reply, false);
-    assert_eq!(heard.tokens.map(|tokens| tokens.input), Some(30), "{}", reply.text());
+    let gateway = gateway(&upstream, false).await;
+    let reply = gateway.ask(&ZETA.request("openai", false)).await;
+    let parsed = ZETA.parsed(&reply, false);
+    assert_eq!(parsed.tokens.map(|tokens| tokens.input), Some(30), "{}", reply.text());
     let lost = reply.header("x-weir-dropped-params").unwrap_or_default();
     assert!(lost.contains("usage.units"), "{lost}");
 }
@@ -73,10 +73,10 @@ async fn usage_that_the_earlier_version_has_no_place_for_is_merged_and_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_is_told_in_the_format_of_the_earlier_version() {
     let upstream = Upstream::always(Answer::json(429, "{\"fault\":\"later\"}")).await;
-    let house = house(&upstream, true).await;
-    assert_eq!(house.ask(&OPENAI.request("zeta", false)).await.status(), 429);
-    assert_eq!(house.ask(&ZETA.request("openai", false)).await.status(), 429);
-    assert_eq!(house.ask(&ZETA.request("unheard-of", false)).await.status(), 404);
+    let gateway = gateway(&upstream, true).await;
+    assert_eq!(gateway.ask(&OPENAI.request("zeta", false)).await.status(), 429);
+    assert_eq!(gateway.ask(&ZETA.request("openai", false)).await.status(), 429);
+    assert_eq!(gateway.ask(&ZETA.request("unheard-of", false)).await.status(), 404);
 }
 
 /// A component that exports these interfaces, all of them empty.
@@ -89,18 +89,18 @@ fn hollow(exports: &[&str]) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn any_other_version_is_refused_naming_both_while_the_rest_serves() {
     let upstream = provider(ZETA).await;
-    let house = house(&upstream, true).await;
+    let gateway = gateway(&upstream, true).await;
     for (exports, told) in [
         (&["weir:adapter/about@0.3.0"][..], "built for contract 0.3.0"),
         (&["weir:adapter/about@0.1.0", "weir:adapter/provider-chat@0.0.9"], "mixes contracts"),
         (&["some:other/thing@1.0.0"], "exports no weir:adapter/about"),
     ] {
-        house.folder.put("stray", &hollow(exports));
+        gateway.folder.put("stray", &hollow(exports));
         let told_of = |one: &Value| {
             let reason = one["reason"].as_str().unwrap_or_default();
             one["status"] == "refused" && reason.contains(told) && reason.contains("0.2.0 and 0.1.0")
         };
-        house.until_adapter("stray", |all| all.iter().any(told_of)).await;
-        assert_eq!(house.ask(&OPENAI.request("zeta", false)).await.status(), 200);
+        gateway.until_adapter("stray", |all| all.iter().any(told_of)).await;
+        assert_eq!(gateway.ask(&OPENAI.request("zeta", false)).await.status(), 200);
     }
 }

@@ -1,14 +1,14 @@
 //! The first page, and errors for mistyped paths and models.
 
-use weir_tests::{Client, Folder, House, Reply, Request};
+use weir_tests::{Client, Folder, Gateway, Reply, Request};
 
-use crate::tongue::{ANTHROPIC, OPENAI, Tongue, ZETA, config, provider};
+use crate::wire_format::{ANTHROPIC, OPENAI, WireFormat, ZETA, config, provider};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_page_tells_what_this_is_and_where_its_pages_are() {
     let upstream = provider(OPENAI).await;
-    let house = House::with(Folder::with(&["openai", "anthropic", "zeta", "ollama"]), &config(&upstream)).await;
-    let told = house.get("/").await;
+    let gateway = Gateway::with(Folder::with(&["openai", "anthropic", "zeta", "ollama"]), &config(&upstream)).await;
+    let told = gateway.get("/").await;
     assert_eq!((told.status(), told.header("content-type")), (200, Some("application/json")));
     let page = told.json();
     assert_eq!(page["name"], "weir");
@@ -20,15 +20,15 @@ async fn the_first_page_tells_what_this_is_and_where_its_pages_are() {
     }
     assert!(told.text().lines().count() < 80, "a short page: {}", told.text());
     for path in page["pages"].as_object().unwrap().values() {
-        assert_eq!(house.get(path.as_str().unwrap()).await.status(), 200, "{path}");
+        assert_eq!(gateway.get(path.as_str().unwrap()).await.status(), 200, "{path}");
     }
-    let browser = house.ask(&Request::get("/").header("accept", "text/html,application/xhtml+xml,*/*;q=0.8")).await;
+    let browser = gateway.ask(&Request::get("/").header("accept", "text/html,application/xhtml+xml,*/*;q=0.8")).await;
     assert_eq!(browser.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(browser.text().contains("<a href=\"/metrics\">") && browser.text().contains("POST /v1/messages"));
     for text in [told.text(), browser.text()] {
         assert!(!text.contains(env!("CARGO_PKG_VERSION")), "the version is not told to everybody: {text}");
     }
-    let mut client = house.connect().await;
+    let mut client = gateway.connect().await;
     client.send(&Request::new("HEAD", "/")).await;
     assert_eq!(client.head().await.status, 200);
 }
@@ -36,26 +36,26 @@ async fn the_first_page_tells_what_this_is_and_where_its_pages_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_page_names_no_page_that_is_on_another_listener() {
     let upstream = provider(OPENAI).await;
-    let house = House::open(&format!("[admin]\nlisten = \"127.0.0.1:0\"\n{}", config(&upstream))).await;
-    assert_eq!(house.get("/").await.json()["pages"], serde_json::json!({}));
-    let mut admin = Client::connect(house.admin.unwrap()).await;
+    let gateway = Gateway::open(&format!("[admin]\nlisten = \"127.0.0.1:0\"\n{}", config(&upstream))).await;
+    assert_eq!(gateway.get("/").await.json()["pages"], serde_json::json!({}));
+    let mut admin = Client::connect(gateway.admin.unwrap()).await;
     admin.send(&Request::get("/")).await;
     let page = admin.reply().await.json();
     assert!(page["pages"].as_array().unwrap().iter().any(|page| page == "/metrics"), "{page}");
 }
 
 /// An error's message, in this format and no other.
-fn words(tongue: Tongue, reply: &Reply) -> String {
-    let is_alike = tongue == OPENAI && reply.json()["type"] == "error";
-    let told = tongue.error(reply).filter(|_| !is_alike);
-    told.unwrap_or_else(|| panic!("not as {} tells it: {}", tongue.name, reply.text()))
+fn words(wire_format: WireFormat, reply: &Reply) -> String {
+    let is_alike = wire_format == OPENAI && reply.json()["type"] == "error";
+    let told = wire_format.error(reply).filter(|_| !is_alike);
+    told.unwrap_or_else(|| panic!("not as {} tells it: {}", wire_format.name, reply.text()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mistyped_path_is_answered_in_the_likeliest_format_with_a_suggestion() {
     let upstream = provider(OPENAI).await;
-    let house = House::open(&config(&upstream)).await;
-    let cases: [(&str, &str, Tongue); 9] = [
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let cases: [(&str, &str, WireFormat); 9] = [
         ("/v1/chat/completion", "/v1/chat/completions", OPENAI),
         ("/v1/chat/completions/", "/v1/chat/completions", OPENAI),
         ("/v1//chat/completions", "/v1/chat/completions", OPENAI),
@@ -66,20 +66,20 @@ async fn a_mistyped_path_is_answered_in_the_likeliest_format_with_a_suggestion()
         ("/v1/v1/messages", "/v1/messages", ANTHROPIC),
         ("/zeta/v0/mind/m:parley", "/zeta/v0/minds/m:parley", ZETA),
     ];
-    for (path, meant, tongue) in cases {
-        let reply = house.post(path, "{}").await;
+    for (path, meant, wire_format) in cases {
+        let reply = gateway.post(path, "{}").await;
         assert_eq!(reply.status(), 404, "{path}: {}", reply.text());
-        let told = words(tongue, &reply);
+        let told = words(wire_format, &reply);
         assert!(told.contains(&format!("did you mean POST {meant}?")), "{path}: {told}");
     }
-    let slip = house.get("/metric").await.text();
+    let slip = gateway.get("/metric").await.text();
     assert!(slip.contains("did you mean GET /metrics?"), "{slip}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_path_is_answered_in_the_clients_format() {
     let upstream = provider(OPENAI).await;
-    let house = House::open(&config(&upstream)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
     let asked = |name: &str, value: &str| Request::post("/v1/nothing/like/it", "{}").header(name, value);
     let cases = [
         (asked("authorization", "Bearer x"), OPENAI),
@@ -87,13 +87,13 @@ async fn an_unknown_path_is_answered_in_the_clients_format() {
         (Request::post("/v1/nothing", "{}"), OPENAI),
         (Request::post("/nothing/v1", "{}").header("x-api-key", "x"), ANTHROPIC),
     ];
-    for (request, tongue) in cases {
-        let reply = house.ask(&request).await;
+    for (request, wire_format) in cases {
+        let reply = gateway.ask(&request).await;
         assert_eq!(reply.status(), 404);
-        let told = words(tongue, &reply);
+        let told = words(wire_format, &reply);
         assert!(told.contains("GET / lists what is"), "{told}");
     }
-    let long = house.post(&format!("/v1/{}", "x".repeat(5000)), "{}").await;
+    let long = gateway.post(&format!("/v1/{}", "x".repeat(5000)), "{}").await;
     assert_eq!(long.status(), 404);
     assert!(long.text().len() < 600, "what is repeated is bounded");
 }

@@ -1,4 +1,4 @@
-//! Tools for tests of the gateway's behaviour: a [`House`] (the gateway, in process), an [`Upstream`] that follows a
+//! Tools for tests of the gateway's behaviour: a [`Gateway`] (the gateway, in process), an [`Upstream`] that follows a
 //! script, and a [`Client`] that sees every byte.
 //!
 //! Nothing here waits for time to pass: tests wait for events, and [`soon`] fails those whose event does not happen.
@@ -13,9 +13,9 @@
 pub mod client;
 pub mod code;
 pub mod database;
-pub mod heard;
-pub mod house;
+pub mod gateway;
 pub mod log;
+pub mod parsed_answer;
 pub mod plugins;
 pub mod program;
 pub mod redis;
@@ -26,7 +26,7 @@ use std::time::Duration;
 
 pub use client::{Client, Reply, Request};
 pub use database::Database;
-pub use house::House;
+pub use gateway::Gateway;
 pub use plugins::Folder;
 pub use program::Program;
 pub use redis::Redis;

@@ -1,6 +1,6 @@
 //! A scripted provider: bytes, pauses, resets. It records every byte and every disconnect.
 
-mod door;
+mod listener;
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::soon;
-use door::Door;
+use listener::Door;
 
 /// A gate that stays shut until the test opens it.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use weir_allocations::table::Table;
 use weir_allocations::{Client, exchange, provide};
-use weir_tests::House;
+use weir_tests::Gateway;
 
 #[global_allocator]
 static COUNTED: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -97,8 +97,8 @@ fn count(client: &mut Client, request: &str) -> (usize, usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_lane_allocates_as_often_as_the_page_says() {
-    let house = House::open(&config(provide(&ANSWERS))).await;
-    let address = house.address;
+    let gateway = Gateway::open(&config(provide(&ANSWERS))).await;
+    let address = gateway.address;
     let counted = tokio::task::spawn_blocking(move || {
         let mut client = Client::connect(address);
         LANES.map(|(lane, model, streamed)| (lane, count(&mut client, &request(model, streamed))))

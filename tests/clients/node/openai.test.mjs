@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import OpenAI from "openai";
 
-import { house, question, tool, turns } from "./turns.mjs";
+import { gateway, question, tool, turns } from "./turns.mjs";
 
 const user = [{ role: "user", content: question }];
 const connect = (lane) => new OpenAI({ baseURL: `${lane.address}/v1`, apiKey: lane.key, maxRetries: 0 });
@@ -44,7 +44,7 @@ turns("openai", "openai", open, {
   status: (error) => error.status,
 });
 
-for (const lane of house.lanes.openai.filter((it) => ["relay", "forced"].includes(it.name))) {
+for (const lane of gateway.lanes.openai.filter((it) => ["relay", "forced"].includes(it.name))) {
   test(`openai, ${lane.name}: vectors`, async () => {
     const model = `openai-embed${lane.suffix}`;
     const { data } = await connect(lane).embeddings.create({ model, input: ["a", "four"] });
@@ -52,12 +52,12 @@ for (const lane of house.lanes.openai.filter((it) => ["relay", "forced"].include
   });
 }
 
-for (const lane of house.lanes.openai.filter((it) => it.name === "translate")) {
+for (const lane of gateway.lanes.openai.filter((it) => it.name === "translate")) {
   test("openai, translate: responses", async () => {
     const client = connect(lane);
     const whole = await client.responses.create({ model: "anthropic-plain", input: question });
-    assert.equal(whole.output_text, house.greeting);
+    assert.equal(whole.output_text, gateway.greeting);
     const stream = client.responses.stream({ model: "anthropic-plain", input: question });
-    assert.equal((await stream.finalResponse()).output_text, house.greeting);
+    assert.equal((await stream.finalResponse()).output_text, gateway.greeting);
   });
 }

@@ -10,7 +10,7 @@ import sys
 import unittest
 from pathlib import Path
 
-from house import Lane, lanes
+from gateway import Lane, lanes
 from script import GREETING
 
 HERE = Path(__file__).resolve().parent

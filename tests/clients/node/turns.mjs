@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-// The servers that house.py has started: {lanes: {FACE: [{name, provider, suffix, address, key}]}, greeting, calls,
+// The servers that gateway.py has started: {lanes: {FACE: [{name, provider, suffix, address, key}]}, greeting, calls,
 // results, ...}.
-export const house = JSON.parse(process.env.WEIR_CLIENTS);
+export const gateway = JSON.parse(process.env.WEIR_CLIENTS);
 export const question = "Hello?";
 export const tool = {
   name: "get_weather",
@@ -25,22 +25,22 @@ export const tool = {
  * for a request and in the middle of a stream; `status(error)` is an error's status.
  */
 export function turns(name, face, open, { finishes, tokens, failure, broken, status }) {
-  for (const lane of house.lanes[face]) {
+  for (const lane of gateway.lanes[face]) {
     const model = (scenario) => (lane.name === "direct" ? scenario : `${lane.provider}-${scenario}${lane.suffix}`);
     const client = () => open(lane);
     for (const way of ["whole", "streamed"]) {
       const about = (what) => `${name}, ${lane.name}, ${way}: ${what}`;
       test(about("text"), async () => {
         const turn = await client()[way](model("plain"), false);
-        assert.equal(turn.text, house.greeting);
+        assert.equal(turn.text, gateway.greeting);
         assert.equal(turn.finish, finishes.stop);
         assert.deepEqual(turn.tokens, tokens);
       });
       test(about("two turns with parallel tools"), async () => {
         const turn = await client()[way](model("tools"), true);
-        assert.deepEqual(turn.calls, house.calls);
+        assert.deepEqual(turn.calls, gateway.calls);
         assert.equal(turn.finish, finishes.calls);
-        assert.equal(await client().again(model("tools"), turn, house.results), house.results.join(" / "));
+        assert.equal(await client().again(model("tools"), turn, gateway.results), gateway.results.join(" / "));
       });
       for (const [scenario, number] of [["invalid", 400], ["limited", 429]]) {
         test(about(`a ${number} is the client's own error`), async () => {

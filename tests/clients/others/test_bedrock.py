@@ -9,7 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, EventStreamError
 from urllib3.exceptions import ProtocolError
 
-from house import in_lanes
+from gateway import in_lanes
 from turns import ABOUT, NAME, PARAMETERS, QUESTION, RESULTS, Turn, Turns
 
 USER = [{"role": "user", "content": [{"text": QUESTION}]}]

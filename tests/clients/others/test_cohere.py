@@ -7,7 +7,7 @@ import cohere
 import httpx
 from cohere.core.api_error import ApiError
 
-from house import in_lanes
+from gateway import in_lanes
 from script import GREETING
 from turns import FUNCTION, QUESTION, RESULTS, Turn, Turns
 

@@ -7,7 +7,7 @@ import pydantic
 from google import genai
 from google.genai import errors, types
 
-from house import in_lanes
+from gateway import in_lanes
 from script import GREETING, MODELS
 from turns import ABOUT, NAME, PARAMETERS, QUESTION, RESULTS, Turn, Turns
 

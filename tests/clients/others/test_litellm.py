@@ -8,7 +8,7 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 import litellm
 import openai
 
-from house import in_lanes
+from gateway import in_lanes
 from turns import FUNCTION, QUESTION, RESULTS, Turn, Turns
 
 litellm.suppress_debug_info = True

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from database import Database, binaries
-from house import ROOT, free_port, stop, upstream, wait_for
+from gateway import ROOT, free_port, stop, upstream, wait_for
 from upstream import KEY
 
 TOKEN = "admin-token-of-a-test"

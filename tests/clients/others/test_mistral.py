@@ -8,7 +8,7 @@ import json
 from mistralai.client import Mistral
 from mistralai.client.errors import MistralError
 
-from house import in_lanes
+from gateway import in_lanes
 from turns import FUNCTION, QUESTION, RESULTS, Turn, Turns
 
 USER = [{"role": "user", "content": QUESTION}]

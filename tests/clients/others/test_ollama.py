@@ -4,7 +4,7 @@ import asyncio
 
 import ollama
 
-from house import in_lanes
+from gateway import in_lanes
 from script import GREETING, MODELS
 from turns import FUNCTION, NAME, QUESTION, RESULTS, Turn, Turns
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-import house
+import gateway
 from script import GREETING, LOOKING
 
 QUESTION = "Hello?"
@@ -84,6 +84,6 @@ class Turns:
 
     def test_keys_stay_on_their_side(self):
         self.whole("plain")
-        _, headers, _ = house.upstream().last()
-        self.assertIn(house.KEY, " ".join(headers.values()))
-        self.assertNotIn(house.CLIENT_KEY, " ".join(headers.values()))
+        _, headers, _ = gateway.upstream().last()
+        self.assertIn(gateway.KEY, " ".join(headers.values()))
+        self.assertNotIn(gateway.CLIENT_KEY, " ".join(headers.values()))

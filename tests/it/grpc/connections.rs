@@ -10,11 +10,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use weir_grpc::messages::GenerateRequest;
-use weir_tests::{Answer, Gate, House, Upstream, soon};
+use weir_tests::{Answer, Gate, Gateway, Upstream, soon};
 
 use super::{Read, chat, connect, generate};
 use crate::tls;
-use crate::tongue::{OPENAI, TEXT, config, provider};
+use crate::wire_format::{OPENAI, TEXT, config, provider};
 
 /// A question about the gateway's health, or its answer.
 #[derive(Clone, PartialEq, Message)]
@@ -85,8 +85,8 @@ const GENERATE: &str = "/weir.v1.Inference/Generate";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn it_is_served_over_tls_beside_the_other_formats() {
-    let (house, cert, _upstream) = tls::house("").await;
-    let tls = tls::shake(&house, &cert, &["h2"]).await.unwrap();
+    let (gateway, cert, _upstream) = tls::gateway("").await;
+    let tls = tls::shake(&gateway, &cert, &["h2"]).await.unwrap();
     let sender = raw(tls).await;
     let (status, bytes) = ended(call(&sender, GENERATE, &[], asks("openai")).await).await;
     assert_eq!(status, "0");
@@ -98,8 +98,8 @@ async fn it_is_served_over_tls_beside_the_other_formats() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_clients_time_is_the_time_of_all_attempts() {
     let mut upstream = Upstream::always(Answer::silence()).await;
-    let house = House::open(&config(&upstream)).await;
-    let sender = raw(tcp(house.address).await).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let sender = raw(tcp(gateway.address).await).await;
     let answer = call(&sender, GENERATE, &[("grpc-timeout", "50m")], asks("openai")).await;
     assert_eq!(ended(answer).await.0, "4");
     upstream.departure().await;
@@ -113,8 +113,8 @@ async fn the_clients_time_is_the_time_of_all_attempts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_number_of_calls_and_the_size_of_heads_are_limited_from_the_start() {
     let upstream = provider(OPENAI).await;
-    let house = House::open(&config(&upstream)).await;
-    let mut stream = tcp(house.address).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let mut stream = tcp(gateway.address).await;
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
     let mut head = [0; 9];
     soon("the settings", stream.read_exact(&mut head)).await.unwrap();
@@ -134,8 +134,8 @@ async fn the_schema_is_told_only_where_that_is_configured() {
     let upstream = provider(OPENAI).await;
     let asked = framed(&ListServices { list: Some(String::new()) });
     for (settings, status, names) in [("", "12", false), ("[server]\ngrpc_reflection = true\n", "0", true)] {
-        let house = House::open(&(settings.to_owned() + &config(&upstream))).await;
-        let sender = raw(tcp(house.address).await).await;
+        let gateway = Gateway::open(&(settings.to_owned() + &config(&upstream))).await;
+        let sender = raw(tcp(gateway.address).await).await;
         for version in ["v1", "v1alpha"] {
             let path = format!("/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo");
             // Two questions in one body.
@@ -153,8 +153,8 @@ async fn the_schema_is_told_only_where_that_is_configured() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_such_call_is_refused() {
     let mut upstream = provider(OPENAI).await;
-    let house = House::open(&config(&upstream)).await;
-    let sender = raw(tcp(house.address).await).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let sender = raw(tcp(gateway.address).await).await;
     let json = call(&sender, GENERATE, &[("content-type", "application/grpc+json")], asks("openai")).await;
     assert_eq!(json.status(), 415);
     let mut compressed = asks("openai").to_vec();
@@ -181,11 +181,11 @@ async fn draining_lets_streams_end_and_tells_who_watches() {
     let pieces = OPENAI.stream();
     let begun = Answer::sse().piece(&pieces[0]).piece(&pieces[1]).gate(&gate);
     let upstream = Upstream::always(pieces[2..].iter().fold(begun, Answer::piece).end()).await;
-    let house = House::open(&config(&upstream)).await;
-    let channel = connect(&house).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let channel = connect(&gateway).await;
     let mut stream = generate(&channel, chat("openai", true), &[]).await.unwrap();
     let first = soon("an event", stream.message()).await.unwrap().unwrap();
-    let sender = raw(tcp(house.address).await).await;
+    let sender = raw(tcp(gateway.address).await).await;
     let health = |method: &str| format!("/grpc.health.v1.Health/{method}");
     for service in ["", "weir.v1.Inference"] {
         let asked = framed(&Asked { service: service.into() });
@@ -197,7 +197,7 @@ async fn draining_lets_streams_end_and_tells_who_watches() {
     let mut watched = call(&sender, &health("Watch"), &[], framed(&Asked { service: String::new() })).await;
     let frame = soon("the state", watched.frame()).await.unwrap().unwrap();
     assert_eq!(frame.into_data().unwrap(), framed(&Told { status: 1 }));
-    let ended = tokio::spawn(house.ended());
+    let ended = tokio::spawn(gateway.ended());
     let frame = soon("the change", watched.frame()).await.unwrap().unwrap();
     assert_eq!(frame.into_data().unwrap(), framed(&Told { status: 2 }));
     let frame = soon("the end", watched.frame()).await.unwrap().unwrap();
@@ -223,8 +223,8 @@ async fn a_reader_that_stalls_holds_its_own_stream_only() {
     let many = OPENAI.stream()[1].repeat(20_000);
     let (first, rest) = (OPENAI.stream()[0].clone(), OPENAI.stream()[2..].concat());
     let upstream = Upstream::always(Answer::sse().piece(first).piece(many).piece(rest).end()).await;
-    let house = House::open(&config(&upstream)).await;
-    let channel = connect(&house).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let channel = connect(&gateway).await;
     let mut stalled = generate(&channel, chat("openai", true), &[]).await.unwrap();
     assert!(soon("an event", stalled.message()).await.unwrap().is_some());
     upstream.script(|_| OPENAI.streamed());

@@ -3,16 +3,16 @@
 use tonic::Code;
 use tonic_types::StatusExt as _;
 use weir_grpc::messages::{EmbedRequest, EmbedResponse};
-use weir_tests::{Answer, House, Upstream};
+use weir_tests::{Answer, Gateway, Upstream};
 
 use super::{Read, chat, connect, generate, unary, with};
-use crate::tongue::{OPENAI, config, provider};
+use crate::wire_format::{OPENAI, config, provider};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_a_request_is_named() {
     let mut upstream = provider(OPENAI).await;
-    let house = House::open(&config(&upstream)).await;
-    let channel = connect(&house).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let channel = connect(&gateway).await;
     let mut unset = chat("openai", true);
     unset.messages[0].role = None;
     let mut unknown = chat("openai", true);
@@ -45,8 +45,8 @@ async fn what_is_wrong_with_a_request_is_named() {
 async fn a_providers_refusal_and_its_silence_have_their_codes() {
     let refused = r#"{"error":{"message":"too much","type":"rate_limit"}}"#;
     let upstream = Upstream::always(Answer::whole(429, &[("content-type", "application/json")], refused)).await;
-    let house = House::open(&config(&upstream)).await;
-    let channel = connect(&house).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let channel = connect(&gateway).await;
     let status = generate(&channel, chat("openai", true), &[]).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
     let info = status.get_error_details().error_info().cloned().unwrap();
@@ -63,19 +63,19 @@ async fn a_providers_refusal_and_its_silence_have_their_codes() {
 async fn a_stream_that_breaks_ends_with_a_status_and_without_a_summary() {
     let pieces = OPENAI.stream();
     let upstream = Upstream::always(Answer::sse().piece(&pieces[0]).piece(&pieces[1]).close()).await;
-    let house = House::open(&config(&upstream)).await;
-    let channel = connect(&house).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let channel = connect(&gateway).await;
     let read = Read::all(generate(&channel, chat("openai", true), &[]).await.unwrap()).await;
     assert!(read.summary.is_none() && !read.text.is_empty(), "{read:?}");
     assert_eq!(read.end.unwrap().code(), Code::Unavailable);
-    house.until_metric("weir_requests_total{dialect=\"grpc\",outcome=\"broken\"}", 1.0).await;
+    gateway.until_metric("weir_requests_total{dialect=\"grpc\",outcome=\"broken\"}", 1.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_may_be_as_large_as_a_body() {
     let mut upstream = provider(OPENAI).await;
-    let house = House::open(&format!("[server]\nmax_body_bytes = \"6MB\"\n{}", config(&upstream))).await;
-    let channel = connect(&house).await;
+    let gateway = Gateway::open(&format!("[server]\nmax_body_bytes = \"6MB\"\n{}", config(&upstream))).await;
+    let channel = connect(&gateway).await;
     let large = |bytes: usize| {
         let mut chat = chat("openai", false);
         chat.end_user = Some("x".repeat(bytes));

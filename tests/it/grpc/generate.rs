@@ -1,17 +1,17 @@
 //! `Generate`: events or a whole answer, a summary, and the way that every request takes.
 
 use weir_grpc::types;
-use weir_tests::{Answer, Gate, House, Request, Upstream};
+use weir_tests::{Answer, Gate, Gateway, Request, Upstream};
 
 use super::{Read, chat, connect, generate};
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, TEXT, config, provider};
+use crate::wire_format::{ALL, ANTHROPIC, OPENAI, TEXT, config, provider};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_provider_answers_with_events_or_whole() {
     for to in ALL {
         let mut upstream = provider(to).await;
-        let house = House::open(&config(&upstream)).await;
-        let channel = connect(&house).await;
+        let gateway = Gateway::open(&config(&upstream)).await;
+        let channel = connect(&gateway).await;
         for stream in [true, false] {
             let read = Read::all(generate(&channel, chat(to.name, stream), &[]).await.unwrap()).await;
             assert_eq!(read.text, TEXT, "{} {stream}", to.name);
@@ -25,8 +25,8 @@ async fn every_provider_answers_with_events_or_whole() {
             let received = upstream.request().await;
             assert!(!received.head.contains("grpc"), "nothing of the protocol goes on: {}", received.head);
         }
-        house.until_metric(&format!("weir_requests_total{{dialect=\"grpc\",route=\"{}\"}}", to.name), 2.0).await;
-        house.until_metric("weir_in_flight", 0.0).await;
+        gateway.until_metric(&format!("weir_requests_total{{dialect=\"grpc\",route=\"{}\"}}", to.name), 2.0).await;
+        gateway.until_metric("weir_in_flight", 0.0).await;
     }
 }
 
@@ -35,8 +35,8 @@ async fn cost_and_losses_are_told_at_the_end() {
     let upstream = provider(ANTHROPIC).await;
     let priced = config(&upstream)
         .replace("target = {", "price = { input = 1000000, output = 1000000, cache_read = 1000000 }\ntarget = {");
-    let house = House::open(&priced).await;
-    let channel = connect(&house).await;
+    let gateway = Gateway::open(&priced).await;
+    let channel = connect(&gateway).await;
     for stream in [true, false] {
         let mut chat = chat("anthropic", stream);
         chat.sampling.as_mut().unwrap().frequency_penalty = Some(0.5);
@@ -59,8 +59,8 @@ async fn keys_rights_and_limits_hold_as_behind_the_other_doors() {
     let mut upstream = provider(OPENAI).await;
     let clients = "[[clients]]\nname = \"one\"\nkey = \"weir-one-0123456789abcdef\"\nmodels = [\"openai*\"]\n\
                    limits = { requests_per_minute = 3 }\n";
-    let house = House::open(&(config(&upstream) + clients)).await;
-    let channel = connect(&house).await;
+    let gateway = Gateway::open(&(config(&upstream) + clients)).await;
+    let channel = connect(&gateway).await;
     let bearer = ("authorization", "Bearer weir-one-0123456789abcdef");
     let plain = ("x-api-key", "weir-one-0123456789abcdef");
     for key in [bearer, plain] {
@@ -86,7 +86,7 @@ async fn keys_rights_and_limits_hold_as_behind_the_other_doors() {
     assert!(upstream.unseen().is_none());
     // The same limit counts for the other doors.
     let request = OPENAI.request("openai", false).header(bearer.0, bearer.1);
-    assert_eq!(house.ask(&request).await.status(), 429);
+    assert_eq!(gateway.ask(&request).await.status(), 429);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,12 +95,12 @@ async fn a_budget_counts_it_and_is_told_when_it_is_used_up() {
     let money = "[[budgets]]\nname = \"all\"\nfor = \"all\"\nusd = 150\nper = \"total\"\n";
     let priced = config(&upstream)
         .replace("target = {", "price = { input = 1000000, output = 1000000, cache_read = 1000000 }\ntarget = {");
-    let house = House::open(&(priced + money)).await;
-    let channel = connect(&house).await;
+    let gateway = Gateway::open(&(priced + money)).await;
+    let channel = connect(&gateway).await;
     let small = || types::ChatRequest { max_output_tokens: Some(1), ..chat("openai", true) };
     let read = Read::all(generate(&channel, small(), &[]).await.unwrap()).await;
     assert_eq!(read.summary.unwrap().cost_usd.as_deref(), Some("17"));
-    house.until_metric("weir_budget_used{budget=\"all\"}", 17.0).await;
+    gateway.until_metric("weir_budget_used{budget=\"all\"}", 17.0).await;
     let status = generate(&channel, small(), &[]).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::ResourceExhausted, "{status:?}");
     assert_eq!(status.metadata().get("x-should-retry").unwrap(), "false");
@@ -112,21 +112,21 @@ async fn a_client_that_cancels_ends_the_request_upstream() {
     let pieces = OPENAI.stream();
     let answer = Answer::sse().piece(&pieces[0]).piece(&pieces[1]).gate(&gate);
     let mut upstream = Upstream::always(answer).await;
-    let house = House::open(&config(&upstream)).await;
-    let channel = connect(&house).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let channel = connect(&gateway).await;
     let mut stream = generate(&channel, chat("openai", true), &[]).await.unwrap();
     assert!(weir_tests::soon("an event", stream.message()).await.unwrap().is_some());
     drop(stream);
     upstream.departure().await;
-    house.until_metric("weir_in_flight", 0.0).await;
-    house.until_metric("weir_requests_total{dialect=\"grpc\",outcome=\"cancelled\"}", 1.0).await;
+    gateway.until_metric("weir_in_flight", 0.0).await;
+    gateway.until_metric("weir_requests_total{dialect=\"grpc\",outcome=\"cancelled\"}", 1.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_extension_takes_no_other_fields_place() {
     let mut upstream = provider(OPENAI).await;
-    let house = House::open(&config(&upstream)).await;
-    let channel = connect(&house).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let channel = connect(&gateway).await;
     let extended = |key: &str, json: &str| {
         let mut chat = chat("openai", false);
         let (format, key, json) = ("openai.chat".into(), key.into(), json.into());
@@ -146,8 +146,8 @@ async fn an_extension_takes_no_other_fields_place() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_requests_of_the_connection_are_served_as_ever() {
     let upstream = provider(OPENAI).await;
-    let house = House::open(&config(&upstream)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
     // Without HTTP/2 it is no call of gRPC.
     let request = Request::post("/weir.v1.Inference/Generate", "{}").header("content-type", "application/grpc");
-    assert_eq!(house.ask(&request).await.status(), 404);
+    assert_eq!(gateway.ask(&request).await.status(), 404);
 }

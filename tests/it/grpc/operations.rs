@@ -6,18 +6,18 @@ use weir_grpc::messages::{
     RerankRequest, RerankResponse,
 };
 use weir_grpc::types::vector::Kind;
-use weir_tests::{Answer, Folder, House, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Upstream};
 use weir_types::contract::types;
 
 use super::{chat, connect, unary, with};
-use crate::tongue::{ANTHROPIC, OPENAI, config, config_of, provider};
+use crate::wire_format::{ANTHROPIC, OPENAI, config, config_of, provider};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn models_are_those_that_the_key_may_use() {
     let upstream = provider(OPENAI).await;
     let clients = "[[clients]]\nname = \"one\"\nkey = \"weir-one-0123456789abcdef\"\nmodels = [\"openai*\"]\n";
-    let house = House::open(&(config(&upstream) + clients)).await;
-    let channel = connect(&house).await;
+    let gateway = Gateway::open(&(config(&upstream) + clients)).await;
+    let channel = connect(&gateway).await;
     let key = [("x-api-key", "weir-one-0123456789abcdef")];
     let path = "/weir.v1.Inference/ListModels";
     let listed: ListModelsResponse =
@@ -36,8 +36,8 @@ async fn embeddings_are_numbers_in_the_order_of_the_texts() {
         {"object":"embedding","index":0,"embedding":[0.5,-1.0]},{"object":"embedding","index":1,"embedding":[0.25,2.0]}],
         "usage":{"prompt_tokens":5,"total_tokens":5}}"#;
     let mut upstream = Upstream::always(Answer::json(200, vectors)).await;
-    let house = House::open(&config(&upstream)).await;
-    let channel = connect(&house).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let channel = connect(&gateway).await;
     let mut request = types::EmbeddingsRequest::texts(["one", "two"]);
     request.model = "openai".into();
     let request = EmbedRequest { embeddings: Some(request.into()) };
@@ -63,8 +63,8 @@ async fn documents_are_put_in_order() {
          [[models]]\nalias = \"order\"\ntarget = {{ provider = \"order\", model = \"rerank-1\" }}\n",
         upstream.url()
     );
-    let house = House::with(Folder::with(&["cohere"]), &settings).await;
-    let channel = connect(&house).await;
+    let gateway = Gateway::with(Folder::with(&["cohere"]), &settings).await;
+    let channel = connect(&gateway).await;
     let mut request = types::RerankRequest::texts("what?", ["this", "that"]);
     request.model = "order".into();
     let request = RerankRequest { rerank: Some(request.into()) };
@@ -80,8 +80,8 @@ async fn documents_are_put_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_counted_by_the_provider_or_estimated() {
     let upstream = Upstream::always(Answer::json(200, r#"{"input_tokens":12}"#)).await;
-    let house = House::open(&config_of(&[ANTHROPIC, OPENAI], &upstream)).await;
-    let channel = connect(&house).await;
+    let gateway = Gateway::open(&config_of(&[ANTHROPIC, OPENAI], &upstream)).await;
+    let channel = connect(&gateway).await;
     let count = async |model: &str| {
         let request = CountTokensRequest { chat: Some(chat(model, false)) };
         let answer: tonic::Response<CountTokensResponse> =

@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 
 use weir_grpc::messages::generate_event::Kind;
-use weir_tests::heard::{Call, Heard, Tokens};
+use weir_tests::parsed_answer::{Call, ParsedAnswer, Tokens};
 use weir_tests::{Answer, Upstream, soon};
 use weir_types::contract::types::{ChatEvent, ChatResponse, FinishReason, Part, PartKind, Usage};
 
 use super::{chat, connect, generate};
-use crate::fidelity::{differences, house, mended, recordings, report};
-use crate::tongue::{ANTHROPIC, OPENAI};
+use crate::fidelity::{differences, gateway, mended, recordings, report};
+use crate::wire_format::{ANTHROPIC, OPENAI};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn recordings_have_the_same_content_over_grpc() {
     let upstream = Upstream::always(Answer::default()).await;
     let (mut count, mut problems) = (0, Vec::new());
-    for tongue in [OPENAI, ANTHROPIC] {
-        let house = house(tongue, &upstream, false).await;
-        let channel = connect(&house).await;
-        for recording in recordings(tongue) {
+    for wire_format in [OPENAI, ANTHROPIC] {
+        let gateway = gateway(wire_format, &upstream, false).await;
+        let channel = connect(&gateway).await;
+        for recording in recordings(wire_format) {
             upstream.now(recording.answer());
             let answer = generate(&channel, chat(recording.model(), recording.stream), &[]).await;
             count += 1;
@@ -44,9 +44,9 @@ async fn recordings_have_the_same_content_over_grpc() {
             }
             let mut found = Vec::new();
             if !recording.is_cut() {
-                found = differences(&mended(recording.heard()), &reading.heard, false);
+                found = differences(&mended(recording.parsed()), &reading.parsed, false);
                 found.extend((!is_over).then(|| "it has no summary".to_owned()));
-            } else if is_over && recording.heard().finish.is_none() {
+            } else if is_over && recording.parsed().finish.is_none() {
                 found.push("what broke off has a summary".to_owned());
             }
             problems.extend((!found.is_empty()).then(|| format!("{}: {}", recording.id, found.join("; "))));
@@ -58,7 +58,7 @@ async fn recordings_have_the_same_content_over_grpc() {
 /// What a client makes of the messages.
 #[derive(Default)]
 struct Reading {
-    heard: Heard,
+    parsed: ParsedAnswer,
     kinds: BTreeMap<u32, PartKind>,
     /// The calls by the number of their part.
     calls: BTreeMap<u32, usize>,
@@ -70,22 +70,22 @@ impl Reading {
         match event {
             ChatEvent::PartStart(start) if start.candidate == 0 => {
                 if let PartKind::ToolCall(call) = &start.kind {
-                    self.calls.insert(start.part, self.heard.calls.len());
+                    self.calls.insert(start.part, self.parsed.calls.len());
                     let (id, name) = (call.id.clone(), call.name.clone());
-                    self.heard.calls.push(Call { id, name, arguments: String::new() });
+                    self.parsed.calls.push(Call { id, name, arguments: String::new() });
                 }
                 self.kinds.insert(start.part, start.kind);
             }
             ChatEvent::Delta(delta) if delta.candidate == 0 => match self.kinds.get(&delta.part) {
-                Some(PartKind::Text) => self.heard.text.push_str(&delta.text),
-                Some(PartKind::Reasoning) => self.heard.thinking.push_str(&delta.text),
-                Some(PartKind::Refusal) => self.heard.refusal.push_str(&delta.text),
+                Some(PartKind::Text) => self.parsed.text.push_str(&delta.text),
+                Some(PartKind::Reasoning) => self.parsed.thinking.push_str(&delta.text),
+                Some(PartKind::Refusal) => self.parsed.refusal.push_str(&delta.text),
                 Some(PartKind::ToolCall(_)) => {
-                    self.heard.calls[self.calls[&delta.part]].arguments.push_str(&delta.text);
+                    self.parsed.calls[self.calls[&delta.part]].arguments.push_str(&delta.text);
                 }
                 other => panic!("a delta of {other:?}"),
             },
-            ChatEvent::Finish(end) if end.candidate == 0 => self.heard.finish = Some(word(end.finish.reason)),
+            ChatEvent::Finish(end) if end.candidate == 0 => self.parsed.finish = Some(word(end.finish.reason)),
             _ => {}
         }
     }
@@ -94,22 +94,22 @@ impl Reading {
         let Some(first) = response.candidates.into_iter().next() else { return };
         for part in first.parts {
             match part {
-                Part::Text(text) => self.heard.text.push_str(&text.text),
-                Part::Reasoning(thought) => self.heard.thinking.push_str(&thought.text.unwrap_or_default()),
-                Part::Refusal(text) => self.heard.refusal.push_str(&text),
+                Part::Text(text) => self.parsed.text.push_str(&text.text),
+                Part::Reasoning(thought) => self.parsed.thinking.push_str(&thought.text.unwrap_or_default()),
+                Part::Refusal(text) => self.parsed.refusal.push_str(&text),
                 Part::ToolCall(call) => {
                     let (id, name, arguments) = (call.id, call.name, call.arguments);
-                    self.heard.calls.push(Call { id, name, arguments });
+                    self.parsed.calls.push(Call { id, name, arguments });
                 }
                 _ => {}
             }
         }
-        self.heard.finish = first.finish.map(|finish| word(finish.reason));
+        self.parsed.finish = first.finish.map(|finish| word(finish.reason));
     }
 
     fn usage(&mut self, usage: Option<Usage>) {
         let sum = |counts: &[Option<u32>]| counts.iter().flatten().map(|count| u64::from(*count)).sum();
-        self.heard.tokens = usage.map(|usage| Tokens {
+        self.parsed.tokens = usage.map(|usage| Tokens {
             input: sum(&[
                 usage.input,
                 usage.input_audio,

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use weir_tests::{Answer, Upstream};
 
 use super::everywhere::{DIALECTS, Dialect};
-use super::{guard, house, secret};
+use super::{gateway, guard, secret};
 
 /// Where a text stands in an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,14 +83,14 @@ fn refused(dialect: Dialect) -> &'static str {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_in_an_answer_reaches_no_client_wherever_it_stands_and_is_split() {
     let upstream = Upstream::always(Answer::json(500, "{}")).await;
-    let house = house(&upstream, &NAMES, &seeing("")).await;
+    let gateway = gateway(&upstream, &NAMES, &seeing("")).await;
     let mut seen = 0;
     for (_, dialect) in DIALECTS {
         for place in PLACES {
             for stream in [false, true] {
                 upstream.script(move |_| answer(place, &secret(), stream));
                 let body = dialect.ask(MODEL, stream);
-                let reply = house.ask(&dialect.request(MODEL, &body, stream)).await;
+                let reply = gateway.ask(&dialect.request(MODEL, &body, stream)).await;
                 let case = format!("{dialect:?}, {place:?}, stream {stream}: {}", reply.text());
                 assert_eq!(reply.status(), 200, "{case}");
                 assert_eq!(reply.header("x-weir-lane"), Some("translate"), "{case}");
@@ -105,13 +105,13 @@ async fn a_secret_in_an_answer_reaches_no_client_wherever_it_stands_and_is_split
         }
     }
     let series = "weir_guard_answer_verdicts_total{guard=\"secrets\",mode=\"enforce\",verdict=\"deny\"}";
-    house.until_metric(series, f64::from(seen)).await;
+    gateway.until_metric(series, f64::from(seen)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_in_an_answer_is_masked_and_the_rest_arrives() {
     let upstream = Upstream::always(Answer::json(500, "{}")).await;
-    let house = house(&upstream, &NAMES, &seeing("options = { action = \"mask\" }")).await;
+    let gateway = gateway(&upstream, &NAMES, &seeing("options = { action = \"mask\" }")).await;
     for (_, dialect) in DIALECTS {
         for place in PLACES {
             for stream in [false, true] {
@@ -119,7 +119,7 @@ async fn a_secret_in_an_answer_is_masked_and_the_rest_arrives() {
                     let told = text.clone();
                     upstream.script(move |_| answer(place, &told, stream));
                     let body = dialect.ask(MODEL, stream);
-                    let reply = house.ask(&dialect.request(MODEL, &body, stream)).await;
+                    let reply = gateway.ask(&dialect.request(MODEL, &body, stream)).await;
                     let case = format!("{dialect:?}, {place:?}, stream {stream}: {}", reply.text());
                     assert_eq!(reply.status(), 200, "{case}");
                     assert!(!reply.text().contains("AKI") && !reply.text().contains("ABCD2345"), "{case}");
@@ -139,19 +139,19 @@ async fn a_secret_in_an_answer_is_masked_and_the_rest_arrives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guard_that_monitors_answers_changes_and_delays_nothing() {
     let upstream = Upstream::always(Answer::json(500, "{}")).await;
-    let house = house(&upstream, &NAMES, &seeing("mode = \"monitor\"")).await;
+    let gateway = gateway(&upstream, &NAMES, &seeing("mode = \"monitor\"")).await;
     for stream in [false, true] {
         upstream.script(move |_| answer(Place::Text, "AKIA is no secret", stream));
         let body = Dialect::Chat.ask(MODEL, stream);
-        assert_eq!(house.ask(&Dialect::Chat.request(MODEL, &body, stream)).await.status(), 200);
+        assert_eq!(gateway.ask(&Dialect::Chat.request(MODEL, &body, stream)).await.status(), 200);
         upstream.script(move |_| answer(Place::Text, &secret(), stream));
-        let reply = house.ask(&Dialect::Chat.request(MODEL, &body, stream)).await;
+        let reply = gateway.ask(&Dialect::Chat.request(MODEL, &body, stream)).await;
         assert!(reply.text().contains("stop") && reply.text().contains("is it"), "{}", reply.text());
         let told = reply.header("x-weir-guards").unwrap_or_default();
         assert!(stream || told == "secrets=(allow), secrets.answer=(deny);aws-access-key=1", "{told}");
     }
     let series = "weir_guard_answer_verdicts_total{guard=\"secrets\",mode=\"monitor\",verdict=\"deny\"}";
-    house.until_metric(series, 2.0).await;
+    gateway.until_metric(series, 2.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,16 +160,16 @@ async fn a_guard_that_fails_at_an_answer_ends_it_or_lets_it_pass() {
     for fail in ["closed", "open"] {
         for stream in [false, true] {
             let lines = format!("plugin = \"sentry\"\noptions = {{ answers = \"trap\" }}\nfail = \"{fail}\"");
-            let house = house(&upstream, &NAMES, &seeing(&lines)).await;
+            let gateway = gateway(&upstream, &NAMES, &seeing(&lines)).await;
             upstream.script(move |_| answer(Place::Text, "something", stream));
             let body = Dialect::Chat.ask(MODEL, stream);
-            let reply = house.ask(&Dialect::Chat.request(MODEL, &body, stream)).await;
+            let reply = gateway.ask(&Dialect::Chat.request(MODEL, &body, stream)).await;
             let case = format!("{fail}, stream {stream}: {} {}", reply.status(), reply.text());
             assert_eq!(reply.text().contains("is it"), fail == "open", "{case}");
             assert_eq!(reply.status(), if fail == "open" { 200 } else { 503 }, "{case}");
             assert_eq!(reply.text().contains("guard_failed"), fail == "closed", "{case}");
             let series = "weir_guard_answer_verdicts_total{guard=\"secrets\",verdict=\"failed\"}";
-            house.until_metric(series, 1.0).await;
+            gateway.until_metric(series, 1.0).await;
         }
     }
 }

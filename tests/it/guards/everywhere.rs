@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use weir_tests::Request;
 
-use super::{guard, house, secret, upstream};
+use super::{gateway, guard, secret, upstream};
 
 /// The dialects, each with the adapter that its format is native to.
 pub(super) const DIALECTS: [(&str, Dialect); 7] = [
@@ -53,7 +53,7 @@ const PLACES: [Place; 7] =
 #[tokio::test(flavor = "multi_thread")]
 async fn c_a_secret_is_refused_in_every_dialect_place_and_lane() {
     let mut upstream = upstream().await;
-    let house = house(&upstream, &ADAPTERS, &guard("secrets", "")).await;
+    let gateway = gateway(&upstream, &ADAPTERS, &guard("secrets", "")).await;
     let mut seen = 0;
     for (adapter, dialect) in DIALECTS {
         for place in PLACES {
@@ -61,7 +61,7 @@ async fn c_a_secret_is_refused_in_every_dialect_place_and_lane() {
                 for model in [adapter.to_owned(), format!("{adapter}-t"), "openai-t".to_owned(), "anthropic".to_owned()]
                 {
                     let Some(body) = dialect.body(&model, place, &secret(), stream) else { continue };
-                    let reply = house.ask(&dialect.request(&model, &body, stream)).await;
+                    let reply = gateway.ask(&dialect.request(&model, &body, stream)).await;
                     let case = format!("{dialect:?}, {place:?}, {model}, stream {stream}: {}", reply.text());
                     assert_eq!(reply.status(), 400, "{case}");
                     assert_eq!(reply.header("x-weir-guards"), Some("secrets=deny;aws-access-key=1"), "{case}");
@@ -75,7 +75,7 @@ async fn c_a_secret_is_refused_in_every_dialect_place_and_lane() {
     }
     // Each dialect lacks one or two of the places.
     assert!(seen >= 7 * 5 * 2 * 4, "{seen}");
-    house
+    gateway
         .until_metric("weir_guard_verdicts_total{guard=\"secrets\",mode=\"enforce\",verdict=\"deny\"}", f64::from(seen))
         .await;
 }
@@ -83,12 +83,12 @@ async fn c_a_secret_is_refused_in_every_dialect_place_and_lane() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_passes_is_relayed_byte_for_byte() {
     let mut upstream = upstream().await;
-    let house = house(&upstream, &ADAPTERS, &guard("secrets", "")).await;
+    let gateway = gateway(&upstream, &ADAPTERS, &guard("secrets", "")).await;
     for (adapter, dialect) in DIALECTS {
         for place in PLACES {
             let Some(body) = dialect.body(adapter, place, "nothing to hide", false) else { continue };
             let sent = format!(" {body}\n");
-            let reply = house.ask(&dialect.request_of(adapter, &sent, false)).await;
+            let reply = gateway.ask(&dialect.request_of(adapter, &sent, false)).await;
             let case = format!("{dialect:?}, {place:?}: {}", reply.text());
             assert_eq!(reply.header("x-weir-guards"), Some("secrets=allow"), "{case}");
             assert_eq!(reply.header("x-weir-lane"), Some("relay"), "{case}");
@@ -100,12 +100,12 @@ async fn what_passes_is_relayed_byte_for_byte() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_masked_is_translated_and_reaches_the_provider_masked() {
     let mut upstream = upstream().await;
-    let house = house(&upstream, &ADAPTERS, &guard("secrets", "options = { action = \"mask\" }")).await;
+    let gateway = gateway(&upstream, &ADAPTERS, &guard("secrets", "options = { action = \"mask\" }")).await;
     for (adapter, dialect) in DIALECTS {
         for place in PLACES {
             for model in [adapter, "openai"] {
                 let Some(body) = dialect.body(model, place, &secret(), false) else { continue };
-                let reply = house.ask(&dialect.request(model, &body, false)).await;
+                let reply = gateway.ask(&dialect.request(model, &body, false)).await;
                 let case = format!("{dialect:?}, {place:?}, {model}: {}", reply.text());
                 if reply.header("x-weir-guards") == Some("secrets=deny;aws-access-key=1") {
                     assert_eq!((place, reply.status()), (Place::Thinking, 400), "only signed thinking stays: {case}");

@@ -1,12 +1,12 @@
 //! `/admin/v1`: conditions, repetitions, pages, scopes, errors.
 
 use serde_json::{Value, json};
-use weir_tests::{House, Reply, Request};
+use weir_tests::{Gateway, Reply, Request};
 
-use super::{READER, TOKEN, admin, ask, asked, code, config, house, made, provider};
+use super::{READER, TOKEN, admin, ask, asked, code, config, gateway, made, provider};
 
-async fn with(house: &House, request: Request, header: &str, value: &str) -> Reply {
-    house.ask(&request.header(header, value)).await
+async fn with(gateway: &Gateway, request: Request, header: &str, value: &str) -> Reply {
+    gateway.ask(&request.header(header, value)).await
 }
 
 fn by(token: &str, method: &str, path: &str, body: &str) -> Request {
@@ -17,34 +17,34 @@ fn by(token: &str, method: &str, path: &str, body: &str) -> Request {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_what_another_changed_in_between_is_a_conflict() {
     let upstream = provider().await;
-    let house = house(&upstream).await;
-    let (id, _) = made(&house, json!({"name": "build"})).await;
+    let gateway = gateway(&upstream).await;
+    let (id, _) = made(&gateway, json!({"name": "build"})).await;
     let path = format!("/keys/{id}");
-    let shown = admin(&house, "GET", &path, Value::Null).await;
+    let shown = admin(&gateway, "GET", &path, Value::Null).await;
     let etag = shown.header("etag").unwrap().to_owned();
     assert_eq!(format!("\"{}\"", shown.json()["revision"]), etag);
-    let first = with(&house, asked("PATCH", &path, &json!({"tags": ["a"]})), "if-match", &etag).await;
+    let first = with(&gateway, asked("PATCH", &path, &json!({"tags": ["a"]})), "if-match", &etag).await;
     assert_eq!(first.status(), 200, "{}", first.text());
-    let second = with(&house, asked("PATCH", &path, &json!({"tags": ["b"]})), "if-match", &etag).await;
+    let second = with(&gateway, asked("PATCH", &path, &json!({"tags": ["b"]})), "if-match", &etag).await;
     assert_eq!((second.status(), code(&second)), (409, "version_conflict".to_owned()));
-    assert_eq!(admin(&house, "GET", &path, Value::Null).await.json()["tags"], json!(["a"]));
+    assert_eq!(admin(&gateway, "GET", &path, Value::Null).await.json()["tags"], json!(["a"]));
     let newer = first.header("etag").unwrap();
-    assert_eq!(with(&house, asked("DELETE", &path, &Value::Null), "if-match", newer).await.status(), 204);
-    let malformed = with(&house, asked("DELETE", &path, &Value::Null), "if-match", "17").await;
+    assert_eq!(with(&gateway, asked("DELETE", &path, &Value::Null), "if-match", newer).await.status(), 204);
+    let malformed = with(&gateway, asked("DELETE", &path, &Value::Null), "if-match", "17").await;
     assert_eq!((malformed.status(), code(&malformed)), (400, "bad_precondition".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_changes_at_once_on_one_revision_one_is_made() {
     let upstream = provider().await;
-    let house = house(&upstream).await;
-    let (id, _) = made(&house, json!({"name": "build"})).await;
+    let gateway = gateway(&upstream).await;
+    let (id, _) = made(&gateway, json!({"name": "build"})).await;
     let path = format!("/keys/{id}");
-    let etag = admin(&house, "GET", &path, Value::Null).await.header("etag").unwrap().to_owned();
+    let etag = admin(&gateway, "GET", &path, Value::Null).await.header("etag").unwrap().to_owned();
     let edit = |number: usize| {
         let request = asked("PATCH", &path, &json!({"metadata": {"number": number}})).header("if-match", &etag);
-        let house = &house;
-        async move { house.ask(&request).await.status() }
+        let gateway = &gateway;
+        async move { gateway.ask(&request).await.status() }
     };
     let statuses = futures_util::future::join_all((0..8).map(edit)).await;
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
@@ -54,74 +54,74 @@ async fn of_many_changes_at_once_on_one_revision_one_is_made() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_request_gets_the_same_key_and_another_one_with_its_idempotency_key_is_refused() {
     let upstream = provider().await;
-    let house = house(&upstream).await;
+    let gateway = gateway(&upstream).await;
     let create = |name: &str| asked("POST", "/keys", &json!({"name": name})).header("idempotency-key", "once");
-    let (first, second) = (house.ask(&create("build")).await, house.ask(&create("build")).await);
+    let (first, second) = (gateway.ask(&create("build")).await, gateway.ask(&create("build")).await);
     assert_eq!((first.status(), second.status()), (201, 201));
     assert_eq!(first.text(), second.text());
     assert_eq!(first.header("etag"), second.header("etag"));
     let key = second.json()["key"].as_str().unwrap().to_owned();
-    assert_eq!(ask(&house, &key).await.status(), 200);
-    let other = house.ask(&create("another")).await;
+    assert_eq!(ask(&gateway, &key).await.status(), 200);
+    let other = gateway.ask(&create("another")).await;
     assert_eq!((other.status(), code(&other)), (422, "idempotency_key_reused".to_owned()));
-    assert_eq!(admin(&house, "GET", "/keys", Value::Null).await.json()["items"].as_array().unwrap().len(), 1);
+    assert_eq!(admin(&gateway, "GET", "/keys", Value::Null).await.json()["items"].as_array().unwrap().len(), 1);
     // A rotation, too: its answer can be fetched again.
     let path = format!("/keys/{}/rotate", first.json()["id"].as_str().unwrap());
     let rotate = || asked("POST", &path, &json!({})).header("idempotency-key", "rotation");
-    let (first, second) = (house.ask(&rotate()).await, house.ask(&rotate()).await);
+    let (first, second) = (gateway.ask(&rotate()).await, gateway.ask(&rotate()).await);
     assert_eq!((first.status(), second.status(), first.text()), (200, 200, second.text()));
     // What was refused is not remembered.
     let missing =
         asked("POST", "/keys", &json!({"name": "x", "owner": {"team": "red"}})).header("idempotency-key", "m");
-    assert_eq!(house.ask(&missing).await.status(), 422);
-    admin(&house, "POST", "/teams", json!({"id": "red", "name": "Red"})).await;
-    assert_eq!(house.ask(&missing).await.status(), 201);
+    assert_eq!(gateway.ask(&missing).await.status(), 422);
+    admin(&gateway, "POST", "/teams", json!({"id": "red", "name": "Red"})).await;
+    assert_eq!(gateway.ask(&missing).await.status(), 201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_keys_of_a_team_have_different_names() {
     let upstream = provider().await;
-    let house = house(&upstream).await;
-    admin(&house, "POST", "/teams", json!({"id": "red", "name": "Red"})).await;
-    made(&house, json!({"name": "build"})).await;
-    made(&house, json!({"name": "build", "owner": {"team": "red"}})).await;
-    let (other, _) = made(&house, json!({"name": "other", "owner": {"team": "red"}})).await;
-    let again = admin(&house, "POST", "/keys", json!({"name": "build", "owner": {"team": "red"}})).await;
+    let gateway = gateway(&upstream).await;
+    admin(&gateway, "POST", "/teams", json!({"id": "red", "name": "Red"})).await;
+    made(&gateway, json!({"name": "build"})).await;
+    made(&gateway, json!({"name": "build", "owner": {"team": "red"}})).await;
+    let (other, _) = made(&gateway, json!({"name": "other", "owner": {"team": "red"}})).await;
+    let again = admin(&gateway, "POST", "/keys", json!({"name": "build", "owner": {"team": "red"}})).await;
     assert_eq!((again.status(), code(&again)), (409, "name_taken".to_owned()));
-    let renamed = admin(&house, "PATCH", &format!("/keys/{other}"), json!({"name": "build"})).await;
+    let renamed = admin(&gateway, "PATCH", &format!("/keys/{other}"), json!({"name": "build"})).await;
     assert_eq!((renamed.status(), code(&renamed)), (409, "name_taken".to_owned()));
-    let moved = admin(&house, "POST", &format!("/keys/{other}/move"), json!({"team": null})).await;
+    let moved = admin(&gateway, "POST", &format!("/keys/{other}/move"), json!({"team": null})).await;
     assert_eq!(moved.status(), 200, "{}", moved.text());
-    let twin = admin(&house, "POST", "/teams", json!({"id": "red", "name": "Again"})).await;
+    let twin = admin(&gateway, "POST", "/teams", json!({"id": "red", "name": "Again"})).await;
     assert_eq!((twin.status(), code(&twin)), (409, "already_exists".to_owned()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_team_with_keys_is_deleted_with_them_or_not_at_all() {
     let upstream = provider().await;
-    let house = house(&upstream).await;
-    admin(&house, "POST", "/organisations", json!({"id": "acme", "name": "Acme"})).await;
-    admin(&house, "POST", "/teams", json!({"id": "red", "name": "Red", "organisation": "acme"})).await;
-    let (_, key) = made(&house, json!({"name": "a", "owner": {"team": "red"}})).await;
-    let (_, free) = made(&house, json!({"name": "b"})).await;
+    let gateway = gateway(&upstream).await;
+    admin(&gateway, "POST", "/organisations", json!({"id": "acme", "name": "Acme"})).await;
+    admin(&gateway, "POST", "/teams", json!({"id": "red", "name": "Red", "organisation": "acme"})).await;
+    let (_, key) = made(&gateway, json!({"name": "a", "owner": {"team": "red"}})).await;
+    let (_, free) = made(&gateway, json!({"name": "b"})).await;
     for path in ["/teams/red", "/organisations/acme"] {
-        let refused = admin(&house, "DELETE", path, Value::Null).await;
+        let refused = admin(&gateway, "DELETE", path, Value::Null).await;
         assert_eq!((refused.status(), code(&refused)), (409, "in_use".to_owned()), "{path}");
     }
-    assert_eq!(ask(&house, &key).await.status(), 200);
-    assert_eq!(admin(&house, "DELETE", "/teams/red?keys=delete", Value::Null).await.status(), 204);
-    assert_eq!(ask(&house, &key).await.status(), 401);
-    assert_eq!(ask(&house, &free).await.status(), 200);
-    assert_eq!(admin(&house, "DELETE", "/organisations/acme", Value::Null).await.status(), 204);
+    assert_eq!(ask(&gateway, &key).await.status(), 200);
+    assert_eq!(admin(&gateway, "DELETE", "/teams/red?keys=delete", Value::Null).await.status(), 204);
+    assert_eq!(ask(&gateway, &key).await.status(), 401);
+    assert_eq!(ask(&gateway, &free).await.status(), 200);
+    assert_eq!(admin(&gateway, "DELETE", "/organisations/acme", Value::Null).await.status(), 204);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reader_sees_everything_but_hashes_and_changes_nothing() {
     let upstream = provider().await;
-    let house = house(&upstream).await;
-    let (id, key) = made(&house, json!({"name": "build"})).await;
+    let gateway = gateway(&upstream).await;
+    let (id, key) = made(&gateway, json!({"name": "build"})).await;
     for path in ["/v1/keys", &format!("/v1/keys/{id}"), "/v1/teams", "/v1/users", "/config", "/plugins", "/budgets"] {
-        let reply = house.ask(&by(READER, "GET", path, "")).await;
+        let reply = gateway.ask(&by(READER, "GET", path, "")).await;
         assert_eq!(reply.status(), 200, "{path}: {}", reply.text());
         assert!(!reply.text().contains("sha256") && !reply.text().contains(&key), "{path}");
     }
@@ -133,36 +133,36 @@ async fn a_reader_sees_everything_but_hashes_and_changes_nothing() {
         ("POST", "/config/reload", ""),
         ("POST", "/plugins/rescan", ""),
     ] {
-        let reply = house.ask(&by(READER, method, path, body)).await;
+        let reply = gateway.ask(&by(READER, method, path, body)).await;
         let expected = if path.contains(&id) { (404, "not_found") } else { (403, "forbidden") };
         assert_eq!((reply.status(), code(&reply).as_str()), expected, "{method} {path}");
     }
     for verb in ["rotate", "disable", "enable"] {
-        let reply = house.ask(&by(READER, "POST", &format!("/v1/keys/{id}/{verb}"), "")).await;
+        let reply = gateway.ask(&by(READER, "POST", &format!("/v1/keys/{id}/{verb}"), "")).await;
         assert!(matches!(reply.status(), 403 | 404), "{verb}");
     }
-    assert_eq!(ask(&house, &key).await.status(), 200);
+    assert_eq!(ask(&gateway, &key).await.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clients_key_does_not_open_the_admin_side_and_grants_open_no_more_than_they_say() {
     let upstream = provider().await;
     let clients = "[[clients]]\nname = \"file\"\nkey = \"weir-key-of-the-file\"\n";
-    let house = House::from_file(&(config(&upstream) + clients)).await;
-    let (_, plain) = made(&house, json!({"name": "plain"})).await;
+    let gateway = Gateway::from_file(&(config(&upstream) + clients)).await;
+    let (_, plain) = made(&gateway, json!({"name": "plain"})).await;
     for path in ["/v1/keys", "/config"] {
-        let reply = house.ask(&by("weir-key-of-the-file", "GET", path, "")).await;
+        let reply = gateway.ask(&by("weir-key-of-the-file", "GET", path, "")).await;
         assert_eq!((reply.status(), code(&reply).as_str()), (401, "wrong_token"), "{path}");
-        let reply = house.ask(&by(&plain, "GET", path, "")).await;
+        let reply = gateway.ask(&by(&plain, "GET", path, "")).await;
         assert_eq!((reply.status(), code(&reply).as_str()), (403, "forbidden"), "{path}");
     }
     for team in ["red", "blue"] {
-        admin(&house, "POST", "/teams", json!({"id": team, "name": team})).await;
+        admin(&gateway, "POST", "/teams", json!({"id": team, "name": team})).await;
     }
-    let (other, _) = made(&house, json!({"name": "o", "owner": {"team": "blue"}})).await;
+    let (other, _) = made(&gateway, json!({"name": "o", "owner": {"team": "blue"}})).await;
     let lead = json!({"name": "lead", "owner": {"team": "red"}, "grants": [{"access": "write", "team": "red"}]});
-    let (own, lead) = made(&house, lead).await;
-    let list = house.ask(&by(&lead, "GET", "/v1/keys", "")).await.json();
+    let (own, lead) = made(&gateway, lead).await;
+    let list = gateway.ask(&by(&lead, "GET", "/v1/keys", "")).await.json();
     let ids: Vec<&str> = list["items"].as_array().unwrap().iter().filter_map(|key| key["id"].as_str()).collect();
     assert_eq!(ids, [own.as_str()], "only the team's");
     let create = |team: &str, more: &str| format!(r#"{{"name": "n", "owner": {{"team": "{team}"}}{more}}}"#);
@@ -187,7 +187,7 @@ async fn a_clients_key_does_not_open_the_admin_side_and_grants_open_no_more_than
         ("GET", "/v1/users", String::new(), 403),
         ("GET", "/config", String::new(), 403),
     ] {
-        let reply = house.ask(&by(&lead, method, path, &body)).await;
+        let reply = gateway.ask(&by(&lead, method, path, &body)).await;
         assert_eq!(reply.status(), status, "{method} {path} {body}: {}", reply.text());
     }
 }
@@ -195,34 +195,34 @@ async fn a_clients_key_does_not_open_the_admin_side_and_grants_open_no_more_than
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_token_the_first_key_is_not_made_on_the_clients_listener() {
     let upstream = provider().await;
-    let house = House::from_file(&crate::tongue::config(&upstream)).await;
+    let gateway = Gateway::from_file(&crate::wire_format::config(&upstream)).await;
     let create = Request::post("/admin/v1/keys", r#"{"name": "a"}"#);
-    let reply = house.ask(&create).await;
+    let reply = gateway.ask(&create).await;
     assert_eq!((reply.status(), code(&reply).as_str()), (403, "admin_token_required"));
     assert!(reply.text().contains("admin.token"), "{}", reply.text());
-    assert_eq!(house.ask(&Request::get("/admin/v1/keys")).await.status(), 200);
+    assert_eq!(gateway.ask(&Request::get("/admin/v1/keys")).await.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_come_in_pages_and_mistakes_are_named() {
     let upstream = provider().await;
-    let house = house(&upstream).await;
-    admin(&house, "POST", "/teams", json!({"id": "red", "name": "Red"})).await;
+    let gateway = gateway(&upstream).await;
+    admin(&gateway, "POST", "/teams", json!({"id": "red", "name": "Red"})).await;
     let mut expected = Vec::new();
     for number in 0..5 {
         let owner = if number % 2 == 0 { json!({"team": "red"}) } else { json!({}) };
-        expected.push(made(&house, json!({"name": format!("n{number}"), "owner": owner})).await.0);
+        expected.push(made(&gateway, json!({"name": format!("n{number}"), "owner": owner})).await.0);
     }
     expected.sort();
     let (mut ids, mut path) = (Vec::new(), "/keys?limit=2".to_owned());
     loop {
-        let page = admin(&house, "GET", &path, Value::Null).await.json();
+        let page = admin(&gateway, "GET", &path, Value::Null).await.json();
         ids.extend(page["items"].as_array().unwrap().iter().map(|key| key["id"].as_str().unwrap().to_owned()));
         let Some(cursor) = page["next_cursor"].as_str() else { break };
         path = format!("/keys?limit=2&cursor={cursor}");
     }
     assert_eq!(ids, expected);
-    let red = admin(&house, "GET", "/keys?team=red&limit=3", Value::Null).await.json();
+    let red = admin(&gateway, "GET", "/keys?team=red&limit=3", Value::Null).await.json();
     assert_eq!((red["items"].as_array().unwrap().len(), &red["next_cursor"]), (3, &Value::Null));
     let id = &expected[0];
     for (method, path, body, status, expected) in [
@@ -245,7 +245,7 @@ async fn lists_come_in_pages_and_mistakes_are_named() {
         ("DELETE", "/teams/none", Value::Null, 404, "not_found"),
         ("DELETE", "/keys", Value::Null, 405, "method_not_allowed"),
     ] {
-        let reply = admin(&house, method, path, body.clone()).await;
+        let reply = admin(&gateway, method, path, body.clone()).await;
         assert_eq!(
             (reply.status(), code(&reply).as_str()),
             (status, expected),
@@ -259,22 +259,22 @@ async fn lists_come_in_pages_and_mistakes_are_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_do_not_show_the_ids_of_other_teams() {
     let upstream = provider().await;
-    let house = house(&upstream).await;
+    let gateway = gateway(&upstream).await;
     for team in ["a", "m1", "m2", "z"] {
-        admin(&house, "POST", "/teams", json!({"id": team, "name": team})).await;
+        admin(&gateway, "POST", "/teams", json!({"id": team, "name": team})).await;
     }
     let grants = json!([{"access": "read", "team": "a"}, {"access": "read", "team": "z"}]);
-    let (_, reader) = made(&house, json!({"name": "reader", "grants": grants})).await;
-    let first = house.ask(&by(&reader, "GET", "/v1/teams?limit=1", "")).await.json();
+    let (_, reader) = made(&gateway, json!({"name": "reader", "grants": grants})).await;
+    let first = gateway.ask(&by(&reader, "GET", "/v1/teams?limit=1", "")).await.json();
     assert_eq!((&first["items"][0]["id"], &first["next_cursor"]), (&json!("a"), &json!("a")));
-    let second = house.ask(&by(&reader, "GET", "/v1/teams?limit=1&cursor=a", "")).await.json();
+    let second = gateway.ask(&by(&reader, "GET", "/v1/teams?limit=1&cursor=a", "")).await.json();
     assert_eq!((&second["items"][0]["id"], &second["next_cursor"]), (&json!("z"), &Value::Null));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_errors_of_the_admin_side_have_a_code() {
     let upstream = provider().await;
-    let house = house(&upstream).await;
+    let gateway = gateway(&upstream).await;
     for (method, path, body, status, expected) in [
         ("GET", "/nothing", "", 404, "not_found"),
         ("DELETE", "/config", "", 405, "method_not_allowed"),
@@ -286,7 +286,7 @@ async fn all_errors_of_the_admin_side_have_a_code() {
         ("GET", "/v1/usage?by=moon", "", 400, "bad_parameter"),
         ("POST", "/routes/explain", "{", 400, "bad_request"),
     ] {
-        let reply = house.ask(&by(TOKEN, method, path, body)).await;
+        let reply = gateway.ask(&by(TOKEN, method, path, body)).await;
         assert_eq!((reply.status(), code(&reply).as_str()), (status, expected), "{method} {path}: {}", reply.text());
         assert!(reply.json()["error"]["message"].is_string(), "{method} {path}");
     }
@@ -295,8 +295,8 @@ async fn all_errors_of_the_admin_side_have_a_code() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_operation_of_the_description_is_served() {
     let upstream = provider().await;
-    let house = house(&upstream).await;
-    let described = admin(&house, "GET", "/openapi.json", Value::Null).await.json();
+    let gateway = gateway(&upstream).await;
+    let described = admin(&gateway, "GET", "/openapi.json", Value::Null).await.json();
     let mut count = 0;
     for (path, item) in described["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap().iter().filter(|(name, _)| *name != "parameters") {
@@ -304,12 +304,12 @@ async fn every_operation_of_the_description_is_served() {
             let request = by(TOKEN, &method.to_uppercase(), path.trim_start_matches("/admin"), "");
             // The tail does not end: its head shows that it is served.
             if path.ends_with("/tail") {
-                let mut client = house.connect().await;
+                let mut client = gateway.connect().await;
                 client.send(&request).await;
                 assert_eq!(client.head().await.status, 200);
                 continue;
             }
-            let reply = house.ask(&request).await;
+            let reply = gateway.ask(&request).await;
             let status = reply.status().to_string();
             assert!(
                 operation["responses"].get(&status).is_some(),
@@ -322,14 +322,14 @@ async fn every_operation_of_the_description_is_served() {
     }
     assert!(count > 20);
     let users = json!({"id": "ada", "name": "Ada", "logins": [{"issuer": "https://i.example", "subject": "1"}]});
-    assert_eq!(admin(&house, "POST", "/users", users).await.status(), 201);
+    assert_eq!(admin(&gateway, "POST", "/users", users).await.status(), 201);
     let second = json!({"id": "eve", "name": "Eve", "logins": [{"issuer": "https://i.example", "subject": "1"}]});
-    let taken = admin(&house, "POST", "/users", second).await;
+    let taken = admin(&gateway, "POST", "/users", second).await;
     assert_eq!((taken.status(), code(&taken).as_str()), (409, "login_taken"));
-    let (_, key) = made(&house, json!({"name": "k", "owner": {"user": "ada"}})).await;
-    assert_eq!(admin(&house, "DELETE", "/users/ada", Value::Null).await.status(), 409);
-    assert_eq!(admin(&house, "PATCH", "/users/ada", json!({"disabled": true})).await.status(), 200);
-    let refused = ask(&house, &key).await;
+    let (_, key) = made(&gateway, json!({"name": "k", "owner": {"user": "ada"}})).await;
+    assert_eq!(admin(&gateway, "DELETE", "/users/ada", Value::Null).await.status(), 409);
+    assert_eq!(admin(&gateway, "PATCH", "/users/ada", json!({"disabled": true})).await.status(), 200);
+    let refused = ask(&gateway, &key).await;
     assert_eq!((refused.status(), code(&refused).as_str()), (403, "user_disabled"));
 }
 
@@ -337,29 +337,29 @@ async fn every_operation_of_the_description_is_served() {
 async fn metrics_are_for_those_who_may_read_everything_once_callers_have_keys() {
     let upstream = provider().await;
     let text = config(&upstream);
-    let house = House::from_file(&text).await;
-    assert_eq!(house.get("/metrics").await.status(), 200, "without keys, this machine is served");
-    admin(&house, "POST", "/teams", json!({"id": "red", "name": "Red"})).await;
+    let gateway = Gateway::from_file(&text).await;
+    assert_eq!(gateway.get("/metrics").await.status(), 200, "without keys, this machine is served");
+    admin(&gateway, "POST", "/teams", json!({"id": "red", "name": "Red"})).await;
     let owner = json!({"team": "red"});
-    let (_, plain) = made(&house, json!({"name": "plain", "owner": owner})).await;
+    let (_, plain) = made(&gateway, json!({"name": "plain", "owner": owner})).await;
     let (_, lead) =
-        made(&house, json!({"name": "lead", "owner": owner, "grants": [{"access": "write", "team": "red"}]})).await;
-    let (_, monitor) = made(&house, json!({"name": "monitor", "grants": [{"access": "read"}]})).await;
-    let none = house.get("/metrics").await;
+        made(&gateway, json!({"name": "lead", "owner": owner, "grants": [{"access": "write", "team": "red"}]})).await;
+    let (_, monitor) = made(&gateway, json!({"name": "monitor", "grants": [{"access": "read"}]})).await;
+    let none = gateway.get("/metrics").await;
     assert_eq!((none.status(), code(&none).as_str()), (401, "no_token"), "{}", none.text());
     for (token, status) in [("wrong", 401), (&*plain, 403), (&lead, 403), (&monitor, 200), (READER, 200), (TOKEN, 200)]
     {
         let request = Request::get("/metrics").header("authorization", &format!("Bearer {token}"));
-        assert_eq!(house.ask(&request).await.status(), status, "{token}");
+        assert_eq!(gateway.ask(&request).await.status(), status, "{token}");
     }
     let opened = text.replacen("[admin]", "[admin]\nopen_metrics = true", 1);
-    house.configure(&opened);
-    let house = house.restart(&opened).await;
-    assert_eq!(house.get("/metrics").await.status(), 200, "opened");
+    gateway.configure(&opened);
+    let gateway = gateway.restart(&opened).await;
+    assert_eq!(gateway.get("/metrics").await.status(), 200, "opened");
     // Without a token, this machine itself is served, and nothing that only comes over it.
     let clients = "[[clients]]\nname = \"file\"\nkey = \"weir-key-of-the-file\"\n";
-    let house = House::open(&(crate::tongue::config(&upstream) + clients)).await;
-    assert_eq!(house.get("/metrics").await.status(), 200);
+    let gateway = Gateway::open(&(crate::wire_format::config(&upstream) + clients)).await;
+    assert_eq!(gateway.get("/metrics").await.status(), 200);
     let proxied = Request::get("/metrics").header("x-forwarded-for", "192.0.2.1");
-    assert_eq!(house.ask(&proxied).await.status(), 401);
+    assert_eq!(gateway.ask(&proxied).await.status(), 401);
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use weir_tests::{Database, Folder, Program, Reply, program};
 
 use super::{asked, config, provider, with_key};
-use crate::tongue::OPENAI;
+use crate::wire_format::OPENAI;
 
 const ADAPTERS: [&str; 3] = ["openai", "anthropic", "gemini"];
 

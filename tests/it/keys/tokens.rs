@@ -7,10 +7,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
-use weir_tests::{Answer, Gate, House, Reply, Upstream};
+use weir_tests::{Answer, Gate, Gateway, Reply, Upstream};
 
 use super::{admin, code, config, made, provider, with_key};
-use crate::tongue::{ANTHROPIC, OPENAI};
+use crate::wire_format::{ANTHROPIC, OPENAI};
 
 /// A key of the issuer, with its id.
 struct Key {
@@ -86,13 +86,13 @@ fn claims(issuer: &Upstream, more: &Value) -> Value {
     claims
 }
 
-async fn ask(house: &House, token: &str) -> Reply {
-    house.ask(&with_key(OPENAI, "openai", false, token)).await
+async fn ask(gateway: &Gateway, token: &str) -> Reply {
+    gateway.ask(&with_key(OPENAI, "openai", false, token)).await
 }
 
-async fn red(house: &House) {
+async fn red(gateway: &Gateway) {
     let team = json!({"id": "red", "name": "Red", "models": ["openai*", "anthropic"]});
-    assert_eq!(admin(house, "POST", "/teams", team).await.status(), 201);
+    assert_eq!(admin(gateway, "POST", "/teams", team).await.status(), 201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,8 +100,8 @@ async fn a_token_has_the_rights_of_its_team_and_claims_and_forgeries_are_refused
     let (key, stranger) = (Key::new("one"), Key::new("one"));
     let (issuer, _) = issuer(&[&key]).await;
     let mut upstream = provider().await;
-    let house = House::from_file(&(config(&upstream) + &issuers(&issuer))).await;
-    red(&house).await;
+    let gateway = Gateway::from_file(&(config(&upstream) + &issuers(&issuer))).await;
+    red(&gateway).await;
     let token = key.token(&claims(&issuer, &json!({})));
     for (client, model, status) in [
         (OPENAI, "openai", 200),
@@ -110,16 +110,16 @@ async fn a_token_has_the_rights_of_its_team_and_claims_and_forgeries_are_refused
         (OPENAI, "anthropic", 403),
         (OPENAI, "gemini", 403),
     ] {
-        let reply = house.ask(&with_key(client, model, false, &token)).await;
+        let reply = gateway.ask(&with_key(client, model, false, &token)).await;
         assert_eq!(reply.status(), status, "{model}: {}", reply.text());
     }
     while let Some(request) = upstream.unseen() {
         assert!(!request.head.contains("eyJ"), "the token went upstream");
     }
     // A key of the store works beside tokens, and no credential at all does not.
-    let (_, own) = made(&house, json!({"name": "k"})).await;
-    assert_eq!(ask(&house, &own).await.status(), 200);
-    assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 401);
+    let (_, own) = made(&gateway, json!({"name": "k"})).await;
+    assert_eq!(ask(&gateway, &own).await.status(), 200);
+    assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 401);
 
     let of = |more: Value| claims(&issuer, &more);
     let past = jiff::Timestamp::now().as_second() - 3600;
@@ -139,7 +139,7 @@ async fn a_token_has_the_rights_of_its_team_and_claims_and_forgeries_are_refused
         ("no group", key.token(&of(json!({"groups": ["others"]}))), 403, "token_not_permitted"),
         ("an unknown team", key.token(&of(json!({"groups": ["weir-blue"]}))), 403, "team_disabled"),
     ] {
-        let reply = ask(&house, &token).await;
+        let reply = ask(&gateway, &token).await;
         assert_eq!((reply.status(), code(&reply).as_str()), (status, expected), "{what}: {}", reply.text());
         assert!(!reply.text().contains(token.rsplit('.').next().filter(|part| !part.is_empty()).unwrap_or("\0")));
     }
@@ -150,23 +150,23 @@ async fn known_keys_work_while_the_issuer_is_away_and_unknown_ones_are_answered_
     let (key, newer) = (Key::new("one"), Key::new("two"));
     let (issuer, published) = issuer(&[&key]).await;
     let upstream = provider().await;
-    let house = House::from_file(&(config(&upstream) + &issuers(&issuer))).await;
-    red(&house).await;
-    assert_eq!(ask(&house, &key.token(&claims(&issuer, &json!({})))).await.status(), 200);
+    let gateway = Gateway::from_file(&(config(&upstream) + &issuers(&issuer))).await;
+    red(&gateway).await;
+    assert_eq!(ask(&gateway, &key.token(&claims(&issuer, &json!({})))).await.status(), 200);
     *published.lock().unwrap() = Value::Null;
-    assert_eq!(ask(&house, &key.token(&claims(&issuer, &json!({"jti": "other"})))).await.status(), 200, "known kid");
-    let away = ask(&house, &newer.token(&claims(&issuer, &json!({})))).await;
+    assert_eq!(ask(&gateway, &key.token(&claims(&issuer, &json!({"jti": "other"})))).await.status(), 200, "known kid");
+    let away = ask(&gateway, &newer.token(&claims(&issuer, &json!({})))).await;
     assert_eq!((away.status(), code(&away).as_str()), (503, "issuer_unavailable"), "{}", away.text());
     assert!(away.header("retry-after").is_some());
     // A rotation: the new key is fetched when its first token comes.
     *published.lock().unwrap() = set(&[&newer]);
     let fetched = async {
-        while ask(&house, &newer.token(&claims(&issuer, &json!({})))).await.status() != 200 {
+        while ask(&gateway, &newer.token(&claims(&issuer, &json!({})))).await.status() != 200 {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
     };
     weir_tests::soon("the new key to be fetched", fetched).await;
-    let gone = ask(&house, &key.token(&claims(&issuer, &json!({"jti": "third"})))).await;
+    let gone = ask(&gateway, &key.token(&claims(&issuer, &json!({"jti": "third"})))).await;
     assert_eq!(gone.status(), 401, "what the issuer withdrew is refused: {}", gone.text());
 }
 
@@ -176,9 +176,9 @@ async fn an_issuer_that_was_never_reached_is_503_and_not_401() {
     let (issuer, _) = issuer(&[&key]).await;
     issuer.shut();
     let upstream = provider().await;
-    let house = House::from_file(&(config(&upstream) + &issuers(&issuer))).await;
-    red(&house).await;
-    let reply = ask(&house, &key.token(&claims(&issuer, &json!({})))).await;
+    let gateway = Gateway::from_file(&(config(&upstream) + &issuers(&issuer))).await;
+    red(&gateway).await;
+    let reply = ask(&gateway, &key.token(&claims(&issuer, &json!({})))).await;
     assert_eq!((reply.status(), code(&reply).as_str()), (503, "issuer_unavailable"), "{}", reply.text());
 }
 
@@ -187,18 +187,18 @@ async fn a_foreign_token_hides_no_key_beside_it() {
     let (key, stranger) = (Key::new("one"), Key::new("one"));
     let (issuer, _) = issuer(&[&key]).await;
     let upstream = provider().await;
-    let house = House::from_file(&(config(&upstream) + &issuers(&issuer))).await;
-    red(&house).await;
-    let (id, own) = made(&house, json!({"name": "k"})).await;
+    let gateway = Gateway::from_file(&(config(&upstream) + &issuers(&issuer))).await;
+    red(&gateway).await;
+    let (id, own) = made(&gateway, json!({"name": "k"})).await;
     let foreign = stranger.token(&claims(&issuer, &json!({"iss": "https://proxy.example"})));
     let beside =
         |token: &str| with_key(ANTHROPIC, "openai", false, &own).header("authorization", &format!("Bearer {token}"));
-    assert_eq!(house.ask(&beside(&foreign)).await.status(), 200);
-    assert_eq!(admin(&house, "POST", &format!("/keys/{id}/disable"), Value::Null).await.status(), 200);
-    let refused = house.ask(&beside(&foreign)).await;
+    assert_eq!(gateway.ask(&beside(&foreign)).await.status(), 200);
+    assert_eq!(admin(&gateway, "POST", &format!("/keys/{id}/disable"), Value::Null).await.status(), 200);
+    let refused = gateway.ask(&beside(&foreign)).await;
     assert!(refused.status() == 401 && refused.text().contains("is disabled"), "{}", refused.text());
     let valid = key.token(&claims(&issuer, &json!({})));
-    assert_eq!(house.ask(&beside(&valid)).await.status(), 200, "the token is right");
+    assert_eq!(gateway.ask(&beside(&valid)).await.status(), 200, "the token is right");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -220,17 +220,17 @@ async fn a_client_that_hangs_up_does_not_keep_new_keys_from_being_fetched() {
     })
     .await;
     let upstream = provider().await;
-    let house = House::from_file(&(config(&upstream) + &issuers(&issuer))).await;
-    red(&house).await;
-    assert_eq!(ask(&house, &key.token(&claims(&issuer, &json!({})))).await.status(), 200);
+    let gateway = Gateway::from_file(&(config(&upstream) + &issuers(&issuer))).await;
+    red(&gateway).await;
+    assert_eq!(ask(&gateway, &key.token(&claims(&issuer, &json!({})))).await.status(), 200);
     while issuer.unseen().is_some() {}
     *published.lock().unwrap() = set(&[&newer]);
     let invented = key.signed(&json!({"alg": "ES256", "kid": "invented"}), &claims(&issuer, &json!({})));
-    let mut leaving = house.connect().await;
+    let mut leaving = gateway.connect().await;
     leaving.send(&with_key(OPENAI, "openai", false, &invented)).await;
     while !issuer.request().await.line().ends_with("/jwks") {}
     leaving.leave();
     gate.open();
-    let reply = ask(&house, &newer.token(&claims(&issuer, &json!({})))).await;
+    let reply = ask(&gateway, &newer.token(&claims(&issuer, &json!({})))).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
 }

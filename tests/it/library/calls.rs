@@ -5,21 +5,21 @@ use weir_embed::{ChatRequest, Client, ErrorKind, LossKind, Provider, Reason};
 use weir_tests::{Answer, Upstream, soon};
 
 use super::{QUICK, builder, example, failed, is_usual, one, provider, two};
-use crate::tongue::{self, ANTHROPIC, EVERY, OPENAI, TEXT};
+use crate::wire_format::{self, ANTHROPIC, EVERY, OPENAI, TEXT};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_answered_by_a_provider_of_every_format() {
-    for tongue in EVERY {
-        let mut upstream = tongue::provider(tongue).await;
-        let (_folder, weir) = one(tongue, &upstream, QUICK).await;
+    for wire_format in EVERY {
+        let mut upstream = wire_format::provider(wire_format).await;
+        let (_folder, weir) = one(wire_format, &upstream, QUICK).await;
         let answer = weir.generate("chat", "Hello?").await.unwrap();
         is_usual(&answer);
-        assert_eq!(answer.target, format!("first/{}", tongue.name));
+        assert_eq!(answer.target, format!("first/{}", wire_format.name));
         assert_eq!((answer.attempts, answer.tried.len()), (1, 0));
         assert_eq!(answer.request_id.len(), 36, "{}", answer.request_id);
         let sent = upstream.request().await;
         assert!(sent.text().contains("Hello?"), "{}", sent.text());
-        assert!(sent.head.contains(&format!("KEY-OF-{}", tongue.name)), "{}", sent.head);
+        assert!(sent.head.contains(&format!("KEY-OF-{}", wire_format.name)), "{}", sent.head);
         // Any model of a provider may be called by its name.
         is_usual(&weir.generate("first/any-model", "Hello?").await.unwrap());
         let sent = upstream.request().await;
@@ -30,7 +30,7 @@ async fn a_call_is_answered_by_a_provider_of_every_format() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_falls_back_to_a_provider_of_another_format() {
     let first = Upstream::always(Answer::json(503, "{}")).await;
-    let second = tongue::provider(ANTHROPIC).await;
+    let second = wire_format::provider(ANTHROPIC).await;
     let (_folder, weir) = two((OPENAI, &first), (ANTHROPIC, &second), QUICK).await;
     let answer = weir.generate("chat", "Hello?").await.unwrap();
     is_usual(&answer);
@@ -60,7 +60,7 @@ async fn a_target_that_fails_rests_and_is_left_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_provider_cannot_take_is_reported_or_refused() {
-    let mut upstream = tongue::provider(ANTHROPIC).await;
+    let mut upstream = wire_format::provider(ANTHROPIC).await;
     let (_folder, weir) = one(ANTHROPIC, &upstream, QUICK).await;
     let mut request = ChatRequest::user("Hello?");
     request.sampling.seed = Some("7".into());
@@ -103,7 +103,7 @@ async fn a_call_keeps_to_its_time_limit_and_its_trace() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_image_reaches_the_provider_whole() {
-    let mut upstream = tongue::provider(OPENAI).await;
+    let mut upstream = wire_format::provider(OPENAI).await;
     let (_folder, weir) = one(OPENAI, &upstream, QUICK).await;
     let image = "iVBORw0KGgo".repeat(40_000);
     let medium = MediaPart {
@@ -123,13 +123,13 @@ async fn a_large_image_reaches_the_provider_whole() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_gateways_own_file_makes_a_client() {
-    let upstream = tongue::provider(OPENAI).await;
+    let upstream = wire_format::provider(OPENAI).await;
     let (folder, _) = builder(&["openai"]);
     let file = folder.path().join("weir.toml");
     let text = format!(
         "[plugins]\ndir = {:?}\nprewarm = 1\n[server]\nmax_connections = 64\n{}",
         folder.path(),
-        tongue::config_of(&[OPENAI], &upstream)
+        wire_format::config_of(&[OPENAI], &upstream)
     );
     std::fs::write(&file, text).unwrap();
     let weir = Client::from_config(&file).await.unwrap();
@@ -138,7 +138,7 @@ async fn the_gateways_own_file_makes_a_client() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_of_one_session_stay_at_one_target() {
-    let (first, second) = (tongue::provider(OPENAI).await, tongue::provider(OPENAI).await);
+    let (first, second) = (wire_format::provider(OPENAI).await, wire_format::provider(OPENAI).await);
     let (_folder, builder) = builder(&["openai"]);
     let targets = "{ provider = \"a\", model = \"m\" }, { provider = \"b\", model = \"m\" }";
     let builder = builder
@@ -160,7 +160,7 @@ async fn calls_of_one_session_stay_at_one_target() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_does_what_it_shows() {
     let local = Upstream::always(Answer::json(503, "{}")).await;
-    let cloud = tongue::provider(OPENAI).await;
+    let cloud = wire_format::provider(OPENAI).await;
     let (folder, _) = builder(&["ollama", "openai"]);
     let key = weir_embed::Secret::new("sk-example");
     let plugins = folder.path().to_str().unwrap();
@@ -170,7 +170,7 @@ async fn the_example_does_what_it_shows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_do_not_know_of_each_other() {
-    let upstream = tongue::provider(OPENAI).await;
+    let upstream = wire_format::provider(OPENAI).await;
     let (_first, one) = one(OPENAI, &upstream, QUICK).await;
     let (_second, builder) = builder(&["openai"]);
     let other = builder.provider("other", Provider::new("openai").url(upstream.url())).build().await.unwrap();

@@ -6,7 +6,7 @@ use weir_embed::{BuildError, Client, ErrorKind, Provider, RerankRequest, Side};
 use weir_tests::{Answer, Upstream};
 
 use super::{QUICK, builder, failed, one, two};
-use crate::tongue::{ANTHROPIC, OPENAI};
+use crate::wire_format::{ANTHROPIC, OPENAI};
 
 const ONCE: &str = "retry = { max_retries = 0 }\nbreaker = { min_attempts = 1000000, max_cooldown = \"0s\" }";
 

@@ -3,11 +3,11 @@
 use weir_tests::log;
 
 use super::{QUICK, builder, is_usual, provider};
-use crate::tongue::{self, ZETA};
+use crate::wire_format::{self, ZETA};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_adapter_is_loaded_with_its_grants_and_answers() {
-    let upstream = tongue::provider(ZETA).await;
+    let upstream = wire_format::provider(ZETA).await;
     let data = tempfile::tempdir().unwrap();
     let (_folder, builder) = builder(&["zeta"]);
     let builder = builder.provider("first", provider(ZETA, &upstream, QUICK)).route("chat", ["first/zeta"]);
@@ -20,7 +20,7 @@ async fn an_adapter_is_loaded_with_its_grants_and_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_granted_folder_that_is_not_there_is_a_mistake_of_the_settings() {
-    let upstream = tongue::provider(ZETA).await;
+    let upstream = wire_format::provider(ZETA).await;
     let (_folder, builder) = builder(&["zeta"]);
     let builder = builder.provider("first", provider(ZETA, &upstream, QUICK));
     let settings = "[plugins.zeta]\ngrants = { read = [\"no/such/folder\"] }\n";

@@ -5,7 +5,7 @@ use weir_embed::{EmbeddingsRequest, ErrorKind, RerankRequest};
 use weir_tests::{Answer, Upstream};
 
 use super::{QUICK, builder, one};
-use crate::tongue::{ANTHROPIC, OPENAI};
+use crate::wire_format::{ANTHROPIC, OPENAI};
 
 const EMBEDDINGS: &str = r#"{"object":"list","model":"openai","data":[
     {"object":"embedding","index":0,"embedding":[0.5,-1.0]},{"object":"embedding","index":1,"embedding":[0.25,2.0]}],

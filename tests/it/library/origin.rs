@@ -5,7 +5,7 @@ use weir_embed::{ChatEvent, ChatRequest, Client};
 use weir_tests::{Answer, Folder, Upstream};
 
 use super::{QUICK, builder, provider};
-use crate::tongue::ANTHROPIC;
+use crate::wire_format::ANTHROPIC;
 
 /// An opaque value, long enough to be known again.
 const SIGNATURE: &str = "ErUBCkYIBxgCIkDkAxzs8Mn1hYkT3xJ5q0lUu3wYb7tZpQvR2sN4mK6aF9eD1cG8hJiLoPqRsTuVwXyZ012345";

@@ -6,7 +6,7 @@ use weir_embed::{ChatEvent, Client, ErrorKind, EventStream};
 use weir_tests::{Answer, Upstream, soon};
 
 use super::{QUICK, builder, one, provider, two};
-use crate::tongue::{self, ANTHROPIC, EVERY, OPENAI, TEXT};
+use crate::wire_format::{self, ANTHROPIC, EVERY, OPENAI, TEXT};
 
 async fn all(events: EventStream) -> Vec<ChatEvent> {
     let events: Vec<_> = soon("the stream's end", events.collect()).await;
@@ -38,19 +38,19 @@ fn is_well_formed(events: &[ChatEvent]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_of_every_format_is_the_same_events() {
-    for tongue in EVERY {
-        let upstream = tongue::provider(tongue).await;
-        let (_folder, weir) = one(tongue, &upstream, QUICK).await;
+    for wire_format in EVERY {
+        let upstream = wire_format::provider(wire_format).await;
+        let (_folder, weir) = one(wire_format, &upstream, QUICK).await;
         let mut stream = weir.stream("chat", "Hello?").await.unwrap();
-        assert_eq!(stream.target(), format!("first/{}", tongue.name));
+        assert_eq!(stream.target(), format!("first/{}", wire_format.name));
         let mut events = Vec::new();
         while let Some(event) = stream.next().await {
             events.push(event.unwrap());
         }
         is_well_formed(&events);
-        assert_eq!(text(&events), TEXT, "{}", tongue.name);
+        assert_eq!(text(&events), TEXT, "{}", wire_format.name);
         let usage = stream.usage().unwrap();
-        assert_eq!((usage.input, usage.output), (Some(6), Some(7)), "{}", tongue.name);
+        assert_eq!((usage.input, usage.output), (Some(6), Some(7)), "{}", wire_format.name);
         assert!(stream.losses().is_empty(), "{:?}", stream.losses());
         assert!(stream.next().await.is_none(), "it has ended");
     }
@@ -68,7 +68,7 @@ async fn a_whole_answer_is_streamed_all_the_same() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_falls_back_before_its_first_event() {
     let first = Upstream::always(Answer::sse().close()).await;
-    let second = tongue::provider(ANTHROPIC).await;
+    let second = wire_format::provider(ANTHROPIC).await;
     let (_folder, weir) = two((OPENAI, &first), (ANTHROPIC, &second), QUICK).await;
     let stream = weir.stream("chat", "Hello?").await.unwrap();
     assert_eq!(stream.target(), "second/anthropic");
@@ -107,7 +107,7 @@ async fn resuming(first: &Upstream, second: &Upstream) -> (weir_tests::Folder, C
 async fn another_target_goes_on_with_a_stream_that_breaks() {
     let pieces = OPENAI.stream();
     let first = Upstream::always(Answer::sse().piece(&pieces[0]).piece(&pieces[1]).close()).await;
-    let mut second = tongue::provider(ANTHROPIC).await;
+    let mut second = wire_format::provider(ANTHROPIC).await;
     let (_folder, weir) = resuming(&first, &second).await;
     let events = all(weir.stream("goes-on", "Hello?").await.unwrap()).await;
     is_well_formed(&events);

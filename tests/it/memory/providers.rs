@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use weir_tests::{Answer, Gate, Upstream};
 
 use super::{ACCOUNTS_KEY, ANSWERED, long};
-use crate::tongue::{ANTHROPIC, OPENAI, TEXT, ZETA};
+use crate::wire_format::{ANTHROPIC, OPENAI, TEXT, ZETA};
 
 /// A provider with a secret.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use weir_tests::{Answer, Client, Folder, Gate, House, Program, Request, Upstream, soon};
+use weir_tests::{Answer, Client, Folder, Gate, Gateway, Program, Request, Upstream, soon};
 
 use super::provider;
 
@@ -19,8 +19,8 @@ async fn an_answer_arrives_piece_by_piece() {
     let gate = Gate::default();
     let answer = Answer::begin(200, &[("content-type", "audio/mpeg")]).piece("first").gate(&gate).piece("last").end();
     let upstream = Upstream::always(answer).await;
-    let house = House::open(&provider(&upstream, "[\"* *\"]")).await;
-    let mut client = house.connect().await;
+    let gateway = Gateway::open(&provider(&upstream, "[\"* *\"]")).await;
+    let mut client = gateway.connect().await;
     client.send(&Request::get("/passthrough/p/sound")).await;
     assert_eq!(client.head().await.status, 200);
     assert_eq!(client.until("first").await, b"first");
@@ -31,11 +31,11 @@ async fn an_answer_arrives_piece_by_piece() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_breaks_off_is_cut_and_a_client_that_leaves_ends_the_upload() {
     let upstream = Upstream::always(Answer::begin(200, &[("content-type", "audio/mpeg")]).piece("first").close()).await;
-    let house = House::open(&provider(&upstream, "[\"* *\"]")).await;
-    let reply = house.get("/passthrough/p/sound").await;
+    let gateway = Gateway::open(&provider(&upstream, "[\"* *\"]")).await;
+    let reply = gateway.get("/passthrough/p/sound").await;
     assert!(reply.cut && reply.body == b"first");
-    let (listener, house) = raw("").await;
-    let mut client = house.connect().await;
+    let (listener, gateway) = raw("").await;
+    let mut client = gateway.connect().await;
     client.write(&head(LARGE)).await;
     let (mut stream, _) = soon("a connection", listener.accept()).await.unwrap();
     until_head(&mut stream).await;
@@ -46,9 +46,9 @@ async fn an_answer_that_breaks_off_is_cut_and_a_client_that_leaves_ends_the_uplo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_goes_on_while_it_arrives_and_one_without_a_length_too() {
-    let (listener, house) = raw("").await;
+    let (listener, gateway) = raw("").await;
     for is_chunked in [false, true] {
-        let mut client = house.connect().await;
+        let mut client = gateway.connect().await;
         let framing = if is_chunked { "transfer-encoding: chunked" } else { "content-length: 10" };
         let begun = format!("POST /passthrough/p/files HTTP/1.1\r\nhost: localhost\r\n{framing}\r\n\r\n");
         client.write(begun.as_bytes()).await;
@@ -75,31 +75,31 @@ async fn a_body_goes_on_while_it_arrives_and_one_without_a_length_too() {
 async fn a_body_beyond_the_limit_is_refused_whether_its_length_is_known_or_not() {
     let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
     let config = provider(&upstream, "[\"* *\"]") + "[server]\nmax_upload_bytes = \"1KiB\"\n";
-    let house = House::open(&config).await;
+    let gateway = Gateway::open(&config).await;
     let large = Request::new("POST", "/passthrough/p/files").body(vec![b'x'; 2000]);
-    let reply = house.ask(&large).await;
+    let reply = gateway.ask(&large).await;
     assert_eq!(reply.status(), 413, "{}", reply.text());
     assert!(reply.text().contains("server.max_upload_bytes"), "{}", reply.text());
     assert!(upstream.unseen().is_none());
     let chunked = [b"7d0\r\n".to_vec(), vec![b'x'; 2000], b"\r\n0\r\n\r\n".to_vec()].concat();
     let chunked = Request::new("POST", "/passthrough/p/files").header("transfer-encoding", "chunked").body(chunked);
-    assert_eq!(house.ask(&chunked).await.status(), 413);
-    assert_eq!(house.ask(&Request::new("POST", "/passthrough/p/files").body(vec![b'x'; 1024])).await.status(), 200);
+    assert_eq!(gateway.ask(&chunked).await.status(), 413);
+    assert_eq!(gateway.ask(&Request::new("POST", "/passthrough/p/files").body(vec![b'x'; 1024])).await.status(), 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_stops_within_its_body_is_told_so() {
-    let (listener, house) = raw("[server]\nbody_timeout = \"200ms\"\n").await;
-    let mut client = house.connect().await;
+    let (listener, gateway) = raw("[server]\nbody_timeout = \"200ms\"\n").await;
+    let mut client = gateway.connect().await;
     client.write(b"POST /passthrough/p/files HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nhello").await;
     let (_stream, _) = soon("a connection", listener.accept()).await.unwrap();
     assert_eq!(client.head().await.status, 408);
 }
 
 /// A gateway before a provider that the test plays itself.
-async fn raw(more: &str) -> (Arc<TcpListener>, House) {
+async fn raw(more: &str) -> (Arc<TcpListener>, Gateway) {
     let (listener, config) = played(more).await;
-    (listener, House::open(&config).await)
+    (listener, Gateway::open(&config).await)
 }
 
 async fn played(more: &str) -> (Arc<TcpListener>, String) {

@@ -3,19 +3,19 @@
 use serde_json::{Value, json};
 use weir_tests::Answer;
 
-use crate::tongue::{ANTHROPIC, OPENAI, Tongue, gemini};
+use crate::wire_format::{ANTHROPIC, OPENAI, WireFormat, gemini};
 
 /// The two calls of [`calling`]: id, name and arguments.
 pub(super) const CALLS: [(&str, &str, &str); 2] = [("call_1", "look", r#"{"at":1}"#), ("call_2", "rest", "{}")];
 
 /// An answer with these frames as a stream of the format.
-pub(super) fn frames(tongue: Tongue, frames: &[Value]) -> Answer {
-    let frame = |value: &Value| match value["type"].as_str().filter(|_| tongue == ANTHROPIC) {
+pub(super) fn frames(wire_format: WireFormat, frames: &[Value]) -> Answer {
+    let frame = |value: &Value| match value["type"].as_str().filter(|_| wire_format == ANTHROPIC) {
         Some(name) => format!("event: {name}\ndata: {value}\n\n"),
         None => format!("data: {value}\n\n"),
     };
-    let all = frames.iter().fold(tongue.begin(), |answer, value| answer.piece(frame(value)));
-    if tongue == OPENAI { all.piece("data: [DONE]\n\n").end() } else { all.end() }
+    let all = frames.iter().fold(wire_format.begin(), |answer, value| answer.piece(frame(value)));
+    if wire_format == OPENAI { all.piece("data: [DONE]\n\n").end() } else { all.end() }
 }
 
 fn value(text: &str) -> Value {
@@ -23,7 +23,7 @@ fn value(text: &str) -> Value {
 }
 
 /// Two calls; a stream has a finish reason after each of them.
-pub(super) fn calling(to: Tongue, stream: bool) -> Answer {
+pub(super) fn calling(to: WireFormat, stream: bool) -> Answer {
     if to == OPENAI {
         openai(stream)
     } else if to == ANTHROPIC {

@@ -4,7 +4,7 @@ use serde_json::json;
 use weir_tests::{Received, Request};
 
 use super::{Lane, Place, everywhere, same, usually};
-use crate::tongue::{ANTHROPIC, GEMINI, OPENAI};
+use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI};
 
 /// A request with cache hints on everything that can have one, and their places in the client's spelling.
 fn hinted(place: Place) -> Option<(Request, Vec<&'static str>)> {

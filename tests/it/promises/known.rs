@@ -4,7 +4,7 @@ use serde_json::json;
 use weir_tests::{Answer, Request};
 
 use super::{Came, Lane, Place, everywhere, same, usual, usually};
-use crate::tongue::{ANTHROPIC, OPENAI, TOKENS, Tongue};
+use crate::wire_format::{ANTHROPIC, OPENAI, TOKENS, WireFormat};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_tells_its_lane_its_provider_and_the_requests_id() {
@@ -29,7 +29,7 @@ async fn reported_tokens_are_counted_everywhere() {
 }
 
 /// Answers without usage: a stream that was cut before it, or a provider that never sends any.
-fn silent(to: Tongue, stream: bool) -> Answer {
+fn silent(to: WireFormat, stream: bool) -> Answer {
     let without = |text: String| {
         let known = ["\"usage\":", "\"usageMetadata\":"];
         known.iter().fold(text, |text, name| text.replace(name, "\"none\":"))
@@ -55,7 +55,7 @@ async fn unreported_tokens_are_counted_by_estimate_everywhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_credential_is_the_gateways_trouble_everywhere() {
     for status in [401, 400] {
-        let answers = move |to: Tongue, _| {
+        let answers = move |to: WireFormat, _| {
             let words = format!("invalid key: KEY-OF-{}", to.name);
             let kind = if to == OPENAI { "invalid_api_key" } else { "authentication_error" };
             let error = json!({"code": kind, "status": "UNAUTHENTICATED", "type": kind, "message": words});

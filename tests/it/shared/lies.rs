@@ -2,9 +2,9 @@
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use weir_tests::{Folder, House, log};
+use weir_tests::{Folder, Gateway, log};
 
-use crate::tongue::{OPENAI, config_of, provider};
+use crate::wire_format::{OPENAI, config_of, provider};
 
 /// A server that answers whatever it reads with these bytes; nothing if there are none. Its port.
 async fn liar(lie: &'static [u8]) -> u16 {
@@ -47,17 +47,17 @@ async fn no_answer_of_a_server_keeps_requests_from_being_served_by_policy() {
              [shared]\nurl = \"redis://127.0.0.1:{port}\"\nwait = \"1h\"\nnode = \"liar-{number}\"\n",
             config_of(&[OPENAI], &upstream)
         );
-        let house = House::with(Folder::with(&["openai"]), &settings).await;
+        let gateway = Gateway::with(Folder::with(&["openai"]), &settings).await;
         for (at, expected) in [200, 200, 200, 429].into_iter().enumerate() {
-            let reply = house.ask(&OPENAI.request("openai", false)).await;
+            let reply = gateway.ask(&OPENAI.request("openai", false)).await;
             assert_eq!(reply.status(), expected, "{name}, request {at}: {}", reply.text());
         }
-        assert_eq!(house.metric("weir_shared_state").await, 1.0, "{name}");
-        assert_eq!(house.get("/ready").await.status(), 200, "{name}");
-        house.until_metric("weir_shared_rounds_total{result=\"failed\"}", 3.0).await;
+        assert_eq!(gateway.metric("weir_shared_state").await, 1.0, "{name}");
+        assert_eq!(gateway.get("/ready").await.status(), 200, "{name}");
+        gateway.until_metric("weir_shared_rounds_total{result=\"failed\"}", 3.0).await;
         let node = format!("liar-{number}");
         let told = log::text().lines().filter(|line| line.contains("goes by") && line.contains(&node)).count();
         assert_eq!(told, 1, "{name}: one line for the change, and none for each failure");
-        house.ended().await;
+        gateway.ended().await;
     }
 }

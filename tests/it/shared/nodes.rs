@@ -2,18 +2,18 @@
 //! server between them is killed, started again and made to hang under load.
 
 use serde_json::{Value, json};
-use weir_tests::{Database, Folder, House, Redis, Reply, soon};
+use weir_tests::{Database, Folder, Gateway, Redis, Reply, soon};
 
 use super::{Arc, TOKENS};
 use crate::keys::{TOKEN, asked, with_key};
-use crate::tongue::{OPENAI, config_of, provider};
+use crate::wire_format::{OPENAI, config_of, provider};
 
 /// A client, so that a node that knows no key of the store yet serves nothing without one.
 const OTHER: &str = "[[clients]]\nname = \"other\"\nkey = \"weir-key-of-the-other-01\"\n";
 
 /// Three nodes, and what they need.
 struct Cell {
-    nodes: Vec<Arc<House>>,
+    nodes: Vec<Arc<Gateway>>,
     redis: Redis,
     _database: Database,
     _upstream: weir_tests::Upstream,
@@ -30,30 +30,30 @@ async fn cell() -> Option<Cell> {
     );
     let mut nodes = Vec::new();
     for _ in 0..3 {
-        nodes.push(Arc::new(House::with(Folder::with(&["openai"]), &settings).await));
+        nodes.push(Arc::new(Gateway::with(Folder::with(&["openai"]), &settings).await));
     }
     Some(Cell { nodes, redis, _database: database, _upstream: upstream })
 }
 
-async fn admin(house: &House, method: &str, path: &str, body: Value) -> Reply {
-    house.ask(&asked(method, path, &body)).await
+async fn admin(gateway: &Gateway, method: &str, path: &str, body: Value) -> Reply {
+    gateway.ask(&asked(method, path, &body)).await
 }
 
-async fn made(house: &House, fields: Value) -> (String, String) {
-    let reply = admin(house, "POST", "/keys", fields).await;
+async fn made(gateway: &Gateway, fields: Value) -> (String, String) {
+    let reply = admin(gateway, "POST", "/keys", fields).await;
     assert_eq!(reply.status(), 201, "{}", reply.text());
     let body = reply.json();
     (body["id"].as_str().unwrap().to_owned(), body["key"].as_str().unwrap().to_owned())
 }
 
-async fn ask(house: &House, key: &str) -> Reply {
-    house.ask(&with_key(OPENAI, "openai", false, key)).await
+async fn ask(gateway: &Gateway, key: &str) -> Reply {
+    gateway.ask(&with_key(OPENAI, "openai", false, key)).await
 }
 
 /// Waits until a node answers a key's requests with a status.
-async fn until(house: &House, key: &str, status: u16) {
+async fn until(gateway: &Gateway, key: &str, status: u16) {
     let reached = async {
-        while ask(house, key).await.status() != status {
+        while ask(gateway, key).await.status() != status {
             tokio::task::yield_now().await;
         }
     };
@@ -132,8 +132,8 @@ async fn three_nodes_are_one_gateway_to_keys_limits_and_budgets() {
     let (limited, slow) = made(&b, json!({"name": "slow", "limits": {"requests_per_minute": 5}})).await;
     let begun = std::time::Instant::now();
     let mut served = 0;
-    for house in [&b, &a, &c] {
-        until(house, &slow, 200).await;
+    for gateway in [&b, &a, &c] {
+        until(gateway, &slow, 200).await;
         served += 1;
     }
     served += cell.served(&slow, 30).await;
@@ -144,8 +144,8 @@ async fn three_nodes_are_one_gateway_to_keys_limits_and_budgets() {
     let (gone, revoked) = made(&c, json!({"name": "gone"})).await;
     until(&b, &revoked, 200).await;
     assert_eq!(admin(&a, "POST", &format!("/keys/{gone}/disable"), Value::Null).await.status(), 200);
-    for house in [&a, &b, &c] {
-        until(house, &revoked, 401).await;
+    for gateway in [&a, &b, &c] {
+        until(gateway, &revoked, 401).await;
     }
 }
 
@@ -156,14 +156,14 @@ async fn a_server_that_dies_hangs_and_forgets_under_load_fails_no_request_and_no
     let limits = json!({"requests_per_minute": 100_000, "streams": 1_000});
     let (id, key) = made(&cell.nodes[0], json!({"name": "load", "budgets": budget, "limits": limits})).await;
     let mut served = 0;
-    for house in &cell.nodes {
-        until(house, "unknown", 401).await;
-        until(house, &key, 200).await;
+    for gateway in &cell.nodes {
+        until(gateway, "unknown", 401).await;
+        until(gateway, &key, 200).await;
         served += 1;
     }
     let state = async |wanted: f64| {
-        for house in &cell.nodes {
-            house.until_metric("weir_shared_state", wanted).await;
+        for gateway in &cell.nodes {
+            gateway.until_metric("weir_shared_state", wanted).await;
         }
     };
     for fault in ["kill", "hang", "flush", "replica"] {
@@ -191,21 +191,21 @@ async fn a_server_that_dies_hangs_and_forgets_under_load_fails_no_request_and_no
     served += cell.all_served(&key, 30).await;
     assert_eq!(served, 3 + 4 * 120 + 30, "no request was refused");
     cell.until_used(&id, served).await;
-    for house in &cell.nodes {
-        house.until_metric("weir_shared_nodes", 3.0).await;
+    for gateway in &cell.nodes {
+        gateway.until_metric("weir_shared_nodes", 3.0).await;
     }
     // Each node tells of the budget what all have used.
-    for house in &cell.nodes {
+    for gateway in &cell.nodes {
         let told = async {
             loop {
-                let items = admin(house, "GET", "/budgets", Value::Null).await.json();
+                let items = admin(gateway, "GET", "/budgets", Value::Null).await.json();
                 let spent = items["items"][0]["spent"].as_u64().unwrap();
                 if spent >= served {
                     return;
                 }
                 tokio::task::yield_now().await;
                 // A node asks about a budget when it uses it.
-                ask(house, &key).await;
+                ask(gateway, &key).await;
             }
         };
         soon("the budget's state", told).await;

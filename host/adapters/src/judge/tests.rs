@@ -73,7 +73,7 @@ fn broken() -> Guest {
     Guest { parse_error: "unreachable".into(), ..guest("zeta") }
 }
 
-fn house(rule: QuarantineRule) -> (Arc<Catalog>, Judge) {
+fn gateway(rule: QuarantineRule) -> (Arc<Catalog>, Judge) {
     let usual = RolloutPolicy { quarantine: Some(rule), canary: None };
     let cares = super::super::catalog::Cares { usual, of: BTreeMap::new() };
     let catalog = Arc::new(Catalog::new(|_| Ok(())).with_cares(cares));
@@ -82,7 +82,7 @@ fn house(rule: QuarantineRule) -> (Arc<Catalog>, Judge) {
 
 #[test]
 fn the_same_request_over_and_over_is_one() {
-    let (catalog, mut judge) = house(RULE);
+    let (catalog, mut judge) = gateway(RULE);
     let adapter = broken().load();
     catalog.publish(&adapter).unwrap();
     for _ in 0..100 {
@@ -94,7 +94,7 @@ fn the_same_request_over_and_over_is_one() {
 
 #[test]
 fn an_adapter_that_fails_too_often_is_replaced_by_the_last_good_one() {
-    let (catalog, mut judge) = house(RULE);
+    let (catalog, mut judge) = gateway(RULE);
     let (good, bad) = (guest("zeta").load(), broken().load());
     catalog.publish(&good).unwrap();
     catalog.publish(&bad).unwrap();
@@ -112,7 +112,7 @@ fn an_adapter_that_fails_too_often_is_replaced_by_the_last_good_one() {
 
 #[test]
 fn without_a_good_one_the_component_runs_no_more_until_it_is_released() {
-    let (catalog, mut judge) = house(RULE);
+    let (catalog, mut judge) = gateway(RULE);
     let bad = broken().load();
     catalog.publish(&bad).unwrap();
     for bytes in 0..3 {
@@ -142,7 +142,7 @@ fn fail(judge: &mut Judge, bad: &Arc<Adapter>) {
 
 #[test]
 fn an_adapter_without_a_replacement_is_retried_after_a_growing_pause() {
-    let (catalog, mut judge) = house(RULE);
+    let (catalog, mut judge) = gateway(RULE);
     let bad = broken().load();
     catalog.publish(&bad).unwrap();
     let minute = Duration::from_mins(1);
@@ -160,7 +160,7 @@ fn an_adapter_without_a_replacement_is_retried_after_a_growing_pause() {
 
 #[test]
 fn an_operators_quarantine_stays() {
-    let (catalog, _) = house(RULE);
+    let (catalog, _) = gateway(RULE);
     let adapter = guest("zeta").load();
     catalog.publish(&adapter).unwrap();
     catalog.quarantine("zeta", adapter.digest, "I do not like it", By::Operator).unwrap();
@@ -170,7 +170,7 @@ fn an_operators_quarantine_stays() {
 
 #[test]
 fn an_adapter_with_a_replacement_is_not_retried() {
-    let (catalog, mut judge) = house(RULE);
+    let (catalog, mut judge) = gateway(RULE);
     let (good, bad) = (guest("zeta").load(), broken().load());
     catalog.publish(&good).unwrap();
     catalog.publish(&bad).unwrap();
@@ -186,7 +186,7 @@ fn an_adapter_with_a_replacement_is_not_retried() {
 
 #[test]
 fn limits_exceeded_by_large_inputs_do_not_count() {
-    let (catalog, mut judge) = house(RULE);
+    let (catalog, mut judge) = gateway(RULE);
     let adapter = guest("zeta").load();
     catalog.publish(&adapter).unwrap();
     for bytes in 0..9 {
@@ -199,7 +199,7 @@ fn limits_exceeded_by_large_inputs_do_not_count() {
 
 #[test]
 fn deadlines_that_several_miss_are_the_machines_fault() {
-    let (catalog, mut judge) = house(RULE);
+    let (catalog, mut judge) = gateway(RULE);
     let all = [guest("zeta").load(), guest("eta").load()];
     for adapter in &all {
         catalog.publish(adapter).unwrap();

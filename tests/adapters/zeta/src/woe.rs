@@ -26,7 +26,7 @@ const SPELLINGS: [(ErrorKind, &str, u16); 14] = [
     (ErrorKind::Timeout, "too-slow", 504),
     (ErrorKind::Unsupported, "unheard-of", 422),
     (ErrorKind::Upstream, "broken-oracle", 502),
-    (ErrorKind::Internal, "broken-house", 500),
+    (ErrorKind::Internal, "broken-gateway", 500),
 ];
 
 pub(crate) fn spellings() -> Vec<ErrorSpelling> {
@@ -41,7 +41,7 @@ pub(crate) fn spellings() -> Vec<ErrorSpelling> {
 
 /// The format's name of an error kind.
 pub(crate) fn name(kind: ErrorKind) -> &'static str {
-    SPELLINGS.iter().find(|(known, ..)| *known == kind).map_or("broken-house", |(_, name, _)| name)
+    SPELLINGS.iter().find(|(known, ..)| *known == kind).map_or("broken-gateway", |(_, name, _)| name)
 }
 
 /// Parses an error.

@@ -52,7 +52,7 @@ def dialects() -> tuple:
     return tuple(it.id for it in built)
 
 
-class House:
+class Gateway:
     """One Weir, until it is closed. `alias` is the name for a recording's model."""
 
     def __init__(self, upstream: str, recordings: list[Recording]):

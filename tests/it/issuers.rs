@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use weir_tests::code::pack;
-use weir_tests::{Answer, House, Received, Reply, Request, Upstream};
+use weir_tests::{Answer, Gateway, Received, Reply, Request, Upstream};
 
 /// A format whose thinking has opaque values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,16 +199,16 @@ impl Talk {
     }
 
     /// Adds an answer; returns the deployment that gave it.
-    fn hear(&mut self, reply: &Reply) -> String {
+    fn issuer_of(&mut self, reply: &Reply) -> String {
         assert_eq!(reply.status(), 200, "{:?} {}: {}", self.form, self.model, reply.text());
         let value = values(&reply.text()).pop().unwrap_or_else(|| panic!("{}", reply.text()));
         self.said.extend(self.form.turn(&value));
         reply.header("x-weir-provider").unwrap().to_owned()
     }
 
-    async fn go_on(&mut self, house: &House) -> String {
+    async fn go_on(&mut self, gateway: &Gateway) -> String {
         let question = self.question();
-        self.hear(&house.ask(&question).await)
+        self.issuer_of(&gateway.ask(&question).await)
     }
 }
 
@@ -216,20 +216,20 @@ impl Talk {
 async fn c34_a_talk_goes_on_with_the_issuer_of_its_thinking_and_new_ones_are_still_shared_out() {
     for form in [Items, Blocks] {
         let (a, b) = (deployment(form, 'a').await, deployment(form, 'b').await);
-        let house = House::open(&config(form, &a, &b)).await;
+        let gateway = Gateway::open(&config(form, &a, &b)).await;
         for (model, stream) in [("both", false), ("both", true), ("both-t", false), ("both-t", true)] {
             let mut talks: Vec<(Talk, String)> = Vec::new();
             let mut begun: BTreeMap<String, usize> = BTreeMap::new();
             for _ in 0..4 {
                 let mut talk = Talk::new(form, model, stream);
-                let issuer = talk.go_on(&house).await;
+                let issuer = talk.go_on(&gateway).await;
                 *begun.entry(issuer.clone()).or_default() += 1;
                 talks.push((talk, issuer));
                 // Conversations that have begun continue in between.
                 for (talk, issuer) in &mut talks {
-                    let reply = house.ask(&talk.question()).await;
+                    let reply = gateway.ask(&talk.question()).await;
                     assert_eq!(reply.attempts(), Some("1"), "{form:?} {model} {stream}");
-                    assert_eq!(talk.hear(&reply), *issuer, "{form:?} {model} stream: {stream}");
+                    assert_eq!(talk.issuer_of(&reply), *issuer, "{form:?} {model} stream: {stream}");
                 }
             }
             assert_eq!(begun.into_values().collect::<Vec<_>>(), [2, 2], "{form:?} {model} stream: {stream}");
@@ -241,17 +241,17 @@ async fn c34_a_talk_goes_on_with_the_issuer_of_its_thinking_and_new_ones_are_sti
 async fn c34_if_the_issuer_is_gone_its_values_are_left_out_and_reported() {
     for (form, model) in [(Items, "both"), (Items, "both-t"), (Blocks, "both"), (Blocks, "both-t")] {
         let (a, mut b) = (deployment(form, 'a').await, deployment(form, 'b').await);
-        let house = House::open(&config(form, &a, &b)).await;
+        let gateway = Gateway::open(&config(form, &a, &b)).await;
         let mut talk = Talk::new(form, model, false);
-        assert_eq!(talk.go_on(&house).await, "a");
+        assert_eq!(talk.go_on(&gateway).await, "a");
         a.now(down());
-        let strict = house.ask(&talk.question().header("x-weir-strict", "true")).await;
+        let strict = gateway.ask(&talk.question().header("x-weir-strict", "true")).await;
         assert_eq!(strict.status(), 400, "{form:?} {model}: {}", strict.text());
         b.request().await;
         assert!(b.unseen().is_none(), "nothing is left out of a strict request");
         talk.said.pop();
-        let reply = house.ask(&talk.question()).await;
-        assert_eq!(talk.hear(&reply), "b");
+        let reply = gateway.ask(&talk.question()).await;
+        assert_eq!(talk.issuer_of(&reply), "b");
         let told = reply.header("x-weir-dropped-params").unwrap_or_default();
         // In the client's own spelling.
         let field = if form == Items { "input[1].reasoning" } else { "messages[1].reasoning" };
@@ -262,8 +262,8 @@ async fn c34_if_the_issuer_is_gone_its_values_are_left_out_and_reported() {
         assert!(values(&sent).is_empty() && sent.contains("Yes.") && sent.contains("blue"), "{sent}");
         // From here on it is b's, whatever values the client carries; and b gets its own back.
         a.script(answering(form, 'a'));
-        let reply = house.ask(&talk.question()).await;
-        assert_eq!(talk.hear(&reply), "b", "{form:?} {model}");
+        let reply = gateway.ask(&talk.question()).await;
+        assert_eq!(talk.issuer_of(&reply), "b", "{form:?} {model}");
         b.request().await;
         let sent = values(&request_text(&b.request().await));
         assert_eq!(sent.len(), 1, "{form:?} {model}: {sent:?}");
@@ -276,19 +276,19 @@ async fn c34_a_refusal_with_another_reason_is_passed_on_unchanged() {
     for (form, model) in [(Items, "both"), (Blocks, "both")] {
         let (a, mut b) = (deployment(form, 'a').await, deployment(form, 'b').await);
         let rests = "min_attempts = 1, failure_rate = 0.1, open = \"60s\"";
-        let house = House::open(&config(form, &a, &b).replace("min_attempts = 1000000", rests)).await;
+        let gateway = Gateway::open(&config(form, &a, &b).replace("min_attempts = 1000000", rests)).await;
         let mut talk = Talk::new(form, model, false);
-        talk.go_on(&house).await;
+        talk.go_on(&gateway).await;
         // It fails once, and rests from then on.
         a.now(down());
         let new = Talk::new(form, model, false).question();
-        while house.ask(&new).await.attempts() != Some("2") {
+        while gateway.ask(&new).await.attempts() != Some("2") {
             b.request().await;
         }
         b.request().await;
         let refusal = json!({"error": {"message": "no such thing", "type": "invalid_request_error"}, "type": "error"});
         b.now(Answer::json(400, refusal.to_string()));
-        let reply = house.ask(&talk.question()).await;
+        let reply = gateway.ask(&talk.question()).await;
         assert_eq!((reply.status(), reply.json()), (400, refusal), "the provider's own words");
         b.request().await;
         b.request().await;
@@ -297,7 +297,7 @@ async fn c34_a_refusal_with_another_reason_is_passed_on_unchanged() {
         let mut other = Talk::new(form, model, false);
         other.question();
         other.said.extend(form.turn(&format!("{}{}", beginning('z'), "y".repeat(100))));
-        let reply = house.ask(&other.question()).await;
+        let reply = gateway.ask(&other.question()).await;
         assert_eq!(reply.status(), 400);
         b.request().await;
         assert!(b.unseen().is_none());
@@ -311,13 +311,13 @@ async fn c34_a_fallback_that_answered_keeps_the_talk() {
         + &provider(Items, 'b', &b)
         + "[[models]]\nalias = \"first\"\ntarget = { provider = \"a\", model = \"m\" }\nfallbacks = [\"second\"]\n\
            [[models]]\nalias = \"second\"\ntarget = { provider = \"b\", model = \"m\" }\n";
-    let house = House::open(&config).await;
+    let gateway = Gateway::open(&config).await;
     let mut talk = Talk::new(Items, "first", true);
     a.now(down());
-    assert_eq!(talk.go_on(&house).await, "b");
+    assert_eq!(talk.go_on(&gateway).await, "b");
     a.script(answering(Items, 'a'));
-    assert_eq!(talk.go_on(&house).await, "b");
-    assert_eq!(Talk::new(Items, "first", true).go_on(&house).await, "a");
+    assert_eq!(talk.go_on(&gateway).await, "b");
+    assert_eq!(Talk::new(Items, "first", true).go_on(&gateway).await, "a");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -329,13 +329,13 @@ async fn c34_compressed_answers_are_understood_where_they_are_metered() {
         let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
         upstream.now(Answer::whole(200, &headers, packed));
     }
-    let house = House::open(&config(Items, &a, &b)).await;
+    let gateway = Gateway::open(&config(Items, &a, &b)).await;
     let mut talk = Talk::new(Items, "both", false);
-    let first = house.ask(&talk.question().header("accept-encoding", "gzip")).await;
+    let first = gateway.ask(&talk.question().header("accept-encoding", "gzip")).await;
     assert_eq!(first.header("content-encoding"), Some("gzip"));
     talk.said.extend(Items.turn(&format!("{}{}", beginning('a'), "x".repeat(100))));
     for _ in 0..3 {
-        let reply = house.ask(&talk.question().header("accept-encoding", "gzip")).await;
+        let reply = gateway.ask(&talk.question().header("accept-encoding", "gzip")).await;
         assert_eq!(reply.header("x-weir-provider"), first.header("x-weir-provider"));
     }
 }
@@ -350,13 +350,13 @@ async fn c34_a_talk_stays_with_the_key_whose_account_issued_its_thinking() {
     .await;
     let config = provider(Items, 'a', &upstream).replace("api_key = \"KEY-OF-a\"", "api_keys = [\"KEY-1\", \"KEY-2\"]")
         + "[[models]]\nalias = \"one\"\ntarget = { provider = \"a\", model = \"m\" }\n";
-    let house = House::open(&config).await;
+    let gateway = Gateway::open(&config).await;
     let mut talks = [Talk::new(Items, "one", false), Talk::new(Items, "one", true), Talk::new(Items, "one", false)];
     for _ in 0..4 {
         for talk in &mut talks {
-            let reply = house.ask(&talk.question()).await;
+            let reply = gateway.ask(&talk.question()).await;
             assert_eq!(reply.attempts(), Some("1"));
-            talk.hear(&reply);
+            talk.issuer_of(&reply);
         }
     }
     let issuers: Vec<bool> = talks.iter().map(|talk| json!(talk.said).to_string().contains(&beginning('1'))).collect();
@@ -379,7 +379,7 @@ fn calling(name: char) -> String {
 async fn c34_a_client_whose_format_carries_no_values_is_led_back_by_its_tool_calls() {
     let a = Upstream::always(Answer::json(200, calling('a'))).await;
     let b = Upstream::always(Answer::json(200, calling('b'))).await;
-    let house = House::open(&config(Blocks, &a, &b)).await;
+    let gateway = Gateway::open(&config(Blocks, &a, &b)).await;
     let tools = json!([{"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}]);
     let ask = |talk: &Value| {
         json!({"model": "both", "max_tokens": 2000, "reasoning_effort": "low", "tools": tools, "messages": talk})
@@ -389,7 +389,7 @@ async fn c34_a_client_whose_format_carries_no_values_is_led_back_by_its_tool_cal
         let mut talk = json!([{"role": "user", "content": "Is it blue?"}]);
         let mut issuers = Vec::new();
         for _ in 0..4 {
-            let reply = house.post("/v1/chat/completions", &ask(&talk)).await;
+            let reply = gateway.post("/v1/chat/completions", &ask(&talk)).await;
             assert_eq!(reply.status(), 200, "{}", reply.text());
             let answer = reply.json();
             let said = &answer["choices"][0]["message"];
@@ -408,22 +408,22 @@ async fn c34_a_client_whose_format_carries_no_values_is_led_back_by_its_tool_cal
 async fn c34_a_tenants_values_route_only_its_own_requests_and_override_a_session() {
     let (a, b) = (deployment(Items, 'a').await, deployment(Items, 'b').await);
     let clients = "[[clients]]\nname = \"one\"\nkey = \"KEY-OF-ONE-IS-LONG\"\n[[clients]]\nname = \"two\"\nkey = \"KEY-OF-TWO-IS-LONG\"\n";
-    let house = House::open(&(config(Items, &a, &b) + clients)).await;
+    let gateway = Gateway::open(&(config(Items, &a, &b) + clients)).await;
     let ask =
         |talk: &mut Talk, name: &str| talk.question().header("authorization", &format!("Bearer KEY-OF-{name}-IS-LONG"));
     let mut talk = Talk::new(Items, "both", false);
     let question = ask(&mut talk, "ONE");
-    let issuer = talk.hear(&house.ask(&question).await);
+    let issuer = talk.issuer_of(&gateway.ask(&question).await);
     // For another client it is an unknown value: requests with it take turns.
     let mut stolen = Vec::new();
     for _ in 0..4 {
-        let reply = house.ask(&ask(&mut talk, "TWO")).await;
+        let reply = gateway.ask(&ask(&mut talk, "TWO")).await;
         stolen.push(reply.header("x-weir-provider").unwrap().to_owned());
     }
     stolen.sort();
     assert_eq!(stolen, ["a", "a", "b", "b"]);
     for session in ["1", "2", "3", "4", "5", "6"] {
-        let reply = house.ask(&ask(&mut talk, "ONE").header("x-weir-session", session)).await;
+        let reply = gateway.ask(&ask(&mut talk, "ONE").header("x-weir-session", session)).await;
         assert_eq!(reply.header("x-weir-provider"), Some(&*issuer));
     }
 }
@@ -431,13 +431,13 @@ async fn c34_a_tenants_values_route_only_its_own_requests_and_override_a_session
 #[tokio::test(flavor = "multi_thread")]
 async fn an_explanation_names_the_issuer() {
     let (a, b) = (deployment(Items, 'a').await, deployment(Items, 'b').await);
-    let house = House::open(&config(Items, &a, &b)).await;
+    let gateway = Gateway::open(&config(Items, &a, &b)).await;
     let mut talk = Talk::new(Items, "both", false);
-    Talk::new(Items, "both", false).go_on(&house).await;
-    assert_eq!(talk.go_on(&house).await, "b");
+    Talk::new(Items, "both", false).go_on(&gateway).await;
+    assert_eq!(talk.go_on(&gateway).await, "b");
     let request = json!({"model": "both", "input": talk.said});
     let question = json!({"model": "both", "from": "openai.responses", "request": request});
-    let explained = house.post("/admin/routes/explain", &question.to_string()).await.json();
+    let explained = gateway.post("/admin/routes/explain", &question.to_string()).await.json();
     let first = &explained["targets"][0];
     assert_eq!(
         (&first["provider"], &first["why"]),
@@ -445,7 +445,7 @@ async fn an_explanation_names_the_issuer() {
         "{explained}"
     );
     let other = json!({"model": "both", "from": "openai.responses", "request": request, "client": "somebody"});
-    let explained = house.post("/admin/routes/explain", &other.to_string()).await.text();
+    let explained = gateway.post("/admin/routes/explain", &other.to_string()).await.text();
     assert!(!explained.contains("issued"), "{explained}");
 }
 
@@ -475,8 +475,8 @@ fn stores(a: &Upstream, b: &Upstream) -> String {
     config(Items, a, b) + "[[models]]\nalias = \"at-b\"\ntarget = { provider = \"b\", model = \"m\" }\n"
 }
 
-async fn served_by(house: &House, request: &Request) -> String {
-    let reply = house.ask(request).await;
+async fn served_by(gateway: &Gateway, request: &Request) -> String {
+    let reply = gateway.ask(request).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
     reply.header("x-weir-provider").unwrap().to_owned()
 }
@@ -484,43 +484,43 @@ async fn served_by(house: &House, request: &Request) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_fetched_from_the_provider_that_made_it() {
     let (a, b) = (store('a').await, store('b').await);
-    let house = House::open(&stores(&a, &b)).await;
+    let gateway = Gateway::open(&stores(&a, &b)).await;
     let upload = Request::new("POST", "/v1/files").header("content-type", "multipart/form-data; boundary=x");
     let upload = upload.body("--x\r\ncontent-disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--x--\r\n");
-    assert_eq!(served_by(&house, &upload).await, "a", "the first that takes it");
-    assert_eq!(served_by(&house, &upload.header("x-weir-provider", "b")).await, "b");
+    assert_eq!(served_by(&gateway, &upload).await, "a", "the first that takes it");
+    assert_eq!(served_by(&gateway, &upload.header("x-weir-provider", "b")).await, "b");
     for (name, other) in [("b", "a"), ("a", "b")] {
         let id = format!("file-0123456789abcdef{name}");
-        assert_eq!(served_by(&house, &Request::get(&format!("/v1/files/{id}"))).await, name);
-        assert_eq!(served_by(&house, &Request::get(&format!("/v1/files/{id}/content"))).await, name);
-        assert_eq!(served_by(&house, &Request::new("DELETE", &format!("/v1/files/{id}"))).await, name);
+        assert_eq!(served_by(&gateway, &Request::get(&format!("/v1/files/{id}"))).await, name);
+        assert_eq!(served_by(&gateway, &Request::get(&format!("/v1/files/{id}/content"))).await, name);
+        assert_eq!(served_by(&gateway, &Request::new("DELETE", &format!("/v1/files/{id}"))).await, name);
         let named = Request::get(&format!("/v1/files/{id}")).header("x-weir-provider", other);
-        assert_eq!(served_by(&house, &named).await, other, "who is named counts");
+        assert_eq!(served_by(&gateway, &named).await, other, "who is named counts");
         let batch = json!({"input_file_id": id, "endpoint": "/v1/responses", "completion_window": "24h"});
-        assert_eq!(served_by(&house, &Request::post("/v1/batches", batch.to_string())).await, name);
+        assert_eq!(served_by(&gateway, &Request::post("/v1/batches", batch.to_string())).await, name);
     }
-    assert_eq!(served_by(&house, &Request::get("/v1/files/file-unknown0123456789")).await, "a");
+    assert_eq!(served_by(&gateway, &Request::get("/v1/files/file-unknown0123456789")).await, "a");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stored_answer_is_gone_on_with_and_fetched_where_it_is() {
     for stream in [false, true] {
         let (a, b) = (store('a').await, store('b').await);
-        let house = House::open(&stores(&a, &b)).await;
+        let gateway = Gateway::open(&stores(&a, &b)).await;
         let ask = |model: &str, more: Value| {
             let mut body = json!({"model": model, "stream": stream, "input": "Hi"});
             body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
             Request::post("/v1/responses", body.to_string())
         };
-        assert_eq!(served_by(&house, &ask("at-b", json!({}))).await, "b");
+        assert_eq!(served_by(&gateway, &ask("at-b", json!({}))).await, "b");
         let id = "resp_0123456789abcdefb";
         for _ in 0..4 {
             let going_on = ask("both", json!({"previous_response_id": id}));
-            assert_eq!(served_by(&house, &going_on).await, "b", "stream: {stream}");
+            assert_eq!(served_by(&gateway, &going_on).await, "b", "stream: {stream}");
         }
-        assert_eq!(served_by(&house, &Request::get(&format!("/v1/responses/{id}"))).await, "b");
+        assert_eq!(served_by(&gateway, &Request::get(&format!("/v1/responses/{id}"))).await, "b");
         let unknown = ask("both", json!({"previous_response_id": "resp_unknown0123456789"}));
-        let mut turns = [served_by(&house, &unknown).await, served_by(&house, &unknown).await];
+        let mut turns = [served_by(&gateway, &unknown).await, served_by(&gateway, &unknown).await];
         turns.sort();
         assert_eq!(turns, ["a", "b"], "an unknown id goes to the targets in turn");
     }

@@ -1,28 +1,28 @@
 //! The formats, with clients' requests and providers' answers. All answers have the same content.
 
-use weir_tests::heard::{Format, Heard, Tokens};
+use weir_tests::parsed_answer::{Format, ParsedAnswer, Tokens};
 use weir_tests::{Answer, Received, Reply, Request, Upstream};
 
 /// A format with its requests and answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tongue {
+pub(crate) struct WireFormat {
     /// The adapter's name, which is also that of a provider and of a model.
     pub(crate) name: &'static str,
     /// The format that a client parses.
     pub(crate) format: Format,
 }
 
-pub(crate) const OPENAI: Tongue = Tongue { name: "openai", format: Format::OpenAi };
-pub(crate) const ANTHROPIC: Tongue = Tongue { name: "anthropic", format: Format::Anthropic };
-pub(crate) const ZETA: Tongue = Tongue { name: "zeta", format: Format::Zeta };
-pub(crate) const GEMINI: Tongue = Tongue { name: "gemini", format: Format::Gemini };
-pub(crate) const ALL: [Tongue; 3] = [OPENAI, ANTHROPIC, ZETA];
+pub(crate) const OPENAI: WireFormat = WireFormat { name: "openai", format: Format::OpenAi };
+pub(crate) const ANTHROPIC: WireFormat = WireFormat { name: "anthropic", format: Format::Anthropic };
+pub(crate) const ZETA: WireFormat = WireFormat { name: "zeta", format: Format::Zeta };
+pub(crate) const GEMINI: WireFormat = WireFormat { name: "gemini", format: Format::Gemini };
+pub(crate) const ALL: [WireFormat; 3] = [OPENAI, ANTHROPIC, ZETA];
 
 /// All formats for attacks.
-pub(crate) const EVERY: [Tongue; 4] = [OPENAI, ANTHROPIC, ZETA, GEMINI];
+pub(crate) const EVERY: [WireFormat; 4] = [OPENAI, ANTHROPIC, ZETA, GEMINI];
 
 /// The most common formats of clients and providers.
-pub(crate) const SPOKEN: [Tongue; 3] = [OPENAI, ANTHROPIC, GEMINI];
+pub(crate) const PROVIDERS: [WireFormat; 3] = [OPENAI, ANTHROPIC, GEMINI];
 
 /// The text of every answer.
 pub(crate) const TEXT: &str = "Grüße, 世界 🦀!";
@@ -36,9 +36,9 @@ pub(crate) fn config(upstream: &Upstream) -> String {
 }
 
 /// The same configuration for these formats.
-pub(crate) fn config_of(tongues: &[Tongue], upstream: &Upstream) -> String {
-    let one = |tongue: &Tongue| {
-        let name = tongue.name;
+pub(crate) fn config_of(wire_formats: &[WireFormat], upstream: &Upstream) -> String {
+    let one = |wire_format: &WireFormat| {
+        let name = wire_format.name;
         format!(
             "[[providers]]\nname = \"{name}\"\nadapter = \"{name}\"\nurl = \"{}\"\napi_key = \"KEY-OF-{name}\"\n\
              timeouts = {{ connect = \"5s\" }}\nretry = {{ max_retries = 0 }}\n\
@@ -49,10 +49,10 @@ pub(crate) fn config_of(tongues: &[Tongue], upstream: &Upstream) -> String {
             upstream.url()
         )
     };
-    tongues.iter().map(one).collect()
+    wire_formats.iter().map(one).collect()
 }
 
-impl Tongue {
+impl WireFormat {
     /// The name of this provider's model that is always translated.
     pub(crate) fn translated(self) -> String {
         format!("{}-t", self.name)
@@ -199,8 +199,12 @@ impl Tongue {
     }
 
     /// Parses an answer as a client does.
-    pub(crate) fn heard(self, reply: &Reply, stream: bool) -> Heard {
-        if stream { Heard::stream(self.format, &reply.text()) } else { Heard::whole(self.format, &reply.json()) }
+    pub(crate) fn parsed(self, reply: &Reply, stream: bool) -> ParsedAnswer {
+        if stream {
+            ParsedAnswer::stream(self.format, &reply.text())
+        } else {
+            ParsedAnswer::whole(self.format, &reply.json())
+        }
     }
 
     /// The message of an error in this format; `None` for other bodies.
@@ -217,12 +221,10 @@ impl Tongue {
 }
 
 /// A provider that answers in this format, streaming if the request wants it.
-pub(crate) async fn provider(tongue: Tongue) -> Upstream {
-    Upstream::scripted(
-        move |request| {
-            if tongue.wants_stream(request) { tongue.streamed() } else { Answer::json(200, tongue.whole()) }
-        },
-    )
+pub(crate) async fn provider(wire_format: WireFormat) -> Upstream {
+    Upstream::scripted(move |request| {
+        if wire_format.wants_stream(request) { wire_format.streamed() } else { Answer::json(200, wire_format.whole()) }
+    })
     .await
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::json;
-use weir_tests::{Answer, Gate, House, Request, Upstream};
+use weir_tests::{Answer, Gate, Gateway, Request, Upstream};
 
-use crate::tongue::{ANTHROPIC, OPENAI, ZETA};
+use crate::wire_format::{ANTHROPIC, OPENAI, ZETA};
 
 const ROSTER: &str = "{\"minds\":[{\"called\":\"zeta\"}]}";
 
@@ -25,10 +25,10 @@ fn checks(provider: &str, result: &str) -> String {
 }
 
 /// Waits until a provider has this state in `/ready`.
-async fn until_ready(house: &House, provider: &str, status: &str) -> serde_json::Value {
+async fn until_ready(gateway: &Gateway, provider: &str, status: &str) -> serde_json::Value {
     let wanted = async {
         loop {
-            let ready = house.get("/ready").await.json();
+            let ready = gateway.get("/ready").await.json();
             if ready["providers"][provider]["status"] == status {
                 return ready;
             }
@@ -49,22 +49,22 @@ async fn a_provider_that_fails_its_checks_rests_until_they_go_well() {
     })
     .await;
     let check = "check = { every = \"50ms\", timeout = \"20s\", failures = 2 }";
-    let house = House::open(&config(&upstream, "zeta", check)).await;
-    let ready = until_ready(&house, "zeta", "resting").await;
+    let gateway = Gateway::open(&config(&upstream, "zeta", check)).await;
+    let ready = until_ready(&gateway, "zeta", "resting").await;
     assert_eq!((&ready["status"], &ready["providers"]["zeta"]["breaker"]), (&json!("degraded"), &json!("open")));
-    assert_eq!(house.get("/ready").await.status(), 200, "another Weir has the same providers");
-    let reply = house.ask(&ZETA.request("zeta", false)).await;
+    assert_eq!(gateway.get("/ready").await.status(), 200, "another Weir has the same providers");
+    let reply = gateway.ask(&ZETA.request("zeta", false)).await;
     assert_eq!(reply.status(), 503, "{}", reply.text());
     assert!(reply.header("retry-after").is_some());
-    assert!(house.metric("weir_health_checks_total{provider=\"zeta\",result=\"failed\"}").await >= 2.0);
-    assert_eq!(house.metric("weir_breaker_trips_total{model=\"zeta\",provider=\"zeta\"}").await, 1.0);
+    assert!(gateway.metric("weir_health_checks_total{provider=\"zeta\",result=\"failed\"}").await >= 2.0);
+    assert_eq!(gateway.metric("weir_breaker_trips_total{model=\"zeta\",provider=\"zeta\"}").await, 1.0);
     let seen = upstream.request().await;
     assert_eq!((seen.line(), seen.header("zeta-seal")), ("GET /base/roster", Some("wax:KEY")));
     well.store(true, Ordering::SeqCst);
-    let ready = until_ready(&house, "zeta", "ok").await;
+    let ready = until_ready(&gateway, "zeta", "ok").await;
     assert_eq!((&ready["status"], &ready["providers"]["zeta"]["breaker"]), (&json!("ready"), &json!("closed")));
-    assert_eq!(house.ask(&ZETA.request("zeta", false)).await.status(), 200);
-    assert!(house.metric("weir_health_checks_total{provider=\"zeta\",result=\"ok\"}").await >= 1.0);
+    assert_eq!(gateway.ask(&ZETA.request("zeta", false)).await.status(), 200);
+    assert!(gateway.metric("weir_health_checks_total{provider=\"zeta\",result=\"ok\"}").await >= 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,13 +74,13 @@ async fn a_provider_that_does_not_let_its_list_be_had_is_not_left_alone_for_that
         _ => Answer::json(200, ZETA.whole()),
     })
     .await;
-    let house = House::open(&config(&upstream, "zeta", "check = { every = \"20ms\", failures = 1 }")).await;
+    let gateway = Gateway::open(&config(&upstream, "zeta", "check = { every = \"20ms\", failures = 1 }")).await;
     weir_tests::soon("three checks", async {
-        while house.metric("weir_health_checks_total{provider=\"zeta\",result=\"unclear\"}").await < 3.0 {}
+        while gateway.metric("weir_health_checks_total{provider=\"zeta\",result=\"unclear\"}").await < 3.0 {}
     })
     .await;
-    assert_eq!(house.get("/ready").await.json()["providers"]["zeta"]["status"], "ok");
-    assert_eq!(house.ask(&ZETA.request("zeta", false)).await.status(), 200);
+    assert_eq!(gateway.get("/ready").await.json()["providers"]["zeta"]["status"], "ok");
+    assert_eq!(gateway.ask(&ZETA.request("zeta", false)).await.status(), 200);
 }
 
 /// Whether a request is the health check's: its limit is one token.
@@ -90,37 +90,37 @@ fn is_check(body: &serde_json::Value) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_of_a_model_requests_one_token_and_charges_no_client() {
-    for tongue in [OPENAI, ANTHROPIC] {
+    for wire_format in [OPENAI, ANTHROPIC] {
         let status = Arc::new(AtomicUsize::new(503));
         let told = Arc::clone(&status);
         let mut upstream = Upstream::scripted(move |_| match told.load(Ordering::SeqCst) {
-            200 => Answer::json(200, tongue.whole()),
+            200 => Answer::json(200, wire_format.whole()),
             status => Answer::json(u16::try_from(status).unwrap(), "{\"error\":{\"message\":\"no\"}}"),
         })
         .await;
         let check = "check = { every = \"30ms\", timeout = \"20s\", failures = 2, model = \"small\" }";
-        let house = House::open(&config(&upstream, tongue.name, check)).await;
-        until_ready(&house, tongue.name, "resting").await;
+        let gateway = Gateway::open(&config(&upstream, wire_format.name, check)).await;
+        until_ready(&gateway, wire_format.name, "resting").await;
         let seen = upstream.request().await;
         assert!(seen.line().starts_with("POST"), "{}", seen.head);
         let body = seen.json();
         assert!(body["model"] == "small" && is_check(&body) && body["stream"] != true, "{body}");
         assert!(seen.head.contains("KEY"), "{}", seen.head);
         status.store(200, Ordering::SeqCst);
-        let ready = until_ready(&house, tongue.name, "ok").await;
-        assert_eq!(ready["providers"][tongue.name]["breaker"], "closed");
-        assert!(house.metric(&checks(tongue.name, "ok")).await >= 1.0);
+        let ready = until_ready(&gateway, wire_format.name, "ok").await;
+        assert_eq!(ready["providers"][wire_format.name]["breaker"], "closed");
+        assert!(gateway.metric(&checks(wire_format.name, "ok")).await >= 1.0);
         // A refusal by the provider does not show its health.
         for refusal in [400, 404, 429] {
             status.store(refusal, Ordering::SeqCst);
-            let before = house.metric(&checks(tongue.name, "unclear")).await;
+            let before = gateway.metric(&checks(wire_format.name, "unclear")).await;
             weir_tests::soon("two more checks", async {
-                while house.metric(&checks(tongue.name, "unclear")).await < before + 2.0 {}
+                while gateway.metric(&checks(wire_format.name, "unclear")).await < before + 2.0 {}
             })
             .await;
-            assert_eq!(house.get("/ready").await.json()["providers"][tongue.name]["status"], "ok", "{refusal}");
+            assert_eq!(gateway.get("/ready").await.json()["providers"][wire_format.name]["status"], "ok", "{refusal}");
         }
-        let metrics = house.metrics().await;
+        let metrics = gateway.metrics().await;
         for counted in ["weir_requests_total{", "weir_tokens_total{", "weir_upstream_attempts_total{"] {
             assert!(!metrics.contains(counted), "{metrics}");
         }
@@ -138,33 +138,35 @@ async fn a_target_that_failed_its_requests_has_its_trial_once_a_chat_is_answered
     })
     .await;
     let more = "check = { every = \"30ms\", model = \"openai\" }\nbreaker = { min_attempts = 1, open = \"1h\" }";
-    let house = House::open(&config(&upstream, "openai", more)).await;
-    assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 500);
-    assert_eq!(house.get("/ready").await.json()["providers"]["openai"]["breaker"], "open");
+    let gateway = Gateway::open(&config(&upstream, "openai", more)).await;
+    assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 500);
+    assert_eq!(gateway.get("/ready").await.json()["providers"]["openai"]["breaker"], "open");
     well.store(true, Ordering::SeqCst);
-    weir_tests::soon("its trial", async { while house.ask(&OPENAI.request("openai", false)).await.status() != 200 {} })
-        .await;
-    assert_eq!(house.get("/ready").await.json()["providers"]["openai"]["breaker"], "closed");
+    weir_tests::soon("its trial", async {
+        while gateway.ask(&OPENAI.request("openai", false)).await.status() != 200 {}
+    })
+    .await;
+    assert_eq!(gateway.get("/ready").await.json()["providers"]["openai"]["breaker"], "closed");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_setting_no_provider_is_checked() {
     let mut upstream = Upstream::always(Answer::json(200, ZETA.whole())).await;
-    let house = House::open(&config(&upstream, "zeta", "")).await;
-    assert_eq!(house.ask(&ZETA.request("zeta", false)).await.status(), 200);
+    let gateway = Gateway::open(&config(&upstream, "zeta", "")).await;
+    assert_eq!(gateway.ask(&ZETA.request("zeta", false)).await.status(), 200);
     assert!(upstream.request().await.line().starts_with("POST"));
     assert!(upstream.unseen().is_none());
-    assert!(!house.metrics().await.contains("weir_health_checks_total{"));
+    assert!(!gateway.metrics().await.contains("weir_health_checks_total{"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_house_that_closes_gives_checks_up() {
     let upstream = Upstream::always(Answer::silence()).await;
     let mut upstream = upstream;
-    let house = House::open(&config(&upstream, "zeta", "check = { every = \"10ms\", timeout = \"10m\" }")).await;
+    let gateway = Gateway::open(&config(&upstream, "zeta", "check = { every = \"10ms\", timeout = \"10m\" }")).await;
     upstream.request().await;
-    house.stop();
-    weir_tests::soon("the end", house.ended()).await;
+    gateway.stop();
+    weir_tests::soon("the end", gateway.ended()).await;
     upstream.departure().await;
 }
 
@@ -178,18 +180,18 @@ async fn an_overloaded_provider_is_sent_less_and_more_again_when_it_is_well() {
     })
     .await;
     let more = "max_concurrency = 4\nadaptive = true\nbreaker = { min_attempts = 1000, max_cooldown = \"0s\" }";
-    let house = House::open(&config(&upstream, "openai", more)).await;
+    let gateway = Gateway::open(&config(&upstream, "openai", more)).await;
     let limit = "weir_concurrency_limit{provider=\"openai\"}";
-    assert_eq!(house.metric(limit).await, 4.0);
+    assert_eq!(gateway.metric(limit).await, 4.0);
     for left in [2.0, 1.0] {
-        assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 503);
-        assert_eq!(house.metric(limit).await, left);
+        assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 503);
+        assert_eq!(gateway.metric(limit).await, left);
     }
     // Sequential requests use one place, and earn a second one; of two they use half, which earns no more.
     for _ in 0..20 {
-        assert_eq!(house.ask(&OPENAI.request("openai", false)).await.status(), 200);
+        assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 200);
     }
-    assert_eq!(house.metric(limit).await, 3.0);
+    assert_eq!(gateway.metric(limit).await, 3.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,16 +210,16 @@ async fn who_comes_beyond_the_lowered_limit_is_turned_away() {
     .await;
     let mut upstream = upstream;
     let more = "max_concurrency = 2\nadaptive = true\nbreaker = { min_attempts = 1000, max_cooldown = \"0s\" }";
-    let house = House::open(&config(&upstream, "openai", more)).await;
+    let gateway = Gateway::open(&config(&upstream, "openai", more)).await;
     let request: Request = OPENAI.request("openai", false);
-    assert_eq!(house.ask(&request).await.status(), 503);
+    assert_eq!(gateway.ask(&request).await.status(), 503);
     upstream.request().await;
-    let mut held = house.connect().await;
+    let mut held = gateway.connect().await;
     held.send(&request).await;
     upstream.request().await;
-    let reply = house.ask(&request).await;
+    let reply = gateway.ask(&request).await;
     assert_eq!(reply.status(), 503, "{}", reply.text());
-    assert_eq!(house.metric("weir_shed_total{reason=\"provider\"}").await, 1.0);
+    assert_eq!(gateway.metric("weir_shed_total{reason=\"provider\"}").await, 1.0);
     gate.open();
     assert_eq!(held.reply().await.status(), 200);
 }

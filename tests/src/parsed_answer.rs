@@ -51,7 +51,7 @@ pub struct Tokens {
 
 /// A parsed answer.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Heard {
+pub struct ParsedAnswer {
     /// The visible text of the first candidate.
     pub text: String,
     /// Its thinking.
@@ -89,44 +89,44 @@ pub fn events(stream: &str) -> Vec<(Option<String>, String)> {
     all
 }
 
-impl Heard {
+impl ParsedAnswer {
     /// Parses a whole answer.
     pub fn whole(format: Format, answer: &Value) -> Self {
-        let mut heard = Self::default();
+        let mut parsed = Self::default();
         match format {
-            Format::OpenAi => heard.openai_whole(answer),
-            Format::Anthropic => heard.anthropic_whole(answer),
-            Format::Gemini => heard.gemini_piece(answer),
-            Format::Zeta => heard.zeta_whole(answer),
+            Format::OpenAi => parsed.openai_whole(answer),
+            Format::Anthropic => parsed.anthropic_whole(answer),
+            Format::Gemini => parsed.gemini_piece(answer),
+            Format::Zeta => parsed.zeta_whole(answer),
         }
-        heard
+        parsed
     }
 
     /// Parses a stream.
     pub fn stream(format: Format, stream: &str) -> Self {
-        let mut heard = Self::default();
+        let mut parsed = Self::default();
         let mut blocks = BTreeMap::new();
         match format {
-            Format::OpenAi => events(stream).iter().for_each(|(_, data)| heard.openai_chunk(data, &mut blocks)),
-            Format::Anthropic => events(stream).iter().for_each(|(_, data)| heard.anthropic_event(data, &mut blocks)),
+            Format::OpenAi => events(stream).iter().for_each(|(_, data)| parsed.openai_chunk(data, &mut blocks)),
+            Format::Anthropic => events(stream).iter().for_each(|(_, data)| parsed.anthropic_event(data, &mut blocks)),
             Format::Gemini => {
                 for (_, data) in events(stream) {
-                    heard.gemini_piece(&serde_json::from_str(&data).unwrap_or_default());
+                    parsed.gemini_piece(&serde_json::from_str(&data).unwrap_or_default());
                 }
                 // The format's only end mark is the finish reason.
-                heard.complete = heard.finish.is_some() && heard.error.is_none();
+                parsed.complete = parsed.finish.is_some() && parsed.error.is_none();
             }
             Format::Zeta => {
                 let elements: Option<Vec<Value>> = serde_json::from_str(stream).ok();
                 let lines = || stream.lines().filter(|line| !line.trim().is_empty());
                 let pieces = elements.unwrap_or_else(|| lines().filter_map(|l| serde_json::from_str(l).ok()).collect());
                 for piece in &pieces {
-                    heard.zeta_piece(piece);
+                    parsed.zeta_piece(piece);
                 }
             }
         }
-        heard.calls.extend(blocks.into_values());
-        heard
+        parsed.calls.extend(blocks.into_values());
+        parsed
     }
 
     fn openai_whole(&mut self, answer: &Value) {

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use weir_tests::{Answer, Folder, PATIENCE, Program, Upstream, plugins, program};
 
-use crate::tongue::{TEXT, ZETA, config, provider};
+use crate::wire_format::{TEXT, ZETA, config, provider};
 
 fn folder() -> Folder {
     Folder::with(&["hostile", "zeta"])
@@ -22,7 +22,7 @@ async fn serves(program: &Program) {
 
 async fn answers(address: std::net::SocketAddr) {
     let reply = program::ask(address, &ZETA.request("zeta", false)).await;
-    assert_eq!(ZETA.heard(&reply, false).text, TEXT, "{}", reply.text());
+    assert_eq!(ZETA.parsed(&reply, false).text, TEXT, "{}", reply.text());
 }
 
 /// Counts a folder's files with this ending.

@@ -1,9 +1,9 @@
 //! A fallback does not change the request, and skipped and failed targets are reported.
 
-use weir_tests::{Answer, House, Request, Upstream, log};
+use weir_tests::{Answer, Gateway, Request, Upstream, log};
 
 use crate::retries::{QUICK, provider};
-use crate::tongue::{ALL, ANTHROPIC, OPENAI, TEXT, provider as serving};
+use crate::wire_format::{ALL, ANTHROPIC, OPENAI, TEXT, provider as serving};
 
 fn vectors(model: &str) -> Request {
     Request::post("/v1/embeddings", format!("{{\"model\":\"{model}\",\"input\":\"Hi\"}}"))
@@ -35,24 +35,24 @@ async fn embeddings_fall_back_to_the_same_model_only_unless_the_operator_allows_
             + &model("allowed", "e-large", "fallback_embeddings = true")
             + "[[models]]\nalias = \"chain\"\ntarget = { provider = \"first\", model = \"e-small\" }\nfallbacks = [\"large\"]\n\
                [[models]]\nalias = \"large\"\ntarget = { provider = \"second\", model = \"e-large\" }\n";
-        let house = House::open(&config).await;
+        let gateway = Gateway::open(&config).await;
         for alias in ["other", "chain"] {
-            let reply = house.ask(&vectors(alias)).await;
+            let reply = gateway.ask(&vectors(alias)).await;
             assert_eq!(reply.status(), 500, "{}", reply.text());
             let told = reply.header("x-weir-attempts").unwrap();
             assert!(told.contains("second/e-large=skipped:embeddings"), "{told}");
         }
         assert!(second.unseen().is_none(), "vectors of another model mean something else");
-        let skipped = house.metric("weir_targets_skipped_total{provider=\"second\",reason=\"embeddings\"}").await;
+        let skipped = gateway.metric("weir_targets_skipped_total{provider=\"second\",reason=\"embeddings\"}").await;
         assert_eq!(skipped, 2.0);
         for alias in ["same", "allowed"] {
-            let reply = house.ask(&vectors(alias)).await;
+            let reply = gateway.ask(&vectors(alias)).await;
             assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("second")), "{}", reply.text());
             second.request().await;
         }
         // Text, unlike embeddings, may come from any model.
         second.now(Answer::json(200, OPENAI.whole()));
-        assert_eq!(house.ask(&OPENAI.request("other", false)).await.header("x-weir-provider"), Some("second"));
+        assert_eq!(gateway.ask(&OPENAI.request("other", false)).await.header("x-weir-provider"), Some("second"));
         second.request().await;
         second.now(vector("e-large"));
     }
@@ -66,7 +66,7 @@ async fn strictness_holds_on_every_target() {
         + &provider(&second, ANTHROPIC, "second", QUICK)
         + "[[models]]\nalias = \"exact\"\nstrict = true\ntarget = { provider = \"first\", model = \"m\" }\nfallbacks = [\"second\"]\n\
            [[models]]\nalias = \"loose\"\ntarget = { provider = \"first\", model = \"m\" }\nfallbacks = [\"second\"]\n";
-    let house = House::open(&config).await;
+    let gateway = Gateway::open(&config).await;
     let ask = |model: &str, stream: bool| {
         let body = format!(
             "{{\"model\":\"{model}\",\"seed\":7,\"stream\":{stream},\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}]}}"
@@ -75,18 +75,18 @@ async fn strictness_holds_on_every_target() {
     };
     for stream in [false, true] {
         for request in [ask("exact", stream), ask("loose", stream).header("x-weir-strict", "true")] {
-            let reply = house.ask(&request).await;
+            let reply = gateway.ask(&request).await;
             assert_eq!(reply.status(), 400, "{}", reply.text());
             assert!(OPENAI.error(&reply).is_some_and(|message| message.contains("seed")), "{}", reply.text());
             let told = reply.header("x-weir-attempts").unwrap();
             assert!(told.ends_with("second/anthropic=skipped:strict"), "{told}");
             assert!(second.unseen().is_none());
         }
-        let reply = house.ask(&ask("loose", stream)).await;
-        assert_eq!(OPENAI.heard(&reply, stream).text, TEXT, "{}", reply.text());
+        let reply = gateway.ask(&ask("loose", stream)).await;
+        assert_eq!(OPENAI.parsed(&reply, stream).text, TEXT, "{}", reply.text());
         second.request().await;
     }
-    assert_eq!(house.metric("weir_targets_skipped_total{provider=\"second\",reason=\"strict\"}").await, 4.0);
+    assert_eq!(gateway.metric("weir_targets_skipped_total{provider=\"second\",reason=\"strict\"}").await, 4.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,16 +102,16 @@ async fn attempts_and_skipped_targets_are_reported_with_the_reason() {
                capabilities = { context = 1 }\nfallbacks = [\"limited\", \"rest\"]\n\
                [[models]]\nalias = \"rest\"\nstrategy = \"priority\"\n\
                targets = [{ provider = \"failing\", model = \"m\" }, { provider = \"well\", model = \"n\" }]\n";
-        let house = House::open(&config).await;
+        let gateway = Gateway::open(&config).await;
         for from in ALL {
             for stream in [false, true] {
-                let reply = house.ask(&from.request("many", stream)).await;
-                assert_eq!(from.heard(&reply, stream).text, TEXT, "{}", reply.text());
+                let reply = gateway.ask(&from.request("many", stream)).await;
+                assert_eq!(from.parsed(&reply, stream).text, TEXT, "{}", reply.text());
                 let told = reply.header("x-weir-attempts").unwrap();
                 let (count, list) = told.split_once("; ").unwrap();
                 let limit = "limited/openai=rate_limited";
                 let rest = "failing/m=overloaded, well/n=ok";
-                let wanted = if house
+                let wanted = if gateway
                     .metric("weir_targets_skipped_total{provider=\"limited\",reason=\"limited\"}")
                     .await
                     > 0.0
@@ -123,11 +123,11 @@ async fn attempts_and_skipped_targets_are_reported_with_the_reason() {
                 assert_eq!((count, list), (wanted.0, wanted.1.as_str()));
             }
         }
-        let skipped = house.metric("weir_targets_skipped_total{provider=\"failing\",reason=\"context\"}").await;
+        let skipped = gateway.metric("weir_targets_skipped_total{provider=\"failing\",reason=\"context\"}").await;
         assert_eq!(skipped, 6.0);
         assert!(log::text().lines().any(|line| line.contains("target skipped") && line.contains("failing/short")));
         // A single target that answers needs no list.
-        let reply = house.ask(&OPENAI.request("well", false)).await;
+        let reply = gateway.ask(&OPENAI.request("well", false)).await;
         assert_eq!(reply.header("x-weir-attempts"), Some("1"));
     }
 }
@@ -138,12 +138,12 @@ async fn a_refusal_tells_what_spoke_against_each_target() {
     let config = provider(&upstream, OPENAI, "first", "")
         + "[[models]]\nalias = \"blind\"\ncapabilities = { vision = false }\n\
            targets = [{ provider = \"first\", model = \"a\" }, { provider = \"first\", model = \"b\" }]\n";
-    let house = House::open(&config).await;
+    let gateway = Gateway::open(&config).await;
     let picture = "{\"model\":\"blind\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\
                    \"image_url\":{\"url\":\"https://x.example/a.png\"}}]}]}";
-    let reply = house.post("/v1/chat/completions", picture).await;
+    let reply = gateway.post("/v1/chat/completions", picture).await;
     assert_eq!(reply.status(), 400, "{}", reply.text());
     assert_eq!(reply.header("x-weir-attempts"), Some("0; first/a=skipped:vision, first/b=skipped:vision"));
-    assert_eq!(house.metric("weir_targets_skipped_total{provider=\"first\",reason=\"vision\"}").await, 2.0);
+    assert_eq!(gateway.metric("weir_targets_skipped_total{provider=\"first\",reason=\"vision\"}").await, 2.0);
     assert!(upstream.unseen().is_none());
 }

@@ -1,9 +1,9 @@
 //! Thinking that a provider requires back and a client's format cannot carry, and how clients see it.
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, House, Request, Upstream};
+use weir_tests::{Answer, Gateway, Request, Upstream};
 
-use crate::tongue::{OPENAI, config};
+use crate::wire_format::{OPENAI, config};
 
 const THOUGHT: &str = "I should look.";
 const VALUE: &str = "EqQBCgIYAhIM";
@@ -56,9 +56,9 @@ async fn c30_a_chat_client_need_not_carry_signatures_of_thinking() {
     for stream in [false, true] {
         let answer = if stream { streamed() } else { Answer::json(200, turn().to_string()) };
         let mut upstream = Upstream::always(answer).await;
-        let house = House::open(&config(&upstream)).await;
+        let gateway = Gateway::open(&config(&upstream)).await;
         let question = json!({"role": "user", "content": "Is it blue?"});
-        let reply = house.post("/v1/chat/completions", &asking(stream, &json!([question]))).await;
+        let reply = gateway.post("/v1/chat/completions", &asking(stream, &json!([question]))).await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
         upstream.request().await;
         let call = json!({"id": "toolu_1", "type": "function",
@@ -69,7 +69,7 @@ async fn c30_a_chat_client_need_not_carry_signatures_of_thinking() {
             {"role": "tool", "tool_call_id": "toolu_1", "content": "yes"},
         ]);
         upstream.now(Answer::json(200, turn().to_string()));
-        house.post("/v1/chat/completions", &asking(false, &history)).await;
+        gateway.post("/v1/chat/completions", &asking(false, &history)).await;
         let sent = upstream.request().await.json();
         let assistant = &sent["messages"][1]["content"];
         let thinking = json!({"type": "thinking", "thinking": THOUGHT, "signature": VALUE});
@@ -83,9 +83,9 @@ async fn c35_thinking_is_in_a_separate_field_and_never_in_tags() {
     for stream in [false, true] {
         let answer = if stream { streamed() } else { Answer::json(200, turn().to_string()) };
         let upstream = Upstream::always(answer).await;
-        let house = House::open(&config(&upstream)).await;
+        let gateway = Gateway::open(&config(&upstream)).await;
         let question = json!([{"role": "user", "content": "Is it blue?"}]);
-        let reply = house.post("/v1/chat/completions", &asking(stream, &question)).await;
+        let reply = gateway.post("/v1/chat/completions", &asking(stream, &question)).await;
         let text = reply.text();
         assert!(text.contains("reasoning_content") && text.contains(THOUGHT), "stream: {stream}: {text}");
         for tag in ["<think", "</think", "\\u003cthink"] {
@@ -98,14 +98,14 @@ async fn c35_thinking_is_in_a_separate_field_and_never_in_tags() {
 async fn c36_thinking_is_relayed_byte_for_byte_both_ways() {
     let said = turn().to_string().replace(':', ": ");
     let mut upstream = Upstream::always(Answer::json(200, &said)).await;
-    let house = House::open(&config(&upstream)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
     let block = format!("{{\"type\": \"thinking\",\"signature\": \"{VALUE}\", \"thinking\":\"\"}}");
     let redacted = r#"{"data":"EmwKAhgB","type":"redacted_thinking"}"#;
     let body = format!(
         "{{\"model\":\"anthropic\",\"max_tokens\":2000,\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}},\
          {{\"role\":\"assistant\",\"content\":[{block},{redacted}]}},{{\"role\":\"user\",\"content\":\"So?\"}}]}}"
     );
-    let reply = house.post("/v1/messages", &body).await;
+    let reply = gateway.post("/v1/messages", &body).await;
     assert_eq!(reply.text(), said);
     assert_eq!(upstream.request().await.text(), body);
 }
@@ -128,15 +128,15 @@ fn thought(model: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn c34_opaque_thinking_is_kept_from_other_issuers_and_no_target_refuses_it() {
     let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
-    let house = House::open(&config(&upstream)).await;
-    let reply = house.post("/v1/messages", &thought("openai")).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let reply = gateway.post("/v1/messages", &thought("openai")).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
     assert!(reply.header("x-weir-dropped-params").is_some_and(|told| told.contains("messages")), "it is told");
     let sent = upstream.request().await.text();
     assert!(!sent.contains(VALUE) && !sent.contains("EmwKAhgB"), "{sent}");
     assert!(sent.contains("Yes.") && sent.contains("Sure?"), "{sent}");
     upstream.now(Answer::json(200, turn().to_string()));
-    let reply = house.post("/v1/messages", &thought("anthropic-t")).await;
+    let reply = gateway.post("/v1/messages", &thought("anthropic-t")).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
     let sent = upstream.request().await.text();
     assert!(sent.contains(VALUE) && sent.contains("EmwKAhgB"), "{sent}");
@@ -151,12 +151,12 @@ async fn c34_a_session_stays_with_the_issuer_of_its_thinking() {
     .await;
     let model = "[[models]]\nalias = \"any\"\nstrategy = \"round-robin\"\ntargets = [\
                  { provider = \"openai\", model = \"openai\" }, { provider = \"anthropic\", model = \"anthropic\" }]\n";
-    let house = House::open(&(config(&upstream) + model)).await;
+    let gateway = Gateway::open(&(config(&upstream) + model)).await;
     for session in ["a", "b", "c", "d"] {
         let ask = Request::post("/v1/messages", thought("any")).header("x-weir-session", session);
         let mut issuers = Vec::new();
         for _ in 0..4 {
-            issuers.push(house.ask(&ask).await.header("x-weir-provider").map(str::to_owned));
+            issuers.push(gateway.ask(&ask).await.header("x-weir-provider").map(str::to_owned));
         }
         issuers.dedup();
         assert!(issuers.len() == 1 && issuers[0].is_some(), "{session}: {issuers:?}");

@@ -1,9 +1,9 @@
 //! Operations that are relayed and never translated, and old paths that clients still use.
 
 use serde_json::json;
-use weir_tests::{Answer, House, Request, Upstream};
+use weir_tests::{Answer, Gateway, Request, Upstream};
 
-use crate::tongue::{OPENAI, TEXT, config};
+use crate::wire_format::{OPENAI, TEXT, config};
 
 /// Two providers of the same kind.
 fn two(first: &Upstream, second: &Upstream) -> String {
@@ -21,8 +21,8 @@ fn two(first: &Upstream, second: &Upstream) -> String {
 async fn a_moderation_goes_where_its_model_says_and_comes_back_as_it_is() {
     let answer = r#"{"id":"modr-1","results":[{"flagged": false}]}"#;
     let mut upstream = Upstream::always(Answer::json(200, answer)).await;
-    let house = House::open(&config(&upstream)).await;
-    let reply = house.post("/v1/moderations", r#"{"model":"openai","input":"Hi"}"#).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let reply = gateway.post("/v1/moderations", r#"{"model":"openai","input":"Hi"}"#).await;
     assert_eq!((reply.status(), reply.text().as_str()), (200, answer));
     let sent = upstream.request().await;
     assert_eq!(sent.line(), "POST /base/moderations");
@@ -33,14 +33,14 @@ async fn a_moderation_goes_where_its_model_says_and_comes_back_as_it_is() {
 async fn a_request_without_a_model_goes_to_the_provider_that_it_names() {
     let mut first = Upstream::always(Answer::json(200, "{}")).await;
     let mut second = Upstream::always(Answer::json(200, "{}")).await;
-    let house = House::open(&two(&first, &second)).await;
-    let reply = house.ask(&Request::get("/v1/files?limit=3").header("x-weir-provider", "third")).await;
+    let gateway = Gateway::open(&two(&first, &second)).await;
+    let reply = gateway.ask(&Request::get("/v1/files?limit=3").header("x-weir-provider", "third")).await;
     assert_eq!(reply.status(), 400, "{}", reply.text());
     let told = OPENAI.error(&reply).unwrap_or_default();
     assert!(told.contains("x-weir-provider") && told.contains("first, second"), "{told}");
     assert!(first.unseen().is_none() && second.unseen().is_none());
     let asked = Request::get("/v1/files/file-7/content?limit=3").header("x-weir-provider", "second");
-    assert_eq!(house.ask(&asked).await.status(), 200);
+    assert_eq!(gateway.ask(&asked).await.status(), 200);
     let sent = second.request().await;
     assert_eq!(sent.line(), "GET /base/files/file-7/content?limit=3");
     assert_eq!(sent.header("x-weir-provider"), None);
@@ -52,14 +52,14 @@ async fn a_client_key_names_a_provider_only_where_it_may() {
         [Upstream::always(Answer::json(200, "{}")).await, Upstream::always(Answer::json(200, "{}")).await];
     let clients = "[[clients]]\nname = \"plain\"\nkey = \"weir-plain-0123456789\"\n\
                    [[clients]]\nname = \"chooser\"\nkey = \"weir-chooser-0123456789\"\nmay_choose = true\n";
-    let house = House::open(&(two(&first, &second) + clients)).await;
+    let gateway = Gateway::open(&(two(&first, &second) + clients)).await;
     for (key, named, status) in [("plain", true, 403), ("plain", false, 200), ("chooser", true, 200)] {
         let mut asked =
             Request::get("/v1/files?limit=3").header("authorization", &format!("Bearer weir-{key}-0123456789"));
         if named {
             asked = asked.header("x-weir-provider", "second");
         }
-        assert_eq!(house.ask(&asked).await.status(), status, "{key} {named}");
+        assert_eq!(gateway.ask(&asked).await.status(), status, "{key} {named}");
     }
 }
 
@@ -67,13 +67,13 @@ async fn a_client_key_names_a_provider_only_where_it_may() {
 async fn where_none_is_named_the_first_that_takes_it_gets_it() {
     let (mut first, second) =
         (Upstream::always(Answer::json(200, "{}")).await, Upstream::always(Answer::default()).await);
-    let house = House::open(&two(&first, &second)).await;
-    let reply = house.get("/v1/files?limit=3").await;
+    let gateway = Gateway::open(&two(&first, &second)).await;
+    let reply = gateway.get("/v1/files?limit=3").await;
     assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("first")), "{}", reply.text());
     assert_eq!(first.request().await.line(), "GET /base/files?limit=3");
     let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
-    let house = House::open(&config(&upstream)).await;
-    let reply = house.ask(&Request::new("DELETE", "/v1/responses/resp_1")).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let reply = gateway.ask(&Request::new("DELETE", "/v1/responses/resp_1")).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
     assert_eq!(upstream.request().await.line(), "DELETE /base/responses/resp_1");
 }
@@ -83,8 +83,8 @@ async fn sound_comes_back_byte_for_byte() {
     let sound: Vec<u8> = (0..=255).cycle().take(70_000).collect();
     let answer = Answer::whole(200, &[("content-type", "audio/mpeg")], &sound);
     let upstream = Upstream::always(answer).await;
-    let house = House::open(&config(&upstream)).await;
-    let reply = house.post("/v1/audio/speech", r#"{"model":"openai","input":"Hi","voice":"alloy"}"#).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
+    let reply = gateway.post("/v1/audio/speech", r#"{"model":"openai","input":"Hi","voice":"alloy"}"#).await;
     assert_eq!(reply.header("content-type"), Some("audio/mpeg"));
     assert!(reply.body == sound);
 }
@@ -92,13 +92,13 @@ async fn sound_comes_back_byte_for_byte() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deployments_path_names_the_model() {
     for (model, path) in [("openai", "/base/chat/completions"), ("anthropic", "/base/messages")] {
-        let tongue = crate::tongue::ALL.into_iter().find(|tongue| tongue.name == model).unwrap();
-        let mut upstream = Upstream::always(Answer::json(200, tongue.whole())).await;
-        let house = House::open(&config(&upstream)).await;
+        let wire_format = crate::wire_format::ALL.into_iter().find(|wire_format| wire_format.name == model).unwrap();
+        let mut upstream = Upstream::always(Answer::json(200, wire_format.whole())).await;
+        let gateway = Gateway::open(&config(&upstream)).await;
         let path_called = format!("/openai/deployments/{model}/chat/completions?api-version=2024-10-21");
         let body = r#"{"model":"whatever","messages":[{"role":"user","content":"Hi"}]}"#;
-        let reply = house.ask(&Request::post(&path_called, body).header("api-key", "x")).await;
-        assert_eq!(OPENAI.heard(&reply, false).text, TEXT, "{}", reply.text());
+        let reply = gateway.ask(&Request::post(&path_called, body).header("api-key", "x")).await;
+        assert_eq!(OPENAI.parsed(&reply, false).text, TEXT, "{}", reply.text());
         let sent = upstream.request().await;
         assert!(sent.line().contains(path), "{}", sent.line());
         assert_eq!(sent.json()["model"], model);
@@ -110,9 +110,9 @@ async fn a_deployments_path_names_the_model() {
 async fn tokens_are_estimated_where_a_server_does_not_count() {
     let missing = Answer::json(404, r#"{"detail":"Not Found"}"#);
     let upstream = Upstream::always(missing).await;
-    let house = House::open(&config(&upstream)).await;
+    let gateway = Gateway::open(&config(&upstream)).await;
     let body = json!({"model": "openai", "messages": [{"role": "user", "content": "How are you today?"}]});
-    let reply = house.post("/v1/messages/count_tokens", &body.to_string()).await;
+    let reply = gateway.post("/v1/messages/count_tokens", &body.to_string()).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
     assert_eq!(reply.header("x-weir-token-count"), Some("estimate"));
     let counted: serde_json::Value = serde_json::from_str(&reply.text()).unwrap();
@@ -128,8 +128,8 @@ async fn options_that_are_headers_go_along_in_the_relay_lane_too() {
          [[models]]\nalias = \"m\"\ntarget = {{ provider = \"p\", model = \"gpt\" }}\n",
         upstream.url()
     );
-    let house = House::open(&config).await;
-    assert_eq!(house.ask(&OPENAI.request("m", false)).await.status(), 200);
+    let gateway = Gateway::open(&config).await;
+    assert_eq!(gateway.ask(&OPENAI.request("m", false)).await.status(), 200);
     let sent = upstream.request().await;
     assert_eq!(sent.header("openai-organization"), Some("org-7"));
     assert_eq!(sent.header("openai-project"), None);

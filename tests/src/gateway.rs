@@ -23,7 +23,7 @@ static OPENING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// A running gateway.
 #[derive(Debug)]
-pub struct House {
+pub struct Gateway {
     /// The address for clients.
     pub address: SocketAddr,
     /// The address of the operations side, if it is separate.
@@ -36,7 +36,7 @@ pub struct House {
     running: JoinHandle<()>,
 }
 
-impl House {
+impl Gateway {
     /// Starts a gateway with this configuration and the default adapters.
     pub async fn open(config: &str) -> Self {
         Self::with(Folder::with(&USUAL), config).await
@@ -199,14 +199,14 @@ impl House {
     /// Stops the gateway and starts another with the same folder and this configuration.
     pub async fn restart(self, config: &str) -> Self {
         self.stop();
-        soon("the house to close", self.running).await.unwrap();
+        soon("the gateway to close", self.running).await.unwrap();
         Self::with(self.folder, config).await
     }
 
     /// Tells the gateway to stop and waits for its end.
     pub async fn ended(self) {
         self.stop();
-        soon("the house to close", self.running).await.unwrap();
+        soon("the gateway to close", self.running).await.unwrap();
     }
 }
 

@@ -2,10 +2,10 @@
 //! requests keep their bytes.
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, Folder, House, Received, Reply, Request, Upstream};
+use weir_tests::{Answer, Folder, Gateway, Received, Reply, Request, Upstream};
 
 use crate::retries::provider;
-use crate::tongue::{ANTHROPIC, OPENAI};
+use crate::wire_format::{ANTHROPIC, OPENAI};
 
 /// A request as coding agents send it: with thinking, and a limit beyond that of small models.
 fn anthropic(model: &str, stream: bool) -> Request {
@@ -71,7 +71,7 @@ async fn settings_that_the_catalogue_excludes_are_not_sent_and_are_reported() {
              [[models]]\nalias = \"g*\"\ntranslate = true\n{said}\ntarget = {{ provider = \"p\" }}\n",
             upstream.url()
         );
-        let house = House::with(Folder::with(&["openai", "anthropic", "gemini"]), &config).await;
+        let gateway = Gateway::with(Folder::with(&["openai", "anthropic", "gemini"]), &config).await;
         let aliases = if model == "made-up" { vec!["small"] } else { vec!["small", model] };
         for alias in aliases {
             for stream in [false, true] {
@@ -81,7 +81,7 @@ async fn settings_that_the_catalogue_excludes_are_not_sent_and_are_reported() {
                     (gemini(alias, stream), ["generationConfig.thinkingConfig", "generationConfig.maxOutputTokens"]),
                 ];
                 for (request, names) in asked {
-                    let reply = house.ask(&request).await;
+                    let reply = gateway.ask(&request).await;
                     let place = format!("{adapter} {alias} {names:?} {}", reply.text());
                     assert_eq!(reply.status(), 200, "{place}");
                     assert_eq!(sent(&upstream.request().await), (json!(most), false), "{place}");
@@ -89,7 +89,7 @@ async fn settings_that_the_catalogue_excludes_are_not_sent_and_are_reported() {
                     for name in names {
                         assert!(lost.iter().any(|field| field.starts_with(name)), "{lost:?} {place}");
                     }
-                    let strict = house.ask(&request.header("x-weir-strict", "true")).await;
+                    let strict = gateway.ask(&request.header("x-weir-strict", "true")).await;
                     assert_eq!(strict.status(), 400, "{}", strict.text());
                     assert!(upstream.unseen().is_none());
                 }
@@ -105,9 +105,9 @@ async fn the_operators_word_goes_before_the_catalogue() {
         + "[[models]]\nalias = \"able\"\ntranslate = true\ncapabilities = { reasoning = true, output = 64000 }\n\
            target = { provider = \"p\", model = \"gpt-4o-mini\" }\n\
            [[models]]\nalias = \"unknown\"\ntranslate = true\ntarget = { provider = \"p\", model = \"nobody-knows-it\" }\n";
-    let house = House::open(&config).await;
+    let gateway = Gateway::open(&config).await;
     for alias in ["able", "unknown"] {
-        let reply = house.ask(&openai(alias, false)).await;
+        let reply = gateway.ask(&openai(alias, false)).await;
         assert_eq!(reply.header("x-weir-dropped-params"), None, "{}", reply.text());
         assert_eq!(sent(&upstream.request().await), (json!(32_000), true));
     }
@@ -118,9 +118,9 @@ async fn what_is_relayed_keeps_its_bytes() {
     let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
     let config = provider(&upstream, OPENAI, "p", "")
         + "[[models]]\nalias = \"gpt-4o-mini\"\ntarget = { provider = \"p\", model = \"gpt-4o-mini\" }\n";
-    let house = House::open(&config).await;
+    let gateway = Gateway::open(&config).await;
     let request = openai("gpt-4o-mini", false);
-    assert_eq!(house.ask(&request).await.header("x-weir-lane"), Some("relay"));
+    assert_eq!(gateway.ask(&request).await.header("x-weir-lane"), Some("relay"));
     assert_eq!(upstream.request().await.body, request.sent());
 }
 
@@ -129,10 +129,10 @@ async fn what_will_not_be_sent_is_explained() {
     let upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
     let config = provider(&upstream, OPENAI, "p", "")
         + "[[models]]\nalias = \"small\"\ntarget = { provider = \"p\", model = \"gpt-4o-mini\" }\n";
-    let house = House::open(&config).await;
+    let gateway = Gateway::open(&config).await;
     let body = String::from_utf8(anthropic("small", false).sent()).unwrap();
     let question = format!("{{\"model\":\"small\",\"from\":\"anthropic.messages\",\"request\":{body}}}");
-    let explained = house.post("/admin/routes/explain", &question).await.json();
+    let explained = gateway.post("/admin/routes/explain", &question).await.json();
     let losses = &explained["targets"][0]["losses"];
     let kinds: Vec<_> = losses
         .as_array()
