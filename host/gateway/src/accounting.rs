@@ -3,6 +3,7 @@
 mod abort;
 pub mod access;
 mod answer;
+mod branch;
 pub mod capture;
 pub mod captured;
 mod charges;
@@ -314,40 +315,6 @@ impl Account {
     /// The lane of the last attempt.
     pub fn lane(&self) -> Option<&'static str> {
         self.lane
-    }
-
-    /// An account for one of several concurrent attempts. Its records count once it is adopted.
-    #[must_use]
-    pub fn branch(&self) -> Self {
-        let (metrics, series) = (Arc::clone(&self.metrics), Arc::clone(&self.series));
-        let mut branch = Self::empty(metrics, series, self.begun, Arc::clone(&self.request_id));
-        branch.shared = Arc::clone(&self.shared);
-        branch.counts = self.counts;
-        branch.is_limited = self.is_limited;
-        branch.traced = self.traced.branch();
-        branch.is_branch = true;
-        branch.copies = self.copies.branch();
-        branch
-    }
-
-    /// Merges the account of an attempt that has ended; `waited` passed before that attempt began.
-    pub(crate) fn adopt(&mut self, mut branch: Self, waited: Duration) {
-        self.forfeit();
-        self.is_in_doubt = std::mem::take(&mut branch.is_in_doubt);
-        self.waited += branch.waited + waited;
-        self.status = branch.status;
-        self.streaming |= std::mem::take(&mut branch.streaming);
-        self.first_piece |= branch.first_piece;
-        self.metered = branch.metered;
-        self.tokens = std::mem::take(&mut branch.tokens);
-        self.provider = branch.provider.take();
-        self.limits = std::mem::take(&mut branch.limits);
-        self.ticket = branch.ticket.take();
-        self.traced.adopt(&mut branch.traced);
-        self.trail.adopt(&branch.trail);
-        self.copies.adopt(&mut branch.copies);
-        self.lane = branch.lane.or(self.lane);
-        self.hold(std::mem::take(&mut branch.permit));
     }
 
     /// Keeps what budgets have reserved for the request.

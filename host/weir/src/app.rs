@@ -1,5 +1,7 @@
 //! Assembles the parts of the program, runs them, and drains them. The only module that knows all of them.
 
+mod error;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,16 +13,15 @@ use tokio::sync::watch;
 
 use crate::admin;
 use crate::admin::{Figures, Identity, Operations};
-use crate::budget_file::{BudgetFile, BudgetFileError, Keeping};
+use crate::budget_file::{BudgetFile, Keeping};
 use crate::keys;
-use crate::keys::TokensError;
 use crate::main_port::{MainPort, operate};
 use crate::reload;
 use crate::reload::Reload;
-use crate::shared::{Rounds, ShareError, Sharers};
-use crate::store::{OpenError, OpenStore};
+use crate::shared::{Rounds, Sharers};
+use crate::store::OpenStore;
 use crate::systemd::Sockets;
-use crate::ui::{NoRandomness, Sessions};
+use crate::ui::Sessions;
 use weir_adapters::Judge;
 use weir_adapters::catalog::Catalog;
 use weir_adapters::judge;
@@ -29,76 +30,17 @@ use weir_adapters::watch::{Watch, Watching};
 use weir_config::{Config, Problem, Severity};
 use weir_gateway::gateway::Gateway;
 use weir_gateway::observe::metrics::Metrics;
-use weir_gateway::observe::trace::{TraceError, Tracer};
+use weir_gateway::observe::trace::Tracer;
 use weir_gateway::probes;
 use weir_gateway::serving::Serving;
-use weir_server::tls::{Tls, TlsError};
+use weir_server::tls::Tls;
 use weir_server::{Allowance, ConnectionMetrics, Spread, Workers};
 use weir_types::worker;
-use weir_upstream::{Collector, HttpClientError, Settings, Upstreams};
+use weir_upstream::{Collector, Settings, Upstreams};
 
+pub use error::StartError;
 pub use weir_embed::adapters::{Plugins, keeper};
 pub use weir_embed::terms::policy;
-
-/// Why the program cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The sandbox cannot be created.
-    #[error("the sandbox cannot be made: {0}")]
-    Engine(#[from] weir_sandbox::engine::EngineError),
-    /// The metrics cannot be registered.
-    #[error("the metrics cannot be made: {0}")]
-    Metrics(#[from] prometheus::Error),
-    /// The exporter of traces cannot be created.
-    #[error("traces cannot be sent: {0}")]
-    Traces(#[from] TraceError),
-    /// There is no client for the way to the collector.
-    #[error("traces cannot be sent: {0}")]
-    Client(#[from] HttpClientError),
-    /// The threads that serve connections cannot be started.
-    #[error("no threads for connections: {0}")]
-    Workers(std::io::Error),
-    /// The certificate cannot be loaded.
-    #[error(transparent)]
-    Certificate(#[from] TlsError),
-    /// A socket cannot be opened.
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        /// The address of the socket.
-        address: String,
-        /// The system's error.
-        source: std::io::Error,
-    },
-    /// No adapter is present, so nothing could be served.
-    #[error(
-        "there is no adapter in {dir}: {why}. Set `plugins.dir` (WEIR_PLUGINS__DIR) to the folder with the adapters \
-         (NAME.wasm) or put them there; `plugins.allow_empty = true` starts without, and serves as soon as one is there"
-    )]
-    NoAdapters {
-        /// The folder.
-        dir: String,
-        /// The problem with the folder.
-        why: &'static str,
-    },
-    /// The state of budgets cannot be read.
-    #[error("budgets cannot go on where they stopped: {0}")]
-    Budgets(#[from] BudgetFileError),
-    /// The store can never be opened.
-    #[error(transparent)]
-    Store(#[from] OpenError),
-    /// Limits and budgets cannot be shared as it is configured.
-    #[error(transparent)]
-    Share(#[from] ShareError),
-    /// Issuers of tokens cannot be used.
-    #[error(transparent)]
-    Tokens(#[from] TokensError),
-    /// The sessions of browsers would have no secrets.
-    #[error(transparent)]
-    Sessions(#[from] NoRandomness),
-    /// The adapters conflict with each other.
-    #[error(transparent)]
-    Faces(#[from] weir_translate::dialect::faces::ClaimError),
-}
 
 /// The program, ready to be run.
 #[derive(Debug)]

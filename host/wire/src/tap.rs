@@ -6,6 +6,7 @@
 //!
 //! | file | does |
 //! |---|---|
+//! | `draft` | compiles the pointers and tests of a manifest |
 //! | `filter` | skips frames without relevant values, without a scan |
 //! | `usage` | merges figures and splits them into disjoint buckets |
 //! | `check` | evaluates one test of the manifest on frames |
@@ -14,6 +15,7 @@
 
 mod check;
 mod content;
+mod draft;
 mod filter;
 mod kept;
 #[cfg(test)]
@@ -26,12 +28,13 @@ pub use check::FrameCheck;
 
 use crate::estimate::Content;
 use crate::frame::FrameRef;
-use crate::peek::{Limits, Peek, PointerError, Pointers, Scalar, Test, TestError, Wanted};
+use crate::peek::{Limits, Peek, PointerError, Pointers, Scalar, Test, TestError};
+use draft::Draft;
 use filter::Filter;
 use kept::Kept;
 use std::sync::Arc;
 use usage::{Beside, Figures, Places};
-use weir_types::contract::about::{FrameTest, Tap, UnitSource, UsagePlace};
+use weir_types::contract::about::{Tap, UsagePlace};
 use weir_types::contract::types::UnitCount;
 use weir_types::tokens::Tokens;
 
@@ -162,83 +165,6 @@ fn members(usage: &[UsagePlace]) -> Vec<String> {
         members.extend(first.filter(|name| is_inner && !members.contains(name)));
     }
     members
-}
-
-/// A tap that is being compiled.
-#[derive(Default)]
-struct Draft {
-    wanted: Wanted,
-    roles: Vec<Vec<Role>>,
-    besides: Vec<Beside>,
-    on_frames: Vec<(Sign, Test)>,
-    on_values: Vec<(Sign, Test)>,
-    counted: Vec<(usize, Test)>,
-    filter: Filter,
-}
-
-impl Draft {
-    fn role(&mut self, role: Role, pointer: &str) {
-        let number = self.wanted.add(pointer);
-        if self.roles.len() <= number {
-            self.roles.resize(number + 1, Vec::new());
-        }
-        if let Some(roles) = self.roles.get_mut(number) {
-            roles.push(role);
-        }
-    }
-
-    fn usage(&mut self, place: usize, usage: &UsagePlace) -> Result<(), TapError> {
-        for pointer in &usage.pointers {
-            let mut beside = None;
-            if let Some(condition) = &usage.beside {
-                self.besides.push(Beside::compile(pointer, condition, &mut self.wanted)?);
-                beside = Some(self.besides.len() - 1);
-            }
-            self.role(Role::Usage { place, beside }, pointer);
-        }
-        self.filter.figures(&usage.pointers);
-        Ok(())
-    }
-
-    fn units(&mut self, place: usize, source: &UnitSource) -> Result<(), TapError> {
-        match source {
-            UnitSource::Number(pointers) => {
-                for pointer in pointers {
-                    self.role(Role::Units(place), pointer);
-                }
-                self.filter.figures(pointers);
-            }
-            UnitSource::Matches(source) => {
-                let test = Test::compile(source, &mut self.wanted)?;
-                self.filter.test(source, &test);
-                self.counted.push((place, test));
-            }
-        }
-        Ok(())
-    }
-
-    fn texts(&mut self, role: Role, pointers: &[String]) {
-        for pointer in pointers {
-            self.role(role, pointer);
-            self.filter.value(pointer, None);
-        }
-    }
-
-    fn tests(&mut self, sign: Sign, tests: &[FrameTest]) -> Result<(), TapError> {
-        for source in tests {
-            let test = Test::compile(source, &mut self.wanted)?;
-            self.filter.test(source, &test);
-            match test {
-                Test::Event(_) | Test::Data(_) => self.on_frames.push((sign, test)),
-                _ => self.on_values.push((sign, test)),
-            }
-        }
-        Ok(())
-    }
-
-    fn stage(&self) -> Result<Stage, TapError> {
-        Ok(Stage { pointers: self.wanted.compile()?, filter: self.filter.build() })
-    }
 }
 
 /// The reports of an answer so far.

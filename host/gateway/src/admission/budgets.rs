@@ -1,5 +1,8 @@
 //! Budgets: what a request reserves before it is sent, and books when it has ended.
 
+mod forecast;
+mod held;
+
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -7,20 +10,20 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use prometheus::{GaugeVec, IntCounterVec, Opts};
 
-use super::{Demand, Uses};
+use self::forecast::{amounts, cost};
+use super::Demand;
 use crate::auth::{Caller, StoredCaller};
 use crate::observe::metrics::Metrics;
 use crate::route::{Plan, Target};
 use crate::sharing::Sharing;
+pub use held::{Charge, HeldBudget};
 use weir_ledger::{
-    Budget, BudgetSet, Footing, Forecast, Granted, Limit, Nano, Notice, NoticeKind, Owner, PoolReport, Refusal,
-    RefusalReason, Request, Reservation, Row, Spend, StoredRows, Timestamp, Window,
+    Budget, BudgetSet, Footing, Granted, Limit, Nano, Notice, NoticeKind, Owner, PoolReport, Refusal, RefusalReason,
+    Request, Row, Spend, StoredRows, Timestamp, Window,
 };
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 
-/// Output tokens that are reserved where neither the request nor the model has a limit.
-const USUAL_OUTPUT: u64 = 4096;
 /// Output tokens that must fit into a budget where the request sets no limit. An answer that is longer is booked too.
 const LEAST_OUTPUT: u64 = 1024;
 /// How often a request may be passed on from one model to another because of budgets.
@@ -304,43 +307,6 @@ impl Budgets {
     }
 }
 
-/// Input and output tokens that a request may use at most. Where it sets no limit of output, that is the model's, or
-/// `usual` if that is less.
-fn amounts(targets: &[&Target], demand: &Demand<'_>, usual: Option<u64>) -> [u64; 2] {
-    let asked = demand.model.unwrap_or_default();
-    let of_model = || targets.iter().filter_map(|target| target.capabilities_of(asked).output).max();
-    let unlimited = || of_model().unwrap_or(USUAL_OUTPUT).min(usual.unwrap_or(u64::MAX));
-    match demand.uses {
-        Uses::Nothing => [0, 0],
-        Uses::Input => [u64::from(Forecast::tokens_of(demand.body_len)), 0],
-        Uses::Both | Uses::Unknown => {
-            let output = demand.output_limit.unwrap_or_else(unlimited);
-            [u64::from(Forecast::tokens_of(demand.body_len)), output]
-        }
-    }
-}
-
-/// The cost of so many tokens at the dearest target; `None` if one of them has no price. An operation whose use cannot be
-/// foreseen costs nothing before it is booked, if the model has any price.
-fn cost(targets: &[&Target], demand: &Demand<'_>, [input, output]: [u64; 2], now: Timestamp) -> Option<Nano> {
-    if demand.uses == Uses::Unknown {
-        return None;
-    }
-    let Some(asked) = demand.model else { return Some(Nano::ZERO) };
-    let count = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
-    let forecast = Forecast { input: count(input), output: count(output), may_cache: true, service_tier: None };
-    let costs = targets.iter().map(|target| {
-        let subject = target.pricing.subject(target.model(asked), target.model(asked));
-        match demand.uses {
-            Uses::Nothing => target.pricing.book().knows(subject).then_some(Nano::ZERO),
-            Uses::Input | Uses::Both | Uses::Unknown => {
-                forecast.dearest(target.pricing.book(), &[subject], now).ok().flatten()
-            }
-        }
-    });
-    costs.collect::<Option<Vec<_>>>()?.into_iter().max()
-}
-
 /// The fault for a request that a budget has no room for. Every format has its own spelling of it.
 pub fn refused(refusal: &Refusal) -> Fault {
     let fault = Fault::new(Side::Client, ErrorKind::Quota, refusal.to_string()).with_status(429);
@@ -370,101 +336,5 @@ fn log_notice(notice: &Notice) {
     }
 }
 
-/// What an attempt used, and the provider that charges it; `None` if no attempt was made.
-#[derive(Debug, Clone)]
-pub struct Charge {
-    /// The provider's name.
-    pub provider: Option<Arc<str>>,
-    /// What it used.
-    pub spend: Spend,
-}
-
-/// A reservation that an exchange holds. Dropped while a provider works on the request, it stays booked: the provider
-/// may charge for it. Otherwise the rest of it is returned.
-#[derive(Debug)]
-pub struct HeldBudget {
-    reservation: Option<Reservation>,
-    /// The provider whose attempts it is for; `None` if it is the whole request's.
-    provider: Option<Arc<str>>,
-    is_out: bool,
-}
-
-impl HeldBudget {
-    /// Holds the reservation of a request, or of attempts at a provider.
-    pub fn new(reservation: Reservation, provider: Option<Arc<str>>) -> Self {
-        Self { reservation: Some(reservation), provider, is_out: false }
-    }
-
-    pub(super) fn is_out(&mut self, is_out: bool) {
-        self.is_out = is_out;
-    }
-
-    pub(super) fn may_abort(&self) -> bool {
-        self.reservation.as_ref().is_some_and(Reservation::may_abort)
-    }
-
-    pub(super) fn over_share(&self, so_far: &Spend) -> Option<Arc<str>> {
-        Some(self.reservation.as_ref()?.abort(so_far)?.budget)
-    }
-
-    pub(super) fn provider(&self) -> Option<&Arc<str>> {
-        self.provider.as_ref()
-    }
-
-    /// Books what was used, as far as it is of this provider, and counts the request.
-    pub(super) fn spend<'a>(&mut self, charges: impl IntoIterator<Item = &'a Charge>) {
-        let Some(reservation) = &mut self.reservation else { return };
-        let mut requests = 1;
-        let is_own = |charge: &&Charge| self.provider.is_none() || self.provider == charge.provider;
-        for Charge { spend, .. } in charges.into_iter().filter(is_own) {
-            let spend = Spend { requests: std::mem::take(&mut requests), ..*spend };
-            reservation.spend(&spend).iter().for_each(log_notice);
-        }
-    }
-}
-
-impl Drop for HeldBudget {
-    fn drop(&mut self) {
-        match self.reservation.take() {
-            Some(reservation) if self.is_out => reservation.keep(),
-            Some(reservation) => reservation.finish(),
-            None => {}
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use weir_ledger::{Period, Scope};
-
-    #[test]
-    fn what_was_counted_for_budgets_of_the_store_waits_until_it_is_read() {
-        let metrics = Metrics::new().unwrap();
-        let budgets = Budgets::new(&metrics).unwrap();
-        let budget = |name: &str| Budget::new(name, Scope::All, Limit::Requests(10), Period::Total);
-        let row = |name: &str| Row {
-            budget: name.into(),
-            start: 0,
-            end: None,
-            reserved: 0,
-            settled: 7,
-            before: 0,
-            cell: 0,
-            seq: 1,
-        };
-        let shapes = ["file", "key/a/b"].map(|name| (name.to_owned(), budget(name).shape())).into();
-        budgets.replace(&[budget("file")]);
-        budgets.restore(StoredRows { shapes, rows: vec![row("file"), row("key/a/b")], node: None }, true);
-        let settled = |name: &str| {
-            let status = budgets.status();
-            status.iter().find(|(budget, ..)| &*budget.name == name).map(|(_, _, settled, _)| *settled)
-        };
-        assert_eq!((settled("file"), settled("key/a/b")), (Some(7), None));
-        assert_eq!(budgets.rows().rows.len(), 2, "what waits is stored again");
-        budgets.replace_stored(vec![budget("key/a/b")]);
-        assert_eq!((settled("file"), settled("key/a/b")), (Some(7), Some(7)));
-        budgets.replace_stored(Vec::new());
-        assert_eq!(budgets.rows().rows.len(), 1);
-    }
-}
+mod tests;

@@ -2,7 +2,11 @@
 //!
 //! upstream bytes → frames → the provider's decoder → events → the referee → the dialect's encoder → frames → bytes
 
+mod parts;
+
 use std::sync::Arc;
+
+pub(super) use parts::{Observed, Parts, Successor};
 
 use crate::guard::AnswerGuards;
 use crate::reasoning_cache::Witness;
@@ -11,7 +15,7 @@ use weir_sandbox::{ChatDecoder, ChatEncoder};
 use weir_translate::dialect::reply;
 use weir_translate::event_validator::EventValidator;
 use weir_types::contract::about::ErrorFormat;
-use weir_types::contract::types::{ChatEvent, Error, ErrorKind, Frame, Framing, Loss, PartKind, Usage};
+use weir_types::contract::types::{ChatEvent, Error, ErrorKind, Frame, PartKind, Usage};
 use weir_types::fault::{Fault, Side};
 use weir_types::surrogate;
 use weir_wire::estimate::Content;
@@ -54,79 +58,6 @@ pub(super) struct Pipeline {
     usage_cost: Option<UsageCost>,
     /// What has passed so far.
     pub(super) seen: Observed,
-}
-
-/// The observations made on a stream while it passes.
-#[derive(Debug, Default)]
-pub(super) struct Observed {
-    /// The usage reported so far.
-    pub(super) usage: Option<Usage>,
-    /// The service tier, as the head of the answer has it.
-    pub(super) service_tier: Option<String>,
-    /// Whether the stream brought a finish.
-    pub(super) finished: bool,
-    /// Whether any content has passed.
-    pub(super) content: bool,
-    /// The estimated tokens of the content, since the last resumption if there was one.
-    pub(super) weight: Content,
-    /// The failure that ended the stream.
-    pub(super) failure: Option<Error>,
-    /// The losses of both sides.
-    pub(super) losses: Vec<Loss>,
-}
-
-/// The arguments of [`Pipeline::new`].
-#[derive(Debug)]
-pub(super) struct Parts {
-    /// The framing of the upstream's stream.
-    pub(super) from: Framing,
-    /// The framing of the client's stream.
-    pub(super) to: Framing,
-    /// The limits for the upstream's frames.
-    pub(super) limits: frame::Limits,
-    /// Decodes the upstream's frames.
-    pub(super) decoder: ChatDecoder,
-    /// Writes the client's frames; none for a program, which takes the events.
-    pub(super) encoder: Option<ChatEncoder>,
-    /// The error templates of the client's format.
-    pub(super) errors: Option<Arc<ErrorFormat>>,
-    /// The request's id.
-    pub(super) request_id: String,
-    /// The model's name in the configuration, used if the provider's stream names none.
-    pub(super) model: String,
-    /// The target that the stream comes from.
-    pub(super) target: Arc<Target>,
-    /// Keeps values that the client's format cannot carry.
-    pub(super) witness: Witness,
-    /// Whether decoder and encoder are of one family, which exchanges pieces of arguments by their place.
-    pub(super) takes_arguments: bool,
-    /// Keeps the text so far, for a target that may have to continue the answer.
-    pub(super) said: Option<PartialAnswer>,
-    /// The guards that judge the answer.
-    pub(super) guards: Option<AnswerGuards>,
-    /// The request's input tokens, estimated.
-    pub(super) input: u32,
-    /// Prices the usage for a client that asked for it.
-    pub(super) usage_cost: Option<UsageCost>,
-}
-
-/// The stream of another target that continues a broken one.
-#[derive(Debug)]
-pub(super) struct Successor {
-    /// The stream's framing.
-    pub(super) from: Framing,
-    /// The limits for its frames.
-    pub(super) limits: frame::Limits,
-    /// Decodes its frames.
-    pub(super) decoder: ChatDecoder,
-    /// The target that it comes from.
-    pub(super) target: Arc<Target>,
-    /// Keeps values that the client's format cannot carry.
-    pub(super) witness: Witness,
-    /// Fields of the request that its translation lost.
-    pub(super) losses: Vec<Loss>,
-    /// The input tokens of its request, estimated.
-    pub(super) input: u32,
 }
 
 impl Pipeline {

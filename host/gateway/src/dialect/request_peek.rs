@@ -1,13 +1,15 @@
 //! Peeks at a request without parsing it, as the face's manifest directs: model, stream flag, limits, features, and
 //! whether a target's provider accepts it unchanged.
 
+mod form_fields;
+
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
 
+use self::form_fields::form_fields;
 use super::exclusion::{CompiledExclusion, Excluded};
 use crate::accept::Acceptance;
 use weir_translate::dialect::faces::{Endpoint, Head};
@@ -15,7 +17,6 @@ use weir_translate::dialect::path::PathParams;
 use weir_types::contract::about::{BodyKind, Face, FrameTest, ModelPlace, PointerEquals, StreamFlag, StreamPointer};
 use weir_types::fault::Fault;
 use weir_types::headers;
-use weir_wire::form;
 use weir_wire::form::Field;
 use weir_wire::peek::{Edit, Found, Limits, Peek, Pointers, Scalar, Test, Wanted, prefixes};
 
@@ -177,29 +178,6 @@ impl PeekPlan {
         Ok(Some(found))
     }
 
-    /// The positions of the model's name in a form.
-    fn field_spots(&self, fields: &[Field]) -> Result<Vec<ModelSpot>, Fault> {
-        let is_model = |field: &&Field| {
-            let name = self.fields.get(field.name);
-            self.claim.model.iter().any(|place| matches!(place, ModelPlace::Field(of) if Some(of) == name))
-        };
-        let spot = |field: &Field| {
-            let name = field.text.clone().ok_or_else(|| not_a_name("model"))?;
-            Ok(ModelSpot { range: field.range.clone(), is_json: false, prefix: String::new(), name })
-        };
-        fields.iter().filter(is_model).map(spot).collect()
-    }
-
-    fn fields(&self, body: &[Bytes], head: &Head<'_>) -> Result<Vec<Field>, Fault> {
-        if self.claim.body != BodyKind::Multipart {
-            return Ok(Vec::new());
-        }
-        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let boundary = form::boundary(content_type.unwrap_or_default());
-        let names: Vec<&str> = self.fields.iter().map(String::as_str).collect();
-        boundary.and_then(|boundary| form::fields(body, &boundary, &names)).map_err(|error| unreadable(&error))
-    }
-
     /// Refuses members whose names equal those read here except for letter case: some parsers accept both, so the
     /// gateway and the provider could read the request differently.
     fn refuse_variants(&self, found: &Found) -> Result<(), Fault> {
@@ -248,25 +226,6 @@ impl PeekPlan {
             greatest = greatest.max(count.map(u64::from));
         }
         Ok(greatest)
-    }
-
-    /// Reads a form's stream flag in the usual spellings of booleans.
-    fn stream_field(&self, fields: &[Field]) -> Result<Option<bool>, Fault> {
-        let StreamFlag::Pointer(flag) = &self.claim.stream else { return Ok(None) };
-        let name = self.fields.iter().position(|name| flag.pointer.strip_prefix('/') == Some(name));
-        let mut wanted = None;
-        for field in fields.iter().filter(|field| Some(field.name) == name) {
-            let value = match field.text.as_deref().map(str::to_ascii_lowercase).as_deref() {
-                Some("true" | "1" | "yes" | "on" | "t" | "y") => true,
-                Some("false" | "0" | "no" | "off" | "f" | "n" | "") => false,
-                _ => return Err(wrong(&flag.pointer, "must be true or false")),
-            };
-            if wanted.is_some_and(|known| known != value) {
-                return Err(wrong(&flag.pointer, "is given twice, with different values"));
-            }
-            wanted = Some(value);
-        }
-        Ok(wanted)
     }
 
     /// Reads the model's name with its positions. Of repeated names the last one counts, as it does for providers.
@@ -361,19 +320,6 @@ fn features(claim: &Face, wanted: &mut Wanted) -> Vec<(String, Vec<Test>)> {
         compiled.push((feature.name.clone(), tests));
     }
     compiled
-}
-
-/// The form fields to read. A pointer of one segment names a field.
-fn form_fields(claim: &Face) -> Vec<String> {
-    let model = claim.model.iter().filter_map(|place| match place {
-        ModelPlace::Field(name) => Some(name.clone()),
-        _ => None,
-    });
-    let stream = match &claim.stream {
-        StreamFlag::Pointer(flag) => flag.pointer.strip_prefix('/').map(str::to_owned),
-        StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
-    };
-    model.chain(stream).collect()
 }
 
 /// The first segments of the pointers at members that are read.

@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;
-use weir_types::contract::about::{Bucket, Merge, PointerEquals, UnitPlace, UsagePlace};
+use weir_types::contract::about::{Bucket, FrameTest, Merge, PointerEquals, UnitPlace, UnitSource, UsagePlace};
 use weir_types::contract::types::Unit;
 
 fn texts(pointers: &[&str]) -> Vec<String> {

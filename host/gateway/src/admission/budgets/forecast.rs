@@ -1,0 +1,50 @@
+//! What a request may use at most, before it is sent.
+
+use crate::admission::{Demand, Uses};
+use crate::route::Target;
+use weir_ledger::{Forecast, Nano, Timestamp};
+
+/// Output tokens that are reserved where neither the request nor the model has a limit.
+const USUAL_OUTPUT: u64 = 4096;
+
+/// Input and output tokens that a request may use at most. Where it sets no limit of output, that is the model's, or
+/// `usual` if that is less.
+pub(super) fn amounts(targets: &[&Target], demand: &Demand<'_>, usual: Option<u64>) -> [u64; 2] {
+    let asked = demand.model.unwrap_or_default();
+    let of_model = || targets.iter().filter_map(|target| target.capabilities_of(asked).output).max();
+    let unlimited = || of_model().unwrap_or(USUAL_OUTPUT).min(usual.unwrap_or(u64::MAX));
+    match demand.uses {
+        Uses::Nothing => [0, 0],
+        Uses::Input => [u64::from(Forecast::tokens_of(demand.body_len)), 0],
+        Uses::Both | Uses::Unknown => {
+            let output = demand.output_limit.unwrap_or_else(unlimited);
+            [u64::from(Forecast::tokens_of(demand.body_len)), output]
+        }
+    }
+}
+
+/// The cost of so many tokens at the dearest target; `None` if one of them has no price. An operation whose use cannot be
+/// foreseen costs nothing before it is booked, if the model has any price.
+pub(super) fn cost(
+    targets: &[&Target],
+    demand: &Demand<'_>,
+    [input, output]: [u64; 2],
+    now: Timestamp,
+) -> Option<Nano> {
+    if demand.uses == Uses::Unknown {
+        return None;
+    }
+    let Some(asked) = demand.model else { return Some(Nano::ZERO) };
+    let count = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
+    let forecast = Forecast { input: count(input), output: count(output), may_cache: true, service_tier: None };
+    let costs = targets.iter().map(|target| {
+        let subject = target.pricing.subject(target.model(asked), target.model(asked));
+        match demand.uses {
+            Uses::Nothing => target.pricing.book().knows(subject).then_some(Nano::ZERO),
+            Uses::Input | Uses::Both | Uses::Unknown => {
+                forecast.dearest(target.pricing.book(), &[subject], now).ok().flatten()
+            }
+        }
+    });
+    costs.collect::<Option<Vec<_>>>()?.into_iter().max()
+}

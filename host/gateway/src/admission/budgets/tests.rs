@@ -1,0 +1,32 @@
+use super::*;
+use weir_ledger::{Period, Scope};
+
+#[test]
+fn what_was_counted_for_budgets_of_the_store_waits_until_it_is_read() {
+    let metrics = Metrics::new().unwrap();
+    let budgets = Budgets::new(&metrics).unwrap();
+    let budget = |name: &str| Budget::new(name, Scope::All, Limit::Requests(10), Period::Total);
+    let row = |name: &str| Row {
+        budget: name.into(),
+        start: 0,
+        end: None,
+        reserved: 0,
+        settled: 7,
+        before: 0,
+        cell: 0,
+        seq: 1,
+    };
+    let shapes = ["file", "key/a/b"].map(|name| (name.to_owned(), budget(name).shape())).into();
+    budgets.replace(&[budget("file")]);
+    budgets.restore(StoredRows { shapes, rows: vec![row("file"), row("key/a/b")], node: None }, true);
+    let settled = |name: &str| {
+        let status = budgets.status();
+        status.iter().find(|(budget, ..)| &*budget.name == name).map(|(_, _, settled, _)| *settled)
+    };
+    assert_eq!((settled("file"), settled("key/a/b")), (Some(7), None));
+    assert_eq!(budgets.rows().rows.len(), 2, "what waits is stored again");
+    budgets.replace_stored(vec![budget("key/a/b")]);
+    assert_eq!((settled("file"), settled("key/a/b")), (Some(7), Some(7)));
+    budgets.replace_stored(Vec::new());
+    assert_eq!(budgets.rows().rows.len(), 1);
+}

@@ -1,0 +1,134 @@
+//! The permission to serve a request, with all that it holds.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::budgets::{Charge, HeldBudget};
+use super::concurrency::{ConcurrencyLimiter, Permit};
+use crate::rate_limit::{LimitStatus, Reservation, Scope};
+use weir_budget::Held;
+use weir_ledger::{Granted, Nano, Spend};
+
+/// Permission to serve a request, held until the exchange ends; dropping it returns places and settles reservations.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct AdmissionPermit {
+    pub(super) reservations: Vec<Reservation>,
+    /// Places of concurrency limiters; dropping them returns the places.
+    pub(super) places: Vec<Permit>,
+    /// Bytes of an answer that is being sent.
+    held: Vec<Held>,
+    /// What budgets have reserved.
+    budgets: Vec<HeldBudget>,
+    /// The adaptive limiter that learns from this attempt, with its configured maximum.
+    pub(super) learns: Option<(Arc<ConcurrencyLimiter>, usize)>,
+}
+
+impl AdmissionPermit {
+    /// A permit without limits, for the gateway's own requests.
+    pub fn free() -> Self {
+        Self::default()
+    }
+
+    /// Settles the reservations by the total input and output tokens. `None` means that an unknown number was used.
+    /// Without this call, none were used.
+    pub fn used(&mut self, tokens: Option<(u64, u64)>) {
+        let now = Instant::now();
+        self.reservations.iter_mut().for_each(|reservation| reservation.used(tokens, now));
+    }
+
+    /// Returns all reservations, as if the request had never been made.
+    pub(super) fn void(self) {
+        self.reservations.into_iter().for_each(Reservation::void);
+    }
+
+    /// Sets whether a provider is working on the request. If so, dropping the permit keeps its reservations.
+    pub fn is_out(&mut self, is_out: bool) {
+        self.reservations.iter_mut().for_each(|reservation| reservation.is_out(is_out));
+        self.budgets.iter_mut().for_each(|budget| budget.is_out(is_out));
+    }
+
+    /// Keeps what budgets have reserved until the exchange ends.
+    pub fn reserve(&mut self, budget: HeldBudget) {
+        self.budgets.push(budget);
+    }
+
+    /// Keeps what budgets have reserved for an attempt, until the exchange ends.
+    pub(crate) fn reserve_all(&mut self, granted: Option<Granted>, provider: &Arc<str>) {
+        let reservations = granted.map(|granted| HeldBudget::new(granted.reservation, Some(Arc::clone(provider))));
+        self.budgets.extend(reservations);
+    }
+
+    /// Takes over what budgets have reserved for an attempt whose provider may charge for it: booked with the rest when
+    /// the exchange ends, or as it was reserved if that is not known.
+    pub fn keep_budgets_of(&mut self, attempt: &mut Self) {
+        attempt.budgets.iter_mut().for_each(|budget| budget.is_out(true));
+        self.budgets.append(&mut attempt.budgets);
+    }
+
+    /// Books the costs at the budgets: all of them at the request's own, and each provider's at that provider's, once,
+    /// however many attempts it had. If the costs are not known, all that was reserved stays booked.
+    pub fn book(&mut self, unanswered: &[Charge], answered: &[Charge], is_known: bool) {
+        let mut booked: Vec<Option<Arc<str>>> = Vec::new();
+        for mut budget in self.budgets.drain(..) {
+            let provider = budget.provider().cloned();
+            if booked.contains(&provider) {
+                // Another attempt at the same provider: a request more, and no cost that is not booked already.
+                budget.spend(&[Charge { provider, spend: Spend::priced(Nano::ZERO, 0) }]);
+            } else {
+                budget.spend(unanswered.iter().chain(answered));
+                booked.push(provider);
+            }
+            budget.is_out(!is_known);
+        }
+    }
+
+    /// Whether a budget ends streams that go on when it is used up.
+    pub fn may_abort(&self) -> bool {
+        self.budgets.iter().any(HeldBudget::may_abort)
+    }
+
+    /// The budget that ends a stream which has used so much.
+    pub fn over_share(&self, so_far: &Spend) -> Option<Arc<str>> {
+        self.budgets.iter().find_map(|budget| budget.over_share(so_far))
+    }
+
+    /// Whether a token limit applies to this request.
+    pub fn counts_tokens(&self) -> bool {
+        self.reservations.iter().any(Reservation::counts_tokens)
+    }
+
+    /// Raises an adaptive limit: the provider answered.
+    pub(crate) fn went_well(&self) {
+        if let Some((gate, most)) = &self.learns {
+            gate.went_well(*most);
+        }
+    }
+
+    /// Lowers an adaptive limit: an attempt begun at this time found the provider overloaded.
+    pub fn overloaded(&self, begun: Instant) {
+        if let Some((gate, most)) = &self.learns {
+            gate.overloaded(begun, *most);
+        }
+    }
+
+    /// The state of the caller's narrowest rate limits: its own, its team's, its organisation's, or its address's.
+    pub fn limits(&self) -> Vec<LimitStatus> {
+        let of = |scope| self.reservations.iter().flat_map(|one| one.limits(scope)).collect::<Vec<_>>();
+        let scopes = [Scope::Client, Scope::Key, Scope::Team, Scope::Organisation, Scope::Address];
+        scopes.into_iter().map(of).find(|limits| !limits.is_empty()).unwrap_or_default()
+    }
+
+    /// A permit that holds these bytes.
+    pub(crate) fn to_hold(held: Held) -> Self {
+        Self { held: vec![held], ..Self::default() }
+    }
+
+    /// Adds another permit's reservations, places and bytes.
+    pub fn add(&mut self, other: Self) {
+        self.reservations.extend(other.reservations);
+        self.places.extend(other.places);
+        self.held.extend(other.held);
+        self.budgets.extend(other.budgets);
+    }
+}

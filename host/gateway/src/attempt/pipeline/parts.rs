@@ -1,0 +1,87 @@
+//! What a pipeline is made of, and what it observes.
+
+use std::sync::Arc;
+
+use crate::attempt::partial_answer::PartialAnswer;
+use crate::attempt::usage_cost::UsageCost;
+use crate::guard::AnswerGuards;
+use crate::reasoning_cache::Witness;
+use crate::route::Target;
+use weir_sandbox::{ChatDecoder, ChatEncoder};
+use weir_types::contract::about::ErrorFormat;
+use weir_types::contract::types::{Error, Framing, Loss, Usage};
+use weir_wire::estimate::Content;
+use weir_wire::frame;
+
+/// The observations made on a stream while it passes.
+#[derive(Debug, Default)]
+pub(in crate::attempt) struct Observed {
+    /// The usage reported so far.
+    pub(in crate::attempt) usage: Option<Usage>,
+    /// The service tier, as the head of the answer has it.
+    pub(in crate::attempt) service_tier: Option<String>,
+    /// Whether the stream brought a finish.
+    pub(in crate::attempt) finished: bool,
+    /// Whether any content has passed.
+    pub(in crate::attempt) content: bool,
+    /// The estimated tokens of the content, since the last resumption if there was one.
+    pub(in crate::attempt) weight: Content,
+    /// The failure that ended the stream.
+    pub(in crate::attempt) failure: Option<Error>,
+    /// The losses of both sides.
+    pub(in crate::attempt) losses: Vec<Loss>,
+}
+
+/// The arguments of [`super::Pipeline::new`].
+#[derive(Debug)]
+pub(in crate::attempt) struct Parts {
+    /// The framing of the upstream's stream.
+    pub(in crate::attempt) from: Framing,
+    /// The framing of the client's stream.
+    pub(in crate::attempt) to: Framing,
+    /// The limits for the upstream's frames.
+    pub(in crate::attempt) limits: frame::Limits,
+    /// Decodes the upstream's frames.
+    pub(in crate::attempt) decoder: ChatDecoder,
+    /// Writes the client's frames; none for a program, which takes the events.
+    pub(in crate::attempt) encoder: Option<ChatEncoder>,
+    /// The error templates of the client's format.
+    pub(in crate::attempt) errors: Option<Arc<ErrorFormat>>,
+    /// The request's id.
+    pub(in crate::attempt) request_id: String,
+    /// The model's name in the configuration, used if the provider's stream names none.
+    pub(in crate::attempt) model: String,
+    /// The target that the stream comes from.
+    pub(in crate::attempt) target: Arc<Target>,
+    /// Keeps values that the client's format cannot carry.
+    pub(in crate::attempt) witness: Witness,
+    /// Whether decoder and encoder are of one family, which exchanges pieces of arguments by their place.
+    pub(in crate::attempt) takes_arguments: bool,
+    /// Keeps the text so far, for a target that may have to continue the answer.
+    pub(in crate::attempt) said: Option<PartialAnswer>,
+    /// The guards that judge the answer.
+    pub(in crate::attempt) guards: Option<AnswerGuards>,
+    /// The request's input tokens, estimated.
+    pub(in crate::attempt) input: u32,
+    /// Prices the usage for a client that asked for it.
+    pub(in crate::attempt) usage_cost: Option<UsageCost>,
+}
+
+/// The stream of another target that continues a broken one.
+#[derive(Debug)]
+pub(in crate::attempt) struct Successor {
+    /// The stream's framing.
+    pub(in crate::attempt) from: Framing,
+    /// The limits for its frames.
+    pub(in crate::attempt) limits: frame::Limits,
+    /// Decodes its frames.
+    pub(in crate::attempt) decoder: ChatDecoder,
+    /// The target that it comes from.
+    pub(in crate::attempt) target: Arc<Target>,
+    /// Keeps values that the client's format cannot carry.
+    pub(in crate::attempt) witness: Witness,
+    /// Fields of the request that its translation lost.
+    pub(in crate::attempt) losses: Vec<Loss>,
+    /// The input tokens of its request, estimated.
+    pub(in crate::attempt) input: u32,
+}

@@ -1,0 +1,68 @@
+//! Requests that are multipart forms: the fields that are read.
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+
+use super::{ModelSpot, PeekPlan, not_a_name, unreadable, wrong};
+use weir_translate::dialect::faces::Head;
+use weir_types::contract::about::{BodyKind, Face, ModelPlace, StreamFlag};
+use weir_types::fault::Fault;
+use weir_wire::form;
+use weir_wire::form::Field;
+
+impl PeekPlan {
+    /// The positions of the model's name in a form.
+    pub(super) fn field_spots(&self, fields: &[Field]) -> Result<Vec<ModelSpot>, Fault> {
+        let is_model = |field: &&Field| {
+            let name = self.fields.get(field.name);
+            self.claim.model.iter().any(|place| matches!(place, ModelPlace::Field(of) if Some(of) == name))
+        };
+        let spot = |field: &Field| {
+            let name = field.text.clone().ok_or_else(|| not_a_name("model"))?;
+            Ok(ModelSpot { range: field.range.clone(), is_json: false, prefix: String::new(), name })
+        };
+        fields.iter().filter(is_model).map(spot).collect()
+    }
+
+    pub(super) fn fields(&self, body: &[Bytes], head: &Head<'_>) -> Result<Vec<Field>, Fault> {
+        if self.claim.body != BodyKind::Multipart {
+            return Ok(Vec::new());
+        }
+        let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let boundary = form::boundary(content_type.unwrap_or_default());
+        let names: Vec<&str> = self.fields.iter().map(String::as_str).collect();
+        boundary.and_then(|boundary| form::fields(body, &boundary, &names)).map_err(|error| unreadable(&error))
+    }
+
+    /// Reads a form's stream flag in the usual spellings of booleans.
+    pub(super) fn stream_field(&self, fields: &[Field]) -> Result<Option<bool>, Fault> {
+        let StreamFlag::Pointer(flag) = &self.claim.stream else { return Ok(None) };
+        let name = self.fields.iter().position(|name| flag.pointer.strip_prefix('/') == Some(name));
+        let mut wanted = None;
+        for field in fields.iter().filter(|field| Some(field.name) == name) {
+            let value = match field.text.as_deref().map(str::to_ascii_lowercase).as_deref() {
+                Some("true" | "1" | "yes" | "on" | "t" | "y") => true,
+                Some("false" | "0" | "no" | "off" | "f" | "n" | "") => false,
+                _ => return Err(wrong(&flag.pointer, "must be true or false")),
+            };
+            if wanted.is_some_and(|known| known != value) {
+                return Err(wrong(&flag.pointer, "is given twice, with different values"));
+            }
+            wanted = Some(value);
+        }
+        Ok(wanted)
+    }
+}
+
+/// The form fields to read. A pointer of one segment names a field.
+pub(super) fn form_fields(claim: &Face) -> Vec<String> {
+    let model = claim.model.iter().filter_map(|place| match place {
+        ModelPlace::Field(name) => Some(name.clone()),
+        _ => None,
+    });
+    let stream = match &claim.stream {
+        StreamFlag::Pointer(flag) => flag.pointer.strip_prefix('/').map(str::to_owned),
+        StreamFlag::Constant(_) | StreamFlag::Query(_) => None,
+    };
+    model.chain(stream).collect()
+}

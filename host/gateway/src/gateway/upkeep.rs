@@ -1,0 +1,104 @@
+//! What the program does with a gateway besides requests: it replaces what is served, and reads its state.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::Gateway;
+use crate::accounting::request_log::RequestLog;
+use crate::admission::budgets::Budgets;
+use crate::answer_cache::AnswerCache;
+use crate::auth::{StoredKeys, WrongKeys};
+use crate::health::{Health, TargetStatus};
+use crate::observe::metrics::Metrics;
+use crate::provenance::Origins;
+use crate::serving::Serving;
+
+impl Gateway {
+    /// Gives the record of each request to a log from now on. The first log stays.
+    pub fn log_to(&self, log: Arc<dyn RequestLog>) {
+        if self.log.set(log).is_err() {
+            tracing::error!("the gateway has a request log already");
+        }
+    }
+
+    /// Replaces what requests are served from. Requests in progress keep what they began with.
+    pub fn replace(&self, serving: Serving) {
+        let targets: HashSet<Arc<str>> = serving.targets().map(|target| Arc::clone(&target.id)).collect();
+        let server = &serving.config.server;
+        self.buffers.set_limit(server.max_buffered_bytes, server.max_body_bytes);
+        self.admission.budgets.replace(&serving.config.budgets);
+        self.answers.kept().resize(server.cache_bytes);
+        self.serving.store(Arc::new(serving));
+        self.lists.forget();
+        self.health.retain(|name| targets.contains(name));
+        self.metrics.tries.forget();
+        self.admission.forget();
+    }
+
+    /// What may be spent, and what has been.
+    pub fn budgets(&self) -> &Budgets {
+        &self.admission.budgets
+    }
+
+    /// What requests are served from now.
+    pub fn serving(&self) -> Arc<Serving> {
+        self.serving.load_full()
+    }
+
+    /// The answers that are kept for equal requests.
+    pub fn answers(&self) -> &AnswerCache {
+        &self.answers
+    }
+
+    /// The health of all targets.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// The recorded issuers of opaque values and objects.
+    pub fn origins(&self) -> &Origins {
+        self.recall.origins()
+    }
+
+    /// The throttle for wrong keys and tokens, by address.
+    pub fn wrong_keys(&self) -> &WrongKeys {
+        &self.wrong_keys
+    }
+
+    /// The keys of the store, and whose tokens are accepted.
+    pub fn stored_keys(&self) -> &Arc<StoredKeys> {
+        &self.stored_keys
+    }
+
+    /// The gateway's metrics.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Updates the gauges of all targets' health, the limits and the buffers.
+    pub fn note_health(&self) {
+        let now = Instant::now();
+        let serving = self.serving.load();
+        self.admission.note(serving.targets().map(|target| &*target.provider));
+        self.buffers.note();
+        self.answers.note();
+        for target in serving.targets() {
+            // A target with a pattern of models reports the worst of its models.
+            let models = if target.model.is_none() { self.health.of_pattern(&target.id) } else { Vec::new() };
+            let subject = target.subject();
+            let stands = models.iter().map(|model| model.standing(subject.key, now, &subject.settings));
+            let rests = match stands.fold(self.health.standing(subject, now), TargetStatus::later) {
+                // Rounded up, so that a resting target never reports 0.
+                TargetStatus::Resting(until, _) => {
+                    until.saturating_duration_since(now).as_nanos().div_ceil(1_000_000_000)
+                }
+                TargetStatus::Well => 0,
+            };
+            let own = self.health.of(&target.id).position(now).figure();
+            let position = models.iter().map(|model| model.position(now).figure()).fold(own, i64::max);
+            let rests = u64::try_from(rests).unwrap_or(u64::MAX);
+            self.metrics.tries.stands(&target.label, target.model_label(), position, rests);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Why the program cannot start.
+
+use crate::budget_file::BudgetFileError;
+use crate::keys::TokensError;
+use crate::shared::ShareError;
+use crate::store::OpenError;
+use crate::ui::NoRandomness;
+use weir_gateway::observe::trace::TraceError;
+use weir_server::tls::TlsError;
+use weir_upstream::HttpClientError;
+
+/// Why the program cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The sandbox cannot be created.
+    #[error("the sandbox cannot be made: {0}")]
+    Engine(#[from] weir_sandbox::engine::EngineError),
+    /// The metrics cannot be registered.
+    #[error("the metrics cannot be made: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// The exporter of traces cannot be created.
+    #[error("traces cannot be sent: {0}")]
+    Traces(#[from] TraceError),
+    /// There is no client for the way to the collector.
+    #[error("traces cannot be sent: {0}")]
+    Client(#[from] HttpClientError),
+    /// The threads that serve connections cannot be started.
+    #[error("no threads for connections: {0}")]
+    Workers(std::io::Error),
+    /// The certificate cannot be loaded.
+    #[error(transparent)]
+    Certificate(#[from] TlsError),
+    /// A socket cannot be opened.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address of the socket.
+        address: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// No adapter is present, so nothing could be served.
+    #[error(
+        "there is no adapter in {dir}: {why}. Set `plugins.dir` (WEIR_PLUGINS__DIR) to the folder with the adapters \
+         (NAME.wasm) or put them there; `plugins.allow_empty = true` starts without, and serves as soon as one is there"
+    )]
+    NoAdapters {
+        /// The folder.
+        dir: String,
+        /// The problem with the folder.
+        why: &'static str,
+    },
+    /// The state of budgets cannot be read.
+    #[error("budgets cannot go on where they stopped: {0}")]
+    Budgets(#[from] BudgetFileError),
+    /// The store can never be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// Limits and budgets cannot be shared as it is configured.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    /// Issuers of tokens cannot be used.
+    #[error(transparent)]
+    Tokens(#[from] TokensError),
+    /// The sessions of browsers would have no secrets.
+    #[error(transparent)]
+    Sessions(#[from] NoRandomness),
+    /// The adapters conflict with each other.
+    #[error(transparent)]
+    Faces(#[from] weir_translate::dialect::faces::ClaimError),
+}
