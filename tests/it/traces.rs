@@ -1,13 +1,13 @@
 //! Spans as a collector gets them: one for each request, as its children one for each attempt, as their children the
 //! adapters' calls.
 
-use std::collections::BTreeMap;
+mod collector;
+mod conventions;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
-use opentelemetry_proto::tonic::common::v1::any_value;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use prost::Message as _;
 use weir_tests::{Answer, Gateway, Request, Upstream};
+
+use collector::Collector;
 
 use crate::retries::provider;
 use crate::wire_format::{self, ANTHROPIC, OPENAI, TEXT};
@@ -16,96 +16,6 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CLIENT: &str = "00f067aa0ba902b7";
 /// The client's text, which no span may contain.
 const SAID: &str = "between-you-and-me";
-
-/// A received span.
-#[derive(Debug, Clone, Default)]
-struct Span {
-    name: String,
-    kind: i32,
-    trace: String,
-    id: String,
-    parent: String,
-    said: BTreeMap<String, String>,
-    /// 2 is an error (OTLP, `Status.StatusCode`).
-    status: i32,
-    lasted: u64,
-}
-
-/// A collector, and the spans so far.
-struct Collector {
-    upstream: Upstream,
-    spans: Vec<Span>,
-    /// All received bytes, to search for forbidden content.
-    bytes: Vec<u8>,
-}
-
-impl Collector {
-    async fn open() -> Self {
-        let upstream = Upstream::always(Answer::whole(200, &[("content-type", "application/x-protobuf")], "")).await;
-        Self { upstream, spans: Vec::new(), bytes: Vec::new() }
-    }
-
-    fn config(&self, more: &str) -> String {
-        let endpoint = self.upstream.url();
-        format!("[traces]\nendpoint = \"{endpoint}\"\nheaders = \"x-team=a%20b\"\nservice = \"gate\"\n{more}\n")
-    }
-
-    /// Waits for this many spans of requests; their children were received before.
-    async fn requests(&mut self, count: usize) -> Vec<Span> {
-        loop {
-            let found: Vec<Span> = self.of(SpanKind::Server);
-            if found.len() >= count {
-                return found;
-            }
-            let received = self.upstream.request().await;
-            assert_eq!(received.line(), "POST /base/v1/traces");
-            assert_eq!(received.header("x-team"), Some("a b"));
-            self.bytes.extend_from_slice(&received.body);
-            self.take(&received.body);
-        }
-    }
-
-    fn take(&mut self, body: &[u8]) {
-        let export = ExportTraceServiceRequest::decode(body).expect("it is OTLP");
-        for resource in export.resource_spans {
-            let attributes = resource.resource.unwrap().attributes;
-            assert!(attributes.iter().any(|one| one.key == "service.name" && text(one.value.as_ref()) == "gate"));
-            for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
-                self.spans.push(Span {
-                    said: span.attributes.iter().map(|one| (one.key.clone(), text(one.value.as_ref()))).collect(),
-                    kind: span.kind,
-                    trace: hex(&span.trace_id),
-                    id: hex(&span.span_id),
-                    parent: hex(&span.parent_span_id),
-                    status: span.status.unwrap_or_default().code,
-                    lasted: span.end_time_unix_nano - span.start_time_unix_nano,
-                    name: span.name,
-                });
-            }
-        }
-    }
-
-    fn of(&self, kind: SpanKind) -> Vec<Span> {
-        self.spans.iter().filter(|span| span.kind == kind as i32).cloned().collect()
-    }
-
-    /// The children of a span, in the order of their ends.
-    fn beneath(&self, parent: &Span) -> Vec<Span> {
-        self.spans.iter().filter(|span| span.parent == parent.id).cloned().collect()
-    }
-}
-
-fn text(value: Option<&opentelemetry_proto::tonic::common::v1::AnyValue>) -> String {
-    match value.and_then(|value| value.value.clone()) {
-        Some(any_value::Value::StringValue(text)) => text,
-        Some(any_value::Value::IntValue(number)) => number.to_string(),
-        other => panic!("not a plain value: {other:?}"),
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
 
 fn parent(sampled: bool) -> String {
     format!("00-{TRACE}-{CLIENT}-{:02x}", u8::from(sampled))
@@ -155,7 +65,8 @@ async fn each_request_each_attempt_and_each_call_of_an_adapter_has_a_span() {
         assert_eq!(failed.said["http.response.status_code"], "503");
         assert_eq!((&*answered.name, answered.status, &*answered.said["weir.attempt"]), ("chat b", 0, "2"));
         assert_eq!(answered.said["gen_ai.provider.name"], "second");
-        assert!(answered.said["server.address"].starts_with("http://127.0.0.1:"), "{answered:?}");
+        let address = format!("{}:{}", answered.said["server.address"], answered.said["server.port"]);
+        assert!(second.url().contains(&address), "{answered:?}");
         assert!(answered.said["gen_ai.usage.output_tokens"].parse::<u32>().unwrap() > 0);
         assert!(answered.lasted <= whole.lasted && !answered.said.contains_key("error.type"));
 
@@ -211,5 +122,31 @@ async fn a_collector_that_is_not_there_costs_no_request() {
     let gateway = Gateway::open(&config).await;
     for _ in 0..20 {
         assert_eq!(gateway.ask(&OPENAI.request("both", false)).await.status(), 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_not_followed_gets_a_trace_of_weirs_own() {
+    let mut collector = Collector::open().await;
+    let (mut first, second) = (wire_format::provider(OPENAI).await, wire_format::provider(ANTHROPIC).await);
+    let gateway = Gateway::open(&(collector.config("follow_clients = false") + &both(&first, &second))).await;
+    gateway.ask(&asked(false, false)).await;
+    let whole = collector.requests(1).await.remove(0);
+    assert!(whole.trace != TRACE && whole.parent.is_empty(), "{whole:?}");
+    let told = first.request().await;
+    assert!(told.header("traceparent").unwrap().starts_with(&format!("00-{}-", whole.trace)));
+    assert_eq!(told.header("tracestate"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spans_go_over_grpc_too_and_again_after_a_passing_failure() {
+    for first_status in ["0", "14"] {
+        let mut collector = Collector::over_grpc(first_status).await;
+        let (first, second) = (wire_format::provider(OPENAI).await, wire_format::provider(ANTHROPIC).await);
+        let gateway = Gateway::open(&(collector.config("") + &both(&first, &second))).await;
+        gateway.ask(&asked(false, true)).await;
+        let whole = collector.requests(1).await.remove(0);
+        assert_eq!((&*whole.trace, &*whole.parent, &*whole.name), (TRACE, CLIENT, "POST /v1/chat/completions"));
+        assert_eq!(collector.beneath(&whole)[0].name, "chat a");
     }
 }

@@ -54,7 +54,7 @@ pub use problem::{Problem, Problems, Severity};
 pub use provider::{AllowedOrigin, Metering, ProviderPlaces};
 pub use reference::reference;
 pub use secret::Secret;
-pub use settings::{Isolation, LogFormat, LogLevel, WhenLost};
+pub use settings::{Conventions, Isolation, LogFormat, LogLevel, SpanProtocol, WhenLost};
 pub use units::size;
 
 /// The whole configuration, checked.

@@ -74,3 +74,29 @@ impl WhenLost {
         self.word()
     }
 }
+
+words! {
+    /// How spans are sent to a collector.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum SpanProtocol {
+        /// OTLP over HTTP, as protobuf.
+        #[default]
+        Http = "http",
+        /// OTLP over gRPC.
+        Grpc = "grpc",
+    }
+}
+
+words! {
+    /// A version of OpenTelemetry's conventions for generative AI.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum Conventions {
+        /// The last version before the provider's attribute got another name.
+        V1_36 = "1.36",
+        /// The first one with the provider's present name.
+        #[default]
+        V1_37 = "1.37",
+        /// With cached and reasoned tokens, and the time to a stream's first piece.
+        V1_42 = "1.42",
+    }
+}

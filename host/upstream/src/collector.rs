@@ -1,5 +1,7 @@
 //! Exports spans to a collector. The exporter calls from its own thread; requests are sent on the runtime's threads.
 
+mod grpc;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use opentelemetry_http::{HttpClient, HttpError};
 use tokio::runtime::Handle;
 
 use super::http_client::{HttpClientError, builder, read_body};
+use weir_config::SpanProtocol;
 
 /// Timeout of one export.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -20,12 +23,18 @@ const ANSWER: usize = 64 * 1024;
 pub struct Collector {
     runtime: Handle,
     client: reqwest::Client,
+    protocol: SpanProtocol,
 }
 
 impl Collector {
     /// Creates a client that sends on this runtime.
-    pub fn new(runtime: Handle) -> Result<Self, HttpClientError> {
-        Ok(Self { runtime, client: builder()?.timeout(PATIENCE).build()? })
+    pub fn new(runtime: Handle, protocol: SpanProtocol) -> Result<Self, HttpClientError> {
+        let client = builder()?.timeout(PATIENCE);
+        let client = match protocol {
+            SpanProtocol::Http => client,
+            SpanProtocol::Grpc => client.http2_prior_knowledge(),
+        };
+        Ok(Self { runtime, client: client.build()?, protocol })
     }
 }
 
@@ -33,9 +42,17 @@ impl Collector {
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         // Sent inside the task: the client's timers need the runtime, which the exporter's thread is not part of.
-        let (client, request) = (self.client.clone(), request.try_into()?);
+        let (client, protocol) = (self.client.clone(), self.protocol);
+        let request = match protocol {
+            SpanProtocol::Http => request,
+            SpanProtocol::Grpc => grpc::framed(request)?,
+        };
+        let request = request.try_into()?;
         let exchange = async move {
             let answer = client.execute(request).await.map_err(reqwest::Error::without_url)?;
+            if protocol == SpanProtocol::Grpc {
+                return grpc::read(answer.into(), ANSWER).await;
+            }
             let mut response = Response::builder().status(answer.status());
             if let Some(headers) = response.headers_mut() {
                 headers.clone_from(answer.headers());

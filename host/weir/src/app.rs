@@ -328,7 +328,7 @@ fn allowance(server: &weir_config::Server) -> Allowance {
 
 /// Creates the exporter of spans.
 fn tracer(settings: &weir_config::Traces) -> Result<Tracer, StartError> {
-    Ok(Tracer::begin(settings, Collector::new(Handle::current())?)?)
+    Ok(Tracer::begin(settings, Collector::new(Handle::current(), settings.protocol)?)?)
 }
 
 async fn open(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {

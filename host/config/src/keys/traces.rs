@@ -3,23 +3,49 @@
 use http::{HeaderName, HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
 
-use crate::Secret;
 use crate::raw::Node;
-use crate::section::{Entry, Located, Take, UpToOne, section};
+use crate::section::{Entry, Located, Section, Take, UpToOne, section};
+use crate::{Conventions, Secret, SpanProtocol};
+
+/// OpenTelemetry's variable that asks for newer versions of conventions.
+const OPT_IN: &str = "OTEL_SEMCONV_STABILITY_OPT_IN";
+/// The value in it that asks for the newest conventions for generative AI.
+const NEWEST: &str = "gen_ai_latest_experimental";
 
 section! {
     /// Export of the spans of requests, attempts and adapter calls. Off without this table.
-    TRACES = "[traces]" at "traces";
+    TRACES = "[traces]" at "traces" then Traces::complete;
     #[derive(Debug, Clone, PartialEq)]
     pub struct Traces {
-        /// A collector that accepts OTLP over HTTP, such as `"http://127.0.0.1:4318"`.
+        /// A collector that accepts OTLP, such as `"http://127.0.0.1:4318"` (usually port 4317 with `protocol = "grpc"`).
         endpoint: String as Endpoint => required "the address of a collector, such as \"http://127.0.0.1:4318\"",
         /// Headers for the collector, in OpenTelemetry's form: `name=value,name=value`, with percent-encoded values.
         headers: Vec<(String, Secret)> as Headers,
+        /// How spans are sent: `"http"` (to `v1/traces` below the endpoint) or `"grpc"`.
+        protocol: SpanProtocol,
+        /// The version of OpenTelemetry's conventions for generative AI by which attributes are named.
+        conventions: Option<Conventions> => "\"1.37\"; \"1.42\" if OTEL_SEMCONV_STABILITY_OPT_IN contains gen_ai_latest_experimental",
+        /// Whether a client's `traceparent` is continued. Otherwise each request begins a trace of its own.
+        follow_clients: bool = true,
         /// The share of traces that are kept. A decision in a client's `traceparent` takes precedence.
         sample: f64 as UpToOne = 1.0,
         /// The spans' `service.name`.
         service: String = "weir".to_owned(),
+    }
+}
+
+impl Traces {
+    /// Chooses the conventions by the environment if the file does not.
+    fn complete(self, section: &Section<'_>) -> Self {
+        let asked = section.reader.environment.get(OPT_IN).unwrap_or_default();
+        let is_newest = asked.split(',').any(|one| one.trim() == NEWEST);
+        let usual = if is_newest { Conventions::V1_42 } else { Conventions::default() };
+        Self { conventions: self.conventions.or(Some(usual)), ..self }
+    }
+
+    /// The conventions that name attributes.
+    pub fn names(&self) -> Conventions {
+        self.conventions.unwrap_or_default()
     }
 }
 

@@ -9,7 +9,7 @@ use weir_ledger::{Nano, Spend};
 use crate::admission::budgets::Charge;
 
 use super::access::{self, Ended};
-use super::{Account, Forfeited, Outcome};
+use super::{Account, Forfeited, Outcome, traced};
 
 impl Account {
     /// Settles the token limits by the usage, reported or estimated. The reservation stays if a provider is still
@@ -68,7 +68,14 @@ impl Account {
             Outcome::Failed => "broken",
             Outcome::Open => "cancelled",
         };
-        self.traced.ends(outcome, self.tries(), self.provider.as_deref(), self.tokens.told.as_ref());
+        let ended = traced::Ended {
+            tries: self.tries(),
+            provider: self.provider.as_deref(),
+            usage: self.tokens.told.as_ref(),
+            is_streamed: self.streaming,
+            first_piece: self.first_token,
+        };
+        self.traced.ends(outcome, ended);
     }
 
     /// Completes the access log's line.

@@ -1,6 +1,9 @@
 //! The spans of an exchange: its own, and that of the current or answering attempt.
 
-use crate::observe::trace::Span;
+use std::time::Duration;
+
+use crate::observe::trace::{Attribute, Span};
+use weir_types::contract::about::Bucket;
 use weir_types::contract::types::Usage;
 use weir_types::tokens::Tokens;
 
@@ -31,10 +34,10 @@ impl Traced {
         if !self.attempt.is_recording() {
             return;
         }
-        self.attempt.set("gen_ai.operation.name", self.operation.clone());
-        self.attempt.set("gen_ai.provider.name", provider.to_owned());
-        self.attempt.set("gen_ai.request.model", model.to_owned());
-        self.attempt.set("weir.attempt", i64::from(number));
+        self.attempt.set(Attribute::Operation, self.operation.clone());
+        self.attempt.set(Attribute::Provider, provider.to_owned());
+        self.attempt.set(Attribute::Model, model.to_owned());
+        self.attempt.set(Attribute::Attempt, i64::from(number));
     }
 
     /// The attempt's span.
@@ -59,33 +62,58 @@ impl Traced {
 
     /// Marks the attempt as cancelled: another attempt answered first.
     pub(super) fn cancelled(&self) {
-        self.attempt.set("weir.outcome", "cancelled");
+        self.attempt.set(Attribute::Outcome, "cancelled");
     }
 
     /// Ends the spans with an outcome: `ok`, `client_error`, `error`, `broken` or `cancelled`.
-    pub(super) fn ends(&self, outcome: &'static str, tries: u32, provider: Option<&str>, usage: Option<&Usage>) {
+    pub(super) fn ends(&self, outcome: &'static str, ended: Ended<'_>) {
         if !self.whole.is_recording() {
             return;
         }
-        self.whole.set("weir.attempts", i64::from(tries));
-        if let Some(provider) = provider {
-            self.whole.set("gen_ai.provider.name", provider.to_owned());
+        self.whole.set(Attribute::Attempts, i64::from(ended.tries));
+        if let Some(provider) = ended.provider {
+            self.whole.set(Attribute::Provider, provider.to_owned());
         }
-        for (name, count) in usage.into_iter().flat_map(tokens) {
-            self.attempt.set(name, count);
+        if ended.is_streamed {
+            self.attempt.set(Attribute::Streamed, true);
+        }
+        if let Some(first) = ended.first_piece {
+            self.attempt.set(Attribute::TimeToFirstChunk, first.as_secs_f64());
+        }
+        for (attribute, count) in ended.usage.into_iter().flat_map(tokens) {
+            self.attempt.set(attribute, count);
         }
         for span in [&self.whole, &self.attempt] {
             match outcome {
                 "broken" => span.fail(outcome),
-                _ => span.set("weir.outcome", outcome),
+                _ => span.set(Attribute::Outcome, outcome),
             }
         }
     }
 }
 
+/// What is known of an exchange at its end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ended<'a> {
+    pub(super) tries: u32,
+    /// The provider that was tried last.
+    pub(super) provider: Option<&'a str>,
+    pub(super) usage: Option<&'a Usage>,
+    pub(super) is_streamed: bool,
+    /// From the request's head to the stream's first piece.
+    pub(super) first_piece: Option<Duration>,
+}
+
 /// Token counts by OpenTelemetry's definition: input includes cached tokens, output includes reasoning.
-fn tokens(usage: &Usage) -> impl Iterator<Item = (&'static str, i64)> {
+fn tokens(usage: &Usage) -> impl Iterator<Item = (Attribute, i64)> {
     let tokens = Tokens::from(usage);
-    let told = [("gen_ai.usage.input_tokens", tokens.input()), ("gen_ai.usage.output_tokens", tokens.output())];
-    told.into_iter().filter_map(|(name, count)| Some((name, i64::from(count?))))
+    let written = [Bucket::CacheWrite, Bucket::CacheWriteHour].iter().filter_map(|bucket| tokens.get(*bucket));
+    let counts = [
+        (Attribute::InputTokens, tokens.input()),
+        (Attribute::OutputTokens, tokens.output()),
+        (Attribute::CacheReadTokens, tokens.get(Bucket::CacheRead)),
+        (Attribute::CacheWriteTokens, written.reduce(u32::saturating_add)),
+        (Attribute::ReasoningTokens, tokens.get(Bucket::Reasoning)),
+    ];
+    counts.into_iter().filter_map(|(attribute, count)| Some((attribute, i64::from(count?))))
 }

@@ -3,12 +3,14 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::Scheme;
+use http::{StatusCode, Uri};
 
 use super::{InboundRequest, RequestContext};
 use crate::accounting::Account;
 use crate::accounting::sent_input::SentInput;
+use crate::observe::trace::{Attribute, Span};
 use crate::route::Target;
 use weir_translate::bounds;
 use weir_types::contract::types::{Body, Error, ErrorKind, Header, HttpRequest, HttpResponse};
@@ -36,8 +38,7 @@ pub(super) async fn send(
     let span = account.attempt();
     span.mark(&mut request.headers);
     if span.is_recording() {
-        span.set("http.request.method", request.method.to_string());
-        span.set("server.address", request.address.origin().to_string());
+        describe(span, &request);
     }
     let costs = account.sends(|| SentInput::of(&request.body, request.stream));
     let copy = account.copies(&request);
@@ -54,13 +55,26 @@ pub(super) async fn send(
         account.refused();
     }
     if let Ok(response) = &sent {
-        account.attempt().set("http.response.status_code", i64::from(response.status.as_u16()));
+        account.attempt().set(Attribute::HttpStatus, i64::from(response.status.as_u16()));
     }
     sent.map_err(|error| {
         account.failed_upstream(&target.label, error.kind.name());
         tracing::warn!(provider = %target.label, %error, "request to the provider failed");
         fault_of(&error)
     })
+}
+
+/// Sets the attributes of a request that is about to be sent. Recordings have no host.
+fn describe(span: &Span, request: &UpstreamRequest<'_>) {
+    span.set(Attribute::HttpMethod, request.method.to_string());
+    let origin = request.address.origin();
+    let uri = origin.parse::<Uri>().ok();
+    let host = uri.as_ref().and_then(Uri::host);
+    span.set(Attribute::ServerAddress, host.unwrap_or(origin).to_owned());
+    if let (Some(uri), Some(_)) = (&uri, host) {
+        let usual = if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
+        span.set(Attribute::ServerPort, i64::from(uri.port_u16().unwrap_or(usual)));
+    }
 }
 
 /// The fault for a failed exchange with a provider.

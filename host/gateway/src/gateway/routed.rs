@@ -12,7 +12,7 @@ use crate::accounting::{Account, Opening};
 use crate::admission::budgets::{self, DOWNGRADES, HeldBudget};
 use crate::admission::{AdmissionPermit, Demand};
 use crate::attempt::{AttemptResponse, InboundRequest, PlanRunner, ReplyBody, RequestContext, ResumeContext};
-use crate::observe::trace::Span;
+use crate::observe::trace::{Attribute, Span};
 use crate::route;
 use crate::route::fit::Needs;
 use crate::route::{Circumstances, Nowhere, Plan};
@@ -88,7 +88,7 @@ impl Gateway {
         }
         let series = plan.route.series(&self.metrics, &asked.face, asked.caller.label());
         if span.is_recording() {
-            span.set("gen_ai.request.model", plan.route.alias.clone());
+            span.set(Attribute::Model, plan.route.alias.clone());
         }
         let operation = asked.operation().name();
         let counts = matches!(asked.operation(), Operation::Chat | Operation::Embeddings | Operation::Rerank);

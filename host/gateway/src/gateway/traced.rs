@@ -3,7 +3,7 @@
 use http::Response;
 
 use crate::attempt::ReplyBody;
-use crate::observe::trace::Span;
+use crate::observe::trace::{Attribute, Span};
 use weir_translate::dialect::faces::Endpoint;
 
 /// Sets the attributes that are known once the face is recognised.
@@ -13,17 +13,17 @@ pub(super) fn describe(span: &Span, face: &Endpoint, id: &str) {
     }
     let (method, path) = (&face.claim.method, &face.claim.path);
     span.rename(|| format!("{method} {path}"));
-    span.set("http.request.method", method.clone());
-    span.set("http.route", path.clone());
-    span.set("gen_ai.operation.name", face.claim.operation.name().to_owned());
-    span.set("weir.format", face.format().to_owned());
-    span.set("weir.request_id", id.to_owned());
+    span.set(Attribute::HttpMethod, method.clone());
+    span.set(Attribute::HttpRoute, path.clone());
+    span.set(Attribute::Operation, face.claim.operation.name().to_owned());
+    span.set(Attribute::Format, face.format().to_owned());
+    span.set(Attribute::RequestId, id.to_owned());
 }
 
 /// Sets the attributes that are known once the answer's head is known, and the answer's trace header.
 pub(super) fn conclude(span: &Span, response: &mut Response<ReplyBody>) {
     let status = response.status().as_u16();
-    span.set("http.response.status_code", i64::from(status));
+    span.set(Attribute::HttpStatus, i64::from(status));
     if status >= 500 {
         span.fail("failed");
     }

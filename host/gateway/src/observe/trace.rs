@@ -1,8 +1,10 @@
 //! Traces for an OpenTelemetry collector: a server span for each request, below it a client span for each attempt,
 //! and below that a span for each call of an adapter. Spans contain nothing of what clients and providers wrote.
 //!
-//! Names follow OpenTelemetry's semantic conventions for HTTP and generative AI; contexts are propagated as W3C Trace
-//! Context. Without a collector no spans are made, and a client's own trace headers are forwarded unchanged.
+//! Names follow OpenTelemetry's semantic conventions for HTTP and generative AI ([`Attribute`]); contexts are propagated
+//! as W3C Trace Context. Without a collector no spans are made, and a client's own trace headers are forwarded unchanged.
+
+mod attribute;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,12 +25,15 @@ use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, Span as SdkSpan,
 };
 
-use weir_config::{Secret, Traces};
+pub use attribute::Attribute;
+use weir_config::{Conventions, Secret, SpanProtocol, Traces};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// The path of a collector for spans, relative to its endpoint (OTLP specification, "OTLP/HTTP Request").
-const PATH: &str = "v1/traces";
+const HTTP_PATH: &str = "v1/traces";
+/// The path of the method that takes spans ("OTLP/gRPC": `TraceService` of the protocol's schema).
+const GRPC_PATH: &str = "opentelemetry.proto.collector.trace.v1.TraceService/Export";
 /// The most spans that wait for the collector; further spans are dropped, which is logged.
 const QUEUE: usize = 8192;
 /// The most spans sent together.
@@ -54,15 +59,21 @@ pub struct Tracer(Option<Live>);
 struct Live {
     tracer: SdkTracer,
     provider: SdkTracerProvider,
+    names: Conventions,
+    follows_clients: bool,
 }
 
 impl Tracer {
-    /// Starts sending spans to a collector through this HTTP client.
+    /// Starts sending spans to a collector through this HTTP client, which frames messages where the protocol is gRPC.
     pub fn begin(settings: &Traces, client: impl HttpClient + 'static) -> Result<Self, TraceError> {
         let header = |(name, value): &(String, Secret)| (name.clone(), value.expose().to_owned());
+        let path = match settings.protocol {
+            SpanProtocol::Http => HTTP_PATH,
+            SpanProtocol::Grpc => GRPC_PATH,
+        };
         let exporter = SpanExporter::builder()
             .with_http()
-            .with_endpoint(format!("{}/{PATH}", settings.endpoint.trim_end_matches('/')))
+            .with_endpoint(format!("{}/{path}", settings.endpoint.trim_end_matches('/')))
             .with_headers(settings.headers.iter().map(header).collect::<HashMap<_, _>>())
             .with_http_client(client)
             .build()?;
@@ -80,14 +91,18 @@ impl Tracer {
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sample))))
             .with_resource(resource)
             .build();
-        Ok(Self(Some(Live { tracer: provider.tracer("weir"), provider })))
+        let (names, follows_clients) = (settings.names(), settings.follow_clients);
+        Ok(Self(Some(Live { tracer: provider.tracer("weir"), provider, names, follows_clients })))
     }
 
-    /// The span of a request with these headers, whose parent is the client's own span if it sent one.
+    /// The span of a request with these headers, whose parent is the client's own span if it sent one that is followed.
     pub fn request(&self, headers: &HeaderMap, name: impl FnOnce() -> String) -> Span {
-        let Some(Live { tracer, .. }) = &self.0 else { return Span::default() };
-        let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers));
-        Span::build(tracer, SpanKind::Server, name(), &parent)
+        let Some(Live { tracer, names, follows_clients, .. }) = &self.0 else { return Span::default() };
+        let parent = match follows_clients {
+            true => TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers)),
+            false => Context::new(),
+        };
+        Span::build((tracer, *names), SpanKind::Server, name(), &parent)
     }
 
     /// Sends the waiting spans and stops tracing. Blocks.
@@ -106,17 +121,18 @@ pub struct Span(Option<Arc<Open>>);
 
 struct Open {
     tracer: SdkTracer,
+    names: Conventions,
     context: SpanContext,
     /// `None` if this trace is not sampled.
     span: Option<Mutex<SdkSpan>>,
 }
 
 impl Span {
-    fn build(tracer: &SdkTracer, kind: SpanKind, name: String, parent: &Context) -> Self {
+    fn build((tracer, names): (&SdkTracer, Conventions), kind: SpanKind, name: String, parent: &Context) -> Self {
         let span = tracer.build_with_context(SpanBuilder::from_name(name).with_kind(kind), parent);
         let context = span.span_context().clone();
         let span = span.is_recording().then(|| Mutex::new(span));
-        Self(Some(Arc::new(Open { tracer: tracer.clone(), context, span })))
+        Self(Some(Arc::new(Open { tracer: tracer.clone(), names, context, span })))
     }
 
     fn beneath(&self, kind: SpanKind, name: impl FnOnce() -> String) -> Self {
@@ -125,7 +141,7 @@ impl Span {
             return Self::default();
         }
         let parent = Context::new().with_remote_span_context(open.context.clone());
-        Self::build(&open.tracer, kind, name(), &parent)
+        Self::build((&open.tracer, open.names), kind, name(), &parent)
     }
 
     /// A child span for a request to another server.
@@ -150,17 +166,18 @@ impl Span {
         self.with(|span| span.update_name(name()));
     }
 
-    /// Sets an attribute.
-    pub fn set(&self, key: &'static str, value: impl Into<Value>) {
-        self.with(|span| span.set_attribute(KeyValue::new(key, value)));
+    /// Sets an attribute, by its name in the configured conventions. Those without it leave it out.
+    pub fn set(&self, attribute: Attribute, value: impl Into<Value>) {
+        let name = self.0.as_ref().and_then(|open| attribute.name(open.names));
+        if let Some(name) = name {
+            self.with(|span| span.set_attribute(KeyValue::new(name, value)));
+        }
     }
 
-    /// Marks the span as failed; `reason` becomes `error.type`, so it must come from a small set.
+    /// Marks the span as failed; `reason` becomes the type of its error, so it must come from a small set.
     pub fn fail(&self, reason: &'static str) {
-        self.with(|span| {
-            span.set_attribute(KeyValue::new("error.type", reason));
-            span.set_status(Status::error(reason));
-        });
+        self.set(Attribute::ErrorType, reason);
+        self.with(|span| span.set_status(Status::error(reason)));
     }
 
     /// Sets the trace headers of a message to this span's context, in place of any others.
