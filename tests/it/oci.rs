@@ -111,7 +111,7 @@ fn an_adapter_without_a_trusted_signature_is_refused_unless_that_is_accepted() {
     assert_eq!(installed(&desk), Some(zeta_build(3)));
 }
 
-/// A descriptor.
+/// Media type, digest and size of a blob, as manifests name it.
 fn descriptor(media: &str, bytes: &[u8]) -> Value {
     json!({"mediaType": media, "digest": Digest::of(bytes).to_string(), "size": bytes.len()})
 }

@@ -10,7 +10,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::soon;
 
-/// A request.
+/// Method, path, headers and body, as a test builds them.
 #[derive(Debug, Clone)]
 pub struct Request {
     method: String,
@@ -76,7 +76,7 @@ impl Request {
 /// The head of an answer.
 #[derive(Debug, Clone)]
 pub struct Head {
-    /// The status.
+    /// The HTTP status of the answer's head.
     pub status: u16,
     /// The headers in order, with names in lower case.
     pub headers: Vec<(String, String)>,
@@ -102,7 +102,7 @@ impl Head {
 /// A whole answer.
 #[derive(Debug, Clone)]
 pub struct Reply {
-    /// Its head.
+    /// Status and headers.
     pub head: Head,
     /// The body, or its received part.
     pub body: Vec<u8>,
@@ -111,7 +111,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// The status.
+    /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.head.status
     }

@@ -135,7 +135,7 @@ impl Gateway {
         self.ask(&Request::get(path)).await
     }
 
-    /// The metrics.
+    /// What `/metrics` prints, in Prometheus's text format.
     pub async fn metrics(&self) -> String {
         let request = Request::get("/metrics");
         let request = match &self.token {

@@ -20,7 +20,7 @@ pub enum Format {
 /// A tool call.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
-    /// Its id.
+    /// By which the tool's result refers to the call.
     pub id: String,
     /// Its tool.
     pub name: String,
@@ -49,14 +49,14 @@ pub struct Tokens {
     pub output: u64,
 }
 
-/// A parsed answer.
+/// What a client understood of an answer, whatever its format.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ParsedAnswer {
     /// The visible text of the first candidate.
     pub text: String,
-    /// Its thinking.
+    /// The text of all thinking, joined.
     pub thinking: String,
-    /// Its refusal.
+    /// Why the model refuses, where the format has a place for that.
     pub refusal: String,
     /// The tool calls, in order.
     pub calls: Vec<Call>,

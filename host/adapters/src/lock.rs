@@ -66,7 +66,7 @@ struct Pin {
 /// An adapter that was installed from a registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sourced<'l> {
-    /// Its name.
+    /// The adapter's name: the file name in the plugins folder, without `.wasm`.
     pub name: &'l str,
     /// The digest of its component.
     pub digest: Digest,

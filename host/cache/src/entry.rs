@@ -16,9 +16,9 @@ const OVERHEAD: usize = 512;
 pub struct Entry {
     /// The alias of the model, for removal.
     pub model: Arc<str>,
-    /// The headers.
+    /// The answer's headers as its client got them.
     pub headers: HeaderMap,
-    /// The body.
+    /// The answer's body in the format of that client; of a stream, all its bytes.
     pub body: Bytes,
     /// When it was complete.
     pub stored: Instant,

@@ -54,7 +54,7 @@ pub struct PoolRequest {
     pub pool: String,
     /// How its amounts come back.
     pub kind: Kind,
-    /// Its limit.
+    /// How much all nodes together may use.
     pub limit: u64,
     /// How long the server keeps it after the last report; without it, always.
     pub kept: Option<Duration>,
@@ -62,7 +62,7 @@ pub struct PoolRequest {
     pub entry: String,
     /// The nodes that share.
     pub nodes: u32,
-    /// The report.
+    /// What the node used, holds and lacks.
     pub report: Report,
 }
 

@@ -52,7 +52,7 @@ enum Outcome {
 pub struct Opening<'a> {
     /// When the request arrived.
     pub begun: Instant,
-    /// The request's id.
+    /// The id that the answer's header and the log lines have.
     pub request_id: &'a str,
     /// The operation's name: `chat`, `embeddings`, ...
     pub operation: &'a str,

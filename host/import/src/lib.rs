@@ -18,7 +18,7 @@ pub struct Draft {
     pub server: Entry,
     /// The tables `[[providers]]`.
     pub providers: Vec<Entry>,
-    /// `[[models]]`.
+    /// The tables `[[models]]`, in the order of the file that is imported.
     pub models: Vec<Entry>,
     /// The tables `[[clients]]`.
     pub clients: Vec<Entry>,

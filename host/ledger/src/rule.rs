@@ -19,7 +19,7 @@ pub use pattern::Pattern;
 pub struct Offer {
     /// The provider's name in the configuration or its kind; `*` for all.
     pub provider: Arc<str>,
-    /// The models.
+    /// Which names of the provider's for models it holds for.
     pub model: Pattern,
     /// The conditions, all of which must hold.
     pub when: When,

@@ -81,7 +81,7 @@ pub enum Shape {
 /// A field of a record, or a case of a variant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// Its name.
+    /// In the spelling of the file: `snake_case` for fields, capitals for values.
     pub name: String,
     /// What the contract says about it.
     pub docs: String,
@@ -96,7 +96,7 @@ pub struct Field {
 /// A value of an enum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Value {
-    /// Its name.
+    /// In the spelling of the file: `snake_case` for fields, capitals for values.
     pub name: String,
     /// What the contract says about it.
     pub docs: String,
@@ -151,9 +151,9 @@ const TYPES: &str = "weir.types.v1";
 /// A `.proto` file.
 #[derive(Debug, Clone)]
 pub struct File {
-    /// Its path.
+    /// Relative to the folder of all `.proto` files.
     pub path: &'static str,
-    /// Its package.
+    /// With its version, as `weir.v1`.
     pub package: &'static str,
     /// The files that it imports.
     pub imports: &'static [&'static str],
@@ -170,7 +170,7 @@ pub struct File {
 /// A method of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Method {
-    /// Its name.
+    /// In capitals and small letters, as `CountTokens`.
     pub name: &'static str,
     /// What it does.
     pub docs: &'static str,
@@ -194,7 +194,7 @@ impl File {
         }
     }
 
-    /// The service.
+    /// The file of the service `weir.v1.Inference`, its requests and its answers.
     pub fn service() -> Self {
         let (schema, numbers) = service::schema();
         Self {

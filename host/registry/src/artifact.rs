@@ -27,11 +27,11 @@ const MOST_REFERRERS: usize = 64;
 /// What is pushed.
 #[derive(Debug)]
 pub struct Package {
-    /// The component.
+    /// The bytes of the `.wasm` file.
     pub component: Bytes,
     /// The adapter's name.
     pub name: String,
-    /// Its version.
+    /// The adapter's own version, as its manifest has it.
     pub version: String,
     /// The version of the contract that it is built for.
     pub contract: String,

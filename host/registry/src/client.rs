@@ -33,7 +33,7 @@ const REDIRECTS: usize = 5;
 pub struct Login {
     /// The name.
     pub user: String,
-    /// The password.
+    /// Sent to the registry and to the issuer of its tokens only.
     pub password: Secret,
 }
 

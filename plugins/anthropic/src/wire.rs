@@ -177,7 +177,7 @@ wire! {
         "last_id" => last_id: Str<'a>,
     }
 
-    /// A model.
+    /// An entry of the list of models.
     pub(crate) struct Model<'a> {
         "type" => kind: Str<'a>,
         "id" => id: Str<'a>,

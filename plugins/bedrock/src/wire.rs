@@ -28,7 +28,7 @@ wire! {
         "input" => input: CountInput<'a>,
     }
 
-    /// The input to count.
+    /// The `input` of CountTokens: a request of Converse or of InvokeModel.
     pub(crate) struct CountInput<'a> {
         "converse" => converse: Request<'a>,
         "invokeModel" => invoke: &'a RawValue,
@@ -91,7 +91,7 @@ wire! {
         "type" => kind: Str<'a>,
     }
 
-    /// The result of a tool.
+    /// A block of a user's turn that answers a `toolUse`.
     pub(crate) struct ToolResult<'a> {
         "toolUseId" => id: Str<'a>,
         "content" => content: Seq<Block<'a>>,
@@ -159,7 +159,7 @@ wire! {
         "stopSequences" => stop: Vec<Str<'a>>,
     }
 
-    /// The tools.
+    /// `toolConfig`: the tools, and which may or must be called.
     pub(crate) struct ToolConfig<'a> {
         "tools" => tools: Seq<Tool<'a>>,
         "toolChoice" => choice: &'a RawValue,
@@ -264,7 +264,7 @@ wire! {
         "inputTokens" => input: Count,
     }
 
-    /// An error's body.
+    /// The service's exceptions have their name in a header, and a message here.
     pub(crate) struct ErrorBody<'a> {
         "message" | "Message" => message: &'a RawValue,
         "__type" => kind: Str<'a>,

@@ -25,7 +25,7 @@ weir_sdk::wire! {
         "next_page_token" => next: Str<'a>,
     }
 
-    /// A model.
+    /// An entry of the list of models.
     struct Model<'a> {
         "name" => name: Str<'a>,
         "context_length" => context_length: Count,

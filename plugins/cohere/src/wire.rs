@@ -62,7 +62,7 @@ wire! {
         "data" => data: &'a RawValue,
     }
 
-    /// A call of a tool.
+    /// A call in a message of the assistant.
     pub(crate) struct ToolCall<'a> {
         "id" => id: Str<'a>,
         "type" => kind: Str<'a>,
@@ -75,13 +75,13 @@ wire! {
         "arguments" => arguments: &'a RawValue,
     }
 
-    /// A tool.
+    /// An entry of `tools`.
     pub(crate) struct Tool<'a> {
         "type" => kind: Str<'a>,
         "function" => function: FunctionTool<'a>,
     }
 
-    /// A tool that is a function.
+    /// The `function` of a tool: name, description and JSON schema.
     pub(crate) struct FunctionTool<'a> {
         "name" => name: Str<'a>,
         "description" => description: Str<'a>,

@@ -212,14 +212,14 @@ wire! {
         "candidates" => candidates: Vec<Token<'a>>,
     }
 
-    /// A token.
+    /// A candidate of `logprobsResult`, with its log probability.
     pub(crate) struct Token<'a> {
         "token" => text: Str<'a>,
         "tokenId" | "token_id" => id: &'a RawValue,
         "logProbability" | "log_probability" => logprob: &'a RawValue,
     }
 
-    /// `{"error": {...}}`.
+    /// Google's `Status`, in the member `error`.
     pub(crate) struct ErrorBody<'a> {
         "error" => error: &'a RawValue,
     }
@@ -288,7 +288,7 @@ wire! {
         "nextPageToken" | "next_page_token" => next: Str<'a>,
     }
 
-    /// A model.
+    /// An entry of the list of models.
     pub(crate) struct Model<'a> {
         "name" => name: Str<'a>,
         "displayName" | "display_name" => display_name: Str<'a>,

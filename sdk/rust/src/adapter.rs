@@ -96,7 +96,7 @@ macro_rules! sides {
     };
 }
 sides!(
-    /// Embeddings.
+    /// Interfaces for vectors of texts and pictures, from and to one format.
     ProviderEmbeddings, DialectEmbeddings, EmbeddingsRequest, EmbeddingsResponse, ParsedEmbeddings
 );
 sides!(

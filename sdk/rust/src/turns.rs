@@ -26,7 +26,7 @@ pub enum Speaker {
 /// them.
 #[derive(Debug)]
 pub struct Turn {
-    /// The speaker.
+    /// Whose turn it is in a format that has two speakers.
     pub speaker: Speaker,
     /// Tool results, which come before all other blocks.
     pub results: String,

@@ -48,7 +48,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects.
+    /// Opens the one connection on which all requests are sent.
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();

@@ -15,7 +15,7 @@ pub struct Recording {
     pub id: String,
     /// The provider's folder.
     pub provider: String,
-    /// The operation.
+    /// As the recording's folder has it: `chat`, `embeddings`, `rerank`.
     pub operation: String,
     value: Value,
 }

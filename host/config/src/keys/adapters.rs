@@ -7,7 +7,7 @@ use crate::section::{Amount, Count, OrFalse, Share, Size, joined, part, section}
 use crate::settings::Isolation;
 
 part! {
-    /// Settings of an adapter.
+    /// How instances of an adapter are made, bounded and kept.
     #[derive(Debug, Clone, PartialEq)]
     pub struct AdapterSettings {
         /// `fresh`: a new instance for each exchange and side. `tenant`: an instance serves the exchanges of a single

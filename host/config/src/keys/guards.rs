@@ -38,7 +38,7 @@ section! {
         models: Vec<Alias> => "all",
         /// Names of `[[clients]]`.
         clients: Vec<String> => "all",
-        /// Teams.
+        /// Ids of teams, of stored keys or as `[[clients]]` name them.
         teams: Vec<String> => "all",
     }
 }
@@ -100,7 +100,7 @@ impl Guard {
         Some(Self { place, ..Self::read(section, Self::default()) })
     }
 
-    /// The name.
+    /// The guard's name; empty if the table has none, which is an error of the file.
     pub fn name(&self) -> &str {
         self.name.as_deref().unwrap_or_default()
     }

@@ -14,7 +14,7 @@ use crate::settings::{LogFormat, LogLevel};
 use crate::{Origin, Secret};
 
 part! {
-    /// The log.
+    /// What is logged, how it looks, and where requests have lines of their own.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Log {
         /// The least severe level that is logged.

@@ -23,13 +23,13 @@ use weir_upstream::{BodyObserver as _, UpstreamRequest};
 pub struct CapturedRequest<'a> {
     /// Weir's own id of the request.
     pub id: Uuid7,
-    /// The method.
+    /// As the client sent it.
     pub method: &'a Method,
     /// The path with its query, without credentials.
     pub path_and_query: String,
     /// The headers, without credentials.
     pub headers: &'a HeaderMap,
-    /// The body.
+    /// As the client sent it, in the pieces in which it was read.
     pub body: &'a [Bytes],
     /// The credentials that the client presented.
     pub secrets: Vec<Secret>,

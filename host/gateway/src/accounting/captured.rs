@@ -24,7 +24,7 @@ pub struct CapturedExchange {
     pub client: CapturedSide,
     /// The provider's side.
     pub upstream: Option<CapturedSide>,
-    /// The provider.
+    /// The name of the provider that was asked last, if one was.
     pub provider: Option<Arc<str>>,
     /// The content's share of the memory, returned when the content is dropped.
     pub(super) _share: Arc<RoomShare>,
@@ -33,13 +33,13 @@ pub struct CapturedExchange {
 /// One side of an exchange.
 #[derive(Debug, Default)]
 pub struct CapturedSide {
-    /// The method.
+    /// As the client or the gateway sent it.
     pub method: Method,
     /// The path with its query.
     pub path_and_query: String,
-    /// The request's headers.
+    /// Without credentials.
     pub request_headers: HeaderMap,
-    /// The request's body.
+    /// In the pieces in which it was read or sent.
     pub request_body: Vec<Bytes>,
     /// The answer's status; 0 if there was none.
     pub status: u16,

@@ -34,7 +34,7 @@ pub(crate) struct PassedRequest<'a> {
     pub(crate) target: &'a Arc<Target>,
     /// The declared endpoint that it calls.
     pub(crate) known: Option<(Known<'a>, PathParams)>,
-    /// The method.
+    /// Any: the operator's rules have allowed it.
     pub(crate) method: Method,
     /// The path at the provider, as received.
     pub(crate) path: String,
@@ -42,7 +42,7 @@ pub(crate) struct PassedRequest<'a> {
     pub(crate) query: String,
     /// The headers, without the client's credentials.
     pub(crate) headers: HeaderMap,
-    /// The body.
+    /// Sent on while it comes.
     pub(crate) body: Chunks,
     /// The model that it names, if it was read; empty otherwise.
     pub(crate) model: String,

@@ -82,7 +82,7 @@ pub struct TargetExplained {
 /// A request as a provider would get it.
 #[derive(Debug, Serialize)]
 pub struct UpstreamRequest {
-    /// The method.
+    /// In capitals, as it would be sent.
     pub method: String,
     /// The path below the provider's url.
     pub path: String,

@@ -31,7 +31,7 @@ const LANE: &str = "cache";
 pub(super) enum Found {
     /// The model's answers are not kept.
     Nothing,
-    /// An answer.
+    /// One that an equal request got.
     Answer(Kept),
     /// Neither an answer nor a reason to keep one.
     Bypass(Arc<str>),

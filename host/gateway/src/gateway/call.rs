@@ -43,7 +43,7 @@ pub struct Call {
 /// What is known of a call besides its answer.
 #[derive(Debug, Clone)]
 pub struct CallTrace {
-    /// The request's id.
+    /// The id that the log lines of the call have.
     pub request_id: String,
     /// The target that answered or failed last, as `provider/model`; none where none was asked.
     pub target: Option<Arc<str>>,

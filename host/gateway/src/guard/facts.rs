@@ -7,7 +7,7 @@ use weir_sandbox::guard::Facts;
 /// The facts that are the same for all guards of an exchange.
 #[derive(Debug, Clone, Copy)]
 pub struct ExchangeFacts<'a> {
-    /// The request's id.
+    /// The id that the answer's header and the log lines have.
     pub request_id: &'a str,
     /// When the exchange began: milliseconds since the Unix epoch.
     pub now_ms: f64,

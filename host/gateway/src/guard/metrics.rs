@@ -9,7 +9,7 @@ use crate::observe::metrics::Metrics;
 /// Buckets of a guard's time, in seconds.
 const SECONDS: &[f64] = &[1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
 
-/// The metrics of guards.
+/// Verdicts, failures and time of guards, by guard.
 #[derive(Debug, Clone)]
 pub struct GuardMetrics {
     verdicts: IntCounterVec,

@@ -59,7 +59,7 @@ pub struct BucketReport {
     pub limit: u64,
     /// The name of this node's entry.
     pub entry: String,
-    /// The report.
+    /// What this node drew and lacks.
     pub report: Report,
     number: u64,
 }

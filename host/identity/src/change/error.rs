@@ -55,7 +55,7 @@ pub enum ChangeError {
     /// Others belong to it.
     #[error("{count} {} belong to it", if *.kind == Kind::Key { "keys" } else { "teams" })]
     InUse {
-        /// Of which kind.
+        /// What those are that belong to it.
         kind: Kind,
         /// How many.
         count: usize,

@@ -73,10 +73,10 @@ macro_rules! ids {
 }
 
 ids! {
-    /// The id of a team.
+    /// By which keys and budgets name a team.
     TeamId;
-    /// The id of an organisation.
+    /// By which teams and budgets name an organisation.
     OrganisationId;
-    /// The id of a user.
+    /// By which keys name their owner.
     UserId;
 }

@@ -22,7 +22,7 @@ pub enum Algorithm {
     ES256,
     /// ECDSA on P-384 with SHA-384.
     ES384,
-    /// Ed25519.
+    /// With keys of the curve Ed25519.
     EdDSA,
 }
 

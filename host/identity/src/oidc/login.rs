@@ -29,7 +29,7 @@ pub struct ClientSettings {
     pub scopes: Vec<String>,
 }
 
-/// The start of a login.
+/// Where a browser goes to log in, and what is kept until it is back.
 #[derive(Debug)]
 pub struct LoginStart {
     /// Where the browser is sent.

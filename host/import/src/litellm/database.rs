@@ -25,13 +25,13 @@ pub enum Table {
     Budgets,
     /// Names for models that teams have.
     Aliases,
-    /// Organisations.
+    /// Groups of teams, with a budget.
     Organisations,
-    /// Teams.
+    /// Groups of keys, with models, limits and a budget.
     Teams,
-    /// Users.
+    /// Owners of keys.
     Users,
-    /// Keys.
+    /// Hashes of keys, with what they may do.
     Keys,
     /// Texts of keys before a rotation, whose grace may still run.
     ReplacedKeys,
@@ -91,7 +91,7 @@ pub enum RowError {
     NoColumn {
         /// The row's table.
         table: Table,
-        /// The column.
+        /// Its name in LiteLLM's schema.
         column: &'static str,
     },
 }

@@ -43,7 +43,7 @@ pub struct PoolReport {
     pub limit: u64,
     /// The second after the window's last.
     pub end: Option<i64>,
-    /// The report.
+    /// What this node used, holds and lacks.
     pub report: Report,
     /// What the answer is for.
     pub share: PoolShare,

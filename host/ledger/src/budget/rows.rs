@@ -44,7 +44,7 @@ impl Row {
 pub struct StoredRows {
     /// [`Budget::shape`] by name.
     pub shapes: BTreeMap<String, String>,
-    /// The rows.
+    /// One for each window that is counted.
     pub rows: Vec<Row>,
     /// The name under which the process that wrote them shared its budgets with other nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -17,7 +17,7 @@ impl<T> Default for Members<'_, T> {
     }
 }
 
-/// A file.
+/// A file of prices as it is written, before its rules are checked.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFile<'a> {

@@ -6,7 +6,7 @@ use weir_sdk::wire;
 use super::{ToolUse, Usage};
 
 wire! {
-    /// An event.
+    /// A message of the event stream by its `:event-type`.
     pub(crate) struct Event<'a> {
         "contentBlockIndex" => index: Count,
         "delta" => delta: Delta<'a>,

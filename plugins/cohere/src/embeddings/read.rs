@@ -33,7 +33,7 @@ weir_sdk::wire! {
         "content" => content: &'a RawValue,
     }
 
-    /// An answer.
+    /// A response of `/v2/embed`, with vectors by type.
     struct Answer<'a> {
         "id" => id: Str<'a>,
         "embeddings" => embeddings: &'a RawValue,

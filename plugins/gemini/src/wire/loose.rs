@@ -79,9 +79,9 @@ fn system(text: Str<'_>) -> System<'_> {
 /// A word of an enum, by name or, if the client requested `enum-encoding=int`, by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Word<'a> {
-    /// Its name.
+    /// In the capitals of the specification.
     Name(Str<'a>),
-    /// Its number.
+    /// As protobuf numbers it, which some clients send.
     Number(u32),
 }
 

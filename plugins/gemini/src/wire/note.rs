@@ -34,7 +34,7 @@ pub(crate) fn own(key: impl Into<String>, json: impl Into<String>) -> Extension 
     Extension { format: FORMAT.into(), key: key.into(), json: json.into() }
 }
 
-/// A note.
+/// An extension under this adapter's name, which only it reads back.
 pub(crate) fn note(key: &str) -> Extension {
     own(key, "null")
 }

@@ -81,7 +81,7 @@ pub fn audio_format(mime: &str) -> &str {
     }
 }
 
-/// A data URL.
+/// `data:MIME;base64,DATA`; the data is base64 already.
 pub fn to_data_url(mime: &str, data: &str) -> String {
     let mut url = String::with_capacity(mime.len() + data.len() + 13);
     url.push_str("data:");

@@ -103,7 +103,7 @@ pub struct Quirks {
 pub struct Paths {
     /// `chat/completions`.
     pub chat: &'static str,
-    /// `embeddings`.
+    /// `embeddings`; empty if the provider lacks them.
     pub embeddings: &'static str,
     /// `completions`, the legacy ones; empty if the provider lacks them.
     pub completions: &'static str,

@@ -108,7 +108,7 @@ impl<'de> Deserialize<'de> for Number {
 pub enum Either<'a, T> {
     /// One string.
     Text(Str<'a>),
-    /// A list.
+    /// Several, in brackets.
     List(Vec<T>),
 }
 

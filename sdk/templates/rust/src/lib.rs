@@ -10,7 +10,7 @@
 use weir_sdk::compat::quirks::Paths;
 use weir_sdk::compat::{Provider, Quirks};
 
-/// The adapter.
+/// Holds no state: each request gets its own decoder and encoder.
 #[derive(Debug)]
 pub struct Adapter;
 

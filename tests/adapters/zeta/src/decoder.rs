@@ -18,7 +18,7 @@ enum Open {
     Wanting,
 }
 
-/// The decoder.
+/// Makes events of a provider's frames.
 #[derive(Debug)]
 pub struct ZetaDecoder {
     open: Open,

@@ -6,7 +6,7 @@ use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Frame, PartKind, Usage
 
 use crate::{answer, version, woe};
 
-/// The encoder.
+/// Makes a client's frames of events.
 #[derive(Debug)]
 pub struct ZetaEncoder {
     model: String,

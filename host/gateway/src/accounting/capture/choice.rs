@@ -10,7 +10,7 @@ use weir_types::uuid::Uuid7;
 pub enum Logging {
     /// Nothing; its use is booked.
     Nothing,
-    /// Its facts.
+    /// Who asked for what, how it ended, and what it cost.
     Facts,
     /// Its facts, and its content if it fails.
     FactsAndErrors,

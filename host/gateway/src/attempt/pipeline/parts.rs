@@ -47,7 +47,7 @@ pub(in crate::attempt) struct Parts {
     pub(in crate::attempt) encoder: Option<ChatEncoder>,
     /// The error templates of the client's format.
     pub(in crate::attempt) errors: Option<Arc<ErrorFormat>>,
-    /// The request's id.
+    /// Named in error frames.
     pub(in crate::attempt) request_id: String,
     /// The model's name in the configuration, used if the provider's stream names none.
     pub(in crate::attempt) model: String,

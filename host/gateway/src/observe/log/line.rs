@@ -46,7 +46,7 @@ where
     }
 }
 
-/// The content of an event.
+/// The message and the fields of a log event, to be written once all are known.
 #[derive(Debug, Default)]
 struct EventContent {
     target: String,

@@ -25,7 +25,7 @@ pub(in crate::cli) struct KeptExchange {
 /// One side of an exchange, in the parts of a recording.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::cli) struct KeptSide {
-    /// The request.
+    /// None where contents are not logged.
     pub(in crate::cli) request: Option<RequestPart>,
     /// The answer, as far as it came.
     pub(in crate::cli) response: Option<ResponsePart>,

@@ -72,7 +72,7 @@ fn number(data: &mut String, value: u32) {
     data.push(char::from(b'0' + (value % 10) as u8));
 }
 
-/// The start of the message.
+/// The first frame of a stream, with the input tokens that are known so far.
 pub(super) fn message_start(ctx: &Context, start: Option<&ResponseStart>, known: &Usage) -> Frame {
     let (id, model) = start.map_or(("", None), |start| (start.id.as_str(), start.model.as_deref()));
     let mut data = String::with_capacity(512);

@@ -18,7 +18,7 @@ pub(super) fn block_start(index: u32, start: impl FnOnce(&mut Object<'_>)) -> Fr
     block("contentBlockStart", index, "start", start)
 }
 
-/// A delta of a block.
+/// A `contentBlockDelta` event.
 pub(super) fn block_delta(index: u32, delta: impl FnOnce(&mut Object<'_>)) -> Frame {
     block("contentBlockDelta", index, "delta", delta)
 }

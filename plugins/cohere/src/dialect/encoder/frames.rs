@@ -85,7 +85,7 @@ pub(super) fn tool_plan_delta(text: &str) -> Frame {
     frame("tool-plan-delta", |o| message(o, |o| o.str("tool_plan", text)))
 }
 
-/// The start of a call.
+/// A `tool-call-start` event, with the call's id and name.
 pub(super) fn tool_call_start(index: u32, call: &ToolStart) -> Frame {
     frame("tool-call-start", |o| {
         o.num("index", index);

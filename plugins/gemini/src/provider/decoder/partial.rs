@@ -38,7 +38,7 @@ pub(super) struct Partial {
 pub(super) struct Piece {
     /// The path as it came.
     pub(super) path: String,
-    /// JSON.
+    /// What it brings of the arguments: JSON, perhaps not closed yet.
     pub(super) json: String,
     pub(super) continues: bool,
 }

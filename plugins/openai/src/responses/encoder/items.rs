@@ -26,7 +26,7 @@ enum Kind {
     Message(Vec<Content>),
     /// Thinking.
     Reasoning { part: u32, thought: ReasoningPart },
-    /// A call.
+    /// A `function_call` or `custom_tool_call` that is being written.
     Call { part: u32, call: ToolCall },
 }
 

@@ -1,0 +1,80 @@
+//! Comments say more than the name that they stand at.
+
+use super::Findings;
+use super::source::Tree;
+
+/// Words that add nothing to a name.
+const EMPTY: &[&str] =
+    &["the", "a", "an", "of", "its", "it", "this", "is", "s", "in", "for", "to", "and", "that", "which", "has"];
+
+pub(super) fn check(tree: &Tree, findings: &mut Findings) {
+    for file in tree.rust() {
+        let lines: Vec<&str> = file.text.lines().map(str::trim).collect();
+        for (at, window) in lines.windows(3).enumerate() {
+            let &[before, comment, after] = window else { continue };
+            let Some(comment) = comment.strip_prefix("/// ").filter(|_| !before.starts_with("///")) else { continue };
+            let item = if after.starts_with("#[") { lines.get(at + 3).copied().unwrap_or_default() } else { after };
+            if !item.starts_with("///") && repeats(comment, item) {
+                findings.problem(format!("{}:{}: `{comment}` says no more than the name", file.path, at + 2));
+            }
+        }
+    }
+}
+
+/// Whether all words of a comment occur in the name of an item.
+fn repeats(comment: &str, item: &str) -> bool {
+    let name = words(&name(item));
+    let mut said = words(comment).into_iter().filter(|word| !EMPTY.contains(&word.as_str())).peekable();
+    said.peek().is_some() && said.all(|word| name.iter().any(|part| stem(part) == stem(&word)))
+}
+
+/// The name that an item declares: the first word that is no keyword.
+fn name(item: &str) -> String {
+    const KEYWORDS: &[&str] = &["pub", "async", "const", "fn", "struct", "enum", "trait", "type", "static", "unsafe"];
+    let item = match item.strip_prefix("pub(").and_then(|rest| rest.split_once(')')) {
+        Some((_, rest)) => rest,
+        None => item,
+    };
+    let mut parts = item.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|part| !part.is_empty());
+    parts.find(|part| !KEYWORDS.contains(part)).unwrap_or_default().to_owned()
+}
+
+/// The words of a text or of a name, in small letters.
+fn words(text: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    for c in text.chars() {
+        if !c.is_alphabetic() || c.is_uppercase() {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphabetic()) {
+            word.extend(c.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+fn stem(word: &str) -> &str {
+    ["es", "ed", "ing", "s"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::source::File;
+    use super::*;
+
+    fn problems(text: &str) -> usize {
+        let mut findings = Findings::default();
+        let files = vec![File::new("host/wire/src/a.rs", text)];
+        check(&Tree { root: ".".into(), files }, &mut findings);
+        findings.problems.len()
+    }
+
+    #[test]
+    fn a_comment_that_repeats_a_name_is_found() {
+        assert_eq!(problems("\n/// The request's id.\n    pub request_id: String,\n"), 1);
+        assert_eq!(problems("\n/// An answer.\n#[derive(Debug)]\npub(crate) struct Answers;\n"), 1);
+        assert_eq!(problems("\n/// The id that the log lines have.\npub request_id: String,\n"), 0);
+        assert_eq!(problems("/// What it is.\n/// The name.\npub name: String,\n"), 0);
+    }
+}
