@@ -21,7 +21,7 @@ pub(crate) fn from_json(json: &str, status: Option<u16>) -> Error {
 }
 
 /// An error of which only the message is known.
-pub(crate) fn said(message: Option<String>) -> Error {
+pub(crate) fn of_message(message: Option<String>) -> Error {
     built(None, message, None)
 }
 

@@ -86,8 +86,8 @@ impl ProviderRerank for Cohere {
         }
         let mut answer = parse_answer(&response)?;
         let meta = extension(&answer.extensions, SHARED, META).and_then(|json| parse::<wire::Usage<'_>>(json).ok());
-        if let Some(told) = meta.filter(|_| answer.usage.is_none()) {
-            let read = usage::read(wire::Usage { rest: Rest::default(), ..told });
+        if let Some(reported) = meta.filter(|_| answer.usage.is_none()) {
+            let read = usage::read(wire::Usage { rest: Rest::default(), ..reported });
             let known = Usage { extensions: Vec::new(), output: None, ..read };
             answer.usage = (known != Usage::default()).then_some(known);
         }

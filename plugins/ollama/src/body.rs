@@ -70,8 +70,8 @@ pub(crate) fn write_rest(o: &mut Object<'_>, request: &ChatRequest, generates: b
     o.opt_bool("logprobs", request.sampling.logprobs);
     o.opt_num("top_logprobs", request.sampling.top_logprobs);
     options::write(o, request, ledger);
-    let told = |one: &&Extension| one.json != "null" && one.format != spelling::FORMAT && !options::is_option(one);
-    for extension in request.extensions.iter().filter(told) {
+    let reported = |one: &&Extension| one.json != "null" && one.format != spelling::FORMAT && !options::is_option(one);
+    for extension in request.extensions.iter().filter(reported) {
         let has_place = generates || !ONLY_GENERATE.contains(&extension.key.as_str());
         match is_own(extension) {
             true if has_place => o.raw(&extension.key, &extension.json),

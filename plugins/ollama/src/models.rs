@@ -189,7 +189,7 @@ mod tests {
         HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(body.to_string()) }
     }
 
-    fn told(path: &str, models: Vec<ModelInfo>) -> Result<Value> {
+    fn written(path: &str, models: Vec<ModelInfo>) -> Result<Value> {
         let request = HttpRequest::get(path);
         let memo = <Ollama as DialectModels>::parse_request(&Context::default(), request)?.memo;
         let ctx = Context { memo, ..Context::default() };
@@ -199,12 +199,12 @@ mod tests {
 
     #[test]
     fn models_of_others_have_all_that_clients_read() {
-        let listed = told("/api/tags", vec![named("gpt-5".into())]).unwrap();
+        let listed = written("/api/tags", vec![named("gpt-5".into())]).unwrap();
         let one = &listed["models"][0];
         assert_eq!((&one["name"], &one["model"]), (&json!("gpt-5"), &json!("gpt-5")));
         assert!(one["modified_at"].is_string() && one["size"].is_number() && one["details"]["families"].is_array());
         let one = ModelInfo { context_tokens: Some(128_000), ..named("gpt-5".into()) };
-        let shown = told("/ollama/api/show", vec![one]).unwrap();
+        let shown = written("/ollama/api/show", vec![one]).unwrap();
         let architecture = shown["model_info"]["general.architecture"].as_str().unwrap();
         assert_eq!(shown["model_info"][format!("{architecture}.context_length")], 128_000);
         assert_eq!(shown["capabilities"], json!(["completion", "tools"]));
@@ -212,9 +212,9 @@ mod tests {
 
     #[test]
     fn the_version_needs_no_model_and_a_missing_one_is_not_found() {
-        assert_eq!(told("/api/version", Vec::new()).unwrap(), json!({"version": VERSION}));
-        assert_eq!(told("/api/show", Vec::new()).unwrap_err().kind, ErrorKind::NotFound);
-        assert_eq!(told("/api/tags", Vec::new()).unwrap(), json!({"models": []}));
+        assert_eq!(written("/api/version", Vec::new()).unwrap(), json!({"version": VERSION}));
+        assert_eq!(written("/api/show", Vec::new()).unwrap_err().kind, ErrorKind::NotFound);
+        assert_eq!(written("/api/tags", Vec::new()).unwrap(), json!({"models": []}));
     }
 
     #[test]
@@ -224,8 +224,8 @@ mod tests {
             let memo = <Ollama as DialectModels>::parse_request(&Context::default(), request).unwrap().memo;
             let ctx = Context { memo, ..Context::default() };
             let none = ModelsResponse { models: Vec::new(), cursor: None };
-            let told = <Ollama as DialectModels>::render_response(&ctx, none).unwrap().response;
-            assert_eq!(told.body.as_text().unwrap(), RUNNING);
+            let written = <Ollama as DialectModels>::render_response(&ctx, none).unwrap().response;
+            assert_eq!(written.body.as_text().unwrap(), RUNNING);
         }
     }
 
@@ -241,7 +241,7 @@ mod tests {
         });
         let read = <Ollama as ProviderModels>::parse_response(&ctx, answer(&body)).unwrap();
         assert_eq!((read.models[0].id.as_str(), read.models[0].context_tokens), ("llama3.2", Some(8192)));
-        assert_eq!(told("/api/show", read.models).unwrap(), body);
+        assert_eq!(written("/api/show", read.models).unwrap(), body);
     }
 
     #[test]

@@ -39,7 +39,7 @@ fn answered(ctx: &Context, body: &Value) -> Result<ChatResponse, Error> {
 }
 
 /// Renders a whole answer for a client.
-fn told(ctx: &Context, response: ChatResponse) -> (Value, Vec<String>) {
+fn written(ctx: &Context, response: ChatResponse) -> (Value, Vec<String>) {
     let rendered = <Ollama as DialectChat>::render_response(ctx, response).unwrap();
     (testing::json(&rendered.response.body), fields(&rendered.losses))
 }

@@ -99,17 +99,17 @@ pub(crate) fn write_response(o: &mut Object<'_>, ctx: &Context, frame: &Frame<'_
     let echo = noted(frame.extensions, "echo").and_then(|echo| Rest::parse(echo).ok()).unwrap_or_default();
     let asked = Rest::parse(&ctx.memo).unwrap_or_default();
     for (key, fallback) in DEFAULTS {
-        let said = late.get(key).or_else(|| echo.get(key)).or_else(|| asked.get(key));
-        o.raw(key, said.map_or(fallback, |raw| raw.get()));
+        let found = late.get(key).or_else(|| echo.get(key)).or_else(|| asked.get(key));
+        o.raw(key, found.map_or(fallback, |raw| raw.get()));
     }
     let known = |key: &str| DEFAULTS.iter().any(|(known, _)| *known == key) || key == "service_tier";
     let new = late.0.iter().filter(|(key, value)| !known(key) && value.get() != "null");
     new.clone().for_each(|(key, value)| o.raw(key, value.get()));
-    let told = |key: &str| late.get(key).is_some() || known(key);
-    for (key, value) in echo.0.iter().filter(|(key, _)| !told(key)) {
+    let reported = |key: &str| late.get(key).is_some() || known(key);
+    for (key, value) in echo.0.iter().filter(|(key, _)| !reported(key)) {
         o.raw(key, value.get());
     }
-    for extension in frame.extensions.iter().filter(|e| e.json != "null" && !told(&e.key)) {
+    for extension in frame.extensions.iter().filter(|e| e.json != "null" && !reported(&e.key)) {
         if extension.format == weir_sdk::compat::responses::FORMAT {
             o.raw(&extension.key, &extension.json);
         }

@@ -25,15 +25,15 @@ fn invalid_field(mut body: Rest<'_>) -> Option<String> {
 
 /// The error of a failed prediction.
 pub(crate) fn failed(raw: Option<&RawValue>) -> Error {
-    let said = raw.and_then(text).map(Str::into_string);
-    let said = said.or_else(|| detail(raw?.get())).filter(|text| !text.is_empty());
-    of_words(&said.unwrap_or_else(|| "the prediction failed".to_owned()))
+    let found = raw.and_then(text).map(Str::into_string);
+    let found = found.or_else(|| detail(raw?.get())).filter(|text| !text.is_empty());
+    of_words(&found.unwrap_or_else(|| "the prediction failed".to_owned()))
 }
 
 /// The error in a stream, as text or JSON.
 pub(crate) fn streamed(data: &str) -> Error {
-    let said = detail(data).or_else(|| parse::<Str<'_>>(data).ok().map(Str::into_string));
-    of_words(said.as_deref().unwrap_or(data))
+    let found = detail(data).or_else(|| parse::<Str<'_>>(data).ok().map(Str::into_string));
+    of_words(found.as_deref().unwrap_or(data))
 }
 
 fn detail(json: &str) -> Option<String> {

@@ -74,8 +74,8 @@ fn words(output: &RawValue) -> Result<String, Error> {
         let files = pieces.len() > 1 && pieces.iter().all(|piece| piece.starts_with("https://"));
         return Ok(pieces.join(if files { "\n" } else { "" }));
     }
-    if let Some(said) = Rest::parse(output.get()).ok().and_then(|mut members| members.str("text")) {
-        return Ok(said.into_string());
+    if let Some(found) = Rest::parse(output.get()).ok().and_then(|mut members| members.str("text")) {
+        return Ok(found.into_string());
     }
     Ok(if output.get() == "null" { String::new() } else { output.get().to_owned() })
 }

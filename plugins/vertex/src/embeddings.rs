@@ -144,13 +144,13 @@ fn instance(
     let EmbeddingInput::Text(text) = input else {
         return Err(Error::unsupported(format!("input[{at}]"), "the model embeds texts only"));
     };
-    let said = |key: &str, common: Option<&str>| match own {
+    let found = |key: &str, common: Option<&str>| match own {
         Some(own) => own.get(key).and_then(weir_sdk::json::text).map(Str::into_string),
         None => common.map(str::to_owned),
     };
     o.str("content", text);
-    o.opt_str("task_type", said("taskType", request.task.as_deref()).map(|name| task_type(&name)).as_deref());
-    o.opt_str("title", said("title", request.title.as_deref()).as_deref());
+    o.opt_str("task_type", found("taskType", request.task.as_deref()).map(|name| task_type(&name)).as_deref());
+    o.opt_str("title", found("title", request.title.as_deref()).as_deref());
     Ok(())
 }
 

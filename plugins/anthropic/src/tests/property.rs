@@ -26,8 +26,8 @@ proptest! {
         fold::check(&frames);
         let message = fold::message(&frames);
         let blocks = message["content"].as_array().unwrap();
-        let mut told: Vec<&str> = blocks.iter().map(words).collect();
-        told.sort_unstable();
-        prop_assert_eq!(told, stream.words());
+        let mut rendered: Vec<&str> = blocks.iter().map(words).collect();
+        rendered.sort_unstable();
+        prop_assert_eq!(rendered, stream.words());
     }
 }

@@ -41,7 +41,7 @@ fn begin() -> ChatEvent {
 }
 
 /// The frames of a stream with these events in its middle, checked, and the message that they make.
-fn told(middle: Vec<ChatEvent>) -> (Vec<Frame>, Value) {
+fn rendered(middle: Vec<ChatEvent>) -> (Vec<Frame>, Value) {
     let mut events = vec![begin()];
     events.extend(middle);
     events.push(finish(FinishReason::Complete));
@@ -57,7 +57,7 @@ fn frame(data: &Value) -> Frame {
 
 #[test]
 fn c05_overlapping_parts_are_written_one_after_the_other() {
-    let (_, message) = told(vec![
+    let (_, message) = rendered(vec![
         call(0, "a", None),
         call(1, "b", None),
         delta(0, "{\"x\":"),
@@ -82,14 +82,14 @@ fn c05_overlapping_parts_are_written_one_after_the_other() {
 
 #[test]
 fn c05_a_call_without_arguments_yields_an_empty_object() {
-    let (frames, message) = told(vec![call(0, "a", None), stop(0)]);
+    let (frames, message) = rendered(vec![call(0, "a", None), stop(0)]);
     assert_eq!(message["content"][0]["input"], json!({}));
     assert!(frames.iter().any(|frame| frame.data.contains(r#""partial_json":"{}""#)));
 }
 
 #[test]
 fn c05_parts_that_are_never_stopped_are_stopped_at_the_end() {
-    let (_, message) = told(vec![call(0, "a", None), delta(0, "{}"), start(1, PartKind::Text), delta(1, "x")]);
+    let (_, message) = rendered(vec![call(0, "a", None), delta(0, "{}"), start(1, PartKind::Text), delta(1, "x")]);
     assert_eq!(message["content"].as_array().unwrap().len(), 2);
 }
 
@@ -112,7 +112,8 @@ fn c07_pieces_of_arguments_are_written_as_they_come() {
 
 #[test]
 fn c42_a_block_begins_with_its_first_words() {
-    let (_, message) = told(vec![start(0, PartKind::Text), stop(0), start(1, PartKind::Text), delta(1, "x"), stop(1)]);
+    let (_, message) =
+        rendered(vec![start(0, PartKind::Text), stop(0), start(1, PartKind::Text), delta(1, "x"), stop(1)]);
     assert_eq!(message["content"], json!([{"type": "text", "text": "x"}]));
 }
 
@@ -120,20 +121,20 @@ fn c42_a_block_begins_with_its_first_words() {
 fn c30_a_signature_is_the_last_of_its_block() {
     let reasoning = || start(0, PartKind::Reasoning);
     let own = vec![reasoning(), sign(0, "anthropic", "Eq", false), delta(0, "hm"), stop(0)];
-    let (frames, message) = told(own);
+    let (frames, message) = rendered(own);
     assert_eq!(message["content"], json!([{"type": "thinking", "thinking": "hm", "signature": "Eq"}]));
     let at = frames.iter().position(|frame| frame.data.contains("signature_delta")).unwrap();
     assert_eq!(frames[at + 1].event.as_deref(), Some("content_block_stop"));
-    let (_, message) = told(vec![reasoning(), sign(0, "anthropic", "Eq", false), stop(0)]);
+    let (_, message) = rendered(vec![reasoning(), sign(0, "anthropic", "Eq", false), stop(0)]);
     assert_eq!(message["content"], json!([{"type": "thinking", "thinking": "", "signature": "Eq"}]));
-    let (_, message) = told(vec![reasoning(), sign(0, "anthropic", "Em", true), stop(0)]);
+    let (_, message) = rendered(vec![reasoning(), sign(0, "anthropic", "Em", true), stop(0)]);
     assert_eq!(message["content"], json!([{"type": "redacted_thinking", "data": "Em"}]));
 }
 
 #[test]
 fn c32_values_of_other_issuers_are_wrapped_as_in_whole_answers() {
     let gemini = Signature { issuer: "gemini".into(), value: "g".into() };
-    let (_, message) = told(vec![
+    let (_, message) = rendered(vec![
         start(0, PartKind::Reasoning),
         delta(0, "hm"),
         sign(0, "openai", "gAAA", true),
@@ -149,7 +150,8 @@ fn c32_values_of_other_issuers_are_wrapped_as_in_whole_answers() {
 #[test]
 fn free_text_for_a_tool_becomes_an_object() {
     let custom = ToolStart { id: "a".into(), name: "sh".into(), kind: ToolKind::Custom, signature: None };
-    let (_, message) = told(vec![start(0, PartKind::ToolCall(custom)), delta(0, "ls \""), delta(0, "\n\""), stop(0)]);
+    let (_, message) =
+        rendered(vec![start(0, PartKind::ToolCall(custom)), delta(0, "ls \""), delta(0, "\n\""), stop(0)]);
     assert_eq!(message["content"][0]["input"], json!({"input": "ls \"\n\""}));
 }
 
@@ -197,7 +199,7 @@ fn events_of_other_formats_are_reported_once() {
 #[test]
 fn c80_only_the_first_candidate_is_rendered() {
     let other = ChatEvent::Delta(PartDelta { candidate: 1, part: 0, text: "other".into() });
-    let (_, message) = told(vec![start(0, PartKind::Text), delta(0, "x"), other, stop(0)]);
+    let (_, message) = rendered(vec![start(0, PartKind::Text), delta(0, "x"), other, stop(0)]);
     assert_eq!(message["content"], json!([{"type": "text", "text": "x"}]));
 }
 
@@ -314,9 +316,9 @@ fn c09_a_stream_and_a_whole_answer_have_the_same_content() {
     .map(frame)
     .collect();
     let frames: Vec<Frame> = std::iter::once(message_start()).chain(frames).collect();
-    let (told, _) = encoded(&context("claude-test"), &decoded(&frames, 1));
+    let (rendered, _) = encoded(&context("claude-test"), &decoded(&frames, 1));
     let (shown, _) = super::shown(super::answered(&whole));
-    assert_eq!(super::meaning::of_response(fold::message(&told)), super::meaning::of_response(shown));
+    assert_eq!(super::meaning::of_response(fold::message(&rendered)), super::meaning::of_response(shown));
 }
 
 /// Calls by code that runs at the provider come whole with the message's beginning.

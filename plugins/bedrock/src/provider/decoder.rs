@@ -111,7 +111,7 @@ impl ConverseDecoder {
         let part = self.next;
         let open = Open::begin(index, part, start, &self.names)?;
         let Some(open) = open else { return Ok(()) };
-        let told = match &open.kind {
+        let announced = match &open.kind {
             Kind::Call { start, .. } => {
                 self.calls = true;
                 Some(PartKind::ToolCall(start.clone()))
@@ -119,17 +119,17 @@ impl ConverseDecoder {
             Kind::Answer { .. } => Some(PartKind::Text),
             _ => None,
         };
-        self.push_open(open, told)
+        self.push_open(open, announced)
     }
 
-    fn push_open(&mut self, open: Open, told: Option<PartKind>) -> Result<()> {
+    fn push_open(&mut self, open: Open, announced: Option<PartKind>) -> Result<()> {
         if self.open.len() >= OPEN_LIMIT {
             return Err(Error::unreadable("too many blocks are open at once"));
         }
         let part = open.part;
         self.next += 1;
         self.open.push(open);
-        self.events.extend(told.map(|kind| ChatEvent::PartStart(PartStart { candidate: 0, part, kind })));
+        self.events.extend(announced.map(|kind| ChatEvent::PartStart(PartStart { candidate: 0, part, kind })));
         Ok(())
     }
 
@@ -143,8 +143,8 @@ impl ConverseDecoder {
             }
         }
         let (part, kind) = (self.next, if thought { Kind::Thinking } else { Kind::Text });
-        let told = if thought { PartKind::Reasoning } else { PartKind::Text };
-        self.push_open(Open { index, part, kind }, Some(told))?;
+        let announced = if thought { PartKind::Reasoning } else { PartKind::Text };
+        self.push_open(Open { index, part, kind }, Some(announced))?;
         Ok(part)
     }
 

@@ -138,28 +138,28 @@ mod tests {
         read(&HttpResponse { status, headers, body: Body::Text(body.into()) }, 0.0)
     }
 
-    fn said(status: u16, kind: &str, message: &str) -> ErrorKind {
+    fn found(status: u16, kind: &str, message: &str) -> ErrorKind {
         answer(status, kind, &format!(r#"{{"message":"{message}"}}"#)).kind
     }
 
     #[test]
     fn c83_the_reason_of_an_error_survives() {
         let long = "Input is too long for requested model.";
-        assert_eq!(said(400, "ValidationException:http://internal.amazon.com/", long), ErrorKind::ContextLength);
-        assert_eq!(said(400, "", long), ErrorKind::ContextLength);
-        assert_eq!(said(400, "ValidationException", "messages: field required"), ErrorKind::InvalidRequest);
-        assert_eq!(said(400, "ServiceQuotaExceededException", "x"), ErrorKind::Quota);
-        assert_eq!(said(403, "AccessDeniedException", "You don't have access to the model"), ErrorKind::Permission);
-        assert_eq!(said(403, "ExpiredTokenException", "expired"), ErrorKind::Authentication);
-        assert_eq!(said(403, "", "The security token included in the request is invalid."), ErrorKind::Authentication);
-        assert_eq!(said(404, "ResourceNotFoundException", "x"), ErrorKind::NotFound);
-        assert_eq!(said(408, "ModelTimeoutException", "x"), ErrorKind::Timeout);
-        assert_eq!(said(424, "ModelErrorException", "x"), ErrorKind::Upstream);
-        assert_eq!(said(429, "ThrottlingException", "Too many requests"), ErrorKind::RateLimited);
-        assert_eq!(said(429, "ThrottlingException", "Too many tokens per day"), ErrorKind::Quota);
-        assert_eq!(said(429, "ModelNotReadyException", "x"), ErrorKind::Overloaded);
-        assert_eq!(said(500, "InternalServerException", "x"), ErrorKind::Upstream);
-        assert_eq!(said(503, "ServiceUnavailableException", "x"), ErrorKind::Overloaded);
+        assert_eq!(found(400, "ValidationException:http://internal.amazon.com/", long), ErrorKind::ContextLength);
+        assert_eq!(found(400, "", long), ErrorKind::ContextLength);
+        assert_eq!(found(400, "ValidationException", "messages: field required"), ErrorKind::InvalidRequest);
+        assert_eq!(found(400, "ServiceQuotaExceededException", "x"), ErrorKind::Quota);
+        assert_eq!(found(403, "AccessDeniedException", "You don't have access to the model"), ErrorKind::Permission);
+        assert_eq!(found(403, "ExpiredTokenException", "expired"), ErrorKind::Authentication);
+        assert_eq!(found(403, "", "The security token included in the request is invalid."), ErrorKind::Authentication);
+        assert_eq!(found(404, "ResourceNotFoundException", "x"), ErrorKind::NotFound);
+        assert_eq!(found(408, "ModelTimeoutException", "x"), ErrorKind::Timeout);
+        assert_eq!(found(424, "ModelErrorException", "x"), ErrorKind::Upstream);
+        assert_eq!(found(429, "ThrottlingException", "Too many requests"), ErrorKind::RateLimited);
+        assert_eq!(found(429, "ThrottlingException", "Too many tokens per day"), ErrorKind::Quota);
+        assert_eq!(found(429, "ModelNotReadyException", "x"), ErrorKind::Overloaded);
+        assert_eq!(found(500, "InternalServerException", "x"), ErrorKind::Upstream);
+        assert_eq!(found(503, "ServiceUnavailableException", "x"), ErrorKind::Overloaded);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use weir_sdk::adapter::{DialectCountTokens, ProviderCountTokens, ProviderErrors};
 use weir_sdk::types::{ChatEvent, ErrorKind, Frame, Header, HttpRequest, HttpResponse};
 
-use super::{answered, asked, context, decoded, encoded, fold, http_response, json, meaning, sent, told};
+use super::{answered, asked, context, decoded, encoded, fold, http_response, json, meaning, sent, written};
 use crate::{Bedrock, path};
 
 /// Recordings that change on purpose, and why.
@@ -103,7 +103,7 @@ fn whole_answers_come_back_with_their_meaning() {
     for one in recordings("chat").iter().filter(|one| one.status() == 200 && one.frames().is_none()) {
         let body = &one.response["body"];
         let ctx = context(&one.model());
-        let (back, losses) = told(&ctx, answered(&ctx, body).unwrap());
+        let (back, losses) = written(&ctx, answered(&ctx, body).unwrap());
         assert_same(&one.id, &meaning::of_answer(body.clone()), &meaning::of_answer(back));
         assert!(losses.is_empty(), "{}: {losses:?}", one.id);
     }

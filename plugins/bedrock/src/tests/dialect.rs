@@ -6,7 +6,7 @@ use weir_sdk::types::{
     ReasoningPart, ResultPart, Role, Signature, TextPart, ToolCall, ToolChoice,
 };
 
-use super::{CLAUDE, asked, context, told};
+use super::{CLAUDE, asked, context, written};
 
 fn answer(parts: Vec<Part>, reason: FinishReason) -> ChatResponse {
     let finish = Some(Finish { reason, raw: None, stop_sequence: None });
@@ -15,7 +15,7 @@ fn answer(parts: Vec<Part>, reason: FinishReason) -> ChatResponse {
 }
 
 fn content(parts: Vec<Part>) -> (Value, Vec<String>) {
-    let (body, losses) = told(&context("m"), answer(parts, FinishReason::Complete));
+    let (body, losses) = written(&context("m"), answer(parts, FinishReason::Complete));
     (body["output"]["message"]["content"].clone(), losses)
 }
 
@@ -157,7 +157,7 @@ fn c34_a_wrapped_value_that_was_lifted_out_returns_to_no_issuer() {
 fn c11_a_call_is_the_reason_to_stop() {
     let call = || Part::ToolCall(ToolCall::new("c", "f", ""));
     for parts in [vec![call()], vec![Part::text("a"), call()], vec![call(), call()]] {
-        let (body, _) = told(&context("m"), answer(parts, FinishReason::Complete));
+        let (body, _) = written(&context("m"), answer(parts, FinishReason::Complete));
         assert_eq!(body["stopReason"], "tool_use");
         let blocks = body["output"]["message"]["content"].as_array().unwrap();
         assert_eq!(blocks.last().unwrap()["toolUse"]["input"], json!({}));
@@ -168,20 +168,20 @@ fn c11_a_call_is_the_reason_to_stop() {
 fn c80_c84_one_answer_and_refusals_are_filtered_content() {
     let mut two = answer(vec![Part::Refusal("no".into())], FinishReason::Refusal);
     two.candidates.push(two.candidates[0].clone());
-    let (body, losses) = told(&context("m"), two);
+    let (body, losses) = written(&context("m"), two);
     assert_eq!(
         (&body["stopReason"], &body["output"]["message"]["content"][0]["text"]),
         (&json!("content_filtered"), &json!("no"))
     );
     assert_eq!(losses, ["candidates"]);
-    let (body, _) = told(&context("m"), answer(Vec::new(), FinishReason::ContentFilter));
+    let (body, _) = written(&context("m"), answer(Vec::new(), FinishReason::ContentFilter));
     assert_eq!((&body["stopReason"], &body["output"]["message"]["content"]), (&json!("content_filtered"), &json!([])));
 }
 
 #[test]
 fn c59_counts_are_present_even_if_the_provider_sends_none() {
     let ctx = weir_sdk::types::Context { input_tokens: Some(33), ..context("m") };
-    let (body, _) = told(&ctx, answer(vec![Part::text("a")], FinishReason::Complete));
+    let (body, _) = written(&ctx, answer(vec![Part::text("a")], FinishReason::Complete));
     assert_eq!(body["usage"], json!({"inputTokens": 33, "outputTokens": 0, "totalTokens": 33}));
     assert_eq!(body["metrics"], json!({"latencyMs": 0}));
 }

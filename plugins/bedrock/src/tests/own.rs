@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use weir_sdk::types::{ChatEvent, ErrorKind};
 
-use super::{answered, asked, context, decoded, encoded, fold, meaning, sent, told};
+use super::{answered, asked, context, decoded, encoded, fold, meaning, sent, written};
 use crate::path;
 
 /// The chat recordings.
@@ -47,7 +47,7 @@ fn answers_and_streams_come_back_with_their_meaning() {
         let ctx = context(&model);
         let Some(bytes) = bytes(one) else {
             let body = &one["response"]["body"];
-            let (back, losses) = told(&ctx, answered(&ctx, body).unwrap());
+            let (back, losses) = written(&ctx, answered(&ctx, body).unwrap());
             assert_eq!(meaning::of_answer(back), meaning::of_answer(body.clone()), "{}", one["id"]);
             assert!(losses.is_empty(), "{}: {losses:?}", one["id"]);
             continue;

@@ -27,8 +27,8 @@ proptest! {
         fold::check(&frames);
         let answer = fold::answer(&frames);
         let blocks = answer["output"]["message"]["content"].as_array().unwrap();
-        let mut told: Vec<&str> = blocks.iter().map(words).collect();
-        told.sort_unstable();
-        prop_assert_eq!(told, stream.words());
+        let mut written: Vec<&str> = blocks.iter().map(words).collect();
+        written.sort_unstable();
+        prop_assert_eq!(written, stream.words());
     }
 }

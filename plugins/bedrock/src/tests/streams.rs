@@ -6,7 +6,7 @@ use weir_sdk::types::{
     PartKind, PartSignature, PartStart, PartStop, ResponseStart, Signature, ToolKind, ToolStart, Usage,
 };
 
-use super::{CLAUDE, answered, context, decoded, encoded, fold, frame, meaning, told};
+use super::{CLAUDE, answered, context, decoded, encoded, fold, frame, meaning, written};
 
 fn begin() -> ChatEvent {
     ChatEvent::Start(ResponseStart::default())
@@ -323,6 +323,6 @@ fn c09_a_stream_and_a_whole_answer_have_the_same_content() {
     ];
     let ctx: Context = context(CLAUDE);
     let (back, _) = encoded(&ctx, &decoded(&ctx, &frames, 1), 1);
-    let (shown, _) = told(&ctx, answered(&ctx, &whole).unwrap());
+    let (shown, _) = written(&ctx, answered(&ctx, &whole).unwrap());
     assert_eq!(meaning::of_answer(fold::answer(&back)), meaning::of_answer(shown));
 }

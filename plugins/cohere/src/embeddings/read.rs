@@ -161,9 +161,9 @@ pub(super) fn response(response: &HttpResponse) -> Result<EmbeddingsResponse> {
     let usage = answer.meta.and_then(|meta| {
         kept.extend(meta.warnings.map(|raw| own("warnings", raw.get())));
         let Meta { tokens, billed_units, cached_tokens, .. } = meta;
-        let told = tokens.is_some() || billed_units.is_some();
+        let reported = tokens.is_some() || billed_units.is_some();
         let wire = wire::Usage { tokens, billed_units, cached_tokens, rest: Rest::default() };
-        told.then(|| usage::read(wire))
+        reported.then(|| usage::read(wire))
     });
     kept.extend(extensions(FORMAT, answer.rest).into_iter().filter(|one| !REPEATED.contains(&one.key.as_str())));
     Ok(EmbeddingsResponse {

@@ -131,7 +131,7 @@ impl ChatDecoder {
         }
         let reason = delta.finish_reason.map(Str::into_string);
         let failed = reason.as_deref().and_then(|raw| finish::failure(raw, message.clone()));
-        if let Some(error) = failed.or_else(|| message.map(|message| error::said(Some(message)))) {
+        if let Some(error) = failed.or_else(|| message.map(|message| error::of_message(Some(message)))) {
             return self.fail(error);
         }
         self.ended = true;

@@ -142,8 +142,8 @@ fn answers_of_the_older_api_are_read() {
             let body = &recording.response["body"];
             let response = super::answered(body);
             let Part::Text(text) = &response.candidates[0].parts[0] else { panic!("a text") };
-            let said = body["text"].as_str().or(body["generations"][0]["text"].as_str());
-            assert_eq!(Some(text.text.as_str()), said, "{}", recording.id);
+            let given = body["text"].as_str().or(body["generations"][0]["text"].as_str());
+            assert_eq!(Some(text.text.as_str()), given, "{}", recording.id);
             (text.text.clone(), response.usage.is_some())
         };
         assert!(!words.is_empty() && usage, "{}", recording.id);

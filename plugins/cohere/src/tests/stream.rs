@@ -54,8 +54,8 @@ fn c91_c19_a_stream_that_fails_or_breaks_never_looks_complete() {
     assert_eq!(failure(&[begin(), text(0, "Half"), end("TIMEOUT")]), Some(ErrorKind::Timeout));
     assert_eq!(failure(&[begin(), text(0, "Half")]), Some(ErrorKind::Upstream));
     assert_eq!(failure(&[begin()]), Some(ErrorKind::Upstream));
-    let said = frame(&json!({"id": "x", "message": "too many tokens: 9"}));
-    assert_eq!(failure(&[begin(), said]), Some(ErrorKind::ContextLength));
+    let found = frame(&json!({"id": "x", "message": "too many tokens: 9"}));
+    assert_eq!(failure(&[begin(), found]), Some(ErrorKind::ContextLength));
     let error = json!({"type": "message-end", "delta": {"error": "the model is gone", "finish_reason": "ERROR"}});
     let answer = through(&[begin(), text(0, "Half"), frame(&error)]);
     assert_eq!((&answer["finish_reason"], &answer["error"]), (&json!("ERROR"), &json!("the model is gone")));

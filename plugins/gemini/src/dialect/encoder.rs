@@ -182,8 +182,8 @@ impl GenerateEncoder {
 
     /// Whether this format's service refused the prompt; such an answer has no candidates.
     fn is_refused(&self) -> bool {
-        let told = |own: &Extension| own.key == "promptFeedback" && own.json.contains("lockReason");
-        self.members.iter().any(told) && !self.candidates.iter().any(|one| one.brings() || one.has_begun())
+        let reported = |own: &Extension| own.key == "promptFeedback" && own.json.contains("lockReason");
+        self.members.iter().any(reported) && !self.candidates.iter().any(|one| one.brings() || one.has_begun())
     }
 
     fn fail(&mut self, error: &Error) {

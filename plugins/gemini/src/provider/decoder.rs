@@ -35,7 +35,7 @@ pub struct GenerateDecoder {
     refused: Option<Finish>,
     failed: bool,
     /// The answer's members that were reported.
-    told: Vec<Extension>,
+    reported: Vec<Extension>,
     events: Vec<ChatEvent>,
 }
 
@@ -48,7 +48,7 @@ impl Decoder for GenerateDecoder {
             candidates: Vec::new(),
             refused: None,
             failed: false,
-            told: Vec::new(),
+            reported: Vec::new(),
             events: Vec::new(),
         }
     }
@@ -130,7 +130,7 @@ impl GenerateDecoder {
         if self.begun.is_none() {
             let id = id.map(Str::into_string).unwrap_or_default();
             self.begun = Some(if id.is_empty() { self.request_id.clone() } else { id.clone() });
-            self.told.clone_from(&members);
+            self.reported.clone_from(&members);
             return self.events.push(ChatEvent::Start(ResponseStart {
                 id,
                 model: model.map(Str::into_string),
@@ -140,8 +140,8 @@ impl GenerateDecoder {
             }));
         }
         for member in members {
-            if tell(&mut self.told, &member) {
-                self.events.push(ChatEvent::Opaque(told(None, member)));
+            if tell(&mut self.reported, &member) {
+                self.events.push(ChatEvent::Opaque(reported(None, member)));
             }
         }
     }
@@ -165,18 +165,18 @@ impl GenerateDecoder {
 }
 
 /// Whether a member's value is new; it counts as reported from now on.
-fn tell(told: &mut Vec<Extension>, member: &Extension) -> bool {
+fn tell(reported: &mut Vec<Extension>, member: &Extension) -> bool {
     if matches!(member.json.as_str(), "{}" | "[]" | "null") {
         return false;
     }
-    match told.iter_mut().find(|known| known.key == member.key) {
+    match reported.iter_mut().find(|known| known.key == member.key) {
         Some(known) if known.json == member.json => false,
         Some(known) => {
             known.json.clone_from(&member.json);
             true
         }
         None => {
-            told.push(member.clone());
+            reported.push(member.clone());
             true
         }
     }
@@ -184,7 +184,7 @@ fn tell(told: &mut Vec<Extension>, member: &Extension) -> bool {
 
 /// A member of the answer, or of a candidate, as an event of this format: an object with the member, and the
 /// candidate's index.
-fn told(candidate: Option<u32>, member: Extension) -> Opaque {
+fn reported(candidate: Option<u32>, member: Extension) -> Opaque {
     let mut json = String::with_capacity(member.json.len() + 32);
     object(&mut json, |o| {
         o.opt_num("index", candidate);

@@ -12,7 +12,7 @@ use weir_sdk::model::header;
 use weir_sdk::types::{Body, ChatEvent, ErrorKind, Header, HttpRequest, HttpResponse};
 
 use super::normal;
-use super::{answered, asked, context, decoded, encoded, sent, told};
+use super::{answered, asked, context, decoded, encoded, sent, written};
 use crate::{Gemini, path};
 
 /// Recordings that change on purpose, and why.
@@ -122,7 +122,7 @@ fn recorded_answers_come_back_with_the_same_meaning() {
     for one in recordings("chat").iter().filter(|one| status(one) == 200 && frames(one).is_none()) {
         let body = &one["response"]["body"];
         let ctx = context(body["modelVersion"].as_str().unwrap());
-        let (mut back, losses) = told(&ctx, answered(&ctx, body).unwrap());
+        let (mut back, losses) = written(&ctx, answered(&ctx, body).unwrap());
         if body.get("responseId").is_none() {
             back.as_object_mut().unwrap().remove("responseId");
         }

@@ -7,7 +7,7 @@ use weir_sdk::types::{
     Signature, TextPart, Tool, ToolCall, ToolChoice, Usage,
 };
 
-use super::{asked, context, told};
+use super::{asked, context, written};
 use crate::FORMAT;
 
 fn answer(parts: Vec<Part>, reason: FinishReason) -> ChatResponse {
@@ -137,7 +137,7 @@ fn answers_of_other_formats_are_rendered_in_this_one() {
     let parts = vec![Part::Reasoning(thought), Part::text("ok"), Part::ToolCall(call)];
     let usage = Usage { input: Some(4), cache_read: Some(6), output: Some(3), reasoning: Some(2), ..Usage::default() };
     let response = ChatResponse { usage: Some(usage), ..answer(parts, FinishReason::ToolCalls) };
-    let (body, losses) = told(&context("alias"), response);
+    let (body, losses) = written(&context("alias"), response);
     let parts = &body["candidates"][0]["content"]["parts"];
     assert_eq!(parts[0]["thought"], true);
     assert_eq!(parts[2]["functionCall"], json!({"id": "toolu_1", "name": "f", "args": {"a": 1}}));
@@ -159,7 +159,7 @@ fn c33_encrypted_thinking_has_a_separate_part_and_comes_back() {
     let encrypted = Signature { issuer: "openai".into(), value: "gAAA".into() };
     let thought =
         ReasoningPart { id: Some("rs_1".into()), encrypted: Some(encrypted.clone()), ..ReasoningPart::new("sum") };
-    let (body, _) = told(&context("m"), answer(vec![Part::Reasoning(thought)], FinishReason::Complete));
+    let (body, _) = written(&context("m"), answer(vec![Part::Reasoning(thought)], FinishReason::Complete));
     let parts = &body["candidates"][0]["content"]["parts"];
     assert_eq!(parts.as_array().unwrap().len(), 2);
     let request = asked("m", "generateContent", &json!({"contents": [{"role": "model", "parts": parts}]})).unwrap();
@@ -169,7 +169,7 @@ fn c33_encrypted_thinking_has_a_separate_part_and_comes_back() {
 
 #[test]
 fn c84_refusals_end_with_safety() {
-    let (body, _) = told(&context("m"), answer(vec![Part::Refusal("no".into())], FinishReason::Complete));
+    let (body, _) = written(&context("m"), answer(vec![Part::Refusal("no".into())], FinishReason::Complete));
     assert_eq!(body["candidates"][0]["content"]["parts"], json!([{"text": "no"}]));
     assert_eq!(body["candidates"][0]["finishReason"], "SAFETY");
 }
@@ -182,7 +182,7 @@ fn c79_tools_that_another_provider_ran_are_not_shown_as_calls() {
         json: "{}".into(),
     };
     let (body, losses) =
-        told(&context("m"), answer(vec![Part::Opaque(opaque), Part::text("t")], FinishReason::Complete));
+        written(&context("m"), answer(vec![Part::Opaque(opaque), Part::text("t")], FinishReason::Complete));
     assert_eq!(body["candidates"][0]["content"]["parts"], json!([{"text": "t"}]));
     assert_eq!(losses, ["content[0].server_tool_use"]);
 }
@@ -198,7 +198,7 @@ fn citations_of_others_become_grounding() {
         source: None,
     };
     let text = TextPart { citations: vec![citation], ..TextPart::new("Grüße") };
-    let (body, _) = told(&context("m"), answer(vec![Part::Text(text)], FinishReason::Complete));
+    let (body, _) = written(&context("m"), answer(vec![Part::Text(text)], FinishReason::Complete));
     let grounding = &body["candidates"][0]["groundingMetadata"];
     assert_eq!(grounding["groundingChunks"][0]["web"]["uri"], "https://a.example");
     assert_eq!(grounding["groundingSupports"][0]["segment"], json!({"endIndex": 7, "text": "Grüße"}));
@@ -208,6 +208,6 @@ fn citations_of_others_become_grounding() {
 fn c80_all_candidates_are_rendered() {
     let mut response = answer(vec![Part::text("a")], FinishReason::Complete);
     response.candidates.push(Candidate { index: 1, ..response.candidates[0].clone() });
-    let (body, _) = told(&context("m"), response);
+    let (body, _) = written(&context("m"), response);
     assert_eq!(body["candidates"][1]["index"], 1);
 }

@@ -7,7 +7,7 @@ use weir_sdk::types::{
     ToolCall, ToolChoice, ToolResult,
 };
 
-use super::{answered, context, sent, told};
+use super::{answered, context, sent, written};
 
 const MODEL: &str = "gemini-2.5-flash";
 
@@ -317,7 +317,7 @@ fn c84_a_refused_prompt_is_an_empty_answer_with_a_filter_finish() {
     let answer = answered(&context(MODEL), &body).unwrap();
     assert!(answer.candidates[0].parts.is_empty());
     assert_eq!(answer.candidates[0].finish.as_ref().unwrap().reason, FinishReason::ContentFilter);
-    let (back, _) = told(&context(MODEL), answer);
+    let (back, _) = written(&context(MODEL), answer);
     assert_eq!(back["promptFeedback"], body["promptFeedback"]);
     assert!(back.get("candidates").is_none());
 }
@@ -337,6 +337,6 @@ fn sources_become_citations_of_the_text_that_they_support() {
     let Part::Text(text) = &answer.candidates[0].parts[1] else { panic!("text") };
     let Citation { url, start, end, .. } = &text.citations[0];
     assert_eq!((url.as_deref(), *start, *end), (Some("https://a.example"), Some(5), Some(8)));
-    let (back, _) = told(&context(MODEL), answer);
+    let (back, _) = written(&context(MODEL), answer);
     assert_eq!(back["candidates"][0]["groundingMetadata"], body["candidates"][0]["groundingMetadata"]);
 }

@@ -24,18 +24,18 @@ pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse 
     let mut ledger = Ledger::default();
     ledger.dropped_if(response.candidates.len() > 1, "candidates", "the format has room for the first one only");
     let candidate = response.candidates.first();
-    let mut said = Said { generates: ctx.memo == GENERATES, ..Said::default() };
+    let mut collected = Collected { generates: ctx.memo == GENERATES, ..Collected::default() };
     for part in candidate.iter().flat_map(|candidate| &candidate.parts) {
-        said.part(part, &mut ledger);
+        collected.part(part, &mut ledger);
     }
-    let mut body = String::with_capacity(said.content.len() + said.thinking.len() + 512);
+    let mut body = String::with_capacity(collected.content.len() + collected.thinking.len() + 512);
     object(&mut body, |o| {
         head(o, ctx, response.model.as_deref(), response.created_ms);
         members(o, &response.extensions, &mut ledger, "");
-        if said.generates {
-            said.write_generated(o, &mut ledger);
+        if collected.generates {
+            collected.write_generated(o, &mut ledger);
         } else {
-            o.object("message", |o| said.write(o, &mut ledger));
+            o.object("message", |o| collected.write(o, &mut ledger));
         }
         write_logprobs(o, candidate.and_then(|candidate| candidate.logprobs.as_deref()), &mut ledger);
         o.bool("done", true);
@@ -74,7 +74,7 @@ pub(super) fn write_logprobs(o: &mut Object<'_>, json: Option<&str>, ledger: &mu
 
 /// The content of an answer, by kind.
 #[derive(Debug, Default)]
-struct Said<'a> {
+struct Collected<'a> {
     content: String,
     thinking: String,
     /// The image of a generated answer, which has room for one.
@@ -83,7 +83,7 @@ struct Said<'a> {
     calls: Vec<&'a ToolCall>,
 }
 
-impl<'a> Said<'a> {
+impl<'a> Collected<'a> {
     fn part(&mut self, part: &'a Part, ledger: &mut Ledger) {
         match part {
             Part::Text(text) => {

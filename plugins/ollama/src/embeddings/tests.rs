@@ -15,7 +15,7 @@ fn sent(format: &str, request: EmbeddingsRequest) -> (String, String) {
     (http.path, http.body.as_text().unwrap().to_owned())
 }
 
-fn told(memo: &str, vectors: Vec<Vector>) -> String {
+fn written(memo: &str, vectors: Vec<Vector>) -> String {
     let ctx = Context { model: "m".into(), memo: memo.into(), ..Context::default() };
     let mut embeddings: Vec<_> = (0..).zip(vectors).map(|(index, vector)| Embedding { index, vector }).collect();
     embeddings.reverse();
@@ -27,8 +27,8 @@ fn told(memo: &str, vectors: Vec<Vector>) -> String {
 #[test]
 fn c93_batches_keep_their_order_and_base64_becomes_numbers() {
     let vectors = vec![Vector::Base64("AAAAPw==".into()), Vector::Floats(vec![1.5, -2.0])];
-    assert_eq!(told("", vectors.clone()), r#"{"model":"m","embeddings":[[0.5],[1.5,-2]]}"#);
-    assert_eq!(told(LEGACY, vectors), r#"{"embedding":[0.5]}"#);
+    assert_eq!(written("", vectors.clone()), r#"{"model":"m","embeddings":[[0.5],[1.5,-2]]}"#);
+    assert_eq!(written(LEGACY, vectors), r#"{"embedding":[0.5]}"#);
 }
 
 #[test]

@@ -68,25 +68,25 @@ mod tests {
         read(&HttpResponse { status, headers: Vec::new(), body: Body::Text(body.into()) }, 0.0)
     }
 
-    fn said(status: u16, message: &str) -> ErrorKind {
+    fn found(status: u16, message: &str) -> ErrorKind {
         answer(status, &format!(r#"{{"error":"{message}"}}"#)).kind
     }
 
     #[test]
     fn c83_the_reason_of_an_error_survives() {
-        assert_eq!(said(400, "the input length exceeds the context length"), ErrorKind::ContextLength);
-        assert_eq!(said(500, "prompt too long; exceeded max context length by 4 tokens"), ErrorKind::ContextLength);
-        assert_eq!(said(404, "model 'x' not found"), ErrorKind::NotFound);
-        assert_eq!(said(400, "x does not support tools"), ErrorKind::InvalidRequest);
-        assert_eq!(said(401, "unauthorized"), ErrorKind::Authentication);
-        assert_eq!(said(403, "this model requires a subscription"), ErrorKind::Permission);
-        assert_eq!(said(429, "too many requests"), ErrorKind::RateLimited);
-        assert_eq!(said(429, "you have reached your weekly usage limit"), ErrorKind::Quota);
+        assert_eq!(found(400, "the input length exceeds the context length"), ErrorKind::ContextLength);
+        assert_eq!(found(500, "prompt too long; exceeded max context length by 4 tokens"), ErrorKind::ContextLength);
+        assert_eq!(found(404, "model 'x' not found"), ErrorKind::NotFound);
+        assert_eq!(found(400, "x does not support tools"), ErrorKind::InvalidRequest);
+        assert_eq!(found(401, "unauthorized"), ErrorKind::Authentication);
+        assert_eq!(found(403, "this model requires a subscription"), ErrorKind::Permission);
+        assert_eq!(found(429, "too many requests"), ErrorKind::RateLimited);
+        assert_eq!(found(429, "you have reached your weekly usage limit"), ErrorKind::Quota);
         assert_eq!(
-            said(503, "server busy, please try again. maximum pending requests exceeded"),
+            found(503, "server busy, please try again. maximum pending requests exceeded"),
             ErrorKind::Overloaded
         );
-        assert_eq!(said(500, "llama runner process has terminated"), ErrorKind::Upstream);
+        assert_eq!(found(500, "llama runner process has terminated"), ErrorKind::Upstream);
     }
 
     #[test]

@@ -18,19 +18,19 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
     if let Some(raw) = lines.iter().find_map(|line| line.error) {
         return Err(error::object(raw, None));
     }
-    let mut said = Said::new(Ids::of_answer(&ctx.request_id));
+    let mut collected = Collected::new(Ids::of_answer(&ctx.request_id));
     let mut tokens = Vec::new();
     for line in &mut lines {
         tokens.extend(line.logprobs.take());
-        said.take(line);
+        collected.take(line);
     }
     // The last line, or the only one, has the values for all of them.
     let last = lines.pop().unwrap_or_default();
     let reason = last.done_reason;
     let counts = (last.prompt_eval_count.map(|count| count.0), last.eval_count.map(|count| count.0));
-    let finish = Some(finish::read(reason.as_deref(), !said.calls.is_empty()));
+    let finish = Some(finish::read(reason.as_deref(), !collected.calls.is_empty()));
     let logprobs = (!tokens.is_empty()).then(|| unified_logprobs(&tokens));
-    let candidate = Candidate { index: 0, parts: said.parts(), finish, logprobs, extensions: Vec::new() };
+    let candidate = Candidate { index: 0, parts: collected.parts(), finish, logprobs, extensions: Vec::new() };
     Ok(ChatResponse {
         model: last.model.map(Str::into_string),
         created_ms: last.created_at.and_then(created_ms),
@@ -60,7 +60,7 @@ fn lines(text: &str) -> Result<Vec<wire::Answer<'_>>> {
 
 /// The content of an answer, by kind.
 #[derive(Debug)]
-struct Said {
+struct Collected {
     ids: Ids,
     thinking: String,
     content: String,
@@ -68,7 +68,7 @@ struct Said {
     calls: Vec<ToolCall>,
 }
 
-impl Said {
+impl Collected {
     fn new(ids: Ids) -> Self {
         Self { ids, thinking: String::new(), content: String::new(), images: Vec::new(), calls: Vec::new() }
     }

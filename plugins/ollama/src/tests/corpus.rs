@@ -8,7 +8,7 @@ use weir_sdk::adapter::{
 };
 use weir_sdk::types::{Body, ChatEvent, Context, ErrorKind, HttpRequest, HttpResponse};
 
-use super::{answered, asked, context, decoded, encoded, generating, normal, sent, told};
+use super::{answered, asked, context, decoded, encoded, generating, normal, sent, written};
 use crate::Ollama;
 
 /// Recordings that change on purpose, and why.
@@ -106,7 +106,7 @@ fn recorded_answers_come_back_with_the_same_meaning() {
         let wanted_calls = body["message"]["tool_calls"].as_array().map_or(0, Vec::len);
         let calls = read.candidates[0].parts.iter().filter(|part| matches!(part, weir_sdk::types::Part::ToolCall(_)));
         assert_eq!(calls.count(), wanted_calls, "{}", id(one));
-        let (mut back, losses) = told(&ctx(one), read);
+        let (mut back, losses) = written(&ctx(one), read);
         assert_eq!(back["created_at"].as_str().unwrap()[..19], body["created_at"].as_str().unwrap()[..19]);
         without_made_ids(&mut back);
         same(&normal::answer(&[back]), &model_named(normal::answer(std::slice::from_ref(body)), one), id(one));

@@ -6,7 +6,7 @@ use weir_sdk::types::{
     ReasoningPart, ResultPart, Role, Signature, ToolCall, Usage,
 };
 
-use super::{asked, context, generating, told};
+use super::{asked, context, generating, written};
 
 fn chat(messages: &Value) -> weir_sdk::types::ChatRequest {
     asked("/api/chat", &json!({"model": "m", "messages": messages})).unwrap()
@@ -177,7 +177,7 @@ fn c77_an_answer_of_another_format_has_its_thinking_its_words_and_its_calls() {
         Part::ToolCall(ToolCall::new("c1", "f", r#"{"x":1}"#)),
         Part::ToolCall(ToolCall::new("c2", "g", "")),
     ];
-    let (body, losses) = told(&context("alias"), response(parts, FinishReason::ToolCalls));
+    let (body, losses) = written(&context("alias"), response(parts, FinishReason::ToolCalls));
     let wanted = json!({
         "model": "alias", "created_at": "1970-01-01T00:00:00Z",
         "message": {"role": "assistant", "content": "ab", "thinking": "hm", "tool_calls": [
@@ -193,7 +193,7 @@ fn c77_an_answer_of_another_format_has_its_thinking_its_words_and_its_calls() {
 #[test]
 fn an_answer_to_a_prompt_has_its_own_member() {
     let parts = vec![Part::Reasoning(ReasoningPart::new("hm")), Part::text("a")];
-    let (body, losses) = told(&generating("m"), response(parts, FinishReason::Length));
+    let (body, losses) = written(&generating("m"), response(parts, FinishReason::Length));
     assert_eq!((&body["response"], &body["thinking"]), (&json!("a"), &json!("hm")));
     assert_eq!((&body["done"], &body["done_reason"]), (&json!(true), &json!("length")));
     assert!(body.get("message").is_none() && losses.is_empty());
@@ -201,10 +201,10 @@ fn an_answer_to_a_prompt_has_its_own_member() {
 
 #[test]
 fn c84_a_filtered_answer_is_empty_and_reported_in_the_ledger() {
-    let (body, losses) = told(&context("m"), response(Vec::new(), FinishReason::ContentFilter));
+    let (body, losses) = written(&context("m"), response(Vec::new(), FinishReason::ContentFilter));
     assert_eq!(body["message"]["content"], "");
     assert_eq!(losses, ["finish_reason"]);
-    let (body, losses) = told(&context("m"), response(vec![Part::Refusal("no".into())], FinishReason::Refusal));
+    let (body, losses) = written(&context("m"), response(vec![Part::Refusal("no".into())], FinishReason::Refusal));
     assert_eq!(body["message"]["content"], "no");
     assert_eq!(losses, ["refusal", "finish_reason"]);
 }
@@ -213,7 +213,7 @@ fn c84_a_filtered_answer_is_empty_and_reported_in_the_ledger() {
 fn c80_of_several_candidates_the_first_is_rendered() {
     let mut two = response(vec![Part::text("a")], FinishReason::Complete);
     two.candidates.extend(response(vec![Part::text("b")], FinishReason::Complete).candidates);
-    let (body, losses) = told(&context("m"), two);
+    let (body, losses) = written(&context("m"), two);
     assert_eq!(body["message"]["content"], "a");
     assert_eq!(losses, ["candidates"]);
 }
@@ -222,5 +222,5 @@ fn c80_of_several_candidates_the_first_is_rendered() {
 fn log_probabilities_are_lists_of_tokens() {
     let mut response = response(vec![Part::text("a")], FinishReason::Complete);
     response.candidates[0].logprobs = Some(r#"{"content":[{"token":"a","logprob":-1}],"refusal":null}"#.into());
-    assert_eq!(told(&context("m"), response).0["logprobs"], json!([{"token": "a", "logprob": -1}]));
+    assert_eq!(written(&context("m"), response).0["logprobs"], json!([{"token": "a", "logprob": -1}]));
 }

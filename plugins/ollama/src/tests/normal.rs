@@ -65,27 +65,27 @@ fn turn(message: &mut Map<String, Value>) {
 /// The meaning of an answer, whole or in lines. Times are kept to the millisecond, and a stream has one of them.
 pub(super) fn answer(lines: &[Value]) -> Value {
     let mut whole = Map::new();
-    let (mut said, mut logprobs) = (Map::new(), Vec::new());
+    let (mut given, mut logprobs) = (Map::new(), Vec::new());
     for line in lines {
         let line = spelled(line);
         let members = line.as_object().unwrap();
         if let Some(message) = members.get("message").and_then(Value::as_object) {
-            message.iter().for_each(|(key, value)| add(&mut said, key, value));
+            message.iter().for_each(|(key, value)| add(&mut given, key, value));
         }
         for (key, value) in members {
             match key.as_str() {
                 "message" | "created_at" => {}
-                "response" | "thinking" | "images" | "tool_calls" => add(&mut said, key, value),
+                "response" | "thinking" | "images" | "tool_calls" => add(&mut given, key, value),
                 "logprobs" => logprobs.extend(value.as_array().unwrap().clone()),
                 key => _ = whole.insert(key.to_owned(), value.clone()),
             }
         }
     }
-    said.retain(|_, value| *value != json!("") && *value != json!([]));
-    for (at, call) in said.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
+    given.retain(|_, value| *value != json!("") && *value != json!([]));
+    for (at, call) in given.get_mut("tool_calls").and_then(Value::as_array_mut).into_iter().flatten().enumerate() {
         call["function"]["index"] = json!(at as f64);
     }
-    whole.insert("said".into(), Value::Object(said));
+    whole.insert("said".into(), Value::Object(given));
     if !logprobs.is_empty() {
         whole.insert("logprobs".into(), Value::Array(logprobs));
     }
@@ -93,12 +93,12 @@ pub(super) fn answer(lines: &[Value]) -> Value {
     Value::Object(whole)
 }
 
-fn add(said: &mut Map<String, Value>, key: &str, value: &Value) {
-    match (said.get_mut(key), value) {
-        (_, _) if key == "role" => _ = said.insert(key.to_owned(), value.clone()),
+fn add(given: &mut Map<String, Value>, key: &str, value: &Value) {
+    match (given.get_mut(key), value) {
+        (_, _) if key == "role" => _ = given.insert(key.to_owned(), value.clone()),
         (Some(Value::String(known)), Value::String(more)) => known.push_str(more),
         (Some(Value::Array(known)), Value::Array(more)) => known.extend(more.iter().cloned()),
-        _ => _ = said.insert(key.to_owned(), value.clone()),
+        _ => _ = given.insert(key.to_owned(), value.clone()),
     }
 }
 

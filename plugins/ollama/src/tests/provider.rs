@@ -80,8 +80,9 @@ fn c10_calls_go_to_the_servers_own_endpoint_with_objects_for_arguments() {
 fn c41_results_come_before_the_words_of_their_message() {
     let parts = vec![Part::text("and now?"), result("a", vec![words("1")]), result("b", vec![words("2")])];
     let (messages, _) = messages(request(vec![user(parts)]));
-    let told: Vec<_> = messages.as_array().unwrap().iter().map(|m| (m["role"].clone(), m["content"].clone())).collect();
-    assert_eq!(told, [(json!("tool"), json!("1")), (json!("tool"), json!("2")), (json!("user"), json!("and now?"))]);
+    let written: Vec<_> =
+        messages.as_array().unwrap().iter().map(|m| (m["role"].clone(), m["content"].clone())).collect();
+    assert_eq!(written, [(json!("tool"), json!("1")), (json!("tool"), json!("2")), (json!("user"), json!("and now?"))]);
 }
 
 #[test]

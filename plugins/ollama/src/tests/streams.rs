@@ -194,7 +194,7 @@ fn c09_a_stream_of_another_format_is_told_with_whole_calls_in_order() {
         assert!(lines.iter().all(|line| line["model"] == "alias" && line["created_at"] == "1970-01-01T00:00:01.500Z"));
         let (end, before) = lines.split_last().unwrap();
         assert!(before.iter().all(|line| line["done"] == false && line.get("done_reason").is_none()));
-        let told: Vec<&Value> = before.iter().map(|line| &line["message"]).collect();
+        let written: Vec<&Value> = before.iter().map(|line| &line["message"]).collect();
         let wanted = [
             json!({"role": "assistant", "content": "", "thinking": "hm"}),
             json!({"role": "assistant", "content": "a"}),
@@ -204,7 +204,7 @@ fn c09_a_stream_of_another_format_is_told_with_whole_calls_in_order() {
             json!({"role": "assistant", "content": "", "tool_calls": [
                 {"id": "c2", "function": {"index": 1, "name": "f", "arguments": {}}}]}),
         ];
-        assert_eq!(told, wanted.iter().collect::<Vec<_>>());
+        assert_eq!(written, wanted.iter().collect::<Vec<_>>());
         assert_eq!((&end["done"], &end["done_reason"]), (&json!(true), &json!("stop")));
         assert_eq!((&end["prompt_eval_count"], &end["eval_count"]), (&json!(2), &json!(3)));
         assert_eq!(losses, ["signature"]);

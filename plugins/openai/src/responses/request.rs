@@ -41,9 +41,9 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
         message.extensions.push(note("instructions", ""));
         messages.push(message);
     }
-    let said = input(wire.value("input"))?;
-    let names = names(!messages.is_empty(), &said);
-    messages.extend(said.into_iter().map(|(message, _)| message));
+    let found = input(wire.value("input"))?;
+    let names = names(!messages.is_empty(), &found);
+    messages.extend(found.into_iter().map(|(message, _)| message));
     namespace::spread_calls(&mut messages);
     let (tools, tool_choice) = (tools(&mut wire)?, wire.value("tool_choice").map(tool_choice));
     let mut kept = vec![note("dialect", "")];

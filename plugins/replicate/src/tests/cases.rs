@@ -16,7 +16,7 @@ fn ask(messages: Vec<Message>) -> ChatRequest {
     ChatRequest { messages, ..ChatRequest::default() }
 }
 
-fn said(role: Role, text: &str) -> Message {
+fn given(role: Role, text: &str) -> Message {
     Message::new(role, vec![Part::text(text)])
 }
 
@@ -49,14 +49,14 @@ fn text(memo: &str, prediction: &Value) -> String {
 
 #[test]
 fn one_turn_is_the_prompt_as_it_is() {
-    let (input, losses) = input(LLAMA, ask(vec![said(Role::System, "Be brief."), user("Hi!")]));
+    let (input, losses) = input(LLAMA, ask(vec![given(Role::System, "Be brief."), user("Hi!")]));
     assert_eq!(input, json!({"system_prompt": "Be brief.", "prompt": "Hi!"}));
     assert!(losses.is_empty());
 }
 
 #[test]
 fn several_turns_are_written_in_the_models_own_notation() {
-    let turns = || ask(vec![user("a"), said(Role::Assistant, "b"), user("c"), user("d")]);
+    let turns = || ask(vec![user("a"), given(Role::Assistant, "b"), user("c"), user("d")]);
     let (third, losses) = input(LLAMA, turns());
     let wanted = "a<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nb\
         <|eot_id|><|start_header_id|>user<|end_header_id|>\n\nc\n\nd";
@@ -66,19 +66,19 @@ fn several_turns_are_written_in_the_models_own_notation() {
     let (plain, losses) = input("openai/gpt-4o", turns());
     assert_eq!(plain["prompt"], "User: a\n\nAssistant: b\n\nUser: c\n\nd\n\nAssistant:");
     assert_eq!(losses, ["messages"]);
-    let (begun, _) = input(LLAMA, ask(vec![user("a"), said(Role::Assistant, "b")]));
+    let (begun, _) = input(LLAMA, ask(vec![user("a"), given(Role::Assistant, "b")]));
     assert_eq!(begun["prompt"], "User: a\n\nAssistant: b");
 }
 
 #[test]
 fn system_text_is_never_lost() {
-    let late = ask(vec![user("a"), said(Role::Developer, "x"), said(Role::System, "y")]);
+    let late = ask(vec![user("a"), given(Role::Developer, "x"), given(Role::System, "y")]);
     let (input_, losses) = input(LLAMA, late);
     assert_eq!(
         (&input_["system_prompt"], losses),
         (&json!("x\n\ny"), vec!["messages[1]".into(), "messages[2]".into()])
     );
-    let (without, losses) = input("deepseek-ai/deepseek-r1", ask(vec![said(Role::System, "x"), user("a")]));
+    let (without, losses) = input("deepseek-ai/deepseek-r1", ask(vec![given(Role::System, "x"), user("a")]));
     assert_eq!((without, losses), (json!({"prompt": "x\n\na"}), vec!["messages".into()]));
 }
 

@@ -147,9 +147,9 @@ fn a_clients_labels_are_sent_only_if_the_operator_enables_it() {
     let request = ChatRequest { metadata, ..ask(vec![user(Part::text("a"))]) };
     let silent = rendered(&context(GEMINI, &[]), request.clone()).unwrap();
     assert!(body(&silent).get("labels").is_none() && fields(&silent.losses) == ["metadata"]);
-    let said = rendered(&context(GEMINI, &[("labels", "true")]), request).unwrap();
-    assert_eq!(body(&said)["labels"], json!({"team": "search"}));
-    assert_eq!(fields(&said.losses), ["metadata.Bad Key", "metadata.n"]);
+    let given = rendered(&context(GEMINI, &[("labels", "true")]), request).unwrap();
+    assert_eq!(body(&given)["labels"], json!({"team": "search"}));
+    assert_eq!(fields(&given.losses), ["metadata.Bad Key", "metadata.n"]);
 }
 
 #[test]

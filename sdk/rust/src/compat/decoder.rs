@@ -31,7 +31,7 @@ pub struct ChunkDecoder {
     /// The last service tier.
     tier: Option<String>,
     /// The last values of the chunks' own members, so that each value is reported once.
-    told: Vec<Extension>,
+    reported: Vec<Extension>,
     events: Vec<ChatEvent>,
     ledger: Ledger,
 }
@@ -49,7 +49,7 @@ impl ChunkDecoder {
             candidates: Vec::new(),
             usage: None,
             tier: None,
-            told: Vec::new(),
+            reported: Vec::new(),
             events: Vec::new(),
             ledger: Ledger::default(),
         }
@@ -177,7 +177,7 @@ impl ChunkDecoder {
             model: chunk.model.take().filter(|model| !model.is_empty()).map(Str::into_string),
             created_ms: chunk.created.map(|created| created.0 * 1000.0),
             service_tier: self.tier.clone(),
-            extensions: self.told.clone(),
+            extensions: self.reported.clone(),
         };
         self.events.push(ChatEvent::Start(start));
     }
@@ -200,15 +200,15 @@ impl ChunkDecoder {
     }
 
     fn tell_text(&mut self, news: &mut Vec<Extension>, key: &str, json: &str) {
-        let known = self.told.iter_mut().find(|told| told.key == key);
-        if known.as_ref().is_some_and(|told| told.json == json) {
+        let known = self.reported.iter_mut().find(|reported| reported.key == key);
+        if known.as_ref().is_some_and(|reported| reported.json == json) {
             return;
         }
-        let told = Extension { format: FORMAT.to_owned(), key: key.to_owned(), json: json.to_owned() };
-        news.push(told.clone());
+        let reported = Extension { format: FORMAT.to_owned(), key: key.to_owned(), json: json.to_owned() };
+        news.push(reported.clone());
         match known {
-            Some(known) => *known = told,
-            None => self.told.push(told),
+            Some(known) => *known = reported,
+            None => self.reported.push(reported),
         }
     }
 

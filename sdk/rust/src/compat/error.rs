@@ -10,7 +10,7 @@ const LONGEST: usize = 1000;
 
 /// The fields of an error, whatever its shape.
 #[derive(Debug, Default)]
-struct Said {
+struct ErrorFields {
     message: String,
     kind: String,
     code: String,
@@ -31,96 +31,96 @@ pub fn parse(ctx: &Context, response: &HttpResponse) -> Error {
 
 /// Parses an error from its JSON; `status` is the answer's, if it had one of 400 or over.
 pub fn from_json(text: &str, status: Option<u16>) -> Error {
-    let mut said = Said::default();
-    read(text.trim(), &mut said, 0);
-    let status = status.or(said.status);
-    let kind = kind(&said, status);
+    let mut fields = ErrorFields::default();
+    read(text.trim(), &mut fields, 0);
+    let status = status.or(fields.status);
+    let kind = kind(&fields, status);
     let message = match kind {
         // Providers repeat parts of the key in these messages; clients must not see them.
         ErrorKind::Authentication => "the provider refused the credential".to_owned(),
-        _ if said.message.is_empty() => match status {
+        _ if fields.message.is_empty() => match status {
             Some(status) => format!("the provider answered with status {status}"),
             None => "the provider answered with an error".to_owned(),
         },
-        _ => said.message.chars().filter(|c| !c.is_control() || *c == '\n').take(LONGEST).collect(),
+        _ => fields.message.chars().filter(|c| !c.is_control() || *c == '\n').take(LONGEST).collect(),
     };
-    let code = Some(said.code).filter(|code| !code.is_empty() && code.parse::<u32>().is_err());
-    Error { status, code, param: said.param, ..Error::new(kind, message) }
+    let code = Some(fields.code).filter(|code| !code.is_empty() && code.parse::<u32>().is_err());
+    Error { status, code, param: fields.param, ..Error::new(kind, message) }
 }
 
 /// Collects the fields of an error; nested wrappers are opened up to a small depth.
-fn read(text: &str, said: &mut Said, depth: u32) {
+fn read(text: &str, fields: &mut ErrorFields, depth: u32) {
     if depth > 3 {
         return;
     }
     match text.as_bytes().first() {
-        Some(b'"') if said.message.is_empty() => {
-            said.message = json::parse::<Str<'_>>(text).map(Str::into_string).unwrap_or_default();
+        Some(b'"') if fields.message.is_empty() => {
+            fields.message = json::parse::<Str<'_>>(text).map(Str::into_string).unwrap_or_default();
         }
         Some(b'[') => {
             if let Ok([first, ..]) = json::parse::<Vec<&RawValue>>(text).as_deref() {
-                read(first.get(), said, depth + 1);
+                read(first.get(), fields, depth + 1);
             }
         }
         Some(b'{') => {
             if let Ok(shape) = Rest::parse(text) {
-                shape_says(&shape, said, depth);
+                shape_says(&shape, fields, depth);
             }
         }
         _ => {}
     }
 }
 
-fn shape_says(shape: &Rest<'_>, said: &mut Said, depth: u32) {
+fn shape_says(shape: &Rest<'_>, fields: &mut ErrorFields, depth: u32) {
     for inner in ["error", "errors"].iter().filter_map(|key| shape.get(key)) {
-        read(inner.get(), said, depth + 1);
+        read(inner.get(), fields, depth + 1);
     }
     for key in ["message", "msg"] {
-        say(&mut said.message, shape.get(key));
+        say(&mut fields.message, shape.get(key));
     }
     for key in ["code", "error_code"] {
-        say(&mut said.code, shape.get(key));
+        say(&mut fields.code, shape.get(key));
     }
     for key in ["type", "error_type"] {
-        say(&mut said.kind, shape.get(key));
+        say(&mut fields.kind, shape.get(key));
     }
     for status in ["status", "status_code", "code"].iter().filter_map(|key| shape.get(key)) {
         match status.get().trim_matches('"').parse::<u16>() {
-            Ok(number) if (400..600).contains(&number) => said.status = said.status.or(Some(number)),
+            Ok(number) if (400..600).contains(&number) => fields.status = fields.status.or(Some(number)),
             Ok(_) => {}
-            Err(_) => say(&mut said.kind, Some(status)),
+            Err(_) => say(&mut fields.kind, Some(status)),
         }
     }
     if let Some(detail) = shape.get("detail") {
-        read(detail.get(), said, depth + 1);
+        read(detail.get(), fields, depth + 1);
     }
-    if said.param.is_none() {
-        said.param = shape.get("param").and_then(json::text).map(Str::into_string);
+    if fields.param.is_none() {
+        fields.param = shape.get("param").and_then(json::text).map(Str::into_string);
     }
     if let Some(metadata) = shape.get("metadata") {
-        metadata_says(metadata.get(), said, depth);
+        metadata_says(metadata.get(), fields, depth);
     }
 }
 
 /// Reads a router's metadata. The router's message is often only "provider returned error", and the nested one has the
 /// reason. Flagged input is reported there as well.
-fn metadata_says(metadata: &str, said: &mut Said, depth: u32) {
+fn metadata_says(metadata: &str, fields: &mut ErrorFields, depth: u32) {
     let Ok(metadata) = Rest::parse(metadata) else { return };
     if metadata.get("flagged_input").is_some() {
-        "content_filter".clone_into(&mut said.kind);
+        "content_filter".clone_into(&mut fields.kind);
     }
     let Some(raw) = metadata.get("raw") else { return };
-    let mut behind = Said::default();
+    let mut behind = ErrorFields::default();
     match json::text(raw) {
         Some(text) if text.trim_start().starts_with('{') => read(text.trim(), &mut behind, depth + 1),
         Some(text) => behind.message = text.into_string(),
         None => read(raw.get(), &mut behind, depth + 1),
     }
     if !behind.message.is_empty() {
-        said.message = behind.message;
+        fields.message = behind.message;
     }
-    if said.kind.is_empty() {
-        said.kind = behind.kind;
+    if fields.kind.is_empty() {
+        fields.kind = behind.kind;
     }
 }
 
@@ -135,12 +135,12 @@ fn say(place: &mut String, raw: Option<&RawValue>) {
 }
 
 /// Classifies the error: by the code and the type first, then by the message, then by the status.
-fn kind(said: &Said, status: Option<u16>) -> ErrorKind {
-    let words = [said.code.to_ascii_lowercase(), said.kind.to_ascii_lowercase()];
+fn kind(fields: &ErrorFields, status: Option<u16>) -> ErrorKind {
+    let words = [fields.code.to_ascii_lowercase(), fields.kind.to_ascii_lowercase()];
     if let Some(kind) = words.iter().find_map(|word| by_word(word)) {
         return kind;
     }
-    let message = said.message.to_ascii_lowercase();
+    let message = fields.message.to_ascii_lowercase();
     let hints = |list: &[&str]| list.iter().any(|hint| has(&message, hint));
     match status {
         Some(400 | 413 | 422) | None if hints(&CONTEXT) => ErrorKind::ContextLength,

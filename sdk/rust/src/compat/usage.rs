@@ -28,7 +28,7 @@ pub fn read(wire: wire::Usage<'_>) -> Option<Usage> {
     let (output, [output_audio, output_image]) = modalities(output, &output_details.rest);
     let searches = wire.rest.get("num_search_queries").and_then(|raw| raw.get().parse().ok());
     let mut extensions = extensions(FORMAT, wire.rest);
-    let cut = |name, said: Option<u32>, kept: Option<u32>| said.filter(|_| said != kept).map(|n| (name, n));
+    let cut = |name, given: Option<u32>, kept: Option<u32>| given.filter(|_| given != kept).map(|n| (name, n));
     let cuts = [cut("cached_tokens", cached, cache_read), cut("cache_write_tokens", written, cache_write)];
     keep_details(&mut extensions, INPUT, &details.rest, &cuts);
     keep_details(&mut extensions, OUTPUT, &output_details.rest, &[cut("reasoning_tokens", thought, reasoning)]);
@@ -109,8 +109,8 @@ pub fn parted(all: u32, read: Option<u32>, write: Option<u32>) -> (Option<u32>, 
 fn modalities(sum: Option<u32>, details: &Rest<'_>) -> (Option<u32>, [Option<u32>; 2]) {
     let Some(mut left) = sum else { return (None, [None; 2]) };
     let parts = ["audio_tokens", "image_tokens"].map(|name| {
-        let said: u32 = details.get(name)?.get().parse().ok()?;
-        let part = said.min(left);
+        let given: u32 = details.get(name)?.get().parse().ok()?;
+        let part = given.min(left);
         left -= part;
         Some(part).filter(|part| *part > 0)
     });
@@ -136,21 +136,21 @@ fn keep_details(kept: &mut Vec<Extension>, key: &str, rest: &Rest<'_>, cuts: &[O
 
 /// Cached tokens as the server counted them.
 pub fn cached_tokens(usage: &Usage) -> Option<u32> {
-    said(usage, INPUT, "cached_tokens").or(usage.cache_read)
+    given(usage, INPUT, "cached_tokens").or(usage.cache_read)
 }
 
 /// Tokens written to a cache as the server counted them.
 pub fn written_tokens(usage: &Usage) -> Option<u32> {
-    said(usage, INPUT, "cache_write_tokens").or(usage.cache_write_total())
+    given(usage, INPUT, "cache_write_tokens").or(usage.cache_write_total())
 }
 
 /// Reasoning tokens as the server counted them.
 pub fn reasoning_tokens(usage: &Usage) -> Option<u32> {
-    said(usage, OUTPUT, "reasoning_tokens").or(usage.reasoning)
+    given(usage, OUTPUT, "reasoning_tokens").or(usage.reasoning)
 }
 
 /// A kept figure that exceeds its sum.
-fn said(usage: &Usage, key: &str, name: &str) -> Option<u32> {
+fn given(usage: &Usage, key: &str, name: &str) -> Option<u32> {
     Rest::parse(extension(&usage.extensions, FORMAT, key)?).ok()?.count(name)
 }
 
@@ -189,7 +189,7 @@ fn unsaid<'a, const N: usize>(
     key: &str,
     figures: [(&'a str, Option<u32>); N],
 ) -> [(&'a str, Option<u32>); N] {
-    figures.map(|(name, figure)| (name, figure.filter(|_| said(usage, key, name).is_none())))
+    figures.map(|(name, figure)| (name, figure.filter(|_| given(usage, key, name).is_none())))
 }
 
 fn write_details(o: &mut Object<'_>, key: &str, buckets: &[(&str, Option<u32>)], usage: &Usage) {

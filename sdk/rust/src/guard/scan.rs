@@ -245,7 +245,7 @@ mod tests {
     }
 
     /// The text that a masking guard lets through.
-    fn told(pieces: &[&str]) -> String {
+    fn reported(pieces: &[&str]) -> String {
         let mut scanner = scanner(Action::Mask);
         let start = ChatEvent::PartStart(PartStart { candidate: 0, part: 0, kind: PartKind::Text });
         let events = [start].into_iter().chain(pieces.iter().map(|piece| delta(piece))).chain([stop()]);
@@ -268,7 +268,7 @@ mod tests {
         for (at, _) in whole.char_indices() {
             for size in [1, 3] {
                 let next = whole.ceil_char_boundary(at + size);
-                assert_eq!(told(&[&whole[..at], &whole[at..next], &whole[next..]]), expected, "{at}");
+                assert_eq!(reported(&[&whole[..at], &whole[at..next], &whole[next..]]), expected, "{at}");
             }
             let mut scanner = scanner(Action::Annotate);
             let pieces = vec![delta(&whole[..at]), delta(&whole[at..])];

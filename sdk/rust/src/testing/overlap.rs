@@ -54,8 +54,8 @@ impl Overlap {
     /// The texts of the blocks that a client must get, sorted. A call is a block even without text; other parts only
     /// with text.
     pub fn words(&self) -> Vec<&str> {
-        let told = |(part, text): (usize, &'_ Option<String>)| part == CALL || text.as_deref() != Some("");
-        let parts = self.texts.iter().enumerate().filter(|&one| told(one));
+        let reported = |(part, text): (usize, &'_ Option<String>)| part == CALL || text.as_deref() != Some("");
+        let parts = self.texts.iter().enumerate().filter(|&one| reported(one));
         let mut words: Vec<&str> = parts.filter_map(|(_, text)| text.as_deref()).collect();
         words.sort_unstable();
         words

@@ -62,7 +62,7 @@ pub(super) fn begin(
     names: &Names,
 ) -> Result<(Open, Option<PartKind>)> {
     let mut first = Vec::new();
-    let (kind, told) =
+    let (kind, announced) =
         match block.kind() {
             "text" => {
                 let citations: Vec<&RawValue> = block.take("citations")?.unwrap_or_default();
@@ -90,8 +90,8 @@ pub(super) fn begin(
                 (Kind::Opaque(whole), None)
             }
         };
-    let extensions = if told.is_some() { extensions(FORMAT, block.rest) } else { Vec::new() };
-    Ok((Open { index, part, kind, extensions, first }, told))
+    let extensions = if announced.is_some() { extensions(FORMAT, block.rest) } else { Vec::new() };
+    Ok((Open { index, part, kind, extensions, first }, announced))
 }
 
 fn call(block: &mut Block<'_>, names: &Names) -> Result<(Kind, Option<PartKind>)> {
@@ -101,8 +101,8 @@ fn call(block: &mut Block<'_>, names: &Names) -> Result<(Kind, Option<PartKind>)
     let name = names.restore(name);
     let answer = name.is_empty();
     let start = ToolStart { id, name, kind: ToolKind::Function, signature: None };
-    let told = if answer { PartKind::Text } else { PartKind::ToolCall(start) };
-    Ok((Kind::Call { input, has_input: false, answer }, Some(told)))
+    let announced = if answer { PartKind::Text } else { PartKind::ToolCall(start) };
+    Ok((Kind::Call { input, has_input: false, answer }, Some(announced)))
 }
 
 fn delta(part: u32, text: Option<Str<'_>>) -> Option<ChatEvent> {
@@ -125,9 +125,9 @@ impl Open {
     /// Members for the block's start in a dialect of this format, reported ahead of it. A call by the model itself is
     /// the default, which is not reported.
     pub(super) fn members_in_front(&self) -> Option<Opaque> {
-        let told = |own: &&Extension| own.key != "caller" || !own.json.contains("\"direct\"");
+        let announced = |own: &&Extension| own.key != "caller" || !own.json.contains("\"direct\"");
         let mut json = String::new();
-        object(&mut json, |o| self.extensions.iter().filter(told).for_each(|own| o.raw(&own.key, &own.json)));
+        object(&mut json, |o| self.extensions.iter().filter(announced).for_each(|own| o.raw(&own.key, &own.json)));
         (json != "{}").then(|| Opaque { format: FORMAT.into(), kind: "content_block_start".into(), json })
     }
 

@@ -8,7 +8,7 @@ use weir_sdk::types::{
 };
 
 use super::partial::{Partial, Piece};
-use super::{tell, told};
+use super::{reported, tell};
 use crate::provider::response::{GROUNDING, unreadable};
 use crate::read::{self, Ids, UNSIGNED};
 use crate::wire::{self, extensions, note, own};
@@ -31,7 +31,7 @@ pub(super) struct Stream {
     called: bool,
     finish: Option<Finish>,
     /// Members that were reported.
-    told: Vec<Extension>,
+    reported: Vec<Extension>,
 }
 
 /// A part that may continue.
@@ -49,7 +49,7 @@ struct Open {
 impl Stream {
     pub(super) fn new(index: u32, answer: &str) -> Self {
         let ids = Ids::of_answer(answer, index);
-        Self { index, next: 0, open: None, ids, partial: None, called: false, finish: None, told: Vec::new() }
+        Self { index, next: 0, open: None, ids, partial: None, called: false, finish: None, reported: Vec::new() }
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -72,11 +72,11 @@ impl Stream {
         members.extend(extensions("content.", content.rest));
         members.extend(wire.grounding.map(|raw| own(GROUNDING, raw.get())));
         for member in members {
-            if tell(&mut self.told, &member) {
+            if tell(&mut self.reported, &member) {
                 if member.key == GROUNDING {
                     self.cite(&member.json, events);
                 }
-                events.push(ChatEvent::Opaque(told(Some(self.index), member)));
+                events.push(ChatEvent::Opaque(reported(Some(self.index), member)));
             }
         }
         Ok(())

@@ -57,7 +57,7 @@ fn c11_calls_decide_the_finish_and_silence_is_null() {
 
 #[test]
 fn c15_every_reason_has_a_word_and_approximations_are_reported() {
-    for (reason, word, said) in [
+    for (reason, word, given) in [
         (FinishReason::Complete, "stop", false),
         (FinishReason::StopSequence, "stop", false),
         (FinishReason::Length, "length", false),
@@ -72,7 +72,7 @@ fn c15_every_reason_has_a_word_and_approximations_are_reported() {
     ] {
         let (body, losses) = rendered("", vec![Part::text("x")], reason);
         assert_eq!(body["choices"][0]["finish_reason"], word, "{reason:?}");
-        assert_eq!(!losses.is_empty(), said, "{reason:?}");
+        assert_eq!(!losses.is_empty(), given, "{reason:?}");
     }
 }
 

@@ -240,9 +240,9 @@ impl Candidate {
         if text.is_empty() && thought.signature.is_none() && thought.encrypted.is_none() {
             return false;
         }
-        let told = !text.is_empty();
+        let reported = !text.is_empty();
         let part = self.detail_part(turn.events, &mut thought);
-        if told {
+        if reported {
             turn.events.push(ChatEvent::Delta(PartDelta { candidate: self.index, part, text }));
         }
         if let Some(signature) = thought.signature {
@@ -251,7 +251,7 @@ impl Candidate {
         if let Some(encrypted) = thought.encrypted {
             self.sign(turn.events, part, encrypted, true);
         }
-        told
+        reported
     }
 
     /// The part that an entry continues, or a new one. Encrypted thinking gets a new part, unless it has the id of the

@@ -216,14 +216,14 @@ fn c16_c82_usage_comes_when_it_comes_and_is_told_once() {
     let null = r#"{"prompt_tokens":1,"completion_tokens":null,"total_tokens":null}"#;
     let events =
         decode(&[&with(end, null), &with("[]", usage), &with("[{\"index\":0,\"delta\":{}}]", usage), "[DONE]"]);
-    let told: Vec<_> = events
+    let reported: Vec<_> = events
         .iter()
         .filter_map(|event| match event {
             ChatEvent::Usage(usage) => Some((usage.input, usage.output)),
             _ => None,
         })
         .collect();
-    assert_eq!(told, [(Some(1), None), (Some(1), Some(2))]);
+    assert_eq!(reported, [(Some(1), None), (Some(1), Some(2))]);
 }
 
 #[test]

@@ -42,13 +42,13 @@ fn c83_the_reason_survives() {
     assert_eq!(coded(404, "model_not_found").kind, ErrorKind::NotFound);
     assert_eq!(coded(400, "content_filter").kind, ErrorKind::ContentFiltered);
     assert_eq!(coded(404, "model_not_found").code.as_deref(), Some("model_not_found"));
-    let said = |status, message: &str| read(status, &format!(r#"{{"error":{{"message":"{message}"}}}}"#)).kind;
-    assert_eq!(said(400, "This model's maximum context length is 8192 tokens"), ErrorKind::ContextLength);
-    assert_eq!(said(429, "You exceeded your current quota"), ErrorKind::Quota);
-    assert_eq!(said(402, "pay"), ErrorKind::Quota);
-    assert_eq!(said(503, "busy"), ErrorKind::Overloaded);
-    assert_eq!(said(502, "?"), ErrorKind::Upstream);
-    assert_eq!(said(504, "?"), ErrorKind::Timeout);
+    let kind_of = |status, message: &str| read(status, &format!(r#"{{"error":{{"message":"{message}"}}}}"#)).kind;
+    assert_eq!(kind_of(400, "This model's maximum context length is 8192 tokens"), ErrorKind::ContextLength);
+    assert_eq!(kind_of(429, "You exceeded your current quota"), ErrorKind::Quota);
+    assert_eq!(kind_of(402, "pay"), ErrorKind::Quota);
+    assert_eq!(kind_of(503, "busy"), ErrorKind::Overloaded);
+    assert_eq!(kind_of(502, "?"), ErrorKind::Upstream);
+    assert_eq!(kind_of(504, "?"), ErrorKind::Timeout);
 }
 
 #[test]

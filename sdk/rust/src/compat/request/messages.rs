@@ -135,9 +135,9 @@ impl Writer<'_> {
             }
         }
         if matches!(self.quirks.thinking, Thinking::Parts | Thinking::Summaries) {
-            let told =
+            let reported =
                 thoughts.iter().filter(|thought| self.is_told(thought)).map(|thought| (0, Piece::Thought(thought)));
-            pieces.splice(0..0, told);
+            pieces.splice(0..0, reported);
         }
         let silent = pieces.is_empty() && (!calls.is_empty() || refusal.is_some() || audio.is_some());
         a.object(|o| {

@@ -44,9 +44,9 @@ struct Writer<'q> {
 impl Writer<'_> {
     fn body(&mut self, o: &mut Object<'_>, request: &ChatRequest) {
         o.str("model", if self.ctx.model.is_empty() { &request.model } else { &self.ctx.model });
-        let told = self.instructions(o, &request.messages);
+        let reported = self.instructions(o, &request.messages);
         o.array("input", |a| {
-            for (at, message) in request.messages.iter().enumerate().skip(told) {
+            for (at, message) in request.messages.iter().enumerate().skip(reported) {
                 self.message(a, &format!("messages[{at}]"), message);
             }
         });
