@@ -50,6 +50,18 @@ async fn until_held(gateway: &Gateway, least: f64) {
     soon("bodies to be held", reached).await;
 }
 
+/// Begins bodies until the budget is nearly used up. Several may be evicted for one, so that more than a few are needed.
+async fn flood(gateway: &Gateway) -> Vec<JoinHandle<()>> {
+    let mut flood = Vec::new();
+    let filled = async {
+        while flood.len() < 24 || gateway.metric(HELD).await < 3.0 * MIB {
+            flood.push(begin(gateway, by(OPENAI.request("openai", false), "flood"), 900 * KIB).await);
+        }
+    };
+    soon("the budget to be used up", filled).await;
+    flood
+}
+
 fn padded(from: WireFormat, model: &str, bytes: usize) -> Request {
     let request = from.request(model, false);
     let sent = String::from_utf8(request.sent()).unwrap();
@@ -62,11 +74,7 @@ async fn a_flood_of_unfinished_bodies_keeps_within_the_budget_and_others_are_ser
     for to in EVERY {
         let upstream = provider(to).await;
         let gateway = Gateway::open(&format!("{TWO}{}", config_of(&EVERY, &upstream))).await;
-        let mut flood = Vec::new();
-        for _ in 0..24 {
-            flood.push(begin(&gateway, by(OPENAI.request("openai", false), "flood"), 900 * KIB).await);
-        }
-        until_held(&gateway, 3.0 * MIB).await;
+        let flood = flood(&gateway).await;
         for from in EVERY {
             for model in [to.name.to_owned(), to.translated()] {
                 for request in [from.request(&model, false), padded(from, &model, 300 * KIB)] {
