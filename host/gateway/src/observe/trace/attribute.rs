@@ -36,7 +36,7 @@ pub enum Attribute {
     HttpStatus,
     /// The host of the provider's address.
     ServerAddress,
-    /// Its port.
+    /// The port of that address.
     ServerPort,
     /// The id of the client's format.
     Format,
