@@ -81,6 +81,7 @@ mod thinking;
 mod tls;
 mod traces;
 mod translate;
+mod uploads;
 mod usage;
 mod usage_auto;
 mod versions;

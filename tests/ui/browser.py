@@ -92,9 +92,9 @@ class Browser:
         whole = f"return (async function () {{ {script} }}).apply(null, arguments)"
         return self.call("POST", "/execute/sync", {"script": whole, "args": list(arguments)})
 
-    def wait_for(self, what, script, *arguments):
+    def wait_for(self, what, script, *arguments, patience=PATIENCE):
         """Waits until a script returns something true, and returns that."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         while True:
             found = self.run(script, *arguments)
             if found:
@@ -103,9 +103,9 @@ class Browser:
                 raise AssertionError(f"waited in vain for {what}; the page says:\n{self.text()}")
             time.sleep(0.05)
 
-    def wait_for_text(self, text):
+    def wait_for_text(self, text, patience=PATIENCE):
         """Waits until the page shows a text."""
-        return self.wait_for(repr(text), "return document.body.innerText.includes(arguments[0])", text)
+        return self.wait_for(repr(text), "return document.body.innerText.includes(arguments[0])", text, patience=patience)
 
     def wait_for_page(self, heading):
         """Waits until a page with this heading is shown."""

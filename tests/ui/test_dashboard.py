@@ -1,7 +1,9 @@
 """The dashboard in a real browser: every page, every action, hostile content, and what a reader may not do."""
 
 import json
+import tempfile
 import unittest
+from pathlib import Path
 
 import browser
 import gateway
@@ -145,7 +147,8 @@ class Dashboard(unittest.TestCase):
         self.sign_in(READ_TOKEN)
         self.browser.wait_for_text("may read")
         for path, forbidden in (("/ui/adapters/openai", "Quarantine"), ("/ui/keys", "Make a key"), ("/ui/teams", "Make a team"),
-                                ("/ui/configuration", "Reload the file"), ("/ui/adapters", "Look at the folder again")):
+                                ("/ui/configuration", "Reload the file"), ("/ui/adapters", "Look at the folder again"),
+                                ("/ui/adapters", "Upload an adapter"), ("/ui/adapters/openai", "Upload a version")):
             self.browser.open(self.weir.url + path)
             self.browser.wait_for("the page", "return !!document.querySelector('main .page h1')")
             self.assertNotIn(forbidden, self.browser.text())
@@ -225,6 +228,45 @@ class Dashboard(unittest.TestCase):
         self.browser.press("main button", "Release from quarantine")
         self.browser.press("dialog button", "Release")
         self.browser.with_text(".badge", "serving")
+
+    def component(self, content):
+        """A file openai.wasm with this content."""
+        folder = tempfile.TemporaryDirectory(prefix="weir-ui-")
+        self.addCleanup(folder.cleanup)
+        file = Path(folder.name, "openai.wasm")
+        file.write_bytes(content)
+        return str(file)
+
+    def test_an_upload_is_tried_promoted_and_rolled_back(self):
+        served = Path(self.weir.folder.name, "plugins/openai.wasm").read_bytes()
+        self.open("adapters", "Adapters")
+        self.browser.press("button", "Upload an adapter")
+        self.browser.type(self.browser.field("Component"), self.component(b"<script>document.title='owned'</script>"))
+        self.browser.press("dialog button", "Upload")
+        self.browser.wait_for_text("it would be refused")
+        self.assertEqual(Path(self.weir.folder.name, "plugins/openai.wasm").read_bytes(), served)
+        # Another build: with a section of five bytes that means nothing.
+        self.browser.type(self.browser.field("Component"), self.component(served + b"\x00\x05\x03twn\x01"))
+        self.browser.type(self.browser.field("At first"), "On trial")
+        self.browser.set("Share of the exchanges (%)", "25")
+        self.browser.press("dialog button", "Upload")
+        # A program that is not optimised takes its time to compile a component.
+        self.browser.wait_for_text("serves 25 % of the exchanges", patience=gateway.PATIENCE)
+        self.browser.wait_for_text("Nothing was lost since it was loaded.")
+        self.browser.press("main button", "Change the trial's share")
+        self.browser.set("Share of the exchanges (%)", "50")
+        self.browser.press("dialog button", "Begin anew")
+        self.browser.wait_for_text("serves 50 % of the exchanges")
+        self.browser.press("main button", "Promote the version on trial")
+        self.browser.press("dialog button", "Promote")
+        self.browser.wait_for_text("activated by the operator")
+        self.browser.wait_for("the end of the trial", "return !document.body.innerText.includes('On trial')")
+        self.browser.press("main button", "Serve this one")
+        self.browser.press("dialog button", "Serve it")
+        self.browser.wait_for_text("Rolled back from")
+        events = [entry["event"] for entry in json.loads(self.weir.get("/admin/v1/audit"))["items"]]
+        actions = [event["action"] for event in events if event["kind"] == "adapter" and event["id"] == "openai"]
+        self.assertEqual(actions[:4], ["activate", "activate", "trial", "upload"])
 
     def test_targets_are_shown_and_a_route_explained(self):
         self.open("targets", "Targets")

@@ -9,6 +9,7 @@ mod history;
 mod lasting;
 mod probation;
 mod tallies;
+mod trials;
 mod versions;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ use weir_sandbox::grants::Grants;
 
 pub use history::{Denied, Former, FormerState, Service};
 use tallies::Tallies;
+use trials::AskedTrials;
 
 /// Checks whether adapters can serve side by side; the error names both adapters in conflict.
 type Together = dyn Fn(&[&Adapter]) -> Result<(), String> + Send + Sync;
@@ -87,6 +89,7 @@ pub struct Catalog {
     together: Box<Together>,
     cares: Cares,
     tallies: Tallies,
+    asked_trials: AskedTrials,
     keeper: OnceLock<Keeper>,
 }
 
@@ -101,6 +104,7 @@ impl Catalog {
             together: Box::new(together),
             cares: Cares::default(),
             tallies: Tallies::default(),
+            asked_trials: AskedTrials::default(),
             keeper: OnceLock::new(),
         }
     }
@@ -135,6 +139,13 @@ impl Catalog {
     /// How often each kind of change has happened to each name.
     pub fn activations(&self) -> Vec<(Arc<str>, &'static str, u64)> {
         self.tallies.all()
+    }
+
+    /// Checks whether an adapter can serve beside the others, in the place of the one with its name.
+    pub(crate) fn check_beside(&self, adapter: &Arc<Adapter>) -> Result<(), String> {
+        let mut serving = self.snapshot.load().adapters.clone();
+        serving.insert(Arc::clone(&adapter.name), Arc::clone(adapter));
+        (self.together)(&serving.values().map(|adapter| &**adapter).collect::<Vec<&Adapter>>())
     }
 
     /// Records that a file was refused. The adapter of its name keeps serving.

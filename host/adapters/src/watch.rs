@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::age::is_older;
 use super::catalog::Catalog;
-use super::load::{Admission, LoadError, Loader};
+use super::load::{Admission, Loader};
 use super::lock::Lock;
 use super::policy::Policy;
 use weir_sandbox::adapter::Adapter;
@@ -24,6 +24,7 @@ use weir_sandbox::limits::AdapterLimits;
 mod file;
 mod follow;
 mod grants;
+mod rehearsal;
 mod stand_in;
 mod writers;
 
@@ -32,6 +33,7 @@ use file::{Found, Stamp, list, read_signature};
 pub use follow::{Bell, Watching};
 pub(crate) use grants::ByName;
 pub use grants::Granted;
+pub use rehearsal::Rehearsal;
 pub use writers::{Writers, exposed, writers};
 
 /// Maximum number of scans before serving, if files in the directory keep changing.
@@ -144,41 +146,6 @@ impl Watch {
     /// The directory and its settings.
     pub fn folder(&self) -> &Folder {
         &self.folder
-    }
-
-    /// Puts bytes through all checks for a file of the directory, beside the adapters that are there, as if the lock
-    /// file pinned them. `proved_by` returns the file whose fixtures prove the adapter of that name. Afterwards the
-    /// compiled code is in the cache.
-    pub fn rehearse(
-        &mut self,
-        bytes: &[u8],
-        signature: Option<&str>,
-        proved_by: impl Fn(&str) -> Result<PathBuf, String>,
-    ) -> Result<Arc<Adapter>, String> {
-        if !self.folder.allow_writable
-            && let Some(reason) = exposed([self.folder.dir.as_path()])
-        {
-            return Err(reason);
-        }
-        let name = match self.loader.load("", bytes, &Admission::default()) {
-            Err(LoadError::Name { found, .. }) => found,
-            Err(error) => return Err(error.to_string()),
-            Ok(adapter) => adapter.name.to_string(),
-        };
-        let digest = Digest::of(bytes);
-        if let Some(reason) = self.catalog.snapshot().held(&name, digest) {
-            return Err(reason);
-        }
-        self.lock.pin(&name, digest);
-        let vouched = self.folder.policy.check(&name, digest, &self.lock, signature);
-        let signer = vouched.map_err(|missing| missing.to_string())?.signer;
-        let terms = self.terms(&name);
-        let admission = Admission { terms, trusted: true, signer };
-        let waited = self.folder.patience;
-        let adapter =
-            self.load(&proved_by(&name)?, bytes, &admission, (&name, waited)).map_err(Option::unwrap_or_default)?;
-        self.catalog.publish(&adapter)?;
-        Ok(adapter)
     }
 
     /// Makes the next scan retry the refused files, although they have not changed.
@@ -341,12 +308,7 @@ impl Watch {
                 }
             },
         };
-        let pinned = self.lock.version(name).filter(|_| !trusted && adapter.signer.is_some());
-        if let Some(newer) = pinned.filter(|pinned| is_older(&adapter.manifest.version, pinned)) {
-            let version = &adapter.manifest.version;
-            let reason = format!(
-                "its version {version} is older than {newer}, which is pinned: `weir plugin install --allow-downgrade`"
-            );
+        if let Some(reason) = self.downgrade(&adapter) {
             self.catalog.refuse(name, Some(digest), reason);
             return done;
         }
@@ -354,6 +316,18 @@ impl Watch {
             Ok(()) => done,
             Err(_) => State::Conflict { generation: self.catalog.snapshot().generation },
         }
+    }
+
+    /// Why a signed version must not replace a later one that is pinned: an old signature stays valid although the
+    /// version has defects.
+    fn downgrade(&self, adapter: &Adapter) -> Option<String> {
+        let version = &adapter.manifest.version;
+        let pinned = self.lock.version(&adapter.name).filter(|_| !adapter.trusted && adapter.signer.is_some())?;
+        is_older(version, pinned).then(|| {
+            format!(
+                "its version {version} is older than {pinned}, which is pinned: `weir plugin install --allow-downgrade`"
+            )
+        })
     }
 
     /// Loads and proves an adapter. The error is the reason; `None` if the file may just be incomplete yet.

@@ -122,7 +122,7 @@ impl Adapter {
     /// Leases an instance without waiting and outside of the adapter's own limit: a proof serves no client, and needs
     /// two instances even of an adapter that is limited to one.
     pub fn try_lease_for_proof(self: &Arc<Self>) -> Result<Lease, PluginFault> {
-        self.lease_in(None, "")
+        self.lease_in(None, "").map(|lease| Lease { is_proof: true, ..lease })
     }
 
     fn lease_in(self: &Arc<Self>, turn: Option<OwnedSemaphorePermit>, tenant: &str) -> Result<Lease, PluginFault> {
@@ -178,7 +178,7 @@ impl Adapter {
             instance.tenant = Some(tenant.into());
         }
         let (instance, adapter) = (Some(instance), Arc::clone(self));
-        Ok(Lease { instance, caller, call: self.call, adapter, taken: 0, _turn: turn, _slot: slot })
+        Ok(Lease { instance, caller, call: self.call, adapter, is_proof: false, taken: 0, _turn: turn, _slot: slot })
     }
 
     fn make(&self) -> Result<Box<Instance>, PluginFault> {

@@ -39,6 +39,7 @@ pub mod judging;
 pub mod limits;
 pub mod native;
 pub mod pool;
+mod reported;
 pub mod resident;
 pub mod shape;
 pub mod state;

@@ -6,11 +6,15 @@ use std::time::{Duration, Instant};
 
 use super::fault::FaultKind;
 
+mod losses;
 mod offences;
 
+use losses::Losses;
+pub use losses::{LossCount, Step};
 pub use offences::Offence;
 use offences::Offences;
 pub use offences::caller;
+use weir_types::contract::types::Loss;
 
 /// How long calls stay off the async workers after a missed deadline: this time for each miss, up to a maximum number.
 const SUSPECT_FOR: Duration = Duration::from_mins(1);
@@ -40,6 +44,7 @@ pub struct Stats {
     /// Callers since the last [`Self::take_callers`], as a bit set.
     callers: AtomicU64,
     offences: Mutex<Offences>,
+    losses: Losses,
     faults: [AtomicU64; FaultKind::ALL.len()],
     /// When it stops being suspect, in milliseconds after `loaded`.
     suspect_until: AtomicU64,
@@ -55,6 +60,7 @@ impl Default for Stats {
             leases: AtomicU64::default(),
             callers: AtomicU64::default(),
             offences: Mutex::default(),
+            losses: Losses::default(),
             faults: Default::default(),
             suspect_until: AtomicU64::default(),
         }
@@ -100,6 +106,15 @@ impl Stats {
     /// Forgets the remembered failures.
     pub fn forgive(&self) {
         self.lock().forget();
+    }
+
+    /// What its translations of requests lost, the most frequent first.
+    pub fn losses(&self) -> Vec<LossCount> {
+        self.losses.all()
+    }
+
+    pub(super) fn lost(&self, step: Step, losses: &[Loss]) {
+        self.losses.count(step, losses);
     }
 
     pub(super) fn leased(&self, caller: u64) {

@@ -42,6 +42,7 @@ use problem::Problem;
 
 pub use figures::Figures;
 pub use identity::Identity;
+pub use plugins::Uploads;
 
 /// State of the operations endpoints.
 #[derive(Clone)]
@@ -54,6 +55,8 @@ pub struct Operations {
     pub bell: Option<Bell>,
     /// The adapters' folder.
     pub dir: PathBuf,
+    /// Puts components into it.
+    pub uploads: Uploads,
     /// Becomes true when the program is stopping.
     pub draining: tokio::sync::watch::Receiver<bool>,
     /// The configuration in force. Its token protects everything under `/admin`; see [`access`].

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::admin;
-use crate::admin::{Figures, Identity, Operations};
+use crate::admin::{Figures, Identity, Operations, Uploads};
 use crate::budget_file::{BudgetFile, Keeping};
 use crate::keys;
 use crate::main_port::{MainPort, operate};
@@ -213,7 +213,7 @@ impl App {
         if let Some(keeper) = keeper {
             catalog.keep_by(keeper);
         }
-        let dir = watch.folder().dir.clone();
+        let (dir, uploads) = (watch.folder().dir.clone(), Uploads::new(watch.rehearsal()));
         // Subscribed before the directory is followed, so that no change is missed.
         let changed = catalog.subscribe();
         let watching = followed(watch);
@@ -223,6 +223,7 @@ impl App {
             catalog: Arc::clone(&catalog),
             bell: watching.as_ref().map(Watching::bell),
             dir,
+            uploads,
             draining: stop.clone(),
             reload: Arc::clone(&reload),
             is_apart: listens,

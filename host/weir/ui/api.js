@@ -21,11 +21,12 @@ export const now = () => Date.now() + skew;
 /** Where pages hear that the session ended, and that the server is gone or back. */
 export const news = new EventTarget();
 
-async function call(method, path, body, signal) {
-  const headers = { accept: "application/json" };
-  if (body !== undefined) headers["content-type"] = typeof body === "string" ? "text/plain" : "application/json";
+async function call(method, path, body, signal, more = {}) {
+  const headers = { accept: "application/json", ...more };
+  const isReady = typeof body === "string" || body instanceof Blob;
+  if (body !== undefined) headers["content-type"] ??= typeof body === "string" ? "text/plain" : "application/json";
   if (method !== "GET" && session?.csrf_token) headers["x-csrf-token"] = session.csrf_token;
-  const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+  const text = body === undefined || isReady ? body : JSON.stringify(body);
   let response;
   try {
     response = await fetch(path, { method, headers, body: text, signal, credentials: "same-origin", cache: "no-store" });
@@ -59,8 +60,8 @@ export const get = async (path, parameters, signal) => (await call("GET", url(pa
 export const text = async (path, parameters, signal) => (await call("GET", url(path, parameters), undefined, signal)).text();
 
 /** Changes something; returns the answer's JSON, or nothing. */
-export async function send(method, path, body) {
-  const response = await call(method, path, body);
+export async function send(method, path, body, headers) {
+  const response = await call(method, path, body, undefined, headers);
   const answer = await response.text();
   return answer ? JSON.parse(answer) : undefined;
 }

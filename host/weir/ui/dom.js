@@ -112,13 +112,15 @@ export function card(title, ...children) {
 export function ask(title, content, action, send) {
   const message = h("p", { class: "error", role: "alert" });
   const submit = h("button", { class: "primary" }, action);
+  const busy = h("p", { class: "hint", role: "status" });
   const cancel = h("button", { type: "button", on: { click: () => dialog.close() } }, "Cancel");
-  const form = h("form", { method: "dialog" }, h("h2", null, title), content, message, h("div", { class: "buttons" }, cancel, submit));
+  const form = h("form", { method: "dialog" }, h("h2", null, title), content, message, busy, h("div", { class: "buttons" }, cancel, submit));
   const dialog = h("dialog", { "aria-label": title }, form);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     submit.disabled = true;
     fill(message);
+    fill(busy, "Working…");
     try {
       const more = await send(Object.fromEntries(new FormData(form)));
       if (!more) return dialog.close();
@@ -128,6 +130,7 @@ export function ask(title, content, action, send) {
       fill(message, error.message);
     } finally {
       submit.disabled = false;
+      fill(busy);
     }
   });
   dialog.addEventListener("close", () => dialog.remove());

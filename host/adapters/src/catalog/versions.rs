@@ -6,7 +6,6 @@ use std::time::SystemTime;
 use super::super::decisions::{By, Quarantined};
 use super::{Catalog, Denied, Former, FormerState, Service, Snapshot};
 use weir_sandbox::adapter::Adapter;
-use weir_sandbox::canary::Trial;
 use weir_sandbox::digest::Digest;
 
 /// Number of former versions of each adapter that are kept compiled.
@@ -43,34 +42,6 @@ impl Catalog {
         done
     }
 
-    /// The trial that a new version must pass; `None` if its policy has none, or it cannot replace the serving version.
-    fn trial(&self, adapter: &Arc<Adapter>, serving: &Arc<Adapter>) -> Option<Trial> {
-        let rule = self.care(&adapter.name).canary?;
-        let stands_in = serving.interfaces.iter().all(|interface| adapter.has(interface));
-        let is_sound = serving.duty.suspended().is_none() && serving.digest != adapter.digest;
-        if is_sound && !stands_in {
-            tracing::info!(adapter = %adapter.name, "not tried first, since it lacks interfaces of the one that serves");
-        }
-        (is_sound && stands_in).then(|| Trial::new(adapter, serving, rule))
-    }
-
-    fn try_out(&self, mut next: Snapshot, trial: Trial) -> Result<(), String> {
-        let (name, trial) = (Arc::clone(&trial.adapter.name), Arc::new(trial));
-        next.end_trial(&name);
-        let beside =
-            next.adapters.iter().map(|(served, adapter)| if *served == name { &trial.adapter } else { adapter });
-        (self.together)(&beside.map(|adapter| &**adapter).collect::<Vec<&Adapter>>())?;
-        let Some(serving) = next.adapters.get(&name).cloned() else { return Ok(()) };
-        trial.adapter.duty.begin();
-        trial.adapter.warm();
-        tracing::info!(adapter = %name, digest = trial.adapter.digest.short(), share = trial.rule.share, "adapter on trial");
-        self.tallies.count(&name, "tried");
-        next.trials.insert(name, Arc::clone(&trial));
-        serving.duty.set_trial(Some(trial));
-        self.replace(next);
-        Ok(())
-    }
-
     /// Puts an adapter in service; the previous version is kept.
     pub(super) fn serve(&self, mut next: Snapshot, adapter: &Arc<Adapter>, change: &Change<'_>) -> Result<(), String> {
         let name = Arc::clone(&adapter.name);
@@ -98,30 +69,6 @@ impl Catalog {
         let tried = trial.map(|trial| Arc::clone(&trial.adapter)).filter(|tried| !Arc::ptr_eq(tried, adapter));
         [before, tried].into_iter().flatten().for_each(|left| left.rest());
         Ok(())
-    }
-
-    /// Gives the version on trial all exchanges.
-    pub fn promote(&self, name: &str, why: &str) -> Result<(), Denied> {
-        let _changing = self.lock();
-        let mut next = self.next();
-        let Some(trial) = next.end_trial(name) else { return Err(nothing_on_trial(name)) };
-        let cause = format!("promoted: {why}");
-        let change = Change { cause: &cause, standing: FormerState::Retired, result: "promoted" };
-        self.serve(next, &trial.adapter, &change).map_err(Denied::Impossible)
-    }
-
-    /// Ends a trial whose bytes are not those of the current file.
-    pub(in super::super) fn withdraw(&self, name: &str, digest: Digest) {
-        let _changing = self.lock();
-        let mut next = self.next();
-        if next.trials.get(name).is_none_or(|trial| trial.adapter.digest == digest) {
-            return;
-        }
-        if let Some(trial) = next.end_trial(name) {
-            self.tallies.count(name, "withdrawn");
-            self.replace(next);
-            trial.adapter.rest();
-        }
     }
 
     /// Goes back to the last good version, until another file arrives or the operator activates a version. If a version
@@ -274,6 +221,6 @@ impl Catalog {
     }
 }
 
-fn nothing_on_trial(name: &str) -> Denied {
+pub(super) fn nothing_on_trial(name: &str) -> Denied {
     Denied::Impossible(format!("no version of `{name}` is on trial"))
 }

@@ -19,6 +19,7 @@ pub use spending::Book;
 pub(crate) use spending::dollars_of;
 use weir_types::contract::types::LossKind;
 use weir_types::fault::loss_kind;
+use weir_types::loss::field_name;
 
 pub use tries::Tries;
 
@@ -256,7 +257,7 @@ impl Metrics {
     /// Counts a lost field. Its name may come from a request, so indices are removed, and the number of distinct
     /// names is limited.
     pub fn lost(&self, field: &str, kind: LossKind) {
-        let name = bare(field);
+        let name = field_name(field);
         let mut known = self.known_fields.lock().unwrap_or_else(PoisonError::into_inner);
         let told = known.contains(&name) || (known.len() < MAX_FIELDS && known.insert(name.clone()));
         let name = if told { name.as_str() } else { "other" };
@@ -278,18 +279,6 @@ impl Metrics {
         TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
         Ok(String::from_utf8_lossy(&out).into_owned())
     }
-}
-
-/// A field's name without indices and special characters: `messages[2].name` becomes `messages.name`.
-fn bare(field: &str) -> String {
-    let mut depth = 0;
-    let keep = |c: &char| {
-        depth += i32::from(*c == '[');
-        let kept = depth == 0 && (c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'));
-        depth -= i32::from(*c == ']');
-        kept
-    };
-    field.chars().filter(keep).take(64).collect()
 }
 
 fn add<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> Result<C, prometheus::Error> {
@@ -332,9 +321,7 @@ mod tests {
     use weir_types::tokens::Tokens;
 
     #[test]
-    fn names_of_fields_are_bare_and_bounded() {
-        assert_eq!(bare("messages[2].name"), "messages.name");
-        assert_eq!(bare("a[1][2].b{c}"), "a.bc");
+    fn names_of_fields_are_bounded() {
         let metrics = Metrics::new().unwrap();
         for n in 0..MAX_FIELDS + 10 {
             metrics.lost(&format!("field_{n}"), LossKind::Dropped);

@@ -11,7 +11,8 @@ use crate::fault::{Called, Failure, FaultKind, PluginFault, clean, head};
 use crate::guest::GuestResult;
 use crate::instance::Instance;
 use crate::limits::Isolation;
-use crate::stats::Offence;
+use crate::reported::Reported;
+use crate::stats::{Offence, Step};
 use weir_types::contract::types::ErrorKind;
 
 /// Maximum length of a component's own error message in the log, in bytes.
@@ -36,6 +37,8 @@ pub struct Lease {
     /// Deadline of a call without input.
     pub(crate) call: Duration,
     pub(super) adapter: Arc<Adapter>,
+    /// Whether it serves no client: what a proof loses is not counted.
+    pub(super) is_proof: bool,
     /// Input of all calls so far, in bytes.
     pub(super) taken: usize,
     pub(super) _turn: Option<OwnedSemaphorePermit>,
@@ -89,7 +92,7 @@ impl Lease {
         call: impl FnOnce(&mut Instance) -> GuestResult<R> + Send,
     ) -> Called<R>
     where
-        R: Send,
+        R: Send + Reported,
     {
         match self.run(function, bytes, call)? {
             Err(error) if error.kind == ErrorKind::Internal => {
@@ -99,7 +102,13 @@ impl Lease {
                 self.instance = None;
                 Err(fault)
             }
-            answered => Ok(answered),
+            Ok(output) => {
+                if !self.is_proof {
+                    self.adapter.stats.lost(Step::of(function), output.losses());
+                }
+                Ok(Ok(output))
+            }
+            refused @ Err(_) => Ok(refused),
         }
     }
 

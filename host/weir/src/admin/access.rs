@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::identity::AdminCaller;
-use super::{Operations, Problem, identity, refuse, session};
+use super::{Operations, Problem, identity, plugins, refuse, session};
 use jiff::Timestamp;
 use weir_config::{Config, Secret};
 use weir_gateway::auth::local;
@@ -252,8 +252,12 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-/// Reads the body of an admitted request, within the timeout for bodies.
+/// Reads the body of an admitted request, within the timeout for bodies. A component that is uploaded is read where there
+/// is room for it.
 pub(super) async fn take_body(State(operations): State<Operations>, request: Request, next: Next) -> Response {
+    if plugins::is_upload(request.method(), request.uri().path()) {
+        return next.run(request).await;
+    }
     let patience = operations.reload.current().config.server.body_timeout;
     let (head, body) = request.into_parts();
     match tokio::time::timeout(patience, body::to_bytes(body, BODY)).await {

@@ -1,8 +1,13 @@
 //! Admin endpoints of adapters.
 
+mod record;
+mod trial;
+mod upload;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -12,6 +17,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::identity::AdminCaller;
 use super::{Operations, refuse};
 use weir_adapters::catalog::{Denied, Former, Snapshot};
 use weir_adapters::decisions::By;
@@ -20,8 +26,14 @@ use weir_fixtures::proof::Bounds;
 use weir_gateway::serving::Serving;
 use weir_sandbox::canary::Trial;
 use weir_sandbox::fault::FaultKind;
+use weir_sandbox::stats::LossCount;
 use weir_sandbox::{Adapter, Digest};
 use weir_translate::dialect::faces::LeftOut;
+
+use record::record;
+use trial::AskedTrial;
+pub use upload::Uploads;
+pub(super) use upload::is_upload;
 
 /// How long an answer waits until its change is in force.
 const IN_FORCE: Duration = Duration::from_secs(5);
@@ -29,9 +41,10 @@ const IN_FORCE: Duration = Duration::from_secs(5);
 const DIGITS: usize = 8;
 
 /// The paths below `/admin/v1`, with their methods. The same without `v1` are there for older programs.
-pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 3] {
+pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 4] {
     [
         ("/v1/adapters", &["get"], get(list_items)),
+        ("/v1/adapters/{name}", &["get", "put"], get(show).put(upload::put)),
         ("/v1/adapters/rescan", &["post"], post(rescan)),
         ("/v1/adapters/{name}/{verb}", &["post"], post(act)),
     ]
@@ -56,6 +69,29 @@ async fn list(State(operations): State<Operations>) -> Response {
 async fn list_items(State(operations): State<Operations>) -> Response {
     let (items, quarantined) = listed(&operations);
     Json(json!({"items": items, "quarantined": quarantined, "next_cursor": null})).into_response()
+}
+
+/// One adapter, with what its translations lost, and the last refusal of its file.
+async fn show(State(operations): State<Operations>, Path(name): Path<String>) -> Response {
+    let (serving, catalog) = (operations.gateway.serving(), operations.catalog.snapshot());
+    let refusal = refused(&catalog).find(|refused| refused["name"] == *name);
+    let Some(adapter) = serving.adapter(&name) else {
+        return refusal.map_or_else(|| deny(&Denied::Unknown(name)), |refusal| Json(refusal).into_response());
+    };
+    let mut value = in_full(adapter, &catalog, &serving);
+    value["refused"] = json!(refusal);
+    value["losses"] = json!(adapter.stats.losses().iter().map(loss).collect::<Vec<_>>());
+    if let Some(trial) = catalog.trials.get(&*name) {
+        let tried = &trial.adapter;
+        value["canary"]["losses"] = json!(tried.stats.losses().iter().map(loss).collect::<Vec<_>>());
+        value["canary"]["figures"] = figures(tried);
+        value["canary"]["recordings_passed"] = json!(tried.proved.get());
+    }
+    Json(value).into_response()
+}
+
+fn loss(loss: &LossCount) -> Value {
+    json!({"step": loss.step.name(), "field": loss.field, "kind": loss.kind, "count": loss.count})
 }
 
 fn listed(operations: &Operations) -> (Vec<Value>, Vec<Value>) {
@@ -203,9 +239,13 @@ struct Body {
 /// Performs an action on one adapter.
 async fn act(
     State(operations): State<Operations>,
+    Extension(caller): Extension<AdminCaller>,
     Path((name, verb)): Path<(String, String)>,
     body: Bytes,
 ) -> Response {
+    if verb == "trial" {
+        return try_out(operations, caller, name, &body).await;
+    }
     let asked = match &*body {
         [] => Body::default(),
         body => match serde_json::from_slice(body) {
@@ -222,6 +262,8 @@ async fn act(
     }
     let catalog = Arc::clone(&operations.catalog);
     let reason = asked.reason.as_deref().map(cleaned);
+    let details = json!({"digest": digest.map(|digest| digest.hex()), "reason": reason});
+    let action = verb.clone();
     // On a blocking thread, because instances are created meanwhile.
     let acted = tokio::task::spawn_blocking(move || match (&*verb, digest) {
         ("rollback", None) => catalog.roll_back(&name).map(|_| name),
@@ -237,7 +279,42 @@ async fn act(
         _ => Err(Denied::Unknown(format!("{name}/{verb}"))),
     });
     match acted.await {
-        Ok(Ok(name)) => done(&operations, &name).await,
+        Ok(Ok(name)) => {
+            record(&operations, &caller, &action, &name, details).await;
+            done(&operations, &name).await
+        }
+        Ok(Err(denied)) => deny(&denied),
+        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
+    }
+}
+
+/// Puts the version in the folder on trial again, or gives the one on trial another share.
+async fn try_out(operations: Operations, caller: AdminCaller, name: String, body: &[u8]) -> Response {
+    let asked: AskedTrial = match serde_json::from_slice(body) {
+        Ok(asked) => asked,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("the body: {error}")),
+    };
+    let rule = match asked.rule() {
+        Ok(rule) => rule,
+        Err(problem) => return problem.into_response(),
+    };
+    let snapshot = operations.catalog.snapshot();
+    let on_trial = || snapshot.trials.get(&*name).map(|trial| trial.adapter.digest);
+    let digest = match asked.digest.as_deref().map(|text| find(&operations, &name, text)).transpose() {
+        Ok(digest) => digest.or_else(on_trial).or_else(|| snapshot.aside.get(&*name).copied()),
+        Err(denied) => return deny(&denied),
+    };
+    let Some(digest) = digest else {
+        return deny(&Denied::Impossible("no version is on trial, or was rolled back from".to_owned()));
+    };
+    let (catalog, tried) = (Arc::clone(&operations.catalog), name.clone());
+    let acted = tokio::task::spawn_blocking(move || catalog.try_again_by(&tried, digest, rule)).await;
+    match acted {
+        Ok(Ok(())) => {
+            let details = json!({"digest": digest.hex(), "trial": trial::shown(&rule)});
+            record(&operations, &caller, "trial", &name, details).await;
+            done(&operations, &name).await
+        }
         Ok(Err(denied)) => deny(&denied),
         Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
     }

@@ -3,14 +3,13 @@
 import * as api from "../api.js";
 import { add, ask, badge, card, empty, facts, field, fill, h, name, table } from "../dom.js";
 import * as format from "../format.js";
+import { losses, path, tryAgain, upload } from "./trials.js";
 
 const KINDS = { serving: "good", candidate: "warn", quarantined: "bad", refused: "bad", "rolled back": "warn" };
 const state = (status) => badge(KINDS[status] ?? "plain", status ?? "unknown");
 const short = (digest) => (digest ? h("code", { title: digest }, format.digest(digest)) : "–");
 const since = (seconds) => (seconds ? `${format.ago(api.now() - seconds * 1000)} ago` : "–");
 const each = (seconds, calls) => (calls ? format.duration((1000 * seconds) / calls) : "–");
-/** Of an adapter's file with that name, once in all addresses. */
-const path = (adapter, verb) => `/admin/v1/adapters/${encodeURIComponent(adapter)}/${verb}`;
 
 export async function adapters(place, { signal, go }) {
   const list = await api.get("/admin/v1/adapters", {}, signal);
@@ -20,9 +19,10 @@ export async function adapters(place, { signal, go }) {
     await api.send("POST", "/admin/v1/adapters/rescan").catch(() => {});
     go(location.pathname, { replace: true });
   });
-  add(place, [h("div", { class: "title" }, h("h1", null, "Adapters"), api.may_write() && rescan)]);
+  const put = h("button", { type: "button", class: "primary", on: { click: () => upload(undefined, (made) => go(`/ui/adapters/${encodeURIComponent(made)}`)) } }, "Upload an adapter");
+  add(place, [h("div", { class: "title" }, h("h1", null, "Adapters"), api.may_write() && h("div", { class: "buttons" }, rescan, put))]);
   if (list.items.length === 0) {
-    add(place, [empty("No adapter is here.", "Put a component (NAME.wasm) into the adapters' folder, or install one: ", h("code", null, "weir plugin install"), ".")]);
+    add(place, [empty("No adapter is here.", "Upload a component, put one (NAME.wasm) into the adapters' folder, or install one: ", h("code", null, "weir plugin install"), ".")]);
     return;
   }
   add(place, [h("div", { class: "card" }, table("Adapters", [
@@ -56,8 +56,9 @@ function quarantined(list) {
 }
 
 export async function adapter(place, { signal, item, go }) {
-  const list = await api.get("/admin/v1/adapters", {}, signal);
-  const one = list.items.find((other) => other.name === item);
+  const one = await api.get(path(item), {}, signal).catch((error) => {
+    if (error.code !== "not_found") throw error;
+  });
   add(place, [h("p", { class: "crumbs" }, h("a", { href: "/ui/adapters" }, "Adapters"))]);
   if (!one) {
     add(place, [h("h1", null, name(item)), empty("There is no adapter of this name.", h("a", { href: "/ui/adapters" }, "All adapters"))]);
@@ -67,6 +68,7 @@ export async function adapter(place, { signal, item, go }) {
   add(place, [
     h("div", { class: "title" }, h("h1", null, name(one.name)), state(one.status)),
     one.reason && h("div", { class: "failure" }, h("p", { class: "empty-title" }, "Why it does not serve"), h("p", { class: "long" }, one.reason)),
+    one.refused && one.refused.reason !== one.reason && h("div", { class: "failure" }, h("p", { class: "empty-title" }, "The file in the folder does not serve"), h("p", { class: "long" }, one.refused.reason), one.refused.digest && h("p", null, short(one.refused.digest))),
     one.status !== "refused" && h("div", { class: "pair" },
       card("Version", facts([
         ["Version", name(one.version)],
@@ -90,6 +92,7 @@ export async function adapter(place, { signal, item, go }) {
       ]))),
     one.canary && card("On trial", canary(one, one.canary)),
     card("Fixtures", fixtures(one)),
+    one.status !== "refused" && card("Lost in translation", losses(one)),
     one.left_out?.length > 0 && card("Claims that are not served", h("ul", null, one.left_out.map((text) => h("li", { class: "long" }, text)))),
     card("Versions", versions(one, again)),
     api.may_write() && one.status !== "refused" && card("Change", changes(one, again)),
@@ -99,12 +102,15 @@ export async function adapter(place, { signal, item, go }) {
 function canary(one, trial) {
   const part = (of) => format.share(of.failed, of.exchanges);
   return [
-    h("p", null, "Version ", name(trial.version), " ", short(trial.digest), ` serves ${Math.round(100 * trial.share)} % of the exchanges, until ${format.count(trial.wanted)} have shown what it does.`),
+    h("p", null, "Version ", name(trial.version), " ", short(trial.digest), ` serves ${Math.round(1000 * trial.share) / 10} % of the exchanges, until ${format.count(trial.wanted)} have shown what it does.`),
     table("The new version beside the one that serves", [
       { title: "Version", cell: (row) => row[0] },
       { title: "Exchanges", number: true, cell: (row) => format.count(row[1].exchanges) },
       { title: "Failed", number: true, cell: (row) => `${format.count(row[1].failed)} (${part(row[1])})` },
-    ], [["On trial", trial], ["Serving, in the same time", trial.beside]]),
+      { title: "A call", number: true, wide: true, cell: (row) => each(row[2].seconds, row[2].calls) },
+      { title: "Memory", number: true, wide: true, cell: (row) => format.bytes(row[2].memory_bytes) },
+      { title: "Faults", number: true, wide: true, cell: (row) => format.count(row[2].faults) },
+    ], [["On trial", trial, trial.figures ?? {}], ["Serving, in the same time", trial.beside, one]]),
   ];
 }
 
@@ -116,9 +122,7 @@ function fixtures(one) {
     fill(result, h("p", { class: "hint" }, "Replaying…"));
     try {
       const tested = await api.send("POST", path(one.name, "test"));
-      fill(result, tested.passed
-        ? h("p", { class: "better" }, "All were reproduced.")
-        : [h("p", { class: "worse" }, "The first difference:"), h("p", { class: "long" }, tested.reason)]);
+      fill(result, tested.passed ? h("p", { class: "better" }, "All were reproduced.") : differences(tested.report));
     } catch (error) {
       fill(result, h("p", { class: "error" }, error.message));
     } finally {
@@ -129,6 +133,18 @@ function fixtures(one) {
     ? `${one.recordings_passed} recorded exchanges were reproduced before it served, however their streams were split.`
     : "None were replayed before it served: put recordings beside its file, and it has to reproduce them.";
   return [h("p", null, text), api.may_write() && one.status !== "refused" && h("div", { class: "buttons" }, replay), result];
+}
+
+/** The fixtures that failed, each with its first difference. */
+function differences(report) {
+  const most = 20;
+  const failed = report.verdicts.filter((verdict) => verdict.outcome === "failed");
+  return [h("p", { class: "worse" }, `${format.count(report.failed)} of ${format.count(report.verdicts.length)} differ:`),
+    h("ul", { class: "stack" }, failed.slice(0, most).map(({ fixture, because: { step, reason, difference } }) => h("li", null,
+      h("h3", null, name(fixture)),
+      h("p", { class: "long" }, step, ": ", reason),
+      difference && facts([["At", h("code", null, difference.at || "/")], ["Expected", h("code", { class: "added" }, difference.expected)], ["Got", h("code", { class: "removed" }, difference.got)]])))),
+    failed.length > most && h("p", { class: "hint" }, `${format.count(failed.length - most)} more are not listed.`)];
 }
 
 function versions(one, again) {
@@ -157,8 +173,10 @@ function changes(one, again) {
   const button = (title, kind, act) => h("button", { type: "button", class: kind, on: { click: act } }, title);
   const isOut = one.status === "quarantined";
   return h("div", { class: "buttons" },
+    button("Upload a version", "", () => upload(one.name, again)),
+    (one.canary || one.rolled_back_from) && button(one.canary ? "Change the trial's share" : "Try the version in the folder", "", () => tryAgain(one, again)),
     one.canary && button("Promote the version on trial", "primary", () => confirm("Promote the version on trial?", "It then serves all exchanges.", "Promote", () => api.send("POST", path(one.name, "activate"), { digest: one.canary.digest }), again)),
-    one.versions?.length > 0 && button("Roll back", "", () => confirm(`Roll ${one.name} back?`, "The version before serves again, until you change that.", "Roll back", () => api.send("POST", path(one.name, "rollback")), again)),
+    (one.canary || one.versions?.some((version) => version.status === "retired")) && button(one.canary ? "End the trial" : "Roll back", "", () => confirm(one.canary ? "End the trial?" : `Roll ${one.name} back?`, one.canary ? "The version on trial is put aside, until another file comes or you try it again." : "The version before serves again, until you change that.", one.canary ? "End it" : "Roll back", () => api.send("POST", path(one.name, "rollback")), again)),
     isOut
       ? button("Release from quarantine", "", () => confirm(`Release ${one.name}?`, "It serves again, and its failures are counted anew.", "Release", () => api.send("POST", path(one.name, "release")), again))
       : button("Quarantine", "danger", () => ask(`Quarantine ${one.name}?`, [

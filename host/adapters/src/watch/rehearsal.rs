@@ -1,0 +1,112 @@
+//! Puts bytes through the checks for a file of the directory before they are in it, so that nothing is put there that
+//! would be refused.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::super::catalog::Catalog;
+use super::super::load::{Admission, LoadError, Loader};
+use super::{Folder, Watch, exposed};
+use weir_sandbox::adapter::Adapter;
+use weir_sandbox::digest::Digest;
+
+impl Watch {
+    /// Puts bytes through all checks for a file of the directory, beside the adapters that are there, as if the lock
+    /// file pinned them. `proved_by` returns the file whose fixtures prove the adapter of that name. Afterwards the
+    /// compiled code is in the cache.
+    pub fn rehearse(
+        &mut self,
+        bytes: &[u8],
+        signature: Option<&str>,
+        proved_by: impl Fn(&str) -> Result<PathBuf, String>,
+    ) -> Result<Arc<Adapter>, String> {
+        if !self.folder.allow_writable
+            && let Some(reason) = exposed([self.folder.dir.as_path()])
+        {
+            return Err(reason);
+        }
+        let name = match self.loader.load("", bytes, &Admission::default()) {
+            Err(LoadError::Name { found, .. }) => found,
+            Err(error) => return Err(error.to_string()),
+            Ok(adapter) => adapter.name.to_string(),
+        };
+        let digest = Digest::of(bytes);
+        if let Some(reason) = self.catalog.snapshot().held(&name, digest) {
+            return Err(reason);
+        }
+        self.lock.pin(&name, digest);
+        let vouched = self.folder.policy.check(&name, digest, &self.lock, signature);
+        let signer = vouched.map_err(|missing| missing.to_string())?.signer;
+        let terms = self.terms(&name);
+        let admission = Admission { terms, trusted: true, signer };
+        let waited = self.folder.patience;
+        let adapter =
+            self.load(&proved_by(&name)?, bytes, &admission, (&name, waited)).map_err(Option::unwrap_or_default)?;
+        self.catalog.publish(&adapter)?;
+        Ok(adapter)
+    }
+
+    /// The same checks for files that are to be put into the directory while a thread follows it.
+    pub fn rehearsal(&self) -> Rehearsal {
+        Rehearsal { folder: self.folder.clone(), loader: self.loader.clone(), catalog: Arc::clone(&self.catalog) }
+    }
+}
+
+/// The checks of the directory, beside the thread that follows it. They change nothing but the compile cache, in which
+/// that thread then finds the code.
+#[derive(Debug, Clone)]
+pub struct Rehearsal {
+    folder: Folder,
+    loader: Loader,
+    catalog: Arc<Catalog>,
+}
+
+impl Rehearsal {
+    /// The adapters' directory.
+    pub fn dir(&self) -> &Path {
+        &self.folder.dir
+    }
+
+    /// The largest file that is accepted, in bytes.
+    pub fn largest(&self) -> usize {
+        self.loader.engine().limits().structure.bytes
+    }
+
+    /// Checks bytes as a file `NAME.wasm` of the directory: pins and signatures, structure, manifest, the fixtures of the
+    /// file at `proved_by`, and that it can serve beside the others. That the operator rolled back from it is no reason
+    /// to refuse it. Blocks while it compiles.
+    ///
+    /// # Errors
+    ///
+    /// The reason why the file would be refused.
+    pub fn check(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        signature: Option<&str>,
+        proved_by: &Path,
+    ) -> Result<Arc<Adapter>, String> {
+        if !self.folder.allow_writable
+            && let Some(reason) = exposed([self.folder.dir.as_path()])
+        {
+            return Err(reason);
+        }
+        let mut watch = Watch::new(self.folder.clone(), self.loader.clone(), Arc::clone(&self.catalog));
+        watch.read_lock();
+        let digest = Digest::of(bytes);
+        if let Some(quarantined) = self.catalog.snapshot().quarantined.get(&digest) {
+            return Err(format!("it is quarantined ({}); release it first", quarantined.reason));
+        }
+        let vouched = watch.folder.policy.check(name, digest, &watch.lock, signature);
+        let vouched = vouched.map_err(|missing| missing.to_string())?;
+        let admission = Admission { terms: watch.terms(name), trusted: vouched.pinned, signer: vouched.signer };
+        let waited = watch.folder.patience;
+        let loaded = watch.load(proved_by, bytes, &admission, (name, waited));
+        let adapter = loaded.map_err(Option::unwrap_or_default)?;
+        if let Some(reason) = watch.downgrade(&adapter) {
+            return Err(reason);
+        }
+        self.catalog.check_beside(&adapter)?;
+        Ok(adapter)
+    }
+}
