@@ -2,6 +2,7 @@
 
 mod answers;
 mod chain;
+mod evasion;
 mod everywhere;
 
 use weir_tests::{Answer, Folder, Gateway, Request, Upstream};

@@ -2,44 +2,14 @@
 
 mod kinds;
 
-use weir_sdk::guard::scan::{REACH, Scan};
-use weir_sdk::guard::{
-    self, Access, Asked, Configured, Facts, Finder, Found, Grants, Guard, Manifest, Phase, RequestAnswer, Setup,
-};
+use weir_sdk::guard::{Configured, Facts, Finder, Found, Search, Setup};
 
 use kinds::Kind;
 
 /// The message of a refusal, unless the option `message` sets another.
 const MESSAGE: &str = "this contains personal data, such as a mail address or an account number; remove it";
 
-/// The guard.
-#[derive(Debug)]
-pub struct Pii;
-
-impl Guard for Pii {
-    type Answer = Scan<Options>;
-
-    fn describe() -> Manifest {
-        Manifest {
-            name: "pii".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            contract: guard::CONTRACT.into(),
-            description: "finds mail addresses, phone numbers, numbers of cards and accounts in requests and answers"
-                .into(),
-            settings: include_str!("settings.json").into(),
-            phases: vec![Phase::Request, Phase::Event],
-            grants: Grants { prompt: Access::Write, answer: Access::Write, metadata: true },
-            hold_back: REACH as u32,
-            deterministic: true,
-        }
-    }
-
-    fn on_request(facts: &Facts, asked: Asked) -> RequestAnswer {
-        guard::find::judge_request::<Options>(facts, asked)
-    }
-}
-
-weir_sdk::export_guard!(Pii);
+weir_sdk::export_guard!(Search<Options>);
 
 /// The guard's options.
 #[derive(Debug)]
@@ -49,6 +19,10 @@ pub struct Options {
 
 impl Configured for Options {
     const NAME: &'static str = "pii";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const DESCRIPTION: &'static str =
+        "finds mail addresses, phone numbers, numbers of cards and accounts in requests and answers";
+    const SETTINGS: &'static str = include_str!("settings.json");
 
     fn setup(facts: &Facts) -> Result<Setup<Self>, String> {
         let named = facts.option::<Vec<String>>("kinds")?;

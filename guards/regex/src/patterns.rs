@@ -60,10 +60,13 @@ impl Patterns {
 
 /// Compiled patterns that several exchanges of one instance use.
 #[derive(Debug)]
-pub struct Shared(Rc<Patterns>);
+pub(crate) struct Shared(Rc<Patterns>);
 
 impl Configured for Shared {
     const NAME: &'static str = "regex";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const DESCRIPTION: &'static str = "finds your own patterns in requests and answers";
+    const SETTINGS: &'static str = include_str!("settings.json");
 
     fn setup(facts: &Facts) -> Result<Setup<Self>, String> {
         Ok(Setup {

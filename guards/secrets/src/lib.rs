@@ -2,43 +2,14 @@
 
 mod patterns;
 
-use weir_sdk::guard::scan::{REACH, Scan};
-use weir_sdk::guard::{
-    self, Access, Asked, Configured, Facts, Finder, Found, Grants, Guard, Manifest, Phase, RequestAnswer, Setup,
-};
+use weir_sdk::guard::{Configured, Facts, Finder, Found, Search, Setup};
 
 use patterns::{PATTERNS, Pattern};
 
 /// The message of a refusal, unless the option `message` sets another.
 const MESSAGE: &str = "this contains a secret, such as an API key; remove it and send the request again";
 
-/// The guard.
-#[derive(Debug)]
-pub struct Secrets;
-
-impl Guard for Secrets {
-    type Answer = Scan<Options>;
-
-    fn describe() -> Manifest {
-        Manifest {
-            name: "secrets".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            contract: guard::CONTRACT.into(),
-            description: "finds keys, tokens and private keys in requests and answers".into(),
-            settings: include_str!("settings.json").into(),
-            phases: vec![Phase::Request, Phase::Event],
-            grants: Grants { prompt: Access::Write, answer: Access::Write, metadata: true },
-            hold_back: REACH as u32,
-            deterministic: true,
-        }
-    }
-
-    fn on_request(facts: &Facts, asked: Asked) -> RequestAnswer {
-        guard::find::judge_request::<Options>(facts, asked)
-    }
-}
-
-weir_sdk::export_guard!(Secrets);
+weir_sdk::export_guard!(Search<Options>);
 
 /// The guard's options.
 #[derive(Debug)]
@@ -56,6 +27,9 @@ impl Options {
 
 impl Configured for Options {
     const NAME: &'static str = "secrets";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const DESCRIPTION: &'static str = "finds keys, tokens and private keys in requests and answers";
+    const SETTINGS: &'static str = include_str!("settings.json");
 
     fn setup(facts: &Facts) -> Result<Setup<Self>, String> {
         Ok(Setup {

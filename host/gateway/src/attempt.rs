@@ -9,6 +9,7 @@ mod chat_probe;
 mod client_request;
 mod failure;
 mod follow_up;
+mod further_guards;
 mod handed;
 mod hedge;
 mod judged;
@@ -64,6 +65,7 @@ pub(crate) use ability::suit;
 pub use captured_reply::{CapturedReply, captured};
 pub use chat_probe::ping;
 pub use failure::Failure;
+pub use further_guards::FurtherGuards;
 pub use handed::{Closing, Handed, HandedBody};
 pub use judged::{Judged, judge};
 pub(crate) use keepable::is_keepable;
@@ -140,11 +142,6 @@ impl InboundRequest {
         self.side.features().unwrap_or_else(|| self.reading.features())
     }
 
-    /// The request as guards changed it, if they did.
-    fn replaced(&self) -> Option<&judged::Replaced> {
-        self.judged.get()?.replaced()
-    }
-
     /// The model as the client names it; empty for operations without one.
     pub fn model(&self) -> &str {
         self.reading.model.as_deref().unwrap_or_default()
@@ -166,6 +163,8 @@ pub struct RequestContext<'a> {
     pub recall: &'a Arc<ReasoningCache>,
     /// The deadline of the whole request, over all attempts.
     pub deadline: Option<Instant>,
+    /// What guards made of the request, those of the target's model included.
+    pub judged: Option<&'a Judged>,
 }
 
 impl RequestContext<'_> {
@@ -202,7 +201,7 @@ async fn attempt(
 ) -> Result<Response<ReplyBody>, Failure> {
     let wishes = Wishes {
         // A changed request is no longer in the client's bytes, and an answer is judged in the unified model.
-        translate: target.translate || asked.judged.get().is_some_and(Judged::needs_translation),
+        translate: target.translate || context.judged.is_some_and(Judged::needs_translation),
         resume: target.resume,
         strip: values == Values::Own,
     };

@@ -242,6 +242,7 @@ impl Gateway {
             upstreams: &self.upstreams,
             recall: &self.recall,
             deadline: None,
+            judged: None,
         };
         if *asked.operation() == Operation::Models {
             return Box::pin(self.list(context, serving, &asked, (permit, line))).await;

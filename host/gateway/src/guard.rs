@@ -3,6 +3,7 @@
 
 mod answer;
 mod facts;
+mod labels;
 mod metrics;
 mod note;
 mod verdict;
@@ -14,7 +15,8 @@ use weir_adapters::catalog::Snapshot;
 use weir_config::{Config, GuardFailure, GuardMode, Problem};
 use weir_sandbox::Adapter;
 use weir_sandbox::guard::{Access, Facts, Phase};
-use weir_types::contract::types::Setting;
+use weir_types::contract::types::{ErrorKind, Setting};
+use weir_types::fault::{Fault, Side};
 
 pub use answer::AnswerGuards;
 pub use facts::ExchangeFacts;
@@ -66,6 +68,29 @@ impl Guards {
     pub fn of(&self, caller: &Caller, model: Option<&str>) -> Vec<&Arc<Guard>> {
         let judges = |guard: &&Arc<Guard>| guard.judges_requests() || guard.judges_answers();
         self.0.iter().filter(|guard| judges(guard) && guard.is_for(caller, model)).collect()
+    }
+
+    /// Refuses a request through a door behind which nothing is read in the unified model, if a guard would have to judge
+    /// it whose failures refuse requests. `models` are the names of its model; if there are none, it may be for any.
+    ///
+    /// # Errors
+    ///
+    /// There is such a guard.
+    pub fn refuse_unreadable(&self, caller: &Caller, models: &[&str], door: &str) -> Result<(), Fault> {
+        let is_concerned = |guard: &&Arc<Guard>| {
+            let is_for_model = guard.settings.scope.models.is_empty()
+                || models.is_empty()
+                || models.iter().any(|model| guard.is_for_model(model));
+            !guard.fails_open() && is_for_model && guard.is_for_caller(caller)
+        };
+        let Some(guard) = self.0.iter().find(is_concerned) else { return Ok(()) };
+        let message = format!(
+            "the guard `{}` judges this key's requests, and cannot read those by {door}: call an endpoint that serves \
+             models, or ask the operator to leave this key out of the guard's `for`, or to let its failures pass",
+            guard.name
+        );
+        let fault = Fault::new(Side::Client, ErrorKind::Permission, message);
+        Err(fault.with_status(403).with_code("guard_cannot_judge"))
     }
 }
 
@@ -132,14 +157,20 @@ impl Guard {
     }
 
     fn is_for(&self, caller: &Caller, model: Option<&str>) -> bool {
+        (self.settings.scope.models.is_empty() || model.is_some_and(|model| self.is_for_model(model)))
+            && self.is_for_caller(caller)
+    }
+
+    fn is_for_model(&self, model: &str) -> bool {
+        self.settings.scope.models.iter().any(|alias| alias.matches(model))
+    }
+
+    fn is_for_caller(&self, caller: &Caller) -> bool {
         let scope = &self.settings.scope;
         let is_among = |names: &[String], name: Option<&str>| {
             names.is_empty() || name.is_some_and(|name| names.iter().any(|one| one == name))
         };
-        let fits = |model: &str| scope.models.iter().any(|alias| alias.matches(model));
-        (scope.models.is_empty() || model.is_some_and(fits))
-            && is_among(&scope.clients, facts::client_of(caller))
-            && is_among(&scope.teams, facts::team_of(caller))
+        is_among(&scope.clients, facts::client_of(caller)) && is_among(&scope.teams, facts::team_of(caller))
     }
 }
 

@@ -8,6 +8,7 @@
 //! | [`tap`] | reads usage from passing answers |
 //! | [`estimate`] | estimates numbers of tokens |
 //! | [`blob`] | keeps large base64 values out of the sandbox |
+//! | [`repeated`] | finds members that stand twice in one object of JSON |
 //! | [`yaml`] | reads YAML documents of configurations and recordings |
 
 pub mod blob;
@@ -15,5 +16,6 @@ pub mod estimate;
 pub mod form;
 pub mod frame;
 pub mod peek;
+pub mod repeated;
 pub mod tap;
 pub mod yaml;

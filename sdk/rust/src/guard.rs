@@ -17,7 +17,7 @@ pub use b::about::{Access, Grants, Manifest, Phase};
 pub use b::guard::{
     Annotation, Asked, Denial, EventAnswer, EventVerdict, Facts, Outcome, RequestAnswer, RequestVerdict,
 };
-pub use find::{Action, Configured, Finder, Found, Setup};
+pub use find::{Action, Configured, Finder, Found, Search, Setup};
 
 /// Version of the contract of guards that this SDK is made for: what a manifest says in `contract`.
 pub const CONTRACT: &str = "0.1.0";
@@ -89,6 +89,11 @@ impl Denial {
     /// A refusal with this message for the client, which must not contain what was found.
     pub fn new(message: impl Into<String>) -> Self {
         Self { code: None, message: message.into(), annotations: Vec::new() }
+    }
+
+    /// The refusal of a guard whose options are wrong.
+    pub fn cannot_judge(guard: &str, problem: &str) -> Self {
+        Self::new(format!("the guard `{guard}` cannot judge: {problem}"))
     }
 }
 

@@ -6,6 +6,7 @@ use weir_grpc::messages::{EmbedRequest, EmbedResponse};
 use weir_tests::{Answer, Gateway, Upstream};
 
 use super::{Read, chat, connect, generate, unary, with};
+use crate::guards;
 use crate::wire_format::{OPENAI, config, provider};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,5 +88,17 @@ async fn a_message_may_be_as_large_as_a_body() {
     assert!(upstream.request().await.body.len() > 5 << 20);
     let status = generate(&channel, large(7 << 20), &[]).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+    assert!(upstream.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guards_refusal_says_which_guard_it_was() {
+    let mut upstream = provider(OPENAI).await;
+    let gateway =
+        guards::gateway(&upstream, &["openai"], &guards::guard("prompt-shape", "options = { roles = [] }")).await;
+    let channel = connect(&gateway).await;
+    let status = generate(&channel, chat("openai", true), &[]).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status:?}");
+    assert_eq!(status.metadata().get("x-weir-guards").unwrap(), "prompt-shape=deny;limit=roles");
     assert!(upstream.unseen().is_none());
 }

@@ -141,7 +141,7 @@ impl Dialect {
         body
     }
 
-    fn request_of(self, model: &str, body: &str, stream: bool) -> Request {
+    pub(super) fn request_of(self, model: &str, body: &str, stream: bool) -> Request {
         match self {
             Self::Chat => Request::post("/v1/chat/completions", body),
             Self::Responses => Request::post("/v1/responses", body),

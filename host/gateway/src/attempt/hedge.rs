@@ -32,7 +32,10 @@ pub(super) async fn visit(
     let (visit, branch, waited) = match select(one, two).await {
         Either::Left(((visit, branch), other)) => match visit {
             AttemptOutcome::Answered(..) => (visit, branch, Duration::ZERO),
-            AttemptOutcome::Failed { .. } | AttemptOutcome::Closed | AttemptOutcome::Busy(_) => {
+            AttemptOutcome::Failed { .. }
+            | AttemptOutcome::Closed
+            | AttemptOutcome::Busy(_)
+            | AttemptOutcome::Refused(_) => {
                 account.adopt(branch, Duration::ZERO);
                 let (visit, branch) = other.await;
                 (visit, branch, Duration::ZERO)
@@ -40,7 +43,10 @@ pub(super) async fn visit(
         },
         Either::Right(((visit, branch), other)) => match visit {
             AttemptOutcome::Answered(..) => (visit, branch, after),
-            AttemptOutcome::Failed { .. } | AttemptOutcome::Closed | AttemptOutcome::Busy(_) => {
+            AttemptOutcome::Failed { .. }
+            | AttemptOutcome::Closed
+            | AttemptOutcome::Busy(_)
+            | AttemptOutcome::Refused(_) => {
                 account.adopt(branch, Duration::ZERO);
                 let (visit, branch) = other.await;
                 (visit, branch, Duration::ZERO)

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::client_request::{ClientRequest, blob_limits, joined_len};
+use super::client_request::{BLOB_MIN, ClientRequest, blob_limits, joined_len};
+use super::media;
 use super::side::ClientSide;
 use super::{InboundRequest, RequestContext};
 use crate::guard::{self, AnswerGuards, ExchangeFacts, Guard, GuardMetrics, Note, Pending};
@@ -17,22 +18,26 @@ use weir_types::contract::types::{Body, Context, Loss};
 use weir_types::fault::Fault;
 use weir_wire::blob::{self, Lifted};
 use weir_wire::estimate;
+use weir_wire::repeated::is_unambiguous;
 
 /// What guards made of a request.
 #[derive(Debug)]
 pub struct Judged {
     /// What each guard did.
     notes: Mutex<Vec<Note>>,
-    /// The request in the form that the guards gave it; `None` if they let it pass as it was.
-    replaced: Option<Replaced>,
+    /// The request as guards saw it, and as they changed it. A translation begins with it, so that what was judged is
+    /// what is sent. `None` if no guard saw the request.
+    copy: Option<JudgedCopy>,
+    /// Whether the client's bytes must not be sent: a guard changed the request, or readers may differ in what they say.
+    must_translate: bool,
     /// The guards that are going to judge the answer.
     pending: Vec<Pending>,
     metrics: GuardMetrics,
 }
 
-/// A request as guards changed it. It can only be translated: the client's bytes are no longer what is asked for.
-#[derive(Debug)]
-pub(super) struct Replaced {
+/// A request in the unified model, with all that a translation needs besides.
+#[derive(Debug, Clone)]
+pub(super) struct JudgedCopy {
     request: Request,
     losses: Vec<Loss>,
     memo: String,
@@ -41,14 +46,20 @@ pub(super) struct Replaced {
 }
 
 impl Judged {
+    /// Nothing was judged yet.
+    pub(super) fn nothing(metrics: &GuardMetrics) -> Self {
+        let (notes, copy, pending) = (Mutex::default(), None, Vec::new());
+        Self { notes, copy, must_translate: false, pending, metrics: metrics.clone() }
+    }
+
     /// What each guard did so far.
     pub fn notes(&self) -> MutexGuard<'_, Vec<Note>> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a guard changed the request, or is going to judge the answer.
+    /// Whether the request must not be relayed: its bytes are not what was judged, or a guard is going to judge the answer.
     pub(super) fn needs_translation(&self) -> bool {
-        self.replaced.is_some() || !self.pending.is_empty()
+        self.must_translate || !self.pending.is_empty()
     }
 
     /// Leases the guards that judge the answer.
@@ -56,9 +67,9 @@ impl Judged {
         AnswerGuards::begin(&self.pending, tenant, request_id, &self.metrics).await
     }
 
-    /// The request as guards changed it, if they did.
-    pub(super) fn replaced(&self) -> Option<&Replaced> {
-        self.replaced.as_ref()
+    /// The request as guards saw it and changed it, if any saw it.
+    pub(super) fn copy(&self) -> Option<&JudgedCopy> {
+        self.copy.as_ref()
     }
 }
 
@@ -73,12 +84,29 @@ pub async fn judge(
     guards: &[&Arc<Guard>],
     metrics: &GuardMetrics,
 ) -> Result<(), Fault> {
+    let (judged, refused) = judged_by(context, asked, guards, metrics).await;
+    let kept = asked.judged.set(judged);
+    debug_assert!(kept.is_ok(), "a request is judged once");
+    refused.map_or(Ok(()), Err)
+}
+
+/// Has further guards judge a request, in the form that those before them gave it.
+pub(super) async fn judged_by(
+    context: RequestContext<'_>,
+    asked: &InboundRequest,
+    guards: &[&Arc<Guard>],
+    metrics: &GuardMetrics,
+) -> (Judged, Option<Fault>) {
+    let before = asked.judged.get();
     let mut seen = Seen::default();
     let mut unread = None;
     if guards.iter().any(|guard| guard.sees_requests()) {
-        match seen_by_guards(context, asked).await {
-            Ok(read) => seen = read,
-            Err(fault) => unread = Some(fault),
+        match before.and_then(Judged::copy) {
+            Some(copy) => seen = Seen::from(copy.clone()),
+            None => match seen_by_guards(context, asked).await {
+                Ok(read) => seen = read,
+                Err(fault) => unread = Some(fault),
+            },
         }
     }
     let facts = ExchangeFacts {
@@ -88,19 +116,22 @@ pub async fn judge(
         model: asked.model(),
         format: asked.face.format(),
         stream: asked.reading.stream,
+        end_user: &asked.face.claim.end_user,
         input_tokens: match &seen.content {
             Asked::Chat(chat) => Some(estimate::input_tokens(chat)),
             _ => None,
         },
     };
     let judgement = guard::judge(guards, facts, &mut seen.content, unread.as_ref(), metrics).await;
-    let replaced = judgement.changed.then(|| seen.replaced(asked.operation())).flatten();
+    let must_translate = judgement.changed || seen.is_ambiguous || before.is_some_and(|before| before.must_translate);
     // Only a chat has an answer with texts.
-    let pending = if *asked.operation() == Operation::Chat { judgement.pending } else { Vec::new() };
+    let mut pending = before.map(|before| before.pending.clone()).unwrap_or_default();
+    if *asked.operation() == Operation::Chat {
+        pending.extend(judgement.pending);
+    }
+    let copy = seen.copy(asked.operation()).or_else(|| before.and_then(Judged::copy).cloned());
     let notes = Mutex::new(judgement.notes);
-    let kept = asked.judged.set(Judged { notes, replaced, pending, metrics: metrics.clone() });
-    debug_assert!(kept.is_ok(), "a request is judged once");
-    judgement.refused.map_or(Ok(()), Err)
+    (Judged { notes, copy, must_translate, pending, metrics: metrics.clone() }, judgement.refused)
 }
 
 /// What guards see of a request, and what its dialect said besides.
@@ -110,6 +141,8 @@ struct Seen {
     memo: String,
     names: Names,
     lifted: Lifted,
+    /// Whether other readers may read something else in the request's bytes.
+    is_ambiguous: bool,
 }
 
 impl Default for Seen {
@@ -120,13 +153,20 @@ impl Default for Seen {
             memo: String::new(),
             names: Names::default(),
             lifted: Lifted::default(),
+            is_ambiguous: false,
         }
     }
 }
 
+impl From<JudgedCopy> for Seen {
+    fn from(JudgedCopy { request, losses, memo, names, lifted }: JudgedCopy) -> Self {
+        Self { content: content_of(request), losses, memo, names, lifted, is_ambiguous: false }
+    }
+}
+
 impl Seen {
-    fn replaced(self, operation: &Operation) -> Option<Replaced> {
-        let Self { content, losses, memo, names, lifted } = self;
+    fn copy(self, operation: &Operation) -> Option<JudgedCopy> {
+        let Self { content, losses, memo, names, lifted, .. } = self;
         let request = match (content, operation) {
             (Asked::Chat(chat), Operation::CountTokens) => Request::CountTokens(chat),
             (Asked::Chat(chat), _) => Request::Chat(chat),
@@ -134,7 +174,7 @@ impl Seen {
             (Asked::Rerank(request), _) => Request::Rerank(request),
             (Asked::Withheld | Asked::Other(_), _) => return None,
         };
-        Some(Replaced { request, losses, memo, names, lifted })
+        Some(JudgedCopy { request, losses, memo, names, lifted })
     }
 }
 
@@ -142,23 +182,28 @@ impl Seen {
 /// as files, are not shown.
 async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> Result<Seen, Fault> {
     let adapter = match &asked.side {
-        ClientSide::Program(request) => {
-            return Ok(Seen { content: content_of(Request::clone(request)), ..Seen::default() });
-        }
+        ClientSide::Program(request) => return seen_of_program(Request::clone(request)),
         ClientSide::Dialect(adapter) => adapter,
     };
     let limit = context.config.server.translate_body_limit;
     let mut held = asked.held.beside();
     held.grow(joined_len(&asked.body)).await?;
+    let is_json = asked.face.claim.body == BodyKind::Json;
     if asked.operation().is_relayed_only() {
-        let is_json = asked.face.claim.body == BodyKind::Json;
         let content = match ClientRequest::new(asked, limit, adapter.manifest.takes_blobs)?.http.body {
-            Body::Text(text) if is_json && !text.is_empty() => Asked::Other(text),
+            Body::Text(text) if is_json && !text.is_empty() => {
+                if !is_unambiguous(&text) {
+                    return Err(ambiguous());
+                }
+                Asked::Other(text)
+            }
+            Body::Bytes(_) if is_json => return Err(ambiguous()),
             Body::Text(_) | Body::Bytes(_) => Asked::Withheld,
         };
         return Ok(Seen { content, ..Seen::default() });
     }
     let ClientRequest { http, lifted } = ClientRequest::new(asked, limit, adapter.manifest.takes_blobs)?;
+    let is_ambiguous = is_json && !matches!(&http.body, Body::Text(text) if is_unambiguous(text));
     let chosen = adapter.choose();
     let mut dialect = chosen.adapter.lease(&asked.caller.tenant).await.map_err(|fault| unified::blame(&fault))?;
     let ctx = Context {
@@ -169,7 +214,23 @@ async fn seen_by_guards(context: RequestContext<'_>, asked: &InboundRequest) -> 
     };
     let Parsed { request, losses, memo, names } = unified::parse(&mut dialect, asked.operation(), &ctx, &http)?;
     dialect.release();
-    Ok(Seen { content: content_of(request), losses, memo, names, lifted })
+    Ok(Seen { content: content_of(request), losses, memo, names, lifted, is_ambiguous })
+}
+
+/// The refusal of a request of which guards may read something else than its provider.
+fn ambiguous() -> Fault {
+    let message = "the request's JSON has a member twice in one object, or is nested too deep: guards and the provider \
+                   might read different ones. Send each member once";
+    Fault::invalid(message).with_code("repeated_member")
+}
+
+/// A program's request, with large base64 values taken out.
+fn seen_of_program(mut request: Request) -> Result<Seen, Fault> {
+    let mut lifted = Lifted::default();
+    if let Request::Chat(chat) | Request::CountTokens(chat) = &mut request {
+        media::lift(chat, BLOB_MIN, &mut lifted)?;
+    }
+    Ok(Seen { content: content_of(request), lifted, ..Seen::default() })
 }
 
 fn content_of(request: Request) -> Asked {
@@ -181,7 +242,7 @@ fn content_of(request: Request) -> Asked {
     }
 }
 
-impl Replaced {
+impl JudgedCopy {
     /// The request for a translation, with the values that were lifted out of it. They are put back if the target's
     /// adapter does not take that.
     pub(super) fn parsed(&self, takes_blobs: bool, limit: usize) -> Result<(Parsed, Lifted), Fault> {

@@ -13,7 +13,7 @@ use super::candidates::Candidates;
 use super::failure::Failure;
 use super::policy::{self, RetryDecision, Situation};
 use super::reply::ReplyBody;
-use super::{InboundRequest, RequestContext, Values, attempt, hedge};
+use super::{FurtherGuards, InboundRequest, RequestContext, Values, attempt, hedge};
 use crate::accounting::Account;
 use crate::admission::budgets;
 use crate::admission::{Admission, AdmissionPermit, Demand};
@@ -25,7 +25,7 @@ use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side, TransportFailure};
 
 /// A request with its plan.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct PlanRunner<'a> {
     /// The services and settings that attempts use.
     pub context: RequestContext<'a>,
@@ -39,6 +39,8 @@ pub struct PlanRunner<'a> {
     pub admission: &'a Admission,
     /// The properties of the request that the limits depend on.
     pub demand: Demand<'a>,
+    /// The guards of models that the request is passed on to.
+    pub further_guards: FurtherGuards<'a>,
 }
 
 /// The outcome of a plan.
@@ -63,6 +65,8 @@ pub(super) enum AttemptOutcome {
     Closed,
     /// The provider's rate or concurrency limits are used up.
     Busy(Fault),
+    /// A guard of the model that the request would be passed on to refused it.
+    Refused(Fault),
 }
 
 /// The progress at one target.
@@ -119,7 +123,7 @@ impl PlanRunner<'_> {
     /// Tries the plan's candidates in order.
     pub async fn run(&self, account: &mut Account) -> AttemptResponse {
         let mut last: Option<(Failure, Arc<Target>)> = None;
-        let mut busy = None;
+        let (mut busy, mut refused) = (None, None);
         let mut has_last_try = true;
         let mut remaining = Candidates::new(self.plan, self.health);
         for Skipped { candidate, why } in &self.plan.skipped {
@@ -170,6 +174,10 @@ impl PlanRunner<'_> {
                     account.skipped(&candidate.health, &candidate.target.label, "busy");
                     busy = Some(fault);
                 }
+                AttemptOutcome::Refused(fault) => {
+                    account.skipped(&candidate.health, &candidate.target.label, "guard");
+                    refused = Some(fault);
+                }
             }
         }
         match last {
@@ -179,7 +187,7 @@ impl PlanRunner<'_> {
                 AttemptResponse { answer: Ok(*response), target: Some(target) }
             }
             Some((Failure { fault, .. }, target)) => AttemptResponse { answer: Err(fault), target: Some(target) },
-            None => AttemptResponse { answer: Err(busy.unwrap_or_else(|| self.exhausted())), target: None },
+            None => AttemptResponse { answer: Err(refused.or(busy).unwrap_or_else(|| self.exhausted())), target: None },
         }
     }
 
@@ -210,6 +218,25 @@ impl PlanRunner<'_> {
         &self,
         candidate: &Candidate,
         remaining: &Candidates<'_>,
+        fallen: Option<Fallback>,
+        account: &mut Account,
+    ) -> AttemptOutcome {
+        match self.further_guards.judge(self.context, self.asked, candidate).await {
+            Ok(further) => {
+                let judged = further.as_deref().or(self.asked.judged.get());
+                let context = RequestContext { judged, ..self.context };
+                self.visit_judged(context, candidate, remaining, fallen, account).await
+            }
+            Err(fault) => AttemptOutcome::Refused(fault),
+        }
+    }
+
+    /// Tries one target with the request as the guards of its model judged it.
+    async fn visit_judged(
+        &self,
+        context: RequestContext<'_>,
+        candidate: &Candidate,
+        remaining: &Candidates<'_>,
         mut fallen: Option<Fallback>,
         account: &mut Account,
     ) -> AttemptOutcome {
@@ -234,7 +261,7 @@ impl PlanRunner<'_> {
             account.tries_at(&target.label, target.model(model), target.tariff(model));
             held.is_out(true);
             let begun = Instant::now();
-            let failure = match attempt(self.context, self.asked, &target, so_far.values, account).await {
+            let failure = match attempt(context, self.asked, &target, so_far.values, account).await {
                 Ok(response) => {
                     ticket.answers();
                     held.went_well();

@@ -122,7 +122,8 @@ impl ResumeContext {
         held.reserve_all(granted, &candidate.target.label);
         let (target, mut ticket) = candidate.admit(&self.health, Instant::now(), &self.carried)?;
         let Self { config, upstreams, recall, deadline, .. } = self;
-        let context = RequestContext { config, upstreams, recall, deadline: *deadline };
+        let judged = self.asked.judged.get();
+        let context = RequestContext { config, upstreams, recall, deadline: *deadline, judged };
         let model = self.asked.model();
         account.tries_at(&target.label, target.model(model), target.tariff(model));
         held.is_out(true);

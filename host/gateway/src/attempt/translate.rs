@@ -82,7 +82,7 @@ async fn translate_by(
         return run.answer_estimate(account);
     }
     run.continuable = target.resume && continuation::is_continuable(&request);
-    run.guards = guarded::answer_guards(asked).await?;
+    run.guards = guarded::answer_guards(context, asked).await?;
     let streams = request.streams();
     let first = match run.write(&mut request, account).await {
         // An adapter that counts tokens may still not support every request.

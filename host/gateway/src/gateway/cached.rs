@@ -157,6 +157,12 @@ impl Gateway {
                 mark(&mut response, CacheResult::Bypass);
                 response
             }
+            // The guards of a fallback's model judged it: the answer is for this request.
+            Found::Miss(Miss { model, .. }) if asked.judged.get().is_some() => {
+                self.answers.count(&model, CacheResult::Bypass);
+                mark(&mut response, CacheResult::Bypass);
+                response
+            }
             Found::Miss(Miss { leader, model, lifetime }) => {
                 self.answers.count(&model, CacheResult::Miss);
                 mark(&mut response, CacheResult::Miss);

@@ -163,7 +163,13 @@ impl Gateway {
     }
 
     pub(super) fn context<'a>(&'a self, serving: &'a Serving) -> RequestContext<'a> {
-        RequestContext { config: &serving.config, upstreams: &self.upstreams, recall: &self.recall, deadline: None }
+        RequestContext {
+            config: &serving.config,
+            upstreams: &self.upstreams,
+            recall: &self.recall,
+            deadline: None,
+            judged: None,
+        }
     }
 }
 

@@ -204,19 +204,17 @@ impl Gateway {
         let (id, tells) = (&asked.exchange.id, serving.config.server.diagnostic_headers);
         let admitted = self.admission.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
         let permit = admitted.map_err(|refused| refused.fault)?;
-        self.judge(self.context(serving), serving, asked).await?;
+        if let Err(fault) = self.judge(self.context(serving), serving, asked).await {
+            let response = self.refuse_by(protocol, &fault, asked, line);
+            drop(line.take());
+            return Ok(response);
+        }
         let routed = match Box::pin(self.route(self.context(serving), serving, asked, (span, permit, line))).await {
             Ok(routed) => routed,
             Err(Nowhere { fault, skipped }) => {
-                self.note_refusal(&fault, line);
-                note_fault(&fault, id);
-                if let Some(line) = line.as_mut() {
-                    line.ends_with(status_of(&fault), 0);
-                }
-                let mut response = protocol.refuse(&fault, id);
+                let mut response = self.refuse_by(protocol, &fault, asked, line);
                 put_skipped(&mut response, &skipped, tells, (&self.metrics, id, line));
                 forbid_retry(&mut response, &fault);
-                // The record is complete; what is written of it hereafter is another request's.
                 drop(line.take());
                 return Ok(response);
             }
@@ -234,6 +232,7 @@ impl Gateway {
                 if tells {
                     diagnose(&mut response, None, asked, &account);
                 }
+                put_guards(&mut response, asked);
                 account.whole();
                 return Ok(response);
             }
@@ -256,6 +255,27 @@ impl Gateway {
         let own = told.iter().filter(|(name, _)| name.as_str().starts_with(OWN));
         own.for_each(|(name, value)| _ = answered.headers_mut().insert(name, value.clone()));
         Ok(answered)
+    }
+}
+
+impl Gateway {
+    /// Answers a request that is refused before any attempt. Its record is then complete: whatever is written of the line
+    /// after that would be another request's, so the caller drops it.
+    fn refuse_by(
+        &self,
+        protocol: &impl Protocol,
+        fault: &Fault,
+        asked: &InboundRequest,
+        line: &mut Option<Box<AccessLine>>,
+    ) -> Response<ReplyBody> {
+        self.note_refusal(fault, line);
+        note_fault(fault, &asked.exchange.id);
+        if let Some(line) = line.as_mut() {
+            line.ends_with(status_of(fault), 0);
+        }
+        let mut response = protocol.refuse(fault, &asked.exchange.id);
+        put_guards(&mut response, asked);
+        response
     }
 }
 

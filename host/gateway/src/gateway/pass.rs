@@ -87,12 +87,17 @@ impl Gateway {
         rights::refuse_anothers(self.recall.owners(), &caller.tenant, &plain)?;
         let target = passage.next_target();
         let known = passage.known(&head.method, &plain);
+        let is_bare = body.is_end_stream();
         let taken = self.take(serving, (&caller, target, known.as_ref()), (&head, body), line).await?;
         let model = taken.reading.as_ref().and_then(|reading| reading.model.as_deref());
         if let Some(model) = model.filter(|model| !caller.may_use(model)) {
             return Err(not_allowed(&caller, model));
         }
         let (alias, priced) = priced(serving, target, model);
+        if !is_bare {
+            let names: Vec<&str> = model.into_iter().chain(alias).collect();
+            serving.guards.refuse_unreadable(&caller, &names, "pass-through")?;
+        }
         let permitted = Permitted {
             id: &exchange.id,
             caller,
@@ -226,6 +231,7 @@ impl Gateway {
             upstreams: &self.upstreams,
             recall: &self.recall,
             deadline: None,
+            judged: None,
         };
         let answer = pass(context, asked, account).await;
         match &answer {

@@ -103,6 +103,7 @@ impl Gateway {
             upstreams: &self.upstreams,
             recall: &self.recall,
             deadline: None,
+            judged: None,
         };
         let asked = async {
             match check.model.as_deref() {

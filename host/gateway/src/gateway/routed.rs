@@ -11,7 +11,9 @@ use crate::accounting::access::AccessLine;
 use crate::accounting::{Account, Opening};
 use crate::admission::budgets::{self, DOWNGRADES, HeldBudget};
 use crate::admission::{AdmissionPermit, Demand};
-use crate::attempt::{AttemptResponse, InboundRequest, PlanRunner, ReplyBody, RequestContext, ResumeContext};
+use crate::attempt::{
+    AttemptResponse, FurtherGuards, InboundRequest, PlanRunner, ReplyBody, RequestContext, ResumeContext,
+};
 use crate::observe::trace::{Attribute, Span};
 use crate::route;
 use crate::route::fit::Needs;
@@ -102,8 +104,15 @@ impl Gateway {
         let deadline = deadline(asked, &plan);
         let context = RequestContext { deadline, ..context };
         plan.route.deposit(plan.candidates.first().map_or(0.0, |candidate| candidate.target.retry.budget));
-        let runner =
-            PlanRunner { context, asked, plan: &plan, health: &self.health, admission: &self.admission, demand };
+        let runner = PlanRunner {
+            context,
+            asked,
+            plan: &plan,
+            health: &self.health,
+            admission: &self.admission,
+            demand,
+            further_guards: FurtherGuards::new(&serving.guards, &self.guard_metrics),
+        };
         let tried = runner.run(&mut account).await;
         Ok(Routed { tried, plan, account, deadline, notices: notices.unwrap_or_default() })
     }
@@ -147,8 +156,11 @@ impl Gateway {
         response: &mut Response<ReplyBody>,
         serving: &Serving,
         asked: &Arc<InboundRequest>,
-        (plan, deadline): (Plan, Option<Instant>),
+        (mut plan, deadline): (Plan, Option<Instant>),
     ) {
+        // Where more guards would have to judge the request, it does not go on.
+        let further = FurtherGuards::new(&serving.guards, &self.guard_metrics);
+        plan.candidates.retain(|candidate| further.of(asked, candidate).is_empty());
         let onward = || ResumeContext {
             asked: Arc::clone(asked),
             config: Arc::clone(&serving.config),

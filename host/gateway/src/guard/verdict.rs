@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::labels::Labels;
 use super::{ExchangeFacts, Guard, GuardMetrics, Note, Pending};
 use weir_sandbox::guard::{Access, Asked, Denial, RequestAnswer, RequestVerdict};
 use weir_sandbox::{FaultKind, PluginFault};
@@ -120,7 +121,7 @@ async fn answer_of(guard: &Guard, facts: ExchangeFacts<'_>, asked: &mut Asked) -
     let lease = chosen.adapter.lease(&facts.caller.tenant).await?;
     let mut lease = lease.within(guard.settings.deadline);
     let told = facts.told(guard);
-    let labels = if guard.sees_metadata() { Labels::default() } else { Labels::take(asked) };
+    let labels = if guard.sees_metadata() { Labels::default() } else { Labels::take(asked, facts.end_user) };
     let answer = match guard.access() {
         Access::None => lease.on_request(&told, &Asked::Withheld),
         Access::Read | Access::Write => lease.on_request(&told, asked),
@@ -135,31 +136,6 @@ async fn answer_of(guard: &Guard, facts: ExchangeFacts<'_>, asked: &mut Asked) -
         settle(replaced, asked, guard.sees_metadata())?;
     }
     Ok(answer)
-}
-
-/// The client's labels and its name for its end user, taken out of a request while a guard sees it.
-#[derive(Debug, Default)]
-struct Labels {
-    metadata: Option<String>,
-    end_user: Option<String>,
-}
-
-impl Labels {
-    fn take(asked: &mut Asked) -> Self {
-        match asked {
-            Asked::Chat(chat) => Self { metadata: chat.metadata.take(), end_user: chat.end_user.take() },
-            Asked::Embeddings(request) => Self { metadata: None, end_user: request.end_user.take() },
-            Asked::Withheld | Asked::Rerank(_) | Asked::Other(_) => Self::default(),
-        }
-    }
-
-    fn put_back(self, asked: &mut Asked, were_taken: bool) {
-        match asked {
-            Asked::Chat(chat) if were_taken => (chat.metadata, chat.end_user) = (self.metadata, self.end_user),
-            Asked::Embeddings(request) if were_taken => request.end_user = self.end_user,
-            _ => {}
-        }
-    }
 }
 
 /// Restores in a replaced request what no guard may change: the model, whether the answer is streamed, and labels that
@@ -239,9 +215,6 @@ mod tests {
         if let Asked::Chat(chat) = &mut asked {
             chat.metadata = Some("{\"a\":1}".into());
         }
-        let labels = Labels::take(&mut asked);
-        assert!(matches!(&asked, Asked::Chat(chat) if chat.metadata.is_none()));
-        labels.put_back(&mut asked, true);
         let mut replaced = Asked::Chat(ChatRequest { stream: true, ..ChatRequest::plain("other", Vec::new()) });
         settle(&mut replaced, &asked, false).unwrap();
         assert_eq!(replaced, asked);

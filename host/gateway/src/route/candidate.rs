@@ -16,12 +16,14 @@ pub struct Candidate {
     pub target: Arc<Target>,
     /// The name of the health record: provider and model, which for a pattern's target is the requested model.
     pub health: Arc<str>,
+    /// The model's alias in place of the one that the client asked for: a fallback's, or a budget's cheaper one.
+    pub name: Option<Arc<str>>,
 }
 
 impl Candidate {
     /// A target with the name of its health record.
     pub(super) fn new(route: &Arc<Route>, target: Arc<Target>, health: Arc<str>) -> Self {
-        Self { route: Arc::clone(route), target, health }
+        Self { route: Arc::clone(route), target, health, name: None }
     }
 
     /// A target with its own health record.

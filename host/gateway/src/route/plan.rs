@@ -86,6 +86,7 @@ impl Plan {
     pub fn rename(&mut self, name: Option<&str>) {
         for candidate in self.candidates.iter_mut().chain(&mut self.resting) {
             candidate.target = named(&candidate.target, name);
+            candidate.name = candidate.name.take().or_else(|| name.map(Arc::from));
         }
     }
 
@@ -219,7 +220,8 @@ fn add(
     let mut usable: Vec<(Candidate, u8)> = Vec::new();
     let chosen = |target: &&Arc<Target>| provider.is_none_or(|name| *target.label == *name);
     for target in route.targets.iter().flatten().filter(chosen) {
-        let candidate = Candidate::new(route, named(target, name), target.health_id(model));
+        let mut candidate = Candidate::new(route, named(target, name), target.health_id(model));
+        candidate.name = name.map(Arc::from);
         let is_other = asked.only.is_some_and(|only| !is_same_model(only, target.model(model)));
         let unfit = if is_other { Some(Why::OtherEmbeddings) } else { Why::of(needs.fit(&target.capabilities)) };
         if let Some(why) = unfit {

@@ -1,12 +1,16 @@
 //! Verdicts about what is found in texts.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use serde::Deserialize;
 
+use super::scan::{REACH, Scan};
 use super::texts;
-use super::{Annotation, Asked, Denial, Facts, RequestAnswer, RequestVerdict};
+use super::{
+    Access, Annotation, Asked, CONTRACT, Denial, Facts, Grants, Guard, Manifest, Phase, RequestAnswer, RequestVerdict,
+};
 
 /// Something that was found in a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,10 +38,16 @@ pub struct Setup<F> {
     pub message: String,
 }
 
-/// A finder that a guard makes from its options.
+/// A finder that a guard makes from its options. [`Search`] is that guard.
 pub trait Configured: Finder + Sized + 'static {
-    /// The guard's name, for messages.
+    /// The guard's name.
     const NAME: &'static str;
+    /// The guard's version.
+    const VERSION: &'static str;
+    /// One line for people: what the guard does.
+    const DESCRIPTION: &'static str;
+    /// JSON Schema of the options.
+    const SETTINGS: &'static str;
     /// Reads the options.
     ///
     /// # Errors
@@ -46,11 +56,32 @@ pub trait Configured: Finder + Sized + 'static {
     fn setup(facts: &Facts) -> Result<Setup<Self>, String>;
 }
 
-/// Judges a request by what the configured finder finds. A guard whose options are wrong refuses.
-pub fn judge_request<F: Configured>(facts: &Facts, asked: Asked) -> RequestAnswer {
-    match F::setup(facts) {
-        Ok(Setup { finder, action, message }) => judge(asked, &finder, action, &message),
-        Err(problem) => RequestAnswer::deny(Denial::new(format!("the guard `{}` cannot judge: {problem}", F::NAME))),
+/// The guard that judges requests and answers by what a finder finds in them. If its options are wrong, it refuses.
+#[derive(Debug)]
+pub struct Search<F>(PhantomData<F>);
+
+impl<F: Configured> Guard for Search<F> {
+    type Answer = Scan<F>;
+
+    fn describe() -> Manifest {
+        Manifest {
+            name: F::NAME.into(),
+            version: F::VERSION.into(),
+            contract: CONTRACT.into(),
+            description: F::DESCRIPTION.into(),
+            settings: F::SETTINGS.into(),
+            phases: vec![Phase::Request, Phase::Event],
+            grants: Grants { prompt: Access::Write, answer: Access::Write, metadata: true },
+            hold_back: REACH as u32,
+            deterministic: true,
+        }
+    }
+
+    fn on_request(facts: &Facts, asked: Asked) -> RequestAnswer {
+        match F::setup(facts) {
+            Ok(Setup { finder, action, message }) => judge(asked, &finder, action, &message),
+            Err(problem) => RequestAnswer::deny(Denial::cannot_judge(F::NAME, &problem)),
+        }
     }
 }
 

@@ -24,7 +24,7 @@ impl<F: Configured> Answer for Scan<F> {
     fn push(&mut self, events: Vec<ChatEvent>) -> EventAnswer {
         match &mut self.0 {
             Ok(scanner) => scanner.push(events),
-            Err(problem) => EventAnswer::deny(Denial::new(format!("the guard `{}` cannot judge: {problem}", F::NAME))),
+            Err(problem) => EventAnswer::deny(Denial::cannot_judge(F::NAME, problem)),
         }
     }
 
@@ -226,6 +226,9 @@ mod tests {
 
     impl Configured for Hush {
         const NAME: &'static str = "hush";
+        const VERSION: &'static str = "1.0.0";
+        const DESCRIPTION: &'static str = "finds a word";
+        const SETTINGS: &'static str = "";
 
         fn setup(_: &Facts) -> Result<Setup<Self>, String> {
             Err("not in this test".into())

@@ -5,7 +5,7 @@
 use super::Asked;
 use crate::types::{
     ChatRequest, EmbeddingInput, EmbeddingsRequest, Extension, MediaPart, MediaSource, Message, OutputFormat, Part,
-    RerankDocument, RerankRequest, ResultPart, TextPart, Tool, ToolChoice, ToolKind,
+    RerankDocument, RerankRequest, ResultPart, Role, TextPart, Tool, ToolChoice, ToolKind,
 };
 
 /// What is done with each text: it may be changed, except where it is vouched for.
@@ -29,7 +29,7 @@ impl<'t> Text<'t> {
         self.value
     }
 
-    /// Whether a signature or an issuer vouches for the text: such a text reaches its provider as it is or not at all.
+    /// Whether a signature or an issuer vouches for the text, or its format gives it a meaning: such a text reaches its provider as it is or not at all.
     pub fn is_fixed(&self) -> bool {
         self.is_fixed
     }
@@ -76,6 +76,7 @@ fn chat(request: &mut ChatRequest, f: &mut Visit<'_>) {
     }
     match &mut request.output {
         Some(OutputFormat::Schema(schema)) => {
+            option(&mut schema.name, f);
             option(&mut schema.description, f);
             json(&mut schema.schema, f);
         }
@@ -97,6 +98,9 @@ fn chat(request: &mut ChatRequest, f: &mut Visit<'_>) {
 }
 
 fn message(message: &mut Message, f: &mut Visit<'_>) {
+    if let Role::Other(role) = &mut message.role {
+        fixed(role, f);
+    }
     option(&mut message.name, f);
     for one in &mut message.parts {
         part(one, f);
@@ -189,6 +193,7 @@ fn rerank(request: &mut RerankRequest, f: &mut Visit<'_>) {
 
 fn extensions(all: &mut [Extension], f: &mut Visit<'_>) {
     for one in all {
+        fixed(&mut one.key, f);
         json(&mut one.json, f);
     }
 }
@@ -206,6 +211,11 @@ fn plain(text: &mut String, f: &mut Visit<'_>) {
 /// Visits the texts of JSON that stays as it is.
 fn fixed_json(text: &str, f: &mut Visit<'_>) {
     json(&mut text.to_owned(), &mut |found| f(&mut Text { value: found.value, is_fixed: true, is_changed: false }));
+}
+
+/// Visits a name that its format gives a meaning to, and that cannot be another.
+fn fixed(text: &mut String, f: &mut Visit<'_>) {
+    fixed_if(true, text, f);
 }
 
 fn fixed_if(is_fixed: bool, text: &mut String, f: &mut Visit<'_>) {

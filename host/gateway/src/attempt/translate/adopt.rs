@@ -1,5 +1,6 @@
 //! The way in: a client's request read by its dialect, or a program's taken as it is.
 
+use super::super::Judged;
 use super::super::client_request::BLOB_MIN;
 use super::super::media;
 use super::super::side::ClientSide;
@@ -13,11 +14,11 @@ use weir_types::fault::Fault;
 
 impl Run<'_> {
     /// Reads the request, within a span of its adapter's. A program's request is understood already, and so is one that
-    /// guards changed.
+    /// guards have seen: what they judged is what is sent.
     pub(super) fn parse_request(&mut self, account: &Account) -> Result<Parsed, Fault> {
-        if let Some(replaced) = self.asked.replaced() {
+        if let Some(copy) = self.context.judged.and_then(Judged::copy) {
             let limit = self.context.config.server.translate_body_limit;
-            let (parsed, lifted) = replaced.parsed(self.takes_blobs(), limit)?;
+            let (parsed, lifted) = copy.parsed(self.takes_blobs(), limit)?;
             self.lift(lifted);
             return Ok(parsed);
         }

@@ -1,6 +1,6 @@
 //! The guards of an answer.
 
-use super::super::InboundRequest;
+use super::super::{InboundRequest, RequestContext};
 use super::Run;
 use crate::guard::AnswerGuards;
 use weir_translate::{event_validator, retell};
@@ -8,8 +8,11 @@ use weir_types::contract::types::{ChatEvent, ChatResponse, Finish, FinishReason}
 use weir_types::fault::Fault;
 
 /// Leases the guards that judge the answer, before anything is sent.
-pub(super) async fn answer_guards(asked: &InboundRequest) -> Result<Option<AnswerGuards>, Fault> {
-    match asked.judged.get() {
+pub(super) async fn answer_guards(
+    context: RequestContext<'_>,
+    asked: &InboundRequest,
+) -> Result<Option<AnswerGuards>, Fault> {
+    match context.judged {
         Some(judged) => judged.answer_guards(&asked.caller.tenant, &asked.exchange.id).await,
         None => Ok(None),
     }

@@ -1,0 +1,180 @@
+//! No way leads around a guard: not by a fallback or a budget, not by JSON that two readers read differently, not by
+//! another door.
+
+use serde_json::json;
+use weir_tests::{Answer, Folder, Gateway, Received, Request, Upstream};
+
+use super::everywhere::{ADAPTERS, DIALECTS};
+use super::{asks, gateway, guard, secret, upstream};
+
+/// Names for the models `openai` and `anthropic`, where the first falls back to the second.
+fn falling() -> String {
+    let model = |name: &str, provider: &str, more: &str| {
+        format!(
+            "[[models]]\nalias = \"{name}\"\ntarget = {{ provider = \"{provider}\", model = \"{name}\" }}\n{more}\n"
+        )
+    };
+    model("first", "openai", "fallbacks = [\"second\"]") + &model("second", "anthropic", "")
+}
+
+/// An upstream where OpenAI's endpoints fail.
+async fn failing() -> Upstream {
+    let anthropic = Answer::json(
+        200,
+        json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "second", "stop_reason": "end_turn",
+            "content": [{"type": "text", "text": "Hello!"}], "usage": {"input_tokens": 3, "output_tokens": 2}})
+        .to_string(),
+    );
+    let script = move |request: &Received| {
+        if request.line().contains("/messages") { anthropic.clone() } else { Answer::json(503, "{}") }
+    };
+    Upstream::scripted(script).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guards_of_a_fallback_judge_what_reaches_it() {
+    let mut upstream = failing().await;
+    let guards = guard("secrets", "for = { models = [\"second\"] }\noptions = { action = \"mask\" }");
+    let gateway = gateway(&upstream, &["openai", "anthropic"], &(falling() + &guards)).await;
+    let reply = gateway.ask(&asks("first", &secret())).await;
+    assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("anthropic")), "{}", reply.text());
+    assert_eq!(reply.header("x-weir-guards"), Some("secrets=replace;aws-access-key=1"));
+    let sent = [upstream.request().await.text(), upstream.request().await.text()];
+    assert!(sent[0].contains(&secret()), "the first model has no guard");
+    assert!(sent[1].contains("[aws-access-key]") && !sent[1].contains(&secret()), "{}", sent[1]);
+
+    let guards = guard("secrets", "for = { models = [\"second\"] }");
+    let gateway = super::gateway(&upstream, &["openai", "anthropic"], &(falling() + &guards)).await;
+    let reply = gateway.ask(&asks("first", &secret())).await;
+    assert_eq!(reply.status(), 503, "the first model's own failure is told: {}", reply.text());
+    assert_eq!(reply.header("x-weir-guards"), Some("secrets=deny;aws-access-key=1"));
+    upstream.request().await;
+    assert!(upstream.unseen().is_none(), "nothing reaches the second");
+    let reply = gateway.ask(&asks("first", "Hi")).await;
+    assert_eq!((reply.status(), reply.header("x-weir-guards")), (200, Some("secrets=allow")), "{}", reply.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_guards_of_a_cheaper_model_judge_what_a_budget_passes_on_to_it() {
+    let upstream = upstream().await;
+    let models = "[[models]]\nalias = \"small\"\ntarget = { provider = \"openai\", model = \"small\" }\n\
+                  [[budgets]]\nname = \"one\"\nfor = { model = \"openai\" }\nrequests = 1\nper = \"total\"\n\
+                  when_over = { downgrade = \"small\" }\n";
+    let guards = guard("secrets", "for = { models = [\"small\"] }");
+    let gateway = gateway(&upstream, &["openai"], &(models.to_owned() + &guards)).await;
+    let first = gateway.ask(&asks("openai", &secret())).await;
+    assert_eq!((first.status(), first.header("x-weir-guards")), (200, None), "{}", first.text());
+    let second = gateway.ask(&asks("openai", &secret())).await;
+    assert_eq!(second.status(), 400, "{}", second.text());
+    assert_eq!(second.header("x-weir-guards"), Some("secrets=deny;aws-access-key=1"));
+    let third = gateway.ask(&asks("openai", "Hi")).await;
+    assert_eq!((third.status(), third.header("x-weir-guards")), (200, Some("secrets=allow")), "{}", third.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_judged_is_sent_where_json_says_two_things() {
+    let mut upstream = upstream().await;
+    let gateway = gateway(&upstream, &ADAPTERS, &guard("secrets", "")).await;
+    for (adapter, dialect) in DIALECTS {
+        let body = dialect.ask(adapter, false);
+        let members = body.as_object().unwrap();
+        let (name, _) = members.iter().find(|(_, value)| value.is_array()).unwrap();
+        let hidden = body[name].to_string().replace("Hi", &secret());
+        for name in [name.clone(), format!("\\u{:04x}{}", name.as_bytes()[0], &name[1..]), name.to_uppercase()] {
+            for first in [false, true] {
+                let whole = body.to_string();
+                let inner = &whole[1..whole.len() - 1];
+                let text = if first {
+                    format!("{{\"{name}\":{hidden},{inner}}}")
+                } else {
+                    format!("{{{inner},\"{name}\":{hidden}}}")
+                };
+                let reply = gateway.ask(&dialect.request_of(adapter, &text, false)).await;
+                let case = format!("{dialect:?}, {text}: {}", reply.text());
+                // A dialect that refuses the repetition has told so; one that reads it sends what was judged.
+                if let Some(sent) = upstream.unseen() {
+                    assert_eq!(reply.header("x-weir-lane"), Some("translate"), "{case}");
+                    assert!(!sent.text().contains(&secret()), "{case}: {}", sent.text());
+                } else {
+                    assert_eq!(reply.status(), 400, "{case}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_that_is_only_relayed_has_each_member_once() {
+    let mut upstream = upstream().await;
+    let gateway = gateway(&upstream, &["openai"], &guard("prompt-shape", "")).await;
+    let twice = "{\"model\":\"openai\",\"input\":\"a\",\"input\":\"b\"}";
+    let reply = gateway.post("/v1/moderations", twice).await;
+    assert_eq!((reply.status(), &reply.json()["error"]["code"]), (400, &json!("repeated_member")), "{}", reply.text());
+    assert!(upstream.unseen().is_none());
+    let once = gateway.post("/v1/moderations", "{\"model\":\"openai\",\"input\":\"a\"}").await;
+    assert_eq!(once.status(), 200, "{}", once.text());
+    upstream.request().await;
+    let gateway = super::gateway(&upstream, &["openai"], "").await;
+    assert_eq!(gateway.post("/v1/moderations", twice).await.status(), 200, "without guards the bytes pass");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn labels_are_hidden_in_what_is_only_relayed_too() {
+    let upstream = upstream().await;
+    for (grants, shown) in [("prompt = true", false), ("prompt = true, metadata = true", true)] {
+        let text = format!(
+            "[[guards]]\nname = \"sentry\"\ndeadline = \"20s\"\noptions = {{ does = \"tell\" }}\ngrants = {{ {grants} }}\n"
+        );
+        let gateway = gateway(&upstream, &["openai"], &text).await;
+        let body = json!({"model": "openai", "input": "a private matter", "metadata": {"label": "case-7"}});
+        let reply = gateway.post("/v1/moderations", &body.to_string()).await;
+        assert!(reply.text().contains("a private matter"), "{}", reply.text());
+        assert_eq!(reply.text().contains("case-7"), shown, "{}", reply.text());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_a_format_does_not_know_are_searched_too() {
+    let mut upstream = upstream().await;
+    let gateway = gateway(&upstream, &["openai"], &guard("secrets", "")).await;
+    let schema = json!({"type": "json_schema", "json_schema": {"name": secret(), "schema": {"type": "object"}}});
+    for (name, value) in [(secret(), json!(1)), ("response_format".to_owned(), schema)] {
+        let mut body = json!({"model": "openai", "messages": [{"role": "user", "content": "Hi"}]});
+        body[name] = value;
+        let reply = gateway.post("/v1/chat/completions", &body.to_string()).await;
+        assert_eq!(reply.header("x-weir-guards"), Some("secrets=deny;aws-access-key=1"), "{body}: {}", reply.text());
+    }
+    assert!(upstream.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pass_through_is_closed_where_a_guard_would_have_to_judge() {
+    let mut upstream = Upstream::always(Answer::json(200, "{}")).await;
+    let provider = format!(
+        "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"k\"\npassthrough = [\"* *\"]\n\
+         [[clients]]\nname = \"a\"\nkey = \"weir-a-0123456789abcdef\"\npassthrough = [\"p * *\"]\n",
+        upstream.url()
+    );
+    for (lines, status) in [
+        ("", 403),
+        ("for = { clients = [\"a\"] }", 403),
+        ("for = { clients = [\"b\"] }", 200),
+        ("fail = \"open\"", 200),
+        ("mode = \"monitor\"", 200),
+    ] {
+        let folder = Folder::with(&["openai", "secrets"]);
+        let gateway = Gateway::with(folder, &format!("{provider}{}", guard("secrets", lines))).await;
+        let by = |request: Request| request.header("authorization", "Bearer weir-a-0123456789abcdef");
+        let reply = gateway.ask(&by(Request::post("/passthrough/p/anything", "{}"))).await;
+        assert_eq!(reply.status(), status, "{lines}: {}", reply.text());
+        if status == 403 {
+            assert_eq!(reply.json()["error"]["code"], "guard_cannot_judge", "{lines}");
+            assert!(upstream.unseen().is_none(), "{lines}");
+        } else {
+            upstream.request().await;
+        }
+        let bare = gateway.ask(&by(Request::get("/passthrough/p/files"))).await;
+        assert_eq!(bare.status(), 200, "there is nothing to judge: {}", bare.text());
+        upstream.request().await;
+    }
+}
