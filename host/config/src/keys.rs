@@ -27,7 +27,7 @@ pub use attempts::{Breaker, Check, Retry, Timeouts};
 pub use bodies::{BodiesRule, KeepBodies};
 pub use clients::{Client, Limits};
 pub use grants::Grants;
-pub use guards::{Guard, GuardFailure, GuardGrants, GuardMode, GuardScope};
+pub use guards::{Guard, GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook};
 pub use issuers::{ClaimRule, Issuer};
 pub use models::{Capabilities, Model, Price};
 pub use plugins::Plugins;
@@ -44,7 +44,7 @@ pub(super) use bodies::BODIES;
 pub(super) use budgets::{BUDGET, BudgetTable, checked_budgets};
 pub(super) use clients::{CLIENT, LIMITS};
 pub(super) use grants::GRANTS;
-pub(super) use guards::{GUARD, GUARD_GRANTS, GUARD_SCOPE, checked_guards};
+pub(super) use guards::{GUARD, GUARD_GRANTS, GUARD_SCOPE, GUARD_WEBHOOK, checked_guards};
 pub(super) use issuers::{CLAIM_RULE, ISSUER};
 pub(super) use models::{CAPABILITIES, Inherited, MODEL, ModelDraft, PRICE};
 pub(super) use plugins::{COMPILE, PLUGINS};
@@ -84,6 +84,7 @@ pub(super) const ALL: &[&Keys] = &[
     &GUARD,
     &GUARD_SCOPE,
     &GUARD_GRANTS,
+    &GUARD_WEBHOOK,
     &PROVIDER,
     &ALLOWED_ORIGIN,
     &MODEL,

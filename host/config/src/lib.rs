@@ -43,8 +43,9 @@ pub use client::{Clients, KeyHash, Priority};
 pub use environment::Environment;
 pub use keys::{
     AdapterSettings, Admin, BodiesRule, Breaker, Canary, Capabilities, Check, ClaimRule, Client, Grants, Guard,
-    GuardFailure, GuardGrants, GuardMode, GuardScope, Issuer, KeepBodies, Limits, Log, Media, Model, Plugins, Price,
-    Provider, Quarantine, Queue, Retry, Server, SharedSettings, StoreSettings, StoreUrl, Timeouts, TlsFiles, Traces,
+    GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook, Issuer, KeepBodies, Limits, Log, Media, Model,
+    Plugins, Price, Provider, Quarantine, Queue, Retry, Server, SharedSettings, StoreSettings, StoreUrl, Timeouts,
+    TlsFiles, Traces,
 };
 pub use model::{Affinity, Strategy, Target};
 pub use options::Options;

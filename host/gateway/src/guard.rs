@@ -7,6 +7,7 @@ mod labels;
 mod metrics;
 mod note;
 mod verdict;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ pub use facts::ExchangeFacts;
 pub use metrics::GuardMetrics;
 pub use note::{Note, header};
 pub use verdict::{Judgement, judge};
+use webhook::Webhook;
 
 /// A guard that is going to judge the answer to a request, with what it knows of the exchange.
 #[derive(Debug, Clone)]
@@ -41,23 +43,31 @@ pub struct Guard {
     settings: weir_config::Guard,
     name: Arc<str>,
     options: Vec<Setting>,
-    /// None if no component of this name is loaded.
-    adapter: Option<Arc<Adapter>>,
+    judge: Judge,
+}
+
+/// What judges.
+#[derive(Debug)]
+enum Judge {
+    Component(Arc<Adapter>),
+    Webhook(Box<Webhook>),
+    /// No component of this name is loaded, or the service cannot be called.
+    Missing,
 }
 
 impl Guards {
     /// Finds the component of each guard. A guard without one stays, and fails as its `fail` says.
     pub fn new(config: &Config, adapters: &Snapshot, problems: &mut Vec<Problem>) -> Self {
         let guard = |settings: &weir_config::Guard| {
-            let adapter = adapters.adapters.get(settings.plugin()).filter(|adapter| adapter.guard.is_some());
-            if adapter.is_none() {
-                problems.push(missing(settings, adapters));
-            }
+            let judge = Judge::of(settings, adapters).unwrap_or_else(|problem| {
+                problems.push(problem);
+                Judge::Missing
+            });
             let options = settings.options.values.iter();
             Arc::new(Guard {
                 name: settings.name().into(),
                 options: options.map(|(key, value)| Setting { key: key.clone(), json: value.to_string() }).collect(),
-                adapter: adapter.cloned(),
+                judge,
                 settings: settings.clone(),
             })
         };
@@ -140,7 +150,11 @@ impl Guard {
     }
 
     fn manifest(&self) -> Option<&weir_sandbox::GuardManifest> {
-        self.adapter.as_ref()?.guard.as_ref()
+        match &self.judge {
+            Judge::Component(adapter) => adapter.guard.as_ref(),
+            Judge::Webhook(webhook) => Some(webhook.manifest()),
+            Judge::Missing => None,
+        }
     }
 
     /// The access to requests that it asks for and that the operator granted.
@@ -174,18 +188,35 @@ impl Guard {
     }
 }
 
+impl Judge {
+    /// What judges for a guard, or why nothing does.
+    fn of(settings: &weir_config::Guard, adapters: &Snapshot) -> Result<Self, Problem> {
+        if let Some(webhook) = &settings.webhook {
+            let made = Webhook::new(webhook).map(|webhook| Self::Webhook(Box::new(webhook)));
+            return made.map_err(|error| cannot_judge(settings, &error.to_string()));
+        }
+        let adapter = adapters.adapters.get(settings.plugin()).filter(|adapter| adapter.guard.is_some());
+        adapter.cloned().map(Self::Component).ok_or_else(|| missing(settings, adapters))
+    }
+}
+
 fn missing(settings: &weir_config::Guard, adapters: &Snapshot) -> Problem {
-    let (name, plugin) = (settings.name(), settings.plugin());
+    let plugin = settings.plugin();
     let reason = match (adapters.refused.get(plugin), adapters.adapters.get(plugin)) {
         (Some(refusal), _) => format!("`{plugin}` was refused: {}", refusal.reason),
         (None, Some(_)) => format!("`{plugin}` is an adapter and no guard"),
         (None, None) => format!("there is no component `{plugin}`"),
     };
+    cannot_judge(settings, &reason)
+        .with_help("`cargo xtask plugins` builds the bundled guards, `plugins.dir` names the folder")
+}
+
+fn cannot_judge(settings: &weir_config::Guard, reason: &str) -> Problem {
+    let name = settings.name();
     let effect = match settings.fail {
         GuardFailure::Closed if settings.mode == GuardMode::Enforce => "its requests are refused",
         GuardFailure::Closed | GuardFailure::Open => "its requests pass unjudged",
     };
     let message = format!("the guard `{name}` cannot judge, and {effect}: {reason}");
     Problem::warning(&settings.place, message)
-        .with_help("`cargo xtask plugins` builds the bundled guards, `plugins.dir` names the folder")
 }

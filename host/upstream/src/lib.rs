@@ -34,6 +34,7 @@ pub mod settings;
 mod tls;
 mod upload;
 mod veil;
+mod webhook;
 
 use http::{HeaderMap, Method, StatusCode};
 
@@ -57,6 +58,7 @@ pub use settings::Settings;
 pub use tls::config as tls_config;
 pub use upload::{Upload, UploadError};
 pub use veil::{Scope as VeilScope, Veil};
+pub use webhook::{WebhookClient, WebhookError, WebhookSetupError};
 
 /// One request to a provider, complete except for the credential. A clone shares the body.
 #[derive(Clone, Debug)]

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::traces::Endpoint;
 use crate::section::{Located, Name, Reader, Section, joined, part, section, take_table, words};
-use crate::{Alias, Options, Place, Problem};
+use crate::{Alias, Options, Place, Problem, Secret};
 
 words! {
     /// What a guard's verdicts do.
@@ -58,6 +59,20 @@ section! {
     }
 }
 
+section! {
+    /// A service that judges requests in place of a component. It gets them as JSON; docs/guards.md has the protocol.
+    GUARD_WEBHOOK = "webhook = { url = ... }";
+    #[derive(Debug, Clone)]
+    pub struct GuardWebhook {
+        /// Where requests are posted.
+        url: String as Endpoint => required "where requests are posted, such as \"https://guard.example/judge\"",
+        /// Signs each call, so that the service knows who calls: HMAC-SHA256 in `x-weir-signature`.
+        secret: Option<Secret>,
+        /// Whether the url may lead to a private network or this machine, and begin with `http://`.
+        private: bool,
+    }
+}
+
 part! {
     /// A component that judges requests and answers.
     #[derive(Debug, Clone)]
@@ -66,6 +81,8 @@ part! {
         name: Option<String> as Option<Name> => required "a name of your choice, such as that of the component",
         /// The component: `NAME` of the file `NAME.wasm` in the plugins folder.
         plugin: Option<String> as Option<Name> => "the guard's name",
+        /// A service to ask in place of a component; `plugin` has no meaning then. It judges requests, not answers.
+        webhook: Option<GuardWebhook> => "none",
         /// `enforce`: verdicts hold. `monitor`: verdicts are counted, logged and named in a header, and change nothing.
         mode: GuardMode,
         /// What becomes of a request that the guard fails to judge, because it is missing, traps or takes too long:

@@ -49,9 +49,9 @@ impl Traces {
     }
 }
 
-/// A collector's address.
+/// An address over HTTP without credentials in it.
 #[derive(Debug)]
-struct Endpoint;
+pub(super) struct Endpoint;
 
 impl Take for Endpoint {
     type Value = String;

@@ -50,6 +50,7 @@ fn the_example_serves_recordings_without_any_key() {
 fn the_example_holds_with_every_key_in_use() {
     let names = [
         "OPENAI_API_KEY",
+        "GUARD_SECRET",
         "ANTHROPIC_API_KEY",
         "ANTHROPIC_API_KEY_2",
         "WEIR_ADMIN_TOKEN",

@@ -239,7 +239,9 @@ pub(super) fn with_key(table: &keys::Keys, key: &str, value: &str) -> String {
         if title.contains("[{") { format!("[{{ {key} = {value} }}]") } else { format!("{{ {key} = {value} }}") };
     let has = |table: &keys::Keys| table.list.iter().any(|key| key.name == name);
     let outer = match () {
-        () if [keys::GUARD_SCOPE.title, keys::GUARD_GRANTS.title].contains(&title) => "[[guards]]",
+        () if [keys::GUARD_SCOPE.title, keys::GUARD_GRANTS.title, keys::GUARD_WEBHOOK.title].contains(&title) => {
+            "[[guards]]"
+        }
         () if has(&keys::MODEL) => "[[models]]",
         () if has(&keys::PLUGINS) => "[plugins]",
         () if has(&keys::ADAPTER) => "[plugins.NAME]",

@@ -5,7 +5,7 @@ mod passed;
 
 use std::sync::Arc;
 
-use super::{Guard, GuardMetrics, Note, Pending};
+use super::{Guard, GuardMetrics, Judge, Note, Pending};
 use hold_back::HoldBack;
 use passed::Passed;
 use weir_sandbox::guard::{Access, Annotation, EventAnswer, EventVerdict, Facts};
@@ -270,7 +270,7 @@ fn verdicts(judge: &mut AnswerJudge, events: &[ChatEvent], is_end: bool, access:
 
 /// Leases a guard for an answer; `None` if its component is gone, which the judgement of the request has reported.
 async fn judge_of(guard: &Guard, facts: &Facts, tenant: &str) -> Result<Option<AnswerJudge>, PluginFault> {
-    let Some(adapter) = &guard.adapter else { return Ok(None) };
+    let Judge::Component(adapter) = &guard.judge else { return Ok(None) };
     let lease = adapter.choose().adapter.lease(tenant).await?;
     lease.within(guard.settings.deadline).judge_answer(facts).map(Some)
 }

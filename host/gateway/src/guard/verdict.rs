@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::labels::Labels;
-use super::{ExchangeFacts, Guard, GuardMetrics, Note, Pending};
+use super::webhook::WebhookFailure;
+use super::{ExchangeFacts, Guard, GuardMetrics, Judge, Note, Pending};
 use weir_sandbox::guard::{Access, Asked, Denial, RequestAnswer, RequestVerdict};
 use weir_sandbox::{FaultKind, PluginFault};
 use weir_translate::bounds;
@@ -34,6 +35,8 @@ enum Failure {
     Missing,
     #[error(transparent)]
     Component(#[from] PluginFault),
+    #[error(transparent)]
+    Webhook(#[from] WebhookFailure),
     #[error("it may not change requests")]
     MayNotReplace,
     #[error("it put something else in the request's place")]
@@ -116,17 +119,8 @@ fn log(request_id: &str, note: &Note, failure: Option<&Failure>) {
 
 /// One guard's answer, checked against what it may do.
 async fn answer_of(guard: &Guard, facts: ExchangeFacts<'_>, asked: &mut Asked) -> Result<RequestAnswer, Failure> {
-    let adapter = guard.adapter.as_ref().ok_or(Failure::Missing)?;
-    let chosen = adapter.choose();
-    let lease = chosen.adapter.lease(&facts.caller.tenant).await?;
-    let mut lease = lease.within(guard.settings.deadline);
-    let told = facts.told(guard);
     let labels = if guard.sees_metadata() { Labels::default() } else { Labels::take(asked, facts.end_user) };
-    let answer = match guard.access() {
-        Access::None => lease.on_request(&told, &Asked::Withheld),
-        Access::Read | Access::Write => lease.on_request(&told, asked),
-    };
-    lease.release();
+    let answer = told_by(guard, facts, if guard.access() == Access::None { &Asked::Withheld } else { asked }).await;
     labels.put_back(asked, !guard.sees_metadata());
     let mut answer = answer?;
     if let RequestVerdict::Replace(replaced) = &mut answer.verdict {
@@ -136,6 +130,23 @@ async fn answer_of(guard: &Guard, facts: ExchangeFacts<'_>, asked: &mut Asked) -
         settle(replaced, asked, guard.sees_metadata())?;
     }
     Ok(answer)
+}
+
+/// What the guard's component or service says of the request as it may see it.
+async fn told_by(guard: &Guard, facts: ExchangeFacts<'_>, seen: &Asked) -> Result<RequestAnswer, Failure> {
+    let (told, deadline) = (facts.told(guard), guard.settings.deadline);
+    match &guard.judge {
+        Judge::Component(adapter) => {
+            let chosen = adapter.choose();
+            let lease = chosen.adapter.lease(&facts.caller.tenant).await?;
+            let mut lease = lease.within(deadline);
+            let answer = lease.on_request(&told, seen);
+            lease.release();
+            Ok(answer?)
+        }
+        Judge::Webhook(webhook) => Ok(webhook.on_request(&told, seen, deadline).await?),
+        Judge::Missing => Err(Failure::Missing),
+    }
 }
 
 /// Restores in a replaced request what no guard may change: the model, whether the answer is streamed, and labels that
@@ -181,7 +192,7 @@ fn failed(guard: &Guard, failure: &Failure) -> Fault {
     let limit = match failure {
         Failure::Unreadable(fault) => return fault.clone(),
         Failure::Component(fault) => fault.limit.or((fault.kind == FaultKind::TooLarge).then_some("deadline")),
-        Failure::Missing | Failure::MayNotReplace | Failure::OtherRequest => None,
+        Failure::Missing | Failure::Webhook(_) | Failure::MayNotReplace | Failure::OtherRequest => None,
     };
     if limit.is_some() {
         let message = format!("the request is too large for the guard `{name}`: send less at once");

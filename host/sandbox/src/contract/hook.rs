@@ -4,7 +4,7 @@ pub mod guard {
     wasmtime::component::bindgen!({
         path: ["../../wit", "../../wit/hook"],
         world: "weir:hook/hook",
-        additional_derives: [PartialEq],
+        additional_derives: [PartialEq, serde::Serialize, serde::Deserialize],
         with: { "weir:adapter/types@0.2.0": crate::contract::types },
     });
 }
