@@ -151,3 +151,32 @@ async fn c64_a_refusal_rests_until_what_is_used_up_is_there_again() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_provider_counts_the_tokens_of_its_own_attempts() {
+    let broken = Upstream::always(Answer::raw(Vec::new()).close()).await;
+    let well = provider(OPENAI, Vec::new()).await;
+    let one = |name: &str, upstream: &Upstream| {
+        format!(
+            "[[providers]]\nname = \"{name}\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"KEY\"\n\
+             retry = {{ max_retries = 0 }}\nlimits = {{ tokens_per_minute = 1400 }}\n\
+             [[models]]\nalias = \"only-{name}\"\ntarget = {{ provider = \"{name}\", model = \"m\" }}\n",
+            upstream.url()
+        )
+    };
+    let both = "[[models]]\nalias = \"both\"\ntargets = [{ provider = \"broken\", model = \"m\" }, \
+                { provider = \"well\", model = \"m\" }]\n";
+    let gateway = Gateway::open(&format!("{}{}{both}", one("broken", &broken), one("well", &well))).await;
+    let ask = |model: &str, text: usize| {
+        let message = serde_json::json!({"role": "user", "content": "x".repeat(text)});
+        let body = serde_json::json!({"model": model, "messages": [message], "max_tokens": 1000});
+        OPENAI.request(model, false).body(body.to_string())
+    };
+    let reply = gateway.ask(&ask("both", 4_000)).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    // A thousand tokens of input were sent to the first provider, and the answer of the second told of a few.
+    let reply = gateway.ask(&ask("only-well", 100)).await;
+    assert_eq!(reply.status(), 200, "the second one's limit has nearly all of it left: {}", reply.text());
+    let reply = gateway.ask(&ask("only-broken", 100)).await;
+    assert_eq!(reply.status(), 429, "the first one's has not: {}", reply.text());
+}

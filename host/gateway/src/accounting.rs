@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use self::access::AccessLine;
 use self::capture::{Copies, SentCopy};
 use self::charges::Charges;
+use self::request_log::ChargedPart;
 use self::sent_input::SentInput;
 use self::tokens::TokenBill;
 use self::traced::Traced;
@@ -34,6 +35,7 @@ use crate::observe::metrics::{Book, Metrics, Series};
 use crate::observe::trace::Span;
 use crate::pricing::Tariff;
 use weir_ledger::Nano;
+use weir_types::tokens::Tokens;
 use weir_upstream::UpstreamRequest;
 
 /// The end of an exchange.
@@ -76,6 +78,8 @@ struct Shared {
 struct Forfeited {
     input: u64,
     charges: Charges,
+    /// What each of them used.
+    parts: Vec<ChargedPart>,
 }
 
 /// The account of one exchange, closed when it is dropped.
@@ -267,6 +271,8 @@ impl Account {
         book.estimated([input, 0]);
         let mut forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
         forfeited.input += u64::from(input);
+        let part = self.tokens.tariff.as_ref().map(|tariff| ChargedPart::of(tariff, Tokens::default(), [input, 0]));
+        forfeited.parts.extend(part);
         forfeited.charges.add_estimate([input, 0], self.tokens.tariff.as_ref(), &book);
     }
 

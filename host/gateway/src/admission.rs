@@ -1,5 +1,6 @@
 //! Admission: the models that a client may use, rate limits, and concurrency limits with their queues.
 
+mod attempt_reservation;
 pub mod budgets;
 pub mod concurrency;
 mod metrics;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 pub use metrics::AdmitMetrics;
 pub use permit::AdmissionPermit;
 
+use self::attempt_reservation::AttemptReservation;
 use self::budgets::Budgets;
 use crate::admission::concurrency::{Allowance, ConcurrencyLimiter, Permit, Turned};
 use crate::auth::Caller;
@@ -216,7 +218,7 @@ impl Admission {
         let name: Arc<str> = Arc::from(provider.name.as_str());
         let takes = rate_limit::takes(Scope::Provider, &name, &provider.limits, demand.estimate());
         if !takes.is_empty() {
-            permit.reservations.push(self.reserve(takes).await?);
+            permit.attempts.push(AttemptReservation::new(self.reserve(takes).await?));
         }
         if let Some(places) = provider.max_concurrency {
             let gate = gate(&self.providers, &name);

@@ -106,6 +106,16 @@ impl Tariff {
         &self.pricing.provider
     }
 
+    /// The name of the provider's adapter.
+    pub(crate) fn adapter(&self) -> &Arc<str> {
+        &self.pricing.kind
+    }
+
+    /// The provider's name for the model.
+    pub(crate) fn model(&self) -> &Arc<str> {
+        &self.model
+    }
+
     /// Whether any price of the model is known.
     pub fn is_known(&self) -> bool {
         self.pricing.book.knows(self.pricing.subject(&self.model, &self.model))

@@ -3,6 +3,7 @@
 
 mod connection;
 mod files;
+mod parts;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -128,28 +129,6 @@ impl Sqlite {
         run(&mut Lite(&connection))
     }
 
-    /// Reads a day's file; none if the day has none.
-    fn read_day<T>(
-        &self,
-        day: Day,
-        run: impl FnOnce(&mut dyn Sql) -> Result<T, StoreError>,
-    ) -> Result<Option<T>, StoreError> {
-        let path = self.files.day(day);
-        if !path.exists() {
-            return Ok(None);
-        }
-        let connection = match connection::open_to_read(&path) {
-            Ok(connection) => connection,
-            // The day may have ended in the meantime.
-            Err(_) if !path.exists() => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        if !connection::has_tables(&connection)? {
-            return Ok(None);
-        }
-        run(&mut Lite(&connection)).map(Some)
-    }
-
     /// Runs a transaction on a day's file, which is made if there is none.
     fn write_day<T>(
         &self,
@@ -224,12 +203,12 @@ impl Store for Sqlite {
         let days = self.files.days()?;
         collect_page(query, days.iter().rev().map(|size| size.day), |day, most| {
             let found = self.read_day(day, |sql| search::search_day(sql, day, query, most, "like"))?;
-            Ok(found.unwrap_or_default())
+            Ok(parts::newest(found, most))
         })
     }
 
     fn body(&self, id: &RequestId, side: Side) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.read_day(id.day(), |sql| body::read(sql, id, side))?.flatten())
+        Ok(self.read_day(id.day(), |sql| body::read(sql, id, side))?.into_iter().flatten().next())
     }
 
     fn key_sum(&self, key: &str, from_ms: u64, to_ms: u64) -> Result<KeySum, StoreError> {
@@ -238,33 +217,32 @@ impl Store for Sqlite {
             if size.day < Day::of(from_ms) || size.day > Day::of(to_ms) {
                 continue;
             }
-            let part = self.read_day(size.day, |sql| {
+            let parts = self.read_day(size.day, |sql| {
                 search::key_sum_of_day(sql, size.day, key, from_ms / HOUR_MS, to_ms / HOUR_MS)
             })?;
-            sum.merge(&part.unwrap_or_default());
+            for part in &parts {
+                sum.merge(part);
+            }
         }
         Ok(sum)
     }
 
     fn gaps(&self, day: Day) -> Result<Vec<Gap>, StoreError> {
-        Ok(self.read_day(day, |sql| search::gaps_of_day(sql, day))?.unwrap_or_default())
+        Ok(parts::joined(self.read_day(day, |sql| search::gaps_of_day(sql, day))?.into_iter().flatten()))
     }
 
     fn erase_user(&self, user: &str) -> Result<u64, StoreError> {
         let mut removed = 0;
         for size in self.files.days()? {
             let day = size.day;
-            let count = self.write_day(day, |lite| {
-                // What is removed is overwritten, not only forgotten.
-                lite.0.pragma_update(None, "secure_delete", true).map_err(connection::failed)?;
-                erase::erase_user(lite, day, user)
-            })?;
+            let count = self.write_day(day, |lite| erase(lite, day, user))?;
             if count > 0
                 && let Some(open) = locked(&self.days).get(&day)
             {
                 // The write-ahead log still has the old pages.
                 connection::truncate_log(&open.connection)?;
             }
+            removed += self.erase_earlier(day, user)?;
             removed += count;
         }
         Ok(removed)
@@ -282,6 +260,7 @@ impl Store for Sqlite {
             days.remove(day);
             self.files.remove(*day)?;
         }
+        self.bound_today(Day::of(now_ms), retention)?;
         Ok(ending)
     }
 
@@ -340,6 +319,12 @@ impl Store for Sqlite {
         // A write that changes nothing finds a disk that is full or read-only.
         self.write(|lite| lite.execute("update counters set value = value where name = 'documents'", &[]).map(|_| ()))
     }
+}
+
+fn erase(lite: &mut Lite<'_>, day: Day, user: &str) -> Result<u64, StoreError> {
+    // What is removed is overwritten, not only forgotten.
+    lite.0.pragma_update(None, "secure_delete", true).map_err(connection::failed)?;
+    erase::erase_user(lite, day, user)
 }
 
 fn append_day(lite: &mut Lite<'_>, day: Day, part: &DayBatch<'_>) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ mod registry;
 mod snapshot;
 mod state;
 mod tokens;
+mod version_mark;
 
 pub use registry::{Outcome, Registry, RegistryError, open};
 pub use snapshot::Snapshot;

@@ -5,6 +5,7 @@
 
 pub mod bill;
 mod bodies;
+pub(crate) mod charged;
 pub(crate) mod facts;
 mod figures;
 mod late;
@@ -76,6 +77,7 @@ pub struct OpenStore {
     recorder: Recorder,
     bodies: Arc<BodyLog>,
     strangers: Arc<Strangers>,
+    version_mark: Option<PathBuf>,
     /// None after the end.
     writer: Mutex<Option<Writer>>,
 }
@@ -83,6 +85,7 @@ pub struct OpenStore {
 impl OpenStore {
     /// Opens the store of a configuration; `None` if there is none, which the log explains.
     pub async fn open(config: &Config) -> Result<Option<Self>, OpenError> {
+        let version_mark = version_mark(config);
         let (store, kind): (Arc<dyn Store>, Kind) = match &config.store.url {
             StoreUrl::Off => return Ok(None),
             StoreUrl::Beside if config.path.is_none() => {
@@ -105,12 +108,18 @@ impl OpenStore {
         let recorder = writer.recorder();
         let bodies = Arc::new(BodyLog::start(&config.store, recorder.clone())?);
         let strangers = Arc::default();
-        Ok(Some(Self { store, kind, recorder, bodies, strangers, writer: Mutex::new(Some(writer)) }))
+        let writer = Mutex::new(Some(writer));
+        Ok(Some(Self { store, kind, recorder, bodies, strangers, version_mark, writer }))
     }
 
     /// The store itself. Its calls block.
     pub fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store)
+    }
+
+    /// The file in which this node keeps the newest version of the store's documents that it has known.
+    pub(crate) fn version_mark(&self) -> Option<&Path> {
+        self.version_mark.as_deref()
     }
 
     /// What kind it is.
@@ -153,6 +162,21 @@ impl OpenStore {
                 tracing::warn!(queued_rows, money_pending, "the store did not take everything before the end");
             }
             Err(error) => tracing::error!(%error, "the store was not closed in order"),
+        }
+    }
+}
+
+/// Beside the store's file; for a database, beside the configuration.
+fn version_mark(config: &Config) -> Option<PathBuf> {
+    let beside = |path: &Path| {
+        let name = path.file_name()?.to_str()?;
+        Some(path.with_file_name(format!("{name}.version")))
+    };
+    match &config.store.url {
+        StoreUrl::Off => None,
+        StoreUrl::Sqlite(path) => beside(path),
+        StoreUrl::Beside | StoreUrl::Postgres(_) => {
+            config.path.is_some().then(|| config.folder.join(FILE)).and_then(|path| beside(&path))
         }
     }
 }

@@ -20,7 +20,8 @@ section! {
         url: StoreUrl => "\"sqlite://weir.db\" beside the configuration",
         /// How long facts and bodies of requests are kept, in days. Whole days end.
         retention: u32 as Days = 30,
-        /// How many bytes of facts and bodies are kept; beyond them, the oldest days end before their time.
+        /// How many bytes of facts and bodies are kept; beyond them, the oldest days end before their time,
+        /// and of a day that alone is so large the older part.
         max_bytes: usize as Size = 2 << 30,
         /// Facts and bodies that wait to be written. Further ones are dropped and counted.
         max_queue_rows: usize as Amount = 65_536,

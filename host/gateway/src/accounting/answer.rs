@@ -121,6 +121,7 @@ impl Account {
     pub fn resumed(&mut self, mut branch: Self, told: Option<&Usage>, untold: [u32; 2]) {
         let tariff = branch.tokens.tariff.take();
         self.tokens.go_on(told, untold, tariff, &self.book());
+        self.permit.attempts_used(self.tokens.end_part());
         self.tokens.sent = branch.tokens.sent.take();
         self.provider = branch.provider.take();
         self.ticket = branch.ticket.take();

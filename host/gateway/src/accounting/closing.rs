@@ -13,16 +13,22 @@ use super::{Account, Forfeited, Outcome, traced};
 
 impl Account {
     /// Settles the token limits by the usage, reported or estimated. The reservation stays if a provider is still
-    /// working on the request or the usage is unknown, and is returned if nothing was used.
+    /// working on the request or the usage is unknown, and is returned if nothing was used. The limits of providers count
+    /// what the answer used there.
     fn settle_limits(&mut self, is_under_way: bool) {
         let forfeited = self.forfeited().input;
         let answered = (200..300).contains(&self.status);
         match self.tokens.sums() {
-            _ if is_under_way => self.permit.used(None),
-            Some((input, output)) => self.permit.used(Some((input + forfeited, output))),
-            None if answered => self.permit.used(None),
-            None if forfeited > 0 => self.permit.used(Some((forfeited, 0))),
-            None => {}
+            Some((input, output)) if !is_under_way => {
+                self.permit.used(Some((input + forfeited, output)));
+                self.permit.attempts_used(self.tokens.of_part());
+            }
+            _ if is_under_way || answered => {
+                self.permit.used(None);
+                self.permit.attempts_used(None);
+            }
+            _ if forfeited > 0 => self.permit.used(Some((forfeited, 0))),
+            _ => {}
         }
     }
 
@@ -82,7 +88,7 @@ impl Account {
     fn fill_line(&mut self) {
         let used = {
             let forfeited = self.forfeited();
-            self.tokens.used(u32::try_from(forfeited.input).unwrap_or(u32::MAX), &forfeited.charges)
+            self.tokens.used(&forfeited)
         };
         if let Some(cost) = &self.cost {
             // It is set once.

@@ -8,9 +8,11 @@ use std::time::Duration;
 use super::captured::{CaptureRoom, CapturedExchange};
 use super::trail::Step;
 use crate::auth::Caller;
+use crate::pricing::Tariff;
 use weir_ledger::Nano;
 use weir_sandbox::Digest;
 use weir_translate::dialect::faces::Endpoint;
+use weir_types::contract::about::Bucket;
 use weir_types::contract::types::{ErrorKind, UnitCount};
 use weir_types::fault::Side;
 use weir_types::tokens::Tokens;
@@ -129,6 +131,38 @@ pub struct Used {
     pub cost: Option<Nano>,
     /// The version of the prices.
     pub prices: Option<Arc<str>>,
+    /// What of it was not used by the last attempt, but by attempts before or beside it that were not answered, or whose
+    /// answer another one continued.
+    pub parts: Vec<ChargedPart>,
+}
+
+/// What one of several attempts used, to be priced on its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChargedPart {
+    /// The provider that charges for it.
+    pub provider: Arc<str>,
+    /// The name of the provider's adapter.
+    pub adapter: Arc<str>,
+    /// The provider's name for the model.
+    pub model: Arc<str>,
+    /// Tokens by bucket.
+    pub tokens: Tokens,
+    /// Whether any of them are estimated.
+    pub is_estimated: bool,
+}
+
+impl ChargedPart {
+    /// What an attempt used at these rates: reported tokens, and estimated ones of input and output.
+    pub(super) fn of(tariff: &Tariff, mut tokens: Tokens, estimated: [u32; 2]) -> Self {
+        for (bucket, more) in [Bucket::Input, Bucket::Output].into_iter().zip(estimated) {
+            if more > 0 {
+                let count = tokens.slot(bucket);
+                *count = Some(count.unwrap_or_default().saturating_add(more));
+            }
+        }
+        let [provider, adapter, model] = [tariff.provider(), tariff.adapter(), tariff.model()].map(Arc::clone);
+        Self { provider, adapter, model, tokens, is_estimated: estimated != [0; 2] }
+    }
 }
 
 /// An error that a request was answered with.

@@ -1,7 +1,9 @@
 //! The tokens of an exchange: reported by the provider, else estimated; and their cost.
 
+use super::Forfeited;
 use super::access::Used;
 use super::charges::Charges;
+use super::request_log::ChargedPart;
 use super::sent_input::SentInput;
 use crate::observe::metrics::Book;
 use crate::pricing::Tariff;
@@ -30,17 +32,36 @@ pub(super) struct TokenBill {
     pub(super) charges: Charges,
     /// What has been charged for.
     charged: Tokens,
+    /// Input and output tokens of the parts before the last one.
+    before: (u64, u64),
+    /// What the parts before the last one used.
+    parts: Vec<ChargedPart>,
 }
 
 impl TokenBill {
     /// Another target continues the answer, at this price: `told` was reported so far, and `untold` was not.
     pub(super) fn go_on(&mut self, told: Option<&Usage>, untold: [u32; 2], tariff: Option<Tariff>, book: &Book) {
         self.sent = None;
+        let tokens = told.map(|usage| self.beyond(usage)).unwrap_or_default();
+        self.parts.extend(self.tariff.as_ref().map(|tariff| ChargedPart::of(tariff, tokens, untold)));
         if let Some(usage) = told {
             self.charge(&Usage { units: Vec::new(), ..usage.clone() }, book);
         }
         self.estimate(untold, book);
         self.tariff = tariff;
+    }
+
+    /// Ends a part of the answer, and returns its input and output tokens; `None` if nothing is known.
+    pub(super) fn end_part(&mut self) -> Option<(u64, u64)> {
+        let part = self.of_part();
+        self.before = self.sums().unwrap_or(self.before);
+        part
+    }
+
+    /// Input and output tokens of the last part of the answer, reported or estimated; `None` if nothing is known.
+    pub(super) fn of_part(&self) -> Option<(u64, u64)> {
+        let (input, output) = self.sums()?;
+        Some((input.saturating_sub(self.before.0), output.saturating_sub(self.before.1)))
     }
 
     /// Input and output tokens, reported or estimated; `None` if nothing is known.
@@ -100,9 +121,10 @@ impl TokenBill {
     }
 
     /// All tokens used once they are settled, including the input and the cost of requests that were never answered.
-    pub(super) fn used(&self, forfeited: u32, forfeits: &Charges) -> Used {
+    pub(super) fn used(&self, forfeited: &Forfeited) -> Used {
+        let forfeits = &forfeited.charges;
         let [input, output] = self.estimated;
-        let input = input.saturating_add(forfeited);
+        let input = input.saturating_add(u32::try_from(forfeited.input).unwrap_or(u32::MAX));
         let mut tokens = self.charged;
         for (bucket, more) in [(Bucket::Input, input), (Bucket::Output, output)] {
             if more > 0 {
@@ -111,7 +133,8 @@ impl TokenBill {
             }
         }
         let (cost, prices) = (self.charges.total(forfeits), self.charges.version().or(forfeits.version()).cloned());
-        Used { tokens, is_estimated: [input, output] != [0; 2], cost, prices }
+        let parts = forfeited.parts.iter().chain(&self.parts).cloned().collect();
+        Used { tokens, is_estimated: [input, output] != [0; 2], cost, prices, parts }
     }
 
     /// Charges for this usage, less the tokens that have been charged for.

@@ -2,6 +2,7 @@
 
 mod forecast;
 mod held;
+mod pages;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -37,6 +38,8 @@ const STORED: &str = "store:";
 pub struct Budgets {
     set: ArcSwap<BudgetSet>,
     sources: Mutex<Sources>,
+    /// The names of the configuration's budgets. Apart from the sources, whose lock is held while all budgets are joined.
+    configured: ArcSwap<HashSet<Arc<str>>>,
     used: GaugeVec,
     limit: GaugeVec,
     refused: IntCounterVec,
@@ -69,6 +72,7 @@ impl Budgets {
         let made = Self {
             set: ArcSwap::default(),
             sources: Mutex::default(),
+            configured: ArcSwap::default(),
             used: GaugeVec::new(used, &["budget"])?,
             limit: GaugeVec::new(limit, &["budget"])?,
             refused: IntCounterVec::new(refused, &["budget", "reason"])?,
@@ -84,6 +88,7 @@ impl Budgets {
     pub fn replace(&self, budgets: &[Budget]) {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.configured = budgets.to_vec();
+        self.configured.store(Arc::new(budgets.iter().map(|budget| Arc::clone(&budget.name)).collect()));
         self.join(&mut sources);
     }
 
@@ -171,11 +176,9 @@ impl Budgets {
     pub(super) fn note(&self) {
         self.used.reset();
         self.limit.reset();
-        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        let configured: HashSet<&str> = sources.configured.iter().map(|budget| &*budget.name).collect();
+        let configured = self.configured.load();
         // One gauge for each of a million keys would be too much: /admin/budgets shows those of the store.
-        for (budget, _, settled, reserved) in self.status().into_iter().filter(|one| configured.contains(&*one.0.name))
-        {
+        for (budget, _, settled, reserved) in self.status().into_iter().filter(|one| configured.contains(&one.0.name)) {
             let figure =
                 |amount: u64| if matches!(budget.limit, Limit::Usd(_)) { amount as f64 / 1e9 } else { amount as f64 };
             self.used.with_label_values(&[&budget.name]).set(figure(settled.saturating_add(reserved)));
@@ -185,8 +188,7 @@ impl Budgets {
 
     /// Whether a budget is one of the configuration.
     fn is_configured(&self, name: &str) -> bool {
-        let sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        sources.configured.iter().any(|budget| &*budget.name == name)
+        self.configured.load().contains(name)
     }
 
     /// Reserves what a request may use at most, at the budgets of its client, team, organisation, tags and model.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::attempt_reservation::AttemptReservation;
 use super::budgets::{Charge, HeldBudget};
 use super::concurrency::{ConcurrencyLimiter, Permit};
 use crate::rate_limit::{LimitStatus, Reservation, Scope};
@@ -13,7 +14,10 @@ use weir_ledger::{Granted, Nano, Spend};
 #[derive(Debug, Default)]
 #[must_use]
 pub struct AdmissionPermit {
+    /// At the limits of the request: its client's, its address's, its model's.
     pub(super) reservations: Vec<Reservation>,
+    /// At the limits of providers, for the attempts there.
+    pub(super) attempts: Vec<AttemptReservation>,
     /// Places of concurrency limiters; dropping them returns the places.
     pub(super) places: Vec<Permit>,
     /// Bytes of an answer that is being sent.
@@ -30,8 +34,8 @@ impl AdmissionPermit {
         Self::default()
     }
 
-    /// Settles the reservations by the total input and output tokens. `None` means that an unknown number was used.
-    /// Without this call, none were used.
+    /// Settles the reservations of the request by the total input and output tokens. `None` means that an unknown number
+    /// was used. Without this call, none were used.
     pub fn used(&mut self, tokens: Option<(u64, u64)>) {
         let now = Instant::now();
         self.reservations.iter_mut().for_each(|reservation| reservation.used(tokens, now));
@@ -45,6 +49,7 @@ impl AdmissionPermit {
     /// Sets whether a provider is working on the request. If so, dropping the permit keeps its reservations.
     pub fn is_out(&mut self, is_out: bool) {
         self.reservations.iter_mut().for_each(|reservation| reservation.is_out(is_out));
+        self.attempts.iter_mut().for_each(|attempt| attempt.is_out(is_out));
         self.budgets.iter_mut().for_each(|budget| budget.is_out(is_out));
     }
 
@@ -96,6 +101,7 @@ impl AdmissionPermit {
     /// Whether a token limit applies to this request.
     pub fn counts_tokens(&self) -> bool {
         self.reservations.iter().any(Reservation::counts_tokens)
+            || self.attempts.iter().any(AttemptReservation::counts_tokens)
     }
 
     /// Raises an adaptive limit: the provider answered.
@@ -127,6 +133,7 @@ impl AdmissionPermit {
     /// Adds another permit's reservations, places and bytes.
     pub fn add(&mut self, other: Self) {
         self.reservations.extend(other.reservations);
+        self.attempts.extend(other.attempts);
         self.places.extend(other.places);
         self.held.extend(other.held);
         self.budgets.extend(other.budgets);

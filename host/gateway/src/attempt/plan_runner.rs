@@ -91,7 +91,7 @@ impl SoFar {
     /// Settles the limits of a provider that has not answered.
     fn settle(&self, held: &mut AdmissionPermit, account: &mut Account) {
         if self.unanswered > 0 {
-            held.used(Some((self.unanswered, 0)));
+            held.attempts_used(Some((self.unanswered, 0)));
         }
         if self.is_in_doubt {
             account.keep_budgets_of(held);
@@ -265,6 +265,7 @@ impl PlanRunner<'_> {
                 Ok(response) => {
                     ticket.answers();
                     held.went_well();
+                    held.left_unanswered(so_far.unanswered);
                     account.serve(ticket);
                     account.hold(held);
                     return AttemptOutcome::Answered(response, target);

@@ -137,7 +137,7 @@ impl ResumeContext {
             Err(fault) => {
                 held.is_out(false);
                 if let Some(input) = account.unanswered() {
-                    held.used(Some((u64::from(input), 0)));
+                    held.attempts_used(Some((u64::from(input), 0)));
                 }
                 if account.is_in_doubt() {
                     account.keep_budgets_of(&mut held);

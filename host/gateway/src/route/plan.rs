@@ -315,10 +315,17 @@ fn is_same_model(one: &str, other: &str) -> bool {
     bare(one).eq_ignore_ascii_case(bare(other))
 }
 
-/// The earlier of two recoveries. The reason is [`Rest::Limited`] only if it is so for both.
+/// The earlier of two recoveries, with the graver reason: it is [`Rest::Limited`] only if it is so for both. In whatever
+/// order targets are put together, the result is the same.
 fn sooner(known: Option<(Instant, Rest)>, other: (Instant, Rest)) -> (Instant, Rest) {
+    let grave = |rest: Rest| match rest {
+        Rest::Limited => 0,
+        Rest::Untold => 1,
+        Rest::Refused => 2,
+        Rest::Failing => 3,
+    };
     let Some(known) = known else { return other };
-    let rest = if known.1 == Rest::Limited { other.1 } else { known.1 };
+    let rest = if grave(known.1) < grave(other.1) { other.1 } else { known.1 };
     (known.0.min(other.0), rest)
 }
 

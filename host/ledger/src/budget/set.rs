@@ -80,7 +80,7 @@ pub struct Granted {
 /// All budgets.
 #[derive(Debug, Default)]
 pub struct BudgetSet {
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     by_scope: HashMap<ScopeKind, HashMap<Arc<str>, Vec<usize>>>,
     for_all: Vec<usize>,
     dropped: Arc<AtomicU64>,
@@ -91,6 +91,12 @@ pub struct BudgetSet {
 impl Entry {
     fn rows(&self, only_changes: bool) -> Vec<Row> {
         self.cell.lock().rows((&self.budget.name, self.cell.number), only_changes)
+    }
+
+    /// The budget with its window, and what is booked and reserved there.
+    pub(super) fn status(&self, now: Timestamp) -> (Arc<Budget>, Window, u64, u64) {
+        let (window, settled, reserved) = self.cell.lock().used(&self.budget, now);
+        (Arc::clone(&self.budget), window, settled, reserved)
     }
 }
 
@@ -226,11 +232,7 @@ impl BudgetSet {
 
     /// Each budget with its window, and what is booked and reserved there.
     pub fn status(&self, now: Timestamp) -> Vec<(Arc<Budget>, Window, u64, u64)> {
-        let of = |entry: &Entry| {
-            let (window, settled, reserved) = entry.cell.lock().used(&entry.budget, now);
-            (Arc::clone(&entry.budget), window, settled, reserved)
-        };
-        self.entries.iter().map(of).collect()
+        self.entries.iter().map(|entry| entry.status(now)).collect()
     }
 
     /// How many reservations were dropped without an end. Each is a mistake of the caller or a cancelled task.

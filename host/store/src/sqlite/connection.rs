@@ -191,6 +191,12 @@ pub(super) fn transact<T>(
     Ok(value)
 }
 
+/// Moves the write-ahead log into the file and empties it; false if a reader keeps it from being emptied.
+pub(super) fn empty_log(connection: &Connection) -> Result<bool, StoreError> {
+    let is_busy: i64 = connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0)).map_err(failed)?;
+    Ok(is_busy == 0)
+}
+
 /// Moves the write-ahead log into the file and empties it.
 pub(super) fn truncate_log(connection: &Connection) -> Result<(), StoreError> {
     connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())).map_err(failed)

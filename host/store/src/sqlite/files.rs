@@ -1,5 +1,6 @@
 //! The files of a store: one for what is not divided by day, and one for each day beside it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::ErrorKind;
@@ -10,6 +11,8 @@ use crate::error::StoreError;
 use crate::id::Day;
 use crate::retention::DaySize;
 
+/// What the name of a day's earlier part has after the day.
+const EARLIER: &str = "-earlier";
 /// What SQLite puts beside a file.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
@@ -46,40 +49,55 @@ impl Files {
         self.folder.join(format!("{}-{day}{}", self.stem, self.extension))
     }
 
+    /// The part of a day that was full, while [`Files::day`] goes on.
+    pub(super) fn earlier(&self, day: Day) -> PathBuf {
+        self.folder.join(format!("{}-{day}{EARLIER}{}", self.stem, self.extension))
+    }
+
+    /// A day's files that exist, the newest first.
+    pub(super) fn parts(&self, day: Day) -> impl Iterator<Item = PathBuf> {
+        [self.day(day), self.earlier(day)].into_iter().filter(|path| path.exists())
+    }
+
+    /// Bytes of the file that a day's facts go to now.
+    pub(super) fn size_of(&self, day: Day) -> u64 {
+        size_of_all(&self.day(day))
+    }
+
     pub(super) fn lock(&self) -> PathBuf {
         beside(&self.main, ".lock")
     }
 
     /// The days that have a file, oldest first, with the bytes of their files.
     pub(super) fn days(&self) -> Result<Vec<DaySize>, StoreError> {
-        let mut days = Vec::new();
+        let mut days = BTreeMap::<Day, u64>::new();
         for entry in fs::read_dir(&self.folder)? {
             let name = entry?.file_name();
             let day = name.to_str().and_then(|name| self.day_of(name));
             let Some(day) = day else { continue };
-            let path = self.day(day);
-            let sizes = BESIDE.iter().map(|suffix| size(&beside(&path, suffix)));
-            days.push(DaySize { day, bytes: size(&path) + sizes.sum::<u64>() });
+            *days.entry(day).or_default() += size_of_all(&self.folder.join(&name));
         }
-        days.sort_by_key(|size| size.day);
-        Ok(days)
+        Ok(days.into_iter().map(|(day, bytes)| DaySize { day, bytes }).collect())
     }
 
     fn day_of(&self, name: &str) -> Option<Day> {
         let rest = name.strip_prefix(&self.stem)?.strip_prefix('-')?;
-        rest.strip_suffix(&self.extension)?.parse().ok()
+        let day = rest.strip_suffix(&self.extension)?;
+        day.strip_suffix(EARLIER).unwrap_or(day).parse().ok()
     }
 
     /// Removes a day's files.
     pub(super) fn remove(&self, day: Day) -> Result<(), StoreError> {
-        let path = self.day(day);
-        for path in BESIDE.iter().map(|suffix| beside(&path, suffix)).chain([path.clone()]) {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-                _ => {}
-            }
-        }
-        Ok(())
+        [self.day(day), self.earlier(day)].iter().try_for_each(|path| remove(path))
+    }
+
+    /// Makes a day's file its earlier part, in place of the one that it has. Its write-ahead log has to be empty.
+    pub(super) fn make_earlier(&self, day: Day) -> Result<(), StoreError> {
+        let (path, earlier) = (self.day(day), self.earlier(day));
+        remove_beside(&earlier)?;
+        fs::rename(&path, &earlier)?;
+        // The next file of this name must not find the log of this one.
+        remove_beside(&path)
     }
 
     /// Puts a day's damaged file aside under another name, so that the day can go on in a new one.
@@ -103,6 +121,28 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
+}
+
+/// Removes a file with what SQLite puts beside it.
+fn remove(path: &Path) -> Result<(), StoreError> {
+    remove_beside(path)?;
+    remove_one(path)
+}
+
+fn remove_beside(path: &Path) -> Result<(), StoreError> {
+    BESIDE.iter().try_for_each(|suffix| remove_one(&beside(path, suffix)))
+}
+
+fn remove_one(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes of a file with what SQLite puts beside it.
+fn size_of_all(path: &Path) -> u64 {
+    size(path) + BESIDE.iter().map(|suffix| size(&beside(path, suffix))).sum::<u64>()
 }
 
 fn size(path: &Path) -> u64 {

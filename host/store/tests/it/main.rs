@@ -13,6 +13,7 @@
 mod crash;
 mod facts;
 mod figures;
+mod full_day;
 mod place;
 mod postgres;
 mod server;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
-use super::{Operations, aside, budgets};
+use super::{Operations, Parameters, Problem, aside, budgets};
 use weir_gateway::admission::budgets::Status;
 use weir_gateway::route::Target;
 use weir_ledger::{Bill, Cost, Facts, Timestamp};
@@ -16,6 +16,11 @@ use weir_types::contract::about::Bucket;
 
 /// The count of tokens whose price is shown.
 const MILLION: u32 = 1_000_000;
+
+/// Budgets of a page, unless the request sets another number.
+const USUAL: usize = 100;
+/// The most budgets of a page.
+const MOST: usize = 1_000;
 
 /// The paths below `/admin`. They need a grant for everything.
 pub(super) fn routes() -> [(&'static str, MethodRouter<Operations>); 2] {
@@ -27,13 +32,25 @@ pub(super) fn router() -> Router<Operations> {
     routes().into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods))
 }
 
-/// Every budget with its window, and what is spent, reserved and left in it. There may be many, so no worker walks them.
-async fn list_budgets(State(operations): State<Operations>) -> Response {
-    aside(move || {
-        let items: Vec<Value> = operations.gateway.budgets().status().iter().map(budget).collect();
-        Json(json!({"items": items, "next_cursor": null})).into_response()
-    })
-    .await
+/// Budgets with their windows, and what is spent, reserved and left in them: pages by name, or with `sort=used` the one page
+/// of those that are used up most. There may be many, so no worker walks them.
+async fn list_budgets(State(operations): State<Operations>, RawQuery(url): RawQuery) -> Result<Response, Problem> {
+    let parameters = Parameters::parse(url.as_deref(), &["cursor", "limit", "prefix", "sort"])?;
+    let bounded = |text: &str| text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+    let limit = parameters.with("limit", &format!("a number from 1 to {MOST}"), bounded)?.unwrap_or(USUAL);
+    let by_use = |text: &str| matches!(text, "name" | "used").then_some(text == "used");
+    let by_use = parameters.with("sort", "name or used", by_use)?.unwrap_or_default();
+    let (after, prefix) = (parameters.text("cursor"), parameters.text("prefix").unwrap_or_default());
+    let answer = move || {
+        let budgets = operations.gateway.budgets();
+        let page =
+            if by_use { budgets.most_used(&prefix, limit) } else { budgets.page(after.as_deref(), &prefix, limit) };
+        let items: Vec<Value> = page.items.iter().map(budget).collect();
+        let last = page.items.last().map(|(budget, ..)| budget.name.to_string());
+        let next = last.filter(|_| page.more > 0 && !by_use);
+        Json(json!({"items": items, "next_cursor": next, "more": page.more})).into_response()
+    };
+    Ok(aside(answer).await)
 }
 
 fn budget(status: &Status) -> Value {

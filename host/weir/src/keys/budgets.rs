@@ -18,6 +18,33 @@ pub(super) fn check(document: &Document) -> Result<(), Invalid> {
     budgets.try_for_each(|one| budget(kind, document.id(), one).map(drop).map_err(|error| problem(&one.name, &error)))
 }
 
+/// Checks that new budgets of a document pass requests on to models that exist. Those that stood there before are taken as they
+/// are: a model that was removed since must not keep a key from being disabled.
+///
+/// # Errors
+///
+/// Names the first that does not.
+pub(super) fn check_downgrades(
+    document: &Document,
+    before: Option<&Document>,
+    is_model: impl Fn(&str) -> bool,
+) -> Result<(), Invalid> {
+    let stood = before.and_then(scope_of).map(|(_, terms)| terms.budgets).unwrap_or_default();
+    let budgets = scope_of(document).map(|(_, terms)| terms.budgets).unwrap_or_default();
+    for budget in budgets.iter().filter(|budget| !stood.contains(budget)) {
+        if let Over::Downgrade(model) = &budget.when_over
+            && !is_model(model)
+        {
+            let problem = format!(
+                "`{}`: no model is served as `{model}`, to which it passes requests on: name one of the configuration",
+                budget.name
+            );
+            return Err(Invalid { field: "budgets".to_owned(), problem });
+        }
+    }
+    Ok(())
+}
+
 /// The budgets of a document. Those that cannot be read are logged: [`check`] lets none be written.
 pub(super) fn of(document: &Document) -> Vec<Budget> {
     let Some((kind, terms)) = scope_of(document) else { return Vec::new() };
@@ -91,6 +118,22 @@ mod tests {
         assert_eq!((budget.limit.amount(), budget.per), (12_500_000_000, Period::Month));
         assert_eq!(budget.when_over, WhenOver::Downgrade("small".into()));
         assert!(budget.soft.is_some() && budget.abort_at.is_some() && budget.unpriced == Unpriced::Allow);
+    }
+
+    #[test]
+    fn a_new_budget_passes_requests_on_to_a_model_that_exists() {
+        let with = |model: &str, tokens: u64| {
+            team(&format!(
+                r#"{{"name": "m", "tokens": {tokens}, "per": "day", "when_over": {{"downgrade": "{model}"}}}}"#
+            ))
+        };
+        let is_model = |name: &str| name == "small";
+        assert_eq!(check_downgrades(&with("small", 1), None, is_model), Ok(()));
+        let invalid = check_downgrades(&with("gone", 1), None, is_model).unwrap_err();
+        assert!(invalid.problem.contains("`gone`") && invalid.problem.contains("`m`"), "{invalid}");
+        let stood = with("gone", 1);
+        assert_eq!(check_downgrades(&stood, Some(&stood), is_model), Ok(()), "it stood there before");
+        assert!(check_downgrades(&with("gone", 2), Some(&stood), is_model).is_err());
     }
 
     #[test]

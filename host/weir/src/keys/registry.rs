@@ -13,6 +13,7 @@ use super::budgets;
 use super::follow::follow;
 use super::snapshot::{Snapshot, read};
 use super::state::{GUARD, State};
+use super::version_mark::VersionMark;
 use crate::store::OpenStore;
 
 /// Documents that are read from the store at a time.
@@ -51,7 +52,8 @@ pub struct Outcome {
 /// requests are served: those with keys of the store are answered with 503 until then.
 pub async fn open(store: &OpenStore, gateway: &Arc<Gateway>) -> Arc<Registry> {
     gateway.stored_keys().wait_for_store();
-    let registry = Arc::new(Registry::new(store.store(), Arc::clone(gateway)));
+    let mark = VersionMark::read(store.version_mark());
+    let registry = Arc::new(Registry::new(store.store(), Arc::clone(gateway), mark));
     tokio::spawn(follow(Arc::downgrade(&registry)));
     let reading = Arc::clone(&registry);
     let reading = tokio::task::spawn_blocking(move || reading.catch_up());
@@ -70,14 +72,15 @@ pub struct Registry {
     store: Arc<dyn Store>,
     gateway: Arc<Gateway>,
     state: Mutex<State>,
+    mark: Mutex<VersionMark>,
     /// Whether the last question for changes was answered.
     pub(super) is_followed: AtomicBool,
 }
 
 impl Registry {
     /// A registry that has read nothing yet.
-    fn new(store: Arc<dyn Store>, gateway: Arc<Gateway>) -> Self {
-        Self { store, gateway, state: Mutex::default(), is_followed: AtomicBool::new(true) }
+    fn new(store: Arc<dyn Store>, gateway: Arc<Gateway>, mark: VersionMark) -> Self {
+        Self { store, gateway, state: Mutex::default(), mark: Mutex::new(mark), is_followed: AtomicBool::new(true) }
     }
 
     /// Takes over what has changed in the store. One small question where nothing has.
@@ -120,12 +123,11 @@ impl Registry {
             self.catch_up_with(&mut state)?;
             let snapshot = Snapshot::new(&*self.store, state.directory());
             let decided = decide(&snapshot).and_then(|command| command.run(&snapshot, context));
+            let decided = decided.and_then(|changed| self.checked(changed, &snapshot));
             if let Some(failure) = snapshot.failure() {
                 return Err(failure.into());
             }
             let changed = decided?;
-            let mut documents = changed.writes.iter().filter_map(|write| write.document.as_ref());
-            documents.try_for_each(budgets::check).map_err(ChangeError::Invalid)?;
             match self.write(changed, state.guard) {
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -139,6 +141,20 @@ impl Registry {
             }
         }
         Err(RegistryError::Busy)
+    }
+
+    /// Refuses a change that writes budgets which cannot be kept.
+    fn checked(&self, changed: Changed, snapshot: &Snapshot<'_>) -> Result<Changed, ChangeError> {
+        let serving = self.gateway.serving();
+        for write in &changed.writes {
+            let Some(document) = &write.document else { continue };
+            budgets::check(document).map_err(ChangeError::Invalid)?;
+            let before = || snapshot.document(write.kind, &write.id).map(|(before, _)| before);
+            let before = write.expected.and_then(|_| before());
+            budgets::check_downgrades(document, before.as_ref(), |model| serving.routes.find(model).is_some())
+                .map_err(ChangeError::Invalid)?;
+        }
+        Ok(changed)
     }
 
     /// Writes what a command changes, and returns the documents as they are stored.
@@ -190,9 +206,23 @@ impl Registry {
     }
 
     fn publish(&self, state: &mut State) {
+        self.note_version(state.version);
         self.gateway.stored_keys().replace(state.directory(), state.is_keyed);
         if let Some(budgets) = state.new_budgets() {
             self.gateway.budgets().replace_stored(budgets);
+        }
+    }
+
+    /// Warns if the store is behind what this node knew before it was started.
+    fn note_version(&self, version: u64) {
+        let before = self.mark.lock().unwrap_or_else(PoisonError::into_inner).note(version);
+        if let Some(known) = before {
+            tracing::error!(
+                version,
+                known,
+                "the store is older than what this node knew: if a backup was restored, keys that were revoked or rotated \
+                 since are valid as they were then. Disable them again (`weir keys list`, `weir keys disable ID`)"
+            );
         }
     }
 

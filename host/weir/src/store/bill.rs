@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::charged;
 use super::facts::buckets;
 use weir_gateway::route::Target;
 use weir_gateway::serving::Serving;
 use weir_ledger::{Cost, Facts, MoneyError, PartialBill, Pieces, Quantity, Timestamp};
-use weir_store::Fact;
+use weir_store::{Fact, TokenCounts};
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::Unit;
 use weir_types::tokens::Tokens;
@@ -25,11 +26,41 @@ pub enum BillError {
     Count(#[from] MoneyError),
 }
 
-/// The counts of a stored request, as prices are applied to.
-pub fn counts(fact: &Fact) -> Result<Facts, BillError> {
-    let time = crate::time::from_milliseconds(fact.id.time_ms());
-    let mut facts = Facts::at(time.unwrap_or(Timestamp::UNIX_EPOCH));
-    facts.tokens = tokens(fact);
+/// What one provider charges for a stored request, by its model.
+#[derive(Debug)]
+pub struct Part {
+    /// Who charges for it.
+    pub provider: String,
+    /// The name of its adapter.
+    pub adapter: String,
+    /// The provider's name for the model.
+    pub model: String,
+    /// The counts, as prices are applied to.
+    pub counts: Facts,
+}
+
+/// What a stored request is charged for: its attempts before the last one, if they are charged apart, and then the last one.
+/// Parts without any count are left out.
+pub fn parts(fact: &Fact) -> Result<Vec<Part>, BillError> {
+    let others = charged::of_fact(fact);
+    let counts = Facts { tokens: tokens(&charged::rest(&fact.tokens, &others)), ..all_counts(fact)? };
+    let (provider, adapter) = (fact.provider.clone(), fact.adapter.clone());
+    let last = Part { provider, adapter, model: fact.model_served.clone(), counts };
+    let others = others.into_iter().map(|other| {
+        let counts = Facts { tokens: tokens(&other.tokens), estimated: other.estimated, ..Facts::at(time(fact)) };
+        Part { provider: other.provider, adapter: other.adapter, model: other.model, counts }
+    });
+    Ok(others.chain([last]).filter(|part| !part.counts.is_empty()).collect())
+}
+
+fn time(fact: &Fact) -> Timestamp {
+    crate::time::from_milliseconds(fact.id.time_ms()).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// The counts of a stored request, those of all its attempts together.
+fn all_counts(fact: &Fact) -> Result<Facts, BillError> {
+    let mut facts = Facts::at(time(fact));
+    facts.tokens = tokens(&fact.tokens);
     facts.pieces = pieces(fact)?;
     facts.service_tier = Some(fact.service_tier.clone()).filter(|tier| !tier.is_empty());
     facts.batch = fact.batch;
@@ -37,9 +68,9 @@ pub fn counts(fact: &Fact) -> Result<Facts, BillError> {
     Ok(facts)
 }
 
-fn tokens(fact: &Fact) -> Tokens {
+fn tokens(stored: &TokenCounts) -> Tokens {
     let mut tokens = Tokens::default();
-    let stored = buckets(&fact.tokens);
+    let stored = buckets(stored);
     for bucket in Bucket::ALL {
         let count = stored.iter().find(|(name, _)| *name == bucket.name()).and_then(|(_, count)| *count);
         *tokens.slot(bucket) = count.map(|count| u32::try_from(count).unwrap_or(u32::MAX));
@@ -69,56 +100,73 @@ pub fn explain(serving: &Serving, fact: &Fact) -> Value {
         "cost_usd_of_then": fact.cost_nano.map(text),
         "price_version_of_then": fact.price_version,
     });
-    let Some(target) = target(serving, fact) else {
-        explained["note"] = json!("the provider is configured no longer, so that there is no price for it");
-        return explained;
+    let parts = match parts(fact) {
+        Ok(parts) => parts,
+        Err(error) => {
+            explained["note"] = json!(error.to_string());
+            return explained;
+        }
     };
-    let tariff = target.pricing.tariff(&fact.model_served);
-    explained["price_version"] = json!(&**tariff.version());
-    match counts(fact) {
-        Err(error) => explained["note"] = json!(error.to_string()),
-        Ok(counts) => bill(&mut explained, &tariff.cost(&counts), fact),
+    let mut costs = Vec::with_capacity(parts.len());
+    for part in &parts {
+        let Some(target) = target(serving, fact, &part.provider) else {
+            let text = "the provider is configured no longer, so that there is no price for it";
+            explained["note"] = json!(format!("{text}: {}", part.provider));
+            return explained;
+        };
+        let tariff = target.pricing.tariff(&part.model);
+        explained["price_version"] = json!(&**tariff.version());
+        costs.push((part, tariff.cost(&part.counts)));
     }
+    bill(&mut explained, &costs, fact);
     explained
 }
 
 /// The target whose prices hold: that of the route that the client asked for, else any of the provider.
-fn target<'a>(serving: &'a Serving, fact: &Fact) -> Option<&'a Arc<Target>> {
-    let is_its = |target: &&Arc<Target>| *target.label == fact.provider;
+fn target<'a>(serving: &'a Serving, fact: &Fact, provider: &str) -> Option<&'a Arc<Target>> {
+    let is_its = |target: &&Arc<Target>| *target.label == *provider;
     let asked = serving.routes.find(&fact.model_asked);
     let of_route = asked.and_then(|route| route.targets.iter().flatten().find(is_its));
     of_route.or_else(|| serving.targets().find(is_its))
 }
 
-fn bill(explained: &mut Value, cost: &Cost, fact: &Fact) {
-    let (bill, missing) = match cost {
-        Cost::NoUsage => {
-            explained["note"] = json!("no usage was counted, so that there is nothing to be priced");
-            return;
-        }
-        Cost::Priced(bill) => (bill, &[][..]),
-        Cost::Unpriced(PartialBill { known, missing }) => (known, missing.as_slice()),
-    };
-    let lines = bill.lines.iter().map(|line| {
-        json!({
-            "measure": line.measure.to_string(),
-            "count": line.count.to_string(),
-            "rate": line.rate.to_string(),
-            "amount_usd": line.amount.to_string(),
-            "file": *line.file,
-            "place": format!("{}.{}", line.place, line.priced_as),
-        })
-    });
-    explained["lines"] = lines.collect();
-    explained["assumptions"] = bill.assumptions.iter().map(|one| json!(one.to_string())).collect();
-    explained["without_price"] = missing.iter().map(|(measure, _)| json!(measure.to_string())).collect();
-    explained["total_usd"] = json!(bill.total.to_string());
-    let difference = fact.cost_nano.map(|then| then - bill.total.get()).filter(|_| missing.is_empty());
+/// The lines of all parts, with their target where there are several, and the total.
+fn bill(explained: &mut Value, costs: &[(&Part, Cost)], fact: &Fact) {
+    let (mut lines, mut assumptions, mut without_price, mut total) = (Vec::new(), Vec::new(), Vec::new(), 0_i64);
+    let has_several = costs.len() > 1;
+    for (part, cost) in costs {
+        let (bill, missing) = match cost {
+            Cost::NoUsage => continue,
+            Cost::Priced(bill) => (bill, &[][..]),
+            Cost::Unpriced(PartialBill { known, missing }) => (known, missing.as_slice()),
+        };
+        let target = has_several.then(|| format!("{}/{}", part.provider, part.model));
+        lines.extend(bill.lines.iter().map(|line| {
+            json!({
+                "target": target,
+                "measure": line.measure.to_string(),
+                "count": line.count.to_string(),
+                "rate": line.rate.to_string(),
+                "amount_usd": line.amount.to_string(),
+                "file": *line.file,
+                "place": format!("{}.{}", line.place, line.priced_as),
+            })
+        }));
+        assumptions.extend(bill.assumptions.iter().map(|one| json!(one.to_string())));
+        without_price.extend(missing.iter().map(|(measure, _)| json!(measure.to_string())));
+        total = total.saturating_add(bill.total.get());
+    }
+    if lines.is_empty() && without_price.is_empty() {
+        explained["note"] = json!("no usage was counted, so that there is nothing to be priced");
+        return;
+    }
+    let difference = fact.cost_nano.map(|then| then - total).filter(|_| without_price.is_empty());
+    explained["lines"] = json!(lines);
+    explained["assumptions"] = json!(assumptions);
+    explained["without_price"] = json!(without_price);
+    explained["total_usd"] = json!(text(total));
     explained["note"] = match difference {
         Some(0) | None => Value::Null,
-        Some(more) if more > 0 && !fact.attempts.is_empty() => {
-            json!(format!("{} USD more were charged for attempts that failed", text(more)))
-        }
         Some(_) => json!("the amount of then differs: prices, or how the request was priced, have changed since"),
     };
 }

@@ -4,6 +4,7 @@
 mod cuts;
 mod side;
 
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
@@ -120,7 +121,7 @@ impl Cleaner {
                 continue;
             }
             let id = RequestId::from_bytes(*captured.id.as_bytes());
-            if let Err(reason) = self.write(id, *captured) {
+            if let Err(reason) = contained(|| self.write(id, *captured)) {
                 let count = if matches!(reason, Lost::Refused(Refused::Secret)) {
                     &self.counts.secret
                 } else {
@@ -173,6 +174,14 @@ enum Lost {
     Rules(#[from] RulesError),
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+    #[error("cleaning it failed by a defect of this program")]
+    Defect,
+}
+
+/// Runs the work on one exchange. A panic costs this exchange, not those after it: nothing is changed before the end but
+/// the rules, which are read as a whole.
+fn contained(work: impl FnOnce() -> Result<(), Lost>) -> Result<(), Lost> {
+    std::panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Lost::Defect))
 }
 
 fn is_same_answer(upstream: &CapturedSide, client: &CapturedSide) -> bool {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bodies::BodyLog;
+use super::charged;
 use super::latency;
 use super::strangers::Strangers;
 use weir_gateway::accounting::access::End;
@@ -157,9 +158,11 @@ fn error(finished: &FinishedRequest) -> (String, String) {
     (kind.to_owned(), text.unwrap_or_default())
 }
 
-/// The attempts as JSON; an empty text for one that went well.
+/// The attempts as JSON; an empty text for one that went well. What another attempt than the last one was charged for stands
+/// apart, with its own counts.
 fn attempts(finished: &FinishedRequest) -> String {
-    if finished.steps.is_empty() {
+    let parts = &finished.used.parts;
+    if finished.steps.is_empty() && parts.is_empty() {
         return String::new();
     }
     let step = |step: &Step| match step.end {
@@ -169,6 +172,7 @@ fn attempts(finished: &FinishedRequest) -> String {
     let mut list: Vec<serde_json::Value> = finished.steps.iter().map(step).collect();
     let answered = finished.target.as_ref().filter(|_| finished.status < 400);
     list.extend(answered.map(|target| serde_json::json!({"target": **target, "status": finished.status})));
+    list.extend(charged::of(parts).iter().map(|part| serde_json::json!({"target": part.target(), "charged": part})));
     json(&list)
 }
 
@@ -189,7 +193,7 @@ fn units(units: &[UnitCount]) -> String {
     json(&sums)
 }
 
-fn counts(tokens: &Tokens) -> TokenCounts {
+pub(super) fn counts(tokens: &Tokens) -> TokenCounts {
     let of = |bucket| tokens.get(bucket).map(u64::from);
     TokenCounts {
         input: of(Bucket::Input),

@@ -161,8 +161,7 @@ async function usage(parameters, signal) {
 
 async function spending(prefix, budgets, signal) {
   if (!budgets?.length) return h("p", null, "None of its own.");
-  const { items } = await api.get("/admin/v1/budgets", {}, signal).catch(() => ({ items: [] }));
-  const own = items.filter((budget) => budget.name.startsWith(prefix));
+  const { items: own } = await api.get("/admin/v1/budgets", { prefix, limit: 1000 }, signal).catch(() => ({ items: [] }));
   return own.length ? h("div", { class: "stack" }, own.map((budget) => meter(budget, budget.name.slice(prefix.length)))) : h("p", null, "Their state cannot be shown.");
 }
 
@@ -237,16 +236,13 @@ export async function team(place, { signal, item, go }) {
 }
 
 export async function budgets(place, { signal }) {
-  const { items } = await api.get("/admin/v1/budgets", {}, signal);
+  const { items, more: others } = await api.get("/admin/v1/budgets", { sort: "used", limit: 200 }, signal);
   add(place, [h("h1", null, "Budgets")]);
   if (items.length === 0) {
     add(place, [empty("There is no budget.", "Give one to a key or a team, or add ", h("code", null, "[[budgets]]"), " to the configuration.")]);
     return;
   }
-  const most = 200;
-  const part = (budget) => (Number(budget.spent) + Number(budget.reserved)) / Number(budget.limit || 1);
-  const sorted = items.toSorted((one, other) => part(other) - part(one));
   const scope = (budget) => (budget.for === "all" ? "everything" : Object.entries(budget.for).map(([kind, id]) => `${kind} ${id}`).join(", "));
-  add(place, [h("div", { class: "card" }, sorted.slice(0, most).map((budget) => meter(budget, `${budget.name} (${scope(budget)})`))),
-    items.length > most && h("p", { class: "hint" }, `${format.count(items.length - most)} more with smaller shares are not listed.`)]);
+  add(place, [h("div", { class: "card" }, items.map((budget) => meter(budget, `${budget.name} (${scope(budget)})`))),
+    others > 0 && h("p", { class: "hint" }, `${format.count(others)} more with smaller shares are not listed.`)]);
 }

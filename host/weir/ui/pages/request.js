@@ -95,6 +95,7 @@ function attempts(fact) {
   const line = (attempt) => {
     if (attempt.failed) return [badge("bad", "failed"), " ", name(attempt.failed)];
     if (attempt.skipped) return [badge("warn", "not tried"), " ", name(attempt.skipped)];
+    if (attempt.charged) return [badge("warn", "charged"), " ", format.count(Object.values(attempt.charged.tokens).reduce((sum, count) => sum + count, 0)), " tokens"];
     return [badge("good", String(attempt.status)), " answered"];
   };
   return h("ol", { class: "attempts" }, fact.attempts.map((attempt) => h("li", null, h("b", null, name(attempt.target)), " ", line(attempt))));

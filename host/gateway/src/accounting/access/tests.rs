@@ -85,6 +85,7 @@ fn the_page_names_each_member_of_the_line_and_no_other() {
                 is_estimated: true,
                 cost: Nano::new(500_000_000).ok(),
                 prices: Some(Arc::from("2026-11")),
+                parts: Vec::new(),
             },
             units: vec![UnitCount { unit: Unit::Search, count: 2.0 }],
             service_tier: Some("flex".to_owned()),

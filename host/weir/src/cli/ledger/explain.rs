@@ -64,7 +64,8 @@ fn page(fact: &Value) -> String {
     for line in explained["lines"].as_array().into_iter().flatten() {
         let [measure, count, rate, amount] = ["measure", "count", "rate", "amount_usd"].map(|name| text(&line[name]));
         let (file, place) = (text(&line["file"]), text(&line["place"]));
-        let _ = writeln!(page, "  {measure:<18} {count:>12}  at {rate:<24} = {amount:<18} {file} {place}");
+        let target = line["target"].as_str().map(|target| format!("  ({target})")).unwrap_or_default();
+        let _ = writeln!(page, "  {measure:<18} {count:>12}  at {rate:<24} = {amount:<18} {file} {place}{target}");
     }
     for missing in explained["without_price"].as_array().into_iter().flatten() {
         let _ = writeln!(page, "  {:<18} has no price", text(missing));

@@ -10,7 +10,8 @@ use super::usage_export::{LARGEST, Place, Used, parse};
 use super::{dollars, fact_of};
 use crate::cli::log::{Search, each};
 use crate::cli::running::Running;
-use weir_store::Fact;
+use crate::store::charged;
+use weir_store::{Fact, TokenCounts};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Reconcile {
@@ -54,13 +55,20 @@ fn add(ours: &mut BTreeMap<Place, Used>, fact: &Fact) {
     if fact.provider.is_empty() {
         return;
     }
-    let used = Used {
+    let used = |tokens: &TokenCounts| Used {
         requests: Some(1),
-        input: Some(fact.tokens.all_input()),
-        output: Some(fact.tokens.all_output()),
-        cost_nano: fact.cost_nano,
+        input: Some(tokens.all_input()),
+        output: Some(tokens.all_output()),
+        cost_nano: None,
     };
-    ours.entry((fact.id.day().to_string(), fact.model_served.clone())).or_default().add(used);
+    let others = charged::of_fact(fact);
+    let mut add =
+        |model: &str, used: Used| ours.entry((fact.id.day().to_string(), model.to_owned())).or_default().add(used);
+    // The cost is known for the request as a whole only.
+    add(&fact.model_served, Used { cost_nano: fact.cost_nano, ..used(&charged::rest(&fact.tokens, &others)) });
+    for other in &others {
+        add(&other.model, used(&other.tokens));
+    }
 }
 
 /// A line for each day and model, and whether all figures that the export has agree.

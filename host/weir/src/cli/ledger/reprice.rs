@@ -8,7 +8,7 @@ use clap::Args;
 use super::{dollars, fact_of};
 use crate::cli::log::{Search, each};
 use crate::cli::running::Running;
-use crate::store::bill;
+use crate::store::bill::{self, Part};
 use weir_ledger::{PriceBook, PriceFile, Subject, price};
 use weir_store::Fact;
 
@@ -60,15 +60,19 @@ pub(super) fn run(asked: &Reprice) -> Result<(), String> {
 
 /// Adds a request that used anything.
 fn add(sums: &mut BTreeMap<String, Sums>, book: &PriceBook, fact: &Fact) -> Result<(), String> {
-    let counts = bill::counts(fact).map_err(|error| format!("{}: {error}", fact.id))?;
-    if counts.is_empty() {
+    let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", fact.id);
+    let parts = bill::parts(fact).map_err(|error| failed(&error))?;
+    if parts.is_empty() {
         return Ok(());
     }
-    let model = fact.model_served.as_str();
-    let subject = Subject { provider: &fact.provider, kind: &fact.adapter, served: model, asked: model };
-    let cost = price(book, subject, &counts).map_err(|error| format!("{}: {error}", fact.id))?;
-    let now = cost.total().map(weir_ledger::Nano::get);
-    sums.entry(format!("{}/{model}", fact.provider)).or_default().add(fact.cost_nano, now);
+    // Each attempt at the prices of its own provider. All of them count as use of the model that answered.
+    let mut now = Some(0_i64);
+    for Part { provider, adapter, model, counts } in &parts {
+        let subject = Subject { provider, kind: adapter, served: model, asked: model };
+        let cost = price(book, subject, counts).map_err(|error| failed(&error))?;
+        now = now.zip(cost.total()).map(|(sum, cost)| sum.saturating_add(cost.get()));
+    }
+    sums.entry(format!("{}/{}", fact.provider, fact.model_served)).or_default().add(fact.cost_nano, now);
     Ok(())
 }
 
@@ -100,7 +104,8 @@ mod tests {
 
     #[test]
     fn counts_are_priced_anew() {
-        let file = r#"{"version":"new","providers":{"p":{"m":{"input":2,"output":4}}}}"#;
+        let file = r#"{"version":"new","providers":{"p":{"m":{"input":2,"output":4},"n":{"input":2,"output":4}},
+            "q":{"x":{"input":10,"output":10}}}}"#;
         let book = PriceBook::new(vec![PriceFile::parse("new.json", file).unwrap()]);
         let mut fact = Fact::of(RequestId::new(1_795_262_400_000, [1; 10]));
         (fact.provider, fact.model_served, fact.cost_nano) = ("p".to_owned(), "m".to_owned(), Some(1_000_000));
@@ -111,6 +116,13 @@ mod tests {
         add(&mut sums, &book, &fact).unwrap();
         assert_eq!(sums["p/m"], Sums { requests: 1, then: 1_000_000, now: 4_000_000_000, unpriced: [0, 0] });
         assert_eq!(sums["p/other"].unpriced, [0, 1]);
+        // An attempt at another provider was charged for before this one answered.
+        let mut resumed = Fact { model_served: "n".to_owned(), cost_nano: Some(9), ..fact.clone() };
+        resumed.attempts = r#"[{"target":"q/x","failed":"timeout"},{"target":"p/n","status":200},
+            {"target":"q/x","charged":{"provider":"q","adapter":"a","model":"x","tokens":{"input":400000}}}]"#
+            .to_owned();
+        add(&mut sums, &book, &resumed).unwrap();
+        assert_eq!(sums["p/n"].now, 600_000 * 2_000 + 500_000 * 4_000 + 400_000 * 10_000);
         let table = table(&sums, "new");
         assert!(table.contains("3.999") && table.contains("all, by prices new"), "{table}");
     }

@@ -82,3 +82,10 @@ fn rules_that_cannot_be_used_are_an_error_of_the_start() {
     let error = BodyLog::start(&config.store, writer.recorder()).unwrap_err();
     assert!(error.to_string().contains("redaction_rules"), "{error}");
 }
+
+#[test]
+fn a_panic_costs_one_exchange() {
+    let lost = contained(|| panic!("a rule has a defect"));
+    assert!(matches!(lost, Err(Lost::Defect)));
+    assert!(contained(|| Ok(())).is_ok(), "the next one is written");
+}
