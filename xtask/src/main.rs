@@ -18,6 +18,7 @@ mod needs;
 mod plugins;
 mod prices;
 mod process;
+mod profile;
 mod run;
 mod soak;
 mod strip;
@@ -50,6 +51,8 @@ usage: cargo xtask VERB
   prices FILE          host/ledger/prices/bundled.json from a price list, as sources.json beside it says
   fuzz [TARGET] [SECS] the fuzz targets, or one of them (60 s each)
   allocs [--update]    how often a request allocates, and what adapters execute, compared with docs/performance.md
+  profile [LANE] [PROGRAM]
+                       the instructions of a request and where they run, with perf, in a build of the profile `profiling`
   swaps [COUNT]        adapters replaced a thousand times under load: no request fails, memory stays
   badday [SEED]        an hour of outages at three providers in a minute: 99.9 % of all requests are answered
   simulate-leases [SEED]
@@ -96,6 +99,7 @@ fn dispatch(words: &[String]) -> Result<()> {
         "badday" => badday::run(&workspace, rest),
         "soak" => soak::run(&workspace, rest),
         "allocs" => allocs::run(&workspace, rest),
+        "profile" => profile::run(&workspace, rest),
         "simulate-leases" => leases::run(&workspace, rest),
         "swaps" => swaps::run(&workspace, rest),
         "run" => run::run(&workspace, rest),

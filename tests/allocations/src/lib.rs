@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "the counts are what `cargo xtask allocs` shows")]
 
 pub mod exchange;
+pub mod lanes;
 pub mod table;
 
 use std::io::{Read as _, Write as _};
