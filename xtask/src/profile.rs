@@ -37,6 +37,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     let names: Vec<&str> = LANES.iter().map(|lane| lane.name).collect();
     ensure!(!chosen.is_empty(), "no lane is called {wanted:?}; there are {names:?}");
     ensure!(process::find("perf").is_some(), "`perf` is not there: on Debian, apt-get install linux-perf");
+    ensure!(Perf::can_count(), "`perf` counts no instructions here: see /proc/sys/kernel/perf_event_paranoid");
     let program = match words.get(1) {
         Some(path) => PathBuf::from(path),
         None => built(workspace)?,

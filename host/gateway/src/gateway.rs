@@ -308,7 +308,7 @@ impl Gateway {
             response
         });
         account.note_overhead();
-        set_cost(&mut response, &account, &notices);
+        set_cost(&mut response, &mut account, &notices);
         if let Some(target) = &target {
             note_answer(&mut account, &response, target, asked);
             self.learn(&mut response, serving, asked, (&plan, target));

@@ -169,9 +169,11 @@ impl PriceBook {
     /// The offers for a subject's models, whatever their conditions.
     fn candidates(&self, subject: Subject<'_>) -> Vec<Holding<'_>> {
         let mut candidates = Vec::new();
-        let mut labels = vec![subject.provider, subject.kind, "*"];
-        labels.dedup();
-        for label in labels {
+        let mut last = None;
+        for label in [subject.provider, subject.kind, "*"] {
+            if last.replace(label) == Some(label) {
+                continue;
+            }
             let Some(models) = self.providers.get(label) else { continue };
             let is_named = label == subject.provider && label != subject.kind;
             self.add(&mut candidates, models, subject.served, (is_named, true));

@@ -4,14 +4,18 @@
 //! languages trap on it, and some parsers refuse it. Each becomes `\ufffd`.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
+
+/// Where an escape of a code unit begins. Made once: most texts are shorter than making it takes.
+static ESCAPE: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\\u"));
 
 /// Replaces every escape of a lone surrogate. A text without any costs one search and is borrowed.
 pub fn mend(text: &str) -> Cow<'_, str> {
     let mut out: Option<String> = None;
     let (mut from, mut at) = (0, 0);
-    while let Some(found) = memmem::find(&text.as_bytes()[at..], b"\\u") {
+    while let Some(found) = ESCAPE.find(&text.as_bytes()[at..]) {
         let start = at + found;
         let Some(unit) = unit(text, start).filter(|_| !is_escaped(text, start)) else {
             at = start + 2;

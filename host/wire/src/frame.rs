@@ -105,7 +105,11 @@ pub struct FrameRef<'a> {
 impl FrameRef<'_> {
     /// The frame as the contract's type; invalid UTF-8 becomes U+FFFD.
     pub fn to_owned(&self) -> Frame {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        // The check alone is much cheaper than the search for what to replace.
+        let text = |bytes: &[u8]| match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => String::from_utf8_lossy(bytes).into_owned(),
+        };
         Frame { event: self.event.map(text), data: text(self.data) }
     }
 }

@@ -14,11 +14,11 @@ const COMPILED: &str = ".cwasm";
 pub(super) fn print(samples: &[Sample], instructions: u64) {
     let all = samples.len().max(1) as u64;
     let show = |name: &str, count: u64| println!("{:>9}  {name}", instructions * count / all);
-    for (name, count) in ranked(samples.iter().map(|sample| owner(sample))) {
+    for (name, count) in ranked(samples.iter().map(owner)) {
         show(name, count);
     }
     println!();
-    for (name, count) in ranked(samples.iter().map(|sample| function(sample))).into_iter().take(FUNCTIONS) {
+    for (name, count) in ranked(samples.iter().map(function)).into_iter().take(FUNCTIONS) {
         show(name, count);
     }
 }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -13,6 +14,9 @@ use crate::process;
 const EVENT: &str = "instructions:u";
 /// A sample is taken after so many instructions: a prime, so that it does not follow the requests' rhythm.
 const PERIOD: &str = "20011";
+
+/// How long a count of nothing may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Counts what a process executes.
 pub(super) struct Perf<'a> {
@@ -31,6 +35,12 @@ pub(super) struct Sample {
 }
 
 impl Perf<'_> {
+    /// Whether `perf` may count here. Otherwise it would never take an order.
+    pub(super) fn can_count() -> bool {
+        let mut command = Command::new("perf");
+        process::succeeds_within(command.args(["stat", "-e", EVENT, "true"]), PATIENCE)
+    }
+
     /// The instructions that the process executes during the work.
     pub(super) fn count(&self, work: impl FnOnce() -> bool) -> Result<u64> {
         let output = self.place.join("count");
@@ -60,24 +70,11 @@ impl Perf<'_> {
         let [orders, receipts] = [self.pipe("orders")?, self.pipe("receipts")?];
         let control = format!("fifo:{},{}", orders.display(), receipts.display());
         command.args(["-D", "-1", "--control", &control, "-p", &self.process.to_string()]);
-        let mut perf = command.stdout(Stdio::null()).spawn().context("could not start perf")?;
-        let is_done = self.work(&orders, &receipts, work);
+        let mut perf = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("could not start perf")?;
+        let is_done = count_while(&orders, &receipts, work);
         end(&mut perf)?;
         ensure!(is_done?, "a request was not answered");
         Ok(())
-    }
-
-    fn work(&self, orders: &Path, receipts: &Path, work: impl FnOnce() -> bool) -> Result<bool> {
-        let mut orders = File::options().write(true).open(orders)?;
-        let mut receipts = File::open(receipts)?;
-        let mut order = |word: &[u8]| {
-            orders.write_all(word)?;
-            receipts.read(&mut [0; 16])
-        };
-        order(b"enable\n")?;
-        let is_done = work();
-        order(b"disable\n")?;
-        Ok(is_done)
     }
 
     fn pipe(&self, name: &str) -> Result<PathBuf> {
@@ -87,6 +84,20 @@ impl Perf<'_> {
         process::run(Command::new("mkfifo").arg(&path))?;
         Ok(path)
     }
+}
+
+/// Counts for the time of the work only.
+fn count_while(orders: &Path, receipts: &Path, work: impl FnOnce() -> bool) -> Result<bool> {
+    let mut orders = File::options().write(true).open(orders)?;
+    let mut receipts = File::open(receipts)?;
+    let mut order = |word: &[u8]| {
+        orders.write_all(word)?;
+        receipts.read(&mut [0; 16])
+    };
+    order(b"enable\n")?;
+    let is_done = work();
+    order(b"disable\n")?;
+    Ok(is_done)
 }
 
 /// Interrupts `perf`, as a person would, so that it writes what it has.

@@ -57,13 +57,13 @@ impl Account {
     }
 
     /// The cost of a whole answer whose usage is known; `None` for a stream, or if a price is missing.
-    pub(crate) fn cost_of_whole(&self) -> Option<Nano> {
+    pub(crate) fn cost_of_whole(&mut self) -> Option<Nano> {
         let is_whole = !self.streaming && self.status == 200;
         is_whole.then(|| self.cost()).flatten()
     }
 
     /// What the exchange costs if it ends as it is now; `None` if its usage or a price is not known.
-    pub(crate) fn cost(&self) -> Option<Nano> {
+    pub(crate) fn cost(&mut self) -> Option<Nano> {
         let cost = self.tokens.forecast()?;
         let forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
         Charges::sum(cost, forfeited.charges.total_so_far()?)

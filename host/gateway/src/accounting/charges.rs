@@ -23,8 +23,9 @@ pub(super) struct Charges {
 }
 
 impl Charges {
-    /// Charges for what an attempt used. Without a tariff it has no price.
-    pub(super) fn add(&mut self, facts: &Facts, tariff: Option<&Tariff>, book: &Book) {
+    /// Charges for what an attempt used. Without a tariff it has no price; `known` is what the tariff says, if that was
+    /// asked before.
+    pub(super) fn add(&mut self, facts: &Facts, tariff: Option<&Tariff>, known: Option<Cost>, book: &Book) {
         if facts.is_empty() {
             return;
         }
@@ -33,7 +34,7 @@ impl Charges {
             self.is_unpriced = true;
             return self.spends.push(Charge { provider: None, spend: unpriced });
         };
-        let cost = tariff.cost(facts);
+        let cost = known.unwrap_or_else(|| tariff.cost(facts));
         book.charge(&cost);
         self.version.get_or_insert_with(|| Arc::clone(tariff.version()));
         match &cost {
@@ -52,7 +53,7 @@ impl Charges {
         let mut facts = Facts::at(Timestamp::now());
         facts.tokens = Tokens::of(Some(input), Some(output));
         facts.estimated = true;
-        self.add(&facts, tariff, book);
+        self.add(&facts, tariff, None, book);
     }
 
     /// The whole cost, with other charges; `None` if it is not known.

@@ -7,7 +7,7 @@ use super::request_log::ChargedPart;
 use super::sent_input::SentInput;
 use crate::observe::metrics::Book;
 use crate::pricing::Tariff;
-use weir_ledger::{Facts, Timestamp};
+use weir_ledger::{Cost, Facts, Timestamp};
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::Usage;
 use weir_types::tokens::Tokens;
@@ -36,6 +36,22 @@ pub(super) struct TokenBill {
     before: (u64, u64),
     /// What the parts before the last one used.
     parts: Vec<ChargedPart>,
+    /// What was last forecast, so that it is not worked out again when it is charged for.
+    forecast: Option<Forecast>,
+}
+
+/// What so much costs by the tariff.
+#[derive(Debug)]
+struct Forecast {
+    facts: Facts,
+    cost: Cost,
+}
+
+impl Forecast {
+    /// Whether it is of these facts, whose time may be a little later.
+    fn is_of(&self, facts: &Facts) -> bool {
+        *facts == Facts { at: facts.at, ..self.facts.clone() }
+    }
 }
 
 impl TokenBill {
@@ -48,6 +64,7 @@ impl TokenBill {
             self.charge(&Usage { units: Vec::new(), ..usage.clone() }, book);
         }
         self.estimate(untold, book);
+        self.forecast = None;
         self.tariff = tariff;
     }
 
@@ -87,11 +104,14 @@ impl TokenBill {
     }
 
     /// What the answer costs if it ends as it is now; `None` if that is not known.
-    pub(super) fn forecast(&self) -> Option<weir_ledger::Nano> {
+    pub(super) fn forecast(&mut self) -> Option<weir_ledger::Nano> {
         let told = self.told.as_ref()?;
         let so_far = self.charges.total_so_far()?;
         let facts = facts(told, self.beyond(told))?;
-        Charges::sum(so_far, self.tariff.as_ref()?.cost(&facts).total()?)
+        let cost = self.tariff.as_ref()?.cost(&facts);
+        let total = cost.total();
+        self.forecast = Some(Forecast { facts, cost });
+        Charges::sum(so_far, total?)
     }
 
     /// Estimated input and output tokens of the last part that the provider did not report. For an answer that has
@@ -143,7 +163,8 @@ impl TokenBill {
         book.reported(beyond);
         self.charged = Tokens::from(told);
         if let Some(facts) = facts(told, beyond) {
-            self.charges.add(&facts, self.tariff.as_ref(), book);
+            let forecast = self.forecast.take().filter(|forecast| forecast.is_of(&facts));
+            self.charges.add(&facts, self.tariff.as_ref(), forecast.map(|forecast| forecast.cost), book);
         }
     }
 

@@ -17,7 +17,7 @@ use crate::accept::{Acceptance, Filling};
 use crate::accounting::Account;
 use crate::route::Target;
 use weir_config::Metering;
-use weir_translate::dialect::reply::insert;
+use weir_translate::dialect::reply::{self, insert};
 use weir_types::contract::about::BodyKind;
 use weir_types::contract::types::Framing;
 use weir_types::fault::Fault;
@@ -182,7 +182,7 @@ fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) ->
         within_line: false,
     });
     let streams = framing.is_some();
-    let mut response = Response::new(ReplyBody::Relayed(Box::new(Relayed::new(body, meter, ends))));
+    let mut response = reply::response(ReplyBody::Relayed(Box::new(Relayed::new(body, meter, ends))));
     *response.status_mut() = status;
     let to = response.headers_mut();
     headers::forward_body_headers(&headers, to);

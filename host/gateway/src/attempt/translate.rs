@@ -270,13 +270,13 @@ impl<'a> Run<'a> {
     /// Sends the rendered request, and the follow-ups that its answers require.
     async fn exchange(
         &mut self,
-        first: RenderedRequest,
+        mut first: RenderedRequest,
         streams: bool,
         account: &mut Account,
     ) -> Result<Exchanged, Fault> {
         let (asked, target, context) = (self.asked, self.target, self.context);
-        let body = self.spliced(&first)?;
         self.held.grow(weight(&first.request)).await?;
+        let body = self.spliced(&mut first)?;
         let mut request = rendered(asked, target, first.request, Some(body), None, streams)?;
         let mut streams = streams;
         let mut steps = Steps::new(target);
@@ -307,8 +307,14 @@ impl<'a> Run<'a> {
         *streams = step.stream;
     }
 
-    fn spliced(&self, rendered: &RenderedRequest) -> Result<Chunks, Fault> {
-        let (body, _) = bytes_of(rendered.request.body.clone());
+    /// Takes the body out of a rendered request, with the lifted values in their places.
+    fn spliced(&self, rendered: &mut RenderedRequest) -> Result<Chunks, Fault> {
+        // What stays is empty and still of the same kind.
+        let body = match &mut rendered.request.body {
+            Body::Text(text) => Body::Text(std::mem::take(text)),
+            Body::Bytes(bytes) => Body::Bytes(std::mem::take(bytes)),
+        };
+        let (body, _) = bytes_of(body);
         let chunks = self.lifted.splice(&body, &self.blob_limits());
         chunks.map(Chunks::from).map_err(|error| Fault::adapter(error.to_string()))
     }

@@ -9,15 +9,14 @@ use memchr::memmem::Finder;
 use weir_types::contract::about::FrameTest;
 use weir_types::contract::types::Framing;
 use weir_wire::frame::{Decoder, Limits};
-use weir_wire::peek::{Peek, Pointers, Scalar, Test, Wanted};
+use weir_wire::tap::FrameCheck;
 
 /// The bytes of incomplete frames, held until it is known whether they pass.
 #[derive(Debug)]
 pub(super) struct Withhold {
-    test: Test,
-    pointers: Pointers,
-    /// Usage members: the indexes of their pointers, and their quoted names.
-    blanks: Vec<(usize, Finder<'static>)>,
+    check: FrameCheck,
+    /// The quoted names of the members that hold usage, in the order of the check.
+    blanks: Vec<Finder<'static>>,
     framing: Framing,
     limits: Limits,
     deframer: Decoder,
@@ -30,18 +29,11 @@ impl Withhold {
     /// Withholds the frames for which the test holds, and removes those of `members` that are null from the other
     /// frames. `None` if the test does not compile or the framing is not line-based.
     pub(super) fn new(test: &FrameTest, members: &[String], framing: Framing, limits: Limits) -> Option<Self> {
-        let mut wanted = Wanted::default();
-        let test = Test::compile(test, &mut wanted).ok()?;
-        let blank = |name: &String| {
-            let quoted = serde_json::Value::from(name.as_str()).to_string();
-            let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-            (wanted.add(&pointer), Finder::new(&quoted).into_owned())
-        };
-        let blanks = members.iter().map(blank).collect();
-        let pointers = wanted.compile().ok()?;
+        let quoted = |name: &String| serde_json::Value::from(name.as_str()).to_string();
+        let blanks = members.iter().map(|name| Finder::new(&quoted(name)).into_owned()).collect();
+        let check = FrameCheck::new(test, members).ok()?;
         matches!(framing, Framing::Sse | Framing::Ndjson).then(|| Self {
-            test,
-            pointers,
+            check,
             blanks,
             framing,
             limits,
@@ -56,7 +48,7 @@ impl Withhold {
         if self.given_up {
             return bytes;
         }
-        let mut out = BytesMut::new();
+        let mut out = BytesMut::with_capacity(self.held.len() + bytes.len());
         let mut rest = &bytes[..];
         while !rest.is_empty() && !self.given_up {
             let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
@@ -77,15 +69,12 @@ impl Withhold {
         self.held.extend_from_slice(line);
         let (mut frames, mut withheld) = (0, false);
         let mut blank: Option<&Finder<'_>> = None;
-        let (test, pointers, blanks) = (&self.test, &self.pointers, &self.blanks);
+        let (check, blanks) = (&mut self.check, &self.blanks);
         let cut = self.deframer.push(line, &mut |frame| {
             frames += 1;
-            let mut peek = Peek::new(pointers, weir_wire::peek::Limits::default());
-            peek.push(frame.data);
-            let Ok(found) = peek.finish() else { return };
-            withheld = test.holds(&found);
-            let is_null = |pointer: usize| found.last(pointer).is_some_and(|hit| hit.value == Scalar::Null);
-            blank = blanks.iter().find(|(pointer, _)| is_null(*pointer)).map(|(_, name)| name);
+            let checked = check.look(frame);
+            withheld = checked.holds;
+            blank = checked.null.and_then(|place| blanks.get(place));
         });
         if cut.is_err() {
             self.given_up = true;
@@ -93,16 +82,16 @@ impl Withhold {
         if frames == 0 && !self.given_up && !ends_with_blank_line(&self.held) {
             return;
         }
-        let held = std::mem::take(&mut self.held);
-        let empty = blank.filter(|_| frames == 1).and_then(|name| null_member(&held, name));
+        let empty = blank.filter(|_| frames == 1).and_then(|name| null_member(&self.held, name));
         match empty {
             _ if withheld && frames == 1 => {}
             Some(empty) => {
-                out.extend_from_slice(held.get(..empty.start).unwrap_or_default());
-                out.extend_from_slice(held.get(empty.end..).unwrap_or_default());
+                out.extend_from_slice(self.held.get(..empty.start).unwrap_or_default());
+                out.extend_from_slice(self.held.get(empty.end..).unwrap_or_default());
             }
-            None => out.extend_from_slice(&held),
+            None => out.extend_from_slice(&self.held),
         }
+        self.held.clear();
         if self.given_up {
             self.deframer = Decoder::new(self.framing, self.limits);
         }

@@ -237,7 +237,7 @@ impl Gateway {
                 return Ok(response);
             }
         };
-        set_cost(&mut response, &account, &notices);
+        set_cost(&mut response, &mut account, &notices);
         if let Some(target) = &target {
             note_answer(&mut account, &response, target, asked);
         }

@@ -194,7 +194,7 @@ impl Gateway {
             response
         });
         account.note_overhead();
-        set_cost(&mut response, &account, &notices);
+        set_cost(&mut response, &mut account, &notices);
         put_limits(&mut response, &passage.endpoint, &told, Some((target, &account)));
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target, &account);

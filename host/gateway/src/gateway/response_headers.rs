@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, Response};
+use http::{HeaderName, HeaderValue, Response};
 
 use crate::accounting::Account;
 use crate::accounting::access::AccessLine;
@@ -18,7 +18,7 @@ use crate::route::Target;
 use crate::route::skipped::Skipped;
 use weir_ledger::Notice;
 use weir_translate::dialect::faces::Endpoint;
-use weir_translate::dialect::reply::insert;
+use weir_translate::dialect::reply::{insert, insert_made};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 use weir_types::headers;
@@ -46,7 +46,7 @@ pub(super) fn put_limits(
 
 /// Sets the id that Weir gives the request.
 pub(super) fn identify(response: &mut Response<ReplyBody>, id: &Uuid7) {
-    insert(response.headers_mut(), &headers::OWN_REQUEST_ID, &id.to_string());
+    insert_made(response.headers_mut(), &headers::OWN_REQUEST_ID, id.to_string());
 }
 
 /// Sets the request's id, also under the header name of the client's format; the provider's own id moves to another
@@ -66,10 +66,10 @@ pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Endpoint>, 
 }
 
 /// Sets the cost of a whole answer, as far as it is known before the answer is sent, and the warnings of budgets.
-pub(super) fn set_cost(response: &mut Response<ReplyBody>, account: &Account, notices: &[Notice]) {
+pub(super) fn set_cost(response: &mut Response<ReplyBody>, account: &mut Account, notices: &[Notice]) {
     let to = response.headers_mut();
     if let Some(cost) = account.cost_of_whole() {
-        insert(to, &headers::COST_USD, &cost.to_string());
+        insert_made(to, &headers::COST_USD, cost.to_string());
     }
     if let Some(warnings) = budgets::warnings(notices) {
         insert(to, &headers::BUDGET_WARNING, &warnings);
@@ -121,12 +121,12 @@ pub(super) fn diagnose(
         insert(to, &headers::ADAPTER, &adapter);
     }
     if let Some(lane) = account.lane() {
-        insert(to, &headers::LANE, lane);
+        to.insert(&headers::LANE, HeaderValue::from_static(lane));
     }
     let answered = target.filter(|_| is_answer).map(|target| target.health_id(asked.model()));
-    insert(to, &headers::ATTEMPTS, &account.trail().text(account.tries(), answered.as_deref()));
+    insert_made(to, &headers::ATTEMPTS, account.trail().text(account.tries(), answered.as_deref()));
     let overhead = account.overhead().as_micros();
-    insert(to, &headers::OVERHEAD_MS, &format!("{}.{:03}", overhead / 1000, overhead % 1000));
+    insert_made(to, &headers::OVERHEAD_MS, format!("{}.{:03}", overhead / 1000, overhead % 1000));
 }
 
 /// Reports why each target of a request without candidates was skipped: in a header, the log and metrics.

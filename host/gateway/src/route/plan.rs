@@ -215,7 +215,7 @@ fn add(
     (asked, name): (Wanted<'_>, Option<&str>),
     circumstances: Circumstances<'_>,
 ) {
-    let Circumstances { health, now, session, needs, provider, carried, .. } = circumstances;
+    let Circumstances { health, now, needs, provider, carried, .. } = circumstances;
     let model = name.unwrap_or(asked.model);
     let mut usable: Vec<(Candidate, u8)> = Vec::new();
     let chosen = |target: &&Arc<Target>| provider.is_none_or(|name| *target.label == *name);
@@ -242,6 +242,26 @@ fn add(
             }
         }
     }
+    let is_led = |(candidate, rank): &(Candidate, u8)| {
+        *rank == 0 && carried.distance(&candidate.target.id, &candidate.target.label, true).is_some()
+    };
+    // A request that is routed to an issuer takes no turn; otherwise new requests would not be distributed evenly.
+    let takes_turn = !circumstances.only_looks && !usable.iter().any(is_led);
+    let turn = if takes_turn { route.next_turn() } else { route.turn() };
+    let room = MAX_STOPS.saturating_sub(plan.candidates.len());
+    plan.candidates.extend(in_order(route, usable, (model, turn), circumstances).into_iter().take(room));
+}
+
+/// Usable candidates of a route, with their ranks, in the order of its strategy.
+fn in_order(
+    route: &Route,
+    usable: Vec<(Candidate, u8)>,
+    (model, turn): (&str, usize),
+    Circumstances { health, now, session, .. }: Circumstances<'_>,
+) -> Vec<Candidate> {
+    if usable.len() < 2 {
+        return usable.into_iter().map(|(candidate, _)| candidate).collect();
+    }
     let vitals: Vec<_> = usable.iter().map(|(candidate, _)| health.known(&candidate.health)).collect();
     let candidates: Vec<Ranked<'_>> = usable
         .iter()
@@ -256,16 +276,9 @@ fn add(
         })
         .collect();
     let session = session(&route.affinity);
-    let is_led = |(candidate, rank): &(Candidate, u8)| {
-        *rank == 0 && carried.distance(&candidate.target.id, &candidate.target.label, true).is_some()
-    };
-    // A request that is routed to an issuer takes no turn; otherwise new requests would not be distributed evenly.
-    let takes_turn = !circumstances.only_looks && !usable.iter().any(is_led);
-    let turn = if takes_turn { route.next_turn() } else { route.turn() };
     let lot = Lot { draw: chance::draw, turn, session: session.as_deref() };
-    let candidates = order(route.strategy, &candidates, lot).into_iter().filter_map(|place| usable.get(place));
-    let candidates = candidates.map(|(candidate, _)| candidate.clone());
-    plan.candidates.extend(candidates.take(MAX_STOPS.saturating_sub(plan.candidates.len())));
+    let places = order(route.strategy, &candidates, lot).into_iter();
+    places.filter_map(|place| usable.get(place)).map(|(candidate, _)| candidate.clone()).collect()
 }
 
 impl Plan {

@@ -75,6 +75,10 @@ fn exponent(text: &str) -> Result<i32, MoneyError> {
 
 /// Writes a number that was scaled by ten to the power of `places`, without zeros at the end.
 pub(super) fn write(f: &mut fmt::Formatter<'_>, number: i128, places: u32) -> fmt::Result {
+    // What an answer costs is written for each of them, so the usual amounts take no division of 128 bits.
+    if let (Ok(small), Some(unit)) = (u64::try_from(number), 10_u64.checked_pow(places)) {
+        return write_small(f, small / unit, small % unit, places as usize);
+    }
     let unit = 10_i128.pow(places);
     let (whole, rest) = (number / unit, number % unit);
     if rest == 0 {
@@ -82,6 +86,29 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, number: i128, places: u32) -> fm
     }
     let fraction = format!("{rest:0width$}", width = places as usize);
     f.pad(&format!("{whole}.{}", fraction.trim_end_matches('0')))
+}
+
+/// Writes a whole part and a fraction of so many places, without a buffer on the heap.
+fn write_small(f: &mut fmt::Formatter<'_>, mut whole: u64, mut rest: u64, places: usize) -> fmt::Result {
+    // At most 20 digits of either part, and a point.
+    let mut text = [b'0'; 41];
+    let mut begin = 20;
+    while begin == 20 || whole > 0 {
+        begin -= 1;
+        text[begin] = b'0' + (whole % 10) as u8;
+        whole /= 10;
+    }
+    let mut end = 20;
+    if rest > 0 {
+        text[20] = b'.';
+        end = 21 + places;
+        for digit in text[21..end].iter_mut().rev() {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+        end -= text[21..end].iter().rev().take_while(|digit| **digit == b'0').count();
+    }
+    f.pad(std::str::from_utf8(&text[begin..end]).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -119,5 +146,28 @@ mod tests {
         assert_eq!(scaled("1e999999", 12), Err(MoneyError::TooLarge));
         assert_eq!(scaled("1e-999999", 12), Err(MoneyError::TooFine));
         assert_eq!(scaled(&"9".repeat(500), 12), Err(MoneyError::NotANumber));
+    }
+
+    #[test]
+    fn small_and_large_numbers_are_written_alike() {
+        struct Shown(i128, u32);
+        impl fmt::Display for Shown {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write(f, self.0, self.1)
+            }
+        }
+        for (number, places, text) in [
+            (0, 9, "0"),
+            (1, 9, "0.000000001"),
+            (2_500_000_000, 9, "2.5"),
+            (20_029_000, 12, "0.000020029"),
+            (i128::from(u64::MAX), 12, "18446744.073709551615"),
+            (i128::from(u64::MAX) + 1, 12, "18446744.073709551616"),
+            (i128::from(u64::MAX), 0, "18446744073709551615"),
+            (-1_500, 3, "-1.5"),
+        ] {
+            assert_eq!(Shown(number, places).to_string(), text);
+        }
+        assert_eq!(format!("[{:>6}]", Shown(15, 1)), "[   1.5]");
     }
 }

@@ -117,6 +117,23 @@ pub fn insert(headers: &mut HeaderMap, name: impl TryInto<HeaderName>, value: &s
     }
 }
 
+/// Sets a header to a text that is made for it, which is not copied; ignores an invalid value.
+pub fn insert_made(headers: &mut HeaderMap, name: &HeaderName, value: String) {
+    if let Ok(value) = HeaderValue::try_from(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// The most headers of usual answers: a map that begins with room for them does not grow.
+const HEADERS: usize = 24;
+
+/// An answer with room for its headers.
+pub fn response<B>(body: B) -> Response<B> {
+    let mut response = Response::new(body);
+    response.headers_mut().reserve(HEADERS);
+    response
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

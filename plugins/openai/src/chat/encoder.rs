@@ -176,8 +176,19 @@ impl ChatEncoder {
         self.end(chunk);
     }
 
-    /// Writes a chunk with a single text member in its delta; the hot path.
+    /// Writes a chunk with a single text member in its delta; the hot path, which mostly writes nothing but that.
     fn text_chunk(&mut self, at: usize, key: &str, text: &str) {
+        let is_plain = self.extra.is_empty() && self.candidates.get(at).is_some_and(Candidate::is_plain);
+        if is_plain && !self.head.is_empty() {
+            let mut chunk = String::with_capacity(self.head.len() + key.len() + text.len() + 128);
+            chunk.push_str(&self.head);
+            chunk.push_str(",\"choices\":[{\"index\":0,\"delta\":{\"");
+            chunk.push_str(key);
+            chunk.push_str("\":");
+            json::quote(&mut chunk, text);
+            chunk.push_str("},\"logprobs\":null,\"finish_reason\":null}");
+            return self.end(chunk);
+        }
         let mut members = String::with_capacity(text.len() + key.len() + 8);
         members.push('"');
         members.push_str(key);

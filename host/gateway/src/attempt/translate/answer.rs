@@ -20,7 +20,7 @@ use crate::admission::AdmissionPermit;
 use crate::reasoning_cache::{Source, Witness};
 use weir_sandbox::Lease;
 use weir_translate::bounds;
-use weir_translate::dialect::reply::insert;
+use weir_translate::dialect::reply::{self, insert};
 use weir_translate::event_validator;
 use weir_translate::unified;
 use weir_translate::unified::{Answer, attribute};
@@ -67,7 +67,7 @@ impl Run<'_> {
         let (body, _) = bytes_of(rendered.response.body);
         self.held.shrink(self.held.bytes().saturating_sub(body.len()));
         account.hold(AdmissionPermit::to_hold(self.held));
-        let mut response = Response::new(ReplyBody::from(body));
+        let mut response = reply::response(ReplyBody::from(body));
         *response.status_mut() = status;
         for header in &rendered.response.headers {
             if is_answerable(&header.name) {
@@ -114,7 +114,7 @@ impl Run<'_> {
         account.piece();
         self.held.shrink(self.held.bytes().saturating_sub(out.len()));
         account.hold(AdmissionPermit::to_hold(self.held));
-        let mut response = Response::new(ReplyBody::from(Bytes::from(out)));
+        let mut response = reply::response(ReplyBody::from(Bytes::from(out)));
         stream_headers(&mut response, self.asked.framing);
         let losses = std::mem::take(&mut self.losses);
         put_losses(&mut response, &losses);
@@ -209,7 +209,7 @@ impl Run<'_> {
         if let Some((every, frame)) = keep_alive {
             body.keep_alive(every, frame);
         }
-        let mut response = Response::new(ReplyBody::Translated(Box::new(body)));
+        let mut response = reply::response(ReplyBody::Translated(Box::new(body)));
         stream_headers(&mut response, asked.framing);
         put_losses(&mut response, &losses);
         Ok(response)

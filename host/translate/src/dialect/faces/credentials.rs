@@ -115,6 +115,9 @@ impl Credentials {
         for name in found.map(|(name, _)| name.clone()).collect::<Vec<HeaderName>>() {
             headers.remove(name);
         }
+        if bare.is_empty() {
+            return (headers, bare);
+        }
         let is_clean = |pair: &&str| query::pairs(pair).all(|(_, value)| !repeats(value.as_bytes()));
         let clean = bare.split('&').filter(is_clean).collect::<Vec<_>>().join("&");
         (headers, clean)
@@ -129,6 +132,9 @@ fn key_in(value: &HeaderValue) -> Option<Vec<u8>> {
 
 /// Splits a query into the parameters outside these places and the values of those inside.
 fn without(query: &str, is_place: impl Fn(&str) -> bool) -> (String, Vec<String>) {
+    if query.is_empty() {
+        return (String::new(), Vec::new());
+    }
     let mut held = Vec::new();
     let is_bare = |pair: &&str| {
         query::pairs(pair).all(|(name, value)| {

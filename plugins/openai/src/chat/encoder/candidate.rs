@@ -56,6 +56,11 @@ impl Candidate {
         Self { index, spoke: false, calls: 0, logprobs: None, parts: Vec::new(), characters: 0, thoughts: 0 }
     }
 
+    /// Whether a choice has nothing but its delta to tell: it is the first, its role was sent, and no probabilities wait.
+    pub(super) fn is_plain(&self) -> bool {
+        self.index == 0 && self.spoke && self.logprobs.is_none()
+    }
+
     /// Writes the candidate as a choice.
     pub(super) fn write(&mut self, out: &mut String, members: &str, finish: Option<&str>) {
         out.push_str("{\"index\":");
