@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Method};
 use weir_types::contract::about::{Acceptance as Claim, FixedQuery, FrameTest, Manifest, Operation, UsageRequest};
 use weir_types::contract::types::Setting;
 use weir_upstream::{HeaderRules, encode_segment};
-use weir_wire::tap::CompiledTap;
+use weir_wire::tap::{CompiledCheck, CompiledTap};
 
 /// One acceptance of one adapter, compiled.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub struct Acceptance {
     pub exclusions: Vec<(FrameTest, String)>,
     /// How to request usage in streams, if the format has a member for it.
     pub ask_usage: Option<UsageRequest>,
+    /// What of a stream is there only because usage was requested.
+    pub withheld: Option<CompiledCheck>,
     /// Whether requests in other formats are translated to this format first.
     pub preferred: bool,
     /// Which of the client's headers are forwarded.
@@ -103,6 +105,9 @@ impl Acceptance {
         };
         let method =
             Method::from_bytes(claim.method.as_bytes()).map_err(|_| AcceptError::Method(claim.method.clone()))?;
+        let tap = tap.map(CompiledTap::new).transpose().map_err(|error| AcceptError::Tap(error.to_string()))?;
+        let members = tap.as_ref().map(CompiledTap::usage_members).unwrap_or_default();
+        let withheld = claim.ask_usage.as_ref().and_then(|ask| CompiledCheck::new(&ask.withheld, members).ok());
         Ok(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             format: claim.format.clone(),
@@ -110,11 +115,12 @@ impl Acceptance {
             method,
             exclusions: claim.exclusions.iter().map(|out| (out.test.clone(), out.reason.clone())).collect(),
             ask_usage: claim.ask_usage.clone(),
+            withheld,
             preferred: claim.preferred,
             request_headers: HeaderRules::request(strs(&claim.request_headers), credentials.iter().copied()),
             response_headers: HeaderRules::response(strs(&claim.response_headers)),
             set_headers: claim.set_headers.iter().map(set).collect::<Result<_, _>>()?,
-            tap: tap.map(CompiledTap::new).transpose().map_err(|error| AcceptError::Tap(error.to_string()))?,
+            tap,
             query: claim.query.iter().map(fixed).collect::<Result<_, _>>()?,
             query_forwarded: claim.query_forwarded.clone(),
             path: Template::parse(&claim.path)?,

@@ -24,7 +24,7 @@ mod recordings;
 mod tests;
 mod usage;
 
-pub use check::{Checked, FrameCheck};
+pub use check::{Checked, CompiledCheck, FrameCheck};
 
 use crate::estimate::Content;
 use crate::frame::FrameRef;

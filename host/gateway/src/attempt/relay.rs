@@ -24,7 +24,6 @@ use weir_types::fault::Fault;
 use weir_upstream::{Chunks, UpstreamRequest, UpstreamResponse, headers};
 use weir_wire::frame;
 use weir_wire::peek::{Edit, set_member, splice};
-use weir_wire::tap::CompiledTap;
 
 /// Sends the client's bytes and streams the answer's bytes back.
 pub(super) async fn relay(
@@ -168,16 +167,13 @@ fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) ->
     let ok = status == StatusCode::OK;
     let meter = acceptance.tap.as_ref().filter(|_| ok).and_then(|tap| Meter::new(tap, framing, limits, &headers));
     account.answering(status.as_u16(), framing.is_some(), acceptance.tap.is_some());
-    let ask = acceptance.ask_usage.as_ref().filter(|_| asks_usage && !headers.contains_key(header::CONTENT_ENCODING));
+    let check = acceptance.withheld.as_ref().filter(|_| asks_usage && !headers.contains_key(header::CONTENT_ENCODING));
     let ends = framing.map(|framing| Ends {
         framing,
         errors: asked.face.errors.clone(),
         request_id: asked.exchange.id.clone(),
         is_plain: !headers.contains_key(header::CONTENT_ENCODING),
-        withhold: ask.and_then(|ask| {
-            let members = acceptance.tap.as_ref().map(CompiledTap::usage_members).unwrap_or_default();
-            Withhold::new(&ask.withheld, members, framing, limits)
-        }),
+        withhold: check.and_then(|check| Withhold::new(check, framing, limits)),
         can_cut: asked.can_cut,
         within_line: false,
     });

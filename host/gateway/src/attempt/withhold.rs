@@ -6,17 +6,15 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 use memchr::memmem::Finder;
 
-use weir_types::contract::about::FrameTest;
 use weir_types::contract::types::Framing;
 use weir_wire::frame::{Decoder, Limits};
-use weir_wire::tap::FrameCheck;
+use weir_wire::tap::{CompiledCheck, FrameCheck};
 
 /// The bytes of incomplete frames, held until it is known whether they pass.
 #[derive(Debug)]
 pub(super) struct Withhold {
+    compiled: CompiledCheck,
     check: FrameCheck,
-    /// The quoted names of the members that hold usage, in the order of the check.
-    blanks: Vec<Finder<'static>>,
     framing: Framing,
     limits: Limits,
     deframer: Decoder,
@@ -26,15 +24,12 @@ pub(super) struct Withhold {
 }
 
 impl Withhold {
-    /// Withholds the frames for which the test holds, and removes those of `members` that are null from the other
-    /// frames. `None` if the test does not compile or the framing is not line-based.
-    pub(super) fn new(test: &FrameTest, members: &[String], framing: Framing, limits: Limits) -> Option<Self> {
-        let quoted = |name: &String| serde_json::Value::from(name.as_str()).to_string();
-        let blanks = members.iter().map(|name| Finder::new(&quoted(name)).into_owned()).collect();
-        let check = FrameCheck::new(test, members).ok()?;
+    /// Withholds the frames for which the check's test holds, and removes those of its members that are null from the
+    /// other frames. `None` if the framing is not line-based.
+    pub(super) fn new(check: &CompiledCheck, framing: Framing, limits: Limits) -> Option<Self> {
         matches!(framing, Framing::Sse | Framing::Ndjson).then(|| Self {
-            check,
-            blanks,
+            compiled: check.clone(),
+            check: FrameCheck::new(check),
             framing,
             limits,
             deframer: Decoder::new(framing, limits),
@@ -69,12 +64,12 @@ impl Withhold {
         self.held.extend_from_slice(line);
         let (mut frames, mut withheld) = (0, false);
         let mut blank: Option<&Finder<'_>> = None;
-        let (check, blanks) = (&mut self.check, &self.blanks);
+        let (check, compiled) = (&mut self.check, &self.compiled);
         let cut = self.deframer.push(line, &mut |frame| {
             frames += 1;
             let checked = check.look(frame);
             withheld = checked.holds;
-            blank = checked.null.and_then(|place| blanks.get(place));
+            blank = checked.null.and_then(|place| compiled.name(place));
         });
         if cut.is_err() {
             self.given_up = true;
@@ -128,13 +123,14 @@ fn ends_with_blank_line(held: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_types::contract::about::PointerEquals;
+    use weir_types::contract::about::{FrameTest, PointerEquals};
 
     const STREAM: &str = "data: {\"a\":1}\n\n: note\n\ndata: {\"n\":[],\"u\":2}\n\ndata: [DONE]\n\n";
 
     fn withhold() -> Withhold {
         let test = FrameTest::Equals(PointerEquals { pointer: "/n".into(), json: "[]".into() });
-        Withhold::new(&test, &["u".to_owned()], Framing::Sse, Limits::default()).unwrap()
+        let check = CompiledCheck::new(&test, &["u".to_owned()]).unwrap();
+        Withhold::new(&check, Framing::Sse, Limits::default()).unwrap()
     }
 
     #[test]

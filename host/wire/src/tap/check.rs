@@ -1,20 +1,35 @@
 //! One test of the manifest on frames, and members that are null: what decides whether a frame is withheld.
 
+use std::sync::Arc;
+
 use super::TapError;
 use super::filter::Filter;
 use crate::frame::FrameRef;
-use crate::peek::{Limits, Peek, Scalar, Test, Wanted};
+use crate::peek::{Limits, Peek, Pointers, Scalar, Test, Wanted};
+use memchr::memmem::Finder;
 use weir_types::contract::about::FrameTest;
 
-/// A compiled test, with members of a frame to look for beside it. Most frames cost a search of a few names, and none
-/// an allocation.
+/// A compiled test, with members of a frame to look for beside it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct CompiledCheck(Arc<Compiled>);
+
 #[derive(Debug)]
-pub struct FrameCheck {
+struct Compiled {
     test: Test,
     /// The pointers of the members.
     members: Vec<usize>,
+    /// Their names in quotes.
+    names: Vec<Finder<'static>>,
     filter: Filter,
-    peek: Peek,
+    pointers: Pointers,
+}
+
+/// A check of the frames of one stream. Most frames cost one search, and none an allocation.
+#[derive(Debug)]
+pub struct FrameCheck {
+    check: CompiledCheck,
+    /// Made for the first frame that needs a scan.
+    peek: Option<Peek>,
 }
 
 /// What a check found in a frame.
@@ -26,7 +41,7 @@ pub struct Checked {
     pub null: Option<usize>,
 }
 
-impl FrameCheck {
+impl CompiledCheck {
     /// Compiles a test, and the names of members to look for.
     pub fn new(source: &FrameTest, members: &[String]) -> Result<Self, TapError> {
         let (mut wanted, mut filter) = (Wanted::default(), Filter::default());
@@ -37,23 +52,43 @@ impl FrameCheck {
             filter.value(&pointer, Some(Scalar::Null));
             wanted.add(&pointer)
         };
-        let members = members.iter().map(member).collect();
-        Ok(Self { test, members, filter, peek: Peek::new(&wanted.compile()?, Limits::default()) })
+        let quoted = |name: &String| serde_json::Value::from(name.as_str()).to_string();
+        Ok(Self(Arc::new(Compiled {
+            test,
+            names: members.iter().map(|name| Finder::new(&quoted(name)).into_owned()).collect(),
+            members: members.iter().map(member).collect(),
+            filter: filter.build(),
+            pointers: wanted.compile()?,
+        })))
+    }
+
+    /// The name in quotes of one of the members, to be searched for.
+    pub fn name(&self, place: usize) -> Option<&Finder<'static>> {
+        self.0.names.get(place)
+    }
+}
+
+impl FrameCheck {
+    /// A check for the start of a stream.
+    pub fn new(check: &CompiledCheck) -> Self {
+        Self { check: check.clone(), peek: None }
     }
 
     /// What holds of this frame. Of data that are not JSON only a test on the event's name or on whole data can hold.
     pub fn look(&mut self, frame: FrameRef<'_>) -> Checked {
-        let mut checked = Checked { holds: holds_of_frame(&self.test, frame), null: None };
-        if !self.filter.passes(frame.data) {
+        let Compiled { test, members, filter, pointers, .. } = &*self.check.0;
+        let mut checked = Checked { holds: holds_of_frame(test, frame), null: None };
+        if !filter.passes(frame.data) {
             return checked;
         }
-        self.peek.push(frame.data);
-        if let Ok(found) = self.peek.end() {
+        let peek = self.peek.get_or_insert_with(|| Peek::new(pointers, Limits::default()));
+        peek.push(frame.data);
+        if let Ok(found) = peek.end() {
             let is_null = |pointer: &usize| found.last(*pointer).is_some_and(|hit| hit.value == Scalar::Null);
-            checked.holds |= self.test.holds(found);
-            checked.null = self.members.iter().position(is_null);
+            checked.holds |= test.holds(found);
+            checked.null = members.iter().position(is_null);
         }
-        self.peek.reset();
+        peek.reset();
         checked
     }
 }
