@@ -42,6 +42,8 @@ pub struct Lifted {
     heads: Vec<String>,
 }
 
+/// The most bytes of padding at the end of a value.
+const PADDING: usize = 2;
 /// How many first characters of a value an adapter may see.
 const HEAD: usize = 64;
 /// Number of hexadecimal digits in a token.
@@ -121,7 +123,7 @@ impl Lifted {
 /// Lifts the long base64 values out of a JSON body. Returns the body unchanged if there are none.
 pub fn lift(body: &Bytes, limits: &Limits) -> Result<(Bytes, Lifted), BlobError> {
     let mut lifted = Lifted::default();
-    if body.len() < limits.min_len {
+    if !may_hold(body, limits.min_len) {
         return Ok((body.clone(), lifted));
     }
     let mut out = BytesMut::new();
@@ -150,6 +152,24 @@ pub fn lift(body: &Bytes, limits: &Limits) -> Result<(Bytes, Lifted), BlobError>
     Ok((out.freeze(), lifted))
 }
 
+/// Whether a text may hold a base64 value of this length. It looks at single bytes so far apart that one of them is in
+/// any such value, and at what is around them: text has a space or a quote near by.
+fn may_hold(text: &[u8], min_len: usize) -> bool {
+    // The last two bytes of a value may be padding.
+    let least = min_len.saturating_sub(PADDING).max(1);
+    let run = |at: usize| {
+        let (before, after) = text.split_at(at);
+        let (before, after) = (before.iter().rev().take(least), after.iter().take(least));
+        before.take_while(|byte| is_base64(**byte)).count() + after.take_while(|byte| is_base64(**byte)).count()
+    };
+    text.len() >= min_len && (0..text.len()).step_by(least).any(|at| run(at) >= least)
+}
+
+/// Whether a byte is in base64's alphabet, either of the two.
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
+}
+
 /// The unguessable prefix of a token, in base64's own alphabet so that it looks like base64 to an adapter.
 fn nonce() -> Result<String, BlobError> {
     let mut random = [0u8; 16];
@@ -173,9 +193,9 @@ fn base64_tail(value: &[u8]) -> Option<usize> {
     if tail.starts_with(WRAPPED) {
         return None;
     }
-    let padding = tail.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
+    let padding = tail.iter().rev().take(PADDING).take_while(|byte| **byte == b'=').count();
     let text = tail.get(..tail.len() - padding)?;
-    text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')).then_some(skip)
+    text.iter().all(|byte| is_base64(*byte)).then_some(skip)
 }
 
 /// Iterates over the ranges of the string tokens in a JSON text (keys too), without their quotes.
@@ -249,6 +269,20 @@ mod tests {
         let (small, lifted) = lift(&body, &LIMITS).unwrap();
         assert!(lifted.is_empty());
         assert_eq!(small, body);
+    }
+
+    #[test]
+    fn a_value_is_found_wherever_it_stands() {
+        for length in [LIMITS.min_len - 1, LIMITS.min_len, LIMITS.min_len + 1] {
+            for padding in ["", "=", "=="] {
+                for before in 0..2 * LIMITS.min_len {
+                    let value = format!("{}{padding}", &long(20)[..length - padding.len()]);
+                    let body = format!(r#"{{"a":"{}","b":"{value}","c":"and some text"}}"#, "a ".repeat(before));
+                    let (_, lifted) = lift(&Bytes::from(body), &LIMITS).unwrap();
+                    assert_eq!(!lifted.is_empty(), length >= LIMITS.min_len, "{value} after {before}");
+                }
+            }
+        }
     }
 
     #[test]
