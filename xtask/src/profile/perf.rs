@@ -13,7 +13,7 @@ use crate::process;
 /// What is counted: instructions in user mode.
 const EVENT: &str = "instructions:u";
 /// A sample is taken after so many instructions: a prime, so that it does not follow the requests' rhythm.
-const PERIOD: &str = "20011";
+const PERIOD: &str = "100003";
 
 /// How long a count of nothing may take.
 const PATIENCE: Duration = Duration::from_secs(10);
