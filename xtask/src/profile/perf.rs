@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Counts what a process executes.
 pub(super) struct Perf<'a> {
-    /// The process.
+    /// The number of the process that is counted.
     pub(super) process: u32,
     /// The folder for pipes and samples.
     pub(super) place: &'a Path,

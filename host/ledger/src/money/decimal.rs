@@ -79,13 +79,13 @@ pub(super) fn write(f: &mut fmt::Formatter<'_>, number: i128, places: u32) -> fm
     if let (Ok(small), Some(unit)) = (u64::try_from(number), 10_u64.checked_pow(places)) {
         return write_small(f, small / unit, small % unit, places as usize);
     }
-    let unit = 10_i128.pow(places);
+    let (sign, number, unit) = (if number < 0 { "-" } else { "" }, number.unsigned_abs(), 10_u128.pow(places));
     let (whole, rest) = (number / unit, number % unit);
     if rest == 0 {
-        return f.pad(&whole.to_string());
+        return f.pad(&format!("{sign}{whole}"));
     }
     let fraction = format!("{rest:0width$}", width = places as usize);
-    f.pad(&format!("{whole}.{}", fraction.trim_end_matches('0')))
+    f.pad(&format!("{sign}{whole}.{}", fraction.trim_end_matches('0')))
 }
 
 /// Writes a whole part and a fraction of so many places, without a buffer on the heap.
