@@ -62,7 +62,9 @@ pub fn asked(method: &Method, version: Version, headers: &HeaderMap) -> Result<A
     if version >= Version::HTTP_2 {
         return Err(HandshakeError::Version);
     }
-    if *method != Method::GET || !has_token(headers, &UPGRADE, "websocket") || !has_token(headers, &CONNECTION, "upgrade")
+    if *method != Method::GET
+        || !has_token(headers, &UPGRADE, "websocket")
+        || !has_token(headers, &CONNECTION, "upgrade")
     {
         return Err(HandshakeError::NoUpgrade);
     }

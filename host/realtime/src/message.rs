@@ -300,7 +300,8 @@ mod tests {
     fn hostile_frames_are_refused_before_their_payload_arrives() {
         let refused = |bytes: &[u8], from| read(bytes, &[], from).unwrap_err();
         assert_eq!(refused(&[0x82, 127, 0, 0, 0, 1, 0, 0, 0, 0], Side::Server), FrameError::TooLarge);
-        let parts = frames(&[(Opcode::Binary, false, &[0; 600]), (Opcode::Continuation, true, &[0; 600])], Side::Server);
+        let parts =
+            frames(&[(Opcode::Binary, false, &[0; 600]), (Opcode::Continuation, true, &[0; 600])], Side::Server);
         assert_eq!(refused(&parts, Side::Server), FrameError::TooLarge);
         assert_eq!(refused(&[0x80, 0], Side::Server), FrameError::Order);
         let twice = frames(&[(Opcode::Text, false, b""), (Opcode::Text, true, b"")], Side::Server);

@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn requests_and_beginnings_are_told_apart() {
-        let of = |kind: &str| vec![FrameTest::Equals(PointerEquals { pointer: "/type".into(), json: format!("{kind:?}") })];
+        let of =
+            |kind: &str| vec![FrameTest::Equals(PointerEquals { pointer: "/type".into(), json: format!("{kind:?}") })];
         let tap = SessionTap { requests: of("ask"), begins: of("begun"), responses: Tap::default(), cancel: None };
         let tap = CompiledSessionTap::new(&tap).unwrap();
         assert!(tap.is_request(br#"{"x":1,"type":"ask"}"#) && !tap.is_request(br#"{"type":"begun"}"#));

@@ -105,7 +105,8 @@ async fn open(
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         return Ok(refusal(answer, &veil).await);
     }
-    let because = |why: &(dyn std::error::Error + 'static)| UpstreamError::because(UpstreamErrorKind::Protocol, &origin, why);
+    let because =
+        |why: &(dyn std::error::Error + 'static)| UpstreamError::because(UpstreamErrorKind::Protocol, &origin, why);
     let protocol = handshake::granted(answer.headers(), &expected, protocols).map_err(|why| because(&why))?;
     let upgraded = hyper::upgrade::on(&mut answer).await.map_err(|why| because(&why))?;
     let mut headers = std::mem::take(answer.headers_mut());
