@@ -3,20 +3,20 @@
 use super::frame::{CONTROL_BYTES, FrameError};
 
 /// The most bytes of a reason.
-pub const REASON_BYTES: usize = CONTROL_BYTES - 2;
+const REASON_BYTES: usize = CONTROL_BYTES - 2;
 
 /// A close frame's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Close {
     /// The code; `None` for a frame without content, which means that no code is given.
     pub code: Option<u16>,
-    /// The reason, at most [`REASON_BYTES`].
+    /// The reason, at most 123 bytes.
     pub reason: String,
 }
 
 impl Close {
     /// The session has done what it was for.
-    pub const NORMAL: u16 = 1000;
+    const NORMAL: u16 = 1000;
     /// The side is going away.
     pub const GOING_AWAY: u16 = 1001;
     /// A rule of the side was broken.
@@ -25,8 +25,6 @@ impl Close {
     pub const INTERNAL: u16 = 1011;
     /// The service restarts.
     pub const RESTART: u16 = 1012;
-    /// The service cannot be served at present.
-    pub const TRY_AGAIN: u16 = 1013;
     /// A server on the way got no valid answer from the one behind it.
     pub const BAD_GATEWAY: u16 = 1014;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use weir_realtime::Side;
 
-/// Times are milliseconds since the session began.
+/// Times are nanoseconds since the session began: the answer to a ping may come within microseconds.
 #[derive(Debug)]
 pub(super) struct Clock {
     begun: Instant,
@@ -22,7 +22,7 @@ impl Clock {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     fn side(&self, side: Side) -> &AtomicU64 {
@@ -44,12 +44,12 @@ impl Clock {
 
     /// When bytes of a side arrived last.
     pub(super) fn last_heard(&self, side: Side) -> Instant {
-        self.begun + Duration::from_millis(self.side(side).load(Ordering::Relaxed))
+        self.begun + Duration::from_nanos(self.side(side).load(Ordering::Relaxed))
     }
 
     /// When the last message arrived.
     pub(super) fn last_message(&self) -> Instant {
-        self.begun + Duration::from_millis(self.message.load(Ordering::Relaxed))
+        self.begun + Duration::from_nanos(self.message.load(Ordering::Relaxed))
     }
 
     /// When the session began.
