@@ -35,7 +35,7 @@ pub type SessionIo = TokioIo<Upgraded>;
 #[derive(Debug)]
 pub enum SessionAnswer {
     /// The session has begun.
-    Granted(UpstreamSession),
+    Granted(Box<UpstreamSession>),
     /// The answer is another one, with the credential hidden in its body.
     Refused(StatusCode, Bytes),
 }
@@ -112,7 +112,8 @@ async fn open(
     let mut headers = std::mem::take(answer.headers_mut());
     veil.hide_in_headers(&mut headers, Scope::Keys);
     let screen = MessageScreen { veil, long: None };
-    Ok(SessionAnswer::Granted(UpstreamSession { io: TokioIo::new(upgraded), headers, protocol, screen }))
+    let session = UpstreamSession { io: TokioIo::new(upgraded), headers, protocol, screen };
+    Ok(SessionAnswer::Granted(Box::new(session)))
 }
 
 /// What the provider says instead of granting a session. A body that is too long or too slow is left out.

@@ -44,7 +44,7 @@ impl Greeting<'_> {
         let answer = upstreams.open_session(request, self.protocols).await;
         account.attempted(&target.label, begun.elapsed());
         match answer {
-            Ok(SessionAnswer::Granted(session)) => Ok(session),
+            Ok(SessionAnswer::Granted(session)) => Ok(*session),
             Ok(SessionAnswer::Refused(status, body)) => Err(refusal(status, &body, target, account)),
             Err(error) => {
                 account.failed_upstream(&target.label, error.kind.name());
