@@ -44,8 +44,8 @@ pub use environment::Environment;
 pub use keys::{
     AdapterSettings, Admin, BodiesRule, Breaker, Canary, Capabilities, Check, ClaimRule, Client, Grants, Guard,
     GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook, Issuer, KeepBodies, Limits, Log, Media, Model,
-    Plugins, Price, Provider, Quarantine, Queue, Realtime, Retry, Server, SharedSettings, StoreSettings, StoreUrl, Timeouts,
-    TlsFiles, Traces,
+    Plugins, Price, Provider, Quarantine, Queue, Realtime, Retry, Server, SharedSettings, StoreSettings, StoreUrl,
+    Timeouts, TlsFiles, Traces,
 };
 pub use model::{Affinity, Strategy, Target};
 pub use options::Options;

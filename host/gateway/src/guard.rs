@@ -105,11 +105,6 @@ impl Guards {
 }
 
 impl Guard {
-    /// Whether what it cannot judge is refused.
-    pub(crate) fn refuses_unjudged(&self) -> bool {
-        !self.fails_open()
-    }
-
     /// The name in the configuration.
     pub fn name(&self) -> &Arc<str> {
         &self.name

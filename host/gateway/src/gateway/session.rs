@@ -86,12 +86,6 @@ impl Gateway {
             line.asks_for(Some(&handshake.model));
         }
         let model = rights::meant(&caller, &handshake.model)?;
-        let guards = serving.guards.of(&caller, Some(&model));
-        if guards.iter().any(|guard| guard.refuses_unjudged()) {
-            let message = "guards cannot judge sessions, and those of this model refuse what they cannot judge";
-            let fault = Fault::new(Side::Client, ErrorKind::Permission, message);
-            return Err(fault.with_status(403).with_code("session_not_judged"));
-        }
         let asked =
             Asked { serving, face: &face, exchange: &exchange, caller: &caller, handshake: &handshake, model: &model };
         let place = self.sessions.enter(serving.config.realtime.max_sessions);
@@ -113,6 +107,10 @@ impl Gateway {
         };
         let told = permit.limits();
         let plan = self.plan_session(asked)?;
+        // A fallback has a name of its own, for which there may be other guards.
+        let aliases = plan.candidates.iter().map(|candidate| candidate.route.alias.as_str());
+        let names: Vec<&str> = aliases.chain([model]).collect();
+        serving.guards.refuse_unreadable(caller, &names, "realtime sessions")?;
         let series = plan.route.series(&self.metrics, face, caller.label());
         let request_id = &exchange.id;
         let opening = Opening { begun: exchange.begun, request_id, operation: NAME, span, counts: false };
