@@ -59,6 +59,7 @@ mod promises;
 mod proof;
 mod provider_limits;
 mod queue_order;
+mod realtime;
 mod record;
 mod reference;
 mod relay;

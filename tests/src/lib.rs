@@ -21,6 +21,7 @@ pub mod program;
 pub mod redis;
 pub mod registry;
 pub mod upstream;
+pub mod websocket;
 
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub use program::Program;
 pub use redis::Redis;
 pub use registry::Registry;
 pub use upstream::{Answer, Gate, Received, Upstream};
+pub use websocket::{SessionProvider, WebSocket};
 
 /// The timeout of events that should happen at once; slow machines need some of it.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -7,13 +7,14 @@ use std::fmt::{self, Display, Formatter};
 use serde_json::Value;
 
 use self::credentials::credential_header;
+use self::session::{check_session, check_session_face, check_transport};
 use self::tap::{check_tap, frame_test, pointer};
 use weir_sandbox::fault::{clean, head};
 use weir_sandbox::guard::GuardManifest;
 use weir_sandbox::version::Version;
 use weir_types::contract::about::{
-    Acceptance, Auth, AuthScheme, BodyKind, Condition, CredentialPlace, ErrorFormat, Face, Format, FrameTemplate,
-    Manifest, ModelPlace, StreamFlag,
+    Acceptance, Auth, AuthScheme, Condition, CredentialPlace, ErrorFormat, Face, Format, FrameTemplate, Manifest,
+    ModelPlace, StreamFlag,
 };
 use weir_types::contract::types::{ErrorKind, Header};
 
@@ -137,6 +138,9 @@ fn check_format(format: &Format, place: &str, p: &mut Problems) {
     if let Some(errors) = &format.errors {
         check_errors(errors, &format!("{place}.errors"), p);
     }
+    if let Some(session) = &format.session {
+        check_session(session, &format!("{place}.session"), p);
+    }
     if let Some(tap) = &format.tap {
         check_tap(tap, &format!("{place}.tap"), p);
     }
@@ -182,11 +186,8 @@ fn frame_template(frame: &FrameTemplate, place: &str, p: &mut Problems) {
     }
 }
 
-/// What the contract has a place for and this host does not serve.
-const LATER: &str = "belongs to WebSocket sessions or gRPC, which this Weir does not serve";
-
 fn check_face(face: &Face, place: &str, p: &mut Problems) {
-    p.unless(face.body != BodyKind::Session, &format!("{place}.body"), LATER);
+    check_session_face(face, place, p);
     method(&face.method, place, p);
     p.unless(
         face.path.starts_with('/') && bounds::is_plain_path(&face.path),
@@ -207,7 +208,9 @@ fn check_face(face: &Face, place: &str, p: &mut Problems) {
             CredentialPlace::Query(name) => {
                 p.unless(!name.is_empty(), &format!("{place}.credentials"), "empty query name");
             }
-            CredentialPlace::Subprotocol(_) => p.add(&format!("{place}.credentials"), LATER),
+            CredentialPlace::Subprotocol(front) => {
+                p.unless(!front.is_empty(), &format!("{place}.credentials"), "no text in front of the credential");
+            }
         }
     }
     for model in &face.model {
@@ -217,7 +220,8 @@ fn check_face(face: &Face, place: &str, p: &mut Problems) {
             }
             ModelPlace::Pointer(at) => pointer(&at.pointer, &format!("{place}.model"), p),
             ModelPlace::Field(name) => p.unless(!name.is_empty(), &format!("{place}.model"), "empty field name"),
-            ModelPlace::Query(_) | ModelPlace::Message(_) => p.add(&format!("{place}.model"), LATER),
+            ModelPlace::Query(name) => p.unless(!name.is_empty(), &format!("{place}.model"), "empty query name"),
+            ModelPlace::Message(at) => pointer(&at.pointer, &format!("{place}.model"), p),
         }
     }
     if let StreamFlag::Pointer(at) = &face.stream {
@@ -236,7 +240,7 @@ fn check_face(face: &Face, place: &str, p: &mut Problems) {
 }
 
 fn check_acceptance(accepts: &Acceptance, place: &str, p: &mut Problems) {
-    p.unless(accepts.transport.is_none(), &format!("{place}.transport"), LATER);
+    check_transport(accepts, place, p);
     method(&accepts.method, place, p);
     for path in [Some(&accepts.path), accepts.stream_path.as_ref()].into_iter().flatten() {
         let right =
@@ -369,6 +373,7 @@ fn is_url(text: &str) -> bool {
 
 mod bounds;
 mod credentials;
+mod session;
 mod tap;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ mod models;
 mod plugins;
 mod program;
 mod providers;
+mod realtime;
 mod server;
 mod shared;
 mod store;
@@ -33,6 +34,7 @@ pub use models::{Capabilities, Model, Price};
 pub use plugins::Plugins;
 pub use program::{Admin, Log, Media};
 pub use providers::Provider;
+pub use realtime::Realtime;
 pub use server::{Queue, Server, TlsFiles};
 pub use shared::SharedSettings;
 pub use store::{StoreSettings, StoreUrl};
@@ -50,6 +52,7 @@ pub(super) use models::{CAPABILITIES, Inherited, MODEL, ModelDraft, PRICE};
 pub(super) use plugins::{COMPILE, PLUGINS};
 pub(super) use program::{ADMIN, MEDIA, TOP, read};
 pub(super) use providers::{ALLOWED_ORIGIN, PROVIDER};
+pub(super) use realtime::REALTIME;
 pub(super) use server::{QUEUE, SERVER, TLS};
 pub(super) use shared::SHARED;
 pub(super) use store::STORE;
@@ -65,6 +68,7 @@ pub(super) const ALL: &[&Keys] = &[
     &TLS,
     &ADMIN,
     &MEDIA,
+    &REALTIME,
     &TRACES,
     &STORE,
     &SHARED,

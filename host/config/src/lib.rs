@@ -44,8 +44,8 @@ pub use environment::Environment;
 pub use keys::{
     AdapterSettings, Admin, BodiesRule, Breaker, Canary, Capabilities, Check, ClaimRule, Client, Grants, Guard,
     GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook, Issuer, KeepBodies, Limits, Log, Media, Model,
-    Plugins, Price, Provider, Quarantine, Queue, Retry, Server, SharedSettings, StoreSettings, StoreUrl, Timeouts,
-    TlsFiles, Traces,
+    Plugins, Price, Provider, Quarantine, Queue, Realtime, Retry, Server, SharedSettings, StoreSettings, StoreUrl,
+    Timeouts, TlsFiles, Traces,
 };
 pub use model::{Affinity, Strategy, Target};
 pub use options::Options;
@@ -69,6 +69,8 @@ pub struct Config {
     pub admin: Admin,
     /// Fetching of media.
     pub media: Media,
+    /// Sessions over WebSockets.
+    pub realtime: Realtime,
     /// Export of spans; off if `None`.
     pub traces: Option<Traces>,
     /// What is kept, and where.
@@ -189,6 +191,7 @@ impl Config {
             server: draft.server,
             admin: draft.admin,
             media: draft.media,
+            realtime: draft.realtime,
             traces: draft.traces,
             store: draft.store,
             shared: draft.shared,

@@ -1,10 +1,14 @@
 //! Compiled acceptances: what the relay lane needs of a provider's manifest.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{HeaderName, HeaderValue, Method};
 
-use weir_types::contract::about::{Acceptance as Claim, FixedQuery, FrameTest, Manifest, Operation, UsageRequest};
+use weir_realtime::CompiledSessionTap;
+use weir_types::contract::about::{
+    Acceptance as Claim, FixedQuery, FrameTest, Manifest, Operation, Transport, UsageRequest,
+};
 use weir_types::contract::types::Setting;
 use weir_upstream::{HeaderRules, encode_segment};
 use weir_wire::tap::{CompiledCheck, CompiledTap};
@@ -35,6 +39,8 @@ pub struct Acceptance {
     set_headers: Vec<(HeaderName, Template)>,
     /// Reads usage from the answers.
     pub tap: Option<CompiledTap>,
+    /// Reads the messages of sessions, if the acceptance is one of sessions.
+    pub session: Option<Arc<CompiledSessionTap>>,
     query: Vec<Fixed>,
     query_forwarded: Vec<String>,
     path: Template,
@@ -92,7 +98,11 @@ impl Acceptance {
     /// Compiles an acceptance. `credentials` are the headers in which any client's credential may stand.
     pub fn compile(claim: &Claim, manifest: &Manifest, credentials: &[&str]) -> Result<Self, AcceptError> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let tap = manifest.formats.iter().find(|format| format.id == claim.format).and_then(|f| f.tap.as_ref());
+        let format = manifest.formats.iter().find(|format| format.id == claim.format);
+        let tap = format.and_then(|format| format.tap.as_ref());
+        let session = format.and_then(|format| format.session.as_ref());
+        let session = session.filter(|_| matches!(claim.transport, Some(Transport::Session)));
+        let session = session.map(CompiledSessionTap::new).transpose();
         let set = |header: &weir_types::contract::types::Header| {
             let name = HeaderName::try_from(header.name.as_str());
             let is_sound = HeaderValue::try_from(header.value.as_str()).is_ok();
@@ -121,6 +131,7 @@ impl Acceptance {
             response_headers: HeaderRules::response(strs(&claim.response_headers)),
             set_headers: claim.set_headers.iter().map(set).collect::<Result<_, _>>()?,
             tap,
+            session: session.map_err(|error| AcceptError::Tap(error.to_string()))?.map(Arc::new),
             query: claim.query.iter().map(fixed).collect::<Result<_, _>>()?,
             query_forwarded: claim.query_forwarded.clone(),
             path: Template::parse(&claim.path)?,

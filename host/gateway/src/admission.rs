@@ -168,6 +168,27 @@ impl Admission {
         Ok(permit)
     }
 
+    /// Takes the tokens of a response within a session, which was admitted already, from the limits of its caller, model
+    /// and provider.
+    pub(crate) async fn admit_response(
+        &self,
+        config: &Config,
+        caller: &Caller,
+        provider: &Provider,
+        demand: &Demand<'_>,
+    ) -> Result<AdmissionPermit, Refused> {
+        let model = demand.model.and_then(|name| config.models.lookup(name));
+        let mut takes = takes(config, caller, model, demand);
+        let name: Arc<str> = Arc::from(provider.name.as_str());
+        takes.extend(rate_limit::takes(Scope::Provider, &name, &provider.limits, demand.estimate()));
+        takes.retain(|take| matches!(take.key.resource, Resource::Tokens | Resource::Input | Resource::Output));
+        let mut permit = AdmissionPermit::free();
+        if !takes.is_empty() {
+            permit.reservations.push(self.reserve(takes).await?);
+        }
+        Ok(permit)
+    }
+
     /// Admits a request that was admitted already to the limits of another model, to which a budget passes it on.
     pub(crate) async fn admit_to_model(
         &self,

@@ -74,11 +74,13 @@ pub(crate) use kept_reply::{Keeping, kept};
 pub(crate) use model_list::{ask_list, ask_models, find_out};
 pub(crate) use pass::{PassedRequest, pass};
 pub use plan_runner::{AttemptResponse, PlanRunner};
+pub(crate) use policy::blame;
 pub(crate) use reply::with_cost;
 pub use reply::{BodyError, ReplyBody};
 pub use response_headers::loss_list;
 pub use resume::ResumeContext;
 pub use send::REFUSED_CODE;
+pub(crate) use send::{fault_of, refused_credential};
 pub use side::ClientSide;
 
 /// A request whose face, caller and peeked facts are known.

@@ -12,7 +12,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use http::Uri;
+use http::header::SEC_WEBSOCKET_PROTOCOL;
+use http::{HeaderMap, Uri};
 
 use crate::rate_limit;
 use crate::rate_limit::{Estimate, Scope, Take};
@@ -324,13 +325,19 @@ fn presented(config: &Config, face: &Endpoint, head: &Head<'_>) -> Vec<String> {
             without(value, &header.value)
         }
         CredentialPlace::Query(name) => head.query(name),
-        CredentialPlace::Subprotocol(_) => None,
+        CredentialPlace::Subprotocol(front) => subprotocol(head.headers, front),
     });
     let named = config.server.key_headers.iter().filter_map(|name| {
         let value = head.headers.get(name.as_str())?.to_str().ok()?;
         without(value, "Bearer ").or_else(|| Some(value.to_owned()))
     });
     usual.chain(named).map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()).collect()
+}
+
+/// The credential among the subprotocols that a handshake offers.
+fn subprotocol(headers: &HeaderMap, front: &str) -> Option<String> {
+    let offers = headers.get_all(SEC_WEBSOCKET_PROTOCOL).into_iter().filter_map(|value| value.to_str().ok());
+    offers.flat_map(|offer| offer.split(',')).find_map(|protocol| Some(protocol.trim().strip_prefix(front)?.to_owned()))
 }
 
 /// A value without its prefix. Schemes are case-insensitive (RFC 9110, section 11.1).

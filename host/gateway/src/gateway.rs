@@ -17,6 +17,7 @@ mod refusal;
 mod response_headers;
 mod rights;
 mod routed;
+mod session;
 mod shared;
 mod traced;
 mod unified;
@@ -46,6 +47,7 @@ use crate::model_list;
 use crate::observe::log::current;
 use crate::observe::metrics::Metrics;
 use crate::observe::trace::{Span, Tracer};
+use crate::realtime::Sessions;
 use crate::reasoning_cache::ReasoningCache;
 use crate::route::Nowhere;
 use crate::serving::Serving;
@@ -86,6 +88,7 @@ pub struct Gateway {
     stored_keys: Arc<StoredKeys>,
     buffers: Arc<Budget>,
     guard_metrics: GuardMetrics,
+    sessions: Sessions,
     log: OnceLock<Arc<dyn RequestLog>>,
 }
 
@@ -101,6 +104,7 @@ impl Gateway {
         let answers = AnswerCache::new(serving.config.server.cache_bytes, &metrics)?;
         let lists = model_list::Lists::default();
         let guard_metrics = GuardMetrics::new(&metrics)?;
+        let sessions = Sessions::new(&metrics)?;
         let admission = Arc::new(Admission::new(AdmitMetrics::new(&metrics)?, Budgets::new(&metrics)?));
         admission.budgets.replace(&serving.config.budgets);
         let (health, buffers) = (Arc::default(), Arc::new(Budget::new(metrics.registry())?));
@@ -119,6 +123,7 @@ impl Gateway {
             stored_keys: Arc::default(),
             buffers,
             guard_metrics,
+            sessions,
             log: OnceLock::new(),
         })
     }
@@ -153,7 +158,11 @@ impl Gateway {
                     line.called(&face);
                 }
                 let begun = Begun { exchange, span: &span, line: &mut line, capture: &mut capture };
-                let answer = self.serve(&serving, begun, head, body, called).await;
+                let answer = if session::is_for(&face) {
+                    Box::pin(self.begin_session(&serving, begun, head, called)).await
+                } else {
+                    self.serve(&serving, begun, head, body, called).await
+                };
                 let refuse = |fault| self.refuse(face.errors.as_deref(), &fault, &id, &mut line);
                 (answer.unwrap_or_else(refuse), Some(face))
             }

@@ -8,6 +8,7 @@
 //! | [`model_list`] | lists of models |
 //! | [`serving`] | what requests are served from, derived from configuration and adapters |
 //! | [`attempt`] | carries out a plan: relay or translate |
+//! | [`realtime`] | sessions over WebSockets |
 //! | [`route`] | plans the targets of a model |
 //! | [`accounting`] | usage, time and outcome, recorded exactly once |
 //! | [`admission`] | admission: rights, rate limits, concurrency limits |
@@ -46,6 +47,7 @@ pub mod pricing;
 pub mod probes;
 pub mod provenance;
 pub mod rate_limit;
+mod realtime;
 pub mod reasoning_cache;
 pub mod route;
 pub mod serving;

@@ -19,7 +19,7 @@ pub(super) enum End<T> {
 }
 
 /// Drives a connection to its end. `stop` starts its graceful shutdown.
-pub(super) async fn drive<C: Future>(
+pub(super) async fn drive<C: Future + ?Sized>(
     connection: Pin<&mut C>,
     stop: impl Fn(Pin<&mut C>),
     activity: &Activity,

@@ -7,6 +7,7 @@ mod metrics;
 mod registry;
 mod socket;
 mod stall;
+mod takeover;
 #[cfg(test)]
 mod tests;
 pub mod tls;
@@ -39,6 +40,7 @@ use self::tls::Tls;
 use weir_budget::Connection;
 
 pub use metrics::{ConnectionMetrics, ListenerMetrics};
+pub use takeover::{Leaving, Takeover};
 pub use workers::{Spread, Workers};
 
 /// Request extension: the client's address.
@@ -225,17 +227,27 @@ where
         let io = TokioIo::new(Observed::new(socket, *send_timeout, Arc::clone(&activity)));
         let handle = shared.handle.clone();
         let buffers = Connection::default();
+        let holder = Arc::clone(&place);
         let service = service_fn(move |request| answer(&handle, &place, (peer, &buffers), request));
-        let mut connection = pin!(shared.server.serve_connection(io, service));
-        match drive(connection.as_mut(), auto::Connection::graceful_shutdown, &activity, patience).await {
+        let mut connection = pin!(shared.server.serve_connection_with_upgrades(io, service));
+        match drive(connection.as_mut(), auto::UpgradeableConnection::graceful_shutdown, &activity, patience).await {
             End::Done(Err(error)) => tracing::debug!(%error, "connection ended"),
             End::Expired(expiry) => metrics.expired(expiry),
-            End::Done(Ok(())) | End::Ordered => {}
+            End::Done(Ok(())) => go_on(&holder, patience).await,
+            End::Ordered => {}
         }
     }
     if activity.order() == Order::Evict {
         metrics.evicted();
     }
+}
+
+/// Runs what an answer made that upgraded the connection. The connection counts as busy meanwhile.
+async fn go_on(place: &Arc<Place>, patience: Patience) {
+    let Some(takeover) = place.takeover.get() else { return };
+    let Some(mut task) = takeover.take() else { return };
+    let _busy = place.activity.begin(Version::HTTP_11);
+    drive(task.as_mut(), |_| takeover.leave(), &place.activity, patience).await;
 }
 
 /// Answers one request.
@@ -253,6 +265,9 @@ where
     let exchange = place.activity.begin(version);
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(buffers.clone());
+    if version == Version::HTTP_11 && request.headers().contains_key(header::UPGRADE) {
+        request.extensions_mut().insert(place.takeover.get_or_init(Takeover::default).clone());
+    }
     let beyond = (!place.is_ordinary()).then(|| Arc::clone(place));
     if beyond.is_some() {
         request.extensions_mut().insert(BeyondLimit);

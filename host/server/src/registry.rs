@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::time::Instant;
 
 use super::activity::{Activity, Order};
 use super::address_key::AddressKey;
+use super::takeover::Takeover;
 
 /// One eviction frees this fraction (1/64) of the slots, because finding the idlest connections means scanning all.
 const BATCH_SHARE: usize = 64;
@@ -82,7 +83,7 @@ impl Registry {
         open.connections.insert(id, Arc::clone(&activity));
         *open.addresses.entry(key).or_default() += 1;
         open.reserved += usize::from(is_reserved);
-        Ok(Place { registry: Arc::clone(self), id, activity })
+        Ok(Place { registry: Arc::clone(self), id, activity, takeover: OnceLock::new() })
     }
 
     /// Whether an ordinary slot is free, if necessary after an eviction.
@@ -145,6 +146,8 @@ pub(super) struct Place {
     registry: Arc<Registry>,
     id: u64,
     pub(super) activity: Arc<Activity>,
+    /// What goes on with the connection, if a request asked for that.
+    pub(super) takeover: OnceLock<Takeover>,
 }
 
 impl Place {

@@ -34,6 +34,8 @@ pub struct Upstreams {
     /// Uses HTTP/2 from the first byte, for bases that are configured so.
     http2: Arc<PerWorker<Pool>>,
     media: MediaClient,
+    /// Opens connections that become sessions.
+    sessions: Dialer,
     /// For access tokens.
     tokens: Lazy<reqwest::Client>,
 }
@@ -44,12 +46,18 @@ impl Upstreams {
         let dialer = Dialer::new(settings);
         let pools = |is_http2| Arc::new(PerWorker::new(|| Pool::new(dialer.clone(), settings.clone(), is_http2)));
         let (negotiating, http2) = (pools(false), pools(true));
-        Self { negotiating, http2, media: MediaClient::default(), tokens: Lazy::default() }
+        let sessions = Dialer::http1(settings);
+        Self { negotiating, http2, media: MediaClient::default(), sessions, tokens: Lazy::default() }
     }
 
     /// The client that fetches media.
     pub fn media(&self) -> &MediaClient {
         &self.media
+    }
+
+    /// What opens connections for sessions.
+    pub(super) fn sessions(&self) -> &Dialer {
+        &self.sessions
     }
 
     /// The client for access tokens, once it has been made.
@@ -121,7 +129,7 @@ fn exchange<'p>(
 }
 
 /// Builds the HTTP request. The credential comes last and replaces anything in its place.
-fn dress(request: UpstreamRequest<'_>) -> Result<Request<Chunks>, UpstreamError> {
+pub(super) fn dress(request: UpstreamRequest<'_>) -> Result<Request<Chunks>, UpstreamError> {
     let UpstreamRequest { method, address, mut headers, body, credential, .. } = request;
     headers::scrub(&mut headers);
     let Place::Network { uri, trusted, host, .. } = address.place() else {

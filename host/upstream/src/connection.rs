@@ -140,7 +140,7 @@ impl Http1 {
 }
 
 /// The request as HTTP/1.1 has it: only path and query in the first line, and the host in a header.
-fn in_origin_form(mut message: Request<Chunks>) -> Request<Chunks> {
+pub(super) fn in_origin_form(mut message: Request<Chunks>) -> Request<Chunks> {
     if !message.headers().contains_key(HOST)
         && let Some(host) = host(message.uri())
     {

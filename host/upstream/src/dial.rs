@@ -36,17 +36,28 @@ pub(super) struct Dialer(Arc<Inner>);
 
 struct Inner {
     http: HttpConnector,
+    /// Whether TLS may negotiate HTTP/2.
+    takes_http2: bool,
     /// Created at the first https connection, because reading the system's roots takes longer than the rest of a start.
     https: OnceLock<Result<HttpsConnector<HttpConnector>, rustls::Error>>,
 }
 
 impl Dialer {
     pub(super) fn new(settings: &Settings) -> Self {
+        Self::speaking(settings, true)
+    }
+
+    /// Connections that are certain to speak HTTP/1.1.
+    pub(super) fn http1(settings: &Settings) -> Self {
+        Self::speaking(settings, false)
+    }
+
+    fn speaking(settings: &Settings, takes_http2: bool) -> Self {
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
         http.set_keepalive(settings.tcp_keepalive);
-        Self(Arc::new(Inner { http, https: OnceLock::new() }))
+        Self(Arc::new(Inner { http, takes_http2, https: OnceLock::new() }))
     }
 
     /// Opens a connection to the host of `to` within `limit`.
@@ -61,7 +72,7 @@ impl Inner {
             let stream = self.http.clone().call(to).await;
             return stream.map(MaybeHttpsStream::Http).map_err(|error| DialError::Connect(error.into()));
         }
-        let https = self.https.get_or_init(|| connector(&self.http));
+        let https = self.https.get_or_init(|| connector(&self.http, self.takes_http2));
         let mut https = https.clone().map_err(|error| DialError::Tls(error.into()))?;
         // The connector passes TCP's errors on as they are and wraps those of TLS in an `io::Error`.
         https.call(to).await.map_err(|error| {
@@ -70,7 +81,12 @@ impl Inner {
     }
 }
 
-fn connector(http: &HttpConnector) -> Result<HttpsConnector<HttpConnector>, rustls::Error> {
-    let connector = HttpsConnectorBuilder::new().with_tls_config(tls::config()?).https_or_http().enable_all_versions();
-    Ok(connector.wrap_connector(http.clone()))
+fn connector(http: &HttpConnector, takes_http2: bool) -> Result<HttpsConnector<HttpConnector>, rustls::Error> {
+    let connector = HttpsConnectorBuilder::new().with_tls_config(tls::config()?).https_or_http();
+    let http = http.clone();
+    Ok(if takes_http2 {
+        connector.enable_all_versions().wrap_connector(http)
+    } else {
+        connector.enable_http1().wrap_connector(http)
+    })
 }

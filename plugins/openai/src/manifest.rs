@@ -1,5 +1,6 @@
 //! The manifest: the endpoints for clients, and the requests that OpenAI takes unchanged.
 
+mod realtime;
 mod relayed;
 
 use weir_sdk::compat::{self, completions, embeddings, models, responses, wire};
@@ -19,9 +20,12 @@ pub(crate) fn describe() -> Manifest {
         format.errors = Some(errors());
     }
     manifest.formats.push(relayed::format());
+    manifest.formats.push(realtime::format());
     manifest.faces = faces();
     manifest.faces.extend(relayed::faces());
+    manifest.faces.push(realtime::face_of_sessions());
     manifest.accepts.extend(relayed::accepts());
+    manifest.accepts.push(realtime::accepts());
     let count = compat::manifest::acceptance(responses::FORMAT, Operation::CountTokens, "POST", count::PATH);
     manifest.accepts.push(count);
     manifest.capabilities.counts_tokens = true;

@@ -3,9 +3,9 @@
 use super::*;
 use weir_sandbox::Version;
 use weir_types::contract::about::{
-    BodyKind, Bucket, Capabilities, ErrorSpelling, Exclusion, FrameTest, Isolation, Merge, Oauth, Operation,
-    PointerBound, PointerEquals, PointerValues, Suggestions, Tap, Transport, UnitPlace, UnitSource, UsagePlace,
-    UsageRequest,
+    BodyKind, Bucket, Capabilities, ErrorSpelling, Exclusion, FrameTest, GrpcMethod, Isolation, Merge, Oauth,
+    Operation, PointerBound, PointerEquals, PointerValues, SessionTap, Suggestions, Tap, Transport, UnitPlace,
+    UnitSource, UsagePlace, UsageRequest,
 };
 use weir_types::contract::types::Unit;
 
@@ -200,13 +200,27 @@ fn figures_have_neighbours_in_their_own_object() {
 
 #[test]
 fn what_this_host_does_not_serve_is_refused_by_name() {
+    let method = GrpcMethod { service: "s".into(), method: "m".into(), stream: false, descriptors: String::new() };
+    let problem = problem(|m| m.accepts[0].transport = Some(Transport::Grpc(method)));
+    assert!(problem.contains("this Weir does not serve"), "{problem}");
+}
+
+#[test]
+fn sessions_are_handshakes_whose_messages_can_be_read() {
+    assert!(problem(|m| m.faces[0].body = BodyKind::Session).contains("of the operation realtime"));
+    let realtime = |m: &mut Manifest| {
+        m.faces[0].body = BodyKind::Session;
+        m.faces[0].operation = Operation::Realtime;
+    };
+    assert!(problem(realtime).contains("is a GET"));
     let problems = [
-        problem(|m| m.faces[0].body = BodyKind::Session),
         problem(|m| m.faces[0].model = vec![ModelPlace::Query("model".into())]),
         problem(|m| m.faces[0].credentials = vec![CredentialPlace::Subprotocol("key.".into())]),
-        problem(|m| m.accepts[0].transport = Some(Transport::Session)),
     ];
-    assert!(problems.iter().all(|problem| problem.contains("this Weir does not serve")), "{problems:?}");
+    assert!(problems.iter().all(|problem| problem.contains("sessions only")), "{problems:?}");
+    assert!(problem(|m| m.accepts[0].transport = Some(Transport::Session)).contains("travels as a session"));
+    let endless = SessionTap { requests: Vec::new(), begins: Vec::new(), responses: Tap::default(), cancel: None };
+    assert!(problem(|m| m.formats[0].session = Some(endless)).contains("nothing ends a response"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    BodiesRule, BudgetTable, Client, Guard, Issuer, ModelDraft, Plugins, Provider, Server, SharedSettings,
+    BodiesRule, BudgetTable, Client, Guard, Issuer, ModelDraft, Plugins, Provider, Realtime, Server, SharedSettings,
     StoreSettings, Traces,
 };
 use crate::raw::Node;
@@ -42,6 +42,8 @@ part! {
         admin: Admin,
         /// Fetching of media; see `[media]`.
         media: Media,
+        /// Sessions over WebSockets; see `[realtime]`.
+        realtime: Realtime,
         /// Export of spans; see `[traces]`.
         traces: Option<Traces>,
         /// What is kept, and where; see `[store]`.

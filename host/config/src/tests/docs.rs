@@ -130,6 +130,7 @@ fn is_table_or_list_of_tables(table: &Keys, key: &str) -> bool {
             "server",
             "admin",
             "media",
+            "realtime",
             "traces",
             "store",
             "shared",

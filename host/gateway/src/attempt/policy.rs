@@ -98,7 +98,7 @@ pub(super) struct Situation {
 }
 
 /// The target or key that a failure counts against.
-pub(super) fn blame(fault: &Fault) -> Blame {
+pub(crate) fn blame(fault: &Fault) -> Blame {
     let rest = fault.error.retry_after_ms.map(|ms| Duration::from_millis(ms.into()));
     match (fault.lapse, fault.side, fault.error.kind) {
         (Some(TransportFailure::Credential), ..) => Blame::Key,

@@ -78,7 +78,7 @@ fn describe(span: &Span, request: &UpstreamRequest<'_>) {
 }
 
 /// The fault for a failed exchange with a provider.
-pub(super) fn fault_of(error: &UpstreamError) -> Fault {
+pub(crate) fn fault_of(error: &UpstreamError) -> Fault {
     let (kind, status, message) = match error.kind {
         kind if kind.is_timeout() => (ErrorKind::Timeout, 504, "the provider did not answer in time"),
         UpstreamErrorKind::Connect | UpstreamErrorKind::Tls => {
@@ -235,7 +235,7 @@ fn is_refused(error: &Error) -> bool {
 }
 
 /// The fault for a refused credential, without the provider's message, which concerns the operator's key.
-pub(super) fn refused_credential() -> Fault {
+pub(crate) fn refused_credential() -> Fault {
     let fault = Fault::new(Side::Upstream, ErrorKind::Upstream, REFUSED);
     fault.with_status(502).with_code(REFUSED_CODE).with_lapse(TransportFailure::Credential)
 }

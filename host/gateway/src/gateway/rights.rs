@@ -112,6 +112,14 @@ impl Gateway {
     }
 }
 
+/// What a caller means by the name of a model, if it may use that.
+pub(super) fn meant(caller: &Caller, name: &str) -> Result<String, Fault> {
+    if !caller.may_use(name) {
+        return Err(not_allowed(caller, name));
+    }
+    Ok(caller.stored.as_ref().map_or(name, |stored| stored.model(name)).to_owned())
+}
+
 /// Replaces the model's name by what the caller's aliases mean by it, if the caller may use it. The lanes write the
 /// model's own name into requests in any case.
 pub(super) fn resolve_alias(caller: &Caller, face: &Endpoint, reading: &mut RequestPeek) -> Result<(), Fault> {
@@ -130,6 +138,21 @@ pub(super) fn resolve_alias(caller: &Caller, face: &Endpoint, reading: &mut Requ
     Ok(())
 }
 
+/// Checks that the caller may begin sessions, which always name a model.
+pub(super) fn may_begin(caller: &Caller, operation: &str) -> Result<(), Fault> {
+    if caller.is_anonymous() || caller.may_do(operation, true) { Ok(()) } else { Err(not_given(caller, operation, "")) }
+}
+
+/// The fault for an operation that a caller may not use.
+fn not_given(caller: &Caller, operation: &str, what: &str) -> Fault {
+    let whose = if caller.stored.is_some() { "its key, team or organisation" } else { "its configuration" };
+    let message = format!(
+        "the {} may not use the operation `{operation}`{what}: `operations` in {whose} says which it may",
+        caller.title()
+    );
+    Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403).with_code("operation_not_allowed")
+}
+
 fn may_do(asked: &InboundRequest) -> Result<(), Fault> {
     let caller = &asked.caller;
     if caller.is_anonymous() {
@@ -137,16 +160,7 @@ fn may_do(asked: &InboundRequest) -> Result<(), Fault> {
     }
     let operation = asked.operation().name();
     let is_about_no_model = asked.reading.model.is_none() && asked.operation().is_relayed_only();
-    let refused = |what: &str| {
-        let whose = if caller.stored.is_some() { "its key, team or organisation" } else { "its configuration" };
-        let message = format!(
-            "the {} may not use the operation `{operation}`{what}: `operations` in {whose} says which it may",
-            caller.title()
-        );
-        Err(Fault::new(Side::Client, ErrorKind::Permission, message)
-            .with_status(403)
-            .with_code("operation_not_allowed"))
-    };
+    let refused = |what: &str| Err(not_given(caller, operation, what));
     if !caller.may_do(operation, !is_about_no_model) {
         let names_none = caller.client.as_ref().is_some_and(|client| client.operations.is_none());
         return refused(if names_none { ", which names no model" } else { "" });

@@ -109,6 +109,11 @@ impl Tokens {
         Ok(response)
     }
 
+    /// A token for a request that is sent once.
+    pub(crate) async fn current(&self, upstreams: &Upstreams) -> Result<Arc<Token>, UpstreamError> {
+        self.token(upstreams, Instant::now(), None).await
+    }
+
     /// Removes the grant's secrets and the current token from a text.
     pub(super) fn hide_in(&self, text: &mut String) {
         self.0.grant.hide_in(text);

@@ -1,0 +1,51 @@
+//! Whether a manifest's sessions can be served: they are asked for by a handshake, and what is read of their messages
+//! can be compiled.
+
+use super::tap::{check_tap, frame_test};
+use super::{Problems, is_json};
+use weir_types::contract::about::{
+    Acceptance, BodyKind, CredentialPlace, Face, ModelPlace, Operation, SessionTap, Transport,
+};
+
+/// What the contract has a place for and this host does not serve.
+const LATER: &str = "belongs to gRPC towards providers, which this Weir does not serve";
+const NO_SESSION: &str = "belongs to sessions only";
+
+pub(super) fn check_session(tap: &SessionTap, place: &str, p: &mut Problems) {
+    for test in tap.requests.iter().chain(&tap.begins) {
+        frame_test(test, place, p);
+    }
+    check_tap(&tap.responses, place, p);
+    p.unless(!tap.responses.end.is_empty(), place, "nothing ends a response");
+    if let Some(cancel) = &tap.cancel {
+        p.unless(is_json(cancel), place, "the message that cancels is not JSON");
+    }
+}
+
+pub(super) fn check_session_face(face: &Face, place: &str, p: &mut Problems) {
+    let (is_session, is_realtime) = (face.body == BodyKind::Session, face.operation == Operation::Realtime);
+    p.unless(is_session == is_realtime, place, "a session is of the operation realtime, and no other face is");
+    p.unless(!is_session || face.method == "GET", place, "the handshake of a session is a GET");
+    if is_session {
+        let is_found = |model: &ModelPlace| matches!(model, ModelPlace::Query(_) | ModelPlace::Message(_));
+        let is_there = !face.model.is_empty() && face.model.iter().all(is_found);
+        p.unless(is_there, &format!("{place}.model"), "a session's model is in the query or in its first message");
+        return;
+    }
+    let is_of_session = |model: &ModelPlace| matches!(model, ModelPlace::Query(_) | ModelPlace::Message(_));
+    p.unless(!face.model.iter().any(is_of_session), &format!("{place}.model"), NO_SESSION);
+    let is_offered = |credential: &CredentialPlace| matches!(credential, CredentialPlace::Subprotocol(_));
+    p.unless(!face.credentials.iter().any(is_offered), &format!("{place}.credentials"), NO_SESSION);
+}
+
+pub(super) fn check_transport(accepts: &Acceptance, place: &str, p: &mut Problems) {
+    let place = format!("{place}.transport");
+    let is_session = matches!(accepts.transport, Some(Transport::Session));
+    p.unless(!matches!(accepts.transport, Some(Transport::Grpc(_))), &place, LATER);
+    p.unless(
+        is_session == (accepts.operation == Operation::Realtime),
+        &place,
+        "the operation realtime, and no other, travels as a session",
+    );
+    p.unless(!is_session || accepts.method == "GET", &place, "the handshake of a session is a GET");
+}

@@ -1,0 +1,30 @@
+//! Sessions over WebSockets: messages pass both ways unchanged, and what the manifest says of them is read, so that each
+//! response is admitted, reserved and billed like a request.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`billing`] | admits responses, reserves what they may cost, opens their accounts |
+//! | [`greeting`] | asks a target for a session |
+//! | [`responses`] | the responses of a session: asked for, begun, ended |
+//! | [`wire`] | the two ends of a session's connections |
+//! | [`clock`] | when each side was heard last |
+//! | [`ending`] | why a session ends, and what each side is told |
+//! | [`relay`] | passes messages on until the session ends |
+//! | [`metrics`] | sessions, messages, bytes, endings |
+
+pub(crate) mod billing;
+mod clock;
+mod ending;
+mod greeting;
+mod metrics;
+mod relay;
+mod responses;
+mod wire;
+
+pub(crate) use greeting::Greeting;
+pub(crate) use metrics::{SessionPlace, Sessions};
+pub(crate) use relay::{Session, Terms};
+pub(crate) use responses::Responses;
+
+/// The name of the operation, in metrics, logs and the operations of keys.
+pub(crate) const NAME: &str = "realtime";

@@ -1,0 +1,119 @@
+//! Why a session ends, and what each side is told.
+
+use weir_realtime::{Close, Side};
+use weir_types::fault::Fault;
+
+use super::wire::Broken;
+
+/// Why a session ends.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// A side closed it.
+    Closed(Side, Close),
+    /// A side broke the protocol, or its connection broke.
+    Broken(Side, Broken),
+    /// A side did not answer a ping.
+    Silent(Side),
+    /// A limit, a budget or a right ends it.
+    Refused(Fault),
+    /// No message passed for long.
+    Idle,
+    /// It lasted as long as it may.
+    Longest,
+    /// The gateway stops.
+    Leaving,
+}
+
+/// How the session's record ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// As planned.
+    Whole,
+    /// This side broke it.
+    Broke(Side),
+    /// The client left without a word.
+    Left,
+}
+
+impl Ending {
+    /// What the client and the provider are told.
+    pub(super) fn closes(&self) -> [Close; 2] {
+        let both = |to_client, reason: &str| {
+            [Close::new(to_client, reason), Close::new(Close::GOING_AWAY, "the session was ended by a gateway")]
+        };
+        match self {
+            // With the same code and reason, which are the answer to the side that closed.
+            Self::Closed(_, close) => [close.clone(), close.clone()],
+            Self::Broken(Side::Client, Broken::Frame(error)) => both(error.code(), &error.to_string()),
+            Self::Broken(Side::Server, Broken::Frame(error)) => [
+                Close::new(Close::BAD_GATEWAY, "the provider broke the protocol"),
+                Close::new(error.code(), error.to_string()),
+            ],
+            Self::Broken(Side::Client, _) | Self::Silent(Side::Client) => both(Close::GOING_AWAY, "the client is gone"),
+            Self::Broken(Side::Server, _) | Self::Silent(Side::Server) => {
+                both(Close::BAD_GATEWAY, "the connection to the provider broke")
+            }
+            Self::Refused(fault) => both(Close::POLICY, &fault.error.message),
+            Self::Idle => both(Close::GOING_AWAY, "no message for `realtime.idle_timeout`"),
+            Self::Longest => both(Close::GOING_AWAY, "the session lasted for `realtime.max_duration`"),
+            Self::Leaving => both(Close::RESTART, "the gateway restarts: connect again"),
+        }
+    }
+
+    /// How the session's record ends.
+    pub(super) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Closed(Side::Server, close) if !close.is_orderly() => Outcome::Broke(Side::Server),
+            Self::Broken(Side::Client, Broken::Frame(_)) => Outcome::Broke(Side::Client),
+            Self::Broken(Side::Server, _) | Self::Silent(Side::Server) => Outcome::Broke(Side::Server),
+            Self::Broken(Side::Client, _) | Self::Silent(Side::Client) => Outcome::Left,
+            Self::Closed(..) | Self::Refused(_) | Self::Idle | Self::Longest | Self::Leaving => Outcome::Whole,
+        }
+    }
+
+    /// Who ended it, as a label.
+    pub(super) fn by(&self) -> &'static str {
+        match self {
+            Self::Closed(side, _) | Self::Broken(side, _) | Self::Silent(side) => name(*side),
+            Self::Refused(_) | Self::Idle | Self::Longest | Self::Leaving => "gateway",
+        }
+    }
+
+    /// The side that reads nothing more, or has said all.
+    pub(super) fn is_over_for(&self, side: Side) -> bool {
+        matches!(self, Self::Closed(one, _) | Self::Broken(one, _) | Self::Silent(one) if *one == side)
+    }
+}
+
+/// A side as a label.
+pub(super) fn name(side: Side) -> &'static str {
+    match side {
+        Side::Client => "client",
+        Side::Server => "provider",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_realtime::FrameError;
+
+    #[test]
+    fn a_side_that_closes_is_repeated_to_the_other_and_one_that_breaks_is_not() {
+        let close = Close::new(4321, "own reason");
+        assert_eq!(Ending::Closed(Side::Server, close.clone()).closes(), [close.clone(), close]);
+        let codes = |ending: Ending| ending.closes().map(|close| close.code);
+        assert_eq!(codes(Ending::Broken(Side::Client, FrameError::TooLarge.into())), [Some(1009), Some(1001)]);
+        assert_eq!(codes(Ending::Broken(Side::Server, FrameError::Masked.into())), [Some(1014), Some(1002)]);
+        assert_eq!(codes(Ending::Silent(Side::Server)), [Some(1014), Some(1001)]);
+        assert_eq!(codes(Ending::Leaving), [Some(1012), Some(1001)]);
+    }
+
+    #[test]
+    fn a_session_that_the_provider_breaks_is_no_success() {
+        let closed = |code| Ending::Closed(Side::Server, Close::new(code, "")).outcome();
+        assert_eq!([closed(1000), closed(1001)], [Outcome::Whole; 2]);
+        assert_eq!([closed(1011), closed(1008), closed(4000)], [Outcome::Broke(Side::Server); 3]);
+        assert_eq!(Ending::Silent(Side::Client).outcome(), Outcome::Left);
+    }
+}

@@ -1,0 +1,115 @@
+//! Asks one target for a session.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+
+use crate::accept::{Acceptance, Filling};
+use crate::accounting::Account;
+use crate::attempt::{fault_of, refused_credential};
+use crate::route::Target;
+use weir_types::contract::types::ErrorKind;
+use weir_types::exchange::TRACE_HEADERS;
+use weir_types::fault::{Fault, Side};
+use weir_upstream::{Chunks, SessionAnswer, UpstreamRequest, UpstreamSession, Upstreams};
+
+/// The most characters of a provider's refusal that a message repeats.
+const SHOWN: usize = 300;
+
+/// What a client's handshake asks of a provider.
+#[derive(Debug)]
+pub(crate) struct Greeting<'a> {
+    /// The model as the client names it.
+    pub(crate) model: &'a str,
+    /// The client's query, without its credentials.
+    pub(crate) query: &'a str,
+    /// The client's headers, without its credentials.
+    pub(crate) headers: &'a HeaderMap,
+    /// The subprotocols that it offers, without its credentials.
+    pub(crate) protocols: &'a [&'a str],
+}
+
+impl Greeting<'_> {
+    /// Asks a target for a session, and records the attempt.
+    pub(crate) async fn send(
+        &self,
+        upstreams: &Upstreams,
+        (target, acceptance): (&Arc<Target>, &Acceptance),
+        account: &mut Account,
+    ) -> Result<UpstreamSession, Fault> {
+        let request = self.request(target, acceptance)?;
+        let begun = Instant::now();
+        let answer = upstreams.open_session(request, self.protocols).await;
+        account.attempted(&target.label, begun.elapsed());
+        match answer {
+            Ok(SessionAnswer::Granted(session)) => Ok(*session),
+            Ok(SessionAnswer::Refused(status, body)) => Err(refusal(status, &body, target, account)),
+            Err(error) => {
+                account.failed_upstream(&target.label, error.kind.name());
+                tracing::warn!(provider = %target.label, %error, "request to the provider failed");
+                Err(fault_of(&error))
+            }
+        }
+    }
+
+    fn request<'t>(&'t self, target: &'t Target, acceptance: &Acceptance) -> Result<UpstreamRequest<'t>, Fault> {
+        let model = target.model(self.model);
+        let option = |name: &str| target.option(name);
+        let filling = Filling { model, id: "", option: &option };
+        let query = acceptance.query(self.query, &filling, true);
+        let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let address = target.base.join(&acceptance.path(&filling, true), pairs);
+        Ok(UpstreamRequest {
+            method: Method::GET,
+            address: address.map_err(|error| Fault::invalid(error.to_string()))?,
+            headers: self.headers(acceptance, &filling),
+            body: Chunks::empty(),
+            timeouts: target.timeouts,
+            credential: target.credential.as_ref(),
+            stream: true,
+            model,
+        })
+    }
+
+    fn headers(&self, acceptance: &Acceptance, filling: &Filling<'_>) -> HeaderMap {
+        let mut to = HeaderMap::with_capacity(8);
+        for name in TRACE_HEADERS {
+            if let Some(value) = self.headers.get(name) {
+                to.insert(HeaderName::from_static(name), value.clone());
+            }
+        }
+        acceptance.request_headers.forward(self.headers, &mut to);
+        for (name, value) in acceptance.set_headers(filling) {
+            to.entry(name.clone()).or_insert(value);
+        }
+        let own = HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION")));
+        to.entry(header::USER_AGENT).or_insert(own);
+        to
+    }
+}
+
+/// The fault for a provider that grants no session.
+fn refusal(status: StatusCode, body: &[u8], target: &Target, account: &Account) -> Fault {
+    let kind = match status.as_u16() {
+        400 | 422 => ErrorKind::InvalidRequest,
+        401 => ErrorKind::Authentication,
+        403 => ErrorKind::Permission,
+        404 => ErrorKind::NotFound,
+        429 => ErrorKind::RateLimited,
+        503 => ErrorKind::Overloaded,
+        _ => ErrorKind::Upstream,
+    };
+    account.failed_upstream(&target.label, weir_types::fault::error_kind_name(kind));
+    if kind == ErrorKind::Authentication {
+        tracing::error!(provider = %target.label, key = target.key, "the provider refuses the configured credential");
+        return refused_credential();
+    }
+    let text = String::from_utf8_lossy(body);
+    let shown: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(SHOWN).collect();
+    let mut message = format!("the provider grants no session ({}): {}", status.as_u16(), shown.trim());
+    target.hide_keys(&mut message);
+    let status = if kind == ErrorKind::Upstream { 502 } else { status.as_u16() };
+    Fault::new(Side::Upstream, kind, message).with_status(status)
+}

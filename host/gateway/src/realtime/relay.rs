@@ -1,0 +1,336 @@
+//! Passes messages on, both ways, until the session ends. A side that reads nothing stops the other one: nothing is read
+//! that could not be passed on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::sync::{Mutex, Notify};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::clock::Clock;
+use super::ending::{Ending, Outcome, name};
+use super::metrics::SessionPlace;
+use super::responses::{Responses, Verdict};
+use super::wire::{Inlet, Outlet};
+use crate::accounting::Account;
+use weir_config::Realtime;
+use weir_realtime::{CompiledSessionTap, Event, Opcode, Side};
+use weir_server::Leaving;
+use weir_translate::dialect::reply::failure_frame;
+use weir_types::contract::about::ErrorFormat;
+use weir_types::fault::Fault;
+use weir_upstream::{MessageScreen, SessionIo, UpstreamSession};
+
+/// How long both sides have to answer a close frame.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// How much of the time to drain is left for farewells.
+const MARGIN: Duration = Duration::from_secs(3);
+
+/// What a session is bound by.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    /// The operator's settings.
+    pub(crate) settings: Realtime,
+    /// How long a side may take nothing.
+    pub(crate) patience: Duration,
+    /// How long the gateway's streams may go on when it stops.
+    pub(crate) drain: Duration,
+    /// What is read of messages.
+    pub(crate) tap: Arc<CompiledSessionTap>,
+    /// The client's format of errors.
+    pub(crate) errors: Option<Arc<ErrorFormat>>,
+    /// The session's id.
+    pub(crate) id: Arc<str>,
+}
+
+/// A session that both sides have agreed to.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The client's connection, once the answer to its handshake is sent.
+    pub(crate) client: OnUpgrade,
+    /// The provider's.
+    pub(crate) provider: UpstreamSession,
+    /// What it is bound by.
+    pub(crate) terms: Terms,
+    /// Its responses.
+    pub(crate) responses: Responses,
+    /// The record of the session itself.
+    pub(crate) account: Box<Account>,
+    /// Its place among all sessions.
+    pub(crate) place: SessionPlace,
+    /// Tells when the gateway stops.
+    pub(crate) leaving: Leaving,
+}
+
+impl Session {
+    /// Passes messages on until the session ends.
+    pub(crate) async fn run(self) {
+        let Self { client, provider, terms, responses, mut account, place, mut leaving } = self;
+        let UpstreamSession { io, mut screen, .. } = provider;
+        let client: SessionIo = match client.await {
+            Ok(client) => TokioIo::new(client),
+            Err(error) => return tracing::debug!(%error, "the client left before its session began"),
+        };
+        let ((from_client, to_client), (from_provider, to_provider)) = (tokio::io::split(client), tokio::io::split(io));
+        let most = terms.settings.max_message_bytes;
+        let mut from_client = Inlet::new(from_client, Side::Client, most);
+        let mut from_provider = Inlet::new(from_provider, Side::Server, most);
+        let relay = Relay {
+            to_client: Mutex::new(Outlet::new(to_client, Side::Client, terms.patience)),
+            to_provider: Mutex::new(Outlet::new(to_provider, Side::Server, terms.patience)),
+            responses: Mutex::new(responses),
+            settled: Notify::new(),
+            clock: Clock::start(),
+            place,
+            terms,
+        };
+        let ending = tokio::select! {
+            ending = relay.from_client(&mut from_client) => ending,
+            ending = relay.from_provider(&mut from_provider, &mut screen, &mut account) => ending,
+            ending = relay.watch() => ending,
+            ending = relay.leave(&mut leaving) => ending,
+        };
+        relay.end(ending, (from_client, from_provider), account).await;
+    }
+}
+
+/// A session under way.
+struct Relay {
+    to_client: Mutex<Outlet>,
+    to_provider: Mutex<Outlet>,
+    responses: Mutex<Responses>,
+    /// A response has ended.
+    settled: Notify,
+    clock: Clock,
+    place: SessionPlace,
+    terms: Terms,
+}
+
+impl Relay {
+    fn outlet(&self, to: Side) -> &Mutex<Outlet> {
+        match to {
+            Side::Client => &self.to_client,
+            Side::Server => &self.to_provider,
+        }
+    }
+
+    /// Sends a frame. A failure ends the session.
+    async fn send(&self, to: Side, (opcode, is_last): (Opcode, bool), payload: &[u8]) -> Result<(), Ending> {
+        let sent = self.outlet(to).lock().await.send(opcode, is_last, payload).await;
+        sent.map_err(|broken| Ending::Broken(to, broken))
+    }
+
+    /// Tells the client of an error, in its format.
+    async fn tell(&self, fault: &Fault) -> Result<(), Ending> {
+        let frame = failure_frame(self.terms.errors.as_deref(), &fault.error, &self.terms.id);
+        let Some(frame) = frame else { return Ok(()) };
+        let told = self.to_client.lock().await.say(&frame.data).await;
+        told.map_err(|broken| Ending::Broken(Side::Client, broken))
+    }
+
+    /// The next event of a side, but for pings, which are answered here, and pongs.
+    async fn next(&self, from: &mut Inlet, side: Side) -> Result<Event, Ending> {
+        loop {
+            match from.next(&self.clock).await.map_err(|broken| Ending::Broken(side, broken))? {
+                Event::Ping(payload) => self.send(side, (Opcode::Pong, true), &payload).await?,
+                Event::Pong => {}
+                Event::Close(close) => return Err(Ending::Closed(side, close)),
+                event => {
+                    self.clock.message();
+                    let (messages, len) = match &event {
+                        Event::Message(_, bytes) => (1, bytes.len()),
+                        Event::Piece { bytes, is_last, .. } => (u64::from(*is_last), bytes.len()),
+                        _ => (0, 0),
+                    };
+                    self.place.sessions().passed(name(side), messages, len);
+                    return Ok(event);
+                }
+            }
+        }
+    }
+
+    async fn from_client(&self, from: &mut Inlet) -> Ending {
+        loop {
+            if let Err(ending) = self.pass_to_provider(from).await {
+                return ending;
+            }
+        }
+    }
+
+    async fn pass_to_provider(&self, from: &mut Inlet) -> Result<(), Ending> {
+        match self.next(from, Side::Client).await? {
+            Event::Message(kind, message) => {
+                if self.terms.tap.is_request(&message) {
+                    let verdict = self.responses.lock().await.ask(message.len()).await;
+                    match verdict {
+                        Verdict::Pass => {}
+                        Verdict::Withhold(fault) => return self.tell(&fault).await,
+                        Verdict::End(fault) => return Err(Ending::Refused(fault)),
+                    }
+                }
+                self.send(Side::Server, (kind.opcode(), true), &message).await
+            }
+            Event::Piece { kind, bytes, is_first, is_last } => {
+                let opcode = if is_first { kind.opcode() } else { Opcode::Continuation };
+                self.send(Side::Server, (opcode, is_last), &bytes).await
+            }
+            Event::Ping(_) | Event::Pong | Event::Close(_) => Ok(()),
+        }
+    }
+
+    async fn from_provider(&self, from: &mut Inlet, screen: &mut MessageScreen, account: &mut Account) -> Ending {
+        loop {
+            if let Err(ending) = self.pass_to_client(from, screen, account).await {
+                return ending;
+            }
+        }
+    }
+
+    async fn pass_to_client(
+        &self,
+        from: &mut Inlet,
+        screen: &mut MessageScreen,
+        account: &mut Account,
+    ) -> Result<(), Ending> {
+        match self.next(from, Side::Server).await? {
+            Event::Message(kind, message) => {
+                let verdict = self.hear(&message).await;
+                account.sends_on(message.len());
+                self.send(Side::Client, (kind.opcode(), true), &screen.message(message)).await?;
+                match verdict {
+                    Verdict::Pass => Ok(()),
+                    Verdict::Withhold(fault) | Verdict::End(fault) => Err(Ending::Refused(fault)),
+                }
+            }
+            Event::Piece { kind, bytes, is_first, is_last } => {
+                account.sends_on(bytes.len());
+                let bytes: Bytes = screen.piece(bytes, is_last);
+                let opcode = if is_first { kind.opcode() } else { Opcode::Continuation };
+                self.send(Side::Client, (opcode, is_last), &bytes).await
+            }
+            Event::Ping(_) | Event::Pong | Event::Close(_) => Ok(()),
+        }
+    }
+
+    async fn hear(&self, message: &[u8]) -> Verdict {
+        let mut responses = self.responses.lock().await;
+        let verdict = responses.hear(message).await;
+        if responses.are_over() {
+            self.settled.notify_waiters();
+        }
+        verdict
+    }
+
+    /// Waits until a side was silent for too long, or the session lasted too long.
+    async fn watch(&self) -> Ending {
+        let Realtime { idle_timeout, max_duration, ping_interval, ping_timeout, .. } = self.terms.settings;
+        let end = self.clock.begun() + max_duration;
+        // When each side was pinged last, unless it was heard since.
+        let mut pinged: [Option<Instant>; 2] = [None; 2];
+        loop {
+            let now = Instant::now();
+            if now >= end {
+                return Ending::Longest;
+            }
+            let idle = self.clock.last_message() + idle_timeout;
+            if now >= idle {
+                return Ending::Idle;
+            }
+            let mut next = end.min(idle);
+            for (side, pinged) in [Side::Client, Side::Server].into_iter().zip(&mut pinged) {
+                let heard = self.clock.last_heard(side);
+                *pinged = pinged.filter(|at| heard < *at);
+                let due = pinged.map_or(heard + ping_interval, |at| at + ping_timeout);
+                next = next.min(if now < due {
+                    due
+                } else if pinged.is_some() {
+                    return Ending::Silent(side);
+                } else {
+                    if let Err(ending) = self.send(side, (Opcode::Ping, true), &[]).await {
+                        return ending;
+                    }
+                    *pinged = Some(now);
+                    now + ping_timeout
+                });
+            }
+            sleep_until(next).await;
+        }
+    }
+
+    /// Waits until the gateway stops, and then until no response is open, or the time to drain is nearly over.
+    async fn leave(&self, leaving: &mut Leaving) -> Ending {
+        leaving.wait().await;
+        let until = Instant::now() + self.terms.drain.saturating_sub(MARGIN);
+        let settled = async {
+            loop {
+                let notified = self.settled.notified();
+                if self.responses.lock().await.are_over() {
+                    return;
+                }
+                notified.await;
+            }
+        };
+        let _drained = tokio::time::timeout_at(until, settled).await;
+        Ending::Leaving
+    }
+
+    /// Ends the session: both sides are told why, and get some time to answer.
+    async fn end(&self, ending: Ending, (mut client, mut provider): (Inlet, Inlet), mut account: Box<Account>) {
+        let [to_client, to_provider] = ending.closes();
+        let outcome = ending.outcome();
+        if let Ending::Refused(fault) = &ending {
+            account.line().into_iter().for_each(|line| line.failed(fault));
+            let telling = async {
+                let _gone = self.tell(fault).await;
+                self.cancel().await;
+            };
+            let _late = timeout(FAREWELL, telling).await;
+        }
+        tracing::debug!(by = ending.by(), code = to_client.code, reason = to_client.reason, "session ended");
+        self.place.sessions().closed(ending.by(), to_client.code);
+        // A side that is gone hears nothing.
+        for (side, close) in [(Side::Client, to_client), (Side::Server, to_provider)] {
+            let _gone = timeout(FAREWELL, self.send(side, (Opcode::Close, true), &close.payload())).await;
+        }
+        let client = self.farewell(&mut client, Side::Client, &ending);
+        let provider = self.farewell(&mut provider, Side::Server, &ending);
+        let _late = timeout(FAREWELL, async { tokio::join!(client, provider) }).await;
+        for side in [Side::Client, Side::Server] {
+            let _gone = timeout(FAREWELL, async { self.outlet(side).lock().await.shut().await }).await;
+        }
+        self.responses.lock().await.end(outcome);
+        match outcome {
+            Outcome::Whole => account.whole(),
+            Outcome::Broke(Side::Client) => account.broke("client"),
+            Outcome::Broke(Side::Server) => account.broke("upstream"),
+            Outcome::Left => {}
+        }
+    }
+
+    /// Cancels what the provider works on.
+    async fn cancel(&self) {
+        if self.responses.lock().await.are_over() {
+            return;
+        }
+        if let Some(cancel) = &self.terms.tap.cancel {
+            let _gone = self.to_provider.lock().await.say(cancel).await;
+        }
+    }
+
+    /// Reads what a side still sends, until it has closed too. What the provider says of open responses counts.
+    async fn farewell(&self, from: &mut Inlet, side: Side, ending: &Ending) {
+        if ending.is_over_for(side) {
+            return;
+        }
+        while let Ok(event) = from.next(&self.clock).await {
+            match event {
+                Event::Message(_, message) if side == Side::Server => _ = self.hear(&message).await,
+                Event::Close(_) => return,
+                Event::Message(..) | Event::Piece { .. } | Event::Ping(_) | Event::Pong => {}
+            }
+        }
+    }
+}

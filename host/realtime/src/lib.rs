@@ -1,0 +1,22 @@
+//! WebSocket sessions (RFC 6455), as far as they are no input or output: bytes in, messages out.
+//!
+//! | module | does |
+//! |---|---|
+//! | [`handshake`] | the heads that begin a session, on both sides |
+//! | [`frame`] | heads of frames, read strictly and written, and masks |
+//! | [`message`] | messages from frames: small ones whole, larger ones in pieces while they arrive |
+//! | [`close`] | codes and reasons with which sessions end |
+//! | [`tap`] | what a manifest says of a session's messages: requests, responses, usage |
+//!
+//! Extensions are never negotiated, so that the bytes of a message are its content.
+
+pub mod close;
+pub mod frame;
+pub mod handshake;
+pub mod message;
+pub mod tap;
+
+pub use close::Close;
+pub use frame::{FrameError, Opcode, Side};
+pub use message::{Event, Kind, MessageReader};
+pub use tap::{CompiledSessionTap, SessionTapError};

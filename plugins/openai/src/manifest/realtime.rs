@@ -1,0 +1,73 @@
+//! Realtime sessions: JSON messages over a WebSocket.
+//!
+//! Source: the events of OpenAI's Realtime API. Each response ends with `response.done`, which has its usage. Transcripts of
+//! the input are billed beside the responses, in the same measure; their usage is added to that of the response that is
+//! open, or stands alone.
+
+use weir_sdk::compat::manifest::{acceptance, option_headers, place};
+use weir_sdk::manifest::{
+    Acceptance, BodyKind, Bucket, CredentialPlace, ErrorFormat, Face, FixedQuery, Format, FrameTemplate, FrameTest,
+    Merge, ModelPlace, Operation, SessionTap, Tap, Transport, UsagePlace, strings,
+};
+
+use super::{errors, face};
+use crate::quirks::QUIRKS;
+
+const FORMAT: &str = "openai.realtime";
+
+/// The event for an error. Clients look for its id.
+const ERROR_EVENT: &str = r#"{"type":"error","event_id":{{request_id}},"error":{"type":{{kind}},"code":{{code}},"message":{{message}},"param":{{param}},"event_id":null}}"#;
+
+pub(super) fn face_of_sessions() -> Face {
+    let plain = face(FORMAT, Operation::Realtime, "GET", "/v1/realtime");
+    let offered = CredentialPlace::Subprotocol("openai-insecure-api-key.".to_owned());
+    let credentials = plain.credentials.iter().cloned().chain([offered]).collect();
+    Face { credentials, model: vec![ModelPlace::Query("model".to_owned())], body: BodyKind::Session, ..plain }
+}
+
+pub(super) fn accepts() -> Acceptance {
+    Acceptance {
+        query: vec![FixedQuery { name: "model".to_owned(), value: "{model}".to_owned(), stream: None }],
+        request_headers: strings(["openai-beta", "openai-safety-identifier", "x-client-request-id"]),
+        set_headers: option_headers(&QUIRKS),
+        transport: Some(Transport::Session),
+        ..acceptance(FORMAT, Operation::Realtime, "GET", "realtime")
+    }
+}
+
+pub(super) fn format() -> Format {
+    let kind = |kind: &str| FrameTest::equals("/type", kind);
+    let session = SessionTap {
+        requests: vec![kind("response.create")],
+        begins: vec![kind("response.created")],
+        responses: Tap {
+            usage: usage(),
+            finish: strings(["/response/status"]),
+            end: vec![kind("response.done")],
+            failure: vec![kind("error"), FrameTest::equals("/response/status", "failed")],
+            ..Tap::default()
+        },
+        cancel: Some(r#"{"type":"response.cancel"}"#.to_owned()),
+    };
+    let frame = FrameTemplate { event: None, data: ERROR_EVENT.to_owned() };
+    let errors = ErrorFormat { stream_failure: Some(frame), ..errors() };
+    Format { id: FORMAT.to_owned(), errors: Some(errors), tap: None, session: Some(session) }
+}
+
+/// Of the cached input, only text counts as read from a cache: cached audio is part of the audio, so that what is
+/// uncertain is dearer.
+fn usage() -> Vec<UsagePlace> {
+    let place = |bucket, member: &str, includes: &[Bucket]| UsagePlace {
+        pointers: vec![format!("/response/usage/{member}"), format!("/usage/{member}")],
+        merge: Merge::Sum,
+        ..place(bucket, "", includes)
+    };
+    vec![
+        place(Bucket::Input, "input_tokens", &[Bucket::InputAudio, Bucket::InputImage, Bucket::CacheRead]),
+        place(Bucket::InputAudio, "input_token_details/audio_tokens", &[]),
+        place(Bucket::InputImage, "input_token_details/image_tokens", &[]),
+        place(Bucket::CacheRead, "input_token_details/cached_tokens_details/text_tokens", &[]),
+        place(Bucket::Output, "output_tokens", &[Bucket::OutputAudio]),
+        place(Bucket::OutputAudio, "output_token_details/audio_tokens", &[]),
+    ]
+}
