@@ -44,7 +44,7 @@ struct Purges {
 
 /// A point in the order of removals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment(u64);
+pub struct Moment(u64);
 
 impl Cache {
     /// An empty cache for so many bytes.
@@ -105,10 +105,14 @@ impl Cache {
         Flights::enter(self, key)
     }
 
-    /// Removes an entry. Returns whether there was one.
+    /// Removes an entry, with the same answer for clients of other formats. Returns whether there was one.
     pub fn remove(&self, key: &Key) -> bool {
         self.purges().count += 1;
-        self.store.remove(key).is_some()
+        let Some((_, entry)) = self.store.remove(key) else { return false };
+        if let Some(origin) = entry.origin {
+            self.store.retain(|key, entry| *key != origin && entry.origin != Some(origin));
+        }
+        true
     }
 
     /// Removes the entries of a model. Returns how many there were.
@@ -135,12 +139,13 @@ impl Cache {
         generation
     }
 
-    pub(crate) fn moment(&self) -> Moment {
+    /// The present moment in the order of removals.
+    pub fn moment(&self) -> Moment {
         Moment(self.purges().count)
     }
 
     /// Keeps an answer that was asked for at this moment, unless something was removed since, or it is too large.
-    pub(crate) fn put(&self, key: Key, entry: &Arc<Entry>, asked: Moment) {
+    pub fn put(&self, key: Key, entry: &Arc<Entry>, asked: Moment) {
         if entry.body.len() >= TOO_LARGE || entry.weight() as u64 > self.store.capacity() {
             return;
         }
