@@ -276,10 +276,14 @@ async fn kept_answers_are_removed_by_key_by_model_and_all_and_those_under_way_to
     assert_eq!(remove("?model=openai").await.json(), json!({"removed": 2}));
     fill().await;
     assert_eq!(remove("").await.json(), json!({"generation": 1}));
-    for wrong in ["?key=x", "?models=x"] {
+    assert_eq!(remove("?generation=0").await.json(), json!({"generation": 1}), "it was removed before");
+    for wrong in ["?key=x", "?models=x", "?generation=x", "?generation=1&model=openai"] {
         assert_eq!(remove(wrong).await.status(), 400, "{wrong}");
     }
-    assert_eq!(gateway.get("/admin/cache").await.json(), json!({"entries": 0, "bytes": 0, "generation": 1}));
+    let shown = gateway.get("/admin/v1/cache").await.json();
+    assert_eq!((&shown["entries"], &shown["bytes"], &shown["generation"]), (&json!(0), &json!(0), &json!(1)));
+    assert_eq!((&shown["limit_bytes"], &shown["models"]["openai"]), (&json!(64 << 20), &json!({"miss": 3})));
+    assert_eq!(gateway.get("/admin/cache").await.json(), shown);
     upstream.now(Answer::begin(200, &[("content-type", "application/json")]).gate(&gate).piece(OPENAI.whole()).end());
     let mut client = gateway.connect().await;
     client.send(&chat(&json!({"seed": 5}))).await;

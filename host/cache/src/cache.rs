@@ -82,6 +82,11 @@ impl Cache {
         self.store.is_empty()
     }
 
+    /// The most bytes of all entries.
+    pub fn capacity(&self) -> u64 {
+        self.store.capacity()
+    }
+
     /// The bytes of all entries.
     pub fn weight(&self) -> u64 {
         self.store.weight()
@@ -129,14 +134,22 @@ impl Cache {
 
     /// Removes everything. Returns the new generation.
     pub fn clear(&self) -> u64 {
-        let generation = {
-            let mut purges = self.purges();
+        self.clear_if(|_| true)
+    }
+
+    /// Removes everything that was kept up to a generation: nothing, if all was removed since. Returns the generation now.
+    pub fn clear_up_to(&self, generation: u64) -> u64 {
+        self.clear_if(|now| now <= generation)
+    }
+
+    fn clear_if(&self, is_meant: impl FnOnce(u64) -> bool) -> u64 {
+        let mut purges = self.purges();
+        if is_meant(purges.generation) {
             purges.count += 1;
             purges.generation += 1;
-            purges.generation
-        };
-        self.store.clear();
-        generation
+            self.store.clear();
+        }
+        purges.generation
     }
 
     /// The present moment in the order of removals.

@@ -2,10 +2,12 @@
 
 mod meaning;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{self, HeaderMap, HeaderName};
+use prometheus::core::Collector as _;
 use prometheus::{CounterVec, IntCounterVec, IntGauge, Opts};
 
 use crate::accounting::captured::CaptureRoom;
@@ -94,6 +96,22 @@ impl AnswerCache {
     /// The kept answers.
     pub fn kept(&self) -> &Arc<Cache> {
         &self.cache
+    }
+
+    /// How many requests for each model were answered in each way.
+    pub fn results(&self) -> BTreeMap<String, BTreeMap<String, u64>> {
+        let mut models = BTreeMap::<String, BTreeMap<String, u64>>::new();
+        for family in self.results.collect() {
+            for series in family.get_metric() {
+                let label = |name: &str| {
+                    let found = series.get_label().iter().find(|label| label.name() == name);
+                    found.map(|label| label.value().to_owned()).unwrap_or_default()
+                };
+                let count = series.get_counter().get_value() as u64;
+                models.entry(label("model")).or_default().insert(label("result"), count);
+            }
+        }
+        models
     }
 
     /// Removes the kept answer with this key, in hexadecimal digits. Returns whether there was one; `None` if it is no key.

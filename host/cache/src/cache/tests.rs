@@ -131,3 +131,13 @@ async fn an_answer_that_is_not_kept_frees_all_who_wait() {
     drop(lead(&cache, "a"));
     drop(lead(&cache, "a"));
 }
+
+#[test]
+fn a_generation_is_removed_once_however_often_that_is_asked_for() {
+    let cache = cache();
+    lead(&cache, "a").fill(entry("m", 1), None);
+    assert_eq!((cache.clear_up_to(0), cache.is_empty()), (1, true));
+    lead(&cache, "a").fill(entry("m", 1), None);
+    assert_eq!((cache.clear_up_to(0), cache.len()), (1, 1), "it is of a later generation");
+    assert_eq!((cache.clear_up_to(1), cache.is_empty()), (2, true));
+}
