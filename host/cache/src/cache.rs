@@ -44,7 +44,7 @@ struct Purges {
 
 /// A point in the order of removals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment(u64);
+pub struct Moment(u64);
 
 impl Cache {
     /// An empty cache for so many bytes.
@@ -82,6 +82,11 @@ impl Cache {
         self.store.is_empty()
     }
 
+    /// The most bytes of all entries.
+    pub fn capacity(&self) -> u64 {
+        self.store.capacity()
+    }
+
     /// The bytes of all entries.
     pub fn weight(&self) -> u64 {
         self.store.weight()
@@ -105,10 +110,14 @@ impl Cache {
         Flights::enter(self, key)
     }
 
-    /// Removes an entry. Returns whether there was one.
+    /// Removes an entry, with the same answer for clients of other formats. Returns whether there was one.
     pub fn remove(&self, key: &Key) -> bool {
         self.purges().count += 1;
-        self.store.remove(key).is_some()
+        let Some((_, entry)) = self.store.remove(key) else { return false };
+        if let Some(origin) = entry.origin {
+            self.store.retain(|key, entry| *key != origin && entry.origin != Some(origin));
+        }
+        true
     }
 
     /// Removes the entries of a model. Returns how many there were.
@@ -125,22 +134,31 @@ impl Cache {
 
     /// Removes everything. Returns the new generation.
     pub fn clear(&self) -> u64 {
-        let generation = {
-            let mut purges = self.purges();
-            purges.count += 1;
-            purges.generation += 1;
-            purges.generation
-        };
-        self.store.clear();
-        generation
+        self.clear_if(|_| true)
     }
 
-    pub(crate) fn moment(&self) -> Moment {
+    /// Removes everything that was kept up to a generation: nothing, if all was removed since. Returns the generation now.
+    pub fn clear_up_to(&self, generation: u64) -> u64 {
+        self.clear_if(|now| now <= generation)
+    }
+
+    fn clear_if(&self, is_meant: impl FnOnce(u64) -> bool) -> u64 {
+        let mut purges = self.purges();
+        if is_meant(purges.generation) {
+            purges.count += 1;
+            purges.generation += 1;
+            self.store.clear();
+        }
+        purges.generation
+    }
+
+    /// The present moment in the order of removals.
+    pub fn moment(&self) -> Moment {
         Moment(self.purges().count)
     }
 
     /// Keeps an answer that was asked for at this moment, unless something was removed since, or it is too large.
-    pub(crate) fn put(&self, key: Key, entry: &Arc<Entry>, asked: Moment) {
+    pub fn put(&self, key: Key, entry: &Arc<Entry>, asked: Moment) {
         if entry.body.len() >= TOO_LARGE || entry.weight() as u64 > self.store.capacity() {
             return;
         }

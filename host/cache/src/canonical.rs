@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use sha2::{Digest as _, Sha256};
 
 /// The hash of a text; `None` if it is not JSON, or names a member twice, which readers understand differently.
-pub(crate) fn digest(text: &[u8]) -> Option<[u8; 32]> {
+pub fn digest(text: &[u8]) -> Option<[u8; 32]> {
     let Hash(digest) = serde_json::from_slice(text).ok()?;
     Some(digest)
 }

@@ -1,10 +1,12 @@
-//! Kept answers.
+//! Kept answers: as one format has them, or in a form of which every format's are made.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderMap;
+
+use crate::Key;
 
 /// The first size in bytes that is not kept any more.
 pub const TOO_LARGE: usize = 8 << 20;
@@ -26,6 +28,8 @@ pub struct Entry {
     pub lifetime: Duration,
     /// What it cost in nano-dollars, if that is known.
     pub cost: Option<i64>,
+    /// The key of the same answer for clients of other formats, if they may have it. It is removed with that.
+    pub origin: Option<Key>,
 }
 
 impl Entry {

@@ -16,8 +16,9 @@ pub mod control;
 pub mod entry;
 pub mod key;
 
-pub use cache::Cache;
 pub use cache::flight::{Entered, Follower, Landed, Leader};
+pub use cache::{Cache, Moment};
+pub use canonical::digest as digest_json;
 pub use control::Control;
 pub use entry::Entry;
 pub use key::{Key, KeyWriter, Scope};

@@ -1,9 +1,13 @@
 //! Answers that are kept for equal requests of one caller: their keys, and the figures of their use.
 
+mod meaning;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{self, HeaderMap, HeaderName};
+use prometheus::core::Collector as _;
 use prometheus::{CounterVec, IntCounterVec, IntGauge, Opts};
 
 use crate::accounting::captured::CaptureRoom;
@@ -12,6 +16,7 @@ use crate::observe::metrics::Metrics;
 use crate::route::Route;
 use crate::serving::Serving;
 use weir_cache::{Cache, Control, Entry, Key, KeyWriter, Scope};
+use weir_types::contract::types::ChatRequest;
 use weir_types::headers;
 
 /// How a request was answered, as its header and metrics have it.
@@ -93,6 +98,22 @@ impl AnswerCache {
         &self.cache
     }
 
+    /// How many requests for each model were answered in each way.
+    pub fn results(&self) -> BTreeMap<String, BTreeMap<String, u64>> {
+        let mut models = BTreeMap::<String, BTreeMap<String, u64>>::new();
+        for family in self.results.collect() {
+            for series in family.get_metric() {
+                let label = |name: &str| {
+                    let found = series.get_label().iter().find(|label| label.name() == name);
+                    found.map(|label| label.value().to_owned()).unwrap_or_default()
+                };
+                let count = series.get_counter().get_value() as u64;
+                models.entry(label("model")).or_default().insert(label("result"), count);
+            }
+        }
+        models
+    }
+
     /// Removes the kept answer with this key, in hexadecimal digits. Returns whether there was one; `None` if it is no key.
     pub fn remove(&self, key: &str) -> Option<bool> {
         Key::parse(key).map(|key| self.cache.remove(&key))
@@ -133,39 +154,70 @@ impl AnswerCache {
 
     /// The key of a request: everything that its answer may depend on.
     pub(crate) fn key(&self, serving: &Serving, asked: &InboundRequest, route: &Route) -> Key {
-        let mut key = KeyWriter::new(&Scope::of(&asked.caller.tenant), self.cache.generation());
-        // Models, targets, options and settings.
-        key.part("configuration", serving.config.revision.as_bytes());
-        for (name, adapter) in &serving.adapters.adapters {
-            key.part(name, adapter.digest.hex().as_bytes());
-        }
+        let mut key = self.begin_key(serving, asked, route);
         key.part("adapter", asked.face.adapter.as_bytes());
         key.part("format", asked.face.format().as_bytes());
         key.part("operation", asked.operation().name().as_bytes());
-        key.part("route", route.alias.as_bytes());
-        key.part("model", asked.model().as_bytes());
         key.part("method", asked.method.as_str().as_bytes());
         key.part("path", asked.path.as_bytes());
         key.part("query", asked.query.as_bytes());
-        write_headers(&mut key, asked, route);
+        let read = asked.face.claim.request_headers.iter().filter_map(|name| name.parse::<HeaderName>().ok());
+        let usual = [header::ACCEPT_ENCODING, header::CONTENT_TYPE, header::CONTENT_ENCODING];
+        write_headers(&mut key, asked, route, &read.chain(usual).collect::<Vec<_>>(), |_| true);
         match &*asked.body {
             [one] => key.body(one),
             many => key.body(&many.concat()),
         }
         key.finish()
     }
+
+    /// The key of what a chat request means, which is that of requests of other formats that mean the same. Headers that
+    /// its adapter reads are part of the meaning.
+    pub(crate) fn meaning_key(
+        &self,
+        serving: &Serving,
+        asked: &InboundRequest,
+        (route, chat): (&Route, &ChatRequest),
+    ) -> Key {
+        let mut key = self.begin_key(serving, asked, route);
+        for (name, value) in meaning::parameters(&asked.face.claim, &asked.query) {
+            key.part("parameter", name.as_bytes());
+            key.part("value", value.as_bytes());
+        }
+        let is_read = |name: &HeaderName| asked.face.claim.request_headers.iter().any(|read| read == name.as_str());
+        write_headers(&mut key, asked, route, &[], |name| !is_read(name));
+        key.part("meaning", &meaning::canonical(chat, asked.model()));
+        key.finish()
+    }
+
+    /// The key's first parts: who asks, what serves, and which model.
+    fn begin_key(&self, serving: &Serving, asked: &InboundRequest, route: &Route) -> KeyWriter {
+        let mut key = KeyWriter::new(&Scope::of(&asked.caller.tenant), self.cache.generation());
+        // Models, targets, options and settings.
+        key.part("configuration", serving.config.revision.as_bytes());
+        for (name, adapter) in &serving.adapters.adapters {
+            key.part(name, adapter.digest.hex().as_bytes());
+        }
+        key.part("route", route.alias.as_bytes());
+        key.part("model", asked.model().as_bytes());
+        key
+    }
 }
 
 /// Headers of Weir's own that decide about an answer.
 static OWN: [&HeaderName; 3] = [&headers::STRICT, &headers::TARGET, &headers::PROVIDER];
 
-/// Adds the headers that an adapter reads, that a provider gets, or that Weir itself goes by.
-fn write_headers(key: &mut KeyWriter, asked: &InboundRequest, route: &Route) {
+/// Adds these headers, and those that a provider gets, or that Weir itself goes by, as far as they count.
+fn write_headers(
+    key: &mut KeyWriter,
+    asked: &InboundRequest,
+    route: &Route,
+    named: &[HeaderName],
+    counts: impl Fn(&HeaderName) -> bool,
+) {
     let mut all = HeaderMap::new();
-    let read = asked.face.claim.request_headers.iter().filter_map(|name| name.parse::<HeaderName>().ok());
-    let usual = [header::ACCEPT_ENCODING, header::CONTENT_TYPE, header::CONTENT_ENCODING];
-    for name in read.chain(usual).chain(OWN.into_iter().cloned()) {
-        for value in asked.headers.get_all(&name) {
+    for name in named.iter().chain(OWN) {
+        for value in asked.headers.get_all(name) {
             all.append(name.clone(), value.clone());
         }
     }
@@ -174,7 +226,8 @@ fn write_headers(key: &mut KeyWriter, asked: &InboundRequest, route: &Route) {
             acceptance.request_headers.forward(&asked.headers, &mut all);
         }
     }
-    let mut pairs: Vec<(&str, &[u8])> = all.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    let counted = all.iter().filter(|(name, _)| counts(name));
+    let mut pairs: Vec<(&str, &[u8])> = counted.map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
     pairs.sort_unstable();
     pairs.dedup();
     for (name, value) in pairs {

@@ -68,7 +68,7 @@ pub use failure::Failure;
 pub use further_guards::FurtherGuards;
 pub use handed::{Closing, Handed, HandedBody};
 pub use judged::{Judged, judge};
-pub(crate) use keepable::is_keepable;
+pub(crate) use keepable::{Meaning, keepable, rewritten};
 pub use kept_reply::KeptReply;
 pub(crate) use kept_reply::{Keeping, kept};
 pub(crate) use model_list::{ask_list, ask_models, find_out};

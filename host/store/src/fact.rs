@@ -100,6 +100,9 @@ pub struct Fact {
     pub service_tier: String,
     /// Whether it was served at the price of a batch.
     pub batch: bool,
+    /// What a kept answer cost when it was made, in nano-dollars, and this request did not; none if it is not known, or a
+    /// provider answered.
+    pub saved_nano: Option<i64>,
 }
 
 /// Tokens in the contract's disjoint buckets; none where the provider gave no count.
@@ -201,6 +204,7 @@ impl Fact {
             adapter_digest: String::new(),
             service_tier: String::new(),
             batch: false,
+            saved_nano: None,
         }
     }
 

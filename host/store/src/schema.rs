@@ -3,7 +3,15 @@
 use crate::fact::columns;
 
 /// The version of the tables that this program writes.
-pub(crate) const VERSION: i64 = 1;
+pub(crate) const VERSION: i64 = 2;
+
+/// What later versions added to the table of facts: the version, and the statement that adds it to one of an earlier version.
+const ADDED: [(i64, &str); 1] = [(2, "alter table facts add column saved_nano bigint;")];
+
+/// The statements that bring tables of facts of this version up to [`VERSION`].
+pub(crate) fn upgrade_from(version: i64) -> String {
+    ADDED.iter().filter(|(added, _)| *added > version).map(|(_, statement)| *statement).collect()
+}
 
 /// How a database wants its tables.
 #[derive(Debug, Clone, Copy)]

@@ -3,6 +3,7 @@
 pub mod bounds;
 pub mod dialect;
 pub mod event_validator;
+pub mod fold;
 pub mod names;
 pub mod retell;
 pub mod unified;

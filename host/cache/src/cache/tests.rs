@@ -20,6 +20,7 @@ fn entry(model: &str, size: usize) -> Entry {
         stored: Instant::now(),
         lifetime: Duration::from_mins(1),
         cost: Some(7),
+        origin: None,
     }
 }
 
@@ -48,7 +49,7 @@ fn has(cache: &Cache, name: &str) -> bool {
 #[test]
 fn an_answer_is_kept_for_its_lifetime_and_as_long_as_a_request_takes_it() {
     let cache = cache();
-    lead(&cache, "a").fill(entry("m", 10));
+    lead(&cache, "a").fill(entry("m", 10), None);
     let now = Instant::now();
     let get =
         |control: &str, after: u64| cache.get(&key("a"), &Control::read([control]), now + Duration::from_secs(after));
@@ -60,12 +61,12 @@ fn an_answer_is_kept_for_its_lifetime_and_as_long_as_a_request_takes_it() {
 #[test]
 fn what_is_too_large_is_not_kept_and_all_of_it_stays_within_the_bound() {
     let cache = cache();
-    lead(&cache, "large").fill(entry("m", TOO_LARGE));
+    lead(&cache, "large").fill(entry("m", TOO_LARGE), None);
     assert!(!has(&cache, "large"));
-    lead(&cache, "nearly").fill(entry("m", TOO_LARGE - 1));
+    lead(&cache, "nearly").fill(entry("m", TOO_LARGE - 1), None);
     assert!(has(&cache, "nearly"));
     for number in 0..100 {
-        lead(&cache, &number.to_string()).fill(entry("m", 1 << 20));
+        lead(&cache, &number.to_string()).fill(entry("m", 1 << 20), None);
     }
     assert!(cache.weight() <= 32 << 20 && cache.len() > 8, "{} in {}", cache.len(), cache.weight());
 }
@@ -73,10 +74,10 @@ fn what_is_too_large_is_not_kept_and_all_of_it_stays_within_the_bound() {
 #[test]
 fn removals_take_what_they_name_and_answers_that_are_under_way() {
     let cache = cache();
-    lead(&cache, "a").fill(entry("m", 1));
-    lead(&cache, "b").fill(entry("other", 1));
+    lead(&cache, "a").fill(entry("m", 1), None);
+    lead(&cache, "b").fill(entry("other", 1), None);
     assert!(cache.remove(&key("a")) && !cache.remove(&key("a")));
-    lead(&cache, "a").fill(entry("m", 1));
+    lead(&cache, "a").fill(entry("m", 1), None);
     assert_eq!(cache.remove_model("m"), 1);
     assert!(has(&cache, "b") && !has(&cache, "a"));
     let removals: [fn(&Cache); 3] =
@@ -84,7 +85,7 @@ fn removals_take_what_they_name_and_answers_that_are_under_way() {
     for remove in removals {
         let leader = lead(&cache, "c");
         remove(&cache);
-        leader.fill(entry("m", 1));
+        leader.fill(entry("m", 1), None);
         assert!(!has(&cache, "c"), "it was asked for before the removal");
     }
     assert_eq!(cache.generation(), 1);
@@ -96,7 +97,7 @@ async fn followers_get_the_leaders_answer() {
     let cache = cache();
     let leader = lead(&cache, "a");
     let followers = [follow(&cache, "a"), follow(&cache, "a")];
-    leader.fill(entry("m", 3));
+    leader.fill(entry("m", 3), None);
     for follower in followers {
         assert!(matches!(follower.landed().await, Landed::Answer(entry) if entry.body.len() == 3));
     }
@@ -114,7 +115,7 @@ async fn a_follower_takes_over_from_a_leader_that_leaves() {
     let waiting = tokio::spawn(second.landed());
     tokio::task::yield_now().await;
     assert!(!waiting.is_finished(), "the second waits for the first");
-    next.fill(entry("m", 4));
+    next.fill(entry("m", 4), None);
     assert!(matches!(waiting.await.unwrap(), Landed::Answer(entry) if entry.body.len() == 4));
 }
 
@@ -129,4 +130,14 @@ async fn an_answer_that_is_not_kept_frees_all_who_wait() {
     }
     drop(lead(&cache, "a"));
     drop(lead(&cache, "a"));
+}
+
+#[test]
+fn a_generation_is_removed_once_however_often_that_is_asked_for() {
+    let cache = cache();
+    lead(&cache, "a").fill(entry("m", 1), None);
+    assert_eq!((cache.clear_up_to(0), cache.is_empty()), (1, true));
+    lead(&cache, "a").fill(entry("m", 1), None);
+    assert_eq!((cache.clear_up_to(0), cache.len()), (1, 1), "it is of a later generation");
+    assert_eq!((cache.clear_up_to(1), cache.is_empty()), (2, true));
 }

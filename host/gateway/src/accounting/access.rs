@@ -15,6 +15,7 @@ pub use super::request_log::{End, Used};
 use super::request_log::{FinalError, RequestLog};
 use super::trail::{Step, Trail};
 use crate::auth::Caller;
+use weir_ledger::Nano;
 use weir_sandbox::Digest;
 use weir_translate::dialect::faces::Endpoint;
 use weir_types::contract::types::UnitCount;
@@ -107,6 +108,7 @@ pub struct AccessLine {
     has_line: bool,
     /// What else takes the record.
     log: Option<Arc<dyn RequestLog>>,
+    saved: Option<Nano>,
     is_unlogged: bool,
     capture: Option<Arc<Capture>>,
 }
@@ -141,6 +143,7 @@ impl AccessLine {
                 ended: Ended::default(),
                 has_line,
                 log,
+                saved: None,
                 is_unlogged: false,
                 capture: None,
             })
@@ -160,6 +163,11 @@ impl AccessLine {
     /// The request log shall not have the request.
     pub fn stays_unlogged(&mut self) {
         self.is_unlogged = true;
+    }
+
+    /// A kept answer serves the request: sets what that cost when it was made.
+    pub(crate) fn saves(&mut self, cost: Option<Nano>) {
+        self.saved = cost;
     }
 
     /// Sets the capture of the request's content, which gets the outcome.

@@ -88,6 +88,8 @@ pub struct FinishedRequest {
     pub bytes_out: u64,
     /// The fields that a translation lost: `field=kind`.
     pub losses: Vec<String>,
+    /// What a kept answer cost when it was made; none if that is not known, or a provider answered.
+    pub saved: Option<Nano>,
     /// Whether the client asked that the request is not logged, and may.
     pub is_unlogged: bool,
 }

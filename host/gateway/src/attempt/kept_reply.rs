@@ -11,12 +11,12 @@ use http::{Response, StatusCode};
 use http_body::{Body as _, Frame};
 
 use super::InboundRequest;
-use super::keepable::Judge;
+use super::keepable::AnswerReader;
 use super::reply::{BodyError, ReplyBody};
 use crate::accounting::CostCell;
 use crate::accounting::captured::{CaptureRoom, RoomShare};
 use weir_cache::entry::TOO_LARGE;
-use weir_cache::{Entry, Leader};
+use weir_cache::{Entry, Key, Leader};
 use weir_ledger::Nano;
 use weir_types::headers as own;
 use weir_wire::frame;
@@ -43,6 +43,8 @@ pub(crate) struct Keeping {
     pub(crate) lifetime: Duration,
     /// What it costs.
     pub(crate) cost: CostCell,
+    /// The key of the same answer for clients of other formats, if they may have it.
+    pub(crate) origin: Option<Key>,
     /// Memory for the copy.
     pub(crate) room: Arc<CaptureRoom>,
 }
@@ -51,7 +53,9 @@ pub(crate) struct Keeping {
 struct Copied {
     keeping: Keeping,
     headers: HeaderMap,
-    judge: Judge,
+    reader: AnswerReader,
+    /// Whether the answer's translation lost anything.
+    has_losses: bool,
     bytes: BytesMut,
     share: RoomShare,
 }
@@ -77,8 +81,9 @@ pub(crate) fn kept(
     let kind = from.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let is_stream = asked.reading.stream && kind.and_then(frame::from_content_type).is_some();
     let share = RoomShare::new(Arc::clone(&keeping.room), TOO_LARGE);
-    let judge = Judge::of(asked, is_stream, frame_bytes);
-    let copy = Box::new(Copied { keeping, headers, judge, bytes: BytesMut::new(), share });
+    let reader = AnswerReader::of(asked, is_stream, frame_bytes);
+    let has_losses = headers.contains_key(&own::LOSSES);
+    let copy = Box::new(Copied { keeping, headers, reader, has_losses, bytes: BytesMut::new(), share });
     response.map(|body| {
         let mut reply = KeptReply { body, copy: Some(copy) };
         if reply.body.is_end_stream() {
@@ -123,7 +128,8 @@ impl KeptReply {
 
     /// The answer is whole: once it is judged, it is kept. The client does not wait for that.
     fn end(&mut self) {
-        if let Some(copy) = self.copy.take() {
+        if let Some(mut copy) = self.copy.take() {
+            copy.has_losses |= self.body.has_late_losses();
             tokio::spawn(copy.settle());
         }
     }
@@ -131,14 +137,19 @@ impl KeptReply {
 
 impl Copied {
     async fn settle(self: Box<Self>) {
-        let Self { keeping, headers, judge, bytes, share } = *self;
+        let Self { keeping, headers, reader, has_losses, bytes, share } = *self;
         let body = bytes.freeze();
-        if !judge.is_complete(&headers, &body).await {
-            return keeping.leader.give_up();
-        }
-        let Keeping { leader, model, lifetime, cost, .. } = keeping;
+        let Some(answer) = reader.read(&headers, &body).await else { return keeping.leader.give_up() };
+        let Keeping { leader, model, lifetime, cost, origin, .. } = keeping;
         let cost = cost.get().copied().flatten().map(Nano::get);
-        leader.fill(Entry { model, headers, body, stored: Instant::now(), lifetime, cost });
+        let stored = Instant::now();
+        let of =
+            |headers, body, origin| Entry { model: Arc::clone(&model), headers, body, stored, lifetime, cost, origin };
+        // The unified model always has a JSON form.
+        let portable = answer.portable.filter(|_| !has_losses).and_then(|chat| serde_json::to_vec(&chat).ok());
+        let portable = origin.zip(portable).map(|(key, json)| (key, of(HeaderMap::new(), json.into(), None)));
+        let entry = of(headers, body, portable.as_ref().map(|(key, _)| *key));
+        leader.fill(entry, portable.map(|(_, entry)| entry));
         drop(share);
     }
 }

@@ -109,6 +109,11 @@ impl ReplyBody {
         }
     }
 
+    /// Whether the translation of a stream, which has ended, lost anything after its head.
+    pub(super) fn has_late_losses(&self) -> bool {
+        matches!(self, Self::Translated(body) if body.has_late_losses())
+    }
+
     /// Closes this account when the body has been read.
     #[must_use]
     pub fn attach(mut self, account: Box<Account>) -> Self {

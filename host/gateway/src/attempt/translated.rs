@@ -43,6 +43,8 @@ pub struct Translated {
     resuming: Option<Resuming>,
     /// For a program: what is known at the end.
     closing: Closing,
+    /// Whether anything got lost after the answer's head.
+    has_late_losses: bool,
 }
 
 /// The output of the pieces that were read before the answer's head is sent.
@@ -106,6 +108,7 @@ impl Translated {
             onward: None,
             resuming: None,
             closing: Closing::default(),
+            has_late_losses: false,
         }
     }
 
@@ -119,6 +122,11 @@ impl Translated {
     /// What is known for a program.
     pub(super) fn closing(&self) -> &Closing {
         &self.closing
+    }
+
+    /// Whether anything got lost after the answer's head, once the stream has ended.
+    pub(super) fn has_late_losses(&self) -> bool {
+        self.has_late_losses
     }
 
     /// Sets the cancellation to send to the provider if the client leaves before the end.
@@ -300,6 +308,7 @@ impl Translated {
         self.farewell.take().into_iter().for_each(CancelOnDrop::disarm);
         let is_for_program = self.pipeline.as_ref().is_some_and(Pipeline::is_for_program);
         let seen = self.pipeline.take().map(Pipeline::release);
+        self.has_late_losses = seen.as_ref().is_some_and(|seen| !seen.losses.is_empty());
         if let Some(seen) = seen.as_ref().filter(|_| is_for_program) {
             self.closing.losses.extend(seen.losses.iter().cloned());
             self.closing.usage.clone_from(&seen.usage);

@@ -8,6 +8,11 @@ use crate::pricing::Tariff;
 /// The member's name. It is written as an extension of the client's format.
 const MEMBER: &str = "cost";
 
+/// Removes the cost from the usage of an answer: it is that of one exchange.
+pub(super) fn without_cost(usage: &mut Usage) {
+    usage.extensions.retain(|member| member.key != MEMBER);
+}
+
 /// Prices the usage of one stream.
 #[derive(Debug)]
 pub(super) struct UsageCost {

@@ -13,11 +13,12 @@ use crate::accounting::access::AccessLine;
 use crate::accounting::{Account, CostCell, Opening};
 use crate::admission::AdmissionPermit;
 use crate::answer_cache::CacheResult;
-use crate::attempt::{InboundRequest, Keeping, ReplyBody, is_keepable, kept};
+use crate::attempt::{InboundRequest, Keeping, Meaning, ReplyBody, keepable, kept, rewritten};
 use crate::observe::trace::Span;
 use crate::route::Route;
 use crate::serving::Serving;
-use weir_cache::{Control, Entered, Entry, Follower, Key, Landed, Leader};
+use weir_cache::{Control, Entered, Entry, Follower, Key, Landed, Leader, Moment};
+use weir_ledger::Nano;
 use weir_translate::dialect::reply::insert;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
@@ -52,6 +53,8 @@ pub(super) struct Miss {
     leader: Leader,
     model: Arc<str>,
     lifetime: Duration,
+    /// The key of the answer for clients of other formats.
+    origin: Option<Key>,
 }
 
 impl Found {
@@ -83,12 +86,22 @@ impl Gateway {
         if let Some(entry) = self.answers.get(&key, &control) {
             return Ok(Found::Answer(Kept { key, entry, result: CacheResult::Hit, route: Arc::clone(route) }));
         }
+        let keepable = keepable(asked, serving.stores_answers(asked.face.index)).await;
+        let meaning = keepable.as_ref().and_then(|keepable| keepable.meaning.as_ref());
+        let origin = meaning.map(|meaning| self.answers.meaning_key(serving, asked, (route, &meaning.chat)));
+        if let Some((origin, meaning)) = origin.zip(meaning)
+            && let Some(entry) = self.find_in_another_format(asked, (origin, meaning), &control).await
+        {
+            let result = CacheResult::Hit;
+            self.answers.kept().put(key, &entry.0, entry.1);
+            return Ok(Found::Answer(Kept { key, entry: entry.0, result, route: Arc::clone(route) }));
+        }
         if control.only_if_cached {
             let message = "no answer to this request is kept, and `only-if-cached` asks for none else";
             let fault = Fault::new(Side::Client, ErrorKind::NotFound, message);
             return Err(fault.with_status(504).with_code("not_cached"));
         }
-        if control.no_store || !is_keepable(asked, serving.stores_answers(asked.face.index)).await {
+        if control.no_store || keepable.is_none() {
             return Ok(Found::Bypass(model));
         }
         let leader = match self.answers.kept().enter(key) {
@@ -104,7 +117,24 @@ impl Gateway {
                 Landed::Lead(leader) => leader,
             },
         };
-        Ok(Found::Miss(Miss { leader, model, lifetime }))
+        Ok(Found::Miss(Miss { leader, model, lifetime, origin }))
+    }
+
+    /// A kept answer to a request that means the same, written in the format of this one, and the moment before it was
+    /// found.
+    async fn find_in_another_format(
+        &self,
+        asked: &InboundRequest,
+        (origin, meaning): (Key, &Meaning),
+        control: &Control,
+    ) -> Option<(Arc<Entry>, Moment)> {
+        let moment = self.answers.kept().moment();
+        let entry = self.answers.get(&origin, control)?;
+        let chat = serde_json::from_slice(&entry.body).ok()?;
+        let (headers, body) = rewritten(asked, meaning, chat).await?;
+        let Entry { ref model, stored, lifetime, cost, .. } = *entry;
+        let entry = Entry { model: Arc::clone(model), headers, body, stored, lifetime, cost, origin: Some(origin) };
+        Some((Arc::new(entry), moment))
     }
 
     async fn landed(&self, follower: Follower) -> Landed {
@@ -127,6 +157,9 @@ impl Gateway {
         let (begun, request_id) = (asked.exchange.begun, &*asked.exchange.id);
         let opening = Opening { begun, request_id, operation, span, counts: false };
         let mut account = Account::open(&self.metrics, series, opening, permit);
+        if let Some(line) = line.as_mut() {
+            line.saves(entry.cost.and_then(|nano| Nano::new(nano).ok()));
+        }
         account.set_line(line.take());
         account.goes(LANE);
         account.content(0);
@@ -163,13 +196,13 @@ impl Gateway {
                 mark(&mut response, CacheResult::Bypass);
                 response
             }
-            Found::Miss(Miss { leader, model, lifetime }) => {
+            Found::Miss(Miss { leader, model, lifetime, origin }) => {
                 self.answers.count(&model, CacheResult::Miss);
                 mark(&mut response, CacheResult::Miss);
                 insert(response.headers_mut(), &headers::CACHE_KEY, &leader.key().to_string());
                 let room = Arc::clone(self.answers.room());
                 let cost = cost.unwrap_or_default();
-                let keeping = Keeping { leader, model, lifetime, cost, room };
+                let keeping = Keeping { leader, model, lifetime, cost, origin, room };
                 kept(response, asked, keeping, serving.config.server.max_frame_bytes)
             }
         }

@@ -57,10 +57,11 @@ pub(crate) const COLUMNS: [(&str, &str); COUNT] = [
     ("adapter_digest", "text"),
     ("service_tier", "text"),
     ("batch", "bigint"),
+    ("saved_nano", "bigint"),
 ];
 
 /// How many columns a fact has.
-pub(crate) const COUNT: usize = 47;
+pub(crate) const COUNT: usize = 48;
 
 /// The names of the columns, with commas.
 pub(crate) fn names() -> String {
@@ -123,6 +124,7 @@ pub(crate) fn values(fact: &Fact) -> [Value<'_>; COUNT] {
         Value::text_or_null(&fact.adapter_digest),
         Value::text_or_null(&fact.service_tier),
         Value::Int(i64::from(fact.batch)),
+        fact.saved_nano.map_or(Value::Null, Value::Int),
     ]
 }
 
@@ -175,6 +177,7 @@ pub(crate) fn read(row: &mut Row) -> Result<Fact, StoreError> {
         adapter_digest: row.text()?,
         service_tier: row.text()?,
         batch: row.int()? != 0,
+        saved_nano: row.maybe_int()?,
     })
 }
 

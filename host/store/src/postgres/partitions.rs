@@ -30,7 +30,8 @@ pub(super) fn make_tables(client: &mut Client, schema: &str) -> Result<(), Store
             let text = format!("its tables are of version {version}, which a newer program made");
             return Err(StoreError::Settings(text));
         }
-        Some(_) => {}
+        Some(schema::VERSION) => {}
+        Some(version) => upgrade(&mut transaction, version)?,
         None => make_first_tables(&mut transaction, schema)?,
     }
     transaction.commit().map_err(failed)
@@ -45,6 +46,13 @@ fn version(transaction: &mut Transaction<'_>, schema: &str) -> Result<Option<i64
     }
     let row = transaction.query_one("select max(version) from schema_version", &[]).map_err(failed)?;
     row.try_get(0).map_err(failed)
+}
+
+/// Adds what later versions have; the partitions get it with their table.
+fn upgrade(transaction: &mut Transaction<'_>, from: i64) -> Result<(), StoreError> {
+    transaction.batch_execute(&schema::upgrade_from(from)).map_err(failed)?;
+    let text = format!("insert into schema_version (version) values ({})", schema::VERSION);
+    transaction.batch_execute(&text).map_err(failed)
 }
 
 fn make_first_tables(transaction: &mut Transaction<'_>, schema: &str) -> Result<(), StoreError> {

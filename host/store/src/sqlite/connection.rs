@@ -60,7 +60,10 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     let open = |name: &Path, flags| -> Result<Connection, StoreError> {
         let connection = Connection::open_with_flags(name, flags).map_err(failed)?;
         connection.busy_timeout(BUSY).map_err(failed)?;
-        check_version(&connection)?;
+        if (1..schema::VERSION).contains(&check_version(&connection)?) && has_facts(&connection)? {
+            // Where that is not possible, what the facts lack is said by the first query.
+            let _is_newest = open_day(path);
+        }
         Ok(connection)
     };
     open(path, flags).or_else(|error| {
@@ -69,6 +72,16 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
         let uri = format!("file:{name}?immutable=1");
         open(Path::new(&uri), flags | OpenFlags::SQLITE_OPEN_URI).map_err(|_| error)
     })
+}
+
+/// Opens a day's file for writing, which brings its tables up to date.
+fn open_day(path: &Path) -> Result<(), StoreError> {
+    open(path, Purpose::Day, None).map(drop)
+}
+
+fn has_facts(connection: &Connection) -> Result<bool, StoreError> {
+    let sql = "select count(*) from sqlite_master where type = 'table' and name = 'facts'";
+    connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(|count| count > 0).map_err(failed)
 }
 
 fn version_of(connection: &Connection) -> Result<i64, StoreError> {
@@ -92,7 +105,12 @@ fn make_tables(connection: &mut Connection, purpose: Purpose) -> Result<(), Stor
         Purpose::Day => day_tables(),
     };
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    // Another process may have made them meanwhile.
+    let before = version_of(&transaction)?;
     transaction.execute_batch(&text).map_err(failed)?;
+    if purpose == Purpose::Day && before > 0 {
+        transaction.execute_batch(&schema::upgrade_from(before)).map_err(failed)?;
+    }
     transaction.pragma_update(None, "user_version", schema::VERSION).map_err(failed)?;
     transaction.commit().map_err(failed)
 }
@@ -200,4 +218,25 @@ pub(super) fn empty_log(connection: &Connection) -> Result<bool, StoreError> {
 /// Moves the write-ahead log into the file and empties it.
 pub(super) fn truncate_log(connection: &Connection) -> Result<(), StoreError> {
     connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_an_earlier_version_gets_what_was_added_since_also_to_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("day.db");
+        let as_before = |path: &Path| {
+            let text = "alter table facts drop column saved_nano; pragma user_version = 1;";
+            open(path, Purpose::Day, None).unwrap().execute_batch(text).unwrap();
+        };
+        let names = format!("select {} from facts", columns::names());
+        as_before(&path);
+        assert!(open_to_read(&path).unwrap().prepare(&names).is_ok());
+        as_before(&path);
+        let connection = open(&path, Purpose::Day, None).unwrap();
+        assert!(connection.prepare(&names).is_ok() && version_of(&connection).unwrap() == schema::VERSION);
+    }
 }

@@ -144,7 +144,8 @@ mod tests {
         let adapters = crate::admin::plugins::routes().into_iter().map(|(path, methods, _)| (path, methods));
         let explain = crate::admin::routes::routes().into_iter().map(|(path, methods, _)| (path, methods));
         let config = crate::admin::config::routes().into_iter().map(|(path, methods, _)| (path, methods));
-        session.chain(adapters).chain(explain).chain(config)
+        let cache = crate::admin::cache::routes().into_iter().map(|(path, methods, _)| (path, methods));
+        session.chain(adapters).chain(explain).chain(config).chain(cache)
     }
 
     #[test]

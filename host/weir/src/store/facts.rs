@@ -26,6 +26,10 @@ pub(crate) const UNPRICED: &str = "unpriced";
 pub(crate) const ALL: &str = "all:";
 /// The bucket of [`ALL`] that counts requests that failed.
 pub(crate) const FAILED: &str = "failed";
+/// The bucket that counts requests which a kept answer served, and holds what that saved.
+pub(crate) const SAVED: &str = "saved";
+/// The lane of these requests.
+const CACHE_LANE: &str = "cache";
 /// The buckets of [`ALL`] that count whole answers by their duration, with the step at the end.
 pub(crate) const TOOK: &str = "took:";
 /// The same by the time until the first piece of content.
@@ -124,6 +128,7 @@ fn fact_of(finished: FinishedRequest) -> Fact {
     }
     fact.service_tier = finished.service_tier.unwrap_or_default();
     fact.batch = finished.is_batch;
+    fact.saved_nano = finished.saved.map(weir_ledger::Nano::get);
     fact
 }
 
@@ -214,7 +219,7 @@ fn micros(time: Duration) -> u64 {
 }
 
 /// What a request adds to the sums of use: for all requests, for its key, and for its team if it has one. A request that
-/// no provider saw adds nothing to the latter two.
+/// no provider saw adds nothing to the latter two, but what a kept answer saved.
 fn sums_of(fact: &Fact) -> Vec<(LedgerKey, LedgerSums)> {
     let mut subjects = vec![ALL.to_owned()];
     if !fact.provider.is_empty() {
@@ -248,6 +253,12 @@ fn sums_of(fact: &Fact) -> Vec<(LedgerKey, LedgerSums)> {
     let of = |subject: &String| rows.iter().map(|(dim, bucket, sums)| (key(subject, dim, bucket), *sums)).collect();
     let mut all: Vec<_> = subjects.iter().flat_map(|subject| -> Vec<_> { of(subject) }).collect();
     let one = LedgerSums { units: 1, requests: 1, estimated: 0, cost_nano: 0 };
+    if fact.lane == CACHE_LANE {
+        let sums = LedgerSums { cost_nano: fact.saved_nano.unwrap_or_default(), ..one };
+        let team = (!fact.team.is_empty()).then(|| format!("team:{}", fact.team));
+        let subjects = [ALL.to_owned(), format!("key:{}", fact.key)].into_iter().chain(team);
+        all.extend(subjects.map(|subject| (key(&subject, "", SAVED), sums)));
+    }
     all.extend(course(fact).into_iter().map(|bucket| (key(ALL, "", &bucket), one)));
     all
 }
@@ -311,6 +322,18 @@ mod tests {
         assert_eq!(shown, expected);
         fact.cost_nano = None;
         assert_eq!(sums_of(&fact)[0].0.price_dim, UNPRICED);
+    }
+
+    #[test]
+    fn what_a_kept_answer_saved_is_summed_for_its_key_and_team() {
+        let mut fact = Fact::of(RequestId::new(2 * HOUR_MS, [1; 10]));
+        (fact.key, fact.team, fact.lane) = ("a".to_owned(), "red".to_owned(), CACHE_LANE.to_owned());
+        fact.saved_nano = Some(40);
+        let sums = sums_of(&fact);
+        let saved: Vec<_> = sums.iter().filter(|(key, _)| key.bucket == SAVED).collect();
+        let subjects: Vec<&str> = saved.iter().map(|(key, _)| key.subject.as_str()).collect();
+        assert_eq!(subjects, ["all:", "key:a", "team:red"]);
+        assert!(saved.iter().all(|(_, sums)| (sums.requests, sums.cost_nano) == (1, 40)));
     }
 
     #[test]

@@ -108,6 +108,7 @@ impl AccessLine {
             bytes_in: self.arriving.as_ref().map_or(self.bytes_in, |arriving| arriving.load(Ordering::Relaxed)),
             bytes_out: ended.bytes_out,
             losses: take(&mut self.losses),
+            saved: self.saved,
             is_unlogged: self.is_unlogged,
         }
     }

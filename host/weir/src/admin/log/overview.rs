@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{read, requests};
 use crate::admin::{Operations, Parameters, Problem};
-use crate::store::facts::{ALL, FAILED, FIRST, REQUESTS, TOOK, UNPRICED};
+use crate::store::facts::{ALL, FAILED, FIRST, REQUESTS, SAVED, TOOK, UNPRICED};
 use crate::store::latency::Latencies;
 use crate::time::from_milliseconds;
 use weir_ledger::Timestamp;
@@ -29,6 +29,9 @@ struct Figures {
     unpriced: i64,
     cost_nano: i64,
     tokens: BTreeMap<String, i64>,
+    /// Requests that kept answers served, and what that saved.
+    hits: i64,
+    saved_nano: i64,
     took: Latencies,
     first: Latencies,
 }
@@ -41,6 +44,9 @@ impl Figures {
             self.requests += sums.requests;
             self.cost_nano = self.cost_nano.saturating_add(sums.cost_nano);
             self.unpriced += if key.price_dim == UNPRICED { sums.requests } else { 0 };
+        } else if key.bucket == SAVED {
+            self.hits += sums.requests;
+            self.saved_nano = self.saved_nano.saturating_add(sums.cost_nano);
         } else if key.bucket == FAILED {
             self.failed += sums.requests;
         } else if let Some(step) = step(TOOK) {
@@ -63,6 +69,9 @@ impl Figures {
             "unpriced_requests": self.unpriced,
             "cost_nano": self.cost_nano,
             "cost_usd": requests::dollars(self.cost_nano),
+            "cache_hits": self.hits,
+            "saved_nano": self.saved_nano,
+            "saved_usd": requests::dollars(self.saved_nano),
             "tokens": self.tokens,
             "took_ms": of(&self.took),
             "first_token_ms": of(&self.first),

@@ -43,6 +43,7 @@ pub(super) fn shown(fact: &Fact) -> Value {
     let time = crate::time::from_milliseconds(fact.id.time_ms());
     item["time"] = json!(time.map(|time| time.to_string()));
     item["cost_usd"] = json!(fact.cost_nano.and_then(dollars));
+    item["saved_usd"] = json!(fact.saved_nano.and_then(dollars));
     item
 }
 

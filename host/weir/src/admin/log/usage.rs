@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{read, requests};
 use crate::admin::{Operations, Parameters, Problem};
-use crate::store::facts::{REQUESTS, UNPRICED};
+use crate::store::facts::{REQUESTS, SAVED, UNPRICED};
 use crate::time::from_milliseconds;
 use weir_ledger::Timestamp;
 use weir_store::{Day, HOUR_MS, LedgerKey, LedgerQuery, LedgerSums};
@@ -61,10 +61,18 @@ struct Group {
     estimated: i64,
     cost_nano: i64,
     tokens: BTreeMap<String, i64>,
+    /// Requests that kept answers served, and what that saved.
+    hits: i64,
+    saved_nano: i64,
 }
 
 impl Group {
     fn add(&mut self, key: &LedgerKey, sums: &LedgerSums) {
+        if key.bucket == SAVED {
+            self.hits += sums.requests;
+            self.saved_nano = self.saved_nano.saturating_add(sums.cost_nano);
+            return;
+        }
         if key.bucket != REQUESTS {
             *self.tokens.entry(key.bucket.clone()).or_default() += sums.units;
             return;
@@ -86,6 +94,9 @@ impl Group {
             "tokens": self.tokens,
             "cost_nano": self.cost_nano,
             "cost_usd": requests::dollars(self.cost_nano),
+            "cache_hits": self.hits,
+            "saved_nano": self.saved_nano,
+            "saved_usd": requests::dollars(self.saved_nano),
         })
     }
 }
@@ -153,6 +164,8 @@ mod tests {
         group.add(&key("key:a", "input"), &LedgerSums { units: 50, requests: 2, estimated: 1, cost_nano: 0 });
         let unpriced = LedgerKey { price_dim: UNPRICED.to_owned(), ..key("key:a", REQUESTS) };
         group.add(&unpriced, &LedgerSums { units: 1, requests: 1, estimated: 0, cost_nano: 0 });
+        group.add(&key("key:a", SAVED), &LedgerSums { units: 1, requests: 1, estimated: 0, cost_nano: 9 });
+        assert_eq!((group.hits, group.saved_nano), (1, 9));
         assert_eq!((group.requests, group.unpriced, group.cost_nano, group.tokens["input"]), (3, 1, 7, 50));
     }
 }

@@ -1,0 +1,141 @@
+//! Reads an answer that is to be kept: whether it is complete, and what it says in the unified model.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use super::super::InboundRequest;
+use super::super::send::response_of;
+use super::super::usage_cost::without_cost;
+use super::context;
+use weir_sandbox::{Adapter, Lease};
+use weir_translate::event_validator::EventValidator;
+use weir_translate::fold::fold;
+use weir_translate::unified::{self, Answer, Outcome};
+use weir_types::contract::about::Operation;
+use weir_types::contract::types::{ChatEvent, ChatResponse, Context, Finish, FinishReason, Framing, Part};
+use weir_upstream::{Coding, DecodeBound, Decoder};
+use weir_wire::frame;
+
+/// The largest answer, uncompressed.
+const LARGEST: usize = 32 << 20;
+
+/// Reads answers of one format.
+#[derive(Debug)]
+pub(in super::super) struct AnswerReader {
+    adapter: Option<Arc<Adapter>>,
+    tenant: Arc<str>,
+    context: Context,
+    operation: Operation,
+    /// None for a whole answer.
+    framing: Option<Framing>,
+    limits: frame::Limits,
+}
+
+/// What a complete answer says.
+#[derive(Debug)]
+pub(in super::super) struct CompleteAnswer {
+    /// What it says, if clients of other formats may have it.
+    pub(in super::super) portable: Option<ChatResponse>,
+}
+
+impl AnswerReader {
+    /// A reader for the answer to a request.
+    pub(in super::super) fn of(asked: &InboundRequest, is_stream: bool, frame_bytes: usize) -> Self {
+        Self {
+            adapter: asked.side.dialect().cloned(),
+            tenant: Arc::clone(&asked.caller.tenant),
+            context: context(asked),
+            operation: asked.operation().clone(),
+            framing: is_stream.then_some(asked.framing),
+            limits: frame::Limits { frame_bytes, ..frame::Limits::default() },
+        }
+    }
+
+    /// Reads an answer; none if it is not complete: cut short by a limit, filtered, refused or failed.
+    pub(in super::super) async fn read(&self, headers: &HeaderMap, body: &Bytes) -> Option<CompleteAnswer> {
+        if self.operation != Operation::Chat {
+            return Some(CompleteAnswer { portable: None });
+        }
+        let plain = decoded(headers, body)?;
+        let lease = self.adapter.as_ref()?.lease(&self.tenant).await.ok()?;
+        match self.framing {
+            Some(framing) => self.read_stream(framing, lease, &plain),
+            None => self.read_whole(lease, headers, &plain),
+        }
+    }
+
+    fn read_whole(&self, mut lease: Lease, headers: &HeaderMap, plain: &Bytes) -> Option<CompleteAnswer> {
+        let http = response_of(StatusCode::OK, headers, plain);
+        let read = unified::parse_answer(&mut lease, &self.operation, &self.context, &http);
+        lease.release();
+        let Ok(Outcome::Complete(Answer::Chat(chat), losses)) = read else { return None };
+        let reason = |finish: &Option<Finish>| finish.as_ref().map(|finish| finish.reason);
+        let is_complete = !chat.candidates.is_empty()
+            && chat.candidates.iter().all(|candidate| reason(&candidate.finish).is_some_and(is_end));
+        let is_portable = losses.is_empty() && is_portable(&chat);
+        is_complete.then(|| CompleteAnswer { portable: is_portable.then_some(chat) })
+    }
+
+    fn read_stream(&self, framing: Framing, lease: Lease, plain: &[u8]) -> Option<CompleteAnswer> {
+        let mut frames = Vec::new();
+        let mut deframer = frame::Decoder::new(framing, self.limits);
+        deframer.push(plain, &mut |frame| frames.push(frame.to_owned())).ok()?;
+        deframer.finish(&mut |frame| frames.push(frame.to_owned())).ok()?;
+        let mut decoder = lease.decoder(&self.context).ok()?;
+        let most = decoder.push(&frames).ok()?.ok()?;
+        let rest = decoder.finish().ok()?.ok()?;
+        decoder.release();
+        let events: Vec<ChatEvent> = most.events.into_iter().chain(rest.events).collect();
+        let mut ends = events.iter().filter_map(|event| match event {
+            ChatEvent::Finish(end) => Some(end.finish.reason),
+            _ => None,
+        });
+        let has_failed = events.iter().any(|event| matches!(event, ChatEvent::Failure(_)));
+        let is_complete = !has_failed && ends.next().is_some_and(is_end) && ends.all(is_end);
+        let is_whole = most.losses.is_empty() && rest.losses.is_empty();
+        is_complete.then(|| CompleteAnswer { portable: self.folded(events).filter(|_| is_whole) })
+    }
+
+    /// The answer that a stream tells, if all of its events have a place in one that other formats may have.
+    fn folded(&self, events: Vec<ChatEvent>) -> Option<ChatResponse> {
+        if events.iter().any(|event| matches!(event, ChatEvent::Opaque(_))) {
+            return None;
+        }
+        let mut validator = EventValidator::new(&self.context.request_id);
+        let mut events = validator.push(events);
+        events.extend(validator.end());
+        let mut chat = fold(&events).response;
+        chat.usage.iter_mut().for_each(without_cost);
+        (validator.take_losses().is_empty() && is_portable(&chat)).then_some(chat)
+    }
+}
+
+fn is_end(reason: FinishReason) -> bool {
+    matches!(reason, FinishReason::Complete | FinishReason::StopSequence | FinishReason::ToolCalls)
+}
+
+/// Whether other formats' clients may have an answer: it holds no value that only its issuer can read, and nothing that a
+/// stream has no event for.
+fn is_portable(chat: &ChatResponse) -> bool {
+    let is_common = |part: &Part| match part {
+        Part::Text(text) => text.signature.is_none() && text.citations.is_empty(),
+        Part::ToolCall(call) => call.signature.is_none(),
+        Part::Refusal(_) => true,
+        Part::Reasoning(_) | Part::Media(_) | Part::ToolResult(_) | Part::Opaque(_) => false,
+    };
+    chat.candidates.iter().all(|candidate| candidate.extensions.is_empty() && candidate.parts.iter().all(is_common))
+}
+
+/// An answer's bytes without their coding; `None` if that is not known or broken.
+fn decoded(headers: &HeaderMap, body: &Bytes) -> Option<Bytes> {
+    let coding = Coding::of(headers).ok()?;
+    if coding == Coding::Identity {
+        return Some(body.clone());
+    }
+    let mut decoder = Decoder::new(coding, DecodeBound { piece: LARGEST, ..DecodeBound::default() }).ok()?;
+    let mut plain = decoder.push(body).ok()?.to_vec();
+    plain.extend_from_slice(&decoder.finish().ok()?);
+    Some(Bytes::from(plain))
+}

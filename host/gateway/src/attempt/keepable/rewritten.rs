@@ -1,0 +1,77 @@
+//! A kept answer, written in the format of another client than the one that caused it.
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+
+use super::super::InboundRequest;
+use super::super::reply::ReplyBody;
+use super::super::response_headers::{loss_list, stream_headers};
+use super::super::send::bytes_of;
+use super::{Meaning, context};
+use weir_sandbox::Lease;
+use weir_translate::dialect::reply::insert;
+use weir_translate::event_validator::{EventValidator, unfold};
+use weir_translate::unified::{self, Answer};
+use weir_types::contract::types::{ChatResponse, Context, Loss};
+use weir_upstream::is_answerable;
+use weir_wire::{estimate, frame};
+
+/// The headers and the body of an answer for a request, whole or as a stream; none if its format loses anything of it.
+pub(crate) async fn rewritten(
+    asked: &InboundRequest,
+    meaning: &Meaning,
+    mut chat: ChatResponse,
+) -> Option<(HeaderMap, Bytes)> {
+    let lease = asked.side.dialect()?.lease(&asked.caller.tenant).await.ok()?;
+    let model = chat.model.get_or_insert_with(|| asked.model().to_owned()).clone();
+    let context = Context {
+        memo: meaning.memo.clone(),
+        input_tokens: Some(estimate::input_tokens(&meaning.chat)),
+        // A stream names its model in its first event.
+        model: if asked.reading.stream { String::new() } else { model },
+        ..context(asked)
+    };
+    if asked.reading.stream { streamed(asked, lease, &context, chat) } else { whole(lease, &context, chat) }
+}
+
+fn whole(mut lease: Lease, context: &Context, chat: ChatResponse) -> Option<(HeaderMap, Bytes)> {
+    let rendered = unified::render_answer(&mut lease, context, &Answer::Chat(chat)).ok()?;
+    lease.release();
+    if has_lost(&rendered.losses) || rendered.response.status != 200 {
+        return None;
+    }
+    let mut headers = HeaderMap::new();
+    for header in rendered.response.headers.iter().filter(|header| is_answerable(&header.name)) {
+        insert(&mut headers, &header.name, &header.value);
+    }
+    let (body, _) = bytes_of(rendered.response.body);
+    Some((headers, body))
+}
+
+fn streamed(asked: &InboundRequest, lease: Lease, context: &Context, chat: ChatResponse) -> Option<(HeaderMap, Bytes)> {
+    let mut validator = EventValidator::new(&asked.exchange.id);
+    let mut events = validator.push(unfold(chat));
+    events.extend(validator.end());
+    let mut encoder = lease.encoder(context).ok()?;
+    let most = encoder.push(&events).ok()?.ok()?;
+    let rest = encoder.finish().ok()?.ok()?;
+    encoder.release();
+    if has_lost(&most.losses) || has_lost(&rest.losses) {
+        return None;
+    }
+    let mut enframer = frame::Encoder::new(asked.framing);
+    let mut out = Vec::new();
+    most.frames.iter().chain(&rest.frames).for_each(|frame| enframer.push(frame, &mut out));
+    enframer.finish(&mut out);
+    let body = Bytes::from(out);
+    let mut response = Response::new(ReplyBody::from(body.clone()));
+    stream_headers(&mut response, asked.framing);
+    Some((std::mem::take(response.headers_mut()), body))
+}
+
+fn has_lost(losses: &[Loss]) -> bool {
+    if let Some(fields) = loss_list(losses) {
+        tracing::debug!(fields, "a kept answer cannot be written in this format without a loss");
+    }
+    !losses.is_empty()
+}

@@ -1,0 +1,146 @@
+//! An answer that a client of one format caused serves clients of others who ask for the same, whole and streamed.
+
+use serde_json::{Value, json};
+use weir_tests::{Answer, Gateway, Reply, Request, Upstream};
+
+use super::{keeping, provider, requests, result};
+use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, TEXT, WireFormat};
+
+/// The same question in a client's format: a system text, a limit of output, a tool.
+fn question(client: WireFormat, model: &str, stream: bool) -> Request {
+    let schema = json!({"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]});
+    let body = match client.name {
+        "openai" => json!({
+            "model": model, "stream": stream, "stream_options": {"include_usage": true}, "max_tokens": 64, "temperature": 0.5,
+            "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}],
+            "tools": [{"type": "function", "function": {"name": "weather", "parameters": schema}}],
+        }),
+        "anthropic" => json!({
+            "model": model, "stream": stream, "max_tokens": 64, "temperature": 0.5, "system": "Be brief.",
+            "messages": [{"role": "user", "content": "Hi"}],
+            "tools": [{"name": "weather", "input_schema": schema}],
+        }),
+        _ => json!({
+            "systemInstruction": {"parts": [{"text": "Be brief."}]},
+            "contents": [{"role": "user", "parts": [{"text": "Hi"}]}],
+            "generationConfig": {"maxOutputTokens": 64, "temperature": 0.5},
+            "tools": [{"functionDeclarations": [{"name": "weather", "parametersJsonSchema": schema}]}],
+        }),
+    };
+    let request = client.request(model, stream);
+    match (client.name, stream) {
+        ("openai", false) => request.body(without(body, "stream_options").to_string()),
+        _ => request.body(body.to_string()),
+    }
+}
+
+fn without(mut body: Value, member: &str) -> Value {
+    body.as_object_mut().unwrap().remove(member);
+    body
+}
+
+async fn forget(gateway: &Gateway) {
+    assert_eq!(gateway.ask(&Request::new("DELETE", "/admin/cache")).await.status(), 200);
+}
+
+fn text(client: WireFormat, reply: &Reply, stream: bool) -> String {
+    let parsed = client.parsed(reply, stream);
+    assert!(parsed.tokens.is_some(), "usage is part of it: {}", reply.text());
+    parsed.text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_one_format_gets_what_one_of_another_caused_whole_and_streamed_in_both_lanes() {
+    let mut upstream = provider().await;
+    let gateway = Gateway::open(&keeping(&[OPENAI, ANTHROPIC, GEMINI], &upstream)).await;
+    for model in ["openai", "openai-t", "anthropic", "anthropic-t"] {
+        for (first, first_streams) in [(OPENAI, false), (OPENAI, true), (ANTHROPIC, false), (ANTHROPIC, true)] {
+            let about = format!("{model}, first {} {first_streams}", first.name);
+            let reply = gateway.ask(&question(first, model, first_streams)).await;
+            assert_eq!((reply.status(), result(&reply)), (200, Some("miss")), "{about}: {}", reply.text());
+            gateway.until_metric("weir_cache_entries", 2.0).await;
+            for (then, stream) in [OPENAI, ANTHROPIC, GEMINI].into_iter().flat_map(|then| [(then, false), (then, true)])
+            {
+                let about = format!("{about}, then {} {stream}", then.name);
+                for _ in 0..2 {
+                    let reply = gateway.ask(&question(then, model, stream)).await;
+                    assert_eq!((reply.status(), result(&reply)), (200, Some("hit")), "{about}: {}", reply.text());
+                    assert_eq!(text(then, &reply, stream), TEXT, "{about}");
+                    assert_eq!(reply.header("x-weir-losses"), None, "{about}");
+                }
+            }
+            assert_eq!(requests(&mut upstream), 1, "{about}");
+            forget(&gateway).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_asks_for_something_else_in_another_format_gets_an_answer_of_its_own() {
+    let mut upstream = provider().await;
+    let gateway = Gateway::open(&keeping(&[OPENAI, ANTHROPIC], &upstream)).await;
+    let filled = gateway.ask(&question(OPENAI, "openai", false)).await;
+    assert_eq!(result(&filled), Some("miss"));
+    gateway.until_metric("weir_cache_entries", 2.0).await;
+    let body: Value = serde_json::from_slice(&question(ANTHROPIC, "openai", false).sent()).unwrap();
+    let changed = |member: &str, value: Value| {
+        let mut body = body.clone();
+        body[member] = value;
+        question(ANTHROPIC, "openai", false).body(body.to_string())
+    };
+    let others = [
+        changed("max_tokens", json!(65)),
+        changed("temperature", json!(0.25)),
+        changed("system", json!("Be long.")),
+        changed("a_member_of_tomorrow", json!(1)),
+        changed("top_k", json!(5)),
+        changed("model", json!("openai-t")),
+        question(ANTHROPIC, "openai", false).header("anthropic-beta", "x-1"),
+        question(ANTHROPIC, "openai", false).header("x-weir-strict", "true"),
+    ];
+    for (number, other) in others.iter().enumerate() {
+        let reply = gateway.ask(other).await;
+        assert!(matches!(result(&reply), Some("miss" | "bypass") | None), "number {number}: {:?}", result(&reply));
+        forget(&gateway).await;
+        let filled = gateway.ask(&question(OPENAI, "openai", false)).await;
+        assert_eq!(result(&filled), Some("miss"));
+        gateway.until_metric("weir_cache_entries", 2.0).await;
+    }
+    assert!(requests(&mut upstream) > others.len());
+    // The control: unchanged, it is served.
+    assert_eq!(result(&gateway.ask(&question(ANTHROPIC, "openai", false)).await), Some("hit"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_answer_is_removed_for_all_formats() {
+    let upstream = provider().await;
+    let gateway = Gateway::open(&keeping(&[OPENAI, ANTHROPIC], &upstream)).await;
+    let filled = gateway.ask(&question(OPENAI, "openai", false)).await;
+    gateway.until_metric("weir_cache_entries", 2.0).await;
+    let hit = gateway.ask(&question(ANTHROPIC, "openai", false)).await;
+    assert_eq!(result(&hit), Some("hit"));
+    for reply in [filled, hit] {
+        let key = reply.header("x-weir-cache-key").unwrap();
+        gateway.ask(&Request::new("DELETE", &format!("/admin/cache?key={key}"))).await;
+    }
+    assert_eq!(gateway.metric("weir_cache_entries").await, 0.0);
+    assert_eq!(result(&gateway.ask(&question(ANTHROPIC, "openai", false)).await), Some("miss"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_a_translation_changed_is_for_its_own_format_only() {
+    // What is signed by one provider is of no use in another format.
+    let thinking = r#"{"type":"thinking","thinking":"hm","signature":"c2ln"},{"type":"text""#;
+    let whole = ANTHROPIC.whole().replace(r#"{"type":"text""#, thinking);
+    assert!(whole.contains("signature"));
+    let mut upstream = Upstream::always(Answer::json(200, whole)).await;
+    let gateway = Gateway::open(&keeping(&[OPENAI, ANTHROPIC], &upstream)).await;
+    for (client, expected) in [(ANTHROPIC, "miss"), (ANTHROPIC, "hit"), (OPENAI, "miss")] {
+        let reply = gateway.ask(&question(client, "anthropic", false)).await;
+        assert_eq!((reply.status(), result(&reply)), (200, Some(expected)), "{}: {}", client.name, reply.text());
+        if expected == "miss" && client == ANTHROPIC {
+            gateway.until_metric("weir_cache_entries", 1.0).await;
+        }
+    }
+    assert_eq!(requests(&mut upstream), 2);
+}
