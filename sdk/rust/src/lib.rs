@@ -15,6 +15,7 @@ pub mod bindings;
 pub mod blocks;
 pub mod calls;
 pub mod compat;
+pub mod finish;
 pub mod guard;
 pub mod json;
 pub mod ledger;

@@ -11,6 +11,8 @@
 )]
 
 pub mod frames;
+#[cfg(test)]
+pub(crate) mod lines;
 pub mod meaning;
 pub mod overlap;
 
