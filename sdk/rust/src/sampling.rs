@@ -133,7 +133,7 @@ mod tests {
         let mut ledger = Ledger::default();
         refuse_both(&Sampling { temperature: Some(0.0), top_p: Some(0.5), ..Sampling::default() }, "", &mut ledger);
         let all = Sampling {
-            seed: Some(1),
+            seed: Some("1".into()),
             frequency_penalty: Some(0.1),
             presence_penalty: Some(-0.1),
             candidates: Some(2),
