@@ -1,10 +1,8 @@
 //! Counts the tokens of a request, on both sides.
 
 use weir_sdk::adapter::{DialectCountTokens, ParsedCount, ProviderCountTokens, Result};
-use weir_sdk::json::{object, parse};
-use weir_sdk::types::{
-    ChatRequest, Context, Error, HttpRequest, HttpResponse, RenderedRequest, RenderedResponse, TokenCount,
-};
+use weir_sdk::token_count;
+use weir_sdk::types::{ChatRequest, Context, HttpRequest, HttpResponse, RenderedRequest, RenderedResponse, TokenCount};
 
 use crate::{Anthropic, dialect, provider, wire};
 
@@ -14,11 +12,8 @@ impl ProviderCountTokens for Anthropic {
     }
 
     fn parse_response(_: &Context, response: HttpResponse) -> Result<TokenCount> {
-        let text = response.body.as_text().map_err(|_| Error::unreadable("the count is not UTF-8"))?;
-        let counted: wire::Counted<'_> =
-            parse(text).map_err(|error| Error::unreadable(format!("the count cannot be read: {error}")))?;
-        let input = counted.input_tokens.ok_or_else(|| Error::unreadable("the count is missing"))?.0;
-        Ok(TokenCount { input, cached: None })
+        let counted: wire::Counted<'_> = token_count::parsed(&response)?;
+        token_count::of(counted.input_tokens, None)
     }
 }
 
@@ -28,8 +23,6 @@ impl DialectCountTokens for Anthropic {
     }
 
     fn render_response(_: &Context, response: TokenCount) -> Result<RenderedResponse> {
-        let mut body = String::new();
-        object(&mut body, |o| o.num("input_tokens", response.input));
-        Ok(RenderedResponse::json(body))
+        Ok(token_count::rendered(&response, "input_tokens", None))
     }
 }

@@ -1,5 +1,6 @@
 //! Finish reasons: `stop_reason` to the unified reasons and back.
 
+use weir_sdk::finish::Seen;
 use weir_sdk::types::{Finish, FinishReason};
 
 /// Parses a stop reason. `calls` tells whether the answer has a call for the client: without one, `tool_use` can only
@@ -18,35 +19,15 @@ pub(crate) fn read(raw: &str, stop_sequence: Option<String>, calls: bool) -> Fin
     Finish { reason, raw: Some(raw.to_owned()), stop_sequence }
 }
 
-/// An answer's content besides its finish.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Seen {
-    /// A call for the client to carry out.
-    pub(crate) call: bool,
-    /// The model's refusal, as text.
-    pub(crate) refusal: bool,
-}
-
 /// The format's word, and whether it is only an approximation.
-///
-/// A call outranks every natural end (an agent that misses it stops without notice), but not a cut: a call that the
-/// limit cut short must not be carried out.
 pub(crate) fn word(reason: FinishReason, seen: Seen) -> (&'static str, bool) {
     match reason {
         FinishReason::Length => ("max_tokens", false),
         FinishReason::ContextLength => ("model_context_window_exceeded", false),
         FinishReason::ContentFilter | FinishReason::Refusal => ("refusal", false),
-        FinishReason::Complete
-        | FinishReason::StopSequence
-        | FinishReason::ToolCalls
-        | FinishReason::Paused
-        | FinishReason::Other
-            if seen.call =>
-        {
-            ("tool_use", false)
-        }
+        reason if seen.ends_with_call(reason) => ("tool_use", false),
         FinishReason::Paused => ("pause_turn", false),
-        FinishReason::Complete | FinishReason::Other if seen.refusal => ("refusal", false),
+        reason if seen.ends_with_refusal(reason) => ("refusal", false),
         FinishReason::StopSequence => ("stop_sequence", false),
         FinishReason::Complete => ("end_turn", false),
         FinishReason::ToolCalls | FinishReason::MalformedToolCall | FinishReason::Failed | FinishReason::Other => {

@@ -6,10 +6,7 @@ mod format;
 
 pub(crate) use format::spelling;
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{
-    Auth, AuthScheme, CONTRACT, Capabilities, Isolation, Manifest, Operation, Suggestions, strings,
-};
-use weir_sdk::types::Header;
+use weir_sdk::manifest::{Auth, Capabilities, Manifest, Operation, Suggestions, strings};
 
 use crate::{Anthropic, FAMILY};
 
@@ -42,33 +39,20 @@ const SETTINGS: &str = r#"{
 impl About for Anthropic {
     fn describe() -> Manifest {
         Manifest {
-            name: "anthropic".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            contract: CONTRACT.into(),
-            description: "Anthropic's Messages API".into(),
             family: FAMILY.into(),
             settings: SETTINGS.into(),
-            isolation: Isolation::Tenant,
-            takes_blobs: true,
-            suggests: Suggestions {
-                url: Some("https://api.anthropic.com/v1/".into()),
-                key_variables: strings(["ANTHROPIC_API_KEY"]),
-                models: strings(["claude-*"]),
-                origins: Vec::new(),
-            },
+            suggests: Suggestions::new("https://api.anthropic.com/v1/", ["ANTHROPIC_API_KEY"], ["claude-*"]),
             formats: vec![format::messages()],
             faces: faces::all(),
             accepts: accepts::all(),
-            auth: vec![
-                Auth { name: "x-api-key".into(), scheme: AuthScheme::Header(Header::new("x-api-key", "")) },
-                Auth { name: "bearer".into(), scheme: AuthScheme::Bearer },
-            ],
+            auth: vec![Auth::header("x-api-key"), Auth::bearer()],
             capabilities: Capabilities {
                 operations: vec![Operation::Chat, Operation::CountTokens, Operation::Models],
                 media: strings(["image", "document"]),
                 tools: true,
                 counts_tokens: true,
             },
+            ..Manifest::new("anthropic", env!("CARGO_PKG_VERSION"), "Anthropic's Messages API")
         }
     }
 }
@@ -76,15 +60,10 @@ impl About for Anthropic {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_sdk::testing;
 
     #[test]
-    fn the_settings_are_a_schema() {
-        let schema: serde_json::Value = serde_json::from_str(SETTINGS).unwrap();
-        assert_eq!(schema["properties"].as_object().unwrap().len(), 4);
-    }
-
-    #[test]
-    fn the_manifest_is_always_the_same() {
-        assert_eq!(Anthropic::describe(), Anthropic::describe());
+    fn the_manifest_holds() {
+        testing::manifest::check::<Anthropic>();
     }
 }

@@ -160,11 +160,6 @@ wire! {
     /// An object without declared members.
     pub(crate) struct Unnamed<'a> {}
 
-    /// The members of a JSON Schema that matter here.
-    pub(crate) struct Schema<'a> {
-        "type" => kind: &'a RawValue,
-    }
-
     /// The answer of `POST /v1/messages/count_tokens`.
     pub(crate) struct Counted<'a> {
         "input_tokens" => input_tokens: Count,

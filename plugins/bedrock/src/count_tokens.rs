@@ -1,7 +1,8 @@
 //! Counts the tokens of a request, on both sides.
 
 use weir_sdk::adapter::{DialectCountTokens, ParsedCount, ProviderCountTokens, Result};
-use weir_sdk::json::{object, parse};
+use weir_sdk::json::parse;
+use weir_sdk::token_count;
 use weir_sdk::types::{
     ChatRequest, Context, Error, HttpRequest, HttpResponse, RenderedRequest, RenderedResponse, TokenCount,
 };
@@ -15,11 +16,8 @@ impl ProviderCountTokens for Bedrock {
     }
 
     fn parse_response(_: &Context, response: HttpResponse) -> Result<TokenCount> {
-        let text = response.body.as_text().map_err(|_| Error::unreadable("the count is not UTF-8"))?;
-        let counted: wire::Counted<'_> =
-            parse(text).map_err(|error| Error::unreadable(format!("the count cannot be read: {error}")))?;
-        let input = counted.input.ok_or_else(|| Error::unreadable("the count is missing"))?.0;
-        Ok(TokenCount { input, cached: None })
+        let counted: wire::Counted<'_> = token_count::parsed(&response)?;
+        token_count::of(counted.input, None)
     }
 }
 
@@ -40,8 +38,6 @@ impl DialectCountTokens for Bedrock {
     }
 
     fn render_response(_: &Context, response: TokenCount) -> Result<RenderedResponse> {
-        let mut body = String::new();
-        object(&mut body, |o| o.num("inputTokens", response.input));
-        Ok(RenderedResponse::json(body))
+        Ok(token_count::rendered(&response, "inputTokens", None))
     }
 }

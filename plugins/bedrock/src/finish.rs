@@ -1,5 +1,6 @@
 //! Finish reasons: `stopReason` to the unified reasons and back.
 
+use weir_sdk::finish::Seen;
 use weir_sdk::types::{Finish, FinishReason};
 
 /// Parses a stop reason. `calls` tells whether the answer has a call for the client: a call outranks a natural end
@@ -25,18 +26,7 @@ fn of_word(raw: &str) -> FinishReason {
     }
 }
 
-/// An answer's content besides its finish.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Seen {
-    /// A call for the client to carry out.
-    pub(crate) call: bool,
-    /// The model's refusal, as text.
-    pub(crate) refusal: bool,
-}
-
 /// The format's word, and whether it is only an approximation.
-///
-/// A call outranks every natural end, but not a cut: a call that the limit cut short must not be carried out.
 pub(crate) fn word(finish: Option<&Finish>, seen: Seen) -> (&str, bool) {
     let Some(finish) = finish else { return (if seen.call { "tool_use" } else { "end_turn" }, !seen.call) };
     match finish.reason {
@@ -48,16 +38,8 @@ pub(crate) fn word(finish: Option<&Finish>, seen: Seen) -> (&str, bool) {
         FinishReason::ContentFilter | FinishReason::Refusal => ("content_filtered", false),
         FinishReason::MalformedToolCall => ("malformed_tool_use", false),
         FinishReason::Failed => ("malformed_model_output", finish.raw.as_deref() != Some("malformed_model_output")),
-        FinishReason::Complete
-        | FinishReason::StopSequence
-        | FinishReason::ToolCalls
-        | FinishReason::Paused
-        | FinishReason::Other
-            if seen.call =>
-        {
-            ("tool_use", false)
-        }
-        FinishReason::Complete | FinishReason::Other if seen.refusal => ("content_filtered", false),
+        reason if seen.ends_with_call(reason) => ("tool_use", false),
+        reason if seen.ends_with_refusal(reason) => ("content_filtered", false),
         FinishReason::StopSequence => ("stop_sequence", false),
         FinishReason::Complete => ("end_turn", false),
         FinishReason::ToolCalls | FinishReason::Paused | FinishReason::Other => ("end_turn", true),

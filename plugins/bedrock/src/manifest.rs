@@ -5,9 +5,7 @@ mod faces;
 mod format;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{
-    Auth, AuthScheme, CONTRACT, Capabilities, Isolation, Manifest, Operation, Suggestions, strings,
-};
+use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Manifest, Operation, Suggestions, strings};
 
 use crate::{Bedrock, FAMILY};
 
@@ -46,28 +44,18 @@ const SETTINGS: &str = r#"{
 impl About for Bedrock {
     fn describe() -> Manifest {
         Manifest {
-            name: "bedrock".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            contract: CONTRACT.into(),
-            description: "Amazon Bedrock".into(),
             family: FAMILY.into(),
             settings: SETTINGS.into(),
-            isolation: Isolation::Tenant,
-            takes_blobs: true,
-            suggests: Suggestions {
-                url: Some("https://bedrock-runtime.{region}.amazonaws.com/".into()),
+            suggests: Suggestions::new(
+                "https://bedrock-runtime.{region}.amazonaws.com/",
                 // The service's usual variable holds a bearer token, and a suggestion can only use the first scheme.
-                key_variables: Vec::new(),
-                models: strings(["*.anthropic.claude-*", "anthropic.claude-*", "amazon.*", "*.amazon.nova-*"]),
-                origins: Vec::new(),
-            },
+                [],
+                ["*.anthropic.claude-*", "anthropic.claude-*", "amazon.*", "*.amazon.nova-*"],
+            ),
             formats: format::all(),
             faces: faces::all(),
             accepts: accepts::all(),
-            auth: vec![
-                Auth { name: "aws-sigv4".into(), scheme: AuthScheme::AwsSigv4("bedrock".into()) },
-                Auth { name: "bearer".into(), scheme: AuthScheme::Bearer },
-            ],
+            auth: vec![Auth::new("aws-sigv4", AuthScheme::AwsSigv4("bedrock".into())), Auth::bearer()],
             capabilities: Capabilities {
                 operations: vec![
                     Operation::Chat,
@@ -79,6 +67,7 @@ impl About for Bedrock {
                 tools: true,
                 counts_tokens: true,
             },
+            ..Manifest::new("bedrock", env!("CARGO_PKG_VERSION"), "Amazon Bedrock")
         }
     }
 }
@@ -86,16 +75,11 @@ impl About for Bedrock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_sdk::testing;
 
     #[test]
-    fn the_settings_are_a_schema() {
-        let schema: serde_json::Value = serde_json::from_str(SETTINGS).unwrap();
-        assert_eq!(schema["properties"].as_object().unwrap().len(), 5);
-    }
-
-    #[test]
-    fn the_manifest_is_always_the_same() {
-        assert_eq!(Bedrock::describe(), Bedrock::describe());
+    fn the_manifest_holds() {
+        testing::manifest::check::<Bedrock>();
     }
 
     #[test]

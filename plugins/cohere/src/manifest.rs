@@ -6,9 +6,7 @@ mod format;
 mod relayed;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{
-    Auth, AuthScheme, CONTRACT, Capabilities, Isolation, Manifest, Operation, Suggestions, strings,
-};
+use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Manifest, Operation, Suggestions, strings};
 
 use crate::{Cohere, FAMILY};
 
@@ -31,34 +29,17 @@ const SETTINGS: &str = r#"{
 impl About for Cohere {
     fn describe() -> Manifest {
         Manifest {
-            name: "cohere".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            contract: CONTRACT.into(),
-            description: "Cohere's chat, embeddings and reranking".into(),
             family: FAMILY.into(),
             settings: SETTINGS.into(),
-            isolation: Isolation::Tenant,
-            takes_blobs: true,
-            suggests: Suggestions {
-                url: Some("https://api.cohere.com/".into()),
-                key_variables: strings(["CO_API_KEY", "COHERE_API_KEY"]),
-                models: strings([
-                    "command-*",
-                    "c4ai-*",
-                    "embed-english-*",
-                    "embed-multilingual-*",
-                    "embed-v*",
-                    "rerank-*",
-                ]),
-                origins: Vec::new(),
-            },
+            suggests: Suggestions::new(
+                "https://api.cohere.com/",
+                ["CO_API_KEY", "COHERE_API_KEY"],
+                ["command-*", "c4ai-*", "embed-english-*", "embed-multilingual-*", "embed-v*", "rerank-*"],
+            ),
             formats: format::all(),
             faces: faces::all(),
             accepts: accepts::all(),
-            auth: vec![
-                Auth { name: "bearer".into(), scheme: AuthScheme::Bearer },
-                Auth { name: "open".into(), scheme: AuthScheme::Open },
-            ],
+            auth: vec![Auth::bearer(), Auth::new("open", AuthScheme::Open)],
             capabilities: Capabilities {
                 operations: vec![
                     Operation::Chat,
@@ -71,6 +52,7 @@ impl About for Cohere {
                 tools: true,
                 counts_tokens: true,
             },
+            ..Manifest::new("cohere", env!("CARGO_PKG_VERSION"), "Cohere's chat, embeddings and reranking")
         }
     }
 }
@@ -78,19 +60,10 @@ impl About for Cohere {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_sdk::testing;
 
     #[test]
-    fn the_settings_are_a_schema() {
-        let schema: serde_json::Value = serde_json::from_str(SETTINGS).unwrap();
-        assert_eq!(schema["properties"].as_object().unwrap().len(), 2);
-    }
-
-    #[test]
-    fn whatever_has_a_face_or_is_accepted_is_declared() {
-        let manifest = Cohere::describe();
-        assert_eq!(manifest, Cohere::describe());
-        let declared = |id: &str| manifest.formats.iter().any(|format| format.id == id);
-        assert!(manifest.faces.iter().all(|face| declared(&face.format)));
-        assert!(manifest.accepts.iter().all(|acceptance| declared(&acceptance.format)));
+    fn the_manifest_holds() {
+        testing::manifest::check::<Cohere>();
     }
 }

@@ -1,10 +1,8 @@
 //! Counts the tokens of a request, on both sides.
 
 use weir_sdk::adapter::{DialectCountTokens, ParsedCount, ProviderCountTokens, Result};
-use weir_sdk::json::{object, parse};
-use weir_sdk::types::{
-    ChatRequest, Context, Error, HttpRequest, HttpResponse, RenderedRequest, RenderedResponse, TokenCount,
-};
+use weir_sdk::token_count;
+use weir_sdk::types::{ChatRequest, Context, HttpRequest, HttpResponse, RenderedRequest, RenderedResponse, TokenCount};
 
 use crate::{Gemini, dialect, provider, wire};
 
@@ -14,11 +12,8 @@ impl ProviderCountTokens for Gemini {
     }
 
     fn parse_response(_: &Context, response: HttpResponse) -> Result<TokenCount> {
-        let text = response.body.as_text().map_err(|_| Error::unreadable("the count is not UTF-8"))?;
-        let counted: wire::Counted<'_> =
-            parse(text).map_err(|error| Error::unreadable(format!("the count cannot be read: {error}")))?;
-        let input = counted.total.ok_or_else(|| Error::unreadable("the count is missing"))?.0;
-        Ok(TokenCount { input, cached: counted.cached.map(|count| count.0) })
+        let counted: wire::Counted<'_> = token_count::parsed(&response)?;
+        token_count::of(counted.total, counted.cached)
     }
 }
 
@@ -29,11 +24,6 @@ impl DialectCountTokens for Gemini {
     }
 
     fn render_response(_: &Context, response: TokenCount) -> Result<RenderedResponse> {
-        let mut body = String::new();
-        object(&mut body, |o| {
-            o.num("totalTokens", response.input);
-            o.opt_num("cachedContentTokenCount", response.cached);
-        });
-        Ok(RenderedResponse::json(body))
+        Ok(token_count::rendered(&response, "totalTokens", Some("cachedContentTokenCount")))
     }
 }

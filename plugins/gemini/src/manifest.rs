@@ -6,10 +6,7 @@ mod format;
 
 pub(crate) use format::spelling;
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{
-    Auth, AuthScheme, CONTRACT, Capabilities, Isolation, Manifest, Operation, Suggestions, strings,
-};
-use weir_sdk::types::Header;
+use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Manifest, Operation, Suggestions, strings};
 
 use crate::{FAMILY, Gemini};
 
@@ -36,27 +33,20 @@ const SETTINGS: &str = r#"{
 impl About for Gemini {
     fn describe() -> Manifest {
         Manifest {
-            name: "gemini".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            contract: CONTRACT.into(),
-            description: "Google's Gemini API".into(),
             family: FAMILY.into(),
             settings: SETTINGS.into(),
-            isolation: Isolation::Tenant,
-            takes_blobs: true,
-            suggests: Suggestions {
-                url: Some("https://generativelanguage.googleapis.com/v1beta/".into()),
-                key_variables: strings(["GEMINI_API_KEY", "GOOGLE_API_KEY"]),
-                models: strings(["gemini-*", "gemma-*"]),
-                origins: Vec::new(),
-            },
+            suggests: Suggestions::new(
+                "https://generativelanguage.googleapis.com/v1beta/",
+                ["GEMINI_API_KEY", "GOOGLE_API_KEY"],
+                ["gemini-*", "gemma-*"],
+            ),
             formats: format::all(),
             faces: faces::all(),
             accepts: accepts::all(),
             auth: vec![
-                Auth { name: "x-goog-api-key".into(), scheme: AuthScheme::Header(Header::new("x-goog-api-key", "")) },
-                Auth { name: "query".into(), scheme: AuthScheme::Query("key".into()) },
-                Auth { name: "bearer".into(), scheme: AuthScheme::Bearer },
+                Auth::header("x-goog-api-key"),
+                Auth::new("query", AuthScheme::Query("key".into())),
+                Auth::bearer(),
             ],
             capabilities: Capabilities {
                 operations: vec![Operation::Chat, Operation::CountTokens, Operation::Embeddings, Operation::Models],
@@ -64,6 +54,7 @@ impl About for Gemini {
                 tools: true,
                 counts_tokens: true,
             },
+            ..Manifest::new("gemini", env!("CARGO_PKG_VERSION"), "Google's Gemini API")
         }
     }
 }
@@ -71,16 +62,11 @@ impl About for Gemini {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_sdk::testing;
 
     #[test]
-    fn the_settings_are_a_schema() {
-        let schema: serde_json::Value = serde_json::from_str(SETTINGS).unwrap();
-        assert_eq!(schema["properties"].as_object().unwrap().len(), 3);
-    }
-
-    #[test]
-    fn the_manifest_is_always_the_same() {
-        assert_eq!(Gemini::describe(), Gemini::describe());
+    fn the_manifest_holds() {
+        testing::manifest::check::<Gemini>();
     }
 
     #[test]

@@ -5,9 +5,7 @@ mod faces;
 mod format;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{
-    Auth, AuthScheme, CONTRACT, Capabilities, Isolation, Manifest, Operation, Suggestions, strings,
-};
+use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Manifest, Operation, Suggestions, strings};
 
 use crate::{FAMILY, Ollama};
 
@@ -25,33 +23,26 @@ const SETTINGS: &str = r#"{
 
 impl About for Ollama {
     fn describe() -> Manifest {
-        let auth = |name: &str, scheme| Auth { name: name.into(), scheme };
         Manifest {
-            name: "ollama".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            contract: CONTRACT.into(),
-            description: "Ollama's own API".into(),
             family: FAMILY.into(),
             settings: SETTINGS.into(),
-            isolation: Isolation::Tenant,
-            takes_blobs: true,
-            suggests: Suggestions {
-                url: Some("http://localhost:11434/".into()),
-                key_variables: strings(["OLLAMA_API_KEY"]),
+            suggests: Suggestions::new(
+                "http://localhost:11434/",
+                ["OLLAMA_API_KEY"],
                 // Its models are also served by others.
-                models: Vec::new(),
-                origins: Vec::new(),
-            },
+                [],
+            ),
             formats: format::all(),
             faces: faces::all(),
             accepts: accepts::all(),
-            auth: vec![auth("open", AuthScheme::Open), auth("bearer", AuthScheme::Bearer)],
+            auth: vec![Auth::new("open", AuthScheme::Open), Auth::bearer()],
             capabilities: Capabilities {
                 operations: vec![Operation::Chat, Operation::Embeddings, Operation::Models],
                 media: strings(["image"]),
                 tools: true,
                 counts_tokens: false,
             },
+            ..Manifest::new("ollama", env!("CARGO_PKG_VERSION"), "Ollama's own API")
         }
     }
 }
@@ -60,17 +51,11 @@ impl About for Ollama {
 mod tests {
     use super::*;
     use weir_sdk::manifest::StreamFlag;
+    use weir_sdk::testing;
 
     #[test]
-    fn the_settings_are_a_schema_that_names_every_scheme() {
-        let schema: serde_json::Value = serde_json::from_str(SETTINGS).unwrap();
-        let names: Vec<String> = Ollama::describe().auth.into_iter().map(|auth| auth.name).collect();
-        assert_eq!(schema["properties"]["auth"]["enum"], serde_json::json!(names));
-    }
-
-    #[test]
-    fn the_manifest_is_always_the_same() {
-        assert_eq!(Ollama::describe(), Ollama::describe());
+    fn the_manifest_holds() {
+        testing::manifest::check::<Ollama>();
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! The adapter's manifest.
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{
-    Auth, AuthScheme, CONTRACT, Capabilities, Format, Isolation, Manifest, Operation, Suggestions, strings,
-};
+use weir_sdk::manifest::{Auth, Capabilities, Format, Manifest, Operation, Suggestions, strings};
 
 use crate::{FORMAT, Replicate};
 
@@ -53,14 +51,7 @@ const ORIGINS: [&str; 4] = [
 impl About for Replicate {
     fn describe() -> Manifest {
         Manifest {
-            name: "replicate".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            contract: CONTRACT.into(),
-            description: "Replicate's predictions".into(),
-            family: "replicate".into(),
             settings: SETTINGS.into(),
-            isolation: Isolation::Tenant,
-            takes_blobs: true,
             suggests: Suggestions {
                 url: Some("https://api.replicate.com/v1/".into()),
                 key_variables: strings(["REPLICATE_API_TOKEN", "REPLICATE_API_KEY"]),
@@ -68,16 +59,15 @@ impl About for Replicate {
                 models: Vec::new(),
                 origins: strings(ORIGINS),
             },
-            formats: vec![Format { id: FORMAT.into(), errors: None, tap: None, session: None }],
-            faces: Vec::new(),
-            accepts: Vec::new(),
-            auth: vec![Auth { name: "bearer".into(), scheme: AuthScheme::Bearer }],
+            formats: vec![Format::new(FORMAT)],
+            auth: vec![Auth::bearer()],
             capabilities: Capabilities {
                 operations: vec![Operation::Chat, Operation::Models],
                 media: strings(["image"]),
                 tools: false,
                 counts_tokens: false,
             },
+            ..Manifest::new("replicate", env!("CARGO_PKG_VERSION"), "Replicate's predictions")
         }
     }
 }
@@ -85,10 +75,10 @@ impl About for Replicate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_sdk::testing;
 
     #[test]
-    fn the_settings_are_a_schema() {
-        let schema: serde_json::Value = serde_json::from_str(SETTINGS).unwrap();
-        assert_eq!(schema["properties"].as_object().unwrap().len(), 6);
+    fn the_manifest_holds() {
+        testing::manifest::check::<Replicate>();
     }
 }

@@ -7,10 +7,7 @@
 mod accepts;
 
 use weir_sdk::adapter::About;
-use weir_sdk::manifest::{
-    Auth, AuthScheme, CONTRACT, Capabilities, Format, Isolation, Manifest, Oauth, Operation, Suggestions, strings,
-};
-use weir_sdk::types::Header;
+use weir_sdk::manifest::{Auth, AuthScheme, Capabilities, Format, Manifest, Oauth, Operation, Suggestions, strings};
 
 use crate::Vertex;
 
@@ -71,24 +68,18 @@ const SETTINGS: &str = r#"{
 impl About for Vertex {
     fn describe() -> Manifest {
         Manifest {
-            name: "vertex".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            contract: CONTRACT.into(),
-            description: "Gemini and Claude on Google Vertex AI".into(),
             // Each side uses its own family; signatures name their issuer.
             family: "gemini".into(),
             settings: SETTINGS.into(),
-            isolation: Isolation::Tenant,
-            takes_blobs: true,
-            suggests: Suggestions {
-                url: Some("https://{option.location}-aiplatform.googleapis.com/".into()),
+            suggests: Suggestions::new(
+                "https://{option.location}-aiplatform.googleapis.com/",
                 // A key alone does not identify the project.
-                key_variables: Vec::new(),
-                models: Vec::new(),
-                origins: Vec::new(),
-            },
-            formats: [weir_adapter_gemini::FORMAT, weir_adapter_anthropic::FORMAT, accepts::FORMAT].map(format).into(),
-            faces: Vec::new(),
+                [],
+                [],
+            ),
+            formats: [weir_adapter_gemini::FORMAT, weir_adapter_anthropic::FORMAT, accepts::FORMAT]
+                .map(Format::new)
+                .into(),
             accepts: accepts::all(),
             auth: auth(),
             capabilities: Capabilities {
@@ -97,12 +88,9 @@ impl About for Vertex {
                 tools: true,
                 counts_tokens: true,
             },
+            ..Manifest::new("vertex", env!("CARGO_PKG_VERSION"), "Gemini and Claude on Google Vertex AI")
         }
     }
-}
-
-fn format(id: &str) -> Format {
-    Format { id: id.into(), errors: None, tap: None, session: None }
 }
 
 fn auth() -> Vec<Auth> {
@@ -111,27 +99,25 @@ fn auth() -> Vec<Auth> {
         scopes: vec!["https://www.googleapis.com/auth/cloud-platform".into()],
     };
     vec![
-        Auth { name: "service-account".into(), scheme: AuthScheme::ServiceAccount(oauth) },
-        Auth { name: "bearer".into(), scheme: AuthScheme::Bearer },
-        Auth { name: "x-goog-api-key".into(), scheme: AuthScheme::Header(Header::new("x-goog-api-key", "")) },
+        Auth::new("service-account", AuthScheme::ServiceAccount(oauth)),
+        Auth::bearer(),
+        Auth::header("x-goog-api-key"),
     ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_sdk::testing;
+
+    #[test]
+    fn the_manifest_holds() {
+        testing::manifest::check::<Vertex>();
+    }
 
     #[test]
     fn nothing_in_a_clients_format_is_relayed() {
         let foreign = [weir_adapter_gemini::FORMAT, weir_adapter_anthropic::FORMAT];
         assert!(Vertex::describe().accepts.iter().all(|accepted| !foreign.contains(&accepted.format.as_str())));
-    }
-
-    #[test]
-    fn the_settings_are_a_schema() {
-        let schema: serde_json::Value = serde_json::from_str(SETTINGS).unwrap();
-        assert_eq!(schema["properties"].as_object().unwrap().len(), 11);
-        let names: Vec<String> = auth().into_iter().map(|auth| auth.name).collect();
-        assert_eq!(schema["properties"]["auth"]["enum"], serde_json::json!(names));
     }
 }

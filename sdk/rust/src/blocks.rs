@@ -3,9 +3,14 @@
 //! In the unified stream parts may overlap: a provider may emit thinking, text and calls at once. Formats with
 //! sequential blocks cannot express that (C-05). [`Blocks`] passes on the events of the part that began first and
 //! buffers those of other parts until it has ended, so that an encoder sees each part from its start to its stop.
+//!
+//! A [`BlockEncoder`](encoder::BlockEncoder) renders the whole stream of such a format, whose frames it takes from two
+//! traits: [`BlockFrames`](writer::BlockFrames) and [`AnswerFrames`](encoder::AnswerFrames).
 
+pub mod encoder;
 #[cfg(test)]
 mod tests;
+pub mod writer;
 
 use crate::types::{ChatEvent, Error, PartStop};
 

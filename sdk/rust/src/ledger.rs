@@ -1,6 +1,6 @@
 //! Records what a translation loses.
 
-use crate::json::Rest;
+use crate::json::{Rest, object};
 use crate::spelling;
 use crate::types::{Extension, Loss, LossKind};
 
@@ -127,6 +127,16 @@ pub fn extensions(format: &str, rest: Rest<'_>) -> Vec<Extension> {
         .collect()
 }
 
+/// Keeps an object's remaining members as one extension; `None` if there are none.
+pub fn remainder(format: &str, key: &str, rest: &Rest<'_>) -> Option<Extension> {
+    if rest.0.is_empty() {
+        return None;
+    }
+    let mut json = String::new();
+    object(&mut json, |o| rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get())));
+    Some(Extension { format: format.to_owned(), key: key.to_owned(), json })
+}
+
 /// The JSON of an extension of a format.
 pub fn extension<'a>(extensions: &'a [Extension], format: &str, key: &str) -> Option<&'a str> {
     extensions.iter().find(|extension| extension.format == format && extension.key == key).map(|e| e.json.as_str())
@@ -135,6 +145,13 @@ pub fn extension<'a>(extensions: &'a [Extension], format: &str, key: &str) -> Op
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn members_that_remain_are_one_extension() {
+        let kept = |text: &str| remainder("f", "k", &Rest::parse(text).unwrap()).map(|own| own.json);
+        assert_eq!(kept("{}"), None);
+        assert_eq!(kept(r#"{"a":1,"b":[ 2 ]}"#).as_deref(), Some(r#"{"a":1,"b":[ 2 ]}"#));
+    }
 
     #[test]
     fn values_that_come_with_every_frame_are_reported_once() {

@@ -6,15 +6,17 @@
 //! A [`guard`] judges requests and answers in the unified model, whatever their formats.
 //!
 //! [`json`] reads and writes; the [`ledger`] records what a format has no place for. A provider that is compatible with
-//! OpenAI starts from [`compat`]. For other formats there are shared parts: alternating [`turns`], streams of one block
-//! at a time ([`blocks`]), [`names`] and [`calls`] of tools, JSON [`schema`]s, values that travel through clients of
-//! other formats ([`signature`]), and short constructors for a [`manifest`].
+//! OpenAI starts from [`compat`]. For other formats there are shared parts. Of requests: alternating [`turns`], the
+//! [`tools`] with their [`names`] and [`calls`], JSON [`schema`]s, [`sampling`] and [`thinking`]. Of answers: streams of
+//! one block at a time ([`blocks`]), the [`finish`], [`token_count`]s. Of both: values that travel through clients of
+//! other formats ([`signature`]). A [`manifest`] has short constructors.
 
 pub mod adapter;
 pub mod bindings;
 pub mod blocks;
 pub mod calls;
 pub mod compat;
+pub mod finish;
 pub mod guard;
 pub mod json;
 pub mod ledger;
@@ -23,12 +25,16 @@ pub mod model;
 pub mod names;
 pub mod path;
 pub mod retry;
+pub mod sampling;
 pub mod schema;
 pub mod signature;
 pub mod spelling;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod thinking;
 pub mod time;
+pub mod token_count;
+pub mod tools;
 pub mod turns;
 
 #[doc(hidden)]

@@ -1,4 +1,6 @@
-//! JSON Schemas for services that enforce them strictly.
+//! JSON Schemas for services that enforce them strictly, and [answers](answer) that follow one.
+
+pub mod answer;
 
 use std::borrow::Cow;
 
@@ -15,6 +17,21 @@ pub fn closed<'a>(schema: &'a str, field: &str, ledger: &mut Ledger) -> Cow<'a, 
         return Cow::Borrowed(schema);
     }
     ledger.approximated(field, "its objects take no members that it does not name");
+    Cow::Owned(out)
+}
+
+/// The schema of a function's arguments, for formats in which it is required and must declare an object.
+pub fn of_arguments(parameters: Option<&str>) -> Cow<'_, str> {
+    let Some(parameters) = parameters else { return Cow::Borrowed(r#"{"type":"object","properties":{}}"#) };
+    let Ok(members) = Rest::parse(parameters) else { return Cow::Borrowed(parameters) };
+    if members.get("type").is_some() {
+        return Cow::Borrowed(parameters);
+    }
+    let mut out = String::with_capacity(parameters.len() + 16);
+    object(&mut out, |o| {
+        o.str("type", "object");
+        members.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
+    });
     Cow::Owned(out)
 }
 
@@ -86,6 +103,15 @@ mod tests {
         assert_eq!(closed(open, "x", &mut ledger), shut);
         assert_eq!(closed(shut, "x", &mut ledger), shut);
         assert_eq!(ledger.into_losses().len(), 1);
+    }
+
+    #[test]
+    fn arguments_are_always_an_object() {
+        assert_eq!(of_arguments(None), r#"{"type":"object","properties":{}}"#);
+        assert_eq!(of_arguments(Some(r#"{"properties":{}}"#)), r#"{"type":"object","properties":{}}"#);
+        for unchanged in [r#"{"type":"array"}"#, "true", "{"] {
+            assert_eq!(of_arguments(Some(unchanged)), unchanged);
+        }
     }
 
     #[test]

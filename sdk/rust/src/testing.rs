@@ -1,5 +1,5 @@
-//! Shared code for adapters' tests: reads and writes streams, compares the meaning of bodies, and generates streams
-//! that every encoder must handle.
+//! Shared code for adapters' tests: reads and writes streams, replays recordings, compares the meaning of bodies, checks
+//! manifests, and generates streams that every encoder must handle.
 //!
 //! Only tests contain this module: enable the feature `testing` in the crate's `dev-dependencies`, and the component
 //! stays small.
@@ -7,12 +7,18 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::missing_panics_doc,
+    clippy::print_stdout,
     reason = "only tests use it: what does not hold fails them"
 )]
 
+pub mod errors;
 pub mod frames;
+#[cfg(test)]
+pub(crate) mod lines;
+pub mod manifest;
 pub mod meaning;
 pub mod overlap;
+pub mod recordings;
 
 use serde_json::Value;
 

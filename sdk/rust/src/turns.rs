@@ -8,8 +8,8 @@
 mod tests;
 
 use crate::json::{object, raw_item};
-use crate::ledger::Ledger;
-use crate::types::{Message, Role};
+use crate::ledger::{Ledger, Place};
+use crate::types::{Error, Message, Opaque, Part, Role};
 
 /// The speaker of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,30 @@ pub struct Turns {
     unsigned: bool,
 }
 
+/// The parts of message number `at`, each with its place.
+pub fn parts_of(message: &Message, at: usize) -> impl Iterator<Item = (&Part, Place)> {
+    message.parts.iter().enumerate().map(move |(number, part)| (part, Place { message: Some(at), part: number }))
+}
+
+/// The error for a tool result in a part of another format.
+pub fn refused_result(part: &Opaque, place: Place) -> Error {
+    let message = format!("a tool result of type `{}` cannot be expressed in this format", part.kind);
+    Error::unsupported(place.field(""), message)
+}
+
+/// Parses the role of turn number `at`, for dialects that name the model `assistant`.
+pub fn role(name: Option<&str>, at: usize) -> Result<Role, Error> {
+    match name {
+        Some("user") => Ok(Role::User),
+        Some("assistant") => Ok(Role::Assistant),
+        Some("system") => Ok(Role::System),
+        _ => {
+            let field = format!("messages[{at}].role");
+            Err(Error::invalid(format!("{field}: must be `user`, `assistant` or `system`")).at(field))
+        }
+    }
+}
+
 impl Speaker {
     /// The speaker of a message. A message of an unknown role becomes the user's, which is reported as a loss.
     fn of(role: &Role, at: usize, ledger: &mut Ledger) -> Self {
@@ -105,6 +129,17 @@ impl Turn {
         let own = message.extensions.iter().filter(|own| own.format == format && own.json != "null");
         let members = own.map(|own| (own.key.clone(), own.json.clone())).collect();
         Self { members, ..Self::new(Speaker::of(&message.role, at, ledger)) }
+    }
+
+    /// Leaves out a part of another format if it is the model's: the conversation goes on without it. Anything else of
+    /// another format is an error, since the model would answer without what the client sent.
+    pub fn refuse(&self, part: &Opaque, place: Place, ledger: &mut Ledger) -> Result<(), Error> {
+        if self.speaker == Speaker::Assistant {
+            ledger.dropped(place.field(&part.kind), "it belongs to another format");
+            return Ok(());
+        }
+        let message = format!("`{}` cannot be expressed in this format", part.kind);
+        Err(Error::unsupported(place.field(""), message))
     }
 
     fn is_empty(&self) -> bool {

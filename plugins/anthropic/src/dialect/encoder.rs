@@ -1,175 +1,153 @@
-//! Renders a streamed answer: blocks one after the other, each begun before its first delta and ended once.
-//!
-//! Parts may overlap in the unified stream; [`Blocks`] puts them in sequence (C-05). A block begins with its first
-//! text, so that there are no empty blocks.
+//! Renders a streamed answer: the frames of this format. A block begins before its first delta and ends once.
 
-mod block;
 mod frames;
 
-use block::BlockWriter;
-use weir_sdk::adapter::{Encoder, Result};
-use weir_sdk::blocks::{Blocks, part_of};
-use weir_sdk::json::parse;
-use weir_sdk::ledger::{Ledger, Once};
-use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Finish, Frame, Opaque, ResponseStart, Usage};
+use std::borrow::Cow;
 
+use weir_sdk::blocks::encoder::{AnswerFrames, BlockEncoder, End};
+use weir_sdk::blocks::writer::BlockFrames;
+use weir_sdk::json::{object, parse};
+use weir_sdk::ledger::{Ledger, Place};
+use weir_sdk::types::{Citation, Context, Error, Extension, Frame, Opaque, ResponseStart, Signature, ToolStart, Usage};
+
+use crate::names::{fitting_id, fitting_name};
+use crate::signature::{Use, wrap};
 use crate::wire::Unnamed;
-use crate::{FORMAT, write};
+use crate::{FAMILY, FORMAT, write};
 
 /// Renders frames of this format.
-#[derive(Debug)]
-pub struct MessagesEncoder {
-    ctx: Context,
+pub(crate) type MessagesEncoder = BlockEncoder<MessageFrames>;
+
+/// What the frames need of earlier events.
+#[derive(Debug, Default)]
+pub struct MessageFrames {
     start: Option<ResponseStart>,
-    begun: bool,
-    failed: bool,
-    finish: Option<Finish>,
-    usage: Usage,
+    /// Members for the beginning of the next block, as a JSON object.
+    members: Option<String>,
     /// Details of the usage that arrived after the message had begun.
     late: Vec<Extension>,
     /// Members that this format's own answer had at its end, besides reason and usage.
     end: Option<Opaque>,
-    /// Whether probabilities arrived; the format has no place for them.
-    logprobs: bool,
-    /// Kinds of other formats' events that arrived; the format has no place for them.
-    lost: Once,
-    blocks: Blocks,
-    writer: BlockWriter,
-    ledger: Ledger,
-    frames: Vec<Frame>,
 }
 
-impl Encoder for MessagesEncoder {
-    fn new(ctx: Context) -> Self {
-        Self {
-            ctx,
-            start: None,
-            begun: false,
-            failed: false,
-            finish: None,
-            usage: Usage::default(),
-            late: Vec::new(),
-            end: None,
-            logprobs: false,
-            lost: Once::default(),
-            blocks: Blocks::default(),
-            writer: BlockWriter::default(),
-            ledger: Ledger::default(),
-            frames: Vec::new(),
+impl MessageFrames {
+    /// The start of a block, with the members that wait for one.
+    fn open(&mut self, index: u32, json: &str) -> Frame {
+        match self.members.take() {
+            Some(members) => frames::block_start(index, &with_members(json, &members)),
+            None => frames::block_start(index, json),
         }
-    }
-
-    fn push(&mut self, events: Vec<ChatEvent>) -> Result<Encoded> {
-        self.frames.reserve(events.len() + 1);
-        for event in events {
-            if !self.failed {
-                self.event(event)?;
-            }
-        }
-        if self.start.is_some() && !self.failed {
-            self.begin();
-        }
-        Ok(self.encoded())
-    }
-
-    fn finish(&mut self) -> Result<Encoded> {
-        if !self.failed {
-            self.begin();
-            self.close_all();
-            self.write_end();
-        }
-        Ok(self.encoded())
     }
 }
 
-impl MessagesEncoder {
-    fn encoded(&mut self) -> Encoded {
-        let losses = std::mem::take(&mut self.ledger).into_losses();
-        Encoded { frames: std::mem::take(&mut self.frames), losses }
+impl BlockFrames for MessageFrames {
+    const FORMAT: &'static str = FORMAT;
+
+    fn start_text(&mut self, index: u32, out: &mut Vec<Frame>) {
+        out.push(self.open(index, r#"{"type":"text","text":""}"#));
     }
 
-    fn event(&mut self, event: ChatEvent) -> Result<()> {
-        match event {
-            ChatEvent::Start(start) => {
-                self.ledger.foreign("", &start.extensions, FORMAT);
-                self.start = Some(start);
-            }
-            ChatEvent::Usage(later) => self.count(later),
-            ChatEvent::Finish(one) if one.candidate == 0 => self.finish = Some(one.finish),
-            ChatEvent::Failure(error) => self.fail(&error),
-            ChatEvent::Logprobs(_) => self.logprobs = true,
-            ChatEvent::Opaque(opaque) => self.opaque(opaque),
-            event => return self.of_part(event),
-        }
-        Ok(())
+    fn start_thinking(&mut self, index: u32, out: &mut Vec<Frame>) {
+        out.push(self.open(index, r#"{"type":"thinking","thinking":"","signature":""}"#));
     }
 
-    fn count(&mut self, later: Usage) {
-        if self.begun {
-            self.late.extend(write::own(&later.extensions).cloned());
-        }
-        self.usage.update(later);
+    fn start_call(&mut self, index: u32, call: &ToolStart, out: &mut Vec<Frame>) {
+        let mut json = String::with_capacity(96);
+        object(&mut json, |o| {
+            o.str("type", "tool_use");
+            o.str("id", &fitting_id(&call.id));
+            o.str("name", &fitting_name(&call.name));
+            o.raw("input", "{}");
+        });
+        out.push(self.open(index, &json));
     }
 
-    /// Takes an event of this format: members for the end of the message, members of the next block, or a frame.
-    fn opaque(&mut self, opaque: Opaque) {
-        if opaque.format != FORMAT {
-            self.lost.dropped(&opaque.kind, "it belongs to another format", &mut self.ledger);
-            return;
-        }
+    fn text(index: u32, text: &str) -> Frame {
+        frames::block_delta(index, "text_delta", "text", text)
+    }
+
+    fn thinking(index: u32, text: &str) -> Frame {
+        frames::block_delta(index, "thinking_delta", "thinking", text)
+    }
+
+    fn input(index: u32, piece: &str) -> Frame {
+        frames::block_delta(index, "input_json_delta", "partial_json", piece)
+    }
+
+    fn citation<'a>(citation: &'a Citation, ledger: &mut Ledger, place: Place) -> Option<Cow<'a, str>> {
+        write::citation(citation, ledger, place)
+    }
+
+    fn citation_frame(index: u32, json: &str) -> Frame {
+        frames::block_delta_raw(index, "citations_delta", "citation", json)
+    }
+
+    fn signature(index: u32, signature: &Signature, purpose: Use) -> Frame {
+        frames::block_delta(index, "signature_delta", "signature", &wrap(signature, purpose, None))
+    }
+
+    fn carrier(&mut self, index: u32, signature: &Signature, purpose: Use, call: Option<&str>, out: &mut Vec<Frame>) {
+        let mut json = String::new();
+        object(&mut json, |o| write::redacted(o, &wrap(signature, purpose, call)));
+        // Members that wait before a call are the call's.
+        out.push(if purpose == Use::NextCall { frames::block_start(index, &json) } else { self.open(index, &json) });
+    }
+
+    fn whole(&mut self, index: u32, block: &Opaque, out: &mut Vec<Frame>) -> bool {
+        out.push(self.open(index, &block.json));
+        true
+    }
+
+    fn stop(index: u32) -> Frame {
+        frames::block_stop(index)
+    }
+
+    fn is_own(signature: &Signature) -> bool {
+        signature.issuer == FAMILY
+    }
+}
+
+impl AnswerFrames for MessageFrames {
+    fn take_start(&mut self, start: ResponseStart) {
+        self.start = Some(start);
+    }
+
+    /// Writes `message_start` with the real count of the input or an estimate (C-59).
+    fn first(&mut self, ctx: &Context, known: &Usage) -> Frame {
+        frames::message_start(ctx, self.start.take().as_ref(), known)
+    }
+
+    fn take_late_usage(&mut self, later: &Usage) {
+        self.late.extend(write::own(&later.extensions).cloned());
+    }
+
+    /// Takes members for the end of the message, members of the next block, or a frame.
+    fn take_opaque(&mut self, opaque: Opaque) -> Option<Frame> {
         match opaque.kind.as_str() {
             "message_delta" => self.end = Some(opaque),
-            "content_block_start" => self.writer.members = Some(opaque.json),
-            _ => {
-                self.begin();
-                self.frames.push(Frame { event: Some(opaque.kind), data: opaque.json });
-            }
+            "content_block_start" => self.members = Some(opaque.json),
+            _ => return Some(Frame { event: Some(opaque.kind), data: opaque.json }),
         }
+        None
     }
 
-    /// Takes an event of a part, which is written when the parts before it have ended.
-    fn of_part(&mut self, event: ChatEvent) -> Result<()> {
-        let Some((candidate, part)) = part_of(&event) else { return Ok(()) };
-        if candidate != 0 {
-            if matches!(event, ChatEvent::PartStart(_)) {
-                self.ledger.dropped("candidates", "the format has room for the first one only");
-            }
-            return Ok(());
-        }
-        self.begin();
-        let Self { blocks, writer, frames, ledger, .. } = self;
-        blocks.push(part, event, &mut |event| writer.event(event, frames, ledger))
+    fn end(&mut self, _: &Context, end: &End<'_>, ledger: &mut Ledger, out: &mut Vec<Frame>) {
+        let own = self.end.take();
+        let members: Unnamed<'_> = own.as_ref().and_then(|own| parse(&own.json).ok()).unwrap_or_default();
+        out.push(frames::message_delta(end, &self.late, members.rest, ledger));
+        out.push(frames::fixed("message_stop", r#"{"type":"message_stop"}"#));
     }
 
-    fn close_all(&mut self) {
-        let Self { blocks, writer, frames, ledger, .. } = self;
-        blocks.finish(&mut |event| writer.event(event, frames, ledger));
+    fn failure(&mut self, ctx: &Context, error: &Error, _: bool, out: &mut Vec<Frame>) {
+        out.push(frames::error(ctx, error));
     }
+}
 
-    /// Writes `message_start`, once, with the real count of the input or an estimate (C-59).
-    fn begin(&mut self) {
-        if self.begun {
-            return;
-        }
-        self.begun = true;
-        let start = self.start.take();
-        self.frames.push(frames::message_start(&self.ctx, start.as_ref(), &self.usage));
-    }
-
-    fn write_end(&mut self) {
-        self.ledger.foreign("usage.", &self.usage.extensions, FORMAT);
-        self.ledger.dropped_if(self.logprobs, "logprobs", "the format has no place for them");
-        let end = self.end.take();
-        let members: Unnamed<'_> = end.as_ref().and_then(|end| parse(&end.json).ok()).unwrap_or_default();
-        let end =
-            frames::End { finish: self.finish.as_ref(), seen: self.writer.seen, usage: &self.usage, late: &self.late };
-        self.frames.push(frames::message_delta(&end, members.rest, &mut self.ledger));
-        self.frames.push(frames::fixed("message_stop", r#"{"type":"message_stop"}"#));
-    }
-
-    /// Writes an error, which ends the stream (C-19).
-    fn fail(&mut self, error: &Error) {
-        self.failed = true;
-        self.frames.push(frames::error(&self.ctx, error));
+/// The block's JSON with further members at its end.
+fn with_members(block: &str, members: &str) -> String {
+    let inner = members.strip_prefix('{').and_then(|members| members.strip_suffix('}')).unwrap_or_default();
+    match block.strip_suffix('}') {
+        Some(open) if !inner.is_empty() => [open, ",", inner, "}"].concat(),
+        _ => block.to_owned(),
     }
 }

@@ -1,8 +1,9 @@
 //! Parses a client's request.
 
-use weir_sdk::json::{Either, Number, RawValue, Rest, Str, object, parse, quote};
-use weir_sdk::ledger::extensions;
+use weir_sdk::json::{Either, Number, RawValue, Str, parse, quote};
+use weir_sdk::ledger::{extensions, remainder};
 use weir_sdk::model::header;
+use weir_sdk::turns::role;
 use weir_sdk::types::{
     ChatRequest, Error, Extension, FunctionTool, HttpRequest, JsonSchema, Message, Opaque, OutputFormat, ReasoningMode,
     ReasoningRequest, Role, Sampling, Tool, ToolChoice,
@@ -67,18 +68,8 @@ fn beta(request: &HttpRequest) -> Option<Extension> {
     Some(own(BETA, json))
 }
 
-/// An extension with an object's remaining members.
-fn remainder(key: &str, rest: &Rest<'_>) -> Option<Extension> {
-    if rest.0.is_empty() {
-        return None;
-    }
-    let mut json = String::new();
-    object(&mut json, |o| rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get())));
-    Some(own(key, json))
-}
-
 fn labels(metadata: wire::Metadata<'_>, own: &mut Vec<Extension>) -> Option<String> {
-    own.extend(remainder("metadata", &metadata.rest));
+    own.extend(remainder(FORMAT, "metadata", &metadata.rest));
     metadata.user_id.map(Str::into_string)
 }
 
@@ -92,15 +83,7 @@ fn messages(system: Option<Either<'_, Block<'_>>>, turns: Vec<wire::Message<'_>>
         }
     }
     for (at, turn) in turns.into_iter().enumerate() {
-        let role = match turn.role.as_deref() {
-            Some("user") => Role::User,
-            Some("assistant") => Role::Assistant,
-            Some("system") => Role::System,
-            _ => {
-                let message = format!("messages[{at}].role: must be `user`, `assistant` or `system`");
-                return Err(Error::invalid(message).at(format!("messages[{at}].role")));
-            }
-        };
+        let role = role(turn.role.as_deref(), at)?;
         let content = turn.content.ok_or_else(|| {
             Error::invalid(format!("messages[{at}].content: field required")).at(format!("messages[{at}].content"))
         })?;
@@ -175,7 +158,7 @@ fn thinking_and_output(
     own_members: &mut Vec<Extension>,
 ) -> Result<ReasoningAndOutput, Error> {
     let config = config.unwrap_or_default();
-    own_members.extend(remainder("output_config", &config.rest));
+    own_members.extend(remainder(FORMAT, "output_config", &config.rest));
     let effort = config.effort.map(Str::into_string);
     let reasoning = match (thinking, effort) {
         (Some(raw), effort) => Some(ReasoningRequest { effort, ..reasoning(raw)? }),

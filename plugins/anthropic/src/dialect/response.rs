@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
+use weir_sdk::finish::Seen;
 use weir_sdk::json::{Object, object};
 use weir_sdk::ledger::Ledger;
 use weir_sdk::types::{
     Candidate, ChatResponse, Context, Finish, FinishReason, Part, ReasoningPart, RenderedResponse, Signature, Usage,
 };
 
-use crate::finish::{self, Seen};
+use crate::finish;
 use crate::names::fitting_name;
 use crate::signature::{self, Use, wrap};
 use crate::write::{self, Place};

@@ -2,9 +2,9 @@
 
 mod parts;
 
-use weir_sdk::ledger::{Ledger, Place};
+use weir_sdk::ledger::Ledger;
 use weir_sdk::names::Names;
-use weir_sdk::turns::{Conversation, Speaker, Turn, Turns};
+use weir_sdk::turns::{Conversation, Speaker, Turn, Turns, parts_of};
 use weir_sdk::types::{ChatRequest, Context, Error, Message, Part};
 
 use crate::generation::Generation;
@@ -39,8 +39,8 @@ impl Writer<'_> {
         if turn.speaker == Speaker::System {
             return self.system(at, message);
         }
-        for (number, part) in message.parts.iter().enumerate() {
-            self.part(&mut turn, part, Place { message: Some(at), part: number })?;
+        for (part, place) in parts_of(message, at) {
+            self.part(&mut turn, part, place)?;
         }
         self.turns.add(turn);
         Ok(())
@@ -52,8 +52,7 @@ impl Writer<'_> {
         let behind_user = matches!(self.turns.speaker(), Some(Speaker::User | Speaker::System));
         let in_place = self.generation.system_turns && behind_user;
         let mut turn = Turn::new(Speaker::System);
-        for (number, part) in message.parts.iter().enumerate() {
-            let place = Place { message: Some(at), part: number };
+        for (part, place) in parts_of(message, at) {
             match part {
                 Part::Text(text) if text.text.is_empty() => {}
                 Part::Text(text) => write::block(&mut turn.others, |o| write::text(o, text, self.ledger, place)),

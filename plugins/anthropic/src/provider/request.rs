@@ -2,6 +2,7 @@
 
 use weir_sdk::json::{Object, Str, object, parse};
 use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::sampling;
 use weir_sdk::turns::Conversation;
 use weir_sdk::types::{ChatRequest, Context, Error, Header, HttpRequest, RenderedRequest, Sampling, ToolChoice};
 
@@ -129,59 +130,22 @@ impl Prompt {
 const APART: [&str; 3] = [BETA, "output_config", "metadata"];
 
 /// Writes the sampling parameters that the model takes, with and without thinking.
-fn sampling(o: &mut Object<'_>, sampling: &Sampling, prompt: &Prompt, ledger: &mut Ledger) {
+fn sampling(o: &mut Object<'_>, wanted: &Sampling, prompt: &Prompt, ledger: &mut Ledger) {
     let generation = prompt.generation;
     if generation.samples {
         let thinks = prompt.thinking.thinks;
-        let temperature = temperature(sampling.temperature, thinks, ledger);
+        let temperature = sampling::temperature(wanted, thinks, ledger);
         o.opt_num("temperature", temperature);
-        if let Some(top_p) = sampling.top_p {
-            if temperature.is_some() && !generation.samples_both {
-                ledger.dropped("top_p", "the model takes it or a temperature");
-            } else if thinks && top_p < 0.95 {
-                ledger.clamped("top_p", "beside thinking it is at least 0.95");
-                o.num("top_p", 0.95);
-            } else {
-                o.num("top_p", top_p);
-            }
-        }
-        ledger.dropped_if(thinks && sampling.top_k.is_some(), "top_k", "it cannot stand beside thinking");
-        o.opt_num("top_k", sampling.top_k.filter(|_| !thinks));
+        let instead = temperature.is_some() && !generation.samples_both;
+        o.opt_num("top_p", sampling::top_p(wanted, instead, thinks, ledger));
+        ledger.dropped_if(thinks && wanted.top_k.is_some(), "top_k", "it cannot stand beside thinking");
+        o.opt_num("top_k", wanted.top_k.filter(|_| !thinks));
     } else {
-        ledger.dropped_if(sampling.temperature.is_some_and(|t| differ(t, 1.0)), "temperature", "the model takes none");
-        ledger.dropped_if(sampling.top_p.is_some_and(|p| differ(p, 1.0)), "top_p", "the model takes none");
-        ledger.dropped_if(sampling.top_k.is_some(), "top_k", "the model takes none");
+        sampling::refuse_both(wanted, "the model takes none", ledger);
+        ledger.dropped_if(wanted.top_k.is_some(), "top_k", "the model takes none");
     }
-    o.opt_strs("stop_sequences", &sampling.stop);
-    unheard_of(sampling, ledger);
-}
-
-fn temperature(wanted: Option<f64>, thinks: bool, ledger: &mut Ledger) -> Option<f64> {
-    let wanted = wanted?;
-    if thinks && differ(wanted, 1.0) {
-        ledger.dropped("temperature", "beside thinking it is always 1");
-        return None;
-    }
-    let allowed = wanted.clamp(0.0, 1.0);
-    if differ(allowed, wanted) {
-        ledger.clamped("temperature", "it lies between 0 and 1");
-    }
-    Some(allowed)
-}
-
-fn differ(one: f64, other: f64) -> bool {
-    (one - other).abs() > f64::EPSILON
-}
-
-/// Reports the parameters that no model of this format takes.
-fn unheard_of(sampling: &Sampling, ledger: &mut Ledger) {
-    const NONE: &str = "the format has no place for it";
-    ledger.dropped_if(sampling.seed.is_some(), "seed", NONE);
-    ledger.dropped_if(sampling.frequency_penalty.is_some_and(|p| p != 0.0), "frequency_penalty", NONE);
-    ledger.dropped_if(sampling.presence_penalty.is_some_and(|p| p != 0.0), "presence_penalty", NONE);
-    ledger.dropped_if(sampling.candidates.is_some_and(|n| n > 1), "n", "there is one answer to a request");
-    ledger.dropped_if(sampling.logprobs == Some(true), "logprobs", NONE);
-    ledger.dropped_if(sampling.top_logprobs.is_some_and(|n| n > 0), "top_logprobs", NONE);
+    o.opt_strs("stop_sequences", &wanted.stop);
+    sampling::refuse_others(wanted, ledger);
 }
 
 /// Writes `metadata` and `service_tier`.

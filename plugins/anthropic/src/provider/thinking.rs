@@ -2,15 +2,11 @@
 
 use weir_sdk::json::object;
 use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::thinking::{budget, budget_within, display, effort as effort_of, mode};
 use weir_sdk::types::{ChatRequest, ReasoningMode, ReasoningRequest};
 
 use crate::generation::{Effort, Generation};
 use crate::{BETA, FORMAT, write};
-
-/// The least budget that the service accepts.
-const MIN_BUDGET: u32 = 1024;
-/// The budget if the request has neither a budget nor an effort.
-const PLAIN_BUDGET: u32 = 8192;
 
 /// Limits on thinking from the rest of the request.
 #[derive(Debug, Clone, Copy)]
@@ -77,17 +73,6 @@ fn interleaved(request: &ChatRequest) -> bool {
     extension(&request.extensions, FORMAT, BETA).is_some_and(|features| features.contains("interleaved-thinking"))
 }
 
-/// The mode, or the one that effort and budget imply.
-fn mode(wanted: &ReasoningRequest) -> Option<ReasoningMode> {
-    let none = wanted.effort.as_deref() == Some("none") || wanted.budget_tokens == Some(0);
-    match wanted.mode {
-        Some(mode) => Some(mode),
-        None if none => Some(ReasoningMode::Disabled),
-        None if wanted.budget_tokens.is_some() || wanted.effort.is_some() => Some(ReasoningMode::Enabled),
-        None => None,
-    }
-}
-
 struct Plan<'a> {
     wanted: &'a ReasoningRequest,
     generation: Generation,
@@ -119,33 +104,26 @@ impl Plan<'_> {
         let mut chosen = effort(self.wanted, self.generation, ledger);
         if let Some(budget) = self.wanted.budget_tokens.filter(|_| mode == ReasoningMode::Enabled) {
             ledger.approximated("reasoning.budget_tokens", "the model decides how much, by its effort");
-            chosen = chosen.or_else(|| Some(self.generation.nearest(level(budget)).name()));
+            let level = Effort::parse(effort_of(budget));
+            chosen = chosen.or_else(|| level.map(|level| self.generation.nearest(level).name()));
         }
         Thinking { json: Some(self.json("adaptive", None)), effort: chosen, thinks: true, max_tokens }
     }
 
     fn by_budget(&self, silent: Thinking, ledger: &mut Ledger) -> Thinking {
-        let named = self.wanted.budget_tokens;
-        let wanted = named.unwrap_or_else(|| budget(self.wanted)).max(MIN_BUDGET);
+        let wanted = budget(self.wanted);
         let Some(limit) = self.limits.max_tokens else {
             let room = wanted.saturating_add(self.limits.default);
             let max_tokens = if wanted < self.limits.default { self.limits.default } else { room };
             return self.budgeted(wanted, max_tokens, ledger);
         };
-        if self.any_budget && named.is_some() {
+        if self.any_budget && self.wanted.budget_tokens.is_some() {
             return self.budgeted(wanted, limit, ledger);
         }
-        // A named budget may come close to the limit; one derived from an effort leaves room for an answer.
-        let room = if named.is_some() { limit.saturating_sub(1) } else { limit / 4 * 3 };
-        let bounded = wanted.min(room.max(MIN_BUDGET));
-        if bounded >= limit {
-            ledger.dropped("reasoning", "the answer's limit leaves no room for thinking");
-            return silent;
+        match budget_within(self.wanted, limit, ledger) {
+            Some(bounded) => self.budgeted(bounded, limit, ledger),
+            None => silent,
         }
-        if named.is_some_and(|named| named != bounded) {
-            ledger.clamped("reasoning.budget_tokens", "it lies between 1024 and the answer's limit");
-        }
-        self.budgeted(bounded, limit, ledger)
     }
 
     fn budgeted(&self, budget: u32, max_tokens: u32, ledger: &mut Ledger) -> Thinking {
@@ -168,10 +146,6 @@ impl Plan<'_> {
     }
 }
 
-fn display(summary: &str) -> &str {
-    if matches!(summary, "auto" | "concise" | "detailed") { "summarized" } else { summary }
-}
-
 /// The nearest effort that the model takes.
 fn effort(wanted: &ReasoningRequest, generation: Generation, ledger: &mut Ledger) -> Option<&'static str> {
     let name = wanted.effort.as_deref()?;
@@ -185,24 +159,4 @@ fn effort(wanted: &ReasoningRequest, generation: Generation, ledger: &mut Ledger
         ledger.clamped("reasoning.effort", nearest.name());
     }
     Some(nearest.name())
-}
-
-/// The published table of efforts and budgets.
-fn budget(wanted: &ReasoningRequest) -> u32 {
-    match wanted.effort.as_deref() {
-        Some("minimal") => 1024,
-        Some("low") => 2048,
-        Some("high") => 24_576,
-        Some("xhigh" | "max") => 32_768,
-        _ => PLAIN_BUDGET,
-    }
-}
-
-fn level(budget: u32) -> Effort {
-    match budget {
-        0..=2048 => Effort::Low,
-        2049..=8192 => Effort::Medium,
-        8193..=24_576 => Effort::High,
-        _ => Effort::Xhigh,
-    }
 }

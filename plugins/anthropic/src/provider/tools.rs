@@ -1,13 +1,14 @@
 //! Renders the tools and the choice between them.
 
-use weir_sdk::json::{object, parse};
+use weir_sdk::json::object;
 use weir_sdk::ledger::Ledger;
-use weir_sdk::schema::closed;
+use weir_sdk::names::Names;
+use weir_sdk::schema::{closed, of_arguments};
+use weir_sdk::tools::{self, SentTool};
 use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
 
 use crate::generation::Generation;
-use crate::{FORMAT, MCP_SERVERS, wire, write};
-use weir_sdk::names::Names;
+use crate::{FORMAT, MCP_SERVERS, write};
 
 /// Renders the tools. If only some are allowed, the others are left out, since the format cannot express that choice.
 pub(super) fn write(
@@ -16,23 +17,12 @@ pub(super) fn write(
     names: &mut Names,
     ledger: &mut Ledger,
 ) -> Result<Vec<String>, Error> {
-    let allowed = match &request.tool_choice {
-        Some(ToolChoice::Allowed(allowed)) => Some(&allowed.names),
-        _ => None,
-    };
     let mut written = Vec::with_capacity(request.tools.len());
-    for (at, tool) in request.tools.iter().enumerate() {
+    for (at, tool) in tools::sent(request, tools::allowed(request), FORMAT)? {
         match tool {
-            Tool::Function(tool) if allowed.is_none_or(|names| names.contains(&tool.name)) => {
-                written.push(function(tool, at, generation, names, ledger));
-            }
-            Tool::Opaque(opaque) if opaque.format == FORMAT && opaque.kind == MCP_SERVERS => {}
-            Tool::Opaque(opaque) if opaque.format == FORMAT => written.push(opaque.json.clone()),
-            Tool::Opaque(opaque) => {
-                let message = format!("the tool `{}` cannot be expressed in this format", opaque.kind);
-                return Err(Error::unsupported(format!("tools[{at}]"), message));
-            }
-            Tool::Function(_) => {}
+            SentTool::Function(tool) => written.push(function(tool, at, generation, names, ledger)),
+            SentTool::Own(opaque) if opaque.kind == MCP_SERVERS => {}
+            SentTool::Own(opaque) => written.push(opaque.json.clone()),
         }
     }
     Ok(written)
@@ -43,7 +33,7 @@ fn function(tool: &FunctionTool, at: usize, generation: Generation, names: &mut 
     object(&mut out, |o| {
         o.str("name", &names.send(&tool.name));
         o.opt_str("description", tool.description.as_deref());
-        let parameters = schema(tool.parameters.as_deref());
+        let parameters = of_arguments(tool.parameters.as_deref());
         match tool.strict {
             Some(true) if generation.schemas => {
                 o.raw("input_schema", &closed(&parameters, &format!("tools[{at}].parameters"), ledger));
@@ -65,22 +55,6 @@ fn function(tool: &FunctionTool, at: usize, generation: Generation, names: &mut 
         }
     });
     out
-}
-
-/// The schema, which must declare an object.
-pub(super) fn schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
-    let Some(parameters) = parameters else { return r#"{"type":"object","properties":{}}"#.into() };
-    match parse::<wire::Schema<'_>>(parameters) {
-        Ok(schema) if schema.kind.is_none() => {
-            let mut out = String::new();
-            object(&mut out, |o| {
-                o.str("type", "object");
-                schema.rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
-            });
-            out.into()
-        }
-        _ => parameters.into(),
-    }
 }
 
 /// The servers of tools from a client of this format.

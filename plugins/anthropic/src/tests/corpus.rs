@@ -1,12 +1,13 @@
 //! Replays the recordings of this format: a translation to the same format preserves the meaning.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 use weir_sdk::adapter::{
     DialectChat, DialectCountTokens, DialectModels, ProviderChat, ProviderCountTokens, ProviderErrors, ProviderModels,
 };
-use weir_sdk::types::{Context, ErrorKind, Header, HttpRequest, LossKind};
+use weir_sdk::testing::recordings::{Recording, assert_same, files, shared};
+use weir_sdk::types::{Context, ErrorKind, Header, LossKind};
 
 use super::{context, decoded, encoded, fold, http_response, json, meaning};
 use crate::Anthropic;
@@ -19,83 +20,21 @@ const REQUESTS: [(&str, &str); 2] = [
 /// Answers that cannot be parsed, and why.
 const ANSWERS: [(&str, &str); 1] = [("anthropic-chat-6db8a3abda7c", "an answer of another format")];
 
-struct Recording {
-    id: String,
-    request: Value,
-    response: Value,
-}
-
-impl Recording {
-    fn body(&self) -> &Value {
-        &self.request["body"]
-    }
-
-    fn status(&self) -> u16 {
-        self.response["status"].as_u64().unwrap_or(0) as u16
-    }
-
-    fn model(&self) -> &str {
-        self.body()["model"].as_str().unwrap_or_default()
-    }
-
-    fn http(&self) -> HttpRequest {
-        let headers = self.request["headers"].as_object().into_iter().flatten();
-        let headers = headers.map(|(name, value)| Header::new(name, value.as_str().unwrap_or_default()));
-        HttpRequest { headers: headers.collect(), ..super::http_request(self.body()) }
-    }
-
-    /// The recorded body, whole.
-    fn answer(&self) -> String {
-        match &self.response["body"] {
-            Value::Null => self.response["body_text"].as_str().unwrap_or_default().to_owned(),
-            body => body.to_string(),
-        }
-    }
-}
-
-fn shared(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path)
-}
-
 /// All recordings of an operation; none if they are not available.
 fn recordings(operation: &str) -> Vec<Recording> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    let mut paths: Vec<PathBuf> = Vec::new();
-    for folder in [own, shared("fixtures/anthropic").join(operation)] {
-        let Ok(files) = std::fs::read_dir(&folder) else {
-            println!("skipped: there are no recordings in {}", folder.display());
-            continue;
-        };
-        paths.extend(files.map(|file| file.unwrap().path()));
-    }
-    paths.sort();
-    let read = |path: &PathBuf| {
-        let recording: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        let member = |key: &str| recording[key].clone();
-        let id = member("id").as_str().unwrap().into();
-        let recording = Recording { id, request: member("request"), response: member("response") };
-        (member("operation") == operation).then_some(recording)
-    };
-    paths.iter().filter_map(read).collect()
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let all = files(&[own, shared("fixtures/anthropic").join(operation)]);
+    all.iter().filter(|one| one["operation"] == operation).map(Recording::of).collect()
 }
 
 fn excepted(list: &[(&str, &str)], id: &str) -> bool {
     list.iter().any(|(known, _)| *known == id)
 }
 
-#[track_caller]
-fn assert_same(id: &str, left: &Value, right: &Value) {
-    assert_eq!(
-        serde_json::to_string_pretty(left).unwrap(),
-        serde_json::to_string_pretty(right).unwrap(),
-        "{id}: what came (left) and what became of it (right)"
-    );
-}
-
 #[test]
 fn requests_come_back_with_their_meaning() {
     for recording in recordings("chat").iter().filter(|recording| !excepted(&REQUESTS, &recording.id)) {
-        let parsed = <Anthropic as DialectChat>::parse_request(&Context::default(), recording.http()).unwrap();
+        let parsed = <Anthropic as DialectChat>::parse_request(&Context::default(), recording.http_request()).unwrap();
         assert!(parsed.losses.is_empty(), "{}: {:?}", recording.id, parsed.losses);
         let ctx = context(recording.model());
         let rendered = <Anthropic as ProviderChat>::render_request(&ctx, parsed.request).unwrap();
@@ -109,7 +48,7 @@ fn requests_come_back_with_their_meaning() {
         assert_same(&recording.id, &meaning::of_request(recording.body().clone()), &back);
         assert!(rendered.losses.is_empty(), "{}: {:?}", recording.id, rendered.losses);
         let beta = |headers: &[Header]| headers.iter().find(|h| h.name == "anthropic-beta").map(|h| h.value.clone());
-        assert_eq!(beta(&rendered.request.headers), beta(&recording.http().headers), "{}", recording.id);
+        assert_eq!(beta(&rendered.request.headers), beta(&recording.http_request().headers), "{}", recording.id);
     }
 }
 
@@ -185,7 +124,8 @@ fn c83_recorded_errors_are_understood() {
 #[test]
 fn c59_recorded_counts_come_back() {
     for recording in recordings("count_tokens") {
-        let parsed = <Anthropic as DialectCountTokens>::parse_request(&Context::default(), recording.http()).unwrap();
+        let parsed =
+            <Anthropic as DialectCountTokens>::parse_request(&Context::default(), recording.http_request()).unwrap();
         let ctx = context(recording.model());
         let rendered = <Anthropic as ProviderCountTokens>::render_request(&ctx, parsed.request).unwrap();
         let back = meaning::of_request(json(&rendered.request.body));

@@ -1,147 +1,138 @@
-//! Renders a streamed answer: blocks one after the other, each ended once.
+//! Renders a streamed answer: the frames of this format.
 //!
-//! Text and thinking have no start event: the official clients refuse an empty one (C-85). Only calls have one. Parts
-//! may overlap in the unified stream; [`Blocks`] puts them in sequence (C-05).
+//! Text and thinking have no start event: the official clients refuse an empty one (C-85). Only calls have one.
 
-mod block;
 mod frames;
 
-use block::BlockWriter;
-use weir_sdk::adapter::{Encoder, Result};
-use weir_sdk::blocks::{Blocks, part_of};
-use weir_sdk::ledger::{Ledger, Once};
-use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Finish, Frame, Opaque, Usage};
+use std::borrow::Cow;
 
-use crate::FORMAT;
+use weir_sdk::blocks::encoder::{AnswerFrames, BlockEncoder, End};
+use weir_sdk::blocks::writer::BlockFrames;
+use weir_sdk::json::Rest;
+use weir_sdk::ledger::{Ledger, Place};
+use weir_sdk::types::{Citation, Context, Error, Frame, MediaPart, MediaSource, Opaque, Signature, ToolStart, Usage};
+
+use crate::names::ID;
+use crate::signature::{Use, bytes, is_bare, text};
+use crate::{FORMAT, mime, write};
 
 /// Renders frames of this format.
-#[derive(Debug)]
-pub struct ConverseEncoder {
-    ctx: Context,
-    begun: bool,
-    failed: bool,
-    finish: Option<Finish>,
-    usage: Usage,
+pub(crate) type ConverseEncoder = BlockEncoder<ConverseFrames>;
+
+/// What the frames need of earlier events.
+#[derive(Debug, Default)]
+pub struct ConverseFrames {
     /// Members that this format's own answer had at its end: those of `messageStop`, and of `metadata`.
     end: Vec<Opaque>,
-    /// Events that the format has no place for, each reported once.
-    lost: Once,
-    blocks: Blocks,
-    writer: BlockWriter,
-    ledger: Ledger,
-    frames: Vec<Frame>,
 }
 
-impl Encoder for ConverseEncoder {
-    fn new(ctx: Context) -> Self {
-        Self {
-            ctx,
-            begun: false,
-            failed: false,
-            finish: None,
-            usage: Usage::default(),
-            end: Vec::new(),
-            lost: Once::default(),
-            blocks: Blocks::default(),
-            writer: BlockWriter::default(),
-            ledger: Ledger::default(),
-            frames: Vec::new(),
-        }
+impl BlockFrames for ConverseFrames {
+    const FORMAT: &'static str = FORMAT;
+
+    fn start_call(&mut self, index: u32, call: &ToolStart, out: &mut Vec<Frame>) {
+        out.push(frames::block_start(index, |o| {
+            o.object("toolUse", |o| {
+                o.str("toolUseId", &ID.fit(&call.id));
+                o.str("name", &call.name);
+            });
+        }));
     }
 
-    fn push(&mut self, events: Vec<ChatEvent>) -> Result<Encoded> {
-        self.frames.reserve(events.len() + 1);
-        for event in events {
-            if !self.failed {
-                self.event(event)?;
-            }
-        }
-        Ok(self.encoded())
+    fn text(index: u32, text: &str) -> Frame {
+        frames::text_delta(index, text)
     }
 
-    fn finish(&mut self) -> Result<Encoded> {
-        if !self.failed {
-            self.begin();
-            self.close_all();
-            self.write_end();
+    fn thinking(index: u32, text: &str) -> Frame {
+        frames::thought_delta(index, "text", text)
+    }
+
+    fn input(index: u32, piece: &str) -> Frame {
+        frames::input_delta(index, piece)
+    }
+
+    fn citation<'a>(citation: &'a Citation, ledger: &mut Ledger, place: Place) -> Option<Cow<'a, str>> {
+        write::citation(citation, ledger, place)
+    }
+
+    fn citation_frame(index: u32, json: &str) -> Frame {
+        frames::block_delta(index, |o| o.raw("citation", json))
+    }
+
+    fn signature(index: u32, signature: &Signature, purpose: Use) -> Frame {
+        frames::thought_delta(index, "signature", &text(signature, purpose, None))
+    }
+
+    fn carrier(&mut self, index: u32, signature: &Signature, purpose: Use, call: Option<&str>, out: &mut Vec<Frame>) {
+        let call = call.map(|id| ID.fit(id));
+        out.push(frames::thought_delta(index, "redactedContent", &bytes(signature, purpose, call.as_deref())));
+    }
+
+    /// Writes a call of the service's own tool, or its result.
+    fn whole(&mut self, index: u32, block: &Opaque, out: &mut Vec<Frame>) -> bool {
+        let Ok(mut block) = Rest::parse(&block.json) else { return false };
+        let (call, result) = (block.object("toolUse"), block.object("toolResult"));
+        let (name, Some(mut members)) = (if call.is_some() { "toolUse" } else { "toolResult" }, call.or(result)) else {
+            return false;
+        };
+        let value = members.take(if name == "toolUse" { "input" } else { "content" });
+        out.push(frames::block_start(index, |o| {
+            o.object(name, |o| members.0.iter().for_each(|(key, raw)| o.raw(key, raw.get())));
+        }));
+        match value {
+            Some(input) if name == "toolUse" => out.push(frames::input_delta(index, input.get())),
+            Some(content) => out.push(frames::block_delta(index, |o| o.raw(name, content.get()))),
+            None => {}
         }
-        Ok(self.encoded())
+        true
+    }
+
+    /// Writes an image.
+    fn media(&mut self, index: u32, media: &MediaPart, out: &mut Vec<Frame>) -> bool {
+        let format = media.mime.as_deref().and_then(|mime| mime::format(media.kind, mime));
+        let (Some(format), MediaSource::Base64(data)) = (format, &media.source) else { return false };
+        if write::media::kind(media.kind) != "image" {
+            return false;
+        }
+        out.push(frames::block_start(index, |o| o.object("image", |o| o.str("format", format))));
+        out.push(frames::block_delta(index, |o| {
+            o.object("image", |o| o.object("source", |o| o.str("bytes", data)));
+        }));
+        true
+    }
+
+    fn stop(index: u32) -> Frame {
+        frames::block_stop(index)
+    }
+
+    fn is_own(signature: &Signature) -> bool {
+        is_bare(signature)
     }
 }
 
-impl ConverseEncoder {
-    fn encoded(&mut self) -> Encoded {
-        let losses = std::mem::take(&mut self.ledger).into_losses();
-        Encoded { frames: std::mem::take(&mut self.frames), losses }
+impl AnswerFrames for ConverseFrames {
+    fn first(&mut self, _: &Context, _: &Usage) -> Frame {
+        frames::message_start()
     }
 
-    fn event(&mut self, event: ChatEvent) -> Result<()> {
-        match event {
-            ChatEvent::Start(start) => {
-                self.ledger.foreign("", &start.extensions, FORMAT);
-                self.begin();
-            }
-            ChatEvent::Usage(later) => self.usage.update(later),
-            ChatEvent::Finish(one) if one.candidate == 0 => self.finish = Some(one.finish),
-            ChatEvent::Failure(error) => self.fail(&error),
-            ChatEvent::Logprobs(_) => self.lose("logprobs", "the format has no place for them"),
-            ChatEvent::Opaque(opaque) => self.opaque(opaque),
-            event => return self.of_part(event),
-        }
-        Ok(())
-    }
-
-    /// Reports a loss once: some recur with every frame.
-    fn lose(&mut self, what: &str, why: &str) {
-        self.lost.dropped(what, why, &mut self.ledger);
-    }
-
-    /// Takes an event of this format: members of the last frames, or a frame.
-    fn opaque(&mut self, opaque: Opaque) {
-        if opaque.format != FORMAT {
-            self.lose(&opaque.kind, "it belongs to another format");
-        } else if matches!(opaque.kind.as_str(), "messageStop" | "metadata") {
+    /// Takes members of the last frames, or a frame.
+    fn take_opaque(&mut self, opaque: Opaque) -> Option<Frame> {
+        if matches!(opaque.kind.as_str(), "messageStop" | "metadata") {
             self.end.push(opaque);
-        } else {
-            self.begin();
-            self.frames.push(Frame { event: Some(opaque.kind), data: opaque.json });
+            return None;
         }
+        Some(Frame { event: Some(opaque.kind), data: opaque.json })
     }
 
-    /// Takes an event of a part, which is written when the parts before it have ended.
-    fn of_part(&mut self, event: ChatEvent) -> Result<()> {
-        let Some((candidate, part)) = part_of(&event) else { return Ok(()) };
-        if candidate != 0 {
-            self.lose("candidates", "the format has room for the first one only");
-            return Ok(());
-        }
-        self.begin();
-        let Self { blocks, writer, frames, ledger, .. } = self;
-        blocks.push(part, event, &mut |event| writer.event(event, frames, ledger))
-    }
-
-    fn close_all(&mut self) {
-        let Self { blocks, writer, frames, ledger, .. } = self;
-        blocks.finish(&mut |event| writer.event(event, frames, ledger));
-    }
-
-    fn begin(&mut self) {
-        if !std::mem::replace(&mut self.begun, true) {
-            self.frames.push(frames::fixed("messageStart", r#"{"role":"assistant"}"#));
-        }
-    }
-
-    fn write_end(&mut self) {
+    fn end(&mut self, ctx: &Context, end: &End<'_>, ledger: &mut Ledger, out: &mut Vec<Frame>) {
         let own = |kind: &str| self.end.iter().find(|own| own.kind == kind).map(|own| own.json.as_str());
-        let (stop, metadata) = (own("messageStop"), own("metadata"));
-        self.frames.push(frames::message_stop(self.finish.as_ref(), self.writer.seen, stop, &mut self.ledger));
-        self.frames.push(frames::metadata(&self.ctx, &self.usage, metadata, &mut self.ledger));
+        out.push(frames::message_stop(end, own("messageStop"), ledger));
+        out.push(frames::metadata(ctx, end.usage, own("metadata")));
     }
 
-    /// Writes an error, which ends the stream (C-19).
-    fn fail(&mut self, error: &Error) {
-        self.failed = true;
-        self.begin();
-        self.frames.push(frames::exception(error));
+    fn failure(&mut self, _: &Context, error: &Error, begun: bool, out: &mut Vec<Frame>) {
+        if !begun {
+            out.push(frames::message_start());
+        }
+        out.push(frames::exception(error));
     }
 }

@@ -1,6 +1,8 @@
 //! Parses a client's request. The path names the model, and whether the answer is streamed.
 
-use weir_sdk::json::{Number, RawValue, Rest, Str, object, parse};
+use weir_sdk::json::{Number, RawValue, Str, parse};
+use weir_sdk::ledger::remainder;
+use weir_sdk::turns::role;
 use weir_sdk::types::{
     ChatRequest, Context, Error, Extension, HttpRequest, JsonSchema, Message, Opaque, OutputFormat, ReasoningRequest,
     Role, Sampling,
@@ -12,7 +14,7 @@ use crate::model::Model;
 use crate::provider::messages::IN_PLACE;
 use crate::provider::request::{INFERENCE, OUTPUT};
 use crate::read::{Reader, member, within};
-use crate::wire::{self, OWN_REQUEST, extensions, note, own};
+use crate::wire::{self, OWN_REQUEST, extensions, note};
 use crate::{FORMAT, path};
 
 /// Parses a request for an answer.
@@ -43,7 +45,7 @@ pub(crate) fn converse(ctx: &Context, model: String, body: wire::Request<'_>) ->
     own_members.push(note(OWN_REQUEST));
     let (tools, tool_choice) = tools::read(body.tools)?;
     let inference = body.inference.unwrap_or_default();
-    own_members.extend(remainder(INFERENCE, &inference.rest));
+    own_members.extend(remainder(FORMAT, INFERENCE, &inference.rest));
     let number = |number: Option<Number>| number.map(|number| number.0);
     let mut sampling = Sampling {
         temperature: number(inference.temperature),
@@ -73,16 +75,6 @@ pub(crate) fn converse(ctx: &Context, model: String, body: wire::Request<'_>) ->
     })
 }
 
-/// An extension with an object's remaining members.
-fn remainder(key: &str, rest: &Rest<'_>) -> Option<Extension> {
-    if rest.0.is_empty() {
-        return None;
-    }
-    let mut json = String::new();
-    object(&mut json, |o| rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get())));
-    Some(own(key, json))
-}
-
 fn messages(
     reader: Reader<'_>,
     system: Option<weir_sdk::json::Seq<wire::Block<'_>>>,
@@ -97,15 +89,7 @@ fn messages(
     }
     for (at, turn) in turns.into_iter().enumerate() {
         let place = format!("messages[{at}]");
-        let role = match turn.role.as_deref() {
-            Some("user") => Role::User,
-            Some("assistant") => Role::Assistant,
-            Some("system") => Role::System,
-            _ => {
-                let message = format!("{place}.role: must be `user`, `assistant` or `system`");
-                return Err(Error::invalid(message).at(format!("{place}.role")));
-            }
-        };
+        let role = role(turn.role.as_deref(), at)?;
         let content = turn.content.ok_or_else(|| Error::invalid(format!("{place}.content is missing")).at(&*place))?;
         let reader = Reader { assistant: role == Role::Assistant, ..reader };
         let parts = reader.content(content.0).map_err(|error| placed(error, &place))?;
@@ -130,7 +114,7 @@ fn output_config(
     reasoning: &mut Option<ReasoningRequest>,
     own_members: &mut Vec<Extension>,
 ) -> Result<Option<OutputFormat>, Error> {
-    own_members.extend(remainder(OUTPUT, &output.rest));
+    own_members.extend(remainder(FORMAT, OUTPUT, &output.rest));
     if let Some(effort) = output.effort {
         let wish = reasoning.get_or_insert_default();
         wish.effort = Some(effort.into_string());

@@ -1,12 +1,12 @@
 //! Writes a whole answer.
 
+use weir_sdk::finish::Seen;
 use weir_sdk::json::{Object, object};
 use weir_sdk::ledger::{Ledger, extension};
 use weir_sdk::types::{
     ChatResponse, Context, Extension, Finish, Part, ReasoningPart, RenderedResponse, Signature, TextPart, Usage,
 };
 
-use crate::finish::Seen;
 use crate::names::ID;
 use crate::read::UNSIGNED;
 use crate::signature::{Use, bytes, is_bare, text};
@@ -39,22 +39,22 @@ pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse 
             });
         });
         stop(o, candidate.and_then(|first| first.finish.as_ref()), content.seen, &mut ledger);
-        counts(o, ctx, response.usage.as_ref(), &mut ledger);
+        counts(o, ctx, response.usage.as_ref());
         rest(o, &response.extensions);
         if let Some(tier) = &response.service_tier {
             o.object("serviceTier", |o| o.str("type", tier));
         }
     });
+    ledger.foreign("usage.", response.usage.as_ref().map_or(&[], |usage| &usage.extensions[..]), FORMAT);
     ledger.foreign("", &response.extensions, FORMAT);
     RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) }
 }
 
 /// Writes the usage, with an estimate of the input if nothing is known.
-pub(super) fn counts(o: &mut Object<'_>, ctx: &Context, known: Option<&Usage>, ledger: &mut Ledger) {
+pub(super) fn counts(o: &mut Object<'_>, ctx: &Context, known: Option<&Usage>) {
     let nothing = Usage::default();
     let known = known.unwrap_or(&nothing);
     o.object("usage", |o| usage::write(o, known, ctx.input_tokens.unwrap_or(0)));
-    ledger.foreign("usage.", &known.extensions, FORMAT);
 }
 
 /// Writes the metrics, and further members of this format's own answer.

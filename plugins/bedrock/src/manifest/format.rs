@@ -1,8 +1,6 @@
 //! The formats' data for the host: errors as templates, and the places of usage in answers.
 
-use weir_sdk::manifest::{
-    Bucket, ErrorFormat, ErrorSpelling, Format, FrameTemplate, FrameTest, Merge, Tap, UsagePlace, strings,
-};
+use weir_sdk::manifest::{Bucket, ErrorFormat, Format, FrameTemplate, FrameTest, Merge, Tap, UsagePlace, strings};
 use weir_sdk::types::{ErrorKind, Header};
 
 use crate::{FORMAT, INVOKE};
@@ -39,24 +37,17 @@ pub(crate) const fn spelling(kind: ErrorKind) -> (&'static str, u16) {
 
 pub(super) fn all() -> Vec<Format> {
     vec![
-        Format { id: FORMAT.into(), errors: Some(errors()), tap: Some(converse()), session: None },
-        Format { id: INVOKE.into(), errors: Some(errors()), tap: Some(invoke()), session: None },
+        Format { errors: Some(errors()), tap: Some(converse()), ..Format::new(FORMAT) },
+        Format { errors: Some(errors()), tap: Some(invoke()), ..Format::new(INVOKE) },
     ]
 }
 
 fn errors() -> ErrorFormat {
-    let spelled = |kind: ErrorKind| {
-        let (name, status) = spelling(kind);
-        ErrorSpelling { kind, name: name.into(), code: None, status }
-    };
     ErrorFormat {
-        body: ERROR.into(),
-        spellings: ErrorKind::ALL.into_iter().map(spelled).collect(),
         headers: vec![Header::new("x-amzn-errortype", "{{kind}}")],
         stream_failure: Some(FrameTemplate { event: Some("internalServerException".into()), data: ERROR.into() }),
-        keep_alive: None,
         request_id_header: Some("x-amzn-requestid".into()),
-        rate_limit_headers: Vec::new(),
+        ..ErrorFormat::new(ERROR, spelling)
     }
 }
 
@@ -125,10 +116,5 @@ mod tests {
             assert!(name.ends_with("Exception") && (400..600).contains(&status), "{kind:?}");
         }
         assert_eq!(errors().headers[0], Header::new("x-amzn-errortype", "{{kind}}"));
-    }
-
-    #[test]
-    fn the_template_is_json_once_its_hole_is_filled() {
-        assert!(serde_json::from_str::<serde_json::Value>(&ERROR.replace("{{message}}", "\"x\"")).is_ok());
     }
 }

@@ -2,9 +2,9 @@
 
 mod parts;
 
-use weir_sdk::ledger::{Ledger, Place};
+use weir_sdk::ledger::Ledger;
 use weir_sdk::names::Names;
-use weir_sdk::turns::{Conversation, Speaker, Turn, Turns};
+use weir_sdk::turns::{Conversation, Speaker, Turn, Turns, parts_of};
 use weir_sdk::types::{ChatRequest, Context, Error, Message, Part};
 
 use crate::model::Model;
@@ -57,8 +57,8 @@ impl Writer<'_> {
         if turn.speaker == Speaker::System {
             return self.system(at, message);
         }
-        for (number, part) in message.parts.iter().enumerate() {
-            self.part(&mut turn, part, Place { message: Some(at), part: number })?;
+        for (part, place) in parts_of(message, at) {
+            self.part(&mut turn, part, place)?;
         }
         self.turns.add(turn);
         Ok(())
@@ -67,8 +67,7 @@ impl Writer<'_> {
     /// Writes system text, which goes to the front, unless a client of this format put it elsewhere.
     fn system(&mut self, at: usize, message: &Message) -> Result<(), Error> {
         let mut turn = Turn::new(Speaker::System);
-        for (number, part) in message.parts.iter().enumerate() {
-            let place = Place { message: Some(at), part: number };
+        for (part, place) in parts_of(message, at) {
             match part {
                 Part::Text(_) => self.part(&mut turn, part, place)?,
                 Part::Opaque(opaque) if opaque.format == FORMAT => {

@@ -8,20 +8,12 @@ use std::borrow::Cow;
 use weir_sdk::json::object;
 use weir_sdk::ledger::Ledger;
 use weir_sdk::names::Names;
-use weir_sdk::schema::closed;
-use weir_sdk::types::{ChatRequest, JsonSchema, OutputFormat};
+use weir_sdk::schema::answer::{self, Answer, Means};
+use weir_sdk::schema::{closed, of_arguments};
+use weir_sdk::types::{ChatRequest, JsonSchema};
 
 use crate::FORMAT;
 use crate::model::Model;
-
-/// How a request asks for a schema.
-#[derive(Debug, Default)]
-pub(super) struct Answer {
-    /// The member `textFormat`.
-    pub(super) format: Option<String>,
-    /// A tool that represents the format, and the choice that forces it.
-    pub(super) tool: Option<(String, String)>,
-}
 
 /// Decides how to ask for the answer's format.
 pub(super) fn decide(
@@ -31,35 +23,9 @@ pub(super) fn decide(
     names: &mut Names,
     ledger: &mut Ledger,
 ) -> Answer {
-    let nothing = Answer::default();
-    match &request.output {
-        None | Some(OutputFormat::Plain) => nothing,
-        Some(OutputFormat::Json) => {
-            ledger.dropped("response_format", "there is no JSON mode without a schema");
-            nothing
-        }
-        Some(OutputFormat::Schema(schema)) if model.schemas => {
-            if schema.strict == Some(false) {
-                ledger.approximated("response_format.strict", "a schema is always followed strictly");
-            }
-            Answer { format: Some(format(schema, model, ledger)), tool: None }
-        }
-        Some(OutputFormat::Schema(schema)) if !tools && model.answers_by_tool() => {
-            ledger.approximated("response_format", "the model is made to call a tool with the answer");
-            Answer { format: None, tool: Some(tool(schema, names)) }
-        }
-        Some(OutputFormat::Schema(_)) => {
-            ledger.dropped("response_format", "the model has no place for it, or not beside tools");
-            nothing
-        }
-        Some(OutputFormat::Opaque(opaque)) if opaque.format == FORMAT => {
-            Answer { format: Some(opaque.json.clone()), tool: None }
-        }
-        Some(OutputFormat::Opaque(_)) => {
-            ledger.dropped("response_format", "it belongs to another format");
-            nothing
-        }
-    }
+    let means = Means { schemas: model.schemas, by_tool: !tools && model.answers_by_tool() };
+    let write = |schema: &JsonSchema, ledger: &mut Ledger| format(schema, model, ledger);
+    answer::decide(request, (FORMAT, means), ledger, write, |schema| tool(schema, names))
 }
 
 /// The schema, as text in a string.
@@ -90,7 +56,7 @@ fn tool(schema: &JsonSchema, names: &mut Names) -> (String, String) {
         o.object("toolSpec", |o| {
             o.str("name", &name);
             o.str("description", schema.description.as_deref().filter(|d| !d.is_empty()).unwrap_or("The answer."));
-            o.object("inputSchema", |o| o.raw("json", &super::tools::object_schema(Some(&schema.schema))));
+            o.object("inputSchema", |o| o.raw("json", &of_arguments(Some(&schema.schema))));
         });
     });
     object(&mut choice, |o| o.object("tool", |o| o.str("name", &name)));

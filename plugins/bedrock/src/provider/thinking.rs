@@ -2,6 +2,7 @@
 
 use weir_sdk::json::{object, quote};
 use weir_sdk::ledger::Ledger;
+use weir_sdk::thinking::{budget_within, display, effort as effort_of, mode};
 use weir_sdk::types::{ChatRequest, ReasoningMode, ReasoningRequest};
 
 use super::additional::Additional;
@@ -18,8 +19,6 @@ pub(crate) const OPENAI: &str = "reasoning";
 /// The note on an effort in the format's own `outputConfig`, which does not ask for thinking.
 pub(crate) const OUTPUT_EFFORT: &str = "outputConfig.effort";
 
-/// The least budget that Claude accepts.
-const MIN_BUDGET: u32 = 1024;
 /// Efforts, in order.
 const ORDER: [&str; 6] = ["minimal", "low", "medium", "high", "xhigh", "max"];
 
@@ -75,17 +74,6 @@ pub(super) fn decide(
             ledger.dropped_if(asked, "reasoning", "the model cannot be asked to think, or nothing is known of it");
             Thinking::default()
         }
-    }
-}
-
-/// The mode, or the one that effort and budget imply.
-fn mode(wanted: &ReasoningRequest) -> Option<ReasoningMode> {
-    let none = wanted.effort.as_deref() == Some("none") || wanted.budget_tokens == Some(0);
-    match wanted.mode {
-        Some(mode) => Some(mode),
-        None if none => Some(ReasoningMode::Disabled),
-        None if wanted.budget_tokens.is_some() || wanted.effort.is_some() => Some(ReasoningMode::Enabled),
-        None => None,
     }
 }
 
@@ -171,7 +159,7 @@ impl Plan<'_> {
             let mut effort = self.effort(ledger);
             if let Some(budget) = self.wanted.budget_tokens.filter(|_| mode == ReasoningMode::Enabled) {
                 ledger.approximated("reasoning.budget_tokens", "the model decides how much, by its effort");
-                effort = effort.or_else(|| self.nearest(level(budget)).map(str::to_owned));
+                effort = effort.or_else(|| self.nearest(effort_of(budget)).map(str::to_owned));
             }
             additional.add(CLAUDE, self.claude_member(Some(ReasoningMode::Adaptive), None));
             return Thinking { effort, beside: Beside::Little };
@@ -181,27 +169,10 @@ impl Plan<'_> {
             ledger.dropped("reasoning", &format!("{why} excludes thinking by budget"));
             return Thinking::default();
         }
-        let Some(budget) = self.budget(ledger) else { return Thinking::default() };
+        let limit = self.max_tokens.unwrap_or(u32::MAX);
+        let Some(budget) = budget_within(self.wanted, limit, ledger) else { return Thinking::default() };
         additional.add(CLAUDE, self.claude_member(Some(ReasoningMode::Enabled), Some(budget)));
         Thinking { effort: None, beside: Beside::Little }
-    }
-
-    /// The budget, between the minimum and the answer's limit. A named one may come close to the limit; one derived
-    /// from an effort leaves room for an answer.
-    fn budget(&self, ledger: &mut Ledger) -> Option<u32> {
-        let named = self.wanted.budget_tokens;
-        let wanted = named.unwrap_or_else(|| table(self.wanted.effort.as_deref())).max(MIN_BUDGET);
-        let limit = self.max_tokens.unwrap_or(u32::MAX);
-        let room = if named.is_some() { limit.saturating_sub(1) } else { limit / 4 * 3 };
-        let bounded = wanted.min(room.max(MIN_BUDGET));
-        if bounded >= limit {
-            ledger.dropped("reasoning", "the answer's limit leaves no room for thinking");
-            return None;
-        }
-        if named.is_some_and(|named| named != bounded) {
-            ledger.clamped("reasoning.budget_tokens", "it lies between 1024 and the answer's limit");
-        }
-        Some(bounded)
     }
 
     /// Nova's settings. The highest effort allows neither a token limit nor sampling; a limit takes precedence over it.
@@ -242,7 +213,7 @@ impl Plan<'_> {
 
     /// The effort, or the level that a budget corresponds to.
     fn effort_or_level(&self, ledger: &mut Ledger) -> Option<String> {
-        let by_budget = self.wanted.budget_tokens.map(level);
+        let by_budget = self.wanted.budget_tokens.map(effort_of);
         if by_budget.is_some() {
             ledger.approximated("reasoning.budget_tokens", "the model takes an effort");
         }
@@ -274,28 +245,4 @@ fn quoted(text: &str) -> String {
     let mut json = String::new();
     quote(&mut json, text);
     json
-}
-
-fn display(summary: &str) -> &str {
-    if matches!(summary, "auto" | "concise" | "detailed") { "summarized" } else { summary }
-}
-
-/// The published table of efforts and budgets.
-fn table(effort: Option<&str>) -> u32 {
-    match effort {
-        Some("minimal") => 1024,
-        Some("low") => 2048,
-        Some("high") => 24_576,
-        Some("xhigh" | "max") => 32_768,
-        _ => 8192,
-    }
-}
-
-fn level(budget: u32) -> &'static str {
-    match budget {
-        0..=2048 => "low",
-        2049..=8192 => "medium",
-        8193..=24_576 => "high",
-        _ => "xhigh",
-    }
 }

@@ -1,13 +1,14 @@
 //! Renders the tools and the choice between them.
 
-use weir_sdk::json::{RawValue, object, parse};
+use weir_sdk::json::object;
 use weir_sdk::ledger::Ledger;
 use weir_sdk::names::Names;
-use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
+use weir_sdk::schema::of_arguments;
+use weir_sdk::tools::{self, SentTool};
+use weir_sdk::types::{ChatRequest, Error, FunctionTool, ToolChoice};
 
 use super::schema;
 use crate::model::Model;
-use crate::wire::Unnamed;
 use crate::{FORMAT, write};
 
 /// Renders the tools. If only some are allowed, the others are left out, since the format cannot express that choice.
@@ -17,32 +18,25 @@ pub(super) fn write(
     names: &mut Names,
     ledger: &mut Ledger,
 ) -> Result<Vec<String>, Error> {
-    let allowed = match &request.tool_choice {
-        Some(ToolChoice::Allowed(allowed)) => Some(&allowed.names),
-        _ => None,
-    };
     let mut written = Vec::with_capacity(request.tools.len());
-    for (at, tool) in request.tools.iter().enumerate() {
-        match tool {
-            Tool::Function(tool) if allowed.is_none_or(|names| names.contains(&tool.name)) => {
-                written.push(function(tool, at, model, names, ledger));
-                let field = format!("tools[{at}].cache_control");
-                match &tool.cache {
-                    Some(hint) if model.caches_tools() => {
-                        let mut point = String::new();
-                        write::cache_point(&mut point, hint, ledger, &field);
-                        written.push(point);
-                    }
-                    Some(_) => ledger.dropped(field, "the model's tools are not cached"),
-                    None => {}
-                }
+    for (at, tool) in tools::sent(request, tools::allowed(request), FORMAT)? {
+        let tool = match tool {
+            SentTool::Function(tool) => tool,
+            SentTool::Own(opaque) => {
+                written.push(opaque.json.clone());
+                continue;
             }
-            Tool::Function(_) => {}
-            Tool::Opaque(opaque) if opaque.format == FORMAT => written.push(opaque.json.clone()),
-            Tool::Opaque(opaque) => {
-                let message = format!("the tool `{}` cannot be expressed in this format", opaque.kind);
-                return Err(Error::unsupported(format!("tools[{at}]"), message));
+        };
+        written.push(function(tool, at, model, names, ledger));
+        let field = format!("tools[{at}].cache_control");
+        match &tool.cache {
+            Some(hint) if model.caches_tools() => {
+                let mut point = String::new();
+                write::cache_point(&mut point, hint, ledger, &field);
+                written.push(point);
             }
+            Some(_) => ledger.dropped(field, "the model's tools are not cached"),
+            None => {}
         }
     }
     Ok(written)
@@ -54,7 +48,7 @@ fn function(tool: &FunctionTool, at: usize, model: Model, names: &mut Names, led
         o.object("toolSpec", |o| {
             o.str("name", &names.send(&tool.name));
             o.opt_str("description", tool.description.as_deref().filter(|text| !text.is_empty()));
-            let parameters = object_schema(tool.parameters.as_deref());
+            let parameters = of_arguments(tool.parameters.as_deref());
             let strict = tool.strict == Some(true) && model.schemas;
             o.object("inputSchema", |o| {
                 if strict {
@@ -75,22 +69,6 @@ fn function(tool: &FunctionTool, at: usize, model: Model, names: &mut Names, led
     out
 }
 
-/// The schema, which must declare an object.
-pub(super) fn object_schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
-    let Some(parameters) = parameters else { return r#"{"type":"object","properties":{}}"#.into() };
-    let Ok(read) = parse::<Unnamed<'_>>(parameters) else { return parameters.into() };
-    if read.rest.get("type").is_some() {
-        return parameters.into();
-    }
-    let mut out = String::new();
-    object(&mut out, |o| {
-        o.str("type", "object");
-        let others = read.rest.0.iter().filter(|(key, _)| &**key != "type");
-        others.for_each(|(key, raw): &(_, &RawValue)| o.raw(key, raw.get()));
-    });
-    out.into()
-}
-
 /// The names of the history's calls, as tools: the service refuses a history with calls but without tools (C-90).
 pub(super) fn remembered(called: &[String], ledger: &mut Ledger) -> Vec<String> {
     ledger.approximated("tools", "the history's calls stand for the tools that are not named");
@@ -101,7 +79,7 @@ pub(super) fn remembered(called: &[String], ledger: &mut Ledger) -> Vec<String> 
         object(&mut out, |o| {
             o.object("toolSpec", |o| {
                 o.str("name", name);
-                o.object("inputSchema", |o| o.raw("json", &object_schema(None)));
+                o.object("inputSchema", |o| o.raw("json", &of_arguments(None)));
             });
         });
         out

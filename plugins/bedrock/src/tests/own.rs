@@ -1,10 +1,11 @@
 //! Round trips of the handwritten recordings: each part of the format that the specification names.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use weir_sdk::testing::recordings::files;
 use weir_sdk::types::{ChatEvent, ErrorKind};
 
 use super::{answered, asked, context, decoded, encoded, fold, meaning, sent, written};
@@ -12,11 +13,7 @@ use crate::path;
 
 /// The chat recordings.
 fn recordings() -> Vec<Value> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
-    paths.sort();
-    let read = |path: &PathBuf| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let all: Vec<Value> = paths.iter().map(read).collect();
+    let all = files(&[PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures")]);
     all.into_iter().filter(|one| one["id"].as_str().unwrap().starts_with("converse")).collect()
 }
 

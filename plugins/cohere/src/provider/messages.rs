@@ -7,6 +7,7 @@ use content::Content;
 use weir_sdk::json::{item, object};
 use weir_sdk::ledger::{Ledger, extension};
 use weir_sdk::names::Names;
+use weir_sdk::turns::refused_result;
 use weir_sdk::types::{
     CacheHint, ChatRequest, Context, Error, MediaPart, Message, Part, ReasoningPart, ResultPart, Role, ToolResult,
 };
@@ -207,10 +208,7 @@ impl<'a> Writer<'a> {
                     self.lifted.push((place, media));
                 }
                 ResultPart::Opaque(opaque) if opaque.format == FORMAT => content.raw(&opaque.json),
-                ResultPart::Opaque(opaque) => {
-                    let message = format!("a tool result of type `{}` cannot be expressed in this format", opaque.kind);
-                    return Err(unsupported(place, &message));
-                }
+                ResultPart::Opaque(opaque) => return Err(refused_result(opaque, place)),
             }
         }
         let failed = result.is_error == Some(true);

@@ -1,9 +1,11 @@
 //! Writes the tools and which of them must be called.
 
-use weir_sdk::json::{Object, Rest, object, parse};
+use weir_sdk::json::{Object, Rest, object};
 use weir_sdk::ledger::Ledger;
 use weir_sdk::names::Names;
-use weir_sdk::types::{ChatRequest, Error, FunctionTool, Tool, ToolChoice};
+use weir_sdk::schema::of_arguments;
+use weir_sdk::tools::{self, SentTool};
+use weir_sdk::types::{ChatRequest, Error, FunctionTool, ToolChoice};
 
 use crate::FORMAT;
 use crate::write::extensions;
@@ -32,18 +34,13 @@ pub(super) fn write(request: &ChatRequest, names: &mut Names, ledger: &mut Ledge
     let (choice, only) = choice(request, ledger);
     let mut list = Vec::with_capacity(request.tools.len());
     let mut functions = Vec::with_capacity(request.tools.len());
-    for (at, tool) in request.tools.iter().enumerate() {
+    for (at, tool) in tools::sent(request, only, FORMAT)? {
         match tool {
-            Tool::Function(tool) if only.is_none_or(|only| only.contains(&tool.name)) => {
+            SentTool::Function(tool) => {
                 list.push(function(tool, at, names, ledger));
                 functions.push(tool);
             }
-            Tool::Function(_) => {}
-            Tool::Opaque(opaque) if opaque.format == FORMAT => list.push(opaque.json.clone()),
-            Tool::Opaque(opaque) => {
-                let message = format!("the tool `{}` cannot be expressed in this format", opaque.kind);
-                return Err(Error::unsupported(format!("tools[{at}]"), message));
-            }
+            SentTool::Own(opaque) => list.push(opaque.json.clone()),
         }
     }
     ledger.dropped_if(list.is_empty() && choice == Some("REQUIRED"), "tool_choice", "there are no tools");
@@ -80,28 +77,11 @@ fn function(tool: &FunctionTool, at: usize, names: &mut Names, ledger: &mut Ledg
         o.object("function", |o| {
             o.str("name", &names.send(&tool.name));
             o.opt_str("description", tool.description.as_deref());
-            o.raw("parameters", &schema(tool.parameters.as_deref()));
+            o.raw("parameters", &of_arguments(tool.parameters.as_deref()));
             extensions(o, &tool.extensions, ledger, &format!("tools[{at}]."));
         });
     });
     out
-}
-
-/// The schema, which is required and must declare an object.
-fn schema(parameters: Option<&str>) -> std::borrow::Cow<'_, str> {
-    let Some(parameters) = parameters else { return r#"{"type":"object","properties":{}}"#.into() };
-    match parse::<Rest<'_>>(parameters) {
-        Ok(schema) if schema.get("type").is_none() => {
-            let mut out = String::new();
-            object(&mut out, |o| {
-                o.str("type", "object");
-                let others = schema.0.iter().filter(|(key, _)| &**key != "type");
-                others.for_each(|(key, raw)| o.raw(key, raw.get()));
-            });
-            out.into()
-        }
-        _ => parameters.into(),
-    }
 }
 
 /// The word for the choice, and the tools that are still allowed.

@@ -1,13 +1,12 @@
 //! Replays the recordings of this format: a translation to the same format preserves the meaning.
 
-use std::path::{Path, PathBuf};
-
 use serde_json::{Value, json};
 use weir_sdk::adapter::{
     ChatOutcome, DialectChat, DialectEmbeddings, DialectModels, DialectRerank, ProviderChat, ProviderCountTokens,
     ProviderEmbeddings, ProviderErrors, ProviderModels, ProviderRerank,
 };
 use weir_sdk::compat::rerank::FORMAT as SHARED_RERANK;
+use weir_sdk::testing::recordings::{Recording, assert_same, files, shared};
 use weir_sdk::types::{Context, ErrorKind, HttpRequest, Part};
 
 use super::{context, decoded, encoded, fold, http_response, json as body_of, meaning};
@@ -17,91 +16,32 @@ use crate::{Cohere, embeddings, rerank};
 const EMBEDDINGS: [(&str, &str); 1] =
     [("cohere-embeddings-4d421ffaa9e7", "the service repeats the text in lower case, the gateway as it came")];
 
-struct Recording {
-    id: String,
-    path: String,
-    body: Value,
-    response: Value,
-}
-
-impl Recording {
-    fn status(&self) -> u16 {
-        self.response["status"].as_u64().unwrap_or(0) as u16
-    }
-
-    fn model(&self) -> &str {
-        self.body["model"].as_str().unwrap_or_default()
-    }
-
-    fn http(&self) -> HttpRequest {
-        HttpRequest::post(self.path.as_str(), self.body.to_string())
-    }
-
-    fn is_old(&self) -> bool {
-        self.path.starts_with("/v1/")
-    }
-
-    /// The recorded body, whole.
-    fn answer(&self) -> String {
-        match &self.response["body"] {
-            Value::Null => self.response["body_text"].as_str().unwrap_or_default().to_owned(),
-            body => body.to_string(),
-        }
-    }
-}
-
-fn shared(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join(path)
-}
-
 /// All recordings of a provider's operation; none if they are not available.
 fn recordings(of: &str) -> Vec<Recording> {
-    let folder = shared("fixtures").join(of);
-    let Ok(files) = std::fs::read_dir(&folder) else {
-        println!("skipped: there are no recordings in {}", folder.display());
-        return Vec::new();
-    };
-    let mut paths: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
-    paths.sort();
-    let read = |path: &PathBuf| {
-        let recording: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        Recording {
-            id: recording["id"].as_str().unwrap().into(),
-            path: recording["request"]["path_and_query"].as_str().unwrap().into(),
-            body: recording["request"]["body"].clone(),
-            response: recording["response"].clone(),
-        }
-    };
-    paths.iter().map(read).collect()
+    files(&[shared("fixtures").join(of)]).iter().map(Recording::of).collect()
 }
 
-#[track_caller]
-fn assert_same(id: &str, left: &Value, right: &Value) {
-    if left != right {
-        let lines = |value: &Value| serde_json::to_string_pretty(value).unwrap();
-        let (left, right) = (lines(left), lines(right));
-        let at = left.lines().zip(right.lines()).position(|(left, right)| left != right).unwrap_or(0);
-        let some = |text: &str| text.lines().skip(at.saturating_sub(3)).take(8).collect::<Vec<_>>().join("\n");
-        panic!("{id}: what came:\n{}\nand what became of it:\n{}", some(&left), some(&right));
-    }
+/// Whether an exchange is one of the older API.
+fn is_old(recording: &Recording) -> bool {
+    recording.path().starts_with("/v1/")
 }
 
 #[test]
 fn requests_come_back_with_their_meaning() {
-    for recording in recordings("cohere/chat").iter().filter(|recording| !recording.is_old()) {
-        let parsed = <Cohere as DialectChat>::parse_request(&Context::default(), recording.http()).unwrap();
+    for recording in recordings("cohere/chat").iter().filter(|recording| !is_old(recording)) {
+        let parsed = <Cohere as DialectChat>::parse_request(&Context::default(), recording.http_request()).unwrap();
         assert!(parsed.losses.is_empty(), "{}: {:?}", recording.id, parsed.losses);
         let ctx = context(recording.model());
         let rendered = <Cohere as ProviderChat>::render_request(&ctx, parsed.request).unwrap();
         assert!(rendered.losses.is_empty(), "{}: {:?}", recording.id, rendered.losses);
         let back = meaning::of_request(body_of(&rendered.request.body));
-        assert_same(&recording.id, &meaning::of_request(recording.body.clone()), &back);
+        assert_same(&recording.id, &meaning::of_request(recording.body().clone()), &back);
     }
 }
 
 #[test]
 fn whole_answers_come_back_with_their_meaning() {
-    for recording in recordings("cohere/chat").iter().filter(|recording| !recording.is_old()) {
+    for recording in recordings("cohere/chat").iter().filter(|recording| !is_old(recording)) {
         let body = &recording.response["body"];
         if recording.status() >= 400 || body.is_null() {
             continue;
@@ -114,7 +54,7 @@ fn whole_answers_come_back_with_their_meaning() {
 
 #[test]
 fn c08_c91_streams_come_back_with_their_meaning_however_they_are_grouped() {
-    for recording in recordings("cohere/chat").iter().filter(|recording| !recording.is_old()) {
+    for recording in recordings("cohere/chat").iter().filter(|recording| !is_old(recording)) {
         let Some(text) = recording.response["body_text"].as_str() else { continue };
         let frames = fold::frames(text);
         let events = decoded(&frames, 1);
@@ -131,7 +71,7 @@ fn c08_c91_streams_come_back_with_their_meaning_however_they_are_grouped() {
 
 #[test]
 fn answers_of_the_older_api_are_read() {
-    let older = recordings("cohere/chat").into_iter().filter(Recording::is_old);
+    let older = recordings("cohere/chat").into_iter().filter(is_old);
     for recording in older.chain(recordings("cohere/completions")) {
         let (words, usage) = if let Some(text) = recording.response["body_text"].as_str() {
             let (frames, _) = encoded(&decoded(&fold::frames(text), 1));
@@ -167,13 +107,13 @@ fn c83_recorded_errors_are_understood() {
 #[test]
 fn c93_recorded_embeddings_come_back() {
     for recording in recordings("cohere/embeddings") {
-        let format = if recording.is_old() { embeddings::OLD } else { embeddings::FORMAT };
+        let format = if is_old(&recording) { embeddings::OLD } else { embeddings::FORMAT };
         let ctx = Context { format: format.into(), ..context(recording.model()) };
-        let parsed = <Cohere as DialectEmbeddings>::parse_request(&ctx, recording.http()).unwrap();
+        let parsed = <Cohere as DialectEmbeddings>::parse_request(&ctx, recording.http_request()).unwrap();
         let memo = parsed.memo.clone();
         let rendered = <Cohere as ProviderEmbeddings>::render_request(&ctx, parsed.request).unwrap();
         assert!(rendered.losses.is_empty(), "{}: {:?}", recording.id, rendered.losses);
-        let (mut before, mut back) = (recording.body.clone(), body_of(&rendered.request.body));
+        let (mut before, mut back) = (recording.body().clone(), body_of(&rendered.request.body));
         meaning::without_nulls(&mut before);
         meaning::without_nulls(&mut back);
         assert_same(&recording.id, &before, &back);
@@ -199,12 +139,16 @@ fn c93_recorded_embeddings_come_back() {
 fn recorded_reranking_comes_back() {
     let others = ["cohere/rerank", "llamacpp/rerank", "openrouter/rerank"].into_iter().flat_map(recordings);
     for recording in others {
-        let format = if recording.path == "/v2/rerank" { rerank::FORMAT } else { SHARED_RERANK };
+        let format = if recording.path() == "/v2/rerank" { rerank::FORMAT } else { SHARED_RERANK };
         let ctx = Context { format: format.into(), ..context(recording.model()) };
-        let parsed = <Cohere as DialectRerank>::parse_request(&ctx, recording.http()).unwrap();
+        let parsed = <Cohere as DialectRerank>::parse_request(&ctx, recording.http_request()).unwrap();
         let rendered = <Cohere as ProviderRerank>::render_request(&ctx, parsed.request).unwrap();
         assert!(rendered.losses.is_empty(), "{}: {:?}", recording.id, rendered.losses);
-        assert_same(&recording.id, &rerank_request(&recording.body), &rerank_request(&body_of(&rendered.request.body)));
+        assert_same(
+            &recording.id,
+            &rerank_request(recording.body()),
+            &rerank_request(&body_of(&rendered.request.body)),
+        );
         let response = http_response(200, recording.answer());
         let answer = <Cohere as ProviderRerank>::parse_response(&ctx, response).unwrap();
         let shown = <Cohere as DialectRerank>::render_response(&ctx, answer).unwrap();
@@ -234,7 +178,7 @@ fn rerank_request(body: &Value) -> Value {
 #[test]
 fn recorded_models_come_back() {
     for recording in recordings("cohere/models").iter().filter(|recording| recording.status() == 200) {
-        let path = recording.path.split('?').next().unwrap();
+        let path = recording.path().split('?').next().unwrap();
         let parsed = <Cohere as DialectModels>::parse_request(&Context::default(), HttpRequest::get(path)).unwrap();
         let ctx = Context { memo: parsed.memo, ..Context::default() };
         let list = <Cohere as ProviderModels>::parse_response(&ctx, http_response(200, recording.answer())).unwrap();
@@ -250,11 +194,11 @@ fn recorded_models_come_back() {
 fn recorded_tokens_are_counted() {
     for recording in recordings("cohere/count_tokens") {
         let ctx = context(recording.model());
-        let asked = super::parsed(&json!({"messages": [{"role": "user", "content": recording.body["text"]}]}));
+        let asked = super::parsed(&json!({"messages": [{"role": "user", "content": recording.body()["text"]}]}));
         let rendered = <Cohere as ProviderCountTokens>::render_request(&ctx, asked).unwrap();
         assert_eq!(
             (&rendered.request.path, body_of(&rendered.request.body)),
-            (&"v1/tokenize".into(), recording.body.clone())
+            (&"v1/tokenize".into(), recording.body().clone())
         );
         let response = http_response(200, recording.answer());
         let count = <Cohere as ProviderCountTokens>::parse_response(&ctx, response).unwrap();
@@ -264,7 +208,7 @@ fn recorded_tokens_are_counted() {
 
 #[test]
 fn what_is_read_is_complete() {
-    for recording in recordings("cohere/chat").iter().filter(|one| one.status() == 200 && !one.is_old()) {
+    for recording in recordings("cohere/chat").iter().filter(|one| one.status() == 200 && !is_old(one)) {
         let Some(message) = recording.response["body"].get("message") else { continue };
         let response = http_response(200, recording.answer());
         let Ok(ChatOutcome::Complete(answer)) = <Cohere as ProviderChat>::parse_response(&Context::default(), response)

@@ -4,7 +4,7 @@ mod parts;
 
 use weir_sdk::ledger::{Ledger, Place};
 use weir_sdk::names::Names;
-use weir_sdk::turns::{Conversation, Speaker, Turn, Turns};
+use weir_sdk::turns::{Conversation, Speaker, Turn, Turns, parts_of};
 use weir_sdk::types::{ChatRequest, Error, Message, Part, Role, ToolCall};
 
 use super::request::Target;
@@ -48,8 +48,8 @@ impl<'a> Writer<'a> {
         if turn.speaker == Speaker::System {
             return self.system(at, message);
         }
-        for (number, part) in message.parts.iter().enumerate() {
-            self.part(&mut turn, part, Place { message: Some(at), part: number })?;
+        for (part, place) in parts_of(message, at) {
+            self.part(&mut turn, part, place)?;
         }
         self.turns.add(turn);
         Ok(())
@@ -58,8 +58,7 @@ impl<'a> Writer<'a> {
     /// Writes system text, which goes to the front, in order.
     fn system(&mut self, at: usize, message: &Message) -> Result<(), Error> {
         let mut parts = String::new();
-        for (number, part) in message.parts.iter().enumerate() {
-            let place = Place { message: Some(at), part: number };
+        for (part, place) in parts_of(message, at) {
             match part {
                 Part::Text(text) if text.text.is_empty() => {}
                 Part::Text(text) => {

@@ -2,13 +2,14 @@
 
 use weir_sdk::json::{Object, RawValue, object, parse};
 use weir_sdk::ledger::Ledger;
-use weir_sdk::types::{ChatRequest, Error, Extension, FunctionTool, Tool, ToolChoice};
+use weir_sdk::names::Names;
+use weir_sdk::tools::{self, SentTool};
+use weir_sdk::types::{ChatRequest, Error, Extension, FunctionTool, ToolChoice};
 
 use super::config;
 use super::request::Target;
 use crate::wire::{Unnamed, is_noted};
 use crate::{FORMAT, schema, write};
-use weir_sdk::names::Names;
 
 /// Key of the note on a function with its schema in the older member.
 pub(crate) const OLD_SCHEMA: &str = "parameters";
@@ -22,14 +23,10 @@ pub(super) fn write(
 ) -> Result<Vec<String>, Error> {
     let mut entries = Vec::new();
     let mut declarations = String::new();
-    for (at, tool) in request.tools.iter().enumerate() {
+    for (at, tool) in tools::sent(request, None, FORMAT)? {
         match tool {
-            Tool::Function(tool) => write::raw_item(&mut declarations, &function(target, tool, at, names, ledger)?),
-            Tool::Opaque(opaque) if opaque.format == FORMAT => entries.push(opaque.json.clone()),
-            Tool::Opaque(opaque) => {
-                let message = format!("the tool `{}` cannot be expressed in this format", opaque.kind);
-                return Err(Error::unsupported(format!("tools[{at}]"), message));
-            }
+            SentTool::Function(tool) => write::raw_item(&mut declarations, &function(target, tool, at, names, ledger)?),
+            SentTool::Own(opaque) => entries.push(opaque.json.clone()),
         }
     }
     if !declarations.is_empty() {

@@ -9,6 +9,7 @@ use weir_sdk::adapter::{
     ProviderModels,
 };
 use weir_sdk::model::header;
+use weir_sdk::testing::recordings::{files, shared};
 use weir_sdk::types::{Body, ChatEvent, ErrorKind, Header, HttpRequest, HttpResponse};
 
 use super::normal;
@@ -28,21 +29,12 @@ const EXCEPTIONS: [(&str, &str, &str); 3] = [
 
 /// The recordings of an operation; none, with a message, if the folder does not exist.
 fn recordings(operation: &str) -> Vec<Value> {
-    let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures");
     let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    let mut all: Vec<Value> = Vec::new();
-    for folder in [own, fixtures.join("gemini").join(operation), fixtures.join("vertex").join(operation)] {
-        let Ok(files) = std::fs::read_dir(&folder) else {
-            println!("skipped: there are no recordings in {}", folder.display());
-            continue;
-        };
-        let read = |path: PathBuf| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        all.extend(files.map(|file| read(file.unwrap().path())));
-    }
+    let providers = ["gemini", "vertex"].map(|provider| shared("fixtures").join(provider).join(operation));
+    let mut all = files(&[&[own][..], &providers].concat());
     all.retain(|one| one["operation"] == operation);
     // The cloud has other formats too.
     all.retain(|one: &Value| !target(one).contains("/anthropic/") && !target(one).ends_with(":predict"));
-    all.sort_by_key(|one| one["id"].to_string());
     all
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use weir_sdk::adapter::{
     DialectChat, DialectEmbeddings, DialectModels, ProviderEmbeddings, ProviderErrors, ProviderModels,
 };
+use weir_sdk::testing::recordings::{files, shared};
 use weir_sdk::types::{Body, ChatEvent, Context, ErrorKind, HttpRequest, HttpResponse};
 
 use super::{answered, asked, context, decoded, encoded, generating, normal, sent, written};
@@ -17,21 +18,11 @@ const EXCEPTIONS: [(&str, &str, &str); 0] = [];
 /// The recordings below one of these paths, those of the server and handwritten ones; prints a message if a folder does
 /// not exist.
 fn recordings(paths: &[&str]) -> Vec<Value> {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let mut all = Vec::new();
-    let mut folders = vec![here.join("fixtures")];
-    let shared = here.join("../../../shared/fixtures/ollama");
-    folders.extend(["chat", "completions", "embeddings", "models"].map(|operation| shared.join(operation)));
-    for folder in folders {
-        let Ok(files) = std::fs::read_dir(&folder) else {
-            println!("skipped: there are no recordings in {}", folder.display());
-            continue;
-        };
-        let read = |path: PathBuf| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        all.extend(files.map(|file| read(file.unwrap().path())));
-    }
+    let operations = ["chat", "completions", "embeddings", "models"];
+    let mut folders = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures")];
+    folders.extend(operations.map(|operation| shared("fixtures/ollama").join(operation)));
+    let mut all = files(&folders);
     all.retain(|one: &Value| paths.iter().any(|wanted| path(one) == *wanted));
-    all.sort_by_key(|one| one["id"].to_string());
     assert!(!all.is_empty(), "there are always some of our own: {paths:?}");
     all
 }

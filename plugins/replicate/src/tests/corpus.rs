@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use weir_sdk::adapter::{ChatOutcome, ProviderErrors, ProviderModels};
 use weir_sdk::model::header;
+use weir_sdk::testing::recordings::{files, shared};
 use weir_sdk::types::{ChatEvent, ChatRequest, ErrorKind, Part};
 
 use super::{body, context, decoded, frames, http, outcome, rendered, user};
@@ -52,19 +53,10 @@ impl Recording {
 /// The recordings of an operation: handwritten ones, and shared ones if their folder exists; otherwise a message is
 /// printed.
 fn recordings(operation: &str) -> Vec<Recording> {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let read = |path: PathBuf| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let mut all: Vec<Recording> = Vec::new();
-    for folder in [here.join("fixtures"), here.join("../../../shared/fixtures/replicate").join(operation)] {
-        let Ok(files) = std::fs::read_dir(&folder) else {
-            println!("skipped: there are no recordings in {}", folder.display());
-            continue;
-        };
-        all.extend(files.map(|file| Recording(read(file.unwrap().path()))));
-    }
-    all.retain(|one| one.0["operation"] == operation);
-    all.sort_by_key(|one| one.id().to_owned());
-    all
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut all = files(&[own, shared("fixtures/replicate").join(operation)]);
+    all.retain(|one| one["operation"] == operation);
+    all.into_iter().map(Recording).collect()
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use weir_adapter_anthropic::Anthropic;
 use weir_adapter_gemini::Gemini;
 use weir_sdk::adapter::{DialectChat, DialectCountTokens, ProviderCountTokens, ProviderEmbeddings, ProviderErrors};
+use weir_sdk::testing::recordings::{files, shared};
 use weir_sdk::types::{
     ChatEvent, ChatRequest, Context, EmbeddingInput, EmbeddingsRequest, ErrorKind, HttpRequest, Vector,
 };
@@ -116,19 +117,10 @@ impl Recording {
 /// The recordings of an operation: handwritten ones, and shared ones if their folder exists; otherwise a message is
 /// printed.
 fn recordings(operation: &str) -> Vec<Recording> {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let read = |path: PathBuf| serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let mut all: Vec<Recording> = Vec::new();
-    for folder in [here.join("fixtures"), here.join("../../../shared/fixtures/vertex").join(operation)] {
-        let Ok(files) = std::fs::read_dir(&folder) else {
-            println!("skipped: there are no recordings in {}", folder.display());
-            continue;
-        };
-        all.extend(files.map(|file| Recording(read(file.unwrap().path()))));
-    }
-    all.retain(|one| one.0["operation"] == operation);
-    all.sort_by_key(|one| one.id().to_owned());
-    all
+    let own = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut all = files(&[own, shared("fixtures/vertex").join(operation)]);
+    all.retain(|one| one["operation"] == operation);
+    all.into_iter().map(Recording).collect()
 }
 
 /// One spelling for values that both formats allow in several.

@@ -3,8 +3,8 @@
 use crate::compat::quirks::{Clamp, Effort, Paths, Quirks, Thinking, Vectors, has_member};
 use crate::compat::{completions, embeddings, models, rerank, responses, wire};
 use crate::manifest::{
-    Acceptance, Bucket, CONTRACT, Capabilities, Exclusion, FixedQuery, Format, FrameTest, Isolation, Manifest, Merge,
-    Operation, PointerEquals, Suggestions, Tap, UnitPlace, UsagePlace, UsageRequest, strings,
+    Acceptance, Bucket, Capabilities, Exclusion, FixedQuery, Format, FrameTest, Manifest, Merge, Operation,
+    PointerEquals, Suggestions, Tap, UnitPlace, UsagePlace, UsageRequest, strings,
 };
 use crate::types::{Header, Unit};
 
@@ -12,14 +12,8 @@ use crate::types::{Header, Unit};
 pub fn describe(quirks: &Quirks) -> Manifest {
     let owned = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect();
     Manifest {
-        name: quirks.name.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        contract: CONTRACT.to_owned(),
-        description: quirks.description.to_owned(),
         family: "openai".to_owned(),
         settings: quirks.settings.to_owned(),
-        isolation: Isolation::Tenant,
-        takes_blobs: true,
         suggests: Suggestions {
             url: quirks.url.map(str::to_owned),
             key_variables: owned(quirks.key_variables),
@@ -27,15 +21,15 @@ pub fn describe(quirks: &Quirks) -> Manifest {
             origins: Vec::new(),
         },
         formats: formats(quirks),
-        faces: Vec::new(),
         accepts: accepts(quirks),
         auth: quirks.auth.iter().map(|scheme| scheme.auth()).collect(),
         capabilities: capabilities(quirks),
+        ..Manifest::new(quirks.name, env!("CARGO_PKG_VERSION"), quirks.description)
     }
 }
 
 fn formats(quirks: &Quirks) -> Vec<Format> {
-    let format = |id: &str, tap: Option<Tap>| Format { id: id.to_owned(), errors: None, tap, session: None };
+    let format = |id: &str, tap: Option<Tap>| Format { tap, ..Format::new(id) };
     let mut formats = vec![format(wire::FORMAT, Some(tap_of(quirks)))];
     if !quirks.paths.completions.is_empty() {
         formats.push(format(completions::FORMAT, Some(completions_tap())));

@@ -2,11 +2,12 @@
 //! with `..` after its own.
 
 use super::{
-    Acceptance, AnswerFraming, BodyKind, CredentialPlace, Exclusion, Face, Feature, FrameTest, Merge, ModelPlace,
-    ModelPointer, Operation, PointerBound, PointerEquals, PointerValues, StreamFlag, StreamPointer, UnitPlace,
-    UnitSource, UsagePlace,
+    Acceptance, AnswerFraming, Auth, AuthScheme, BodyKind, CONTRACT, Capabilities, CredentialPlace, ErrorFormat,
+    ErrorSpelling, Exclusion, Face, Feature, Format, FrameTemplate, FrameTest, Isolation, Manifest, Merge, ModelPlace,
+    ModelPointer, Operation, PointerBound, PointerEquals, PointerValues, StreamFlag, StreamPointer, Suggestions,
+    UnitPlace, UnitSource, UsagePlace,
 };
-use crate::types::{Framing, Header, Unit};
+use crate::types::{ErrorKind, Framing, Header, Unit};
 
 /// Owned texts.
 pub fn strings<const N: usize>(texts: [&str; N]) -> Vec<String> {
@@ -20,6 +21,92 @@ fn owned(texts: &[&str]) -> Vec<String> {
 /// Features that requests may need, and the tests that detect them.
 pub fn features<const N: usize>(tests: [(&str, Vec<FrameTest>); N]) -> Vec<Feature> {
     tests.into_iter().map(|(name, tests)| Feature { name: name.to_owned(), tests }).collect()
+}
+
+impl Manifest {
+    /// The manifest of an adapter for chat without tools or media, which keeps nothing between requests and is a family
+    /// of its own. It has no options, formats, faces or ways to authenticate. `version` is the adapter's:
+    /// `env!("CARGO_PKG_VERSION")`.
+    pub fn new(name: &str, version: &str, description: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            contract: CONTRACT.to_owned(),
+            description: description.to_owned(),
+            family: name.to_owned(),
+            settings: String::new(),
+            isolation: Isolation::Tenant,
+            takes_blobs: true,
+            suggests: Suggestions { url: None, key_variables: Vec::new(), models: Vec::new(), origins: Vec::new() },
+            formats: Vec::new(),
+            faces: Vec::new(),
+            accepts: Vec::new(),
+            auth: Vec::new(),
+            capabilities: Capabilities {
+                operations: vec![Operation::Chat],
+                media: Vec::new(),
+                tools: false,
+                counts_tokens: false,
+            },
+        }
+    }
+}
+
+impl Suggestions {
+    /// Suggests an address, the variables that usually hold a key, and patterns of models' names. Answers name no other
+    /// origins.
+    pub fn new<const K: usize, const M: usize>(url: &str, key_variables: [&str; K], models: [&str; M]) -> Self {
+        Self {
+            url: Some(url.to_owned()),
+            key_variables: strings(key_variables),
+            models: strings(models),
+            origins: Vec::new(),
+        }
+    }
+}
+
+impl Auth {
+    /// A scheme under the name that the option `auth` has for it.
+    pub fn new(name: &str, scheme: AuthScheme) -> Self {
+        Self { name: name.to_owned(), scheme }
+    }
+
+    /// The key as a bearer token, named `bearer`.
+    pub fn bearer() -> Self {
+        Self::new("bearer", AuthScheme::Bearer)
+    }
+
+    /// The key alone in a header, which is the scheme's name too.
+    pub fn header(name: &str) -> Self {
+        Self::new(name, AuthScheme::Header(Header::new(name, "")))
+    }
+}
+
+impl Format {
+    /// A format without errors of its own and without a tap: clients cannot use it.
+    pub fn new(id: &str) -> Self {
+        Self { id: id.to_owned(), errors: None, tap: None, session: None }
+    }
+}
+
+impl ErrorFormat {
+    /// Errors with this template of a body, which also ends a broken stream. `spelling` gives the format's name of an
+    /// error kind, and its status; no kind has a code.
+    pub fn new(body: &str, spelling: impl Fn(ErrorKind) -> (&'static str, u16)) -> Self {
+        let spelled = |kind: ErrorKind| {
+            let (name, status) = spelling(kind);
+            ErrorSpelling { kind, name: name.to_owned(), code: None, status }
+        };
+        Self {
+            body: body.to_owned(),
+            spellings: ErrorKind::ALL.into_iter().map(spelled).collect(),
+            headers: Vec::new(),
+            stream_failure: Some(FrameTemplate { event: None, data: body.to_owned() }),
+            keep_alive: None,
+            request_id_header: None,
+            rate_limit_headers: Vec::new(),
+        }
+    }
 }
 
 impl Face {

@@ -77,3 +77,30 @@ fn trailing_results_of_calls_without_their_thinking_are_reported() {
     assert!(!written([calls(false), words()]).unsigned_calls);
     assert!(!written([calls(false), results(), turn(Speaker::Assistant, "", "1"), words()]).unsigned_calls);
 }
+
+#[test]
+fn parts_of_other_formats_are_left_out_of_the_models_turns_only() {
+    let part = Opaque { format: "another".into(), kind: "x".into(), json: "{}".into() };
+    let place = Place { message: Some(1), part: 2 };
+    let mut ledger = Ledger::default();
+    assert!(Turn::new(Speaker::Assistant).refuse(&part, place, &mut ledger).is_ok());
+    assert_eq!(ledger.into_losses()[0].field, "messages[1].content[2].x");
+    let error = Turn::new(Speaker::User).refuse(&part, place, &mut Ledger::default()).unwrap_err();
+    assert_eq!(error.param.as_deref(), Some("messages[1].content[2]"));
+    assert_eq!(refused_result(&part, place).param.as_deref(), Some("messages[1].content[2]"));
+}
+
+#[test]
+fn parts_come_with_their_places() {
+    let message = Message::new(Role::User, vec![Part::text("a"), Part::text("b")]);
+    let places: Vec<String> = parts_of(&message, 3).map(|(_, place)| place.field("")).collect();
+    assert_eq!(places, ["messages[3].content[0]", "messages[3].content[1]"]);
+}
+
+#[test]
+fn a_role_that_is_none_is_an_error_at_its_place() {
+    assert_eq!(role(Some("assistant"), 0), Ok(Role::Assistant));
+    for name in [None, Some("model")] {
+        assert_eq!(role(name, 4).unwrap_err().param.as_deref(), Some("messages[4].role"));
+    }
+}

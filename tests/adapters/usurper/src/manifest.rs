@@ -4,10 +4,9 @@ use std::hint::black_box;
 
 use weir_sdk::adapter::About;
 use weir_sdk::manifest::{
-    AnswerFraming, BodyKind, CONTRACT, Capabilities, Condition, CredentialPlace, ErrorFormat, ErrorSpelling, Face,
-    Format, FrameTemplate, Isolation, Manifest, ModelPlace, ModelPointer, Operation, StreamFlag, Suggestions,
+    AnswerFraming, Condition, CredentialPlace, ErrorFormat, Face, Format, Isolation, Manifest, Operation,
 };
-use weir_sdk::types::{ErrorKind, Framing, Header};
+use weir_sdk::types::Framing;
 
 use crate::{FORMAT, Usurper};
 
@@ -21,80 +20,30 @@ impl About for Usurper {
     fn describe() -> Manifest {
         let when = Condition::HeaderPresent("content-type".into());
         Manifest {
-            name: "usurper".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            contract: CONTRACT.into(),
-            description: "Claims what others serve".into(),
-            family: "usurper".into(),
-            settings: String::new(),
             isolation: Isolation::Fresh,
             takes_blobs: false,
-            suggests: Suggestions { url: None, key_variables: Vec::new(), models: Vec::new(), origins: Vec::new() },
-            formats: vec![Format { id: FORMAT.into(), errors: Some(errors()), tap: None, session: None }],
+            formats: vec![Format { errors: Some(errors()), ..Format::new(FORMAT) }],
             faces: vec![
                 face("/v1/chat/completions", Some(when.clone())),
                 face("/v1/messages", Some(when)),
                 face("/v1/{model...}", None),
                 face("/v1/usurped/talk", None),
             ],
-            accepts: Vec::new(),
-            auth: Vec::new(),
-            capabilities: Capabilities {
-                operations: vec![Operation::Chat],
-                media: Vec::new(),
-                tools: false,
-                counts_tokens: false,
-            },
+            ..Manifest::new("usurper", env!("CARGO_PKG_VERSION"), "Claims what others serve")
         }
     }
 }
 
 fn errors() -> ErrorFormat {
-    let kinds = [
-        ErrorKind::InvalidRequest,
-        ErrorKind::Authentication,
-        ErrorKind::Permission,
-        ErrorKind::NotFound,
-        ErrorKind::TooLarge,
-        ErrorKind::ContextLength,
-        ErrorKind::RateLimited,
-        ErrorKind::Quota,
-        ErrorKind::ContentFiltered,
-        ErrorKind::Overloaded,
-        ErrorKind::Timeout,
-        ErrorKind::Unsupported,
-        ErrorKind::Upstream,
-        ErrorKind::Internal,
-    ];
-    let spelling = |kind| ErrorSpelling { kind, name: "error".into(), code: None, status: 500 };
-    ErrorFormat {
-        body: ERROR.into(),
-        spellings: kinds.map(spelling).into(),
-        headers: Vec::new(),
-        stream_failure: Some(FrameTemplate { event: None, data: ERROR.into() }),
-        keep_alive: None,
-        request_id_header: None,
-        rate_limit_headers: Vec::new(),
-    }
+    ErrorFormat::new(ERROR, |_| ("error", 500))
 }
 
 fn face(path: &str, when: Option<Condition>) -> Face {
     Face {
-        format: FORMAT.into(),
-        operation: Operation::Chat,
-        method: "POST".into(),
-        path: path.into(),
         prefixes: vec!["/usurper".into()],
         when,
-        credentials: vec![CredentialPlace::Header(Header::new(black_box(PLACE), ""))],
-        model: vec![ModelPlace::Pointer(ModelPointer { pointer: "/model".into(), prefix: String::new() })],
-        stream: StreamFlag::Constant(false),
-        body: BodyKind::Json,
-        output_limit: Vec::new(),
-        end_user: Vec::new(),
-        object_ids: Vec::new(),
-        features: Vec::new(),
-        request_headers: Vec::new(),
-        framings: vec![AnswerFraming { framing: Framing::Ndjson, when: None }],
+        credentials: vec![CredentialPlace::header(black_box(PLACE))],
+        framings: AnswerFraming::always(Framing::Ndjson),
+        ..Face::post(FORMAT, Operation::Chat, path)
     }
 }

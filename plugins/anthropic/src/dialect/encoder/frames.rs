@@ -1,11 +1,11 @@
 //! The texts of a stream's frames.
 
+use weir_sdk::blocks::encoder::End;
 use weir_sdk::json::{Rest, object, parse, quote};
 use weir_sdk::ledger::Ledger;
-use weir_sdk::types::{Context, Error, Extension, Finish, Frame, ResponseStart, Usage};
+use weir_sdk::types::{Context, Error, Extension, Frame, ResponseStart, Usage};
 
 use super::super::response;
-use crate::finish::Seen;
 use crate::manifest::spelling;
 use crate::wire::Unnamed;
 use crate::{usage, write};
@@ -96,16 +96,9 @@ pub(super) fn message_start(ctx: &Context, start: Option<&ResponseStart>, known:
     Frame { event: Some("message_start".into()), data }
 }
 
-/// The values for the end of a message.
-pub(super) struct End<'a> {
-    pub(super) finish: Option<&'a Finish>,
-    pub(super) seen: Seen,
-    pub(super) usage: &'a Usage,
-    pub(super) late: &'a [Extension],
-}
-
-/// The end of the message; `members` are further ones that this format's own answer had there.
-pub(super) fn message_delta(end: &End<'_>, mut members: Rest<'_>, ledger: &mut Ledger) -> Frame {
+/// The end of the message; `late` are details of the usage that came after its start, `members` further ones that this
+/// format's own answer had there.
+pub(super) fn message_delta(end: &End<'_>, late: &[Extension], mut members: Rest<'_>, ledger: &mut Ledger) -> Frame {
     let inner = members.take("delta");
     let inner: Unnamed<'_> = inner.and_then(|raw| parse(raw.get()).ok()).unwrap_or_default();
     let mut data = String::with_capacity(256);
@@ -119,7 +112,7 @@ pub(super) fn message_delta(end: &End<'_>, mut members: Rest<'_>, ledger: &mut L
         o.object("usage", |o| {
             usage::write_input(o, end.usage, None);
             usage::write_output(o, end.usage);
-            end.late.iter().for_each(|own| o.raw(&own.key, &own.json));
+            late.iter().for_each(|own| o.raw(&own.key, &own.json));
         });
     });
     Frame { event: Some("message_delta".into()), data }

@@ -1,7 +1,7 @@
 //! Renders the parts of a turn.
 
 use weir_sdk::json::{Object, object};
-use weir_sdk::turns::{Speaker, Turn};
+use weir_sdk::turns::{Speaker, Turn, refused_result};
 use weir_sdk::types::{
     Error, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, ResultPart, TextPart, ToolCall, ToolResult,
 };
@@ -31,13 +31,7 @@ impl Writer<'_> {
                 self.text(&mut turn.others, &TextPart::new(words), place);
             }
             Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_block(&mut turn.others, &opaque.json),
-            Part::Opaque(opaque) if turn.speaker == Speaker::Assistant => {
-                self.ledger.dropped(place.field(&opaque.kind), "it belongs to another format");
-            }
-            Part::Opaque(opaque) => {
-                let message = format!("`{}` cannot be expressed in this format", opaque.kind);
-                return Err(Error::unsupported(place.field(""), message));
-            }
+            Part::Opaque(opaque) => turn.refuse(opaque, place, self.ledger)?,
         }
         Ok(())
     }
@@ -159,10 +153,7 @@ impl Writer<'_> {
                 ResultPart::Opaque(opaque) if opaque.format == FORMAT => {
                     write::raw_block(&mut content, &opaque.json);
                 }
-                ResultPart::Opaque(opaque) => {
-                    let message = format!("a tool result of type `{}` cannot be expressed in this format", opaque.kind);
-                    return Err(Error::unsupported(place.field(""), message));
-                }
+                ResultPart::Opaque(opaque) => return Err(refused_result(opaque, place)),
             }
         }
         write::block(out, |o| {

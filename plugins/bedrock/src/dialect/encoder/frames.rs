@@ -1,16 +1,16 @@
 //! The texts of a stream's frames.
 
+use weir_sdk::blocks::encoder::End;
 use weir_sdk::json::{Object, Rest, object, quote};
 use weir_sdk::ledger::Ledger;
-use weir_sdk::types::{Context, Error, ErrorKind, Finish, Frame, Usage};
+use weir_sdk::types::{Context, Error, ErrorKind, Frame, Usage};
 
 use super::super::response;
-use crate::finish::Seen;
 use crate::wire::extensions;
 
-/// A frame with fixed data.
-pub(super) fn fixed(event: &str, data: &str) -> Frame {
-    Frame { event: Some(event.to_owned()), data: data.to_owned() }
+/// The first frame.
+pub(super) fn message_start() -> Frame {
+    Frame { event: Some("messageStart".into()), data: r#"{"role":"assistant"}"#.into() }
 }
 
 /// The start of a block; text and thinking have none.
@@ -61,10 +61,10 @@ pub(super) fn block_stop(index: u32) -> Frame {
 }
 
 /// The end of the message; `own` are further members that this format's own answer had there.
-pub(super) fn message_stop(finish: Option<&Finish>, seen: Seen, own: Option<&str>, ledger: &mut Ledger) -> Frame {
+pub(super) fn message_stop(end: &End<'_>, own: Option<&str>, ledger: &mut Ledger) -> Frame {
     let mut data = String::new();
     object(&mut data, |o| {
-        response::stop(o, finish, seen, ledger);
+        response::stop(o, end.finish, end.seen, ledger);
         let own = own.and_then(|json| Rest::parse(json).ok()).unwrap_or_default();
         own.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
     });
@@ -72,11 +72,11 @@ pub(super) fn message_stop(finish: Option<&Finish>, seen: Seen, own: Option<&str
 }
 
 /// The last frame: usage and metrics.
-pub(super) fn metadata(ctx: &Context, usage: &Usage, own: Option<&str>, ledger: &mut Ledger) -> Frame {
+pub(super) fn metadata(ctx: &Context, usage: &Usage, own: Option<&str>) -> Frame {
     let mut data = String::new();
     let own = own.and_then(|json| Rest::parse(json).ok()).unwrap_or_default();
     object(&mut data, |o| {
-        response::counts(o, ctx, Some(usage), ledger);
+        response::counts(o, ctx, Some(usage));
         response::rest(o, &extensions("", own));
     });
     Frame { event: Some("metadata".into()), data }

@@ -2,7 +2,7 @@
 
 use weir_sdk::calls::object_text;
 use weir_sdk::json::object;
-use weir_sdk::turns::{Speaker, Turn};
+use weir_sdk::turns::{Speaker, Turn, refused_result};
 use weir_sdk::types::{
     CacheHint, Error, MediaKind, MediaPart, Part, ReasoningPart, ResultPart, Signature, TextPart, ToolCall, ToolResult,
 };
@@ -33,13 +33,7 @@ impl Writer<'_> {
                 self.called.any |= opaque.kind.starts_with("tool");
                 write::raw_item(&mut turn.others, &opaque.json);
             }
-            Part::Opaque(opaque) if turn.speaker == Speaker::Assistant => {
-                self.ledger.dropped(place.field(&opaque.kind), "it belongs to another format");
-            }
-            Part::Opaque(opaque) => {
-                let message = format!("`{}` cannot be expressed in this format", opaque.kind);
-                return Err(Error::unsupported(place.field(""), message));
-            }
+            Part::Opaque(opaque) => turn.refuse(opaque, place, self.ledger)?,
         }
         Ok(())
     }
@@ -117,10 +111,7 @@ impl Writer<'_> {
                 }
                 ResultPart::Json(json) => json_result(&mut content, json),
                 ResultPart::Opaque(opaque) if opaque.format == FORMAT => write::raw_item(&mut content, &opaque.json),
-                ResultPart::Opaque(opaque) => {
-                    let message = format!("a tool result of type `{}` cannot be expressed in this format", opaque.kind);
-                    return Err(Error::unsupported(place.field(""), message));
-                }
+                ResultPart::Opaque(opaque) => return Err(refused_result(opaque, place)),
             }
         }
         let first = turn.speaker == Speaker::User && !self.model.is_unjudged();

@@ -2,7 +2,7 @@
 
 use weir_sdk::calls;
 use weir_sdk::json::{Object, array, quote};
-use weir_sdk::turns::{Speaker, Turn};
+use weir_sdk::turns::{Turn, refused_result};
 use weir_sdk::types::{
     Error, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, ResultPart, Signature, TextPart, ToolCall,
     ToolResult,
@@ -31,13 +31,7 @@ impl<'a> Writer<'a> {
                 self.text(&mut turn.others, &TextPart::new(words), place);
             }
             Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_item(&mut turn.others, &opaque.json),
-            Part::Opaque(opaque) if turn.speaker == Speaker::Assistant => {
-                self.ledger.dropped(place.field(&opaque.kind), "it belongs to another format");
-            }
-            Part::Opaque(opaque) => {
-                let message = format!("`{}` cannot be expressed in this format", opaque.kind);
-                return Err(Error::unsupported(place.field(""), message));
-            }
+            Part::Opaque(opaque) => turn.refuse(opaque, place, self.ledger)?,
         }
         Ok(())
     }
@@ -197,10 +191,7 @@ impl<'a> Writer<'a> {
                 ResultPart::Json(json) => values.push(Value::Json(json)),
                 ResultPart::Media(medium) => media.push(medium),
                 ResultPart::Opaque(opaque) if opaque.format == FORMAT => values.push(Value::Json(&opaque.json)),
-                ResultPart::Opaque(opaque) => {
-                    let message = format!("a tool result of type `{}` cannot be expressed in this format", opaque.kind);
-                    return Err(Error::unsupported(place.field(""), message));
-                }
+                ResultPart::Opaque(opaque) => return Err(refused_result(opaque, place)),
             }
         }
         let failed = result.is_error == Some(true);
