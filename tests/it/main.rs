@@ -50,6 +50,7 @@ mod lifecycle;
 mod limits;
 mod media;
 mod memory;
+mod metrics_page;
 mod model_settings;
 mod multipart;
 mod oci;

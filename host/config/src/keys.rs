@@ -12,6 +12,7 @@ mod clients;
 mod grants;
 mod guards;
 mod issuers;
+mod metrics;
 mod models;
 mod plugins;
 mod program;
@@ -29,6 +30,7 @@ pub use clients::{Client, Limits};
 pub use grants::Grants;
 pub use guards::{Guard, GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook};
 pub use issuers::{ClaimRule, Issuer};
+pub use metrics::MetricsSettings;
 pub use models::{Capabilities, Model, Price};
 pub use plugins::Plugins;
 pub use program::{Admin, Log, Media};
@@ -46,6 +48,7 @@ pub(super) use clients::{CLIENT, LIMITS};
 pub(super) use grants::GRANTS;
 pub(super) use guards::{GUARD, GUARD_GRANTS, GUARD_SCOPE, GUARD_WEBHOOK, checked_guards};
 pub(super) use issuers::{CLAIM_RULE, ISSUER};
+pub(super) use metrics::METRICS;
 pub(super) use models::{CAPABILITIES, Inherited, MODEL, ModelDraft, PRICE};
 pub(super) use plugins::{COMPILE, PLUGINS};
 pub(super) use program::{ADMIN, MEDIA, TOP, read};
@@ -66,6 +69,7 @@ pub(super) const ALL: &[&Keys] = &[
     &ADMIN,
     &MEDIA,
     &TRACES,
+    &METRICS,
     &STORE,
     &SHARED,
     &BODIES,

@@ -43,9 +43,9 @@ pub use client::{Clients, KeyHash, Priority};
 pub use environment::Environment;
 pub use keys::{
     AdapterSettings, Admin, BodiesRule, Breaker, Canary, Capabilities, Check, ClaimRule, Client, Grants, Guard,
-    GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook, Issuer, KeepBodies, Limits, Log, Media, Model,
-    Plugins, Price, Provider, Quarantine, Queue, Retry, Server, SharedSettings, StoreSettings, StoreUrl, Timeouts,
-    TlsFiles, Traces,
+    GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook, Issuer, KeepBodies, Limits, Log, Media,
+    MetricsSettings, Model, Plugins, Price, Provider, Quarantine, Queue, Retry, Server, SharedSettings, StoreSettings,
+    StoreUrl, Timeouts, TlsFiles, Traces,
 };
 pub use model::{Affinity, Strategy, Target};
 pub use options::Options;
@@ -55,7 +55,7 @@ pub use problem::{Problem, Problems, Severity};
 pub use provider::{AllowedOrigin, Metering, ProviderPlaces};
 pub use reference::reference;
 pub use secret::Secret;
-pub use settings::{Conventions, Isolation, LogFormat, LogLevel, SpanProtocol, WhenLost};
+pub use settings::{Buckets, Conventions, Isolation, LogFormat, LogLevel, SpanProtocol, WhenLost};
 pub use units::size;
 
 /// The whole configuration, checked.
@@ -71,6 +71,8 @@ pub struct Config {
     pub media: Media,
     /// Export of spans; off if `None`.
     pub traces: Option<Traces>,
+    /// What the page of metrics shows.
+    pub metrics: MetricsSettings,
     /// What is kept, and where.
     pub store: StoreSettings,
     /// Through which server limits and budgets are shared with other nodes; not if `None`.
@@ -190,6 +192,7 @@ impl Config {
             admin: draft.admin,
             media: draft.media,
             traces: draft.traces,
+            metrics: draft.metrics,
             store: draft.store,
             shared: draft.shared,
             log,

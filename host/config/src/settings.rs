@@ -100,3 +100,15 @@ words! {
         V1_42 = "1.42",
     }
 }
+
+words! {
+    /// How many buckets histograms have.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum Buckets {
+        /// Enough for a board.
+        #[default]
+        Few = "few",
+        /// For fine quantiles.
+        Many = "many",
+    }
+}

@@ -119,7 +119,7 @@ impl App {
 
     /// The same with these sockets in place of `server.host` and `server.port`, and of `admin.listen`.
     pub async fn build_on(sockets: Sockets, config: Config) -> Result<Self, StartError> {
-        let metrics = Arc::new(Metrics::new()?);
+        let metrics = Arc::new(Metrics::with(&config.metrics)?);
         let plugins = load_plugins(&config)?;
         some_adapters(&config, &plugins)?;
         let serving = Serving::derive(&config, plugins.catalog.snapshot())?;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    BodiesRule, BudgetTable, Client, Guard, Issuer, ModelDraft, Plugins, Provider, Server, SharedSettings,
-    StoreSettings, Traces,
+    BodiesRule, BudgetTable, Client, Guard, Issuer, MetricsSettings, ModelDraft, Plugins, Provider, Server,
+    SharedSettings, StoreSettings, Traces,
 };
 use crate::raw::Node;
 use crate::section::{Entry, InFolder, Located, Reader, Section, Size, Take, joined, part, section};
@@ -44,6 +44,8 @@ part! {
         media: Media,
         /// Export of spans; see `[traces]`.
         traces: Option<Traces>,
+        /// The page of metrics; see `[metrics]`.
+        metrics: MetricsSettings,
         /// What is kept, and where; see `[store]`.
         store: StoreSettings,
         /// Limits and budgets that several nodes share; see `[shared]`.

@@ -131,6 +131,7 @@ fn is_table_or_list_of_tables(table: &Keys, key: &str) -> bool {
             "admin",
             "media",
             "traces",
+            "metrics",
             "store",
             "shared",
             "plugins",
