@@ -72,6 +72,7 @@ mod retries;
 mod routing;
 mod secrets;
 mod shared;
+mod sinks;
 mod soak;
 mod stalled;
 mod streams;

@@ -19,6 +19,7 @@ mod program;
 mod providers;
 mod server;
 mod shared;
+mod sinks;
 mod store;
 mod targets;
 mod traces;
@@ -37,6 +38,7 @@ pub use program::{Admin, Log, Media};
 pub use providers::Provider;
 pub use server::{Queue, Server, TlsFiles};
 pub use shared::SharedSettings;
+pub use sinks::Sink;
 pub use store::{StoreSettings, StoreUrl};
 pub use traces::Traces;
 
@@ -55,6 +57,7 @@ pub(super) use program::{ADMIN, MEDIA, TOP, read};
 pub(super) use providers::{ALLOWED_ORIGIN, PROVIDER};
 pub(super) use server::{QUEUE, SERVER, TLS};
 pub(super) use shared::SHARED;
+pub(super) use sinks::{SINK, checked_sinks};
 pub(super) use store::STORE;
 pub(super) use targets::{TARGET, TargetDraft};
 pub(super) use traces::TRACES;
@@ -73,6 +76,7 @@ pub(super) const ALL: &[&Keys] = &[
     &STORE,
     &SHARED,
     &BODIES,
+    &SINK,
     &PLUGINS,
     &COMPILE,
     &ADAPTER,

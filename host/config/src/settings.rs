@@ -112,3 +112,17 @@ words! {
         Many = "many",
     }
 }
+
+words! {
+    /// What takes the events of a sink.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum SinkKind {
+        /// A server that is sent JSON.
+        #[default]
+        Webhook = "webhook",
+        /// A bucket of storage, in which each batch is an object.
+        S3 = "s3",
+        /// A chat, which gets messages about failed requests.
+        Slack = "slack",
+    }
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{
     BodiesRule, BudgetTable, Client, Guard, Issuer, MetricsSettings, ModelDraft, Plugins, Provider, Server,
-    SharedSettings, StoreSettings, Traces,
+    SharedSettings, Sink, StoreSettings, Traces,
 };
 use crate::raw::Node;
 use crate::section::{Entry, InFolder, Located, Reader, Section, Size, Take, joined, part, section};
@@ -60,6 +60,8 @@ part! {
         budgets: Vec<Located<BudgetTable>>,
         /// What judges requests; see `[[guards]]`.
         guards: Vec<Located<Guard>>,
+        /// Where the facts of requests are sent; see `[[sinks]]`.
+        sinks: Vec<Located<Sink>>,
         /// Whose requests are logged with their content; see `[[bodies]]`.
         bodies: Vec<BodiesRule>,
         /// Provider accounts; see `[[providers]]`.

@@ -19,7 +19,7 @@ const TTFT: &str = "weir_stream_ttft_seconds";
 /// The lines of a histogram besides its finite buckets.
 pub(super) const HISTOGRAM_LINES: usize = 3;
 
-/// The metrics of requests.
+/// Requests, their duration and the gateway's part of it.
 #[derive(Debug)]
 pub(super) struct RequestMetrics {
     bound: Arc<SeriesBound>,

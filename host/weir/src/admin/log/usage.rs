@@ -7,9 +7,10 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde_json::{Value, json};
 
-use super::{read, requests};
+use super::read;
 use crate::admin::{Operations, Parameters, Problem};
 use crate::store::facts::{REQUESTS, UNPRICED};
+use crate::store::shown::dollars;
 use crate::time::from_milliseconds;
 use weir_ledger::Timestamp;
 use weir_store::{Day, HOUR_MS, LedgerKey, LedgerQuery, LedgerSums};
@@ -85,7 +86,7 @@ impl Group {
             "estimated_requests": self.estimated,
             "tokens": self.tokens,
             "cost_nano": self.cost_nano,
-            "cost_usd": requests::dollars(self.cost_nano),
+            "cost_usd": dollars(self.cost_nano),
         })
     }
 }
