@@ -160,7 +160,7 @@ async fn tokens_and_cost_are_booked_under_the_provider_that_answered_and_the_cli
     };
     let price = "price = { input = 1000000, output = 1000 }";
     let settings = format!(
-        "{}{}[[models]]\nalias = \"both\"\ntargets = [{{ provider = \"first\", model = \"m\", {price} }}, \
+        "[metrics]\ngen_ai = true\n{}{}[[models]]\nalias = \"both\"\ntargets = [{{ provider = \"first\", model = \"m\", {price} }}, \
          {{ provider = \"second\", model = \"m\", {price} }}]\n\
          [[models]]\nalias = \"both-t\"\ntranslate = true\ntargets = [{{ provider = \"first\", model = \"m\", {price} }}, \
          {{ provider = \"second\", model = \"m\", {price} }}]\n[[clients]]\nname = \"me\"\nkey = \"secret\"\n",

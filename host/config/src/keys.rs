@@ -12,6 +12,7 @@ mod clients;
 mod grants;
 mod guards;
 mod issuers;
+mod metrics;
 mod models;
 mod plugins;
 mod program;
@@ -19,6 +20,7 @@ mod providers;
 mod realtime;
 mod server;
 mod shared;
+mod sinks;
 mod store;
 mod targets;
 mod traces;
@@ -30,6 +32,7 @@ pub use clients::{Client, Limits};
 pub use grants::Grants;
 pub use guards::{Guard, GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook};
 pub use issuers::{ClaimRule, Issuer};
+pub use metrics::MetricsSettings;
 pub use models::{Capabilities, Model, Price};
 pub use plugins::Plugins;
 pub use program::{Admin, Log, Media};
@@ -37,6 +40,7 @@ pub use providers::Provider;
 pub use realtime::Realtime;
 pub use server::{Queue, Server, TlsFiles};
 pub use shared::SharedSettings;
+pub use sinks::Sink;
 pub use store::{StoreSettings, StoreUrl};
 pub use traces::Traces;
 
@@ -48,6 +52,7 @@ pub(super) use clients::{CLIENT, LIMITS};
 pub(super) use grants::GRANTS;
 pub(super) use guards::{GUARD, GUARD_GRANTS, GUARD_SCOPE, GUARD_WEBHOOK, checked_guards};
 pub(super) use issuers::{CLAIM_RULE, ISSUER};
+pub(super) use metrics::METRICS;
 pub(super) use models::{CAPABILITIES, Inherited, MODEL, ModelDraft, PRICE};
 pub(super) use plugins::{COMPILE, PLUGINS};
 pub(super) use program::{ADMIN, MEDIA, TOP, read};
@@ -55,6 +60,7 @@ pub(super) use providers::{ALLOWED_ORIGIN, PROVIDER};
 pub(super) use realtime::REALTIME;
 pub(super) use server::{QUEUE, SERVER, TLS};
 pub(super) use shared::SHARED;
+pub(super) use sinks::{SINK, checked_sinks};
 pub(super) use store::STORE;
 pub(super) use targets::{TARGET, TargetDraft};
 pub(super) use traces::TRACES;
@@ -70,9 +76,11 @@ pub(super) const ALL: &[&Keys] = &[
     &MEDIA,
     &REALTIME,
     &TRACES,
+    &METRICS,
     &STORE,
     &SHARED,
     &BODIES,
+    &SINK,
     &PLUGINS,
     &COMPILE,
     &ADAPTER,

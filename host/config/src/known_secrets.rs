@@ -1,11 +1,11 @@
 //! All secrets of a configuration, for what must never show one.
 
-use crate::{Config, Secret, StoreUrl};
+use crate::{Config, Secret, SinkKind, StoreUrl};
 
 impl Config {
     /// The secrets that the configuration holds: keys of providers, the tokens of `[admin]`, headers for the collector of
-    /// spans, and the addresses of a database and of the server
-    /// between nodes. Keys of clients are kept as hashes only.
+    /// spans, headers and keys of sinks, and the addresses of a database, of the server between nodes and of chats. Keys of
+    /// clients are kept as hashes only.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let providers = self.providers.iter().flat_map(|provider| &provider.keys);
         let admin = self.admin.token.iter().chain(&self.admin.read_token);
@@ -15,6 +15,10 @@ impl Config {
             StoreUrl::Beside | StoreUrl::Sqlite(_) | StoreUrl::Off => None,
         };
         let shared = self.shared.iter().map(|shared| &shared.url);
-        providers.chain(admin).chain(traces).chain(store).chain(shared)
+        let sinks = self.sinks.iter().flat_map(|sink| {
+            let address = sink.url.iter().filter(|_| sink.kind == SinkKind::Slack);
+            sink.headers.iter().map(|(_, value)| value).chain(&sink.key).chain(address)
+        });
+        providers.chain(admin).chain(traces).chain(store).chain(shared).chain(sinks)
     }
 }

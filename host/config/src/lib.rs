@@ -43,9 +43,9 @@ pub use client::{Clients, KeyHash, Priority};
 pub use environment::Environment;
 pub use keys::{
     AdapterSettings, Admin, BodiesRule, Breaker, Canary, Capabilities, Check, ClaimRule, Client, Grants, Guard,
-    GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook, Issuer, KeepBodies, Limits, Log, Media, Model,
-    Plugins, Price, Provider, Quarantine, Queue, Realtime, Retry, Server, SharedSettings, StoreSettings, StoreUrl,
-    Timeouts, TlsFiles, Traces,
+    GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook, Issuer, KeepBodies, Limits, Log, Media,
+    MetricsSettings, Model, Plugins, Price, Provider, Quarantine, Queue, Realtime, Retry, Server, SharedSettings, Sink,
+    StoreSettings, StoreUrl, Timeouts, TlsFiles, Traces,
 };
 pub use model::{Affinity, Strategy, Target};
 pub use options::Options;
@@ -55,7 +55,7 @@ pub use problem::{Problem, Problems, Severity};
 pub use provider::{AllowedOrigin, Metering, ProviderPlaces};
 pub use reference::reference;
 pub use secret::Secret;
-pub use settings::{Conventions, Isolation, LogFormat, LogLevel, SpanProtocol, WhenLost};
+pub use settings::{Buckets, Conventions, Isolation, LogFormat, LogLevel, SinkKind, SpanProtocol, WhenLost};
 pub use units::size;
 
 /// The whole configuration, checked.
@@ -73,6 +73,8 @@ pub struct Config {
     pub realtime: Realtime,
     /// Export of spans; off if `None`.
     pub traces: Option<Traces>,
+    /// What the page of metrics shows.
+    pub metrics: MetricsSettings,
     /// What is kept, and where.
     pub store: StoreSettings,
     /// Through which server limits and budgets are shared with other nodes; not if `None`.
@@ -89,6 +91,8 @@ pub struct Config {
     pub budgets: Vec<weir_ledger::Budget>,
     /// What judges requests, in order.
     pub guards: Vec<Guard>,
+    /// Where the facts of requests are sent.
+    pub sinks: Vec<Sink>,
     /// Whose requests are logged with their content; the first rule that fits decides, then `store.bodies`.
     pub bodies: Vec<BodiesRule>,
     /// The operator's price file, laid over the bundled prices.
@@ -168,6 +172,7 @@ impl Config {
         let is_alias = |name: &str| joined.models.iter().any(|model| model.alias == Alias::Exact(name.to_owned()));
         let budgets = keys::checked_budgets(&reader, draft.budgets, is_alias);
         let guards = keys::checked_guards(&reader, draft.guards);
+        let sinks = keys::checked_sinks(&reader, draft.sinks);
         let (price_file, price_place) = draft.price_file.map(|file| (file.value, file.place)).unzip();
         if joined.clients.is_empty() && draft.issuers.is_empty() && draft.server.is_open() && !draft.server.anonymous {
             let message =
@@ -193,6 +198,7 @@ impl Config {
             media: draft.media,
             realtime: draft.realtime,
             traces: draft.traces,
+            metrics: draft.metrics,
             store: draft.store,
             shared: draft.shared,
             log,
@@ -201,6 +207,7 @@ impl Config {
             issuers: draft.issuers,
             budgets,
             guards,
+            sinks,
             bodies: draft.bodies,
             price_file,
             price_place: price_place.unwrap_or(Place::Unset),

@@ -100,3 +100,29 @@ words! {
         V1_42 = "1.42",
     }
 }
+
+words! {
+    /// How many buckets histograms have.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum Buckets {
+        /// Enough for a board.
+        #[default]
+        Few = "few",
+        /// For fine quantiles.
+        Many = "many",
+    }
+}
+
+words! {
+    /// What takes the events of a sink.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub enum SinkKind {
+        /// A server that is sent JSON.
+        #[default]
+        Webhook = "webhook",
+        /// A bucket of storage, in which each batch is an object.
+        S3 = "s3",
+        /// A chat, which gets messages about failed requests.
+        Slack = "slack",
+    }
+}

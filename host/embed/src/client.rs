@@ -78,7 +78,7 @@ impl Client {
         }
         let warnings = config.warnings.iter().chain(&serving.problems).cloned().collect();
         let checked = config.providers.iter().any(|provider| provider.check.is_some());
-        let (metrics, upstreams) = (Arc::new(Metrics::new()?), Upstreams::new(&Settings::default()));
+        let (metrics, upstreams) = (Arc::new(Metrics::with(&config.metrics)?), Upstreams::new(&Settings::default()));
         let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, Tracer::default())?);
         let (stop, stopped) = watch::channel(false);
         if checked {

@@ -230,7 +230,7 @@ pub(crate) fn format_for<'a>(
 }
 
 /// Metric handles by the face's index and the client's name, which is empty if anonymous.
-type SeriesByClient = HashMap<usize, Vec<(Arc<str>, Arc<Series>)>>;
+type SeriesByClient = HashMap<usize, HashMap<Arc<str>, Arc<Series>>>;
 
 /// A configured model, ready to serve.
 #[derive(Debug)]
@@ -335,10 +335,7 @@ impl Route {
 
     /// The metric handles of this route for a face and a caller's label, created once.
     pub fn series(&self, metrics: &Metrics, face: &Endpoint, client: &str) -> Arc<Series> {
-        let find = |all: &SeriesByClient| {
-            let known = all.get(&face.index)?.iter().find(|(name, _)| **name == *client);
-            known.map(|(_, series)| Arc::clone(series))
-        };
+        let find = |all: &SeriesByClient| all.get(&face.index)?.get(client).map(Arc::clone);
         if let Some(series) = find(&self.series.read().unwrap_or_else(PoisonError::into_inner)) {
             return series;
         }
@@ -348,7 +345,7 @@ impl Route {
             let operation = face.claim.operation.name();
             let labels = Labels { dialect: face.format(), route: &self.alias, operation, provider, client };
             let series = Arc::new(metrics.series(labels));
-            all.entry(face.index).or_default().push((Arc::from(client), Arc::clone(&series)));
+            all.entry(face.index).or_default().insert(Arc::from(client), Arc::clone(&series));
             series
         })
     }

@@ -161,7 +161,7 @@ impl Credential {
     }
 
     /// Adds the credential to a request that is otherwise finished, and replaces anything in its place.
-    pub(super) fn apply(
+    pub fn apply(
         &self,
         method: &Method,
         uri: Uri,

@@ -19,6 +19,8 @@ use crate::main_port::{MainPort, operate};
 use crate::reload;
 use crate::reload::Reload;
 use crate::shared::{Rounds, Sharers};
+use crate::sinks;
+use crate::sinks::{EventLog, Sending};
 use crate::store::OpenStore;
 use crate::systemd::Sockets;
 use crate::ui::Sessions;
@@ -59,6 +61,8 @@ pub struct App {
     /// Where the state of budgets is kept.
     budgets: Option<BudgetFile>,
     store: Option<Arc<OpenStore>>,
+    /// The tasks of the sinks.
+    sending: Sending,
     /// The rounds of reports to the other nodes, if limits and budgets are shared.
     rounds: Option<Rounds>,
     /// The store's keys, teams, organisations and users.
@@ -119,7 +123,7 @@ impl App {
 
     /// The same with these sockets in place of `server.host` and `server.port`, and of `admin.listen`.
     pub async fn build_on(sockets: Sockets, config: Config) -> Result<Self, StartError> {
-        let metrics = Arc::new(Metrics::new()?);
+        let metrics = Arc::new(Metrics::with(&config.metrics)?);
         let plugins = load_plugins(&config)?;
         some_adapters(&config, &plugins)?;
         let serving = Serving::derive(&config, plugins.catalog.snapshot())?;
@@ -129,9 +133,9 @@ impl App {
         let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, tracer.clone())?);
         let store = OpenStore::open(&config).await?.map(Arc::new);
         if let Some(store) = &store {
-            gateway.log_to(store.request_log());
             gateway.metrics().registry().register(Box::new(store.figures()?))?;
         }
+        let sending = log_requests(&config, &gateway, store.as_deref())?;
         let registry = match &store {
             Some(store) => Some(keys::open(store, &gateway).await),
             None => None,
@@ -176,6 +180,7 @@ impl App {
             connections,
             budgets,
             store,
+            sending,
             rounds,
             identity,
             sessions: Sessions::new()?,
@@ -257,6 +262,7 @@ impl App {
         if let Some(side) = side {
             let _ended = side.await;
         }
+        self.sending.end().await;
         keep_the_rest(rounds, keeping, self.store).await;
         follow.abort();
         judging.abort();
@@ -273,6 +279,17 @@ fn follow_certificate(tls: Option<&Arc<Tls>>, stop: &watch::Receiver<bool>) {
     if let Some(tls) = tls {
         tokio::spawn(Arc::clone(tls).follow(stop.clone()));
     }
+}
+
+/// Gives the records of requests to the request log and to the sinks.
+fn log_requests(config: &Config, gateway: &Gateway, store: Option<&OpenStore>) -> Result<Sending, StartError> {
+    let (sinks, sending) = sinks::start(&config.sinks, gateway.metrics().registry())?;
+    match store.map(OpenStore::request_log) {
+        Some(log) if sinks.is_empty() => gateway.log_to(log),
+        None if sinks.is_empty() => {}
+        log => gateway.log_to(Arc::new(EventLog::new(log, sinks))),
+    }
+    Ok(sending)
 }
 
 /// Starts the threads that serve connections.

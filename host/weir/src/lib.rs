@@ -13,6 +13,7 @@ pub mod record;
 pub mod reload;
 pub mod shared;
 mod shrink;
+pub mod sinks;
 pub mod store;
 pub mod systemd;
 mod time;

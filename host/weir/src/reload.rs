@@ -282,6 +282,8 @@ fn at_next_start(started: &Config, config: &Config) -> Vec<&'static str> {
         ("admin.listen", started.admin.listen != config.admin.listen),
         ("log_level, log_format", started.log != config.log),
         ("traces", started.traces != config.traces),
+        ("metrics", started.metrics != config.metrics),
+        ("sinks", started.sinks != config.sinks),
         ("store", !started.store.is_as(&config.store)),
         ("shared", started.shared != config.shared),
         ("plugins", !started.plugins.is_as(&config.plugins)),

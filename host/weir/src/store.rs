@@ -10,7 +10,8 @@ pub(crate) mod facts;
 mod figures;
 mod late;
 pub(crate) mod latency;
-mod strangers;
+pub(crate) mod shown;
+pub(crate) mod strangers;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,7 @@ use weir_store::{
 };
 
 use bodies::BodyLog;
-use facts::StoreLog;
+pub(crate) use facts::StoreLog;
 use figures::StoreFigures;
 use late::LateStore;
 use strangers::Strangers;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    BodiesRule, BudgetTable, Client, Guard, Issuer, ModelDraft, Plugins, Provider, Realtime, Server, SharedSettings,
-    StoreSettings, Traces,
+    BodiesRule, BudgetTable, Client, Guard, Issuer, MetricsSettings, ModelDraft, Plugins, Provider, Realtime, Server,
+    SharedSettings, Sink, StoreSettings, Traces,
 };
 use crate::raw::Node;
 use crate::section::{Entry, InFolder, Located, Reader, Section, Size, Take, joined, part, section};
@@ -46,6 +46,8 @@ part! {
         realtime: Realtime,
         /// Export of spans; see `[traces]`.
         traces: Option<Traces>,
+        /// The page of metrics; see `[metrics]`.
+        metrics: MetricsSettings,
         /// What is kept, and where; see `[store]`.
         store: StoreSettings,
         /// Limits and budgets that several nodes share; see `[shared]`.
@@ -60,6 +62,8 @@ part! {
         budgets: Vec<Located<BudgetTable>>,
         /// What judges requests; see `[[guards]]`.
         guards: Vec<Located<Guard>>,
+        /// Where the facts of requests are sent; see `[[sinks]]`.
+        sinks: Vec<Located<Sink>>,
         /// Whose requests are logged with their content; see `[[bodies]]`.
         bodies: Vec<BodiesRule>,
         /// Provider accounts; see `[[providers]]`.

@@ -83,7 +83,7 @@ fn endpoint(text: &str) -> Result<(), &'static str> {
 
 /// `name=value,name=value` (OpenTelemetry Protocol Exporter, "Specifying headers via environment variables").
 #[derive(Debug)]
-struct Headers;
+pub(super) struct Headers;
 
 impl Take for Headers {
     type Value = Vec<(String, Secret)>;

@@ -58,6 +58,8 @@ fn the_example_holds_with_every_key_in_use() {
         "TEAM_A_KEY",
         "TEAM_A_KEY_2",
         "OTEL_EXPORTER_OTLP_HEADERS",
+        "EVENTS_HEADERS",
+        "BUCKET_KEY",
     ];
     let config = example(&in_full(), &names.map(|name| (name, "k=v")));
     assert!(config.admin.token.is_some() && config.models.lookup("something else").is_some());
@@ -132,6 +134,7 @@ fn is_table_or_list_of_tables(table: &Keys, key: &str) -> bool {
             "media",
             "realtime",
             "traces",
+            "metrics",
             "store",
             "shared",
             "plugins",
@@ -139,6 +142,7 @@ fn is_table_or_list_of_tables(table: &Keys, key: &str) -> bool {
             "issuers",
             "budgets",
             "guards",
+            "sinks",
             "bodies",
             "providers",
             "models",
@@ -157,7 +161,7 @@ fn lines_by_key() -> BTreeMap<(String, String), (usize, usize)> {
                 // Without clients every local caller is served, so the only example is commented out.
                 _ if matches!(
                     line,
-                    "#[[clients]]" | "#[[issuers]]" | "#[[budgets]]" | "#[[guards]]" | "#[[bodies]]"
+                    "#[[clients]]" | "#[[issuers]]" | "#[[budgets]]" | "#[[guards]]" | "#[[sinks]]" | "#[[bodies]]"
                 ) =>
                 {
                     Some(inner)

@@ -119,14 +119,6 @@ impl Account {
             bytes_out: self.bytes_out,
         });
     }
-
-    fn close_whole(&self, seconds: f64) {
-        if self.status == 200 {
-            self.series.ok(seconds);
-        } else {
-            self.metrics.request(&self.series, self.status, outcome_of(self.status), seconds);
-        }
-    }
 }
 
 fn outcome_of(status: u16) -> &'static str {
@@ -153,9 +145,9 @@ impl Drop for Account {
         self.fill_spans();
         self.settle();
         self.book().took(seconds);
-        match self.outcome {
-            Outcome::Whole => self.close_whole(seconds),
-            Outcome::Failed => self.metrics.request(&self.series, self.status, "broken", seconds),
+        let (status, outcome) = match self.outcome {
+            Outcome::Whole => (self.status, outcome_of(self.status)),
+            Outcome::Failed => (self.status, "broken"),
             Outcome::Open => {
                 let phase = match (self.status, self.first_piece) {
                     (0, _) => "waiting",
@@ -163,9 +155,10 @@ impl Drop for Account {
                     (_, true) => "body",
                 };
                 self.metrics.disconnects.with_label_values(&[phase]).inc();
-                self.metrics.request(&self.series, 499, "cancelled", seconds);
+                (499, "cancelled")
             }
-        }
+        };
+        self.series.ended(status, outcome, seconds, (&self.request_id, self.traced.trace()));
         self.fill_line();
     }
 }

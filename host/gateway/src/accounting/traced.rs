@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use opentelemetry::TraceId;
+
 use crate::observe::trace::{Attribute, Span};
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::Usage;
@@ -38,6 +40,11 @@ impl Traced {
         self.attempt.set(Attribute::Provider, provider.to_owned());
         self.attempt.set(Attribute::Model, model.to_owned());
         self.attempt.set(Attribute::Attempt, i64::from(number));
+    }
+
+    /// The exchange's trace, if it is sampled.
+    pub(super) fn trace(&self) -> Option<TraceId> {
+        self.whole.trace()
     }
 
     /// The attempt's span.

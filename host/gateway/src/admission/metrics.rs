@@ -7,9 +7,6 @@ use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec,
 use crate::observe::metrics::Metrics;
 use crate::rate_limit::Exhausted;
 
-/// Buckets of the wait in the queue, in seconds.
-const SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
-
 /// The metrics of admission.
 #[derive(Debug, Clone)]
 pub struct AdmitMetrics {
@@ -29,7 +26,7 @@ impl AdmitMetrics {
         let wait = HistogramOpts::new("weir_queue_wait_seconds", "How long requests waited for their turn");
         let made = Self {
             depth: IntGauge::new("weir_queue_depth", "Requests that wait for their turn")?,
-            wait: Histogram::with_opts(wait.buckets(SECONDS.to_vec()))?,
+            wait: Histogram::with_opts(wait.buckets(metrics.bounds().queue.to_vec()))?,
             limited: IntCounterVec::new(limited, &["scope", "resource"])?,
             turned: IntCounterVec::new(turned, &["reason"])?,
             places: IntGaugeVec::new(places, &["provider"])?,

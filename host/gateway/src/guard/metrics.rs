@@ -6,9 +6,6 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts};
 
 use crate::observe::metrics::Metrics;
 
-/// Buckets of a guard's time, in seconds.
-const SECONDS: &[f64] = &[1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
-
 /// Verdicts, failures and time of guards, by guard.
 #[derive(Debug, Clone)]
 pub struct GuardMetrics {
@@ -26,7 +23,7 @@ impl GuardMetrics {
         let made = Self {
             verdicts: IntCounterVec::new(verdicts, &["guard", "mode", "verdict"])?,
             answers: IntCounterVec::new(answers, &["guard", "mode", "verdict"])?,
-            time: HistogramVec::new(time.buckets(SECONDS.to_vec()), &["guard"])?,
+            time: HistogramVec::new(time.buckets(metrics.bounds().own.to_vec()), &["guard"])?,
         };
         metrics.registry().register(Box::new(made.verdicts.clone()))?;
         metrics.registry().register(Box::new(made.answers.clone()))?;

@@ -1,6 +1,12 @@
 //! The closed list of metrics. Label values come from the configuration and from manifests; only names of lost fields
 //! may come from requests, and their number is bounded.
 
+mod bound;
+pub mod buckets;
+mod exemplar;
+mod gen_ai;
+mod openmetrics;
+mod series;
 mod spending;
 mod tries;
 
@@ -8,15 +14,22 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::core::Collector;
+use prometheus::proto::LabelPair;
 use prometheus::{
-    CounterVec, Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts,
-    Registry, TextEncoder,
+    CounterVec, Encoder as _, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
 
-use spending::{Books, Spending, Where};
+use bound::SeriesBound;
+use buckets::BucketBounds;
+use gen_ai::GenAi;
+use series::{DURATION, OwnLabels, RequestMetrics};
+use spending::{Spending, Where};
 
+pub use series::{Labels, Series};
 pub use spending::Book;
 pub(crate) use spending::dollars_of;
+use weir_config::MetricsSettings;
 use weir_types::contract::types::LossKind;
 use weir_types::fault::loss_kind;
 use weir_types::loss::field_name;
@@ -27,21 +40,14 @@ use super::log;
 
 /// The most distinct names of lost fields; further names are counted as `other`.
 const MAX_FIELDS: usize = 256;
-/// Buckets in seconds, from a cached answer to a long generation.
-const SECONDS: &[f64] =
-    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0];
-/// Buckets of the gateway's own time, in seconds.
-const OVERHEAD: &[f64] = &[1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1.0];
 
 /// The metrics of the data plane.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: IntCounterVec,
-    duration: HistogramVec,
-    overhead: HistogramVec,
-    spending: Spending,
-    ttft: HistogramVec,
+    bounds: BucketBounds,
+    requests: Arc<RequestMetrics>,
+    spending: Arc<Spending>,
     translations: IntCounterVec,
     /// Exchanges in progress.
     pub in_flight: IntGauge,
@@ -74,94 +80,28 @@ pub struct Metrics {
     known_fields: Mutex<BTreeSet<String>>,
 }
 
-/// The labels of a series. All values come from manifests and the configuration.
-#[derive(Debug, Clone, Copy)]
-pub struct Labels<'a> {
-    /// The client's format.
-    pub dialect: &'a str,
-    /// The alias.
-    pub route: &'a str,
-    /// The operation's name by OpenTelemetry's conventions for generative AI.
-    pub operation: &'a str,
-    /// The first provider of the route, for exchanges that reach none.
-    pub provider: &'a str,
-    /// The client's name in the configuration; empty if anonymous.
-    pub client: &'a str,
-}
-
-/// The metric handles of one face, route and client, looked up once.
-#[derive(Debug)]
-pub struct Series {
-    duration: Histogram,
-    overhead: Histogram,
-    ttft: Histogram,
-    ok: IntCounter,
-    labels: OwnLabels,
-    books: Books,
-}
-
-#[derive(Debug)]
-struct OwnLabels {
-    dialect: String,
-    route: String,
-    operation: String,
-    provider: Arc<str>,
-    client: String,
-}
-
-impl Series {
-    /// Records a request that ended with status 200.
-    pub fn ok(&self, seconds: f64) {
-        self.ok.inc();
-        self.duration.observe(seconds);
-    }
-
-    /// Records the gateway's own time.
-    pub fn overhead(&self, seconds: f64) {
-        self.overhead.observe(seconds);
-    }
-
-    /// Records the time to the first piece of a stream.
-    pub fn first_token(&self, seconds: f64) {
-        self.ttft.observe(seconds);
-    }
-}
-
 impl Metrics {
-    /// Creates the metrics in a new registry.
-    #[expect(clippy::too_many_lines, reason = "the list of all metrics, an entry each")]
+    /// Creates the metrics in a new registry, with the usual settings.
     pub fn new() -> Result<Self, prometheus::Error> {
+        Self::with(&MetricsSettings::default())
+    }
+
+    /// Creates the metrics in a new registry.
+    pub fn with(settings: &MetricsSettings) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let r = &registry;
+        let bounds = buckets::bounds(settings.buckets);
+        let overflow = counter(
+            r,
+            "weir_metrics_overflow_total",
+            "Series that had no room, so that their client and model are counted as `other`",
+        )?;
+        let bound = Arc::new(SeriesBound::new(settings.max_series, overflow));
+        let gen_ai = settings.gen_ai.then(|| GenAi::new(r, Arc::clone(&bound), bounds)).transpose()?;
         Ok(Self {
-            requests: counters(
-                r,
-                "weir_requests_total",
-                "Answered requests",
-                &["client", "dialect", "route", "status", "outcome"],
-            )?,
-            duration: seconds(
-                r,
-                "weir_request_duration_seconds",
-                "From a request's head to its answer's end",
-                &["dialect", "route"],
-                SECONDS,
-            )?,
-            overhead: seconds(
-                r,
-                "weir_overhead_seconds",
-                "A request's time less the wait for the provider",
-                &["dialect", "route"],
-                OVERHEAD,
-            )?,
-            spending: Spending::new(r)?,
-            ttft: seconds(
-                r,
-                "weir_stream_ttft_seconds",
-                "From a request's head to its stream's first piece",
-                &["dialect", "route"],
-                SECONDS,
-            )?,
+            bounds,
+            requests: Arc::new(RequestMetrics::new(r, Arc::clone(&bound), bounds)?),
+            spending: Arc::new(Spending::new(r, bound, gen_ai)?),
             translations: counters(
                 r,
                 "weir_translations_total",
@@ -184,7 +124,7 @@ impl Metrics {
                 "weir_upstream_duration_seconds",
                 "From sending a request to the head of its answer",
                 &["provider"],
-                SECONDS,
+                bounds.seconds,
             )?,
             disconnects: counters(
                 r,
@@ -216,22 +156,12 @@ impl Metrics {
 
     /// The metric handles for these labels.
     pub fn series(&self, labels: Labels<'_>) -> Series {
-        let Labels { dialect, route, operation, provider, client } = labels;
-        let pair = [dialect, route];
-        Series {
-            duration: self.duration.with_label_values(&pair),
-            overhead: self.overhead.with_label_values(&pair),
-            ttft: self.ttft.with_label_values(&pair),
-            ok: self.requests.with_label_values(&[client, dialect, route, "200", "ok"]),
-            labels: OwnLabels {
-                dialect: dialect.to_owned(),
-                route: route.to_owned(),
-                operation: operation.to_owned(),
-                provider: Arc::from(provider),
-                client: client.to_owned(),
-            },
-            books: Books::default(),
-        }
+        Series::new(&self.requests, labels)
+    }
+
+    /// The bounds of histograms' buckets.
+    pub fn bounds(&self) -> BucketBounds {
+        self.bounds
     }
 
     /// The metric handles of a series for the provider that answered or, if none was reached, for the first of its
@@ -240,13 +170,6 @@ impl Metrics {
         let OwnLabels { route, operation, provider: first, client, .. } = &series.labels;
         let provider = provider.unwrap_or(first);
         series.books.of(&self.spending, Where { operation, route, client, provider })
-    }
-
-    /// Records a request that ended with a status other than 200, or not properly.
-    pub fn request(&self, series: &Series, status: u16, outcome: &str, seconds: f64) {
-        let OwnLabels { dialect, route, client, .. } = &series.labels;
-        self.requests.with_label_values(&[client, dialect, route, status.to_string().as_str(), outcome]).inc();
-        series.duration.observe(seconds);
     }
 
     /// Records a translation.
@@ -272,9 +195,24 @@ impl Metrics {
         &self.registry
     }
 
+    /// All metrics in the `OpenMetrics` text format, with exemplars of the duration of requests from the first call on.
+    pub fn open_metrics(&self) -> String {
+        self.count_dropped();
+        self.requests.exemplars.ask();
+        openmetrics::write(&self.registry.gather(), |family, labels| {
+            let value = |name: &str| labels.iter().find(|label| label.name() == name).map(LabelPair::value);
+            let labels = [value("dialect")?, value("route")?];
+            (family == DURATION).then(|| self.requests.exemplars.of(labels))
+        })
+    }
+
+    fn count_dropped(&self) {
+        self.log_dropped.inc_by(log::dropped().saturating_sub(self.log_dropped.get()));
+    }
+
     /// All metrics in Prometheus's text format.
     pub fn text(&self) -> Result<String, prometheus::Error> {
-        self.log_dropped.inc_by(log::dropped().saturating_sub(self.log_dropped.get()));
+        self.count_dropped();
         let mut out = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut out)?;
         Ok(String::from_utf8_lossy(&out).into_owned())
@@ -335,7 +273,8 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let labels = Labels { dialect: "zeta.talk", route: "fast", operation: "chat", provider: "zeta", client: "me" };
         let series = metrics.series(labels);
-        series.ok(0.5);
+        let id = Arc::from("r");
+        series.ended(200, "ok", 0.5, (&id, None));
         let name = Arc::from("zeta");
         let set = Price { input: Some(0.0), output: Some(62_500.0), ..Price::default() };
         let mut facts = Facts::at(Timestamp::UNIX_EPOCH);
@@ -347,7 +286,7 @@ mod tests {
         let other = metrics.book(&series, Some("other"));
         other.estimated([1, 2]);
         other.charge(&cost(None));
-        metrics.request(&series, 502, "error", 0.1);
+        series.ended(502, "error", 0.1, (&id, None));
         let text = metrics.text().unwrap();
         assert!(text.contains(
             r#"weir_requests_total{client="me",dialect="zeta.talk",outcome="ok",route="fast",status="200"} 1"#

@@ -16,7 +16,7 @@ use opentelemetry::propagation::TextMapPropagator;
 use opentelemetry::trace::{
     Span as _, SpanBuilder, SpanContext, SpanKind, Status, TraceContextExt, Tracer as _, TracerProvider,
 };
-use opentelemetry::{Context, KeyValue, Value};
+use opentelemetry::{Context, KeyValue, TraceId, Value};
 use opentelemetry_http::{HeaderExtractor, HttpClient};
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
@@ -159,6 +159,11 @@ impl Span {
     /// Whether the span is sampled, so that its attributes are kept.
     pub(crate) fn is_recording(&self) -> bool {
         self.0.as_ref().is_some_and(|open| open.span.is_some())
+    }
+
+    /// Its trace, if it is sampled.
+    pub(crate) fn trace(&self) -> Option<TraceId> {
+        self.0.as_ref().filter(|open| open.span.is_some()).map(|open| open.context.trace_id())
     }
 
     /// Renames the span.

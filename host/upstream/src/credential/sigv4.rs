@@ -1,11 +1,11 @@
-//! Signature Version 4 in headers, as all services of AWS except S3 verify it. Written from the public description,
+//! Signature Version 4 in headers. Written from the public description,
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>.
 //!
 //! Written by hand: the library for it adds two dozen crates and second copies of hash functions, while TLS already
 //! brings HMAC.
 //!
-//! A path is encoded once more than in the request (`%3A` becomes `%253A`). It is not normalised, because no address
-//! here has dot segments or empty ones.
+//! A path is encoded once more than in the request (`%3A` becomes `%253A`), but for storage ([`STORAGE`]). It is not
+//! normalised, because no address here has dot segments or empty ones.
 
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -24,6 +24,8 @@ const DATE: HeaderName = HeaderName::from_static("x-amz-date");
 const SESSION: HeaderName = HeaderName::from_static("x-amz-security-token");
 const BODY_HASH: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 
+/// The service whose paths are signed as they are, and whose requests tell the hash of their body.
+const STORAGE: &str = "s3";
 /// Prefix of headers that are always signed.
 const SIGNED_PREFIX: &str = "x-amz-";
 /// The form of a key.
@@ -83,10 +85,15 @@ impl Signer {
         headers.remove(BODY_HASH);
         headers.remove(SESSION);
         headers.insert(DATE, HeaderValue::try_from(&time).map_err(|_| CredentialError::Characters)?);
+        let is_storage = &*self.service == STORAGE;
+        if is_storage {
+            let hash = HeaderValue::try_from(body_hash(message.body)).map_err(|_| CredentialError::Characters)?;
+            headers.insert(BODY_HASH, hash);
+        }
         if let Some(session) = &self.session {
             headers.insert(SESSION, sensitive(session.expose())?);
         }
-        let (canonical, names) = canonical(message, headers)?;
+        let (canonical, names) = canonical(message, headers, is_storage)?;
         let day = time.get(..8).unwrap_or_default();
         let scope = format!("{day}/{}/{}/aws4_request", self.region, self.service);
         let to_sign = format!("{ALGORITHM}\n{time}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
@@ -118,14 +125,15 @@ impl Signer {
 }
 
 /// The canonical request, which is hashed, and the names of its signed headers.
-fn canonical(message: Message<'_>, headers: &HeaderMap) -> Result<(String, String), CredentialError> {
+fn canonical(message: Message<'_>, headers: &HeaderMap, is_storage: bool) -> Result<(String, String), CredentialError> {
     let mut signed = signed_headers(headers);
     if !headers.contains_key(header::HOST) {
         signed.push((header::HOST.as_str(), host(message.uri).ok_or(CredentialError::Address)?));
     }
     signed.sort_unstable();
     let names = signed.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
-    let path = canonical_path(message.uri.path());
+    let path = message.uri.path();
+    let path = if is_storage { path.to_owned() } else { canonical_path(path) };
     let query = canonical_query(message.uri.query().unwrap_or_default());
     let mut text = format!("{}\n{path}\n{query}\n", message.method);
     for (name, value) in &signed {

@@ -128,15 +128,21 @@ impl Families {
     fn count(&self, adapter: &Adapter) {
         let (digest, stats) = (adapter.digest.short(), &adapter.stats);
         let labels = [&*adapter.name, &digest];
+        let footprint = adapter.pool().footprint();
+        let set = |gauge: &IntGaugeVec, figure: u64| {
+            gauge.with_label_values(&labels).set(i64::try_from(figure).unwrap_or(i64::MAX));
+        };
+        set(&self.memory, footprint.bytes());
+        // An adapter that nothing called has little to show.
+        if stats.calls() == 0 {
+            return;
+        }
         self.calls.with_label_values(&labels).inc_by(stats.calls());
         self.seconds.with_label_values(&labels).inc_by(stats.busy().as_secs_f64());
         self.made.with_label_values(&labels).inc_by(stats.instances());
-        self.idle.with_label_values(&labels).set(i64::try_from(adapter.pool().idle()).unwrap_or(i64::MAX));
-        let footprint = adapter.pool().footprint();
-        let taken = [footprint.instances(), footprint.bytes(), footprint.highest()];
-        for (gauge, figure) in [&self.live, &self.memory, &self.highest].into_iter().zip(taken) {
-            gauge.with_label_values(&labels).set(i64::try_from(figure).unwrap_or(i64::MAX));
-        }
+        set(&self.idle, adapter.pool().idle() as u64);
+        set(&self.live, footprint.instances());
+        set(&self.highest, footprint.highest());
         for kind in FaultKind::ALL {
             let count = stats.faults(kind);
             if count > 0 || kind == FaultKind::Trap {

@@ -3,6 +3,7 @@
 use crate::budget_file::BudgetFileError;
 use crate::keys::TokensError;
 use crate::shared::ShareError;
+use crate::sinks::SinkError;
 use crate::store::OpenError;
 use crate::ui::NoRandomness;
 use weir_gateway::observe::trace::TraceError;
@@ -52,6 +53,9 @@ pub enum StartError {
     /// The state of budgets cannot be read.
     #[error("budgets cannot go on where they stopped: {0}")]
     Budgets(#[from] BudgetFileError),
+    /// A sink cannot be used.
+    #[error(transparent)]
+    Sinks(#[from] SinkError),
     /// The store can never be opened.
     #[error(transparent)]
     Store(#[from] OpenError),

@@ -48,12 +48,9 @@ impl StoreLog {
     pub(super) fn new(recorder: Recorder, bodies: Arc<BodyLog>, strangers: Arc<Strangers>) -> Self {
         Self { recorder, bodies, strangers }
     }
-}
 
-impl RequestLog for StoreLog {
-    fn record(&self, finished: FinishedRequest) {
-        let (is_known, is_unlogged) = (finished.caller.is_some(), finished.is_unlogged);
-        let fact = fact_of(finished);
+    /// Records the fact of a request, whose caller is known or not.
+    pub(crate) fn record_fact(&self, fact: Fact, is_known: bool, is_unlogged: bool) {
         if !is_known && !self.strangers.admit(fact.id.time_ms()) {
             return;
         }
@@ -64,6 +61,13 @@ impl RequestLog for StoreLog {
             // What is dropped is counted by the recorder.
             let _is_taken = self.recorder.record(fact);
         }
+    }
+}
+
+impl RequestLog for StoreLog {
+    fn record(&self, finished: FinishedRequest) {
+        let (is_known, is_unlogged) = (finished.caller.is_some(), finished.is_unlogged);
+        self.record_fact(fact_of(finished), is_known, is_unlogged);
     }
 
     fn room(&self) -> Option<Arc<CaptureRoom>> {
@@ -76,7 +80,7 @@ impl RequestLog for StoreLog {
 }
 
 /// The fact of a request.
-fn fact_of(finished: FinishedRequest) -> Fact {
+pub(crate) fn fact_of(finished: FinishedRequest) -> Fact {
     let mut fact = Fact::of(RequestId::from_bytes(*finished.id.as_bytes()));
     fact.client_request_id = owned(finished.client_id.as_deref());
     if let Some(caller) = &finished.caller {

@@ -10,7 +10,7 @@ const COUNT_BITS: u32 = 16;
 
 /// How many such requests were logged in the current second.
 #[derive(Debug, Default)]
-pub(super) struct Strangers {
+pub(crate) struct Strangers {
     /// The second, above the count.
     state: AtomicU64,
     left_out: AtomicU64,
@@ -18,7 +18,7 @@ pub(super) struct Strangers {
 
 impl Strangers {
     /// Whether one more is logged in the second of this time, in milliseconds.
-    pub(super) fn admit(&self, time_ms: u64) -> bool {
+    pub(crate) fn admit(&self, time_ms: u64) -> bool {
         let second = (time_ms / 1_000) << COUNT_BITS;
         let next = |state: u64| {
             let count = if state >> COUNT_BITS << COUNT_BITS == second { state - second } else { 0 };

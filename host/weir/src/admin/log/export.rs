@@ -8,8 +8,9 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 
-use super::{asked, requests, store};
+use super::{asked, store};
 use crate::admin::{Operations, Problem};
+use crate::store::shown::shown;
 use weir_store::{MOST_OF_PAGE, Query, Store, StoreError};
 
 /// Sends page after page as the client takes them. An answer that breaks off did not have everything.
@@ -34,7 +35,7 @@ fn page(store: &dyn Store, query: Query) -> Result<(Bytes, Option<Query>), Store
     let page = store.search(&query)?;
     let mut lines = String::new();
     for fact in &page.facts {
-        lines.push_str(&requests::shown(fact).to_string());
+        lines.push_str(&shown(fact).to_string());
         lines.push('\n');
     }
     Ok((lines.into(), page.next.map(|next| Query { after: Some(next), ..query })))

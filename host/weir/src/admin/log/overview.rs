@@ -6,10 +6,11 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde_json::{Value, json};
 
-use super::{read, requests};
+use super::read;
 use crate::admin::{Operations, Parameters, Problem};
 use crate::store::facts::{ALL, FAILED, FIRST, REQUESTS, SAVED, TOOK, UNPRICED};
 use crate::store::latency::Latencies;
+use crate::store::shown::dollars;
 use crate::time::from_milliseconds;
 use weir_ledger::Timestamp;
 use weir_store::{HOUR_MS, LedgerKey, LedgerQuery, LedgerSums};
@@ -68,10 +69,10 @@ impl Figures {
             "failed": self.failed,
             "unpriced_requests": self.unpriced,
             "cost_nano": self.cost_nano,
-            "cost_usd": requests::dollars(self.cost_nano),
+            "cost_usd": dollars(self.cost_nano),
             "cache_hits": self.hits,
             "saved_nano": self.saved_nano,
-            "saved_usd": requests::dollars(self.saved_nano),
+            "saved_usd": dollars(self.saved_nano),
             "tokens": self.tokens,
             "took_ms": of(&self.took),
             "first_token_ms": of(&self.first),

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{asked, not_in_log, read};
 use crate::admin::{Operations, Problem};
 use crate::store::bill;
-use weir_ledger::Nano;
-use weir_store::{Fact, Page, RequestId};
+use crate::store::shown::shown;
+use weir_store::{Page, RequestId};
 
 /// Requests that meet a search, newest first, page by page.
 pub(super) async fn list(
@@ -29,25 +29,4 @@ pub(super) async fn show(State(operations): State<Operations>, Path(id): Path<St
     let mut item = shown(&fact);
     item["explained"] = explained;
     Ok(Json(item))
-}
-
-/// A fact as these endpoints show it: with its time, its cost in dollars, and JSON where the store has text.
-pub(super) fn shown(fact: &Fact) -> Value {
-    // A fact always has a JSON form.
-    let mut item = serde_json::to_value(fact).unwrap_or_default();
-    for name in ["attempts", "units", "losses"] {
-        if let Some(text) = item[name].as_str() {
-            item[name] = serde_json::from_str(text).unwrap_or(Value::Null);
-        }
-    }
-    let time = crate::time::from_milliseconds(fact.id.time_ms());
-    item["time"] = json!(time.map(|time| time.to_string()));
-    item["cost_usd"] = json!(fact.cost_nano.and_then(dollars));
-    item["saved_usd"] = json!(fact.saved_nano.and_then(dollars));
-    item
-}
-
-/// Nano-dollars as exact text.
-pub(super) fn dollars(nano: i64) -> Option<String> {
-    Nano::new(nano).ok().map(|amount| amount.to_string())
 }

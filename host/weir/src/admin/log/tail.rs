@@ -15,8 +15,9 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{asked, requests, store};
+use super::{asked, store};
 use crate::admin::{Operations, Problem, access};
+use crate::store::shown::shown;
 use weir_store::{Fact, Query};
 
 /// A reader of new facts.
@@ -95,7 +96,7 @@ impl Tail {
                 }
                 Ok(fact) if asked::holds(&self.query, &fact) && self.share.takes(Instant::now()) => {
                     let id = fact.id.to_string();
-                    return Some(Event::default().event("request").id(id).data(requests::shown(&fact).to_string()));
+                    return Some(Event::default().event("request").id(id).data(shown(&fact).to_string()));
                 }
                 Ok(_) => {}
                 Err(RecvError::Lagged(count)) => return Some(missed(count)),

@@ -7,9 +7,10 @@ use axum::Json;
 use axum::extract::{RawQuery, State};
 use serde_json::{Value, json};
 
-use super::{read, requests};
+use super::read;
 use crate::admin::{Operations, Parameters, Problem};
 use crate::store::facts::{REQUESTS, SAVED, UNPRICED};
+use crate::store::shown::dollars;
 use crate::time::from_milliseconds;
 use weir_ledger::Timestamp;
 use weir_store::{Day, HOUR_MS, LedgerKey, LedgerQuery, LedgerSums};
@@ -93,10 +94,10 @@ impl Group {
             "estimated_requests": self.estimated,
             "tokens": self.tokens,
             "cost_nano": self.cost_nano,
-            "cost_usd": requests::dollars(self.cost_nano),
+            "cost_usd": dollars(self.cost_nano),
             "cache_hits": self.hits,
             "saved_nano": self.saved_nano,
-            "saved_usd": requests::dollars(self.saved_nano),
+            "saved_usd": dollars(self.saved_nano),
         })
     }
 }

@@ -1,0 +1,18 @@
+//! `[metrics]`: what the page of metrics shows.
+
+use crate::Buckets;
+use crate::section::{Amount, section};
+
+section! {
+    /// What `/metrics` shows; see `docs/metrics.md`.
+    METRICS = "[metrics]" at "metrics";
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub struct MetricsSettings {
+        /// The most series that clients and models make. Those beyond it are counted with `other` as client and model.
+        max_series: usize as Amount = 10_000,
+        /// How many buckets histograms have: `"few"` (6 to 9) or `"many"` (12 to 18). Each is a series.
+        buckets: Buckets,
+        /// Whether the histograms that OpenTelemetry's conventions name exist, too. They count what Weir's own do.
+        gen_ai: bool,
+    }
+}

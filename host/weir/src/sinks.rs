@@ -1,0 +1,90 @@
+//! Sends the facts of requests to other systems (`[[sinks]]`): webhooks, buckets, chats. Each sink has a bounded queue and
+//! a task of its own. No request waits for a sink: what finds no room is dropped, and counted.
+
+mod delivery;
+mod log;
+mod metrics;
+mod queue;
+mod summary;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::Registry;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use delivery::Delivery;
+pub use delivery::SinkError;
+pub(crate) use log::EventLog;
+use metrics::SinkMetrics;
+use queue::Queue;
+use weir_config::{Sink, SinkKind};
+use weir_store::Fact;
+use worker::Worker;
+
+/// How long the end of the program waits for the sinks to take what is left.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// The queues of all sinks.
+#[derive(Debug)]
+pub(crate) struct Sinks(Vec<Entry>);
+
+#[derive(Debug)]
+struct Entry {
+    queue: Arc<Queue>,
+    only_failed: bool,
+}
+
+/// The tasks that send.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Starts the sinks of a configuration.
+///
+/// # Errors
+///
+/// If an address or a key cannot be used.
+pub(crate) fn start(settings: &[Sink], registry: &Registry) -> Result<(Arc<Sinks>, Sending), SinkError> {
+    let (stop, stopped) = watch::channel(false);
+    let metrics = if settings.is_empty() { None } else { Some(SinkMetrics::new(registry)?) };
+    let (mut entries, mut tasks) = (Vec::new(), Vec::new());
+    for (sink, metrics) in settings.iter().zip(std::iter::repeat(metrics).flatten()) {
+        let figures = metrics.of(sink.name());
+        let queue = Arc::new(Queue::new((sink.max_queue_rows, sink.max_queue_bytes), figures.clone()));
+        let worker = Worker::new(sink, Arc::clone(&queue), Delivery::new(sink)?, figures);
+        tasks.push(tokio::spawn(worker.run(stopped.clone())));
+        entries.push(Entry { queue, only_failed: sink.only_failed || sink.kind == SinkKind::Slack });
+    }
+    Ok((Arc::new(Sinks(entries)), Sending { stop, tasks }))
+}
+
+impl Sinks {
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Gives a fact to the sinks that take it. It never waits.
+    fn offer(&self, fact: &Fact) {
+        let mut shared = None;
+        for entry in self.0.iter().filter(|entry| !entry.only_failed || fact.has_error()) {
+            entry.queue.offer(shared.get_or_insert_with(|| Arc::new(fact.clone())));
+        }
+    }
+}
+
+impl Sending {
+    /// Sends what is left, within a few seconds.
+    pub(crate) async fn end(self) {
+        self.stop.send_replace(true);
+        let all = futures_util::future::join_all(self.tasks);
+        if tokio::time::timeout(CLOSING, all).await.is_err() {
+            tracing::warn!("not all sinks took what was left before the end");
+        }
+    }
+}

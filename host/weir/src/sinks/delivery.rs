@@ -1,0 +1,183 @@
+//! One request that carries a batch: its address, its form, its credential.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode, Uri};
+use serde_json::json;
+
+use super::summary;
+use crate::store::shown::shown;
+use crate::time::from_milliseconds;
+use weir_config::{Sink, SinkKind};
+use weir_store::Fact;
+use weir_types::contract::about::AuthScheme;
+use weir_upstream::{
+    Chunks, Credential, CredentialError, HttpClientError, Means, NotPublic, PublicClient, http_client,
+};
+
+/// The service that signatures are for.
+const STORAGE: &str = "s3";
+
+/// Why a sink cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// Its address is none.
+    #[error("the sink `{0}` has no http or https url")]
+    Url(String),
+    /// Its address is not public, and it is not allowed that it is.
+    #[error("the sink `{name}`: {reason} allowed; `private = true` allows http and private networks")]
+    Private {
+        /// The sink's name.
+        name: String,
+        /// What is wrong with the address.
+        reason: NotPublic,
+    },
+    /// Its headers or its key cannot be sent.
+    #[error("the sink `{name}`: {source}")]
+    Credential {
+        /// The sink's name.
+        name: String,
+        /// What is wrong.
+        source: CredentialError,
+    },
+    /// There is no client.
+    #[error(transparent)]
+    Client(#[from] HttpClientError),
+    /// The metrics cannot be made.
+    #[error(transparent)]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// Why a batch was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// It may be taken later.
+    #[error("{0}")]
+    Passing(String),
+    /// It will never be taken.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Sends batches to a sink.
+pub(super) struct Delivery {
+    kind: SinkKind,
+    url: reqwest::Url,
+    prefix: String,
+    headers: HeaderMap,
+    credential: Credential,
+    client: Client,
+    timeout: Duration,
+}
+
+enum Client {
+    Any(reqwest::Client),
+    Public(PublicClient),
+}
+
+impl Delivery {
+    pub(super) fn new(sink: &Sink) -> Result<Self, SinkError> {
+        let name = || sink.name().to_owned();
+        let url = sink.url.as_ref().and_then(|url| reqwest::Url::parse(url.expose().trim()).ok());
+        let url = url.filter(|url| matches!(url.scheme(), "http" | "https")).ok_or_else(|| SinkError::Url(name()))?;
+        let client = if sink.private {
+            Client::Any(http_client::builder()?.build().map_err(HttpClientError::from)?)
+        } else {
+            let client = PublicClient::new()?;
+            // Nothing is sent: only the address is checked.
+            let checked = client.request(Method::POST, url.clone());
+            drop(checked.map_err(|reason| SinkError::Private { name: name(), reason })?);
+            Client::Public(client)
+        };
+        let scheme = match sink.kind {
+            SinkKind::S3 => AuthScheme::AwsSigv4(STORAGE.to_owned()),
+            SinkKind::Webhook | SinkKind::Slack => AuthScheme::Open,
+        };
+        let means = Means { secret: sink.key.as_ref(), region: &sink.region, ..Means::default() };
+        let credential = Credential::new(&scheme, means);
+        let credential = credential.map_err(|source| SinkError::Credential { name: name(), source })?;
+        let mut headers = HeaderMap::new();
+        for (header, value) in &sink.headers {
+            let pair = HeaderName::try_from(header).ok().zip(HeaderValue::try_from(value.expose()).ok());
+            let bad = || SinkError::Credential { name: name(), source: CredentialError::Header(header.clone()) };
+            let (header, mut value) = pair.ok_or_else(bad)?;
+            value.set_sensitive(true);
+            headers.insert(header, value);
+        }
+        let (kind, prefix, timeout) = (sink.kind, sink.prefix.clone(), sink.timeout);
+        Ok(Self { kind, url, prefix, headers, credential, client, timeout })
+    }
+
+    /// Sends a batch once.
+    pub(super) async fn send(&self, batch: &[Arc<Fact>]) -> Result<(), Failure> {
+        let (method, url, kind, body) = match self.kind {
+            SinkKind::Webhook => (Method::POST, self.url.clone(), "application/json", events(batch)),
+            SinkKind::Slack => (Method::POST, self.url.clone(), "application/json", message(batch)),
+            SinkKind::S3 => (Method::PUT, self.object(batch), "application/x-ndjson", lines(batch)),
+        };
+        let mut headers = self.headers.clone();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        let uri: Uri = url.as_str().parse().map_err(|_| Failure::Refused("its address is none".to_owned()))?;
+        let signed = self.credential.apply(&method, uri, &mut headers, &Chunks::from(body.clone()));
+        signed.map_err(|error| Failure::Refused(error.to_string()))?;
+        let request = match &self.client {
+            Client::Any(client) => client.request(method, url),
+            Client::Public(client) => client
+                .request(method, url)
+                .map_err(|reason| Failure::Refused(format!("its address is refused: {reason} allowed")))?,
+        };
+        let answer = request.headers(headers).timeout(self.timeout).body(body).send().await;
+        let status = answer.map_err(|error| Failure::Passing(http_client::reason(&error)))?.status();
+        if status.is_success() { Ok(()) } else { Err(failure(status)) }
+    }
+
+    /// The address of a batch's object. It is the same for each attempt, so that no batch is stored twice.
+    fn object(&self, batch: &[Arc<Fact>]) -> reqwest::Url {
+        let mut url = self.url.clone();
+        let Some(first) = batch.first() else { return url };
+        let time = from_milliseconds(first.id.time_ms()).unwrap_or_default();
+        let folder = time.strftime("%Y/%m/%d/%H%M%S");
+        let path = format!("{}/{}{folder}-{}.jsonl", url.path().trim_end_matches('/'), self.prefix, first.id);
+        url.set_path(&path);
+        url
+    }
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+/// What a status means. A redirect is refused: it would lead past the check of addresses.
+fn failure(status: StatusCode) -> Failure {
+    let text = format!("it answered with the status {}", status.as_u16());
+    let is_passing = status.is_server_error()
+        || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS);
+    if is_passing { Failure::Passing(text) } else { Failure::Refused(text) }
+}
+
+/// The body of a webhook: `{"events": [...]}`, each as the request log shows it.
+fn events(batch: &[Arc<Fact>]) -> Bytes {
+    let events: Vec<_> = batch.iter().map(|fact| shown(fact)).collect();
+    json!({ "events": events }).to_string().into()
+}
+
+/// The message of a chat.
+fn message(batch: &[Arc<Fact>]) -> Bytes {
+    json!({ "text": summary::of(batch) }).to_string().into()
+}
+
+/// One JSON object a line.
+fn lines(batch: &[Arc<Fact>]) -> Bytes {
+    let mut body = BytesMut::new();
+    for fact in batch {
+        body.put(shown(fact).to_string().as_bytes());
+        body.put_u8(b'\n');
+    }
+    body.freeze()
+}

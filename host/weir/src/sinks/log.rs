@@ -1,0 +1,49 @@
+//! Takes the gateway's records of requests: for the request log, if there is one, and for the sinks.
+
+use std::sync::Arc;
+
+use super::Sinks;
+use crate::store::StoreLog;
+use crate::store::facts::fact_of;
+use crate::store::strangers::Strangers;
+use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
+use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
+
+/// The request log and the sinks.
+#[derive(Debug)]
+pub(crate) struct EventLog {
+    store: Option<Arc<StoreLog>>,
+    sinks: Arc<Sinks>,
+    strangers: Strangers,
+}
+
+impl EventLog {
+    /// A log in front of these.
+    pub(crate) fn new(store: Option<Arc<StoreLog>>, sinks: Arc<Sinks>) -> Self {
+        Self { store, sinks, strangers: Strangers::default() }
+    }
+}
+
+impl RequestLog for EventLog {
+    fn record(&self, finished: FinishedRequest) {
+        let (is_known, is_unlogged) = (finished.caller.is_some(), finished.is_unlogged);
+        let fact = fact_of(finished);
+        // A flood of requests without a key is bounded here as in the request log.
+        if !is_unlogged && (is_known || self.strangers.admit(fact.id.time_ms())) {
+            self.sinks.offer(&fact);
+        }
+        if let Some(store) = &self.store {
+            store.record_fact(fact, is_known, is_unlogged);
+        }
+    }
+
+    fn room(&self) -> Option<Arc<CaptureRoom>> {
+        self.store.as_ref()?.room()
+    }
+
+    fn keep(&self, captured: CapturedExchange) {
+        if let Some(store) = &self.store {
+            store.keep(captured);
+        }
+    }
+}
