@@ -12,6 +12,7 @@ mod clients;
 mod grants;
 mod guards;
 mod issuers;
+mod login;
 mod models;
 mod plugins;
 mod program;
@@ -29,6 +30,7 @@ pub use clients::{Client, Limits};
 pub use grants::Grants;
 pub use guards::{Guard, GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook};
 pub use issuers::{ClaimRule, Issuer};
+pub use login::AdminLogin;
 pub use models::{Capabilities, Model, Price};
 pub use plugins::Plugins;
 pub use program::{Admin, Log, Media};
@@ -46,6 +48,7 @@ pub(super) use clients::{CLIENT, LIMITS};
 pub(super) use grants::GRANTS;
 pub(super) use guards::{GUARD, GUARD_GRANTS, GUARD_SCOPE, GUARD_WEBHOOK, checked_guards};
 pub(super) use issuers::{CLAIM_RULE, ISSUER};
+pub(super) use login::LOGIN;
 pub(super) use models::{CAPABILITIES, Inherited, MODEL, ModelDraft, PRICE};
 pub(super) use plugins::{COMPILE, PLUGINS};
 pub(super) use program::{ADMIN, MEDIA, TOP, read};
@@ -64,6 +67,7 @@ pub(super) const ALL: &[&Keys] = &[
     &SERVER,
     &TLS,
     &ADMIN,
+    &LOGIN,
     &MEDIA,
     &TRACES,
     &STORE,

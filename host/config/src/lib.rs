@@ -42,10 +42,10 @@ pub use alias::{Alias, Aliases};
 pub use client::{Clients, KeyHash, Priority};
 pub use environment::Environment;
 pub use keys::{
-    AdapterSettings, Admin, BodiesRule, Breaker, Canary, Capabilities, Check, ClaimRule, Client, Grants, Guard,
-    GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook, Issuer, KeepBodies, Limits, Log, Media, Model,
-    Plugins, Price, Provider, Quarantine, Queue, Retry, Server, SharedSettings, StoreSettings, StoreUrl, Timeouts,
-    TlsFiles, Traces,
+    AdapterSettings, Admin, AdminLogin, BodiesRule, Breaker, Canary, Capabilities, Check, ClaimRule, Client, Grants,
+    Guard, GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook, Issuer, KeepBodies, Limits, Log, Media,
+    Model, Plugins, Price, Provider, Quarantine, Queue, Retry, Server, SharedSettings, StoreSettings, StoreUrl,
+    Timeouts, TlsFiles, Traces,
 };
 pub use model::{Affinity, Strategy, Target};
 pub use options::Options;

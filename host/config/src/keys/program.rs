@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    BodiesRule, BudgetTable, Client, Guard, Issuer, ModelDraft, Plugins, Provider, Server, SharedSettings,
+    AdminLogin, BodiesRule, BudgetTable, Client, Guard, Issuer, ModelDraft, Plugins, Provider, Server, SharedSettings,
     StoreSettings, Traces,
 };
 use crate::raw::Node;
@@ -97,6 +97,8 @@ section! {
         /// Whether `/metrics` on the main listener is for everyone, although callers have keys. By default it then
         /// requires one of the tokens; without any, it serves this machine itself. On `listen` it is open in any case.
         open_metrics: bool,
+        /// A login of people at an identity provider; see `login`.
+        login: Option<AdminLogin>,
     }
 }
 
