@@ -4,7 +4,7 @@ mod admin;
 mod command;
 mod facts;
 mod nodes;
-mod tokens;
+pub(crate) mod tokens;
 
 use serde_json::{Value, json};
 use weir_tests::{Answer, Gate, Gateway, Reply, Request, Upstream, log};

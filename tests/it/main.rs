@@ -48,6 +48,7 @@ mod keys;
 mod library;
 mod lifecycle;
 mod limits;
+mod login;
 mod media;
 mod memory;
 mod metrics_page;

@@ -12,6 +12,7 @@ mod clients;
 mod grants;
 mod guards;
 mod issuers;
+mod login;
 mod metrics;
 mod models;
 mod plugins;
@@ -32,6 +33,7 @@ pub use clients::{Client, Limits};
 pub use grants::Grants;
 pub use guards::{Guard, GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook};
 pub use issuers::{ClaimRule, Issuer};
+pub use login::AdminLogin;
 pub use metrics::MetricsSettings;
 pub use models::{Capabilities, Model, Price};
 pub use plugins::Plugins;
@@ -52,6 +54,7 @@ pub(super) use clients::{CLIENT, LIMITS};
 pub(super) use grants::GRANTS;
 pub(super) use guards::{GUARD, GUARD_GRANTS, GUARD_SCOPE, GUARD_WEBHOOK, checked_guards};
 pub(super) use issuers::{CLAIM_RULE, ISSUER};
+pub(super) use login::LOGIN;
 pub(super) use metrics::METRICS;
 pub(super) use models::{CAPABILITIES, Inherited, MODEL, ModelDraft, PRICE};
 pub(super) use plugins::{COMPILE, PLUGINS};
@@ -73,6 +76,7 @@ pub(super) const ALL: &[&Keys] = &[
     &SERVER,
     &TLS,
     &ADMIN,
+    &LOGIN,
     &MEDIA,
     &REALTIME,
     &TRACES,

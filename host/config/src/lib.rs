@@ -42,8 +42,8 @@ pub use alias::{Alias, Aliases};
 pub use client::{Clients, KeyHash, Priority};
 pub use environment::Environment;
 pub use keys::{
-    AdapterSettings, Admin, BodiesRule, Breaker, Canary, Capabilities, Check, ClaimRule, Client, Grants, Guard,
-    GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook, Issuer, KeepBodies, Limits, Log, Media,
+    AdapterSettings, Admin, AdminLogin, BodiesRule, Breaker, Canary, Capabilities, Check, ClaimRule, Client, Grants,
+    Guard, GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook, Issuer, KeepBodies, Limits, Log, Media,
     MetricsSettings, Model, Plugins, Price, Provider, Quarantine, Queue, Realtime, Retry, Server, SharedSettings, Sink,
     StoreSettings, StoreUrl, Timeouts, TlsFiles, Traces,
 };

@@ -134,15 +134,16 @@ impl Caller {
 
     /// Whether the caller's requests may choose their target.
     pub fn may_choose(&self) -> bool {
-        self.client.as_ref().is_some_and(|client| client.may_choose)
+        match (&self.client, &self.stored) {
+            (Some(client), _) => client.may_choose,
+            (None, Some(stored)) => stored.may_choose(),
+            (None, None) => false,
+        }
     }
 
     /// Whether a request without a model may name its provider. Anonymous callers may, too.
     pub(crate) fn may_name_provider(&self) -> bool {
-        match &self.client {
-            Some(client) => client.may_choose,
-            None => self.is_anonymous(),
-        }
+        self.may_choose() || self.is_anonymous()
     }
 
     /// The name under which the caller's requests take turns in a queue: the client's or, if anonymous, the
@@ -156,7 +157,11 @@ impl Caller {
 
     /// The caller's priority in queues.
     pub fn priority(&self) -> Priority {
-        self.client.as_ref().map_or(Priority::Normal, |client| client.priority)
+        match (&self.client, &self.stored) {
+            (Some(client), _) => client.priority,
+            (None, Some(stored)) => stored.priority(),
+            (None, None) => Priority::Normal,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod key;
 mod limits;
 mod names;
 mod pattern;
+mod priority;
 mod schema;
 mod terms;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use key::{Key, Owner, Rotation};
 pub use limits::Limits;
 pub use names::{BadName, OrganisationId, TeamId, UserId};
 pub use pattern::Pattern;
+pub use priority::Priority;
 pub use schema::Schema;
 pub use terms::Terms;
 pub use user::{Login, User};

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use reqwest::Client;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use reqwest::{Client, RequestBuilder};
+use weir_config::Secret;
 
 use super::http_client::{BodyError, HttpClientError, builder, read_body, reason};
 
@@ -36,10 +38,32 @@ impl DocumentClient {
 
     /// The document at a url, of at most so many bytes. Redirects are not followed.
     pub async fn get(&self, url: &str, most: usize) -> Result<Vec<u8>, DocumentError> {
-        let response = self.0.get(url).header(http::header::ACCEPT, "application/json").send().await?;
-        if response.status() != StatusCode::OK {
-            return Err(DocumentError::Status(response.status()));
-        }
-        Ok(read_body(response, most).await?.to_vec())
+        document(self.0.get(url), most).await
     }
+
+    /// The answer to a form (`application/x-www-form-urlencoded`), of at most so many bytes. The form and the header
+    /// `authorization` may hold secrets.
+    pub async fn post_form(
+        &self,
+        url: &str,
+        form: &Secret,
+        authorization: Option<&Secret>,
+        most: usize,
+    ) -> Result<Vec<u8>, DocumentError> {
+        let request = self.0.post(url).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = request.body(form.expose().to_owned());
+        let request = match authorization {
+            Some(value) => request.header(AUTHORIZATION, value.expose()),
+            None => request,
+        };
+        document(request, most).await
+    }
+}
+
+async fn document(request: RequestBuilder, most: usize) -> Result<Vec<u8>, DocumentError> {
+    let response = request.header(ACCEPT, "application/json").send().await?;
+    if response.status() != StatusCode::OK {
+        return Err(DocumentError::Status(response.status()));
+    }
+    Ok(read_body(response, most).await?.to_vec())
 }

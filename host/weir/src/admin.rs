@@ -8,6 +8,7 @@ mod config;
 mod figures;
 mod identity;
 mod log;
+mod login;
 mod parameters;
 mod plugins;
 mod problem;
@@ -28,6 +29,7 @@ use axum::routing::{any, get};
 use axum::{Json, Router};
 use serde_json::json;
 
+use crate::login::Logins;
 use crate::reload::Reload;
 use crate::store::OpenStore;
 use crate::ui::{self, Sessions};
@@ -69,6 +71,8 @@ pub struct Operations {
     pub sharing: Option<Arc<Sharing>>,
     /// The sessions of browsers.
     pub(crate) sessions: Sessions,
+    /// Logins at the identity provider.
+    pub(crate) logins: Logins,
     /// Whether these endpoints are reachable from other machines.
     pub is_exposed: bool,
     /// Whether they have a separate listener.
@@ -104,6 +108,7 @@ pub fn router(operations: Operations) -> Router {
         .merge(cache::router())
         .merge(identity::router())
         .merge(session_router())
+        .merge(login::router())
         .merge(log::router())
         .merge(spending::router())
         .fallback(nothing)

@@ -15,6 +15,7 @@ use crate::admin;
 use crate::admin::{Figures, Identity, Operations, Uploads};
 use crate::budget_file::{BudgetFile, Keeping};
 use crate::keys;
+use crate::login::Logins;
 use crate::main_port::{MainPort, operate};
 use crate::reload;
 use crate::reload::Reload;
@@ -236,6 +237,7 @@ impl App {
             identity: self.identity,
             sharing: self.rounds.as_ref().map(Rounds::sharing),
             sessions: self.sessions,
+            logins: Logins::new(),
             is_exposed: admin::is_exposed(&addresses.admin.unwrap_or(addresses.main)),
         };
         let router = admin::router(operations);

@@ -8,6 +8,7 @@ pub mod app;
 pub mod budget_file;
 pub mod cli;
 pub mod keys;
+mod login;
 mod main_port;
 pub mod record;
 pub mod reload;

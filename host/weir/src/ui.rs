@@ -13,7 +13,7 @@ use axum::routing::get;
 
 use assets::Asset;
 
-pub(crate) use sessions::{LASTS, NoRandomness, Session, Sessions};
+pub(crate) use sessions::{Holder, LASTS, NoRandomness, Session, Sessions};
 
 /// What the pages may load and do: their own files and their own server, nothing inline, and no frame around them.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \

@@ -32,4 +32,22 @@ export function login(place, reason, done) {
   });
   fill(place, form);
   input.focus();
+  offer(form, message);
+}
+
+/** What is said of a login at the identity provider that failed. */
+const FAILURES = {
+  busy: "Too many people sign in at the moment. Try again.",
+  expired: "The login took too long, or was begun in another browser. Try again.",
+  no_grants: "You are signed in at the identity provider, but have no rights here.",
+  refused: "The identity provider's answer was refused. The log of Weir has the reason.",
+  unavailable: "The identity provider cannot be used now. The log of Weir has the reason.",
+};
+
+/** Adds the way to the identity provider, if there is one. */
+async function offer(form, message) {
+  const failure = new URLSearchParams(location.search).get("login");
+  if (failure && Object.hasOwn(FAILURES, failure)) fill(message, FAILURES[failure]);
+  const found = await api.get("/admin/v1/login").catch(() => null);
+  if (found) form.append(h("p", null, h("a", { class: "button", href: "/admin/login" }, found.name)));
 }

@@ -363,3 +363,22 @@ async fn metrics_are_for_those_who_may_read_everything_once_callers_have_keys() 
     let proxied = Request::get("/metrics").header("x-forwarded-for", "192.0.2.1");
     assert_eq!(gateway.ask(&proxied).await.status(), 401);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_may_choose_names_its_target() {
+    let upstream = provider().await;
+    let gateway = gateway(&upstream).await;
+    let asks = async |key: &str| {
+        let request = Request::post("/v1/chat/completions", r#"{"model":"openai","messages":[]}"#);
+        let request = request.header("authorization", &format!("Bearer {key}")).header("x-weir-target", "no-such");
+        gateway.ask(&request).await
+    };
+    let (id, key) = made(&gateway, json!({"name": "one"})).await;
+    assert_eq!(asks(&key).await.status(), 200, "what it may not choose is ignored");
+    let patch = json!({"may_choose": true, "priority": "high"});
+    assert_eq!(admin(&gateway, "PATCH", &format!("/keys/{id}"), patch).await.status(), 200);
+    let reply = asks(&key).await;
+    assert!(reply.status() == 400 && reply.text().contains("no-such"), "{} {}", reply.status(), reply.text());
+    let wrong = admin(&gateway, "PATCH", &format!("/keys/{id}"), json!({"priority": "first"})).await;
+    assert_eq!((wrong.status(), code(&wrong)), (422, "invalid".to_owned()));
+}

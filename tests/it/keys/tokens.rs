@@ -13,13 +13,13 @@ use super::{admin, code, config, made, provider, with_key};
 use crate::wire_format::{ANTHROPIC, OPENAI};
 
 /// A key of the issuer, with its id.
-struct Key {
+pub(crate) struct Key {
     id: &'static str,
     pair: EcdsaKeyPair,
 }
 
 impl Key {
-    fn new(id: &'static str) -> Self {
+    pub(crate) fn new(id: &'static str) -> Self {
         let random = SystemRandom::new();
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, document.as_ref(), &random).unwrap();
@@ -27,13 +27,13 @@ impl Key {
     }
 
     /// As the issuer publishes it.
-    fn public(&self) -> Value {
+    pub(crate) fn public(&self) -> Value {
         let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
         json!({"kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": self.id,
                "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y)})
     }
 
-    fn token(&self, claims: &Value) -> String {
+    pub(crate) fn token(&self, claims: &Value) -> String {
         self.signed(&json!({"alg": "ES256", "typ": "JWT", "kid": self.id}), claims)
     }
 

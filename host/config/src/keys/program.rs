@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    BodiesRule, BudgetTable, Client, Guard, Issuer, MetricsSettings, ModelDraft, Plugins, Provider, Realtime, Server,
-    SharedSettings, Sink, StoreSettings, Traces,
+    AdminLogin, BodiesRule, BudgetTable, Client, Guard, Issuer, MetricsSettings, ModelDraft, Plugins, Provider,
+    Realtime, Server, SharedSettings, Sink, StoreSettings, Traces,
 };
 use crate::raw::Node;
 use crate::section::{Entry, InFolder, Located, Reader, Section, Size, Take, joined, part, section};
@@ -103,6 +103,8 @@ section! {
         /// Whether `/metrics` on the main listener is for everyone, although callers have keys. By default it then
         /// requires one of the tokens; without any, it serves this machine itself. On `listen` it is open in any case.
         open_metrics: bool,
+        /// A login of people at an identity provider; see `login`.
+        login: Option<AdminLogin>,
     }
 }
 

@@ -55,6 +55,7 @@ fn the_example_holds_with_every_key_in_use() {
         "ANTHROPIC_API_KEY_2",
         "WEIR_ADMIN_TOKEN",
         "WEIR_ADMIN_READ_TOKEN",
+        "WEIR_LOGIN_SECRET",
         "TEAM_A_KEY",
         "TEAM_A_KEY_2",
         "OTEL_EXPORTER_OTLP_HEADERS",

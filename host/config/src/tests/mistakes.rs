@@ -246,6 +246,7 @@ pub(super) fn with_key(table: &keys::Keys, key: &str, value: &str) -> String {
         () if has(&keys::PLUGINS) => "[plugins]",
         () if has(&keys::ADAPTER) => "[plugins.NAME]",
         () if has(&keys::SERVER) => "[server]",
+        () if has(&keys::ADMIN) => "[admin]",
         () if name == "team" => "[[issuers]]",
         () => "[[providers]]",
     };

@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use weir_config::Priority;
 use weir_identity::KeyId;
 use weir_identity::directory::Subject;
-use weir_identity::document::{Kind, Terms};
+use weir_identity::document::{self, Kind, Terms};
 
 use crate::rate_limit::{Estimate, Scope, Take, takes};
 
@@ -83,6 +84,20 @@ impl StoredCaller {
         self.caller.may_use(model)
     }
 
+    /// The order of the caller's requests in queues.
+    pub(super) fn priority(&self) -> Priority {
+        match self.caller.priority() {
+            document::Priority::High => Priority::High,
+            document::Priority::Normal => Priority::Normal,
+            document::Priority::Low => Priority::Low,
+        }
+    }
+
+    /// Whether the caller's requests may name their target.
+    pub(super) fn may_choose(&self) -> bool {
+        self.caller.may_choose()
+    }
+
     /// Whether the caller may use an operation, in a request with or without a model's name.
     pub fn may_do(&self, operation: &str, names_a_model: bool) -> bool {
         self.caller.may_do(operation, names_a_model)
@@ -118,7 +133,7 @@ impl StoredCaller {
 
     /// The amounts that a request takes under the limits of the key, its team and its organisation.
     pub fn takes(&self, estimate: Estimate) -> Vec<Take> {
-        let of = |(kind, id, limits): (Kind, &str, &weir_identity::document::Limits)| {
+        let of = |(kind, id, limits): (Kind, &str, &document::Limits)| {
             let scope = match kind {
                 Kind::Key | Kind::User => Scope::Key,
                 Kind::Team => Scope::Team,

@@ -129,9 +129,7 @@ impl KeyEdit {
             key.expires = expires;
         }
         if let Some(terms) = self.terms {
-            if terms.tags != key.tags {
-                context.may_reach_beyond("tags")?;
-            }
+            beyond(&terms, &key.terms(), context)?;
             key.set_terms(terms);
         }
         if let Some(metadata) = self.metadata {
@@ -139,6 +137,16 @@ impl KeyEdit {
         }
         Ok(())
     }
+}
+
+/// Refuses changes of what counts beyond a key's team to those who may change the team only.
+fn beyond(terms: &Terms, before: &Terms, context: &Context) -> Result<(), ChangeError> {
+    let changed = [
+        ("tags", terms.tags != before.tags),
+        ("priority", terms.priority != before.priority),
+        ("may_choose", terms.may_choose != before.may_choose),
+    ];
+    changed.into_iter().filter(|(_, is_changed)| *is_changed).try_for_each(|(name, _)| context.may_reach_beyond(name))
 }
 
 fn create(
@@ -154,9 +162,7 @@ fn create(
     if new.owner.user.is_some() {
         context.may_reach_beyond("owner.user")?;
     }
-    if !new.terms.tags.is_empty() {
-        context.may_reach_beyond("tags")?;
-    }
+    beyond(&new.terms, &Terms::default(), context)?;
     context.precondition.check(None)?;
     if stored.key(id).is_some() {
         return Err(ChangeError::Exists(Kind::Key));
@@ -181,6 +187,8 @@ fn create(
         budgets: Vec::new(),
         tags: std::collections::BTreeSet::new(),
         aliases: std::collections::BTreeMap::new(),
+        priority: None,
+        may_choose: None,
         metadata: new.metadata,
     };
     key.set_terms(new.terms);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{KeyRecord, OrganisationRecord, TeamRecord, UserRecord};
-use crate::document::{Budget, Grant, Kind, Limits, Pattern, Terms};
+use crate::document::{Budget, Grant, Kind, Limits, Pattern, Priority, Terms};
 use crate::jwt::TokenIdentity;
 
 /// By what a caller identified itself.
@@ -77,6 +77,16 @@ impl Caller {
     /// Whether the key, the team or the organisation names an operation in full.
     pub fn is_named(&self, operation: &str) -> bool {
         self.chain().any(|(_, _, terms)| terms.names_operation(operation))
+    }
+
+    /// The order of the caller's requests in queues: what the key says, else its team, else the organisation.
+    pub fn priority(&self) -> Priority {
+        self.chain().find_map(|(_, _, terms)| terms.priority).unwrap_or_default()
+    }
+
+    /// Whether the caller's requests may name their target, by the same order.
+    pub fn may_choose(&self) -> bool {
+        self.chain().find_map(|(_, _, terms)| terms.may_choose).unwrap_or_default()
     }
 
     /// The limits that apply, with the owners whose counters they use.

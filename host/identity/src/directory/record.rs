@@ -148,6 +148,11 @@ pub struct UserRecord {
 }
 
 impl UserRecord {
+    /// Whether the user is refused, with all keys.
+    pub fn is_disabled(&self) -> bool {
+        self.disabled
+    }
+
     pub(super) fn new(user: &User, version: u64) -> Self {
         Self {
             id: user.id.clone(),

@@ -156,11 +156,12 @@ fn the_chain_intersects_rights_and_collects_everything_else() {
         team(
             "red",
             &json!({"organisation": "org", "models": ["small", "gpt-*"], "operations": ["chat"], "aliases":
-                {"small": "acme-small"}, "tags": ["red"], "budgets": budget("t")}),
+                {"small": "acme-small"}, "tags": ["red"], "budgets": budget("t"), "priority": "low"}),
         ),
         document(
             Kind::Organisation,
-            &json!({"id": "org", "models": ["acme-*", "gpt-5"], "limits": {"requests_per_minute": 9}}),
+            &json!({"id": "org", "models": ["acme-*", "gpt-5"], "limits": {"requests_per_minute": 9},
+                "priority": "high", "may_choose": true}),
         ),
     ]);
     let caller = directory.look_up("text 1", now()).unwrap();
@@ -175,6 +176,8 @@ fn the_chain_intersects_rights_and_collects_everything_else() {
     let budgets: Vec<_> = caller.budgets().map(|(kind, owner, budget)| (kind, owner, budget.name.as_str())).collect();
     assert_eq!(budgets, [(Kind::Key, id(1).as_str(), "k"), (Kind::Team, "red", "t")]);
     assert_eq!(caller.limits().map(|(kind, ..)| kind).collect::<Vec<_>>(), [Kind::Key, Kind::Organisation]);
+    assert_eq!(caller.priority(), crate::document::Priority::Low, "the nearest that says something decides");
+    assert!(caller.may_choose());
 }
 
 #[test]

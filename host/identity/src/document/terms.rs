@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::{count, text};
-use super::{Budget, Invalid, Limits, Pattern};
+use super::{Budget, Invalid, Limits, Pattern, Priority};
 
 const MOST_PATTERNS: usize = 1_000;
 const MOST_BUDGETS: usize = 32;
@@ -25,6 +25,10 @@ pub struct Terms {
     pub tags: BTreeSet<String>,
     /// Names for models that only this key, team or organisation has: from the name that a client uses to a model.
     pub aliases: BTreeMap<String, String>,
+    /// The order in queues; unset, that of the team, then of the organisation.
+    pub priority: Option<Priority>,
+    /// Whether requests may name their target; unset, as the team, then the organisation. None may by default.
+    pub may_choose: Option<bool>,
 }
 
 impl Terms {
@@ -112,6 +116,12 @@ macro_rules! with_terms {
             /// Names for models: from the name that a client uses to a model.
             #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
             pub aliases: std::collections::BTreeMap<String, String>,
+            /// The order in queues; unset, that of the team, then of the organisation.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub priority: Option<$crate::document::Priority>,
+            /// Whether requests may name their target; unset, as the team, then the organisation. None may by default.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub may_choose: Option<bool>,
             /// Free data.
             #[serde(default, skip_serializing_if = "crate::document::Metadata::is_empty")]
             pub metadata: $crate::document::Metadata,
@@ -127,6 +137,8 @@ macro_rules! with_terms {
                     budgets: self.budgets.clone(),
                     tags: self.tags.clone(),
                     aliases: self.aliases.clone(),
+                    priority: self.priority,
+                    may_choose: self.may_choose,
                 }
             }
 
@@ -138,6 +150,8 @@ macro_rules! with_terms {
                 self.budgets = terms.budgets;
                 self.tags = terms.tags;
                 self.aliases = terms.aliases;
+                self.priority = terms.priority;
+                self.may_choose = terms.may_choose;
             }
         }
     };

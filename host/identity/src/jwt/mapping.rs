@@ -105,7 +105,7 @@ impl ClaimRule {
     }
 
     /// What is wrong with the rule, if anything.
-    pub(super) fn problem(&self) -> Option<&'static str> {
+    pub(crate) fn problem(&self) -> Option<&'static str> {
         if self.pattern.is_empty() || self.pattern.matches('*').count() > 1 {
             return Some("a pattern of a claim's values has one `*` at most, and is not empty");
         }
@@ -113,12 +113,12 @@ impl ClaimRule {
     }
 
     /// Whether any value of the claim fits.
-    pub(super) fn fits(&self, claims: &Map<String, Value>) -> bool {
+    pub(crate) fn fits(&self, claims: &Map<String, Value>) -> bool {
         self.captures(claims).next().is_some()
     }
 
     /// The names that come of the claim.
-    pub(super) fn names(&self, claims: &Map<String, Value>) -> Vec<String> {
+    pub(crate) fn names(&self, claims: &Map<String, Value>) -> Vec<String> {
         let of = |capture: String| self.values.iter().map(move |value| value.replace(PLACE, &capture));
         self.captures(claims).flat_map(of).take(MOST_VALUES).collect()
     }

@@ -11,7 +11,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::identity::AdminCaller;
-use super::{Operations, Problem, identity, plugins, refuse, session};
+use super::{Operations, Problem, identity, login, plugins, refuse, session};
+use crate::login::Person;
+use crate::ui::Holder;
 use jiff::Timestamp;
 use weir_config::{Config, Secret};
 use weir_gateway::auth::local;
@@ -34,7 +36,7 @@ pub(super) enum Denied {
     WrongToken,
     #[error("{0}")]
     Key(weir_identity::Denied),
-    #[error("this API key has no grants, so it may not use `/admin`")]
+    #[error("this API key or account has no grants, so it may not use `/admin`")]
     NoGrants,
     #[error("your grants do not allow this")]
     Forbidden,
@@ -86,7 +88,8 @@ impl Denied {
 
 /// Admits requests with a token, or a key that has grants; without a configured token, those of this machine itself.
 pub(super) async fn guard(State(operations): State<Operations>, mut request: Request, next: Next) -> Response {
-    if session::begins(request.method(), request.uri().path()) {
+    let (method, path) = (request.method(), request.uri().path());
+    if session::begins(method, path) || login::begins(method, path) {
         return next.run(request).await;
     }
     let config = Arc::clone(&operations.reload.current().config);
@@ -126,7 +129,14 @@ pub(super) fn is_admitted(operations: &Operations, request: &Request) -> bool {
 fn check(operations: &Operations, config: &Config, request: &Request) -> Result<AdminCaller, Denied> {
     let headers = request.headers();
     let begun = session_of(operations, request)?;
-    let sent = begun.as_ref().map(Secret::expose).or_else(|| bearer(headers));
+    if let Some(Holder::Person(person)) = &begun {
+        return by_person(operations, config, person);
+    }
+    let begun = begun.as_ref().and_then(|holder| match holder {
+        Holder::Token(token) => Some(token.expose()),
+        Holder::Person(_) => None,
+    });
+    let sent = begun.or_else(|| bearer(headers));
     if let Some(caller) = by_token(operations, config, sent)? {
         return Ok(caller);
     }
@@ -142,9 +152,9 @@ fn check(operations: &Operations, config: &Config, request: &Request) -> Result<
     Ok(AdminCaller { is_local: true, ..AdminCaller::of_all("local", "this machine", Access::Write) })
 }
 
-/// The token of the request's session, unless the request has a token of its own. A session that changes something shows
+/// What the request's session stands for, unless the request has a token of its own. A session that changes something shows
 /// that its page sends the request.
-fn session_of(operations: &Operations, request: &Request) -> Result<Option<Secret>, Denied> {
+fn session_of(operations: &Operations, request: &Request) -> Result<Option<Holder>, Denied> {
     let headers = request.headers();
     if headers.contains_key(header::AUTHORIZATION) {
         return Ok(None);
@@ -152,7 +162,7 @@ fn session_of(operations: &Operations, request: &Request) -> Result<Option<Secre
     let found = session::cookie(headers).and_then(|id| operations.sessions.find(id, std::time::Instant::now()));
     let Some(found) = found else { return Ok(None) };
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
-    if changes && !repeats(&found.csrf, headers) { Err(Denied::Csrf) } else { Ok(Some(found.token)) }
+    if changes && !repeats(&found.csrf, headers) { Err(Denied::Csrf) } else { Ok(Some(found.holder)) }
 }
 
 /// Whether a request repeats the value that only pages of `/ui` can read.
@@ -169,6 +179,35 @@ pub(super) fn by_login(operations: &Operations, token: &Secret) -> Result<AdminC
     by_token(operations, &config, Some(token.expose()))?.ok_or(Denied::WrongToken)
 }
 
+/// Who begins a session by a login at the identity provider.
+pub(super) fn by_person_login(operations: &Operations, person: &Person) -> Result<AdminCaller, Denied> {
+    let config = Arc::clone(&operations.reload.current().config);
+    if config.server.anonymous && !operations.is_apart {
+        return Err(Denied::Anonymous);
+    }
+    by_person(operations, &config, person)
+}
+
+/// A person who logged in: with what the claims of the login gave, and with the grants of the store's user whose account it
+/// is. Both end when the login is configured no longer, and with a user who is disabled.
+fn by_person(operations: &Operations, config: &Config, person: &Person) -> Result<AdminCaller, Denied> {
+    let Person { login, grants } = person;
+    if !config.admin.login.as_ref().is_some_and(|configured| configured.issuer == login.issuer) {
+        return Err(Denied::NoToken);
+    }
+    let directory = operations.gateway.stored_keys().directory();
+    let (mut grants, mut actor) =
+        (grants.clone(), Actor { kind: "login".to_owned(), id: login.subject.chars().take(256).collect() });
+    if let Some(user) = directory.user_of_login(login) {
+        if user.is_disabled() {
+            return Err(Denied::Key(weir_identity::Denied::User(user.id.clone())));
+        }
+        grants.extend(user.grants.iter().cloned());
+        actor = Actor { kind: "user".to_owned(), id: user.id.to_string() };
+    }
+    if grants.is_empty() { Err(Denied::NoGrants) } else { Ok(AdminCaller { actor, grants, is_local: false }) }
+}
+
 /// Who sends a token or a key with grants; `None` if none is needed from this machine itself.
 fn by_token(operations: &Operations, config: &Config, sent: Option<&str>) -> Result<Option<AdminCaller>, Denied> {
     let is = |token: &Option<Secret>| sent.is_some_and(|sent| token.as_ref().is_some_and(|token| token.matches(sent)));
@@ -183,7 +222,7 @@ fn by_token(operations: &Operations, config: &Config, sent: Option<&str>) -> Res
         Some(Err(weir_identity::Denied::Unknown | weir_identity::Denied::Mistyped(_))) | None => {}
         Some(Err(denied)) => return Err(Denied::Key(denied)),
     }
-    if config.admin.token.is_some() {
+    if config.admin.token.is_some() || config.admin.login.is_some() {
         return Err(if sent.is_some() { Denied::WrongToken } else { Denied::NoToken });
     }
     if operations.is_exposed { Err(Denied::NoToken) } else { Ok(None) }

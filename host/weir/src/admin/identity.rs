@@ -141,6 +141,8 @@ mod tests {
     /// Paths of other modules with their methods.
     fn others() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
         let session = crate::admin::session::routes().into_iter().map(|(path, methods, _)| (path, methods));
+        let login = crate::admin::login::routes().into_iter().map(|(path, methods, _)| (path, methods));
+        let session = session.chain(login);
         let adapters = crate::admin::plugins::routes().into_iter().map(|(path, methods, _)| (path, methods));
         let explain = crate::admin::routes::routes().into_iter().map(|(path, methods, _)| (path, methods));
         let config = crate::admin::config::routes().into_iter().map(|(path, methods, _)| (path, methods));

@@ -1,4 +1,4 @@
-//! `/admin/v1/session`: a browser's session, begun with a token. `GET` also says who a request is made by and what they
+//! `/admin/v1/session`: a browser's session, begun with a token or by [`super::login`]. `GET` also says who a request is made by and what they
 //! may do, for any client.
 
 use std::time::Instant;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::identity::AdminCaller;
 use super::{Operations, Problem, access};
-use crate::ui::{LASTS, Session};
+use crate::ui::{Holder, LASTS, Session};
 use weir_config::Secret;
 use weir_identity::document::Access;
 use weir_server::Peer;
@@ -63,10 +63,12 @@ async fn begin(
         Err(denied) => return access::turn_away(&operations, &denied, peer.map(|peer| peer.0.0)).await,
     };
     let now = Instant::now();
-    let Ok((id, session)) = operations.sessions.begin(token, now) else { return Problem::internal().into_response() };
+    let Ok((id, session)) = operations.sessions.begin(Holder::Token(token), now) else {
+        return Problem::internal().into_response();
+    };
     let is_secure = headers.get(header::ORIGIN).is_some_and(|origin| origin.as_bytes().starts_with(b"https://"));
     let answer = Json(shown(&operations, &caller, Some(&session), now)).into_response();
-    with_cookie(answer, id.expose(), LASTS.as_secs(), is_secure)
+    with_cookie(answer, id.expose(), Seconds(LASTS.as_secs()), is_secure)
 }
 
 /// Who the caller is.
@@ -85,7 +87,7 @@ async fn end(State(operations): State<Operations>, headers: HeaderMap) -> Respon
     if let Some(id) = cookie(&headers) {
         operations.sessions.end(id);
     }
-    with_cookie(StatusCode::NO_CONTENT.into_response(), "", 0, false)
+    with_cookie(StatusCode::NO_CONTENT.into_response(), "", Seconds(0), false)
 }
 
 fn shown(operations: &Operations, caller: &AdminCaller, session: Option<&Session>, now: Instant) -> Value {
@@ -110,8 +112,14 @@ fn shown(operations: &Operations, caller: &AdminCaller, session: Option<&Session
     })
 }
 
-fn with_cookie(mut response: Response, value: &str, seconds: u64, is_secure: bool) -> Response {
+/// How long a browser keeps a cookie.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Seconds(pub(super) u64);
+
+/// Gives an answer the session's cookie.
+pub(super) fn with_cookie(mut response: Response, value: &str, lasts: Seconds, is_secure: bool) -> Response {
     let secure = if is_secure { "; Secure" } else { "" };
+    let Seconds(seconds) = lasts;
     let text = format!("{COOKIE}={value}; Path=/admin; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     if let Ok(text) = HeaderValue::from_str(&text) {
         response.headers_mut().insert(header::SET_COOKIE, text);
@@ -122,9 +130,14 @@ fn with_cookie(mut response: Response, value: &str, seconds: u64, is_secure: boo
 
 /// The session's cookie.
 pub(super) fn cookie(headers: &HeaderMap) -> Option<&str> {
+    cookie_named(headers, COOKIE)
+}
+
+/// The value of a cookie.
+pub(super) fn cookie_named<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let all = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+    pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value)
 }
 
 /// Whether no page sends a request, or one of this very server.

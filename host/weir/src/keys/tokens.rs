@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
-use weir_config::{ClaimRule, Config, Issuer, Problem};
+
+use crate::login;
+use weir_config::{ClaimRule, Config, Issuer, Place, Problem};
 use weir_gateway::auth::Tokens;
 use weir_gateway::gateway::Gateway;
 use weir_identity::document::TeamId;
@@ -17,6 +19,9 @@ pub enum TokensError {
     /// A setting of an issuer cannot be used.
     #[error("[[issuers]]: {0}")]
     Issuer(#[from] BadIssuer),
+    /// A setting of the login for `/admin` cannot be used.
+    #[error("{0}")]
+    Login(String),
     /// There is no client to fetch keys with.
     #[error("the keys of issuers cannot be fetched: {0}")]
     Client(#[from] HttpClientError),
@@ -34,6 +39,9 @@ pub fn accept_tokens(config: &Config, gateway: &Gateway) -> Result<(), TokensErr
 
 /// What accepts the tokens of a configuration; none without issuers.
 pub(crate) fn tokens(config: &Config) -> Result<Option<Arc<Tokens>>, TokensError> {
+    if let Some(login) = &config.admin.login {
+        login::check(login).map_err(TokensError::Login)?;
+    }
     if config.issuers.is_empty() {
         return Ok(None);
     }
@@ -46,8 +54,11 @@ pub(crate) fn tokens(config: &Config) -> Result<Option<Arc<Tokens>>, TokensError
     Ok(Some(tokens))
 }
 
-/// What is wrong with the issuers of a configuration, for a check.
+/// What is wrong with the issuers of a configuration, or with its login for `/admin`, for a check.
 pub(crate) fn problem(config: &Config) -> Option<Problem> {
+    if let Some(problem) = config.admin.login.as_ref().and_then(|one| login::check(one).err()) {
+        return Some(Problem::error(&Place::Unset, problem));
+    }
     let found = config.issuers.iter().find_map(|issuer| settings(issuer).err().map(|error| (issuer, error)));
     found.map(|(issuer, error)| Problem::error(&issuer.place, format!("[[issuers]]: {error}")))
 }

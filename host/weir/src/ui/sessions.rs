@@ -1,5 +1,5 @@
-//! Browsers' sessions: a cookie stands for the token that a person typed in once. The token is checked again with each
-//! request, so that a session ends with its token.
+//! Browsers' sessions: a cookie stands for the token that a person typed in once, or for the person who logged in at the
+//! identity provider. Both are checked again with each request, so that a session ends with its token or its rights.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,6 +11,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use weir_config::Secret;
 
+use crate::login::Person;
+
 /// The most sessions at the same time. The one that ends first gives its place to a new one.
 const MOST: usize = 1_000;
 /// How long a session lasts.
@@ -21,11 +23,20 @@ pub(crate) const LASTS: Duration = Duration::from_hours(12);
 #[error("the system gives no random bytes, so no session can begin")]
 pub struct NoRandomness;
 
+/// What a session stands for. It is checked again with each request.
+#[derive(Clone)]
+pub(crate) enum Holder {
+    /// A token that was typed in.
+    Token(Secret),
+    /// A person who logged in at the identity provider.
+    Person(Person),
+}
+
 /// A session. It is shown without its secrets.
 #[derive(Clone)]
 pub(crate) struct Session {
-    /// The token that the session stands for.
-    pub(crate) token: Secret,
+    /// What the cookie stands for.
+    pub(crate) holder: Holder,
     /// What each request that changes something has to repeat in a header, which no other site's page can set.
     pub(crate) csrf: Secret,
     /// When it ends.
@@ -54,9 +65,9 @@ impl Sessions {
     }
 
     /// Begins a session and returns the cookie's value with it.
-    pub(crate) fn begin(&self, token: Secret, now: Instant) -> Result<(Secret, Session), NoRandomness> {
+    pub(crate) fn begin(&self, holder: Holder, now: Instant) -> Result<(Secret, Session), NoRandomness> {
         let (id, csrf) = (random()?, random()?);
-        let session = Session { token, csrf, ends: now + LASTS };
+        let session = Session { holder, csrf, ends: now + LASTS };
         let mut all = self.all();
         all.retain(|_, session| session.ends > now);
         if all.len() >= MOST
@@ -104,12 +115,17 @@ fn random() -> Result<Secret, NoRandomness> {
 mod tests {
     use super::*;
 
+    fn token(text: &str) -> Holder {
+        Holder::Token(Secret::new(text))
+    }
+
     #[test]
     fn a_session_is_found_by_its_cookie_until_it_ends() {
         let (sessions, now) = (Sessions::new().unwrap(), Instant::now());
-        let (id, session) = sessions.begin(Secret::new("the-token"), now).unwrap();
+        let (id, session) = sessions.begin(token("the-token"), now).unwrap();
         let found = sessions.find(id.expose(), now).unwrap();
-        assert!(found.token.matches("the-token") && found.csrf.matches(session.csrf.expose()));
+        assert!(matches!(&found.holder, Holder::Token(token) if token.matches("the-token")));
+        assert!(found.csrf.matches(session.csrf.expose()));
         assert!(sessions.find("another", now).is_none());
         assert!(sessions.find(id.expose(), now + LASTS).is_none());
         sessions.end(id.expose());
@@ -120,11 +136,11 @@ mod tests {
     #[test]
     fn the_sessions_are_bounded_and_the_oldest_gives_way() {
         let (sessions, now) = (Sessions::new().unwrap(), Instant::now());
-        let (first, _) = sessions.begin(Secret::new("t"), now).unwrap();
+        let (first, _) = sessions.begin(token("t"), now).unwrap();
         let later = now + Duration::from_secs(1);
         let mut ids = Vec::new();
         for _ in 0..MOST {
-            ids.push(sessions.begin(Secret::new("t"), later).unwrap().0);
+            ids.push(sessions.begin(token("t"), later).unwrap().0);
         }
         assert_eq!(sessions.all().len(), MOST);
         assert!(sessions.find(first.expose(), later).is_none());

@@ -1,7 +1,7 @@
 //! What a grant for one team does not reach, although it stands in the team's keys.
 
 use super::*;
-use crate::document::Terms;
+use crate::document::{Priority, Terms};
 
 #[test]
 fn administrators_of_a_team_set_no_tags_and_users_which_count_beyond_it() {
@@ -30,6 +30,11 @@ fn administrators_of_a_team_set_no_tags_and_users_which_count_beyond_it() {
     assert_eq!(run(of(&None), &red), beyond("owner.user"));
     assert_eq!(run(of(&user), &red), Ok(0));
     assert_eq!(run(terms(Terms { models: Some(Vec::new()), ..tagged("red") }), &red), Ok(1));
+    // Who waits, and at which provider, is decided for all teams.
+    let (first, free) = (Terms { priority: Some(Priority::High), ..tagged("red") }, Some(true));
+    assert_eq!(run(terms(first.clone()), &red), beyond("priority"));
+    assert_eq!(run(terms(Terms { may_choose: free, ..tagged("red") }), &red), beyond("may_choose"));
+    assert_eq!(run(terms(Terms { may_choose: free, ..first }), &context(0)), Ok(1));
     let refused = ChangeError::BeyondTeam("tags");
     assert_eq!((refused.code(), refused.status()), ("forbidden", 403));
 }

@@ -9,7 +9,9 @@ use serde_json::Value;
 use weir_config::KeyHash;
 use weir_identity::Kind;
 use weir_identity::change::{ChangeError, KeyEdit, NewKey};
-use weir_identity::document::{Budget, Document, Grant, Invalid, Key, Limits, Metadata, Owner, Pattern, Terms};
+use weir_identity::document::{
+    Budget, Document, Grant, Invalid, Key, Limits, Metadata, Owner, Pattern, Priority, Terms,
+};
 
 /// What callers write of a key. The id, the times and the hashes are Weir's.
 #[derive(Debug, Deserialize)]
@@ -32,6 +34,10 @@ pub(super) struct KeyFields {
     tags: BTreeSet<String>,
     #[serde(default)]
     aliases: BTreeMap<String, String>,
+    #[serde(default)]
+    priority: Option<Priority>,
+    #[serde(default)]
+    may_choose: Option<bool>,
     #[serde(default)]
     metadata: Metadata,
     #[serde(default)]
@@ -77,6 +83,8 @@ impl KeyFields {
             budgets: std::mem::take(&mut self.budgets),
             tags: std::mem::take(&mut self.tags),
             aliases: std::mem::take(&mut self.aliases),
+            priority: self.priority,
+            may_choose: self.may_choose,
         }
     }
 

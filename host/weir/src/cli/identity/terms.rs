@@ -30,6 +30,12 @@ pub(super) struct Terms {
     /// A name for a model, such as `fast=gpt-4o-mini`. Repeat it for several.
     #[arg(long = "alias", value_name = "NAME=MODEL")]
     aliases: Vec<String>,
+    /// The order in queues: high, normal or low.
+    #[arg(long, value_name = "ORDER", value_parser = ["high", "normal", "low"])]
+    priority: Option<String>,
+    /// Requests may name their target.
+    #[arg(long)]
+    may_choose: bool,
 }
 
 impl Terms {
@@ -54,6 +60,12 @@ impl Terms {
             let wrong = || format!("error: --budget takes dollars and a window, such as 50/month, not `{budget}`");
             let (usd, per) = budget.split_once('/').ok_or_else(wrong)?;
             fields.insert("budgets".to_owned(), json!([{"name": per, "usd": usd, "per": per}]));
+        }
+        if let Some(priority) = &self.priority {
+            fields.insert("priority".to_owned(), json!(priority));
+        }
+        if self.may_choose {
+            fields.insert("may_choose".to_owned(), json!(true));
         }
         let mut aliases = Map::new();
         for alias in &self.aliases {
@@ -82,11 +94,14 @@ mod tests {
         let terms = Terms {
             models: vec!["gpt-*".to_owned()],
             streams: Some(2),
+            priority: Some("low".to_owned()),
+            may_choose: true,
             budget: Some("2.50/day".to_owned()),
             aliases: vec!["a=b=c".to_owned()],
             ..Terms::default()
         };
         let expected = json!({"models": ["gpt-*"], "limits": {"streams": 2}, "aliases": {"a": "b=c"},
+                              "priority": "low", "may_choose": true,
                               "budgets": [{"name": "day", "usd": "2.50", "per": "day"}]});
         assert_eq!(written(terms), Ok(expected));
         assert!(written(Terms { budget: Some("50".to_owned()), ..Terms::default() }).is_err());

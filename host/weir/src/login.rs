@@ -1,0 +1,217 @@
+//! Logins of people at an identity provider, for `/admin`: the address that a browser is sent to, and what becomes of the
+//! answer that it brings back. What proves that answer is in `weir_identity::oidc`; the requests to the provider are made here.
+
+mod documents;
+mod used_once;
+
+use std::sync::{Arc, OnceLock};
+
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+use documents::{Documents, Known};
+use used_once::UsedOnce;
+use weir_config::{AdminLogin, ClaimRule, Secret};
+use weir_identity::document::{Grant, Login};
+use weir_identity::jwt::{self, ClaimPath, Endpoint};
+use weir_identity::oidc::{
+    AnswerError, CallbackError, ClientSettings, GrantRules, LoggedIn, LoginStart, PendingLogin, callback, read_answer,
+};
+use weir_upstream::{DocumentClient, DocumentError, HttpClientError};
+
+/// The path of the callback, which every `redirect_uri` ends with.
+pub(crate) const CALLBACK: &str = "/admin/login/callback";
+/// The most requests to the provider at the same time: beginning a login needs no token.
+const AT_ONCE: usize = 8;
+/// The largest answer of the token endpoint, in bytes.
+const LARGEST: usize = 256 * 1024;
+
+/// Why there is no login.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoginError {
+    /// The configuration has none, or not this one any more.
+    #[error("no login is configured")]
+    Off,
+    /// A setting cannot be used.
+    #[error("[admin.login] {0}")]
+    Settings(String),
+    /// Too many logins are under way.
+    #[error("too many logins are under way: try again")]
+    Busy,
+    /// There are no random numbers or no HTTP client.
+    #[error("a login cannot begin: {0}")]
+    Local(String),
+    /// The provider does not answer as it should.
+    #[error("the identity provider cannot be used: {0}")]
+    Provider(String),
+    /// The browser brings an answer that belongs to none of its logins, or a refusal.
+    #[error(transparent)]
+    Callback(#[from] CallbackError),
+    /// What the provider gave for the code is refused.
+    #[error(transparent)]
+    Answer(#[from] AnswerError),
+}
+
+impl LoginError {
+    /// A word for the page that the browser is sent to. It says nothing that came from outside.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Off | Self::Settings(_) | Self::Local(_) | Self::Provider(_) => "unavailable",
+            Self::Busy => "busy",
+            Self::Callback(CallbackError::Late | CallbackError::State) => "expired",
+            Self::Callback(_) | Self::Answer(_) => "refused",
+        }
+    }
+}
+
+/// Who logged in, as long as a session lasts. What the person may do by the claims was decided at the login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Person {
+    /// The account at the provider.
+    pub(crate) login: Login,
+    /// What the claims of the login give.
+    pub(crate) grants: Vec<Grant>,
+}
+
+/// All that logins share. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Logins(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    client: OnceLock<DocumentClient>,
+    documents: Documents,
+    used: UsedOnce,
+    places: Semaphore,
+}
+
+impl Logins {
+    /// No login has begun.
+    pub(crate) fn new() -> Self {
+        let (client, documents, used) = (OnceLock::new(), Documents::default(), UsedOnce::default());
+        Self(Arc::new(Shared { client, documents, used, places: Semaphore::new(AT_ONCE) }))
+    }
+
+    /// Begins a login: where the browser is sent, and what is kept for it in a cookie.
+    pub(crate) async fn begin(&self, login: &AdminLogin) -> Result<LoginStart, LoginError> {
+        let _place = self.0.places.try_acquire().map_err(|_| LoginError::Busy)?;
+        let known = self.0.documents.get(self.client()?, login).await?;
+        let pending = PendingLogin::begin(Timestamp::now()).map_err(|error| LoginError::Local(error.to_string()))?;
+        let start = pending.start(&known.discovery, &settings(login));
+        start.ok_or_else(|| LoginError::Provider("it has no page for logins".to_owned()))
+    }
+
+    /// Ends a login: checks what the browser brought back, exchanges the code, and reads who logged in. Each login ends
+    /// once, whatever comes of it.
+    pub(crate) async fn finish(
+        &self,
+        login: &AdminLogin,
+        query: &str,
+        pending: &PendingLogin,
+    ) -> Result<(LoggedIn, Vec<Grant>), LoginError> {
+        let rules = rules(login).map_err(LoginError::Settings)?;
+        let _place = self.0.places.try_acquire().map_err(|_| LoginError::Busy)?;
+        let known = self.0.documents.get(self.client()?, login).await?;
+        let code = callback(query, pending, &known.discovery, Timestamp::now())?;
+        if !self.0.used.take(pending.state.expose()) {
+            return Err(CallbackError::State.into());
+        }
+        let answer = self.exchange(&code, pending, &known, login).await?;
+        let read = |known: &Known| {
+            read_answer(&answer, pending, &known.discovery, &settings(login), &known.keys, Timestamp::now())
+        };
+        let logged_in = match read(&known) {
+            // The provider may have changed its keys since they were fetched.
+            Err(AnswerError::Token(jwt::Refusal::Signature)) => {
+                let newer = self.0.documents.newer(self.client()?, login, &known).await?;
+                read(&newer)?
+            }
+            read => read?,
+        };
+        let grants = rules.grants(&logged_in.claims);
+        Ok((logged_in, grants))
+    }
+
+    async fn exchange(
+        &self,
+        code: &Secret,
+        pending: &PendingLogin,
+        known: &Known,
+        login: &AdminLogin,
+    ) -> Result<Vec<u8>, LoginError> {
+        let exchange = pending.exchange(code, &known.discovery, &settings(login));
+        let exchange =
+            exchange.ok_or_else(|| LoginError::Provider("it has no endpoint that gives tokens".to_owned()))?;
+        let authorization = exchange.authorization.as_ref();
+        let answer = self.client()?.post_form(&exchange.address, &exchange.body, authorization, LARGEST).await;
+        answer.map_err(|error| failed(&error))
+    }
+
+    fn client(&self) -> Result<&DocumentClient, LoginError> {
+        if let Some(client) = self.0.client.get() {
+            return Ok(client);
+        }
+        let made = DocumentClient::new().map_err(|error: HttpClientError| LoginError::Local(error.to_string()))?;
+        Ok(self.0.client.get_or_init(|| made))
+    }
+}
+
+fn failed(error: &DocumentError) -> LoginError {
+    LoginError::Provider(error.to_string())
+}
+
+fn settings(login: &AdminLogin) -> ClientSettings {
+    ClientSettings {
+        client_id: login.client_id.clone(),
+        client_secret: login.client_secret.clone(),
+        redirect_uri: login.redirect_uri.clone(),
+        scopes: login.scopes.clone(),
+    }
+}
+
+fn rules(login: &AdminLogin) -> Result<GrantRules, String> {
+    let list = |name: &str, rules: &[ClaimRule]| {
+        let rule = |one: &ClaimRule| {
+            let claim = ClaimPath::parse(one.claim.as_deref().unwrap_or_default())?;
+            Ok(jwt::ClaimRule { claim, pattern: one.pattern.clone(), values: one.values.clone(), split: one.split })
+        };
+        rules.iter().map(rule).collect::<Result<Vec<_>, String>>().map_err(|problem| format!("`{name}`: {problem}"))
+    };
+    let rules = GrantRules {
+        read: list("read", &login.read)?,
+        write: list("write", &login.write)?,
+        team_read: list("team_read", &login.team_read)?,
+        team_write: list("team_write", &login.team_write)?,
+    };
+    match rules.problem() {
+        Some((name, problem)) => Err(format!("`{name}`: {problem}")),
+        None => Ok(rules),
+    }
+}
+
+/// Checks the settings of a login.
+///
+/// # Errors
+///
+/// Names the first setting that cannot be used.
+pub(crate) fn check(login: &AdminLogin) -> Result<(), String> {
+    checked(login).map_err(|problem| format!("[admin.login] {problem}"))
+}
+
+fn checked(login: &AdminLogin) -> Result<(), String> {
+    Endpoint::parse(&login.issuer, login.allow_http).map_err(|error| format!("`issuer`: {error}"))?;
+    let is_here = ["http://127.0.0.1", "http://[::1]", "http://localhost"]
+        .iter()
+        .any(|start| login.redirect_uri.strip_prefix(start).is_some_and(|rest| rest.starts_with([':', '/'])));
+    Endpoint::parse(&login.redirect_uri, login.allow_http || is_here)
+        .map_err(|error| format!("`redirect_uri`: {error}"))?;
+    if !login.redirect_uri.ends_with(CALLBACK) {
+        return Err(format!("`redirect_uri` must end with `{CALLBACK}`"));
+    }
+    rules(login).map(drop)
+}
+
+/// Whether the callback's address, and so the browser's way to this Weir, is encrypted.
+pub(crate) fn is_secure(login: &AdminLogin) -> bool {
+    login.redirect_uri.starts_with("https://")
+}
