@@ -112,7 +112,9 @@ pub(super) fn message_delta(end: &End<'_>, late: &[Extension], mut members: Rest
         o.object("usage", |o| {
             usage::write_input(o, end.usage, None);
             usage::write_output(o, end.usage);
-            late.iter().for_each(|own| o.raw(&own.key, &own.json));
+            for own in late {
+                o.raw(&own.key, &own.json);
+            }
         });
     });
     Frame { event: Some("message_delta".into()), data }
