@@ -71,6 +71,7 @@ mod resume;
 mod retries;
 mod routing;
 mod secrets;
+mod shadow;
 mod shared;
 mod soak;
 mod stalled;
