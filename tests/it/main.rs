@@ -73,6 +73,7 @@ mod resume;
 mod retries;
 mod routing;
 mod secrets;
+mod shadow;
 mod shared;
 mod sinks;
 mod soak;

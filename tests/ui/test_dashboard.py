@@ -10,7 +10,7 @@ import gateway
 from gateway import HOSTILE, KEYS, READ_TOKEN, TOKEN
 
 #: Pages that need no id.
-PAGES = ("/ui/", "/ui/requests", "/ui/adapters", "/ui/adapters/openai", "/ui/targets", "/ui/keys", "/ui/teams", "/ui/budgets",
+PAGES = ("/ui/", "/ui/requests", "/ui/adapters", "/ui/adapters/openai", "/ui/shadow-runs", "/ui/targets", "/ui/keys", "/ui/teams", "/ui/budgets",
          "/ui/playground", "/ui/configuration")
 
 
@@ -148,7 +148,8 @@ class Dashboard(unittest.TestCase):
         self.browser.wait_for_text("may read")
         for path, forbidden in (("/ui/adapters/openai", "Quarantine"), ("/ui/keys", "Make a key"), ("/ui/teams", "Make a team"),
                                 ("/ui/configuration", "Reload the file"), ("/ui/adapters", "Look at the folder again"),
-                                ("/ui/adapters", "Upload an adapter"), ("/ui/adapters/openai", "Upload a version")):
+                                ("/ui/adapters", "Upload an adapter"), ("/ui/adapters/openai", "Upload a version"),
+                                ("/ui/adapters/openai", "Shadow run\n"), (f"/ui/requests/{self.fact('o3-mini')['id']}", "Try another adapter version")):
             self.browser.open(self.weir.url + path)
             self.browser.wait_for("the page", "return !!document.querySelector('main .page h1')")
             self.assertNotIn(forbidden, self.browser.text())
@@ -267,6 +268,30 @@ class Dashboard(unittest.TestCase):
         events = [entry["event"] for entry in json.loads(self.weir.get("/admin/v1/audit"))["items"]]
         actions = [event["action"] for event in events if event["kind"] == "adapter" and event["id"] == "openai"]
         self.assertEqual(actions[:4], ["activate", "activate", "trial", "upload"])
+
+    def test_logged_requests_are_replayed_through_another_version(self):
+        served = Path(self.weir.folder.name, "plugins/openai.wasm").read_bytes()
+        another = self.component(served + b"\x00\x05\x03twn\x02")
+        self.open("adapters/openai", "openai")
+        self.browser.press("main button", "Shadow run")
+        self.browser.type(self.browser.field("Version"), "A component of mine")
+        self.browser.type(self.browser.field("Component"), another)
+        self.browser.press("dialog button", "Begin")
+        self.browser.wait_for("the run", "return location.pathname.startsWith('/ui/shadow-runs/')", patience=gateway.PATIENCE)
+        self.browser.with_text(".badge", "done")
+        self.browser.wait_for_text("None differs.")
+        self.assertNotIn(" 0 of at most 200 requests compared", self.browser.text())
+        self.browser.open(f"{self.weir.url}/ui/requests/{self.fact('o3-mini')['id']}")
+        self.browser.wait_for_page("o3-mini")
+        self.browser.press("main button", "Try another adapter version")
+        self.browser.type(self.browser.field("Version"), "A component of mine")
+        self.browser.type(self.browser.field("Component"), another)
+        self.browser.press("dialog button", "Begin")
+        self.browser.wait_for_text("1 of at most 1 requests compared")
+        self.browser.press("summary", "upstream, whole")
+        self.browser.wait_for_text("Tried")
+        self.open("shadow-runs", "Shadow runs")
+        self.assertEqual(self.browser.run("return document.querySelectorAll('tbody tr').length"), 2)
 
     def test_targets_are_shown_and_a_route_explained(self):
         self.open("targets", "Targets")

@@ -15,6 +15,7 @@ mod problem;
 mod ready;
 mod routes;
 mod session;
+mod shadow;
 mod spending;
 mod targets;
 
@@ -45,6 +46,7 @@ use problem::Problem;
 pub use figures::Figures;
 pub use identity::Identity;
 pub use plugins::Uploads;
+pub use shadow::ShadowRuns;
 
 /// State of the operations endpoints.
 #[derive(Clone)]
@@ -59,6 +61,8 @@ pub struct Operations {
     pub dir: PathBuf,
     /// Puts components into it.
     pub uploads: Uploads,
+    /// Logged requests that are replayed through other versions.
+    pub shadow_runs: ShadowRuns,
     /// Becomes true when the program is stopping.
     pub draining: tokio::sync::watch::Receiver<bool>,
     /// The configuration in force. Its token protects everything under `/admin`; see [`access`].
@@ -101,6 +105,7 @@ pub fn serves(path: &str) -> bool {
 pub fn router(operations: Operations) -> Router {
     let admin = Router::new()
         .merge(plugins::router())
+        .merge(shadow::router())
         .merge(targets::router())
         .merge(config::router())
         .merge(routes::router())

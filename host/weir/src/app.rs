@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use crate::admin;
-use crate::admin::{Figures, Identity, Operations, Uploads};
+use crate::admin::{Figures, Identity, Operations, ShadowRuns, Uploads};
 use crate::budget_file::{BudgetFile, Keeping};
 use crate::keys;
 use crate::login::Logins;
@@ -230,6 +230,7 @@ impl App {
             bell: watching.as_ref().map(Watching::bell),
             dir,
             uploads,
+            shadow_runs: ShadowRuns::default(),
             draining: stop.clone(),
             reload: Arc::clone(&reload),
             is_apart: listens,

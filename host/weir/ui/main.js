@@ -11,6 +11,7 @@ import overview from "./pages/overview.js";
 import playground from "./pages/playground.js";
 import request from "./pages/request.js";
 import requests from "./pages/requests.js";
+import { run, runs } from "./pages/shadow.js";
 import targets from "./pages/targets.js";
 
 /** Pages by the first part of their address. `item` is the page of one thing of the list. */
@@ -18,6 +19,7 @@ const PAGES = [
   { path: "", title: "Overview", page: overview },
   { path: "requests", title: "Requests", page: requests, item: request },
   { path: "adapters", title: "Adapters", page: adapters, item: adapter },
+  { path: "shadow-runs", title: "Shadow runs", page: runs, item: run },
   { path: "targets", title: "Targets", page: targets },
   { path: "keys", title: "Keys", page: keys, item: key },
   { path: "teams", title: "Teams", page: teams, item: team },

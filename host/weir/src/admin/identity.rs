@@ -147,7 +147,8 @@ mod tests {
         let explain = crate::admin::routes::routes().into_iter().map(|(path, methods, _)| (path, methods));
         let config = crate::admin::config::routes().into_iter().map(|(path, methods, _)| (path, methods));
         let cache = crate::admin::cache::routes().into_iter().map(|(path, methods, _)| (path, methods));
-        session.chain(adapters).chain(explain).chain(config).chain(cache)
+        let shadow = crate::admin::shadow::routes().into_iter().map(|(path, methods, _)| (path, methods));
+        session.chain(adapters).chain(shadow).chain(explain).chain(config).chain(cache)
     }
 
     #[test]

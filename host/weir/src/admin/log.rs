@@ -1,8 +1,8 @@
 //! `/admin/v1/requests`, `usage` and `audit`: what the store keeps, to be read. `docs/request-log.md` describes them.
 
-mod asked;
+pub(super) mod asked;
 mod audit;
-mod exchange;
+pub(super) mod exchange;
 mod export;
 mod overview;
 mod requests;

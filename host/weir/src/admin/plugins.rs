@@ -30,10 +30,10 @@ use weir_sandbox::stats::LossCount;
 use weir_sandbox::{Adapter, Digest};
 use weir_translate::dialect::faces::LeftOut;
 
-use record::record;
+pub(super) use record::record;
 use trial::AskedTrial;
 pub use upload::Uploads;
-pub(super) use upload::is_upload;
+pub(super) use upload::{candidate, is_upload};
 
 /// How long an answer waits until its change is in force.
 const IN_FORCE: Duration = Duration::from_secs(5);

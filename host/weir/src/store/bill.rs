@@ -12,7 +12,7 @@ use weir_gateway::serving::Serving;
 use weir_ledger::{Cost, Facts, MoneyError, PartialBill, Pieces, Quantity, Timestamp};
 use weir_store::{Fact, TokenCounts};
 use weir_types::contract::about::Bucket;
-use weir_types::contract::types::Unit;
+use weir_types::contract::types::{Unit, Usage};
 use weir_types::tokens::Tokens;
 
 /// Why a stored request cannot be priced.
@@ -120,6 +120,13 @@ pub fn explain(serving: &Serving, fact: &Fact) -> Value {
     }
     bill(&mut explained, &costs, fact);
     explained
+}
+
+/// What a request would cost now if its answer reported this usage, in nano-dollars; none if a price is not known.
+pub fn cost_of(serving: &Serving, fact: &Fact, usage: &Usage) -> Option<i64> {
+    let tariff = target(serving, fact)?.pricing.tariff(&fact.model_served);
+    let counts = Facts { tokens: Tokens::from(usage), ..counts(fact).ok()? };
+    Some(tariff.cost(&counts).bill()?.total.get())
 }
 
 /// The target whose prices hold: that of the route that the client asked for, else any of the provider.

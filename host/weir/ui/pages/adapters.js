@@ -3,6 +3,7 @@
 import * as api from "../api.js";
 import { add, ask, badge, card, empty, facts, field, fill, h, name, table } from "../dom.js";
 import * as format from "../format.js";
+import { begin } from "./shadow.js";
 import { losses, path, tryAgain, upload } from "./trials.js";
 
 const KINDS = { serving: "good", candidate: "warn", quarantined: "bad", refused: "bad", "rolled back": "warn" };
@@ -95,7 +96,7 @@ export async function adapter(place, { signal, item, go }) {
     one.status !== "refused" && card("Lost in translation", losses(one)),
     one.left_out?.length > 0 && card("Claims that are not served", h("ul", null, one.left_out.map((text) => h("li", { class: "long" }, text)))),
     card("Versions", versions(one, again)),
-    api.may_write() && one.status !== "refused" && card("Change", changes(one, again)),
+    api.may_write() && one.status !== "refused" && card("Change", changes(one, again, go)),
   ]);
 }
 
@@ -169,10 +170,11 @@ function confirm(title, text, action, act, again) {
   });
 }
 
-function changes(one, again) {
+function changes(one, again, go) {
   const button = (title, kind, act) => h("button", { type: "button", class: kind, on: { click: act } }, title);
   const isOut = one.status === "quarantined";
   return h("div", { class: "buttons" },
+    button("Shadow run", "", () => begin(one, go)),
     button("Upload a version", "", () => upload(one.name, again)),
     (one.canary || one.rolled_back_from) && button(one.canary ? "Change the trial's share" : "Try the version in the folder", "", () => tryAgain(one, again)),
     one.canary && button("Promote the version on trial", "primary", () => confirm("Promote the version on trial?", "It then serves all exchanges.", "Promote", () => api.send("POST", path(one.name, "activate"), { digest: one.canary.digest }), again)),

@@ -4,6 +4,8 @@ import * as api from "../api.js";
 import { add, badge, block, card, empty, facts, fill, h, name, table } from "../dom.js";
 import * as format from "../format.js";
 import { status } from "./requests.js";
+import { begin } from "./shadow.js";
+import { path } from "./trials.js";
 
 const OUTCOMES = {
   ok: "answered",
@@ -13,7 +15,7 @@ const OUTCOMES = {
   cancelled: "the client left",
 };
 
-export default async function request(place, { signal, item }) {
+export default async function request(place, { signal, item, go }) {
   const fact = await logged(item, signal);
   const content = await exchange(fact.id, signal);
   const link = (kind, value) => (value ? h("a", { href: api.url("/ui/requests", { [kind]: value }) }, name(value)) : "");
@@ -50,7 +52,7 @@ export default async function request(place, { signal, item }) {
     fact.provider && card("Cost", cost(fact)),
     fact.provider && card("Lost in translation", losses(fact)),
     card("Content", content.shown),
-    card("What to do with it", actions(fact, content.hasContent)),
+    card("What to do with it", actions(fact, content.hasContent, go)),
   ]);
 }
 
@@ -154,7 +156,7 @@ function sides(content) {
 
 const pretty = (value) => JSON.stringify(value, null, 2);
 
-function actions(fact, hasContent) {
+function actions(fact, hasContent, go) {
   const result = h("div", { role: "status" });
   const explain = h("button", { type: "button" }, "Explain its route as of now");
   explain.addEventListener("click", async () => {
@@ -168,8 +170,16 @@ function actions(fact, hasContent) {
       explain.disabled = false;
     }
   });
+  const tried = h("button", { type: "button" }, "Try another adapter version");
+  tried.addEventListener("click", async () => {
+    try {
+      begin(await api.get(path(fact.adapter)), go, fact.id);
+    } catch (error) {
+      fill(result, h("p", { class: "error" }, error.message));
+    }
+  });
   return [
-    h("div", { class: "buttons" }, fact.model_asked && explain,
+    h("div", { class: "buttons" }, fact.model_asked && explain, hasContent && fact.adapter && api.may_write() && tried,
       fact.operation === "chat" && h("a", { class: "button", href: api.url("/ui/playground", { request: fact.id }) }, "Send it again and compare"),
       hasContent && fact.provider && h("a", { class: "button", href: `/admin/v1/requests/${fact.id}/fixture`, download: `${fact.id}.json` }, "Save it as a fixture")),
     result,

@@ -7,7 +7,7 @@ use weir_ledger::Nano;
 use weir_store::{Fact, Query};
 
 /// The conditions that a search takes.
-const CONDITIONS: [&str; 19] = [
+pub(in crate::admin) const CONDITIONS: [&str; 19] = [
     "id",
     "client_request_id",
     "key",
@@ -42,7 +42,8 @@ pub(super) fn followed(url: Option<&str>) -> Result<(Query, Option<NonZeroU32>),
     Ok((search(&parameters)?, most))
 }
 
-fn search(parameters: &Parameters) -> Result<Query, Problem> {
+/// A search, from parameters that may have others among them.
+pub(in crate::admin) fn search(parameters: &Parameters) -> Result<Query, Problem> {
     // Facts keep a tag such as `env=prod` as one name, since a request may have `env=test` too.
     let tag = parameters.text("tag").map(|name| (name, String::new()));
     Ok(Query {

@@ -20,26 +20,26 @@ const CLIENT_LEFT: u16 = 499;
 
 /// The content of a request. The parts are the members `request` and `response` of a recording.
 #[derive(Debug, Serialize)]
-struct Exchange {
+pub(in crate::admin) struct Exchange {
     id: String,
     outcome: String,
     provider: String,
     adapter: String,
-    client: Sides,
+    pub(in crate::admin) client: Sides,
     /// What the provider was sent last, if one was asked.
     upstream: Sides,
 }
 
 /// One side of an exchange, with null for what is not kept.
 #[derive(Debug, Default, Serialize)]
-struct Sides {
-    request: Option<Box<RawValue>>,
+pub(in crate::admin) struct Sides {
+    pub(in crate::admin) request: Option<Box<RawValue>>,
     response: Option<Box<RawValue>>,
 }
 
 /// An exchange with a provider as a fixture. Its parts are those that were kept, letter by letter.
 #[derive(Debug, Serialize)]
-struct Recording<'a> {
+pub(in crate::admin) struct Recording<'a> {
     id: &'a str,
     provider: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +71,13 @@ impl<'a> Recording<'a> {
     }
 }
 
+impl Exchange {
+    /// The exchange with the provider as a recording; none if no provider answered.
+    pub(in crate::admin) fn recording(&self) -> Option<Recording<'_>> {
+        Recording::of(self)
+    }
+}
+
 /// Shows the content of one request to callers who may read what belongs to its team.
 pub(super) async fn show(
     State(operations): State<Operations>,
@@ -91,7 +98,7 @@ pub(super) async fn fixture(
     let exchange = kept(&operations, &caller, &id).await?;
     let message = "no provider answered this request, so that there is nothing to record";
     let none = || Problem::new(StatusCode::NOT_FOUND, "no_content", message);
-    let recording = Recording::of(&exchange).ok_or_else(none)?;
+    let recording = exchange.recording().ok_or_else(none)?;
     let text = serde_json::to_string_pretty(&recording).map_err(|_| Problem::internal())?;
     let name = format!("attachment; filename=\"{}.json\"", exchange.id);
     let headers = [(header::CONTENT_TYPE, "application/json".to_owned()), (header::CONTENT_DISPOSITION, name)];
@@ -115,7 +122,8 @@ async fn kept(operations: &Operations, caller: &AdminCaller, id: &str) -> Result
     Ok(exchange)
 }
 
-fn exchange(store: &dyn Store, fact: Fact) -> Result<Exchange, StoreError> {
+/// Reads what is kept of a request's content.
+pub(in crate::admin) fn exchange(store: &dyn Store, fact: Fact) -> Result<Exchange, StoreError> {
     let part = |side| store.body(&fact.id, side)?.map(raw).transpose();
     let upstream = Sides { request: part(Side::UpstreamRequest)?, response: part(Side::UpstreamResponse)? };
     let mut client = Sides { request: part(Side::Request)?, response: part(Side::Response)? };

@@ -8,7 +8,13 @@ use crate::admin::identity::AdminCaller;
 use weir_store::AuditEvent;
 
 /// Records an action on an adapter. What it did is in force already, so a store that fails is only reported.
-pub(super) async fn record(operations: &Operations, caller: &AdminCaller, action: &str, name: &str, details: Value) {
+pub(in crate::admin) async fn record(
+    operations: &Operations,
+    caller: &AdminCaller,
+    action: &str,
+    name: &str,
+    details: Value,
+) {
     let actor = &caller.actor;
     tracing::info!(
         actor = format!("{}:{}", actor.kind, actor.id),

@@ -17,10 +17,11 @@ use super::trial::{self, AskedTrial};
 use super::{done, seconds};
 use crate::admin::identity::AdminCaller;
 use crate::admin::{Operations, Parameters, Problem};
+use weir_adapters::catalog::Denied;
 use weir_adapters::install::{self, Readers};
 use weir_adapters::watch::{Rehearsal, signature_beside};
 use weir_fixtures::proof::{self, Bounds};
-use weir_sandbox::Digest;
+use weir_sandbox::{Adapter, Digest};
 
 /// The header with the text of the component's signature file.
 const SIGNATURE: &str = "x-weir-adapter-signature";
@@ -50,7 +51,42 @@ impl Uploads {
 
 /// Whether a request uploads a component, whose size is bounded by the sandbox's limits in place of the usual bound.
 pub(in crate::admin) fn is_upload(method: &Method, path: &str) -> bool {
-    *method == Method::PUT && path.trim_start_matches("/admin").starts_with("/v1/adapters/")
+    let path = path.strip_prefix("/admin").unwrap_or(path);
+    path.starts_with("/v1/adapters/")
+        && (*method == Method::PUT || *method == Method::POST && path.ends_with("/shadow"))
+}
+
+/// A version that does not serve, to be compared with the one that does: the component of a request, checked as an upload
+/// is, or a version that is kept.
+pub(in crate::admin) async fn candidate(
+    operations: &Operations,
+    name: &str,
+    digest: Option<&str>,
+    request: Request,
+) -> Result<Arc<Adapter>, Problem> {
+    if let Some(text) = digest {
+        let denied = |denied: Denied| match denied {
+            Denied::Unknown(_) => Problem::of_status(StatusCode::NOT_FOUND, denied.to_string()),
+            Denied::Impossible(_) => Problem::of_status(StatusCode::CONFLICT, denied.to_string()),
+        };
+        let digest = super::find(operations, name, text).map_err(denied)?;
+        let kept = operations.catalog.snapshot().version(name, digest).cloned();
+        return kept.ok_or_else(|| denied(Denied::Impossible("this version is not kept".to_owned())));
+    }
+    if !is_file_name(name) {
+        return Err(bad_name());
+    }
+    let _turn = operations.uploads.begin()?;
+    let signature = signature(request.headers())?;
+    let bytes = read(operations, request).await?;
+    let (rehearsal, name) = (operations.uploads.rehearsal.clone(), name.to_owned());
+    let checked = tokio::task::spawn_blocking(move || check(&rehearsal, &name, &bytes, signature.as_deref()));
+    checked.await.map_err(|_| Problem::internal())?
+}
+
+fn bad_name() -> Problem {
+    let message = "an adapter's name has 1 to 64 letters, digits, `-` and `_`, and begins with a letter or digit";
+    Problem::bad("bad_name", message)
 }
 
 /// Checks the component as a file of the folder is checked, puts it there in one step, and answers when it serves or is on
@@ -64,8 +100,7 @@ pub(super) async fn put(
     let parameters = Parameters::parse(request.uri().query(), &trial::PARAMETERS)?;
     let rule = AskedTrial::of(&parameters)?.map(|asked| asked.rule()).transpose()?;
     if !is_file_name(&name) {
-        let message = "an adapter's name has 1 to 64 letters, digits, `-` and `_`, and begins with a letter or digit";
-        return Err(Problem::bad("bad_name", message));
+        return Err(bad_name());
     }
     let Some(bell) = operations.bell.clone() else {
         return Err(Problem::of_status(StatusCode::CONFLICT, "the plugins folder is not followed"));
@@ -130,7 +165,7 @@ async fn read(operations: &Operations, request: Request) -> Result<Vec<u8>, Prob
 
 /// Checks the component before it is in the folder. Fixtures that the component itself holds are read from a hidden copy,
 /// which the folder's scans do not see.
-fn check(rehearsal: &Rehearsal, name: &str, bytes: &[u8], signature: Option<&str>) -> Result<(), Problem> {
+fn check(rehearsal: &Rehearsal, name: &str, bytes: &[u8], signature: Option<&str>) -> Result<Arc<Adapter>, Problem> {
     let place = rehearsal.dir().join(format!("{name}.wasm"));
     for path in [&place, &place.with_extension("wasm.sig")] {
         // A link leads to a file that something else takes care of, such as a `ConfigMap`.
@@ -151,7 +186,7 @@ fn check(rehearsal: &Rehearsal, name: &str, bytes: &[u8], signature: Option<&str
     } else {
         rehearsal.check(name, bytes, signature, &place)
     };
-    checked.map(drop).map_err(|reason| refused(&reason))
+    checked.map_err(|reason| refused(&reason))
 }
 
 /// Puts the component in its place, its signature first.
