@@ -3,7 +3,7 @@
 
 use weir_types::contract::about::{FrameTest, SessionTap};
 use weir_wire::frame::FrameRef;
-use weir_wire::tap::{CompiledTap, FrameCheck, TapError};
+use weir_wire::tap::{CompiledCheck, CompiledTap, FrameCheck, TapError};
 
 /// Why a manifest's tap of sessions cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,8 +13,8 @@ pub struct SessionTapError(#[from] TapError);
 /// A compiled tap of sessions.
 #[derive(Debug)]
 pub struct CompiledSessionTap {
-    requests: Vec<FrameCheck>,
-    begins: Vec<FrameCheck>,
+    requests: Vec<CompiledCheck>,
+    begins: Vec<CompiledCheck>,
     /// Reads usage, ends and failures of responses.
     pub responses: CompiledTap,
     /// The client's message that cancels a response.
@@ -24,7 +24,8 @@ pub struct CompiledSessionTap {
 impl CompiledSessionTap {
     /// Compiles a tap.
     pub fn new(tap: &SessionTap) -> Result<Self, SessionTapError> {
-        let checks = |tests: &[FrameTest]| tests.iter().map(FrameCheck::new).collect::<Result<Vec<_>, _>>();
+        let compiled = |test: &FrameTest| CompiledCheck::new(test, &[]);
+        let checks = |tests: &[FrameTest]| tests.iter().map(compiled).collect::<Result<Vec<_>, _>>();
         Ok(Self {
             requests: checks(&tap.requests)?,
             begins: checks(&tap.begins)?,
@@ -35,13 +36,17 @@ impl CompiledSessionTap {
 
     /// Whether a client's message asks for a response.
     pub fn is_request(&self, message: &[u8]) -> bool {
-        self.requests.iter().any(|check| check.holds(frame(message)))
+        any_holds(&self.requests, message)
     }
 
     /// Whether a provider's message begins a response.
     pub fn is_beginning(&self, message: &[u8]) -> bool {
-        self.begins.iter().any(|check| check.holds(frame(message)))
+        any_holds(&self.begins, message)
     }
+}
+
+fn any_holds(checks: &[CompiledCheck], message: &[u8]) -> bool {
+    checks.iter().any(|check| FrameCheck::new(check).look(frame(message)).holds)
 }
 
 /// A message as a tap takes it: without an event.
