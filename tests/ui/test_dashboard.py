@@ -10,7 +10,8 @@ import gateway
 from gateway import HOSTILE, KEYS, READ_TOKEN, TOKEN
 
 #: Pages that need no id.
-PAGES = ("/ui/", "/ui/requests", "/ui/adapters", "/ui/adapters/openai", "/ui/shadow-runs", "/ui/targets", "/ui/keys", "/ui/teams", "/ui/budgets",
+PAGES = ("/ui/", "/ui/requests", "/ui/adapters", "/ui/adapters/openai", "/ui/shadow-runs", "/ui/targets", "/ui/keys", "/ui/teams",
+         "/ui/organisations", "/ui/users", "/ui/budgets",
          "/ui/playground", "/ui/configuration")
 
 
@@ -146,7 +147,8 @@ class Dashboard(unittest.TestCase):
     def test_a_reader_sees_no_changes_and_is_refused(self):
         self.sign_in(READ_TOKEN)
         self.browser.wait_for_text("may read")
-        for path, forbidden in (("/ui/adapters/openai", "Quarantine"), ("/ui/keys", "Make a key"), ("/ui/teams", "Make a team"),
+        for path, forbidden in (("/ui/adapters/openai", "Quarantine"), ("/ui/keys", "Make a key"), ("/ui/teams", "Make a team"), ("/ui/users", "Make a user"),
+                                ("/ui/organisations", "Make an organisation"),
                                 ("/ui/configuration", "Reload the file"), ("/ui/adapters", "Look at the folder again"),
                                 ("/ui/adapters", "Upload an adapter"), ("/ui/adapters/openai", "Upload a version"),
                                 ("/ui/adapters/openai", "Shadow run\n"), (f"/ui/requests/{self.fact('o3-mini')['id']}", "Try another adapter version")):
@@ -229,6 +231,22 @@ class Dashboard(unittest.TestCase):
         self.browser.press("main button", "Release from quarantine")
         self.browser.press("dialog button", "Release")
         self.browser.with_text(".badge", "serving")
+
+    def test_an_organisation_and_a_user_are_made_and_disabled(self):
+        for kind, title, text in (("organisations", "Make an organisation", "Acme <b>ltd</b>"), ("users", "Make a user", "Ann <i>Lee</i>")):
+            self.open(kind, kind.capitalize())
+            self.browser.press("button", title)
+            self.browser.set("Id", "one")
+            self.browser.set("Name", text)
+            self.browser.press("dialog button", "Make it")
+            self.browser.press("tbody a", "one")
+            self.browser.wait_for_page(text)
+            self.browser.press("main button", "Disable")
+            self.browser.press("dialog button", "Disable")
+            self.browser.with_text(".badge", "disabled")
+            self.browser.press("main button", "Enable")
+            self.browser.with_text(".badge", "in use")
+            self.assertEqual(json.loads(self.weir.get(f"/admin/v1/{kind}/one"))["name"], text)
 
     def component(self, content):
         """A file openai.wasm with this content."""

@@ -124,6 +124,10 @@ pub struct Config {
 /// The largest file that is read.
 const LARGEST_FILE: u64 = 8 << 20;
 
+/// What is wrong with `admin.read_token` alone.
+const READ_TOKEN_ALONE: &str =
+    "`admin.read_token` is set without `admin.token`, so that nothing could be changed over the network";
+
 impl Config {
     /// Reads a file and lays the environment over it.
     pub fn load(path: &Path, environment: Environment) -> Result<Self, Problems> {
@@ -183,9 +187,7 @@ impl Config {
             reader.report(problem.with_help(help));
         }
         if draft.admin.read_token.is_some() && draft.admin.token.is_none() {
-            let message =
-                "`admin.read_token` is set without `admin.token`, so that nothing could be changed over the network";
-            reader.report(Problem::error(&Place::Unset, message).with_help("set `admin.token` too"));
+            reader.report(Problem::error(&Place::Unset, READ_TOKEN_ALONE).with_help("set `admin.token` too"));
         }
         let problems = Problems::new(Arc::clone(&source), reader.problems.into_inner());
         if problems.are_fatal() {

@@ -24,8 +24,8 @@ pub struct CompiledSessionTap {
 impl CompiledSessionTap {
     /// Compiles a tap.
     pub fn new(tap: &SessionTap) -> Result<Self, SessionTapError> {
-        let checks =
-            |tests: &[FrameTest]| tests.iter().map(|test| CompiledCheck::new(test, &[])).collect::<Result<Vec<_>, _>>();
+        let compiled = |test: &FrameTest| CompiledCheck::new(test, &[]);
+        let checks = |tests: &[FrameTest]| tests.iter().map(compiled).collect::<Result<Vec<_>, _>>();
         Ok(Self {
             requests: checks(&tap.requests)?,
             begins: checks(&tap.begins)?,
@@ -36,17 +36,16 @@ impl CompiledSessionTap {
 
     /// Whether a client's message asks for a response.
     pub fn is_request(&self, message: &[u8]) -> bool {
-        hold_of(&self.requests, message)
+        any_holds(&self.requests, message)
     }
 
     /// Whether a provider's message begins a response.
     pub fn is_beginning(&self, message: &[u8]) -> bool {
-        hold_of(&self.begins, message)
+        any_holds(&self.begins, message)
     }
 }
 
-/// Whether one of these tests holds of a message.
-fn hold_of(checks: &[CompiledCheck], message: &[u8]) -> bool {
+fn any_holds(checks: &[CompiledCheck], message: &[u8]) -> bool {
     checks.iter().any(|check| FrameCheck::new(check).look(frame(message)).holds)
 }
 

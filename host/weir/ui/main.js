@@ -8,6 +8,7 @@ import { adapter, adapters } from "./pages/adapters.js";
 import configuration from "./pages/configuration.js";
 import { budgets, key, keys, team, teams } from "./pages/keys.js";
 import overview from "./pages/overview.js";
+import { organisation, organisations, user, users } from "./pages/people.js";
 import playground from "./pages/playground.js";
 import request from "./pages/request.js";
 import requests from "./pages/requests.js";
@@ -23,6 +24,8 @@ const PAGES = [
   { path: "targets", title: "Targets", page: targets },
   { path: "keys", title: "Keys", page: keys, item: key },
   { path: "teams", title: "Teams", page: teams, item: team },
+  { path: "organisations", title: "Organisations", page: organisations, item: organisation },
+  { path: "users", title: "Users", page: users, item: user },
   { path: "budgets", title: "Budgets", page: budgets },
   { path: "playground", title: "Playground", page: playground },
   { path: "configuration", title: "Configuration", page: configuration },

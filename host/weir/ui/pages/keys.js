@@ -5,8 +5,8 @@ import { add, ask, badge, card, empty, facts, field, fill, h, name, table } from
 import * as format from "../format.js";
 
 const SIZE = 50;
-const words = (text) => (text ?? "").split(/[\s,]+/).filter(Boolean);
-const input = (name, properties = {}) => h("input", { name, autocomplete: "off", spellcheck: "false", ...properties });
+export const words = (text) => (text ?? "").split(/[\s,]+/).filter(Boolean);
+export const input = (name, properties = {}) => h("input", { name, autocomplete: "off", spellcheck: "false", ...properties });
 /** May the caller change what belongs to this team? The server decides; this only hides buttons. */
 const may_change = (team) => api.who().grants.some((grant) => grant.access === "write" && (!grant.team || grant.team === team));
 const may_change_any = () => api.who().grants.some((grant) => grant.access === "write");
@@ -38,20 +38,20 @@ export async function keys(place, { signal, query, go }) {
   ], page.items)), more(page, "/ui/keys", { team })]);
 }
 
-function more(page, address, parameters) {
+export function more(page, address, parameters) {
   return page.next_cursor && h("div", { class: "buttons" }, h("a", { class: "button", href: api.url(address, { ...parameters, cursor: page.next_cursor }) }, "More"));
 }
 
-function state(document) {
+export function state(document) {
   if (document.disabled) return badge("bad", "disabled");
   if (document.expires && Date.parse(document.expires) < api.now()) return badge("warn", "expired");
   return badge("good", "in use");
 }
 
-const models = (document) => (document.models ? name(document.models.join(", ") || "none", 40) : h("span", { class: "muted" }, "all"));
+export const models = (document) => (document.models ? name(document.models.join(", ") || "none", 40) : h("span", { class: "muted" }, "all"));
 
 /** What is allowed to a key or team. */
-function terms(document) {
+export function terms(document) {
   const limits = Object.entries(document.limits ?? {}).filter(([, value]) => value !== null).map(([limit, value]) => `${format.count(value)} ${limit.replaceAll("_", " ")}`);
   return [
     ["Models", models(document)],
@@ -92,14 +92,14 @@ export async function key(place, { signal, item, go }) {
   ]);
 }
 
-function sure(title, text, action, act, after) {
+export function sure(title, text, action, act, after) {
   ask(title, h("p", null, text), action, async () => {
     await act();
     after();
   });
 }
 
-const fail = (error) => ask("That did not work", h("p", { class: "error" }, error.message), "Close", async () => {});
+export const fail = (error) => ask("That did not work", h("p", { class: "error" }, error.message), "Close", async () => {});
 
 /** A key's text, to be copied now. */
 function secret(text) {
@@ -140,7 +140,7 @@ function create(teams, again) {
 }
 
 /** Models, budget and limit of a form. */
-function allowed(fields) {
+export function allowed(fields) {
   return {
     ...(words(fields.models).length > 0 && { models: words(fields.models) }),
     ...(fields.usd && { budgets: [{ name: "month", usd: fields.usd, per: "month" }] }),
@@ -159,7 +159,7 @@ async function usage(parameters, signal) {
   ], sums.items);
 }
 
-async function spending(prefix, budgets, signal) {
+export async function spending(prefix, budgets, signal) {
   if (!budgets?.length) return h("p", null, "None of its own.");
   const { items: own } = await api.get("/admin/v1/budgets", { prefix, limit: 1000 }, signal).catch(() => ({ items: [] }));
   return own.length ? h("div", { class: "stack" }, own.map((budget) => meter(budget, budget.name.slice(prefix.length)))) : h("p", null, "Their state cannot be shown.");

@@ -4,7 +4,7 @@ import * as api from "../api.js";
 import { add, badge, empty, field, fill, h, name, select, table } from "../dom.js";
 import * as format from "../format.js";
 
-const FILTERS = ["id", "client_request_id", "model", "provider", "key", "team", "user", "tag", "status", "outcome", "failed", "error", "from", "to", "min_cost", "max_cost"];
+const FILTERS = ["id", "client_request_id", "model", "provider", "key", "team", "organisation", "user", "tag", "status", "outcome", "failed", "error", "from", "to", "min_cost", "max_cost"];
 const SIZE = 50;
 /** The most rows that a live list holds. */
 const MOST_LIVE = 200;
@@ -73,7 +73,7 @@ function rows(items) {
 function search(filters, go) {
   const input = (name, properties = {}) => h("input", { name, value: filters[name], autocomplete: "off", spellcheck: "false", ...properties });
   const outcomes = [["", "Any"], ["ok", "Answered"], ["failed", "Failed"], ["refused", "Refused"], ["cut", "Cut off"], ["cancelled", "Client left"]];
-  const more = ["user", "tag", "client_request_id", "id", "from", "to", "min_cost", "max_cost"];
+  const more = ["organisation", "user", "tag", "client_request_id", "id", "from", "to", "min_cost", "max_cost"];
   const isMore = more.some((name) => filters[name]);
   const form = h("form", { class: "filters", role: "search" },
     field("Model", input("model")),
@@ -84,7 +84,7 @@ function search(filters, go) {
     field("Outcome", select({ name: "outcome" }, outcomes, filters.outcome)),
     field("Error has the text", input("error")),
     h("details", { open: isMore }, h("summary", null, "More filters"), h("div", { class: "filters" },
-      field("User", input("user")), field("Tag", input("tag")),
+      field("Organisation", input("organisation")), field("User", input("user")), field("Tag", input("tag")),
       field("Client's request id", input("client_request_id")), field("Request id", input("id")),
       field("From", input("from", { placeholder: "2026-11-21T08:00:00Z" })), field("To", input("to", { placeholder: "2026-11-22" })),
       field("Cost from", input("min_cost", { inputmode: "decimal", placeholder: "0.25" })), field("Cost below", input("max_cost", { inputmode: "decimal" })))),
