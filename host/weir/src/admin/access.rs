@@ -192,7 +192,7 @@ pub(super) fn by_person_login(operations: &Operations, person: &Person) -> Resul
 /// is. Both end when the login is configured no longer, and with a user who is disabled.
 fn by_person(operations: &Operations, config: &Config, person: &Person) -> Result<AdminCaller, Denied> {
     let Person { login, grants } = person;
-    if !config.admin.login.as_ref().is_some_and(|configured| configured.issuer == login.issuer) {
+    if config.admin.login.as_ref().is_none_or(|configured| configured.issuer != login.issuer) {
         return Err(Denied::NoToken);
     }
     let directory = operations.gateway.stored_keys().directory();
