@@ -4,6 +4,7 @@ mod answers;
 mod chain;
 mod evasion;
 mod everywhere;
+mod proof;
 mod webhook;
 
 use weir_tests::{Answer, Folder, Gateway, Request, Upstream};
