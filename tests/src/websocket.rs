@@ -1,5 +1,6 @@
 //! WebSockets written by hand, as both sides have them: every frame can be sent, right or wrong.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use base64::Engine as _;
@@ -78,6 +79,10 @@ impl WebSocket {
     /// # Errors
     ///
     /// The answer is not 101.
+    ///
+    /// # Panics
+    ///
+    /// If there is no whole answer.
     pub async fn ask(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Self, (u16, String)> {
         let stream = soon("a connection", TcpStream::connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
@@ -86,7 +91,7 @@ impl WebSocket {
              sec-websocket-version: 13\r\nsec-websocket-key: {KEY}\r\n"
         );
         for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+            let _ = write!(head, "{name}: {value}\r\n");
         }
         let mut socket = Self { stream, buffer: Vec::new(), is_client: true, head: String::new() };
         socket.raw((head + "\r\n").as_bytes()).await;
@@ -183,6 +188,10 @@ impl WebSocket {
     }
 
     /// The next message, with its frames joined.
+    ///
+    /// # Panics
+    ///
+    /// If the session is closed before it.
     pub async fn message(&mut self) -> Vec<u8> {
         let mut whole = Vec::new();
         loop {
@@ -232,6 +241,10 @@ impl SessionProvider {
     }
 
     /// The next request for a session, not yet answered.
+    ///
+    /// # Panics
+    ///
+    /// If none comes.
     pub async fn asked(&self) -> WebSocket {
         let (stream, _) = soon("a connection to the provider", self.0.accept()).await.unwrap();
         stream.set_nodelay(true).unwrap();
@@ -241,6 +254,10 @@ impl SessionProvider {
     }
 
     /// The next session, granted with these further headers.
+    ///
+    /// # Panics
+    ///
+    /// If the request has no key.
     pub async fn grant_with(&self, headers: &str) -> WebSocket {
         let mut socket = self.asked().await;
         let text = format!("{}258EAFA5-E914-47DA-95CA-C5AB0DC85B11", socket.header("sec-websocket-key").unwrap());

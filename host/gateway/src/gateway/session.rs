@@ -22,6 +22,7 @@ use crate::attempt::{ReplyBody, blame};
 use crate::auth::Caller;
 use crate::health::Ticket;
 use crate::observe::log::current;
+use crate::observe::metrics::Series;
 use crate::observe::trace::Span;
 use crate::provenance::Carried;
 use crate::realtime::billing::{Billing, demand, reserve};
@@ -135,18 +136,29 @@ impl Gateway {
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, asked, &granted.target, &account);
         }
+        self.hand_over(asked, (granted, account), (&plan, series), (place, pledge));
+        Ok(response)
+    }
+
+    /// Gives the connection to a session that a provider granted.
+    fn hand_over(
+        &self,
+        asked: &Asked<'_>,
+        (granted, mut account): (Granted, Account),
+        (plan, series): (&Plan, Arc<Series>),
+        (place, pledge): (SessionPlace, Pledge),
+    ) {
+        let Asked { serving, face, exchange, caller, model, .. } = *asked;
         let Granted { session, target, tap, ticket, held, prepared, .. } = granted;
         account.hold(held);
         account.serve(ticket);
         account.answering(StatusCode::SWITCHING_PROTOCOLS.as_u16(), true, false);
         account.note_overhead();
-        let id: Arc<str> = Arc::from(request_id.as_str());
+        let id: Arc<str> = Arc::from(exchange.id.as_str());
         let adapter = (Arc::clone(&target.adapter.name), target.adapter.digest);
-        let health = target.health_id(model);
-        account
-            .line()
-            .into_iter()
-            .for_each(|line| line.answered(target.model(model), Arc::clone(&health), adapter.clone()));
+        if let Some(line) = account.line() {
+            line.answered(target.model(model), target.health_id(model), adapter);
+        }
         let billing = Billing {
             serving: Arc::clone(serving),
             admission: Arc::clone(&self.admission),
@@ -181,7 +193,6 @@ impl Gateway {
             leaving: takeover.leaving(),
         };
         takeover.go_on(current::within(id, session.run()));
-        Ok(response)
     }
 
     /// The targets of the session's model that take sessions of its format.

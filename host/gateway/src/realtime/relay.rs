@@ -88,8 +88,8 @@ impl Session {
             terms,
         };
         let ending = tokio::select! {
-            ending = relay.from_client(&mut from_client) => ending,
-            ending = relay.from_provider(&mut from_provider, &mut screen, &mut account) => ending,
+            ending = relay.serve_client(&mut from_client) => ending,
+            ending = relay.serve_provider(&mut from_provider, &mut screen, &mut account) => ending,
             ending = relay.watch() => ending,
             ending = relay.leave(&mut leaving) => ending,
         };
@@ -152,7 +152,7 @@ impl Relay {
         }
     }
 
-    async fn from_client(&self, from: &mut Inlet) -> Ending {
+    async fn serve_client(&self, from: &mut Inlet) -> Ending {
         loop {
             if let Err(ending) = self.pass_to_provider(from).await {
                 return ending;
@@ -181,7 +181,7 @@ impl Relay {
         }
     }
 
-    async fn from_provider(&self, from: &mut Inlet, screen: &mut MessageScreen, account: &mut Account) -> Ending {
+    async fn serve_provider(&self, from: &mut Inlet, screen: &mut MessageScreen, account: &mut Account) -> Ending {
         loop {
             if let Err(ending) = self.pass_to_client(from, screen, account).await {
                 return ending;
