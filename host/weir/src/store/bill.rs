@@ -124,8 +124,8 @@ pub fn explain(serving: &Serving, fact: &Fact) -> Value {
 
 /// What a request would cost now if its answer reported this usage, in nano-dollars; none if a price is not known.
 pub fn cost_of(serving: &Serving, fact: &Fact, usage: &Usage) -> Option<i64> {
-    let tariff = target(serving, fact)?.pricing.tariff(&fact.model_served);
-    let counts = Facts { tokens: Tokens::from(usage), ..counts(fact).ok()? };
+    let tariff = target(serving, fact, &fact.provider)?.pricing.tariff(&fact.model_served);
+    let counts = Facts { tokens: Tokens::from(usage), ..all_counts(fact).ok()? };
     Some(tariff.cost(&counts).bill()?.total.get())
 }
 
