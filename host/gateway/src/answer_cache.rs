@@ -196,7 +196,7 @@ impl AnswerCache {
         // Models, targets, options and settings.
         key.part("configuration", serving.config.revision.as_bytes());
         for (name, adapter) in &serving.adapters.adapters {
-            key.part(name, adapter.digest.hex().as_bytes());
+            key.part(name, adapter.digest.bytes());
         }
         key.part("route", route.alias.as_bytes());
         key.part("model", asked.model().as_bytes());
