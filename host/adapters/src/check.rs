@@ -218,10 +218,9 @@ fn check_face(face: &Face, place: &str, p: &mut Problems) {
             ModelPlace::Path => {
                 p.unless(face.path.contains("{model"), &format!("{place}.model"), "the path has no {model}");
             }
-            ModelPlace::Pointer(at) => pointer(&at.pointer, &format!("{place}.model"), p),
+            ModelPlace::Pointer(at) | ModelPlace::Message(at) => pointer(&at.pointer, &format!("{place}.model"), p),
             ModelPlace::Field(name) => p.unless(!name.is_empty(), &format!("{place}.model"), "empty field name"),
             ModelPlace::Query(name) => p.unless(!name.is_empty(), &format!("{place}.model"), "empty query name"),
-            ModelPlace::Message(at) => pointer(&at.pointer, &format!("{place}.model"), p),
         }
     }
     if let StreamFlag::Pointer(at) = &face.stream {

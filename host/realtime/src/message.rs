@@ -234,7 +234,7 @@ mod tests {
 
     /// The messages with their pieces joined.
     fn joined(events: Vec<Event>) -> Vec<(Kind, Vec<u8>)> {
-        let (mut all, mut open): (Vec<(Kind, Vec<u8>)>, Option<Vec<u8>>) = (Vec::new(), None);
+        let (mut all, mut open) = (Vec::new(), None::<Vec<u8>>);
         for event in events {
             match event {
                 Event::Message(kind, bytes) => all.push((kind, bytes.to_vec())),

@@ -84,9 +84,13 @@ impl Billing {
         let target = &self.target;
         let model = target.model(&self.model);
         let adapter = (Arc::clone(&target.adapter.name), target.adapter.digest);
-        line.iter_mut().for_each(|line| line.answered(model, target.health_id(&self.model), adapter.clone()));
+        if let Some(line) = &mut line {
+            line.answered(model, target.health_id(&self.model), adapter);
+        }
         account.set_line(line);
-        budgets.into_iter().for_each(|budget| account.reserve(budget));
+        for budget in budgets {
+            account.reserve(budget);
+        }
         account.tries_at(&target.label, model, target.tariff(&self.model));
         account.goes("relay");
         // Until its end says what it used, all that was reserved is taken to be used.

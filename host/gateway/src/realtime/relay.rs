@@ -93,7 +93,7 @@ impl Session {
             ending = relay.watch() => ending,
             ending = relay.leave(&mut leaving) => ending,
         };
-        relay.end(ending, (from_client, from_provider), account).await;
+        Box::pin(relay.end(ending, (from_client, from_provider), account)).await;
     }
 }
 
@@ -297,7 +297,7 @@ impl Relay {
         }
         let client = self.farewell(&mut client, Side::Client, &ending);
         let provider = self.farewell(&mut provider, Side::Server, &ending);
-        let _late = timeout(FAREWELL, async { tokio::join!(client, provider) }).await;
+        let _late = Box::pin(timeout(FAREWELL, async { tokio::join!(client, provider) })).await;
         for side in [Side::Client, Side::Server] {
             let _gone = timeout(FAREWELL, async { self.outlet(side).lock().await.shut().await }).await;
         }
