@@ -11,9 +11,14 @@ use weir_types::headers::{ALL, Direction};
 const HEADERS: &str = "types/src/headers.rs";
 /// Prefixes of the names of metrics.
 const METRICS: [&str; 2] = ["weir_", "gen_ai_"];
-/// Labels with the same prefixes.
-const LABELS: [&str; 4] =
-    ["gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_request_model", "gen_ai_token_type"];
+/// Labels with the same prefixes, and what asks for the newest names of attributes.
+const LABELS: [&str; 5] = [
+    "gen_ai_operation_name",
+    "gen_ai_provider_name",
+    "gen_ai_request_model",
+    "gen_ai_token_type",
+    "gen_ai_latest_experimental",
+];
 
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
