@@ -112,8 +112,8 @@ fn decoded(text: &str) -> String {
 
 /// What a cookie of this name was set to.
 fn cookie(reply: &Reply, name: &str) -> Option<String> {
-    let set = reply.head.headers.iter().filter(|(header, _)| header == "set-cookie");
-    set.filter_map(|(_, value)| value.split(';').next()?.strip_prefix(&format!("{name}=")).map(str::to_owned)).next()
+    let mut set = reply.head.headers.iter().filter(|(header, _)| header == "set-cookie");
+    set.find_map(|(_, value)| value.split(';').next()?.strip_prefix(&format!("{name}=")).map(str::to_owned))
 }
 
 fn location(reply: &Reply) -> String {
@@ -129,7 +129,8 @@ async fn gateway(identity: &Provider, more: &str) -> Gateway {
 async fn begin(gateway: &Gateway) -> (String, String) {
     let reply = gateway.ask(&Request::get("/admin/login")).await;
     let pending = cookie(&reply, "weir-login").unwrap();
-    let text: String = reply.head.headers.iter().map(|(_, value)| format!("{value}\n")).collect();
+    let values: Vec<&str> = reply.head.headers.iter().map(|(_, value)| value.as_str()).collect();
+    let text = values.join("\n");
     assert!(text.contains("HttpOnly; SameSite=Lax"), "{text}");
     (location(&reply), pending)
 }

@@ -130,11 +130,11 @@ impl WebSocket {
         match payload.len() {
             len @ 0..126 => bytes.push(masked | len as u8),
             len @ 126..=0xffff => {
-                bytes.push(masked | 126);
+                bytes.push(masked | 0x7e);
                 bytes.extend_from_slice(&(len as u16).to_be_bytes());
             }
             len => {
-                bytes.push(masked | 127);
+                bytes.push(masked | 0x7f);
                 bytes.extend_from_slice(&(len as u64).to_be_bytes());
             }
         }

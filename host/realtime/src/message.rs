@@ -44,9 +44,9 @@ pub enum Event {
         /// Whether it is the last one.
         is_last: bool,
     },
-    /// A ping.
+    /// Asks the other side whether it is there; it answers with the same bytes.
     Ping(Bytes),
-    /// A pong.
+    /// The other side is there.
     Pong,
     /// The end of the session.
     Close(Close),

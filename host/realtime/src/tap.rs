@@ -10,7 +10,7 @@ use weir_wire::tap::{CompiledCheck, CompiledTap, FrameCheck, TapError};
 #[error(transparent)]
 pub struct SessionTapError(#[from] TapError);
 
-/// A compiled tap of sessions.
+/// Which messages ask for a response, begin or cancel one, and where usage stands in them.
 #[derive(Debug)]
 pub struct CompiledSessionTap {
     requests: Vec<CompiledCheck>,

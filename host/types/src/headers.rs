@@ -15,6 +15,8 @@ pub enum Direction {
 
 /// `name@digest` of the adapter that made the exchange with the provider.
 pub static ADAPTER: HeaderName = HeaderName::from_static("x-weir-adapter");
+/// The signatures of an adapter's component that is uploaded over the admin side.
+pub static ADAPTER_SIGNATURE: HeaderName = HeaderName::from_static("x-weir-adapter-signature");
 /// The number of attempts, and which targets were tried and skipped.
 pub static ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
 /// How the cache answered: `hit`, `miss`, `bypass` or `coalesced`.
@@ -71,6 +73,7 @@ pub static USAGE_BIN: HeaderName = HeaderName::from_static("x-weir-usage-bin");
 /// Every header with the side that sends it.
 pub static ALL: &[(&HeaderName, Direction)] = &[
     (&ADAPTER, Direction::Response),
+    (&ADAPTER_SIGNATURE, Direction::Request),
     (&ATTEMPTS, Direction::Response),
     (&CACHE, Direction::Response),
     (&CACHE_KEY, Direction::Response),

@@ -12,9 +12,9 @@ async fn large_and_fragmented_messages_pass_whole_in_both_directions() {
     let gateway = Gateway::open(&config(&provider)).await;
     let (mut client, mut upstream) = session(&gateway, &provider).await;
     let large: Vec<u8> = (0..16u32 << 20).map(|at| (at % 251) as u8).collect();
-    let (_, heard) = tokio::join!(client.frame(true, 2, &large), upstream.message());
+    let ((), heard) = tokio::join!(client.frame(true, 2, &large), upstream.message());
     assert!(heard == large, "the largest frame arrives unchanged");
-    let (_, heard) = tokio::join!(upstream.frame(true, 2, &large), client.message());
+    let ((), heard) = tokio::join!(upstream.frame(true, 2, &large), client.message());
     assert!(heard == large, "and the other way");
     client.frame(false, 1, b"{\"type\":").await;
     client.frame(true, 9, b"within").await;

@@ -63,7 +63,7 @@ struct Granted {
 }
 
 impl Gateway {
-    /// Begins a session.
+    /// Identifies, admits and routes a client that asks for a session, and opens it at a provider.
     pub(super) async fn begin_session(
         &self,
         serving: &Arc<Serving>,

@@ -51,11 +51,11 @@ pub(crate) struct Terms {
 pub(crate) struct Session {
     /// The client's connection, once the answer to its handshake is sent.
     pub(crate) client: OnUpgrade,
-    /// The provider's.
+    /// What comes from the provider, after its handshake.
     pub(crate) provider: UpstreamSession,
     /// What it is bound by.
     pub(crate) terms: Terms,
-    /// Its responses.
+    /// Bills the responses of the session.
     pub(crate) responses: Responses,
     /// The record of the session itself.
     pub(crate) account: Box<Account>,

@@ -13,7 +13,7 @@ use weir_types::contract::about::{CredentialPlace, ModelPlace};
 use weir_types::fault::Fault;
 use weir_types::headers;
 
-/// A client's handshake.
+/// What a client asks for before both sides exchange messages.
 #[derive(Debug)]
 pub(super) struct ClientHandshake {
     asked: Asked,

@@ -22,9 +22,8 @@ use weir_adapters::install::{self, Readers};
 use weir_adapters::watch::{Rehearsal, signature_beside};
 use weir_fixtures::proof::{self, Bounds};
 use weir_sandbox::{Adapter, Digest};
+use weir_types::headers::ADAPTER_SIGNATURE;
 
-/// The header with the text of the component's signature file.
-const SIGNATURE: &str = "x-weir-adapter-signature";
 /// The longest name of an adapter, in bytes.
 const LONGEST_NAME: usize = 64;
 /// How long an answer waits until the folder was looked at.
@@ -137,7 +136,7 @@ fn is_file_name(name: &str) -> bool {
 
 /// The text of the signature file. Its lines are separated by commas in the header.
 fn signature(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(value) = headers.get(SIGNATURE) else { return Ok(None) };
+    let Some(value) = headers.get(&ADAPTER_SIGNATURE) else { return Ok(None) };
     let text = value.to_str().map_err(|_| Problem::bad("bad_signature", "the signature is not text"))?;
     let lines: Vec<&str> = text.split(',').map(str::trim).collect();
     Ok(Some(lines.join("\n") + "\n"))
@@ -262,7 +261,7 @@ mod tests {
     fn a_signature_of_several_lines_fits_a_header() {
         let mut headers = HeaderMap::new();
         assert_eq!(signature(&headers).unwrap(), None);
-        headers.insert(SIGNATURE, "ed25519:AA==, ed25519:BB==".parse().unwrap());
+        headers.insert(&ADAPTER_SIGNATURE, "ed25519:AA==, ed25519:BB==".parse().unwrap());
         assert_eq!(signature(&headers).unwrap().as_deref(), Some("ed25519:AA==\ned25519:BB==\n"));
     }
 }
