@@ -20,12 +20,11 @@ pub struct Lane {
 }
 
 /// All lanes.
-pub const LANES: [Lane; 5] = [
+pub const LANES: [Lane; 4] = [
     Lane { name: "relayed, whole", model: "same", is_streamed: false },
     Lane { name: "relayed, streamed", model: "same-s", is_streamed: true },
     Lane { name: "translated, whole", model: "other", is_streamed: false },
     Lane { name: "translated, streamed", model: "other-s", is_streamed: true },
-    Lane { name: "kept, whole", model: "kept", is_streamed: false },
 ];
 
 /// A whole answer in the client's own format.
@@ -47,7 +46,6 @@ pub fn answers() -> Answers {
             ("\"model\":\"same-s\"", streamed(&same_stream())),
             ("\"model\":\"other-s\"", streamed(&other_stream())),
             ("\"model\":\"same\"", whole(SAME)),
-            ("\"model\":\"kept\"", whole(SAME)),
             ("\"model\":\"other\"", whole(exchange::ANSWER)),
         ]
     });
@@ -85,18 +83,11 @@ fn other_stream() -> String {
 /// The configuration of a gateway before this provider. `server` are further lines of `[server]`.
 pub fn config(provider: SocketAddr, server: &str) -> String {
     let mut text = format!("[server]\naccess_log = false\nworkers = 1\n{server}[store]\nurl = \"none\"\n");
-    let models = [
-        ("openai", "same"),
-        ("openai", "same-s"),
-        ("anthropic", "other"),
-        ("anthropic", "other-s"),
-        ("openai", "kept"),
-    ];
-    for (adapter, model) in models {
-        let cache = if model == "kept" { "cache = \"1h\"\n" } else { "" };
+    for (adapter, model) in [("openai", "same"), ("openai", "same-s"), ("anthropic", "other"), ("anthropic", "other-s")]
+    {
         let _ = writeln!(
             text,
-            "[[models]]\nalias = \"{model}\"\n{cache}type = \"{adapter}\"\n\
+            "[[models]]\nalias = \"{model}\"\ntype = \"{adapter}\"\n\
              target = {{ url = \"http://{provider}/v1/\", model = \"{model}\", api_key = \"k\" }}\n\
              price = {{ input = 1, output = 1 }}"
         );
