@@ -11,6 +11,8 @@ pub enum Direction {
     Response,
     /// Both sides, with a different meaning each.
     Both,
+    /// Weir, with its calls of services that the operator names.
+    Call,
 }
 
 /// `name@digest` of the adapter that made the exchange with the provider.
@@ -27,6 +29,8 @@ pub static CACHE_KEY: HeaderName = HeaderName::from_static("x-weir-cache-key");
 pub static DROPPED_PARAMS: HeaderName = HeaderName::from_static("x-weir-dropped-params");
 /// The side at fault.
 pub static ERROR_SOURCE: HeaderName = HeaderName::from_static("x-weir-error-source");
+/// The signature of a call, by which a service knows who calls.
+pub static SIGNATURE: HeaderName = HeaderName::from_static("x-weir-signature");
 /// What each guard did with the request and with a whole answer.
 pub static GUARDS: HeaderName = HeaderName::from_static("x-weir-guards");
 /// The lane of the answer: `relay`, `translate`, `passthrough` or `cache`.
@@ -93,6 +97,7 @@ pub static ALL: &[(&HeaderName, Direction)] = &[
     (&RESUMABLE, Direction::Response),
     (&SESSION, Direction::Request),
     (&SESSION_ID, Direction::Request),
+    (&SIGNATURE, Direction::Call),
     (&STRICT, Direction::Request),
     (&TARGET, Direction::Request),
     (&TIMEOUT_MS, Direction::Request),

@@ -5,15 +5,14 @@ use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderName};
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Method, StatusCode};
 use reqwest::{Client, Url};
 use ring::hmac;
 
-use super::http_client::{BodyError, HttpClientError, NotPublic, PublicClient, builder, check_user, read_body, reason};
+use weir_types::headers;
 
-/// The header with the signature of a call.
-const SIGNATURE: HeaderName = HeaderName::from_static("x-weir-signature");
+use super::http_client::{BodyError, HttpClientError, NotPublic, PublicClient, builder, check_user, read_body, reason};
 
 /// Posts JSON to one url.
 #[derive(Clone)]
@@ -94,7 +93,7 @@ impl WebhookClient {
         };
         if let Some(key) = &self.key {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-            request = request.header(SIGNATURE, signature(key, now, &body));
+            request = request.header(&headers::SIGNATURE, signature(key, now, &body));
         }
         let json = "application/json";
         let request = request.timeout(patience).header(CONTENT_TYPE, json).header(ACCEPT, json).body(body);

@@ -207,18 +207,26 @@ fn what_this_host_does_not_serve_is_refused_by_name() {
 
 #[test]
 fn sessions_are_handshakes_whose_messages_can_be_read() {
-    assert!(problem(|m| m.faces[0].body = BodyKind::Session).contains("of the operation realtime"));
-    let realtime = |m: &mut Manifest| {
-        m.faces[0].body = BodyKind::Session;
-        m.faces[0].operation = Operation::Realtime;
+    let session = |change: fn(&mut Face)| {
+        problem(move |m| {
+            let face = &mut m.faces[0];
+            (face.body, face.operation) = (BodyKind::Session, Operation::Realtime);
+            (face.method, face.model) = ("GET".into(), vec![ModelPlace::Query("model".into())]);
+            change(face);
+        })
     };
-    assert!(problem(realtime).contains("is a GET"));
+    assert!(session(|face| face.operation = Operation::Chat).contains("of the operation realtime"));
+    assert!(session(|face| face.method = "POST".into()).contains("is a GET"));
+    assert!(session(|face| face.model.clear()).contains("in the query"));
     let problems = [
         problem(|m| m.faces[0].model = vec![ModelPlace::Query("model".into())]),
         problem(|m| m.faces[0].credentials = vec![CredentialPlace::Subprotocol("key.".into())]),
     ];
     assert!(problems.iter().all(|problem| problem.contains("sessions only")), "{problems:?}");
-    assert!(problem(|m| m.accepts[0].transport = Some(Transport::Session)).contains("travels as a session"));
+    let other = |m: &mut Manifest| {
+        (m.accepts[0].transport, m.accepts[0].method) = (Some(Transport::Session), "GET".into());
+    };
+    assert!(problem(other).contains("travels as a session"));
     let endless = SessionTap { requests: Vec::new(), begins: Vec::new(), responses: Tap::default(), cancel: None };
     assert!(problem(|m| m.formats[0].session = Some(endless)).contains("nothing ends a response"));
 }
