@@ -4,20 +4,15 @@ import atexit
 import faulthandler
 import functools
 import gc
-import os
-import random
-import socket
-import subprocess
 import sys
 import tempfile
-import time
 import unittest
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
 from script import MODELS
 from upstream import KEY, Upstream
+from weir_process import PLUGINS, free_port, start, stop, wait_for
 
 # If a client leaves a stream unread, the garbage collector closes it. It may run while the HTTP library holds a lock
 # that closing needs too: then the thread deadlocks. These runs are short, so no collection is needed.
@@ -25,9 +20,7 @@ gc.disable()
 # Prints the stacks of a run that hangs for another reason, and ends it.
 faulthandler.dump_traceback_later(15 * 60, exit=True)
 
-ROOT = Path(__file__).resolve().parents[2]
 CLIENT_KEY = "sk-client"
-START_SECONDS = 60
 # The path of each provider's format at the upstream, and the provider's options for sending the key.
 PROVIDERS = {
     "openai": ("/v1/", {}),
@@ -53,10 +46,7 @@ def weir() -> str:
     config = Path(folder.name, "weir.toml")
     config.write_text(configuration(port))
     log = Path(folder.name, "log")
-    binary = os.environ.get("WEIR_BIN", str(ROOT / "target/debug/weir"))
-    with log.open("wb") as sink:
-        command = [binary, "serve", "--config", str(config)]
-        process = subprocess.Popen(command, stdout=sink, stderr=sink, env=os.environ | {"UPSTREAM_KEY": KEY})
+    process = start(config, log, {"UPSTREAM_KEY": KEY})
     # Registered last, so that it ends before its folder is removed.
     atexit.register(stop, process)
     address = f"http://127.0.0.1:{port}"
@@ -68,8 +58,7 @@ def configuration(port: int) -> str:
     """The configuration: every model of the script at all providers, in the relay lane if the formats are the same, and
     forced to translate.
     """
-    plugins = os.environ.get("WEIR_PLUGINS", str(ROOT / "plugins"))
-    head = f'log_level = "warn"\n[server]\nhost = "127.0.0.1"\nport = {port}\ngrpc_reflection = true\n[plugins]\ndir = "{plugins}"\n'
+    head = f'log_level = "warn"\n[server]\nhost = "127.0.0.1"\nport = {port}\ngrpc_reflection = true\n[plugins]\ndir = "{PLUGINS}"\n'
     models = [section(provider, name, forced) for provider in PROVIDERS for name in MODELS for forced in (False, True)]
     return head + "\n".join([*map(account, PROVIDERS), *models])
 
@@ -90,38 +79,6 @@ def section(provider: str, name: str, forced: bool) -> str:
     alias = f"{provider}-{name}" + ("-forced" if forced else "")
     lines = ["[[models]]", f'alias = "{alias}"', f'target = {{ provider = "{provider}", model = "{name}" }}']
     return "\n".join([*lines, f"translate = {str(forced).lower()}\n"])
-
-
-def free_port() -> int:
-    """A port below the system's ephemeral ones, so that no other program gets it before Weir does."""
-    while True:
-        port = random.randrange(20000, 30000)
-        with socket.socket() as listener:
-            try:
-                listener.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-
-
-def wait_for(address: str, process: subprocess.Popen, log: Path):
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=1):
-                if process.poll() is None:
-                    return
-        except OSError:
-            time.sleep(0.05)
-    raise RuntimeError(f"weir did not come up ({process.poll()}):\n{log.read_text(errors='replace')}")
-
-
-def stop(process: subprocess.Popen):
-    process.terminate()
-    try:
-        process.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        process.kill()
 
 
 @dataclass(frozen=True)

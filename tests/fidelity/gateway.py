@@ -6,16 +6,12 @@ import faulthandler
 import functools
 import gc
 import json
-import os
-import random
-import socket
 import subprocess
 import tempfile
-import time
-import urllib.request
 from pathlib import Path
 
-from data import ROOT, Recording, formats, providers
+from data import Recording, formats, providers
+from weir_process import BINARY, PLUGINS, free_port, start, stop, wait_for
 
 # Like in the clients' tests: the garbage collector must not close a forgotten stream while the HTTP library holds its
 # lock.
@@ -25,8 +21,6 @@ faulthandler.dump_traceback_later(30 * 60, exit=True)
 
 # On its first start Weir compiles the adapters.
 START_SECONDS = 300
-BINARY = os.environ.get("WEIR_BIN", str(ROOT / "target/debug/weir"))
-PLUGINS = Path(os.environ.get("WEIR_PLUGINS", str(ROOT / "plugins")))
 
 
 @functools.cache
@@ -68,13 +62,8 @@ class Gateway:
         config = Path(self.folder.name, "weir.toml")
         config.write_text(self.configuration(port))
         self.log = Path(self.folder.name, "log")
-        with self.log.open("wb") as sink:
-            command = [BINARY, "serve", "--config", str(config)]
-            # Removes the variables of these tests, since Weir would read them as configuration.
-            ours = {"WEIR_BIN", "WEIR_PLUGINS"}
-            environment = {name: it for name, it in os.environ.items() if name not in ours}
-            self.process = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment)
-        self.wait()
+        self.process = start(config, self.log)
+        wait_for(self.url, self.process, self.log, START_SECONDS)
 
     def alias(self, recording: Recording, forced: bool = False) -> str | None:
         name = self.names.get((recording.provider, recording.format, recording.model))
@@ -120,33 +109,6 @@ class Gateway:
         head = f'log_level = "warn"\n[server]\nhost = "127.0.0.1"\nport = {port}\n[plugins]\ndir = "{PLUGINS}"\n'
         return head + "\n".join(self.sections)
 
-    def wait(self):
-        end = time.monotonic() + START_SECONDS
-        while time.monotonic() < end and self.process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"{self.url}/health", timeout=1):
-                    if self.process.poll() is None:
-                        return
-            except OSError:
-                time.sleep(0.05)
-        raise RuntimeError(f"weir did not come up ({self.process.poll()}):\n{self.log.read_text(errors='replace')}")
-
     def close(self):
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+        stop(self.process)
         self.folder.cleanup()
-
-
-def free_port() -> int:
-    """A port below the system's ephemeral ones, so that no other program gets it before Weir does."""
-    while True:
-        port = random.randrange(20000, 30000)
-        with socket.socket() as listener:
-            try:
-                listener.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue

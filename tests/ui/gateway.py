@@ -2,11 +2,8 @@
 
 import http.server
 import json
-import os
 import random
 import shutil
-import socket
-import subprocess
 import tempfile
 import threading
 import time
@@ -14,7 +11,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from weir_process import PLUGINS, free_port, start, stop, wait_for
+
 TOKEN = "the-token-of-the-operator-0123"
 READ_TOKEN = "the-token-that-only-reads-0123"
 KEYS = {"search": "weir-search-0123456789", "support": "weir-support-0123456789"}
@@ -82,12 +80,11 @@ class Weir:
         self.folder = tempfile.TemporaryDirectory(prefix="weir-ui-")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        adapters = Path(os.environ.get("WEIR_PLUGINS", str(ROOT / "plugins")))
         # A folder of its own: tests change which version serves.
         plugins = Path(self.folder.name, "plugins")
         plugins.mkdir()
-        shutil.copy(adapters / "openai.wasm", plugins)
-        shutil.copytree(adapters / "openai/fixtures", plugins / "openai.fixtures")
+        shutil.copy(PLUGINS / "openai.wasm", plugins)
+        shutil.copytree(PLUGINS / "openai/fixtures", plugins / "openai.fixtures")
         url = f"sqlite://{self.folder.name}/weir.db" if store else "none"
         lines = [f'log_level = "warn"\n[server]\nhost = "127.0.0.1"\nport = {self.port}\n[plugins]\ndir = "{plugins}"',
                  f'cache_dir = "{tempfile.gettempdir()}/weir-ui-cache"',
@@ -106,25 +103,12 @@ class Weir:
         self.start()
 
     def start(self):
-        binary = os.environ.get("WEIR_BIN", str(ROOT / "target/debug/weir"))
         self.log = Path(self.folder.name, "log")
-        with self.log.open("ab") as sink:
-            self.process = subprocess.Popen([binary, "serve", "--config", str(self.config)], stdout=sink, stderr=sink)
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and self.process.poll() is None:
-            try:
-                return self.get("/livez", token=None)
-            except OSError:
-                time.sleep(0.05)
-        raise RuntimeError(f"weir did not come up:\n{self.log.read_text(errors='replace')}")
+        self.process = start(self.config, self.log)
+        wait_for(self.url, self.process, self.log, PATIENCE)
 
     def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        stop(self.process)
 
     def close(self):
         self.stop()
@@ -166,15 +150,3 @@ class Weir:
                 return
             time.sleep(0.05)
         raise AssertionError(f"the content of {request} is not kept")
-
-
-def free_port():
-    """A port below the system's ephemeral ones, so that no other program gets it before Weir does."""
-    while True:
-        port = random.randrange(20000, 30000)
-        with socket.socket() as listener:
-            try:
-                listener.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue

@@ -1,15 +1,13 @@
 //! `cargo xtask clients`: the official clients for Python and Node, unmodified, against a running Weir.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::check::Outcome;
-use crate::plugins;
 use crate::process::{self, cargo};
 use crate::workspace::Workspace;
+use crate::{plugins, python};
 
 /// Builds the prerequisites and runs the tests.
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
@@ -50,7 +48,7 @@ const GROUPS: [Group; 5] = [
 
 /// Runs the tests. `words` are the name of a group, or nothing for all groups, then test names or options for unittest.
 fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
-    let Some(python) = ["python3", "python"].into_iter().find_map(process::find) else {
+    let Some(python) = python::find() else {
         return Ok(Outcome::Skipped("python3 is not installed: it runs the official clients".to_owned()));
     };
     let chosen = words.first().and_then(|word| GROUPS.iter().find(|group| group.name == word));
@@ -59,7 +57,7 @@ fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
         println!("the {} official clients:", group.name);
         let place = workspace.target.join("clients").join(group.name);
         let folder = workspace.root.join("tests/clients");
-        match environment(&python, &place, &folder.join(group.pins)) {
+        match python::environment(&python, &place, &folder.join(group.pins)) {
             Ok(python) => unittest(workspace, &python, &folder.join(group.tests), words)?,
             Err(error) => return Ok(Outcome::Skipped(format!("{error:#}"))),
         }
@@ -69,31 +67,8 @@ fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
 
 /// Runs the tests of a folder; the code that they share is in `tests/clients` itself.
 fn unittest(workspace: &Workspace, python: &Path, folder: &Path, words: &[String]) -> Result<()> {
-    let mut command = Command::new(python);
+    let mut command = python::command(workspace, python, folder, &["tests/clients"])?;
     // Some clients leave their sockets to the garbage collector, and Python would warn about each.
-    command.current_dir(folder).args(["-B", "-W", "ignore::ResourceWarning", "-m", "unittest"]).args(words);
-    command.env("PYTHONPATH", workspace.root.join("tests/clients"));
-    command.env("WEIR_BIN", workspace.target.join("debug").join(format!("weir{}", std::env::consts::EXE_SUFFIX)));
-    command.env("WEIR_PLUGINS", workspace.root.join("plugins"));
+    command.args(["-W", "ignore::ResourceWarning", "-m", "unittest"]).args(words);
     process::run(&mut command)
-}
-
-/// Makes a virtual environment with pinned packages, anew if the pins changed; returns the path of its Python.
-pub(crate) fn environment(python: &Path, place: &Path, requirements: &Path) -> Result<PathBuf> {
-    let pins =
-        fs::read_to_string(requirements).with_context(|| format!("could not read {}", requirements.display()))?;
-    let inside = place.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
-    let stamp = place.join("installed.txt");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == pins) && inside.exists() {
-        return Ok(inside);
-    }
-    process::run(Command::new(python).args(["-m", "venv", "--clear"]).arg(place))
-        .context("python could not make a virtual environment (Debian: apt install python3-venv)")?;
-    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-    let name = requirements.file_name().unwrap_or_default().to_string_lossy();
-    process::run(Command::new(&inside).args(install).arg(requirements)).with_context(|| {
-        format!("what {name} pins could not be installed (Python 3.10 or later); pip says why above")
-    })?;
-    fs::write(stamp, pins)?;
-    Ok(inside)
 }

@@ -1,16 +1,16 @@
 //! `cargo xtask dashboard` and `screenshots`: the dashboard in a real Chromium.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 
 use crate::check::Outcome;
-use crate::plugins;
 use crate::process::{self, cargo};
 use crate::workspace::Workspace;
+use crate::{plugins, python};
 
 /// Debian's packages of the browser and its driver.
 const PACKAGES: [&str; 2] = ["chromium", "chromium-driver"];
@@ -48,19 +48,19 @@ fn build(workspace: &Workspace) -> Result<()> {
 }
 
 fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
-    let Some(mut command) = python(workspace) else { return Ok(missing()) };
+    let Some(mut command) = driver(workspace)? else { return Ok(missing()) };
     match axe(&workspace.target.join("dashboard")) {
         Ok(file) => {
             command.env("WEIR_AXE", file);
         }
         Err(error) => println!("SKIPPED: accessibility is not checked: {error:#}"),
     }
-    process::run(command.args(["-B", "-m", "unittest"]).args(words)).map(|()| Outcome::Passed)
+    process::run(command.args(["-m", "unittest"]).args(words)).map(|()| Outcome::Passed)
 }
 
 fn drive_script(workspace: &Workspace) -> Result<Outcome> {
-    let Some(mut command) = python(workspace) else { return Ok(missing()) };
-    process::run(command.args(["-B", "screenshots.py"]).arg(workspace.root.join("docs/ui"))).map(|()| Outcome::Passed)
+    let Some(mut command) = driver(workspace)? else { return Ok(missing()) };
+    process::run(command.arg("screenshots.py").arg(workspace.root.join("docs/ui"))).map(|()| Outcome::Passed)
 }
 
 fn missing() -> Outcome {
@@ -69,19 +69,15 @@ fn missing() -> Outcome {
 }
 
 /// Python in the tests' folder, if there are a browser and its driver, or could be installed.
-fn python(workspace: &Workspace) -> Option<Command> {
-    let python = ["python3", "python"].into_iter().find_map(process::find)?;
+fn driver(workspace: &Workspace) -> Result<Option<Command>> {
+    let Some(found) = python::find() else { return Ok(None) };
     if !has_browser() {
         install();
     }
     if !has_browser() {
-        return None;
+        return Ok(None);
     }
-    let mut command = Command::new(python);
-    command.current_dir(workspace.root.join("tests/ui"));
-    command.env("WEIR_BIN", workspace.target.join("debug").join(format!("weir{}", env::consts::EXE_SUFFIX)));
-    command.env("WEIR_PLUGINS", workspace.root.join("plugins"));
-    Some(command)
+    python::command(workspace, &found, &workspace.root.join("tests/ui"), &[]).map(Some)
 }
 
 fn has_browser() -> bool {

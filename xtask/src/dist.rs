@@ -34,7 +34,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     gather(workspace, &program, &folder)?;
     describe(&folder)?;
     let archive = pack(&folder)?;
-    println!("{}\n{}\n{}", folder.display(), archive.display(), linkage.told);
+    println!("{}\n{}\n{}", folder.display(), archive.display(), linkage.message);
     Ok(())
 }
 

@@ -1,13 +1,11 @@
 //! `cargo xtask fidelity`: has the official clients read the recordings of every provider in every dialect.
 
-use std::process::Command;
-
 use anyhow::{Context, Result, bail};
 
 use crate::check::Outcome;
 use crate::process::{self, cargo};
 use crate::workspace::Workspace;
-use crate::{clients, plugins};
+use crate::{plugins, python};
 
 /// The folder of the recordings: beside the repository, because their licence is not ours.
 const RECORDINGS: &str = "../shared/fixtures";
@@ -35,19 +33,17 @@ fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
     if !workspace.root.join(RECORDINGS).is_dir() {
         return Ok(Outcome::Skipped(format!("there are no recordings in {RECORDINGS}")));
     }
-    let Some(python) = ["python3", "python"].into_iter().find_map(process::find) else {
+    let Some(python) = python::find() else {
         return Ok(Outcome::Skipped("python3 is not installed: it runs the official clients".to_owned()));
     };
     let folder = workspace.root.join("tests/fidelity");
     let place = workspace.target.join("clients").join("fidelity");
-    let python = match clients::environment(&python, &place, &folder.join("requirements.txt")) {
+    let python = match python::environment(&python, &place, &folder.join("requirements.txt")) {
         Ok(python) => python,
         Err(error) => return Ok(Outcome::Skipped(format!("{error:#}"))),
     };
-    let mut command = Command::new(python);
-    command.current_dir(&folder).args(["-B", "fidelity.py"]).args(words);
-    command.env("WEIR_BIN", workspace.target.join("debug").join(format!("weir{}", std::env::consts::EXE_SUFFIX)));
-    command.env("WEIR_PLUGINS", workspace.root.join("plugins"));
+    let mut command = python::command(workspace, &python, &folder, &[])?;
+    command.arg("fidelity.py").args(words);
     process::run(&mut command).context("what the official clients read differs; the lines above say where")?;
     Ok(Outcome::Passed)
 }

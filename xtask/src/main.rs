@@ -19,6 +19,7 @@ mod plugins;
 mod prices;
 mod process;
 mod profile;
+mod python;
 mod run;
 mod soak;
 mod strip;

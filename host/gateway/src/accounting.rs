@@ -130,7 +130,7 @@ pub struct Account {
     is_branch: bool,
     permit: AdmissionPermit,
     copies: Copies,
-    /// Where the cost is told once it is known.
+    /// Where the cost is written once it is known.
     cost: Option<CostCell>,
 }
 

@@ -287,7 +287,7 @@ impl Gateway {
         if let Err(fault) = self.judge(context, serving, asked).await {
             return Ok(self.refuse_judged(asked, &fault, line));
         }
-        let told = permit.limits();
+        let limits = permit.limits();
         let found = match cached::kept_route(serving, asked) {
             Some(route) => Box::pin(self.find_kept(serving, asked, route)).await?,
             None => Found::Nothing,
@@ -324,7 +324,7 @@ impl Gateway {
         }
         self.make_resumable(&mut response, serving, asked, (plan, deadline));
         put_guards(&mut response, asked);
-        put_limits(&mut response, &asked.face, &told, target.as_deref().map(|target| (target, &account)));
+        put_limits(&mut response, &asked.face, &limits, target.as_deref().map(|target| (target, &account)));
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target.as_deref(), asked, &account);
         }

@@ -61,7 +61,7 @@ impl Sharing {
         &self.node
     }
 
-    /// The nodes that share, as far as they were told.
+    /// The nodes that share, as far as is known.
     pub fn nodes(&self) -> u32 {
         self.nodes.load(Ordering::Relaxed)
     }
@@ -132,7 +132,7 @@ pub struct Round {
 }
 
 impl Round {
-    /// The server has answered, with its time since 1970 and the number of nodes if it told them.
+    /// The server has answered, with its time since 1970 and the number of nodes if it reports them.
     pub fn answered(&self, now: Option<Duration>, nodes: Option<u32>) {
         if let Some(nodes) = nodes {
             self.sharing.nodes.store(nodes.max(1), Ordering::Relaxed);

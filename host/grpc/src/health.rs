@@ -63,7 +63,7 @@ pub(crate) async fn handle(
         return refuse(Code::NotFound, "there is no such service here");
     }
     match method {
-        "Check" => answer::unary(&told(*draining.borrow()), &Status::ok("")),
+        "Check" => answer::unary(&health(*draining.borrow()), &Status::ok("")),
         "Watch" => watched(draining),
         _ => refuse(Code::Unimplemented, "this service has the methods Check and Watch"),
     }
@@ -74,7 +74,7 @@ async fn read(body: Incoming) -> Option<HealthCheckRequest> {
     framing::read(&[collected.to_bytes()]).ok()
 }
 
-fn told(is_draining: bool) -> HealthCheckResponse {
+fn health(is_draining: bool) -> HealthCheckResponse {
     let status = if is_draining { ServingStatus::NotServing } else { ServingStatus::Serving };
     HealthCheckResponse { status: status as i32 }
 }
@@ -117,6 +117,6 @@ fn watched(draining: watch::Receiver<bool>) -> Response<ReplyBody> {
 
 fn message(is_draining: bool) -> Frame<Bytes> {
     let mut out = BytesMut::new();
-    framing::put(&mut out, &told(is_draining));
+    framing::put(&mut out, &health(is_draining));
     Frame::data(out.freeze())
 }

@@ -91,12 +91,12 @@ struct ServerReflectionResponse {
     valid_host: String,
     #[prost(message, optional, tag = "2")]
     original_request: Option<ServerReflectionRequest>,
-    #[prost(oneof = "Told", tags = "4, 6, 7")]
-    told: Option<Told>,
+    #[prost(oneof = "Reply", tags = "4, 6, 7")]
+    reply: Option<Reply>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
-enum Told {
+enum Reply {
     #[prost(message, tag = "4")]
     Files(FileDescriptorResponse),
     #[prost(message, tag = "6")]
@@ -158,7 +158,7 @@ impl Body for Dialogue {
                 Ok(Some(message)) => {
                     let mut out = BytesMut::new();
                     match framing::read::<ServerReflectionRequest>(&[message]) {
-                        Ok(asked) => framing::put(&mut out, &told(asked)),
+                        Ok(asked) => framing::put(&mut out, &reply_to(asked)),
                         Err(_) => return this.end(Code::InvalidArgument, "a message is no question"),
                     }
                     return Poll::Ready(Some(Ok(Frame::data(out.freeze()))));
@@ -188,30 +188,30 @@ impl Dialogue {
     }
 }
 
-fn told(asked: ServerReflectionRequest) -> ServerReflectionResponse {
+fn reply_to(asked: ServerReflectionRequest) -> ServerReflectionResponse {
     let found = |file: Option<&File>| match file {
         Some(file) => {
-            Told::Files(FileDescriptorResponse { file_descriptor_proto: vec![Bytes::from_static(file.bytes)] })
+            Reply::Files(FileDescriptorResponse { file_descriptor_proto: vec![Bytes::from_static(file.bytes)] })
         }
         None => error(Code::NotFound, "it is not here"),
     };
-    let told = match &asked.question {
+    let reply = match &asked.question {
         Some(Question::FileByFilename(name)) => found(FILES.iter().find(|file| file.name == *name)),
         Some(Question::FileContainingSymbol(symbol)) => {
             found(FILES.iter().find(|file| file.symbols.iter().any(|known| known == symbol)))
         }
         Some(Question::ListServices(_)) => {
             let service = vec![ServiceResponse { name: inference::NAME.to_owned() }];
-            Told::Services(ListServiceResponse { service })
+            Reply::Services(ListServiceResponse { service })
         }
         Some(Question::FileContainingExtension(_) | Question::AllExtensionNumbersOfType(_)) => {
             error(Code::NotFound, "there are no extensions")
         }
         None => error(Code::InvalidArgument, "the question is not known here"),
     };
-    ServerReflectionResponse { valid_host: asked.host.clone(), original_request: Some(asked), told: Some(told) }
+    ServerReflectionResponse { valid_host: asked.host.clone(), original_request: Some(asked), reply: Some(reply) }
 }
 
-fn error(code: Code, message: &str) -> Told {
-    Told::Error(ErrorResponse { error_code: code as i32, error_message: message.to_owned() })
+fn error(code: Code, message: &str) -> Reply {
+    Reply::Error(ErrorResponse { error_code: code as i32, error_message: message.to_owned() })
 }

@@ -74,9 +74,9 @@ mod tests {
         let info = details.error_info().unwrap();
         assert_eq!((info.reason.as_str(), info.domain.as_str()), ("STORE_UNAVAILABLE", "weir"));
         let about = |name: &str| info.metadata.get(name).map(String::as_str);
-        let told = ["kind", "source", "code", "param", "request_id", "http_status"].map(about);
+        let texts = ["kind", "source", "code", "param", "request_id", "http_status"].map(about);
         let wanted = ["overloaded", "gateway", "store-unavailable", "model", "r1", "503"];
-        assert_eq!(told, wanted.map(Some));
+        assert_eq!(texts, wanted.map(Some));
         assert_eq!(details.retry_info().unwrap().retry_delay, Some(Duration::from_millis(1500)));
     }
 

@@ -34,7 +34,8 @@ pub struct Share {
     short: u64,
     /// Whether a report was asked for and is not answered yet.
     is_asked: bool,
-    told: Option<(u64, Duration)>,
+    /// What the last report said was used, and when.
+    reported: Option<(u64, Duration)>,
     /// Whether a report is under way.
     is_under_way: bool,
     pace: Pace,
@@ -102,21 +103,21 @@ impl Share {
         let kept = if short == 0 && held > target.saturating_mul(2) { target } else { held };
         let ahead = if kept < target / 2 { target - kept } else { 0 };
         // A bucket has given away what was leased, used or not.
-        let is_told = if kind == Kind::Bucket && self.told.is_some() {
+        let is_reported = if kind == Kind::Bucket && self.reported.is_some() {
             used <= self.ceiling
         } else {
-            self.told.is_some_and(|(told, _)| told == used)
+            self.reported.is_some_and(|(reported, _)| reported == used)
         };
-        let is_new = !is_told || kept != held || self.before.is_some();
+        let is_new = !is_reported || kept != held || self.before.is_some();
         let is_held = kept > 0 || (kind == Kind::Places && used > 0);
         let is_watched = kind == Kind::Window && self.pace.is_used(at);
-        let since = self.told.map_or(Duration::ZERO, |(_, told)| at.saturating_sub(told));
+        let since = self.reported.map_or(Duration::ZERO, |(_, then)| at.saturating_sub(then));
         let is_due = (is_held && since >= RENEW) || (is_watched && since >= REFRESH);
         if short == 0 && ahead == 0 && !is_new && !is_due {
             return None;
         }
         self.ceiling = used.saturating_add(kept);
-        self.told = Some((used, at));
+        self.reported = Some((used, at));
         self.is_under_way = true;
         self.seq += 1;
         let (generation, gone) = self.last.map_or((0, 0), |last| (last.generation, last.gone));
@@ -137,7 +138,7 @@ impl Share {
     pub fn leave(&mut self) {
         self.until = Duration::ZERO;
         self.pace = Pace::default();
-        self.told = None;
+        self.reported = None;
     }
 
     /// Takes the answer to a report that was sent at this time.
@@ -151,11 +152,11 @@ impl Share {
 
     /// Notes that no answer came. The next report says all of it again.
     pub fn unanswered(&mut self) {
-        self.told = None;
+        self.reported = None;
         (self.is_asked, self.is_under_way) = (false, false);
     }
 
-    /// What the other nodes have used or reserved, as far as this one was told.
+    /// What the other nodes have used or reserved, as far as this one knows.
     pub fn others(&self) -> u64 {
         self.last.map_or(0, |last| last.others)
     }
@@ -168,7 +169,7 @@ impl Share {
     /// Whether nothing is held, used since the last report or waited for, so that there is nothing to report for a while.
     /// A share whose report is under way is not: its answer may be what a request waits for.
     pub fn is_idle(&self, used: u64, at: Duration) -> bool {
-        let is_quiet = self.told.is_some() && !self.is_under_way && self.short == 0;
+        let is_quiet = self.reported.is_some() && !self.is_under_way && self.short == 0;
         is_quiet && self.ceiling == used && !self.pace.is_used(at)
     }
 }

@@ -96,8 +96,8 @@ fn acts(nodes: usize) -> impl Strategy<Value = Vec<Act>> {
 }
 
 /// What a node has used since it was heard last, if that was a term ago.
-fn silence((told, at): (u64, Duration), node: &Node, now: Duration) -> u64 {
-    if now >= at + TERM { node.used.saturating_sub(told) } else { 0 }
+fn silence((reported, at): (u64, Duration), node: &Node, now: Duration) -> u64 {
+    if now >= at + TERM { node.used.saturating_sub(reported) } else { 0 }
 }
 
 proptest! {

@@ -273,8 +273,8 @@ mod tests {
         for form in
             [KEY, most, &KEY[10..40], &format!("{most}********{}", &KEY[44..]), &format!("{}...{end}", &KEY[..12])]
         {
-            let told = hidden(&format!("{{\"message\":\"key {form} is wrong\"}}"));
-            assert_eq!(told, format!("{{\"message\":\"key {} is wrong\"}}", "*".repeat(form.len())), "{form}");
+            let text = hidden(&format!("{{\"message\":\"key {form} is wrong\"}}"));
+            assert_eq!(text, format!("{{\"message\":\"key {} is wrong\"}}", "*".repeat(form.len())), "{form}");
         }
         let dots = format!("{most}…{}", &KEY[44..]);
         assert_eq!(hidden(&dots), "*".repeat(dots.len()));
@@ -300,9 +300,9 @@ mod tests {
     fn a_key_in_a_url_and_in_json_is_hidden() {
         let veil = Veil::over(["s3cret/with+signs=AND/more"]);
         for text in ["a=s3cret%2Fwith%2Bsigns%3DAND%2Fmore&b", "\"s3cret\\/with+signs=AND\\/more\""] {
-            let mut told = text.to_owned();
-            veil.hide_in(&mut told);
-            assert!(!told.contains("s3cret") && !told.contains("more"), "{told}");
+            let mut text = text.to_owned();
+            veil.hide_in(&mut text);
+            assert!(!text.contains("s3cret") && !text.contains("more"), "{text}");
         }
     }
 

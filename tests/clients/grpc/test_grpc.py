@@ -14,7 +14,8 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from grpc_status import rpc_status
 from grpc_tools import protoc
 
-from gateway import ROOT, in_lanes
+from gateway import in_lanes
+from weir_process import ROOT
 from others.turns import ABOUT, NAME, PARAMETERS, QUESTION, RESULTS, Turn, Turns
 from script import GREETING
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import litellm_proxy_extras
 
-from gateway import free_port
+from weir_process import free_port
 
 
 def binaries() -> str | None:

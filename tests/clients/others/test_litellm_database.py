@@ -11,11 +11,11 @@ import urllib.request
 from pathlib import Path
 
 from database import Database, binaries
-from gateway import ROOT, free_port, stop, upstream, wait_for
+from gateway import upstream
 from upstream import KEY
+from weir_process import BINARY, PLUGINS, free_port, start, stop, wait_for
 
 TOKEN = "admin-token-of-a-test"
-WEIR = os.environ.get("WEIR_BIN", str(ROOT / "target/debug/weir"))
 
 
 def hashed(key: str) -> str:
@@ -37,14 +37,12 @@ class Import(unittest.TestCase):
         cls.config = Path(cls.folder.name, "weir.toml")
         cls.config.write_text(configuration(port))
         log = Path(cls.folder.name, "log")
-        with log.open("wb") as sink:
-            command = [WEIR, "serve", "--config", str(cls.config)]
-            process = subprocess.Popen(command, stdout=sink, stderr=sink, env=os.environ | {"UPSTREAM_KEY": KEY})
+        process = start(cls.config, log, {"UPSTREAM_KEY": KEY})
         cls.addClassCleanup(stop, process)
         wait_for(cls.address, process, log)
 
     def run_import(self, *words: str) -> str:
-        command = [WEIR, "import", "litellm-db", "--config", str(self.config), *words]
+        command = [BINARY, "import", "litellm-db", "--config", str(self.config), *words]
         done = subprocess.run(command, env=os.environ | {"DATABASE_URL": self.database.url, "UPSTREAM_KEY": KEY}, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         self.assertNotIn("sk-red", done.stdout + done.stderr)
@@ -82,7 +80,7 @@ class Import(unittest.TestCase):
         self.assertEqual(sum(event["action"] == "import" for event in events), 5)
 
     def test_a_wrong_database_is_named(self):
-        command = [WEIR, "import", "litellm-db", "--dry-run", "--database", self.database.url + "&options=-csearch_path%3Dpg_catalog"]
+        command = [BINARY, "import", "litellm-db", "--dry-run", "--database", self.database.url + "&options=-csearch_path%3Dpg_catalog"]
         url = self.database.url.replace("schema=public", "schema=elsewhere")
         command[-1] = url
         done = subprocess.run(command, capture_output=True, text=True)
@@ -130,7 +128,6 @@ def fill(database: Database):
 
 
 def configuration(port: int) -> str:
-    plugins = os.environ.get("WEIR_PLUGINS", str(ROOT / "plugins"))
     return f"""
 log_level = "warn"
 [server]
@@ -139,7 +136,7 @@ port = {port}
 [admin]
 token = "{TOKEN}"
 [plugins]
-dir = "{plugins}"
+dir = "{PLUGINS}"
 [[providers]]
 name = "openai"
 adapter = "openai"

@@ -8,8 +8,8 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 use crate::check::Outcome;
-use crate::clients;
 use crate::process;
+use crate::python;
 use crate::workspace::Workspace;
 
 /// The versions of Kubernetes that the chart is validated for.
@@ -69,6 +69,6 @@ fn helm(workspace: &Workspace) -> Option<PathBuf> {
 fn validator(workspace: &Workspace) -> Result<PathBuf> {
     let python = process::find("python3").ok_or_else(|| anyhow::anyhow!("python3 is not installed"))?;
     let pins = workspace.root.join("deploy/helm/requirements.txt");
-    let python = clients::environment(&python, &workspace.target.join("deploy/python"), &pins)?;
+    let python = python::environment(&python, &workspace.target.join("deploy/python"), &pins)?;
     Ok(python.with_file_name("kubernetes-validate"))
 }

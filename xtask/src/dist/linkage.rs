@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 pub(super) struct Linkage {
     pub(super) target: String,
     /// How the program is linked, as a line for the output.
-    pub(super) told: String,
+    pub(super) message: String,
 }
 
 impl Linkage {
@@ -35,7 +35,7 @@ impl Linkage {
     /// have the very version that was linked, and another machine rarely has it.
     fn of(host: &str, sysroot: &Path, is_installed: impl Fn(&str) -> bool) -> Self {
         let Some(machine) = host.strip_suffix("-unknown-linux-gnu") else {
-            return Self { target: host.to_owned(), told: format!("linked as {host} links by default") };
+            return Self { target: host.to_owned(), message: format!("linked as {host} links by default") };
         };
         let musl = format!("{machine}-unknown-linux-musl");
         let mut missing = Vec::new();
@@ -48,12 +48,12 @@ impl Linkage {
         if missing.is_empty() {
             return Self {
                 target: musl,
-                told: "linked statically: it runs on any Linux of this machine's kind".to_owned(),
+                message: "linked statically: it runs on any Linux of this machine's kind".to_owned(),
             };
         }
-        let told =
+        let message =
             format!("not static: it needs a glibc as new as this one; {} would change that", missing.join(" and "));
-        Self { target: host.to_owned(), told }
+        Self { target: host.to_owned(), message }
     }
 }
 
@@ -68,11 +68,13 @@ mod tests {
         let sysroot = tempfile::tempdir().unwrap();
         let of = |tool: &'static str| Linkage::of(HOST, sysroot.path(), move |program| program == tool);
         assert_eq!(of("musl-gcc").target, HOST);
-        assert!(of("musl-gcc").told.contains("rustup target add x86_64-unknown-linux-musl"));
+        assert!(of("musl-gcc").message.contains("rustup target add x86_64-unknown-linux-musl"));
         std::fs::create_dir_all(sysroot.path().join("lib/rustlib/x86_64-unknown-linux-musl/lib")).unwrap();
         assert_eq!(of("musl-gcc").target, "x86_64-unknown-linux-musl");
         let without = of("clang");
-        assert!(without.target == HOST && without.told.contains("musl-tools") && !without.told.contains("rustup"));
+        assert!(
+            without.target == HOST && without.message.contains("musl-tools") && !without.message.contains("rustup")
+        );
     }
 
     #[test]

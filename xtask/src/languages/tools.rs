@@ -7,8 +7,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::clients;
 use crate::process;
+use crate::python;
 use crate::wasm::{self, Std};
 use crate::workspace::Workspace;
 
@@ -79,10 +79,10 @@ fn c(workspace: &Workspace) -> Result<Tool> {
 }
 
 fn python_with(workspace: &Workspace, name: &str, requirements: &Path) -> Result<Tool> {
-    let python = ["python3", "python"].into_iter().find_map(process::find).context("python3 is not installed")?;
+    let python = python::find().context("python3 is not installed")?;
     let place = workspace.target.join("authors-tools").join(name);
     fs::create_dir_all(&place)?;
-    let inside = clients::environment(&python, &place, requirements)?;
+    let inside = python::environment(&python, &place, requirements)?;
     Ok(Tool { path: inside.parent().map(Path::to_owned).into_iter().collect(), ..Tool::default() })
 }
 

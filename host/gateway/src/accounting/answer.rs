@@ -41,7 +41,7 @@ impl Account {
 
     /// Sets the usage that the provider reported.
     pub fn used(&mut self, usage: Usage) {
-        self.tokens.told = Some(usage);
+        self.tokens.reported = Some(usage);
     }
 
     /// Whether it is a whole answer for which there is a price.
@@ -116,11 +116,11 @@ impl Account {
         }
     }
 
-    /// Another target continues the stream, and `branch` is the account of its attempt. `told` is the usage reported
-    /// so far, `untold` the estimated tokens of the broken part that the usage does not include.
-    pub fn resumed(&mut self, mut branch: Self, told: Option<&Usage>, untold: [u32; 2]) {
+    /// Another target continues the stream, and `branch` is the account of its attempt. `reported` is the usage reported
+    /// so far, `unreported` the estimated tokens of the broken part that the usage does not include.
+    pub fn resumed(&mut self, mut branch: Self, reported: Option<&Usage>, unreported: [u32; 2]) {
         let tariff = branch.tokens.tariff.take();
-        self.tokens.go_on(told, untold, tariff, &self.book());
+        self.tokens.go_on(reported, unreported, tariff, &self.book());
         self.permit.attempts_used(self.tokens.end_part());
         self.tokens.sent = branch.tokens.sent.take();
         self.provider = branch.provider.take();

@@ -43,9 +43,9 @@ impl Account {
             self.forfeit();
         }
         let book = self.book();
-        let is_told = self.tokens.settle(&book);
+        let is_reported = self.tokens.settle(&book);
         let is_uncounted = self.metered && self.status == 200 && self.outcome == Outcome::Whole;
-        if !is_told && (is_uncounted || self.is_unknown && (200..300).contains(&self.status)) {
+        if !is_reported && (is_uncounted || self.is_unknown && (200..300).contains(&self.status)) {
             book.unreported();
         }
         self.settle_limits(is_under_way);
@@ -77,7 +77,7 @@ impl Account {
         let ended = traced::Ended {
             tries: self.tries(),
             provider: self.provider.as_deref(),
-            usage: self.tokens.told.as_ref(),
+            usage: self.tokens.reported.as_ref(),
             is_streamed: self.streaming,
             first_piece: self.first_token,
         };
@@ -104,16 +104,16 @@ impl Account {
             Outcome::Failed => Some(access::End::Broken),
         };
         let (status, provider) = (self.status, self.provider.clone());
-        let told = self.tokens.told.as_ref();
+        let reported = self.tokens.reported.as_ref();
         line.ends(Ended {
             status,
             end,
             provider,
             attempts,
             used,
-            units: told.map(|usage| usage.units.clone()).unwrap_or_default(),
-            service_tier: told.and_then(|usage| usage.service_tier.clone()),
-            batch: told.and_then(|usage| usage.batch),
+            units: reported.map(|usage| usage.units.clone()).unwrap_or_default(),
+            service_tier: reported.and_then(|usage| usage.service_tier.clone()),
+            batch: reported.and_then(|usage| usage.batch),
             first_token: self.first_token,
             own: self.own,
             bytes_out: self.bytes_out,

@@ -16,7 +16,7 @@ use weir_types::tokens::Tokens;
 #[derive(Debug, Default)]
 pub(super) struct TokenBill {
     /// The reports of all targets that gave parts of the answer.
-    pub(super) told: Option<Usage>,
+    pub(super) reported: Option<Usage>,
     /// Estimated output tokens of the content, of the last part if there are several; `None` if the content was not
     /// examined.
     pub(super) content: Option<u32>,
@@ -55,15 +55,21 @@ impl Forecast {
 }
 
 impl TokenBill {
-    /// Another target continues the answer, at this price: `told` was reported so far, and `untold` was not.
-    pub(super) fn go_on(&mut self, told: Option<&Usage>, untold: [u32; 2], tariff: Option<Tariff>, book: &Book) {
+    /// Another target continues the answer, at this price: `reported` was reported so far, and `unreported` was not.
+    pub(super) fn go_on(
+        &mut self,
+        reported: Option<&Usage>,
+        unreported: [u32; 2],
+        tariff: Option<Tariff>,
+        book: &Book,
+    ) {
         self.sent = None;
-        let tokens = told.map(|usage| self.beyond(usage)).unwrap_or_default();
-        self.parts.extend(self.tariff.as_ref().map(|tariff| ChargedPart::of(tariff, tokens, untold)));
-        if let Some(usage) = told {
+        let tokens = reported.map(|usage| self.beyond(usage)).unwrap_or_default();
+        self.parts.extend(self.tariff.as_ref().map(|tariff| ChargedPart::of(tariff, tokens, unreported)));
+        if let Some(usage) = reported {
             self.charge(&Usage { units: Vec::new(), ..usage.clone() }, book);
         }
-        self.estimate(untold, book);
+        self.estimate(unreported, book);
         self.forecast = None;
         self.tariff = tariff;
     }
@@ -84,30 +90,30 @@ impl TokenBill {
     /// Input and output tokens, reported or estimated; `None` if nothing is known.
     pub(super) fn sums(&self) -> Option<(u64, u64)> {
         let [input, output] = self.estimated.map(u64::from);
-        let [told_in, told_out] = sums(self.charged);
+        let [reported_in, reported_out] = sums(self.charged);
         let is_known = self.estimated != [0; 2] || self.charged.total().is_some() || self.content.is_some();
-        is_known.then_some((told_in + input, told_out + output))
+        is_known.then_some((reported_in + input, reported_out + output))
     }
 
     /// Charges for all tokens. Returns whether the provider reported usage.
     pub(super) fn settle(&mut self, book: &Book) -> bool {
         let missing = self.missing();
-        let told = self.told.take();
-        if let Some(usage) = &told {
+        let reported = self.reported.take();
+        if let Some(usage) = &reported {
             self.charge(usage, book);
             book.units(&usage.units);
         }
         self.estimate(missing, book);
         self.sent = None;
-        self.told = told;
-        self.told.is_some()
+        self.reported = reported;
+        self.reported.is_some()
     }
 
     /// What the answer costs if it ends as it is now; `None` if that is not known.
     pub(super) fn forecast(&mut self) -> Option<weir_ledger::Nano> {
-        let told = self.told.as_ref()?;
+        let reported = self.reported.as_ref()?;
         let so_far = self.charges.total_so_far()?;
-        let facts = facts(told, self.beyond(told))?;
+        let facts = facts(reported, self.beyond(reported))?;
         let cost = self.tariff.as_ref()?.cost(&facts);
         let total = cost.total();
         self.forecast = Some(Forecast { facts, cost });
@@ -117,14 +123,14 @@ impl TokenBill {
     /// Estimated input and output tokens of the last part that the provider did not report. For an answer that has
     /// not ended, the reported output is a lower bound.
     fn missing(&self) -> [u32; 2] {
-        let told = self.told.as_ref().map(Tokens::from).unwrap_or_default();
-        let [told_in, told_out] = sums(told);
+        let reported = self.reported.as_ref().map(Tokens::from).unwrap_or_default();
+        let [reported_in, reported_out] = sums(reported);
         let [charged_in, charged_out] = sums(self.charged);
-        let is_input_told = told.input().is_some() && (self.is_final || told_in > charged_in);
-        let is_output_told = self.is_final && told.output().is_some();
-        let so_far = u32::try_from(told_out.saturating_sub(charged_out)).unwrap_or(u32::MAX);
-        let input = if is_input_told { 0 } else { self.sent.as_ref().map_or(0, SentInput::tokens) };
-        let output = if is_output_told { 0 } else { self.content.unwrap_or_default().saturating_sub(so_far) };
+        let is_input_reported = reported.input().is_some() && (self.is_final || reported_in > charged_in);
+        let is_output_reported = self.is_final && reported.output().is_some();
+        let so_far = u32::try_from(reported_out.saturating_sub(charged_out)).unwrap_or(u32::MAX);
+        let input = if is_input_reported { 0 } else { self.sent.as_ref().map_or(0, SentInput::tokens) };
+        let output = if is_output_reported { 0 } else { self.content.unwrap_or_default().saturating_sub(so_far) };
         [input, output]
     }
 
@@ -158,26 +164,27 @@ impl TokenBill {
     }
 
     /// Charges for this usage, less the tokens that have been charged for.
-    fn charge(&mut self, told: &Usage, book: &Book) {
-        let beyond = self.beyond(told);
+    fn charge(&mut self, reported: &Usage, book: &Book) {
+        let beyond = self.beyond(reported);
         book.reported(beyond);
-        self.charged = Tokens::from(told);
-        if let Some(facts) = facts(told, beyond) {
+        self.charged = Tokens::from(reported);
+        if let Some(facts) = facts(reported, beyond) {
             let forecast = self.forecast.take().filter(|forecast| forecast.is_of(&facts));
             self.charges.add(&facts, self.tariff.as_ref(), forecast.map(|forecast| forecast.cost), book);
         }
     }
 
     /// The tokens of this usage that have not been charged for.
-    fn beyond(&self, told: &Usage) -> Tokens {
-        let beyond = |told: Option<u32>, charged: Option<u32>| Some(told?.saturating_sub(charged.unwrap_or_default()));
-        Tokens::from(told).zip(self.charged, beyond)
+    fn beyond(&self, reported: &Usage) -> Tokens {
+        let beyond =
+            |reported: Option<u32>, charged: Option<u32>| Some(reported?.saturating_sub(charged.unwrap_or_default()));
+        Tokens::from(reported).zip(self.charged, beyond)
     }
 }
 
 /// The facts of a usage whose tokens are these; `None` if a provider reports a measure that is no number.
-fn facts(told: &Usage, tokens: Tokens) -> Option<Facts> {
-    let facts = Facts::of(told, Timestamp::now());
+fn facts(reported: &Usage, tokens: Tokens) -> Option<Facts> {
+    let facts = Facts::of(reported, Timestamp::now());
     let facts = facts.inspect_err(|error| tracing::warn!(%error, "the provider reports usage that cannot be billed"));
     facts.ok().map(|facts| Facts { tokens, ..facts })
 }

@@ -103,7 +103,7 @@ mod tests {
         for _ in 0..100 {
             trail.add(&Arc::from("x".repeat(1000)), End::Failed("upstream"));
         }
-        let told = trail.text(103, None);
-        assert!(told.ends_with(", and 86 more") && told.len() < 2000, "{told}");
+        let text = trail.text(103, None);
+        assert!(text.ends_with(", and 86 more") && text.len() < 2000, "{text}");
     }
 }

@@ -147,7 +147,7 @@ impl Budgets {
         self.set.load().give_back(rows);
     }
 
-    /// The state of all budgets: with what other nodes have used, as far as this one was told.
+    /// The state of all budgets: with what other nodes have used, as far as this one knows.
     pub fn status(&self) -> Vec<Status> {
         self.set.load().status(self.now())
     }

@@ -126,7 +126,7 @@ impl<'a> Candidates<'a> {
         failed.is_none_or(is_due)
             && matches!(
                 candidate.standing(self.health, now),
-                TargetStatus::Well | TargetStatus::Resting(_, Rest::Untold | Rest::Refused)
+                TargetStatus::Well | TargetStatus::Resting(_, Rest::Unstated | Rest::Refused)
             )
     }
 

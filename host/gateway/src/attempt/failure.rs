@@ -28,12 +28,12 @@ pub struct Failure {
     /// The error, with the side at fault.
     pub fault: Fault,
     /// The provider's own answer, if the client may get it unchanged.
-    pub told: Option<Box<Response<ReplyBody>>>,
+    pub response: Option<Box<Response<ReplyBody>>>,
 }
 
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
-        Self { fault, told: None }
+        Self { fault, response: None }
     }
 }
 
@@ -62,17 +62,17 @@ pub(super) async fn read(
         }
     };
     match by_adapter(asked, target, &response, plain).await {
-        Some(told) if has_reasons => {
-            let retry_after_ms = told.retry_after_ms.or(error.retry_after_ms);
-            error = Error { retry_after_ms, ..told };
+        Some(reported) if has_reasons => {
+            let retry_after_ms = reported.retry_after_ms.or(error.retry_after_ms);
+            error = Error { retry_after_ms, ..reported };
         }
-        Some(told) if !told.message.is_empty() => error.message = told.message,
+        Some(reported) if !reported.message.is_empty() => error.message = reported.message,
         _ => {}
     }
     wait_for_limits(&mut error, target, &response.headers);
     let fault = upstream_fault(error, response.status, target, account);
-    let is_told = !is_lost && fault.lapse != Some(TransportFailure::Credential);
-    Ok((fault, is_told.then_some(response)))
+    let is_forwarded = !is_lost && fault.lapse != Some(TransportFailure::Credential);
+    Ok((fault, is_forwarded.then_some(response)))
 }
 
 /// Whether an error with this status may have several reasons, so that its body must be read.

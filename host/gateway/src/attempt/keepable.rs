@@ -95,8 +95,8 @@ fn http_of(asked: &InboundRequest) -> HttpRequest {
 }
 
 fn is_plain(chat: &ChatRequest, stores: bool) -> bool {
-    let told = chat.extensions.iter().find(|member| member.key == STORE).map(|member| member.json.trim());
-    let is_stored = match told {
+    let stated = chat.extensions.iter().find(|member| member.key == STORE).map(|member| member.json.trim());
+    let is_stored = match stated {
         Some("false" | "null") => false,
         Some(_) => true,
         None => stores,

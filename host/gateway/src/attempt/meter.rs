@@ -23,7 +23,7 @@ pub(super) struct Meter {
 #[derive(Debug)]
 pub(super) struct Metered {
     /// The usage that the provider reported.
-    pub(super) told: Option<Usage>,
+    pub(super) usage: Option<Usage>,
     /// The estimated tokens of the content; 0 for a whole answer that reports them.
     pub(super) content: u32,
     /// Whether the end of the answer has been read.
@@ -95,8 +95,8 @@ impl Meter {
             }
             None => self.tap.finish_body(),
         };
-        let is_told = reading.usage.total().is_some() || !reading.units.is_empty();
-        let told = is_told.then(|| Usage {
+        let is_reported = reading.usage.total().is_some() || !reading.units.is_empty();
+        let usage = is_reported.then(|| Usage {
             units: reading.units,
             service_tier: reading.service_tier,
             batch: reading.batch,
@@ -104,6 +104,6 @@ impl Meter {
         });
         let is_complete = reading.ended && reading.usage.output().is_some();
         let content = if is_complete && self.deframer.is_none() { 0 } else { self.tap.content_tokens() };
-        Metered { told, content, has_ended: reading.ended }
+        Metered { usage, content, has_ended: reading.ended }
     }
 }

@@ -79,14 +79,14 @@ pub(super) fn split_failure(events: &mut Vec<ChatEvent>) -> Option<Error> {
     }
 }
 
-/// Input and output tokens of a broken answer beyond the reported usage. `told` is the usage of all targets so far,
+/// Input and output tokens of a broken answer beyond the reported usage. `reported` is the usage of all targets so far,
 /// `spent` that of the earlier ones. Usage reported before the end of a stream may be partial or zero.
-pub(super) fn unreported(told: Option<&Usage>, spent: Option<&Usage>, guess: [u32; 2]) -> [u32; 2] {
+pub(super) fn unreported(reported: Option<&Usage>, spent: Option<&Usage>, guess: [u32; 2]) -> [u32; 2] {
     let of = |usage: Option<&Usage>| {
         let tokens = usage.map(Tokens::from).unwrap_or_default();
         [tokens.input(), tokens.output()].map(Option::unwrap_or_default)
     };
-    let ([all_in, all_out], [spent_in, spent_out]) = (of(told), of(spent));
+    let ([all_in, all_out], [spent_in, spent_out]) = (of(reported), of(spent));
     let [input, output] = guess;
     [if all_in > spent_in { 0 } else { input }, output.saturating_sub(all_out.saturating_sub(spent_out))]
 }
@@ -129,13 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_told_is_not_estimated() {
+    fn reported_usage_is_not_estimated() {
         let usage = |input: u32, output: u32| Usage::of(Some(input), Some(output));
         assert_eq!(unreported(None, None, [10, 5]), [10, 5]);
         assert_eq!(unreported(Some(&usage(9, 1)), None, [10, 5]), [0, 4], "a message that begins with a count");
         assert_eq!(unreported(Some(&usage(9, 7)), None, [10, 5]), [0, 0]);
         let spent = usage(9, 7);
-        assert_eq!(unreported(Some(&spent), Some(&spent), [10, 5]), [10, 5], "the second told nothing");
+        assert_eq!(unreported(Some(&spent), Some(&spent), [10, 5]), [10, 5], "the second reported nothing");
         assert_eq!(unreported(Some(&usage(19, 8)), Some(&spent), [10, 5]), [0, 4]);
     }
 

@@ -1,6 +1,8 @@
 //! Attempts one after another, until one answers or none can help. Nothing is tried after the first byte of an
 //! answer.
 
+mod circumstances;
+mod progress;
 mod record;
 
 use std::sync::Arc;
@@ -8,21 +10,21 @@ use std::time::{Duration, Instant};
 
 use http::Response;
 
+use self::progress::Progress;
 use self::record::reason;
 use super::candidates::Candidates;
 use super::failure::Failure;
-use super::policy::{self, RetryDecision, Situation};
+use super::policy::{self, RetryDecision};
 use super::reply::ReplyBody;
 use super::{FurtherGuards, InboundRequest, RequestContext, Values, attempt, hedge};
 use crate::accounting::Account;
 use crate::admission::budgets;
 use crate::admission::{Admission, AdmissionPermit, Demand};
-use crate::health::{Blame, Health, Rest, TargetStatus};
+use crate::health::Health;
 use crate::route::skipped::{Skipped, Why};
-use crate::route::{Candidate, Plan, Target, chance, keys};
-use weir_types::contract::about::Operation;
+use crate::route::{Candidate, Plan, Target};
 use weir_types::contract::types::ErrorKind;
-use weir_types::fault::{Fault, Side, TransportFailure};
+use weir_types::fault::Fault;
 
 /// A request with its plan.
 #[derive(Debug)]
@@ -67,50 +69,6 @@ pub(super) enum AttemptOutcome {
     Busy(Fault),
     /// A guard of the model that the request would be passed on to refused it.
     Refused(Fault),
-}
-
-/// The progress at one target.
-struct SoFar {
-    repeats: u32,
-    spare_keys: usize,
-    /// Which opaque values are sent.
-    values: Values,
-    /// Estimated input tokens of requests that were not answered.
-    unanswered: u64,
-    /// Whether a provider may charge for any of them.
-    is_in_doubt: bool,
-}
-
-impl SoFar {
-    /// No attempt at this target yet.
-    fn begin(target: &Arc<Target>) -> Self {
-        let spare_keys = keys(target).count() - 1;
-        Self { repeats: 0, spare_keys, values: Values::All, unanswered: 0, is_in_doubt: false }
-    }
-
-    /// Settles the limits of a provider that has not answered.
-    fn settle(&self, held: &mut AdmissionPermit, account: &mut Account) {
-        if self.unanswered > 0 {
-            held.attempts_used(Some((self.unanswered, 0)));
-        }
-        if self.is_in_doubt {
-            account.keep_budgets_of(held);
-        }
-    }
-
-    /// Records what a failed request may cost.
-    fn note(&mut self, fault: &Fault, account: &mut Account) {
-        if fault.side == Side::Upstream && fault.lapse.is_none() {
-            // The provider answered with an error, perhaps within an answer that had begun.
-            account.refused();
-        }
-        self.unanswered += u64::from(account.unanswered().unwrap_or_default());
-        self.is_in_doubt |= account.is_in_doubt();
-    }
-
-    fn was_vain(&self, fault: &Fault) -> bool {
-        self.values == Values::Own && policy::was_vain(fault)
-    }
 }
 
 /// The target that a request falls back from, and the reason.
@@ -181,7 +139,7 @@ impl PlanRunner<'_> {
             }
         }
         match last {
-            Some((Failure { told: Some(response), fault }, target)) => {
+            Some((Failure { response: Some(response), fault }, target)) => {
                 account.line().into_iter().for_each(|line| line.failed(&fault));
                 account.answering(response.status().as_u16(), false, false);
                 AttemptResponse { answer: Ok(*response), target: Some(target) }
@@ -245,10 +203,10 @@ impl PlanRunner<'_> {
             Ok(held) => held,
             Err(fault) => return AttemptOutcome::Busy(fault),
         };
-        let mut so_far = SoFar::begin(&candidate.target);
+        let mut progress = Progress::begin(&candidate.target);
         loop {
             let Some((target, mut ticket)) = candidate.admit(self.health, Instant::now(), &self.plan.carried) else {
-                so_far.settle(&mut held, account);
+                progress.settle(&mut held, account);
                 return match last {
                     Some((failure, target)) => self.given_up(candidate, failure, target),
                     None => AttemptOutcome::Closed,
@@ -261,11 +219,11 @@ impl PlanRunner<'_> {
             account.tries_at(&target.label, target.model(model), target.tariff(model));
             held.is_out(true);
             let begun = Instant::now();
-            let failure = match attempt(context, self.asked, &target, so_far.values, account).await {
+            let failure = match attempt(context, self.asked, &target, progress.values, account).await {
                 Ok(response) => {
                     ticket.answers();
                     held.went_well();
-                    held.left_unanswered(so_far.unanswered);
+                    held.left_unanswered(progress.unanswered);
                     account.serve(ticket);
                     account.hold(held);
                     return AttemptOutcome::Answered(response, target);
@@ -273,7 +231,7 @@ impl PlanRunner<'_> {
                 Err(failure) => failure,
             };
             held.is_out(false);
-            so_far.note(&failure.fault, account);
+            progress.note(&failure.fault, account);
             account.failed(reason(&failure));
             self.note_trail(candidate, &failure, account);
             let blame = self.blame(&failure.fault);
@@ -283,23 +241,23 @@ impl PlanRunner<'_> {
             if ticket.failed(blame) {
                 self.note_rest(&target, account);
             }
-            if let Some((refused, target)) = last.take_if(|_| so_far.was_vain(&failure.fault)) {
-                so_far.settle(&mut held, account);
+            if let Some((refused, target)) = last.take_if(|_| progress.was_vain(&failure.fault)) {
+                progress.settle(&mut held, account);
                 return self.given_up(candidate, refused, target);
             }
-            let situation = self.situation(candidate, &target, remaining, &so_far);
+            let situation = self.situation(candidate, &target, remaining, &progress);
             let next = policy::decide(&failure.fault, situation, || candidate.route.take_repetition(Instant::now()));
             self.note(&failure, &target, next, account);
             match next {
                 RetryDecision::Again(wait) => {
-                    so_far.repeats += 1;
+                    progress.repeats += 1;
                     tokio::time::sleep(wait).await;
                     account.waited(wait);
                 }
-                RetryDecision::NextKey => so_far.spare_keys -= 1,
-                RetryDecision::Bare => so_far.values = Values::Own,
+                RetryDecision::NextKey => progress.spare_keys -= 1,
+                RetryDecision::Bare => progress.values = Values::Own,
                 RetryDecision::Next | RetryDecision::Stop => {
-                    so_far.settle(&mut held, account);
+                    progress.settle(&mut held, account);
                     return self.given_up(candidate, failure, target);
                 }
             }
@@ -314,65 +272,6 @@ impl PlanRunner<'_> {
         let granted = self.admission.budgets.reserve_attempt(target, &self.demand).await;
         held.reserve_all(granted.map_err(|refusal| budgets::refused(&refusal))?, &target.label);
         Ok(held)
-    }
-
-    /// The circumstances for the decision after a failure.
-    fn situation(
-        &self,
-        candidate: &Candidate,
-        target: &Target,
-        remaining: &Candidates<'_>,
-        so_far: &SoFar,
-    ) -> Situation {
-        Situation {
-            repeats: so_far.repeats,
-            retry: target.retry,
-            is_repeatable: self.is_repeatable(),
-            creates: self.creates(),
-            has_next: target.enable_fallback && remaining.next_besides(candidate).is_some(),
-            has_key: so_far.spare_keys > 0,
-            rests: self.rests(candidate),
-            left: self.left(),
-            may_unfilter: candidate.route.fallback_when_filtered,
-            may_strip: so_far.values == Values::All && self.may_strip(target),
-            draw: chance::draw(),
-        }
-    }
-
-    /// Whether a retry is safe although a provider may have seen the request. Uploading a file or starting a batch
-    /// twice is not.
-    fn is_repeatable(&self) -> bool {
-        !self.asked.operation().is_relayed_only() || self.asked.method.is_idempotent()
-    }
-
-    /// Whether the request creates something that must not be created twice. A request without a model concerns files
-    /// and batches, not answers.
-    fn creates(&self) -> bool {
-        !self.is_repeatable() && self.asked.reading.model.is_none()
-    }
-
-    /// Whether another target's opaque values may be left out for this one.
-    fn may_strip(&self, target: &Target) -> bool {
-        let is_strict = self.asked.reading.strict || target.strict;
-        *self.asked.operation() == Operation::Chat && !is_strict && self.plan.carried.is_foreign_to(&target.issuer())
-    }
-
-    /// The target or key that a failure counts against. A timeout because of the request's own deadline counts
-    /// against neither.
-    fn blame(&self, fault: &Fault) -> Blame {
-        let hurried = fault.lapse == Some(TransportFailure::Slow) && self.left().is_some_and(|left| left.is_zero());
-        if hurried { Blame::Neither } else { policy::blame(fault) }
-    }
-
-    /// How long the target's cool-down lasts after a failure, if it has one.
-    fn rests(&self, candidate: &Candidate) -> Option<Duration> {
-        let now = Instant::now();
-        match candidate.standing(self.health, now) {
-            TargetStatus::Resting(until, Rest::Limited | Rest::Untold | Rest::Failing) => {
-                Some(until.saturating_duration_since(now))
-            }
-            TargetStatus::Resting(_, Rest::Refused) | TargetStatus::Well => None,
-        }
     }
 
     fn left(&self) -> Option<Duration> {

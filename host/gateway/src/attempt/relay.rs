@@ -55,8 +55,8 @@ pub(super) async fn relay(
         return Ok(answer(lane, response, account));
     }
     let (fault, response) = failure::read(context, asked, target, response, account).await?;
-    let told = response.map(|response| Box::new(answer(lane, response, account)));
-    Err(Failure { fault, told })
+    let response = response.map(|response| Box::new(answer(lane, response, account)));
+    Err(Failure { fault, response })
 }
 
 /// One request to a target that accepts its format.

@@ -268,12 +268,12 @@ impl Relayed {
     /// Ends the stream with the format's error frame, if possible, and then cuts the connection, so that no client takes
     /// the answer for complete.
     fn stop(&mut self, side: Side, error: &Error) -> Option<Bytes> {
-        let told = self.ends.as_ref().filter(|ends| ends.is_plain).and_then(|ends| farewell(ends, error));
+        let farewell = self.ends.as_ref().filter(|ends| ends.is_plain).and_then(|ends| farewell(ends, error));
         let can_cut = self.ends.as_ref().is_none_or(|ends| ends.can_cut);
         // Bytes received so far, or at least the head, are written before the cut.
-        self.state = if told.is_some() && !can_cut { State::Ended } else { State::FailureSent };
+        self.state = if farewell.is_some() && !can_cut { State::Ended } else { State::FailureSent };
         self.close(Some(side));
-        told
+        farewell
     }
 
     fn close(&mut self, broken_by: Option<Side>) {
@@ -299,9 +299,9 @@ impl Drop for Relayed {
 }
 
 fn record(account: &mut Account, metered: Option<Metered>) {
-    let Some(Metered { told, content, has_ended }) = metered else { return };
+    let Some(Metered { usage, content, has_ended }) = metered else { return };
     account.content(content);
-    if let Some(usage) = told {
+    if let Some(usage) = usage {
         account.used(usage);
     }
     if has_ended {

@@ -20,8 +20,8 @@ pub(super) fn put_losses(response: &mut Response<ReplyBody>, losses: &[Loss]) {
     if losses.is_empty() {
         return;
     }
-    let told = losses.iter().take(LISTED);
-    let mut dropped: Vec<String> = told.filter(|loss| loss.kind == LossKind::Dropped).map(clean).collect();
+    let listed = losses.iter().take(LISTED);
+    let mut dropped: Vec<String> = listed.filter(|loss| loss.kind == LossKind::Dropped).map(clean).collect();
     dropped.dedup();
     let all = loss_list(losses).unwrap_or_default();
     insert(response.headers_mut(), &weir_types::headers::LOSSES, &all);
@@ -32,8 +32,8 @@ pub(super) fn put_losses(response: &mut Response<ReplyBody>, losses: &[Loss]) {
 
 /// The lost fields, each with its kind, as headers and trailers list them; `None` if nothing was lost.
 pub fn loss_list(losses: &[Loss]) -> Option<String> {
-    let told = losses.iter().take(LISTED);
-    let mut all: Vec<String> = told.map(|loss| format!("{}={}", clean(loss), loss_kind(loss.kind))).collect();
+    let listed = losses.iter().take(LISTED);
+    let mut all: Vec<String> = listed.map(|loss| format!("{}={}", clean(loss), loss_kind(loss.kind))).collect();
     all.dedup();
     (!all.is_empty()).then(|| all.join(","))
 }

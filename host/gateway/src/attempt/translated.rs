@@ -290,14 +290,14 @@ impl Translated {
 
     /// Ends a broken stream that is not resumed.
     fn give_up(&mut self, fault: &Fault) {
-        let told = self.pipeline.as_mut().is_some_and(|pipeline| pipeline.fail(fault, &mut self.out));
-        self.broken(fault.side.as_str(), told);
+        let is_reported = self.pipeline.as_mut().is_some_and(|pipeline| pipeline.fail(fault, &mut self.out));
+        self.broken(fault.side.as_str(), is_reported);
     }
 
     /// The failure frame is in the output, if that was possible. The connection is cut after it if the protocol shows
     /// the client such a cut, so that no client takes the answer for complete.
-    fn broken(&mut self, side: &str, told: bool) {
-        self.ending = if self.can_cut || !told { Ending::Cut } else { Ending::Clean };
+    fn broken(&mut self, side: &str, is_reported: bool) {
+        self.ending = if self.can_cut || !is_reported { Ending::Cut } else { Ending::Clean };
         self.close(Some(side));
     }
 

@@ -39,8 +39,8 @@ pub struct Figure {
 }
 
 impl From<&LimitStatus> for Figure {
-    fn from(told: &LimitStatus) -> Self {
-        let LimitStatus { resource, limit, remaining, reset } = *told;
+    fn from(status: &LimitStatus) -> Self {
+        let LimitStatus { resource, limit, remaining, reset } = *status;
         Self { resource, limit: Some(limit), remaining: Some(remaining), reset: Some(reset) }
     }
 }
@@ -67,15 +67,15 @@ impl Figure {
     fn spell(&self, template: &str, now: SystemTime) -> Option<String> {
         let missing = std::cell::Cell::new(false);
         let text = replace_holes(template, |hole| {
-            let told = match hole {
+            let value = match hole {
                 "limit" => self.limit.map(|limit| limit.to_string()),
                 "remaining" => self.remaining.map(|remaining| remaining.to_string()),
                 "reset" => self.reset.map(spell_duration),
                 "reset-at" => self.reset.map(|reset| spell_moment(now + reset)),
                 _ => return None,
             };
-            missing.set(missing.get() || told.is_none());
-            Some(told.unwrap_or_default())
+            missing.set(missing.get() || value.is_none());
+            Some(value.unwrap_or_default())
         });
         (!missing.get()).then_some(text)
     }
@@ -201,7 +201,7 @@ impl Line {
                         (Some(name), true) => figure.take(name, std::mem::take(&mut rest), now).then_some(""),
                         (Some(name), false) => rest
                             .split_once(text.as_str())
-                            .and_then(|(told, after)| figure.take(name, told, now).then_some(after)),
+                            .and_then(|(text, after)| figure.take(name, text, now).then_some(after)),
                     };
                     let Some(after) = found else { return };
                     rest = after;

@@ -287,7 +287,7 @@ fn why_here(plan: &Plan, number: usize, (health, now): (&Health, Instant), model
     };
     match candidate.standing(health, now) {
         TargetStatus::Resting(_, Rest::Refused) => format!("{by}; last, because its keys were refused"),
-        TargetStatus::Resting(_, Rest::Untold) => {
+        TargetStatus::Resting(_, Rest::Unstated) => {
             format!("{by}; late, because it asked for fewer requests a moment ago")
         }
         _ => by,

@@ -151,7 +151,7 @@ impl Gateway {
     ) -> Response<ReplyBody> {
         self.answers.count(&entry.model, *result);
         self.answers.count_saved(entry);
-        let told = permit.limits();
+        let limits = permit.limits();
         let series = route.series(&self.metrics, &asked.face, asked.caller.label());
         let operation = asked.operation().name();
         let (begun, request_id) = (asked.exchange.begun, &*asked.exchange.id);
@@ -171,7 +171,7 @@ impl Gateway {
         insert(response.headers_mut(), &headers::LANE, LANE);
         mark(&mut response, *result);
         insert(response.headers_mut(), &headers::CACHE_KEY, &key.to_string());
-        put_limits(&mut response, &asked.face, &told, None);
+        put_limits(&mut response, &asked.face, &limits, None);
         response.map(|body| body.attach(Box::new(account)))
     }
 

@@ -248,11 +248,11 @@ impl Gateway {
         self.finish(&mut response, serving, asked, (plan, target.as_deref(), deadline));
         let trace = CallTrace { request_id: id.clone(), target: None, attempts: 0, steps: Vec::new() };
         let trace = trace_of(&trace, asked, target.as_deref(), &account);
-        let told = std::mem::take(response.headers_mut());
-        let is_estimate = told.contains_key(&headers::TOKEN_COUNT);
+        let answer_headers = std::mem::take(response.headers_mut());
+        let is_estimate = answer_headers.contains_key(&headers::TOKEN_COUNT);
         let body = response.into_body().attach(Box::new(account));
         let mut answered = protocol.answer(CallAnswer { trace, body, is_estimate });
-        let own = told.iter().filter(|(name, _)| name.as_str().starts_with(OWN));
+        let own = answer_headers.iter().filter(|(name, _)| name.as_str().starts_with(OWN));
         own.for_each(|(name, value)| _ = answered.headers_mut().insert(name, value.clone()));
         Ok(answered)
     }

@@ -171,7 +171,7 @@ impl Gateway {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.turn_away(&passage.endpoint, &refused, permitted.id, line)),
         };
-        let told = permit.limits();
+        let limits = permit.limits();
         let granted = self.admission.budgets.reserve_at(caller, permitted.alias, &[&**priced], &demand).await;
         let granted = match granted {
             Ok(granted) => granted,
@@ -195,7 +195,7 @@ impl Gateway {
         });
         account.note_overhead();
         set_cost(&mut response, &mut account, &notices);
-        put_limits(&mut response, &passage.endpoint, &told, Some((target, &account)));
+        put_limits(&mut response, &passage.endpoint, &limits, Some((target, &account)));
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target, &account);
         }

@@ -154,15 +154,15 @@ mod tests {
 
     #[test]
     fn a_refusal_shows_nothing_about_a_providers_health() {
-        let told = |status| {
+        let outcome = |status| {
             let fault = Fault::new(Side::Upstream, ErrorKind::Upstream, "").with_status(status);
             Checked::of(&fault)
         };
         for status in [401, 403, 404, 405, 429] {
-            assert_eq!(told(status), Checked::Unclear, "{status}");
+            assert_eq!(outcome(status), Checked::Unclear, "{status}");
         }
         for status in [500, 502, 503, 504, 529] {
-            assert_eq!(told(status), Checked::Failed, "{status}");
+            assert_eq!(outcome(status), Checked::Failed, "{status}");
         }
         let lapsed = |lapse| Checked::of(&Fault::new(Side::Upstream, ErrorKind::Upstream, "").with_lapse(lapse));
         assert_eq!(lapsed(TransportFailure::Unreachable), Checked::Failed);

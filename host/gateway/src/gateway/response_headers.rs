@@ -28,18 +28,18 @@ use weir_types::uuid::Uuid7;
 pub(super) fn put_limits(
     response: &mut Response<ReplyBody>,
     face: &Endpoint,
-    told: &[LimitStatus],
+    statuses: &[LimitStatus],
     answered: Option<(&Target, &Account)>,
 ) {
     let (errors, headers) = (face.errors.as_deref(), response.headers_mut());
     match answered {
         // A relayed answer already has the provider's headers.
-        Some((_, account)) if told.is_empty() => limits::put(errors, account.limits(), headers),
+        Some((_, account)) if statuses.is_empty() => limits::put(errors, account.limits(), headers),
         answered => {
             if let Some((target, _)) = answered {
                 target.limits.strip(headers);
             }
-            limits::put(errors, &told.iter().map(Figure::from).collect::<Vec<_>>(), headers);
+            limits::put(errors, &statuses.iter().map(Figure::from).collect::<Vec<_>>(), headers);
         }
     }
 }

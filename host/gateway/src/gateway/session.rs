@@ -106,7 +106,7 @@ impl Gateway {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.turn_away(face, &refused, &exchange.id, line)),
         };
-        let told = permit.limits();
+        let limits = permit.limits();
         let plan = self.plan_session(asked)?;
         // A fallback has a name of its own, for which there may be other guards.
         let aliases = plan.candidates.iter().map(|candidate| candidate.route.alias.as_str());
@@ -124,7 +124,7 @@ impl Gateway {
                 let mut response = fault_response(face.errors.as_deref(), &fault, request_id);
                 forbid_retry(&mut response, &fault);
                 account.answering(response.status().as_u16(), false, false);
-                put_limits(&mut response, face, &told, None);
+                put_limits(&mut response, face, &limits, None);
                 return Ok(response.map(|body| body.attach(Box::new(account))));
             }
         };
@@ -132,7 +132,7 @@ impl Gateway {
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         *response.headers_mut() = granted.headers.clone();
         response.headers_mut().extend(asked.handshake.grant(granted.session.protocol.as_deref()));
-        put_limits(&mut response, face, &told, None);
+        put_limits(&mut response, face, &limits, None);
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, asked, &granted.target, &account);
         }

@@ -14,7 +14,7 @@ pub enum Rest {
     /// The provider limited the key and named the end of the pause.
     Limited,
     /// The provider limited the key without naming an end: other targets are tried first.
-    Untold,
+    Unstated,
     /// The target failed too often, or reported an overload.
     Failing,
     /// The provider refused the key.
@@ -46,12 +46,12 @@ impl TargetStatus {
         }
     }
 
-    /// The worse of two: with the later end, but any rest that forbids use is worse than [`Rest::Untold`].
+    /// The worse of two: with the later end, but any rest that forbids use is worse than [`Rest::Unstated`].
     #[must_use]
     pub fn later(self, other: Self) -> Self {
         let weight = |standing: Self| match standing {
             Self::Well => (0, None),
-            Self::Resting(until, Rest::Untold) => (1, Some(until)),
+            Self::Resting(until, Rest::Unstated) => (1, Some(until)),
             Self::Resting(until, _) => (2, Some(until)),
         };
         if weight(other) > weight(self) { other } else { self }
@@ -79,7 +79,7 @@ struct Inner {
 #[derive(Debug, Clone, Copy)]
 struct Limit {
     until: Instant,
-    is_told: bool,
+    is_stated: bool,
 }
 
 impl TargetHealth {
@@ -92,7 +92,7 @@ impl TargetHealth {
     pub fn admit(&self, key: usize, now: Instant, settings: &weir_config::Breaker) -> Result<(), TargetStatus> {
         let mut inner = self.lock();
         let standing = inner.standing(key, now, settings);
-        let is_open = matches!(standing, TargetStatus::Well | TargetStatus::Resting(_, Rest::Untold));
+        let is_open = matches!(standing, TargetStatus::Well | TargetStatus::Resting(_, Rest::Unstated));
         if !is_open || !inner.breaker.admit(now, settings) {
             return Err(standing);
         }
@@ -161,7 +161,7 @@ impl TargetHealth {
         now: Instant,
         settings: &weir_config::Breaker,
     ) -> Duration {
-        let is_told = rest.is_some();
+        let is_stated = rest.is_some();
         let rest = rest.unwrap_or(settings.cooldown).min(settings.max_cooldown);
         let mut inner = self.lock();
         inner.breaker.abandoned(now);
@@ -169,7 +169,7 @@ impl TargetHealth {
             inner.limited.resize(key + 1, None);
         }
         if let Some(limit) = inner.limited.get_mut(key) {
-            let new = Limit { until: now + rest, is_told };
+            let new = Limit { until: now + rest, is_stated };
             *limit = limit.filter(|known| known.until > new.until).or(Some(new));
         }
         rest
@@ -218,7 +218,7 @@ impl TargetHealth {
 impl Inner {
     fn standing(&self, key: usize, now: Instant, settings: &weir_config::Breaker) -> TargetStatus {
         let limit = self.limited.get(key).copied().flatten();
-        let limited = limit.map(|limit| (limit.until, if limit.is_told { Rest::Limited } else { Rest::Untold }));
+        let limited = limit.map(|limit| (limit.until, if limit.is_stated { Rest::Limited } else { Rest::Unstated }));
         let failing = [self.overloaded, self.breaker.closed_until(now, settings)];
         let failing = failing.into_iter().flatten().map(|until| (until, Rest::Failing));
         let all = limited.into_iter().chain(failing).filter(|(until, _)| *until > now);
@@ -255,7 +255,7 @@ mod tests {
         let (vitals, now) = (TargetHealth::default(), Instant::now());
         vitals.limited(0, None, now, &SETTINGS);
         let until = now + SETTINGS.cooldown;
-        assert_eq!(vitals.standing(0, now, &SETTINGS), TargetStatus::Resting(until, Rest::Untold));
+        assert_eq!(vitals.standing(0, now, &SETTINGS), TargetStatus::Resting(until, Rest::Unstated));
         assert!(vitals.admit(0, now, &SETTINGS).is_ok());
         // A pause that the provider named forbids use, and so does an open breaker or an overload.
         vitals.limited(0, Some(Duration::from_secs(20)), now, &SETTINGS);

@@ -182,8 +182,8 @@ impl Metrics {
     pub fn lost(&self, field: &str, kind: LossKind) {
         let name = field_name(field);
         let mut known = self.known_fields.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = known.contains(&name) || (known.len() < MAX_FIELDS && known.insert(name.clone()));
-        let name = if told { name.as_str() } else { "other" };
+        let is_listed = known.contains(&name) || (known.len() < MAX_FIELDS && known.insert(name.clone()));
+        let name = if is_listed { name.as_str() } else { "other" };
         match kind {
             LossKind::Dropped => self.fields.with_label_values(&[name]).inc(),
             kind => self.changed.with_label_values(&[name, loss_kind(kind)]).inc(),

@@ -46,7 +46,7 @@ fn unused_reservations_are_returned_and_excess_use_is_owed() {
     assert!(reserve(&store, &limits, request(10, 30), now).is_err(), "80 of 100 are reserved");
     first.used(Some((70, 10)), now);
     let second = reserve(&store, &limits, request(30, 90), now).unwrap();
-    assert_eq!(second.limits(Scope::Client).iter().map(|told| told.remaining).collect::<Vec<_>>(), [0, 0]);
+    assert_eq!(second.limits(Scope::Client).iter().map(|limit| limit.remaining).collect::<Vec<_>>(), [0, 0]);
     drop(second);
     reserve(&store, &limits, request(30, 90), now).unwrap().used(Some((130, 90)), now);
     let owed = reserve(&store, &limits, request(1, 1), now).unwrap_err();
@@ -83,8 +83,8 @@ fn c67_a_request_that_failed_gives_its_tokens_back() {
     let limits = Limits { tokens: Some(100), requests: Some(10), ..Limits::default() };
     drop(reserve(&store, &limits, request(60, 40), now).unwrap());
     let second = reserve(&store, &limits, request(60, 40), now).unwrap();
-    let told: Vec<_> = second.limits(Scope::Client).iter().map(|told| (told.resource, told.remaining)).collect();
-    assert_eq!(told, [(Resource::Requests, 8), (Resource::Tokens, 0)]);
+    let limits: Vec<_> = second.limits(Scope::Client).iter().map(|limit| (limit.resource, limit.remaining)).collect();
+    assert_eq!(limits, [(Resource::Requests, 8), (Resource::Tokens, 0)]);
 }
 
 #[test]

@@ -57,9 +57,9 @@ impl Candidate {
             in_turn().filter(move |target| is(health.standing(self.subject(target), now)))
         };
         let well = that(|standing| standing == TargetStatus::Well);
-        let untold = that(|standing| matches!(standing, TargetStatus::Resting(_, Rest::Untold)));
+        let unstated = that(|standing| matches!(standing, TargetStatus::Resting(_, Rest::Unstated)));
         let refused = that(|standing| matches!(standing, TargetStatus::Resting(_, Rest::Refused)));
-        let mut usable = well.chain(untold).chain(refused);
+        let mut usable = well.chain(unstated).chain(refused);
         usable.find_map(|target| Some((Arc::clone(target), health.admit(self.subject(target), now).ok()?)))
     }
 }

@@ -134,7 +134,7 @@ impl Plan {
         let (until, rest) = first.unwrap_or((now, Rest::Failing));
         let after = until.saturating_duration_since(now).max(Duration::from_millis(1));
         let seconds = after.as_millis().div_ceil(1000);
-        if matches!(rest, Rest::Limited | Rest::Untold) {
+        if matches!(rest, Rest::Limited | Rest::Unstated) {
             let message =
                 format!("every target of this model has reached its provider's rate limit; try again in {seconds} s");
             let fault = Fault::new(Side::Gateway, ErrorKind::RateLimited, message);
@@ -300,7 +300,7 @@ fn ranked(standing: TargetStatus) -> Result<u8, (Instant, Rest)> {
     match standing {
         TargetStatus::Well => Ok(0),
         // The end is unknown, so the provider may be tried after all better candidates.
-        TargetStatus::Resting(_, Rest::Untold) => Ok(1),
+        TargetStatus::Resting(_, Rest::Unstated) => Ok(1),
         // A refused key is a last resort: trying it does no harm, and the client gets the provider's reason.
         TargetStatus::Resting(_, Rest::Refused) => Ok(2),
         TargetStatus::Resting(until, why) => Err((until, why)),
@@ -333,7 +333,7 @@ fn is_same_model(one: &str, other: &str) -> bool {
 fn sooner(known: Option<(Instant, Rest)>, other: (Instant, Rest)) -> (Instant, Rest) {
     let grave = |rest: Rest| match rest {
         Rest::Limited => 0,
-        Rest::Untold => 1,
+        Rest::Unstated => 1,
         Rest::Refused => 2,
         Rest::Failing => 3,
     };

@@ -51,7 +51,7 @@ impl Why {
             },
             Self::Long => "context",
             Self::OtherEmbeddings => "embeddings",
-            Self::Resting(_, Rest::Limited | Rest::Untold) => "limited",
+            Self::Resting(_, Rest::Limited | Rest::Unstated) => "limited",
             Self::Resting(_, Rest::Failing | Rest::Refused) => "resting",
         }
     }
@@ -65,7 +65,7 @@ impl Why {
             Self::OtherEmbeddings => {
                 "its embeddings are another model's: `fallback_embeddings = true` would allow them".to_owned()
             }
-            Self::Resting(until, Rest::Limited | Rest::Untold) => {
+            Self::Resting(until, Rest::Limited | Rest::Unstated) => {
                 format!("it reached a rate limit and rests for {} s", seconds(until))
             }
             Self::Resting(until, _) => format!("it failed and rests for {} s", seconds(until)),

@@ -97,20 +97,20 @@ fn the_page_names_each_member_of_the_line_and_no_other() {
     });
     let written: BTreeSet<&str> = written.as_object().unwrap().keys().map(String::as_str).collect();
     let section = PAGE.split("## The access log").nth(1).and_then(|text| text.split("\n## ").next()).unwrap();
-    let told = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-    assert_eq!(written, told.collect::<BTreeSet<_>>());
+    let listed = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    assert_eq!(written, listed.collect::<BTreeSet<_>>());
 }
 
 #[test]
 fn the_outcome_has_a_name() {
     let end = |status, end, fault: Option<Fault>| {
-        let told = json(|line| {
+        let line_text = json(|line| {
             if let Some(fault) = &fault {
                 line.failed(fault);
             }
             line.ends(Ended { status, end, ..Ended::default() });
         });
-        (told["status"].as_u64().unwrap(), told["outcome"].as_str().unwrap().to_owned())
+        (line_text["status"].as_u64().unwrap(), line_text["outcome"].as_str().unwrap().to_owned())
     };
     assert_eq!(end(200, Some(End::Whole), None), (200, "whole".to_owned()));
     assert_eq!(end(401, Some(End::Whole), Some(Fault::invalid("no key"))), (401, "refused".to_owned()));
@@ -122,14 +122,14 @@ fn the_outcome_has_a_name() {
 
 #[test]
 fn texts_from_outside_are_bounded() {
-    let told = said(Line::Human, || {
+    let line_text = said(Line::Human, || {
         let _entered = current::enter(&Arc::from("req_1"));
         let mut line = line();
         line.asks_for(Some(&"m".repeat(10_000)));
         line.failed(&Fault::invalid("x".repeat(10_000)));
         line.lost((0..1000).map(|_| "field"));
     });
-    assert!(told.len() < 2000 && told.lines().count() == 1, "{told}");
+    assert!(line_text.len() < 2000 && line_text.lines().count() == 1, "{line_text}");
 }
 
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use weir_ledger::BudgetPage;
 
 impl Budgets {
     /// The first budgets by name whose names begin with `prefix`, after a name: with what other nodes have used, as far as
-    /// this one was told.
+    /// this one knows.
     pub fn page(&self, after: Option<&str>, prefix: &str, limit: usize) -> BudgetPage {
         self.set.load().page(after, prefix, limit, self.now())
     }

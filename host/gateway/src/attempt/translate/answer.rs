@@ -98,11 +98,11 @@ impl Run<'_> {
             account.piece();
             return Ok(self.hand_over(Handed::Events(events), account));
         };
-        let told = attribute(encoder.push(&events), Side::Adapter)?;
+        let encoded = attribute(encoder.push(&events), Side::Adapter)?;
         let end = attribute(encoder.finish(), Side::Adapter)?;
-        bounds::note(&mut self.losses, told.losses);
+        bounds::note(&mut self.losses, encoded.losses);
         bounds::note(&mut self.losses, end.losses);
-        let frames = told.frames.into_iter().chain(end.frames);
+        let frames = encoded.frames.into_iter().chain(end.frames);
         let mut enframer = frame::Encoder::new(self.asked.framing);
         let mut out = Vec::new();
         for frame in frames {

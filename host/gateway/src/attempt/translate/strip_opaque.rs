@@ -124,8 +124,8 @@ mod tests {
         ]);
         let losses = strip(&mut chat, &|value| value.value == "mine");
         let fields: Vec<&str> = losses.iter().map(|loss| loss.field.as_str()).collect();
-        let told = ["messages[0].reasoning", "messages[0].reasoning", "messages[0].tool-call.signature"];
-        assert_eq!(fields[..3], told);
+        let expected = ["messages[0].reasoning", "messages[0].reasoning", "messages[0].tool-call.signature"];
+        assert_eq!(fields[..3], expected);
         assert_eq!(fields[3..], ["messages[1].reasoning", "messages[2].text.signature"]);
         let mut words = thought(Some("Hm."), None, None);
         if let Part::Reasoning(words) = &mut words {

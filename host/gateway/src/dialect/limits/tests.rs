@@ -137,8 +137,8 @@ fn c64_an_exhausted_limit_gives_the_length_of_the_rest() {
     assert_eq!(rest(&[requests, tokens, empty]), Some(Duration::from_secs(2)));
     let (plenty, few) = (("x-ratelimit-limit-requests", "60"), ("x-ratelimit-remaining-requests", "3"));
     let full = [("x-ratelimit-limit-tokens", "900"), ("x-ratelimit-remaining-tokens", "900")];
-    let told = [requests, tokens, plenty, few, full[0], full[1]];
-    assert_eq!(rest(&told), Some(Duration::from_mins(6)), "what is nearest to its end where none is empty");
+    let figures = [requests, tokens, plenty, few, full[0], full[1]];
+    assert_eq!(rest(&figures), Some(Duration::from_mins(6)), "what is nearest to its end where none is empty");
     assert_eq!(rest(&[requests, empty]), Some(Duration::from_mins(6)), "the empty one does not say");
     assert_eq!(rest(&[empty]), None);
     assert_eq!(rest(&[("x-ratelimit-reset-tokens", "soon")]), None);

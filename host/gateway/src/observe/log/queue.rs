@@ -37,8 +37,8 @@ impl Queue {
     pub(super) fn start(bound: usize, out: impl Write + Send + 'static) -> io::Result<Arc<Self>> {
         let (lines, waiting) = sync_channel(MAX_LINES);
         let figures = Arc::<Figures>::default();
-        let told = Arc::clone(&figures);
-        std::thread::Builder::new().name("weir-log".into()).spawn(move || write_all(&waiting, out, &told))?;
+        let shared = Arc::clone(&figures);
+        std::thread::Builder::new().name("weir-log".into()).spawn(move || write_all(&waiting, out, &shared))?;
         Ok(Arc::new(Self { lines, figures, bound }))
     }
 
@@ -69,7 +69,7 @@ impl Queue {
 
 /// The thread's loop: writes lines until the queue is dropped.
 fn write_all(lines: &Receiver<Vec<u8>>, mut out: impl Write, figures: &Figures) {
-    let mut told = 0;
+    let mut reported = 0;
     while let Ok(mut batch) = lines.recv() {
         let mut count = 1;
         while batch.len() < BATCH
@@ -85,9 +85,9 @@ fn write_all(lines: &Receiver<Vec<u8>>, mut out: impl Write, figures: &Figures) 
             continue;
         }
         let dropped = figures.dropped.load(Ordering::Relaxed);
-        if dropped > told && figures.waiting.load(Ordering::Acquire) == 0 {
-            tracing::warn!(lines = dropped - told, "the log's reader was too slow: lines were dropped");
-            told = dropped;
+        if dropped > reported && figures.waiting.load(Ordering::Acquire) == 0 {
+            tracing::warn!(lines = dropped - reported, "the log's reader was too slow: lines were dropped");
+            reported = dropped;
         }
     }
 }
@@ -136,7 +136,7 @@ mod tests {
 
     impl Write for Reader {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let _told = self.next.lock().unwrap().recv();
+            let _released = self.next.lock().unwrap().recv();
             let _gone = self.taken.send(bytes.to_vec());
             Ok(bytes.len())
         }

@@ -18,7 +18,7 @@ const ESTIMATED: &str = "weir_tokens_estimated_total";
 const UNITS: &str = "weir_units_total";
 const COST: &str = "weir_cost_total";
 const UNPRICED: &str = "weir_price_unknown_total";
-const UNTOLD: &str = "weir_billing_unknown_total";
+const UNKNOWN: &str = "weir_billing_unknown_total";
 
 /// The metrics of tokens and cost.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) struct Spending {
     units: CounterVec,
     cost: CounterVec,
     unpriced: IntCounterVec,
-    untold: IntCounterVec,
+    unknown: IntCounterVec,
     /// `None` unless the operator asks for them.
     gen_ai: Option<Arc<GenAi>>,
 }
@@ -50,8 +50,8 @@ impl Spending {
         let target = &["model", "provider"];
         Ok(Self {
             bound,
-            tokens: counters(r, TOKENS, "Tokens by bucket, as providers told", bought)?,
-            estimated: counters(r, ESTIMATED, "Tokens by estimate, where the provider told none", bought)?,
+            tokens: counters(r, TOKENS, "Tokens by bucket, as providers report them", bought)?,
+            estimated: counters(r, ESTIMATED, "Tokens by estimate, where the provider reports none", bought)?,
             units: dollars(
                 r,
                 UNITS,
@@ -61,11 +61,11 @@ impl Spending {
             cost: dollars(
                 r,
                 COST,
-                "US dollars, by the prices of tokens, told or estimated",
+                "US dollars, by the prices of tokens, reported or estimated",
                 &["client", "model", "provider"],
             )?,
             unpriced: counters(r, UNPRICED, "Answers whose tokens have no known price", target)?,
-            untold: counters(r, UNTOLD, "Complete answers without a count of tokens", target)?,
+            unknown: counters(r, UNKNOWN, "Complete answers without a count of tokens", target)?,
             gen_ai: gen_ai.map(Arc::new),
         })
     }
@@ -79,7 +79,7 @@ impl Spending {
             estimated: Default::default(),
             cost: OnceLock::new(),
             unpriced: OnceLock::new(),
-            untold: OnceLock::new(),
+            unknown: OnceLock::new(),
             gen_ai: self.gen_ai.as_ref().map(|all| all.book([operation, provider, route])),
         }
     }
@@ -128,7 +128,7 @@ pub struct Book {
     estimated: [OnceLock<IntCounter>; 2],
     cost: OnceLock<Counter>,
     unpriced: OnceLock<IntCounter>,
-    untold: OnceLock<IntCounter>,
+    unknown: OnceLock<IntCounter>,
     gen_ai: Option<GenAiBook>,
 }
 
@@ -175,8 +175,8 @@ impl Book {
     /// Records that a complete answer reported no usage.
     pub(crate) fn unreported(&self) {
         let [_, route, provider] = self.labels();
-        let made = || self.all.counter((UNTOLD, &self.all.untold), [route, provider], &[0]);
-        self.untold.get_or_init(made).inc();
+        let made = || self.all.counter((UNKNOWN, &self.all.unknown), [route, provider], &[0]);
+        self.unknown.get_or_init(made).inc();
     }
 
     /// Records the duration of an exchange.

@@ -67,7 +67,7 @@ fn c65_the_earliest_recovery_counts_and_a_limit_only_where_all_is_limits() {
     assert_eq!(both, (early, Rest::Limited));
     assert_eq!(sooner(Some((early, Rest::Limited)), (late, Rest::Failing)), (early, Rest::Failing));
     assert_eq!(sooner(Some((late, Rest::Failing)), (early, Rest::Limited)), (early, Rest::Failing));
-    let all = [Rest::Limited, Rest::Untold, Rest::Refused, Rest::Failing];
+    let all = [Rest::Limited, Rest::Unstated, Rest::Refused, Rest::Failing];
     for (one, other) in all.into_iter().flat_map(|one| all.map(|other| (one, other))) {
         let (there, back) = (sooner(Some((early, one)), (late, other)), sooner(Some((late, other)), (early, one)));
         assert_eq!(there, back, "the order of targets decides nothing");

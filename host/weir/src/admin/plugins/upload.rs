@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_name_is_that_of_a_file_in_the_folder() {
-        for name in ["openai", "a", "a-b_c", "0x", &"a".repeat(64)] {
+        for name in ["zeta", "a", "a-b_c", "0x", &"a".repeat(64)] {
             assert!(is_file_name(name), "{name}");
         }
         for name in ["", ".", "..", ".hidden", "../etc", "a/b", "a\\b", "a.wasm", "a\0", "-a", "ä", &"a".repeat(65)] {
@@ -252,8 +252,8 @@ mod tests {
 
     #[test]
     fn only_uploads_are_let_in_beyond_the_usual_size() {
-        assert!(is_upload(&Method::PUT, "/v1/adapters/openai") && is_upload(&Method::PUT, "/admin/v1/adapters/openai"));
-        assert!(!is_upload(&Method::POST, "/v1/adapters/openai") && !is_upload(&Method::PUT, "/v1/adapters"));
+        assert!(is_upload(&Method::PUT, "/v1/adapters/zeta") && is_upload(&Method::PUT, "/admin/v1/adapters/zeta"));
+        assert!(!is_upload(&Method::POST, "/v1/adapters/zeta") && !is_upload(&Method::PUT, "/v1/adapters"));
         assert!(!is_upload(&Method::PUT, "/v1/keys/adapters"));
     }
 

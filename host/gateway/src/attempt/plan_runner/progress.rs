@@ -1,0 +1,53 @@
+//! What has been tried at one target, and what it may cost.
+
+use std::sync::Arc;
+
+use crate::accounting::Account;
+use crate::admission::AdmissionPermit;
+use crate::attempt::{Values, policy};
+use crate::route::{Target, keys};
+use weir_types::fault::{Fault, Side};
+
+/// The progress at one target.
+pub(super) struct Progress {
+    pub(super) repeats: u32,
+    pub(super) spare_keys: usize,
+    /// Which opaque values are sent.
+    pub(super) values: Values,
+    /// Estimated input tokens of requests that were not answered.
+    pub(super) unanswered: u64,
+    /// Whether a provider may charge for any of them.
+    pub(super) is_in_doubt: bool,
+}
+
+impl Progress {
+    /// No attempt at this target yet.
+    pub(super) fn begin(target: &Arc<Target>) -> Self {
+        let spare_keys = keys(target).count() - 1;
+        Self { repeats: 0, spare_keys, values: Values::All, unanswered: 0, is_in_doubt: false }
+    }
+
+    /// Settles the limits of a provider that has not answered.
+    pub(super) fn settle(&self, held: &mut AdmissionPermit, account: &mut Account) {
+        if self.unanswered > 0 {
+            held.attempts_used(Some((self.unanswered, 0)));
+        }
+        if self.is_in_doubt {
+            account.keep_budgets_of(held);
+        }
+    }
+
+    /// Records what a failed request may cost.
+    pub(super) fn note(&mut self, fault: &Fault, account: &mut Account) {
+        if fault.side == Side::Upstream && fault.lapse.is_none() {
+            // The provider answered with an error, perhaps within an answer that had begun.
+            account.refused();
+        }
+        self.unanswered += u64::from(account.unanswered().unwrap_or_default());
+        self.is_in_doubt |= account.is_in_doubt();
+    }
+
+    pub(super) fn was_vain(&self, fault: &Fault) -> bool {
+        self.values == Values::Own && policy::was_vain(fault)
+    }
+}
