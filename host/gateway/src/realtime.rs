@@ -7,8 +7,8 @@
 //! | [`greeting`] | asks a target for a session |
 //! | [`responses`] | the responses of a session: asked for, begun, ended |
 //! | [`wire`] | the two ends of a session's connections |
-//! | [`clock`] | when each side was heard last |
-//! | [`ending`] | why a session ends, and what each side is told |
+//! | [`clock`] | when each side sent something last |
+//! | [`ending`] | why a session ends, and the reason that each side gets |
 //! | [`relay`] | passes messages on until the session ends |
 //! | [`metrics`] | sessions, messages, bytes, endings |
 

@@ -130,8 +130,8 @@ impl Failure {
         if !stderr.is_empty() {
             detail = tail(&detail, DETAIL / 2).to_owned();
             detail.push_str("; stderr: ");
-            let said = clean(&String::from_utf8_lossy(stderr));
-            detail.push_str(tail(&said, DETAIL / 2));
+            let output = clean(&String::from_utf8_lossy(stderr));
+            detail.push_str(tail(&output, DETAIL / 2));
         }
         Self::new(kind_of(error), head(&detail, DETAIL))
     }

@@ -60,7 +60,7 @@ pub(super) struct Activity {
     /// Arrival of the next head's first byte, plus one; 0 if none has arrived.
     head: AtomicU64,
     /// Whether any byte has arrived yet.
-    heard: AtomicBool,
+    has_received: AtomicBool,
     /// Whether a complete request head has arrived yet.
     served: AtomicBool,
     exchanges: AtomicU32,
@@ -81,7 +81,7 @@ impl Activity {
             epoch,
             since: AtomicU64::new(0),
             head: AtomicU64::new(0),
-            heard: AtomicBool::new(false),
+            has_received: AtomicBool::new(false),
             served: AtomicBool::new(false),
             exchanges: AtomicU32::new(0),
             is_multiplexed: AtomicBool::new(false),
@@ -112,8 +112,8 @@ impl Activity {
 
     /// Records that bytes arrived from the client.
     pub(super) fn received(&self) {
-        if !self.heard.load(Ordering::Relaxed) {
-            self.heard.store(true, Ordering::Relaxed);
+        if !self.has_received.load(Ordering::Relaxed) {
+            self.has_received.store(true, Ordering::Relaxed);
         }
         let is_next_head = self.exchanges.load(Ordering::Relaxed) == 0
             && self.served.load(Ordering::Relaxed)
@@ -126,7 +126,7 @@ impl Activity {
 
     /// Whether any byte has arrived from the client.
     pub(super) fn has_heard(&self) -> bool {
-        self.heard.load(Ordering::Relaxed)
+        self.has_received.load(Ordering::Relaxed)
     }
 
     /// Records whether the last write had to wait for the client.

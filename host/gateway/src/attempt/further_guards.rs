@@ -54,8 +54,8 @@ impl<'a> FurtherGuards<'a> {
             return verdict.map(Some);
         }
         let (judged, refused) = Box::pin(judged_by(context, asked, &guards, self.metrics)).await;
-        let told = asked.judged.get_or_init(|| Judged::nothing(self.metrics));
-        told.notes().extend(judged.notes().drain(..));
+        let first = asked.judged.get_or_init(|| Judged::nothing(self.metrics));
+        first.notes().extend(judged.notes().drain(..));
         let verdict = refused.map_or_else(|| Ok(Arc::new(judged)), Err);
         self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).push((Arc::clone(name), verdict.clone()));
         verdict.map(Some)

@@ -104,28 +104,28 @@ mod tests {
         ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() })
     }
 
-    fn observe(said: &mut PartialAnswer, events: &[ChatEvent]) {
+    fn observe(partial: &mut PartialAnswer, events: &[ChatEvent]) {
         for event in events {
-            said.observe(event);
+            partial.observe(event);
         }
     }
 
     #[test]
     fn text_is_kept_and_reasoning_is_not() {
-        let mut said = PartialAnswer::default();
+        let mut partial = PartialAnswer::default();
         let events = [start(0, PartKind::Reasoning), delta(0, "Hm."), start(1, PartKind::Text), delta(1, "Yes")];
-        observe(&mut said, &events);
-        assert_eq!(said.text(), Some("Yes"));
+        observe(&mut partial, &events);
+        assert_eq!(partial.text(), Some("Yes"));
     }
 
     #[test]
     fn each_target_is_charged_for_its_own_text() {
-        let mut said = PartialAnswer::default();
-        observe(&mut said, &[start(0, PartKind::Text), delta(0, "four by four is ")]);
-        assert_eq!(said.tokens(), 4);
-        said.goes_on();
-        observe(&mut said, &[start(1, PartKind::Text), delta(1, "more")]);
-        assert_eq!((said.tokens(), said.text()), (1, Some("four by four is more")));
+        let mut partial = PartialAnswer::default();
+        observe(&mut partial, &[start(0, PartKind::Text), delta(0, "four by four is ")]);
+        assert_eq!(partial.tokens(), 4);
+        partial.goes_on();
+        observe(&mut partial, &[start(1, PartKind::Text), delta(1, "more")]);
+        assert_eq!((partial.tokens(), partial.text()), (1, Some("four by four is more")));
     }
 
     #[test]
@@ -141,12 +141,12 @@ mod tests {
 
     #[test]
     fn an_answer_with_a_tool_call_is_not_continued() {
-        let mut said = PartialAnswer::default();
+        let mut partial = PartialAnswer::default();
         let call = ToolStart { id: "1".into(), name: "look".into(), kind: ToolKind::Function, signature: None };
         let events = [start(0, PartKind::Text), delta(0, "Yes"), start(1, PartKind::ToolCall(call)), delta(1, "{}")];
-        observe(&mut said, &events);
-        assert_eq!(said.text(), None);
-        said.observe(&start(2, PartKind::Text));
-        assert_eq!(said.text(), None);
+        observe(&mut partial, &events);
+        assert_eq!(partial.text(), None);
+        partial.observe(&start(2, PartKind::Text));
+        assert_eq!(partial.text(), None);
     }
 }

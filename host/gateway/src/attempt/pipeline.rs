@@ -45,7 +45,7 @@ pub(super) struct Pipeline {
     pub(super) target: Arc<Target>,
     witness: Witness,
     /// The text so far, if another target may have to continue the stream.
-    said: Option<PartialAnswer>,
+    partial: Option<PartialAnswer>,
     /// The guards that judge the answer.
     guards: Option<AnswerGuards>,
     /// Whether a guard has refused the answer, so that it has ended for the client.
@@ -75,7 +75,7 @@ impl Pipeline {
             model: parts.model,
             target: parts.target,
             witness: parts.witness,
-            said: parts.said,
+            partial: parts.partial,
             guards: parts.guards,
             is_refused: false,
             spent: None,
@@ -148,8 +148,8 @@ impl Pipeline {
     }
 
     /// The text so far, if another target can continue it.
-    pub(super) fn said(&self) -> Option<&str> {
-        self.said.as_ref()?.text()
+    pub(super) fn partial(&self) -> Option<&str> {
+        self.partial.as_ref()?.text()
     }
 
     /// Whether the broken stream had brought a finish, in which case it is not continued. Also finishes the decoder,
@@ -162,7 +162,7 @@ impl Pipeline {
 
     /// Input and output tokens of the broken part beyond the reported usage, estimated.
     pub(super) fn unreported(&self) -> [u32; 2] {
-        let output = self.said.as_ref().map_or(0, PartialAnswer::tokens);
+        let output = self.partial.as_ref().map_or(0, PartialAnswer::tokens);
         partial_answer::unreported(self.seen.usage.as_ref(), self.spent.as_ref(), [self.input, output])
     }
 
@@ -178,7 +178,7 @@ impl Pipeline {
         self.input = successor.input;
         // The parts have different prices: what the answer costs is in the request log alone.
         self.usage_cost = None;
-        self.said.iter_mut().for_each(PartialAnswer::goes_on);
+        self.partial.iter_mut().for_each(PartialAnswer::goes_on);
         bounds::note(&mut self.seen.losses, successor.losses);
         if self.encoder.is_some() {
             out.bytes.extend_from_slice(self.enframer.resumed().unwrap_or_default());
@@ -220,11 +220,11 @@ impl Pipeline {
         let decoded = decoded?;
         bounds::note(&mut self.seen.losses, decoded.losses);
         let mut events = decoded.events;
-        let failure = self.said().is_some().then(|| partial_answer::split_failure(&mut events)).flatten();
+        let failure = self.partial().is_some().then(|| partial_answer::split_failure(&mut events)).flatten();
         let events = self.referee.push(events);
         if self.referee.has_finish() {
             // The finish is sent at the end of the stream; a complete answer is not continued.
-            self.said = None;
+            self.partial = None;
         }
         self.encode(events, out)?;
         failure.map_or(Ok(()), |error| Err(Fault::from_error(Side::Upstream, bounds::error(error))))
@@ -267,7 +267,7 @@ impl Pipeline {
         for event in &mut events {
             self.note(event);
             self.witness.see(event);
-            self.said.iter_mut().for_each(|said| said.observe(event));
+            self.partial.iter_mut().for_each(|partial| partial.observe(event));
         }
         let Some(encoder) = &mut self.encoder else {
             out.events.append(&mut events);

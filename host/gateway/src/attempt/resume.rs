@@ -83,7 +83,7 @@ impl ResumeContext {
     pub(super) fn begin(
         &mut self,
         fault: &Fault,
-        said: &str,
+        sent: &str,
         from: &Arc<Target>,
         account: &Account,
     ) -> Option<Resuming> {
@@ -92,30 +92,30 @@ impl ResumeContext {
             return None;
         }
         self.times += 1;
-        let (onward, fault, said, from) = (self.clone(), fault.clone(), said.to_owned(), Arc::clone(from));
+        let (onward, fault, sent, from) = (self.clone(), fault.clone(), sent.to_owned(), Arc::clone(from));
         let account = account.branch();
-        let found = async move { onward.find(&said, &from, account).await.ok_or(fault) };
+        let found = async move { onward.find(&sent, &from, account).await.ok_or(fault) };
         Some(Resuming(Mutex::new(Box::pin(found))))
     }
 
     /// Tries the targets after the broken one, then those before it, then the broken one itself.
-    async fn find(&self, said: &str, from: &Arc<Target>, mut account: Account) -> Option<Found> {
+    async fn find(&self, sent: &str, from: &Arc<Target>, mut account: Account) -> Option<Found> {
         for candidate in in_turn(&self.candidates, from) {
             let is_over = self.deadline.is_some_and(|deadline| deadline <= Instant::now());
             if is_over || !candidate.route.take_repetition(Instant::now()) {
                 return None;
             }
-            if let Some((stream, target)) = self.ask(candidate, said, &mut account).await {
+            if let Some((stream, target)) = self.ask(candidate, sent, &mut account).await {
                 account.metrics().tries.resumed(&from.id, &target.id);
                 let request_id = &self.asked.exchange.id;
-                tracing::warn!(request_id, from = %from.id, to = %target.id, said = said.len(), "stream goes on");
+                tracing::warn!(request_id, from = %from.id, to = %target.id, sent = sent.len(), "stream goes on");
                 return Some(Found { stream, account });
             }
         }
         None
     }
 
-    async fn ask(&self, candidate: &Candidate, said: &str, account: &mut Account) -> Option<(Continued, Arc<Target>)> {
+    async fn ask(&self, candidate: &Candidate, sent: &str, account: &mut Account) -> Option<(Continued, Arc<Target>)> {
         let demand = self.asked.demand();
         let mut held = self.admission.admit_to(&candidate.target.provider, &demand).await.ok()?;
         let granted = self.admission.budgets.reserve_attempt(&candidate.target, &demand).await.ok()?;
@@ -127,7 +127,7 @@ impl ResumeContext {
         let model = self.asked.model();
         account.tries_at(&target.label, target.model(model), target.tariff(model));
         held.is_out(true);
-        match translate::continuation::resume(context, &self.asked, &target, said, account).await {
+        match translate::continuation::resume(context, &self.asked, &target, sent, account).await {
             Ok(stream) => {
                 ticket.answers();
                 account.serve(ticket);

@@ -136,7 +136,7 @@ impl Translated {
 
     /// Whether another target could continue the stream from here.
     pub(super) fn can_be_resumed(&self) -> bool {
-        self.ending == Ending::None && self.pipeline.as_ref().is_some_and(|pipeline| pipeline.said().is_some())
+        self.ending == Ending::None && self.pipeline.as_ref().is_some_and(|pipeline| pipeline.partial().is_some())
     }
 
     /// Sets the data for resuming the stream if it breaks.
@@ -259,10 +259,11 @@ impl Translated {
         else {
             return false;
         };
-        if pipeline.said().is_none() || pipeline.had_finish() {
+        if pipeline.partial().is_none() || pipeline.had_finish() {
             return false;
         }
-        let Some(resuming) = pipeline.said().and_then(|said| onward.begin(fault, said, &pipeline.target, account))
+        let Some(resuming) =
+            pipeline.partial().and_then(|partial| onward.begin(fault, partial, &pipeline.target, account))
         else {
             return false;
         };

@@ -16,8 +16,8 @@ pub(super) fn mend(headers: &mut HeaderMap, face: &Endpoint, reading: &RequestPe
 }
 
 fn is_unsaid(headers: &HeaderMap) -> bool {
-    let Some(said) = headers.get(CONTENT_TYPE) else { return true };
-    let essence = said.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let Some(media_type) = headers.get(CONTENT_TYPE) else { return true };
+    let essence = media_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     [b"application/x-www-form-urlencoded".as_slice(), b"text/plain"]
         .iter()
         .any(|usual| essence.eq_ignore_ascii_case(usual))

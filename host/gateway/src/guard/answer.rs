@@ -30,7 +30,7 @@ pub struct AnswerGuards {
 }
 
 impl Drop for AnswerGuards {
-    /// An answer that was not told to its end has been judged as far as it came.
+    /// An answer that broke off has been judged as far as it came.
     fn drop(&mut self) {
         self.end();
     }

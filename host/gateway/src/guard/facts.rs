@@ -27,7 +27,7 @@ pub struct ExchangeFacts<'a> {
 
 impl ExchangeFacts<'_> {
     /// The facts as a guard gets them, with its own options.
-    pub(super) fn told(&self, guard: &Guard) -> Facts {
+    pub(super) fn shown_to(&self, guard: &Guard) -> Facts {
         Facts {
             request_id: self.request_id.to_owned(),
             now_ms: self.now_ms,

@@ -58,7 +58,7 @@ pub async fn judge(
     let mut judgement = Judgement::default();
     for guard in guards {
         if guard.judges_answers() {
-            judgement.pending.push(Pending { guard: Arc::clone(guard), facts: facts.told(guard) });
+            judgement.pending.push(Pending { guard: Arc::clone(guard), facts: facts.shown_to(guard) });
         }
         if !guard.judges_requests() {
             continue;
@@ -120,7 +120,7 @@ fn log(request_id: &str, note: &Note, failure: Option<&Failure>) {
 /// One guard's answer, checked against what it may do.
 async fn answer_of(guard: &Guard, facts: ExchangeFacts<'_>, asked: &mut Asked) -> Result<RequestAnswer, Failure> {
     let labels = if guard.sees_metadata() { Labels::default() } else { Labels::take(asked, facts.end_user) };
-    let answer = told_by(guard, facts, if guard.access() == Access::None { &Asked::Withheld } else { asked }).await;
+    let answer = judged_by(guard, facts, if guard.access() == Access::None { &Asked::Withheld } else { asked }).await;
     labels.put_back(asked, !guard.sees_metadata());
     let mut answer = answer?;
     if let RequestVerdict::Replace(replaced) = &mut answer.verdict {
@@ -132,19 +132,19 @@ async fn answer_of(guard: &Guard, facts: ExchangeFacts<'_>, asked: &mut Asked) -
     Ok(answer)
 }
 
-/// What the guard's component or service says of the request as it may see it.
-async fn told_by(guard: &Guard, facts: ExchangeFacts<'_>, seen: &Asked) -> Result<RequestAnswer, Failure> {
-    let (told, deadline) = (facts.told(guard), guard.settings.deadline);
+/// The verdict of the guard's component or service on the request as it may see it.
+async fn judged_by(guard: &Guard, facts: ExchangeFacts<'_>, seen: &Asked) -> Result<RequestAnswer, Failure> {
+    let (shown, deadline) = (facts.shown_to(guard), guard.settings.deadline);
     match &guard.judge {
         Judge::Component(adapter) => {
             let chosen = adapter.choose();
             let lease = chosen.adapter.lease(&facts.caller.tenant).await?;
             let mut lease = lease.within(deadline);
-            let answer = lease.on_request(&told, seen);
+            let answer = lease.on_request(&shown, seen);
             lease.release();
             Ok(answer?)
         }
-        Judge::Webhook(webhook) => Ok(webhook.on_request(&told, seen, deadline).await?),
+        Judge::Webhook(webhook) => Ok(webhook.on_request(&shown, seen, deadline).await?),
         Judge::Missing => Err(Failure::Missing),
     }
 }

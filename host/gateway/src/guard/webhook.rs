@@ -207,7 +207,7 @@ fn replaced(json: &str, asked: &Asked) -> Result<Asked, serde_json::Error> {
         Asked::Chat(_) => Asked::Chat(serde_json::from_str(json)?),
         Asked::Embeddings(_) => Asked::Embeddings(serde_json::from_str(json)?),
         Asked::Rerank(_) => Asked::Rerank(serde_json::from_str(json)?),
-        // That such a request may not be changed is told where all guards are checked.
+        // A guard must not change such a request, which is checked for all guards in one place.
         Asked::Withheld | Asked::Other(_) => Asked::Withheld,
     })
 }

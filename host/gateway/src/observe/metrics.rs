@@ -146,7 +146,7 @@ impl Metrics {
             changed: counters(
                 r,
                 "weir_translation_changed_fields_total",
-                "Fields that a translation said otherwise: clamped to what the other side allows, or approximated",
+                "Fields that a translation changed: clamped to what the other side allows, or approximated",
                 &["field", "kind"],
             )?,
             known_fields: Mutex::default(),

@@ -1,4 +1,4 @@
-//! When each side of a session was heard last, and when the last message passed.
+//! When each side of a session sent something last, and when the last message passed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl Clock {
     }
 
     /// Bytes of a side have arrived.
-    pub(super) fn heard(&self, side: Side) {
+    pub(super) fn received(&self, side: Side) {
         self.side(side).store(self.now(), Ordering::Relaxed);
     }
 
@@ -43,7 +43,7 @@ impl Clock {
     }
 
     /// When bytes of a side arrived last.
-    pub(super) fn last_heard(&self, side: Side) -> Instant {
+    pub(super) fn last_received(&self, side: Side) -> Instant {
         self.begun + Duration::from_nanos(self.side(side).load(Ordering::Relaxed))
     }
 

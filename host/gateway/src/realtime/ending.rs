@@ -1,4 +1,4 @@
-//! Why a session ends, and what each side is told.
+//! Why a session ends, and the reason that each side gets.
 
 use weir_realtime::{Close, Side};
 use weir_types::fault::Fault;
@@ -36,7 +36,7 @@ pub(super) enum Outcome {
 }
 
 impl Ending {
-    /// What the client and the provider are told.
+    /// The close frames for the client and the provider.
     pub(super) fn closes(&self) -> [Close; 2] {
         let both = |to_client, reason: &str| {
             [Close::new(to_client, reason), Close::new(Close::GOING_AWAY, "the session was ended by a gateway")]
@@ -79,7 +79,7 @@ impl Ending {
         }
     }
 
-    /// The side that reads nothing more, or has said all.
+    /// The side that reads nothing more, or has sent everything.
     pub(super) fn is_over_for(&self, side: Side) -> bool {
         matches!(self, Self::Closed(one, _) | Self::Broken(one, _) | Self::Silent(one) if *one == side)
     }

@@ -123,12 +123,12 @@ impl Relay {
         sent.map_err(|broken| Ending::Broken(to, broken))
     }
 
-    /// Tells the client of an error, in its format.
-    async fn tell(&self, fault: &Fault) -> Result<(), Ending> {
+    /// Sends the client an error event, in its format.
+    async fn report(&self, fault: &Fault) -> Result<(), Ending> {
         let frame = failure_frame(self.terms.errors.as_deref(), &fault.error, &self.terms.id);
         let Some(frame) = frame else { return Ok(()) };
-        let told = self.to_client.lock().await.say(&frame.data).await;
-        told.map_err(|broken| Ending::Broken(Side::Client, broken))
+        let sent = self.to_client.lock().await.send_text(&frame.data).await;
+        sent.map_err(|broken| Ending::Broken(Side::Client, broken))
     }
 
     /// The next event of a side, but for pings, which are answered here, and pongs.
@@ -167,7 +167,7 @@ impl Relay {
                     let verdict = self.responses.lock().await.ask(message.len()).await;
                     match verdict {
                         Verdict::Pass => {}
-                        Verdict::Withhold(fault) => return self.tell(&fault).await,
+                        Verdict::Withhold(fault) => return self.report(&fault).await,
                         Verdict::End(fault) => return Err(Ending::Refused(fault)),
                     }
                 }
@@ -228,7 +228,7 @@ impl Relay {
     async fn watch(&self) -> Ending {
         let Realtime { idle_timeout, max_duration, ping_interval, ping_timeout, .. } = self.terms.settings;
         let end = self.clock.begun() + max_duration;
-        // When each side was pinged last, unless it was heard since.
+        // When each side was pinged last, unless it sent something since.
         let mut pinged: [Option<Instant>; 2] = [None; 2];
         loop {
             let now = Instant::now();
@@ -241,9 +241,9 @@ impl Relay {
             }
             let mut next = end.min(idle);
             for (side, pinged) in [Side::Client, Side::Server].into_iter().zip(&mut pinged) {
-                let heard = self.clock.last_heard(side);
-                *pinged = pinged.filter(|at| heard < *at);
-                let due = pinged.map_or(heard + ping_interval, |at| at + ping_timeout);
+                let received = self.clock.last_received(side);
+                *pinged = pinged.filter(|at| received < *at);
+                let due = pinged.map_or(received + ping_interval, |at| at + ping_timeout);
                 next = next.min(if now < due {
                     due
                 } else if pinged.is_some() {
@@ -277,14 +277,14 @@ impl Relay {
         Ending::Leaving
     }
 
-    /// Ends the session: both sides are told why, and get some time to answer.
+    /// Ends the session: both sides get the reason, and some time to answer.
     async fn end(&self, ending: Ending, (mut client, mut provider): (Inlet, Inlet), mut account: Box<Account>) {
         let [to_client, to_provider] = ending.closes();
         let outcome = ending.outcome();
         if let Ending::Refused(fault) = &ending {
             account.line().into_iter().for_each(|line| line.failed(fault));
             let telling = async {
-                let _gone = self.tell(fault).await;
+                let _gone = self.report(fault).await;
                 self.cancel().await;
             };
             let _late = timeout(FAREWELL, telling).await;
@@ -316,7 +316,7 @@ impl Relay {
             return;
         }
         if let Some(cancel) = &self.terms.tap.cancel {
-            let _gone = self.to_provider.lock().await.say(cancel).await;
+            let _gone = self.to_provider.lock().await.send_text(cancel).await;
         }
     }
 

@@ -25,7 +25,7 @@ const MOST_OPEN: usize = 16;
 pub(super) enum Verdict {
     /// It goes on.
     Pass,
-    /// It does not, and the client is told why. The session goes on.
+    /// It does not, and the client gets an error event. The session goes on.
     Withhold(Fault),
     /// The session ends. A provider's message goes on before.
     End(Fault),
@@ -184,7 +184,7 @@ impl Responses {
         Ok(())
     }
 
-    /// Ends what is open: what was told is booked, and where nothing was told, all that was reserved.
+    /// Ends what is open: reported usage is booked, and where none was reported, all that was reserved.
     pub(super) fn end(&mut self, outcome: Outcome) {
         for mut response in self.open.drain(..) {
             response.settle(false);
@@ -204,7 +204,7 @@ impl Response {
         self.account.piece();
     }
 
-    /// Takes over the usage that was told, and returns its input tokens.
+    /// Takes over the reported usage, and returns its input tokens.
     fn settle(&mut self, is_whole: bool) -> Option<u64> {
         let reading = self.tap.reading();
         let usage: Tokens = reading.usage;

@@ -68,7 +68,7 @@ impl Inlet {
                 return Ok(event);
             }
             self.fill().await?;
-            clock.heard(self.side);
+            clock.received(self.side);
         }
     }
 
@@ -129,7 +129,7 @@ impl Outlet {
     }
 
     /// Sends a message of the gateway's own, unless another one is being sent in parts.
-    pub(super) async fn say(&mut self, text: &str) -> Result<(), Broken> {
+    pub(super) async fn send_text(&mut self, text: &str) -> Result<(), Broken> {
         if self.is_within { Ok(()) } else { self.send(Opcode::Text, true, text.as_bytes()).await }
     }
 

@@ -144,8 +144,8 @@ impl Lease {
         match result {
             Ok(value) => {
                 if !stderr.is_empty() {
-                    let said = clean(&String::from_utf8_lossy(&stderr));
-                    tracing::debug!(adapter = %adapter.name, function, stderr = said, "adapter wrote to standard error");
+                    let output = clean(&String::from_utf8_lossy(&stderr));
+                    tracing::debug!(adapter = %adapter.name, function, stderr = output, "adapter wrote to standard error");
                 }
                 Ok(value)
             }

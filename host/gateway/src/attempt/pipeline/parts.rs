@@ -58,7 +58,7 @@ pub(in crate::attempt) struct Parts {
     /// Whether decoder and encoder are of one family, which exchanges pieces of arguments by their place.
     pub(in crate::attempt) takes_arguments: bool,
     /// Keeps the text so far, for a target that may have to continue the answer.
-    pub(in crate::attempt) said: Option<PartialAnswer>,
+    pub(in crate::attempt) partial: Option<PartialAnswer>,
     /// The guards that judge the answer.
     pub(in crate::attempt) guards: Option<AnswerGuards>,
     /// The request's input tokens, estimated.

@@ -191,7 +191,7 @@ impl Run<'_> {
             witness,
             // Guards know pieces of arguments as texts.
             takes_arguments: guards.is_none() && asked.side.takes_arguments_of(&self.target.adapter.manifest.family),
-            said: (self.continuable && guards.is_none()).then(PartialAnswer::default),
+            partial: (self.continuable && guards.is_none()).then(PartialAnswer::default),
             guards,
             input: self.provider_ctx.input_tokens.unwrap_or_default(),
             usage_cost,

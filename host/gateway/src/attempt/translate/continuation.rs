@@ -33,17 +33,17 @@ pub(super) fn is_continuable(request: &Request) -> bool {
     chat.stream && is_plain && one && is_turn
 }
 
-/// Asks a target to continue an answer of which `said` has been sent.
+/// Asks a target to continue an answer of which this text has been sent.
 pub(in super::super) async fn resume(
     context: RequestContext<'_>,
     asked: &InboundRequest,
     target: &Arc<Target>,
-    said: &str,
+    sent: &str,
     account: &mut Account,
 ) -> Result<Continued, Fault> {
     able(asked, target)?;
     let versions = Versions::choose(asked, target);
-    let continued = resume_by(context, asked, target, (&versions, said), account).await;
+    let continued = resume_by(context, asked, target, (&versions, sent), account).await;
     if continued.as_ref().is_err_and(|fault| fault.side == Side::Upstream) {
         versions.provider.failed();
     }
@@ -54,7 +54,7 @@ async fn resume_by(
     context: RequestContext<'_>,
     asked: &InboundRequest,
     target: &Arc<Target>,
-    (versions, said): (&Versions, &str),
+    (versions, sent): (&Versions, &str),
     account: &mut Account,
 ) -> Result<Continued, Fault> {
     let leased = versions.lease(&asked.caller.tenant).await;
@@ -65,7 +65,7 @@ async fn resume_by(
     run.names = std::mem::take(&mut parsed.names);
     // The dialect's losses were reported with the first attempt.
     let Request::Chat(chat) = &mut parsed.request else { return Err(Fault::internal("no chat is gone on with")) };
-    go_on(chat, said)?;
+    go_on(chat, sent)?;
     run.estimate(&parsed.request);
     let first = run.write(&mut parsed.request, account).await?;
     match run.exchange(first, true, account).await? {
@@ -86,16 +86,16 @@ async fn resume_by(
 }
 
 /// Appends the text so far and the message that asks for the rest; nothing if there is no text yet.
-fn go_on(chat: &mut ChatRequest, said: &str) -> Result<(), Fault> {
-    if said.is_empty() {
+fn go_on(chat: &mut ChatRequest, sent: &str) -> Result<(), Fault> {
+    if sent.is_empty() {
         return Ok(());
     }
     if let Some(limit) = &mut chat.max_output_tokens {
-        let left = limit.saturating_sub(estimate::text_tokens(said));
+        let left = limit.saturating_sub(estimate::text_tokens(sent));
         *limit =
             Some(left).filter(|left| *left > 0).ok_or_else(|| Fault::internal("no token is left to go on with"))?;
     }
-    chat.messages.push(message(Role::Assistant, said));
+    chat.messages.push(message(Role::Assistant, sent));
     chat.messages.push(message(Role::User, GO_ON));
     Ok(())
 }

@@ -22,26 +22,26 @@ impl Run<'_> {
     /// Has guards judge a whole answer, as the events that it would have been streamed as.
     pub(super) fn judge_whole(&mut self, chat: &mut ChatResponse) -> Result<(), Fault> {
         let Some(mut guards) = self.guards.take() else { return Ok(()) };
-        let told = judged(&mut guards, event_validator::unfold(chat.clone()));
+        let events = judged(&mut guards, event_validator::unfold(chat.clone()));
         let is_refused = guards.is_refused();
         let notes = guards.conclude();
         let is_changed = notes.iter().any(|note| note.verdict == "replace" && note.enforced);
         if let Some(judged) = self.asked.judged.get() {
             judged.notes().extend(notes);
         }
-        let told = told?;
+        let events = events?;
         if is_refused {
             let finish = Finish { reason: FinishReason::ContentFilter, raw: None, stop_sequence: None };
             retell::refuse(chat, &finish);
         } else if is_changed {
-            retell::retell(chat, &told);
+            retell::retell(chat, &events);
         }
         Ok(())
     }
 }
 
 fn judged(guards: &mut AnswerGuards, events: Vec<ChatEvent>) -> Result<Vec<ChatEvent>, Fault> {
-    let mut told = guards.push(events)?;
-    told.extend(guards.finish()?);
-    Ok(told)
+    let mut judged = guards.push(events)?;
+    judged.extend(guards.finish()?);
+    Ok(judged)
 }

@@ -33,15 +33,15 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut said = EventContent { target: event.metadata().target().to_owned(), ..EventContent::default() };
-        event.record(&mut said);
-        if said.fields.iter().all(|(name, _)| *name != REQUEST_ID) {
-            said.fields.extend(current::id().map(|id| (REQUEST_ID, Value::from(&*id))));
+        let mut content = EventContent { target: event.metadata().target().to_owned(), ..EventContent::default() };
+        event.record(&mut content);
+        if content.fields.iter().all(|(name, _)| *name != REQUEST_ID) {
+            content.fields.extend(current::id().map(|id| (REQUEST_ID, Value::from(&*id))));
         }
         let level = *event.metadata().level();
         match self {
-            Self::Json => json(&mut writer, level, &said),
-            Self::Human => human(&mut writer, level, &said),
+            Self::Json => json(&mut writer, level, &content),
+            Self::Human => human(&mut writer, level, &content),
         }
     }
 }
@@ -98,16 +98,16 @@ fn now() -> Result<String, fmt::Error> {
     Ok(time)
 }
 
-fn json(writer: &mut Writer<'_>, level: Level, said: &EventContent) -> fmt::Result {
+fn json(writer: &mut Writer<'_>, level: Level, content: &EventContent) -> fmt::Result {
     write!(writer, "{{\"timestamp\":{},\"level\":\"{level}\"", Value::from(now()?.trim()))?;
-    write!(writer, ",\"message\":{}", Value::from(said.message.as_str()))?;
-    for (name, value) in &said.fields {
+    write!(writer, ",\"message\":{}", Value::from(content.message.as_str()))?;
+    for (name, value) in &content.fields {
         write!(writer, ",{}:{value}", Value::from(*name))?;
     }
-    writeln!(writer, ",\"target\":{}}}", Value::from(said.target.as_str()))
+    writeln!(writer, ",\"target\":{}}}", Value::from(content.target.as_str()))
 }
 
-fn human(writer: &mut Writer<'_>, level: Level, said: &EventContent) -> fmt::Result {
+fn human(writer: &mut Writer<'_>, level: Level, content: &EventContent) -> fmt::Result {
     let colour = match level {
         Level::ERROR => 31,
         Level::WARN => 33,
@@ -123,8 +123,8 @@ fn human(writer: &mut Writer<'_>, level: Level, said: &EventContent) -> fmt::Res
         write!(writer, "{time} {level:>5} ")?;
     }
     // Texts may be hostile: control characters must neither end the line nor control the terminal.
-    said.message.chars().try_for_each(|c| writer.write_char(if c.is_control() { ' ' } else { c }))?;
-    for (name, value) in &said.fields {
+    content.message.chars().try_for_each(|c| writer.write_char(if c.is_control() { ' ' } else { c }))?;
+    for (name, value) in &content.fields {
         write!(writer, " {name}=")?;
         match value {
             Value::String(text) => word(writer, text)?,
