@@ -125,7 +125,7 @@ impl Activity {
     }
 
     /// Whether any byte has arrived from the client.
-    pub(super) fn has_heard(&self) -> bool {
+    pub(super) fn has_received(&self) -> bool {
         self.has_received.load(Ordering::Relaxed)
     }
 

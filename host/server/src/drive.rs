@@ -39,7 +39,7 @@ pub(super) async fn drive<C: Future + ?Sized>(
                 Order::Cut => return Poll::Ready(End::Ordered),
                 // The first request may be on its way already: a client that has just connected must not find its
                 // connection closed because Weir stops.
-                Order::Leave if !activity.has_heard() => {}
+                Order::Leave if !activity.has_received() => {}
                 Order::Leave | Order::Evict if !is_leaving => {
                     is_leaving = true;
                     stop(connection.as_mut());

@@ -172,8 +172,8 @@ fn write_parts(o: &mut Object<'_>, usage: &Usage) {
     ];
     for (member, parts) in parts {
         let is_own = usage.extensions.iter().any(|own| own.format == crate::FORMAT && own.key == member);
-        let is_told_apart = parts.iter().skip(1).any(|(_, tokens)| tokens.is_some());
-        if is_own || !is_told_apart {
+        let is_split = parts.iter().skip(1).any(|(_, tokens)| tokens.is_some());
+        if is_own || !is_split {
             continue;
         }
         o.array(member, |a| {

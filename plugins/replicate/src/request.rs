@@ -38,7 +38,7 @@ pub(crate) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
             o.bool("stream", true);
         }
     });
-    unheard_of(request, &mut ledger);
+    report_unsupported(request, &mut ledger);
     let mut http = HttpRequest::post(place.path(), body);
     if !streams {
         http.headers.push(Header::new("prefer", prefer(ctx)));
@@ -156,7 +156,7 @@ fn reasoning(o: &mut Object<'_>, request: &ChatRequest, inputs: &Inputs, ledger:
 }
 
 /// Reports the settings that no model of this provider takes.
-fn unheard_of(request: &ChatRequest, ledger: &mut Ledger) {
+fn report_unsupported(request: &ChatRequest, ledger: &mut Ledger) {
     let sampling = &request.sampling;
     let shaped = !matches!(request.output, None | Some(OutputFormat::Plain));
     ledger.dropped_if(shaped, "response_format", NO_PLACE);

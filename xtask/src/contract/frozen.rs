@@ -48,13 +48,13 @@ pub(crate) fn problems(root: &Path) -> Result<Vec<String>> {
         }
         if frozen.version == working.version || track(&frozen.version) == track(&working.version) {
             let broken = broken(&items, &frozen.items().into_iter().collect(), frozen.version == working.version);
-            problems.extend(broken.into_iter().map(|what| told(&what, &frozen.version, &working.version)));
+            problems.extend(broken.into_iter().map(|what| message(&what, &frozen.version, &working.version)));
         }
     }
     Ok(problems)
 }
 
-fn told(what: &str, frozen: &str, working: &str) -> String {
+fn message(what: &str, frozen: &str, working: &str) -> String {
     let way = if frozen == working { "raise the version in" } else { "raise more than the patch version in" };
     format!("{WIT}: {what} since contract {frozen} was released ({WIT}/v{frozen}): {way} {WIT}/*.wit, or take it back")
 }
@@ -127,10 +127,10 @@ mod tests {
 
     #[test]
     fn a_released_item_that_changes_asks_for_a_version() {
-        let told = found(|work| work.replace("x: u32", "x: u32, y: u32"));
-        assert_eq!(told.len(), 1, "{told:?}");
+        let messages = found(|work| work.replace("x: u32", "x: u32, y: u32"));
+        assert_eq!(messages.len(), 1, "{messages:?}");
         for word in ["a.r has changed", "record { x: u32 }", "0.1.0", "raise the version"] {
-            assert!(told[0].contains(word), "{word}: {told:?}");
+            assert!(messages[0].contains(word), "{word}: {messages:?}");
         }
         assert_eq!(found(|work| work.replace("r: r)", "s: r)")).len(), 1);
         assert_eq!(found(|work| work.replace("world w { export a; }", "")).len(), 1);
@@ -141,9 +141,9 @@ mod tests {
     fn a_patch_may_add_interfaces_and_nothing_else() {
         let patch = |work: &str| work.replace("0.1.0", "0.1.1");
         assert_eq!(found(|work| format!("{}interface b {{ g: func(); }}", patch(work))), [""; 0]);
-        let told = found(|work| patch(work).replace("f: func", "g: func();\n  f: func"));
-        assert_eq!(told.len(), 1, "{told:?}");
-        assert!(told[0].contains("a.g is new") && told[0].contains("more than the patch"), "{told:?}");
+        let messages = found(|work| patch(work).replace("f: func", "g: func();\n  f: func"));
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        assert!(messages[0].contains("a.g is new") && messages[0].contains("more than the patch"), "{messages:?}");
         assert_eq!(found(|work| work.replace("0.1.0", "0.2.0").replace("u32", "string")), [""; 0]);
     }
 

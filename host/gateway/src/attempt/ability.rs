@@ -43,8 +43,8 @@ fn wants_thinking(reasoning: &ReasoningRequest) -> bool {
     let is_off = matches!(reasoning.mode, Some(ReasoningMode::Disabled))
         || reasoning.effort.as_deref() == Some("none")
         || reasoning.budget_tokens == Some(0);
-    let says = reasoning.mode.is_some() || reasoning.effort.is_some() || reasoning.budget_tokens.is_some();
-    !is_off && says
+    let is_set = reasoning.mode.is_some() || reasoning.effort.is_some() || reasoning.budget_tokens.is_some();
+    !is_off && is_set
 }
 
 /// Lowers the reasoning budget in proportion to the lowered output limit.

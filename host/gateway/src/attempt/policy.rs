@@ -118,14 +118,14 @@ pub(crate) fn blame(fault: &Fault) -> Blame {
 
 /// Whether a failure shows that its target is overloaded.
 pub(super) fn is_overload(fault: &Fault, blame: Blame) -> bool {
-    let says = match (fault.lapse, fault.side) {
+    let counts = match (fault.lapse, fault.side) {
         (Some(TransportFailure::Slow), _) => true,
         (None, Side::Upstream) => {
             matches!(fault.error.kind, ErrorKind::RateLimited | ErrorKind::Overloaded | ErrorKind::Timeout)
         }
         _ => false,
     };
-    says && blame != Blame::Neither
+    counts && blame != Blame::Neither
 }
 
 fn cure(fault: &Fault) -> Remedy {

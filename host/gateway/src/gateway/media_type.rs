@@ -10,12 +10,12 @@ use weir_types::contract::about::BodyKind;
 /// Sets the media type of a JSON body if the client sent none or a generic one, such as the form type that `curl -d`
 /// always sends, by which a provider would read the body as a form.
 pub(super) fn mend(headers: &mut HeaderMap, face: &Endpoint, reading: &RequestPeek, body: &[Bytes]) {
-    if is_unsaid(headers) && is_json(face, reading, body) {
+    if is_missing(headers) && is_json(face, reading, body) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
 }
 
-fn is_unsaid(headers: &HeaderMap) -> bool {
+fn is_missing(headers: &HeaderMap) -> bool {
     let Some(media_type) = headers.get(CONTENT_TYPE) else { return true };
     let essence = media_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     [b"application/x-www-form-urlencoded".as_slice(), b"text/plain"]

@@ -45,13 +45,13 @@ pub(super) fn router() -> Router<Operations> {
 async fn current(State(operations): State<Operations>) -> Response {
     let serving = operations.gateway.serving();
     let version = operations.reload.current();
-    let mut told = told(&serving.config);
-    told["version"] = json!(version.number);
-    told["text"] = json!(shown(&version.config));
-    Json(told).into_response()
+    let mut answer = properties(&serving.config);
+    answer["version"] = json!(version.number);
+    answer["text"] = json!(shown(&version.config));
+    Json(answer).into_response()
 }
 
-fn told(config: &Config) -> Value {
+fn properties(config: &Config) -> Value {
     let providers = config.providers.iter().map(|provider| {
         json!({
             "name": provider.name,

@@ -40,7 +40,7 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
         }
         write::own(&request.extensions, FORMAT).for_each(|own| o.raw(&own.key, &own.json));
     });
-    unheard_of(request, &mut ledger);
+    report_unsupported(request, &mut ledger);
     ledger.foreign("", &request.extensions, FORMAT);
     let rendered = RenderedRequest::new(HttpRequest::post("v2/chat", body));
     Ok(RenderedRequest { losses: ledger.into_losses(), memo: names.to_memo(), ..rendered })
@@ -91,7 +91,7 @@ fn sampling(o: &mut Object<'_>, sampling: &Sampling, ledger: &mut Ledger) {
 }
 
 /// Reports the settings that the format has no place for.
-fn unheard_of(request: &ChatRequest, ledger: &mut Ledger) {
+fn report_unsupported(request: &ChatRequest, ledger: &mut Ledger) {
     const NONE: &str = "the format has no place for it";
     ledger.dropped_if(request.sampling.candidates.is_some_and(|n| n > 1), "n", "there is one answer to a request");
     ledger.dropped_if(request.sampling.top_logprobs.is_some_and(|n| n > 0), "top_logprobs", NONE);

@@ -32,7 +32,7 @@ pub(super) fn read(ctx: &Context, request: &HttpRequest, generates: bool) -> Res
     }
     let mut rest = std::mem::take(&mut body.rest);
     chat.messages = if generates {
-        rest.0.retain(|(key, raw)| !says_nothing(key, raw));
+        rest.0.retain(|(key, raw)| !is_without_effect(key, raw));
         prompt(ctx, body)
     } else {
         conversation(ctx, body)?
@@ -55,7 +55,7 @@ pub(crate) fn unreadable(error: &impl std::fmt::Display) -> Error {
 }
 
 /// Whether a member of `/api/generate` is empty; clients send such members.
-fn says_nothing(key: &str, raw: &RawValue) -> bool {
+fn is_without_effect(key: &str, raw: &RawValue) -> bool {
     body::ONLY_GENERATE.contains(&key) && matches!(raw.get(), "\"\"" | "[]" | "false")
 }
 

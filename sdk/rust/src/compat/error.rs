@@ -64,14 +64,14 @@ fn read(text: &str, fields: &mut ErrorFields, depth: u32) {
         }
         Some(b'{') => {
             if let Ok(shape) = Rest::parse(text) {
-                shape_says(&shape, fields, depth);
+                read_shape(&shape, fields, depth);
             }
         }
         _ => {}
     }
 }
 
-fn shape_says(shape: &Rest<'_>, fields: &mut ErrorFields, depth: u32) {
+fn read_shape(shape: &Rest<'_>, fields: &mut ErrorFields, depth: u32) {
     for inner in ["error", "errors"].iter().filter_map(|key| shape.get(key)) {
         read(inner.get(), fields, depth + 1);
     }
@@ -98,13 +98,13 @@ fn shape_says(shape: &Rest<'_>, fields: &mut ErrorFields, depth: u32) {
         fields.param = shape.get("param").and_then(json::text).map(Str::into_string);
     }
     if let Some(metadata) = shape.get("metadata") {
-        metadata_says(metadata.get(), fields, depth);
+        read_metadata(metadata.get(), fields, depth);
     }
 }
 
 /// Reads a router's metadata. The router's message is often only "provider returned error", and the nested one has the
 /// reason. Flagged input is reported there as well.
-fn metadata_says(metadata: &str, fields: &mut ErrorFields, depth: u32) {
+fn read_metadata(metadata: &str, fields: &mut ErrorFields, depth: u32) {
     let Ok(metadata) = Rest::parse(metadata) else { return };
     if metadata.get("flagged_input").is_some() {
         "content_filter".clone_into(&mut fields.kind);

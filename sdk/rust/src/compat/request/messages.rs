@@ -136,7 +136,7 @@ impl Writer<'_> {
         }
         if matches!(self.quirks.thinking, Thinking::Parts | Thinking::Summaries) {
             let reported =
-                thoughts.iter().filter(|thought| self.is_told(thought)).map(|thought| (0, Piece::Thought(thought)));
+                thoughts.iter().filter(|thought| self.is_written(thought)).map(|thought| (0, Piece::Thought(thought)));
             pieces.splice(0..0, reported);
         }
         let silent = pieces.is_empty() && (!calls.is_empty() || refusal.is_some() || audio.is_some());

@@ -167,7 +167,7 @@ impl Writer<'_> {
     }
 
     /// Whether a thought gives a part of the content: it has text, or a signature for this provider (C-29).
-    pub(super) fn is_told(&self, thought: &ReasoningPart) -> bool {
+    pub(super) fn is_written(&self, thought: &ReasoningPart) -> bool {
         let ours = |signature: &Signature| self.quirks.keeps(&signature.issuer);
         let signed = self.quirks.thinking == Thinking::Summaries && thought.signature.as_ref().is_some_and(ours);
         signed || thought.text.as_ref().is_some_and(|text| !text.is_empty())
