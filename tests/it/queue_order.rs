@@ -1,6 +1,6 @@
 //! Client keys, limits, and the order of waiting requests.
 
-use weir_tests::{Answer, Gate, Gateway, Request, Upstream};
+use weir_tests::{Answer, Client, Gate, Gateway, Request, Upstream};
 
 use crate::wire_format::{ALL, ANTHROPIC, OPENAI, WireFormat, ZETA, config, provider};
 
@@ -18,6 +18,17 @@ fn whole() -> String {
 
 fn keyed(wire_format: WireFormat, model: &str) -> Request {
     wire_format.request(model, false).header("x-litellm-api-key", KEY)
+}
+
+/// Two connections: the request of the first is at the provider, that of the second waits for its place.
+async fn one_served_and_one_waiting(gateway: &Gateway, request: &Request) -> (Client, Client) {
+    let mut served = gateway.connect().await;
+    served.send(request).await;
+    gateway.until_metric("weir_in_flight", 1.0).await;
+    let mut waiting = gateway.connect().await;
+    waiting.send(request).await;
+    gateway.until_metric("weir_queue_depth", 1.0).await;
+    (served, waiting)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,12 +157,7 @@ async fn a_full_queue_refuses_new_requests_and_serves_waiting_ones() {
     let server = "[server]\nmax_concurrency = 1\nqueue = { length = 1, wait = \"20s\" }\n";
     let gateway = Gateway::open(&format!("{server}{}", config(&upstream))).await;
     let request = OPENAI.request("openai", false);
-    let mut served = gateway.connect().await;
-    served.send(&request).await;
-    gateway.until_metric("weir_in_flight", 1.0).await;
-    let mut waiting = gateway.connect().await;
-    waiting.send(&request).await;
-    gateway.until_metric("weir_queue_depth", 1.0).await;
+    let (mut served, mut waiting) = one_served_and_one_waiting(&gateway, &request).await;
     for from in ALL {
         let reply = gateway.ask(&from.request("openai", false)).await;
         assert_eq!(reply.status(), if from == ZETA { 503 } else { reply.status() });
@@ -211,12 +217,7 @@ async fn who_leaves_while_waiting_leaves_no_place_taken() {
     let model = "[[models]]\nalias = \"one\"\nmax_concurrency = 1\ntarget = { provider = \"openai\", model = \"m\" }\n";
     let gateway = Gateway::open(&format!("{}{model}", config(&upstream))).await;
     let request = OPENAI.request("one", false);
-    let mut served = gateway.connect().await;
-    served.send(&request).await;
-    gateway.until_metric("weir_in_flight", 1.0).await;
-    let mut waiting = gateway.connect().await;
-    waiting.send(&request).await;
-    gateway.until_metric("weir_queue_depth", 1.0).await;
+    let (mut served, waiting) = one_served_and_one_waiting(&gateway, &request).await;
     drop(waiting);
     gateway.until_metric("weir_queue_depth", 0.0).await;
     gate.open();
