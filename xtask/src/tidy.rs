@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: checks the project's rules that can be checked mechanically. The rest is for reviewers.
 
 mod circles;
+mod citations;
 mod comments;
 mod conformance;
 mod lengths;
@@ -39,6 +40,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let tree = Tree::read(&workspace.root)?;
     let mut findings = Findings::default();
     circles::check(&tree, &mut findings);
+    citations::check(&tree, &mut findings);
     comments::check(&tree, &mut findings);
     lengths::check(&tree, &mut findings);
     visibility::check(&tree, &mut findings);
