@@ -124,6 +124,6 @@ async fn nothing_is_loaded_from_a_folder_that_everybody_may_write_to() {
         let gateway = Gateway::with(folder, &format!("{setting}[[providers]]{openai}")).await;
         let told = gateway.adapter("openai").await.remove(0);
         assert_eq!(told["status"], status, "{told}");
-        assert_eq!(told["reason"].to_string().contains("everybody may write"), status == "refused", "{told}");
+        assert_eq!(told["reason"].to_string().contains("all users may write"), status == "refused", "{told}");
     }
 }

@@ -240,11 +240,11 @@ fn a_folder_that_everybody_may_write_to_is_refused_unless_that_is_meant() {
     let close = |path: &str| fs::set_permissions(desk.at(path), fs::Permissions::from_mode(0o755)).unwrap();
     for path in ["served", "served/zeta.wasm"] {
         open(path);
-        is_in("refused: everybody may write to", &desk.types("list --config weir.toml", 0));
+        is_in("refused: all users may write to", &desk.types("list --config weir.toml", 0));
         close(path);
     }
     open("served");
-    is_in("everybody may write to served", &desk.types("install zeta.wasm --config weir.toml", 1));
+    is_in("all users may write to served", &desk.types("install zeta.wasm --config weir.toml", 1));
     let config = desk.text("weir.toml");
     fs::write(desk.at("weir.toml"), format!("{config}allow_writable = true\n")).unwrap();
     desk.types("install zeta.wasm --config weir.toml", 0);

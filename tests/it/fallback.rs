@@ -266,7 +266,7 @@ async fn a_target_that_was_too_slow_is_asked_once_more_when_the_others_cannot_an
     let gateway = Gateway::open(&two(&first, &second, settings)).await;
     let reply = gateway.ask(&OPENAI.request("both", false)).await;
     let told = (reply.status(), reply.attempts());
-    assert_eq!(told, (504, Some("2")), "where everybody is too slow, it may be the request's own nature");
+    assert_eq!(told, (504, Some("2")), "where all targets are too slow, it may be the request's own nature");
 }
 
 #[tokio::test(flavor = "multi_thread")]

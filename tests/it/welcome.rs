@@ -26,7 +26,7 @@ async fn the_first_page_tells_what_this_is_and_where_its_pages_are() {
     assert_eq!(browser.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(browser.text().contains("<a href=\"/metrics\">") && browser.text().contains("POST /v1/messages"));
     for text in [told.text(), browser.text()] {
-        assert!(!text.contains(env!("CARGO_PKG_VERSION")), "the version is not told to everybody: {text}");
+        assert!(!text.contains(env!("CARGO_PKG_VERSION")), "the version is not shown to every caller: {text}");
     }
     let mut client = gateway.connect().await;
     client.send(&Request::new("HEAD", "/")).await;

@@ -58,7 +58,7 @@ fn explained(error: &AdminError) -> String {
     match error {
         AdminError::Status { status, .. } if matches!(status.as_u16(), 401 | 403) => {
             let how = "give its `admin.token` by --admin-token or WEIR_ADMIN_TOKEN";
-            format!("{PLUGINS} is not open to everybody: {how}")
+            format!("{PLUGINS} is not open to all users: {how}")
         }
         AdminError::Status { .. } | AdminError::Json(_) => format!("{PLUGINS}: {error}"),
         error => error.to_string(),

@@ -38,7 +38,7 @@ pub fn writers(_: &Path) -> Writers {
 /// Why files of these places are refused: every user of this machine could have put them there.
 pub fn exposed<'a>(places: impl IntoIterator<Item = &'a Path>) -> Option<String> {
     let shown = places.into_iter().find(|place| writers(place) == Writers::Everybody)?.display();
-    Some(format!("everybody may write to {shown}: `chmod o-w {shown}`, or set `allow_writable = true` in `[plugins]`"))
+    Some(format!("all users may write to {shown}: `chmod o-w {shown}`, or set `allow_writable = true` in `[plugins]`"))
 }
 
 #[cfg(all(test, unix))]
