@@ -12,6 +12,7 @@
 )]
 
 pub mod errors;
+pub mod events;
 pub mod frames;
 #[cfg(test)]
 pub(crate) mod lines;

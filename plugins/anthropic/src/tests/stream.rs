@@ -2,34 +2,17 @@
 
 use serde_json::{Value, json};
 use weir_sdk::adapter::{DialectChat, Encoder as _};
+use weir_sdk::testing::events::{delta, sign, signed_call, start, stop};
 use weir_sdk::types::{
     CandidateFinish, ChatEvent, Context, Error, ErrorKind, Finish, FinishReason, Frame, Opaque, PartDelta, PartKind,
-    PartSignature, PartStart, PartStop, ResponseStart, Signature, ToolKind, ToolStart, Usage,
+    PartStart, ResponseStart, Signature, ToolKind, ToolStart, Usage,
 };
 
 use super::{context, decoded, encoded, fold};
 use crate::Anthropic;
 
-fn start(part: u32, kind: PartKind) -> ChatEvent {
-    ChatEvent::PartStart(PartStart { candidate: 0, part, kind })
-}
-
 fn call(part: u32, id: &str, signature: Option<Signature>) -> ChatEvent {
-    let call = ToolStart { id: id.into(), name: "f".into(), kind: ToolKind::Function, signature };
-    start(part, PartKind::ToolCall(call))
-}
-
-fn delta(part: u32, text: &str) -> ChatEvent {
-    ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() })
-}
-
-fn stop(part: u32) -> ChatEvent {
-    ChatEvent::PartStop(PartStop { candidate: 0, part, extensions: Vec::new() })
-}
-
-fn sign(part: u32, issuer: &str, value: &str, encrypted: bool) -> ChatEvent {
-    let signature = Signature { issuer: issuer.into(), value: value.into() };
-    ChatEvent::Signature(PartSignature { candidate: 0, part, signature, encrypted })
+    start(part, signed_call(id, signature))
 }
 
 fn finish(reason: FinishReason) -> ChatEvent {

@@ -1,36 +1,16 @@
 //! Streamed answers, parsed and rendered.
 
 use serde_json::{Value, json};
+use weir_sdk::testing::events::{call, delta, finish, start, stop};
 use weir_sdk::types::{
-    CandidateFinish, ChatEvent, Context, Error, ErrorKind, Finish, FinishReason, Frame, MediaKind, Opaque, PartDelta,
-    PartKind, PartSignature, PartStart, PartStop, ResponseStart, Signature, ToolKind, ToolStart, Usage,
+    ChatEvent, Context, Error, ErrorKind, FinishReason, Frame, MediaKind, Opaque, PartDelta, PartKind, PartSignature,
+    PartStart, ResponseStart, Signature, Usage,
 };
 
 use super::{CLAUDE, answered, context, decoded, encoded, fold, frame, meaning, written};
 
 fn begin() -> ChatEvent {
     ChatEvent::Start(ResponseStart::default())
-}
-
-fn start(part: u32, kind: PartKind) -> ChatEvent {
-    ChatEvent::PartStart(PartStart { candidate: 0, part, kind })
-}
-
-fn delta(part: u32, text: &str) -> ChatEvent {
-    ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() })
-}
-
-fn stop(part: u32) -> ChatEvent {
-    ChatEvent::PartStop(PartStop { candidate: 0, part, extensions: Vec::new() })
-}
-
-fn call(part: u32, id: &str) -> ChatEvent {
-    let call = ToolStart { id: id.into(), name: "f".into(), kind: ToolKind::Function, signature: None };
-    start(part, PartKind::ToolCall(call))
-}
-
-fn finish(reason: FinishReason) -> ChatEvent {
-    ChatEvent::Finish(CandidateFinish { candidate: 0, finish: Finish { reason, raw: None, stop_sequence: None } })
 }
 
 /// The stream that a client gets, and the answer that it builds from it.
@@ -60,7 +40,7 @@ fn c85_only_calls_are_begun() {
         start(1, PartKind::Text),
         delta(1, "a"),
         stop(1),
-        call(2, "t"),
+        start(2, call("t")),
         delta(2, "{}"),
         stop(2),
     ]);
@@ -79,15 +59,15 @@ fn c05_overlapping_calls_are_blocks_one_after_the_other() {
     let events = vec![
         start(0, PartKind::Text),
         delta(0, "a"),
-        call(1, "x"),
-        call(2, "y"),
+        start(1, call("x")),
+        start(2, call("y")),
         delta(1, "{\"n\":"),
         delta(2, "{\"m\":2}"),
         delta(1, "1}"),
         stop(0),
         stop(2),
         stop(1),
-        call(3, "z"),
+        start(3, call("z")),
         stop(3),
     ];
     let (_, answer) = shown(events);
@@ -98,7 +78,7 @@ fn c05_overlapping_calls_are_blocks_one_after_the_other() {
 
 #[test]
 fn c06_texts_without_words_are_no_blocks() {
-    let (frames, answer) = shown(vec![start(0, PartKind::Text), stop(0), call(1, "t"), stop(1)]);
+    let (frames, answer) = shown(vec![start(0, PartKind::Text), stop(0), start(1, call("t")), stop(1)]);
     assert_eq!(answer["output"]["message"]["content"][0]["toolUse"]["name"], "f");
     assert!(!frames.iter().any(|frame| frame.data.contains("\"text\"")));
     let (frames, _) = shown(Vec::new());
@@ -107,7 +87,7 @@ fn c06_texts_without_words_are_no_blocks() {
 
 #[test]
 fn c07_every_piece_of_arguments_is_a_frame_at_once() {
-    let (frames, _) = encoded(&context("m"), &[begin(), call(0, "t"), delta(0, "{\"a\""), delta(0, ":1}")], 1);
+    let (frames, _) = encoded(&context("m"), &[begin(), start(0, call("t")), delta(0, "{\"a\""), delta(0, ":1}")], 1);
     let pieces = frames.iter().filter(|frame| frame.data.contains("\"input\"")).count();
     assert_eq!(pieces, 2);
 }
@@ -235,7 +215,7 @@ fn events_are_known_by_what_they_hold_where_they_have_no_name() {
         bare(json!({"usage": {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3}, "metrics": {"latencyMs": 9}})),
     ];
     let events = decoded(&context("m"), &frames, 1);
-    assert_eq!(events[..4], [begin(), call(0, "t"), delta(0, "{}"), stop(0)]);
+    assert_eq!(events[..4], [begin(), start(0, call("t")), delta(0, "{}"), stop(0)]);
     assert!(matches!(&events[4], ChatEvent::Finish(end) if end.finish.reason == FinishReason::ToolCalls));
     assert!(matches!(&events[5], ChatEvent::Usage(usage) if usage.output == Some(2)));
 }

@@ -1,10 +1,8 @@
 //! Streams: frames to events, and events to frames.
 
 use serde_json::{Value, json};
-use weir_sdk::types::{
-    CandidateFinish, ChatEvent, Error, ErrorKind, Finish, FinishReason, Opaque, PartDelta, PartKind, PartSignature,
-    PartStart, PartStop, ResponseStart, Signature, ToolKind, ToolStart, Usage,
-};
+use weir_sdk::testing::events::mixed_stream;
+use weir_sdk::types::{ChatEvent, Error, ErrorKind, Opaque, PartKind, PartStart, ResponseStart};
 
 use super::{context, decoded, encoded};
 
@@ -158,45 +156,8 @@ fn c08_pieces_of_arguments_are_emitted_whole() {
     assert_eq!(calls, [json!({"name": "f", "willContinue": true}), piece("x", true), piece("y", false), json!({})]);
 }
 
-fn start(part: u32, kind: PartKind) -> ChatEvent {
-    ChatEvent::PartStart(PartStart { candidate: 0, part, kind })
-}
-
-fn call(id: &str) -> PartKind {
-    PartKind::ToolCall(ToolStart { id: id.into(), name: "f".into(), kind: ToolKind::Function, signature: None })
-}
-
-fn delta(part: u32, text: &str) -> ChatEvent {
-    ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() })
-}
-
-fn stop(part: u32) -> ChatEvent {
-    ChatEvent::PartStop(PartStop { candidate: 0, part, extensions: Vec::new() })
-}
-
 fn foreign_stream() -> Vec<ChatEvent> {
-    let begin = ResponseStart { id: "i".into(), ..ResponseStart::default() };
-    let signature = Signature { issuer: "anthropic".into(), value: "s".into() };
-    vec![
-        ChatEvent::Start(begin),
-        start(0, PartKind::Reasoning),
-        delta(0, "hm"),
-        ChatEvent::Signature(PartSignature { candidate: 0, part: 0, signature, encrypted: false }),
-        stop(0),
-        start(1, PartKind::Text),
-        delta(1, "a"),
-        start(2, call("c1")),
-        start(3, call("c2")),
-        delta(3, "{}"),
-        stop(3),
-        delta(2, "{\"x\":"),
-        delta(1, "b"),
-        delta(2, "1}"),
-        stop(2),
-        stop(1),
-        ChatEvent::Usage(Usage { input: Some(2), output: Some(3), ..Usage::default() }),
-        ChatEvent::Finish(CandidateFinish { candidate: 0, finish: Finish::new(FinishReason::ToolCalls, "tool_calls") }),
-    ]
+    mixed_stream(ResponseStart { id: "i".into(), ..ResponseStart::default() }, "{}")
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Streams: lines to events, and events to lines.
 
 use serde_json::{Value, json};
+use weir_sdk::testing::events::{call, delta, finish, mixed_stream, start, stop};
 use weir_sdk::types::{
-    CandidateFinish, ChatEvent, Error, ErrorKind, Finish, FinishReason, Opaque, PartDelta, PartKind, PartSignature,
-    PartStart, PartStop, ResponseStart, Signature, ToolKind, ToolStart, Usage,
+    ChatEvent, Error, ErrorKind, FinishReason, Opaque, PartDelta, PartKind, PartStart, ResponseStart,
 };
 
 use super::{context, decoded, encoded, generating};
@@ -143,48 +143,8 @@ fn a_message_has_no_images_and_a_generated_answer_one() {
     assert_eq!((images, losses.len()), (vec![&json!("iVBORw0KGgo=")], 1));
 }
 
-fn start(part: u32, kind: PartKind) -> ChatEvent {
-    ChatEvent::PartStart(PartStart { candidate: 0, part, kind })
-}
-
-fn call(id: &str) -> PartKind {
-    PartKind::ToolCall(ToolStart { id: id.into(), name: "f".into(), kind: ToolKind::Function, signature: None })
-}
-
-fn delta(part: u32, text: &str) -> ChatEvent {
-    ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() })
-}
-
-fn stop(part: u32) -> ChatEvent {
-    ChatEvent::PartStop(PartStop { candidate: 0, part, extensions: Vec::new() })
-}
-
-fn finish(reason: FinishReason) -> ChatEvent {
-    ChatEvent::Finish(CandidateFinish { candidate: 0, finish: Finish { reason, raw: None, stop_sequence: None } })
-}
-
 fn foreign_stream() -> Vec<ChatEvent> {
-    let signature = Signature { issuer: "anthropic".into(), value: "s".into() };
-    vec![
-        ChatEvent::Start(ResponseStart { id: "i".into(), created_ms: Some(1500.0), ..ResponseStart::default() }),
-        start(0, PartKind::Reasoning),
-        delta(0, "hm"),
-        ChatEvent::Signature(PartSignature { candidate: 0, part: 0, signature, encrypted: false }),
-        stop(0),
-        start(1, PartKind::Text),
-        delta(1, "a"),
-        start(2, call("c1")),
-        start(3, call("c2")),
-        delta(3, ""),
-        stop(3),
-        delta(2, "{\"x\":"),
-        delta(1, "b"),
-        delta(2, "1}"),
-        stop(2),
-        stop(1),
-        ChatEvent::Usage(Usage { input: Some(2), output: Some(3), ..Usage::default() }),
-        finish(FinishReason::ToolCalls),
-    ]
+    mixed_stream(ResponseStart { id: "i".into(), created_ms: Some(1500.0), ..ResponseStart::default() }, "")
 }
 
 #[test]

@@ -1,7 +1,5 @@
-use weir_sdk::types::{
-    CandidateFinish, ErrorKind, Finish, FinishReason, PartDelta, PartKind, PartSignature, PartStart, PartStop,
-    Signature, ToolKind, ToolStart,
-};
+use weir_sdk::testing::events::{call, delta, finish, start, stop};
+use weir_sdk::types::{ErrorKind, FinishReason, PartKind, PartSignature, Signature};
 
 use super::*;
 
@@ -26,26 +24,6 @@ fn json(frames: &[String]) -> Vec<serde_json::Value> {
     frames.iter().filter(|data| *data != "[DONE]").map(|data| serde_json::from_str(data).unwrap()).collect()
 }
 
-fn start(part: u32, kind: PartKind) -> ChatEvent {
-    ChatEvent::PartStart(PartStart { candidate: 0, part, kind })
-}
-
-fn delta(part: u32, text: &str) -> ChatEvent {
-    ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() })
-}
-
-fn stop(part: u32) -> ChatEvent {
-    ChatEvent::PartStop(PartStop { candidate: 0, part, extensions: Vec::new() })
-}
-
-fn finish(reason: FinishReason) -> ChatEvent {
-    ChatEvent::Finish(CandidateFinish { candidate: 0, finish: Finish { reason, raw: None, stop_sequence: None } })
-}
-
-fn tool(id: &str) -> PartKind {
-    PartKind::ToolCall(ToolStart { id: id.into(), name: "f".into(), kind: ToolKind::Function, signature: None })
-}
-
 #[test]
 fn c14_the_first_chunk_has_the_role_and_no_later_one() {
     let frames =
@@ -67,10 +45,10 @@ fn c01_calls_are_numbered_by_themselves() {
         start(1, PartKind::Text),
         delta(1, "x"),
         stop(1),
-        start(2, tool("a")),
+        start(2, call("a")),
         delta(2, "{}"),
         stop(2),
-        start(3, tool("b")),
+        start(3, call("b")),
         delta(3, "{"),
         delta(3, "}"),
         stop(3),
@@ -125,7 +103,7 @@ fn an_empty_answer_still_speaks() {
 #[test]
 fn a_client_of_functions_gets_one_function_call_in_pieces() {
     let events =
-        vec![start(0, tool("a")), delta(0, "{}"), start(1, tool("b")), delta(1, "{}"), finish(FinishReason::ToolCalls)];
+        vec![start(0, call("a")), delta(0, "{}"), start(1, call("b")), delta(1, "{}"), finish(FinishReason::ToolCalls)];
     let chunks = json(&encode("f", events));
     assert_eq!(chunks[0]["choices"][0]["delta"]["function_call"]["name"], "f");
     assert_eq!(chunks[1]["choices"][0]["delta"]["function_call"]["arguments"], "{}");

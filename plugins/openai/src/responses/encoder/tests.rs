@@ -1,6 +1,5 @@
-use weir_sdk::types::{
-    CandidateFinish, PartDelta, PartKind, PartSignature, PartStart, PartStop, Signature, ToolKind, ToolStart,
-};
+use weir_sdk::testing::events::{call, delta, finish, start, stop};
+use weir_sdk::types::{PartKind, PartSignature, Signature};
 
 use super::*;
 
@@ -17,26 +16,6 @@ fn encode(events: Vec<ChatEvent>) -> Vec<serde_json::Value> {
     frames.into_iter().map(event).collect()
 }
 
-fn start(part: u32, kind: PartKind) -> ChatEvent {
-    ChatEvent::PartStart(PartStart { candidate: 0, part, kind })
-}
-
-fn delta(part: u32, text: &str) -> ChatEvent {
-    ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() })
-}
-
-fn stop(part: u32) -> ChatEvent {
-    ChatEvent::PartStop(PartStop { candidate: 0, part, extensions: Vec::new() })
-}
-
-fn finish(reason: FinishReason) -> ChatEvent {
-    ChatEvent::Finish(CandidateFinish { candidate: 0, finish: Finish { reason, raw: None, stop_sequence: None } })
-}
-
-fn tool(id: &str) -> PartKind {
-    PartKind::ToolCall(ToolStart { id: id.into(), name: "f".into(), kind: ToolKind::Function, signature: None })
-}
-
 #[test]
 fn every_item_is_added_and_done_once_and_the_sequence_grows() {
     let usage = ChatEvent::Usage(Usage { input: Some(1), output: Some(2), ..Usage::default() });
@@ -50,7 +29,7 @@ fn every_item_is_added_and_done_once_and_the_sequence_grows() {
         start(1, PartKind::Text),
         delta(1, "x"),
         stop(1),
-        start(2, tool("a")),
+        start(2, call("a")),
         stop(2),
         finish(FinishReason::ToolCalls),
         usage,
