@@ -52,10 +52,11 @@ async fn a_webhook_gets_the_fact_of_each_request_and_no_content() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_comes_again_after_a_passing_failure_and_is_given_up_after_the_last_attempt() {
     let upstream = wire_format::provider(OPENAI).await;
-    for (failures, result) in [(2, "sent"), (3, "dead")] {
+    let cases = [(2, [503, 429, 500], "sent"), (3, [503, 429, 500], "dead"), (3, [401, 403, 404], "dead")];
+    for (failures, failure, result) in cases {
         let seen = Arc::new(AtomicUsize::new(0));
         let script = move |_: &_| match seen.fetch_add(1, Ordering::Relaxed) {
-            count if count < failures => Answer::json([503, 429, 500][count], "{}"),
+            count if count < failures => Answer::json(failure[count], "{}"),
             _ => Answer::json(204, ""),
         };
         let hook = Upstream::scripted(script).await;
@@ -145,6 +146,23 @@ async fn what_waits_is_sent_before_the_end() {
     ask(&gateway).await;
     gateway.ended().await;
     assert_eq!(hook.request().await.json()["events"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_sink_does_not_take_before_the_end_is_counted() {
+    let upstream = wire_format::provider(OPENAI).await;
+    let mut hook = Upstream::always(Answer::silence()).await;
+    let settings = sink("webhook", &hook.url(), "batch = 1\ntimeout = \"1h\"").replace("\"s\"", "\"left-behind\"");
+    let gateway = gateway(&upstream, &settings).await;
+    for _ in 0..3 {
+        assert_eq!(ask(&gateway).await, 200);
+    }
+    hook.request().await;
+    gateway.ended().await;
+    let log = weir_tests::log::text();
+    let given_up = log.lines().filter(|line| line.contains("given up") && line.contains("left-behind"));
+    let events = given_up.filter_map(|line| line.rsplit_once("events=")?.1.split(' ').next()?.parse::<usize>().ok());
+    assert_eq!(events.sum::<usize>(), 3, "one on its way, two in the queue");
 }
 
 #[tokio::test(flavor = "multi_thread")]

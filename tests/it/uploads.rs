@@ -65,6 +65,12 @@ fn files(folder: &Path) -> BTreeSet<(String, String)> {
     all.filter(|path| path.is_file()).map(one).collect()
 }
 
+/// Whether a component is being checked in this folder.
+fn has_copy(folder: &Path) -> bool {
+    let mut names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name());
+    names.any(|name| name.to_string_lossy().ends_with(".upload.wasm"))
+}
+
 fn reason(reply: &Reply) -> (u16, String, String) {
     let error = &reply.json()["error"];
     let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
@@ -118,6 +124,54 @@ async fn what_fails_a_check_is_not_put_into_the_folder() {
     assert_eq!(files(setup.gateway.folder.path()), before);
     assert!(setup.written_by().await.contains("0001"), "the version before serves on");
     assert_eq!(setup.audited().await, Vec::<Value>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_goes_on_without_its_client_and_keeps_its_turn() {
+    let setup = Setup::with(Folder::with(&["openai", "zeta"]), "").await;
+    let second = zeta_build(2);
+    let authorization = format!("Bearer {TOKEN}");
+    let upload = Request::new("PUT", "/admin/v1/adapters/zeta").header("authorization", &authorization).body(&second);
+    let mut client = setup.gateway.connect().await;
+    client.send(&upload).await;
+    // The component is being checked as long as its copy is in the folder.
+    let is_checked = async {
+        while !has_copy(setup.gateway.folder.path()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon("the check", is_checked).await;
+    client.leave();
+    let hostile = std::fs::read(weir_tests::plugins::component("hostile")).unwrap();
+    let next = async {
+        loop {
+            let (status, code, _) = match setup.upload("hostile", &hostile).await {
+                reply if reply.status() == 200 => return,
+                reply => reason(&reply),
+            };
+            assert_eq!((status, code.as_str()), (409, "busy"), "the first upload has not ended");
+        }
+    };
+    soon("the turn", next).await;
+    let uploaded: Vec<Value> = setup.audited().await.into_iter().map(|event| event["id"].clone()).collect();
+    assert_eq!(uploaded, ["hostile", "zeta"], "each is recorded, one after the other");
+    assert_eq!(std::fs::read(setup.gateway.folder.file("zeta")).unwrap(), second);
+    assert!(!has_copy(setup.gateway.folder.path()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_action_whose_client_leaves_is_recorded() {
+    let setup = Setup::with(Folder::with(&["openai", "zeta"]), "").await;
+    assert_eq!(setup.upload("zeta", &zeta_build(2)).await.status(), 200);
+    let authorization = format!("Bearer {TOKEN}");
+    let rollback = Request::post("/admin/v1/adapters/zeta/rollback", "").header("authorization", &authorization);
+    let mut client = setup.gateway.connect().await;
+    client.send(&rollback).await;
+    let is_rolled_back = async { while !setup.written_by().await.contains("0001") {} };
+    soon("the former version", is_rolled_back).await;
+    client.leave();
+    let recorded = async { while setup.audited().await.first().is_none_or(|event| event["action"] != "rollback") {} };
+    soon("the record", recorded).await;
 }
 
 #[cfg(unix)]

@@ -194,6 +194,14 @@ async fn aside(answer: impl FnOnce() -> Response + Send + 'static) -> Response {
     })
 }
 
+/// Carries out a change on a task of its own, to its end even if the client leaves.
+async fn to_its_end<T: Send + 'static>(change: impl Future<Output = T> + Send + 'static) -> Result<T, Problem> {
+    tokio::spawn(change).await.map_err(|error| {
+        tracing::error!(%error, "a change was not carried out");
+        Problem::internal()
+    })
+}
+
 /// Whether an address is reachable from other machines.
 pub(crate) fn is_exposed(address: &SocketAddr) -> bool {
     !address.ip().is_loopback()

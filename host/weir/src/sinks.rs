@@ -79,12 +79,16 @@ impl Sinks {
 }
 
 impl Sending {
-    /// Sends what is left, within a few seconds.
-    pub(crate) async fn end(self) {
+    /// Sends what is left, within a few seconds. What is left then is given up.
+    pub(crate) async fn end(mut self) {
         self.stop.send_replace(true);
-        let all = futures_util::future::join_all(self.tasks);
-        if tokio::time::timeout(CLOSING, all).await.is_err() {
-            tracing::warn!("not all sinks took what was left before the end");
+        let all = futures_util::future::join_all(&mut self.tasks);
+        if tokio::time::timeout(CLOSING, all).await.is_ok() {
+            return;
         }
+        tracing::warn!("not all sinks took what was left before the end");
+        let late: Vec<_> = self.tasks.into_iter().filter(|task| !task.is_finished()).collect();
+        late.iter().for_each(JoinHandle::abort);
+        futures_util::future::join_all(late).await;
     }
 }

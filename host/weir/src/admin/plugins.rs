@@ -1,5 +1,6 @@
 //! Admin endpoints of adapters.
 
+mod actions;
 mod record;
 mod trial;
 mod upload;
@@ -7,20 +8,15 @@ mod upload;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::Extension;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::identity::AdminCaller;
 use super::{Operations, refuse};
 use weir_adapters::catalog::{Denied, Former, Snapshot};
-use weir_adapters::decisions::By;
 use weir_fixtures::proof;
 use weir_fixtures::proof::Bounds;
 use weir_gateway::serving::Serving;
@@ -30,15 +26,13 @@ use weir_sandbox::stats::LossCount;
 use weir_sandbox::{Adapter, Digest};
 use weir_translate::dialect::faces::LeftOut;
 
+use actions::act;
 pub(super) use record::record;
-use trial::AskedTrial;
 pub use upload::Uploads;
 pub(super) use upload::{candidate, is_upload};
 
 /// How long an answer waits until its change is in force.
 const IN_FORCE: Duration = Duration::from_secs(5);
-/// Minimum number of digits that identify a digest.
-const DIGITS: usize = 8;
 
 /// The paths below `/admin/v1`, with their methods. The same without `v1` are there for older programs.
 pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 4] {
@@ -224,125 +218,6 @@ async fn rescan(State(operations): State<Operations>) -> Response {
         }
         None => refuse(StatusCode::CONFLICT, "the plugins folder is not followed"),
     }
-}
-
-/// Parameters of an action.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Body {
-    /// A version, by its digest or the start of it.
-    digest: Option<String>,
-    /// The reason, for later readers.
-    reason: Option<String>,
-}
-
-/// Performs an action on one adapter.
-async fn act(
-    State(operations): State<Operations>,
-    Extension(caller): Extension<AdminCaller>,
-    Path((name, verb)): Path<(String, String)>,
-    body: Bytes,
-) -> Response {
-    if verb == "trial" {
-        return try_out(operations, caller, name, &body).await;
-    }
-    let asked = match &*body {
-        [] => Body::default(),
-        body => match serde_json::from_slice(body) {
-            Ok(asked) => asked,
-            Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("the body: {error}")),
-        },
-    };
-    let digest = match asked.digest.as_deref().map(|text| find(&operations, &name, text)).transpose() {
-        Ok(digest) => digest,
-        Err(denied) => return deny(&denied),
-    };
-    if verb == "test" {
-        return test(operations, name, digest).await;
-    }
-    let catalog = Arc::clone(&operations.catalog);
-    let reason = asked.reason.as_deref().map(cleaned);
-    let details = json!({"digest": digest.map(|digest| digest.hex()), "reason": reason});
-    let action = verb.clone();
-    // On a blocking thread, because instances are created meanwhile.
-    let acted = tokio::task::spawn_blocking(move || match (&*verb, digest) {
-        ("rollback", None) => catalog.roll_back(&name).map(|_| name),
-        ("rollback" | "activate", Some(digest)) => catalog.activate(&name, digest).map(|_| name),
-        ("activate", None) => Err(Denied::Impossible("say which version: {\"digest\": \"…\"}".to_owned())),
-        ("quarantine", digest) => {
-            let serving = || catalog.get(&name).map(|adapter| adapter.digest).ok_or(Denied::Unknown(name.clone()));
-            let reason = reason.unwrap_or_else(|| "by the operator".to_owned());
-            let digest = digest.map_or_else(serving, Ok);
-            digest.and_then(|digest| catalog.quarantine(&name, digest, &reason, By::Operator)).map(|()| name)
-        }
-        ("release", digest) => catalog.release(&name, digest).map(|_| name),
-        _ => Err(Denied::Unknown(format!("{name}/{verb}"))),
-    });
-    match acted.await {
-        Ok(Ok(name)) => {
-            record(&operations, &caller, &action, &name, details).await;
-            done(&operations, &name).await
-        }
-        Ok(Err(denied)) => deny(&denied),
-        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-    }
-}
-
-/// Puts the version in the folder on trial again, or gives the one on trial another share.
-async fn try_out(operations: Operations, caller: AdminCaller, name: String, body: &[u8]) -> Response {
-    let asked: AskedTrial = match serde_json::from_slice(body) {
-        Ok(asked) => asked,
-        Err(error) => return refuse(StatusCode::BAD_REQUEST, &format!("the body: {error}")),
-    };
-    let rule = match asked.rule() {
-        Ok(rule) => rule,
-        Err(problem) => return problem.into_response(),
-    };
-    let snapshot = operations.catalog.snapshot();
-    let on_trial = || snapshot.trials.get(&*name).map(|trial| trial.adapter.digest);
-    let digest = match asked.digest.as_deref().map(|text| find(&operations, &name, text)).transpose() {
-        Ok(digest) => digest.or_else(on_trial).or_else(|| snapshot.aside.get(&*name).copied()),
-        Err(denied) => return deny(&denied),
-    };
-    let Some(digest) = digest else {
-        return deny(&Denied::Impossible("no version is on trial, or was rolled back from".to_owned()));
-    };
-    let (catalog, tried) = (Arc::clone(&operations.catalog), name.clone());
-    let acted = tokio::task::spawn_blocking(move || catalog.try_again_by(&tried, digest, rule)).await;
-    match acted {
-        Ok(Ok(())) => {
-            let details = json!({"digest": digest.hex(), "trial": trial::shown(&rule)});
-            record(&operations, &caller, "trial", &name, details).await;
-            done(&operations, &name).await
-        }
-        Ok(Err(denied)) => deny(&denied),
-        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
-    }
-}
-
-/// Parses a whole digest, or finds the only version of this adapter whose digest starts with the text.
-fn find(operations: &Operations, name: &str, text: &str) -> Result<Digest, Denied> {
-    let digits = text.strip_prefix("sha256:").unwrap_or(text);
-    if let Ok(digest) = format!("sha256:{digits}").parse() {
-        return Ok(digest);
-    }
-    let snapshot = operations.catalog.snapshot();
-    let known = snapshot.versions(name).map(|adapter| adapter.digest);
-    let refused = snapshot.refused.get(name).and_then(|refusal| refusal.digest);
-    let mut matching: Vec<Digest> = known.chain(refused).filter(|digest| digest.hex().starts_with(digits)).collect();
-    matching.sort();
-    matching.dedup();
-    match matching.as_slice() {
-        [one] if digits.len() >= DIGITS => Ok(*one),
-        _ => Err(Denied::Impossible(format!(
-            "`digest` names no version of `{name}`: give the 64 digits, or at least {DIGITS} of one that is kept"
-        ))),
-    }
-}
-
-/// Removes control characters and limits the length.
-fn cleaned(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 /// Responds once the change is in force for requests.

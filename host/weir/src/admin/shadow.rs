@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::identity::AdminCaller;
 use super::log::asked;
 use super::plugins;
-use super::{Operations, Parameters, Problem};
+use super::{Operations, Parameters, Problem, to_its_end};
 use run::Run;
 
 /// Runs that are remembered, the latest ones.
@@ -87,12 +87,14 @@ async fn begin(
     let store = operations.store.clone().ok_or_else(Problem::no_store)?.store();
     let candidate = plugins::candidate(&operations, &name, parameters.text("digest").as_deref(), request).await?;
     let serving = operations.gateway.serving();
-    let run = Arc::new(Run::new(serving, candidate, query, wanted)?);
+    let (run, versions) = Run::new(serving, candidate, query, wanted)?;
+    let run = Arc::new(run);
     operations.shadow_runs.add(&run)?;
+    let (carried_out, stopping) = (Arc::clone(&run), operations.draining.clone());
+    // Without a wait in between, in which the client could leave: a run that is remembered is carried out.
+    tokio::task::spawn_blocking(move || carried_out.carry_out(&versions, &*store, &stopping));
     let details = json!({"digest": run.digest(), "requests": wanted, "run": run.id()});
-    plugins::record(&operations, &caller, "shadow", &name, details).await;
-    let carried_out = Arc::clone(&run);
-    tokio::task::spawn_blocking(move || carried_out.carry_out(&*store));
+    to_its_end(async move { plugins::record(&operations, &caller, "shadow", &name, details).await }).await?;
     Ok((StatusCode::ACCEPTED, Json(run.shown())).into_response())
 }
 

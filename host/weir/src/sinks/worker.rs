@@ -69,10 +69,14 @@ impl Worker {
 
     /// Sends a batch. At the end of the program it is not tried again.
     async fn deliver(&self, batch: &[Arc<Fact>], stop: &mut watch::Receiver<bool>) {
+        let mut unsent = Unsent { worker: self, events: batch.len() };
         let mut wait = self.retry_delay;
         for attempt in 1..=self.attempts {
             let failure = match self.delivery.send(batch).await {
-                Ok(()) => return self.figures.sent(batch.len()),
+                Ok(()) => {
+                    unsent.events = 0;
+                    return self.figures.sent(batch.len());
+                }
                 Err(failure) => failure,
             };
             self.figures.failed();
@@ -86,7 +90,31 @@ impl Worker {
             }
             wait = wait.saturating_mul(2).min(LONGEST);
         }
-        self.figures.dead(batch.len());
-        tracing::error!(sink = self.name, events = batch.len(), "events for a sink are given up");
+    }
+
+    fn give_up(&self, events: usize) {
+        if events > 0 {
+            self.figures.dead(events);
+            tracing::error!(sink = self.name, events, "events for a sink are given up");
+        }
+    }
+}
+
+impl Drop for Worker {
+    /// The end of the program does not wait for everything: what still waits is given up, and counted.
+    fn drop(&mut self) {
+        self.give_up(self.queue.take(usize::MAX).len());
+    }
+}
+
+/// Events of a batch that no sink has taken yet. They are given up with it, also where it is dropped on its way.
+struct Unsent<'a> {
+    worker: &'a Worker,
+    events: usize,
+}
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        self.worker.give_up(self.events);
     }
 }

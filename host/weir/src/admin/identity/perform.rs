@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Identity;
 use super::asked::Asked;
-use crate::admin::Problem;
+use crate::admin::{Problem, to_its_end};
 use crate::keys::{Outcome, Snapshot};
 use weir_config::Secret;
 use weir_identity::change::{ChangeError, Command, Context, Fingerprint, Remembered, Request, Revision};
@@ -23,12 +23,8 @@ pub(super) async fn perform(
     status: StatusCode,
     decide: impl Fn(&Snapshot<'_>) -> Result<Command, ChangeError> + Send + 'static,
 ) -> Result<Response, Problem> {
-    // On a task of its own, which goes on if the client leaves: it may come back for the answer.
-    let performed = tokio::spawn(once(identity, asked, status, decide)).await;
-    performed.unwrap_or_else(|error| {
-        tracing::error!(%error, "a change was not carried out");
-        Err(Problem::internal())
-    })
+    // A client that leaves may come back for the answer.
+    to_its_end(once(identity, asked, status, decide)).await?
 }
 
 async fn once(

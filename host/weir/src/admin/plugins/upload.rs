@@ -1,6 +1,6 @@
 //! `PUT /admin/v1/adapters/{name}`: puts a component into the adapters' folder, once it has passed all checks.
 
-use std::path::Path as File;
+use std::path::{Path as File, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::record::record;
 use super::trial::{self, AskedTrial};
-use super::{done, seconds};
+use super::{actions, done, seconds};
 use crate::admin::identity::AdminCaller;
-use crate::admin::{Operations, Parameters, Problem};
+use crate::admin::{Operations, Parameters, Problem, to_its_end};
 use weir_adapters::catalog::Denied;
 use weir_adapters::install::{self, Readers};
 use weir_adapters::watch::{Rehearsal, signature_beside};
@@ -42,9 +42,10 @@ impl Uploads {
         Self { rehearsal, turn: Arc::new(Semaphore::new(1)) }
     }
 
-    fn begin(&self) -> Result<SemaphorePermit<'_>, Problem> {
+    /// Takes the turn. What is begun with it keeps it to its end, even if its client leaves.
+    fn begin(&self) -> Result<OwnedSemaphorePermit, Problem> {
         let message = "another file is being uploaded: try again in a moment";
-        self.turn.try_acquire().map_err(|_| Problem::new(StatusCode::CONFLICT, "busy", message))
+        Arc::clone(&self.turn).try_acquire_owned().map_err(|_| Problem::new(StatusCode::CONFLICT, "busy", message))
     }
 }
 
@@ -68,18 +69,21 @@ pub(in crate::admin) async fn candidate(
             Denied::Unknown(_) => Problem::of_status(StatusCode::NOT_FOUND, denied.to_string()),
             Denied::Impossible(_) => Problem::of_status(StatusCode::CONFLICT, denied.to_string()),
         };
-        let digest = super::find(operations, name, text).map_err(denied)?;
+        let digest = actions::find(operations, name, text).map_err(denied)?;
         let kept = operations.catalog.snapshot().version(name, digest).cloned();
         return kept.ok_or_else(|| denied(Denied::Impossible("this version is not kept".to_owned())));
     }
     if !is_file_name(name) {
         return Err(bad_name());
     }
-    let _turn = operations.uploads.begin()?;
+    let turn = operations.uploads.begin()?;
     let signature = signature(request.headers())?;
     let bytes = read(operations, request).await?;
     let (rehearsal, name) = (operations.uploads.rehearsal.clone(), name.to_owned());
-    let checked = tokio::task::spawn_blocking(move || check(&rehearsal, &name, &bytes, signature.as_deref()));
+    let checked = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        check(&rehearsal, &name, &bytes, signature.as_deref())
+    });
     checked.await.map_err(|_| Problem::internal())?
 }
 
@@ -104,25 +108,28 @@ pub(super) async fn put(
     let Some(bell) = operations.bell.clone() else {
         return Err(Problem::of_status(StatusCode::CONFLICT, "the plugins folder is not followed"));
     };
-    let _turn = operations.uploads.begin()?;
+    let turn = operations.uploads.begin()?;
     let signature = signature(request.headers())?;
     let bytes = read(&operations, request).await?;
     let digest = Digest::of(&bytes);
     let (rehearsal, catalog) = (operations.uploads.rehearsal.clone(), Arc::clone(&operations.catalog));
-    let named = name.clone();
-    let size = bytes.len();
-    let placed = tokio::task::spawn_blocking(move || {
-        check(&rehearsal, &named, &bytes, signature.as_deref())?;
-        if let Some(rule) = rule {
-            catalog.try_first(digest, rule);
-        }
-        catalog.take_back(&named, digest);
-        place(&rehearsal, &named, &bytes, signature.as_deref())
-    });
-    placed.await.map_err(|_| Problem::internal())??;
-    bell.ring();
-    let details = json!({"digest": digest.hex(), "bytes": size, "trial": rule.as_ref().map(trial::shown)});
-    record(&operations, &caller, "upload", &name, details).await;
+    let (named, size, recorded) = (name.clone(), bytes.len(), operations.clone());
+    let put = async move {
+        let placed = tokio::task::spawn_blocking(move || {
+            check(&rehearsal, &named, &bytes, signature.as_deref())?;
+            if let Some(rule) = rule {
+                catalog.try_first(digest, rule);
+            }
+            catalog.take_back(&named, digest);
+            place(&rehearsal, &named, &bytes, signature.as_deref()).map(|()| named)
+        });
+        let named = placed.await.map_err(|_| Problem::internal())??;
+        bell.ring();
+        let details = json!({"digest": digest.hex(), "bytes": size, "trial": rule.as_ref().map(trial::shown)});
+        record(&recorded, &caller, "upload", &named, details).await;
+        Ok::<_, Problem>(turn)
+    };
+    let _turn = to_its_end(put).await??;
     settled(&operations, &name, digest).await
 }
 
@@ -162,8 +169,8 @@ async fn read(operations: &Operations, request: Request) -> Result<Vec<u8>, Prob
     Ok(bytes.into())
 }
 
-/// Checks the component before it is in the folder. Fixtures that the component itself holds are read from a hidden copy,
-/// which the folder's scans do not see.
+/// Checks the component before it is in the folder. Fixtures that the component itself holds are read from a hidden copy of
+/// its own, which the folder's scans do not see.
 fn check(rehearsal: &Rehearsal, name: &str, bytes: &[u8], signature: Option<&str>) -> Result<Arc<Adapter>, Problem> {
     let place = rehearsal.dir().join(format!("{name}.wasm"));
     for path in [&place, &place.with_extension("wasm.sig")] {
@@ -177,15 +184,33 @@ fn check(rehearsal: &Rehearsal, name: &str, bytes: &[u8], signature: Option<&str
     let kept = signature_beside(&place);
     let signature = signature.or(kept.as_deref());
     let checked = if beside.is_empty() {
-        let copy = rehearsal.dir().join(format!(".{name}.upload.wasm"));
-        install::put(&copy, bytes, Readers::Owner).map_err(|error| not_written(&copy, &error))?;
-        let checked = rehearsal.check(name, bytes, signature, &copy);
-        let _removed = std::fs::remove_file(&copy);
-        checked
+        let copy = HiddenCopy::put(rehearsal.dir(), name, bytes)?;
+        rehearsal.check(name, bytes, signature, &copy.0)
     } else {
         rehearsal.check(name, bytes, signature, &place)
     };
     checked.map_err(|reason| refused(&reason))
+}
+
+/// A copy of a component beside the adapters, until it has been checked. Other nodes may use the same folder.
+struct HiddenCopy(PathBuf);
+
+impl HiddenCopy {
+    fn put(folder: &File, name: &str, bytes: &[u8]) -> Result<Self, Problem> {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|_| Problem::internal())?;
+        let copy = Self(folder.join(format!(".{name}.{:016x}.upload.wasm", u64::from_ne_bytes(random))));
+        match install::put(&copy.0, bytes, Readers::Owner) {
+            Ok(()) => Ok(copy),
+            Err(error) => Err(not_written(&copy.0, &error)),
+        }
+    }
+}
+
+impl Drop for HiddenCopy {
+    fn drop(&mut self) {
+        let _removed = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Puts the component in its place, its signature first.
