@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
-use weir_tests::{Answer, Gateway, Received, Reply, Request, Upstream};
+use weir_tests::{Answer, Gate, Gateway, Received, Reply, Request, Upstream};
 
 use crate::keys::tokens::Key;
 use crate::wire_format::{OPENAI, config, provider};
@@ -55,6 +55,12 @@ impl Provider {
              team_write = [{{ claim = \"/groups\", pattern = \"lead-*\" }}]\n{more}",
             self.upstream.origin()
         )
+    }
+
+    /// How often the provider was asked for a path since this was called last.
+    fn asked_for(&mut self, path: &str) -> usize {
+        let all = std::iter::from_fn(|| self.upstream.unseen());
+        all.filter(|request| request.line().split(' ').nth(1) == Some(path)).count()
     }
 
     /// The person logs in at the provider's page: a code for the address that the browser was sent to.
@@ -263,11 +269,107 @@ async fn a_user_of_the_store_has_its_grants_until_it_is_disabled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_is_away_is_said_and_harms_nothing_else() {
+async fn a_login_that_was_not_begun_here_reaches_no_provider_and_costs_no_allowance() {
+    let mut identity = Provider::start().await;
+    let gateway = gateway(&identity, "").await;
+    let (_, pending) = begin(&gateway).await;
+    let unsigned = pending.rsplit_once('.').unwrap().0.to_owned();
+    let random = "A".repeat(43);
+    let forged = format!("{random}.{random}.{random}.4000000000");
+    let query = format!("code=x&state={random}&iss={}", identity.upstream.origin());
+    for cookie in [&forged, &format!("{forged}.{random}"), &unsigned, ""].repeat(4) {
+        assert_eq!(location(&come_back(&gateway, &query, cookie).await), "/ui/?login=expired", "{cookie}");
+    }
+    assert_eq!(identity.asked_for("/token"), 0);
+    let wrong = Request::get("/admin/config").header("authorization", "Bearer wrong");
+    assert_eq!(gateway.ask(&wrong).await.status(), 401, "the address has its allowance of wrong tokens");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codes_that_the_provider_refuses_are_counted_and_then_not_tried() {
+    let mut identity = Provider::start().await;
+    let gateway = gateway(&identity, "").await;
+    let iss = identity.upstream.origin();
+    let attempt = async || {
+        let (address, pending) = begin(&gateway).await;
+        come_back(&gateway, &format!("code=junk&state={}&iss={iss}", parameters(&address)["state"]), &pending).await
+    };
+    for _ in 0..10 {
+        assert_eq!(location(&attempt().await), "/ui/?login=refused");
+    }
+    assert_eq!(identity.asked_for("/token"), 10);
+    let reply = attempt().await;
+    assert_eq!((reply.status(), reply.header("retry-after").is_some()), (429, true), "{}", reply.text());
+    assert_eq!(reply.json()["error"]["code"], "too_many_wrong_tokens");
+    assert_eq!(identity.asked_for("/token"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn right_logins_cost_no_allowance() {
     let identity = Provider::start().await;
     let gateway = gateway(&identity, "").await;
+    for number in 0..12 {
+        let claims = json!({"groups": ["readers"]});
+        log_in(&gateway, &identity, &format!("c{number}"), claims).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_that_begin_together_ask_the_provider_once() {
+    let mut identity = Provider::start().await;
+    let gateway = gateway(&identity, "").await;
+    let (gate, key, origin) = (Gate::default(), Key::new("one"), identity.upstream.origin());
+    let (shut, named) = (gate.clone(), origin.clone());
+    identity.upstream.script(move |request| match request.line().split(' ').nth(1) {
+        Some("/jwks") => Answer::json(200, json!({"keys": [key.public()]}).to_string()),
+        _ => Answer::begin(200, &[]).gate(&shut).piece(discovery(&named).to_string()).end(),
+    });
+    let mut clients = Vec::new();
+    for _ in 0..12 {
+        let mut client = gateway.connect().await;
+        client.send(&Request::get("/admin/login")).await;
+        clients.push(client);
+    }
+    identity.upstream.request().await;
+    for _ in &clients {
+        gate.open();
+    }
+    for client in &mut clients {
+        let reply = client.reply().await;
+        assert!(location(&reply).starts_with(&format!("{origin}/authorize?")), "{}", location(&reply));
+    }
+    assert_eq!(identity.asked_for("/.well-known/openid-configuration"), 0, "but once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_when_the_rules_change_that_it_was_given_by() {
+    let identity = Provider::start().await;
+    let upstream = provider(OPENAI).await;
+    let text = config(&upstream) + &identity.settings("");
+    let gateway = Gateway::from_file(&text).await;
+    let session = log_in(&gateway, &identity, "c", json!({"groups": ["admins"]})).await.unwrap();
+    let reload = async |text: &str| {
+        gateway.configure(text);
+        let request = Request::post("/admin/reload", "").header("authorization", "Bearer admin-token-0123456789");
+        let reply = gateway.ask(&request).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+    };
+    reload(&text.replace("allow_http = true", "allow_http = true\nname = \"Sign in\"")).await;
+    assert_eq!(status(&gateway, "/admin/config", &session).await, 200, "what says nothing of rights");
+    reload(&text.replace("pattern = \"admins\"", "pattern = \"owners\"")).await;
+    assert_eq!(status(&gateway, "/admin/config", &session).await, 401);
+    assert_eq!(log_in(&gateway, &identity, "d", json!({"groups": ["admins"]})).await, Err("no_grants".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_away_is_said_and_harms_nothing_else() {
+    let mut identity = Provider::start().await;
+    let gateway = gateway(&identity, "").await;
     identity.upstream.script(|_| Answer::json(503, "{}"));
-    let reply = gateway.ask(&Request::get("/admin/login")).await;
-    assert_eq!(location(&reply), "/ui/?login=unavailable");
+    for _ in 0..3 {
+        let reply = gateway.ask(&Request::get("/admin/login")).await;
+        assert_eq!(location(&reply), "/ui/?login=unavailable");
+    }
+    assert_eq!(identity.asked_for("/.well-known/openid-configuration"), 1, "it is left alone for some seconds");
     assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 200);
 }

@@ -3,6 +3,7 @@
 
 mod grant_rules;
 mod login;
+mod login_cookie;
 #[cfg(test)]
 mod tests;
 mod token_answer;
@@ -10,4 +11,5 @@ mod token_answer;
 pub use crate::jwt::{BadEndpoint, Discovery, DiscoveryError, Endpoint, discovery_address};
 pub use grant_rules::GrantRules;
 pub use login::{CallbackError, ClientSettings, Exchange, LoginStart, PendingLogin, callback};
+pub use login_cookie::LoginCookies;
 pub use token_answer::{AnswerError, LoggedIn, read_answer};

@@ -15,13 +15,14 @@ use weir_config::{AdminLogin, ClaimRule, Secret};
 use weir_identity::document::{Grant, Login};
 use weir_identity::jwt::{self, ClaimPath, Endpoint};
 use weir_identity::oidc::{
-    AnswerError, CallbackError, ClientSettings, GrantRules, LoggedIn, LoginStart, PendingLogin, callback, read_answer,
+    AnswerError, CallbackError, ClientSettings, GrantRules, LoginCookies, LoginStart, PendingLogin, callback,
+    read_answer,
 };
 use weir_upstream::{DocumentClient, DocumentError, HttpClientError};
 
 /// The path of the callback, which every `redirect_uri` ends with.
 pub(crate) const CALLBACK: &str = "/admin/login/callback";
-/// The most requests to the provider at the same time: beginning a login needs no token.
+/// The most codes that are exchanged at the same time: ending a login needs no token.
 const AT_ONCE: usize = 8;
 /// The largest answer of the token endpoint, in bytes.
 const LARGEST: usize = 256 * 1024;
@@ -47,6 +48,9 @@ pub(crate) enum LoginError {
     /// The browser brings an answer that belongs to none of its logins, or a refusal.
     #[error(transparent)]
     Callback(#[from] CallbackError),
+    /// The provider refuses the code that the browser brings.
+    #[error("the identity provider refuses the code: the answer has status {0}")]
+    Code(u16),
     /// What the provider gave for the code is refused.
     #[error(transparent)]
     Answer(#[from] AnswerError),
@@ -59,8 +63,13 @@ impl LoginError {
             Self::Off | Self::Settings(_) | Self::Local(_) | Self::Provider(_) => "unavailable",
             Self::Busy => "busy",
             Self::Callback(CallbackError::Late | CallbackError::State) => "expired",
-            Self::Callback(_) | Self::Answer(_) => "refused",
+            Self::Callback(_) | Self::Code(_) | Self::Answer(_) => "refused",
         }
+    }
+
+    /// Whether it is because of what the browser brought.
+    pub(crate) fn is_of_browser(&self) -> bool {
+        matches!(self, Self::Callback(_) | Self::Code(_) | Self::Answer(_))
     }
 }
 
@@ -71,6 +80,27 @@ pub(crate) struct Person {
     pub(crate) login: Login,
     /// What the claims of the login give.
     pub(crate) grants: Vec<Grant>,
+    /// What that was decided by.
+    pub(crate) basis: Arc<Basis>,
+}
+
+/// The settings that decide what people may do. A session does not outlast them.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Basis {
+    issuer: String,
+    client_id: String,
+    rules: GrantRules,
+}
+
+impl Basis {
+    /// That of a configured login.
+    ///
+    /// # Errors
+    ///
+    /// Names the first rule that cannot be used.
+    pub(crate) fn of(login: &AdminLogin) -> Result<Self, String> {
+        Ok(Self { issuer: login.issuer.clone(), client_id: login.client_id.clone(), rules: rules(login)? })
+    }
 }
 
 /// All that logins share. Cheap to clone.
@@ -80,6 +110,7 @@ pub(crate) struct Logins(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     client: OnceLock<DocumentClient>,
+    cookies: OnceLock<LoginCookies>,
     documents: Documents,
     used: UsedOnce,
     places: Semaphore,
@@ -88,17 +119,24 @@ struct Shared {
 impl Logins {
     /// No login has begun.
     pub(crate) fn new() -> Self {
-        let (client, documents, used) = (OnceLock::new(), Documents::default(), UsedOnce::default());
-        Self(Arc::new(Shared { client, documents, used, places: Semaphore::new(AT_ONCE) }))
+        let (client, cookies) = (OnceLock::new(), OnceLock::new());
+        let (documents, used) = (Documents::default(), UsedOnce::default());
+        Self(Arc::new(Shared { client, cookies, documents, used, places: Semaphore::new(AT_ONCE) }))
     }
 
-    /// Begins a login: where the browser is sent, and what is kept for it in a cookie.
-    pub(crate) async fn begin(&self, login: &AdminLogin) -> Result<LoginStart, LoginError> {
-        let _place = self.0.places.try_acquire().map_err(|_| LoginError::Busy)?;
+    /// Begins a login: where the browser is sent, and the cookie that is kept for it.
+    pub(crate) async fn begin(&self, login: &AdminLogin) -> Result<(String, Secret), LoginError> {
         let known = self.0.documents.get(self.client()?, login).await?;
         let pending = PendingLogin::begin(Timestamp::now()).map_err(|error| LoginError::Local(error.to_string()))?;
         let start = pending.start(&known.discovery, &settings(login));
-        start.ok_or_else(|| LoginError::Provider("it has no page for logins".to_owned()))
+        let LoginStart { address, pending } =
+            start.ok_or_else(|| LoginError::Provider("it has no page for logins".to_owned()))?;
+        Ok((address, self.cookies()?.text(&pending)))
+    }
+
+    /// The login that a browser's cookie is of, if one began here.
+    pub(crate) fn pending(&self, cookie: &str) -> Option<PendingLogin> {
+        self.0.cookies.get()?.read(cookie)
     }
 
     /// Ends a login: checks what the browser brought back, exchanges the code, and reads who logged in. Each login ends
@@ -108,11 +146,11 @@ impl Logins {
         login: &AdminLogin,
         query: &str,
         pending: &PendingLogin,
-    ) -> Result<(LoggedIn, Vec<Grant>), LoginError> {
-        let rules = rules(login).map_err(LoginError::Settings)?;
-        let _place = self.0.places.try_acquire().map_err(|_| LoginError::Busy)?;
+    ) -> Result<Person, LoginError> {
+        let basis = Basis::of(login).map_err(LoginError::Settings)?;
         let known = self.0.documents.get(self.client()?, login).await?;
         let code = callback(query, pending, &known.discovery, Timestamp::now())?;
+        let _place = self.0.places.try_acquire().map_err(|_| LoginError::Busy)?;
         if !self.0.used.take(pending.state.expose()) {
             return Err(CallbackError::State.into());
         }
@@ -128,8 +166,8 @@ impl Logins {
             }
             read => read?,
         };
-        let grants = rules.grants(&logged_in.claims);
-        Ok((logged_in, grants))
+        let grants = basis.rules.grants(&logged_in.claims);
+        Ok(Person { login: logged_in.login, grants, basis: Arc::new(basis) })
     }
 
     async fn exchange(
@@ -154,10 +192,24 @@ impl Logins {
         let made = DocumentClient::new().map_err(|error: HttpClientError| LoginError::Local(error.to_string()))?;
         Ok(self.0.client.get_or_init(|| made))
     }
+
+    fn cookies(&self) -> Result<&LoginCookies, LoginError> {
+        if let Some(cookies) = self.0.cookies.get() {
+            return Ok(cookies);
+        }
+        let made = LoginCookies::new().map_err(|error| LoginError::Local(error.to_string()))?;
+        Ok(self.0.cookies.get_or_init(|| made))
+    }
 }
 
+/// Why a code was not exchanged: it is refused, or the provider cannot answer now.
 fn failed(error: &DocumentError) -> LoginError {
-    LoginError::Provider(error.to_string())
+    match error {
+        DocumentError::Status(status) if status.is_client_error() && !matches!(status.as_u16(), 408 | 429) => {
+            LoginError::Code(status.as_u16())
+        }
+        error => LoginError::Provider(error.to_string()),
+    }
 }
 
 fn settings(login: &AdminLogin) -> ClientSettings {

@@ -23,10 +23,16 @@ impl WrongKeys {
     ///
     /// The time until the address may try again, if it sent too many.
     pub async fn count(&self, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
-        let Some(address) = address else { return Ok(()) };
-        let key = Key { scope: Scope::Address, name: rate_limit::address_name(address), resource: Resource::Requests };
+        let Some(key) = address.map(key_of) else { return Ok(()) };
         let taken = self.0.reserve(&[Take { key, rate: Rate::a_minute(A_MINUTE), amount: 1.0 }], now).await;
         taken.map(drop).map_err(|short| short.wait)
+    }
+
+    /// Takes back what was counted of an address before it was known whether the key is wrong.
+    pub fn take_back(&self, address: Option<IpAddr>, now: Instant) {
+        if let Some(address) = address {
+            self.0.settle(&key_of(address), Rate::a_minute(A_MINUTE), 1.0, now);
+        }
     }
 
     /// The fault for a wrong key: the given one, or the one for too many.
@@ -40,6 +46,10 @@ impl WrongKeys {
             }
         }
     }
+}
+
+fn key_of(address: IpAddr) -> Key {
+    Key { scope: Scope::Address, name: rate_limit::address_name(address), resource: Resource::Requests }
 }
 
 #[cfg(test)]
@@ -56,6 +66,8 @@ mod tests {
         let wait = wrong.count(Some(here), now).await.unwrap_err();
         assert!(wait > Duration::from_secs(5) && wait <= Duration::from_secs(6), "{wait:?}");
         assert_eq!(wrong.count(Some(there), now).await, Ok(()));
+        wrong.take_back(Some(here), now);
+        assert_eq!(wrong.count(Some(here), now).await, Ok(()), "one was no wrong key");
         assert_eq!(wrong.count(Some(here), now + wait).await, Ok(()));
     }
 }

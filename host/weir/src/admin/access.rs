@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{self, Body};
 use axum::extract::{Request, State};
@@ -12,7 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::identity::AdminCaller;
 use super::{Operations, Problem, identity, login, plugins, refuse, session};
-use crate::login::Person;
+use crate::login::{Basis, Person};
 use crate::ui::Holder;
 use jiff::Timestamp;
 use weir_config::{Config, Secret};
@@ -109,14 +110,18 @@ pub(super) async fn turn_away(operations: &Operations, denied: &Denied, address:
     if *denied == Denied::WrongToken
         && let Err(wait) = operations.gateway.wrong_keys().count(address, std::time::Instant::now()).await
     {
-        let message = "too many wrong tokens from this address: send the right one, or try again later";
-        let mut response =
-            Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_tokens", message).into_response();
-        let seconds = wait.as_millis().div_ceil(1000).max(1) as u64;
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        return response;
+        return too_many(wait);
     }
     Problem::new(denied.status(), denied.code(), denied.to_string()).into_response()
+}
+
+/// The answer to an address that sent too many wrong tokens, and may try again after this time.
+pub(super) fn too_many(wait: Duration) -> Response {
+    let message = "too many wrong tokens from this address: send the right one, or try again later";
+    let mut response = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_wrong_tokens", message).into_response();
+    let seconds = wait.as_millis().div_ceil(1000).max(1) as u64;
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
 }
 
 /// Whether a request that was admitted would still be, for answers that last.
@@ -189,10 +194,11 @@ pub(super) fn by_person_login(operations: &Operations, person: &Person) -> Resul
 }
 
 /// A person who logged in: with what the claims of the login gave, and with the grants of the store's user whose account it
-/// is. Both end when the login is configured no longer, and with a user who is disabled.
+/// is. Both end when the login is configured no longer or otherwise, and with a user who is disabled.
 fn by_person(operations: &Operations, config: &Config, person: &Person) -> Result<AdminCaller, Denied> {
-    let Person { login, grants } = person;
-    if config.admin.login.as_ref().is_none_or(|configured| configured.issuer != login.issuer) {
+    let Person { login, grants, basis } = person;
+    let now = config.admin.login.as_ref().and_then(|configured| Basis::of(configured).ok());
+    if now.is_none_or(|now| now != **basis) {
         return Err(Denied::NoToken);
     }
     let directory = operations.gateway.stored_keys().directory();

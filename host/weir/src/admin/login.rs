@@ -2,22 +2,21 @@
 //! that a request names is ever gone to.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
-use jiff::Timestamp;
 use serde_json::json;
 
 use super::session::{self, Seconds};
 use super::{Operations, Problem, access};
 use crate::login::{LoginError, Person, is_secure};
 use crate::ui::{Holder, LASTS};
-use weir_config::{AdminLogin, Secret};
-use weir_identity::oidc::PendingLogin;
+use weir_config::AdminLogin;
+use weir_identity::oidc::CallbackError;
 use weir_server::Peer;
 
 /// The cookie that is kept for a login that has begun. Unlike the session's, it comes along when the provider sends the
@@ -25,8 +24,6 @@ use weir_server::Peer;
 const COOKIE: &str = "weir-login";
 /// How long that cookie is kept; a login takes no longer.
 const PATIENCE: u64 = 600;
-/// The longest value of the cookie, in bytes.
-const LONGEST: usize = 512;
 
 /// The path below `/admin` that the description names.
 pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 1] {
@@ -59,14 +56,11 @@ fn configured(operations: &Operations) -> Option<AdminLogin> {
 /// Sends the browser to the provider.
 async fn begin(State(operations): State<Operations>) -> Response {
     let begun = match configured(&operations) {
-        Some(login) => operations.logins.begin(&login).await.map(|start| (login, start)),
+        Some(login) => operations.logins.begin(&login).await.map(|begun| (login, begun)),
         None => Err(LoginError::Off),
     };
     match begun {
-        Ok((login, start)) => {
-            let response = go_to(&start.address);
-            with_cookie(response, &cookie_of(&start.pending), PATIENCE, is_secure(&login))
-        }
+        Ok((login, (address, cookie))) => with_cookie(go_to(&address), cookie.expose(), PATIENCE, is_secure(&login)),
         Err(error) => turned_away(&error),
     }
 }
@@ -78,14 +72,12 @@ async fn finish(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    let ended = ended(&operations, &query.unwrap_or_default(), &headers).await;
-    let (response, secure) = match ended {
+    let address = peer.map(|peer| peer.0.0);
+    let (response, secure) = match ended(&operations, &query.unwrap_or_default(), &headers, address).await {
         Ok((response, secure)) => (response, secure),
-        Err(Refused::Login(error)) => {
-            count_wrong(&operations, &error, peer.map(|peer| peer.0.0)).await;
-            (turned_away(&error), false)
-        }
+        Err(Refused::Login(error)) => (turned_away(&error), false),
         Err(Refused::Word(word)) => (go_to(&format!("/ui/?login={word}")), false),
+        Err(Refused::TooMany(wait)) => (access::too_many(wait), false),
     };
     // A login ends once.
     with_cookie(response, "", 0, secure)
@@ -96,6 +88,8 @@ enum Refused {
     Login(LoginError),
     /// With this word for the page.
     Word(&'static str),
+    /// Too many were refused from the same address, which may try again after this time.
+    TooMany(Duration),
 }
 
 impl From<LoginError> for Refused {
@@ -104,12 +98,24 @@ impl From<LoginError> for Refused {
     }
 }
 
-async fn ended(operations: &Operations, query: &str, headers: &HeaderMap) -> Result<(Response, bool), Refused> {
+async fn ended(
+    operations: &Operations,
+    query: &str,
+    headers: &HeaderMap,
+    address: Option<IpAddr>,
+) -> Result<(Response, bool), Refused> {
     let login = configured(operations).ok_or(LoginError::Off)?;
-    let pending = session::cookie_named(headers, COOKIE).and_then(pending_of);
-    let pending = pending.ok_or(LoginError::Callback(weir_identity::oidc::CallbackError::State))?;
-    let (logged_in, grants) = operations.logins.finish(&login, query, &pending).await?;
-    let person = Person { login: logged_in.login, grants };
+    let pending = session::cookie_named(headers, COOKIE).and_then(|cookie| operations.logins.pending(cookie));
+    let pending = pending.ok_or(LoginError::Callback(CallbackError::State))?;
+    // A login that is refused counts as a wrong token of its address, before the provider is asked: trying is slow. One
+    // that no browser began here counts nothing, since other sites' pages can call this address.
+    let wrong = operations.gateway.wrong_keys();
+    wrong.count(address, Instant::now()).await.map_err(Refused::TooMany)?;
+    let person = operations.logins.finish(&login, query, &pending).await;
+    if !person.as_ref().is_err_and(LoginError::is_of_browser) {
+        wrong.take_back(address, Instant::now());
+    }
+    let person = person?;
     let caller = match access::by_person_login(operations, &person) {
         Ok(caller) => caller,
         Err(denied) => {
@@ -124,14 +130,6 @@ async fn ended(operations: &Operations, query: &str, headers: &HeaderMap) -> Res
     tracing::info!(actor, "signed in at the identity provider");
     let secure = is_secure(&login);
     Ok((session::with_cookie(go_to("/ui/"), id.expose(), Seconds(LASTS.as_secs()), secure), secure))
-}
-
-/// Answers of the provider that are refused count as wrong tokens of their address, so that trying is slow.
-async fn count_wrong(operations: &Operations, error: &LoginError, address: Option<IpAddr>) {
-    if matches!(error, LoginError::Callback(_) | LoginError::Answer(_)) {
-        // The browser gets a page in any case.
-        let _counted = operations.gateway.wrong_keys().count(address, Instant::now()).await;
-    }
 }
 
 /// The dashboard's login page, which says why there is no session.
@@ -159,42 +157,4 @@ fn with_cookie(mut response: Response, value: &str, seconds: u64, is_secure: boo
         response.headers_mut().append(header::SET_COOKIE, text);
     }
     response
-}
-
-/// A login that has begun, as the cookie has it. Its owner gains nothing by another value: the provider's answer has to fit.
-fn cookie_of(pending: &PendingLogin) -> String {
-    let PendingLogin { state, nonce, verifier, expires } = pending;
-    format!("{}.{}.{}.{}", state.expose(), nonce.expose(), verifier.expose(), expires.as_second())
-}
-
-fn pending_of(cookie: &str) -> Option<PendingLogin> {
-    let parts: Vec<&str> = cookie.split('.').collect();
-    let [state, nonce, verifier, expires] = parts.try_into().ok()?;
-    let is_random = |text: &&str| {
-        text.len() == 43 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
-    };
-    if cookie.len() > LONGEST || ![state, nonce, verifier].iter().all(is_random) {
-        return None;
-    }
-    let expires = Timestamp::from_second(expires.parse().ok()?).ok()?;
-    let [state, nonce, verifier] = [state, nonce, verifier].map(Secret::new);
-    Some(PendingLogin { state, nonce, verifier, expires })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_login_is_kept_in_its_cookie_and_nothing_else_is_taken_for_one() {
-        let now = Timestamp::from_second(1_795_262_400).unwrap();
-        let pending = PendingLogin::from_random([[1; 32], [2; 32], [3; 32]], now);
-        let text = cookie_of(&pending);
-        assert_eq!(pending_of(&text), Some(pending));
-        for other in ["", "a.b.c.1", "..."] {
-            assert_eq!(pending_of(other), None, "{other}");
-        }
-        assert_eq!(pending_of(&text.replacen('A', ";", 1)), None);
-        assert_eq!(pending_of(&format!("{text}.1")), None);
-    }
 }

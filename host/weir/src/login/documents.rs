@@ -1,9 +1,9 @@
 //! The provider's discovery document and keys, kept for a while.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{LARGEST, LoginError, failed};
+use super::{LARGEST, LoginError};
 use weir_config::AdminLogin;
 use weir_identity::jwt::KeySet;
 use weir_identity::oidc::{Discovery, discovery_address};
@@ -13,6 +13,8 @@ use weir_upstream::DocumentClient;
 const FRESH: Duration = Duration::from_mins(10);
 /// The shortest time between two fetches because a signature does not fit, which any browser's answer could cause.
 const LEAST: Duration = Duration::from_mins(1);
+/// How long a provider that could not be used is left alone.
+const REST: Duration = Duration::from_secs(5);
 
 /// The documents of one provider.
 #[derive(Debug)]
@@ -23,16 +25,35 @@ pub(super) struct Known {
     pub(super) keys: KeySet,
 }
 
-/// What was fetched last.
+/// What was fetched last. It is fetched once for all logins that wait for it.
 #[derive(Debug, Default)]
-pub(super) struct Documents(Mutex<Option<Arc<Known>>>);
+pub(super) struct Documents {
+    last: Mutex<Last>,
+    fetching: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    known: Option<Arc<Known>>,
+    failed: Option<Failed>,
+}
+
+/// Why an issuer's documents could not be had.
+#[derive(Debug)]
+struct Failed {
+    issuer: String,
+    since: Instant,
+    reason: String,
+}
 
 impl Documents {
     /// The documents of this login's provider.
     pub(super) async fn get(&self, client: &DocumentClient, login: &AdminLogin) -> Result<Arc<Known>, LoginError> {
-        let is_fresh = |known: &&Arc<Known>| known.issuer == login.issuer && known.since.elapsed() < FRESH;
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().filter(is_fresh).cloned();
-        match known {
+        if let Some(known) = self.fresh(login) {
+            return Ok(known);
+        }
+        let _turn = self.fetching.lock().await;
+        match self.fresh(login) {
             Some(known) => Ok(known),
             None => self.fetch(client, login).await,
         }
@@ -45,18 +66,53 @@ impl Documents {
         login: &AdminLogin,
         known: &Arc<Known>,
     ) -> Result<Arc<Known>, LoginError> {
-        if known.since.elapsed() < LEAST { Ok(Arc::clone(known)) } else { self.fetch(client, login).await }
+        if known.since.elapsed() < LEAST {
+            return Ok(Arc::clone(known));
+        }
+        let _turn = self.fetching.lock().await;
+        match self.fresh(login).filter(|now| now.since > known.since) {
+            Some(newer) => Ok(newer),
+            None => self.fetch(client, login).await,
+        }
     }
 
-    async fn fetch(&self, client: &DocumentClient, login: &AdminLogin) -> Result<Arc<Known>, LoginError> {
-        let since = Instant::now();
-        let text = client.get(&discovery_address(&login.issuer), LARGEST).await.map_err(|error| failed(&error))?;
-        let discovery = Discovery::parse(&text, &login.issuer, login.allow_http);
-        let discovery = discovery.map_err(|error| LoginError::Provider(error.to_string()))?;
-        let keys = client.get(&discovery.jwks_uri, LARGEST).await.map_err(|error| failed(&error))?;
-        let keys = KeySet::parse(&keys).map_err(|error| LoginError::Provider(error.to_string()))?;
-        let known = Arc::new(Known { issuer: login.issuer.clone(), since, discovery, keys });
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&known));
-        Ok(known)
+    fn fresh(&self, login: &AdminLogin) -> Option<Arc<Known>> {
+        let is_fresh = |known: &&Arc<Known>| known.issuer == login.issuer && known.since.elapsed() < FRESH;
+        self.last().known.as_ref().filter(is_fresh).cloned()
     }
+
+    /// Fetches the documents, unless that has just failed. One at a time.
+    async fn fetch(&self, client: &DocumentClient, login: &AdminLogin) -> Result<Arc<Known>, LoginError> {
+        let is_recent = |failed: &&Failed| failed.issuer == login.issuer && failed.since.elapsed() < REST;
+        if let Some(failed) = self.last().failed.as_ref().filter(is_recent) {
+            return Err(LoginError::Provider(failed.reason.clone()));
+        }
+        let fetched = fetched(client, login).await;
+        let mut last = self.last();
+        match fetched {
+            Ok(known) => {
+                let known = Arc::new(known);
+                *last = Last { known: Some(Arc::clone(&known)), failed: None };
+                Ok(known)
+            }
+            Err(reason) => {
+                let (issuer, since) = (login.issuer.clone(), Instant::now());
+                last.failed = Some(Failed { issuer, since, reason: reason.clone() });
+                Err(LoginError::Provider(reason))
+            }
+        }
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn fetched(client: &DocumentClient, login: &AdminLogin) -> Result<Known, String> {
+    let since = Instant::now();
+    let text = client.get(&discovery_address(&login.issuer), LARGEST).await.map_err(|error| error.to_string())?;
+    let discovery = Discovery::parse(&text, &login.issuer, login.allow_http).map_err(|error| error.to_string())?;
+    let keys = client.get(&discovery.jwks_uri, LARGEST).await.map_err(|error| error.to_string())?;
+    let keys = KeySet::parse(&keys).map_err(|error| error.to_string())?;
+    Ok(Known { issuer: login.issuer.clone(), since, discovery, keys })
 }
