@@ -35,6 +35,7 @@ mod fidelity;
 mod grants;
 mod grpc;
 mod guards;
+mod headroom;
 mod health_checks;
 mod hostile;
 mod hostile_answers;

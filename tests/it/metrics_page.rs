@@ -101,3 +101,29 @@ async fn a_reader_of_openmetrics_finds_the_request_and_the_trace_of_a_bucket() {
     assert!(text.contains("# TYPE weir_requests counter\n") && text.ends_with("# EOF\n"), "{text}");
     assert!(!gateway.metrics().await.contains(TRACE), "the older format has none");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_alerts_look_for_is_counted_from_nothing_on() {
+    let upstream = wire_format::provider(OPENAI).await;
+    let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\nper = \"day\"\nrequests = 1\n";
+    let settings = provider(&upstream, OPENAI, "first", QUICK)
+        + "[[models]]\nalias = \"new\"\ntarget = { provider = \"first\", model = \"of-no-known-price\" }\n"
+        + budget;
+    let gateway = Gateway::open(&settings).await;
+    let before = gateway.metrics().await;
+    for series in [
+        "weir_shed_total{reason=\"full\"}",
+        "weir_shed_total{reason=\"late\"}",
+        "weir_shed_total{reason=\"provider\"}",
+        "weir_stream_errors_total{side=\"upstream\"}",
+        "weir_budget_refused_total{budget=\"all\",reason=\"exhausted\"}",
+        "weir_price_unknown_total{model=\"new\",provider=\"first\"}",
+        "weir_request_log_dropped_total{reason=\"full\",what=\"fact\"}",
+    ] {
+        assert!(before.contains(&format!("{series} 0\n")), "{series}:\n{before}");
+    }
+    let statuses = [gateway.ask(&OPENAI.request("new", false)).await, gateway.ask(&OPENAI.request("new", false)).await];
+    assert_eq!(statuses.map(|reply| reply.status()), [200, 429]);
+    gateway.until_metric("weir_price_unknown_total{model=\"new\",provider=\"first\"}", 1.0).await;
+    gateway.until_metric("weir_budget_refused_total{budget=\"all\",reason=\"exhausted\"}", 1.0).await;
+}

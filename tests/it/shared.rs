@@ -6,7 +6,8 @@ mod nodes;
 use std::sync::Arc;
 use std::time::Instant;
 
-use weir_tests::{Folder, Gateway, Redis, Reply, Upstream};
+use serde_json::json;
+use weir_tests::{Folder, Gateway, Redis, Reply, Request, Upstream, soon};
 
 use crate::wire_format::{OPENAI, config_of, provider};
 
@@ -152,5 +153,31 @@ async fn while_the_server_is_away_each_policy_admits_what_it_says_and_the_state_
         gateway.until_metric("weir_shared_state", 0.0).await;
         let served = served(&[Arc::clone(gateway)], 40).await;
         assert!(served >= left && served <= left + 10, "{served} of about {left}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_node_shows_what_all_of_them_used_of_a_limit() {
+    let Some(redis) = Redis::start() else { return };
+    let upstream = provider(OPENAI).await;
+    let token = "token-of-the-operator";
+    let limits = settings(&upstream, &redis, "requests_per_minute = 6", "");
+    let settings = format!("[admin]\ntoken = \"{token}\"\n{limits}");
+    let nodes = [node(&settings).await, node(&settings).await];
+    assert!(served(&nodes, 12).await >= 6);
+    for gateway in &nodes {
+        let used = async {
+            loop {
+                let request = Request::get("/admin/v1/limits?scope=client");
+                let page = gateway.ask(&request.header("authorization", &format!("Bearer {token}"))).await.json();
+                // Each node alone served half of them.
+                if page["items"][0]["used"].as_u64().is_some_and(|used| used > 3) {
+                    return page;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let page = soon("the use of both nodes", used).await;
+        assert_eq!((&page["items"][0]["name"], &page["items"][0]["limit"]), (&json!("team"), &json!(6)));
     }
 }

@@ -96,6 +96,7 @@ class Weir:
             lines.append(f'[[models]]\nalias = "{model}"\ntarget = {{ provider = "first", model = "{model}" }}')
         lines.append('[[models]]\nalias = "o3-mini"\ntranslate = true\ntarget = { provider = "second", model = "o3-mini" }')
         lines.append('[[models]]\nalias = "patient"\ntargets = [{ provider = "first", model = "broken" }, { provider = "second", model = "gpt-4o" }]')
+        lines.append('[[models]]\nalias = "narrow"\nlimits = { requests_per_minute = 1 }\ntarget = { provider = "first", model = "gpt-4o" }')
         for name, key in KEYS.items() if keyed else []:
             lines.append(f'[[clients]]\nname = "{name}"\nkey = "{key}"\nteam = "{name}"')
         self.config = Path(self.folder.name, "weir.toml")
@@ -131,6 +132,31 @@ class Weir:
         """A client's request."""
         body = {"model": model, "stream": stream, "messages": [{"role": "user", "content": text}]}
         return self.ask("POST", "/v1/chat/completions", body, {"authorization": f"Bearer {KEYS[key]}"} | (headers or {}))
+
+    def flood(self, count, connections=4):
+        """Sends requests for a model that there is none of, many on the way at the same time, so that Weir alone is at work."""
+        body = json.dumps({"model": "none-such", "messages": []})
+        one = (f"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {KEYS['search']}\r\n"
+               f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n{body}").encode()
+
+        def send(rest):
+            with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as connection:
+                while rest > 0:
+                    many = min(rest, 50)
+                    connection.sendall(one * many)
+                    answers = b""
+                    while answers.count(b"HTTP/1.1 404") < many or not answers.endswith(b"}"):
+                        part = connection.recv(1 << 16)
+                        if not part:
+                            raise AssertionError(f"the connection was closed: {answers[-500:]}")
+                        answers += part
+                    rest -= many
+
+        threads = [threading.Thread(target=send, args=(count // connections,)) for _ in range(connections)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
     def until_logged(self, count, search=""):
         """Waits until the log has so many requests; returns them, newest first."""

@@ -87,6 +87,23 @@ class Dashboard(unittest.TestCase):
         self.weir.chat("gpt-4o-mini", "support")
         self.browser.wait_for_text("Following: 1 shown")
 
+    def test_of_a_flood_some_are_shown_and_the_others_are_counted(self):
+        self.browser.open(self.weir.url + "/ui/requests?live=true")
+        self.browser.wait_for_text("Following: 0 shown")
+        count = 4_000
+        self.weir.flood(count)
+        # Each is shown or counted.
+        sum_of = ("const found = /Following: ([\\d,]+) shown(?:, ([\\d,]+) more were too many)?/.exec(document.body.innerText);"
+                  "return (found ?? []).slice(1).map((text) => Number((text ?? '0').replaceAll(',', '')))")
+        self.browser.wait_for("all requests", f"const counts = (() => {{ {sum_of} }})(); return counts[0] + counts[1] >= {count}")
+        shown, others = self.browser.run(sum_of)
+        self.assertEqual(shown + others, count)
+        self.assertGreater(others, shown)
+        self.assertLessEqual(self.browser.run("return document.querySelectorAll('tbody tr').length"), 200)
+        # The page still does what it is asked to.
+        self.browser.press("nav a", "Overview")
+        self.browser.wait_for_page("Overview")
+
     def test_a_search_stands_in_the_address(self):
         self.browser.press("nav a", "Requests")
         self.browser.wait_for_page("Requests")
@@ -321,6 +338,19 @@ class Dashboard(unittest.TestCase):
         self.browser.press("button", "Explain")
         self.browser.wait_for("an error", "return [...document.querySelectorAll('.error')].some(e => e.innerText)")
 
+    def test_limits_show_how_near_they_are_while_they_are_used(self):
+        self.open("targets", "Targets")
+        row = "[...document.querySelectorAll('tr')].find((row) => row.innerText.includes('narrow') && row.innerText.includes('requests a minute'))"
+        self.browser.wait_for("the limit", f"return !!{row}")
+        self.assertNotIn("used up", self.browser.run(f"return {row}.innerText"))
+        self.assertEqual(self.weir.chat("narrow")[0], 200)
+        self.browser.wait_for("its use", f"return {row}?.innerText.includes('used up')")
+        self.browser.wait_for_text("1 near")
+        # It is the nearest, and its colour is not all that says so.
+        first = "[...document.querySelectorAll('table')].find((table) => table.innerText.includes('requests a minute')).querySelector('tbody tr')"
+        self.assertIn("narrow", self.browser.run(f"return {first}.innerText"))
+        self.assertEqual(self.browser.run(f"return {first}.querySelectorAll('.bar.bad[aria-label]').length"), 1)
+
     def test_the_playground_shows_both_sides_and_is_metered(self):
         self.open("playground", "Playground")
         self.browser.set("Model", "o3-mini\t")
@@ -463,6 +493,30 @@ class Alone(unittest.TestCase):
         weir.start()
         self.browser.wait_for_text("No request in this time.")
         self.assertNotIn("Weir does not answer", self.browser.text())
+
+    def test_a_page_that_follows_requests_goes_on_after_a_restart(self):
+        weir = self.start(admin="", keyed=False)
+        self.browser.open(weir.url + "/ui/requests?live=true")
+        self.browser.wait_for_text("Following: 0 shown")
+        weir.stop()
+        self.browser.wait_for_text("Weir does not answer")
+        weir.start()
+        self.browser.wait_for("the page", "return !document.body.innerText.includes('Weir does not answer')")
+        self.browser.wait_for_text("Following: 0 shown")
+        weir.chat("gpt-4o")
+        self.browser.wait_for_text("Following: 1 shown")
+
+    def test_a_session_that_a_restart_ended_asks_for_the_token_and_returns_to_its_page(self):
+        weir = self.start()
+        self.browser.open(weir.url + "/ui/requests?live=true")
+        for _ in range(2):
+            self.browser.wait_for_page("Sign in to Weir")
+            self.browser.type(self.browser.field("Token"), TOKEN)
+            self.browser.press("button", "Sign in")
+            self.browser.wait_for_text("Following: 0 shown")
+            weir.stop()
+            weir.start()
+        self.browser.wait_for_page("Sign in to Weir")
 
 
 if __name__ == "__main__":

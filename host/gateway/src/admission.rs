@@ -3,6 +3,7 @@
 mod attempt_reservation;
 pub mod budgets;
 pub mod concurrency;
+pub mod headroom;
 mod metrics;
 mod permit;
 
@@ -245,7 +246,7 @@ impl Admission {
             let gate = gate(&self.providers, &name);
             let now = if provider.adaptive { gate.adapted(places) } else { places };
             let Some(pass) = gate.try_enter(now) else {
-                self.metrics.turned("provider");
+                self.metrics.turned(metrics::PROVIDER);
                 return Err(busy(&format!("the provider `{name}` has as many requests as it may")).into());
             };
             permit.places.push(pass);
@@ -295,8 +296,8 @@ impl Admission {
 
     fn turned(&self, turned: Turned) -> Fault {
         let (reason, message) = match turned {
-            Turned::Full => ("full", "too many requests are waiting already"),
-            Turned::Late => ("late", "too many requests are under way; it was not this one's turn in time"),
+            Turned::Full => (metrics::FULL, "too many requests are waiting already"),
+            Turned::Late => (metrics::LATE, "too many requests are under way; it was not this one's turn in time"),
         };
         self.metrics.turned(reason);
         busy(message)

@@ -107,6 +107,7 @@ impl Gateway {
         let sessions = Sessions::new(&metrics)?;
         let admission = Arc::new(Admission::new(AdmitMetrics::new(&metrics)?, Budgets::new(&metrics)?));
         admission.budgets.replace(&serving.config.budgets);
+        serving.begin_counts(&metrics);
         let (health, buffers) = (Arc::default(), Arc::new(Budget::new(metrics.registry())?));
         buffers.set_limit(serving.config.server.max_buffered_bytes, serving.config.server.max_body_bytes);
         Ok(Self {

@@ -4,6 +4,7 @@
 //! concurrent requests cannot exceed a limit together. A [`Store`] keeps the levels: here, in memory.
 
 mod bucket;
+mod in_use;
 mod memory;
 mod shared;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use bucket::Rate;
+pub use in_use::InUse;
 pub use memory::Memory;
 pub use shared::BucketReport;
 pub(crate) use shared::Shared;
@@ -144,6 +146,9 @@ pub trait Store: Debug + Send + Sync {
 
     /// Returns an amount to a bucket, or takes more if it is negative, whatever is left. Does not wait.
     fn settle(&self, key: &Key, rate: Rate, amount: f64, now: Instant);
+
+    /// The buckets of which something is used. There may be many: nothing on a request's path asks for them.
+    fn in_use(&self, now: Instant) -> Vec<InUse>;
 }
 
 /// The expected use of a request.

@@ -16,6 +16,7 @@ use crate::auth::StoredKeys;
 use crate::dialect::limits::Spelling;
 use crate::dialect::request_peek::PeekPlan;
 use crate::guard::Guards;
+use crate::observe::metrics::Metrics;
 use crate::passthrough::Passages;
 use crate::route::{Routes, Target};
 use weir_adapters::catalog::Snapshot;
@@ -111,6 +112,16 @@ impl Serving {
     /// The targets that can be served. A target that several models share occurs several times.
     pub fn targets(&self) -> impl Iterator<Item = &Arc<Target>> {
         self.routes.iter().flat_map(|(_, route)| route.targets.iter().flatten())
+    }
+
+    /// Begins counts of what may be expected from these targets at 0: answers without a known price.
+    pub(crate) fn begin_counts(&self, metrics: &Metrics) {
+        for (_, route) in self.routes.iter() {
+            let unpriced = |target: &&Arc<Target>| !target.tariff(&route.alias).is_known();
+            for target in route.targets.iter().flatten().filter(unpriced) {
+                metrics.may_be_unpriced(&route.alias, &target.label);
+            }
+        }
     }
 
     /// The adapter with this name.

@@ -194,6 +194,11 @@ impl Directory {
         self.teams.iter()
     }
 
+    /// All organisations, in no order.
+    pub fn organisations(&self) -> impl Iterator<Item = &Arc<OrganisationRecord>> {
+        self.organisations.iter()
+    }
+
     /// The team with this id.
     pub fn team(&self, id: &TeamId) -> Option<&Arc<TeamRecord>> {
         self.teams.find(self.hasher.hash_one(id), |team| team.id == *id)

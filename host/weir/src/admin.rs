@@ -7,6 +7,7 @@ mod cache;
 mod config;
 mod figures;
 mod identity;
+mod limits;
 mod log;
 mod login;
 mod parameters;
@@ -112,6 +113,7 @@ pub fn router(operations: Operations) -> Router {
         .route("/budgets", get(budgets::list))
         .merge(cache::router())
         .merge(identity::router())
+        .merge(limits::router())
         .merge(session_router())
         .merge(login::router())
         .merge(log::router())

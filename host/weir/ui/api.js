@@ -85,10 +85,22 @@ export async function logout() {
   news.dispatchEvent(new Event("ended"));
 }
 
-/** Follows requests as they end: `take` gets each, `skip` the number of those that were too many. */
+/** How long until a stream that was refused is asked for again, in milliseconds. */
+const AGAIN = 2_000;
+
+/**
+ * Follows requests as they end: `take` gets each, `skip` the number of those that were too many. If the server or the session
+ * is gone, the page hears of it, since nothing else may ask the server while a page follows.
+ */
 export function follow(parameters, signal, take, skip) {
   const source = new EventSource(url("/admin/v1/requests/tail", parameters));
   source.addEventListener("request", (event) => take(JSON.parse(event.data)));
   source.addEventListener("missed", (event) => skip(Number(event.data)));
+  source.addEventListener("error", async () => {
+    const isWell = await get("/admin/v1/session", {}, signal).then(() => true, () => false);
+    // The browser tries again after a cut, and not after a refusal.
+    if (!isWell || source.readyState !== EventSource.CLOSED) return;
+    setTimeout(() => signal.aborted || follow(parameters, signal, take, skip), AGAIN);
+  });
   signal.addEventListener("abort", () => source.close());
 }

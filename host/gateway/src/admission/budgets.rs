@@ -89,6 +89,12 @@ impl Budgets {
         let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.configured = budgets.to_vec();
         self.configured.store(Arc::new(budgets.iter().map(|budget| Arc::clone(&budget.name)).collect()));
+        // From 0 on, so that the first refusal shows as an increase.
+        for budget in budgets {
+            for reason in [RefusalReason::Exhausted, RefusalReason::TooLarge, RefusalReason::Unpriced] {
+                self.refused.with_label_values(&[&budget.name, reason_name(reason)]).inc_by(0);
+            }
+        }
         self.join(&mut sources);
     }
 
@@ -299,13 +305,17 @@ impl Budgets {
     }
 
     fn count_refusal(&self, refusal: &Refusal) {
-        let reason = match refusal.reason {
-            RefusalReason::Exhausted => "exhausted",
-            RefusalReason::TooLarge => "too_large",
-            RefusalReason::Unpriced => "unpriced",
-        };
         let budget = if self.is_configured(&refusal.budget) { &*refusal.budget } else { STORED };
-        self.refused.with_label_values(&[budget, reason]).inc();
+        self.refused.with_label_values(&[budget, reason_name(refusal.reason)]).inc();
+    }
+}
+
+/// A reason's name in metrics.
+fn reason_name(reason: RefusalReason) -> &'static str {
+    match reason {
+        RefusalReason::Exhausted => "exhausted",
+        RefusalReason::TooLarge => "too_large",
+        RefusalReason::Unpriced => "unpriced",
     }
 }
 

@@ -7,6 +7,13 @@ use prometheus::{Histogram, HistogramOpts, IntCounterVec, IntGauge, IntGaugeVec,
 use crate::observe::metrics::Metrics;
 use crate::rate_limit::Exhausted;
 
+/// Why a request is turned away: no room in the queue.
+pub(super) const FULL: &str = "full";
+/// It was not the request's turn in time.
+pub(super) const LATE: &str = "late";
+/// Its provider has as many requests as it may.
+pub(super) const PROVIDER: &str = "provider";
+
 /// The metrics of admission.
 #[derive(Debug, Clone)]
 pub struct AdmitMetrics {
@@ -31,6 +38,10 @@ impl AdmitMetrics {
             turned: IntCounterVec::new(turned, &["reason"])?,
             places: IntGaugeVec::new(places, &["provider"])?,
         };
+        // From 0 on, so that the first one shows as an increase.
+        for reason in [FULL, LATE, PROVIDER] {
+            made.turned.with_label_values(&[reason]).inc_by(0);
+        }
         metrics.registry().register(Box::new(made.depth.clone()))?;
         metrics.registry().register(Box::new(made.wait.clone()))?;
         metrics.registry().register(Box::new(made.limited.clone()))?;

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::Gateway;
 use crate::accounting::request_log::RequestLog;
 use crate::admission::budgets::Budgets;
+use crate::admission::headroom::Headroom;
 use crate::answer_cache::AnswerCache;
 use crate::auth::{StoredKeys, WrongKeys};
 use crate::health::{Health, TargetStatus};
@@ -29,6 +30,7 @@ impl Gateway {
         self.buffers.set_limit(server.max_buffered_bytes, server.max_body_bytes);
         self.admission.budgets.replace(&serving.config.budgets);
         self.answers.kept().resize(server.cache_bytes);
+        serving.begin_counts(&self.metrics);
         self.serving.store(Arc::new(serving));
         self.lists.forget();
         self.health.retain(|name| targets.contains(name));
@@ -39,6 +41,15 @@ impl Gateway {
     /// What may be spent, and what has been.
     pub fn budgets(&self) -> &Budgets {
         &self.admission.budgets
+    }
+
+    /// Shows each limit in force, and how near it is, to `visit`: in no order, and possibly very many.
+    pub fn headroom(&self, visit: &mut dyn FnMut(&Headroom<'_>)) {
+        let serving = self.serving.load_full();
+        let config = &*serving.config;
+        self.admission.headroom(config, &self.stored_keys.directory(), visit);
+        visit(&Headroom::of_server("buffered_bytes", config.server.max_buffered_bytes, self.buffers.used()));
+        visit(&Headroom::of_server("sessions", config.realtime.max_sessions, self.sessions.open()));
     }
 
     /// What requests are served from now.

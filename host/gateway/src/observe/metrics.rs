@@ -31,7 +31,7 @@ pub use spending::Book;
 pub(crate) use spending::dollars_of;
 use weir_config::MetricsSettings;
 use weir_types::contract::types::LossKind;
-use weir_types::fault::loss_kind;
+use weir_types::fault::{Side, loss_kind};
 use weir_types::loss::field_name;
 
 pub use tries::Tries;
@@ -98,6 +98,11 @@ impl Metrics {
         )?;
         let bound = Arc::new(SeriesBound::new(settings.max_series, overflow));
         let gen_ai = settings.gen_ai.then(|| GenAi::new(r, Arc::clone(&bound), bounds)).transpose()?;
+        let stream_errors = counters(r, "weir_stream_errors_total", "Streams that broke", &["side"])?;
+        // From 0 on, so that the first one shows as an increase.
+        for side in [Side::Adapter, Side::Gateway, Side::Upstream] {
+            stream_errors.with_label_values(&[side.as_str()]).inc_by(0);
+        }
         Ok(Self {
             bounds,
             requests: Arc::new(RequestMetrics::new(r, Arc::clone(&bound), bounds)?),
@@ -132,7 +137,7 @@ impl Metrics {
                 "Clients that left before their answer's end",
                 &["phase"],
             )?,
-            stream_errors: counters(r, "weir_stream_errors_total", "Streams that broke", &["side"])?,
+            stream_errors,
             config_ok: gauge(r, "weir_config_last_reload_successful", "Whether the last reload was taken")?,
             config_revision: gauge(r, "weir_config_revision", "Configurations taken since the start")?,
             config_rejected: counter(r, "weir_config_rejected_total", "Configurations refused")?,
@@ -170,6 +175,11 @@ impl Metrics {
         let OwnLabels { route, operation, provider: first, client, .. } = &series.labels;
         let provider = provider.unwrap_or(first);
         series.books.of(&self.spending, Where { operation, route, client, provider })
+    }
+
+    /// Begins the count of answers without a known price at 0, for a model and a provider of which none is known.
+    pub(crate) fn may_be_unpriced(&self, model: &str, provider: &str) {
+        self.spending.may_be_unpriced(model, provider);
     }
 
     /// Records a translation.

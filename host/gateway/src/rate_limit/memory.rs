@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::bucket::{Bucket, Rate};
-use super::{Key, Level, Short, Store, Take};
+use super::{InUse, Key, Level, Short, Store, Take};
 
 /// The most buckets kept. A full bucket need not be kept, since an unknown key has a full one.
 const MOST: usize = 65_536;
@@ -60,6 +60,15 @@ impl Store for Memory {
         let (bucket, rate) = buckets.entry(key.clone()).or_insert_with(|| (Bucket::full(rate, now), rate));
         bucket.fill(*rate, now);
         bucket.take(-amount, *rate);
+    }
+
+    fn in_use(&self, now: Instant) -> Vec<InUse> {
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = buckets.iter_mut().filter_map(|(key, (bucket, rate))| {
+            bucket.fill(*rate, now);
+            InUse::of(key, *rate, bucket.level())
+        });
+        found.collect()
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use weir_lease::{Answer, Kind, Link, Report, Share, Standing, WhenLost};
 
 use super::bucket::Rate;
-use super::{Key, Level, Memory, Scope, Short, Store, Take};
+use super::{InUse, Key, Level, Memory, Scope, Short, Store, Take};
 use crate::sharing::Sharing;
 
 /// The most buckets that a node has leases of. The least recently used end first.
@@ -226,6 +226,20 @@ impl Store for Shared {
             let change = amount.abs().round() as u64;
             pool.used = if amount > 0.0 { pool.used.saturating_sub(change) } else { pool.used.saturating_add(change) };
         }
+    }
+
+    /// What all nodes use, as far as this one was told; while it is on its own, what it uses of its part.
+    fn in_use(&self, now: Instant) -> Vec<InUse> {
+        let standing = self.sharing.standing();
+        let mut found = self.alone.in_use(now);
+        if standing.link == Link::Lost(WhenLost::Share) {
+            return found;
+        }
+        found.retain(|bucket| bucket.key.scope == Scope::Address);
+        let pools = self.lock();
+        let told = pools.by_key.iter().filter(|(_, pool)| pool.share.left().is_some());
+        found.extend(told.filter_map(|(key, pool)| InUse::of(key, pool.rate, pool.level(&standing).remaining)));
+        found
     }
 }
 

@@ -154,3 +154,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_used_of_a_limit_is_known_until_it_is_back() {
+    let (store, now) = (store(), Instant::now());
+    let limits = Limits { requests: Some(60), tokens: Some(600), streams: Some(4), ..Limits::default() };
+    let stream = Estimate { input: 100, output: 200, stream: true };
+    let mut first = reserve(&store, &limits, stream, now).unwrap();
+    let used = |at: Instant| {
+        let mut found = store.in_use(at);
+        found.sort_by_key(|bucket| bucket.key.resource.as_str());
+        let of = |bucket: InUse| (bucket.key.resource, bucket.limit, bucket.used.round() as u64, bucket.back_in);
+        found.into_iter().map(of).collect::<Vec<_>>()
+    };
+    let requests = (Resource::Requests, 60, 1, Some(Duration::from_secs(1)));
+    let streams = (Resource::Streams, 4, 1, None);
+    assert_eq!(used(now), [requests, streams, (Resource::Tokens, 600, 300, Some(MINUTE / 2))]);
+    first.used(Some((500, 400)), now);
+    let tokens = (Resource::Tokens, 600, 900, Some(MINUTE * 3 / 2));
+    assert_eq!(used(now), [requests, tokens], "more than the limit, which has to come back first");
+    assert_eq!(used(now + MINUTE), [(Resource::Tokens, 600, 300, Some(MINUTE / 2))]);
+    assert!(used(now + MINUTE * 2).is_empty());
+}

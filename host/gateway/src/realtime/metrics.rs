@@ -43,7 +43,12 @@ impl Sessions {
         self.0.open.inc();
         // Counted first, so that two at the same time do not both take the last place.
         let place = SessionPlace(self.clone());
-        (usize::try_from(self.0.open.get()).unwrap_or_default() <= most).then_some(place)
+        (self.open() <= most).then_some(place)
+    }
+
+    /// The sessions under way.
+    pub(crate) fn open(&self) -> usize {
+        usize::try_from(self.0.open.get()).unwrap_or_default()
     }
 
     /// Counts a message, or a part of it: `messages` is 0 for all parts but the last.

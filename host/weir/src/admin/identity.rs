@@ -117,7 +117,7 @@ pub(super) fn checks_grants(path: &str) -> bool {
     match segments.next() {
         None => true,
         Some("requests") => matches!(segments.nth(1), Some("exchange" | "fixture")) && segments.next().is_none(),
-        Some(name) => ["keys", "teams", "organisations", "users", "session", "openapi.json"].contains(&name),
+        Some(name) => ["keys", "teams", "organisations", "users", "limits", "session", "openapi.json"].contains(&name),
     }
 }
 
@@ -135,6 +135,7 @@ mod tests {
     fn read_only() -> impl Iterator<Item = &'static str> {
         let log = crate::admin::log::routes().into_iter().map(|(path, _)| path);
         let targets = crate::admin::targets::routes().into_iter().map(|(path, _)| path);
+        let targets = targets.chain(crate::admin::limits::routes().into_iter().map(|(path, _)| path));
         log.chain(crate::admin::spending::routes().into_iter().map(|(path, _)| path)).chain(targets)
     }
 
@@ -199,6 +200,7 @@ mod tests {
             "/v1/keys",
             "/v1/keys/x/rotate",
             "/v1/teams",
+            "/v1/limits",
             "/v1",
             "/v1/openapi.json",
             "/v1/requests/x/exchange",

@@ -1,21 +1,31 @@
-// Targets: which can be used now, which rest and why, and where a request would go.
+// Targets: which can be used now, which rest and why, how near the limits are, and where a request would go.
 
 import * as api from "../api.js";
 import { add, badge, card, empty, field, fill, h, name, table } from "../dom.js";
 import * as format from "../format.js";
+import { limits } from "./limits.js";
 
-const EVERY = 5_000;
+/** How often the page is read again. */
+const EVERY = 2_000;
 const KINDS = { ok: "good", resting: "warn", unavailable: "bad" };
 const BREAKERS = { closed: "plain", "half-open": "warn", half_open: "warn", open: "bad" };
 
 export default async function targets(place, { signal }) {
   const list = h("div", { class: "stack" });
-  add(place, [h("h1", null, "Targets"), list, card("Where would a request go?", route())]);
+  const [near, load_limits] = limits(signal);
+  // Who may use some teams only sees their limits, and none of the rest.
+  const is_all = api.who()?.access !== "teams";
+  add(place, [h("h1", null, "Targets"), is_all && list, near, is_all && card("Where would a request go?", route())]);
   await load();
-  const timer = setInterval(() => document.hidden || load().catch(() => {}), EVERY);
+  const again = () => document.hidden || is_read(list) || is_read(near) || load().catch(() => {});
+  const timer = setInterval(again, EVERY);
   signal.addEventListener("abort", () => clearInterval(timer));
 
   async function load() {
+    await Promise.all([load_limits(), is_all && load_targets()]);
+  }
+
+  async function load_targets() {
     const [models, ready] = await Promise.all([api.get("/admin/v1/targets", {}, signal), health(signal)]);
     if (signal.aborted) return;
     fill(list, well(ready), models.items.length === 0
@@ -23,6 +33,9 @@ export default async function targets(place, { signal }) {
       : h("div", { class: "card" }, shown(models.items)));
   }
 }
+
+/** Whether the keyboard is in a part of the page, which is not replaced then. */
+const is_read = (part) => part.querySelector(":focus-visible") !== null;
 
 /** The readiness page, which answers 503 while it is not ready. */
 async function health(signal) {

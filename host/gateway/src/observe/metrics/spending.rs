@@ -70,6 +70,11 @@ impl Spending {
         })
     }
 
+    /// Begins a count at 0, so that its first answer shows as an increase.
+    pub(super) fn may_be_unpriced(&self, model: &str, provider: &str) {
+        self.counter((UNPRICED, &self.unpriced), [model, provider], &[0]).inc_by(0);
+    }
+
     fn book(self: &Arc<Self>, at: Where<'_>) -> Book {
         let Where { operation, route, client, provider } = at;
         Book {

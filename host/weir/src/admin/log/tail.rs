@@ -82,27 +82,26 @@ pub(super) async fn follow(State(operations): State<Operations>, request: Reques
 }
 
 impl Tail {
-    /// The next event: a request, or how many were missed because this reader is too slow.
+    /// The next event: a request, or how many were missed because this reader is too slow. Whether the reader may still have
+    /// it is asked for what is sent only: all others of a busy gateway cost a comparison.
     async fn next(&mut self) -> Option<Event> {
-        loop {
+        let event = loop {
             let fact = tokio::select! {
                 _ = self.draining.wait_for(|draining| *draining) => return None,
-                () = self.share.is_due() => return Some(missed(std::mem::take(&mut self.share.missed))),
+                () = self.share.is_due() => break missed(std::mem::take(&mut self.share.missed)),
                 fact = self.facts.recv() => fact,
             };
             match fact {
-                Ok(_) | Err(RecvError::Lagged(_)) if !access::is_admitted(&self.operations, &self.request) => {
-                    return None;
-                }
                 Ok(fact) if asked::holds(&self.query, &fact) && self.share.takes(Instant::now()) => {
                     let id = fact.id.to_string();
-                    return Some(Event::default().event("request").id(id).data(shown(&fact).to_string()));
+                    break Event::default().event("request").id(id).data(shown(&fact).to_string());
                 }
                 Ok(_) => {}
-                Err(RecvError::Lagged(count)) => return Some(missed(count)),
+                Err(RecvError::Lagged(count)) => break missed(count),
                 Err(RecvError::Closed) => return None,
             }
-        }
+        };
+        access::is_admitted(&self.operations, &self.request).then_some(event)
     }
 }
 
