@@ -66,6 +66,16 @@ fn the_adapters_beside_the_program_are_found_from_anywhere_and_through_a_link() 
 }
 
 #[test]
+fn a_program_that_was_installed_into_a_prefix_finds_the_adapters_there() {
+    let (prefix, desk) = (tempfile::tempdir_in(target()).unwrap(), tempfile::tempdir().unwrap());
+    fs::create_dir(prefix.path().join("bin")).unwrap();
+    fs::hard_link(program::file(), prefix.path().join("bin/weir")).unwrap();
+    put(&prefix.path().join("lib/weir/plugins"), "openai");
+    let installed = Installed { place: prefix, desk };
+    is_in("openai", &installed.lists(&installed.place.path().join("bin/weir"), &[]));
+}
+
+#[test]
 fn a_folder_that_is_here_or_named_comes_before_the_one_beside_the_program() {
     let installed = Installed::with("openai");
     let other = tempfile::tempdir().unwrap();

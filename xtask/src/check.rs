@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::process::{self, cargo};
 use crate::workspace::Workspace;
-use crate::{clients, dashboard, deploy, fidelity, fuzz, languages, plugins, swaps, tidy};
+use crate::{clients, dashboard, deploy, fidelity, fuzz, languages, plugins, reproduce, swaps, tidy};
 
 /// Seconds that each fuzz target gets here; a longer run is `cargo xtask fuzz TARGET SECONDS`.
 const FUZZ_SECONDS: u64 = 10;
@@ -43,6 +43,7 @@ const STEPS: &[Step] = &[
     Step { name: "build", long: false, needs: &[], act: build },
     Step { name: "tests", long: false, needs: &["build", "plugins"], act: tests },
     Step { name: "deploy", long: true, needs: &["build", "plugins"], act: deploy::test },
+    Step { name: "reproduce", long: true, needs: &["plugins"], act: reproduce::test },
     Step { name: "swaps", long: true, needs: &["tests"], act: |workspace| passed(swaps::run(workspace, &[])) },
     Step { name: "clients", long: true, needs: &["build", "plugins"], act: clients::test },
     Step { name: "dashboard", long: true, needs: &["build", "plugins"], act: dashboard::test },

@@ -1,62 +1,150 @@
 //! `cargo xtask dist`: makes the distribution, as a folder and as an archive. The program finds the adapters beside it,
-//! wherever the folder is unpacked.
+//! wherever the folder is unpacked. `cargo xtask install` puts the same into a prefix, as `cargo install` does.
 
+mod bill;
+mod crates;
+mod licences;
 mod linkage;
+mod sums;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
-use crate::plugins;
 use crate::process::{self, cargo};
 use crate::workspace::Workspace;
+use crate::{plugins, remap};
+use bill::Part;
+use crates::Known;
 use linkage::Linkage;
 
 /// The version of the workspace, which all of its crates share.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Files that are copied unchanged. The recordings are those that the example configuration answers from.
-const FILES: [&str; 7] =
-    ["config.example.toml", "README.md", "LICENSE-APACHE", "LICENSE-MIT", "deploy", "docs/recordings", "plugins.lock"];
+const FILES: [&str; 6] =
+    ["config.example.toml", "README.md", "LICENSE-APACHE", "LICENSE-MIT", "deploy", "docs/recordings"];
+/// The licences of all crates, in the folder.
+const LICENCES: &str = "THIRD-PARTY-LICENSES.txt";
 /// The variable by which the program learns its commit when it is built.
 const COMMIT: &str = "WEIR_COMMIT";
+/// The time of files in archives, in seconds since 1970, as other tools know it; else the commit's.
+const EPOCH: &str = "SOURCE_DATE_EPOCH";
 /// Shells whose completions are made.
 const SHELLS: [&str; 3] = ["bash", "fish", "zsh"];
+/// Where a prefix has the adapters: the program looks there from `bin/`.
+const IN_PREFIX: &str = "lib/weir";
 
-/// Builds the distribution.
-pub(crate) fn run(workspace: &Workspace) -> Result<()> {
-    let linkage = Linkage::find(workspace)?;
-    let adapters = workspace.adapters.clone();
-    plugins::put(workspace, adapters, &plugins::Progress::of(workspace.adapters.len(), 0))?;
-    let program = build(workspace, &linkage)?;
-    let folder = workspace.target.join("dist").join(format!("weir-{VERSION}-{}", linkage.target));
-    gather(workspace, &program, &folder)?;
-    describe(&folder)?;
-    let archive = pack(&folder)?;
-    println!("{}\n{}\n{}", folder.display(), archive.display(), linkage.message);
+/// What `cargo xtask dist` is asked for.
+#[derive(Debug, PartialEq, Eq)]
+struct Order {
+    /// The targets; the machine's own if there are none.
+    targets: Vec<String>,
+    /// Cargo's profile for the program.
+    profile: String,
+}
+
+impl Order {
+    fn read(words: &[String]) -> Result<Self> {
+        let mut order = Self { targets: Vec::new(), profile: "release".to_owned() };
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let value = words.next();
+            match (word.as_str(), value) {
+                ("--target", Some(target)) => order.targets.push(target.clone()),
+                ("--profile", Some(profile)) => profile.clone_into(&mut order.profile),
+                _ => bail!("usage: cargo xtask dist [--target TARGET]... [--profile PROFILE]"),
+            }
+        }
+        Ok(order)
+    }
+}
+
+/// Builds the distribution for each target.
+pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
+    let order = Order::read(words)?;
+    let linkages = match &order.targets[..] {
+        [] => vec![Linkage::find(workspace)?],
+        targets => targets.iter().map(|target| Linkage::of_target(workspace, target)).collect::<Result<_>>()?,
+    };
+    let known = Known::read(workspace)?;
+    let place = workspace.target.join("dist");
+    let adapters = place.join("adapters");
+    plugins::put_for_others(workspace, workspace.adapters.clone(), &adapters)?;
+    for linkage in &linkages {
+        let folder = place.join(format!("weir-{VERSION}-{}", linkage.target));
+        let program = build(workspace, linkage, &order.profile)?;
+        gather(workspace, &program, &folder, &adapters)?;
+        let speaker = if linkage.runs_here { folder.join(program_name()) } else { built_here(workspace)? };
+        describe(&folder, &speaker)?;
+        account(workspace, &known, &folder, &linkage.target)?;
+        let archive = pack(workspace, &folder)?;
+        println!("{}\n{}\n{}", folder.display(), archive.display(), linkage.message);
+    }
+    sums::write(&place, &format!("weir-{VERSION}-"))?;
+    println!("{}", place.join(sums::NAME).display());
     Ok(())
 }
 
-/// Builds the release profile for a named target, so that flags for the program do not reach build scripts.
-fn build(workspace: &Workspace, linkage: &Linkage) -> Result<PathBuf> {
+/// Installs the program and the adapters below a prefix: `bin/weir` and `lib/weir/plugins`.
+pub(crate) fn install(workspace: &Workspace, words: &[String]) -> Result<()> {
+    let [prefix] = words else { bail!("usage: cargo xtask install PREFIX") };
+    let prefix = std::path::absolute(prefix).context("the prefix is no path")?;
     let mut command = cargo();
-    command.current_dir(&workspace.root).args(["build", "--release", "--package", "weir", "--target", &linkage.target]);
-    if std::env::var_os(COMMIT).is_none() {
-        let asked = process::read(Command::new("git").current_dir(&workspace.root).args(["rev-parse", "HEAD"]));
-        // Without git, as in an unpacked archive, the commit is unknown.
-        if let Ok(commit) = asked {
-            command.env(COMMIT, commit.trim());
-        }
+    command.current_dir(&workspace.root).args(["install", "--locked", "--force", "--path", "host/weir", "--root"]);
+    process::run(with_commit(workspace, &mut command).arg(&prefix))?;
+    let adapters = workspace.target.join("dist/adapters");
+    plugins::put_for_others(workspace, workspace.adapters.clone(), &adapters)?;
+    bring_adapters(workspace, &adapters, &prefix.join(IN_PREFIX))
+}
+
+fn program_name() -> String {
+    format!("weir{}", std::env::consts::EXE_SUFFIX)
+}
+
+/// Builds a profile for a named target, so that flags for the program do not reach build scripts.
+fn build(workspace: &Workspace, linkage: &Linkage, profile: &str) -> Result<PathBuf> {
+    let mut command = cargo();
+    command.current_dir(&workspace.root).args(["build", "--package", "weir", "--bin", "weir"]);
+    command.args(["--profile", profile, "--target", &linkage.target]);
+    remap::set(&mut command, &remap::flags(workspace)?);
+    if let Some(linker) = &linkage.linker {
+        let target = linkage.target.replace('-', "_");
+        command.env(format!("CARGO_TARGET_{}_LINKER", target.to_ascii_uppercase()), linker);
+        command.env(format!("CC_{target}"), linker);
     }
+    process::run(with_commit(workspace, &mut command))?;
+    Ok(workspace.target.join(&linkage.target).join(profile).join(program_name()))
+}
+
+/// Tells the program its commit. Without git, as in an unpacked archive, that is unknown.
+fn with_commit<'a>(workspace: &Workspace, command: &'a mut Command) -> &'a mut Command {
+    if std::env::var_os(COMMIT).is_none()
+        && let Ok(commit) = git(workspace, &["rev-parse", "HEAD"])
+    {
+        command.env(COMMIT, commit);
+    }
+    command
+}
+
+fn git(workspace: &Workspace, words: &[&str]) -> Result<String> {
+    let said = process::read(Command::new("git").current_dir(&workspace.root).args(words))?;
+    Ok(said.trim().to_owned())
+}
+
+/// A program of this machine's kind, which prints what one for another machine would.
+fn built_here(workspace: &Workspace) -> Result<PathBuf> {
+    let mut command = cargo();
+    command.current_dir(&workspace.root).args(["build", "--profile", "quick", "--package", "weir", "--bin", "weir"]);
     process::run(&mut command)?;
-    let program = format!("weir{}", std::env::consts::EXE_SUFFIX);
-    Ok(workspace.target.join(&linkage.target).join("release").join(program))
+    Ok(workspace.target.join("quick").join(program_name()))
 }
 
 /// Adds the manual and the completions, which the program prints.
-fn describe(folder: &Path) -> Result<()> {
-    let weir = || Command::new(folder.join(format!("weir{}", std::env::consts::EXE_SUFFIX)));
+fn describe(folder: &Path, program: &Path) -> Result<()> {
+    let weir = || Command::new(program);
     process::run(weir().arg("man").arg("--out").arg(folder.join("share/man/man1")))?;
     let completions = folder.join("share/completions");
     fs::create_dir_all(&completions)?;
@@ -66,8 +154,33 @@ fn describe(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes the folder anew, so that nothing of an earlier one remains.
-pub(crate) fn gather(workspace: &Workspace, program: &Path, folder: &Path) -> Result<()> {
+/// Adds the bill of materials, also beside the folder, and the licences of all crates.
+fn account(workspace: &Workspace, known: &Known, folder: &Path, target: &str) -> Result<()> {
+    let part = |file: String, package: &str, target: &str| -> Result<Part> {
+        let linked = known.linked(workspace, package, target)?;
+        Ok(Part { sum: sums::of_file(&folder.join(&file))?, file, package: package.to_owned(), linked })
+    };
+    let mut parts = vec![part(program_name(), "weir", target)?];
+    for adapter in &workspace.adapters {
+        parts.push(part(format!("plugins/{}.wasm", adapter.name), &adapter.package, crate::wasm::TARGET)?);
+    }
+    let bill = serde_json::to_string_pretty(&bill::bill(VERSION, target, &parts))? + "\n";
+    for file in [folder.join("share/sbom.cdx.json"), PathBuf::from(format!("{}.cdx.json", folder.display()))] {
+        fs::write(&file, &bill).with_context(|| format!("could not write {}", file.display()))?;
+    }
+    let linked: BTreeMap<_, _> = parts.into_iter().flat_map(|part| part.linked).map(|one| (one.id(), one)).collect();
+    let linked: Vec<_> = linked.into_values().collect();
+    let collected = licences::collect(known, &linked, &workspace.root.join("LICENSE-APACHE"))?;
+    if !collected.without_text.is_empty() {
+        println!("these crates come without the text of their licence: {}", collected.without_text.join(", "));
+    }
+    fs::write(folder.join(LICENCES), collected.text)?;
+    Ok(())
+}
+
+/// Makes the folder anew, so that nothing of an earlier one remains. The adapters are in `plugins/` of a folder that has
+/// their `plugins.lock`.
+pub(crate) fn gather(workspace: &Workspace, program: &Path, folder: &Path, adapters: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("could not remove {}", folder.display()))?;
     }
@@ -75,9 +188,19 @@ pub(crate) fn gather(workspace: &Workspace, program: &Path, folder: &Path) -> Re
     for file in FILES {
         copy(&workspace.root.join(file), &folder.join(file))?;
     }
+    bring_adapters(workspace, adapters, folder)
+}
+
+/// Copies the adapters, what pins them, and the fixtures by which each is proved before it serves.
+fn bring_adapters(workspace: &Workspace, from: &Path, to: &Path) -> Result<()> {
+    copy(&from.join("plugins.lock"), &to.join("plugins.lock"))?;
     for adapter in &workspace.adapters {
         let file = Path::new("plugins").join(format!("{}.wasm", adapter.name));
-        copy(&workspace.root.join(&file), &folder.join(&file))?;
+        copy(&from.join(&file), &to.join(&file))?;
+        let fixtures = workspace.root.join(&adapter.folder).join("fixtures");
+        if fixtures.is_dir() {
+            copy(&fixtures, &to.join(file.with_extension("fixtures")))?;
+        }
     }
     Ok(())
 }
@@ -96,14 +219,24 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Packs the folder as a `.tar.gz` beside it.
-fn pack(folder: &Path) -> Result<PathBuf> {
+/// Packs the folder as a `.tar.gz` beside it: with GNU's tar, the same files make the same archive.
+fn pack(workspace: &Workspace, folder: &Path) -> Result<PathBuf> {
     let (Some(place), Some(name)) = (folder.parent(), folder.file_name().and_then(|name| name.to_str())) else {
-        anyhow::bail!("{} is no folder to pack", folder.display());
+        bail!("{} is no folder to pack", folder.display());
     };
     let archive = format!("{name}.tar.gz");
     ensure!(process::find("tar").is_some(), "`tar` is not installed; {} is complete", folder.display());
-    process::run(Command::new("tar").current_dir(place).args(["-czf", &archive, name]))?;
+    let mut tar = Command::new("tar");
+    tar.current_dir(place).args(["-cf", &archive]);
+    if process::read(Command::new("tar").arg("--version"))?.contains("GNU tar") {
+        let time = std::env::var(EPOCH).or_else(|_| git(workspace, &["log", "-1", "--format=%ct"]));
+        let time = format!("--mtime=@{}", time.unwrap_or_else(|_| "0".to_owned()));
+        tar.args(["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mode=u=rwX,go=rX", &time]);
+        tar.args(["--use-compress-program", "gzip -n"]);
+    } else {
+        tar.arg("-z");
+    }
+    process::run(tar.arg(name))?;
     Ok(place.join(archive))
 }
 
@@ -151,13 +284,18 @@ mod tests {
         for file in FILES.map(|file| if file == "docs/recordings" { "docs/recordings/zeta/chat.json" } else { file }) {
             write(&at(file));
         }
-        for file in
-            ["target/release/weir", "plugins/zeta.wasm", "plugins/mine.wasm", "target/dist/weir-x/plugins/old.wasm"]
-        {
+        for file in [
+            "target/release/weir",
+            "built/plugins/zeta.wasm",
+            "built/plugins.lock",
+            "plugins/zeta/fixtures/chat.json",
+            "plugins/mine.wasm",
+            "target/dist/weir-x/plugins/old.wasm",
+        ] {
             write(&at(file));
         }
         let folder = at("target/dist/weir-x");
-        gather(&workspace(root.path()), &at("target/release/weir"), &folder).unwrap();
+        gather(&workspace(root.path()), &at("target/release/weir"), &folder, &at("built")).unwrap();
         let expected = [
             "LICENSE-APACHE",
             "LICENSE-MIT",
@@ -166,11 +304,20 @@ mod tests {
             "deploy",
             "docs/recordings/zeta/chat.json",
             "plugins.lock",
+            "plugins/zeta.fixtures/chat.json",
             "plugins/zeta.wasm",
             "weir",
         ];
         assert_eq!(list(&folder), expected);
-        assert!(pack(&folder).unwrap().ends_with("dist/weir-x.tar.gz"));
+        let archive = pack(&workspace(root.path()), &folder).unwrap();
+        assert!(archive.ends_with("dist/weir-x.tar.gz"));
+        let first = fs::read(&archive).unwrap();
+        // Later, and by another user's rights, the same files make the same archive.
+        let touched = Command::new("touch").args(["-d", "2001-01-01"]).arg(folder.join("README.md")).status();
+        let opened = Command::new("chmod").arg("0600").arg(folder.join("README.md")).status();
+        assert!(touched.unwrap().success() && opened.unwrap().success());
+        pack(&workspace(root.path()), &folder).unwrap();
+        assert_eq!(fs::read(&archive).unwrap(), first);
         fs::remove_dir_all(&folder).unwrap();
         let unpacked = Command::new("tar").current_dir(at("target/dist")).args(["-xzf", "weir-x.tar.gz"]).status();
         assert!(unpacked.unwrap().success());
@@ -180,7 +327,17 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let root = tempfile::tempdir().unwrap();
-        let error = gather(&workspace(root.path()), &root.path().join("weir"), &root.path().join("to")).unwrap_err();
+        let (program, to) = (root.path().join("weir"), root.path().join("to"));
+        let error = gather(&workspace(root.path()), &program, &to, root.path()).unwrap_err();
         assert!(error.to_string().contains("weir"), "{error:#}");
+    }
+
+    #[test]
+    fn targets_and_a_profile_can_be_named() {
+        let read = |line: &str| Order::read(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+        let order = read("--target a --profile quick --target b").unwrap();
+        assert_eq!((order.targets.len(), order.profile.as_str()), (2, "quick"));
+        assert_eq!(read("").unwrap(), Order { targets: Vec::new(), profile: "release".into() });
+        assert!(read("--target").is_err() && read("x y").is_err());
     }
 }

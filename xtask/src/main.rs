@@ -20,6 +20,8 @@ mod prices;
 mod process;
 mod profile;
 mod python;
+mod remap;
+mod reproduce;
 mod run;
 mod soak;
 mod strip;
@@ -38,7 +40,11 @@ usage: cargo xtask VERB
 
   run [-- ARGS]        serve with config.example.toml (or with ARGS for `weir`) as soon as what that needs is built, in a
                        quick profile; the other adapters come while it serves
-  dist                 what is installed: the optimised program with its adapters, target/dist/weir-VERSION-TARGET(.tar.gz)
+  dist [--target TARGET]... [--profile PROFILE]
+                       what is installed: the optimised program with its adapters, target/dist/weir-VERSION-TARGET(.tar.gz),
+                       with digests, a bill of materials and the licences of all crates
+  install PREFIX       the same with `cargo install`: PREFIX/bin/weir, PREFIX/lib/weir/plugins
+  reproduce [NAME]     builds an adapter in two places, and compares the digests
   deploy [--built]     checks deploy/: alerts, systemd's units, the Helm chart, the image, which is made and booted
   test [--quick]       everything that must hold: format, rules, lints, tests, official clients, a little fuzzing
   plugins [NAME...]    build the adapters of plugins/ as components: plugins/NAME.wasm and plugins.lock
@@ -104,10 +110,13 @@ fn dispatch(words: &[String]) -> Result<()> {
         "simulate-leases" => leases::run(&workspace, rest),
         "swaps" => swaps::run(&workspace, rest),
         "run" => run::run(&workspace, rest),
-        "dist" => dist::run(&workspace),
+        "dist" => dist::run(&workspace, rest),
+        "install" => dist::install(&workspace, rest),
+        "reproduce" => reproduce::run(&workspace, rest),
         "deploy" => deploy::run(&workspace, rest),
-        // Internal: started by `run`.
+        // Internal: started by `run` and by `reproduce`.
         beside::VERB => beside::run(&workspace, rest),
+        reproduce::VERB => reproduce::build(&workspace, rest),
         _ => bail!("there is no verb {verb:?}\n\n{HELP}"),
     }
 }

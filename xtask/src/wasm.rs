@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::process;
 use crate::workspace::Workspace;
+use crate::{process, remap};
 
 /// The target, whose programs import nothing by default.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -35,12 +35,11 @@ pub(crate) enum Std {
     Built,
 }
 
-/// Configures a call of cargo for building components.
-pub(crate) fn configure(command: &mut Command, std: Std) {
-    // These would replace the target's flags.
-    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+/// Configures a call of cargo for building components, with more flags for rustc.
+pub(crate) fn configure(command: &mut Command, std: Std, more: &[String]) {
+    let flags: Vec<String> = FLAGS.split_whitespace().map(str::to_owned).chain(more.iter().cloned()).collect();
+    remap::set(command, &flags);
     command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", LINKER);
-    command.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", FLAGS);
     if std == Std::Built {
         // The option is unstable; this variable makes a stable cargo accept it.
         command.env("RUSTC_BOOTSTRAP", "1").arg("-Zbuild-std=std,panic_abort");
@@ -140,7 +139,8 @@ fn is_library(folder: &Path) -> bool {
     folder.join("Cargo.lock").is_file() && folder.join("std/Cargo.toml").is_file()
 }
 
-fn rustup(words: &[&str]) -> bool {
+/// Lets rustup do something; returns whether it did.
+pub(crate) fn rustup(words: &[&str]) -> bool {
     process::find("rustup").is_some_and(|rustup| process::succeeds_within(Command::new(rustup).args(words), PATIENCE))
 }
 

@@ -259,6 +259,21 @@ fn adapters_are_looked_for_beside_the_program_where_no_folder_is_named_and_none_
 }
 
 #[test]
+fn a_program_in_a_prefix_finds_the_adapters_of_the_prefix() {
+    let prefix = tempfile::tempdir().unwrap();
+    let read = |folder: &str| {
+        let environment = Environment::default().with_program_in(&prefix.path().join(folder));
+        Config::parse("weir.toml", "", Path::new(""), environment).unwrap().plugins
+    };
+    let adapters = prefix.path().join("lib/weir/plugins");
+    std::fs::create_dir_all(&adapters).unwrap();
+    assert_eq!((read("bin").dir, read("bin").lock), (adapters.clone(), adapters.with_file_name("plugins.lock")));
+    assert_eq!(read("sbin").dir, Path::new("plugins"));
+    std::fs::create_dir_all(prefix.path().join("bin/plugins")).unwrap();
+    assert_eq!(read("bin").dir, prefix.path().join("bin/plugins"), "beside the program is nearer");
+}
+
+#[test]
 fn what_adapters_suggest_reaches_every_target() {
     let mut config = read("[[models]]\nalias = 'a'\ntype = 'openai'\n[[models]]\nalias = 'b'\ntype = 'openai'\n");
     assert_eq!(target(&config, "a").provider.address, None);

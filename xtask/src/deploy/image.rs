@@ -88,7 +88,7 @@ fn gather(workspace: &Workspace, built: &Path) -> Result<()> {
         adapters: adapters.cloned().collect(),
         test_adapters: Vec::new(),
     };
-    dist::gather(&few, &super::program(workspace), &built.join("weir"))?;
+    dist::gather(&few, &super::program(workspace), &built.join("weir"), &workspace.root)?;
     for folder in ["data", "etc"] {
         fs::create_dir_all(built.join(folder))?;
     }

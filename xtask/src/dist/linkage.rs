@@ -1,17 +1,21 @@
-//! How the distributed program is linked: statically if this machine can do that.
+//! For which target the distributed program is built and how it is linked: statically if this machine can do that.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 
-use crate::process;
 use crate::workspace::Workspace;
+use crate::{process, wasm};
 
 /// A target to build for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Linkage {
     pub(super) target: String,
+    /// The C compiler, which links as well, for another kind of machine.
+    pub(super) linker: Option<String>,
+    /// Whether this machine runs what is built.
+    pub(super) runs_here: bool,
     /// How the program is linked, as a line for the output.
     pub(super) message: String,
 }
@@ -20,60 +24,110 @@ impl Linkage {
     /// Picks the musl target if the toolchain has it and there is a C compiler for it; otherwise the machine's own
     /// target.
     pub(super) fn find(workspace: &Workspace) -> Result<Self> {
-        let rustc = || {
-            let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-            rustc.current_dir(&workspace.root);
-            rustc
-        };
-        let sysroot = process::read(rustc().args(["--print", "sysroot"]))?;
-        let about = process::read(rustc().arg("-vV"))?;
-        let host = about.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc tells no host")?;
-        Ok(Self::of(host, Path::new(sysroot.trim()), |program| process::find(program).is_some()))
+        let (host, sysroot) = toolchain(workspace)?;
+        Ok(Self::of(&host, &sysroot, |program| process::find(program).is_some()))
+    }
+
+    /// The target that is asked for. The toolchain is given its library where rustup can do that.
+    pub(super) fn of_target(workspace: &Workspace, target: &str) -> Result<Self> {
+        let (host, sysroot) = toolchain(workspace)?;
+        let has_library = has_library(&sysroot, target) || wasm::rustup(&["target", "add", target]);
+        ensure!(has_library, "the toolchain has no library for {target}, and `rustup target add {target}` brings none");
+        Self::cross(&host, target, |program| process::find(program).is_some())
     }
 
     /// Picks the target. glibc is never linked statically: its name resolver loads libraries at run time, which must
     /// have the very version that was linked, and another machine rarely has it.
     fn of(host: &str, sysroot: &Path, is_installed: impl Fn(&str) -> bool) -> Self {
+        let own = |message: String| Self { target: host.to_owned(), linker: None, runs_here: true, message };
         let Some(machine) = host.strip_suffix("-unknown-linux-gnu") else {
-            return Self { target: host.to_owned(), message: format!("linked as {host} links by default") };
+            return own(format!("linked as {host} links by default"));
         };
         let musl = format!("{machine}-unknown-linux-musl");
         let mut missing = Vec::new();
-        if !sysroot.join("lib/rustlib").join(&musl).join("lib").is_dir() {
+        if !has_library(sysroot, &musl) {
             missing.push(format!("`rustup target add {musl}`"));
         }
-        if !["musl-gcc".to_owned(), format!("{machine}-linux-musl-gcc")].iter().any(|program| is_installed(program)) {
+        if !compilers(machine, "musl").iter().any(|program| is_installed(program)) {
             missing.push("musl-gcc (Debian: musl-tools)".to_owned());
         }
         if missing.is_empty() {
-            return Self {
-                target: musl,
-                message: "linked statically: it runs on any Linux of this machine's kind".to_owned(),
-            };
+            let message = "linked statically: it runs on any Linux of this machine's kind".to_owned();
+            return Self { target: musl, linker: None, runs_here: true, message };
         }
-        let message =
-            format!("not static: it needs a glibc as new as this one; {} would change that", missing.join(" and "));
-        Self { target: host.to_owned(), message }
+        own(format!("not static: it needs a glibc as new as this one; {} would change that", missing.join(" and ")))
     }
+
+    /// A target that is asked for, with the compiler for it.
+    fn cross(host: &str, target: &str, is_installed: impl Fn(&str) -> bool) -> Result<Self> {
+        let message = if target.ends_with("-musl") {
+            format!("linked statically: it runs on any Linux of the kind of {target}")
+        } else {
+            format!("not static: on {target} it needs libraries as new as those of the compiler for it")
+        };
+        let own_machine = host.split('-').next().unwrap_or_default();
+        let Some((machine, libc)) = target.split_once("-unknown-linux-") else {
+            ensure!(target == host, "this command knows no compiler for {target}: it knows Linux's targets");
+            return Ok(Self { target: target.to_owned(), linker: None, runs_here: true, message });
+        };
+        let runs_here = machine == own_machine && host.contains("-linux-");
+        let compilers = compilers(machine, libc);
+        let found = compilers.iter().find(|program| is_installed(program));
+        if target == host || (runs_here && found.is_some()) {
+            return Ok(Self { target: target.to_owned(), linker: None, runs_here, message });
+        }
+        let Some(linker) = found else {
+            let packages = if libc == "gnu" { format!("gcc-{machine}-linux-gnu") } else { "musl-tools".to_owned() };
+            bail!("{target} needs a C compiler: one of {} (Debian: {packages})", compilers.join(", "));
+        };
+        Ok(Self { target: target.to_owned(), linker: Some(linker.clone()), runs_here, message })
+    }
+}
+
+/// The names of C compilers for a kind of Linux.
+fn compilers(machine: &str, libc: &str) -> Vec<String> {
+    let full = format!("{machine}-linux-{libc}-gcc");
+    let is_own = machine == std::env::consts::ARCH && libc == "musl";
+    if is_own { vec!["musl-gcc".to_owned(), full] } else { vec![full] }
+}
+
+fn has_library(sysroot: &Path, target: &str) -> bool {
+    sysroot.join("lib/rustlib").join(target).join("lib").is_dir()
+}
+
+/// The machine's own target, and the toolchain's folder.
+fn toolchain(workspace: &Workspace) -> Result<(String, PathBuf)> {
+    let rustc = || {
+        let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+        rustc.current_dir(&workspace.root);
+        rustc
+    };
+    let sysroot = process::read(rustc().args(["--print", "sysroot"]))?;
+    let about = process::read(rustc().arg("-vV"))?;
+    let host = about.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc tells no host")?;
+    Ok((host.to_owned(), sysroot.trim().into()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const HOST: &str = "x86_64-unknown-linux-gnu";
+    fn host() -> String {
+        format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
+    }
 
     #[test]
     fn musl_is_taken_where_both_the_library_and_the_compiler_are_there() {
         let sysroot = tempfile::tempdir().unwrap();
-        let of = |tool: &'static str| Linkage::of(HOST, sysroot.path(), move |program| program == tool);
-        assert_eq!(of("musl-gcc").target, HOST);
-        assert!(of("musl-gcc").message.contains("rustup target add x86_64-unknown-linux-musl"));
-        std::fs::create_dir_all(sysroot.path().join("lib/rustlib/x86_64-unknown-linux-musl/lib")).unwrap();
-        assert_eq!(of("musl-gcc").target, "x86_64-unknown-linux-musl");
+        let (host, musl) = (host(), host().replace("gnu", "musl"));
+        let of = |tool: &'static str| Linkage::of(&host, sysroot.path(), move |program| program == tool);
+        assert_eq!(of("musl-gcc").target, host);
+        assert!(of("musl-gcc").message.contains(&format!("rustup target add {musl}")));
+        std::fs::create_dir_all(sysroot.path().join("lib/rustlib").join(&musl).join("lib")).unwrap();
+        assert_eq!(of("musl-gcc").target, musl);
         let without = of("clang");
         assert!(
-            without.target == HOST && without.message.contains("musl-tools") && !without.message.contains("rustup")
+            without.target == host && without.message.contains("musl-tools") && !without.message.contains("rustup")
         );
     }
 
@@ -81,5 +135,19 @@ mod tests {
     fn another_system_is_taken_as_it_is() {
         let apple = "aarch64-apple-darwin";
         assert_eq!(Linkage::of(apple, Path::new("/"), |_| true).target, apple);
+        assert!(Linkage::cross(apple, apple, |_| false).unwrap().runs_here);
+        assert!(Linkage::cross(&host(), apple, |_| true).is_err());
+    }
+
+    #[test]
+    fn another_kind_of_machine_needs_its_compiler() {
+        let other = if std::env::consts::ARCH == "aarch64" { "x86_64" } else { "aarch64" };
+        let target = format!("{other}-unknown-linux-gnu");
+        let error = Linkage::cross(&host(), &target, |_| false).unwrap_err().to_string();
+        assert!(error.contains(&format!("gcc-{other}-linux-gnu")), "{error}");
+        let found = Linkage::cross(&host(), &target, |_| true).unwrap();
+        assert_eq!((found.linker, found.runs_here), (Some(format!("{other}-linux-gnu-gcc")), false));
+        let own = Linkage::cross(&host(), &host(), |_| false).unwrap();
+        assert_eq!((own.linker, own.runs_here), (None, true));
     }
 }

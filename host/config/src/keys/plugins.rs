@@ -19,7 +19,8 @@ part! {
     #[derive(Debug)]
     struct Paths {
         /// The folder with the files `NAME.wasm`, which Weir watches. If this key is unset and the working directory
-        /// has no such folder, the folder `plugins` beside the program is used, if it exists.
+        /// has no such folder, the folder `plugins` beside the program is used, or `../lib/weir/plugins` from a program in
+        /// `bin`, if it exists.
         dir: Option<Located<PathBuf>> => "\"plugins\"",
         /// The file with the digests of components whose suggestions (url, key variables) are accepted without
         /// confirmation. It need not exist.
@@ -137,11 +138,18 @@ impl Plugins {
     }
 }
 
-/// `plugins` in the working directory; if it is missing there, the one beside the program, where a release has it.
+/// `plugins` in the working directory; if it is missing there, the one beside the program, where a release has it, or the one
+/// of the prefix into which the program was installed.
 fn usual_dir(reader: &Reader<'_>) -> PathBuf {
     let here = PathBuf::from("plugins");
-    let beside = reader.environment.program_folder().map(|folder| folder.join(&here));
-    beside.filter(|beside| !here.exists() && beside.is_dir()).unwrap_or(here)
+    if here.exists() {
+        return here;
+    }
+    let program = reader.environment.program_folder();
+    let prefix = program.filter(|folder| folder.ends_with("bin")).and_then(Path::parent);
+    let known = program.map(|folder| folder.join("plugins")).into_iter();
+    let mut known = known.chain(prefix.map(|prefix| prefix.join("lib/weir/plugins")));
+    known.find(|folder| folder.is_dir()).unwrap_or(here)
 }
 
 /// `weir` in the user's cache folder: `XDG_CACHE_HOME`, or `.cache` in `HOME`.
