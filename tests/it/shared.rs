@@ -168,6 +168,8 @@ async fn each_node_shows_what_all_of_them_used_of_a_limit() {
     for gateway in &nodes {
         let used = async {
             loop {
+                // A node hears of the others' use when it asks for a share of its own.
+                ask(gateway).await;
                 let request = Request::get("/admin/v1/limits?scope=client");
                 let page = gateway.ask(&request.header("authorization", &format!("Bearer {token}"))).await.json();
                 // Each node alone served half of them.

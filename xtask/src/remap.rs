@@ -39,7 +39,7 @@ pub(crate) fn set(command: &mut Command, flags: &[String]) {
     command.env_remove("RUSTFLAGS").env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
 }
 
-/// Cargo's home.
+/// The folder with cargo's registry and settings.
 pub(crate) fn cargo_home() -> Option<PathBuf> {
     let of_user = || std::env::home_dir().map(|home| home.join(".cargo"));
     std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(of_user)
