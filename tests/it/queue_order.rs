@@ -238,7 +238,7 @@ async fn without_client_keys_only_this_machine_is_served() {
     let upstream = provider(OPENAI).await;
     for (setting, status) in [("", 401), ("anonymous = true\n", 200)] {
         let gateway = Gateway::open_on("0.0.0.0", &format!("[server]\n{setting}{}", config(&upstream))).await;
-        let mut client = weir_tests::Client::connect((ip, gateway.address.port()).into()).await;
+        let mut client = Client::connect((ip, gateway.address.port()).into()).await;
         client.send(&OPENAI.request("openai", false)).await;
         assert_eq!(client.reply().await.status(), status);
         assert_eq!(gateway.ask(&OPENAI.request("openai", false)).await.status(), 200);

@@ -1,6 +1,7 @@
 //! Checks that every path of this repository that a page cites exists, so that the map can be followed.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use super::Findings;
 use super::source::Tree;
@@ -53,7 +54,9 @@ fn is_own(path: &str, known: &HashSet<&str>) -> bool {
     let is_placeholder =
         |part: &str| part.contains(['*', '$', '<', ':', '=']) || part.bytes().any(|byte| byte.is_ascii_uppercase());
     let top = path.split('/').next().unwrap_or_default();
-    known.contains(top) && !path.split('/').any(is_placeholder) && !path.ends_with(".wasm")
+    known.contains(top)
+        && !path.split('/').any(is_placeholder)
+        && Path::new(path).extension().is_none_or(|ending| ending != "wasm")
 }
 
 #[cfg(test)]
