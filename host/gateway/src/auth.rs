@@ -168,7 +168,7 @@ impl Caller {
 /// Where a request came from, and where it is addressed to.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
-    /// The peer's address; `None` without a network connection.
+    /// The peer's address; `None` if it is not known.
     pub address: Option<IpAddr>,
     /// The request's target, which may contain a host.
     pub uri: &'a Uri,
@@ -312,14 +312,12 @@ fn keyless(config: &Config, head: &Head<'_>, origin: Origin<'_>) -> Result<Calle
     if config.server.anonymous {
         return Ok(Caller::anonymous(address));
     }
-    if address.is_some_and(|address| !address.to_canonical().is_loopback()) {
+    // Without a known address it may be any machine's; a program's own calls do not come this way.
+    if address.is_none_or(|address| !address.to_canonical().is_loopback()) {
         return Err(Denied::Elsewhere);
     }
-    // Without an address there was no network connection: neither a browser nor another machine is the sender.
-    match address.map(|_| local::check(origin.uri, head.headers)) {
-        None | Some(Ok(())) => Ok(Caller::anonymous(address)),
-        Some(Err(reason)) => Err(Denied::NotLocal(reason)),
-    }
+    local::check(origin.uri, head.headers).map_err(Denied::NotLocal)?;
+    Ok(Caller::anonymous(address))
 }
 
 /// All values that may be keys.
@@ -349,4 +347,27 @@ fn subprotocol(headers: &HeaderMap, front: &str) -> Option<String> {
 fn without(value: &str, front: &str) -> Option<String> {
     let (start, rest) = value.split_at_checked(front.len())?;
     start.eq_ignore_ascii_case(front).then(|| rest.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use weir_config::Environment;
+
+    #[test]
+    fn without_keys_only_a_request_that_is_known_to_come_from_here_is_served() {
+        let config = Config::parse("weir.toml", "", Path::new(""), Environment::default()).unwrap();
+        let headers = HeaderMap::new();
+        let uri = "http://127.0.0.1:8080/v1/models".parse().unwrap();
+        let head = Head { headers: &headers, query: "" };
+        let found = |address: Option<[u8; 4]>| {
+            let address = address.map(IpAddr::from);
+            keyless(&config, &head, Origin { address, uri: &uri })
+        };
+        assert!(found(Some([127, 0, 0, 1])).is_ok());
+        assert!(matches!(found(Some([192, 0, 2, 1])), Err(Denied::Elsewhere)));
+        assert!(matches!(found(None), Err(Denied::Elsewhere)), "it may be any machine's");
+    }
 }

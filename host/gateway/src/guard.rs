@@ -3,6 +3,7 @@
 
 mod answer;
 mod facts;
+mod json_size;
 mod labels;
 mod metrics;
 mod note;

@@ -2,7 +2,8 @@
 //!
 //! A piece passes at once and uncopied, unless it contains a part of the credential or may end with the start of one:
 //! then those bytes wait for the next piece. A compressed body is decoded next to its bytes and cannot be changed; it
-//! is aborted if a credential shows up in it.
+//! is aborted if a credential shows up in it. Its own bytes are searched, too: they may be plain nevertheless, and many
+//! receivers read a body whose coding they do not know as it is.
 
 use std::fmt;
 
@@ -23,9 +24,10 @@ pub(super) struct Screen {
     past: Vec<u8>,
     /// Bytes that are held back.
     held: Vec<u8>,
-    /// Decodes the body's coding, to search its content.
+    /// Decodes the body's coding, to search its content. `None` if it has none, or none that is known.
     decoder: Option<Decoder>,
-    is_coded: bool,
+    /// The end of the decoded content, which may be the start of a credential.
+    decoded: Vec<u8>,
 }
 
 /// Error: a credential occurs in a body that cannot be changed.
@@ -35,18 +37,16 @@ pub(super) struct Shown;
 impl Screen {
     /// Creates a screen for the body of an answer with these headers.
     pub(super) fn new(veil: Veil, scope: Scope, headers: &HeaderMap) -> Self {
-        let coding = Coding::of(headers);
-        let decoder = match coding {
+        let decoder = match Coding::of(headers) {
             Ok(Coding::Identity) | Err(_) => None,
             Ok(coding) => Decoder::new(coding, Bound::default()).ok(),
         };
-        let is_coded = coding != Ok(Coding::Identity);
-        Self { veil, scope, past: Vec::new(), held: Vec::new(), decoder, is_coded }
+        Self { veil, scope, past: Vec::new(), held: Vec::new(), decoder, decoded: Vec::new() }
     }
 
     /// Makes the screen expect plain bytes, which its caller decodes.
     pub(super) fn decoded(mut self) -> Self {
-        (self.decoder, self.is_coded) = (None, false);
+        self.decoder = None;
         self
     }
 
@@ -57,9 +57,7 @@ impl Screen {
 
     /// Screens the next piece; returns no bytes if all of it is held back.
     pub(super) fn pass(&mut self, piece: Bytes) -> Result<Bytes, Shown> {
-        if self.is_coded {
-            return self.look_into(&piece).map(|()| piece);
-        }
+        self.look_into(&piece)?;
         if self.past.is_empty() && self.held.is_empty() && self.veil.find(&piece, self.scope).is_empty() {
             let open = self.veil.open_end(&piece, self.scope);
             let until = piece.len() - open;
@@ -103,18 +101,19 @@ impl Screen {
         Bytes::from(all).slice(gone..)
     }
 
+    /// Searches what the next piece decodes to.
     fn look_into(&mut self, piece: &[u8]) -> Result<(), Shown> {
-        // A body that cannot be decoded here is unreadable for its receiver, too.
-        let Some(Ok(plain)) = self.decoder.as_mut().map(|decoder| decoder.push(piece)) else {
+        let Some(decoder) = &mut self.decoder else { return Ok(()) };
+        let Ok(plain) = decoder.push(piece) else {
             self.decoder = None;
             return Ok(());
         };
-        self.past.extend_from_slice(&plain);
-        if !self.veil.find(&self.past, self.scope).is_empty() {
+        self.decoded.extend_from_slice(&plain);
+        if !self.veil.find(&self.decoded, self.scope).is_empty() {
             return Err(Shown);
         }
-        let open = self.veil.open_end(&self.past, self.scope);
-        self.past.drain(..self.past.len() - open);
+        let open = self.veil.open_end(&self.decoded, self.scope);
+        self.decoded.drain(..self.decoded.len() - open);
         Ok(())
     }
 }
@@ -127,6 +126,7 @@ impl fmt::Debug for Screen {
 
 #[cfg(test)]
 mod tests {
+    use http::header::CONTENT_ENCODING;
     use proptest::prelude::*;
 
     use super::*;
@@ -156,6 +156,21 @@ mod tests {
         let piece = Bytes::from_static(b"data: {\"says\":\"Hello\"}\n\n");
         assert_eq!(screen.pass(piece.clone()).unwrap().as_ptr(), piece.as_ptr());
         assert_eq!(screen.held(), 0);
+    }
+
+    #[test]
+    fn a_coding_that_is_unknown_or_wrong_hides_no_key() {
+        for coding in ["utf-8", "none", "compress", "gzip, br", "gzip", "br", "deflate", "zstd"] {
+            let headers = HeaderMap::from_iter([(CONTENT_ENCODING, coding.parse().unwrap())]);
+            let mut screen = Screen::new(Veil::over([KEY]), Scope::Keys, &headers);
+            let (start, rest) = KEY.split_at(9);
+            let mut out = Vec::new();
+            for piece in [format!("a wrong key: {start}"), format!("{rest} is it")] {
+                out.extend_from_slice(&screen.pass(piece.into()).unwrap());
+            }
+            out.extend_from_slice(&screen.end());
+            assert!(longest(&out) < WAITS && out.ends_with(b" is it"), "{coding}: {}", String::from_utf8_lossy(&out));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A service judges as a component does: within its rights, its deadline and its breaker.
 
 use serde_json::{Value, json};
-use weir_tests::{Answer, Gateway, Received, Upstream};
+use weir_tests::{Answer, Gate, Gateway, Received, Upstream};
 
 use super::{asks, gateway, guard, upstream};
 
@@ -103,19 +103,68 @@ async fn a_service_that_fails_refuses_or_passes_as_configured() {
     }
 }
 
+/// Two clients, by their keys.
+const KEYS: [&str; 2] = ["weir-a-0123456789abcdef", "weir-b-0123456789abcdef"];
+
+/// How many of eight requests, of these clients in turn, the service is called for. All fail.
+async fn calls(answer: Answer, keys: &[&str]) -> usize {
+    let upstream = upstream().await;
+    let mut service = Upstream::always(answer).await;
+    let client = |key: &str| format!("[[clients]]\nname = \"{key}\"\nkey = \"{key}\"\n");
+    let lines = webhook(&service, "", "20s") + &KEYS.map(client).concat();
+    let gateway = gateway(&upstream, &["openai"], &lines).await;
+    for key in keys.iter().cycle().take(8) {
+        let request = asks("openai", "Hi").header("authorization", &format!("Bearer {key}"));
+        assert_eq!(gateway.ask(&request).await.status(), 503);
+    }
+    std::iter::from_fn(|| service.unseen()).count()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_keeps_failing_is_left_alone() {
+    assert_eq!(calls(Answer::json(500, "{}"), &KEYS).await, 5, "after five failures it is not called");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_does_not_take_a_service_out_of_the_way() {
+    assert_eq!(calls(Answer::json(500, "{}"), &KEYS[..1]).await, 8, "its requests may be the reason");
+    let long = || Answer::json(200, format!("{{\"verdict\":\"allow\",\"message\":\"{}\"}}", "x".repeat(1 << 20)));
+    for answer in [Answer::json(413, "{}"), Answer::json(400, "{}"), long()] {
+        assert_eq!(calls(answer, &KEYS).await, 8, "the requests are the reason");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_cannot_be_reached_is_left_alone() {
     let upstream = upstream().await;
-    let mut service = Upstream::always(Answer::json(500, "{}")).await;
+    let mut service = Upstream::scripted(judge).await;
     let gateway = begin(&service, &upstream, "").await;
-    for _ in 0..8 {
+    service.shut();
+    for _ in 0..5 {
         assert_eq!(gateway.ask(&asks("openai", "Hi")).await.status(), 503);
     }
-    let mut calls = 0;
-    while service.unseen().is_some() {
-        calls += 1;
-    }
-    assert_eq!(calls, 5, "after five failures in a row it is not called");
+    service.reopen();
+    assert_eq!(gateway.ask(&asks("openai", "Hi")).await.status(), 503);
+    assert!(service.unseen().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_service_is_sent_counts_as_held() {
+    let upstream = upstream().await;
+    let gate = Gate::default();
+    let shut = gate.clone();
+    let script = move |_: &_| Answer::begin(200, &[]).gate(&shut).piece("{\"verdict\":\"allow\"}").end();
+    let mut service = Upstream::scripted(script).await;
+    let gateway = begin(&service, &upstream, "").await;
+    let text = "a word ".repeat(20_000);
+    let mut client = gateway.connect().await;
+    client.send(&asks("openai", &text)).await;
+    let call = service.request().await;
+    let held = gateway.metric("weir_buffered_bytes").await;
+    assert!(held >= (text.len() + 2 * call.body.len()) as f64, "{held} of {}", call.body.len());
+    gate.open();
+    assert_eq!(client.reply().await.status(), 200);
+    gateway.until_metric("weir_buffered_bytes", 0.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

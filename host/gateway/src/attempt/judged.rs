@@ -122,7 +122,8 @@ pub(super) async fn judged_by(
             _ => None,
         },
     };
-    let judgement = guard::judge(guards, facts, &mut seen.content, unread.as_ref(), metrics).await;
+    let content = &mut seen.content;
+    let judgement = guard::judge(guards, facts, content, unread.as_ref(), &asked.held, metrics).await;
     let must_translate = judgement.changed || seen.is_ambiguous || before.is_some_and(|before| before.must_translate);
     // Only a chat has an answer with texts.
     let mut pending = before.map(|before| before.pending.clone()).unwrap_or_default();

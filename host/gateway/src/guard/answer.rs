@@ -61,6 +61,8 @@ enum Failure {
     Component(#[from] PluginFault),
     #[error("it may not change answers")]
     MayNotReplace,
+    #[error("too much of the answer is kept back for a part of it that does not go on")]
+    Overfull,
 }
 
 impl AnswerGuards {
@@ -196,13 +198,23 @@ impl Link {
     fn judge(&mut self, events: Vec<ChatEvent>, is_end: bool, request_id: &str) -> Result<Step, Fault> {
         let Some(judge) = &mut self.judge else { return Ok(Step::Pass(self.held.all(events))) };
         match verdicts(judge, &events, is_end, self.guard.answer_access()) {
-            Ok(verdicts) => Ok(self.follow(verdicts, events, is_end)),
+            Ok(verdicts) => match self.follow(verdicts, events, is_end) {
+                Step::Pass(passed) if self.held.is_overfull() => self.fail(&Failure::Overfull, passed, request_id),
+                step => Ok(step),
+            },
             Err(failure) => {
-                tracing::warn!(request_id, guard = &*self.guard.name, error = %failure, "guard failed");
-                (self.verdict, self.judge) = ("failed", None);
-                if self.guard.fails_open() { Ok(Step::Pass(self.held.all(events))) } else { Err(failed(&self.guard)) }
+                let passed = self.held.all(events);
+                self.fail(&failure, passed, request_id)
             }
         }
+    }
+
+    /// Judges no further: these events and those that wait pass, or the answer ends.
+    fn fail(&mut self, failure: &Failure, mut passed: Vec<ChatEvent>, request_id: &str) -> Result<Step, Fault> {
+        tracing::warn!(request_id, guard = &*self.guard.name, error = %failure, "guard failed");
+        (self.verdict, self.judge) = ("failed", None);
+        passed.extend(self.held.all(Vec::new()));
+        if self.guard.fails_open() { Ok(Step::Pass(passed)) } else { Err(failed(&self.guard)) }
     }
 
     /// Does what the guard said of events, and at the end of what it still had.

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::labels::Labels;
-use super::webhook::WebhookFailure;
+use super::webhook::{Call, WebhookFailure};
 use super::{ExchangeFacts, Guard, GuardMetrics, Judge, Note, Pending};
+use weir_budget::Held;
 use weir_sandbox::guard::{Access, Asked, Denial, RequestAnswer, RequestVerdict};
 use weir_sandbox::{FaultKind, PluginFault};
 use weir_translate::bounds;
@@ -47,12 +48,14 @@ enum Failure {
 
 /// Has guards judge a request, one after the other. A guard that changes the request does so for those after it too.
 ///
-/// `unread` is why the request cannot be read, if it cannot: guards that may see requests have then failed.
+/// `unread` is why the request cannot be read, if it cannot: guards that may see requests have then failed. What a guard's
+/// service is sent is held beside `held`.
 pub async fn judge(
     guards: &[&Arc<Guard>],
     facts: ExchangeFacts<'_>,
     asked: &mut Asked,
     unread: Option<&Fault>,
+    held: &Held,
     metrics: &GuardMetrics,
 ) -> Judgement {
     let mut judgement = Judgement::default();
@@ -66,7 +69,7 @@ pub async fn judge(
         let begun = Instant::now();
         let answer = match unread.filter(|_| guard.sees_requests()) {
             Some(fault) => Err(Failure::Unreadable(fault.clone())),
-            None => answer_of(guard, facts, asked).await,
+            None => answer_of(guard, facts, asked, held).await,
         };
         let (verdict, annotations) = match &answer {
             Ok(RequestAnswer { verdict: RequestVerdict::Allow, annotations, .. }) => ("allow", annotations.clone()),
@@ -98,6 +101,11 @@ pub async fn judge(
                 judgement.refused = Some(refusal(denial));
                 break;
             }
+            // A lack of room is no failure of the guard, which would let requests pass while there is none.
+            Err(Failure::Webhook(WebhookFailure::Full(full))) => {
+                judgement.refused = Some(full.into());
+                break;
+            }
             Err(_) if guard.fails_open() => {}
             Err(failure) => {
                 judgement.refused = Some(failed(guard, &failure));
@@ -118,9 +126,15 @@ fn log(request_id: &str, note: &Note, failure: Option<&Failure>) {
 }
 
 /// One guard's answer, checked against what it may do.
-async fn answer_of(guard: &Guard, facts: ExchangeFacts<'_>, asked: &mut Asked) -> Result<RequestAnswer, Failure> {
+async fn answer_of(
+    guard: &Guard,
+    facts: ExchangeFacts<'_>,
+    asked: &mut Asked,
+    held: &Held,
+) -> Result<RequestAnswer, Failure> {
     let labels = if guard.sees_metadata() { Labels::default() } else { Labels::take(asked, facts.end_user) };
-    let answer = judged_by(guard, facts, if guard.access() == Access::None { &Asked::Withheld } else { asked }).await;
+    let seen = if guard.access() == Access::None { &Asked::Withheld } else { &*asked };
+    let answer = judged_by(guard, facts, seen, held).await;
     labels.put_back(asked, !guard.sees_metadata());
     let mut answer = answer?;
     if let RequestVerdict::Replace(replaced) = &mut answer.verdict {
@@ -133,7 +147,12 @@ async fn answer_of(guard: &Guard, facts: ExchangeFacts<'_>, asked: &mut Asked) -
 }
 
 /// The verdict of the guard's component or service on the request as it may see it.
-async fn judged_by(guard: &Guard, facts: ExchangeFacts<'_>, seen: &Asked) -> Result<RequestAnswer, Failure> {
+async fn judged_by(
+    guard: &Guard,
+    facts: ExchangeFacts<'_>,
+    seen: &Asked,
+    held: &Held,
+) -> Result<RequestAnswer, Failure> {
     let (shown, deadline) = (facts.shown_to(guard), guard.settings.deadline);
     match &guard.judge {
         Judge::Component(adapter) => {
@@ -144,7 +163,10 @@ async fn judged_by(guard: &Guard, facts: ExchangeFacts<'_>, seen: &Asked) -> Res
             lease.release();
             Ok(answer?)
         }
-        Judge::Webhook(webhook) => Ok(webhook.on_request(&shown, seen, deadline).await?),
+        Judge::Webhook(webhook) => {
+            let call = Call { caller: facts.caller.number(), patience: deadline, held: held.beside() };
+            Ok(webhook.on_request(&shown, seen, call).await?)
+        }
         Judge::Missing => Err(Failure::Missing),
     }
 }

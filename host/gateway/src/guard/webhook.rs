@@ -1,15 +1,19 @@
 //! A guard that is a service of the operator's: requests are posted to it as JSON, and its verdict comes back. It is called
 //! within the guard's deadline, and not at all for a while after it has failed too often.
 
+mod breaker;
+
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::health::breaker::Breaker;
+use super::json_size::json_size;
+use breaker::ServiceBreaker;
+use weir_budget::{Full, Held};
 use weir_sandbox::GuardManifest;
 use weir_sandbox::guard::{Access, Annotation, Asked, Denial, Facts, Phase, RequestAnswer, RequestVerdict};
 use weir_types::contract::types::{ChatRequest, EmbeddingsRequest, RerankRequest};
@@ -19,18 +23,13 @@ use weir_upstream::{WebhookClient, WebhookError, WebhookSetupError};
 const PROTOCOL: u8 = 1;
 /// What an answer may be longer than its call, in bytes.
 const ROOM: usize = 64 << 10;
-/// Failures in a row after which the service is not called for [`REST`].
-const FAILURES: u32 = 5;
-/// How long the service is left alone.
-const REST: Duration = Duration::from_secs(10);
 
 /// A service that judges requests.
 #[derive(Debug)]
 pub(super) struct Webhook {
     client: WebhookClient,
     manifest: GuardManifest,
-    breaker: Mutex<Breaker>,
-    rules: weir_config::Breaker,
+    breaker: ServiceBreaker,
 }
 
 /// Why a service gave no verdict.
@@ -44,11 +43,23 @@ pub(super) enum WebhookFailure {
     Answer(serde_json::Error),
     #[error("the request cannot be written: {0}")]
     Request(serde_json::Error),
+    #[error("too many bytes are held already for what the service is sent")]
+    Full(Full),
+}
+
+/// For whom a service is called, and within which bounds.
+pub(super) struct Call {
+    /// The caller's number.
+    pub(super) caller: u64,
+    /// How long the service may take.
+    pub(super) patience: Duration,
+    /// What is held for the call, nothing yet.
+    pub(super) held: Held,
 }
 
 /// A call as the service reads it.
 #[derive(Debug, Serialize)]
-struct Call<'a> {
+struct Message<'a> {
     protocol: u8,
     facts: Told<'a>,
     asked: Content<'a>,
@@ -113,8 +124,7 @@ impl Webhook {
         let client = WebhookClient::new(&settings.url, secret, settings.private)?;
         let (prompt, answer) = (Access::Write, Access::None);
         let manifest = GuardManifest { phases: vec![Phase::Request], prompt, answer, metadata: true, hold_back: 0 };
-        let rules = weir_config::Breaker { min_attempts: FAILURES, open: REST, ..weir_config::Breaker::default() };
-        Ok(Self { client, manifest, breaker: Mutex::default(), rules })
+        Ok(Self { client, manifest, breaker: ServiceBreaker::new() })
     }
 
     /// What the service judges, and what it may be shown.
@@ -122,36 +132,39 @@ impl Webhook {
         &self.manifest
     }
 
-    /// Has the service judge a request.
+    /// Has the service judge a request of this caller. What it is sent and what it answers is held meanwhile.
     ///
     /// # Errors
     ///
-    /// The service gives no verdict in time, or is left alone since it has failed too often.
+    /// The service gives no verdict in time, or is left alone since it has failed too often, or there is no room.
     pub(super) async fn on_request(
         &self,
         facts: &Facts,
         asked: &Asked,
-        patience: Duration,
+        Call { caller, patience, mut held }: Call,
     ) -> Result<RequestAnswer, WebhookFailure> {
-        let call = Call { protocol: PROTOCOL, facts: Told::from(facts), asked: Content::from(asked) };
-        let body = serde_json::to_vec(&call).map_err(WebhookFailure::Request)?;
+        let told = Message { protocol: PROTOCOL, facts: Told::from(facts), asked: Content::from(asked) };
         let begun = Instant::now();
-        if !self.breaker().admit(begun, &self.rules) {
+        if !self.breaker.admit(begun) {
             return Err(WebhookFailure::Resting);
         }
-        let most = body.len().saturating_add(ROOM);
-        let answered = self.client.post(body, patience, most).await.map_err(WebhookFailure::from);
+        let answered = self.answered(&told, patience, &mut held).await;
         let read = answered.and_then(|body| read(&body, asked).map_err(WebhookFailure::Answer));
         let now = Instant::now();
         match &read {
-            Ok(_) => self.breaker().succeeded(begun, now, &self.rules),
-            Err(_) => _ = self.breaker().failed(now, &self.rules),
+            Ok(_) => self.breaker.succeeded(begun, now),
+            Err(failure) => self.breaker.failed(failure, caller, now),
         }
         read
     }
 
-    fn breaker(&self) -> MutexGuard<'_, Breaker> {
-        self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn answered(&self, told: &Message<'_>, patience: Duration, held: &mut Held) -> Result<Bytes, WebhookFailure> {
+        let size = json_size(told).map_err(WebhookFailure::Request)?;
+        // The answer may hold the request in another form.
+        held.grow(size.saturating_mul(2)).await.map_err(WebhookFailure::Full)?;
+        let mut body = Vec::with_capacity(size);
+        serde_json::to_writer(&mut body, told).map_err(WebhookFailure::Request)?;
+        Ok(self.client.post(body, patience, size.saturating_add(ROOM)).await?)
     }
 }
 

@@ -1,22 +1,47 @@
 //! Text that is kept back until what follows it has been judged, so that a pattern is found before its beginning has
 //! reached the client.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
+use crate::guard::json_size::json_size;
 use weir_types::contract::types::ChatEvent;
+
+/// The most bytes that wait. A part that neither goes on nor stops keeps back all that follows it.
+const MOST: usize = 16 << 20;
 
 /// Events in order, the first of which wait for more text of their part.
 #[derive(Debug)]
 pub(super) struct HoldBack {
     /// The number of characters that have to follow a text in its part.
     characters: usize,
-    waiting: VecDeque<ChatEvent>,
+    waiting: VecDeque<Waiting>,
+    /// The parts of texts that wait, by candidate and part.
+    parts: HashMap<(u32, u32), Part>,
+    bytes: usize,
+}
+
+/// An event that waits.
+#[derive(Debug)]
+struct Waiting {
+    event: ChatEvent,
+    /// How much of its part there was with it, if it is a text.
+    end: usize,
+    bytes: usize,
+}
+
+/// A part, as far as texts of it wait.
+#[derive(Debug, Default)]
+struct Part {
+    /// Its characters since the first text that waits. An end counts as if enough followed.
+    characters: usize,
+    /// How many texts of it wait.
+    texts: usize,
 }
 
 impl HoldBack {
     /// Keeps back this many characters of each part.
     pub(super) fn new(characters: usize) -> Self {
-        Self { characters, waiting: VecDeque::new() }
+        Self { characters, waiting: VecDeque::new(), parts: HashMap::new(), bytes: 0 }
     }
 
     /// Adds events, and returns those that need not wait any longer.
@@ -24,12 +49,22 @@ impl HoldBack {
         if self.characters == 0 {
             return self.all(events);
         }
-        self.waiting.extend(events);
         let mut out = Vec::new();
+        for event in events {
+            if let ChatEvent::Failure(_) = event {
+                out.append(&mut self.all(Vec::new()));
+            }
+            self.add(event);
+        }
         while self.waiting.front().is_some_and(|first| self.may_go(first)) {
-            out.extend(self.waiting.pop_front());
+            out.extend(self.take_first());
         }
         out
+    }
+
+    /// Whether more waits than may.
+    pub(super) fn is_overfull(&self) -> bool {
+        self.bytes > MOST
     }
 
     /// Returns all events that wait, and these.
@@ -37,29 +72,57 @@ impl HoldBack {
         if self.waiting.is_empty() {
             return events;
         }
-        self.waiting.drain(..).chain(events).collect()
+        self.parts.clear();
+        self.bytes = 0;
+        self.waiting.drain(..).map(|waiting| waiting.event).chain(events).collect()
+    }
+
+    fn add(&mut self, event: ChatEvent) {
+        let mut end = 0;
+        if let Some((candidate, part, text)) = text_of(&event) {
+            let part = self.parts.entry((candidate, part)).or_default();
+            part.characters = part.characters.saturating_add(text.chars().count());
+            part.texts += 1;
+            end = part.characters;
+        } else if let ChatEvent::PartStop(stop) = &event
+            && let Some(part) = self.parts.get_mut(&(stop.candidate, stop.part))
+        {
+            part.characters = part.characters.saturating_add(self.characters);
+        }
+        let bytes = weight(&event);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.waiting.push_back(Waiting { event, end, bytes });
+    }
+
+    fn take_first(&mut self) -> Option<ChatEvent> {
+        let Waiting { event, bytes, .. } = self.waiting.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(bytes);
+        if let Some((candidate, part, _)) = text_of(&event)
+            && let Some(known) = self.parts.get_mut(&(candidate, part))
+        {
+            known.texts -= 1;
+            if known.texts == 0 {
+                self.parts.remove(&(candidate, part));
+            }
+        }
+        Some(event)
     }
 
     /// Whether enough text of its part follows an event, or its part has ended.
-    fn may_go(&self, first: &ChatEvent) -> bool {
-        let Some((candidate, part, _)) = text_of(first) else { return true };
-        let mut following = 0;
-        for event in self.waiting.iter().skip(1) {
-            match text_of(event) {
-                Some((c, p, text)) if (c, p) == (candidate, part) => following += text.chars().count(),
-                Some(_) => {}
-                None => match event {
-                    ChatEvent::PartStop(stop) if (stop.candidate, stop.part) == (candidate, part) => return true,
-                    ChatEvent::Failure(_) => return true,
-                    _ => {}
-                },
-            }
-            if following >= self.characters {
-                return true;
-            }
-        }
-        false
+    fn may_go(&self, first: &Waiting) -> bool {
+        let Some((candidate, part, _)) = text_of(&first.event) else { return true };
+        let there = self.parts.get(&(candidate, part)).map_or(0, |part| part.characters);
+        there.saturating_sub(first.end) >= self.characters
     }
+}
+
+/// What an event takes, in bytes.
+fn weight(event: &ChatEvent) -> usize {
+    let content = match text_of(event) {
+        Some((_, _, text)) => text.len(),
+        None => json_size(event).unwrap_or_default(),
+    };
+    size_of::<Waiting>().saturating_add(content)
 }
 
 /// A piece of text: its candidate, its part, and itself.
@@ -74,7 +137,7 @@ fn text_of(event: &ChatEvent) -> Option<(u32, u32, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_types::contract::types::{PartDelta, PartStop};
+    use weir_types::contract::types::{Error, ErrorKind, PartDelta, PartStop};
 
     fn delta(part: u32, text: &str) -> ChatEvent {
         ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() })
@@ -99,5 +162,36 @@ mod tests {
     #[test]
     fn nothing_waits_where_nothing_is_to_be_held_back() {
         assert_eq!(HoldBack::new(0).push(vec![delta(0, "a")]), [delta(0, "a")]);
+    }
+
+    #[test]
+    fn a_failure_lets_all_before_it_go() {
+        let failure = || {
+            let (kind, message) = (ErrorKind::Internal, "over".to_owned());
+            ChatEvent::Failure(Error { kind, message, status: None, code: None, param: None, retry_after_ms: None })
+        };
+        let mut held = HoldBack::new(4);
+        assert_eq!(held.push(vec![delta(0, "a"), delta(1, "b")]), []);
+        assert_eq!(held.push(vec![failure()]), [delta(0, "a"), delta(1, "b"), failure()]);
+        assert_eq!(held.push(vec![delta(0, "c"), stop(0)]), [delta(0, "c"), stop(0)]);
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_each_read_takes_as_long_as_what_it_brings() {
+        let mut held = HoldBack::new(4);
+        assert_eq!(held.push(vec![delta(0, "a")]), []);
+        let most = MOST / size_of::<Waiting>();
+        let count = (0..most).take_while(|_| held.push(vec![delta(1, "b")]).is_empty() && !held.is_overfull()).count();
+        assert!((most / 2..most).contains(&count), "{count} of {most}");
+        assert_eq!(held.parts.len(), 2);
+    }
+
+    #[test]
+    fn parts_are_forgotten_with_their_texts() {
+        let mut held = HoldBack::new(4);
+        for part in 0..1_000 {
+            held.push(vec![delta(part, "a"), stop(part)]);
+        }
+        assert!(held.parts.is_empty() && held.waiting.is_empty() && held.bytes == 0);
     }
 }

@@ -1,0 +1,137 @@
+//! When a service is not called for a while. Only failures count that are the service's own: what a single caller can bring
+//! about, such as a text that takes too long to judge, must not take the guard from the way of its next requests, nor
+//! from those of others.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::WebhookFailure;
+use crate::health::breaker::Breaker;
+use weir_upstream::WebhookError;
+use weir_upstream::http_client::BodyError;
+
+/// Failures in a row after which the service is not called for [`REST`].
+const FAILURES: u32 = 5;
+/// How long the service is left alone.
+const REST: Duration = Duration::from_secs(10);
+
+/// The breaker of one service.
+#[derive(Debug)]
+pub(super) struct ServiceBreaker {
+    state: Mutex<State>,
+    rules: weir_config::Breaker,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    breaker: Breaker,
+    /// The caller whose request failed last. Its further failures do not count.
+    last: Option<u64>,
+}
+
+/// Whose fault a failure may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blame {
+    Service,
+    /// Either's: it counts if the requests of several callers fail.
+    Either,
+    Request,
+}
+
+impl ServiceBreaker {
+    /// A breaker that lets calls pass.
+    pub(super) fn new() -> Self {
+        let rules = weir_config::Breaker { min_attempts: FAILURES, open: REST, ..weir_config::Breaker::default() };
+        Self { state: Mutex::default(), rules }
+    }
+
+    /// Whether the service may be called now. What comes of it is reported.
+    pub(super) fn admit(&self, now: Instant) -> bool {
+        self.state().breaker.admit(now, &self.rules)
+    }
+
+    /// A call that was admitted at `begun` was answered.
+    pub(super) fn succeeded(&self, begun: Instant, now: Instant) {
+        self.state().breaker.succeeded(begun, now, &self.rules);
+    }
+
+    /// A call for this caller failed.
+    pub(super) fn failed(&self, failure: &WebhookFailure, caller: u64, now: Instant) {
+        self.count(Blame::of(failure), caller, now);
+    }
+
+    fn count(&self, blame: Blame, caller: u64, now: Instant) {
+        let mut state = self.state();
+        let counts = match blame {
+            Blame::Service => true,
+            Blame::Either => state.last.replace(caller) != Some(caller),
+            Blame::Request => false,
+        };
+        if counts {
+            state.breaker.failed(now, &self.rules);
+        } else {
+            state.breaker.abandoned(now);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Blame {
+    fn of(failure: &WebhookFailure) -> Self {
+        match failure {
+            WebhookFailure::Call(WebhookError::NotPublic(_)) => Self::Service,
+            WebhookFailure::Call(WebhookError::Unreachable(error)) if error.is_connect() => Self::Service,
+            WebhookFailure::Call(WebhookError::Status(status)) if status.is_client_error() => Self::Request,
+            WebhookFailure::Call(WebhookError::Body(BodyError::TooLarge(_)))
+            | WebhookFailure::Resting
+            | WebhookFailure::Request(_)
+            | WebhookFailure::Full(_) => Self::Request,
+            WebhookFailure::Call(_) | WebhookFailure::Answer(_) => Self::Either,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the service is left alone after these failures.
+    fn rests(failures: impl IntoIterator<Item = (Blame, u64)>) -> bool {
+        let (breaker, now) = (ServiceBreaker::new(), Instant::now());
+        for (blame, caller) in failures {
+            if !breaker.admit(now) {
+                return true;
+            }
+            breaker.count(blame, caller, now);
+        }
+        !breaker.admit(now)
+    }
+
+    #[test]
+    fn what_one_caller_brings_about_does_not_count() {
+        assert!(!rests([(Blame::Either, 1); 100]));
+        assert!(!rests((0..100).map(|n| (Blame::Request, n))));
+        assert!(!rests((0..4).map(|n| (Blame::Either, n)).chain([(Blame::Either, 3); 9])));
+    }
+
+    #[test]
+    fn what_fails_for_several_callers_or_cannot_be_reached_rests() {
+        assert!(rests((0..5).map(|n| (Blame::Either, n % 2))));
+        assert!(rests([(Blame::Service, 1); 5]));
+    }
+
+    #[test]
+    fn a_probe_that_one_caller_makes_fail_keeps_nothing_closed() {
+        let (breaker, now) = (ServiceBreaker::new(), Instant::now());
+        (0..5).for_each(|n| breaker.count(Blame::Either, n % 2, now));
+        let later = now + REST;
+        assert!(!breaker.admit(now) && breaker.admit(later));
+        breaker.count(Blame::Either, 0, later);
+        assert!(breaker.admit(later), "the failure was the last caller's again");
+        breaker.succeeded(later, later);
+        assert!(breaker.admit(later));
+    }
+}
