@@ -193,13 +193,29 @@ impl WebSocket {
     ///
     /// If the session is closed before it.
     pub async fn message(&mut self) -> Vec<u8> {
+        let message = self.message_or_close().await;
+        message.unwrap_or_else(|close| panic!("closed before the message was whole: {close:?}"))
+    }
+
+    /// The next message, with its frames joined.
+    ///
+    /// # Errors
+    ///
+    /// The session is closed before the message is whole: with this code and reason.
+    ///
+    /// # Panics
+    ///
+    /// If the connection ends before either.
+    pub async fn message_or_close(&mut self) -> Result<Vec<u8>, (u16, String)> {
         let mut whole = Vec::new();
         loop {
             let frame = self.hear().await;
-            assert!(frame.opcode < 8, "{:?}", frame.close());
+            if frame.opcode >= 8 {
+                return Err(frame.close());
+            }
             whole.extend_from_slice(&frame.payload);
             if frame.fin {
-                return whole;
+                return Ok(whole);
             }
         }
     }

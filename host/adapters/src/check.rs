@@ -7,7 +7,7 @@ use std::fmt::{self, Display, Formatter};
 use serde_json::Value;
 
 use self::credentials::credential_header;
-use self::session::{check_session, check_session_face, check_transport};
+use self::session::{at_origin, check_session, check_session_face, check_transport};
 use self::tap::{check_tap, frame_test, pointer};
 use weir_sandbox::fault::{clean, head};
 use weir_sandbox::guard::GuardManifest;
@@ -242,6 +242,7 @@ fn check_acceptance(accepts: &Acceptance, place: &str, p: &mut Problems) {
     check_transport(accepts, place, p);
     method(&accepts.method, place, p);
     for path in [Some(&accepts.path), accepts.stream_path.as_ref()].into_iter().flatten() {
+        let path = at_origin(accepts, path);
         let right =
             !path.starts_with('/') && bounds::is_plain_path(path) && !path.contains("://") && !path.contains('@');
         p.unless(right, &format!("{place}.path"), format_args!("{path:?} must stay below the target's url"));

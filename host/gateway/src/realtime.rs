@@ -23,8 +23,9 @@ mod wire;
 
 pub(crate) use greeting::Greeting;
 pub(crate) use metrics::{SessionPlace, Sessions};
-pub(crate) use relay::{Session, Terms};
+pub(crate) use relay::{FirstMessage, Session, Terms};
 pub(crate) use responses::Responses;
+pub(crate) use wire::ClientEnd;
 
 /// The name of the operation, in metrics, logs and the operations of keys.
 pub(crate) const NAME: &str = "realtime";

@@ -25,6 +25,8 @@ impl Close {
     pub const INTERNAL: u16 = 1011;
     /// The service restarts.
     pub const RESTART: u16 = 1012;
+    /// The service cannot be served at present.
+    pub const TRY_AGAIN: u16 = 1013;
     /// A server on the way got no valid answer from the one behind it.
     pub const BAD_GATEWAY: u16 = 1014;
 

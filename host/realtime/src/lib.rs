@@ -5,12 +5,14 @@
 //! | [`handshake`] | the heads that begin a session, on both sides |
 //! | [`frame`] | heads of frames, read strictly and written, and masks |
 //! | [`message`] | messages from frames: small ones whole, larger ones in pieces while they arrive |
+//! | [`first`] | the model that a first message names, which later ones may not |
 //! | [`close`] | codes and reasons with which sessions end |
 //! | [`tap`] | what a manifest says of a session's messages: requests, responses, usage |
 //!
 //! Extensions are never negotiated, so that the bytes of a message are its content.
 
 pub mod close;
+pub mod first;
 pub mod frame;
 pub mod handshake;
 pub mod message;

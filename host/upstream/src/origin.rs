@@ -186,6 +186,18 @@ impl Base {
         Ok(Address { origin: self.0.origin.clone(), place })
     }
 
+    /// The same for a path at the url's origin, whatever the url's own path is.
+    pub fn join_at_origin<'q>(
+        &self,
+        path: &str,
+        query: impl IntoIterator<Item = (&'q str, &'q str)>,
+    ) -> Result<Address, OriginError> {
+        let Target::Network(site) = &self.0.target else { return self.join(path, query) };
+        let uri = site.join_below("/", path, query).map_err(|reason| self.refused(reason))?;
+        let place = Place::Network { uri, trusted: true, http2: site.http2, host: site.host.clone() };
+        Ok(Address { origin: self.0.origin.clone(), place })
+    }
+
     /// Joins a relative path, and a query that is already encoded.
     pub fn join_encoded(&self, path: &str, query: &str) -> Result<Address, OriginError> {
         let mut address = self.join(path, [])?;
@@ -269,9 +281,18 @@ impl Site {
 
     /// The url with `path` appended. Scheme and host are never parsed again, so no path can change them.
     fn join<'q>(&self, path: &str, query: impl IntoIterator<Item = (&'q str, &'q str)>) -> Result<Uri, &'static str> {
-        let mut text = String::with_capacity(self.prefix.len() + path.len() + self.query.len() + 1);
         let prefix =
             if path.is_empty() && self.prefix.len() > 1 { self.prefix.trim_end_matches('/') } else { &self.prefix };
+        self.join_below(prefix, path, query)
+    }
+
+    fn join_below<'q>(
+        &self,
+        prefix: &str,
+        path: &str,
+        query: impl IntoIterator<Item = (&'q str, &'q str)>,
+    ) -> Result<Uri, &'static str> {
+        let mut text = String::with_capacity(prefix.len() + path.len() + self.query.len() + 1);
         text.push_str(prefix);
         push_path(&mut text, path)?;
         if !self.query.is_empty() {

@@ -3,6 +3,7 @@
 mod accepts;
 mod faces;
 mod format;
+mod live;
 
 pub(crate) use format::spelling;
 use weir_sdk::adapter::About;
@@ -40,9 +41,9 @@ impl About for Gemini {
                 ["GEMINI_API_KEY", "GOOGLE_API_KEY"],
                 ["gemini-*", "gemma-*"],
             ),
-            formats: format::all(),
-            faces: faces::all(),
-            accepts: accepts::all(),
+            formats: format::all().into_iter().chain([live::format()]).collect(),
+            faces: faces::all().into_iter().chain([live::face()]).collect(),
+            accepts: accepts::all().into_iter().chain([live::accepts()]).collect(),
             auth: vec![
                 Auth::header("x-goog-api-key"),
                 Auth::new("query", AuthScheme::Query("key".into())),

@@ -13,7 +13,7 @@ async fn budget(gateway: &Gateway) -> (u64, u64) {
 }
 
 /// Waits until so much is booked.
-async fn until_booked(gateway: &Gateway, settled: u64, reserved: u64) {
+pub(super) async fn until_booked(gateway: &Gateway, settled: u64, reserved: u64) {
     for _ in 0..300 {
         if budget(gateway).await == (settled, reserved) {
             return;
@@ -23,7 +23,7 @@ async fn until_booked(gateway: &Gateway, settled: u64, reserved: u64) {
     panic!("booked is {:?}", budget(gateway).await);
 }
 
-fn tokens(limit: u64) -> String {
+pub(super) fn tokens(limit: u64) -> String {
     format!("[[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = {limit}\nper = \"month\"\n")
 }
 

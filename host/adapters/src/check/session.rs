@@ -38,6 +38,12 @@ pub(super) fn check_session_face(face: &Face, place: &str, p: &mut Problems) {
     p.unless(!face.credentials.iter().any(is_offered), &format!("{place}.credentials"), NO_SESSION);
 }
 
+/// A path without the slash by which that of a session is relative to the origin of the target's url.
+pub(super) fn at_origin<'a>(accepts: &Acceptance, path: &'a str) -> &'a str {
+    let is_session = matches!(accepts.transport, Some(Transport::Session));
+    path.strip_prefix('/').filter(|_| is_session).unwrap_or(path)
+}
+
 pub(super) fn check_transport(accepts: &Acceptance, place: &str, p: &mut Problems) {
     let place = format!("{place}.transport");
     let is_session = matches!(accepts.transport, Some(Transport::Session));

@@ -7,6 +7,7 @@ use super::response_headers::put_limits;
 use crate::accounting::access::AccessLine;
 use crate::admission::Refused;
 use crate::attempt::ReplyBody;
+use crate::observe::metrics::Metrics;
 use weir_translate::dialect::faces::Endpoint;
 use weir_translate::dialect::reply::{error_response, insert};
 use weir_types::contract::about::ErrorFormat;
@@ -42,20 +43,25 @@ impl Gateway {
 
     /// Counts a request that Weir refuses, and notes why in its record.
     pub(super) fn note_refusal(&self, fault: &Fault, line: &mut Option<Box<AccessLine>>) {
-        if let Some(line) = line.as_mut() {
-            line.failed(fault);
-        }
-        let reason = match fault.error.kind {
-            ErrorKind::NotFound => "not_found",
-            ErrorKind::Permission => "permission",
-            ErrorKind::Authentication => "authentication",
-            ErrorKind::TooLarge => "too_large",
-            ErrorKind::RateLimited | ErrorKind::Overloaded => "overloaded",
-            ErrorKind::ContentFiltered => "filtered",
-            _ => "invalid",
-        };
-        self.metrics.rejected.with_label_values(&[reason]).inc();
+        note_refusal(&self.metrics, fault, line);
     }
+}
+
+/// Counts a request that Weir refuses, and notes why in its record.
+pub(super) fn note_refusal(metrics: &Metrics, fault: &Fault, line: &mut Option<Box<AccessLine>>) {
+    if let Some(line) = line.as_mut() {
+        line.failed(fault);
+    }
+    let reason = match fault.error.kind {
+        ErrorKind::NotFound => "not_found",
+        ErrorKind::Permission => "permission",
+        ErrorKind::Authentication => "authentication",
+        ErrorKind::TooLarge => "too_large",
+        ErrorKind::RateLimited | ErrorKind::Overloaded => "overloaded",
+        ErrorKind::ContentFiltered => "filtered",
+        _ => "invalid",
+    };
+    metrics.rejected.with_label_values(&[reason]).inc();
 }
 
 /// The answer of a request that failed.

@@ -60,7 +60,11 @@ impl Greeting<'_> {
         let filling = Filling { model, id: "", option: &option };
         let query = acceptance.query(self.query, &filling, true);
         let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let address = target.base.join(&acceptance.path(&filling, true), pairs);
+        let path = acceptance.path(&filling, true);
+        let address = match path.strip_prefix('/') {
+            Some(path) => target.base.join_at_origin(path, pairs),
+            None => target.base.join(&path, pairs),
+        };
         Ok(UpstreamRequest {
             method: Method::GET,
             address: address.map_err(|error| Fault::invalid(error.to_string()))?,

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::sync::{Mutex, Notify};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -14,18 +13,17 @@ use super::clock::Clock;
 use super::ending::{Ending, Outcome, name};
 use super::metrics::SessionPlace;
 use super::responses::{Responses, Verdict};
-use super::wire::{Inlet, Outlet};
+use super::wire::{ClientEnd, FAREWELL, Inlet, Outlet};
 use crate::accounting::Account;
 use weir_config::Realtime;
-use weir_realtime::{CompiledSessionTap, Event, Opcode, Side};
+use weir_realtime::first::LaterMessages;
+use weir_realtime::{CompiledSessionTap, Event, Kind, Opcode, Side};
 use weir_server::Leaving;
 use weir_translate::dialect::reply::failure_frame;
 use weir_types::contract::about::ErrorFormat;
 use weir_types::fault::Fault;
-use weir_upstream::{MessageScreen, SessionIo, UpstreamSession};
+use weir_upstream::{MessageScreen, UpstreamSession};
 
-/// How long both sides have to answer a close frame.
-const FAREWELL: Duration = Duration::from_secs(2);
 /// How much of the time to drain is left for farewells.
 const MARGIN: Duration = Duration::from_secs(3);
 
@@ -49,8 +47,6 @@ pub(crate) struct Terms {
 /// A session that both sides have agreed to.
 #[derive(Debug)]
 pub(crate) struct Session {
-    /// The client's connection, once the answer to its handshake is sent.
-    pub(crate) client: OnUpgrade,
     /// What comes from the provider, after its handshake.
     pub(crate) provider: UpstreamSession,
     /// What it is bound by.
@@ -65,21 +61,35 @@ pub(crate) struct Session {
     pub(crate) leaving: Leaving,
 }
 
+/// The client's first message, where that names the model.
+#[derive(Debug)]
+pub(crate) struct FirstMessage {
+    /// What it is made of.
+    pub(crate) kind: Kind,
+    /// With the provider's name for the model.
+    pub(crate) message: Bytes,
+    /// Reads those after it.
+    pub(crate) later: LaterMessages,
+}
+
 impl Session {
-    /// Passes messages on until the session ends.
-    pub(crate) async fn run(self) {
-        let Self { client, provider, terms, responses, mut account, place, mut leaving } = self;
+    /// Passes messages on, once the answer to the client's handshake is sent, until the session ends.
+    pub(crate) async fn begin(self, client: OnUpgrade) {
+        let ends = ClientEnd::take(client, self.terms.settings.max_message_bytes, self.terms.patience).await;
+        if let Some(client) = ends {
+            self.run(client, None).await;
+        }
+    }
+
+    /// Passes messages on until the session ends; `first` is a message of the client's that was read already.
+    pub(crate) async fn run(self, client: ClientEnd, first: Option<FirstMessage>) {
+        let Self { provider, terms, responses, mut account, place, mut leaving } = self;
         let UpstreamSession { io, mut screen, .. } = provider;
-        let client: SessionIo = match client.await {
-            Ok(client) => TokioIo::new(client),
-            Err(error) => return tracing::debug!(%error, "the client left before its session began"),
-        };
-        let ((from_client, to_client), (from_provider, to_provider)) = (tokio::io::split(client), tokio::io::split(io));
-        let most = terms.settings.max_message_bytes;
-        let mut from_client = Inlet::new(from_client, Side::Client, most);
-        let mut from_provider = Inlet::new(from_provider, Side::Server, most);
+        let ClientEnd { inlet: mut from_client, outlet: to_client } = client;
+        let (from_provider, to_provider) = tokio::io::split(io);
+        let mut from_provider = Inlet::new(from_provider, Side::Server, terms.settings.max_message_bytes);
         let relay = Relay {
-            to_client: Mutex::new(Outlet::new(to_client, Side::Client, terms.patience)),
+            to_client: Mutex::new(to_client),
             to_provider: Mutex::new(Outlet::new(to_provider, Side::Server, terms.patience)),
             responses: Mutex::new(responses),
             settled: Notify::new(),
@@ -88,7 +98,7 @@ impl Session {
             terms,
         };
         let ending = tokio::select! {
-            ending = relay.serve_client(&mut from_client) => ending,
+            ending = relay.serve_client(&mut from_client, first) => ending,
             ending = relay.serve_provider(&mut from_provider, &mut screen, &mut account) => ending,
             ending = relay.watch() => ending,
             ending = relay.leave(&mut leaving) => ending,
@@ -152,16 +162,32 @@ impl Relay {
         }
     }
 
-    async fn serve_client(&self, from: &mut Inlet) -> Ending {
+    async fn serve_client(&self, from: &mut Inlet, first: Option<FirstMessage>) -> Ending {
+        let mut later = None;
+        if let Some(FirstMessage { kind, message, later: rest }) = first {
+            if let Err(ending) = self.send(Side::Server, (kind.opcode(), true), &message).await {
+                return ending;
+            }
+            later = Some(rest);
+        }
         loop {
-            if let Err(ending) = self.pass_to_provider(from).await {
+            if let Err(ending) = self.pass_to_provider(from, &mut later).await {
                 return ending;
             }
         }
     }
 
-    async fn pass_to_provider(&self, from: &mut Inlet) -> Result<(), Ending> {
-        match self.next(from, Side::Client).await? {
+    async fn pass_to_provider(&self, from: &mut Inlet, later: &mut Option<LaterMessages>) -> Result<(), Ending> {
+        let event = self.next(from, Side::Client).await?;
+        if let Some(later) = later {
+            let read = match &event {
+                Event::Message(_, message) => later.read(message, true),
+                Event::Piece { bytes, is_last, .. } => later.read(bytes, *is_last),
+                Event::Ping(_) | Event::Pong | Event::Close(_) => Ok(()),
+            };
+            read.map_err(|error| Ending::Refused(Fault::invalid(error.to_string())))?;
+        }
+        match event {
             Event::Message(kind, message) => {
                 if self.terms.tap.is_request(&message) {
                     let verdict = self.responses.lock().await.ask(message.len()).await;

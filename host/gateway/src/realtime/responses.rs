@@ -84,7 +84,7 @@ impl Responses {
                 asked.begin();
             }
         }
-        let Some(place) = self.open.iter().position(|one| one.has_begun) else {
+        let Some(place) = self.open.iter().position(|one| one.has_begun).or_else(|| self.ended_at_once(message)) else {
             self.hear_beside(message).await;
             return verdict;
         };
@@ -99,6 +99,15 @@ impl Responses {
             return self.prepare().await.map_or_else(Verdict::End, |()| verdict);
         }
         verdict
+    }
+
+    /// The response that this message ends, although none has begun: it is the first that was asked for.
+    fn ended_at_once(&mut self, message: &[u8]) -> Option<usize> {
+        let first = self.open.front_mut()?;
+        let mut tap = TapState::new(&self.tap.responses);
+        tap.frame(frame(message));
+        tap.has_ended().then(|| first.begin())?;
+        Some(0)
     }
 
     /// A message while no response has begun: a refusal of what was asked for, or usage of something else.

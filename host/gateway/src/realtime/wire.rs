@@ -7,19 +7,22 @@ use std::pin::Pin;
 use std::task::ready;
 use std::time::Duration;
 
-use bytes::{Buf as _, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
+use hyper::upgrade::OnUpgrade;
 use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf, ReadHalf, WriteHalf};
 use tokio::time::timeout;
 
 use super::clock::Clock;
 use weir_realtime::message::Bounds;
-use weir_realtime::{Event, FrameError, MessageReader, Opcode, Side, frame};
+use weir_realtime::{Close, Event, FrameError, Kind, MessageReader, Opcode, Side, frame};
 use weir_upstream::SessionIo;
 
 /// Up to so many bytes a message is held until it is whole, so that it can be read before it goes on.
 pub(super) const HELD_BYTES: usize = 256 << 10;
 /// The most bytes that are read at once.
 const READ_BYTES: usize = 16 << 10;
+/// How long a side has to answer a close frame.
+pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 
 thread_local! {
     /// Where all sessions of a thread read to, so that a session that waits needs no buffer.
@@ -137,6 +140,62 @@ impl Outlet {
     pub(super) async fn shut(&mut self) {
         // A connection that is gone is shut.
         let _gone = timeout(self.patience, self.write.shutdown()).await;
+    }
+}
+
+/// The client's end of a session.
+#[derive(Debug)]
+pub(crate) struct ClientEnd {
+    pub(super) inlet: Inlet,
+    pub(super) outlet: Outlet,
+}
+
+impl ClientEnd {
+    /// Takes over the client's connection, once the answer to its handshake is sent; `None` if the client left before.
+    pub(crate) async fn take(upgrade: OnUpgrade, most: usize, patience: Duration) -> Option<Self> {
+        let left = |error: &hyper::Error| tracing::debug!(%error, "the client left before its session began");
+        let client = upgrade.await.inspect_err(left).ok()?;
+        let (read, write) = tokio::io::split(SessionIo::new(client));
+        let (inlet, outlet) = (Inlet::new(read, Side::Client, most), Outlet::new(write, Side::Client, patience));
+        Some(Self { inlet, outlet })
+    }
+
+    /// The first message, or why the session ends instead.
+    pub(crate) async fn first(&mut self) -> Result<(Kind, Bytes), Close> {
+        let clock = Clock::start();
+        loop {
+            let event = self.inlet.next(&clock).await.map_err(|broken| match broken {
+                Broken::Frame(error) => Close::new(error.code(), error.to_string()),
+                Broken::Gone(_) | Broken::Stalled => Close::new(Close::GOING_AWAY, ""),
+            })?;
+            match event {
+                Event::Message(kind, message) => return Ok((kind, message)),
+                Event::Piece { .. } => {
+                    return Err(Close::new(FrameError::TooLarge.code(), "the first message is too large"));
+                }
+                Event::Ping(payload) => {
+                    let gone = |_| Close::new(Close::GOING_AWAY, "");
+                    self.outlet.send(Opcode::Pong, true, &payload).await.map_err(gone)?;
+                }
+                Event::Pong => {}
+                Event::Close(close) => return Err(close),
+            }
+        }
+    }
+
+    /// Ends a session that no provider takes part in.
+    pub(crate) async fn leave(mut self, close: &Close) {
+        let farewell = async {
+            let _gone = self.outlet.send(Opcode::Close, true, &close.payload()).await;
+            let clock = Clock::start();
+            while let Ok(event) = self.inlet.next(&clock).await {
+                if matches!(event, Event::Close(_)) {
+                    break;
+                }
+            }
+            self.outlet.shut().await;
+        };
+        let _late = timeout(FAREWELL, farewell).await;
     }
 }
 

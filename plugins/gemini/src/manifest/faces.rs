@@ -9,7 +9,7 @@ use weir_sdk::types::{Framing, Header};
 use crate::{BATCH_EMBED, EMBED, FORMAT};
 
 /// Prefix of the base urls that clients of this format are configured with.
-const PREFIX: &str = "/genai";
+pub(super) const PREFIX: &str = "/genai";
 /// Versions of the API.
 const VERSIONS: [&str; 2] = ["v1beta", "v1"];
 
@@ -74,7 +74,7 @@ fn post(format: &str, operation: Operation, path: String, models: &[&str]) -> Fa
     }
 }
 
-fn credentials() -> Vec<CredentialPlace> {
+pub(super) fn credentials() -> Vec<CredentialPlace> {
     vec![CredentialPlace::header("x-goog-api-key"), CredentialPlace::Query("key".into()), CredentialPlace::bearer()]
 }
 

@@ -32,7 +32,7 @@ pub(super) fn all() -> Vec<Format> {
         .collect()
 }
 
-fn errors() -> ErrorFormat {
+pub(super) fn errors() -> ErrorFormat {
     ErrorFormat::new(ERROR, spelling)
 }
 

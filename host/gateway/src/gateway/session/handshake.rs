@@ -17,8 +17,8 @@ use weir_types::headers;
 #[derive(Debug)]
 pub(super) struct ClientHandshake {
     asked: Asked,
-    /// The model that it names.
-    pub(super) model: String,
+    /// The model that it names; `None` where the first message does.
+    pub(super) model: Option<String>,
     /// The query, without credentials.
     pub(super) query: String,
     /// The headers, without credentials.
@@ -68,16 +68,19 @@ pub(super) fn read(serving: &Serving, face: &Endpoint, mut head: Parts) -> Resul
     Ok((ClientHandshake { asked, model, query, headers, protocols }, Pledge { upgrade, takeover }))
 }
 
-/// The model's name, from the query.
-fn model(face: &Endpoint, head: &Head<'_>) -> Result<String, Fault> {
+/// The model's name, from the query, unless the first message has it.
+fn model(face: &Endpoint, head: &Head<'_>) -> Result<Option<String>, Fault> {
     let places = face.claim.model.iter().filter_map(|place| match place {
         ModelPlace::Query(name) => Some(name.as_str()),
         _ => None,
     });
     for name in places {
         if let Some(model) = head.query(name).filter(|model| !model.is_empty()) {
-            return Ok(model);
+            return Ok(Some(model));
         }
+    }
+    if face.claim.model.iter().any(|place| matches!(place, ModelPlace::Message(_))) {
+        return Ok(None);
     }
     Err(Fault::invalid("the handshake does not name a model in its query, such as `?model=...`").at("model"))
 }

@@ -1,0 +1,107 @@
+//! Sessions whose first message names the model: the client's handshake is granted, and the provider is asked once the
+//! message is there. What is refused then is told by a close frame.
+
+use bytes::Bytes;
+use hyper::upgrade::OnUpgrade;
+use tokio::time::timeout;
+
+use super::super::refusal::{note_fault, note_refusal};
+use super::opening::{Opened, Opening, Unopened};
+use crate::accounting::access::AccessLine;
+use crate::admission::AdmissionPermit;
+use crate::realtime::{ClientEnd, FirstMessage, SessionPlace};
+use weir_realtime::first::{self, LaterMessages};
+use weir_realtime::{Close, Kind};
+use weir_server::Leaving;
+use weir_translate::dialect::reply::usual_status;
+use weir_types::contract::about::{ModelPlace, ModelPointer};
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::Fault;
+
+impl Opening {
+    /// Waits for the first message, opens the session for the model that it names, and passes the session's messages on.
+    pub(super) async fn later(
+        self,
+        (permit, mut line): (AdmissionPermit, Option<Box<AccessLine>>),
+        place: SessionPlace,
+        (upgrade, mut leaving): (OnUpgrade, Leaving),
+    ) {
+        let config = &self.serving.config;
+        let ends = ClientEnd::take(upgrade, config.realtime.max_message_bytes, config.server.send_timeout).await;
+        let Some(mut client) = ends else { return };
+        let first = tokio::select! {
+            first = timeout(config.server.header_timeout, client.first()) => first,
+            () = leaving.wait() => return client.leave(&Close::new(Close::RESTART, "the gateway restarts")).await,
+        };
+        let opened = match first {
+            Ok(Ok(first)) => Box::pin(self.open_for(first, permit, &mut line)).await,
+            Ok(Err(close)) => return client.leave(&close).await,
+            Err(_) => Err(Unopened::Fault(Fault::invalid("the first message did not arrive in time"))),
+        };
+        match opened {
+            Ok((opened, first)) => Box::pin(opened.session(place, leaving).run(client, Some(first))).await,
+            Err(unopened) => {
+                let close = self.refuse(unopened, &mut line);
+                client.leave(&close).await;
+            }
+        }
+    }
+
+    /// Opens the session for the model that a message names; the message then has the provider's name for it.
+    async fn open_for(
+        &self,
+        (kind, message): (Kind, Bytes),
+        permit: AdmissionPermit,
+        line: &mut Option<Box<AccessLine>>,
+    ) -> Result<(Opened, FirstMessage), Unopened> {
+        let place = self.place_of_model().ok_or_else(|| Fault::internal("the endpoint has no place for a model"))?;
+        let unnamed = |error: first::FirstMessageError| {
+            let message = format!("the first message names no model: {error}");
+            Fault::invalid(message).at(place.pointer.trim_start_matches('/'))
+        };
+        let named = first::model(&message, &place.pointer, &place.prefix).map_err(unnamed)?;
+        let later = LaterMessages::new(&place.pointer).map_err(unnamed)?;
+        if let Some(line) = line.as_mut() {
+            line.asks_for(Some(&named.name));
+        }
+        let opened = self.open(&named.name, permit, line).await?;
+        let message = named.renamed(&message, opened.target.model(&opened.model));
+        Ok((opened, FirstMessage { kind, message, later }))
+    }
+
+    /// Accounts for a session that is not opened, and returns what its client is told.
+    fn refuse(&self, unopened: Unopened, line: &mut Option<Box<AccessLine>>) -> Close {
+        let fault = match unopened {
+            Unopened::Fault(fault) => fault,
+            Unopened::Refused(refused) => refused.fault,
+            Unopened::Tried(fault, mut account, _) => {
+                account.whole();
+                return close_for(&fault);
+            }
+        };
+        note_fault(&fault, &self.id);
+        note_refusal(&self.metrics, &fault, line);
+        if let Some(line) = line.as_mut() {
+            line.ends_with(fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind)), 0);
+        }
+        close_for(&fault)
+    }
+
+    fn place_of_model(&self) -> Option<&ModelPointer> {
+        self.face.claim.model.iter().find_map(|place| match place {
+            ModelPlace::Message(place) => Some(place),
+            _ => None,
+        })
+    }
+}
+
+/// How a session ends that is not opened.
+fn close_for(fault: &Fault) -> Close {
+    let code = match fault.error.kind {
+        ErrorKind::Overloaded => Close::TRY_AGAIN,
+        ErrorKind::Upstream | ErrorKind::Timeout => Close::BAD_GATEWAY,
+        ErrorKind::Internal => Close::INTERNAL,
+        _ => Close::POLICY,
+    };
+    Close::new(code, &fault.error.message)
+}

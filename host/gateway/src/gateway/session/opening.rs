@@ -1,0 +1,304 @@
+//! Opens a session whose model is known: admits and routes it, and asks its targets for it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderMap, StatusCode};
+
+use super::super::refusal::note_fault;
+use super::super::rights;
+use super::handshake::ClientHandshake;
+use crate::accept::Acceptance;
+use crate::accounting::access::AccessLine;
+use crate::accounting::request_log::RequestLog;
+use crate::accounting::{self, Account};
+use crate::admission::budgets::HeldBudget;
+use crate::admission::{Admission, AdmissionPermit, Demand, Refused, Uses};
+use crate::attempt::blame;
+use crate::auth::Caller;
+use crate::health::{Health, Ticket};
+use crate::observe::metrics::{Metrics, Series};
+use crate::observe::trace::Span;
+use crate::provenance::Carried;
+use crate::rate_limit::LimitStatus;
+use crate::realtime::billing::{Billing, demand, reserve};
+use crate::realtime::{Greeting, NAME, Responses, Session, SessionPlace, Terms};
+use crate::route::fit::Needs;
+use crate::route::{self, Candidate, Circumstances, Plan, Target};
+use crate::serving::Serving;
+use weir_realtime::CompiledSessionTap;
+use weir_server::Leaving;
+use weir_translate::dialect::faces::Endpoint;
+use weir_translate::dialect::reply::usual_status;
+use weir_types::contract::about::Operation;
+use weir_types::contract::types::ErrorKind;
+use weir_types::exchange::Exchange;
+use weir_types::fault::{Fault, Side, error_kind_name};
+use weir_upstream::{UpstreamSession, Upstreams};
+
+/// A client's session before a provider has granted it, with all that opening it takes.
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) serving: Arc<Serving>,
+    pub(super) upstreams: Upstreams,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) admission: Arc<Admission>,
+    pub(super) health: Arc<Health>,
+    pub(super) log: Option<Arc<dyn RequestLog>>,
+    pub(super) id: Arc<str>,
+    pub(super) exchange: Exchange,
+    pub(super) face: Arc<Endpoint>,
+    pub(super) caller: Caller,
+    pub(super) handshake: ClientHandshake,
+    pub(super) span: Span,
+}
+
+/// A session that a provider granted.
+pub(super) struct Opened {
+    pub(super) headers: HeaderMap,
+    /// The state of the caller's limits.
+    pub(super) told: Vec<LimitStatus>,
+    pub(super) target: Arc<Target>,
+    /// The model, as the caller's aliases mean it.
+    pub(super) model: String,
+    provider: UpstreamSession,
+    terms: Terms,
+    responses: Responses,
+    account: Box<Account>,
+}
+
+/// Why a session was not opened.
+pub(super) enum Unopened {
+    /// It may not be.
+    Fault(Fault),
+    /// A limit refused it.
+    Refused(Refused),
+    /// No target granted it. With the state of the caller's limits.
+    Tried(Fault, Box<Account>, Vec<LimitStatus>),
+}
+
+impl From<Fault> for Unopened {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// What a target granted.
+struct Granted {
+    provider: UpstreamSession,
+    target: Arc<Target>,
+    tap: Arc<CompiledSessionTap>,
+    headers: HeaderMap,
+    ticket: Ticket,
+    held: AdmissionPermit,
+    /// What the first response may cost.
+    prepared: Vec<HeldBudget>,
+}
+
+impl Opened {
+    /// The subprotocol that the provider chose.
+    pub(super) fn protocol(&self) -> Option<&str> {
+        self.provider.protocol.as_deref()
+    }
+
+    /// The targets that were tried, for a header.
+    pub(super) fn attempts(&self) -> String {
+        let answered = self.target.health_id(&self.model);
+        self.account.trail().text(self.account.tries(), Some(&answered))
+    }
+
+    /// The session, ready to run.
+    pub(super) fn session(self, place: SessionPlace, leaving: Leaving) -> Session {
+        let Self { provider, terms, responses, account, .. } = self;
+        Session { provider, terms, responses, account, place, leaving }
+    }
+}
+
+impl Opening {
+    /// Admits the session to what it needs whatever its model is: a stream and a place. Where the first message names
+    /// the model, this bounds those that wait for it.
+    pub(super) async fn admit(&self, permit: AdmissionPermit) -> Result<AdmissionPermit, Refused> {
+        self.admission.admit(&self.serving.config, &self.caller, &session_demand(None), permit).await
+    }
+
+    /// Admits and routes a session for this model, and asks its targets for it; whatever happens from there on is
+    /// accounted for.
+    pub(super) async fn open(
+        &self,
+        asked: &str,
+        permit: AdmissionPermit,
+        line: &mut Option<Box<AccessLine>>,
+    ) -> Result<Opened, Unopened> {
+        let Self { serving, face, caller, .. } = self;
+        let model = rights::meant(caller, asked)?;
+        let permit = self.admit_for(&model, permit).await.map_err(Unopened::Refused)?;
+        let told = permit.limits();
+        let plan = self.plan(&model)?;
+        // A fallback has a name of its own, for which there may be other guards.
+        let aliases = plan.candidates.iter().map(|candidate| candidate.route.alias.as_str());
+        let names: Vec<&str> = aliases.chain([model.as_str()]).collect();
+        serving.guards.refuse_unreadable(caller, &names, "realtime sessions")?;
+        let series = plan.route.series(&self.metrics, face, caller.label());
+        let (begun, request_id) = (self.exchange.begun, &*self.id);
+        let opening = accounting::Opening { begun, request_id, operation: NAME, span: &self.span, counts: false };
+        let mut account = Box::new(Account::open(&self.metrics, Arc::clone(&series), opening, permit));
+        account.set_line(line.take());
+        match self.ask_targets((&model, &plan), &mut account).await {
+            Ok(granted) => Ok(self.opened((model, told), (granted, account), (&plan, series))),
+            Err(fault) => {
+                account.line().into_iter().for_each(|line| line.failed(&fault));
+                let status = fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind));
+                account.answering(status, false, false);
+                Err(Unopened::Tried(fault, account, told))
+            }
+        }
+    }
+
+    /// Admits the session to its model, and to all else where that was not done before.
+    async fn admit_for(&self, model: &str, mut permit: AdmissionPermit) -> Result<AdmissionPermit, Refused> {
+        let (config, demand) = (&self.serving.config, session_demand(Some(model)));
+        if self.handshake.model.is_some() {
+            return self.admission.admit(config, &self.caller, &demand, permit).await;
+        }
+        permit.add(self.admission.admit_to_model(config, &self.caller, &demand).await?);
+        Ok(permit)
+    }
+
+    fn opened(
+        &self,
+        (model, told): (String, Vec<LimitStatus>),
+        (granted, mut account): (Granted, Box<Account>),
+        (plan, series): (&Plan, Arc<Series>),
+    ) -> Opened {
+        let Granted { provider, target, tap, headers, ticket, held, prepared } = granted;
+        account.hold(held);
+        account.serve(ticket);
+        account.answering(StatusCode::SWITCHING_PROTOCOLS.as_u16(), true, false);
+        account.note_overhead();
+        let adapter = (Arc::clone(&target.adapter.name), target.adapter.digest);
+        if let Some(line) = account.line() {
+            line.answered(target.model(&model), target.health_id(&model), adapter);
+        }
+        let billing = Billing {
+            serving: Arc::clone(&self.serving),
+            admission: Arc::clone(&self.admission),
+            metrics: Arc::clone(&self.metrics),
+            series,
+            log: self.log.clone(),
+            face: Arc::clone(&self.face),
+            caller: self.caller.clone(),
+            id: Arc::clone(&self.id),
+            path: self.face.claim.path.clone(),
+            model: model.clone(),
+            alias: plan.route.alias.clone(),
+            target: Arc::clone(&target),
+        };
+        let responses = Responses::new(Arc::new(billing), Arc::clone(&tap), prepared);
+        Opened { headers, told, target, model, provider, terms: self.terms(tap), responses, account }
+    }
+
+    fn terms(&self, tap: Arc<CompiledSessionTap>) -> Terms {
+        let server = &self.serving.config.server;
+        Terms {
+            settings: self.serving.config.realtime.clone(),
+            patience: server.send_timeout,
+            drain: server.shutdown_timeout,
+            tap,
+            errors: self.face.errors.clone(),
+            id: Arc::clone(&self.id),
+        }
+    }
+
+    /// The targets of a model that take sessions of this format.
+    fn plan(&self, model: &str) -> Result<Plan, Fault> {
+        let circumstances = Circumstances {
+            health: &self.health,
+            now: Instant::now(),
+            session: &|_| None,
+            needs: Needs::default(),
+            provider: self.handshake.target(&self.serving, &self.caller),
+            carried: &Carried::default(),
+            embeds: false,
+            only_looks: false,
+        };
+        let mut plan = route::plan(&self.serving.routes, model, circumstances)?;
+        let had_any = !plan.candidates.is_empty();
+        plan.candidates.retain(|candidate| accepted(&self.face, &candidate.target).is_some());
+        if had_any && plan.candidates.is_empty() {
+            let message = format!("no target of the model `{}` takes sessions of this format", plan.route.alias);
+            return Err(Fault::new(Side::Client, ErrorKind::Unsupported, message).with_code("unsupported_operation"));
+        }
+        Ok(plan)
+    }
+
+    /// Asks one target after the other for the session, until one grants it.
+    async fn ask_targets(&self, (model, plan): (&str, &Plan), account: &mut Account) -> Result<Granted, Fault> {
+        let mut last = None;
+        for candidate in &plan.candidates {
+            match self.ask_target((model, plan), candidate, account).await {
+                Ok(granted) => return Ok(granted),
+                Err(fault) => {
+                    let reason = error_kind_name(fault.error.kind);
+                    account.failed(reason);
+                    account.tried(&candidate.health, reason);
+                    note_fault(&fault, &self.id);
+                    // A budget, or a rule of the client's, refuses it everywhere.
+                    let is_final = fault.side == Side::Client || !candidate.target.enable_fallback;
+                    last = Some(fault);
+                    if is_final {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(last.unwrap_or_else(|| plan.exhausted(&self.health, Instant::now())))
+    }
+
+    async fn ask_target(
+        &self,
+        (model, plan): (&str, &Plan),
+        candidate: &Candidate,
+        account: &mut Account,
+    ) -> Result<Granted, Fault> {
+        let now = Instant::now();
+        let Some((target, mut ticket)) = candidate.admit(&self.health, now, &Carried::default()) else {
+            return Err(plan.exhausted(&self.health, now));
+        };
+        let Some((acceptance, tap)) = accepted(&self.face, &target) else {
+            return Err(Fault::internal("the target takes no sessions"));
+        };
+        let demanded = session_demand(Some(model));
+        let held = self.admission.admit_to(&target.provider, &demanded).await.map_err(|refused| refused.fault)?;
+        let own = (&self.caller, plan.route.alias.as_str());
+        let prepared = reserve(&self.admission, own, &target, &demand(model, 0)).await?;
+        account.tries_at(&target.label, target.model(model), target.tariff(model));
+        account.goes("relay");
+        let ClientHandshake { query, headers, protocols, .. } = &self.handshake;
+        let protocols: Vec<&str> = protocols.iter().map(String::as_str).collect();
+        let greeting = Greeting { model, query, headers, protocols: &protocols };
+        let provider = match Box::pin(greeting.send(&self.upstreams, (&target, acceptance), account)).await {
+            Ok(provider) => provider,
+            Err(fault) => {
+                ticket.failed(blame(&fault));
+                return Err(fault);
+            }
+        };
+        ticket.answers();
+        held.went_well();
+        let mut headers = HeaderMap::new();
+        acceptance.response_headers.forward(&provider.headers, &mut headers);
+        let tap = Arc::clone(tap);
+        Ok(Granted { provider, target, tap, headers, ticket, held, prepared })
+    }
+}
+
+/// What a session itself takes from limits: a request, a stream and places, but no tokens, which its responses take.
+fn session_demand(model: Option<&str>) -> Demand<'_> {
+    Demand { model, output_limit: Some(0), body_len: 0, stream: true, uses: Uses::Nothing }
+}
+
+/// How a target takes sessions of a face's format.
+fn accepted<'t>(face: &Endpoint, target: &'t Target) -> Option<(&'t Acceptance, &'t Arc<CompiledSessionTap>)> {
+    let acceptance = target.accepts(face.format(), &Operation::Realtime)?;
+    Some((acceptance, acceptance.session.as_ref()?))
+}
