@@ -4,6 +4,7 @@
 mod first_message;
 mod frames;
 mod money;
+mod standing;
 
 use serde_json::{Value, json};
 use weir_tests::{Gateway, Request, SessionProvider, WebSocket, log};
@@ -303,5 +304,7 @@ async fn a_session_and_each_of_its_responses_have_a_line_of_their_own() {
     };
     let whole = of("session-of-lines");
     assert!(whole.contains("101") && whole.contains("whole") && whole.contains("realtime"), "{whole}");
+    let sums = ["responses", "session_tokens", "session_cost"].map(|name| whole.contains(name));
+    assert!(sums == [true; 3] && whole.contains("10"), "{whole}");
     assert!(of("session-of-lines.1").contains('3') && of("session-of-lines.2").contains('5'));
 }

@@ -5,7 +5,8 @@ mod collector;
 mod conventions;
 
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
-use weir_tests::{Answer, Gateway, Request, Upstream};
+use serde_json::json;
+use weir_tests::{Answer, Gateway, Request, SessionProvider, Upstream, WebSocket};
 
 use collector::Collector;
 
@@ -149,4 +150,42 @@ async fn spans_go_over_grpc_too_and_again_after_a_passing_failure() {
         assert_eq!((&*whole.trace, &*whole.parent, &*whole.name), (TRACE, CLIENT, "POST /v1/chat/completions"));
         assert_eq!(collector.beneath(&whole)[0].name, "chat a");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_one_span_with_a_span_for_each_response_below_it() {
+    let mut collector = Collector::open().await;
+    let provider = SessionProvider::listen().await;
+    let settings = format!(
+        "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"k\"\n\
+         [[models]]\nalias = \"rt\"\ntarget = {{ provider = \"p\", model = \"m\" }}\n",
+        provider.url()
+    );
+    let gateway = Gateway::open(&(collector.config("") + &settings)).await;
+    let asked = WebSocket::ask(gateway.address, "/v1/realtime?model=rt", &[]);
+    let (client, mut upstream) = tokio::join!(asked, provider.grant());
+    let mut client = client.unwrap();
+    for tokens in [3, 5] {
+        client.say(&json!({"type": "response.create", "said": SAID})).await;
+        upstream.hear().await;
+        upstream.say(&json!({"type": "response.created"})).await;
+        client.hear().await;
+        let usage = json!({"input_tokens": tokens, "output_tokens": 1});
+        upstream.say(&json!({"type": "response.done", "response": {"usage": usage}})).await;
+        client.hear().await;
+    }
+    client.close(1000, "").await;
+    upstream.hear().await;
+    upstream.close(1000, "").await;
+    let whole = collector.requests(1).await.remove(0);
+    assert_eq!((&*whole.name, whole.status), ("GET /v1/realtime", 0));
+    let responses: Vec<_> =
+        collector.beneath(&whole).into_iter().filter(|span| span.name == "realtime response").collect();
+    assert_eq!(responses.len(), 2);
+    for (response, tokens) in responses.iter().zip(["3", "5"]) {
+        let [attempt] = &collector.beneath(response)[..] else { panic!("{:?}", collector.beneath(response)) };
+        assert_eq!(attempt.name, "realtime m");
+        assert_eq!(attempt.said.get("gen_ai.usage.input_tokens").map(String::as_str), Some(tokens));
+    }
+    assert!(!String::from_utf8_lossy(&collector.bytes).contains(SAID));
 }

@@ -137,9 +137,13 @@ impl Clients {
 
     /// The client with this key. The look-up uses the hash, so its time reveals nothing about keys.
     pub fn find(&self, key: &str) -> Option<&Arc<Client>> {
-        let hash = KeyHash::of(key);
-        let (known, client) = self.by_key.get_key_value(&hash)?;
-        known.is(&hash).then_some(client)
+        self.find_by_hash(&KeyHash::of(key))
+    }
+
+    /// The client whose key has this hash.
+    pub fn find_by_hash(&self, hash: &KeyHash) -> Option<&Arc<Client>> {
+        let (known, client) = self.by_key.get_key_value(hash)?;
+        known.is(hash).then_some(client)
     }
 
     /// All clients, in the file's order.

@@ -10,6 +10,7 @@ mod charges;
 mod closing;
 pub mod request_log;
 pub mod sent_input;
+pub(crate) mod session_use;
 mod tokens;
 mod traced;
 pub mod trail;

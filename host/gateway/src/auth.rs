@@ -1,6 +1,7 @@
 //! Identifies the caller by its key, from the places that the face declares or from headers that the operator names
 //! for all formats.
 
+mod again;
 pub mod local;
 mod stored;
 mod stored_keys;
@@ -22,7 +23,7 @@ pub use stored::StoredCaller;
 use stored_keys::Found;
 pub use stored_keys::StoredKeys;
 pub use tokens::Tokens;
-use weir_config::{Client, Config, Priority};
+use weir_config::{Client, Config, KeyHash, Priority};
 use weir_identity::jwt::Refusal;
 use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_types::contract::about::CredentialPlace;
@@ -42,6 +43,8 @@ pub struct Caller {
     pub client: Option<Arc<Client>>,
     /// The owner of a key in the store, or of a token.
     pub stored: Option<Arc<StoredCaller>>,
+    /// The hash of the key that it has shown, to look it up again; `None` without a key.
+    shown: Option<KeyHash>,
     /// The caller's address; `None` without a network connection.
     pub address: Option<IpAddr>,
 }
@@ -49,12 +52,12 @@ pub struct Caller {
 impl Caller {
     /// A caller without a key.
     pub fn anonymous(address: Option<IpAddr>) -> Self {
-        Self { tenant: Arc::from(""), client: None, stored: None, address }
+        Self { tenant: Arc::from(""), client: None, stored: None, shown: None, address }
     }
 
-    /// A caller that the store or a token identifies.
-    fn stored(caller: StoredCaller, address: Option<IpAddr>) -> Self {
-        Self { tenant: caller.tenant(), client: None, stored: Some(Arc::new(caller)), address }
+    /// A caller that the store identifies, by the key with this hash, or by a token.
+    fn stored(caller: StoredCaller, shown: Option<KeyHash>, address: Option<IpAddr>) -> Self {
+        Self { tenant: caller.tenant(), client: None, stored: Some(Arc::new(caller)), shown, address }
     }
 
     /// Whether the caller has shown no key.
@@ -286,12 +289,16 @@ pub async fn identify(
         return keyless(config, head, origin);
     }
     let keys = presented(config, face, head);
-    if let Some(client) = keys.iter().find_map(|key| config.clients.find(key)) {
+    let configured = |key: &String| {
+        let shown = KeyHash::of(key);
+        Some((config.clients.find_by_hash(&shown)?, shown))
+    };
+    if let Some((client, shown)) = keys.iter().find_map(configured) {
         let (tenant, client) = (Arc::clone(&client.name), Some(Arc::clone(client)));
-        return Ok(Caller { tenant, client, stored: None, address });
+        return Ok(Caller { tenant, client, stored: None, shown: Some(shown), address });
     }
     let (mut denied, tokens) = match stored.look_up(&keys) {
-        Found::Caller(caller) => return Ok(Caller::stored(*caller, address)),
+        Found::Caller(caller, shown) => return Ok(Caller::stored(*caller, Some(shown), address)),
         Found::Refused(denied, tokens) => (denied, tokens),
         Found::Nothing if config.server.anonymous => return Ok(Caller::anonymous(address)),
         Found::Nothing if stored.is_unread() && config.clients.is_empty() => return Err(Denied::Unread),
@@ -299,7 +306,7 @@ pub async fn identify(
     };
     for token in tokens {
         match stored.find_by_token(token.expose()).await {
-            Ok(caller) => return Ok(Caller::stored(caller, address)),
+            Ok(caller) => return Ok(Caller::stored(caller, None, address)),
             Err(of_token) => denied = of_token.beside(denied),
         }
     }

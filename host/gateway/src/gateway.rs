@@ -75,7 +75,7 @@ pub use unified::UnifiedEndpoints;
 /// The data plane.
 #[derive(Debug)]
 pub struct Gateway {
-    serving: ArcSwap<Serving>,
+    serving: Arc<ArcSwap<Serving>>,
     upstreams: Upstreams,
     metrics: Arc<Metrics>,
     tracer: Tracer,
@@ -111,7 +111,7 @@ impl Gateway {
         let (health, buffers) = (Arc::default(), Arc::new(Budget::new(metrics.registry())?));
         buffers.set_limit(serving.config.server.max_buffered_bytes, serving.config.server.max_body_bytes);
         Ok(Self {
-            serving: ArcSwap::from_pointee(serving),
+            serving: Arc::new(ArcSwap::from_pointee(serving)),
             upstreams,
             metrics,
             tracer,

@@ -9,6 +9,7 @@
 //! | [`wire`] | the two ends of a session's connections |
 //! | [`clock`] | when each side sent something last |
 //! | [`ending`] | why a session ends, and the reason that each side gets |
+//! | [`standing`] | whether the caller may still have the session |
 //! | [`relay`] | passes messages on until the session ends |
 //! | [`metrics`] | sessions, messages, bytes, endings |
 
@@ -19,12 +20,14 @@ mod greeting;
 mod metrics;
 mod relay;
 mod responses;
+mod standing;
 mod wire;
 
 pub(crate) use greeting::Greeting;
 pub(crate) use metrics::{SessionPlace, Sessions};
 pub(crate) use relay::{FirstMessage, Session, Terms};
 pub(crate) use responses::Responses;
+pub(crate) use standing::Standing;
 pub(crate) use wire::ClientEnd;
 
 /// The name of the operation, in metrics, logs and the operations of keys.

@@ -120,10 +120,7 @@ impl Directory {
     ///
     /// The key is unknown, mistyped, disabled, expired or rotated away, or its owner is disabled.
     pub fn look_up(&self, presented: &str, now: Timestamp) -> Result<Caller, Denied> {
-        if presented.starts_with(PREFIX) {
-            key_text::check(presented).map_err(Denied::Mistyped)?;
-        }
-        self.look_up_hash(&KeyHash::of(presented), now)
+        self.look_up_hash(&hash_of(presented)?, now)
     }
 
     /// Finds the caller of a key by its hash. The time reveals nothing about stored hashes: candidates are found by the
@@ -228,6 +225,18 @@ impl Directory {
     pub fn is_empty(&self) -> bool {
         self.keys.len() == 0
     }
+}
+
+/// The hash of a presented key.
+///
+/// # Errors
+///
+/// The key has Weir's own form, and its check digits do not fit.
+pub fn hash_of(presented: &str) -> Result<KeyHash, Denied> {
+    if presented.starts_with(PREFIX) {
+        key_text::check(presented).map_err(Denied::Mistyped)?;
+    }
+    Ok(KeyHash::of(presented))
 }
 
 /// Where a hash stands in the index: its first eight bytes.

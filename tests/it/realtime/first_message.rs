@@ -87,6 +87,28 @@ async fn turns_are_booked_by_their_usage_also_those_in_binary_messages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_budget_with_abort_at_ends_the_session_in_the_midst_of_a_response() {
+    let provider = SessionProvider::listen().await;
+    let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = 5000\nper = \"month\"\nabort_at = 1.0\n";
+    let gateway = Gateway::open(&(config(&provider) + budget)).await;
+    let (mut client, mut upstream) = begun(&gateway, &provider).await;
+    client.say(&json!({"clientContent": {"turns": [], "turnComplete": true}})).await;
+    upstream.hear().await;
+    let turn = json!({"serverContent": {"modelTurn": {"parts": [{"text": "some words ".repeat(1000)}]}}});
+    let mut passed = 0;
+    let (code, reason) = loop {
+        upstream.say(&turn).await;
+        match client.message_or_close().await {
+            Ok(_) => passed += 1,
+            Err(close) => break close,
+        }
+        assert!(passed < 20, "the session is ended");
+    };
+    assert!(code == 1008 && reason.contains("abort_at"), "{code} {reason}");
+    assert!(passed >= 1, "a response within the share passes: {passed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_after_the_handshake_is_told_by_a_close_frame() {
     let provider = SessionProvider::listen().await;
     let limited = client("models = [\"live\"]");

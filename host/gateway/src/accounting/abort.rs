@@ -11,6 +11,11 @@ use super::Account;
 const STEP: u32 = 32;
 
 impl Account {
+    /// Whether a budget may end the exchange before its end.
+    pub(crate) fn may_abort(&self) -> bool {
+        self.permit.may_abort()
+    }
+
     /// Why a stream is to be ended that has so many output tokens so far, by the estimate of its content.
     pub fn over_budget(&mut self, output: u32) -> Option<Fault> {
         if !self.permit.may_abort() || output < self.abort_checked_at.saturating_add(STEP) {

@@ -13,6 +13,7 @@ use http::Method;
 use super::capture::Capture;
 pub use super::request_log::{End, Used};
 use super::request_log::{FinalError, RequestLog};
+use super::session_use::SessionUse;
 use super::trail::{Step, Trail};
 use crate::auth::Caller;
 use weir_ledger::Nano;
@@ -109,6 +110,8 @@ pub struct AccessLine {
     /// What else takes the record.
     log: Option<Arc<dyn RequestLog>>,
     saved: Option<Nano>,
+    /// What the responses of a session used.
+    session: Option<SessionUse>,
     is_unlogged: bool,
     capture: Option<Arc<Capture>>,
 }
@@ -144,6 +147,7 @@ impl AccessLine {
                 has_line,
                 log,
                 saved: None,
+                session: None,
                 is_unlogged: false,
                 capture: None,
             })
@@ -168,6 +172,11 @@ impl AccessLine {
     /// A kept answer serves the request: sets what that cost when it was made.
     pub(crate) fn saves(&mut self, cost: Option<Nano>) {
         self.saved = cost;
+    }
+
+    /// The request was a session: sets what its responses used.
+    pub(crate) fn session_used(&mut self, used: SessionUse) {
+        self.session = Some(used);
     }
 
     /// Sets the capture of the request's content, which gets the outcome.

@@ -4,10 +4,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use weir_config::Priority;
+use jiff::Timestamp;
+use weir_config::{KeyHash, Priority};
 use weir_identity::KeyId;
 use weir_identity::directory::Subject;
 use weir_identity::document::{self, Kind, Terms};
+use weir_identity::jwt::TokenIdentity;
 
 use crate::rate_limit::{Estimate, Scope, Take, takes};
 
@@ -51,6 +53,22 @@ impl StoredCaller {
         match &self.caller.subject {
             Subject::Key(key) => Some(key.id),
             Subject::Token(_) => None,
+        }
+    }
+
+    /// Whom the token identifies with which the caller came.
+    pub(super) fn token(&self) -> Option<&Arc<TokenIdentity>> {
+        match &self.caller.subject {
+            Subject::Key(_) => None,
+            Subject::Token(token) => Some(token),
+        }
+    }
+
+    /// Until when the caller's key is valid, presented with this hash.
+    pub(super) fn valid_until(&self, shown: &KeyHash) -> Option<Timestamp> {
+        match &self.caller.subject {
+            Subject::Key(key) => key.valid_until(shown),
+            Subject::Token(token) => Some(token.expires),
         }
     }
 

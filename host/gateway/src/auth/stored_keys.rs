@@ -6,10 +6,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::Timestamp;
-use weir_config::Secret;
+use tokio::sync::watch;
+use weir_config::{KeyHash, Secret};
 use weir_identity::Directory;
+use weir_identity::directory::hash_of;
 use weir_identity::document::TeamId;
-use weir_identity::jwt::{TokenIdentity, looks_like_token};
+use weir_identity::jwt::{Refusal, TokenIdentity, looks_like_token};
 
 use super::Denied;
 use super::stored::StoredCaller;
@@ -23,8 +25,8 @@ const OTHERS: &str = "store:";
 /// What the credentials of a request are.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// A caller of the store.
-    Caller(Box<StoredCaller>),
+    /// A caller of the store, and the hash of its key.
+    Caller(Box<StoredCaller>, KeyHash),
     /// Keys that are refused, and those of them that may be tokens, which are still to be verified.
     Refused(Denied, Vec<Secret>),
     /// There are none.
@@ -43,6 +45,7 @@ pub struct StoredKeys {
     is_unread: AtomicBool,
     labels: RwLock<HashMap<TeamId, Arc<str>>>,
     others: Arc<str>,
+    changes: watch::Sender<()>,
 }
 
 impl Default for StoredKeys {
@@ -54,6 +57,7 @@ impl Default for StoredKeys {
             is_unread: AtomicBool::new(false),
             labels: RwLock::default(),
             others: Arc::from(OTHERS),
+            changes: watch::Sender::new(()),
         }
     }
 }
@@ -76,11 +80,13 @@ impl StoredKeys {
         self.directory.store(Arc::new(directory));
         self.is_keyed.store(is_keyed, Ordering::Release);
         self.is_unread.store(false, Ordering::Release);
+        self.note_change();
     }
 
     /// Replaces the issuers of tokens.
     pub fn accept_tokens(&self, tokens: Option<Arc<Tokens>>) {
         self.tokens.store(tokens);
+        self.note_change();
     }
 
     /// The directory now.
@@ -105,7 +111,7 @@ impl StoredKeys {
         let (mut tokens, mut refusal) = (Vec::new(), None);
         for key in presented {
             let denied = match self.find(key) {
-                Ok(caller) => return Found::Caller(Box::new(caller)),
+                Ok((caller, shown)) => return Found::Caller(Box::new(caller), shown),
                 Err(denied) => denied,
             };
             if takes_tokens && matches!(denied, Denied::WrongKey | Denied::Unread) && looks_like_token(key) {
@@ -119,9 +125,39 @@ impl StoredKeys {
         refusal.map_or(Found::Nothing, |denied| Found::Refused(denied, tokens))
     }
 
-    /// The caller of a presented key.
-    fn find(&self, presented: &str) -> Result<StoredCaller, Denied> {
-        self.caller(|directory| directory.look_up(presented, Timestamp::now()))
+    /// The caller of a presented key, and the hash of that.
+    fn find(&self, presented: &str) -> Result<(StoredCaller, KeyHash), Denied> {
+        let shown = hash_of(presented)?;
+        let caller = self.caller(|directory| directory.look_up_hash(&shown, Timestamp::now()))?;
+        Ok((caller, shown))
+    }
+
+    /// A caller as it stands now, which had shown the key with this hash or a token, and until when that is valid.
+    pub(super) fn again(
+        &self,
+        caller: &StoredCaller,
+        shown: Option<&KeyHash>,
+    ) -> Result<(StoredCaller, Option<Timestamp>), Denied> {
+        let now = Timestamp::now();
+        if let Some(identity) = caller.token() {
+            let until = identity.expires;
+            let is_over = now >= until;
+            return if is_over { Err(Refusal::Expired(until).into()) } else { Ok((self.of_identity(identity)?, Some(until))) };
+        }
+        let shown = shown.ok_or(Denied::WrongKey)?;
+        let caller = self.caller(|directory| directory.look_up_hash(shown, now))?;
+        let until = caller.valid_until(shown);
+        Ok((caller, until))
+    }
+
+    /// Tells of each change after which callers may stand otherwise.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// Callers may stand otherwise now: the configuration changed.
+    pub(crate) fn note_change(&self) {
+        self.changes.send_replace(());
     }
 
     /// The caller of a presented token.
@@ -172,10 +208,9 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use weir_config::KeyHash;
     use weir_identity::directory::Change;
     use weir_identity::document::Login;
-    use weir_identity::jwt::{IssuerSettings, Refusal, Timing};
+    use weir_identity::jwt::{IssuerSettings, Timing};
     use weir_identity::{DirectoryWriter, Document, KeyId, Kind};
     use weir_types::fault::Fault;
     use weir_upstream::DocumentClient;
@@ -219,7 +254,7 @@ mod tests {
         let look_up = |presented: &[&str]| {
             let presented: Vec<String> = presented.iter().map(|&key| key.to_owned()).collect();
             match keys.look_up(&presented) {
-                Found::Caller(caller) => caller.id().to_owned(),
+                Found::Caller(caller, _) => caller.id().to_owned(),
                 Found::Refused(denied, tokens) => format!("{denied:?} {}", tokens.len()),
                 Found::Nothing => String::new(),
             }

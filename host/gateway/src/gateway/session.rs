@@ -62,6 +62,8 @@ impl Gateway {
         let place = place.ok_or_else(|| Fault::overloaded("too many sessions are open", COME_BACK))?;
         let opening = Opening {
             serving: Arc::clone(serving),
+            current: Arc::clone(&self.serving),
+            stored_keys: Arc::clone(&self.stored_keys),
             upstreams: self.upstreams.clone(),
             metrics: Arc::clone(&self.metrics),
             admission: Arc::clone(&self.admission),

@@ -32,6 +32,7 @@ impl Gateway {
         self.answers.kept().resize(server.cache_bytes);
         serving.begin_counts(&self.metrics);
         self.serving.store(Arc::new(serving));
+        self.stored_keys.note_change();
         self.lists.forget();
         self.health.retain(|name| targets.contains(name));
         self.metrics.tries.forget();

@@ -14,7 +14,7 @@ use crate::admission::budgets::{self, HeldBudget};
 use crate::admission::{Admission, AdmissionPermit, Demand, Uses};
 use crate::auth::Caller;
 use crate::observe::metrics::{Metrics, Series};
-use crate::observe::trace::Span;
+use crate::observe::trace::{Attribute, Span};
 use crate::route::Target;
 use crate::serving::Serving;
 use weir_translate::dialect::faces::Endpoint;
@@ -51,6 +51,8 @@ pub(crate) struct Billing {
     pub(crate) alias: String,
     /// The provider with its model and key.
     pub(crate) target: Arc<Target>,
+    /// The session's span, below which each response has its own.
+    pub(crate) span: Span,
 }
 
 impl Billing {
@@ -77,8 +79,9 @@ impl Billing {
     /// Opens the account of a response; `number` counts those of the session.
     pub(super) fn open(&self, number: u32, permit: AdmissionPermit, budgets: Vec<HeldBudget>) -> Account {
         let mut line = self.line(number);
-        let span = Span::default();
+        let span = self.span.internal(|| format!("{NAME} response"));
         let id = self.id_of(number);
+        span.set(Attribute::RequestId, id.to_string());
         let opening = Opening { begun: Instant::now(), request_id: &id, operation: NAME, span: &span, counts: true };
         let mut account = Account::open(&self.metrics, Arc::clone(&self.series), opening, permit);
         let target = &self.target;

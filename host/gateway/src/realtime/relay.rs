@@ -13,6 +13,7 @@ use super::clock::Clock;
 use super::ending::{Ending, Outcome, name};
 use super::metrics::SessionPlace;
 use super::responses::{Responses, Verdict};
+use super::standing::Standing;
 use super::wire::{ClientEnd, FAREWELL, Inlet, Outlet};
 use crate::accounting::Account;
 use weir_config::Realtime;
@@ -57,6 +58,8 @@ pub(crate) struct Session {
     pub(crate) account: Box<Account>,
     /// Its place among all sessions.
     pub(crate) place: SessionPlace,
+    /// Tells when its caller may not have it any more.
+    pub(crate) standing: Standing,
     /// Tells when the gateway stops.
     pub(crate) leaving: Leaving,
 }
@@ -83,7 +86,7 @@ impl Session {
 
     /// Passes messages on until the session ends; `first` is a message of the client's that was read already.
     pub(crate) async fn run(self, client: ClientEnd, first: Option<FirstMessage>) {
-        let Self { provider, terms, responses, mut account, place, mut leaving } = self;
+        let Self { provider, terms, responses, mut account, place, mut standing, mut leaving } = self;
         let UpstreamSession { io, mut screen, .. } = provider;
         let ClientEnd { inlet: mut from_client, outlet: to_client } = client;
         let (from_provider, to_provider) = tokio::io::split(io);
@@ -101,6 +104,7 @@ impl Session {
             ending = relay.serve_client(&mut from_client, first) => ending,
             ending = relay.serve_provider(&mut from_provider, &mut screen, &mut account) => ending,
             ending = relay.watch() => ending,
+            fault = standing.lost() => Ending::Refused(fault),
             ending = relay.leave(&mut leaving) => ending,
         };
         Box::pin(relay.end(ending, (from_client, from_provider), account)).await;
@@ -327,7 +331,12 @@ impl Relay {
         for side in [Side::Client, Side::Server] {
             let _gone = timeout(FAREWELL, async { self.outlet(side).lock().await.shut().await }).await;
         }
-        self.responses.lock().await.end(outcome);
+        let used = {
+            let mut responses = self.responses.lock().await;
+            responses.end(outcome);
+            responses.used()
+        };
+        account.line().into_iter().for_each(|line| line.session_used(used));
         match outcome {
             Outcome::Whole => account.whole(),
             Outcome::Broke(Side::Client) => account.broke("client"),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::billing::Billing;
 use super::ending::Outcome;
 use crate::accounting::Account;
+use crate::accounting::session_use::SessionUse;
 use crate::admission::AdmissionPermit;
 use crate::admission::budgets::HeldBudget;
 use weir_realtime::tap::frame;
@@ -51,18 +52,25 @@ pub(crate) struct Responses {
     count: u32,
     /// The input tokens of the last one: the next one reads at least these.
     known_input: u64,
+    /// What those that have ended used.
+    used: SessionUse,
 }
 
 impl Responses {
     /// No response yet; `prepared` is what the first one may cost.
     pub(crate) fn new(billing: Arc<Billing>, tap: Arc<CompiledSessionTap>, prepared: Vec<HeldBudget>) -> Self {
         let open = VecDeque::new();
-        Self { billing, tap, prepared: Some(prepared), open, count: 0, known_input: 0 }
+        Self { billing, tap, prepared: Some(prepared), open, count: 0, known_input: 0, used: SessionUse::default() }
     }
 
     /// Whether none is open.
     pub(super) fn are_over(&self) -> bool {
         self.open.is_empty()
+    }
+
+    /// What those that have ended used.
+    pub(super) fn used(&self) -> SessionUse {
+        self.used
     }
 
     /// The client asks for a response by a message of so many bytes.
@@ -95,10 +103,13 @@ impl Responses {
             && let Some(mut response) = self.open.remove(place)
         {
             self.known_input = response.settle(true).unwrap_or(self.known_input);
-            drop(response);
+            response.close(&mut self.used);
             return self.prepare().await.map_or_else(Verdict::End, |()| verdict);
         }
-        verdict
+        match self.open.get_mut(place).and_then(Response::over_budget) {
+            Some(fault) => Verdict::End(fault),
+            None => verdict,
+        }
     }
 
     /// The response that this message ends, although none has begun: it is the first that was asked for.
@@ -132,7 +143,7 @@ impl Responses {
             let permit = self.billing.admit(0, 0).await.unwrap_or_default();
             let mut response = self.response(permit, budgets, tap, true);
             response.settle(true);
-            drop(response);
+            response.close(&mut self.used);
             // The next response asks again.
             let _refused = self.prepare().await;
         }
@@ -202,6 +213,7 @@ impl Responses {
                 Outcome::Broke(Side::Server) => response.account.broke("upstream"),
                 Outcome::Whole | Outcome::Left => {}
             }
+            response.close(&mut self.used);
         }
         self.prepared = None;
     }
@@ -211,6 +223,15 @@ impl Response {
     fn begin(&mut self) {
         self.has_begun = true;
         self.account.piece();
+    }
+
+    /// Why a budget ends the session before the response has ended, by the output that was reported or seen so far.
+    fn over_budget(&mut self) -> Option<Fault> {
+        if !self.account.may_abort() {
+            return None;
+        }
+        let reported = self.tap.reading().usage.output().unwrap_or_default();
+        self.account.over_budget(reported.max(self.tap.content_tokens()))
     }
 
     /// Takes over the reported usage, and returns its input tokens.
@@ -231,5 +252,13 @@ impl Response {
             self.account.broke("upstream");
         }
         usage.input().map(u64::from)
+    }
+
+    /// Closes its account, and adds what it used to what the session did.
+    fn close(mut self, used: &mut SessionUse) {
+        let tokens = self.tap.reading().usage.total();
+        let cost = self.account.tell_cost();
+        drop(self);
+        used.add(tokens, cost.get().copied().flatten());
     }
 }

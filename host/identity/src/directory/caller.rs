@@ -17,7 +17,7 @@ pub enum Subject {
 }
 
 /// A caller with its owners. What it holds stays as it was when the request arrived: a key that expires does not end
-/// running streams.
+/// running streams. Sessions look their caller up again.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// By what it identified itself.

@@ -70,6 +70,13 @@ impl KeyRecord {
         Timestamp::from_millisecond(self.expires).ok().filter(|_| self.expires != NEVER)
     }
 
+    /// Until when the key is valid if it is presented with this hash: until it expires, or the grace of that text of it
+    /// ends.
+    pub fn valid_until(&self, hash: &KeyHash) -> Option<Timestamp> {
+        let grace = self.previous.as_ref().filter(|_| !self.hash.is(hash)).map(|previous| previous.grace_ends);
+        self.expires().into_iter().chain(grace).min()
+    }
+
     /// Whether the key has this hash now or had it before its rotation. The time depends on neither hash.
     pub(super) fn has(&self, hash: &KeyHash) -> bool {
         let before = self.previous.as_ref().is_some_and(|previous| previous.hash.is(hash));

@@ -39,7 +39,14 @@ pub(super) fn format() -> Format {
             .map(is_true)
             .to_vec(),
         begins: vec![FrameTest::present("/serverContent/modelTurn"), FrameTest::present("/toolCall")],
-        responses: Tap { usage: usage(), end: vec![is_true("/serverContent/turnComplete")], ..Tap::default() },
+        responses: Tap {
+            usage: usage(),
+            content: ["/serverContent/modelTurn/parts/*/text", "/serverContent/outputTranscription/text"]
+                .map(FrameTest::present)
+                .to_vec(),
+            end: vec![is_true("/serverContent/turnComplete")],
+            ..Tap::default()
+        },
         cancel: None,
     };
     // There is no message for an error: the reason stands in the close frame.

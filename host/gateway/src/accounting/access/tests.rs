@@ -74,6 +74,7 @@ fn the_page_names_each_member_of_the_line_and_no_other() {
         line.tried(&trail);
         line.lost(["x"].into_iter());
         line.failed(&Fault::invalid("no"));
+        line.session_used(SessionUse::default());
         let all = Bucket::ALL.iter().fold(Tokens::default(), |all, bucket| all.with(*bucket, Some(1)));
         line.ends(Ended {
             status: 200,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use http::{HeaderMap, StatusCode};
 
 use super::super::refusal::note_fault;
@@ -15,14 +16,14 @@ use crate::accounting::{self, Account};
 use crate::admission::budgets::HeldBudget;
 use crate::admission::{Admission, AdmissionPermit, Demand, Refused, Uses};
 use crate::attempt::blame;
-use crate::auth::Caller;
+use crate::auth::{Caller, StoredKeys};
 use crate::health::{Health, Ticket};
 use crate::observe::metrics::{Metrics, Series};
 use crate::observe::trace::Span;
 use crate::provenance::Carried;
 use crate::rate_limit::LimitStatus;
 use crate::realtime::billing::{Billing, demand, reserve};
-use crate::realtime::{Greeting, NAME, Responses, Session, SessionPlace, Terms};
+use crate::realtime::{Greeting, NAME, Responses, Session, SessionPlace, Standing, Terms};
 use crate::route::fit::Needs;
 use crate::route::{self, Candidate, Circumstances, Plan, Target};
 use crate::serving::Serving;
@@ -40,6 +41,9 @@ use weir_upstream::{UpstreamSession, Upstreams};
 #[derive(Debug)]
 pub(super) struct Opening {
     pub(super) serving: Arc<Serving>,
+    /// What later sessions are served from.
+    pub(super) current: Arc<ArcSwap<Serving>>,
+    pub(super) stored_keys: Arc<StoredKeys>,
     pub(super) upstreams: Upstreams,
     pub(super) metrics: Arc<Metrics>,
     pub(super) admission: Arc<Admission>,
@@ -65,6 +69,7 @@ pub(super) struct Opened {
     terms: Terms,
     responses: Responses,
     account: Box<Account>,
+    standing: Standing,
 }
 
 /// Why a session was not opened.
@@ -109,8 +114,8 @@ impl Opened {
 
     /// The session, ready to run.
     pub(super) fn session(self, place: SessionPlace, leaving: Leaving) -> Session {
-        let Self { provider, terms, responses, account, .. } = self;
-        Session { provider, terms, responses, account, place, leaving }
+        let Self { provider, terms, responses, account, standing, .. } = self;
+        Session { provider, terms, responses, account, place, standing, leaving }
     }
 }
 
@@ -144,7 +149,7 @@ impl Opening {
         let mut account = Box::new(Account::open(&self.metrics, Arc::clone(&series), opening, permit));
         account.set_line(line.take());
         match self.ask_targets((&model, &plan), &mut account).await {
-            Ok(granted) => Ok(self.opened((model, told), (granted, account), (&plan, series))),
+            Ok(granted) => Ok(self.opened((asked, model, told), (granted, account), (&plan, series))),
             Err(fault) => {
                 account.line().into_iter().for_each(|line| line.failed(&fault));
                 let status = fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind));
@@ -166,7 +171,7 @@ impl Opening {
 
     fn opened(
         &self,
-        (model, told): (String, Vec<LimitStatus>),
+        (asked, model, told): (&str, String, Vec<LimitStatus>),
         (granted, mut account): (Granted, Box<Account>),
         (plan, series): (&Plan, Arc<Series>),
     ) -> Opened {
@@ -192,9 +197,12 @@ impl Opening {
             model: model.clone(),
             alias: plan.route.alias.clone(),
             target: Arc::clone(&target),
+            span: self.span.clone(),
         };
+        let (caller, keys) = (self.caller.clone(), Arc::clone(&self.stored_keys));
+        let standing = Standing::new(caller, asked.to_owned(), Arc::clone(&self.current), keys);
         let responses = Responses::new(Arc::new(billing), Arc::clone(&tap), prepared);
-        Opened { headers, told, target, model, provider, terms: self.terms(tap), responses, account }
+        Opened { headers, told, target, model, provider, terms: self.terms(tap), responses, account, standing }
     }
 
     fn terms(&self, tap: Arc<CompiledSessionTap>) -> Terms {

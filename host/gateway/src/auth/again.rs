@@ -1,0 +1,29 @@
+//! A caller once more, for what lasts longer than a request: whether its key is still valid, and what applies to it now.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Caller, Denied, StoredKeys};
+use weir_config::Config;
+
+impl Caller {
+    /// The caller as it stands now, and until when what it has shown is valid, if nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// What it has shown is no longer valid, or is needed by now and was not shown.
+    pub(crate) fn again(&self, config: &Config, stored: &StoredKeys) -> Result<(Self, Option<Timestamp>), Denied> {
+        if let Some(own) = &self.client {
+            let now = self.shown.as_ref().and_then(|shown| config.clients.find_by_hash(shown));
+            let client = now.filter(|client| client.name == own.name).ok_or(Denied::WrongKey)?;
+            return Ok((Self { client: Some(Arc::clone(client)), ..self.clone() }, None));
+        }
+        if let Some(own) = &self.stored {
+            let (caller, until) = stored.again(own, self.shown.as_ref())?;
+            return Ok((Self::stored(caller, self.shown, self.address), until));
+        }
+        let is_open = config.server.anonymous || config.clients.is_empty() && !stored.is_keyed();
+        if is_open { Ok((self.clone(), None)) } else { Err(Denied::NoKey) }
+    }
+}

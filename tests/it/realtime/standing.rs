@@ -1,0 +1,103 @@
+//! The key of a session is looked up again whenever keys or the configuration change, and when it expires.
+
+use serde_json::{Value, json};
+use weir_tests::{Gateway, SessionProvider, WebSocket};
+
+use super::money::tokens;
+use super::{CLIENT, PATH, asks, begun, client, config, realtime};
+use crate::keys::{TOKEN, admin, made};
+
+fn administered(provider: &SessionProvider) -> String {
+    format!("[admin]\ntoken = \"{TOKEN}\"\n{}", config(provider))
+}
+
+/// A session with a key: the client's side and the provider's.
+async fn session(gateway: &Gateway, provider: &SessionProvider, key: &str) -> (WebSocket, WebSocket) {
+    let bearer = format!("Bearer {key}");
+    let headers = [("authorization", bearer.as_str())];
+    let (client, provider) = tokio::join!(WebSocket::ask(gateway.address, PATH, &headers), provider.grant());
+    (client.unwrap(), provider)
+}
+
+/// The code of the error event with which a session ends.
+async fn ends((client, upstream): &mut (WebSocket, WebSocket)) -> String {
+    let event = client.hear().await.json();
+    assert_eq!(event["type"], "error", "{event}");
+    let (code, reason) = client.hear().await.close();
+    assert_eq!((code, Some(reason.as_str())), (1008, event["error"]["message"].as_str()));
+    assert_eq!(upstream.hear().await.close(), (1001, "the session was ended by a gateway".to_owned()));
+    event["error"]["code"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Messages of a session pass both ways.
+async fn lives((client, upstream): &mut (WebSocket, WebSocket)) {
+    client.say(&json!({"type": "session.update"})).await;
+    assert_eq!(upstream.hear().await.json()["type"], "session.update");
+    upstream.say(&json!({"type": "session.updated"})).await;
+    assert_eq!(client.hear().await.json()["type"], "session.updated");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_disabled_deleted_rotated_or_loses_a_right_ends_its_sessions_and_no_other() {
+    let provider = SessionProvider::listen().await;
+    let gateway = Gateway::from_file(&administered(&provider)).await;
+    assert_eq!(admin(&gateway, "POST", "/teams", json!({"id": "red", "name": "Red"})).await.status(), 201);
+    let (_, key) = made(&gateway, json!({"name": "other"})).await;
+    let mut other = session(&gateway, &provider, &key).await;
+    let none = || Value::Null;
+    let cases: [(&str, &str, Value, &str); 6] = [
+        ("POST", "/keys/{id}/disable", none(), "api_key_disabled"),
+        ("DELETE", "/keys/{id}", none(), "invalid_api_key"),
+        ("POST", "/keys/{id}/rotate", json!({"grace": "0s"}), "api_key_expired"),
+        ("PATCH", "/keys/{id}", json!({"models": ["another"]}), ""),
+        ("PATCH", "/keys/{id}", json!({"operations": ["chat"]}), "operation_not_allowed"),
+        ("PATCH", "/teams/red", json!({"disabled": true}), "team_disabled"),
+    ];
+    for (at, (method, path, body, expected)) in cases.into_iter().enumerate() {
+        let (id, key) = made(&gateway, json!({"name": format!("key-{at}"), "owner": {"team": "red"}})).await;
+        let mut own = session(&gateway, &provider, &key).await;
+        lives(&mut own).await;
+        let reply = admin(&gateway, method, &path.replace("{id}", &id), body).await;
+        assert!(reply.status() < 300, "{method} {path}: {}", reply.text());
+        assert_eq!(ends(&mut own).await, expected, "{method} {path}");
+        lives(&mut other).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_expires_ends_its_session_and_the_response_that_is_open_is_cancelled_and_booked() {
+    let provider = SessionProvider::listen().await;
+    let gateway = Gateway::from_file(&(administered(&provider) + &tokens(1_000_000))).await;
+    let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_millis(2_500);
+    let (_, key) = made(&gateway, json!({"name": "short", "expires": expires.to_string()})).await;
+    let (mut client, mut upstream) = session(&gateway, &provider, &key).await;
+    client.say(&asks()).await;
+    assert_eq!(upstream.hear().await.json(), asks());
+    upstream.say(&begun()).await;
+    assert_eq!(client.hear().await.json()["type"], "response.created");
+    let event = client.hear().await.json();
+    assert_eq!(event["error"]["code"], "api_key_expired", "{event}");
+    assert_eq!(client.hear().await.close().0, 1008);
+    assert_eq!(upstream.hear().await.json()["type"], "response.cancel");
+    assert_eq!(upstream.hear().await.close().0, 1001);
+    upstream.close(1001, "").await;
+    super::money::until_booked(&gateway, 4096, 0).await;
+    assert_eq!(gateway.metric("weir_billing_unknown_total").await, 1.0, "its usage was not told");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_the_file_that_a_reload_takes_away_loses_its_sessions_and_another_keeps_them() {
+    let provider = SessionProvider::listen().await;
+    let other = "[[clients]]\nname = \"b\"\nkey = \"weir-b-0123456789abcdef\"\n";
+    let gateway = Gateway::from_file(&(config(&provider) + &client("") + other)).await;
+    let mut own = session(&gateway, &provider, CLIENT).await;
+    let mut kept = session(&gateway, &provider, "weir-b-0123456789abcdef").await;
+    // Another setting ends no session, and what it says counts for those that begin later.
+    gateway.configure(&(realtime("max_sessions = 1") + &config(&provider) + &client("") + other));
+    assert_eq!(gateway.post("/admin/reload", "").await.status(), 200);
+    lives(&mut own).await;
+    gateway.configure(&(config(&provider) + &client("").replace(CLIENT, "weir-a-changed-0123456789") + other));
+    assert_eq!(gateway.post("/admin/reload", "").await.status(), 200);
+    assert_eq!(ends(&mut own).await, "invalid_api_key");
+    lives(&mut kept).await;
+}
