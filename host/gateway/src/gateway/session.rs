@@ -95,10 +95,10 @@ impl Gateway {
             Ok(opened) => opened,
             Err(Unopened::Fault(fault)) => return Err(fault),
             Err(Unopened::Refused(refused)) => return Ok(self.turn_away(&opening.face, &refused, &id, line)),
-            Err(Unopened::Tried(fault, account, told)) => {
+            Err(Unopened::Tried(fault, account, limits)) => {
                 let mut response = fault_response(opening.face.errors.as_deref(), &fault, &id);
                 forbid_retry(&mut response, &fault);
-                put_limits(&mut response, &opening.face, &told, None);
+                put_limits(&mut response, &opening.face, &limits, None);
                 return Ok(response.map(|body| body.attach(account)));
             }
         };
@@ -115,7 +115,7 @@ impl Opening {
         let mut headers = opened.headers.clone();
         headers.extend(self.handshake.grant(opened.protocol()));
         let mut response = granted(headers);
-        put_limits(&mut response, &self.face, &opened.told, None);
+        put_limits(&mut response, &self.face, &opened.limits, None);
         if self.serving.config.server.diagnostic_headers {
             let (to, target) = (response.headers_mut(), &opened.target);
             insert(to, &headers::PROVIDER, &target.label);

@@ -61,7 +61,7 @@ pub(super) struct Opening {
 pub(super) struct Opened {
     pub(super) headers: HeaderMap,
     /// The state of the caller's limits.
-    pub(super) told: Vec<LimitStatus>,
+    pub(super) limits: Vec<LimitStatus>,
     pub(super) target: Arc<Target>,
     /// The model, as the caller's aliases mean it.
     pub(super) model: String,
@@ -137,7 +137,7 @@ impl Opening {
         let Self { serving, face, caller, .. } = self;
         let model = rights::meant(caller, asked)?;
         let permit = self.admit_for(&model, permit).await.map_err(Unopened::Refused)?;
-        let told = permit.limits();
+        let limits = permit.limits();
         let plan = self.plan(&model)?;
         // A fallback has a name of its own, for which there may be other guards.
         let aliases = plan.candidates.iter().map(|candidate| candidate.route.alias.as_str());
@@ -149,12 +149,12 @@ impl Opening {
         let mut account = Box::new(Account::open(&self.metrics, Arc::clone(&series), opening, permit));
         account.set_line(line.take());
         match self.ask_targets((&model, &plan), &mut account).await {
-            Ok(granted) => Ok(self.opened((asked, model, told), (granted, account), (&plan, series))),
+            Ok(granted) => Ok(self.opened((asked, model, limits), (granted, account), (&plan, series))),
             Err(fault) => {
                 account.line().into_iter().for_each(|line| line.failed(&fault));
                 let status = fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind));
                 account.answering(status, false, false);
-                Err(Unopened::Tried(fault, account, told))
+                Err(Unopened::Tried(fault, account, limits))
             }
         }
     }
@@ -171,7 +171,7 @@ impl Opening {
 
     fn opened(
         &self,
-        (asked, model, told): (&str, String, Vec<LimitStatus>),
+        (asked, model, limits): (&str, String, Vec<LimitStatus>),
         (granted, mut account): (Granted, Box<Account>),
         (plan, series): (&Plan, Arc<Series>),
     ) -> Opened {
@@ -202,7 +202,7 @@ impl Opening {
         let (caller, keys) = (self.caller.clone(), Arc::clone(&self.stored_keys));
         let standing = Standing::new(caller, asked.to_owned(), Arc::clone(&self.current), keys);
         let responses = Responses::new(Arc::new(billing), Arc::clone(&tap), prepared);
-        Opened { headers, told, target, model, provider, terms: self.terms(tap), responses, account, standing }
+        Opened { headers, limits, target, model, provider, terms: self.terms(tap), responses, account, standing }
     }
 
     fn terms(&self, tap: Arc<CompiledSessionTap>) -> Terms {
