@@ -4,7 +4,7 @@ use crate::{Config, Secret, SinkKind, StoreUrl};
 
 impl Config {
     /// The secrets that the configuration holds: keys of providers, the tokens of `[admin]`, headers for the collector of
-    /// spans, headers and keys of sinks, and the addresses of a database, of the server between nodes and of chats. Keys of
+    /// spans, headers and keys of sinks, and the addresses of a database, of the server between nodes and of chats, and what seals ephemeral keys. Keys of
     /// clients are kept as hashes only.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let providers = self.providers.iter().flat_map(|provider| &provider.keys);
@@ -19,6 +19,7 @@ impl Config {
             let address = sink.url.iter().filter(|_| sink.kind == SinkKind::Slack);
             sink.headers.iter().map(|(_, value)| value).chain(&sink.key).chain(address)
         });
-        providers.chain(admin).chain(traces).chain(store).chain(shared).chain(sinks)
+        let sealing = self.realtime.sealing_key.iter();
+        providers.chain(admin).chain(traces).chain(store).chain(shared).chain(sinks).chain(sealing)
     }
 }

@@ -128,6 +128,10 @@ const LARGEST_FILE: u64 = 8 << 20;
 const READ_TOKEN_ALONE: &str =
     "`admin.read_token` is set without `admin.token`, so that nothing could be changed over the network";
 
+/// The fewest bytes of `realtime.sealing_key`.
+const LEAST_SEALING_KEY: usize = 32;
+const SHORT_SEALING_KEY: &str = "`realtime.sealing_key` needs at least 32 random characters";
+
 impl Config {
     /// Reads a file and lays the environment over it.
     pub fn load(path: &Path, environment: Environment) -> Result<Self, Problems> {
@@ -188,6 +192,9 @@ impl Config {
         }
         if draft.admin.read_token.is_some() && draft.admin.token.is_none() {
             reader.report(Problem::error(&Place::Unset, READ_TOKEN_ALONE).with_help("set `admin.token` too"));
+        }
+        if draft.realtime.sealing_key.as_ref().is_some_and(|key| key.expose().len() < LEAST_SEALING_KEY) {
+            reader.report(Problem::error(&Place::Unset, SHORT_SEALING_KEY).with_help("`openssl rand -hex 32` makes one"));
         }
         let problems = Problems::new(Arc::clone(&source), reader.problems.into_inner());
         if problems.are_fatal() {

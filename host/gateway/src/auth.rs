@@ -2,6 +2,7 @@
 //! for all formats.
 
 mod again;
+mod ephemeral;
 pub mod local;
 mod stored;
 mod stored_keys;
@@ -18,12 +19,14 @@ use http::{HeaderMap, Uri};
 
 use crate::rate_limit;
 use crate::rate_limit::{Estimate, Scope, Take};
+pub(crate) use ephemeral::OwnSeal;
 use local::NotLocal;
 pub use stored::StoredCaller;
 use stored_keys::Found;
 pub use stored_keys::StoredKeys;
 pub use tokens::Tokens;
 use weir_config::{Client, Config, KeyHash, Priority};
+use weir_identity::ephemeral::EphemeralKeyError;
 use weir_identity::jwt::Refusal;
 use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_types::contract::about::CredentialPlace;
@@ -207,6 +210,9 @@ pub enum Denied {
     /// A token is refused.
     #[error("{0}")]
     Token(Refusal),
+    /// An ephemeral key is refused.
+    #[error("{0}")]
+    Ephemeral(EphemeralKeyError),
 }
 
 impl Denied {
@@ -216,6 +222,7 @@ impl Denied {
         match self {
             Self::WrongKey | Self::Stored(Unknown | Mistyped(_)) => true,
             Self::Token(refusal) => refusal.status() == 401 && !matches!(refusal, Refusal::Expired(_)),
+            Self::Ephemeral(error) => *error == EphemeralKeyError::Unknown,
             _ => false,
         }
     }
@@ -260,6 +267,7 @@ impl From<Denied> for Fault {
                 return Self::overloaded(denied.to_string(), CHECK_AGAIN).with_code(refusal.code());
             }
             Denied::Token(refusal) => (Side::Client, refused(refusal.status()), refusal.status(), Some(refusal.code())),
+            Denied::Ephemeral(error) => (Side::Client, ErrorKind::Authentication, 401, Some(error.code())),
         };
         let fault = Self::new(side, kind, denied.to_string()).with_status(status);
         match code {

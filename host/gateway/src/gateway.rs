@@ -4,6 +4,7 @@ mod cached;
 mod call;
 mod captured;
 mod client_call;
+mod ephemeral;
 mod judged;
 mod lists;
 mod media_type;
@@ -40,7 +41,7 @@ use crate::admission::budgets::Budgets;
 use crate::admission::{Admission, AdmissionPermit, AdmitMetrics};
 use crate::answer_cache::AnswerCache;
 use crate::attempt::{self, AttemptResponse, ClientSide, InboundRequest, ReplyBody, RequestContext};
-use crate::auth::{Caller, Origin, StoredKeys, WrongKeys, identify};
+use crate::auth::{Caller, Origin, OwnSeal, StoredKeys, WrongKeys, identify};
 use crate::guard::GuardMetrics;
 use crate::health::Health;
 use crate::model_list;
@@ -89,6 +90,7 @@ pub struct Gateway {
     buffers: Arc<Budget>,
     guard_metrics: GuardMetrics,
     sessions: Sessions,
+    seal: OwnSeal,
     log: OnceLock<Arc<dyn RequestLog>>,
 }
 
@@ -125,6 +127,7 @@ impl Gateway {
             buffers,
             guard_metrics,
             sessions,
+            seal: OwnSeal::new(),
             log: OnceLock::new(),
         })
     }
@@ -256,6 +259,9 @@ impl Gateway {
         };
         if *asked.operation() == Operation::Models {
             return Box::pin(self.list(context, serving, &asked, (permit, line))).await;
+        }
+        if ephemeral::is_for(&asked.face) {
+            return self.issue_ephemeral(serving, &asked, permit, line).await;
         }
         self.forward(context, serving, &asked, (span, permit, line)).await
     }

@@ -7,6 +7,7 @@
 //! | [`document`] | what is stored, as JSON with versions |
 //! | [`directory`] | a snapshot in memory, in which each request finds its [`Caller`] |
 //! | [`change`] | commands: validated, with an audit event; the conditions of an ETag, and idempotency keys |
+//! | [`ephemeral`] | sealed texts that stand for a key for a short time |
 //! | [`jwt`] | tokens (`[[issuers]]`): keys of issuers, signatures, claims, what these mean here |
 //! | [`oidc`] | a login for the admin side |
 //!
@@ -73,6 +74,7 @@
 pub mod change;
 pub mod directory;
 pub mod document;
+pub mod ephemeral;
 mod hash_text;
 pub mod jwt;
 pub mod key_text;

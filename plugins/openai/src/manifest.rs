@@ -24,6 +24,7 @@ pub(crate) fn describe() -> Manifest {
     manifest.faces = faces();
     manifest.faces.extend(relayed::faces());
     manifest.faces.push(realtime::face_of_sessions());
+    manifest.faces.push(realtime::face_of_secrets());
     manifest.accepts.extend(relayed::accepts());
     manifest.accepts.push(realtime::accepts());
     let count = compat::manifest::acceptance(responses::FORMAT, Operation::CountTokens, "POST", count::PATH);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::Secret;
 use crate::section::{Amount, Size, section};
 
 section! {
@@ -21,5 +22,8 @@ section! {
         ping_interval: Duration = Duration::from_secs(30),
         /// How long a side may take to send anything after it was pinged.
         ping_timeout: Duration = Duration::from_secs(20),
+        /// What seals ephemeral keys: nodes that set the same text take each other's. Without it, each process makes
+        /// its own, and takes no other's. At least 32 random characters.
+        sealing_key: Option<Secret>,
     }
 }

@@ -1,13 +1,36 @@
 //! A caller once more, for what lasts longer than a request: whether its key is still valid, and what applies to it now.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::{Caller, Denied, StoredKeys};
-use weir_config::Config;
+use weir_config::{Config, KeyHash};
 
 impl Caller {
+    /// The caller whose key has this hash.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it is not valid.
+    pub(super) fn of_hash(
+        (config, stored): (&Config, &StoredKeys),
+        hash: &KeyHash,
+        address: Option<IpAddr>,
+    ) -> Result<Self, Denied> {
+        if let Some(client) = config.clients.find_by_hash(hash) {
+            let (tenant, client) = (Arc::clone(&client.name), Some(Arc::clone(client)));
+            return Ok(Self { tenant, client, stored: None, shown: Some(*hash), address });
+        }
+        Ok(Self::stored(stored.of_hash(hash)?, Some(*hash), address))
+    }
+
+    /// The hash of the key that the caller has shown.
+    pub(crate) fn shown(&self) -> Option<&KeyHash> {
+        self.shown.as_ref()
+    }
+
     /// The caller as it stands now, and until when what it has shown is valid, if nothing changes.
     ///
     /// # Errors

@@ -128,8 +128,12 @@ impl StoredKeys {
     /// The caller of a presented key, and the hash of that.
     fn find(&self, presented: &str) -> Result<(StoredCaller, KeyHash), Denied> {
         let shown = hash_of(presented)?;
-        let caller = self.caller(|directory| directory.look_up_hash(&shown, Timestamp::now()))?;
-        Ok((caller, shown))
+        Ok((self.of_hash(&shown)?, shown))
+    }
+
+    /// The caller of the key with this hash.
+    pub(super) fn of_hash(&self, hash: &KeyHash) -> Result<StoredCaller, Denied> {
+        self.caller(|directory| directory.look_up_hash(hash, Timestamp::now()))
     }
 
     /// A caller as it stands now, which had shown the key with this hash or a token, and until when that is valid.
@@ -145,7 +149,7 @@ impl StoredKeys {
             return if is_over { Err(Refusal::Expired(until).into()) } else { Ok((self.of_identity(identity)?, Some(until))) };
         }
         let shown = shown.ok_or(Denied::WrongKey)?;
-        let caller = self.caller(|directory| directory.look_up_hash(shown, now))?;
+        let caller = self.of_hash(shown)?;
         let until = caller.valid_until(shown);
         Ok((caller, until))
     }

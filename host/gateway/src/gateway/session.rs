@@ -20,9 +20,11 @@ use super::recognise::Called;
 use super::response_headers::{forbid_retry, put_limits};
 use super::{Begun, Gateway, fault_response, rights};
 use crate::attempt::ReplyBody;
+use crate::auth::Caller;
 use crate::observe::log::current;
 use crate::realtime::NAME;
 use crate::serving::Serving;
+use weir_server::Peer;
 use weir_translate::dialect::faces::Endpoint;
 use weir_translate::dialect::reply::insert;
 use weir_types::contract::about::Operation;
@@ -48,7 +50,7 @@ impl Gateway {
     ) -> Result<Response<ReplyBody>, Fault> {
         let Begun { exchange, span, line, .. } = begun;
         let face = called.face;
-        let caller = self.identified(serving, &face, &head).await?;
+        let (caller, bound) = self.identified_for_session(serving, &face, &head).await?;
         if let Some(line) = line.as_mut() {
             line.asked_by(&caller);
         }
@@ -73,6 +75,7 @@ impl Gateway {
             exchange,
             face,
             caller,
+            bound,
             handshake,
             span: span.clone(),
         };
@@ -106,6 +109,26 @@ impl Gateway {
         let session = opened.session(place, takeover.leaving());
         takeover.go_on(current::within(id, session.begin(upgrade)));
         Ok(response)
+    }
+}
+
+impl Gateway {
+    /// The caller of a handshake, and the model that its ephemeral key allows, if it shows one.
+    async fn identified_for_session(
+        &self,
+        serving: &Serving,
+        face: &Endpoint,
+        head: &Parts,
+    ) -> Result<(Caller, Option<String>), Fault> {
+        let query = head.uri.query().unwrap_or_default();
+        let address = head.extensions.get::<Peer>().map(|peer| peer.0);
+        let keys = (&*serving.config, &*self.stored_keys);
+        match self.seal.caller(keys, (face, &head.headers, query), address) {
+            None => Ok((self.identified(serving, face, head).await?, None)),
+            Some(Ok((caller, model))) => Ok((caller, Some(model))),
+            Some(Err(denied)) if denied.is_a_guess() => Err(self.wrong_keys.judge(denied.into(), address).await),
+            Some(Err(denied)) => Err(denied.into()),
+        }
     }
 }
 

@@ -25,6 +25,16 @@ pub(super) fn face_of_sessions() -> Face {
     Face { credentials, model: vec![ModelPlace::Query("model".to_owned())], body: BodyKind::Session, ..plain }
 }
 
+/// The endpoint for ephemeral keys, which the gateway answers with its own.
+pub(super) fn face_of_secrets() -> Face {
+    let operation = Operation::Other("realtime-secrets".to_owned());
+    Face {
+        model: vec![ModelPlace::pointer("/session/model")],
+        end_user: Vec::new(),
+        ..face(FORMAT, operation, "POST", "/v1/realtime/client_secrets")
+    }
+}
+
 pub(super) fn accepts() -> Acceptance {
     Acceptance {
         query: vec![FixedQuery { name: "model".to_owned(), value: "{model}".to_owned(), stream: None }],

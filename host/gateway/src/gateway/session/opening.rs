@@ -53,6 +53,8 @@ pub(super) struct Opening {
     pub(super) exchange: Exchange,
     pub(super) face: Arc<Endpoint>,
     pub(super) caller: Caller,
+    /// The model that the session must have, if its caller has shown an ephemeral key.
+    pub(super) bound: Option<String>,
     pub(super) handshake: ClientHandshake,
     pub(super) span: Span,
 }
@@ -135,6 +137,11 @@ impl Opening {
         line: &mut Option<Box<AccessLine>>,
     ) -> Result<Opened, Unopened> {
         let Self { serving, face, caller, .. } = self;
+        if self.bound.as_deref().is_some_and(|bound| bound != asked) {
+            let message = "the ephemeral key was issued for another model";
+            let fault = Fault::new(Side::Client, ErrorKind::Permission, message);
+            return Err(fault.with_status(403).with_code("ephemeral_key_model").at("model").into());
+        }
         let model = rights::meant(caller, asked)?;
         let permit = self.admit_for(&model, permit).await.map_err(Unopened::Refused)?;
         let limits = permit.limits();

@@ -1,0 +1,119 @@
+//! Requests for ephemeral keys, which Weir answers itself: its own key stands for the client's, so that what begins with it
+//! takes the same path as any other session. A provider's own ephemeral keys would lead clients past Weir.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::response_headers::put_limits;
+use super::{Gateway, rights};
+use crate::accounting::access::AccessLine;
+use crate::admission::AdmissionPermit;
+use crate::attempt::{InboundRequest, ReplyBody};
+use crate::realtime::NAME;
+use crate::serving::Serving;
+use weir_identity::ephemeral::{EphemeralKey, MOST_MODEL};
+use weir_translate::dialect::faces::Endpoint;
+use weir_types::contract::about::Operation;
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side};
+
+/// The operation of endpoints for ephemeral keys, as manifests name it.
+const OPERATION: &str = "realtime-secrets";
+/// How long a key is valid that names no time, in seconds, and the shortest and longest time.
+const USUAL_SECONDS: i64 = 600;
+const SECONDS: std::ops::RangeInclusive<i64> = 10..=7200;
+/// The largest request.
+const MOST_BODY: usize = 64 << 10;
+/// What the session of a request may hold: a key has no room for the rest.
+const TAKEN: [&str; 3] = ["type", "model", "object"];
+
+/// A request for an ephemeral key.
+#[derive(Debug, Deserialize)]
+struct Wanted {
+    expires_after: Option<ExpiresAfter>,
+    session: Map<String, Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ExpiresAfter {
+    seconds: Option<i64>,
+}
+
+/// Whether a face is one for ephemeral keys.
+pub(super) fn is_for(face: &Endpoint) -> bool {
+    matches!(&face.claim.operation, Operation::Other(name) if name == OPERATION)
+}
+
+impl Gateway {
+    /// Answers a request for an ephemeral key.
+    pub(super) async fn issue_ephemeral(
+        &self,
+        serving: &Serving,
+        asked: &InboundRequest,
+        permit: AdmissionPermit,
+        line: &mut Option<Box<AccessLine>>,
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let permit = match self.admission.admit_to_lists(&serving.config, &asked.caller, permit).await {
+            Ok(permit) => permit,
+            Err(refused) => return Ok(self.turn_away(&asked.face, &refused, &asked.exchange.id, line)),
+        };
+        let issued = self.ephemeral(serving, asked)?;
+        let mut response = Response::new(ReplyBody::from(Bytes::from(issued.to_string())));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        put_limits(&mut response, &asked.face, &permit.limits(), None);
+        Ok(response)
+    }
+
+    /// Makes an ephemeral key, as an answer shows it.
+    fn ephemeral(&self, serving: &Serving, asked: &InboundRequest) -> Result<Value, Fault> {
+        let Some(key) = asked.caller.shown() else {
+            let message = "an ephemeral key stands for a client key, and this request has none: callers without a key and \
+                           those with a token of an identity provider begin their sessions themselves";
+            return Err(Fault::new(Side::Client, ErrorKind::Unsupported, message).with_code("no_client_key"));
+        };
+        rights::may_begin(&asked.caller, NAME)?;
+        let wanted = wanted(&asked.body)?;
+        let model = wanted.session.get("model").and_then(Value::as_str).filter(|model| !model.is_empty());
+        let model = model.ok_or_else(|| Fault::invalid("`session.model` must name a model").at("session.model"))?;
+        if model.len() > MOST_MODEL {
+            return Err(Fault::invalid(format!("a model's name has at most {MOST_MODEL} bytes")).at("session.model"));
+        }
+        let meant = rights::meant(&asked.caller, model)?;
+        if serving.routes.find(&meant).is_none() {
+            let shown: String = model.chars().take(200).collect();
+            return Err(Fault::not_found(format!("there is no model `{shown}`")).at("session.model"));
+        }
+        if let Some(name) = wanted.session.keys().find(|name| !TAKEN.contains(&name.as_str())) {
+            let shown: String = name.chars().take(200).collect();
+            let message = format!(
+                "an ephemeral key of this gateway names a model and carries no configuration: leave out \
+                 `session.{shown}`, and send it as the session's first message"
+            );
+            return Err(Fault::new(Side::Client, ErrorKind::Unsupported, message).at("session"));
+        }
+        let seconds = wanted.expires_after.and_then(|after| after.seconds).unwrap_or(USUAL_SECONDS);
+        if !SECONDS.contains(&seconds) {
+            let message = format!("`expires_after.seconds` must be {} to {}", SECONDS.start(), SECONDS.end());
+            return Err(Fault::invalid(message).at("expires_after.seconds"));
+        }
+        let expires = Timestamp::now().checked_add(SignedDuration::from_secs(seconds));
+        let expires = expires.map_err(|_| Fault::internal("the clock is out of range"))?;
+        let sealed = EphemeralKey { stands_for: *key, model: model.to_owned(), expires };
+        let text = self.seal.seal(&serving.config, &sealed);
+        let text = text.ok_or_else(|| Fault::internal("an ephemeral key could not be made"))?;
+        Ok(json!({"value": text.expose(), "expires_at": expires.as_second(), "session": wanted.session}))
+    }
+}
+
+fn wanted(body: &[Bytes]) -> Result<Wanted, Fault> {
+    if body.iter().map(Bytes::len).sum::<usize>() > MOST_BODY {
+        let message = format!("a request for an ephemeral key has at most {MOST_BODY} bytes");
+        return Err(Fault::new(Side::Client, ErrorKind::TooLarge, message));
+    }
+    serde_json::from_slice(&body.concat()).map_err(|error| Fault::invalid(format!("the body does not fit: {error}")))
+}
