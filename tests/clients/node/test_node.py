@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gateway import Lane, lanes
 from script import GREETING
+from weir_process import ROOT
 
 HERE = Path(__file__).resolve().parent
 CALLS = [["get_weather", {"city": "Paris", "days": 2}], ["get_weather", {"city": 'Zürich "HB"', "days": 1}]]
@@ -53,9 +54,10 @@ def variables(**more: str) -> dict:
 
 def words() -> str:
     """The data for the tests, as JSON."""
-    faces = {face: lanes(face) for face in ("openai", "responses", "anthropic", "gemini")}
+    faces = {face: lanes(face) for face in ("openai", "responses", "anthropic", "gemini", "completions")}
     shown = {face: [show(lane) for lane in them] for face, them in faces.items()}
-    return json.dumps({"lanes": shown, "greeting": GREETING, "calls": CALLS, "results": RESULTS})
+    protos = str(ROOT / "host/grpc/proto")
+    return json.dumps({"lanes": shown, "protos": protos, "greeting": GREETING, "calls": CALLS, "results": RESULTS})
 
 
 def show(lane: Lane) -> dict:
