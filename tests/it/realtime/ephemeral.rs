@@ -1,0 +1,129 @@
+//! Ephemeral keys: Weir's own, bound to the key that asked for them and to a model, for sessions only.
+
+use serde_json::{Value, json};
+use weir_tests::{Gateway, Reply, Request, SessionProvider, WebSocket, log};
+
+use super::{CLIENT, PATH, client, config, realtime};
+use crate::keys::{TOKEN, admin, made};
+
+const SECRETS: &str = "/v1/realtime/client_secrets";
+
+async fn ask(gateway: &Gateway, key: &str, body: &Value) -> Reply {
+    let request = Request::post(SECRETS, body.to_string()).header("content-type", "application/json");
+    let request = if key.is_empty() { request } else { request.header("authorization", &format!("Bearer {key}")) };
+    gateway.ask(&request).await
+}
+
+fn wanted() -> Value {
+    json!({"expires_after": {"anchor": "created_at", "seconds": 60}, "session": {"type": "realtime", "model": "rt"}})
+}
+
+/// The text of an ephemeral key for the model `rt`.
+async fn issued(gateway: &Gateway, key: &str) -> String {
+    let reply = ask(gateway, key, &wanted()).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    reply.json()["value"].as_str().unwrap().to_owned()
+}
+
+/// The code with which a handshake with this key is refused.
+async fn refused(gateway: &Gateway, path: &str, key: &str) -> (u16, String) {
+    let bearer = format!("Bearer {key}");
+    let answer = WebSocket::ask(gateway.address, path, &[("authorization", bearer.as_str())]).await;
+    let (status, body) = answer.unwrap_err();
+    let body: Value = serde_json::from_str(&body).unwrap();
+    (status, body["error"]["code"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ephemeral_key_begins_sessions_of_its_model_as_the_key_that_asked_and_nothing_else() {
+    let provider = SessionProvider::listen().await;
+    let more = "[[models]]\nalias = \"other\"\ntarget = { provider = \"p\", model = \"x\" }\n";
+    let gateway = Gateway::open(&(config(&provider) + more + &client("limits = { streams = 1 }"))).await;
+    let reply = ask(&gateway, CLIENT, &wanted()).await;
+    assert_eq!((reply.status(), reply.header("cache-control")), (200, Some("no-store")));
+    let body = reply.json();
+    assert_eq!(body["session"], wanted()["session"]);
+    let left = body["expires_at"].as_i64().unwrap() - jiff::Timestamp::now().as_second();
+    assert!((50..=60).contains(&left), "{left}");
+    let ephemeral = body["value"].as_str().unwrap().to_owned();
+    let offer = format!("realtime, openai-insecure-api-key.{ephemeral}");
+    let bearer = format!("Bearer {ephemeral}");
+    for header in [("sec-websocket-protocol", offer.as_str()), ("authorization", bearer.as_str())] {
+        let headers = [header];
+        let asked = WebSocket::ask(gateway.address, PATH, &headers);
+        let (client, upstream) = tokio::join!(asked, provider.grant());
+        let client = client.unwrap();
+        assert!(!upstream.head.contains("ek-weir-"), "{}", upstream.head);
+        // The limits are those of the key.
+        assert_eq!(refused(&gateway, PATH, CLIENT).await.0, 429);
+        client.cut();
+        drop(upstream);
+        gateway.until_metric("weir_realtime_sessions", 0.0).await;
+    }
+    let other = refused(&gateway, "/v1/realtime?model=other", &ephemeral).await;
+    assert_eq!(other, (403, "ephemeral_key_model".to_owned()));
+    let chat = json!({"model": "rt", "messages": []}).to_string();
+    let chat = Request::post("/v1/chat/completions", chat).header("authorization", &bearer);
+    assert_eq!(gateway.ask(&chat).await.status(), 401, "it is a key for sessions only");
+    assert_eq!(ask(&gateway, &ephemeral, &wanted()).await.status(), 401, "and makes no other");
+    let changed = ephemeral[..ephemeral.len() - 8].to_owned() + "AAAAAAAA";
+    assert_eq!(refused(&gateway, PATH, &changed).await, (401, "invalid_api_key".to_owned()));
+    assert!(!log::text().contains(&ephemeral), "no log shows it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_ephemeral_key_cannot_carry_or_its_caller_may_not_is_refused() {
+    let provider = SessionProvider::listen().await;
+    let limited = "models = [\"rt\"]\n[[clients]]\nname = \"c\"\nkey = \"weir-c-0123456789abcdef\"\noperations = [\"realtime-secrets\"]";
+    let gateway = Gateway::open(&(config(&provider) + &client(limited))).await;
+    let session = |session: Value| json!({"session": session});
+    for (key, body, status, word) in [
+        ("", wanted(), 401, ""),
+        ("weir-c-0123456789abcdef", wanted(), 403, "realtime"),
+        (CLIENT, session(json!({"type": "realtime"})), 400, "session.model"),
+        (CLIENT, session(json!({"model": "other"})), 403, "other"),
+        (CLIENT, session(json!({"model": "rt", "instructions": "x"})), 400, "session.instructions"),
+        (CLIENT, json!({"expires_after": {"seconds": 9}, "session": {"model": "rt"}}), 400, "10 to 7200"),
+        (CLIENT, json!({"expires_after": {"seconds": 7201}, "session": {"model": "rt"}}), 400, "10 to 7200"),
+        (CLIENT, json!({"session": {"model": "rt", "instructions": "x".repeat(70_000)}}), 413, ""),
+        (CLIENT, json!({"model": "rt"}), 400, "session"),
+    ] {
+        let reply = ask(&gateway, key, &body).await;
+        assert_eq!(reply.status(), status, "{}", reply.text());
+        assert!(reply.json()["error"]["message"].as_str().unwrap().contains(word), "{}", reply.text());
+    }
+    let open = Gateway::open(&config(&provider)).await;
+    let reply = ask(&open, "", &wanted()).await;
+    assert_eq!((reply.status(), reply.json()["error"]["code"].as_str()), (400, Some("no_client_key")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_the_same_sealing_key_takes_it_and_another_says_why_not() {
+    let provider = SessionProvider::listen().await;
+    let shared = realtime("sealing_key = \"0123456789abcdef0123456789abcdef\"") + &config(&provider) + &client("");
+    let (one, two) = (Gateway::open(&shared).await, Gateway::open(&shared).await);
+    let alone = Gateway::open(&(config(&provider) + &client(""))).await;
+    let ephemeral = issued(&one, CLIENT).await;
+    let bearer = format!("Bearer {ephemeral}");
+    let headers = [("authorization", bearer.as_str())];
+    let (client, _upstream) = tokio::join!(WebSocket::ask(two.address, PATH, &headers), provider.grant());
+    assert!(client.is_ok());
+    assert_eq!(refused(&alone, PATH, &ephemeral).await, (401, "ephemeral_key_of_another_node".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_disabled_takes_its_ephemeral_keys_and_their_sessions_with_it() {
+    let provider = SessionProvider::listen().await;
+    let gateway = Gateway::from_file(&format!("[admin]\ntoken = \"{TOKEN}\"\n{}", config(&provider))).await;
+    let (id, key) = made(&gateway, json!({"name": "build"})).await;
+    let ephemeral = issued(&gateway, &key).await;
+    let bearer = format!("Bearer {ephemeral}");
+    let headers = [("authorization", bearer.as_str())];
+    let (client, mut upstream) = tokio::join!(WebSocket::ask(gateway.address, PATH, &headers), provider.grant());
+    let mut client = client.unwrap();
+    assert_eq!(admin(&gateway, "POST", &format!("/keys/{id}/disable"), Value::Null).await.status(), 200);
+    assert_eq!(client.hear().await.json()["error"]["code"], "api_key_disabled");
+    assert_eq!(client.hear().await.close().0, 1008);
+    assert_eq!(upstream.hear().await.close().0, 1001);
+    assert_eq!(refused(&gateway, PATH, &ephemeral).await, (401, "api_key_disabled".to_owned()));
+}
