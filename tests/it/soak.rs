@@ -16,7 +16,7 @@ const LONG: usize = 120_000;
 const GROWTH: usize = 24 << 10;
 
 /// The process's resident memory, in KiB.
-fn resident(program: &Program) -> usize {
+pub(crate) fn resident(program: &Program) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", program.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()

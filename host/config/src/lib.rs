@@ -132,6 +132,18 @@ const READ_TOKEN_ALONE: &str =
 const LEAST_SEALING_KEY: usize = 32;
 const SHORT_SEALING_KEY: &str = "`realtime.sealing_key` needs at least 32 random characters";
 
+/// Secrets of the program's own that make no sense: one without the other, or one that can be guessed.
+fn secret_problems(admin: &Admin, realtime: &Realtime) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if admin.read_token.is_some() && admin.token.is_none() {
+        problems.push(Problem::error(&Place::Unset, READ_TOKEN_ALONE).with_help("set `admin.token` too"));
+    }
+    if realtime.sealing_key.as_ref().is_some_and(|key| key.expose().len() < LEAST_SEALING_KEY) {
+        problems.push(Problem::error(&Place::Unset, SHORT_SEALING_KEY).with_help("`openssl rand -hex 32` makes one"));
+    }
+    problems
+}
+
 impl Config {
     /// Reads a file and lays the environment over it.
     pub fn load(path: &Path, environment: Environment) -> Result<Self, Problems> {
@@ -190,12 +202,7 @@ impl Config {
                         can be ignored; `anonymous = true` would serve all";
             reader.report(problem.with_help(help));
         }
-        if draft.admin.read_token.is_some() && draft.admin.token.is_none() {
-            reader.report(Problem::error(&Place::Unset, READ_TOKEN_ALONE).with_help("set `admin.token` too"));
-        }
-        if draft.realtime.sealing_key.as_ref().is_some_and(|key| key.expose().len() < LEAST_SEALING_KEY) {
-            reader.report(Problem::error(&Place::Unset, SHORT_SEALING_KEY).with_help("`openssl rand -hex 32` makes one"));
-        }
+        secret_problems(&draft.admin, &draft.realtime).into_iter().for_each(|problem| reader.report(problem));
         let problems = Problems::new(Arc::clone(&source), reader.problems.into_inner());
         if problems.are_fatal() {
             return Err(problems);

@@ -47,7 +47,7 @@ pub struct Caller {
     /// The owner of a key in the store, or of a token.
     pub stored: Option<Arc<StoredCaller>>,
     /// The hash of the key that it has shown, to look it up again; `None` without a key.
-    shown: Option<KeyHash>,
+    pub(crate) shown: Option<KeyHash>,
     /// The caller's address; `None` without a network connection.
     pub address: Option<IpAddr>,
 }

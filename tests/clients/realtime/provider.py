@@ -66,12 +66,13 @@ class Provider:
                     for words in WORDS:
                         say("response.output_text.delta", delta=words, **place)
                     say("response.output_text.done", text="".join(WORDS), **place)
+                    output = 4_900 if model == "dear-upstream" else 7
                     usage = {
-                        "total_tokens": 18,
+                        "total_tokens": 11 + output,
                         "input_tokens": 11,
-                        "output_tokens": 7,
+                        "output_tokens": output,
                         "input_token_details": {"text_tokens": 11, "audio_tokens": 0, "cached_tokens": 0},
-                        "output_token_details": {"text_tokens": 7, "audio_tokens": 0},
+                        "output_token_details": {"text_tokens": output, "audio_tokens": 0},
                     }
                     done = {"id": "resp_1", "object": "realtime.response", "status": "completed", "usage": usage}
                     say("response.done", response=done)

@@ -56,6 +56,9 @@ def configuration(port: int, more: str = "") -> str:
         alias = "voice"
         target = {{ provider = "openai", model = "voice-upstream" }}
         [[models]]
+        alias = "dear"
+        target = {{ provider = "openai", model = "dear-upstream" }}
+        [[models]]
         alias = "live"
         target = {{ provider = "gemini", model = "live-upstream" }}
         [[clients]]
@@ -67,7 +70,7 @@ def configuration(port: int, more: str = "") -> str:
         [[budgets]]
         name = "small"
         for = {{ key = "poor" }}
-        tokens = 4100
+        tokens = 5000
         per = "month"
     """
 
@@ -185,7 +188,7 @@ class Realtime(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(refused.exception.response.status_code, status)
 
     async def test_a_budget_that_is_over(self):
-        async with self.client(POOR).realtime.connect(model="voice") as session:
+        async with self.client(POOR).realtime.connect(model="dear") as session:
             await session.recv()
             await session.response.create()
             kinds = []

@@ -6,6 +6,7 @@ use weir_tests::{Gateway, Reply, Request, SessionProvider, WebSocket, log};
 use super::{CLIENT, PATH, client, config, realtime};
 use crate::keys::{TOKEN, admin, made};
 
+const FREE: &str = "weir-d-0123456789abcdef";
 const SECRETS: &str = "/v1/realtime/client_secrets";
 
 async fn ask(gateway: &Gateway, key: &str, body: &Value) -> Reply {
@@ -74,19 +75,22 @@ async fn an_ephemeral_key_begins_sessions_of_its_model_as_the_key_that_asked_and
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_ephemeral_key_cannot_carry_or_its_caller_may_not_is_refused() {
     let provider = SessionProvider::listen().await;
+    let free = format!("[[clients]]\nname = \"d\"\nkey = \"{FREE}\"\n");
     let limited = "models = [\"rt\"]\n[[clients]]\nname = \"c\"\nkey = \"weir-c-0123456789abcdef\"\noperations = [\"realtime-secrets\"]";
-    let gateway = Gateway::open(&(config(&provider) + &client(limited))).await;
+    let gateway = Gateway::open(&(config(&provider) + &client(limited) + &free)).await;
     let session = |session: Value| json!({"session": session});
     for (key, body, status, word) in [
         ("", wanted(), 401, ""),
         ("weir-c-0123456789abcdef", wanted(), 403, "realtime"),
-        (CLIENT, session(json!({"type": "realtime"})), 400, "session.model"),
+        (CLIENT, session(json!({"type": "realtime"})), 403, "names no model"),
+        (FREE, session(json!({"type": "realtime"})), 400, "session.model"),
+        (FREE, session(json!({"model": "none"})), 404, "none"),
         (CLIENT, session(json!({"model": "other"})), 403, "other"),
         (CLIENT, session(json!({"model": "rt", "instructions": "x"})), 400, "session.instructions"),
         (CLIENT, json!({"expires_after": {"seconds": 9}, "session": {"model": "rt"}}), 400, "10 to 7200"),
         (CLIENT, json!({"expires_after": {"seconds": 7201}, "session": {"model": "rt"}}), 400, "10 to 7200"),
         (CLIENT, json!({"session": {"model": "rt", "instructions": "x".repeat(70_000)}}), 413, ""),
-        (CLIENT, json!({"model": "rt"}), 400, "session"),
+        (FREE, json!({"model": "rt"}), 400, "session"),
     ] {
         let reply = ask(&gateway, key, &body).await;
         assert_eq!(reply.status(), status, "{}", reply.text());

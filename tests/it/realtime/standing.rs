@@ -1,7 +1,7 @@
 //! The key of a session is looked up again whenever keys or the configuration change, and when it expires.
 
 use serde_json::{Value, json};
-use weir_tests::{Gateway, SessionProvider, WebSocket};
+use weir_tests::{Gateway, Request, SessionProvider, WebSocket};
 
 use super::money::tokens;
 use super::{CLIENT, PATH, asks, begun, client, config, realtime};
@@ -17,6 +17,12 @@ async fn session(gateway: &Gateway, provider: &SessionProvider, key: &str) -> (W
     let headers = [("authorization", bearer.as_str())];
     let (client, provider) = tokio::join!(WebSocket::ask(gateway.address, PATH, &headers), provider.grant());
     (client.unwrap(), provider)
+}
+
+async fn reload(gateway: &Gateway) {
+    let asked = Request::post("/admin/reload", "").header("authorization", &format!("Bearer {TOKEN}"));
+    let reply = gateway.ask(&asked).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
 }
 
 /// The code of the error event with which a session ends.
@@ -81,23 +87,27 @@ async fn a_key_that_expires_ends_its_session_and_the_response_that_is_open_is_ca
     assert_eq!(upstream.hear().await.json()["type"], "response.cancel");
     assert_eq!(upstream.hear().await.close().0, 1001);
     upstream.close(1001, "").await;
-    super::money::until_booked(&gateway, 4096, 0).await;
-    assert_eq!(gateway.metric("weir_billing_unknown_total").await, 1.0, "its usage was not told");
+    gateway.until_metric("weir_realtime_sessions", 0.0).await;
+    assert_eq!(gateway.metric("weir_billing_unknown_total").await, 1.0, "its usage was not reported");
+    let budgets = Request::get("/admin/budgets").header("authorization", &format!("Bearer {TOKEN}"));
+    let budgets = gateway.ask(&budgets).await.json();
+    assert_eq!((&budgets["budgets"][0]["settled"], &budgets["budgets"][0]["reserved"]), (&json!(4096), &json!(0)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_of_the_file_that_a_reload_takes_away_loses_its_sessions_and_another_keeps_them() {
     let provider = SessionProvider::listen().await;
     let other = "[[clients]]\nname = \"b\"\nkey = \"weir-b-0123456789abcdef\"\n";
-    let gateway = Gateway::from_file(&(config(&provider) + &client("") + other)).await;
+    let gateway = Gateway::from_file(&(administered(&provider) + &client("") + other)).await;
     let mut own = session(&gateway, &provider, CLIENT).await;
     let mut kept = session(&gateway, &provider, "weir-b-0123456789abcdef").await;
     // Another setting ends no session, and what it says counts for those that begin later.
-    gateway.configure(&(realtime("max_sessions = 1") + &config(&provider) + &client("") + other));
-    assert_eq!(gateway.post("/admin/reload", "").await.status(), 200);
+    gateway.configure(&(realtime("max_sessions = 1") + &administered(&provider) + &client("") + other));
+    reload(&gateway).await;
     lives(&mut own).await;
-    gateway.configure(&(config(&provider) + &client("").replace(CLIENT, "weir-a-changed-0123456789") + other));
-    assert_eq!(gateway.post("/admin/reload", "").await.status(), 200);
+    let changed = client("").replace(CLIENT, "weir-a-changed-0123456789");
+    gateway.configure(&(administered(&provider) + &changed + other));
+    reload(&gateway).await;
     assert_eq!(ends(&mut own).await, "invalid_api_key");
     lives(&mut kept).await;
 }

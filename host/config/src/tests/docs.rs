@@ -62,7 +62,9 @@ fn the_example_holds_with_every_key_in_use() {
         "EVENTS_HEADERS",
         "BUCKET_KEY",
     ];
-    let config = example(&in_full(), &names.map(|name| (name, "k=v")));
+    let sealing = ("SEALING_KEY", "0123456789abcdef0123456789abcdef");
+    let variables: Vec<_> = names.into_iter().map(|name| (name, "k=v")).chain([sealing]).collect();
+    let config = example(&in_full(), &variables);
     assert!(config.admin.token.is_some() && config.models.lookup("something else").is_some());
     // Where a default is shown as a key, it is the default.
     let bare = example(EXAMPLE, &[]);

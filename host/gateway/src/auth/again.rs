@@ -26,11 +26,6 @@ impl Caller {
         Ok(Self::stored(stored.of_hash(hash)?, Some(*hash), address))
     }
 
-    /// The hash of the key that the caller has shown.
-    pub(crate) fn shown(&self) -> Option<&KeyHash> {
-        self.shown.as_ref()
-    }
-
     /// The caller as it stands now, and until when what it has shown is valid, if nothing changes.
     ///
     /// # Errors

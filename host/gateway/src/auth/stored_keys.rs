@@ -146,7 +146,11 @@ impl StoredKeys {
         if let Some(identity) = caller.token() {
             let until = identity.expires;
             let is_over = now >= until;
-            return if is_over { Err(Refusal::Expired(until).into()) } else { Ok((self.of_identity(identity)?, Some(until))) };
+            return if is_over {
+                Err(Refusal::Expired(until).into())
+            } else {
+                Ok((self.of_identity(identity)?, Some(until)))
+            };
         }
         let shown = shown.ok_or(Denied::WrongKey)?;
         let caller = self.of_hash(shown)?;

@@ -71,7 +71,7 @@ impl Gateway {
 
     /// Makes an ephemeral key, as an answer shows it.
     fn ephemeral(&self, serving: &Serving, asked: &InboundRequest) -> Result<Value, Fault> {
-        let Some(key) = asked.caller.shown() else {
+        let Some(stands_for) = asked.caller.shown else {
             let message = "an ephemeral key stands for a client key, and this request has none: callers without a key and \
                            those with a token of an identity provider begin their sessions themselves";
             return Err(Fault::new(Side::Client, ErrorKind::Unsupported, message).with_code("no_client_key"));
@@ -103,7 +103,7 @@ impl Gateway {
         }
         let expires = Timestamp::now().checked_add(SignedDuration::from_secs(seconds));
         let expires = expires.map_err(|_| Fault::internal("the clock is out of range"))?;
-        let sealed = EphemeralKey { stands_for: *key, model: model.to_owned(), expires };
+        let sealed = EphemeralKey { stands_for, model: model.to_owned(), expires };
         let text = self.seal.seal(&serving.config, &sealed);
         let text = text.ok_or_else(|| Fault::internal("an ephemeral key could not be made"))?;
         Ok(json!({"value": text.expose(), "expires_at": expires.as_second(), "session": wanted.session}))
