@@ -32,7 +32,7 @@ async fn the_first_message_leads_to_the_model_and_has_the_providers_name_for_it(
     let provider = SessionProvider::listen().await;
     let gateway = Gateway::open(&(config(&provider) + &client(""))).await;
     for (path, header) in
-        [(format!("{PATH}?key={CLIENT}"), None), (format!("/genai{PATH}"), Some(("x-goog-api-key", CLIENT)))]
+        [(format!("/{PATH}?key={CLIENT}"), None), (format!("/genai{PATH}"), Some(("x-goog-api-key", CLIENT)))]
     {
         let headers: Vec<(&str, &str)> = header.into_iter().collect();
         let mut client = WebSocket::ask(gateway.address, &path, &headers).await.unwrap();

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::Method;
 use http::request::Parts;
+use http::{Method, header};
 
 use super::unknown;
 use crate::serving::Serving;
@@ -27,7 +27,15 @@ pub(super) struct Unrecognised {
 /// Finds the face that a request calls, or an error in the format of the likeliest face.
 pub(super) fn recognise(serving: &Serving, head: &Parts) -> Result<Called, Unrecognised> {
     let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
-    match serving.faces.find(&head.method, head.uri.path(), &about) {
+    let path = head.uri.path();
+    let mut found = serving.faces.find(&head.method, path, &about);
+    // Clients of sessions add their path to a base url that ends in a slash, where the services that they are made for
+    // take both slashes for one.
+    if matches!(found, Lookup::Unknown) && path.contains("//") && head.headers.contains_key(header::UPGRADE) {
+        let single: String = path.split('/').filter(|segment| !segment.is_empty()).flat_map(|it| ["/", it]).collect();
+        found = serving.faces.find(&head.method, &single, &about);
+    }
+    match found {
         Lookup::Found(face, holes) => Ok(Called { face, holes }),
         Lookup::WrongMethod(face, methods) => {
             let methods: Vec<&str> = methods.iter().map(Method::as_str).collect();
