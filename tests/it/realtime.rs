@@ -4,6 +4,7 @@
 mod ephemeral;
 mod first_message;
 mod frames;
+mod hidden;
 mod idle;
 mod money;
 mod standing;

@@ -220,6 +220,21 @@ impl WebSocket {
         }
     }
 
+    /// Reads until the close frame, which has this code: before it come at most parts of one message, which never ends.
+    ///
+    /// # Panics
+    ///
+    /// If a message ends before, or the code is another one.
+    pub async fn until_closed_within_a_message(&mut self, code: u16) {
+        loop {
+            let frame = self.hear().await;
+            if frame.opcode == 8 {
+                return assert_eq!(frame.close().0, code, "{frame:?}");
+            }
+            assert!(!frame.fin, "a message has ended: {}", frame.text().len());
+        }
+    }
+
     /// Ends the connection without a close frame.
     pub fn cut(self) {
         drop(self);

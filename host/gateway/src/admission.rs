@@ -56,6 +56,8 @@ pub enum Uses {
     Input,
     /// Input and output.
     Both,
+    /// Input and output, of text or of audio.
+    Speech,
     /// Some, at a price that cannot be known before or after.
     Unknown,
 }
@@ -178,16 +180,28 @@ impl Admission {
         provider: &Provider,
         demand: &Demand<'_>,
     ) -> Result<AdmissionPermit, Refused> {
-        let model = demand.model.and_then(|name| config.models.lookup(name));
-        let mut takes = takes(config, caller, model, demand);
-        let name: Arc<str> = Arc::from(provider.name.as_str());
-        takes.extend(rate_limit::takes(Scope::Provider, &name, &provider.limits, demand.estimate()));
-        takes.retain(|take| matches!(take.key.resource, Resource::Tokens | Resource::Input | Resource::Output));
+        let takes = takes_of_response(config, caller, provider, demand);
         let mut permit = AdmissionPermit::free();
         if !takes.is_empty() {
             permit.reservations.push(self.reserve(takes).await?);
         }
         Ok(permit)
+    }
+
+    /// The same for a response that its provider has begun already: its tokens count, whatever is left.
+    pub(crate) fn admit_begun(
+        &self,
+        config: &Config,
+        caller: &Caller,
+        provider: &Provider,
+        demand: &Demand<'_>,
+    ) -> AdmissionPermit {
+        let mut permit = AdmissionPermit::free();
+        let takes = takes_of_response(config, caller, provider, demand);
+        if !takes.is_empty() {
+            permit.reservations.push(Reservation::owed(self.limits(), takes, Instant::now()));
+        }
+        permit
     }
 
     /// Admits a request that was admitted already to the limits of another model, to which a budget passes it on.
@@ -270,9 +284,13 @@ impl Admission {
         self.metrics.forget();
     }
 
+    /// Where limits are counted.
+    fn limits(&self) -> &Arc<dyn Store> {
+        self.shared.get().map_or(&self.limits, |(_, store)| store)
+    }
+
     async fn reserve(&self, takes: Vec<Take>) -> Result<Reservation, Refused> {
-        let limits = self.shared.get().map_or(&self.limits, |(_, store)| store);
-        Reservation::make(limits, takes, Instant::now()).await.map_err(|exhausted| {
+        Reservation::make(self.limits(), takes, Instant::now()).await.map_err(|exhausted| {
             self.metrics.exhausted(&exhausted);
             used_up(&exhausted)
         })
@@ -315,6 +333,16 @@ fn takes(config: &Config, caller: &Caller, model: Option<&Arc<Model>>, demand: &
     let mut takes = takes_of_caller(config, caller, estimate);
     takes.retain(|take| take.key.resource != Resource::Requests);
     takes.extend(takes_of_model(model, estimate));
+    takes
+}
+
+/// The tokens of a response within a session, at the limits of its caller, model and provider.
+fn takes_of_response(config: &Config, caller: &Caller, provider: &Provider, demand: &Demand<'_>) -> Vec<Take> {
+    let model = demand.model.and_then(|name| config.models.lookup(name));
+    let mut takes = takes(config, caller, model, demand);
+    let name: Arc<str> = Arc::from(provider.name.as_str());
+    takes.extend(rate_limit::takes(Scope::Provider, &name, &provider.limits, demand.estimate()));
+    takes.retain(|take| matches!(take.key.resource, Resource::Tokens | Resource::Input | Resource::Output));
     takes
 }
 

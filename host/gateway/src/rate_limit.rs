@@ -266,6 +266,14 @@ impl Reservation {
         }
     }
 
+    /// Takes all amounts, whatever is left: a provider works on the request already.
+    pub(crate) fn owed(store: &Arc<dyn Store>, takes: Vec<Take>, now: Instant) -> Self {
+        for take in &takes {
+            store.settle(&take.key, take.rate, -take.amount, now);
+        }
+        Self { store: Arc::clone(store), takes, levels: Vec::new(), is_out: true }
+    }
+
     /// Settles by the used input and output tokens. `None` keeps the estimate.
     pub fn used(&mut self, tokens: Option<(u64, u64)>, now: Instant) {
         for take in std::mem::take(&mut self.takes) {

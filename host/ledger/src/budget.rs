@@ -15,6 +15,7 @@ mod definition;
 mod error;
 mod lent;
 mod listed;
+mod owed;
 mod page;
 mod refusal;
 mod reports;

@@ -50,7 +50,8 @@
 //! let target = Subject::of("acme", "large");
 //!
 //! // Before: what may it cost at most? No answer means that a target has no price.
-//! let forecast = Forecast { input: 1_000, output: 4_000, may_cache: false, service_tier: None };
+//! let forecast =
+//!     Forecast { input: 1_000, output: 4_000, may_cache: false, may_be_audio: false, service_tier: None };
 //! let most = match forecast.dearest(&book, &[target], now)? {
 //!     Some(cost) => Spend::priced(cost, 5_000),
 //!     None => Spend::unpriced(5_000),

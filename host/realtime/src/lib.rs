@@ -6,19 +6,23 @@
 //! | [`frame`] | heads of frames, read strictly and written, and masks |
 //! | [`message`] | messages from frames: small ones whole, larger ones in pieces while they arrive |
 //! | [`first`] | the model that a first message names, which later ones may not |
+//! | [`requests`] | which of the client's messages ask for a response |
+//! | [`conversation`] | how many tokens the next response reads |
 //! | [`close`] | codes and reasons with which sessions end |
 //! | [`tap`] | what a manifest says of a session's messages: requests, responses, usage |
 //!
 //! Extensions are never negotiated, so that the bytes of a message are its content.
 
 pub mod close;
+pub mod conversation;
 pub mod first;
 pub mod frame;
 pub mod handshake;
 pub mod message;
+pub mod requests;
 pub mod tap;
 
 pub use close::Close;
 pub use frame::{FrameError, Opcode, Side};
 pub use message::{Event, Kind, MessageReader};
-pub use tap::{CompiledSessionTap, SessionTapError};
+pub use tap::{Beginning, CompiledSessionTap, SessionTapError};

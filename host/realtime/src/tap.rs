@@ -1,20 +1,34 @@
-//! What a manifest says of a session's messages, compiled: which ask for a response, which begin one, and how usage is
-//! read of them.
+//! What a manifest says of a session's messages, compiled: which ask for a response, which begin, end or refuse one, and
+//! how usage is read of them.
 
 use weir_types::contract::about::{FrameTest, SessionTap};
 use weir_wire::frame::FrameRef;
 use weir_wire::tap::{CompiledCheck, CompiledTap, FrameCheck, TapError};
+
+use super::requests::CompiledRequests;
 
 /// Why a manifest's tap of sessions cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
 pub struct SessionTapError(#[from] TapError);
 
-/// Which messages ask for a response, begin or cancel one, and where usage stands in them.
+/// How a message begins a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beginning {
+    /// It is sent once for each response: the manifest compares a value of it, such as its kind.
+    Once,
+    /// It may be a later part of a response that has begun: the manifest asks only for something to be there.
+    Perhaps,
+}
+
+/// Which messages ask for a response, begin, end or cancel one, and where usage stands in them.
 #[derive(Debug)]
 pub struct CompiledSessionTap {
-    requests: Vec<CompiledCheck>,
-    begins: Vec<CompiledCheck>,
+    /// The client's messages that ask for a response.
+    pub requests: CompiledRequests,
+    begins: Vec<(CompiledCheck, Beginning)>,
+    ends: Vec<CompiledCheck>,
+    failures: Vec<CompiledCheck>,
     /// Reads usage, ends and failures of responses.
     pub responses: CompiledTap,
     /// The client's message that cancels a response.
@@ -26,27 +40,45 @@ impl CompiledSessionTap {
     pub fn new(tap: &SessionTap) -> Result<Self, SessionTapError> {
         let compiled = |test: &FrameTest| CompiledCheck::new(test, &[]);
         let checks = |tests: &[FrameTest]| tests.iter().map(compiled).collect::<Result<Vec<_>, _>>();
+        let begins = tap.begins.iter().map(|test| Ok((compiled(test)?, Beginning::by(test))));
         Ok(Self {
-            requests: checks(&tap.requests)?,
-            begins: checks(&tap.begins)?,
+            requests: CompiledRequests::new(&tap.requests)?,
+            begins: begins.collect::<Result<Vec<_>, TapError>>()?,
+            ends: checks(&tap.responses.end)?,
+            failures: checks(&tap.responses.failure)?,
             responses: CompiledTap::new(&tap.responses)?,
             cancel: tap.cancel.clone(),
         })
     }
 
-    /// Whether a client's message asks for a response.
-    pub fn is_request(&self, message: &[u8]) -> bool {
-        any_holds(&self.requests, message)
+    /// Whether and how a provider's message begins a response.
+    pub fn beginning(&self, message: &[u8]) -> Option<Beginning> {
+        let holds = |beginning| self.begins.iter().any(|(check, how)| *how == beginning && holds(check, message));
+        [Beginning::Once, Beginning::Perhaps].into_iter().find(|beginning| holds(*beginning))
     }
 
-    /// Whether a provider's message begins a response.
-    pub fn is_beginning(&self, message: &[u8]) -> bool {
-        any_holds(&self.begins, message)
+    /// Whether a provider's message ends a response.
+    pub fn is_end(&self, message: &[u8]) -> bool {
+        self.ends.iter().any(|check| holds(check, message))
+    }
+
+    /// Whether a provider's message is an error, or ends a response that failed.
+    pub fn is_failure(&self, message: &[u8]) -> bool {
+        self.failures.iter().any(|check| holds(check, message))
     }
 }
 
-fn any_holds(checks: &[CompiledCheck], message: &[u8]) -> bool {
-    checks.iter().any(|check| FrameCheck::new(check).look(frame(message)).holds)
+impl Beginning {
+    fn by(test: &FrameTest) -> Self {
+        match test {
+            FrameTest::Equals(_) | FrameTest::Event(_) | FrameTest::Data(_) => Self::Once,
+            _ => Self::Perhaps,
+        }
+    }
+}
+
+fn holds(check: &CompiledCheck, message: &[u8]) -> bool {
+    FrameCheck::new(check).look(frame(message)).holds
 }
 
 /// A message as a tap takes it: without an event.
@@ -61,13 +93,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_and_beginnings_are_told_apart() {
-        let of =
-            |kind: &str| vec![FrameTest::Equals(PointerEquals { pointer: "/type".into(), json: format!("{kind:?}") })];
-        let tap = SessionTap { requests: of("ask"), begins: of("begun"), responses: Tap::default(), cancel: None };
+    fn beginnings_ends_and_failures_are_told_apart() {
+        let of = |kind: &str| FrameTest::Equals(PointerEquals { pointer: "/type".into(), json: format!("{kind:?}") });
+        let responses = Tap { end: vec![of("done")], failure: vec![of("error")], ..Tap::default() };
+        let begins = vec![FrameTest::Present("/turn".into()), of("begun")];
+        let tap = SessionTap { requests: vec![of("ask")], begins, responses, cancel: None };
         let tap = CompiledSessionTap::new(&tap).unwrap();
-        assert!(tap.is_request(br#"{"x":1,"type":"ask"}"#) && !tap.is_request(br#"{"type":"begun"}"#));
-        assert!(tap.is_beginning(br#"{"type":"begun"}"#) && !tap.is_beginning(b"not json"));
-        assert!(!tap.is_request(br#"{"a":{"type":"ask"}}"#));
+        assert_eq!(tap.beginning(br#"{"type":"begun","turn":1}"#), Some(Beginning::Once));
+        assert_eq!(tap.beginning(br#"{"turn":{"parts":[]}}"#), Some(Beginning::Perhaps));
+        assert_eq!([&b"not json"[..], br#"{"a":{"type":"begun"}}"#].map(|message| tap.beginning(message)), [None; 2]);
+        assert!(tap.is_end(br#"{"type":"done"}"#) && !tap.is_end(br#"{"type":"error"}"#));
+        assert!(tap.is_failure(br#"{"type":"error"}"#) && !tap.is_failure(br#"{"type":"done"}"#));
     }
 }

@@ -6,7 +6,7 @@ use weir_tests::{Gateway, SessionProvider, WebSocket};
 use super::{CLIENT, PATH, asks, begun, client, config, done, session};
 
 /// What is booked and reserved at the only budget, in tokens.
-async fn budget(gateway: &Gateway) -> (u64, u64) {
+pub(super) async fn budget(gateway: &Gateway) -> (u64, u64) {
     let budgets = gateway.get("/admin/budgets").await.json();
     let budget = &budgets["budgets"][0];
     (budget["settled"].as_u64().unwrap(), budget["reserved"].as_u64().unwrap())
@@ -28,7 +28,7 @@ pub(super) fn tokens(limit: u64) -> String {
 }
 
 /// One response, from the client's request to its end.
-async fn respond((client, upstream): (&mut WebSocket, &mut WebSocket), used: &Value) {
+pub(super) async fn respond((client, upstream): (&mut WebSocket, &mut WebSocket), used: &Value) {
     client.say(&asks()).await;
     assert_eq!(upstream.hear().await.json()["type"], "response.create");
     upstream.say(&begun()).await;

@@ -80,6 +80,12 @@ impl Account {
         self.tokens.is_final = true;
     }
 
+    /// The reported usage, if there is any, is only a part of what was used: all that was reserved stays booked, or more if
+    /// that part is more.
+    pub(crate) fn usage_is_partial(&mut self) {
+        self.tokens.is_partial = true;
+    }
+
     /// Records the fields that the translation lost.
     pub fn lost(&mut self, losses: &[Loss]) {
         for loss in losses {

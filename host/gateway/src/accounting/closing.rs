@@ -19,7 +19,7 @@ impl Account {
         let forfeited = self.forfeited().input;
         let answered = (200..300).contains(&self.status);
         match self.tokens.sums() {
-            Some((input, output)) if !is_under_way => {
+            Some((input, output)) if !is_under_way && !self.tokens.is_partial => {
                 self.permit.used(Some((input + forfeited, output)));
                 self.permit.attempts_used(self.tokens.of_part());
             }
@@ -43,7 +43,7 @@ impl Account {
             self.forfeit();
         }
         let book = self.book();
-        let is_reported = self.tokens.settle(&book);
+        let is_reported = self.tokens.settle(&book) && !self.tokens.is_partial;
         let is_uncounted = self.metered && self.status == 200 && self.outcome == Outcome::Whole;
         if !is_reported && (is_uncounted || self.is_unknown && (200..300).contains(&self.status)) {
             book.unreported();
@@ -62,7 +62,7 @@ impl Account {
             [] if is_answered && !self.counts && !self.is_unknown => &plain,
             spends => spends,
         };
-        let is_unreported = is_answered && answered.is_empty();
+        let is_unreported = is_answered && (answered.is_empty() || self.tokens.is_partial);
         let has_doubt = self.is_in_doubt || self.shared.has_doubt.load(Ordering::Relaxed);
         let is_left = is_under_way || self.status == 0 && has_doubt;
         self.permit.book(forfeited.charges.spends(), answered, !is_left && !is_unreported);

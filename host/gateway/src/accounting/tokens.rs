@@ -22,6 +22,8 @@ pub(super) struct TokenBill {
     pub(super) content: Option<u32>,
     /// Whether the reported usage is final.
     pub(super) is_final: bool,
+    /// Whether the reported usage is only a part of what was used, and the rest is not known.
+    pub(super) is_partial: bool,
     /// The rates of the answering target.
     pub(super) tariff: Option<Tariff>,
     /// Estimated input tokens of the request that a provider is working on, until its answer accounts for them.

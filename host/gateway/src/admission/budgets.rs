@@ -2,6 +2,7 @@
 
 mod forecast;
 mod held;
+mod owed;
 mod pages;
 
 use std::collections::HashSet;
@@ -217,22 +218,8 @@ impl Budgets {
         targets: &[&Target],
         demand: &Demand<'_>,
     ) -> Result<Option<Granted>, Box<Refusal>> {
-        let (client, stored) = (caller.client.as_deref(), caller.stored.as_deref());
-        let tags: Vec<&str> = match stored {
-            Some(stored) => stored.tags(),
-            None => client.iter().flat_map(|client| &client.tags).map(|tag| &**tag).collect(),
-        };
-        let owner = Owner {
-            key: client.map(|client| &*client.name).or(stored.map(StoredCaller::id)),
-            team: client.and_then(|client| client.team.as_deref()).or(stored.and_then(StoredCaller::team)),
-            organisation: client
-                .and_then(|client| client.organisation.as_deref())
-                .or(stored.and_then(StoredCaller::organisation)),
-            tags: &tags,
-            model,
-            ..Owner::default()
-        };
-        self.reserve_for(owner, targets, demand).await
+        let tags = tags(caller);
+        self.reserve_for(owner(caller, model, &tags), targets, demand).await
     }
 
     /// Whether a caller may use the model to which a budget passes its request on. A budget of the configuration is the
@@ -316,6 +303,29 @@ fn reason_name(reason: RefusalReason) -> &'static str {
         RefusalReason::Exhausted => "exhausted",
         RefusalReason::TooLarge => "too_large",
         RefusalReason::Unpriced => "unpriced",
+    }
+}
+
+/// The tags of a caller's requests.
+fn tags(caller: &Caller) -> Vec<&str> {
+    match caller.stored.as_deref() {
+        Some(stored) => stored.tags(),
+        None => caller.client.iter().flat_map(|client| &client.tags).map(|tag| &**tag).collect(),
+    }
+}
+
+/// Whose budgets count a caller's request for a model.
+fn owner<'a>(caller: &'a Caller, model: Option<&'a str>, tags: &'a [&'a str]) -> Owner<'a> {
+    let (client, stored) = (caller.client.as_deref(), caller.stored.as_deref());
+    Owner {
+        key: client.map(|client| &*client.name).or(stored.map(StoredCaller::id)),
+        team: client.and_then(|client| client.team.as_deref()).or(stored.and_then(StoredCaller::team)),
+        organisation: client
+            .and_then(|client| client.organisation.as_deref())
+            .or(stored.and_then(StoredCaller::organisation)),
+        tags,
+        model,
+        ..Owner::default()
     }
 }
 

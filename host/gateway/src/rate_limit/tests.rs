@@ -25,6 +25,21 @@ fn request(input: u64, output: u64) -> Estimate {
 }
 
 #[test]
+fn what_is_owed_counts_whatever_is_left() {
+    let (store, now) = (store(), Instant::now());
+    let limits = Limits { tokens: Some(100), ..Limits::default() };
+    let owed =
+        |tokens| Reservation::owed(&store, takes(Scope::Client, &Arc::from("a"), &limits, request(tokens, 0)), now);
+    let (mut first, second) = (owed(80), owed(80));
+    let refused = || reserve(&store, &limits, request(1, 0), now).unwrap_err().wait;
+    assert!(refused() > Duration::from_secs(30));
+    first.used(Some((10, 0)), now);
+    assert!(reserve(&store, &limits, request(10, 0), now).is_ok());
+    drop(second);
+    assert!(reserve(&store, &limits, request(1, 0), now).is_err(), "what is not known stays counted");
+}
+
+#[test]
 fn a_limit_is_reached_and_refills() {
     let (store, now) = (store(), Instant::now());
     let limits = Limits { requests: Some(60), ..Limits::default() };

@@ -17,6 +17,7 @@ use crate::observe::metrics::{Metrics, Series};
 use crate::observe::trace::{Attribute, Span};
 use crate::route::Target;
 use crate::serving::Serving;
+use weir_ledger::Granted;
 use weir_translate::dialect::faces::Endpoint;
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;
@@ -56,24 +57,39 @@ pub(crate) struct Billing {
 }
 
 impl Billing {
-    /// What a response needs that a request of so many bytes asks for, after one that read so many tokens.
-    fn demand(&self, request_len: usize, known_input: u64) -> Demand<'_> {
-        let known = usize::try_from(known_input.saturating_mul(BYTES_A_TOKEN)).unwrap_or(usize::MAX);
-        demand(&self.model, request_len.saturating_add(known))
+    /// What a response needs that reads so many tokens. None reads more than the model's context.
+    fn demand(&self, tokens: u64) -> Demand<'_> {
+        let context = self.target.capabilities_of(&self.model).context.unwrap_or(u64::MAX);
+        let bytes = tokens.min(context).saturating_mul(BYTES_A_TOKEN);
+        demand(&self.model, usize::try_from(bytes).unwrap_or(usize::MAX))
     }
 
-    /// Reserves at the budgets what the next response may cost.
-    pub(super) async fn reserve(&self, known_input: u64) -> Result<Vec<HeldBudget>, Fault> {
-        let demand = self.demand(0, known_input);
-        reserve(&self.admission, (&self.caller, &self.alias), &self.target, &demand).await
+    /// Reserves at the budgets what a response may cost that reads so many tokens.
+    pub(super) async fn reserve(&self, tokens: u64) -> Result<Vec<HeldBudget>, Fault> {
+        let own = (&self.caller, self.alias.as_str());
+        reserve(&self.admission, own, &self.target, &self.demand(tokens)).await
+    }
+
+    /// Reserves the same for a response that its provider has begun, whether or not the budgets have room for it.
+    pub(super) fn owe(&self, tokens: u64) -> Vec<HeldBudget> {
+        let (budgets, demand) = (&self.admission.budgets, self.demand(tokens));
+        let own = budgets.owe_at(&self.caller, &self.alias, &self.target, &demand);
+        let attempt = budgets.owe_attempt(&self.target, &demand);
+        let own = own.map(|granted| HeldBudget::new(granted.reservation, None));
+        own.into_iter().chain(attempt.map(|granted| at_provider(granted, &self.target))).collect()
     }
 
     /// Takes a response's tokens from the limits of its client, model and provider.
-    pub(super) async fn admit(&self, request_len: usize, known_input: u64) -> Result<AdmissionPermit, Fault> {
-        let demand = self.demand(request_len, known_input);
-        let admitted =
-            self.admission.admit_response(&self.serving.config, &self.caller, &self.target.provider, &demand);
+    pub(super) async fn admit(&self, tokens: u64) -> Result<AdmissionPermit, Fault> {
+        let (config, demand) = (&self.serving.config, self.demand(tokens));
+        let admitted = self.admission.admit_response(config, &self.caller, &self.target.provider, &demand);
         admitted.await.map_err(|refused| refused.fault)
+    }
+
+    /// Takes the same for a response that its provider has begun, whatever is left of the limits.
+    pub(super) fn admit_begun(&self, tokens: u64) -> AdmissionPermit {
+        let (config, demand) = (&self.serving.config, self.demand(tokens));
+        self.admission.admit_begun(config, &self.caller, &self.target.provider, &demand)
     }
 
     /// Opens the account of a response; `number` counts those of the session.
@@ -134,7 +150,7 @@ impl Billing {
 
 /// What a response needs, as far as it can be foreseen.
 pub(crate) fn demand(model: &str, body_len: usize) -> Demand<'_> {
-    Demand { model: Some(model), output_limit: None, body_len, stream: false, uses: Uses::Both }
+    Demand { model: Some(model), output_limit: None, body_len, stream: false, uses: Uses::Speech }
 }
 
 /// Reserves what a response may cost at the budgets of its caller and model, and at those of its provider.
@@ -146,8 +162,12 @@ pub(crate) async fn reserve(
 ) -> Result<Vec<HeldBudget>, Fault> {
     let refused = |refusal: Box<weir_ledger::Refusal>| budgets::refused(&refusal);
     let own = admission.budgets.reserve_at(caller, Some(alias), &[&**target], demand).await.map_err(refused)?;
-    let mut held: Vec<HeldBudget> = own.map(|granted| HeldBudget::new(granted.reservation, None)).into_iter().collect();
+    // It is given back if the provider's budgets have no room.
+    let own = own.map(|granted| HeldBudget::new(granted.reservation, None));
     let attempt = admission.budgets.reserve_attempt(target, demand).await.map_err(refused)?;
-    held.extend(attempt.map(|granted| HeldBudget::new(granted.reservation, Some(Arc::clone(&target.label)))));
-    Ok(held)
+    Ok(own.into_iter().chain(attempt.map(|granted| at_provider(granted, target))).collect())
+}
+
+fn at_provider(granted: Granted, target: &Target) -> HeldBudget {
+    HeldBudget::new(granted.reservation, Some(Arc::clone(&target.label)))
 }

@@ -1,6 +1,7 @@
 //! Why a session ends, and the reason that each side gets.
 
-use weir_realtime::{Close, Side};
+use weir_realtime::requests::UnreadableMessage;
+use weir_realtime::{Close, FrameError, Side};
 use weir_types::fault::Fault;
 
 use super::wire::Broken;
@@ -14,6 +15,8 @@ pub(super) enum Ending {
     Broken(Side, Broken),
     /// A side did not answer a ping.
     Silent(Side),
+    /// A large message of the client's cannot be read, so that it is not known what it asks for.
+    Unread(UnreadableMessage),
     /// A limit, a budget or a right ends it.
     Refused(Fault),
     /// No message passed for long.
@@ -53,6 +56,7 @@ impl Ending {
             Self::Broken(Side::Server, _) | Self::Silent(Side::Server) => {
                 both(Close::BAD_GATEWAY, "the connection to the provider broke")
             }
+            Self::Unread(error) => both(FrameError::TooLarge.code(), &error.to_string()),
             Self::Refused(fault) => both(Close::POLICY, &fault.error.message),
             Self::Idle => both(Close::GOING_AWAY, "no message for `realtime.idle_timeout`"),
             Self::Longest => both(Close::GOING_AWAY, "the session lasted for `realtime.max_duration`"),
@@ -64,7 +68,7 @@ impl Ending {
     pub(super) fn outcome(&self) -> Outcome {
         match self {
             Self::Closed(Side::Server, close) if !close.is_orderly() => Outcome::Broke(Side::Server),
-            Self::Broken(Side::Client, Broken::Frame(_)) => Outcome::Broke(Side::Client),
+            Self::Broken(Side::Client, Broken::Frame(_)) | Self::Unread(_) => Outcome::Broke(Side::Client),
             Self::Broken(Side::Server, _) | Self::Silent(Side::Server) => Outcome::Broke(Side::Server),
             Self::Broken(Side::Client, _) | Self::Silent(Side::Client) => Outcome::Left,
             Self::Closed(..) | Self::Refused(_) | Self::Idle | Self::Longest | Self::Leaving => Outcome::Whole,
@@ -75,6 +79,7 @@ impl Ending {
     pub(super) fn by(&self) -> &'static str {
         match self {
             Self::Closed(side, _) | Self::Broken(side, _) | Self::Silent(side) => name(*side),
+            Self::Unread(_) => name(Side::Client),
             Self::Refused(_) | Self::Idle | Self::Longest | Self::Leaving => "gateway",
         }
     }
@@ -96,7 +101,6 @@ pub(super) fn name(side: Side) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use weir_realtime::FrameError;
 
     #[test]
     fn a_side_that_closes_is_repeated_to_the_other_and_one_that_breaks_is_not() {

@@ -18,6 +18,7 @@ use super::wire::{ClientEnd, FAREWELL, Inlet, Outlet};
 use crate::accounting::Account;
 use weir_config::Realtime;
 use weir_realtime::first::LaterMessages;
+use weir_realtime::requests::RequestReader;
 use weir_realtime::{CompiledSessionTap, Event, Kind, Opcode, Side};
 use weir_server::Leaving;
 use weir_translate::dialect::reply::failure_frame;
@@ -111,6 +112,24 @@ impl Session {
     }
 }
 
+/// A message, or a part of one.
+struct Part {
+    kind: Kind,
+    bytes: Bytes,
+    is_first: bool,
+    is_last: bool,
+}
+
+impl Part {
+    fn of(event: Event) -> Option<Self> {
+        match event {
+            Event::Message(kind, bytes) => Some(Self { kind, bytes, is_first: true, is_last: true }),
+            Event::Piece { kind, bytes, is_first, is_last } => Some(Self { kind, bytes, is_first, is_last }),
+            Event::Ping(_) | Event::Pong | Event::Close(_) => None,
+        }
+    }
+}
+
 /// A session under way.
 struct Relay {
     to_client: Mutex<Outlet>,
@@ -135,6 +154,11 @@ impl Relay {
     async fn send(&self, to: Side, (opcode, is_last): (Opcode, bool), payload: &[u8]) -> Result<(), Ending> {
         let sent = self.outlet(to).lock().await.send(opcode, is_last, payload).await;
         sent.map_err(|broken| Ending::Broken(to, broken))
+    }
+
+    /// Whether the client's format has a message for errors.
+    fn has_errors(&self) -> bool {
+        self.terms.errors.as_deref().is_some_and(|errors| errors.stream_failure.is_some())
     }
 
     /// Sends the client an error event, in its format.
@@ -167,48 +191,49 @@ impl Relay {
     }
 
     async fn serve_client(&self, from: &mut Inlet, first: Option<FirstMessage>) -> Ending {
-        let mut later = None;
+        let (mut requests, mut later) = (RequestReader::default(), None);
         if let Some(FirstMessage { kind, message, later: rest }) = first {
-            if let Err(ending) = self.send(Side::Server, (kind.opcode(), true), &message).await {
+            let first = Part { kind, bytes: message, is_first: true, is_last: true };
+            if let Err(ending) = self.pass_to_provider(first, &mut requests).await {
                 return ending;
             }
             later = Some(rest);
         }
         loop {
-            if let Err(ending) = self.pass_to_provider(from, &mut later).await {
+            let passed = async {
+                let Some(part) = Part::of(self.next(from, Side::Client).await?) else { return Ok(()) };
+                if let Some(later) = &mut later {
+                    let read = later.read(&part.bytes, part.is_last);
+                    read.map_err(|error| Ending::Refused(Fault::invalid(error.to_string())))?;
+                }
+                self.pass_to_provider(part, &mut requests).await
+            };
+            if let Err(ending) = passed.await {
                 return ending;
             }
         }
     }
 
-    async fn pass_to_provider(&self, from: &mut Inlet, later: &mut Option<LaterMessages>) -> Result<(), Ending> {
-        let event = self.next(from, Side::Client).await?;
-        if let Some(later) = later {
-            let read = match &event {
-                Event::Message(_, message) => later.read(message, true),
-                Event::Piece { bytes, is_last, .. } => later.read(bytes, *is_last),
-                Event::Ping(_) | Event::Pong | Event::Close(_) => Ok(()),
-            };
-            read.map_err(|error| Ending::Refused(Fault::invalid(error.to_string())))?;
+    async fn pass_to_provider(&self, part: Part, requests: &mut RequestReader) -> Result<(), Ending> {
+        let Part { kind, bytes, is_first, is_last } = part;
+        // A message whose start is with the provider is not withheld, and where the format has no message for errors, the
+        // reason is told by the close frame.
+        let can_withhold = is_first && is_last && self.has_errors();
+        let asks = match requests.read(&self.terms.tap.requests, &bytes, is_last) {
+            Ok(asks) => asks,
+            // What is no text is no JSON either, as far as formats go.
+            Err(_) if kind == Kind::Binary => false,
+            Err(error) if can_withhold => return self.report(&Fault::invalid(error.to_string())).await,
+            Err(error) => return Err(Ending::Unread(error)),
+        };
+        let verdict = self.responses.lock().await.said(&bytes, asks).await;
+        match verdict {
+            Verdict::Pass => {}
+            Verdict::Withhold(fault) if can_withhold => return self.report(&fault).await,
+            Verdict::Withhold(fault) | Verdict::End(fault) => return Err(Ending::Refused(fault)),
         }
-        match event {
-            Event::Message(kind, message) => {
-                if self.terms.tap.is_request(&message) {
-                    let verdict = self.responses.lock().await.ask(message.len()).await;
-                    match verdict {
-                        Verdict::Pass => {}
-                        Verdict::Withhold(fault) => return self.report(&fault).await,
-                        Verdict::End(fault) => return Err(Ending::Refused(fault)),
-                    }
-                }
-                self.send(Side::Server, (kind.opcode(), true), &message).await
-            }
-            Event::Piece { kind, bytes, is_first, is_last } => {
-                let opcode = if is_first { kind.opcode() } else { Opcode::Continuation };
-                self.send(Side::Server, (opcode, is_last), &bytes).await
-            }
-            Event::Ping(_) | Event::Pong | Event::Close(_) => Ok(()),
-        }
+        let opcode = if is_first { kind.opcode() } else { Opcode::Continuation };
+        self.send(Side::Server, (opcode, is_last), &bytes).await
     }
 
     async fn serve_provider(&self, from: &mut Inlet, screen: &mut MessageScreen, account: &mut Account) -> Ending {

@@ -1,6 +1,6 @@
 //! The responses of a session: asked for by the client, or begun by the provider; ended by the provider, with their
 //! usage. Each has an account of its own. What the next one may cost is always reserved beforehand, so that no response
-//! begins that no budget has room for.
+//! is asked for that no budget has room for; what the provider begins all the same is booked, and ends the session.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,15 +11,17 @@ use crate::accounting::Account;
 use crate::accounting::session_use::SessionUse;
 use crate::admission::AdmissionPermit;
 use crate::admission::budgets::HeldBudget;
+use weir_realtime::conversation::Conversation;
 use weir_realtime::tap::frame;
-use weir_realtime::{CompiledSessionTap, Side};
+use weir_realtime::{Beginning, CompiledSessionTap, Side};
 use weir_types::contract::types::{ErrorKind, Usage};
 use weir_types::fault::{Fault, Side as FaultSide};
-use weir_types::tokens::Tokens;
-use weir_wire::tap::TapState;
+use weir_wire::tap::{TapReading, TapState};
 
 /// The most responses that are open at the same time.
 const MOST_OPEN: usize = 16;
+/// Input tokens by which the next response may grow before it is reserved anew.
+const SLACK: u64 = 1024;
 
 /// What becomes of a message.
 #[derive(Debug)]
@@ -40,27 +42,37 @@ struct Response {
     has_begun: bool,
 }
 
+/// What the next response may cost.
+#[derive(Debug)]
+struct Prepared {
+    budgets: Vec<HeldBudget>,
+    /// The input tokens that it was reserved for.
+    input: u64,
+}
+
 /// The responses of one session.
 #[derive(Debug)]
 pub(crate) struct Responses {
     billing: Arc<Billing>,
     tap: Arc<CompiledSessionTap>,
-    /// What the next response may cost; `None` if it could not be reserved yet.
-    prepared: Option<Vec<HeldBudget>>,
+    /// `None` while a response is open, and once it could not be reserved.
+    prepared: Option<Prepared>,
+    /// Those that have begun end in this order, as far as it is known.
     open: VecDeque<Response>,
     /// How many there were.
     count: u32,
-    /// The input tokens of the last one: the next one reads at least these.
-    known_input: u64,
+    /// What the next one reads.
+    conversation: Conversation,
     /// What those that have ended used.
     used: SessionUse,
 }
 
 impl Responses {
-    /// No response yet; `prepared` is what the first one may cost.
-    pub(crate) fn new(billing: Arc<Billing>, tap: Arc<CompiledSessionTap>, prepared: Vec<HeldBudget>) -> Self {
-        let open = VecDeque::new();
-        Self { billing, tap, prepared: Some(prepared), open, count: 0, known_input: 0, used: SessionUse::default() }
+    /// No response yet; `budgets` hold what the first one may cost.
+    pub(crate) fn new(billing: Arc<Billing>, tap: Arc<CompiledSessionTap>, budgets: Vec<HeldBudget>) -> Self {
+        let prepared = Some(Prepared { budgets, input: 0 });
+        let (open, conversation, used) = (VecDeque::new(), Conversation::default(), SessionUse::default());
+        Self { billing, tap, prepared, open, count: 0, conversation, used }
     }
 
     /// Whether none is open.
@@ -73,122 +85,163 @@ impl Responses {
         self.used
     }
 
-    /// The client asks for a response by a message of so many bytes.
-    pub(super) async fn ask(&mut self, request_len: usize) -> Verdict {
+    /// The client sends a message, or a piece of one; with the last piece it may ask for a response.
+    pub(super) async fn said(&mut self, piece: &[u8], asks: bool) -> Verdict {
+        self.conversation.add(piece);
+        if asks {
+            return self.ask().await;
+        }
+        // The next response reads it, and must have room in the budgets.
+        if self.prepared.is_some() { self.prepare_next().await } else { Verdict::Pass }
+    }
+
+    async fn ask(&mut self) -> Verdict {
         if self.open.len() >= MOST_OPEN {
-            let message = format!("{MOST_OPEN} responses of this session are open already");
-            return Verdict::Withhold(Fault::new(FaultSide::Client, ErrorKind::RateLimited, message).with_status(429));
+            return Verdict::Withhold(too_many());
         }
-        self.begin(request_len, false).await
-    }
-
-    /// Reads a message of the provider's.
-    pub(super) async fn hear(&mut self, message: &[u8]) -> Verdict {
-        let mut verdict = Verdict::Pass;
-        if self.tap.is_beginning(message) {
-            if self.open.is_empty() {
-                verdict = self.begin(0, true).await;
-            } else if let Some(asked) = self.open.iter_mut().find(|one| !one.has_begun) {
-                asked.begin();
-            }
-        }
-        let Some(place) = self.open.iter().position(|one| one.has_begun).or_else(|| self.ended_at_once(message)) else {
-            self.hear_beside(message).await;
-            return verdict;
-        };
-        let Some(response) = self.open.get_mut(place) else { return verdict };
-        response.account.sends_on(message.len());
-        response.tap.frame(frame(message));
-        if response.tap.has_ended()
-            && let Some(mut response) = self.open.remove(place)
-        {
-            self.known_input = response.settle(true).unwrap_or(self.known_input);
-            response.close(&mut self.used);
-            return self.prepare().await.map_or_else(Verdict::End, |()| verdict);
-        }
-        match self.open.get_mut(place).and_then(Response::over_budget) {
-            Some(fault) => Verdict::End(fault),
-            None => verdict,
-        }
-    }
-
-    /// The response that this message ends, although none has begun: it is the first that was asked for.
-    fn ended_at_once(&mut self, message: &[u8]) -> Option<usize> {
-        let first = self.open.front_mut()?;
-        let mut tap = TapState::new(&self.tap.responses);
-        tap.frame(frame(message));
-        tap.has_ended().then(|| first.begin())?;
-        Some(0)
-    }
-
-    /// A message while no response has begun: a refusal of what was asked for, or usage of something else.
-    async fn hear_beside(&mut self, message: &[u8]) {
-        let mut tap = TapState::new(&self.tap.responses);
-        tap.frame(frame(message));
-        if tap.has_failed() {
-            // If the response begins all the same, it is accounted for then.
-            if let Some(mut refused) = self.open.pop_front() {
-                refused.account.answering(400, true, false);
-                refused.account.whole();
-            }
-            return;
-        }
-        let reading = tap.reading();
-        if reading.usage.total().is_some() || !reading.units.is_empty() {
-            // It is billed whether or not a budget has room for it.
-            let budgets = match self.prepared.take() {
-                Some(prepared) => prepared,
-                None => self.billing.reserve(self.known_input).await.unwrap_or_default(),
-            };
-            let permit = self.billing.admit(0, 0).await.unwrap_or_default();
-            let mut response = self.response(permit, budgets, tap, true);
-            response.settle(true);
-            response.close(&mut self.used);
-            // The next response asks again.
-            let _refused = self.prepare().await;
-        }
-    }
-
-    /// Opens a response.
-    async fn begin(&mut self, request_len: usize, has_begun: bool) -> Verdict {
         if let Err(fault) = self.prepare().await {
             self.refused(&fault);
             return Verdict::End(fault);
         }
-        let permit = match self.billing.admit(request_len, self.known_input).await {
-            Ok(permit) => permit,
-            Err(fault) if has_begun => {
-                // The provider works on it already: it is booked, and no other begins.
-                let budgets = self.prepared.take().unwrap_or_default();
-                let response =
-                    self.response(AdmissionPermit::free(), budgets, TapState::new(&self.tap.responses), true);
-                self.open.push_back(response);
-                return Verdict::End(fault);
+        let tokens = self.conversation.tokens();
+        match self.billing.admit(tokens).await {
+            Ok(permit) => {
+                let response = self.response(permit, tokens);
+                self.open(response);
+                Verdict::Pass
             }
             Err(fault) => {
                 self.refused(&fault);
-                return Verdict::Withhold(fault);
+                Verdict::Withhold(fault)
             }
-        };
-        let budgets = self.prepared.take().unwrap_or_default();
-        let response = self.response(permit, budgets, TapState::new(&self.tap.responses), has_begun);
-        self.open.push_back(response);
-        Verdict::Pass
+        }
     }
 
-    fn response(
-        &mut self,
-        permit: AdmissionPermit,
-        budgets: Vec<HeldBudget>,
-        tap: TapState,
-        has_begun: bool,
-    ) -> Response {
-        self.count += 1;
-        let mut response = Response { account: self.billing.open(self.count, permit, budgets), tap, has_begun: false };
-        if has_begun {
-            response.begin();
+    /// Reads a message of the provider's.
+    pub(super) async fn hear(&mut self, message: &[u8]) -> Verdict {
+        let begun = match self.tap.beginning(message) {
+            Some(beginning) => self.begins(beginning).await,
+            None => Verdict::Pass,
+        };
+        let is_end = self.tap.is_end(message);
+        if !is_end && self.tap.is_failure(message) {
+            self.refuse();
         }
-        response
+        // A response may end that has not begun, as far as it was told.
+        let place = self.open.iter().position(|one| one.has_begun).or((is_end && !self.are_over()).then_some(0));
+        let heard = match place.and_then(|place| Some((place, self.open.get_mut(place)?))) {
+            Some((place, response)) => {
+                response.begin();
+                response.account.sends_on(message.len());
+                response.tap.frame(frame(message));
+                if is_end {
+                    self.ended(place, message).await
+                } else {
+                    response.over_budget().map_or(Verdict::Pass, Verdict::End)
+                }
+            }
+            None => self.hear_beside(message).await,
+        };
+        if matches!(begun, Verdict::Pass) { heard } else { begun }
+    }
+
+    /// The provider begins a response.
+    async fn begins(&mut self, beginning: Beginning) -> Verdict {
+        if let Some(asked) = self.open.iter_mut().find(|one| !one.has_begun) {
+            asked.begin();
+            return Verdict::Pass;
+        }
+        if beginning == Beginning::Perhaps && !self.are_over() {
+            return Verdict::Pass;
+        }
+        // Twice as many are accounted for while the session ends; a provider that begins more is out of order.
+        if self.open.len() >= 2 * MOST_OPEN {
+            return Verdict::End(too_many());
+        }
+        let (response, refusal) = self.begun().await;
+        self.open(response);
+        let refusal = refusal.or_else(|| (self.open.len() > MOST_OPEN).then(too_many));
+        refusal.map_or(Verdict::Pass, Verdict::End)
+    }
+
+    /// A response that the provider works on, whether or not there is room for it, and why there is none.
+    async fn begun(&mut self) -> (Response, Option<Fault>) {
+        let mut refusal = self.prepare().await.err();
+        let tokens = self.conversation.tokens();
+        let permit = match self.billing.admit(tokens).await {
+            Ok(permit) => permit,
+            Err(fault) => {
+                refusal = refusal.or(Some(fault));
+                self.billing.admit_begun(tokens)
+            }
+        };
+        let mut response = self.response(permit, tokens);
+        response.begin();
+        (response, refusal)
+    }
+
+    /// An error is told that ends no response: one that was asked for may have been refused. If it begins all the same, it
+    /// is accounted for then.
+    fn refuse(&mut self) {
+        let refused = self.open.iter().position(|one| !one.has_begun).and_then(|place| self.open.remove(place));
+        if let Some(mut refused) = refused {
+            refused.account.answering(400, true, false);
+            refused.account.whole();
+        }
+    }
+
+    /// A message while no response has begun. Usage in it is that of something else, such as a transcript: it is booked
+    /// whether or not a budget has room for it.
+    async fn hear_beside(&mut self, message: &[u8]) -> Verdict {
+        let mut tap = TapState::new(&self.tap.responses);
+        tap.frame(frame(message));
+        if has_usage(&tap.reading()) {
+            let mut own = Response { tap, ..self.response(self.billing.admit_begun(0), 0) };
+            own.begin();
+            own.take_usage();
+            own.account.whole();
+            own.close(&mut self.used);
+        }
+        if self.are_over() { self.prepare_next().await } else { Verdict::Pass }
+    }
+
+    /// A response has ended, by this message.
+    async fn ended(&mut self, place: usize, message: &[u8]) -> Verdict {
+        let Some(mut response) = self.open.remove(place) else { return Verdict::Pass };
+        let reading = response.take_usage();
+        let mut own = TapState::new(&self.tap.responses);
+        own.frame(frame(message));
+        let own = own.reading();
+        if let Some(input) = own.usage.input().or(reading.usage.input()) {
+            self.conversation.was(u64::from(input));
+        }
+        if !has_usage(&own) {
+            // What came before was that of something else, such as a transcript, or not all.
+            response.account.usage_is_partial();
+        }
+        if self.tap.is_failure(message) {
+            response.account.broke("upstream");
+        } else {
+            response.account.whole();
+        }
+        response.close(&mut self.used);
+        self.prepare_next().await
+    }
+
+    /// A response, with what was reserved for the next one, or what it owes for so many tokens of input.
+    fn response(&mut self, permit: AdmissionPermit, tokens: u64) -> Response {
+        self.count += 1;
+        let budgets = match self.prepared.take() {
+            Some(prepared) => prepared.budgets,
+            None => self.billing.owe(tokens),
+        };
+        let account = self.billing.open(self.count, permit, budgets);
+        Response { account, tap: TapState::new(&self.tap.responses), has_begun: false }
+    }
+
+    fn open(&mut self, response: Response) {
+        self.conversation.is_read();
+        self.open.push_back(response);
     }
 
     fn refused(&mut self, fault: &Fault) {
@@ -196,18 +249,28 @@ impl Responses {
         self.billing.refused(self.count, fault);
     }
 
-    /// Reserves what the next response may cost.
+    /// Reserves what the next response may cost, as the conversation is now.
     async fn prepare(&mut self) -> Result<(), Fault> {
-        if self.prepared.is_none() {
-            self.prepared = Some(self.billing.reserve(self.known_input).await?);
+        let input = self.conversation.tokens();
+        if self.prepared.as_ref().is_some_and(|prepared| input <= prepared.input.saturating_add(SLACK)) {
+            return Ok(());
         }
+        // What is held counts against the budget, so it is given back first.
+        self.prepared = None;
+        let budgets = self.billing.reserve(input).await?;
+        self.prepared = Some(Prepared { budgets, input });
         Ok(())
     }
 
-    /// Ends what is open: reported usage is booked, and where none was reported, all that was reserved.
+    async fn prepare_next(&mut self) -> Verdict {
+        self.prepare().await.map_or_else(Verdict::End, |()| Verdict::Pass)
+    }
+
+    /// Ends what is open: all that was reserved is booked, or the reported usage if that is more.
     pub(super) fn end(&mut self, outcome: Outcome) {
         for mut response in self.open.drain(..) {
-            response.settle(false);
+            response.take_usage();
+            response.account.usage_is_partial();
             match outcome {
                 Outcome::Broke(Side::Client) => response.account.broke("client"),
                 Outcome::Broke(Side::Server) => response.account.broke("upstream"),
@@ -221,8 +284,9 @@ impl Responses {
 
 impl Response {
     fn begin(&mut self) {
-        self.has_begun = true;
-        self.account.piece();
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.account.piece();
+        }
     }
 
     /// Why a budget ends the session before the response has ended, by the output that was reported or seen so far.
@@ -234,24 +298,18 @@ impl Response {
         self.account.over_budget(reported.max(self.tap.content_tokens()))
     }
 
-    /// Takes over the reported usage, and returns its input tokens.
-    fn settle(&mut self, is_whole: bool) -> Option<u64> {
+    /// Takes over the reported usage.
+    fn take_usage(&mut self) -> TapReading {
         let reading = self.tap.reading();
-        let usage: Tokens = reading.usage;
-        if usage.total().is_some() || !reading.units.is_empty() {
+        if has_usage(&reading) {
             self.account.used(Usage {
-                units: reading.units,
-                service_tier: reading.service_tier,
+                units: reading.units.clone(),
+                service_tier: reading.service_tier.clone(),
                 batch: reading.batch,
-                ..Usage::from(usage)
+                ..Usage::from(reading.usage)
             });
         }
-        if is_whole && !self.tap.has_failed() {
-            self.account.whole();
-        } else if is_whole {
-            self.account.broke("upstream");
-        }
-        usage.input().map(u64::from)
+        reading
     }
 
     /// Closes its account, and adds what it used to what the session did.
@@ -261,4 +319,13 @@ impl Response {
         drop(self);
         used.add(tokens, cost.get().copied().flatten());
     }
+}
+
+fn has_usage(reading: &TapReading) -> bool {
+    reading.usage.total().is_some() || !reading.units.is_empty()
+}
+
+fn too_many() -> Fault {
+    let message = format!("{MOST_OPEN} responses of this session are open already");
+    Fault::new(FaultSide::Client, ErrorKind::RateLimited, message).with_status(429)
 }

@@ -156,6 +156,13 @@ impl State {
         }
     }
 
+    /// What a budget reserves for what is owed already, whether or not it has room. What has no price there reserves
+    /// nothing; it is booked when it ends.
+    pub(super) fn owe(&mut self, budget: &Budget, most: &Spend, now: Timestamp) -> Grant {
+        let window = self.window(budget, now);
+        Grant { window, amount: most.amount(budget.limit, budget.unpriced).unwrap_or(0), is_over: false }
+    }
+
     /// Reserves what was granted.
     pub(super) fn reserve(&mut self, budget: &Budget, grant: &Grant) -> Vec<Notice> {
         let tally = self.touch(grant.window);

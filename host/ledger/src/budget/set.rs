@@ -83,7 +83,7 @@ pub struct BudgetSet {
     pub(super) entries: Vec<Entry>,
     by_scope: HashMap<ScopeKind, HashMap<Arc<str>, Vec<usize>>>,
     for_all: Vec<usize>,
-    dropped: Arc<AtomicU64>,
+    pub(super) dropped: Arc<AtomicU64>,
     /// The budgets whose shares are reported.
     pub(super) listed: Arc<Listed>,
 }
@@ -143,7 +143,7 @@ impl BudgetSet {
     }
 
     /// The budgets that count something, from the narrowest scope to the widest.
-    fn chain(&self, owner: &Owner<'_>) -> Vec<&Entry> {
+    pub(super) fn chain(&self, owner: &Owner<'_>) -> Vec<&Entry> {
         let mut places: Vec<usize> = Vec::new();
         let mut add = |kind: ScopeKind, name: Option<&str>| {
             let found = name.and_then(|name| self.by_scope.get(&kind)?.get(name));

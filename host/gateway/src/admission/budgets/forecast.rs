@@ -16,7 +16,7 @@ pub(super) fn amounts(targets: &[&Target], demand: &Demand<'_>, usual: Option<u6
     match demand.uses {
         Uses::Nothing => [0, 0],
         Uses::Input => [u64::from(Forecast::tokens_of(demand.body_len)), 0],
-        Uses::Both | Uses::Unknown => {
+        Uses::Both | Uses::Speech | Uses::Unknown => {
             let output = demand.output_limit.unwrap_or_else(unlimited);
             [u64::from(Forecast::tokens_of(demand.body_len)), output]
         }
@@ -36,12 +36,14 @@ pub(super) fn cost(
     }
     let Some(asked) = demand.model else { return Some(Nano::ZERO) };
     let count = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
-    let forecast = Forecast { input: count(input), output: count(output), may_cache: true, service_tier: None };
+    let may_be_audio = demand.uses == Uses::Speech;
+    let forecast =
+        Forecast { input: count(input), output: count(output), may_cache: true, may_be_audio, service_tier: None };
     let costs = targets.iter().map(|target| {
         let subject = target.pricing.subject(target.model(asked), target.model(asked));
         match demand.uses {
             Uses::Nothing => target.pricing.book().knows(subject).then_some(Nano::ZERO),
-            Uses::Input | Uses::Both | Uses::Unknown => {
+            Uses::Input | Uses::Both | Uses::Speech | Uses::Unknown => {
                 forecast.dearest(target.pricing.book(), &[subject], now).ok().flatten()
             }
         }

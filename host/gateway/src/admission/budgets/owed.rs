@@ -1,0 +1,30 @@
+//! What is owed already: a provider works on it, whether or not a budget has room.
+
+use super::{Budgets, log_notice, owner, tags};
+use crate::admission::Demand;
+use crate::auth::Caller;
+use crate::route::Target;
+use weir_ledger::{Footing, Granted, Owner};
+
+impl Budgets {
+    /// Reserves what a provider has begun to work on, at the budgets of its caller and of the model with this alias.
+    pub(crate) fn owe_at(&self, caller: &Caller, model: &str, target: &Target, demand: &Demand<'_>) -> Option<Granted> {
+        let tags = tags(caller);
+        self.owe(owner(caller, Some(model), &tags), target, demand)
+    }
+
+    /// The same at the budgets of its provider.
+    pub(crate) fn owe_attempt(&self, target: &Target, demand: &Demand<'_>) -> Option<Granted> {
+        self.owe(Owner::attempt_at(&target.label), target, demand)
+    }
+
+    fn owe<'a>(&self, owner: Owner<'a>, target: &Target, demand: &Demand<'a>) -> Option<Granted> {
+        let request = self.request(owner, &[target], demand)?;
+        let sharing = self.sharing.get();
+        let footing =
+            sharing.map_or(Footing::Alone, |sharing| Footing::Shared { standing: sharing.standing(), asked: 0 });
+        let granted = self.set.load().owe(&request, self.now(), &footing);
+        granted.notices.iter().for_each(log_notice);
+        Some(granted)
+    }
+}
