@@ -1,6 +1,7 @@
 //! Sessions over WebSockets: the gateway's key and not the client's, messages unchanged both ways, each response billed, and
 //! every end told to both sides.
 
+mod bounds;
 mod ephemeral;
 mod first_message;
 mod frames;

@@ -24,11 +24,11 @@ mod standing;
 mod wire;
 
 pub(crate) use greeting::Greeting;
-pub(crate) use metrics::{SessionPlace, Sessions};
+pub(crate) use metrics::{Occupant, SessionPlace, Sessions};
 pub(crate) use relay::{FirstMessage, Session, Terms};
 pub(crate) use responses::Responses;
 pub(crate) use standing::Standing;
-pub(crate) use wire::ClientEnd;
+pub(crate) use wire::{ClientEnd, Reading};
 
 /// The name of the operation, in metrics, logs and the operations of keys.
 pub(crate) const NAME: &str = "realtime";

@@ -60,6 +60,11 @@ impl Close {
         payload
     }
 
+    /// Whether the code says that the side which closed is out of order, and not that it refuses what the other one did.
+    pub fn is_own_failure(&self) -> bool {
+        matches!(self.code, Some(Self::INTERNAL..=Self::BAD_GATEWAY))
+    }
+
     /// Whether the side ended the session as planned: with no code, or one that says that nothing is wrong.
     pub fn is_orderly(&self) -> bool {
         matches!(self.code, None | Some(Self::NORMAL | Self::GOING_AWAY))

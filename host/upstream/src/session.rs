@@ -144,6 +144,11 @@ impl MessageScreen {
         hidden.into()
     }
 
+    /// Screens the reason of a close frame, as an error.
+    pub fn reason(&self, reason: &mut String) {
+        self.veil.hide_in(reason);
+    }
+
     /// Screens the next piece of a message. Bytes at its end may wait for the next one.
     pub fn piece(&mut self, piece: Bytes, is_last: bool) -> Bytes {
         if self.veil.is_empty() {
@@ -178,6 +183,9 @@ mod tests {
         let mut screen = MessageScreen { veil: Veil::over([KEY]), long: None };
         let plain = Bytes::from_static(b"{\"type\":\"hello\"}");
         assert_eq!(screen.message(plain.clone()).as_ptr(), plain.as_ptr());
+        let mut reason = format!("no such key: {KEY}");
+        screen.reason(&mut reason);
+        assert_eq!(reason, format!("no such key: {}", "*".repeat(KEY.len())));
         let text = format!("{{\"key\":\"{KEY}\"}}");
         let hidden = screen.message(text.clone().into());
         assert_eq!(hidden, format!("{{\"key\":\"{}\"}}", "*".repeat(KEY.len())));

@@ -12,6 +12,8 @@ section! {
     pub struct Realtime {
         /// Sessions at the same time, of all clients together. `streams` of a client's `limits` bounds its own.
         max_sessions: usize as Amount = 1024,
+        /// Sessions of one client at the same time. Callers without a key have no share of their own.
+        max_sessions_of_client: Option<usize> as Option<Amount> => "a quarter of `max_sessions`",
         /// The largest message, in either direction.
         max_message_bytes: usize as Size = 16 << 20,
         /// How long a session may be open without a message in either direction. Pings do not count.

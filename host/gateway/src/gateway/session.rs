@@ -22,7 +22,7 @@ use super::{Begun, Gateway, fault_response, rights};
 use crate::attempt::ReplyBody;
 use crate::auth::Caller;
 use crate::observe::log::current;
-use crate::realtime::NAME;
+use crate::realtime::{NAME, Occupant};
 use crate::serving::Serving;
 use weir_server::Peer;
 use weir_translate::dialect::faces::Endpoint;
@@ -55,12 +55,14 @@ impl Gateway {
             line.asked_by(&caller);
         }
         rights::may_begin(&caller, NAME)?;
+        let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
         let (handshake, pledge) = handshake::read(serving, &face, head)?;
         let permit = match self.admission.knock(&serving.config, &caller).await {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id, line)),
         };
-        let place = self.sessions.enter(serving.config.realtime.max_sessions);
+        let settings = &serving.config.realtime;
+        let place = self.sessions.enter(settings.max_sessions, Occupant::of(&caller, settings));
         let place = place.ok_or_else(|| Fault::overloaded("too many sessions are open", COME_BACK))?;
         let opening = Opening {
             serving: Arc::clone(serving),
@@ -78,6 +80,7 @@ impl Gateway {
             bound,
             handshake,
             span: span.clone(),
+            held,
         };
         let id = Arc::clone(&opening.id);
         let Pledge { upgrade, takeover } = pledge;

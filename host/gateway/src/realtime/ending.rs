@@ -2,9 +2,13 @@
 
 use weir_realtime::requests::UnreadableMessage;
 use weir_realtime::{Close, FrameError, Side};
+use weir_types::contract::types::ErrorKind;
 use weir_types::fault::Fault;
 
 use super::wire::Broken;
+
+/// The reason for a client whose message takes too long.
+pub(super) const LATE: &str = "a message was not whole within `server.body_timeout`";
 
 /// Why a session ends.
 #[derive(Debug)]
@@ -52,12 +56,13 @@ impl Ending {
                 Close::new(Close::BAD_GATEWAY, "the provider broke the protocol"),
                 Close::new(error.code(), error.to_string()),
             ],
+            Self::Broken(Side::Client, Broken::Late) => both(Close::POLICY, LATE),
             Self::Broken(Side::Client, _) | Self::Silent(Side::Client) => both(Close::GOING_AWAY, "the client is gone"),
             Self::Broken(Side::Server, _) | Self::Silent(Side::Server) => {
                 both(Close::BAD_GATEWAY, "the connection to the provider broke")
             }
             Self::Unread(error) => both(FrameError::TooLarge.code(), &error.to_string()),
-            Self::Refused(fault) => both(Close::POLICY, &fault.error.message),
+            Self::Refused(fault) => both(code_for(fault), &fault.error.message),
             Self::Idle => both(Close::GOING_AWAY, "no message for `realtime.idle_timeout`"),
             Self::Longest => both(Close::GOING_AWAY, "the session lasted for `realtime.max_duration`"),
             Self::Leaving => both(Close::RESTART, "the gateway restarts: connect again"),
@@ -67,8 +72,14 @@ impl Ending {
     /// How the session's record ends.
     pub(super) fn outcome(&self) -> Outcome {
         match self {
-            Self::Closed(Side::Server, close) if !close.is_orderly() => Outcome::Broke(Side::Server),
-            Self::Broken(Side::Client, Broken::Frame(_)) | Self::Unread(_) => Outcome::Broke(Side::Client),
+            Self::Closed(Side::Server, close) if close.is_own_failure() => Outcome::Broke(Side::Server),
+            // The provider refuses what the client did: that must not count against the target, which others use too.
+            Self::Closed(Side::Server, close) if !close.is_orderly() => Outcome::Broke(Side::Client),
+            // A client that sends much may be why the provider reads nothing.
+            Self::Broken(Side::Server, Broken::Stalled) => Outcome::Broke(Side::Client),
+            Self::Broken(Side::Client, Broken::Frame(_) | Broken::Late) | Self::Unread(_) => {
+                Outcome::Broke(Side::Client)
+            }
             Self::Broken(Side::Server, _) | Self::Silent(Side::Server) => Outcome::Broke(Side::Server),
             Self::Broken(Side::Client, _) | Self::Silent(Side::Client) => Outcome::Left,
             Self::Closed(..) | Self::Refused(_) | Self::Idle | Self::Longest | Self::Leaving => Outcome::Whole,
@@ -88,6 +99,11 @@ impl Ending {
     pub(super) fn is_over_for(&self, side: Side) -> bool {
         matches!(self, Self::Closed(one, _) | Self::Broken(one, _) | Self::Silent(one) if *one == side)
     }
+}
+
+/// The close code for a client that is refused something.
+fn code_for(fault: &Fault) -> u16 {
+    if fault.error.kind == ErrorKind::Overloaded { Close::TRY_AGAIN } else { Close::POLICY }
 }
 
 /// A side as a label.
@@ -117,7 +133,9 @@ mod tests {
     fn a_session_that_the_provider_breaks_is_no_success() {
         let closed = |code| Ending::Closed(Side::Server, Close::new(code, "")).outcome();
         assert_eq!([closed(1000), closed(1001)], [Outcome::Whole; 2]);
-        assert_eq!([closed(1011), closed(1008), closed(4000)], [Outcome::Broke(Side::Server); 3]);
+        assert_eq!([closed(1011), closed(1012), closed(1014)], [Outcome::Broke(Side::Server); 3]);
+        let codes = [1002, 1003, 1007, 1008, 1009, 3000, 4000];
+        assert_eq!(codes.map(closed), [Outcome::Broke(Side::Client); 7], "a client's mistakes are not the target's");
         assert_eq!(Ending::Silent(Side::Client).outcome(), Outcome::Left);
     }
 }

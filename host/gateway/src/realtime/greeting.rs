@@ -39,9 +39,10 @@ impl Greeting<'_> {
         (target, acceptance): (&Arc<Target>, &Acceptance),
         account: &mut Account,
     ) -> Result<UpstreamSession, Fault> {
-        let request = self.request(target, acceptance)?;
+        let mut request = self.request(target, acceptance)?;
+        account.attempt().mark(&mut request.headers);
         let begun = Instant::now();
-        let answer = upstreams.open_session(request, self.protocols).await;
+        let answer = upstreams.open_session(request, &self.protocols(acceptance)).await;
         account.attempted(&target.label, begun.elapsed());
         match answer {
             Ok(SessionAnswer::Granted(session)) => Ok(*session),
@@ -75,6 +76,16 @@ impl Greeting<'_> {
             stream: true,
             model,
         })
+    }
+
+    /// The subprotocols that go on. One of the form `NAME.VALUE` stands for a header, for programs in browsers, which can set
+    /// none; it goes on where the header would, so that no client chooses, say, an organisation of the operator's.
+    fn protocols(&self, acceptance: &Acceptance) -> Vec<&str> {
+        let passes = |protocol: &str| match protocol.split_once('.') {
+            None => true,
+            Some((name, _)) => name.parse().is_ok_and(|name| acceptance.request_headers.passes(&name)),
+        };
+        self.protocols.iter().copied().filter(|protocol| passes(protocol)).collect()
     }
 
     fn headers(&self, acceptance: &Acceptance, filling: &Filling<'_>) -> HeaderMap {

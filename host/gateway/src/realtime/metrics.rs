@@ -1,10 +1,17 @@
-//! Metrics of sessions, and their number, which is bounded.
+//! Metrics of sessions, and their number, which is bounded in all and by client.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::{IntCounterVec, IntGauge, Opts};
 
+use crate::auth::Caller;
 use crate::observe::metrics::Metrics;
+use weir_config::Realtime;
+
+/// The divisor of all sessions that gives the share of one client.
+const CLIENT_PART: usize = 4;
 
 /// All open sessions.
 #[derive(Debug, Clone)]
@@ -16,6 +23,25 @@ struct Inner {
     messages: IntCounterVec,
     bytes: IntCounterVec,
     closed: IntCounterVec,
+    /// How many each client has.
+    by_client: Mutex<HashMap<u64, usize>>,
+}
+
+/// Whose session it is, and how many it may have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Occupant {
+    /// The caller's number.
+    pub(crate) caller: u64,
+    /// The most sessions that it may have at the same time.
+    pub(crate) most: usize,
+}
+
+impl Occupant {
+    /// A caller with its share of the sessions. A caller without a key has all of them.
+    pub(crate) fn of(caller: &Caller, settings: &Realtime) -> Self {
+        let share = settings.max_sessions_of_client.unwrap_or((settings.max_sessions / CLIENT_PART).max(1));
+        Self { caller: caller.number(), most: if caller.is_anonymous() { usize::MAX } else { share } }
+    }
 }
 
 impl Sessions {
@@ -30,6 +56,7 @@ impl Sessions {
             messages: IntCounterVec::new(messages, &["from"])?,
             bytes: IntCounterVec::new(bytes, &["from"])?,
             closed: IntCounterVec::new(closed, &["by", "code"])?,
+            by_client: Mutex::default(),
         };
         metrics.registry().register(Box::new(inner.open.clone()))?;
         metrics.registry().register(Box::new(inner.messages.clone()))?;
@@ -38,12 +65,16 @@ impl Sessions {
         Ok(Self(Arc::new(inner)))
     }
 
-    /// A place for one more session; `None` if there are as many as there may be.
-    pub(crate) fn enter(&self, most: usize) -> Option<SessionPlace> {
+    /// A place for one more session; `None` if there are as many as there may be, or as this client may have.
+    pub(crate) fn enter(&self, most: usize, occupant: Occupant) -> Option<SessionPlace> {
+        let mut by_client = self.0.by_client.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = by_client.get(&occupant.caller).copied().unwrap_or_default();
+        if self.open() >= most || own >= occupant.most {
+            return None;
+        }
+        by_client.insert(occupant.caller, own + 1);
         self.0.open.inc();
-        // Counted first, so that two at the same time do not both take the last place.
-        let place = SessionPlace(self.clone());
-        (self.open() <= most).then_some(place)
+        Some(SessionPlace { sessions: self.clone(), caller: occupant.caller })
     }
 
     /// The sessions under way.
@@ -70,18 +101,29 @@ impl Sessions {
 
 /// One session's place, given back on drop.
 #[derive(Debug)]
-pub(crate) struct SessionPlace(Sessions);
+pub(crate) struct SessionPlace {
+    sessions: Sessions,
+    caller: u64,
+}
 
 impl SessionPlace {
     /// The metrics that the session is counted in.
     pub(super) fn sessions(&self) -> &Sessions {
-        &self.0
+        &self.sessions
     }
 }
 
 impl Drop for SessionPlace {
     fn drop(&mut self) {
-        self.0.0.open.dec();
+        let Inner { open, by_client, .. } = &*self.sessions.0;
+        let mut by_client = by_client.lock().unwrap_or_else(PoisonError::into_inner);
+        open.dec();
+        if let Entry::Occupied(mut own) = by_client.entry(self.caller) {
+            *own.get_mut() -= 1;
+            if *own.get() == 0 {
+                own.remove();
+            }
+        }
     }
 }
 
@@ -92,9 +134,15 @@ mod tests {
     #[test]
     fn there_are_no_more_sessions_than_there_may_be() {
         let sessions = Sessions::new(&Metrics::new().unwrap()).unwrap();
-        let (first, second) = (sessions.enter(2), sessions.enter(2));
-        assert!(first.is_some() && second.is_some() && sessions.enter(2).is_none());
+        let enter = |caller, own| sessions.enter(4, Occupant { caller, most: own });
+        let (first, second) = (enter(1, 2), enter(1, 2));
+        assert!(first.is_some() && second.is_some() && enter(1, 2).is_none());
+        let others: Vec<_> = [2, 3].map(|caller| enter(caller, 2)).into_iter().flatten().collect();
+        assert!(others.len() == 2 && enter(4, 2).is_none());
         drop(first);
-        assert!(sessions.enter(2).is_some());
+        let again = enter(1, 2);
+        assert!(again.is_some());
+        drop((second, again, others));
+        assert!(sessions.0.by_client.lock().unwrap().is_empty());
     }
 }

@@ -14,8 +14,9 @@ use super::ending::{Ending, Outcome, name};
 use super::metrics::SessionPlace;
 use super::responses::{Responses, Verdict};
 use super::standing::Standing;
-use super::wire::{ClientEnd, FAREWELL, Inlet, Outlet};
+use super::wire::{Broken, ClientEnd, FAREWELL, Inlet, Outlet, Reading};
 use crate::accounting::Account;
+use weir_budget::Held;
 use weir_config::Realtime;
 use weir_realtime::first::LaterMessages;
 use weir_realtime::requests::RequestReader;
@@ -36,6 +37,8 @@ pub(crate) struct Terms {
     pub(crate) settings: Realtime,
     /// How long a side may take nothing.
     pub(crate) patience: Duration,
+    /// How long a message that is held may take to be whole.
+    pub(crate) whole: Duration,
     /// How long the gateway's streams may go on when it stops.
     pub(crate) drain: Duration,
     /// What is read of messages.
@@ -44,6 +47,13 @@ pub(crate) struct Terms {
     pub(crate) errors: Option<Arc<ErrorFormat>>,
     /// The session's id.
     pub(crate) id: Arc<str>,
+}
+
+impl Terms {
+    /// The bounds within which a side's messages are read.
+    fn reading(&self, held: Held) -> Reading {
+        Reading { most: self.settings.max_message_bytes, whole: self.whole, held }
+    }
 }
 
 /// A session that both sides have agreed to.
@@ -61,6 +71,8 @@ pub(crate) struct Session {
     pub(crate) place: SessionPlace,
     /// Tells when its caller may not have it any more.
     pub(crate) standing: Standing,
+    /// Holds bytes of its messages.
+    pub(crate) held: Held,
     /// Tells when the gateway stops.
     pub(crate) leaving: Leaving,
 }
@@ -79,7 +91,8 @@ pub(crate) struct FirstMessage {
 impl Session {
     /// Passes messages on, once the answer to the client's handshake is sent, until the session ends.
     pub(crate) async fn begin(self, client: OnUpgrade) {
-        let ends = ClientEnd::take(client, self.terms.settings.max_message_bytes, self.terms.patience).await;
+        let reading = self.terms.reading(self.held.beside());
+        let ends = ClientEnd::take(client, reading, self.terms.patience).await;
         if let Some(client) = ends {
             self.run(client, None).await;
         }
@@ -87,11 +100,11 @@ impl Session {
 
     /// Passes messages on until the session ends; `first` is a message of the client's that was read already.
     pub(crate) async fn run(self, client: ClientEnd, first: Option<FirstMessage>) {
-        let Self { provider, terms, responses, mut account, place, mut standing, mut leaving } = self;
+        let Self { provider, terms, responses, mut account, place, mut standing, held, mut leaving } = self;
         let UpstreamSession { io, mut screen, .. } = provider;
         let ClientEnd { inlet: mut from_client, outlet: to_client } = client;
         let (from_provider, to_provider) = tokio::io::split(io);
-        let mut from_provider = Inlet::new(from_provider, Side::Server, terms.settings.max_message_bytes);
+        let mut from_provider = Inlet::new(from_provider, Side::Server, terms.reading(held));
         let relay = Relay {
             to_client: Mutex::new(to_client),
             to_provider: Mutex::new(Outlet::new(to_provider, Side::Server, terms.patience)),
@@ -104,6 +117,7 @@ impl Session {
         let ending = tokio::select! {
             ending = relay.serve_client(&mut from_client, first) => ending,
             ending = relay.serve_provider(&mut from_provider, &mut screen, &mut account) => ending,
+            ending = relay.expire() => ending,
             ending = relay.watch() => ending,
             fault = standing.lost() => Ending::Refused(fault),
             ending = relay.leave(&mut leaving) => ending,
@@ -172,7 +186,11 @@ impl Relay {
     /// The next event of a side, but for pings, which are answered here, and pongs.
     async fn next(&self, from: &mut Inlet, side: Side) -> Result<Event, Ending> {
         loop {
-            match from.next(&self.clock).await.map_err(|broken| Ending::Broken(side, broken))? {
+            let event = from.next(&self.clock).await.map_err(|broken| match broken {
+                Broken::Full(full) => Ending::Refused(full.into()),
+                broken => Ending::Broken(side, broken),
+            });
+            match event? {
                 Event::Ping(payload) => self.send(side, (Opcode::Pong, true), &payload).await?,
                 Event::Pong => {}
                 Event::Close(close) => return Err(Ending::Closed(side, close)),
@@ -250,7 +268,14 @@ impl Relay {
         screen: &mut MessageScreen,
         account: &mut Account,
     ) -> Result<(), Ending> {
-        match self.next(from, Side::Server).await? {
+        let event = self.next(from, Side::Server).await.map_err(|ending| match ending {
+            Ending::Closed(side, mut close) => {
+                screen.reason(&mut close.reason);
+                Ending::Closed(side, close)
+            }
+            ending => ending,
+        });
+        match event? {
             Event::Message(kind, message) => {
                 let verdict = self.hear(&message).await;
                 account.sends_on(message.len());
@@ -279,22 +304,31 @@ impl Relay {
         verdict
     }
 
-    /// Waits until a side was silent for too long, or the session lasted too long.
-    async fn watch(&self) -> Ending {
-        let Realtime { idle_timeout, max_duration, ping_interval, ping_timeout, .. } = self.terms.settings;
+    /// Waits until no message has passed for too long, or the session has lasted too long. It waits for nothing else, since
+    /// a side that reads slowly must not prolong the session.
+    async fn expire(&self) -> Ending {
+        let Realtime { idle_timeout, max_duration, .. } = self.terms.settings;
         let end = self.clock.begun() + max_duration;
+        loop {
+            let (now, idle) = (Instant::now(), self.clock.last_message() + idle_timeout);
+            if now >= end {
+                return Ending::Longest;
+            }
+            if now >= idle {
+                return Ending::Idle;
+            }
+            sleep_until(end.min(idle)).await;
+        }
+    }
+
+    /// Pings both sides, and waits until one was silent for too long.
+    async fn watch(&self) -> Ending {
+        let Realtime { ping_interval, ping_timeout, .. } = self.terms.settings;
         // When each side was pinged last, unless it sent something since.
         let mut pinged: [Option<Instant>; 2] = [None; 2];
         loop {
             let now = Instant::now();
-            if now >= end {
-                return Ending::Longest;
-            }
-            let idle = self.clock.last_message() + idle_timeout;
-            if now >= idle {
-                return Ending::Idle;
-            }
-            let mut next = end.min(idle);
+            let mut next = now + ping_interval.max(ping_timeout);
             for (side, pinged) in [Side::Client, Side::Server].into_iter().zip(&mut pinged) {
                 let received = self.clock.last_received(side);
                 *pinged = pinged.filter(|at| received < *at);

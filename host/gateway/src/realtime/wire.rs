@@ -10,11 +10,14 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes, BytesMut};
 use hyper::upgrade::OnUpgrade;
 use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf, ReadHalf, WriteHalf};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::clock::Clock;
+use super::ending::LATE;
+use weir_budget::{Full, Held};
 use weir_realtime::message::Bounds;
 use weir_realtime::{Close, Event, FrameError, Kind, MessageReader, Opcode, Side, frame};
+use weir_types::fault::Fault;
 use weir_upstream::SessionIo;
 
 /// Up to so many bytes a message is held until it is whole, so that it can be read before it goes on.
@@ -23,6 +26,8 @@ pub(super) const HELD_BYTES: usize = 256 << 10;
 const READ_BYTES: usize = 16 << 10;
 /// How long a side has to answer a close frame.
 pub(super) const FAREWELL: Duration = Duration::from_secs(2);
+/// How many times as long as it may take nothing a side may take for a whole frame.
+const SLOWEST: u32 = 4;
 
 thread_local! {
     /// Where all sessions of a thread read to, so that a session that waits needs no buffer.
@@ -38,9 +43,26 @@ pub(super) enum Broken {
     /// The connection is gone.
     #[error("the connection is gone: {0}")]
     Gone(#[from] io::Error),
-    /// The side takes nothing.
+    /// The side takes nothing, or too little.
     #[error("the side reads nothing")]
     Stalled,
+    /// A message that is held was not whole in time.
+    #[error("a message was not whole in time")]
+    Late,
+    /// There is no room for the bytes of a message.
+    #[error("too many bytes are held")]
+    Full(Full),
+}
+
+/// The bounds within which a side's messages are read.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// The most bytes of a message.
+    pub(crate) most: usize,
+    /// How long a message may take to be whole while it is held.
+    pub(crate) whole: Duration,
+    /// What holds bytes of messages, in the memory of all requests.
+    pub(crate) held: Held,
 }
 
 /// Reads a side's messages.
@@ -50,13 +72,18 @@ pub(super) struct Inlet {
     input: BytesMut,
     reader: MessageReader,
     side: Side,
+    whole: Duration,
+    held: Held,
+    /// When the message began that is not whole.
+    since: Option<Instant>,
 }
 
 impl Inlet {
-    /// Reads what `side` sends, in messages of `most` bytes.
-    pub(super) fn new(read: ReadHalf<SessionIo>, side: Side, most: usize) -> Self {
+    /// Reads what `side` sends, within these bounds.
+    pub(super) fn new(read: ReadHalf<SessionIo>, side: Side, reading: Reading) -> Self {
+        let Reading { most, whole, held } = reading;
         let bounds = Bounds { held: HELD_BYTES.min(most), most: most as u64 };
-        Self { read, input: BytesMut::new(), reader: MessageReader::new(side, bounds), side }
+        Self { read, input: BytesMut::new(), reader: MessageReader::new(side, bounds), side, whole, held, since: None }
     }
 
     /// The next event. If the future is dropped, nothing is lost.
@@ -68,11 +95,38 @@ impl Inlet {
                 self.input = BytesMut::new();
             }
             if let Some(event) = event {
+                if matches!(event, Event::Message(..) | Event::Piece { .. }) {
+                    self.since = None;
+                }
                 return Ok(event);
             }
-            self.fill().await?;
+            self.hold().await?;
+            match self.until_whole() {
+                Some(until) => timeout_at(until, self.fill()).await.map_err(|_| Broken::Late)??,
+                None => self.fill().await?,
+            }
             clock.received(self.side);
         }
+    }
+
+    /// Counts the bytes that wait for more. Each is there twice while its message is written to the other side.
+    async fn hold(&mut self) -> Result<(), Broken> {
+        let needed = 2 * (self.reader.held() + self.input.len());
+        let now = self.held.bytes();
+        if needed <= now {
+            self.held.shrink(now - needed);
+            return Ok(());
+        }
+        self.held.grow(needed - now).await.map_err(Broken::Full)
+    }
+
+    /// Until when a message that is held has to be whole; `None` if there is none.
+    fn until_whole(&mut self) -> Option<Instant> {
+        if self.reader.held() == 0 && self.input.is_empty() {
+            self.since = None;
+            return None;
+        }
+        Some(*self.since.get_or_insert_with(Instant::now) + self.whole)
     }
 
     async fn fill(&mut self) -> io::Result<()> {
@@ -119,6 +173,11 @@ impl Outlet {
         if !opcode.is_control() {
             self.is_within = !is_last;
         }
+        let most = self.patience.saturating_mul(SLOWEST);
+        timeout(most, self.write_out()).await.map_err(|_| Broken::Stalled)?
+    }
+
+    async fn write_out(&mut self) -> Result<(), Broken> {
         while !self.out.is_empty() {
             let written = timeout(self.patience, self.write.write(&self.out)).await;
             match written.map_err(|_| Broken::Stalled)?? {
@@ -152,11 +211,11 @@ pub(crate) struct ClientEnd {
 
 impl ClientEnd {
     /// Takes over the client's connection, once the answer to its handshake is sent; `None` if the client left before.
-    pub(crate) async fn take(upgrade: OnUpgrade, most: usize, patience: Duration) -> Option<Self> {
+    pub(crate) async fn take(upgrade: OnUpgrade, reading: Reading, patience: Duration) -> Option<Self> {
         let left = |error: &hyper::Error| tracing::debug!(%error, "the client left before its session began");
         let client = upgrade.await.inspect_err(left).ok()?;
         let (read, write) = tokio::io::split(SessionIo::new(client));
-        let (inlet, outlet) = (Inlet::new(read, Side::Client, most), Outlet::new(write, Side::Client, patience));
+        let (inlet, outlet) = (Inlet::new(read, Side::Client, reading), Outlet::new(write, Side::Client, patience));
         Some(Self { inlet, outlet })
     }
 
@@ -167,6 +226,8 @@ impl ClientEnd {
             let event = self.inlet.next(&clock).await.map_err(|broken| match broken {
                 Broken::Frame(error) => Close::new(error.code(), error.to_string()),
                 Broken::Gone(_) | Broken::Stalled => Close::new(Close::GOING_AWAY, ""),
+                Broken::Late => Close::new(Close::POLICY, LATE),
+                Broken::Full(full) => Close::new(Close::TRY_AGAIN, Fault::from(full).error.message),
             })?;
             match event {
                 Event::Message(kind, message) => return Ok((kind, message)),

@@ -65,7 +65,9 @@ fn face() -> Endpoint {
 fn the_page_names_each_member_of_the_line_and_no_other() {
     let written = json(|line| {
         line.called(&Arc::new(face()));
-        line.asked_by(&Caller { tenant: Arc::from("team-a"), ..Caller::anonymous(None) });
+        let mut caller = Caller::anonymous(None);
+        caller.tenant = Arc::from("team-a");
+        line.asked_by(&caller);
         line.asks_for(Some("fast"));
         line.answered("model-1", Arc::from("zeta/model-1"), (Arc::from("zeta"), Digest::of(b"zeta")));
         line.went(Some("relay"));

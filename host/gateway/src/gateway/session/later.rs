@@ -9,7 +9,7 @@ use super::super::refusal::{note_fault, note_refusal};
 use super::opening::{Opened, Opening, Unopened};
 use crate::accounting::access::AccessLine;
 use crate::admission::AdmissionPermit;
-use crate::realtime::{ClientEnd, FirstMessage, SessionPlace};
+use crate::realtime::{ClientEnd, FirstMessage, Reading, SessionPlace};
 use weir_realtime::first::{self, LaterMessages};
 use weir_realtime::{Close, Kind};
 use weir_server::Leaving;
@@ -27,7 +27,9 @@ impl Opening {
         (upgrade, mut leaving): (OnUpgrade, Leaving),
     ) {
         let config = &self.serving.config;
-        let ends = ClientEnd::take(upgrade, config.realtime.max_message_bytes, config.server.send_timeout).await;
+        let (most, whole) = (config.realtime.max_message_bytes, config.server.body_timeout);
+        let reading = Reading { most, whole, held: self.held.beside() };
+        let ends = ClientEnd::take(upgrade, reading, config.server.send_timeout).await;
         let Some(mut client) = ends else { return };
         let first = tokio::select! {
             first = timeout(config.server.header_timeout, client.first()) => first,

@@ -27,6 +27,7 @@ use crate::realtime::{Greeting, NAME, Responses, Session, SessionPlace, Standing
 use crate::route::fit::Needs;
 use crate::route::{self, Candidate, Circumstances, Plan, Target};
 use crate::serving::Serving;
+use weir_budget::Held;
 use weir_realtime::CompiledSessionTap;
 use weir_server::Leaving;
 use weir_translate::dialect::faces::Endpoint;
@@ -57,6 +58,8 @@ pub(super) struct Opening {
     pub(super) bound: Option<String>,
     pub(super) handshake: ClientHandshake,
     pub(super) span: Span,
+    /// Holds bytes of its messages.
+    pub(super) held: Held,
 }
 
 /// A session that a provider granted.
@@ -72,6 +75,7 @@ pub(super) struct Opened {
     responses: Responses,
     account: Box<Account>,
     standing: Standing,
+    held: Held,
 }
 
 /// Why a session was not opened.
@@ -116,8 +120,8 @@ impl Opened {
 
     /// The session, ready to run.
     pub(super) fn session(self, place: SessionPlace, leaving: Leaving) -> Session {
-        let Self { provider, terms, responses, account, standing, .. } = self;
-        Session { provider, terms, responses, account, place, standing, leaving }
+        let Self { provider, terms, responses, account, standing, held, .. } = self;
+        Session { provider, terms, responses, account, place, standing, held, leaving }
     }
 }
 
@@ -209,7 +213,18 @@ impl Opening {
         let (caller, keys) = (self.caller.clone(), Arc::clone(&self.stored_keys));
         let standing = Standing::new(caller, asked.to_owned(), Arc::clone(&self.current), keys);
         let responses = Responses::new(Arc::new(billing), Arc::clone(&tap), prepared);
-        Opened { headers, limits, target, model, provider, terms: self.terms(tap), responses, account, standing }
+        Opened {
+            headers,
+            limits,
+            target,
+            model,
+            provider,
+            terms: self.terms(tap),
+            responses,
+            account,
+            standing,
+            held: self.held.beside(),
+        }
     }
 
     fn terms(&self, tap: Arc<CompiledSessionTap>) -> Terms {
@@ -217,6 +232,7 @@ impl Opening {
         Terms {
             settings: self.serving.config.realtime.clone(),
             patience: server.send_timeout,
+            whole: server.body_timeout,
             drain: server.shutdown_timeout,
             tap,
             errors: self.face.errors.clone(),
