@@ -202,7 +202,9 @@ impl Config {
                         can be ignored; `anonymous = true` would serve all";
             reader.report(problem.with_help(help));
         }
-        secret_problems(&draft.admin, &draft.realtime).into_iter().for_each(|problem| reader.report(problem));
+        for problem in secret_problems(&draft.admin, &draft.realtime) {
+            reader.report(problem);
+        }
         let problems = Problems::new(Arc::clone(&source), reader.problems.into_inner());
         if problems.are_fatal() {
             return Err(problems);
