@@ -6,6 +6,7 @@ use std::task::Poll;
 use tokio::time::{Instant, sleep_until};
 
 use super::activity::{Activity, Expiry, Order, Patience};
+use weir_types::turn::Turns;
 
 /// How a connection ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,10 +30,11 @@ pub(super) async fn drive<C: Future + ?Sized>(
     let first = activity.deadline(patience).map_or_else(|| Instant::now() + patience.idle, |(at, _)| at);
     let mut timer = pin!(sleep_until(first));
     let mut is_leaving = false;
+    let mut turns = Turns::default();
     std::future::poll_fn(|cx| {
         activity.listen(cx.waker());
         loop {
-            if let Poll::Ready(output) = connection.as_mut().poll(cx) {
+            if let Poll::Ready(output) = turns.take(cx, |cx| connection.as_mut().poll(cx)) {
                 return Poll::Ready(End::Done(output));
             }
             match activity.order() {

@@ -8,5 +8,6 @@ pub mod loss;
 pub mod query;
 pub mod surrogate;
 pub mod tokens;
+pub mod turn;
 pub mod uuid;
 pub mod worker;

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 
 use super::connection::Http1;
 use super::pool::Pool;
+use weir_types::turn::{Turn, quietly};
 
 /// The body of an answer. When it has been read to its end, its connection returns to the pool; if it is dropped before,
 /// the connection is closed.
@@ -22,6 +23,10 @@ pub(super) struct AnswerBody {
 
 struct Driven {
     connection: Box<Http1>,
+    /// Whether a piece may have arrived with the head.
+    may_hold: bool,
+    /// The turn of the task in which it waited last.
+    waited: Option<Turn>,
     pool: Pool,
     origin: Arc<str>,
 }
@@ -29,7 +34,13 @@ struct Driven {
 impl AnswerBody {
     /// The body of an answer; `connection` is the one to drive, if any, and returns to `pool`.
     pub(super) fn new(incoming: Incoming, connection: Option<Box<Http1>>, pool: &Pool, origin: &Arc<str>) -> Self {
-        let driven = connection.map(|connection| Driven { connection, pool: pool.clone(), origin: Arc::clone(origin) });
+        let driven = connection.map(|connection| Driven {
+            connection,
+            may_hold: true,
+            waited: None,
+            pool: pool.clone(),
+            origin: Arc::clone(origin),
+        });
         Self { incoming, has_ended: false, driven }
     }
 
@@ -37,17 +48,7 @@ impl AnswerBody {
     pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
         let polled = match &mut self.driven {
             None => Pin::new(&mut self.incoming).poll_frame(cx),
-            Some(driven) => {
-                // Pieces arrive only while the connection is driven, so the body needs no waker of its own.
-                let mut still = Context::from_waker(Waker::noop());
-                match Pin::new(&mut self.incoming).poll_frame(&mut still) {
-                    Poll::Pending => {
-                        driven.connection.drive(cx);
-                        Pin::new(&mut self.incoming).poll_frame(&mut still)
-                    }
-                    ready @ Poll::Ready(_) => ready,
-                }
-            }
+            Some(driven) => driven.poll_frame(&mut self.incoming, cx),
         };
         self.has_ended |= matches!(polled, Poll::Ready(None));
         polled
@@ -64,10 +65,38 @@ impl AnswerBody {
     }
 }
 
+impl Driven {
+    fn poll_frame(
+        &mut self,
+        incoming: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let turn = Turn::now(cx);
+        // Whatever happens to the connection now begins another turn.
+        if turn.is_some() && self.waited == turn {
+            return Poll::Pending;
+        }
+        // Pieces arrive only while the connection is driven, so the body needs no waker of its own. Nor does the
+        // connection need to hear that a piece was taken: it is driven again before the next one.
+        let mut take = || {
+            let mut still = Context::from_waker(Waker::noop());
+            quietly(|| Pin::new(&mut *incoming).poll_frame(&mut still))
+        };
+        let held = if std::mem::take(&mut self.may_hold) { take() } else { Poll::Pending };
+        if held.is_ready() {
+            return held;
+        }
+        self.connection.drive(cx);
+        let taken = take();
+        self.waited = turn.filter(|_| taken.is_pending());
+        taken
+    }
+}
+
 impl Drop for AnswerBody {
     fn drop(&mut self) {
         if self.is_end_stream()
-            && let Some(Driven { mut connection, pool, origin }) = self.driven.take()
+            && let Some(Driven { mut connection, pool, origin, .. }) = self.driven.take()
             && connection.is_idle()
         {
             pool.put(&origin, connection);

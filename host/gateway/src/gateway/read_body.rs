@@ -1,5 +1,8 @@
 //! Reads a request's body within its limits, and peeks at it.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -15,6 +18,7 @@ use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_translate::dialect::path::PathParams;
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
+use weir_types::turn;
 
 /// A request's body after reading.
 pub(super) struct Taken {
@@ -146,16 +150,31 @@ async fn next(
     patience: &mut Patience,
     room: &mut weir_budget::BodyReader,
 ) -> Result<Option<http_body::Frame<Bytes>>, Fault> {
-    let mut frame = std::pin::pin!(body.frame());
-    let ready = std::future::poll_fn(|cx| std::task::Poll::Ready(frame.as_mut().poll(cx))).await;
+    let is_first = patience.until.is_none();
+    let ready = poll_fn(|cx| Poll::Ready(take(body, is_first, cx))).await;
     let frame = match ready {
-        std::task::Poll::Ready(frame) => frame,
-        std::task::Poll::Pending => {
-            let frame = tokio::time::timeout(patience.left(), frame);
+        Poll::Ready(frame) => frame,
+        Poll::Pending => {
+            let frame = tokio::time::timeout(patience.left(), body.frame());
             room.wait(frame).await?.map_err(|_| too_slow())?
         }
     };
     frame.transpose().map_err(|_| Fault::invalid("the request's body broke off"))
+}
+
+/// Takes a frame that is there. The connection hears of it only if there is more to read; and of the first wait, since
+/// a client may send its body only once it was told to continue.
+fn take(
+    body: &mut Incoming,
+    is_first: bool,
+    cx: &mut Context<'_>,
+) -> Poll<Option<hyper::Result<http_body::Frame<Bytes>>>> {
+    let taken = turn::quietly(|| Pin::new(&mut *body).poll_frame(cx));
+    let tells = if taken.is_ready() { !body.is_end_stream() } else { is_first };
+    if tells {
+        cx.waker().wake_by_ref();
+    }
+    taken
 }
 
 fn too_large(limit: usize) -> Fault {
