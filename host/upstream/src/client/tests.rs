@@ -12,6 +12,7 @@ use super::super::*;
 use super::*;
 use weir_config::secret::Secret;
 use weir_types::contract::about::AuthScheme;
+use weir_types::turn::Turns;
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const STREAM_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
@@ -343,6 +344,36 @@ async fn c_27_leaving_in_the_middle_of_the_body_closes_the_connection() {
     assert_eq!(body.next_piece().await.unwrap().unwrap(), "abc");
     drop(body);
     closed(&mut stream).await;
+}
+
+#[tokio::test]
+async fn a_piece_of_a_stream_takes_one_turn_of_the_task_that_reads_it() {
+    const PIECES: usize = 20;
+    let scripted = Scripted::new().await;
+    let (upstreams, request) = (upstreams(), request(&scripted.base()));
+    let (read, mut reads) = tokio::sync::mpsc::channel(1);
+    let client = async move {
+        let mut body = upstreams.send(request).await.unwrap().body;
+        while body.next_piece().await.unwrap().is_some() {
+            read.send(()).await.unwrap();
+        }
+    };
+    let (mut client, mut turns, mut taken) = (Box::pin(client), Turns::default(), 0);
+    let client = tokio::spawn(std::future::poll_fn(move |cx| {
+        taken += 1;
+        turns.take(cx, |cx| client.as_mut().poll(cx)).map(|()| taken)
+    }));
+    let mut stream = scripted.accept().await;
+    read_request(&mut stream).await;
+    stream.write_all(STREAM_HEAD).await.unwrap();
+    for _ in 0..PIECES {
+        stream.write_all(b"3\r\nabc\r\n").await.unwrap();
+        reads.recv().await.unwrap();
+    }
+    stream.write_all(b"0\r\n\r\n").await.unwrap();
+    // Besides: the connection is opened, the request sent, the head read, and the end.
+    let turns = client.await.unwrap();
+    assert!(turns <= PIECES + 5, "{turns} turns for {PIECES} pieces");
 }
 
 #[tokio::test]
