@@ -12,7 +12,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::digest::Digest;
-use super::engine::Engine;
+use super::engine::{self, Engine};
 use super::fault::{Failure, FaultKind, PluginFault};
 use super::grants::Grants;
 use super::guard::GuardManifest;
@@ -27,7 +27,8 @@ use weir_types::contract::about::Manifest;
 pub use lease::Lease;
 pub use state::AdapterState;
 
-const MIB: f64 = (1 << 20) as f64;
+/// How many bits of a number of bytes are below its MiB.
+const MIB_BITS: u32 = 20;
 /// Output that a call may return for each byte of input, in bytes: a small message can be a large value.
 const OUTPUT_PER_BYTE: usize = 8;
 /// How long a call of a suspect component waits for its turn. Calls before it may well spin until their deadlines.
@@ -220,8 +221,8 @@ impl Adapter {
 
     /// Deadline in ticks of a call with this much input, which may take `call` without any.
     fn deadline(&self, call: Duration, bytes: usize) -> u64 {
-        let more = self.engine.limits().call_per_mib.mul_f64(bytes as f64 / MIB);
-        self.engine.ticks(call.saturating_add(more))
+        let more = (u128::from(engine::nanos(self.engine.limits().call_per_mib)) * bytes as u128) >> MIB_BITS;
+        self.engine.ticks(call.saturating_add(Duration::from_nanos(u64::try_from(more).unwrap_or(u64::MAX))))
     }
 
     /// Maximum output in bytes of a call with this much input.

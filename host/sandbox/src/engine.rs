@@ -265,8 +265,13 @@ impl Engine {
 
     /// Converts a duration to ticks, rounded up so that at least the whole duration is granted.
     pub fn ticks(&self, span: std::time::Duration) -> u64 {
-        (span.as_nanos() / self.0.limits.tick.as_nanos().max(1)) as u64 + 2
+        (nanos(span) / nanos(self.0.limits.tick).max(1)).saturating_add(2)
     }
+}
+
+/// A duration in nanoseconds; those of centuries are cut.
+pub(super) fn nanos(span: std::time::Duration) -> u64 {
+    span.as_secs().saturating_mul(1_000_000_000).saturating_add(u64::from(span.subsec_nanos()))
 }
 
 impl Debug for Engine {

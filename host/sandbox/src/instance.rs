@@ -150,8 +150,8 @@ impl Instance {
         self.store.set_epoch_deadline(ticks);
         self.store.set_hostcall_fuel(output);
         let tick = self.template.engine.limits().tick;
-        let span = tick.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX));
-        self.store.data_mut().end_call_at(|| Instant::now() + span);
+        let span = || tick.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX));
+        self.store.data_mut().end_call_at(|| Instant::now() + span());
     }
 
     /// The number of instructions that it has executed; `None` if they are not counted.
