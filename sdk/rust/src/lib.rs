@@ -12,6 +12,8 @@
 //! other formats ([`signature`]). A [`manifest`] has short constructors.
 
 pub mod adapter;
+#[cfg(any(test, target_arch = "wasm32"))]
+mod allocator;
 pub mod bindings;
 pub mod blocks;
 pub mod calls;
@@ -40,11 +42,9 @@ pub mod turns;
 #[doc(hidden)]
 pub use serde;
 
-/// The standard library's allocator, changed to use the memory that an instance starts with. The original requests more
-/// at once, which costs each instance two system calls.
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: allocator::Allocator<dlmalloc::GlobalDlmalloc> = allocator::Allocator::new(dlmalloc::GlobalDlmalloc);
 
 /// The unified model, as `wit/types.wit` describes it.
 pub mod types {

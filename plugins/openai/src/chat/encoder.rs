@@ -15,6 +15,11 @@ use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Frame, Opaq
 use self::candidate::{Candidate, Words};
 use super::{Memo, answer_id, answer_model, finish_word, write_error};
 
+/// A chunk that only brings text, between its head, the text's member, the text and its end.
+const BEFORE_KEY: &str = ",\"choices\":[{\"index\":0,\"delta\":{\"";
+const BEFORE_TEXT: &str = "\":";
+const AFTER_TEXT: &str = "},\"logprobs\":null,\"finish_reason\":null}";
+
 /// Renders the chunks of one answer.
 #[derive(Debug)]
 pub struct ChatEncoder {
@@ -164,8 +169,13 @@ impl ChatEncoder {
     }
 
     fn end(&mut self, mut chunk: String) {
-        chunk.push_str(if self.memo.usage { "],\"usage\":null}" } else { "]}" });
+        chunk.push_str(self.ending());
         self.frame(chunk);
+    }
+
+    /// The end of every chunk behind its choices.
+    fn ending(&self) -> &'static str {
+        if self.memo.usage { "],\"usage\":null}" } else { "]}" }
     }
 
     /// Writes one chunk; `members` go into its delta, without braces.
@@ -180,14 +190,18 @@ impl ChatEncoder {
     fn text_chunk(&mut self, at: usize, key: &str, text: &str) {
         let is_plain = self.extra.is_empty() && self.candidates.get(at).is_some_and(Candidate::is_plain);
         if is_plain && !self.head.is_empty() {
-            let mut chunk = String::with_capacity(self.head.len() + key.len() + text.len() + 128);
+            let end = self.ending();
+            let fixed = BEFORE_KEY.len() + BEFORE_TEXT.len() + AFTER_TEXT.len() + end.len();
+            // Exactly, unless a character is escaped: what crosses to the host is cut to its length, which would copy it.
+            let mut chunk = String::with_capacity(self.head.len() + key.len() + text.len() + 2 + fixed);
             chunk.push_str(&self.head);
-            chunk.push_str(",\"choices\":[{\"index\":0,\"delta\":{\"");
+            chunk.push_str(BEFORE_KEY);
             chunk.push_str(key);
-            chunk.push_str("\":");
+            chunk.push_str(BEFORE_TEXT);
             json::quote(&mut chunk, text);
-            chunk.push_str("},\"logprobs\":null,\"finish_reason\":null}");
-            return self.end(chunk);
+            chunk.push_str(AFTER_TEXT);
+            chunk.push_str(end);
+            return self.frame(chunk);
         }
         let mut members = String::with_capacity(text.len() + key.len() + 8);
         members.push('"');

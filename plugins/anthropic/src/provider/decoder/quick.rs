@@ -11,15 +11,20 @@ pub(super) fn text_delta(data: &str) -> Option<(u32, &str)> {
     let rest = data.strip_prefix(BEGIN)?;
     let digits = rest.bytes().take(DIGITS).take_while(u8::is_ascii_digit).count();
     let (index, rest) = rest.split_at_checked(digits)?;
-    if index.len() > 1 && index.starts_with('0') {
+    if index.is_empty() || index.len() > 1 && index.starts_with('0') {
         return None;
     }
     let inside = rest.strip_prefix(TEXT)?;
     let end = inside.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))?;
     let (text, rest) = inside.split_at_checked(end)?;
     // The service puts spaces before the last brace, so that the length of a frame does not tell that of its text.
-    let rest = rest.strip_prefix("\"}")?.trim_start_matches(' ').strip_prefix('}')?;
-    rest.trim_start_matches(' ').is_empty().then_some((index.parse().ok()?, text))
+    let rest = rest.strip_prefix("\"}")?;
+    (rest.as_bytes().trim_ascii() == b"}").then(|| (number(index), text))
+}
+
+/// The number that a few digits are.
+fn number(digits: &str) -> u32 {
+    digits.bytes().fold(0, |number, digit| number * 10 + u32::from(digit & 0xf))
 }
 
 #[cfg(test)]
