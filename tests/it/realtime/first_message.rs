@@ -220,3 +220,25 @@ async fn a_provider_that_refuses_or_repeats_the_key_shows_none_of_it() {
     assert_eq!(client.hear().await.close(), (1011, "out of order".to_owned()));
     gateway.until_metric("weir_requests_total{outcome=\"broken\"}", 1.0).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_turn_beyond_a_limit_ends_the_session_since_the_format_has_no_message_for_errors() {
+    let provider = SessionProvider::listen().await;
+    let limited = client("limits = { tokens_per_minute = 1500 }");
+    let gateway = Gateway::open(&(config(&provider) + &limited)).await;
+    let mut client = WebSocket::ask(gateway.address, &format!("{PATH}?key={CLIENT}"), &[]).await.unwrap();
+    client.say(&setup("live")).await;
+    let mut upstream = provider.grant().await;
+    upstream.hear().await;
+    let asks = json!({"clientContent": {"turns": [], "turnComplete": true}});
+    client.say(&asks).await;
+    assert_eq!(upstream.hear().await.json(), asks);
+    let end = json!({"serverContent": {"turnComplete": true},
+        "usageMetadata": {"promptTokenCount": 1200, "responseTokenCount": 200}});
+    upstream.say(&end).await;
+    assert_eq!(client.hear().await.json(), end);
+    client.say(&asks).await;
+    let (code, reason) = client.hear().await.close();
+    assert!(code == 1008 && reason.contains("1500 tokens a minute"), "{code} {reason}");
+    assert_eq!(upstream.hear().await.close().0, 1001);
+}
