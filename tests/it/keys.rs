@@ -4,6 +4,7 @@ mod admin;
 mod command;
 mod facts;
 mod nodes;
+mod spending;
 pub(crate) mod tokens;
 
 use serde_json::{Value, json};

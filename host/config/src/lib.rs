@@ -89,6 +89,8 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// What may be spent, by whom.
     pub budgets: Vec<weir_ledger::Budget>,
+    /// Where each of these stands.
+    pub budget_places: Vec<Place>,
     /// What judges requests, in order.
     pub guards: Vec<Guard>,
     /// Where the facts of requests are sent.
@@ -190,7 +192,7 @@ impl Config {
         };
         let joined = resolve::join(&reader, parts);
         let is_alias = |name: &str| joined.models.iter().any(|model| model.alias == Alias::Exact(name.to_owned()));
-        let budgets = keys::checked_budgets(&reader, draft.budgets, is_alias);
+        let (budgets, budget_places) = keys::checked_budgets(&reader, draft.budgets, is_alias).into_iter().unzip();
         let guards = keys::checked_guards(&reader, draft.guards);
         let sinks = keys::checked_sinks(&reader, draft.sinks);
         let (price_file, price_place) = draft.price_file.map(|file| (file.value, file.place)).unzip();
@@ -224,6 +226,7 @@ impl Config {
             clients: joined.clients,
             issuers: draft.issuers,
             budgets,
+            budget_places,
             guards,
             sinks,
             bodies: draft.bodies,
@@ -250,6 +253,22 @@ impl Config {
     /// A mistake at a place of this configuration, for [`Config::problems`].
     pub fn problem_at(&self, place: &Place, message: impl Into<String>) -> Problem {
         Problem::error(place, message)
+    }
+
+    /// Where the budget of this name stands, for people: `weir.toml:12`.
+    pub fn place_of_budget(&self, name: &str) -> Option<String> {
+        let at = self.budgets.iter().position(|budget| &*budget.name == name)?;
+        Some(self.shown_place(self.budget_places.get(at).unwrap_or(&Place::Unset)))
+    }
+
+    /// A place for people: the file and the line, or the variable.
+    fn shown_place(&self, place: &Place) -> String {
+        let file = if self.source.name().is_empty() { "the configuration" } else { self.source.name() };
+        match place {
+            Place::File(range) => format!("{file}:{}", self.source.position(range.start).0),
+            Place::Variable(name) => format!("the variable {name}"),
+            Place::Unset => file.to_owned(),
+        }
     }
 
     /// A provider by name.

@@ -273,8 +273,10 @@ impl Account {
         let mut forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
         forfeited.input += u64::from(input);
         let part = self.tokens.tariff.as_ref().map(|tariff| ChargedPart::of(tariff, Tokens::default(), [input, 0]));
-        forfeited.parts.extend(part);
+        let mark = forfeited.charges.mark();
         forfeited.charges.add_estimate([input, 0], self.tokens.tariff.as_ref(), &book);
+        let cost = forfeited.charges.since(mark);
+        forfeited.parts.extend(part.map(|part| ChargedPart { cost, ..part }));
     }
 
     /// The metrics of the provider that was tried last.

@@ -1,4 +1,4 @@
-//! What the models of a target cost: the bundled prices, the operator's price file over them, or the price that the
+//! What the models of a target cost: the bundled prices, those of the store and the operator's price file over them, or the price that the
 //! configuration sets for a model or target.
 
 use std::path::Path;
@@ -15,16 +15,30 @@ static BUNDLED: LazyLock<Option<PriceFile>> = LazyLock::new(|| {
 /// The book of the bundled file alone, which most configurations use.
 static USUAL: LazyLock<Arc<PriceBook>> = LazyLock::new(|| Arc::new(PriceBook::new(BUNDLED.iter().cloned().collect())));
 
-/// The price book of a configuration. If the operator's file cannot be used, the bundled prices hold alone, and the
-/// problem is reported.
-pub fn book(config: &Config, problems: &mut Vec<Problem>) -> Arc<PriceBook> {
-    let Some(file) = &config.price_file else { return Arc::clone(&USUAL) };
-    match read(file) {
-        Ok(own) => Arc::new(PriceBook::new(BUNDLED.iter().cloned().chain([own]).collect())),
-        Err(message) => {
-            problems.push(Problem::error(&config.price_place, message));
-            Arc::clone(&USUAL)
+/// All prices: the bundled ones, over them those of the store, and over all the operator's file.
+#[derive(Debug, Clone)]
+pub struct Prices {
+    pub(crate) book: Arc<PriceBook>,
+    own: Option<Arc<PriceFile>>,
+}
+
+impl Prices {
+    /// The prices of a configuration, and of the store if there are any. If the operator's file cannot be used, the others
+    /// hold alone, and the problem is reported.
+    pub(crate) fn new(config: &Config, stored: Option<&PriceFile>, problems: &mut Vec<Problem>) -> Self {
+        let own = config.price_file.as_deref().and_then(|file| {
+            read(file).map_err(|message| problems.push(Problem::error(&config.price_place, message))).ok()
+        });
+        if own.is_none() && stored.is_none() {
+            return Self { book: Arc::clone(&USUAL), own: None };
         }
+        let files = BUNDLED.iter().chain(stored).chain(&own).cloned().collect();
+        Self { book: Arc::new(PriceBook::new(files)), own: own.map(Arc::new) }
+    }
+
+    /// The operator's file, if there is one.
+    pub fn own(&self) -> Option<&PriceFile> {
+        self.own.as_deref()
     }
 }
 

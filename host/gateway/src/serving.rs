@@ -18,9 +18,11 @@ use crate::dialect::request_peek::PeekPlan;
 use crate::guard::Guards;
 use crate::observe::metrics::Metrics;
 use crate::passthrough::Passages;
+use crate::pricing::Prices;
 use crate::route::{Routes, Target};
 use weir_adapters::catalog::Snapshot;
 use weir_config::{Config, Problem};
+use weir_ledger::PriceFile;
 use weir_sandbox::Adapter;
 use weir_translate::dialect::faces::{ClaimError, Faces, Speaker};
 
@@ -43,6 +45,8 @@ pub struct Serving {
     pub(crate) passages: Passages,
     /// What judges requests.
     pub guards: Guards,
+    /// What models cost.
+    pub prices: Prices,
     /// Whether answers name objects, by the face's index.
     makes: Vec<objects::Makes>,
     /// What answers make that belongs to the client, by the face's index.
@@ -56,6 +60,15 @@ pub struct Serving {
 impl Serving {
     /// Derives the state. A target that cannot be served is left out, and `problems` has the reason.
     pub fn derive(config: &Config, adapters: Arc<Snapshot>) -> Result<Self, ClaimError> {
+        Self::derive_priced(config, adapters, None)
+    }
+
+    /// The same with prices of the store.
+    pub fn derive_priced(
+        config: &Config,
+        adapters: Arc<Snapshot>,
+        stored: Option<&PriceFile>,
+    ) -> Result<Self, ClaimError> {
         let faces = Faces::new(adapters.adapters.values().map(|adapter| speaker(config, adapter)))?;
         for left_out in faces.left_out() {
             tracing::warn!(adapter = %left_out.adapter, "{left_out}");
@@ -63,9 +76,10 @@ impl Serving {
         let mut problems = Vec::new();
         let known = compile(config, &adapters, &faces);
         let config = Arc::new(completed(config, &adapters));
-        let routes = targets::routes(&config, &adapters, &known, &mut problems);
+        let prices = Prices::new(&config, stored, &mut problems);
+        let routes = targets::routes(&config, &adapters, &known, &prices, &mut problems);
         targets::unchecked(&routes, &mut problems);
-        let passages = passages::passages(&config, &adapters, &known, &faces, &mut problems);
+        let passages = passages::passages(&config, &adapters, &known, (&prices, &faces), &mut problems);
         // Only acceptances in use, since every excluded member costs each request a comparison.
         let used = |adapter: &str| {
             let mut targets = routes.iter().flat_map(|(_, route)| route.targets.iter().flatten());
@@ -81,7 +95,20 @@ impl Serving {
         let guards = Guards::new(&config, &adapters, &mut problems);
         operations::unknown(&config, &faces, &mut problems);
         let (belongings, separates) = (objects::belongings(&faces), has_several(&config));
-        Ok(Self { config, adapters, faces, readings, routes, passages, guards, makes, belongings, separates, problems })
+        Ok(Self {
+            config,
+            adapters,
+            faces,
+            readings,
+            routes,
+            passages,
+            guards,
+            prices,
+            makes,
+            belongings,
+            separates,
+            problems,
+        })
     }
 
     /// Whether a face's answers name objects that later requests may refer to, and that exist at one of several

@@ -1,4 +1,4 @@
-//! Changes of keys, teams, organisations and users as commands: pure functions from what is stored to what is to be
+//! Changes of keys, teams, organisations, users, budgets and prices as commands: pure functions from what is stored to what is to be
 //! written, with an audit event. The caller writes both in one transaction.
 
 mod audit;
@@ -7,6 +7,7 @@ mod group;
 mod idempotency;
 mod key;
 mod revision;
+mod spending;
 #[cfg(test)]
 mod tests;
 mod user;
@@ -20,9 +21,13 @@ pub use group::{GroupCommand, KeysOfTeam};
 pub use idempotency::{Fingerprint, Idempotency, Remembered, Request};
 pub use key::{KeyCommand, KeyEdit, NewKey};
 pub use revision::{BadPrecondition, Precondition, Revision};
+pub use spending::{SpendingCommand, team_of_budget};
 pub use user::UserCommand;
 
-use crate::document::{Access, Document, Grant, Key, Kind, Organisation, OrganisationId, Team, TeamId, User, UserId};
+use crate::document::{
+    Access, BudgetId, Document, Grant, Key, Kind, Organisation, OrganisationId, PriceId, PriceRule, ScopedBudget, Team,
+    TeamId, User, UserId,
+};
 use crate::key_text::{KeyId, KeyText};
 
 /// What is stored. The caller answers from within the transaction that writes the change.
@@ -47,6 +52,10 @@ pub trait Stored {
     fn user(&self, id: &UserId) -> Option<(User, Revision)>;
     /// The user who has this account.
     fn user_of_login(&self, login: &crate::document::Login) -> Option<UserId>;
+    /// Reads a budget that stands alone, and the revision that it is at.
+    fn budget(&self, id: &BudgetId) -> Option<(ScopedBudget, Revision)>;
+    /// Reads a price and the revision that it is at.
+    fn price(&self, id: &PriceId) -> Option<(PriceRule, Revision)>;
 }
 
 /// A change that a caller asks for.
@@ -58,6 +67,8 @@ pub enum Command {
     Group(GroupCommand),
     /// On users.
     User(UserCommand),
+    /// On budgets and prices.
+    Spending(SpendingCommand),
 }
 
 /// Who changes something, when, and on which condition.
@@ -108,6 +119,7 @@ impl Command {
             Self::Key(command) => command.run(stored, context),
             Self::Group(command) => command.run(stored, context),
             Self::User(command) => command.run(stored, context),
+            Self::Spending(command) => command.run(stored, context),
         }?;
         for document in changed.writes.iter().filter_map(|write| write.document.as_ref()) {
             document.check().map_err(ChangeError::Invalid)?;

@@ -1,4 +1,4 @@
-//! What is stored of keys, teams, organisations and users: JSON documents that refuse unknown fields and newer schemas.
+//! What is stored of keys, teams, organisations, users, budgets and prices: JSON documents that refuse unknown fields and newer schemas.
 
 mod budget;
 mod check;
@@ -8,8 +8,10 @@ mod key;
 mod limits;
 mod names;
 mod pattern;
+mod price_rule;
 mod priority;
 mod schema;
+mod scoped_budget;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -23,10 +25,12 @@ pub use grant::{Access, Grant};
 pub use group::{Organisation, Team};
 pub use key::{Key, Owner, Rotation};
 pub use limits::Limits;
-pub use names::{BadName, OrganisationId, TeamId, UserId};
+pub use names::{BadName, BudgetId, OrganisationId, PriceId, TeamId, UserId};
 pub use pattern::Pattern;
+pub use price_rule::PriceRule;
 pub use priority::Priority;
 pub use schema::Schema;
+pub use scoped_budget::{BudgetScope, ScopedBudget};
 pub use terms::Terms;
 pub use user::{Login, User};
 
@@ -44,11 +48,15 @@ pub enum Kind {
     Organisation,
     /// A person who logs in.
     User,
+    /// An amount that may be used in a window of time.
+    Budget,
+    /// What models cost.
+    Price,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Key, Self::Team, Self::Organisation, Self::User];
+    pub const ALL: [Self; 6] = [Self::Key, Self::Team, Self::Organisation, Self::User, Self::Budget, Self::Price];
 
     /// Its name in stores, audit entries and errors.
     pub const fn name(self) -> &'static str {
@@ -57,7 +65,14 @@ impl Kind {
             Self::Team => "team",
             Self::Organisation => "organisation",
             Self::User => "user",
+            Self::Budget => "budget",
+            Self::Price => "price",
         }
+    }
+
+    /// Whether requests look such documents up in the directory.
+    pub const fn is_in_directory(self) -> bool {
+        !matches!(self, Self::Budget | Self::Price)
     }
 
     /// The kind with this name.
@@ -77,6 +92,10 @@ pub enum Document {
     Organisation(Organisation),
     /// Holds a person.
     User(User),
+    /// Holds a budget that stands alone.
+    Budget(ScopedBudget),
+    /// Holds prices.
+    Price(PriceRule),
 }
 
 /// Why stored text is no document.
@@ -112,6 +131,8 @@ impl Document {
             Kind::Team => serde_json::from_str(json).map(Self::Team),
             Kind::Organisation => serde_json::from_str(json).map(Self::Organisation),
             Kind::User => serde_json::from_str(json).map(Self::User),
+            Kind::Budget => serde_json::from_str(json).map(Self::Budget),
+            Kind::Price => serde_json::from_str(json).map(Self::Price),
         };
         let document = parsed.map_err(|error| DocumentError::Json { kind, error })?;
         document.check().map_err(|invalid| DocumentError::Invalid { kind, invalid })?;
@@ -129,6 +150,8 @@ impl Document {
             Self::Team(team) => serde_json::to_string(team),
             Self::Organisation(organisation) => serde_json::to_string(organisation),
             Self::User(user) => serde_json::to_string(user),
+            Self::Budget(budget) => serde_json::to_string(budget),
+            Self::Price(price) => serde_json::to_string(price),
         }
     }
 
@@ -139,6 +162,8 @@ impl Document {
             Self::Team(team) => view(team),
             Self::Organisation(organisation) => view(organisation),
             Self::User(user) => view(user),
+            Self::Budget(budget) => view(budget),
+            Self::Price(price) => view(price),
         }
     }
 
@@ -149,6 +174,8 @@ impl Document {
             Self::Team(_) => Kind::Team,
             Self::Organisation(_) => Kind::Organisation,
             Self::User(_) => Kind::User,
+            Self::Budget(_) => Kind::Budget,
+            Self::Price(_) => Kind::Price,
         }
     }
 
@@ -159,6 +186,8 @@ impl Document {
             Self::Team(team) => team.id.as_str(),
             Self::Organisation(organisation) => organisation.id.as_str(),
             Self::User(user) => user.id.as_str(),
+            Self::Budget(budget) => budget.id.as_str(),
+            Self::Price(price) => price.id.as_str(),
         }
     }
 
@@ -173,6 +202,8 @@ impl Document {
             Self::Team(team) => team.check(),
             Self::Organisation(organisation) => organisation.check(),
             Self::User(user) => user.check(),
+            Self::Budget(budget) => budget.check(),
+            Self::Price(price) => price.check(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who may do what: keys, teams, organisations and users, and tokens of identity providers. No input or output, no async
+//! Who may do what: keys, teams, organisations and users, their budgets and prices, and tokens of identity providers. No input or output, no async
 //! runtime, no clock: callers pass the time, store what is to be written, and fetch what is to be fetched.
 //!
 //! | module | holds |
@@ -30,6 +30,8 @@
 //! #     fn organisation(&self, _: &OrganisationId) -> Option<(Organisation, Revision)> { None }
 //! #     fn user(&self, _: &UserId) -> Option<(User, Revision)> { None }
 //! #     fn user_of_login(&self, _: &Login) -> Option<UserId> { None }
+//! #     fn budget(&self, _: &BudgetId) -> Option<(ScopedBudget, Revision)> { None }
+//! #     fn price(&self, _: &PriceId) -> Option<(PriceRule, Revision)> { None }
 //! # }
 //! # let store = Store;
 //! let now = "2026-11-21T12:00:00Z".parse()?;

@@ -105,6 +105,6 @@ pub use facts::{Facts, Pieces};
 pub use forecast::Forecast;
 pub use measure::Measure;
 pub use money::{MoneyError, Nano, Pico, Quantity, Rate};
-pub use price_book::{PriceBook, PriceFile, PriceFileError, PriceProblem, Subject};
+pub use price_book::{PriceBook, PriceFile, PriceFileError, PriceProblem, Subject, WrittenOffer};
 pub use rule::{Hours, HoursError, Offer, Pattern, Region, When};
 pub use usage_reports::{AttemptUsage, Confidence, Oddities, Seen, UsageReports};

@@ -15,6 +15,7 @@ mod problem;
 mod raw;
 
 pub use file::PriceFile;
+pub use parse::WrittenOffer;
 pub use problem::{PriceFileError, PriceProblem};
 
 /// The word for the tier that has no price of its own.

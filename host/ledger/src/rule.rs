@@ -34,12 +34,24 @@ pub struct Offer {
     pub replaces: bool,
     /// Where it stands in its file.
     pub place: Arc<str>,
+    /// The line there, from 1.
+    pub line: usize,
 }
 
 impl Offer {
     /// The price of a measure.
     pub fn rate(&self, measure: Measure) -> Option<Rate> {
         self.rates.iter().find(|(own, _)| *own == measure).map(|(_, rate)| *rate)
+    }
+
+    /// The first measure for which another offer has a price under the same conditions.
+    pub(crate) fn repeats(&self, other: &Self) -> Option<Measure> {
+        let is_same = self.provider == other.provider
+            && self.model == other.model
+            && self.when == other.when
+            && self.valid_from == other.valid_from;
+        let mut measures = self.rates.iter().map(|(measure, _)| *measure);
+        measures.find(|measure| is_same && other.rate(*measure).is_some())
     }
 }
 

@@ -132,13 +132,18 @@ impl App {
         let upstreams = Upstreams::new(&Settings::default());
         let tracer = config.traces.as_ref().map(tracer).transpose()?.unwrap_or_default();
         let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, tracer.clone())?);
+        let (catalog, granted) = (Arc::clone(&plugins.catalog), Arc::clone(&plugins.watch.folder().grants));
+        let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), catalog, granted));
         let store = OpenStore::open(&config).await?.map(Arc::new);
         if let Some(store) = &store {
             gateway.metrics().registry().register(Box::new(store.figures()?))?;
         }
         let sending = log_requests(&config, &gateway, store.as_deref())?;
         let registry = match &store {
-            Some(store) => Some(keys::open(store, &gateway).await),
+            Some(store) => {
+                let reload = Arc::clone(&reload);
+                Some(keys::open(store, &gateway, Box::new(move |prices| reload.take_prices(prices))).await)
+            }
             None => None,
         };
         let identity = Identity::new(registry);
@@ -151,8 +156,6 @@ impl App {
         if let Some(file) = &budgets {
             gateway.budgets().restore(file.read()?, gateway.stored_keys().is_unread());
         }
-        let (catalog, granted) = (Arc::clone(&plugins.catalog), Arc::clone(&plugins.watch.folder().grants));
-        let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), catalog, granted));
         let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
         let connections = ConnectionMetrics::new(gateway.metrics().registry())?;
         let (main, main_address) = match sockets.main {

@@ -111,6 +111,16 @@ enum Command {
         #[command(subcommand)]
         command: identity::teams::Command,
     },
+    /// Lists what may be spent and has been in a running Weir, and makes and changes budgets that stand in its store.
+    Budgets {
+        #[command(subcommand)]
+        command: identity::budgets::Command,
+    },
+    /// Lists what models cost in a running Weir, and makes and changes prices that stand in its store.
+    Prices {
+        #[command(subcommand)]
+        command: identity::prices::Command,
+    },
     /// Lists, checks, installs and builds adapters.
     Plugin {
         #[command(subcommand)]
@@ -166,6 +176,8 @@ fn run_command(cli: Cli) -> ExitCode {
         Some(Command::Ledger { command }) => ledger::run(command),
         Some(Command::Keys { command }) => identity::keys::run(command),
         Some(Command::Teams { command }) => identity::teams::run(command),
+        Some(Command::Budgets { command }) => identity::budgets::run(command),
+        Some(Command::Prices { command }) => identity::prices::run(command),
         Some(Command::Plugin { command }) => plugin::run(command),
     }
 }

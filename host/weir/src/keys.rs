@@ -1,15 +1,16 @@
-//! Keys, teams, organisations and users of the store: read into the directory that requests use, followed while other
-//! nodes change them, and changed by commands.
+//! Keys, teams, organisations, users, budgets and prices of the store: read into the directory, the budgets and the prices
+//! that requests use, followed while other nodes change them, and changed by commands.
 
 mod budgets;
 mod follow;
+mod prices;
 mod registry;
 mod snapshot;
 mod state;
 mod tokens;
 mod version_mark;
 
-pub use registry::{Outcome, Registry, RegistryError, open};
+pub use registry::{Outcome, Registry, RegistryError, TakePrices, open};
 pub use snapshot::Snapshot;
 pub use tokens::{TokensError, accept_tokens};
 pub(crate) use tokens::{problem as tokens_problem, tokens};

@@ -18,6 +18,8 @@ use weir_config::{Config, Place, Problem, Problems, Severity};
 use weir_embed::granted;
 use weir_gateway::gateway::Gateway;
 use weir_gateway::serving::Serving;
+use weir_ledger::PriceFile;
+use weir_translate::dialect::faces::ClaimError;
 
 /// Number of kept configurations, including the one in force.
 const KEPT: usize = 16;
@@ -86,6 +88,8 @@ pub struct Reload {
     gateway: Arc<Gateway>,
     catalog: Arc<Catalog>,
     granted: Arc<Granted>,
+    /// The prices of the store, if there are any.
+    prices: Mutex<Option<PriceFile>>,
     /// Held while a configuration is applied, so that changes are serialised.
     versions: Mutex<Versions>,
 }
@@ -109,7 +113,7 @@ impl Reload {
         metrics.config_ok.set(1);
         metrics.config_revision.set(1);
         let versions = Versions { started, taken: 1, kept: VecDeque::from([first]) };
-        Self { gateway, catalog, granted, versions: Mutex::new(versions) }
+        Self { gateway, catalog, granted, prices: Mutex::default(), versions: Mutex::new(versions) }
     }
 
     /// The version in force.
@@ -162,7 +166,7 @@ impl Reload {
             Ok(config) => {
                 let mut problems = config.warnings.clone();
                 problems.extend(keys::tokens_problem(&config));
-                problems.extend(match Serving::derive(&config, self.catalog.snapshot()) {
+                problems.extend(match self.derive(&config) {
                     Ok(serving) => serving.problems,
                     Err(error) => vec![Problem::error(&Place::Unset, error.to_string())],
                 });
@@ -173,18 +177,32 @@ impl Reload {
 
     /// Derives the served state anew from the same configuration, after a change of adapters. Blocks.
     pub(crate) fn adapters_changed(&self) {
+        self.derive_anew(&self.lock());
+    }
+
+    /// Takes over the prices of the store. Requests in progress keep those that they began with. Blocks.
+    pub(crate) fn take_prices(&self, prices: Option<PriceFile>) {
         let versions = self.lock();
-        let config = Arc::clone(&versions.current().config);
-        match Serving::derive(&config, self.catalog.snapshot()) {
+        *self.prices.lock().unwrap_or_else(PoisonError::into_inner) = prices;
+        self.derive_anew(&versions);
+    }
+
+    fn derive_anew(&self, versions: &Versions) {
+        match self.derive(&versions.current().config) {
             Ok(serving) => self.gateway.replace(serving),
             Err(error) => tracing::error!(%error, "the adapters do not go together; the former ones serve on"),
         }
     }
 
+    /// What a configuration serves with the adapters and the store's prices of now.
+    fn derive(&self, config: &Config) -> Result<Serving, ClaimError> {
+        let prices = self.prices.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Serving::derive_priced(config, self.catalog.snapshot(), prices.as_ref())
+    }
+
     fn take(&self, config: Config, origin: Origin) -> Result<Taken, ReloadError> {
         let mut versions = self.lock();
-        let serving = Serving::derive(&config, self.catalog.snapshot())
-            .map_err(|error| ReloadError::Problems(error.to_string()))?;
+        let serving = self.derive(&config).map_err(|error| ReloadError::Problems(error.to_string()))?;
         // The same issuers keep the keys that were fetched from them.
         let has_new_issuers = versions.current().config.issuers != config.issuers;
         let tokens = has_new_issuers.then(|| keys::tokens(&config)).transpose();

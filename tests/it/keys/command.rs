@@ -18,7 +18,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-async fn done(gateway: &Gateway, arguments: &[&str]) -> String {
+pub(super) async fn done(gateway: &Gateway, arguments: &[&str]) -> String {
     let output = weir(gateway, TOKEN, arguments).await;
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
     text(&output.stdout)

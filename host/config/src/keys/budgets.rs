@@ -2,9 +2,9 @@
 
 use weir_ledger::{Budget, BudgetError, Limit, Period, Scope, ScopeKind, Share, TimeZone, Unpriced, WhenOver};
 
-use crate::Problem;
 use crate::raw::{Node, Value};
 use crate::section::{Count, Entry, Located, Name, Reader, Section, Take, joined, part, take_table};
+use crate::{Place, Problem};
 
 /// The largest count of a limit.
 type Most = Count<u64, 1, 1_000_000_000_000_000>;
@@ -302,8 +302,8 @@ pub(crate) fn checked_budgets(
     reader: &Reader<'_>,
     tables: Vec<Located<BudgetTable>>,
     is_alias: impl Fn(&str) -> bool,
-) -> Vec<Budget> {
-    let mut kept: Vec<Budget> = Vec::new();
+) -> Vec<(Budget, Place)> {
+    let mut kept: Vec<(Budget, Place)> = Vec::new();
     for Located { value, place } in tables {
         for budget in value.0 {
             if let WhenOver::Downgrade(alias) = &budget.when_over
@@ -315,11 +315,11 @@ pub(crate) fn checked_budgets(
                 );
                 reader.report(Problem::error(&place, message).with_help("patterns cannot be used here"));
             }
-            if kept.iter().any(|other| other.name == budget.name) {
+            if kept.iter().any(|(other, _)| other.name == budget.name) {
                 let message = format!("another budget is named `{}`", budget.name);
                 reader.report(Problem::error(&place, message).with_help("give each a name of its own"));
             } else {
-                kept.push(budget);
+                kept.push((budget, place.clone()));
             }
         }
     }

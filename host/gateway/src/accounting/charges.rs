@@ -8,14 +8,21 @@ use crate::pricing::Tariff;
 use weir_ledger::{Cost, Facts, Nano, Spend, Timestamp};
 use weir_types::tokens::Tokens;
 
+/// A state of the costs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    total: Nano,
+    unpriced: u32,
+}
+
 /// The costs of the attempts that were billed.
 #[derive(Debug, Default)]
 pub(super) struct Charges {
     total: Nano,
     /// Whether any part has a known price.
     is_priced: bool,
-    /// Whether any part has none.
-    is_unpriced: bool,
+    /// How many parts have none.
+    unpriced: u32,
     /// The version of the prices.
     version: Option<Arc<str>>,
     /// What budgets are to book, with the provider that charges it.
@@ -31,7 +38,7 @@ impl Charges {
         }
         let unpriced = Spend { requests: 0, ..Spend::unpriced(u64::from(facts.tokens.total().unwrap_or_default())) };
         let Some(tariff) = tariff else {
-            self.is_unpriced = true;
+            self.unpriced = self.unpriced.saturating_add(1);
             return self.spends.push(Charge { provider: None, spend: unpriced });
         };
         let cost = known.unwrap_or_else(|| tariff.cost(facts));
@@ -42,7 +49,7 @@ impl Charges {
                 self.total = Self::sum(self.total, bill.total).unwrap_or(Nano::MAX);
                 self.is_priced = true;
             }
-            Cost::Unpriced(_) | Cost::NoUsage => self.is_unpriced = true,
+            Cost::Unpriced(_) | Cost::NoUsage => self.unpriced = self.unpriced.saturating_add(1),
         }
         let provider = Some(Arc::clone(tariff.provider()));
         self.spends.push(Charge { provider, spend: Spend::of(&cost, facts, false) });
@@ -59,13 +66,24 @@ impl Charges {
     /// The whole cost, with other charges; `None` if it is not known.
     pub(super) fn total(&self, others: &Self) -> Option<Nano> {
         let is_priced = self.is_priced || others.is_priced;
-        let is_unpriced = self.is_unpriced || others.is_unpriced;
+        let is_unpriced = self.unpriced > 0 || others.unpriced > 0;
         (is_priced && !is_unpriced).then(|| Self::sum(self.total, others.total)).flatten()
     }
 
     /// The cost so far, if everything that was charged for has a price. Zero if nothing was.
     pub(super) fn total_so_far(&self) -> Option<Nano> {
-        (!self.is_unpriced).then_some(self.total)
+        (self.unpriced == 0).then_some(self.total)
+    }
+
+    /// Where the costs stand now, for [`Charges::since`].
+    pub(super) fn mark(&self) -> Mark {
+        Mark { total: self.total, unpriced: self.unpriced }
+    }
+
+    /// What was charged since; `None` if any of it has no price.
+    pub(super) fn since(&self, mark: Mark) -> Option<Nano> {
+        let added = self.total.get().checked_sub(mark.total.get())?;
+        Nano::new(added).ok().filter(|_| self.unpriced == mark.unpriced)
     }
 
     /// The version of the prices.

@@ -151,10 +151,13 @@ pub struct ChargedPart {
     pub tokens: Tokens,
     /// Whether any of them are estimated.
     pub is_estimated: bool,
+    /// What it cost, if all prices were known.
+    pub cost: Option<Nano>,
 }
 
 impl ChargedPart {
-    /// What an attempt used at these rates: reported tokens, and estimated ones of input and output.
+    /// What an attempt used at these rates, whose cost is not known yet: reported tokens, and estimated ones of input and
+    /// output.
     pub(super) fn of(tariff: &Tariff, mut tokens: Tokens, estimated: [u32; 2]) -> Self {
         for (bucket, more) in [Bucket::Input, Bucket::Output].into_iter().zip(estimated) {
             if more > 0 {
@@ -163,7 +166,7 @@ impl ChargedPart {
             }
         }
         let [provider, adapter, model] = [tariff.provider(), tariff.adapter(), tariff.model()].map(Arc::clone);
-        Self { provider, adapter, model, tokens, is_estimated: estimated != [0; 2] }
+        Self { provider, adapter, model, tokens, is_estimated: estimated != [0; 2], cost: None }
     }
 }
 

@@ -67,11 +67,14 @@ impl TokenBill {
     ) {
         self.sent = None;
         let tokens = reported.map(|usage| self.beyond(usage)).unwrap_or_default();
-        self.parts.extend(self.tariff.as_ref().map(|tariff| ChargedPart::of(tariff, tokens, unreported)));
+        let (part, mark) =
+            (self.tariff.as_ref().map(|tariff| ChargedPart::of(tariff, tokens, unreported)), self.charges.mark());
         if let Some(usage) = reported {
             self.charge(&Usage { units: Vec::new(), ..usage.clone() }, book);
         }
         self.estimate(unreported, book);
+        let cost = self.charges.since(mark);
+        self.parts.extend(part.map(|part| ChargedPart { cost, ..part }));
         self.forecast = None;
         self.tariff = tariff;
     }

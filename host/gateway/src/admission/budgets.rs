@@ -109,7 +109,19 @@ impl Budgets {
     }
 
     fn join(&self, sources: &mut Sources) {
-        let budgets: Vec<Budget> = sources.configured.iter().chain(&sources.stored).cloned().collect();
+        let configured = self.configured.load();
+        let is_free = |budget: &&Budget| {
+            let is_taken = configured.contains(&budget.name);
+            if is_taken {
+                tracing::error!(
+                    budget = &*budget.name,
+                    "a budget of the store has the name of one of the configuration, and is left out: rename that one"
+                );
+            }
+            !is_taken
+        };
+        let stored = sources.stored.iter().filter(is_free);
+        let budgets: Vec<Budget> = sources.configured.iter().chain(stored).cloned().collect();
         let rows = sources.waiting.take(budgets.iter());
         match self.set.load().with(budgets) {
             Ok(set) => {
@@ -138,7 +150,8 @@ impl Budgets {
             // What waits is not this process's own use.
             all.rows.iter_mut().for_each(|row| row.before = row.settled.saturating_add(row.reserved));
         }
-        let budgets = sources.configured.iter().chain(&sources.stored);
+        // The configuration's come last: of two with one name, they count.
+        let budgets = sources.stored.iter().chain(&sources.configured);
         all.shapes.extend(budgets.map(|budget| (budget.name.to_string(), budget.shape())));
         all.rows.extend(self.set.load().snapshot());
         all
@@ -194,7 +207,7 @@ impl Budgets {
     }
 
     /// Whether a budget is one of the configuration.
-    fn is_configured(&self, name: &str) -> bool {
+    pub fn is_configured(&self, name: &str) -> bool {
         self.configured.load().contains(name)
     }
 

@@ -153,7 +153,7 @@ impl StoredCaller {
     pub fn takes(&self, estimate: Estimate) -> Vec<Take> {
         let of = |(kind, id, limits): (Kind, &str, &document::Limits)| {
             let scope = match kind {
-                Kind::Key | Kind::User => Scope::Key,
+                Kind::Key | Kind::User | Kind::Budget | Kind::Price => Scope::Key,
                 Kind::Team => Scope::Team,
                 Kind::Organisation => Scope::Organisation,
             };

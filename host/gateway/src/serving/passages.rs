@@ -4,7 +4,7 @@ use super::credential::Credentials;
 use super::{Compiled, targets};
 use crate::model_catalog::Facts;
 use crate::passthrough::{Passage, Passages};
-use crate::pricing;
+use crate::pricing::Prices;
 use weir_adapters::catalog::Snapshot;
 use weir_config::{Config, Problem, Target};
 use weir_translate::dialect::faces::Faces;
@@ -14,22 +14,20 @@ pub(super) fn passages(
     config: &Config,
     adapters: &Snapshot,
     known: &Compiled,
-    faces: &Faces,
+    (prices, faces): (&Prices, &Faces),
     problems: &mut Vec<Problem>,
 ) -> Passages {
     let mut open = config.providers.iter().filter(|provider| !provider.passthrough.is_empty()).peekable();
     if open.peek().is_none() {
         return Passages::default();
     }
-    // Problems of the price file are reported where models get their prices.
-    let prices = pricing::book(config, &mut Vec::new());
     let credentials = Credentials::new(&config.environment);
     let named = config.server.key_headers.iter().map(String::as_str);
     let headers: Vec<&str> = faces.credential_headers().chain(named).collect();
     let made = open.filter_map(|provider| {
         let target = Target::of(provider);
         match targets::make(&target, (false, Facts::default(), None), adapters, known, &credentials) {
-            Ok(made) => Some(Passage::new(made.priced(&prices, None), faces.all(), &headers)),
+            Ok(made) => Some(Passage::new(made.priced(&prices.book, None), faces.all(), &headers)),
             Err(problem) => {
                 if problems.iter().all(|known| known.message != problem.message) {
                     problems.push(problem);

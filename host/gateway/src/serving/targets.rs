@@ -8,19 +8,24 @@ use super::credential::{Credentials, missing_key, set_region, usual_region};
 use super::url_template;
 use crate::model_catalog;
 use crate::model_catalog::Facts;
-use crate::pricing::{self, Pricing};
+use crate::pricing::{Prices, Pricing};
 use crate::route::{Route, Routes, Target};
 use weir_adapters::catalog::Snapshot;
 use weir_config::{Address, Alias, Config, Environment, Model, Price, Problem, Provider, Strategy};
-use weir_ledger::Budget;
+use weir_ledger::{Budget, PriceBook, Subject};
 use weir_sandbox::Adapter;
 use weir_types::contract::about::AuthScheme;
 use weir_types::contract::types::Setting;
 use weir_upstream::{AllowedOrigin, Base, Timeouts};
 
 /// The routes of all models. A target that cannot be served has the reason in its place.
-pub(super) fn routes(config: &Config, adapters: &Snapshot, known: &Compiled, problems: &mut Vec<Problem>) -> Routes {
-    let prices = pricing::book(config, problems);
+pub(super) fn routes(
+    config: &Config,
+    adapters: &Snapshot,
+    known: &Compiled,
+    prices: &Prices,
+    problems: &mut Vec<Problem>,
+) -> Routes {
     let problems = std::cell::RefCell::new(problems);
     let credentials = Credentials::new(&config.environment);
     let unpriced: std::cell::RefCell<Vec<weir_config::Target>> = std::cell::RefCell::default();
@@ -30,12 +35,13 @@ pub(super) fn routes(config: &Config, adapters: &Snapshot, known: &Compiled, pro
             if !is_priced(model, target, &facts) {
                 match model.strategy {
                     Strategy::Cheapest => problems.borrow_mut().push(comes_last(target)),
+                    _ if is_listed(&prices.book, model, target) => {}
                     _ => unpriced.borrow_mut().push(target.clone()),
                 }
             }
             let strict = model.strict.unwrap_or(config.server.strict);
             let made = make(target, (strict, facts, before_star(model, target)), adapters, known, &credentials);
-            let made = made.map(|made| made.priced(&prices, set_price(model, target)));
+            let made = made.map(|made| made.priced(&prices.book, set_price(model, target)));
             let keyless = made.as_ref().ok().and_then(|made| missing_key(target, &made.adapter, &config.environment));
             if let Some(problem) = made.as_ref().err().or(keyless.as_ref()) {
                 let known = problems.borrow().iter().any(|one| one.message == problem.message);
@@ -145,6 +151,13 @@ fn is_priced(model: &Model, target: &weir_config::Target, facts: &Facts) -> bool
     let is_open = matches!(target.model.as_deref(), None | Some("*")) && !matches!(model.alias, Alias::Exact(_));
     facts.price.is_some_and(|price| price.input.is_some())
         || is_open && model_catalog::has_prices(&target.provider.adapter)
+}
+
+/// Whether a price file or the store has any price of a target.
+fn is_listed(book: &PriceBook, model: &Model, target: &weir_config::Target) -> bool {
+    let name = target.model.as_deref().map_or_else(|| model.alias.to_string(), str::to_owned);
+    let (provider, kind) = (&*target.provider.name, &*target.provider.adapter);
+    book.knows(Subject { provider, kind, served: &name, asked: &name })
 }
 
 fn named(target: &weir_config::Target) -> String {

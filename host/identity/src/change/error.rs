@@ -60,6 +60,14 @@ pub enum ChangeError {
         /// How many.
         count: usize,
     },
+    /// It stands in a file, which only its operator changes.
+    #[error("the {} stands in {place}: change it there", .kind.name())]
+    ReadOnly {
+        /// What stands there.
+        kind: Kind,
+        /// The file and the line.
+        place: String,
+    },
     /// A value is outside of its bounds.
     #[error("{0}")]
     Invalid(Invalid),
@@ -83,6 +91,7 @@ impl ChangeError {
             Self::AlreadyRotated { .. } => "already_rotated",
             Self::Expired(_) => "expired",
             Self::InUse { .. } => "in_use",
+            Self::ReadOnly { .. } => "read_only",
             Self::Invalid(_) => "invalid",
             Self::NoRandomNumbers(_) => "no_random_numbers",
         }

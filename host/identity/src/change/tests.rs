@@ -1,4 +1,5 @@
 mod beyond;
+mod spending;
 
 use std::collections::BTreeMap;
 
@@ -132,6 +133,26 @@ impl Stored for Memory {
             _ => None,
         });
         users.into_iter().find(|user| user.logins.contains(login)).map(|user| user.id)
+    }
+
+    fn budget(&self, id: &BudgetId) -> Option<(ScopedBudget, Revision)> {
+        self.get(Kind::Budget, id.as_str(), |document| match document {
+            Document::Budget(budget) => Some(budget.clone()),
+            _ => None,
+        })
+    }
+
+    fn price(&self, id: &PriceId) -> Option<(PriceRule, Revision)> {
+        self.get(Kind::Price, id.as_str(), |document| match document {
+            Document::Price(price) => Some(price.clone()),
+            _ => None,
+        })
+    }
+}
+
+impl From<SpendingCommand> for Command {
+    fn from(command: SpendingCommand) -> Self {
+        Self::Spending(command)
     }
 }
 

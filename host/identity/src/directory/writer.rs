@@ -117,6 +117,7 @@ impl DirectoryWriter {
                 OrganisationId::parse(id).ok().and_then(|id| Some(self.directory.organisation(&id)?.version))
             }
             Kind::User => UserId::parse(id).ok().and_then(|id| Some(self.directory.user(&id)?.version)),
+            Kind::Budget | Kind::Price => None,
         };
         held.or_else(|| self.deleted.get(&(kind, Box::from(id))).copied())
     }
@@ -142,6 +143,8 @@ impl DirectoryWriter {
                 self.directory.organisations.insert(slot, Arc::new(record), |_| true);
             }
             Some(Document::User(user)) => self.add_user(&user, change.version),
+            // No request looks for these.
+            Some(Document::Budget(_) | Document::Price(_)) => {}
         }
         self.deleted.remove(&name);
     }
@@ -196,6 +199,7 @@ impl DirectoryWriter {
                     directory.by_login.remove(directory.hasher.hash_one(login), |user| user.id == old.id);
                 }
             }
+            Kind::Budget | Kind::Price => {}
         }
     }
 

@@ -1,4 +1,4 @@
-//! Ids of teams, organisations and users, which operators or their identity providers choose.
+//! Ids of teams, organisations, users, budgets and prices, which operators or their identity providers choose.
 
 use std::fmt;
 use std::sync::Arc;
@@ -79,4 +79,8 @@ ids! {
     OrganisationId;
     /// By which keys name their owner.
     UserId;
+    /// By which errors, metrics and urls name a budget.
+    BudgetId;
+    /// By which bills and urls name a price.
+    PriceId;
 }

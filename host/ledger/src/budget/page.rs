@@ -19,20 +19,28 @@ pub struct BudgetPage {
 }
 
 impl BudgetSet {
-    /// The first budgets by name whose names begin with `prefix`, after a name.
-    pub fn page(&self, after: Option<&str>, prefix: &str, limit: usize, now: Timestamp) -> BudgetPage {
-        let is_on = |entry: &&Entry| {
-            let name = &*entry.budget.name;
-            name.starts_with(prefix) && after.is_none_or(|after| name > after)
-        };
+    /// The first budgets by name, after a name, of those that are asked for.
+    pub fn page(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        is_asked: impl Fn(&Budget) -> bool,
+        now: Timestamp,
+    ) -> BudgetPage {
+        let is_on = |entry: &&Entry| after.is_none_or(|after| &*entry.budget.name > after) && is_asked(&entry.budget);
         let mut wanted: Vec<&Entry> = self.entries.iter().filter(is_on).collect();
         let more = first(&mut wanted, limit, |one, other| one.budget.name.cmp(&other.budget.name));
         BudgetPage { items: wanted.into_iter().map(|entry| entry.status(now)).collect(), more }
     }
 
-    /// The budgets of which the largest part is used, of those whose names begin with `prefix`.
-    pub fn most_used(&self, prefix: &str, limit: usize, now: Timestamp) -> BudgetPage {
-        let wanted = self.entries.iter().filter(|entry| entry.budget.name.starts_with(prefix));
+    /// The budget of this name.
+    pub fn named(&self, name: &str, now: Timestamp) -> Option<(Arc<Budget>, Window, u64, u64)> {
+        self.entries.iter().find(|entry| &*entry.budget.name == name).map(|entry| entry.status(now))
+    }
+
+    /// The budgets of which the largest part is used, of those that are asked for.
+    pub fn most_used(&self, limit: usize, is_asked: impl Fn(&Budget) -> bool, now: Timestamp) -> BudgetPage {
+        let wanted = self.entries.iter().filter(|entry| is_asked(&entry.budget));
         let mut items: Vec<_> = wanted.map(|entry| entry.status(now)).collect();
         let part = |(budget, _, settled, reserved): &(Arc<Budget>, Window, u64, u64)| {
             settled.saturating_add(*reserved) as f64 / budget.limit.amount().max(1) as f64
@@ -76,16 +84,19 @@ mod tests {
         });
         let set = BudgetSet::new(budgets.into()).unwrap();
         let now = Timestamp::UNIX_EPOCH;
-        let first = set.page(None, "", 2, now);
+        let first = set.page(None, 2, |_| true, now);
         assert_eq!((names(&first), first.more), (vec!["a", "b"], 3));
-        let rest = set.page(Some("b"), "", 9, now);
+        let rest = set.page(Some("b"), 9, |_| true, now);
         assert_eq!((names(&rest), rest.more), (vec!["key/1", "key/2", "key/3"], 0));
-        assert_eq!(names(&set.page(None, "key/", 2, now)), ["key/1", "key/2"]);
+        let of_keys = |budget: &Budget| budget.name.starts_with("key/");
+        assert_eq!(names(&set.page(None, 2, of_keys, now)), ["key/1", "key/2"]);
+        assert_eq!(set.named("a", now).map(|(budget, ..)| budget.name.to_string()).as_deref(), Some("a"));
+        assert!(set.named("c", now).is_none());
         let owner = Owner { key: Some("2"), ..Owner::default() };
         let mut granted = set.reserve(&Request::whole(owner, Spend::priced(Nano::ZERO, 0)), now).unwrap();
         granted.reservation.spend(&Spend { requests: 1, ..Spend::priced(Nano::ZERO, 0) });
         granted.reservation.finish();
-        let fullest = set.most_used("", 2, now);
+        let fullest = set.most_used(2, |_| true, now);
         assert_eq!((names(&fullest), fullest.more), (vec!["key/2", "a"], 3));
         assert_eq!(fullest.items[0].2, 1);
     }

@@ -28,11 +28,13 @@
 
 use std::sync::Arc;
 
+use crate::measure::Measure;
 use crate::rule::Offer;
 
 /// The checked content of a price file.
 #[derive(Debug, Clone)]
 pub struct PriceFile {
+    pub(super) name: Arc<str>,
     pub(super) version: Arc<str>,
     pub(super) offers: Vec<Offer>,
     pub(super) tiers: Vec<((String, String), String)>,
@@ -42,5 +44,15 @@ impl PriceFile {
     /// The version that the file names, or else its name, and a digest of its text.
     pub fn version(&self) -> &Arc<str> {
         &self.version
+    }
+
+    /// The name under which it was read.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its first offer that has a price for a measure that another file has under the same conditions, and that measure.
+    pub fn repeats(&self, other: &Self) -> Option<(&Offer, Measure)> {
+        self.offers.iter().find_map(|own| Some((own, other.offers.iter().find_map(|offer| offer.repeats(own))?)))
     }
 }

@@ -31,6 +31,40 @@ impl PriceFile {
     pub fn parse(name: &str, text: &str) -> Result<Self, PriceFileError> {
         Reader::new(name, text).read()
     }
+
+    /// Joins offers that are written one by one to a file. `name` stands in bills, and in errors before the offers' names.
+    pub fn of_offers(name: &str, offers: &[WrittenOffer<'_>]) -> Result<Self, PriceFileError> {
+        let (mut read, mut problems, mut all) = (Vec::new(), Vec::new(), String::new());
+        for offer in offers {
+            let mut reader = Reader::new(name, offer.members);
+            read.extend(reader.written(offer));
+            problems.append(&mut reader.problems);
+            for text in [offer.name, offer.provider, offer.model, offer.members] {
+                all.push_str(text);
+                all.push('\n');
+            }
+        }
+        let mut reader = Reader { name, text: "", problems, line: (0, 1) };
+        reader.check_repeated(&read);
+        if !reader.problems.is_empty() {
+            return Err(PriceFileError(reader.problems));
+        }
+        let version = format!("{name}@{:08x}", digest(&all)).into();
+        Ok(Self { name: name.into(), version, offers: read, tiers: Vec::new() })
+    }
+}
+
+/// An offer that is written by itself, for [`PriceFile::of_offers`].
+#[derive(Debug, Clone, Copy)]
+pub struct WrittenOffer<'a> {
+    /// Its place in bills and errors.
+    pub name: &'a str,
+    /// The provider's name or kind; `*` for all.
+    pub provider: &'a str,
+    /// A name or a pattern.
+    pub model: &'a str,
+    /// The other members, as JSON: amounts, `when`, `valid_from`.
+    pub members: &'a str,
 }
 
 /// Reads one file.
@@ -39,6 +73,8 @@ struct Reader<'a> {
     name: &'a str,
     text: &'a str,
     problems: Vec<PriceProblem>,
+    /// An offset of the text and its line: where lines were last counted.
+    line: (usize, usize),
 }
 
 /// An offer whose members are being read.
@@ -58,7 +94,7 @@ struct Draft {
 
 impl<'a> Reader<'a> {
     fn new(name: &'a str, text: &'a str) -> Self {
-        Self { name, text, problems: Vec::new() }
+        Self { name, text, problems: Vec::new(), line: (0, 1) }
     }
 
     fn read(mut self) -> Result<PriceFile, PriceFileError> {
@@ -91,7 +127,20 @@ impl<'a> Reader<'a> {
         let stem = self.name.rsplit(['/', '\\']).next().unwrap_or(self.name);
         let label = raw.version.as_deref().unwrap_or_else(|| stem.strip_suffix(".json").unwrap_or(stem));
         let version = format!("{label}@{:08x}", digest(self.text)).into();
-        Ok(PriceFile { version, offers, tiers })
+        Ok(PriceFile { name: self.name.into(), version, offers, tiers })
+    }
+
+    /// The offer that the whole text has the members of.
+    fn written(&mut self, offer: &WrittenOffer<'_>) -> Option<Offer> {
+        let members: RawOffer<'a> = match serde_json::from_str(self.text) {
+            Ok(members) => members,
+            Err(error) => {
+                self.problem(None, offer.name, error.to_string());
+                return None;
+            }
+        };
+        let draft = self.draft(offer.name, &members, false);
+        self.offer(offer.name.to_owned(), draft, offer.provider.into(), offer.model, &members)
     }
 
     /// The offers under `providers`.
@@ -146,13 +195,14 @@ impl<'a> Reader<'a> {
         model: &str,
         members: &RawOffer<'a>,
     ) -> Option<Offer> {
+        let first = members.0.first().map(|(_, value)| *value);
         if draft.rates.is_empty() && !draft.replaces {
-            self.problem(members.0.first().map(|(_, value)| *value), &place, "names no price".into());
+            self.problem(first, &place, "names no price".into());
             return None;
         }
         let Draft { when, valid_from, rates, gaps, replaces, .. } = draft;
-        let model = Pattern::new(model);
-        Some(Offer { provider, model, when, valid_from, rates, gaps, replaces, place: place.into() })
+        let (model, line) = (Pattern::new(model), self.line_of(first));
+        Some(Offer { provider, model, when, valid_from, rates, gaps, replaces, place: place.into(), line })
     }
 
     /// Reads the members of an offer; those of a rule have some more.
@@ -187,9 +237,8 @@ impl<'a> Reader<'a> {
         let mut seen: HashMap<(&str, &str), Vec<&Offer>> = HashMap::new();
         for offer in offers {
             let same = seen.entry((&offer.provider, offer.model.as_str())).or_default();
-            for earlier in same.iter().filter(|other| other.when == offer.when && other.valid_from == offer.valid_from)
-            {
-                if let Some((measure, _)) = offer.rates.iter().find(|(measure, _)| earlier.rate(*measure).is_some()) {
+            for earlier in &*same {
+                if let Some(measure) = offer.repeats(earlier) {
                     let problem = format!("has a price that `{}` has under the same conditions", earlier.place);
                     self.problem(None, &format!("{}.{measure}", offer.place), problem);
                 }
@@ -199,10 +248,18 @@ impl<'a> Reader<'a> {
     }
 
     fn problem(&mut self, at: Option<&'a RawValue>, place: &str, problem: String) {
+        let line = self.line_of(at);
+        self.problems.push(PriceProblem { file: self.name.to_owned(), line, place: place.to_owned(), problem });
+    }
+
+    /// The line of a value. Values are mostly asked for in their order, so that lines are counted on from the last one.
+    fn line_of(&mut self, at: Option<&'a RawValue>) -> usize {
         // Raw values are parts of the text, so that the distance of their beginnings is an offset.
         let offset = at.map_or(0, |at| (at.get().as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize));
-        let line = 1 + self.text.get(..offset).unwrap_or_default().matches('\n').count();
-        self.problems.push(PriceProblem { file: self.name.to_owned(), line, place: place.to_owned(), problem });
+        let (from, line) = if offset >= self.line.0 { self.line } else { (0, 1) };
+        let Some(between) = self.text.get(from..offset) else { return line };
+        self.line = (offset, line + between.matches('\n').count());
+        self.line.1
     }
 }
 

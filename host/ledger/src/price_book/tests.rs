@@ -1,5 +1,6 @@
 use super::*;
 use crate::cost::{Cost, price};
+use crate::measure::Measure;
 use crate::rule::Pattern;
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -76,6 +77,32 @@ fn all_mistakes_of_a_file_are_reported_at_once() {
     }
     assert!(problems("{\n\"provider\": 1}")[0].starts_with("prices.json:2: unknown field `provider`"));
     assert!(problems("{")[0].starts_with("prices.json:1: EOF"));
+}
+
+#[test]
+fn offers_written_one_by_one_are_refused_by_name_and_lie_between_files() {
+    let offer = |name, model, members| WrittenOffer { name, provider: "p", model, members };
+    let refused = |offers: &[WrittenOffer<'_>]| PriceFile::of_offers("store", offers).unwrap_err().to_string();
+    let (one, same) = (offer("one", "m", r#"{"input": "4"}"#), offer("two", "m", r#"{"input": "5", "output": "1"}"#));
+    assert!(refused(&[one, same]).contains("`two.input` has a price that `one` has under the same conditions"));
+    let wrong = offer("one", "m", r#"{"input": "-1", "when": {"hours": ["noon"]}}"#);
+    assert!(refused(&[wrong]).contains("`one.input` is negative") && refused(&[wrong]).contains("`one.when`"));
+    assert!(refused(&[offer("one", "m", "{}")]).contains("`one` names no price"));
+    let (lower, upper) = (
+        PriceFile::parse("lower.json", r#"{"providers": {"p": {"m": {"input": "1"}, "n": {"input": "2"}}}}"#).unwrap(),
+        PriceFile::parse("upper.json", "{\"providers\": {\"p\":\n {\"n\":\n {\"input\": \"3\"}}}}").unwrap(),
+    );
+    let stored = PriceFile::of_offers("store", &[one, offer("three", "n", r#"{"input": "6"}"#)]).unwrap();
+    let (theirs, measure) = upper.repeats(&stored).unwrap();
+    assert_eq!((&*theirs.place, theirs.line, measure), ("providers.p.n[0]", 3, Measure::named("input").unwrap()));
+    assert!(
+        lower.repeats(&upper).is_some() && PriceFile::of_offers("store", &[one]).unwrap().repeats(&upper).is_none()
+    );
+    let version = stored.version().to_string();
+    let book = PriceBook::new(vec![lower, stored, upper]);
+    let of = |model| nanos(&book, Subject::of("p", model));
+    assert_eq!((of("m"), of("n")), (Some(4), Some(3)));
+    assert!(version.starts_with("store@") && book.version().contains(&version));
 }
 
 fn book(files: &[&str]) -> PriceBook {

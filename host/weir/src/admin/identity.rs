@@ -1,6 +1,7 @@
-//! `/admin/v1/keys`, `teams`, `organisations` and `users`: what `docs/keys.md` describes, and `openapi.json` in full.
+//! `/admin/v1/keys`, `teams`, `organisations`, `users`, `budgets` and `prices`: what `docs/keys.md` and `docs/budgets.md` describe, and `openapi.json` in full.
 
 mod asked;
+mod budgets;
 mod documents;
 mod fields;
 mod keys;
@@ -10,7 +11,7 @@ mod perform;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -57,8 +58,8 @@ impl Identity {
 type Route = (&'static str, &'static [&'static str], MethodRouter<Operations>);
 
 /// All paths. Their handlers check the caller's grants.
-fn routes() -> [Route; 15] {
-    use Kind::{Organisation, Team, User};
+fn routes() -> [Route; 19] {
+    use Kind::{Organisation, Price, Team, User};
     [
         ("/v1/keys", &["get", "post"], get(lists::keys).post(keys::create)),
         ("/v1/keys/import", &["post"], post(keys::import)),
@@ -73,6 +74,14 @@ fn routes() -> [Route; 15] {
         ("/v1/organisations/{id}", &["get", "patch", "delete"], member(Organisation)),
         ("/v1/users", &["get", "post"], collection(User)),
         ("/v1/users/{id}", &["get", "patch", "delete"], member(User)),
+        ("/v1/budgets", &["post"], post(budgets::create)),
+        (
+            "/v1/budgets/{id}",
+            &["get", "patch", "delete"],
+            get(budgets::show).patch(budgets::edit).delete(budgets::delete),
+        ),
+        ("/v1/prices", &["post"], create(Price)),
+        ("/v1/prices/{id}", &["get", "patch", "delete"], member(Price)),
         ("/v1/openapi.json", &["get"], get(openapi)),
         ("/v1", &["get"], get(openapi)),
     ]
@@ -89,8 +98,16 @@ fn switch(command: fn(KeyId) -> KeyCommand) -> MethodRouter<Operations> {
 }
 
 fn collection(kind: Kind) -> MethodRouter<Operations> {
-    get(move |State(operations): State<Operations>, request| lists::documents(operations, request, kind))
-        .post(move |State(operations): State<Operations>, request| documents::create(operations, request, kind))
+    create(kind).get(move |State(operations): State<Operations>, request| lists::documents(operations, request, kind))
+}
+
+fn create(kind: Kind) -> MethodRouter<Operations> {
+    post(move |State(operations): State<Operations>, request| documents::create(operations, request, kind))
+}
+
+/// Lists the prices that stand in the store.
+pub(super) async fn stored_prices(operations: Operations, request: Request) -> Result<Response, Problem> {
+    lists::documents(operations, request, Kind::Price).await
 }
 
 fn member(kind: Kind) -> MethodRouter<Operations> {
@@ -108,6 +125,10 @@ pub(super) fn router() -> Router<Operations> {
     routes().into_iter().fold(Router::new(), |router, (path, _, methods)| router.route(path, methods))
 }
 
+/// What stands below `/admin/v1` with handlers that check the caller's grants.
+const CHECKED: [&str; 9] =
+    ["keys", "teams", "organisations", "users", "budgets", "prices", "limits", "session", "openapi.json"];
+
 /// Whether the handlers of a path below `/admin` check the caller's grants themselves.
 pub(super) fn checks_grants(path: &str) -> bool {
     let mut segments = path.split('/');
@@ -117,7 +138,7 @@ pub(super) fn checks_grants(path: &str) -> bool {
     match segments.next() {
         None => true,
         Some("requests") => matches!(segments.nth(1), Some("exchange" | "fixture")) && segments.next().is_none(),
-        Some(name) => ["keys", "teams", "organisations", "users", "limits", "session", "openapi.json"].contains(&name),
+        Some(name) => CHECKED.contains(&name),
     }
 }
 
@@ -201,6 +222,8 @@ mod tests {
             "/v1/keys/x/rotate",
             "/v1/teams",
             "/v1/limits",
+            "/v1/budgets",
+            "/v1/prices/x",
             "/v1",
             "/v1/openapi.json",
             "/v1/requests/x/exchange",

@@ -1,17 +1,23 @@
-//! `/admin/v1/budgets` and `/admin/v1/prices`: what may be spent and has been, and what the models cost now.
+//! Lists of `/admin/v1/budgets` and `/admin/v1/prices`: what may be spent and has been, and what the models cost now.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
+use super::identity::{AdminCaller, stored_prices};
 use super::{Operations, Parameters, Problem, aside, budgets};
+use weir_config::Config;
 use weir_gateway::admission::budgets::Status;
+use weir_gateway::gateway::Gateway;
 use weir_gateway::route::Target;
-use weir_ledger::{Bill, Cost, Facts, Timestamp};
+use weir_identity::document::{Access, TeamId};
+use weir_identity::{Directory, KeyId};
+use weir_ledger::{Bill, Budget, Cost, Facts, Scope, ScopeKind, Timestamp};
 use weir_types::contract::about::Bucket;
 
 /// The count of tokens whose price is shown.
@@ -22,7 +28,10 @@ const USUAL: usize = 100;
 /// The most budgets of a page.
 const MOST: usize = 1_000;
 
-/// The paths below `/admin`. They need a grant for everything.
+/// The origin of budgets that stand by themselves in the store.
+pub(super) const STORED: &str = "store";
+
+/// The paths below `/admin`.
 pub(super) fn routes() -> [(&'static str, MethodRouter<Operations>); 2] {
     [("/v1/budgets", get(list_budgets)), ("/v1/prices", get(list_prices))]
 }
@@ -34,7 +43,11 @@ pub(super) fn router() -> Router<Operations> {
 
 /// Budgets with their windows, and what is spent, reserved and left in them: pages by name, or with `sort=used` the one page
 /// of those that are used up most. There may be many, so no worker walks them.
-async fn list_budgets(State(operations): State<Operations>, RawQuery(url): RawQuery) -> Result<Response, Problem> {
+async fn list_budgets(
+    State(operations): State<Operations>,
+    Extension(caller): Extension<AdminCaller>,
+    RawQuery(url): RawQuery,
+) -> Result<Response, Problem> {
     let parameters = Parameters::parse(url.as_deref(), &["cursor", "limit", "prefix", "sort"])?;
     let bounded = |text: &str| text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
     let limit = parameters.with("limit", &format!("a number from 1 to {MOST}"), bounded)?.unwrap_or(USUAL);
@@ -42,10 +55,11 @@ async fn list_budgets(State(operations): State<Operations>, RawQuery(url): RawQu
     let by_use = parameters.with("sort", "name or used", by_use)?.unwrap_or_default();
     let (after, prefix) = (parameters.text("cursor"), parameters.text("prefix").unwrap_or_default());
     let answer = move || {
-        let budgets = operations.gateway.budgets();
+        let (budgets, sight) = (operations.gateway.budgets(), Sight::of(&operations, caller));
+        let is_asked = |budget: &Budget| budget.name.starts_with(&*prefix) && sight.sees(budget);
         let page =
-            if by_use { budgets.most_used(&prefix, limit) } else { budgets.page(after.as_deref(), &prefix, limit) };
-        let items: Vec<Value> = page.items.iter().map(budget).collect();
+            if by_use { budgets.most_used(limit, is_asked) } else { budgets.page(after.as_deref(), limit, is_asked) };
+        let items: Vec<Value> = page.items.iter().map(|status| budget(status, &sight)).collect();
         let last = page.items.last().map(|(budget, ..)| budget.name.to_string());
         let next = last.filter(|_| page.more > 0 && !by_use);
         Json(json!({"items": items, "next_cursor": next, "more": page.more})).into_response()
@@ -53,7 +67,8 @@ async fn list_budgets(State(operations): State<Operations>, RawQuery(url): RawQu
     Ok(aside(answer).await)
 }
 
-fn budget(status: &Status) -> Value {
+/// A budget with its window, and where it stands.
+pub(super) fn budget(status: &Status, sight: &Sight) -> Value {
     let mut item = budgets::shown(status);
     item["spent"] = item["settled"].take();
     item["left"] = item["remaining"].take();
@@ -61,11 +76,90 @@ fn budget(status: &Status) -> Value {
     if let Some(members) = item.as_object_mut() {
         members.retain(|name, _| !matches!(name.as_str(), "settled" | "remaining"));
     }
+    let name = &*status.0.name;
+    item["origin"] = json!(sight.origin(name));
+    if let Some(place) = sight.place(name) {
+        item["place"] = json!(place);
+    }
     item
 }
 
+/// Which budgets a caller sees: with a grant for a team, those of the team and of its keys.
+pub(super) struct Sight {
+    caller: AdminCaller,
+    gateway: Arc<Gateway>,
+    directory: Arc<Directory>,
+    config: Arc<Config>,
+}
+
+impl Sight {
+    pub(super) fn of(operations: &Operations, caller: AdminCaller) -> Self {
+        let gateway = Arc::clone(&operations.gateway);
+        let directory = gateway.stored_keys().directory();
+        let config = Arc::clone(&operations.reload.current().config);
+        Self { caller, gateway, directory, config }
+    }
+
+    pub(super) fn sees(&self, budget: &Budget) -> bool {
+        if self.caller.may(Access::Read, None) {
+            return true;
+        }
+        let team = match &budget.scope {
+            Scope::Of(ScopeKind::Team, team) => TeamId::parse(team).ok(),
+            Scope::Of(ScopeKind::Key, key) => self.team_of(key),
+            _ => None,
+        };
+        team.is_some_and(|team| self.caller.may(Access::Read, Some(&team)))
+    }
+
+    /// The team of a key of the store, or of a client of the configuration.
+    fn team_of(&self, key: &str) -> Option<TeamId> {
+        let stored = KeyId::parse(key).ok().and_then(|id| self.directory.key(id));
+        if let Some(stored) = stored {
+            return stored.team.clone();
+        }
+        let client = self.config.clients.iter().find(|client| *client.name == *key)?;
+        TeamId::parse(client.team.as_deref()?).ok()
+    }
+
+    /// `file`, `store`, or the kind of the document at which a budget stands.
+    fn origin(&self, name: &str) -> &'static str {
+        if self.gateway.budgets().is_configured(name) {
+            return "file";
+        }
+        let kinds = [ScopeKind::Key, ScopeKind::Team, ScopeKind::Organisation].map(ScopeKind::name);
+        // Ids of budgets have no slash.
+        let kind = name.split_once('/').and_then(|(kind, _)| kinds.into_iter().find(|known| *known == kind));
+        kind.unwrap_or(STORED)
+    }
+
+    /// Where a budget that does not stand by itself is changed: the line of the file for those who may read everything.
+    pub(super) fn place(&self, name: &str) -> Option<String> {
+        match self.origin(name) {
+            STORED => None,
+            "file" if self.caller.may(Access::Read, None) => self.config.place_of_budget(name),
+            "file" => Some("the configuration".to_owned()),
+            _ => name.split('/').nth(1).and_then(|id| Some(format!("the {} {id}", name.split('/').next()?))),
+        }
+    }
+}
+
+/// The prices in force, or with `origin=store` those that stand in the store.
+async fn list_prices(State(operations): State<Operations>, request: Request) -> Result<Response, Problem> {
+    let parameters = Parameters::parse(request.uri().query(), &["origin", "cursor", "limit"])?;
+    let stored = |text: &str| matches!(text, STORED | "all").then_some(text == STORED);
+    if parameters.with("origin", "store or all", stored)?.unwrap_or_default() {
+        return stored_prices(operations, request).await;
+    }
+    let caller = request.extensions().get::<AdminCaller>();
+    if !caller.is_some_and(|caller| caller.may(Access::Read, None)) {
+        return Err(Problem::forbidden());
+    }
+    Ok(prices_in_force(&operations).into_response())
+}
+
 /// The prices of each target of each model, with the place in the price list that each comes from.
-async fn list_prices(State(operations): State<Operations>) -> Json<Value> {
+fn prices_in_force(operations: &Operations) -> Json<Value> {
     let serving = operations.gateway.serving();
     let mut seen = BTreeSet::new();
     let mut items = Vec::new();

@@ -1,7 +1,9 @@
-//! `weir keys` and `weir teams`: what the admin API does, as commands.
+//! `weir keys`, `weir teams`, `weir budgets` and `weir prices`: what the admin API does, as commands.
 
 mod admin;
+pub(super) mod budgets;
 pub(super) mod keys;
+pub(super) mod prices;
 pub(super) mod teams;
 mod terms;
 

@@ -1,6 +1,8 @@
-//! Budgets that stand at keys, teams and organisations, as the ledger takes them.
+//! Budgets of the store, at keys, teams and organisations or by themselves, as the ledger takes them.
 
-use weir_identity::document::{Budget as Written, Document, Invalid, Terms, WhenOver as Over, WhenUnpriced};
+use weir_identity::document::{
+    Budget as Written, BudgetScope, Document, Invalid, ScopedBudget, WhenOver as Over, WhenUnpriced,
+};
 use weir_ledger::{Budget, BudgetError, Limit, Period, Scope, ScopeKind, Share, Unpriced, WhenOver};
 
 /// Checks that the ledger can read all budgets of a document.
@@ -9,13 +11,10 @@ use weir_ledger::{Budget, BudgetError, Limit, Period, Scope, ScopeKind, Share, U
 ///
 /// Names the first that it cannot.
 pub(super) fn check(document: &Document) -> Result<(), Invalid> {
-    let Some((kind, terms)) = scope_of(document) else { return Ok(()) };
-    let problem = |name: &str, error: &BudgetError| Invalid {
-        field: "budgets".to_owned(),
-        problem: format!("`{name}`: {error}"),
-    };
-    let mut budgets = terms.budgets.iter();
-    budgets.try_for_each(|one| budget(kind, document.id(), one).map(drop).map_err(|error| problem(&one.name, &error)))
+    for (name, scope, written) in written(document) {
+        budget(&name, scope, &written).map_err(|error| invalid(format!("`{}`: {error}", written.name)))?;
+    }
+    Ok(())
 }
 
 /// Checks that new budgets of a document pass requests on to models that exist. Those that stood there before are taken as they
@@ -29,52 +28,72 @@ pub(super) fn check_downgrades(
     before: Option<&Document>,
     is_model: impl Fn(&str) -> bool,
 ) -> Result<(), Invalid> {
-    let stood = before.and_then(scope_of).map(|(_, terms)| terms.budgets).unwrap_or_default();
-    let budgets = scope_of(document).map(|(_, terms)| terms.budgets).unwrap_or_default();
-    for budget in budgets.iter().filter(|budget| !stood.contains(budget)) {
+    let stood = before.map(written).unwrap_or_default();
+    for (_, _, budget) in written(document) {
         if let Over::Downgrade(model) = &budget.when_over
+            && !stood.iter().any(|(_, _, before)| *before == budget)
             && !is_model(model)
         {
-            let problem = format!(
+            return Err(invalid(format!(
                 "`{}`: no model is served as `{model}`, to which it passes requests on: name one of the configuration",
                 budget.name
-            );
-            return Err(Invalid { field: "budgets".to_owned(), problem });
+            )));
         }
     }
     Ok(())
 }
 
+fn invalid(problem: String) -> Invalid {
+    Invalid { field: "budgets".to_owned(), problem }
+}
+
 /// The budgets of a document. Those that cannot be read are logged: [`check`] lets none be written.
 pub(super) fn of(document: &Document) -> Vec<Budget> {
-    let Some((kind, terms)) = scope_of(document) else { return Vec::new() };
-    let read = |one: &Written| {
-        let made = budget(kind, document.id(), one);
-        let logged = made.inspect_err(|error| {
-            tracing::error!(%error, budget = one.name, kind = kind.name(), id = document.id(), "a budget cannot be read");
+    let read = |(name, scope, one): (String, Scope, Written)| {
+        let logged = budget(&name, scope, &one).inspect_err(|error| {
+            tracing::error!(%error, budget = name, "a budget of the store cannot be read, and is left out");
         });
         logged.ok()
     };
-    terms.budgets.iter().filter_map(read).collect()
+    written(document).into_iter().filter_map(read).collect()
 }
 
-fn scope_of(document: &Document) -> Option<(ScopeKind, Terms)> {
-    match document {
-        Document::Key(key) => Some((ScopeKind::Key, key.terms())),
-        Document::Team(team) => Some((ScopeKind::Team, team.terms())),
-        Document::Organisation(organisation) => Some((ScopeKind::Organisation, organisation.terms())),
-        Document::User(_) => None,
+/// The budgets of a document as they are written, each with its name in messages and whose use it counts.
+fn written(document: &Document) -> Vec<(String, Scope, Written)> {
+    let (kind, budgets) = match document {
+        Document::Key(key) => (ScopeKind::Key, &key.budgets),
+        Document::Team(team) => (ScopeKind::Team, &team.budgets),
+        Document::Organisation(organisation) => (ScopeKind::Organisation, &organisation.budgets),
+        Document::Budget(budget) => return vec![(budget.id.to_string(), scope(budget), budget.budget())],
+        Document::User(_) | Document::Price(_) => return Vec::new(),
+    };
+    let of = |one: &Written| {
+        let name = format!("{}/{}/{}", kind.name(), document.id(), one.name);
+        (name, Scope::Of(kind, document.id().into()), one.clone())
+    };
+    budgets.iter().map(of).collect()
+}
+
+fn scope(budget: &ScopedBudget) -> Scope {
+    let of = |kind, name: &String| Scope::Of(kind, name.as_str().into());
+    match &budget.scope {
+        BudgetScope::All => Scope::All,
+        BudgetScope::Key(name) => of(ScopeKind::Key, name),
+        BudgetScope::Team(name) => of(ScopeKind::Team, name),
+        BudgetScope::Organisation(name) => of(ScopeKind::Organisation, name),
+        BudgetScope::Tag(name) => of(ScopeKind::Tag, name),
+        BudgetScope::Model(name) => of(ScopeKind::Model, name),
+        BudgetScope::Provider(name) => of(ScopeKind::Provider, name),
     }
 }
 
-fn budget(kind: ScopeKind, id: &str, written: &Written) -> Result<Budget, BudgetError> {
+fn budget(name: &str, scope: Scope, written: &Written) -> Result<Budget, BudgetError> {
     let limit = match (&written.usd, written.tokens, written.requests) {
         (Some(usd), ..) => Limit::usd(usd)?,
         (None, Some(tokens), _) => Limit::Tokens(tokens),
         (None, None, requests) => Limit::Requests(requests.unwrap_or_default()),
     };
-    let name = format!("{}/{id}/{}", kind.name(), written.name);
-    let mut budget = Budget::new(&name, Scope::Of(kind, id.into()), limit, Period::parse(&written.per)?);
+    let mut budget = Budget::new(name, scope, limit, Period::parse(&written.per)?);
     if let Some(zone) = &written.tz {
         budget = budget.zoned(zone)?;
     }
@@ -118,6 +137,23 @@ mod tests {
         assert_eq!((budget.limit.amount(), budget.per), (12_500_000_000, Period::Month));
         assert_eq!(budget.when_over, WhenOver::Downgrade("small".into()));
         assert!(budget.soft.is_some() && budget.abort_at.is_some() && budget.unpriced == Unpriced::Allow);
+    }
+
+    #[test]
+    fn a_budget_by_itself_is_named_by_its_id_and_counts_whose_use_it_says() {
+        for (written, scope) in [
+            (r#""all""#, Scope::All),
+            (r#"{"org": "o"}"#, Scope::Of(ScopeKind::Organisation, "o".into())),
+            (r#"{"provider": "p"}"#, Scope::Of(ScopeKind::Provider, "p".into())),
+        ] {
+            let text = format!(
+                r#"{{"schema": 1, "id": "b", "for": {written}, "created": "2026-11-21T12:00:00Z", "tokens": 9, "per": "day"}}"#
+            );
+            let document = Document::parse(Kind::Budget, &text).unwrap();
+            assert_eq!(check(&document), Ok(()));
+            let [budget] = of(&document).try_into().unwrap();
+            assert_eq!((&*budget.name, budget.scope, budget.limit), ("b", scope, Limit::Tokens(9)));
+        }
     }
 
     #[test]

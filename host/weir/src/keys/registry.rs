@@ -1,19 +1,21 @@
-//! Reads and changes keys, teams, organisations and users, and publishes them to the gateway.
+//! Reads and changes keys, teams, organisations, users, budgets and prices, and publishes them to the gateway.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use weir_gateway::gateway::Gateway;
+use weir_gateway::serving::Serving;
 use weir_identity::change::{AuditEvent, ChangeError, Changed, Command, Context, Revision};
 use weir_identity::{Document, KeyText, Kind};
+use weir_ledger::PriceFile;
 use weir_store::{Change, Changes, Expect, Store, StoreError};
 
-use super::budgets;
 use super::follow::follow;
 use super::snapshot::{Snapshot, read};
 use super::state::{GUARD, State};
 use super::version_mark::VersionMark;
+use super::{budgets, prices};
 use crate::store::OpenStore;
 
 /// Documents that are read from the store at a time.
@@ -48,12 +50,15 @@ pub struct Outcome {
     pub issued: Option<KeyText>,
 }
 
-/// Reads all documents of a store and publishes them to the gateway. If that fails or takes long, it goes on while
+/// Takes over the prices of the store, whenever they change; `None` if there are none.
+pub type TakePrices = Box<dyn Fn(Option<PriceFile>) + Send + Sync>;
+
+/// Reads all documents of a store and publishes them to the gateway, and the prices to `take_prices`. If that fails or takes long, it goes on while
 /// requests are served: those with keys of the store are answered with 503 until then.
-pub async fn open(store: &OpenStore, gateway: &Arc<Gateway>) -> Arc<Registry> {
+pub async fn open(store: &OpenStore, gateway: &Arc<Gateway>, take_prices: TakePrices) -> Arc<Registry> {
     gateway.stored_keys().wait_for_store();
     let mark = VersionMark::read(store.version_mark());
-    let registry = Arc::new(Registry::new(store.store(), Arc::clone(gateway), mark));
+    let registry = Arc::new(Registry::new(store.store(), Arc::clone(gateway), take_prices, mark));
     tokio::spawn(follow(Arc::downgrade(&registry)));
     let reading = Arc::clone(&registry);
     let reading = tokio::task::spawn_blocking(move || reading.catch_up());
@@ -67,10 +72,10 @@ pub async fn open(store: &OpenStore, gateway: &Arc<Gateway>) -> Arc<Registry> {
 }
 
 /// The documents of a store, and the directory that the gateway has of them. All its functions block.
-#[derive(Debug)]
 pub struct Registry {
     store: Arc<dyn Store>,
     gateway: Arc<Gateway>,
+    take_prices: TakePrices,
     state: Mutex<State>,
     mark: Mutex<VersionMark>,
     /// Whether the last question for changes was answered.
@@ -79,8 +84,9 @@ pub struct Registry {
 
 impl Registry {
     /// A registry that has read nothing yet.
-    fn new(store: Arc<dyn Store>, gateway: Arc<Gateway>, mark: VersionMark) -> Self {
-        Self { store, gateway, state: Mutex::default(), mark: Mutex::new(mark), is_followed: AtomicBool::new(true) }
+    fn new(store: Arc<dyn Store>, gateway: Arc<Gateway>, take_prices: TakePrices, mark: VersionMark) -> Self {
+        let (state, mark) = (Mutex::default(), Mutex::new(mark));
+        Self { store, gateway, take_prices, state, mark, is_followed: AtomicBool::new(true) }
     }
 
     /// Takes over what has changed in the store. One small question where nothing has.
@@ -123,7 +129,7 @@ impl Registry {
             self.catch_up_with(&mut state)?;
             let snapshot = Snapshot::new(&*self.store, state.directory());
             let decided = decide(&snapshot).and_then(|command| command.run(&snapshot, context));
-            let decided = decided.and_then(|changed| self.checked(changed, &snapshot));
+            let decided = decided.and_then(|changed| self.checked(changed, &snapshot, &state));
             if let Some(failure) = snapshot.failure() {
                 return Err(failure.into());
             }
@@ -143,8 +149,8 @@ impl Registry {
         Err(RegistryError::Busy)
     }
 
-    /// Refuses a change that writes budgets which cannot be kept.
-    fn checked(&self, changed: Changed, snapshot: &Snapshot<'_>) -> Result<Changed, ChangeError> {
+    /// Refuses a change that writes budgets or prices which cannot be kept, or which a file of the operator sets.
+    fn checked(&self, changed: Changed, snapshot: &Snapshot<'_>, state: &State) -> Result<Changed, ChangeError> {
         let serving = self.gateway.serving();
         for write in &changed.writes {
             let Some(document) = &write.document else { continue };
@@ -153,6 +159,7 @@ impl Registry {
             let before = write.expected.and_then(|_| before());
             budgets::check_downgrades(document, before.as_ref(), |model| serving.routes.find(model).is_some())
                 .map_err(ChangeError::Invalid)?;
+            not_in_a_file(document, &serving, state)?;
         }
         Ok(changed)
     }
@@ -211,6 +218,7 @@ impl Registry {
         if let Some(budgets) = state.new_budgets() {
             self.gateway.budgets().replace_stored(budgets);
         }
+        state.hand_on_prices(&self.take_prices);
     }
 
     /// Warns if the store is behind what this node knew before it was started.
@@ -229,4 +237,25 @@ impl Registry {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// Refuses a budget that has the name of one of the configuration, and prices that cannot be read or that the operator's
+/// price file sets: those stay as the file has them.
+fn not_in_a_file(document: &Document, serving: &Serving, state: &State) -> Result<(), ChangeError> {
+    let place = match document {
+        Document::Budget(budget) => serving.config.place_of_budget(budget.id.as_str()),
+        Document::Price(price) => {
+            let file = prices::check(price, &state.prices).map_err(ChangeError::Invalid)?;
+            let repeated = serving.prices.own().and_then(|own| Some((own.name(), own.repeats(&file)?)));
+            repeated.map(|(name, (offer, measure))| format!("{name}:{} (`{}.{measure}`)", offer.line, offer.place))
+        }
+        _ => None,
+    };
+    place.map_or(Ok(()), |place| Err(ChangeError::ReadOnly { kind: document.kind(), place }))
 }

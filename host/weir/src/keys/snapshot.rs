@@ -5,7 +5,10 @@ use std::cell::RefCell;
 
 use weir_config::KeyHash;
 use weir_identity::change::{Revision, Stored};
-use weir_identity::document::{Document, Key, Login, Organisation, OrganisationId, Team, TeamId, User, UserId};
+use weir_identity::document::{
+    BudgetId, Document, Key, Login, Organisation, OrganisationId, PriceId, PriceRule, ScopedBudget, Team, TeamId, User,
+    UserId,
+};
 use weir_identity::{Directory, KeyId, Kind};
 use weir_store::{Store, StoreError};
 
@@ -100,5 +103,19 @@ impl Stored for Snapshot<'_> {
 
     fn user_of_login(&self, login: &Login) -> Option<UserId> {
         self.directory.user_of_login(login).map(|user| user.id.clone())
+    }
+
+    fn budget(&self, id: &BudgetId) -> Option<(ScopedBudget, Revision)> {
+        match self.document(Kind::Budget, id.as_str())? {
+            (Document::Budget(budget), revision) => Some((budget, revision)),
+            _ => None,
+        }
+    }
+
+    fn price(&self, id: &PriceId) -> Option<(PriceRule, Revision)> {
+        match self.document(Kind::Price, id.as_str())? {
+            (Document::Price(price), revision) => Some((price, revision)),
+            _ => None,
+        }
     }
 }

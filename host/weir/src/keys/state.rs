@@ -4,10 +4,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use weir_identity::directory::Change;
+use weir_identity::document::PriceRule;
 use weir_identity::{Directory, DirectoryWriter, Document, KeyId, Kind};
-use weir_ledger::Budget;
+use weir_ledger::{Budget, PriceFile};
 
-use super::budgets;
+use super::{budgets, prices};
 
 /// The kind and id of the document that every change writes too, so that of two nodes which change something at the same
 /// time one finds out, and decides again by what the other wrote.
@@ -27,6 +28,10 @@ pub(super) struct State {
     budgets: BTreeMap<(Kind, String), Vec<Budget>>,
     /// Whether these changed since they were taken last.
     has_new_budgets: bool,
+    /// Prices that stand alone, by their ids.
+    pub(super) prices: BTreeMap<String, PriceRule>,
+    /// Whether these changed since they were taken last.
+    has_new_prices: bool,
     /// Keys that were disabled or deleted.
     revoked: HashSet<KeyId>,
     /// Changes up to this version come from a store that was put back: they revive no key.
@@ -44,12 +49,26 @@ impl State {
         std::mem::take(&mut self.has_new_budgets).then(|| self.budgets.values().flatten().cloned().collect())
     }
 
+    /// Hands on a file of all prices, `None` without any, if they changed since the last call.
+    pub(super) fn hand_on_prices(&mut self, take: impl FnOnce(Option<PriceFile>)) {
+        if std::mem::take(&mut self.has_new_prices) {
+            take(prices::file(&self.prices));
+        }
+    }
+
     /// Begins anew with a store that is at an earlier version than this node: a backup was restored. Keys that were
     /// disabled or deleted stay refused here, until something newer is written about them.
     pub(super) fn start_over(&mut self, version: u64) {
         let revoked = std::mem::take(&mut self.revoked);
         let is_keyed = self.is_keyed;
-        *self = Self { revoked, is_keyed, put_back: version, has_new_budgets: true, ..Self::default() };
+        *self = Self {
+            revoked,
+            is_keyed,
+            put_back: version,
+            has_new_budgets: true,
+            has_new_prices: true,
+            ..Self::default()
+        };
     }
 
     /// Takes over documents in the order of their revisions.
@@ -77,6 +96,10 @@ impl State {
         });
         let document = self.without_revived(document, &id, kind, revision);
         self.keep_budgets(kind, &id, document.as_ref());
+        if !kind.is_in_directory() {
+            self.keep_price(kind, id, document);
+            return None;
+        }
         Some(match document {
             Some(document) => Change::put(revision, document),
             None => Change::delete(revision, kind, &id),
@@ -104,6 +127,15 @@ impl State {
             document.disabled = true;
         }
         document
+    }
+
+    fn keep_price(&mut self, kind: Kind, id: String, document: Option<Document>) {
+        self.has_new_prices |= kind == Kind::Price;
+        match document {
+            Some(Document::Price(price)) => drop(self.prices.insert(id, price)),
+            _ if kind == Kind::Price => drop(self.prices.remove(&id)),
+            _ => {}
+        }
     }
 
     fn keep_budgets(&mut self, kind: Kind, id: &str, document: Option<&Document>) {
@@ -165,5 +197,29 @@ mod tests {
         assert_eq!(state.new_budgets(), None);
         state.take(vec![stored(5, 1, "")]);
         assert_eq!(state.new_budgets(), Some(Vec::new()));
+    }
+
+    #[test]
+    fn prices_are_handed_on_when_they_change_and_keys_are_not_concerned() {
+        let mut state = State::default();
+        let price = |revision, body: Option<&str>| weir_store::Document {
+            kind: "price".to_owned(),
+            id: "p".to_owned(),
+            revision,
+            body: body.map(|amount| {
+                format!(
+                    r#"{{"schema": 1, "id": "p", "provider": "x", "model": "m", "created": "2026-11-21T12:00:00Z",
+                        "rates": {{"input": "{amount}"}}}}"#
+                )
+            }),
+        };
+        let mut taken: Vec<Option<String>> = Vec::new();
+        for document in [price(1, Some("1")), stored(2, 1, ""), price(3, Some("2")), price(4, None)] {
+            state.take(vec![document]);
+            state.hand_on_prices(|prices| taken.push(prices.map(|prices| prices.version().to_string())));
+        }
+        let [first, second, none] = taken.try_into().unwrap();
+        assert!(first.is_some() && second.is_some() && first != second && none.is_none());
+        assert!(is_valid(&state, 1));
     }
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::counts;
 use weir_gateway::accounting::request_log::ChargedPart;
+use weir_ledger::Nano;
 use weir_store::{Fact, TokenCounts};
 
 /// What attempts at one provider's model used, beside the attempt that a fact names. Further ones are added to the last.
@@ -23,6 +24,9 @@ pub(crate) struct Charged {
     pub(crate) tokens: TokenCounts,
     /// Whether any of them are estimated.
     pub(crate) estimated: bool,
+    /// What it cost in nano-dollars, if all prices were known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cost_nano: Option<i64>,
 }
 
 /// One of the attempts of a fact; other members are left out.
@@ -46,15 +50,17 @@ impl Charged {
 pub(super) fn of(parts: &[ChargedPart]) -> Vec<Charged> {
     let mut list: Vec<Charged> = Vec::new();
     for part in parts {
-        let tokens = counts(&part.tokens);
+        let (tokens, cost) = (counts(&part.tokens), part.cost.map(Nano::get));
         let is_full = list.len() >= MOST;
         let known = list.iter().position(|known| known.is_of(part)).or(is_full.then_some(MOST - 1));
         if let Some(known) = known.and_then(|at| list.get_mut(at)) {
             known.tokens = sum(&known.tokens, &tokens, u64::saturating_add);
             known.estimated |= part.is_estimated;
+            known.cost_nano = known.cost_nano.zip(cost).map(|(one, other)| one.saturating_add(other));
         } else {
             let [provider, adapter, model] = [&part.provider, &part.adapter, &part.model].map(ToString::to_string);
-            list.push(Charged { provider, adapter, model, tokens, estimated: part.is_estimated });
+            let estimated = part.is_estimated;
+            list.push(Charged { provider, adapter, model, tokens, estimated, cost_nano: cost });
         }
     }
     list
@@ -67,6 +73,12 @@ pub(crate) fn of_fact(fact: &Fact) -> Vec<Charged> {
     }
     let attempts: Vec<Attempt> = serde_json::from_str(&fact.attempts).unwrap_or_default();
     attempts.into_iter().filter_map(|attempt| attempt.charged).collect()
+}
+
+/// The cost of a request without that of its other attempts, as far as it is known; none if the request's is not.
+pub(crate) fn rest_of_cost(fact: &Fact, others: &[Charged]) -> Option<i64> {
+    let elsewhere = others.iter().filter_map(|other| other.cost_nano);
+    fact.cost_nano.map(|total| elsewhere.fold(total, i64::saturating_sub))
 }
 
 /// The tokens of a request without those of its other attempts.
@@ -106,6 +118,7 @@ mod tests {
             model: model.into(),
             tokens,
             is_estimated: output == 0,
+            cost: Nano::new(i64::from(input)).ok().filter(|_| provider != "unpriced"),
         }
     }
 
@@ -115,6 +128,7 @@ mod tests {
         let shown: Vec<_> = list.iter().map(|one| (one.target(), one.tokens.input, one.tokens.output)).collect();
         assert_eq!(shown, [("a/m".to_owned(), Some(7), Some(1)), ("b/m".to_owned(), Some(7), Some(0))]);
         assert!(list[0].estimated);
+        assert_eq!(list.iter().map(|one| one.cost_nano).collect::<Vec<_>>(), [Some(7), Some(7)]);
         let many: Vec<_> = (0..40).map(|n| part("a", &format!("m{n}"), 1, 0)).collect();
         let many = of(&many);
         assert_eq!((many.len(), many.iter().filter_map(|one| one.tokens.input).sum::<u64>()), (MOST, 40));

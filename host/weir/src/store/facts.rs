@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bodies::BodyLog;
-use super::charged;
+use super::charged::{self, Charged};
 use super::latency;
 use super::strangers::Strangers;
 use weir_gateway::accounting::access::End;
@@ -222,49 +222,86 @@ fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// What a request adds to the sums of use: for all requests, for its key, and for its team if it has one. A request that
-/// no provider saw adds nothing to the latter two, but what a kept answer saved.
+/// What a request adds to the sums of use: for all requests, for its key, and for its team if it has one. Each attempt that
+/// was charged for is booked at its own provider; the request counts where it was answered. A request that no provider saw
+/// adds nothing to the sums of key and team, but what a kept answer saved.
 fn sums_of(fact: &Fact) -> Vec<(LedgerKey, LedgerSums)> {
+    let others = charged::of_fact(fact);
+    let is_seen = !(fact.provider.is_empty() && others.is_empty());
+    let named = |name: &str, kind: &str| (!name.is_empty()).then(|| format!("{kind}:{name}"));
     let mut subjects = vec![ALL.to_owned()];
-    if !fact.provider.is_empty() {
+    if is_seen {
         subjects.push(format!("key:{}", fact.key));
+        subjects.extend(named(&fact.team, "team"));
     }
-    if !(fact.provider.is_empty() || fact.team.is_empty()) {
-        subjects.push(format!("team:{}", fact.team));
-    }
-    let estimated = i64::from(fact.estimated);
-    let circumstances = if fact.batch { "batch" } else { &fact.service_tier };
-    let priced = if fact.cost_nano.is_some() { circumstances } else { UNPRICED };
-    let request = LedgerSums { units: 1, requests: 1, estimated, cost_nano: fact.cost_nano.unwrap_or_default() };
-    let mut rows = vec![(priced, REQUESTS, request)];
-    for (bucket, count) in buckets(&fact.tokens) {
-        if let Some(count) = count.filter(|count| *count > 0) {
-            let units = i64::try_from(count).unwrap_or(i64::MAX);
-            rows.push((circumstances, bucket, LedgerSums { units, requests: 1, estimated, cost_nano: 0 }));
-        }
-    }
-    // What a client invented, and no provider served, makes no rows of its own.
-    let is_used = fact.status < 400 || rows.len() > 1;
-    let served = if is_used { fact.model_served.as_str() } else { "" };
-    let key = |subject: &str, dimension: &str, bucket: &str| LedgerKey {
+    let mut rows = answered(fact, &others);
+    rows.extend(others.iter().flat_map(elsewhere));
+    let key = |subject: &str, place: (&str, &str), dimension: &str, bucket: &str| LedgerKey {
         hour: fact.id.time_ms() / HOUR_MS,
         subject: subject.to_owned(),
-        provider: fact.provider.clone(),
-        served: served.to_owned(),
+        provider: place.0.to_owned(),
+        served: place.1.to_owned(),
         price_dim: dimension.to_owned(),
         bucket: bucket.to_owned(),
     };
-    let of = |subject: &String| rows.iter().map(|(dim, bucket, sums)| (key(subject, dim, bucket), *sums)).collect();
-    let mut all: Vec<_> = subjects.iter().flat_map(|subject| -> Vec<_> { of(subject) }).collect();
+    let of = |subject: &String| {
+        rows.iter().map(|row| (key(subject, row.place, row.dimension, row.bucket), row.sums)).collect::<Vec<_>>()
+    };
+    let mut all: Vec<_> = subjects.iter().flat_map(of).collect();
+    let place = rows.first().map_or(("", ""), |row| row.place);
     let one = LedgerSums { units: 1, requests: 1, estimated: 0, cost_nano: 0 };
     if fact.lane == CACHE_LANE {
         let sums = LedgerSums { cost_nano: fact.saved_nano.unwrap_or_default(), ..one };
-        let team = (!fact.team.is_empty()).then(|| format!("team:{}", fact.team));
-        let subjects = [ALL.to_owned(), format!("key:{}", fact.key)].into_iter().chain(team);
-        all.extend(subjects.map(|subject| (key(&subject, "", SAVED), sums)));
+        let subjects = [ALL.to_owned(), format!("key:{}", fact.key)].into_iter().chain(named(&fact.team, "team"));
+        all.extend(subjects.map(|subject| (key(&subject, place, "", SAVED), sums)));
     }
-    all.extend(course(fact).into_iter().map(|bucket| (key(ALL, "", &bucket), one)));
+    all.extend(course(fact).into_iter().map(|bucket| (key(ALL, place, "", &bucket), one)));
     all
+}
+
+/// A row of the sums, for each of its subjects.
+#[derive(Debug, Clone, Copy)]
+struct SumRow<'a> {
+    /// The provider and the model that was served.
+    place: (&'a str, &'a str),
+    dimension: &'a str,
+    bucket: &'static str,
+    sums: LedgerSums,
+}
+
+/// What a request adds where it was answered: itself first, and then its tokens.
+fn answered<'a>(fact: &'a Fact, others: &[Charged]) -> Vec<SumRow<'a>> {
+    let circumstances = if fact.batch { "batch" } else { &fact.service_tier };
+    let tokens = charged::rest(&fact.tokens, others);
+    let estimated = i64::from(fact.estimated);
+    let used = used(&tokens, estimated);
+    // What a client invented, and no provider served, makes no rows of its own.
+    let served = if fact.status < 400 || !used.is_empty() { fact.model_served.as_str() } else { "" };
+    let place = (fact.provider.as_str(), served);
+    let cost = charged::rest_of_cost(fact, others);
+    let dimension = if cost.is_some() { circumstances } else { UNPRICED };
+    let sums = LedgerSums { units: 1, requests: 1, estimated, cost_nano: cost.unwrap_or_default() };
+    let first = SumRow { place, dimension, bucket: REQUESTS, sums };
+    let used = used.into_iter().map(|(bucket, sums)| SumRow { place, dimension: circumstances, bucket, sums });
+    std::iter::once(first).chain(used).collect()
+}
+
+/// What an attempt adds that another one answered for: its tokens and its cost, and no request.
+fn elsewhere(other: &Charged) -> Vec<SumRow<'_>> {
+    let place = (other.provider.as_str(), other.model.as_str());
+    let row = |bucket, sums| SumRow { place, dimension: "", bucket, sums };
+    let cost = LedgerSums { cost_nano: other.cost_nano.unwrap_or_default(), ..LedgerSums::default() };
+    let used = used(&other.tokens, i64::from(other.estimated)).into_iter().map(|(bucket, sums)| row(bucket, sums));
+    std::iter::once(row(REQUESTS, cost)).chain(used).collect()
+}
+
+/// The buckets that were used, with their counts.
+fn used(tokens: &TokenCounts, estimated: i64) -> Vec<(&'static str, LedgerSums)> {
+    let sums = |(bucket, count): (&'static str, Option<u64>)| {
+        let units = i64::try_from(count.filter(|count| *count > 0)?).unwrap_or(i64::MAX);
+        Some((bucket, LedgerSums { units, requests: 1, estimated, cost_nano: 0 }))
+    };
+    buckets(tokens).into_iter().filter_map(sums).collect()
 }
 
 /// The buckets of [`ALL`] that say how a request went.
@@ -326,6 +363,34 @@ mod tests {
         assert_eq!(shown, expected);
         fact.cost_nano = None;
         assert_eq!(sums_of(&fact)[0].0.price_dim, UNPRICED);
+    }
+
+    #[test]
+    fn each_attempt_is_booked_at_its_own_provider_and_the_request_where_it_was_answered() {
+        let mut fact = Fact::of(RequestId::new(2 * HOUR_MS, [1; 10]));
+        (fact.key, fact.provider, fact.model_served) = ("a".to_owned(), "p".to_owned(), "m".to_owned());
+        (fact.tokens.input, fact.tokens.output, fact.cost_nano) = (Some(12), Some(3), Some(100));
+        fact.attempts = r#"[{"target": "q/n", "charged": {"provider": "q", "model": "n", "tokens": {"input": 5},
+            "estimated": true, "cost_nano": 40}}, {"target": "p/m", "status": 200}]"#
+            .to_owned();
+        let sums = sums_of(&fact);
+        let of_key = sums.iter().filter(|(key, _)| key.subject == "key:a");
+        let shown: Vec<String> = of_key
+            .map(|(key, sums)| {
+                let place = format!("{}/{} {}", key.provider, key.served, key.bucket);
+                format!("{place} {} {} {}", sums.units, sums.requests, sums.cost_nano)
+            })
+            .collect();
+        let expected =
+            ["p/m request 1 1 60", "p/m input 7 1 0", "p/m output 3 1 0", "q/n request 0 0 40", "q/n input 5 1 0"];
+        assert_eq!(shown, expected);
+        // Nothing answered: what was charged still counts for the key.
+        (fact.provider, fact.model_served, fact.status) = (String::new(), String::new(), 502);
+        (fact.tokens, fact.cost_nano) = (TokenCounts { input: Some(5), ..TokenCounts::default() }, Some(40));
+        let costs = sums_of(&fact).into_iter().filter(|(key, _)| key.subject == "key:a");
+        let costs: Vec<_> = costs.map(|(key, sums)| (key.provider, sums.cost_nano)).collect();
+        let expected = [("", 0), ("q", 40), ("q", 0)].map(|(provider, cost)| (provider.to_owned(), cost));
+        assert_eq!(costs, expected);
     }
 
     #[test]

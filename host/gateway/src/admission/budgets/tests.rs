@@ -30,3 +30,16 @@ fn what_was_counted_for_budgets_of_the_store_waits_until_it_is_read() {
     budgets.replace_stored(Vec::new());
     assert_eq!(budgets.rows().rows.len(), 1);
 }
+
+#[test]
+fn a_budget_of_the_store_never_takes_the_name_or_the_place_of_one_of_the_configuration() {
+    let metrics = Metrics::new().unwrap();
+    let budgets = Budgets::new(&metrics).unwrap();
+    let budget = |name: &str, most| Budget::new(name, Scope::All, Limit::Requests(most), Period::Total);
+    budgets.replace_stored(vec![budget("both", 1), budget("stored", 1)]);
+    budgets.replace(&[budget("both", 2)]);
+    let limit = |name: &str| budgets.named(name).map(|(budget, ..)| budget.limit.amount());
+    assert_eq!((limit("both"), limit("stored")), (Some(2), Some(1)));
+    budgets.replace(&[]);
+    assert_eq!(limit("both"), Some(1), "it counts again as soon as the name is free");
+}

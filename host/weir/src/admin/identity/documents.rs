@@ -1,4 +1,4 @@
-//! `/admin/v1/teams`, `organisations` and `users`: made, shown, changed, deleted.
+//! `/admin/v1/teams`, `organisations`, `users` and `prices`: made, shown, changed, deleted.
 
 use axum::Json;
 use axum::extract::{Path, Request};
@@ -11,8 +11,8 @@ use super::asked::{AdminCaller, Asked};
 use super::fields::{new_document, patched_document};
 use super::perform::{perform, shown};
 use crate::admin::{Operations, Problem};
-use weir_identity::change::{ChangeError, Command, GroupCommand, KeysOfTeam, Revision, UserCommand};
-use weir_identity::document::{Access, OrganisationId, TeamId, UserId};
+use weir_identity::change::{ChangeError, Command, GroupCommand, KeysOfTeam, Revision, SpendingCommand, UserCommand};
+use weir_identity::document::{Access, OrganisationId, PriceId, TeamId, UserId};
 use weir_identity::{Document, Kind};
 
 /// Makes a document.
@@ -85,7 +85,8 @@ pub(super) async fn delete(
                 Command::Group(GroupCommand::DeleteOrganisation(id))
             }
             Kind::User => Command::User(UserCommand::Delete(UserId::parse(&id).map_err(missing)?)),
-            Kind::Key => return Err(ChangeError::NotFound(kind)),
+            Kind::Price => Command::Spending(SpendingCommand::DeletePrice(PriceId::parse(&id).map_err(missing)?)),
+            Kind::Key | Kind::Budget => return Err(ChangeError::NotFound(kind)),
         })
     })
     .await
@@ -96,6 +97,8 @@ fn put(document: Document) -> Result<Command, ChangeError> {
         Document::Team(team) => Command::Group(GroupCommand::PutTeam(Box::new(team))),
         Document::Organisation(organisation) => Command::Group(GroupCommand::PutOrganisation(Box::new(organisation))),
         Document::User(user) => Command::User(UserCommand::Put(Box::new(user))),
+        Document::Budget(budget) => Command::Spending(SpendingCommand::PutBudget(Box::new(budget))),
+        Document::Price(price) => Command::Spending(SpendingCommand::PutPrice(Box::new(price))),
         Document::Key(_) => return Err(ChangeError::Forbidden),
     })
 }

@@ -130,7 +130,7 @@ pub(super) fn invalid(field: &str, problem: impl Into<String>) -> ChangeError {
     ChangeError::Invalid(Invalid { field: field.to_owned(), problem: problem.into() })
 }
 
-/// A new team, organisation or user.
+/// A new team, organisation, user, budget or price.
 pub(super) fn new_document(kind: Kind, body: &Value, now: Timestamp) -> Result<Document, ChangeError> {
     if let Some(name) = ["schema", "created"].iter().find(|name| body.get(name).is_some()) {
         return Err(invalid(name, "is not written"));
@@ -138,7 +138,7 @@ pub(super) fn new_document(kind: Kind, body: &Value, now: Timestamp) -> Result<D
     document(kind, body.clone(), now)
 }
 
-/// A team, organisation or user after a merge patch.
+/// A team, organisation, user, budget or price after a merge patch.
 pub(super) fn patched_document(before: &Document, patch: &Value) -> Result<Document, ChangeError> {
     if let Some(name) = ["schema", "created", "id"].iter().find(|name| patch.get(name).is_some()) {
         return Err(invalid(name, "never changes"));

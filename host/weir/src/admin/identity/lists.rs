@@ -28,13 +28,17 @@ pub(super) async fn keys(State(operations): State<Operations>, request: Request)
 /// Lists documents of a kind: those that the caller may see.
 pub(super) async fn documents(operations: Operations, request: Request, kind: Kind) -> Result<Response, Problem> {
     let asked = Asked::read(request).await?;
-    let known: &[&str] = if kind == Kind::Key { &["cursor", "limit", "team"] } else { &["cursor", "limit"] };
+    let known: &[&str] = match kind {
+        Kind::Key => &["cursor", "limit", "team"],
+        Kind::Price => &["cursor", "limit", "origin"],
+        _ => &["cursor", "limit"],
+    };
     let parameters = asked.parameters(known)?;
     let bounded = |text: &str| text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
     let limit = parameters.with("limit", &format!("a number from 1 to {MOST}"), bounded)?.unwrap_or(USUAL);
     let team = parameters.with("team", "a team's id", |id| TeamId::parse(id).ok())?;
     let caller = asked.caller;
-    if matches!(kind, Kind::Organisation | Kind::User) && !caller.may(Access::Read, None) {
+    if !matches!(kind, Kind::Key | Kind::Team) && !caller.may(Access::Read, None) {
         return Err(Problem::forbidden());
     }
     let after = parameters.text("cursor").unwrap_or_default();
@@ -52,7 +56,7 @@ fn is_listed(document: &Document, caller: &AdminCaller, wanted: Option<&TeamId>)
             wanted.is_none_or(|wanted| team == Some(wanted)) && caller.may(Access::Read, team)
         }
         Document::Team(team) => caller.may(Access::Read, Some(&team.id)),
-        Document::Organisation(_) | Document::User(_) => true,
+        Document::Organisation(_) | Document::User(_) | Document::Budget(_) | Document::Price(_) => true,
     }
 }
 

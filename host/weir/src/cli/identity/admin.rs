@@ -1,10 +1,18 @@
-//! The admin endpoints of keys and teams of a running Weir.
+//! The admin endpoints of keys, teams, budgets and prices of a running Weir.
 
 use http::Method;
 use serde_json::Value;
 
 use crate::cli::running::{Running, explained};
 use weir_upstream::AdminClient;
+
+/// The path of something with a name, in which a slash is no step.
+pub(super) fn named(list: &str, name: &str) -> Result<String, String> {
+    if name.is_empty() || name.bytes().all(|byte| byte == b'.') {
+        return Err(format!("error: `{name}` is no name"));
+    }
+    Ok(format!("/{list}/{}", name.replace('%', "%25").replace('/', "%2F")))
+}
 
 /// The endpoints below `/admin/v1`.
 #[derive(Debug)]

@@ -55,19 +55,19 @@ fn add(ours: &mut BTreeMap<Place, Used>, fact: &Fact) {
     if fact.provider.is_empty() {
         return;
     }
-    let used = |tokens: &TokenCounts| Used {
+    let used = |tokens: &TokenCounts, cost_nano: Option<i64>| Used {
         requests: Some(1),
         input: Some(tokens.all_input()),
         output: Some(tokens.all_output()),
-        cost_nano: None,
+        cost_nano,
     };
     let others = charged::of_fact(fact);
     let mut add =
         |model: &str, used: Used| ours.entry((fact.id.day().to_string(), model.to_owned())).or_default().add(used);
-    // The cost is known for the request as a whole only.
-    add(&fact.model_served, Used { cost_nano: fact.cost_nano, ..used(&charged::rest(&fact.tokens, &others)) });
+    let cost = charged::rest_of_cost(fact, &others);
+    add(&fact.model_served, used(&charged::rest(&fact.tokens, &others), cost));
     for other in &others {
-        add(&other.model, used(&other.tokens));
+        add(&other.model, used(&other.tokens, other.cost_nano));
     }
 }
 

@@ -1,0 +1,222 @@
+//! `weir budgets …`.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use super::admin::{Endpoints, named};
+use super::{cell, pretty, table};
+use crate::cli::running::Running;
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Command {
+    /// Lists all budgets: name, whose use counts, limit, what is used and left, when it resets, where it stands.
+    List(List),
+    /// Shows a budget as JSON.
+    Show(One),
+    /// Makes a budget.
+    Create(Box<Create>),
+    /// Changes what is given of a budget. What is used stays counted while unit, window and time zone stay the same.
+    Set(Box<Set>),
+    /// Deletes a budget.
+    Delete(One),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct List {
+    /// Only budgets whose names begin with this, such as `team/red/`.
+    #[arg(long)]
+    prefix: Option<String>,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    running: Running,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct One {
+    /// The budget's name.
+    name: String,
+    #[command(flatten)]
+    running: Running,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Create {
+    /// The name: letters, digits, and any of . _ - @ : + =
+    name: String,
+    /// Whose use counts: `all`, or one of key=ID, team=ID, org=ID, tag=TAG, model=MODEL, provider=NAME.
+    #[arg(long = "for", value_name = "WHO")]
+    scope: String,
+    #[command(flatten)]
+    fields: Fields,
+    #[command(flatten)]
+    running: Running,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Set {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    fields: Fields,
+}
+
+/// What a budget says besides its name and whose use counts.
+#[derive(Debug, Default, Args)]
+struct Fields {
+    /// US dollars in a window.
+    #[arg(long, value_name = "DOLLARS")]
+    usd: Option<String>,
+    /// Input and output tokens in a window, in place of dollars.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "usd")]
+    tokens: Option<u64>,
+    /// Requests in a window, in place of dollars.
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["usd", "tokens"])]
+    requests: Option<u64>,
+    /// The window: minute, hour, day, week, month, total, or a number of days such as 30d.
+    #[arg(long, value_name = "WINDOW")]
+    per: Option<String>,
+    /// The time zone in which days begin, such as Europe/Berlin.
+    #[arg(long, value_name = "ZONE")]
+    tz: Option<String>,
+    /// The share from which on answers carry a warning, such as 0.8.
+    #[arg(long, value_name = "SHARE")]
+    soft: Option<String>,
+    /// The share at which a running stream is ended, such as 1.2.
+    #[arg(long, value_name = "SHARE")]
+    abort_at: Option<String>,
+    /// What happens to requests without room: refuse, notify, or downgrade=MODEL.
+    #[arg(long, value_name = "WHAT")]
+    when_over: Option<String>,
+    /// What happens to requests without a price: refuse, allow, or assume=DOLLARS for a million tokens.
+    #[arg(long, value_name = "WHAT")]
+    unpriced: Option<String>,
+}
+
+pub(in crate::cli) fn run(command: Command) -> ExitCode {
+    let done = match command {
+        Command::List(asked) => list(&asked),
+        Command::Show(asked) => asked.send(Method::GET, None).and_then(|budget| pretty(&budget)),
+        Command::Create(asked) => create(&asked),
+        Command::Set(asked) => set(&asked),
+        Command::Delete(asked) => asked.send(Method::DELETE, None).map(|_| "deleted".to_owned()),
+    };
+    crate::cli::finish(done)
+}
+
+impl One {
+    fn send(&self, method: Method, body: Option<&Value>) -> Result<Value, String> {
+        Endpoints::of(&self.running)?.send(method, &named("budgets", &self.name)?, &[], body)
+    }
+}
+
+fn create(asked: &Create) -> Result<String, String> {
+    let mut fields = asked.fields.written()?;
+    fields.insert("id".to_owned(), json!(asked.name));
+    fields.insert("for".to_owned(), scope(&asked.scope)?);
+    let made = Endpoints::of(&asked.running)?.send(Method::POST, "/budgets", &[], Some(&Value::Object(fields)))?;
+    Ok(format!("the budget {} is made", cell(&made["id"])))
+}
+
+fn set(asked: &Set) -> Result<String, String> {
+    let mut fields = asked.fields.written()?;
+    if fields.is_empty() {
+        return Err("error: nothing is to be changed: give --usd, --per or another field".to_owned());
+    }
+    // Another unit takes the place of the one before.
+    let units = ["usd", "tokens", "requests"];
+    if units.iter().any(|unit| fields.contains_key(*unit)) {
+        for unit in units {
+            fields.entry(unit).or_insert(Value::Null);
+        }
+    }
+    let budget = asked.one.send(Method::PATCH, Some(&Value::Object(fields)))?;
+    Ok(format!("the budget {} is changed", cell(&budget["id"])))
+}
+
+fn list(asked: &List) -> Result<String, String> {
+    let filter: Vec<(&str, &str)> = asked.prefix.iter().map(|prefix| ("prefix", prefix.as_str())).collect();
+    let budgets = Endpoints::of(&asked.running)?.list("/budgets", &filter)?;
+    if asked.json {
+        return pretty(&Value::Array(budgets));
+    }
+    let row = |budget: &Value| {
+        let place = if budget["place"].is_null() { &budget["origin"] } else { &budget["place"] };
+        let limit = format!("{} {}", cell(&budget["limit"]), cell(&budget["unit"]));
+        let [name, spent, left, resets, place] =
+            [&budget["name"], &budget["spent"], &budget["left"], &budget["resets"], place].map(cell);
+        [name, who(&budget["for"]), limit, spent, left, resets, place]
+    };
+    let rows: Vec<_> = budgets.iter().map(row).collect();
+    Ok(table(["NAME", "FOR", "LIMIT", "SPENT", "LEFT", "RESETS", "STANDS IN"], &rows))
+}
+
+/// Whose use counts, as it is given to `create`.
+fn who(scope: &Value) -> String {
+    let only = scope.as_object().and_then(|scope| scope.iter().next());
+    only.map_or_else(|| cell(scope), |(kind, name)| format!("{kind}={}", cell(name)))
+}
+
+fn scope(text: &str) -> Result<Value, String> {
+    if text == "all" {
+        return Ok(json!("all"));
+    }
+    let (kind, name) = text.split_once('=').ok_or_else(|| {
+        format!("error: --for takes `all` or one of key=, team=, org=, tag=, model=, provider=, not `{text}`")
+    })?;
+    Ok(Value::Object(Map::from_iter([(kind.to_owned(), json!(name))])))
+}
+
+impl Fields {
+    /// What was given, as the endpoints take it.
+    fn written(&self) -> Result<Map<String, Value>, String> {
+        let one_of = |text: &String, words: &[&str], member: &str| match text.split_once('=') {
+            None if words.contains(&text.as_str()) => Ok(json!(text)),
+            Some((name, value)) if name == member => {
+                Ok(Value::Object(Map::from_iter([(name.to_owned(), json!(value))])))
+            }
+            _ => Err(format!("error: `{text}` is none of {}, {member}=...", words.join(", "))),
+        };
+        let when_over = self.when_over.as_ref().map(|text| one_of(text, &["refuse", "notify"], "downgrade"));
+        let unpriced = self.unpriced.as_ref().map(|text| one_of(text, &["refuse", "allow"], "assume"));
+        let given = [
+            ("usd", self.usd.as_ref().map(|usd| json!(usd))),
+            ("tokens", self.tokens.map(|tokens| json!(tokens))),
+            ("requests", self.requests.map(|requests| json!(requests))),
+            ("per", self.per.as_ref().map(|per| json!(per))),
+            ("tz", self.tz.as_ref().map(|zone| json!(zone))),
+            ("soft", self.soft.as_ref().map(|share| json!(share))),
+            ("abort_at", self.abort_at.as_ref().map(|share| json!(share))),
+            ("when_over", when_over.transpose()?),
+            ("unpriced", unpriced.transpose()?),
+        ];
+        Ok(given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_is_written_and_nothing_else() {
+        assert!(Fields::default().written().unwrap().is_empty());
+        let fields = Fields {
+            usd: Some("5".to_owned()),
+            when_over: Some("downgrade=small".to_owned()),
+            unpriced: Some("allow".to_owned()),
+            ..Fields::default()
+        };
+        let expected = json!({"usd": "5", "when_over": {"downgrade": "small"}, "unpriced": "allow"});
+        assert_eq!(Value::Object(fields.written().unwrap()), expected);
+        let wrong = Fields { when_over: Some("small".to_owned()), ..Fields::default() };
+        assert!(wrong.written().unwrap_err().contains("downgrade="));
+        assert_eq!((scope("all").unwrap(), scope("team=red").unwrap()), (json!("all"), json!({"team": "red"})));
+        assert!(scope("red").is_err());
+        assert_eq!((who(&json!("all")), who(&json!({"org": "o"}))), ("all".to_owned(), "org=o".to_owned()));
+    }
+}

@@ -1,0 +1,215 @@
+//! `weir prices …`.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use super::admin::{Endpoints, named};
+use super::{cell, pretty, table};
+use crate::cli::running::Running;
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum Command {
+    /// Lists the prices that stand in the store; with --all, those in force of each model at each of its targets.
+    List(List),
+    /// Shows a price as JSON.
+    Show(One),
+    /// Makes a price, over the bundled ones and below the operator's price file.
+    Create(Box<Create>),
+    /// Changes what is given of a price; other amounts and conditions stay.
+    Set(Box<Set>),
+    /// Deletes a price. What was billed by it stays billed.
+    Delete(One),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct List {
+    /// The prices in force, wherever they stand.
+    #[arg(long)]
+    all: bool,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    running: Running,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct One {
+    /// The price's name.
+    name: String,
+    #[command(flatten)]
+    running: Running,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Create {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    fields: Fields,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Set {
+    #[command(flatten)]
+    one: One,
+    #[command(flatten)]
+    fields: Fields,
+}
+
+/// What a price says besides its name.
+#[derive(Debug, Default, Args)]
+struct Fields {
+    /// The provider's name in the configuration or its kind; `*` for all.
+    #[arg(long)]
+    provider: Option<String>,
+    /// The provider's name for the model, or a pattern with `*`.
+    #[arg(long)]
+    model: Option<String>,
+    /// Dollars for a million tokens or for one piece, such as input=2.5, or for so many pieces, such as search=10/1000.
+    /// Repeat it for several.
+    #[arg(long = "rate", value_name = "MEASURE=DOLLARS")]
+    rates: Vec<String>,
+    /// A condition, such as `context_over=200000`, `service_tier=flex`, `batch=true` or `region=eu`. Repeat it for several.
+    #[arg(long = "when", value_name = "CONDITION=VALUE")]
+    when: Vec<String>,
+    /// From when on it holds: a date or a time.
+    #[arg(long = "from", value_name = "TIME")]
+    valid_from: Option<String>,
+}
+
+pub(in crate::cli) fn run(command: Command) -> ExitCode {
+    let done = match command {
+        Command::List(asked) => list(&asked),
+        Command::Show(asked) => asked.send(Method::GET, None).and_then(|price| pretty(&price)),
+        Command::Create(asked) => create(&asked),
+        Command::Set(asked) => set(&asked),
+        Command::Delete(asked) => asked.send(Method::DELETE, None).map(|_| "deleted".to_owned()),
+    };
+    crate::cli::finish(done)
+}
+
+impl One {
+    fn send(&self, method: Method, body: Option<&Value>) -> Result<Value, String> {
+        Endpoints::of(&self.running)?.send(method, &named("prices", &self.name)?, &[], body)
+    }
+}
+
+fn create(asked: &Create) -> Result<String, String> {
+    let mut fields = asked.fields.written()?;
+    fields.insert("id".to_owned(), json!(asked.one.name));
+    let endpoints = Endpoints::of(&asked.one.running)?;
+    let made = endpoints.send(Method::POST, "/prices", &[], Some(&Value::Object(fields)))?;
+    Ok(format!("the price {} is made", cell(&made["id"])))
+}
+
+fn set(asked: &Set) -> Result<String, String> {
+    let fields = asked.fields.written()?;
+    if fields.is_empty() {
+        return Err("error: nothing is to be changed: give --rate or another field".to_owned());
+    }
+    let price = asked.one.send(Method::PATCH, Some(&Value::Object(fields)))?;
+    Ok(format!("the price {} is changed", cell(&price["id"])))
+}
+
+fn list(asked: &List) -> Result<String, String> {
+    let filter: &[(&str, &str)] = if asked.all { &[] } else { &[("origin", "store")] };
+    let endpoints = Endpoints::of(&asked.running)?;
+    let prices = if asked.all {
+        endpoints.send(Method::GET, "/prices", filter, None)?["items"].as_array().cloned().unwrap_or_default()
+    } else {
+        endpoints.list("/prices", filter)?
+    };
+    if asked.json {
+        return pretty(&Value::Array(prices));
+    }
+    if asked.all {
+        let row = |price: &Value| {
+            let rates = price["rates"].as_array().into_iter().flatten();
+            let rates = rates.map(|rate| format!("{}={}", cell(&rate["measure"]), cell(&rate["rate"])));
+            let [model, provider, served] = [&price["model"], &price["provider"], &price["model_served"]].map(cell);
+            [model, provider, served, rates.collect::<Vec<_>>().join(" ")]
+        };
+        let rows: Vec<_> = prices.iter().map(row).collect();
+        return Ok(table(["MODEL", "PROVIDER", "SERVED", "RATES"], &rows));
+    }
+    let row = |price: &Value| {
+        let [name, provider, model, from] =
+            [&price["id"], &price["provider"], &price["model"], &price["valid_from"]].map(cell);
+        [name, provider, model, members(&price["rates"]), members(&price["when"]), from]
+    };
+    let rows: Vec<_> = prices.iter().map(row).collect();
+    Ok(table(["NAME", "PROVIDER", "MODEL", "RATES", "WHEN", "FROM"], &rows))
+}
+
+/// The members of an object as they are given to `create`.
+fn members(value: &Value) -> String {
+    let Some(members) = value.as_object().filter(|members| !members.is_empty()) else { return "-".to_owned() };
+    let one = |(name, value): (&String, &Value)| match (&value["amount"], &value["per"]) {
+        (Value::Null, _) => format!("{name}={}", cell(value)),
+        (amount, Value::Null) => format!("{name}={}", cell(amount)),
+        (amount, per) => format!("{name}={}/{per}", cell(amount)),
+    };
+    members.iter().map(one).collect::<Vec<_>>().join(" ")
+}
+
+impl Fields {
+    /// What was given, as the endpoints take it.
+    fn written(&self) -> Result<Map<String, Value>, String> {
+        let mut fields = Map::new();
+        let texts = [("provider", &self.provider), ("model", &self.model), ("valid_from", &self.valid_from)];
+        fields.extend(texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?)))));
+        let rate = |text: &str| match text.split_once('/') {
+            None => Ok(json!(text)),
+            Some((amount, per)) => {
+                let count: Result<u64, _> = per.parse();
+                count.map(|per| json!({"amount": amount, "per": per})).map_err(|_| format!("`{per}` is no count"))
+            }
+        };
+        let condition = |text: &str| Ok(serde_json::from_str(text).unwrap_or_else(|_| json!(text)));
+        let pairs = pairs("--rate MEASURE=DOLLARS", &self.rates, rate)?;
+        let when = self::pairs("--when CONDITION=VALUE", &self.when, condition)?;
+        for (name, members) in [("rates", pairs), ("when", when)] {
+            if !members.is_empty() {
+                fields.insert(name.to_owned(), Value::Object(members));
+            }
+        }
+        Ok(fields)
+    }
+}
+
+fn pairs(
+    usage: &str,
+    texts: &[String],
+    read: impl Fn(&str) -> Result<Value, String>,
+) -> Result<Map<String, Value>, String> {
+    let pair = |text: &String| {
+        let (name, value) = text.split_once('=').ok_or_else(|| format!("error: {usage}, not `{text}`"))?;
+        Ok((name.to_owned(), read(value).map_err(|problem| format!("error: {usage}: {problem}"))?))
+    };
+    texts.iter().map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_and_conditions_are_written_as_a_price_file_has_them() {
+        let of = |rates: &[&str], when: &[&str]| {
+            let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+            Fields { rates: owned(rates), when: owned(when), ..Fields::default() }.written().map(Value::Object)
+        };
+        let written =
+            of(&["input=2.5", "search=10/1000"], &["context_over=200000", "batch=true", "region=!us"]).unwrap();
+        let expected = json!({"rates": {"input": "2.5", "search": {"amount": "10", "per": 1000}},
+                              "when": {"context_over": 200_000, "batch": true, "region": "!us"}});
+        assert_eq!(written, expected);
+        assert_eq!(members(&written["rates"]), "input=2.5 search=10/1000");
+        assert!(of(&["input"], &[]).is_err() && of(&["search=1/x"], &[]).is_err());
+        assert_eq!(of(&[], &[]), Ok(json!({})));
+    }
+}
