@@ -1,6 +1,7 @@
 //! Kept answers: equal requests of one caller get them, no other request does, and nothing else is kept.
 
 mod formats;
+mod nodes;
 
 use serde_json::{Value, json};
 use weir_tests::code::pack;

@@ -1,6 +1,6 @@
 //! Limits and budgets that several nodes share through a real server.
 
-mod lies;
+pub(crate) mod lies;
 mod nodes;
 
 use std::sync::Arc;

@@ -137,6 +137,23 @@ impl Cache {
         self.clear_if(|_| true)
     }
 
+    /// Forgets what is kept if the generation is another than this, which is that of the server that nodes share.
+    pub fn adopt(&self, generation: u64) {
+        let mut purges = self.purges();
+        if purges.generation != generation {
+            purges.count += 1;
+            purges.generation = generation;
+            self.store.clear();
+        }
+    }
+
+    /// Forgets what is kept, in the same generation: another node removed some of it.
+    pub fn forget(&self) {
+        let mut purges = self.purges();
+        purges.count += 1;
+        self.store.clear();
+    }
+
     /// Removes everything that was kept up to a generation: nothing, if all was removed since. Returns the generation now.
     pub fn clear_up_to(&self, generation: u64) -> u64 {
         self.clear_if(|now| now <= generation)

@@ -16,6 +16,10 @@ impl Scope {
     pub fn of(tenant: &Arc<str>) -> Self {
         Self(Arc::clone(tenant))
     }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 /// The hash of everything that an answer depends on.
@@ -33,6 +37,10 @@ impl Key {
             *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
         }
         Some(Self(key))
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 

@@ -9,12 +9,16 @@
 //! | [`entry`] | a kept answer |
 //! | [`cache`] | the entries, within a bound of bytes, and their removal |
 //! | [`cache::flight`] | one request for all equal ones that arrive meanwhile |
+//! | [`shared`] | what is asked of a server that keeps answers for several nodes |
+//! | [`sealed`] | entries as bytes for such a server, which can neither read nor change them |
 
 pub mod cache;
 mod canonical;
 pub mod control;
 pub mod entry;
 pub mod key;
+pub mod sealed;
+pub mod shared;
 
 pub use cache::flight::{Entered, Follower, Landed, Leader};
 pub use cache::{Cache, Moment};
@@ -22,3 +26,5 @@ pub use canonical::digest as digest_json;
 pub use control::Control;
 pub use entry::Entry;
 pub use key::{Key, KeyWriter, Scope};
+pub use sealed::{Opened, Seal};
+pub use shared::{Looked, Mark, Place, Removal, SharedAnswers, Sharing};

@@ -4,48 +4,20 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::AsyncConnectionConfig;
 use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio_rustls::TlsConnector;
 use weir_lease::{Answer, Kind, Report, TERM};
 
 use super::address::Address;
+use super::connection::connect;
+use super::error::{PATIENCE, ServerError};
 
 /// What the server does with a report.
 pub(crate) const SCRIPT: &str = include_str!("exchange.lua");
-/// How long a connection, or the answer to a round, may take.
-const PATIENCE: Duration = Duration::from_secs(1);
 /// The most reports that are sent before their answers are read.
 const MOST_AT_ONCE: usize = 1_000;
-
-/// The longest text of a server that is shown.
-const MOST_SHOWN: usize = 300;
-
-/// Why a round failed. Shows no address and no login.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ServerError {
-    /// There is no connection, or it broke.
-    #[error("the connection failed: {0}")]
-    Connection(String),
-    /// No answer came in time.
-    #[error("no answer within {} s", PATIENCE.as_secs())]
-    Late,
-    /// The login is wrong, or its user may not run scripts, which no further try changes.
-    #[error("the server does not allow it: {0}")]
-    NotAllowed(String),
-    /// The server refuses to work: it loads its data, or is a replica.
-    #[error("the server refuses: {0}")]
-    Refused(String),
-    /// The answer is none of this script's.
-    #[error("the server's answer makes no sense")]
-    Senseless,
-}
 
 /// A report about a node's share of one pool.
 #[derive(Debug, Clone)]
@@ -140,18 +112,7 @@ impl PoolServer {
     }
 
     async fn connect(&self) -> Result<Open, ServerError> {
-        let Address { host, port, has_tls, login } = &self.address;
-        let broken = |error: std::io::Error| ServerError::Connection(error.to_string());
-        let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(broken)?;
-        stream.set_nodelay(true).map_err(broken)?;
-        let (mut connection, driver) = if *has_tls {
-            let tls = self.tls.clone().ok_or_else(|| ServerError::Connection("TLS is not set up".to_owned()))?;
-            let name = ServerName::try_from(host.clone())
-                .map_err(|_| ServerError::Connection("the host's name is none for TLS".to_owned()))?;
-            start(login, TlsConnector::from(tls).connect(name, stream).await.map_err(broken)?).await?
-        } else {
-            start(login, stream).await?
-        };
+        let (mut connection, driver) = connect(&self.address, self.tls.as_ref(), None).await?;
         let script = load(&mut connection).await?;
         Ok(Open { connection, script, driver })
     }
@@ -162,18 +123,6 @@ impl Round {
         self.now = replies.iter().rev().find_map(|reply| reply.0.map(|(_, now)| now)).or(self.now);
         self.answers.extend(replies.into_iter().map(|reply| reply.0.map(|(answer, _)| answer)));
     }
-}
-
-async fn start<S>(
-    login: &redis::RedisConnectionInfo,
-    stream: S,
-) -> Result<(MultiplexedConnection, JoinHandle<()>), ServerError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let config = AsyncConnectionConfig::new().set_response_timeout(Some(PATIENCE));
-    let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config).await?;
-    Ok((connection, tokio::spawn(driver)))
 }
 
 async fn load(connection: &mut MultiplexedConnection) -> Result<String, ServerError> {
@@ -225,25 +174,5 @@ impl Reply {
             generation: generation.parse().ok()?,
         };
         Some(Self(Some((answer, Duration::from_millis(now.parse().ok()?)))))
-    }
-}
-
-/// What a server says, on one line and shortened.
-fn shown(error: &RedisError) -> String {
-    error.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MOST_SHOWN).collect()
-}
-
-impl From<RedisError> for ServerError {
-    fn from(error: RedisError) -> Self {
-        let code = error.code().unwrap_or_default();
-        match error.kind() {
-            ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => {
-                Self::NotAllowed(shown(&error))
-            }
-            ErrorKind::Extension if matches!(code, "NOAUTH" | "WRONGPASS") => Self::NotAllowed(shown(&error)),
-            ErrorKind::Server(_) | ErrorKind::Extension => Self::Refused(shown(&error)),
-            _ if error.is_timeout() => Self::Late,
-            _ => Self::Connection(shown(&error)),
-        }
     }
 }

@@ -8,6 +8,7 @@ mod adapters;
 mod attempts;
 mod bodies;
 mod budgets;
+mod cache;
 mod clients;
 mod grants;
 mod guards;
@@ -29,6 +30,7 @@ mod traces;
 pub use adapters::{AdapterSettings, Canary, Quarantine};
 pub use attempts::{Breaker, Check, Retry, Timeouts};
 pub use bodies::{BodiesRule, KeepBodies};
+pub use cache::CacheSettings;
 pub use clients::{Client, Limits};
 pub use grants::Grants;
 pub use guards::{Guard, GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook};
@@ -50,6 +52,7 @@ pub(super) use adapters::{ADAPTER, CANARY, QUARANTINE};
 pub(super) use attempts::{BREAKER, CHECK, RETRY, RetryDraft, TIMEOUTS, TimeoutsDraft};
 pub(super) use bodies::BODIES;
 pub(super) use budgets::{BUDGET, BudgetTable, checked_budgets};
+pub(super) use cache::CACHE;
 pub(super) use clients::{CLIENT, LIMITS};
 pub(super) use grants::GRANTS;
 pub(super) use guards::{GUARD, GUARD_GRANTS, GUARD_SCOPE, GUARD_WEBHOOK, checked_guards};
@@ -83,6 +86,7 @@ pub(super) const ALL: &[&Keys] = &[
     &METRICS,
     &STORE,
     &SHARED,
+    &CACHE,
     &BODIES,
     &SINK,
     &PLUGINS,

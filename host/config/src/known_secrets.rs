@@ -4,7 +4,8 @@ use crate::{Config, Secret, SinkKind, StoreUrl};
 
 impl Config {
     /// The secrets that the configuration holds: keys of providers, the tokens of `[admin]`, headers for the collector of
-    /// spans, headers and keys of sinks, and the addresses of a database, of the server between nodes and of chats, and what seals ephemeral keys. Keys of
+    /// spans, headers and keys of sinks, the secret of kept answers, the addresses of a database, of servers between nodes and of
+    /// chats, and what seals ephemeral keys. Keys of
     /// clients are kept as hashes only.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let providers = self.providers.iter().flat_map(|provider| &provider.keys);
@@ -15,11 +16,12 @@ impl Config {
             StoreUrl::Beside | StoreUrl::Sqlite(_) | StoreUrl::Off => None,
         };
         let shared = self.shared.iter().map(|shared| &shared.url);
+        let cache = self.cache.iter().flat_map(|cache| [&cache.url, &cache.secret]);
         let sinks = self.sinks.iter().flat_map(|sink| {
             let address = sink.url.iter().filter(|_| sink.kind == SinkKind::Slack);
             sink.headers.iter().map(|(_, value)| value).chain(&sink.key).chain(address)
         });
         let sealing = self.realtime.sealing_key.iter();
-        providers.chain(admin).chain(traces).chain(store).chain(shared).chain(sinks).chain(sealing)
+        providers.chain(admin).chain(traces).chain(store).chain(shared).chain(cache).chain(sinks).chain(sealing)
     }
 }

@@ -42,10 +42,10 @@ pub use alias::{Alias, Aliases};
 pub use client::{Clients, KeyHash, Priority};
 pub use environment::Environment;
 pub use keys::{
-    AdapterSettings, Admin, AdminLogin, BodiesRule, Breaker, Canary, Capabilities, Check, ClaimRule, Client, Grants,
-    Guard, GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook, Issuer, KeepBodies, Limits, Log, Media,
-    MetricsSettings, Model, Plugins, Price, Provider, Quarantine, Queue, Realtime, Retry, Server, SharedSettings, Sink,
-    StoreSettings, StoreUrl, Timeouts, TlsFiles, Traces,
+    AdapterSettings, Admin, AdminLogin, BodiesRule, Breaker, CacheSettings, Canary, Capabilities, Check, ClaimRule,
+    Client, Grants, Guard, GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook, Issuer, KeepBodies, Limits,
+    Log, Media, MetricsSettings, Model, Plugins, Price, Provider, Quarantine, Queue, Realtime, Retry, Server,
+    SharedSettings, Sink, StoreSettings, StoreUrl, Timeouts, TlsFiles, Traces,
 };
 pub use model::{Affinity, Strategy, Target};
 pub use options::Options;
@@ -63,6 +63,8 @@ pub use units::size;
 pub struct Config {
     /// The revision: a digest of the text and of the overrides, as 16 hexadecimal digits.
     pub revision: String,
+    /// A digest of everything that an answer may depend on: the same on nodes that differ in their listeners and the like only.
+    pub answering: [u8; 32],
     /// The main listener.
     pub server: Server,
     /// The operations endpoints.
@@ -79,6 +81,8 @@ pub struct Config {
     pub store: StoreSettings,
     /// Through which server limits and budgets are shared with other nodes; not if `None`.
     pub shared: Option<SharedSettings>,
+    /// Through which server kept answers are shared with other nodes; not if `None`.
+    pub cache: Option<CacheSettings>,
     /// How the log is written.
     pub log: Log,
     /// Adapters.
@@ -125,6 +129,30 @@ pub struct Config {
 
 /// The largest file that is read.
 const LARGEST_FILE: u64 = 8 << 20;
+
+/// What may differ between nodes that give the same answers.
+const OF_ONE_NODE: &[&str] = &[
+    "admin",
+    "bodies",
+    "cache",
+    "log_buffer",
+    "log_format",
+    "log_level",
+    "metrics",
+    "plugins.cache_dir",
+    "plugins.dir",
+    "plugins.lock",
+    "plugins.prewarm",
+    "server.cache_bytes",
+    "server.host",
+    "server.port",
+    "server.tls",
+    "server.workers",
+    "shared",
+    "sinks",
+    "store",
+    "traces",
+];
 
 /// What is wrong with `admin.read_token` alone.
 const READ_TOKEN_ALONE: &str =
@@ -197,12 +225,7 @@ impl Config {
         let sinks = keys::checked_sinks(&reader, draft.sinks);
         let (price_file, price_place) = draft.price_file.map(|file| (file.value, file.place)).unzip();
         if joined.clients.is_empty() && draft.issuers.is_empty() && draft.server.is_open() && !draft.server.anonymous {
-            let message =
-                "others reach this address, but without `[[clients]]` or keys in the store only this machine is served";
-            let problem = Problem::warning(&draft.server.place, message);
-            let help = "`weir key` makes a key for `[[clients]]`, `weir keys create` one in the store, after which this warning \
-                        can be ignored; `anonymous = true` would serve all";
-            reader.report(problem.with_help(help));
+            warn_of_closed_door(&reader, &draft.server);
         }
         for problem in secret_problems(&draft.admin, &draft.realtime) {
             reader.report(problem);
@@ -213,6 +236,7 @@ impl Config {
         }
         Ok(Self {
             revision: revision(text, &environment),
+            answering: answering(text, &environment),
             server: draft.server,
             admin: draft.admin,
             media: draft.media,
@@ -221,6 +245,7 @@ impl Config {
             metrics: draft.metrics,
             store: draft.store,
             shared: draft.shared,
+            cache: draft.cache,
             log,
             plugins,
             clients: joined.clients,
@@ -324,6 +349,16 @@ fn text_of(path: &Path) -> Result<String, String> {
         .map_err(|error| format!("the configuration is not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))
 }
 
+/// Only this machine would be served, although others reach the listener.
+fn warn_of_closed_door(reader: &section::Reader<'_>, server: &Server) {
+    let message =
+        "others reach this address, but without `[[clients]]` or keys in the store only this machine is served";
+    let problem = Problem::warning(&server.place, message);
+    let help = "`weir key` makes a key for `[[clients]]`, `weir keys create` one in the store, after which this warning \
+    can be ignored; `anonymous = true` would serve all";
+    reader.report(problem.with_help(help));
+}
+
 /// Keys and tokens are left out, because a revision is visible.
 fn revision(text: &str, environment: &Environment) -> String {
     let mut digest = Sha256::new();
@@ -336,6 +371,17 @@ fn revision(text: &str, environment: &Environment) -> String {
     let digest: [u8; 32] = digest.finalize().into();
     let start = digest.iter().take(8).fold(0u64, |number, byte| number << 8 | u64::from(*byte));
     format!("{start:016x}")
+}
+
+/// Keys and tokens are left out, as in a revision.
+fn answering(text: &str, environment: &Environment) -> [u8; 32] {
+    let (mut root, _) = raw::parse(&mask::mask(text));
+    let is_plain = |name: &str| !name.contains("KEY") && !name.contains("TOKEN");
+    let plain = environment.with_prefix("WEIR_").filter(|(name, _)| is_plain(name));
+    let plain: Environment = plain.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    // What is wrong with it is told where it is read.
+    let _told = overrides::apply(&mut root, &plain);
+    raw::digest(&root, OF_ONE_NODE)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
+use sha2::{Digest as _, Sha256};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -85,6 +86,55 @@ fn node(value: Spanned<DeValue<'_>>, place_of: PlaceOf<'_>) -> Node {
         }
     };
     Node { value, place }
+}
+
+/// The digest of a tree without these members, which are named by their paths with dots.
+pub(super) fn digest(root: &Node, without: &[&str]) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    add(&mut digest, root, "", without);
+    digest.finalize().into()
+}
+
+fn add(digest: &mut Sha256, node: &Node, path: &str, without: &[&str]) {
+    let mut part = |kind: u8, text: &str| {
+        digest.update([kind]);
+        digest.update((text.len() as u64).to_le_bytes());
+        digest.update(text);
+    };
+    match &node.value {
+        Value::Text(text) => part(b't', text),
+        Value::Whole(number) => part(b'w', &number.to_string()),
+        Value::Number(number) => part(b'n', &number.to_string()),
+        Value::Flag(flag) => part(b'f', if *flag { "1" } else { "0" }),
+        Value::Other(kind) => part(b'o', kind),
+        Value::List(items) => {
+            part(b'[', &items.len().to_string());
+            for item in items {
+                add(digest, item, path, without);
+            }
+        }
+        Value::Table(table) => {
+            let of = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+            let counted = table.iter().map(|(name, member)| (of(name), name, member));
+            let counted = counted.filter(|(path, _, member)| !is_left_out(&member.node, path, without));
+            let counted: Vec<_> = counted.collect();
+            part(b'{', &counted.len().to_string());
+            for (path, name, member) in counted {
+                digest.update((name.len() as u64).to_le_bytes());
+                digest.update(name);
+                add(digest, &member.node, &path, without);
+            }
+        }
+    }
+}
+
+/// Whether a member is left out: by its path, or since it is a table of such members only.
+fn is_left_out(node: &Node, path: &str, without: &[&str]) -> bool {
+    let is_emptied = |table: &Table| {
+        let is_named = |name: &String| without.contains(&format!("{path}.{name}").as_str());
+        !table.is_empty() && table.keys().all(is_named)
+    };
+    without.contains(&path) || matches!(&node.value, Value::Table(table) if is_emptied(table))
 }
 
 impl Node {

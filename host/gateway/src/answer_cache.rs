@@ -1,9 +1,10 @@
 //! Answers that are kept for equal requests of one caller: their keys, and the figures of their use.
 
 mod meaning;
+mod shared;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use http::header::{self, HeaderMap, HeaderName};
@@ -15,9 +16,11 @@ use crate::attempt::InboundRequest;
 use crate::observe::metrics::Metrics;
 use crate::route::Route;
 use crate::serving::Serving;
-use weir_cache::{Cache, Control, Entry, Key, KeyWriter, Scope};
+use weir_cache::{Cache, Control, Entry, KeyWriter, Place, Scope, SharedAnswers};
 use weir_types::contract::types::ChatRequest;
 use weir_types::headers;
+
+pub use weir_cache::{Key, Removal};
 
 /// How a request was answered, as its header and metrics have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +51,8 @@ impl CacheResult {
 #[derive(Debug)]
 pub struct AnswerCache {
     cache: Arc<Cache>,
+    /// Where other nodes find them too.
+    shared: OnceLock<Arc<dyn SharedAnswers>>,
     /// Memory for answers that are copied while they pass.
     room: Arc<CaptureRoom>,
     results: IntCounterVec,
@@ -77,6 +82,7 @@ impl AnswerCache {
         let saved = Opts::new("weir_cache_saved_usd_total", "What kept answers cost when they were made");
         let made = Self {
             cache: Arc::new(Cache::new(bytes)),
+            shared: OnceLock::new(),
             room: Arc::new(CaptureRoom::new(bytes / UNDER_WAY)),
             results: IntCounterVec::new(results, &["model", "result"])?,
             saved: CounterVec::new(saved, &["model"])?,
@@ -114,11 +120,6 @@ impl AnswerCache {
         models
     }
 
-    /// Removes the kept answer with this key, in hexadecimal digits. Returns whether there was one; `None` if it is no key.
-    pub fn remove(&self, key: &str) -> Option<bool> {
-        Key::parse(key).map(|key| self.cache.remove(&key))
-    }
-
     pub(crate) fn room(&self) -> &Arc<CaptureRoom> {
         &self.room
     }
@@ -145,6 +146,11 @@ impl AnswerCache {
         if let Some(nano) = entry.cost.filter(|nano| *nano > 0) {
             self.saved.with_label_values(&[&entry.model]).inc_by(nano as f64 / 1e9);
         }
+    }
+
+    /// The place of a request's answer.
+    pub(crate) fn place(asked: &InboundRequest, key: Key, model: &Arc<str>) -> Place {
+        Place { scope: Scope::of(&asked.caller.tenant), key, model: Arc::clone(model) }
     }
 
     /// The kept answer to a request, if it may be used.
@@ -194,7 +200,7 @@ impl AnswerCache {
     fn begin_key(&self, serving: &Serving, asked: &InboundRequest, route: &Route) -> KeyWriter {
         let mut key = KeyWriter::new(&Scope::of(&asked.caller.tenant), self.cache.generation());
         // Models, targets, options and settings.
-        key.part("configuration", serving.config.revision.as_bytes());
+        key.part("configuration", &serving.config.answering);
         for (name, adapter) in &serving.adapters.adapters {
             key.part(name, adapter.digest.bytes());
         }

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::admin;
 use crate::admin::{Figures, Identity, Operations, ShadowRuns, Uploads};
+use crate::answers;
 use crate::budget_file::{BudgetFile, Keeping};
 use crate::keys;
 use crate::login::Logins;
@@ -152,6 +153,9 @@ impl App {
             Some(shared) => Some(Rounds::open(shared, &gateway).await?),
             None => None,
         };
+        if let Some(cache) = &config.cache {
+            answers::share(cache, &gateway).await?;
+        }
         let budgets = BudgetFile::of(&config);
         if let Some(file) = &budgets {
             gateway.budgets().restore(file.read()?, gateway.stored_keys().is_unread());

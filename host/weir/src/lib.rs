@@ -4,6 +4,7 @@
 //! `weir-gateway`; the map of all crates is `ARCHITECTURE.md`.
 
 pub mod admin;
+pub mod answers;
 pub mod app;
 pub mod budget_file;
 pub mod cli;

@@ -304,6 +304,7 @@ fn at_next_start(started: &Config, config: &Config) -> Vec<&'static str> {
         ("sinks", started.sinks != config.sinks),
         ("store", !started.store.is_as(&config.store)),
         ("shared", started.shared != config.shared),
+        ("cache", started.cache != config.cache),
         ("plugins", !started.plugins.is_as(&config.plugins)),
     ];
     changed.into_iter().filter(|(_, changed)| *changed).map(|(name, _)| name).collect()

@@ -144,3 +144,54 @@ async fn an_answer_that_a_translation_changed_is_for_its_own_format_only() {
     }
     assert_eq!(requests(&mut upstream), 2);
 }
+
+/// An answer in OpenAI's format, whole or as a stream, with what real ones tell of their exchange, and with these members.
+fn with_fingerprint(stream: bool, more: &Value) -> Answer {
+    let told = |json: &str| {
+        let mut answer: Value = serde_json::from_str(json).unwrap();
+        answer["system_fingerprint"] = json!("fp_1");
+        answer["service_tier"] = json!("default");
+        answer.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        if let Some(message) = answer.pointer_mut("/choices/0/message") {
+            message["annotations"] = json!([]);
+            message["refusal"] = json!(null);
+        }
+        if let Some(usage) = answer.get_mut("usage").filter(|usage| usage.is_object()) {
+            usage["completion_tokens_details"] = json!({"accepted_prediction_tokens": 0, "tokens_of_tomorrow": 0});
+        }
+        answer.to_string()
+    };
+    if !stream {
+        return Answer::json(200, told(&OPENAI.whole()));
+    }
+    let stream = OPENAI.stream().concat();
+    let frames = stream.split("\n\n").filter_map(|frame| frame.strip_prefix("data: "));
+    let pieces = frames.map(|data| if data.starts_with('{') { told(data) } else { data.to_owned() });
+    pieces.fold(Answer::sse(), |answer, data| answer.piece(format!("data: {data}\n\n"))).end()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_answer_tells_of_its_exchange_does_not_keep_it_from_clients_of_other_formats_and_content_does() {
+    for stream in [false, true] {
+        for (more, expected) in [(json!({}), "hit"), (json!({"pages": [{"url": "https://a.example"}]}), "miss")] {
+            let upstream = provider().await;
+            let gateway = Gateway::open(&keeping(&[OPENAI, ANTHROPIC], &upstream)).await;
+            upstream.now(with_fingerprint(stream, &more));
+            let first = gateway.ask(&question(OPENAI, "openai", stream)).await;
+            assert_eq!(result(&first), Some("miss"));
+            assert!(first.text().contains("fp_1"), "its own client gets all of it");
+            gateway.until_metric("weir_cache_entries", 2.0).await;
+            upstream.now(Answer::json(200, OPENAI.whole()));
+            for then in [false, true] {
+                let about = format!("{stream} {then} {more}");
+                let same = gateway.ask(&question(OPENAI, "openai", then)).await;
+                assert_eq!((same.status(), result(&same)), (200, Some("hit")), "{about}");
+                assert!(same.text().contains("fp_1") && same.text().contains("default"), "{about}: {}", same.text());
+            }
+            let reply = gateway.ask(&question(ANTHROPIC, "openai", false)).await;
+            assert_eq!((reply.status(), result(&reply)), (200, Some(expected)), "{stream}: {}", reply.text());
+            assert!(!reply.text().contains("fp_1"));
+            assert_eq!(text(ANTHROPIC, &reply, false), TEXT);
+        }
+    }
+}

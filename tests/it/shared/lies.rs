@@ -7,7 +7,7 @@ use weir_tests::{Folder, Gateway, log};
 use crate::wire_format::{OPENAI, config_of, provider};
 
 /// A server that answers whatever it reads with these bytes; nothing if there are none. Its port.
-async fn liar(lie: &'static [u8]) -> u16 {
+pub(crate) async fn liar(lie: &'static [u8]) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {

@@ -101,11 +101,10 @@ impl Leader {
 
     /// Keeps the answer, and gives it to all who wait. `origin` is the same answer for clients of other formats, under the
     /// key that the entry names as its origin.
-    pub fn fill(mut self, entry: Entry, origin: Option<Entry>) {
-        let entry = Arc::new(entry);
+    pub fn fill(mut self, entry: Arc<Entry>, origin: Option<&Arc<Entry>>) {
         self.cache.put(self.key, &entry, self.asked);
         if let Some((key, origin)) = entry.origin.zip(origin) {
-            self.cache.put(key, &Arc::new(origin), self.asked);
+            self.cache.put(key, origin, self.asked);
         }
         self.end(Some(entry));
     }

@@ -12,8 +12,8 @@ fn key(name: &str) -> Key {
     writer.finish()
 }
 
-fn entry(model: &str, size: usize) -> Entry {
-    Entry {
+fn entry(model: &str, size: usize) -> Arc<Entry> {
+    Arc::new(Entry {
         model: Arc::from(model),
         headers: HeaderMap::new(),
         body: Bytes::from(vec![b'x'; size]),
@@ -21,7 +21,7 @@ fn entry(model: &str, size: usize) -> Entry {
         lifetime: Duration::from_mins(1),
         cost: Some(7),
         origin: None,
-    }
+    })
 }
 
 fn cache() -> Arc<Cache> {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{
-    AdminLogin, BodiesRule, BudgetTable, Client, Guard, Issuer, MetricsSettings, ModelDraft, Plugins, Provider,
-    Realtime, Server, SharedSettings, Sink, StoreSettings, Traces,
+    AdminLogin, BodiesRule, BudgetTable, CacheSettings, Client, Guard, Issuer, MetricsSettings, ModelDraft, Plugins,
+    Provider, Realtime, Server, SharedSettings, Sink, StoreSettings, Traces,
 };
 use crate::raw::Node;
 use crate::section::{Entry, InFolder, Located, Reader, Section, Size, Take, joined, part, section};
@@ -52,6 +52,8 @@ part! {
         store: StoreSettings,
         /// Limits and budgets that several nodes share; see `[shared]`.
         shared: Option<SharedSettings>,
+        /// Kept answers that several nodes share; see `[cache]`.
+        cache: Option<CacheSettings>,
         /// Adapters; see `[plugins]`.
         plugins: Option<Plugins>,
         /// Clients and their keys; see `[[clients]]`.

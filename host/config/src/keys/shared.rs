@@ -31,7 +31,7 @@ section! {
 
 /// An address of a server, as a secret.
 #[derive(Debug)]
-struct ServerUrl;
+pub(super) struct ServerUrl;
 
 const SCHEMES: [&str; 4] = ["redis://", "rediss://", "valkey://", "valkeys://"];
 

@@ -13,7 +13,7 @@ fn all_keys() -> impl Iterator<Item = (&'static keys::Keys, &'static Key)> {
 /// not on this machine. Nothing is joined.
 fn found_reading(text: &str) -> Vec<String> {
     let (root, problems) = raw::parse(text);
-    let environment = environment(&[("KEY", "name=a-value-long-enough")]);
+    let environment = environment(&[("KEY", "name=a-value-that-is-long-enough-to-seal-with")]);
     let reader = section::Reader {
         folder: Path::new("/etc/weir"),
         environment: &environment,

@@ -61,9 +61,11 @@ fn the_example_holds_with_every_key_in_use() {
         "OTEL_EXPORTER_OTLP_HEADERS",
         "EVENTS_HEADERS",
         "BUCKET_KEY",
+        "KEY",
     ];
     let sealing = ("SEALING_KEY", "0123456789abcdef0123456789abcdef");
-    let variables: Vec<_> = names.into_iter().map(|name| (name, "k=v")).chain([sealing]).collect();
+    let shared = names.into_iter().map(|name| (name, "k=a-value-that-is-long-enough-to-seal-with"));
+    let variables: Vec<_> = shared.chain([sealing]).collect();
     let config = example(&in_full(), &variables);
     assert!(config.admin.token.is_some() && config.models.lookup("something else").is_some());
     // Where a default is shown as a key, it is the default.
@@ -140,6 +142,7 @@ fn is_table_or_list_of_tables(table: &Keys, key: &str) -> bool {
             "metrics",
             "store",
             "shared",
+            "cache",
             "plugins",
             "clients",
             "issuers",

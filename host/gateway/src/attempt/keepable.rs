@@ -2,6 +2,7 @@
 //! read in the unified model, by the adapter of the client's format.
 
 mod answer;
+mod portable;
 mod rewritten;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use weir_types::contract::types::{ChatRequest, Context, Header, HttpRequest, Too
 use weir_types::query;
 
 pub(super) use answer::AnswerReader;
+pub(crate) use portable::Portable;
 pub(crate) use rewritten::rewritten;
 
 /// The largest request that is read for this.

@@ -16,7 +16,7 @@ use super::reply::{BodyError, ReplyBody};
 use crate::accounting::CostCell;
 use crate::accounting::captured::{CaptureRoom, RoomShare};
 use weir_cache::entry::TOO_LARGE;
-use weir_cache::{Entry, Key, Leader};
+use weir_cache::{Entry, Key, Leader, Sharing};
 use weir_ledger::Nano;
 use weir_types::headers as own;
 use weir_wire::frame;
@@ -45,6 +45,8 @@ pub(crate) struct Keeping {
     pub(crate) cost: CostCell,
     /// The key of the same answer for clients of other formats, if they may have it.
     pub(crate) origin: Option<Key>,
+    /// How other nodes get it.
+    pub(crate) sharing: Option<Sharing>,
     /// Memory for the copy.
     pub(crate) room: Arc<CaptureRoom>,
 }
@@ -140,7 +142,7 @@ impl Copied {
         let Self { keeping, headers, reader, has_losses, bytes, share } = *self;
         let body = bytes.freeze();
         let Some(answer) = reader.read(&headers, &body).await else { return keeping.leader.give_up() };
-        let Keeping { leader, model, lifetime, cost, origin, .. } = keeping;
+        let Keeping { leader, model, lifetime, cost, origin, sharing, .. } = keeping;
         let cost = cost.get().copied().flatten().map(Nano::get);
         let stored = Instant::now();
         let of =
@@ -148,8 +150,12 @@ impl Copied {
         // The unified model always has a JSON form.
         let portable = answer.portable.filter(|_| !has_losses).and_then(|chat| serde_json::to_vec(&chat).ok());
         let portable = origin.zip(portable).map(|(key, json)| (key, of(HeaderMap::new(), json.into(), None)));
-        let entry = of(headers, body, portable.as_ref().map(|(key, _)| *key));
-        leader.fill(entry, portable.map(|(_, entry)| entry));
+        let (origin, portable) = portable.map(|(key, entry)| (key, Arc::new(entry))).unzip();
+        let entry = Arc::new(of(headers, body, origin));
+        if let Some(sharing) = sharing {
+            sharing.put(leader.key(), &entry, portable.as_ref());
+        }
+        leader.fill(entry, portable.as_ref());
         drop(share);
     }
 }

@@ -12,12 +12,12 @@ use super::response_headers::put_limits;
 use crate::accounting::access::AccessLine;
 use crate::accounting::{Account, CostCell, Opening};
 use crate::admission::AdmissionPermit;
-use crate::answer_cache::CacheResult;
+use crate::answer_cache::{AnswerCache, CacheResult};
 use crate::attempt::{InboundRequest, Keeping, Meaning, ReplyBody, keepable, kept, rewritten};
 use crate::observe::trace::Span;
 use crate::route::Route;
 use crate::serving::Serving;
-use weir_cache::{Control, Entered, Entry, Follower, Key, Landed, Leader, Moment};
+use weir_cache::{Control, Entered, Entry, Follower, Key, Landed, Leader, Mark, Sharing};
 use weir_ledger::Nano;
 use weir_translate::dialect::reply::insert;
 use weir_types::contract::about::Operation;
@@ -55,6 +55,8 @@ pub(super) struct Miss {
     lifetime: Duration,
     /// The key of the answer for clients of other formats.
     origin: Option<Key>,
+    /// How other nodes get it.
+    sharing: Option<Sharing>,
 }
 
 impl Found {
@@ -83,18 +85,27 @@ impl Gateway {
         let values = asked.headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
         let control = Control::read(values);
         let key = self.answers.key(serving, asked, route);
+        let hit = |key, entry| Found::Answer(Kept { key, entry, result: CacheResult::Hit, route: Arc::clone(route) });
         if let Some(entry) = self.answers.get(&key, &control) {
-            return Ok(Found::Answer(Kept { key, entry, result: CacheResult::Hit, route: Arc::clone(route) }));
+            return Ok(hit(key, entry));
+        }
+        let place = AnswerCache::place(asked, key, &model);
+        let (entry, mark) = self.answers.look(&place, &control).await;
+        if let Some(entry) = entry {
+            return Ok(hit(key, entry));
         }
         let keepable = keepable(asked, serving.stores_answers(asked.face.index)).await;
         let meaning = keepable.as_ref().and_then(|keepable| keepable.meaning.as_ref());
         let origin = meaning.map(|meaning| self.answers.meaning_key(serving, asked, (route, &meaning.chat)));
-        if let Some((origin, meaning)) = origin.zip(meaning)
-            && let Some(entry) = self.find_in_another_format(asked, (origin, meaning), &control).await
-        {
-            let result = CacheResult::Hit;
-            self.answers.kept().put(key, &entry.0, entry.1);
-            return Ok(Found::Answer(Kept { key, entry: entry.0, result, route: Arc::clone(route) }));
+        let mut origin_mark = None;
+        if let Some((origin, meaning)) = origin.zip(meaning) {
+            let moment = self.answers.kept().moment();
+            let found = self.find_in_another_format(asked, (origin, meaning), (&model, &control)).await;
+            if let Some(entry) = found.0 {
+                self.answers.kept().put(key, &entry, moment);
+                return Ok(hit(key, entry));
+            }
+            origin_mark = found.1;
         }
         if control.only_if_cached {
             let message = "no answer to this request is kept, and `only-if-cached` asks for none else";
@@ -117,24 +128,27 @@ impl Gateway {
                 Landed::Lead(leader) => leader,
             },
         };
-        Ok(Found::Miss(Miss { leader, model, lifetime, origin }))
+        let sharing = self.answers.sharing(place.scope, mark, origin_mark);
+        Ok(Found::Miss(Miss { leader, model, lifetime, origin, sharing }))
     }
 
-    /// A kept answer to a request that means the same, written in the format of this one, and the moment before it was
-    /// found.
+    /// A kept answer to a request that means the same, written in the format of this one; and the mark for a new one.
     async fn find_in_another_format(
         &self,
         asked: &InboundRequest,
         (origin, meaning): (Key, &Meaning),
-        control: &Control,
-    ) -> Option<(Arc<Entry>, Moment)> {
-        let moment = self.answers.kept().moment();
-        let entry = self.answers.get(&origin, control)?;
-        let chat = serde_json::from_slice(&entry.body).ok()?;
-        let (headers, body) = rewritten(asked, meaning, chat).await?;
+        (model, control): (&Arc<str>, &Control),
+    ) -> (Option<Arc<Entry>>, Option<Mark>) {
+        let (found, mark) = match self.answers.get(&origin, control) {
+            Some(entry) => (Some(entry), None),
+            None => self.answers.look(&AnswerCache::place(asked, origin, model), control).await,
+        };
+        let Some(entry) = found else { return (None, mark) };
+        let Ok(chat) = serde_json::from_slice(&entry.body) else { return (None, mark) };
+        let Some((headers, body)) = rewritten(asked, meaning, chat).await else { return (None, mark) };
         let Entry { ref model, stored, lifetime, cost, .. } = *entry;
         let entry = Entry { model: Arc::clone(model), headers, body, stored, lifetime, cost, origin: Some(origin) };
-        Some((Arc::new(entry), moment))
+        (Some(Arc::new(entry)), mark)
     }
 
     async fn landed(&self, follower: Follower) -> Landed {
@@ -196,13 +210,13 @@ impl Gateway {
                 mark(&mut response, CacheResult::Bypass);
                 response
             }
-            Found::Miss(Miss { leader, model, lifetime, origin }) => {
+            Found::Miss(Miss { leader, model, lifetime, origin, sharing }) => {
                 self.answers.count(&model, CacheResult::Miss);
                 mark(&mut response, CacheResult::Miss);
                 insert(response.headers_mut(), &headers::CACHE_KEY, &leader.key().to_string());
                 let room = Arc::clone(self.answers.room());
                 let cost = cost.unwrap_or_default();
-                let keeping = Keeping { leader, model, lifetime, cost, origin, room };
+                let keeping = Keeping { leader, model, lifetime, cost, origin, sharing, room };
                 kept(response, asked, keeping, serving.config.server.max_frame_bytes)
             }
         }

@@ -1,11 +1,13 @@
 //! `/admin/cache`, and the same as `/admin/v1/cache`: how much is kept for equal requests, and its removal.
 
 use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
 use axum::routing::{MethodRouter, get};
 use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use super::{Operations, Parameters, Problem};
+use weir_gateway::answer_cache::{Key, Removal};
 
 /// The paths below `/admin` that are described, with their methods.
 pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 1] {
@@ -34,18 +36,24 @@ async fn show(State(operations): State<Operations>) -> Json<Value> {
 /// Removes the answer with one key, those of one model, those of a generation, or all.
 async fn remove(State(operations): State<Operations>, RawQuery(url): RawQuery) -> Result<Json<Value>, Problem> {
     let parameters = Parameters::parse(url.as_deref(), &["key", "model", "generation"])?;
-    let answers = operations.gateway.answers();
     let generation: Option<u64> = parameters.parsed("generation", "a number, as `GET /admin/v1/cache` has it")?;
     let named = ["key", "model", "generation"].iter().filter(|name| parameters.text(name).is_some()).count();
     if named > 1 {
         return Err(Problem::parameter("give one of `key`, `model` and `generation`"));
     }
-    let key =
-        parameters.with("key", "64 hexadecimal digits, as `x-weir-cache-key` has them", |text| answers.remove(text))?;
-    Ok(Json(match (key, parameters.text("model"), generation) {
-        (Some(was_there), ..) => json!({"removed": u8::from(was_there)}),
-        (None, Some(model), _) => json!({"removed": answers.kept().remove_model(&model)}),
-        (None, None, Some(generation)) => json!({"generation": answers.kept().clear_up_to(generation)}),
-        (None, None, None) => json!({"generation": answers.kept().clear()}),
-    }))
+    let answers = operations.gateway.answers();
+    let key = parameters.with("key", "64 hexadecimal digits, as `x-weir-cache-key` has them", Key::parse)?;
+    let model = parameters.text("model");
+    let (removal, is_counted) = match (&key, &model) {
+        (Some(key), _) => (Removal::Key(key), true),
+        (None, Some(model)) => (Removal::Model(model), true),
+        (None, None) => (Removal::All(generation), false),
+    };
+    let (removed, is_done) = answers.remove(removal).await;
+    if !is_done {
+        let message = "removed from this node's memory only, since the server that keeps answers is away: ask again \
+                       when `weir_cache_server_state` is 0";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "cache_unavailable", message));
+    }
+    Ok(Json(if is_counted { json!({"removed": removed}) } else { json!({"generation": answers.kept().generation()}) }))
 }

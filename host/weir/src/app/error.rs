@@ -1,5 +1,6 @@
 //! Why the program cannot start.
 
+use crate::answers::ShareAnswersError;
 use crate::budget_file::BudgetFileError;
 use crate::keys::TokensError;
 use crate::shared::ShareError;
@@ -53,6 +54,9 @@ pub enum StartError {
     /// The state of budgets cannot be read.
     #[error("budgets cannot go on where they stopped: {0}")]
     Budgets(#[from] BudgetFileError),
+    /// Kept answers cannot be shared.
+    #[error(transparent)]
+    Answers(#[from] ShareAnswersError),
     /// A sink cannot be used.
     #[error(transparent)]
     Sinks(#[from] SinkError),

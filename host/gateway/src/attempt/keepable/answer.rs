@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use super::super::InboundRequest;
 use super::super::send::response_of;
 use super::super::usage_cost::without_cost;
-use super::context;
+use super::{Portable, context};
 use weir_sandbox::{Adapter, Lease};
 use weir_translate::event_validator::EventValidator;
 use weir_translate::fold::fold;
@@ -37,7 +37,7 @@ pub(in super::super) struct AnswerReader {
 #[derive(Debug)]
 pub(in super::super) struct CompleteAnswer {
     /// What it says, if clients of other formats may have it.
-    pub(in super::super) portable: Option<ChatResponse>,
+    pub(in super::super) portable: Option<Portable>,
 }
 
 impl AnswerReader {
@@ -75,7 +75,7 @@ impl AnswerReader {
         let is_complete = !chat.candidates.is_empty()
             && chat.candidates.iter().all(|candidate| reason(&candidate.finish).is_some_and(is_end));
         let is_portable = losses.is_empty() && is_portable(&chat);
-        is_complete.then(|| CompleteAnswer { portable: is_portable.then_some(chat) })
+        is_complete.then(|| CompleteAnswer { portable: is_portable.then(|| self.portable(chat)) })
     }
 
     fn read_stream(&self, framing: Framing, lease: Lease, plain: &[u8]) -> Option<CompleteAnswer> {
@@ -95,7 +95,13 @@ impl AnswerReader {
         let has_failed = events.iter().any(|event| matches!(event, ChatEvent::Failure(_)));
         let is_complete = !has_failed && ends.next().is_some_and(is_end) && ends.all(is_end);
         let is_whole = most.losses.is_empty() && rest.losses.is_empty();
-        is_complete.then(|| CompleteAnswer { portable: self.folded(events).filter(|_| is_whole) })
+        is_complete.then(|| CompleteAnswer {
+            portable: self.folded(events).filter(|_| is_whole).map(|chat| self.portable(chat)),
+        })
+    }
+
+    fn portable(&self, chat: ChatResponse) -> Portable {
+        Portable::new(&self.context.format, chat)
     }
 
     /// The answer that a stream tells, if all of its events have a place in one that other formats may have.

@@ -7,7 +7,7 @@ use super::super::InboundRequest;
 use super::super::reply::ReplyBody;
 use super::super::response_headers::{loss_list, stream_headers};
 use super::super::send::bytes_of;
-use super::{Meaning, context};
+use super::{Meaning, Portable, context};
 use weir_sandbox::Lease;
 use weir_translate::dialect::reply::insert;
 use weir_translate::event_validator::{EventValidator, unfold};
@@ -20,8 +20,9 @@ use weir_wire::{estimate, frame};
 pub(crate) async fn rewritten(
     asked: &InboundRequest,
     meaning: &Meaning,
-    mut chat: ChatResponse,
+    answer: Portable,
 ) -> Option<(HeaderMap, Bytes)> {
+    let mut chat = answer.into_answer(asked.face.format());
     let lease = asked.side.dialect()?.lease(&asked.caller.tenant).await.ok()?;
     let model = chat.model.get_or_insert_with(|| asked.model().to_owned()).clone();
     let context = Context {

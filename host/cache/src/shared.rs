@@ -1,0 +1,104 @@
+//! What a cache needs of a server that keeps answers for several nodes.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Entry, Key, Scope};
+
+/// The place of an answer: whose it is, its key, and the model by which it may be removed.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The tenant.
+    pub scope: Scope,
+    /// The key, which holds the tenant too.
+    pub key: Key,
+    /// The alias of the model.
+    pub model: Arc<str>,
+}
+
+/// How often what concerns a place was removed. An answer is used only as long as these numbers are those that its request
+/// found, so that none which was under way comes back after a removal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// All answers.
+    pub all: u64,
+    /// Those of its model.
+    pub model: u64,
+    /// The one with its key.
+    pub key: u64,
+    /// The one for clients of other formats; none if there is no such.
+    pub origin: Option<u64>,
+}
+
+/// What a server had for a place.
+#[derive(Debug, Default)]
+pub struct Looked {
+    /// An answer.
+    pub entry: Option<Entry>,
+    /// The removals so far; none if the server is away.
+    pub mark: Option<Mark>,
+}
+
+/// What is to be removed.
+#[derive(Debug, Clone, Copy)]
+pub enum Removal<'a> {
+    /// The answer with this key, in all its forms.
+    Key(&'a Key),
+    /// Those of a model.
+    Model(&'a str),
+    /// All; with a number, only if they were removed no more often than that.
+    All(Option<u64>),
+}
+
+/// A future of these.
+pub type Answered<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A server that keeps answers for several nodes. Whatever it does wrong is a miss.
+pub trait SharedAnswers: fmt::Debug + Send + Sync {
+    /// Looks for an answer.
+    fn look<'a>(&'a self, place: &'a Place) -> Answered<'a, Looked>;
+
+    /// Has an answer kept, for which a request found this mark. Nothing waits for that.
+    fn put(&self, place: Place, entry: Arc<Entry>, mark: Mark);
+
+    /// Removes answers. Returns whether that was done; not if the server is away.
+    fn remove<'a>(&'a self, removal: Removal<'a>) -> Answered<'a, bool>;
+}
+
+/// What is known before an answer is shared: whose it is, and the removals that its request found.
+#[derive(Debug)]
+pub struct Sharing {
+    server: Arc<dyn SharedAnswers>,
+    scope: Scope,
+    mark: Mark,
+    /// The removals of the same answer for clients of other formats.
+    origin: Option<Mark>,
+}
+
+impl Sharing {
+    /// With a server, for an answer of this scope whose request found these marks: that of its own key, and that of the same
+    /// answer for clients of other formats.
+    pub fn new(server: Arc<dyn SharedAnswers>, scope: Scope, mark: Mark, origin: Option<Mark>) -> Self {
+        Self { server, scope, mark, origin }
+    }
+
+    /// Has an answer kept for other nodes, and its form for clients of other formats.
+    pub fn put(self, key: Key, entry: &Arc<Entry>, origin: Option<&Arc<Entry>>) {
+        let Self { server, scope, mark, origin: origin_mark } = self;
+        let place = |key| Place { scope: scope.clone(), key, model: Arc::clone(&entry.model) };
+        // An answer names its other form only if a removal of that would be seen.
+        match entry.origin.zip(origin).zip(origin_mark) {
+            Some(((origin_key, other), origin_mark)) => {
+                let mark = Mark { origin: Some(origin_mark.key), ..mark };
+                server.put(place(origin_key), Arc::clone(other), origin_mark);
+                server.put(place(key), Arc::clone(entry), mark);
+            }
+            None if entry.origin.is_none() => server.put(place(key), Arc::clone(entry), mark),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Values by name, as a cache of several nodes keeps them: each with an end of its own.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use rustls::ClientConfig;
+use tokio::task::JoinHandle;
+
+use super::address::Address;
+use super::connection::{Allowance, Grant, connect};
+use super::error::{PATIENCE, ServerError};
+
+/// How long a value lives with which a server shows that it can be written to.
+const TRIED: Duration = Duration::from_mins(1);
+
+/// An open connection, over which many requests go at the same time.
+pub(crate) struct Values {
+    connection: MultiplexedConnection,
+    driver: JoinHandle<()>,
+    allowance: Allowance,
+}
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Values").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Values {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Values {
+    /// Connects, and sees that the server can be written to and read from. No answer of it may have more bytes than
+    /// `most_bytes`.
+    pub(crate) async fn open(
+        address: &Address,
+        tls: &Arc<ClientConfig>,
+        (most_bytes, tried): (usize, &str),
+    ) -> Result<Self, ServerError> {
+        let allowance = Allowance::new(most_bytes);
+        let opened = tokio::time::timeout(PATIENCE, async {
+            let _login = allowance.begin();
+            let (connection, driver) = connect(address, Some(tls), Some(&allowance)).await?;
+            let values = Self { connection, driver, allowance: allowance.clone() };
+            values.put(tried, b"1", TRIED).await?;
+            match values.get(&[tried.to_owned()]).await?.as_slice() {
+                [Some(value)] if value == b"1" => Ok(values),
+                _ => Err(ServerError::Senseless),
+            }
+        });
+        opened.await.unwrap_or(Err(ServerError::Late))
+    }
+
+    /// The values of these names, in their order; none for one that has no value, or another kind of value.
+    pub(crate) async fn get(&self, names: &[String]) -> Result<Vec<Option<Vec<u8>>>, ServerError> {
+        let (mut connection, _grant) = self.begin();
+        let values: Vec<Option<Vec<u8>>> = redis::cmd("MGET").arg(names).query_async(&mut connection).await?;
+        if values.len() == names.len() { Ok(values) } else { Err(ServerError::Senseless) }
+    }
+
+    /// Sets a value, which ends after this time.
+    pub(crate) async fn put(&self, name: &str, value: &[u8], lasts: Duration) -> Result<(), ServerError> {
+        let (mut connection, _grant) = self.begin();
+        let lasts = u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX).max(1);
+        let mut command = redis::cmd("SET");
+        command.arg(name).arg(value).arg("PX").arg(lasts);
+        let said: String = command.query_async(&mut connection).await?;
+        if said == "OK" { Ok(()) } else { Err(ServerError::Senseless) }
+    }
+
+    /// Removes values.
+    pub(crate) async fn remove(&self, names: &[String]) -> Result<(), ServerError> {
+        let (mut connection, _grant) = self.begin();
+        redis::cmd("DEL").arg(names).query_async::<u64>(&mut connection).await?;
+        Ok(())
+    }
+
+    /// Adds one to a number, and returns it. It ends after this time, or never.
+    pub(crate) async fn count_up(&self, name: &str, lasts: Option<Duration>) -> Result<u64, ServerError> {
+        let (mut connection, _grant) = self.begin();
+        let number = redis::cmd("INCR").arg(name).query_async::<u64>(&mut connection).await?;
+        if let Some(lasts) = lasts {
+            let lasts = u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX);
+            redis::cmd("PEXPIRE").arg(name).arg(lasts).query_async::<u64>(&mut connection).await?;
+        }
+        Ok(number)
+    }
+
+    fn begin(&self) -> (MultiplexedConnection, Grant) {
+        (self.connection.clone(), self.allowance.begin())
+    }
+}

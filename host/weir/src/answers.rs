@@ -1,0 +1,39 @@
+//! Shares kept answers with other nodes, through the server of `[cache]`.
+
+use std::sync::Arc;
+
+use weir_cluster::{Address, AddressError, AnswerServer, AnswerServerSettings, Seal, ServerError};
+use weir_config::CacheSettings;
+use weir_gateway::gateway::Gateway;
+use weir_upstream::HttpClientError;
+
+/// Why kept answers cannot be shared as it is configured.
+#[derive(Debug, thiserror::Error)]
+pub enum ShareAnswersError {
+    /// The address is none.
+    #[error("`cache.url` {0}")]
+    Address(#[from] AddressError),
+    /// The login is wrong, or its user may not do what is needed.
+    #[error(
+        "`cache.url`: {0}; the user needs the commands mget, set, del, incr and pexpire, and all keys of the prefix"
+    )]
+    Server(#[from] ServerError),
+    /// Encrypted connections cannot be set up.
+    #[error("no TLS for `cache.url`: {0}")]
+    Tls(#[from] HttpClientError),
+}
+
+/// Connects a gateway's kept answers with the server. One that is away now is tried again.
+pub(crate) async fn share(settings: &CacheSettings, gateway: &Gateway) -> Result<(), ShareAnswersError> {
+    let settings = AnswerServerSettings {
+        address: Address::parse(settings.url.expose())?,
+        tls: Arc::new(weir_upstream::tls_config().map_err(HttpClientError::from)?),
+        prefix: settings.prefix.clone(),
+        wait: settings.wait,
+        seal: Seal::new(settings.secret.expose()),
+    };
+    let answers = gateway.answers();
+    let server = AnswerServer::open(settings, answers.kept(), gateway.metrics().registry()).await?;
+    answers.share(Arc::new(server));
+    Ok(())
+}
