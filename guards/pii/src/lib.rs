@@ -2,7 +2,7 @@
 
 mod kinds;
 
-use weir_sdk::guard::{Configured, Facts, Finder, Found, Search, Setup};
+use weir_sdk::guard::{Configured, Facts, Finder, Found, Search, Setup, spelling};
 
 use kinds::Kind;
 
@@ -36,8 +36,9 @@ impl Configured for Options {
     }
 }
 
-impl Finder for Options {
-    fn find(&self, text: &str) -> Vec<Found> {
+impl Options {
+    /// Finds everything that is spelled in ASCII.
+    fn find_plain(&self, text: &str) -> Vec<Found> {
         let bytes = text.as_bytes();
         let mut all = Vec::new();
         let mut at = 0;
@@ -57,6 +58,12 @@ impl Finder for Options {
             }
         }
         all
+    }
+}
+
+impl Finder for Options {
+    fn find(&self, text: &str) -> Vec<Found> {
+        spelling::as_it_looks(text, |text| self.find_plain(text))
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod patterns;
 
-use weir_sdk::guard::{Configured, Facts, Finder, Found, Search, Setup};
+use weir_sdk::guard::{Configured, Facts, Finder, Found, Search, Setup, spelling};
 
 use patterns::{PATTERNS, Pattern};
 
@@ -40,8 +40,9 @@ impl Configured for Options {
     }
 }
 
-impl Finder for Options {
-    fn find(&self, text: &str) -> Vec<Found> {
+impl Options {
+    /// Finds everything that is spelled in ASCII.
+    fn find_plain(&self, text: &str) -> Vec<Found> {
         let mut all = Vec::new();
         let mut next = 0;
         for (at, byte) in text.bytes().enumerate() {
@@ -54,6 +55,12 @@ impl Finder for Options {
             }
         }
         all
+    }
+}
+
+impl Finder for Options {
+    fn find(&self, text: &str) -> Vec<Found> {
+        spelling::as_it_looks(text, |text| self.find_plain(text))
     }
 }
 
