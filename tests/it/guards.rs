@@ -2,9 +2,11 @@
 
 mod answers;
 mod chain;
+mod ends;
 mod evasion;
 mod everywhere;
 mod proof;
+mod unchanged;
 mod webhook;
 
 use weir_tests::{Answer, Folder, Gateway, Request, Upstream};

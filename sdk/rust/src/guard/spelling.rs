@@ -1,5 +1,5 @@
 //! Other spellings of a text: characters that look like those of ASCII, and the escapes of JSON. What is found in the plain
-//! spelling is told by its place in the text as it came.
+//! spelling is named by its place in the text as it came.
 
 use super::Found;
 
