@@ -32,6 +32,7 @@ impl Configured for Options {
             finder: Self { kinds: kinds.unwrap_or_else(|| Kind::ALL.to_vec()) },
             action: facts.option("action")?.unwrap_or_default(),
             message: facts.option("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
+            restores: facts.option("restore")?.unwrap_or_default(),
         })
     }
 }

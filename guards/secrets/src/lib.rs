@@ -36,6 +36,7 @@ impl Configured for Options {
             finder: Self { ignore: facts.option("ignore")?.unwrap_or_default() },
             action: facts.option("action")?.unwrap_or_default(),
             message: facts.option("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
+            restores: false,
         })
     }
 }

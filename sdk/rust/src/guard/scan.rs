@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::find::{Action, Configured, Found, Setup, masked};
+use super::find::{Action, Configured, Found, Setup, masked, replaced};
+use super::placeholders::{Placeholders, RESTORED};
 use super::spelling;
 use super::{Annotation, Answer, Denial, EventAnswer, EventVerdict, Facts, Finder};
 use crate::types::{ChatEvent, Extension, PartDelta, PartKind, PartStart, ToolKind};
@@ -19,7 +20,12 @@ pub struct Scan<F>(Result<Scanner<F>, String>);
 
 impl<F: Configured> Answer for Scan<F> {
     fn new(facts: Facts) -> Self {
-        Self(F::setup(&facts).map(Scanner::new))
+        let scanner = |setup: Setup<F>| {
+            let restores = setup.restores && setup.action == Action::Mask;
+            let placeholders = if restores { Placeholders::read(&facts.memo) } else { Placeholders::default() };
+            Scanner { placeholders, ..Scanner::new(setup) }
+        };
+        Self(F::setup(&facts).map(scanner))
     }
 
     fn push(&mut self, events: Vec<ChatEvent>) -> EventAnswer {
@@ -40,6 +46,10 @@ struct Scanner<F> {
     setup: Setup<F>,
     parts: BTreeMap<(u32, u32), Seen>,
     counts: BTreeMap<String, usize>,
+    /// What stands in the request for values that the answer is to have again.
+    placeholders: Placeholders,
+    /// Whether something was found that cannot be masked, so that the answer is refused.
+    is_fixed: bool,
 }
 
 /// A part of the answer that goes on.
@@ -51,19 +61,27 @@ struct Seen {
     counted: usize,
     /// Whether it is JSON, whose escapes are read.
     is_json: bool,
+    /// Whether it is thinking, in which nothing is restored: its issuer vouches for it.
+    is_thinking: bool,
     /// Whether something was masked in it, so that no signature vouches for it any more.
     is_masked: bool,
 }
 
 impl<F: Configured> Scanner<F> {
     fn new(setup: Setup<F>) -> Self {
-        Self { setup, parts: BTreeMap::new(), counts: BTreeMap::new() }
+        let (parts, counts, placeholders) = (BTreeMap::new(), BTreeMap::new(), Placeholders::default());
+        Self { setup, parts, counts, placeholders, is_fixed: false }
     }
 
     fn push(&mut self, events: Vec<ChatEvent>) -> EventAnswer {
         let before = self.counts.clone();
         let verdict = if self.setup.action == Action::Mask {
-            EventVerdict::Replace(events.into_iter().flat_map(|event| self.mask(event)).collect())
+            let masked = events.into_iter().flat_map(|event| self.mask(event)).collect();
+            if self.is_fixed {
+                EventVerdict::Deny(Denial::new(self.setup.message.clone()))
+            } else {
+                EventVerdict::Replace(masked)
+            }
         } else {
             for event in &events {
                 self.look(event);
@@ -154,8 +172,9 @@ impl<F: Configured> Scanner<F> {
                     all.flat_map(|(text, is_json)| search(&self.setup.finder, text, is_json)).collect();
                 let is_clean = found.is_empty();
                 self.counts_of(&found);
-                // A value of one format, or a call's name, cannot be masked: without it nothing is told.
-                if is_clean || matches!(event, ChatEvent::PartStart(_)) { vec![event] } else { Vec::new() }
+                // A part of one format, or a call's name, cannot be masked.
+                self.is_fixed |= !is_clean && matches!(event, ChatEvent::PartStart(_));
+                if is_clean { vec![event] } else { Vec::new() }
             }
         }
     }
@@ -164,11 +183,19 @@ impl<F: Configured> Scanner<F> {
     fn sent(&mut self, candidate: u32, part: u32, is_end: bool) -> Option<ChatEvent> {
         let seen = self.parts.get_mut(&(candidate, part))?;
         let mut found = search(&self.setup.finder, &seen.text, seen.is_json);
+        if !seen.is_thinking {
+            found.extend(self.placeholders.find(&seen.text));
+            found.sort_by_key(|one| one.range.start);
+        }
         let cut = if is_end { seen.text.len() } else { seen.decided(&found) };
         found.retain(|one| one.range.end <= cut);
         let text: String = seen.text.drain(..cut).collect();
         seen.is_masked |= !found.is_empty();
-        let text = masked(&text, &found);
+        let restored = |value: &str| if seen.is_json { escaped(value) } else { value.to_owned() };
+        let text = replaced(&text, &found, |one, written| match self.placeholders.value(written) {
+            Some(value) if one.label == RESTORED => restored(value),
+            _ => format!("[{}]", one.label),
+        });
         self.counts_of(&found);
         (!text.is_empty()).then_some(ChatEvent::Delta(PartDelta { candidate, part, text }))
     }
@@ -184,11 +211,13 @@ impl<F: Configured> Scanner<F> {
         extensions
     }
 
-    /// Takes note of the beginning of a part whose text is JSON.
+    /// Takes note of the beginning of a part whose text is JSON, or thinking.
     fn begins(&mut self, event: &ChatEvent) {
-        if let ChatEvent::PartStart(PartStart { candidate, part, kind: PartKind::ToolCall(call) }) = event {
-            let is_json = call.kind == ToolKind::Function;
-            self.parts.insert((*candidate, *part), Seen { is_json, ..Seen::default() });
+        let ChatEvent::PartStart(PartStart { candidate, part, kind }) = event else { return };
+        let is_json = matches!(kind, PartKind::ToolCall(call) if call.kind == ToolKind::Function);
+        let is_thinking = matches!(kind, PartKind::Reasoning);
+        if is_json || is_thinking {
+            self.parts.insert((*candidate, *part), Seen { is_json, is_thinking, ..Seen::default() });
         }
     }
 
@@ -225,6 +254,12 @@ impl Seen {
 /// Finds in a text, in JSON as its reader sees it.
 fn search<F: Finder>(finder: &F, text: &str, is_json: bool) -> Vec<Found> {
     if is_json { spelling::without_escapes(text, |text| finder.find(text)) } else { finder.find(text) }
+}
+
+/// A text as it stands within a string of JSON.
+fn escaped(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
 }
 
 /// The texts of an event that come as a whole, each with whether it is JSON.
@@ -276,7 +311,7 @@ mod tests {
     }
 
     fn scanner(action: Action) -> Scanner<Hush> {
-        Scanner::new(Setup { finder: Hush, action, message: "no".into() })
+        Scanner::new(Setup { finder: Hush, action, message: "no".into(), restores: false })
     }
 
     fn delta(text: &str) -> ChatEvent {
