@@ -41,12 +41,12 @@ async fn guards_are_notified_how_exchanges_end() {
         for (case, answer, stream, wanted) in [
             ("whole", Answer::json(200, OPENAI.whole()), false, "none.7.remembered"),
             ("streamed", stream().end(), true, "none.7.remembered"),
-            ("failed", Answer::json(500, "{}"), false, "Upstream.0.remembered"),
+            ("failed", Answer::json(500, "{}"), false, "ErrorKind__Upstream.0.remembered"),
             (
                 "broken",
                 OPENAI.stream()[..2].iter().fold(Answer::sse(), Answer::piece).close(),
                 true,
-                "Upstream.0.remembered",
+                "ErrorKind__Upstream.0.remembered",
             ),
         ] {
             let id = format!("end-{model}-{case}");
@@ -67,7 +67,8 @@ async fn guards_are_notified_of_what_was_refused_and_of_clients_that_left() {
         let gateway = gateway(&upstream, &["openai"], &(guards + &noting("", ""))).await;
         let id = format!("end-refused-{case}");
         gateway.ask(&asks(&id, "openai", false)).await;
-        let wanted = if case == "request" { "ContentFiltered.0." } else { "ContentFiltered.7.remembered" };
+        let wanted =
+            if case == "request" { "ErrorKind__ContentFiltered.0." } else { "ErrorKind__ContentFiltered.7.remembered" };
         noted(&gateway, &id, wanted, 1.0).await;
     }
     let gate = Gate::default();
@@ -78,7 +79,7 @@ async fn guards_are_notified_of_what_was_refused_and_of_clients_that_left() {
     client.send(&asks("end-left", "openai-t", true)).await;
     client.head().await;
     client.leave();
-    noted(&gateway, "end-left", "Timeout.0.remembered", 1.0).await;
+    noted(&gateway, "end-left", "ErrorKind__Timeout.0.remembered", 1.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

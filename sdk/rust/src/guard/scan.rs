@@ -207,7 +207,9 @@ impl<F: Configured> Scanner<F> {
         let all: Vec<Vec<Found>> = extensions.iter().map(found).collect();
         let mut is_clean = all.iter().map(Vec::is_empty);
         extensions.retain(|_| is_clean.next().unwrap_or_default());
-        all.iter().for_each(|found| self.counts_of(found));
+        for found in &all {
+            self.counts_of(found);
+        }
         extensions
     }
 

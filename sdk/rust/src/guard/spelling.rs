@@ -28,17 +28,13 @@ pub fn without_escapes(text: &str, find: impl Fn(&str) -> Vec<Found>) -> Vec<Fou
     let mut plain = Plain::default();
     let mut at = 0;
     while let Some(char) = text.get(at..).and_then(|rest| rest.chars().next()) {
-        let length = match escape(text, at) {
-            Some((meant, length)) => {
-                plain.replace(meant, at, length);
-                length
-            }
-            None => {
-                plain.keep(char, at);
-                char.len_utf8()
-            }
-        };
-        at += length;
+        if let Some((meant, length)) = escape(text, at) {
+            plain.replace(meant, at, length);
+            at += length;
+        } else {
+            plain.keep(char, at);
+            at += char.len_utf8();
+        }
     }
     plain.places(find(&plain.text))
 }
@@ -155,7 +151,6 @@ fn looks_like(char: char) -> Looks {
     let code = u32::from(char);
     let nth = |first: u8, number: u32| Looks::Like(char::from(first + u8::try_from(number).unwrap_or_default()));
     match code {
-        0..=0x7f => Looks::Itself,
         0xad | 0x180e | 0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x2069 | 0xfe00..=0xfe0f | 0xfeff => {
             Looks::Invisible
         }
