@@ -2,9 +2,12 @@
 
 mod answers;
 mod chain;
+mod ends;
 mod evasion;
 mod everywhere;
 mod proof;
+mod restore;
+mod unchanged;
 mod webhook;
 
 use weir_tests::{Answer, Folder, Gateway, Request, Upstream};

@@ -94,7 +94,7 @@ async fn where_fixtures_are_required_an_adapter_without_stays_out() {
 }
 
 /// Loads a component under its own name.
-fn load(file: &Path, bytes: &[u8]) -> Arc<Adapter> {
+pub(crate) fn load(file: &Path, bytes: &[u8]) -> Arc<Adapter> {
     let engine = Engine::new(Limits::for_connections(8)).unwrap();
     let name = file.file_stem().unwrap().to_str().unwrap();
     let cache = Cache::open(&target().join("test-cache"), &engine).ok();
@@ -155,7 +155,7 @@ fn every_bundled_adapter_passes_its_own_fixtures() {
     let mut passed = 0;
     for entry in std::fs::read_dir(root().join("plugins")).unwrap() {
         let file = entry.unwrap().path();
-        // Guards are built to the same folder, and have no recorded exchanges.
+        // Guards are built to the same folder, and bring fixtures of their own: `guards/proof.rs`.
         let is_adapter = file.file_stem().is_some_and(|name| root().join("plugins").join(name).is_dir());
         if file.extension().is_none_or(|ending| ending != "wasm") || !is_adapter {
             continue;

@@ -10,6 +10,7 @@ mod contract;
 mod dashboard;
 mod deploy;
 mod dist;
+mod embed;
 mod fidelity;
 mod fuzz;
 mod languages;

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::process::cargo;
 use crate::wasm::{self, Std};
 use crate::workspace::{Adapter, Workspace};
-use crate::{remap, strip};
+use crate::{embed, remap, strip};
 
 /// A component in its final place.
 pub(crate) struct Built {
@@ -173,7 +173,8 @@ fn compile_lane(
     let one = |adapter: &Adapter| {
         let begun = Instant::now();
         let artifact = component(&compile_one(workspace, adapter, std, purpose)?, &workspace.root, adapter)?;
-        let built = install(&place(workspace, adapter, purpose)?, &adapter.name, &artifact)?;
+        let fixtures = embed::fixtures(workspace, adapter)?;
+        let built = install(&place(workspace, adapter, purpose)?, &adapter.name, &artifact, fixtures.as_deref())?;
         progress.step(workspace, purpose, &built, begun.elapsed())?;
         Ok(built)
     };
@@ -228,10 +229,13 @@ fn wasm_file(message: &Value) -> Option<PathBuf> {
 }
 
 /// Replaces a component in one step, and only if it differs: a running Weir watches the folder.
-fn install(folder: &Path, name: &str, artifact: &Path) -> Result<Built> {
+fn install(folder: &Path, name: &str, artifact: &Path, fixtures: Option<&[u8]>) -> Result<Built> {
     let bytes = fs::read(artifact).with_context(|| format!("could not read {}", artifact.display()))?;
     check_component(name, &bytes)?;
-    let bytes = strip::component(&bytes).with_context(|| format!("plugins/{name}: the sections are cut short"))?;
+    let mut bytes = strip::component(&bytes).with_context(|| format!("plugins/{name}: the sections are cut short"))?;
+    if let Some(fixtures) = fixtures {
+        strip::add_custom(&mut bytes, embed::SECTION, fixtures);
+    }
     let place = folder.join(format!("{name}.wasm"));
     let changed = fs::read(&place).ok().is_none_or(|present| present != bytes);
     if changed {
@@ -327,9 +331,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let artifact = folder.path().join("artifact");
         fs::write(&artifact, b"\0asm\x0d\0\x01\0").unwrap();
-        assert!(install(folder.path(), "zeta", &artifact).unwrap().changed);
+        assert!(install(folder.path(), "zeta", &artifact, None).unwrap().changed);
         let written = fs::metadata(folder.path().join("zeta.wasm")).unwrap().modified().unwrap();
-        assert!(!install(folder.path(), "zeta", &artifact).unwrap().changed);
+        assert!(!install(folder.path(), "zeta", &artifact, None).unwrap().changed);
         assert_eq!(fs::metadata(folder.path().join("zeta.wasm")).unwrap().modified().unwrap(), written);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left beside it");
     }

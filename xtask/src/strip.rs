@@ -1,4 +1,5 @@
-//! Removes parts of a component that Weir does not read: debug names and the list of producers.
+//! The custom sections of a component: removes those that Weir does not read, debug names and the list of producers, and adds
+//! its own.
 
 /// The component without custom sections, neither at its top nor in its modules and inner components; `None` if a
 /// section's length is wrong.
@@ -20,15 +21,28 @@ pub(crate) fn component(bytes: &[u8]) -> Option<Vec<u8>> {
     Some(kept)
 }
 
+/// Adds a custom section of this name.
+pub(crate) fn add_custom(component: &mut Vec<u8>, name: &str, content: &[u8]) {
+    let mut named = Vec::new();
+    write_number(&mut named, name.len());
+    named.extend_from_slice(name.as_bytes());
+    named.extend_from_slice(content);
+    section(component, 0, &named);
+}
+
 fn section(out: &mut Vec<u8>, id: u8, content: &[u8]) {
     out.push(id);
-    let mut length = content.len();
-    while length > 0x7f {
-        out.push((length & 0x7f) as u8 | 0x80);
-        length >>= 7;
-    }
-    out.push(length as u8);
+    write_number(out, content.len());
     out.extend_from_slice(content);
+}
+
+/// Writes a number in LEB128.
+fn write_number(out: &mut Vec<u8>, mut number: usize) {
+    while number > 0x7f {
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
 }
 
 /// Reads a number in LEB128; returns it with the remaining bytes.
@@ -68,6 +82,15 @@ mod tests {
         let expected = with(COMPONENT, &[(1, &bare), (4, &with(COMPONENT, &[(7, b"abc")])), (11, b"d")]);
         assert_eq!(component(&whole).unwrap(), expected);
         assert_eq!(component(&expected).unwrap(), expected, "nothing else is left out");
+    }
+
+    #[test]
+    fn a_section_that_is_added_goes_with_the_others() {
+        let bare = with(COMPONENT, &[(7, b"abc")]);
+        let mut named = bare.clone();
+        add_custom(&mut named, "x", &[1; 200]);
+        assert_eq!(named.get(bare.len()..bare.len() + 5), Some(&[0, 0xca, 1, 1, b'x'][..]));
+        assert_eq!(component(&named).unwrap(), bare);
     }
 
     #[test]

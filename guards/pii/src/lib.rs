@@ -2,7 +2,7 @@
 
 mod kinds;
 
-use weir_sdk::guard::{Configured, Facts, Finder, Found, Search, Setup};
+use weir_sdk::guard::{Configured, Facts, Finder, Found, Search, Setup, spelling};
 
 use kinds::Kind;
 
@@ -32,12 +32,14 @@ impl Configured for Options {
             finder: Self { kinds: kinds.unwrap_or_else(|| Kind::ALL.to_vec()) },
             action: facts.option("action")?.unwrap_or_default(),
             message: facts.option("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
+            restores: facts.option("restore")?.unwrap_or_default(),
         })
     }
 }
 
-impl Finder for Options {
-    fn find(&self, text: &str) -> Vec<Found> {
+impl Options {
+    /// Finds everything that is spelled in ASCII.
+    fn find_plain(&self, text: &str) -> Vec<Found> {
         let bytes = text.as_bytes();
         let mut all = Vec::new();
         let mut at = 0;
@@ -57,6 +59,12 @@ impl Finder for Options {
             }
         }
         all
+    }
+}
+
+impl Finder for Options {
+    fn find(&self, text: &str) -> Vec<Found> {
+        spelling::as_it_looks(text, |text| self.find_plain(text))
     }
 }
 

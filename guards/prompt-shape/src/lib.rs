@@ -4,7 +4,7 @@ use weir_sdk::guard::{
     self, Access, Annotation, Asked, Denial, Facts, Grants, Guard, Manifest, Phase, RequestAnswer, RequestVerdict,
     Unjudged,
 };
-use weir_sdk::types::{ChatRequest, OutputFormat, Part, Role, Tool};
+use weir_sdk::types::{ChatRequest, OutputFormat, Part, ResultPart, Role, Tool};
 
 /// The guard.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ impl Limits {
         if let Some(tool) = chat.tools.iter().map(tool_name).find(|name| !is_allowed(name)) {
             return Some(("tools", format!("the tool `{tool}` is not allowed here")));
         }
-        if self.media == Some(false) && parts().any(|part| matches!(part, Part::Media(_))) {
+        if self.media == Some(false) && parts().any(is_media) {
             return Some(("media", "images and files are not allowed here".to_owned()));
         }
         if let Some(most) =
@@ -111,6 +111,15 @@ fn characters(chat: &ChatRequest) -> usize {
     let mut sum = 0;
     guard::texts::visit(&mut asked, &mut |text| sum += text.as_str().chars().count());
     sum
+}
+
+/// Whether a part is a medium, or the result of a tool with one.
+fn is_media(part: &Part) -> bool {
+    match part {
+        Part::Media(_) => true,
+        Part::ToolResult(result) => result.content.iter().any(|piece| matches!(piece, ResultPart::Media(_))),
+        _ => false,
+    }
 }
 
 fn name_of(role: &Role) -> &str {

@@ -73,6 +73,7 @@ impl Configured for Shared {
             finder: Self(compiled(facts)?),
             action: facts.option("action")?.unwrap_or_default(),
             message: facts.option("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
+            restores: false,
         })
     }
 }

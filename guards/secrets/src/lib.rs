@@ -2,7 +2,7 @@
 
 mod patterns;
 
-use weir_sdk::guard::{Configured, Facts, Finder, Found, Search, Setup};
+use weir_sdk::guard::{Configured, Facts, Finder, Found, Search, Setup, spelling};
 
 use patterns::{PATTERNS, Pattern};
 
@@ -36,12 +36,14 @@ impl Configured for Options {
             finder: Self { ignore: facts.option("ignore")?.unwrap_or_default() },
             action: facts.option("action")?.unwrap_or_default(),
             message: facts.option("message")?.unwrap_or_else(|| MESSAGE.to_owned()),
+            restores: false,
         })
     }
 }
 
-impl Finder for Options {
-    fn find(&self, text: &str) -> Vec<Found> {
+impl Options {
+    /// Finds everything that is spelled in ASCII.
+    fn find_plain(&self, text: &str) -> Vec<Found> {
         let mut all = Vec::new();
         let mut next = 0;
         for (at, byte) in text.bytes().enumerate() {
@@ -54,6 +56,12 @@ impl Finder for Options {
             }
         }
         all
+    }
+}
+
+impl Finder for Options {
+    fn find(&self, text: &str) -> Vec<Found> {
+        spelling::as_it_looks(text, |text| self.find_plain(text))
     }
 }
 

@@ -20,7 +20,7 @@ enum Tail {
     Capitals(usize),
     /// Anything up to `PRIVATE KEY-----`, in the same line.
     Armour,
-    /// The rest of a token in three parts, of which the second is an object as well.
+    /// The rest of a token in two or three parts, of which the second is an object as well.
     Token,
 }
 
@@ -103,9 +103,10 @@ impl Tail {
                 let head = run(rest, is_word);
                 let body = rest.get(head..)?.strip_prefix(b".eyJ")?;
                 let length = run(body, is_word);
-                let signature = body.get(length..)?.strip_prefix(b".")?;
-                let signed = run(signature, is_word);
-                Some(head + 4 + length + 1 + signed).filter(|_| head >= 8 && length >= 8 && signed >= 16)
+                // It is one before its signature has come, which may be far away.
+                let signature = body.get(length..).and_then(|rest| rest.strip_prefix(b"."));
+                let signed = signature.map_or(0, |signature| 1 + run(signature, is_word));
+                Some(head + 4 + length + signed).filter(|_| head >= 8 && length >= 8)
             }
         }
     }

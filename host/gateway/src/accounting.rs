@@ -30,6 +30,7 @@ use self::trail::{End, Trail};
 use crate::admission::AdmissionPermit;
 use crate::admission::budgets::HeldBudget;
 use crate::dialect::limits::Figure;
+use crate::guard::Ends;
 use crate::health::Ticket;
 use crate::observe::log::current;
 use crate::observe::metrics::{Book, Metrics, Series};
@@ -133,6 +134,8 @@ pub struct Account {
     copies: Copies,
     /// Where the cost is written once it is known.
     cost: Option<CostCell>,
+    /// The guards that are notified of the end.
+    ends: Option<Box<Ends>>,
 }
 
 /// A place for what an answer cost, set when its account is closed.
@@ -184,6 +187,7 @@ impl Account {
             permit: AdmissionPermit::free(),
             copies: Copies::default(),
             cost: None,
+            ends: None,
         }
     }
 

@@ -7,6 +7,7 @@ mod candidates;
 mod captured_reply;
 mod chat_probe;
 mod client_request;
+mod covered;
 mod failure;
 mod follow_up;
 mod further_guards;
@@ -201,9 +202,13 @@ async fn attempt(
     values: Values,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
+    let judges_answer = context.judged.is_some_and(Judged::judges_answer);
     let wishes = Wishes {
-        // A changed request is no longer in the client's bytes, and an answer is judged in the unified model.
-        translate: target.translate || context.judged.is_some_and(Judged::needs_translation),
+        // A changed request is no longer in the client's bytes; an answer that cannot be read beside its bytes is judged in
+        // a translation.
+        translate: target.translate
+            || context.judged.is_some_and(Judged::needs_translation)
+            || judges_answer && !translate::can_read(asked, target),
         resume: target.resume,
         strip: values == Values::Own,
     };
@@ -212,6 +217,9 @@ async fn attempt(
     account.goes(lane.as_str());
     match lane {
         // Each lane is boxed, so that neither takes the room of the other.
+        Lane::Relay(acceptance) if judges_answer => {
+            Box::pin(translate::relay_judged(context, asked, target, acceptance, account)).await
+        }
         Lane::Relay(acceptance) => Box::pin(relay::relay(context, asked, target, acceptance, account)).await,
         Lane::Translate(cause) => {
             tracing::debug!(request_id = asked.exchange.id, ?cause, "translated");

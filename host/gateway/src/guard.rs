@@ -2,6 +2,7 @@
 //! What a guard may see and how long it may take is decided here, and what becomes of a request that it fails to judge.
 
 mod answer;
+mod ends;
 mod facts;
 mod json_size;
 mod labels;
@@ -21,13 +22,14 @@ use weir_types::contract::types::{ErrorKind, Setting};
 use weir_types::fault::{Fault, Side};
 
 pub use answer::AnswerGuards;
+pub use ends::Ends;
 pub use facts::ExchangeFacts;
 pub use metrics::GuardMetrics;
-pub use note::{Note, header};
+pub use note::{Note, Notes, header};
 pub use verdict::{Judgement, judge};
 use webhook::Webhook;
 
-/// A guard that is going to judge the answer to a request, with what it knows of the exchange.
+/// A guard that is going to judge the answer to a request, or to be notified of the end, with what it knows of the exchange.
 #[derive(Debug, Clone)]
 pub struct Pending {
     guard: Arc<Guard>,
@@ -75,9 +77,9 @@ impl Guards {
         Self(config.guards.iter().map(guard).collect())
     }
 
-    /// The guards that judge a request of this caller for this model, or its answer.
+    /// The guards that judge a request of this caller for this model, or its answer, or take note of its end.
     pub fn of(&self, caller: &Caller, model: Option<&str>) -> Vec<&Arc<Guard>> {
-        let judges = |guard: &&Arc<Guard>| guard.judges_requests() || guard.judges_answers();
+        let judges = |guard: &&Arc<Guard>| guard.judges_requests() || guard.judges_answers() || guard.notes_ends();
         self.0.iter().filter(|guard| judges(guard) && guard.is_for(caller, model)).collect()
     }
 
@@ -135,6 +137,11 @@ impl Guard {
     fn judges_answers(&self) -> bool {
         self.manifest().is_some_and(|manifest| manifest.phases.contains(&Phase::Event))
             && self.answer_access() != Access::None
+    }
+
+    /// Whether it takes note of the end of exchanges. It gets no content then.
+    fn notes_ends(&self) -> bool {
+        self.manifest().is_some_and(|manifest| manifest.phases.contains(&Phase::End))
     }
 
     /// The access to answers that it asks for and that the operator granted.

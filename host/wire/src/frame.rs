@@ -163,6 +163,16 @@ impl Decoder {
         }
     }
 
+    /// Whether the bytes so far end between two frames, so that they are complete frames.
+    pub fn is_between(&self) -> bool {
+        match &self.0 {
+            Kind::Sse(sse) => !sse.is_within_event(),
+            Kind::Lines(lines) => !lines.is_within_line(),
+            Kind::JsonArray(array) => array.progress().is_some(),
+            Kind::EventStream(stream) => !stream.is_within_message(),
+        }
+    }
+
     /// Prepares the end of a stream that was forwarded unchanged and has broken off. Appends to `out` the bytes that
     /// must come first, and returns the encoder for an error frame, so that readers see it as a frame by itself.
     ///

@@ -1,9 +1,12 @@
 //! The base for guards: the trait [`Guard`], [`export_guard!`](crate::export_guard), which makes a component of it, and
 //! what most guards share: a walk over every text of a request ([`texts`]), and verdicts about what a [`Finder`] finds
-//! there ([`find`]) and in answers ([`scan`]).
+//! there ([`find`]) and in answers ([`scan`]), however it is spelled ([`spelling`]), with values that answers have again
+//! ([`placeholders`]).
 
 pub mod find;
+pub mod placeholders;
 pub mod scan;
+pub mod spelling;
 pub mod texts;
 
 use std::cell::RefCell;

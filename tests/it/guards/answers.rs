@@ -3,20 +3,20 @@
 use serde_json::{Value, json};
 use weir_tests::{Answer, Upstream};
 
-use super::everywhere::{DIALECTS, Dialect};
+use super::everywhere::{DIALECTS, Dialect, Refusal};
 use super::{gateway, guard, secret};
 
 /// Where a text stands in an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     Text,
     Thinking,
     Arguments,
 }
 
 /// A model whose provider has one format of chat.
-const MODEL: &str = "groq";
-const NAMES: [&str; 7] = ["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama", MODEL];
+pub(super) const MODEL: &str = "groq";
+pub(super) const NAMES: [&str; 7] = ["openai", "anthropic", "gemini", "bedrock", "cohere", "ollama", MODEL];
 const PLACES: [Place; 3] = [Place::Text, Place::Thinking, Place::Arguments];
 
 fn seeing(lines: &str) -> String {
@@ -24,7 +24,7 @@ fn seeing(lines: &str) -> String {
 }
 
 /// A provider's answer with this text, split over three pieces if it is streamed.
-fn answer(place: Place, text: &str, stream: bool) -> Answer {
+pub(super) fn answer(place: Place, text: &str, stream: bool) -> Answer {
     let member = |piece: &str| match place {
         Place::Text => json!({"content": piece}),
         Place::Thinking => json!({"reasoning": piece}),
@@ -81,31 +81,37 @@ fn refused(dialect: Dialect) -> &'static str {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_secret_in_an_answer_reaches_no_client_wherever_it_stands_and_is_split() {
+async fn what_a_guard_refuses_in_an_answer_reaches_no_client_wherever_it_stands_and_is_split() {
     let upstream = Upstream::always(Answer::json(500, "{}")).await;
-    let gateway = gateway(&upstream, &NAMES, &seeing("")).await;
-    let mut seen = 0;
-    for (_, dialect) in DIALECTS {
-        for place in PLACES {
-            for stream in [false, true] {
-                upstream.script(move |_| answer(place, &secret(), stream));
-                let body = dialect.ask(MODEL, stream);
-                let reply = gateway.ask(&dialect.request(MODEL, &body, stream)).await;
-                let case = format!("{dialect:?}, {place:?}, stream {stream}: {}", reply.text());
-                assert_eq!(reply.status(), 200, "{case}");
-                assert_eq!(reply.header("x-weir-lane"), Some("translate"), "{case}");
-                assert!(!reply.text().contains("AKI") && !reply.text().contains("ABCD2345"), "{case}");
-                assert!(reply.text().contains(refused(dialect)), "{case}");
-                if !stream {
-                    let told = Some("secrets=allow, secrets.answer=deny;aws-access-key=1");
-                    assert_eq!(reply.header("x-weir-guards"), told, "{case}");
+    for refusal in Refusal::of_each() {
+        let guards = refusal.guard().replace("grants = { prompt = true }", "grants = { answer = true }");
+        let gateway = gateway(&upstream, &NAMES, &guards).await;
+        let (name, text) = (refusal.guard, refusal.text.clone());
+        let mut seen = 0;
+        for (_, dialect) in DIALECTS {
+            for place in PLACES {
+                for (stream, model) in [(false, MODEL), (true, MODEL), (false, "groq-t"), (true, "groq-t")] {
+                    let text = text.clone();
+                    upstream.script(move |_| answer(place, &text, stream));
+                    let body = dialect.ask(model, stream);
+                    let reply = gateway.ask(&dialect.request(model, &body, stream)).await;
+                    let case = format!("{name}, {dialect:?}, {place:?}, {model}, stream {stream}: {}", reply.text());
+                    assert_eq!(reply.status(), 200, "{case}");
+                    assert_eq!(reply.header("x-weir-lane"), Some("translate"), "nothing has gone before: {case}");
+                    let rest = &refusal.text[refusal.text.len() / 2..];
+                    assert!(!reply.text().contains(&refusal.text[..3]) && !reply.text().contains(rest), "{case}");
+                    assert!(reply.text().contains(refused(dialect)), "{case}");
+                    if !stream {
+                        let noted = format!("{name}=allow, {name}.answer=deny;{}", refusal.label);
+                        assert_eq!(reply.header("x-weir-guards"), Some(noted.as_str()), "{case}");
+                    }
+                    seen += 1;
                 }
-                seen += 1;
             }
         }
+        let series = format!("weir_guard_answer_verdicts_total{{guard=\"{name}\",mode=\"enforce\",verdict=\"deny\"}}");
+        gateway.until_metric(&series, f64::from(seen)).await;
     }
-    let series = "weir_guard_answer_verdicts_total{guard=\"secrets\",mode=\"enforce\",verdict=\"deny\"}";
-    gateway.until_metric(series, f64::from(seen)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,9 +3,20 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use weir_fixtures::proof::{self, Bounds, Depth};
+use weir_tests::plugins::component;
 use weir_tests::{Folder, Gateway};
 
 use super::{asks, guard, secret, upstream};
+use crate::proof::load;
+
+/// The guards that come with Weir, each with options that let `Hi` pass.
+const BUNDLED: [(&str, &str); 4] = [
+    ("secrets", "{}"),
+    ("pii", "{}"),
+    ("prompt-shape", "{}"),
+    ("regex", "{ patterns = [{ name = \"number\", pattern = \"[0-9]{9}\" }] }"),
+];
 
 /// A folder with OpenAI's adapter and a guard with one fixture.
 fn folder(name: &str, fixture: Option<&Value>) -> Folder {
@@ -62,7 +73,26 @@ async fn a_guard_serves_that_judges_as_its_fixtures_expect_and_no_other() {
     assert!(!serves("secrets", "{}", Some(&fixture(request, denied))).await);
     let silent = json!({"guard": {"request": chat("Hi")}});
     assert!(!serves("secrets", "{}", Some(&silent)).await, "a fixture that expects nothing proves nothing");
-    assert!(!serves("secrets", "{}", None).await, "fixtures are required");
+    assert!(!serves("sentry", "{}", None).await, "fixtures are required");
+}
+
+#[test]
+fn every_bundled_guard_passes_the_fixtures_that_its_component_brings() {
+    for (name, _) in BUNDLED {
+        let file = component(name);
+        let bytes = fs::read(&file).unwrap();
+        let fixtures = proof::beside(&file, || Ok(bytes.clone()), Bounds::COMMAND).unwrap();
+        assert!(fixtures.len() >= 10 && fixtures.iter().all(proof::Fixture::expects), "{name}: {}", fixtures.len());
+        let report = proof::prove_to(&load(&file, &bytes), &fixtures, Depth::COMMAND);
+        assert_eq!((report.first_failure(), report.passed), (None, fixtures.len()), "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundled_guard_proves_itself_when_it_is_loaded() {
+    for (name, options) in BUNDLED {
+        assert!(serves(name, options, None).await, "{name} brings its fixtures");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,7 @@ use super::request_log::{FinalError, RequestLog};
 use super::session_use::SessionUse;
 use super::trail::{Step, Trail};
 use crate::auth::Caller;
+use crate::guard::Notes;
 use weir_ledger::Nano;
 use weir_sandbox::Digest;
 use weir_translate::dialect::faces::Endpoint;
@@ -100,6 +101,8 @@ pub struct AccessLine {
     /// The same for the request log.
     steps: Vec<Step>,
     losses: Vec<String>,
+    /// What guards did.
+    guards: Option<Notes>,
     error: Option<FinalError>,
     bytes_in: u64,
     /// The bytes of a body that arrives while it is sent on.
@@ -140,6 +143,7 @@ impl AccessLine {
                 tried: None,
                 steps: Vec::new(),
                 losses: Vec::new(),
+                guards: None,
                 error: None,
                 bytes_in: 0,
                 arriving: None,
@@ -233,6 +237,11 @@ impl AccessLine {
     pub fn lost<'a>(&mut self, fields: impl Iterator<Item = &'a str>) {
         let room = LOSSES.saturating_sub(self.losses.len());
         self.losses.extend(fields.take(room).map(shown));
+    }
+
+    /// Sets what guards did; they may add to it up to the end.
+    pub(crate) fn judged_by(&mut self, notes: &Notes) {
+        self.guards = Some(notes.clone());
     }
 
     /// Sets the error that the request is answered with.

@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 
 use super::charges::Charges;
 use super::{Account, Outcome};
+use crate::guard::{Ends, Notes};
 use crate::health::Ticket;
 use crate::pricing::Tariff;
 use weir_ledger::Nano;
@@ -97,6 +98,17 @@ impl Account {
             tracing::debug!(request_id = &*self.request_id, fields = fields.join(","), "translation lost fields");
             self.line.iter_mut().for_each(|line| line.lost(fields.iter().map(String::as_str)));
         }
+    }
+
+    /// Guards judged the exchange: the log gets what they did, and they are notified of the end.
+    pub(crate) fn judged_by(&mut self, notes: &Notes, ends: Option<Ends>) {
+        self.line.iter_mut().for_each(|line| line.judged_by(notes));
+        self.ends = ends.map(Box::new);
+    }
+
+    /// A guard refused the answer.
+    pub(crate) fn answer_refused(&mut self) {
+        self.ends.iter_mut().for_each(|ends| ends.refused());
     }
 
     /// The whole answer was sent.

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 
 use weir_ledger::{Nano, Spend};
+use weir_types::contract::types::ErrorKind;
 
 use crate::admission::budgets::Charge;
 
@@ -84,6 +85,17 @@ impl Account {
         self.traced.ends(outcome, ended);
     }
 
+    /// Notifies guards of the end. A client that left did not get its answer in its time.
+    fn notify_guards(&mut self) {
+        let Some(mut ends) = self.ends.take() else { return };
+        let failure = match self.outcome {
+            Outcome::Whole => kind_of(self.status),
+            Outcome::Failed => Some(ErrorKind::Upstream),
+            Outcome::Open => Some(ErrorKind::Timeout),
+        };
+        ends.ended(failure, self.tokens.reported.clone());
+    }
+
     /// Completes the access log's line.
     fn fill_line(&mut self) {
         let used = {
@@ -119,6 +131,23 @@ impl Account {
             bytes_out: self.bytes_out,
         });
     }
+}
+
+/// The kind of an answer that is an error.
+fn kind_of(status: u16) -> Option<ErrorKind> {
+    Some(match status {
+        0..=399 => return None,
+        401 => ErrorKind::Authentication,
+        402 => ErrorKind::Quota,
+        403 => ErrorKind::Permission,
+        404 => ErrorKind::NotFound,
+        408 | 504 => ErrorKind::Timeout,
+        413 => ErrorKind::TooLarge,
+        429 => ErrorKind::RateLimited,
+        503 | 529 => ErrorKind::Overloaded,
+        500.. => ErrorKind::Upstream,
+        _ => ErrorKind::InvalidRequest,
+    })
 }
 
 fn outcome_of(status: u16) -> &'static str {
@@ -160,5 +189,6 @@ impl Drop for Account {
         };
         self.series.ended(status, outcome, seconds, (&self.request_id, self.traced.trace()));
         self.fill_line();
+        self.notify_guards();
     }
 }

@@ -55,7 +55,7 @@ impl<'a> FurtherGuards<'a> {
         }
         let (judged, refused) = Box::pin(judged_by(context, asked, &guards, self.metrics)).await;
         let first = asked.judged.get_or_init(|| Judged::nothing(self.metrics));
-        first.notes().extend(judged.notes().drain(..));
+        first.adopt(&judged);
         let verdict = refused.map_or_else(|| Ok(Arc::new(judged)), Err);
         self.verdicts.lock().unwrap_or_else(PoisonError::into_inner).push((Arc::clone(name), verdict.clone()));
         verdict.map(Some)

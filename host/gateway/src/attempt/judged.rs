@@ -1,6 +1,6 @@
 //! A request and its guards: it is read once for their eyes, and goes out in the form that they gave it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
@@ -8,7 +8,7 @@ use super::client_request::{BLOB_MIN, ClientRequest, blob_limits, joined_len};
 use super::media;
 use super::side::ClientSide;
 use super::{InboundRequest, RequestContext};
-use crate::guard::{self, AnswerGuards, ExchangeFacts, Guard, GuardMetrics, Note, Pending};
+use crate::guard::{self, AnswerGuards, Ends, ExchangeFacts, Guard, GuardMetrics, Notes, Pending};
 use weir_sandbox::guard::Asked;
 use weir_translate::names::Names;
 use weir_translate::unified;
@@ -24,7 +24,7 @@ use weir_wire::repeated::is_unambiguous;
 #[derive(Debug)]
 pub struct Judged {
     /// What each guard did.
-    notes: Mutex<Vec<Note>>,
+    notes: Notes,
     /// The request as guards saw it, and as they changed it. A translation begins with it, so that what was judged is
     /// what is sent. `None` if no guard saw the request.
     copy: Option<JudgedCopy>,
@@ -32,6 +32,8 @@ pub struct Judged {
     must_translate: bool,
     /// The guards that are going to judge the answer.
     pending: Vec<Pending>,
+    /// The guards that are notified of the end of the exchange, until its account takes them.
+    ends: Mutex<Option<Ends>>,
     metrics: GuardMetrics,
 }
 
@@ -48,23 +50,55 @@ pub(super) struct JudgedCopy {
 impl Judged {
     /// Nothing was judged yet.
     pub(super) fn nothing(metrics: &GuardMetrics) -> Self {
-        let (notes, copy, pending) = (Mutex::default(), None, Vec::new());
-        Self { notes, copy, must_translate: false, pending, metrics: metrics.clone() }
+        let (notes, copy, pending, ends) = (Notes::default(), None, Vec::new(), Mutex::default());
+        Self { notes, copy, must_translate: false, pending, ends, metrics: metrics.clone() }
     }
 
     /// What each guard did so far.
-    pub fn notes(&self) -> MutexGuard<'_, Vec<Note>> {
-        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn notes(&self) -> &Notes {
+        &self.notes
     }
 
-    /// Whether the request must not be relayed: its bytes are not what was judged, or a guard is going to judge the answer.
+    /// Takes the guards that are notified of the end of the exchange.
+    pub fn take_ends(&self) -> Option<Ends> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// A guard refused the request or its answer.
+    pub fn refused(&self) {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner).iter_mut().for_each(Ends::refused);
+    }
+
+    /// Takes over what further guards did, and those that are notified of the end.
+    pub(super) fn adopt(&self, further: &Self) {
+        self.notes.all().append(&mut further.notes.all());
+        let Some(theirs) = further.take_ends() else { return };
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *ends {
+            Some(own) => own.add(theirs),
+            none => *none = Some(theirs),
+        }
+    }
+
+    /// Whether the request must not be relayed: its bytes are not what was judged.
     pub(super) fn needs_translation(&self) -> bool {
-        self.must_translate || !self.pending.is_empty()
+        self.must_translate
+    }
+
+    /// Whether a guard is going to judge the answer.
+    pub(super) fn judges_answer(&self) -> bool {
+        !self.pending.is_empty()
     }
 
     /// Leases the guards that judge the answer.
-    pub(super) async fn answer_guards(&self, tenant: &str, request_id: &str) -> Result<Option<AnswerGuards>, Fault> {
-        AnswerGuards::begin(&self.pending, tenant, request_id, &self.metrics).await
+    /// What they do is added to `notes`.
+    pub(super) async fn answer_guards(
+        &self,
+        tenant: &str,
+        request_id: &str,
+        notes: Notes,
+    ) -> Result<Option<AnswerGuards>, Fault> {
+        AnswerGuards::begin(&self.pending, tenant, request_id, (&self.metrics, notes)).await
     }
 
     /// The request as guards saw it and changed it, if any saw it.
@@ -131,8 +165,14 @@ pub(super) async fn judged_by(
         pending.extend(judgement.pending);
     }
     let copy = seen.copy(asked.operation()).or_else(|| before.and_then(Judged::copy).cloned());
-    let notes = Mutex::new(judgement.notes);
-    (Judged { notes, copy, must_translate, pending, metrics: metrics.clone() }, judgement.refused)
+    let (exchange, tenant) = (&asked.exchange, &asked.caller.tenant);
+    let ends = Mutex::new(Ends::new(judgement.ends, tenant, &exchange.id, exchange.begun, metrics));
+    let judged =
+        Judged { notes: Notes::of(judgement.notes), copy, must_translate, pending, ends, metrics: metrics.clone() };
+    if judgement.refused.is_some() {
+        judged.refused();
+    }
+    (judged, judgement.refused)
 }
 
 /// What guards see of a request, and what its dialect said besides.

@@ -1,11 +1,16 @@
 //! The pipeline of a streamed answer through two components. It keeps nothing longer than one read.
 //!
 //! upstream bytes → frames → the provider's decoder → events → the referee → the dialect's encoder → frames → bytes
+//!
+//! Where guards judge a relayed stream, the upstream's own bytes go on in place of the encoder's (`original`).
 
+mod judged;
+mod original;
 mod parts;
 
 use std::sync::Arc;
 
+pub(super) use original::Original;
 pub(super) use parts::{Observed, Parts, Successor};
 
 use crate::guard::AnswerGuards;
@@ -15,11 +20,11 @@ use weir_sandbox::{ChatDecoder, ChatEncoder};
 use weir_translate::dialect::reply;
 use weir_translate::event_validator::EventValidator;
 use weir_types::contract::about::ErrorFormat;
-use weir_types::contract::types::{ChatEvent, Error, ErrorKind, Frame, PartKind, Usage};
+use weir_types::contract::types::{ChatEvent, Error, ErrorKind, Frame, Framing, PartKind, Usage};
 use weir_types::fault::{Fault, Side};
 use weir_types::surrogate;
 use weir_wire::estimate::Content;
-use weir_wire::frame;
+use weir_wire::frame::{self, FrameError, FrameRef};
 
 use super::outflow::Outflow;
 use super::partial_answer::{self, PartialAnswer};
@@ -48,6 +53,11 @@ pub(super) struct Pipeline {
     partial: Option<PartialAnswer>,
     /// The guards that judge the answer.
     guards: Option<AnswerGuards>,
+    /// The bytes that go on in place of the encoder's, as long as guards let everything through.
+    original: Option<Original>,
+    /// Whether all of the provider's bytes have gone on.
+    is_unchanged: bool,
+    from: Framing,
     /// Whether a guard has refused the answer, so that it has ended for the client.
     is_refused: bool,
     /// Usage of targets whose streams broke.
@@ -77,6 +87,9 @@ impl Pipeline {
             witness: parts.witness,
             partial: parts.partial,
             guards: parts.guards,
+            original: parts.original,
+            is_unchanged: false,
+            from: parts.from,
             is_refused: false,
             spent: None,
             input: parts.input,
@@ -90,10 +103,25 @@ impl Pipeline {
         if self.is_refused {
             return Ok(());
         }
-        let frames = &mut self.frames;
-        let cut = self.deframer.push(bytes, &mut |frame| frames.push(mended(frame.to_owned())));
+        let cut = self.cut(bytes);
         self.decode(out)?;
+        self.send_original(out)?;
         cut.map_err(|error| Fault::from_error(Side::Upstream, broken(&error.to_string())))
+    }
+
+    /// Cuts bytes into frames.
+    fn cut(&mut self, bytes: &[u8]) -> Result<(), FrameError> {
+        let frames = &mut self.frames;
+        let mut each = |frame: FrameRef<'_>| frames.push(mended(frame.to_owned()));
+        let Some(original) = &mut self.original else { return self.deframer.push(bytes, &mut each) };
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(Original::piece(self.from, rest));
+            self.deframer.push(piece, &mut each)?;
+            original.take(piece, self.deframer.is_between());
+            rest = after;
+        }
+        Ok(())
     }
 
     /// Ends the stream: the upstream ended in an orderly way.
@@ -113,9 +141,9 @@ impl Pipeline {
         }
         events.extend(self.referee.end());
         bounds::note(&mut self.seen.losses, self.referee.take_losses());
-        self.encode(events, out)?;
+        self.encode(&[], events, out)?;
         self.judge_end(out)?;
-        if self.is_refused { Ok(()) } else { self.close(out) }
+        if self.is_refused || self.ends_unchanged(out)? { Ok(()) } else { self.close(out) }
     }
 
     /// Ends the stream with a failure in the client's format, from the encoder or else from the template. Returns
@@ -129,8 +157,10 @@ impl Pipeline {
             Some(guards) => guards.cut(events),
             None => events,
         };
+        let is_ready = self.leave_original(out).is_ok();
         let before = out.bytes.len();
-        if (fault.side != Side::Adapter || self.encoder.is_none())
+        if is_ready
+            && (fault.side != Side::Adapter || self.encoder.is_none())
             && self.send(events, out).and_then(|()| self.close(out)).is_ok()
             && (out.bytes.len() > before || self.encoder.is_none())
         {
@@ -169,6 +199,7 @@ impl Pipeline {
     /// Switches to the stream of another target.
     pub(super) fn resume(&mut self, successor: Successor, out: &mut Outflow) -> Result<(), Fault> {
         self.deframer = frame::Decoder::new(successor.from, successor.limits);
+        self.from = successor.from;
         std::mem::replace(&mut self.decoder, successor.decoder).release();
         self.frames.clear();
         self.target = successor.target;
@@ -184,7 +215,7 @@ impl Pipeline {
             out.bytes.extend_from_slice(self.enframer.resumed().unwrap_or_default());
         }
         let events = self.referee.resume();
-        self.encode(events, out)
+        self.encode(&[], events, out)
     }
 
     /// The failure that the upstream's stream reported, if any.
@@ -197,6 +228,11 @@ impl Pipeline {
         self.is_refused
     }
 
+    /// Whether the provider's own bytes go on, so far.
+    pub(super) fn is_original(&self) -> bool {
+        self.is_unchanged || self.original.is_some()
+    }
+
     /// Whether a program takes the events as they are.
     pub(super) fn is_for_program(&self) -> bool {
         self.encoder.is_none()
@@ -204,20 +240,25 @@ impl Pipeline {
 
     /// Returns the instances to their pools.
     pub(super) fn release(self) -> Observed {
+        let is_original = self.is_original();
         self.decoder.release();
         self.encoder.into_iter().for_each(ChatEncoder::release);
         // What they did is counted and logged; the answer's head has gone.
         self.guards.map(AnswerGuards::conclude);
-        Observed { finished: self.referee.has_finish(), ..self.seen }
+        // The provider's own bytes lost nothing.
+        let losses = if is_original { Vec::new() } else { self.seen.losses };
+        Observed { finished: self.referee.has_finish(), losses, ..self.seen }
     }
 
     fn decode(&mut self, out: &mut Outflow) -> Result<(), Fault> {
         if self.frames.is_empty() {
             return Ok(());
         }
-        let decoded = attribute(self.decoder.push(&self.frames), Side::Upstream);
-        self.frames.clear();
-        let decoded = decoded?;
+        let mut frames = std::mem::take(&mut self.frames);
+        let decoded = attribute(self.decoder.push(&frames), Side::Upstream)?;
+        if decoded.events.iter().any(|event| matches!(event, ChatEvent::Finish(_))) {
+            self.original.iter_mut().for_each(Original::ends);
+        }
         bounds::note(&mut self.seen.losses, decoded.losses);
         let mut events = decoded.events;
         let failure = self.partial().is_some().then(|| partial_answer::split_failure(&mut events)).flatten();
@@ -226,38 +267,11 @@ impl Pipeline {
             // The finish is sent at the end of the stream; a complete answer is not continued.
             self.partial = None;
         }
-        self.encode(events, out)?;
+        self.encode(&frames, events, out)?;
+        // Its room is used again.
+        frames.clear();
+        self.frames = frames;
         failure.map_or(Ok(()), |error| Err(Fault::from_error(Side::Upstream, bounds::error(error))))
-    }
-
-    /// Has guards judge events, and sends those that go on.
-    fn encode(&mut self, events: Vec<ChatEvent>, out: &mut Outflow) -> Result<(), Fault> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        for event in &events {
-            self.weigh(event);
-        }
-        let Some(guards) = &mut self.guards else { return self.send(events, out) };
-        let events = guards.push(events)?;
-        self.send(events, out)?;
-        self.close_if_refused(out)
-    }
-
-    /// Sends what guards held back, as far as it goes on.
-    fn judge_end(&mut self, out: &mut Outflow) -> Result<(), Fault> {
-        let Some(guards) = &mut self.guards else { return Ok(()) };
-        let events = guards.finish()?;
-        self.send(events, out)?;
-        self.close_if_refused(out)
-    }
-
-    fn close_if_refused(&mut self, out: &mut Outflow) -> Result<(), Fault> {
-        if self.is_refused || !self.guards.as_ref().is_some_and(AnswerGuards::is_refused) {
-            return Ok(());
-        }
-        self.is_refused = true;
-        self.close(out)
     }
 
     fn send(&mut self, mut events: Vec<ChatEvent>, out: &mut Outflow) -> Result<(), Fault> {

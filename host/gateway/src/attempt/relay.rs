@@ -33,7 +33,25 @@ pub(super) async fn relay(
     acceptance: &Acceptance,
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
-    let call = Call { asked, target, acceptance, model: target.model(asked.model()) };
+    let (response, asks_usage) = send_unchanged(context, asked, target, acceptance, false, account).await?;
+    let lane = Relay { context, asked, acceptance, asks_usage };
+    if response.status.as_u16() < 400 {
+        return Ok(answer(lane, response, account));
+    }
+    Err(refused(lane, target, response, account).await)
+}
+
+/// Sends the client's bytes. Returns the head of the answer, and whether usage was asked for which the client did not ask
+/// for. `is_plain` asks for an answer that is not compressed.
+pub(super) async fn send_unchanged(
+    context: RequestContext<'_>,
+    asked: &InboundRequest,
+    target: &Arc<Target>,
+    acceptance: &Acceptance,
+    is_plain: bool,
+    account: &mut Account,
+) -> Result<(UpstreamResponse, bool), Failure> {
+    let call = Call { asked, target, acceptance, model: target.model(asked.model()), is_plain };
     let question = call.question(account)?;
     let asks = !question.is_empty();
     let mut response = send(context, target, call.request(question)?, account).await?;
@@ -47,16 +65,25 @@ pub(super) async fn relay(
             target.question.refused();
         }
     }
-    let lane = Relay { context, asked, acceptance, asks_usage };
-    if response.status.as_u16() < 400 {
-        if asks_usage {
-            call.is_answered(&response);
-        }
-        return Ok(answer(lane, response, account));
+    if asks_usage && response.status.as_u16() < 400 {
+        call.is_answered(&response);
     }
-    let (fault, response) = failure::read(context, asked, target, response, account).await?;
-    let response = response.map(|response| Box::new(answer(lane, response, account)));
-    Err(Failure { fault, response })
+    Ok((response, asks_usage))
+}
+
+/// The failure that a refusal of the provider's is, with its bytes for the client.
+pub(super) async fn refused(
+    lane: Relay<'_>,
+    target: &Target,
+    response: UpstreamResponse,
+    account: &mut Account,
+) -> Failure {
+    match failure::read(lane.context, lane.asked, target, response, account).await {
+        Ok((fault, response)) => {
+            Failure { fault, response: response.map(|response| Box::new(answer(lane, response, account))) }
+        }
+        Err(failure) => failure,
+    }
 }
 
 /// One request to a target that accepts its format.
@@ -66,6 +93,8 @@ struct Call<'a> {
     target: &'a Target,
     acceptance: &'a Acceptance,
     model: &'a str,
+    /// Whether the answer must not be compressed.
+    is_plain: bool,
 }
 
 impl<'a> Call<'a> {
@@ -89,7 +118,7 @@ impl<'a> Call<'a> {
 
     /// Builds the request with the model's name and these edits.
     fn request(&self, question: Vec<Edit>) -> Result<UpstreamRequest<'a>, Fault> {
-        let Self { asked, target, acceptance, model } = *self;
+        let Self { asked, target, acceptance, model, is_plain } = *self;
         let asks = !question.is_empty();
         // Every name in a body that names several models is replaced, since readers differ in their choice.
         let spots = asked.reading.model_places.iter().filter(|spot| spot.name != model);
@@ -106,8 +135,8 @@ impl<'a> Call<'a> {
         let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let address = target.base.join(&acceptance.path(&filling, stream), pairs);
         let mut headers = request_headers(asked, acceptance, &filling);
-        if asks {
-            // An answer must be uncompressed for the added usage to be removed from it.
+        if asks || is_plain {
+            // An answer must be uncompressed for the added usage to be removed from it, and for guards to read it.
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
         Ok(UpstreamRequest {
@@ -151,46 +180,69 @@ fn request_headers(asked: &InboundRequest, acceptance: &Acceptance, filling: &Fi
 
 /// The parameters of relaying an answer.
 #[derive(Clone, Copy)]
-struct Relay<'a> {
-    context: RequestContext<'a>,
-    asked: &'a InboundRequest,
-    acceptance: &'a Acceptance,
+pub(super) struct Relay<'a> {
+    pub(super) context: RequestContext<'a>,
+    pub(super) asked: &'a InboundRequest,
+    pub(super) acceptance: &'a Acceptance,
     /// Whether the request got a member that requests usage which the client did not request.
-    asks_usage: bool,
+    pub(super) asks_usage: bool,
+}
+
+impl Relay<'_> {
+    /// Withholds from a stream what it has only because usage was requested.
+    pub(super) fn withhold(&self, framing: Framing, headers: &HeaderMap) -> Option<Withhold> {
+        let is_wanted = self.asks_usage && !headers.contains_key(header::CONTENT_ENCODING);
+        let check = self.acceptance.withheld.as_ref().filter(|_| is_wanted)?;
+        Withhold::new(check, framing, self.limits())
+    }
+
+    /// Sets the status and the headers of the provider's answer.
+    pub(super) fn put_head(&self, response: &mut Response<ReplyBody>, status: StatusCode, headers: &HeaderMap) {
+        *response.status_mut() = status;
+        let to = response.headers_mut();
+        headers::forward_body_headers(headers, to);
+        self.acceptance.response_headers.forward(headers, to);
+        if may_be_a_page(headers) {
+            forbid_pages(to);
+        }
+    }
+
+    fn limits(&self) -> frame::Limits {
+        frame::Limits { frame_bytes: self.context.config.server.max_frame_bytes, ..frame::Limits::default() }
+    }
+}
+
+/// Sets the headers of a stream that passes unchanged.
+pub(super) fn put_stream_headers(to: &mut HeaderMap) {
+    to.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+    to.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
 }
 
 fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) -> Response<ReplyBody> {
-    let Relay { context, asked, acceptance, asks_usage } = lane;
+    let Relay { asked, acceptance, .. } = lane;
     let UpstreamResponse { status, headers, body } = upstream;
     let framing = stream_framing((asked.reading.stream, asked.framing), status, &headers);
-    let limits = frame::Limits { frame_bytes: context.config.server.max_frame_bytes, ..frame::Limits::default() };
     let ok = status == StatusCode::OK;
-    let meter = acceptance.tap.as_ref().filter(|_| ok).and_then(|tap| Meter::new(tap, framing, limits, &headers));
+    let tap = acceptance.tap.as_ref().filter(|_| ok);
+    let meter = tap.and_then(|tap| Meter::new(tap, framing, lane.limits(), &headers));
     account.answering(status.as_u16(), framing.is_some(), acceptance.tap.is_some());
-    let check = acceptance.withheld.as_ref().filter(|_| asks_usage && !headers.contains_key(header::CONTENT_ENCODING));
     let ends = framing.map(|framing| Ends {
         framing,
         errors: asked.face.errors.clone(),
         request_id: asked.exchange.id.clone(),
         is_plain: !headers.contains_key(header::CONTENT_ENCODING),
-        withhold: check.and_then(|check| Withhold::new(check, framing, limits)),
+        withhold: lane.withhold(framing, &headers),
         can_cut: asked.can_cut,
         within_line: false,
     });
     let streams = framing.is_some();
     let mut response = reply::response(ReplyBody::Relayed(Box::new(Relayed::new(body, meter, ends))));
-    *response.status_mut() = status;
+    lane.put_head(&mut response, status, &headers);
     let to = response.headers_mut();
-    headers::forward_body_headers(&headers, to);
-    acceptance.response_headers.forward(&headers, to);
     if streams {
-        to.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
-        to.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+        put_stream_headers(to);
     } else if let Some(length) = headers.get(header::CONTENT_LENGTH) {
         to.insert(header::CONTENT_LENGTH, length.clone());
-    }
-    if may_be_a_page(&headers) {
-        forbid_pages(to);
     }
     if status.as_u16() >= 400 {
         insert(to, &weir_types::headers::ERROR_SOURCE, "upstream");

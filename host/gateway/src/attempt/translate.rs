@@ -7,6 +7,7 @@ mod exchange;
 mod guarded;
 mod members;
 mod strip_opaque;
+mod unchanged;
 mod upstream_request;
 mod whole;
 
@@ -40,6 +41,8 @@ use weir_upstream::{Chunks, DecodeBound, UpstreamResponse};
 use weir_wire::blob;
 use weir_wire::blob::Lifted;
 use weir_wire::estimate;
+
+pub(super) use unchanged::{can_read, relay_judged};
 
 /// Translates a request, sends it, and translates the answer.
 pub(super) async fn translate(

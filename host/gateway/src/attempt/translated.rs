@@ -308,6 +308,7 @@ impl Translated {
         self.onward = None;
         self.farewell.take().into_iter().for_each(CancelOnDrop::disarm);
         let is_for_program = self.pipeline.as_ref().is_some_and(Pipeline::is_for_program);
+        let is_refused = self.pipeline.as_ref().is_some_and(Pipeline::is_refused);
         let seen = self.pipeline.take().map(Pipeline::release);
         self.has_late_losses = seen.as_ref().is_some_and(|seen| !seen.losses.is_empty());
         if let Some(seen) = seen.as_ref().filter(|_| is_for_program) {
@@ -315,6 +316,9 @@ impl Translated {
             self.closing.usage.clone_from(&seen.usage);
         }
         let Some(mut account) = self.account.take() else { return };
+        if is_refused {
+            account.answer_refused();
+        }
         if let Some(seen) = seen {
             account.lost(&seen.losses);
             record(&mut account, seen);

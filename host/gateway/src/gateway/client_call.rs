@@ -205,6 +205,9 @@ impl Gateway {
         let admitted = self.admission.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
         let permit = admitted.map_err(|refused| refused.fault)?;
         if let Err(fault) = self.judge(self.context(serving), serving, asked).await {
+            if let (Some(line), Some(judged)) = (line.as_mut(), asked.judged.get()) {
+                line.judged_by(judged.notes());
+            }
             let response = self.refuse_by(protocol, &fault, asked, line);
             drop(line.take());
             return Ok(response);

@@ -32,6 +32,9 @@ impl Gateway {
         fault: &Fault,
         line: &mut Option<Box<AccessLine>>,
     ) -> Response<ReplyBody> {
+        if let (Some(line), Some(judged)) = (line.as_mut(), asked.judged.get()) {
+            line.judged_by(judged.notes());
+        }
         let mut response = self.refuse(asked.face.errors.as_deref(), fault, &asked.exchange.id, line);
         put_guards(&mut response, asked);
         response

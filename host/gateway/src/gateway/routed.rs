@@ -114,6 +114,9 @@ impl Gateway {
             further_guards: FurtherGuards::new(&serving.guards, &self.guard_metrics),
         };
         let tried = runner.run(&mut account).await;
+        if let Some(judged) = asked.judged.get() {
+            account.judged_by(judged.notes(), judged.take_ends());
+        }
         Ok(Routed { tried, plan, account, deadline, notices: notices.unwrap_or_default() })
     }
 

@@ -3,9 +3,10 @@
 mod hold_back;
 mod passed;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Guard, GuardMetrics, Judge, Note, Pending};
+use super::{Guard, GuardMetrics, Judge, Note, Notes, Pending};
 use hold_back::HoldBack;
 use passed::Passed;
 use weir_sandbox::guard::{Access, Annotation, EventAnswer, EventVerdict, Facts};
@@ -27,6 +28,8 @@ pub struct AnswerGuards {
     is_refused: bool,
     metrics: GuardMetrics,
     request_id: String,
+    /// Gets what each guard did.
+    notes: Notes,
 }
 
 impl Drop for AnswerGuards {
@@ -75,7 +78,7 @@ impl AnswerGuards {
         pending: &[Pending],
         tenant: &str,
         request_id: &str,
-        metrics: &GuardMetrics,
+        (metrics, notes): (&GuardMetrics, Notes),
     ) -> Result<Option<Self>, Fault> {
         let mut links = Vec::new();
         for Pending { guard, facts } in pending {
@@ -100,6 +103,7 @@ impl AnswerGuards {
             is_refused: false,
             metrics: metrics.clone(),
             request_id: request_id.to_owned(),
+            notes,
         }))
     }
 
@@ -133,12 +137,12 @@ impl AnswerGuards {
         events
     }
 
-    /// Ends the judgement: counts and logs it, and returns what each guard did.
-    pub fn conclude(mut self) -> Vec<Note> {
+    /// Ends the judgement: counts, logs and notes it. Returns whether a guard changed the answer's texts.
+    pub fn conclude(mut self) -> bool {
         self.end()
     }
 
-    fn end(&mut self) -> Vec<Note> {
+    fn end(&mut self) -> bool {
         let links = std::mem::take(&mut self.links);
         let note = |link: Link| {
             let Link { guard, judge, verdict, annotations, .. } = link;
@@ -159,7 +163,10 @@ impl AnswerGuards {
             }
             note
         };
-        links.into_iter().map(note).collect()
+        let notes: Vec<Note> = links.into_iter().map(note).collect();
+        let is_changed = notes.iter().any(|note| note.verdict == "replace" && note.enforced);
+        self.notes.all().extend(notes);
+        is_changed
     }
 
     fn judge(&mut self, mut events: Vec<ChatEvent>, is_end: bool) -> Result<Vec<ChatEvent>, Fault> {
@@ -235,7 +242,7 @@ impl Link {
                 }
                 EventVerdict::Replace(events) => {
                     is_replaced |= self.guard.enforces();
-                    if nth > 0 || events != going {
+                    if nth > 0 || meaning(&events) != meaning(&going) {
                         self.verdict = "replace";
                     }
                     match nth {
@@ -261,6 +268,20 @@ impl Link {
             }
         }
     }
+}
+
+/// What events say, however their texts are split: the text of each part, and everything else.
+fn meaning(events: &[ChatEvent]) -> (BTreeMap<(u32, u32), String>, Vec<&ChatEvent>) {
+    let (mut texts, mut others) = (BTreeMap::<_, String>::new(), Vec::new());
+    for event in events {
+        match event {
+            ChatEvent::Delta(delta) => {
+                texts.entry((delta.candidate, delta.part)).or_default().push_str(&delta.text);
+            }
+            other => others.push(other),
+        }
+    }
+    (texts, others)
 }
 
 /// What a guard said of events, and at the end.

@@ -1,7 +1,7 @@
 //! What guards did with a request, for the header `x-weir-guards` and the log.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use weir_sandbox::guard::Annotation;
 
@@ -9,6 +9,22 @@ use weir_sandbox::guard::Annotation;
 const ANNOTATIONS: usize = 16;
 /// The longest key or value of an annotation, in characters.
 const WORD: usize = 64;
+
+/// What the guards of an exchange did so far. The answer's header has what is known when it is sent, and the log all of it.
+#[derive(Debug, Clone, Default)]
+pub struct Notes(Arc<Mutex<Vec<Note>>>);
+
+impl Notes {
+    /// The notes of guards that have judged.
+    pub fn of(notes: Vec<Note>) -> Self {
+        Self(Arc::new(Mutex::new(notes)))
+    }
+
+    /// The notes, in order.
+    pub fn all(&self) -> MutexGuard<'_, Vec<Note>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// What one guard did.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -25,6 +25,8 @@ pub struct Judgement {
     pub changed: bool,
     /// The guards that are going to judge the answer.
     pub pending: Vec<Pending>,
+    /// The guards that are notified of the end of the exchange, those after a refusal too.
+    pub ends: Vec<Pending>,
     /// Why the request is refused.
     pub refused: Option<Fault>,
 }
@@ -59,6 +61,8 @@ pub async fn judge(
     metrics: &GuardMetrics,
 ) -> Judgement {
     let mut judgement = Judgement::default();
+    let noting = guards.iter().filter(|guard| guard.notes_ends());
+    judgement.ends = noting.map(|guard| Pending { guard: Arc::clone(guard), facts: facts.shown_to(guard) }).collect();
     for guard in guards {
         if guard.judges_answers() {
             judgement.pending.push(Pending { guard: Arc::clone(guard), facts: facts.shown_to(guard) });
@@ -85,10 +89,11 @@ pub async fn judge(
         let note = Note::new(&guard.name, verdict, guard.enforces(), &annotations);
         log(facts.request_id, &note, answer.as_ref().err());
         judgement.notes.push(note);
-        if let (Ok(answer), Some(pending)) = (&answer, judgement.pending.last_mut())
-            && Arc::ptr_eq(&pending.guard, guard)
-        {
-            pending.facts.memo.clone_from(&answer.memo);
+        if let Ok(answer) = &answer {
+            let later = judgement.pending.iter_mut().chain(&mut judgement.ends);
+            later
+                .filter(|pending| Arc::ptr_eq(&pending.guard, guard))
+                .for_each(|pending| pending.facts.memo.clone_from(&answer.memo));
         }
         match answer {
             Ok(_) if !guard.enforces() => {}

@@ -354,3 +354,24 @@ fn content_types_determine_the_framing() {
     assert_eq!(from_content_type("Text/Event-Stream;charset=UTF-8"), Some(Framing::Sse));
     assert_eq!(from_content_type("text/plain"), None);
 }
+
+#[test]
+fn a_decoder_knows_whether_it_stands_between_two_frames() {
+    let data = data(&["{\"a\":1}", "{\"b\":[2]}"]);
+    for framing in [Framing::Sse, Framing::Ndjson, Framing::JsonArray, Framing::EventStream] {
+        let stream = encoded(framing, &data);
+        let mut decoder = Decoder::new(framing, Limits::default());
+        let (mut seen, mut ends) = (0, Vec::new());
+        for (at, byte) in stream.iter().enumerate() {
+            let before = seen;
+            decoder.push(&[*byte], &mut |_| seen += 1).unwrap();
+            if seen > before {
+                assert!(decoder.is_between(), "{framing:?}, behind byte {at}");
+                ends.push(at);
+            } else if ends.is_empty() && at > 2 {
+                assert!(!decoder.is_between(), "{framing:?}, behind byte {at}");
+            }
+        }
+        assert_eq!(seen, 2, "{framing:?}");
+    }
+}

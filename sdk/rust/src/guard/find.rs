@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use serde::Deserialize;
 
+use super::placeholders::Placeholders;
 use super::scan::{REACH, Scan};
 use super::texts;
 use super::{
@@ -36,6 +37,8 @@ pub struct Setup<F> {
     pub action: Action,
     /// The message of a refusal.
     pub message: String,
+    /// Whether values that are masked in a chat are put back into its answer.
+    pub restores: bool,
 }
 
 /// A finder that a guard makes from its options. [`Search`] is that guard.
@@ -79,7 +82,10 @@ impl<F: Configured> Guard for Search<F> {
 
     fn on_request(facts: &Facts, asked: Asked) -> RequestAnswer {
         match F::setup(facts) {
-            Ok(Setup { finder, action, message }) => judge(asked, &finder, action, &message),
+            Ok(Setup { finder, action: Action::Mask, message, restores: true }) if matches!(asked, Asked::Chat(_)) => {
+                judge_to_restore(asked, &finder, &message, &facts.request_id)
+            }
+            Ok(Setup { finder, action, message, .. }) => judge(asked, &finder, action, &message),
             Err(problem) => RequestAnswer::deny(Denial::cannot_judge(F::NAME, &problem)),
         }
     }
@@ -101,7 +107,25 @@ pub enum Action {
 /// Judges a request by what a finder finds in its texts. `message` is for the client of a refused request.
 ///
 /// Text that is signed or encrypted cannot be masked without its issuer refusing it, so the request is refused then.
-pub fn judge(mut asked: Asked, finder: &dyn Finder, action: Action, message: &str) -> RequestAnswer {
+pub fn judge(asked: Asked, finder: &dyn Finder, action: Action, message: &str) -> RequestAnswer {
+    judge_with(asked, finder, (action, message), |label, _| format!("[{label}]"))
+}
+
+/// Judges a request whose findings are masked until its answer comes: the memo says what stands for what.
+fn judge_to_restore(mut asked: Asked, finder: &dyn Finder, message: &str, request_id: &str) -> RequestAnswer {
+    let mut placeholders = Placeholders::new(request_id, &mut asked);
+    let mask = |label: &str, value: &str| placeholders.stand_for(label, value);
+    let answer = judge_with(asked, finder, (Action::Mask, message), mask);
+    let memo = if placeholders.is_empty() { String::new() } else { placeholders.memo() };
+    RequestAnswer { memo, ..answer }
+}
+
+fn judge_with(
+    mut asked: Asked,
+    finder: &dyn Finder,
+    (action, message): (Action, &str),
+    mut mask: impl FnMut(&str, &str) -> String,
+) -> RequestAnswer {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     let mut is_fixed = false;
     texts::visit(&mut asked, &mut |text| {
@@ -111,7 +135,7 @@ pub fn judge(mut asked: Asked, finder: &dyn Finder, action: Action, message: &st
         }
         is_fixed |= text.is_fixed();
         if action == Action::Mask {
-            let masked = masked(text.as_str(), &found);
+            let masked = replaced(text.as_str(), &found, |one, value| mask(&one.label, value));
             text.set(masked);
         }
         for one in found {
@@ -132,13 +156,16 @@ pub fn judge(mut asked: Asked, finder: &dyn Finder, action: Action, message: &st
 
 /// A text with each finding replaced by its label in brackets.
 pub fn masked(text: &str, found: &[Found]) -> String {
+    replaced(text, found, |one, _| format!("[{}]", one.label))
+}
+
+/// A text with something else in place of each finding.
+pub(super) fn replaced(text: &str, found: &[Found], mut other: impl FnMut(&Found, &str) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
     for one in found {
         out.push_str(text.get(from..one.range.start).unwrap_or_default());
-        out.push('[');
-        out.push_str(&one.label);
-        out.push(']');
+        out.push_str(&other(one, text.get(one.range.clone()).unwrap_or_default()));
         from = one.range.end;
     }
     out.push_str(text.get(from..).unwrap_or_default());

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::find::{Action, Configured, Found, Setup, masked};
-use super::{Annotation, Answer, Denial, EventAnswer, EventVerdict, Facts};
-use crate::types::{ChatEvent, PartDelta, PartKind};
+use super::find::{Action, Configured, Found, Setup, masked, replaced};
+use super::placeholders::{Placeholders, RESTORED};
+use super::spelling;
+use super::{Annotation, Answer, Denial, EventAnswer, EventVerdict, Facts, Finder};
+use crate::types::{ChatEvent, Extension, PartDelta, PartKind, PartStart, ToolKind};
 
 /// The most characters that are needed to recognise something: what a guard that refuses asks the host to hold back, and
 /// what a guard that masks holds back itself.
@@ -18,7 +20,12 @@ pub struct Scan<F>(Result<Scanner<F>, String>);
 
 impl<F: Configured> Answer for Scan<F> {
     fn new(facts: Facts) -> Self {
-        Self(F::setup(&facts).map(Scanner::new))
+        let scanner = |setup: Setup<F>| {
+            let restores = setup.restores && setup.action == Action::Mask;
+            let placeholders = if restores { Placeholders::read(&facts.memo) } else { Placeholders::default() };
+            Scanner { placeholders, ..Scanner::new(setup) }
+        };
+        Self(F::setup(&facts).map(scanner))
     }
 
     fn push(&mut self, events: Vec<ChatEvent>) -> EventAnswer {
@@ -39,6 +46,10 @@ struct Scanner<F> {
     setup: Setup<F>,
     parts: BTreeMap<(u32, u32), Seen>,
     counts: BTreeMap<String, usize>,
+    /// What stands in the request for values that the answer is to have again.
+    placeholders: Placeholders,
+    /// Whether something was found that cannot be masked, so that the answer is refused.
+    is_fixed: bool,
 }
 
 /// A part of the answer that goes on.
@@ -48,19 +59,29 @@ struct Seen {
     text: String,
     /// The end of the last finding within that text.
     counted: usize,
+    /// Whether it is JSON, whose escapes are read.
+    is_json: bool,
+    /// Whether it is thinking, in which nothing is restored: its issuer vouches for it.
+    is_thinking: bool,
     /// Whether something was masked in it, so that no signature vouches for it any more.
     is_masked: bool,
 }
 
 impl<F: Configured> Scanner<F> {
     fn new(setup: Setup<F>) -> Self {
-        Self { setup, parts: BTreeMap::new(), counts: BTreeMap::new() }
+        let (parts, counts, placeholders) = (BTreeMap::new(), BTreeMap::new(), Placeholders::default());
+        Self { setup, parts, counts, placeholders, is_fixed: false }
     }
 
     fn push(&mut self, events: Vec<ChatEvent>) -> EventAnswer {
         let before = self.counts.clone();
         let verdict = if self.setup.action == Action::Mask {
-            EventVerdict::Replace(events.into_iter().flat_map(|event| self.mask(event)).collect())
+            let masked = events.into_iter().flat_map(|event| self.mask(event)).collect();
+            if self.is_fixed {
+                EventVerdict::Deny(Denial::new(self.setup.message.clone()))
+            } else {
+                EventVerdict::Replace(masked)
+            }
         } else {
             for event in &events {
                 self.look(event);
@@ -82,21 +103,25 @@ impl<F: Configured> Scanner<F> {
             ChatEvent::Delta(PartDelta { candidate, part, text }) => {
                 let seen = self.parts.entry((*candidate, *part)).or_default();
                 seen.text.push_str(text);
-                let found = self.setup.finder.find(&seen.text);
+                let found = search(&self.setup.finder, &seen.text, seen.is_json);
                 let fresh = found.into_iter().filter(|one| one.range.start >= seen.counted).collect::<Vec<_>>();
                 seen.counted = fresh.last().map_or(seen.counted, |one| one.range.end);
-                let cut =
-                    behind(&seen.text, seen.text.len().saturating_sub(REACH)).max(seen.counted.min(seen.text.len()));
+                let cut = seen.outside(seen.text.len().saturating_sub(REACH)).max(seen.counted.min(seen.text.len()));
                 seen.text.drain(..cut);
                 seen.counted = seen.counted.saturating_sub(cut);
                 self.counts_of(&fresh);
             }
             ChatEvent::PartStop(stop) => {
                 self.parts.remove(&(stop.candidate, stop.part));
+                self.without_findings(stop.extensions.clone());
+            }
+            ChatEvent::Start(start) => {
+                self.without_findings(start.extensions.clone());
             }
             event => {
-                for text in whole_texts(event) {
-                    let found = self.setup.finder.find(text);
+                self.begins(event);
+                for (text, is_json) in whole_texts(event) {
+                    let found = search(&self.setup.finder, text, is_json);
                     self.counts_of(&found);
                 }
             }
@@ -110,9 +135,14 @@ impl<F: Configured> Scanner<F> {
                 self.parts.entry((candidate, part)).or_default().text.push_str(&text);
                 self.sent(candidate, part, false).into_iter().collect()
             }
-            ChatEvent::PartStop(stop) => {
+            ChatEvent::Start(mut start) => {
+                start.extensions = self.without_findings(start.extensions);
+                vec![ChatEvent::Start(start)]
+            }
+            ChatEvent::PartStop(mut stop) => {
                 let rest = self.sent(stop.candidate, stop.part, true);
                 self.parts.remove(&(stop.candidate, stop.part));
+                stop.extensions = self.without_findings(stop.extensions);
                 rest.into_iter().chain([ChatEvent::PartStop(stop)]).collect()
             }
             ChatEvent::Signature(signature) => {
@@ -136,12 +166,15 @@ impl<F: Configured> Scanner<F> {
                 vec![ChatEvent::Citation(cited)]
             }
             event => {
+                self.begins(&event);
+                let all = whole_texts(&event).into_iter();
                 let found: Vec<Found> =
-                    whole_texts(&event).into_iter().flat_map(|text| self.setup.finder.find(text)).collect();
+                    all.flat_map(|(text, is_json)| search(&self.setup.finder, text, is_json)).collect();
                 let is_clean = found.is_empty();
                 self.counts_of(&found);
-                // A value of one format, or a call's name, cannot be masked: without it nothing is told.
-                if is_clean || matches!(event, ChatEvent::PartStart(_)) { vec![event] } else { Vec::new() }
+                // A part of one format, or a call's name, cannot be masked.
+                self.is_fixed |= !is_clean && matches!(event, ChatEvent::PartStart(_));
+                if is_clean { vec![event] } else { Vec::new() }
             }
         }
     }
@@ -149,14 +182,45 @@ impl<F: Configured> Scanner<F> {
     /// The text of a part that may be sent now, masked; at its end, all of it.
     fn sent(&mut self, candidate: u32, part: u32, is_end: bool) -> Option<ChatEvent> {
         let seen = self.parts.get_mut(&(candidate, part))?;
-        let mut found = self.setup.finder.find(&seen.text);
+        let mut found = search(&self.setup.finder, &seen.text, seen.is_json);
+        if !seen.is_thinking {
+            found.extend(self.placeholders.find(&seen.text));
+            found.sort_by_key(|one| one.range.start);
+        }
         let cut = if is_end { seen.text.len() } else { seen.decided(&found) };
         found.retain(|one| one.range.end <= cut);
         let text: String = seen.text.drain(..cut).collect();
         seen.is_masked |= !found.is_empty();
-        let text = masked(&text, &found);
+        let restored = |value: &str| if seen.is_json { escaped(value) } else { value.to_owned() };
+        let text = replaced(&text, &found, |one, written| match self.placeholders.value(written) {
+            Some(value) if one.label == RESTORED => restored(value),
+            _ => format!("[{}]", one.label),
+        });
         self.counts_of(&found);
         (!text.is_empty()).then_some(ChatEvent::Delta(PartDelta { candidate, part, text }))
+    }
+
+    /// The members of one format in which nothing is found; findings are counted.
+    fn without_findings(&mut self, mut extensions: Vec<Extension>) -> Vec<Extension> {
+        let finder = &self.setup.finder;
+        let found = |one: &Extension| [search(finder, &one.key, false), search(finder, &one.json, true)].concat();
+        let all: Vec<Vec<Found>> = extensions.iter().map(found).collect();
+        let mut is_clean = all.iter().map(Vec::is_empty);
+        extensions.retain(|_| is_clean.next().unwrap_or_default());
+        for found in &all {
+            self.counts_of(found);
+        }
+        extensions
+    }
+
+    /// Takes note of the beginning of a part whose text is JSON, or thinking.
+    fn begins(&mut self, event: &ChatEvent) {
+        let ChatEvent::PartStart(PartStart { candidate, part, kind }) = event else { return };
+        let is_json = matches!(kind, PartKind::ToolCall(call) if call.kind == ToolKind::Function);
+        let is_thinking = matches!(kind, PartKind::Reasoning);
+        if is_json || is_thinking {
+            self.parts.insert((*candidate, *part), Seen { is_json, is_thinking, ..Seen::default() });
+        }
     }
 
     fn counts_of(&mut self, found: &[Found]) {
@@ -170,7 +234,7 @@ impl Seen {
     /// The length of the text whose masks no further text can change.
     fn decided(&self, found: &[Found]) -> usize {
         let all = self.text.len();
-        let mut cut = behind(&self.text, all.saturating_sub(REACH));
+        let mut cut = self.outside(all.saturating_sub(REACH));
         for one in found.iter().filter(|one| one.range.start < all) {
             let may_grow = one.range.end == all && one.range.len() < LONGEST;
             if may_grow {
@@ -181,28 +245,41 @@ impl Seen {
         }
         cut
     }
+
+    /// A place near this one where the text may be cut: between characters, and outside of escapes.
+    fn outside(&self, at: usize) -> usize {
+        let at = self.text.ceil_char_boundary(at);
+        if self.is_json { spelling::outside_escape(&self.text, at) } else { at }
+    }
 }
 
-/// The first boundary between characters that is not before this place.
-fn behind(text: &str, at: usize) -> usize {
-    text.ceil_char_boundary(at)
+/// Finds in a text, in JSON as its reader sees it.
+fn search<F: Finder>(finder: &F, text: &str, is_json: bool) -> Vec<Found> {
+    if is_json { spelling::without_escapes(text, |text| finder.find(text)) } else { finder.find(text) }
 }
 
-/// The texts of an event that come as a whole.
-fn whole_texts(event: &ChatEvent) -> Vec<&str> {
+/// A text as it stands within a string of JSON.
+fn escaped(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
+}
+
+/// The texts of an event that come as a whole, each with whether it is JSON.
+fn whole_texts(event: &ChatEvent) -> Vec<(&str, bool)> {
     match event {
         ChatEvent::PartStart(start) => match &start.kind {
-            PartKind::ToolCall(call) => vec![&call.name],
-            PartKind::Opaque(opaque) => vec![&opaque.json],
-            PartKind::Media(media) => media.name.as_deref().into_iter().collect(),
+            PartKind::ToolCall(call) => vec![(&call.name, false)],
+            PartKind::Opaque(opaque) => vec![(&opaque.json, true)],
+            PartKind::Media(media) => media.name.iter().map(|name| (name.as_str(), false)).collect(),
             PartKind::Text | PartKind::Reasoning | PartKind::Refusal => Vec::new(),
         },
         ChatEvent::Citation(cited) => {
             let citation = &cited.citation;
-            [&citation.quote, &citation.title, &citation.url].into_iter().filter_map(|text| text.as_deref()).collect()
+            let texts = [&citation.quote, &citation.title, &citation.url].into_iter();
+            texts.flatten().map(|text| (text.as_str(), false)).collect()
         }
-        ChatEvent::Opaque(opaque) => vec![&opaque.json],
-        ChatEvent::Logprobs(logprobs) => vec![&logprobs.json],
+        ChatEvent::Opaque(opaque) => vec![(&opaque.json, true)],
+        ChatEvent::Logprobs(logprobs) => vec![(&logprobs.json, true)],
         _ => Vec::new(),
     }
 }
@@ -236,7 +313,7 @@ mod tests {
     }
 
     fn scanner(action: Action) -> Scanner<Hush> {
-        Scanner::new(Setup { finder: Hush, action, message: "no".into() })
+        Scanner::new(Setup { finder: Hush, action, message: "no".into(), restores: false })
     }
 
     fn delta(text: &str) -> ChatEvent {

@@ -2,7 +2,8 @@
 #![allow(clippy::panic, reason = "a trap is what is asked for")]
 
 use weir_sdk::guard::{
-    self, Access, Annotation, Answer, Asked, Denial, EventAnswer, Facts, Grants, Guard, Manifest, Phase, RequestAnswer,
+    self, Access, Annotation, Answer, Asked, Denial, EventAnswer, Facts, Grants, Guard, Manifest, Outcome, Phase,
+    RequestAnswer,
 };
 use weir_sdk::types::{ChatEvent, ChatRequest, Part, TextPart};
 
@@ -20,7 +21,7 @@ impl Guard for Sentry {
             contract: guard::CONTRACT.into(),
             description: "does what its option says".into(),
             settings: String::new(),
-            phases: vec![Phase::Request, Phase::Event],
+            phases: vec![Phase::Request, Phase::Event, Phase::End],
             grants: Grants { prompt: Access::Write, answer: Access::Read, metadata: true },
             hold_back: 0,
             deterministic: true,
@@ -36,6 +37,7 @@ impl Guard for Sentry {
             },
             // Everything that it knows, for the test to look at.
             "tell" => RequestAnswer::deny(Denial::new(format!("{facts:?} {asked:?}"))),
+            "remember" => RequestAnswer { memo: "remembered".into(), ..RequestAnswer::allow() },
             "swap" => RequestAnswer::replace(Asked::Other("{}".into())),
             "append" => match asked {
                 Asked::Chat(chat) => RequestAnswer::replace(Asked::Chat(appended(chat, facts))),
@@ -45,6 +47,18 @@ impl Guard for Sentry {
                 let annotations = vec![Annotation::new("seen", if asked == Asked::Withheld { "no" } else { "yes" })];
                 RequestAnswer { annotations, ..RequestAnswer::allow() }
             }
+        }
+    }
+
+    fn on_end(facts: &Facts, outcome: Outcome) -> Vec<Annotation> {
+        match facts.option::<String>("at_end").ok().flatten().as_deref() {
+            Some("trap") => panic!("told to"),
+            Some("tell") => {
+                let failure = outcome.failure.map_or("none".to_owned(), |kind| format!("{kind:?}"));
+                let output = outcome.usage.and_then(|usage| usage.output).unwrap_or_default();
+                vec![Annotation::new(facts.request_id.clone(), format!("{failure}.{output}.{}", facts.memo))]
+            }
+            _ => Vec::new(),
         }
     }
 }

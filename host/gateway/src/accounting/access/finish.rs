@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{AccessLine, Ended, TARGET, shown};
 use crate::accounting::request_log::FinishedRequest;
+use crate::guard;
 use crate::observe::metrics::dollars_of;
 use weir_types::contract::about::Bucket;
 use weir_types::contract::types::UnitCount;
@@ -75,6 +76,7 @@ impl AccessLine {
             duration_ms = millis(self.begun.elapsed()),
             own_ms = own.map(millis),
             losses = (!self.losses.is_empty()).then(|| self.losses.join(",")),
+            guards = self.guards.as_ref().and_then(|notes| some(&guard::header(&notes.all())).map(str::to_owned)),
             "request"
         );
     }

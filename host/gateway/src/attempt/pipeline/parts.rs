@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::original::Original;
 use crate::attempt::partial_answer::PartialAnswer;
 use crate::attempt::usage_cost::UsageCost;
 use crate::guard::AnswerGuards;
@@ -61,6 +62,8 @@ pub(in crate::attempt) struct Parts {
     pub(in crate::attempt) partial: Option<PartialAnswer>,
     /// The guards that judge the answer.
     pub(in crate::attempt) guards: Option<AnswerGuards>,
+    /// Sends the provider's own bytes on as long as the guards let all of them through.
+    pub(in crate::attempt) original: Option<Original>,
     /// The request's input tokens, estimated.
     pub(in crate::attempt) input: u32,
     /// Prices the usage for a client that asked for it.

@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 use super::super::follow_up::CancelOnDrop;
 use super::super::handed::{Closing, Handed, HandedBody};
 use super::super::partial_answer::PartialAnswer;
-use super::super::pipeline::{Parts, Pipeline};
+use super::super::pipeline::{Original, Parts, Pipeline};
 use super::super::reply::ReplyBody;
 use super::super::response_headers::{keep_alive_frame, put_losses, stream_headers};
 use super::super::send::{bytes_of, fault_of};
@@ -33,7 +33,16 @@ use weir_wire::{estimate, frame};
 impl Run<'_> {
     /// Answers with a whole answer, or with its stream if the client asked for one.
     pub(super) fn answer(mut self, mut answer: Answer, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
+        self.book(&mut answer, account);
         if let Answer::Chat(chat) = &mut answer {
+            self.judge_whole(chat)?;
+        }
+        self.respond(answer, account)
+    }
+
+    /// Completes a whole answer, and books what it used.
+    pub(super) fn book(&mut self, answer: &mut Answer, account: &mut Account) {
+        if let Answer::Chat(chat) = &mut *answer {
             let losses = event_validator::settle(chat, &self.asked.exchange.id);
             self.context.recall.keep(&self.source(), chat);
             self.note(losses);
@@ -46,10 +55,13 @@ impl Run<'_> {
             name.clone_into(&mut self.dialect_ctx.model);
         }
         account.usage_is_final();
-        if let Answer::Chat(chat) = &mut answer {
+        if let Answer::Chat(chat) = answer {
             account.content(estimate::answer_tokens(chat));
-            self.judge_whole(chat)?;
         }
+    }
+
+    /// Writes a whole answer in the client's format.
+    pub(super) fn respond(mut self, answer: Answer, account: &mut Account) -> Result<Response<ReplyBody>, Fault> {
         if self.asked.reading.stream
             && let Answer::Chat(chat) = answer
         {
@@ -169,35 +181,13 @@ impl Run<'_> {
         account: &mut Account,
     ) -> Result<Response<ReplyBody>, Fault> {
         let bound = self.decode_bound();
-        let (limits, witness) = (self.frame_limits(), self.witness());
         let mut upstream = Decoded::new(&response.headers, response.body, bound).map_err(|error| fault_of(&error))?;
         let losses = std::mem::take(&mut self.losses);
         account.lost(&losses);
-        let asked = self.asked;
-        // A stream names its model in its first event.
-        self.dialect_ctx.model.clear();
-        let (encoder, guards) = (self.encoder()?, self.guards.take());
-        let usage_cost = self.usage_cost(account);
-        let mut pipeline = Pipeline::new(Parts {
-            from: framing,
-            to: asked.framing,
-            limits,
-            decoder: self.provider.decoder(&self.provider_ctx).map_err(|fault| unified::blame(&fault))?,
-            encoder,
-            errors: asked.face.errors.clone(),
-            request_id: asked.exchange.id.clone(),
-            model: self.target.model(asked.model()).to_owned(),
-            target: Arc::clone(self.target),
-            witness,
-            // Guards know pieces of arguments as texts.
-            takes_arguments: guards.is_none() && asked.side.takes_arguments_of(&self.target.adapter.manifest.family),
-            partial: (self.continuable && guards.is_none()).then(PartialAnswer::default),
-            guards,
-            input: self.provider_ctx.input_tokens.unwrap_or_default(),
-            usage_cost,
-        });
+        let (asked, context) = (self.asked, self.context);
+        let mut pipeline = self.pipeline(framing, None, account)?;
         let keep_alive = asked.side.dialect().and_then(|_| keep_alive_frame(asked));
-        let keep_alive = self.context.config.server.keep_alive_interval.zip(keep_alive);
+        let keep_alive = context.config.server.keep_alive_interval.zip(keep_alive);
         let first = match keep_alive {
             None => prime(&mut upstream, &mut pipeline).await?,
             Some(_) => First::default(),
@@ -213,6 +203,39 @@ impl Run<'_> {
         stream_headers(&mut response, asked.framing);
         put_losses(&mut response, &losses);
         Ok(response)
+    }
+
+    /// The pipeline of a streamed answer. With `original`, the provider's own bytes go on if guards let all of them through.
+    pub(super) fn pipeline(
+        mut self,
+        framing: Framing,
+        original: Option<Original>,
+        account: &Account,
+    ) -> Result<Pipeline, Fault> {
+        let (limits, witness, asked) = (self.frame_limits(), self.witness(), self.asked);
+        // A stream names its model in its first event.
+        self.dialect_ctx.model.clear();
+        let (encoder, guards) = (self.encoder()?, self.guards.take());
+        let usage_cost = self.usage_cost(account);
+        Ok(Pipeline::new(Parts {
+            from: framing,
+            to: asked.framing,
+            limits,
+            decoder: self.provider.decoder(&self.provider_ctx).map_err(|fault| unified::blame(&fault))?,
+            encoder,
+            errors: asked.face.errors.clone(),
+            request_id: asked.exchange.id.clone(),
+            model: self.target.model(asked.model()).to_owned(),
+            target: Arc::clone(self.target),
+            witness,
+            // Guards know pieces of arguments as texts.
+            takes_arguments: guards.is_none() && asked.side.takes_arguments_of(&self.target.adapter.manifest.family),
+            partial: (self.continuable && guards.is_none()).then(PartialAnswer::default),
+            guards,
+            original,
+            input: self.provider_ctx.input_tokens.unwrap_or_default(),
+            usage_cost,
+        }))
     }
 }
 

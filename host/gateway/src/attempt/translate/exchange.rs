@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use http::header;
 use http_body::Body as _;
 
@@ -65,7 +66,14 @@ impl Run<'_> {
     }
 
     async fn collected(&mut self, response: UpstreamResponse, limit: usize) -> Result<HttpResponse, Fault> {
-        let UpstreamResponse { status, headers, body } = response;
+        let (status, headers) = (response.status, response.headers.clone());
+        let body = self.read_whole(response, limit).await?;
+        Ok(response_of(status, &headers, &body))
+    }
+
+    /// Reads a whole body, without its coding.
+    pub(super) async fn read_whole(&mut self, response: UpstreamResponse, limit: usize) -> Result<Bytes, Fault> {
+        let UpstreamResponse { headers, body, .. } = response;
         let mut body = Decoded::new(&headers, body, self.decode_bound()).map_err(|error| fault_of(&error))?;
         if body.size_hint().lower() > limit as u64 {
             return Err(fault_of(&body.is_too_large()));
@@ -75,8 +83,7 @@ impl Run<'_> {
             self.held.grow(piece.len()).await?;
             whole.push(piece, limit).map_err(|TooLong| fault_of(&body.is_too_large()))?;
         }
-        let body = whole.finish();
-        Ok(response_of(status, &headers, &body))
+        Ok(whole.finish())
     }
 
     /// The framing of an answer that is the requested stream; `None` for a whole answer.

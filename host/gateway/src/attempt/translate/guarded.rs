@@ -1,6 +1,6 @@
 //! The guards of an answer.
 
-use super::super::{InboundRequest, RequestContext};
+use super::super::{InboundRequest, Judged, RequestContext};
 use super::Run;
 use crate::guard::AnswerGuards;
 use weir_translate::{event_validator, retell};
@@ -13,30 +13,31 @@ pub(super) async fn answer_guards(
     asked: &InboundRequest,
 ) -> Result<Option<AnswerGuards>, Fault> {
     match context.judged {
-        Some(judged) => judged.answer_guards(&asked.caller.tenant, &asked.exchange.id).await,
+        Some(judged) => {
+            let notes = asked.judged.get().unwrap_or(judged).notes().clone();
+            judged.answer_guards(&asked.caller.tenant, &asked.exchange.id, notes).await
+        }
         None => Ok(None),
     }
 }
 
 impl Run<'_> {
-    /// Has guards judge a whole answer, as the events that it would have been streamed as.
-    pub(super) fn judge_whole(&mut self, chat: &mut ChatResponse) -> Result<(), Fault> {
-        let Some(mut guards) = self.guards.take() else { return Ok(()) };
+    /// Has guards judge a whole answer, as the events that it would have been streamed as. Returns whether they changed
+    /// it.
+    pub(super) fn judge_whole(&mut self, chat: &mut ChatResponse) -> Result<bool, Fault> {
+        let Some(mut guards) = self.guards.take() else { return Ok(false) };
         let events = judged(&mut guards, event_validator::unfold(chat.clone()));
         let is_refused = guards.is_refused();
-        let notes = guards.conclude();
-        let is_changed = notes.iter().any(|note| note.verdict == "replace" && note.enforced);
-        if let Some(judged) = self.asked.judged.get() {
-            judged.notes().extend(notes);
-        }
+        let is_changed = guards.conclude();
         let events = events?;
         if is_refused {
+            self.asked.judged.get().into_iter().for_each(Judged::refused);
             let finish = Finish { reason: FinishReason::ContentFilter, raw: None, stop_sequence: None };
             retell::refuse(chat, &finish);
         } else if is_changed {
             retell::retell(chat, &events);
         }
-        Ok(())
+        Ok(is_refused || is_changed)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the client has of an answer so far, as far as that is needed to end it.
 
-use weir_types::contract::types::{CandidateFinish, ChatEvent, Finish, FinishReason, PartStop};
+use weir_types::contract::types::{CandidateFinish, ChatEvent, Finish, FinishReason, PartStop, ResponseStart};
 
 /// The state of the client's side.
 #[derive(Debug, Default)]
@@ -14,10 +14,15 @@ pub(super) struct Passed {
 }
 
 impl Passed {
-    /// Keeps the answer's head, which even a refused answer has.
+    /// Keeps the answer's head, which even a refused answer has, without members of one format: they may be what is refused.
     pub(super) fn remember_start(&mut self, events: &[ChatEvent]) {
         if !self.has_started && self.start.is_none() {
-            self.start = events.iter().find(|event| matches!(event, ChatEvent::Start(_))).cloned();
+            self.start = events.iter().find_map(|event| match event {
+                ChatEvent::Start(start) => {
+                    Some(ChatEvent::Start(ResponseStart { extensions: Vec::new(), ..start.clone() }))
+                }
+                _ => None,
+            });
         }
     }
 

@@ -1,0 +1,195 @@
+//! Whether all that the bytes of an answer say is in the unified model too, where guards have seen it. Bytes that say more
+//! do not go on.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::Value;
+use weir_types::contract::types::{ChatEvent, ChatResponse, Frame};
+use weir_wire::repeated::is_unambiguous;
+
+/// The longest word that need not be in the model: an id, a name of a type, padding.
+const WORD: usize = 64;
+/// The most bytes of texts that are remembered. An answer that is longer does not go on as bytes.
+const REMEMBERED: usize = 1 << 20;
+/// The largest request whose words are looked for in an answer: some formats repeat them.
+const REPEATED: usize = 1 << 20;
+
+/// The texts of an answer so far, as the unified model has them.
+#[derive(Debug, Default)]
+pub(super) struct ModelTexts {
+    /// By candidate and part.
+    parts: BTreeMap<(u32, u32), String>,
+    /// What the events of the last read say besides.
+    others: Vec<String>,
+    bytes: usize,
+    /// The client's own request, until its words are needed.
+    request: Vec<Bytes>,
+    /// Its words.
+    asked: Vec<String>,
+}
+
+impl ModelTexts {
+    /// Nothing yet, of the answer to a request with this body.
+    pub(super) fn of(request: &[Bytes]) -> Self {
+        Self { request: request.to_vec(), ..Self::default() }
+    }
+
+    /// Adds the events of one read.
+    pub(super) fn add(&mut self, events: &[ChatEvent]) {
+        self.others.clear();
+        for event in events {
+            match event {
+                ChatEvent::Delta(delta) => {
+                    self.bytes += delta.text.len();
+                    self.parts.entry((delta.candidate, delta.part)).or_default().push_str(&delta.text);
+                    if delta.text.starts_with('{') {
+                        inner(&delta.text, &mut self.others);
+                    }
+                }
+                event => {
+                    if let Ok(value) = serde_json::to_value(event) {
+                        collect(&value, &mut self.others);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Adds a whole answer.
+    pub(super) fn add_answer(&mut self, answer: &ChatResponse) {
+        if let Ok(value) = serde_json::to_value(answer) {
+            collect(&value, &mut self.others);
+        }
+    }
+
+    /// Whether the frames of the last read say nothing else.
+    pub(super) fn covers(&mut self, frames: &[Frame]) -> bool {
+        self.bytes <= REMEMBERED && frames.iter().all(|frame| self.covers_text(&frame.data))
+    }
+
+    /// Whether a JSON text says nothing else.
+    pub(super) fn covers_text(&mut self, json: &str) -> bool {
+        match serde_json::from_str::<Value>(json) {
+            Ok(value) => is_unambiguous(json) && self.covers_value(&value),
+            Err(_) => self.knows(json),
+        }
+    }
+
+    fn covers_value(&mut self, value: &Value) -> bool {
+        match value {
+            Value::String(text) => self.knows(text),
+            Value::Array(all) => all.iter().all(|one| self.covers_value(one)),
+            Value::Object(members) => members.iter().all(|(name, one)| self.knows(name) && self.covers_value(one)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        }
+    }
+
+    fn knows(&mut self, text: &str) -> bool {
+        is_word(text)
+            || self.others.iter().any(|known| known.contains(text))
+            || self.parts.values().any(|known| known.contains(text))
+            || self.asks(text)
+    }
+
+    /// Whether the client's request has this text.
+    fn asks(&mut self, text: &str) -> bool {
+        let request = std::mem::take(&mut self.request);
+        let length: usize = request.iter().map(Bytes::len).sum();
+        if (1..=REPEATED).contains(&length)
+            && let Ok(value) = serde_json::from_slice(&request.concat())
+        {
+            collect(&value, &mut self.asked);
+        }
+        self.asked.iter().any(|known| known == text)
+    }
+}
+
+/// Collects the strings of a value, the names of members, and the strings of texts that are JSON.
+fn collect(value: &Value, to: &mut Vec<String>) {
+    match value {
+        Value::String(text) => {
+            if text.starts_with(['{', '[', '"']) {
+                inner(text, to);
+            }
+            to.push(text.clone());
+        }
+        Value::Array(all) => all.iter().for_each(|one| collect(one, to)),
+        Value::Object(members) => members.iter().for_each(|(name, one)| {
+            to.push(name.clone());
+            collect(one, to);
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Collects the strings of a text that is JSON.
+fn inner(text: &str, to: &mut Vec<String>) {
+    match serde_json::from_str::<Value>(text) {
+        Ok(Value::String(inner)) => to.push(inner),
+        Ok(value) => collect(&value, to),
+        Err(_) => {}
+    }
+}
+
+/// Whether a text is one short word of ASCII, as ids and names are.
+fn is_word(text: &str) -> bool {
+    text.len() <= WORD && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_types::contract::types::{PartDelta, PartKind, PartStart, ToolKind, ToolStart};
+
+    fn delta(text: &str) -> ChatEvent {
+        ChatEvent::Delta(PartDelta { candidate: 0, part: 0, text: text.into() })
+    }
+
+    #[test]
+    fn words_and_what_events_say_are_covered_and_nothing_else_is() {
+        let mut known = ModelTexts::default();
+        known.add(&[delta("The key")]);
+        known.add(&[delta(" is it")]);
+        assert!(known.covers_text(r#"{"id":"chatcmpl-1","choices":[{"delta":{"content":" is it"}}],"n":[1.5,null]}"#));
+        assert!(known.covers_text(r#"{"whole":"The key is it"}"#), "what was known before");
+        assert!(known.covers_text("[DONE]"));
+        for more in [
+            r#"{"content":" is it","other":"a text"}"#,
+            r#"{"a member":1}"#,
+            r#"{"content":"ключ"}"#,
+            r#"{"content":"x","content":" is it"}"#,
+            "no JSON at all",
+        ] {
+            assert!(!known.covers_text(more), "{more}");
+        }
+        assert!(!known.covers_text(&format!("\"{}\"", "x".repeat(WORD + 1))));
+    }
+
+    #[test]
+    fn what_the_client_asked_may_be_repeated() {
+        let request = [Bytes::from_static(b"{\"instructions\":\"Be br"), Bytes::from_static(b"ief.\"}")];
+        let mut known = ModelTexts::of(&request);
+        assert!(known.covers_text("{\"instructions\":\"Be brief.\"}"));
+        assert!(!known.covers_text("{\"instructions\":\"Be brief. And loud.\"}"));
+        let mut known = ModelTexts::of(&[Bytes::from(format!("\"a b{}\"", "x".repeat(REPEATED)))]);
+        assert!(!known.covers_text("\"a b\""));
+    }
+
+    #[test]
+    fn arguments_are_known_as_json_and_by_their_values() {
+        let call = ToolStart { id: "c".into(), name: "look up".into(), kind: ToolKind::Function, signature: None };
+        let start = PartStart { candidate: 0, part: 0, kind: PartKind::ToolCall(call) };
+        let mut known = ModelTexts::default();
+        known.add(&[ChatEvent::PartStart(start), delta(r#"{"q":"a \"b\" c","the name":[]}"#)]);
+        assert!(known.covers_text(r#"{"name":"look up","args":{"q":"a \"b\" c","the name":[]}}"#));
+        assert!(!known.covers_text(r#"{"name":"look up","args":{"q":"a b c"}}"#));
+    }
+
+    #[test]
+    fn a_long_answer_is_not_remembered() {
+        let mut known = ModelTexts::default();
+        known.add(&[delta(&"x".repeat(REMEMBERED + 1))]);
+        assert!(!known.covers(&[]));
+    }
+}

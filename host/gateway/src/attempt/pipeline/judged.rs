@@ -1,0 +1,86 @@
+//! The guards of a stream: what they let through goes on, in the provider's own bytes or as the dialect's encoder writes it.
+
+use super::super::outflow::Outflow;
+use super::{Original, Pipeline};
+use crate::guard::AnswerGuards;
+use weir_types::contract::types::{ChatEvent, Frame};
+use weir_types::fault::Fault;
+
+impl Pipeline {
+    /// Has guards judge the events that these frames were read as, and sends those that go on.
+    pub(super) fn encode(&mut self, frames: &[Frame], events: Vec<ChatEvent>, out: &mut Outflow) -> Result<(), Fault> {
+        if let Some(original) = &mut self.original {
+            original.give(frames, &events);
+        }
+        if events.is_empty() {
+            return Ok(());
+        }
+        for event in &events {
+            self.weigh(event);
+        }
+        let Some(guards) = &mut self.guards else { return self.send(events, out) };
+        let events = guards.push(events)?;
+        self.go_on(events, out)
+    }
+
+    /// Sends what guards held back, as far as it goes on.
+    pub(super) fn judge_end(&mut self, out: &mut Outflow) -> Result<(), Fault> {
+        let Some(guards) = &mut self.guards else { return Ok(()) };
+        let events = guards.finish()?;
+        self.go_on(events, out)
+    }
+
+    /// Sends the provider's bytes of which all was let through.
+    pub(super) fn send_original(&mut self, out: &mut Outflow) -> Result<(), Fault> {
+        let Some(original) = &mut self.original else { return Ok(()) };
+        if original.is_changed() {
+            return self.leave_original(out);
+        }
+        let (bytes, events) = original.ready();
+        out.bytes.extend(bytes);
+        self.keep_up(events)
+    }
+
+    /// Ends the stream with the rest of the provider's bytes, if all of them may go on.
+    pub(super) fn ends_unchanged(&mut self, out: &mut Outflow) -> Result<bool, Fault> {
+        if !self.original.as_ref().is_some_and(Original::is_whole) {
+            self.leave_original(out)?;
+            return Ok(false);
+        }
+        let Some(original) = self.original.take() else { return Ok(false) };
+        self.is_unchanged = true;
+        let (bytes, events) = original.rest();
+        out.bytes.extend(bytes);
+        self.keep_up(events)?;
+        Ok(true)
+    }
+
+    /// From here on the encoder writes what goes on, beginning with what was let through and has not gone.
+    pub(super) fn leave_original(&mut self, out: &mut Outflow) -> Result<(), Fault> {
+        let Some(original) = self.original.take() else { return Ok(()) };
+        self.send(original.unsent(), out)
+    }
+
+    /// Shows the encoder what has gone on without it: it may have to write the rest.
+    fn keep_up(&mut self, events: Vec<ChatEvent>) -> Result<(), Fault> {
+        self.send(events, &mut Outflow::default())
+    }
+
+    fn go_on(&mut self, events: Vec<ChatEvent>, out: &mut Outflow) -> Result<(), Fault> {
+        let is_refused = self.guards.as_ref().is_some_and(AnswerGuards::is_refused);
+        match &mut self.original {
+            Some(original) => {
+                original.pass(events);
+                if is_refused || original.is_changed() {
+                    self.leave_original(out)?;
+                }
+            }
+            None => self.send(events, out)?,
+        }
+        if is_refused && !self.is_refused {
+            self.is_refused = true;
+            self.close(out)?;
+        }
+        Ok(())
+    }
+}

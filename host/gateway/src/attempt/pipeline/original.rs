@@ -1,0 +1,206 @@
+//! The bytes of a stream that guards judge, as the provider sent them. They go on when the guards have let everything
+//! through that was read from them. As soon as a guard changes anything, the dialect's encoder goes on instead.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use memchr::memchr;
+
+use super::super::covered::ModelTexts;
+use super::super::withhold::Withhold;
+use weir_types::contract::types::{ChatEvent, Frame, Framing};
+
+/// The most bytes that wait for verdicts. Beyond that the encoder goes on.
+const WAITING: usize = 1 << 20;
+
+/// Bytes and events of one stream, in order.
+#[derive(Debug)]
+pub(in crate::attempt) struct Original {
+    withhold: Option<Withhold>,
+    /// The beginning of a frame that is not complete.
+    tail: Vec<u8>,
+    /// The complete frames of this read.
+    fresh: Vec<u8>,
+    /// Complete frames, each with the number of events up to their end.
+    waiting: VecDeque<(Bytes, usize)>,
+    bytes: usize,
+    /// Events that the guards have, and have not let through.
+    given: VecDeque<ChatEvent>,
+    /// Events that the guards have let through, and whose bytes wait.
+    passed: VecDeque<ChatEvent>,
+    /// The number of events before those.
+    sent: usize,
+    known: ModelTexts,
+    /// Whether any text has been let through: before that, nothing goes on, since a guard that changes texts shows it at
+    /// the first one.
+    has_text: bool,
+    /// Whether the provider has ended the answer: the rest waits for the last verdicts.
+    is_ending: bool,
+    is_changed: bool,
+}
+
+impl Original {
+    /// The bytes of the answer to this request, from their beginning. What is sent only because usage was asked for is withheld.
+    pub(in crate::attempt) fn new(request: &[Bytes], withhold: Option<Withhold>) -> Self {
+        Self {
+            withhold,
+            tail: Vec::new(),
+            fresh: Vec::new(),
+            waiting: VecDeque::new(),
+            bytes: 0,
+            given: VecDeque::new(),
+            passed: VecDeque::new(),
+            sent: 0,
+            known: ModelTexts::of(request),
+            has_text: false,
+            is_ending: false,
+            is_changed: false,
+        }
+    }
+
+    /// The length of the next piece in which a frame may end.
+    pub(super) fn piece(framing: Framing, rest: &[u8]) -> usize {
+        let end = match framing {
+            Framing::Sse | Framing::Ndjson => memchr(b'\n', rest),
+            Framing::JsonArray => memchr(b'}', rest),
+            Framing::EventStream => Some(0),
+        };
+        end.map_or(rest.len(), |at| at + 1)
+    }
+
+    /// Takes bytes; `is_between` says whether a frame has ended with them and none has begun.
+    pub(super) fn take(&mut self, bytes: &[u8], is_between: bool) {
+        let before = self.tail.len();
+        match &mut self.withhold {
+            Some(withhold) => self.tail.extend_from_slice(&withhold.pass(Bytes::copy_from_slice(bytes))),
+            None => self.tail.extend_from_slice(bytes),
+        }
+        self.bytes += self.tail.len() - before;
+        if is_between {
+            self.fresh.append(&mut self.tail);
+        }
+        self.is_changed |= self.bytes > WAITING;
+    }
+
+    /// Takes the events that these frames were read as, before the guards get them.
+    pub(super) fn give(&mut self, frames: &[Frame], events: &[ChatEvent]) {
+        // Log probabilities are not judged.
+        self.is_changed |= events.iter().any(|event| matches!(event, ChatEvent::Logprobs(_)));
+        self.known.add(events);
+        self.is_changed |= !self.known.covers(frames);
+        self.given.extend(events.iter().cloned());
+        if !self.fresh.is_empty() {
+            let upto = self.sent + self.passed.len() + self.given.len();
+            self.waiting.push_back((std::mem::take(&mut self.fresh).into(), upto));
+        }
+    }
+
+    /// The provider has ended the answer.
+    pub(super) fn ends(&mut self) {
+        self.is_ending = true;
+    }
+
+    /// Takes events that the guards let through.
+    pub(super) fn pass(&mut self, events: Vec<ChatEvent>) {
+        for event in events {
+            self.is_changed |= self.given.pop_front().as_ref() != Some(&event);
+            self.has_text |= matches!(event, ChatEvent::Delta(_));
+            // The failure of a stream ends it at once.
+            self.is_ending &= !matches!(event, ChatEvent::Failure(_));
+            self.has_text |= matches!(event, ChatEvent::Failure(_));
+            self.passed.push_back(event);
+        }
+    }
+
+    /// Whether something else than the provider's bytes has to go on.
+    pub(super) fn is_changed(&self) -> bool {
+        self.is_changed
+    }
+
+    /// The bytes that may go on, and the events that they were read as.
+    pub(super) fn ready(&mut self) -> (Vec<u8>, Vec<ChatEvent>) {
+        let (mut bytes, mut events) = (Vec::new(), Vec::new());
+        if self.is_ending || !self.has_text {
+            return (bytes, events);
+        }
+        while let Some((frames, upto)) = self.waiting.front()
+            && *upto <= self.sent + self.passed.len()
+        {
+            bytes.extend_from_slice(frames);
+            self.bytes = self.bytes.saturating_sub(frames.len());
+            events.extend(self.passed.drain(..upto - self.sent));
+            self.sent = *upto;
+            self.waiting.pop_front();
+        }
+        (bytes, events)
+    }
+
+    /// The rest of the bytes, at the end of a stream that was let through to its end.
+    pub(super) fn rest(mut self) -> (Vec<u8>, Vec<ChatEvent>) {
+        let mut bytes: Vec<u8> = self.waiting.drain(..).flat_map(|(frames, _)| frames).collect();
+        bytes.append(&mut self.fresh);
+        bytes.append(&mut self.tail);
+        self.withhold.iter_mut().for_each(|withhold| bytes.extend_from_slice(&withhold.end()));
+        (bytes, self.passed.into())
+    }
+
+    /// The events that were let through, and whose bytes do not go on.
+    pub(super) fn unsent(self) -> Vec<ChatEvent> {
+        self.passed.into()
+    }
+
+    /// Whether everything was let through.
+    pub(super) fn is_whole(&self) -> bool {
+        self.given.is_empty() && !self.is_changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use weir_types::contract::types::PartDelta;
+
+    fn delta(text: &str) -> ChatEvent {
+        ChatEvent::Delta(PartDelta { candidate: 0, part: 0, text: text.into() })
+    }
+
+    fn frame(text: &str) -> Frame {
+        Frame { event: None, data: serde_json::json!({ "t": text }).to_string() }
+    }
+
+    #[test]
+    fn bytes_wait_for_the_events_that_they_were_read_as() {
+        let mut original = Original::new(&[], None);
+        original.take(b"one.tw", false);
+        original.take(b"o.", true);
+        original.take(b"th", false);
+        original.give(&[frame("a b"), frame("c d")], &[delta("a b"), delta("c d")]);
+        original.pass(vec![delta("a b")]);
+        assert_eq!(original.ready(), (Vec::new(), Vec::new()), "its second event waits");
+        original.pass(vec![delta("c d")]);
+        assert_eq!(original.ready(), (b"one.two.".to_vec(), vec![delta("a b"), delta("c d")]));
+        assert!(original.is_whole());
+        original.ends();
+        original.take(b"ree.", true);
+        original.give(&[], &[]);
+        assert_eq!(original.ready(), (Vec::new(), Vec::new()), "the end waits for the last verdict");
+        assert_eq!(original.rest(), (b"three.".to_vec(), Vec::new()));
+    }
+
+    #[test]
+    fn whatever_was_not_given_is_a_change() {
+        for events in [vec![delta("other")], vec![delta("a"), delta("b")]] {
+            let mut original = Original::new(&[], None);
+            original.give(&[], &[delta("a")]);
+            original.pass(events.clone());
+            assert!(original.is_changed());
+            assert_eq!(original.unsent(), events);
+        }
+        let mut original = Original::new(&[], None);
+        original.give(&[frame("a text that no event has")], &[delta("a")]);
+        assert!(original.is_changed());
+        let mut original = Original::new(&[], None);
+        original.take(&vec![b'x'; WAITING + 1], false);
+        assert!(original.is_changed(), "no more is kept");
+    }
+}

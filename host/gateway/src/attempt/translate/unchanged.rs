@@ -1,0 +1,172 @@
+//! A relayed request whose answer guards judge: it is sent as the client wrote it, and the answer is read beside its bytes.
+//! If the guards let everything through, the bytes go on; if not, the client gets what they made of it.
+
+use std::sync::Arc;
+
+use http::header::{self, HeaderMap};
+use http::{Response, StatusCode};
+
+use super::super::covered::ModelTexts;
+use super::super::failure::Failure;
+use super::super::pipeline::Original;
+use super::super::relay::{self, Relay};
+use super::super::reply::ReplyBody;
+use super::super::response_headers::stream_headers;
+use super::super::send::{fault_of, late_fault, response_of};
+use super::super::translated::{Translated, prime};
+use super::super::versions::Versions;
+use super::super::{InboundRequest, RequestContext, Values};
+use super::guarded;
+use super::{Run, called};
+use crate::accept::Acceptance;
+use crate::accounting::Account;
+use crate::admission::AdmissionPermit;
+use crate::route::Target;
+use weir_sandbox::{Interface, Lease};
+use weir_translate::dialect::reply::response as reply_with;
+use weir_translate::unified;
+use weir_translate::unified::{Answer, Outcome};
+use weir_types::contract::types::Framing;
+use weir_types::fault::{Fault, Side};
+use weir_upstream::{Decoded, UpstreamResponse};
+
+/// Whether the answer of a target that relays can be read: its adapter has the client's format as its own.
+pub(in super::super) fn can_read(asked: &InboundRequest, target: &Target) -> bool {
+    let format = asked.face.format();
+    asked.side.has(Interface::DialectChat)
+        && target.adapter.has(Interface::ProviderChat)
+        && target.format_for(format, asked.operation()) == format
+        && target.adapter.manifest.formats.iter().any(|one| one.id == format)
+}
+
+/// Sends the client's bytes, and has guards judge the answer.
+pub(in super::super) async fn relay_judged(
+    context: RequestContext<'_>,
+    asked: &InboundRequest,
+    target: &Arc<Target>,
+    acceptance: &Acceptance,
+    account: &mut Account,
+) -> Result<Response<ReplyBody>, Failure> {
+    let versions = Versions::choose(asked, target);
+    let leased = versions.lease(&asked.caller.tenant).await;
+    let (dialect, provider) = leased.map_err(|fault| unified::blame(&fault))?;
+    let mut run = Run::new(context, asked, target, dialect, provider);
+    run.understand(account).await?;
+    if run.guards.is_none() {
+        // Those that judge answers are gone, and their failures let answers pass.
+        run.dialect.into_iter().for_each(Lease::release);
+        run.provider.release();
+        return relay::relay(context, asked, target, acceptance, account).await;
+    }
+    let (response, asks_usage) = relay::send_unchanged(context, asked, target, acceptance, true, account).await?;
+    let lane = Relay { context, asked, acceptance, asks_usage };
+    if response.status.as_u16() >= 400 {
+        return Err(relay::refused(lane, target, response, account).await);
+    }
+    let streams = (asked.reading.stream, asked.framing);
+    let answer = match relay::stream_framing(streams, response.status, &response.headers) {
+        Some(framing) => run.stream_unchanged(lane, framing, response, account).await,
+        None => run.answer_unchanged(lane, response, account).await,
+    };
+    let answer = answer.map_err(|fault| late_fault(fault, target));
+    if answer.as_ref().is_err_and(|fault| fault.side == Side::Upstream) {
+        versions.provider.failed();
+    }
+    Ok(versions.named(target, answer?))
+}
+
+impl Run<'_> {
+    /// Reads the request, as far as that is needed to write an answer to it, and leases the guards.
+    async fn understand(&mut self, account: &Account) -> Result<(), Fault> {
+        self.values = Values::All;
+        self.make_room().await?;
+        let parsed = self.parse_request(account)?;
+        self.dialect_ctx.memo = parsed.memo;
+        self.names = parsed.names;
+        self.estimate(&parsed.request);
+        self.guards = guarded::answer_guards(self.context, self.asked).await?;
+        Ok(())
+    }
+
+    /// Answers with the provider's stream, as long as guards let it through.
+    async fn stream_unchanged(
+        self,
+        lane: Relay<'_>,
+        framing: Framing,
+        response: UpstreamResponse,
+        account: &mut Account,
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let (bound, asked) = (self.decode_bound(), self.asked);
+        let UpstreamResponse { status, mut headers, body } = response;
+        let mut upstream = Decoded::new(&headers, body, bound).map_err(|error| fault_of(&error))?;
+        let withhold = lane.withhold(framing, &headers);
+        headers.remove(header::CONTENT_ENCODING);
+        // The encoder could not go on with a stream of another framing.
+        let original = (framing == asked.framing).then(|| Original::new(&asked.body, withhold));
+        let mut pipeline = self.pipeline(framing, original, account)?;
+        let first = prime(&mut upstream, &mut pipeline).await?;
+        account.answering(200, true, true);
+        let is_original = pipeline.is_original();
+        let body = Translated::new(upstream, pipeline, first, asked.can_cut);
+        let mut response = reply_with(ReplyBody::Translated(Box::new(body)));
+        lane.put_head(&mut response, status, &headers);
+        if is_original {
+            relay::put_stream_headers(response.headers_mut());
+        } else {
+            account.goes("translate");
+            stream_headers(&mut response, asked.framing);
+        }
+        Ok(response)
+    }
+
+    /// Answers with the provider's whole answer, if guards let it through.
+    async fn answer_unchanged(
+        mut self,
+        lane: Relay<'_>,
+        response: UpstreamResponse,
+        account: &mut Account,
+    ) -> Result<Response<ReplyBody>, Fault> {
+        let (status, mut headers) = (response.status, response.headers.clone());
+        let bytes = self.read_whole(response, self.context.config.server.translate_body_limit).await?;
+        headers.remove(header::CONTENT_ENCODING);
+        let mut answer = self.read_answer(status, &headers, &bytes, account)?;
+        self.book(&mut answer, account);
+        let Answer::Chat(chat) = &mut answer else { return Err(unread()) };
+        let mut known = ModelTexts::of(&self.asked.body);
+        known.add_answer(chat);
+        let is_changed = self.judge_whole(chat)?;
+        let is_covered = std::str::from_utf8(&bytes).is_ok_and(|text| known.covers_text(text));
+        if is_changed || !is_covered {
+            account.goes("translate");
+            return self.respond(answer, account);
+        }
+        account.answering(status.as_u16(), false, answer.usage().is_some());
+        self.held.shrink(self.held.bytes().saturating_sub(bytes.len()));
+        account.hold(AdmissionPermit::to_hold(self.held));
+        let mut response = reply_with(ReplyBody::from(bytes));
+        lane.put_head(&mut response, status, &headers);
+        self.dialect.into_iter().for_each(Lease::release);
+        self.provider.release();
+        Ok(response)
+    }
+
+    fn read_answer(
+        &mut self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        bytes: &bytes::Bytes,
+        account: &Account,
+    ) -> Result<Answer, Fault> {
+        let http = response_of(status, headers, bytes);
+        let parse = || unified::parse_answer(&mut self.provider, self.asked.operation(), &self.provider_ctx, &http);
+        match called(account, &self.target.adapter, "parse-response", parse)? {
+            Outcome::Complete(answer, _) => Ok(answer),
+            Outcome::FollowUp(_) => Err(unread()),
+        }
+    }
+}
+
+/// The failure of an adapter that reads no chat where it said that it would.
+fn unread() -> Fault {
+    Fault::adapter("the answer to a relayed request is no chat".to_owned())
+}

@@ -1,0 +1,226 @@
+//! Other spellings of a text: characters that look like those of ASCII, and the escapes of JSON. What is found in the plain
+//! spelling is named by its place in the text as it came.
+
+use super::Found;
+
+/// Finds in a text as a reader sees it: characters that look like letters, digits, spaces or hyphens of ASCII count as those,
+/// and invisible ones do not count.
+pub fn as_it_looks(text: &str, find: impl Fn(&str) -> Vec<Found>) -> Vec<Found> {
+    if text.is_ascii() {
+        return find(text);
+    }
+    let mut plain = Plain::default();
+    for (at, char) in text.char_indices() {
+        match looks_like(char) {
+            Looks::Itself => plain.keep(char, at),
+            Looks::Like(other) => plain.replace(other, at, char.len_utf8()),
+            Looks::Invisible => {}
+        }
+    }
+    plain.places(find(&plain.text))
+}
+
+/// Finds in the text of JSON as its reader sees it, without the escapes of strings.
+pub fn without_escapes(text: &str, find: impl Fn(&str) -> Vec<Found>) -> Vec<Found> {
+    if !text.contains('\\') {
+        return find(text);
+    }
+    let mut plain = Plain::default();
+    let mut at = 0;
+    while let Some(char) = text.get(at..).and_then(|rest| rest.chars().next()) {
+        if let Some((meant, length)) = escape(text, at) {
+            plain.replace(meant, at, length);
+            at += length;
+        } else {
+            plain.keep(char, at);
+            at += char.len_utf8();
+        }
+    }
+    plain.places(find(&plain.text))
+}
+
+/// The last place up to `at` that is not within an escape of JSON. The text begins outside of one.
+pub fn outside_escape(text: &str, at: usize) -> usize {
+    let mut from = 0;
+    while let Some(found) = text.get(from..at).and_then(|rest| rest.find('\\')) {
+        let begin = from + found;
+        let length = match text.as_bytes().get(begin + 1) {
+            Some(b'u') => 6,
+            _ => 2,
+        };
+        if begin + length > at {
+            return begin;
+        }
+        from = text.ceil_char_boundary(begin + length);
+    }
+    at
+}
+
+/// A plain text, with the places of its pieces in the text that it was made of.
+#[derive(Debug, Default)]
+struct Plain {
+    text: String,
+    pieces: Vec<Piece>,
+}
+
+/// A piece of a plain text.
+#[derive(Debug)]
+struct Piece {
+    /// Where it begins in the plain text, in bytes.
+    plain: usize,
+    /// Where it begins in the other text.
+    from: usize,
+    /// The bytes of the other text that it stands for; `None` if they are the same ones.
+    stands_for: Option<usize>,
+}
+
+impl Plain {
+    fn keep(&mut self, char: char, at: usize) {
+        let goes_on = self
+            .pieces
+            .last()
+            .is_some_and(|last| last.stands_for.is_none() && last.from + (self.text.len() - last.plain) == at);
+        if !goes_on {
+            self.pieces.push(Piece { plain: self.text.len(), from: at, stands_for: None });
+        }
+        self.text.push(char);
+    }
+
+    fn replace(&mut self, char: char, at: usize, length: usize) {
+        self.pieces.push(Piece { plain: self.text.len(), from: at, stands_for: Some(length) });
+        self.text.push(char);
+    }
+
+    /// Findings in the plain text, with their places in the other.
+    fn places(&self, mut found: Vec<Found>) -> Vec<Found> {
+        for one in &mut found {
+            let (first, last) = (one.range.start, one.range.end.saturating_sub(1));
+            let start = self.piece(first).map(|piece| match piece.stands_for {
+                Some(_) => piece.from,
+                None => piece.from + (first - piece.plain),
+            });
+            let end = self.piece(last).map(|piece| match piece.stands_for {
+                Some(length) => piece.from + length,
+                None => piece.from + (last - piece.plain) + 1,
+            });
+            if let (Some(start), Some(end)) = (start, end) {
+                one.range = start..end;
+            }
+        }
+        found
+    }
+
+    fn piece(&self, at: usize) -> Option<&Piece> {
+        let behind = self.pieces.partition_point(|piece| piece.plain <= at);
+        self.pieces.get(behind.checked_sub(1)?)
+    }
+}
+
+/// The character that the escape at this place means, and its length.
+fn escape(text: &str, at: usize) -> Option<(char, usize)> {
+    let rest = text.get(at..)?.strip_prefix('\\')?;
+    let meant = match rest.as_bytes().first()? {
+        b'n' => '\n',
+        b't' => '\t',
+        b'r' => '\r',
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        byte @ (b'"' | b'\\' | b'/') => char::from(*byte),
+        b'u' => {
+            let code = u32::from_str_radix(rest.get(1..5)?, 16).ok()?;
+            return Some((char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER), 6));
+        }
+        _ => return None,
+    };
+    Some((meant, 2))
+}
+
+/// What a character looks like.
+enum Looks {
+    Itself,
+    Like(char),
+    Invisible,
+}
+
+/// Letters of other scripts, each before the one of ASCII that it looks like.
+const LETTERS: &str = "АAВBЕEЅSІIЈJКKМMНHОOРPСCТTХXаaсcеeоoрpхxуyѕsіiјjһhԁdԛqԝwΑAΒBΕEΖZΗHΙIΚKΜMΝNΟOΡPΤTΥYΧXοoνv";
+/// The letters of one alphabet of mathematical letters, capital ones first.
+const ALPHABET: u32 = 52;
+
+fn looks_like(char: char) -> Looks {
+    let code = u32::from(char);
+    let nth = |first: u8, number: u32| Looks::Like(char::from(first + u8::try_from(number).unwrap_or_default()));
+    match code {
+        0xad | 0x180e | 0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x2069 | 0xfe00..=0xfe0f | 0xfeff => {
+            Looks::Invisible
+        }
+        0xa0 | 0x2000..=0x200a | 0x202f | 0x205f | 0x3000 => Looks::Like(' '),
+        0x2010..=0x2015 | 0x2212 | 0xfe58 | 0xfe63 => Looks::Like('-'),
+        0x2024 => Looks::Like('.'),
+        0xfe6b => Looks::Like('@'),
+        0xff01..=0xff5e => nth(b'!', code - 0xff01),
+        0x660..=0x669 => nth(b'0', code - 0x660),
+        0x6f0..=0x6f9 => nth(b'0', code - 0x6f0),
+        0x1d7ce..=0x1d7ff => nth(b'0', (code - 0x1d7ce) % 10),
+        0x1d400..=0x1d6a3 => match (code - 0x1d400) % ALPHABET {
+            number @ 0..26 => nth(b'A', number),
+            number => nth(b'a', number - 26),
+        },
+        0x370..=0x52f => {
+            let mut letters = LETTERS.chars();
+            while let (Some(other), Some(own)) = (letters.next(), letters.next()) {
+                if other == char {
+                    return Looks::Like(own);
+                }
+            }
+            Looks::Itself
+        }
+        _ => Looks::Itself,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Finds each `AKIA1`.
+    fn find(text: &str) -> Vec<Found> {
+        text.match_indices("AKIA1").map(|(at, one)| Found { range: at..at + one.len(), label: "key".into() }).collect()
+    }
+
+    fn places(found: Vec<Found>, text: &str) -> Vec<&str> {
+        found.into_iter().map(|one| &text[one.range]).collect()
+    }
+
+    #[test]
+    fn what_looks_the_same_is_found_in_its_own_place() {
+        for spelled in ["AKIA1", "АKІА1", "ＡＫＩＡ１", "A\u{200b}KI\u{ad}A\u{2060}1", "𝐀𝑲𝙸A𝟏", "AKIA\u{661}"]
+        {
+            for text in [spelled.to_owned(), format!("é\u{200b}{spelled}\u{200b}é {spelled}ü")] {
+                let count = text.matches(spelled).count();
+                assert_eq!(places(as_it_looks(&text, find), &text), vec![spelled; count], "{text}");
+            }
+        }
+        assert_eq!(as_it_looks("AKIÄ1 ключ", find), []);
+    }
+
+    #[test]
+    fn escapes_are_read_and_keep_their_places() {
+        for spelled in ["AKIA1", r"\u0041KIA1", r"A\u004bI\u00411", r"\u0041\u004B\u0049\u0041\u0031"] {
+            let text = format!("{{\"q\":\"\\\\\\n{spelled}\\\"\"}}");
+            assert_eq!(places(without_escapes(&text, find), &text), [spelled], "{text}");
+        }
+        assert_eq!(without_escapes(r"AKI\\u00411 \u00 \x", find), [], "no escape of the letter");
+    }
+
+    #[test]
+    fn a_text_is_not_cut_within_an_escape() {
+        let text = r"ab\\\u0041é\n";
+        let cuts: Vec<usize> = (0..=text.len()).filter(|at| text.is_char_boundary(*at)).collect();
+        for at in cuts {
+            let cut = outside_escape(text, at);
+            let within = (3..4).contains(&at) || (5..10).contains(&at) || at == 13;
+            assert_eq!(cut == at, !within, "{at}: {cut}");
+        }
+    }
+}
