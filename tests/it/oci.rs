@@ -1,13 +1,19 @@
 //! Adapters in OCI registries: a real registry, and one that lies.
 
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use weir_sandbox::digest::Digest;
-use weir_tests::plugins::zeta_build;
+use weir_tests::plugins::{zeta_build, zeta_with_fault};
 use weir_tests::{Answer, Received, Registry, Upstream};
 
 use crate::commands::{Desk, is_in};
@@ -61,6 +67,31 @@ fn what_is_pushed_is_installed_with_its_signature_its_fixtures_and_its_digest_in
     desk.types(&format!("pull {place} --out pulled"), 0);
     assert_eq!(fs::read(desk.at("pulled/zeta.wasm")).unwrap(), zeta_build(1));
     is_in("is signed by", &desk.types("verify pulled/zeta.wasm --key ours.pub", 0));
+    let statement: Value = serde_json::from_str(&desk.text("pulled/zeta.proof.json")).unwrap();
+    let digest = |bytes: &[u8]| json!(Digest::of(bytes).to_string().trim_start_matches("sha256:"));
+    assert_eq!(statement["subject"][0]["name"], "zeta.wasm");
+    assert_eq!(statement["subject"][0]["digest"]["sha256"], digest(&zeta_build(1)));
+    let predicate = &statement["predicate"];
+    assert_eq!((&predicate["result"], &predicate["failedTests"]), (&json!("PASSED"), &json!([])));
+    let fixtures = predicate["configuration"].as_array().unwrap();
+    assert_eq!(fixtures.len(), count("zeta.fixtures"));
+    for fixture in fixtures {
+        let name = fixture["name"].as_str().unwrap();
+        let text = fs::read(desk.at(&format!("pulled/zeta.fixtures/{name}"))).unwrap();
+        assert_eq!(fixture["digest"]["sha256"], digest(&text), "{name}");
+    }
+}
+
+#[test]
+fn an_adapter_that_fails_its_fixtures_is_not_pushed() {
+    let Some(registry) = Registry::start() else { return };
+    let desk = desk(1);
+    let place = registry.at("weir/zeta:1.0");
+    fs::write(desk.at("zeta.wasm"), zeta_with_fault("border")).unwrap();
+    desk.types("sign zeta.wasm --key ours.key", 0);
+    is_in("it fails 1 of its fixtures: stream-calls", &desk.types(&format!("push zeta.wasm {place}"), 1));
+    is_in("error", &desk.types(&format!("install {place} --unsigned"), 1));
+    assert_eq!(installed(&desk), None);
 }
 
 #[test]
@@ -265,4 +296,63 @@ async fn a_mirror_is_asked_in_place_of_the_registry_and_a_redirect_leaves_tls_no
         if request.line().contains("/blobs/") { away.clone() } else { serves(told.clone(), Vec::new())(request) }
     });
     refused(&upstream, "no address that may be followed").await;
+}
+
+/// A proxy that makes one tunnel to whatever host, behind which is a registry with this certificate; returns its address and
+/// the hosts that it was asked for.
+async fn tunnel(certificate: &CertifiedKey<KeyPair>, registry: String) -> (String, Arc<Mutex<Vec<String>>>) {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = PrivateKeyDer::try_from(certificate.signing_key.serialize_der()).unwrap();
+    let config = builder.with_no_client_auth().with_single_cert(vec![certificate.cert.der().clone()], key).unwrap();
+    let (acceptor, asked) = (TlsAcceptor::from(Arc::new(config)), Arc::<Mutex<Vec<String>>>::default());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let hosts = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let (acceptor, hosts, registry) = (acceptor.clone(), Arc::clone(&hosts), registry.clone());
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(client.read_u8().await?);
+                }
+                let line = String::from_utf8_lossy(&head).lines().next().unwrap_or_default().to_owned();
+                hosts.lock().unwrap().push(line);
+                client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
+                let mut client = acceptor.accept(client).await?;
+                let mut server = TcpStream::connect(&registry).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    (address, asked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_behind_a_proxy_and_with_a_private_authority_is_reached_if_both_are_named() {
+    let component = zeta_build(1);
+    let upstream = Upstream::always(Answer::silence()).await;
+    upstream.script(serves(manifest(&component, |_| {}), component));
+    let certificate = generate_simple_self_signed(["registry.invalid".to_owned()]).unwrap();
+    let registry = upstream.origin().trim_start_matches("http://").to_owned();
+    let (proxy, asked) = tunnel(&certificate, registry).await;
+    let authority = certificate.cert.pem();
+    tokio::task::spawn_blocking(move || {
+        let desk = Desk::with(&zeta_build(1), "");
+        fs::write(desk.at("authority.pem"), authority).unwrap();
+        let install = format!("plugin install oci://registry.invalid/zeta:1 --unsigned --proxy {proxy}");
+        desk.types_with(&[], &install, 1);
+        assert_eq!(installed(&desk), None, "its certificate is no one's whom this machine trusts");
+        let named = desk.at("authority.pem");
+        let trusting = [("SSL_CERT_FILE", named.to_str().unwrap())];
+        // The same by the variable, and a host that needs no proxy is looked for directly.
+        desk.types_with(&[trusting[0], ("NO_PROXY", "registry.invalid")], &install, 1);
+        desk.types_with(&trusting, &install, 0);
+        assert_eq!(installed(&desk), Some(zeta_build(1)));
+    })
+    .await
+    .unwrap();
+    let asked = asked.lock().unwrap().clone();
+    assert!(asked.iter().all(|line| line == "CONNECT registry.invalid:443 HTTP/1.1"), "{asked:?}");
 }

@@ -1,4 +1,4 @@
-//! An adapter in a registry, with what refers to it: its signatures and its fixtures.
+//! An adapter in a registry, with what refers to it: its signatures, its fixtures, and the report that it reproduces them.
 
 use bytes::Bytes;
 use serde_json::json;
@@ -12,14 +12,17 @@ use super::reference::Reference;
 /// The types of what refers to an adapter.
 const SIGNATURE: &str = "application/vnd.weir.signature.v1";
 const FIXTURES: &str = "application/vnd.weir.fixtures.v1+json";
-/// The media types of their layers.
+/// A statement of in-toto; its layer has the same type.
+const STATEMENT: &str = "application/vnd.in-toto+json";
+/// The media types of the other layers.
 const TEXT: &str = "text/plain";
 const JSON: &str = "application/json";
-/// The largest component, all signatures together, one fixture and all of them, in bytes; the most fixtures, and the most
+/// The largest component, all signatures together, one fixture, one statement and all fixtures, in bytes; the most fixtures, and the most
 /// manifests that may refer to one adapter.
 const MOST_COMPONENT: usize = 64 << 20;
 const MOST_SIGNATURES: usize = 4 << 10;
 const MOST_FIXTURE: usize = 1 << 20;
+const MOST_STATEMENT: usize = 1 << 20;
 const MOST_FIXTURES: usize = 16 << 20;
 const MOST_FILES: usize = 512;
 const MOST_REFERRERS: usize = 64;
@@ -43,6 +46,8 @@ pub struct Package {
     pub signature: Option<String>,
     /// The files of its fixtures: names from their folder, and texts.
     pub fixtures: Vec<(String, String)>,
+    /// The statement that it reproduces them, as JSON.
+    pub proof: Option<String>,
 }
 
 /// An adapter that a registry has, before its parts are fetched.
@@ -116,6 +121,14 @@ impl Registry {
         Ok(files)
     }
 
+    /// Fetches the newest statement that refers to an adapter; `None` if there is none. Anyone who may push can have made it.
+    pub async fn proof(&self, adapter: &Adapter) -> Result<Option<String>, RegistryError> {
+        let referring = self.referring(adapter, STATEMENT).await?;
+        let Some(layer) = referring.last().and_then(|manifest| manifest.layers.first()) else { return Ok(None) };
+        let bytes = self.blob("the statement", layer, MOST_STATEMENT).await?;
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
     /// The manifests of one type that refer to an adapter.
     async fn referring(&self, adapter: &Adapter, kind: &str) -> Result<Vec<Manifest>, RegistryError> {
         let index = self.referrers(adapter.manifest).await?;
@@ -162,6 +175,10 @@ impl Registry {
         }
         if !package.fixtures.is_empty() {
             self.refer(&subject, FIXTURES, JSON, &package.fixtures).await?;
+        }
+        if let Some(proof) = &package.proof {
+            let files = [(format!("{}.proof.json", package.name), proof.clone())];
+            self.refer(&subject, STATEMENT, STATEMENT, &files).await?;
         }
         self.put_manifest(&reference.target(), IMAGE, bytes).await?;
         Ok(subject.digest)

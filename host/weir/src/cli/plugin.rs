@@ -1,5 +1,6 @@
 //! `weir plugin …`: inspects and installs adapters, and has the tools for their authors.
 
+mod attest;
 mod bench;
 mod build;
 mod dev;

@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::attest;
 use super::registry::{Access, runtime};
 use weir_adapters::inspect;
 use weir_adapters::watch::signature_beside;
 use weir_fixtures::proof;
-use weir_fixtures::proof::Bounds;
+use weir_fixtures::proof::{Bounds, Depth, Fixture};
 use weir_registry::{Package, Reference};
 
 #[derive(Debug, Args)]
@@ -39,7 +40,10 @@ impl Push {
         let inspected = inspect::inspect(&super::loader()?, &bytes).map_err(|error| wrong(&error))?;
         // Fixtures within the component are pushed with it anyway.
         let fixtures = proof::beside(&self.file, || Ok(Vec::new()), Bounds::GATE).map_err(|error| wrong(&error))?;
+        let proof =
+            if fixtures.is_empty() { None } else { Some(self.prove(&inspected.manifest.name, &bytes, &fixtures)?) };
         Ok(Package {
+            proof,
             component: bytes.into(),
             name: inspected.manifest.name,
             version: inspected.manifest.version,
@@ -49,5 +53,16 @@ impl Push {
             signature: signature_beside(&self.file),
             fixtures: fixtures.into_iter().map(|it| (format!("{}.json", it.name), it.text)).collect(),
         })
+    }
+
+    /// The statement that the component reproduces its fixtures. One that does not is not pushed: nowhere would it serve.
+    fn prove(&self, name: &str, bytes: &[u8], fixtures: &[Fixture]) -> Result<String, String> {
+        let wrong = |error: &dyn std::fmt::Display| format!("error: {}: {error}", self.file.display());
+        let adapter = super::loader()?.load(name, bytes, &super::admission(name)).map_err(|error| wrong(&error))?;
+        let report = proof::prove_to(&adapter, fixtures, Depth::COMMAND);
+        match report.first_failure() {
+            Some(failure) => Err(wrong(&format!("it fails {} of its fixtures: {failure}", report.failed))),
+            None => Ok(attest::statement(name, bytes, fixtures, &report).to_string()),
+        }
     }
 }

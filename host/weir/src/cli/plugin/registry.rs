@@ -93,6 +93,11 @@ impl Found {
         self.runtime.block_on(self.registry.signatures(&self.adapter)).map_err(|error| self.wrong(&error))
     }
 
+    /// Fetches the report of its fixtures; `None` if there is none.
+    fn proof(&self) -> Result<Option<String>, String> {
+        self.runtime.block_on(self.registry.proof(&self.adapter)).map_err(|error| self.wrong(&error))
+    }
+
     /// Fetches all parts into a temporary folder in `dir`.
     pub(super) fn fetch(&self, dir: &Path, signature: Option<String>) -> Result<Fetched, String> {
         let folder = dir.join(format!(".fetched-{}.tmp", std::process::id()));
@@ -157,6 +162,9 @@ impl Pull {
         let found = Found::at(&self.reference, &self.access)?;
         let signature = found.signature()?;
         let file = found.write(&self.out, signature)?;
+        if let Some(proof) = found.proof()? {
+            put(&file.with_extension("proof.json"), proof.as_bytes())?;
+        }
         Ok(format!("fetched {} ({}) as {}", found.reference, found.adapter.manifest, file.display()))
     }
 }
