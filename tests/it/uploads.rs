@@ -134,13 +134,14 @@ async fn an_upload_goes_on_without_its_client_and_keeps_its_turn() {
     let upload = Request::new("PUT", "/admin/v1/adapters/zeta").header("authorization", &authorization).body(&second);
     let mut client = setup.gateway.connect().await;
     client.send(&upload).await;
-    // The component is being checked as long as its copy is in the folder.
-    let is_checked = async {
-        while !has_copy(setup.gateway.folder.path()) {
+    // The component is being checked as long as its copy is in the folder, which may be too short a time to be seen.
+    let place = setup.gateway.folder.file("zeta");
+    let is_begun = async {
+        while !has_copy(setup.gateway.folder.path()) && std::fs::read(&place).unwrap() != second {
             tokio::task::yield_now().await;
         }
     };
-    soon("the check", is_checked).await;
+    soon("the check", is_begun).await;
     client.leave();
     let hostile = std::fs::read(weir_tests::plugins::component("hostile")).unwrap();
     let next = async {
@@ -155,7 +156,7 @@ async fn an_upload_goes_on_without_its_client_and_keeps_its_turn() {
     soon("the turn", next).await;
     let uploaded: Vec<Value> = setup.audited().await.into_iter().map(|event| event["id"].clone()).collect();
     assert_eq!(uploaded, ["hostile", "zeta"], "each is recorded, one after the other");
-    assert_eq!(std::fs::read(setup.gateway.folder.file("zeta")).unwrap(), second);
+    assert_eq!(std::fs::read(&place).unwrap(), second);
     assert!(!has_copy(setup.gateway.folder.path()));
 }
 
