@@ -1,5 +1,7 @@
 //! Memory of sessions that wait.
 
+use std::net::SocketAddr;
+
 use serde_json::json;
 use weir_tests::{Folder, Program, SessionProvider, WebSocket};
 
@@ -13,11 +15,11 @@ const COUNTED: usize = 800;
 const MOST_KIB: usize = 60;
 
 /// Sessions that passed messages both ways, and wait since.
-async fn open(program: &Program, provider: &SessionProvider, count: usize) -> Vec<(WebSocket, WebSocket)> {
+async fn open(address: SocketAddr, provider: &SessionProvider, count: usize) -> Vec<(WebSocket, WebSocket)> {
     let mut all = Vec::with_capacity(count);
     let text = "x".repeat(50_000);
     for _ in 0..count {
-        let (client, upstream) = tokio::join!(WebSocket::ask(program.address(), PATH, &[]), provider.grant());
+        let (client, upstream) = tokio::join!(WebSocket::ask(address, PATH, &[]), provider.grant());
         let (mut client, mut upstream): (WebSocket, WebSocket) = (client.unwrap(), upstream);
         let append = json!({"type": "input_audio_buffer.append", "audio": text});
         client.say(&append).await;
@@ -34,9 +36,10 @@ async fn an_idle_session_holds_no_buffers() {
     let provider = SessionProvider::listen().await;
     let (folder, cache) = (Folder::with(&["openai"]), tempfile::tempdir().unwrap());
     let program = Program::start(&folder, cache.path(), &(realtime("max_sessions = 2000") + &config(&provider)));
-    let _first = open(&program, &provider, BEFORE).await;
+    let address = program.address();
+    let _first = open(address, &provider, BEFORE).await;
     let before = resident(&program);
-    let _counted = open(&program, &provider, COUNTED).await;
+    let _counted = open(address, &provider, COUNTED).await;
     let each = (resident(&program) - before) / COUNTED;
     println!("{each} KiB a session");
     assert!(each <= MOST_KIB, "{each} KiB a session");

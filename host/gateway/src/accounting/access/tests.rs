@@ -10,6 +10,7 @@ use weir_types::tokens::Tokens;
 use super::*;
 use crate::accounting::request_log::FinishedRequest;
 use crate::accounting::trail;
+use crate::guard::Note;
 use crate::observe::log::tests::said;
 use crate::observe::log::{Line, current};
 
@@ -75,6 +76,12 @@ fn the_page_names_each_member_of_the_line_and_no_other() {
         trail.add(&Arc::from("zeta/model-0"), trail::End::Failed("rate_limited"));
         line.tried(&trail);
         line.lost(["x"].into_iter());
+        line.judged_by(&Notes::of(vec![Note {
+            guard: Arc::from("secrets"),
+            verdict: "allow",
+            enforced: true,
+            annotations: Vec::new(),
+        }]));
         line.failed(&Fault::invalid("no"));
         line.session_used(SessionUse::default());
         let all = Bucket::ALL.iter().fold(Tokens::default(), |all, bucket| all.with(*bucket, Some(1)));
