@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use self::access::AccessLine;
+use self::access::RequestRecord;
 use self::capture::{Copies, SentCopy};
 use self::charges::Charges;
 use self::request_log::ChargedPart;
@@ -118,7 +118,7 @@ pub struct Account {
     ticket: Option<Ticket>,
     request_id: Arc<str>,
     /// The access log's line, if such lines are written.
-    line: Option<Box<AccessLine>>,
+    line: Option<Box<RequestRecord>>,
     /// Bytes of the answer's body that were handed over.
     bytes_out: u64,
     /// Output tokens at the last look at budgets that end streams.
@@ -192,18 +192,18 @@ impl Account {
     }
 
     /// Tells what the answer cost once it is known.
-    pub(crate) fn tell_cost(&mut self) -> CostCell {
+    pub(crate) fn cost_cell(&mut self) -> CostCell {
         Arc::clone(self.cost.get_or_insert_default())
     }
 
     /// Sets the access log's line.
-    pub(crate) fn set_line(&mut self, line: Option<Box<AccessLine>>) {
+    pub(crate) fn set_line(&mut self, line: Option<Box<RequestRecord>>) {
         self.copies = Copies::of(line.as_ref().and_then(|line| line.capture().cloned()));
         self.line = line;
     }
 
     /// The access log's line.
-    pub fn line(&mut self) -> Option<&mut AccessLine> {
+    pub fn line(&mut self) -> Option<&mut RequestRecord> {
         self.line.as_deref_mut()
     }
 
@@ -223,18 +223,18 @@ impl Account {
     }
 
     /// Begins an attempt at this provider, with the provider's name for the model and what its tokens cost.
-    pub(crate) fn tries_at(&mut self, provider: &Arc<str>, model: &str, tariff: Tariff) {
+    pub(crate) fn start_attempt(&mut self, provider: &Arc<str>, model: &str, tariff: Tariff) {
         self.forfeit();
         let number = self.shared.tries.fetch_add(1, Ordering::Relaxed) + 1;
         self.traced.begins(number, provider, model);
-        self.line.iter_mut().for_each(|line| line.begins(model));
+        self.line.iter_mut().for_each(|line| line.start_attempt(model));
         self.provider = Some(Arc::clone(provider));
         self.tokens.tariff = Some(tariff);
     }
 
     /// A request is sent; `input` estimates its tokens. They are charged for unless the provider reports usage or
     /// refuses the request. Returns whether this is the attempt's first request, the one that costs.
-    pub fn sends<I: Into<SentInput>>(&mut self, input: impl FnOnce() -> I) -> bool {
+    pub fn note_sent_input<I: Into<SentInput>>(&mut self, input: impl FnOnce() -> I) -> bool {
         self.is_in_doubt = true;
         let is_first = self.counts && self.tokens.sent.is_none();
         if is_first {
@@ -244,7 +244,7 @@ impl Account {
     }
 
     /// Copies a request that is about to be sent, if the content of the exchange is captured.
-    pub fn copies(&mut self, request: &UpstreamRequest<'_>) -> Option<Arc<SentCopy>> {
+    pub fn capture_request(&mut self, request: &UpstreamRequest<'_>) -> Option<Arc<SentCopy>> {
         self.copies.sends(request)
     }
 
@@ -316,12 +316,12 @@ impl Account {
     }
 
     /// Sets the lane of the attempt: `relay` or `translate`.
-    pub fn goes(&mut self, lane: &'static str) {
+    pub fn set_lane(&mut self, lane: &'static str) {
         self.lane = Some(lane);
     }
 
     /// What the answer uses cannot be known: all that was reserved stays booked, if there is an answer.
-    pub(crate) fn stays_unknown(&mut self) {
+    pub(crate) fn mark_usage_unknown(&mut self) {
         self.is_unknown = true;
     }
 

@@ -125,7 +125,7 @@ impl Admission {
 
     /// Admits a request before its body is read: counts it against the request limits of its client and address, and
     /// checks that the queue has room.
-    pub(crate) async fn knock(&self, config: &Config, caller: &Caller) -> Result<AdmissionPermit, Refused> {
+    pub(crate) async fn admit_caller(&self, config: &Config, caller: &Caller) -> Result<AdmissionPermit, Refused> {
         if let Some(places) = config.server.max_concurrency
             && !self.whole.has_room(allowance(config, places), &caller.turn(), caller.priority())
         {
@@ -235,7 +235,7 @@ impl Admission {
         self.enter(&gate, allowance(config, places), caller).await.map(Some)
     }
 
-    /// Admits a request for a list of models to a place; [`Self::knock`] has already counted the request.
+    /// Admits a request for a list of models to a place; [`Self::admit_caller`] has already counted the request.
     pub(crate) async fn admit_to_lists(
         &self,
         config: &Config,
@@ -327,7 +327,7 @@ fn allowance(config: &Config, places: usize) -> Allowance {
     Allowance { places, queue: config.server.queue.length, wait: config.server.queue.wait }
 }
 
-/// The reservations of a request, without the count of requests, which [`Admission::knock`] has reserved.
+/// The reservations of a request, without the count of requests, which [`Admission::admit_caller`] has reserved.
 fn takes(config: &Config, caller: &Caller, model: Option<&Arc<Model>>, demand: &Demand<'_>) -> Vec<Take> {
     let estimate = demand.estimate();
     let mut takes = takes_of_caller(config, caller, estimate);

@@ -66,8 +66,8 @@ pub(crate) use ability::suit;
 pub use captured_reply::{CapturedReply, captured};
 pub use chat_probe::ping;
 pub use failure::Failure;
-pub use further_guards::FurtherGuards;
-pub use handed::{Closing, Handed, HandedBody};
+pub use further_guards::FallbackGuards;
+pub use handed::{Closing, HandedBody, UnifiedReply};
 pub use judged::{Judged, judge};
 pub(crate) use keepable::{Meaning, keepable, rewritten};
 pub use kept_reply::KeptReply;
@@ -153,7 +153,7 @@ impl InboundRequest {
 
 /// The version of the adapter that made the exchange with the provider, among an answer's extensions.
 #[derive(Debug, Clone)]
-pub struct SpokenBy(pub Arc<Adapter>);
+pub struct AnsweringAdapter(pub Arc<Adapter>);
 
 /// The services and settings that the attempts of one request use.
 #[derive(Debug, Clone, Copy)]
@@ -163,7 +163,7 @@ pub struct RequestContext<'a> {
     /// The client for requests to providers.
     pub upstreams: &'a Upstreams,
     /// The cache of values that clients' formats cannot carry.
-    pub recall: &'a Arc<ReasoningCache>,
+    pub reasoning_cache: &'a Arc<ReasoningCache>,
     /// The deadline of the whole request, over all attempts.
     pub deadline: Option<Instant>,
     /// What guards made of the request, those of the target's model included.
@@ -214,7 +214,7 @@ async fn attempt(
     };
     let accepted = asked.side.dialect().and_then(|_| target.accepts(asked.face.format(), asked.operation()));
     let lane = Lane::of(&asked.reading, asked.operation(), accepted, wishes);
-    account.goes(lane.as_str());
+    account.set_lane(lane.as_str());
     match lane {
         // Each lane is boxed, so that neither takes the room of the other.
         Lane::Relay(acceptance) if judges_answer => {

@@ -34,7 +34,7 @@ use http::{Method, Request, Response, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use crate::accounting::access::{AccessLine, Arrival};
+use crate::accounting::access::{Arrival, RequestRecord};
 use crate::accounting::capture::Capture;
 use crate::accounting::request_log::RequestLog;
 use crate::admission::budgets::Budgets;
@@ -81,7 +81,7 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     tracer: Tracer,
     lists: model_list::Lists,
-    recall: Arc<ReasoningCache>,
+    reasoning_cache: Arc<ReasoningCache>,
     answers: AnswerCache,
     health: Arc<Health>,
     admission: Arc<Admission>,
@@ -102,7 +102,7 @@ impl Gateway {
         metrics: Arc<Metrics>,
         tracer: Tracer,
     ) -> Result<Self, prometheus::Error> {
-        let recall = Arc::new(ReasoningCache::new(serving.config.server.recall_bytes));
+        let reasoning_cache = Arc::new(ReasoningCache::new(serving.config.server.recall_bytes));
         let answers = AnswerCache::new(serving.config.server.cache_bytes, &metrics)?;
         let lists = model_list::Lists::default();
         let guard_metrics = GuardMetrics::new(&metrics)?;
@@ -118,7 +118,7 @@ impl Gateway {
             metrics,
             tracer,
             lists,
-            recall,
+            reasoning_cache,
             answers,
             health,
             admission,
@@ -159,7 +159,7 @@ impl Gateway {
                 let face = Arc::clone(&called.face);
                 traced::describe(&span, &face, &id);
                 if let Some(line) = line.as_mut() {
-                    line.called(&face);
+                    line.set_endpoint(&face);
                 }
                 let begun = Begun { exchange, span: &span, line: &mut line, capture: &mut capture };
                 let answer = if session::is_for(&face) {
@@ -182,7 +182,7 @@ impl Gateway {
         }
         traced::conclude(&span, &mut response);
         if let Some(line) = line.as_mut() {
-            line.ends_with(response.status().as_u16(), exact_len(&response));
+            line.finish_own_answer(response.status().as_u16(), exact_len(&response));
         }
         match capture {
             Some(capture) => attempt::captured(response, capture),
@@ -203,10 +203,10 @@ impl Gateway {
         let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
         let caller = self.identified(serving, &face, &head).await?;
         if let Some(line) = line.as_mut() {
-            line.asked_by(&caller);
+            line.set_caller(&caller);
         }
         let framing = face.framing(&about);
-        let permit = match self.admission.knock(&serving.config, &caller).await {
+        let permit = match self.admission.admit_caller(&serving.config, &caller).await {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id, line)),
         };
@@ -215,8 +215,8 @@ impl Gateway {
             read_body::read(serving, &face, &holes, &head, (body, held)).await?;
         // The client's own name for the model, also of a request that is refused.
         if let Some(line) = line.as_mut() {
-            line.asks_for(reading.model.as_deref());
-            line.reads(body.iter().map(|piece| piece.len() as u64).sum());
+            line.set_model(reading.model.as_deref());
+            line.set_request_bytes(body.iter().map(|piece| piece.len() as u64).sum());
         }
         rights::resolve_alias(&caller, &face, &mut reading)?;
         // A strict model stays strict at every target, fallbacks included.
@@ -253,7 +253,7 @@ impl Gateway {
         let context = RequestContext {
             config: &serving.config,
             upstreams: &self.upstreams,
-            recall: &self.recall,
+            reasoning_cache: &self.reasoning_cache,
             deadline: None,
             judged: None,
         };
@@ -284,7 +284,7 @@ impl Gateway {
         context: RequestContext<'_>,
         serving: &Serving,
         asked: &Arc<InboundRequest>,
-        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<AccessLine>>),
+        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
     ) -> Result<Response<ReplyBody>, Fault> {
         let demand = asked.demand();
         let permit = match self.admission.admit(&serving.config, &asked.caller, &demand, permit).await {
@@ -335,7 +335,7 @@ impl Gateway {
         if serving.config.server.diagnostic_headers {
             diagnose(&mut response, target.as_deref(), asked, &account);
         }
-        let cost = found.is_miss().then(|| account.tell_cost());
+        let cost = found.is_miss().then(|| account.cost_cell());
         let response = attempt::with_cost(response.map(|body| body.attach(Box::new(account)))).await;
         Ok(self.keep(response, (serving, asked), found, cost))
     }
@@ -347,7 +347,7 @@ impl Gateway {
         id: &Arc<str>,
         exchange: &Exchange,
         head: &Parts,
-    ) -> Option<Box<AccessLine>> {
+    ) -> Option<Box<RequestRecord>> {
         let arrival = Arrival {
             id: Arc::clone(id),
             own_id: exchange.own_id,
@@ -357,7 +357,7 @@ impl Gateway {
             address: head.extensions.get::<Peer>().map(|peer| peer.0),
             user_agent: head.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()),
         };
-        AccessLine::begin(arrival, serving.config.server.access_log, self.log.get().cloned())
+        RequestRecord::begin(arrival, serving.config.server.access_log, self.log.get().cloned())
     }
 }
 
@@ -370,7 +370,7 @@ fn exact_len(response: &Response<ReplyBody>) -> u64 {
 struct Begun<'a> {
     exchange: Exchange,
     span: &'a Span,
-    line: &'a mut Option<Box<AccessLine>>,
+    line: &'a mut Option<Box<RequestRecord>>,
     /// Set if the content is captured.
     capture: &'a mut Option<Arc<Capture>>,
 }

@@ -47,7 +47,7 @@ struct Table {
 
 #[derive(Debug)]
 struct Known {
-    vitals: Arc<TargetHealth>,
+    health: Arc<TargetHealth>,
     /// The name of the pattern's target, if this is one of its models.
     pattern: Option<Arc<str>>,
 }
@@ -76,14 +76,14 @@ impl Health {
     /// A target's health record, if there is one.
     pub fn known(&self, target: &str) -> Option<Arc<TargetHealth>> {
         let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
-        targets.known.get(target).map(|known| Arc::clone(&known.vitals))
+        targets.known.get(target).map(|known| Arc::clone(&known.health))
     }
 
     /// The health records of all models of a pattern's target.
     pub(crate) fn of_pattern(&self, pattern: &str) -> Vec<Arc<TargetHealth>> {
         let targets = self.targets.read().unwrap_or_else(PoisonError::into_inner);
         let of_it = targets.known.values().filter(|known| known.pattern.as_deref() == Some(pattern));
-        of_it.map(|known| Arc::clone(&known.vitals)).collect()
+        of_it.map(|known| Arc::clone(&known.health)).collect()
     }
 
     /// Removes the records of all other targets, and of models whose pattern is removed.
@@ -106,9 +106,9 @@ impl Health {
     /// Admits an exchange if the breaker and the limits allow it. A benched key is no obstacle, since it is used only
     /// as a last resort.
     pub fn admit(&self, subject: Subject<'_>, now: Instant) -> Result<Ticket, TargetStatus> {
-        let vitals = self.of_subject(subject, now);
-        vitals.admit(subject.key, now, &subject.settings)?;
-        Ok(Ticket::new(vitals, Arc::clone(&self.keys), subject, now))
+        let health = self.of_subject(subject, now);
+        health.admit(subject.key, now, &subject.settings)?;
+        Ok(Ticket::new(health, Arc::clone(&self.keys), subject, now))
     }
 
     /// The record of a subject, created if necessary: its own or, if there are too many, its pattern's.
@@ -137,13 +137,13 @@ impl Health {
 impl Table {
     fn take_in(&mut self, target: &Arc<str>, pattern: Option<&Arc<str>>) -> Arc<TargetHealth> {
         if let Some(known) = self.known.get(target) {
-            return Arc::clone(&known.vitals);
+            return Arc::clone(&known.health);
         }
-        let vitals = Arc::<TargetHealth>::default();
-        let known = Known { vitals: Arc::clone(&vitals), pattern: pattern.cloned() };
+        let health = Arc::<TargetHealth>::default();
+        let known = Known { health: Arc::clone(&health), pattern: pattern.cloned() };
         self.models += usize::from(known.pattern.is_some());
         self.known.insert(Arc::clone(target), known);
-        vitals
+        health
     }
 
     /// Removes records to make room: healthy models that are not in use and, if those are too few, all unused models
@@ -154,9 +154,9 @@ impl Table {
         }
         self.swept = Some(now);
         for may_have_failed in [false, true] {
-            let is_used = |known: &Known| Arc::strong_count(&known.vitals) > 1;
+            let is_used = |known: &Known| Arc::strong_count(&known.health) > 1;
             self.retain(|_, known| {
-                known.pattern.is_none() || is_used(known) || known.vitals.is_troubled(now, may_have_failed)
+                known.pattern.is_none() || is_used(known) || known.health.is_troubled(now, may_have_failed)
             });
             if self.models < MAX_MODELS / 2 {
                 return;

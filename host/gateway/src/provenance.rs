@@ -69,7 +69,7 @@ pub enum Kind {
 
 /// The issuers of words, in a bounded cache that evicts the least recently used ones.
 #[derive(Debug)]
-pub struct Origins {
+pub struct Provenance {
     known: Cache<u128, Issuer>,
     /// Keyed hashers, so that clients cannot forge collisions.
     hashers: [RandomState; 2],
@@ -77,7 +77,7 @@ pub struct Origins {
     any: [AtomicBool; 3],
 }
 
-impl Origins {
+impl Provenance {
     /// Creates a cache of about this many bytes.
     pub fn new(bytes: usize) -> Self {
         Self {

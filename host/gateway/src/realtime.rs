@@ -23,7 +23,7 @@ mod responses;
 mod standing;
 mod wire;
 
-pub(crate) use greeting::Greeting;
+pub(crate) use greeting::UpstreamHandshake;
 pub(crate) use metrics::{Occupant, SessionPlace, Sessions};
 pub(crate) use relay::{FirstMessage, Session, Terms};
 pub(crate) use responses::Responses;

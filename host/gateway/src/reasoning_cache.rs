@@ -11,7 +11,7 @@ use std::sync::Arc;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::provenance::{Issuer, Kind, Origins, Owners};
+use crate::provenance::{Issuer, Kind, Owners, Provenance};
 use weir_types::contract::types::{
     ChatEvent, ChatRequest, ChatResponse, Message, Part, PartKind, ReasoningPart, Role, Signature,
 };
@@ -27,7 +27,7 @@ const ENTRY: usize = 192;
 #[derive(Debug)]
 pub struct ReasoningCache {
     turns: Cache<Key, Kept, Weigher>,
-    origins: Arc<Origins>,
+    origins: Arc<Provenance>,
     owners: Arc<Owners>,
 }
 
@@ -84,7 +84,7 @@ impl ReasoningCache {
     /// Creates a cache of about this many bytes: a quarter for the issuers of values, an eighth for the owners of
     /// objects.
     pub fn new(bytes: usize) -> Self {
-        let origins = Arc::new(Origins::new(bytes / 4));
+        let origins = Arc::new(Provenance::new(bytes / 4));
         let owners = Arc::new(Owners::new(bytes / 8));
         let bytes = bytes - bytes / 4 - bytes / 8;
         Self { turns: Cache::with_weighter((bytes / USUAL_TURN).max(16), bytes as u64, Weigher), origins, owners }
@@ -96,7 +96,7 @@ impl ReasoningCache {
     }
 
     /// The issuers of values.
-    pub fn origins(&self) -> &Arc<Origins> {
+    pub fn origins(&self) -> &Arc<Provenance> {
         &self.origins
     }
 
@@ -172,7 +172,7 @@ struct Turn {
 /// Collects the values of a streamed answer's tool calls.
 #[derive(Debug)]
 pub struct Witness {
-    recall: Arc<ReasoningCache>,
+    reasoning_cache: Arc<ReasoningCache>,
     source: Source,
     candidates: Vec<(u32, Watched)>,
 }
@@ -188,8 +188,8 @@ struct Watched {
 
 impl Witness {
     /// Observes an answer from this source.
-    pub fn new(recall: Arc<ReasoningCache>, source: Source) -> Self {
-        Self { recall, source, candidates: Vec::new() }
+    pub fn new(reasoning_cache: Arc<ReasoningCache>, source: Source) -> Self {
+        Self { reasoning_cache, source, candidates: Vec::new() }
     }
 
     /// Observes one event, after the referee.
@@ -217,7 +217,7 @@ impl Witness {
             // Kept before the client gets the end, since its next request may follow at once.
             ChatEvent::Finish(finish) => {
                 let watched = std::mem::take(self.of(finish.candidate));
-                self.recall.put(&self.source, watched.turn);
+                self.reasoning_cache.put(&self.source, watched.turn);
             }
             _ => {}
         }

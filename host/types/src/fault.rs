@@ -72,7 +72,7 @@ pub struct Fault {
     /// The side at fault.
     pub side: Side,
     /// How the exchange with the provider failed, if it ended without a proper answer.
-    pub lapse: Option<TransportFailure>,
+    pub transport: Option<TransportFailure>,
 }
 
 impl Fault {
@@ -82,7 +82,7 @@ impl Fault {
         Self {
             error: Error { kind, message, status: None, code: None, param: None, retry_after_ms: None },
             side,
-            lapse: None,
+            transport: None,
         }
     }
 
@@ -113,13 +113,13 @@ impl Fault {
 
     /// An error that an adapter's function returned on purpose, blamed on `side`.
     pub fn from_error(side: Side, error: Error) -> Self {
-        Self { error, side, lapse: None }
+        Self { error, side, transport: None }
     }
 
     /// Sets how the exchange with the provider failed.
     #[must_use]
-    pub fn with_lapse(mut self, lapse: TransportFailure) -> Self {
-        self.lapse = Some(lapse);
+    pub fn with_transport(mut self, failure: TransportFailure) -> Self {
+        self.transport = Some(failure);
         self
     }
 

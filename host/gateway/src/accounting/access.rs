@@ -81,7 +81,7 @@ pub struct Arrival<'a> {
 
 /// The record of one request, written when this is dropped.
 #[derive(Debug)]
-pub struct AccessLine {
+pub struct RequestRecord {
     id: Arc<str>,
     own_id: Uuid7,
     begun: Instant,
@@ -119,7 +119,7 @@ pub struct AccessLine {
     capture: Option<Arc<Capture>>,
 }
 
-impl AccessLine {
+impl RequestRecord {
     /// Begins the record of a request that has just arrived; `None` if neither log takes it.
     pub fn begin(arrival: Arrival<'_>, writes: bool, log: Option<Arc<dyn RequestLog>>) -> Option<Box<Self>> {
         let has_line = writes && tracing::enabled!(target: TARGET, tracing::Level::INFO);
@@ -159,22 +159,22 @@ impl AccessLine {
     }
 
     /// Sets the face that the request calls.
-    pub fn called(&mut self, face: &Arc<Endpoint>) {
+    pub fn set_endpoint(&mut self, face: &Arc<Endpoint>) {
         self.face = Some(Arc::clone(face));
     }
 
     /// Sets the caller.
-    pub(crate) fn asked_by(&mut self, caller: &Caller) {
+    pub(crate) fn set_caller(&mut self, caller: &Caller) {
         self.caller = Some(caller.clone());
     }
 
     /// The request log shall not have the request.
-    pub fn stays_unlogged(&mut self) {
+    pub fn exclude_from_log(&mut self) {
         self.is_unlogged = true;
     }
 
     /// A kept answer serves the request: sets what that cost when it was made.
-    pub(crate) fn saves(&mut self, cost: Option<Nano>) {
+    pub(crate) fn set_saved_cost(&mut self, cost: Option<Nano>) {
         self.saved = cost;
     }
 
@@ -194,17 +194,17 @@ impl AccessLine {
     }
 
     /// Sets the model, as the client names it.
-    pub(crate) fn asks_for(&mut self, model: Option<&str>) {
+    pub(crate) fn set_model(&mut self, model: Option<&str>) {
         self.alias = model.map(shown);
     }
 
     /// Sets the size of the request's body.
-    pub fn reads(&mut self, bytes: u64) {
+    pub fn set_request_bytes(&mut self, bytes: u64) {
         self.bytes_in = bytes;
     }
 
     /// Counts the request's body while it arrives.
-    pub(crate) fn reads_on(&mut self, arriving: Arc<AtomicU64>) {
+    pub(crate) fn count_request_bytes(&mut self, arriving: Arc<AtomicU64>) {
         self.arriving = Some(arriving);
     }
 
@@ -214,12 +214,12 @@ impl AccessLine {
     }
 
     /// An attempt begins, with the provider's name for the model.
-    pub fn begins(&mut self, model: &str) {
+    pub fn start_attempt(&mut self, model: &str) {
         self.model = Some(shown(model));
     }
 
     /// Sets the lane of the last attempt: `relay` or `translate`.
-    pub fn went(&mut self, lane: Option<&'static str>) {
+    pub fn set_lane(&mut self, lane: Option<&'static str>) {
         self.lane = lane;
     }
 
@@ -252,12 +252,12 @@ impl AccessLine {
     }
 
     /// Sets the outcome.
-    pub fn ends(&mut self, ended: Ended) {
+    pub fn finish(&mut self, ended: Ended) {
         self.ended = ended;
     }
 
     /// Sets the outcome of a whole answer that the gateway gave itself.
-    pub fn ends_with(&mut self, status: u16, bytes_out: u64) {
+    pub fn finish_own_answer(&mut self, status: u16, bytes_out: u64) {
         self.ended = Ended { status, end: Some(End::Whole), bytes_out, ..Ended::default() };
     }
 

@@ -23,7 +23,7 @@ impl Account {
     }
 
     /// A piece of a stream is sent; the first one sets the time to the first token.
-    pub fn piece(&mut self) {
+    pub fn note_chunk(&mut self) {
         if !self.first_piece {
             self.first_piece = true;
             let took = self.begun.elapsed();
@@ -36,12 +36,12 @@ impl Account {
     }
 
     /// A part of the answer's body is handed over to the connection.
-    pub(crate) fn sends_on(&mut self, bytes: usize) {
+    pub(crate) fn add_bytes_out(&mut self, bytes: usize) {
         self.bytes_out += bytes as u64;
     }
 
     /// Sets the usage that the provider reported.
-    pub fn used(&mut self, usage: Usage) {
+    pub fn set_usage(&mut self, usage: Usage) {
         self.tokens.reported = Some(usage);
     }
 
@@ -112,13 +112,13 @@ impl Account {
     }
 
     /// The whole answer was sent.
-    pub fn whole(&mut self) {
+    pub fn complete(&mut self) {
         self.outcome = Outcome::Whole;
         self.usage_is_final();
     }
 
     /// The stream broke, and this side is at fault.
-    pub fn broke(&mut self, side: &str) {
+    pub fn fail_stream(&mut self, side: &str) {
         self.outcome = Outcome::Failed;
         if side == Side::Upstream.as_str() {
             self.interrupted();

@@ -108,7 +108,7 @@ impl Account {
         }
         let attempts = self.tries();
         let Some(line) = &mut self.line else { return };
-        line.went(self.lane);
+        line.set_lane(self.lane);
         line.tried(&self.trail);
         let end = match self.outcome {
             Outcome::Open => None,
@@ -117,7 +117,7 @@ impl Account {
         };
         let (status, provider) = (self.status, self.provider.clone());
         let reported = self.tokens.reported.as_ref();
-        line.ends(Ended {
+        line.finish(Ended {
             status,
             end,
             provider,

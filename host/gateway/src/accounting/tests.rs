@@ -33,8 +33,8 @@ fn a_whole_answer_counts_its_tokens_once() {
     let mut account = account(&metrics);
     account.answering(200, true, true);
     let usage = Usage::of(Some(7), Some(5));
-    account.used(usage);
-    account.whole();
+    account.set_usage(usage);
+    account.complete();
     drop(account);
     let text = metrics.text().unwrap();
     assert!(text.contains(r#"weir_tokens_total{bucket="input",client="me",model="fast",provider="zeta"} 7"#));
@@ -47,12 +47,12 @@ fn each_part_of_a_stream_has_the_price_of_its_target() {
     let mut account = account(&metrics);
     account.answering(200, true, true);
     let usage = |input, output| Usage::of(Some(input), Some(output));
-    account.tries_at(&Arc::from("first"), "m", tariff(Some([1.0, 2.0])));
+    account.start_attempt(&Arc::from("first"), "m", tariff(Some([1.0, 2.0])));
     let mut branch = account.branch();
-    branch.tries_at(&Arc::from("second"), "m", tariff(Some([10.0, 100.0])));
+    branch.start_attempt(&Arc::from("second"), "m", tariff(Some([10.0, 100.0])));
     account.resumed(branch, Some(&usage(5, 1)), [0, 3]);
-    account.used(usage(12, 8));
-    account.whole();
+    account.set_usage(usage(12, 8));
+    account.complete();
     drop(account);
     let text = metrics.text().unwrap();
     let has = |line: &str, provider: &str, figure: &str| {
@@ -72,7 +72,7 @@ fn c62_an_answer_without_usage_is_counted() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);
     account.answering(200, false, true);
-    account.whole();
+    account.complete();
     drop(account);
     assert!(metrics.text().unwrap().contains(r#"weir_billing_unknown_total{model="fast",provider="zeta"} 1"#));
 }
@@ -90,15 +90,15 @@ fn tariff(dollars: Option<[f64; 2]>) -> Tariff {
 fn an_unanswered_request_costs_its_input_at_its_provider() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);
-    account.tries_at(&Arc::from("first"), "m", tariff(Some([1.0, 2.0])));
-    assert!(account.sends(|| 5));
-    assert!(!account.sends(|| 100), "a further step");
+    account.start_attempt(&Arc::from("first"), "m", tariff(Some([1.0, 2.0])));
+    assert!(account.note_sent_input(|| 5));
+    assert!(!account.note_sent_input(|| 100), "a further step");
     account.failed("reset");
-    account.tries_at(&Arc::from("second"), "m", tariff(Some([10.0, 20.0])));
-    account.sends(|| 5);
+    account.start_attempt(&Arc::from("second"), "m", tariff(Some([10.0, 20.0])));
+    account.note_sent_input(|| 5);
     account.refused();
-    account.tries_at(&Arc::from("third"), "m", tariff(None));
-    account.sends(|| 5);
+    account.start_attempt(&Arc::from("third"), "m", tariff(None));
+    account.note_sent_input(|| 5);
     drop(account);
     let text = metrics.text().unwrap();
     assert!(text.contains(r#"weir_cost_total{client="me",model="fast",provider="first"} 5"#), "{text}");
@@ -115,15 +115,15 @@ fn the_loser_of_two_concurrent_attempts_costs_its_input() {
     let metrics = Arc::new(Metrics::new().unwrap());
     let mut account = account(&metrics);
     let (mut winner, mut loser) = (account.branch(), account.branch());
-    winner.tries_at(&Arc::from("first"), "m", tariff(Some([1.0, 2.0])));
-    winner.sends(|| 5);
-    loser.tries_at(&Arc::from("second"), "m", tariff(Some([10.0, 20.0])));
-    loser.sends(|| 5);
+    winner.start_attempt(&Arc::from("first"), "m", tariff(Some([1.0, 2.0])));
+    winner.note_sent_input(|| 5);
+    loser.start_attempt(&Arc::from("second"), "m", tariff(Some([10.0, 20.0])));
+    loser.note_sent_input(|| 5);
     drop(loser);
     account.adopt(winner, Duration::ZERO);
     account.answering(200, false, true);
     account.content(3);
-    account.whole();
+    account.complete();
     drop(account);
     let text = metrics.text().unwrap();
     assert!(text.contains(r#"weir_cost_total{client="me",model="fast",provider="first"} 11"#), "{text}");

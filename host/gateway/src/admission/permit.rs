@@ -47,7 +47,7 @@ impl AdmissionPermit {
     }
 
     /// Sets whether a provider is working on the request. If so, dropping the permit keeps its reservations.
-    pub fn is_out(&mut self, is_out: bool) {
+    pub fn set_in_flight(&mut self, is_out: bool) {
         self.reservations.iter_mut().for_each(|reservation| reservation.is_out(is_out));
         self.attempts.iter_mut().for_each(|attempt| attempt.is_out(is_out));
         self.budgets.iter_mut().for_each(|budget| budget.is_out(is_out));
@@ -105,7 +105,7 @@ impl AdmissionPermit {
     }
 
     /// Raises an adaptive limit: the provider answered.
-    pub(crate) fn went_well(&self) {
+    pub(crate) fn record_success(&self) {
         if let Some((gate, most)) = &self.learns {
             gate.went_well(*most);
         }

@@ -85,7 +85,7 @@ impl<'a> Candidates<'a> {
         let now = Instant::now();
         let untried = self.left.iter().filter(|left| left.failed.is_none());
         let mut doubtful = untried.filter_map(|left| Some((self.health.known(&left.candidate.health)?, left)));
-        doubtful.any(|(vitals, left)| vitals.doubt(now, &left.candidate.target.subject().settings))
+        doubtful.any(|(health, left)| health.doubt(now, &left.candidate.target.subject().settings))
     }
 
     /// Waits until a resting candidate is usable: at most as long as the longest retry delay, and not at all if that
@@ -112,7 +112,7 @@ impl<'a> Candidates<'a> {
     fn recovers(&self, candidate: &Candidate, now: Instant, pause: Duration) -> Instant {
         let TargetStatus::Resting(until, _) = candidate.standing(self.health, now) else { return now };
         // Another request is probing the target, and may find it well long before its rest ends.
-        let position = self.health.known(&candidate.health).map(|vitals| vitals.position(now));
+        let position = self.health.known(&candidate.health).map(|health| health.position(now));
         let is_probed = position == Some(Position::HalfOpen);
         if is_probed { until.min(now + pause.max(Duration::from_millis(1))) } else { until }
     }
@@ -133,8 +133,8 @@ impl<'a> Candidates<'a> {
     /// If every target failed by timeout, the request itself may be the reason. Then a candidate is only tried again
     /// if there are several and it has answered other requests since.
     fn is_vain(&self, candidate: &Candidate, since: Instant) -> bool {
-        let vitals = || self.health.known(&candidate.health);
-        let has_answered = || self.has_several && vitals().is_some_and(|vitals| vitals.has_answered_since(since));
+        let health = || self.health.known(&candidate.health);
+        let has_answered = || self.has_several && health().is_some_and(|health| health.has_answered_since(since));
         self.slow == self.failures && !has_answered()
     }
 }

@@ -14,14 +14,14 @@ type Verdict = Result<Arc<Judged>, Fault>;
 
 /// The guards that may have to judge a request while its plan is carried out, with what they made of it.
 #[derive(Debug)]
-pub struct FurtherGuards<'a> {
+pub struct FallbackGuards<'a> {
     guards: &'a Guards,
     metrics: &'a GuardMetrics,
     /// By the name of the model. A plan has few of them.
     verdicts: Mutex<Vec<(Arc<str>, Verdict)>>,
 }
 
-impl<'a> FurtherGuards<'a> {
+impl<'a> FallbackGuards<'a> {
     /// The guards of a configuration.
     pub fn new(guards: &'a Guards, metrics: &'a GuardMetrics) -> Self {
         Self { guards, metrics, verdicts: Mutex::default() }

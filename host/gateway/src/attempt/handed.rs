@@ -8,7 +8,7 @@ use weir_types::contract::types::{ChatEvent, Loss, Usage};
 
 /// An answer that is there as a whole.
 #[derive(Debug)]
-pub enum Handed {
+pub enum UnifiedReply {
     /// A whole answer in the unified model.
     Answer(Box<Answer>),
     /// The answer of a provider that does not stream, as the events of a stream.
@@ -29,14 +29,14 @@ pub struct Closing {
 /// A whole answer on its way to a program.
 #[derive(Debug)]
 pub struct HandedBody {
-    handed: Option<Handed>,
+    handed: Option<UnifiedReply>,
     closing: Closing,
     account: Option<Box<Account>>,
 }
 
 impl HandedBody {
     /// An answer, and what is known of it.
-    pub(crate) fn new(handed: Handed, closing: Closing) -> Self {
+    pub(crate) fn new(handed: UnifiedReply, closing: Closing) -> Self {
         Self { handed: Some(handed), closing, account: None }
     }
 
@@ -47,11 +47,11 @@ impl HandedBody {
     /// Has a learner look at the values that later requests may carry.
     pub(super) fn learn(&self, learner: &mut Learner) {
         match &self.handed {
-            Some(Handed::Answer(answer)) if let Answer::Chat(chat) = &**answer => {
+            Some(UnifiedReply::Answer(answer)) if let Answer::Chat(chat) = &**answer => {
                 learner.see(&serde_json::to_vec(chat).unwrap_or_default());
             }
-            Some(Handed::Events(events)) => see_events(learner, events),
-            Some(Handed::Answer(_)) | None => {}
+            Some(UnifiedReply::Events(events)) => see_events(learner, events),
+            Some(UnifiedReply::Answer(_)) | None => {}
         }
     }
 
@@ -62,13 +62,13 @@ impl HandedBody {
 
     /// Whether it is there as a whole, and not as events.
     pub(super) fn has_answer(&self) -> bool {
-        matches!(self.handed, Some(Handed::Answer(_)))
+        matches!(self.handed, Some(UnifiedReply::Answer(_)))
     }
 
     /// Takes the answer, and with it closes the account.
-    pub(super) fn take(&mut self) -> Option<Handed> {
+    pub(super) fn take(&mut self) -> Option<UnifiedReply> {
         if let Some(mut account) = self.account.take() {
-            account.whole();
+            account.complete();
         }
         self.handed.take()
     }

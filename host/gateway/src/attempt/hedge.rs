@@ -19,7 +19,7 @@ pub(super) async fn visit(
     remaining: &Candidates<'_>,
     account: &mut Account,
 ) -> (AttemptOutcome, usize) {
-    let one = Box::pin(alone(runner, first, remaining, account.branch()));
+    let one = Box::pin(visit_with_branch(runner, first, remaining, account.branch()));
     let patience = Box::pin(tokio::time::sleep(after));
     let one = match select(one, patience).await {
         Either::Left(((visit, branch), _)) => {
@@ -28,7 +28,7 @@ pub(super) async fn visit(
         }
         Either::Right(((), one)) => one,
     };
-    let two = Box::pin(alone(runner, second, remaining, account.branch()));
+    let two = Box::pin(visit_with_branch(runner, second, remaining, account.branch()));
     let (visit, branch, waited) = match select(one, two).await {
         Either::Left(((visit, branch), other)) => match visit {
             AttemptOutcome::Answered(..) => (visit, branch, Duration::ZERO),
@@ -61,7 +61,7 @@ pub(super) async fn visit(
 }
 
 /// A visit with an account of its own.
-async fn alone(
+async fn visit_with_branch(
     runner: &PlanRunner<'_>,
     candidate: &Candidate,
     remaining: &Candidates<'_>,

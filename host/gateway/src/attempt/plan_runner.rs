@@ -16,7 +16,7 @@ use super::candidates::Candidates;
 use super::failure::Failure;
 use super::policy::{self, RetryDecision};
 use super::reply::ReplyBody;
-use super::{FurtherGuards, InboundRequest, RequestContext, Values, attempt, hedge};
+use super::{FallbackGuards, InboundRequest, RequestContext, Values, attempt, hedge};
 use crate::accounting::Account;
 use crate::admission::budgets;
 use crate::admission::{Admission, AdmissionPermit, Demand};
@@ -42,7 +42,7 @@ pub struct PlanRunner<'a> {
     /// The properties of the request that the limits depend on.
     pub demand: Demand<'a>,
     /// The guards of models that the request is passed on to.
-    pub further_guards: FurtherGuards<'a>,
+    pub further_guards: FallbackGuards<'a>,
 }
 
 /// The outcome of a plan.
@@ -216,13 +216,13 @@ impl PlanRunner<'_> {
                 account.metrics().tries.fell_back(&from.id, &target.id, reason);
             }
             let model = self.asked.model();
-            account.tries_at(&target.label, target.model(model), target.tariff(model));
-            held.is_out(true);
+            account.start_attempt(&target.label, target.model(model), target.tariff(model));
+            held.set_in_flight(true);
             let begun = Instant::now();
             let failure = match attempt(context, self.asked, &target, progress.values, account).await {
                 Ok(response) => {
                     ticket.answers();
-                    held.went_well();
+                    held.record_success();
                     held.left_unanswered(progress.unanswered);
                     account.serve(ticket);
                     account.hold(held);
@@ -230,7 +230,7 @@ impl PlanRunner<'_> {
                 }
                 Err(failure) => failure,
             };
-            held.is_out(false);
+            held.set_in_flight(false);
             progress.note(&failure.fault, account);
             account.failed(reason(&failure));
             self.note_trail(candidate, &failure, account);

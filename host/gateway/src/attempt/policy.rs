@@ -100,7 +100,7 @@ pub(super) struct Situation {
 /// The target or key that a failure counts against.
 pub(crate) fn blame(fault: &Fault) -> Blame {
     let rest = fault.error.retry_after_ms.map(|ms| Duration::from_millis(ms.into()));
-    match (fault.lapse, fault.side, fault.error.kind) {
+    match (fault.transport, fault.side, fault.error.kind) {
         (Some(TransportFailure::Credential), ..) => Blame::Key,
         (Some(TransportFailure::Slow), ..) => Blame::Slow,
         (Some(_), ..) => Blame::Target(None),
@@ -118,7 +118,7 @@ pub(crate) fn blame(fault: &Fault) -> Blame {
 
 /// Whether a failure shows that its target is overloaded.
 pub(super) fn is_overload(fault: &Fault, blame: Blame) -> bool {
-    let counts = match (fault.lapse, fault.side) {
+    let counts = match (fault.transport, fault.side) {
         (Some(TransportFailure::Slow), _) => true,
         (None, Side::Upstream) => {
             matches!(fault.error.kind, ErrorKind::RateLimited | ErrorKind::Overloaded | ErrorKind::Timeout)
@@ -129,7 +129,7 @@ pub(super) fn is_overload(fault: &Fault, blame: Blame) -> bool {
 }
 
 fn cure(fault: &Fault) -> Remedy {
-    match (fault.lapse, fault.side) {
+    match (fault.transport, fault.side) {
         (Some(TransportFailure::Credential), _) => Remedy::Key,
         (Some(TransportFailure::Unreachable), _) => Remedy::Elsewhere,
         (Some(TransportFailure::Slow), _) | (None, Side::Adapter) => Remedy::OnlyElsewhere,
@@ -163,7 +163,7 @@ fn cure_of_answer(kind: ErrorKind) -> Remedy {
 
 /// Whether the provider may have carried the request out although it did not confirm it.
 pub(super) fn may_have_been_done(fault: &Fault) -> bool {
-    match (fault.lapse, fault.side) {
+    match (fault.transport, fault.side) {
         (Some(TransportFailure::Slow | TransportFailure::Gone | TransportFailure::Garbled), _) => true,
         (None, Side::Upstream) => {
             matches!(fault.error.kind, ErrorKind::Upstream | ErrorKind::Internal | ErrorKind::Timeout)
@@ -188,7 +188,7 @@ pub(super) fn time_may_help(fault: &Fault) -> bool {
 
 /// Whether the target was too slow. If every target fails so, the request itself may be the reason.
 pub(super) fn is_slow(fault: &Fault) -> bool {
-    fault.lapse == Some(TransportFailure::Slow)
+    fault.transport == Some(TransportFailure::Slow)
 }
 
 /// Decides the next step after a failure. `take` draws a retry from the budget, and returns whether one was left.
@@ -227,12 +227,12 @@ pub(super) fn was_vain(fault: &Fault) -> bool {
 
 /// Whether the provider itself refuses the request as invalid.
 fn is_refusal(fault: &Fault) -> bool {
-    fault.lapse.is_none() && fault.side == Side::Upstream && fault.error.kind == ErrorKind::InvalidRequest
+    fault.transport.is_none() && fault.side == Side::Upstream && fault.error.kind == ErrorKind::InvalidRequest
 }
 
 /// The wait before a retry, if a retry is allowed.
 fn again(fault: &Fault, now: Situation, take: impl FnOnce() -> bool) -> Option<Duration> {
-    let was_unseen = fault.lapse == Some(TransportFailure::Unreachable) || matches!(blame(fault), Blame::Limit(_));
+    let was_unseen = fault.transport == Some(TransportFailure::Unreachable) || matches!(blame(fault), Blame::Limit(_));
     if now.repeats >= now.retry.max_retries || !(now.is_repeatable || was_unseen) {
         return None;
     }

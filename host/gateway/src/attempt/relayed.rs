@@ -234,14 +234,14 @@ impl Relayed {
         if self.ends.is_some()
             && let Some(account) = &mut self.account
         {
-            account.piece();
+            account.note_chunk();
         }
         let out = match &mut self.ends {
             Some(ends) => ends.pass(bytes),
             None => bytes,
         };
         if let Some(account) = &mut self.account {
-            account.sends_on(out.len());
+            account.add_bytes_out(out.len());
             // Between two frames, so that the one with the error can be read.
             if let (Some(meter), Some(ends)) = (&self.meter, &self.ends)
                 && (!ends.is_plain || out.last() == Some(&b'\n'))
@@ -282,8 +282,8 @@ impl Relayed {
         let Some(mut account) = self.account.take() else { return };
         record(&mut account, metered);
         match broken_by {
-            Some(side) => account.broke(side.as_str()),
-            None => account.whole(),
+            Some(side) => account.fail_stream(side.as_str()),
+            None => account.complete(),
         }
     }
 }
@@ -302,7 +302,7 @@ fn record(account: &mut Account, metered: Option<Metered>) {
     let Some(Metered { usage, content, has_ended }) = metered else { return };
     account.content(content);
     if let Some(usage) = usage {
-        account.used(usage);
+        account.set_usage(usage);
     }
     if has_ended {
         account.usage_is_final();

@@ -8,7 +8,7 @@ use http::Response;
 use http_body::{Body, Frame, SizeHint};
 
 use super::captured_reply::CapturedReply;
-use super::handed::{Closing, Handed, HandedBody};
+use super::handed::{Closing, HandedBody, UnifiedReply};
 use super::kept_reply::KeptReply;
 use super::relayed::Relayed;
 use super::resume::ResumeContext;
@@ -79,8 +79,8 @@ impl ReplyBody {
     pub fn take_answer(&mut self) -> Option<Answer> {
         let Self::Program(body) = self else { return None };
         match body.take()? {
-            Handed::Answer(answer) => Some(*answer),
-            Handed::Events(_) => None,
+            UnifiedReply::Answer(answer) => Some(*answer),
+            UnifiedReply::Events(_) => None,
         }
     }
 
@@ -88,8 +88,8 @@ impl ReplyBody {
     pub fn poll_events(&mut self, cx: &mut Context<'_>) -> Poll<Option<Vec<ChatEvent>>> {
         match self {
             Self::Program(body) => Poll::Ready(match body.take() {
-                Some(Handed::Events(events)) => Some(events),
-                Some(Handed::Answer(_)) | None => None,
+                Some(UnifiedReply::Events(events)) => Some(events),
+                Some(UnifiedReply::Answer(_)) | None => None,
             }),
             Self::Translated(body) => body.poll_events(cx),
             Self::Whole(..) | Self::Relayed(_) | Self::Kept(_) | Self::Captured(_) | Self::Other(_) => {
@@ -155,13 +155,13 @@ impl Body for ReplyBody {
                 let mut rest = bytes.take().filter(|bytes| !bytes.is_empty());
                 let piece = rest.as_mut().map(|rest| rest.split_to(rest.len().min(PIECE)));
                 if let (Some(account), Some(piece)) = (account.as_mut(), &piece) {
-                    account.sends_on(piece.len());
+                    account.add_bytes_out(piece.len());
                 }
                 *bytes = rest.filter(|rest| !rest.is_empty());
                 if bytes.is_none()
                     && let Some(mut account) = account.take()
                 {
-                    account.whole();
+                    account.complete();
                 }
                 Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
             }

@@ -33,7 +33,7 @@ pub struct ResumeContext {
     /// The client for requests to providers.
     pub upstreams: Upstreams,
     /// The cache of values that clients' formats cannot carry.
-    pub recall: Arc<ReasoningCache>,
+    pub reasoning_cache: Arc<ReasoningCache>,
     /// The health of all targets.
     pub health: Arc<Health>,
     /// The limits of providers.
@@ -121,12 +121,12 @@ impl ResumeContext {
         let granted = self.admission.budgets.reserve_attempt(&candidate.target, &demand).await.ok()?;
         held.reserve_all(granted, &candidate.target.label);
         let (target, mut ticket) = candidate.admit(&self.health, Instant::now(), &self.carried)?;
-        let Self { config, upstreams, recall, deadline, .. } = self;
+        let Self { config, upstreams, reasoning_cache, deadline, .. } = self;
         let judged = self.asked.judged.get();
-        let context = RequestContext { config, upstreams, recall, deadline: *deadline, judged };
+        let context = RequestContext { config, upstreams, reasoning_cache, deadline: *deadline, judged };
         let model = self.asked.model();
-        account.tries_at(&target.label, target.model(model), target.tariff(model));
-        held.is_out(true);
+        account.start_attempt(&target.label, target.model(model), target.tariff(model));
+        held.set_in_flight(true);
         match translate::continuation::resume(context, &self.asked, &target, sent, account).await {
             Ok(stream) => {
                 ticket.answers();
@@ -135,7 +135,7 @@ impl ResumeContext {
                 Some((stream, target))
             }
             Err(fault) => {
-                held.is_out(false);
+                held.set_in_flight(false);
                 if let Some(input) = account.unanswered() {
                     held.attempts_used(Some((u64::from(input), 0)));
                 }

@@ -40,8 +40,8 @@ pub(super) async fn send(
     if span.is_recording() {
         describe(span, &request);
     }
-    let costs = account.sends(|| SentInput::of(&request.body, request.stream));
-    let copy = account.copies(&request);
+    let costs = account.note_sent_input(|| SentInput::of(&request.body, request.stream));
+    let copy = account.capture_request(&request);
     let mut sent = context.upstreams.send(request).await;
     if let (Some(copy), Ok(response)) = (copy, &mut sent) {
         response.body.observe(copy.answered(response.status.as_u16(), &response.headers));
@@ -94,7 +94,7 @@ pub(crate) fn fault_of(error: &UpstreamError) -> Fault {
         _ => (ErrorKind::Upstream, 502, "the provider broke off its answer"),
     };
     let fault = Fault::new(Side::Upstream, kind, format!("{message} ({})", error.kind.name())).with_status(status);
-    fault.with_lapse(lapse_of(error.kind))
+    fault.with_transport(lapse_of(error.kind))
 }
 
 fn lapse_of(kind: UpstreamErrorKind) -> TransportFailure {
@@ -237,7 +237,7 @@ fn is_refused(error: &Error) -> bool {
 /// The fault for a refused credential, without the provider's message, which concerns the operator's key.
 pub(crate) fn refused_credential() -> Fault {
     let fault = Fault::new(Side::Upstream, ErrorKind::Upstream, REFUSED);
-    fault.with_status(502).with_code(REFUSED_CODE).with_lapse(TransportFailure::Credential)
+    fault.with_status(502).with_code(REFUSED_CODE).with_transport(TransportFailure::Credential)
 }
 
 fn log_refused(error: &Error, target: &Target) {

@@ -176,8 +176,8 @@ impl Translated {
         loop {
             if !self.out.is_empty() {
                 if let Some(account) = &mut self.account {
-                    account.piece();
-                    account.sends_on(self.out.bytes.len());
+                    account.note_chunk();
+                    account.add_bytes_out(self.out.bytes.len());
                 }
                 if let Some(learner) = &mut self.learner {
                     learner.see(&self.out.bytes);
@@ -324,8 +324,8 @@ impl Translated {
             record(&mut account, seen);
         }
         match broken_by {
-            Some(side) => account.broke(side),
-            None => account.whole(),
+            Some(side) => account.fail_stream(side),
+            None => account.complete(),
         }
         if is_for_program {
             self.closing.cost = account.cost();
@@ -359,7 +359,7 @@ fn record(account: &mut Account, seen: Observed) {
     if seen.finished && Tokens::from(&usage).output().is_some() {
         account.usage_is_final();
     }
-    account.used(usage);
+    account.set_usage(usage);
 }
 
 impl fmt::Debug for Translated {

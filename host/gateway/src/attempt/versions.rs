@@ -6,7 +6,7 @@ use http::Response;
 
 use super::reply::ReplyBody;
 use super::side::ClientSide;
-use super::{InboundRequest, SpokenBy};
+use super::{AnsweringAdapter, InboundRequest};
 use crate::route::Target;
 use weir_sandbox::{Chosen, Lease, PluginFault, lease_pair};
 
@@ -39,7 +39,7 @@ impl Versions {
     /// Attaches the provider's adapter version to the response if it is not the target's own.
     pub(super) fn named(&self, target: &Target, mut response: Response<ReplyBody>) -> Response<ReplyBody> {
         if !Arc::ptr_eq(&self.provider.adapter, &target.adapter) {
-            response.extensions_mut().insert(SpokenBy(Arc::clone(&self.provider.adapter)));
+            response.extensions_mut().insert(AnsweringAdapter(Arc::clone(&self.provider.adapter)));
         }
         response
     }

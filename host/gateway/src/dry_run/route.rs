@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{DryRun, Explained, explain};
 use crate::dialect::request_peek::{PeekPlan, RequestPeek};
 use crate::health::{Health, Rest, TargetStatus};
-use crate::provenance::{Carried, Origins};
+use crate::provenance::{Carried, Provenance};
 use crate::route::fit::Needs;
 use crate::route::{Circumstances, Plan, Target, plan};
 use crate::serving::Serving;
@@ -113,7 +113,7 @@ pub struct LossExplained {
 pub async fn explain_route(
     serving: &Serving,
     health: &Health,
-    origins: &Origins,
+    origins: &Provenance,
     question: &RouteQuestion,
 ) -> Result<RouteExplained, Fault> {
     let now = Instant::now();
@@ -173,7 +173,7 @@ fn read(serving: &Serving, question: &RouteQuestion) -> Result<Option<RequestPee
 }
 
 /// Looks up the issuers of the values that the request carries.
-fn carried(origins: &Origins, question: &RouteQuestion, reading: Option<&RequestPeek>) -> Carried {
+fn carried(origins: &Provenance, question: &RouteQuestion, reading: Option<&RequestPeek>) -> Carried {
     let (Some((_, body)), Some(reading)) = (&question.request, reading) else { return Carried::default() };
     let (tenant, body) = (question.client.as_deref().unwrap_or_default(), std::slice::from_ref(body));
     let mut carried = Carried::in_body(origins, tenant, body);
@@ -268,17 +268,17 @@ fn why_here(plan: &Plan, number: usize, (health, now): (&Health, Instant), model
     if !Arc::ptr_eq(&candidate.route, &plan.route) {
         return format!("a fallback, should all targets of `{}` fail", plan.route.alias);
     }
-    let vitals = health.known(&candidate.health);
+    let known = health.known(&candidate.health);
     let by = match candidate.route.strategy {
         Strategy::Priority => "the order of the configuration".to_owned(),
         Strategy::Weighted => format!("drawn with the weight {}", target.weight),
         Strategy::RoundRobin => "its turn".to_owned(),
-        Strategy::LeastLatency => match vitals.as_ref().and_then(|vitals| vitals.latency(now)) {
+        Strategy::LeastLatency => match known.as_ref().and_then(|known| known.latency(now)) {
             Some(latency) => format!("a first piece after {} ms of late", latency.as_millis()),
             None => "nothing is known of how fast it is".to_owned(),
         },
         Strategy::LeastBusy => {
-            format!("{} exchanges under way", vitals.map_or(0, |vitals| vitals.in_flight()))
+            format!("{} exchanges under way", known.map_or(0, |known| known.in_flight()))
         }
         Strategy::Cheapest => match target.price_of(model).and_then(|price| price.input) {
             Some(input) => format!("{input} dollars for a million tokens of input"),

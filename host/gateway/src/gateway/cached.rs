@@ -9,7 +9,7 @@ use http::{HeaderValue, Response};
 
 use super::Gateway;
 use super::response_headers::put_limits;
-use crate::accounting::access::AccessLine;
+use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, CostCell, Opening};
 use crate::admission::AdmissionPermit;
 use crate::answer_cache::{AnswerCache, CacheResult};
@@ -161,7 +161,7 @@ impl Gateway {
         &self,
         asked: &InboundRequest,
         Kept { key, entry, result, route }: &Kept,
-        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<AccessLine>>),
+        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
     ) -> Response<ReplyBody> {
         self.answers.count(&entry.model, *result);
         self.answers.count_saved(entry);
@@ -172,10 +172,10 @@ impl Gateway {
         let opening = Opening { begun, request_id, operation, span, counts: false };
         let mut account = Account::open(&self.metrics, series, opening, permit);
         if let Some(line) = line.as_mut() {
-            line.saves(entry.cost.and_then(|nano| Nano::new(nano).ok()));
+            line.set_saved_cost(entry.cost.and_then(|nano| Nano::new(nano).ok()));
         }
         account.set_line(line.take());
-        account.goes(LANE);
+        account.set_lane(LANE);
         account.content(0);
         account.answering(200, false, false);
         account.note_overhead();

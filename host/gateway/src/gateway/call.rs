@@ -119,7 +119,7 @@ impl Gateway {
             Ok(response) => response,
             Err(fault) => {
                 account.answering(fault.error.status.unwrap_or(usual_status(fault.error.kind)), false, false);
-                account.whole();
+                account.complete();
                 return Err(CallError { fault, trace });
             }
         };
@@ -144,7 +144,8 @@ impl Gateway {
 
     /// Leave for a call, within the limits of the configuration.
     async fn leave(&self, serving: &Serving, asked: &InboundRequest) -> Result<AdmissionPermit, Fault> {
-        let permit = self.admission.knock(&serving.config, &asked.caller).await.map_err(|refused| refused.fault)?;
+        let permit =
+            self.admission.admit_caller(&serving.config, &asked.caller).await.map_err(|refused| refused.fault)?;
         let admitted = self.admission.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
         admitted.map_err(|refused| refused.fault)
     }
@@ -166,7 +167,7 @@ impl Gateway {
         RequestContext {
             config: &serving.config,
             upstreams: &self.upstreams,
-            recall: &self.recall,
+            reasoning_cache: &self.reasoning_cache,
             deadline: None,
             judged: None,
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::Gateway;
-use crate::accounting::access::AccessLine;
+use crate::accounting::access::RequestRecord;
 use crate::accounting::capture::{Capture, CapturedRequest, Logging};
 use crate::attempt::InboundRequest;
 use crate::auth::Caller;
@@ -52,10 +52,10 @@ impl Gateway {
         serving: &Serving,
         asked: &InboundRequest,
         (logging, whole): (Logging, Option<WholeHead>),
-        line: &mut AccessLine,
+        line: &mut RequestRecord,
     ) -> Option<Arc<Capture>> {
         if logging == Logging::Nothing {
-            line.stays_unlogged();
+            line.exclude_from_log();
         }
         let (log, whole) = self.log.get().zip(whole)?;
         let query = if asked.query.is_empty() { String::new() } else { format!("?{}", asked.query) };

@@ -16,10 +16,10 @@ use super::response_headers::{
 use super::routed::Routed;
 use super::unified::UnifiedEndpoints;
 use super::{Gateway, captured, exact_len, read_body, traced};
-use crate::accounting::access::AccessLine;
+use crate::accounting::access::RequestRecord;
 use crate::accounting::capture::Logging;
 use crate::admission::AdmissionPermit;
-use crate::attempt::{AttemptResponse, Closing, Handed, HandedBody, InboundRequest, ReplyBody};
+use crate::attempt::{AttemptResponse, Closing, HandedBody, InboundRequest, ReplyBody, UnifiedReply};
 use crate::gateway::CallTrace;
 use crate::model_list;
 use crate::observe::log::current;
@@ -86,7 +86,7 @@ impl Gateway {
         let span = self.tracer.request(&head.headers, || head.method.to_string());
         traced::describe(&span, face, &id);
         if let Some(line) = line.as_mut() {
-            line.called(face);
+            line.set_endpoint(face);
         }
         let own_id = exchange.own_id;
         let begun = (exchange, &span, &mut line);
@@ -108,7 +108,7 @@ impl Gateway {
             span.fail("failed");
         }
         if let Some(line) = line.as_mut() {
-            line.ends_with(status, exact_len(&response));
+            line.finish_own_answer(status, exact_len(&response));
         }
         response
     }
@@ -117,20 +117,20 @@ impl Gateway {
         &self,
         protocol: &impl Protocol,
         serving: &Serving,
-        (exchange, span, line): (Exchange, &Span, &mut Option<Box<AccessLine>>),
+        (exchange, span, line): (Exchange, &Span, &mut Option<Box<RequestRecord>>),
         (head, body): (Parts, Incoming),
         face: &Arc<Endpoint>,
     ) -> Result<Response<ReplyBody>, Fault> {
         let caller = self.identified(serving, face, &head).await?;
         if let Some(line) = line.as_mut() {
-            line.asked_by(&caller);
+            line.set_caller(&caller);
         }
-        let permit = self.admission.knock(&serving.config, &caller).await.map_err(|refused| refused.fault)?;
+        let permit = self.admission.admit_caller(&serving.config, &caller).await.map_err(|refused| refused.fault)?;
         let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
         let (body, held) = read_body::whole(serving, body, held).await?;
         let size: usize = body.iter().map(Bytes::len).sum();
         if let Some(line) = line.as_mut() {
-            line.reads(size as u64);
+            line.set_request_bytes(size as u64);
         }
         let request = protocol.read(&body)?;
         let named = &serving.config.server.key_headers;
@@ -138,7 +138,7 @@ impl Gateway {
         let headers = as_json(without_places(headers, face));
         let mut asked = protocol.endpoints().inbound(serving, (exchange, caller, held), (request, headers))?;
         if let Some(line) = line.as_mut() {
-            line.asks_for(asked.reading.model.as_deref());
+            line.set_model(asked.reading.model.as_deref());
         }
         resolve_alias(&asked.caller, face, &mut asked.reading)?;
         let route = asked.reading.model.as_deref().and_then(|model| serving.routes.find(model));
@@ -166,7 +166,7 @@ impl Gateway {
         serving: &Serving,
         asked: &mut InboundRequest,
         logged: (Logging, Option<captured::WholeHead>),
-        line: &mut AccessLine,
+        line: &mut RequestRecord,
     ) {
         if logged.1.is_some() {
             asked.body = vec![asked.side.json().into()];
@@ -188,7 +188,7 @@ impl Gateway {
         let _permit = admitted.map_err(|refused| refused.fault)?;
         let models = Box::pin(model_list::known(self.context(serving), serving, &self.lists, asked)).await;
         let answer = Answer::Models(ModelsResponse { models, cursor: None });
-        let body = HandedBody::new(Handed::Answer(Box::new(answer)), Closing::default());
+        let body = HandedBody::new(UnifiedReply::Answer(Box::new(answer)), Closing::default());
         let trace = CallTrace { request_id: asked.exchange.id.clone(), target: None, attempts: 0, steps: Vec::new() };
         Ok(protocol.answer(CallAnswer { trace, body: ReplyBody::Program(Box::new(body)), is_estimate: false }))
     }
@@ -199,7 +199,7 @@ impl Gateway {
         protocol: &impl Protocol,
         serving: &Serving,
         asked: &Arc<InboundRequest>,
-        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<AccessLine>>),
+        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
     ) -> Result<Response<ReplyBody>, Fault> {
         let (id, tells) = (&asked.exchange.id, serving.config.server.diagnostic_headers);
         let admitted = self.admission.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
@@ -236,7 +236,7 @@ impl Gateway {
                     diagnose(&mut response, None, asked, &account);
                 }
                 put_guards(&mut response, asked);
-                account.whole();
+                account.complete();
                 return Ok(response);
             }
         };
@@ -269,12 +269,12 @@ impl Gateway {
         protocol: &impl Protocol,
         fault: &Fault,
         asked: &InboundRequest,
-        line: &mut Option<Box<AccessLine>>,
+        line: &mut Option<Box<RequestRecord>>,
     ) -> Response<ReplyBody> {
         self.note_refusal(fault, line);
         note_fault(fault, &asked.exchange.id);
         if let Some(line) = line.as_mut() {
-            line.ends_with(status_of(fault), 0);
+            line.finish_own_answer(status_of(fault), 0);
         }
         let mut response = protocol.refuse(fault, &asked.exchange.id);
         put_guards(&mut response, asked);

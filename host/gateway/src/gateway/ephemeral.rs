@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::response_headers::put_limits;
 use super::{Gateway, rights};
-use crate::accounting::access::AccessLine;
+use crate::accounting::access::RequestRecord;
 use crate::admission::AdmissionPermit;
 use crate::attempt::{InboundRequest, ReplyBody};
 use crate::realtime::NAME;
@@ -54,7 +54,7 @@ impl Gateway {
         serving: &Serving,
         asked: &InboundRequest,
         permit: AdmissionPermit,
-        line: &mut Option<Box<AccessLine>>,
+        line: &mut Option<Box<RequestRecord>>,
     ) -> Result<Response<ReplyBody>, Fault> {
         let permit = match self.admission.admit_to_lists(&serving.config, &asked.caller, permit).await {
             Ok(permit) => permit,

@@ -4,7 +4,7 @@ use http::Response;
 
 use super::Gateway;
 use super::response_headers::put_guards;
-use crate::accounting::access::AccessLine;
+use crate::accounting::access::RequestRecord;
 use crate::attempt::{self, InboundRequest, ReplyBody, RequestContext};
 use crate::serving::Serving;
 use weir_types::contract::about::Operation;
@@ -30,7 +30,7 @@ impl Gateway {
         &self,
         asked: &InboundRequest,
         fault: &Fault,
-        line: &mut Option<Box<AccessLine>>,
+        line: &mut Option<Box<RequestRecord>>,
     ) -> Response<ReplyBody> {
         if let (Some(line), Some(judged)) = (line.as_mut(), asked.judged.get()) {
             line.judged_by(judged.notes());

@@ -4,7 +4,7 @@ use http::Response;
 
 use super::Gateway;
 use super::response_headers::put_limits;
-use crate::accounting::access::AccessLine;
+use crate::accounting::access::RequestRecord;
 use crate::admission::{AdmissionPermit, Refused};
 use crate::attempt::{InboundRequest, ReplyBody, RequestContext};
 use crate::model_list;
@@ -18,7 +18,7 @@ impl Gateway {
         context: RequestContext<'_>,
         serving: &Serving,
         asked: &InboundRequest,
-        (permit, line): (AdmissionPermit, &mut Option<Box<AccessLine>>),
+        (permit, line): (AdmissionPermit, &mut Option<Box<RequestRecord>>),
     ) -> Result<Response<ReplyBody>, Fault> {
         let permit = match self.admission.admit_to_lists(&serving.config, &asked.caller, permit).await {
             Ok(permit) => permit,

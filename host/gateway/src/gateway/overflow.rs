@@ -38,9 +38,9 @@ impl Gateway {
         }
         if let Some(line) = line.as_mut() {
             if let Some(face) = &face {
-                line.called(face);
+                line.set_endpoint(face);
             }
-            line.ends_with(response.status().as_u16(), exact_len(&response));
+            line.finish_own_answer(response.status().as_u16(), exact_len(&response));
         }
         response
     }

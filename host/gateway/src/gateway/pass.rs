@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 
 use super::response_headers::{forbid_retry, put_limits, set_cost};
 use super::{Begun, Gateway, fault_response, read_body, rights, traced};
-use crate::accounting::access::AccessLine;
+use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, Opening};
 use crate::admission::budgets::{self, HeldBudget};
 use crate::admission::{AdmissionPermit, Demand, Uses, not_allowed};
@@ -70,21 +70,21 @@ impl Gateway {
         let (passage, path) = passage(serving, head.uri.path())?;
         traced::describe(span, &passage.endpoint, &exchange.id);
         if let Some(line) = line.as_mut() {
-            line.called(&passage.endpoint);
+            line.set_endpoint(&passage.endpoint);
         }
         refuse_forms(&head)?;
         let caller = self.identified(serving, &passage.endpoint, &head).await?;
         if let Some(line) = line.as_mut() {
-            line.asked_by(&caller);
+            line.set_caller(&caller);
         }
-        let permit = match self.admission.knock(&serving.config, &caller).await {
+        let permit = match self.admission.admit_caller(&serving.config, &caller).await {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.turn_away(&passage.endpoint, &refused, &exchange.id, line)),
         };
         let plain = path::decoded(&path)?;
         let is_keyed = !serving.config.clients.is_empty() || self.stored_keys.is_keyed();
         passage.permit(&caller, is_keyed, &head.method, &plain)?;
-        rights::refuse_anothers(self.recall.owners(), &caller.tenant, &plain)?;
+        rights::refuse_anothers(self.reasoning_cache.owners(), &caller.tenant, &plain)?;
         let target = passage.next_target();
         let known = passage.known(&head.method, &plain);
         let is_bare = body.is_end_stream();
@@ -129,7 +129,7 @@ impl Gateway {
         serving: &Serving,
         (caller, target, known): (&Caller, &Target, Option<&(Known<'_>, PathParams)>),
         (head, body): (&Parts, Incoming),
-        line: &mut Option<Box<AccessLine>>,
+        line: &mut Option<Box<RequestRecord>>,
     ) -> Result<Taken, Fault> {
         let read = known.filter(|(known, _)| known.is_read());
         let is_signed = target.credential.as_ref().is_some_and(Credential::needs_body);
@@ -139,13 +139,13 @@ impl Gateway {
         let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
         let (pieces, held) = read_body::whole(serving, body, held).await?;
         let peek = |(known, holes): &(Known<'_>, PathParams)| {
-            rights::refuse_anothers_in(self.recall.owners(), &caller.tenant, &pieces)?;
+            rights::refuse_anothers_in(self.reasoning_cache.owners(), &caller.tenant, &pieces)?;
             read_body::peek(serving, known.face, holes, head, &pieces)
         };
         let reading = read.map(peek).transpose()?;
         if let Some(line) = line.as_mut() {
-            line.asks_for(reading.as_ref().and_then(|reading| reading.model.as_deref()));
-            line.reads(pieces.iter().map(|piece| piece.len() as u64).sum());
+            line.set_model(reading.as_ref().and_then(|reading| reading.model.as_deref()));
+            line.set_request_bytes(pieces.iter().map(|piece| piece.len() as u64).sum());
         }
         Ok(Taken { body: Chunks::from(pieces), reading, held: Some(held) })
     }
@@ -157,7 +157,7 @@ impl Gateway {
         permitted: &Permitted<'_>,
         asked: PassedRequest<'_>,
         reading: Option<&RequestPeek>,
-        (opening, permit, line): (Opening<'_>, AdmissionPermit, &mut Option<Box<AccessLine>>),
+        (opening, permit, line): (Opening<'_>, AdmissionPermit, &mut Option<Box<RequestRecord>>),
     ) -> Result<Response<ReplyBody>, Fault> {
         let Permitted { caller, passage, target, priced, .. } = permitted;
         let demand = Demand {
@@ -215,32 +215,32 @@ impl Gateway {
         let mut held = self.admission.admit_to(&target.provider, demand).await.map_err(|refused| refused.fault)?;
         let granted = self.admission.budgets.reserve_attempt(priced, demand).await;
         held.reserve_all(granted.map_err(|refusal| budgets::refused(&refusal))?, &target.label);
-        account.tries_at(&target.label, &asked.model, priced.tariff(&asked.model));
-        account.goes(NAME);
+        account.start_attempt(&target.label, &asked.model, priced.tariff(&asked.model));
+        account.set_lane(NAME);
         if permitted.uses == Uses::Unknown {
-            account.stays_unknown();
+            account.mark_usage_unknown();
         }
         let adapter = (Arc::clone(&target.adapter.name), target.adapter.digest);
         account
             .line()
             .into_iter()
             .for_each(|line| line.answered(&asked.model, Arc::clone(&target.id), adapter.clone()));
-        held.is_out(true);
+        held.set_in_flight(true);
         let context = RequestContext {
             config: &serving.config,
             upstreams: &self.upstreams,
-            recall: &self.recall,
+            reasoning_cache: &self.reasoning_cache,
             deadline: None,
             judged: None,
         };
         let answer = pass(context, asked, account).await;
         match &answer {
             Ok(_) => {
-                held.went_well();
+                held.record_success();
                 account.hold(held);
             }
             Err(fault) => {
-                held.is_out(false);
+                held.set_in_flight(false);
                 account.failed(weir_types::fault::error_kind_name(fault.error.kind));
                 if account.is_in_doubt() {
                     account.keep_budgets_of(&mut held);
@@ -282,7 +282,7 @@ fn refuse_forms(head: &Parts) -> Result<(), Fault> {
 }
 
 /// The body of a request, sent while it arrives.
-fn upload(serving: &Serving, body: Incoming, line: &mut Option<Box<AccessLine>>) -> Result<Chunks, Fault> {
+fn upload(serving: &Serving, body: Incoming, line: &mut Option<Box<RequestRecord>>) -> Result<Chunks, Fault> {
     let server = &serving.config.server;
     let most = server.max_upload_bytes as u64;
     if body.is_end_stream() {
@@ -293,7 +293,7 @@ fn upload(serving: &Serving, body: Incoming, line: &mut Option<Box<AccessLine>>)
     }
     let body = ClientBody::new(body, most, server.body_timeout);
     if let Some(line) = line.as_mut() {
-        line.reads_on(body.arrived());
+        line.count_request_bytes(body.arrived());
     }
     Ok(Chunks::from(Upload::new(body)))
 }

@@ -36,7 +36,7 @@ impl Checked {
     }
 
     fn of(fault: &Fault) -> Self {
-        let fails = match (fault.lapse, fault.side) {
+        let fails = match (fault.transport, fault.side) {
             (Some(TransportFailure::Credential), _) => false,
             (Some(_), _) => true,
             (None, Side::Upstream) => {
@@ -101,7 +101,7 @@ impl Gateway {
         let context = RequestContext {
             config: &serving.config,
             upstreams: &self.upstreams,
-            recall: &self.recall,
+            reasoning_cache: &self.reasoning_cache,
             deadline: None,
             judged: None,
         };
@@ -127,15 +127,15 @@ impl Gateway {
         self.metrics.tries.checked(provider, checked.as_str());
         let now = Instant::now();
         for target in self.serving.load().targets().filter(|target| *target.label == *provider) {
-            let vitals = self.health.of(&target.id);
+            let health = self.health.of(&target.id);
             match (checked, rest) {
                 (_, Some(rest)) => {
-                    if vitals.found_failing(rest, now) {
+                    if health.found_failing(rest, now) {
                         self.metrics.tries.tripped(provider, target.model_label());
                         tracing::warn!(provider, model = target.model_label(), "target fails its checks and rests");
                     }
                 }
-                (Checked::Well, None) => vitals.found_well(now),
+                (Checked::Well, None) => health.found_well(now),
                 (Checked::Failed | Checked::Unclear, None) => {}
             }
         }
@@ -144,7 +144,8 @@ impl Gateway {
 
 /// Whether a provider that failed to give its list would answer requests all the same.
 fn is_alive(fault: &Fault) -> bool {
-    let refuses = matches!(fault.error.status, Some(401 | 403)) || fault.lapse == Some(TransportFailure::Credential);
+    let refuses =
+        matches!(fault.error.status, Some(401 | 403)) || fault.transport == Some(TransportFailure::Credential);
     !refuses && Checked::of(fault) != Checked::Failed
 }
 
@@ -164,7 +165,7 @@ mod tests {
         for status in [500, 502, 503, 504, 529] {
             assert_eq!(outcome(status), Checked::Failed, "{status}");
         }
-        let lapsed = |lapse| Checked::of(&Fault::new(Side::Upstream, ErrorKind::Upstream, "").with_lapse(lapse));
+        let lapsed = |lapse| Checked::of(&Fault::new(Side::Upstream, ErrorKind::Upstream, "").with_transport(lapse));
         assert_eq!(lapsed(TransportFailure::Unreachable), Checked::Failed);
         assert_eq!(lapsed(TransportFailure::Credential), Checked::Unclear);
         assert_eq!(Checked::of(&Fault::adapter("it trapped")), Checked::Unclear);

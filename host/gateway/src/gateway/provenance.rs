@@ -16,7 +16,7 @@ const SEARCHED: usize = 64 << 10;
 impl Gateway {
     /// Looks up the issuers of the values and objects that a request carries.
     pub(super) fn carried(&self, serving: &Serving, asked: &InboundRequest) -> Carried {
-        let (origins, tenant) = (self.recall.origins(), &*asked.caller.tenant);
+        let (origins, tenant) = (self.reasoning_cache.origins(), &*asked.caller.tenant);
         if ![Kind::Value, Kind::Call, Kind::Object].into_iter().any(|kind| origins.has(kind)) {
             return Carried::default();
         }
@@ -58,7 +58,7 @@ impl Gateway {
             return;
         }
         let models = [asked.model(), target.model(asked.model())].map(str::to_owned).into();
-        let (origins, tenant) = (self.recall.origins().clone(), asked.caller.tenant.clone());
+        let (origins, tenant) = (self.reasoning_cache.origins().clone(), asked.caller.tenant.clone());
         let learner = Learner::new(origins, tenant, target.issuer(), lesson, models).claiming(claim);
         let is_plain = !response.headers().contains_key(header::CONTENT_ENCODING);
         response.body_mut().learn(Box::new(learner), is_plain);

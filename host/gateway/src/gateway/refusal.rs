@@ -4,7 +4,7 @@ use http::Response;
 
 use super::Gateway;
 use super::response_headers::put_limits;
-use crate::accounting::access::AccessLine;
+use crate::accounting::access::RequestRecord;
 use crate::admission::Refused;
 use crate::attempt::ReplyBody;
 use crate::observe::metrics::Metrics;
@@ -22,7 +22,7 @@ impl Gateway {
         face: &Endpoint,
         refused: &Refused,
         id: &str,
-        line: &mut Option<Box<AccessLine>>,
+        line: &mut Option<Box<RequestRecord>>,
     ) -> Response<ReplyBody> {
         let mut response = self.refuse(face.errors.as_deref(), &refused.fault, id, line);
         put_limits(&mut response, face, &refused.limits, None);
@@ -35,20 +35,20 @@ impl Gateway {
         errors: Option<&ErrorFormat>,
         fault: &Fault,
         id: &str,
-        line: &mut Option<Box<AccessLine>>,
+        line: &mut Option<Box<RequestRecord>>,
     ) -> Response<ReplyBody> {
         self.note_refusal(fault, line);
         fault_response(errors, fault, id)
     }
 
     /// Counts a request that Weir refuses, and notes why in its record.
-    pub(super) fn note_refusal(&self, fault: &Fault, line: &mut Option<Box<AccessLine>>) {
+    pub(super) fn note_refusal(&self, fault: &Fault, line: &mut Option<Box<RequestRecord>>) {
         note_refusal(&self.metrics, fault, line);
     }
 }
 
 /// Counts a request that Weir refuses, and notes why in its record.
-pub(super) fn note_refusal(metrics: &Metrics, fault: &Fault, line: &mut Option<Box<AccessLine>>) {
+pub(super) fn note_refusal(metrics: &Metrics, fault: &Fault, line: &mut Option<Box<RequestRecord>>) {
     if let Some(line) = line.as_mut() {
         line.failed(fault);
     }

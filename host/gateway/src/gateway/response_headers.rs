@@ -5,10 +5,10 @@ use std::sync::Arc;
 use http::{HeaderName, HeaderValue, Response};
 
 use crate::accounting::Account;
-use crate::accounting::access::AccessLine;
+use crate::accounting::access::RequestRecord;
 use crate::accounting::trail::{End, Trail};
 use crate::admission::budgets;
-use crate::attempt::{InboundRequest, ReplyBody, SpokenBy};
+use crate::attempt::{AnsweringAdapter, InboundRequest, ReplyBody};
 use crate::dialect::limits;
 use crate::dialect::limits::Figure;
 use crate::guard;
@@ -98,7 +98,7 @@ pub(super) fn note_answer(
     asked: &InboundRequest,
 ) {
     let Some(line) = account.line() else { return };
-    let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| adapter);
+    let spoke = response.extensions().get::<AnsweringAdapter>().map(|AnsweringAdapter(adapter)| adapter);
     let adapter = spoke.unwrap_or(&target.adapter);
     let adapter = (Arc::clone(&adapter.name), adapter.digest);
     line.answered(target.model(asked.model()), target.health_id(asked.model()), adapter);
@@ -111,7 +111,8 @@ pub(super) fn diagnose(
     asked: &InboundRequest,
     account: &Account,
 ) {
-    let spoke = response.extensions().get::<SpokenBy>().map(|SpokenBy(adapter)| Arc::clone(&adapter.label));
+    let spoke =
+        response.extensions().get::<AnsweringAdapter>().map(|AnsweringAdapter(adapter)| Arc::clone(&adapter.label));
     let is_answer = response.status().as_u16() < 400;
     let to = response.headers_mut();
     if let Some(target) = target {
@@ -134,7 +135,7 @@ pub(super) fn put_skipped(
     response: &mut Response<ReplyBody>,
     skipped: &[Skipped],
     tells: bool,
-    (metrics, id, line): (&Metrics, &str, &mut Option<Box<AccessLine>>),
+    (metrics, id, line): (&Metrics, &str, &mut Option<Box<RequestRecord>>),
 ) {
     let mut trail = Trail::default();
     for Skipped { candidate, why } in skipped {

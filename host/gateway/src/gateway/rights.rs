@@ -31,7 +31,7 @@ impl Gateway {
     pub(super) fn permit(&self, serving: &Serving, asked: &InboundRequest) -> Result<(), Fault> {
         may_do(asked)?;
         let Some(belongings) = serving.belongings(asked.face.index, &self.stored_keys) else { return Ok(()) };
-        let (owners, tenant) = (&**self.recall.owners(), &*asked.caller.tenant);
+        let (owners, tenant) = (&**self.reasoning_cache.owners(), &*asked.caller.tenant);
         if asked.caller.is_restricted() && belongings != Belongings::Nothing {
             let unproved = |id: &String| !owners.is_own(id.as_bytes(), tenant) && is_kept(asked, id);
             let named = asked.reading.object_ids(&asked.body, &asked.holes);
@@ -62,7 +62,7 @@ impl Gateway {
         if !serving.separates(&self.stored_keys) {
             return Ok(());
         }
-        let (owners, tenant) = (&**self.recall.owners(), &*asked.caller.tenant);
+        let (owners, tenant) = (&**self.reasoning_cache.owners(), &*asked.caller.tenant);
         if !asked.caller.is_restricted() && !owners.has_any() {
             return Ok(());
         }
@@ -97,7 +97,7 @@ impl Gateway {
             Belongings::Object => Shelf::Object,
             Belongings::Nothing | Belongings::Named => return None,
         };
-        let owners = self.recall.owners();
+        let owners = self.reasoning_cache.owners();
         // Reading an object does not make the client its owner.
         let may_claim = match asked.holes.get("id") {
             Some(id) => owners.is_own(id.as_bytes(), &asked.caller.tenant),

@@ -7,12 +7,12 @@ use http::header::AsHeaderName;
 use http::{HeaderName, Response};
 
 use super::Gateway;
-use crate::accounting::access::AccessLine;
+use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, Opening};
 use crate::admission::budgets::{self, DOWNGRADES, HeldBudget};
 use crate::admission::{AdmissionPermit, Demand};
 use crate::attempt::{
-    AttemptResponse, FurtherGuards, InboundRequest, PlanRunner, ReplyBody, RequestContext, ResumeContext,
+    AttemptResponse, FallbackGuards, InboundRequest, PlanRunner, ReplyBody, RequestContext, ResumeContext,
 };
 use crate::observe::trace::{Attribute, Span};
 use crate::route;
@@ -59,7 +59,7 @@ impl Gateway {
         context: RequestContext<'_>,
         serving: &Serving,
         asked: &Arc<InboundRequest>,
-        (span, mut permit, line): (&Span, AdmissionPermit, &mut Option<Box<AccessLine>>),
+        (span, mut permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
     ) -> Result<Routed, Nowhere> {
         let demand = asked.demand();
         let features = asked.features();
@@ -111,7 +111,7 @@ impl Gateway {
             health: &self.health,
             admission: &self.admission,
             demand,
-            further_guards: FurtherGuards::new(&serving.guards, &self.guard_metrics),
+            further_guards: FallbackGuards::new(&serving.guards, &self.guard_metrics),
         };
         let tried = runner.run(&mut account).await;
         if let Some(judged) = asked.judged.get() {
@@ -162,13 +162,13 @@ impl Gateway {
         (mut plan, deadline): (Plan, Option<Instant>),
     ) {
         // Where more guards would have to judge the request, it does not go on.
-        let further = FurtherGuards::new(&serving.guards, &self.guard_metrics);
+        let further = FallbackGuards::new(&serving.guards, &self.guard_metrics);
         plan.candidates.retain(|candidate| further.of(asked, candidate).is_empty());
         let onward = || ResumeContext {
             asked: Arc::clone(asked),
             config: Arc::clone(&serving.config),
             upstreams: self.upstreams.clone(),
-            recall: Arc::clone(&self.recall),
+            reasoning_cache: Arc::clone(&self.reasoning_cache),
             health: Arc::clone(&self.health),
             admission: Arc::clone(&self.admission),
             candidates: plan.candidates,

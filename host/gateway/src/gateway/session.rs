@@ -52,12 +52,12 @@ impl Gateway {
         let face = called.face;
         let (caller, bound) = self.identified_for_session(serving, &face, &head).await?;
         if let Some(line) = line.as_mut() {
-            line.asked_by(&caller);
+            line.set_caller(&caller);
         }
         rights::may_begin(&caller, NAME)?;
         let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
         let (handshake, pledge) = handshake::read(serving, &face, head)?;
-        let permit = match self.admission.knock(&serving.config, &caller).await {
+        let permit = match self.admission.admit_caller(&serving.config, &caller).await {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id, line)),
         };
@@ -95,7 +95,7 @@ impl Gateway {
             return Ok(granted(headers));
         };
         if let Some(line) = line.as_mut() {
-            line.asks_for(Some(&model));
+            line.set_model(Some(&model));
         }
         let opened = match opening.open(&model, permit, line).await {
             Ok(opened) => opened,

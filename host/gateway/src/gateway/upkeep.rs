@@ -12,7 +12,7 @@ use crate::answer_cache::AnswerCache;
 use crate::auth::{StoredKeys, WrongKeys};
 use crate::health::{Health, TargetStatus};
 use crate::observe::metrics::Metrics;
-use crate::provenance::Origins;
+use crate::provenance::Provenance;
 use crate::serving::Serving;
 
 impl Gateway {
@@ -69,8 +69,8 @@ impl Gateway {
     }
 
     /// The recorded issuers of opaque values and objects.
-    pub fn origins(&self) -> &Origins {
-        self.recall.origins()
+    pub fn origins(&self) -> &Provenance {
+        self.reasoning_cache.origins()
     }
 
     /// The throttle for wrong keys and tokens, by address.

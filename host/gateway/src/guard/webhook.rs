@@ -61,13 +61,13 @@ pub(super) struct Call {
 #[derive(Debug, Serialize)]
 struct Message<'a> {
     protocol: u8,
-    facts: Told<'a>,
+    facts: WireFacts<'a>,
     asked: Content<'a>,
 }
 
 /// The facts of the exchange, with the guard's options.
 #[derive(Debug, Serialize)]
-struct Told<'a> {
+struct WireFacts<'a> {
     request_id: &'a str,
     now_ms: f64,
     client: Option<&'a str>,
@@ -93,7 +93,7 @@ enum Content<'a> {
 /// The service's answer.
 #[derive(Debug, Deserialize)]
 struct Answer {
-    verdict: Word,
+    verdict: WireVerdict,
     #[serde(default)]
     code: Option<String>,
     #[serde(default)]
@@ -107,7 +107,7 @@ struct Answer {
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Word {
+enum WireVerdict {
     Allow,
     Deny,
     Replace,
@@ -143,7 +143,7 @@ impl Webhook {
         asked: &Asked,
         Call { caller, patience, mut held }: Call,
     ) -> Result<RequestAnswer, WebhookFailure> {
-        let told = Message { protocol: PROTOCOL, facts: Told::from(facts), asked: Content::from(asked) };
+        let told = Message { protocol: PROTOCOL, facts: WireFacts::from(facts), asked: Content::from(asked) };
         let begun = Instant::now();
         if !self.breaker.admit(begun) {
             return Err(WebhookFailure::Resting);
@@ -168,7 +168,7 @@ impl Webhook {
     }
 }
 
-impl<'a> From<&'a Facts> for Told<'a> {
+impl<'a> From<&'a Facts> for WireFacts<'a> {
     fn from(facts: &'a Facts) -> Self {
         let option = |one: &'a weir_types::contract::types::Setting| {
             Some((one.key.as_str(), serde_json::from_str(&one.json).ok()?))
@@ -203,12 +203,12 @@ impl<'a> From<&'a Asked> for Content<'a> {
 fn read(body: &[u8], asked: &Asked) -> Result<RequestAnswer, serde_json::Error> {
     let Answer { verdict, code, message, annotations, request } = serde_json::from_slice(body)?;
     let verdict = match verdict {
-        Word::Allow => RequestVerdict::Allow,
-        Word::Deny => {
+        WireVerdict::Allow => RequestVerdict::Allow,
+        WireVerdict::Deny => {
             let message = message.unwrap_or_else(|| "the request is refused".to_owned());
             RequestVerdict::Deny(Denial { code, message, annotations: Vec::new() })
         }
-        Word::Replace => RequestVerdict::Replace(replaced(request.as_deref().map_or("", RawValue::get), asked)?),
+        WireVerdict::Replace => RequestVerdict::Replace(replaced(request.as_deref().map_or("", RawValue::get), asked)?),
     };
     let annotations = annotations.into_iter().map(|(key, value)| Annotation { key, value }).collect();
     Ok(RequestAnswer { verdict, annotations, memo: String::new() })

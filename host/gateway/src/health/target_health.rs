@@ -241,44 +241,44 @@ mod tests {
 
     #[test]
     fn c64_a_limit_cools_at_once_and_the_later_moment_counts() {
-        let (vitals, now) = (TargetHealth::default(), Instant::now());
-        vitals.limited(0, Some(Duration::from_secs(20)), now, &SETTINGS);
-        vitals.limited(0, Some(Duration::from_secs(2)), now, &SETTINGS);
+        let (health, now) = (TargetHealth::default(), Instant::now());
+        health.limited(0, Some(Duration::from_secs(20)), now, &SETTINGS);
+        health.limited(0, Some(Duration::from_secs(2)), now, &SETTINGS);
         let until = now + Duration::from_secs(20);
-        assert_eq!(vitals.standing(0, now, &SETTINGS), TargetStatus::Resting(until, Rest::Limited));
-        assert_eq!(vitals.standing(1, now, &SETTINGS), TargetStatus::Well, "another key has limits of its own");
-        assert_eq!(vitals.standing(0, until, &SETTINGS), TargetStatus::Well);
+        assert_eq!(health.standing(0, now, &SETTINGS), TargetStatus::Resting(until, Rest::Limited));
+        assert_eq!(health.standing(1, now, &SETTINGS), TargetStatus::Well, "another key has limits of its own");
+        assert_eq!(health.standing(0, until, &SETTINGS), TargetStatus::Well);
     }
 
     #[test]
     fn a_limit_without_a_known_end_still_admits_requests() {
-        let (vitals, now) = (TargetHealth::default(), Instant::now());
-        vitals.limited(0, None, now, &SETTINGS);
+        let (health, now) = (TargetHealth::default(), Instant::now());
+        health.limited(0, None, now, &SETTINGS);
         let until = now + SETTINGS.cooldown;
-        assert_eq!(vitals.standing(0, now, &SETTINGS), TargetStatus::Resting(until, Rest::Unstated));
-        assert!(vitals.admit(0, now, &SETTINGS).is_ok());
+        assert_eq!(health.standing(0, now, &SETTINGS), TargetStatus::Resting(until, Rest::Unstated));
+        assert!(health.admit(0, now, &SETTINGS).is_ok());
         // A pause that the provider named forbids use, and so does an open breaker or an overload.
-        vitals.limited(0, Some(Duration::from_secs(20)), now, &SETTINGS);
-        assert!(vitals.admit(0, now, &SETTINGS).is_err());
-        vitals.limited(1, None, now, &SETTINGS);
-        vitals.failed(Some(Duration::from_millis(1)), now, &SETTINGS);
-        assert!(vitals.admit(1, now, &SETTINGS).is_err());
+        health.limited(0, Some(Duration::from_secs(20)), now, &SETTINGS);
+        assert!(health.admit(0, now, &SETTINGS).is_err());
+        health.limited(1, None, now, &SETTINGS);
+        health.failed(Some(Duration::from_millis(1)), now, &SETTINGS);
+        assert!(health.admit(1, now, &SETTINGS).is_err());
     }
 
     #[test]
     fn c63_a_cool_down_is_capped_and_one_without_a_known_end_is_short() {
-        let (vitals, now) = (TargetHealth::default(), Instant::now());
-        assert_eq!(vitals.limited(0, Some(Duration::from_hours(9)), now, &SETTINGS), SETTINGS.max_cooldown);
-        assert_eq!(vitals.limited(0, None, now, &SETTINGS), SETTINGS.cooldown);
+        let (health, now) = (TargetHealth::default(), Instant::now());
+        assert_eq!(health.limited(0, Some(Duration::from_hours(9)), now, &SETTINGS), SETTINGS.max_cooldown);
+        assert_eq!(health.limited(0, None, now, &SETTINGS), SETTINGS.cooldown);
     }
 
     #[test]
     fn an_overload_with_a_known_end_rests_the_whole_target() {
-        let (vitals, now) = (TargetHealth::default(), Instant::now());
-        assert!(!vitals.failed(Some(Duration::from_secs(3)), now, &SETTINGS));
+        let (health, now) = (TargetHealth::default(), Instant::now());
+        assert!(!health.failed(Some(Duration::from_secs(3)), now, &SETTINGS));
         for key in 0..2 {
             let until = now + Duration::from_secs(3);
-            assert_eq!(vitals.standing(key, now, &SETTINGS), TargetStatus::Resting(until, Rest::Failing));
+            assert_eq!(health.standing(key, now, &SETTINGS), TargetStatus::Resting(until, Rest::Failing));
         }
     }
 }

@@ -24,7 +24,7 @@ pub enum Blame {
 /// An admitted exchange. Dropped without an outcome, it counts as abandoned.
 #[derive(Debug)]
 pub struct Ticket {
-    vitals: Arc<TargetHealth>,
+    health: Arc<TargetHealth>,
     keys: Arc<Mutex<Benches>>,
     provider: Arc<str>,
     key: usize,
@@ -42,34 +42,34 @@ enum State {
 
 impl Ticket {
     pub(super) fn new(
-        vitals: Arc<TargetHealth>,
+        health: Arc<TargetHealth>,
         keys: Arc<Mutex<Benches>>,
         subject: Subject<'_>,
         begun: Instant,
     ) -> Self {
         let Subject { provider, key, settings, .. } = subject;
-        Self { vitals, keys, provider: Arc::clone(provider), key, settings, begun, state: State::Waiting }
+        Self { health, keys, provider: Arc::clone(provider), key, settings, begun, state: State::Waiting }
     }
 
     /// The answer has begun, which counts as success.
     pub fn answers(&mut self) {
         if self.state == State::Waiting {
             self.state = State::Answering;
-            self.vitals.succeeded(self.begun, Instant::now(), &self.settings);
+            self.health.succeeded(self.begun, Instant::now(), &self.settings);
         }
     }
 
     /// The first piece of the answer has arrived, which sets the latency.
     pub(crate) fn first_piece(&self) {
         let now = Instant::now();
-        self.vitals.first_piece(now.saturating_duration_since(self.begun), now);
+        self.health.first_piece(now.saturating_duration_since(self.begun), now);
     }
 
     /// The answer broke off by the target's fault. Returns whether its breaker opens.
     pub fn broke(&mut self) -> bool {
         let answering = self.state == State::Answering;
         self.state = State::Over;
-        answering && self.vitals.broke(Instant::now(), &self.settings)
+        answering && self.health.broke(Instant::now(), &self.settings)
     }
 
     /// There was no answer. Returns whether the target's breaker opens.
@@ -77,15 +77,15 @@ impl Ticket {
         let now = Instant::now();
         self.state = State::Over;
         match blame {
-            Blame::Target(rest) => return self.vitals.failed(rest, now, &self.settings),
-            Blame::Slow => return self.vitals.timed_out(self.begun, now, &self.settings),
-            Blame::Limit(rest) => _ = self.vitals.limited(self.key, rest, now, &self.settings),
+            Blame::Target(rest) => return self.health.failed(rest, now, &self.settings),
+            Blame::Slow => return self.health.timed_out(self.begun, now, &self.settings),
+            Blame::Limit(rest) => _ = self.health.limited(self.key, rest, now, &self.settings),
             Blame::Key => {
-                self.vitals.abandoned(now);
+                self.health.abandoned(now);
                 let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
                 keys.insert((Arc::clone(&self.provider), self.key), now + BENCH);
             }
-            Blame::Neither => self.vitals.abandoned(now),
+            Blame::Neither => self.health.abandoned(now),
         }
         false
     }
@@ -94,8 +94,8 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if self.state == State::Waiting {
-            self.vitals.abandoned(Instant::now());
+            self.health.abandoned(Instant::now());
         }
-        self.vitals.leave();
+        self.health.leave();
     }
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::{Issuer, Kind, Origins, Scanner, WORD, Word};
+use super::{Issuer, Kind, Provenance, Scanner, WORD, Word};
 
 /// The most words of a request that are looked up: the last ones, since the newest turn is near the end.
 const VALUES: usize = 256;
@@ -23,7 +23,7 @@ pub struct Carried {
 
 impl Carried {
     /// Looks up the opaque values of a body, and the calls for which the host keeps such values.
-    pub fn in_body(origins: &Origins, tenant: &str, body: &[Bytes]) -> Self {
+    pub fn in_body(origins: &Provenance, tenant: &str, body: &[Bytes]) -> Self {
         let mut carried = Self::default();
         let wants_calls = origins.has(Kind::Call);
         if !wants_calls && !origins.has(Kind::Value) {
@@ -43,12 +43,12 @@ impl Carried {
     }
 
     /// Looks up object ids; the last known one counts.
-    pub fn names(&mut self, origins: &Origins, tenant: &str, ids: &[String]) {
+    pub fn names(&mut self, origins: &Provenance, tenant: &str, ids: &[String]) {
         self.object = ids.iter().rev().find_map(|id| origins.of(Kind::Object, tenant, id.as_bytes()));
     }
 
     /// Looks up every string of a body that may be an object's id.
-    pub(crate) fn names_in_body(&mut self, origins: &Origins, tenant: &str, body: &[Bytes]) {
+    pub(crate) fn names_in_body(&mut self, origins: &Provenance, tenant: &str, body: &[Bytes]) {
         let mut scanner = Scanner::new(true);
         for chunk in body {
             scanner.push(chunk, &mut |word| {

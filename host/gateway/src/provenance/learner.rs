@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::made::MadeScanner;
-use super::{Issuer, Kind, Origins, Owners, Scanner, Shelf, Word};
+use super::{Issuer, Kind, Owners, Provenance, Scanner, Shelf, Word};
 
 /// The most opaque values recorded from one answer.
 const VALUES: usize = 256;
@@ -74,7 +74,7 @@ impl Claimant {
 /// Scans one answer.
 #[derive(Debug)]
 pub struct Learner {
-    origins: Arc<Origins>,
+    origins: Arc<Provenance>,
     tenant: Arc<str>,
     issuer: Issuer,
     scanner: Scanner,
@@ -94,7 +94,13 @@ struct Left {
 
 impl Learner {
     /// Scans an answer of this issuer to this tenant. `models` are names that are not ids.
-    pub fn new(origins: Arc<Origins>, tenant: Arc<str>, issuer: Issuer, lesson: Lesson, models: Vec<String>) -> Self {
+    pub fn new(
+        origins: Arc<Provenance>,
+        tenant: Arc<str>,
+        issuer: Issuer,
+        lesson: Lesson,
+        models: Vec<String>,
+    ) -> Self {
         let left = Left {
             values: if lesson.values { VALUES } else { 0 },
             objects: OBJECTS,

@@ -12,14 +12,14 @@ fn value(number: usize) -> String {
     format!("gAAAAAB{number:0>8}{}==", "x".repeat(80))
 }
 
-fn learnt(origins: &Arc<Origins>, tenant: &str, issuer: &Issuer, answer: &str) {
+fn learnt(origins: &Arc<Provenance>, tenant: &str, issuer: &Issuer, answer: &str) {
     let lesson = Lesson { values: true, objects: true };
     let models = vec!["model-of-2024-08-06".to_owned()];
     let mut learner = Learner::new(Arc::clone(origins), tenant.into(), issuer.clone(), lesson, models);
     answer.as_bytes().chunks(7).for_each(|piece| learner.see(piece));
 }
 
-fn carried(origins: &Origins, tenant: &str, body: &str) -> Carried {
+fn carried(origins: &Provenance, tenant: &str, body: &str) -> Carried {
     let body: Vec<Bytes> = body.as_bytes().chunks(11).map(Bytes::copy_from_slice).collect();
     Carried::in_body(origins, tenant, &body)
 }
@@ -31,7 +31,7 @@ fn turn(values: &[usize]) -> String {
 
 #[test]
 fn c34_the_last_issuer_of_carried_values_is_known_and_tenants_share_nothing() {
-    let origins = Arc::new(Origins::new(1 << 20));
+    let origins = Arc::new(Provenance::new(1 << 20));
     let (one, two) = (issuer("a", "m"), issuer("b", "m"));
     assert!(!origins.has(Kind::Value));
     learnt(&origins, "t", &one, &turn(&[1, 2]));
@@ -48,7 +48,7 @@ fn c34_the_last_issuer_of_carried_values_is_known_and_tenants_share_nothing() {
 
 #[test]
 fn c34_another_key_may_be_another_account() {
-    let origins = Arc::new(Origins::new(1 << 20));
+    let origins = Arc::new(Provenance::new(1 << 20));
     let (first, second) = (issuer("a", "m"), Issuer { key: 1, ..issuer("a", "m") });
     learnt(&origins, "t", &second, &turn(&[1]));
     let carried = carried(&origins, "t", &turn(&[1]));
@@ -59,7 +59,7 @@ fn c34_another_key_may_be_another_account() {
 
 #[test]
 fn a_call_leads_to_the_issuer_of_its_kept_values() {
-    let origins = Origins::new(1 << 20);
+    let origins = Provenance::new(1 << 20);
     let (one, two) = (issuer("a", "m"), issuer("b", "m"));
     origins.learn(Kind::Call, "t", b"call_00001", &one);
     let body = r#"{"calls":[{"id":"call_00001"}],"call_00001":1}"#;
@@ -72,7 +72,7 @@ fn a_call_leads_to_the_issuer_of_its_kept_values() {
 
 #[test]
 fn words_that_are_looked_up_and_recorded_are_bounded() {
-    let origins = Arc::new(Origins::new(1 << 20));
+    let origins = Arc::new(Provenance::new(1 << 20));
     learnt(&origins, "t", &issuer("a", "m"), &turn(&(0..300).collect::<Vec<_>>()));
     let is_known = |number: usize| origins.of(Kind::Value, "t", &value(number).as_bytes()[..WORD]).is_some();
     assert_eq!((0..300).filter(|number| is_known(*number)).count(), 256);
@@ -83,7 +83,7 @@ fn words_that_are_looked_up_and_recorded_are_bounded() {
 
 #[test]
 fn objects_are_recorded_from_the_beginning_of_an_answer() {
-    let origins = Arc::new(Origins::new(1 << 20));
+    let origins = Arc::new(Provenance::new(1 << 20));
     let answer = format!(
         "{{\"id\":\"resp_0123456789abcdef\",\"model\":\"model-of-2024-08-06\",\"parallel_things_2\":\"only_words_in_this_one\",\
          \"text\":\"{}\",\"late\":\"resp_fedcba9876543210\"}}",
@@ -107,7 +107,7 @@ fn objects_are_recorded_from_the_beginning_of_an_answer() {
 
 #[test]
 fn images_are_no_opaque_values() {
-    let origins = Arc::new(Origins::new(1 << 20));
+    let origins = Arc::new(Provenance::new(1 << 20));
     let picture = format!("{{\"data\":\"iVBORw0KGgoAAAANSUhEUgAA{}\"}}", "A".repeat(200));
     learnt(&origins, "t", &issuer("a", "m"), &picture);
     assert!(carried(&origins, "t", &picture).is_empty());
@@ -128,12 +128,12 @@ fn the_issuer_ranks_first_and_its_provider_next() {
 
 #[test]
 fn recorded_words_are_bounded() {
-    let origins = Origins::new(64 * ENTRY);
+    let origins = Provenance::new(64 * ENTRY);
     for number in 0..10_000 {
         origins.learn(Kind::Value, "t", value(number).as_bytes(), &issuer("a", "m"));
     }
     assert!(origins.known.len() <= 128, "{}", origins.known.len());
-    let nothing = Origins::new(0);
+    let nothing = Provenance::new(0);
     nothing.learn(Kind::Value, "t", value(1).as_bytes(), &issuer("a", "m"));
     assert_eq!(nothing.of(Kind::Value, "t", value(1).as_bytes()), None);
 }
@@ -142,7 +142,7 @@ proptest! {
     /// The issuer is found wherever its values are in a later request.
     #[test]
     fn recorded_values_are_found_again(numbers in prop::collection::vec(0usize..10_000, 1..20), filler in "\\PC{0,200}") {
-        let origins = Arc::new(Origins::new(1 << 20));
+        let origins = Arc::new(Provenance::new(1 << 20));
         learnt(&origins, "t", &issuer("a", "m"), &turn(&numbers));
         let body = serde_json::json!([filler, turn(&numbers), {"x": numbers.iter().map(|n| value(*n)).collect::<Vec<_>>()}]);
         prop_assert_eq!(carried(&origins, "t", &body.to_string()).issuers, [issuer("a", "m")]);

@@ -7,7 +7,7 @@ use std::time::Instant;
 use http::Method;
 
 use super::NAME;
-use crate::accounting::access::{AccessLine, Arrival};
+use crate::accounting::access::{Arrival, RequestRecord};
 use crate::accounting::request_log::RequestLog;
 use crate::accounting::{Account, Opening};
 use crate::admission::budgets::{self, HeldBudget};
@@ -110,10 +110,10 @@ impl Billing {
         for budget in budgets {
             account.reserve(budget);
         }
-        account.tries_at(&target.label, model, target.tariff(&self.model));
-        account.goes("relay");
+        account.start_attempt(&target.label, model, target.tariff(&self.model));
+        account.set_lane("relay");
         // Until its end says what it used, all that was reserved is taken to be used.
-        account.stays_unknown();
+        account.mark_usage_unknown();
         account.answering(200, true, true);
         account
     }
@@ -122,14 +122,14 @@ impl Billing {
     pub(super) fn refused(&self, number: u32, fault: &Fault) {
         let Some(mut line) = self.line(number) else { return };
         line.failed(fault);
-        line.ends_with(fault.error.status.unwrap_or(429), 0);
+        line.finish_own_answer(fault.error.status.unwrap_or(429), 0);
     }
 
     fn id_of(&self, number: u32) -> Arc<str> {
         Arc::from(format!("{}.{number}", self.id))
     }
 
-    fn line(&self, number: u32) -> Option<Box<AccessLine>> {
+    fn line(&self, number: u32) -> Option<Box<RequestRecord>> {
         let exchange = Exchange::begin(&http::HeaderMap::new());
         let arrival = Arrival {
             id: self.id_of(number),
@@ -140,10 +140,10 @@ impl Billing {
             address: self.caller.address,
             user_agent: None,
         };
-        let mut line = AccessLine::begin(arrival, self.serving.config.server.access_log, self.log.clone())?;
-        line.called(&self.face);
-        line.asked_by(&self.caller);
-        line.asks_for(Some(&self.model));
+        let mut line = RequestRecord::begin(arrival, self.serving.config.server.access_log, self.log.clone())?;
+        line.set_endpoint(&self.face);
+        line.set_caller(&self.caller);
+        line.set_model(Some(&self.model));
         Some(line)
     }
 }

@@ -20,7 +20,7 @@ const SHOWN: usize = 300;
 
 /// What a client's handshake asks of a provider.
 #[derive(Debug)]
-pub(crate) struct Greeting<'a> {
+pub(crate) struct UpstreamHandshake<'a> {
     /// The model as the client names it.
     pub(crate) model: &'a str,
     /// The client's query, without its credentials.
@@ -31,7 +31,7 @@ pub(crate) struct Greeting<'a> {
     pub(crate) protocols: &'a [&'a str],
 }
 
-impl Greeting<'_> {
+impl UpstreamHandshake<'_> {
     /// Asks a target for a session, and records the attempt.
     pub(crate) async fn send(
         &self,

@@ -278,7 +278,7 @@ impl Relay {
         match event? {
             Event::Message(kind, message) => {
                 let verdict = self.hear(&message).await;
-                account.sends_on(message.len());
+                account.add_bytes_out(message.len());
                 self.send(Side::Client, (kind.opcode(), true), &screen.message(message)).await?;
                 match verdict {
                     Verdict::Pass => Ok(()),
@@ -286,7 +286,7 @@ impl Relay {
                 }
             }
             Event::Piece { kind, bytes, is_first, is_last } => {
-                account.sends_on(bytes.len());
+                account.add_bytes_out(bytes.len());
                 let bytes: Bytes = screen.piece(bytes, is_last);
                 let opcode = if is_first { kind.opcode() } else { Opcode::Continuation };
                 self.send(Side::Client, (opcode, is_last), &bytes).await
@@ -297,7 +297,7 @@ impl Relay {
 
     async fn hear(&self, message: &[u8]) -> Verdict {
         let mut responses = self.responses.lock().await;
-        let verdict = responses.hear(message).await;
+        let verdict = responses.on_provider_message(message).await;
         if responses.are_over() {
             self.settled.notify_waiters();
         }
@@ -397,9 +397,9 @@ impl Relay {
         };
         account.line().into_iter().for_each(|line| line.session_used(used));
         match outcome {
-            Outcome::Whole => account.whole(),
-            Outcome::Broke(Side::Client) => account.broke("client"),
-            Outcome::Broke(Side::Server) => account.broke("upstream"),
+            Outcome::Whole => account.complete(),
+            Outcome::Broke(Side::Client) => account.fail_stream("client"),
+            Outcome::Broke(Side::Server) => account.fail_stream("upstream"),
             Outcome::Left => {}
         }
     }

@@ -118,7 +118,7 @@ impl Responses {
     }
 
     /// Reads a message of the provider's.
-    pub(super) async fn hear(&mut self, message: &[u8]) -> Verdict {
+    pub(super) async fn on_provider_message(&mut self, message: &[u8]) -> Verdict {
         let begun = match self.tap.beginning(message) {
             Some(beginning) => self.begins(beginning).await,
             None => Verdict::Pass,
@@ -132,7 +132,7 @@ impl Responses {
         let heard = match place.and_then(|place| Some((place, self.open.get_mut(place)?))) {
             Some((place, response)) => {
                 response.begin();
-                response.account.sends_on(message.len());
+                response.account.add_bytes_out(message.len());
                 response.tap.frame(frame(message));
                 if is_end {
                     self.ended(place, message).await
@@ -140,7 +140,7 @@ impl Responses {
                     response.over_budget().map_or(Verdict::Pass, Verdict::End)
                 }
             }
-            None => self.hear_beside(message).await,
+            None => self.on_message_without_response(message).await,
         };
         if matches!(begun, Verdict::Pass) { heard } else { begun }
     }
@@ -186,20 +186,20 @@ impl Responses {
         let refused = self.open.iter().position(|one| !one.has_begun).and_then(|place| self.open.remove(place));
         if let Some(mut refused) = refused {
             refused.account.answering(400, true, false);
-            refused.account.whole();
+            refused.account.complete();
         }
     }
 
     /// A message while no response has begun. Usage in it is that of something else, such as a transcript: it is booked
     /// whether or not a budget has room for it.
-    async fn hear_beside(&mut self, message: &[u8]) -> Verdict {
+    async fn on_message_without_response(&mut self, message: &[u8]) -> Verdict {
         let mut tap = TapState::new(&self.tap.responses);
         tap.frame(frame(message));
         if has_usage(&tap.reading()) {
             let mut own = Response { tap, ..self.response(self.billing.admit_begun(0), 0) };
             own.begin();
             own.take_usage();
-            own.account.whole();
+            own.account.complete();
             own.close(&mut self.used);
         }
         if self.are_over() { self.prepare_next().await } else { Verdict::Pass }
@@ -220,9 +220,9 @@ impl Responses {
             response.account.usage_is_partial();
         }
         if self.tap.is_failure(message) {
-            response.account.broke("upstream");
+            response.account.fail_stream("upstream");
         } else {
-            response.account.whole();
+            response.account.complete();
         }
         response.close(&mut self.used);
         self.prepare_next().await
@@ -272,8 +272,8 @@ impl Responses {
             response.take_usage();
             response.account.usage_is_partial();
             match outcome {
-                Outcome::Broke(Side::Client) => response.account.broke("client"),
-                Outcome::Broke(Side::Server) => response.account.broke("upstream"),
+                Outcome::Broke(Side::Client) => response.account.fail_stream("client"),
+                Outcome::Broke(Side::Server) => response.account.fail_stream("upstream"),
                 Outcome::Whole | Outcome::Left => {}
             }
             response.close(&mut self.used);
@@ -285,7 +285,7 @@ impl Responses {
 impl Response {
     fn begin(&mut self) {
         if !std::mem::replace(&mut self.has_begun, true) {
-            self.account.piece();
+            self.account.note_chunk();
         }
     }
 
@@ -302,7 +302,7 @@ impl Response {
     fn take_usage(&mut self) -> TapReading {
         let reading = self.tap.reading();
         if has_usage(&reading) {
-            self.account.used(Usage {
+            self.account.set_usage(Usage {
                 units: reading.units.clone(),
                 service_tier: reading.service_tier.clone(),
                 batch: reading.batch,
@@ -315,7 +315,7 @@ impl Response {
     /// Closes its account, and adds what it used to what the session did.
     fn close(mut self, used: &mut SessionUse) {
         let tokens = self.tap.reading().usage.total();
-        let cost = self.account.tell_cost();
+        let cost = self.account.cost_cell();
         drop(self);
         used.add(tokens, cost.get().copied().flatten());
     }

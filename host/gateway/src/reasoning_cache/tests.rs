@@ -62,9 +62,9 @@ fn request(parts: Vec<Part>) -> ChatRequest {
     ChatRequest::plain("m", vec![Message::plain(Role::Assistant, parts)])
 }
 
-fn restored(recall: &ReasoningCache, tenant: &str, family: &str, parts: Vec<Part>) -> Vec<String> {
+fn restored(reasoning_cache: &ReasoningCache, tenant: &str, family: &str, parts: Vec<Part>) -> Vec<String> {
     let mut request = request(parts);
-    recall.restore(tenant, family, &mut request);
+    reasoning_cache.restore(tenant, family, &mut request);
     request.messages.remove(0).parts.iter().map(shown).collect()
 }
 
@@ -82,37 +82,41 @@ fn shown(part: &Part) -> String {
 
 #[test]
 fn c32_signed_thinking_returns_in_front_of_the_calls_of_its_turn() {
-    let recall = ReasoningCache::new(1 << 20);
+    let reasoning_cache = ReasoningCache::new(1 << 20);
     let parts = vec![thinking("hm", Some("S1")), text("I look."), call("c1", None), call("c2", Some("S2"))];
-    recall.keep(&source("t", "zeta"), &answer(parts));
+    reasoning_cache.keep(&source("t", "zeta"), &answer(parts));
     let sent = || vec![text("I look."), call("c1", None), call("c2", None)];
     let whole = ["think hm S1", "text I look.", "call c1 -", "call c2 S2"];
-    assert_eq!(restored(&recall, "t", "zeta", sent()), whole);
+    assert_eq!(restored(&reasoning_cache, "t", "zeta", sent()), whole);
     // Reasoning that the client repeats without its value is the same reasoning.
     let repeated = vec![thinking("hm", None), text("I look."), call("c1", None), call("c2", None)];
-    assert_eq!(restored(&recall, "t", "zeta", repeated), whole);
+    assert_eq!(restored(&reasoning_cache, "t", "zeta", repeated), whole);
     let bare = ["text I look.", "call c1 -", "call c2 -"];
-    assert_eq!(restored(&recall, "another", "zeta", sent()), bare, "another tenant");
-    assert_eq!(restored(&recall, "t", "eta", sent()), bare, "another family");
+    assert_eq!(restored(&reasoning_cache, "another", "zeta", sent()), bare, "another tenant");
+    assert_eq!(restored(&reasoning_cache, "t", "eta", sent()), bare, "another family");
     // A cloud that serves another provider's models returns that provider's values.
-    recall.keep(&source("t", "cloud"), &answer(vec![thinking("hm", Some("S3")), call("c3", None)]));
+    reasoning_cache.keep(&source("t", "cloud"), &answer(vec![thinking("hm", Some("S3")), call("c3", None)]));
     for family in ["cloud", "zeta"] {
-        assert_eq!(restored(&recall, "t", family, vec![call("c3", None)]), ["think hm S3", "call c3 -"], "{family}");
+        assert_eq!(
+            restored(&reasoning_cache, "t", family, vec![call("c3", None)]),
+            ["think hm S3", "call c3 -"],
+            "{family}"
+        );
     }
 }
 
 #[test]
 fn c32_what_the_client_kept_itself_is_left_alone() {
-    let recall = ReasoningCache::new(1 << 20);
-    recall.keep(&source("t", "zeta"), &answer(vec![thinking("hm", Some("S1")), call("c1", Some("S2"))]));
+    let reasoning_cache = ReasoningCache::new(1 << 20);
+    reasoning_cache.keep(&source("t", "zeta"), &answer(vec![thinking("hm", Some("S1")), call("c1", Some("S2"))]));
     let sent = vec![thinking("own", Some("S9")), call("c1", Some("S8"))];
-    assert_eq!(restored(&recall, "t", "zeta", sent), ["think own S9", "call c1 S8"]);
+    assert_eq!(restored(&reasoning_cache, "t", "zeta", sent), ["think own S9", "call c1 S8"]);
 }
 
 #[test]
 fn a_streamed_turn_is_kept_like_a_whole_one() {
-    let recall = Arc::new(ReasoningCache::new(1 << 20));
-    let mut witness = Witness::new(Arc::clone(&recall), source("t", "zeta"));
+    let reasoning_cache = Arc::new(ReasoningCache::new(1 << 20));
+    let mut witness = Witness::new(Arc::clone(&reasoning_cache), source("t", "zeta"));
     let start = |part, kind| ChatEvent::PartStart(PartStart { candidate: 0, part, kind });
     let delta = |part, text: &str| ChatEvent::Delta(PartDelta { candidate: 0, part, text: text.into() });
     let sign = |part, value: &str| {
@@ -133,24 +137,24 @@ fn a_streamed_turn_is_kept_like_a_whole_one() {
     for event in &events {
         witness.see(event);
     }
-    assert_eq!(restored(&recall, "t", "zeta", vec![call("c1", None)]), ["think hm S1", "call c1 S2"]);
+    assert_eq!(restored(&reasoning_cache, "t", "zeta", vec![call("c1", None)]), ["think hm S1", "call c1 S2"]);
 }
 
 #[test]
 fn turns_without_signatures_are_not_kept() {
-    let recall = ReasoningCache::new(1 << 20);
-    recall.keep(&source("t", "zeta"), &answer(vec![thinking("hm", None), call("c1", None)]));
-    assert!(recall.turns.is_empty());
+    let reasoning_cache = ReasoningCache::new(1 << 20);
+    reasoning_cache.keep(&source("t", "zeta"), &answer(vec![thinking("hm", None), call("c1", None)]));
+    assert!(reasoning_cache.turns.is_empty());
 }
 
 #[test]
 fn memory_is_bounded_and_large_turns_are_not_kept() {
-    let recall = ReasoningCache::new(64 * 1024);
+    let reasoning_cache = ReasoningCache::new(64 * 1024);
     for number in 0..2_000 {
-        recall.keep(&source("t", "zeta"), &answer(vec![call(&format!("c{number}"), Some(&"x".repeat(512)))]));
+        reasoning_cache.keep(&source("t", "zeta"), &answer(vec![call(&format!("c{number}"), Some(&"x".repeat(512)))]));
     }
-    assert!(recall.turns.weight() <= 64 * 1024, "{}", recall.turns.weight());
-    assert!(!recall.turns.is_empty());
+    assert!(reasoning_cache.turns.weight() <= 64 * 1024, "{}", reasoning_cache.turns.weight());
+    assert!(!reasoning_cache.turns.is_empty());
     let huge = "x".repeat(TURN_LIMIT + 1);
     let generous = ReasoningCache::new(16 << 20);
     generous.keep(&source("t", "zeta"), &answer(vec![thinking(&huge, Some("S")), call("big", None)]));

@@ -262,16 +262,16 @@ fn in_order(
     if usable.len() < 2 {
         return usable.into_iter().map(|(candidate, _)| candidate).collect();
     }
-    let vitals: Vec<_> = usable.iter().map(|(candidate, _)| health.known(&candidate.health)).collect();
+    let health: Vec<_> = usable.iter().map(|(candidate, _)| health.known(&candidate.health)).collect();
     let candidates: Vec<Ranked<'_>> = usable
         .iter()
-        .zip(&vitals)
-        .map(|((candidate, rank), vitals)| Ranked {
+        .zip(&health)
+        .map(|((candidate, rank), health)| Ranked {
             name: &candidate.target.id,
             weight: candidate.target.weight,
             rank: *rank,
-            latency: vitals.as_ref().and_then(|vitals| vitals.latency(now)),
-            busy: vitals.as_ref().map_or(0, |vitals| vitals.in_flight()),
+            latency: health.as_ref().and_then(|health| health.latency(now)),
+            busy: health.as_ref().map_or(0, |health| health.in_flight()),
             price: dearness(route, &candidate.target, model),
         })
         .collect();

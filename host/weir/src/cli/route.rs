@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use crate::app;
 use weir_gateway::dry_run::route::{RouteExplained, RouteQuestion, TargetExplained, explain_route};
 use weir_gateway::health::Health;
-use weir_gateway::provenance::Origins;
+use weir_gateway::provenance::Provenance;
 use weir_gateway::serving::Serving;
 
 #[derive(Debug, Subcommand)]
@@ -68,7 +68,7 @@ fn answer(asked: Explain) -> Result<RouteExplained, String> {
     let question = RouteQuestion { model: asked.model, request, session: asked.session, ..RouteQuestion::default() };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
-    let explained = runtime.block_on(explain_route(&serving, &Health::default(), &Origins::new(0), &question));
+    let explained = runtime.block_on(explain_route(&serving, &Health::default(), &Provenance::new(0), &question));
     explained.map_err(|fault| fault.to_string())
 }
 

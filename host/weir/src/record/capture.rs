@@ -18,7 +18,7 @@ const PIECES: usize = 64 * 1024;
 /// An exchange that is being captured.
 #[derive(Debug)]
 pub(super) struct Capture {
-    heard: Mutex<Heard>,
+    captured: Mutex<CaptureState>,
     limit: u64,
     tray: Tray,
     number: usize,
@@ -27,7 +27,7 @@ pub(super) struct Capture {
 }
 
 #[derive(Debug)]
-struct Heard {
+struct CaptureState {
     exchange: Exchange,
     /// Size of the kept bodies, in bytes.
     size: u64,
@@ -53,8 +53,8 @@ enum End {
 
 impl Capture {
     pub(super) fn new(exchange: Exchange, limit: u64, tray: Tray, place: Place) -> Arc<Self> {
-        let heard = Heard { exchange, size: 0, is_too_large: false, last: Instant::now() };
-        Arc::new(Self { heard: Mutex::new(heard), limit, tray, number: place.number, _place: place.permit })
+        let heard = CaptureState { exchange, size: 0, is_too_large: false, last: Instant::now() };
+        Arc::new(Self { captured: Mutex::new(heard), limit, tray, number: place.number, _place: place.permit })
     }
 
     /// Records that the answer's head has arrived.
@@ -65,8 +65,8 @@ impl Capture {
         });
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Heard) -> T) -> T {
-        act(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, act: impl FnOnce(&mut CaptureState) -> T) -> T {
+        act(&mut self.captured.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn sent(&self, bytes: &Bytes) {
@@ -105,7 +105,7 @@ impl Capture {
     }
 }
 
-impl Heard {
+impl CaptureState {
     /// Reserves space for more bytes; drops the captured bodies if the limit is exceeded.
     fn has_room(&mut self, more: u64, limit: u64) -> bool {
         self.size = self.size.saturating_add(more);

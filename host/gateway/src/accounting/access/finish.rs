@@ -4,7 +4,7 @@ use std::mem::take;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{AccessLine, Ended, TARGET, shown};
+use super::{Ended, RequestRecord, TARGET, shown};
 use crate::accounting::request_log::FinishedRequest;
 use crate::guard;
 use crate::observe::metrics::dollars_of;
@@ -14,7 +14,7 @@ use weir_types::contract::types::UnitCount;
 /// The status of a request whose client left before there was an answer.
 const CLIENT_LEFT: u16 = 499;
 
-impl Drop for AccessLine {
+impl Drop for RequestRecord {
     fn drop(&mut self) {
         if self.has_line {
             self.write_line();
@@ -28,7 +28,7 @@ impl Drop for AccessLine {
     }
 }
 
-impl AccessLine {
+impl RequestRecord {
     fn write_line(&self) {
         let Ended { status, provider, attempts, used, first_token, own, .. } = &self.ended;
         let tokens = &used.tokens;

@@ -17,11 +17,11 @@ use crate::observe::log::{Line, current};
 /// The page that documents the log line.
 const PAGE: &str = include_str!("../../../../../docs/log.md");
 
-fn line() -> Box<AccessLine> {
+fn line() -> Box<RequestRecord> {
     begin(None)
 }
 
-fn begin(log: Option<Arc<dyn RequestLog>>) -> Box<AccessLine> {
+fn begin(log: Option<Arc<dyn RequestLog>>) -> Box<RequestRecord> {
     let arrival = Arrival {
         id: Arc::from("req_1"),
         own_id: Uuid7::new(1_795_262_400_000),
@@ -31,10 +31,10 @@ fn begin(log: Option<Arc<dyn RequestLog>>) -> Box<AccessLine> {
         address: Some([127, 0, 0, 1].into()),
         user_agent: Some("zeta-python/1"),
     };
-    AccessLine::begin(arrival, true, log).unwrap()
+    RequestRecord::begin(arrival, true, log).unwrap()
 }
 
-fn json(fill: impl FnOnce(&mut AccessLine)) -> serde_json::Value {
+fn json(fill: impl FnOnce(&mut RequestRecord)) -> serde_json::Value {
     let text = said(Line::Json, || fill(&mut line()));
     assert_eq!(text.lines().count(), 1, "{text}");
     serde_json::from_str(&text).unwrap()
@@ -65,13 +65,13 @@ fn face() -> Endpoint {
 #[test]
 fn the_page_names_each_member_of_the_line_and_no_other() {
     let written = json(|line| {
-        line.called(&Arc::new(face()));
+        line.set_endpoint(&Arc::new(face()));
         let mut caller = Caller::anonymous(None);
         caller.tenant = Arc::from("team-a");
-        line.asked_by(&caller);
-        line.asks_for(Some("fast"));
+        line.set_caller(&caller);
+        line.set_model(Some("fast"));
         line.answered("model-1", Arc::from("zeta/model-1"), (Arc::from("zeta"), Digest::of(b"zeta")));
-        line.went(Some("relay"));
+        line.set_lane(Some("relay"));
         let mut trail = Trail::default();
         trail.add(&Arc::from("zeta/model-0"), trail::End::Failed("rate_limited"));
         line.tried(&trail);
@@ -85,7 +85,7 @@ fn the_page_names_each_member_of_the_line_and_no_other() {
         line.failed(&Fault::invalid("no"));
         line.session_used(SessionUse::default());
         let all = Bucket::ALL.iter().fold(Tokens::default(), |all, bucket| all.with(*bucket, Some(1)));
-        line.ends(Ended {
+        line.finish(Ended {
             status: 200,
             end: Some(End::Whole),
             provider: Some(Arc::from("zeta")),
@@ -118,7 +118,7 @@ fn the_outcome_has_a_name() {
             if let Some(fault) = &fault {
                 line.failed(fault);
             }
-            line.ends(Ended { status, end, ..Ended::default() });
+            line.finish(Ended { status, end, ..Ended::default() });
         });
         (line_text["status"].as_u64().unwrap(), line_text["outcome"].as_str().unwrap().to_owned())
     };
@@ -135,7 +135,7 @@ fn texts_from_outside_are_bounded() {
     let line_text = said(Line::Human, || {
         let _entered = current::enter(&Arc::from("req_1"));
         let mut line = line();
-        line.asks_for(Some(&"m".repeat(10_000)));
+        line.set_model(Some(&"m".repeat(10_000)));
         line.failed(&Fault::invalid("x".repeat(10_000)));
         line.lost((0..1000).map(|_| "field"));
     });
@@ -156,10 +156,10 @@ fn the_request_log_gets_each_record_once_with_or_without_a_line() {
     let kept = Arc::new(Kept::default());
     let mut line = begin(Some(Arc::<Kept>::clone(&kept)));
     line.has_line = false;
-    line.asks_for(Some("fast"));
+    line.set_model(Some("fast"));
     line.failed(&Fault::invalid("\u{e4}".repeat(5_000)));
-    line.reads(12);
-    line.ends_with(400, 34);
+    line.set_request_bytes(12);
+    line.finish_own_answer(400, 34);
     drop(line);
     let all = kept.0.lock().unwrap();
     let [one] = all.as_slice() else { panic!("{all:?}") };

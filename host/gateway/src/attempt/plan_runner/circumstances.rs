@@ -57,7 +57,7 @@ impl PlanRunner<'_> {
     /// The target or key that a failure counts against. A timeout because of the request's own deadline counts
     /// against neither.
     pub(super) fn blame(&self, fault: &Fault) -> Blame {
-        let hurried = fault.lapse == Some(TransportFailure::Slow) && self.left().is_some_and(|left| left.is_zero());
+        let hurried = fault.transport == Some(TransportFailure::Slow) && self.left().is_some_and(|left| left.is_zero());
         if hurried { Blame::Neither } else { policy::blame(fault) }
     }
 

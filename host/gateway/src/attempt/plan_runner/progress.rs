@@ -39,7 +39,7 @@ impl Progress {
 
     /// Records what a failed request may cost.
     pub(super) fn note(&mut self, fault: &Fault, account: &mut Account) {
-        if fault.side == Side::Upstream && fault.lapse.is_none() {
+        if fault.side == Side::Upstream && fault.transport.is_none() {
             // The provider answered with an error, perhaps within an answer that had begun.
             account.refused();
         }

@@ -56,7 +56,7 @@ impl PlanRunner<'_> {
 
 /// The name of a failure's reason in metrics.
 pub(super) fn reason(failure: &Failure) -> &'static str {
-    match failure.fault.lapse {
+    match failure.fault.transport {
         Some(TransportFailure::Unreachable) => "connect",
         Some(TransportFailure::Slow) => "timeout",
         Some(TransportFailure::Gone) => "reset",

@@ -21,7 +21,7 @@ fn upstream(kind: ErrorKind) -> Fault {
 }
 
 fn lapsed(lapse: TransportFailure) -> Fault {
-    upstream(ErrorKind::Upstream).with_lapse(lapse)
+    upstream(ErrorKind::Upstream).with_transport(lapse)
 }
 
 fn decided(fault: &Fault, now: Situation) -> RetryDecision {
@@ -147,7 +147,7 @@ proptest! {
             None, Some(TransportFailure::Unreachable), Some(TransportFailure::Slow), Some(TransportFailure::Gone), Some(TransportFailure::Credential),
             Some(TransportFailure::Garbled),
         ];
-        let mut fault = Fault { lapse: lapses[lapse], ..upstream(ErrorKind::ALL[kind]) };
+        let mut fault = Fault { transport: lapses[lapse], ..upstream(ErrorKind::ALL[kind]) };
         fault.error.retry_after_ms = after;
         let left = left.map(Duration::from_millis);
         let now = Situation { repeats, has_next, has_key, left, may_strip, draw, ..ALONE };

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 
 use super::super::follow_up::CancelOnDrop;
-use super::super::handed::{Closing, Handed, HandedBody};
+use super::super::handed::{Closing, HandedBody, UnifiedReply};
 use super::super::partial_answer::PartialAnswer;
 use super::super::pipeline::{Original, Parts, Pipeline};
 use super::super::reply::ReplyBody;
@@ -44,11 +44,11 @@ impl Run<'_> {
     pub(super) fn book(&mut self, answer: &mut Answer, account: &mut Account) {
         if let Answer::Chat(chat) = &mut *answer {
             let losses = event_validator::settle(chat, &self.asked.exchange.id);
-            self.context.recall.keep(&self.source(), chat);
+            self.context.reasoning_cache.keep(&self.source(), chat);
             self.note(losses);
         }
         if let Some(usage) = answer.usage() {
-            account.used(usage.clone());
+            account.set_usage(usage.clone());
         }
         // Dialects use the context's model as the answer's model.
         if let Some(name) = answer.name_model(self.target.model(self.asked.model())) {
@@ -68,7 +68,7 @@ impl Run<'_> {
             return self.unfold(chat, account);
         }
         let (Some(dialect), Some(adapter)) = (&mut self.dialect, self.asked.side.dialect()) else {
-            return Ok(self.hand_over(Handed::Answer(Box::new(answer)), account));
+            return Ok(self.hand_over(UnifiedReply::Answer(Box::new(answer)), account));
         };
         let render = || unified::render_answer(dialect, &self.dialect_ctx, &answer);
         let rendered = called(account, adapter, "render-response", render)?;
@@ -107,8 +107,8 @@ impl Run<'_> {
         let mut events = referee.push(event_validator::unfold(chat));
         events.extend(referee.end());
         let Some(mut encoder) = self.encoder()? else {
-            account.piece();
-            return Ok(self.hand_over(Handed::Events(events), account));
+            account.note_chunk();
+            return Ok(self.hand_over(UnifiedReply::Events(events), account));
         };
         let encoded = attribute(encoder.push(&events), Side::Adapter)?;
         let end = attribute(encoder.finish(), Side::Adapter)?;
@@ -123,7 +123,7 @@ impl Run<'_> {
         enframer.finish(&mut out);
         account.lost(&self.losses);
         account.answering(200, true, true);
-        account.piece();
+        account.note_chunk();
         self.held.shrink(self.held.bytes().saturating_sub(out.len()));
         account.hold(AdmissionPermit::to_hold(self.held));
         let mut response = reply::response(ReplyBody::from(Bytes::from(out)));
@@ -136,16 +136,16 @@ impl Run<'_> {
     }
 
     /// Gives a program what came of its request.
-    fn hand_over(self, handed: Handed, account: &mut Account) -> Response<ReplyBody> {
+    fn hand_over(self, handed: UnifiedReply, account: &mut Account) -> Response<ReplyBody> {
         let usage = match &handed {
-            Handed::Answer(answer) => answer.usage().cloned(),
-            Handed::Events(events) => events.iter().rev().find_map(|event| match event {
+            UnifiedReply::Answer(answer) => answer.usage().cloned(),
+            UnifiedReply::Events(events) => events.iter().rev().find_map(|event| match event {
                 ChatEvent::Usage(usage) => Some(usage.clone()),
                 _ => None,
             }),
         };
         account.lost(&self.losses);
-        account.answering(200, matches!(handed, Handed::Events(_)), usage.is_some());
+        account.answering(200, matches!(handed, UnifiedReply::Events(_)), usage.is_some());
         let closing = Closing { losses: self.losses, usage, cost: account.cost() };
         self.provider.release();
         Response::new(ReplyBody::Program(Box::new(HandedBody::new(handed, closing))))
@@ -153,7 +153,7 @@ impl Run<'_> {
 
     /// Keeps values that the client's format cannot carry.
     pub(super) fn witness(&self) -> Witness {
-        Witness::new(Arc::clone(self.context.recall), self.source())
+        Witness::new(Arc::clone(self.context.reasoning_cache), self.source())
     }
 
     fn source(&self) -> Source {

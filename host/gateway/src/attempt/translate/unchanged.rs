@@ -113,7 +113,7 @@ impl Run<'_> {
         if is_original {
             relay::put_stream_headers(response.headers_mut());
         } else {
-            account.goes("translate");
+            account.set_lane("translate");
             stream_headers(&mut response, asked.framing);
         }
         Ok(response)
@@ -137,7 +137,7 @@ impl Run<'_> {
         let is_changed = self.judge_whole(chat)?;
         let is_covered = std::str::from_utf8(&bytes).is_ok_and(|text| known.covers_text(text));
         if is_changed || !is_covered {
-            account.goes("translate");
+            account.set_lane("translate");
             return self.respond(answer, account);
         }
         account.answering(status.as_u16(), false, answer.usage().is_some());

@@ -15,7 +15,7 @@ impl Run<'_> {
         let (context, asked, target) = (self.context, self.asked, self.target);
         match (&mut *request, self.values) {
             (Request::Chat(chat), Values::All) => {
-                context.recall.restore(&asked.caller.tenant, &target.adapter.manifest.family, chat);
+                context.reasoning_cache.restore(&asked.caller.tenant, &target.adapter.manifest.family, chat);
             }
             (Request::Chat(chat), Values::Own) => self.bare(chat)?,
             _ => {}

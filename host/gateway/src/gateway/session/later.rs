@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::super::refusal::{note_fault, note_refusal};
 use super::opening::{Opened, Opening, Unopened};
-use crate::accounting::access::AccessLine;
+use crate::accounting::access::RequestRecord;
 use crate::admission::AdmissionPermit;
 use crate::realtime::{ClientEnd, FirstMessage, Reading, SessionPlace};
 use weir_realtime::first::{self, LaterMessages};
@@ -22,7 +22,7 @@ impl Opening {
     /// Waits for the first message, opens the session for the model that it names, and passes the session's messages on.
     pub(super) async fn later(
         self,
-        (permit, mut line): (AdmissionPermit, Option<Box<AccessLine>>),
+        (permit, mut line): (AdmissionPermit, Option<Box<RequestRecord>>),
         place: SessionPlace,
         (upgrade, mut leaving): (OnUpgrade, Leaving),
     ) {
@@ -54,7 +54,7 @@ impl Opening {
         &self,
         (kind, message): (Kind, Bytes),
         permit: AdmissionPermit,
-        line: &mut Option<Box<AccessLine>>,
+        line: &mut Option<Box<RequestRecord>>,
     ) -> Result<(Opened, FirstMessage), Unopened> {
         let place = self.place_of_model().ok_or_else(|| Fault::internal("the endpoint has no place for a model"))?;
         let unnamed = |error: first::FirstMessageError| {
@@ -64,7 +64,7 @@ impl Opening {
         let named = first::model(&message, &place.pointer, &place.prefix).map_err(unnamed)?;
         let later = LaterMessages::new(&place.pointer).map_err(unnamed)?;
         if let Some(line) = line.as_mut() {
-            line.asks_for(Some(&named.name));
+            line.set_model(Some(&named.name));
         }
         let opened = self.open(&named.name, permit, line).await?;
         let message = named.renamed(&message, opened.target.model(&opened.model));
@@ -72,19 +72,19 @@ impl Opening {
     }
 
     /// Accounts for a session that is not opened, and returns what its client is told.
-    fn refuse(&self, unopened: Unopened, line: &mut Option<Box<AccessLine>>) -> Close {
+    fn refuse(&self, unopened: Unopened, line: &mut Option<Box<RequestRecord>>) -> Close {
         let fault = match unopened {
             Unopened::Fault(fault) => fault,
             Unopened::Refused(refused) => refused.fault,
             Unopened::Tried(fault, mut account, _) => {
-                account.whole();
+                account.complete();
                 return close_for(&fault);
             }
         };
         note_fault(&fault, &self.id);
         note_refusal(&self.metrics, &fault, line);
         if let Some(line) = line.as_mut() {
-            line.ends_with(fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind)), 0);
+            line.finish_own_answer(fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind)), 0);
         }
         close_for(&fault)
     }

@@ -10,7 +10,7 @@ use super::super::refusal::note_fault;
 use super::super::rights;
 use super::handshake::ClientHandshake;
 use crate::accept::Acceptance;
-use crate::accounting::access::AccessLine;
+use crate::accounting::access::RequestRecord;
 use crate::accounting::request_log::RequestLog;
 use crate::accounting::{self, Account};
 use crate::admission::budgets::HeldBudget;
@@ -23,7 +23,7 @@ use crate::observe::trace::Span;
 use crate::provenance::Carried;
 use crate::rate_limit::LimitStatus;
 use crate::realtime::billing::{Billing, demand, reserve};
-use crate::realtime::{Greeting, NAME, Responses, Session, SessionPlace, Standing, Terms};
+use crate::realtime::{NAME, Responses, Session, SessionPlace, Standing, Terms, UpstreamHandshake};
 use crate::route::fit::Needs;
 use crate::route::{self, Candidate, Circumstances, Plan, Target};
 use crate::serving::Serving;
@@ -138,7 +138,7 @@ impl Opening {
         &self,
         asked: &str,
         permit: AdmissionPermit,
-        line: &mut Option<Box<AccessLine>>,
+        line: &mut Option<Box<RequestRecord>>,
     ) -> Result<Opened, Unopened> {
         let Self { serving, face, caller, .. } = self;
         if self.bound.as_deref().is_some_and(|bound| bound != asked) {
@@ -302,11 +302,11 @@ impl Opening {
         let held = self.admission.admit_to(&target.provider, &demanded).await.map_err(|refused| refused.fault)?;
         let own = (&self.caller, plan.route.alias.as_str());
         let prepared = reserve(&self.admission, own, &target, &demand(model, 0)).await?;
-        account.tries_at(&target.label, target.model(model), target.tariff(model));
-        account.goes("relay");
+        account.start_attempt(&target.label, target.model(model), target.tariff(model));
+        account.set_lane("relay");
         let ClientHandshake { query, headers, protocols, .. } = &self.handshake;
         let protocols: Vec<&str> = protocols.iter().map(String::as_str).collect();
-        let greeting = Greeting { model, query, headers, protocols: &protocols };
+        let greeting = UpstreamHandshake { model, query, headers, protocols: &protocols };
         let provider = match Box::pin(greeting.send(&self.upstreams, (&target, acceptance), account)).await {
             Ok(provider) => provider,
             Err(fault) => {
@@ -315,7 +315,7 @@ impl Opening {
             }
         };
         ticket.answers();
-        held.went_well();
+        held.record_success();
         let mut headers = HeaderMap::new();
         acceptance.response_headers.forward(&provider.headers, &mut headers);
         let tap = Arc::clone(tap);
