@@ -105,7 +105,7 @@ pub struct Listed {
 
 /// The operator's settings that a list of adapters takes into account.
 #[derive(Debug, Default)]
-pub struct Wishes {
+pub struct ListSettings {
     /// The pinned digests.
     pub lock: Lock,
     /// The requirements of files.
@@ -117,8 +117,8 @@ pub struct Wishes {
 }
 
 /// Lists every component in a directory, ordered by name.
-pub fn list(loader: &Loader, dir: &Path, wishes: &Wishes) -> std::io::Result<Vec<Listed>> {
-    let Wishes { lock, policy, decisions, grants } = wishes;
+pub fn list(loader: &Loader, dir: &Path, wishes: &ListSettings) -> std::io::Result<Vec<Listed>> {
+    let ListSettings { lock, policy, decisions, grants } = wishes;
     let mut names: Vec<String> = std::fs::read_dir(dir)?
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_suffix(".wasm").map(str::to_owned))
         .filter(|name| !name.is_empty() && !name.starts_with('.'))
@@ -241,7 +241,7 @@ mod tests {
         let mut lock = Lock::default();
         lock.pin("zeta", Digest::of(&bytes));
         let list = |decisions| {
-            let wishes = Wishes { lock: lock.clone(), decisions, ..Wishes::default() };
+            let wishes = ListSettings { lock: lock.clone(), decisions, ..ListSettings::default() };
             list(&loader(small()), dir.path(), &wishes).unwrap()
         };
         let all = list(Decisions::default());

@@ -19,7 +19,9 @@ use self::budgets::Budgets;
 use crate::admission::concurrency::{Allowance, ConcurrencyLimiter, Permit, Turned};
 use crate::auth::Caller;
 use crate::rate_limit;
-use crate::rate_limit::{Estimate, Exhausted, LimitStatus, Memory, Reservation, Resource, Scope, Shared, Store, Take};
+use crate::rate_limit::{
+    Estimate, Exhausted, LimitStatus, LimitStore, Memory, Reservation, Resource, Scope, Shared, Take,
+};
 use crate::sharing::Sharing;
 use weir_config::{Config, Limits, Model, Provider};
 use weir_types::contract::types::ErrorKind;
@@ -87,9 +89,9 @@ impl From<Fault> for Refused {
 /// All rate and concurrency limits. They outlive reloads of the configuration.
 #[derive(Debug)]
 pub struct Admission {
-    limits: Arc<dyn Store>,
+    limits: Arc<dyn LimitStore>,
     /// The limits in place of those of this process alone, if other nodes share them.
-    shared: OnceLock<(Arc<Shared>, Arc<dyn Store>)>,
+    shared: OnceLock<(Arc<Shared>, Arc<dyn LimitStore>)>,
     whole: Arc<ConcurrencyLimiter>,
     models: Gates,
     providers: Gates,
@@ -112,7 +114,7 @@ impl Admission {
     /// Shares limits and budgets with other nodes from now on. The first call counts.
     pub(crate) fn share(&self, sharing: &Arc<Sharing>) {
         let shared = Arc::new(Shared::new(Arc::clone(sharing)));
-        let store: Arc<dyn Store> = Arc::clone(&shared) as Arc<dyn Store>;
+        let store: Arc<dyn LimitStore> = Arc::clone(&shared) as Arc<dyn LimitStore>;
         if self.shared.set((shared, store)).is_ok() {
             self.budgets.share(sharing);
         }
@@ -285,7 +287,7 @@ impl Admission {
     }
 
     /// Where limits are counted.
-    fn limits(&self) -> &Arc<dyn Store> {
+    fn limits(&self) -> &Arc<dyn LimitStore> {
         self.shared.get().map_or(&self.limits, |(_, store)| store)
     }
 

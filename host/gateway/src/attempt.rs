@@ -50,7 +50,7 @@ use crate::auth::Caller;
 use crate::dialect::request_peek::RequestPeek;
 use crate::reasoning_cache::ReasoningCache;
 use crate::route::Target;
-use crate::route::lane::{Lane, Wishes};
+use crate::route::lane::{Lane, LaneSettings};
 use weir_budget::Held;
 use weir_config::Config;
 use weir_sandbox::Adapter;
@@ -203,7 +203,7 @@ async fn attempt(
     account: &mut Account,
 ) -> Result<Response<ReplyBody>, Failure> {
     let judges_answer = context.judged.is_some_and(Judged::judges_answer);
-    let wishes = Wishes {
+    let wishes = LaneSettings {
         // A changed request is no longer in the client's bytes; an answer that cannot be read beside its bytes is judged in
         // a translation.
         translate: target.translate

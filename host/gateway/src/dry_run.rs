@@ -12,7 +12,7 @@ use crate::attempt::{Written, suit};
 use crate::dialect::request_peek::{PeekPlan, RequestPeek};
 use crate::model_catalog;
 use crate::route::format_for;
-use crate::route::lane::{Lane, Wishes};
+use crate::route::lane::{Lane, LaneSettings};
 use crate::serving::Serving;
 use weir_config::Capabilities;
 use weir_sandbox::Adapter;
@@ -83,7 +83,7 @@ pub async fn explain(serving: &Serving, question: &DryRun) -> Result<Explained, 
     let option = |name: &str| option(&question.options, name);
     let of_operation = |one: &&Acceptance| one.operation == face.claim.operation && one.is_open(option);
     let accepted = accepts.iter().filter(of_operation).find(|one| one.format == question.from);
-    let wishes = Wishes { translate: question.translate, resume: question.resume, strip: false };
+    let wishes = LaneSettings { translate: question.translate, resume: question.resume, strip: false };
     match Lane::of(&reading, &face.claim.operation, accepted, wishes) {
         Lane::Relay(acceptance) => relayed(question, &reading, &holes, acceptance),
         Lane::Translate(cause) => {

@@ -1,7 +1,7 @@
 //! Rate limits: buckets of requests, tokens and streams, for clients, models, providers and addresses.
 //!
 //! Tokens are reserved by estimate before a request continues, and settled by its usage afterwards, so that
-//! concurrent requests cannot exceed a limit together. A [`Store`] keeps the levels: here, in memory.
+//! concurrent requests cannot exceed a limit together. A [`LimitStore`] keeps the levels: here, in memory.
 
 mod bucket;
 mod in_use;
@@ -136,7 +136,7 @@ pub struct Short {
 }
 
 /// A store of buckets.
-pub trait Store: Debug + Send + Sync {
+pub trait LimitStore: Debug + Send + Sync {
     /// Takes all amounts, or none of them. Returns the level of each bucket afterwards.
     fn reserve<'a>(
         &'a self,
@@ -215,7 +215,7 @@ pub struct LimitStatus {
 /// on the request.
 #[derive(Debug)]
 pub struct Reservation {
-    store: Arc<dyn Store>,
+    store: Arc<dyn LimitStore>,
     takes: Vec<Take>,
     levels: Vec<Level>,
     is_out: bool,
@@ -251,7 +251,7 @@ impl Exhausted {
 
 impl Reservation {
     /// Reserves all amounts, or none of them.
-    pub async fn make(store: &Arc<dyn Store>, takes: Vec<Take>, now: Instant) -> Result<Self, Exhausted> {
+    pub async fn make(store: &Arc<dyn LimitStore>, takes: Vec<Take>, now: Instant) -> Result<Self, Exhausted> {
         let reserved = if takes.is_empty() { Ok(Vec::new()) } else { store.reserve(&takes, now).await };
         match reserved {
             Ok(levels) => Ok(Self { store: Arc::clone(store), takes, levels, is_out: false }),
@@ -267,7 +267,7 @@ impl Reservation {
     }
 
     /// Takes all amounts, whatever is left: a provider works on the request already.
-    pub(crate) fn owed(store: &Arc<dyn Store>, takes: Vec<Take>, now: Instant) -> Self {
+    pub(crate) fn owed(store: &Arc<dyn LimitStore>, takes: Vec<Take>, now: Instant) -> Self {
         for take in &takes {
             store.settle(&take.key, take.rate, -take.amount, now);
         }

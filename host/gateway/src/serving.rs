@@ -24,7 +24,7 @@ use weir_adapters::catalog::Snapshot;
 use weir_config::{Config, Problem};
 use weir_ledger::PriceFile;
 use weir_sandbox::Adapter;
-use weir_translate::dialect::faces::{ClaimError, Faces, Speaker};
+use weir_translate::dialect::faces::{ClaimError, FaceOwner, Faces};
 
 pub use objects::Belongings;
 
@@ -158,9 +158,9 @@ impl Serving {
 }
 
 /// An adapter for the table of faces. The operator knows adapters that the lock file pins or the configuration names.
-pub fn speaker<'a>(config: &Config, adapter: &'a Adapter) -> Speaker<'a> {
+pub fn speaker<'a>(config: &Config, adapter: &'a Adapter) -> FaceOwner<'a> {
     let is_known = adapter.trusted || config.names_adapter(&adapter.name);
-    Speaker { name: &adapter.name, manifest: &adapter.manifest, is_known }
+    FaceOwner { name: &adapter.name, manifest: &adapter.manifest, is_known }
 }
 
 /// Whether clients must be kept apart: one must not access another's objects.

@@ -50,7 +50,7 @@ pub enum GrantError {
 
 /// A client's request for a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct UpgradeRequest {
     /// The value that proves the answer.
     pub accept: HeaderValue,
     /// The subprotocols that it offers, in order.
@@ -58,7 +58,7 @@ pub struct Asked {
 }
 
 /// Reads a client's request for a session.
-pub fn asked(method: &Method, version: Version, headers: &HeaderMap) -> Result<Asked, HandshakeError> {
+pub fn asked(method: &Method, version: Version, headers: &HeaderMap) -> Result<UpgradeRequest, HandshakeError> {
     if version >= Version::HTTP_2 {
         return Err(HandshakeError::Version);
     }
@@ -74,11 +74,14 @@ pub fn asked(method: &Method, version: Version, headers: &HeaderMap) -> Result<A
     let key = headers.get(SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok()).map(str::trim);
     let is_key = |key: &&str| STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == KEY_BYTES);
     let key = key.filter(is_key).ok_or(HandshakeError::Key)?;
-    Ok(Asked { accept: accept(key), protocols: tokens(headers, &SEC_WEBSOCKET_PROTOCOL).map(str::to_owned).collect() })
+    Ok(UpgradeRequest {
+        accept: accept(key),
+        protocols: tokens(headers, &SEC_WEBSOCKET_PROTOCOL).map(str::to_owned).collect(),
+    })
 }
 
 /// The headers that grant a session, with the subprotocol that was chosen.
-pub fn grant(asked: &Asked, protocol: Option<&str>) -> HeaderMap {
+pub fn grant(asked: &UpgradeRequest, protocol: Option<&str>) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(4);
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use http::Method;
 
 use super::capture::Capture;
-pub use super::request_log::{End, Used};
 use super::request_log::{FinalError, RequestLog};
+pub use super::request_log::{RequestOutcome, Used};
 use super::session_use::SessionUse;
 use super::trail::{Step, Trail};
 use crate::auth::Caller;
@@ -35,11 +35,11 @@ const LOSSES: usize = 16;
 
 /// What the account reports of an exchange when it ends.
 #[derive(Debug, Default)]
-pub struct Ended {
+pub struct ExchangeSummary {
     /// The answer's status; 0 if there was no answer.
     pub status: u16,
     /// The outcome; `None` if the client left.
-    pub end: Option<End>,
+    pub end: Option<RequestOutcome>,
     /// The provider that was tried last.
     pub provider: Option<Arc<str>>,
     /// The number of attempts.
@@ -107,7 +107,7 @@ pub struct RequestRecord {
     bytes_in: u64,
     /// The bytes of a body that arrives while it is sent on.
     arriving: Option<Arc<AtomicU64>>,
-    ended: Ended,
+    ended: ExchangeSummary,
     /// Whether the access log gets a line.
     has_line: bool,
     /// What else takes the record.
@@ -147,7 +147,7 @@ impl RequestRecord {
                 error: None,
                 bytes_in: 0,
                 arriving: None,
-                ended: Ended::default(),
+                ended: ExchangeSummary::default(),
                 has_line,
                 log,
                 saved: None,
@@ -163,7 +163,7 @@ impl RequestRecord {
         self.face = Some(Arc::clone(face));
     }
 
-    /// Sets the caller.
+    /// Whom the record counts for from now on: a client, a stored key, or none.
     pub(crate) fn set_caller(&mut self, caller: &Caller) {
         self.caller = Some(caller.clone());
     }
@@ -252,23 +252,24 @@ impl RequestRecord {
     }
 
     /// Sets the outcome.
-    pub fn finish(&mut self, ended: Ended) {
+    pub fn finish(&mut self, ended: ExchangeSummary) {
         self.ended = ended;
     }
 
     /// Sets the outcome of a whole answer that the gateway gave itself.
     pub fn finish_own_answer(&mut self, status: u16, bytes_out: u64) {
-        self.ended = Ended { status, end: Some(End::Whole), bytes_out, ..Ended::default() };
+        self.ended =
+            ExchangeSummary { status, end: Some(RequestOutcome::Whole), bytes_out, ..ExchangeSummary::default() };
     }
 
     /// The outcome. A whole answer with an error status was refused or failed.
-    fn end(&self) -> End {
+    fn end(&self) -> RequestOutcome {
         match (self.ended.end, self.ended.status) {
-            (None, _) => End::Left,
-            (Some(End::Whole), 400..) => {
+            (None, _) => RequestOutcome::Left,
+            (Some(RequestOutcome::Whole), 400..) => {
                 let is_ours =
                     self.error.as_ref().is_some_and(|error| matches!(error.side, Side::Client | Side::Gateway));
-                if is_ours && self.ended.status < 500 { End::Refused } else { End::Failed }
+                if is_ours && self.ended.status < 500 { RequestOutcome::Refused } else { RequestOutcome::Failed }
             }
             (Some(end), _) => end,
         }

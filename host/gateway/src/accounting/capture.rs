@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use super::captured::{CapturedExchange, RoomShare};
-use super::request_log::{End, RequestLog};
+use super::request_log::{RequestLog, RequestOutcome};
 pub use choice::Logging;
 pub use copies::SentCopy;
 use copies::{AnswerCopy, RequestCopy};
@@ -53,7 +53,7 @@ pub struct Capture {
 struct State {
     upstream: Option<Arc<SentCopy>>,
     provider: Option<Arc<str>>,
-    end: Option<End>,
+    end: Option<RequestOutcome>,
 }
 
 impl Capture {
@@ -102,7 +102,7 @@ impl Capture {
     }
 
     /// Sets the outcome and the provider of the request.
-    pub fn ends(&self, end: End, provider: Option<Arc<str>>) {
+    pub fn ends(&self, end: RequestOutcome, provider: Option<Arc<str>>) {
         let mut state = self.state();
         (state.end, state.provider) = (Some(end), provider);
     }
@@ -122,8 +122,8 @@ impl Capture {
         self.answer.ended(is_whole);
     }
 
-    fn is_wanted(&self, end: Option<End>) -> bool {
-        let has_failed = matches!(end, Some(End::Refused | End::Failed | End::Broken));
+    fn is_wanted(&self, end: Option<RequestOutcome>) -> bool {
+        let has_failed = matches!(end, Some(RequestOutcome::Refused | RequestOutcome::Failed | RequestOutcome::Broken));
         !self.share.is_given_up() && (self.logging == Logging::Everything || has_failed)
     }
 }

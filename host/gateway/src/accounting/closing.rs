@@ -9,7 +9,7 @@ use weir_types::contract::types::ErrorKind;
 
 use crate::admission::budgets::Charge;
 
-use super::access::{self, Ended};
+use super::access::{self, ExchangeSummary};
 use super::{Account, Forfeited, Outcome, traced};
 
 impl Account {
@@ -75,7 +75,7 @@ impl Account {
             Outcome::Failed => "broken",
             Outcome::Open => "cancelled",
         };
-        let ended = traced::Ended {
+        let ended = traced::SpanEnd {
             tries: self.tries(),
             provider: self.provider.as_deref(),
             usage: self.tokens.reported.as_ref(),
@@ -112,12 +112,12 @@ impl Account {
         line.tried(&self.trail);
         let end = match self.outcome {
             Outcome::Open => None,
-            Outcome::Whole => Some(access::End::Whole),
-            Outcome::Failed => Some(access::End::Broken),
+            Outcome::Whole => Some(access::RequestOutcome::Whole),
+            Outcome::Failed => Some(access::RequestOutcome::Broken),
         };
         let (status, provider) = (self.status, self.provider.clone());
         let reported = self.tokens.reported.as_ref();
-        line.finish(Ended {
+        line.finish(ExchangeSummary {
             status,
             end,
             provider,

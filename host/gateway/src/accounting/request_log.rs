@@ -61,7 +61,7 @@ pub struct FinishedRequest {
     /// The answer's status; 499 if the client left before there was one.
     pub status: u16,
     /// How it ended.
-    pub end: End,
+    pub end: RequestOutcome,
     /// The error that it was answered with, if that is one of Weir's.
     pub error: Option<FinalError>,
     /// The number of attempts.
@@ -94,9 +94,9 @@ pub struct FinishedRequest {
     pub is_unlogged: bool,
 }
 
-/// The outcome of a request.
+/// How a request ended, for logs and sums of use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum RequestOutcome {
     /// The whole answer was sent.
     Whole,
     /// The gateway refused the request: it was wrong, or exceeded a limit or the client's rights.
@@ -109,7 +109,7 @@ pub enum End {
     Left,
 }
 
-impl End {
+impl RequestOutcome {
     /// The outcome's name in the log line.
     pub fn as_str(self) -> &'static str {
         match self {

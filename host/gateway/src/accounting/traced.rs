@@ -73,7 +73,7 @@ impl Traced {
     }
 
     /// Ends the spans with an outcome: `ok`, `client_error`, `error`, `broken` or `cancelled`.
-    pub(super) fn ends(&self, outcome: &'static str, ended: Ended<'_>) {
+    pub(super) fn ends(&self, outcome: &'static str, ended: SpanEnd<'_>) {
         if !self.whole.is_recording() {
             return;
         }
@@ -101,7 +101,7 @@ impl Traced {
 
 /// What is known of an exchange at its end.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ended<'a> {
+pub(super) struct SpanEnd<'a> {
     pub(super) tries: u32,
     /// The provider that was tried last.
     pub(super) provider: Option<&'a str>,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use crate::rate_limit;
-use crate::rate_limit::{Key, Memory, Rate, Resource, Scope, Store as _, Take};
+use crate::rate_limit::{Key, LimitStore as _, Memory, Rate, Resource, Scope, Take};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::{Fault, Side};
 

@@ -21,7 +21,7 @@ const ANNOTATIONS: usize = 64;
 /// The guards of one answer, in order. Each gets what the one before it lets through.
 #[derive(Debug)]
 pub struct AnswerGuards {
-    links: Vec<Link>,
+    links: Vec<GuardStage>,
     passed: Passed,
     /// Checks what guards put in place of events.
     referee: Option<EventValidator>,
@@ -41,7 +41,7 @@ impl Drop for AnswerGuards {
 
 /// One guard on the way.
 #[derive(Debug)]
-struct Link {
+struct GuardStage {
     guard: Arc<Guard>,
     /// `None` once it is no longer asked.
     judge: Option<AnswerJudge>,
@@ -59,7 +59,7 @@ enum Step {
 
 /// Why a guard gave no verdict.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum AnswerGuardError {
     #[error(transparent)]
     Component(#[from] PluginFault),
     #[error("it may not change answers")]
@@ -83,7 +83,7 @@ impl AnswerGuards {
         let mut links = Vec::new();
         for Pending { guard, facts } in pending {
             match judge_of(guard, facts, tenant).await {
-                Ok(judge) => links.extend(judge.map(|judge| Link::new(guard, judge))),
+                Ok(judge) => links.extend(judge.map(|judge| GuardStage::new(guard, judge))),
                 Err(fault) => {
                     tracing::warn!(request_id, guard = &*guard.name, error = %fault, "guard failed");
                     if !guard.fails_open() {
@@ -144,8 +144,8 @@ impl AnswerGuards {
 
     fn end(&mut self) -> bool {
         let links = std::mem::take(&mut self.links);
-        let note = |link: Link| {
-            let Link { guard, judge, verdict, annotations, .. } = link;
+        let note = |link: GuardStage| {
+            let GuardStage { guard, judge, verdict, annotations, .. } = link;
             judge.into_iter().for_each(AnswerJudge::release);
             self.metrics.judged_answer(&guard.name, guard.enforces(), verdict);
             let name: Arc<str> = Arc::from(format!("{}.answer", guard.name));
@@ -196,7 +196,7 @@ impl AnswerGuards {
     }
 }
 
-impl Link {
+impl GuardStage {
     fn new(guard: &Arc<Guard>, judge: AnswerJudge) -> Self {
         let held = HoldBack::new(if guard.enforces() { guard.hold_back() } else { 0 });
         Self { guard: Arc::clone(guard), judge: Some(judge), held, verdict: "allow", annotations: Vec::new() }
@@ -206,7 +206,9 @@ impl Link {
         let Some(judge) = &mut self.judge else { return Ok(Step::Pass(self.held.all(events))) };
         match verdicts(judge, &events, is_end, self.guard.answer_access()) {
             Ok(verdicts) => match self.follow(verdicts, events, is_end) {
-                Step::Pass(passed) if self.held.is_overfull() => self.fail(&Failure::Overfull, passed, request_id),
+                Step::Pass(passed) if self.held.is_overfull() => {
+                    self.fail(&AnswerGuardError::Overfull, passed, request_id)
+                }
                 step => Ok(step),
             },
             Err(failure) => {
@@ -217,7 +219,12 @@ impl Link {
     }
 
     /// Judges no further: these events and those that wait pass, or the answer ends.
-    fn fail(&mut self, failure: &Failure, mut passed: Vec<ChatEvent>, request_id: &str) -> Result<Step, Fault> {
+    fn fail(
+        &mut self,
+        failure: &AnswerGuardError,
+        mut passed: Vec<ChatEvent>,
+        request_id: &str,
+    ) -> Result<Step, Fault> {
         tracing::warn!(request_id, guard = &*self.guard.name, error = %failure, "guard failed");
         (self.verdict, self.judge) = ("failed", None);
         passed.extend(self.held.all(Vec::new()));
@@ -290,13 +297,18 @@ struct Verdicts {
     finished: Option<EventAnswer>,
 }
 
-fn verdicts(judge: &mut AnswerJudge, events: &[ChatEvent], is_end: bool, access: Access) -> Result<Verdicts, Failure> {
+fn verdicts(
+    judge: &mut AnswerJudge,
+    events: &[ChatEvent],
+    is_end: bool,
+    access: Access,
+) -> Result<Verdicts, AnswerGuardError> {
     let pushed = if events.is_empty() { None } else { Some(judge.push(events)?) };
     let is_over = pushed.as_ref().is_some_and(|answer| matches!(answer.verdict, EventVerdict::Deny(_)));
     let finished = if is_end && !is_over { Some(judge.finish()?) } else { None };
     let replaces = |answer: &EventAnswer| matches!(answer.verdict, EventVerdict::Replace(_));
     if access != Access::Write && pushed.iter().chain(&finished).any(replaces) {
-        return Err(Failure::MayNotReplace);
+        return Err(AnswerGuardError::MayNotReplace);
     }
     Ok(Verdicts { pushed, finished })
 }

@@ -33,7 +33,7 @@ pub struct Judgement {
 
 /// Why a guard gave no verdict.
 #[derive(Debug, thiserror::Error)]
-enum Failure {
+enum RequestGuardError {
     #[error("no such component is loaded")]
     Missing,
     #[error(transparent)]
@@ -72,7 +72,7 @@ pub async fn judge(
         }
         let begun = Instant::now();
         let answer = match unread.filter(|_| guard.sees_requests()) {
-            Some(fault) => Err(Failure::Unreadable(fault.clone())),
+            Some(fault) => Err(RequestGuardError::Unreadable(fault.clone())),
             None => answer_of(guard, facts, asked, held).await,
         };
         let (verdict, annotations) = match &answer {
@@ -107,7 +107,7 @@ pub async fn judge(
                 break;
             }
             // A lack of room is no failure of the guard, which would let requests pass while there is none.
-            Err(Failure::Webhook(WebhookFailure::Full(full))) => {
+            Err(RequestGuardError::Webhook(WebhookFailure::Full(full))) => {
                 judgement.refused = Some(full.into());
                 break;
             }
@@ -121,7 +121,7 @@ pub async fn judge(
     judgement
 }
 
-fn log(request_id: &str, note: &Note, failure: Option<&Failure>) {
+fn log(request_id: &str, note: &Note, failure: Option<&RequestGuardError>) {
     let (guard, verdict, enforced) = (&*note.guard, note.verdict, note.enforced);
     match failure {
         Some(failure) => tracing::warn!(request_id, guard, enforced, error = %failure, "guard failed"),
@@ -136,7 +136,7 @@ async fn answer_of(
     facts: ExchangeFacts<'_>,
     asked: &mut Asked,
     held: &Held,
-) -> Result<RequestAnswer, Failure> {
+) -> Result<RequestAnswer, RequestGuardError> {
     let labels = if guard.sees_metadata() { Labels::default() } else { Labels::take(asked, facts.end_user) };
     let seen = if guard.access() == Access::None { &Asked::Withheld } else { &*asked };
     let answer = judged_by(guard, facts, seen, held).await;
@@ -144,7 +144,7 @@ async fn answer_of(
     let mut answer = answer?;
     if let RequestVerdict::Replace(replaced) = &mut answer.verdict {
         if guard.access() != Access::Write {
-            return Err(Failure::MayNotReplace);
+            return Err(RequestGuardError::MayNotReplace);
         }
         settle(replaced, asked, guard.sees_metadata())?;
     }
@@ -157,7 +157,7 @@ async fn judged_by(
     facts: ExchangeFacts<'_>,
     seen: &Asked,
     held: &Held,
-) -> Result<RequestAnswer, Failure> {
+) -> Result<RequestAnswer, RequestGuardError> {
     let (shown, deadline) = (facts.shown_to(guard), guard.settings.deadline);
     match &guard.judge {
         Judge::Component(adapter) => {
@@ -172,13 +172,13 @@ async fn judged_by(
             let call = Call { caller: facts.caller.number(), patience: deadline, held: held.beside() };
             Ok(webhook.on_request(&shown, seen, call).await?)
         }
-        Judge::Missing => Err(Failure::Missing),
+        Judge::Missing => Err(RequestGuardError::Missing),
     }
 }
 
 /// Restores in a replaced request what no guard may change: the model, whether the answer is streamed, and labels that
 /// it did not see.
-fn settle(replaced: &mut Asked, before: &Asked, saw_labels: bool) -> Result<(), Failure> {
+fn settle(replaced: &mut Asked, before: &Asked, saw_labels: bool) -> Result<(), RequestGuardError> {
     match (replaced, before) {
         (Asked::Chat(replaced), Asked::Chat(before)) => {
             before.model.clone_into(&mut replaced.model);
@@ -195,7 +195,7 @@ fn settle(replaced: &mut Asked, before: &Asked, saw_labels: bool) -> Result<(), 
             }
         }
         (Asked::Rerank(replaced), Asked::Rerank(before)) => before.model.clone_into(&mut replaced.model),
-        _ => return Err(Failure::OtherRequest),
+        _ => return Err(RequestGuardError::OtherRequest),
     }
     Ok(())
 }
@@ -214,12 +214,17 @@ fn refusal(denial: Denial) -> Fault {
 }
 
 /// The refusal because a guard failed. It has none of the guard's own words, except that a request cannot be read.
-fn failed(guard: &Guard, failure: &Failure) -> Fault {
+fn failed(guard: &Guard, failure: &RequestGuardError) -> Fault {
     let name = &guard.name;
     let limit = match failure {
-        Failure::Unreadable(fault) => return fault.clone(),
-        Failure::Component(fault) => fault.limit.or((fault.kind == FaultKind::TooLarge).then_some("deadline")),
-        Failure::Missing | Failure::Webhook(_) | Failure::MayNotReplace | Failure::OtherRequest => None,
+        RequestGuardError::Unreadable(fault) => return fault.clone(),
+        RequestGuardError::Component(fault) => {
+            fault.limit.or((fault.kind == FaultKind::TooLarge).then_some("deadline"))
+        }
+        RequestGuardError::Missing
+        | RequestGuardError::Webhook(_)
+        | RequestGuardError::MayNotReplace
+        | RequestGuardError::OtherRequest => None,
     };
     if limit.is_some() {
         let message = format!("the request is too large for the guard `{name}`: send less at once");

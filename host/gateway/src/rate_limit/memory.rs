@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::bucket::{Bucket, Rate};
-use super::{InUse, Key, Level, Short, Store, Take};
+use super::{InUse, Key, Level, LimitStore, Short, Take};
 
 /// The most buckets kept. A full bucket need not be kept, since an unknown key has a full one.
 const MOST: usize = 65_536;
@@ -41,7 +41,7 @@ impl Memory {
     }
 }
 
-impl Store for Memory {
+impl LimitStore for Memory {
     fn reserve<'a>(
         &'a self,
         takes: &'a [Take],

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use weir_lease::{Answer, Kind, Link, Report, Share, Standing, WhenLost};
 
 use super::bucket::Rate;
-use super::{InUse, Key, Level, Memory, Scope, Short, Store, Take};
+use super::{InUse, Key, Level, LimitStore, Memory, Scope, Short, Take};
 use crate::sharing::Sharing;
 
 /// The most buckets that a node has leases of. The least recently used end first.
@@ -180,7 +180,7 @@ impl Shared {
     }
 }
 
-impl Store for Shared {
+impl LimitStore for Shared {
     fn reserve<'a>(
         &'a self,
         takes: &'a [Take],

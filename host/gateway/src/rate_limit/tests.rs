@@ -6,12 +6,12 @@ use super::*;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-fn store() -> Arc<dyn Store> {
+fn store() -> Arc<dyn LimitStore> {
     Arc::new(Memory::default())
 }
 
 fn reserve(
-    store: &Arc<dyn Store>,
+    store: &Arc<dyn LimitStore>,
     limits: &Limits,
     estimate: Estimate,
     now: Instant,

@@ -31,7 +31,7 @@ pub enum Cause<'a> {
 
 /// The settings that decide besides the request.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Wishes {
+pub struct LaneSettings {
     /// Whether requests are translated even if they could be relayed.
     pub translate: bool,
     /// Whether another target may continue a stream that breaks.
@@ -46,7 +46,7 @@ impl<'a> Lane<'a> {
         reading: &'a RequestPeek,
         operation: &Operation,
         accepted: Option<&'a Acceptance>,
-        Wishes { translate, resume, strip }: Wishes,
+        LaneSettings { translate, resume, strip }: LaneSettings,
     ) -> Self {
         let cause = if translate {
             Cause::Wanted

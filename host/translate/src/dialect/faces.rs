@@ -66,7 +66,7 @@ impl Head<'_> {
 
 /// An adapter whose faces enter the table.
 #[derive(Debug, Clone, Copy)]
-pub struct Speaker<'a> {
+pub struct FaceOwner<'a> {
     /// The adapter's name.
     pub name: &'a str,
     /// The adapter's manifest.
@@ -76,7 +76,7 @@ pub struct Speaker<'a> {
     pub is_known: bool,
 }
 
-impl<'a> From<(&'a str, &'a Manifest)> for Speaker<'a> {
+impl<'a> From<(&'a str, &'a Manifest)> for FaceOwner<'a> {
     fn from((name, manifest): (&'a str, &'a Manifest)) -> Self {
         Self { name, manifest, is_known: true }
     }
@@ -153,11 +153,11 @@ pub struct Faces {
 
 impl Faces {
     /// Builds the table. Known adapters go first, and two of them must not declare the same face.
-    pub fn new<'a>(adapters: impl IntoIterator<Item = impl Into<Speaker<'a>>>) -> Result<Self, ClaimError> {
+    pub fn new<'a>(adapters: impl IntoIterator<Item = impl Into<FaceOwner<'a>>>) -> Result<Self, ClaimError> {
         let mut faces = Self::default();
-        let (known, strangers): (Vec<Speaker<'a>>, Vec<_>) =
-            adapters.into_iter().map(Into::into).partition(|speaker: &Speaker<'a>| speaker.is_known);
-        let claims = |speaker: &Speaker<'a>| speaker.manifest.faces.iter();
+        let (known, strangers): (Vec<FaceOwner<'a>>, Vec<_>) =
+            adapters.into_iter().map(Into::into).partition(|speaker: &FaceOwner<'a>| speaker.is_known);
+        let claims = |speaker: &FaceOwner<'a>| speaker.manifest.faces.iter();
         for speaker in &known {
             claims(speaker).try_for_each(|claim| faces.add(speaker, claim))?;
         }
@@ -168,7 +168,7 @@ impl Faces {
                 claims.try_for_each(|claim| faces.add(speaker, claim))?;
             }
         }
-        for Speaker { name, manifest, is_known } in known.into_iter().chain(strangers) {
+        for FaceOwner { name, manifest, is_known } in known.into_iter().chain(strangers) {
             faces.credentials.declare(&Arc::from(name), manifest, is_known);
         }
         faces.order();
@@ -229,7 +229,7 @@ impl Faces {
         literal.chain(holed).filter_map(|(index, holes)| Some((self.all.get(index)?, holes)))
     }
 
-    fn add(&mut self, speaker: &Speaker<'_>, claim: &Face) -> Result<(), ClaimError> {
+    fn add(&mut self, speaker: &FaceOwner<'_>, claim: &Face) -> Result<(), ClaimError> {
         let (index, adapter) = (self.all.len(), Arc::<str>::from(speaker.name));
         let formats = &speaker.manifest.formats;
         let errors = formats.iter().find(|format| format.id == claim.format).and_then(|format| format.errors.clone());

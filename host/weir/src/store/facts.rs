@@ -8,7 +8,7 @@ use super::bodies::BodyLog;
 use super::charged::{self, Charged};
 use super::latency;
 use super::strangers::Strangers;
-use weir_gateway::accounting::access::End;
+use weir_gateway::accounting::access::RequestOutcome;
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
 use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
 use weir_gateway::accounting::trail::{self, Step};
@@ -145,13 +145,13 @@ fn owned(text: Option<&str>) -> String {
     text.unwrap_or_default().to_owned()
 }
 
-fn outcome(end: End) -> &'static str {
+fn outcome(end: RequestOutcome) -> &'static str {
     match end {
-        End::Whole => "ok",
-        End::Refused => "refused",
-        End::Failed => "failed",
-        End::Broken => "cut",
-        End::Left => "cancelled",
+        RequestOutcome::Whole => "ok",
+        RequestOutcome::Refused => "refused",
+        RequestOutcome::Failed => "failed",
+        RequestOutcome::Broken => "cut",
+        RequestOutcome::Left => "cancelled",
     }
 }
 
@@ -159,9 +159,9 @@ fn outcome(end: End) -> &'static str {
 fn error(finished: &FinishedRequest) -> (String, String) {
     let kind = match (&finished.error, finished.end) {
         (Some(error), _) => error_kind_name(error.kind),
-        (None, End::Broken) => "broken",
-        (None, End::Refused | End::Failed) => "upstream",
-        (None, End::Whole | End::Left) => "",
+        (None, RequestOutcome::Broken) => "broken",
+        (None, RequestOutcome::Refused | RequestOutcome::Failed) => "upstream",
+        (None, RequestOutcome::Whole | RequestOutcome::Left) => "",
     };
     let text = finished.error.as_ref().map(|error| error.message.clone());
     (kind.to_owned(), text.unwrap_or_default())
@@ -309,7 +309,7 @@ fn course(fact: &Fact) -> Vec<String> {
     if fact.has_error() {
         return vec![FAILED.to_owned()];
     }
-    if fact.outcome != outcome(End::Whole) {
+    if fact.outcome != outcome(RequestOutcome::Whole) {
         return Vec::new();
     }
     let first = fact.first_token_us.map(|micros| format!("{FIRST}{}", latency::step_of(micros)));

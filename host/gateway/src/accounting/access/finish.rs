@@ -4,7 +4,7 @@ use std::mem::take;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::{Ended, RequestRecord, TARGET, shown};
+use super::{ExchangeSummary, RequestRecord, TARGET, shown};
 use crate::accounting::request_log::FinishedRequest;
 use crate::guard;
 use crate::observe::metrics::dollars_of;
@@ -30,7 +30,7 @@ impl Drop for RequestRecord {
 
 impl RequestRecord {
     fn write_line(&self) {
-        let Ended { status, provider, attempts, used, first_token, own, .. } = &self.ended;
+        let ExchangeSummary { status, provider, attempts, used, first_token, own, .. } = &self.ended;
         let tokens = &used.tokens;
         let has_tokens = tokens.total().is_some();
         let claim = self.face.as_ref().map(|face| &face.claim);

@@ -85,9 +85,9 @@ fn the_page_names_each_member_of_the_line_and_no_other() {
         line.failed(&Fault::invalid("no"));
         line.session_used(SessionUse::default());
         let all = Bucket::ALL.iter().fold(Tokens::default(), |all, bucket| all.with(*bucket, Some(1)));
-        line.finish(Ended {
+        line.finish(ExchangeSummary {
             status: 200,
-            end: Some(End::Whole),
+            end: Some(RequestOutcome::Whole),
             provider: Some(Arc::from("zeta")),
             attempts: 2,
             used: Used {
@@ -118,15 +118,15 @@ fn the_outcome_has_a_name() {
             if let Some(fault) = &fault {
                 line.failed(fault);
             }
-            line.finish(Ended { status, end, ..Ended::default() });
+            line.finish(ExchangeSummary { status, end, ..ExchangeSummary::default() });
         });
         (line_text["status"].as_u64().unwrap(), line_text["outcome"].as_str().unwrap().to_owned())
     };
-    assert_eq!(end(200, Some(End::Whole), None), (200, "whole".to_owned()));
-    assert_eq!(end(401, Some(End::Whole), Some(Fault::invalid("no key"))), (401, "refused".to_owned()));
-    assert_eq!(end(502, Some(End::Whole), Some(Fault::internal("no"))), (502, "failed".to_owned()));
-    assert_eq!(end(400, Some(End::Whole), None), (400, "failed".to_owned()), "the provider's own");
-    assert_eq!(end(200, Some(End::Broken), None), (200, "broken".to_owned()));
+    assert_eq!(end(200, Some(RequestOutcome::Whole), None), (200, "whole".to_owned()));
+    assert_eq!(end(401, Some(RequestOutcome::Whole), Some(Fault::invalid("no key"))), (401, "refused".to_owned()));
+    assert_eq!(end(502, Some(RequestOutcome::Whole), Some(Fault::internal("no"))), (502, "failed".to_owned()));
+    assert_eq!(end(400, Some(RequestOutcome::Whole), None), (400, "failed".to_owned()), "the provider's own");
+    assert_eq!(end(200, Some(RequestOutcome::Broken), None), (200, "broken".to_owned()));
     assert_eq!(end(0, None, None), (499, "client left".to_owned()));
 }
 
@@ -164,6 +164,6 @@ fn the_request_log_gets_each_record_once_with_or_without_a_line() {
     let all = kept.0.lock().unwrap();
     let [one] = all.as_slice() else { panic!("{all:?}") };
     assert_eq!((one.asked.as_deref(), one.client_id.as_deref()), (Some("fast"), Some("req_1")));
-    assert_eq!((one.status, one.end, one.bytes_in, one.bytes_out), (400, End::Refused, 12, 34));
+    assert_eq!((one.status, one.end, one.bytes_in, one.bytes_out), (400, RequestOutcome::Refused, 12, 34));
     assert_eq!((one.user_agent.as_deref(), one.error.as_ref().unwrap().message.len()), (Some("zeta-python/1"), 2_048));
 }

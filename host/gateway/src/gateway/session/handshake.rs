@@ -6,7 +6,7 @@ use hyper::upgrade::OnUpgrade;
 
 use crate::auth::Caller;
 use crate::serving::Serving;
-use weir_realtime::handshake::{self, Asked, HandshakeError};
+use weir_realtime::handshake::{self, HandshakeError, UpgradeRequest};
 use weir_server::Takeover;
 use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_types::contract::about::{CredentialPlace, ModelPlace};
@@ -16,7 +16,7 @@ use weir_types::headers;
 /// What a client asks for before both sides exchange messages.
 #[derive(Debug)]
 pub(super) struct ClientHandshake {
-    asked: Asked,
+    asked: UpgradeRequest,
     /// The model that it names; `None` where the first message does.
     pub(super) model: Option<String>,
     /// The query, without credentials.

@@ -137,8 +137,8 @@ fn a_clients_key_stands_nowhere_in_a_requests_head() {
     assert_eq!(query, "b=2");
 }
 
-fn stranger<'a>(name: &'a str, manifest: &'a Manifest) -> Speaker<'a> {
-    Speaker { name, manifest, is_known: false }
+fn stranger<'a>(name: &'a str, manifest: &'a Manifest) -> FaceOwner<'a> {
+    FaceOwner { name, manifest, is_known: false }
 }
 
 #[test]

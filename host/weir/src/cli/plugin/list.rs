@@ -7,14 +7,14 @@ use clap::Args;
 use super::{keeping, running};
 use crate::app;
 use weir_adapters::inspect;
-use weir_adapters::inspect::{Listed, Wishes};
+use weir_adapters::inspect::{ListSettings, Listed};
 use weir_adapters::lock::Lock;
 use weir_adapters::watch::exposed;
 use weir_config::Config;
 use weir_embed::granted;
 use weir_fixtures::proof;
 use weir_fixtures::proof::Bounds;
-use weir_translate::dialect::faces::{Faces, Speaker};
+use weir_translate::dialect::faces::{FaceOwner, Faces};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct List {
@@ -39,7 +39,7 @@ pub(super) fn run(asked: &List) -> Result<String, String> {
     let lock = Lock::read(&config.plugins.lock).map_err(|error| format!("error: {error}"))?;
     let (dir, loader) = (&config.plugins.dir, keeping(config.plugins.cache_dir.as_deref())?);
     let decisions = app::keeper(&config, &loader).map(|keeper| keeper.known()).unwrap_or_default();
-    let wishes = Wishes { lock, policy: app::policy(&config), decisions, grants: granted::of_all(&config) };
+    let wishes = ListSettings { lock, policy: app::policy(&config), decisions, grants: granted::of_all(&config) };
     let mut listed = inspect::list(&loader, dir, &wishes)
         .map_err(|error| format!("error: the folder {} cannot be read: {error}", dir.display()))?;
     prove(&mut listed, dir, config.plugins.allow_writable);
@@ -69,7 +69,7 @@ fn prove(listed: &mut [Listed], dir: &Path, allow_writable: bool) {
 fn leave_out(listed: &mut [Listed], config: &Config) {
     let speaker = |one| {
         let Listed { name, manifest: Some(manifest), trusted, .. }: &Listed = one else { return None };
-        Some(Speaker { name, manifest, is_known: *trusted || config.names_adapter(name) })
+        Some(FaceOwner { name, manifest, is_known: *trusted || config.names_adapter(name) })
     };
     let Ok(faces) = Faces::new(listed.iter().filter_map(speaker)) else { return };
     for one in listed {
