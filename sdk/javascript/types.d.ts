@@ -368,7 +368,10 @@ export interface GrpcMethod {
 export type Transport =
   /** As a call of this gRPC method. The acceptance's path, query and headers apply to metadata only. */
   | { tag: 'grpc'; val: GrpcMethod }
-  /** As a WebSocket handshake on the path; messages go through as they are. */
+  /**
+   * As a WebSocket handshake on the path; messages go through as they are. A path that begins with a slash is relative
+   * to the origin of the target's url.
+   */
   | { tag: 'session'; val?: undefined };
 
 /** A format that the provider takes as it is, so that no component need run. */

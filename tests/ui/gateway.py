@@ -4,6 +4,7 @@ import http.server
 import json
 import random
 import shutil
+import socket
 import tempfile
 import threading
 import time

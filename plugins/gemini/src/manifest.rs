@@ -42,7 +42,7 @@ impl About for Gemini {
                 ["gemini-*", "gemma-*"],
             ),
             formats: format::all().into_iter().chain([live::format()]).collect(),
-            faces: faces::all().into_iter().chain([live::face()]).collect(),
+            faces: faces::all().into_iter().chain(live::faces()).collect(),
             accepts: accepts::all().into_iter().chain([live::accepts()]).collect(),
             auth: vec![
                 Auth::header("x-goog-api-key"),

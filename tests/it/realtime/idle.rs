@@ -9,8 +9,8 @@ use super::{PATH, config, realtime};
 use crate::soak::resident;
 
 /// Sessions that are open before the first figure, so that what the program needs once does not count.
-const BEFORE: usize = 100;
-const COUNTED: usize = 800;
+const BEFORE: usize = 40;
+const COUNTED: usize = 200;
 /// What a session may hold, with its two connections.
 const MOST_KIB: usize = 60;
 
@@ -35,7 +35,11 @@ async fn open(address: SocketAddr, provider: &SessionProvider, count: usize) -> 
 async fn an_idle_session_holds_no_buffers() {
     let provider = SessionProvider::listen().await;
     let (folder, cache) = (Folder::with(&["openai"]), tempfile::tempdir().unwrap());
-    let program = Program::start(&folder, cache.path(), &(realtime("max_sessions = 2000") + &config(&provider)));
+    let program = Program::start(
+        &folder,
+        cache.path(),
+        &format!("[server]\nmax_connections = 1000\n{}{}", realtime("max_sessions = 500"), config(&provider)),
+    );
     let address = program.address();
     let _first = open(address, &provider, BEFORE).await;
     let before = resident(&program);

@@ -12,15 +12,21 @@ use super::{faces, format};
 
 const FORMAT: &str = "gemini.live";
 const PATH: &str = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
+/// The versions of the service by which clients ask for a session; its messages are the same.
+const VERSIONS: [&str; 3] = ["v1beta", "v1", "v1alpha"];
 
-pub(super) fn face() -> Face {
+pub(super) fn faces() -> impl Iterator<Item = Face> {
+    VERSIONS.into_iter().map(|version| face(PATH.replace("v1beta", version)))
+}
+
+fn face(path: String) -> Face {
     let model = ModelPointer { pointer: "/setup/model".into(), prefix: "models/".into() };
     Face {
         prefixes: strings([faces::PREFIX]),
         credentials: faces::credentials(),
         model: vec![ModelPlace::Message(model)],
         body: BodyKind::Session,
-        ..Face::get(FORMAT, Operation::Realtime, PATH)
+        ..Face::get(FORMAT, Operation::Realtime, path)
     }
 }
 
