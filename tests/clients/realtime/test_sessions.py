@@ -80,7 +80,7 @@ def plain() -> str:
 
 def tokens(address: str, bucket: str) -> float:
     """The tokens that Weir has counted."""
-    with urllib.request.urlopen(f"{address}/metrics", context=ANY_CERTIFICATE) as page:
+    with urllib.request.urlopen(f"{address}/metrics") as page:
         lines = page.read().decode().splitlines()
     counts = [line for line in lines if line.startswith("weir_tokens_total{") and f'bucket="{bucket}"' in line]
     return sum(float(line.split()[-1]) for line in counts)
