@@ -1,4 +1,4 @@
-"""A scripted provider of sessions."""
+"""A scripted provider of sessions: the Realtime API and the Live API on one port."""
 
 import json
 import threading
@@ -9,7 +9,15 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 KEY = "sk-upstream-0123456789abcdef"
+LIVE = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
 WORDS = ["Blue ", "skies \u2600"]
+CALL = {"functionCalls": [{"id": "call_1", "name": "weather", "args": {"city": "Oslo"}}]}
+
+
+def camel(name: str) -> str:
+    """`client_content` as `clientContent`."""
+    first, *others = name.split("_")
+    return first + "".join(other.capitalize() for other in others)
 
 
 class Provider:
@@ -33,7 +41,10 @@ class Provider:
     def session(self, connection: ServerConnection):
         path = urlsplit(connection.request.path)
         try:
-            self.realtime(connection, parse_qs(path.query)["model"][0])
+            if path.path == LIVE:
+                self.live(connection)
+            else:
+                self.realtime(connection, parse_qs(path.query)["model"][0])
         except ConnectionClosed:
             pass
 
@@ -71,3 +82,33 @@ class Provider:
                     }
                     done = {"id": "resp_1", "object": "realtime.response", "status": "completed", "usage": usage}
                     say("response.done", response=done)
+
+    def live(self, connection: ServerConnection):
+        def say(message: dict):
+            connection.send(json.dumps(message).encode())
+
+        def end():
+            usage = {"promptTokenCount": 5, "responseTokenCount": 3, "totalTokenCount": 8}
+            say({"serverContent": {"turnComplete": True}, "usageMetadata": usage})
+
+        setup = self.hear(connection)["setup"]
+        if setup["model"] != "models/live-upstream":
+            connection.close(1007, f"unknown model {setup['model']}")
+            return
+        say({"setupComplete": {}})
+        while True:
+            # The service takes either spelling of a member, and its client sends both.
+            message = {camel(name): value for name, value in self.hear(connection).items()}
+            if "setup" in message:
+                connection.close(1007, "setup must be sent once")
+                return
+            if "clientContent" in message and setup.get("tools"):
+                say({"toolCall": CALL})
+            elif "clientContent" in message or "toolResponse" in message:
+                for words in WORDS:
+                    say({"serverContent": {"modelTurn": {"role": "model", "parts": [{"text": words}]}}})
+                end()
+            elif audio := message.get("realtimeInput", {}).get("audio"):
+                data = {"mimeType": "audio/pcm;rate=24000", "data": audio["data"]}
+                say({"serverContent": {"modelTurn": {"role": "model", "parts": [{"inlineData": data}]}}})
+                end()

@@ -1,18 +1,27 @@
-"""The official client's sessions, against a scripted provider behind Weir."""
+"""The official clients' sessions: `openai` and `google-genai`, against a scripted provider behind Weir."""
 
 import atexit
+import datetime
 import functools
+import ipaddress
+import ssl
 import tempfile
 import unittest
 import urllib.request
+import warnings
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from google import genai
+from google.genai import errors, types
 from openai import AsyncOpenAI, OpenAI
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from weir_process import PLUGINS, free_port, start, stop, wait_for
+from weir_process import ANY_CERTIFICATE, PLUGINS, free_port, start, stop, wait_for
 
-from provider import KEY, WORDS, Provider
+from provider import CALL, KEY, LIVE, WORDS, Provider
 
 CLIENT = "weir-client-0123456789abcdef"
 POOR = "weir-poor-0123456789abcdef"
@@ -38,12 +47,20 @@ def configuration(port: int, more: str = "") -> str:
         adapter = "openai"
         url = "{url}/v1/"
         api_key = "{KEY}"
+        [[providers]]
+        name = "gemini"
+        adapter = "gemini"
+        url = "{url}/v1beta/"
+        api_key = "{KEY}"
         [[models]]
         alias = "voice"
         target = {{ provider = "openai", model = "voice-upstream" }}
         [[models]]
         alias = "dear"
         target = {{ provider = "openai", model = "dear-upstream" }}
+        [[models]]
+        alias = "live"
+        target = {{ provider = "gemini", model = "live-upstream" }}
         [[clients]]
         name = "a"
         key = "{CLIENT}"
@@ -78,9 +95,37 @@ def plain() -> str:
     return serve("http")
 
 
+@functools.cache
+def secure() -> tuple[str, str]:
+    """Weir over TLS: its address, and the file with its certificate."""
+    folder = Path(tempfile.mkdtemp(prefix="weir-clients-tls-"))
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "weir")])
+    now = datetime.datetime.now(datetime.UTC)
+    here = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    day = datetime.timedelta(days=1)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - day)
+        .not_valid_after(now + day)
+        .add_extension(here, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    private = (pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "cert.pem").write_bytes(certificate.public_bytes(pem))
+    (folder / "key.pem").write_bytes(key.private_bytes(*private))
+    tls = f'tls = {{ cert = "{folder}/cert.pem", key = "{folder}/key.pem" }}'
+    return serve("https", tls), str(folder / "cert.pem")
+
+
 def tokens(address: str, bucket: str) -> float:
     """The tokens that Weir has counted."""
-    with urllib.request.urlopen(f"{address}/metrics") as page:
+    with urllib.request.urlopen(f"{address}/metrics", context=ANY_CERTIFICATE) as page:
         lines = page.read().decode().splitlines()
     counts = [line for line in lines if line.startswith("weir_tokens_total{") and f'bucket="{bucket}"' in line]
     return sum(float(line.split()[-1]) for line in counts)
@@ -154,3 +199,57 @@ class Realtime(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(kinds[-2:], ["response.done", "error"])
             self.assertEqual(event.error.type, "insufficient_quota")
             self.assertEqual(closed.exception.rcvd.code, 1008)
+
+
+class Live(unittest.IsolatedAsyncioTestCase):
+    def setUp(self):
+        # Parts of the client are marked as experimental.
+        warnings.simplefilter("ignore")
+        address, certificate = secure()
+        trusted = {"ssl": ssl.create_default_context(cafile=certificate)}
+        options = types.HttpOptions(base_url=address, async_client_args=trusted)
+        self.address = address
+        self.live = genai.Client(api_key=CLIENT, vertexai=False, http_options=options).aio.live
+
+    async def test_a_turn(self):
+        before = tokens(self.address, "output")
+        async with self.live.connect(model="live", config={"response_modalities": ["TEXT"]}) as session:
+            turn = types.Content(role="user", parts=[types.Part(text="Hello")])
+            await session.send_client_content(turns=turn, turn_complete=True)
+            messages = [message async for message in session.receive()]
+            self.assertEqual("".join(message.text or "" for message in messages), "".join(WORDS))
+            self.assertEqual(messages[-1].usage_metadata.response_token_count, 3)
+        path, headers = provider().asked[-1]
+        self.assertEqual((path, headers["x-goog-api-key"]), (LIVE, KEY))
+        self.assertNotIn(CLIENT, str(headers))
+        self.assertEqual(tokens(self.address, "output") - before, 3)
+
+    async def test_audio(self):
+        sound = bytes(range(256)) * 2_000
+        async with self.live.connect(model="live", config={"response_modalities": ["AUDIO"]}) as session:
+            await session.send_realtime_input(audio=types.Blob(data=sound, mime_type="audio/pcm;rate=16000"))
+            messages = [message async for message in session.receive()]
+            self.assertEqual(b"".join(message.data or b"" for message in messages), sound)
+
+    async def test_a_call_of_a_tool(self):
+        declaration = {"name": "weather", "parameters": {"type": "OBJECT", "properties": {"city": {"type": "STRING"}}}}
+        config = {"response_modalities": ["TEXT"], "tools": [{"function_declarations": [declaration]}]}
+        async with self.live.connect(model="live", config=config) as session:
+            turn = types.Content(role="user", parts=[types.Part(text="Is it raining?")])
+            await session.send_client_content(turns=turn, turn_complete=True)
+            text = ""
+            async for message in session.receive():
+                if message.tool_call:
+                    [call] = message.tool_call.function_calls
+                    self.assertEqual({"id": call.id, "name": call.name, "args": call.args}, CALL["functionCalls"][0])
+                    result = types.FunctionResponse(id=call.id, name=call.name, response={"rain": False})
+                    await session.send_tool_response(function_responses=result)
+                text += message.text or ""
+            self.assertEqual(text, "".join(WORDS))
+
+    async def test_an_unknown_model_is_refused_with_the_reason(self):
+        with self.assertRaises(errors.APIError) as refused:
+            async with self.live.connect(model="other", config={"response_modalities": ["TEXT"]}):
+                pass
+        self.assertEqual(refused.exception.code, 1008)
+        self.assertIn("other", str(refused.exception))
