@@ -51,7 +51,7 @@ use crate::dialect::request_peek::RequestPeek;
 use crate::reasoning_cache::ReasoningCache;
 use crate::route::Target;
 use crate::route::lane::{Lane, LaneSettings};
-use weir_budget::Held;
+use weir_buffers::Held;
 use weir_config::Config;
 use weir_sandbox::Adapter;
 use weir_translate::dialect::faces::Endpoint;

@@ -60,7 +60,7 @@ use response_headers::{
     set_cost,
 };
 use routed::Routed;
-use weir_budget::Budget;
+use weir_buffers::BufferLimit;
 use weir_server::Peer;
 use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_types::contract::about::Operation;
@@ -87,7 +87,7 @@ pub struct Gateway {
     admission: Arc<Admission>,
     wrong_keys: WrongKeys,
     stored_keys: Arc<StoredKeys>,
-    buffers: Arc<Budget>,
+    buffers: Arc<BufferLimit>,
     guard_metrics: GuardMetrics,
     sessions: Sessions,
     seal: OwnSeal,
@@ -110,7 +110,7 @@ impl Gateway {
         let admission = Arc::new(Admission::new(AdmitMetrics::new(&metrics)?, Budgets::new(&metrics)?));
         admission.budgets.replace(&serving.config.budgets);
         serving.begin_counts(&metrics);
-        let (health, buffers) = (Arc::default(), Arc::new(Budget::new(metrics.registry())?));
+        let (health, buffers) = (Arc::default(), Arc::new(BufferLimit::new(metrics.registry())?));
         buffers.set_limit(serving.config.server.max_buffered_bytes, serving.config.server.max_body_bytes);
         Ok(Self {
             serving: Arc::new(ArcSwap::from_pointee(serving)),

@@ -37,7 +37,7 @@ use self::registry::{Capacity, Place, Registry};
 use self::socket::{Observed, Socket};
 use self::stall::{Marked, Streams};
 use self::tls::Tls;
-use weir_budget::Connection;
+use weir_buffers::Connection;
 
 pub use metrics::{ConnectionMetrics, ListenerMetrics};
 pub use takeover::{Leaving, Takeover};

@@ -12,7 +12,7 @@ use http::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Client, Response, Url};
 
 use super::http_client::{self, HttpClientError, Lazy, NotPublic, PublicClient};
-use weir_budget::{Full, Held};
+use weir_buffers::{Full, Held};
 
 /// Maximum number of redirects.
 const REDIRECTS: usize = 3;

@@ -7,7 +7,7 @@ use super::attempt_reservation::AttemptReservation;
 use super::budgets::{Charge, HeldBudget};
 use super::concurrency::{ConcurrencyLimiter, Permit};
 use crate::rate_limit::{LimitStatus, Reservation, Scope};
-use weir_budget::Held;
+use weir_buffers::Held;
 use weir_ledger::{Granted, Nano, Spend};
 
 /// Permission to serve a request, held until the exchange ends; dropping it returns places and settles reservations.

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 
-use weir_budget::Held;
+use weir_buffers::Held;
 use weir_config::Media;
 use weir_types::contract::types::{ChatRequest, ErrorKind, MediaKind, MediaPart, MediaSource, Part, ResultPart};
 use weir_types::fault::{Fault, Side};

@@ -25,7 +25,7 @@ use super::{InboundRequest, RequestContext, Values};
 use crate::accounting::Account;
 use crate::guard::AnswerGuards;
 use crate::route::Target;
-use weir_budget::Held;
+use weir_buffers::Held;
 use weir_sandbox::{Adapter, Interface, Lease};
 use weir_translate::bounds;
 

@@ -20,7 +20,7 @@ use crate::passthrough::client_body::{ClientBody, too_large};
 use crate::passthrough::{Known, NAME, Passage, path};
 use crate::route::Target;
 use crate::serving::Serving;
-use weir_budget::Held;
+use weir_buffers::Held;
 use weir_ledger::{Granted, Notice};
 use weir_translate::dialect::faces::Head;
 use weir_translate::dialect::path::PathParams;

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 
 use crate::dialect::request_peek::RequestPeek;
 use crate::serving::Serving;
-use weir_budget::Held;
+use weir_buffers::Held;
 use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_translate::dialect::path::PathParams;
 use weir_types::contract::types::ErrorKind;
@@ -47,7 +47,7 @@ pub(super) async fn read(
 pub(super) async fn whole(serving: &Serving, body: Incoming, held: Held) -> Result<(Vec<Bytes>, Held), Fault> {
     let server = &serving.config.server;
     let patience = Patience { pause: server.body_timeout, total: server.body_total_timeout, until: None };
-    collect(body, server.max_body_bytes, patience, weir_budget::BodyReader::new(held)).await
+    collect(body, server.max_body_bytes, patience, weir_buffers::BodyReader::new(held)).await
 }
 
 /// Peeks at what the face declares.
@@ -84,7 +84,7 @@ async fn collect(
     mut body: Incoming,
     limit: usize,
     mut patience: Patience,
-    mut room: weir_budget::BodyReader,
+    mut room: weir_buffers::BodyReader,
 ) -> Result<(Vec<Bytes>, Held), Fault> {
     let declared = body.size_hint().lower();
     if declared > limit as u64 {
@@ -148,7 +148,7 @@ impl Pieces {
 async fn next(
     body: &mut Incoming,
     patience: &mut Patience,
-    room: &mut weir_budget::BodyReader,
+    room: &mut weir_buffers::BodyReader,
 ) -> Result<Option<http_body::Frame<Bytes>>, Fault> {
     let is_first = patience.until.is_none();
     let ready = poll_fn(|cx| Poll::Ready(take(body, is_first, cx))).await;

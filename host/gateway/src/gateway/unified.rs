@@ -10,7 +10,7 @@ use crate::attempt::{ClientSide, InboundRequest};
 use crate::auth::Caller;
 use crate::dialect::request_peek::PeekPlan;
 use crate::serving::Serving;
-use weir_budget::Held;
+use weir_buffers::Held;
 use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_translate::dialect::path::PathParams;
 use weir_translate::unified::Request;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::labels::Labels;
 use super::webhook::{Call, WebhookFailure};
 use super::{ExchangeFacts, Guard, GuardMetrics, Judge, Note, Pending};
-use weir_budget::Held;
+use weir_buffers::Held;
 use weir_sandbox::guard::{Access, Asked, Denial, RequestAnswer, RequestVerdict};
 use weir_sandbox::{FaultKind, PluginFault};
 use weir_translate::bounds;

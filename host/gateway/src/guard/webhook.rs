@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::json_size::json_size;
 use breaker::ServiceBreaker;
-use weir_budget::{Full, Held};
+use weir_buffers::{Full, Held};
 use weir_sandbox::GuardManifest;
 use weir_sandbox::guard::{Access, Annotation, Asked, Denial, Facts, Phase, RequestAnswer, RequestVerdict};
 use weir_types::contract::types::{ChatRequest, EmbeddingsRequest, RerankRequest};

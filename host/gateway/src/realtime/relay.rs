@@ -16,7 +16,7 @@ use super::responses::{Responses, Verdict};
 use super::standing::Standing;
 use super::wire::{Broken, ClientEnd, FAREWELL, Inlet, Outlet, Reading};
 use crate::accounting::Account;
-use weir_budget::Held;
+use weir_buffers::Held;
 use weir_config::Realtime;
 use weir_realtime::first::LaterMessages;
 use weir_realtime::requests::RequestReader;

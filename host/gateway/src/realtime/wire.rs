@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::clock::Clock;
 use super::ending::LATE;
-use weir_budget::{Full, Held};
+use weir_buffers::{Full, Held};
 use weir_realtime::message::Bounds;
 use weir_realtime::{Close, Event, FrameError, Kind, MessageReader, Opcode, Side, frame};
 use weir_types::fault::Fault;

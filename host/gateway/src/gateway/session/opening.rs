@@ -27,7 +27,7 @@ use crate::realtime::{NAME, Responses, Session, SessionPlace, Standing, Terms, U
 use crate::route::fit::Needs;
 use crate::route::{self, Candidate, Circumstances, Plan, Target};
 use crate::serving::Serving;
-use weir_budget::Held;
+use weir_buffers::Held;
 use weir_realtime::CompiledSessionTap;
 use weir_server::Leaving;
 use weir_translate::dialect::faces::Endpoint;

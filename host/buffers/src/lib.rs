@@ -1,8 +1,8 @@
 //! A limit on the bytes that all requests hold at the same time: request bodies, whole answers that are translated,
 //! and fetched media.
 //!
-//! Bytes count as they arrive. When the budget is used up, a request that needs more waits shortly and is then
-//! refused. A flood of unfinished bodies cannot occupy the budget: unfinished bodies are evicted to make room, first
+//! Bytes count as they arrive. When the limit is used up, a request that needs more waits shortly and is then
+//! refused. A flood of unfinished bodies cannot occupy the limit: unfinished bodies are evicted to make room, first
 //! those whose client stalls, then those of the caller that holds the most ([`readers`]). One connection holds at
 //! most a quarter, however many requests it carries, and the last sixteenth is reserved for small requests.
 
@@ -27,14 +27,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(100);
 /// `Retry-After` of a refused request.
 const COME_BACK: Duration = Duration::from_secs(1);
-/// The most bytes that a small request holds. Small requests may use the reserved last part of the budget.
+/// The most bytes that a small request holds. Small requests may use the reserved last part of the limit.
 const SMALL: usize = 64 << 10;
 const LAST_PART: usize = 16;
-/// The divisor of the budget that gives the share of one connection.
+/// The divisor of the limit that gives the share of one connection.
 const CONNECTION_PART: usize = 4;
 
-/// The byte budget. It outlives reloads of the configuration.
-pub struct Budget {
+/// The byte limit. It outlives reloads of the configuration.
+pub struct BufferLimit {
     limit: AtomicUsize,
     /// The most bytes that one connection may hold.
     share: AtomicUsize,
@@ -47,7 +47,7 @@ pub struct Budget {
     metrics: Option<BufferMetrics>,
 }
 
-/// The budget's metrics.
+/// The metrics of held bytes.
 #[derive(Debug, Clone)]
 struct BufferMetrics {
     bytes: IntGauge,
@@ -73,18 +73,18 @@ impl BufferMetrics {
 /// Why a request gets no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Full {
-    /// The budget is used up.
-    Budget,
+    /// The limit is used up.
+    AllRequests,
     /// The connection's share is used up.
     Connection,
-    /// The budget was used up, and this unfinished body was evicted to make room.
+    /// The limit was used up, and this unfinished body was evicted to make room.
     Evicted,
 }
 
 impl Full {
     fn reason(self) -> &'static str {
         match self {
-            Self::Budget => "full",
+            Self::AllRequests => "full",
             Self::Connection => "connection",
             Self::Evicted => "evicted",
         }
@@ -94,7 +94,7 @@ impl Full {
 impl From<Full> for Fault {
     fn from(full: Full) -> Self {
         let message = match full {
-            Full::Budget => {
+            Full::AllRequests => {
                 "too many bytes of requests and answers are held already; `server.max_buffered_bytes` sets the limit"
             }
             Full::Connection => {
@@ -114,13 +114,13 @@ impl From<Full> for Fault {
 #[derive(Debug, Clone, Default)]
 pub struct Connection(Arc<AtomicUsize>);
 
-impl Budget {
-    /// An empty budget without a limit yet, with its metrics registered.
+impl BufferLimit {
+    /// Counts nothing and limits nothing yet, with its metrics registered.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         Ok(Self { metrics: Some(BufferMetrics::new(registry)?), ..Self::unlimited() })
     }
 
-    /// A budget without a limit, for bytes that belong to no client's request.
+    /// Counts bytes without a limit: those that belong to no client's request.
     pub fn unlimited() -> Self {
         Self {
             limit: AtomicUsize::new(usize::MAX),
@@ -158,7 +158,7 @@ impl Budget {
     /// Starts an empty hold for a request of this owner (any number that distinguishes callers).
     pub fn begin(self: &Arc<Self>, owner: u64, connection: Option<Connection>) -> Held {
         let id = self.next_id.fetch_add(1, SeqCst);
-        Held { budget: Arc::clone(self), connection, owner, id, bytes: 0 }
+        Held { buffers: Arc::clone(self), connection, owner, id, bytes: 0 }
     }
 
     fn is_strained(&self) -> bool {
@@ -173,9 +173,9 @@ impl Budget {
     }
 }
 
-impl Debug for Budget {
+impl Debug for BufferLimit {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Budget").field("used", &self.used()).finish_non_exhaustive()
+        f.debug_struct("BufferLimit").field("used", &self.used()).finish_non_exhaustive()
     }
 }
 
@@ -186,7 +186,7 @@ fn add(counter: &AtomicUsize, more: usize, most: usize) -> bool {
 
 /// The bytes that one request holds; dropping it releases them.
 pub struct Held {
-    budget: Arc<Budget>,
+    buffers: Arc<BufferLimit>,
     connection: Option<Connection>,
     owner: u64,
     /// Ordered by age: an older request has the smaller id.
@@ -195,15 +195,15 @@ pub struct Held {
 }
 
 impl Held {
-    /// An empty hold on a budget without a limit.
+    /// An empty hold that nothing limits.
     pub fn unlimited() -> Self {
-        Arc::new(Budget::unlimited()).begin(0, None)
+        Arc::new(BufferLimit::unlimited()).begin(0, None)
     }
 
     /// A second hold for the same request, empty and released separately.
     #[must_use]
     pub fn beside(&self) -> Self {
-        Self { budget: Arc::clone(&self.budget), connection: self.connection.clone(), bytes: 0, ..*self }
+        Self { buffers: Arc::clone(&self.buffers), connection: self.connection.clone(), bytes: 0, ..*self }
     }
 
     /// The bytes held.
@@ -229,23 +229,23 @@ impl Held {
         if let Some(Connection(held)) = &self.connection {
             held.fetch_sub(less, SeqCst);
         }
-        self.budget.used.fetch_sub(less, SeqCst);
-        if self.budget.waiting.load(SeqCst) > 0 {
-            self.budget.freed.notify_waiters();
+        self.buffers.used.fetch_sub(less, SeqCst);
+        if self.buffers.waiting.load(SeqCst) > 0 {
+            self.buffers.freed.notify_waiters();
         }
     }
 
     fn try_grow(&mut self, more: usize) -> Result<(), Full> {
         if let Some(Connection(held)) = &self.connection
-            && !add(held, more, self.budget.share.load(SeqCst))
+            && !add(held, more, self.buffers.share.load(SeqCst))
         {
             return Err(Full::Connection);
         }
-        if !add(&self.budget.used, more, self.ceiling(more)) {
+        if !add(&self.buffers.used, more, self.ceiling(more)) {
             if let Some(Connection(held)) = &self.connection {
                 held.fetch_sub(more, SeqCst);
             }
-            return Err(Full::Budget);
+            return Err(Full::AllRequests);
         }
         self.bytes += more;
         Ok(())
@@ -253,26 +253,26 @@ impl Held {
 
     /// The most bytes that all requests may hold together after this one has taken `more`.
     fn ceiling(&self, more: usize) -> usize {
-        let limit = self.budget.limit.load(SeqCst);
+        let limit = self.buffers.limit.load(SeqCst);
         let is_small = self.bytes.saturating_add(more) <= SMALL;
         if is_small { limit } else { limit - limit / LAST_PART }
     }
 
     async fn wait_for(&mut self, more: usize) -> Result<(), Full> {
-        let budget = Arc::clone(&self.budget);
-        let _waiting = Waiting::begin(&budget.waiting);
+        let buffers = Arc::clone(&self.buffers);
+        let _waiting = Waiting::begin(&buffers.waiting);
         let until = Instant::now() + PATIENCE;
         loop {
-            let mut freed = pin!(budget.freed.notified());
+            let mut freed = pin!(buffers.freed.notified());
             freed.as_mut().enable();
             let Err(full) = self.try_grow(more) else { return Ok(()) };
             let can_never_be = self.bytes.saturating_add(more) > self.ceiling(more);
             let now = Instant::now();
             if can_never_be || now >= until {
-                return Err(budget.refuse(full));
+                return Err(buffers.refuse(full));
             }
-            if full == Full::Budget {
-                budget.readers.evict_for(self.owner, self.id);
+            if full == Full::AllRequests {
+                buffers.readers.evict_for(self.owner, self.id);
             }
             let _woken = timeout_at(until.min(now + LOOK), freed).await;
         }
@@ -329,7 +329,7 @@ impl BodyReader {
         tokio::select! {
             biased;
             piece = next => Ok(piece),
-            () = entry.evicted() => Err(self.held.budget.refuse(Full::Evicted)),
+            () = entry.evicted() => Err(self.held.buffers.refuse(Full::Evicted)),
         }
     }
 
@@ -341,7 +341,7 @@ impl BodyReader {
             tokio::select! {
                 biased;
                 grown = self.held.wait_for(piece) => grown?,
-                () = entry.evicted() => return Err(self.held.budget.refuse(Full::Evicted)),
+                () = entry.evicted() => return Err(self.held.buffers.refuse(Full::Evicted)),
             }
         }
         if let Some(entry) = &self.entry {
@@ -355,12 +355,12 @@ impl BodyReader {
         self.held
     }
 
-    /// Registers the body for eviction. A small body is registered only while the budget is strained, so it usually
+    /// Registers the body for eviction. A small body is registered only while the limit is strained, so it usually
     /// costs nothing.
     fn enter(&mut self) {
         let held = &self.held;
-        if self.entry.is_none() && (held.bytes >= SMALL / 4 || held.budget.is_strained()) {
-            self.entry = Some(Readers::enter(&held.budget, held.owner, held.id, held.bytes));
+        if self.entry.is_none() && (held.bytes >= SMALL / 4 || held.buffers.is_strained()) {
+            self.entry = Some(Readers::enter(&held.buffers, held.owner, held.id, held.bytes));
         }
     }
 }

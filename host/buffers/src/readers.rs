@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::Budget;
+use super::BufferLimit;
 
 /// A client that has sent nothing for this long stalls.
 const STALLED: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ struct State {
 /// The registration of an unfinished body; dropping it removes the body.
 #[derive(Debug)]
 pub(super) struct Entry {
-    budget: Arc<Budget>,
+    limit: Arc<BufferLimit>,
     id: u64,
     state: Arc<State>,
 }
@@ -57,7 +57,7 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.budget.readers.lock().remove(&self.id);
+        self.limit.readers.lock().remove(&self.id);
     }
 }
 
@@ -76,11 +76,11 @@ fn now() -> u64 {
 
 impl Readers {
     /// Registers a body.
-    pub(super) fn enter(budget: &Arc<Budget>, owner: u64, id: u64, bytes: usize) -> Entry {
+    pub(super) fn enter(limit: &Arc<BufferLimit>, owner: u64, id: u64, bytes: usize) -> Entry {
         let waits_since = AtomicU64::new(FLOWS);
         let state = Arc::new(State { owner, bytes: AtomicUsize::new(bytes), waits_since, evicted: Notify::new() });
-        budget.readers.lock().insert(id, Arc::clone(&state));
-        Entry { budget: Arc::clone(budget), id, state }
+        limit.readers.lock().insert(id, Arc::clone(&state));
+        Entry { limit: Arc::clone(limit), id, state }
     }
 
     /// Evicts at most one unfinished body in favour of a request of this owner.

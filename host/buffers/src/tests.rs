@@ -3,34 +3,34 @@ use super::*;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
-fn budget(limit: usize) -> Arc<Budget> {
-    let budget = Arc::new(Budget::unlimited());
-    budget.set_limit(limit, 0);
-    budget
+fn limit(bytes: usize) -> Arc<BufferLimit> {
+    let buffers = Arc::new(BufferLimit::unlimited());
+    buffers.set_limit(bytes, 0);
+    buffers
 }
 
 #[tokio::test]
 async fn held_bytes_are_counted_and_released() {
-    let budget = budget(MIB);
-    let mut one = budget.begin(1, None);
+    let buffers = limit(MIB);
+    let mut one = buffers.begin(1, None);
     one.grow(100 * KIB).await.unwrap();
     let mut more = one.beside();
     more.grow(10).await.unwrap();
-    assert_eq!((budget.used(), one.bytes(), more.bytes()), (100 * KIB + 10, 100 * KIB, 10));
+    assert_eq!((buffers.used(), one.bytes(), more.bytes()), (100 * KIB + 10, 100 * KIB, 10));
     one.shrink(KIB);
-    assert_eq!(budget.used(), 99 * KIB + 10);
+    assert_eq!(buffers.used(), 99 * KIB + 10);
     drop(more);
     one.shrink(usize::MAX);
-    assert_eq!((budget.used(), one.bytes()), (0, 0));
+    assert_eq!((buffers.used(), one.bytes()), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_without_room_waits_for_a_bounded_time() {
-    let budget = budget(MIB);
-    let mut first = budget.begin(1, None);
+    let buffers = limit(MIB);
+    let mut first = buffers.begin(1, None);
     first.grow(900 * KIB).await.unwrap();
-    let mut second = budget.begin(2, None);
-    assert_eq!(second.grow(200 * KIB).await, Err(Full::Budget));
+    let mut second = buffers.begin(2, None);
+    assert_eq!(second.grow(200 * KIB).await, Err(Full::AllRequests));
     let waiting = tokio::spawn(async move { second.grow(200 * KIB).await.map(|()| second) });
     tokio::time::sleep(Duration::from_millis(500)).await;
     drop(first);
@@ -39,49 +39,49 @@ async fn a_request_without_room_waits_for_a_bounded_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_can_never_fit_does_not_wait() {
-    let budget = budget(MIB);
+    let buffers = limit(MIB);
     let begun = Instant::now();
-    assert_eq!(budget.begin(1, None).grow(2 * MIB).await, Err(Full::Budget));
+    assert_eq!(buffers.begin(1, None).grow(2 * MIB).await, Err(Full::AllRequests));
     assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_last_part_is_for_small_requests() {
-    let budget = budget(MIB);
-    let mut large = budget.begin(1, None);
+    let buffers = limit(MIB);
+    let mut large = buffers.begin(1, None);
     large.grow(960 * KIB).await.unwrap();
-    assert_eq!(large.grow(1).await, Err(Full::Budget));
-    let mut small = budget.begin(1, None);
+    assert_eq!(large.grow(1).await, Err(Full::AllRequests));
+    let mut small = buffers.begin(1, None);
     small.grow(60 * KIB).await.unwrap();
-    assert_eq!(small.grow(5 * KIB).await, Err(Full::Budget), "it is no small one any more");
+    assert_eq!(small.grow(5 * KIB).await, Err(Full::AllRequests), "it is no small one any more");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_holds_no_more_than_its_share() {
-    let budget = budget(MIB);
+    let buffers = limit(MIB);
     let connection = Connection::default();
-    let mut held: Vec<Held> = (0..8).map(|_| budget.begin(1, Some(connection.clone()))).collect();
+    let mut held: Vec<Held> = (0..8).map(|_| buffers.begin(1, Some(connection.clone()))).collect();
     for one in &mut held {
         one.grow(32 * KIB).await.unwrap();
     }
     assert_eq!(held[0].grow(1).await, Err(Full::Connection));
-    budget.begin(1, Some(Connection::default())).grow(32 * KIB).await.unwrap();
+    buffers.begin(1, Some(Connection::default())).grow(32 * KIB).await.unwrap();
     held.pop();
     held[0].grow(32 * KIB).await.unwrap();
     drop(held);
-    assert_eq!((budget.used(), connection.0.load(SeqCst)), (0, 0));
+    assert_eq!((buffers.used(), connection.0.load(SeqCst)), (0, 0));
 }
 
 #[tokio::test]
 async fn the_share_of_a_connection_holds_the_largest_body() {
-    let budget = Arc::new(Budget::unlimited());
-    budget.set_limit(MIB, 800 * KIB);
-    budget.begin(1, Some(Connection::default())).grow(800 * KIB).await.unwrap();
+    let buffers = Arc::new(BufferLimit::unlimited());
+    buffers.set_limit(MIB, 800 * KIB);
+    buffers.begin(1, Some(Connection::default())).grow(800 * KIB).await.unwrap();
 }
 
 /// Reads a body of which this many bytes have arrived and no more will.
-fn unfinished(budget: &Arc<Budget>, owner: u64, bytes: usize) -> tokio::task::JoinHandle<Full> {
-    let mut reading = BodyReader::new(budget.begin(owner, None));
+fn unfinished(buffers: &Arc<BufferLimit>, owner: u64, bytes: usize) -> tokio::task::JoinHandle<Full> {
+    let mut reading = BodyReader::new(buffers.begin(owner, None));
     tokio::spawn(async move {
         if let Err(full) = reading.hold(bytes).await {
             return full;
@@ -92,12 +92,12 @@ fn unfinished(budget: &Arc<Budget>, owner: u64, bytes: usize) -> tokio::task::Jo
 
 #[tokio::test]
 async fn unfinished_bodies_give_way_to_a_caller_that_holds_less() {
-    let budget = budget(MIB);
-    let flood: Vec<_> = (0..9).map(|_| unfinished(&budget, 1, 100 * KIB)).collect();
-    while budget.used() < 900 * KIB {
+    let buffers = limit(MIB);
+    let flood: Vec<_> = (0..9).map(|_| unfinished(&buffers, 1, 100 * KIB)).collect();
+    while buffers.used() < 900 * KIB {
         tokio::task::yield_now().await;
     }
-    let mut other = BodyReader::new(budget.begin(2, None));
+    let mut other = BodyReader::new(buffers.begin(2, None));
     other.hold(300 * KIB).await.unwrap();
     let mut given_up = 0;
     for one in flood {
@@ -115,10 +115,10 @@ async fn unfinished_bodies_give_way_to_a_caller_that_holds_less() {
 
 #[tokio::test]
 async fn a_complete_body_is_not_evicted() {
-    let budget = budget(MIB);
-    let mut reading = BodyReader::new(budget.begin(1, None));
+    let buffers = limit(MIB);
+    let mut reading = BodyReader::new(buffers.begin(1, None));
     reading.hold(900 * KIB).await.unwrap();
     let held = reading.done();
-    assert_eq!(budget.begin(2, None).grow(200 * KIB).await, Err(Full::Budget));
+    assert_eq!(buffers.begin(2, None).grow(200 * KIB).await, Err(Full::AllRequests));
     assert_eq!(held.bytes(), 900 * KIB);
 }
