@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
+use crate::span::{self, DAY_HOURS};
 use crate::sql::{Row, Sql, Value, insert_many};
 
 /// What a sum is about. The number of sums is bounded by hours, subjects and prices, not by requests.
@@ -23,7 +24,7 @@ pub struct LedgerKey {
 }
 
 /// The sums of one [`LedgerKey`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LedgerSums {
     /// Tokens or units.
     pub units: i64,
@@ -103,12 +104,16 @@ pub(crate) fn write(sql: &mut dyn Sql, flush: &MoneyFlush) -> Result<(), StoreEr
     if !claim(sql, flush.process, flush.number)? {
         return Ok(());
     }
-    // A multi-row insert must not meet one row twice, and an order that all nodes share keeps locks from crossing.
-    let mut sums = std::collections::BTreeMap::<&LedgerKey, LedgerSums>::new();
+    // A multi-row insert must not meet one row twice, and an order that all nodes share keeps locks from crossing. It is that
+    // of the days, whose rows are locked with those of the hours.
+    let mut sums =
+        std::collections::BTreeMap::<(u64, &str, &str, &str, &str, &str, u64), (&LedgerKey, LedgerSums)>::new();
     for (key, sum) in &flush.sums {
-        sums.entry(key).or_default().merge(sum);
+        let LedgerKey { hour, subject, provider, served, price_dim, bucket } = key;
+        let place = (hour / DAY_HOURS, &**subject, &**provider, &**served, &**price_dim, &**bucket, *hour);
+        sums.entry(place).or_insert_with(|| (key, LedgerSums::default())).1.merge(sum);
     }
-    let values: Vec<Value<'_>> = sums.iter().flat_map(|(key, sum)| sum_values(key, sum)).collect();
+    let values: Vec<Value<'_>> = sums.values().flat_map(|(key, sum)| sum_values(key, sum)).collect();
     insert_many(
         sql,
         "insert into ledger (hour,subject,provider,served,price_dim,bucket,units,requests,estimated,cost_nano)",
@@ -162,14 +167,17 @@ fn write_budget(sql: &mut dyn Sql, state: &BudgetState) -> Result<(), StoreError
 
 /// The sums that a query asks for, in their order.
 pub(crate) fn read(sql: &mut dyn Sql, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {
-    let mut values = vec![Value::count(query.from_hour), Value::count(query.to_hour)];
-    let mut text = "select hour,subject,provider,served,price_dim,bucket,units,requests,estimated,cost_nano \
-                    from ledger where hour >= $1 and hour < $2"
-        .to_owned();
-    if let Some(subject) = &query.subject {
-        text.push_str(" and subject = $3");
-        values.push(Value::text(subject));
+    let Some(hours) = span::hours(query.from_hour, query.to_hour, query.subject.is_some()) else {
+        return Ok(Vec::new());
+    };
+    let mut text = format!(
+        "select hour,subject,provider,served,price_dim,bucket,units,requests,estimated,cost_nano \
+         from ledger where {hours}"
+    );
+    if query.subject.is_some() {
+        text.push_str(" and subject = $1");
     }
+    let values: Vec<Value<'_>> = query.subject.iter().map(|subject| Value::text(subject)).collect();
     text.push_str(" order by hour,subject,provider,served,price_dim,bucket");
     sql.query(&text, &values)?.iter_mut().map(read_sums).collect()
 }

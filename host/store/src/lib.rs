@@ -70,9 +70,11 @@ mod postgres;
 mod query;
 mod retention;
 mod schema;
+mod span;
 mod sql;
 mod sqlite;
 mod store;
+mod usage;
 mod writer;
 
 pub use audit::{AuditEntry, AuditEvent, ChainCheck, entry_hash};
@@ -91,4 +93,5 @@ pub use query::{Cursor, Gap, KeySum, MOST_OF_PAGE, Page, Query};
 pub use retention::{DaySize, Retention};
 pub use sqlite::{Sqlite, SqliteOptions};
 pub use store::Store;
+pub use usage::{Subjects, UsageBy, UsageQuery, UsageSum, first_hour_kept};
 pub use writer::{Recorder, Writer, WriterOptions};

@@ -22,8 +22,10 @@ use crate::ledger::{self, BudgetState, LedgerKey, LedgerQuery, LedgerSums, Money
 use crate::query::search::{self, HOUR_MS};
 use crate::query::{Gap, KeySum, Page, Query};
 use crate::retention::{DaySize, Retention};
+use crate::schema;
 use crate::sql::Sql;
 use crate::store::{Store, collect_page};
+use crate::usage::{self, UsageQuery, UsageSum};
 use connection::Pg;
 use sessions::Sessions;
 
@@ -154,6 +156,9 @@ impl Store for Postgres {
             for day in &ending {
                 connection.drop_day(*day)?;
             }
+            usage::end_hours(now_ms, |first| {
+                connection.transact(false, |pg| pg.execute(schema::POSTGRES_END_HOURS, first))
+            })?;
             Ok(ending)
         })
     }
@@ -166,6 +171,11 @@ impl Store for Postgres {
     fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {
         let query = query.clone();
         self.read(move |pg| ledger::read(pg, &query))
+    }
+
+    fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageSum>, StoreError> {
+        let query = query.clone();
+        self.read(move |pg| usage::read(pg, &query, true))
     }
 
     fn budgets(&self, budget: Option<&str>) -> Result<Vec<BudgetState>, StoreError> {

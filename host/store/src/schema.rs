@@ -3,15 +3,91 @@
 use crate::fact::columns;
 
 /// The version of the tables that this program writes.
-pub(crate) const VERSION: i64 = 2;
+pub(crate) const VERSION: i64 = 3;
 
 /// What later versions added to the table of facts: the version, and the statement that adds it to one of an earlier version.
 const ADDED: [(i64, &str); 1] = [(2, "alter table facts add column saved_nano bigint;")];
+
+/// The version from which on the sums of hours are also kept by the day.
+pub(crate) const DAYS_SINCE: i64 = 3;
+
+/// Puts the sums of hours that were written before into those of days.
+const FILL_DAYS: &str = "
+insert into ledger_days (day, subject, provider, served, price_dim, bucket, units, requests, estimated, cost_nano)
+select hour / 24, subject, provider, served, price_dim, bucket, cast(sum(units) as bigint),
+  cast(sum(requests) as bigint), cast(sum(estimated) as bigint), cast(sum(cost_nano) as bigint)
+from ledger group by hour / 24, subject, provider, served, price_dim, bucket;
+";
 
 /// The statements that bring tables of facts of this version up to [`VERSION`].
 pub(crate) fn upgrade_from(version: i64) -> String {
     ADDED.iter().filter(|(added, _)| *added > version).map(|(_, statement)| *statement).collect()
 }
+
+/// The statements that bring the tables of money of this version up to [`VERSION`], once [`main_tables`] and the triggers
+/// are there.
+pub(crate) fn upgrade_main_from(version: i64) -> &'static str {
+    if version < DAYS_SINCE { FILL_DAYS } else { "" }
+}
+
+/// What keeps the sums of days equal to those of hours, in SQLite. Triggers, since a program of an earlier version that writes
+/// beside this one does not know the table.
+pub(crate) const SQLITE_TRIGGERS: &str = "
+create trigger if not exists ledger_inserted after insert on ledger begin
+  insert into ledger_days (day, subject, provider, served, price_dim, bucket, units, requests, estimated, cost_nano)
+  values (new.hour / 24, new.subject, new.provider, new.served, new.price_dim, new.bucket, new.units, new.requests,
+    new.estimated, new.cost_nano)
+  on conflict (day, subject, provider, served, price_dim, bucket) do update set units = units + excluded.units,
+    requests = requests + excluded.requests, estimated = estimated + excluded.estimated,
+    cost_nano = cost_nano + excluded.cost_nano;
+end;
+create trigger if not exists ledger_updated after update on ledger begin
+  insert into ledger_days (day, subject, provider, served, price_dim, bucket, units, requests, estimated, cost_nano)
+  values (new.hour / 24, new.subject, new.provider, new.served, new.price_dim, new.bucket, new.units - old.units,
+    new.requests - old.requests, new.estimated - old.estimated, new.cost_nano - old.cost_nano)
+  on conflict (day, subject, provider, served, price_dim, bucket) do update set units = units + excluded.units,
+    requests = requests + excluded.requests, estimated = estimated + excluded.estimated,
+    cost_nano = cost_nano + excluded.cost_nano;
+end;
+";
+
+/// The same in PostgreSQL.
+pub(crate) const POSTGRES_TRIGGERS: &str = "
+create or replace function ledger_to_days() returns trigger language plpgsql
+  set search_path from current as $$
+declare
+  units_added bigint := new.units;
+  requests_added bigint := new.requests;
+  estimated_added bigint := new.estimated;
+  cost_added bigint := new.cost_nano;
+begin
+  if tg_op = 'UPDATE' then
+    units_added := units_added - old.units;
+    requests_added := requests_added - old.requests;
+    estimated_added := estimated_added - old.estimated;
+    cost_added := cost_added - old.cost_nano;
+  end if;
+  insert into ledger_days (day, subject, provider, served, price_dim, bucket, units, requests, estimated, cost_nano)
+  values (new.hour / 24, new.subject, new.provider, new.served, new.price_dim, new.bucket, units_added, requests_added,
+    estimated_added, cost_added)
+  on conflict (day, subject, provider, served, price_dim, bucket) do update set
+    units = ledger_days.units + excluded.units, requests = ledger_days.requests + excluded.requests,
+    estimated = ledger_days.estimated + excluded.estimated, cost_nano = ledger_days.cost_nano + excluded.cost_nano;
+  return null;
+end $$;
+drop trigger if exists ledger_kept_by_day on ledger;
+create trigger ledger_kept_by_day after insert or update on ledger
+  for each row execute function ledger_to_days();
+";
+
+/// Removes rows of hours before one, so many at once that money is written in between, in SQLite.
+pub(crate) const SQLITE_END_HOURS: &str = "delete from ledger where (hour, subject, provider, served, price_dim, bucket) <= \
+     (select hour, subject, provider, served, price_dim, bucket from (select * from ledger where hour < $1 \
+     order by hour, subject, provider, served, price_dim, bucket limit 5000) \
+     order by hour desc, subject desc, provider desc, served desc, price_dim desc, bucket desc limit 1)";
+/// The same in PostgreSQL, where rows are found by their places.
+pub(crate) const POSTGRES_END_HOURS: &str =
+    "delete from ledger where ctid = any(array(select ctid from ledger where hour < $1 order by hour limit 5000))";
 
 /// How a database wants its tables.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +113,10 @@ create table if not exists ledger (
   hour bigint, subject text, provider text, served text, price_dim text, bucket text, units bigint not null,
   requests bigint not null, estimated bigint not null, cost_nano bigint not null,
   primary key (hour, subject, provider, served, price_dim, bucket)) ORDERED;
+create table if not exists ledger_days (
+  day bigint, subject text, provider text, served text, price_dim text, bucket text, units bigint not null,
+  requests bigint not null, estimated bigint not null, cost_nano bigint not null,
+  primary key (day, subject, provider, served, price_dim, bucket)) ORDERED;
 create table if not exists budget_state (
   budget text, time_window text, node text, sequence bigint not null, reserved bigint not null,
   settled bigint not null, state text not null, primary key (budget, time_window, node)) ORDERED;

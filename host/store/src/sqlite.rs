@@ -23,8 +23,10 @@ use crate::ledger::{self, BudgetState, LedgerKey, LedgerQuery, LedgerSums, Money
 use crate::query::search::{self, HOUR_MS};
 use crate::query::{Gap, KeySum, Page, Query};
 use crate::retention::{DaySize, Retention};
+use crate::schema;
 use crate::sql::Sql;
 use crate::store::{Store, collect_page};
+use crate::usage::{self, UsageQuery, UsageSum};
 use connection::{Lite, Purpose, transact};
 use files::{Files, Identity};
 
@@ -261,6 +263,7 @@ impl Store for Sqlite {
             self.files.remove(*day)?;
         }
         self.bound_today(Day::of(now_ms), retention)?;
+        usage::end_hours(now_ms, |first| self.write(|lite| lite.execute(schema::SQLITE_END_HOURS, first)))?;
         Ok(ending)
     }
 
@@ -270,6 +273,13 @@ impl Store for Sqlite {
 
     fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {
         self.read(|lite| ledger::read(lite, query))
+    }
+
+    fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageSum>, StoreError> {
+        self.read(|lite| {
+            let has_days = connection::has_days(lite.0)?;
+            usage::read(lite, query, has_days)
+        })
     }
 
     fn budgets(&self, budget: Option<&str>) -> Result<Vec<BudgetState>, StoreError> {

@@ -10,6 +10,7 @@ use crate::id::{Day, RequestId};
 use crate::ledger::{BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
 use crate::query::{Gap, KeySum, Page, Query};
 use crate::retention::{DaySize, Retention};
+use crate::usage::{UsageQuery, UsageSum};
 
 /// A store. Its calls block for as long as the disk or the database takes: they belong on threads of their own
 /// (`spawn_blocking`), and nothing on a request's path may wait for one.
@@ -42,14 +43,17 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// The days that the log has, oldest first.
     fn days(&self) -> Result<Vec<DaySize>, StoreError>;
 
-    /// Removes the days that end, and returns them.
+    /// Removes the days of the log that end, and returns them. Sums by the hour before [`crate::first_hour_kept`] end, too.
     fn retain(&self, now_ms: u64, retention: &Retention) -> Result<Vec<Day>, StoreError>;
 
     /// Adds sums of use and keeps states of budgets, all or none. Durable when it returns.
     fn flush_money(&self, flush: &MoneyFlush) -> Result<(), StoreError>;
 
-    /// Sums of use.
+    /// Sums of use by the hour, as far as they are kept: see [`crate::first_hour_kept`].
     fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError>;
+
+    /// Use put together by key, model, provider or day: exactly what the sums by the hour came to.
+    fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageSum>, StoreError>;
 
     /// The states of all budgets, or of one.
     fn budgets(&self, budget: Option<&str>) -> Result<Vec<BudgetState>, StoreError>;

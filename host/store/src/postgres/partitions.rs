@@ -50,7 +50,17 @@ fn version(transaction: &mut Transaction<'_>, schema: &str) -> Result<Option<i64
 
 /// Adds what later versions have; the partitions get it with their table.
 fn upgrade(transaction: &mut Transaction<'_>, from: i64) -> Result<(), StoreError> {
-    transaction.batch_execute(&schema::upgrade_from(from)).map_err(failed)?;
+    let mut run = |text: &str| transaction.batch_execute(text).map_err(failed);
+    // A long history takes longer than a call may: callers that wait for the tables give up, and find them later.
+    run("set local statement_timeout = 0")?;
+    run(&schema::upgrade_from(from))?;
+    if from < schema::DAYS_SINCE {
+        run(&schema::main_tables(schema::POSTGRES))?;
+        // Making the trigger waits for the writes that are under way and holds up those that follow, so that no sum is put
+        // into the days twice or never.
+        run(schema::POSTGRES_TRIGGERS)?;
+        run(schema::upgrade_main_from(from))?;
+    }
     let text = format!("insert into schema_version (version) values ({})", schema::VERSION);
     transaction.batch_execute(&text).map_err(failed)
 }
@@ -59,6 +69,7 @@ fn make_first_tables(transaction: &mut Transaction<'_>, schema: &str) -> Result<
     let mut run = |text: &str| transaction.batch_execute(text).map_err(failed);
     run(&format!("create schema if not exists {schema}"))?;
     run(&schema::main_tables(schema::POSTGRES))?;
+    run(schema::POSTGRES_TRIGGERS)?;
     for (table, columns) in schema::day_tables(schema::POSTGRES) {
         run(&format!("create table if not exists {table} ({columns}) partition by {}", division(table)))?;
     }
@@ -78,11 +89,13 @@ pub(super) fn make_day(pg: &mut Pg<'_, '_>, schema: &str, day: Day) -> Result<()
             "list (day)" => format!("in ({})", day.number()),
             _ => format!("from ({}) to ({})", bound(day), bound(day.next())),
         };
-        // Rows of a day lie apart in a database: without this, a rare key's day is read as a whole.
-        let by_key = if table == "facts" { format!("create index on {name} (api_key, id); ") } else { String::new() };
+        // Rows of a day lie apart in a database: without this, the day of a rare key or team is read as a whole.
+        let indexes =
+            format!("create index on {name} (api_key, id); create index on {name} (team, id) where team is not null; ");
+        let indexes = if table == "facts" { indexes.as_str() } else { "" };
         let make = format!(
             "do $$ begin if to_regclass('{schema}.{name}') is null then \
-             create table {name} (like {table} including all); {by_key}\
+             create table {name} (like {table} including all); {indexes}\
              alter table {table} attach partition {name} for values {values}; end if; end $$"
         );
         run(&make)?;

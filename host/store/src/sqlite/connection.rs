@@ -79,6 +79,11 @@ fn open_day(path: &Path) -> Result<(), StoreError> {
     open(path, Purpose::Day, None).map(drop)
 }
 
+/// Whether a main file has the sums of days; one that an earlier version writes has none yet.
+pub(super) fn has_days(connection: &Connection) -> Result<bool, StoreError> {
+    Ok(version_of(connection)? >= schema::DAYS_SINCE)
+}
+
 fn has_facts(connection: &Connection) -> Result<bool, StoreError> {
     let sql = "select count(*) from sqlite_master where type = 'table' and name = 'facts'";
     connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map(|count| count > 0).map_err(failed)
@@ -101,15 +106,19 @@ fn make_tables(connection: &mut Connection, purpose: Purpose) -> Result<(), Stor
         return Ok(());
     }
     let text = match purpose {
-        Purpose::Main => schema::main_tables(schema::SQLITE),
+        Purpose::Main => schema::main_tables(schema::SQLITE) + schema::SQLITE_TRIGGERS,
         Purpose::Day => day_tables(),
     };
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     // Another process may have made them meanwhile.
     let before = version_of(&transaction)?;
     transaction.execute_batch(&text).map_err(failed)?;
-    if purpose == Purpose::Day && before > 0 {
-        transaction.execute_batch(&schema::upgrade_from(before)).map_err(failed)?;
+    if before > 0 {
+        let upgrade = match purpose {
+            Purpose::Main => schema::upgrade_main_from(before).to_owned(),
+            Purpose::Day => schema::upgrade_from(before),
+        };
+        transaction.execute_batch(&upgrade).map_err(failed)?;
     }
     transaction.pragma_update(None, "user_version", schema::VERSION).map_err(failed)?;
     transaction.commit().map_err(failed)

@@ -4,7 +4,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use weir_store::{Change, Expect, Fact, Query, Store, Writer, WriterOptions};
+use weir_store::{
+    Change, Expect, Fact, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Query, Store, Subjects, UsageBy, UsageQuery,
+    Writer, WriterOptions,
+};
 
 use crate::facts::{NOON, Seed};
 use crate::place::{Files, Place};
@@ -77,6 +80,38 @@ fn measure(name: &str, store: &Arc<dyn Store>) {
     assert_eq!((health.written_facts, health.dropped_facts.full), (total, 0));
     search(name, &**store);
     documents(name, &**store, total / 10);
+    usage(name, &**store, total / 10_000);
+}
+
+/// A month's use of all keys, put together by key: from sums of days, and as it would be from those of hours.
+fn usage(name: &str, store: &dyn Store, keys: u64) {
+    const HOURS: u64 = 30 * 24;
+    let bucket = |hour: u64, key: u64, bucket: &str| {
+        let key = LedgerKey {
+            hour,
+            subject: format!("key:{key}"),
+            provider: "p".to_owned(),
+            served: "m".to_owned(),
+            price_dim: String::new(),
+            bucket: bucket.to_owned(),
+        };
+        (key, LedgerSums { units: 7, requests: 1, estimated: 0, cost_nano: 1 })
+    };
+    let begun = Instant::now();
+    for hour in 0..HOURS {
+        let sums =
+            (0..keys).flat_map(|key| ["request", "input", "output"].map(|name| bucket(hour, key, name))).collect();
+        store.flush_money(&MoneyFlush { process: 1, number: hour + 1, sums, budgets: Vec::new() }).unwrap();
+    }
+    let rows = HOURS * keys * 3;
+    eprintln!("{name}: {rows} sums of hours written in {:.1} s", begun.elapsed().as_secs_f64());
+    let subjects = Subjects::Kind("key".to_owned());
+    let month = UsageQuery { from_hour: 0, to_hour: HOURS, subjects, by: UsageBy::Subject };
+    let sums = timed(&format!("{name}: a month's use by key"), || store.usage(&month).unwrap());
+    assert_eq!(sums.len() as u64, keys * 3);
+    let hours = LedgerQuery { from_hour: 0, to_hour: HOURS, subject: None };
+    let found = timed(&format!("{name}: all rows of its hours"), || store.ledger(&hours).unwrap().len());
+    assert_eq!(found as u64, rows);
 }
 
 /// A node that starts reads all keys.

@@ -14,23 +14,25 @@ mod crash;
 mod facts;
 mod figures;
 mod full_day;
+mod migrations;
 mod place;
 mod postgres;
 mod server;
 mod suite;
 mod trouble;
+mod usage;
 mod writer;
 
 /// Makes a test of each function of the suite, for each database.
 macro_rules! suite {
-    ($($name:ident)*) => {
+    ($($module:ident::$name:ident)*) => {
         mod on_sqlite {
-            $(#[test] fn $name() { crate::suite::$name(&crate::place::Files::new()); })*
+            $(#[test] fn $name() { crate::$module::$name(&crate::place::Files::new()); })*
         }
         mod on_postgres {
             $(#[test] fn $name() {
                 if let Some(place) = crate::server::Schema::new() {
-                    crate::suite::$name(&place);
+                    crate::$module::$name(&place);
                 }
             })*
         }
@@ -38,24 +40,26 @@ macro_rules! suite {
 }
 
 suite! {
-    a_fact_comes_back_as_it_was
-    pages_show_each_fact_once_newest_first
-    every_condition_finds_what_a_plain_filter_finds
-    a_batch_that_is_repeated_counts_once
-    a_key_sum_is_the_sum_of_its_facts
-    no_fact_is_lost_between_days
-    days_end_as_a_whole
-    everything_is_there_after_a_restart
-    bodies_come_back_and_messages_are_stored_once
-    texts_of_any_kind_can_be_stored_and_found
-    lost_facts_are_counted
-    a_user_is_erased_with_what_only_they_said
-    the_log_is_exported_as_json_lines
-    documents_change_only_as_expected
-    the_version_log_shows_every_change_once
-    no_reader_of_the_version_log_misses_a_change
-    documents_are_paged_by_id
-    the_audit_log_is_a_chain
-    sums_add_up_and_a_repeated_flush_counts_once
-    the_newest_state_of_a_budget_wins
+    suite::a_fact_comes_back_as_it_was
+    suite::pages_show_each_fact_once_newest_first
+    suite::every_condition_finds_what_a_plain_filter_finds
+    suite::a_batch_that_is_repeated_counts_once
+    suite::a_key_sum_is_the_sum_of_its_facts
+    suite::no_fact_is_lost_between_days
+    suite::days_end_as_a_whole
+    suite::everything_is_there_after_a_restart
+    suite::bodies_come_back_and_messages_are_stored_once
+    suite::texts_of_any_kind_can_be_stored_and_found
+    suite::lost_facts_are_counted
+    suite::a_user_is_erased_with_what_only_they_said
+    suite::the_log_is_exported_as_json_lines
+    suite::documents_change_only_as_expected
+    suite::the_version_log_shows_every_change_once
+    suite::no_reader_of_the_version_log_misses_a_change
+    suite::documents_are_paged_by_id
+    suite::the_audit_log_is_a_chain
+    suite::sums_add_up_and_a_repeated_flush_counts_once
+    usage::sums_of_days_are_those_of_their_hours_to_the_nano_dollar
+    usage::hours_end_and_the_sums_of_their_days_stay
+    suite::the_newest_state_of_a_budget_wins
 }

@@ -201,13 +201,19 @@ impl Registry {
         } else if newest == state.version && !self.gateway.stored_keys().is_unread() {
             return Ok(());
         }
-        loop {
-            let Changes { documents, more, .. } = self.store.changes_after(state.version, PART)?;
-            state.take(documents);
-            if !more {
-                break;
+        let store = &*self.store;
+        std::thread::scope(|scope| -> Result<(), StoreError> {
+            let mut part = store.changes_after(state.version, PART)?;
+            loop {
+                let Changes { documents, version, more } = part;
+                // The next ones are read while these are taken over: a start with a million keys waits for both.
+                let next = more.then(|| scope.spawn(move || store.changes_after(version, PART)));
+                state.take(documents);
+                let Some(next) = next else { return Ok(()) };
+                let ended = |_| StoreError::Unavailable("the thread that reads the documents has ended".to_owned());
+                part = next.join().map_err(ended)??;
             }
-        }
+        })?;
         self.publish(state);
         Ok(())
     }

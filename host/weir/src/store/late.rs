@@ -7,6 +7,7 @@ use std::sync::{Mutex, OnceLock};
 use weir_store::{
     AuditEntry, AuditEvent, Batch, BudgetState, ChainCheck, Change, Changes, Day, DaySize, Document, Gap, KeySum,
     LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Page, Query, RequestId, Retention, Side, Store, StoreError,
+    UsageQuery, UsageSum,
 };
 
 type Open = dyn Fn() -> Result<Box<dyn Store>, StoreError> + Send + Sync;
@@ -109,6 +110,10 @@ impl Store for LateStore {
 
     fn ledger(&self, query: &LedgerQuery) -> Result<Vec<(LedgerKey, LedgerSums)>, StoreError> {
         self.get()?.ledger(query)
+    }
+
+    fn usage(&self, query: &UsageQuery) -> Result<Vec<UsageSum>, StoreError> {
+        self.get()?.usage(query)
     }
 
     fn budgets(&self, budget: Option<&str>) -> Result<Vec<BudgetState>, StoreError> {

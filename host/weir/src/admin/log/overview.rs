@@ -13,7 +13,7 @@ use crate::store::latency::Latencies;
 use crate::store::shown::dollars;
 use crate::time::from_milliseconds;
 use weir_ledger::Timestamp;
-use weir_store::{HOUR_MS, LedgerKey, LedgerQuery, LedgerSums};
+use weir_store::{HOUR_MS, LedgerKey, LedgerQuery, LedgerSums, first_hour_kept};
 
 /// Hours that are shown if no time is given.
 const USUAL_HOURS: u64 = 24;
@@ -117,6 +117,15 @@ pub(super) async fn show(
     let hours = to.saturating_sub(from);
     if hours == 0 || hours > MOST_HOURS {
         return Err(Problem::parameter(format!("`to` must be after `from`, by {MOST_HOURS} hours at most")));
+    }
+    let earliest = first_hour_kept(now_hour * HOUR_MS) + hours;
+    if from < earliest {
+        let time = from_milliseconds(earliest * HOUR_MS).map(|time| time.to_string()).unwrap_or_default();
+        let message = format!(
+            "for {hours} hours and those before, `from` must be {time} or later: sums of earlier hours are not kept. \
+             `/admin/v1/usage` has earlier days"
+        );
+        return Err(Problem::parameter(message));
     }
     let subject = Some(ALL.to_owned());
     let query = LedgerQuery { from_hour: from.saturating_sub(hours), to_hour: to, subject };

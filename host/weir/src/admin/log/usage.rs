@@ -13,7 +13,7 @@ use crate::store::facts::{REQUESTS, SAVED, UNPRICED};
 use crate::store::shown::dollars;
 use crate::time::from_milliseconds;
 use weir_ledger::Timestamp;
-use weir_store::{Day, HOUR_MS, LedgerKey, LedgerQuery, LedgerSums};
+use weir_store::{Day, HOUR_MS, Subjects, UsageBy, UsageQuery, UsageSum, first_hour_kept};
 
 /// Hours of the time that is summed if none is given: 30 days.
 const USUAL_HOURS: u64 = 30 * 24;
@@ -40,17 +40,31 @@ impl By {
         })
     }
 
-    /// The group of a sum; none if it is another group's. Sums of teams are those of keys once more, so only one of the
-    /// two counts.
-    fn group(self, key: &LedgerKey, team: Option<&str>) -> Option<String> {
-        let (kind, name) = key.subject.split_once(':')?;
-        let wanted = if self == Self::Team || team.is_some() { "team" } else { "key" };
-        (kind == wanted).then(|| match self {
-            Self::Key | Self::Team => name.to_owned(),
-            Self::Model => key.served.clone(),
-            Self::Provider => key.provider.clone(),
-            Self::Day => Day::of(key.hour * HOUR_MS).to_string(),
-        })
+    /// The kind of subjects whose sums count. Sums of teams are those of keys once more, so only one of the two counts.
+    fn kind(self, is_of_team: bool) -> &'static str {
+        if self == Self::Team || is_of_team { "team" } else { "key" }
+    }
+
+    /// What the store puts the sums together by.
+    fn grouping(self) -> UsageBy {
+        match self {
+            Self::Key | Self::Team => UsageBy::Subject,
+            Self::Model => UsageBy::Served,
+            Self::Provider => UsageBy::Provider,
+            Self::Day => UsageBy::Day,
+        }
+    }
+
+    /// The name of a group of the store.
+    fn name(self, group: &str) -> String {
+        match self {
+            Self::Key | Self::Team => group.split_once(':').map_or(group, |(_, name)| name).to_owned(),
+            Self::Model | Self::Provider => group.to_owned(),
+            Self::Day => {
+                let day: u64 = group.parse().unwrap_or_default();
+                Day::of(day.saturating_mul(24 * HOUR_MS)).to_string()
+            }
+        }
     }
 }
 
@@ -68,20 +82,21 @@ struct Group {
 }
 
 impl Group {
-    fn add(&mut self, key: &LedgerKey, sums: &LedgerSums) {
-        if key.bucket == SAVED {
+    fn add(&mut self, sum: &UsageSum) {
+        let UsageSum { bucket, price_dim, sums, .. } = sum;
+        if bucket == SAVED {
             self.hits += sums.requests;
             self.saved_nano = self.saved_nano.saturating_add(sums.cost_nano);
             return;
         }
-        if key.bucket != REQUESTS {
-            *self.tokens.entry(key.bucket.clone()).or_default() += sums.units;
+        if bucket != REQUESTS {
+            *self.tokens.entry(bucket.clone()).or_default() += sums.units;
             return;
         }
         self.requests += sums.requests;
         self.estimated += sums.estimated;
         self.cost_nano = self.cost_nano.saturating_add(sums.cost_nano);
-        if key.price_dim == UNPRICED {
+        if price_dim == UNPRICED {
             self.unpriced += sums.requests;
         }
     }
@@ -102,7 +117,15 @@ impl Group {
     }
 }
 
-/// The sums of some time, by whole hours.
+/// A time with whole days where there are no hours any more.
+fn by_what_is_kept(from_hour: u64, to_hour: u64, first_kept: u64) -> (u64, u64) {
+    const DAY: u64 = 24;
+    let from = if from_hour < first_kept { from_hour - from_hour % DAY } else { from_hour };
+    let to = if to_hour < first_kept { to_hour.next_multiple_of(DAY) } else { to_hour };
+    (from, to)
+}
+
+/// The sums of some time, by whole hours, or by whole days if it is long ago. Whole days are read from their own sums.
 pub(super) async fn sums(
     State(operations): State<Operations>,
     RawQuery(url): RawQuery,
@@ -114,6 +137,8 @@ pub(super) async fn sums(
     let now_hour = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or_default() / HOUR_MS;
     let to_hour = parameters.time("to")?.map_or(now_hour + 1, |time| time.div_ceil(HOUR_MS));
     let from_hour = parameters.time("from")?.map_or(to_hour.saturating_sub(USUAL_HOURS), |time| time / HOUR_MS);
+    let first_kept = first_hour_kept(now_hour * HOUR_MS);
+    let (from_hour, to_hour) = by_what_is_kept(from_hour, to_hour, first_kept);
     let team = parameters.text("team");
     let subject = match (parameters.text("key"), &team) {
         (Some(_), Some(_)) => return Err(Problem::parameter("give `key` or `team`, not both".to_owned())),
@@ -121,12 +146,14 @@ pub(super) async fn sums(
         (None, Some(team)) => Some(format!("team:{team}")),
         (None, None) => None,
     };
-    let query = LedgerQuery { from_hour, to_hour, subject };
-    let rows = read(&operations, move |store| store.ledger(&query)).await?;
+    let kind = by.kind(team.is_some());
     let mut groups = BTreeMap::<String, Group>::new();
-    for (key, sums) in &rows {
-        if let Some(group) = by.group(key, team.as_deref()) {
-            groups.entry(group).or_default().add(key, sums);
+    // A key is in no team's sums.
+    if subject.as_ref().is_none_or(|subject| subject.split(':').next() == Some(kind)) {
+        let subjects = subject.map_or_else(|| Subjects::Kind(kind.to_owned()), Subjects::One);
+        let query = UsageQuery { from_hour, to_hour, subjects, by: by.grouping() };
+        for sum in read(&operations, move |store| store.usage(&query)).await? {
+            groups.entry(by.name(&sum.group)).or_default().add(&sum);
         }
     }
     let mut groups: Vec<(String, Group)> = groups.into_iter().collect();
@@ -143,29 +170,39 @@ pub(super) async fn sums(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use weir_store::LedgerSums;
 
     #[test]
-    fn sums_of_keys_and_of_teams_are_not_added_to_each_other() {
-        let key = |subject: &str, bucket: &str| LedgerKey {
-            hour: 24,
-            subject: subject.to_owned(),
-            provider: "p".to_owned(),
-            served: "m".to_owned(),
-            price_dim: String::new(),
+    fn groups_have_the_names_of_what_they_are() {
+        assert_eq!((By::Key.kind(false), By::Model.kind(false), By::Model.kind(true)), ("key", "key", "team"));
+        assert_eq!((By::Team.kind(false), By::Key.kind(true)), ("team", "team"));
+        assert_eq!((By::Key.name("key:a:b"), By::Key.name("key:")), ("a:b".to_owned(), String::new()));
+        assert_eq!((By::Model.name("m:1"), By::Day.name("1")), ("m:1".to_owned(), "1970-01-02".to_owned()));
+    }
+
+    #[test]
+    fn a_time_long_ago_is_made_of_whole_days() {
+        assert_eq!(by_what_is_kept(30, 80, 0), (30, 80));
+        assert_eq!(by_what_is_kept(30, 80, 72), (24, 80));
+        assert_eq!(by_what_is_kept(30, 71, 72), (24, 72));
+        assert_eq!(by_what_is_kept(24, 48, 72), (24, 48));
+        assert_eq!(by_what_is_kept(30, 200, 72), (24, 200));
+    }
+
+    #[test]
+    fn the_sums_of_a_group_are_added_by_what_they_count() {
+        let sum = |price_dim: &str, bucket: &str, [units, requests, estimated, cost_nano]: [i64; 4]| UsageSum {
+            group: "key:a".to_owned(),
+            price_dim: price_dim.to_owned(),
             bucket: bucket.to_owned(),
+            sums: LedgerSums { units, requests, estimated, cost_nano },
         };
-        assert_eq!(By::Model.group(&key("key:a", "input"), None).as_deref(), Some("m"));
-        assert_eq!(By::Model.group(&key("team:a", "input"), None), None);
-        assert_eq!(By::Model.group(&key("team:a", "input"), Some("a")).as_deref(), Some("m"));
-        assert_eq!(By::Team.group(&key("team:red", "input"), None).as_deref(), Some("red"));
-        assert_eq!(By::Key.group(&key("key:", "input"), None).as_deref(), Some(""));
-        assert_eq!(By::Day.group(&key("key:a", "input"), None).as_deref(), Some("1970-01-02"));
         let mut group = Group::default();
-        group.add(&key("key:a", REQUESTS), &LedgerSums { units: 2, requests: 2, estimated: 1, cost_nano: 7 });
-        group.add(&key("key:a", "input"), &LedgerSums { units: 50, requests: 2, estimated: 1, cost_nano: 0 });
-        let unpriced = LedgerKey { price_dim: UNPRICED.to_owned(), ..key("key:a", REQUESTS) };
-        group.add(&unpriced, &LedgerSums { units: 1, requests: 1, estimated: 0, cost_nano: 0 });
-        group.add(&key("key:a", SAVED), &LedgerSums { units: 1, requests: 1, estimated: 0, cost_nano: 9 });
+        group.add(&sum("", REQUESTS, [2, 2, 1, 7]));
+        group.add(&sum("", "input", [50, 2, 1, 0]));
+        group.add(&sum(UNPRICED, REQUESTS, [1, 1, 0, 0]));
+        group.add(&sum("", SAVED, [1, 1, 0, 9]));
+
         assert_eq!((group.hits, group.saved_nano), (1, 9));
         assert_eq!((group.requests, group.unpriced, group.cost_nano, group.tokens["input"]), (3, 1, 7, 50));
     }

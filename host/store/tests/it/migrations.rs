@@ -1,0 +1,43 @@
+//! Stores of earlier versions, brought up to this one.
+
+use postgres::{Client, NoTls};
+use rusqlite::Connection;
+use weir_store::Sqlite;
+
+use crate::place::{Files, Place};
+use crate::server::Schema;
+use crate::usage::{sums_of_days_agree, write_usage};
+
+#[test]
+fn files_with_sums_of_hours_alone_get_those_of_days() {
+    let files = Files::new();
+    write_usage(&*files.open(), 1);
+    let as_before = "drop trigger ledger_inserted; drop trigger ledger_updated; drop table ledger_days; \
+                     pragma user_version = 2;";
+    Connection::open(files.main()).unwrap().execute_batch(as_before).unwrap();
+    sums_of_days_agree(&Sqlite::open_to_read(files.main()).unwrap());
+    let store = files.open();
+    sums_of_days_agree(&*store);
+    write_usage(&*store, 2);
+    sums_of_days_agree(&*store);
+}
+
+#[test]
+fn a_database_with_sums_of_hours_alone_gets_those_of_days_also_from_a_program_that_knows_none() {
+    let Some(schema) = Schema::new() else { return };
+    let earlier = schema.open();
+    write_usage(&*earlier, 1);
+    let name = &schema.name;
+    let as_before = format!(
+        "drop trigger ledger_kept_by_day on {name}.ledger; drop function {name}.ledger_to_days(); \
+         drop table {name}.ledger_days; update {name}.schema_version set version = 2"
+    );
+    Client::connect(&schema.url, NoTls).unwrap().batch_execute(&as_before).unwrap();
+    write_usage(&*earlier, 2);
+    let newer = schema.open();
+    sums_of_days_agree(&*newer);
+    // The earlier program writes on beside the newer one.
+    write_usage(&*earlier, 3);
+    write_usage(&*newer, 4);
+    sums_of_days_agree(&*newer);
+}
