@@ -2,6 +2,7 @@
 
 mod formats;
 mod nodes;
+mod semantic;
 
 use serde_json::{Value, json};
 use weir_tests::code::pack;

@@ -114,9 +114,8 @@ impl Cache {
     pub fn remove(&self, key: &Key) -> bool {
         self.purges().count += 1;
         let Some((_, entry)) = self.store.remove(key) else { return false };
-        if let Some(origin) = entry.origin {
-            self.store.retain(|key, entry| *key != origin && entry.origin != Some(origin));
-        }
+        let origin = entry.origin.unwrap_or(*key);
+        self.store.retain(|key, entry| *key != origin && entry.origin != Some(origin));
         true
     }
 

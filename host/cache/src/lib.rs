@@ -10,6 +10,7 @@
 //! | [`cache`] | the entries, within a bound of bytes, and their removal |
 //! | [`cache::flight`] | one request for all equal ones that arrive meanwhile |
 //! | [`shared`] | what is asked of a server that keeps answers for several nodes |
+//! | [`similar`] | questions by their meaning: the nearest one within a partition, and the gate of words |
 //! | [`sealed`] | entries as bytes for such a server, which can neither read nor change them |
 
 pub mod cache;
@@ -19,6 +20,7 @@ pub mod entry;
 pub mod key;
 pub mod sealed;
 pub mod shared;
+pub mod similar;
 
 pub use cache::flight::{Entered, Follower, Landed, Leader};
 pub use cache::{Cache, Moment};

@@ -20,6 +20,7 @@ mod plugins;
 mod program;
 mod providers;
 mod realtime;
+mod semantic;
 mod server;
 mod shared;
 mod sinks;
@@ -42,6 +43,7 @@ pub use plugins::Plugins;
 pub use program::{Admin, Log, Media};
 pub use providers::Provider;
 pub use realtime::Realtime;
+pub use semantic::SemanticCache;
 pub use server::{Queue, Server, TlsFiles};
 pub use shared::SharedSettings;
 pub use sinks::Sink;
@@ -64,6 +66,7 @@ pub(super) use plugins::{COMPILE, PLUGINS};
 pub(super) use program::{ADMIN, MEDIA, TOP, read};
 pub(super) use providers::{ALLOWED_ORIGIN, PROVIDER};
 pub(super) use realtime::REALTIME;
+pub(super) use semantic::SEMANTIC_CACHE;
 pub(super) use server::{QUEUE, SERVER, TLS};
 pub(super) use shared::SHARED;
 pub(super) use sinks::{SINK, checked_sinks};
@@ -108,6 +111,7 @@ pub(super) const ALL: &[&Keys] = &[
     &PROVIDER,
     &ALLOWED_ORIGIN,
     &MODEL,
+    &SEMANTIC_CACHE,
     &TARGET,
     &TIMEOUTS,
     &RETRY,

@@ -44,8 +44,8 @@ pub use environment::Environment;
 pub use keys::{
     AdapterSettings, Admin, AdminLogin, BodiesRule, Breaker, CacheSettings, Canary, Capabilities, Check, ClaimRule,
     Client, Grants, Guard, GuardFailure, GuardGrants, GuardMode, GuardScope, GuardWebhook, Issuer, KeepBodies, Limits,
-    Log, Media, MetricsSettings, Model, Plugins, Price, Provider, Quarantine, Queue, Realtime, Retry, Server,
-    SharedSettings, Sink, StoreSettings, StoreUrl, Timeouts, TlsFiles, Traces,
+    Log, Media, MetricsSettings, Model, Plugins, Price, Provider, Quarantine, Queue, Realtime, Retry, SemanticCache,
+    Server, SharedSettings, Sink, StoreSettings, StoreUrl, Timeouts, TlsFiles, Traces,
 };
 pub use model::{Affinity, Strategy, Target};
 pub use options::Options;
@@ -146,6 +146,7 @@ const OF_ONE_NODE: &[&str] = &[
     "server.cache_bytes",
     "server.host",
     "server.port",
+    "server.semantic_cache_bytes",
     "server.tls",
     "server.workers",
     "shared",

@@ -54,6 +54,7 @@ pub(super) fn join(reader: &Reader<'_>, parts: Parts<'_>) -> Joined {
     let models = Aliases::new(models);
     let clients = joiner.clients(parts.clients);
     joiner.check_fallbacks(&drafts, &models);
+    joiner.check_semantic_caches(&drafts, &models);
     joiner.warn_of_unused(&models);
     if !discover {
         joiner.warn_of_keys(&parts.unnamed_keys);
@@ -300,6 +301,24 @@ impl Joiner<'_> {
             let aliases = drafts.iter().map(|other| other.alias.value.as_str());
             let help = suggest::among(&fallback.value, aliases).unwrap_or_default();
             self.report_missing(&fallback.place, format!("no alias matches the fallback `{}`", fallback.value), help);
+        }
+    }
+
+    /// A semantic cache needs answers to keep, and a model that makes vectors.
+    fn check_semantic_caches(&self, drafts: &[ModelDraft], models: &Aliases) {
+        for draft in drafts {
+            let Some(semantic) = &draft.model.semantic_cache else { continue };
+            let (name, place) = (semantic.embeddings.as_str(), &semantic.place);
+            if draft.model.cache.is_none() {
+                let message = "`semantic_cache` needs `cache`: the model keeps no answers";
+                self.report(place, message, "set `cache` of the model too, such as `cache = \"1h\"`");
+            }
+            let written = || drafts.iter().any(|other| Alias::parse(&other.alias.value).matches(name));
+            if models.lookup(name).is_none() && !written() {
+                let aliases = drafts.iter().map(|other| other.alias.value.as_str());
+                let help = suggest::among(name, aliases).unwrap_or_default();
+                self.report_missing(place, format!("no alias matches `{name}`, which is to make vectors"), help);
+            }
         }
     }
 

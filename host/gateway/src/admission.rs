@@ -5,6 +5,7 @@ pub mod budgets;
 pub mod concurrency;
 pub mod headroom;
 mod metrics;
+mod part;
 mod permit;
 
 use std::collections::HashMap;

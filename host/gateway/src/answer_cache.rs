@@ -1,6 +1,7 @@
 //! Answers that are kept for equal requests of one caller: their keys, and the figures of their use.
 
 mod meaning;
+mod semantic;
 mod shared;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ use weir_cache::{Cache, Control, Entry, KeyWriter, Place, Scope, SharedAnswers};
 use weir_types::contract::types::ChatRequest;
 use weir_types::headers;
 
+pub use semantic::Verdict;
+pub(crate) use semantic::{SemanticIndex, SemanticResult};
 pub use weir_cache::{Key, Removal};
 
 /// How a request was answered, as its header and metrics have it.
@@ -33,6 +36,8 @@ pub enum CacheResult {
     Bypass,
     /// By the answer to an equal request that was under way.
     Coalesced,
+    /// By a kept answer to a question that means the same.
+    Semantic,
 }
 
 impl CacheResult {
@@ -43,6 +48,7 @@ impl CacheResult {
             Self::Miss => "miss",
             Self::Bypass => "bypass",
             Self::Coalesced => "coalesced",
+            Self::Semantic => "semantic",
         }
     }
 }
@@ -53,6 +59,8 @@ pub struct AnswerCache {
     cache: Arc<Cache>,
     /// Where other nodes find them too.
     shared: OnceLock<Arc<dyn SharedAnswers>>,
+    /// The questions that they answer, for models with a semantic cache.
+    questions: Arc<SemanticIndex>,
     /// Memory for answers that are copied while they pass.
     room: Arc<CaptureRoom>,
     results: IntCounterVec,
@@ -76,13 +84,14 @@ impl Drop for Waits {
 const UNDER_WAY: usize = 2;
 
 impl AnswerCache {
-    /// An empty cache for so many bytes.
-    pub(crate) fn new(bytes: usize, metrics: &Metrics) -> Result<Self, prometheus::Error> {
+    /// An empty cache for so many bytes of answers, and of vectors of questions.
+    pub(crate) fn new((bytes, vectors): (usize, usize), metrics: &Metrics) -> Result<Self, prometheus::Error> {
         let results = Opts::new("weir_cache_requests_total", "Requests for models whose answers are kept");
         let saved = Opts::new("weir_cache_saved_usd_total", "What kept answers cost when they were made");
         let made = Self {
             cache: Arc::new(Cache::new(bytes)),
             shared: OnceLock::new(),
+            questions: Arc::new(SemanticIndex::new(vectors, metrics.registry())?),
             room: Arc::new(CaptureRoom::new(bytes / UNDER_WAY)),
             results: IntCounterVec::new(results, &["model", "result"])?,
             saved: CounterVec::new(saved, &["model"])?,
@@ -106,18 +115,23 @@ impl AnswerCache {
 
     /// How many requests for each model were answered in each way.
     pub fn results(&self) -> BTreeMap<String, BTreeMap<String, u64>> {
-        let mut models = BTreeMap::<String, BTreeMap<String, u64>>::new();
-        for family in self.results.collect() {
-            for series in family.get_metric() {
-                let label = |name: &str| {
-                    let found = series.get_label().iter().find(|label| label.name() == name);
-                    found.map(|label| label.value().to_owned()).unwrap_or_default()
-                };
-                let count = series.get_counter().get_value() as u64;
-                models.entry(label("model")).or_default().insert(label("result"), count);
-            }
-        }
-        models
+        counts(&self.results, "model", "result")
+    }
+
+    /// How questions for each model with a semantic cache came out, and what was said of the answers that they got.
+    pub fn semantic_results(&self) -> (BTreeMap<String, BTreeMap<String, u64>>, BTreeMap<String, u64>) {
+        self.questions.figures()
+    }
+
+    /// Counts what was said of an answer with this key that was given to a question which means the same; after a wrong one
+    /// it is not given again. Returns whether it would have been.
+    pub fn judge(&self, key: &Key, verdict: Verdict) -> bool {
+        self.questions.judge(key, verdict)
+    }
+
+    /// The questions that kept answers answer.
+    pub(crate) fn questions(&self) -> &Arc<SemanticIndex> {
+        &self.questions
     }
 
     pub(crate) fn room(&self) -> &Arc<CaptureRoom> {
@@ -128,6 +142,7 @@ impl AnswerCache {
     pub(crate) fn note(&self) {
         self.entries.set(i64::try_from(self.cache.len()).unwrap_or(i64::MAX));
         self.bytes.set(i64::try_from(self.cache.weight()).unwrap_or(i64::MAX));
+        self.questions.note();
     }
 
     /// A request begins to wait.
@@ -208,6 +223,22 @@ impl AnswerCache {
         key.part("model", asked.model().as_bytes());
         key
     }
+}
+
+/// The values of a counter by two of its labels.
+fn counts(counter: &IntCounterVec, by: &str, then: &str) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let mut counts = BTreeMap::<String, BTreeMap<String, u64>>::new();
+    for family in counter.collect() {
+        for series in family.get_metric() {
+            let label = |name: &str| {
+                let found = series.get_label().iter().find(|label| label.name() == name);
+                found.map(|label| label.value().to_owned()).unwrap_or_default()
+            };
+            let count = series.get_counter().get_value() as u64;
+            counts.entry(label(by)).or_default().insert(label(then), count);
+        }
+    }
+    counts
 }
 
 /// Headers of Weir's own that decide about an answer.

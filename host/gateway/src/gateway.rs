@@ -4,6 +4,7 @@ mod cached;
 mod call;
 mod captured;
 mod client_call;
+mod embed;
 mod ephemeral;
 mod judged;
 mod lists;
@@ -20,6 +21,7 @@ mod rights;
 mod routed;
 mod session;
 mod shared;
+mod similar;
 mod traced;
 mod unified;
 mod unknown;
@@ -103,7 +105,10 @@ impl Gateway {
         tracer: Tracer,
     ) -> Result<Self, prometheus::Error> {
         let reasoning_cache = Arc::new(ReasoningCache::new(serving.config.server.recall_bytes));
-        let answers = AnswerCache::new(serving.config.server.cache_bytes, &metrics)?;
+        let answers = {
+            let server = &serving.config.server;
+            AnswerCache::new((server.cache_bytes, server.semantic_cache_bytes), &metrics)?
+        };
         let lists = model_list::Lists::default();
         let guard_metrics = GuardMetrics::new(&metrics)?;
         let sessions = Sessions::new(&metrics)?;

@@ -21,8 +21,10 @@ pub static ADAPTER: HeaderName = HeaderName::from_static("x-weir-adapter");
 pub static ADAPTER_SIGNATURE: HeaderName = HeaderName::from_static("x-weir-adapter-signature");
 /// The number of attempts, and which targets were tried and skipped.
 pub static ATTEMPTS: HeaderName = HeaderName::from_static("x-weir-attempts");
-/// How the cache answered: `hit`, `miss`, `bypass` or `coalesced`.
+/// How the cache answered: `hit`, `miss`, `bypass`, `coalesced` or `semantic`.
 pub static CACHE: HeaderName = HeaderName::from_static("x-weir-cache");
+/// How near a question is to that of the kept answer it got, as a cosine.
+pub static CACHE_SIMILARITY: HeaderName = HeaderName::from_static("x-weir-cache-similarity");
 /// The key of a kept answer.
 pub static CACHE_KEY: HeaderName = HeaderName::from_static("x-weir-cache-key");
 /// Fields of the request that the translation dropped.
@@ -63,6 +65,8 @@ pub static SESSION: HeaderName = HeaderName::from_static("x-weir-session");
 pub static SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
 /// Has Weir refuse the request rather than lose a field in translation.
 pub static STRICT: HeaderName = HeaderName::from_static("x-weir-strict");
+/// Whether answers to questions that mean the same may be given.
+pub static SEMANTIC_CACHE: HeaderName = HeaderName::from_static("x-weir-semantic-cache");
 /// The target that a client chooses among a model's, if it may choose.
 pub static TARGET: HeaderName = HeaderName::from_static("x-weir-target");
 /// How long the client waits at most, in milliseconds.
@@ -81,6 +85,7 @@ pub static ALL: &[(&HeaderName, Direction)] = &[
     (&ATTEMPTS, Direction::Response),
     (&CACHE, Direction::Response),
     (&CACHE_KEY, Direction::Response),
+    (&CACHE_SIMILARITY, Direction::Response),
     (&DROPPED_PARAMS, Direction::Response),
     (&ERROR_SOURCE, Direction::Response),
     (&LANE, Direction::Response),
@@ -95,6 +100,7 @@ pub static ALL: &[(&HeaderName, Direction)] = &[
     (&PROVIDER, Direction::Both),
     (&REQUEST_ID, Direction::Both),
     (&RESUMABLE, Direction::Response),
+    (&SEMANTIC_CACHE, Direction::Request),
     (&SESSION, Direction::Request),
     (&SESSION_ID, Direction::Request),
     (&SIGNATURE, Direction::Call),

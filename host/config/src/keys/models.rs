@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Limits, RetryDraft, TargetDraft, TimeoutsDraft};
+use super::{Limits, RetryDraft, SemanticCache, TargetDraft, TimeoutsDraft};
 use crate::model::{Affinity, Strategy, Target};
 use crate::provider::Metering;
 use crate::raw::Node;
@@ -52,6 +52,8 @@ part! {
         /// How long a complete answer is kept for equal requests of the same caller, which then cost nothing. Off if unset.
         /// See `docs/cache.md`.
         cache: Option<Duration>,
+        /// Kept answers for questions that mean the same; see `semantic_cache`. It needs `cache`.
+        semantic_cache: Option<SemanticCache>,
         /// Whether a request for this model is refused if its translation would lose something.
         strict: Option<bool> => "as `[server]` has it",
         /// Concurrent exchanges; further ones wait in the `queue` of `[server]`. No limit if unset.

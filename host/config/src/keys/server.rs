@@ -59,6 +59,8 @@ section! {
         recall_bytes: usize as Size = 32 << 20,
         /// Memory for answers that are kept for equal requests of models with `cache`; see `docs/cache.md`.
         cache_bytes: usize as Size = 64 << 20,
+        /// Memory for the vectors of questions, for models with `semantic_cache`.
+        semantic_cache_bytes: usize as Size = 64 << 20,
         /// Whether each request is logged, at level `info`; see `docs/log.md`.
         access_log: bool = true,
         /// The largest frame of a stream.

@@ -16,6 +16,7 @@ use super::reply::{BodyError, ReplyBody};
 use crate::accounting::CostCell;
 use crate::accounting::captured::{CaptureRoom, RoomShare};
 use weir_cache::entry::TOO_LARGE;
+use weir_cache::similar::PendingQuestion;
 use weir_cache::{Entry, Key, Leader, Sharing};
 use weir_ledger::Nano;
 use weir_types::headers as own;
@@ -47,6 +48,8 @@ pub(crate) struct Keeping {
     pub(crate) origin: Option<Key>,
     /// How other nodes get it.
     pub(crate) sharing: Option<Sharing>,
+    /// The question, to which later ones may come near.
+    pub(crate) question: Option<Box<PendingQuestion>>,
     /// Memory for the copy.
     pub(crate) room: Arc<CaptureRoom>,
 }
@@ -142,7 +145,7 @@ impl Copied {
         let Self { keeping, headers, reader, has_losses, bytes, share } = *self;
         let body = bytes.freeze();
         let Some(answer) = reader.read(&headers, &body).await else { return keeping.leader.give_up() };
-        let Keeping { leader, model, lifetime, cost, origin, sharing, .. } = keeping;
+        let Keeping { leader, model, lifetime, cost, origin, sharing, question, .. } = keeping;
         let cost = cost.get().copied().flatten().map(Nano::get);
         let stored = Instant::now();
         let of =
@@ -156,6 +159,9 @@ impl Copied {
             sharing.put(leader.key(), &entry, portable.as_ref());
         }
         leader.fill(entry, portable.as_ref());
+        if let Some((question, key)) = question.zip(origin) {
+            question.answered(key);
+        }
         drop(share);
     }
 }

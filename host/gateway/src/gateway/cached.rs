@@ -1,6 +1,7 @@
 //! Answers requests for models whose answers are kept: by a kept answer, by that of an equal request under way, or by a
 //! provider, with the answer kept for the next.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use http::{HeaderValue, Response};
 
 use super::Gateway;
 use super::response_headers::put_limits;
+use super::similar::Similar;
 use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, CostCell, Opening};
 use crate::admission::AdmissionPermit;
@@ -17,6 +19,7 @@ use crate::attempt::{InboundRequest, Keeping, Meaning, ReplyBody, keepable, kept
 use crate::observe::trace::Span;
 use crate::route::Route;
 use crate::serving::Serving;
+use weir_cache::similar::PendingQuestion;
 use weir_cache::{Control, Entered, Entry, Follower, Key, Landed, Leader, Mark, Sharing};
 use weir_ledger::Nano;
 use weir_translate::dialect::reply::insert;
@@ -42,10 +45,12 @@ pub(super) enum Found {
 
 /// A kept answer for a request.
 pub(super) struct Kept {
-    key: Key,
-    entry: Arc<Entry>,
-    result: CacheResult,
-    route: Arc<Route>,
+    pub(super) key: Key,
+    pub(super) entry: Arc<Entry>,
+    pub(super) result: CacheResult,
+    pub(super) route: Arc<Route>,
+    /// How near the question is to that of the answer, if it is another one.
+    pub(super) similarity: Option<f64>,
 }
 
 /// A request whose answer is to be kept.
@@ -57,6 +62,8 @@ pub(super) struct Miss {
     origin: Option<Key>,
     /// How other nodes get it.
     sharing: Option<Sharing>,
+    /// The question, to which later ones may come near.
+    question: Option<Box<PendingQuestion>>,
 }
 
 impl Found {
@@ -85,7 +92,10 @@ impl Gateway {
         let values = asked.headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
         let control = Control::read(values);
         let key = self.answers.key(serving, asked, route);
-        let hit = |key, entry| Found::Answer(Kept { key, entry, result: CacheResult::Hit, route: Arc::clone(route) });
+        let hit = |key, entry| {
+            let (result, route) = (CacheResult::Hit, Arc::clone(route));
+            Found::Answer(Kept { key, entry, result, route, similarity: None })
+        };
         if let Some(entry) = self.answers.get(&key, &control) {
             return Ok(hit(key, entry));
         }
@@ -115,25 +125,25 @@ impl Gateway {
         if control.no_store || keepable.is_none() {
             return Ok(Found::Bypass(model));
         }
-        let leader = match self.answers.kept().enter(key) {
-            Entered::Lead(leader) => leader,
-            // A request for a new answer does not get that of one which began before.
-            Entered::Follow(_) if control.no_cache => return Ok(Found::Bypass(model)),
-            Entered::Follow(follower) => match self.landed(follower).await {
-                Landed::Answer(entry) => {
-                    let result = CacheResult::Coalesced;
-                    return Ok(Found::Answer(Kept { key, entry, result, route: Arc::clone(route) }));
-                }
-                Landed::Alone => return Ok(Found::Bypass(model)),
-                Landed::Lead(leader) => leader,
-            },
+        let leader = match self.lead(key, &control, (route, &model)).await {
+            ControlFlow::Continue(leader) => leader,
+            ControlFlow::Break(found) => return Ok(found),
         };
+        let mut question = None;
+        let semantic = serving.config.models.lookup(asked.model()).and_then(|model| model.semantic_cache.as_ref());
+        if let Some((settings, meaning)) = semantic.zip(meaning) {
+            // If there is an answer, whoever waits for this request looks for it too.
+            match self.find_similar(serving, asked, (settings, &control), (route, meaning)).await {
+                Similar::Answer(kept) => return Ok(Found::Answer(kept)),
+                Similar::Nothing(pending) => question = pending.map(Box::new),
+            }
+        }
         let sharing = self.answers.sharing(place.scope, mark, origin_mark);
-        Ok(Found::Miss(Miss { leader, model, lifetime, origin, sharing }))
+        Ok(Found::Miss(Miss { leader, model, lifetime, origin, sharing, question }))
     }
 
     /// A kept answer to a request that means the same, written in the format of this one; and the mark for a new one.
-    async fn find_in_another_format(
+    pub(super) async fn find_in_another_format(
         &self,
         asked: &InboundRequest,
         (origin, meaning): (Key, &Meaning),
@@ -151,6 +161,29 @@ impl Gateway {
         (Some(Arc::new(entry)), mark)
     }
 
+    /// The place of the request that is sent, after an equal one that is under way; or what that one makes of this.
+    async fn lead(
+        &self,
+        key: Key,
+        control: &Control,
+        (route, model): (&Arc<Route>, &Arc<str>),
+    ) -> ControlFlow<Found, Leader> {
+        let follower = match self.answers.kept().enter(key) {
+            Entered::Lead(leader) => return ControlFlow::Continue(leader),
+            // A request for a new answer does not get that of one which began before.
+            Entered::Follow(_) if control.no_cache => return ControlFlow::Break(Found::Bypass(Arc::clone(model))),
+            Entered::Follow(follower) => follower,
+        };
+        match self.landed(follower).await {
+            Landed::Answer(entry) => {
+                let (result, route) = (CacheResult::Coalesced, Arc::clone(route));
+                ControlFlow::Break(Found::Answer(Kept { key, entry, result, route, similarity: None }))
+            }
+            Landed::Alone => ControlFlow::Break(Found::Bypass(Arc::clone(model))),
+            Landed::Lead(leader) => ControlFlow::Continue(leader),
+        }
+    }
+
     async fn landed(&self, follower: Follower) -> Landed {
         let _waits = self.answers.waits();
         follower.landed().await
@@ -160,7 +193,7 @@ impl Gateway {
     pub(super) fn replay(
         &self,
         asked: &InboundRequest,
-        Kept { key, entry, result, route }: &Kept,
+        Kept { key, entry, result, route, similarity }: &Kept,
         (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
     ) -> Response<ReplyBody> {
         self.answers.count(&entry.model, *result);
@@ -185,6 +218,9 @@ impl Gateway {
         insert(response.headers_mut(), &headers::LANE, LANE);
         mark(&mut response, *result);
         insert(response.headers_mut(), &headers::CACHE_KEY, &key.to_string());
+        if let Some(similarity) = similarity {
+            insert(response.headers_mut(), &headers::CACHE_SIMILARITY, &format!("{similarity:.4}"));
+        }
         put_limits(&mut response, &asked.face, &limits, None);
         response.map(|body| body.attach(Box::new(account)))
     }
@@ -210,13 +246,13 @@ impl Gateway {
                 mark(&mut response, CacheResult::Bypass);
                 response
             }
-            Found::Miss(Miss { leader, model, lifetime, origin, sharing }) => {
+            Found::Miss(Miss { leader, model, lifetime, origin, sharing, question }) => {
                 self.answers.count(&model, CacheResult::Miss);
                 mark(&mut response, CacheResult::Miss);
                 insert(response.headers_mut(), &headers::CACHE_KEY, &leader.key().to_string());
                 let room = Arc::clone(self.answers.room());
                 let cost = cost.unwrap_or_default();
-                let keeping = Keeping { leader, model, lifetime, cost, origin, sharing, room };
+                let keeping = Keeping { leader, model, lifetime, cost, origin, sharing, question, room };
                 kept(response, asked, keeping, serving.config.server.max_frame_bytes)
             }
         }

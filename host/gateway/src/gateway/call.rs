@@ -152,15 +152,23 @@ impl Gateway {
 
     /// A call as attempts take requests: with an endpoint of its own, and without a body.
     async fn asked(&self, serving: &Serving, exchange: Exchange, call: Call) -> Result<Arc<InboundRequest>, Fault> {
-        let Call { request, headers } = call;
-        let caller = Caller::anonymous(None);
+        Ok(Arc::new(self.asked_by(serving, (exchange, Caller::anonymous(None)), call).await?))
+    }
+
+    /// The same on behalf of a caller.
+    pub(super) async fn asked_by(
+        &self,
+        serving: &Serving,
+        (exchange, caller): (Exchange, Caller),
+        Call { request, headers }: Call,
+    ) -> Result<InboundRequest, Fault> {
         let held = self.buffers.begin(caller.number(), None);
         let mut asked = ENDPOINTS.inbound(serving, (exchange, caller, held), (request, headers))?;
         let route = asked.reading.model.as_deref().and_then(|model| serving.routes.find(model));
         asked.reading.strict |= route.is_some_and(|route| route.strict);
         let size = asked.demand().body_len;
         asked.held.grow(size).await?;
-        Ok(Arc::new(asked))
+        Ok(asked)
     }
 
     pub(super) fn context<'a>(&'a self, serving: &'a Serving) -> RequestContext<'a> {

@@ -1,17 +1,19 @@
-//! `/admin/cache`, and the same as `/admin/v1/cache`: how much is kept for equal requests, and its removal.
+//! `/admin/cache`, and the same as `/admin/v1/cache`: how much is kept for equal requests, its removal, and what is said of
+//! answers to questions that mean the same.
 
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Operations, Parameters, Problem};
-use weir_gateway::answer_cache::{Key, Removal};
+use weir_gateway::answer_cache::{Key, Removal, Verdict};
 
 /// The paths below `/admin` that are described, with their methods.
-pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 1] {
-    [("/v1/cache", &["get", "delete"], get(show).delete(remove))]
+pub(super) fn routes() -> [(&'static str, &'static [&'static str], MethodRouter<Operations>); 2] {
+    [("/v1/cache", &["get", "delete"], get(show).delete(remove)), ("/v1/cache/feedback", &["post"], post(judge))]
 }
 
 /// The routes below `/admin`.
@@ -24,13 +26,34 @@ pub(super) fn router() -> Router<Operations> {
 async fn show(State(operations): State<Operations>) -> Json<Value> {
     let answers = operations.gateway.answers();
     let kept = answers.kept();
+    let (semantic, feedback) = answers.semantic_results();
     Json(json!({
         "entries": kept.len(),
         "bytes": kept.weight(),
         "limit_bytes": kept.capacity(),
         "generation": kept.generation(),
         "models": answers.results(),
+        "semantic": semantic,
+        "feedback": feedback,
     }))
+}
+
+/// What is said of an answer.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Feedback {
+    key: String,
+    verdict: String,
+}
+
+/// Takes in what is said of an answer that was given to a question which means the same.
+async fn judge(State(operations): State<Operations>, body: String) -> Result<Json<Value>, Problem> {
+    let wrong = |message: &str| Problem::bad("bad_request", message);
+    let told: Feedback = serde_json::from_str(&body)
+        .map_err(|_| wrong("the body must be {\"key\": \"…\", \"verdict\": \"right\" or \"wrong\"}"))?;
+    let key = Key::parse(&told.key).ok_or_else(|| wrong("`key` must be the `x-weir-cache-key` of the answer"))?;
+    let verdict = Verdict::parse(&told.verdict).ok_or_else(|| wrong("`verdict` must be `right` or `wrong`"))?;
+    Ok(Json(json!({"removed": operations.gateway.answers().judge(&key, verdict)})))
 }
 
 /// Removes the answer with one key, those of one model, those of a generation, or all.

@@ -1,0 +1,156 @@
+//! Vectors of texts, made by a model of the configuration for a client's request: with the client's rights, within its limits
+//! of tokens, at its cost, and with a record of their own in the request log.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+
+use super::Gateway;
+use super::call::Call;
+use super::rights::resolve_alias;
+use super::routed::Routed;
+use crate::accounting::access::{Arrival, RequestRecord};
+use crate::accounting::capture::Logging;
+use crate::attempt::{AttemptResponse, InboundRequest};
+use crate::observe::log::current;
+use crate::serving::Serving;
+use weir_translate::dialect::reply::usual_status;
+use weir_translate::unified::{Answer, Request};
+use weir_types::contract::types::{EmbeddingInput, EmbeddingsRequest, Vector};
+use weir_types::exchange::Exchange;
+use weir_types::fault::Fault;
+use weir_types::headers;
+
+/// The bytes of a number in a vector that is written in base64.
+const NUMBER: usize = 4;
+
+impl Gateway {
+    /// The vector of a text of a request.
+    pub(super) async fn embed(
+        &self,
+        serving: &Serving,
+        whole: &InboundRequest,
+        (model, text): (&str, &str),
+    ) -> Result<Vec<f32>, Fault> {
+        let request = Request::Embeddings(EmbeddingsRequest {
+            model: model.to_owned(),
+            inputs: vec![EmbeddingInput::Text(text.to_owned())],
+            single: true,
+            dimensions: None,
+            encoding: None,
+            task: None,
+            title: None,
+            end_user: None,
+            extensions: Vec::new(),
+        });
+        let exchange = Exchange::begin(&HeaderMap::new());
+        let id: Arc<str> = Arc::from(exchange.id.as_str());
+        let asking = self.answer_for(serving, whole, (exchange, &id), request);
+        let Answer::Embeddings(answer) = Box::pin(current::within(Arc::clone(&id), asking)).await? else {
+            return Err(Fault::internal("the answer to a request for vectors has none"));
+        };
+        let vector = answer.embeddings.into_iter().next().and_then(|embedding| numbers(embedding.vector));
+        vector.ok_or_else(|| Fault::internal("the answer to a request for vectors has none that can be compared"))
+    }
+
+    /// Carries out a request that is a part of a client's, and returns the whole answer.
+    async fn answer_for(
+        &self,
+        serving: &Serving,
+        whole: &InboundRequest,
+        (exchange, id): (Exchange, &Arc<str>),
+        request: Request,
+    ) -> Result<Answer, Fault> {
+        let caller = &whole.caller;
+        let span = self.tracer.request(&HeaderMap::new(), || "embeddings".to_owned());
+        let (own_id, begun) = (exchange.own_id, exchange.begun);
+        let call = Call { request, headers: HeaderMap::new() };
+        let mut asked = self.asked_by(serving, (exchange, caller.clone()), call).await?;
+        let arrival = Arrival {
+            id: Arc::clone(id),
+            own_id,
+            begun,
+            method: &asked.method,
+            path: &asked.path,
+            address: None,
+            user_agent: None,
+        };
+        let mut line = RequestRecord::begin(arrival, serving.config.server.access_log, self.log.get().cloned());
+        if let Some(line) = line.as_mut() {
+            line.set_endpoint(&asked.face);
+            line.set_caller(caller);
+            line.set_model(asked.reading.model.as_deref());
+            let wish = whole.headers.get(&headers::LOG).and_then(|value| value.to_str().ok());
+            let alias = asked.reading.model.as_deref();
+            if Logging::of(&serving.config, caller, alias, wish, own_id) == Logging::Nothing {
+                line.exclude_from_log();
+            }
+        }
+        let face = Arc::clone(&asked.face);
+        resolve_alias(caller, &face, &mut asked.reading).map_err(|fault| refused(fault, &mut line))?;
+        let asked = Arc::new(asked);
+        self.permit_unified(serving, &asked).map_err(|fault| refused(fault, &mut line))?;
+        let permit = self.admission.admit_part(&serving.config, caller, &asked.demand()).await;
+        let permit = permit.map_err(|more| refused(more.fault, &mut line))?;
+        let judged = self.judge(self.context(serving), serving, &asked).await;
+        judged.map_err(|fault| refused(fault, &mut line))?;
+        let routed = Box::pin(self.route(self.context(serving), serving, &asked, (&span, permit, &mut line))).await;
+        let routed = routed.map_err(|nowhere| refused(nowhere.fault, &mut line))?;
+        let Routed { tried: AttemptResponse { answer, .. }, mut account, .. } = routed;
+        account.note_overhead();
+        match answer {
+            Ok(response) => {
+                let mut body = response.into_body().attach(Box::new(account));
+                body.take_answer().ok_or_else(|| Fault::internal("the answer is not whole"))
+            }
+            Err(fault) => {
+                account.line().into_iter().for_each(|line| line.failed(&fault));
+                account.answering(status_of(&fault), false, false);
+                account.complete();
+                Err(fault)
+            }
+        }
+    }
+}
+
+/// Notes a failure before any attempt.
+fn refused(fault: Fault, line: &mut Option<Box<RequestRecord>>) -> Fault {
+    if let Some(line) = line.as_mut() {
+        line.failed(&fault);
+        line.finish_own_answer(status_of(&fault), 0);
+    }
+    fault
+}
+
+fn status_of(fault: &Fault) -> u16 {
+    fault.error.status.unwrap_or_else(|| usual_status(fault.error.kind))
+}
+
+/// The numbers of a vector; none if they are of another kind.
+fn numbers(vector: Vector) -> Option<Vec<f32>> {
+    match vector {
+        Vector::Floats(numbers) => Some(numbers.into_iter().map(|number| number as f32).collect()),
+        Vector::Base64(text) => {
+            let bytes = STANDARD.decode(text).ok()?;
+            let (numbers, rest) = bytes.as_chunks::<NUMBER>();
+            rest.is_empty().then(|| numbers.iter().map(|number| f32::from_le_bytes(*number)).collect())
+        }
+        Vector::Opaque(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vector_is_read_in_both_of_its_forms() {
+        assert_eq!(numbers(Vector::Floats(vec![1.0, -0.5])), Some(vec![1.0, -0.5]));
+        let bytes: Vec<u8> = [1.0_f32, -0.5].iter().flat_map(|number| number.to_le_bytes()).collect();
+        assert_eq!(numbers(Vector::Base64(STANDARD.encode(&bytes))), Some(vec![1.0, -0.5]));
+        assert_eq!(numbers(Vector::Base64(STANDARD.encode(&bytes[..5]))), None);
+        assert_eq!(numbers(Vector::Base64("no base64".to_owned())), None);
+    }
+}
