@@ -1,5 +1,6 @@
 //! The commands: arguments, output, and exit codes.
 
+mod cache;
 mod check;
 mod completions;
 mod explain;
@@ -98,6 +99,11 @@ enum Command {
         #[command(subcommand)]
         command: ledger::Command,
     },
+    /// Shows and removes kept answers of a running Weir.
+    Cache {
+        #[command(subcommand)]
+        command: cache::Command,
+    },
     /// Makes, lists, rotates and revokes keys of a running Weir, which keeps them in its store.
     ///
     /// Keys made here need no entry in the configuration. The commands talk to the admin side of the Weir that the
@@ -174,6 +180,7 @@ fn run_command(cli: Cli) -> ExitCode {
         Some(Command::Key(asked)) => key::run(&asked),
         Some(Command::Log { command }) => log::run(command),
         Some(Command::Ledger { command }) => ledger::run(command),
+        Some(Command::Cache { command }) => cache::run(command),
         Some(Command::Keys { command }) => identity::keys::run(command),
         Some(Command::Teams { command }) => identity::teams::run(command),
         Some(Command::Budgets { command }) => identity::budgets::run(command),
