@@ -2,6 +2,7 @@
 
 mod admin;
 pub(super) mod budgets;
+mod document;
 pub(super) mod keys;
 pub(super) mod prices;
 pub(super) mod teams;

@@ -3,25 +3,26 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::admin::{Endpoints, named};
-use super::{cell, pretty, table};
+use super::cell;
+use super::document::{Kind, Listing, Named};
 use crate::cli::running::Running;
+
+const BUDGET: Kind = Kind { one: "budget", all: "budgets" };
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
     /// Lists all budgets: name, whose use counts, limit, what is used and left, when it resets, where it stands.
     List(List),
     /// Shows a budget as JSON.
-    Show(One),
+    Show(Named),
     /// Makes a budget.
     Create(Box<Create>),
     /// Changes what is given of a budget. What is used stays counted while unit, window and time zone stay the same.
     Set(Box<Set>),
     /// Deletes a budget.
-    Delete(One),
+    Delete(Named),
 }
 
 #[derive(Debug, Args)]
@@ -29,19 +30,8 @@ pub(in crate::cli) struct List {
     /// Only budgets whose names begin with this, such as `team/red/`.
     #[arg(long)]
     prefix: Option<String>,
-    /// Prints JSON.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    running: Running,
-}
-
-#[derive(Debug, Args)]
-pub(in crate::cli) struct One {
-    /// The budget's name.
-    name: String,
-    #[command(flatten)]
-    running: Running,
+    listing: Listing,
 }
 
 #[derive(Debug, Args)]
@@ -60,7 +50,7 @@ pub(in crate::cli) struct Create {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Set {
     #[command(flatten)]
-    one: One,
+    budget: Named,
     #[command(flatten)]
     fields: Fields,
 }
@@ -100,26 +90,19 @@ struct Fields {
 pub(in crate::cli) fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::List(asked) => list(&asked),
-        Command::Show(asked) => asked.send(Method::GET, None).and_then(|budget| pretty(&budget)),
+        Command::Show(asked) => asked.show(BUDGET),
         Command::Create(asked) => create(&asked),
         Command::Set(asked) => set(&asked),
-        Command::Delete(asked) => asked.send(Method::DELETE, None).map(|_| "deleted".to_owned()),
+        Command::Delete(asked) => asked.delete(BUDGET),
     };
     crate::cli::finish(done)
-}
-
-impl One {
-    fn send(&self, method: Method, body: Option<&Value>) -> Result<Value, String> {
-        Endpoints::of(&self.running)?.send(method, &named("budgets", &self.name)?, &[], body)
-    }
 }
 
 fn create(asked: &Create) -> Result<String, String> {
     let mut fields = asked.fields.written()?;
     fields.insert("id".to_owned(), json!(asked.name));
     fields.insert("for".to_owned(), scope(&asked.scope)?);
-    let made = Endpoints::of(&asked.running)?.send(Method::POST, "/budgets", &[], Some(&Value::Object(fields)))?;
-    Ok(format!("the budget {} is made", cell(&made["id"])))
+    BUDGET.create(&asked.running, fields)
 }
 
 fn set(asked: &Set) -> Result<String, String> {
@@ -134,16 +117,11 @@ fn set(asked: &Set) -> Result<String, String> {
             fields.entry(unit).or_insert(Value::Null);
         }
     }
-    let budget = asked.one.send(Method::PATCH, Some(&Value::Object(fields)))?;
-    Ok(format!("the budget {} is changed", cell(&budget["id"])))
+    asked.budget.change(BUDGET, fields)
 }
 
 fn list(asked: &List) -> Result<String, String> {
     let filter: Vec<(&str, &str)> = asked.prefix.iter().map(|prefix| ("prefix", prefix.as_str())).collect();
-    let budgets = Endpoints::of(&asked.running)?.list("/budgets", &filter)?;
-    if asked.json {
-        return pretty(&Value::Array(budgets));
-    }
     let row = |budget: &Value| {
         let place = if budget["place"].is_null() { &budget["origin"] } else { &budget["place"] };
         let limit = format!("{} {}", cell(&budget["limit"]), cell(&budget["unit"]));
@@ -151,8 +129,8 @@ fn list(asked: &List) -> Result<String, String> {
             [&budget["name"], &budget["spent"], &budget["left"], &budget["resets"], place].map(cell);
         [name, who(&budget["for"]), limit, spent, left, resets, place]
     };
-    let rows: Vec<_> = budgets.iter().map(row).collect();
-    Ok(table(["NAME", "FOR", "LIMIT", "SPENT", "LEFT", "RESETS", "STANDS IN"], &rows))
+    let heading = ["NAME", "FOR", "LIMIT", "SPENT", "LEFT", "RESETS", "STANDS IN"];
+    asked.listing.rows("/budgets", &filter, heading, row)
 }
 
 /// Whose use counts, as it is given to `create`.

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::admin::Endpoints;
+use super::document::Listing;
 use super::terms::Terms;
-use super::{cell, pretty, table};
+use super::{cell, pretty};
 use crate::cli::running::Running;
 
 #[derive(Debug, Subcommand)]
@@ -56,11 +57,8 @@ pub(in crate::cli) struct List {
     /// Only keys of this team.
     #[arg(long)]
     team: Option<String>,
-    /// Prints JSON.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    running: Running,
+    listing: Listing,
 }
 
 #[derive(Debug, Args)]
@@ -137,14 +135,9 @@ fn rotate(asked: &Rotate) -> Result<String, String> {
 
 fn list(asked: &List) -> Result<String, String> {
     let filter: Vec<(&str, &str)> = asked.team.iter().map(|team| ("team", team.as_str())).collect();
-    let keys = Endpoints::of(&asked.running)?.list("/keys", &filter)?;
-    if asked.json {
-        return pretty(&Value::Array(keys));
-    }
     let row =
         |key: &Value| [&key["id"], &key["name"], &key["owner"]["team"], &key["status"], &key["expires"]].map(cell);
-    let rows: Vec<_> = keys.iter().map(row).collect();
-    Ok(table(["ID", "NAME", "TEAM", "STATUS", "EXPIRES"], &rows))
+    asked.listing.rows("/keys", &filter, ["ID", "NAME", "TEAM", "STATUS", "EXPIRES"], row)
 }
 
 /// A time, or one from now on: `90d`, `12h`, `30m`.

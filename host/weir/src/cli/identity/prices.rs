@@ -6,22 +6,23 @@ use clap::{Args, Subcommand};
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use super::admin::{Endpoints, named};
-use super::{cell, pretty, table};
-use crate::cli::running::Running;
+use super::cell;
+use super::document::{Kind, Listing, Named};
+
+const PRICE: Kind = Kind { one: "price", all: "prices" };
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
     /// Lists the prices that stand in the store; with --all, those in force of each model at each of its targets.
     List(List),
     /// Shows a price as JSON.
-    Show(One),
+    Show(Named),
     /// Makes a price, over the bundled ones and below the operator's price file.
     Create(Box<Create>),
     /// Changes what is given of a price; other amounts and conditions stay.
     Set(Box<Set>),
     /// Deletes a price. What was billed by it stays billed.
-    Delete(One),
+    Delete(Named),
 }
 
 #[derive(Debug, Args)]
@@ -29,25 +30,14 @@ pub(in crate::cli) struct List {
     /// The prices in force, wherever they stand.
     #[arg(long)]
     all: bool,
-    /// Prints JSON.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    running: Running,
-}
-
-#[derive(Debug, Args)]
-pub(in crate::cli) struct One {
-    /// The price's name.
-    name: String,
-    #[command(flatten)]
-    running: Running,
+    listing: Listing,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Create {
     #[command(flatten)]
-    one: One,
+    price: Named,
     #[command(flatten)]
     fields: Fields,
 }
@@ -55,7 +45,7 @@ pub(in crate::cli) struct Create {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Set {
     #[command(flatten)]
-    one: One,
+    price: Named,
     #[command(flatten)]
     fields: Fields,
 }
@@ -84,26 +74,18 @@ struct Fields {
 pub(in crate::cli) fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::List(asked) => list(&asked),
-        Command::Show(asked) => asked.send(Method::GET, None).and_then(|price| pretty(&price)),
+        Command::Show(asked) => asked.show(PRICE),
         Command::Create(asked) => create(&asked),
         Command::Set(asked) => set(&asked),
-        Command::Delete(asked) => asked.send(Method::DELETE, None).map(|_| "deleted".to_owned()),
+        Command::Delete(asked) => asked.delete(PRICE),
     };
     crate::cli::finish(done)
 }
 
-impl One {
-    fn send(&self, method: Method, body: Option<&Value>) -> Result<Value, String> {
-        Endpoints::of(&self.running)?.send(method, &named("prices", &self.name)?, &[], body)
-    }
-}
-
 fn create(asked: &Create) -> Result<String, String> {
     let mut fields = asked.fields.written()?;
-    fields.insert("id".to_owned(), json!(asked.one.name));
-    let endpoints = Endpoints::of(&asked.one.running)?;
-    let made = endpoints.send(Method::POST, "/prices", &[], Some(&Value::Object(fields)))?;
-    Ok(format!("the price {} is made", cell(&made["id"])))
+    fields.insert("id".to_owned(), json!(asked.price.name));
+    PRICE.create(&asked.price.running, fields)
 }
 
 fn set(asked: &Set) -> Result<String, String> {
@@ -111,38 +93,32 @@ fn set(asked: &Set) -> Result<String, String> {
     if fields.is_empty() {
         return Err("error: nothing is to be changed: give --rate or another field".to_owned());
     }
-    let price = asked.one.send(Method::PATCH, Some(&Value::Object(fields)))?;
-    Ok(format!("the price {} is changed", cell(&price["id"])))
+    asked.price.change(PRICE, fields)
 }
 
 fn list(asked: &List) -> Result<String, String> {
-    let filter: &[(&str, &str)] = if asked.all { &[] } else { &[("origin", "store")] };
-    let endpoints = Endpoints::of(&asked.running)?;
-    let prices = if asked.all {
-        endpoints.send(Method::GET, "/prices", filter, None)?["items"].as_array().cloned().unwrap_or_default()
-    } else {
-        endpoints.list("/prices", filter)?
-    };
-    if asked.json {
-        return pretty(&Value::Array(prices));
-    }
     if asked.all {
-        let row = |price: &Value| {
-            let rates = price["rates"].as_array().into_iter().flatten();
-            let rates = rates.map(|rate| format!("{}={}", cell(&rate["measure"]), cell(&rate["rate"])));
-            let [model, provider, served] = [&price["model"], &price["provider"], &price["model_served"]].map(cell);
-            [model, provider, served, rates.collect::<Vec<_>>().join(" ")]
-        };
-        let rows: Vec<_> = prices.iter().map(row).collect();
-        return Ok(table(["MODEL", "PROVIDER", "SERVED", "RATES"], &rows));
+        return list_in_force(&asked.listing);
     }
     let row = |price: &Value| {
         let [name, provider, model, from] =
             [&price["id"], &price["provider"], &price["model"], &price["valid_from"]].map(cell);
         [name, provider, model, members(&price["rates"]), members(&price["when"]), from]
     };
-    let rows: Vec<_> = prices.iter().map(row).collect();
-    Ok(table(["NAME", "PROVIDER", "MODEL", "RATES", "WHEN", "FROM"], &rows))
+    let heading = ["NAME", "PROVIDER", "MODEL", "RATES", "WHEN", "FROM"];
+    asked.listing.rows("/prices", &[("origin", "store")], heading, row)
+}
+
+fn list_in_force(listing: &Listing) -> Result<String, String> {
+    let mut answer = listing.endpoints()?.send(Method::GET, "/prices", &[], None)?;
+    let prices = answer["items"].as_array_mut().map(std::mem::take).unwrap_or_default();
+    let row = |price: &Value| {
+        let rates = price["rates"].as_array().into_iter().flatten();
+        let rates = rates.map(|rate| format!("{}={}", cell(&rate["measure"]), cell(&rate["rate"])));
+        let [model, provider, served] = [&price["model"], &price["provider"], &price["model_served"]].map(cell);
+        [model, provider, served, rates.collect::<Vec<_>>().join(" ")]
+    };
+    listing.print(prices, ["MODEL", "PROVIDER", "SERVED", "RATES"], row)
 }
 
 /// The members of an object as they are given to `create`.

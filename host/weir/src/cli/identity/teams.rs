@@ -7,16 +7,19 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::admin::Endpoints;
+use super::document::{Kind, Listing};
 use super::terms::Terms;
-use super::{cell, pretty, table};
+use super::{cell, pretty};
 use crate::cli::running::Running;
+
+const TEAM: Kind = Kind { one: "team", all: "teams" };
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Command {
     /// Makes a team.
     Create(Box<Create>),
     /// Lists teams: id, name, organisation, whether they are disabled.
-    List(List),
+    List(Listing),
     /// Shows a team as JSON.
     Show(One),
     /// Refuses all keys of a team from now on, until it is enabled.
@@ -39,15 +42,6 @@ pub(in crate::cli) struct Create {
     organisation: Option<String>,
     #[command(flatten)]
     terms: Terms,
-    #[command(flatten)]
-    running: Running,
-}
-
-#[derive(Debug, Args)]
-pub(in crate::cli) struct List {
-    /// Prints JSON.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     running: Running,
 }
@@ -105,16 +99,10 @@ fn create(asked: &Create) -> Result<String, String> {
         fields.insert("organisation".to_owned(), json!(organisation));
     }
     asked.terms.write(&mut fields)?;
-    let made = Endpoints::of(&asked.running)?.send(Method::POST, "/teams", &[], Some(&Value::Object(fields)))?;
-    Ok(format!("the team {} is made", cell(&made["id"])))
+    TEAM.create(&asked.running, fields)
 }
 
-fn list(asked: &List) -> Result<String, String> {
-    let teams = Endpoints::of(&asked.running)?.list("/teams", &[])?;
-    if asked.json {
-        return pretty(&Value::Array(teams));
-    }
+fn list(listing: &Listing) -> Result<String, String> {
     let row = |team: &Value| [&team["id"], &team["name"], &team["organisation"], &team["disabled"]].map(cell);
-    let rows: Vec<_> = teams.iter().map(row).collect();
-    Ok(table(["ID", "NAME", "ORGANISATION", "DISABLED"], &rows))
+    listing.rows("/teams", &[], ["ID", "NAME", "ORGANISATION", "DISABLED"], row)
 }

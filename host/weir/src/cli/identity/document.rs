@@ -1,0 +1,93 @@
+//! What the commands on budgets, prices and teams share: a document is made, shown, changed, deleted, or listed as rows.
+
+use clap::Args;
+use http::Method;
+use serde_json::{Map, Value};
+
+use super::admin::{Endpoints, named};
+use super::{cell, pretty, table};
+use crate::cli::running::Running;
+
+/// A kind of document, as messages and paths name it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kind {
+    pub(super) one: &'static str,
+    pub(super) all: &'static str,
+}
+
+/// A document by its name.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Named {
+    /// The name.
+    pub(super) name: String,
+    #[command(flatten)]
+    pub(super) running: Running,
+}
+
+/// The options of a list.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Listing {
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    running: Running,
+}
+
+impl Kind {
+    /// Makes a document with these fields.
+    pub(super) fn create(self, running: &Running, fields: Map<String, Value>) -> Result<String, String> {
+        let path = format!("/{}", self.all);
+        let made = Endpoints::of(running)?.send(Method::POST, &path, &[], Some(&Value::Object(fields)))?;
+        Ok(format!("the {} {} is made", self.one, cell(&made["id"])))
+    }
+}
+
+impl Named {
+    pub(super) fn show(&self, kind: Kind) -> Result<String, String> {
+        pretty(&self.send(kind, Method::GET, None)?)
+    }
+
+    pub(super) fn change(&self, kind: Kind, fields: Map<String, Value>) -> Result<String, String> {
+        let changed = self.send(kind, Method::PATCH, Some(&Value::Object(fields)))?;
+        Ok(format!("the {} {} is changed", kind.one, cell(&changed["id"])))
+    }
+
+    pub(super) fn delete(&self, kind: Kind) -> Result<String, String> {
+        self.send(kind, Method::DELETE, None).map(|_| "deleted".to_owned())
+    }
+
+    fn send(&self, kind: Kind, method: Method, body: Option<&Value>) -> Result<Value, String> {
+        Endpoints::of(&self.running)?.send(method, &named(kind.all, &self.name)?, &[], body)
+    }
+}
+
+impl Listing {
+    /// All pages of the documents at this path.
+    pub(super) fn rows<const N: usize>(
+        &self,
+        path: &str,
+        filter: &[(&str, &str)],
+        heading: [&str; N],
+        row: impl Fn(&Value) -> [String; N],
+    ) -> Result<String, String> {
+        self.print(self.endpoints()?.list(path, filter)?, heading, row)
+    }
+
+    /// Documents as JSON if that is asked for, or else as a table.
+    pub(super) fn print<const N: usize>(
+        &self,
+        documents: Vec<Value>,
+        heading: [&str; N],
+        row: impl Fn(&Value) -> [String; N],
+    ) -> Result<String, String> {
+        if self.json {
+            return pretty(&Value::Array(documents));
+        }
+        Ok(table(heading, &documents.iter().map(row).collect::<Vec<_>>()))
+    }
+
+    pub(super) fn endpoints(&self) -> Result<Endpoints, String> {
+        Endpoints::of(&self.running)
+    }
+}
