@@ -355,8 +355,8 @@ fn warn_of_closed_door(reader: &section::Reader<'_>, server: &Server) {
     let message =
         "others reach this address, but without `[[clients]]` or keys in the store only this machine is served";
     let problem = Problem::warning(&server.place, message);
-    let help = "`weir key` makes a key for `[[clients]]`, `weir keys create` one in the store, after which this warning \
-    can be ignored; `anonymous = true` would serve all";
+    let help = "`weir client-key` makes a key for `[[clients]]`, `weir keys create` one in the store, after which this \
+    warning can be ignored; `anonymous = true` would serve all";
     reader.report(problem.with_help(help));
 }
 
@@ -380,8 +380,8 @@ fn answering(text: &str, environment: &Environment) -> [u8; 32] {
     let is_plain = |name: &str| !name.contains("KEY") && !name.contains("TOKEN");
     let plain = environment.with_prefix("WEIR_").filter(|(name, _)| is_plain(name));
     let plain: Environment = plain.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    // What is wrong with it is told where it is read.
-    let _told = overrides::apply(&mut root, &plain);
+    // What is wrong with it is reported where it is read.
+    let _problems = overrides::apply(&mut root, &plain);
     raw::digest(&root, OF_ONE_NODE)
 }
 

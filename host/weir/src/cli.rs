@@ -2,13 +2,13 @@
 
 mod cache;
 mod check;
+mod client_key;
 mod completions;
 mod explain;
 mod fixture;
 mod identity;
 mod import;
 mod init;
-mod key;
 mod ledger;
 mod log;
 mod man;
@@ -88,7 +88,8 @@ enum Command {
         command: import::Command,
     },
     /// Creates a key for a client of the configuration, and its hash; `weir keys` makes keys that need no entry there.
-    Key(key::Key),
+    #[command(alias = "key")]
+    ClientKey(client_key::ClientKey),
     /// Reads the log of requests of a running Weir.
     Log {
         #[command(subcommand)]
@@ -177,7 +178,7 @@ fn run_command(cli: Cli) -> ExitCode {
         Some(Command::Record(asked)) => record::run(asked),
         Some(Command::Fixture { command }) => fixture::run(command),
         Some(Command::Import { command }) => import::run(command),
-        Some(Command::Key(asked)) => key::run(&asked),
+        Some(Command::ClientKey(asked)) => client_key::run(&asked),
         Some(Command::Log { command }) => log::run(command),
         Some(Command::Ledger { command }) => ledger::run(command),
         Some(Command::Cache { command }) => cache::run(command),

@@ -22,7 +22,7 @@ part! {
         key: Option<Given<Secret>>,
         /// Several keys, so that one can be replaced without an interruption.
         keys: Option<Given<Vec<Secret>>> as Option<Given<SeveralSecrets>>,
-        /// SHA-256 hashes of the keys, as `weir key` prints them. The file then holds no secret.
+        /// SHA-256 hashes of the keys, as `weir client-key` prints them. The file then holds no secret.
         hashes: Option<Given<Vec<KeyHash>>>,
     }
 }
@@ -89,8 +89,10 @@ impl Identity {
     /// The hashes from `key`, `keys` and `hashes` together; reports a mistake if all three are missing.
     fn key_hashes(&self, section: &Section<'_>) -> Option<Vec<KeyHash>> {
         if self.key.is_none() && self.keys.is_none() && self.hashes.is_none() {
-            section
-                .missing("key", "such as `key = \"env:TEAM_A_KEY\"`, or `hashes = [\"sha256:...\"]` from `weir key`");
+            section.missing(
+                "key",
+                "such as `key = \"env:TEAM_A_KEY\"`, or `hashes = [\"sha256:...\"]` from `weir client-key`",
+            );
             return None;
         }
         let one = self.key.iter().flat_map(|key| &key.value);
@@ -99,7 +101,7 @@ impl Identity {
         if secrets.iter().any(|secret| secret.expose().len() < SHORTEST_KEY) {
             let message = format!("a key has fewer than {SHORTEST_KEY} characters");
             let problem = Problem::warning(&section.place, message);
-            section.reader.report(problem.with_help("`weir key` makes one that cannot be guessed"));
+            section.reader.report(problem.with_help("`weir client-key` makes one that cannot be guessed"));
         }
         let hashes = self.hashes.iter().flat_map(|hashes| &hashes.value).flatten();
         Some(secrets.into_iter().map(KeyHash::from).chain(hashes.copied()).collect())
@@ -115,7 +117,7 @@ impl Take for KeyHash {
         let hash = Self::parse(&text.value);
         if hash.is_none() {
             let message = format!("`{}`: not the hash of a key", entry.name);
-            entry.error_with(&text.place, message, "`sha256:` and 64 hexadecimal digits, as `weir key` prints");
+            entry.error_with(&text.place, message, "`sha256:` and 64 hexadecimal digits, as `weir client-key` prints");
         }
         hash
     }

@@ -1,4 +1,4 @@
-//! `weir key`: creates a client's key and its hash.
+//! `weir client-key`: creates a client's key and its hash.
 
 use std::fmt::Write as _;
 use std::io::Read as _;
@@ -14,7 +14,7 @@ const RANDOM: usize = 24;
 const LONGEST: u64 = 4096;
 
 #[derive(Debug, Args)]
-pub(super) struct Key {
+pub(super) struct ClientKey {
     /// The client's name in the configuration.
     #[arg(long, value_name = "NAME", default_value = "team-a")]
     name: String,
@@ -23,7 +23,7 @@ pub(super) struct Key {
     stdin: bool,
 }
 
-pub(super) fn run(asked: &Key) -> ExitCode {
+pub(super) fn run(asked: &ClientKey) -> ExitCode {
     match if asked.stdin { given() } else { made() } {
         Ok(key) => {
             if !asked.stdin {
