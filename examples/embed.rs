@@ -30,12 +30,12 @@ pub(crate) async fn talk(weir: &Client, question: &str) -> Result<String, weir_e
     let answer = weir.generate("chat", question).await?;
     println!("{} says {} ({} attempts, {:?})", answer.target, answer.text(), answer.attempts, answer.usage);
 
-    let mut told = String::new();
+    let mut text = String::new();
     let mut events = weir.stream("chat", ChatRequest::user(question)).await?;
     while let Some(event) = events.next().await {
         if let ChatEvent::Delta(delta) = event? {
-            told.push_str(&delta.text);
+            text.push_str(&delta.text);
         }
     }
-    Ok(told)
+    Ok(text)
 }

@@ -136,8 +136,8 @@ async fn what_is_refused_leaves_its_line_too() {
     .into_iter()
     .enumerate()
     {
-        let (told, line) = logged.line(&format!("id-refused-{n}."), request).await;
-        assert_eq!((told, &line["status"]), (status, &status.into()), "{line}");
+        let (answered, line) = logged.line(&format!("id-refused-{n}."), request).await;
+        assert_eq!((answered, &line["status"]), (status, &status.into()), "{line}");
         assert_eq!(line["client"].as_str(), client, "{line}");
         assert_eq!(line["outcome"], if status == 200 { "whole" } else { "refused" }, "{line}");
         assert!(line["error"].as_str().unwrap_or_default().contains(error), "{error}: {line}");
@@ -163,9 +163,9 @@ async fn a_failure_reports_the_attempts_and_the_providers_message() {
             for (model, lane) in [(from.name.to_owned(), "relay"), (from.translated(), "translate")] {
                 for stream in [false, true] {
                     let id = format!("id-{model}-{status}-{stream}.");
-                    let (told, line) = logged.line(&id, from.request(&model, stream)).await;
+                    let (answered, line) = logged.line(&id, from.request(&model, stream)).await;
                     assert_eq!(
-                        (told, &line["status"], &line["outcome"]),
+                        (answered, &line["status"], &line["outcome"]),
                         (status, &status.into(), &"failed".into()),
                         "{line}"
                     );
@@ -253,8 +253,8 @@ async fn a_disconnect_and_a_broken_answer_are_distinguished() {
             assert_eq!((&line["status"], &line["outcome"]), (&499.into(), &"client left".into()), "{line}");
             logged.once();
             let log = logged.program.log();
-            for said in ["stream broke", "relayed answer broke"] {
-                let own = |line: &&str| line.contains(said) && !line.contains("\"request_id\":\"id-broken.\"");
+            for message in ["stream broke", "relayed answer broke"] {
+                let own = |line: &&str| line.contains(message) && !line.contains("\"request_id\":\"id-broken.\"");
                 assert!(log.lines().find(own).is_none(), "{log}");
             }
         }

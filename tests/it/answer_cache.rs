@@ -65,8 +65,8 @@ async fn an_equal_request_gets_the_same_bytes_in_both_lanes_whole_and_streamed_a
                 let about = format!("{} {model} {stream}", client.name);
                 // One request for a whole answer and another for a stream: each would do for the other.
                 let request = client.request(model, stream);
-                let said = String::from_utf8(request.sent()).unwrap().replace("Hi", if stream { "Ho" } else { "Hi" });
-                let request = request.body(said);
+                let body = String::from_utf8(request.sent()).unwrap().replace("Hi", if stream { "Ho" } else { "Hi" });
+                let request = request.body(body);
                 let first = gateway.ask(&request).await;
                 assert_eq!((first.status(), result(&first)), (200, Some("miss")), "{about}: {}", first.text());
                 kept += 1.0;

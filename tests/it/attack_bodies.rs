@@ -328,8 +328,8 @@ async fn media_of_one_request_keep_within_a_total() {
     let image = Answer::whole(200, &[("content-type", "image/png")], vec![7; 40 * KIB]);
     let mut files = Upstream::always(image).await;
     let part = json!({"role": "model", "parts": [{"text": "A picture."}]});
-    let told = json!({"candidates": [{"content": part, "finishReason": "STOP"}]});
-    let mut upstream = Upstream::always(Answer::json(200, told.to_string())).await;
+    let answer = json!({"candidates": [{"content": part, "finishReason": "STOP"}]});
+    let mut upstream = Upstream::always(Answer::json(200, answer.to_string())).await;
     let config = format!(
         "[media]\nfetch = true\nmax_total_bytes = \"100KiB\"\norigins = [\"{}\"]\n\
          [[providers]]\nname = \"gemini\"\nadapter = \"gemini\"\nurl = \"{}\"\napi_key = \"K\"\n\

@@ -79,7 +79,7 @@ impl Shape {
     }
 
     /// The message of an error in the client's format.
-    fn told(self, reply: &Reply) -> String {
+    fn error_message(self, reply: &Reply) -> String {
         let body = reply.json();
         let error = &body["error"];
         match self {
@@ -169,7 +169,7 @@ async fn an_error_that_repeats_the_key_is_passed_on_without_it() {
                 let reply = gateway.ask(&request).await;
                 let what = format!("{status} of {to:?} to {from:?} by {model}, stream {stream}");
                 assert_hidden(&reply, &what);
-                assert!(!from.told(&reply).is_empty(), "{what}");
+                assert!(!from.error_message(&reply).is_empty(), "{what}");
                 assert!(reply.status() >= 400, "{what}");
             }
         }
@@ -199,14 +199,14 @@ async fn a_key_in_the_frames_of_a_stream_is_hidden_however_they_are_cut() {
 async fn a_whole_answer_that_repeats_the_key_comes_without_it_and_at_its_length() {
     let upstream = Upstream::scripted(|request| {
         let (shape, key) = brought(&request.head);
-        let said = match shape {
+        let answer = match shape {
             Shape::OpenAi => OPENAI.whole(),
             Shape::Anthropic => ANTHROPIC.whole(),
             Shape::Gemini => {
                 shape.begun()["data: ".len()..].replace("\"index\":0", "\"index\":0,\"finishReason\":\"STOP\"")
             }
         };
-        Answer::json(200, said.replace(crate::wire_format::TEXT, key).replace("\"So\"", &format!("\"{key}\"")))
+        Answer::json(200, answer.replace(crate::wire_format::TEXT, key).replace("\"So\"", &format!("\"{key}\"")))
     })
     .await;
     let gateway = open(&upstream).await;
@@ -266,15 +266,15 @@ async fn c46_a_refused_key_is_the_gateways_trouble_in_both_lanes_whatever_the_pr
                 let reply = gateway.ask(&request).await;
                 let what = format!("{status} `{words}` of {to:?} to {from:?} by {model}, stream {stream}");
                 assert_eq!(reply.status(), 502, "{what}: {}", reply.text());
-                assert_eq!(from.told(&reply), "the provider refused the gateway's credential", "{what}");
+                assert_eq!(from.error_message(&reply), "the provider refused the gateway's credential", "{what}");
                 assert_eq!(reply.header("x-weir-error-source"), Some("upstream"), "{what}");
                 assert_hidden(&reply, &what);
             }
         }
     }
     let log = log::text();
-    let mut said = log.lines().filter(|line| line.contains("refuses the configured credential"));
-    assert!(said.any(|line| line.contains("SAID-BY-THE-PROVIDER ****")), "the log has the provider's own words");
+    let mut lines = log.lines().filter(|line| line.contains("refuses the configured credential"));
+    assert!(lines.any(|line| line.contains("SAID-BY-THE-PROVIDER ****")), "the log has the provider's own words");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,9 +27,9 @@ async fn crowd(gateway: &Gateway, gate: &Gate, [greedy, modest]: [Peer<'_>; 2]) 
     let mut waiting = Vec::new();
     for number in 0..4_u8 {
         waiting.push(greedy.asks(gateway).await);
-        let (metric, wanted) =
+        let (metric, expected) =
             if number == 0 { ("weir_in_flight", 1.0) } else { ("weir_queue_depth", f64::from(number)) };
-        gateway.until_metric(metric, wanted).await;
+        gateway.until_metric(metric, expected).await;
     }
     let mut other = modest.asks(gateway).await;
     let refused = waiting.pop().unwrap().reply().await;

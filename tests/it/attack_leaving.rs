@@ -222,13 +222,18 @@ async fn disconnecting_within_a_stream_costs_the_content_so_far() {
                 client.leave();
                 upstream.departure().await;
                 let (cost, input, output) = spent(&gateway, &model).await;
-                let told = gateway.metric(&format!("weir_tokens_total{{bucket=\"output\",model=\"{model}\"}}")).await;
-                assert!((20.0..60.0).contains(&(output + told)), "{model}: {output} and {told}");
+                let counted =
+                    gateway.metric(&format!("weir_tokens_total{{bucket=\"output\",model=\"{model}\"}}")).await;
+                assert!((20.0..60.0).contains(&(output + counted)), "{model}: {output} and {counted}");
                 // The input is the reported one, else an estimate.
-                let told_in = gateway.metric(&format!("weir_tokens_total{{bucket=\"input\",model=\"{model}\"}}")).await;
-                assert!(if told_in > 0.0 { input == 0.0 } else { input > 0.0 }, "{model}: {input} and {told_in}");
-                let wanted = input + told_in + (output + told) / 1000.0;
-                assert!((cost - wanted).abs() < 1e-6, "{model}: {cost} and not {wanted}");
+                let counted_input =
+                    gateway.metric(&format!("weir_tokens_total{{bucket=\"input\",model=\"{model}\"}}")).await;
+                assert!(
+                    if counted_input > 0.0 { input == 0.0 } else { input > 0.0 },
+                    "{model}: {input} and {counted_input}"
+                );
+                let expected = input + counted_input + (output + counted) / 1000.0;
+                assert!((cost - expected).abs() < 1e-6, "{model}: {cost} and not {expected}");
             }
         }
     }

@@ -31,8 +31,8 @@ async fn a_stalled_reader_of_the_log_holds_nothing_up() {
     assert!(dropped.is_some_and(|count| count != "0"), "{metrics}");
     program.go_on();
     let line = program.until("lines were dropped");
-    let told: serde_json::Value = serde_json::from_str(&line).unwrap();
-    assert!(told["lines"].as_u64().is_some_and(|lines| lines > 0), "{line}");
+    let summary: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert!(summary["lines"].as_u64().is_some_and(|lines| lines > 0), "{line}");
     // And every line is whole, after the command line's output about the configuration.
     for line in program.log().lines().skip_while(|line| !line.starts_with('{')) {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok(), "{line}");
@@ -54,7 +54,7 @@ async fn the_last_lines_come_out_before_the_process_ends() {
     let failed = Program::start_as(command, &other, &cache, &taken);
     failed.until("cannot listen on");
     assert!(failed.log().contains("adapter"), "{}", failed.log());
-    // And a process that is told to stop logs that it did.
+    // And a process that is stopped logs that it did.
     assert!(std::process::Command::new("kill").arg(program.id().to_string()).status().unwrap().success());
     program.until("\"stopped\"");
 }

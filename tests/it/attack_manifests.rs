@@ -48,8 +48,8 @@ async fn its_own_prefix_stays_and_ignored_claims_are_listed() {
     let free = gateway.post("/v1/usurped/talk", "{\"model\":\"openai\"}").await;
     assert!(free.text().contains("USURPED"), "no other adapter serves it: {}", free.text());
 
-    let told = gateway.adapter("usurper").await.remove(0);
-    let left_out: Vec<&str> = told["left_out"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    let adapter = gateway.adapter("usurper").await.remove(0);
+    let left_out: Vec<&str> = adapter["left_out"].as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
     for path in ["POST /v1/chat/completions", "POST /v1/messages", "POST /v1/{model...}"] {
         assert!(left_out.iter().any(|one| one.starts_with(path)), "{path}: {left_out:?}");
     }
@@ -122,8 +122,8 @@ async fn nothing_is_loaded_from_a_folder_that_everybody_may_write_to() {
         let settings = config(&upstream);
         let openai = settings.split("[[providers]]").nth(1).unwrap();
         let gateway = Gateway::with(folder, &format!("{setting}[[providers]]{openai}")).await;
-        let told = gateway.adapter("openai").await.remove(0);
-        assert_eq!(told["status"], status, "{told}");
-        assert_eq!(told["reason"].to_string().contains("all users may write"), status == "refused", "{told}");
+        let adapter = gateway.adapter("openai").await.remove(0);
+        assert_eq!(adapter["status"], status, "{adapter}");
+        assert_eq!(adapter["reason"].to_string().contains("all users may write"), status == "refused", "{adapter}");
     }
 }

@@ -63,16 +63,17 @@ async fn store(is_packed: bool) -> Upstream {
     let count = Arc::new(AtomicUsize::new(0));
     Upstream::scripted(move |request| {
         let number = count.fetch_add(1, Ordering::Relaxed);
-        let told = stored(request, number);
+        let response = stored(request, number);
         if request.line().contains("/responses") && request.line().starts_with("POST") && streams(request) {
-            let event = |kind: &str| format!("event: {kind}\ndata: {}\n\n", json!({"type": kind, "response": told}));
+            let event =
+                |kind: &str| format!("event: {kind}\ndata: {}\n\n", json!({"type": kind, "response": response}));
             return Answer::sse().pieces(event("response.created") + &event("response.completed"), 30).end();
         }
         if is_packed {
             let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
-            return Answer::whole(200, &headers, pack("gzip", told.to_string().as_bytes()));
+            return Answer::whole(200, &headers, pack("gzip", response.to_string().as_bytes()));
         }
-        Answer::json(200, told.to_string())
+        Answer::json(200, response.to_string())
     })
     .await
 }
@@ -183,8 +184,8 @@ async fn what_names_no_model_is_closed_to_a_key_with_models_unless_it_is_allowed
             || Request::new(method, &path.replace("ID", &id)).header("content-type", "application/json").body("{}");
         let reply = gateway.ask(&by("closed", ask())).await;
         assert_eq!(reply.status(), 403, "{name}: {}", reply.text());
-        let told = OPENAI.error(&reply).unwrap_or_default();
-        assert!(told.contains(name) && told.contains("`operations`"), "{told}");
+        let error = OPENAI.error(&reply).unwrap_or_default();
+        assert!(error.contains(name) && error.contains("`operations`"), "{error}");
         assert!(upstream.unseen().is_none(), "{name}");
         open(&gateway, "allowed", ask()).await;
         upstream.request().await;
@@ -338,7 +339,7 @@ async fn lists_of_what_others_made_are_refused_to_restricted_keys_unless_they_ar
     for path in ["/v1/files", "/v1/batches", "/openai/v1/files?limit=2"] {
         let reply = gateway.ask(&by("one", Request::get(path))).await;
         assert_eq!(reply.status(), 403, "{path}: {}", reply.text());
-        assert!(OPENAI.error(&reply).is_some_and(|told| told.contains("which shows what others made")));
+        assert!(OPENAI.error(&reply).is_some_and(|error| error.contains("which shows what others made")));
         open(&gateway, "free", Request::get(path)).await;
         upstream.request().await;
     }
@@ -361,10 +362,10 @@ async fn a_forbidden_models_name_is_not_confirmed() {
         |name| Request::get(&format!("/anthropic/v1/models/{name}")),
     ];
     for (n, ask) in models.iter().enumerate() {
-        let told = gateway.ask(&by("closed", ask("secret"))).await;
+        let refused = gateway.ask(&by("closed", ask("secret"))).await;
         let unknown = gateway.ask(&by("closed", ask("nowhere"))).await;
-        assert_eq!((told.status(), unknown.status()), (404, 404), "{n}: {}", told.text());
-        assert_eq!(same(&told, "secret"), same(&unknown, "nowhere"), "{n}");
+        assert_eq!((refused.status(), unknown.status()), (404, 404), "{n}: {}", refused.text());
+        assert_eq!(same(&refused, "secret"), same(&unknown, "nowhere"), "{n}");
         assert_eq!(gateway.ask(&by("closed", ask("fast"))).await.status(), 200, "{n}");
         assert_eq!(gateway.ask(&by("free", ask("secret"))).await.status(), 200, "{n}");
         let list = gateway.ask(&by("closed", Request::get("/v1/models"))).await.text();
@@ -372,10 +373,10 @@ async fn a_forbidden_models_name_is_not_confirmed() {
     }
     for wire_format in [OPENAI, ANTHROPIC] {
         for stream in [false, true] {
-            let told = gateway.ask(&by("closed", wire_format.request("secret", stream))).await;
+            let refused = gateway.ask(&by("closed", wire_format.request("secret", stream))).await;
             let unknown = gateway.ask(&by("closed", wire_format.request("nowhere", stream))).await;
-            assert_eq!((told.status(), unknown.status()), (403, 403), "{}", told.text());
-            assert_eq!(same(&told, "secret"), same(&unknown, "nowhere"));
+            assert_eq!((refused.status(), unknown.status()), (403, 403), "{}", refused.text());
+            assert_eq!(same(&refused, "secret"), same(&unknown, "nowhere"));
         }
     }
 }

@@ -39,8 +39,8 @@ async fn embeddings_fall_back_to_the_same_model_only_unless_the_operator_allows_
         for alias in ["other", "chain"] {
             let reply = gateway.ask(&vectors(alias)).await;
             assert_eq!(reply.status(), 500, "{}", reply.text());
-            let told = reply.header("x-weir-attempts").unwrap();
-            assert!(told.contains("second/e-large=skipped:embeddings"), "{told}");
+            let attempts = reply.header("x-weir-attempts").unwrap();
+            assert!(attempts.contains("second/e-large=skipped:embeddings"), "{attempts}");
         }
         assert!(second.unseen().is_none(), "vectors of another model mean something else");
         let skipped = gateway.metric("weir_targets_skipped_total{provider=\"second\",reason=\"embeddings\"}").await;
@@ -78,8 +78,8 @@ async fn strictness_holds_on_every_target() {
             let reply = gateway.ask(&request).await;
             assert_eq!(reply.status(), 400, "{}", reply.text());
             assert!(OPENAI.error(&reply).is_some_and(|message| message.contains("seed")), "{}", reply.text());
-            let told = reply.header("x-weir-attempts").unwrap();
-            assert!(told.ends_with("second/anthropic=skipped:strict"), "{told}");
+            let attempts = reply.header("x-weir-attempts").unwrap();
+            assert!(attempts.ends_with("second/anthropic=skipped:strict"), "{attempts}");
             assert!(second.unseen().is_none());
         }
         let reply = gateway.ask(&ask("loose", stream)).await;
@@ -107,11 +107,11 @@ async fn attempts_and_skipped_targets_are_reported_with_the_reason() {
             for stream in [false, true] {
                 let reply = gateway.ask(&from.request("many", stream)).await;
                 assert_eq!(from.parsed(&reply, stream).text, TEXT, "{}", reply.text());
-                let told = reply.header("x-weir-attempts").unwrap();
-                let (count, list) = told.split_once("; ").unwrap();
+                let attempts = reply.header("x-weir-attempts").unwrap();
+                let (count, list) = attempts.split_once("; ").unwrap();
                 let limit = "limited/openai=rate_limited";
                 let rest = "failing/m=overloaded, well/n=ok";
-                let wanted = if gateway
+                let expected = if gateway
                     .metric("weir_targets_skipped_total{provider=\"limited\",reason=\"limited\"}")
                     .await
                     > 0.0
@@ -120,7 +120,7 @@ async fn attempts_and_skipped_targets_are_reported_with_the_reason() {
                 } else {
                     ("3", format!("failing/short=skipped:context, {limit}, {rest}"))
                 };
-                assert_eq!((count, list), (wanted.0, wanted.1.as_str()));
+                assert_eq!((count, list), (expected.0, expected.1.as_str()));
             }
         }
         let skipped = gateway.metric("weir_targets_skipped_total{provider=\"failing\",reason=\"context\"}").await;

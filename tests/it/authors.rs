@@ -65,24 +65,24 @@ async fn adapters_of_the_templates_serve_in_both_lanes() {
     for project in projects() {
         let gateway = gateway(&project).await;
         for model in ["relayed", "translated"] {
-            let said = format!("{} {model}", project.display());
+            let what = format!("{} {model}", project.display());
             let reply = gateway.ask(&recorded(&project, "chat.json", model)).await;
             let parsed = OPENAI.parsed(&reply, false);
-            assert_eq!(parsed.text, "Four. \"4\" 😀 \\ é\n", "{said}: {}", reply.text());
-            assert_eq!(parsed.tokens, Some(Tokens { input: 30, cached: 10, output: 12 }), "{said}");
+            assert_eq!(parsed.text, "Four. \"4\" 😀 \\ é\n", "{what}: {}", reply.text());
+            assert_eq!(parsed.tokens, Some(Tokens { input: 30, cached: 10, output: 12 }), "{what}");
             let reply = gateway.ask(&recorded(&project, "chat-stream-tools.json", model)).await;
-            calls(&OPENAI.parsed(&reply, true), &said);
+            calls(&OPENAI.parsed(&reply, true), &what);
         }
         println!("{} serves", project.display());
     }
 }
 
-fn calls(parsed: &ParsedAnswer, said: &str) {
-    assert!(parsed.complete, "{said}: {parsed:?}");
-    assert_eq!(parsed.text, "Let me look.", "{said}");
+fn calls(parsed: &ParsedAnswer, what: &str) {
+    assert!(parsed.complete, "{what}: {parsed:?}");
+    assert_eq!(parsed.text, "Let me look.", "{what}");
     let calls: Vec<_> = parsed.calls.iter().map(|call| (call.name.as_str(), call.value())).collect();
     let expected = [("get_weather", json!({"city": "Romeé"})), ("get_time", json!({"city": "\"Roma\""}))];
-    assert_eq!(calls, expected, "{said}");
+    assert_eq!(calls, expected, "{what}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,16 +122,16 @@ async fn a_running_weir_reports_its_verdict_on_an_authors_bytes() {
         "[[models]]\nalias = \"z\"\ntype = \"zeta\"\ntarget = { url = \"http://127.0.0.1:9/\", model = \"z\" }\n";
     let gateway = Gateway::with(folder, model).await;
     let admin = format!("http://{}", gateway.admin.unwrap_or(gateway.address));
-    let said = |bytes: Vec<u8>| {
+    let await_version = |bytes: Vec<u8>| {
         let admin = admin.clone();
         tokio::task::spawn_blocking(move || running::await_digest((&admin, None), "zeta", Digest::of(&bytes)))
     };
-    assert_eq!(said(zeta_build(1)).await.unwrap().unwrap(), "Weir serves it");
+    assert_eq!(await_version(zeta_build(1)).await.unwrap().unwrap(), "Weir serves it");
     gateway.folder.put("zeta", &zeta_with_fault("border"));
-    let refused = said(zeta_with_fault("border")).await.unwrap().unwrap_err();
+    let refused = await_version(zeta_with_fault("border")).await.unwrap().unwrap_err();
     assert!(refused.contains("refused") && refused.contains("frame by frame"), "{refused}");
     gateway.folder.put("zeta", &zeta_build(2));
-    assert_eq!(said(zeta_build(2)).await.unwrap().unwrap(), "Weir serves it");
+    assert_eq!(await_version(zeta_build(2)).await.unwrap().unwrap(), "Weir serves it");
 }
 
 /// A project whose build copies another build's product.

@@ -117,7 +117,7 @@ struct Count {
     asked: u32,
     answered: u32,
     broken: u32,
-    told: BTreeMap<u16, u32>,
+    statuses: BTreeMap<u16, u32>,
     /// The start and duration of the failed requests.
     failed: Vec<(Duration, Duration)>,
     waits: Vec<Duration>,
@@ -132,7 +132,7 @@ impl Count {
             // Once a piece has left, no other target can be tried: that is counted separately.
             200 => self.broken += 1,
             status => {
-                *self.told.entry(status).or_default() += 1;
+                *self.statuses.entry(status).or_default() += 1;
                 self.failed.push((due * PRESSED, took * PRESSED));
             }
         }
@@ -154,7 +154,7 @@ impl Count {
             self.broken,
             wait(500),
             wait(990),
-            self.told
+            self.statuses
         );
     }
 }
@@ -224,6 +224,6 @@ async fn a_bad_day_is_ridden_out() {
         );
     }
     let share = together.share();
-    let wanted = if length == HOUR { WANTED } else { WANTED_BESIDE };
-    assert!(share >= wanted, "{:.3} % of {} answered: {:?}", share * 100.0, together.asked, together.told);
+    let expected = if length == HOUR { WANTED } else { WANTED_BESIDE };
+    assert!(share >= expected, "{:.3} % of {} answered: {:?}", share * 100.0, together.asked, together.statuses);
 }

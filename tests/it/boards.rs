@@ -144,8 +144,8 @@ async fn everything_happens(gateway: &Gateway) {
             gateway.ask(&OPENAI.request(model, false)).await;
         }
     }
-    let told = gateway.ask(&OPENAI.request("priced", false)).await;
-    assert_eq!(OPENAI.parsed(&told, false).text, TEXT, "{}", told.text());
+    let reply = gateway.ask(&OPENAI.request("priced", false)).await;
+    assert_eq!(OPENAI.parsed(&reply, false).text, TEXT, "{}", reply.text());
     gateway.ask(&Request::post("/v1/chat/completions", "{")).await;
 }
 

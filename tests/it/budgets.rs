@@ -165,7 +165,7 @@ async fn a_translated_stream_tells_its_cost_in_the_usage_that_its_client_asked_f
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_relayed_answer_keeps_its_bytes_whether_its_cost_is_told_or_not() {
+async fn a_relayed_answer_keeps_its_bytes_whether_its_cost_is_reported_or_not() {
     let short = ANTHROPIC.whole();
     let packed = pack("gzip", short.as_bytes());
     let long = format!("{short}{}", " ".repeat(300 << 10));
@@ -196,7 +196,7 @@ async fn a_relayed_answer_keeps_its_bytes_whether_its_cost_is_told_or_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_price_a_budget_of_money_admits_only_what_it_is_told_to() {
+async fn without_a_price_a_budget_of_money_admits_only_what_its_setting_allows() {
     let mut upstream = provider().await;
     let money = "name = \"money\"\nfor = \"all\"\nusd = 1\nper = \"total\"";
     let models = config_of(&[OPENAI], &upstream);
@@ -342,9 +342,9 @@ async fn a_stream_over_a_budget_that_ends_streams_ends_with_the_formats_error_in
             let text = reply.text();
             assert_eq!(reply.status(), 200, "{text}");
             let settled = settled(&gateway).await;
-            let told = text.contains("budget \\\"all\\\" is used up");
+            let is_used_up = text.contains("budget \\\"all\\\" is used up");
             assert_eq!(
-                told,
+                is_used_up,
                 ends,
                 "{} to {model}: {}",
                 client.name,

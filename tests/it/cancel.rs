@@ -153,9 +153,9 @@ async fn c27_between_two_steps_the_provider_gets_a_cancellation() {
             assert_eq!(upstream.request().await.line(), "GET /base/quests/q1");
         }
         client.leave();
-        let told = upstream.request().await;
-        assert_eq!(told.line(), "DELETE /base/quests/q1");
-        assert_eq!(told.header("zeta-seal"), Some("wax:k"));
+        let cancellation = upstream.request().await;
+        assert_eq!(cancellation.line(), "DELETE /base/quests/q1");
+        assert_eq!(cancellation.header("zeta-seal"), Some("wax:k"));
         gateway.until_metric("weir_in_flight", 0.0).await;
     }
 }

@@ -47,21 +47,21 @@ impl Desk {
         command.current_dir(self.0.path()).args(line.split_whitespace()).envs(variables.iter().copied());
         command.env_remove("WEIR_CONFIG").env("WEIR_PLUGINS__CACHE_DIR", target().join("test-cache"));
         let Output { status, stdout, stderr } = command.output().unwrap();
-        let said = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
-        assert_eq!(status.code(), Some(code), "weir {line}: {said}");
-        said
+        let output = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+        assert_eq!(status.code(), Some(code), "weir {line}: {output}");
+        output
     }
 }
 
-pub(crate) fn is_in(wanted: &str, said: &str) {
-    assert!(said.contains(wanted), "{wanted:?} is not in {said:?}");
+pub(crate) fn is_in(part: &str, output: &str) {
+    assert!(output.contains(part), "{part:?} is not in {output:?}");
 }
 
 #[test]
 fn a_signature_holds_for_its_bytes_and_its_key() {
     let desk = Desk::with(&zeta_build(1), "");
-    let said = desk.types("keygen --out ours", 0);
-    is_in(desk.text("ours.pub").trim(), &said);
+    let output = desk.types("keygen --out ours", 0);
+    is_in(desk.text("ours.pub").trim(), &output);
     is_in("not written over", &desk.types("keygen --out ours", 1));
     desk.types("keygen --out theirs", 0);
     is_in("zeta.wasm.sig is not there", &desk.types("verify zeta.wasm --key ours.pub", 1));

@@ -8,8 +8,8 @@ const CURLS: &str = "application/x-www-form-urlencoded";
 
 /// A client's request, with this content type or none.
 fn request(from: WireFormat, model: &str, stream: bool, kind: Option<&str>) -> Request {
-    let said = from.request(model, stream);
-    let head = said.head();
+    let asked = from.request(model, stream);
+    let head = asked.head();
     let mut lines = head.lines().map(str::to_owned);
     let line = lines.next().unwrap();
     let mut words = line.split(' ');
@@ -19,7 +19,7 @@ fn request(from: WireFormat, model: &str, stream: bool, kind: Option<&str>) -> R
             bare = bare.header(&name, &value);
         }
     }
-    let bare = bare.body(said.sent());
+    let bare = bare.body(asked.sent());
     match kind {
         Some(kind) => bare.header("content-type", kind),
         None => bare,
@@ -32,8 +32,8 @@ async fn sent_as_json(upstream: &mut Upstream, gateway: &Gateway, from: WireForm
             let reply = gateway.ask(&request(from, model, stream, kind)).await;
             assert_eq!(reply.status(), 200, "{} to {model} as {kind:?}: {}", from.name, reply.text());
             let received = upstream.request().await;
-            let told = received.header("content-type").unwrap_or_default().to_owned();
-            assert!(told.starts_with("application/json"), "{} to {model} as {kind:?}: {told:?}", from.name);
+            let sent = received.header("content-type").unwrap_or_default().to_owned();
+            assert!(sent.starts_with("application/json"), "{} to {model} as {kind:?}: {sent:?}", from.name);
         }
     }
 }

@@ -136,7 +136,7 @@ async fn a_refused_token_client_is_the_gateways_failure_in_the_clients_format() 
     }
     assert_eq!(count(&mut provider), 0);
     let log = log::text();
-    assert!(log.contains("invalid_client"), "the operator is told why");
+    assert!(log.contains("invalid_client"), "the log says why");
     assert!(!log.contains("planted-secret-of-client"));
 }
 

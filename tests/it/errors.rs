@@ -270,7 +270,7 @@ async fn a_credential_that_the_provider_refuses_is_the_gateways_trouble() {
 #[tokio::test(flavor = "multi_thread")]
 async fn c83_the_reason_of_an_error_survives() {
     let long = "{\"error\":{\"message\":\"maximum context length is 8192 tokens\",\"type\":\"invalid_request_error\",\"param\":\"messages\",\"code\":\"context_length_exceeded\"}}";
-    for (status, body, wanted) in [
+    for (status, body, expected) in [
         (400, long, 400),
         (
             404,
@@ -282,7 +282,7 @@ async fn c83_the_reason_of_an_error_survives() {
         let gateway = Gateway::open(&config(&upstream)).await;
         for from in [OPENAI, ANTHROPIC] {
             let reply = gateway.ask(&from.request("openai-t", false)).await;
-            assert_eq!(reply.status(), wanted, "{}", reply.text());
+            assert_eq!(reply.status(), expected, "{}", reply.text());
             assert!(from.error(&reply).is_some_and(|message| body.contains(&message)), "{}", reply.text());
         }
     }

@@ -69,8 +69,8 @@ async fn what_would_be_relayed_is_shown_as_it_is_unless_the_translation_is_asked
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unexplainable_request_is_refused_with_the_alternatives() {
-    let told = explained("zeta.scroll", "openai", ASKED, |_| {}).await.unwrap_err();
-    assert!(told.contains("openai.chat"), "{told}");
-    let told = explained("openai.chat", "nobody", ASKED, |_| {}).await.unwrap_err();
-    assert!(told.contains("anthropic, openai"), "{told}");
+    let error = explained("zeta.scroll", "openai", ASKED, |_| {}).await.unwrap_err();
+    assert!(error.contains("openai.chat"), "{error}");
+    let error = explained("openai.chat", "nobody", ASKED, |_| {}).await.unwrap_err();
+    assert!(error.contains("anthropic, openai"), "{error}");
 }

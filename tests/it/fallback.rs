@@ -65,11 +65,11 @@ async fn every_failure_of_one_provider_is_made_good_by_another_in_every_format()
         }
         let series =
             format!("weir_fallbacks_total{{from=\"first/openai\",reason=\"{reason}\",to=\"second/anthropic\"}}");
-        let told = gateway.metric(&series).await;
+        let counted = gateway.metric(&series).await;
         // A key that was refused is benched, and later requests don't use it at all.
         assert!(
-            told == fallen || (reason == "credential" && told >= 1.0),
-            "{series} {told}\n{}",
+            counted == fallen || (reason == "credential" && counted >= 1.0),
+            "{series} {counted}\n{}",
             gateway.metrics().await
         );
     }
@@ -265,8 +265,8 @@ async fn a_target_that_was_too_slow_is_asked_once_more_when_the_others_cannot_an
     let [first, second] = [Upstream::always(Answer::silence()).await, Upstream::always(Answer::silence()).await];
     let gateway = Gateway::open(&two(&first, &second, settings)).await;
     let reply = gateway.ask(&OPENAI.request("both", false)).await;
-    let told = (reply.status(), reply.attempts());
-    assert_eq!(told, (504, Some("2")), "where all targets are too slow, it may be the request's own nature");
+    let outcome = (reply.status(), reply.attempts());
+    assert_eq!(outcome, (504, Some("2")), "where all targets are too slow, it may be the request's own nature");
 }
 
 #[tokio::test(flavor = "multi_thread")]

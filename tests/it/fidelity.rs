@@ -130,25 +130,25 @@ async fn relayed_recordings_keep_every_byte() {
 }
 
 /// The differences of two answers, as texts; empty if there are none.
-pub(crate) fn differences(wanted: &ParsedAnswer, parsed: &ParsedAnswer, other: bool) -> Vec<String> {
+pub(crate) fn differences(expected: &ParsedAnswer, parsed: &ParsedAnswer, other: bool) -> Vec<String> {
     let mut all = Vec::new();
-    let mut differ = |what: &str, wanted: String, parsed: String| {
-        if wanted != parsed {
-            all.push(format!("{what}: wanted {wanted}, parsed {parsed}"));
+    let mut differ = |what: &str, expected: String, parsed: String| {
+        if expected != parsed {
+            all.push(format!("{what}: wanted {expected}, parsed {parsed}"));
         }
     };
-    differ("text", format!("{:?}", wanted.text), format!("{:?}", parsed.text));
+    differ("text", format!("{:?}", expected.text), format!("{:?}", parsed.text));
     let calls = |parsed: &ParsedAnswer| -> Vec<(String, String, Value)> {
         parsed.calls.iter().map(|call| (call.id.clone(), call.name.clone(), call.value())).collect()
     };
-    differ("calls", format!("{:?}", calls(wanted)), format!("{:?}", calls(parsed)));
-    differ("finish", format!("{:?}", wanted.finish), format!("{:?}", parsed.finish));
-    if wanted.tokens.is_some() {
-        differ("tokens", format!("{:?}", wanted.tokens), format!("{:?}", parsed.tokens));
+    differ("calls", format!("{:?}", calls(expected)), format!("{:?}", calls(parsed)));
+    differ("finish", format!("{:?}", expected.finish), format!("{:?}", parsed.finish));
+    if expected.tokens.is_some() {
+        differ("tokens", format!("{:?}", expected.tokens), format!("{:?}", parsed.tokens));
     }
     if !other {
-        differ("thinking", format!("{:?}", wanted.thinking), format!("{:?}", parsed.thinking));
-        differ("refusal", format!("{:?}", wanted.refusal), format!("{:?}", parsed.refusal));
+        differ("thinking", format!("{:?}", expected.thinking), format!("{:?}", parsed.thinking));
+        differ("refusal", format!("{:?}", expected.refusal), format!("{:?}", parsed.refusal));
     }
     all
 }
@@ -238,7 +238,7 @@ fn plain_member(key: &str, value: &Value) -> Option<(String, Value)> {
     Some((key.to_owned(), value))
 }
 
-/// The expected answer: a provider that was told which tool to call sends `stop` after the call, but calls outrank its
+/// The expected answer: a provider that was asked for a certain tool sends `stop` after the call, but calls outrank its
 /// word.
 pub(crate) fn mended(mut parsed: ParsedAnswer) -> ParsedAnswer {
     if !parsed.calls.is_empty() && parsed.finish.as_deref() == Some("stop") {
@@ -277,14 +277,14 @@ async fn recordings_have_the_same_content_in_the_other_format() {
                 problems.push(format!("{}: {} {}", recording.id, reply.status(), reply.text()));
                 continue;
             }
-            let mut wanted = mended(recording.parsed());
+            let mut expected = mended(recording.parsed());
             // Messages has no field for a refusal: it is text, with a stop reason.
-            if other == ANTHROPIC && !wanted.refusal.is_empty() {
-                wanted.text.clone_from(&wanted.refusal);
-                wanted.finish = Some("filter".to_owned());
+            if other == ANTHROPIC && !expected.refusal.is_empty() {
+                expected.text.clone_from(&expected.refusal);
+                expected.finish = Some("filter".to_owned());
             }
             let parsed = parse(other.format, recording.stream, &reply.body);
-            let found = differences(&wanted, &parsed, true);
+            let found = differences(&expected, &parsed, true);
             problems.extend((!found.is_empty()).then(|| format!("{}: {}", recording.id, found.join("; "))));
         }
     }

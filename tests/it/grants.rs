@@ -44,7 +44,7 @@ async fn ask(gateway: &Gateway, asked: Value) -> String {
     gateway.post("/clockwork/ask", &body.to_string()).await.text()
 }
 
-async fn does(gateway: &Gateway, what: &str) -> String {
+async fn output_of(gateway: &Gateway, what: &str) -> String {
     ask(gateway, json!({ "do": what })).await
 }
 
@@ -54,51 +54,51 @@ async fn with_file(gateway: &Gateway, what: &str, path: &str) -> String {
 }
 
 #[track_caller]
-fn is_in(wanted: &str, text: &str) {
-    assert!(text.contains(wanted), "{wanted:?} is not in {text:?}");
+fn is_in(expected: &str, text: &str) {
+    assert!(text.contains(expected), "{expected:?} is not in {text:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_grants_the_world_is_as_inert_as_ever() {
     let upstream = provider(OPENAI).await;
     let gateway = gateway(&upstream, "").await;
-    is_in("wall 0 monotonic 1", &does(&gateway, "clock").await);
-    is_in("[0, 1, 2, 3, 4, 5, 6, 7] (0, 0)", &does(&gateway, "random").await);
-    is_in("folders []", &does(&gateway, "folders").await);
+    is_in("wall 0 monotonic 1", &output_of(&gateway, "clock").await);
+    is_in("[0, 1, 2, 3, 4, 5, 6, 7] (0, 0)", &output_of(&gateway, "random").await);
+    is_in("folders []", &output_of(&gateway, "folders").await);
     is_in("slept", &ask(&gateway, json!({"do": "sleep", "path": "3600000"})).await);
-    let told = gateway.adapter("clockwork").await.remove(0);
-    assert_eq!((&told["grants"]["clock"], &told["impurity"]), (&json!(false), &Value::Null));
+    let adapter = gateway.adapter("clockwork").await.remove(0);
+    assert_eq!((&adapter["grants"]["clock"], &adapter["impurity"]), (&json!(false), &Value::Null));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_granted_clock_and_random_numbers_are_live_and_the_rest_stays_closed() {
     let upstream = provider(OPENAI).await;
     let gateway = gateway(&upstream, &granted("clock = true, random = true")).await;
-    let clock = does(&gateway, "clock").await;
+    let clock = output_of(&gateway, "clock").await;
     let wall: u64 = clock.split("wall ").nth(1).and_then(|rest| rest.split(' ').next()).unwrap().parse().unwrap();
     assert!(wall > 1_700_000_000, "{clock}");
-    let random = does(&gateway, "random").await;
+    let random = output_of(&gateway, "random").await;
     assert!(random.contains(", ") && !random.contains("[0, 1, 2, 3, 4, 5, 6, 7]"), "{random}");
-    assert_ne!(random, does(&gateway, "random").await);
-    is_in("folders []", &does(&gateway, "folders").await);
-    is_in("0 arguments, 0 variables", &does(&gateway, "world").await);
-    is_in("access-denied", &does(&gateway, "socket").await);
+    assert_ne!(random, output_of(&gateway, "random").await);
+    is_in("folders []", &output_of(&gateway, "folders").await);
+    is_in("0 arguments, 0 variables", &output_of(&gateway, "world").await);
+    is_in("access-denied", &output_of(&gateway, "socket").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_grant_brings_no_other() {
     let upstream = provider(OPENAI).await;
     let only_random = gateway(&upstream, &granted("random = true")).await;
-    is_in("wall 0 monotonic 1", &does(&only_random, "clock").await);
+    is_in("wall 0 monotonic 1", &output_of(&only_random, "clock").await);
     let only_clock = gateway(&upstream, &granted("clock = true")).await;
-    is_in("[0, 1, 2, 3, 4, 5, 6, 7] (0, 0)", &does(&only_clock, "random").await);
+    is_in("[0, 1, 2, 3, 4, 5, 6, 7] (0, 0)", &output_of(&only_clock, "random").await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_granted_folder_is_read_and_never_written() {
     let (upstream, data) = (provider(OPENAI).await, data());
     let gateway = gateway(&upstream, &reading(&data)).await;
-    is_in("folders [\\\"/read/prices\\\"]", &does(&gateway, "folders").await);
+    is_in("folders [\\\"/read/prices\\\"]", &output_of(&gateway, "folders").await);
     is_in("tea 3", &with_file(&gateway, "read", "list.txt").await);
     is_in("coffee 4", &with_file(&gateway, "read", "deep/more.txt").await);
     fs::write(data.path().join("prices/list.txt"), "tea 5").unwrap();
@@ -112,8 +112,8 @@ async fn a_granted_folder_is_read_and_never_written() {
         ("rename", "list.txt"),
         ("remove", "list.txt"),
     ] {
-        let told = with_file(&gateway, what, path).await;
-        assert!(told.contains("not-permitted") || told.contains("bad-descriptor"), "{what} {path}: {told}");
+        let output = with_file(&gateway, what, path).await;
+        assert!(output.contains("not-permitted") || output.contains("bad-descriptor"), "{what} {path}: {output}");
     }
     let names = |folder: &str| fs::read_dir(data.path().join(folder)).unwrap().count();
     assert_eq!((names("prices"), names("prices/deep"), names("")), (2, 1, 2));
@@ -132,9 +132,9 @@ async fn nothing_leads_out_of_a_granted_folder() {
     is_in("coffee 4", &with_file(&gateway, "read", "within").await);
     let secret = data.path().join("secret");
     for path in ["../secret", "deep/../../secret", "up", "away", "beside/secret", secret.to_str().unwrap()] {
-        let told = with_file(&gateway, "read", path).await;
-        assert!(!told.contains("THE SECRET"), "{path}: {told}");
-        is_in("not-permitted", &told);
+        let output = with_file(&gateway, "read", path).await;
+        assert!(!output.contains("THE SECRET"), "{path}: {output}");
+        is_in("not-permitted", &output);
     }
     let other = data.path().to_str().unwrap();
     for dir in ["/", "/read", "/read/secret", other] {
@@ -162,20 +162,20 @@ async fn a_pause_ends_at_the_deadline_and_so_does_a_loop() {
         assert!(!ask(&gateway, asked).await.contains("slept"));
     }
     assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
-    let told = gateway.adapter("clockwork").await.remove(0);
-    assert_eq!(told["faults_by_kind"]["deadline"], 2, "{told}");
+    let adapter = gateway.adapter("clockwork").await.remove(0);
+    assert_eq!(adapter["faults_by_kind"]["deadline"], 2, "{adapter}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn grants_are_shown_and_others_have_none() {
     let (upstream, data) = (provider(OPENAI).await, data());
     let gateway = gateway(&upstream, &reading(&data)).await;
-    let told = gateway.adapter("clockwork").await.remove(0);
+    let adapter = gateway.adapter("clockwork").await.remove(0);
     let prices = data.path().join("prices").display().to_string();
-    assert_eq!(told["grants"], json!({"clock": false, "random": false, "read": [prices]}));
-    assert_eq!(told["impurity"], format!("not proved pure: may read {prices}"));
+    assert_eq!(adapter["grants"], json!({"clock": false, "random": false, "read": [prices]}));
+    assert_eq!(adapter["impurity"], format!("not proved pure: may read {prices}"));
     let report = gateway.act("clockwork", "test", "").await.json();
-    assert_eq!(report["report"]["impurity"], told["impurity"], "{report}");
+    assert_eq!(report["report"]["impurity"], adapter["impurity"], "{report}");
     is_in("adapter loaded with grants, not proved pure", &weir_tests::log::text());
     for other in ["zeta", "openai"] {
         assert_eq!(gateway.adapter(other).await.remove(0)["impurity"], Value::Null);
@@ -193,7 +193,7 @@ async fn a_reload_gives_and_withdraws() {
     let with = |grants: &str| format!("{}{grants}", config(&upstream));
     fs::write(folder.path().join("weir.toml"), with("")).unwrap();
     let gateway = Gateway::with(folder, "").await;
-    is_in("wall 0 monotonic 1", &does(&gateway, "clock").await);
+    is_in("wall 0 monotonic 1", &output_of(&gateway, "clock").await);
     let steps = [(with(&granted("clock = true")), true), (with(""), false)];
     for (config, has_clock) in steps {
         gateway.configure(&config);
@@ -202,8 +202,8 @@ async fn a_reload_gives_and_withdraws() {
         assert_eq!(reply.json()["at_next_start"], json!([]), "{}", reply.text());
         let is = |all: &[Value]| all.iter().any(|one| one["grants"]["clock"] == has_clock);
         gateway.until_adapter("clockwork", is).await;
-        let told = does(&gateway, "clock").await;
-        assert_eq!(!told.contains("wall 0 monotonic 1"), has_clock, "{told}");
+        let output = output_of(&gateway, "clock").await;
+        assert_eq!(!output.contains("wall 0 monotonic 1"), has_clock, "{output}");
     }
 }
 
@@ -231,11 +231,11 @@ fn commands_show_grants_and_check_misses_folders() {
     is_in("weir.toml:5:", &missing);
     is_in("there is no folder data", &missing);
     fs::create_dir(desk.at("data")).unwrap();
-    let told = "not proved pure: may read a clock, ";
-    is_in(&format!("adapter zeta: {told}"), &desk.types_with(&[], "check --config weir.toml", 0));
-    is_in(told, &desk.types("list --config weir.toml", 0));
+    let impurity = "not proved pure: may read a clock, ";
+    is_in(&format!("adapter zeta: {impurity}"), &desk.types_with(&[], "check --config weir.toml", 0));
+    is_in(impurity, &desk.types("list --config weir.toml", 0));
     is_in("\"clock\": true", &desk.types("list --json --config weir.toml", 0));
-    is_in(told, &desk.types("inspect zeta.wasm", 0));
-    is_in(told, &desk.types("test zeta.wasm", 0));
-    is_in(told, &desk.types("install zeta.wasm --config weir.toml", 0));
+    is_in(impurity, &desk.types("inspect zeta.wasm", 0));
+    is_in(impurity, &desk.types("test zeta.wasm", 0));
+    is_in(impurity, &desk.types("install zeta.wasm --config weir.toml", 0));
 }

@@ -26,7 +26,7 @@ fn checks(provider: &str, result: &str) -> String {
 
 /// Waits until a provider has this state in `/ready`.
 async fn until_ready(gateway: &Gateway, provider: &str, status: &str) -> serde_json::Value {
-    let wanted = async {
+    let expected = async {
         loop {
             let ready = gateway.get("/ready").await.json();
             if ready["providers"][provider]["status"] == status {
@@ -35,7 +35,7 @@ async fn until_ready(gateway: &Gateway, provider: &str, status: &str) -> serde_j
             tokio::task::yield_now().await;
         }
     };
-    weir_tests::soon("a provider's state", wanted).await
+    weir_tests::soon("a provider's state", expected).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,8 +92,8 @@ fn is_check(body: &serde_json::Value) -> bool {
 async fn a_check_of_a_model_requests_one_token_and_charges_no_client() {
     for wire_format in [OPENAI, ANTHROPIC] {
         let status = Arc::new(AtomicUsize::new(503));
-        let told = Arc::clone(&status);
-        let mut upstream = Upstream::scripted(move |_| match told.load(Ordering::SeqCst) {
+        let answered = Arc::clone(&status);
+        let mut upstream = Upstream::scripted(move |_| match answered.load(Ordering::SeqCst) {
             200 => Answer::json(200, wire_format.whole()),
             status => Answer::json(u16::try_from(status).unwrap(), "{\"error\":{\"message\":\"no\"}}"),
         })

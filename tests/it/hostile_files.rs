@@ -65,24 +65,24 @@ async fn compile_bombs_are_refused_while_others_are_served() {
     for (name, bytes) in &bombs {
         folder.put(name, bytes);
     }
-    let mut told = String::new();
-    let waiting = |told: &str| bombs.iter().any(|(name, _)| !told.contains(&format!("\"{name}\",\"")));
+    let mut refusals = String::new();
+    let waiting = |refusals: &str| bombs.iter().any(|(name, _)| !refusals.contains(&format!("\"{name}\",\"")));
     let refused = async {
-        while waiting(&told) {
+        while waiting(&refusals) {
             let reply = program::ask(address, &ZETA.request("zeta", false)).await;
             assert_eq!(ZETA.parsed(&reply, false).text, TEXT, "{}", reply.text());
             let all = program::ask(address, &Request::get("/admin/plugins")).await.json();
-            told = String::new();
+            refusals = String::new();
             for one in all["plugins"].as_array().unwrap().iter().filter(|one| one["status"] == "refused") {
-                let _ = writeln!(told, "{},{}", one["name"], one["reason"]);
+                let _ = writeln!(refusals, "{},{}", one["name"], one["reason"]);
             }
         }
     };
-    assert!(tokio::time::timeout(weir_tests::PATIENCE * 6, refused).await.is_ok(), "{told}");
+    assert!(tokio::time::timeout(weir_tests::PATIENCE * 6, refused).await.is_ok(), "{refusals}");
     for (name, reason) in [("crowded", "locals"), ("huge", "a function"), ("swarming", "functions"), ("table", "table")]
     {
-        let line = told.lines().find(|line| line.starts_with(&format!("\"{name}\""))).unwrap();
+        let line = refusals.lines().find(|line| line.starts_with(&format!("\"{name}\""))).unwrap();
         assert!(line.contains("too large") && line.contains(reason), "{line}");
     }
-    println!("{told}");
+    println!("{refusals}");
 }

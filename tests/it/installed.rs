@@ -33,7 +33,7 @@ impl Installed {
 
     /// The output of `weir LINE` in the working folder, and whether it succeeded; the program is its own path or a link
     /// to it.
-    fn says(&self, program: &Path, line: &str, variables: &[(&str, &str)]) -> (bool, String) {
+    fn output_of(&self, program: &Path, line: &str, variables: &[(&str, &str)]) -> (bool, String) {
         let mut command = Command::new(program);
         command.current_dir(self.desk.path()).args(line.split_whitespace()).stdin(Stdio::null());
         for name in ["WEIR_CONFIG", "OPENAI_API_KEY", "ANTHROPIC_API_KEY"] {
@@ -45,9 +45,9 @@ impl Installed {
     }
 
     fn lists(&self, program: &Path, variables: &[(&str, &str)]) -> String {
-        let (is_well, said) = self.says(program, "plugin list", variables);
-        assert!(is_well, "{said}");
-        said
+        let (is_well, output) = self.output_of(program, "plugin list", variables);
+        assert!(is_well, "{output}");
+        output
     }
 }
 
@@ -90,14 +90,14 @@ fn a_folder_that_is_here_or_named_comes_before_the_one_beside_the_program() {
 #[test]
 fn what_is_pinned_beside_the_program_is_trusted() {
     let installed = Installed::with("openai");
-    let init = || installed.says(&installed.program(), "init --yes", &[("OPENAI_API_KEY", "sk-seen-by-nobody")]);
-    let (is_well, said) = init();
-    assert!(!is_well, "{said}");
-    is_in("nothing pins its adapter", &said);
-    let (_, listed) = installed.says(&installed.program(), "plugin list --json", &[]);
+    let init = || installed.output_of(&installed.program(), "init --yes", &[("OPENAI_API_KEY", "sk-seen-by-nobody")]);
+    let (is_well, output) = init();
+    assert!(!is_well, "{output}");
+    is_in("nothing pins its adapter", &output);
+    let (_, listed) = installed.output_of(&installed.program(), "plugin list --json", &[]);
     let listed: Value = serde_json::from_str(&listed).unwrap();
     let pin = format!("[adapters.openai]\ndigest = {}\n", listed[0]["digest"]);
     fs::write(installed.place.path().join("plugins.lock"), pin).unwrap();
-    let (is_well, said) = init();
-    assert!(is_well, "{said}");
+    let (is_well, output) = init();
+    assert!(is_well, "{output}");
 }

@@ -107,12 +107,12 @@ impl Form {
 
     fn refused(self) -> Answer {
         let message = "the encrypted content could not be verified";
-        let told = match self {
+        let error = match self {
             Items => json!({"error": {"message": message, "type": "invalid_request_error",
                 "code": "invalid_encrypted_content"}}),
             Blocks => json!({"type": "error", "error": {"type": "invalid_request_error", "message": message}}),
         };
-        Answer::json(400, told.to_string())
+        Answer::json(400, error.to_string())
     }
 
     fn asking(self, model: &str, stream: bool, talk: &[Value]) -> Request {
@@ -184,25 +184,25 @@ struct Talk {
     form: Form,
     model: &'static str,
     stream: bool,
-    said: Vec<Value>,
+    turns: Vec<Value>,
 }
 
 impl Talk {
     fn new(form: Form, model: &'static str, stream: bool) -> Self {
-        Self { form, model, stream, said: Vec::new() }
+        Self { form, model, stream, turns: Vec::new() }
     }
 
     /// The next question.
     fn question(&mut self) -> Request {
-        self.said.push(json!({"role": "user", "content": "Is it blue?"}));
-        self.form.asking(self.model, self.stream, &self.said)
+        self.turns.push(json!({"role": "user", "content": "Is it blue?"}));
+        self.form.asking(self.model, self.stream, &self.turns)
     }
 
     /// Adds an answer; returns the deployment that gave it.
     fn issuer_of(&mut self, reply: &Reply) -> String {
         assert_eq!(reply.status(), 200, "{:?} {}: {}", self.form, self.model, reply.text());
         let value = values(&reply.text()).pop().unwrap_or_else(|| panic!("{}", reply.text()));
-        self.said.extend(self.form.turn(&value));
+        self.turns.extend(self.form.turn(&value));
         reply.header("x-weir-provider").unwrap().to_owned()
     }
 
@@ -249,13 +249,13 @@ async fn c34_if_the_issuer_is_gone_its_values_are_left_out_and_reported() {
         assert_eq!(strict.status(), 400, "{form:?} {model}: {}", strict.text());
         b.request().await;
         assert!(b.unseen().is_none(), "nothing is left out of a strict request");
-        talk.said.pop();
+        talk.turns.pop();
         let reply = gateway.ask(&talk.question()).await;
         assert_eq!(talk.issuer_of(&reply), "b");
-        let told = reply.header("x-weir-dropped-params").unwrap_or_default();
+        let dropped = reply.header("x-weir-dropped-params").unwrap_or_default();
         // In the client's own spelling.
         let field = if form == Items { "input[1].reasoning" } else { "messages[1].reasoning" };
-        assert!(told.contains(field), "{form:?} {model}: {told}");
+        assert!(dropped.contains(field), "{form:?} {model}: {dropped}");
         let refused = b.request().await;
         assert_eq!(values(&request_text(&refused)).len(), 1, "{form:?} {model}");
         let sent = request_text(&b.request().await);
@@ -296,7 +296,7 @@ async fn c34_a_refusal_with_another_reason_is_passed_on_unchanged() {
         // Values of unknown issuers are left alone.
         let mut other = Talk::new(form, model, false);
         other.question();
-        other.said.extend(form.turn(&format!("{}{}", beginning('z'), "y".repeat(100))));
+        other.turns.extend(form.turn(&format!("{}{}", beginning('z'), "y".repeat(100))));
         let reply = gateway.ask(&other.question()).await;
         assert_eq!(reply.status(), 400);
         b.request().await;
@@ -333,7 +333,7 @@ async fn c34_compressed_answers_are_understood_where_they_are_metered() {
     let mut talk = Talk::new(Items, "both", false);
     let first = gateway.ask(&talk.question().header("accept-encoding", "gzip")).await;
     assert_eq!(first.header("content-encoding"), Some("gzip"));
-    talk.said.extend(Items.turn(&format!("{}{}", beginning('a'), "x".repeat(100))));
+    talk.turns.extend(Items.turn(&format!("{}{}", beginning('a'), "x".repeat(100))));
     for _ in 0..3 {
         let reply = gateway.ask(&talk.question().header("accept-encoding", "gzip")).await;
         assert_eq!(reply.header("x-weir-provider"), first.header("x-weir-provider"));
@@ -359,7 +359,7 @@ async fn c34_a_talk_stays_with_the_key_whose_account_issued_its_thinking() {
             talk.issuer_of(&reply);
         }
     }
-    let issuers: Vec<bool> = talks.iter().map(|talk| json!(talk.said).to_string().contains(&beginning('1'))).collect();
+    let issuers: Vec<bool> = talks.iter().map(|talk| json!(talk.turns).to_string().contains(&beginning('1'))).collect();
     assert!(issuers.contains(&true) && issuers.contains(&false), "both keys have their turn: {issuers:?}");
 }
 
@@ -392,8 +392,8 @@ async fn c34_a_client_whose_format_carries_no_values_is_led_back_by_its_tool_cal
             let reply = gateway.post("/v1/chat/completions", &ask(&talk)).await;
             assert_eq!(reply.status(), 200, "{}", reply.text());
             let answer = reply.json();
-            let said = &answer["choices"][0]["message"];
-            let calls = &said["tool_calls"];
+            let message = &answer["choices"][0]["message"];
+            let calls = &message["tool_calls"];
             let turns = talk.as_array_mut().unwrap();
             turns.push(json!({"role": "assistant", "content": null, "tool_calls": calls}));
             turns.push(json!({"role": "tool", "tool_call_id": calls[0]["id"], "content": "yes"}));
@@ -435,7 +435,7 @@ async fn an_explanation_names_the_issuer() {
     let mut talk = Talk::new(Items, "both", false);
     Talk::new(Items, "both", false).go_on(&gateway).await;
     assert_eq!(talk.go_on(&gateway).await, "b");
-    let request = json!({"model": "both", "input": talk.said});
+    let request = json!({"model": "both", "input": talk.turns});
     let question = json!({"model": "both", "from": "openai.responses", "request": request});
     let explained = gateway.post("/admin/routes/explain", &question.to_string()).await.json();
     let first = &explained["targets"][0];

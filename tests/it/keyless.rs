@@ -92,8 +92,8 @@ async fn a_missing_key_is_reported_at_start_if_the_url_requires_one() {
         format!("[[models]]\nalias = \"{alias}\"\ntype = \"openai\"\ntarget = {{ url = \"{url}\", model = \"m\" }}\n")
     };
     let gateway = Gateway::open(&(config(&upstream) + &keyless("out", "https://api.openai.com/v1/"))).await;
-    let told = log::text();
-    let line = told.lines().find(|line| line.contains("has no key, and https://api.openai.com asks for one"));
+    let log_text = log::text();
+    let line = log_text.lines().find(|line| line.contains("has no key, and https://api.openai.com asks for one"));
     assert!(line.is_some_and(|line| line.contains("WARN") && line.contains("env:OPENAI_API_KEY")), "{line:?}");
     drop(gateway);
     let quiet = keyless("near", "http://localhost:11434/v1/") + &keyless("other", "https://llm.example.com/v1/");

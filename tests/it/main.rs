@@ -3,7 +3,7 @@
 //! Each module is a promise; names that begin with `cNN` cite `tests/CONFORMANCE.md`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what fails here fails a test")]
 #![allow(clippy::float_cmp, reason = "metrics are counts")]
-#![allow(clippy::print_stdout, reason = "what is skipped is said")]
+#![allow(clippy::print_stdout, reason = "what is skipped is printed")]
 
 mod access_log;
 mod answer_cache;

@@ -62,7 +62,7 @@ async fn what_is_fetched_must_be_of_its_kind_and_small_enough() {
     let large = Answer::whole(200, &[("content-type", "image/png")], vec![0; 5000]);
     let moved = Answer::whole(302, &[("location", "https://127.0.0.1/a.png")], "");
     let missing = Answer::json(404, "{}");
-    for (answered, status, told) in [
+    for (answered, status, expected) in [
         (page, 400, "text/html"),
         (large, 413, "larger than 4096 bytes; `media.max_bytes`"),
         (moved, 400, "public"),
@@ -74,8 +74,8 @@ async fn what_is_fetched_must_be_of_its_kind_and_small_enough() {
         let gateway = gateway(&upstream, &rules).await;
         let reply =
             gateway.post("/v1/chat/completions", &asking(&format!("{}/a.png?key=S3CRET", files.origin()))).await;
-        assert_eq!(reply.status(), status, "{told}: {}", reply.text());
-        assert!(reply.text().contains(told) && !reply.text().contains("S3CRET"), "{told}: {}", reply.text());
+        assert_eq!(reply.status(), status, "{expected}: {}", reply.text());
+        assert!(reply.text().contains(expected) && !reply.text().contains("S3CRET"), "{expected}: {}", reply.text());
         assert!(upstream.unseen().is_none());
     }
 }

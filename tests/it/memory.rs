@@ -66,8 +66,8 @@ const CLIENTS: [Client; 5] = [Client::OpenAi, Client::Anthropic, Client::Zeta, C
 impl Client {
     /// A request with text, and with a credential in every possible place.
     fn request(self, model: &str, stream: bool) -> Request {
-        let (said, mine) = (long(SPOKEN), long(MINE));
-        let turn = format!("{{\"role\":\"user\",\"content\":\"{said}\"}}");
+        let (spoken, mine) = (long(SPOKEN), long(MINE));
+        let turn = format!("{{\"role\":\"user\",\"content\":\"{spoken}\"}}");
         let request = match self {
             Self::OpenAi => {
                 let body = format!("{{\"model\":\"{model}\",\"messages\":[{turn}],\"stream\":{stream}}}");
@@ -81,16 +81,16 @@ impl Client {
             Self::Zeta => {
                 let drip = if stream { "&drip=yes" } else { "" };
                 let path = format!("/zeta/v0/minds/{model}:parley?pass={mine}&seal={mine}&mood=calm{drip}");
-                Request::post(&path, format!("{{\"scroll\":[{{\"who\":\"pilgrim\",\"says\":\"{said}\"}}]}}"))
+                Request::post(&path, format!("{{\"scroll\":[{{\"who\":\"pilgrim\",\"says\":\"{spoken}\"}}]}}"))
             }
             Self::Gemini => {
                 let verb = if stream { "streamGenerateContent?alt=sse&" } else { "generateContent?" };
-                let body = format!("{{\"contents\":[{{\"role\":\"user\",\"parts\":[{{\"text\":\"{said}\"}}]}}]}}");
+                let body = format!("{{\"contents\":[{{\"role\":\"user\",\"parts\":[{{\"text\":\"{spoken}\"}}]}}]}}");
                 Request::post(&format!("/v1beta/models/{model}:{verb}key={mine}"), body)
             }
             Self::Converse => {
                 let verb = if stream { "converse-stream" } else { "converse" };
-                let body = format!("{{\"messages\":[{{\"role\":\"user\",\"content\":[{{\"text\":\"{said}\"}}]}}]}}");
+                let body = format!("{{\"messages\":[{{\"role\":\"user\",\"content\":[{{\"text\":\"{spoken}\"}}]}}]}}");
                 Request::post(&format!("/model/{model}/{verb}"), body)
             }
         };
@@ -234,8 +234,8 @@ async fn the_memory_of_an_adapters_instances_is_reported_while_they_work() {
     assert!(figure(&busy, "memory_bytes") >= figure(&busy, "instances_live") * each, "{busy}");
     let labels = format!("{{digest=\"{}\",plugin=\"zeta\"}}", &busy["digest"].as_str().unwrap()[..12]);
     for name in ["instances_live", "memory_bytes", "memory_highest_bytes"] {
-        let told = gateway.metric(&format!("weir_plugin_{name}{labels}")).await;
-        assert_eq!(told as u64, figure(&busy, name), "{name}");
+        let reported = gateway.metric(&format!("weir_plugin_{name}{labels}")).await;
+        assert_eq!(reported as u64, figure(&busy, name), "{name}");
     }
     gate.open();
     assert!(!client.rest().await.1, "whole");

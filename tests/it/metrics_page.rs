@@ -95,8 +95,8 @@ async fn a_reader_of_openmetrics_finds_the_request_and_the_trace_of_a_bucket() {
     let reply = gateway.ask(&page).await;
     assert_eq!(reply.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
     let text = reply.text();
-    let wanted = format!(" # {{trace_id=\"{TRACE}\",request_id=\"find-me\"}} ");
-    let found: Vec<&str> = text.lines().filter(|line| line.contains(&wanted)).collect();
+    let expected = format!(" # {{trace_id=\"{TRACE}\",request_id=\"find-me\"}} ");
+    let found: Vec<&str> = text.lines().filter(|line| line.contains(&expected)).collect();
     assert!(found.len() == 1 && found[0].starts_with("weir_request_duration_seconds_bucket{"), "{text}");
     assert!(text.contains("# TYPE weir_requests counter\n") && text.ends_with("# EOF\n"), "{text}");
     assert!(!gateway.metrics().await.contains(TRACE), "the older format has none");

@@ -34,8 +34,8 @@ fn gemini(model: &str, stream: bool) -> Request {
 }
 
 fn lost(reply: &Reply) -> Vec<String> {
-    let told = reply.header("x-weir-losses").unwrap_or_default();
-    told.split(',').map(str::to_owned).collect()
+    let losses = reply.header("x-weir-losses").unwrap_or_default();
+    losses.split(',').map(str::to_owned).collect()
 }
 
 /// The limit and the setting for thinking in the upstream request.
@@ -64,11 +64,11 @@ async fn settings_that_the_catalogue_excludes_are_not_sent_and_are_reported() {
     for (adapter, model, most, answer) in cases {
         let mut upstream = Upstream::always(Answer::json(200, answer)).await;
         // The operator's settings take precedence over the catalogue.
-        let said = if model == "made-up" { "capabilities = { reasoning = false, output = 1000 }" } else { "" };
+        let settings = if model == "made-up" { "capabilities = { reasoning = false, output = 1000 }" } else { "" };
         let config = format!(
             "[[providers]]\nname = \"p\"\nadapter = \"{adapter}\"\nurl = \"{}\"\napi_key = \"k\"\n\
-             [[models]]\nalias = \"small\"\ntranslate = true\n{said}\ntarget = {{ provider = \"p\", model = \"{model}\" }}\n\
-             [[models]]\nalias = \"g*\"\ntranslate = true\n{said}\ntarget = {{ provider = \"p\" }}\n",
+             [[models]]\nalias = \"small\"\ntranslate = true\n{settings}\ntarget = {{ provider = \"p\", model = \"{model}\" }}\n\
+             [[models]]\nalias = \"g*\"\ntranslate = true\n{settings}\ntarget = {{ provider = \"p\" }}\n",
             upstream.url()
         );
         let gateway = Gateway::with(Folder::with(&["openai", "anthropic", "gemini"]), &config).await;

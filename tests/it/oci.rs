@@ -49,8 +49,8 @@ fn what_is_pushed_is_installed_with_its_signature_its_fixtures_and_its_digest_in
     let pushed = desk.types(&format!("push zeta.wasm {place}"), 0);
     is_in(": signed, ", &pushed);
     assert!(!pushed.contains(" 0 fixtures"), "{pushed}");
-    let said = desk.types(&format!("install {place}"), 0);
-    is_in("fixtures passed", &said);
+    let output = desk.types(&format!("install {place}"), 0);
+    is_in("fixtures passed", &output);
     assert_eq!(installed(&desk), Some(zeta_build(1)));
     assert_eq!(desk.text("served/zeta.wasm.sig").trim(), desk.text("zeta.wasm.sig").trim());
     let count = |folder: &str| fs::read_dir(desk.at(folder)).unwrap().count();
@@ -240,11 +240,11 @@ async fn a_registry_that_lies_about_an_adapter_is_not_believed() {
 async fn a_login_gets_a_token_which_no_other_host_sees() {
     let component = zeta_build(1);
     let mut storage = Upstream::always(Answer::whole(200, &[], &component)).await;
-    let told = manifest(&component, |_| {});
+    let listed = manifest(&component, |_| {});
     let (elsewhere, basic) = (storage.origin(), format!("Basic {}", STANDARD.encode("ada:secret-word")));
     let upstream = Upstream::always(Answer::silence()).await;
     let realm = format!("{}/token", upstream.origin());
-    let inner = Arc::new(serves(told, component.clone()));
+    let inner = Arc::new(serves(listed, component.clone()));
     upstream.script(move |request| {
         if request.line().starts_with("GET /token") {
             let is_known = request.header("authorization") == Some(basic.as_str());
@@ -266,8 +266,8 @@ async fn a_login_gets_a_token_which_no_other_host_sees() {
         let line = format!("plugin install {place} --unsigned");
         is_in("WEIR_REGISTRY_USER", &desk.types_with(&[], &line, 1));
         let wrong = [("WEIR_REGISTRY_USER", "ada"), ("WEIR_REGISTRY_PASSWORD", "wrong-word")];
-        let said = desk.types_with(&wrong, &line, 1);
-        assert!(said.contains("answers 401") && !said.contains("wrong-word"), "{said}");
+        let output = desk.types_with(&wrong, &line, 1);
+        assert!(output.contains("answers 401") && !output.contains("wrong-word"), "{output}");
         let right = [("WEIR_REGISTRY_USER", "ada"), ("WEIR_REGISTRY_PASSWORD", "secret-word")];
         desk.types_with(&right, &line, 0);
         assert_eq!(installed(&desk), Some(zeta_build(1)));
@@ -291,9 +291,9 @@ async fn a_mirror_is_asked_in_place_of_the_registry_and_a_redirect_leaves_tls_no
     .await
     .unwrap();
     let away = Answer::whole(307, &[("location", "http://files.example/part")], "");
-    let told = manifest(&zeta_build(1), |_| {});
+    let listed = manifest(&zeta_build(1), |_| {});
     upstream.script(move |request| {
-        if request.line().contains("/blobs/") { away.clone() } else { serves(told.clone(), Vec::new())(request) }
+        if request.line().contains("/blobs/") { away.clone() } else { serves(listed.clone(), Vec::new())(request) }
     });
     refused(&upstream, "no address that may be followed").await;
 }

@@ -217,13 +217,13 @@ async fn a_redirect_is_not_followed_and_our_key_stays() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_repeats_our_key_does_not_show_it() {
-    let told = format!("{{\"you\":\"{KEY}\"}}");
-    let half = told.len() / 2;
+    let body = format!("{{\"you\":\"{KEY}\"}}");
+    let half = body.len() / 2;
     let headers = [("content-type", "application/json"), ("x-key", KEY)];
     for answer in [
-        Answer::whole(200, &headers, &told),
-        Answer::begin(200, &headers).piece(&told[..half]).piece(&told[half..]).end(),
-        Answer::whole(404, &headers, &told),
+        Answer::whole(200, &headers, &body),
+        Answer::begin(200, &headers).piece(&body[..half]).piece(&body[half..]).end(),
+        Answer::whole(404, &headers, &body),
     ] {
         let upstream = Upstream::always(answer).await;
         let gateway = Gateway::open(&provider(&upstream, "[\"* *\"]")).await;
@@ -231,7 +231,7 @@ async fn an_answer_that_repeats_our_key_does_not_show_it() {
         assert!(!reply.text().contains(&KEY[8..]), "{}", reply.text());
         assert!(!reply.header("x-key").unwrap().contains(&KEY[8..]));
     }
-    let upstream = Upstream::always(Answer::json(401, &told)).await;
+    let upstream = Upstream::always(Answer::json(401, &body)).await;
     let gateway = Gateway::open(&provider(&upstream, "[\"* *\"]")).await;
     let reply = gateway.get("/passthrough/p/echo").await;
     assert_eq!((reply.status(), code(&reply).as_str()), (502, "upstream_authentication"));

@@ -71,8 +71,8 @@ impl Came {
 
     /// The losses in the answer's header, each with its kind: `temperature=clamped`.
     fn losses(&self) -> Vec<String> {
-        let told = self.reply.header("x-weir-losses").unwrap_or_default();
-        told.split(',').filter(|loss| !loss.is_empty()).map(str::to_owned).collect()
+        let losses = self.reply.header("x-weir-losses").unwrap_or_default();
+        losses.split(',').filter(|loss| !loss.is_empty()).map(str::to_owned).collect()
     }
 }
 
@@ -108,9 +108,9 @@ async fn everywhere(
 /// All tokens that are counted for a provider once nothing is in flight.
 async fn booked(gateway: &Gateway, to: WireFormat) -> [f64; 2] {
     gateway.until_metric("weir_in_flight", 0.0).await;
-    let told = gateway.metric(&format!("weir_tokens_total{{provider=\"{}\"}}", to.name)).await;
+    let reported = gateway.metric(&format!("weir_tokens_total{{provider=\"{}\"}}", to.name)).await;
     let estimated = gateway.metric(&format!("weir_tokens_estimated_total{{provider=\"{}\"}}", to.name)).await;
-    [told, estimated]
+    [reported, estimated]
 }
 
 /// The usual request in every place.
@@ -125,8 +125,8 @@ fn usually(to: WireFormat, stream: bool) -> Answer {
 }
 
 /// Whether two values are the same.
-fn same<T: PartialEq + std::fmt::Debug>(what: &str, is: &T, wanted: &T) -> Result<(), String> {
-    if is == wanted { Ok(()) } else { Err(format!("{what}: {is:?}, wanted {wanted:?}")) }
+fn same<T: PartialEq + std::fmt::Debug>(what: &str, is: &T, expected: &T) -> Result<(), String> {
+    if is == expected { Ok(()) } else { Err(format!("{what}: {is:?}, wanted {expected:?}")) }
 }
 
 /// Checks that a client got both calls, with the matching finish reason. The relay lane passes on the provider's own
@@ -137,8 +137,8 @@ fn both_calls(came: &Came) -> Result<(), String> {
     }
     let parsed = came.parsed();
     let calls: Vec<_> = parsed.calls.iter().map(|call| (call.name.as_str(), call.value())).collect();
-    let wanted = CALLS.map(|(_, name, text)| (name, serde_json::from_str::<Value>(text).unwrap()));
-    same("calls", &calls, &wanted.to_vec())?;
+    let expected = CALLS.map(|(_, name, text)| (name, serde_json::from_str::<Value>(text).unwrap()));
+    same("calls", &calls, &expected.to_vec())?;
     same("finish", &parsed.finish.as_deref(), &Some("tool"))
 }
 
@@ -161,7 +161,7 @@ async fn a_finish_is_the_last_word_only_at_the_end_everywhere() {
     everywhere(usual, calling, |came| {
         both_calls(came)?;
         let text = came.reply.text();
-        let told = if came.place.from == OPENAI {
+        let finishes = if came.place.from == OPENAI {
             text.matches(r#""finish_reason":"tool_calls""#).count()
         } else if came.place.from == ANTHROPIC {
             text.matches(r#""stop_reason":"tool_use""#).count()
@@ -169,7 +169,7 @@ async fn a_finish_is_the_last_word_only_at_the_end_everywhere() {
             text.matches("finishReason").count()
         };
         let is_relayed = came.place.lane == Lane::Relay;
-        same("the finish is told once", &(is_relayed || told == 1), &true)
+        same("the finish comes once", &(is_relayed || finishes == 1), &true)
     })
     .await;
 }

@@ -40,8 +40,8 @@ async fn an_adapter_that_drops_a_piece_of_a_call_at_a_border_stays_out_and_the_f
     serves(&gateway).await;
     gateway.folder.put("zeta", &zeta_with_fault("border"));
     let reason = refusal(&gateway).await;
-    for wanted in ["1 of 4 fixtures fail", "stream-calls", "frame by frame", "event 5", "Rome", "got nothing"] {
-        assert!(reason.contains(wanted), "{wanted:?} is not in {reason}");
+    for expected in ["1 of 4 fixtures fail", "stream-calls", "frame by frame", "event 5", "Rome", "got nothing"] {
+        assert!(reason.contains(expected), "{expected:?} is not in {reason}");
     }
     assert!(log::text().contains("frame by frame"), "the log says it too");
     serves(&gateway).await;
@@ -52,8 +52,8 @@ async fn an_adapter_that_keeps_something_between_exchanges_stays_out() {
     let (gateway, _upstream) = gateway("").await;
     gateway.folder.put("zeta", &zeta_with_fault("memory"));
     let reason = refusal(&gateway).await;
-    for wanted in ["on an instance that has served before", "/usage/output", "expected 9, got"] {
-        assert!(reason.contains(wanted), "{wanted:?} is not in {reason}");
+    for expected in ["on an instance that has served before", "/usage/output", "expected 9, got"] {
+        assert!(reason.contains(expected), "{expected:?} is not in {reason}");
     }
     serves(&gateway).await;
 }
@@ -146,8 +146,9 @@ fn what_came_can_be_expected_and_is_missed_when_it_no_longer_comes() {
     std::fs::write(&file, text.replace("\"cache_read\": 4", "\"cache_read\": 5")).unwrap();
     let expecting = proof::at(dir.path(), Bounds::COMMAND).unwrap();
     let failure = proof::prove(&adapter, &expecting).first_failure().unwrap();
-    let wanted = "calls: answer: it is not what is expected; first difference at /usage/cache_read: expected 5, got 4";
-    assert_eq!(failure, wanted);
+    let expected =
+        "calls: answer: it is not what is expected; first difference at /usage/cache_read: expected 5, got 4";
+    assert_eq!(failure, expected);
 }
 
 #[test]
@@ -171,8 +172,8 @@ fn every_bundled_adapter_passes_its_own_fixtures() {
 async fn what_proved_nothing_is_called_unproved_wherever_adapters_are_listed() {
     let (gateway, _upstream) = gateway("").await;
     for place in ["/admin/plugins", "/ready"] {
-        let told = gateway.get(place).await.json();
-        let all = if place == "/ready" { &told["adapters"] } else { &told["plugins"] };
+        let page = gateway.get(place).await.json();
+        let all = if place == "/ready" { &page["adapters"] } else { &page["plugins"] };
         for (name, proved) in [("zeta", true), ("openai", false)] {
             let one = all.as_array().unwrap().iter().find(|one| one["name"] == name).unwrap();
             assert_eq!(one["proved"], proved, "{place}: {one}");
@@ -183,7 +184,7 @@ async fn what_proved_nothing_is_called_unproved_wherever_adapters_are_listed() {
 #[test]
 fn what_the_gateway_would_not_send_or_give_fails_the_proof() {
     let hostile = load(&component("hostile"), &std::fs::read(component("hostile")).unwrap());
-    for (model, wanted) in [
+    for (model, expected) in [
         ("render.dots", "the gateway would not send this request"),
         ("render.header-break", "a header that HTTP does not allow"),
         ("render.connect", "a method that asks for no answer"),
@@ -197,6 +198,6 @@ fn what_the_gateway_would_not_send_or_give_fails_the_proof() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("one.json"), fixture.to_string()).unwrap();
         let failure = proof::prove(&hostile, &proof::at(dir.path(), Bounds::COMMAND).unwrap()).first_failure();
-        assert!(failure.as_ref().is_some_and(|failure| failure.contains(wanted)), "{model}: {failure:?}");
+        assert!(failure.as_ref().is_some_and(|failure| failure.contains(expected)), "{model}: {failure:?}");
     }
 }

@@ -60,11 +60,11 @@ async fn provider(wire_format: WireFormat, limits: Vec<(&'static str, &'static s
 }
 
 /// Names and values of the rate-limit headers.
-fn told(reply: &Reply) -> Vec<(&str, &str)> {
+fn limit_headers(reply: &Reply) -> Vec<(&str, &str)> {
     let headers = reply.head.headers.iter().filter(|(name, _)| name.contains("ratelimit"));
-    let mut told: Vec<_> = headers.map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    told.sort_unstable();
-    told
+    let mut limit_headers: Vec<_> = headers.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    limit_headers.sort_unstable();
+    limit_headers
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -78,13 +78,13 @@ async fn a_providers_limits_are_passed_on_in_the_clients_spelling() {
         assert_eq!(reply.header("anthropic-ratelimit-tokens-remaining"), Some("10"));
         let reset = reply.header("anthropic-ratelimit-tokens-reset").unwrap_or_default();
         assert!(reset.ends_with('Z') && reset.starts_with("20"), "{reset}");
-        assert_eq!(told(&reply).len(), 6, "each once: {:?}", told(&reply));
+        assert_eq!(limit_headers(&reply).len(), 6, "each once: {:?}", limit_headers(&reply));
         let relayed = gateway.ask(&OPENAI.request("openai", stream)).await;
         let mut as_it_came = of_openai("10", "6m0s");
         as_it_came.sort_unstable();
-        assert_eq!(told(&relayed), as_it_came);
+        assert_eq!(limit_headers(&relayed), as_it_came);
         let same = gateway.ask(&OPENAI.request("openai-t", stream)).await;
-        assert_eq!(told(&same), as_it_came);
+        assert_eq!(limit_headers(&same), as_it_came);
     }
 }
 
@@ -95,7 +95,7 @@ async fn of_several_limits_the_nearest_to_its_end_is_passed_on() {
     for stream in [false, true] {
         let reply = gateway.ask(&OPENAI.request("anthropic", stream)).await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
-        let wanted = [
+        let expected = [
             ("x-ratelimit-limit-requests", "60"),
             ("x-ratelimit-limit-tokens", "1000"),
             ("x-ratelimit-remaining-requests", "59"),
@@ -103,7 +103,7 @@ async fn of_several_limits_the_nearest_to_its_end_is_passed_on() {
             // A time in the past, and one so far away that it is ignored.
             ("x-ratelimit-reset-tokens", "0ms"),
         ];
-        assert_eq!(told(&reply), wanted);
+        assert_eq!(limit_headers(&reply), expected);
     }
 }
 
@@ -120,7 +120,7 @@ async fn a_client_with_its_own_limits_gets_no_other_limits() {
     for model in ["openai", "openai-t"] {
         let reply = gateway.ask(&OPENAI.request(model, false).header("x-api-key", KEY)).await;
         assert_eq!(reply.status(), 200, "{}", reply.text());
-        let names: Vec<&str> = told(&reply).iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = limit_headers(&reply).iter().map(|(name, _)| *name).collect();
         let ours = ["limit", "remaining", "reset"].map(|what| format!("x-ratelimit-{what}-requests"));
         assert_eq!(names, ours, "{model}");
         assert_eq!(reply.header("x-ratelimit-limit-requests"), Some("5"));
@@ -174,7 +174,7 @@ async fn each_provider_counts_the_tokens_of_its_own_attempts() {
     };
     let reply = gateway.ask(&ask("both", 4_000)).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
-    // A thousand tokens of input were sent to the first provider, and the answer of the second told of a few.
+    // A thousand tokens of input were sent to the first provider, and the answer of the second reported a few.
     let reply = gateway.ask(&ask("only-well", 100)).await;
     assert_eq!(reply.status(), 200, "the second one's limit has nearly all of it left: {}", reply.text());
     let reply = gateway.ask(&ask("only-broken", 100)).await;

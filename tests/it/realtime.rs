@@ -1,5 +1,5 @@
 //! Sessions over WebSockets: the gateway's key and not the client's, messages unchanged both ways, each response billed, and
-//! every end told to both sides.
+//! every end reported to both sides.
 
 mod bounds;
 mod ephemeral;
@@ -157,7 +157,7 @@ async fn what_is_no_handshake_or_no_right_is_refused_in_the_clients_format() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_target_is_asked_until_one_grants_the_session_and_a_refusal_is_told() {
+async fn another_target_is_asked_until_one_grants_the_session_and_a_refusal_is_reported() {
     let (first, second) = (SessionProvider::listen().await, SessionProvider::listen().await);
     let two = format!(
         "[[providers]]\nname = \"p\"\nadapter = \"openai\"\nurl = \"{}\"\napi_key = \"{KEY}\"\n\
@@ -199,8 +199,8 @@ async fn another_target_is_asked_until_one_grants_the_session_and_a_refusal_is_t
             asked
         };
         let (refused, _asked) = tokio::join!(WebSocket::ask(gateway.address, PATH, &[]), refusing);
-        let (told, body) = refused.unwrap_err();
-        assert_eq!(told, status, "{head}: {body}");
+        let (answered, body) = refused.unwrap_err();
+        assert_eq!(answered, status, "{head}: {body}");
         assert!(body.contains(&message) && !body.contains(KEY), "{head}: {body}");
     }
 }

@@ -107,8 +107,8 @@ async fn c23_a_packed_answer_is_relayed_as_it_came() {
         assert_eq!(reply.body, packed, "{coding}");
         assert_eq!(reply.header("content-encoding"), Some(coding));
         assert_eq!(upstream.request().await.header("accept-encoding"), Some("br, gzip;q=0.5"));
-        let wanted = if coding == "rot13" { 0.0 } else { 7.0 };
-        gateway.until_metric("weir_tokens_total{bucket=\"output\",model=\"anthropic\"}", wanted).await;
+        let tokens = if coding == "rot13" { 0.0 } else { 7.0 };
+        gateway.until_metric("weir_tokens_total{bucket=\"output\",model=\"anthropic\"}", tokens).await;
     }
 }
 

@@ -36,8 +36,8 @@ async fn a_request_without_a_model_goes_to_the_provider_that_it_names() {
     let gateway = Gateway::open(&two(&first, &second)).await;
     let reply = gateway.ask(&Request::get("/v1/files?limit=3").header("x-weir-provider", "third")).await;
     assert_eq!(reply.status(), 400, "{}", reply.text());
-    let told = OPENAI.error(&reply).unwrap_or_default();
-    assert!(told.contains("x-weir-provider") && told.contains("first, second"), "{told}");
+    let error = OPENAI.error(&reply).unwrap_or_default();
+    assert!(error.contains("x-weir-provider") && error.contains("first, second"), "{error}");
     assert!(first.unseen().is_none() && second.unseen().is_none());
     let asked = Request::get("/v1/files/file-7/content?limit=3").header("x-weir-provider", "second");
     assert_eq!(gateway.ask(&asked).await.status(), 200);

@@ -413,7 +413,7 @@ async fn commands_read_the_log_and_explain_reprice_and_reconcile_costs() {
     let (input, output) = (2 * TOKENS.input, 2 * TOKENS.output);
     for (input, agrees) in [(input, true), (input + 1, false)] {
         let csv = format!("day,model,requests,input_tokens,output_tokens\n{day},openai,2,{input},{output}\n");
-        let (done, said) = command(&kept, &["ledger", "reconcile", "--export", &file("usage.csv", &csv)]).await;
-        assert_eq!((done, said.contains("everything agrees")), (agrees, agrees), "{said}");
+        let (done, output) = command(&kept, &["ledger", "reconcile", "--export", &file("usage.csv", &csv)]).await;
+        assert_eq!((done, output.contains("everything agrees")), (agrees, agrees), "{output}");
     }
 }

@@ -25,8 +25,8 @@ fn half(wire_format: WireFormat) -> Answer {
 /// A stream that sends the other half.
 fn rest(wire_format: WireFormat) -> Answer {
     let pieces = wire_format.stream();
-    let said = pieces.iter().enumerate().filter(|(at, _)| *at != 1);
-    said.fold(wire_format.begin(), |answer, (_, piece)| answer.piece(piece)).end()
+    let others = pieces.iter().enumerate().filter(|(at, _)| *at != 1);
+    others.fold(wire_format.begin(), |answer, (_, piece)| answer.piece(piece)).end()
 }
 
 /// The turns of a request: role and text.
@@ -55,8 +55,8 @@ async fn a_stream_that_breaks_is_gone_on_with_by_the_next_target_in_every_format
             let twice = if one == ANTHROPIC { 20 } else { 10 };
             assert_eq!(parsed.tokens.map(|tokens| tokens.input), Some(twice), "{place}");
             let turns = turns(&second.request().await.json());
-            let (said, wish) = (&turns[turns.len() - 2], &turns[turns.len() - 1]);
-            assert_eq!((said.0.as_str(), said.1.as_str()), ("assistant", &TEXT[..6]), "{place}");
+            let (begun, wish) = (&turns[turns.len() - 2], &turns[turns.len() - 1]);
+            assert_eq!((begun.0.as_str(), begun.1.as_str()), ("assistant", &TEXT[..6]), "{place}");
             assert!(wish.0 == "user" && wish.1.contains("Go on"), "{place}: {wish:?}");
         }
         let series = format!("weir_resumed_streams_total{{from=\"first/{}\",to=\"second/{}\"}}", one.name, other.name);
@@ -134,10 +134,10 @@ async fn what_a_broken_stream_did_not_tell_of_its_tokens_is_estimated() {
         let reply = gateway.ask(&OPENAI.request("both", true)).await;
         assert_eq!(OPENAI.parsed(&reply, true).text, TEXT, "{}", reply.text());
         let estimated = |bucket| format!("weir_tokens_estimated_total{{bucket=\"{bucket}\",model=\"both\"}}");
-        let told = "weir_tokens_total{bucket=\"output\",model=\"both\"}";
+        let series = "weir_tokens_total{bucket=\"output\",model=\"both\"}";
         // One format reports no usage before its end; the other begins with its input and one token of output.
         let begun = f64::from(u32::from(one == ANTHROPIC));
-        gateway.until_metric(told, 7.0 + begun).await;
+        gateway.until_metric(series, 7.0 + begun).await;
         assert_eq!(gateway.metric(&estimated("output")).await, 2.0 - begun, "the words so far");
         assert_eq!(gateway.metric(&estimated("input")).await > 0.0, one == OPENAI);
     }

@@ -29,12 +29,12 @@ async fn the_cheapest_is_taken_by_the_operators_price_or_the_bundled_one() {
     let (first, second) = (serving(OPENAI).await, serving(OPENAI).await);
     let model = "[[models]]\nalias = \"cheap\"\nstrategy = \"cheapest\"\n\
                  targets = [{ provider = \"first\", model = \"gpt-4o\" }, { provider = \"second\", model = \"gpt-4o-mini\" }]\n\
-                 [[models]]\nalias = \"told\"\nstrategy = \"cheapest\"\n\
+                 [[models]]\nalias = \"prices\"\nstrategy = \"cheapest\"\n\
                  targets = [{ provider = \"first\", model = \"gpt-4o\", price = { input = 0.01, output = 0.01 } },\n\
                  { provider = \"second\", model = \"gpt-4o-mini\" }]\n";
     let gateway = Gateway::open(&two(&first, &second, model)).await;
     assert_eq!(taken(&gateway, &OPENAI.request("cheap", false)).await, "second");
-    assert_eq!(taken(&gateway, &OPENAI.request("told", false)).await, "first");
+    assert_eq!(taken(&gateway, &OPENAI.request("prices", false)).await, "first");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,12 +131,12 @@ async fn explaining_changes_nothing_and_shows_the_next_target() {
     let model = "[[models]]\nalias = \"both\"\nstrategy = \"round-robin\"\n\
                  targets = [{ provider = \"first\", model = \"m\" }, { provider = \"second\", model = \"m\" }]\n";
     let gateway = Gateway::open(&two(&first, &second, model)).await;
-    for wanted in ["first", "second", "first", "second"] {
+    for expected in ["first", "second", "first", "second"] {
         for _ in 0..3 {
             let explained = gateway.post("/admin/routes/explain", "{\"model\":\"both\"}").await.json();
-            assert_eq!(explained["targets"][0]["provider"], wanted, "{explained}");
+            assert_eq!(explained["targets"][0]["provider"], expected, "{explained}");
         }
-        assert_eq!(taken(&gateway, &OPENAI.request("both", false)).await, wanted);
+        assert_eq!(taken(&gateway, &OPENAI.request("both", false)).await, expected);
     }
 }
 
@@ -165,14 +165,14 @@ async fn the_reported_lane_and_the_explained_one_are_one_decision() {
     }
     let relayed: Vec<_> =
         lanes.iter().filter(|(.., lane)| lane == "relay").map(|(from, model, ..)| (*from, *model)).collect();
-    let wanted = [
+    let expected = [
         ("anthropic", "second"),
         ("anthropic", "second"),
         ("openai", "first"),
         ("openai", "first"),
         ("openai", "resumes"),
     ];
-    assert_eq!(relayed, wanted);
+    assert_eq!(relayed, expected);
 }
 
 /// The model in an answer of any format.

@@ -84,7 +84,7 @@ async fn a_limit_of_requests_holds_over_two_nodes_and_refills_for_both() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_both_nodes_used_is_told_by_each_and_survives_restarts_once() {
+async fn what_both_nodes_used_is_reported_by_each_and_survives_restarts_once() {
     let Some(redis) = Redis::start() else { return };
     let upstream = provider(OPENAI).await;
     let settings = settings(&upstream, &redis, "", &budget("tokens = 1000000"));
@@ -126,7 +126,7 @@ async fn what_a_stopped_node_held_is_the_others_at_once_and_its_use_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_server_is_away_each_policy_admits_what_it_says_and_the_state_is_told() {
+async fn while_the_server_is_away_each_policy_admits_what_it_says_and_the_state_is_reported() {
     let Some(redis) = Redis::start() else { return };
     let upstream = provider(OPENAI).await;
     let settings = settings(&upstream, &redis, "", &budget("requests = 40"));

@@ -126,7 +126,7 @@ async fn a_bucket_gets_lines_under_a_signature() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chat_is_told_of_failed_requests_only() {
+async fn a_chat_gets_failed_requests_only() {
     let upstream = wire_format::provider(OPENAI).await;
     let mut chat = Upstream::always(Answer::json(200, "ok")).await;
     let gateway = gateway(&upstream, &sink("slack", &chat.url(), "")).await;

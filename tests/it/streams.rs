@@ -77,8 +77,8 @@ async fn c25_every_event_leaves_when_it_has_come() {
                 assert_eq!(head.header("x-accel-buffering"), Some("no"));
                 assert_eq!(head.header("cache-control"), Some("no-cache"));
                 let kind = head.header("content-type").unwrap_or_default();
-                let wanted = if from == ZETA { "application/x-ndjson" } else { "text/event-stream" };
-                assert!(kind.starts_with(wanted), "{kind}");
+                let expected = if from == ZETA { "application/x-ndjson" } else { "text/event-stream" };
+                assert!(kind.starts_with(expected), "{kind}");
             }
         }
     }

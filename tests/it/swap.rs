@@ -22,7 +22,7 @@ async fn written_by(gateway: &Gateway) -> String {
     gateway.ask(&ZETA.request("zeta-t", false)).await.json()["scribe"].to_string()
 }
 
-/// Sends requests on one connection, in both lanes, until told to stop; counts them.
+/// Sends requests on one connection, in both lanes, until it is stopped; counts them.
 async fn load(gateway: Arc<Gateway>, stop: Arc<AtomicBool>, done: Arc<AtomicU32>) {
     let mut client = gateway.connect().await;
     let requests = [

@@ -78,7 +78,7 @@ async fn begun(address: SocketAddr, model: &str) -> Client {
     client
 }
 
-/// Sends short requests on connections of their own until it is told to stop; returns how many were answered.
+/// Sends short requests on connections of their own until it is stopped; returns how many were answered.
 async fn ask_until(done: Arc<AtomicBool>, address: SocketAddr) -> usize {
     let mut answered = 0;
     while !done.load(Ordering::Relaxed) {

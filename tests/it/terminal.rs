@@ -24,7 +24,7 @@ fn weir(folder: &Path, line: &str) -> Command {
 }
 
 /// The exit code, and the output of both streams.
-fn said(command: &mut Command) -> (Option<i32>, String) {
+fn run(command: &mut Command) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     (status.code(), [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat())
 }
@@ -53,22 +53,22 @@ fn desk() -> Desk {
 fn init_writes_a_first_file_that_checks_and_overwrites_none() {
     let desk = desk();
     let folder = desk.at("");
-    let (code, told) = said(weir(&folder, "init --yes").stdin(Stdio::null()));
-    assert_eq!(code, Some(1), "{told}");
-    is_in("OPENAI_API_KEY", &told);
+    let (code, output) = run(weir(&folder, "init --yes").stdin(Stdio::null()));
+    assert_eq!(code, Some(1), "{output}");
+    is_in("OPENAI_API_KEY", &output);
     assert!(!desk.at("weir.toml").exists(), "nothing is written where there is nothing to serve");
-    let (code, told) = said(weir(&folder, "init --yes").env("OPENAI_API_KEY", "sk-seen-by-nobody"));
-    assert_eq!(code, Some(0), "{told}");
-    is_in("weir.toml written", &told);
+    let (code, output) = run(weir(&folder, "init --yes").env("OPENAI_API_KEY", "sk-seen-by-nobody"));
+    assert_eq!(code, Some(0), "{output}");
+    is_in("weir.toml written", &output);
     let first = desk.text("weir.toml");
     is_in("api_key = \"env:OPENAI_API_KEY\"", &first);
     assert!(!first.contains("sk-seen") && !first.contains("anthropic"), "{first}");
-    let (code, told) = said(weir(&folder, "check").env("OPENAI_API_KEY", "sk-seen-by-nobody"));
-    assert_eq!(code, Some(0), "{told}");
-    assert!(!told.contains("warning"), "{told}");
-    let (code, told) = said(weir(&folder, "init --yes").env("OPENAI_API_KEY", "sk-seen-by-nobody"));
+    let (code, output) = run(weir(&folder, "check").env("OPENAI_API_KEY", "sk-seen-by-nobody"));
+    assert_eq!(code, Some(0), "{output}");
+    assert!(!output.contains("warning"), "{output}");
+    let (code, output) = run(weir(&folder, "init --yes").env("OPENAI_API_KEY", "sk-seen-by-nobody"));
     assert_eq!(code, Some(1));
-    is_in("is there already and is not overwritten", &told);
+    is_in("is there already and is not overwritten", &output);
     assert_eq!(desk.text("weir.toml"), first);
 }
 
@@ -85,9 +85,9 @@ fn check_warns_of_models_without_a_price_and_of_the_budgets_that_refuse_them() {
         (budget("unpriced = \"allow\"\n"), "what they cost is not counted"),
     ] {
         fs::write(desk.at("weir.toml"), format!("{model}{budgets}")).unwrap();
-        let (code, told) = said(&mut weir(&desk.at(""), "check --config weir.toml"));
-        assert_eq!(code, Some(0), "{told}");
-        is_in(expected, &told);
+        let (code, output) = run(&mut weir(&desk.at(""), "check --config weir.toml"));
+        assert_eq!(code, Some(0), "{output}");
+        is_in(expected, &output);
     }
 }
 
@@ -98,16 +98,16 @@ fn init_asks_for_providers_a_server_of_ones_own_a_name_and_the_port() {
     command.env("OPENAI_API_KEY", "sk-1-seen-by-nobody").env("ANTHROPIC_API_KEY", "sk-2-seen-by-nobody");
     // Anthropic no, OpenAI yes; Ollama's usual address; a name; a port.
     let answers = "n\n\nhttp://localhost:11434/v1\nopenai\nlocal\nllama3.1\nfast\ngpt-4o-mini\n9000\n";
-    let (code, told) = answered(&mut command, answers);
-    assert_eq!(code, Some(0), "{told}");
-    is_in("weir check --config mine.toml", &told);
+    let (code, output) = answered(&mut command, answers);
+    assert_eq!(code, Some(0), "{output}");
+    is_in("weir check --config mine.toml", &output);
     let text = desk.text("mine.toml");
     for part in ["port = 9000", "alias = \"local\"", "http://localhost:11434/v1/", "alias = \"fast\"", "gpt-4o-mini"] {
         is_in(part, &text);
     }
     assert!(!text.contains("anthropic") && !text.contains("seen-by-nobody"), "{text}");
-    let (code, told) = said(weir(&desk.at(""), "check --config mine.toml").env("OPENAI_API_KEY", "sk-seen-by-nobody"));
-    assert_eq!(code, Some(0), "{told}");
+    let (code, output) = run(weir(&desk.at(""), "check --config mine.toml").env("OPENAI_API_KEY", "sk-seen-by-nobody"));
+    assert_eq!(code, Some(0), "{output}");
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn no_command_panics_when_its_reader_leaves() {
 fn completions_help_and_suggestions_name_no_internal_command() {
     let folder = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
-        let (code, script) = said(&mut weir(folder.path(), &format!("completions {shell}")));
+        let (code, script) = run(&mut weir(folder.path(), &format!("completions {shell}")));
         assert_eq!(code, Some(0), "{script}");
         for command in ["serve", "init", "plugin", "explain", "completions"] {
             is_in(command, &script);
@@ -162,8 +162,8 @@ fn completions_help_and_suggestions_name_no_internal_command() {
         assert!(!script.contains("compile"), "{shell}");
     }
     for line in ["--help", "help", "_compile", "compile", "__compil"] {
-        let (_, told) = said(&mut weir(folder.path(), line));
-        assert!(!told.contains("__compile"), "weir {line}: {told}");
+        let (_, output) = run(&mut weir(folder.path(), line));
+        assert!(!output.contains("__compile"), "weir {line}: {output}");
     }
 }
 
@@ -171,17 +171,17 @@ fn completions_help_and_suggestions_name_no_internal_command() {
 fn without_an_adapter_it_prints_the_remedy_and_does_not_listen() {
     let folder = tempfile::tempdir().unwrap();
     for line in ["serve", "check"] {
-        let (code, told) = said(weir(folder.path(), line).env("WEIR_SERVER__PORT", "0"));
-        assert_eq!(code, Some(1), "weir {line}: {told}");
+        let (code, output) = run(weir(folder.path(), line).env("WEIR_SERVER__PORT", "0"));
+        assert_eq!(code, Some(1), "weir {line}: {output}");
         for part in ["there is no such folder", "plugins.dir", "allow_empty", folder.path().to_str().unwrap()] {
-            is_in(part, &told);
+            is_in(part, &output);
         }
-        assert!(!told.contains("listens"), "{told}");
+        assert!(!output.contains("listens"), "{output}");
     }
     fs::create_dir(folder.path().join("plugins")).unwrap();
-    let (code, told) = said(weir(folder.path(), "serve").env("WEIR_SERVER__PORT", "0"));
-    assert_eq!(code, Some(1), "{told}");
-    is_in("it holds no NAME.wasm", &told);
+    let (code, output) = run(weir(folder.path(), "serve").env("WEIR_SERVER__PORT", "0"));
+    assert_eq!(code, Some(1), "{output}");
+    is_in("it holds no NAME.wasm", &output);
 }
 
 #[tokio::test(flavor = "multi_thread")]

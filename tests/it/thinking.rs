@@ -96,8 +96,8 @@ async fn c35_thinking_is_in_a_separate_field_and_never_in_tags() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn c36_thinking_is_relayed_byte_for_byte_both_ways() {
-    let said = turn().to_string().replace(':', ": ");
-    let mut upstream = Upstream::always(Answer::json(200, &said)).await;
+    let answer = turn().to_string().replace(':', ": ");
+    let mut upstream = Upstream::always(Answer::json(200, &answer)).await;
     let gateway = Gateway::open(&config(&upstream)).await;
     let block = format!("{{\"type\": \"thinking\",\"signature\": \"{VALUE}\", \"thinking\":\"\"}}");
     let redacted = r#"{"data":"EmwKAhgB","type":"redacted_thinking"}"#;
@@ -106,20 +106,20 @@ async fn c36_thinking_is_relayed_byte_for_byte_both_ways() {
          {{\"role\":\"assistant\",\"content\":[{block},{redacted}]}},{{\"role\":\"user\",\"content\":\"So?\"}}]}}"
     );
     let reply = gateway.post("/v1/messages", &body).await;
-    assert_eq!(reply.text(), said);
+    assert_eq!(reply.text(), answer);
     assert_eq!(upstream.request().await.text(), body);
 }
 
 /// A conversation in which the model has thought, with a signature and encrypted.
 fn thought(model: &str) -> String {
-    let said = json!([
+    let turn_sent = json!([
         {"type": "thinking", "thinking": THOUGHT, "signature": VALUE},
         {"type": "redacted_thinking", "data": "EmwKAhgB"},
         {"type": "text", "text": "Yes."},
     ]);
     let turns = json!([
         {"role": "user", "content": "Is it blue?"},
-        {"role": "assistant", "content": said},
+        {"role": "assistant", "content": turn_sent},
         {"role": "user", "content": "Sure?"},
     ]);
     json!({"model": model, "max_tokens": 2000, "messages": turns}).to_string()
@@ -131,7 +131,10 @@ async fn c34_opaque_thinking_is_kept_from_other_issuers_and_no_target_refuses_it
     let gateway = Gateway::open(&config(&upstream)).await;
     let reply = gateway.post("/v1/messages", &thought("openai")).await;
     assert_eq!(reply.status(), 200, "{}", reply.text());
-    assert!(reply.header("x-weir-dropped-params").is_some_and(|told| told.contains("messages")), "it is told");
+    assert!(
+        reply.header("x-weir-dropped-params").is_some_and(|fields| fields.contains("messages")),
+        "the loss is reported"
+    );
     let sent = upstream.request().await.text();
     assert!(!sent.contains(VALUE) && !sent.contains("EmwKAhgB"), "{sent}");
     assert!(sent.contains("Yes.") && sent.contains("Sure?"), "{sent}");

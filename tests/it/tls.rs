@@ -161,8 +161,8 @@ fn an_error_about_a_certificate_names_the_file() {
     let other = tempfile::tempdir().unwrap();
     certificate(other.path());
     let mixed = TlsFiles { key: other.path().join("key.pem"), ..files.clone() };
-    let told = error(&mixed);
-    assert!(told.contains("cert.pem") && told.contains("key.pem"), "{told}");
+    let message = error(&mixed);
+    assert!(message.contains("cert.pem") && message.contains("key.pem"), "{message}");
     std::fs::write(path("cert.pem"), "hello").unwrap();
     assert!(error(&files).contains("no certificate"), "{}", error(&files));
 }

@@ -52,32 +52,32 @@ async fn each_request_each_attempt_and_each_call_of_an_adapter_has_a_span() {
         let whole = collector.requests(1).await.remove(0);
         assert_eq!((&*whole.trace, &*whole.parent, whole.status), (TRACE, CLIENT, 0));
         assert_eq!(whole.name, "POST /v1/chat/completions");
-        let said = |key: &str| whole.said.get(key).map(String::as_str);
-        assert_eq!(said("http.response.status_code"), Some("200"));
-        assert_eq!(said("gen_ai.request.model"), Some("both"));
-        assert_eq!(said("weir.attempts"), Some("2"));
-        assert_eq!(said("weir.request_id"), reply.header("x-request-id"));
+        let attribute = |key: &str| whole.attributes.get(key).map(String::as_str);
+        assert_eq!(attribute("http.response.status_code"), Some("200"));
+        assert_eq!(attribute("gen_ai.request.model"), Some("both"));
+        assert_eq!(attribute("weir.attempts"), Some("2"));
+        assert_eq!(attribute("weir.request_id"), reply.header("x-request-id"));
         assert_eq!(reply.header("traceparent"), Some(&*format!("00-{TRACE}-{}-01", whole.id)));
 
         let attempts = collector.beneath(&whole);
         let [failed, answered] = &attempts[..] else { panic!("{attempts:?}") };
         assert!(attempts.iter().all(|one| one.kind == SpanKind::Client as i32 && one.trace == TRACE));
-        assert_eq!((&*failed.name, &*failed.said["error.type"], failed.status), ("chat a", "overloaded", 2));
-        assert_eq!(failed.said["http.response.status_code"], "503");
-        assert_eq!((&*answered.name, answered.status, &*answered.said["weir.attempt"]), ("chat b", 0, "2"));
-        assert_eq!(answered.said["gen_ai.provider.name"], "second");
-        let address = format!("{}:{}", answered.said["server.address"], answered.said["server.port"]);
+        assert_eq!((&*failed.name, &*failed.attributes["error.type"], failed.status), ("chat a", "overloaded", 2));
+        assert_eq!(failed.attributes["http.response.status_code"], "503");
+        assert_eq!((&*answered.name, answered.status, &*answered.attributes["weir.attempt"]), ("chat b", 0, "2"));
+        assert_eq!(answered.attributes["gen_ai.provider.name"], "second");
+        let address = format!("{}:{}", answered.attributes["server.address"], answered.attributes["server.port"]);
         assert!(second.url().contains(&address), "{answered:?}");
-        assert!(answered.said["gen_ai.usage.output_tokens"].parse::<u32>().unwrap() > 0);
-        assert!(answered.lasted <= whole.lasted && !answered.said.contains_key("error.type"));
+        assert!(answered.attributes["gen_ai.usage.output_tokens"].parse::<u32>().unwrap() > 0);
+        assert!(answered.lasted <= whole.lasted && !answered.attributes.contains_key("error.type"));
 
         let calls: Vec<String> = collector.beneath(answered).into_iter().map(|call| call.name).collect();
         let rest: &[&str] = if stream { &[] } else { &["anthropic parse-response", "openai render-response"] };
         assert_eq!(calls, [&["openai parse-request", "anthropic render-request"], rest].concat());
 
-        let told = second.request().await;
-        assert_eq!(told.header("traceparent"), Some(&*format!("00-{TRACE}-{}-01", answered.id)));
-        assert_eq!(told.header("tracestate"), Some("vendor=1"));
+        let request = second.request().await;
+        assert_eq!(request.header("traceparent"), Some(&*format!("00-{TRACE}-{}-01", answered.id)));
+        assert_eq!(request.header("tracestate"), Some("vendor=1"));
         let sent = String::from_utf8_lossy(&collector.bytes).into_owned();
         assert!(!sent.contains(TEXT) && !sent.contains(SAID), "nothing that was said is in a span");
     }
@@ -90,8 +90,13 @@ async fn a_client_decides_whether_its_trace_is_kept_and_the_share_decides_for_ot
     let second = wire_format::provider(ANTHROPIC).await;
     let gateway = Gateway::open(&(collector.config("sample = 0") + &both(&first, &second))).await;
     gateway.ask(&asked(false, false)).await;
-    let told = first.request().await.header("traceparent").unwrap().to_owned();
-    assert!(told.starts_with(&format!("00-{TRACE}-")) && told.ends_with("-00") && !told.contains(CLIENT), "{told}");
+    let traceparent = first.request().await.header("traceparent").unwrap().to_owned();
+    assert!(
+        traceparent.starts_with(&format!("00-{TRACE}-"))
+            && traceparent.ends_with("-00")
+            && !traceparent.contains(CLIENT),
+        "{traceparent}"
+    );
     gateway.ask(&OPENAI.request("both", false)).await;
     gateway.ask(&asked(false, true)).await;
     let kept = collector.requests(1).await;
@@ -111,9 +116,9 @@ async fn refused_requests_and_disconnects_have_spans_too() {
     first.request().await;
     client.leave();
     let spans = collector.requests(2).await;
-    assert_eq!(spans[0].said["http.response.status_code"], "404");
-    assert_eq!(spans[1].said["weir.outcome"], "cancelled");
-    assert_eq!(collector.beneath(&spans[1])[0].said["weir.outcome"], "cancelled");
+    assert_eq!(spans[0].attributes["http.response.status_code"], "404");
+    assert_eq!(spans[1].attributes["weir.outcome"], "cancelled");
+    assert_eq!(collector.beneath(&spans[1])[0].attributes["weir.outcome"], "cancelled");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,9 +139,9 @@ async fn a_client_that_is_not_followed_gets_a_trace_of_weirs_own() {
     gateway.ask(&asked(false, false)).await;
     let whole = collector.requests(1).await.remove(0);
     assert!(whole.trace != TRACE && whole.parent.is_empty(), "{whole:?}");
-    let told = first.request().await;
-    assert!(told.header("traceparent").unwrap().starts_with(&format!("00-{}-", whole.trace)));
-    assert_eq!(told.header("tracestate"), None);
+    let request = first.request().await;
+    assert!(request.header("traceparent").unwrap().starts_with(&format!("00-{}-", whole.trace)));
+    assert_eq!(request.header("tracestate"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -185,7 +190,7 @@ async fn a_session_is_one_span_with_a_span_for_each_response_below_it() {
     for (response, tokens) in responses.iter().zip(["3", "5"]) {
         let [attempt] = &collector.beneath(response)[..] else { panic!("{:?}", collector.beneath(response)) };
         assert_eq!(attempt.name, "realtime m");
-        assert_eq!(attempt.said.get("gen_ai.usage.input_tokens").map(String::as_str), Some(tokens));
+        assert_eq!(attempt.attributes.get("gen_ai.usage.input_tokens").map(String::as_str), Some(tokens));
     }
     assert!(!String::from_utf8_lossy(&collector.bytes).contains(SAID));
 }

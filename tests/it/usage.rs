@@ -20,8 +20,8 @@ async fn honest() -> Upstream {
             (OPENAI, body["stream_options"]["include_usage"] == true)
         };
         let pieces = wire_format.stream();
-        let wanted = pieces.iter().enumerate().filter(|(at, _)| *at != 4 || asked);
-        wanted.fold(wire_format.begin(), |answer, (_, piece)| answer.piece(piece)).end()
+        let sent = pieces.iter().enumerate().filter(|(at, _)| *at != 4 || asked);
+        sent.fold(wire_format.begin(), |answer, (_, piece)| answer.piece(piece)).end()
     })
     .await
 }
@@ -249,10 +249,10 @@ async fn a_model_without_a_configured_price_has_the_bundled_files_price() {
     );
     let gateway = Gateway::open(&settings).await;
     // Dollars for a million tokens: 0.15 for input, 0.075 from a cache, 0.6 for output.
-    let wanted = (6.0 * 0.15 + 4.0 * 0.075 + 7.0 * 0.6) / 1e6;
+    let expected = (6.0 * 0.15 + 4.0 * 0.075 + 7.0 * 0.6) / 1e6;
     for (asked, model) in [("small", "small"), ("gpt-4o-mini", "gpt-*"), ("gpt-nobody-knows", "gpt-*")] {
         assert_eq!(gateway.ask(&OPENAI.request(asked, false)).await.status(), 200);
         let cost = gateway.metric(&format!("weir_cost_total{{model=\"{model}\"}}")).await;
-        assert!((cost - wanted).abs() < 1e-12, "{asked}: {cost}");
+        assert!((cost - expected).abs() < 1e-12, "{asked}: {cost}");
     }
 }

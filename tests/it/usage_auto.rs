@@ -51,7 +51,7 @@ async fn cost(gateway: &Gateway, model: &str) -> f64 {
     gateway.metric(&format!("weir_cost_total{{model=\"{model}\"}}")).await
 }
 
-fn told() -> f64 {
+fn reported() -> f64 {
     TOKENS.input as f64 + TOKENS.output as f64 / 1000.0
 }
 
@@ -63,7 +63,7 @@ async fn a_stream_whose_client_asks_for_no_usage_costs_what_it_costs_and_stays_t
     assert_eq!(reply.text(), stream(false).concat(), "byte for byte as without the question");
     assert!(is_asked(&upstream.request().await));
     // Cache reads cost as much as input if they have no price.
-    assert!((cost(&gateway, "priced").await - told()).abs() < 1e-9);
+    assert!((cost(&gateway, "priced").await - reported()).abs() < 1e-9);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,7 +175,7 @@ async fn tokens_and_cost_are_booked_under_the_provider_that_answered_and_the_cli
         gateway.until_metric("weir_in_flight", 0.0).await;
         let text = gateway.metrics().await;
         let spent = format!("weir_cost_total{{client=\"me\",model=\"{model}\",provider=\"second\"}}");
-        assert!((gateway.metric(&spent).await - told()).abs() < 1e-9, "{text}");
+        assert!((gateway.metric(&spent).await - reported()).abs() < 1e-9, "{text}");
         assert_eq!(gateway.metric(&format!("weir_cost_total{{model=\"{model}\",provider=\"first\"}}")).await, 0.0);
         for series in [
             format!("weir_tokens_total{{bucket=\"output\",client=\"me\",model=\"{model}\",provider=\"second\"}}"),
@@ -236,14 +236,14 @@ async fn cached_tokens_are_no_more_than_the_input_in_both_lanes() {
              {{\"cached_tokens\":{read},\"cache_write_tokens\":{write}}}}}}}"
         )
     };
-    for (read, write, wanted) in [(60, 0, [0.0, 10.0, 0.0]), (8, 7, [0.0, 8.0, 2.0]), (0, 70, [0.0, 0.0, 10.0])] {
+    for (read, write, expected) in [(60, 0, [0.0, 10.0, 0.0]), (8, 7, [0.0, 8.0, 2.0]), (0, 70, [0.0, 0.0, 10.0])] {
         let whole = OPENAI.whole();
         let body = format!("{}{}", whole.split("\"usage\"").next().unwrap(), usage(read, write));
         let upstream = Upstream::always(Answer::json(200, body)).await;
         let gateway = Gateway::open(&crate::wire_format::config(&upstream)).await;
         for model in ["openai", "openai-t"] {
             gateway.ask(&OPENAI.request(model, false)).await;
-            for (bucket, figure) in ["input", "cache_read", "cache_write"].into_iter().zip(wanted) {
+            for (bucket, figure) in ["input", "cache_read", "cache_write"].into_iter().zip(expected) {
                 gateway
                     .until_metric(&format!("weir_tokens_total{{bucket=\"{bucket}\",model=\"{model}\"}}"), figure)
                     .await;

@@ -71,7 +71,7 @@ async fn usage_that_the_earlier_version_has_no_place_for_is_merged_and_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_error_is_told_in_the_format_of_the_earlier_version() {
+async fn an_error_is_reported_in_the_format_of_the_earlier_version() {
     let upstream = Upstream::always(Answer::json(429, "{\"fault\":\"later\"}")).await;
     let gateway = gateway(&upstream, true).await;
     assert_eq!(gateway.ask(&OPENAI.request("zeta", false)).await.status(), 429);
@@ -90,7 +90,7 @@ fn hollow(exports: &[&str]) -> Vec<u8> {
 async fn any_other_version_is_refused_naming_both_while_the_rest_serves() {
     let upstream = provider(ZETA).await;
     let gateway = gateway(&upstream, true).await;
-    for (exports, told) in [
+    for (exports, expected) in [
         (&["weir:adapter/about@0.3.0"][..], "built for contract 0.3.0"),
         (&["weir:adapter/about@0.1.0", "weir:adapter/provider-chat@0.0.9"], "mixes contracts"),
         (&["some:other/thing@1.0.0"], "exports no weir:adapter/about"),
@@ -98,7 +98,7 @@ async fn any_other_version_is_refused_naming_both_while_the_rest_serves() {
         gateway.folder.put("stray", &hollow(exports));
         let told_of = |one: &Value| {
             let reason = one["reason"].as_str().unwrap_or_default();
-            one["status"] == "refused" && reason.contains(told) && reason.contains("0.2.0 and 0.1.0")
+            one["status"] == "refused" && reason.contains(expected) && reason.contains("0.2.0 and 0.1.0")
         };
         gateway.until_adapter("stray", |all| all.iter().any(told_of)).await;
         assert_eq!(gateway.ask(&OPENAI.request("zeta", false)).await.status(), 200);

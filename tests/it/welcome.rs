@@ -8,9 +8,9 @@ use crate::wire_format::{ANTHROPIC, OPENAI, WireFormat, ZETA, config, provider};
 async fn the_first_page_tells_what_this_is_and_where_its_pages_are() {
     let upstream = provider(OPENAI).await;
     let gateway = Gateway::with(Folder::with(&["openai", "anthropic", "zeta", "ollama"]), &config(&upstream)).await;
-    let told = gateway.get("/").await;
-    assert_eq!((told.status(), told.header("content-type")), (200, Some("application/json")));
-    let page = told.json();
+    let whole = gateway.get("/").await;
+    assert_eq!((whole.status(), whole.header("content-type")), (200, Some("application/json")));
+    let page = whole.json();
     assert_eq!(page["name"], "weir");
     for (format, endpoint) in
         [("openai.chat", "POST /v1/chat/completions"), ("anthropic.messages", "POST /v1/messages")]
@@ -18,14 +18,14 @@ async fn the_first_page_tells_what_this_is_and_where_its_pages_are() {
         let all = page["endpoints"][format].as_array().unwrap();
         assert!(all.iter().any(|one| one == endpoint), "{page}");
     }
-    assert!(told.text().lines().count() < 80, "a short page: {}", told.text());
+    assert!(whole.text().lines().count() < 80, "a short page: {}", whole.text());
     for path in page["pages"].as_object().unwrap().values() {
         assert_eq!(gateway.get(path.as_str().unwrap()).await.status(), 200, "{path}");
     }
     let browser = gateway.ask(&Request::get("/").header("accept", "text/html,application/xhtml+xml,*/*;q=0.8")).await;
     assert_eq!(browser.header("content-type"), Some("text/html; charset=utf-8"));
     assert!(browser.text().contains("<a href=\"/metrics\">") && browser.text().contains("POST /v1/messages"));
-    for text in [told.text(), browser.text()] {
+    for text in [whole.text(), browser.text()] {
         assert!(!text.contains(env!("CARGO_PKG_VERSION")), "the version is not shown to every caller: {text}");
     }
     let mut client = gateway.connect().await;
@@ -47,8 +47,8 @@ async fn the_first_page_names_no_page_that_is_on_another_listener() {
 /// An error's message, in this format and no other.
 fn words(wire_format: WireFormat, reply: &Reply) -> String {
     let is_alike = wire_format == OPENAI && reply.json()["type"] == "error";
-    let told = wire_format.error(reply).filter(|_| !is_alike);
-    told.unwrap_or_else(|| panic!("not as {} tells it: {}", wire_format.name, reply.text()))
+    let message = wire_format.error(reply).filter(|_| !is_alike);
+    message.unwrap_or_else(|| panic!("not as {} tells it: {}", wire_format.name, reply.text()))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -69,8 +69,8 @@ async fn a_mistyped_path_is_answered_in_the_likeliest_format_with_a_suggestion()
     for (path, meant, wire_format) in cases {
         let reply = gateway.post(path, "{}").await;
         assert_eq!(reply.status(), 404, "{path}: {}", reply.text());
-        let told = words(wire_format, &reply);
-        assert!(told.contains(&format!("did you mean POST {meant}?")), "{path}: {told}");
+        let message = words(wire_format, &reply);
+        assert!(message.contains(&format!("did you mean POST {meant}?")), "{path}: {message}");
     }
     let slip = gateway.get("/metric").await.text();
     assert!(slip.contains("did you mean GET /metrics?"), "{slip}");
@@ -90,8 +90,8 @@ async fn an_unknown_path_is_answered_in_the_clients_format() {
     for (request, wire_format) in cases {
         let reply = gateway.ask(&request).await;
         assert_eq!(reply.status(), 404);
-        let told = words(wire_format, &reply);
-        assert!(told.contains("GET / lists what is"), "{told}");
+        let message = words(wire_format, &reply);
+        assert!(message.contains("GET / lists what is"), "{message}");
     }
     let long = gateway.post(&format!("/v1/{}", "x".repeat(5000)), "{}").await;
     assert_eq!(long.status(), 404);

@@ -264,12 +264,12 @@ impl Client {
     /// # Panics
     ///
     /// If the body ends before it.
-    pub async fn until(&mut self, wanted: &str) -> Vec<u8> {
+    pub async fn until(&mut self, expected: &str) -> Vec<u8> {
         let mut all = Vec::new();
-        while !String::from_utf8_lossy(&all).contains(wanted) {
+        while !String::from_utf8_lossy(&all).contains(expected) {
             match self.piece().await {
                 Ok(Some(piece)) => all.extend(piece),
-                end => panic!("{wanted:?} did not come ({end:?}), but {:?}", String::from_utf8_lossy(&all)),
+                end => panic!("{expected:?} did not come ({end:?}), but {:?}", String::from_utf8_lossy(&all)),
             }
         }
         all

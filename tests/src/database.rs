@@ -27,7 +27,7 @@ impl Database {
     /// # Panics
     ///
     /// If it is installed and does not start.
-    #[expect(clippy::print_stderr, reason = "what is skipped is said")]
+    #[expect(clippy::print_stderr, reason = "what is skipped is printed")]
     pub fn start() -> Option<Self> {
         let Some(bin) = newest_bin() else {
             eprintln!("SKIPPED: PostgreSQL (initdb, pg_ctl) is not installed, so this test shows nothing");

@@ -160,14 +160,14 @@ impl Gateway {
     }
 
     /// Polls a metric until it has this value.
-    pub async fn until_metric(&self, series: &str, wanted: f64) {
+    pub async fn until_metric(&self, series: &str, expected: f64) {
         let reached = async {
-            while (self.metric(series).await - wanted).abs() > f64::EPSILON {
+            while (self.metric(series).await - expected).abs() > f64::EPSILON {
                 tokio::task::yield_now().await;
             }
         };
         let is_reached = tokio::time::timeout(crate::PATIENCE, reached).await.is_ok();
-        assert!(is_reached, "{series} is not {wanted}:\n{}", self.metrics().await);
+        assert!(is_reached, "{series} is not {expected}:\n{}", self.metrics().await);
     }
 
     /// The operations side's entries for an adapter.

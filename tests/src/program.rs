@@ -83,7 +83,7 @@ impl Program {
 
     /// Starts the program as systemd does: on a socket that is open already, and with the address of a socket for notices.
     pub fn start_on(socket: &TcpListener, notices: &Path, folder: &Folder, config: &str) -> Self {
-        // The socket comes as standard input and becomes descriptor 3; its number and the process's id are told.
+        // The socket comes as standard input and becomes descriptor 3; its number and the process's id are variables.
         let script = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
         let mut command = Command::new("sh");
         command.args(["-c", script]).arg(file()).env("NOTIFY_SOCKET", notices);
@@ -186,8 +186,8 @@ impl Drop for Program {
 
 /// The pool has a slot of address space for each connection, so it is small unless the configuration says otherwise.
 fn most_connections(config: &str) -> &str {
-    let said = config.lines().find_map(|line| line.strip_prefix("max_connections = "));
-    said.unwrap_or("64")
+    let configured = config.lines().find_map(|line| line.strip_prefix("max_connections = "));
+    configured.unwrap_or("64")
 }
 
 fn follow(stderr: ChildStderr, reads: Arc<Reads>) -> Receiver<String> {

@@ -34,7 +34,7 @@ impl Redis {
     /// # Panics
     ///
     /// If it is installed and does not start.
-    #[expect(clippy::print_stderr, reason = "what is skipped is said")]
+    #[expect(clippy::print_stderr, reason = "what is skipped is printed")]
     pub fn start() -> Option<Self> {
         if Command::new("redis-server").arg("--version").stdout(Stdio::null()).status().is_err() {
             eprintln!("SKIPPED: redis-server is not installed, so this test shows nothing");

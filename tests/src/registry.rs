@@ -22,7 +22,7 @@ impl Registry {
     /// # Panics
     ///
     /// If it is installed and does not start.
-    #[expect(clippy::print_stderr, reason = "what is skipped is said")]
+    #[expect(clippy::print_stderr, reason = "what is skipped is printed")]
     pub fn start() -> Option<Self> {
         let folder = tempfile::Builder::new().prefix("weir-registry-").tempdir().unwrap();
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -130,8 +130,8 @@ fn with_commit<'a>(workspace: &Workspace, command: &'a mut Command) -> &'a mut C
 }
 
 fn git(workspace: &Workspace, words: &[&str]) -> Result<String> {
-    let said = process::read(Command::new("git").current_dir(&workspace.root).args(words))?;
-    Ok(said.trim().to_owned())
+    let output = process::read(Command::new("git").current_dir(&workspace.root).args(words))?;
+    Ok(output.trim().to_owned())
 }
 
 /// A program of this machine's kind, which prints what one for another machine would.

@@ -50,14 +50,14 @@ fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
     let commands = transcript(&fs::read_to_string(workspace.root.join(GUIDE))?)?;
     let (all, words): (Vec<&str>, Vec<&str>) = words.iter().map(String::as_str).partition(|word| *word == ALL);
     let place = workspace.target.join("authors");
-    let mut told = Vec::new();
+    let mut lines = Vec::new();
     let mut made = false;
     fs::remove_dir_all(&place).or_else(|error| if place.exists() { Err(error) } else { Ok(()) })?;
     for language in LANGUAGES.into_iter().filter(|language| words.is_empty() || words.contains(language)) {
         let tool = match tools::of(language, workspace) {
             Ok(tool) => tool,
             Err(error) => {
-                told.push(format!("{language:<10}  skipped: {error:#}"));
+                lines.push(format!("{language:<10}  skipped: {error:#}"));
                 continue;
             }
         };
@@ -72,10 +72,10 @@ fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
         }
         // A busy machine is no reason to fail.
         let note = if took > PROMISED { ", which is more than the guide promises" } else { "" };
-        told.push(format!("{language:<10}  {:.1} s from `new` to a passing test{note}", took.as_secs_f64()));
+        lines.push(format!("{language:<10}  {:.1} s from `new` to a passing test{note}", took.as_secs_f64()));
         made = true;
     }
-    println!("\n{}", told.join("\n"));
+    println!("\n{}", lines.join("\n"));
     if !made {
         return Ok(Outcome::Skipped("no language's tool is there".to_owned()));
     }

@@ -38,8 +38,8 @@ fn configuration(words: &[String]) -> PathBuf {
         "--config" | "-c" => next(at).map(PathBuf::from),
         word => word.strip_prefix("--config=").map(PathBuf::from),
     };
-    let told = words.iter().enumerate().find_map(of_word);
-    told.or_else(|| std::env::var_os("WEIR_CONFIG").map(PathBuf::from)).unwrap_or_else(|| USUAL_FILE.into())
+    let given = words.iter().enumerate().find_map(of_word);
+    given.or_else(|| std::env::var_os("WEIR_CONFIG").map(PathBuf::from)).unwrap_or_else(|| USUAL_FILE.into())
 }
 
 /// Whether a name stands in quotes outside of comments. A wrong guess costs a moment, while a TOML parser would add to

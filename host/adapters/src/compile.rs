@@ -203,9 +203,9 @@ fn ended_by(child: &mut Child, until: Instant) -> io::Result<Option<ExitStatus>>
 }
 
 fn failure(status: ExitStatus, complaint: &str, bounds: Bounds) -> CompileError {
-    let told = clean(complaint);
+    let output = clean(complaint);
     if status.code() == Some(child::REFUSED.into()) {
-        return CompileError::Refused(brief(&told));
+        return CompileError::Refused(brief(&output));
     }
     if child::is_killed_for_time(status) {
         return CompileError::TooLong(bounds.time);
@@ -215,11 +215,11 @@ fn failure(status: ExitStatus, complaint: &str, bounds: Bounds) -> CompileError 
     if starved.iter().any(|text| complaint.contains(text)) {
         return CompileError::TooLarge(bounds.memory);
     }
-    let told = tail(told.trim(), 300);
+    let output = tail(output.trim(), 300);
     if complaint.contains("panicked at") {
-        return CompileError::Panicked(told.to_owned());
+        return CompileError::Panicked(output.to_owned());
     }
-    CompileError::Crashed(if told.is_empty() { status.to_string() } else { format!("{status}: {told}") })
+    CompileError::Crashed(if output.is_empty() { status.to_string() } else { format!("{status}: {output}") })
 }
 
 /// The code of an answer that is complete, about this component, and made for these settings.

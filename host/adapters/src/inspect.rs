@@ -245,8 +245,8 @@ mod tests {
             list(&loader(small()), dir.path(), &wishes).unwrap()
         };
         let all = list(Decisions::default());
-        let told: Vec<_> = all.iter().map(|one| (&*one.name, one.trusted, one.refused.is_some())).collect();
-        assert_eq!(told, [("broken", false, true), ("zeta", true, false)]);
+        let listed: Vec<_> = all.iter().map(|one| (&*one.name, one.trusted, one.refused.is_some())).collect();
+        assert_eq!(listed, [("broken", false, true), ("zeta", true, false)]);
         assert!(all[0].to_string().contains("cut short") && all[1].to_string().contains("trusted"));
         let choice = Choice { rolled_back_from: Some(Digest::of(&bytes)), instead: None, since: SystemTime::now() };
         let adapters = [("zeta".to_owned(), choice)].into();

@@ -245,8 +245,8 @@ fn another_version_of_the_contract_is_refused_naming_both() {
 #[test]
 fn a_mixture_of_versions_is_refused_naming_both() {
     let error = refusal(&["weir:adapter/about@0.1.0", "weir:adapter/provider-chat@0.3.0"]);
-    for told in ["weir:adapter/about@0.1.0", "weir:adapter/provider-chat@0.3.0", "this Weir supports 0.2.0"] {
-        assert!(error.contains(told), "{told}: {error}");
+    for expected in ["weir:adapter/about@0.1.0", "weir:adapter/provider-chat@0.3.0", "this Weir supports 0.2.0"] {
+        assert!(error.contains(expected), "{expected}: {error}");
     }
     // A component with two complete versions is for two hosts: this one uses its own, whose interface has no functions
     // here.

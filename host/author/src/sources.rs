@@ -105,11 +105,11 @@ impl Sources {
 
 fn watcher(roots: &[PathBuf]) -> Option<(RecommendedWatcher, Receiver<()>)> {
     let (sender, events) = channel();
-    let told = move |_: notify::Result<notify::Event>| {
+    let on_event = move |_: notify::Result<notify::Event>| {
         // The receiver is gone when the program ends.
         let _ = sender.send(());
     };
-    let mut watcher = notify::recommended_watcher(told).ok()?;
+    let mut watcher = notify::recommended_watcher(on_event).ok()?;
     for root in roots {
         watcher.watch(root, RecursiveMode::Recursive).ok()?;
     }

@@ -1,5 +1,5 @@
 //! Kept answers in a server that several nodes share. Whatever the server does wrong costs a miss: a request waits for it no
-//! longer than it is told, and while it is away not at all.
+//! longer than its caller allows, and while it is away not at all.
 //!
 //! An answer has a place by its name; numbers beside it count removals: of everything, of a model, of one answer. Each answer
 //! is sealed with the numbers that its request found, and used only as long as they are the same. So a removal needs no list
@@ -158,7 +158,7 @@ impl Inner {
         let name = self.seal.name(&place.key);
         let origin = entry.origin.map(|origin| (self.names.of("origin", &name), self.seal.name(&origin)));
         let entry = self.names.of("entry", &name);
-        // A failure is counted and told.
+        // A failure is counted and logged.
         let _is_written = self
             .link
             .write(async move |values: &Values| {

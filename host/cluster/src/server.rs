@@ -101,7 +101,7 @@ impl PoolServer {
         };
         let mut asked = query(&mut open, requests).await;
         if asked.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)) {
-            // The server was restarted or told to forget its scripts: nothing of the round was done.
+            // The server was restarted, or its scripts were flushed: nothing of the round was done.
             open.script = load(&mut open.connection).await?;
             asked = query(&mut open, requests).await;
         }

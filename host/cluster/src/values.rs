@@ -69,8 +69,8 @@ impl Values {
         let lasts = u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX).max(1);
         let mut command = redis::cmd("SET");
         command.arg(name).arg(value).arg("PX").arg(lasts);
-        let said: String = command.query_async(&mut connection).await?;
-        if said == "OK" { Ok(()) } else { Err(ServerError::Senseless) }
+        let reply: String = command.query_async(&mut connection).await?;
+        if reply == "OK" { Ok(()) } else { Err(ServerError::Senseless) }
     }
 
     /// Removes values.

@@ -42,8 +42,8 @@ pub enum Affinity {
 impl Capabilities {
     /// Whether any capability other than reasoning is declared as missing.
     pub fn lacks_something(&self) -> bool {
-        let said = [self.vision, self.tools, self.audio, self.documents, self.schema];
-        said.contains(&Some(false))
+        let declared = [self.vision, self.tools, self.audio, self.documents, self.schema];
+        declared.contains(&Some(false))
     }
 
     /// The declared state of a feature, by the name that manifests use (`vision`, `tools`, ...).

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn all_syntax_errors_are_told() {
+    fn all_syntax_errors_are_reported() {
         let (root, problems) = parse("a = \nb = 1\nc = [\n\nd = = 2\n");
         assert!(problems.len() >= 2, "{problems:?}");
         let Value::Table(root) = root.value else { panic!() };

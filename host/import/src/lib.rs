@@ -51,10 +51,10 @@ impl Entry {
 
     /// Whether both entries have the same members, apart from the name.
     fn is_like(&self, other: &Self) -> bool {
-        let told = |entry: &Self| -> Vec<(&'static str, Value)> {
+        let content = |entry: &Self| -> Vec<(&'static str, Value)> {
             entry.members.iter().filter(|(key, _)| *key != "name").cloned().collect()
         };
-        told(self) == told(other)
+        content(self) == content(other)
     }
 }
 
@@ -62,16 +62,16 @@ impl Draft {
     /// Adds a provider and returns its name: that of an equal provider if there is one, otherwise `name`, with a number
     /// if it is taken.
     pub fn provider(&mut self, name: &str, mut entry: Entry) -> String {
-        let told = |entry: &Entry| entry.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let name_of = |entry: &Entry| entry.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
         if let Some(known) = self.providers.iter_mut().find(|known| known.is_like(&entry)) {
             for comment in entry.comments {
                 if !known.comments.contains(&comment) {
                     known.comments.push(comment);
                 }
             }
-            return told(known);
+            return name_of(known);
         }
-        let taken = |name: &str| self.providers.iter().any(|known| told(known) == name);
+        let taken = |name: &str| self.providers.iter().any(|known| name_of(known) == name);
         let mut free = name.to_owned();
         let mut number = 2;
         while taken(&free) {

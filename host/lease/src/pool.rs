@@ -38,7 +38,7 @@ pub struct Report {
     pub is_known: bool,
     /// The generation of the pool that answered.
     pub generation: u64,
-    /// What that pool said about the use of nodes that are gone.
+    /// What that pool reported of the use of nodes that are gone.
     pub gone: u64,
     /// What an earlier process of this node had used, and may not have reported.
     pub before: Option<Before>,

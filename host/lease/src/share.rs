@@ -34,7 +34,7 @@ pub struct Share {
     short: u64,
     /// Whether a report was asked for and is not answered yet.
     is_asked: bool,
-    /// What the last report said was used, and when.
+    /// What was used by the last report, and when.
     reported: Option<(u64, Duration)>,
     /// Whether a report is under way.
     is_under_way: bool,

@@ -90,12 +90,13 @@ impl UsageReports {
     pub fn finish(self, seen: Seen) -> AttemptUsage {
         let is_missing = self.sum.is_none();
         let mut usage = self.sum.unwrap_or_default();
-        let told = Tokens::from(&usage);
+        let tokens = Tokens::from(&usage);
         let has_pieces = usage.units.iter().any(|count| count.count > 0.0);
-        let is_zero = !is_missing && told.total() == Some(0) && !has_pieces;
-        let has_input = told.input().is_some_and(|input| input > 0);
-        let has_output = told.output().is_some() && !is_zero;
-        let is_partial = !is_missing && !is_zero && !has_pieces && (told.input().is_none() || told.output().is_none());
+        let is_zero = !is_missing && tokens.total() == Some(0) && !has_pieces;
+        let has_input = tokens.input().is_some_and(|input| input > 0);
+        let has_output = tokens.output().is_some() && !is_zero;
+        let is_partial =
+            !is_missing && !is_zero && !has_pieces && (tokens.input().is_none() || tokens.output().is_none());
         let mut confidence = Confidence::Reported;
         if !has_input && !has_pieces {
             fill(&mut usage, Bucket::Input, seen.input, &mut confidence);
@@ -103,7 +104,7 @@ impl UsageReports {
         if !has_output && !has_pieces {
             fill(&mut usage, Bucket::Output, seen.output, &mut confidence);
         } else if !seen.is_whole {
-            let beyond = seen.output.unwrap_or_default().saturating_sub(told.output().unwrap_or_default());
+            let beyond = seen.output.unwrap_or_default().saturating_sub(tokens.output().unwrap_or_default());
             let output = usage.output.unwrap_or_default().saturating_add(beyond);
             usage.output = Some(output);
             confidence = confidence.max(Confidence::Estimated);
@@ -158,8 +159,8 @@ mod tests {
         let begun = finish(&[Usage::of(Some(80), Some(1))], left);
         assert_eq!(counts(&begun), (Some(80), Some(3), Confidence::Estimated));
         // The report arrived although the client had left, which counts more than what was seen.
-        let told = finish(&[Usage::of(Some(80), Some(20))], left);
-        assert_eq!(counts(&told), (Some(80), Some(20), Confidence::Estimated));
+        let report = finish(&[Usage::of(Some(80), Some(20))], left);
+        assert_eq!(counts(&report), (Some(80), Some(20), Confidence::Estimated));
     }
 
     #[test]

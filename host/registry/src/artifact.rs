@@ -57,7 +57,7 @@ pub struct Adapter {
     pub manifest: Digest,
     /// The name of its file without `.wasm`, if its maker gave one.
     pub name: Option<String>,
-    /// The version of the contract that it is built for, if its maker said so.
+    /// The version of the contract that it is built for, if its maker states it.
     pub contract: Option<String>,
     component: Descriptor,
 }
@@ -134,8 +134,8 @@ impl Registry {
         let index = self.referrers(adapter.manifest).await?;
         let mut found = Vec::new();
         for entry in index.manifests.iter().take(MOST_REFERRERS) {
-            // The list may tell a type that the manifest does not have: the manifest decides.
-            if entry.artifact_type.as_deref().is_some_and(|told| told != kind) {
+            // The list may have a type that the manifest does not have: the manifest decides.
+            if entry.artifact_type.as_deref().is_some_and(|own| own != kind) {
                 continue;
             }
             let (bytes, _) = self.manifest(&entry.digest.to_string()).await?;

@@ -284,8 +284,9 @@ async fn checked(answer: Response) -> Result<Response, RegistryError> {
         return Err(RegistryError::Login("it does not accept this login".to_owned()));
     }
     let text = read_body(answer, MOST_ERROR).await.unwrap_or_default();
-    let said = serde_json::from_slice::<Errors>(&text).ok().and_then(|errors| errors.errors.into_iter().next());
-    let shown = said.map(|said| format!(": {}", said.message.chars().filter(|c| !c.is_control()).collect::<String>()));
+    let error = serde_json::from_slice::<Errors>(&text).ok().and_then(|errors| errors.errors.into_iter().next());
+    let shown =
+        error.map(|error| format!(": {}", error.message.chars().filter(|c| !c.is_control()).collect::<String>()));
     Err(RegistryError::Status(status.as_u16(), shown.unwrap_or_default()))
 }
 

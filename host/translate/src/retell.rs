@@ -39,23 +39,23 @@ fn signatures_of(events: &[ChatEvent], candidate: u32, part: u32) -> bool {
     })
 }
 
-fn set_text(part: &mut Part, told: String, is_signed: bool) {
+fn set_text(part: &mut Part, replacement: String, is_signed: bool) {
     match part {
         Part::Text(text) => {
-            if text.text != told {
+            if text.text != replacement {
                 text.citations.clear();
             }
-            text.text = told;
+            text.text = replacement;
             text.signature.take_if(|_| !is_signed);
         }
         Part::Reasoning(reasoning) => {
             if reasoning.text.is_some() {
-                reasoning.text = Some(told);
+                reasoning.text = Some(replacement);
             }
             reasoning.signature.take_if(|_| !is_signed);
         }
-        Part::Refusal(text) => *text = told,
-        Part::ToolCall(call) => call.arguments = told,
+        Part::Refusal(text) => *text = replacement,
+        Part::ToolCall(call) => call.arguments = replacement,
         Part::Media(_) | Part::ToolResult(_) | Part::Opaque(_) => {}
     }
 }
@@ -90,18 +90,18 @@ mod tests {
 
     #[test]
     fn unchanged_events_tell_the_same_and_changed_ones_another_text() {
-        let mut told = answer();
-        retell(&mut told, &unfold(answer()));
-        assert_eq!(told, answer());
+        let mut changed = answer();
+        retell(&mut changed, &unfold(answer()));
+        assert_eq!(changed, answer());
         let mut events = unfold(answer());
         for event in &mut events {
             if let ChatEvent::Delta(delta) = event {
                 delta.text.push('!');
             }
         }
-        retell(&mut told, &events);
-        assert!(matches!(&told.candidates[0].parts[1], Part::Text(text) if text.text == "b!"));
-        assert!(matches!(&told.candidates[0].parts[0], Part::Reasoning(part) if part.text.as_deref() == Some("a!")));
+        retell(&mut changed, &events);
+        assert!(matches!(&changed.candidates[0].parts[1], Part::Text(text) if text.text == "b!"));
+        assert!(matches!(&changed.candidates[0].parts[0], Part::Reasoning(part) if part.text.as_deref() == Some("a!")));
     }
 
     #[test]

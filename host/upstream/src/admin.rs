@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_with_its_reason_and_the_token_in_no_text() {
+    fn a_refusal_is_reported_with_its_reason_and_the_token_in_no_text() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/elsewhere?x", listener.local_addr().unwrap());
         let answering = std::thread::spawn(move || {

@@ -118,7 +118,7 @@ fn no_text_mentions_a_missing_header() {
 #[test]
 fn the_page_of_metrics_names_every_metric_and_no_other() {
     let page = page("metrics.md");
-    let told: BTreeSet<String> = page
+    let documented: BTreeSet<String> = page
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
         .map(|(name, _)| name.to_owned())
@@ -128,7 +128,7 @@ fn the_page_of_metrics_names_every_metric_and_no_other() {
         .flat_map(|(_, text)| METRICS.into_iter().flat_map(|beginning| quoted(text, beginning)))
         .filter(|name| !LABELS.contains(&name.as_str()))
         .collect();
-    let missing: Vec<_> = made.difference(&told).collect();
-    let gone: Vec<_> = told.difference(&made).collect();
+    let missing: Vec<_> = made.difference(&documented).collect();
+    let gone: Vec<_> = documented.difference(&made).collect();
     assert!(missing.is_empty() && gone.is_empty(), "docs/metrics.md lacks {missing:?}, and names {gone:?}");
 }

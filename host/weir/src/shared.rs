@@ -114,8 +114,8 @@ impl Rounds {
                 _ = ticks.tick() => false,
                 () = self.sharing.rung(), if !self.is_lost => true,
             };
-            // A failure is told where the state changes.
-            let _told = self.round(only_urgent).await;
+            // A failure is logged where the state changes.
+            let _failure = self.round(only_urgent).await;
         }
         self.gateway.leave_shares();
         if let Err(error) = self.round(false).await {

@@ -1,4 +1,4 @@
-//! What systemd, or another service manager with the same protocols, gives the program and is told by it: listening sockets
+//! What systemd, or another service manager with the same protocols, gives the program and gets from it: listening sockets
 //! (`LISTEN_FDS`) and notices of the start, a reload and the stop (`NOTIFY_SOCKET`). Without a service manager all of it
 //! does nothing.
 
@@ -74,7 +74,7 @@ pub(crate) fn tell_stopping() {
 fn tell(states: &[sd_notify::NotifyState<'_>]) {
     // Does nothing without `NOTIFY_SOCKET`.
     if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "the service manager cannot be told");
+        tracing::warn!(%error, "the service manager cannot be notified");
     }
 }
 

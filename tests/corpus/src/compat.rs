@@ -152,14 +152,14 @@ pub fn streams<P: Provider>(case: &Case) {
         };
         let is = unified::stream(&events);
         let failed = was["error"] == true && is["error"] == true;
-        let (was, is) = if failed { (said(&was), said(&is)) } else { (was, is) };
+        let (was, is) = if failed { (text_before(&was), text_before(&is)) } else { (was, is) };
         differences.extend(differing(&recording, &was, &is));
     }
     Case::report(&differences);
 }
 
 /// The text before a stream failed.
-fn said(read: &Value) -> Value {
+fn text_before(read: &Value) -> Value {
     read["choices"].as_array().unwrap().iter().filter_map(|choice| choice["text"].as_str()).collect::<String>().into()
 }
 

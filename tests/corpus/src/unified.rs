@@ -5,7 +5,7 @@ use weir_sdk::types::{ChatEvent, ChatResponse, FinishReason, Part, PartKind, Usa
 
 /// Text, thinking, calls and finish of one candidate.
 #[derive(Debug, Default, Clone)]
-struct Said {
+struct ReadCandidate {
     index: u32,
     text: String,
     thought: String,
@@ -14,7 +14,7 @@ struct Said {
     finish: Option<FinishReason>,
 }
 
-impl Said {
+impl ReadCandidate {
     fn value(&self) -> Value {
         let some = |text: &String| (!text.is_empty()).then(|| text.clone());
         let call = |(name, arguments): &(String, String)| {
@@ -44,32 +44,32 @@ pub fn word(reason: FinishReason) -> &'static str {
 
 /// Converts a whole answer.
 pub fn answer(response: &ChatResponse) -> Value {
-    let said = response.candidates.iter().map(|candidate| {
-        let mut said = Said { index: candidate.index, ..Said::default() };
+    let candidates = response.candidates.iter().map(|candidate| {
+        let mut read = ReadCandidate { index: candidate.index, ..ReadCandidate::default() };
         for part in &candidate.parts {
             match part {
-                Part::Text(text) => said.text.push_str(&text.text),
-                Part::Reasoning(thought) => said.thought.push_str(thought.text.as_deref().unwrap_or_default()),
-                Part::Refusal(words) => said.refusal.push_str(words),
-                Part::ToolCall(call) => said.calls.push((call.name.clone(), call.arguments.clone())),
+                Part::Text(text) => read.text.push_str(&text.text),
+                Part::Reasoning(thought) => read.thought.push_str(thought.text.as_deref().unwrap_or_default()),
+                Part::Refusal(words) => read.refusal.push_str(words),
+                Part::ToolCall(call) => read.calls.push((call.name.clone(), call.arguments.clone())),
                 _ => {}
             }
         }
-        said.finish = candidate.finish.as_ref().map(|finish| finish.reason);
-        said
+        read.finish = candidate.finish.as_ref().map(|finish| finish.reason);
+        read
     });
-    essence(&said.collect::<Vec<_>>(), response.usage.as_ref(), false)
+    essence(&candidates.collect::<Vec<_>>(), response.usage.as_ref(), false)
 }
 
 /// Converts a stream's events.
 pub fn stream(events: &[ChatEvent]) -> Value {
-    let mut said: Vec<Said> = Vec::new();
+    let mut candidates: Vec<ReadCandidate> = Vec::new();
     let mut kinds: Vec<((u32, u32), PartKind, usize)> = Vec::new();
     let (mut usage, mut failed) = (None, false);
     for event in events {
         match event {
             ChatEvent::PartStart(start) => {
-                let one = of(&mut said, start.candidate);
+                let one = of(&mut candidates, start.candidate);
                 if let PartKind::ToolCall(call) = &start.kind {
                     one.calls.push((call.name.clone(), String::new()));
                 }
@@ -78,7 +78,7 @@ pub fn stream(events: &[ChatEvent]) -> Value {
             ChatEvent::Delta(delta) => {
                 let at = (delta.candidate, delta.part);
                 let (_, kind, calls) = kinds.iter().find(|(place, ..)| *place == at).unwrap();
-                let one = of(&mut said, delta.candidate);
+                let one = of(&mut candidates, delta.candidate);
                 match kind {
                     PartKind::Text => one.text.push_str(&delta.text),
                     PartKind::Reasoning => one.thought.push_str(&delta.text),
@@ -86,25 +86,25 @@ pub fn stream(events: &[ChatEvent]) -> Value {
                     _ => one.calls[calls - 1].1.push_str(&delta.text),
                 }
             }
-            ChatEvent::Finish(finish) => of(&mut said, finish.candidate).finish = Some(finish.finish.reason),
-            ChatEvent::Usage(told) => usage = Some(told.clone()),
+            ChatEvent::Finish(finish) => of(&mut candidates, finish.candidate).finish = Some(finish.finish.reason),
+            ChatEvent::Usage(reported) => usage = Some(reported.clone()),
             ChatEvent::Failure(_) => failed = true,
             _ => {}
         }
     }
-    said.sort_by_key(|one| one.index);
-    essence(&said, usage.as_ref(), failed)
+    candidates.sort_by_key(|one| one.index);
+    essence(&candidates, usage.as_ref(), failed)
 }
 
-fn of(said: &mut Vec<Said>, index: u32) -> &mut Said {
-    let at = said.iter().position(|one| one.index == index).unwrap_or_else(|| {
-        said.push(Said { index, ..Said::default() });
-        said.len() - 1
+fn of(candidates: &mut Vec<ReadCandidate>, index: u32) -> &mut ReadCandidate {
+    let at = candidates.iter().position(|one| one.index == index).unwrap_or_else(|| {
+        candidates.push(ReadCandidate { index, ..ReadCandidate::default() });
+        candidates.len() - 1
     });
-    &mut said[at]
+    &mut candidates[at]
 }
 
-fn essence(said: &[Said], usage: Option<&Usage>, failed: bool) -> Value {
+fn essence(candidates: &[ReadCandidate], usage: Option<&Usage>, failed: bool) -> Value {
     let tokens = |usage: &Usage| {
         json!({
             "input": usage.input_total(),
@@ -114,7 +114,7 @@ fn essence(said: &[Said], usage: Option<&Usage>, failed: bool) -> Value {
         })
     };
     json!({
-        "choices": said.iter().map(Said::value).collect::<Vec<_>>(),
+        "choices": candidates.iter().map(ReadCandidate::value).collect::<Vec<_>>(),
         "usage": usage.filter(|_| !failed).map(tokens),
         "error": failed,
     })

@@ -147,7 +147,7 @@ async fn an_answer_that_a_translation_changed_is_for_its_own_format_only() {
 
 /// An answer in OpenAI's format, whole or as a stream, with what real ones tell of their exchange, and with these members.
 fn with_fingerprint(stream: bool, more: &Value) -> Answer {
-    let told = |json: &str| {
+    let with_members = |json: &str| {
         let mut answer: Value = serde_json::from_str(json).unwrap();
         answer["system_fingerprint"] = json!("fp_1");
         answer["service_tier"] = json!("default");
@@ -162,11 +162,11 @@ fn with_fingerprint(stream: bool, more: &Value) -> Answer {
         answer.to_string()
     };
     if !stream {
-        return Answer::json(200, told(&OPENAI.whole()));
+        return Answer::json(200, with_members(&OPENAI.whole()));
     }
     let stream = OPENAI.stream().concat();
     let frames = stream.split("\n\n").filter_map(|frame| frame.strip_prefix("data: "));
-    let pieces = frames.map(|data| if data.starts_with('{') { told(data) } else { data.to_owned() });
+    let pieces = frames.map(|data| if data.starts_with('{') { with_members(data) } else { data.to_owned() });
     pieces.fold(Answer::sse(), |answer, data| answer.piece(format!("data: {data}\n\n"))).end()
 }
 

@@ -125,8 +125,8 @@ async fn a_server_that_is_away_or_hangs_harms_no_request_and_comes_back() {
         gateway.until_metric(state, 0.0).await;
     }
     assert_eq!(requests(&mut upstream), 3);
-    let told = |text: &str| log::text().lines().filter(|line| line.contains(text)).count();
-    assert!(told("goes by its own memory") >= 2 && told("that keeps answers works again") >= 2);
+    let logged = |text: &str| log::text().lines().filter(|line| line.contains(text)).count();
+    assert!(logged("goes by its own memory") >= 2 && logged("that keeps answers works again") >= 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -74,18 +74,18 @@ impl Draw {
 /// minute to four; an outage during which no provider would be up is left out.
 pub(super) fn outages(seed: u64) -> Vec<Outage> {
     let mut draw = Draw(seed);
-    let mut wanted = Vec::new();
+    let mut expected = Vec::new();
     for provider in 0..PROVIDERS {
         let mut at = draw.seconds(5, 180);
         while at < HOUR {
             let (ends, how) = (at + draw.seconds(30, 240), WAYS[draw.next() as usize % WAYS.len()]);
-            wanted.push(Outage { provider, begins: at, ends: ends.min(HOUR), how });
+            expected.push(Outage { provider, begins: at, ends: ends.min(HOUR), how });
             at = ends + draw.seconds(60, 300);
         }
     }
-    wanted.sort_by_key(|outage| outage.begins);
+    expected.sort_by_key(|outage| outage.begins);
     let mut day: Vec<Outage> = Vec::new();
-    for outage in wanted {
+    for outage in expected {
         if !leaves_nobody(&day, &outage) {
             day.push(outage);
         }

@@ -130,7 +130,7 @@ async fn the_number_of_calls_and_the_size_of_heads_are_limited_from_the_start() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_schema_is_told_only_where_that_is_configured() {
+async fn the_schema_is_shown_only_where_that_is_configured() {
     let upstream = provider(OPENAI).await;
     let asked = framed(&ListServices { list: Some(String::new()) });
     for (settings, status, names) in [("", "12", false), ("[server]\ngrpc_reflection = true\n", "0", true)] {

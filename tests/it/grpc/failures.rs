@@ -28,8 +28,8 @@ async fn what_is_wrong_with_a_request_is_named() {
     ] {
         let status = generate(&channel, request, &[("x-request-id", "mine")]).await.unwrap_err();
         let info = status.get_error_details().error_info().cloned().unwrap();
-        let told = (status.code(), info.reason.as_str(), info.metadata.get("param").map(String::as_str));
-        assert_eq!(told, (code, reason, Some(param)), "{status:?}");
+        let details = (status.code(), info.reason.as_str(), info.metadata.get("param").map(String::as_str));
+        assert_eq!(details, (code, reason, Some(param)), "{status:?}");
         assert_eq!(info.metadata["request_id"], "mine");
         assert_eq!(status.metadata().get("x-request-id").unwrap(), "mine");
     }

@@ -31,7 +31,7 @@ async fn every_provider_answers_with_events_or_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cost_and_losses_are_told_at_the_end() {
+async fn cost_and_losses_are_reported_at_the_end() {
     let upstream = provider(ANTHROPIC).await;
     let priced = config(&upstream)
         .replace("target = {", "price = { input = 1000000, output = 1000000, cache_read = 1000000 }\ntarget = {");
@@ -90,7 +90,7 @@ async fn keys_rights_and_limits_hold_as_behind_the_other_doors() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_budget_counts_it_and_is_told_when_it_is_used_up() {
+async fn a_budget_counts_it_and_is_reported_when_it_is_used_up() {
     let upstream = provider(OPENAI).await;
     let money = "[[budgets]]\nname = \"all\"\nfor = \"all\"\nusd = 150\nper = \"total\"\n";
     let priced = config(&upstream)

@@ -122,8 +122,8 @@ async fn a_secret_in_an_answer_is_masked_and_the_rest_arrives() {
         for place in PLACES {
             for stream in [false, true] {
                 for text in [secret(), "nothing".to_owned()] {
-                    let told = text.clone();
-                    upstream.script(move |_| answer(place, &told, stream));
+                    let text_sent = text.clone();
+                    upstream.script(move |_| answer(place, &text_sent, stream));
                     let body = dialect.ask(MODEL, stream);
                     let reply = gateway.ask(&dialect.request(MODEL, &body, stream)).await;
                     let case = format!("{dialect:?}, {place:?}, stream {stream}: {}", reply.text());
@@ -153,8 +153,8 @@ async fn a_guard_that_monitors_answers_changes_and_delays_nothing() {
         upstream.script(move |_| answer(Place::Text, &secret(), stream));
         let reply = gateway.ask(&Dialect::Chat.request(MODEL, &body, stream)).await;
         assert!(reply.text().contains("stop") && reply.text().contains("is it"), "{}", reply.text());
-        let told = reply.header("x-weir-guards").unwrap_or_default();
-        assert!(stream || told == "secrets=(allow), secrets.answer=(deny);aws-access-key=1", "{told}");
+        let verdicts = reply.header("x-weir-guards").unwrap_or_default();
+        assert!(stream || verdicts == "secrets=(allow), secrets.answer=(deny);aws-access-key=1", "{verdicts}");
     }
     let series = "weir_guard_answer_verdicts_total{guard=\"secrets\",mode=\"monitor\",verdict=\"deny\"}";
     gateway.until_metric(series, 2.0).await;

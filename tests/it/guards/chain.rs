@@ -34,8 +34,8 @@ async fn a_guard_that_monitors_changes_nothing() {
     let gateway = gateway(&upstream, &["openai"], &guards.concat()).await;
     let request = asks("openai", &secret());
     let reply = gateway.ask(&request).await;
-    let told = "secrets=(deny);aws-access-key=1, editor=(replace), broken=(failed)";
-    assert_eq!((reply.status(), reply.header("x-weir-guards")), (200, Some(told)), "{}", reply.text());
+    let verdicts = "secrets=(deny);aws-access-key=1, editor=(replace), broken=(failed)";
+    assert_eq!((reply.status(), reply.header("x-weir-guards")), (200, Some(verdicts)), "{}", reply.text());
     assert_eq!(reply.header("x-weir-lane"), Some("relay"));
     let sent = upstream.request().await;
     assert!(request.sent().ends_with(sent.text().as_bytes()), "the client's bytes: {}", sent.text());
@@ -99,15 +99,15 @@ async fn a_guard_sees_facts_only_unless_more_is_granted_and_never_a_key() {
         let text = format!(
             "{client}[[guards]]\nname = \"sentry\"\ndeadline = \"20s\"\noptions = {{ does = \"tell\" }}\ngrants = {{ {grants} }}\n"
         );
-        let told = ask(gateway(&upstream, &["openai"], &text).await).await;
+        let seen = ask(gateway(&upstream, &["openai"], &text).await).await;
         for fact in ["\"ci\"", "\"red\"", "\"openai\"", "openai.chat"] {
-            assert!(told.contains(fact), "{grants}: {fact} in {told}");
+            assert!(seen.contains(fact), "{grants}: {fact} in {seen}");
         }
-        assert_eq!(told.contains("Withheld"), !prompt, "{grants}: {told}");
-        assert_eq!(told.contains("a private matter"), prompt, "{grants}: {told}");
-        assert_eq!(told.contains("jane"), labels, "{grants}: {told}");
-        assert_eq!(told.contains("case-7"), labels, "{grants}: {told}");
-        assert!(!told.contains("a-key-that") && !told.contains("KEY-OF"), "{told}");
+        assert_eq!(seen.contains("Withheld"), !prompt, "{grants}: {seen}");
+        assert_eq!(seen.contains("a private matter"), prompt, "{grants}: {seen}");
+        assert_eq!(seen.contains("jane"), labels, "{grants}: {seen}");
+        assert_eq!(seen.contains("case-7"), labels, "{grants}: {seen}");
+        assert!(!seen.contains("a-key-that") && !seen.contains("KEY-OF"), "{seen}");
     }
 }
 
@@ -138,7 +138,7 @@ async fn other_operations_are_judged_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn patterns_of_the_operator_are_found_and_wrong_ones_are_told() {
+async fn patterns_of_the_operator_are_found_and_wrong_ones_are_reported() {
     let upstream = upstream().await;
     let options = "options = { patterns = [{ name = \"project\", pattern = \"(?i)bluebird\" }], message = \"Hush.\" }";
     let gateway = gateway(&upstream, &["openai"], &guard("regex", options)).await;
@@ -182,8 +182,8 @@ async fn the_shape_of_prompts_is_limited_in_every_format() {
         (body["model"], body["max_tokens"]) = (json!("openai"), json!(64));
         let request = Request::post("/v1/messages", body.to_string()).header("anthropic-version", "2023-06-01");
         let reply = gateway.ask(&request).await;
-        let told = limit.map_or("prompt-shape=allow".to_owned(), |limit| format!("prompt-shape=deny;limit={limit}"));
-        assert_eq!(reply.header("x-weir-guards"), Some(told.as_str()), "{}", reply.text());
+        let verdict = limit.map_or("prompt-shape=allow".to_owned(), |limit| format!("prompt-shape=deny;limit={limit}"));
+        assert_eq!(reply.header("x-weir-guards"), Some(verdict.as_str()), "{}", reply.text());
         assert_eq!(reply.status(), if limit.is_some() { 400 } else { 200 }, "{}", reply.text());
     }
 }

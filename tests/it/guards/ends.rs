@@ -19,13 +19,13 @@ fn asks(id: &str, model: &str, stream: bool) -> Request {
     Request::post("/v1/chat/completions", body.to_string()).header("x-request-id", id)
 }
 
-/// Waits until the log has what the guard said of this request.
-async fn noted(gateway: &Gateway, id: &str, wanted: &str, number: f64) {
+/// Waits until the log has the guard's verdict on this request.
+async fn noted(gateway: &Gateway, id: &str, expected: &str, number: f64) {
     gateway.until_metric("weir_guard_ends_total{guard=\"sentry\",result=\"notified\"}", number).await;
     let text = log::text();
     let line = text.lines().find(|line| line.contains("guard noted the end") && line.contains(id));
     let line = line.unwrap_or_else(|| panic!("nothing of {id}"));
-    assert!(line.contains(&format!("{id}={wanted}")), "{line}");
+    assert!(line.contains(&format!("{id}={expected}")), "{line}");
 }
 
 fn stream() -> Answer {
@@ -38,7 +38,7 @@ async fn guards_are_notified_how_exchanges_end() {
     let gateway = gateway(&upstream, &["openai"], &noting("", "")).await;
     let mut number = 0.0;
     for model in ["openai", "openai-t"] {
-        for (case, answer, stream, wanted) in [
+        for (case, answer, stream, expected) in [
             ("whole", Answer::json(200, OPENAI.whole()), false, "none.7.remembered"),
             ("streamed", stream().end(), true, "none.7.remembered"),
             ("failed", Answer::json(500, "{}"), false, "ErrorKind__Upstream.0.remembered"),
@@ -53,7 +53,7 @@ async fn guards_are_notified_how_exchanges_end() {
             upstream.script(move |_| answer.clone());
             gateway.ask(&asks(&id, model, stream)).await;
             number += 1.0;
-            noted(&gateway, &id, wanted, number).await;
+            noted(&gateway, &id, expected, number).await;
         }
     }
 }
@@ -67,9 +67,9 @@ async fn guards_are_notified_of_what_was_refused_and_of_clients_that_left() {
         let gateway = gateway(&upstream, &["openai"], &(guards + &noting("", ""))).await;
         let id = format!("end-refused-{case}");
         gateway.ask(&asks(&id, "openai", false)).await;
-        let wanted =
+        let expected =
             if case == "request" { "ErrorKind__ContentFiltered.0." } else { "ErrorKind__ContentFiltered.7.remembered" };
-        noted(&gateway, &id, wanted, 1.0).await;
+        noted(&gateway, &id, expected, 1.0).await;
     }
     let gate = Gate::default();
     let held = OPENAI.stream()[..2].iter().fold(Answer::sse(), Answer::piece).gate(&gate);
@@ -103,11 +103,11 @@ async fn the_access_log_has_what_guards_did_with_requests_and_answers() {
         upstream.script(move |_| answer.clone());
         let id = format!("logged-guards-{stream}");
         assert_eq!(gateway.ask(&asks(&id, "openai", stream)).await.status(), 200);
-        let wanted = "regex=allow, regex.answer=allow;gr=1";
+        let expected = "regex=allow, regex.answer=allow;gr=1";
         let is_logged = async {
             while !log::text()
                 .lines()
-                .any(|line| line.contains("weir::access") && line.contains(&id) && line.contains(wanted))
+                .any(|line| line.contains("weir::access") && line.contains(&id) && line.contains(expected))
             {
                 tokio::task::yield_now().await;
             }

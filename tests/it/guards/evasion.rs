@@ -46,7 +46,7 @@ async fn the_guards_of_a_fallback_judge_what_reaches_it() {
     let guards = guard("secrets", "for = { models = [\"second\"] }");
     let gateway = super::gateway(&upstream, &["openai", "anthropic"], &(falling() + &guards)).await;
     let reply = gateway.ask(&asks("first", &secret())).await;
-    assert_eq!(reply.status(), 503, "the first model's own failure is told: {}", reply.text());
+    assert_eq!(reply.status(), 503, "the first model's own failure is reported: {}", reply.text());
     assert_eq!(reply.header("x-weir-guards"), Some("secrets=deny;aws-access-key=1"));
     upstream.request().await;
     assert!(upstream.unseen().is_none(), "nothing reaches the second");
@@ -91,7 +91,7 @@ async fn what_was_judged_is_sent_where_json_says_two_things() {
                 };
                 let reply = gateway.ask(&dialect.request_of(adapter, &text, false)).await;
                 let case = format!("{dialect:?}, {text}: {}", reply.text());
-                // A dialect that refuses the repetition has told so; one that reads it sends what was judged.
+                // A dialect that refuses the repetition has reported that; one that reads it sends what was judged.
                 if let Some(sent) = upstream.unseen() {
                     assert_eq!(reply.header("x-weir-lane"), Some("translate"), "{case}");
                     assert!(!sent.text().contains(&secret()), "{case}: {}", sent.text());

@@ -241,11 +241,11 @@ impl Dialect {
     #[expect(clippy::too_many_lines, reason = "a request of each format")]
     /// A request with the text in this place; `None` where the format has no such place.
     fn body(self, model: &str, place: Place, text: &str, stream: bool) -> Option<Value> {
-        let said = |at: Place, usual: &str| if place == at { text.to_owned() } else { usual.to_owned() };
-        let (user, system) = (said(Place::User, "Hi"), said(Place::System, "Be brief."));
-        let (result, note) = (said(Place::Result, "42"), said(Place::Tool, "Looks it up."));
+        let at_place = |at: Place, usual: &str| if place == at { text.to_owned() } else { usual.to_owned() };
+        let (user, system) = (at_place(Place::User, "Hi"), at_place(Place::System, "Be brief."));
+        let (result, note) = (at_place(Place::Result, "42"), at_place(Place::Tool, "Looks it up."));
         // As JSON may spell it: the first letter escaped.
-        let value = said(Place::Arguments, "x");
+        let value = at_place(Place::Arguments, "x");
         let arguments = format!(r#"{{"q":"\u{:04x}{}"}}"#, u32::from(value.chars().next()?), &value[1..]);
         let given: Value = serde_json::from_str(&arguments).ok()?;
         let schema = json!({"type": "object", "properties": {"q": {"type": "string"}}});
@@ -285,12 +285,12 @@ impl Dialect {
                     json!({"type": "document", "title": name,
                         "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}})
                 }));
-                let mut said = Vec::new();
-                said.extend(thinking.map(|text| json!({"type": "thinking", "thinking": text, "signature": "c2ln"})));
-                said.push(json!({"type": "tool_use", "id": "call_1", "name": "f", "input": given}));
+                let mut turn = Vec::new();
+                turn.extend(thinking.map(|text| json!({"type": "thinking", "thinking": text, "signature": "c2ln"})));
+                turn.push(json!({"type": "tool_use", "id": "call_1", "name": "f", "input": given}));
                 json!({"model": model, "stream": stream, "max_tokens": 64, "system": system, "messages": [
                     {"role": "user", "content": content},
-                    {"role": "assistant", "content": said},
+                    {"role": "assistant", "content": turn},
                     {"role": "user", "content": [
                         {"type": "tool_result", "tool_use_id": "call_1", "content": result}]}],
                     "tools": [{"name": "f", "description": note, "input_schema": schema}]})
@@ -299,12 +299,12 @@ impl Dialect {
                 if file.is_some() {
                     return None;
                 }
-                let mut said = Vec::new();
-                said.extend(thinking.map(|text| json!({"text": text, "thought": true})));
-                said.push(json!({"functionCall": {"name": "f", "args": given}}));
+                let mut turn = Vec::new();
+                turn.extend(thinking.map(|text| json!({"text": text, "thought": true})));
+                turn.push(json!({"functionCall": {"name": "f", "args": given}}));
                 json!({"systemInstruction": {"parts": [{"text": system}]}, "contents": [
                     {"role": "user", "parts": [{"text": user}]},
-                    {"role": "model", "parts": said},
+                    {"role": "model", "parts": turn},
                     {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"result": result}}}]}],
                     "tools": [{"functionDeclarations": [{"name": "f", "description": note, "parameters": schema}]}]})
             }
@@ -315,16 +315,16 @@ impl Dialect {
                         |name| json!({"document": {"name": name, "format": "pdf", "source": {"bytes": "JVBERi0="}}}),
                     ),
                 );
-                let mut said = Vec::new();
-                said.extend(
+                let mut turn = Vec::new();
+                turn.extend(
                     thinking.map(
                         |text| json!({"reasoningContent": {"reasoningText": {"text": text, "signature": "c2ln"}}}),
                     ),
                 );
-                said.push(json!({"toolUse": {"toolUseId": "call_1", "name": "f", "input": given}}));
+                turn.push(json!({"toolUse": {"toolUseId": "call_1", "name": "f", "input": given}}));
                 json!({"system": [{"text": system}], "messages": [
                     {"role": "user", "content": content},
-                    {"role": "assistant", "content": said},
+                    {"role": "assistant", "content": turn},
                     {"role": "user", "content": [
                         {"toolResult": {"toolUseId": "call_1", "content": [{"text": result}]}}]}],
                     "toolConfig": {"tools": [{"toolSpec":

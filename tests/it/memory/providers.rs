@@ -136,11 +136,11 @@ fn gemini_stream() -> Vec<Vec<u8>> {
 
 /// Source: the API reference of `ConverseStream`.
 fn converse_stream() -> Vec<Vec<u8>> {
-    let said = format!("{{\"contentBlockIndex\":0,\"delta\":{{\"text\":\"{}\"}}}}", long(ANSWERED));
+    let delta = format!("{{\"contentBlockIndex\":0,\"delta\":{{\"text\":\"{}\"}}}}", long(ANSWERED));
     let usage = "{\"usage\":{\"inputTokens\":10,\"outputTokens\":7,\"totalTokens\":17},\"metrics\":{\"latencyMs\":1}}";
     [
         ("messageStart", "{\"role\":\"assistant\"}"),
-        ("contentBlockDelta", &said),
+        ("contentBlockDelta", &delta),
         ("contentBlockStop", "{\"contentBlockIndex\":0}"),
         ("messageStop", "{\"stopReason\":\"end_turn\"}"),
         ("metadata", usage),

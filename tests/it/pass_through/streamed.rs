@@ -88,7 +88,7 @@ async fn a_body_beyond_the_limit_is_refused_whether_its_length_is_known_or_not()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_stops_within_its_body_is_told_so() {
+async fn a_client_that_stops_within_its_body_gets_a_timeout_of_its_own() {
     let (listener, gateway) = raw("[server]\nbody_timeout = \"200ms\"\n").await;
     let mut client = gateway.connect().await;
     client.write(b"POST /passthrough/p/files HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nhello").await;

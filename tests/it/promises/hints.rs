@@ -53,11 +53,11 @@ async fn a_cache_hint_is_carried_or_reported_as_lost_everywhere() {
             let fields = hinted(came.place).map(|(_, fields)| fields).unwrap_or_default();
             same("status", &came.reply.status(), &200)?;
             let sent = came.sent.as_ref().map(Received::text).unwrap_or_default();
-            let (carried, told) = (sent.matches("cache_control").count(), came.losses());
-            let lost = fields.iter().filter(|field| told.contains(&format!("{field}=dropped"))).count();
+            let (carried, losses) = (sent.matches("cache_control").count(), came.losses());
+            let lost = fields.iter().filter(|field| losses.contains(&format!("{field}=dropped"))).count();
             let takes = came.place.lane == Lane::Relay || came.place.to == ANTHROPIC;
-            let wanted = if takes { (fields.len(), 0) } else { (0, fields.len()) };
-            same("carried and told", &(carried, lost), &wanted).map_err(|why| format!("{why}: {told:?}"))
+            let expected = if takes { (fields.len(), 0) } else { (0, fields.len()) };
+            same("carried and reported", &(carried, lost), &expected).map_err(|why| format!("{why}: {losses:?}"))
         },
     )
     .await;
@@ -76,14 +76,15 @@ async fn losses_have_the_clients_names_and_their_kind() {
         (place.from == GEMINI && place.to == ANTHROPIC).then(|| Request::post(&path, body.to_string()))
     };
     everywhere(asks, usually, |came| {
-        let (told, dropped) = (came.losses(), came.reply.header("x-weir-dropped-params").unwrap_or_default());
-        for wanted in [
+        let (losses, dropped) = (came.losses(), came.reply.header("x-weir-dropped-params").unwrap_or_default());
+        for expected in [
             "generationConfig.seed=dropped",
             "generationConfig.presencePenalty=dropped",
             "generationConfig.temperature=clamped",
             "contents[1].parts[0].signature=dropped",
         ] {
-            same(wanted, &told.iter().any(|told| told == wanted), &true).map_err(|why| format!("{why}: {told:?}"))?;
+            same(expected, &losses.iter().any(|losses| losses == expected), &true)
+                .map_err(|why| format!("{why}: {losses:?}"))?;
         }
         same("what is clamped is not dropped", &dropped.contains("temperature"), &false)
     })

@@ -10,14 +10,14 @@ use crate::wire_format::{ANTHROPIC, OPENAI, TOKENS, WireFormat};
 async fn every_answer_tells_its_lane_its_provider_and_the_requests_id() {
     let named = |place: Place| usual(place).map(|request| request.header("x-request-id", "the-clients-own"));
     everywhere(named, usually, |came| {
-        let told = |name: &str| came.reply.header(name).unwrap_or_default().to_owned();
+        let header = |name: &str| came.reply.header(name).unwrap_or_default().to_owned();
         let lane = if came.place.lane == Lane::Relay { "relay" } else { "translate" };
-        same("lane", &told("x-weir-lane").as_str(), &lane)?;
-        same("provider", &told("x-weir-provider").as_str(), &came.place.to.name)?;
-        same("model", &told("x-weir-model").as_str(), &came.place.to.name)?;
-        same("attempts", &told("x-weir-attempts").as_str(), &"1")?;
-        same("adapter", &told("x-weir-adapter").starts_with(&format!("{}@", came.place.to.name)), &true)?;
-        same("id", &told("x-request-id").as_str(), &"the-clients-own")
+        same("lane", &header("x-weir-lane").as_str(), &lane)?;
+        same("provider", &header("x-weir-provider").as_str(), &came.place.to.name)?;
+        same("model", &header("x-weir-model").as_str(), &came.place.to.name)?;
+        same("attempts", &header("x-weir-attempts").as_str(), &"1")?;
+        same("adapter", &header("x-weir-adapter").starts_with(&format!("{}@", came.place.to.name)), &true)?;
+        same("id", &header("x-request-id").as_str(), &"the-clients-own")
     })
     .await;
 }
@@ -45,13 +45,13 @@ fn silent(to: WireFormat, stream: bool) -> Answer {
 async fn unreported_tokens_are_counted_by_estimate_everywhere() {
     everywhere(usual, silent, |came| {
         same("status", &came.reply.status(), &200)?;
-        same("booked as told", &came.booked[0], &0.0)?;
+        same("booked as reported", &came.booked[0], &0.0)?;
         same("booked by estimate", &(came.booked[1] > 0.0), &true)
     })
     .await;
 }
 
-/// A refused key is the gateway's problem: its client is not told to use another.
+/// A refused key is the gateway's problem: its client is not asked to use another.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_credential_is_the_gateways_trouble_everywhere() {
     for status in [401, 400] {

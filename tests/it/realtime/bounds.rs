@@ -129,7 +129,7 @@ async fn a_client_chooses_no_organisation_or_project_of_the_operators() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_provider_is_told_the_span_of_the_attempt() {
+async fn the_provider_gets_the_span_of_the_attempt() {
     let provider = SessionProvider::listen().await;
     let traces = "[traces]\nendpoint = \"http://127.0.0.1:9\"\n";
     let gateway = Gateway::open(&(traces.to_owned() + &config(&provider))).await;
@@ -137,8 +137,8 @@ async fn the_provider_is_told_the_span_of_the_attempt() {
     let parent = format!("00-{trace}-{span}-01");
     let headers = [("traceparent", parent.as_str())];
     let (client, mut upstream) = tokio::join!(WebSocket::ask(gateway.address, PATH, &headers), provider.grant());
-    let told = upstream.header("traceparent").unwrap_or_default().to_owned();
-    assert!(told.starts_with(&format!("00-{trace}-")) && !told.contains(span), "{told}");
+    let traceparent = upstream.header("traceparent").unwrap_or_default().to_owned();
+    assert!(traceparent.starts_with(&format!("00-{trace}-")) && !traceparent.contains(span), "{traceparent}");
     let mut client = client.unwrap();
     client.say(&asks()).await;
     upstream.hear().await;

@@ -1,4 +1,4 @@
-//! Sessions whose first message names the model: the handshake is granted at once, and what is refused later is told by a
+//! Sessions whose first message names the model: the handshake is granted at once, and what is refused later is reported by a
 //! close frame.
 
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ fn setup(model: &str) -> Value {
     json!({"setup": {"generationConfig": {"responseModalities": ["AUDIO"]}, "model": model}})
 }
 
-fn says(message: &Value) -> Vec<u8> {
+fn bytes(message: &Value) -> Vec<u8> {
     message.to_string().into_bytes()
 }
 
@@ -68,13 +68,13 @@ async fn turns_are_booked_by_their_usage_also_those_in_binary_messages() {
     client.say(&json!({"clientContent": {"turns": [], "turnComplete": true}})).await;
     upstream.hear().await;
     for message in [&turn, &turn, &end] {
-        upstream.frame(true, 2, &says(message)).await;
+        upstream.frame(true, 2, &bytes(message)).await;
         client.hear().await;
     }
     until_booked(&gateway, 49, 4136).await;
     // A turn that begins without a message that asks for it, as when the client speaks.
     for message in [&turn, &end] {
-        upstream.frame(true, 2, &says(message)).await;
+        upstream.frame(true, 2, &bytes(message)).await;
         client.hear().await;
     }
     until_booked(&gateway, 98, 4136).await;
@@ -109,7 +109,7 @@ async fn a_budget_with_abort_at_ends_the_session_in_the_midst_of_a_response() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_refused_after_the_handshake_is_told_by_a_close_frame() {
+async fn what_is_refused_after_the_handshake_is_reported_by_a_close_frame() {
     let provider = SessionProvider::listen().await;
     let limited = client("models = [\"live\"]");
     let gateway = Gateway::open(&(realtime("max_message_bytes = \"64KiB\"") + &config(&provider) + &limited)).await;
@@ -118,15 +118,15 @@ async fn what_is_refused_after_the_handshake_is_told_by_a_close_frame() {
     let path = format!("{PATH}?key={CLIENT}");
     let large = vec![b'x'; 70_000];
     for (message, code, reason) in [
-        (says(&setup("models/other")), 1008, "may not use the model `other`"),
-        (says(&json!({"setup": {}})), 1008, "/setup/model is missing"),
+        (bytes(&setup("models/other")), 1008, "may not use the model `other`"),
+        (bytes(&json!({"setup": {}})), 1008, "/setup/model is missing"),
         (b"{".to_vec(), 1008, "not valid JSON"),
         (large, 1009, ""),
     ] {
         let mut client = WebSocket::ask(gateway.address, &path, &[]).await.unwrap();
         client.frame(true, 1, &message).await;
-        let (told, why) = client.hear().await.close();
-        assert!(told == code && why.contains(reason), "{told} {why}");
+        let (received, why) = client.hear().await.close();
+        assert!(received == code && why.contains(reason), "{received} {why}");
     }
     let mut client = WebSocket::ask(gateway.address, &path, &[]).await.unwrap();
     client.say(&setup("live")).await;
@@ -161,7 +161,7 @@ async fn no_later_message_leads_to_another_model_whole_in_fragments_or_hidden_in
         assert_eq!(code, 1001);
     }
     let (mut client, mut upstream) = begun(&gateway, &provider).await;
-    let text = says(&setup("models/dear"));
+    let text = bytes(&setup("models/dear"));
     client.frame(false, 1, &text[..15]).await;
     client.frame(true, 0, &text[15..]).await;
     assert_eq!(client.hear().await.close().0, 1008);
@@ -174,7 +174,7 @@ async fn no_later_message_leads_to_another_model_whole_in_fragments_or_hidden_in
     let (mut client, mut upstream) = begun(&gateway, &provider).await;
     let input = json!({"realtimeInput": {"audio": {"data": padding}}, "model": "x"});
     client.say(&input).await;
-    assert_eq!(upstream.message().await, says(&input));
+    assert_eq!(upstream.message().await, bytes(&input));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -57,7 +57,7 @@ async fn a_hostile_client_is_closed_with_the_reason_and_the_provider_is_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hostile_provider_is_closed_and_the_client_is_told_of_it() {
+async fn a_hostile_provider_is_closed_and_the_client_gets_a_close_code() {
     let provider = SessionProvider::listen().await;
     let gateway = Gateway::open(&config(&provider)).await;
     for (what, bytes) in [

@@ -70,7 +70,7 @@ async fn a_request_is_found_behind_escapes_and_padding() {
         client.frame(true, 1, hidden.as_bytes()).await;
         assert_eq!(client.hear().await.json()["error"]["type"], "rate_limit_exceeded", "{hidden}");
     }
-    // What cannot be read is told to the client, and does not go on.
+    // What cannot be read is reported to the client, and does not go on.
     for unread in ["response.create", r#"{"type":"response.create","type":"x"}"#, r#"{"type":"response.create""#] {
         client.frame(true, 1, unread.as_bytes()).await;
         assert_eq!(client.hear().await.json()["error"]["type"], "invalid_request_error", "{unread}");

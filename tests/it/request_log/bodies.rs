@@ -52,26 +52,26 @@ async fn contents_are_kept(store: &str) {
                 let reply = kept.ask(&request).await;
                 assert_eq!(reply.status(), 200, "{}", reply.text());
                 let content = kept.content(&own_id(&reply)).await;
-                let told = format!("{}-{model}-{stream}: {content}", from.name);
-                assert_eq!(content["provider"], to.name, "{told}");
+                let what = format!("{}-{model}-{stream}: {content}", from.name);
+                assert_eq!(content["provider"], to.name, "{what}");
                 let (client, upstream) = (&content["client"], &content["upstream"]);
-                assert_eq!(client["request"]["method"], "POST", "{told}");
-                assert!(client["request"].to_string().contains("Hi"), "{told}");
-                assert!(upstream["request"].to_string().contains("Hi"), "{told}");
+                assert_eq!(client["request"]["method"], "POST", "{what}");
+                assert!(client["request"].to_string().contains("Hi"), "{what}");
+                assert!(upstream["request"].to_string().contains("Hi"), "{what}");
                 assert_eq!(
                     (&client["response"]["status"], &upstream["response"]["status"]),
                     (&200.into(), &200.into())
                 );
                 let whole = |part: &Value| came(part).replace(char::is_whitespace, "");
                 if stream {
-                    assert_eq!(came(&client["response"]), reply.text(), "{told}");
+                    assert_eq!(came(&client["response"]), reply.text(), "{what}");
                 } else {
                     let answer: Value = serde_json::from_str(&came(&client["response"])).unwrap();
-                    assert_eq!(answer, reply.json(), "{told}");
+                    assert_eq!(answer, reply.json(), "{what}");
                 }
-                assert!(whole(&upstream["response"]).contains("Gr"), "{told}");
+                assert!(whole(&upstream["response"]).contains("Gr"), "{what}");
                 for gone in ["x-private", "value-of-a-header", &format!("KEY-OF-{}", to.name)] {
-                    assert!(!content.to_string().contains(gone), "{gone}: {told}");
+                    assert!(!content.to_string().contains(gone), "{gone}: {what}");
                 }
             }
         }

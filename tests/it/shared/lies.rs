@@ -56,8 +56,8 @@ async fn no_answer_of_a_server_keeps_requests_from_being_served_by_policy() {
         assert_eq!(gateway.get("/ready").await.status(), 200, "{name}");
         gateway.until_metric("weir_shared_rounds_total{result=\"failed\"}", 3.0).await;
         let node = format!("liar-{number}");
-        let told = log::text().lines().filter(|line| line.contains("goes by") && line.contains(&node)).count();
-        assert_eq!(told, 1, "{name}: one line for the change, and none for each failure");
+        let lines = log::text().lines().filter(|line| line.contains("goes by") && line.contains(&node)).count();
+        assert_eq!(lines, 1, "{name}: one line for the change, and none for each failure");
         gateway.ended().await;
     }
 }

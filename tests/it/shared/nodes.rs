@@ -161,9 +161,9 @@ async fn a_server_that_dies_hangs_and_forgets_under_load_fails_no_request_and_no
         until(gateway, &key, 200).await;
         served += 1;
     }
-    let state = async |wanted: f64| {
+    let state = async |expected: f64| {
         for gateway in &cell.nodes {
-            gateway.until_metric("weir_shared_state", wanted).await;
+            gateway.until_metric("weir_shared_state", expected).await;
         }
     };
     for fault in ["kill", "hang", "flush", "replica"] {
@@ -196,7 +196,7 @@ async fn a_server_that_dies_hangs_and_forgets_under_load_fails_no_request_and_no
     }
     // Each node tells of the budget what all have used.
     for gateway in &cell.nodes {
-        let told = async {
+        let is_shared = async {
             loop {
                 let items = admin(gateway, "GET", "/budgets", Value::Null).await.json();
                 let spent = items["items"][0]["spent"].as_u64().unwrap();
@@ -208,6 +208,6 @@ async fn a_server_that_dies_hangs_and_forgets_under_load_fails_no_request_and_no
                 ask(gateway, &key).await;
             }
         };
-        soon("the budget's state", told).await;
+        soon("the budget's state", is_shared).await;
     }
 }

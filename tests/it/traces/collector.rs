@@ -27,7 +27,7 @@ pub(super) struct Span {
     pub(super) trace: String,
     pub(super) id: String,
     pub(super) parent: String,
-    pub(super) said: BTreeMap<String, String>,
+    pub(super) attributes: BTreeMap<String, String>,
     /// 2 is an error (OTLP, `Status.StatusCode`).
     pub(super) status: i32,
     pub(super) lasted: u64,
@@ -107,7 +107,7 @@ impl Collector {
             for span in resource.scope_spans.into_iter().flat_map(|scope| scope.spans) {
                 assert_eq!((span.trace_id.len(), span.span_id.len()), (16, 8));
                 self.spans.push(Span {
-                    said: span.attributes.iter().map(|one| (one.key.clone(), text(one.value.as_ref()))).collect(),
+                    attributes: span.attributes.iter().map(|one| (one.key.clone(), text(one.value.as_ref()))).collect(),
                     kind: span.kind,
                     trace: hex(&span.trace_id),
                     id: hex(&span.span_id),

@@ -37,7 +37,7 @@ fn write(text: &mut String, collector: &Collector, span: &Span, depth: usize) {
     let kind = ["", "internal", "server", "client"][usize::try_from(span.kind).unwrap()];
     let failed = if span.status == 2 { ", failed" } else { "" };
     writeln!(text, "{margin}{} ({kind}{failed})", span.name).unwrap();
-    for (name, value) in &span.said {
+    for (name, value) in &span.attributes {
         let value = if VARYING.contains(&name.as_str()) { "*" } else { value };
         writeln!(text, "{margin}  {name} = {value}").unwrap();
     }

@@ -210,17 +210,20 @@ mod tests {
 
     #[test]
     fn a_change_of_contract_world_or_generated_file_is_reported() {
-        let told = after("wit/a.wit", "f: func()", "f: func(x: u32)");
-        assert!(told.len() == 2 && told[0].contains("templates/c") && told[1].contains("templates/go"), "{told:?}");
-        let told = after("sdk/templates/go/wit/world.wit", "include w", "export b");
-        assert!(told.len() == 1 && told[0].contains("contract or world"), "{told:?}");
+        let findings = after("wit/a.wit", "f: func()", "f: func(x: u32)");
+        assert!(
+            findings.len() == 2 && findings[0].contains("templates/c") && findings[1].contains("templates/go"),
+            "{findings:?}"
+        );
+        let findings = after("sdk/templates/go/wit/world.wit", "include w", "export b");
+        assert!(findings.len() == 1 && findings[0].contains("contract or world"), "{findings:?}");
         for (file, from) in
             [("sdk/templates/c/bindings/adapter.h", "int"), ("sdk/templates/go/a/wit_bindings.go", "a\n")]
         {
-            let told = after(file, from, "x");
-            assert!(told.len() == 1 && told[0].contains("a generated file was changed"), "{told:?}");
+            let findings = after(file, from, "x");
+            assert!(findings.len() == 1 && findings[0].contains("a generated file was changed"), "{findings:?}");
         }
-        let told = after(LOCK, "\ngo ", "\nelse ");
-        assert!(told.len() == 1 && told[0].contains("has no line `go"), "{told:?}");
+        let findings = after(LOCK, "\ngo ", "\nelse ");
+        assert!(findings.len() == 1 && findings[0].contains("has no line `go"), "{findings:?}");
     }
 }

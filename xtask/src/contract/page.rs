@@ -345,8 +345,8 @@ mod tests {
         let text: String = real().into_iter().map(|(_, text)| text).collect();
         for (item, _) in contracts().iter().flat_map(Contract::items) {
             let name = item.split_once(['.', ' ']).unwrap().1;
-            let told = text.contains(&format!("#### `{name}`\n")) || text.contains(&format!("| `{name}` |"));
-            assert!(told, "{item}");
+            let is_described = text.contains(&format!("#### `{name}`\n")) || text.contains(&format!("| `{name}` |"));
+            assert!(is_described, "{item}");
         }
     }
 

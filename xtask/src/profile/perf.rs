@@ -1,4 +1,4 @@
-//! `perf`, told through pipes when to count, so that nothing but the work is counted.
+//! `perf`, controlled through pipes, so that nothing but the work is counted.
 
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};

@@ -24,8 +24,8 @@ pub(super) fn check(tree: &Tree, findings: &mut Findings) {
 /// Whether all words of a comment occur in the name of an item.
 fn repeats(comment: &str, item: &str) -> bool {
     let name = words(&name(item));
-    let mut said = words(comment).into_iter().filter(|word| !EMPTY.contains(&word.as_str())).peekable();
-    said.peek().is_some() && said.all(|word| name.iter().any(|part| stem(part) == stem(&word)))
+    let mut rest = words(comment).into_iter().filter(|word| !EMPTY.contains(&word.as_str())).peekable();
+    rest.peek().is_some() && rest.all(|word| name.iter().any(|part| stem(part) == stem(&word)))
 }
 
 /// The name that an item declares: the first word that is no keyword.

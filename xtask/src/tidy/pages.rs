@@ -123,11 +123,11 @@ fn exports(code: &str) -> BTreeSet<&str> {
     list.split(',').map(str::trim).filter(|name| !name.is_empty()).collect()
 }
 
-fn report(findings: &mut Findings, page: &str, what: &str, there: &BTreeSet<String>, told: &BTreeSet<String>) {
-    for missing in there.difference(told) {
+fn report(findings: &mut Findings, page: &str, what: &str, there: &BTreeSet<String>, listed: &BTreeSet<String>) {
+    for missing in there.difference(listed) {
         findings.problem(format!("{page}: lacks the {what} `{missing}`"));
     }
-    for gone in told.difference(there) {
+    for gone in listed.difference(there) {
         findings.problem(format!("{page}: there is no {what} `{gone}`"));
     }
 }

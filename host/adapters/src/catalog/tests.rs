@@ -15,11 +15,11 @@ fn catalog() -> Catalog {
 #[test]
 fn a_change_is_one_step_and_is_announced() {
     let catalog = catalog();
-    let mut told = catalog.subscribe();
+    let mut changes = catalog.subscribe();
     let first = guest("zeta").load();
     catalog.publish(&first).unwrap();
-    assert!(told.has_changed().unwrap());
-    assert_eq!(*told.borrow_and_update(), 1);
+    assert!(changes.has_changed().unwrap());
+    assert_eq!(*changes.borrow_and_update(), 1);
     let before = catalog.snapshot();
     let second = guest("zeta").load();
     catalog.publish(&second).unwrap();
@@ -27,7 +27,7 @@ fn a_change_is_one_step_and_is_announced() {
     assert!(Arc::ptr_eq(&catalog.get("zeta").unwrap(), &second));
     catalog.remove("zeta");
     assert!(catalog.get("zeta").is_none());
-    assert_eq!(*told.borrow_and_update(), 3);
+    assert_eq!(*changes.borrow_and_update(), 3);
     catalog.remove("zeta");
     assert_eq!(catalog.snapshot().generation, 3);
 }

@@ -270,15 +270,15 @@ fn headers_are_headers() {
 
 #[test]
 fn a_manifest_is_bounded_and_can_be_printed() {
-    let told = |spoil: fn(&mut Manifest)| {
+    let refusal = |spoil: fn(&mut Manifest)| {
         let mut faulty = good();
         spoil(&mut faulty);
         manifest(&faulty, Version::V0_1_0).unwrap_err().to_string()
     };
-    assert!(told(|m| m.faces = vec![m.faces[0].clone(); 10_000]).contains("faces: has 10000 entries"));
-    assert!(told(|m| m.accepts = vec![m.accepts[0].clone(); 257]).contains("257 entries"));
-    assert!(told(|m| m.faces[0].prefixes = vec!["/a".into(); 300]).contains("prefixes: has 300"));
-    assert!(told(|m| m.settings = " ".repeat(2 << 20)).contains("the manifest: has"));
+    assert!(refusal(|m| m.faces = vec![m.faces[0].clone(); 10_000]).contains("faces: has 10000 entries"));
+    assert!(refusal(|m| m.accepts = vec![m.accepts[0].clone(); 257]).contains("257 entries"));
+    assert!(refusal(|m| m.faces[0].prefixes = vec!["/a".into(); 300]).contains("prefixes: has 300"));
+    assert!(refusal(|m| m.settings = " ".repeat(2 << 20)).contains("the manifest: has"));
     assert!(problem(|m| m.description = "d".repeat(2000)).starts_with("description:"));
     for text in ["1\u{1b}[2J", "1\n2", &"1".repeat(200)] {
         assert!(problem(|m| m.version = text.into()).starts_with("version:"));

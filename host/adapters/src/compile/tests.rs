@@ -55,21 +55,23 @@ fn compiled_by(does: &str, time: Duration) -> CompileError {
 
 #[test]
 fn every_end_of_the_process_has_a_reason() {
-    let told = |does| compiled_by(does, Duration::from_mins(1)).to_string();
-    assert!(told("exit 0").contains("half an answer"));
-    assert!(told("echo no such instruction >&2; exit 65").contains("no such instruction"));
-    assert!(told("echo 'memory allocation of 99 bytes failed' >&2; kill -ABRT $$").contains("more memory than 1 MiB"));
-    assert!(told("kill -SEGV $$").contains("crashed over it"));
-    assert!(told("kill -XCPU $$").contains("longer than 60 s"));
-    assert!(told("echo \"thread 'main' panicked at x.rs\" >&2; exit 101").contains("panicked at x.rs"));
-    assert!(told("head -c 3000000 /dev/zero").contains("crashed over it"));
+    let failure = |does| compiled_by(does, Duration::from_mins(1)).to_string();
+    assert!(failure("exit 0").contains("half an answer"));
+    assert!(failure("echo no such instruction >&2; exit 65").contains("no such instruction"));
+    assert!(
+        failure("echo 'memory allocation of 99 bytes failed' >&2; kill -ABRT $$").contains("more memory than 1 MiB")
+    );
+    assert!(failure("kill -SEGV $$").contains("crashed over it"));
+    assert!(failure("kill -XCPU $$").contains("longer than 60 s"));
+    assert!(failure("echo \"thread 'main' panicked at x.rs\" >&2; exit 101").contains("panicked at x.rs"));
+    assert!(failure("head -c 3000000 /dev/zero").contains("crashed over it"));
 }
 
 #[test]
 fn a_complaint_is_cut_and_cleaned() {
-    let told =
+    let failure =
         compiled_by("head -c 100000 /dev/zero | tr '\\0' '\\033' >&2; exit 65", Duration::from_mins(1)).to_string();
-    assert!(told.len() <= 1000 && !told.contains('\u{1b}'), "{told}");
+    assert!(failure.len() <= 1000 && !failure.contains('\u{1b}'), "{failure}");
 }
 
 #[test]
@@ -84,8 +86,8 @@ fn a_process_that_does_not_end_is_killed() {
 
 #[test]
 fn the_process_finds_no_secrets_in_its_environment() {
-    let told = compiled_by("env >&2; exit 65", Duration::from_mins(1)).to_string();
-    assert!(told.contains("RAYON_NUM_THREADS") && !told.contains("CARGO"), "{told}");
+    let failure = compiled_by("env >&2; exit 65", Duration::from_mins(1)).to_string();
+    assert!(failure.contains("RAYON_NUM_THREADS") && !failure.contains("CARGO"), "{failure}");
 }
 
 #[test]

@@ -232,12 +232,12 @@ fn a_thread_follows_until_it_is_stopped() {
     let mut bench = bench();
     bench.watch.scan();
     let (catalog, dir) = (Arc::clone(&bench.watch.catalog), bench.dir);
-    let mut told = catalog.subscribe();
+    let mut changes = catalog.subscribe();
     let watching = bench.watch.follow().unwrap();
     fs::write(dir.path().join("zeta.wasm"), version("1").build()).unwrap();
     watching.rescan();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(told.changed()).unwrap();
+    runtime.block_on(changes.changed()).unwrap();
     assert!(catalog.get("zeta").is_some());
     watching.stop();
 }
@@ -387,7 +387,7 @@ fn files_are_noticed_without_any_event() {
     bench.watch.folder.every = Duration::from_millis(1);
     bench.watch.scan();
     let (catalog, dir) = (Arc::clone(&bench.watch.catalog), bench.dir);
-    let mut told = catalog.subscribe();
+    let mut changes = catalog.subscribe();
     // A directory behind a link that is swapped: the system reports no changes of the new target.
     let watching = bench.watch.follow().unwrap();
     let elsewhere = TempDir::new().unwrap();
@@ -395,9 +395,9 @@ fn files_are_noticed_without_any_event() {
     fs::write(&far, version("1").build()).unwrap();
     std::os::unix::fs::symlink(&far, dir.path().join("zeta.wasm")).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(told.changed()).unwrap();
+    runtime.block_on(changes.changed()).unwrap();
     fs::write(&far, version("2").build()).unwrap();
-    runtime.block_on(told.changed()).unwrap();
+    runtime.block_on(changes.changed()).unwrap();
     assert_eq!(catalog.get("zeta").unwrap().manifest.version, "2");
     watching.stop();
 }

@@ -36,8 +36,8 @@ fn table<'a>(of: &'a mut Table, name: &str) -> Option<&'a mut Table> {
 fn resolve(table: &mut Table, shared: &Table) {
     for (name, value) in table.iter_mut() {
         let is_shared = value.get("workspace").and_then(Value::as_bool) == Some(true);
-        if let Some(said) = shared.get(name).filter(|_| is_shared) {
-            *value = said.clone();
+        if let Some(own) = shared.get(name).filter(|_| is_shared) {
+            *value = own.clone();
         }
     }
 }

@@ -73,7 +73,7 @@ struct Shared {
     tried: String,
     /// None while the server is away.
     open: ArcSwapOption<Values>,
-    /// Whether it was told that the server is away.
+    /// Whether the log says that the server is away.
     is_told: AtomicBool,
     reads: Arc<Semaphore>,
     writes: Arc<Semaphore>,

@@ -38,8 +38,8 @@ fn read(text: &str) -> (Examples, Vec<String>) {
     let read = Examples::read(&mut section, Examples::default());
     section.finish();
     let problems = reader.problems.into_inner();
-    let told = |problem: Problem| format!("{} ({})", problem.message, problem.help.unwrap_or_default());
-    (read, problems.into_iter().map(told).collect())
+    let text_of = |problem: Problem| format!("{} ({})", problem.message, problem.help.unwrap_or_default());
+    (read, problems.into_iter().map(text_of).collect())
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn all_mistakes_are_told_at_once_with_place_and_suggestion() {
+fn all_mistakes_are_reported_at_once_with_place_and_suggestion() {
     let found = mistakes(
         r#"log_level = "wran"
 [server]
@@ -51,7 +51,7 @@ fn a_provider_that_nothing_refers_to_is_a_warning() {
 /// Each text has one mistake, reported with these words.
 #[test]
 #[expect(clippy::too_many_lines, reason = "a list of cases")]
-fn single_mistakes_are_told_in_plain_words() {
+fn single_mistakes_are_reported_in_plain_words() {
     let provider = "[[providers]]\nname = 'p'\nadapter = 'x'\nurl = 'http://a/'\n";
     let cases = [
         (
@@ -147,7 +147,7 @@ fn single_mistakes_are_told_in_plain_words() {
 }
 
 #[test]
-fn broken_toml_is_told_without_guesses_about_what_is_missing() {
+fn broken_toml_is_reported_without_guesses_about_what_is_missing() {
     let found = mistakes("[[models]]\nalias = \"a\ntype = 'x'\nfoo = 1\n[[models]]\nalias = 'b'\nprovider = 'c'\n");
     assert!(found.iter().any(|line| line.starts_with("2:") && line.contains("not valid TOML")), "{found:#?}");
     assert!(found.iter().any(|line| line.contains("unknown key `foo`")), "{found:#?}");

@@ -8,7 +8,7 @@ use weir_ledger::Nano;
 pub(crate) struct SessionUse {
     /// How many there were.
     pub(super) responses: u32,
-    /// Input and output, as far as it was told.
+    /// Input and output, as far as it was reported.
     pub(super) tokens: u64,
     /// `None` if that of a response is not known.
     pub(super) cost: Option<Nano>,

@@ -175,7 +175,7 @@ pub(super) async fn judged_by(
     (judged, judgement.refused)
 }
 
-/// What guards see of a request, and what its dialect said besides.
+/// What guards see of a request, and what its dialect reported besides.
 struct Seen {
     content: Asked,
     losses: Vec<Loss>,

@@ -241,8 +241,8 @@ pub(crate) fn refused_credential() -> Fault {
 }
 
 fn log_refused(error: &Error, target: &Target) {
-    let said = weir_sandbox::fault::clean(weir_sandbox::fault::head(&error.message, LOGGED));
-    tracing::error!(provider = %target.label, key = target.key, said, "the provider refuses the configured credential");
+    let reason = weir_sandbox::fault::clean(weir_sandbox::fault::head(&error.message, LOGGED));
+    tracing::error!(provider = %target.label, key = target.key, reason, "the provider refuses the configured credential");
 }
 
 /// Removes the provider's keys from an error: an adapter may have unescaped a key that the raw bytes did not show.

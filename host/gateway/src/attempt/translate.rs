@@ -286,11 +286,11 @@ impl<'a> Run<'a> {
         let mut farewell: Option<CancelOnDrop> = None;
         loop {
             let step = self.step(request, streams, account).await;
-            let said = farewell.take();
+            let cancel = farewell.take();
             if let Ok(Step::Stream(response, framing)) = step {
-                return Ok(Exchanged::Stream(response, framing, said));
+                return Ok(Exchanged::Stream(response, framing, cancel));
             }
-            said.into_iter().for_each(CancelOnDrop::disarm);
+            cancel.into_iter().for_each(CancelOnDrop::disarm);
             match step? {
                 Step::Stream(..) => return Err(Fault::internal("a stream was taken for something else")),
                 Step::Read(Outcome::Complete(answer, losses)) => {

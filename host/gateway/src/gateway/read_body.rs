@@ -162,8 +162,8 @@ async fn next(
     frame.transpose().map_err(|_| Fault::invalid("the request's body broke off"))
 }
 
-/// Takes a frame that is there. The connection hears of it only if there is more to read; and of the first wait, since
-/// a client may send its body only once it was told to continue.
+/// Takes a frame that is there. The connection is polled only if there is more to read; and at the first wait, since
+/// a client may send its body only after a 100 Continue.
 fn take(
     body: &mut Incoming,
     is_first: bool,

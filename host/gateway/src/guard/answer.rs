@@ -231,7 +231,7 @@ impl GuardStage {
         if self.guard.fails_open() { Ok(Step::Pass(passed)) } else { Err(failed(&self.guard)) }
     }
 
-    /// Does what the guard said of events, and at the end of what it still had.
+    /// Carries out the verdict of the guard on events, and at the end of what it still had.
     fn follow(&mut self, verdicts: Verdicts, events: Vec<ChatEvent>, is_end: bool) -> Step {
         let (mut going, mut is_replaced) = (events, false);
         for (nth, answer) in [verdicts.pushed, verdicts.finished].into_iter().enumerate() {
@@ -291,7 +291,7 @@ fn meaning(events: &[ChatEvent]) -> (BTreeMap<(u32, u32), String>, Vec<&ChatEven
     (texts, others)
 }
 
-/// What a guard said of events, and at the end.
+/// The verdict of a guard on events, and at the end.
 struct Verdicts {
     pushed: Option<EventAnswer>,
     finished: Option<EventAnswer>,

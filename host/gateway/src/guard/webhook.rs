@@ -143,12 +143,12 @@ impl Webhook {
         asked: &Asked,
         Call { caller, patience, mut held }: Call,
     ) -> Result<RequestAnswer, WebhookFailure> {
-        let told = Message { protocol: PROTOCOL, facts: WireFacts::from(facts), asked: Content::from(asked) };
+        let message = Message { protocol: PROTOCOL, facts: WireFacts::from(facts), asked: Content::from(asked) };
         let begun = Instant::now();
         if !self.breaker.admit(begun) {
             return Err(WebhookFailure::Resting);
         }
-        let answered = self.answered(&told, patience, &mut held).await;
+        let answered = self.answered(&message, patience, &mut held).await;
         let read = answered.and_then(|body| read(&body, asked).map_err(WebhookFailure::Answer));
         let now = Instant::now();
         match &read {
@@ -158,12 +158,17 @@ impl Webhook {
         read
     }
 
-    async fn answered(&self, told: &Message<'_>, patience: Duration, held: &mut Held) -> Result<Bytes, WebhookFailure> {
-        let size = json_size(told).map_err(WebhookFailure::Request)?;
+    async fn answered(
+        &self,
+        message: &Message<'_>,
+        patience: Duration,
+        held: &mut Held,
+    ) -> Result<Bytes, WebhookFailure> {
+        let size = json_size(message).map_err(WebhookFailure::Request)?;
         // The answer may hold the request in another form.
         held.grow(size.saturating_mul(2)).await.map_err(WebhookFailure::Full)?;
         let mut body = Vec::with_capacity(size);
-        serde_json::to_writer(&mut body, told).map_err(WebhookFailure::Request)?;
+        serde_json::to_writer(&mut body, message).map_err(WebhookFailure::Request)?;
         Ok(self.client.post(body, patience, size.saturating_add(ROOM)).await?)
     }
 }

@@ -228,7 +228,7 @@ impl LimitStore for Shared {
         }
     }
 
-    /// What all nodes use, as far as this one was told; while it is on its own, what it uses of its part.
+    /// What all nodes use, as far as this one knows; while it is on its own, what it uses of its part.
     fn in_use(&self, now: Instant) -> Vec<InUse> {
         let standing = self.sharing.standing();
         let mut found = self.alone.in_use(now);
@@ -237,8 +237,8 @@ impl LimitStore for Shared {
         }
         found.retain(|bucket| bucket.key.scope == Scope::Address);
         let pools = self.lock();
-        let told = pools.by_key.iter().filter(|(_, pool)| pool.share.left().is_some());
-        found.extend(told.filter_map(|(key, pool)| InUse::of(key, pool.rate, pool.level(&standing).remaining)));
+        let known = pools.by_key.iter().filter(|(_, pool)| pool.share.left().is_some());
+        found.extend(known.filter_map(|(key, pool)| InUse::of(key, pool.rate, pool.level(&standing).remaining)));
         found
     }
 }

@@ -235,7 +235,7 @@ impl Relay {
     async fn pass_to_provider(&self, part: Part, requests: &mut RequestReader) -> Result<(), Ending> {
         let Part { kind, bytes, is_first, is_last } = part;
         // A message whose start is with the provider is not withheld, and where the format has no message for errors, the
-        // reason is told by the close frame.
+        // reason is in the close frame.
         let can_withhold = is_first && is_last && self.has_errors();
         let asks = match requests.read(&self.terms.tap.requests, &bytes, is_last) {
             Ok(asks) => asks,
@@ -244,7 +244,7 @@ impl Relay {
             Err(error) if can_withhold => return self.report(&Fault::invalid(error.to_string())).await,
             Err(error) => return Err(Ending::Unread(error)),
         };
-        let verdict = self.responses.lock().await.said(&bytes, asks).await;
+        let verdict = self.responses.lock().await.sent(&bytes, asks).await;
         match verdict {
             Verdict::Pass => {}
             Verdict::Withhold(fault) if can_withhold => return self.report(&fault).await,

@@ -86,7 +86,7 @@ impl Responses {
     }
 
     /// The client sends a message, or a piece of one; with the last piece it may ask for a response.
-    pub(super) async fn said(&mut self, piece: &[u8], asks: bool) -> Verdict {
+    pub(super) async fn sent(&mut self, piece: &[u8], asks: bool) -> Verdict {
         self.conversation.add(piece);
         if asks {
             return self.ask().await;
@@ -127,7 +127,7 @@ impl Responses {
         if !is_end && self.tap.is_failure(message) {
             self.refuse();
         }
-        // A response may end that has not begun, as far as it was told.
+        // A response may end whose beginning was not reported.
         let place = self.open.iter().position(|one| one.has_begun).or((is_end && !self.are_over()).then_some(0));
         let heard = match place.and_then(|place| Some((place, self.open.get_mut(place)?))) {
             Some((place, response)) => {
@@ -180,7 +180,7 @@ impl Responses {
         (response, refusal)
     }
 
-    /// An error is told that ends no response: one that was asked for may have been refused. If it begins all the same, it
+    /// An error came that ends no response: one that was asked for may have been refused. If it begins all the same, it
     /// is accounted for then.
     fn refuse(&mut self) {
         let refused = self.open.iter().position(|one| !one.has_begun).and_then(|place| self.open.remove(place));

@@ -57,7 +57,7 @@ pub enum Need {
     Wait,
     /// Refuse the token: the newest set has no such key.
     UnknownKey,
-    /// The keys cannot be had at present.
+    /// The keys cannot be fetched at present.
     Unavailable,
 }
 

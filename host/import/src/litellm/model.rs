@@ -211,11 +211,11 @@ impl ModelReader<'_> {
     /// The members of the model.
     fn model(&self, draft: &mut Draft) -> Vec<(&'static str, Value)> {
         let mut model = Vec::new();
-        let told = |name: &str| self.params.get(name).and_then(seconds);
-        if told("stream_timeout").is_some() {
+        let timeout = |name: &str| self.params.get(name).and_then(seconds);
+        if timeout("stream_timeout").is_some() {
             draft.note(STREAM_TIMEOUT);
         }
-        if let Some(timeouts) = timeouts(told("timeout"), told("stream_timeout")) {
+        if let Some(timeouts) = timeouts(timeout("timeout"), timeout("stream_timeout")) {
             model.push(("timeouts", Value::Table(timeouts)));
         }
         if let Some(retries) = self.whole("max_retries").or(self.whole("num_retries")) {

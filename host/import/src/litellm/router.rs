@@ -203,7 +203,7 @@ impl Settings {
             }
             "model_group_alias" => self.aliases.extend(members(Some(value)).filter_map(alias)),
             "drop_params" => draft.note(
-                "`drop_params`: what a provider cannot take is always dropped and told in `x-weir-dropped-params`; `strict = true` \
+                "`drop_params`: what a provider cannot take is always dropped and named in `x-weir-dropped-params`; `strict = true` \
                  refuses instead.",
             ),
             "allowed_fails" => draft.note("`allowed_fails`: see `breaker` of `[[providers]]`, which takes a rate."),

@@ -70,8 +70,8 @@ fn deployments_of_one_name_become_targets() {
 #[test]
 fn settings_without_a_counterpart_are_noted() {
     let text = import(BALANCED).unwrap().text("config.yaml");
-    for told in ["litellm_settings.success_callback", "drop_params", "`rpm` and `tpm`", "x-weir-dropped-params"] {
-        assert!(text.contains(told), "{told}\n{text}");
+    for expected in ["litellm_settings.success_callback", "drop_params", "`rpm` and `tpm`", "x-weir-dropped-params"] {
+        assert!(text.contains(expected), "{expected}\n{text}");
     }
 }
 

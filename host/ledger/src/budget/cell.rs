@@ -49,8 +49,8 @@ pub(super) struct Tally {
     /// The last change.
     seq: u64,
     is_dirty: bool,
-    told_soft: bool,
-    told_over: bool,
+    noticed_soft: bool,
+    noticed_over: bool,
 }
 
 /// What a budget would reserve for a request.
@@ -214,10 +214,10 @@ impl State {
         let is_soft = budget.soft.is_some_and(|soft| settled >= soft.of(budget.limit.amount()));
         let used = settled.saturating_add(tally.reserved);
         let mut notices = Vec::new();
-        for (is_reached, told, kind) in
-            [(is_soft, &mut tally.told_soft, NoticeKind::Soft), (is_over, &mut tally.told_over, NoticeKind::Over)]
+        for (is_reached, noticed, kind) in
+            [(is_soft, &mut tally.noticed_soft, NoticeKind::Soft), (is_over, &mut tally.noticed_over, NoticeKind::Over)]
         {
-            let is_first = is_reached && !std::mem::replace(told, *told || is_reached);
+            let is_first = is_reached && !std::mem::replace(noticed, *noticed || is_reached);
             if is_reached && (is_first || !only_first) {
                 let (budget, limit) = (Arc::clone(&budget.name), budget.limit);
                 notices.push(Notice { budget, kind, limit, used, window, is_first });

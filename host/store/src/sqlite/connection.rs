@@ -61,7 +61,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
         let connection = Connection::open_with_flags(name, flags).map_err(failed)?;
         connection.busy_timeout(BUSY).map_err(failed)?;
         if (1..schema::VERSION).contains(&check_version(&connection)?) && has_facts(&connection)? {
-            // Where that is not possible, what the facts lack is said by the first query.
+            // Where that is not possible, the first query reports what the facts lack.
             let _is_newest = open_day(path);
         }
         Ok(connection)

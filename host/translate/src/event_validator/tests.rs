@@ -86,8 +86,8 @@ fn events_after_a_finish_pass_and_the_finish_comes_last() {
         delta(2, "x"),
     ];
     let mut referee = EventValidator::new("r1");
-    let told = referee.push(events);
-    assert_eq!(story(&told), r#"S +0c +1c 1"{}" +2t 2"x""#);
+    let checked = referee.push(events);
+    assert_eq!(story(&checked), r#"S +0c +1c 1"{}" +2t 2"x""#);
     assert!(referee.has_finish());
     assert_eq!(story(&referee.end()), "-0 -1 -2 F:ToolCalls");
     assert!(referee.take_losses().is_empty());
@@ -96,7 +96,7 @@ fn events_after_a_finish_pass_and_the_finish_comes_last() {
 #[test]
 fn the_last_known_finish_reason_counts_and_calls_outrank_a_natural_end() {
     use FinishReason::{Complete, ContentFilter, Length, Other, StopSequence, ToolCalls};
-    for (told, expected) in [
+    for (finishes, expected) in [
         (vec![Complete, Length], Length),
         (vec![Length, Complete], Complete),
         (vec![Length, Other], Length),
@@ -107,7 +107,7 @@ fn the_last_known_finish_reason_counts_and_calls_outrank_a_natural_end() {
         (vec![ToolCalls, ContentFilter], ContentFilter),
     ] {
         let mut events = vec![delta(0, "a")];
-        events.extend(told.into_iter().map(finish));
+        events.extend(finishes.into_iter().map(finish));
         assert_eq!(judged(events), format!(r#"S +0t 0"a" -0 F:{expected:?}"#));
     }
 }

@@ -127,7 +127,7 @@ impl Fares {
 pub(super) fn reason(why: Rest) -> &'static str {
     match why {
         Rest::Limited | Rest::Unstated => "it asked for fewer requests",
-        Rest::Failing => "it fails too often, or said that it is overloaded",
+        Rest::Failing => "it fails too often, or reported that it is overloaded",
         Rest::Refused => "it refuses the key",
     }
 }

@@ -285,8 +285,8 @@ mod tests {
 
     #[test]
     fn an_invalid_answer_is_asked_again_a_few_times() {
-        let (choice, told) = asked("n\nn\nftp://x\nhttp://localhost:1/\nnobody\nzeta\n\n\n0\nmany\n70000\n");
-        assert!(told.contains("a url starts with https://") && told.contains("one of eta, zeta"), "{told}");
+        let (choice, output) = asked("n\nn\nftp://x\nhttp://localhost:1/\nnobody\nzeta\n\n\n0\nmany\n70000\n");
+        assert!(output.contains("a url starts with https://") && output.contains("one of eta, zeta"), "{output}");
         assert_eq!((choice.own.unwrap().alias.as_str(), choice.port), ("local", Some(8080)));
     }
 }

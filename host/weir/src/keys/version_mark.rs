@@ -60,7 +60,7 @@ mod tests {
         let mut mark = VersionMark::read(Some(&path));
         assert_eq!((mark.note(4), mark.note(4), mark.note(5)), (Some(7), None, None));
         let mut mark = VersionMark::read(Some(&path));
-        assert_eq!(mark.note(6), None, "what was told is not told again");
+        assert_eq!(mark.note(6), None, "what is noted is not noted again");
     }
 
     #[test]

@@ -38,7 +38,7 @@ struct Last {
     failed: Option<Failed>,
 }
 
-/// Why an issuer's documents could not be had.
+/// Why an issuer's documents could not be fetched.
 #[derive(Debug)]
 struct Failed {
     issuer: String,

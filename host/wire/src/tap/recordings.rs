@@ -59,9 +59,9 @@ fn estimates_of_recorded_streams_are_as_good_as_the_documents_say() {
             decoder.push(text.as_bytes(), &mut |frame| state.frame(frame)).unwrap();
             let usage = state.reading().usage;
             let thought = usage.get(Bucket::Reasoning).unwrap_or(0);
-            let Some(told) = usage.output().filter(|told| *told >= 10 && thought == 0) else { continue };
+            let Some(reported) = usage.output().filter(|reported| *reported >= 10 && thought == 0) else { continue };
             if state.content_tokens() > 0 {
-                errors.push(f64::from(state.content_tokens().abs_diff(told)) / f64::from(told));
+                errors.push(f64::from(state.content_tokens().abs_diff(reported)) / f64::from(reported));
             }
         }
     }

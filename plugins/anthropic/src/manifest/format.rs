@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_told_in_the_formats_headers() {
+    fn limits_are_reported_in_the_formats_headers() {
         let limits = errors().rate_limit_headers;
         assert_eq!(limits[0], Header::new("anthropic-ratelimit-{{scope}}-limit", "{{limit}}"));
     }

@@ -303,7 +303,7 @@ fn sampling_moves_to_what_the_model_takes() {
 }
 
 #[test]
-fn an_end_user_is_told_only_when_there_is_one() {
+fn an_end_user_is_named_only_when_there_is_one() {
     assert!(sent(OLD, hello()).0.get("metadata").is_none());
     let request = ChatRequest { end_user: Some("u".into()), metadata: Some(r#"{"a":"b"}"#.into()), ..hello() };
     let (body, losses) = sent(OLD, request);

@@ -51,9 +51,9 @@ fn c93_cohere_gets_the_purpose_of_the_vectors() {
     let (_, body, losses) = sent("cohere.embed-multilingual-v3", asked(&["a", "b"])).unwrap();
     assert_eq!((body, losses), (json!({"texts": ["a", "b"], "input_type": "search_query"}), vec!["dimensions".into()]));
     let (_, body, losses) = sent("us.cohere.embed-v4:0", asked(&["a"])).unwrap();
-    let wanted =
+    let expected =
         json!({"texts": ["a"], "input_type": "search_query", "embedding_types": ["float"], "output_dimension": 256});
-    assert_eq!((body, losses.len()), (wanted, 0));
+    assert_eq!((body, losses.len()), (expected, 0));
 }
 
 #[test]

@@ -67,12 +67,12 @@ fn c08_streams_come_back_with_their_meaning_however_they_are_grouped() {
         for group in [2, 3, 7, frames.len()] {
             assert_eq!(decoded(&ctx, &frames, group), events, "{} in groups of {group}", one.id);
         }
-        let wanted = meaning::of_answer(fold::answer(&frames));
+        let expected = meaning::of_answer(fold::answer(&frames));
         for group in [1, 5, events.len()] {
             let (back, losses) = encoded(&ctx, &events, group);
             assert!(losses.is_empty(), "{}: {losses:?}", one.id);
             fold::check(&back);
-            assert_same(&one.id, &wanted, &meaning::of_answer(fold::answer(&back)));
+            assert_same(&one.id, &expected, &meaning::of_answer(fold::answer(&back)));
         }
     }
 }

@@ -129,13 +129,13 @@ fn recorded_streams_come_back_with_the_same_meaning() {
         let Some(frames) = frames(&one) else { continue };
         let values: Vec<Value> = frames.iter().map(|data| serde_json::from_str(data).unwrap()).collect();
         let ctx = context(values[0]["modelVersion"].as_str().unwrap());
-        let wanted = normal::fold(&values);
+        let expected = normal::fold(&values);
         for group in [1, 3, usize::MAX] {
             let events = decoded(&ctx, &frames, group);
             assert!(!events.iter().any(|event| matches!(event, ChatEvent::Failure(_))), "{}", id(&one));
             let back = encoded(&ctx, &events, group);
             assert!(back[..back.len() - 1].iter().all(|frame| frame["candidates"][0].get("finishReason").is_none()));
-            same(&normal::fold(&back), &wanted, id(&one));
+            same(&normal::fold(&back), &expected, id(&one));
         }
     }
 }
@@ -158,14 +158,14 @@ fn recorded_errors_are_understood() {
     for one in all.iter().flatten().filter(|one| status(one) >= 400) {
         let error = <Gemini as ProviderErrors>::parse_error(&context("m"), response(one));
         let text = response(one).body.as_text().unwrap().to_owned();
-        let wanted = match status(one) {
+        let expected = match status(one) {
             404 => ErrorKind::NotFound,
             429 => ErrorKind::RateLimited,
             _ if text.contains("API_KEY_INVALID") => ErrorKind::Authentication,
             _ if text.contains("input token count") => ErrorKind::ContextLength,
             _ => ErrorKind::InvalidRequest,
         };
-        assert_eq!(error.kind, wanted, "{}: {error:?}", id(one));
+        assert_eq!(error.kind, expected, "{}: {error:?}", id(one));
         assert_eq!(error.retry_after_ms.is_some(), text.contains("retryDelay"), "{}", id(one));
     }
 }
@@ -178,8 +178,8 @@ fn recorded_counts_come_back() {
         let rendered = <Gemini as ProviderCountTokens>::render_request(&ctx, parsed.request).unwrap();
         let body = &super::body(&rendered)["generateContentRequest"];
         let recorded = &one["request"]["body"];
-        let wanted = recorded.get("generateContentRequest").unwrap_or(recorded);
-        same(&normal::request(body), &normal::request(wanted), id(&one));
+        let expected = recorded.get("generateContentRequest").unwrap_or(recorded);
+        same(&normal::request(body), &normal::request(expected), id(&one));
         let count = <Gemini as ProviderCountTokens>::parse_response(&ctx, response(&one)).unwrap();
         let back = <Gemini as DialectCountTokens>::render_response(&ctx, count).unwrap().response;
         let back: Value = serde_json::from_str(back.body.as_text().unwrap()).unwrap();
@@ -214,8 +214,8 @@ fn recorded_lists_of_models_come_back() {
     for one in recordings("models").iter().filter(|one| status(one) == 200) {
         let parsed = <Gemini as DialectModels>::parse_request(&context(""), client(one)).unwrap();
         let rendered = <Gemini as ProviderModels>::render_request(&context(""), parsed.request).unwrap();
-        for wanted in head(one).1 {
-            assert_eq!(header(&rendered.request.query, &wanted.name), Some(wanted.value.as_str()), "{}", id(one));
+        for expected in head(one).1 {
+            assert_eq!(header(&rendered.request.query, &expected.name), Some(expected.value.as_str()), "{}", id(one));
         }
         let list = <Gemini as ProviderModels>::parse_response(&context(""), response(one)).unwrap();
         let back = <Gemini as DialectModels>::render_response(&context(""), list).unwrap().response;

@@ -197,10 +197,10 @@ fn c53_schemas_go_to_the_place_for_json_schema_by_default() {
     let schema = json!({"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"const": "x"}},
         "additionalProperties": false})
     .to_string();
-    let wanted = JsonSchema { name: Some("n".into()), description: None, schema: schema.clone(), strict: Some(true) };
+    let expected = JsonSchema { name: Some("n".into()), description: None, schema: schema.clone(), strict: Some(true) };
     let request = || ChatRequest {
         tools: vec![function("f", &schema), function("g", r#"{"type": "object", "properties": {}}"#)],
-        output: Some(OutputFormat::Schema(wanted.clone())),
+        output: Some(OutputFormat::Schema(expected.clone())),
         ..request(vec![user("x")])
     };
     let (body, losses) = sent(MODEL, request()).unwrap();
@@ -262,7 +262,7 @@ fn c49_what_has_no_place_is_in_the_ledger() {
     assert_eq!(body["generationConfig"]["stopSequences"].as_array().unwrap().len(), 5);
     assert_eq!(body["generationConfig"]["candidateCount"], 2);
     losses.sort();
-    let wanted = [
+    let expected = [
         "messages[0].name",
         "metadata",
         "parallel_tool_calls",
@@ -273,7 +273,7 @@ fn c49_what_has_no_place_is_in_the_ledger() {
         "temperature",
         "user",
     ];
-    assert_eq!(losses, wanted);
+    assert_eq!(losses, expected);
 }
 
 #[test]

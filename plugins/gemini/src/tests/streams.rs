@@ -52,8 +52,8 @@ fn c78_kinds_take_turns_and_an_empty_text_closes_nothing() {
     ];
     for group in [1, 2, 5] {
         let story = story(&decoded(&context("m"), &frames, group));
-        let wanted = ["+0 thought", "0 hm", "0 m", "-0", "+1 text", "1 a", "1 b", "1 sig S==", "-1", "0: Complete"];
-        assert_eq!(story, wanted);
+        let expected = ["+0 thought", "0 hm", "0 m", "-0", "+1 text", "1 a", "1 b", "1 sig S==", "-1", "0: Complete"];
+        assert_eq!(story, expected);
     }
 }
 
@@ -64,8 +64,8 @@ fn c02_calls_are_whole_and_counted_for_the_stream() {
         last(&json!([{"functionCall": {"name": "g"}}])),
     ];
     let events = decoded(&context("m"), &frames, 1);
-    let wanted = ["+0 call call_r_0 f", r#"0 {"a":1}"#, "-0", "+1 call call_r_1 g", "1 {}", "-1", "0: ToolCalls"];
-    assert_eq!(story(&events), wanted);
+    let expected = ["+0 call call_r_0 f", r#"0 {"a":1}"#, "-0", "+1 call call_r_1 g", "1 {}", "-1", "0: ToolCalls"];
+    assert_eq!(story(&events), expected);
     assert!(events.iter().any(|event| matches!(event,
         ChatEvent::PartStart(PartStart { kind: PartKind::ToolCall(start), .. }) if start.signature.is_some())));
 }
@@ -161,7 +161,7 @@ fn foreign_stream() -> Vec<ChatEvent> {
 }
 
 #[test]
-fn c09_a_stream_of_another_format_is_told_whole_calls_in_order() {
+fn c09_a_stream_of_another_format_gets_whole_calls_in_order() {
     for group in [1, 4, 100] {
         let frames = encoded(&context("alias"), &foreign_stream(), group);
         let end = frames.last().unwrap();

@@ -40,7 +40,7 @@ pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatRespons
     })
 }
 
-/// The single value of an answer, or the lines of a server that streams although it was told not to.
+/// The single value of an answer, or the lines of a server that streams although it was asked not to.
 fn lines(text: &str) -> Result<Vec<wire::Answer<'_>>> {
     let unreadable = |error| Error::unreadable(format!("the answer cannot be read: {error}"));
     let error = match parse(text) {

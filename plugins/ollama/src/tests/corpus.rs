@@ -22,7 +22,7 @@ fn recordings(paths: &[&str]) -> Vec<Value> {
     let mut folders = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures")];
     folders.extend(operations.map(|operation| shared("fixtures/ollama").join(operation)));
     let mut all = files(&folders);
-    all.retain(|one: &Value| paths.iter().any(|wanted| path(one) == *wanted));
+    all.retain(|one: &Value| paths.iter().any(|expected| path(one) == *expected));
     assert!(!all.is_empty(), "there are always some of our own: {paths:?}");
     all
 }
@@ -121,14 +121,14 @@ fn recorded_streams_come_back_with_the_same_meaning() {
         if one["features"].as_array().is_some_and(|all| all.iter().any(|name| name == "error")) {
             continue;
         }
-        let wanted = model_named(normal::answer(&values(&lines)), &one);
+        let expected = model_named(normal::answer(&values(&lines)), &one);
         for group in [1, 3, usize::MAX] {
             let events = decoded(&ctx(&one), &lines, group);
             assert!(!events.iter().any(|event| matches!(event, ChatEvent::Failure(_))), "{}", id(&one));
             let (mut back, losses) = encoded(&ctx(&one), &events, group);
             back.iter_mut().for_each(without_made_ids);
             assert_eq!(back.iter().filter(|line| line["done"] == true).count(), 1, "{}", id(&one));
-            same(&normal::answer(&back), &wanted, id(&one));
+            same(&normal::answer(&back), &expected, id(&one));
             assert!(losses.is_empty(), "{}: {losses:?}", id(&one));
         }
     }

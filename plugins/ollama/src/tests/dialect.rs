@@ -64,8 +64,8 @@ fn results_without_ids_answer_the_calls_of_their_name_and_else_those_in_order() 
     assert_eq!(answered, ["call_0_1", "call_0_0", "call_0_2"]);
     let nameless = json!({"role": "tool", "content": "x"});
     let request = turns(json!([nameless, nameless]));
-    let wanted = [("call_0_0".to_owned(), Some("a".to_owned())), ("call_0_1".to_owned(), Some("b".to_owned()))];
-    assert_eq!(answers(&request), wanted);
+    let expected = [("call_0_0".to_owned(), Some("a".to_owned())), ("call_0_1".to_owned(), Some("b".to_owned()))];
+    assert_eq!(answers(&request), expected);
 }
 
 #[test]
@@ -74,8 +74,8 @@ fn ids_of_results_say_nothing_where_calls_came_without() {
     let result = |id: &str| json!({"role": "tool", "content": "x", "tool_call_id": id});
     let asked = json!({"role": "assistant", "content": "", "tool_calls": [made("a"), made("b")]});
     let request = chat(&json!([asked, result("left"), result("right")]));
-    let wanted = [("call_0_0".to_owned(), Some("a".to_owned())), ("call_0_1".to_owned(), Some("b".to_owned()))];
-    assert_eq!(answers(&request), wanted);
+    let expected = [("call_0_0".to_owned(), Some("a".to_owned())), ("call_0_1".to_owned(), Some("b".to_owned()))];
+    assert_eq!(answers(&request), expected);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn c77_an_answer_of_another_format_has_its_thinking_its_words_and_its_calls() {
         Part::ToolCall(ToolCall::new("c2", "g", "")),
     ];
     let (body, losses) = written(&context("alias"), response(parts, FinishReason::ToolCalls));
-    let wanted = json!({
+    let expected = json!({
         "model": "alias", "created_at": "1970-01-01T00:00:00Z",
         "message": {"role": "assistant", "content": "ab", "thinking": "hm", "tool_calls": [
             {"id": "c1", "function": {"index": 0, "name": "f", "arguments": {"x": 1}}},
@@ -186,7 +186,7 @@ fn c77_an_answer_of_another_format_has_its_thinking_its_words_and_its_calls() {
         ]},
         "done": true, "done_reason": "stop", "prompt_eval_count": 7, "eval_count": 5,
     });
-    assert_eq!(body, wanted);
+    assert_eq!(body, expected);
     assert_eq!(losses, ["signature"]);
 }
 

@@ -65,13 +65,13 @@ fn c10_calls_go_to_the_servers_own_endpoint_with_objects_for_arguments() {
     request.tools = vec![tool("f")];
     let (path, body, losses) = sent(&context("m"), request).unwrap();
     assert_eq!(path, "api/chat");
-    let wanted = json!([
+    let expected = json!([
         {"role": "user", "content": "hi"},
         {"role": "assistant", "content": "", "tool_calls": [
             {"id": "c1", "type": "function", "function": {"name": "f", "arguments": {"a": 1}}}]},
         {"role": "tool", "content": "ok", "tool_name": "f", "tool_call_id": "c1"},
     ]);
-    assert_eq!(body["messages"], wanted);
+    assert_eq!(body["messages"], expected);
     assert_eq!(body["tools"][0]["function"]["parameters"], json!({"type": "object"}));
     assert!(losses.is_empty());
 }
@@ -100,13 +100,13 @@ fn several_texts_of_a_speaker_are_separate_messages() {
     let system = Message::new(Role::Developer, vec![Part::text("a"), Part::text("b")]);
     let image = Part::Media(MediaPart::new(MediaKind::Image, MediaSource::Base64("AAAA".into())));
     let (messages, losses) = messages(request(vec![system, user(vec![Part::text("c"), image, Part::text("d")])]));
-    let wanted = json!([
+    let expected = json!([
         {"role": "system", "content": "a"},
         {"role": "system", "content": "b"},
         {"role": "user", "content": "c", "images": ["AAAA"]},
         {"role": "user", "content": "d"},
     ]);
-    assert_eq!(messages, wanted);
+    assert_eq!(messages, expected);
     assert!(losses.is_empty());
 }
 
@@ -184,7 +184,7 @@ fn c49_each_field_that_has_no_place_is_named() {
         extensions: vec![foreign],
         ..request(vec![message])
     };
-    let wanted = [
+    let expected = [
         "messages[0].name",
         "messages[0].content[0].cache_control",
         "messages[0].content[1].cache_control",
@@ -195,7 +195,7 @@ fn c49_each_field_that_has_no_place_is_named() {
         "service_tier",
         "prompt_cache_key",
     ];
-    assert_eq!(sent(&context("m"), full).unwrap().2, wanted);
+    assert_eq!(sent(&context("m"), full).unwrap().2, expected);
 }
 
 #[test]

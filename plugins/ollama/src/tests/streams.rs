@@ -63,7 +63,7 @@ fn c10_streamed_calls_are_calls_and_whole() {
         line(&json!({"content": "", "tool_calls": [call(json!("{\"b\":2}"))]})),
         last(),
     ];
-    let wanted = [
+    let expected = [
         "+0 text",
         "0 so",
         "-0",
@@ -79,7 +79,7 @@ fn c10_streamed_calls_are_calls_and_whole() {
         "ToolCalls",
     ];
     for group in [1, 3, 4] {
-        assert_eq!(story(&decoded(&context("m"), &lines, group)), wanted);
+        assert_eq!(story(&decoded(&context("m"), &lines, group)), expected);
     }
 }
 
@@ -148,14 +148,14 @@ fn foreign_stream() -> Vec<ChatEvent> {
 }
 
 #[test]
-fn c09_a_stream_of_another_format_is_told_with_whole_calls_in_order() {
+fn c09_a_stream_of_another_format_is_rendered_with_whole_calls_in_order() {
     for group in [1, 4, 100] {
         let (lines, losses) = encoded(&context("alias"), &foreign_stream(), group);
         assert!(lines.iter().all(|line| line["model"] == "alias" && line["created_at"] == "1970-01-01T00:00:01.500Z"));
         let (end, before) = lines.split_last().unwrap();
         assert!(before.iter().all(|line| line["done"] == false && line.get("done_reason").is_none()));
         let written: Vec<&Value> = before.iter().map(|line| &line["message"]).collect();
-        let wanted = [
+        let expected = [
             json!({"role": "assistant", "content": "", "thinking": "hm"}),
             json!({"role": "assistant", "content": "a"}),
             json!({"role": "assistant", "content": "b"}),
@@ -164,7 +164,7 @@ fn c09_a_stream_of_another_format_is_told_with_whole_calls_in_order() {
             json!({"role": "assistant", "content": "", "tool_calls": [
                 {"id": "c2", "function": {"index": 1, "name": "f", "arguments": {}}}]}),
         ];
-        assert_eq!(written, wanted.iter().collect::<Vec<_>>());
+        assert_eq!(written, expected.iter().collect::<Vec<_>>());
         assert_eq!((&end["done"], &end["done_reason"]), (&json!(true), &json!("stop")));
         assert_eq!((&end["prompt_eval_count"], &end["eval_count"]), (&json!(2), &json!(3)));
         assert_eq!(losses, ["signature"]);

@@ -58,9 +58,9 @@ fn one_turn_is_the_prompt_as_it_is() {
 fn several_turns_are_written_in_the_models_own_notation() {
     let turns = || ask(vec![user("a"), given(Role::Assistant, "b"), user("c"), user("d")]);
     let (third, losses) = input(LLAMA, turns());
-    let wanted = "a<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nb\
+    let expected = "a<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nb\
         <|eot_id|><|start_header_id|>user<|end_header_id|>\n\nc\n\nd";
-    assert_eq!((third["prompt"].as_str(), losses.len()), (Some(wanted), 0));
+    assert_eq!((third["prompt"].as_str(), losses.len()), (Some(expected), 0));
     let (second, losses) = input("meta/llama-2-70b-chat", turns());
     assert_eq!((second["prompt"].as_str(), losses.len()), (Some("a [/INST] b [INST] c\n\nd"), 0));
     let (plain, losses) = input("openai/gpt-4o", turns());
@@ -136,8 +136,8 @@ fn c49_settings_have_the_models_names_or_are_named_as_lost() {
         ..ask(vec![user("a")])
     };
     let (common, losses) = input(LLAMA, request());
-    let wanted = json!({"prompt": "a", "max_tokens": 100, "temperature": 0.5, "top_k": 3, "stop_sequences": "a,b"});
-    assert_eq!((common, losses), (wanted, vec!["seed".into(), "n".into(), "user".into()]));
+    let expected = json!({"prompt": "a", "max_tokens": 100, "temperature": 0.5, "top_k": 3, "stop_sequences": "a,b"});
+    assert_eq!((common, losses), (expected, vec!["seed".into(), "n".into(), "user".into()]));
     let (claude, losses) = input("anthropic/claude-4-sonnet", request());
     assert_eq!(claude, json!({"prompt": "a", "max_tokens": 1024}));
     assert_eq!(losses, ["max_tokens", "temperature", "top_k", "seed", "stop", "n", "user"]);

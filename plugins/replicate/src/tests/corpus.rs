@@ -90,12 +90,12 @@ fn recorded_predictions_are_read_to_their_end() {
             Ok(ChatOutcome::Complete(answer)) => {
                 assert!(made, "{} is not finished", one.id());
                 let pieces = recorded["output"].as_array().into_iter().flatten().filter_map(Value::as_str);
-                let wanted = recorded["output"].as_str().map_or_else(|| pieces.collect(), str::to_owned);
+                let expected = recorded["output"].as_str().map_or_else(|| pieces.collect(), str::to_owned);
                 let text = answer.response.candidates[0].parts.iter().map(|part| match part {
                     Part::Text(text) => text.text.as_str(),
                     _ => panic!("words are wanted"),
                 });
-                assert_eq!(text.collect::<String>(), wanted, "{}", one.id());
+                assert_eq!(text.collect::<String>(), expected, "{}", one.id());
                 let tokens = answer.response.usage.map(|usage| (usage.input, usage.output)).unwrap_or_default();
                 let count = |name: &str| recorded["metrics"][name].as_u64().map(|count| count as u32);
                 assert_eq!(tokens, (count("input_token_count"), count("output_token_count")), "{}", one.id());
@@ -103,9 +103,9 @@ fn recorded_predictions_are_read_to_their_end() {
             Ok(ChatOutcome::FollowUp(step)) => {
                 assert!(!made && recorded["completed_at"].is_null(), "{} is finished", one.id());
                 let stream = recorded["urls"]["stream"].as_str().filter(|_| one.memo() == "streamed  ");
-                let wanted = stream.or(recorded["urls"]["get"].as_str()).unwrap();
+                let expected = stream.or(recorded["urls"]["get"].as_str()).unwrap();
                 let origin = step.origin.map_or("https://api.replicate.com/v1".into(), |origin| origin);
-                assert_eq!(format!("{origin}/{}", step.request.path), wanted, "{}", one.id());
+                assert_eq!(format!("{origin}/{}", step.request.path), expected, "{}", one.id());
             }
             Err(error) => assert_eq!(recorded["status"], "failed", "{}: {error:?}", one.id()),
         }
@@ -117,7 +117,7 @@ fn c08_recorded_streams_keep_their_content_however_they_are_cut() {
     for one in recordings("predictions").iter().filter(|one| one.0["streaming"] == true) {
         let frames = frames(&one.answer());
         let output = |event: Option<&str>| event == Some("output");
-        let wanted: String =
+        let expected: String =
             frames.iter().filter(|frame| output(frame.event.as_deref())).map(|frame| frame.data.as_str()).collect();
         let events = decoded("streamed p a/b", &frames, 1);
         for group in [2, 5, usize::MAX] {
@@ -127,7 +127,7 @@ fn c08_recorded_streams_keep_their_content_however_they_are_cut() {
             ChatEvent::Delta(delta) => Some(delta.text.as_str()),
             _ => None,
         });
-        assert_eq!(text.collect::<String>(), wanted, "{}", one.id());
+        assert_eq!(text.collect::<String>(), expected, "{}", one.id());
         assert!(matches!(events.last(), Some(ChatEvent::Finish(_))), "{}", one.id());
     }
 }
@@ -153,8 +153,8 @@ fn recorded_models_come_back() {
         let lists = ["results", "models"].iter().find_map(|key| recorded[key].as_array());
         let all = lists.cloned().unwrap_or_else(|| vec![recorded.clone()]);
         let name = |model: &Value| format!("{}/{}", model["owner"].as_str().unwrap(), model["name"].as_str().unwrap());
-        let wanted: Vec<String> = all.iter().map(name).collect();
+        let expected: Vec<String> = all.iter().map(name).collect();
         let got: Vec<String> = read.models.into_iter().map(|model| model.id).collect();
-        assert_eq!(got, wanted, "{}", one.id());
+        assert_eq!(got, expected, "{}", one.id());
     }
 }

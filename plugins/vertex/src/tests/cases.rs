@@ -117,8 +117,8 @@ fn c29_answers_name_the_issuer_of_their_signatures() {
 fn c89_urls_go_where_they_are_fetched_and_are_refused_elsewhere() {
     let request = || ask(vec![user(url("https://h/x.png"))]);
     let sent = body(&rendered(&context(GEMINI, &[]), request()).unwrap());
-    let wanted = json!({"mimeType": "image/png", "fileUri": "https://h/x.png"});
-    assert_eq!(sent["contents"][0]["parts"][0]["fileData"], wanted);
+    let expected = json!({"mimeType": "image/png", "fileUri": "https://h/x.png"});
+    assert_eq!(sent["contents"][0]["parts"][0]["fileData"], expected);
     for (model, options) in [(CLAUDE, &[][..]), (GEMINI, &[("fetches_urls", "false")])] {
         let error = rendered(&context(model, options), request()).unwrap_err();
         assert_eq!(error.code.as_deref(), Some("media_url"), "{model}: the host may fetch it");
@@ -260,9 +260,9 @@ fn c93_texts_are_embedded_by_predictions() {
     assert_eq!(body, json!({"instances": [instance("a"), instance("b")], "parameters": {"outputDimensionality": 3}}));
     let (path, body) = embed("gemini-embedding-2-preview", texts(&["a"])).unwrap();
     assert!(path.ends_with("gemini-embedding-2-preview:embedContent"));
-    let wanted =
+    let expected =
         json!({"content": {"parts": [{"text": "a"}]}, "taskType": "RETRIEVAL_QUERY", "outputDimensionality": 3});
-    assert_eq!(body, wanted);
+    assert_eq!(body, expected);
     assert_eq!(embed("gemini-embedding-2-preview", texts(&["a", "b"])), Err(ErrorKind::Unsupported));
     let (_, body) = embed("multimodalembedding@001", texts(&["a"])).unwrap();
     assert_eq!(body, json!({"instances": [{"text": "a"}], "parameters": {"dimension": 3}}));

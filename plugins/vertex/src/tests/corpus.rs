@@ -245,13 +245,13 @@ fn c83_recorded_errors_are_understood() {
     for one in recordings("chat").iter().filter(|one| one.status() >= 400) {
         let text = one.answer();
         let error = Vertex::parse_error(&one.context(), http(one.status(), &text));
-        let wanted = match one.status() {
+        let expected = match one.status() {
             404 => ErrorKind::NotFound,
             429 => ErrorKind::RateLimited,
             _ if text.contains("input token count") => ErrorKind::ContextLength,
             _ => ErrorKind::InvalidRequest,
         };
-        assert_eq!((error.kind, error.status), (wanted, Some(one.status())), "{}", one.id());
+        assert_eq!((error.kind, error.status), (expected, Some(one.status())), "{}", one.id());
         assert!(!error.message.is_empty());
     }
 }
@@ -268,8 +268,8 @@ fn c59_recorded_counts_come_back() {
         assert!(found.is_empty(), "{}: {found:#?}", one.id());
         let count = <Vertex as ProviderCountTokens>::parse_response(&one.context(), http(200, one.answer())).unwrap();
         let recorded = &one.0["response"]["body"];
-        let wanted = recorded["totalTokens"].as_u64().or(recorded["input_tokens"].as_u64());
-        assert_eq!(Some(u64::from(count.input)), wanted, "{}", one.id());
+        let expected = recorded["totalTokens"].as_u64().or(recorded["input_tokens"].as_u64());
+        assert_eq!(Some(u64::from(count.input)), expected, "{}", one.id());
     }
 }
 

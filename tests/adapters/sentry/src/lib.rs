@@ -31,7 +31,7 @@ impl Guard for Sentry {
     fn on_request(facts: &Facts, asked: Asked) -> RequestAnswer {
         let does = facts.option::<String>("does").ok().flatten().unwrap_or_default();
         match does.as_str() {
-            "trap" => panic!("told to"),
+            "trap" => panic!("the request asks for it"),
             "spin" => loop {
                 core::hint::black_box(&asked);
             },
@@ -52,7 +52,7 @@ impl Guard for Sentry {
 
     fn on_end(facts: &Facts, outcome: Outcome) -> Vec<Annotation> {
         match facts.option::<String>("at_end").ok().flatten().as_deref() {
-            Some("trap") => panic!("told to"),
+            Some("trap") => panic!("the request asks for it"),
             Some("tell") => {
                 let failure = outcome.failure.map_or("none".to_owned(), |kind| format!("{kind:?}"));
                 let output = outcome.usage.and_then(|usage| usage.output).unwrap_or_default();
@@ -76,7 +76,7 @@ impl Answer for Watch {
 
     fn push(&mut self, _: Vec<ChatEvent>) -> EventAnswer {
         match self.0.option::<String>("answers").ok().flatten().as_deref() {
-            Some("trap") => panic!("told to"),
+            Some("trap") => panic!("the request asks for it"),
             _ => EventAnswer::allow(),
         }
     }

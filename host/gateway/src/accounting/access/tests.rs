@@ -11,7 +11,7 @@ use super::*;
 use crate::accounting::request_log::FinishedRequest;
 use crate::accounting::trail;
 use crate::guard::Note;
-use crate::observe::log::tests::said;
+use crate::observe::log::tests::logged;
 use crate::observe::log::{Line, current};
 
 /// The page that documents the log line.
@@ -35,7 +35,7 @@ fn begin(log: Option<Arc<dyn RequestLog>>) -> Box<RequestRecord> {
 }
 
 fn json(fill: impl FnOnce(&mut RequestRecord)) -> serde_json::Value {
-    let text = said(Line::Json, || fill(&mut line()));
+    let text = logged(Line::Json, || fill(&mut line()));
     assert_eq!(text.lines().count(), 1, "{text}");
     serde_json::from_str(&text).unwrap()
 }
@@ -132,7 +132,7 @@ fn the_outcome_has_a_name() {
 
 #[test]
 fn texts_from_outside_are_bounded() {
-    let line_text = said(Line::Human, || {
+    let line_text = logged(Line::Human, || {
         let _entered = current::enter(&Arc::from("req_1"));
         let mut line = line();
         line.set_model(Some(&"m".repeat(10_000)));

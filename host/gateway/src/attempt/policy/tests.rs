@@ -51,8 +51,8 @@ fn c66_what_a_retry_cannot_cure_is_not_repeated() {
 fn reported_overloads_and_timeouts_count_as_overload() {
     let is = |fault: &Fault| is_overload(fault, blame(fault));
     for kind in ErrorKind::ALL {
-        let wanted = matches!(kind, ErrorKind::RateLimited | ErrorKind::Overloaded | ErrorKind::Timeout);
-        assert_eq!(is(&upstream(kind)), wanted, "{kind:?}");
+        let expected = matches!(kind, ErrorKind::RateLimited | ErrorKind::Overloaded | ErrorKind::Timeout);
+        assert_eq!(is(&upstream(kind)), expected, "{kind:?}");
     }
     assert!(
         is(&lapsed(TransportFailure::Slow))

@@ -166,7 +166,7 @@ impl Run<'_> {
     }
 }
 
-/// The failure of an adapter that reads no chat where it said that it would.
+/// The failure of an adapter that reads no chat although its manifest claims it.
 fn unread() -> Fault {
     Fault::adapter("the answer to a relayed request is no chat".to_owned())
 }

@@ -1,5 +1,5 @@
 //! Sessions whose first message names the model: the client's handshake is granted, and the provider is asked once the
-//! message is there. What is refused then is told by a close frame.
+//! message is there. What is refused then is reported by a close frame.
 
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
@@ -71,7 +71,7 @@ impl Opening {
         Ok((opened, FirstMessage { kind, message, later }))
     }
 
-    /// Accounts for a session that is not opened, and returns what its client is told.
+    /// Accounts for a session that is not opened, and returns the close for its client.
     fn refuse(&self, unopened: Unopened, line: &mut Option<Box<RequestRecord>>) -> Close {
         let fault = match unopened {
             Unopened::Fault(fault) => fault,

@@ -149,12 +149,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::observe::log::tests::said;
+    use crate::observe::log::tests::logged;
 
     #[test]
     fn a_line_within_a_request_has_its_id_once() {
         let id: Arc<str> = Arc::from("req_1");
-        let text = said(Line::Json, || {
+        let text = logged(Line::Json, || {
             let _entered = current::enter(&id);
             tracing::info!(count = 3, "in it");
             tracing::info!(request_id = "req_2", "with its own");
@@ -163,14 +163,14 @@ mod tests {
         assert_eq!((&lines[0]["request_id"], &lines[0]["count"]), (&"req_1".into(), &3.into()), "{text}");
         assert_eq!(lines[1]["request_id"], "req_2");
         assert_eq!(text.matches("request_id").count(), 2);
-        assert!(!said(Line::Json, || tracing::info!("outside")).contains("request_id"));
+        assert!(!logged(Line::Json, || tracing::info!("outside")).contains("request_id"));
     }
 
     #[test]
     fn a_line_for_people_is_one_line_whatever_it_contains() {
         let hostile = "a\nb\u{1b}[2J \"c\" é\u{9b}";
         let text =
-            said(Line::Human, || tracing::warn!(words = hostile, plain = "one-word", none = "", "said\n{hostile}"));
+            logged(Line::Human, || tracing::warn!(words = hostile, plain = "one-word", none = "", "said\n{hostile}"));
         assert_eq!(text.matches('\n').count(), 1, "{text:?}");
         assert!(!text.contains('\u{1b}') && !text.contains('\u{9b}'), "{text:?}");
         assert!(text.contains(r" WARN said a b") && text.contains(r#" plain=one-word none="""#), "{text}");

@@ -20,7 +20,7 @@ impl io::Write for Kept {
 }
 
 /// The lines logged while `say` runs, in this format.
-pub(crate) fn said(line: Line, say: impl FnOnce()) -> String {
+pub(crate) fn logged(line: Line, say: impl FnOnce()) -> String {
     let kept = Kept::default();
     let writer = kept.clone();
     let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).event_format(line);

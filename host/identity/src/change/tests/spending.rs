@@ -21,7 +21,7 @@ fn administrators_of_a_team_limit_its_keys_and_nothing_that_limits_themselves() 
     for scope in [json!("all"), json!({"team": "red"}), json!({"tag": "x"}), json!({"key": "client-of-the-file"})] {
         assert_eq!(memory.run(budget("b", &scope, "5"), &red).unwrap_err(), ChangeError::Forbidden, "{scope}");
         memory.run(budget("b", &scope, "5"), &context(0)).unwrap();
-        // Neither replaced by one that would be theirs, nor deleted; its id is not told.
+        // Neither replaced by one that would be theirs, nor deleted; its id is not shown.
         assert_eq!(memory.run(budget("b", &own, "9"), &red).unwrap_err(), ChangeError::Forbidden);
         let delete = || SpendingCommand::DeleteBudget(BudgetId::parse("b").unwrap());
         assert_eq!(memory.run(delete(), &red).unwrap_err(), ChangeError::NotFound(Kind::Budget));

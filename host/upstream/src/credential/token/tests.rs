@@ -68,7 +68,7 @@ async fn endpoint(answers: Vec<&'static str>) -> (Tokens, tokio::task::JoinHandl
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/token", listener.local_addr().unwrap());
     let serving = tokio::spawn(async move {
-        let wanted = answers.len();
+        let expected = answers.len();
         for answer in answers {
             let mut stream = listener.accept().await.unwrap().0;
             let mut request = Vec::new();
@@ -79,7 +79,7 @@ async fn endpoint(answers: Vec<&'static str>) -> (Tokens, tokio::task::JoinHandl
             let answer = format!("{head}\r\ncontent-length: {}\r\n\r\n{answer}", answer.len());
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
-        wanted
+        expected
     });
     (Tokens::new(Grant::client("id:s3cret", &[]).unwrap(), &url).unwrap(), serving)
 }

@@ -63,7 +63,7 @@ struct FromRegistry {
 /// An adapter that was installed.
 struct Installed {
     name: String,
-    said: String,
+    report: String,
 }
 
 impl Install {
@@ -76,7 +76,7 @@ impl Install {
         std::fs::create_dir_all(dir).map_err(|error| at(dir, error))?;
         match self.file.to_str().filter(|text| Reference::is_meant(text)) {
             Some(text) => self.install_from_registry(&config, text),
-            None => self.install(&config, &self.file).map(|installed| installed.said),
+            None => self.install(&config, &self.file).map(|installed| installed.report),
         }
     }
 
@@ -117,7 +117,7 @@ impl Install {
             Lock::note_source_in(&config.plugins.lock, &installed.name, text, manifest)
                 .map_err(|error| format!("error: {error}"))?;
         }
-        Ok(installed.said)
+        Ok(installed.report)
     }
 
     /// Installs a component.
@@ -161,9 +161,9 @@ impl Install {
             Some(passed) => format!("; {passed} fixtures passed"),
         };
         let impurity = adapter.grants.impurity().map(|impurity| format!("; {impurity}")).unwrap_or_default();
-        let said =
+        let report =
             format!("installed {name} {version} ({}) as {}{pinned}{proved}{impurity}", digest.short(), place.display());
-        Ok(Installed { name: name.to_owned(), said })
+        Ok(Installed { name: name.to_owned(), report })
     }
 }
 

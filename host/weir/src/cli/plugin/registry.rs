@@ -76,7 +76,7 @@ impl Found {
         Ok(Self { adapter, reference, registry, runtime })
     }
 
-    /// Checks that this Weir has the contract that the adapter is built for, if that is told.
+    /// Checks that this Weir has the contract that the adapter is built for, if that is known.
     pub(super) fn check_contract(&self) -> Result<(), String> {
         match self.adapter.contract.as_deref().filter(|contract| Version::named(contract).is_none()) {
             None => Ok(()),

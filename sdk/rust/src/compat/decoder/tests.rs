@@ -209,7 +209,7 @@ fn c19_an_error_in_the_stream_is_a_failure_and_the_last_event() {
 }
 
 #[test]
-fn c16_c82_usage_comes_when_it_comes_and_is_told_once() {
+fn c16_c82_usage_comes_when_it_comes_and_is_reported_once() {
     let with = |choices: &str, usage: &str| format!(r#"{{"id":"c","choices":{choices},"usage":{usage}}}"#);
     let end = r#"[{"index":0,"delta":{"content":"x"},"finish_reason":"stop"}]"#;
     let usage = r#"{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}"#;
