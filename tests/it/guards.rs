@@ -6,6 +6,7 @@ mod ends;
 mod evasion;
 mod everywhere;
 mod proof;
+mod requests;
 mod restore;
 mod unchanged;
 mod webhook;

@@ -7,7 +7,8 @@ mod fixtures;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use weir_tests::{Answer, Client, Database, Folder, Gate, Program, Reply, Request, Upstream};
+use weir_test_postgres::Database;
+use weir_tests::{Answer, Client, Folder, Gate, Program, Reply, Request, Upstream};
 
 use crate::wire_format::{ALL, ANTHROPIC, OPENAI, TOKENS, WireFormat, ZETA, config_of};
 

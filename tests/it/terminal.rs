@@ -121,6 +121,7 @@ fn no_command_panics_when_its_reader_leaves() {
         "check",
         "check --config nowhere.toml",
         "completions bash",
+        "client-key --name team",
         "key --name team",
         "import env",
         "import litellm litellm.yaml",

@@ -12,7 +12,6 @@
 
 pub mod client;
 pub mod code;
-pub mod database;
 pub mod gateway;
 pub mod log;
 pub mod parsed_answer;
@@ -26,7 +25,6 @@ pub mod websocket;
 use std::time::Duration;
 
 pub use client::{Client, Reply, Request};
-pub use database::Database;
 pub use gateway::Gateway;
 pub use plugins::Folder;
 pub use program::Program;

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use weir_tests::{Database, Folder, Program, Reply, program};
+use weir_test_postgres::Database;
+use weir_tests::{Folder, Program, Reply, program};
 
 use super::{asked, config, provider, with_key};
 use crate::wire_format::OPENAI;

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use weir_tests::{Database, Folder, Gateway, Program, Reply, Request, program};
+use weir_test_postgres::Database;
+use weir_tests::{Folder, Gateway, Program, Reply, Request, program};
 
 use super::command::done;
 use super::{READER, admin, ask, asked, code, config, gateway, made, provider};

@@ -2,7 +2,8 @@
 //! server between them is killed, started again and made to hang under load.
 
 use serde_json::{Value, json};
-use weir_tests::{Database, Folder, Gateway, Redis, Reply, soon};
+use weir_test_postgres::Database;
+use weir_tests::{Folder, Gateway, Redis, Reply, soon};
 
 use super::{Arc, TOKENS};
 use crate::keys::{TOKEN, asked, with_key};

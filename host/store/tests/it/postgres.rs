@@ -14,7 +14,7 @@ use crate::writer::{SECONDS, count, quick, record, until};
 fn a_server_that_goes_and_comes_back_costs_no_fact() {
     let Some(server) = Server::start() else { return };
     let schema = Schema::on(&server);
-    server.stop();
+    server.database.stop();
     // A gateway starts without its database.
     let store = schema.open();
     assert!(matches!(store.check(), Err(StoreError::Unavailable(_))));
@@ -22,12 +22,12 @@ fn a_server_that_goes_and_comes_back_costs_no_fact() {
     let recorder = writer.recorder();
     record(&recorder, &mut Seed(1), 10);
     until("it fails", || matches!(recorder.health().log, Condition::Failing { .. }));
-    server.go();
+    server.database.go();
     assert!(recorder.flush(SECONDS));
-    server.stop();
+    server.database.stop();
     record(&recorder, &mut Seed(2), 10);
     until("it fails again", || matches!(recorder.health().log, Condition::Failing { .. }));
-    server.go();
+    server.database.go();
     assert!(recorder.flush(SECONDS));
     assert_eq!((count(&*store), recorder.health().is_well()), (20, true));
 }
@@ -91,7 +91,7 @@ fn connections_are_encrypted_where_that_is_set_up() {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let tls = Some(Arc::new(config.with_root_certificates(roots).with_no_client_auth()));
-    let url = format!("postgres://weir@localhost:{}/postgres?sslmode=require", server.port);
+    let url = format!("postgres://weir@localhost:{}/postgres?sslmode=require", server.database.port());
     let options = PostgresOptions { schema: schema.name.clone(), tls, ..PostgresOptions::default() };
     let store = Postgres::open(&url, options).unwrap();
     store.check().unwrap();

@@ -1,8 +1,9 @@
-//! A PostgreSQL of a test's own, where it is installed.
+//! A PostgreSQL server of a test's own, where it is installed. It ends with the test.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what fails here fails a test")]
 
 use std::fs;
-use std::io::Write as _;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -16,19 +17,29 @@ pub struct Database {
     bin: PathBuf,
     user: Option<(u32, u32)>,
     port: u16,
-    /// Stops the server when its input ends, also if this process is killed.
+    /// Stops the server and removes its folder when its input ends: that of a process that was killed ends too.
     _guard: Child,
     _temporary: TempDir,
 }
 
 impl Database {
-    /// Starts a server; none, and a loud word, where PostgreSQL is not installed.
+    /// Starts a server that listens at loopback and at a socket in its folder; none, and a line that says so, where
+    /// PostgreSQL is not installed.
+    ///
+    /// # Panics
+    ///
+    /// If it is installed and does not start.
+    pub fn start() -> Option<Self> {
+        Self::start_with("", &[])
+    }
+
+    /// The same with further settings (lines of `postgresql.conf`), and files in its data folder that they name.
     ///
     /// # Panics
     ///
     /// If it is installed and does not start.
     #[expect(clippy::print_stderr, reason = "what is skipped is printed")]
-    pub fn start() -> Option<Self> {
+    pub fn start_with(settings: &str, files: &[(&str, &[u8])]) -> Option<Self> {
         let Some(bin) = newest_bin() else {
             eprintln!("SKIPPED: PostgreSQL (initdb, pg_ctl) is not installed, so this test shows nothing");
             return None;
@@ -47,20 +58,31 @@ impl Database {
         let data = database.data();
         database
             .run("initdb", &["-D", &data, "-U", "weir", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8"]);
-        let settings =
-            format!("listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = ''\nfsync = off\n");
-        let path = Path::new(&data).join("postgresql.auto.conf");
-        fs::File::create(&path).unwrap().write_all(settings.as_bytes()).unwrap();
-        if let Some((uid, gid)) = user {
-            std::os::unix::fs::chown(&path, Some(uid), Some(gid)).unwrap();
+        let settings = format!(
+            "listen_addresses = '127.0.0.1'\nport = {port}\nunix_socket_directories = '{}'\nfsync = off\n{settings}",
+            database.folder.display()
+        );
+        for (name, content) in files.iter().chain([&("postgresql.auto.conf", settings.as_bytes())]) {
+            database.write(name, content);
         }
         database.go();
         Some(database)
     }
 
-    /// Its address.
+    /// Its port at loopback.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its address at loopback.
     pub fn url(&self) -> String {
         format!("postgres://weir@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Its address through a socket of the file system.
+    pub fn socket_url(&self) -> String {
+        let folder = self.folder.display().to_string().replace('/', "%2F");
+        format!("postgres://weir@{folder}:{}/postgres", self.port)
     }
 
     /// Starts it again.
@@ -76,6 +98,16 @@ impl Database {
 
     fn data(&self) -> String {
         self.folder.join("data").display().to_string()
+    }
+
+    /// Writes a file that only the server may read, as it asks of keys.
+    fn write(&self, name: &str, content: &[u8]) {
+        let path = Path::new(&self.data()).join(name);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        if let Some((uid, gid)) = self.user {
+            std::os::unix::fs::chown(&path, Some(uid), Some(gid)).unwrap();
+        }
     }
 
     fn run(&self, program: &str, arguments: &[&str]) {
