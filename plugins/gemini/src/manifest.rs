@@ -4,6 +4,7 @@ mod accepts;
 mod faces;
 mod format;
 mod live;
+mod usage;
 
 pub(crate) use format::spelling;
 use weir_sdk::adapter::About;

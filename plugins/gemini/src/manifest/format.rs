@@ -1,8 +1,9 @@
 //! The formats' data for the host: errors as templates, and the places of usage in answers.
 
-use weir_sdk::manifest::{Bucket, ErrorFormat, Format, FrameTest, Merge, Tap, UnitPlace, UsagePlace, strings};
+use weir_sdk::manifest::{ErrorFormat, Format, FrameTest, Merge, Tap, UnitPlace, strings};
 use weir_sdk::types::{ErrorKind, Unit};
 
+use super::usage;
 use crate::{BATCH_EMBED, EMBED, FORMAT};
 
 const ERROR: &str = r#"{"error":{"code":{{status}},"message":{{message}},"status":{{kind}}}}"#;
@@ -36,33 +37,11 @@ pub(super) fn errors() -> ErrorFormat {
     ErrorFormat::new(ERROR, spelling)
 }
 
-/// The tap. Counts grow from frame to frame, and the last one is final. The prompt's count includes cached tokens;
-/// tokens from the service's own tools have a separate count.
+/// The tap. Counts grow from frame to frame, and the last one is final.
 fn tap() -> Tap {
-    let place = |bucket: Bucket, member: &str, includes: Vec<Bucket>| UsagePlace {
-        bucket,
-        pointers: vec![format!("/usageMetadata/{member}")],
-        merge: Merge::Last,
-        includes,
-        beside: None,
-    };
-    let modality = |bucket, details: &str, name: &str| {
-        place(bucket, &format!("{details}/*/tokenCount"), Vec::new()).beside("modality", name)
-    };
     let present = |pointer: &str| FrameTest::Present(pointer.into());
     Tap {
-        usage: vec![
-            place(Bucket::Input, "promptTokenCount", vec![Bucket::CacheRead, Bucket::InputAudio, Bucket::InputImage]),
-            modality(Bucket::InputAudio, "promptTokensDetails", "AUDIO"),
-            modality(Bucket::InputImage, "promptTokensDetails", "IMAGE"),
-            modality(Bucket::InputImage, "promptTokensDetails", "VIDEO"),
-            place(Bucket::Input, "toolUsePromptTokenCount", Vec::new()),
-            place(Bucket::CacheRead, "cachedContentTokenCount", Vec::new()),
-            place(Bucket::Output, "candidatesTokenCount", vec![Bucket::OutputAudio, Bucket::OutputImage]),
-            modality(Bucket::OutputAudio, "candidatesTokensDetails", "AUDIO"),
-            modality(Bucket::OutputImage, "candidatesTokensDetails", "IMAGE"),
-            place(Bucket::Reasoning, "thoughtsTokenCount", Vec::new()),
-        ],
+        usage: usage::places("candidates", Merge::Last),
         finish: strings(["/candidates/*/finishReason", "/promptFeedback/blockReason"]),
         model: strings(["/modelVersion"]),
         content: vec![present("/candidates/*/content/parts")],

@@ -4,11 +4,11 @@
 //! was interrupted; the usage comes with it.
 
 use weir_sdk::manifest::{
-    Acceptance, BodyKind, Bucket, ErrorFormat, Face, Format, FrameTest, Merge, ModelPlace, ModelPointer, Operation,
-    PointerEquals, SessionTap, Tap, Transport, UsagePlace, strings,
+    Acceptance, BodyKind, ErrorFormat, Face, Format, FrameTest, Merge, ModelPlace, ModelPointer, Operation,
+    PointerEquals, SessionTap, Tap, Transport, strings,
 };
 
-use super::{faces, format};
+use super::{faces, format, usage};
 
 const FORMAT: &str = "gemini.live";
 const PATH: &str = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent";
@@ -46,7 +46,8 @@ pub(super) fn format() -> Format {
             .to_vec(),
         begins: vec![FrameTest::present("/serverContent/modelTurn"), FrameTest::present("/toolCall")],
         responses: Tap {
-            usage: usage(),
+            // The counts grow while a turn lasts.
+            usage: usage::places("response", Merge::Max),
             content: ["/serverContent/modelTurn/parts/*/text", "/serverContent/outputTranscription/text"]
                 .map(FrameTest::present)
                 .to_vec(),
@@ -58,29 +59,4 @@ pub(super) fn format() -> Format {
     // There is no message for an error: the reason stands in the close frame.
     let errors = ErrorFormat { stream_failure: None, ..format::errors() };
     Format { id: FORMAT.into(), errors: Some(errors), tap: None, session: Some(session) }
-}
-
-/// The counts of a turn, which grow while it lasts.
-fn usage() -> Vec<UsagePlace> {
-    let place = |bucket: Bucket, member: &str, includes: Vec<Bucket>| UsagePlace {
-        bucket,
-        pointers: vec![format!("/usageMetadata/{member}")],
-        merge: Merge::Max,
-        includes,
-        beside: None,
-    };
-    let modality = |bucket, details: &str, name: &str| {
-        place(bucket, &format!("{details}/*/tokenCount"), Vec::new()).beside("modality", name)
-    };
-    vec![
-        place(Bucket::Input, "promptTokenCount", vec![Bucket::CacheRead, Bucket::InputAudio, Bucket::InputImage]),
-        modality(Bucket::InputAudio, "promptTokensDetails", "AUDIO"),
-        modality(Bucket::InputImage, "promptTokensDetails", "IMAGE"),
-        modality(Bucket::InputImage, "promptTokensDetails", "VIDEO"),
-        place(Bucket::Input, "toolUsePromptTokenCount", Vec::new()),
-        place(Bucket::CacheRead, "cachedContentTokenCount", Vec::new()),
-        place(Bucket::Output, "responseTokenCount", vec![Bucket::OutputAudio]),
-        modality(Bucket::OutputAudio, "responseTokensDetails", "AUDIO"),
-        place(Bucket::Reasoning, "thoughtsTokenCount", Vec::new()),
-    ]
 }
