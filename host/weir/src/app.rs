@@ -124,7 +124,7 @@ impl App {
     }
 
     /// The same with these sockets in place of `server.host` and `server.port`, and of `admin.listen`.
-    pub async fn build_on(sockets: Sockets, config: Config) -> Result<Self, StartError> {
+    pub(crate) async fn build_on(sockets: Sockets, config: Config) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::with(&config.metrics)?);
         let plugins = load_plugins(&config)?;
         some_adapters(&config, &plugins)?;
@@ -162,17 +162,7 @@ impl App {
         }
         let tls = config.server.tls.as_ref().map(Tls::load).transpose()?.map(Arc::new);
         let connections = ConnectionMetrics::new(gateway.metrics().registry())?;
-        let (main, main_address) = match sockets.main {
-            Some(socket) => adopt(socket)?,
-            None => open(&config.server.host, config.server.port).await?,
-        };
-        let admin = match (sockets.admin, config.admin.listen) {
-            (Some(socket), _) => Some(adopt(socket)?),
-            (None, Some(address)) => Some(open(&address.ip().to_string(), address.port()).await?),
-            (None, None) => None,
-        };
-        let (admin, admin_address) = admin.unzip();
-        let addresses = Addresses { main: main_address, admin: admin_address };
+        let (main, admin, addresses) = listeners(sockets, &config).await?;
         let workers = workers(&config)?;
         Ok(Self {
             gateway,
@@ -282,6 +272,24 @@ impl App {
             tracing::warn!(%error, "the last spans were not sent");
         }
     }
+}
+
+/// The listener for clients, and the one of the admin side if it has its own.
+async fn listeners(
+    sockets: Sockets,
+    config: &Config,
+) -> Result<(TcpListener, Option<TcpListener>, Addresses), StartError> {
+    let (main, main_address) = match sockets.main {
+        Some(socket) => adopt(socket)?,
+        None => open(&config.server.host, config.server.port).await?,
+    };
+    let admin = match (sockets.admin, config.admin.listen) {
+        (Some(socket), _) => Some(adopt(socket)?),
+        (None, Some(address)) => Some(open(&address.ip().to_string(), address.port()).await?),
+        (None, None) => None,
+    };
+    let (admin, admin_address) = admin.unzip();
+    Ok((main, admin, Addresses { main: main_address, admin: admin_address }))
 }
 
 /// Takes in a certificate that is replaced.

@@ -29,29 +29,21 @@ pub(super) async fn visit(
         Either::Right(((), one)) => one,
     };
     let two = Box::pin(visit_with_branch(runner, second, remaining, account.branch()));
+    // The first answer counts; where the first to end has none, the other one's outcome does.
+    let is_answer = |outcome: &AttemptOutcome| matches!(outcome, AttemptOutcome::Answered(..));
     let (visit, branch, waited) = match select(one, two).await {
-        Either::Left(((visit, branch), other)) => match visit {
-            AttemptOutcome::Answered(..) => (visit, branch, Duration::ZERO),
-            AttemptOutcome::Failed { .. }
-            | AttemptOutcome::Closed
-            | AttemptOutcome::Busy(_)
-            | AttemptOutcome::Refused(_) => {
-                account.adopt(branch, Duration::ZERO);
-                let (visit, branch) = other.await;
-                (visit, branch, Duration::ZERO)
-            }
-        },
-        Either::Right(((visit, branch), other)) => match visit {
-            AttemptOutcome::Answered(..) => (visit, branch, after),
-            AttemptOutcome::Failed { .. }
-            | AttemptOutcome::Closed
-            | AttemptOutcome::Busy(_)
-            | AttemptOutcome::Refused(_) => {
-                account.adopt(branch, Duration::ZERO);
-                let (visit, branch) = other.await;
-                (visit, branch, Duration::ZERO)
-            }
-        },
+        Either::Left(((visit, branch), _)) if is_answer(&visit) => (visit, branch, Duration::ZERO),
+        Either::Right(((visit, branch), _)) if is_answer(&visit) => (visit, branch, after),
+        Either::Left(((_, failed), two)) => {
+            account.adopt(failed, Duration::ZERO);
+            let (visit, branch) = two.await;
+            (visit, branch, Duration::ZERO)
+        }
+        Either::Right(((_, failed), one)) => {
+            account.adopt(failed, Duration::ZERO);
+            let (visit, branch) = one.await;
+            (visit, branch, Duration::ZERO)
+        }
     };
     account.adopt(branch, waited);
     if let AttemptOutcome::Answered(_, target) = &visit {

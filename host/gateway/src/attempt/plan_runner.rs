@@ -20,7 +20,7 @@ use super::{FallbackGuards, InboundRequest, RequestContext, Values, attempt, hed
 use crate::accounting::Account;
 use crate::admission::budgets;
 use crate::admission::{Admission, AdmissionPermit, Demand};
-use crate::health::Health;
+use crate::health::{Health, Ticket};
 use crate::route::skipped::{Skipped, Why};
 use crate::route::{Candidate, Plan, Target};
 use weir_types::contract::types::ErrorKind;
@@ -139,12 +139,7 @@ impl PlanRunner<'_> {
             }
         }
         match last {
-            Some((Failure { response: Some(response), fault }, target)) => {
-                account.line().into_iter().for_each(|line| line.failed(&fault));
-                account.answering(response.status().as_u16(), false, false);
-                AttemptResponse { answer: Ok(*response), target: Some(target) }
-            }
-            Some((Failure { fault, .. }, target)) => AttemptResponse { answer: Err(fault), target: Some(target) },
+            Some((failure, target)) => unanswered(failure, target, account),
             None => AttemptResponse { answer: Err(refused.or(busy).unwrap_or_else(|| self.exhausted())), target: None },
         }
     }
@@ -234,13 +229,7 @@ impl PlanRunner<'_> {
             progress.note(&failure.fault, account);
             account.failed(reason(&failure));
             self.note_trail(candidate, &failure, account);
-            let blame = self.blame(&failure.fault);
-            if policy::is_overload(&failure.fault, blame) {
-                held.overloaded(begun);
-            }
-            if ticket.failed(blame) {
-                self.note_rest(&target, account);
-            }
+            self.put_down(&failure.fault, &target, (ticket, &mut held, begun), account);
             if let Some((refused, target)) = last.take_if(|_| progress.was_vain(&failure.fault)) {
                 progress.settle(&mut held, account);
                 return self.given_up(candidate, refused, target);
@@ -262,6 +251,23 @@ impl PlanRunner<'_> {
                 }
             }
             last = Some((failure, target));
+        }
+    }
+
+    /// Counts a failure against whatever is to blame for it: the target or the key, and the provider's limits.
+    fn put_down(
+        &self,
+        fault: &Fault,
+        target: &Target,
+        (ticket, held, begun): (Ticket, &mut AdmissionPermit, Instant),
+        account: &Account,
+    ) {
+        let blame = self.blame(fault);
+        if policy::is_overload(fault, blame) {
+            held.overloaded(begun);
+        }
+        if ticket.failed(blame) {
+            self.note_rest(target, account);
         }
     }
 
@@ -292,6 +298,15 @@ impl PlanRunner<'_> {
         let now = Instant::now();
         self.plan.exhausted(self.health, now)
     }
+}
+
+/// The outcome of a plan whose last failure this is: the provider's own answer if that goes to the client, or the fault.
+fn unanswered(failure: Failure, target: Arc<Target>, account: &mut Account) -> AttemptResponse {
+    let Failure { response, fault } = failure;
+    let Some(response) = response else { return AttemptResponse { answer: Err(fault), target: Some(target) } };
+    account.line().into_iter().for_each(|line| line.failed(&fault));
+    account.answering(response.status().as_u16(), false, false);
+    AttemptResponse { answer: Ok(*response), target: Some(target) }
 }
 
 fn fallen((failure, from): &(Failure, Arc<Target>)) -> Fallback {

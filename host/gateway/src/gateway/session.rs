@@ -19,10 +19,12 @@ use self::opening::{Opened, Opening, Unopened};
 use super::recognise::Called;
 use super::response_headers::{forbid_retry, put_limits};
 use super::{Begun, Gateway, fault_response, rights};
+use crate::accounting::access::RequestRecord;
+use crate::admission::AdmissionPermit;
 use crate::attempt::ReplyBody;
 use crate::auth::Caller;
 use crate::observe::log::current;
-use crate::realtime::{NAME, Occupant};
+use crate::realtime::{NAME, Occupant, SessionPlace};
 use crate::serving::Serving;
 use weir_server::Peer;
 use weir_translate::dialect::faces::Endpoint;
@@ -83,16 +85,8 @@ impl Gateway {
             held,
         };
         let id = Arc::clone(&opening.id);
-        let Pledge { upgrade, takeover } = pledge;
         let Some(model) = opening.handshake.model.clone() else {
-            let permit = match opening.admit(permit).await {
-                Ok(permit) => permit,
-                Err(refused) => return Ok(self.turn_away(&opening.face, &refused, &id, line)),
-            };
-            let headers = opening.handshake.grant(None);
-            let work = opening.later((permit, line.take()), place, (upgrade, takeover.leaving()));
-            takeover.go_on(current::within(id, work));
-            return Ok(granted(headers));
+            return Ok(self.begin_unnamed_session(opening, permit, (place, pledge), line).await);
         };
         if let Some(line) = line.as_mut() {
             line.set_model(Some(&model));
@@ -109,9 +103,30 @@ impl Gateway {
             }
         };
         let response = opening.answer(&opened);
+        let Pledge { upgrade, takeover } = pledge;
         let session = opened.session(place, takeover.leaving());
         takeover.go_on(current::within(id, session.begin(upgrade)));
         Ok(response)
+    }
+
+    /// Grants the handshake of a session whose first message names the model.
+    async fn begin_unnamed_session(
+        &self,
+        opening: Opening,
+        permit: AdmissionPermit,
+        (place, pledge): (SessionPlace, Pledge),
+        line: &mut Option<Box<RequestRecord>>,
+    ) -> Response<ReplyBody> {
+        let id = Arc::clone(&opening.id);
+        let permit = match opening.admit(permit).await {
+            Ok(permit) => permit,
+            Err(refused) => return self.turn_away(&opening.face, &refused, &id, line),
+        };
+        let headers = opening.handshake.grant(None);
+        let Pledge { upgrade, takeover } = pledge;
+        let work = opening.later((permit, line.take()), place, (upgrade, takeover.leaving()));
+        takeover.go_on(current::within(id, work));
+        granted(headers)
     }
 }
 

@@ -7,7 +7,7 @@ use super::labels::Labels;
 use super::webhook::{Call, WebhookFailure};
 use super::{ExchangeFacts, Guard, GuardMetrics, Judge, Note, Pending};
 use weir_buffers::Held;
-use weir_sandbox::guard::{Access, Asked, Denial, RequestAnswer, RequestVerdict};
+use weir_sandbox::guard::{Access, Annotation, Asked, Denial, RequestAnswer, RequestVerdict};
 use weir_sandbox::{FaultKind, PluginFault};
 use weir_translate::bounds;
 use weir_types::contract::types::{Error, ErrorKind};
@@ -75,16 +75,7 @@ pub async fn judge(
             Some(fault) => Err(RequestGuardError::Unreadable(fault.clone())),
             None => answer_of(guard, facts, asked, held).await,
         };
-        let (verdict, annotations) = match &answer {
-            Ok(RequestAnswer { verdict: RequestVerdict::Allow, annotations, .. }) => ("allow", annotations.clone()),
-            Ok(RequestAnswer { verdict: RequestVerdict::Replace(_), annotations, .. }) => {
-                ("replace", annotations.clone())
-            }
-            Ok(RequestAnswer { verdict: RequestVerdict::Deny(denial), annotations, .. }) => {
-                ("deny", [annotations.as_slice(), &denial.annotations].concat())
-            }
-            Err(_) => ("failed", Vec::new()),
-        };
+        let (verdict, annotations) = in_words(&answer);
         metrics.judged(&guard.name, guard.enforces(), verdict, begun.elapsed());
         let note = Note::new(&guard.name, verdict, guard.enforces(), &annotations);
         log(facts.request_id, &note, answer.as_ref().err());
@@ -95,30 +86,41 @@ pub async fn judge(
                 .filter(|pending| Arc::ptr_eq(&pending.guard, guard))
                 .for_each(|pending| pending.facts.memo.clone_from(&answer.memo));
         }
+        judgement.follow(guard, answer, asked);
+        if judgement.refused.is_some() {
+            break;
+        }
+    }
+    judgement
+}
+
+impl Judgement {
+    /// Does with the request what a guard's answer asks for, as far as the guard decides and does not only watch.
+    fn follow(&mut self, guard: &Guard, answer: Result<RequestAnswer, RequestGuardError>, asked: &mut Asked) {
         match answer {
             Ok(_) if !guard.enforces() => {}
             Ok(RequestAnswer { verdict: RequestVerdict::Allow, .. }) => {}
             Ok(RequestAnswer { verdict: RequestVerdict::Replace(replaced), .. }) => {
                 *asked = replaced;
-                judgement.changed = true;
+                self.changed = true;
             }
-            Ok(RequestAnswer { verdict: RequestVerdict::Deny(denial), .. }) => {
-                judgement.refused = Some(refusal(denial));
-                break;
-            }
+            Ok(RequestAnswer { verdict: RequestVerdict::Deny(denial), .. }) => self.refused = Some(refusal(denial)),
             // A lack of room is no failure of the guard, which would let requests pass while there is none.
-            Err(RequestGuardError::Webhook(WebhookFailure::Full(full))) => {
-                judgement.refused = Some(full.into());
-                break;
-            }
+            Err(RequestGuardError::Webhook(WebhookFailure::Full(full))) => self.refused = Some(full.into()),
             Err(_) if guard.fails_open() => {}
-            Err(failure) => {
-                judgement.refused = Some(failed(guard, &failure));
-                break;
-            }
+            Err(failure) => self.refused = Some(failed(guard, &failure)),
         }
     }
-    judgement
+}
+
+/// The word of a verdict, and its annotations.
+fn in_words(answer: &Result<RequestAnswer, RequestGuardError>) -> (&'static str, Vec<Annotation>) {
+    let Ok(RequestAnswer { verdict, annotations, .. }) = answer else { return ("failed", Vec::new()) };
+    match verdict {
+        RequestVerdict::Allow => ("allow", annotations.clone()),
+        RequestVerdict::Replace(_) => ("replace", annotations.clone()),
+        RequestVerdict::Deny(denial) => ("deny", [annotations.as_slice(), &denial.annotations].concat()),
+    }
 }
 
 fn log(request_id: &str, note: &Note, failure: Option<&RequestGuardError>) {
