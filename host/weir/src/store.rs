@@ -10,8 +10,10 @@ pub(crate) mod facts;
 mod figures;
 mod late;
 pub(crate) mod latency;
+mod request_log;
 pub(crate) mod shown;
 pub(crate) mod strangers;
+pub(crate) mod sums;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,9 +25,9 @@ use weir_store::{
 };
 
 use bodies::BodyLog;
-pub(crate) use facts::StoreLog;
 use figures::StoreFigures;
 use late::LateStore;
+pub(crate) use request_log::StoreLog;
 use strangers::Strangers;
 use weir_fixtures::fixture::RulesError;
 use weir_upstream::HttpClientError;

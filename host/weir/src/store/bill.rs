@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::charged;
-use super::facts::buckets;
+use super::sums::buckets;
 use weir_gateway::route::Target;
 use weir_gateway::serving::Serving;
 use weir_ledger::{Cost, Facts, MoneyError, PartialBill, Pieces, Quantity, Timestamp};
@@ -123,7 +123,7 @@ pub fn explain(serving: &Serving, fact: &Fact) -> Value {
 }
 
 /// What a request would cost now if its answer reported this usage, in nano-dollars; none if a price is not known.
-pub fn cost_of(serving: &Serving, fact: &Fact, usage: &Usage) -> Option<i64> {
+pub(crate) fn cost_of(serving: &Serving, fact: &Fact, usage: &Usage) -> Option<i64> {
     let tariff = target(serving, fact, &fact.provider)?.pricing.tariff(&fact.model_served);
     let counts = Facts { tokens: Tokens::from(usage), ..all_counts(fact).ok()? };
     Some(tariff.cost(&counts).bill()?.total.get())

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::read;
 use crate::admin::{Operations, Parameters, Problem};
-use crate::store::facts::{ALL, FAILED, FIRST, REQUESTS, SAVED, TOOK, UNPRICED};
 use crate::store::latency::Latencies;
 use crate::store::shown::dollars;
+use crate::store::sums::{ALL, FAILED, FIRST, REQUESTS, SAVED, TOOK, UNPRICED};
 use crate::time::from_milliseconds;
 use weir_ledger::Timestamp;
 use weir_store::{HOUR_MS, LedgerKey, LedgerQuery, LedgerSums, first_hour_kept};

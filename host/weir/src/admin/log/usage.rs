@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::read;
 use crate::admin::{Operations, Parameters, Problem};
-use crate::store::facts::{REQUESTS, SAVED, UNPRICED};
 use crate::store::shown::dollars;
+use crate::store::sums::{REQUESTS, SAVED, UNPRICED};
 use crate::time::from_milliseconds;
 use weir_ledger::Timestamp;
 use weir_store::{Day, HOUR_MS, Subjects, UsageBy, UsageQuery, UsageSum, first_hour_kept};

@@ -1,0 +1,55 @@
+//! The request log of the store.
+
+use std::sync::Arc;
+
+use super::bodies::BodyLog;
+use super::facts::fact_of;
+use super::strangers::Strangers;
+use super::sums::sums_of;
+use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
+use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
+use weir_store::{Fact, Recorder};
+
+/// What is recorded goes to the store's writer, which never waits.
+#[derive(Debug)]
+pub struct StoreLog {
+    recorder: Recorder,
+    bodies: Arc<BodyLog>,
+    strangers: Arc<Strangers>,
+}
+
+impl StoreLog {
+    /// A log that records with these.
+    pub(super) fn new(recorder: Recorder, bodies: Arc<BodyLog>, strangers: Arc<Strangers>) -> Self {
+        Self { recorder, bodies, strangers }
+    }
+
+    /// Records the fact of a request, whose caller is known or not.
+    pub(crate) fn record_fact(&self, fact: Fact, is_known: bool, is_unlogged: bool) {
+        if !is_known && !self.strangers.admit(fact.id.time_ms()) {
+            return;
+        }
+        for (key, sums) in sums_of(&fact) {
+            self.recorder.book(key, sums);
+        }
+        if !is_unlogged {
+            // What is dropped is counted by the recorder.
+            let _is_taken = self.recorder.record(fact);
+        }
+    }
+}
+
+impl RequestLog for StoreLog {
+    fn record(&self, finished: FinishedRequest) {
+        let (is_known, is_unlogged) = (finished.caller.is_some(), finished.is_unlogged);
+        self.record_fact(fact_of(finished), is_known, is_unlogged);
+    }
+
+    fn room(&self) -> Option<Arc<CaptureRoom>> {
+        Some(Arc::clone(self.bodies.room()))
+    }
+
+    fn keep(&self, captured: CapturedExchange) {
+        self.bodies.keep(captured);
+    }
+}
