@@ -1,20 +1,22 @@
 //! Passes messages on, both ways, until the session ends. A side that reads nothing stops the other one: nothing is read
 //! that could not be passed on.
 
+mod closing;
+mod deadlines;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::{Mutex, Notify};
-use tokio::time::{Instant, sleep_until, timeout};
 
 use super::clock::Clock;
-use super::ending::{Ending, Outcome, name};
+use super::ending::{Ending, name};
 use super::metrics::SessionPlace;
 use super::responses::{Responses, Verdict};
 use super::standing::Standing;
-use super::wire::{Broken, ClientEnd, FAREWELL, Inlet, Outlet, Reading};
+use super::wire::{Broken, ClientEnd, Inlet, Outlet, Reading};
 use crate::accounting::Account;
 use weir_buffers::Held;
 use weir_config::Realtime;
@@ -26,9 +28,6 @@ use weir_translate::dialect::reply::failure_frame;
 use weir_types::contract::about::ErrorFormat;
 use weir_types::fault::Fault;
 use weir_upstream::{MessageScreen, UpstreamSession};
-
-/// How much of the time to drain is left for farewells.
-const MARGIN: Duration = Duration::from_secs(3);
 
 /// What a session is bound by.
 #[derive(Debug)]
@@ -302,129 +301,5 @@ impl Relay {
             self.settled.notify_waiters();
         }
         verdict
-    }
-
-    /// Waits until no message has passed for too long, or the session has lasted too long. It waits for nothing else, since
-    /// a side that reads slowly must not prolong the session.
-    async fn expire(&self) -> Ending {
-        let Realtime { idle_timeout, max_duration, .. } = self.terms.settings;
-        let end = self.clock.begun() + max_duration;
-        loop {
-            let (now, idle) = (Instant::now(), self.clock.last_message() + idle_timeout);
-            if now >= end {
-                return Ending::Longest;
-            }
-            if now >= idle {
-                return Ending::Idle;
-            }
-            sleep_until(end.min(idle)).await;
-        }
-    }
-
-    /// Pings both sides, and waits until one was silent for too long.
-    async fn watch(&self) -> Ending {
-        let Realtime { ping_interval, ping_timeout, .. } = self.terms.settings;
-        // When each side was pinged last, unless it sent something since.
-        let mut pinged: [Option<Instant>; 2] = [None; 2];
-        loop {
-            let now = Instant::now();
-            let mut next = now + ping_interval.max(ping_timeout);
-            for (side, pinged) in [Side::Client, Side::Server].into_iter().zip(&mut pinged) {
-                let received = self.clock.last_received(side);
-                *pinged = pinged.filter(|at| received < *at);
-                let due = pinged.map_or(received + ping_interval, |at| at + ping_timeout);
-                next = next.min(if now < due {
-                    due
-                } else if pinged.is_some() {
-                    return Ending::Silent(side);
-                } else {
-                    if let Err(ending) = self.send(side, (Opcode::Ping, true), &[]).await {
-                        return ending;
-                    }
-                    *pinged = Some(now);
-                    now + ping_timeout
-                });
-            }
-            sleep_until(next).await;
-        }
-    }
-
-    /// Waits until the gateway stops, and then until no response is open, or the time to drain is nearly over.
-    async fn leave(&self, leaving: &mut Leaving) -> Ending {
-        leaving.wait().await;
-        let until = Instant::now() + self.terms.drain.saturating_sub(MARGIN);
-        let settled = async {
-            loop {
-                let notified = self.settled.notified();
-                if self.responses.lock().await.are_over() {
-                    return;
-                }
-                notified.await;
-            }
-        };
-        let _drained = tokio::time::timeout_at(until, settled).await;
-        Ending::Leaving
-    }
-
-    /// Ends the session: both sides get the reason, and some time to answer.
-    async fn end(&self, ending: Ending, (mut client, mut provider): (Inlet, Inlet), mut account: Box<Account>) {
-        let [to_client, to_provider] = ending.closes();
-        let outcome = ending.outcome();
-        if let Ending::Refused(fault) = &ending {
-            account.line().into_iter().for_each(|line| line.failed(fault));
-            let telling = async {
-                let _gone = self.report(fault).await;
-                self.cancel().await;
-            };
-            let _late = timeout(FAREWELL, telling).await;
-        }
-        tracing::debug!(by = ending.by(), code = to_client.code, reason = to_client.reason, "session ended");
-        self.place.sessions().closed(ending.by(), to_client.code);
-        // A side that is gone hears nothing.
-        for (side, close) in [(Side::Client, to_client), (Side::Server, to_provider)] {
-            let _gone = timeout(FAREWELL, self.send(side, (Opcode::Close, true), &close.payload())).await;
-        }
-        let client = self.farewell(&mut client, Side::Client, &ending);
-        let provider = self.farewell(&mut provider, Side::Server, &ending);
-        let _late = Box::pin(timeout(FAREWELL, async { tokio::join!(client, provider) })).await;
-        for side in [Side::Client, Side::Server] {
-            let _gone = timeout(FAREWELL, async { self.outlet(side).lock().await.shut().await }).await;
-        }
-        let used = {
-            let mut responses = self.responses.lock().await;
-            responses.end(outcome);
-            responses.used()
-        };
-        account.line().into_iter().for_each(|line| line.session_used(used));
-        match outcome {
-            Outcome::Whole => account.complete(),
-            Outcome::Broke(Side::Client) => account.fail_stream("client"),
-            Outcome::Broke(Side::Server) => account.fail_stream("upstream"),
-            Outcome::Left => {}
-        }
-    }
-
-    /// Cancels what the provider works on.
-    async fn cancel(&self) {
-        if self.responses.lock().await.are_over() {
-            return;
-        }
-        if let Some(cancel) = &self.terms.tap.cancel {
-            let _gone = self.to_provider.lock().await.send_text(cancel).await;
-        }
-    }
-
-    /// Reads what a side still sends, until it has closed too. What the provider says of open responses counts.
-    async fn farewell(&self, from: &mut Inlet, side: Side, ending: &Ending) {
-        if ending.is_over_for(side) {
-            return;
-        }
-        while let Ok(event) = from.next(&self.clock).await {
-            match event {
-                Event::Message(_, message) if side == Side::Server => _ = self.hear(&message).await,
-                Event::Close(_) => return,
-                Event::Message(..) | Event::Piece { .. } | Event::Ping(_) | Event::Pong => {}
-            }
-        }
     }
 }
