@@ -1,9 +1,7 @@
 """A scripted provider on its own port: the endpoints of every format under one address."""
 
 import json
-import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import anthropic_format
 import bedrock_format
@@ -12,6 +10,7 @@ import gemini_format
 import ollama_format
 import openai_format
 import responses_format
+from local_server import LocalHandler, LocalServer
 from script import Refused, Stream
 
 KEY = "sk-upstream"
@@ -24,7 +23,7 @@ class Upstream:
 
     def __init__(self):
         self.requests: list[tuple[str, dict, dict]] = []  # path, headers, body
-        self.server = Server(("127.0.0.1", 0), handler(self))
+        self.server = LocalServer(("127.0.0.1", 0), handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -41,23 +40,8 @@ def sse(event: tuple[str, str] | str | None) -> bytes | None:
     return ((f"event: {name}\n" if name else "") + f"data: {data}\n\n").encode()
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request, client_address):
-        """Clients may disconnect at any time."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-
 def handler(upstream: Upstream):
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def log_message(self, *_):
-            pass
-
+    class Handler(LocalHandler):
         def do_GET(self):
             self.answer({})
 

@@ -1,12 +1,11 @@
 """The provider: a local server that answers every request with the prepared recording, and records the requests."""
 
 import json
-import sys
 import threading
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from data import Recording
+from local_server import LocalHandler, LocalServer
 
 # Streams are cut at places that are unrelated to frames or characters.
 PIECE = 617
@@ -27,7 +26,7 @@ class Replay:
     def __init__(self):
         self.recording: Recording | None = None
         self.asked: list[Asked] = []
-        self.server = Server(("127.0.0.1", 0), handler(self))
+        self.server = LocalServer(("127.0.0.1", 0), handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -36,23 +35,8 @@ class Replay:
         self.asked.clear()
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request, client_address):
-        """Clients may disconnect at any time."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
-
-
 def handler(replay: Replay):
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def log_message(self, *_):
-            pass
-
+    class Handler(LocalHandler):
         def do_GET(self):
             self.answer(None)
 
