@@ -12,7 +12,7 @@ use crate::wire_format::{ANTHROPIC, OPENAI, PROVIDERS, WireFormat, config_of};
 /// The tokens of every answer: 10 of input, 4 of them cached, and 7 of output.
 const TOKENS: u64 = 17;
 
-/// A provider that speaks every format.
+/// A provider that answers in every format.
 async fn provider() -> Upstream {
     Upstream::scripted(|request| {
         let wire_format = if request.line().contains("/messages") { ANTHROPIC } else { OPENAI };

@@ -15,7 +15,7 @@ use crate::wire_format::{ANTHROPIC, GEMINI, OPENAI, PROVIDERS, WireFormat, confi
 pub(crate) const TOKEN: &str = "token-of-the-administrator";
 pub(crate) const READER: &str = "token-of-the-reader";
 
-/// A provider that speaks every format.
+/// A provider that answers in every format.
 pub(crate) async fn provider() -> Upstream {
     Upstream::scripted(|request| {
         let line = request.line();

@@ -159,7 +159,7 @@ async fn an_adapter_that_is_taken_away_serves_for_a_while_and_then_no_more() {
     until_build(&gateway, 4).await;
     gateway.folder.remove("zeta");
     gateway.until_adapter("zeta", <[_]>::is_empty).await;
-    assert_eq!(gateway.ask(&ZETA.request("zeta-t", false)).await.status(), 404, "no adapter speaks it any more");
+    assert_eq!(gateway.ask(&ZETA.request("zeta-t", false)).await.status(), 404, "no adapter has the format any more");
     gateway.folder.put("zeta", &zeta_build(5));
     until_build(&gateway, 5).await;
     assert!(written_by(&gateway).await.contains(&build(5)));

@@ -65,9 +65,9 @@ pub fn manifest(manifest: &Manifest, spoken: Version) -> Result<(), Problems> {
     }
     for (i, face) in manifest.faces.iter().enumerate() {
         let place = format!("faces[{i}]");
-        let speaks = manifest.formats.iter().find(|format| format.id == face.format);
+        let format = manifest.formats.iter().find(|format| format.id == face.format);
         p.unless(
-            speaks.is_some_and(|format| format.errors.is_some()),
+            format.is_some_and(|format| format.errors.is_some()),
             &place,
             format_args!("format {:?} is not among the formats that have errors", face.format),
         );

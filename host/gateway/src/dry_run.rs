@@ -104,7 +104,11 @@ fn face<'s>(serving: &'s Serving, question: &DryRun) -> Result<&'s Arc<Endpoint>
         let mut known: Vec<&str> = all.iter().map(|face| face.format()).collect();
         known.sort_unstable();
         known.dedup();
-        return Err(Fault::invalid(format!("no adapter speaks `{}`; there are {}", question.from, known.join(", "))));
+        return Err(Fault::invalid(format!(
+            "no adapter has the format `{}`; there are {}",
+            question.from,
+            known.join(", ")
+        )));
     }
     let fits = |face: &&Arc<Endpoint>| face.claim.operation.name() == question.operation;
     let streams = |face: &&Arc<Endpoint>| !matches!(face.claim.stream, StreamFlag::Constant(constant) if constant != question.stream);

@@ -201,10 +201,10 @@ fn compile(config: &Config, adapters: &Snapshot, faces: &Faces) -> Compiled {
 fn limits(adapter: &Adapter, faces: &Faces) -> Spelling {
     let formats = &adapter.manifest.formats;
     let own = formats.iter().filter_map(|format| format.errors.as_ref());
-    let speaks = |format: &str| {
+    let has_format = |format: &str| {
         formats.iter().any(|own| own.id == format) || adapter.manifest.accepts.iter().any(|one| one.format == format)
     };
-    let others = faces.all().iter().filter(|face| speaks(face.format())).filter_map(|face| face.errors.as_deref());
+    let others = faces.all().iter().filter(|face| has_format(face.format())).filter_map(|face| face.errors.as_deref());
     Spelling::of(own.chain(others))
 }
 

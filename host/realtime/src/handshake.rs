@@ -23,7 +23,7 @@ pub enum HandshakeError {
     /// It uses HTTP/2 or HTTP/3.
     #[error("sessions begin over HTTP/1.1: WebSockets over HTTP/2 (RFC 8441) are not served")]
     Version,
-    /// It speaks another version of the protocol.
+    /// It uses another version of the protocol.
     #[error("`sec-websocket-version` must be 13")]
     Protocol,
     /// Its key is missing or malformed.

@@ -24,7 +24,7 @@ const EVERY: Duration = Duration::from_secs(1);
 const HANDSHAKE: u8 = 0x16;
 /// The answer to a client that sends plain HTTP.
 const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n\
-    This port speaks HTTPS: begin the address with https://\n";
+    This port serves HTTPS: begin the address with https://\n";
 
 /// Why no certificate can be served.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +86,7 @@ impl Tls {
             while stream.try_read(&mut unread).is_ok_and(|read| read > 0) {}
             stream.write_all(PLAIN).await?;
             stream.shutdown().await?;
-            return Err(Error::new(ErrorKind::InvalidData, "the client speaks no TLS"));
+            return Err(Error::new(ErrorKind::InvalidData, "the client uses no TLS"));
         }
         TlsAcceptor::from(self.config.load_full()).accept(stream).await
     }

@@ -38,7 +38,7 @@ const USUAL_FILE: &str = "weir.toml";
     name = "weir",
     version = crate::version::TEXT.as_str(),
     about = "A gateway for large language models whose wire formats are sandboxed WebAssembly components",
-    long_about = "A gateway for large language models: clients speak the API that they already know, Weir answers from \
+    long_about = "A gateway for large language models: clients use the API that they already know, Weir answers from \
                   whatever provider the configuration names. Every wire format is a sandboxed WebAssembly component in \
                   the plugins folder, which never sees a key.",
     after_help = "Without a command weir serves. Without --config it takes weir.toml from the working directory if there \

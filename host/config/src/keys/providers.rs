@@ -15,7 +15,7 @@ part! {
         /// A name of your choice: letters, digits, `-`, `_` and `.`. It is a label in metrics.
         name: Option<Located<String>> as Option<Located<Name>> => required "a name of your choice, by which models refer to it",
         /// The adapter for the provider's API.
-        adapter: Option<Located<String>> as Option<Located<Name>> => required "the adapter that speaks to it, `adapter = \"NAME\"` for `plugins/NAME.wasm`",
+        adapter: Option<Located<String>> as Option<Located<Name>> => required "the adapter of its format, `adapter = \"NAME\"` for `plugins/NAME.wasm`",
         /// The API's base with its version path, such as `"https://api.example.com/v1/"`; or `"replay:DIR"` for
         /// recorded answers, with a folder relative to this file's; or `"env:NAME"` for the value of a variable.
         url: Option<Located<Address>> => "as the adapter suggests",

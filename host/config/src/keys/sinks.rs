@@ -13,7 +13,7 @@ part! {
     pub struct Sink {
         /// A name of your choice, for metrics and the log.
         name: Option<String> as Option<Name> => required "a name of your choice, for metrics and the log",
-        /// What takes them: `"webhook"`, `"s3"` (a bucket of any storage that speaks this protocol) or `"slack"` (an
+        /// What takes them: `"webhook"`, `"s3"` (a bucket of any storage with this protocol) or `"slack"` (an
         /// incoming webhook of a chat, which gets a message about requests that failed).
         kind: SinkKind,
         /// Its address; of `"s3"` the bucket's, such as `"https://storage.example.com/my-bucket"`. With `"env:NAME"`

@@ -111,7 +111,7 @@ fn is_absent(fault: &Fault) -> bool {
 
 /// Refuses an operation that one of the two adapters has no interface for.
 fn able(asked: &InboundRequest, target: &Target) -> Result<(), Fault> {
-    let (speaks, serves) = match asked.operation() {
+    let (parses, serves) = match asked.operation() {
         Operation::Chat => (Interface::DialectChat, Interface::ProviderChat),
         Operation::Embeddings => (Interface::DialectEmbeddings, Interface::ProviderEmbeddings),
         Operation::Models => (Interface::DialectModels, Interface::ProviderModels),
@@ -120,7 +120,7 @@ fn able(asked: &InboundRequest, target: &Target) -> Result<(), Fault> {
         Operation::Rerank => (Interface::DialectRerank, Interface::ProviderRerank),
         _ => return Err(unified::relayed_only()),
     };
-    if asked.side.has(speaks) && target.adapter.has(serves) {
+    if asked.side.has(parses) && target.adapter.has(serves) {
         return Ok(());
     }
     let (operation, provider) = (asked.operation().name(), &target.label);

@@ -159,7 +159,7 @@ impl Translated {
         self.keep_alive = Some(KeepAlive { every, frame, sleep: Box::pin(tokio::time::sleep(every)) });
     }
 
-    /// Polls for the next bytes, for a client that speaks a dialect.
+    /// Polls for the next bytes, for a client with a dialect.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let out = ready!(self.poll_out(cx));
         Poll::Ready(out.map(|out| out.map(|out| Frame::data(Bytes::from(out.bytes)))))

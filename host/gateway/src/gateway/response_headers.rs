@@ -98,8 +98,8 @@ pub(super) fn note_answer(
     asked: &InboundRequest,
 ) {
     let Some(line) = account.line() else { return };
-    let spoke = response.extensions().get::<AnsweringAdapter>().map(|AnsweringAdapter(adapter)| adapter);
-    let adapter = spoke.unwrap_or(&target.adapter);
+    let answering = response.extensions().get::<AnsweringAdapter>().map(|AnsweringAdapter(adapter)| adapter);
+    let adapter = answering.unwrap_or(&target.adapter);
     let adapter = (Arc::clone(&adapter.name), adapter.digest);
     line.answered(target.model(asked.model()), target.health_id(asked.model()), adapter);
 }
@@ -111,12 +111,12 @@ pub(super) fn diagnose(
     asked: &InboundRequest,
     account: &Account,
 ) {
-    let spoke =
+    let answering =
         response.extensions().get::<AnsweringAdapter>().map(|AnsweringAdapter(adapter)| Arc::clone(&adapter.label));
     let is_answer = response.status().as_u16() < 400;
     let to = response.headers_mut();
     if let Some(target) = target {
-        let adapter = spoke.unwrap_or_else(|| Arc::clone(&target.adapter.label));
+        let adapter = answering.unwrap_or_else(|| Arc::clone(&target.adapter.label));
         insert(to, &headers::PROVIDER, &target.label);
         insert(to, &headers::MODEL, target.model(asked.model()));
         insert(to, &headers::ADAPTER, &adapter);

@@ -32,7 +32,7 @@ pub enum DiscoveryError {
     /// It is too large or no JSON object.
     #[error("the discovery document is no JSON object of at most {LARGEST} bytes")]
     Form,
-    /// It names another issuer than it was asked for, so its keys would speak for others.
+    /// It names another issuer than it was asked for, so its keys would vouch for others.
     #[error("the discovery document is that of another issuer")]
     Issuer,
     /// An address is missing or cannot be used.

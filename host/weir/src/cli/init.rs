@@ -137,7 +137,7 @@ impl Known {
         let question = "The url of a server of your own, such as http://localhost:11434/v1/ (empty for none)";
         let Some(url) = dialogue.url(question)? else { return Ok(None) };
         let adapters: Vec<&str> = self.adapters.iter().map(String::as_str).collect();
-        let question = format!("Which adapter speaks to it ({})?", adapters.join(", "));
+        let question = format!("Which adapter has its format ({})?", adapters.join(", "));
         let Some(adapter) = dialogue.one_of(&question, &adapters)? else { return Ok(None) };
         let alias = dialogue.name("What clients call its model", "local")?;
         let model = dialogue.line("What it calls the model itself (empty: the same)", "")?;

@@ -43,7 +43,7 @@ impl Tries {
             skipped: counters(
                 r,
                 "weir_targets_skipped_total",
-                "Targets that a request was not sent to, by what spoke against it",
+                "Targets that a request was not sent to, by the reason",
                 &["provider", "reason"],
             )?,
             hedges: counters(

@@ -162,14 +162,14 @@ fn an_unknown_adapter_takes_no_path_of_another() {
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     let head = Head { headers: &headers, query: "" };
-    let speaks = |method, path| match faces.find(&method, path, &head) {
+    let found = |method, path| match faces.find(&method, path, &head) {
         Lookup::Found(face, _) => Some(face.adapter.to_string()),
         _ => None,
     };
-    assert_eq!(speaks(Method::POST, "/v1/talk").as_deref(), Some("zeta"));
-    assert_eq!(speaks(Method::POST, "/v1/models/a:talk").as_deref(), Some("zeta"));
+    assert_eq!(found(Method::POST, "/v1/talk").as_deref(), Some("zeta"));
+    assert_eq!(found(Method::POST, "/v1/models/a:talk").as_deref(), Some("zeta"));
     for (method, path) in [(Method::POST, "/evil/v1/talk"), (Method::GET, "/v1/talk"), (Method::POST, "/v1/own")] {
-        assert_eq!(speaks(method, path).as_deref(), Some("evil"), "{path}");
+        assert_eq!(found(method, path).as_deref(), Some("evil"), "{path}");
     }
 }
 

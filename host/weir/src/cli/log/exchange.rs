@@ -14,7 +14,7 @@ pub(in crate::cli) struct KeptExchange {
     pub(in crate::cli) outcome: String,
     /// The provider that answered.
     pub(in crate::cli) provider: String,
-    /// The adapter that spoke with it.
+    /// The adapter of its format.
     pub(in crate::cli) adapter: String,
     /// What the client sent and got.
     pub(in crate::cli) client: KeptSide,

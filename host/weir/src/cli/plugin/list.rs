@@ -87,13 +87,13 @@ fn line(one: &Listed) -> String {
     let digest = one.digest.map(|digest| digest.short()).unwrap_or_default();
     let version = one.version.as_deref().unwrap_or("-");
     // Some adapters have a provider side only.
-    let speaks = if one.faces.is_empty() { String::new() } else { format!("speaks {}", one.faces.join(", ")) };
+    let clients = if one.faces.is_empty() { String::new() } else { format!("formats {}", one.faces.join(", ")) };
     let unproved = if one.proved || one.refused.is_some() { "" } else { " (unproved: it has no fixtures)" };
     let state = match (&one.refused, one.trusted) {
         (Some(reason), _) => format!("refused: {reason}"),
-        (None, _) if one.signed_by.is_some() => format!("signed    {speaks}"),
-        (None, true) => format!("trusted   {speaks}"),
-        (None, false) => format!("untrusted {speaks}"),
+        (None, _) if one.signed_by.is_some() => format!("signed    {clients}"),
+        (None, true) => format!("trusted   {clients}"),
+        (None, false) => format!("untrusted {clients}"),
     };
     format!("{:16} {version:8} {digest:14} {state}{unproved}", one.name).trim_end().to_owned()
 }
