@@ -135,7 +135,12 @@ impl Loader {
 
     /// Loads an adapter from cached code alone, without the component's bytes. `None` if the cache does not have it, or
     /// it has another name.
-    pub fn recall(&self, name: &str, digest: Digest, admission: &Admission) -> Option<Result<Arc<Adapter>, LoadError>> {
+    pub(crate) fn recall(
+        &self,
+        name: &str,
+        digest: Digest,
+        admission: &Admission,
+    ) -> Option<Result<Arc<Adapter>, LoadError>> {
         let with_grants = match self.for_grants(&admission.terms.grants) {
             Ok(with_grants) => with_grants,
             Err(error) => return Some(Err(error)),

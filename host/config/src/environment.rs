@@ -26,8 +26,8 @@ impl Environment {
     }
 
     /// The same environment for a program in this folder.
-    #[must_use]
-    pub fn with_program_in(self, folder: &Path) -> Self {
+    #[cfg(test)]
+    pub(crate) fn with_program_in(self, folder: &Path) -> Self {
         Self { program: Some(folder.to_owned()), ..self }
     }
 

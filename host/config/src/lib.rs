@@ -276,11 +276,6 @@ impl Config {
         Problems::new(Arc::clone(&self.source), list)
     }
 
-    /// A mistake at a place of this configuration, for [`Config::problems`].
-    pub fn problem_at(&self, place: &Place, message: impl Into<String>) -> Problem {
-        Problem::error(place, message)
-    }
-
     /// Where the budget of this name stands, for people: `weir.toml:12`.
     pub fn place_of_budget(&self, name: &str) -> Option<String> {
         let at = self.budgets.iter().position(|budget| &*budget.name == name)?;

@@ -297,9 +297,9 @@ fn discovered_providers_serve_their_globs() {
 fn a_later_mistake_is_shown_at_its_line() {
     let config = read("[[models]]\nalias = 'a'\ntype = 'openai'\ntarget = { options = { resource = { name = 1 } } }\n");
     let target = target(&config, "a");
-    let problem = config.problem_at(&target.options.place_of("/resource/name"), "must be a string");
+    let problem = Problem::error(&target.options.place_of("/resource/name"), "must be a string");
     assert_eq!(config.problems(vec![problem]).to_string(), "weir.toml:4:44: error: must be a string");
-    let adapter = config.problem_at(&target.provider.places.adapter, "no such adapter");
+    let adapter = Problem::error(&target.provider.places.adapter, "no such adapter");
     assert_eq!(config.problems(vec![adapter]).to_string(), "weir.toml:3:8: error: no such adapter");
 }
 

@@ -234,7 +234,7 @@ impl Account {
 
     /// A request is sent; `input` estimates its tokens. They are charged for unless the provider reports usage or
     /// refuses the request. Returns whether this is the attempt's first request, the one that costs.
-    pub fn note_sent_input<I: Into<SentInput>>(&mut self, input: impl FnOnce() -> I) -> bool {
+    pub(crate) fn note_sent_input<I: Into<SentInput>>(&mut self, input: impl FnOnce() -> I) -> bool {
         self.is_in_doubt = true;
         let is_first = self.counts && self.tokens.sent.is_none();
         if is_first {
@@ -244,7 +244,7 @@ impl Account {
     }
 
     /// Copies a request that is about to be sent, if the content of the exchange is captured.
-    pub fn capture_request(&mut self, request: &UpstreamRequest<'_>) -> Option<Arc<SentCopy>> {
+    pub(crate) fn capture_request(&mut self, request: &UpstreamRequest<'_>) -> Option<Arc<SentCopy>> {
         self.copies.sends(request)
     }
 
@@ -316,7 +316,7 @@ impl Account {
     }
 
     /// Sets the lane of the attempt: `relay` or `translate`.
-    pub fn set_lane(&mut self, lane: &'static str) {
+    pub(crate) fn set_lane(&mut self, lane: &'static str) {
         self.lane = Some(lane);
     }
 
@@ -337,7 +337,7 @@ impl Account {
     }
 
     /// Keeps what budgets have reserved for an attempt that failed, and that its provider may charge for.
-    pub fn keep_budgets_of(&mut self, attempt: &mut AdmissionPermit) {
+    pub(crate) fn keep_budgets_of(&mut self, attempt: &mut AdmissionPermit) {
         self.permit.keep_budgets_of(attempt);
     }
 

@@ -89,7 +89,7 @@ impl Guards {
     /// # Errors
     ///
     /// There is such a guard.
-    pub fn refuse_unreadable(&self, caller: &Caller, models: &[&str], door: &str) -> Result<(), Fault> {
+    pub(crate) fn refuse_unreadable(&self, caller: &Caller, models: &[&str], door: &str) -> Result<(), Fault> {
         let is_concerned = |guard: &&Arc<Guard>| {
             let is_for_model = guard.settings.scope.models.is_empty()
                 || models.is_empty()
@@ -114,7 +114,7 @@ impl Guard {
     }
 
     /// Whether it may see the content of requests.
-    pub fn sees_requests(&self) -> bool {
+    pub(crate) fn sees_requests(&self) -> bool {
         self.judges_requests() && self.access() != Access::None
     }
 

@@ -159,7 +159,7 @@ impl RequestRecord {
     }
 
     /// Sets the face that the request calls.
-    pub fn set_endpoint(&mut self, face: &Arc<Endpoint>) {
+    pub(crate) fn set_endpoint(&mut self, face: &Arc<Endpoint>) {
         self.face = Some(Arc::clone(face));
     }
 
@@ -169,7 +169,7 @@ impl RequestRecord {
     }
 
     /// The request log shall not have the request.
-    pub fn exclude_from_log(&mut self) {
+    pub(crate) fn exclude_from_log(&mut self) {
         self.is_unlogged = true;
     }
 
@@ -184,7 +184,7 @@ impl RequestRecord {
     }
 
     /// Sets the capture of the request's content, which gets the outcome.
-    pub fn captured_by(&mut self, capture: Arc<Capture>) {
+    pub(crate) fn captured_by(&mut self, capture: Arc<Capture>) {
         self.capture = Some(capture);
     }
 
@@ -199,7 +199,7 @@ impl RequestRecord {
     }
 
     /// Sets the size of the request's body.
-    pub fn set_request_bytes(&mut self, bytes: u64) {
+    pub(crate) fn set_request_bytes(&mut self, bytes: u64) {
         self.bytes_in = bytes;
     }
 
@@ -214,12 +214,12 @@ impl RequestRecord {
     }
 
     /// An attempt begins, with the provider's name for the model.
-    pub fn start_attempt(&mut self, model: &str) {
+    pub(crate) fn start_attempt(&mut self, model: &str) {
         self.model = Some(shown(model));
     }
 
     /// Sets the lane of the last attempt: `relay` or `translate`.
-    pub fn set_lane(&mut self, lane: Option<&'static str>) {
+    pub(crate) fn set_lane(&mut self, lane: Option<&'static str>) {
         self.lane = lane;
     }
 
@@ -257,7 +257,7 @@ impl RequestRecord {
     }
 
     /// Sets the outcome of a whole answer that the gateway gave itself.
-    pub fn finish_own_answer(&mut self, status: u16, bytes_out: u64) {
+    pub(crate) fn finish_own_answer(&mut self, status: u16, bytes_out: u64) {
         self.ended =
             ExchangeSummary { status, end: Some(RequestOutcome::Whole), bytes_out, ..ExchangeSummary::default() };
     }

@@ -23,7 +23,7 @@ impl Account {
     }
 
     /// A piece of a stream is sent; the first one sets the time to the first token.
-    pub fn note_chunk(&mut self) {
+    pub(crate) fn note_chunk(&mut self) {
         if !self.first_piece {
             self.first_piece = true;
             let took = self.begun.elapsed();
@@ -41,7 +41,7 @@ impl Account {
     }
 
     /// Sets the usage that the provider reported.
-    pub fn set_usage(&mut self, usage: Usage) {
+    pub(crate) fn set_usage(&mut self, usage: Usage) {
         self.tokens.reported = Some(usage);
     }
 
@@ -118,7 +118,7 @@ impl Account {
     }
 
     /// The stream broke, and this side is at fault.
-    pub fn fail_stream(&mut self, side: &str) {
+    pub(crate) fn fail_stream(&mut self, side: &str) {
         self.outcome = Outcome::Failed;
         if side == Side::Upstream.as_str() {
             self.interrupted();

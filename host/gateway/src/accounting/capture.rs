@@ -97,7 +97,7 @@ impl Capture {
     }
 
     /// Sets the exchange with the provider.
-    pub fn came_from(&self, sent: Arc<SentCopy>) {
+    pub(crate) fn came_from(&self, sent: Arc<SentCopy>) {
         self.state().upstream = Some(sent);
     }
 

@@ -47,7 +47,7 @@ impl AdmissionPermit {
     }
 
     /// Sets whether a provider is working on the request. If so, dropping the permit keeps its reservations.
-    pub fn set_in_flight(&mut self, is_out: bool) {
+    pub(crate) fn set_in_flight(&mut self, is_out: bool) {
         self.reservations.iter_mut().for_each(|reservation| reservation.is_out(is_out));
         self.attempts.iter_mut().for_each(|attempt| attempt.is_out(is_out));
         self.budgets.iter_mut().for_each(|budget| budget.is_out(is_out));
@@ -66,7 +66,7 @@ impl AdmissionPermit {
 
     /// Takes over what budgets have reserved for an attempt whose provider may charge for it: booked with the rest when
     /// the exchange ends, or as it was reserved if that is not known.
-    pub fn keep_budgets_of(&mut self, attempt: &mut Self) {
+    pub(crate) fn keep_budgets_of(&mut self, attempt: &mut Self) {
         attempt.budgets.iter_mut().for_each(|budget| budget.is_out(true));
         self.budgets.append(&mut attempt.budgets);
     }
@@ -94,7 +94,7 @@ impl AdmissionPermit {
     }
 
     /// The budget that ends a stream which has used so much.
-    pub fn over_share(&self, so_far: &Spend) -> Option<Arc<str>> {
+    pub(crate) fn over_share(&self, so_far: &Spend) -> Option<Arc<str>> {
         self.budgets.iter().find_map(|budget| budget.over_share(so_far))
     }
 

@@ -60,7 +60,7 @@ impl Judged {
     }
 
     /// Takes the guards that are notified of the end of the exchange.
-    pub fn take_ends(&self) -> Option<Ends> {
+    pub(crate) fn take_ends(&self) -> Option<Ends> {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 

@@ -138,7 +138,7 @@ impl AnswerGuards {
     }
 
     /// Ends the judgement: counts, logs and notes it. Returns whether a guard changed the answer's texts.
-    pub fn conclude(mut self) -> bool {
+    pub(crate) fn conclude(mut self) -> bool {
         self.end()
     }
 

@@ -144,7 +144,7 @@ impl Breaker {
     }
 
     /// An admitted exchange had no outcome: its client left, or neither the target nor its key was at fault.
-    pub fn abandoned(&mut self, now: Instant) {
+    pub(crate) fn abandoned(&mut self, now: Instant) {
         if let State::HalfOpen { .. } = self.state {
             self.state = State::Open { until: now };
         }

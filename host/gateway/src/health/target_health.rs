@@ -138,7 +138,7 @@ impl TargetHealth {
     }
 
     /// An exchange ended without an outcome.
-    pub fn abandoned(&self, now: Instant) {
+    pub(crate) fn abandoned(&self, now: Instant) {
         self.lock().breaker.abandoned(now);
     }
 

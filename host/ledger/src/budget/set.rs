@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 
 use super::cell::{Cell, Grant, Need};
-use super::definition::{Budget, Limit, Scope, ScopeKind, WhenOver};
+use super::definition::{Budget, Limit, Scope, ScopeKind};
 use super::error::BudgetError;
 use super::lent::Footing;
 use super::listed::{Entry, Listed};
@@ -16,7 +16,6 @@ use super::reservation::{Hold, Reservation};
 use super::rows::Row;
 use super::spend::Spend;
 use super::window::Window;
-use crate::money::Nano;
 
 /// Numbers for cells, in which order they are locked.
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
@@ -205,24 +204,6 @@ impl BudgetSet {
         }
         drop(states);
         Ok(Granted { reservation: Reservation::new(holds, Arc::clone(&self.dropped)), notices })
-    }
-
-    /// The money that is left for an owner, at the budget that has least: a bound for the output of a request. `None`
-    /// without a budget of money that refuses.
-    pub fn money_left(&self, owner: &Owner<'_>, now: Timestamp) -> Option<Nano> {
-        let left = self.chain(owner).into_iter().filter_map(|entry| {
-            let Limit::Usd(limit) = entry.budget.limit else { return None };
-            let (_, settled, reserved) = entry.cell.lock().used(&entry.budget, now);
-            let used = i64::try_from(settled.saturating_add(reserved)).unwrap_or(i64::MAX);
-            let left = limit.get().saturating_sub(used).max(0);
-            (entry.budget.when_over != WhenOver::Notify).then_some(left)
-        });
-        left.min().and_then(|left| Nano::new(left).ok())
-    }
-
-    /// Whether any budget of this owner refuses what has no price.
-    pub fn needs_price(&self, owner: &Owner<'_>) -> bool {
-        self.chain(owner).iter().any(|entry| entry.budget.refuses_unpriced())
     }
 
     /// Whether any budget of this owner is in dollars.

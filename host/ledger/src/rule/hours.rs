@@ -43,7 +43,7 @@ impl Hours {
     }
 
     /// Whether a time is within one of the spans.
-    pub fn contain(&self, at: Timestamp) -> bool {
+    pub(crate) fn contain(&self, at: Timestamp) -> bool {
         let at = at.to_zoned(TimeZone::UTC);
         let minute = u16::from(at.hour().unsigned_abs()) * 60 + u16::from(at.minute().unsigned_abs());
         let day = 1_u8 << (at.weekday().to_monday_zero_offset().unsigned_abs() % 7);

@@ -34,7 +34,7 @@ impl Logging {
     }
 
     /// Whether the content may be needed.
-    pub fn needs_content(self) -> bool {
+    pub(crate) fn needs_content(self) -> bool {
         matches!(self, Self::FactsAndErrors | Self::Everything)
     }
 }
