@@ -2,27 +2,27 @@
 
 mod cached;
 mod call;
-mod captured;
+mod capture;
 mod client_call;
 mod embed;
 mod ephemeral;
-mod judged;
-mod lists;
+mod guards;
+mod issuers;
 mod media_type;
+mod model_lists;
 mod overflow;
-mod pass;
+mod own_headers;
+mod passthrough;
 mod probe;
-mod provenance;
 mod read_body;
 mod recognise;
 mod refusal;
-mod response_headers;
 mod rights;
-mod routed;
+mod routing;
 mod session;
-mod shared;
+mod shared_limits;
 mod similar;
-mod traced;
+mod span_attributes;
 mod unified;
 mod unknown;
 mod upkeep;
@@ -55,13 +55,13 @@ use crate::reasoning_cache::ReasoningCache;
 use crate::route::Nowhere;
 use crate::serving::Serving;
 use cached::Found;
-use recognise::{Called, Unrecognised, recognise};
-use refusal::fault_response;
-use response_headers::{
+use own_headers::{
     diagnose, forbid_retry, identify as identify_answer, name, note_answer, put_guards, put_limits, put_skipped,
     set_cost,
 };
-use routed::Routed;
+use recognise::{Called, Unrecognised, recognise};
+use refusal::fault_response;
+use routing::Routed;
 use weir_buffers::BufferLimit;
 use weir_server::Peer;
 use weir_translate::dialect::faces::{Endpoint, Head};
@@ -155,14 +155,14 @@ impl Gateway {
             // `GET /` is the welcome page even if an adapter has an endpoint there; HEAD, by which clients probe a
             // server, still reaches it.
             Ok(_) if welcome::is_at(&head) && head.method == Method::GET => (welcome::page(&serving, &head), None),
-            _ if pass::is_at(&serving, &head) => {
+            _ if passthrough::is_at(&serving, &head) => {
                 let begun = Begun { exchange, span: &span, line: &mut line, capture: &mut capture };
                 let answer = Box::pin(self.pass(&serving, begun, head, body)).await;
                 (answer.unwrap_or_else(|fault| self.refuse(None, &fault, &id, &mut line)), None)
             }
             Ok(called) => {
                 let face = Arc::clone(&called.face);
-                traced::describe(&span, &face, &id);
+                span_attributes::describe(&span, &face, &id);
                 if let Some(line) = line.as_mut() {
                     line.set_endpoint(&face);
                 }
@@ -185,7 +185,7 @@ impl Gateway {
         if serving.config.server.diagnostic_headers {
             identify_answer(&mut response, &own_id);
         }
-        traced::conclude(&span, &mut response);
+        span_attributes::conclude(&span, &mut response);
         if let Some(line) = line.as_mut() {
             line.finish_own_answer(response.status().as_u16(), exact_len(&response));
         }
@@ -230,7 +230,7 @@ impl Gateway {
         let dialect = serving.adapter(&face.adapter).cloned();
         let query = head.uri.query().unwrap_or_default();
         let alias = route.map(|route| route.alias.as_str());
-        let logged = captured::choose(serving, &exchange, &caller, alias, (&head.headers, query));
+        let logged = capture::choose(serving, &exchange, &caller, alias, (&head.headers, query));
         let named = &serving.config.server.key_headers;
         let (mut headers, query) = serving.faces.without_credentials(&face.adapter, named, head.headers, query);
         media_type::mend(&mut headers, &face, &reading, &body);

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::judged::{Judged, judged_by};
+use super::judged_request::{Judged, judged_by};
 use super::{InboundRequest, RequestContext};
 use crate::guard::{Guard, GuardMetrics, Guards};
 use crate::route::Candidate;

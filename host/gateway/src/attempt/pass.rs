@@ -9,7 +9,7 @@ use http::{Method, Response, StatusCode};
 use super::RequestContext;
 use super::meter::Meter;
 use super::relay::{forbid_pages, stream_framing};
-use super::relayed::{Ends, Relayed};
+use super::relay_body::{Ends, Relayed};
 use super::reply::ReplyBody;
 use super::send::{refused_credential, send};
 use crate::accept::Filling;

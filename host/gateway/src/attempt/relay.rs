@@ -8,7 +8,7 @@ use http::{Response, StatusCode};
 
 use super::failure::{self, Failure};
 use super::meter::Meter;
-use super::relayed::{Ends, Relayed};
+use super::relay_body::{Ends, Relayed};
 use super::reply::ReplyBody;
 use super::send::{headers_for, send};
 use super::withhold::Withhold;

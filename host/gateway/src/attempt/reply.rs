@@ -8,11 +8,11 @@ use http::Response;
 use http_body::{Body, Frame, SizeHint};
 
 use super::captured_reply::CapturedReply;
-use super::handed::{Closing, HandedBody, UnifiedReply};
 use super::kept_reply::KeptReply;
-use super::relayed::Relayed;
+use super::relay_body::Relayed;
 use super::resume::ResumeContext;
-use super::translated::Translated;
+use super::translated_body::Translated;
+use super::unified_reply::{Closing, HandedBody, UnifiedReply};
 use crate::accounting::Account;
 use crate::provenance::Learner;
 use weir_translate::dialect::reply::insert;

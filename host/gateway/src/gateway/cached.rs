@@ -9,7 +9,7 @@ use http::header::{AGE, CACHE_CONTROL};
 use http::{HeaderValue, Response};
 
 use super::Gateway;
-use super::response_headers::put_limits;
+use super::own_headers::put_limits;
 use super::similar::Similar;
 use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, CostCell, Opening};

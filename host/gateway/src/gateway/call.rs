@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use http::{HeaderMap, Response};
 
 use super::Gateway;
-use super::routed::Routed;
+use super::routing::Routed;
 use super::unified::UnifiedEndpoints;
 use crate::accounting::Account;
 use crate::accounting::trail::{End, Step};

@@ -9,13 +9,13 @@ use http::{HeaderMap, HeaderValue, Response, header};
 use hyper::body::Incoming;
 
 use super::call::{CallAnswer, trace_of};
-use super::refusal::note_fault;
-use super::response_headers::{
+use super::own_headers::{
     diagnose, forbid_retry, identify as identify_answer, name, note_answer, put_guards, put_skipped, set_cost,
 };
-use super::routed::Routed;
+use super::refusal::note_fault;
+use super::routing::Routed;
 use super::unified::UnifiedEndpoints;
-use super::{Gateway, captured, exact_len, read_body, traced};
+use super::{Gateway, capture, exact_len, read_body, span_attributes};
 use crate::accounting::access::RequestRecord;
 use crate::accounting::capture::Logging;
 use crate::admission::AdmissionPermit;
@@ -84,7 +84,7 @@ impl Gateway {
         let serving = self.serving.load_full();
         let mut line = self.access_line(&serving, &id, &exchange, &head);
         let span = self.tracer.request(&head.headers, || head.method.to_string());
-        traced::describe(&span, face, &id);
+        span_attributes::describe(&span, face, &id);
         if let Some(line) = line.as_mut() {
             line.set_endpoint(face);
         }
@@ -103,7 +103,7 @@ impl Gateway {
         if serving.config.server.diagnostic_headers {
             identify_answer(&mut response, &own_id);
         }
-        traced::conclude(&span, &mut response);
+        span_attributes::conclude(&span, &mut response);
         if status >= 500 {
             span.fail("failed");
         }
@@ -144,7 +144,7 @@ impl Gateway {
         let route = asked.reading.model.as_deref().and_then(|model| serving.routes.find(model));
         asked.reading.strict |= route.is_some_and(|route| route.strict);
         let alias = route.map(|route| route.alias.as_str());
-        let logged = captured::choose(serving, &asked.exchange, &asked.caller, alias, (&head.headers, ""));
+        let logged = capture::choose(serving, &asked.exchange, &asked.caller, alias, (&head.headers, ""));
         drop(body);
         let more = asked.demand().body_len.saturating_sub(size);
         asked.held.grow(more).await?;
@@ -165,7 +165,7 @@ impl Gateway {
         &self,
         serving: &Serving,
         asked: &mut InboundRequest,
-        logged: (Logging, Option<captured::WholeHead>),
+        logged: (Logging, Option<capture::WholeHead>),
         line: &mut RequestRecord,
     ) {
         if logged.1.is_some() {

@@ -10,7 +10,7 @@ use http::HeaderMap;
 use super::Gateway;
 use super::call::Call;
 use super::rights::resolve_alias;
-use super::routed::Routed;
+use super::routing::Routed;
 use crate::accounting::access::{Arrival, RequestRecord};
 use crate::accounting::capture::Logging;
 use crate::attempt::{AttemptResponse, InboundRequest};

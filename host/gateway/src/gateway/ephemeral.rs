@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::response_headers::put_limits;
+use super::own_headers::put_limits;
 use super::{Gateway, rights};
 use crate::accounting::access::RequestRecord;
 use crate::admission::AdmissionPermit;

@@ -8,8 +8,8 @@ use hyper::body::Incoming;
 
 use super::Gateway;
 use super::exact_len;
+use super::own_headers::{identify, name};
 use super::recognise::{Called, Unrecognised, recognise};
-use super::response_headers::{identify, name};
 use crate::attempt::ReplyBody;
 use weir_types::exchange::Exchange;
 use weir_types::fault::Fault;

@@ -16,8 +16,8 @@ use http::{HeaderMap, Response, StatusCode};
 
 use self::handshake::Pledge;
 use self::opening::{Opened, Opening, Unopened};
+use super::own_headers::{forbid_retry, put_limits};
 use super::recognise::Called;
-use super::response_headers::{forbid_retry, put_limits};
 use super::{Begun, Gateway, fault_response, rights};
 use crate::accounting::access::RequestRecord;
 use crate::admission::AdmissionPermit;

@@ -5,8 +5,8 @@ use http::{HeaderMap, Response};
 
 use super::super::InboundRequest;
 use super::super::reply::ReplyBody;
-use super::super::response_headers::{loss_list, stream_headers};
 use super::super::send::bytes_of;
+use super::super::translated_headers::{loss_list, stream_headers};
 use super::{Meaning, Portable, context};
 use weir_sandbox::Lease;
 use weir_translate::dialect::reply::insert;

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 
 use super::super::follow_up::CancelOnDrop;
-use super::super::handed::{Closing, HandedBody, UnifiedReply};
 use super::super::partial_answer::PartialAnswer;
 use super::super::pipeline::{Original, Parts, Pipeline};
 use super::super::reply::ReplyBody;
-use super::super::response_headers::{keep_alive_frame, put_losses, stream_headers};
 use super::super::send::{bytes_of, fault_of};
-use super::super::translated::{First, Translated, prime};
+use super::super::translated_body::{First, Translated, prime};
+use super::super::translated_headers::{keep_alive_frame, put_losses, stream_headers};
+use super::super::unified_reply::{Closing, HandedBody, UnifiedReply};
 use super::super::usage_cost::UsageCost;
 use super::{Run, called};
 use crate::accounting::Account;

@@ -11,12 +11,12 @@ use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep};
 
 use super::follow_up::CancelOnDrop;
-use super::handed::{Closing, see_events};
 use super::outflow::Outflow;
 use super::pipeline::{Observed, Pipeline};
 use super::reply::BodyError;
 use super::resume::{Found, ResumeContext, Resuming};
 use super::send::fault_of;
+use super::unified_reply::{Closing, see_events};
 use crate::accounting::Account;
 use crate::provenance::Learner;
 use weir_types::contract::types::{ChatEvent, Loss};

@@ -3,7 +3,7 @@
 use http::Response;
 
 use super::Gateway;
-use super::response_headers::put_guards;
+use super::own_headers::put_guards;
 use crate::accounting::access::RequestRecord;
 use crate::attempt::{self, InboundRequest, ReplyBody, RequestContext};
 use crate::serving::Serving;

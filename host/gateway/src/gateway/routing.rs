@@ -75,19 +75,9 @@ impl Gateway {
             embeds: *asked.operation() == Operation::Embeddings,
             only_looks: false,
         };
-        let Affordable { plan, granted, downgraded } = self.affordable_plan(serving, asked, circumstances).await?;
-        if let Some(model) = &downgraded {
-            let demand = Demand { model: Some(model), ..demand };
-            match self.admission.admit_to_model(&serving.config, &asked.caller, &demand).await {
-                Ok(more) => permit.add(more),
-                Err(refused) => {
-                    if let Some(granted) = granted {
-                        granted.reservation.finish();
-                    }
-                    return Err(refused.fault.into());
-                }
-            }
-        }
+        let mut affordable = self.affordable_plan(serving, asked, circumstances).await?;
+        self.admit_downgraded(serving, asked, &mut affordable, &mut permit).await?;
+        let Affordable { plan, granted, .. } = affordable;
         let series = plan.route.series(&self.metrics, &asked.face, asked.caller.label());
         if span.is_recording() {
             span.set(Attribute::Model, plan.route.alias.clone());
@@ -118,6 +108,28 @@ impl Gateway {
             account.judged_by(judged.notes(), judged.take_ends());
         }
         Ok(Routed { tried, plan, account, deadline, notices: notices.unwrap_or_default() })
+    }
+
+    /// Admits a request to the limits of the model that a budget put in place of the one asked for, if one did.
+    async fn admit_downgraded(
+        &self,
+        serving: &Serving,
+        asked: &InboundRequest,
+        affordable: &mut Affordable,
+        permit: &mut AdmissionPermit,
+    ) -> Result<(), Nowhere> {
+        let Some(model) = &affordable.downgraded else { return Ok(()) };
+        let demand = Demand { model: Some(model), ..asked.demand() };
+        match self.admission.admit_to_model(&serving.config, &asked.caller, &demand).await {
+            Ok(more) => permit.add(more),
+            Err(refused) => {
+                if let Some(granted) = affordable.granted.take() {
+                    granted.reservation.finish();
+                }
+                return Err(refused.fault.into());
+            }
+        }
+        Ok(())
     }
 
     /// Plans the request's candidates and reserves at the budgets what they may cost. A budget without room may name

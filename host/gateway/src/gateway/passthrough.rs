@@ -7,8 +7,8 @@ use http::{Method, Response, Version, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
-use super::response_headers::{forbid_retry, put_limits, set_cost};
-use super::{Begun, Gateway, fault_response, read_body, rights, traced};
+use super::own_headers::{forbid_retry, put_limits, set_cost};
+use super::{Begun, Gateway, fault_response, read_body, rights, span_attributes};
 use crate::accounting::access::RequestRecord;
 use crate::accounting::{Account, Opening};
 use crate::admission::budgets::{self, HeldBudget};
@@ -68,7 +68,7 @@ impl Gateway {
     ) -> Result<Response<ReplyBody>, Fault> {
         let Begun { exchange, span, line, .. } = begun;
         let (passage, path) = passage(serving, head.uri.path())?;
-        traced::describe(span, &passage.endpoint, &exchange.id);
+        span_attributes::describe(span, &passage.endpoint, &exchange.id);
         if let Some(line) = line.as_mut() {
             line.set_endpoint(&passage.endpoint);
         }

@@ -3,7 +3,7 @@
 use http::Response;
 
 use super::Gateway;
-use super::response_headers::put_limits;
+use super::own_headers::put_limits;
 use crate::accounting::access::RequestRecord;
 use crate::admission::{AdmissionPermit, Refused};
 use crate::attempt::{InboundRequest, ReplyBody, RequestContext};
