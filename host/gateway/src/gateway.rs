@@ -7,6 +7,7 @@ mod client_call;
 mod embed;
 mod ephemeral;
 mod guards;
+mod inbound;
 mod issuers;
 mod media_type;
 mod model_lists;
@@ -32,7 +33,7 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use http::request::Parts;
-use http::{Method, Request, Response, Version};
+use http::{Method, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -42,7 +43,7 @@ use crate::accounting::request_log::RequestLog;
 use crate::admission::budgets::Budgets;
 use crate::admission::{Admission, AdmissionPermit, AdmitMetrics};
 use crate::answer_cache::AnswerCache;
-use crate::attempt::{self, AttemptResponse, ClientSide, InboundRequest, ReplyBody, RequestContext};
+use crate::attempt::{self, AttemptResponse, InboundRequest, ReplyBody, RequestContext};
 use crate::auth::{Caller, Origin, OwnSeal, StoredKeys, WrongKeys, identify};
 use crate::guard::GuardMetrics;
 use crate::health::Health;
@@ -205,52 +206,30 @@ impl Gateway {
     ) -> Result<Response<ReplyBody>, Fault> {
         let Called { face, holes } = called;
         let Begun { exchange, span, line, capture } = begun;
-        let about = Head { headers: &head.headers, query: head.uri.query().unwrap_or_default() };
         let caller = self.identified(serving, &face, &head).await?;
         if let Some(line) = line.as_mut() {
             line.set_caller(&caller);
         }
-        let framing = face.framing(&about);
         let permit = match self.admission.admit_caller(&serving.config, &caller).await {
             Ok(permit) => permit,
             Err(refused) => return Ok(self.turn_away(&face, &refused, &exchange.id, line)),
         };
         let held = self.buffers.begin(caller.number(), head.extensions.get().cloned());
-        let read_body::Taken { body, mut reading, held } =
-            read_body::read(serving, &face, &holes, &head, (body, held)).await?;
+        let mut taken = read_body::read(serving, &face, &holes, &head, (body, held)).await?;
+        let reading = &mut taken.reading;
         // The client's own name for the model, also of a request that is refused.
         if let Some(line) = line.as_mut() {
             line.set_model(reading.model.as_deref());
-            line.set_request_bytes(body.iter().map(|piece| piece.len() as u64).sum());
+            line.set_request_bytes(taken.body.iter().map(|piece| piece.len() as u64).sum());
         }
-        rights::resolve_alias(&caller, &face, &mut reading)?;
+        rights::resolve_alias(&caller, &face, reading)?;
         // A strict model stays strict at every target, fallbacks included.
         let route = reading.model.as_deref().and_then(|model| serving.routes.find(model));
         reading.strict |= route.is_some_and(|route| route.strict);
-        let dialect = serving.adapter(&face.adapter).cloned();
         let query = head.uri.query().unwrap_or_default();
         let alias = route.map(|route| route.alias.as_str());
         let logged = capture::choose(serving, &exchange, &caller, alias, (&head.headers, query));
-        let named = &serving.config.server.key_headers;
-        let (mut headers, query) = serving.faces.without_credentials(&face.adapter, named, head.headers, query);
-        media_type::mend(&mut headers, &face, &reading, &body);
-        let asked = Arc::new(InboundRequest {
-            exchange,
-            caller,
-            side: ClientSide::Dialect(dialect.ok_or_else(|| Fault::internal("the adapter of this endpoint is gone"))?),
-            holes,
-            method: head.method,
-            path: head.uri.path().to_owned(),
-            query,
-            headers,
-            body,
-            held,
-            reading,
-            framing,
-            can_cut: head.version < Version::HTTP_2,
-            face,
-            judged: OnceLock::new(),
-        });
+        let asked = Arc::new(inbound::request(serving, (exchange, caller), Called { face, holes }, head, taken)?);
         if let Some(line) = line.as_mut() {
             *capture = self.capture(serving, &asked, logged, line);
         }

@@ -1,0 +1,53 @@
+//! A client's request as the attempts see it, without the client's credentials.
+
+use std::sync::OnceLock;
+
+use http::Version;
+use http::request::Parts;
+
+use super::media_type;
+use super::read_body::Taken;
+use super::recognise::Called;
+use crate::attempt::{ClientSide, InboundRequest};
+use crate::auth::Caller;
+use crate::serving::Serving;
+use weir_translate::dialect::faces::Head;
+use weir_types::exchange::Exchange;
+use weir_types::fault::Fault;
+
+/// Makes the request of its head, its body and what is known of both.
+///
+/// # Errors
+///
+/// The adapter of its endpoint is gone.
+pub(super) fn request(
+    serving: &Serving,
+    (exchange, caller): (Exchange, Caller),
+    Called { face, holes }: Called,
+    head: Parts,
+    Taken { body, reading, held }: Taken,
+) -> Result<InboundRequest, Fault> {
+    let dialect = serving.adapter(&face.adapter).cloned();
+    let query = head.uri.query().unwrap_or_default();
+    let framing = face.framing(&Head { headers: &head.headers, query });
+    let named = &serving.config.server.key_headers;
+    let (mut headers, query) = serving.faces.without_credentials(&face.adapter, named, head.headers, query);
+    media_type::mend(&mut headers, &face, &reading, &body);
+    Ok(InboundRequest {
+        exchange,
+        caller,
+        side: ClientSide::Dialect(dialect.ok_or_else(|| Fault::internal("the adapter of this endpoint is gone"))?),
+        holes,
+        method: head.method,
+        path: head.uri.path().to_owned(),
+        query,
+        headers,
+        body,
+        held,
+        reading,
+        framing,
+        can_cut: head.version < Version::HTTP_2,
+        face,
+        judged: OnceLock::new(),
+    })
+}
