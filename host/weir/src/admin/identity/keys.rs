@@ -84,7 +84,7 @@ pub(super) async fn edit(
     let caller = asked.caller.clone();
     perform(operations.identity, asked, StatusCode::OK, move |stored| {
         let key = stored.key(id).map(|(key, _)| key);
-        // Said before anything about its fields: the ids of other teams' keys cannot be found out.
+        // Checked before anything of its fields: the ids of other teams' keys cannot be found out.
         let key = key.filter(|key| caller.may(Access::Write, key.owner.team.as_ref()));
         let key = key.ok_or(ChangeError::NotFound(Kind::Key))?;
         let edit = KeyFields::patched(&key, &patch)?.into_edit();
