@@ -60,9 +60,10 @@ use own_headers::{
     diagnose, forbid_retry, identify as identify_answer, name, note_answer, put_guards, put_limits, put_skipped,
     set_cost,
 };
-use recognise::{Called, Unrecognised, recognise};
+use recognise::{Called, recognise};
 use refusal::fault_response;
 use routing::Routed;
+use unknown::Unrecognised;
 use weir_buffers::BufferLimit;
 use weir_server::Peer;
 use weir_translate::dialect::faces::{Endpoint, Head};

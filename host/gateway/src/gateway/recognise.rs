@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{Method, header};
 
-use super::unknown;
+use super::unknown::{self, Unrecognised};
 use crate::serving::Serving;
 use weir_translate::dialect::faces::{Endpoint, Head, Lookup};
 use weir_translate::dialect::path::PathParams;
@@ -15,13 +15,6 @@ use weir_types::fault::Fault;
 pub(super) struct Called {
     pub(super) face: Arc<Endpoint>,
     pub(super) holes: PathParams,
-}
-
-/// A request that calls no face.
-pub(super) struct Unrecognised {
-    pub(super) fault: Fault,
-    /// The face whose format the error is rendered in.
-    pub(super) nearest: Option<Arc<Endpoint>>,
 }
 
 /// Finds the face that a request calls, or an error in the format of the likeliest face.

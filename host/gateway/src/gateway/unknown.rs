@@ -1,16 +1,24 @@
 //! Errors for unknown paths, rendered in the likeliest format, with a suggestion.
 
+use std::sync::Arc;
+
 use http::Method;
 use http::request::Parts;
 
-use super::recognise::Unrecognised;
 use super::welcome::PAGES;
 use crate::serving::Serving;
-use weir_translate::dialect::faces::Head;
+use weir_translate::dialect::faces::{Endpoint, Head};
 use weir_types::fault::Fault;
 
 /// The most characters of a path that are repeated.
 const SHOWN: usize = 200;
+
+/// A request that calls no face.
+pub(super) struct Unrecognised {
+    pub(super) fault: Fault,
+    /// The face whose format the error is rendered in.
+    pub(super) nearest: Option<Arc<Endpoint>>,
+}
 
 /// The error for an unknown path.
 pub(super) fn explain(serving: &Serving, head: &Parts) -> Unrecognised {

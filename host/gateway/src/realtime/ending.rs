@@ -5,10 +5,7 @@ use weir_realtime::{Close, FrameError, Side};
 use weir_types::contract::types::ErrorKind;
 use weir_types::fault::Fault;
 
-use super::wire::Broken;
-
-/// The reason for a client whose message takes too long.
-pub(super) const LATE: &str = "a message was not whole within `server.body_timeout`";
+use super::wire::{Broken, LATE};
 
 /// Why a session ends.
 #[derive(Debug)]

@@ -13,7 +13,6 @@ use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf, ReadHalf, WriteHalf
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::clock::Clock;
-use super::ending::LATE;
 use weir_buffers::{Full, Held};
 use weir_realtime::message::Bounds;
 use weir_realtime::{Close, Event, FrameError, Kind, MessageReader, Opcode, Side, frame};
@@ -28,6 +27,8 @@ const READ_BYTES: usize = 16 << 10;
 pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 /// How many times as long as it may take nothing a side may take for a whole frame.
 const SLOWEST: u32 = 4;
+/// The reason for a client whose message takes too long.
+pub(super) const LATE: &str = "a message was not whole within `server.body_timeout`";
 
 thread_local! {
     /// Where all sessions of a thread read to, so that a session that waits needs no buffer.
