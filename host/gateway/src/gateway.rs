@@ -293,8 +293,8 @@ impl Gateway {
             Err(Nowhere { fault, skipped }) => {
                 found.give_up();
                 let mut response = self.refuse(asked.face.errors.as_deref(), &fault, &asked.exchange.id, line);
-                let tells = serving.config.server.diagnostic_headers;
-                put_skipped(&mut response, &skipped, tells, (&self.metrics, &asked.exchange.id, line));
+                let shows_diagnostics = serving.config.server.diagnostic_headers;
+                put_skipped(&mut response, &skipped, shows_diagnostics, (&self.metrics, &asked.exchange.id, line));
                 forbid_retry(&mut response, &fault);
                 put_guards(&mut response, asked);
                 return Ok(response);

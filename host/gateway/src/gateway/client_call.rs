@@ -201,7 +201,7 @@ impl Gateway {
         asked: &Arc<InboundRequest>,
         (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
     ) -> Result<Response<ReplyBody>, Fault> {
-        let (id, tells) = (&asked.exchange.id, serving.config.server.diagnostic_headers);
+        let (id, shows_diagnostics) = (&asked.exchange.id, serving.config.server.diagnostic_headers);
         let admitted = self.admission.admit(&serving.config, &asked.caller, &asked.demand(), permit).await;
         let permit = admitted.map_err(|refused| refused.fault)?;
         if let Err(fault) = self.judge(self.context(serving), serving, asked).await {
@@ -216,7 +216,7 @@ impl Gateway {
             Ok(routed) => routed,
             Err(Nowhere { fault, skipped }) => {
                 let mut response = self.refuse_by(protocol, &fault, asked, line);
-                put_skipped(&mut response, &skipped, tells, (&self.metrics, id, line));
+                put_skipped(&mut response, &skipped, shows_diagnostics, (&self.metrics, id, line));
                 forbid_retry(&mut response, &fault);
                 drop(line.take());
                 return Ok(response);
@@ -232,7 +232,7 @@ impl Gateway {
                 account.answering(status_of(&fault), false, false);
                 let mut response = protocol.refuse(&fault, id);
                 forbid_retry(&mut response, &fault);
-                if tells {
+                if shows_diagnostics {
                     diagnose(&mut response, None, asked, &account);
                 }
                 put_guards(&mut response, asked);
@@ -244,7 +244,7 @@ impl Gateway {
         if let Some(target) = &target {
             note_answer(&mut account, &response, target, asked);
         }
-        if tells {
+        if shows_diagnostics {
             diagnose(&mut response, target.as_deref(), asked, &account);
         }
         put_guards(&mut response, asked);

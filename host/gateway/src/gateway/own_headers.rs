@@ -134,7 +134,7 @@ pub(super) fn diagnose(
 pub(super) fn put_skipped(
     response: &mut Response<ReplyBody>,
     skipped: &[Skipped],
-    tells: bool,
+    shows_diagnostics: bool,
     (metrics, id, line): (&Metrics, &str, &mut Option<Box<RequestRecord>>),
 ) {
     let mut trail = Trail::default();
@@ -146,7 +146,7 @@ pub(super) fn put_skipped(
     if let Some(line) = line {
         line.tried(&trail);
     }
-    if tells && !skipped.is_empty() {
+    if shows_diagnostics && !skipped.is_empty() {
         insert(response.headers_mut(), &headers::ATTEMPTS, &trail.text(0, None));
     }
 }

@@ -170,8 +170,8 @@ fn take(
     cx: &mut Context<'_>,
 ) -> Poll<Option<hyper::Result<http_body::Frame<Bytes>>>> {
     let taken = turn::quietly(|| Pin::new(&mut *body).poll_frame(cx));
-    let tells = if taken.is_ready() { !body.is_end_stream() } else { is_first };
-    if tells {
+    let notifies = if taken.is_ready() { !body.is_end_stream() } else { is_first };
+    if notifies {
         cx.waker().wake_by_ref();
     }
     taken
