@@ -18,7 +18,7 @@ def sense(format: str, word: str) -> str | None:
     return strange or next((name for name, words in names.items() if word in words.get(format, [])), None)
 
 
-def told(dialect: str, name: str) -> list[str]:
+def finish_words(dialect: str, name: str) -> list[str]:
     """The words that a dialect may use: the first for other formats, the rest for its own."""
     return table("finish.toml")[name][dialect]
 
@@ -36,20 +36,22 @@ def end(format: str, candidate: Candidate) -> str | None:
     return name or "complete"
 
 
-def differences(source: str, wanted: Meaning | Failure, dialect: str, heard: Meaning | Failure, lane: str) -> list[str]:
+def differences(
+    source: str, expected: Meaning | Failure, dialect: str, received: Meaning | Failure, lane: str
+) -> list[str]:
     """The differences as text; empty if there are none."""
-    if isinstance(wanted, Failure) or isinstance(heard, Failure):
-        return failures(wanted, heard)
+    if isinstance(expected, Failure) or isinstance(received, Failure):
+        return failures(expected, received)
     holds = formats()[dialect].holds
-    found = [*heard.flaws]
-    pairs = list(zip(wanted.candidates, heard.candidates))
+    found = [*received.flaws]
+    pairs = list(zip(expected.candidates, received.candidates))
     if "candidates" not in holds:
         pairs = pairs[:1]
-    elif len(wanted.candidates) != len(heard.candidates):
-        found.append(f"candidates: wanted {len(wanted.candidates)}, heard {len(heard.candidates)}")
+    elif len(expected.candidates) != len(received.candidates):
+        found.append(f"candidates: expected {len(expected.candidates)}, received {len(received.candidates)}")
     for ours, theirs in pairs:
         found += candidate(source, ours, dialect, theirs, lane)
-    return found + tokens(wanted, heard, holds)
+    return found + tokens(expected, received, holds)
 
 
 def is_credential(failure: Failure) -> bool:
@@ -59,90 +61,90 @@ def is_credential(failure: Failure) -> bool:
     return failure.status in {401, 403} or re.search(r"api.key", failure.text, re.IGNORECASE) is not None
 
 
-def failures(wanted: Meaning | Failure, heard: Meaning | Failure) -> list[str]:
+def failures(expected: Meaning | Failure, received: Meaning | Failure) -> list[str]:
     """An error must have the same kind (4.6)."""
-    if type(wanted) is not type(heard) or heard.unread:
-        return [f"wanted {brief(wanted)}, heard {brief(heard)}"]
-    status = 502 if is_credential(wanted) else wanted.status
-    if status not in (None, heard.status):
-        return [f"status: wanted {status}, heard {heard.status} ({heard.text[:200]})"]
+    if type(expected) is not type(received) or received.unread:
+        return [f"expected {brief(expected)}, received {brief(received)}"]
+    status = 502 if is_credential(expected) else expected.status
+    if status not in (None, received.status):
+        return [f"status: expected {status}, received {received.status} ({received.text[:200]})"]
     return []
 
 
-def candidate(source: str, wanted: Candidate, dialect: str, heard: Candidate, lane: str) -> list[str]:
+def candidate(source: str, expected: Candidate, dialect: str, received: Candidate, lane: str) -> list[str]:
     holds, found = formats()[dialect].holds, []
 
     def differ(what: str, ours, theirs):
         if ours != theirs:
-            found.append(f"{what}: wanted {ours!r}, heard {theirs!r}")
+            found.append(f"{what}: expected {ours!r}, received {theirs!r}")
 
     if "refusal" in holds and "refusal" in formats()[source].holds:
-        differ("refusal", wanted.refusal, heard.refusal)
-        differ("text", wanted.text, heard.text)
+        differ("refusal", expected.refusal, received.refusal)
+        differ("text", expected.text, received.text)
     else:
         # If one side has no refusals, they are text.
-        differ("text", wanted.text + wanted.refusal, heard.text + heard.refusal)
+        differ("text", expected.text + expected.refusal, received.text + received.refusal)
     if "calls" in holds:
-        ours, theirs = [[call.key() for call in it.calls] for it in (wanted, heard)]
-        differ("calls", whole_calls(wanted.calls, heard.calls) if "objects" in holds else ours, theirs)
-    if "thoughts" in holds and not same_thoughts(wanted.thoughts, heard.thoughts):
-        found.append(f"thoughts: wanted {wanted.thoughts!r}, heard {heard.thoughts!r}")
-    words = [wanted.finish] if lane == "relay" else ends(source, wanted, dialect)
-    word = heard.finish
-    if lane != "relay" and dialect == "openai.responses" and heard.detail is not None:
-        word = f"{word}/{heard.detail}"
+        ours, theirs = [[call.key() for call in it.calls] for it in (expected, received)]
+        differ("calls", whole_calls(expected.calls, received.calls) if "objects" in holds else ours, theirs)
+    if "thoughts" in holds and not same_thoughts(expected.thoughts, received.thoughts):
+        found.append(f"thoughts: expected {expected.thoughts!r}, received {received.thoughts!r}")
+    words = [expected.finish] if lane == "relay" else ends(source, expected, dialect)
+    word = received.finish
+    if lane != "relay" and dialect == "openai.responses" and received.detail is not None:
+        word = f"{word}/{received.detail}"
     if word not in words:
-        found.append(f"finish: wanted {words[0]!r}, heard {word!r} ({source} said {wanted.finish!r})")
+        found.append(f"finish: expected {words[0]!r}, received {word!r} ({source} has {expected.finish!r})")
     return found
 
 
-def ends(source: str, wanted: Candidate, dialect: str) -> list[str]:
+def ends(source: str, expected: Candidate, dialect: str) -> list[str]:
     """The allowed words: the format's own word for the same format, else the first of the table's."""
-    name = end(source, wanted)
-    own = wanted.finish if wanted.detail is None else f"{wanted.finish}/{wanted.detail}"
-    if source == dialect and own in told(dialect, name):
+    name = end(source, expected)
+    own = expected.finish if expected.detail is None else f"{expected.finish}/{expected.detail}"
+    if source == dialect and own in finish_words(dialect, name):
         return [own]
     # A refusal may be recognised by its text alone.
-    return told(dialect, name) if name == "refusal" else told(dialect, name)[:1]
+    return finish_words(dialect, name) if name == "refusal" else finish_words(dialect, name)[:1]
 
 
-def whole_calls(wanted: list[Call], heard: list[Call]) -> list[tuple]:
+def whole_calls(expected: list[Call], received: list[Call]) -> list[tuple]:
     """The keys of calls if arguments are an object: those that are none (the answer was cut within them) are `{}`, or
     the same text if the format streams them as text.
     """
     keys = []
-    for at, call in enumerate(wanted):
+    for at, call in enumerate(expected):
         is_object = isinstance(call.arguments, dict)
-        same = at < len(heard) and heard[at].arguments == call.arguments
+        same = at < len(received) and received[at].arguments == call.arguments
         keys.append(call.key() if is_object or same else Call(call.name, {}).key())
     return keys
 
 
-def same_thoughts(wanted: list[str], heard: list[str]) -> bool:
+def same_thoughts(expected: list[str], received: list[str]) -> bool:
     """Whether texts are equal; if one side has several pieces and the other one text, white space between them is
     ignored.
     """
-    ours, theirs = "".join(wanted), "".join(heard)
+    ours, theirs = "".join(expected), "".join(received)
     if ours == theirs:
         return True
     seams = ("\n", "\n\n")
-    several = [it for it in wanted if it], [it for it in heard if it]
+    several = [it for it in expected if it], [it for it in received if it]
     return any(gap.join(several[0]) == theirs or ours == gap.join(several[1]) for gap in seams)
 
 
-def tokens(wanted: Meaning, heard: Meaning, holds: frozenset) -> list[str]:
-    if wanted.usage is None:
+def tokens(expected: Meaning, received: Meaning, holds: frozenset) -> list[str]:
+    if expected.usage is None:
         return []
-    if heard.usage is None:
-        return [f"usage: wanted {wanted.usage}, heard none"]
+    if received.usage is None:
+        return [f"usage: expected {expected.usage}, received none"]
     names = ["input", "output", *(name for name in ("cache_read", "cache_write", "reasoning") if name in holds)]
     found = []
     for name in names:
-        ours, theirs = getattr(wanted.usage, name), getattr(heard.usage, name)
+        ours, theirs = getattr(expected.usage, name), getattr(received.usage, name)
         # A count that the provider omitted may be an estimate if the dialect requires it (C-59).
         is_said = ours is not None or name not in {"input", "output"}
         if is_said and (ours or 0) != (theirs or 0):
-            found.append(f"usage.{name}: wanted {ours}, heard {theirs}")
+            found.append(f"usage.{name}: expected {ours}, received {theirs}")
     return found
 
 

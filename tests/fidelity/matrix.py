@@ -41,14 +41,15 @@ class Bench:
     def try_out(self, recording: Recording) -> list[Result]:
         legal = mended(recording)
         self.replay.lay_out(legal)
-        wanted = read(recording.format, Ask(self.replay.url, recording.model, recording.stream))
-        if isinstance(wanted, Failure) and wanted.unread:
-            return [Result(recording, recording.format, "direct", [f"its own client does not read it: {wanted.text}"])]
+        expected = read(recording.format, Ask(self.replay.url, recording.model, recording.stream))
+        if isinstance(expected, Failure) and expected.unread:
+            unread = f"its own client does not read it: {expected.text}"
+            return [Result(recording, recording.format, "direct", [unread])]
         results = []
         for dialect in dialects():
-            if self.fits(wanted, dialect):
+            if self.fits(expected, dialect):
                 lanes = self.lanes(recording, legal, dialect)
-                results += [self.cell(recording, wanted, dialect, lane) for lane in lanes]
+                results += [self.cell(recording, expected, dialect, lane) for lane in lanes]
         return results
 
     def lanes(self, recording: Recording, legal: Recording, dialect: str) -> list[str]:
@@ -57,18 +58,18 @@ class Bench:
             return ["translate"]
         return ["relay", "forced"] if legal is recording else ["forced"]
 
-    def cell(self, recording: Recording, wanted: Meaning | Failure, dialect: str, lane: str) -> Result:
+    def cell(self, recording: Recording, expected: Meaning | Failure, dialect: str, lane: str) -> Result:
         self.replay.lay_out(recording)
         ask = Ask(self.gateway.url, self.gateway.alias(recording, lane != "relay"), recording.stream)
-        if isinstance(wanted, Meaning):
-            ask.tools = sorted({call.name for call in wanted.calls})
-            ask.candidates = len(wanted.candidates)
-        found = judge.differences(recording.format, wanted, dialect, read(dialect, ask), lane)
+        if isinstance(expected, Meaning):
+            ask.tools = sorted({call.name for call in expected.calls})
+            ask.candidates = len(expected.candidates)
+        found = judge.differences(recording.format, expected, dialect, read(dialect, ask), lane)
         return Result(recording, dialect, lane, found)
 
-    def fits(self, wanted: Meaning | Failure, dialect: str) -> bool:
+    def fits(self, expected: Meaning | Failure, dialect: str) -> bool:
         """Whether a client could get this answer: one without calls never offers tools."""
-        return isinstance(wanted, Failure) or not wanted.calls or "calls" in formats()[dialect].holds
+        return isinstance(expected, Failure) or not expected.calls or "calls" in formats()[dialect].holds
 
     def close(self):
         self.gateway.close()

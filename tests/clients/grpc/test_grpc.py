@@ -112,13 +112,13 @@ class Grpc(Asking, Turns):
     }
 
     def again(self, turn):
-        said = {"role": {"assistant": {}}, "parts": [types.Part(tool_call=call) for call in turn.raw]}
+        turn_sent = {"role": {"assistant": {}}, "parts": [types.Part(tool_call=call) for call in turn.raw]}
         results = [
             {"tool_result": {"call_id": call.id, "name": call.name, "content": [{"text": {"text": it}}]}}
             for call, it in zip(turn.raw, RESULTS)
         ]
         tool = {"role": {"tool": {}}, "parts": results}
-        return self.whole("tools", True, (USER, said, tool)).text
+        return self.whole("tools", True, (USER, turn_sent, tool)).text
 
     def status(self, error):
         codes = {grpc.StatusCode.INVALID_ARGUMENT: 400, grpc.StatusCode.RESOURCE_EXHAUSTED: 429}
@@ -142,14 +142,14 @@ class Grpc(Asking, Turns):
         self.assertEqual(end.summary.attempts, 1)
 
     def test_the_schema_is_told_as_it_is(self):
-        told = ProtoReflectionDescriptorDatabase(self.channel)
-        self.assertEqual(list(told.get_services()), ["weir.v1.Inference"])
+        reflected = ProtoReflectionDescriptorDatabase(self.channel)
+        self.assertEqual(list(reflected.get_services()), ["weir.v1.Inference"])
         for known in (inference_pb2.DESCRIPTOR, types.DESCRIPTOR, empty_pb2.DESCRIPTOR):
             own = descriptor_pb2.FileDescriptorProto()
             known.CopyToProto(own)
-            of_server = told.FindFileByName(known.name)
+            of_server = reflected.FindFileByName(known.name)
             self.assertEqual(plain(of_server), plain(own))
-        symbol = told.FindFileContainingSymbol("weir.types.v1.ChatRequest")
+        symbol = reflected.FindFileContainingSymbol("weir.types.v1.ChatRequest")
         self.assertEqual(symbol.name, "weir/types/v1/types.proto")
 
     def test_models(self):
