@@ -46,6 +46,9 @@ class Answer(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
         model = asked["model"]
+        if "input" in asked:
+            vector = {"object": "embedding", "index": 0, "embedding": [0.6, 0.8]}
+            return self.send(200, {"object": "list", "model": model, "data": [vector], "usage": {"prompt_tokens": 3, "total_tokens": 3}})
         if model == "limited":
             return self.send(429, {"error": {"message": "Rate limit reached", "type": "rate_limit_error"}})
         if model == "broken":
@@ -98,6 +101,9 @@ class Weir:
         lines.append('[[models]]\nalias = "o3-mini"\ntranslate = true\ntarget = { provider = "second", model = "o3-mini" }')
         lines.append('[[models]]\nalias = "patient"\ntargets = [{ provider = "first", model = "broken" }, { provider = "second", model = "gpt-4o" }]')
         lines.append('[[models]]\nalias = "narrow"\nlimits = { requests_per_minute = 1 }\ntarget = { provider = "first", model = "gpt-4o" }')
+        lines.append('[[models]]\nalias = "vectors"\ntarget = { provider = "first", model = "vectors" }')
+        lines.append('[[models]]\nalias = "kept"\ncache = "1h"\nsemantic_cache = { embeddings = "vectors", wait = "1m" }\n'
+                     'target = { provider = "first", model = "gpt-4o" }')
         for name, key in KEYS.items() if keyed else []:
             lines.append(f'[[clients]]\nname = "{name}"\nkey = "{key}"\nteam = "{name}"')
         self.config = Path(self.folder.name, "weir.toml")

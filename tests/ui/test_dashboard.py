@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import time
 import unittest
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import gateway
 from gateway import HOSTILE, KEYS, READ_TOKEN, TOKEN
 
 #: Pages that need no id.
-PAGES = ("/ui/", "/ui/requests", "/ui/adapters", "/ui/adapters/openai", "/ui/shadow-runs", "/ui/targets", "/ui/keys", "/ui/teams",
+PAGES = ("/ui/", "/ui/requests", "/ui/adapters", "/ui/adapters/openai", "/ui/shadow-runs", "/ui/targets", "/ui/cache", "/ui/keys", "/ui/teams",
          "/ui/organisations", "/ui/users", "/ui/budgets",
          "/ui/playground", "/ui/configuration")
 
@@ -350,6 +351,33 @@ class Dashboard(unittest.TestCase):
         first = "[...document.querySelectorAll('table')].find((table) => table.innerText.includes('requests a minute')).querySelector('tbody tr')"
         self.assertIn("narrow", self.browser.run(f"return {first}.innerText"))
         self.assertEqual(self.browser.run(f"return {first}.querySelectorAll('.bar.bad[aria-label]').length"), 1)
+
+    def test_the_cache_shows_hits_and_takes_reports_and_removals(self):
+        def ask(text, wanted):
+            # What is kept is judged after the client has it.
+            end = time.monotonic() + gateway.PATIENCE
+            while True:
+                headers = self.weir.chat("kept", text=text)[2]
+                if headers["x-weir-cache"] == wanted or time.monotonic() > end:
+                    self.assertEqual(headers["x-weir-cache"], wanted)
+                    return headers["x-weir-cache-key"]
+
+        ask("How do I enable 2FA?", "miss")
+        ask("How do I enable 2FA?", "hit")
+        key = ask("How to enable 2FA", "semantic")
+        ask("How do I disable 2FA?", "miss")
+        self.open("cache", "Cache")
+        self.browser.wait_for_text("Questions that mean the same")
+        cells = "return [...document.querySelectorAll('section:last-of-type tbody tr > *')].map((cell) => cell.innerText)"
+        self.assertEqual(self.browser.run(cells)[0], "kept")
+        self.browser.wait_for_text("Reported: 0 right, 0 wrong.")
+        self.browser.press("button", "Report an answer")
+        self.browser.set("Key", key)
+        self.browser.press("dialog button", "Report")
+        self.browser.wait_for_text("Reported: 0 right, 1 wrong.")
+        self.browser.press("button", "Remove all")
+        self.browser.press("dialog button", "Remove")
+        self.browser.wait_for_text("0 answers")
 
     def test_the_playground_shows_both_sides_and_is_metered(self):
         self.open("playground", "Playground")

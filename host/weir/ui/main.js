@@ -5,6 +5,7 @@ import { redraw } from "./chart.js";
 import { add, empty, fill, h } from "./dom.js";
 import { login } from "./login.js";
 import { adapter, adapters } from "./pages/adapters.js";
+import cache from "./pages/cache.js";
 import configuration from "./pages/configuration.js";
 import { budgets, key, keys, team, teams } from "./pages/keys.js";
 import overview from "./pages/overview.js";
@@ -22,6 +23,7 @@ const PAGES = [
   { path: "adapters", title: "Adapters", page: adapters, item: adapter },
   { path: "shadow-runs", title: "Shadow runs", page: runs, item: run },
   { path: "targets", title: "Targets", page: targets },
+  { path: "cache", title: "Cache", page: cache },
   { path: "keys", title: "Keys", page: keys, item: key },
   { path: "teams", title: "Teams", page: teams, item: team },
   { path: "organisations", title: "Organisations", page: organisations, item: organisation },
