@@ -130,6 +130,16 @@ impl Content {
         self.0 += 100;
     }
 
+    /// Both contents.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// What is left of this content without a part of it.
+    pub(crate) fn without(self, part: Self) -> Self {
+        Self(self.0.saturating_sub(part.0))
+    }
+
     /// Tokens of the texts and strings that were added.
     pub fn tokens(self) -> u32 {
         if self.0 == 0 { 0 } else { tokens(self.0 + PER_ANSWER) }

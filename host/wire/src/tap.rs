@@ -6,6 +6,7 @@
 //!
 //! | file | does |
 //! |---|---|
+//! | `alike` | recognises frames that equal an earlier one but for their texts |
 //! | `draft` | compiles the pointers and tests of a manifest |
 //! | `filter` | skips frames without relevant values, without a scan |
 //! | `usage` | merges figures and splits them into disjoint buckets |
@@ -13,6 +14,7 @@
 //! | `content` | weighs the content of frames |
 //! | `kept` | keeps a small answer until it is known whether it has to be weighed |
 
+mod alike;
 mod check;
 mod content;
 mod draft;
@@ -29,6 +31,7 @@ pub use check::{Checked, CompiledCheck, FrameCheck};
 use crate::estimate::Content;
 use crate::frame::FrameRef;
 use crate::peek::{Limits, Peek, PointerError, Pointers, Scalar, Test, TestError};
+use alike::Alike;
 use draft::Draft;
 use filter::Filter;
 use kept::Kept;
@@ -196,6 +199,7 @@ pub struct TapState {
     tap: CompiledTap,
     peek: Peek,
     lean: bool,
+    alike: Alike,
     figures: Figures,
     /// All results except the usage.
     reading: TapReading,
@@ -212,6 +216,7 @@ impl TapState {
         Self {
             peek: Peek::new(&tap.0.full.pointers, LIMITS),
             lean: false,
+            alike: Alike::default(),
             figures: Figures::new(&tap.0.places),
             reading: TapReading::default(),
             content: Content::default(),
@@ -229,10 +234,15 @@ impl TapState {
                 self.reading.note(*sign);
             }
         }
+        if self.lean && self.alike.weigh(frame.data, &mut self.content) {
+            return;
+        }
         let stage = if self.lean { &tap.lean } else { &tap.full };
         if stage.filter.passes(frame.data) {
             self.peek.push(frame.data);
             self.read();
+        } else if self.lean {
+            self.alike.learn(frame.data, &tap.content, &stage.filter);
         }
         if !self.tap.0.content.is_empty() {
             self.tap.0.content.weigh(frame.data, &mut self.content);

@@ -4,11 +4,17 @@
 //! a scan. If a frame holds several of them, the first in the manifest's order counts, because servers repeat
 //! themselves.
 
+use std::ops::Range;
+
 use memchr::memmem::Finder;
 
 use super::filter::names;
 use crate::estimate::Content;
+use crate::frame::nest::Nest;
 use weir_types::contract::about::FrameTest;
+
+/// Maximum nesting of a container whose end is looked for.
+const DEPTH: usize = 64;
 
 /// The members that hold content.
 #[derive(Debug)]
@@ -41,6 +47,25 @@ impl Places {
                 return;
             }
         }
+    }
+}
+
+impl Places {
+    /// The range of the value that [`Self::weigh`] weighs: a string that weighs something, or a container.
+    pub(super) fn value_range(&self, data: &[u8]) -> Option<Range<usize>> {
+        let mut values = self.0.iter().filter_map(|place| place.value(data));
+        let value = values.find(|value| add(value, &mut Content::default()))?;
+        let start = data.len() - value.len();
+        let length = Nest::new().advance(value, DEPTH).ok()??;
+        Some(start..start + length)
+    }
+
+    /// Whether the value at the first offset, or one around it, would be weighed before the one at the second if it had
+    /// content.
+    pub(super) fn come_earlier(&self, data: &[u8], at: usize, chosen: usize) -> bool {
+        let starts = self.0.iter().filter_map(|place| place.value(data)).map(|value| (data.len() - value.len(), value));
+        let mut earlier = starts.take_while(|(start, _)| *start != chosen);
+        earlier.any(|(start, value)| start == at || matches!(value.first(), Some(b'{' | b'[')))
     }
 }
 

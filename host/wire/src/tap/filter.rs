@@ -89,6 +89,18 @@ impl Filter {
         })
     }
 
+    /// Whether the value behind these data may be one that matters, since they end with one of the names and its colon.
+    pub(super) fn names_value_behind(&self, data: &[u8]) -> bool {
+        let Some(name) = data.trim_ascii_end().strip_suffix(b":").map(<[u8]>::trim_ascii_end) else { return false };
+        self.needles.iter().any(|needle| name.ends_with(needle.finder.needle()))
+    }
+
+    /// Whether no name has an escape, a colon or a comma, so that it is found only where a whole string equals it.
+    pub(super) fn has_plain_names(&self) -> bool {
+        let is_plain = |needle: &Needle| !needle.finder.needle().iter().any(|byte| matches!(byte, b'\\' | b':' | b','));
+        !self.everything && self.needles.iter().all(is_plain)
+    }
+
     fn needle(&mut self, name: &str, value: Option<Scalar>) {
         let quoted = serde_json::Value::from(name).to_string();
         let known = self.needles.iter_mut().find(|needle| needle.finder.needle() == quoted.as_bytes());

@@ -300,6 +300,41 @@ fn frames() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(frame, 0..5)
 }
 
+/// Frames of a few shapes, as streams have them, with values that matter here and there.
+fn step() -> impl Strategy<Value = String> {
+    let texts = ["", "a", "some words", "over", "bill", "\\\"bill", "\\\"bill\\\":{", "\\\\", "\\\"", "QUJD", "z"];
+    let text = prop::sample::select(texts.to_vec());
+    let ends = ["", "", ",\"bill\":null", ",\"bill\":{\"out\":3}", ",\"woe\":\"x\"", ",\"brain\":\"b\""];
+    let end = prop::sample::select(ends.to_vec());
+    let kind = prop::sample::select(vec!["more", "less", "less", "over"]);
+    let shape = prop::sample::select(vec![0, 0, 0, 0, 1, 2]);
+    let lead = prop::sample::select(vec!["", "", "b", "three more words"]);
+    let words = (text.clone(), text, lead, kind, end);
+    (words, shape, 0u32..200).prop_map(|((say, id, lead, kind, end), shape, n)| match shape {
+        0 => format!(r#"{{"n":{n},"kind":"{kind}","answers":[{{"say":"{say}","lead":"{lead}"}}],"id":"{id}"{end}}}"#),
+        1 => format!(r#"{{"n":{n},"answers":[{{"say":[{{"text":"{say}","n":{n}}},"{id}"]}}]{end}}}"#),
+        _ => format!(r#"{{"brain":"z","say":"{id}","answers":[{{"say":"{say}"}}]{end}}}"#),
+    })
+}
+
+#[test]
+fn a_frame_that_is_alike_is_not_searched() {
+    let mut state = state(&zeta());
+    let frame =
+        |say: &str, number: u32, id: &str| format!(r#"{{"n":{number},"answers":[{{"say":"{say}"}}],"id":"{id}"}}"#);
+    let mut see = |data: &str| state.frame(FrameRef { event: None, data: data.as_bytes() });
+    see(r#"{"brain":"z"}"#);
+    see(&frame("one", 1, "abc"));
+    see(&frame("two", 2, "de"));
+    see(&frame("three", 3, "f"));
+    for data in [frame("four", 10, ""), frame("f\\\"ive", 11, "ghij")] {
+        assert!(state.alike.weigh(data.as_bytes(), &mut state.content), "{data}");
+    }
+    for data in [frame("", 12, "k"), frame("six", 13, "l") + " ", r#"{"bill":{"out":3}}"#.to_owned()] {
+        assert!(!state.alike.weigh(data.as_bytes(), &mut state.content), "{data}");
+    }
+}
+
 proptest! {
     #[test]
     fn the_filter_hides_nothing(frames in frames()) {
@@ -311,6 +346,21 @@ proptest! {
             plain.body(frame.as_bytes());
             plain.read();
             prop_assert_eq!(filtered.reading(), plain.reading());
+        }
+    }
+
+    #[test]
+    fn frames_that_are_alike_are_read_as_if_they_were_not(steps in prop::collection::vec(step(), 0..40)) {
+        let content = vec![present("/answers/*/lead"), present("/answers/*/say")];
+        let compiled = CompiledTap::new(&Tap { content, ..zeta() }).unwrap();
+        let (mut state, mut searched) = (TapState::new(&compiled), TapState::new(&compiled));
+        for data in &steps {
+            let frame = FrameRef { event: None, data: data.as_bytes() };
+            state.frame(frame);
+            searched.alike = Alike::default();
+            searched.frame(frame);
+            prop_assert_eq!(state.reading(), searched.reading(), "{}", data);
+            prop_assert_eq!(state.content_tokens(), searched.content_tokens(), "{}", data);
         }
     }
 

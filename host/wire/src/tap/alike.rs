@@ -1,0 +1,213 @@
+//! Recognises the frames of a stream that equal an earlier one but for the inside of a few strings and the digits of a few
+//! numbers. Most frames are such: the earlier one had no value that matters, so this one has none either, and its content
+//! lies in the same places.
+//!
+//! That the filter would find nothing follows from the bytes alone. It looks for quoted names before a colon. No such name
+//! lies inside a string, which holds no quote but escaped ones; none ends with a string, behind which no colon follows; no
+//! name has a colon or a comma, so none reaches over a number; and everywhere else the frame equals the earlier one.
+
+use std::ops::Range;
+
+use super::content::Places;
+use super::filter::Filter;
+use crate::estimate::Content;
+use crate::frame::nest::StringEnd;
+use memchr::memchr;
+
+/// Maximum number of places in which frames may differ.
+const GAPS: usize = 4;
+/// Maximum length of a frame that others are compared with, in bytes.
+const LONGEST: usize = 4 << 10;
+/// How many frames in a row may become the one to compare with while no other equals them.
+const PATIENCE: u8 = 8;
+
+/// A frame to compare others with.
+#[derive(Debug)]
+pub(super) struct Alike {
+    frame: Vec<u8>,
+    /// Where others may differ.
+    gaps: Gaps,
+    /// Which of them are content.
+    content: Range<usize>,
+    /// The content of the frame without them.
+    rest: Content,
+    /// How many frames may still be tried.
+    left: u8,
+}
+
+/// Insides of strings and runs of digits, in order.
+#[derive(Debug, Default)]
+struct Gaps {
+    ranges: [Range<usize>; GAPS],
+    count: usize,
+}
+
+impl Gaps {
+    fn all(&self) -> &[Range<usize>] {
+        self.ranges.get(..self.count).unwrap_or_default()
+    }
+
+    /// Adds a range; `None` if there are too many.
+    fn push(&mut self, range: Range<usize>) -> Option<()> {
+        *self.ranges.get_mut(self.count)? = range;
+        self.count += 1;
+        Some(())
+    }
+}
+
+impl Default for Alike {
+    fn default() -> Self {
+        let gaps = Gaps::default();
+        Self { frame: Vec::new(), gaps, content: 0..0, rest: Content::default(), left: PATIENCE }
+    }
+}
+
+impl Alike {
+    /// Adds the content of a frame that equals the earlier one but for its gaps. Returns false if it does not, or has no
+    /// content there.
+    #[inline]
+    pub(super) fn weigh(&mut self, data: &[u8], content: &mut Content) -> bool {
+        let Some(more) = self.more(data) else { return false };
+        *content = content.and(more);
+        self.left = PATIENCE;
+        true
+    }
+
+    fn more(&self, data: &[u8]) -> Option<Content> {
+        if self.frame.is_empty() {
+            return None;
+        }
+        let (mut rest, mut from, mut more, mut any) = (data, 0, self.rest, self.rest != Content::default());
+        for (number, gap) in self.gaps.all().iter().enumerate() {
+            let before = self.frame.get(from..gap.start)?;
+            rest = rest.strip_prefix(before)?;
+            let length = if before.last() == Some(&b'"') { StringEnd::default().find(rest)? } else { digits(rest)? };
+            let (inside, behind) = rest.split_at_checked(length)?;
+            if self.content.contains(&number) {
+                any |= more.string(inside);
+            }
+            (rest, from) = (behind, gap.end);
+        }
+        (any && self.frame.get(from..)? == rest).then_some(more)
+    }
+
+    /// Takes a frame in which the filter found nothing as the one to compare others with.
+    #[cold]
+    pub(super) fn learn(&mut self, data: &[u8], places: &Places, filter: &Filter) {
+        if self.left == 0 || data.len() > LONGEST {
+            return;
+        }
+        self.left -= 1;
+        let Some(value) = places.value_range(data) else { return };
+        // Where this frame differs from the one before, others will, too. So does a text.
+        let before = if self.frame.is_empty() { data } else { &self.frame };
+        let gaps = differing(before, data, value.start).or_else(|| differing(data, data, value.start));
+        let Some(gaps) = gaps.filter(|gaps| may_differ(data, gaps, &value, places, filter)) else { return };
+        let (mut all, mut inside) = (Content::default(), Content::default());
+        places.weigh(data, &mut all);
+        let is_content = |gap: &Range<usize>| {
+            let is_string = data.get(gap.start - 1) == Some(&b'"');
+            is_string && value.start < gap.start && gap.end < value.end
+        };
+        let first = gaps.all().iter().position(is_content).unwrap_or_default();
+        let last = gaps.all().iter().rposition(is_content).map_or(first, |last| last + 1);
+        if !gaps.all().get(first..last).unwrap_or_default().iter().all(is_content) {
+            return;
+        }
+        for gap in gaps.all().get(first..last).unwrap_or_default() {
+            inside.string(data.get(gap.clone()).unwrap_or_default());
+        }
+        (self.rest, self.content) = (all.without(inside), first..last);
+        self.frame.clear();
+        self.frame.extend_from_slice(data);
+        self.gaps = gaps;
+    }
+}
+
+/// The number of digits at the start, if there are any.
+fn digits(data: &[u8]) -> Option<usize> {
+    let count = data.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (count > 0).then_some(count)
+}
+
+/// Whether the filter and the places of content would treat every frame alike that differs in these gaps only.
+fn may_differ(data: &[u8], gaps: &Gaps, value: &Range<usize>, places: &Places, filter: &Filter) -> bool {
+    let is_free = |gap: &Range<usize>| {
+        let before = data.get(..gap.start).unwrap_or_default();
+        let Some(before) = before.strip_suffix(b"\"") else { return true };
+        !filter.names_value_behind(before) && !places.come_earlier(data, before.len(), value.start)
+    };
+    filter.has_plain_names() && gaps.all().iter().all(is_free)
+}
+
+/// The gaps between two frames, and the text at this offset, as ranges of the second. `None` if they differ elsewhere.
+fn differing(one: &[u8], other: &[u8], text: usize) -> Option<Gaps> {
+    let (mut one, mut at, mut gaps) = (one, 0, Gaps::default());
+    loop {
+        let rest = other.get(at..)?;
+        let Some(quote) = memchr(b'"', rest) else {
+            return after_numbers(one, rest, at, &mut gaps)?.is_empty().then_some(gaps);
+        };
+        let (between, inside) = rest.split_at_checked(quote + 1)?;
+        one = after_numbers(one, between, at, &mut gaps)?;
+        let (string, behind) = inside.split_at_checked(StringEnd::default().find(inside)?)?;
+        let (old, after) = one.split_at_checked(StringEnd::default().find(one)?)?;
+        let start = at + quote + 1;
+        let is_name = behind.get(1..)?.trim_ascii_start().first() == Some(&b':');
+        if !is_name && (old != string || start == text + 1) {
+            gaps.push(start..start + string.len())?;
+        } else if old != string {
+            return None;
+        }
+        one = after.get(1..)?;
+        at = start + string.len() + 1;
+    }
+}
+
+/// What follows in `one` after bytes that equal `between` but for digits. `at` is the offset of `between` in its frame.
+fn after_numbers<'a>(mut one: &'a [u8], mut between: &[u8], mut at: usize, gaps: &mut Gaps) -> Option<&'a [u8]> {
+    loop {
+        if let Some(after) = one.strip_prefix(between) {
+            return Some(after);
+        }
+        let equal = one.iter().zip(between).take_while(|(one, other)| one == other).count();
+        let start = between.get(..equal)?.iter().rposition(|byte| !byte.is_ascii_digit()).map_or(0, |last| last + 1);
+        let (old, new) = (one.get(start..)?, between.get(start..)?);
+        let length = digits(new)?;
+        gaps.push(at + start..at + start + length)?;
+        (one, between, at) = (old.get(digits(old)?..)?, new.get(length..)?, at + start + length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ranges<'a>(one: &str, other: &'a str, text: usize) -> Option<Vec<&'a str>> {
+        let gaps = differing(one.as_bytes(), other.as_bytes(), text)?;
+        Some(gaps.all().iter().map(|range| &other[range.clone()]).collect())
+    }
+
+    #[test]
+    fn frames_may_differ_in_strings_and_digits() {
+        let one = r#"{"say":"a","n":1,"id":"x"}"#;
+        assert_eq!(ranges(one, r#"{"say":"b \"c\"","n":1,"id":"x"}"#, 99), Some(vec![r#"b \"c\""#]));
+        assert_eq!(ranges(one, r#"{"say":"a","n":1,"id":"yy"}"#, 7), Some(vec!["a", "yy"]));
+        assert_eq!(ranges(one, r#"{"say":"a","n":20,"id":"yy"}"#, 7), Some(vec!["a", "20", "yy"]));
+        assert_eq!(ranges("[1.25,-3]", "[10.3,-3]", 99), Some(vec!["10", "3"]));
+        assert_eq!(ranges(one, one, 99), Some(Vec::new()));
+        for other in [
+            r#"{"say":"a","n":null,"id":"x"}"#,
+            r#"{"say":"a","n":-1,"id":"x"}"#,
+            r#"{"sag":"a","n":1,"id":"x"}"#,
+            r#"{"say":"a","n":1,"id":"x"} "#,
+            r#"{"say":"a","n":1,"id":"x"#,
+            r#"{"say":"a","n":1,"id" :"x"}"#,
+            "",
+        ] {
+            assert_eq!(ranges(one, other, 99), None, "{other}");
+        }
+        let many = |word: &str| format!("[{}\"\"]", format!("\"{word}\",").repeat(GAPS + 1));
+        assert_eq!(ranges(&many("a"), &many("b"), 99), None, "too many");
+    }
+}
