@@ -1,5 +1,8 @@
 //! Use in sums by the hour, and the state of budgets: small tables that money depends on, apart from the log of requests.
 
+use std::borrow::Borrow;
+use std::hash::{Hash, Hasher};
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
@@ -22,6 +25,92 @@ pub struct LedgerKey {
     /// The bucket or unit that was used: `input`, `searches`.
     pub bucket: String,
 }
+
+/// A [`LedgerKey`] that borrows its texts: most requests add to sums that are there, whose keys need not be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LedgerKeyRef<'a> {
+    /// Hours since 1970.
+    pub hour: u64,
+    /// Whose use it is.
+    pub subject: &'a str,
+    /// The provider that was used.
+    pub provider: &'a str,
+    /// The model that answered.
+    pub served: &'a str,
+    /// The circumstances that decide the price.
+    pub price_dim: &'a str,
+    /// The bucket or unit that was used.
+    pub bucket: &'a str,
+}
+
+impl LedgerKey {
+    /// The key, with its texts borrowed.
+    pub fn borrowed(&self) -> LedgerKeyRef<'_> {
+        LedgerKeyRef {
+            hour: self.hour,
+            subject: &self.subject,
+            provider: &self.provider,
+            served: &self.served,
+            price_dim: &self.price_dim,
+            bucket: &self.bucket,
+        }
+    }
+}
+
+impl LedgerKeyRef<'_> {
+    /// The key with texts of its own.
+    pub fn owned(self) -> LedgerKey {
+        LedgerKey {
+            hour: self.hour,
+            subject: self.subject.to_owned(),
+            provider: self.provider.to_owned(),
+            served: self.served.to_owned(),
+            price_dim: self.price_dim.to_owned(),
+            bucket: self.bucket.to_owned(),
+        }
+    }
+
+    pub(crate) fn texts(&self) -> [&str; 5] {
+        [self.subject, self.provider, self.served, self.price_dim, self.bucket]
+    }
+}
+
+/// A key by which a map of sums is asked. Both kinds have one hash: that of the same fields, in the same order.
+pub(crate) trait AnyLedgerKey {
+    fn key(&self) -> LedgerKeyRef<'_>;
+}
+
+impl AnyLedgerKey for LedgerKey {
+    fn key(&self) -> LedgerKeyRef<'_> {
+        self.borrowed()
+    }
+}
+
+impl AnyLedgerKey for LedgerKeyRef<'_> {
+    fn key(&self) -> LedgerKeyRef<'_> {
+        *self
+    }
+}
+
+impl<'a> Borrow<dyn AnyLedgerKey + 'a> for LedgerKey {
+    fn borrow(&self) -> &(dyn AnyLedgerKey + 'a) {
+        self
+    }
+}
+
+impl Hash for dyn AnyLedgerKey + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
+}
+
+impl PartialEq for dyn AnyLedgerKey + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for dyn AnyLedgerKey + '_ {}
 
 /// The sums of one [`LedgerKey`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

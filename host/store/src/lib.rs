@@ -86,7 +86,7 @@ pub use export::export_json_lines;
 pub use fact::{Fact, MOST_ERROR_TEXT, MOST_JSON, MOST_NAME, MOST_TAGS, TokenCounts};
 pub use health::{Condition, Drops, Health};
 pub use id::{BadDay, BadId, Day, RequestId};
-pub use ledger::{BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
+pub use ledger::{BudgetState, LedgerKey, LedgerKeyRef, LedgerQuery, LedgerSums, MoneyFlush};
 pub use postgres::{ForeignDatabase, Postgres, PostgresOptions};
 pub use query::search::HOUR_MS;
 pub use query::{Cursor, Gap, KeySum, MOST_OF_PAGE, Page, Query};

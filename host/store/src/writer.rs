@@ -16,7 +16,7 @@ use crate::body::Body;
 use crate::error::StoreError;
 use crate::fact::Fact;
 use crate::health::Health;
-use crate::ledger::{BudgetState, LedgerKey, LedgerSums};
+use crate::ledger::{BudgetState, LedgerKeyRef, LedgerSums};
 use crate::retention::Retention;
 use crate::store::Store;
 use money::Money;
@@ -158,8 +158,8 @@ impl Recorder {
     }
 
     /// Adds to the sums of use, which are written within [`WriterOptions::money_every`].
-    pub fn book(&self, key: LedgerKey, sums: LedgerSums) {
-        self.shared.money.book(key, sums);
+    pub fn book(&self, rows: &[(LedgerKeyRef<'_>, LedgerSums)]) {
+        self.shared.money.book(rows);
     }
 
     /// Takes the state of a budget. Only the newest of each budget, window and node is written.

@@ -7,8 +7,13 @@ use super::Shared;
 use super::queue::Next;
 use crate::batch::Batch;
 
+/// By how much the thread is nicer than others.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 5;
+
 /// Writes batch after batch until the queue is closed and empty.
 pub(super) fn run(shared: &Shared) {
+    give_way();
     let mut retained: Option<Instant> = None;
     loop {
         match shared.queue.next(shared.options.retain_every) {
@@ -25,6 +30,16 @@ pub(super) fn run(shared: &Shared) {
         }
     }
     shared.queue.end();
+}
+
+/// Lowers this thread's priority a little, so that no request waits for its own log on a core that is fully used. The thread
+/// keeps a quarter of such a core, which is several times what it takes.
+fn give_way() {
+    // Elsewhere the call would affect the whole program.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+        tracing::debug!(%error, "the priority of the request log's thread stays as it is");
+    }
 }
 
 /// Sends the facts to the readers of the tail. Without any, nothing is copied.

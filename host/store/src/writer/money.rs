@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use super::condition::Writes;
 use super::{Shared, WriterOptions};
-use crate::fact::cut;
+use crate::fact::{cut, is_unfit};
 use crate::health::Health;
-use crate::ledger::{BudgetState, LedgerKey, LedgerSums, MoneyFlush};
+use crate::ledger::{AnyLedgerKey, BudgetState, LedgerKey, LedgerKeyRef, LedgerSums, MoneyFlush};
 
 /// Most bytes of a text in the ledger.
 const MOST_TEXT: usize = 512;
@@ -44,6 +44,18 @@ impl State {
         self.sums.len() + self.budgets.len()
     }
 
+    /// Adds to a sum, which is made if there are fewer than `most` sums and budgets.
+    fn book(&mut self, key: LedgerKeyRef<'_>, sums: &LedgerSums, most: usize) {
+        let has_room = self.pending() < most;
+        match self.sums.get_mut(&key as &dyn AnyLedgerKey) {
+            Some(sum) => sum.merge(sums),
+            None if has_room => {
+                self.sums.insert(key.owned(), *sums);
+            }
+            None => self.lose(1, "no room is left"),
+        }
+    }
+
     /// Counts what is lost. The first loss is logged.
     fn lose(&mut self, count: u64, reason: &str) {
         if self.lost == 0 {
@@ -51,6 +63,16 @@ impl State {
         }
         self.lost += count;
     }
+}
+
+/// The key with its texts cut to what is stored.
+#[cold]
+fn fitting(key: LedgerKeyRef<'_>) -> LedgerKey {
+    let mut key = key.owned();
+    for text in [&mut key.subject, &mut key.provider, &mut key.served, &mut key.price_dim, &mut key.bucket] {
+        cut(text, MOST_TEXT);
+    }
+    key
 }
 
 impl Money {
@@ -69,21 +91,16 @@ impl Money {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn book(&self, mut key: LedgerKey, sums: LedgerSums) {
-        for text in [&mut key.subject, &mut key.provider, &mut key.served, &mut key.price_dim, &mut key.bucket] {
-            cut(text, MOST_TEXT);
-        }
+    pub(super) fn book(&self, rows: &[(LedgerKeyRef<'_>, LedgerSums)]) {
         let mut state = self.state();
-        if state.has_ended {
-            return state.lose(1, "the writer has ended");
-        }
-        let has_room = state.pending() < self.most;
-        match state.sums.get_mut(&key) {
-            Some(sum) => sum.merge(&sums),
-            None if has_room => {
-                state.sums.insert(key, sums);
+        for (key, sums) in rows {
+            if state.has_ended {
+                state.lose(1, "the writer has ended");
+            } else if key.texts().into_iter().any(|text| is_unfit(text, MOST_TEXT)) {
+                state.book(fitting(*key).borrowed(), sums, self.most);
+            } else {
+                state.book(*key, sums, self.most);
             }
-            None => state.lose(1, "no room is left"),
         }
     }
 
@@ -231,5 +248,24 @@ fn write(shared: &Shared, number: &mut u64, flush: MoneyFlush) {
                 flushes.push(flush);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_any_length_are_booked_as_they_are_stored() {
+        let money = Money::new(WriterOptions { most_sums: 2, ..WriterOptions::default() });
+        let key = |served| LedgerKeyRef { hour: 1, subject: "s", provider: "", served, price_dim: "", bucket: "input" };
+        let (long, longer) = ("x".repeat(MOST_TEXT + 1), "x".repeat(MOST_TEXT + 2));
+        let one = LedgerSums { units: 1, ..LedgerSums::default() };
+        money.book(&[(key(&long), one), (key("m"), one), (key("m\0"), one)]);
+        money.book(&[(key(&longer), one), (key("other"), one)]);
+        let state = money.state();
+        let mut sums: Vec<_> = state.sums.iter().map(|(key, sums)| (key.served.len(), sums.units)).collect();
+        sums.sort_unstable();
+        assert_eq!((sums, state.lost), (vec![(1, 2), (MOST_TEXT, 2)], 1));
     }
 }

@@ -52,17 +52,8 @@ fn a_folder_that_vanishes_and_returns_is_written_again() {
     assert!(recorder.flush(SECONDS));
     fs::remove_dir_all(&folder).unwrap();
     assert_eq!(record(&recorder, &mut Seed(2), 10), 10);
-    recorder.book(
-        weir_store::LedgerKey {
-            hour: 1,
-            subject: "s".to_owned(),
-            provider: String::new(),
-            served: String::new(),
-            price_dim: String::new(),
-            bucket: String::new(),
-        },
-        weir_store::LedgerSums { units: 1, ..weir_store::LedgerSums::default() },
-    );
+    let key = weir_store::LedgerKeyRef { hour: 1, subject: "s", provider: "", served: "", price_dim: "", bucket: "" };
+    recorder.book(&[(key, weir_store::LedgerSums { units: 1, ..weir_store::LedgerSums::default() })]);
     until("both fail", || {
         let health = recorder.health();
         matches!(health.log, Condition::Failing { .. }) && matches!(health.money, Condition::Failing { .. })

@@ -90,7 +90,7 @@ fn what_waits_is_written_at_the_end() {
     let fact = Seed(2).fact(NOON);
     recorder.keep(Body { id: fact.id, side: Side::Request, bytes: Bytes::from_static(b"{}"), cuts: Vec::new() });
     for number in [1, 2, 1] {
-        recorder.book(key(number), LedgerSums { units: 5, requests: 1, estimated: 0, cost_nano: 2 });
+        recorder.book(&[(key(number).borrowed(), LedgerSums { units: 5, requests: 1, estimated: 0, cost_nano: 2 })]);
     }
     for (sequence, settled) in [(2, 20), (1, 10), (3, 30)] {
         let (budget, window, node) = ("b".to_owned(), "w".to_owned(), "n".to_owned());
@@ -104,7 +104,7 @@ fn what_waits_is_written_at_the_end() {
     assert_eq!(store.budgets(None).unwrap()[0].settled, 30);
     // Afterwards, everything is refused and counted.
     assert!(!recorder.record(Seed(3).fact(NOON)));
-    recorder.book(key(1), LedgerSums::default());
+    recorder.book(&[(key(1).borrowed(), LedgerSums::default())]);
     assert_eq!((recorder.health().dropped_facts.full, recorder.health().money_lost), (1, 1));
 }
 
@@ -134,7 +134,7 @@ fn a_disk_that_hangs_is_seen_and_keeps_no_caller_waiting() {
         matches!(recorder.health().log, Condition::Slow { .. } | Condition::Failing { .. })
     });
     // Money goes another way.
-    recorder.book(key(1), LedgerSums::default());
+    recorder.book(&[(key(1).borrowed(), LedgerSums::default())]);
     until("money is written", || recorder.health().money_pending == 0);
     assert!(!recorder.flush(Duration::from_millis(50)));
     let health = recorder.health();

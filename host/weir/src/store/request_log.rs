@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::bodies::BodyLog;
 use super::facts::fact_of;
 use super::strangers::Strangers;
-use super::sums::sums_of;
+use super::sums::with_sums;
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange};
 use weir_gateway::accounting::request_log::{FinishedRequest, RequestLog};
 use weir_store::{Fact, Recorder};
@@ -29,9 +29,7 @@ impl StoreLog {
         if !is_known && !self.strangers.admit(fact.id.time_ms()) {
             return;
         }
-        for (key, sums) in sums_of(&fact) {
-            self.recorder.book(key, sums);
-        }
+        with_sums(&fact, |rows| self.recorder.book(rows));
         if !is_unlogged {
             // What is dropped is counted by the recorder.
             let _is_taken = self.recorder.record(fact);

@@ -4,7 +4,7 @@ use super::charged::{self, Charged};
 use super::facts::outcome;
 use super::latency;
 use weir_gateway::accounting::access::RequestOutcome;
-use weir_store::{Fact, HOUR_MS, LedgerKey, LedgerSums, TokenCounts};
+use weir_store::{Fact, HOUR_MS, LedgerKeyRef, LedgerSums, TokenCounts};
 use weir_types::contract::about::Bucket;
 
 /// The bucket of sums that counts requests, and holds their cost.
@@ -24,41 +24,34 @@ pub(crate) const TOOK: &str = "took:";
 /// The same by the time until the first piece of content.
 pub(crate) const FIRST: &str = "first:";
 
-/// The rows that a request adds to: for all requests, for its key, and for its team if it has one. Each attempt that
+/// Gives `take` the rows that a request adds to: for all requests, for its key, and for its team if it has one. Each attempt that
 /// was charged for is booked at its own provider; the request counts where it was answered. A request that no provider saw
 /// adds nothing to the sums of key and team, but what a kept answer saved.
-pub(super) fn sums_of(fact: &Fact) -> Vec<(LedgerKey, LedgerSums)> {
+pub(super) fn with_sums<R>(fact: &Fact, take: impl FnOnce(&[(LedgerKeyRef<'_>, LedgerSums)]) -> R) -> R {
     let others = charged::of_fact(fact);
     let is_seen = !(fact.provider.is_empty() && others.is_empty());
-    let named = |name: &str, kind: &str| (!name.is_empty()).then(|| format!("{kind}:{name}"));
-    let mut subjects = vec![ALL.to_owned()];
-    if is_seen {
-        subjects.push(format!("key:{}", fact.key));
-        subjects.extend(named(&fact.team, "team"));
-    }
+    let key = format!("key:{}", fact.key);
+    let team = (!fact.team.is_empty()).then(|| format!("team:{}", fact.team));
+    let subjects = [Some(ALL), Some(key.as_str()), team.as_deref()];
+    let course = course(fact);
     let mut rows = answered(fact, &others);
     rows.extend(others.iter().flat_map(elsewhere));
-    let key = |subject: &str, place: (&str, &str), dimension: &str, bucket: &str| LedgerKey {
-        hour: fact.id.time_ms() / HOUR_MS,
-        subject: subject.to_owned(),
-        provider: place.0.to_owned(),
-        served: place.1.to_owned(),
-        price_dim: dimension.to_owned(),
-        bucket: bucket.to_owned(),
-    };
-    let of = |subject: &String| {
-        rows.iter().map(|row| (key(subject, row.place, row.dimension, row.bucket), row.sums)).collect::<Vec<_>>()
-    };
-    let mut all: Vec<_> = subjects.iter().flat_map(of).collect();
+    let hour = fact.id.time_ms() / HOUR_MS;
     let place = rows.first().map_or(("", ""), |row| row.place);
+    let sum = |subject, (provider, served), price_dim, bucket, sums| {
+        (LedgerKeyRef { hour, subject, provider, served, price_dim, bucket }, sums)
+    };
+    let mut all = Vec::with_capacity(rows.len() * subjects.len() + course.len() + subjects.len());
+    for subject in subjects.iter().take(if is_seen { subjects.len() } else { 1 }).flatten() {
+        all.extend(rows.iter().map(|row| sum(*subject, row.place, row.dimension, row.bucket, row.sums)));
+    }
     let one = LedgerSums { units: 1, requests: 1, estimated: 0, cost_nano: 0 };
     if fact.lane == CACHE_LANE {
-        let sums = LedgerSums { cost_nano: fact.saved_nano.unwrap_or_default(), ..one };
-        let subjects = [ALL.to_owned(), format!("key:{}", fact.key)].into_iter().chain(named(&fact.team, "team"));
-        all.extend(subjects.map(|subject| (key(&subject, place, "", SAVED), sums)));
+        let saved = LedgerSums { cost_nano: fact.saved_nano.unwrap_or_default(), ..one };
+        all.extend(subjects.iter().flatten().map(|subject| sum(*subject, place, "", SAVED, saved)));
     }
-    all.extend(course(fact).into_iter().map(|bucket| (key(ALL, place, "", &bucket), one)));
-    all
+    all.extend(course.iter().map(|bucket| sum(ALL, place, "", bucket, one)));
+    take(&all)
 }
 
 /// A row of the sums, for each of its subjects.
@@ -137,9 +130,13 @@ pub(crate) fn buckets(tokens: &TokenCounts) -> [(&'static str, Option<u64>); 10]
 
 #[cfg(test)]
 mod tests {
-    use weir_store::RequestId;
+    use weir_store::{LedgerKey, RequestId};
 
     use super::*;
+
+    fn sums_of(fact: &Fact) -> Vec<(LedgerKey, LedgerSums)> {
+        with_sums(fact, |rows| rows.iter().map(|(key, sums)| (key.owned(), *sums)).collect())
+    }
 
     #[test]
     fn a_request_adds_to_the_sums_of_its_key_and_team_once_each() {
