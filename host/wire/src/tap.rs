@@ -31,7 +31,7 @@ pub use check::{Checked, CompiledCheck, FrameCheck};
 use crate::estimate::Content;
 use crate::frame::FrameRef;
 use crate::peek::{Limits, Peek, PointerError, Pointers, Scalar, Test, TestError};
-use alike::Alike;
+use alike::AlikeContent;
 use draft::Draft;
 use filter::Filter;
 use kept::Kept;
@@ -199,7 +199,7 @@ pub struct TapState {
     tap: CompiledTap,
     peek: Peek,
     lean: bool,
-    alike: Alike,
+    alike: AlikeContent,
     figures: Figures,
     /// All results except the usage.
     reading: TapReading,
@@ -216,7 +216,7 @@ impl TapState {
         Self {
             peek: Peek::new(&tap.0.full.pointers, LIMITS),
             lean: false,
-            alike: Alike::default(),
+            alike: AlikeContent::default(),
             figures: Figures::new(&tap.0.places),
             reading: TapReading::default(),
             content: Content::default(),

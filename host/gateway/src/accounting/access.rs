@@ -277,7 +277,8 @@ impl RequestRecord {
 }
 
 fn shown(text: &str) -> String {
-    text.chars().take(SHOWN).collect()
+    // A text of so few bytes has no more characters.
+    if text.len() <= SHOWN { text.to_owned() } else { text.chars().take(SHOWN).collect() }
 }
 
 #[cfg(test)]

@@ -27,12 +27,18 @@ pub(super) struct Alike {
     frame: Vec<u8>,
     /// Where others may differ.
     gaps: Gaps,
-    /// Which of them are content.
+    /// How many frames may still be tried.
+    left: u8,
+}
+
+/// A frame to compare others with, and its content.
+#[derive(Debug, Default)]
+pub(super) struct AlikeContent {
+    alike: Alike,
+    /// The gaps that are content.
     content: Range<usize>,
     /// The content of the frame without them.
     rest: Content,
-    /// How many frames may still be tried.
-    left: u8,
 }
 
 /// Insides of strings and runs of digits, in order.
@@ -57,70 +63,99 @@ impl Gaps {
 
 impl Default for Alike {
     fn default() -> Self {
-        let gaps = Gaps::default();
-        Self { frame: Vec::new(), gaps, content: 0..0, rest: Content::default(), left: PATIENCE }
+        Self { frame: Vec::new(), gaps: Gaps::default(), left: PATIENCE }
     }
 }
 
 impl Alike {
-    /// Adds the content of a frame that equals the earlier one but for its gaps. Returns false if it does not, or has no
-    /// content there.
+    /// Whether a frame equals the earlier one but for its gaps; `each` is given these, by their place in the list.
     #[inline]
-    pub(super) fn weigh(&mut self, data: &[u8], content: &mut Content) -> bool {
-        let Some(more) = self.more(data) else { return false };
-        *content = content.and(more);
-        self.left = PATIENCE;
-        true
+    pub(super) fn compare(&mut self, data: &[u8], mut each: impl FnMut(usize, &[u8])) -> bool {
+        let is_equal = !self.frame.is_empty() && self.compare_pieces(data, &mut each).is_some();
+        if is_equal {
+            self.left = PATIENCE;
+        }
+        is_equal
     }
 
-    fn more(&self, data: &[u8]) -> Option<Content> {
-        if self.frame.is_empty() {
-            return None;
-        }
-        let (mut rest, mut from, mut more, mut any) = (data, 0, self.rest, self.rest != Content::default());
+    #[inline]
+    fn compare_pieces(&self, data: &[u8], each: &mut impl FnMut(usize, &[u8])) -> Option<()> {
+        let (mut rest, mut from) = (data, 0);
         for (number, gap) in self.gaps.all().iter().enumerate() {
             let before = self.frame.get(from..gap.start)?;
             rest = rest.strip_prefix(before)?;
             let length = if before.last() == Some(&b'"') { StringEnd::default().find(rest)? } else { digits(rest)? };
             let (inside, behind) = rest.split_at_checked(length)?;
-            if self.content.contains(&number) {
-                any |= more.string(inside);
-            }
+            each(number, inside);
             (rest, from) = (behind, gap.end);
         }
-        (any && self.frame.get(from..)? == rest).then_some(more)
+        (self.frame.get(from..)? == rest).then_some(())
+    }
+
+    /// Takes a frame as the one to compare others with. Others may differ from it where it differs from the one before, and
+    /// in the text at this offset, if `is_free` says of what stands before such a place that its value does not matter.
+    /// Returns whether it was taken.
+    #[cold]
+    pub(super) fn learn(&mut self, data: &[u8], text: Option<usize>, is_free: impl Fn(&[u8]) -> bool) -> bool {
+        if self.left == 0 || data.len() > LONGEST {
+            return false;
+        }
+        self.left -= 1;
+        let before = if self.frame.is_empty() { data } else { &self.frame };
+        let gaps = differing(before, data, text).or_else(|| differing(data, data, text));
+        let is_free = |gap: &Range<usize>| is_free(data.get(..gap.start).unwrap_or_default());
+        let Some(gaps) = gaps.filter(|gaps| gaps.all().iter().all(is_free)) else { return false };
+        self.frame.clear();
+        self.frame.extend_from_slice(data);
+        self.gaps = gaps;
+        true
+    }
+}
+
+impl AlikeContent {
+    /// Adds the content of a frame that equals the earlier one but for its gaps. Returns false if it does not, or has no
+    /// content there.
+    #[inline]
+    pub(super) fn weigh(&mut self, data: &[u8], content: &mut Content) -> bool {
+        let (mut more, mut any) = (self.rest, self.rest != Content::default());
+        let is_equal = self.alike.compare(data, |gap, inside| {
+            if self.content.contains(&gap) {
+                any |= more.string(inside);
+            }
+        });
+        if is_equal && any {
+            *content = content.and(more);
+        }
+        is_equal && any
     }
 
     /// Takes a frame in which the filter found nothing as the one to compare others with.
     #[cold]
     pub(super) fn learn(&mut self, data: &[u8], places: &Places, filter: &Filter) {
-        if self.left == 0 || data.len() > LONGEST {
+        let Some(value) = places.value_range(data).filter(|_| filter.has_plain_names()) else { return };
+        let is_free = |before: &[u8]| {
+            let Some(before) = before.strip_suffix(b"\"") else { return true };
+            !filter.names_value_behind(before) && !places.come_earlier(data, before.len(), value.start)
+        };
+        if !self.alike.learn(data, Some(value.start), is_free) {
             return;
         }
-        self.left -= 1;
-        let Some(value) = places.value_range(data) else { return };
-        // Where this frame differs from the one before, others will, too. So does a text.
-        let before = if self.frame.is_empty() { data } else { &self.frame };
-        let gaps = differing(before, data, value.start).or_else(|| differing(data, data, value.start));
-        let Some(gaps) = gaps.filter(|gaps| may_differ(data, gaps, &value, places, filter)) else { return };
         let (mut all, mut inside) = (Content::default(), Content::default());
         places.weigh(data, &mut all);
-        let is_content = |gap: &Range<usize>| {
-            let is_string = data.get(gap.start - 1) == Some(&b'"');
-            is_string && value.start < gap.start && gap.end < value.end
-        };
-        let first = gaps.all().iter().position(is_content).unwrap_or_default();
-        let last = gaps.all().iter().rposition(is_content).map_or(first, |last| last + 1);
-        if !gaps.all().get(first..last).unwrap_or_default().iter().all(is_content) {
+        let gaps = self.alike.gaps.all();
+        let is_content = |gap: &Range<usize>| value.start < gap.start && gap.end < value.end;
+        let first = gaps.iter().position(is_content).unwrap_or_default();
+        let last = gaps.iter().rposition(is_content).map_or(first, |last| last + 1);
+        let content = gaps.get(first..last).unwrap_or_default();
+        if content.iter().any(|gap| data.get(gap.start - 1) != Some(&b'"')) {
+            // Numbers are no content.
+            self.alike = Alike { left: self.alike.left, ..Alike::default() };
             return;
         }
-        for gap in gaps.all().get(first..last).unwrap_or_default() {
+        for gap in content {
             inside.string(data.get(gap.clone()).unwrap_or_default());
         }
         (self.rest, self.content) = (all.without(inside), first..last);
-        self.frame.clear();
-        self.frame.extend_from_slice(data);
-        self.gaps = gaps;
     }
 }
 
@@ -130,18 +165,8 @@ fn digits(data: &[u8]) -> Option<usize> {
     (count > 0).then_some(count)
 }
 
-/// Whether the filter and the places of content would treat every frame alike that differs in these gaps only.
-fn may_differ(data: &[u8], gaps: &Gaps, value: &Range<usize>, places: &Places, filter: &Filter) -> bool {
-    let is_free = |gap: &Range<usize>| {
-        let before = data.get(..gap.start).unwrap_or_default();
-        let Some(before) = before.strip_suffix(b"\"") else { return true };
-        !filter.names_value_behind(before) && !places.come_earlier(data, before.len(), value.start)
-    };
-    filter.has_plain_names() && gaps.all().iter().all(is_free)
-}
-
 /// The gaps between two frames, and the text at this offset, as ranges of the second. `None` if they differ elsewhere.
-fn differing(one: &[u8], other: &[u8], text: usize) -> Option<Gaps> {
+fn differing(one: &[u8], other: &[u8], text: Option<usize>) -> Option<Gaps> {
     let (mut one, mut at, mut gaps) = (one, 0, Gaps::default());
     loop {
         let rest = other.get(at..)?;
@@ -154,7 +179,7 @@ fn differing(one: &[u8], other: &[u8], text: usize) -> Option<Gaps> {
         let (old, after) = one.split_at_checked(StringEnd::default().find(one)?)?;
         let start = at + quote + 1;
         let is_name = behind.get(1..)?.trim_ascii_start().first() == Some(&b':');
-        if !is_name && (old != string || start == text + 1) {
+        if !is_name && (old != string || Some(start - 1) == text) {
             gaps.push(start..start + string.len())?;
         } else if old != string {
             return None;
@@ -184,7 +209,7 @@ mod tests {
     use super::*;
 
     fn ranges<'a>(one: &str, other: &'a str, text: usize) -> Option<Vec<&'a str>> {
-        let gaps = differing(one.as_bytes(), other.as_bytes(), text)?;
+        let gaps = differing(one.as_bytes(), other.as_bytes(), Some(text))?;
         Some(gaps.all().iter().map(|range| &other[range.clone()]).collect())
     }
 

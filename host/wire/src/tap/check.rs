@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::TapError;
-use super::filter::Filter;
+use super::alike::Alike;
+use super::filter::{Filter, names};
 use crate::frame::FrameRef;
 use crate::peek::{Limits, Peek, Pointers, Scalar, Test, Wanted};
 use memchr::memmem::Finder;
@@ -22,6 +23,8 @@ struct Compiled {
     names: Vec<Finder<'static>>,
     filter: Filter,
     pointers: Pointers,
+    /// Whether a value matters only behind one of the filter's names.
+    reads_by_name: bool,
 }
 
 /// A check of the frames of one stream. Most frames cost one search, and none an allocation.
@@ -30,6 +33,9 @@ pub struct FrameCheck {
     check: CompiledCheck,
     /// Made for the first frame that needs a scan.
     peek: Option<Peek>,
+    /// A frame in which only one of the members was found, or nothing.
+    alike: Alike,
+    null: Option<usize>,
 }
 
 /// What a check found in a frame.
@@ -53,11 +59,14 @@ impl CompiledCheck {
             wanted.add(&pointer)
         };
         let quoted = |name: &String| serde_json::Value::from(name.as_str()).to_string();
+        let places = members.iter().map(member).collect();
+        let filter = filter.build();
         Ok(Self(Arc::new(Compiled {
             test,
+            reads_by_name: ends_with_a_name(source) && filter.has_plain_names(),
             names: members.iter().map(|name| Finder::new(&quoted(name)).into_owned()).collect(),
-            members: members.iter().map(member).collect(),
-            filter: filter.build(),
+            members: places,
+            filter,
             pointers: wanted.compile()?,
         })))
     }
@@ -71,26 +80,66 @@ impl CompiledCheck {
 impl FrameCheck {
     /// A check for the start of a stream.
     pub fn new(check: &CompiledCheck) -> Self {
-        Self { check: check.clone(), peek: None }
+        Self { check: check.clone(), peek: None, alike: Alike::default(), null: None }
     }
 
     /// What holds of this frame. Of data that are not JSON only a test on the event's name or on whole data can hold.
     pub fn look(&mut self, frame: FrameRef<'_>) -> Checked {
+        let holds = holds_of_frame(&self.check.0.test, frame);
+        if self.alike.compare(frame.data, |_, _| ()) {
+            return Checked { holds, null: self.null };
+        }
+        let mut checked = self.scan(frame.data);
+        if !checked.holds && self.check.0.reads_by_name {
+            let filter = &self.check.0.filter;
+            if self.alike.learn(frame.data, None, |before| is_of_another_name(before, filter)) {
+                self.null = checked.null;
+            }
+        }
+        checked.holds |= holds;
+        checked
+    }
+
+    /// What holds of these data.
+    fn scan(&mut self, data: &[u8]) -> Checked {
         let Compiled { test, members, filter, pointers, .. } = &*self.check.0;
-        let mut checked = Checked { holds: holds_of_frame(test, frame), null: None };
-        if !filter.passes(frame.data) {
+        let mut checked = Checked { holds: false, null: None };
+        if !filter.passes(data) {
             return checked;
         }
         let peek = self.peek.get_or_insert_with(|| Peek::new(pointers, Limits::default()));
-        peek.push(frame.data);
+        peek.push(data);
         if let Ok(found) = peek.end() {
             let is_null = |pointer: &usize| found.last(*pointer).is_some_and(|hit| hit.value == Scalar::Null);
-            checked.holds |= test.holds(found);
+            checked.holds = test.holds(found);
             checked.null = members.iter().position(is_null);
         }
         peek.reset();
         checked
     }
+}
+
+/// Whether the value that begins behind these data, or the number within which they end, is that of a member which the
+/// filter does not look for.
+fn is_of_another_name(before: &[u8], filter: &Filter) -> bool {
+    let is_of_number = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-' | b'+' | b'e' | b'E');
+    let before = before.strip_suffix(b"\"").unwrap_or_else(|| {
+        let length = before.iter().rposition(|byte| !is_of_number(byte)).map_or(0, |last| last + 1);
+        before.get(..length).unwrap_or_default()
+    });
+    before.trim_ascii_end().ends_with(b":") && !filter.names_value_behind(before)
+}
+
+/// Whether a test reads a member by its name, if it reads a value at all.
+fn ends_with_a_name(test: &FrameTest) -> bool {
+    let pointer = match test {
+        FrameTest::Event(_) | FrameTest::Data(_) => return true,
+        FrameTest::Equals(equals) => &equals.pointer,
+        FrameTest::Present(pointer) => pointer,
+        _ => return false,
+    };
+    let last = pointer.rsplit('/').next().unwrap_or_default();
+    names(&format!("/{last}")).len() == 1
 }
 
 /// Whether a test on the event's name or on the whole data holds; always false for tests on values.
