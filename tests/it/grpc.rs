@@ -3,6 +3,7 @@
 mod connections;
 mod failures;
 mod generate;
+mod kept;
 mod operations;
 mod recordings;
 

@@ -68,7 +68,7 @@ pub use chat_probe::ping;
 pub use failure::Failure;
 pub use further_guards::FallbackGuards;
 pub use judged_request::{Judged, judge};
-pub(crate) use keepable::{Meaning, keepable, rewritten};
+pub(crate) use keepable::{Meaning, Portable, keepable, plain_chat, portable, rewritten};
 pub use kept_reply::KeptReply;
 pub(crate) use kept_reply::{Keeping, kept};
 pub(crate) use model_list::{ask_list, ask_models, find_out};

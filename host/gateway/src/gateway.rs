@@ -1,6 +1,7 @@
 //! The path of a request: recognise, identify, read, admit, route, attempt, respond, account.
 
 mod cached;
+mod cached_call;
 mod call;
 mod capture;
 mod client_call;

@@ -13,10 +13,11 @@ use super::side::ClientSide;
 use weir_sandbox::{Adapter, Interface};
 use weir_translate::unified::{self, Parsed, Request};
 use weir_types::contract::about::Operation;
-use weir_types::contract::types::{ChatRequest, Context, Header, HttpRequest, Tool};
+use weir_types::contract::types::{ChatRequest, Context, Header, HttpRequest, Part, ResultPart, Tool};
 use weir_types::query;
 
 pub(super) use answer::AnswerReader;
+pub(crate) use answer::portable;
 pub(crate) use portable::Portable;
 pub(crate) use rewritten::rewritten;
 
@@ -61,6 +62,20 @@ pub(crate) async fn keepable(asked: &InboundRequest, stores: bool) -> Option<Kee
     }
     let meaning = parsed.losses.is_empty().then_some(Meaning { chat, memo: parsed.memo });
     Some(Keepable { meaning })
+}
+
+/// The request of a client that uses the unified model, if its answer may be kept: of words and calls of tools alone, since
+/// other parts and members may name objects of a provider.
+pub(crate) fn plain_chat(asked: &InboundRequest) -> Option<&ChatRequest> {
+    let Request::Chat(chat) = asked.side.program()? else { return None };
+    let is_common = |part: &Part| match part {
+        Part::Text(_) | Part::ToolCall(_) | Part::Refusal(_) => true,
+        Part::ToolResult(result) => result.content.iter().all(|part| matches!(part, ResultPart::Text(_))),
+        Part::Reasoning(_) | Part::Media(_) | Part::Opaque(_) => false,
+    };
+    let names_nothing = chat.extensions.is_empty()
+        && chat.messages.iter().all(|message| message.extensions.is_empty() && message.parts.iter().all(is_common));
+    (names_nothing && is_plain(chat, false)).then_some(chat)
 }
 
 async fn parsed(asked: &InboundRequest, adapter: &std::sync::Arc<Adapter>) -> Option<Parsed> {

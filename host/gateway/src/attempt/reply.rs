@@ -17,7 +17,7 @@ use crate::accounting::Account;
 use crate::provenance::Learner;
 use weir_translate::dialect::reply::insert;
 use weir_translate::unified::Answer;
-use weir_types::contract::types::ChatEvent;
+use weir_types::contract::types::{ChatEvent, ChatResponse};
 use weir_types::headers;
 
 /// The most bytes of a whole answer handed to the connection at once; those are held until the client has read them.
@@ -73,6 +73,12 @@ impl ReplyBody {
     /// Whether the answer to a program is there as a whole, and not as events.
     pub fn has_answer(&self) -> bool {
         matches!(self, Self::Program(body) if body.has_answer())
+    }
+
+    /// The answer to a program's chat, if it is there as a whole.
+    pub(crate) fn chat(&self) -> Option<&ChatResponse> {
+        let Self::Program(body) = self else { return None };
+        body.chat()
     }
 
     /// Takes the whole answer to a program; none if the answer is a stream, or was taken.

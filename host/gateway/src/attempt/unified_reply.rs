@@ -4,7 +4,7 @@ use crate::accounting::Account;
 use crate::provenance::Learner;
 use weir_ledger::Nano;
 use weir_translate::unified::Answer;
-use weir_types::contract::types::{ChatEvent, Loss, Usage};
+use weir_types::contract::types::{ChatEvent, ChatResponse, Loss, Usage};
 
 /// An answer that is there as a whole.
 #[derive(Debug)]
@@ -58,6 +58,14 @@ impl HandedBody {
     /// What is known of the answer.
     pub(super) fn closing(&self) -> &Closing {
         &self.closing
+    }
+
+    /// The answer to a chat, if it is there as a whole.
+    pub(super) fn chat(&self) -> Option<&ChatResponse> {
+        match self.handed.as_ref()? {
+            UnifiedReply::Answer(answer) if let Answer::Chat(chat) = &**answer => Some(chat),
+            UnifiedReply::Answer(_) | UnifiedReply::Events(_) => None,
+        }
     }
 
     /// Whether it is there as a whole, and not as events.

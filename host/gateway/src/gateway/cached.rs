@@ -11,8 +11,8 @@ use http::{HeaderValue, Response};
 use super::Gateway;
 use super::own_headers::put_limits;
 use super::similar::Similar;
+use crate::accounting::CostCell;
 use crate::accounting::access::RequestRecord;
-use crate::accounting::{Account, CostCell, Opening};
 use crate::admission::AdmissionPermit;
 use crate::answer_cache::{AnswerCache, CacheResult};
 use crate::attempt::{InboundRequest, Keeping, Meaning, ReplyBody, keepable, kept, rewritten};
@@ -21,7 +21,6 @@ use crate::route::Route;
 use crate::serving::Serving;
 use weir_cache::similar::PendingQuestion;
 use weir_cache::{Control, Entered, Entry, Follower, Key, Landed, Leader, Mark, Sharing};
-use weir_ledger::Nano;
 use weir_translate::dialect::reply::insert;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
@@ -29,7 +28,7 @@ use weir_types::fault::{Fault, Side};
 use weir_types::headers;
 
 /// The lane of requests that no provider sees.
-const LANE: &str = "cache";
+pub(super) const LANE: &str = "cache";
 
 /// What the cache has for a request.
 pub(super) enum Found {
@@ -118,9 +117,7 @@ impl Gateway {
             origin_mark = found.1;
         }
         if control.only_if_cached {
-            let message = "no answer to this request is kept, and `only-if-cached` asks for none else";
-            let fault = Fault::new(Side::Client, ErrorKind::NotFound, message);
-            return Err(fault.with_status(504).with_code("not_cached"));
+            return Err(not_cached());
         }
         if control.no_store || keepable.is_none() {
             return Ok(Found::Bypass(model));
@@ -199,19 +196,7 @@ impl Gateway {
         self.answers.count(&entry.model, *result);
         self.answers.count_saved(entry);
         let limits = permit.limits();
-        let series = route.series(&self.metrics, &asked.face, asked.caller.label());
-        let operation = asked.operation().name();
-        let (begun, request_id) = (asked.exchange.begun, &*asked.exchange.id);
-        let opening = Opening { begun, request_id, operation, span, counts: false };
-        let mut account = Account::open(&self.metrics, series, opening, permit);
-        if let Some(line) = line.as_mut() {
-            line.set_saved_cost(entry.cost.and_then(|nano| Nano::new(nano).ok()));
-        }
-        account.set_line(line.take());
-        account.set_lane(LANE);
-        account.content(0);
-        account.answering(200, false, false);
-        account.note_overhead();
+        let account = self.replayed(asked, (route, entry), (span, permit, line));
         let mut response = Response::new(ReplyBody::from(entry.body.clone()));
         *response.headers_mut() = entry.headers.clone();
         response.headers_mut().insert(AGE, HeaderValue::from(entry.age(Instant::now()).as_secs()));
@@ -257,6 +242,13 @@ impl Gateway {
             }
         }
     }
+}
+
+/// The fault for a request that asks for a kept answer only.
+pub(super) fn not_cached() -> Fault {
+    let message = "no answer to this request is kept, and `only-if-cached` asks for none else";
+    let fault = Fault::new(Side::Client, ErrorKind::NotFound, message);
+    fault.with_status(504).with_code("not_cached")
 }
 
 fn mark(response: &mut Response<ReplyBody>, result: CacheResult) {

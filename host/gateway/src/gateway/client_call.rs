@@ -8,6 +8,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, header};
 use hyper::body::Incoming;
 
+use super::cached_call::FoundCall;
 use super::call::{CallAnswer, trace_of};
 use super::own_headers::{
     diagnose, forbid_retry, identify as identify_answer, name, note_answer, put_guards, put_skipped, set_cost,
@@ -212,6 +213,10 @@ impl Gateway {
             drop(line.take());
             return Ok(response);
         }
+        let found = match Box::pin(self.find_kept_call(serving, asked)).await? {
+            FoundCall::Answer(kept) => return Ok(self.replay_call(protocol, asked, *kept, (span, permit, line))),
+            found => found,
+        };
         let routed = match Box::pin(self.route(self.context(serving), serving, asked, (span, permit, line))).await {
             Ok(routed) => routed,
             Err(Nowhere { fault, skipped }) => {
@@ -251,9 +256,10 @@ impl Gateway {
         self.finish(&mut response, serving, asked, (plan, target.as_deref(), deadline));
         let trace = CallTrace { request_id: id.clone(), target: None, attempts: 0, steps: Vec::new() };
         let trace = trace_of(&trace, asked, target.as_deref(), &account);
-        let answer_headers = std::mem::take(response.headers_mut());
+        let mut answer_headers = std::mem::take(response.headers_mut());
         let is_estimate = answer_headers.contains_key(&headers::TOKEN_COUNT);
         let body = response.into_body().attach(Box::new(account));
+        self.keep_call(&mut answer_headers, (asked, &body), found);
         let mut answered = protocol.answer(CallAnswer { trace, body, is_estimate });
         let own = answer_headers.iter().filter(|(name, _)| name.as_str().starts_with(OWN));
         own.for_each(|(name, value)| _ = answered.headers_mut().insert(name, value.clone()));

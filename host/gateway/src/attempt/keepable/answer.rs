@@ -71,11 +71,8 @@ impl AnswerReader {
         let read = unified::parse_answer(&mut lease, &self.operation, &self.context, &http);
         lease.release();
         let Ok(Outcome::Complete(Answer::Chat(chat), losses)) = read else { return None };
-        let reason = |finish: &Option<Finish>| finish.as_ref().map(|finish| finish.reason);
-        let is_complete = !chat.candidates.is_empty()
-            && chat.candidates.iter().all(|candidate| reason(&candidate.finish).is_some_and(is_end));
         let is_portable = losses.is_empty() && is_portable(&chat);
-        is_complete.then(|| CompleteAnswer { portable: is_portable.then(|| self.portable(chat)) })
+        is_complete(&chat).then(|| CompleteAnswer { portable: is_portable.then(|| self.portable(chat)) })
     }
 
     fn read_stream(&self, framing: Framing, lease: Lease, plain: &[u8]) -> Option<CompleteAnswer> {
@@ -116,6 +113,21 @@ impl AnswerReader {
         chat.usage.iter_mut().for_each(without_cost);
         (validator.take_losses().is_empty() && is_portable(&chat)).then_some(chat)
     }
+}
+
+/// A whole answer for clients of any format; none if it is not complete, or serves its own format only.
+pub(crate) fn portable(format: &str, chat: &ChatResponse) -> Option<Portable> {
+    if !is_complete(chat) || !is_portable(chat) {
+        return None;
+    }
+    let mut chat = chat.clone();
+    chat.usage.iter_mut().for_each(without_cost);
+    Some(Portable::new(format, chat))
+}
+
+fn is_complete(chat: &ChatResponse) -> bool {
+    let reason = |finish: &Option<Finish>| finish.as_ref().map(|finish| finish.reason);
+    !chat.candidates.is_empty() && chat.candidates.iter().all(|candidate| reason(&candidate.finish).is_some_and(is_end))
 }
 
 fn is_end(reason: FinishReason) -> bool {

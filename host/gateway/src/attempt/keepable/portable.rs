@@ -19,7 +19,7 @@ impl Portable {
 
     /// The answer for a client of this format. One of another format than the first client's does not get what describes
     /// the first exchange, and has no place for it either.
-    pub(super) fn into_answer(self, format: &str) -> ChatResponse {
+    pub(crate) fn into_answer(self, format: &str) -> ChatResponse {
         let Self { format: own, mut answer } = self;
         if own != format {
             answer.service_tier = None;

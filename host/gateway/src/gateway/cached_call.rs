@@ -1,0 +1,181 @@
+//! Kept answers for clients of a protocol that carries the unified model itself: those that they caused, and those that
+//! clients of other formats did by a request which means the same.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{AGE, CACHE_CONTROL};
+use http::{HeaderMap, HeaderValue, Response};
+
+use super::Gateway;
+use super::cached::{LANE, kept_route, not_cached};
+use super::call::{CallAnswer, CallTrace};
+use super::client_call::Protocol;
+use crate::accounting::access::RequestRecord;
+use crate::accounting::{Account, Opening};
+use crate::admission::AdmissionPermit;
+use crate::answer_cache::{AnswerCache, CacheResult};
+use crate::attempt::{
+    Closing, HandedBody, InboundRequest, Portable, ReplyBody, UnifiedReply, plain_chat, portable as portable_of,
+};
+use crate::observe::trace::Span;
+use crate::route::Route;
+use crate::serving::Serving;
+use weir_cache::entry::TOO_LARGE;
+use weir_cache::{Control, Entry, Key, Mark, Moment, Place, Sharing};
+use weir_ledger::Nano;
+use weir_translate::dialect::reply::insert;
+use weir_translate::event_validator::{EventValidator, unfold};
+use weir_translate::unified::Answer;
+use weir_types::contract::types::ChatResponse;
+use weir_types::fault::Fault;
+use weir_types::headers;
+
+/// What the cache has for a call.
+pub(super) enum FoundCall {
+    /// The model's answers are not kept.
+    Nothing,
+    /// An answer that a request with this meaning got.
+    Answer(Box<KeptCall>),
+    /// Neither an answer nor a reason to keep one.
+    Bypass(Arc<str>),
+    /// No answer; the one that follows is to be kept.
+    Miss(Box<MissedCall>),
+}
+
+/// A kept answer for a call.
+pub(super) struct KeptCall {
+    key: Key,
+    entry: Arc<Entry>,
+    chat: ChatResponse,
+    route: Arc<Route>,
+}
+
+/// A call whose answer is to be kept.
+pub(super) struct MissedCall {
+    place: Place,
+    lifetime: Duration,
+    moment: Moment,
+    mark: Option<Mark>,
+}
+
+impl Gateway {
+    /// Looks for a kept answer to a call. Calls do not wait for equal ones.
+    pub(super) async fn find_kept_call(&self, serving: &Serving, asked: &InboundRequest) -> Result<FoundCall, Fault> {
+        let Some((route, lifetime)) = kept_route(serving, asked) else { return Ok(FoundCall::Nothing) };
+        let values = asked.headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+        let control = Control::read(values);
+        let model: Arc<str> = Arc::from(route.alias.as_str());
+        let bypass =
+            || if control.only_if_cached { Err(not_cached()) } else { Ok(FoundCall::Bypass(Arc::clone(&model))) };
+        let Some(chat) = plain_chat(asked) else { return bypass() };
+        let key = self.answers.meaning_key(serving, asked, (route, chat));
+        let place = AnswerCache::place(asked, key, &model);
+        let moment = self.answers.kept().moment();
+        let (found, mark) = match self.answers.get(&key, &control) {
+            Some(entry) => (Some(entry), None),
+            None => self.answers.look(&place, &control).await,
+        };
+        if let Some(entry) = found
+            && let Ok(portable) = serde_json::from_slice::<Portable>(&entry.body)
+        {
+            let chat = portable.into_answer(asked.face.format());
+            return Ok(FoundCall::Answer(Box::new(KeptCall { key, entry, chat, route: Arc::clone(route) })));
+        }
+        // A stream of events is not copied: other clients' requests fill the cache for those who stream.
+        if control.only_if_cached || control.no_store || chat.stream {
+            return bypass();
+        }
+        Ok(FoundCall::Miss(Box::new(MissedCall { place, lifetime, moment, mark })))
+    }
+
+    /// Answers a call with a kept answer, as a whole or as the events of a stream. It costs nothing.
+    pub(super) fn replay_call(
+        &self,
+        protocol: &impl Protocol,
+        asked: &InboundRequest,
+        KeptCall { key, entry, mut chat, route }: KeptCall,
+        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
+    ) -> Response<ReplyBody> {
+        self.answers.count(&entry.model, CacheResult::Hit);
+        self.answers.count_saved(&entry);
+        let account = self.replayed(asked, (&route, &entry), (span, permit, line));
+        chat.model.get_or_insert_with(|| asked.model().to_owned());
+        let closing = Closing { losses: Vec::new(), usage: chat.usage.clone(), cost: Some(Nano::ZERO) };
+        let handed = if asked.reading.stream {
+            let mut validator = EventValidator::new(&asked.exchange.id);
+            let mut events = validator.push(unfold(chat));
+            events.extend(validator.end());
+            UnifiedReply::Events(events)
+        } else {
+            UnifiedReply::Answer(Box::new(Answer::Chat(chat)))
+        };
+        let body = ReplyBody::Program(Box::new(HandedBody::new(handed, closing))).attach(Box::new(account));
+        let trace = CallTrace { request_id: asked.exchange.id.clone(), target: None, attempts: 0, steps: Vec::new() };
+        let mut response = protocol.answer(CallAnswer { trace, body, is_estimate: false });
+        response.headers_mut().insert(AGE, HeaderValue::from(entry.age(Instant::now()).as_secs()));
+        insert(response.headers_mut(), &headers::LANE, LANE);
+        insert(response.headers_mut(), &headers::CACHE, CacheResult::Hit.as_str());
+        insert(response.headers_mut(), &headers::CACHE_KEY, &key.to_string());
+        response
+    }
+
+    /// The account of a request that a kept answer serves.
+    pub(super) fn replayed(
+        &self,
+        asked: &InboundRequest,
+        (route, entry): (&Arc<Route>, &Entry),
+        (span, permit, line): (&Span, AdmissionPermit, &mut Option<Box<RequestRecord>>),
+    ) -> Account {
+        let series = route.series(&self.metrics, &asked.face, asked.caller.label());
+        let operation = asked.operation().name();
+        let (begun, request_id) = (asked.exchange.begun, &*asked.exchange.id);
+        let opening = Opening { begun, request_id, operation, span, counts: false };
+        let mut account = Account::open(&self.metrics, series, opening, permit);
+        if let Some(line) = line.as_mut() {
+            line.set_saved_cost(entry.cost.and_then(|nano| Nano::new(nano).ok()));
+        }
+        account.set_line(line.take());
+        account.set_lane(LANE);
+        account.content(0);
+        account.answering(200, false, false);
+        account.note_overhead();
+        account
+    }
+
+    /// Keeps the answer to a call if it may be kept, and says in its headers how it came to be.
+    pub(super) fn keep_call(
+        &self,
+        headers: &mut HeaderMap,
+        (asked, body): (&InboundRequest, &ReplyBody),
+        found: FoundCall,
+    ) {
+        let (model, missed) = match found {
+            FoundCall::Nothing | FoundCall::Answer(_) => return,
+            FoundCall::Bypass(model) => (model, None),
+            // The guards of a fallback's model judged it: the answer is for this request.
+            FoundCall::Miss(missed) if asked.judged.get().is_some() => (missed.place.model, None),
+            FoundCall::Miss(missed) => (Arc::clone(&missed.place.model), Some(missed)),
+        };
+        let result = if missed.is_some() { CacheResult::Miss } else { CacheResult::Bypass };
+        self.answers.count(&model, result);
+        insert(headers, &headers::CACHE, result.as_str());
+        let Some(missed) = missed else { return };
+        let MissedCall { place: Place { scope, key, model }, lifetime, moment, mark } = *missed;
+        insert(headers, &headers::CACHE_KEY, &key.to_string());
+        let closing = body.closing();
+        let portable = body.chat().filter(|_| closing.losses.is_empty());
+        let Some(portable) = portable.and_then(|chat| portable_of(asked.face.format(), chat)) else { return };
+        let Ok(json) = serde_json::to_vec(&portable) else { return };
+        if json.len() >= TOO_LARGE {
+            return;
+        }
+        let (body, stored, cost) = (Bytes::from(json), Instant::now(), closing.cost.map(Nano::get));
+        let entry = Arc::new(Entry { model, headers: HeaderMap::new(), body, stored, lifetime, cost, origin: None });
+        if let Some(sharing) = self.answers.sharing(scope, mark, None) {
+            Sharing::put(sharing, key, &entry, None);
+        }
+        self.answers.kept().put(key, &entry, moment);
+    }
+}
