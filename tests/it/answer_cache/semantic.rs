@@ -252,6 +252,10 @@ async fn without_a_vector_a_request_is_served_as_if_there_were_no_semantic_cache
         if request.line().contains("/embeddings") { never() } else { Answer::json(200, OPENAI.whole()) }
     })
     .await;
+    // The provider has half of the time that the client gives.
+    let gateway = Gateway::open(&settings(&upstream, "")).await;
+    let hurried = question("How do I enable 2FA?", &json!({})).header("x-weir-timeout-ms", "4000");
+    assert_eq!(result(&gateway.ask(&by("one", hurried)).await), Some("miss"));
     let gateway = Gateway::open(&settings(&upstream, "").replace("wait = \"1m\"", "wait = \"5ms\"")).await;
     assert_eq!(result(&ask(&gateway, "one", "How do I enable 2FA?").await), Some("miss"));
     assert_eq!(told(&gateway, "failed").await, 1.0);

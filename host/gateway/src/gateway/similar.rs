@@ -1,6 +1,7 @@
 //! Answers a request by a kept answer to a question that means the same.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Gateway;
 use super::cached::Kept;
@@ -48,7 +49,7 @@ impl Gateway {
         let Some((text, rest)) = split(&meaning.chat) else { return Similar::Nothing(None) };
         let (model, questions) = (Arc::<str>::from(route.alias.as_str()), self.answers.questions());
         let embedding = self.embed(serving, asked, (&settings.embeddings, &text));
-        let direction = match tokio::time::timeout(settings.wait, Box::pin(embedding)).await {
+        let direction = match tokio::time::timeout(wait(asked, route, settings), Box::pin(embedding)).await {
             Ok(Ok(vector)) => Direction::of(vector),
             Ok(Err(fault)) => {
                 tracing::debug!(%fault, model = &*settings.embeddings, "no vector for the semantic cache");
@@ -100,6 +101,14 @@ impl Gateway {
         }
         (SemanticResult::Miss, None)
     }
+}
+
+/// How long a request waits for its vector: half of its own time is for the provider.
+fn wait(asked: &InboundRequest, route: &Route, settings: &SemanticCache) -> Duration {
+    let told = asked.headers.get(&headers::TIMEOUT_MS).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let totals = route.targets.iter().flatten().filter_map(|target| target.timeouts.total);
+    let most = told.map(Duration::from_millis).into_iter().chain(totals).min();
+    most.map_or(settings.wait, |most| settings.wait.min(most / 2))
 }
 
 /// The last words of a client, and the request without them; none if it does not end with words alone, or they are too long.
