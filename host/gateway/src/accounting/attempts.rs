@@ -1,0 +1,135 @@
+//! What an account records of the attempts at a request: what was sent, what failed, and what a provider may charge for
+//! without an answer.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::Account;
+use super::capture::SentCopy;
+use super::request_log::ChargedPart;
+use super::sent_input::SentInput;
+use super::trail::{End, Trail};
+use crate::health::Ticket;
+use crate::observe::trace::Span;
+use crate::pricing::Tariff;
+use weir_types::tokens::Tokens;
+use weir_upstream::UpstreamRequest;
+
+impl Account {
+    /// Begins an attempt at this provider, with the provider's name for the model and what its tokens cost.
+    pub(crate) fn start_attempt(&mut self, provider: &Arc<str>, model: &str, tariff: Tariff) {
+        self.forfeit();
+        let number = self.shared.tries.fetch_add(1, Ordering::Relaxed) + 1;
+        self.traced.begins(number, provider, model);
+        self.line.iter_mut().for_each(|line| line.start_attempt(model));
+        self.provider = Some(Arc::clone(provider));
+        self.tokens.tariff = Some(tariff);
+    }
+
+    /// A request is sent; `input` estimates its tokens. They are charged for unless the provider reports usage or
+    /// refuses the request. Returns whether this is the attempt's first request, the one that costs.
+    pub(crate) fn note_sent_input<I: Into<SentInput>>(&mut self, input: impl FnOnce() -> I) -> bool {
+        self.is_in_doubt = true;
+        let is_first = self.counts && self.tokens.sent.is_none();
+        if is_first {
+            self.tokens.sent = Some(input().into());
+        }
+        is_first
+    }
+
+    /// Copies a request that is about to be sent, if the content of the exchange is captured.
+    pub(crate) fn capture_request(&mut self, request: &UpstreamRequest<'_>) -> Option<Arc<SentCopy>> {
+        self.copies.sends(request)
+    }
+
+    /// The request that was sent was refused or never arrived: it costs nothing.
+    pub fn refused(&mut self) {
+        self.tokens.sent = None;
+        self.is_in_doubt = false;
+    }
+
+    /// Whether a provider may charge for a request that it has not answered.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.is_in_doubt
+    }
+
+    /// The estimated input tokens of a request that a provider received and has not answered.
+    pub(crate) fn unanswered(&self) -> Option<u32> {
+        self.tokens.sent.as_ref().map(SentInput::tokens)
+    }
+
+    /// Charges the estimated input of a pending request, since it will not be answered any more.
+    pub(super) fn forfeit(&mut self) {
+        let Some(input) = self.tokens.sent.take().map(|sent| sent.tokens()) else { return };
+        let book = self.book();
+        book.estimated([input, 0]);
+        let mut forfeited = self.shared.forfeited.lock().unwrap_or_else(PoisonError::into_inner);
+        forfeited.input += u64::from(input);
+        let part = self.tokens.tariff.as_ref().map(|tariff| ChargedPart::of(tariff, Tokens::default(), [input, 0]));
+        let mark = forfeited.charges.mark();
+        forfeited.charges.add_estimate([input, 0], self.tokens.tariff.as_ref(), &book);
+        let cost = forfeited.charges.since(mark);
+        forfeited.parts.extend(part.map(|part| ChargedPart { cost, ..part }));
+    }
+
+    /// The span of the current attempt.
+    pub fn attempt(&self) -> &Span {
+        self.traced.attempt()
+    }
+
+    /// The number of attempts so far.
+    pub fn tries(&self) -> u32 {
+        self.shared.tries.load(Ordering::Relaxed)
+    }
+
+    /// The outcome of the targets that did not answer.
+    pub fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
+    /// Records that a target was tried and failed, with the reason.
+    pub fn tried(&mut self, target: &Arc<str>, reason: &'static str) {
+        self.trail.add(target, End::Failed(reason));
+    }
+
+    /// Records that a target was skipped, with the reason.
+    pub fn skipped(&mut self, target: &Arc<str>, provider: &str, reason: &'static str) {
+        self.metrics.tries.skipped(provider, reason);
+        tracing::info!(request_id = &*self.request_id, target = &**target, reason, "target skipped");
+        self.trail.add(target, End::Skipped(reason));
+    }
+
+    /// Adds a wait between two attempts, which is not the gateway's own time.
+    pub fn waited(&mut self, wait: Duration) {
+        self.waited += wait;
+    }
+
+    /// Ends the attempt as failed, with the reason.
+    pub fn failed(&mut self, reason: &'static str) {
+        self.status = 0;
+        self.traced.failed(reason);
+    }
+
+    /// Makes this attempt the one that answers.
+    pub fn serve(&mut self, ticket: Ticket) {
+        if !self.streaming {
+            ticket.first_piece();
+        }
+        self.ticket = Some(ticket);
+    }
+
+    /// Records the time that a request to the provider took until the head of its answer, or until it failed.
+    pub(crate) fn attempted(&mut self, provider: &Arc<str>, took: Duration) {
+        self.metrics.attempts.with_label_values(&[provider.as_ref()]).inc();
+        self.metrics.upstream.with_label_values(&[provider.as_ref()]).observe(took.as_secs_f64());
+        self.waited += took;
+        self.provider = Some(Arc::clone(provider));
+        self.limits.clear();
+    }
+
+    /// Counts a failed request to the provider.
+    pub(crate) fn failed_upstream(&self, provider: &str, reason: &str) {
+        self.metrics.failures.with_label_values(&[provider, reason]).inc();
+    }
+}
