@@ -3,6 +3,8 @@
 //! Instances come from a pool of reserved address space, memories start as copy-on-write images, and deadlines use
 //! epochs. Features that no adapter needs, and those with past security advisories of wasmtime, are off.
 
+pub(super) mod config;
+
 use std::fmt::{self, Debug, Formatter};
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -11,22 +13,16 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use arc_swap::ArcSwap;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
+use wasmtime::EngineWeak;
 use wasmtime::component::InstancePre;
-use wasmtime::{Config, Enabled, EngineWeak, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use self::config::config;
 use super::digest::Digest;
 use super::limits::Limits;
 use super::state::State;
 use super::ticker::Ticker;
 use super::untrusted::{Crowded, UntrustedExecutor};
 
-/// Slots beyond leased and idle instances, for components that are being loaded.
-const SPARE: u32 = 4;
-/// Core instances per slot. A component with a stream has three: its own module, and two small ones for the stream's
-/// destructor.
-pub(super) const CORE_INSTANCES: u32 = 4;
-/// Tables per slot.
-pub(super) const TABLES: u32 = 2;
 /// Maximum number of components whose drop is deferred; further ones are dropped at once.
 const DEFERRED: usize = 64;
 
@@ -310,49 +306,6 @@ pub fn fingerprint(engine: &wasmtime::Engine) -> Digest {
     Digest::from(<[u8; 32]>::from(feed.0.finalize()))
 }
 
-fn config(limits: &Limits, pooling: bool) -> Config {
-    let mut config = Config::new();
-    config
-        .epoch_interruption(true)
-        .concurrency_support(false)
-        .parallel_compilation(limits.parallel_compilation)
-        .consume_fuel(limits.counts_instructions)
-        .memory_init_cow(true)
-        // This only matters where libgcc's registry is slow; there it makes unloading fast (wasm-hosting.md, 3.2).
-        .native_unwind_info(cfg!(all(target_os = "linux", target_env = "gnu")))
-        .wasm_tail_call(false)
-        .wasm_relaxed_simd(false)
-        .wasm_memory64(false)
-        .wasm_component_model_memory64(false);
-    // Multi-memory stays on: components with several memories need adapter modules that use it, and the compiler panics
-    // without it (wasm-hosting.md, 6.1). Threads, exceptions and garbage collection are not compiled in.
-    if pooling {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
-    }
-    config
-}
-
-fn pool(limits: &Limits) -> PoolingAllocationConfig {
-    let slots = limits.instances.saturating_add(limits.idle_instances).saturating_add(SPARE);
-    let mut pool = PoolingAllocationConfig::default();
-    pool.total_component_instances(slots)
-        .total_core_instances(slots.saturating_mul(CORE_INSTANCES))
-        .total_memories(slots)
-        .total_tables(slots.saturating_mul(TABLES))
-        .max_tables_per_module(4)
-        .table_elements(limits.table_elements)
-        .max_memory_size(limits.memory)
-        .linear_memory_keep_resident(limits.keep_resident)
-        .table_keep_resident(16 * 1024)
-        // wasmtime-wasi turns on wasmtime's feature `async`, with which a pool maps 2 GiB of stacks unless it has none.
-        // Calls here are synchronous, so they need none.
-        .total_stacks(0)
-        // If the kernel can report written pages (Linux 6.7), only those are cleared and kept. Otherwise each slot that
-        // was ever used holds `keep_resident` bytes, until the pool is renewed.
-        .pagemap_scan(Enabled::Auto);
-    pool
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -363,7 +316,7 @@ mod tests {
         let one = Engine::new(small.clone()).unwrap();
         let two = Engine::new(Limits { instances: 9, ..small }).unwrap();
         assert_eq!(one.fingerprint(), two.fingerprint());
-        let on_demand = wasmtime::Engine::new(Config::new().epoch_interruption(false)).unwrap();
+        let on_demand = wasmtime::Engine::new(wasmtime::Config::new().epoch_interruption(false)).unwrap();
         let mut hasher = std::hash::DefaultHasher::new();
         on_demand.precompile_compatibility_hash().hash(&mut hasher);
         let other = hasher.finish();
@@ -384,12 +337,6 @@ mod tests {
         let granted = serving.for_grants().unwrap();
         assert!(!wasmtime::Engine::same(&serving.wasm(), &granted.wasm()));
         assert_eq!(granted.fingerprint(), serving.fingerprint());
-    }
-
-    #[test]
-    fn the_pool_maps_no_stacks_for_async_calls() {
-        let pool = format!("{:?}", pool(&Limits::for_connections(2)));
-        assert!(pool.contains("total_stacks: 0,") || pool.contains("total_stacks: 0 "), "{pool}");
     }
 
     #[test]

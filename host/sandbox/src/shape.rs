@@ -11,7 +11,7 @@ use wasmparser::{
     ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
-use super::engine::{CORE_INSTANCES, TABLES};
+use super::engine::config::{CORE_INSTANCES, TABLES};
 use super::interface::{Interface, Interfaces};
 use super::limits::Structure;
 use super::version::Version;
