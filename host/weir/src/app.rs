@@ -1,8 +1,8 @@
 //! Assembles the parts of the program, runs them, and drains them. The only module that knows all of them.
 
 mod error;
+mod listeners;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::Request;
@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use self::listeners::{allowance, listeners};
 use crate::admin;
 use crate::admin::{Figures, Identity, Operations, ShadowRuns, Uploads};
 use crate::answers;
@@ -43,6 +44,7 @@ use weir_types::worker;
 use weir_upstream::{Collector, Settings, Upstreams};
 
 pub use error::StartError;
+pub use listeners::Addresses;
 pub use weir_embed::adapters::{Plugins, keeper};
 pub use weir_embed::terms::policy;
 
@@ -70,15 +72,6 @@ pub struct App {
     /// The store's keys, teams, organisations and users.
     identity: Identity,
     sessions: Sessions,
-}
-
-/// Addresses that the program listens on.
-#[derive(Debug, Clone, Copy)]
-pub struct Addresses {
-    /// The main listener, which also serves the operations endpoints if they have no listener.
-    pub main: SocketAddr,
-    /// The separate listener of the operations endpoints.
-    pub admin: Option<SocketAddr>,
 }
 
 /// Creates the sandbox and the compile cache of this configuration.
@@ -274,24 +267,6 @@ impl App {
     }
 }
 
-/// The listener for clients, and the one of the admin side if it has its own.
-async fn listeners(
-    sockets: Sockets,
-    config: &Config,
-) -> Result<(TcpListener, Option<TcpListener>, Addresses), StartError> {
-    let (main, main_address) = match sockets.main {
-        Some(socket) => adopt(socket)?,
-        None => open(&config.server.host, config.server.port).await?,
-    };
-    let admin = match (sockets.admin, config.admin.listen) {
-        (Some(socket), _) => Some(adopt(socket)?),
-        (None, Some(address)) => Some(open(&address.ip().to_string(), address.port()).await?),
-        (None, None) => None,
-    };
-    let (admin, admin_address) = admin.unzip();
-    Ok((main, admin, Addresses { main: main_address, admin: admin_address }))
-}
-
 /// Takes in a certificate that is replaced.
 fn follow_certificate(tls: Option<&Arc<Tls>>, stop: &watch::Receiver<bool>) {
     if let Some(tls) = tls {
@@ -342,42 +317,9 @@ fn show_figures(gateway: &Gateway, catalog: &Arc<Catalog>) {
     }
 }
 
-/// Number of connections beyond the limit, for the operations endpoints.
-const RESERVE: usize = 32;
-
-/// Settings of the listeners.
-fn allowance(server: &weir_config::Server) -> Allowance {
-    Allowance {
-        connections: server.max_connections,
-        reserve: RESERVE,
-        per_address: server.max_connections_per_address,
-        header_bytes: server.max_header_bytes,
-        header_timeout: server.header_timeout,
-        idle_timeout: server.idle_timeout,
-        ping: weir_server::PING,
-        send_timeout: server.send_timeout,
-        drain: server.shutdown_timeout,
-        tls: None,
-        metrics: weir_server::ListenerMetrics::default(),
-    }
-}
-
 /// Creates the exporter of spans.
 fn tracer(settings: &weir_config::Traces) -> Result<Tracer, StartError> {
     Ok(Tracer::begin(settings, Collector::new(Handle::current(), settings.protocol)?)?)
-}
-
-async fn open(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen { address: format!("{host}:{port}"), source };
-    weir_server::bind(host, port).await.map_err(failed)
-}
-
-/// Serves on a socket that was opened before the program started.
-fn adopt(socket: std::net::TcpListener) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed = |source| StartError::Listen { address: "the service manager's socket".to_owned(), source };
-    let listener = TcpListener::from_std(socket).map_err(failed)?;
-    let address = listener.local_addr().map_err(failed)?;
-    Ok((listener, address))
 }
 
 /// Derives the served state anew whenever the adapters change.

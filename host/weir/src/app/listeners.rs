@@ -1,0 +1,70 @@
+//! The sockets that the program listens on, and the limits of their connections.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+
+use super::StartError;
+use crate::systemd::Sockets;
+use weir_config::Config;
+use weir_server::Allowance;
+
+/// Number of connections beyond the limit, for the operations endpoints.
+const RESERVE: usize = 32;
+
+/// Addresses that the program listens on.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// The main listener, which also serves the operations endpoints if they have no listener.
+    pub main: SocketAddr,
+    /// The separate listener of the operations endpoints.
+    pub admin: Option<SocketAddr>,
+}
+
+/// The listener for clients, and the one of the admin side if it has its own.
+pub(super) async fn listeners(
+    sockets: Sockets,
+    config: &Config,
+) -> Result<(TcpListener, Option<TcpListener>, Addresses), StartError> {
+    let (main, main_address) = match sockets.main {
+        Some(socket) => adopt(socket)?,
+        None => open(&config.server.host, config.server.port).await?,
+    };
+    let admin = match (sockets.admin, config.admin.listen) {
+        (Some(socket), _) => Some(adopt(socket)?),
+        (None, Some(address)) => Some(open(&address.ip().to_string(), address.port()).await?),
+        (None, None) => None,
+    };
+    let (admin, admin_address) = admin.unzip();
+    Ok((main, admin, Addresses { main: main_address, admin: admin_address }))
+}
+
+/// Settings of the listeners.
+pub(super) fn allowance(server: &weir_config::Server) -> Allowance {
+    Allowance {
+        connections: server.max_connections,
+        reserve: RESERVE,
+        per_address: server.max_connections_per_address,
+        header_bytes: server.max_header_bytes,
+        header_timeout: server.header_timeout,
+        idle_timeout: server.idle_timeout,
+        ping: weir_server::PING,
+        send_timeout: server.send_timeout,
+        drain: server.shutdown_timeout,
+        tls: None,
+        metrics: weir_server::ListenerMetrics::default(),
+    }
+}
+
+async fn open(host: &str, port: u16) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address: format!("{host}:{port}"), source };
+    weir_server::bind(host, port).await.map_err(failed)
+}
+
+/// Serves on a socket that was opened before the program started.
+fn adopt(socket: std::net::TcpListener) -> Result<(TcpListener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address: "the service manager's socket".to_owned(), source };
+    let listener = TcpListener::from_std(socket).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
