@@ -18,7 +18,7 @@ pub(super) struct Kind {
 /// A document by its name.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Named {
-    /// What it is called in the store.
+    /// Its name, as `list` prints it.
     pub(super) name: String,
     #[command(flatten)]
     pub(super) running: Running,
