@@ -1,6 +1,6 @@
 //! `cargo xtask profile [LANE] [PROGRAM]`: the instructions of a request in user mode, and where they run, by `perf`.
 //!
-//! The lanes are those of `cargo xtask allocs`: one client, one connection, a provider that answers at once. Instructions
+//! The lanes are those of `cargo xtask allocs` and answers from the cache: one client, one connection, a provider that answers at once. Instructions
 //! hardly depend on what else the machine does, unlike times.
 
 mod fold;
@@ -14,7 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use weir_allocations::lanes::{self, LANES, Lane, WARM};
+use weir_allocations::lanes::{self, KEPT, LANES, Lane, WARM};
 use weir_allocations::{Client, provide};
 
 use self::perf::Perf;
@@ -33,8 +33,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
     ensure!(words.len() <= 2, "usage: cargo xtask profile [LANE] [PROGRAM]");
     let wanted = words.first().map_or("", String::as_str);
-    let chosen: Vec<&Lane> = LANES.iter().filter(|lane| lane.name.contains(wanted)).collect();
-    let names: Vec<&str> = LANES.iter().map(|lane| lane.name).collect();
+    let all = || LANES.iter().chain(&KEPT);
+    let chosen: Vec<&Lane> = all().filter(|lane| lane.name.contains(wanted)).collect();
+    let names: Vec<&str> = all().map(|lane| lane.name).collect();
     ensure!(!chosen.is_empty(), "no lane is called {wanted:?}; there are {names:?}");
     ensure!(process::find("perf").is_some(), "`perf` is not there: on Debian, apt-get install linux-perf");
     ensure!(Perf::can_count(), "`perf` counts no instructions here: see /proc/sys/kernel/perf_event_paranoid");

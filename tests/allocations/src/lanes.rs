@@ -19,12 +19,18 @@ pub struct Lane {
     is_streamed: bool,
 }
 
-/// All lanes.
+/// The lanes whose allocations are counted.
 pub const LANES: [Lane; 4] = [
     Lane { name: "relayed, whole", model: "same", is_streamed: false },
     Lane { name: "relayed, streamed", model: "same-s", is_streamed: true },
     Lane { name: "translated, whole", model: "other", is_streamed: false },
     Lane { name: "translated, streamed", model: "other-s", is_streamed: true },
+];
+
+/// Answers from the cache, whose instructions are counted only.
+pub const KEPT: [Lane; 2] = [
+    Lane { name: "kept, whole", model: "kept", is_streamed: false },
+    Lane { name: "kept, streamed", model: "kept-s", is_streamed: true },
 ];
 
 /// A whole answer in the client's own format.
@@ -44,6 +50,8 @@ pub fn answers() -> Answers {
     static ANSWERS: LazyLock<Vec<(&str, String)>> = LazyLock::new(|| {
         vec![
             ("\"model\":\"same-s\"", streamed(&same_stream())),
+            ("\"model\":\"kept-s\"", streamed(&same_stream())),
+            ("\"model\":\"kept\"", whole(SAME)),
             ("\"model\":\"other-s\"", streamed(&other_stream())),
             ("\"model\":\"same\"", whole(SAME)),
             ("\"model\":\"other\"", whole(exchange::ANSWER)),
@@ -83,11 +91,18 @@ fn other_stream() -> String {
 /// The configuration of a gateway before this provider. `server` are further lines of `[server]`.
 pub fn config(provider: SocketAddr, server: &str) -> String {
     let mut text = format!("[server]\naccess_log = false\nworkers = 1\n{server}[store]\nurl = \"none\"\n");
-    for (adapter, model) in [("openai", "same"), ("openai", "same-s"), ("anthropic", "other"), ("anthropic", "other-s")]
-    {
+    let models = [
+        ("openai", "same", ""),
+        ("openai", "same-s", ""),
+        ("openai", "kept", "cache = \"1h\"\n"),
+        ("openai", "kept-s", "cache = \"1h\"\n"),
+        ("anthropic", "other", ""),
+        ("anthropic", "other-s", ""),
+    ];
+    for (adapter, model, kept) in models {
         let _ = writeln!(
             text,
-            "[[models]]\nalias = \"{model}\"\ntype = \"{adapter}\"\n\
+            "[[models]]\nalias = \"{model}\"\ntype = \"{adapter}\"\n{kept}\
              target = {{ url = \"http://{provider}/v1/\", model = \"{model}\", api_key = \"k\" }}\n\
              price = {{ input = 1, output = 1 }}"
         );
