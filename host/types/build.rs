@@ -3,6 +3,9 @@
 //! `wasmtime::component::bindgen!` would tie these types to wasmtime. Here only the feature `component` adds the
 //! derives that the component model needs, so the crates below the sandbox and the fuzz targets link no wasmtime.
 
+#[path = "build/lowering.rs"]
+mod lowering;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -19,7 +22,9 @@ const EARLIER: [(&str, &str); 1] = [("v0_1_0", "../../wit/v0.1.0")];
 fn main() -> io::Result<()> {
     let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let contract = here.join(CONTRACT);
-    println!("cargo:rerun-if-changed={}", contract.display());
+    for read in [contract.clone(), here.join("build.rs"), here.join("build")] {
+        println!("cargo:rerun-if-changed={}", read.display());
+    }
     let place = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("contract.rs");
     fs::write(place, generate(&here, &contract)?)
 }
@@ -177,7 +182,9 @@ impl Module<'_> {
                     format!("{docs}{}{missing} pub {plain}: {},\n", named(&field.name), self.spelled(&field.ty))
                 });
                 let body: String = fields.collect();
-                format!("{docs}{}pub struct {name} {{\n{body}}}\n", self.derives("record", id, false))
+                let fields: Vec<String> = record.fields.iter().map(|field| snake(&field.name)).collect();
+                let lowering = lowering::of_record(&name, &fields);
+                format!("{docs}{}pub struct {name} {{\n{body}}}\n{lowering}", self.derives("record", id))
             }
             TypeDefKind::Variant(variant) => {
                 let cases = variant.cases.iter().map(|case| {
@@ -186,7 +193,10 @@ impl Module<'_> {
                     format!("{docs}{} {}{payload},\n", named(&case.name), camel(&case.name))
                 });
                 let body: String = cases.collect();
-                format!("{docs}{}pub enum {name} {{\n{body}}}\n", self.derives("variant", id, false))
+                let cases: Vec<(String, bool)> =
+                    variant.cases.iter().map(|case| (camel(&case.name), case.ty.is_some())).collect();
+                let lowering = lowering::of_variant(&name, &cases);
+                format!("{docs}{}pub enum {name} {{\n{body}}}\n{lowering}", self.derives("variant", id))
             }
             TypeDefKind::Enum(cases) => {
                 let count = cases.cases.len();
@@ -200,8 +210,9 @@ impl Module<'_> {
                 let size = "#[cfg_attr(feature = \"component\", repr(u8))]\n";
                 let all =
                     format!("/// All of them, in the contract's order.\npub const ALL: [Self; {count}] = [{names}];");
-                let kind = self.derives("enum", id, true);
-                format!("{docs}{kind}{size}pub enum {name} {{\n{body}}}\nimpl {name} {{\n{all}\n}}\n")
+                let kind = self.derives("enum", id);
+                let lowering = lowering::of_enum(&name);
+                format!("{docs}{kind}{size}pub enum {name} {{\n{body}}}\nimpl {name} {{\n{all}\n}}\n{lowering}")
             }
             TypeDefKind::Type(ty) => match ty {
                 Type::Id(of) if self.resolve.types[*of].owner != def.owner => {
@@ -220,17 +231,19 @@ impl Module<'_> {
     }
 
     /// What such a type can do; the component model's derives only where they are asked for.
-    fn derives(&self, kind: &str, id: TypeId, is_enum: bool) -> String {
+    fn derives(&self, kind: &str, id: TypeId) -> String {
         let mut plain = vec!["Debug", "Clone", "PartialEq", "serde::Serialize", "serde::Deserialize"];
         if self.is_copy(&Type::Id(id)) {
             plain.push("Copy");
         }
-        if is_enum {
+        if kind == "enum" {
             plain.extend(["Eq", "Hash"]);
         }
+        // Records have a `Lower` of their own.
+        let lower = if kind == "record" { "" } else { ", wasmtime::component::Lower" };
         format!(
             "#[derive({})]\n#[cfg_attr(feature = \"component\", derive(wasmtime::component::ComponentType, \
-             wasmtime::component::Lift, wasmtime::component::Lower), component({kind}))]\n",
+             wasmtime::component::Lift{lower}), component({kind}))]\n",
             plain.join(", ")
         )
     }

@@ -1,6 +1,8 @@
 //! The contract's types, generated from `wit/`, whose comments document them.
 #![allow(missing_docs, clippy::doc_markdown, clippy::all, clippy::pedantic, reason = "generated from wit/")]
 
+#[cfg(feature = "component")]
+mod lowering;
 mod operation;
 mod plain;
 #[path = "contract/v0_1_0.rs"]
