@@ -19,6 +19,9 @@ use wasmtime::{Error, Result, ValRaw};
 /// Lists up to this size in bytes are put together on the stack.
 const SMALL: usize = 512;
 
+/// The address of an empty text: even, as some encodings ask for it.
+const EMPTY: usize = 2;
+
 /// A value that can be written into a component's memory.
 pub(super) trait Pack: ComponentType {
     /// Writes the value's bytes, as many as [`ComponentType::SIZE32`] says, all zero before. Texts and lists get memory from
@@ -108,9 +111,9 @@ fn list<E: Pack, T>(items: &[E], cx: &mut LowerContext<'_, T>) -> Result<usize> 
 /// Writes a text into memory from the component, in its encoding. Returns its address and length.
 fn text<T>(text: &str, cx: &mut LowerContext<'_, T>) -> Result<[ValRaw; 2]> {
     if text.is_empty() {
-        return Ok(pair(1, 0));
+        return Ok(pair(EMPTY, 0));
     }
-    let mut place = MaybeUninit::new(pair(1, 0));
+    let mut place = MaybeUninit::new(pair(EMPTY, 0));
     text.linear_lower_to_flat(cx, InterfaceType::String, &mut place)?;
     #[expect(unsafe_code, reason = "wasmtime writes texts to such places only")]
     // SAFETY: it was written above in any case.
