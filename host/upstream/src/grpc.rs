@@ -82,7 +82,7 @@ impl Call {
         }
         // An answer without messages may have its status in place of headers.
         let early = Status::read(&headers, |text| self.veil.hide_in(text));
-        let metadata = metadata(headers);
+        let metadata = metadata(&headers);
         if let Some(early) = early.as_ref().filter(|early| !early.is_ok()) {
             return Ok(self.failed(early, metadata));
         }
@@ -165,7 +165,7 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// The server's own headers.
-fn metadata(headers: HeaderMap) -> HeaderMap {
+fn metadata(headers: &HeaderMap) -> HeaderMap {
     let describes = [header::CONTENT_TYPE, header::CONTENT_ENCODING, header::CONTENT_LENGTH];
     let is_own = |name: &HeaderName| !name.as_str().starts_with(OWN_HEADERS) && !describes.contains(name);
     headers.iter().filter(|(name, _)| is_own(name)).map(|(name, value)| (name.clone(), value.clone())).collect()

@@ -25,7 +25,7 @@ impl Decoder for ChunkDecoder {
                 continue;
             }
             let chunk = Chunk::read(&frame.data)?;
-            if let Some(error) = refusal(&chunk.json, None) {
+            if let Some(error) = refusal(&chunk.json) {
                 decoded.events.push(ChatEvent::Failure(error));
                 continue;
             }

@@ -22,22 +22,22 @@ pub(crate) fn unwrap(response: HttpResponse) -> Result<HttpResponse, Error> {
 }
 
 fn of_chunks(text: &str) -> Result<String, Error> {
-    for chunk in json::parse::<Vec<&RawValue>>(text).map_err(unreadable)? {
+    for chunk in json::parse::<Vec<&RawValue>>(text).map_err(|error| unreadable(&error))? {
         let Chunk { json, .. } = Chunk::read(chunk.get())?;
         if !json.is_empty() {
-            return refusal(&json, None).map_or(Ok(json), Err);
+            return refusal(&json).map_or(Ok(json), Err);
         }
     }
     Err(Error::unreadable("the provider's answer is empty"))
 }
 
 fn of_response(text: &str) -> Result<String, Error> {
-    let mut answer = Rest::parse(text).map_err(unreadable)?;
+    let mut answer = Rest::parse(text).map_err(|error| unreadable(&error))?;
     let json = bytes(&mut answer, "jsonBody")?;
     let status = answer.count("statusCode").and_then(|status| u16::try_from(status).ok());
     match status.filter(|status| *status >= 400) {
         Some(status) => Err(from_json(&json, Some(status))),
-        None => refusal(&json, None).map_or(Ok(json), Err),
+        None => refusal(&json).map_or(Ok(json), Err),
     }
 }
 
@@ -52,17 +52,17 @@ pub(crate) struct Chunk {
 impl Chunk {
     /// Reads a chunk.
     pub(crate) fn read(text: &str) -> Result<Self, Error> {
-        let mut chunk = Rest::parse(text).map_err(unreadable)?;
+        let mut chunk = Rest::parse(text).map_err(|error| unreadable(&error))?;
         let finished = chunk.get("finished").is_some_and(|finished| finished.get() == "true");
         Ok(Self { json: bytes(&mut chunk, "jsonChunk")?, finished })
     }
 }
 
 /// The error in place of an answer. SGLang's has no wrapper: `{"object": "error", "message", "type", "code"}`.
-pub(crate) fn refusal(json: &str, status: Option<u16>) -> Option<Error> {
+pub(crate) fn refusal(json: &str) -> Option<Error> {
     let mut answer = Rest::parse(json).ok()?;
     let is_bare = answer.str("object").is_some_and(|object| &*object == "error");
-    (is_bare || answer.get("error").is_some_and(|error| error.get() != "null")).then(|| from_json(json, status))
+    (is_bare || answer.get("error").is_some_and(|error| error.get() != "null")).then(|| from_json(json, None))
 }
 
 /// A field of bytes that are a text.
@@ -72,6 +72,6 @@ fn bytes(message: &mut Rest<'_>, field: &str) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|_| Error::unreadable("the provider's JSON is no text"))
 }
 
-fn unreadable(error: json::Error) -> Error {
+fn unreadable(error: &json::Error) -> Error {
     Error::unreadable(format!("the provider's answer is not readable: {error}"))
 }
