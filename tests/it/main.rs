@@ -34,6 +34,7 @@ mod fallback;
 mod fidelity;
 mod grants;
 mod grpc;
+mod grpc_providers;
 mod guards;
 mod headroom;
 mod health_checks;

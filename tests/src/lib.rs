@@ -19,6 +19,7 @@ pub mod plugins;
 pub mod program;
 pub mod redis;
 pub mod registry;
+pub mod rpc;
 pub mod upstream;
 pub mod websocket;
 
@@ -30,6 +31,7 @@ pub use plugins::Folder;
 pub use program::Program;
 pub use redis::Redis;
 pub use registry::Registry;
+pub use rpc::{RpcAnswer, RpcCall, RpcServer};
 pub use upstream::{Answer, Gate, Received, Upstream};
 pub use websocket::{SessionProvider, WebSocket};
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method as HttpMethod};
 
 use weir_realtime::CompiledSessionTap;
+use weir_transcoding::{Method, MethodError};
 use weir_types::contract::about::{
     Acceptance as Claim, FixedQuery, FrameTest, Manifest, Operation, Transport, UsageRequest,
 };
@@ -23,7 +24,7 @@ pub struct Acceptance {
     /// The operation that the provider accepts in this format.
     pub operation: Operation,
     /// The HTTP method of the upstream request.
-    pub method: Method,
+    pub method: HttpMethod,
     /// Tests with their reasons; a request that matches one is translated instead.
     pub exclusions: Vec<(FrameTest, String)>,
     /// How to request usage in streams, if the format has a member for it.
@@ -41,6 +42,8 @@ pub struct Acceptance {
     pub tap: Option<CompiledTap>,
     /// Reads the messages of sessions, if the acceptance is one of sessions.
     pub session: Option<Arc<CompiledSessionTap>>,
+    /// The gRPC method that takes the requests, if it is not plain HTTP that does.
+    pub grpc: Option<Arc<Method>>,
     query: Vec<Fixed>,
     query_forwarded: Vec<String>,
     path: Template,
@@ -67,6 +70,9 @@ pub enum AcceptError {
     /// The tap does not compile.
     #[error("the tap is not usable: {0}")]
     Tap(String),
+    /// The gRPC method does not compile.
+    #[error("the gRPC method is not usable: {0}")]
+    Grpc(#[from] MethodError),
     /// A path or a query has a brace without its partner.
     #[error("`{0}` has a brace without its partner")]
     Path(String),
@@ -103,6 +109,10 @@ impl Acceptance {
         let session = format.and_then(|format| format.session.as_ref());
         let session = session.filter(|_| matches!(claim.transport, Some(Transport::Session)));
         let session = session.map(CompiledSessionTap::new).transpose();
+        let grpc = match &claim.transport {
+            Some(Transport::Grpc(method)) => Some(Arc::new(Method::compile(method)?)),
+            _ => None,
+        };
         let set = |header: &weir_types::contract::types::Header| {
             let name = HeaderName::try_from(header.name.as_str());
             let is_sound = HeaderValue::try_from(header.value.as_str()).is_ok();
@@ -111,10 +121,10 @@ impl Acceptance {
         };
         let fixed = |one: &FixedQuery| {
             let value = Template::parse(&one.value)?;
-            Ok(Fixed { name: one.name.clone(), value, stream: one.stream })
+            Ok::<_, AcceptError>(Fixed { name: one.name.clone(), value, stream: one.stream })
         };
         let method =
-            Method::from_bytes(claim.method.as_bytes()).map_err(|_| AcceptError::Method(claim.method.clone()))?;
+            HttpMethod::from_bytes(claim.method.as_bytes()).map_err(|_| AcceptError::Method(claim.method.clone()))?;
         let tap = tap.map(CompiledTap::new).transpose().map_err(|error| AcceptError::Tap(error.to_string()))?;
         let members = tap.as_ref().map(CompiledTap::usage_members).unwrap_or_default();
         let withheld = claim.ask_usage.as_ref().and_then(|ask| CompiledCheck::new(&ask.withheld, members).ok());
@@ -132,11 +142,17 @@ impl Acceptance {
             set_headers: claim.set_headers.iter().map(set).collect::<Result<_, _>>()?,
             tap,
             session: session.map_err(|error| AcceptError::Tap(error.to_string()))?.map(Arc::new),
+            grpc,
             query: claim.query.iter().map(fixed).collect::<Result<_, _>>()?,
             query_forwarded: claim.query_forwarded.clone(),
             path: Template::parse(&claim.path)?,
             stream_path: claim.stream_path.as_deref().map(Template::parse).transpose()?,
         })
+    }
+
+    /// Whether a client's request goes to the provider unchanged. What a gRPC method takes has been translated before.
+    pub fn is_relayed(&self) -> bool {
+        self.grpc.is_none()
     }
 
     /// Whether the target sets every option that this acceptance's templates use. Without one of them, the acceptance

@@ -82,7 +82,7 @@ pub async fn explain(serving: &Serving, question: &DryRun) -> Result<Explained, 
     let reading = plan.read(std::slice::from_ref(&question.body), &holes, &about)?;
     let option = |name: &str| option(&question.options, name);
     let of_operation = |one: &&Acceptance| one.operation == face.claim.operation && one.is_open(option);
-    let accepted = accepts.iter().filter(of_operation).find(|one| one.format == question.from);
+    let accepted = accepts.iter().filter(of_operation).find(|one| one.format == question.from && one.is_relayed());
     let wishes = LaneSettings { translate: question.translate, resume: question.resume, strip: false };
     match Lane::of(&reading, &face.claim.operation, accepted, wishes) {
         Lane::Relay(acceptance) => relayed(question, &reading, &holes, acceptance),

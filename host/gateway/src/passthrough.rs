@@ -202,7 +202,9 @@ fn endpoint(target: &Target, faces: &[Arc<Endpoint>]) -> Endpoint {
 fn declared(target: &Target, faces: &[Arc<Endpoint>]) -> Vec<Declared> {
     let option = |name: &str| target.option(name);
     let mut all = Vec::new();
-    for (position, acceptance) in target.accepts.iter().enumerate().filter(|(_, one)| one.is_open(option)) {
+    for (position, acceptance) in
+        target.accepts.iter().enumerate().filter(|(_, one)| one.is_relayed() && one.is_open(option))
+    {
         let is_same =
             |face: &&Arc<Endpoint>| face.format() == acceptance.format && face.claim.operation == acceptance.operation;
         let Some(face) = faces.iter().find(is_same) else { continue };

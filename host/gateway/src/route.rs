@@ -26,6 +26,7 @@ use crate::provenance::Issuer;
 use weir_config::{Affinity, Aliases, Capabilities, Metering, Model, Price, Provider, Retry, Strategy};
 use weir_ledger::PriceBook;
 use weir_sandbox::{Adapter, Interface};
+use weir_transcoding::Method;
 use weir_translate::dialect::faces::Endpoint;
 use weir_types::contract::about::{Manifest, Operation};
 use weir_types::contract::types::Setting;
@@ -176,10 +177,15 @@ impl Target {
         self.model.as_deref().unwrap_or_else(bare)
     }
 
-    /// The acceptance of this format for this operation, if there is one.
+    /// The acceptance by which requests of this format are relayed for this operation, if there is one.
     pub fn accepts(&self, format: &str, operation: &Operation) -> Option<&Acceptance> {
         let mut able = self.able(operation);
-        able.find(|one| one.format == format)
+        able.find(|one| one.format == format && one.is_relayed())
+    }
+
+    /// The gRPC method that takes a rendered request with this path.
+    pub(crate) fn grpc_method(&self, path: &str) -> Option<Arc<Method>> {
+        self.accepts.iter().filter_map(|one| one.grpc.as_ref()).find(|method| method.path() == path).cloned()
     }
 
     /// The acceptances of an operation whose options this target sets.

@@ -7,18 +7,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::time::Instant;
 
 use super::answer_body::AnswerBody;
-use super::deadline::Watch;
+use super::deadline::{Timeouts, Watch};
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::observer::BodyObserver;
 use super::replay::Playback;
 use super::screen::Screen;
 
-/// The body of a provider's answer. Dropping it cancels the exchange; trailers are dropped.
+/// The body of a provider's answer. Dropping it cancels the exchange.
 pub struct UpstreamBody {
     source: Source,
     watch: Watch,
@@ -28,23 +29,50 @@ pub struct UpstreamBody {
     /// Hides the credential in the arriving bytes.
     screen: Option<Box<Screen>>,
     observer: Option<Arc<dyn BodyObserver>>,
+    /// What followed the body, as it came.
+    trailers: Option<Box<HeaderMap>>,
+}
+
+/// The pieces of a body that is made from another one.
+pub(super) trait Pieces: Send + Sync {
+    /// Polls for the next piece; `None` at the end.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>>;
+    /// Whether nothing more will come.
+    fn is_finished(&self) -> bool;
+    /// What is known of the length that is left.
+    fn left(&self) -> SizeHint;
 }
 
 enum Source {
     Network(AnswerBody),
     Replay(Box<Playback>),
+    /// Made from another body, whose timers hold.
+    Made(Box<dyn Pieces>),
     /// Ended or failed: connection and timer are released at once, however long the body itself is kept.
     Done,
 }
 
 impl UpstreamBody {
     pub(super) fn network(body: AnswerBody, watch: Watch, origin: Arc<str>) -> Self {
-        Self { source: Source::Network(body), watch, origin, held: VecDeque::new(), screen: None, observer: None }
+        Self::new(Source::Network(body), watch, origin)
     }
 
     pub(super) fn replay(body: Playback, watch: Watch, origin: Arc<str>) -> Self {
-        let source = Source::Replay(Box::new(body));
-        Self { source, watch, origin, held: VecDeque::new(), screen: None, observer: None }
+        Self::new(Source::Replay(Box::new(body)), watch, origin)
+    }
+
+    /// A body that is made from another one.
+    pub(super) fn of(pieces: Box<dyn Pieces>, origin: Arc<str>) -> Self {
+        Self::new(Source::Made(pieces), Watch::start(&Timeouts::default()), origin)
+    }
+
+    fn new(source: Source, watch: Watch, origin: Arc<str>) -> Self {
+        Self { source, watch, origin, held: VecDeque::new(), screen: None, observer: None, trailers: None }
+    }
+
+    /// Takes out what followed the body, which may hold the credential.
+    pub(super) fn take_trailers(&mut self) -> Option<Box<HeaderMap>> {
+        self.trailers.take()
     }
 
     /// Makes `screen` hide the credential in the arriving bytes.
@@ -138,15 +166,15 @@ impl UpstreamBody {
         match &mut self.source {
             Source::Done => Poll::Ready(None),
             Source::Replay(playback) => playback.poll_piece(cx).map(|piece| piece.map(Ok)),
+            Source::Made(body) => body.poll_piece(cx),
             Source::Network(body) => loop {
                 match ready!(body.poll_frame(cx)) {
                     None => return Poll::Ready(None),
                     Some(Err(error)) => return Poll::Ready(Some(Err(UpstreamError::of_body(&error, &self.origin)))),
-                    Some(Ok(frame)) => {
-                        if let Ok(piece) = frame.into_data() {
-                            return Poll::Ready(Some(Ok(piece)));
-                        }
-                    }
+                    Some(Ok(frame)) => match frame.into_data() {
+                        Ok(piece) => return Poll::Ready(Some(Ok(piece))),
+                        Err(frame) => self.trailers = frame.into_trailers().ok().map(Box::new),
+                    },
                 }
             },
         }
@@ -177,6 +205,7 @@ impl Body for UpstreamBody {
                 }
                 Poll::Ready(None) => break this.rest().map(Ok),
                 Poll::Ready(Some(Err(error))) => break Some(Err(error)),
+                Poll::Pending if matches!(this.source, Source::Made(_)) => return Poll::Pending,
                 Poll::Pending => {
                     let expired = ready!(this.watch.poll_expiry(cx));
                     break Some(Err(this.failure(expired)));
@@ -214,6 +243,7 @@ impl Source {
         match self {
             Source::Network(body) => body.is_end_stream(),
             Source::Replay(playback) => playback.is_finished(),
+            Source::Made(body) => body.is_finished(),
             Source::Done => true,
         }
     }
@@ -222,6 +252,7 @@ impl Source {
         match self {
             Source::Network(body) => body.size_hint(),
             Source::Replay(playback) => playback.left().map_or_else(SizeHint::default, SizeHint::with_exact),
+            Source::Made(body) => body.left(),
             Source::Done => SizeHint::with_exact(0),
         }
     }

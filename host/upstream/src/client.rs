@@ -4,8 +4,9 @@ use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 
-use http::Request;
-use http::header::HOST;
+use futures_util::future::Either;
+use http::header::{HOST, TE};
+use http::{HeaderValue, Request};
 
 use super::answer_body::AnswerBody;
 use super::body::UpstreamBody;
@@ -14,6 +15,7 @@ use super::connection::Answered;
 use super::deadline::Watch;
 use super::dial::Dialer;
 use super::error::{UpstreamError, UpstreamErrorKind};
+use super::grpc;
 use super::headers;
 use super::http_client::Lazy;
 use super::media::MediaClient;
@@ -89,8 +91,16 @@ impl Upstreams {
         &self,
         request: UpstreamRequest<'_>,
     ) -> impl Future<Output = Result<UpstreamResponse, UpstreamError>> + use<'_> {
+        if let Some(method) = request.grpc.clone() {
+            let begun = grpc::begin(request, method);
+            let sending = begun.map(|(request, call)| (exchange(self.http2.mine(), request), call));
+            return Either::Right(Box::pin(async move {
+                let (sending, call) = sending?;
+                call.answered(sending.await?).await
+            }));
+        }
         let is_http2 = matches!(request.address.place(), Place::Network { http2: true, .. });
-        exchange(if is_http2 { self.http2.mine() } else { self.negotiating.mine() }, request)
+        Either::Left(exchange(if is_http2 { self.http2.mine() } else { self.negotiating.mine() }, request))
     }
 }
 
@@ -130,8 +140,11 @@ fn exchange<'p>(
 
 /// Builds the HTTP request. The credential comes last and replaces anything in its place.
 pub(super) fn dress(request: UpstreamRequest<'_>) -> Result<Request<Chunks>, UpstreamError> {
-    let UpstreamRequest { method, address, mut headers, body, credential, .. } = request;
+    let UpstreamRequest { method, address, mut headers, body, credential, grpc, .. } = request;
     headers::scrub(&mut headers);
+    if grpc.is_some() {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
     let Place::Network { uri, trusted, host, .. } = address.place() else {
         return Err(UpstreamError::new(UpstreamErrorKind::Request, address.origin()));
     };

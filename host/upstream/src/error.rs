@@ -33,6 +33,8 @@ pub enum UpstreamErrorKind {
     Cut,
     /// The answer is not valid HTTP.
     Protocol,
+    /// The answer is not what a gRPC method answers with.
+    Grpc,
     /// The answer is larger than its limit.
     BodyTooLarge,
     /// The answer's content-encoding is unknown or broken.
@@ -60,6 +62,7 @@ impl UpstreamErrorKind {
             Self::Reset => "reset",
             Self::Cut => "cut",
             Self::Protocol => "protocol",
+            Self::Grpc => "grpc",
             Self::BodyTooLarge => "body_too_large",
             Self::Encoding => "encoding",
             Self::KeyShown => "key_shown",
@@ -93,6 +96,7 @@ impl UpstreamErrorKind {
             Self::Reset => "the connection was closed before an answer",
             Self::Cut => "the connection was closed in the middle of the answer",
             Self::Protocol => "the answer is not valid HTTP",
+            Self::Grpc => "the answer is not that of a gRPC method",
             Self::BodyTooLarge => "the answer is larger than allowed",
             Self::Encoding => "the answer's content-encoding cannot be decoded",
             Self::KeyShown => "the answer repeats the gateway's key",

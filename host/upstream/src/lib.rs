@@ -4,6 +4,8 @@
 //! (the parsed `url` of a provider) can create, so that neither path nor credential can go anywhere else. A `url` of
 //! `replay:DIR` answers from recordings through the same types, transparently for callers.
 //!
+//! A request that a gRPC method takes has a body of JSON here, and so has its answer: `grpc` makes the call of it.
+//!
 //! Dropping the future of [`Upstreams::send`], or the [`UpstreamBody`] later, cancels the exchange with the provider.
 
 pub mod admin;
@@ -20,6 +22,7 @@ mod decoded_body;
 mod dial;
 mod document_client;
 pub mod error;
+mod grpc;
 pub mod headers;
 pub mod http_client;
 pub mod media;
@@ -36,6 +39,8 @@ mod tls;
 mod upload;
 mod veil;
 mod webhook;
+
+use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode};
 
@@ -78,10 +83,12 @@ pub struct UpstreamRequest<'a> {
     pub timeouts: Timeouts,
     /// Applied last, and only if the address may receive it.
     pub credential: Option<&'a Credential>,
-    /// Whether a streamed answer is requested. Only used to choose a recording.
+    /// Whether a streamed answer is requested. Only used to choose a recording, and for calls of gRPC.
     pub stream: bool,
     /// The model as the provider names it, or an empty text. Only used to choose a recording.
     pub model: &'a str,
+    /// The gRPC method that takes the request, whose body is then JSON. None for a plain HTTP request.
+    pub grpc: Option<Arc<weir_transcoding::Method>>,
 }
 
 /// The head of a provider's answer and the body that follows.

@@ -3,12 +3,11 @@
 
 use super::tap::{check_tap, frame_test};
 use super::{Problems, is_json};
+use weir_transcoding::Method;
 use weir_types::contract::about::{
-    Acceptance, BodyKind, CredentialPlace, Face, ModelPlace, Operation, SessionTap, Transport,
+    Acceptance, BodyKind, CredentialPlace, Face, GrpcMethod, ModelPlace, Operation, SessionTap, Transport,
 };
 
-/// What the contract has a place for and this host does not serve.
-const LATER: &str = "belongs to gRPC towards providers, which this Weir does not serve";
 const NO_SESSION: &str = "belongs to sessions only";
 
 pub(super) fn check_session(tap: &SessionTap, place: &str, p: &mut Problems) {
@@ -47,11 +46,29 @@ pub(super) fn at_origin<'a>(accepts: &Acceptance, path: &'a str) -> &'a str {
 pub(super) fn check_transport(accepts: &Acceptance, place: &str, p: &mut Problems) {
     let place = format!("{place}.transport");
     let is_session = matches!(accepts.transport, Some(Transport::Session));
-    p.unless(!matches!(accepts.transport, Some(Transport::Grpc(_))), &place, LATER);
+    if let Some(Transport::Grpc(method)) = &accepts.transport {
+        check_grpc(accepts, method, &place, p);
+    }
     p.unless(
         is_session == (accepts.operation == Operation::Realtime),
         &place,
         "the operation realtime, and no other, travels as a session",
     );
     p.unless(!is_session || accepts.method == "GET", &place, "the handshake of a session is a GET");
+}
+
+/// A method is called by its own path, by which a rendered request is known to be a call of it.
+fn check_grpc(accepts: &Acceptance, method: &GrpcMethod, place: &str, p: &mut Problems) {
+    match Method::compile(method) {
+        Ok(method) => {
+            let path = method.path();
+            p.unless(
+                accepts.path == path && accepts.stream_path.is_none(),
+                place,
+                format_args!("the path must be {path}"),
+            );
+            p.unless(accepts.method == "POST", place, "a call of gRPC is a POST");
+        }
+        Err(error) => p.unless(false, place, error),
+    }
 }

@@ -199,10 +199,10 @@ fn figures_have_neighbours_in_their_own_object() {
 }
 
 #[test]
-fn what_this_host_does_not_serve_is_refused_by_name() {
+fn a_method_of_grpc_has_descriptors_and_its_own_path() {
     let method = GrpcMethod { service: "s".into(), method: "m".into(), stream: false, descriptors: String::new() };
     let problem = problem(|m| m.accepts[0].transport = Some(Transport::Grpc(method)));
-    assert!(problem.contains("this Weir does not serve"), "{problem}");
+    assert!(problem.contains("no method `s/m`"), "{problem}");
 }
 
 #[test]

@@ -69,17 +69,18 @@ impl CancelOnDrop {
         target: &Target,
         request: HttpRequest,
     ) -> Result<Self, Fault> {
-        let (method, address, headers, body) = {
+        let (method, address, headers, body, grpc) = {
             // The cancellation goes to the provider's own url, even if the step goes elsewhere.
             let made = rendered(asked, target, request, None, None, false)?;
-            (made.method, made.address, made.headers, made.body)
+            (made.method, made.address, made.headers, made.body, made.grpc)
         };
         let (upstreams, credential, timeouts) = (upstreams.clone(), target.credential.clone(), target.timeouts);
         let send = move || {
             tokio::spawn(async move {
                 let credential = credential.as_ref();
+                let (stream, model) = (false, "");
                 let request =
-                    UpstreamRequest { method, address, headers, body, timeouts, credential, stream: false, model: "" };
+                    UpstreamRequest { method, address, headers, body, timeouts, credential, stream, model, grpc };
                 if let Err(error) = upstreams.send(request).await {
                     tracing::debug!(%error, "the provider's work could not be cancelled after the client left");
                 }

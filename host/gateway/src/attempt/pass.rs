@@ -109,6 +109,7 @@ impl PassedRequest<'_> {
             credential: target.credential.as_ref(),
             stream: self.stream,
             model: &self.model,
+            grpc: None,
         })
     }
 

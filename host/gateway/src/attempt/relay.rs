@@ -148,6 +148,7 @@ impl<'a> Call<'a> {
             credential: target.credential.as_ref(),
             stream,
             model,
+            grpc: None,
         })
     }
 

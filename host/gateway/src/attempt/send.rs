@@ -148,6 +148,7 @@ pub(super) fn bare<'a>(
     origin: Option<&str>,
 ) -> Result<UpstreamRequest<'a>, Fault> {
     let mut headers = headers_after(theirs);
+    let grpc = target.grpc_method(&request.path).filter(|_| origin.is_none());
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let admitted = admit(&target.base, &request, origin, &mut headers);
     let (method, address) = admitted.map_err(|why| refused(target, &why))?;
@@ -165,6 +166,7 @@ pub(super) fn bare<'a>(
         credential: target.credential.as_ref(),
         stream: false,
         model: target.model(""),
+        grpc,
     })
 }
 

@@ -75,6 +75,7 @@ impl UpstreamHandshake<'_> {
             credential: target.credential.as_ref(),
             stream: true,
             model,
+            grpc: None,
         })
     }
 

@@ -49,6 +49,7 @@ fn request(base: &Base) -> UpstreamRequest<'static> {
         credential: None,
         stream: false,
         model: "",
+        grpc: None,
     }
 }
 

@@ -184,6 +184,7 @@ async fn sent(base: &Base, path: &str, body: Value, stream: bool) -> UpstreamRes
         credential: None,
         stream,
         model: "any",
+        grpc: None,
     };
     Upstreams::new(&Settings::default()).send(request).await.unwrap()
 }

@@ -1,0 +1,18 @@
+//! gRPC-JSON transcoding: calls of gRPC methods whose messages are JSON on this side.
+//!
+//! A [`Method`] is compiled from the descriptors in an adapter's manifest. It converts JSON to the method's messages and back by the
+//! mapping that Protocol Buffers define. [`MessageReader`] finds the messages in an answer's bytes, and [`Status`] reads how a call
+//! ended. All of it is pure; no message is larger than a bound.
+
+mod message_reader;
+mod method;
+mod status;
+mod timeout;
+
+pub use message_reader::{MessageReader, PrefixError};
+pub use method::{MessageError, Method, MethodError};
+pub use status::Status;
+pub use timeout::timeout;
+
+/// The most bytes of one message of an answer: what clients of gRPC take unless they are told otherwise.
+pub const MESSAGE_BYTES: usize = 4 << 20;
