@@ -87,7 +87,7 @@ impl ChunkDecoder {
 
     /// Ends every candidate that has not ended.
     fn end(&mut self) {
-        self.candidates.iter_mut().for_each(|candidate| candidate.end(&mut self.events));
+        self.candidates.iter_mut().for_each(|candidate| candidate.end(&mut self.events, &mut self.ledger));
     }
 
     fn take(&mut self) -> Decoded {
@@ -120,15 +120,18 @@ impl ChunkDecoder {
             return self.fail(error::from_json(data, None));
         }
         match json::parse::<Answer<'_>>(data) {
-            Ok(chunk) => self.chunk(chunk),
+            Ok(chunk) => self.chunk(chunk, data),
             Err(error) => self.fail(Error::unreadable(format!("a chunk is not readable: {error}"))),
         }
     }
 
-    fn chunk(&mut self, mut chunk: Answer<'_>) {
+    fn chunk(&mut self, mut chunk: Answer<'_>, data: &str) {
         if let Some(error) = chunk.error {
             self.usage(chunk.usage.take());
             return self.fail(error::from_json(error.get(), None));
+        }
+        if error::is_bare(&chunk) {
+            return self.fail(error::from_json(data, None));
         }
         let aside = chunk.rest.get(self.quirks.usage_in).filter(|_| chunk.usage.is_none());
         self.members(&mut chunk);

@@ -190,6 +190,8 @@ pub enum Effort {
     None,
     /// `reasoning_effort: "low"`.
     Effort,
+    /// `reasoning: {enabled}`, and `reasoning_effort` beside it.
+    EnabledAndEffort,
     /// `reasoning: {effort, max_tokens, enabled, exclude}`.
     Object,
     /// `thinking: {type}`.

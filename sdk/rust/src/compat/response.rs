@@ -6,7 +6,7 @@ use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
 use crate::compat::wire::{self, Answer, Choice, Content, Delta, FORMAT, rest_json};
 use crate::compat::{error, finish, logprobs, reasoning, usage};
-use crate::json::{self, RawValue, Rest, Seq, Str};
+use crate::json::{self, RawValue, Rest, Str};
 use crate::ledger::extensions;
 use crate::types::{
     Candidate, ChatResponse, Citation, Context, Error, Extension, HttpResponse, MediaKind, MediaPart, MediaSource,
@@ -20,6 +20,12 @@ pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<
         json::parse(text).map_err(|e| Error::unreadable(format!("the provider's answer is not readable: {e}")))?;
     if let Some(error) = answer.error {
         return Err(error::from_json(error.get(), None));
+    }
+    if error::is_bare(&answer) {
+        return Err(error::from_json(text, None));
+    }
+    if answer.choices.is_none() && answer.usage.is_none() {
+        return Err(Error::unreadable("the provider's answer has no choices"));
     }
     let reader = Reader { quirks, ctx, renamed: Renamed::from_memo(&ctx.memo) };
     let mut candidates = Vec::new();
@@ -104,12 +110,7 @@ impl Reader<'_> {
         parts
     }
 
-    fn calls(
-        &self,
-        parts: &mut Vec<Part>,
-        calls: Option<Seq<wire::ToolCall<'_>>>,
-        legacy: Option<Box<wire::Function<'_>>>,
-    ) {
+    fn calls(&self, parts: &mut Vec<Part>, calls: Option<wire::Calls<'_>>, legacy: Option<Box<wire::Function<'_>>>) {
         let legacy = legacy.map(|function| wire::ToolCall { function: Some(*function), ..wire::ToolCall::default() });
         let mut ids: Vec<String> = Vec::new();
         for (number, wire) in (0..).zip(calls.unwrap_or_default().0.into_iter().chain(legacy)) {

@@ -89,10 +89,12 @@ impl Candidate {
     }
 
     /// Ends the candidate: stops the open parts and emits the finish, even if the provider sent none.
-    pub(super) fn end(&mut self, events: &mut Vec<ChatEvent>) {
+    pub(super) fn end(&mut self, events: &mut Vec<ChatEvent>, ledger: &mut Ledger) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        let lost = self.calls.iter().any(Call::is_lost);
+        ledger.dropped_if(lost, "choices[].delta.tool_calls", "a call came without a name");
         self.stop_words(events);
         for at in 0..self.calls.len() {
             self.stop_call(events, at);

@@ -25,6 +25,26 @@ fn an_error_with_status_200_is_an_error() {
 }
 
 #[test]
+fn an_answer_without_choices_is_an_error() {
+    for (body, kind, message) in [
+        (r#"{"object":"error","message":"no","code":400}"#, ErrorKind::InvalidRequest, "no"),
+        (
+            r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"},"choices":null}"#,
+            ErrorKind::Quota,
+            "insufficient balance",
+        ),
+        (r#"{"code":500,"msg":"no","success":false}"#, ErrorKind::Upstream, "no"),
+        (r#"{"detail":"no"}"#, ErrorKind::Upstream, "no"),
+        ("{}", ErrorKind::Upstream, "the provider's answer has no choices"),
+    ] {
+        let error = answer(body).unwrap_err();
+        assert_eq!((error.kind, error.message.as_str()), (kind, message), "{body}");
+    }
+    let usage = r#"{"choices":[],"usage":{"prompt_tokens":1},"message":"x","type":"y"}"#;
+    assert!(answer(usage).unwrap().candidates.is_empty());
+}
+
+#[test]
 fn c84_an_answer_without_a_message_is_empty() {
     let answer = answer(r#"{"choices":[{"index":0,"finish_reason":"content_filter"}]}"#).unwrap();
     assert!(answer.candidates[0].parts.is_empty());
