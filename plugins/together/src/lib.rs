@@ -34,6 +34,7 @@ impl Provider for Together {
         thinking: Thinking::Reasoning,
         media: Media { video: true, ..Quirks::COMPATIBLE.media },
         tells_usage: true,
+        noise: &["obfuscation", "p", "token_id"],
         ..Quirks::COMPATIBLE
     };
 }

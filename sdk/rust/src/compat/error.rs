@@ -242,8 +242,14 @@ const CONTEXT: [&str; 18] = [
     "prompt exceeds max length",
 ];
 
-const QUOTA: [&str; 5] =
-    ["exceeded your current quota", "insufficient balance", "insufficient credit", "requires more credits", "billing"];
+const QUOTA: [&str; 6] = [
+    "key limit exceeded",
+    "exceeded your current quota",
+    "insufficient balance",
+    "insufficient credit",
+    "requires more credits",
+    "billing",
+];
 
 fn by_word(word: &str) -> Option<ErrorKind> {
     Some(match word {

@@ -247,7 +247,7 @@ fn tap_of(quirks: &Quirks) -> Tap {
         }
         let others: &[&str] = match place.bucket {
             Bucket::CacheRead => {
-                &["prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens"]
+                &["prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens", SINGULAR]
             }
             Bucket::CacheWrite => &["cache_creation_input_tokens"],
             _ => &[],
@@ -261,6 +261,9 @@ fn tap_of(quirks: &Quirks) -> Tap {
     }
     tap
 }
+
+/// Cached tokens under Mistral's second spelling of the input's details.
+const SINGULAR: &str = "prompt_token_details/cached_tokens";
 
 /// The buckets that the sums of input and output include.
 const INPUT_PARTS: [Bucket; 4] = [Bucket::CacheRead, Bucket::CacheWrite, Bucket::InputAudio, Bucket::InputImage];

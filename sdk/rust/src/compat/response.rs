@@ -7,7 +7,7 @@ use crate::compat::quirks::Quirks;
 use crate::compat::wire::{self, Answer, Choice, Content, Delta, FORMAT, rest_json};
 use crate::compat::{error, finish, logprobs, reasoning, usage};
 use crate::json::{self, RawValue, Rest, Str};
-use crate::ledger::extensions;
+use crate::ledger::{extension, extensions};
 use crate::types::{
     Candidate, ChatResponse, Citation, Context, Error, Extension, HttpResponse, MediaKind, MediaPart, MediaSource,
     Opaque, Part, TextPart, ToolCall, ToolKind,
@@ -34,6 +34,12 @@ pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<
     }
     let mut kept = extensions(FORMAT, answer.rest);
     keep(&mut kept, "system_fingerprint", answer.system_fingerprint);
+    let pages = sources(quirks, &kept);
+    for candidate in candidates.iter_mut().filter(|_| !pages.is_empty()) {
+        if candidate.parts.iter().any(|part| matches!(part, Part::Text(_))) {
+            with_last_text(&mut candidate.parts, |text| text.citations.extend(pages.iter().cloned()));
+        }
+    }
     let response = ChatResponse {
         id: answer.id.map(Str::into_string).unwrap_or_default(),
         model: answer.model.map(Str::into_string),
@@ -163,6 +169,31 @@ fn with_last_text(parts: &mut Vec<Part>, change: impl FnOnce(&mut TextPart)) {
     let mut text = TextPart::new("");
     change(&mut text);
     parts.push(Part::Text(text));
+}
+
+/// The mark of a citation that this format has in a member of the answer.
+pub const SOURCE: &str = "source";
+
+/// The pages that an answer names in a member beside its texts, as citations of a whole text.
+pub(super) fn sources(quirks: &Quirks, members: &[Extension]) -> Vec<Citation> {
+    let lists = quirks.sources.iter().filter_map(|key| extension(members, FORMAT, key));
+    let pages = lists.map(|json| json::parse::<Vec<&RawValue>>(json).unwrap_or_default());
+    pages
+        .map(|pages| pages.into_iter().filter_map(page).collect())
+        .find(|pages: &Vec<_>| !pages.is_empty())
+        .unwrap_or_default()
+}
+
+/// A page: its address, or an object with its address and title.
+fn page(raw: &RawValue) -> Option<Citation> {
+    let (url, title) = if let Some(url) = json::text(raw) {
+        (url.into_string(), None)
+    } else {
+        let mut page = Rest::parse(raw.get()).ok()?;
+        (page.str("url")?.into_string(), page.str("title").map(Str::into_string))
+    };
+    let source = Opaque { format: FORMAT.to_owned(), kind: SOURCE.to_owned(), json: raw.get().to_owned() };
+    Some(Citation { url: Some(url), title, quote: None, start: None, end: None, source: Some(source) })
 }
 
 /// Parses an entry of `annotations`. One with more members than a page's citation is also kept whole.

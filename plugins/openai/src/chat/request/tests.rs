@@ -179,6 +179,16 @@ fn c49_what_has_no_name_is_kept() {
 }
 
 #[test]
+fn an_empty_list_of_annotations_says_nothing() {
+    let kept = |annotations: &str| {
+        let message = format!(r#"{{"role":"assistant","content":"x","annotations":{annotations}}}"#);
+        let body = format!(r#"{{"model":"m","messages":[{message}]}}"#);
+        parsed(&body).request.messages.remove(0).extensions.len()
+    };
+    assert_eq!([kept("[]"), kept(r#"[{"type":"url_citation"}]"#)], [0, 1]);
+}
+
+#[test]
 fn c58_usage_is_shown_only_where_it_was_asked_for() {
     for members in [r#""stream":true"#, r#""stream_options":{}"#, r#""stream_options":{"include_usage":false}"#] {
         assert!(!Memo::read(&with(members).memo).usage, "{members}");

@@ -322,6 +322,33 @@ fn usage_beside_a_chunk_is_read_once() {
 }
 
 #[test]
+fn pages_beside_the_text_are_citations_at_its_end() {
+    const QUIRKS: Quirks = Quirks { sources: &["citations"], ..Quirks::COMPATIBLE };
+    let chunk = |text: &str| {
+        format!(
+            r#"{{"id":"c","citations":["https://a.example"],"choices":[{{"delta":{{"content":"{text}"}},"finish_reason":"stop"}}]}}"#
+        )
+    };
+    let events = decode_with(&QUIRKS, &[&chunk("a"), &chunk("b"), "[DONE]"]);
+    let cited: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            ChatEvent::Citation(cited) => Some((cited.part, cited.citation.url.as_deref())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(cited, [(0, Some("https://a.example"))]);
+}
+
+#[test]
+fn a_failure_beside_a_chunk_is_one() {
+    const QUIRKS: Quirks = Quirks { usage_in: "x_groq", ..Quirks::COMPATIBLE };
+    let events = decode_with(&QUIRKS, &[r#"{"id":"c","choices":[],"x_groq":{"error":"over capacity"}}"#]);
+    let Some(ChatEvent::Failure(error)) = events.last() else { panic!("{events:?}") };
+    assert_eq!(error.message, "over capacity");
+}
+
+#[test]
 fn c30_the_signature_of_a_summary_is_its_familys() {
     const QUIRKS: Quirks = Quirks { family: "databricks", ..Quirks::COMPATIBLE };
     let part = |inner: &str| delta(&format!(r#"{{"content":[{{"type":"reasoning","summary":[{inner}]}}]}}"#));

@@ -45,6 +45,22 @@ fn an_answer_without_choices_is_an_error() {
 }
 
 #[test]
+fn pages_beside_the_text_are_its_citations() {
+    const QUIRKS: Quirks = Quirks { sources: &["search_results", "citations"], ..Quirks::COMPATIBLE };
+    let pages = |members: &str| {
+        let text = format!(r#"{{"id":"c","choices":[{{"message":{{"content":"x [1]"}}}}],{members}}}"#);
+        let response = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(text) };
+        let Ok(ChatOutcome::Complete(answer)) = parse(&QUIRKS, &Context::default(), &response) else { panic!() };
+        let [Part::Text(text)] = answer.response.candidates[0].parts.as_slice() else { panic!() };
+        text.citations.iter().map(|page| (page.url.clone().unwrap(), page.title.clone())).collect::<Vec<_>>()
+    };
+    let one = |title: Option<&str>| vec![("https://a.example".to_owned(), title.map(str::to_owned))];
+    assert_eq!(pages(r#""search_results":[],"citations":["https://a.example"]"#), one(None));
+    let results = r#""citations":["https://a.example"],"search_results":[{"url":"https://a.example","title":"A"},{}]"#;
+    assert_eq!(pages(results), one(Some("A")));
+}
+
+#[test]
 fn c84_an_answer_without_a_message_is_empty() {
     let answer = answer(r#"{"choices":[{"index":0,"finish_reason":"content_filter"}]}"#).unwrap();
     assert!(answer.candidates[0].parts.is_empty());
