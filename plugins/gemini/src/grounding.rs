@@ -7,10 +7,12 @@ use weir_sdk::json::{Object, RawValue, object, parse};
 use weir_sdk::types::{Citation, Opaque, Part};
 
 use crate::FORMAT;
-use crate::wire::{Chunk, Grounding, Segment, Source, Support};
+use crate::wire::{Chunk, Cited, CitedSource, Grounding, Segment, Source, Support};
 
 /// The mark of a citation that is in this format's own metadata.
 const SUPPORT: &str = "groundingSupport";
+/// The same for a source that the model cited without a search.
+const CITED: &str = "citationSource";
 
 /// A citation and the index of its part.
 pub(crate) struct Grounded {
@@ -31,6 +33,25 @@ pub(crate) fn read(raw: &RawValue, texts: &[Option<&str>]) -> Vec<Grounded> {
             let Some(source) = chunks.get(chunk.0 as usize).and_then(source) else { continue };
             found.push(Grounded { part, citation: citation(source, &segment, range, raw) });
         }
+    }
+    found
+}
+
+/// Parses `citationMetadata`; `texts` as for [`read`].
+pub(crate) fn read_cited(raw: &RawValue, texts: &[Option<&str>]) -> Vec<Grounded> {
+    let Ok(wire) = parse::<Cited<'_>>(raw.get()) else { return Vec::new() };
+    let mut found = Vec::new();
+    for raw in wire.sources.unwrap_or_default() {
+        let Ok(cited) = parse::<CitedSource<'_>>(raw.get()) else { continue };
+        let segment = Segment { start: cited.start, end: cited.end, ..Segment::default() };
+        let Some((part, range)) = place(&segment, texts).filter(|_| cited.uri.is_some() || cited.title.is_some())
+        else {
+            continue;
+        };
+        let source = Source { uri: cited.uri, title: cited.title, ..Source::default() };
+        let mut citation = citation(&source, &segment, range, raw);
+        citation.source = Some(Opaque { format: FORMAT.into(), kind: CITED.into(), json: raw.get().to_owned() });
+        found.push(Grounded { part, citation });
     }
     found
 }
@@ -166,6 +187,19 @@ mod tests {
         let [only] = found.as_slice() else { panic!("one source, and one that is not there") };
         assert_eq!((only.part, only.citation.start, only.citation.end), (0, Some(3), Some(7)));
         assert_eq!(only.citation.url.as_deref(), Some("https://a.example"));
+    }
+
+    #[test]
+    fn sources_that_the_model_cites_are_citations() {
+        for list in ["citationSources", "citations"] {
+            let meta = format!(
+                r#"{{"{list}":[{{"startIndex":2,"endIndex":3,"uri":"https://a.example","license":""}},{{"endIndex":1}}]}}"#
+            );
+            let found = read_cited(parse(&meta).unwrap(), &[None, Some("üab")]);
+            let [only] = found.as_slice() else { panic!("one source, and one without an address") };
+            assert_eq!((only.part, only.citation.start, only.citation.end), (1, Some(1), Some(2)));
+            assert_eq!(only.citation.url.as_deref(), Some("https://a.example"));
+        }
     }
 
     #[test]

@@ -192,6 +192,19 @@ wire! {
         "groundingChunkIndices" | "grounding_chunk_indices" => chunks: Vec<Count>,
     }
 
+    /// Cited sources of an answer, in either service's name for their list.
+    pub(crate) struct Cited<'a> {
+        "citationSources" | "citation_sources" | "citations" => sources: Vec<&'a RawValue>,
+    }
+
+    /// A cited source and the range that it is cited for.
+    pub(crate) struct CitedSource<'a> {
+        "startIndex" | "start_index" => start: Count,
+        "endIndex" | "end_index" => end: Count,
+        "uri" => uri: Str<'a>,
+        "title" => title: Str<'a>,
+    }
+
     /// A range of a part's text: offsets are in bytes of UTF-8.
     pub(crate) struct Segment<'a> {
         "partIndex" | "part_index" => part: Count,

@@ -7,6 +7,7 @@ pub(crate) mod response;
 use std::borrow::Cow;
 
 use weir_sdk::compat::reasoning;
+use weir_sdk::compat::response::SOURCE;
 use weir_sdk::compat::wire::FORMAT;
 use weir_sdk::json::{self, Object};
 use weir_sdk::types::{Citation, Context, Error, Extension, FinishReason, ReasoningPart};
@@ -66,6 +67,11 @@ pub(crate) fn finish_word(reason: FinishReason, called: bool, legacy: bool) -> (
 pub(crate) fn write_extensions(o: &mut Object<'_>, extensions: &[Extension], skipped: &[&str]) {
     let ours = extensions.iter().filter(|e| e.format == FORMAT && e.json != "null");
     ours.filter(|e| !skipped.contains(&e.key.as_str())).for_each(|e| o.raw(&e.key, &e.json));
+}
+
+/// Whether a citation is also in a member of this format's answer, so that it needs no annotation.
+pub(crate) fn is_member(citation: &Citation) -> bool {
+    citation.source.as_ref().is_some_and(|source| source.format == FORMAT && source.kind == SOURCE)
 }
 
 /// A citation as an entry of `annotations`; `None` if the format has no place for it. `base` is the beginning of its

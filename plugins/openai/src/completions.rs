@@ -291,6 +291,12 @@ mod tests {
     }
 
     #[test]
+    fn a_negative_limit_stays_what_it_is() {
+        let body = there(r#"{"model":"m","prompt":"a","max_tokens":-1,"logprobs":1}"#).unwrap();
+        assert_eq!((body["max_tokens"].as_i64(), body["logprobs"].as_i64()), (Some(-1), Some(1)));
+    }
+
+    #[test]
     fn conversations_are_refused() {
         let messages = vec![Message::new(Role::System, vec![]), Message::new(Role::User, vec![])];
         let request = ChatRequest { messages, ..ChatRequest::default() };

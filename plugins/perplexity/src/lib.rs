@@ -41,6 +41,7 @@ impl Provider for Perplexity {
         thinking: Thinking::None,
         media: Media { files: true, file_urls: true, ..Quirks::COMPATIBLE.media },
         tells_usage: true,
+        sources: &["search_results", "citations"],
         ..Quirks::COMPATIBLE
     };
 }

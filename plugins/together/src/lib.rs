@@ -2,7 +2,7 @@
 //!
 //! Source: Together's published `OpenAPI` description.
 
-use weir_sdk::compat::quirks::{Drop, Media, Paths, Thinking};
+use weir_sdk::compat::quirks::{Drop, Effort, Media, Paths, Thinking};
 use weir_sdk::compat::{Provider, Quirks};
 
 /// The adapter.
@@ -30,9 +30,11 @@ impl Provider for Together {
         ],
         max_stop: usize::MAX,
         logprobs_number: true,
+        effort: Effort::EnabledAndEffort,
         thinking: Thinking::Reasoning,
         media: Media { video: true, ..Quirks::COMPATIBLE.media },
         tells_usage: true,
+        noise: &["obfuscation", "p", "token_id"],
         ..Quirks::COMPATIBLE
     };
 }

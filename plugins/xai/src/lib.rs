@@ -29,6 +29,7 @@ impl Provider for Xai {
         efforts: &["none", "low", "medium", "high"],
         thinking: Thinking::Content,
         issuers: &["xai", ANYBODY],
+        sources: &["citations"],
         prepare,
         ..Quirks::COMPATIBLE
     };

@@ -4,6 +4,7 @@ use weir_sdk::json::{RawValue, Str, parse};
 use weir_sdk::types::{Candidate, ChatResponse, Context, Error, HttpResponse, Part};
 
 use super::error;
+use crate::grounding::Grounded;
 use crate::read::{self, Ids};
 use crate::wire::{self, extensions, own};
 use crate::{finish, grounding, logprobs, usage};
@@ -13,6 +14,8 @@ use weir_sdk::names::Names;
 pub(crate) const FEEDBACK: &str = "promptFeedback";
 /// Key of the extension with the sources of an answer.
 pub(crate) const GROUNDING: &str = "groundingMetadata";
+/// Key of the extension with the sources that the model cites without a search, in either spelling.
+pub(crate) const CITED: [&str; 2] = ["citationMetadata", "citation_metadata"];
 
 /// Parses an answer. Some services send status 200 with an error in the body.
 pub(super) fn read(ctx: &Context, response: &HttpResponse) -> Result<ChatResponse, Error> {
@@ -74,10 +77,15 @@ fn candidate(wire: wire::Candidate<'_>, at: u32, answer: &str, names: &Names) ->
     }
     let calls = parts.iter().any(|part| matches!(part, Part::ToolCall(_)));
     let mut own_members = extensions("", wire.rest);
+    for raw in own_members.iter().filter(|own| CITED.contains(&own.key.as_str())) {
+        if let Ok(raw) = parse::<&RawValue>(&raw.json) {
+            cite(&mut parts, raw, grounding::read_cited);
+        }
+    }
     own_members.extend(extensions("content.", content.rest));
     if let Some(raw) = wire.grounding {
         own_members.push(own(GROUNDING, raw.get()));
-        cite(&mut parts, raw);
+        cite(&mut parts, raw, grounding::read);
     }
     Ok(Candidate {
         index,
@@ -88,7 +96,7 @@ fn candidate(wire: wire::Candidate<'_>, at: u32, answer: &str, names: &Names) ->
     })
 }
 
-fn cite(parts: &mut [Part], raw: &RawValue) {
+fn cite(parts: &mut [Part], raw: &RawValue, read: fn(&RawValue, &[Option<&str>]) -> Vec<Grounded>) {
     let texts: Vec<Option<&str>> = parts
         .iter()
         .map(|part| match part {
@@ -96,7 +104,7 @@ fn cite(parts: &mut [Part], raw: &RawValue) {
             _ => None,
         })
         .collect();
-    for grounded in grounding::read(raw, &texts) {
+    for grounded in read(raw, &texts) {
         if let Some(Part::Text(text)) = parts.get_mut(grounded.part) {
             text.citations.push(grounded.citation);
         }

@@ -27,17 +27,17 @@ wire! {
         "response_format" => response_format: &'a RawValue,
         "temperature" => temperature: Number,
         "top_p" => top_p: Number,
-        "top_k" => top_k: Count,
+        "top_k" => top_k: Number,
         "seed" => seed: &'a RawValue,
         "stop" => stop: Either<'a, Str<'a>>,
         "frequency_penalty" => frequency_penalty: Number,
         "presence_penalty" => presence_penalty: Number,
         "n" => n: Count,
-        "logprobs" => logprobs: bool,
+        "logprobs" => logprobs: &'a RawValue,
         "top_logprobs" => top_logprobs: Count,
-        "max_tokens" => max_tokens: Count,
-        "max_completion_tokens" => max_completion_tokens: Count,
-        "reasoning_effort" => reasoning_effort: Str<'a>,
+        "max_tokens" => max_tokens: Number,
+        "max_completion_tokens" => max_completion_tokens: Number,
+        "reasoning_effort" => reasoning_effort: &'a RawValue,
         "reasoning" => reasoning: &'a RawValue,
         "thinking" => thinking: &'a RawValue,
         "stream" => stream: bool,
@@ -89,8 +89,10 @@ fn read(ctx: &Context, mut wire: Request<'_>, ledger: &mut Ledger) -> Result<Cha
     }
     let (tools, tool_choice) = tools::read(&mut wire, ledger)?;
     let parallel_tool_calls = wire.parallel_tool_calls.or_else(|| wire.functions.is_some().then_some(false));
-    let limit = wire.max_completion_tokens.map(|_| false).or_else(|| wire.max_tokens.map(|_| true));
-    let reasoning = params::reasoning(&mut wire, &mut kept);
+    let newer = params::limit(wire.max_completion_tokens.take(), "max_completion_tokens", &mut kept);
+    let older = params::limit(wire.max_tokens.take(), "max_tokens", &mut kept);
+    let limit = newer.map(|_| false).or_else(|| older.map(|_| true));
+    let reasoning = params::reasoning(&mut wire, &mut kept)?;
     let messages = messages::read(messages.0)?;
     kept.extend(names::names(names::Shape {
         results: messages.iter().any(|message| message.role == Role::Tool),
@@ -105,8 +107,8 @@ fn read(ctx: &Context, mut wire: Request<'_>, ledger: &mut Ledger) -> Result<Cha
         tool_choice,
         parallel_tool_calls,
         output: wire.response_format.map(params::output).transpose()?,
-        sampling: sampling(&mut wire),
-        max_output_tokens: wire.max_completion_tokens.or(wire.max_tokens).map(|count| count.0),
+        sampling: sampling(&mut wire, &mut kept)?,
+        max_output_tokens: newer.or(older),
         reasoning,
         stream: wire.stream.unwrap_or(false),
         end_user: end_user(wire.user, wire.safety_identifier, &mut kept),
@@ -142,11 +144,12 @@ fn end_user(user: Option<Str<'_>>, safety: Option<Str<'_>>, kept: &mut Vec<Exten
     }
 }
 
-fn sampling(wire: &mut Request<'_>) -> Sampling {
-    Sampling {
+fn sampling(wire: &mut Request<'_>, kept: &mut Vec<Extension>) -> Result<Sampling> {
+    let (logprobs, alternatives) = params::logprobs(wire.logprobs)?;
+    Ok(Sampling {
         temperature: wire.temperature.map(|n| n.0),
         top_p: wire.top_p.map(|n| n.0),
-        top_k: wire.top_k.map(|n| n.0),
+        top_k: params::limit(wire.top_k, "top_k", kept),
         seed: wire.seed.map(|raw| raw.get().trim_matches('"').to_owned()),
         stop: match wire.stop.take() {
             Some(Either::Text(one)) => vec![one.into_string()],
@@ -156,9 +159,9 @@ fn sampling(wire: &mut Request<'_>) -> Sampling {
         frequency_penalty: wire.frequency_penalty.map(|n| n.0),
         presence_penalty: wire.presence_penalty.map(|n| n.0),
         candidates: wire.n.map(|n| n.0),
-        logprobs: wire.logprobs,
-        top_logprobs: wire.top_logprobs.map(|n| n.0),
-    }
+        logprobs,
+        top_logprobs: wire.top_logprobs.map(|n| n.0).or(alternatives),
+    })
 }
 
 /// A note for this format; other formats do not report it as lost.

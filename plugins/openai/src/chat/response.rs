@@ -13,7 +13,7 @@ use weir_sdk::types::{
     RenderedResponse, TextPart, ToolCall, ToolKind,
 };
 
-use super::{Memo, annotation, answer_id, answer_model, finish_word, write_extensions, write_thoughts};
+use super::{Memo, annotation, answer_id, answer_model, finish_word, is_member, write_extensions, write_thoughts};
 
 /// Renders a whole answer.
 pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
@@ -161,13 +161,13 @@ impl Writer<'_> {
     }
 
     fn annotations(&mut self, o: &mut Object<'_>, place: Place, texts: &[&TextPart]) {
-        if texts.iter().all(|text| text.citations.is_empty()) {
+        if texts.iter().all(|text| text.citations.iter().all(is_member)) {
             return;
         }
         let mut base = 0u32;
         let mut entries = Vec::new();
         for text in texts {
-            for citation in &text.citations {
+            for citation in text.citations.iter().filter(|citation| !is_member(citation)) {
                 match annotation(citation, base) {
                     Some(entry) => entries.push(entry),
                     None => {

@@ -11,7 +11,7 @@ use crate::compat::decoder::choice::Candidate;
 use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
 use crate::compat::wire::{self, Answer, Choice, FORMAT};
-use crate::compat::{error, usage};
+use crate::compat::{error, response, usage};
 use crate::json::{self, RawValue, Rest, Str};
 use crate::ledger::{Ledger, extensions};
 use crate::types::{ChatEvent, Context, Decoded, Error, Extension, Frame, Opaque, ResponseStart, Usage};
@@ -87,7 +87,8 @@ impl ChunkDecoder {
 
     /// Ends every candidate that has not ended.
     fn end(&mut self) {
-        self.candidates.iter_mut().for_each(|candidate| candidate.end(&mut self.events));
+        let pages = response::sources(self.quirks, &self.reported);
+        self.candidates.iter_mut().for_each(|candidate| candidate.end(&pages, &mut self.events, &mut self.ledger));
     }
 
     fn take(&mut self) -> Decoded {
@@ -120,24 +121,32 @@ impl ChunkDecoder {
             return self.fail(error::from_json(data, None));
         }
         match json::parse::<Answer<'_>>(data) {
-            Ok(chunk) => self.chunk(chunk),
+            Ok(chunk) => self.chunk(chunk, data),
             Err(error) => self.fail(Error::unreadable(format!("a chunk is not readable: {error}"))),
         }
     }
 
-    fn chunk(&mut self, mut chunk: Answer<'_>) {
+    fn chunk(&mut self, mut chunk: Answer<'_>, data: &str) {
         if let Some(error) = chunk.error {
             self.usage(chunk.usage.take());
             return self.fail(error::from_json(error.get(), None));
         }
-        let aside = chunk.rest.get(self.quirks.usage_in).filter(|_| chunk.usage.is_none());
+        if error::is_bare(&chunk) {
+            return self.fail(error::from_json(data, None));
+        }
+        let aside = chunk.rest.get(self.quirks.usage_in).and_then(|raw| json::parse::<Aside<'_>>(raw.get()).ok());
+        let aside = aside.unwrap_or_default();
+        if let Some(error) = aside.error {
+            self.usage(chunk.usage.or(aside.usage));
+            return self.fail(error::from_json(error.get(), None));
+        }
         self.members(&mut chunk);
         for (position, choice) in (0..).zip(chunk.choices.unwrap_or_default().0) {
             if let Err(error) = self.choice(position, choice) {
                 return self.fail(error);
             }
         }
-        self.usage(chunk.usage.or_else(|| json::parse::<Aside<'_>>(aside?.get()).ok()?.usage));
+        self.usage(chunk.usage.or(aside.usage));
     }
 
     fn usage(&mut self, wire: Option<wire::Usage<'_>>) {
@@ -236,9 +245,10 @@ impl ChunkDecoder {
 }
 
 crate::wire! {
-    /// Usage in an object beside a chunk's own members.
+    /// Usage, or the reason of a broken answer, in an object beside a chunk's own members.
     struct Aside<'a> {
         "usage" => usage: wire::Usage<'a>,
+        "error" => error: &'a RawValue,
     }
 }
 

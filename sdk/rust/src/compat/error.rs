@@ -1,5 +1,6 @@
 //! Errors in every shape that OpenAI and compatible servers use (4.6, C-83).
 
+use crate::compat::wire::Answer;
 use crate::compat::words::has;
 use crate::json::{self, RawValue, Rest, Str};
 use crate::retry;
@@ -48,6 +49,25 @@ pub fn from_json(text: &str, status: Option<u16>) -> Error {
     Error { status, code, param: fields.param, ..Error::new(kind, message) }
 }
 
+/// Whether a chunk or an answer is an error that stands alone, without the member `error`: it has neither candidates
+/// nor usage, and says what is wrong.
+pub(crate) fn is_bare(answer: &Answer<'_>) -> bool {
+    if answer.usage.is_some() || answer.choices.as_ref().is_some_and(|choices| !choices.0.is_empty()) {
+        return false;
+    }
+    let has = |key: &str| answer.rest.get(key).is_some();
+    let coded = ["code", "type", "status", "status_code", "error_code"];
+    answer.object.is_some_and(|object| object.get() == "\"error\"")
+        || has("detail")
+        || ((has("message") || has("msg")) && coded.into_iter().any(has))
+        || answer.rest.get("base_resp").is_some_and(|raw| refuses(raw.get()))
+}
+
+/// Whether a status beside an answer is one of a failure; success is zero.
+fn refuses(status: &str) -> bool {
+    Rest::parse(status).ok().and_then(|mut status| status.number("status_code")).is_some_and(|code| code != 0.0)
+}
+
 /// Collects the fields of an error; nested wrappers are opened up to a small depth.
 fn read(text: &str, fields: &mut ErrorFields, depth: u32) {
     if depth > 3 {
@@ -72,10 +92,10 @@ fn read(text: &str, fields: &mut ErrorFields, depth: u32) {
 }
 
 fn read_shape(shape: &Rest<'_>, fields: &mut ErrorFields, depth: u32) {
-    for inner in ["error", "errors"].iter().filter_map(|key| shape.get(key)) {
+    for inner in ["error", "errors", "base_resp"].iter().filter_map(|key| shape.get(key)) {
         read(inner.get(), fields, depth + 1);
     }
-    for key in ["message", "msg"] {
+    for key in ["message", "msg", "status_msg"] {
         say(&mut fields.message, shape.get(key));
     }
     for key in ["code", "error_code"] {
@@ -84,22 +104,48 @@ fn read_shape(shape: &Rest<'_>, fields: &mut ErrorFields, depth: u32) {
     for key in ["type", "error_type"] {
         say(&mut fields.kind, shape.get(key));
     }
-    for status in ["status", "status_code", "code"].iter().filter_map(|key| shape.get(key)) {
+    for status in ["status", "status_code", "http_status_code", "code"].iter().filter_map(|key| shape.get(key)) {
         match status.get().trim_matches('"').parse::<u16>() {
             Ok(number) if (400..600).contains(&number) => fields.status = fields.status.or(Some(number)),
             Ok(_) => {}
             Err(_) => say(&mut fields.kind, Some(status)),
         }
     }
-    if let Some(detail) = shape.get("detail") {
-        read(detail.get(), fields, depth + 1);
+    // A message may itself be a list of what is wrong.
+    for inner in ["message", "detail"].iter().filter_map(|key| shape.get(key)) {
+        read(inner.get(), fields, depth + 1);
     }
     if fields.param.is_none() {
         fields.param = shape.get("param").and_then(json::text).map(Str::into_string);
     }
+    if fields.param.is_none() {
+        fields.param = shape.get("loc").and_then(place);
+    }
     if let Some(metadata) = shape.get("metadata") {
         read_metadata(metadata.get(), fields, depth);
     }
+}
+
+/// The path of a member from its steps, `["body", "messages", 0, "role"]`; `None` if it is the body itself.
+fn place(steps: &RawValue) -> Option<String> {
+    let mut path = String::new();
+    for (at, step) in json::list(steps)?.into_iter().enumerate() {
+        match json::text(step) {
+            Some(name) if at == 0 && &*name == "body" => {}
+            Some(name) => {
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path.push_str(&name);
+            }
+            None => {
+                path.push('[');
+                path.push_str(step.get());
+                path.push(']');
+            }
+        }
+    }
+    Some(path.chars().take(LONGEST).collect()).filter(|path: &String| !path.is_empty())
 }
 
 /// Reads a router's metadata. The router's message is often only "provider returned error", and the nested one has the
@@ -146,7 +192,7 @@ fn kind(fields: &ErrorFields, status: Option<u16>) -> ErrorKind {
         Some(400 | 413 | 422) | None if hints(&CONTEXT) => ErrorKind::ContextLength,
         Some(400..=403 | 429) | None if hints(&QUOTA) => ErrorKind::Quota,
         Some(400 | 403) if hints(&CREDENTIAL) => ErrorKind::Authentication,
-        Some(400) if hints(&MODEL) => ErrorKind::NotFound,
+        Some(400) if is_missing_model(&message) => ErrorKind::NotFound,
         Some(401) => ErrorKind::Authentication,
         Some(402) => ErrorKind::Quota,
         Some(403) => ErrorKind::Permission,
@@ -154,6 +200,7 @@ fn kind(fields: &ErrorFields, status: Option<u16>) -> ErrorKind {
         Some(408 | 504) => ErrorKind::Timeout,
         Some(413) => ErrorKind::TooLarge,
         Some(429) => ErrorKind::RateLimited,
+        None if hints(&RATE) => ErrorKind::RateLimited,
         Some(503 | 529) => ErrorKind::Overloaded,
         Some(status) if status < 500 => ErrorKind::InvalidRequest,
         None if words.iter().any(|word| has(word, "invalid")) => ErrorKind::InvalidRequest,
@@ -164,9 +211,17 @@ fn kind(fields: &ErrorFields, status: Option<u16>) -> ErrorKind {
 /// Messages that are more precise than the status.
 const CREDENTIAL: [&str; 4] = ["api key not valid", "invalid api key", "incorrect api key", "invalid access token"];
 
-const MODEL: [&str; 3] = ["is not a valid model", "model_not_found", "no such model"];
+const MODEL: [&str; 4] = ["is not a valid model", "model_not_found", "no such model", "model not exist"];
 
-const CONTEXT: [&str; 11] = [
+/// Whether a message in lower case says that there is no such model: "The model `m` does not exist".
+fn is_missing_model(message: &str) -> bool {
+    let named = message.starts_with("model ") || message.starts_with("the model ");
+    MODEL.iter().any(|hint| has(message, hint)) || (named && has(message, " does not exist"))
+}
+
+const RATE: [&str; 2] = ["rate limit", "too many requests"];
+
+const CONTEXT: [&str; 18] = [
     "context length",
     "context window",
     "context_length",
@@ -176,12 +231,25 @@ const CONTEXT: [&str; 11] = [
     "reduce the length of the messages",
     "exceeds the available context",
     "max_new_tokens` must be <=",
-    "exceeds maximum input length",
     "exceeds the model's maximum",
+    "maximum prompt length",
+    "maximum input length",
+    "maximum model length",
+    "`inputs` must have less than",
+    "tokens) exceeds the maximum allowed length",
+    "exceeded model token limit",
+    "range of input length should be",
+    "prompt exceeds max length",
 ];
 
-const QUOTA: [&str; 5] =
-    ["exceeded your current quota", "insufficient balance", "insufficient credit", "requires more credits", "billing"];
+const QUOTA: [&str; 6] = [
+    "key limit exceeded",
+    "exceeded your current quota",
+    "insufficient balance",
+    "insufficient credit",
+    "requires more credits",
+    "billing",
+];
 
 fn by_word(word: &str) -> Option<ErrorKind> {
     Some(match word {

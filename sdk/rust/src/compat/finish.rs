@@ -28,7 +28,16 @@ pub(crate) fn later(known: Option<Finish>, later: Finish) -> Finish {
     if keeps { known } else { later }
 }
 
+/// The reason of a word. A word may have its detail behind a colon: `function_call_filter: MALFORMED_FUNCTION_CALL`.
 fn reason(raw: &str) -> FinishReason {
+    let (head, detail) = raw.split_once(": ").unwrap_or((raw, ""));
+    match word(head) {
+        FinishReason::Other => word(detail),
+        known => known,
+    }
+}
+
+fn word(raw: &str) -> FinishReason {
     match raw {
         "stop" | "end_turn" | "eos" | "eos_token" | "completed" | "STOP" => FinishReason::Complete,
         "stop_sequence" => FinishReason::StopSequence,
@@ -37,7 +46,7 @@ fn reason(raw: &str) -> FinishReason {
         "tool_calls" | "tool_call" | "tool_use" | "function_call" => FinishReason::ToolCalls,
         "content_filter" | "safety" | "SAFETY" | "content_filtered" => FinishReason::ContentFilter,
         "refusal" => FinishReason::Refusal,
-        "malformed_function_call" => FinishReason::MalformedToolCall,
+        "malformed_function_call" | "MALFORMED_FUNCTION_CALL" => FinishReason::MalformedToolCall,
         "error" | "abort" | "cancelled" | "insufficient_system_resource" => FinishReason::Failed,
         _ => FinishReason::Other,
     }
@@ -54,5 +63,13 @@ mod tests {
         assert_eq!(reason("stop", false), FinishReason::Complete);
         assert_eq!(reason("length", true), FinishReason::Length);
         assert_eq!(read(&Quirks::COMPATIBLE, Some(""), true), None);
+    }
+
+    #[test]
+    fn a_word_may_have_a_detail() {
+        let reason = |raw| read(&Quirks::COMPATIBLE, Some(raw), false).unwrap().reason;
+        assert_eq!(reason("function_call_filter: MALFORMED_FUNCTION_CALL"), FinishReason::MalformedToolCall);
+        assert_eq!(reason("content_filter: PROHIBITED_CONTENT"), FinishReason::ContentFilter);
+        assert_eq!(reason("whatever: it is"), FinishReason::Other);
     }
 }

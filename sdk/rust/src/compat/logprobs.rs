@@ -38,6 +38,25 @@ pub fn to_chat(raw: &str) -> String {
     out
 }
 
+/// A single log probability, which some servers send with each token of a stream, in chat's shape; `None` for any other
+/// value.
+pub fn of_token(token: &str, raw: &str) -> Option<String> {
+    json::parse::<json::Number>(raw).ok()?;
+    let mut out = String::with_capacity(64 + token.len());
+    json::object(&mut out, |o| {
+        o.array("content", |a| {
+            a.object(|o| {
+                o.str("token", token);
+                o.raw("logprob", raw);
+                o.null("bytes");
+                o.array("top_logprobs", |_| {});
+            });
+        });
+        o.null("refusal");
+    });
+    Some(out)
+}
+
 /// Log probabilities in columns, from chat's shape.
 pub fn to_columns(raw: &str) -> Option<String> {
     let content = Rest::parse(raw).ok()?.list("content")?;
@@ -77,6 +96,14 @@ fn column(out: &mut String, values: &[&RawValue]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_the_log_probability_of_its_token() {
+        let made = of_token("a\"", "-0.5").unwrap();
+        let expected = r#"{"content":[{"token":"a\"","logprob":-0.5,"bytes":null,"top_logprobs":[]}],"refusal":null}"#;
+        assert_eq!(made, expected);
+        assert_eq!([of_token("a", "{}"), of_token("a", "null")], [None, None]);
+    }
 
     #[test]
     fn columns_become_a_list_and_columns_again() {

@@ -220,19 +220,22 @@ fn more_exclusions(quirks: &Quirks) -> Vec<Exclusion> {
         here(!quirks.speaker_names, "messages/*/name", "speakers have no names here"),
         here(!quirks.tools, "tools", "there are no tools here"),
         here(quirks.tool_ids.exact, "messages/*/tool_call_id", "ids of calls have another shape here"),
-        here(quirks.logprobs_number, "logprobs", "it is a number here"),
         here(quirks.logprobs_number, "top_logprobs", "it has another place here"),
         here(quirks.effort == Effort::None, "reasoning_effort", "thinking cannot be steered here"),
         here(other(&[Thinking::Content]), "messages/*/reasoning_content", history),
         here(other(&[Thinking::Reasoning, Thinking::Details]), "messages/*/reasoning", history),
         here(other(&[Thinking::Details]), "messages/*/reasoning_details", history),
     ];
+    let flags = ["true", "false"].into_iter().filter(|_| quirks.logprobs_number).map(|json| Exclusion {
+        test: FrameTest::Equals(PointerEquals { pointer: "/logprobs".to_owned(), json: json.to_owned() }),
+        reason: "it is a number here".to_owned(),
+    });
     let levels = ["none", "minimal", "low", "medium", "high", "xhigh"];
     let unknown = levels.iter().filter(|level| !quirks.efforts.contains(level)).map(|level| Exclusion {
         test: FrameTest::equals("/reasoning_effort", level),
         reason: "this level is not known here".to_owned(),
     });
-    several.into_iter().flatten().chain(unknown).collect()
+    several.into_iter().flatten().chain(flags).chain(unknown).collect()
 }
 
 /// How the relay lane reads the provider's answers: the format's tap with the provider's deviations.
@@ -244,7 +247,7 @@ fn tap_of(quirks: &Quirks) -> Tap {
         }
         let others: &[&str] = match place.bucket {
             Bucket::CacheRead => {
-                &["prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens"]
+                &["prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens", "cache_read_input_tokens", SINGULAR]
             }
             Bucket::CacheWrite => &["cache_creation_input_tokens"],
             _ => &[],
@@ -258,6 +261,9 @@ fn tap_of(quirks: &Quirks) -> Tap {
     }
     tap
 }
+
+/// Cached tokens under Mistral's second spelling of the input's details.
+const SINGULAR: &str = "prompt_token_details/cached_tokens";
 
 /// The buckets that the sums of input and output include.
 const INPUT_PARTS: [Bucket; 4] = [Bucket::CacheRead, Bucket::CacheWrite, Bucket::InputAudio, Bucket::InputImage];
@@ -291,7 +297,7 @@ pub fn chat_tap() -> Tap {
         model: strings(["/model"]),
         content: content.map(FrameTest::present).into(),
         end: vec![FrameTest::Data("[DONE]".to_owned())],
-        failure: vec![FrameTest::present("/error")],
+        failure: vec![FrameTest::present("/error"), FrameTest::equals("/object", "error")],
         ..Tap::default()
     }
 }

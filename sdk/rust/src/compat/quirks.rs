@@ -92,6 +92,8 @@ pub struct Quirks {
     pub vectors: Vectors,
     /// Members of chunks and choices without meaning (padding), which are dropped without a loss.
     pub noise: &'static [&'static str],
+    /// Members of an answer that list the pages that it draws on, the best first.
+    pub sources: &'static [&'static str],
     /// Changes a request before it is rendered.
     pub prepare: fn(&Context, &mut ChatRequest, &mut Ledger) -> Result<(), Error>,
     /// Finish reasons that only this provider has.
@@ -190,6 +192,8 @@ pub enum Effort {
     None,
     /// `reasoning_effort: "low"`.
     Effort,
+    /// `reasoning: {enabled}`, and `reasoning_effort` beside it.
+    EnabledAndEffort,
     /// `reasoning: {effort, max_tokens, enabled, exclude}`.
     Object,
     /// `thinking: {type}`.
@@ -321,6 +325,7 @@ impl Quirks {
         },
         vectors: Vectors::Floats,
         noise: &["obfuscation", "p"],
+        sources: &[],
         prepare: |_, _, _| Ok(()),
         finish: |_| None,
     };

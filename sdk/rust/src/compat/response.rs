@@ -6,8 +6,8 @@ use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
 use crate::compat::wire::{self, Answer, Choice, Content, Delta, FORMAT, rest_json};
 use crate::compat::{error, finish, logprobs, reasoning, usage};
-use crate::json::{self, RawValue, Rest, Seq, Str};
-use crate::ledger::extensions;
+use crate::json::{self, RawValue, Rest, Str};
+use crate::ledger::{extension, extensions};
 use crate::types::{
     Candidate, ChatResponse, Citation, Context, Error, Extension, HttpResponse, MediaKind, MediaPart, MediaSource,
     Opaque, Part, TextPart, ToolCall, ToolKind,
@@ -21,6 +21,12 @@ pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<
     if let Some(error) = answer.error {
         return Err(error::from_json(error.get(), None));
     }
+    if error::is_bare(&answer) {
+        return Err(error::from_json(text, None));
+    }
+    if answer.choices.is_none() && answer.usage.is_none() {
+        return Err(Error::unreadable("the provider's answer has no choices"));
+    }
     let reader = Reader { quirks, ctx, renamed: Renamed::from_memo(&ctx.memo) };
     let mut candidates = Vec::new();
     for (position, choice) in (0..).zip(answer.choices.unwrap_or_default().0) {
@@ -28,6 +34,12 @@ pub fn parse(quirks: &Quirks, ctx: &Context, response: &HttpResponse) -> Result<
     }
     let mut kept = extensions(FORMAT, answer.rest);
     keep(&mut kept, "system_fingerprint", answer.system_fingerprint);
+    let pages = sources(quirks, &kept);
+    for candidate in candidates.iter_mut().filter(|_| !pages.is_empty()) {
+        if candidate.parts.iter().any(|part| matches!(part, Part::Text(_))) {
+            with_last_text(&mut candidate.parts, |text| text.citations.extend(pages.iter().cloned()));
+        }
+    }
     let response = ChatResponse {
         id: answer.id.map(Str::into_string).unwrap_or_default(),
         model: answer.model.map(Str::into_string),
@@ -104,12 +116,7 @@ impl Reader<'_> {
         parts
     }
 
-    fn calls(
-        &self,
-        parts: &mut Vec<Part>,
-        calls: Option<Seq<wire::ToolCall<'_>>>,
-        legacy: Option<Box<wire::Function<'_>>>,
-    ) {
+    fn calls(&self, parts: &mut Vec<Part>, calls: Option<wire::Calls<'_>>, legacy: Option<Box<wire::Function<'_>>>) {
         let legacy = legacy.map(|function| wire::ToolCall { function: Some(*function), ..wire::ToolCall::default() });
         let mut ids: Vec<String> = Vec::new();
         for (number, wire) in (0..).zip(calls.unwrap_or_default().0.into_iter().chain(legacy)) {
@@ -162,6 +169,31 @@ fn with_last_text(parts: &mut Vec<Part>, change: impl FnOnce(&mut TextPart)) {
     let mut text = TextPart::new("");
     change(&mut text);
     parts.push(Part::Text(text));
+}
+
+/// The mark of a citation that this format has in a member of the answer.
+pub const SOURCE: &str = "source";
+
+/// The pages that an answer names in a member beside its texts, as citations of a whole text.
+pub(super) fn sources(quirks: &Quirks, members: &[Extension]) -> Vec<Citation> {
+    let lists = quirks.sources.iter().filter_map(|key| extension(members, FORMAT, key));
+    let pages = lists.map(|json| json::parse::<Vec<&RawValue>>(json).unwrap_or_default());
+    pages
+        .map(|pages| pages.into_iter().filter_map(page).collect())
+        .find(|pages: &Vec<_>| !pages.is_empty())
+        .unwrap_or_default()
+}
+
+/// A page: its address, or an object with its address and title.
+fn page(raw: &RawValue) -> Option<Citation> {
+    let (url, title) = if let Some(url) = json::text(raw) {
+        (url.into_string(), None)
+    } else {
+        let mut page = Rest::parse(raw.get()).ok()?;
+        (page.str("url")?.into_string(), page.str("title").map(Str::into_string))
+    };
+    let source = Opaque { format: FORMAT.to_owned(), kind: SOURCE.to_owned(), json: raw.get().to_owned() };
+    Some(Citation { url: Some(url), title, quote: None, start: None, end: None, source: Some(source) })
 }
 
 /// Parses an entry of `annotations`. One with more members than a page's citation is also kept whole.

@@ -1,7 +1,7 @@
 //! Token counts: from the totals of OpenAI's format to disjoint buckets and back (C-60, C-82).
 
 use crate::compat::wire::{self, FORMAT, rest_json};
-use crate::json::{Count, Object, Rest};
+use crate::json::{self, Count, Object, Rest};
 use crate::ledger::{extension, extensions};
 use crate::types::{Extension, Unit, Usage};
 
@@ -9,8 +9,10 @@ const INPUT: &str = "prompt_tokens_details";
 const OUTPUT: &str = "completion_tokens_details";
 
 /// Parses usage; `None` if every figure is null.
-pub fn read(wire: wire::Usage<'_>) -> Option<Usage> {
-    let details = wire.prompt_details.unwrap_or_default();
+pub fn read(mut wire: wire::Usage<'_>) -> Option<Usage> {
+    // Mistral's second spelling counts where the first is missing.
+    let singular = wire.rest.value("prompt_token_details").and_then(|raw| json::parse(raw.get()).ok());
+    let details = wire.prompt_details.or(singular).unwrap_or_default();
     let output_details = wire.completion_details.unwrap_or_default();
     let cached = [details.cached, wire.cached, wire.cache_hit, wire.num_cached, wire.cache_read];
     let figures = Figures {
@@ -216,11 +218,19 @@ fn inner(json: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json;
 
     fn buckets(text: &str) -> [Option<u32>; 5] {
         let usage = read(json::parse(text).unwrap()).unwrap();
         [usage.input, usage.cache_read, usage.cache_write, usage.output, usage.reasoning]
+    }
+
+    #[test]
+    fn details_may_have_their_second_name() {
+        let text =
+            r#"{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10,"prompt_token_details":{"cached_tokens":4}}"#;
+        assert_eq!(buckets(text), [Some(5), Some(4), None, Some(1), None]);
+        let both = r#"{"prompt_tokens":9,"prompt_tokens_details":{"cached_tokens":3},"prompt_token_details":null}"#;
+        assert_eq!(buckets(both)[..2], [Some(6), Some(3)]);
     }
 
     #[test]

@@ -76,6 +76,38 @@ pub fn rest_json(rest: &Rest<'_>) -> String {
     out
 }
 
+/// Tool calls. Some servers stream each piece without the brackets of a list.
+#[derive(Debug, Clone, Default)]
+pub struct Calls<'a>(pub Vec<ToolCall<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Calls<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyCalls)
+    }
+}
+
+struct AnyCalls;
+
+impl<'de> Visitor<'de> for AnyCalls {
+    type Value = Calls<'de>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut calls = Vec::new();
+        loop {
+            match seq.next_element() {
+                Ok(Some(call)) => calls.push(call),
+                Ok(None) => return Ok(Calls(calls)),
+                Err(error) => return Err(json::in_element(calls.len(), error)),
+            }
+        }
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        ToolCall::deserialize(MapAccessDeserializer::new(map)).map(|call| Calls(vec![call]))
+    }
+}
+
 /// A value that is skipped and not kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Skipped;
@@ -139,7 +171,7 @@ wire! {
         "reasoning_content" => reasoning_content: Content<'a>,
         "reasoning" => reasoning: Content<'a>,
         "reasoning_details" => reasoning_details: Seq<Detail<'a>>,
-        "tool_calls" => tool_calls: Seq<ToolCall<'a>>,
+        "tool_calls" => tool_calls: Calls<'a>,
         "function_call" => function_call: Box<Function<'a>>,
         "annotations" => annotations: Seq<&'a RawValue>,
         "audio" => audio: &'a RawValue,
@@ -172,7 +204,7 @@ wire! {
     /// A whole answer, or a chunk of one.
     pub struct Answer<'a> {
         "id" => id: Str<'a>,
-        "object" => object: Skipped,
+        "object" => object: &'a RawValue,
         "created" => created: Number,
         "model" => model: Str<'a>,
         "choices" => choices: Seq<Choice<'a>>,

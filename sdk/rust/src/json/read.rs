@@ -261,9 +261,14 @@ impl<'a> Rest<'a> {
         Some(number.0)
     }
 
-    /// Removes a count.
+    /// Removes a count; a negative number stays, since it counts nothing.
     pub fn count(&mut self, key: &str) -> Option<u32> {
-        self.number(key).map(|number| number as u32)
+        let number: Number = parse(self.get(key)?.get()).ok()?;
+        if number.0 < 0.0 {
+            return None;
+        }
+        self.take(key);
+        Some(number.0 as u32)
     }
 
     /// Removes a flag.

@@ -9,7 +9,8 @@ use weir_sdk::types::{
 
 use super::partial::{Partial, Piece};
 use super::{reported, tell};
-use crate::provider::response::{GROUNDING, unreadable};
+use crate::grounding::Grounded;
+use crate::provider::response::{CITED, GROUNDING, unreadable};
 use crate::read::{self, Ids, UNSIGNED};
 use crate::wire::{self, extensions, note, own};
 use crate::{finish, grounding, logprobs, signature};
@@ -74,7 +75,9 @@ impl Stream {
         for member in members {
             if tell(&mut self.reported, &member) {
                 if member.key == GROUNDING {
-                    self.cite(&member.json, events);
+                    self.cite(&member.json, grounding::read, events);
+                } else if CITED.contains(&member.key.as_str()) {
+                    self.cite(&member.json, grounding::read_cited, events);
                 }
                 events.push(ChatEvent::Opaque(reported(Some(self.index), member)));
             }
@@ -220,11 +223,11 @@ impl Stream {
     }
 
     /// Emits the sources of the open text.
-    fn cite(&mut self, json: &str, events: &mut Vec<ChatEvent>) {
+    fn cite(&mut self, json: &str, read: fn(&RawValue, &[Option<&str>]) -> Vec<Grounded>, events: &mut Vec<ChatEvent>) {
         let Some(open) = self.open.as_ref().filter(|open| !open.thought) else { return };
         let Ok(raw) = parse::<&RawValue>(json) else { return };
         let (candidate, part) = (self.index, open.part);
-        for grounded in grounding::read(raw, &[Some(&open.text)]) {
+        for grounded in read(raw, &[Some(&open.text)]) {
             let citation = grounded.citation;
             events.push(ChatEvent::Citation(PartCitation { candidate, part, citation }));
         }

@@ -10,7 +10,7 @@ use weir_sdk::types::{
 };
 
 use super::super::response::write_image;
-use super::super::{annotation, write_extensions};
+use super::super::{annotation, is_member, write_extensions};
 use super::ChatEncoder;
 
 /// The kind of a part's deltas.
@@ -217,6 +217,9 @@ impl ChatEncoder {
     }
 
     pub(super) fn citation(&mut self, event: &PartCitation) {
+        if is_member(&event.citation) {
+            return;
+        }
         let at = self.candidate(event.candidate);
         let state = self.candidates.get_mut(at).and_then(|candidate| candidate.state(event.part));
         let Some(entry) = annotation(&event.citation, state.map_or(0, |state| state.base)) else {

@@ -2,14 +2,13 @@
 
 use weir_sdk::adapter::Result;
 use weir_sdk::compat::wire::{FORMAT, rest_json};
-use weir_sdk::json::{RawValue, Rest, Str};
+use weir_sdk::json::{self, Count, Number, RawValue, Rest, Str};
 use weir_sdk::types::{Error, Extension, JsonSchema, Opaque, OutputFormat, ReasoningMode, ReasoningRequest};
 
 /// The settings for thinking, in any spelling: `reasoning_effort`, the `reasoning` of routers, the `thinking` of
 /// several compatible servers.
-pub(super) fn reasoning(wire: &mut super::Request<'_>, kept: &mut Vec<Extension>) -> Option<ReasoningRequest> {
-    let effort = wire.reasoning_effort.take().map(Str::into_string);
-    let mut request = ReasoningRequest { effort, ..ReasoningRequest::default() };
+pub(super) fn reasoning(wire: &mut super::Request<'_>, kept: &mut Vec<Extension>) -> Result<Option<ReasoningRequest>> {
+    let mut request = wire.reasoning_effort.map(effort).transpose()?.unwrap_or_default();
     for (key, raw) in [("reasoning", wire.reasoning), ("thinking", wire.thinking)] {
         let Some(raw) = raw else { continue };
         let Ok(mut members) = Rest::parse(raw.get()) else {
@@ -25,7 +24,52 @@ pub(super) fn reasoning(wire: &mut super::Request<'_>, kept: &mut Vec<Extension>
             request.extensions.push(extension(key, rest_json(&members)));
         }
     }
-    (request != ReasoningRequest::default()).then_some(request)
+    Ok((request != ReasoningRequest::default()).then_some(request))
+}
+
+/// Reads `reasoning_effort`: a level, or at some servers a budget of tokens or a switch.
+fn effort(raw: &RawValue) -> Result<ReasoningRequest> {
+    if let Some(level) = json::text(raw) {
+        return Ok(ReasoningRequest { effort: Some(level.into_string()), ..ReasoningRequest::default() });
+    }
+    let mode = match raw.get() {
+        "true" => Some(ReasoningMode::Enabled),
+        "false" => Some(ReasoningMode::Disabled),
+        _ => None,
+    };
+    if mode.is_some() {
+        return Ok(ReasoningRequest { mode, ..ReasoningRequest::default() });
+    }
+    let budget = json::parse::<Count>(raw.get());
+    let budget = budget.map_err(|_| Error::invalid("it must be a level, such as \"low\"").at("reasoning_effort"))?;
+    Ok(ReasoningRequest { budget_tokens: Some(budget.0), ..ReasoningRequest::default() })
+}
+
+/// Reads `logprobs`: a flag, or at some servers the number of alternatives for each token.
+pub(super) fn logprobs(raw: Option<&RawValue>) -> Result<(Option<bool>, Option<u32>)> {
+    match raw.map(RawValue::get) {
+        None => Ok((None, None)),
+        Some("true") => Ok((Some(true), None)),
+        Some("false") => Ok((Some(false), None)),
+        Some(number) => match json::parse::<Count>(number) {
+            Ok(Count(0)) => Ok((Some(false), None)),
+            Ok(Count(alternatives)) => Ok((Some(true), Some(alternatives))),
+            Err(_) => Err(Error::invalid("it must be true, false or a number").at("logprobs")),
+        },
+    }
+}
+
+/// Reads a limit. Some servers take a negative number for "no limit", which is kept for this format; others get none.
+pub(super) fn limit(number: Option<Number>, key: &str, kept: &mut Vec<Extension>) -> Option<u32> {
+    let number = number?.0;
+    if number >= 0.0 {
+        // The cast saturates.
+        return Some(number as u32);
+    }
+    let mut json = String::new();
+    json::number(&mut json, number);
+    kept.push(extension(key, json));
+    None
 }
 
 fn extension(key: &str, json: String) -> Extension {
@@ -54,13 +98,23 @@ pub(super) fn output(raw: &RawValue) -> Result<OutputFormat> {
     let bad = |error| Error::invalid(format!("not readable: {error}")).at("response_format");
     let mut format = Rest::parse(raw.get()).map_err(bad)?;
     let kind = format.str("type").map(Str::into_string).unwrap_or_default();
-    let schema = format.object("json_schema").filter(|_| kind == "json_schema").and_then(schema);
+    let schema = match kind.as_str() {
+        "json_schema" => format.object("json_schema").or_else(|| own_schema(&mut format)).and_then(schema),
+        "json_object" => own_schema(&mut format).and_then(schema),
+        _ => None,
+    };
     Ok(match (kind.as_str(), schema) {
         ("text", _) => OutputFormat::Plain,
-        ("json_object", _) => OutputFormat::Json,
         (_, Some(schema)) => OutputFormat::Schema(schema),
+        ("json_object", None) if !format.0.iter().any(|(_, value)| value.get() != "null") => OutputFormat::Json,
         _ => OutputFormat::Opaque(Opaque { format: FORMAT.to_owned(), kind, json: raw.get().to_owned() }),
     })
+}
+
+/// The members of a format that has its schema in itself, as several compatible servers take it.
+fn own_schema<'a>(format: &mut Rest<'a>) -> Option<Rest<'a>> {
+    format.get("schema").filter(|schema| schema.get().starts_with('{'))?;
+    Some(std::mem::take(format))
 }
 
 /// Parses `json_schema`; `None` if it has no schema, or members that other formats lack.

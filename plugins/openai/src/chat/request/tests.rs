@@ -96,6 +96,31 @@ fn thinking_is_asked_for_in_many_words() {
 }
 
 #[test]
+fn numbers_and_switches_in_the_place_of_words_are_read() {
+    let logprobs = |members: &str| {
+        let sampling = with(members).request.sampling;
+        (sampling.logprobs, sampling.top_logprobs)
+    };
+    assert_eq!(logprobs(r#""logprobs":2"#), (Some(true), Some(2)));
+    assert_eq!(logprobs(r#""logprobs":0"#), (Some(false), None));
+    assert_eq!(logprobs(r#""logprobs":true,"top_logprobs":3"#), (Some(true), Some(3)));
+    let reasoning = |members: &str| with(members).request.reasoning.unwrap();
+    assert_eq!(reasoning(r#""reasoning_effort":900"#).budget_tokens, Some(900));
+    assert_eq!(reasoning(r#""reasoning_effort":false"#).mode, Some(ReasoningMode::Disabled));
+    for (members, param) in [(r#""logprobs":"x""#, "logprobs"), (r#""reasoning_effort":{}"#, "reasoning_effort")] {
+        assert_eq!(refused(&format!(r#"{{"model":"m","messages":[],{members}}}"#)).param.as_deref(), Some(param));
+    }
+}
+
+#[test]
+fn a_negative_limit_is_none_and_kept_for_this_format() {
+    let request = with(r#""max_tokens":-1,"top_k":-1"#).request;
+    assert_eq!((request.max_output_tokens, request.sampling.top_k), (None, None));
+    let kept: Vec<_> = request.extensions.iter().map(|own| (own.key.as_str(), own.json.as_str())).collect();
+    assert_eq!(kept, [("max_tokens", "-1"), ("top_k", "-1")]);
+}
+
+#[test]
 fn cache_hints_on_parts_messages_tools_and_results_are_read() {
     let body = r#"{"model":"m","messages":[
         {"role":"system","content":"x","cache_control":{"type":"ephemeral"}},
@@ -154,6 +179,16 @@ fn c49_what_has_no_name_is_kept() {
 }
 
 #[test]
+fn an_empty_list_of_annotations_says_nothing() {
+    let kept = |annotations: &str| {
+        let message = format!(r#"{{"role":"assistant","content":"x","annotations":{annotations}}}"#);
+        let body = format!(r#"{{"model":"m","messages":[{message}]}}"#);
+        parsed(&body).request.messages.remove(0).extensions.len()
+    };
+    assert_eq!([kept("[]"), kept(r#"[{"type":"url_citation"}]"#)], [0, 1]);
+}
+
+#[test]
 fn c58_usage_is_shown_only_where_it_was_asked_for() {
     for members in [r#""stream":true"#, r#""stream_options":{}"#, r#""stream_options":{"include_usage":false}"#] {
         assert!(!Memo::read(&with(members).memo).usage, "{members}");
@@ -169,6 +204,15 @@ fn formats_of_output() {
         output(r#"{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"},"strict":true}}"#);
     let OutputFormat::Schema(schema) = schema else { panic!() };
     assert_eq!((schema.schema.as_str(), schema.strict), (r#"{"type":"object"}"#, Some(true)));
+    for own in ["json_object", "json_schema"] {
+        let OutputFormat::Schema(schema) = output(&format!(r#"{{"type":"{own}","schema":{{"type":"object"}}}}"#))
+        else {
+            panic!("{own}")
+        };
+        assert_eq!((schema.schema.as_str(), schema.strict), (r#"{"type":"object"}"#, None));
+    }
+    assert_eq!(output(r#"{"type":"json_object","schema":null}"#), OutputFormat::Json);
+    assert!(matches!(output(r#"{"type":"json_object","own":1}"#), OutputFormat::Opaque(_)));
     assert!(matches!(output(r#"{"type":"grammar","grammar":"x"}"#), OutputFormat::Opaque(_)));
 }
 

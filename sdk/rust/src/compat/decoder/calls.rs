@@ -71,13 +71,22 @@ impl Call {
             (Some(id), _) => calls
                 .iter()
                 .rposition(|call| call.alias == *id)
-                .or_else(|| calls.iter().rposition(|call| same_index(call) && call.alias.is_empty())),
+                .or_else(|| calls.iter().rposition(|call| same_index(call) && call.alias.is_empty()))
+                .or_else(|| Self::continued(calls, piece)),
             (None, Some(_)) if piece.name.is_some() => calls.iter().rposition(same_index),
             (None, Some(_)) => calls.iter().rposition(same_index).or(calls.len().checked_sub(1)),
             (None, None) if piece.name.is_some() => calls.iter().rposition(|call| call.name.is_empty()),
             (None, None) => calls.len().checked_sub(1),
         }?;
         calls.get(at).filter(|call| !call.is_over(piece)).map(|_| at)
+    }
+
+    /// The call that a piece continues although its id is new: some servers make an id for every piece. Such a piece
+    /// has no name, and the last call under its index still lacks arguments.
+    fn continued(calls: &[Self], piece: &Opening) -> Option<usize> {
+        let same_index = |call: &Self| piece.index.is_none() || call.index == piece.index;
+        let at = calls.iter().rposition(same_index).filter(|_| piece.name.is_none())?;
+        calls.get(at).filter(|call| !call.name.is_empty() && !call.json.complete).map(|_| at)
     }
 
     /// Whether the piece begins another call under the same aliases: this call is complete, or has another name.
@@ -99,6 +108,11 @@ impl Call {
         }
         self.json.take(&piece.text);
         self.waiting.push_str(&piece.text);
+    }
+
+    /// Whether the call has arguments and no name, so that it never started.
+    pub(super) fn is_lost(&self) -> bool {
+        self.part.is_none() && !self.waiting.is_empty()
     }
 
     /// Adds a piece to a started call; returns the text to emit.

@@ -12,8 +12,9 @@ use crate::compat::{finish, logprobs, response};
 use crate::json::{RawValue, Str};
 use crate::ledger::Ledger;
 use crate::types::{
-    CandidateFinish, CandidateLogprobs, ChatEvent, Context, Extension, Finish, FinishReason, Part, PartCitation,
-    PartDelta, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, Signature, ToolKind, ToolStart,
+    CandidateFinish, CandidateLogprobs, ChatEvent, Citation, Context, Extension, Finish, FinishReason, Part,
+    PartCitation, PartDelta, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, Signature, ToolKind,
+    ToolStart,
 };
 
 /// The context in which a candidate takes a chunk.
@@ -68,7 +69,11 @@ impl Candidate {
         let legacy = || choice.text.map(|text| Delta { content: Some(Content::Text(text)), ..Delta::default() });
         let mut delta = choice.delta.or_else(|| whole.map(|message| *message)).or_else(legacy).unwrap_or_default();
         if let Some(raw) = choice.logprobs {
-            let json = logprobs::to_chat(raw.get());
+            let token = match &delta.content {
+                Some(Content::Text(text)) => text,
+                _ => "",
+            };
+            let json = logprobs::of_token(token, raw.get()).unwrap_or_else(|| logprobs::to_chat(raw.get()));
             turn.events.push(ChatEvent::Logprobs(CandidateLogprobs { candidate: self.index, json }));
         }
         let rest = std::mem::take(&mut delta.rest);
@@ -89,9 +94,16 @@ impl Candidate {
     }
 
     /// Ends the candidate: stops the open parts and emits the finish, even if the provider sent none.
-    pub(super) fn end(&mut self, events: &mut Vec<ChatEvent>) {
+    /// The pages that the answer names beside its text become citations of the last text.
+    pub(super) fn end(&mut self, pages: &[Citation], events: &mut Vec<ChatEvent>, ledger: &mut Ledger) {
         if std::mem::replace(&mut self.ended, true) {
             return;
+        }
+        let lost = self.calls.iter().any(Call::is_lost);
+        ledger.dropped_if(lost, "choices[].delta.tool_calls", "a call came without a name");
+        if let Some(part) = self.open.as_ref().filter(|open| open.words == Words::Text).map(|open| open.part) {
+            let cited = |page: &Citation| PartCitation { candidate: self.index, part, citation: page.clone() };
+            events.extend(pages.iter().map(cited).map(ChatEvent::Citation));
         }
         self.stop_words(events);
         for at in 0..self.calls.len() {

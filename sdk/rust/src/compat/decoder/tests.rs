@@ -1,3 +1,5 @@
+mod pieces;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -70,54 +72,6 @@ fn words(events: &[ChatEvent]) -> Vec<(&'static str, String)> {
 
 fn call(id: &str, name: &str, text: &str) -> (String, String, String) {
     (id.into(), name.into(), text.into())
-}
-
-#[test]
-fn c03_without_an_index_an_id_or_a_name_opens_a_call() {
-    let events = stream(&[
-        r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{\"x\":"}}]}"#,
-        r#"{"tool_calls":[{"function":{"arguments":"1}"}}]}"#,
-        r#"{"tool_calls":[{"id":"b","function":{"name":"g","arguments":"{}"}}]}"#,
-        r#"{"tool_calls":[{"function":{"name":"h","arguments":"{}"}}]}"#,
-    ]);
-    let made = calls(&events);
-    assert_eq!(made[..2], [call("a", "f", r#"{"x":1}"#), call("b", "g", "{}")]);
-    assert_eq!((made[2].1.as_str(), made[2].2.as_str(), made.len()), ("h", "{}", 3));
-}
-
-#[test]
-fn c04_one_index_for_all_and_repeated_or_empty_ids() {
-    let whole = |id: &str, name: &str| {
-        format!(r#"{{"tool_calls":[{{"index":0,"id":"{id}","function":{{"name":"{name}","arguments":"{{}}"}}}}]}}"#)
-    };
-    let two = stream(&[&whole("a", "f"), &whole("b", "g")]);
-    assert_eq!(calls(&two), [call("a", "f", "{}"), call("b", "g", "{}")]);
-    let empty = calls(&stream(&[&whole("", "f"), &whole("", "f")]));
-    assert_eq!(empty.len(), 2);
-    assert!(!empty[0].0.is_empty() && empty[0].0 != empty[1].0);
-    let repeated = calls(&stream(&[&whole("a", "f"), &whole("a", "f")]));
-    assert_eq!(repeated.len(), 2);
-    assert_ne!(repeated[0].0, repeated[1].0);
-}
-
-#[test]
-fn c04_an_id_repeated_with_every_piece_is_one_call() {
-    let piece = |text: &str| {
-        format!(r#"{{"tool_calls":[{{"index":0,"id":"a","function":{{"name":"f","arguments":"{text}"}}}}]}}"#)
-    };
-    let events = stream(&[&piece(r#"{\"x\""#), &piece(":1"), &piece("}")]);
-    assert_eq!(calls(&events), [call("a", "f", r#"{"x":1}"#)]);
-}
-
-#[test]
-fn calls_may_interleave_by_index() {
-    let events = stream(&[
-        r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}},{"index":1,"id":"b","function":{"name":"g","arguments":""}}]}"#,
-        r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"x\":"}}]}"#,
-        r#"{"tool_calls":[{"index":1,"function":{"arguments":"{}"}}]}"#,
-        r#"{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]}"#,
-    ]);
-    assert_eq!(calls(&events), [call("a", "f", r#"{"x":1}"#), call("b", "g", "{}")]);
 }
 
 #[test]
@@ -206,6 +160,25 @@ fn c19_an_error_in_the_stream_is_a_failure_and_the_last_event() {
     let Some(ChatEvent::Failure(error)) = events.last() else { panic!("{events:?}") };
     assert_eq!(error.message, "boom");
     assert!(matches!(decode(&[&text, "{not json"]).last(), Some(ChatEvent::Failure(_))));
+}
+
+#[test]
+fn c19_an_error_without_its_member_is_a_failure() {
+    let text = delta(r#"{"content":"x"}"#);
+    for error in [
+        r#"{"object":"error","message":"boom","type":"BadRequestError","param":null,"code":400}"#,
+        r#"{"code":400,"msg":"boom","success":false}"#,
+        r#"{"detail":"boom"}"#,
+        r#"{"id":"c","choices":null,"base_resp":{"status_code":1008,"status_msg":"boom"}}"#,
+    ] {
+        for chunks in [vec![error, "[DONE]"], vec![&text, error, "[DONE]"]] {
+            let events = decode(&chunks);
+            let Some(ChatEvent::Failure(error)) = events.last() else { panic!("{error}: {events:?}") };
+            assert_eq!(error.message, "boom");
+        }
+    }
+    let fine = r#"{"id":"c","choices":[],"base_resp":{"status_code":0,"status_msg":""}}"#;
+    assert!(matches!(decode(&[&text, fine, "[DONE]"]).last(), Some(ChatEvent::Finish(_))));
 }
 
 #[test]
@@ -346,6 +319,33 @@ fn usage_beside_a_chunk_is_read_once() {
         _ => None,
     });
     assert_eq!(inputs.collect::<Vec<_>>(), [Some(3)]);
+}
+
+#[test]
+fn pages_beside_the_text_are_citations_at_its_end() {
+    const QUIRKS: Quirks = Quirks { sources: &["citations"], ..Quirks::COMPATIBLE };
+    let chunk = |text: &str| {
+        format!(
+            r#"{{"id":"c","citations":["https://a.example"],"choices":[{{"delta":{{"content":"{text}"}},"finish_reason":"stop"}}]}}"#
+        )
+    };
+    let events = decode_with(&QUIRKS, &[&chunk("a"), &chunk("b"), "[DONE]"]);
+    let cited: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            ChatEvent::Citation(cited) => Some((cited.part, cited.citation.url.as_deref())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(cited, [(0, Some("https://a.example"))]);
+}
+
+#[test]
+fn a_failure_beside_a_chunk_is_one() {
+    const QUIRKS: Quirks = Quirks { usage_in: "x_groq", ..Quirks::COMPATIBLE };
+    let events = decode_with(&QUIRKS, &[r#"{"id":"c","choices":[],"x_groq":{"error":"over capacity"}}"#]);
+    let Some(ChatEvent::Failure(error)) = events.last() else { panic!("{events:?}") };
+    assert_eq!(error.message, "over capacity");
 }
 
 #[test]

@@ -3,8 +3,9 @@ use serde_json::json;
 use super::*;
 use crate::compat::quirks::{Drop, Effort, Paths, Rename, Thinking, Variant};
 use crate::types::{
-    AllowedTools, ErrorKind, FunctionTool, MediaKind, MediaPart, MediaSource, Message, Opaque, Part, ReasoningPart,
-    ReasoningRequest, ResultPart, Role, Setting, Signature, TextPart, Tool, ToolCall, ToolChoice, ToolResult,
+    AllowedTools, ErrorKind, FunctionTool, MediaKind, MediaPart, MediaSource, Message, Opaque, Part, ReasoningMode,
+    ReasoningPart, ReasoningRequest, ResultPart, Role, Setting, Signature, TextPart, Tool, ToolCall, ToolChoice,
+    ToolResult,
 };
 
 const FULL: Quirks = Quirks {
@@ -170,8 +171,7 @@ fn efforts_move_to_the_nearest_level_and_none_stays_none() {
     let (body, _) = rendered(&FULL, ChatRequest { reasoning: budget, ..ChatRequest::default() });
     assert_eq!(body["reasoning_effort"], "medium");
     let switch = Quirks { effort: Effort::Thinking, ..FULL };
-    let reasoning =
-        Some(ReasoningRequest { mode: Some(crate::types::ReasoningMode::Disabled), ..ReasoningRequest::default() });
+    let reasoning = Some(ReasoningRequest { mode: Some(ReasoningMode::Disabled), ..ReasoningRequest::default() });
     let (body, _) = rendered(&switch, ChatRequest { reasoning, ..ChatRequest::default() });
     assert_eq!(body["thinking"]["type"], "disabled");
 }
@@ -281,6 +281,27 @@ fn a_budget_is_kept_and_no_effort_turns_thinking_off() {
     assert_eq!(lost, Vec::<String>::new());
     let (body, _) = of(ReasoningRequest { effort: Some("none".into()), ..ReasoningRequest::default() });
     assert_eq!((&body["thinking"], &body["reasoning_effort"]), (&json!({"type": "disabled"}), &json!(null)));
+}
+
+#[test]
+fn a_switch_of_thinking_is_written_or_reported() {
+    let own = |key: &str| Extension { format: FORMAT.into(), key: key.into(), json: r#"{"own":1}"#.into() };
+    let asked = |effort, mode| {
+        let quirks = Quirks { effort, ..Quirks::COMPATIBLE };
+        let extensions = vec![own("reasoning"), own("thinking")];
+        let reasoning = Some(ReasoningRequest { mode: Some(mode), extensions, ..ReasoningRequest::default() });
+        rendered(&quirks, ChatRequest { reasoning, ..ChatRequest::default() })
+    };
+    let (body, lost) = asked(Effort::Effort, ReasoningMode::Enabled);
+    assert_eq!(body, json!({"model": "m", "messages": []}));
+    assert_eq!(lost, ["reasoning.enabled", "reasoning.own", "thinking.own"]);
+    for (mode, enabled) in [(ReasoningMode::Enabled, true), (ReasoningMode::Disabled, false)] {
+        let (body, lost) = asked(Effort::EnabledAndEffort, mode);
+        assert_eq!(body["reasoning"], json!({"enabled": enabled, "own": 1}));
+        assert_eq!(lost, ["thinking.own"]);
+    }
+    let (body, lost) = asked(Effort::Thinking, ReasoningMode::Enabled);
+    assert_eq!((&body["thinking"], lost), (&json!({"type": "enabled", "own": 1}), vec!["reasoning.own".to_owned()]));
 }
 
 #[test]

@@ -5,8 +5,8 @@ use super::messages::{Numbered, Piece};
 use crate::compat::quirks::{Effort, Thinking};
 use crate::compat::reasoning;
 use crate::compat::wire::FORMAT;
-use crate::json::{self, Array, Object};
-use crate::types::{ReasoningMode, ReasoningPart, ReasoningRequest, Signature};
+use crate::json::{self, Array, Object, Rest};
+use crate::types::{Extension, ReasoningMode, ReasoningPart, ReasoningRequest, Signature};
 
 /// Levels of effort in ascending order, and the budget up to which each is used.
 const LEVELS: [(&str, u32); 7] = [
@@ -22,8 +22,7 @@ const LEVELS: [(&str, u32); 7] = [
 impl Writer<'_> {
     pub(super) fn effort(&mut self, o: &mut Object<'_>, reasoning: Option<&ReasoningRequest>) {
         let Some(reasoning) = reasoning else { return };
-        let switched =
-            matches!(self.quirks.effort, Effort::Thinking | Effort::ThinkingAndEffort | Effort::BudgetAndEffort);
+        let switched = !matches!(self.quirks.effort, Effort::None | Effort::Effort | Effort::Object);
         let off = ReasoningRequest { mode: Some(ReasoningMode::Disabled), effort: None, ..reasoning.clone() };
         // The switch expresses an effort of "none", if there is a switch.
         let reasoning = if switched && reasoning.effort.as_deref() == Some("none") { &off } else { reasoning };
@@ -31,6 +30,15 @@ impl Writer<'_> {
             Effort::None => self.ledger.dropped("reasoning_effort", "this provider's thinking cannot be steered"),
             Effort::Effort => {
                 self.level(o, reasoning, true);
+                let bare = reasoning.effort.is_none() && reasoning.budget_tokens.is_none();
+                let on = bare && reasoning.mode.is_some_and(|mode| mode != ReasoningMode::Disabled);
+                self.ledger.dropped_if(on, "reasoning.enabled", "only a level of effort is known here");
+                self.lose_summary(reasoning);
+            }
+            Effort::EnabledAndEffort => {
+                self.enabled_object(o, reasoning);
+                let off = reasoning.mode == Some(ReasoningMode::Disabled);
+                self.level(o, reasoning, !off);
                 self.lose_summary(reasoning);
             }
             Effort::Object => self.effort_object(o, reasoning),
@@ -47,6 +55,42 @@ impl Writer<'_> {
             }
         }
         self.extensions(o, "", &reasoning.extensions, &["reasoning", "thinking"]);
+        self.lose_members(reasoning);
+    }
+
+    /// Reports the client's own members of `reasoning` and `thinking`, unless the object that has them is written.
+    fn lose_members(&mut self, reasoning: &ReasoningRequest) {
+        let known = match self.quirks.effort {
+            Effort::None | Effort::Effort => "",
+            Effort::Object | Effort::EnabledAndEffort => "reasoning",
+            Effort::Thinking | Effort::ThinkingAndEffort | Effort::BudgetAndEffort => "thinking",
+        };
+        let switched = reasoning.mode.is_some() || reasoning.budget_tokens.is_some();
+        let written = |key: &str| key == known && (switched || self.quirks.effort == Effort::Object);
+        let lost: Vec<&Extension> = reasoning
+            .extensions
+            .iter()
+            .filter(|own| own.format == FORMAT && ["reasoning", "thinking"].contains(&own.key.as_str()))
+            .filter(|own| !written(&own.key))
+            .collect();
+        for own in lost {
+            for (member, _) in Rest::parse(&own.json).unwrap_or_default().0 {
+                self.ledger.dropped(format!("{}.{member}", own.key), "there is no such member here");
+            }
+        }
+    }
+
+    /// Writes `reasoning: {"enabled": …}`.
+    fn enabled_object(&mut self, o: &mut Object<'_>, reasoning: &ReasoningRequest) {
+        let Some(mode) = reasoning.mode else { return };
+        let kept = reasoning.extensions.iter().find(|e| e.format == FORMAT && e.key == "reasoning");
+        let Some(place) = self.place(o, "reasoning", true) else { return };
+        json::object(place, |o| {
+            o.bool("enabled", mode != ReasoningMode::Disabled);
+            if let Some(inner) = kept.and_then(|kept| kept.json.trim().strip_prefix('{')?.strip_suffix('}')) {
+                o.members(inner);
+            }
+        });
     }
 
     fn lose_summary(&mut self, reasoning: &ReasoningRequest) {

@@ -25,6 +25,42 @@ fn an_error_with_status_200_is_an_error() {
 }
 
 #[test]
+fn an_answer_without_choices_is_an_error() {
+    for (body, kind, message) in [
+        (r#"{"object":"error","message":"no","code":400}"#, ErrorKind::InvalidRequest, "no"),
+        (
+            r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"},"choices":null}"#,
+            ErrorKind::Quota,
+            "insufficient balance",
+        ),
+        (r#"{"code":500,"msg":"no","success":false}"#, ErrorKind::Upstream, "no"),
+        (r#"{"detail":"no"}"#, ErrorKind::Upstream, "no"),
+        ("{}", ErrorKind::Upstream, "the provider's answer has no choices"),
+    ] {
+        let error = answer(body).unwrap_err();
+        assert_eq!((error.kind, error.message.as_str()), (kind, message), "{body}");
+    }
+    let usage = r#"{"choices":[],"usage":{"prompt_tokens":1},"message":"x","type":"y"}"#;
+    assert!(answer(usage).unwrap().candidates.is_empty());
+}
+
+#[test]
+fn pages_beside_the_text_are_its_citations() {
+    const QUIRKS: Quirks = Quirks { sources: &["search_results", "citations"], ..Quirks::COMPATIBLE };
+    let pages = |members: &str| {
+        let text = format!(r#"{{"id":"c","choices":[{{"message":{{"content":"x [1]"}}}}],{members}}}"#);
+        let response = HttpResponse { status: 200, headers: Vec::new(), body: Body::Text(text) };
+        let Ok(ChatOutcome::Complete(answer)) = parse(&QUIRKS, &Context::default(), &response) else { panic!() };
+        let [Part::Text(text)] = answer.response.candidates[0].parts.as_slice() else { panic!() };
+        text.citations.iter().map(|page| (page.url.clone().unwrap(), page.title.clone())).collect::<Vec<_>>()
+    };
+    let one = |title: Option<&str>| vec![("https://a.example".to_owned(), title.map(str::to_owned))];
+    assert_eq!(pages(r#""search_results":[],"citations":["https://a.example"]"#), one(None));
+    let results = r#""citations":["https://a.example"],"search_results":[{"url":"https://a.example","title":"A"},{}]"#;
+    assert_eq!(pages(results), one(Some("A")));
+}
+
+#[test]
 fn c84_an_answer_without_a_message_is_empty() {
     let answer = answer(r#"{"choices":[{"index":0,"finish_reason":"content_filter"}]}"#).unwrap();
     assert!(answer.candidates[0].parts.is_empty());

@@ -2,8 +2,10 @@
 //!
 //! The type of an event is read from its data; the frame's name may be missing (C-81).
 
+mod whole;
+
 use super::read::{BETWEEN, citation, item, lengths};
-use super::response::{head, members, read_finish, read_response};
+use super::response::{head, members, read_finish};
 use super::{FORMAT, note, read_usage};
 use crate::compat::error;
 use crate::compat::names::Renamed;
@@ -24,6 +26,8 @@ pub struct EventDecoder {
     open: Vec<Open>,
     /// Ids of items that were announced and are not done: some servers never complete them.
     announced: Vec<String>,
+    /// The items of which a part was begun, by their index in the output.
+    begun: Vec<u32>,
     called: bool,
     spoke: bool,
     ended: bool,
@@ -55,6 +59,7 @@ impl EventDecoder {
             parts: 0,
             open: Vec::new(),
             announced: Vec::new(),
+            begun: Vec::new(),
             called: false,
             spoke: false,
             ended: false,
@@ -119,8 +124,10 @@ impl EventDecoder {
             "response.custom_tool_call_input.done" => self.rest(output, None, "call", &mut wire, "input"),
             "response.completed" | "response.incomplete" => self.end(&mut wire),
             "response.failed" => {
-                let error = wire.object("response").and_then(|mut response| response.value("error"));
-                self.fail(error::from_json(error.map_or("{}", RawValue::get), None));
+                let mut response = wire.object("response").unwrap_or_default();
+                let usage = response.object("usage").and_then(read_usage);
+                self.events.extend(usage.map(ChatEvent::Usage));
+                self.fail(error::from_json(response.value("error").map_or("{}", RawValue::get), None));
             }
             "error" => self.fail(error::from_json(data, None)),
             _ => self.pass(kind, data),
@@ -178,6 +185,10 @@ impl EventDecoder {
     fn item_done(&mut self, output: u32, wire: &mut Rest<'_>) {
         let Some(raw) = wire.value("item") else { return };
         let mut message = item(raw, self.quirks.family);
+        if !self.begun.contains(&output) && !matches!(message.parts.last(), Some(Part::Reasoning(_) | Part::Opaque(_)))
+        {
+            return self.whole_item(output, message.parts);
+        }
         match message.parts.pop() {
             Some(Part::Reasoning(thought)) => {
                 let at = self.find_or_open(output, None, "summary");
@@ -312,6 +323,9 @@ impl EventDecoder {
         let part = self.parts;
         self.parts += 1;
         self.spoke = true;
+        if !self.begun.contains(&output) {
+            self.begun.push(output);
+        }
         self.events.push(ChatEvent::PartStart(PartStart { candidate: 0, part, kind }));
         self.open.push(Open { output, content, part, spoke: false, summary: Vec::new(), words });
         self.open.len() - 1
@@ -365,27 +379,5 @@ impl EventDecoder {
             }));
         }
         self.ended = true;
-    }
-
-    /// Reads the final answer of a server that streamed nothing else.
-    fn whole(&mut self, response: &Rest<'_>) {
-        let Ok(answer) = read_response(self.quirks, response.clone(), &self.renamed) else { return };
-        for part in answer.candidates.into_iter().flat_map(|candidate| candidate.parts) {
-            let (kind, text) = match part {
-                Part::Text(text) => (PartKind::Text, text.text),
-                Part::Refusal(words) => (PartKind::Refusal, words),
-                Part::Reasoning(thought) => (PartKind::Reasoning, thought.text.unwrap_or_default()),
-                Part::Opaque(opaque) => (PartKind::Opaque(opaque), String::new()),
-                Part::Media(media) => (PartKind::Media(media), String::new()),
-                Part::ToolCall(call) => {
-                    self.called = true;
-                    let start = ToolStart { id: call.id, name: call.name, kind: call.kind, signature: None };
-                    (PartKind::ToolCall(start), call.arguments)
-                }
-                Part::ToolResult(_) => continue,
-            };
-            let at = self.open(u32::MAX, Some(self.parts), "whole", kind);
-            self.say(at, text);
-        }
     }
 }

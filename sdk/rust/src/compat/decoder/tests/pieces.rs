@@ -1,0 +1,82 @@
+//! Tool calls in pieces, as servers cut and name them.
+
+use super::*;
+
+#[test]
+fn c03_without_an_index_an_id_or_a_name_opens_a_call() {
+    let events = stream(&[
+        r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{\"x\":"}}]}"#,
+        r#"{"tool_calls":[{"function":{"arguments":"1}"}}]}"#,
+        r#"{"tool_calls":[{"id":"b","function":{"name":"g","arguments":"{}"}}]}"#,
+        r#"{"tool_calls":[{"function":{"name":"h","arguments":"{}"}}]}"#,
+    ]);
+    let made = calls(&events);
+    assert_eq!(made[..2], [call("a", "f", r#"{"x":1}"#), call("b", "g", "{}")]);
+    assert_eq!((made[2].1.as_str(), made[2].2.as_str(), made.len()), ("h", "{}", 3));
+}
+
+#[test]
+fn c04_one_index_for_all_and_repeated_or_empty_ids() {
+    let whole = |id: &str, name: &str| {
+        format!(r#"{{"tool_calls":[{{"index":0,"id":"{id}","function":{{"name":"{name}","arguments":"{{}}"}}}}]}}"#)
+    };
+    let two = stream(&[&whole("a", "f"), &whole("b", "g")]);
+    assert_eq!(calls(&two), [call("a", "f", "{}"), call("b", "g", "{}")]);
+    let empty = calls(&stream(&[&whole("", "f"), &whole("", "f")]));
+    assert_eq!(empty.len(), 2);
+    assert!(!empty[0].0.is_empty() && empty[0].0 != empty[1].0);
+    let repeated = calls(&stream(&[&whole("a", "f"), &whole("a", "f")]));
+    assert_eq!(repeated.len(), 2);
+    assert_ne!(repeated[0].0, repeated[1].0);
+}
+
+#[test]
+fn c04_an_id_repeated_with_every_piece_is_one_call() {
+    let piece = |text: &str| {
+        format!(r#"{{"tool_calls":[{{"index":0,"id":"a","function":{{"name":"f","arguments":"{text}"}}}}]}}"#)
+    };
+    let events = stream(&[&piece(r#"{\"x\""#), &piece(":1"), &piece("}")]);
+    assert_eq!(calls(&events), [call("a", "f", r#"{"x":1}"#)]);
+}
+
+#[test]
+fn c04_a_new_id_with_every_piece_is_one_call() {
+    let piece = |index: &str, id: u32, text: &str| {
+        format!(r#"{{"tool_calls":[{{{index}"id":"{id}","function":{{"arguments":"{text}"}}}}]}}"#)
+    };
+    let first = |index: &str| format!(r#"{{"tool_calls":[{{{index}"id":"a","function":{{"name":"f"}}}}]}}"#);
+    for index in [r#""index":0,"#, ""] {
+        let events =
+            stream(&[&first(index), &piece(index, 1, r#"{\"x\""#), &piece(index, 2, ":1}"), &piece(index, 3, "")]);
+        assert_eq!(calls(&events), [call("a", "f", r#"{"x":1}"#)], "{index}");
+    }
+}
+
+#[test]
+fn arguments_without_a_name_are_reported() {
+    let mut decoder = ChunkDecoder::new(&Quirks::COMPATIBLE, Context::default());
+    let chunk = ending(r#"{"tool_calls":[{"index":0,"id":"a","function":{"arguments":"{}"}}]}"#, "stop");
+    decoder.push(&[Frame { event: None, data: chunk }]);
+    let lost: Vec<String> = decoder.finish().losses.into_iter().map(|loss| loss.field).collect();
+    assert_eq!(lost, ["choices[].delta.tool_calls"]);
+}
+
+#[test]
+fn a_call_without_the_brackets_of_a_list_is_a_call() {
+    let piece = |name: &str, text: &str| {
+        format!(r#"{{"tool_calls":{{"index":0,"id":"","function":{{"name":{name},"arguments":"{text}"}}}}}}"#)
+    };
+    let made = calls(&stream(&[&piece("\"f\"", "{"), &piece("null", "}")]));
+    assert_eq!((made[0].1.as_str(), made[0].2.as_str(), made.len()), ("f", "{}", 1));
+}
+
+#[test]
+fn calls_may_interleave_by_index() {
+    let events = stream(&[
+        r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":""}},{"index":1,"id":"b","function":{"name":"g","arguments":""}}]}"#,
+        r#"{"tool_calls":[{"index":0,"function":{"arguments":"{\"x\":"}}]}"#,
+        r#"{"tool_calls":[{"index":1,"function":{"arguments":"{}"}}]}"#,
+        r#"{"tool_calls":[{"index":0,"function":{"arguments":"1}"}}]}"#,
+    ]);
+    assert_eq!(calls(&events), [call("a", "f", r#"{"x":1}"#), call("b", "g", "{}")]);
+}

@@ -1,0 +1,112 @@
+//! Parts that arrive whole, because their server streams no pieces of them.
+
+use super::EventDecoder;
+use crate::compat::responses::response::read_response;
+use crate::json::Rest;
+use crate::types::{ChatEvent, Part, PartCitation, PartKind, ToolStart};
+
+impl EventDecoder {
+    /// Reads the final answer of a server that streamed nothing else.
+    pub(super) fn whole(&mut self, response: &Rest<'_>) {
+        let Ok(answer) = read_response(self.quirks, response.clone(), &self.renamed) else { return };
+        for part in answer.candidates.into_iter().flat_map(|candidate| candidate.parts) {
+            self.whole_part(u32::MAX, part);
+        }
+    }
+
+    /// Emits the parts of an item of which nothing was streamed before.
+    pub(super) fn whole_item(&mut self, output: u32, parts: Vec<Part>) {
+        for mut part in parts {
+            if let Part::ToolCall(call) = &mut part {
+                call.name = self.renamed.original(&call.name).to_owned();
+            }
+            self.whole_part(output, part);
+        }
+    }
+
+    /// Emits a part of which nothing was streamed before.
+    fn whole_part(&mut self, output: u32, part: Part) {
+        let mut citations = Vec::new();
+        let (kind, text) = match part {
+            Part::Text(text) => {
+                citations = text.citations;
+                (PartKind::Text, text.text)
+            }
+            Part::Refusal(words) => (PartKind::Refusal, words),
+            Part::Reasoning(thought) => (PartKind::Reasoning, thought.text.unwrap_or_default()),
+            Part::Opaque(opaque) => (PartKind::Opaque(opaque), String::new()),
+            Part::Media(media) => (PartKind::Media(media), String::new()),
+            Part::ToolCall(call) => {
+                self.called = true;
+                let start = ToolStart { id: call.id, name: call.name, kind: call.kind, signature: None };
+                (PartKind::ToolCall(start), call.arguments)
+            }
+            Part::ToolResult(_) => return,
+        };
+        let content = Some(self.parts);
+        let at = self.open(output, content, "whole", kind);
+        self.say(at, text);
+        let part = self.open.get(at).map_or(0, |open| open.part);
+        let cited = citations.into_iter().map(|citation| PartCitation { candidate: 0, part, citation });
+        self.events.extend(cited.map(ChatEvent::Citation));
+        self.close(output, content, Vec::new());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::compat::quirks::Quirks;
+    use crate::compat::responses::decoder::EventDecoder;
+    use crate::types::{ChatEvent, Context, FinishReason, Frame, PartKind};
+
+    fn decode(events: &[&str]) -> Vec<ChatEvent> {
+        let mut decoder = EventDecoder::new(&Quirks::COMPATIBLE, &Context::default());
+        let frames: Vec<Frame> = events.iter().map(|data| Frame { event: None, data: (*data).to_owned() }).collect();
+        let mut events = decoder.push(&frames).events;
+        events.extend(decoder.finish().events);
+        events
+    }
+
+    #[test]
+    fn items_that_come_only_when_they_are_done_are_kept() {
+        let events = decode(&[
+            r#"{"type":"response.created","response":{"id":"r"}}"#,
+            r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"a"}"#,
+            r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"message","content":[{"type":"output_text","text":"a"}]}}"#,
+            r#"{"type":"response.output_item.done","output_index":1,"item":{"type":"message","content":[{"type":"output_text","text":"b"}]}}"#,
+            r#"{"type":"response.output_item.done","output_index":2,"item":{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}}"#,
+            r#"{"type":"response.completed","response":{"status":"completed"}}"#,
+        ]);
+        let text: Vec<&str> = events
+            .iter()
+            .filter_map(|event| match event {
+                ChatEvent::Delta(delta) => Some(delta.text.as_str()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(text, ["a", "b", "{}"]);
+        let calls = events.iter().filter(|event| {
+            matches!(event, ChatEvent::PartStart(start) if matches!(&start.kind, PartKind::ToolCall(call) if call.name == "f"))
+        });
+        assert_eq!(calls.count(), 1);
+        let finish = events.iter().find_map(|event| match event {
+            ChatEvent::Finish(event) => Some(event.finish.reason),
+            _ => None,
+        });
+        assert_eq!(finish, Some(FinishReason::ToolCalls));
+        let count = |test: fn(&ChatEvent) -> bool| events.iter().filter(|event| test(event)).count();
+        assert_eq!(
+            count(|event| matches!(event, ChatEvent::PartStart(_))),
+            count(|event| matches!(event, ChatEvent::PartStop(_)))
+        );
+    }
+
+    #[test]
+    fn c60_a_broken_answer_has_its_usage() {
+        let events = decode(&[
+            r#"{"type":"response.failed","response":{"error":{"message":"boom"},"usage":{"input_tokens":3,"output_tokens":1}}}"#,
+        ]);
+        let [ChatEvent::Usage(usage), ChatEvent::Failure(error)] = events.as_slice() else { panic!("{events:?}") };
+        assert_eq!((usage.input, error.message.as_str()), (Some(3), "boom"));
+    }
+}
