@@ -60,6 +60,43 @@ async fn a_peer_that_answers_no_ping_is_cut_though_its_exchange_is_under_way() {
     assert!(rest.windows(9).any(|frame| frame.starts_with(b"\x00\x00\x08\x06\x00")), "it was asked");
 }
 
+/// A number as HTTP/2 writes it.
+fn number(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0, |number, byte| number << 8 | u32::from(*byte))
+}
+
+/// Kind, stream and payload of each frame of HTTP/2.
+fn frames(mut bytes: &[u8]) -> Vec<(u8, u32, &[u8])> {
+    let mut frames = Vec::new();
+    while let Some((head, rest)) = bytes.split_at_checked(9) {
+        let (payload, after) = rest.split_at(number(&head[..3]) as usize);
+        frames.push((head[3], number(&head[5..]), payload));
+        bytes = after;
+    }
+    frames
+}
+
+#[tokio::test]
+async fn an_upload_of_600_kb_waits_for_no_answer_on_its_way() {
+    let ping = (Duration::from_millis(50), Duration::from_millis(50));
+    let (address, _stop, _serving) = open(Allowance { ping, ..allowance() }).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(REQUEST).await.unwrap();
+    let mut bytes = Vec::new();
+    let _cut = within(stream.read_to_end(&mut bytes)).await;
+    let (mut of_connection, mut of_stream) = (0xffff, 0xffff);
+    for (kind, stream, payload) in frames(&bytes) {
+        match (kind, stream) {
+            (4, 0) => {
+                payload.chunks(6).filter(|pair| pair[..2] == [0, 4]).for_each(|pair| of_stream = number(&pair[2..]))
+            }
+            (8, 0) => of_connection += number(payload),
+            _ => {}
+        }
+    }
+    assert!(of_connection >= 600 << 10 && of_stream >= 600 << 10, "{of_connection} {of_stream}");
+}
+
 #[tokio::test]
 async fn a_connection_that_has_just_come_is_answered_although_the_listener_stops() {
     let (address, stop, serving) = open(Allowance { connections: 8, ..allowance() }).await;
