@@ -3,6 +3,7 @@
 mod admin;
 mod command;
 mod facts;
+mod midstream;
 mod nodes;
 mod spending;
 pub(crate) mod tokens;

@@ -6,7 +6,7 @@ mod fixtures;
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use weir_test_postgres::Database;
 use weir_tests::{Answer, Client, Folder, Gate, Program, Reply, Request, Upstream};
 
@@ -400,6 +400,20 @@ async fn commands_read_the_log_and_explain_reprice_and_reconcile_costs() {
     assert!(!done && why.contains("not the id of a request"), "{why}");
     let (done, exported) = command(&kept, &["log", "export", "--from", "1h"]).await;
     assert!(done && exported.contains("id-0") && exported.contains("id-1"), "{exported}");
+    let (done, exported) = command(&kept, &["log", "export", "--from", "1h", "--format", "otlp"]).await;
+    let data: Value = serde_json::from_str(exported.trim()).unwrap();
+    let records = data["resourceLogs"][0]["scopeLogs"][0]["logRecords"].as_array().unwrap();
+    assert!(done && records.len() > 1, "{exported}");
+    let ids: Vec<&Value> = records
+        .iter()
+        .flat_map(|record| record["attributes"].as_array().unwrap())
+        .filter(|attribute| attribute["key"] == "weir.client_request_id")
+        .map(|attribute| &attribute["value"]["stringValue"])
+        .collect();
+    assert!(ids.contains(&&json!("id-0")) && ids.contains(&&json!("id-1")), "{exported}");
+    let none = kept.admin("/admin/v1/requests/export?format=otlp&model=none-such").await;
+    assert_eq!((none.status(), none.text().as_str()), (200, ""));
+    assert_eq!(kept.admin("/admin/v1/requests/export?format=parquet").await.status(), 400);
     let (done, explained) = command(&kept, &["ledger", "explain", id]).await;
     assert!(done && explained.contains("openai sha256:") && explained.contains("/usage/prompt_tokens"), "{explained}");
     let file = |name: &str, content: &str| {

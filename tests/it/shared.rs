@@ -68,6 +68,39 @@ async fn two_nodes_serve_as_many_requests_as_one_limit_or_budget_allows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_two_hundred_requests_at_once_through_three_nodes_ten_are_served_where_a_budget_has_room_for_ten() {
+    let Some(redis) = Redis::start() else { return };
+    let upstream = provider(OPENAI).await;
+    let settings = settings(&upstream, &redis, "", &budget("requests = 10"));
+    let nodes = [node(&settings).await, node(&settings).await, node(&settings).await];
+    assert_eq!(served(&nodes, 200).await, 10);
+    assert_eq!(served(&nodes, 30).await, 0, "none comes back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_begins_again_with_an_old_snapshot_gives_no_use_back() {
+    let Some(redis) = Redis::start() else { return };
+    let upstream = provider(OPENAI).await;
+    let settings = settings(&upstream, &redis, "", &budget("requests = 100"));
+    let nodes = [node(&settings).await, node(&settings).await];
+    let before = served(&nodes, 30).await;
+    assert_eq!(redis.run(&["save"]).trim(), "OK");
+    let since = served(&nodes, 40).await;
+    assert_eq!((before, since), (30, 40));
+    redis.kill();
+    for gateway in &nodes {
+        gateway.until_metric("weir_shared_state", 1.0).await;
+    }
+    // Of the forty requests since its snapshot, the server knows nothing.
+    redis.go();
+    for gateway in &nodes {
+        gateway.until_metric("weir_shared_state", 0.0).await;
+    }
+    assert_eq!(served(&nodes, 200).await, 30);
+    assert_eq!(served(&nodes, 20).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_limit_of_requests_holds_over_two_nodes_and_refills_for_both() {
     let Some(redis) = Redis::start() else { return };
     let upstream = provider(OPENAI).await;

@@ -165,7 +165,7 @@ class Dashboard(unittest.TestCase):
     def test_a_reader_sees_no_changes_and_is_refused(self):
         self.sign_in(READ_TOKEN)
         self.browser.wait_for_text("may read")
-        for path, forbidden in (("/ui/adapters/openai", "Quarantine"), ("/ui/keys", "Make a key"), ("/ui/teams", "Make a team"), ("/ui/users", "Make a user"),
+        for path, forbidden in (("/ui/adapters/openai", "Quarantine"), ("/ui/keys", "Make a key"), ("/ui/teams", "Make a team"), ("/ui/budgets", "Make a budget"), ("/ui/users", "Make a user"),
                                 ("/ui/organisations", "Make an organisation"),
                                 ("/ui/configuration", "Reload the file"), ("/ui/adapters", "Look at the folder again"),
                                 ("/ui/adapters", "Upload an adapter"), ("/ui/adapters/openai", "Upload a version"),
@@ -226,6 +226,72 @@ class Dashboard(unittest.TestCase):
         self.browser.press("dialog button", "Delete")
         self.browser.wait_for_text("The store has no key.")
         self.assertEqual(self.chat_with(rotated), 401)
+
+    def choose(self, label, value):
+        """Chooses an option of a field."""
+        script = "arguments[0].value = arguments[1]; return arguments[0].value"
+        self.assertEqual(self.browser.run(script, self.browser.field(label), value), value)
+
+    def admin(self, method, path, body, token=TOKEN):
+        status, answer = self.weir.ask(method, f"/admin/v1{path}", body, {"authorization": f"Bearer {token}"})[:2]
+        return status, json.loads(answer or "{}")
+
+    def test_a_budget_is_made_changed_and_deleted(self):
+        status, key = self.admin("POST", "/keys", {"name": "spender"})
+        self.assertEqual(status, 201)
+        self.addCleanup(self.admin, "DELETE", f"/keys/{key['id']}", None)
+        self.open("budgets", "Budgets")
+        self.browser.press("button", "Make a budget")
+        self.browser.set("Name", "spender-total")
+        self.choose("Counts the use of", "key")
+        self.browser.set("Its id or name", key["id"])
+        self.browser.set("Amount", "1")
+        self.choose("Of", "requests")
+        self.browser.set("Window", "fortnight")
+        self.browser.press("dialog button", "Make it")
+        self.browser.wait_for_text("fortnight")
+        self.browser.set("Window", "total")
+        self.browser.press("dialog button", "Make it")
+        self.browser.wait_for_text(f"spender-total (key {key['id']})")
+        self.assertEqual([self.chat_with(key["key"]) for _ in range(2)], [200, 429])
+        self.open("budgets", "Budgets")
+        self.browser.wait_for_text("1 requests of 1 requests")
+
+        # Another page has changed it since this one began to.
+        self.browser.press("button[aria-label='Change spender-total']", "Change")
+        self.browser.set("Amount", "2")
+        self.assertEqual(self.admin("PATCH", "/budgets/spender-total", {"requests": 3})[0], 200)
+        self.browser.press("dialog button", "Change it")
+        self.browser.wait_for("the refusal", "return document.querySelector('dialog .error').innerText.length > 0")
+        self.browser.press("dialog button", "Cancel")
+        self.browser.press("button[aria-label='Change spender-total']", "Change")
+        self.browser.set("Amount", "2")
+        self.browser.press("dialog button", "Change it")
+        self.browser.wait_for_text("1 requests of 2 requests")
+        self.assertEqual([self.chat_with(key["key"]) for _ in range(2)], [200, 429])
+
+        self.sign_in(READ_TOKEN)
+        self.open("budgets", "Budgets")
+        self.browser.wait_for_text("spender-total")
+        buttons = self.browser.run("return [...document.querySelectorAll('main button')].map(b => b.innerText)")
+        self.assertEqual(buttons, [])
+        statuses = self.browser.run(
+            "const session = await (await fetch('/admin/v1/session')).json();"
+            "const headers = { 'x-csrf-token': session.csrf_token, 'content-type': 'application/json' };"
+            "const body = JSON.stringify({ requests: 1000 });"
+            "const all = [['PATCH', body], ['DELETE', undefined]];"
+            "const path = '/admin/v1/budgets/spender-total';"
+            "return Promise.all(all.map(async ([method, body]) => (await fetch(path, { method, headers, body })).status));")
+        self.assertEqual(statuses, [403, 403])
+
+        self.sign_in(TOKEN)
+        status = self.browser.run("return (await fetch('/admin/v1/budgets/spender-total', { method: 'DELETE' })).status")
+        self.assertEqual(status, 403, "without the page's own value")
+        self.open("budgets", "Budgets")
+        self.browser.press("button[aria-label='Delete spender-total']", "Delete")
+        self.browser.press("dialog button", "Delete")
+        self.browser.wait_for("its end", "return !document.body.innerText.includes('spender-total')")
+        self.assertEqual(self.chat_with(key["key"]), 200)
 
     def open(self, path, heading):
         """Opens a page."""

@@ -75,6 +75,10 @@ fn a_large_directory_finds_its_keys() {
     };
     writer.apply((0..1_000).map(team));
 
+    let stored: Vec<String> =
+        (0..count / 50).map(|number| Document::Key(key(number, &template)).to_json().unwrap()).collect();
+    let parsing = each(&stored, |json| assert!(black_box(Document::parse(Kind::Key, json)).is_ok()));
+
     // What making the documents costs is taken off below.
     let started = on_cpu();
     (0..count).for_each(|number| drop(black_box(key(number, &template))));
@@ -117,7 +121,11 @@ fn a_large_directory_finds_its_keys() {
     });
     assert!(snapshots[0].look_up(text(0).expose(), now).is_err() && directory.look_up(text(0).expose(), now).is_ok());
     if is_measured {
-        println!("{count} keys: loaded in {} ms, {} bytes a key", loading.as_millis(), memory / count);
+        println!(
+            "{count} keys: {parsing} ns to parse one, loaded in {} ms, {} bytes a key",
+            loading.as_millis(),
+            memory / count
+        );
         println!("look-up by text {look_up} ns, of a thousand keys again and again {warm} ns, by hash {found} ns");
         println!(
             "SHA-256 alone {hashing} ns; a hash in a plain map {in_plain} ns; one change with its snapshot {changing} ns"

@@ -3,6 +3,7 @@
 
 mod budgets;
 mod follow;
+mod parsed;
 mod prices;
 mod registry;
 mod snapshot;

@@ -10,6 +10,7 @@ pub(crate) mod facts;
 mod figures;
 mod late;
 pub(crate) mod latency;
+pub(crate) mod otlp;
 mod request_log;
 pub(crate) mod shown;
 pub(crate) mod strangers;

@@ -16,7 +16,7 @@ async fn by(gateway: &Gateway, token: &str, method: &str, path: &str, body: &Val
 }
 
 /// What is spent of a budget, once nothing is reserved.
-async fn spent(gateway: &Gateway, name: &str) -> Value {
+pub(super) async fn spent(gateway: &Gateway, name: &str) -> Value {
     for _ in 0..500 {
         let shown = admin(gateway, "GET", &format!("/budgets/{name}"), Value::Null).await.json();
         if shown["reserved"] == 0 || shown["reserved"] == "0" {

@@ -79,7 +79,6 @@ fn measure(name: &str, store: &Arc<dyn Store>) {
     let health = writer.close(Duration::from_secs(5));
     assert_eq!((health.written_facts, health.dropped_facts.full), (total, 0));
     search(name, &**store);
-    documents(name, &**store, total / 10);
     usage(name, &**store, total / 10_000);
 }
 
@@ -114,7 +113,8 @@ fn usage(name: &str, store: &dyn Store, keys: u64) {
     assert_eq!(found as u64, rows);
 }
 
-/// A node that starts reads all keys.
+/// A node that starts reads all keys. For figures that mean something, with
+/// `--config profile.dev.package.weir-store.opt-level=3`.
 fn documents(name: &str, store: &dyn Store, count: u64) {
     let body = format!("{{\"name\":\"{}\"}}", "x".repeat(200));
     let begun = Instant::now();
@@ -174,4 +174,15 @@ fn figures_of_files() {
 fn figures_of_postgres() {
     let Some(schema) = Schema::new() else { return };
     measure("postgres", &schema.open());
+}
+
+#[test]
+fn documents_of_files() {
+    documents("files", &*Files::new().open(), wanted());
+}
+
+#[test]
+fn documents_of_postgres() {
+    let Some(schema) = Schema::new() else { return };
+    documents("postgres", &*schema.open(), wanted());
 }

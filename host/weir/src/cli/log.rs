@@ -10,7 +10,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
 use self::lines::Lines;
@@ -26,7 +26,7 @@ pub(super) enum Command {
     Search(Find),
     /// Shows everything about one request.
     Show(Show),
-    /// Writes all requests that meet a search as JSON lines.
+    /// Writes all requests that meet a search as lines of JSON.
     Export(Export),
 }
 
@@ -73,8 +73,17 @@ pub(super) struct Export {
     /// The file to write; standard output by default.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// What a line is: a request, or many as OpenTelemetry's `LogsData`.
+    #[arg(long, value_enum, default_value_t = Lined::Json)]
+    format: Lined,
     #[command(flatten)]
     running: Running,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Lined {
+    Json,
+    Otlp,
 }
 
 pub(super) fn run(command: Command) -> ExitCode {
@@ -166,7 +175,10 @@ fn plain(id: &str) -> Result<(), String> {
 }
 
 fn export(asked: &Export) -> Result<(), String> {
-    let parameters = asked.search.parameters()?;
+    let mut parameters = asked.search.parameters()?;
+    if matches!(asked.format, Lined::Otlp) {
+        parameters.push(("format", "otlp".to_owned()));
+    }
     let out: Box<dyn io::Write> = match &asked.output {
         Some(file) => Box::new(File::create(file).map_err(|error| format!("{}: {error}", file.display()))?),
         None => Box::new(io::stdout()),

@@ -12,8 +12,9 @@ use weir_ledger::PriceFile;
 use weir_store::{Change, Changes, Expect, Store, StoreError};
 
 use super::follow::follow;
+use super::parsed::GUARD;
 use super::snapshot::{Snapshot, read};
-use super::state::{GUARD, State};
+use super::state::State;
 use super::version_mark::VersionMark;
 use super::{budgets, prices};
 use crate::store::OpenStore;

@@ -8,11 +8,8 @@ use weir_identity::document::PriceRule;
 use weir_identity::{Directory, DirectoryWriter, Document, KeyId, Kind};
 use weir_ledger::{Budget, PriceFile};
 
+use super::parsed::{Content, Parsed, parsed};
 use super::{budgets, prices};
-
-/// The kind and id of the document that every change writes too, so that of two nodes which change something at the same
-/// time one finds out, and decides again by what the other wrote.
-pub(super) const GUARD: (&str, &str) = ("guard", "directory");
 
 /// The state, behind the lock of the registry.
 #[derive(Debug, Default)]
@@ -73,28 +70,30 @@ impl State {
 
     /// Takes over documents in the order of their revisions.
     pub(super) fn take(&mut self, documents: Vec<weir_store::Document>) {
-        let changes: Vec<Change> = documents.into_iter().filter_map(|document| self.read(document)).collect();
+        let changes: Vec<Change> = parsed(documents).into_iter().filter_map(|document| self.read(document)).collect();
         self.writer.apply(changes);
         // Versions come in their order, so that no older change follows.
         self.writer.forget_deletions(self.version);
     }
 
-    fn read(&mut self, stored: weir_store::Document) -> Option<Change> {
-        let weir_store::Document { kind, id, revision, body } = stored;
+    fn read(&mut self, read: Parsed) -> Option<Change> {
+        let Parsed { id, revision, content } = read;
         self.version = self.version.max(revision);
-        if (kind.as_str(), id.as_str()) == GUARD {
-            self.guard = body.map(|_| revision);
-            return None;
-        }
-        let kind = Kind::parse(&kind)?;
+        let (kind, parsed) = match content {
+            Content::Guard(exists) => {
+                self.guard = exists.then_some(revision);
+                return None;
+            }
+            Content::Unknown => return None,
+            Content::Document(kind, parsed) => (kind, parsed),
+        };
         self.is_keyed |= kind == Kind::Key;
-        let parsed = body.map(|body| Document::parse(kind, &body)).transpose();
         let document = parsed.unwrap_or_else(|error| {
             // Its present version may disable the key, so the earlier version does not count either.
             tracing::error!(%error, kind = kind.name(), id, "a document of the store cannot be read, and is left out");
             None
         });
-        let document = self.without_revived(document, &id, kind, revision);
+        let document = self.without_revived(document.map(|document| *document), &id, kind, revision);
         self.keep_budgets(kind, &id, document.as_ref());
         if !kind.is_in_directory() {
             self.keep_price(kind, id, document);

@@ -9,7 +9,7 @@ export const words = (text) => (text ?? "").split(/[\s,]+/).filter(Boolean);
 export const input = (name, properties = {}) => h("input", { name, autocomplete: "off", spellcheck: "false", ...properties });
 /** May the caller change what belongs to this team? The server decides; this only hides buttons. */
 const may_change = (team) => api.who().grants.some((grant) => grant.access === "write" && (!grant.team || grant.team === team));
-const may_change_any = () => api.who().grants.some((grant) => grant.access === "write");
+export const may_change_any = () => api.who().grants.some((grant) => grant.access === "write");
 
 export async function keys(place, { signal, query, go }) {
   const [cursor, team] = [query.get("cursor"), query.get("team") ?? ""];
@@ -233,16 +233,4 @@ export async function team(place, { signal, item, go }) {
       ? h("button", { type: "button", on: { click: () => change(false).then(again, fail) } }, "Enable")
       : h("button", { type: "button", class: "danger", on: { click: () => sure(`Disable ${found.id}?`, "All its keys are refused from the next request on.", "Disable", () => change(true), again) } }, "Disable"))),
   ]);
-}
-
-export async function budgets(place, { signal }) {
-  const { items, more: others } = await api.get("/admin/v1/budgets", { sort: "used", limit: 200 }, signal);
-  add(place, [h("h1", null, "Budgets")]);
-  if (items.length === 0) {
-    add(place, [empty("There is no budget.", "Give one to a key or a team, or add ", h("code", null, "[[budgets]]"), " to the configuration.")]);
-    return;
-  }
-  const scope = (budget) => (budget.for === "all" ? "everything" : Object.entries(budget.for).map(([kind, id]) => `${kind} ${id}`).join(", "));
-  add(place, [h("div", { class: "card" }, items.map((budget) => meter(budget, `${budget.name} (${scope(budget)})`))),
-    others > 0 && h("p", { class: "hint" }, `${format.count(others)} more with smaller shares are not listed.`)]);
 }

@@ -1,0 +1,86 @@
+//! What is changed while a stream runs: the price that it began with is its price, and what it reserved of a budget that is
+//! deleted is given back once.
+
+use serde_json::{Value, json};
+use weir_tests::{Answer, Client, Gate, Gateway, Upstream};
+
+use super::spending::spent;
+use super::{admin, ask, gateway, made, with_key};
+use crate::wire_format::OPENAI;
+
+/// The tokens of every answer.
+const TOKENS: u64 = 17;
+
+/// A provider whose streams wait in their middle.
+async fn provider(gate: &Gate) -> Upstream {
+    let gate = gate.clone();
+    Upstream::scripted(move |request| {
+        if request.json()["stream"] != true {
+            return Answer::json(200, OPENAI.whole());
+        }
+        let pieces = OPENAI.stream();
+        let begun = Answer::sse().piece(&pieces[0]).piece(&pieces[1]).gate(&gate);
+        pieces[2..].iter().fold(begun, Answer::piece).end()
+    })
+    .await
+}
+
+/// A client in the middle of a stream.
+async fn streaming(gateway: &Gateway, model: &str, key: &str) -> Client {
+    let mut client = gateway.connect().await;
+    client.send(&with_key(OPENAI, model, true, key)).await;
+    assert_eq!(client.head().await.status, 200);
+    client.until("content").await;
+    client
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_costs_what_its_price_was_when_it_began() {
+    for model in [OPENAI.name.to_owned(), OPENAI.translated()] {
+        let gate = Gate::default();
+        let upstream = provider(&gate).await;
+        let gateway = gateway(&upstream).await;
+        let (_, key) = made(&gateway, json!({"name": "build"})).await;
+        let rates = |dollars: &str| json!({"input": dollars, "output": dollars});
+        let price = json!({"id": "p", "provider": "openai", "model": "*", "rates": rates("1000000")});
+        assert_eq!(admin(&gateway, "POST", "/prices", price).await.status(), 201);
+        let money = json!({"id": "money", "for": "all", "usd": "1000000", "per": "total"});
+        assert_eq!(admin(&gateway, "POST", "/budgets", money).await.status(), 201);
+
+        let mut client = streaming(&gateway, &model, &key).await;
+        let dearer = json!({"rates": rates("2000000")});
+        assert_eq!(admin(&gateway, "PATCH", "/prices/p", dearer).await.status(), 200);
+        assert_eq!(ask(&gateway, &key).await.header("x-weir-cost-usd"), Some("34"), "the next one has the new price");
+        gate.open();
+        client.until("[DONE]").await;
+        assert_eq!(spent(&gateway, "money").await, "51", "{model}: 34 and, by the price of then, 17");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_that_is_deleted_and_made_anew_while_a_stream_runs_is_left_without_its_reservation() {
+    for model in [OPENAI.name.to_owned(), OPENAI.translated()] {
+        let gate = Gate::default();
+        let upstream = provider(&gate).await;
+        let gateway = gateway(&upstream).await;
+        let (_, key) = made(&gateway, json!({"name": "build"})).await;
+        let budget = |id: &str| json!({"id": id, "for": "all", "tokens": 100_000, "per": "total"});
+        for id in ["deleted", "other"] {
+            assert_eq!(admin(&gateway, "POST", "/budgets", budget(id)).await.status(), 201);
+        }
+        let mut client = streaming(&gateway, &model, &key).await;
+        let held = admin(&gateway, "GET", "/budgets/deleted", Value::Null).await.json();
+        assert!(held["reserved"].as_u64().unwrap() > 0, "{held}");
+        assert_eq!(admin(&gateway, "DELETE", "/budgets/deleted", Value::Null).await.status(), 204);
+        assert_eq!(admin(&gateway, "POST", "/budgets", budget("deleted")).await.status(), 201);
+        gate.open();
+        client.until("[DONE]").await;
+
+        assert_eq!(spent(&gateway, "other").await, TOKENS, "{model}");
+        let after = spent(&gateway, "deleted").await.as_u64().unwrap();
+        assert!(after == 0 || after == TOKENS, "{model}: {after}");
+        assert_eq!(ask(&gateway, &key).await.status(), 200);
+        assert_eq!(spent(&gateway, "deleted").await, after + TOKENS, "{model}");
+        assert_eq!(spent(&gateway, "other").await, 2 * TOKENS, "{model}");
+    }
+}
