@@ -138,6 +138,7 @@ impl Weigh for ChatEvent {
     fn weigh(&self) -> usize {
         match self {
             Self::Delta(delta) => delta.text.len(),
+            Self::Argument(piece) => piece.text.len() + piece.json.len() + piece.path.len(),
             Self::Logprobs(logprobs) => logprobs.json.len(),
             Self::Opaque(event) => event.json.len(),
             _ => 0,

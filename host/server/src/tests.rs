@@ -88,7 +88,9 @@ async fn an_upload_of_600_kb_waits_for_no_answer_on_its_way() {
     for (kind, stream, payload) in frames(&bytes) {
         match (kind, stream) {
             (4, 0) => {
-                payload.chunks(6).filter(|pair| pair[..2] == [0, 4]).for_each(|pair| of_stream = number(&pair[2..]))
+                for pair in payload.chunks(6).filter(|pair| pair[..2] == [0, 4]) {
+                    of_stream = number(&pair[2..]);
+                }
             }
             (8, 0) => of_connection += number(payload),
             _ => {}
