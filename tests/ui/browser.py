@@ -33,10 +33,7 @@ class Browser:
     def __init__(self, width=1280, height=900, dark=False, scale=1):
         browser, driver = programs()
         self.folder = tempfile.mkdtemp(prefix="weir-ui-")
-        log = Path(self.folder, "log")
-        with log.open("wb") as sink:
-            self.driver = subprocess.Popen([driver, "--port=0"], stdout=sink, stderr=sink)
-        self.url = f"http://127.0.0.1:{self._port(log)}"
+        self.url = f"http://127.0.0.1:{self._start(driver)}"
         arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
                      f"--window-size={width},{height}", f"--force-device-scale-factor={scale}",
                      f"--user-data-dir={self.folder}/profile", "--disable-background-networking", "--no-first-run"]
@@ -47,13 +44,21 @@ class Browser:
         made = self._call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         self.session = f"/session/{made['sessionId']}"
 
-    def _port(self, log):
+    def _start(self, driver):
+        """Starts the driver and returns its port. The driver takes a free port of IPv6 and then the same of IPv4, which
+        another program may have: it ends then, and is started again."""
+        log = Path(self.folder, "log")
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            found = re.search(r"started successfully on port (\d+)", log.read_text(errors="replace"))
-            if found:
-                return int(found[1])
-            time.sleep(0.05)
+            with log.open("wb") as sink:
+                self.driver = subprocess.Popen([driver, "--port=0"], stdout=sink, stderr=sink)
+            while time.monotonic() < end and self.driver.poll() is None:
+                found = re.search(r"started successfully on port (\d+)", log.read_text(errors="replace"))
+                if found:
+                    return int(found[1])
+                time.sleep(0.05)
+        self.driver.kill()
+        self.driver.wait()
         raise Failed(f"chromedriver did not start: {log.read_text(errors='replace')}")
 
     def _call(self, method, path, body=None):

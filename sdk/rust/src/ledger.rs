@@ -34,10 +34,11 @@ impl Ledger {
     /// Reports every extension that does not belong to `format`; `place` goes in front of the key (`messages[0].`).
     ///
     /// An extension whose value is `null` is a note for its own format (for example which of two spellings was used)
-    /// and not a loss.
+    /// and not a loss. Nor is an empty list of annotations: clients send answers back as they got them, and it says nothing.
     pub fn foreign(&mut self, place: &str, extensions: &[Extension], format: &str) {
+        let is_empty = |it: &Extension| it.json == "null" || it.json == "[]" && it.key == "annotations";
         let lost = |extension: &&Extension| {
-            extension.format != format && extension.json != "null" && extension.format != spelling::FORMAT
+            extension.format != format && !is_empty(extension) && extension.format != spelling::FORMAT
         };
         for extension in extensions.iter().filter(lost) {
             self.dropped(format!("{place}{}", extension.key), &format!("only {} has it", extension.format));

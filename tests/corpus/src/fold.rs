@@ -67,6 +67,8 @@ fn fold_choice(answer: &mut Value, choice: &Value) {
             (_, Value::Null) | ("role", _) => {}
             ("content", Value::Array(parts)) => parts.iter().for_each(|part| fold_part(message, part)),
             ("tool_calls", Value::Array(calls)) => calls.iter().for_each(|call| fold_call(message, call)),
+            // TGI's, up to its version 3.0.
+            ("tool_calls", call @ Value::Object(_)) => fold_call(message, call),
             ("content" | "reasoning" | "reasoning_content" | "refusal", Value::String(text)) => {
                 add(&mut message[key], text);
             }

@@ -42,18 +42,18 @@ async fn a_stream_costs_what_its_price_was_when_it_began() {
         let gateway = gateway(&upstream).await;
         let (_, key) = made(&gateway, json!({"name": "build"})).await;
         let rates = |dollars: &str| json!({"input": dollars, "output": dollars});
-        let price = json!({"id": "p", "provider": "openai", "model": "*", "rates": rates("1000000")});
+        let price = json!({"id": "p", "provider": "openai", "model": "*", "rates": rates("500000")});
         assert_eq!(admin(&gateway, "POST", "/prices", price).await.status(), 201);
         let money = json!({"id": "money", "for": "all", "usd": "1000000", "per": "total"});
         assert_eq!(admin(&gateway, "POST", "/budgets", money).await.status(), 201);
 
         let mut client = streaming(&gateway, &model, &key).await;
-        let dearer = json!({"rates": rates("2000000")});
+        let dearer = json!({"rates": rates("1000000")});
         assert_eq!(admin(&gateway, "PATCH", "/prices/p", dearer).await.status(), 200);
-        assert_eq!(ask(&gateway, &key).await.header("x-weir-cost-usd"), Some("34"), "the next one has the new price");
+        assert_eq!(ask(&gateway, &key).await.header("x-weir-cost-usd"), Some("17"), "the next one has the new price");
         gate.open();
         client.until("[DONE]").await;
-        assert_eq!(spent(&gateway, "money").await, "51", "{model}: 34 and, by the price of then, 17");
+        assert_eq!(spent(&gateway, "money").await, "25.5", "{model}: 17 and, by the price of then, 8.5");
     }
 }
 

@@ -109,7 +109,7 @@ pub(super) async fn delete(
 ///
 /// # Errors
 ///
-/// There is none, as far as the caller may know; or a budget of this name stands elsewhere.
+/// There is none, as far as the caller may know; the caller may see it only; or a budget of this name stands elsewhere.
 fn changeable(
     operations: &Operations,
     caller: &AdminCaller,
@@ -123,10 +123,11 @@ fn changeable(
     }
     let sight = Sight::of(operations, caller.clone());
     let found = operations.gateway.budgets().named(name).filter(|(budget, ..)| sight.sees(budget));
-    match found.and_then(|(budget, ..)| sight.place(&budget.name)) {
-        Some(place) => Err(ChangeError::ReadOnly { kind: Kind::Budget, place }),
-        None => Err(ChangeError::NotFound(Kind::Budget)),
-    }
+    let (budget, ..) = found.ok_or(ChangeError::NotFound(Kind::Budget))?;
+    Err(match sight.place(&budget.name) {
+        Some(place) => ChangeError::ReadOnly { kind: Kind::Budget, place },
+        None => ChangeError::Forbidden,
+    })
 }
 
 fn may(caller: &AdminCaller, budget: &ScopedBudget, stored: &Snapshot<'_>) -> bool {

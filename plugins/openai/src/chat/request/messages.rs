@@ -93,8 +93,6 @@ fn assistant(wire: super::Message<'_>, legacy: &mut Legacy) -> Message {
     parts.extend(calls.into_iter().filter_map(response::read_call).map(Part::ToolCall));
     parts.extend(wire.function_call.and_then(|function| legacy.call(*function)).map(Part::ToolCall));
     let mut kept = extensions(FORMAT, wire.rest);
-    // Clients send answers back as they got them: an empty list of annotations says nothing.
-    kept.retain(|own| own.key != "annotations" || own.json != "[]");
     if let Some(control) = wire.cache_control {
         hint_last(&mut parts, cache_hint(Some(*control), &Rest::default()), &mut kept);
     }

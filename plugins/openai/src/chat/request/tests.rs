@@ -179,13 +179,17 @@ fn c49_what_has_no_name_is_kept() {
 }
 
 #[test]
-fn an_empty_list_of_annotations_says_nothing() {
-    let kept = |annotations: &str| {
+fn an_empty_list_of_annotations_is_kept_and_is_no_loss() {
+    let lost = |annotations: &str| {
         let message = format!(r#"{{"role":"assistant","content":"x","annotations":{annotations}}}"#);
-        let body = format!(r#"{{"model":"m","messages":[{message}]}}"#);
-        parsed(&body).request.messages.remove(0).extensions.len()
+        let extensions =
+            parsed(&format!(r#"{{"model":"m","messages":[{message}]}}"#)).request.messages.remove(0).extensions;
+        assert_eq!((extensions[0].key.as_str(), extensions[0].json.as_str()), ("annotations", annotations));
+        let mut ledger = Ledger::default();
+        ledger.foreign("", &extensions, "anthropic.messages");
+        ledger.into_losses().len()
     };
-    assert_eq!([kept("[]"), kept(r#"[{"type":"url_citation"}]"#)], [0, 1]);
+    assert_eq!([lost("[]"), lost(r#"[{"type":"url_citation"}]"#)], [0, 1]);
 }
 
 #[test]

@@ -72,8 +72,8 @@ mod tests {
         let events = decode(&[
             r#"{"type":"response.created","response":{"id":"r"}}"#,
             r#"{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"a"}"#,
-            r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"message","content":[{"type":"output_text","text":"a"}]}}"#,
-            r#"{"type":"response.output_item.done","output_index":1,"item":{"type":"message","content":[{"type":"output_text","text":"b"}]}}"#,
+            r#"{"type":"response.output_item.done","output_index":0,"item":{"type":"message","role":"assistant","content":[{"type":"output_text","text":"a"}]}}"#,
+            r#"{"type":"response.output_item.done","output_index":1,"item":{"type":"message","role":"assistant","content":[{"type":"output_text","text":"b"}]}}"#,
             r#"{"type":"response.output_item.done","output_index":2,"item":{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}}"#,
             r#"{"type":"response.completed","response":{"status":"completed"}}"#,
         ]);
