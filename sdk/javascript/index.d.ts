@@ -48,7 +48,7 @@ export interface Interfaces {
 export function guard<N extends keyof Interfaces>(name: N, given: Given<Interfaces[N]>): Interfaces[N];
 
 /** Collects the losses of a translation. */
-export class Ledger {
+export class Losses {
   losses: t.Loss[];
   /** The target format has no place for the field, so it is left out. */
   dropped(field: string, note?: string): void;
@@ -58,7 +58,7 @@ export class Ledger {
   approximated(field: string, note?: string): void;
   /** Reports every extension of another format. */
   foreign(place: string, extensions: t.Extension[], format: string): void;
-  /** Returns the losses and empties the ledger. */
+  /** Returns the losses and empties the losses. */
   take(): t.Loss[];
 }
 

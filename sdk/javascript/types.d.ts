@@ -212,7 +212,7 @@ export interface SessionTap {
 export interface Format {
   /** `openai.chat`. */
   id: string;
-  /** For formats that clients may speak. */
+  /** For formats that clients may use. */
   errors?: ErrorFormat | null;
   /** For formats that the provider answers in. */
   tap?: Tap | null;
@@ -693,7 +693,7 @@ export interface Context {
   nowMs: number;
   /** Dialect side: the model as the client named it. Provider side: the model as the target names it. */
   model: string;
-  /** The format to speak, for adapters that have several. */
+  /** The format to use, for adapters that have several. */
   format: string;
   /** The target's options (provider side). */
   options: Setting[];
@@ -714,7 +714,7 @@ export type LossKind =
   /** Said in another way, which means nearly the same. */
   | 'approximated';
 
-/** One entry of the ledger: nothing is lost in silence. */
+/** A member that the other side cannot hold: nothing is lost in silence. */
 export interface Loss {
   /** Where, in the spelling of the format the value came from: `temperature`, `messages[2].name`. */
   field: string;
@@ -1679,7 +1679,7 @@ export interface ChatEncoder {
   finish(): Encoded;
 }
 
-/** A format that clients speak: from it to the unified model and back. */
+/** A format that clients use: from it to the unified model and back. */
 export interface DialectChat {
   /** Reads a client's request. */
   parseRequest(ctx: Context, request: HttpRequest): ParsedChat;

@@ -15,10 +15,10 @@ const NOTE: usize = 512;
 const MESSAGE: usize = 16 * 1024;
 const CODE: usize = 256;
 
-/// Adds losses to a ledger until it is full; the rest is discarded.
-pub fn note(ledger: &mut Vec<Loss>, more: Vec<Loss>) {
-    let room = LOSSES.saturating_sub(ledger.len());
-    ledger.extend(more.into_iter().take(room).map(|loss| Loss {
+/// Adds losses to a list until it is full; the rest is discarded.
+pub fn note(list: &mut Vec<Loss>, more: Vec<Loss>) {
+    let room = LOSSES.saturating_sub(list.len());
+    list.extend(more.into_iter().take(room).map(|loss| Loss {
         field: short(loss.field, FIELD),
         note: loss.note.map(|note| short(note, NOTE)),
         ..loss
@@ -56,12 +56,12 @@ mod tests {
     fn a_ledger_is_bounded_in_every_direction() {
         let loss =
             |field: &str| Loss { field: field.into(), kind: LossKind::Dropped, note: Some("n\u{1b}[31m".repeat(1000)) };
-        let mut ledger = Vec::new();
-        note(&mut ledger, vec![loss("fine"), loss("a\r\nb")]);
-        note(&mut ledger, (0..10_000).map(|_| loss(&"é".repeat(10_000))).collect());
-        assert_eq!(ledger.len(), LOSSES);
-        assert_eq!((&*ledger[0].field, &*ledger[1].field), ("fine", "a  b"));
-        let all = ledger.iter().flat_map(|loss| [loss.field.as_str(), loss.note.as_deref().unwrap()]);
+        let mut list = Vec::new();
+        note(&mut list, vec![loss("fine"), loss("a\r\nb")]);
+        note(&mut list, (0..10_000).map(|_| loss(&"é".repeat(10_000))).collect());
+        assert_eq!(list.len(), LOSSES);
+        assert_eq!((&*list[0].field, &*list[1].field), ("fine", "a  b"));
+        let all = list.iter().flat_map(|loss| [loss.field.as_str(), loss.note.as_deref().unwrap()]);
         assert!(all.into_iter().all(|text| text.len() <= NOTE && !text.chars().any(char::is_control)));
     }
 

@@ -2,7 +2,7 @@
 
 use weir_sdk::adapter::{DialectModels, ParsedModels, ProviderModels, Result};
 use weir_sdk::json::{Object, Str, object, parse};
-use weir_sdk::ledger::{Ledger, extension, extensions};
+use weir_sdk::losses::{Losses, extension, extensions};
 use weir_sdk::model::header;
 use weir_sdk::path::{decoded, encoded};
 use weir_sdk::time;
@@ -61,28 +61,28 @@ fn model(wire: wire::Model<'_>) -> Result<ModelInfo> {
 
 impl DialectModels for Anthropic {
     fn parse_request(_: &Context, request: HttpRequest) -> Result<ParsedModels> {
-        let mut ledger = Ledger::default();
+        let mut losses = Losses::default();
         let path = request.path.trim_end_matches('/');
         let id = path.split_once("/models/").map(|(_, id)| decoded(id)).filter(|id| !id.is_empty());
         let query = |name: &str| header(&request.query, name);
-        ledger.dropped_if(query("before_id").is_some(), "before_id", "lists are read forwards only");
+        losses.dropped_if(query("before_id").is_some(), "before_id", "lists are read forwards only");
         let memo = if id.is_some() { ONE.to_owned() } else { String::new() };
         let cursor = query("after_id").map(str::to_owned);
         let limit = query("limit").and_then(|limit| limit.parse().ok());
-        Ok(ParsedModels { request: ModelsRequest { id, cursor, limit }, losses: ledger.into_losses(), memo })
+        Ok(ParsedModels { request: ModelsRequest { id, cursor, limit }, losses: losses.into_losses(), memo })
     }
 
     fn render_response(ctx: &Context, response: ModelsResponse) -> Result<RenderedResponse> {
-        let mut ledger = Ledger::default();
+        let mut losses = Losses::default();
         let mut body = String::new();
         if ctx.memo == ONE {
             let Some(one) = response.models.first() else {
                 return Err(Error::new(ErrorKind::NotFound, "there is no model of this name"));
             };
-            object(&mut body, |o| write(o, one, &mut ledger));
+            object(&mut body, |o| write(o, one, &mut losses));
         } else {
             object(&mut body, |o| {
-                o.array("data", |a| response.models.iter().for_each(|one| a.object(|o| write(o, one, &mut ledger))));
+                o.array("data", |a| response.models.iter().for_each(|one| a.object(|o| write(o, one, &mut losses))));
                 o.bool("has_more", response.cursor.is_some());
                 let id = |model: Option<&ModelInfo>| model.map(|model| model.id.clone());
                 let last = response.cursor.clone().or_else(|| id(response.models.last()));
@@ -94,12 +94,12 @@ impl DialectModels for Anthropic {
                 }
             });
         }
-        Ok(RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) })
+        Ok(RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(body) })
     }
 }
 
 /// Writes a model. Unknown times are written as the epoch, as the service does.
-fn write(o: &mut Object<'_>, model: &ModelInfo, ledger: &mut Ledger) {
+fn write(o: &mut Object<'_>, model: &ModelInfo, losses: &mut Losses) {
     o.str("type", "model");
     o.str("id", &model.id);
     o.str("display_name", model.display_name.as_deref().unwrap_or(&model.id));
@@ -112,7 +112,7 @@ fn write(o: &mut Object<'_>, model: &ModelInfo, ledger: &mut Ledger) {
     if extension(&model.extensions, FORMAT, "lifecycle").is_none() {
         o.str("lifecycle", "active");
     }
-    ledger.foreign("data[].", &model.extensions, FORMAT);
+    losses.foreign("data[].", &model.extensions, FORMAT);
 }
 
 #[cfg(test)]

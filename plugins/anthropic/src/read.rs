@@ -1,7 +1,7 @@
 //! Converts content blocks to parts: those of a client's history and those of a provider's answer.
 
 use weir_sdk::json::{Either, RawValue, Str, parse};
-use weir_sdk::ledger::extensions;
+use weir_sdk::losses::extensions;
 use weir_sdk::types::{
     CacheHint, Citation, Error, Extension, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, ResultPart,
     Signature, TextPart, ToolCall, ToolKind, ToolResult,

@@ -4,7 +4,7 @@
 //! `output_tokens` includes the thinking, which newer answers also count in `output_tokens_details`.
 
 use weir_sdk::json::{Object, Rest, Str};
-use weir_sdk::ledger::{extension, extensions};
+use weir_sdk::losses::{extension, extensions};
 use weir_sdk::types::{Unit, Usage};
 
 use crate::FORMAT;

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use weir_sdk::calls::write_arguments;
 use weir_sdk::json::{Object, object};
 pub(crate) use weir_sdk::json::{item as block, raw_item as raw_block};
-pub(crate) use weir_sdk::ledger::Place;
-use weir_sdk::ledger::{Ledger, extension};
+pub(crate) use weir_sdk::losses::Place;
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{CacheHint, Citation, Extension, TextPart, ToolCall};
 
 use crate::names::fitting_id;
@@ -18,7 +18,7 @@ pub(crate) fn own(extensions: &[Extension]) -> impl Iterator<Item = &Extension> 
 }
 
 /// Writes the members that only this format has, and reports those of others as lost.
-pub(crate) fn extensions(o: &mut Object<'_>, extensions: &[Extension], ledger: &mut Ledger, place: Place) {
+pub(crate) fn extensions(o: &mut Object<'_>, extensions: &[Extension], losses: &mut Losses, place: Place) {
     if extensions.is_empty() {
         return;
     }
@@ -26,7 +26,7 @@ pub(crate) fn extensions(o: &mut Object<'_>, extensions: &[Extension], ledger: &
         o.raw(&own.key, &own.json);
     }
     if extensions.iter().any(|extension| extension.format != FORMAT) {
-        ledger.foreign(&place.field(""), extensions, FORMAT);
+        losses.foreign(&place.field(""), extensions, FORMAT);
     }
 }
 
@@ -45,34 +45,34 @@ pub(crate) fn cache(o: &mut Object<'_>, hint: Option<&CacheHint>) {
 }
 
 /// Writes the members of a text block.
-pub(crate) fn text(o: &mut Object<'_>, part: &TextPart, ledger: &mut Ledger, place: Place) {
+pub(crate) fn text(o: &mut Object<'_>, part: &TextPart, losses: &mut Losses, place: Place) {
     o.str("type", "text");
     o.str("text", &part.text);
-    let citations: Vec<Cow<'_, str>> = part.citations.iter().filter_map(|one| citation(one, ledger, place)).collect();
+    let citations: Vec<Cow<'_, str>> = part.citations.iter().filter_map(|one| citation(one, losses, place)).collect();
     if !citations.is_empty() {
         o.array("citations", |a| citations.iter().for_each(|citation| a.raw(citation)));
     }
     cache(o, part.cache.as_ref());
-    extensions(o, &part.extensions, ledger, place);
+    extensions(o, &part.extensions, losses, place);
 }
 
 /// A citation in this format. One of another format becomes a web page's if it has an address. A request's history
 /// cannot have it, because the service would look for the search behind it.
-pub(crate) fn citation<'a>(citation: &'a Citation, ledger: &mut Ledger, place: Place) -> Option<Cow<'a, str>> {
+pub(crate) fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: Place) -> Option<Cow<'a, str>> {
     let history = place.message.is_some();
     if let Some(own) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
         let made_here = own.json.contains(MADE_HERE);
         if history && made_here {
-            ledger.dropped(place.field("citations"), "it comes from another provider");
+            losses.dropped(place.field("citations"), "it comes from another provider");
             return None;
         }
         return Some(Cow::Borrowed(&own.json));
     }
     let Some(url) = citation.url.as_deref().filter(|_| !history) else {
-        ledger.dropped(place.field("citations"), "it has no counterpart here");
+        losses.dropped(place.field("citations"), "it has no counterpart here");
         return None;
     };
-    ledger.approximated(place.field("citations"), "written as a web search's");
+    losses.approximated(place.field("citations"), "written as a web search's");
     let mut json = String::new();
     object(&mut json, |o| {
         o.str("type", "web_search_result_location");
@@ -88,14 +88,14 @@ pub(crate) fn citation<'a>(citation: &'a Citation, ledger: &mut Ledger, place: P
 const MADE_HERE: &str = r#""encrypted_index":"""#;
 
 /// Writes the members of a tool call, with the given name.
-pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, ledger: &mut Ledger, place: Place) {
+pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, losses: &mut Losses, place: Place) {
     o.str("type", "tool_use");
     o.str("id", &fitting_id(&call.id));
     o.str("name", name);
     let arguments = (call.kind, call.arguments.as_str());
-    write_arguments(o, "input", arguments, |member| place.field(member), ledger);
+    write_arguments(o, "input", arguments, |member| place.field(member), losses);
     cache(o, call.cache.as_ref());
-    extensions(o, &call.extensions, ledger, place);
+    extensions(o, &call.extensions, losses, place);
 }
 
 /// Writes the members of a thinking block.

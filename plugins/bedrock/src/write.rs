@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use weir_sdk::calls::write_arguments;
 use weir_sdk::json::{Object, array, object};
 pub(crate) use weir_sdk::json::{item, raw_item};
-pub(crate) use weir_sdk::ledger::Place;
-use weir_sdk::ledger::{Ledger, extension};
+pub(crate) use weir_sdk::losses::Place;
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{CacheHint, Citation, Extension, TextPart, ToolCall};
 
 use crate::FORMAT;
@@ -22,17 +22,17 @@ pub(crate) fn member(o: &mut Object<'_>, own: &Extension) {
 }
 
 /// Writes the members that only this format has, and reports those of others as lost.
-pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], ledger: &mut Ledger, place: Place) {
+pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], losses: &mut Losses, place: Place) {
     for own in all {
         member(o, own);
     }
-    ledger.foreign_at(place, all, FORMAT);
+    losses.foreign_at(place, all, FORMAT);
 }
 
 /// Writes a text with its sources. The service refuses blank texts in a history (C-42).
-pub(crate) fn text(out: &mut String, part: &TextPart, ledger: &mut Ledger, place: Place) {
-    let citations: Vec<Cow<'_, str>> = part.citations.iter().filter_map(|one| citation(one, ledger, place)).collect();
-    ledger.foreign_at(place, &part.extensions, FORMAT);
+pub(crate) fn text(out: &mut String, part: &TextPart, losses: &mut Losses, place: Place) {
+    let citations: Vec<Cow<'_, str>> = part.citations.iter().filter_map(|one| citation(one, losses, place)).collect();
+    losses.foreign_at(place, &part.extensions, FORMAT);
     if let Some(guard) = extension(&part.extensions, FORMAT, GUARD) {
         return item(out, |o| o.raw(GUARD, guard));
     }
@@ -60,15 +60,15 @@ pub(crate) fn text(out: &mut String, part: &TextPart, ledger: &mut Ledger, place
 
 /// A citation in this format. A request's history cannot have one of another format, because the service would look for
 /// its document.
-pub(crate) fn citation<'a>(citation: &'a Citation, ledger: &mut Ledger, place: Place) -> Option<Cow<'a, str>> {
+pub(crate) fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: Place) -> Option<Cow<'a, str>> {
     if let Some(own) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
         return Some(Cow::Borrowed(&own.json));
     }
     if place.message.is_some() {
-        ledger.dropped(place.field("citations"), "it comes from another provider");
+        losses.dropped(place.field("citations"), "it comes from another provider");
         return None;
     }
-    ledger.approximated(place.field("citations"), "without what only its own format says");
+    losses.approximated(place.field("citations"), "without what only its own format says");
     let mut json = String::new();
     object(&mut json, |o| {
         o.opt_str("title", citation.title.as_deref());
@@ -90,15 +90,15 @@ pub(crate) fn citation<'a>(citation: &'a Citation, ledger: &mut Ledger, place: P
 }
 
 /// Writes a call, with the given id and name.
-pub(crate) fn call(out: &mut String, call: &ToolCall, named: (&str, &str), ledger: &mut Ledger, place: Place) {
+pub(crate) fn call(out: &mut String, call: &ToolCall, named: (&str, &str), losses: &mut Losses, place: Place) {
     let (id, name) = named;
     item(out, |o| {
         o.object("toolUse", |o| {
             o.str("toolUseId", id);
             o.str("name", name);
             let arguments = (call.kind, call.arguments.as_str());
-            write_arguments(o, "input", arguments, |member| place.field(member), ledger);
-            members(o, &call.extensions, ledger, place);
+            write_arguments(o, "input", arguments, |member| place.field(member), losses);
+            members(o, &call.extensions, losses, place);
         });
     });
 }
@@ -124,10 +124,10 @@ pub(crate) fn redacted(out: &mut String, bytes: &str) {
 }
 
 /// Writes a cache point.
-pub(crate) fn cache_point(out: &mut String, hint: &CacheHint, ledger: &mut Ledger, field: &str) {
+pub(crate) fn cache_point(out: &mut String, hint: &CacheHint, losses: &mut Losses, field: &str) {
     let ttl = hint.ttl.as_deref().filter(|ttl| matches!(*ttl, "5m" | "1h"));
     if hint.ttl.is_some() && ttl.is_none() {
-        ledger.dropped(format!("{field}.ttl"), "a cache lasts 5m or 1h");
+        losses.dropped(format!("{field}.ttl"), "a cache lasts 5m or 1h");
     }
     item(out, |o| {
         o.object("cachePoint", |o| {
@@ -153,7 +153,7 @@ mod tests {
         let place = Place { message: Some(0), part: 0 };
         for blank in ["", " \n"] {
             let mut out = String::new();
-            text(&mut out, &TextPart::new(blank), &mut Ledger::default(), place);
+            text(&mut out, &TextPart::new(blank), &mut Losses::default(), place);
             assert_eq!(out, "");
         }
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use weir_sdk::json::{RawValue, Str, array, object, parse, text};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{Citation, Extension, Opaque, Part};
 
 use crate::wire::{self, Page};
@@ -73,11 +73,11 @@ pub(crate) fn attach(parts: &mut [Part], citations: &[&RawValue]) -> Option<Exte
 }
 
 /// A citation in this format; one of another format becomes a document's. `index` is its text's index in the content.
-pub(crate) fn write<'a>(citation: &'a Citation, index: u32, ledger: &mut Ledger, place: Place) -> Cow<'a, str> {
+pub(crate) fn write<'a>(citation: &'a Citation, index: u32, losses: &mut Losses, place: Place) -> Cow<'a, str> {
     if let Some(own) = citation.source.as_ref().filter(|source| source.format == FORMAT) {
         return Cow::Borrowed(&own.json);
     }
-    ledger.approximated(place.field("citations"), "written as a document's");
+    losses.approximated(place.field("citations"), "written as a document's");
     let mut json = String::new();
     object(&mut json, |o| {
         o.num("start", citation.start.unwrap_or(0));

@@ -2,7 +2,7 @@
 
 use weir_sdk::adapter::{DialectModels, ParsedModels, ProviderModels, Result};
 use weir_sdk::json::{Count, Object, Seq, Str, object, parse};
-use weir_sdk::ledger::{Ledger, extensions};
+use weir_sdk::losses::{Losses, extensions};
 use weir_sdk::model::header;
 use weir_sdk::path::{decoded, encoded};
 use weir_sdk::types::{
@@ -71,44 +71,44 @@ fn model(wire: Model<'_>) -> Option<ModelInfo> {
 
 impl DialectModels for Cohere {
     fn parse_request(ctx: &Context, request: HttpRequest) -> Result<ParsedModels> {
-        let mut ledger = Ledger::default();
+        let mut losses = Losses::default();
         let path = request.path.trim_end_matches('/');
         let named = path.split_once("/models/").map(|(_, id)| id).filter(|id| !id.is_empty());
         let id = named.map(|id| if ctx.model.is_empty() { decoded(id) } else { ctx.model.clone() });
         let query = |name: &str| header(&request.query, name);
         for name in ["endpoint", "default_only"] {
-            ledger.dropped_if(query(name).is_some(), name, "all models are listed");
+            losses.dropped_if(query(name).is_some(), name, "all models are listed");
         }
         let memo = if id.is_some() { ONE.to_owned() } else { String::new() };
         let cursor = query("page_token").map(str::to_owned);
         let limit = query("page_size").and_then(|limit| limit.parse().ok());
-        Ok(ParsedModels { request: ModelsRequest { id, cursor, limit }, losses: ledger.into_losses(), memo })
+        Ok(ParsedModels { request: ModelsRequest { id, cursor, limit }, losses: losses.into_losses(), memo })
     }
 
     fn render_response(ctx: &Context, response: ModelsResponse) -> Result<RenderedResponse> {
-        let mut ledger = Ledger::default();
+        let mut losses = Losses::default();
         let mut body = String::new();
         if ctx.memo == ONE {
             let one = response.models.first();
             let one = one.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no model of this name"))?;
-            object(&mut body, |o| write(o, one, &mut ledger));
+            object(&mut body, |o| write(o, one, &mut losses));
         } else {
             object(&mut body, |o| {
                 o.array("models", |a| {
-                    response.models.iter().for_each(|one| a.object(|o| write(o, one, &mut ledger)));
+                    response.models.iter().for_each(|one| a.object(|o| write(o, one, &mut losses)));
                 });
                 o.opt_str("next_page_token", response.cursor.as_deref());
             });
         }
-        Ok(RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) })
+        Ok(RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(body) })
     }
 }
 
-fn write(o: &mut Object<'_>, model: &ModelInfo, ledger: &mut Ledger) {
+fn write(o: &mut Object<'_>, model: &ModelInfo, losses: &mut Losses) {
     o.str("name", &model.id);
     o.opt_num("context_length", model.context_tokens);
     own(&model.extensions, FORMAT).for_each(|own| o.raw(&own.key, &own.json));
-    ledger.foreign("models[].", &model.extensions, FORMAT);
+    losses.foreign("models[].", &model.extensions, FORMAT);
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use weir_sdk::compat::media::at_url;
 use weir_sdk::json::{Either, RawValue, Str, object, parse};
-use weir_sdk::ledger::extensions;
+use weir_sdk::losses::extensions;
 use weir_sdk::types::{
     Error, Extension, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, ResultPart, TextPart, ToolCall,
     ToolKind, ToolResult,

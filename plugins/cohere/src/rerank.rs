@@ -4,7 +4,7 @@
 use weir_sdk::adapter::{DialectRerank, ParsedRerank, ProviderRerank, Result};
 use weir_sdk::compat::rerank::{FORMAT as SHARED, parse as parse_answer};
 use weir_sdk::json::{Count, Object, RawValue, Rest, Str, object, parse, text};
-use weir_sdk::ledger::{Ledger, extension, extensions};
+use weir_sdk::losses::{Losses, extension, extensions};
 use weir_sdk::types::{
     Context, Error, HttpRequest, HttpResponse, RenderedRequest, RenderedResponse, RerankDocument, RerankRequest,
     RerankResponse, RerankResult, Usage,
@@ -46,7 +46,7 @@ fn spoken(ctx: &Context) -> &'static str {
 impl ProviderRerank for Cohere {
     fn render_request(ctx: &Context, request: RerankRequest) -> Result<RenderedRequest> {
         let format = spoken(ctx);
-        let mut ledger = Ledger::default();
+        let mut losses = Losses::default();
         let mut body = String::with_capacity(256);
         object(&mut body, |o| {
             o.str("model", model(ctx, &request.model));
@@ -69,13 +69,13 @@ impl ProviderRerank for Cohere {
         });
         let fields = |document: &RerankDocument| matches!(document, RerankDocument::Json(_));
         if format == FORMAT && request.documents.iter().any(fields) {
-            ledger.approximated("documents", "documents with fields are sent as their JSON text");
+            losses.approximated("documents", "documents with fields are sent as their JSON text");
         }
         let echo = format == FORMAT && request.return_documents == Some(true);
-        ledger.dropped_if(echo, "return_documents", "the service does not repeat them");
-        ledger.foreign("", &request.extensions, format);
+        losses.dropped_if(echo, "return_documents", "the service does not repeat them");
+        losses.foreign("", &request.extensions, format);
         let path = if format == SHARED { "v1/rerank" } else { "v2/rerank" };
-        Ok(RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(HttpRequest::post(path, body)) })
+        Ok(RenderedRequest { losses: losses.into_losses(), ..RenderedRequest::new(HttpRequest::post(path, body)) })
     }
 
     fn parse_response(ctx: &Context, response: HttpResponse) -> Result<RerankResponse> {
@@ -117,7 +117,7 @@ impl DialectRerank for Cohere {
 
     fn render_response(ctx: &Context, response: RerankResponse) -> Result<RenderedResponse> {
         let format = spoken(ctx);
-        let mut ledger = Ledger::default();
+        let mut losses = Losses::default();
         let mut body = String::with_capacity(256);
         object(&mut body, |o| {
             o.str("id", response.id.as_deref().unwrap_or(&ctx.request_id));
@@ -139,11 +139,11 @@ impl DialectRerank for Cohere {
             let others = own(&response.extensions, format).filter(|own| own.key != META);
             others.for_each(|own| o.raw(&own.key, &own.json));
         });
-        ledger.foreign("", &response.extensions, format);
+        losses.foreign("", &response.extensions, format);
         if let Some(known) = &response.usage {
-            ledger.foreign("usage.", &known.extensions, format);
+            losses.foreign("usage.", &known.extensions, format);
         }
-        Ok(RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) })
+        Ok(RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(body) })
     }
 }
 

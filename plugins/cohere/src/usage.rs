@@ -2,7 +2,7 @@
 //! input that came from a cache. The figures of `tokens` count; if they are missing, the billed ones do.
 
 use weir_sdk::json::{Object, Rest, parse};
-use weir_sdk::ledger::{Ledger, extension, extensions};
+use weir_sdk::losses::{Losses, extension, extensions};
 use weir_sdk::types::{Unit, Usage};
 
 use crate::FORMAT;
@@ -45,9 +45,9 @@ pub(crate) fn read(wire: wire::Usage<'_>) -> Usage {
 }
 
 /// Writes the member `usage`.
-pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, ledger: &mut Ledger) {
+pub(crate) fn write(o: &mut Object<'_>, usage: &Usage, losses: &mut Losses) {
     o.object("usage", |o| members_of(o, usage));
-    ledger.foreign("usage.", &usage.extensions, FORMAT);
+    losses.foreign("usage.", &usage.extensions, FORMAT);
 }
 
 /// Writes the figures. Billed ones are the service's own, or for other services the used ones.
@@ -83,7 +83,7 @@ mod tests {
     fn back(json: &str) -> String {
         let usage = read(parse(json).unwrap());
         let mut out = String::new();
-        object(&mut out, |o| write(o, &usage, &mut Ledger::default()));
+        object(&mut out, |o| write(o, &usage, &mut Losses::default()));
         out
     }
 

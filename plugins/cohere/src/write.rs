@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use weir_sdk::calls::object_text;
 use weir_sdk::json::{Object, object};
-use weir_sdk::ledger::Ledger;
-pub(crate) use weir_sdk::ledger::Place;
+use weir_sdk::losses::Losses;
+pub(crate) use weir_sdk::losses::Place;
 use weir_sdk::types::{Extension, ToolCall, ToolKind};
 
 use crate::FORMAT;
@@ -31,29 +31,29 @@ pub(crate) fn own<'a>(extensions: &'a [Extension], format: &'a str) -> impl Iter
 }
 
 /// Writes the members that only this format has, and reports those of others as lost.
-pub(crate) fn extensions(o: &mut Object<'_>, extensions: &[Extension], ledger: &mut Ledger, place: &str) {
+pub(crate) fn extensions(o: &mut Object<'_>, extensions: &[Extension], losses: &mut Losses, place: &str) {
     for own in own(extensions, FORMAT) {
         o.raw(&own.key, &own.json);
     }
-    ledger.foreign(place, extensions, FORMAT);
+    losses.foreign(place, extensions, FORMAT);
 }
 
 /// Writes a call with the given name; its arguments are the text of a JSON object.
-pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, ledger: &mut Ledger, place: Place) {
+pub(crate) fn tool_call(o: &mut Object<'_>, call: &ToolCall, name: &str, losses: &mut Losses, place: Place) {
     o.str("id", &call.id);
     o.str("type", "function");
     o.object("function", |o| {
         o.str("name", name);
-        o.str("arguments", &arguments(call, ledger, place));
+        o.str("arguments", &arguments(call, losses, place));
     });
-    ledger.dropped_if(call.signature.is_some(), &place.field("signature"), "the format has no place for it");
-    extensions(o, &call.extensions, ledger, &place.field("function."));
+    losses.dropped_if(call.signature.is_some(), &place.field("signature"), "the format has no place for it");
+    extensions(o, &call.extensions, losses, &place.field("function."));
 }
 
 /// A call's arguments as the text of a JSON object, as clients and the service expect.
-pub(crate) fn arguments<'a>(call: &'a ToolCall, ledger: &mut Ledger, place: Place) -> Cow<'a, str> {
+pub(crate) fn arguments<'a>(call: &'a ToolCall, losses: &mut Losses, place: Place) -> Cow<'a, str> {
     if call.kind == ToolKind::Custom {
-        ledger.approximated(place.field("input"), "free text becomes the member `input` of an object");
+        losses.approximated(place.field("input"), "free text becomes the member `input` of an object");
         let mut json = String::new();
         object(&mut json, |o| o.str("input", &call.arguments));
         return Cow::Owned(json);
@@ -62,7 +62,7 @@ pub(crate) fn arguments<'a>(call: &'a ToolCall, ledger: &mut Ledger, place: Plac
         Some("{}") => Cow::Borrowed("{}"),
         Some(_) => Cow::Borrowed(&call.arguments),
         None => {
-            ledger.approximated(place.field("arguments"), "they are no JSON object");
+            losses.approximated(place.field("arguments"), "they are no JSON object");
             Cow::Borrowed(&call.arguments)
         }
     }

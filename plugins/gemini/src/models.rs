@@ -2,7 +2,7 @@
 
 use weir_sdk::adapter::{DialectModels, ParsedModels, ProviderModels, Result};
 use weir_sdk::json::{Object, Str, object, parse};
-use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::model::header;
 use weir_sdk::types::{
     Context, Error, ErrorKind, Header, HttpRequest, HttpResponse, ModelInfo, ModelsRequest, ModelsResponse,
@@ -69,27 +69,27 @@ impl DialectModels for Gemini {
     }
 
     fn render_response(ctx: &Context, response: ModelsResponse) -> Result<RenderedResponse> {
-        let mut ledger = Ledger::default();
+        let mut losses = Losses::default();
         let mut body = String::new();
         if ctx.memo == ONE {
             let Some(one) = response.models.first() else {
                 return Err(Error::new(ErrorKind::NotFound, "there is no model of this name"));
             };
-            object(&mut body, |o| write_model(o, one, &mut ledger));
+            object(&mut body, |o| write_model(o, one, &mut losses));
         } else {
             object(&mut body, |o| {
                 o.array("models", |a| {
-                    response.models.iter().for_each(|one| a.object(|o| write_model(o, one, &mut ledger)));
+                    response.models.iter().for_each(|one| a.object(|o| write_model(o, one, &mut losses)));
                 });
                 o.opt_str("nextPageToken", response.cursor.as_deref());
             });
         }
-        Ok(RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) })
+        Ok(RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(body) })
     }
 }
 
 /// Writes a model. Clients look for its supported methods; one of another format is assumed to generate.
-fn write_model(o: &mut Object<'_>, model: &ModelInfo, ledger: &mut Ledger) {
+fn write_model(o: &mut Object<'_>, model: &ModelInfo, losses: &mut Losses) {
     o.str("name", &path::resource(&model.id));
     o.str("displayName", model.display_name.as_deref().unwrap_or(&model.id));
     o.opt_num("inputTokenLimit", model.context_tokens);
@@ -98,7 +98,7 @@ fn write_model(o: &mut Object<'_>, model: &ModelInfo, ledger: &mut Ledger) {
     if extension(&model.extensions, FORMAT, METHODS).is_none() {
         o.array(METHODS, |a| ["generateContent", "countTokens"].into_iter().for_each(|method| a.str(method)));
     }
-    ledger.foreign("models[].", &model.extensions, FORMAT);
+    losses.foreign("models[].", &model.extensions, FORMAT);
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use weir_sdk::calls::write_arguments;
 use weir_sdk::json::Object;
 pub(crate) use weir_sdk::json::{item, raw_item};
-use weir_sdk::ledger::Ledger;
-pub(crate) use weir_sdk::ledger::Place;
+use weir_sdk::losses::Losses;
+pub(crate) use weir_sdk::losses::Place;
 use weir_sdk::types::{Extension, MediaKind, MediaPart, MediaSource, ToolCall};
 
 use crate::read::{NAMED, NO_ID, SIGNATURE};
@@ -42,14 +42,14 @@ pub(crate) fn call(
     call: &ToolCall,
     name: &str,
     signature: Option<&str>,
-    ledger: &mut Ledger,
+    losses: &mut Losses,
     place: Place,
 ) {
     o.object("functionCall", |o| {
         o.opt_str("id", Some(call.id.as_str()).filter(|id| !id.is_empty() && !is_noted(&call.extensions, NO_ID)));
         o.str("name", name);
         let arguments = (call.kind, call.arguments.as_str());
-        write_arguments(o, "args", arguments, |member| place.field(member), ledger);
+        write_arguments(o, "args", arguments, |member| place.field(member), losses);
         members(o, &call.extensions, "functionCall");
     });
     members(o, &call.extensions, "");

@@ -3,7 +3,7 @@
 use weir_sdk::compat::completions;
 use weir_sdk::compat::media::{at_url, sniff};
 use weir_sdk::json::{Object, RawValue, Str, text};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::spelling;
 use weir_sdk::types::{
     Blob, ChatRequest, Extension, JsonSchema, MediaKind, MediaPart, MediaSource, Opaque, OutputFormat, Part,
@@ -11,7 +11,7 @@ use weir_sdk::types::{
 
 use crate::{CHAT, is_own, options};
 
-/// The ledger's text for members that have no place here.
+/// The loss's text for members that have no place here.
 pub(crate) const NO_PLACE: &str = "the format has no place for it";
 /// Members that `/api/generate` has and `/api/chat` lacks.
 pub(crate) const ONLY_GENERATE: [&str; 4] = ["template", "raw", "suffix", "context"];
@@ -55,37 +55,37 @@ pub(crate) fn output(raw: &RawValue) -> Option<OutputFormat> {
 }
 
 /// Writes `format`.
-pub(crate) fn write_output(o: &mut Object<'_>, output: Option<&OutputFormat>, ledger: &mut Ledger) {
+pub(crate) fn write_output(o: &mut Object<'_>, output: Option<&OutputFormat>, losses: &mut Losses) {
     match output {
         None | Some(OutputFormat::Plain) => {}
         Some(OutputFormat::Json) => o.str("format", "json"),
         Some(OutputFormat::Schema(schema)) => o.raw("format", &schema.schema),
         Some(OutputFormat::Opaque(opaque)) if opaque.format == CHAT => o.raw("format", &opaque.json),
-        Some(OutputFormat::Opaque(_)) => ledger.dropped("response_format", "it belongs to another format"),
+        Some(OutputFormat::Opaque(_)) => losses.dropped("response_format", "it belongs to another format"),
     }
 }
 
 /// Writes log probabilities, options, labels and members that only this family has.
-pub(crate) fn write_rest(o: &mut Object<'_>, request: &ChatRequest, generates: bool, ledger: &mut Ledger) {
+pub(crate) fn write_rest(o: &mut Object<'_>, request: &ChatRequest, generates: bool, losses: &mut Losses) {
     o.opt_bool("logprobs", request.sampling.logprobs);
     o.opt_num("top_logprobs", request.sampling.top_logprobs);
-    options::write(o, request, ledger);
+    options::write(o, request, losses);
     let reported = |one: &&Extension| one.json != "null" && one.format != spelling::FORMAT && !options::is_option(one);
     for extension in request.extensions.iter().filter(reported) {
         let has_place = generates || !ONLY_GENERATE.contains(&extension.key.as_str());
         match is_own(extension) {
             true if has_place => o.raw(&extension.key, &extension.json),
-            true => ledger.dropped(extension.key.as_str(), "only `/api/generate` takes it"),
+            true => losses.dropped(extension.key.as_str(), "only `/api/generate` takes it"),
             // The renderer of the prompt writes it.
             false if generates && is_suffix(extension) => {}
-            false => ledger.dropped(extension.key.as_str(), &format!("only {} has it", extension.format)),
+            false => losses.dropped(extension.key.as_str(), &format!("only {} has it", extension.format)),
         }
     }
     let is_plain = |tier: &str| matches!(tier, "auto" | "default");
-    ledger.dropped_if(request.end_user.is_some(), "user", NO_PLACE);
-    ledger.dropped_if(request.metadata.as_deref().is_some_and(|json| json != "{}"), "metadata", NO_PLACE);
-    ledger.dropped_if(request.service_tier.as_deref().is_some_and(|tier| !is_plain(tier)), "service_tier", NO_PLACE);
-    ledger.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "the server caches by itself");
+    losses.dropped_if(request.end_user.is_some(), "user", NO_PLACE);
+    losses.dropped_if(request.metadata.as_deref().is_some_and(|json| json != "{}"), "metadata", NO_PLACE);
+    losses.dropped_if(request.service_tier.as_deref().is_some_and(|tier| !is_plain(tier)), "service_tier", NO_PLACE);
+    losses.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "the server caches by itself");
 }
 
 #[cfg(test)]
@@ -95,7 +95,7 @@ mod tests {
 
     fn written(output: Option<&OutputFormat>) -> String {
         let mut out = String::new();
-        object(&mut out, |o| write_output(o, output, &mut Ledger::default()));
+        object(&mut out, |o| write_output(o, output, &mut Losses::default()));
         out
     }
 

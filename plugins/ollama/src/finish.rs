@@ -1,6 +1,6 @@
 //! Finish reasons: `done_reason` to the unified reasons and back.
 
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{Finish, FinishReason};
 
 /// Parses a reason; old servers send none. A call outranks the word, which is `stop` with calls too (C-12), but not a
@@ -17,14 +17,14 @@ pub(crate) fn read(word: Option<&str>, calls: bool) -> Finish {
 }
 
 /// The format's word (C-15): there is one for an end and one for a cut. An approximation is reported.
-pub(crate) fn write(finish: Option<&Finish>, ledger: &mut Ledger) -> &'static str {
+pub(crate) fn write(finish: Option<&Finish>, losses: &mut Losses) -> &'static str {
     let Some(finish) = finish else { return "stop" };
-    ledger.dropped_if(finish.stop_sequence.is_some(), "stop_sequence", "there is no place for it");
+    losses.dropped_if(finish.stop_sequence.is_some(), "stop_sequence", "there is no place for it");
     match finish.reason {
         FinishReason::Length | FinishReason::ContextLength => return "length",
         FinishReason::Complete | FinishReason::StopSequence | FinishReason::ToolCalls => {}
         FinishReason::Other if matches!(finish.raw.as_deref(), None | Some("load" | "unload")) => {}
-        _ => ledger.approximated("finish_reason", finish.raw.as_deref().unwrap_or("no reason given")),
+        _ => losses.approximated("finish_reason", finish.raw.as_deref().unwrap_or("no reason given")),
     }
     match finish.raw.as_deref() {
         Some("load") => "load",
@@ -46,19 +46,19 @@ mod tests {
 
     #[test]
     fn c15_words_come_from_a_closed_list_and_approximations_are_reported() {
-        let mut ledger = Ledger::default();
-        let mut word = |reason, raw: &str| write(Some(&Finish::new(reason, raw)), &mut ledger);
+        let mut losses = Losses::default();
+        let mut word = |reason, raw: &str| write(Some(&Finish::new(reason, raw)), &mut losses);
         assert_eq!(word(FinishReason::Complete, "end_turn"), "stop");
         assert_eq!(word(FinishReason::ToolCalls, "tool_calls"), "stop");
         assert_eq!(word(FinishReason::ContextLength, "model_context_window_exceeded"), "length");
         assert_eq!(word(FinishReason::ContentFilter, "SAFETY"), "stop");
-        assert_eq!(ledger.into_losses().len(), 1);
+        assert_eq!(losses.into_losses().len(), 1);
     }
 
     #[test]
     fn c13_every_word_of_the_format_comes_back() {
         for word in ["stop", "length", "load", "unload"] {
-            assert_eq!(write(Some(&read(Some(word), false)), &mut Ledger::default()), word);
+            assert_eq!(write(Some(&read(Some(word), false)), &mut Losses::default()), word);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use weir_sdk::adapter::{DialectModels, ParsedModels, ProviderModels, Result};
 use weir_sdk::json::{Object, Str, object, parse};
-use weir_sdk::ledger::{Ledger, extension, extensions};
+use weir_sdk::losses::{Losses, extension, extensions};
 use weir_sdk::time;
 use weir_sdk::types::{
     Body, Context, Error, ErrorKind, Header, HttpRequest, HttpResponse, ModelInfo, ModelsRequest, ModelsResponse,
@@ -107,7 +107,7 @@ impl DialectModels for Ollama {
     }
 
     fn render_response(ctx: &Context, response: ModelsResponse) -> Result<RenderedResponse> {
-        let mut ledger = Ledger::default();
+        let mut losses = Losses::default();
         let mut body = String::new();
         match ctx.memo.as_str() {
             ASKS_WHETHER => return Ok(running()),
@@ -115,15 +115,15 @@ impl DialectModels for Ollama {
             SHOW => {
                 let none = || Error::new(ErrorKind::NotFound, "there is no model of this name");
                 let one = response.models.first().ok_or_else(none)?;
-                object(&mut body, |o| show(o, one, &mut ledger));
+                object(&mut body, |o| show(o, one, &mut losses));
             }
             _ => object(&mut body, |o| {
                 o.array("models", |a| {
-                    response.models.iter().for_each(|one| a.object(|o| list(o, ctx, one, &mut ledger)));
+                    response.models.iter().for_each(|one| a.object(|o| list(o, ctx, one, &mut losses)));
                 });
             }),
         }
-        Ok(RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) })
+        Ok(RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(body) })
     }
 }
 
@@ -135,11 +135,11 @@ fn running() -> RenderedResponse {
 
 /// Writes a listed model. Clients read the time, the size and the digest of every model, which those of other formats
 /// lack.
-fn list(o: &mut Object<'_>, ctx: &Context, model: &ModelInfo, ledger: &mut Ledger) {
+fn list(o: &mut Object<'_>, ctx: &Context, model: &ModelInfo, losses: &mut Losses) {
     o.str("name", &model.id);
     o.str("model", &model.id);
     o.str("modified_at", &time::format(model.created_ms.unwrap_or(ctx.now_ms)));
-    members(o, model, ledger);
+    members(o, model, losses);
     let lacks = |key: &str| extension(&model.extensions, MODELS, key).is_none();
     if lacks("size") {
         o.num("size", 0);
@@ -154,11 +154,11 @@ fn list(o: &mut Object<'_>, ctx: &Context, model: &ModelInfo, ledger: &mut Ledge
 
 /// Writes one model. One of another format is assumed to support completion and tools. Clients look for its context
 /// length under the name of an architecture, so one is made up.
-fn show(o: &mut Object<'_>, model: &ModelInfo, ledger: &mut Ledger) {
+fn show(o: &mut Object<'_>, model: &ModelInfo, losses: &mut Losses) {
     if let Some(ms) = model.created_ms {
         o.str("modified_at", &time::format(ms));
     }
-    members(o, model, ledger);
+    members(o, model, losses);
     let lacks = |key: &str| extension(&model.extensions, MODELS, key).is_none();
     if lacks("details") {
         o.raw("details", DETAILS);
@@ -175,10 +175,10 @@ fn show(o: &mut Object<'_>, model: &ModelInfo, ledger: &mut Ledger) {
     }
 }
 
-fn members(o: &mut Object<'_>, model: &ModelInfo, ledger: &mut Ledger) {
+fn members(o: &mut Object<'_>, model: &ModelInfo, losses: &mut Losses) {
     let own = model.extensions.iter().filter(|own| is_own(own) && own.json != "null");
     own.for_each(|own| o.raw(&own.key, &own.json));
-    lose(&model.extensions, "models[].", ledger);
+    lose(&model.extensions, "models[].", losses);
 }
 
 #[cfg(test)]

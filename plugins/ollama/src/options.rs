@@ -2,7 +2,7 @@
 //! `min_p`, `repeat_penalty`…) become extensions named `options.NAME`.
 
 use weir_sdk::json::{Object, RawValue, Rest, Str, list, object, text};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatRequest, Extension};
 
 use crate::{is_own, own};
@@ -54,7 +54,7 @@ fn stop(options: &mut Rest<'_>) -> Vec<String> {
 }
 
 /// Writes `options`, if there are any.
-pub(crate) fn write(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
+pub(crate) fn write(o: &mut Object<'_>, request: &ChatRequest, losses: &mut Losses) {
     let sampling = &request.sampling;
     let mut out = String::new();
     object(&mut out, |o| {
@@ -67,7 +67,7 @@ pub(crate) fn write(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledg
         number(o, "frequency_penalty", sampling.frequency_penalty);
         number(o, "presence_penalty", sampling.presence_penalty);
         number(o, "num_predict", request.max_output_tokens.map(f64::from));
-        seed(o, sampling.seed.as_deref(), ledger);
+        seed(o, sampling.seed.as_deref(), losses);
         o.opt_strs("stop", &sampling.stop);
         write_others(o, &request.extensions);
     });
@@ -76,7 +76,7 @@ pub(crate) fn write(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledg
     }
     let several = sampling.candidates.is_some_and(|wanted| wanted > 1);
     if several {
-        ledger.clamped("n", "there is one answer to a request");
+        losses.clamped("n", "there is one answer to a request");
     }
 }
 
@@ -102,10 +102,10 @@ fn is_replaced(extensions: &[Extension], key: &str) -> bool {
 }
 
 /// A seed is a whole number of 64 bits.
-fn seed(o: &mut Object<'_>, seed: Option<&str>, ledger: &mut Ledger) {
+fn seed(o: &mut Object<'_>, seed: Option<&str>, losses: &mut Losses) {
     match seed.map(str::parse::<i64>) {
         Some(Ok(seed)) => o.raw("seed", &seed.to_string()),
-        Some(Err(_)) => ledger.dropped("seed", "seeds are whole numbers of 64 bits here"),
+        Some(Err(_)) => losses.dropped("seed", "seeds are whole numbers of 64 bits here"),
         None => {}
     }
 }
@@ -124,7 +124,7 @@ mod tests {
         let mut chat = ChatRequest::default();
         read(CHAT, Rest::parse(options).unwrap(), &mut chat);
         let mut out = String::new();
-        object(&mut out, |o| write(o, &chat, &mut Ledger::default()));
+        object(&mut out, |o| write(o, &chat, &mut Losses::default()));
         out
     }
 
@@ -156,8 +156,8 @@ mod tests {
     fn c80_more_than_one_answer_is_reported_as_clamped() {
         let mut chat = ChatRequest::default();
         chat.sampling.candidates = Some(3);
-        let mut ledger = Ledger::default();
-        object(&mut String::new(), |o| write(o, &chat, &mut ledger));
-        assert_eq!(ledger.into_losses()[0].field, "n");
+        let mut losses = Losses::default();
+        object(&mut String::new(), |o| write(o, &chat, &mut losses));
+        assert_eq!(losses.into_losses()[0].field, "n");
     }
 }

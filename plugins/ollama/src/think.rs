@@ -1,7 +1,7 @@
 //! `think`: a flag, or a level.
 
 use weir_sdk::json::{RawValue, text};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{ReasoningMode, ReasoningRequest};
 
 /// The levels of the format.
@@ -25,18 +25,18 @@ pub(crate) fn read(raw: &RawValue) -> Option<ReasoningRequest> {
 
 /// The value of `think`; `None` leaves it to the model. A model that cannot think refuses the member, so it is sent
 /// only if the client was explicit.
-pub(crate) fn write(reasoning: Option<&ReasoningRequest>, ledger: &mut Ledger) -> Option<&'static str> {
+pub(crate) fn write(reasoning: Option<&ReasoningRequest>, losses: &mut Losses) -> Option<&'static str> {
     let reasoning = reasoning?;
-    ledger.foreign("", &reasoning.extensions, crate::CHAT);
+    losses.foreign("", &reasoning.extensions, crate::CHAT);
     let shown = matches!(reasoning.summary.as_deref(), None | Some("auto"));
-    ledger.dropped_if(!shown, "reasoning.summary", "thinking is shown as the model puts it");
+    losses.dropped_if(!shown, "reasoning.summary", "thinking is shown as the model puts it");
     let disabled = reasoning.mode == Some(ReasoningMode::Disabled);
     if disabled || reasoning.effort.as_deref() == Some("none") || reasoning.budget_tokens == Some(0) {
         return Some("false");
     }
-    ledger.dropped_if(reasoning.budget_tokens.is_some(), "reasoning.budget_tokens", "thinking has no budget here");
+    losses.dropped_if(reasoning.budget_tokens.is_some(), "reasoning.budget_tokens", "thinking has no budget here");
     if let Some(effort) = reasoning.effort.as_deref() {
-        return Some(level(effort, ledger));
+        return Some(level(effort, losses));
     }
     let wanted = reasoning.mode == Some(ReasoningMode::Enabled)
         || reasoning.mode.is_none() && reasoning.budget_tokens.is_some_and(|tokens| tokens > 0);
@@ -44,7 +44,7 @@ pub(crate) fn write(reasoning: Option<&ReasoningRequest>, ledger: &mut Ledger) -
 }
 
 /// The nearest level, as JSON.
-fn level(effort: &str, ledger: &mut Ledger) -> &'static str {
+fn level(effort: &str, losses: &mut Losses) -> &'static str {
     let json = match effort {
         "low" | "minimal" => "\"low\"",
         "medium" => "\"medium\"",
@@ -52,7 +52,7 @@ fn level(effort: &str, ledger: &mut Ledger) -> &'static str {
         _ => "\"high\"",
     };
     if !LEVELS.contains(&effort) {
-        ledger.clamped("reasoning_effort", "moved to the nearest level known here");
+        losses.clamped("reasoning_effort", "moved to the nearest level known here");
     }
     json
 }
@@ -65,9 +65,9 @@ mod tests {
     #[test]
     fn every_value_of_the_format_comes_back() {
         for value in ["true", "false", "\"low\"", "\"medium\"", "\"high\"", "\"max\""] {
-            let mut ledger = Ledger::default();
-            assert_eq!(write(read(parse(value).unwrap()).as_ref(), &mut ledger), Some(value));
-            assert!(ledger.into_losses().is_empty());
+            let mut losses = Losses::default();
+            assert_eq!(write(read(parse(value).unwrap()).as_ref(), &mut losses), Some(value));
+            assert!(losses.into_losses().is_empty());
         }
         assert_eq!(read(parse("\"\"").unwrap()), None);
     }
@@ -75,20 +75,20 @@ mod tests {
     #[test]
     fn other_formats_words_become_the_nearest_and_are_reported() {
         let effort = |word: &str| ReasoningRequest { effort: Some(word.into()), ..ReasoningRequest::default() };
-        let mut ledger = Ledger::default();
-        assert_eq!(write(Some(&effort("none")), &mut ledger), Some("false"));
-        assert_eq!(write(Some(&effort("minimal")), &mut ledger), Some("\"low\""));
-        assert_eq!(write(Some(&effort("xhigh")), &mut ledger), Some("\"high\""));
+        let mut losses = Losses::default();
+        assert_eq!(write(Some(&effort("none")), &mut losses), Some("false"));
+        assert_eq!(write(Some(&effort("minimal")), &mut losses), Some("\"low\""));
+        assert_eq!(write(Some(&effort("xhigh")), &mut losses), Some("\"high\""));
         let budget = ReasoningRequest { budget_tokens: Some(2048), ..ReasoningRequest::default() };
-        assert_eq!(write(Some(&budget), &mut ledger), Some("true"));
-        let fields: Vec<String> = ledger.into_losses().into_iter().map(|loss| loss.field).collect();
+        assert_eq!(write(Some(&budget), &mut losses), Some("true"));
+        let fields: Vec<String> = losses.into_losses().into_iter().map(|loss| loss.field).collect();
         assert_eq!(fields, ["reasoning_effort", "reasoning_effort", "reasoning.budget_tokens"]);
     }
 
     #[test]
     fn what_the_model_may_decide_is_left_to_it() {
         let adaptive = ReasoningRequest { mode: Some(ReasoningMode::Adaptive), ..ReasoningRequest::default() };
-        assert_eq!(write(Some(&adaptive), &mut Ledger::default()), None);
-        assert_eq!(write(None, &mut Ledger::default()), None);
+        assert_eq!(write(Some(&adaptive), &mut Losses::default()), None);
+        assert_eq!(write(None, &mut Losses::default()), None);
     }
 }

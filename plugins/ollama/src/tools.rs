@@ -2,7 +2,7 @@
 
 use weir_sdk::calls::write_arguments;
 use weir_sdk::json::{Object, RawValue, Str, object, parse, text};
-use weir_sdk::ledger::{Ledger, extensions};
+use weir_sdk::losses::{Losses, extensions};
 use weir_sdk::types::{
     ChatRequest, Error, Extension, FunctionTool, Opaque, Tool, ToolCall, ToolChoice, ToolKind, ToolStart,
 };
@@ -11,7 +11,7 @@ use crate::{CHAT, is_own, wire};
 
 /// The prefix of a member's name if the member is within `function`.
 const FUNCTION: &str = "function.";
-/// The ledger's text for a choice between tools that becomes a shorter list of them.
+/// The loss's text for a choice between tools that becomes a shorter list of them.
 const NARROWED: &str = "only what may be called is offered; the model may do without";
 /// Key of the note on a call or a result that came without an id.
 pub(crate) const NO_ID: &str = "id";
@@ -48,12 +48,12 @@ pub(crate) fn within(prefix: &str, rest: weir_sdk::json::Rest<'_>) -> Vec<Extens
 
 /// Writes `tools`. There is no choice between them here: those that may not be called are left out, and a required call
 /// is lost.
-pub(crate) fn write(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) -> Result<(), Error> {
-    let offered = offered(request, ledger);
+pub(crate) fn write(o: &mut Object<'_>, request: &ChatRequest, losses: &mut Losses) -> Result<(), Error> {
+    let offered = offered(request, losses);
     let mut out = Vec::with_capacity(offered.len());
     for (at, tool) in offered {
         match tool {
-            Tool::Function(tool) => out.push(function(tool, at, ledger)),
+            Tool::Function(tool) => out.push(function(tool, at, losses)),
             Tool::Opaque(opaque) if opaque.format == CHAT => out.push(opaque.json.clone()),
             Tool::Opaque(opaque) => {
                 let message = format!("the tool `{}` cannot be expressed in this format", opaque.kind);
@@ -65,11 +65,11 @@ pub(crate) fn write(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledg
         o.array("tools", |a| out.iter().for_each(|tool| a.raw(tool)));
     }
     let single = request.parallel_tool_calls == Some(false) && !out.is_empty();
-    ledger.dropped_if(single, "parallel_tool_calls", "the model decides how many calls it makes");
+    losses.dropped_if(single, "parallel_tool_calls", "the model decides how many calls it makes");
     Ok(())
 }
 
-fn offered<'a>(request: &'a ChatRequest, ledger: &mut Ledger) -> Vec<(usize, &'a Tool)> {
+fn offered<'a>(request: &'a ChatRequest, losses: &mut Losses) -> Vec<(usize, &'a Tool)> {
     let all = || request.tools.iter().enumerate();
     let named = |names: &[String]| {
         all().filter(|(_, tool)| matches!(tool, Tool::Function(tool) if names.contains(&tool.name))).collect()
@@ -77,27 +77,27 @@ fn offered<'a>(request: &'a ChatRequest, ledger: &mut Ledger) -> Vec<(usize, &'a
     match &request.tool_choice {
         None | Some(ToolChoice::Automatic) => {}
         Some(ToolChoice::Disabled) => return Vec::new(),
-        Some(ToolChoice::Required) => ledger.dropped("tool_choice", "the model may do without a call"),
+        Some(ToolChoice::Required) => losses.dropped("tool_choice", "the model may do without a call"),
         Some(ToolChoice::Named(name)) => {
-            ledger.approximated("tool_choice", NARROWED);
+            losses.approximated("tool_choice", NARROWED);
             return named(std::slice::from_ref(name));
         }
         Some(ToolChoice::Allowed(some)) => {
             if some.required {
-                ledger.approximated("tool_choice", NARROWED);
+                losses.approximated("tool_choice", NARROWED);
             }
             return named(&some.names);
         }
-        Some(ToolChoice::Opaque(_)) => ledger.dropped("tool_choice", "it belongs to another format"),
+        Some(ToolChoice::Opaque(_)) => losses.dropped("tool_choice", "it belongs to another format"),
     }
     all().collect()
 }
 
-fn function(tool: &FunctionTool, at: usize, ledger: &mut Ledger) -> String {
+fn function(tool: &FunctionTool, at: usize, losses: &mut Losses) -> String {
     let place = format!("tools[{at}].");
-    ledger.dropped_if(tool.strict == Some(true), &format!("{place}strict"), "there is no place for it");
-    ledger.dropped_if(tool.cache.is_some(), &format!("{place}cache_control"), "the server caches by itself");
-    lose(&tool.extensions, &place, ledger);
+    losses.dropped_if(tool.strict == Some(true), &format!("{place}strict"), "there is no place for it");
+    losses.dropped_if(tool.cache.is_some(), &format!("{place}cache_control"), "the server caches by itself");
+    lose(&tool.extensions, &place, losses);
     let mut out = String::with_capacity(256);
     object(&mut out, |o| {
         o.str("type", "function");
@@ -123,10 +123,10 @@ pub(crate) fn members(o: &mut Object<'_>, all: &[Extension], prefix: &str) {
 }
 
 /// Reports the members of other formats as lost.
-pub(crate) fn lose(all: &[Extension], place: &str, ledger: &mut Ledger) {
+pub(crate) fn lose(all: &[Extension], place: &str, losses: &mut Losses) {
     if all.iter().any(|extension| !is_own(extension)) {
         let foreign: Vec<Extension> = all.iter().filter(|extension| !is_own(extension)).cloned().collect();
-        ledger.foreign(place, &foreign, CHAT);
+        losses.foreign(place, &foreign, CHAT);
     }
 }
 
@@ -175,8 +175,8 @@ impl<'a> Written<'a> {
         Self { id, name, kind: start.kind, arguments, index: Some(index), extensions }
     }
 
-    /// Writes the call; `field` is its place, for the ledger.
-    pub(crate) fn write(self, o: &mut Object<'_>, field: &str, ledger: &mut Ledger) {
+    /// Writes the call; `field` is its place in a loss.
+    pub(crate) fn write(self, o: &mut Object<'_>, field: &str, losses: &mut Losses) {
         o.opt_str("id", self.id.filter(|id| !id.is_empty()));
         if self.index.is_none() {
             o.str("type", "function");
@@ -185,11 +185,11 @@ impl<'a> Written<'a> {
             o.opt_num("index", self.index);
             o.str("name", self.name);
             let field = |member: &str| format!("{field}.{member}");
-            write_arguments(o, "arguments", (self.kind, self.arguments), field, ledger);
+            write_arguments(o, "arguments", (self.kind, self.arguments), field, losses);
             members(o, self.extensions, FUNCTION);
         });
         members(o, self.extensions, "");
-        lose(self.extensions, &format!("{field}."), ledger);
+        lose(self.extensions, &format!("{field}."), losses);
     }
 }
 
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(arguments(Some(parse("null").unwrap())), "{}");
         let call = ToolCall::new("c", "f", r#"{"a":1}"#);
         let mut out = String::new();
-        object(&mut out, |o| Written::call(&call, None).write(o, "x", &mut Ledger::default()));
+        object(&mut out, |o| Written::call(&call, None).write(o, "x", &mut Losses::default()));
         assert_eq!(out, r#"{"id":"c","type":"function","function":{"name":"f","arguments":{"a":1}}}"#);
     }
 

@@ -4,7 +4,7 @@ use weir_sdk::adapter::{Encoder, ParsedChat, Result};
 use weir_sdk::compat::completions::FORMAT;
 use weir_sdk::compat::{logprobs, usage};
 use weir_sdk::json::{self, Object, RawValue, Rest, Str};
-use weir_sdk::ledger::{Ledger, extensions};
+use weir_sdk::losses::{Losses, extensions};
 use weir_sdk::spelling::{self, Rules};
 use weir_sdk::types::{
     Candidate, ChatEvent, ChatRequest, ChatResponse, Context, Encoded, Error, Finish, Frame, HttpRequest, Message,
@@ -78,22 +78,22 @@ pub(crate) fn stop(raw: Option<&RawValue>) -> Vec<String> {
 
 /// Writes a whole answer.
 pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     let mut out = String::with_capacity(512);
     json::object(&mut out, |o| {
         head(o, ctx, &response.id, response.created_ms, response.model.as_deref());
         o.array("choices", |a| {
             for candidate in &response.candidates {
-                a.object(|o| choice(o, candidate, &mut ledger));
+                a.object(|o| choice(o, candidate, &mut losses));
             }
         });
         if let Some(tokens) = &response.usage {
             usage::write(o, tokens);
         }
-        ledger.dropped_if(response.service_tier.is_some(), "service_tier", "there is no place for it");
+        losses.dropped_if(response.service_tier.is_some(), "service_tier", "there is no place for it");
         write_extensions(o, &response.extensions, &[]);
     });
-    RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(out) }
+    RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(out) }
 }
 
 fn head(o: &mut Object<'_>, ctx: &Context, id: &str, created_ms: Option<f64>, model: Option<&str>) {
@@ -106,14 +106,14 @@ fn head(o: &mut Object<'_>, ctx: &Context, id: &str, created_ms: Option<f64>, mo
     o.str("model", answer_model(ctx, model));
 }
 
-fn choice(o: &mut Object<'_>, candidate: &Candidate, ledger: &mut Ledger) {
+fn choice(o: &mut Object<'_>, candidate: &Candidate, losses: &mut Losses) {
     let mut text = String::new();
     for part in &candidate.parts {
         match part {
             Part::Text(part) => text.push_str(&part.text),
             Part::Refusal(words) => text.push_str(words),
-            Part::Reasoning(_) => ledger.dropped("choices[].reasoning", "legacy completions do not think"),
-            _ => ledger.dropped("choices[].parts", "legacy completions are text"),
+            Part::Reasoning(_) => losses.dropped("choices[].reasoning", "legacy completions do not think"),
+            _ => losses.dropped("choices[].parts", "legacy completions are text"),
         }
     }
     write_choice(o, candidate.index, &text, candidate.logprobs.as_deref(), candidate.finish.as_ref());
@@ -147,7 +147,7 @@ pub struct TextEncoder {
     logprobs: Option<(u32, String)>,
     usage: Option<Usage>,
     failed: bool,
-    ledger: Ledger,
+    losses: Losses,
 }
 
 impl Encoder for TextEncoder {
@@ -160,7 +160,7 @@ impl Encoder for TextEncoder {
             logprobs: None,
             usage: None,
             failed: false,
-            ledger: Ledger::default(),
+            losses: Losses::default(),
         }
     }
 
@@ -171,7 +171,7 @@ impl Encoder for TextEncoder {
                 frames.extend(self.event(event).map(|data| Frame { event: None, data }));
             }
         }
-        Ok(Encoded { frames, losses: std::mem::take(&mut self.ledger).into_losses() })
+        Ok(Encoded { frames, losses: std::mem::take(&mut self.losses).into_losses() })
     }
 
     fn finish(&mut self) -> Result<Encoded> {
@@ -204,7 +204,7 @@ impl TextEncoder {
             ChatEvent::PartStart(start) => {
                 match start.kind {
                     PartKind::Text | PartKind::Refusal => self.texts.push((start.candidate, start.part)),
-                    _ => self.ledger.dropped("choices[].parts", "legacy completions are text"),
+                    _ => self.losses.dropped("choices[].parts", "legacy completions are text"),
                 }
                 None
             }

@@ -3,7 +3,7 @@
 use weir_sdk::adapter::{ParsedEmbeddings, Result};
 use weir_sdk::compat::embeddings::{BYTE_ENCODINGS, FORMAT, from_base64, to_base64, write_floats};
 use weir_sdk::json::{self, RawValue, Rest};
-use weir_sdk::ledger::{Ledger, extensions};
+use weir_sdk::losses::{Losses, extensions};
 use weir_sdk::types::{
     Context, EmbeddingEncoding, EmbeddingInput, EmbeddingsRequest, EmbeddingsResponse, Error, HttpRequest,
     RenderedResponse, Usage, Vector,
@@ -70,8 +70,8 @@ fn input(raw: &RawValue) -> Option<EmbeddingInput> {
 
 /// Renders an answer, in the encoding that the client asked for (C-56).
 pub(crate) fn render(ctx: &Context, response: EmbeddingsResponse) -> Result<RenderedResponse> {
-    let mut ledger = Ledger::default();
-    ledger.foreign("", &response.extensions, FORMAT);
+    let mut losses = Losses::default();
+    losses.foreign("", &response.extensions, FORMAT);
     let mut vectors = Vec::with_capacity(response.embeddings.len());
     for embedding in response.embeddings {
         vectors.push((embedding.index, vector(embedding.vector, ctx.memo == BASE64)?));
@@ -96,7 +96,7 @@ pub(crate) fn render(ctx: &Context, response: EmbeddingsResponse) -> Result<Rend
         write_usage(o, response.usage.as_ref());
         response.extensions.iter().filter(|e| e.format == FORMAT).for_each(|e| o.raw(&e.key, &e.json));
     });
-    Ok(RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(out) })
+    Ok(RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(out) })
 }
 
 /// The vector in the wanted encoding.

@@ -3,7 +3,7 @@
 use weir_sdk::adapter::{ParsedModels, Result};
 use weir_sdk::compat::models::FORMAT;
 use weir_sdk::json::{self, Object};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{
     Context, Error, ErrorKind, HttpRequest, ModelInfo, ModelsRequest, ModelsResponse, RenderedResponse,
 };
@@ -22,9 +22,9 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> ParsedModels {
 
 /// Renders the list, or the one model.
 pub(crate) fn render(ctx: &Context, response: &ModelsResponse) -> Result<RenderedResponse> {
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     for model in &response.models {
-        ledger.foreign("data[].", &model.extensions, FORMAT);
+        losses.foreign("data[].", &model.extensions, FORMAT);
     }
     let mut out = String::with_capacity(128 * (response.models.len() + 1));
     if ctx.memo == ONE {
@@ -40,7 +40,7 @@ pub(crate) fn render(ctx: &Context, response: &ModelsResponse) -> Result<Rendere
             o.array("data", |a| response.models.iter().for_each(|model| a.object(|o| write(o, ctx, model))));
         });
     }
-    Ok(RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(out) })
+    Ok(RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(out) })
 }
 
 fn write(o: &mut Object<'_>, ctx: &Context, model: &ModelInfo) {

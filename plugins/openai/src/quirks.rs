@@ -7,7 +7,7 @@ use weir_sdk::compat::responses::ANYBODY;
 /// The quirks of the official API.
 pub(crate) const QUIRKS: Quirks = Quirks {
     name: "openai",
-    description: "OpenAI: chat completions, embeddings and models, as clients speak them and as the provider does",
+    description: "OpenAI: chat completions, embeddings and models, as clients and as the provider send them",
     url: Some("https://api.openai.com/v1/"),
     key_variables: &["OPENAI_API_KEY"],
     models: &[

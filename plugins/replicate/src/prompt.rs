@@ -1,7 +1,7 @@
 //! Renders a conversation as one prompt.
 
 use weir_sdk::compat::media;
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatRequest, Context, Error, MediaKind, MediaPart, MediaSource, Message, Part, Role};
 
 use crate::FORMAT;
@@ -24,16 +24,16 @@ enum Speaker {
 
 impl Prompt {
     /// Collects the conversation. Tools and their results have no place in it.
-    pub(crate) fn read(ctx: &Context, request: &ChatRequest, ledger: &mut Ledger) -> Result<Self, Error> {
+    pub(crate) fn read(ctx: &Context, request: &ChatRequest, losses: &mut Losses) -> Result<Self, Error> {
         let mut prompt = Self::default();
         for (at, message) in request.messages.iter().enumerate() {
             let field = format!("messages[{at}]");
-            let text = prompt.message(ctx, message, &field, ledger)?;
-            ledger.dropped_if(message.name.is_some(), &format!("{field}.name"), "turns have no names here");
-            ledger.foreign(&format!("{field}."), &message.extensions, FORMAT);
+            let text = prompt.message(ctx, message, &field, losses)?;
+            losses.dropped_if(message.name.is_some(), &format!("{field}.name"), "turns have no names here");
+            losses.foreign(&format!("{field}."), &message.extensions, FORMAT);
             let speaker = match message.role {
                 Role::System | Role::Developer => {
-                    ledger_of_moved(&prompt, &field, ledger);
+                    losses_of_moved(&prompt, &field, losses);
                     append(&mut prompt.system, &text);
                     continue;
                 }
@@ -49,22 +49,22 @@ impl Prompt {
         Ok(prompt)
     }
 
-    fn message(&mut self, ctx: &Context, message: &Message, field: &str, ledger: &mut Ledger) -> Result<String, Error> {
+    fn message(&mut self, ctx: &Context, message: &Message, field: &str, losses: &mut Losses) -> Result<String, Error> {
         let mut out = String::new();
         for (at, part) in message.parts.iter().enumerate() {
             let place = format!("{field}.content[{at}]");
             match part {
                 Part::Text(text) => {
-                    ledger.dropped_if(text.cache.is_some(), &format!("{place}.cache_control"), "nothing is cached");
-                    ledger.foreign(&format!("{place}."), &text.extensions, FORMAT);
+                    losses.dropped_if(text.cache.is_some(), &format!("{place}.cache_control"), "nothing is cached");
+                    losses.foreign(&format!("{place}."), &text.extensions, FORMAT);
                     append(&mut out, &text.text);
                 }
                 Part::Refusal(text) => append(&mut out, text),
                 Part::Media(medium) => {
-                    ledger.dropped_if(medium.cache.is_some(), &format!("{place}.cache_control"), "nothing is cached");
+                    losses.dropped_if(medium.cache.is_some(), &format!("{place}.cache_control"), "nothing is cached");
                     self.images.push(image(ctx, medium, field)?);
                 }
-                Part::Reasoning(_) => ledger.dropped(format!("{field}.reasoning"), "it returns only to its issuer"),
+                Part::Reasoning(_) => losses.dropped(format!("{field}.reasoning"), "it returns only to its issuer"),
                 Part::ToolCall(_) | Part::ToolResult(_) => {
                     return Err(Error::unsupported(field, "models of this provider know no tools"));
                 }
@@ -79,7 +79,7 @@ impl Prompt {
 
     /// The prompt: a single turn unchanged, several in the model's own notation if the first and the last are the
     /// user's.
-    pub(crate) fn text(&self, turns: Turns, ledger: &mut Ledger) -> String {
+    pub(crate) fn text(&self, turns: Turns, losses: &mut Losses) -> String {
         if let [(Speaker::User, only)] = self.turns.as_slice() {
             return only.clone();
         }
@@ -92,7 +92,7 @@ impl Prompt {
                 "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n",
             ),
             _ => {
-                ledger.approximated("messages", "turns are told in one prompt");
+                losses.approximated("messages", "turns are told in one prompt");
                 self.transcript()
             }
         }
@@ -126,9 +126,9 @@ impl Prompt {
     }
 }
 
-fn ledger_of_moved(prompt: &Prompt, field: &str, ledger: &mut Ledger) {
+fn losses_of_moved(prompt: &Prompt, field: &str, losses: &mut Losses) {
     if !prompt.turns.is_empty() {
-        ledger.approximated(field, "moved to the system prompt in front");
+        losses.approximated(field, "moved to the system prompt in front");
     }
 }
 

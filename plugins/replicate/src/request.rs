@@ -1,7 +1,7 @@
 //! Renders the request for a prediction.
 
 use weir_sdk::json::{Object, Rest, object};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{
     ChatRequest, Context, Error, Header, HttpRequest, OutputFormat, ReasoningMode, RenderedRequest, ToolChoice,
 };
@@ -19,8 +19,8 @@ pub(crate) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     let place = Place::parse(if ctx.model.is_empty() { &request.model } else { &ctx.model })?;
     refuse_tools(request)?;
     let inputs = Inputs::of(&place, ctx);
-    let mut ledger = Ledger::default();
-    let prompt = Prompt::read(ctx, request, &mut ledger)?;
+    let mut losses = Losses::default();
+    let prompt = Prompt::read(ctx, request, &mut losses)?;
     if prompt.images.len() > 1 && inputs.images.is_none() {
         return Err(Error::unsupported("messages", "the model takes one image"));
     }
@@ -33,18 +33,18 @@ pub(crate) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
         if let Some(version) = place.version() {
             o.str("version", version);
         }
-        o.object("input", |o| input(o, ctx, request, &prompt, &inputs, &mut ledger));
+        o.object("input", |o| input(o, ctx, request, &prompt, &inputs, &mut losses));
         if streams {
             o.bool("stream", true);
         }
     });
-    report_unsupported(request, &mut ledger);
+    report_unsupported(request, &mut losses);
     let mut http = HttpRequest::post(place.path(), body);
     if !streams {
         http.headers.push(Header::new("prefer", prefer(ctx)));
     }
     let memo = Memo::new(if streams { Phase::Streamed } else { Phase::Waited });
-    Ok(RenderedRequest { losses: ledger.into_losses(), memo: memo.to_text(), ..RenderedRequest::new(http) })
+    Ok(RenderedRequest { losses: losses.into_losses(), memo: memo.to_text(), ..RenderedRequest::new(http) })
 }
 
 /// The header `prefer`: the service delays its answer until the prediction is finished, by default for up to a minute.
@@ -69,9 +69,9 @@ fn input(
     request: &ChatRequest,
     prompt: &Prompt,
     inputs: &Inputs,
-    ledger: &mut Ledger,
+    losses: &mut Losses,
 ) {
-    let mut text = prompt.text(inputs.turns, ledger);
+    let mut text = prompt.text(inputs.turns, losses);
     match &inputs.system {
         Some(name) => o.opt_str(name, Some(prompt.system.as_str()).filter(|system| !system.is_empty())),
         None if prompt.system.is_empty() => {}
@@ -79,14 +79,14 @@ fn input(
             let mut whole = prompt.system.clone();
             append(&mut whole, &text);
             text = whole;
-            ledger.approximated("messages", "system text stands in front of the prompt");
+            losses.approximated("messages", "system text stands in front of the prompt");
         }
     }
     o.str("prompt", &text);
     images(o, prompt, inputs);
-    limit(o, request, inputs, ledger);
-    sampling(o, request, inputs, ledger);
-    reasoning(o, request, inputs, ledger);
+    limit(o, request, inputs, losses);
+    sampling(o, request, inputs, losses);
+    reasoning(o, request, inputs, losses);
     let fixed = ctx.option("input").and_then(|json| Rest::parse(json).ok()).unwrap_or_default();
     fixed.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
 }
@@ -100,21 +100,21 @@ fn images(o: &mut Object<'_>, prompt: &Prompt, inputs: &Inputs) {
     }
 }
 
-fn limit(o: &mut Object<'_>, request: &ChatRequest, inputs: &Inputs, ledger: &mut Ledger) {
+fn limit(o: &mut Object<'_>, request: &ChatRequest, inputs: &Inputs, losses: &mut Losses) {
     let Some(wanted) = request.max_output_tokens else { return };
-    let Some(name) = &inputs.limit else { return ledger.dropped("max_tokens", NONE) };
+    let Some(name) = &inputs.limit else { return losses.dropped("max_tokens", NONE) };
     if wanted < inputs.least {
-        ledger.clamped("max_tokens", "the model takes no lower limit");
+        losses.clamped("max_tokens", "the model takes no lower limit");
     }
     o.num(name, wanted.max(inputs.least));
 }
 
-fn sampling(o: &mut Object<'_>, request: &ChatRequest, inputs: &Inputs, ledger: &mut Ledger) {
+fn sampling(o: &mut Object<'_>, request: &ChatRequest, inputs: &Inputs, losses: &mut Losses) {
     let sampling = &request.sampling;
     let mut number = |field: &str, name: &Option<String>, value: Option<f64>| match (name, value) {
         (_, None) => {}
         (Some(name), Some(value)) => o.num(name, value),
-        (None, Some(_)) => ledger.dropped(field, NONE),
+        (None, Some(_)) => losses.dropped(field, NONE),
     };
     number("temperature", &inputs.temperature, sampling.temperature);
     number("top_p", &inputs.top_p, sampling.top_p);
@@ -128,21 +128,21 @@ fn sampling(o: &mut Object<'_>, request: &ChatRequest, inputs: &Inputs, ledger: 
     let fit = sampling.stop.iter().all(|stop| !stop.contains(','));
     match &inputs.stop {
         Some(name) if fit => o.str(name, &sampling.stop.join(",")),
-        Some(_) => ledger.dropped("stop", "sequences are parted by commas, so none may hold one"),
-        None => ledger.dropped("stop", NONE),
+        Some(_) => losses.dropped("stop", "sequences are parted by commas, so none may hold one"),
+        None => losses.dropped("stop", NONE),
     }
 }
 
-fn reasoning(o: &mut Object<'_>, request: &ChatRequest, inputs: &Inputs, ledger: &mut Ledger) {
+fn reasoning(o: &mut Object<'_>, request: &ChatRequest, inputs: &Inputs, losses: &mut Losses) {
     let Some(wanted) = &request.reasoning else { return };
-    ledger.foreign("reasoning.", &wanted.extensions, FORMAT);
+    losses.foreign("reasoning.", &wanted.extensions, FORMAT);
     let off = wanted.mode == Some(ReasoningMode::Disabled) || wanted.effort.as_deref() == Some("none");
     if off {
         return;
     }
     match (&inputs.effort, &wanted.effort) {
         (Some(name), Some(effort)) => o.str(name, effort),
-        (None, Some(_)) if inputs.thinking.is_none() => ledger.dropped("reasoning.effort", NONE),
+        (None, Some(_)) if inputs.thinking.is_none() => losses.dropped("reasoning.effort", NONE),
         _ => {}
     }
     if let Some(name) = &inputs.thinking {
@@ -150,23 +150,23 @@ fn reasoning(o: &mut Object<'_>, request: &ChatRequest, inputs: &Inputs, ledger:
     }
     match (&inputs.budget, wanted.budget_tokens) {
         (Some(name), Some(budget)) => o.num(name, budget),
-        (None, Some(_)) => ledger.dropped("reasoning.budget_tokens", NONE),
+        (None, Some(_)) => losses.dropped("reasoning.budget_tokens", NONE),
         (_, None) => {}
     }
 }
 
 /// Reports the settings that no model of this provider takes.
-fn report_unsupported(request: &ChatRequest, ledger: &mut Ledger) {
+fn report_unsupported(request: &ChatRequest, losses: &mut Losses) {
     let sampling = &request.sampling;
     let shaped = !matches!(request.output, None | Some(OutputFormat::Plain));
-    ledger.dropped_if(shaped, "response_format", NO_PLACE);
-    ledger.dropped_if(sampling.candidates.is_some_and(|n| n > 1), "n", "there is one answer to a request");
-    ledger.dropped_if(sampling.logprobs == Some(true), "logprobs", NO_PLACE);
-    ledger.dropped_if(sampling.top_logprobs.is_some_and(|n| n > 0), "top_logprobs", NO_PLACE);
-    ledger.dropped_if(request.end_user.is_some(), "user", NO_PLACE);
-    ledger.dropped_if(request.metadata.as_deref().is_some_and(|json| json != "{}"), "metadata", NO_PLACE);
+    losses.dropped_if(shaped, "response_format", NO_PLACE);
+    losses.dropped_if(sampling.candidates.is_some_and(|n| n > 1), "n", "there is one answer to a request");
+    losses.dropped_if(sampling.logprobs == Some(true), "logprobs", NO_PLACE);
+    losses.dropped_if(sampling.top_logprobs.is_some_and(|n| n > 0), "top_logprobs", NO_PLACE);
+    losses.dropped_if(request.end_user.is_some(), "user", NO_PLACE);
+    losses.dropped_if(request.metadata.as_deref().is_some_and(|json| json != "{}"), "metadata", NO_PLACE);
     let tier = request.service_tier.as_deref();
-    ledger.dropped_if(tier.is_some_and(|tier| !matches!(tier, "auto" | "default")), "service_tier", NO_PLACE);
-    ledger.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "nothing is cached");
-    ledger.foreign("", &request.extensions, FORMAT);
+    losses.dropped_if(tier.is_some_and(|tier| !matches!(tier, "auto" | "default")), "service_tier", NO_PLACE);
+    losses.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "nothing is cached");
+    losses.foreign("", &request.extensions, FORMAT);
 }

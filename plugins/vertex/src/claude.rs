@@ -3,7 +3,7 @@
 use weir_adapter_anthropic::Anthropic;
 use weir_sdk::adapter::{ProviderChat, ProviderCountTokens, Result};
 use weir_sdk::json::{Rest, object};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{Body, ChatRequest, Context, Error, RenderedRequest};
 
 use crate::media;
@@ -16,12 +16,12 @@ const VERSION_MEMBER: &str = "anthropic_version";
 /// Renders a request for an answer.
 pub(crate) fn chat(ctx: &Context, target: &Target, mut request: ChatRequest) -> Result<RenderedRequest> {
     let method = if request.stream { "streamRawPredict" } else { "rawPredict" };
-    let mut ledger = prepare(&mut request)?;
+    let mut losses = prepare(&mut request)?;
     let rendered = <Anthropic as ProviderChat>::render_request(&target.context(ctx), request)?;
     let mut rendered = adapted(rendered, &["model", VERSION_MEMBER])?;
     rendered.request.path = target.method(method);
-    ledger.append(std::mem::take(&mut rendered.losses));
-    Ok(RenderedRequest { losses: ledger.into_losses(), ..rendered })
+    losses.append(std::mem::take(&mut rendered.losses));
+    Ok(RenderedRequest { losses: losses.into_losses(), ..rendered })
 }
 
 /// Renders a request for a token count: the one case in which the model stays in the body.
@@ -33,13 +33,13 @@ pub(crate) fn count(ctx: &Context, target: &Target, mut request: ChatRequest) ->
     Ok(rendered)
 }
 
-fn prepare(request: &mut ChatRequest) -> Result<Ledger> {
-    let mut ledger = Ledger::default();
+fn prepare(request: &mut ChatRequest) -> Result<Losses> {
+    let mut losses = Losses::default();
     media::only_bytes(request)?;
     let tier = request.service_tier.take();
     let other = tier.is_some_and(|tier| !matches!(tier.as_str(), "auto" | "default" | "standard" | "standard_only"));
-    ledger.dropped_if(other, "service_tier", "the platform has no tiers for this model");
-    Ok(ledger)
+    losses.dropped_if(other, "service_tier", "the platform has no tiers for this model");
+    Ok(losses)
 }
 
 /// The same request with the version in its body and without the members that have no place here.

@@ -6,7 +6,7 @@
 use weir_adapter_gemini::{EMBED_EACH, FORMAT, Gemini, task_type};
 use weir_sdk::adapter::{ProviderEmbeddings, Result};
 use weir_sdk::json::{Number, Object, Rest, Seq, Str, array, object, parse};
-use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{
     Body, Context, Embedding, EmbeddingInput, EmbeddingsRequest, EmbeddingsResponse, Error, HttpRequest, HttpResponse,
     MediaSource, RenderedRequest, Usage, Vector,
@@ -98,7 +98,7 @@ fn content(ctx: &Context, target: &Target, request: EmbeddingsRequest) -> Result
 }
 
 fn predict(target: &Target, request: &EmbeddingsRequest, shape: Shape) -> Result<RenderedRequest> {
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     let each = extension(&request.extensions, FORMAT, EMBED_EACH);
     let each: Vec<Rest<'_>> = each.and_then(|json| parse(json).ok()).unwrap_or_default();
     let mut instances = String::new();
@@ -123,14 +123,14 @@ fn predict(target: &Target, request: &EmbeddingsRequest, shape: Shape) -> Result
         o.raw("instances", &instances);
         parameters(o, request, shape);
     });
-    ledger.dropped_if(request.end_user.is_some(), "user", "the format has no place for it");
+    losses.dropped_if(request.end_user.is_some(), "user", "the format has no place for it");
     if shape == Shape::Multimodal {
-        ledger.dropped_if(request.task.is_some(), "task", "the model knows none");
-        ledger.dropped_if(request.title.is_some(), "title", "the model knows none");
+        losses.dropped_if(request.task.is_some(), "task", "the model knows none");
+        losses.dropped_if(request.title.is_some(), "title", "the model knows none");
     }
-    ledger.foreign("", &request.extensions, FORMAT);
+    losses.foreign("", &request.extensions, FORMAT);
     let http = HttpRequest::post(target.method("predict"), body);
-    Ok(RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(http) })
+    Ok(RenderedRequest { losses: losses.into_losses(), ..RenderedRequest::new(http) })
 }
 
 /// Writes a text. Settings of an item in a batch only apply to that item.

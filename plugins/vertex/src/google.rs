@@ -3,7 +3,7 @@
 use weir_adapter_gemini::{FORMAT, Gemini, NO_ID};
 use weir_sdk::adapter::{ProviderChat, Result};
 use weir_sdk::json::{Rest, object};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatRequest, Context, Extension, Header, Part, RenderedRequest, Setting};
 
 use crate::target::Target;
@@ -16,16 +16,16 @@ const FETCHES: &str = "fetches_urls";
 
 /// Renders a request for an answer.
 pub(crate) fn chat(ctx: &Context, target: &Target, mut request: ChatRequest) -> Result<RenderedRequest> {
-    let mut ledger = Ledger::default();
-    let tier = tier(&mut request, &mut ledger);
-    labels(ctx, &mut request, &mut ledger);
+    let mut losses = Losses::default();
+    let tier = tier(&mut request, &mut losses);
+    labels(ctx, &mut request, &mut losses);
     prepare(ctx, &mut request)?;
     let method = if request.stream { "streamGenerateContent" } else { "generateContent" };
     let mut rendered = <Gemini as ProviderChat>::render_request(&inner(ctx, target), request)?;
     rendered.request.path = target.method(method);
     rendered.request.headers.extend(tier);
-    ledger.append(std::mem::take(&mut rendered.losses));
-    Ok(RenderedRequest { losses: ledger.into_losses(), ..rendered })
+    losses.append(std::mem::take(&mut rendered.losses));
+    Ok(RenderedRequest { losses: losses.into_losses(), ..rendered })
 }
 
 /// The context for Gemini's adapter.
@@ -62,20 +62,20 @@ fn forget_ids(request: &mut ChatRequest) {
 }
 
 /// A service tier is requested by a header.
-fn tier(request: &mut ChatRequest, ledger: &mut Ledger) -> Option<Header> {
+fn tier(request: &mut ChatRequest, losses: &mut Losses) -> Option<Header> {
     let wanted = request.service_tier.take()?;
     match wanted.as_str() {
         "auto" | "default" | "standard" => None,
         "flex" | "priority" => Some(Header::new(TIER_HEADER, wanted)),
         _ => {
-            ledger.dropped("service_tier", "there is no tier of this name");
+            losses.dropped("service_tier", "there is no tier of this name");
             None
         }
     }
 }
 
 /// Moves the client's labels to those of the bill, if the operator enables it and they are valid.
-fn labels(ctx: &Context, request: &mut ChatRequest, ledger: &mut Ledger) {
+fn labels(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) {
     if ctx.option_bool("labels") != Some(true) {
         return;
     }
@@ -87,7 +87,7 @@ fn labels(ctx: &Context, request: &mut ChatRequest, ledger: &mut Ledger) {
         for key in &keys {
             match pairs.str(key).filter(|value| is_label(key, value)) {
                 Some(value) => o.str(key, &value),
-                None => ledger.dropped(format!("metadata.{key}"), "it is no label as the platform has them"),
+                None => losses.dropped(format!("metadata.{key}"), "it is no label as the platform has them"),
             }
         }
     });

@@ -5,7 +5,7 @@
 use weir_sdk::compat::quirks::{Effort, Paths, Thinking};
 use weir_sdk::compat::responses::ANYBODY;
 use weir_sdk::compat::{Provider, Quirks};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatRequest, Context, Error};
 
 /// The adapter.
@@ -37,14 +37,14 @@ impl Provider for Xai {
 
 /// Models that think refuse penalties and stop sequences.
 #[expect(clippy::unnecessary_wraps, reason = "a quirk may refuse a request; this one never does")]
-fn prepare(ctx: &Context, request: &mut ChatRequest, ledger: &mut Ledger) -> Result<(), Error> {
+fn prepare(ctx: &Context, request: &mut ChatRequest, losses: &mut Losses) -> Result<(), Error> {
     let thinks = ["grok-4", "grok-3-mini", "grok-code"].iter().any(|model| ctx.model.starts_with(model));
     if thinks && !ctx.model.contains("non-reasoning") {
         let why = "models that think refuse it";
         let sampling = &mut request.sampling;
-        ledger.dropped_if(sampling.frequency_penalty.take().is_some(), "frequency_penalty", why);
-        ledger.dropped_if(sampling.presence_penalty.take().is_some(), "presence_penalty", why);
-        ledger.dropped_if(!std::mem::take(&mut sampling.stop).is_empty(), "stop", why);
+        losses.dropped_if(sampling.frequency_penalty.take().is_some(), "frequency_penalty", why);
+        losses.dropped_if(sampling.presence_penalty.take().is_some(), "presence_penalty", why);
+        losses.dropped_if(!std::mem::take(&mut sampling.stop).is_empty(), "stop", why);
     }
     Ok(())
 }

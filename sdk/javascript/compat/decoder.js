@@ -3,7 +3,7 @@
 // Neither `index` nor `id` of a tool call is trusted; a value that is repeated gives one event; the same chunks give
 // the
 // same events however they are grouped.
-import { Ledger } from '../ledger.js';
+import { Losses } from '../losses.js';
 import { delta, finish, finished, partStart, partStop, toolStart, unreadable, wordsOf } from '../model.js';
 import { Names } from '../names.js';
 import { count, isEmpty, listOf, objectOf, without } from '../wire.js';
@@ -25,7 +25,7 @@ export class ChunkDecoder {
     this.ctx = ctx;
     this.known = { chunk: new Set([...CHUNK, ...noise]), choice: new Set([...CHOICE, ...noise]), delta: new Set([...DELTA, ...noise]) };
     this.names = new Names(toolNames, ctx.memo);
-    this.ledger = new Ledger();
+    this.losses = new Losses();
     this.started = this.done = this.failed = false;
     this.candidates = new Map();
     this.lastUsage = undefined;
@@ -47,13 +47,13 @@ export class ChunkDecoder {
       this.fail(unreadable("the provider's stream ended before the answer was complete"));
       return this.take();
     }
-    this.ledger.approximated('choices[].finish_reason', 'the provider sent none');
+    this.losses.approximated('choices[].finish_reason', 'the provider sent none');
     for (const candidate of open) candidate.close(finish(candidate.calls.length ? 'tool-calls' : 'complete'));
     return this.take();
   }
 
   take() {
-    return { events: this.events.splice(0), losses: this.ledger.take() };
+    return { events: this.events.splice(0), losses: this.losses.take() };
   }
 
   fail(error) {
@@ -226,7 +226,7 @@ class Candidate {
   call(piece) {
     let call = findCall(this.calls, piece);
     if (!call && !piece.opens) {
-      return this.decoder.ledger.dropped('choices[].delta.tool_calls', 'arguments came before any call');
+      return this.decoder.losses.dropped('choices[].delta.tool_calls', 'arguments came before any call');
     }
     if (!call) this.calls.push((call = new Call()));
     if (call.stopped) return;

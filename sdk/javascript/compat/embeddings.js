@@ -1,5 +1,5 @@
 // Embeddings: requests and answers.
-import { Ledger } from '../ledger.js';
+import { Losses } from '../losses.js';
 import { answerJson, extensions, fail, post, u32, unreadable } from '../model.js';
 import { Raw, count, listOf, objectOf, without, write } from '../wire.js';
 import { fromJson } from './errors.js';
@@ -11,9 +11,9 @@ const OWN = new Set(['object', 'data', 'model', 'id', 'usage']);
 
 /** Writes a request. */
 export function renderEmbeddings(quirks, ctx, request) {
-  const ledger = new Ledger();
-  for (const member of ['task', 'title']) if (request[member] != null) ledger.dropped(member, 'there is no place for it');
-  ledger.foreign('', request.extensions, FORMAT);
+  const losses = new Losses();
+  for (const member of ['task', 'title']) if (request[member] != null) losses.dropped(member, 'there is no place for it');
+  losses.foreign('', request.extensions, FORMAT);
   const inputs = request.inputs.map(input);
   const body = { model: ctx.model || request.model, input: request.single && inputs.length ? inputs[0] : inputs };
   const encoding = request.encoding && (request.encoding === 'base64' ? 'base64' : 'float');
@@ -21,11 +21,11 @@ export function renderEmbeddings(quirks, ctx, request) {
   for (const member in given) {
     const spelled = spelling(quirks, member);
     if (given[member] == null) continue;
-    if (spelled === undefined) ledger.dropped(member, quirks.drops[member]);
+    if (spelled === undefined) losses.dropped(member, quirks.drops[member]);
     else body[spelled] = given[member];
   }
   for (const { format, key, json } of request.extensions) if (format === FORMAT) body[key] = new Raw(json);
-  return { request: post(address(ctx, quirks.embeddingsPath), write(body)), losses: ledger.take() };
+  return { request: post(address(ctx, quirks.embeddingsPath), write(body)), losses: losses.take() };
 }
 
 function input({ tag, val }, at) {

@@ -1,4 +1,4 @@
-import type { Interfaces, Ledger } from '../index.js';
+import type { Interfaces, Losses } from '../index.js';
 import type * as t from '../types.js';
 
 /** The rule for an id or a name. */
@@ -83,9 +83,9 @@ export interface Quirks {
 /** What data cannot express. */
 export interface Hooks {
   /** Changes a request before it is rendered. */
-  prepare?(ctx: t.Context, request: t.ChatRequest, ledger: Ledger): void;
+  prepare?(ctx: t.Context, request: t.ChatRequest, losses: Losses): void;
   /** Changes the body before it is sent. */
-  extend?(ctx: t.Context, request: t.ChatRequest, body: Record<string, unknown>, ledger: Ledger): void;
+  extend?(ctx: t.Context, request: t.ChatRequest, body: Record<string, unknown>, losses: Losses): void;
   /** Finish reasons that only this provider has. */
   finish?(word: string): t.FinishReason | undefined;
 }

@@ -13,7 +13,7 @@ export function writeMessages(writer, messages) {
     const results = message.parts.filter((part) => part.tag === 'tool-result');
     for (const result of results) out.push(toolMessage(writer, field, result.val, lifted));
     if (results.length && results.length === message.parts.length) {
-      return writer.ledger.foreign(`${field}.`, message.extensions, FORMAT);
+      return writer.losses.foreign(`${field}.`, message.extensions, FORMAT);
     }
     putLifted(writer, lifted, out);
     if (message.role.tag === 'assistant') out.push(assistant(writer, field, message, lifted));
@@ -45,7 +45,7 @@ function speaker(writer, field, message) {
     else if (tag === 'media') pieces.push(mediaPart(writer, place, val));
     else if (tag === 'refusal') pieces.push({ type: 'text', text: val });
     else if (tag === 'opaque' && val.format === FORMAT) pieces.push(new Raw(val.json));
-    else if (tag === 'opaque') foreign = (writer.ledger.dropped(place, val.kind), true);
+    else if (tag === 'opaque') foreign = (writer.losses.dropped(place, val.kind), true);
     else if (tag === 'reasoning') loseThinking(writer, field);
     else if (tag === 'tool-call') writer.refuse(place, 'only the assistant calls tools');
   });
@@ -60,7 +60,7 @@ function speaker(writer, field, message) {
 
 function nameOf(writer, field, message) {
   if (message.name == null || writer.quirks.speakerNames) return { name: message.name };
-  writer.ledger.dropped(`${field}.name`, 'speakers have no names here');
+  writer.losses.dropped(`${field}.name`, 'speakers have no names here');
   return {};
 }
 
@@ -72,13 +72,13 @@ function assistant(writer, field, message, lifted) {
   message.parts.forEach(({ tag, val }, at) => {
     if (tag === 'text') {
       pieces.push(textPart(writer, `${field}.content[${at}]`, val));
-      if (val.signature != null) writer.ledger.dropped(`${field}.extra_content`, 'it returns to its issuer only');
+      if (val.signature != null) writer.losses.dropped(`${field}.extra_content`, 'it returns to its issuer only');
     } else if (tag === 'tool-call') calls.push(callOf(writer, field, val));
     else if (tag === 'refusal') refusal = val;
     else if (tag === 'reasoning') thoughts.push(val);
     else if (tag === 'media') lifted.push(val);
     else if (tag === 'opaque' && val.format === FORMAT) pieces.push(new Raw(val.json));
-    else if (tag === 'opaque') writer.ledger.dropped(`${field}.content[${at}]`, val.kind);
+    else if (tag === 'opaque') writer.losses.dropped(`${field}.content[${at}]`, val.kind);
   });
   const silent = !pieces.length && (calls.length || refusal !== undefined);
   return {
@@ -97,15 +97,15 @@ function thinking(writer, field, thoughts) {
   if (!thoughts.length) return {};
   if (!writer.quirks.thinking) return loseThinking(writer, field);
   if (thoughts.some((thought) => thought.signature != null || thought.encrypted != null)) {
-    writer.ledger.dropped(`${field}.reasoning_details`, 'opaque values return to their issuer only');
+    writer.losses.dropped(`${field}.reasoning_details`, 'opaque values return to their issuer only');
   }
   const words = thoughts.map((thought) => thought.text ?? '').join('');
   return words ? { [writer.quirks.thinking]: words } : {};
 }
 
 function loseThinking(writer, field) {
-  // Reported once a request: a long history would fill the ledger with the same line.
-  if (!writer.thinkingLost) writer.ledger.dropped(`${field}.reasoning_content`, 'thinking has no place in this history');
+  // Reported once a request: a long history would fill the losses with the same line.
+  if (!writer.thinkingLost) writer.losses.dropped(`${field}.reasoning_content`, 'thinking has no place in this history');
   writer.thinkingLost = true;
   return {};
 }
@@ -113,7 +113,7 @@ function loseThinking(writer, field) {
 function callOf(writer, field, call) {
   const place = `${field}.tool_calls[]`;
   if (call.kind === 'custom') writer.refuse(`${field}.tool_calls`, 'custom tools are not taken by this provider');
-  if (call.signature != null) writer.ledger.dropped(`${place}.signature`, 'it returns to its issuer only');
+  if (call.signature != null) writer.losses.dropped(`${place}.signature`, 'it returns to its issuer only');
   writer.cacheLost(place, call.cache);
   return {
     id: fit(writer.quirks.toolIds, call.id),
@@ -130,11 +130,11 @@ function toolMessage(writer, field, result, lifted) {
     if (tag === 'json') return { type: 'text', text: val };
     if (tag === 'opaque' && val.format === FORMAT) return new Raw(val.json);
     if (tag === 'opaque') writer.refuse(place, "this part of a tool's result belongs to another format");
-    writer.ledger.approximated(place, 'moved to a user message of its own');
+    writer.losses.approximated(place, 'moved to a user message of its own');
     lifted.push(val);
     return { type: 'text', text: '[see the next user message]' };
   });
-  if (result.isError) writer.ledger.dropped(`${field}.is_error`, 'there is no place for it');
+  if (result.isError) writer.losses.dropped(`${field}.is_error`, 'there is no place for it');
   writer.cacheLost(field, result.cache);
   return {
     role: 'tool',
@@ -151,7 +151,7 @@ function contentOf(writer, field, pieces) {
   const plain = pieces.every((piece) => piece.type === 'text' && Object.keys(piece).length === 2);
   if (plain && pieces.length === 1) return pieces[0].text;
   if (!plain || writer.quirks.textLists) return pieces;
-  writer.ledger.approximated(`${field}.content`, 'several texts are joined');
+  writer.losses.approximated(`${field}.content`, 'several texts are joined');
   return pieces.map((piece) => piece.text).join('\n');
 }
 
@@ -163,7 +163,7 @@ function textPart(writer, field, part) {
 function mediaPart(writer, field, media) {
   const { tag, val } = media.source;
   if (tag === 'text') {
-    writer.ledger.approximated(field, 'a text document is sent as text');
+    writer.losses.approximated(field, 'a text document is sent as text');
     return { type: 'text', text: media.name ? `${media.name}\n${val}` : val };
   }
   if (media.kind !== 'image' || !writer.quirks.images || tag === 'file-id') {

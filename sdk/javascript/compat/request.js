@@ -1,5 +1,5 @@
 // Renders requests: from the unified model to the provider's format.
-import { Ledger } from '../ledger.js';
+import { Losses } from '../losses.js';
 import { fail, findExtension, post, u32 } from '../model.js';
 import { Names } from '../names.js';
 import { Raw, members, raw, write } from '../wire.js';
@@ -12,11 +12,11 @@ const LEVELS = { none: 0, minimal: 512, low: 2048, medium: 8192, high: 32768, xh
 /** Renders a chat request. */
 export function render(provider, ctx, request) {
   const writer = new Writer(provider.quirks, ctx);
-  provider.prepare(ctx, request, writer.ledger);
+  provider.prepare(ctx, request, writer.losses);
   writer.write(request);
-  provider.extend(ctx, request, writer.body, writer.ledger);
+  provider.extend(ctx, request, writer.body, writer.losses);
   const http = post(address(ctx, provider.quirks.chatPath), write(writer.body));
-  return { request: http, losses: writer.ledger.take(), memo: writer.names.toMemo() };
+  return { request: http, losses: writer.losses.take(), memo: writer.names.toMemo() };
 }
 
 /** Renders one request and collects the losses. */
@@ -24,7 +24,7 @@ class Writer {
   constructor(quirks, ctx) {
     this.quirks = quirks;
     this.ctx = ctx;
-    this.ledger = new Ledger();
+    this.losses = new Losses();
     this.names = new Names(quirks.toolNames);
     this.body = {};
     this.thinkingLost = false;
@@ -54,7 +54,7 @@ class Writer {
   put(member, value) {
     if (value == null) return;
     const spelled = spelling(this.quirks, member);
-    if (spelled === undefined) this.ledger.dropped(member, this.quirks.drops[member]);
+    if (spelled === undefined) this.losses.dropped(member, this.quirks.drops[member]);
     else this.body[spelled] = value;
   }
 
@@ -63,7 +63,7 @@ class Writer {
     if (value == null) return;
     const [low, high] = this.quirks.clamps[member] ?? [value, value];
     const allowed = Math.min(Math.max(value, low), high);
-    if (allowed !== value) this.ledger.clamped(member, "out of the provider's range");
+    if (allowed !== value) this.losses.clamped(member, "out of the provider's range");
     this.put(member, allowed);
   }
 
@@ -71,14 +71,14 @@ class Writer {
   own(place, extensions) {
     const found = {};
     if (extensions.length === 0) return found;
-    this.ledger.foreign(place, extensions, FORMAT);
+    this.losses.foreign(place, extensions, FORMAT);
     for (const { format, key, json } of extensions) if (format === FORMAT && json !== 'null') found[key] = new Raw(json);
     return found;
   }
 
   /** Reports a cache hint as lost. */
   cacheLost(field, hint) {
-    if (hint != null) this.ledger.dropped(`${field}.cache_control`, "caching is the provider's own affair");
+    if (hint != null) this.losses.dropped(`${field}.cache_control`, "caching is the provider's own affair");
   }
 
   /** Refuses the request because of a value that must not be lost. */
@@ -100,7 +100,7 @@ class Writer {
     // As text: a seed may have more digits than a JavaScript number holds.
     if (/^-?(0|[1-9]\d*)$/.test(s.seed ?? '')) this.put(this.quirks.seed, raw(s.seed));
     const stop = s.stop.slice(0, this.quirks.maxStop);
-    if (stop.length < s.stop.length) this.ledger.clamped('stop', 'too many stop sequences; the first ones are sent');
+    if (stop.length < s.stop.length) this.losses.clamped('stop', 'too many stop sequences; the first ones are sent');
     if (stop.length) this.put('stop', stop);
   }
 
@@ -108,7 +108,7 @@ class Writer {
     if (output == null) return;
     if (output.tag === 'opaque') {
       if (output.val.format === FORMAT) this.put('response_format', raw(output.val.json));
-      else this.ledger.dropped('response_format', 'it belongs to another format');
+      else this.losses.dropped('response_format', 'it belongs to another format');
       return;
     }
     if (output.tag === 'schema' && this.quirks.jsonSchema) {
@@ -117,7 +117,7 @@ class Writer {
       return this.put('response_format', { type: 'json_schema', json_schema: inner });
     }
     if (output.tag === 'schema') {
-      this.ledger.approximated('response_format', 'schemas are not taken: any JSON object is asked for');
+      this.losses.approximated('response_format', 'schemas are not taken: any JSON object is asked for');
     }
     this.put('response_format', { type: output.tag === 'plain' ? 'text' : 'json_object' });
   }
@@ -140,10 +140,10 @@ class Writer {
   effort(asked) {
     if (asked == null) return;
     if (!this.quirks.efforts.length) {
-      this.ledger.dropped('reasoning_effort', "this provider's thinking cannot be steered");
+      this.losses.dropped('reasoning_effort', "this provider's thinking cannot be steered");
     } else {
       this.level(asked);
-      if (asked.summary != null) this.ledger.dropped('reasoning.summary', 'thinking is shown as the provider likes');
+      if (asked.summary != null) this.losses.dropped('reasoning.summary', 'thinking is shown as the provider likes');
     }
     const { reasoning: _, thinking: __, ...own } = this.own('', asked.extensions);
     for (const key in own) this.put(key, own[key]);
@@ -154,13 +154,13 @@ class Writer {
     let wanted = asked.effort;
     if (wanted == null && asked.mode === 'disabled') wanted = 'none';
     if (wanted == null && asked.budgetTokens != null) {
-      this.ledger.approximated('reasoning.budget_tokens', 'said as a level of effort');
+      this.losses.approximated('reasoning.budget_tokens', 'said as a level of effort');
       wanted = Object.keys(LEVELS).find((level) => u32(asked.budgetTokens) <= LEVELS[level]);
     }
     if (wanted == null) return;
     const level = this.nearest(wanted);
-    if (level === undefined) return this.ledger.dropped('reasoning_effort', 'thinking cannot be turned off here');
-    if (level !== wanted) this.ledger.clamped('reasoning_effort', 'moved to the nearest level known here');
+    if (level === undefined) return this.losses.dropped('reasoning_effort', 'thinking cannot be turned off here');
+    if (level !== wanted) this.losses.clamped('reasoning_effort', 'moved to the nearest level known here');
     this.put('reasoning_effort', level);
   }
 
@@ -186,7 +186,7 @@ class Writer {
     if (tools.length) this.body.tools = tools;
     if (choice != null) this.choice(choice);
     if (tools.length) this.put('parallel_tool_calls', request.parallelToolCalls);
-    else if (request.parallelToolCalls != null) this.ledger.dropped('parallel_tool_calls', 'there are no tools');
+    else if (request.parallelToolCalls != null) this.losses.dropped('parallel_tool_calls', 'there are no tools');
   }
 
   function(field, tool) {
@@ -203,11 +203,11 @@ class Writer {
     if (tag === 'required') this.put('tool_choice', this.quirks.toolRequired);
     if (tag === 'named') this.put('tool_choice', { type: 'function', function: { name: this.names.send(val) } });
     if (tag === 'allowed') {
-      this.ledger.approximated('tool_choice', 'the list of tools is narrowed instead');
+      this.losses.approximated('tool_choice', 'the list of tools is narrowed instead');
       this.put('tool_choice', val.required ? this.quirks.toolRequired : 'auto');
     }
     if (tag !== 'opaque') return;
     if (val.format === FORMAT) this.put('tool_choice', raw(val.json));
-    else this.ledger.dropped('tool_choice', 'it belongs to another format');
+    else this.losses.dropped('tool_choice', 'it belongs to another format');
   }
 }

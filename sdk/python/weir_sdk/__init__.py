@@ -7,7 +7,7 @@ JSON.
 
 from . import compat, model, wire
 from .export import export
-from .ledger import Ledger
+from .losses import Losses
 from .model import fail
 
-__all__ = ["Ledger", "compat", "export", "fail", "model", "wire"]
+__all__ = ["Losses", "compat", "export", "fail", "model", "wire"]

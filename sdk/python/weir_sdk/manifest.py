@@ -114,7 +114,7 @@ def format(
     tap: Optional[a.Tap] = None,
     session: Optional[a.SessionTap] = None,
 ) -> a.Format:
-    """A format: `errors` if clients may speak it, `tap` if the provider answers in it, `session` for WebSockets."""
+    """A format: `errors` if clients may use it, `tap` if the provider answers in it, `session` for WebSockets."""
     return a.Format(id, errors, tap, session)
 
 

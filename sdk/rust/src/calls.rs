@@ -2,7 +2,7 @@
 //! side wrote it.
 
 use crate::json::{Object, RawValue, parse};
-use crate::ledger::Ledger;
+use crate::losses::Losses;
 use crate::types::ToolKind;
 
 /// The text of a JSON object; empty text counts as an empty object.
@@ -14,22 +14,22 @@ pub fn object_text(text: &str) -> Option<&str> {
     (text.starts_with('{') && parse::<&RawValue>(text).is_ok()).then_some(text)
 }
 
-/// Writes a call's arguments as the member `key`; `field` names a member of the call, for the ledger.
+/// Writes a call's arguments as the member `key`; `field` names a member of the call in a loss.
 pub fn write_arguments(
     o: &mut Object<'_>,
     key: &str,
     (kind, arguments): (ToolKind, &str),
     field: impl Fn(&str) -> String,
-    ledger: &mut Ledger,
+    losses: &mut Losses,
 ) {
     match (kind, object_text(arguments)) {
         (ToolKind::Function, Some(object)) => o.raw(key, object),
         (ToolKind::Function, None) => {
-            ledger.dropped(field("arguments"), "they are no JSON object");
+            losses.dropped(field("arguments"), "they are no JSON object");
             o.raw(key, "{}");
         }
         (ToolKind::Custom, _) => {
-            ledger.approximated(field("input"), "free text becomes the member `input` of an object");
+            losses.approximated(field("input"), "free text becomes the member `input` of an object");
             o.object(key, |o| o.str("input", arguments));
         }
     }
@@ -41,11 +41,11 @@ mod tests {
     use crate::json::object;
 
     fn written(kind: ToolKind, arguments: &str) -> (String, Vec<String>) {
-        let (mut out, mut ledger) = (String::new(), Ledger::default());
+        let (mut out, mut losses) = (String::new(), Losses::default());
         object(&mut out, |o| {
-            write_arguments(o, "args", (kind, arguments), |member| format!("x.{member}"), &mut ledger);
+            write_arguments(o, "args", (kind, arguments), |member| format!("x.{member}"), &mut losses);
         });
-        (out, ledger.into_losses().into_iter().map(|loss| loss.field).collect())
+        (out, losses.into_losses().into_iter().map(|loss| loss.field).collect())
     }
 
     #[test]

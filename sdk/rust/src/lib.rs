@@ -5,7 +5,7 @@
 //!
 //! A [`guard`] judges requests and answers in the unified model, whatever their formats.
 //!
-//! [`json`] reads and writes; the [`ledger`] records what a format has no place for. A provider that is compatible with
+//! [`json`] reads and writes; the [`losses`] records what a format has no place for. A provider that is compatible with
 //! OpenAI starts from [`compat`]. For other formats there are shared parts. Of requests: alternating [`turns`], the
 //! [`tools`] with their [`names`] and [`calls`], JSON [`schema`]s, [`sampling`] and [`thinking`]. Of answers: streams of
 //! one block at a time ([`blocks`]), the [`finish`], [`token_count`]s. Of both: values that travel through clients of
@@ -21,7 +21,7 @@ pub mod compat;
 pub mod finish;
 pub mod guard;
 pub mod json;
-pub mod ledger;
+pub mod losses;
 pub mod manifest;
 pub mod model;
 pub mod names;

@@ -1,7 +1,7 @@
 //! Sampling parameters as services take them whose temperature lies between 0 and 1, and which allow little of it beside
 //! thinking. What such a service would refuse is moved to the nearest value that it takes, or left out.
 
-use crate::ledger::Ledger;
+use crate::losses::Losses;
 use crate::types::Sampling;
 
 /// The note on parameters that a format does not have.
@@ -10,24 +10,24 @@ const NONE: &str = "the format has no place for it";
 const LEAST_BESIDE_THINKING: f64 = 0.95;
 
 /// The temperature to send. Beside thinking it is always 1.
-pub fn temperature(sampling: &Sampling, thinks: bool, ledger: &mut Ledger) -> Option<f64> {
+pub fn temperature(sampling: &Sampling, thinks: bool, losses: &mut Losses) -> Option<f64> {
     let wanted = sampling.temperature?;
     if thinks && differ(wanted, 1.0) {
-        ledger.dropped("temperature", "beside thinking it is always 1");
+        losses.dropped("temperature", "beside thinking it is always 1");
         return None;
     }
     let allowed = wanted.clamp(0.0, 1.0);
     if differ(allowed, wanted) {
-        ledger.clamped("temperature", "it lies between 0 and 1");
+        losses.clamped("temperature", "it lies between 0 and 1");
     }
     Some(allowed)
 }
 
 /// The `top_p` to send. `instead` tells that the model gets a temperature and takes only one of the two.
-pub fn top_p(sampling: &Sampling, instead: bool, thinks: bool, ledger: &mut Ledger) -> Option<f64> {
+pub fn top_p(sampling: &Sampling, instead: bool, thinks: bool, losses: &mut Losses) -> Option<f64> {
     let wanted = sampling.top_p?;
     if instead {
-        ledger.dropped("top_p", "the model takes it or a temperature");
+        losses.dropped("top_p", "the model takes it or a temperature");
         return None;
     }
     let (least, note) = if thinks {
@@ -37,27 +37,27 @@ pub fn top_p(sampling: &Sampling, instead: bool, thinks: bool, ledger: &mut Ledg
     };
     let allowed = wanted.clamp(least, 1.0);
     if differ(allowed, wanted) {
-        ledger.clamped("top_p", note);
+        losses.clamped("top_p", note);
     }
     Some(allowed)
 }
 
 /// Reports temperature and `top_p` for a model that takes neither, unless they have their default, 1.
-pub fn refuse_both(sampling: &Sampling, note: &str, ledger: &mut Ledger) {
+pub fn refuse_both(sampling: &Sampling, note: &str, losses: &mut Losses) {
     let set = |value: Option<f64>| value.is_some_and(|value| differ(value, 1.0));
-    ledger.dropped_if(set(sampling.temperature), "temperature", note);
-    ledger.dropped_if(set(sampling.top_p), "top_p", note);
+    losses.dropped_if(set(sampling.temperature), "temperature", note);
+    losses.dropped_if(set(sampling.top_p), "top_p", note);
 }
 
 /// Reports the parameters of other formats for a format that has one answer to a request, and neither seeds, penalties
 /// nor probabilities.
-pub fn refuse_others(sampling: &Sampling, ledger: &mut Ledger) {
-    ledger.dropped_if(sampling.seed.is_some(), "seed", NONE);
-    ledger.dropped_if(sampling.frequency_penalty.is_some_and(|p| p != 0.0), "frequency_penalty", NONE);
-    ledger.dropped_if(sampling.presence_penalty.is_some_and(|p| p != 0.0), "presence_penalty", NONE);
-    ledger.dropped_if(sampling.candidates.is_some_and(|n| n > 1), "n", "there is one answer to a request");
-    ledger.dropped_if(sampling.logprobs == Some(true), "logprobs", NONE);
-    ledger.dropped_if(sampling.top_logprobs.is_some_and(|n| n > 0), "top_logprobs", NONE);
+pub fn refuse_others(sampling: &Sampling, losses: &mut Losses) {
+    losses.dropped_if(sampling.seed.is_some(), "seed", NONE);
+    losses.dropped_if(sampling.frequency_penalty.is_some_and(|p| p != 0.0), "frequency_penalty", NONE);
+    losses.dropped_if(sampling.presence_penalty.is_some_and(|p| p != 0.0), "presence_penalty", NONE);
+    losses.dropped_if(sampling.candidates.is_some_and(|n| n > 1), "n", "there is one answer to a request");
+    losses.dropped_if(sampling.logprobs == Some(true), "logprobs", NONE);
+    losses.dropped_if(sampling.top_logprobs.is_some_and(|n| n > 0), "top_logprobs", NONE);
 }
 
 fn differ(one: f64, other: f64) -> bool {
@@ -76,8 +76,8 @@ mod tests {
         Sampling { top_p: Some(top_p), ..Sampling::default() }
     }
 
-    fn fields(ledger: Ledger) -> Vec<String> {
-        ledger.into_losses().into_iter().map(|loss| loss.field).collect()
+    fn fields(losses: Losses) -> Vec<String> {
+        losses.into_losses().into_iter().map(|loss| loss.field).collect()
     }
 
     #[test]
@@ -89,11 +89,11 @@ mod tests {
             (1.0, true, Some(1.0), 0),
             (0.5, true, None, 1),
         ] {
-            let mut ledger = Ledger::default();
-            assert_eq!(temperature(&warm(wanted), thinks, &mut ledger), sent, "{wanted} {thinks}");
-            assert_eq!(fields(ledger).len(), lost, "{wanted} {thinks}");
+            let mut losses = Losses::default();
+            assert_eq!(temperature(&warm(wanted), thinks, &mut losses), sent, "{wanted} {thinks}");
+            assert_eq!(fields(losses).len(), lost, "{wanted} {thinks}");
         }
-        assert_eq!(temperature(&Sampling::default(), true, &mut Ledger::default()), None);
+        assert_eq!(temperature(&Sampling::default(), true, &mut Losses::default()), None);
     }
 
     #[test]
@@ -105,17 +105,17 @@ mod tests {
             (0.97, false, true, Some(0.97), 0),
             (1.5, false, false, Some(1.0), 1),
         ] {
-            let mut ledger = Ledger::default();
-            assert_eq!(top_p(&nucleus(wanted), instead, thinks, &mut ledger), sent, "{wanted} {instead} {thinks}");
-            assert_eq!(fields(ledger).len(), lost, "{wanted} {instead} {thinks}");
+            let mut losses = Losses::default();
+            assert_eq!(top_p(&nucleus(wanted), instead, thinks, &mut losses), sent, "{wanted} {instead} {thinks}");
+            assert_eq!(fields(losses).len(), lost, "{wanted} {instead} {thinks}");
         }
     }
 
     #[test]
     fn defaults_are_no_losses() {
-        let mut ledger = Ledger::default();
+        let mut losses = Losses::default();
         let both = Sampling { temperature: Some(1.0), top_p: Some(1.0), ..Sampling::default() };
-        refuse_both(&both, "", &mut ledger);
+        refuse_both(&both, "", &mut losses);
         let none = Sampling {
             frequency_penalty: Some(0.0),
             presence_penalty: Some(0.0),
@@ -124,14 +124,14 @@ mod tests {
             top_logprobs: Some(0),
             ..Sampling::default()
         };
-        refuse_others(&none, &mut ledger);
-        assert_eq!(fields(ledger), Vec::<String>::new());
+        refuse_others(&none, &mut losses);
+        assert_eq!(fields(losses), Vec::<String>::new());
     }
 
     #[test]
     fn parameters_without_a_place_are_reported() {
-        let mut ledger = Ledger::default();
-        refuse_both(&Sampling { temperature: Some(0.0), top_p: Some(0.5), ..Sampling::default() }, "", &mut ledger);
+        let mut losses = Losses::default();
+        refuse_both(&Sampling { temperature: Some(0.0), top_p: Some(0.5), ..Sampling::default() }, "", &mut losses);
         let all = Sampling {
             seed: Some("1".into()),
             frequency_penalty: Some(0.1),
@@ -141,9 +141,9 @@ mod tests {
             top_logprobs: Some(1),
             ..Sampling::default()
         };
-        refuse_others(&all, &mut ledger);
+        refuse_others(&all, &mut losses);
         let wanted =
             ["temperature", "top_p", "seed", "frequency_penalty", "presence_penalty", "n", "logprobs", "top_logprobs"];
-        assert_eq!(fields(ledger), wanted);
+        assert_eq!(fields(losses), wanted);
     }
 }

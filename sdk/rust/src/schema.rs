@@ -5,18 +5,18 @@ pub mod answer;
 use std::borrow::Cow;
 
 use crate::json::{Array, Object, RawValue, Rest, object, parse};
-use crate::ledger::Ledger;
+use crate::losses::Losses;
 
 /// Schemas nested deeper than this are passed on unchanged.
 const DEPTH_LIMIT: usize = 64;
 
 /// The schema with `additionalProperties: false` in every object that does not set it, as the service requires.
-pub fn closed<'a>(schema: &'a str, field: &str, ledger: &mut Ledger) -> Cow<'a, str> {
+pub fn closed<'a>(schema: &'a str, field: &str, losses: &mut Losses) -> Cow<'a, str> {
     let mut out = String::with_capacity(schema.len() + 32);
     if !close(schema, &mut out, 0) {
         return Cow::Borrowed(schema);
     }
-    ledger.approximated(field, "its objects take no members that it does not name");
+    losses.approximated(field, "its objects take no members that it does not name");
     Cow::Owned(out)
 }
 
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn c88_objects_are_closed_wherever_they_stand() {
-        let mut ledger = Ledger::default();
+        let mut losses = Losses::default();
         let open = concat!(
             r#"{"type":"object","properties":{"a":{"type":["object","null"],"properties":{}},"type":{"type":"string"}},"#,
             r#""$defs":{"b":{"anyOf":[{"properties":{"c":true}},{"type":"array","items":{"type":"object"}}]}}}"#
@@ -100,9 +100,9 @@ mod tests {
             r#""type":{"type":"string"}},"$defs":{"b":{"anyOf":[{"properties":{"c":true},"additionalProperties":false},"#,
             r#"{"type":"array","items":{"type":"object","additionalProperties":false}}]}},"additionalProperties":false}"#
         );
-        assert_eq!(closed(open, "x", &mut ledger), shut);
-        assert_eq!(closed(shut, "x", &mut ledger), shut);
-        assert_eq!(ledger.into_losses().len(), 1);
+        assert_eq!(closed(open, "x", &mut losses), shut);
+        assert_eq!(closed(shut, "x", &mut losses), shut);
+        assert_eq!(losses.into_losses().len(), 1);
     }
 
     #[test]
@@ -117,6 +117,6 @@ mod tests {
     #[test]
     fn schemas_of_any_depth_end() {
         let deep = format!("{}{}", "{\"items\":".repeat(5000), "{\"type\":\"object\"}".to_owned() + &"}".repeat(5000));
-        assert_eq!(closed(&deep, "x", &mut Ledger::default()), deep);
+        assert_eq!(closed(&deep, "x", &mut Losses::default()), deep);
     }
 }

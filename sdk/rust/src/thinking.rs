@@ -1,6 +1,6 @@
 //! What a request asks of a model's thinking, for formats with a budget or a level of effort.
 
-use crate::ledger::Ledger;
+use crate::losses::Losses;
 use crate::types::{ReasoningMode, ReasoningRequest};
 
 /// The least budget that services accept.
@@ -31,16 +31,16 @@ pub fn budget(wanted: &ReasoningRequest) -> u32 {
 
 /// The same budget below the answer's limit of tokens, to which thinking counts; `None` if the limit leaves no room for
 /// it. A named budget may come close to the limit; one derived from an effort leaves room for an answer.
-pub fn budget_within(wanted: &ReasoningRequest, limit: u32, ledger: &mut Ledger) -> Option<u32> {
+pub fn budget_within(wanted: &ReasoningRequest, limit: u32, losses: &mut Losses) -> Option<u32> {
     let named = wanted.budget_tokens;
     let room = if named.is_some() { limit.saturating_sub(1) } else { limit / 4 * 3 };
     let bounded = budget(wanted).min(room.max(MIN_BUDGET));
     if bounded >= limit {
-        ledger.dropped("reasoning", "the answer's limit leaves no room for thinking");
+        losses.dropped("reasoning", "the answer's limit leaves no room for thinking");
         return None;
     }
     if named.is_some_and(|named| named != bounded) {
-        ledger.clamped("reasoning.budget_tokens", "it lies between 1024 and the answer's limit");
+        losses.clamped("reasoning.budget_tokens", "it lies between 1024 and the answer's limit");
     }
     Some(bounded)
 }
@@ -101,9 +101,9 @@ mod tests {
             (Some("low"), None, 8000, Some(2048), 0),
             (Some("low"), None, 1000, None, 1),
         ] {
-            let mut ledger = Ledger::default();
-            assert_eq!(budget_within(&wanted(effort, named), limit, &mut ledger), bounded, "{effort:?} {named:?}");
-            assert_eq!(ledger.into_losses().len(), lost, "{effort:?} {named:?}");
+            let mut losses = Losses::default();
+            assert_eq!(budget_within(&wanted(effort, named), limit, &mut losses), bounded, "{effort:?} {named:?}");
+            assert_eq!(losses.into_losses().len(), lost, "{effort:?} {named:?}");
         }
     }
 

@@ -8,7 +8,7 @@
 mod tests;
 
 use crate::json::{object, raw_item};
-use crate::ledger::{Ledger, Place};
+use crate::losses::{Losses, Place};
 use crate::types::{Error, Message, Opaque, Part, Role};
 
 /// The speaker of a turn.
@@ -90,13 +90,13 @@ pub fn role(name: Option<&str>, at: usize) -> Result<Role, Error> {
 
 impl Speaker {
     /// The speaker of a message. A message of an unknown role becomes the user's, which is reported as a loss.
-    fn of(role: &Role, at: usize, ledger: &mut Ledger) -> Self {
+    fn of(role: &Role, at: usize, losses: &mut Losses) -> Self {
         match role {
             Role::System | Role::Developer => Self::System,
             Role::Assistant => Self::Assistant,
             Role::User | Role::Tool => Self::User,
             Role::Other(_) => {
-                ledger.approximated(format!("messages[{at}].role"), "sent as the user's");
+                losses.approximated(format!("messages[{at}].role"), "sent as the user's");
                 Self::User
             }
         }
@@ -119,23 +119,23 @@ impl Turn {
 
     /// The turn of message number `at`, without its parts. The message's name and the extensions of other formats are
     /// lost; those of `format` become members of the turn.
-    pub fn of(message: &Message, at: usize, format: &str, ledger: &mut Ledger) -> Self {
+    pub fn of(message: &Message, at: usize, format: &str, losses: &mut Losses) -> Self {
         if message.name.is_some() {
-            ledger.dropped(format!("messages[{at}].name"), "turns have no names here");
+            losses.dropped(format!("messages[{at}].name"), "turns have no names here");
         }
         if !message.extensions.is_empty() {
-            ledger.foreign(&format!("messages[{at}]."), &message.extensions, format);
+            losses.foreign(&format!("messages[{at}]."), &message.extensions, format);
         }
         let own = message.extensions.iter().filter(|own| own.format == format && own.json != "null");
         let members = own.map(|own| (own.key.clone(), own.json.clone())).collect();
-        Self { members, ..Self::new(Speaker::of(&message.role, at, ledger)) }
+        Self { members, ..Self::new(Speaker::of(&message.role, at, losses)) }
     }
 
     /// Leaves out a part of another format if it is the model's: the conversation goes on without it. Anything else of
     /// another format is an error, since the model would answer without what the client sent.
-    pub fn refuse(&self, part: &Opaque, place: Place, ledger: &mut Ledger) -> Result<(), Error> {
+    pub fn refuse(&self, part: &Opaque, place: Place, losses: &mut Losses) -> Result<(), Error> {
         if self.speaker == Speaker::Assistant {
-            ledger.dropped(place.field(&part.kind), "it belongs to another format");
+            losses.dropped(place.field(&part.kind), "it belongs to another format");
             return Ok(());
         }
         let message = format!("`{}` cannot be expressed in this format", part.kind);
@@ -195,9 +195,9 @@ impl Turns {
     }
 
     /// Adds blocks of message number `at` to the system text, which comes before all turns.
-    pub fn add_system(&mut self, blocks: &str, at: usize, ledger: &mut Ledger) {
+    pub fn add_system(&mut self, blocks: &str, at: usize, losses: &mut Losses) {
         if !blocks.is_empty() && self.last.is_some() {
-            ledger.approximated(format!("messages[{at}]"), "moved to the system text in front");
+            losses.approximated(format!("messages[{at}]"), "moved to the system text in front");
         }
         raw_item(&mut self.conversation.system, blocks);
     }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use weir_sdk::blocks::encoder::{AnswerFrames, BlockEncoder, End};
 use weir_sdk::blocks::writer::BlockFrames;
 use weir_sdk::json::{object, parse};
-use weir_sdk::ledger::{Ledger, Place};
+use weir_sdk::losses::{Losses, Place};
 use weir_sdk::types::{Citation, Context, Error, Extension, Frame, Opaque, ResponseStart, Signature, ToolStart, Usage};
 
 use crate::names::{fitting_id, fitting_name};
@@ -74,8 +74,8 @@ impl BlockFrames for MessageFrames {
         frames::block_delta(index, "input_json_delta", "partial_json", piece)
     }
 
-    fn citation<'a>(citation: &'a Citation, ledger: &mut Ledger, place: Place) -> Option<Cow<'a, str>> {
-        write::citation(citation, ledger, place)
+    fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: Place) -> Option<Cow<'a, str>> {
+        write::citation(citation, losses, place)
     }
 
     fn citation_frame(index: u32, json: &str) -> Frame {
@@ -131,10 +131,10 @@ impl AnswerFrames for MessageFrames {
         None
     }
 
-    fn end(&mut self, _: &Context, end: &End<'_>, ledger: &mut Ledger, out: &mut Vec<Frame>) {
+    fn end(&mut self, _: &Context, end: &End<'_>, losses: &mut Losses, out: &mut Vec<Frame>) {
         let own = self.end.take();
         let members: Unnamed<'_> = own.as_ref().and_then(|own| parse(&own.json).ok()).unwrap_or_default();
-        out.push(frames::message_delta(end, &self.late, members.rest, ledger));
+        out.push(frames::message_delta(end, &self.late, members.rest, losses));
         out.push(frames::fixed("message_stop", r#"{"type":"message_stop"}"#));
     }
 

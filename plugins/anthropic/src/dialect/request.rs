@@ -1,7 +1,7 @@
 //! Parses a client's request.
 
 use weir_sdk::json::{Either, Number, RawValue, Str, parse, quote};
-use weir_sdk::ledger::{extensions, remainder};
+use weir_sdk::losses::{extensions, remainder};
 use weir_sdk::model::header;
 use weir_sdk::turns::role;
 use weir_sdk::types::{

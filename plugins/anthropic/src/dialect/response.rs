@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use weir_sdk::finish::Seen;
 use weir_sdk::json::{Object, object};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{
     Candidate, ChatResponse, Context, Finish, FinishReason, Part, ReasoningPart, RenderedResponse, Signature, Usage,
 };
@@ -17,19 +17,19 @@ use crate::{FORMAT, usage};
 
 /// Renders the answer's first candidate; the format has room for one.
 pub(crate) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
-    let mut ledger = Ledger::default();
-    ledger.dropped_if(response.candidates.len() > 1, "candidates", "the format has room for the first one only");
+    let mut losses = Losses::default();
+    losses.dropped_if(response.candidates.len() > 1, "candidates", "the format has room for the first one only");
     let candidate = response.candidates.first();
-    let (content, seen) = candidate.map(|first| content(&first.parts, &mut ledger)).unwrap_or_default();
+    let (content, seen) = candidate.map(|first| content(&first.parts, &mut losses)).unwrap_or_default();
     let mut body = String::with_capacity(content.len() + 512);
     object(&mut body, |o| {
         head(o, ctx, &response.id, response.model.as_deref());
         o.raw("content", &format!("[{content}]"));
-        stop(o, candidate.and_then(|first| first.finish.as_ref()), seen, &mut ledger);
-        own_members(o, response, candidate, &mut ledger);
-        o.object("usage", |o| counts(o, ctx, response, &mut ledger));
+        stop(o, candidate.and_then(|first| first.finish.as_ref()), seen, &mut losses);
+        own_members(o, response, candidate, &mut losses);
+        o.object("usage", |o| counts(o, ctx, response, &mut losses));
     });
-    RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) }
+    RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(body) }
 }
 
 /// Writes the first members of every message.
@@ -41,12 +41,12 @@ pub(crate) fn head(o: &mut Object<'_>, ctx: &Context, id: &str, model: Option<&s
 }
 
 /// Writes `stop_reason` and `stop_sequence`.
-pub(crate) fn stop(o: &mut Object<'_>, finish: Option<&Finish>, seen: Seen, ledger: &mut Ledger) {
+pub(crate) fn stop(o: &mut Object<'_>, finish: Option<&Finish>, seen: Seen, losses: &mut Losses) {
     let reason = finish.map_or(FinishReason::Complete, |finish| finish.reason);
     let (word, nearly) = finish::word(reason, seen);
     if nearly {
         let raw = finish.and_then(|finish| finish.raw.as_deref()).unwrap_or("no reason given");
-        ledger.approximated("stop_reason", raw);
+        losses.approximated("stop_reason", raw);
     }
     o.str("stop_reason", word);
     match finish.and_then(|finish| finish.stop_sequence.as_deref()) {
@@ -55,36 +55,36 @@ pub(crate) fn stop(o: &mut Object<'_>, finish: Option<&Finish>, seen: Seen, ledg
     }
 }
 
-fn own_members(o: &mut Object<'_>, response: &ChatResponse, candidate: Option<&Candidate>, ledger: &mut Ledger) {
+fn own_members(o: &mut Object<'_>, response: &ChatResponse, candidate: Option<&Candidate>, losses: &mut Losses) {
     for own in write::own(&response.extensions) {
         o.raw(&own.key, &own.json);
     }
-    ledger.foreign("", &response.extensions, FORMAT);
+    losses.foreign("", &response.extensions, FORMAT);
     if let Some(candidate) = candidate {
-        ledger.foreign("candidates[0].", &candidate.extensions, FORMAT);
-        ledger.dropped_if(candidate.logprobs.is_some(), "logprobs", "the format has no place for them");
+        losses.foreign("candidates[0].", &candidate.extensions, FORMAT);
+        losses.dropped_if(candidate.logprobs.is_some(), "logprobs", "the format has no place for them");
     }
 }
 
-fn counts(o: &mut Object<'_>, ctx: &Context, response: &ChatResponse, ledger: &mut Ledger) {
+fn counts(o: &mut Object<'_>, ctx: &Context, response: &ChatResponse, losses: &mut Losses) {
     let unknown = Usage::default();
     let known = response.usage.as_ref().unwrap_or(&unknown);
     usage::write(o, known, ctx.input_tokens.unwrap_or(0));
     for own in write::own(&known.extensions) {
         o.raw(&own.key, &own.json);
     }
-    ledger.foreign("usage.", &known.extensions, FORMAT);
+    losses.foreign("usage.", &known.extensions, FORMAT);
     o.opt_str("service_tier", response.service_tier.as_deref());
 }
 
-fn content(parts: &[Part], ledger: &mut Ledger) -> (String, Seen) {
+fn content(parts: &[Part], losses: &mut Losses) -> (String, Seen) {
     let (mut out, mut seen) = (String::new(), Seen::default());
     for (at, part) in parts.iter().enumerate() {
         let place = Place { message: None, part: at };
         match part {
             Part::Text(text) => {
                 if !text.text.is_empty() {
-                    write::block(&mut out, |o| write::text(o, text, ledger, place));
+                    write::block(&mut out, |o| write::text(o, text, losses, place));
                 }
                 carry(&mut out, text.signature.as_ref(), Use::Previous, None);
             }
@@ -92,17 +92,17 @@ fn content(parts: &[Part], ledger: &mut Ledger) -> (String, Seen) {
                 seen.refusal = true;
                 plain(&mut out, words);
             }
-            Part::Reasoning(thought) => reasoning(&mut out, thought, ledger, place),
+            Part::Reasoning(thought) => reasoning(&mut out, thought, losses, place),
             Part::ToolCall(call) => {
                 seen.call = true;
                 carry(&mut out, call.signature.as_ref(), Use::NextCall, Some(&call.id));
                 let name = fitting_name(&call.name);
-                write::block(&mut out, |o| write::tool_call(o, call, &name, ledger, place));
+                write::block(&mut out, |o| write::tool_call(o, call, &name, losses, place));
             }
             Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_block(&mut out, &opaque.json),
-            Part::Opaque(opaque) => ledger.dropped(place.field(&opaque.kind), "it belongs to another format"),
-            Part::Media(_) => ledger.dropped(place.field(""), "answers of this format hold no media"),
-            Part::ToolResult(_) => ledger.dropped(place.field(""), "answers of this format hold no tool results"),
+            Part::Opaque(opaque) => losses.dropped(place.field(&opaque.kind), "it belongs to another format"),
+            Part::Media(_) => losses.dropped(place.field(""), "answers of this format hold no media"),
+            Part::ToolResult(_) => losses.dropped(place.field(""), "answers of this format hold no tool results"),
         }
     }
     (out, seen)
@@ -126,9 +126,9 @@ fn carry(out: &mut String, signature: Option<&Signature>, purpose: Use, id: Opti
 
 /// Writes a reasoning part: readable thinking becomes a thinking block, signed by either of its values; other thinking
 /// becomes a redacted one.
-fn reasoning(out: &mut String, part: &ReasoningPart, ledger: &mut Ledger, place: Place) {
+fn reasoning(out: &mut String, part: &ReasoningPart, losses: &mut Losses, place: Place) {
     let id = part.id.as_deref();
-    let own = |o: &mut Object<'_>, ledger: &mut Ledger| write::extensions(o, &part.extensions, ledger, place);
+    let own = |o: &mut Object<'_>, losses: &mut Losses| write::extensions(o, &part.extensions, losses, place);
     let encrypted = part.encrypted.as_ref().map(|value| wrap(value, Use::Encrypted, id));
     let signature = part.signature.as_ref().map(|value| wrap(value, Use::Thinking, id));
     let text = part.text.as_deref().unwrap_or_default();
@@ -136,7 +136,7 @@ fn reasoning(out: &mut String, part: &ReasoningPart, ledger: &mut Ledger, place:
         if let Some(data) = encrypted {
             write::block(out, |o| {
                 write::redacted(o, &data);
-                own(o, ledger);
+                own(o, losses);
             });
         }
         return;
@@ -149,7 +149,7 @@ fn reasoning(out: &mut String, part: &ReasoningPart, ledger: &mut Ledger, place:
     };
     write::block(out, |o| {
         write::thinking(o, text, &vouches);
-        own(o, ledger);
+        own(o, losses);
     });
     if let Some(data) = further {
         write::block(out, |o| write::redacted(o, &data));

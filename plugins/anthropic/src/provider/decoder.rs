@@ -9,7 +9,7 @@ mod quick;
 use open::{Kind, Open};
 use weir_sdk::adapter::{Decoder, Result};
 use weir_sdk::json::{Either, RawValue, Rest, Str, object, parse};
-use weir_sdk::ledger::extensions;
+use weir_sdk::losses::extensions;
 use weir_sdk::types::{
     CandidateFinish, ChatEvent, Context, Decoded, Error, Frame, Opaque, PartCitation, PartDelta, PartKind,
     PartSignature, PartStart, PartStop, ResponseStart,

@@ -2,7 +2,7 @@
 
 mod parts;
 
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::turns::{Conversation, Speaker, Turn, Turns, parts_of};
 use weir_sdk::types::{ChatRequest, Context, Error, Message, Part};
@@ -14,7 +14,7 @@ struct Writer<'a> {
     ctx: &'a Context,
     generation: Generation,
     names: &'a mut Names,
-    ledger: &'a mut Ledger,
+    losses: &'a mut Losses,
     turns: Turns,
 }
 
@@ -24,9 +24,9 @@ pub(super) fn write(
     request: &ChatRequest,
     generation: Generation,
     names: &mut Names,
-    ledger: &mut Ledger,
+    losses: &mut Losses,
 ) -> Result<Conversation, Error> {
-    let mut writer = Writer { ctx, generation, names, ledger, turns: Turns::new("content", "assistant") };
+    let mut writer = Writer { ctx, generation, names, losses, turns: Turns::new("content", "assistant") };
     for (at, message) in request.messages.iter().enumerate() {
         writer.message(at, message)?;
     }
@@ -35,7 +35,7 @@ pub(super) fn write(
 
 impl Writer<'_> {
     fn message(&mut self, at: usize, message: &Message) -> Result<(), Error> {
-        let mut turn = Turn::of(message, at, FORMAT, self.ledger);
+        let mut turn = Turn::of(message, at, FORMAT, self.losses);
         if turn.speaker == Speaker::System {
             return self.system(at, message);
         }
@@ -55,7 +55,7 @@ impl Writer<'_> {
         for (part, place) in parts_of(message, at) {
             match part {
                 Part::Text(text) if text.text.is_empty() => {}
-                Part::Text(text) => write::block(&mut turn.others, |o| write::text(o, text, self.ledger, place)),
+                Part::Text(text) => write::block(&mut turn.others, |o| write::text(o, text, self.losses, place)),
                 Part::Opaque(opaque) if opaque.format == FORMAT && in_place => {
                     write::raw_block(&mut turn.others, &opaque.json);
                 }
@@ -65,7 +65,7 @@ impl Writer<'_> {
         if in_place {
             self.turns.add(turn);
         } else {
-            self.turns.add_system(&turn.others, at, self.ledger);
+            self.turns.add_system(&turn.others, at, self.losses);
         }
         Ok(())
     }

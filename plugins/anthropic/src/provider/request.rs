@@ -1,7 +1,7 @@
 //! Renders the request for the service.
 
 use weir_sdk::json::{Object, Str, object, parse};
-use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::sampling;
 use weir_sdk::turns::Conversation;
 use weir_sdk::types::{ChatRequest, Context, Error, Header, HttpRequest, RenderedRequest, Sampling, ToolChoice};
@@ -20,28 +20,28 @@ pub(crate) const VERSION: &str = "2023-06-01";
 
 /// Renders a request for an answer.
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
-    let mut ledger = Ledger::default();
-    let prompt = Prompt::read(ctx, request, &mut ledger)?;
+    let mut losses = Losses::default();
+    let prompt = Prompt::read(ctx, request, &mut losses)?;
     let mut body = String::with_capacity(prompt.conversation.size() + 1024);
     object(&mut body, |o| {
-        prompt.write(o, ctx, request, &mut ledger);
+        prompt.write(o, ctx, request, &mut losses);
         o.num("max_tokens", prompt.thinking.max_tokens);
-        sampling(o, &request.sampling, &prompt, &mut ledger);
-        labels(o, request, &mut ledger);
+        sampling(o, &request.sampling, &prompt, &mut losses);
+        labels(o, request, &mut losses);
         if request.stream {
             o.bool("stream", true);
         }
     });
-    Ok(finished(ctx, request, "messages", body, &prompt, ledger))
+    Ok(finished(ctx, request, "messages", body, &prompt, losses))
 }
 
 /// Renders a request for a token count.
 pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
-    let mut ledger = Ledger::default();
-    let prompt = Prompt::read(ctx, request, &mut ledger)?;
+    let mut losses = Losses::default();
+    let prompt = Prompt::read(ctx, request, &mut losses)?;
     let mut body = String::with_capacity(prompt.conversation.size() + 1024);
-    object(&mut body, |o| prompt.write(o, ctx, request, &mut ledger));
-    Ok(finished(ctx, request, "messages/count_tokens", body, &prompt, ledger))
+    object(&mut body, |o| prompt.write(o, ctx, request, &mut losses));
+    Ok(finished(ctx, request, "messages/count_tokens", body, &prompt, losses))
 }
 
 /// Decisions made before anything is written.
@@ -56,15 +56,15 @@ struct Prompt {
 }
 
 impl Prompt {
-    fn read(ctx: &Context, request: &ChatRequest, ledger: &mut Ledger) -> Result<Self, Error> {
+    fn read(ctx: &Context, request: &ChatRequest, losses: &mut Losses) -> Result<Self, Error> {
         let model = if ctx.model.is_empty() { &request.model } else { &ctx.model };
         let generation = Generation::of(model);
         let mut names = crate::names::names();
-        let mut tools = tools::write(request, generation, &mut names, ledger)?;
-        let conversation = messages::write(ctx, request, generation, &mut names, ledger)?;
-        ledger.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");
-        let mut choice = if tools.is_empty() { None } else { tools::choice(request, &mut names, ledger) };
-        let mut answer = schema::decide(request, generation, &mut names, ledger);
+        let mut tools = tools::write(request, generation, &mut names, losses)?;
+        let conversation = messages::write(ctx, request, generation, &mut names, losses)?;
+        losses.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");
+        let mut choice = if tools.is_empty() { None } else { tools::choice(request, &mut names, losses) };
+        let mut answer = schema::decide(request, generation, &mut names, losses);
         let mut forced = match &request.tool_choice {
             Some(ToolChoice::Required | ToolChoice::Named(_)) => !tools.is_empty(),
             Some(ToolChoice::Allowed(allowed)) => allowed.required,
@@ -77,12 +77,12 @@ impl Prompt {
         }
         let default = ctx.option("max_tokens").and_then(|json| json.parse().ok()).unwrap_or(DEFAULT_MAX_TOKENS);
         let limits = thinking::Limits { max_tokens: request.max_output_tokens, default, forced };
-        let thinking = thinking::decide(request, generation, limits, conversation.unsigned_calls, ledger);
+        let thinking = thinking::decide(request, generation, limits, conversation.unsigned_calls, losses);
         Ok(Self { generation, conversation, thinking, tools, choice, format: answer.format, names })
     }
 
     /// Writes everything that counts as input: the conversation, the tools and the thinking.
-    fn write(&self, o: &mut Object<'_>, ctx: &Context, request: &ChatRequest, ledger: &mut Ledger) {
+    fn write(&self, o: &mut Object<'_>, ctx: &Context, request: &ChatRequest, losses: &mut Losses) {
         o.str("model", if ctx.model.is_empty() { &request.model } else { &ctx.model });
         if !self.conversation.system.is_empty() {
             let system = o.value("system");
@@ -101,7 +101,7 @@ impl Prompt {
         for own in write::own(&request.extensions).filter(|own| !APART.contains(&own.key.as_str())) {
             o.raw(&own.key, &own.json);
         }
-        ledger.foreign("", &request.extensions, FORMAT);
+        losses.foreign("", &request.extensions, FORMAT);
     }
 
     /// Writes `output_config`: the effort, the format of the answer, and further members of a client of this format.
@@ -130,26 +130,26 @@ impl Prompt {
 const APART: [&str; 3] = [BETA, "output_config", "metadata"];
 
 /// Writes the sampling parameters that the model takes, with and without thinking.
-fn sampling(o: &mut Object<'_>, wanted: &Sampling, prompt: &Prompt, ledger: &mut Ledger) {
+fn sampling(o: &mut Object<'_>, wanted: &Sampling, prompt: &Prompt, losses: &mut Losses) {
     let generation = prompt.generation;
     if generation.samples {
         let thinks = prompt.thinking.thinks;
-        let temperature = sampling::temperature(wanted, thinks, ledger);
+        let temperature = sampling::temperature(wanted, thinks, losses);
         o.opt_num("temperature", temperature);
         let instead = temperature.is_some() && !generation.samples_both;
-        o.opt_num("top_p", sampling::top_p(wanted, instead, thinks, ledger));
-        ledger.dropped_if(thinks && wanted.top_k.is_some(), "top_k", "it cannot stand beside thinking");
+        o.opt_num("top_p", sampling::top_p(wanted, instead, thinks, losses));
+        losses.dropped_if(thinks && wanted.top_k.is_some(), "top_k", "it cannot stand beside thinking");
         o.opt_num("top_k", wanted.top_k.filter(|_| !thinks));
     } else {
-        sampling::refuse_both(wanted, "the model takes none", ledger);
-        ledger.dropped_if(wanted.top_k.is_some(), "top_k", "the model takes none");
+        sampling::refuse_both(wanted, "the model takes none", losses);
+        losses.dropped_if(wanted.top_k.is_some(), "top_k", "the model takes none");
     }
     o.opt_strs("stop_sequences", &wanted.stop);
-    sampling::refuse_others(wanted, ledger);
+    sampling::refuse_others(wanted, losses);
 }
 
 /// Writes `metadata` and `service_tier`.
-fn labels(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
+fn labels(o: &mut Object<'_>, request: &ChatRequest, losses: &mut Losses) {
     let own = extension(&request.extensions, FORMAT, "metadata");
     if request.end_user.is_some() || own.is_some() {
         o.object("metadata", |o| {
@@ -163,10 +163,10 @@ fn labels(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
         None => {}
         Some(tier @ ("auto" | "standard_only")) => o.str("service_tier", tier),
         Some("default" | "standard") => o.str("service_tier", "standard_only"),
-        Some(_) => ledger.dropped("service_tier", "there is no tier of this name"),
+        Some(_) => losses.dropped("service_tier", "there is no tier of this name"),
     }
-    ledger.dropped_if(request.metadata.as_deref().is_some_and(|json| json != "{}"), "metadata", "only an end user");
-    ledger.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "prompts are cached by their content");
+    losses.dropped_if(request.metadata.as_deref().is_some_and(|json| json != "{}"), "metadata", "only an end user");
+    losses.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "prompts are cached by their content");
 }
 
 fn finished(
@@ -175,11 +175,11 @@ fn finished(
     path: &str,
     body: String,
     prompt: &Prompt,
-    ledger: Ledger,
+    losses: Losses,
 ) -> RenderedRequest {
     let mut http = HttpRequest::post(path, body);
     http.headers = headers(ctx, extension(&request.extensions, FORMAT, BETA));
-    RenderedRequest { losses: ledger.into_losses(), memo: prompt.names.to_memo(), ..RenderedRequest::new(http) }
+    RenderedRequest { losses: losses.into_losses(), memo: prompt.names.to_memo(), ..RenderedRequest::new(http) }
 }
 
 /// The version header, and the beta features of the client and of the configuration.

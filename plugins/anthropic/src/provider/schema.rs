@@ -4,7 +4,7 @@
 //! back into text. That only works if the client has no tools.
 
 use weir_sdk::json::object;
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::schema::answer::{self, Answer, Means};
 use weir_sdk::schema::{closed, of_arguments};
@@ -14,17 +14,17 @@ use crate::FORMAT;
 use crate::generation::Generation;
 
 /// Decides how to ask for the answer's format.
-pub(super) fn decide(request: &ChatRequest, generation: Generation, names: &mut Names, ledger: &mut Ledger) -> Answer {
+pub(super) fn decide(request: &ChatRequest, generation: Generation, names: &mut Names, losses: &mut Losses) -> Answer {
     let means = Means { schemas: generation.schemas, by_tool: request.tools.is_empty() };
-    answer::decide(request, (FORMAT, means), ledger, format, |schema| tool(schema, names))
+    answer::decide(request, (FORMAT, means), losses, format, |schema| tool(schema, names))
 }
 
-fn format(schema: &JsonSchema, ledger: &mut Ledger) -> String {
-    ledger.dropped_if(schema.description.is_some(), "response_format.description", "the format has no place for it");
+fn format(schema: &JsonSchema, losses: &mut Losses) -> String {
+    losses.dropped_if(schema.description.is_some(), "response_format.description", "the format has no place for it");
     let mut out = String::new();
     object(&mut out, |o| {
         o.str("type", "json_schema");
-        o.raw("schema", &closed(&schema.schema, "response_format.schema", ledger));
+        o.raw("schema", &closed(&schema.schema, "response_format.schema", losses));
     });
     out
 }

@@ -1,7 +1,7 @@
 //! Maps mode, effort and budget of thinking to what the target's model takes.
 
 use weir_sdk::json::object;
-use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::thinking::{budget, budget_within, display, effort as effort_of, mode};
 use weir_sdk::types::{ChatRequest, ReasoningMode, ReasoningRequest};
 
@@ -37,34 +37,34 @@ pub(super) fn decide(
     generation: Generation,
     limits: Limits,
     unsigned_calls: bool,
-    ledger: &mut Ledger,
+    losses: &mut Losses,
 ) -> Thinking {
     let max_tokens = limits.max_tokens.unwrap_or(limits.default);
     let silent = Thinking { json: None, effort: None, thinks: false, max_tokens };
     let Some(wanted) = &request.reasoning else { return silent };
-    ledger.foreign("reasoning.", &wanted.extensions, FORMAT);
+    losses.foreign("reasoning.", &wanted.extensions, FORMAT);
     if let Some(own) = extension(&wanted.extensions, FORMAT, "thinking") {
         let json = (own != "null").then(|| own.to_owned());
-        return Thinking { thinks: json.is_some(), json, effort: effort(wanted, generation, ledger), max_tokens };
+        return Thinking { thinks: json.is_some(), json, effort: effort(wanted, generation, losses), max_tokens };
     }
     let plan = Plan { wanted, generation, limits, unsigned_calls, any_budget: interleaved(request) };
     match mode(wanted) {
         None => silent,
-        Some(ReasoningMode::Disabled) => plan.disabled(silent, ledger),
+        Some(ReasoningMode::Disabled) => plan.disabled(silent, losses),
         Some(_) if !generation.thinks => {
-            ledger.dropped("reasoning", "the model does not think");
+            losses.dropped("reasoning", "the model does not think");
             silent
         }
-        Some(mode) if plan.adaptive(mode) => plan.by_effort(mode, max_tokens, ledger),
+        Some(mode) if plan.adaptive(mode) => plan.by_effort(mode, max_tokens, losses),
         Some(_) if limits.forced => {
-            ledger.dropped("reasoning", "a forced tool call excludes thinking by budget");
+            losses.dropped("reasoning", "a forced tool call excludes thinking by budget");
             silent
         }
         Some(_) if unsigned_calls => {
-            ledger.dropped("reasoning", "the last tool call came without its thinking");
+            losses.dropped("reasoning", "the last tool call came without its thinking");
             silent
         }
-        Some(_) => plan.by_budget(silent, ledger),
+        Some(_) => plan.by_budget(silent, losses),
     }
 }
 
@@ -82,14 +82,14 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    fn disabled(&self, silent: Thinking, ledger: &mut Ledger) -> Thinking {
+    fn disabled(&self, silent: Thinking, losses: &mut Losses) -> Thinking {
         if self.generation.always_thinks {
-            ledger.approximated("reasoning", "the model always thinks");
+            losses.approximated("reasoning", "the model always thinks");
             return silent;
         }
         let json = self.generation.thinks.then(|| r#"{"type":"disabled"}"#.to_owned());
         let none = self.wanted.effort.as_deref() == Some("none");
-        let effort = if none { None } else { effort(self.wanted, self.generation, ledger) };
+        let effort = if none { None } else { effort(self.wanted, self.generation, losses) };
         Thinking { json, effort, ..silent }
     }
 
@@ -100,35 +100,35 @@ impl Plan<'_> {
         self.generation.adaptive && (!budget || self.unsigned_calls || self.limits.forced)
     }
 
-    fn by_effort(&self, mode: ReasoningMode, max_tokens: u32, ledger: &mut Ledger) -> Thinking {
-        let mut chosen = effort(self.wanted, self.generation, ledger);
+    fn by_effort(&self, mode: ReasoningMode, max_tokens: u32, losses: &mut Losses) -> Thinking {
+        let mut chosen = effort(self.wanted, self.generation, losses);
         if let Some(budget) = self.wanted.budget_tokens.filter(|_| mode == ReasoningMode::Enabled) {
-            ledger.approximated("reasoning.budget_tokens", "the model decides how much, by its effort");
+            losses.approximated("reasoning.budget_tokens", "the model decides how much, by its effort");
             let level = Effort::parse(effort_of(budget));
             chosen = chosen.or_else(|| level.map(|level| self.generation.nearest(level).name()));
         }
         Thinking { json: Some(self.json("adaptive", None)), effort: chosen, thinks: true, max_tokens }
     }
 
-    fn by_budget(&self, silent: Thinking, ledger: &mut Ledger) -> Thinking {
+    fn by_budget(&self, silent: Thinking, losses: &mut Losses) -> Thinking {
         let wanted = budget(self.wanted);
         let Some(limit) = self.limits.max_tokens else {
             let room = wanted.saturating_add(self.limits.default);
             let max_tokens = if wanted < self.limits.default { self.limits.default } else { room };
-            return self.budgeted(wanted, max_tokens, ledger);
+            return self.budgeted(wanted, max_tokens, losses);
         };
         if self.any_budget && self.wanted.budget_tokens.is_some() {
-            return self.budgeted(wanted, limit, ledger);
+            return self.budgeted(wanted, limit, losses);
         }
-        match budget_within(self.wanted, limit, ledger) {
-            Some(bounded) => self.budgeted(bounded, limit, ledger),
+        match budget_within(self.wanted, limit, losses) {
+            Some(bounded) => self.budgeted(bounded, limit, losses),
             None => silent,
         }
     }
 
-    fn budgeted(&self, budget: u32, max_tokens: u32, ledger: &mut Ledger) -> Thinking {
+    fn budgeted(&self, budget: u32, max_tokens: u32, losses: &mut Losses) -> Thinking {
         let both = self.wanted.budget_tokens.is_some() && self.wanted.effort.is_some();
-        let effort = if both { effort(self.wanted, self.generation, ledger) } else { None };
+        let effort = if both { effort(self.wanted, self.generation, losses) } else { None };
         Thinking { json: Some(self.json("enabled", Some(budget))), effort, thinks: true, max_tokens }
     }
 
@@ -147,16 +147,16 @@ impl Plan<'_> {
 }
 
 /// The nearest effort that the model takes.
-fn effort(wanted: &ReasoningRequest, generation: Generation, ledger: &mut Ledger) -> Option<&'static str> {
+fn effort(wanted: &ReasoningRequest, generation: Generation, losses: &mut Losses) -> Option<&'static str> {
     let name = wanted.effort.as_deref()?;
     let level = Effort::parse(name);
     let Some(level) = level.filter(|_| generation.effort != Effort::Unknown) else {
-        ledger.dropped("reasoning.effort", "the model takes no effort of this name");
+        losses.dropped("reasoning.effort", "the model takes no effort of this name");
         return None;
     };
     let nearest = generation.nearest(level);
     if nearest.name() != name {
-        ledger.clamped("reasoning.effort", nearest.name());
+        losses.clamped("reasoning.effort", nearest.name());
     }
     Some(nearest.name())
 }

@@ -1,7 +1,7 @@
 //! Renders the tools and the choice between them.
 
 use weir_sdk::json::object;
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::schema::{closed, of_arguments};
 use weir_sdk::tools::{self, SentTool};
@@ -15,12 +15,12 @@ pub(super) fn write(
     request: &ChatRequest,
     generation: Generation,
     names: &mut Names,
-    ledger: &mut Ledger,
+    losses: &mut Losses,
 ) -> Result<Vec<String>, Error> {
     let mut written = Vec::with_capacity(request.tools.len());
     for (at, tool) in tools::sent(request, tools::allowed(request), FORMAT)? {
         match tool {
-            SentTool::Function(tool) => written.push(function(tool, at, generation, names, ledger)),
+            SentTool::Function(tool) => written.push(function(tool, at, generation, names, losses)),
             SentTool::Own(opaque) if opaque.kind == MCP_SERVERS => {}
             SentTool::Own(opaque) => written.push(opaque.json.clone()),
         }
@@ -28,7 +28,7 @@ pub(super) fn write(
     Ok(written)
 }
 
-fn function(tool: &FunctionTool, at: usize, generation: Generation, names: &mut Names, ledger: &mut Ledger) -> String {
+fn function(tool: &FunctionTool, at: usize, generation: Generation, names: &mut Names, losses: &mut Losses) -> String {
     let mut out = String::new();
     object(&mut out, |o| {
         o.str("name", &names.send(&tool.name));
@@ -36,12 +36,12 @@ fn function(tool: &FunctionTool, at: usize, generation: Generation, names: &mut 
         let parameters = of_arguments(tool.parameters.as_deref());
         match tool.strict {
             Some(true) if generation.schemas => {
-                o.raw("input_schema", &closed(&parameters, &format!("tools[{at}].parameters"), ledger));
+                o.raw("input_schema", &closed(&parameters, &format!("tools[{at}].parameters"), losses));
                 o.bool("strict", true);
             }
             strict => {
                 if strict == Some(true) {
-                    ledger.dropped(format!("tools[{at}].strict"), "the model cannot be held to it");
+                    losses.dropped(format!("tools[{at}].strict"), "the model cannot be held to it");
                 }
                 o.raw("input_schema", &parameters);
             }
@@ -51,7 +51,7 @@ fn function(tool: &FunctionTool, at: usize, generation: Generation, names: &mut 
             o.raw(&own.key, &own.json);
         }
         if !tool.extensions.is_empty() {
-            ledger.foreign(&format!("tools[{at}]."), &tool.extensions, FORMAT);
+            losses.foreign(&format!("tools[{at}]."), &tool.extensions, FORMAT);
         }
     });
     out
@@ -66,7 +66,7 @@ pub(super) fn servers(request: &ChatRequest) -> Option<&str> {
 }
 
 /// Renders the choice, which includes whether calls may be parallel.
-pub(super) fn choice(request: &ChatRequest, names: &mut Names, ledger: &mut Ledger) -> Option<String> {
+pub(super) fn choice(request: &ChatRequest, names: &mut Names, losses: &mut Losses) -> Option<String> {
     let parallel = request.parallel_tool_calls;
     let (kind, name) = match &request.tool_choice {
         None if parallel == Some(false) => ("auto", None),
@@ -78,7 +78,7 @@ pub(super) fn choice(request: &ChatRequest, names: &mut Names, ledger: &mut Ledg
         Some(ToolChoice::Allowed(allowed)) => (if allowed.required { "any" } else { "auto" }, None),
         Some(ToolChoice::Opaque(opaque)) if opaque.format == FORMAT => return Some(opaque.json.clone()),
         Some(ToolChoice::Opaque(_)) => {
-            ledger.dropped("tool_choice", "it belongs to another format");
+            losses.dropped("tool_choice", "it belongs to another format");
             return None;
         }
     };

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use weir_sdk::blocks::encoder::{AnswerFrames, BlockEncoder, End};
 use weir_sdk::blocks::writer::BlockFrames;
 use weir_sdk::json::Rest;
-use weir_sdk::ledger::{Ledger, Place};
+use weir_sdk::losses::{Losses, Place};
 use weir_sdk::types::{Citation, Context, Error, Frame, MediaPart, MediaSource, Opaque, Signature, ToolStart, Usage};
 
 use crate::names::ID;
@@ -50,8 +50,8 @@ impl BlockFrames for ConverseFrames {
         frames::input_delta(index, piece)
     }
 
-    fn citation<'a>(citation: &'a Citation, ledger: &mut Ledger, place: Place) -> Option<Cow<'a, str>> {
-        write::citation(citation, ledger, place)
+    fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: Place) -> Option<Cow<'a, str>> {
+        write::citation(citation, losses, place)
     }
 
     fn citation_frame(index: u32, json: &str) -> Frame {
@@ -123,9 +123,9 @@ impl AnswerFrames for ConverseFrames {
         Some(Frame { event: Some(opaque.kind), data: opaque.json })
     }
 
-    fn end(&mut self, ctx: &Context, end: &End<'_>, ledger: &mut Ledger, out: &mut Vec<Frame>) {
+    fn end(&mut self, ctx: &Context, end: &End<'_>, losses: &mut Losses, out: &mut Vec<Frame>) {
         let own = |kind: &str| self.end.iter().find(|own| own.kind == kind).map(|own| own.json.as_str());
-        out.push(frames::message_stop(end, own("messageStop"), ledger));
+        out.push(frames::message_stop(end, own("messageStop"), losses));
         out.push(frames::metadata(ctx, end.usage, own("metadata")));
     }
 

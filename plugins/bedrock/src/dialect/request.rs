@@ -1,7 +1,7 @@
 //! Parses a client's request. The path names the model, and whether the answer is streamed.
 
 use weir_sdk::json::{Number, RawValue, Str, parse};
-use weir_sdk::ledger::remainder;
+use weir_sdk::losses::remainder;
 use weir_sdk::turns::role;
 use weir_sdk::types::{
     ChatRequest, Context, Error, Extension, HttpRequest, JsonSchema, Message, Opaque, OutputFormat, ReasoningRequest,

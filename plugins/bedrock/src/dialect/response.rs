@@ -2,7 +2,7 @@
 
 use weir_sdk::finish::Seen;
 use weir_sdk::json::{Object, object};
-use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{
     ChatResponse, Context, Extension, Finish, Part, ReasoningPart, RenderedResponse, Signature, TextPart, Usage,
 };
@@ -21,14 +21,14 @@ const NO_METRICS: &str = r#"{"latencyMs":0}"#;
 
 /// Renders the answer's first candidate; the format has room for one.
 pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
-    let mut ledger = Ledger::default();
-    ledger.dropped_if(response.candidates.len() > 1, "candidates", "the format has room for the first one only");
+    let mut losses = Losses::default();
+    losses.dropped_if(response.candidates.len() > 1, "candidates", "the format has room for the first one only");
     let candidate = response.candidates.first();
     let mut content = Content::default();
     if let Some(first) = candidate {
-        content.parts(&first.parts, &mut ledger);
-        ledger.foreign("candidates[0].", &first.extensions, FORMAT);
-        ledger.dropped_if(first.logprobs.is_some(), "logprobs", "the format has no place for them");
+        content.parts(&first.parts, &mut losses);
+        losses.foreign("candidates[0].", &first.extensions, FORMAT);
+        losses.dropped_if(first.logprobs.is_some(), "logprobs", "the format has no place for them");
     }
     let mut body = String::with_capacity(content.blocks.len() + 256);
     object(&mut body, |o| {
@@ -38,16 +38,16 @@ pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse 
                 o.raw("content", &format!("[{}]", content.blocks));
             });
         });
-        stop(o, candidate.and_then(|first| first.finish.as_ref()), content.seen, &mut ledger);
+        stop(o, candidate.and_then(|first| first.finish.as_ref()), content.seen, &mut losses);
         counts(o, ctx, response.usage.as_ref());
         rest(o, &response.extensions);
         if let Some(tier) = &response.service_tier {
             o.object("serviceTier", |o| o.str("type", tier));
         }
     });
-    ledger.foreign("usage.", response.usage.as_ref().map_or(&[], |usage| &usage.extensions[..]), FORMAT);
-    ledger.foreign("", &response.extensions, FORMAT);
-    RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) }
+    losses.foreign("usage.", response.usage.as_ref().map_or(&[], |usage| &usage.extensions[..]), FORMAT);
+    losses.foreign("", &response.extensions, FORMAT);
+    RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(body) }
 }
 
 /// Writes the usage, with an estimate of the input if nothing is known.
@@ -68,11 +68,11 @@ pub(super) fn rest(o: &mut Object<'_>, all: &[Extension]) {
 }
 
 /// Writes `stopReason`.
-pub(super) fn stop(o: &mut Object<'_>, finish: Option<&Finish>, seen: Seen, ledger: &mut Ledger) {
+pub(super) fn stop(o: &mut Object<'_>, finish: Option<&Finish>, seen: Seen, losses: &mut Losses) {
     let (word, nearly) = finish::word(finish, seen);
     if nearly {
         let raw = finish.and_then(|finish| finish.raw.as_deref()).unwrap_or("no reason given");
-        ledger.approximated("stopReason", raw);
+        losses.approximated("stopReason", raw);
     }
     o.str("stopReason", word);
 }
@@ -85,38 +85,38 @@ struct Content {
 }
 
 impl Content {
-    fn parts(&mut self, parts: &[Part], ledger: &mut Ledger) {
+    fn parts(&mut self, parts: &[Part], losses: &mut Losses) {
         for (at, part) in parts.iter().enumerate() {
-            self.part(part, ledger, Place { message: None, part: at });
+            self.part(part, losses, Place { message: None, part: at });
         }
     }
 
-    fn part(&mut self, part: &Part, ledger: &mut Ledger, place: Place) {
+    fn part(&mut self, part: &Part, losses: &mut Losses, place: Place) {
         let out = &mut self.blocks;
         match part {
             Part::Text(part) => {
-                write::text(out, part, ledger, place);
+                write::text(out, part, losses, place);
                 carry(out, part.signature.as_ref(), Use::Previous, None);
             }
             Part::Refusal(words) => {
                 self.seen.refusal = true;
-                write::text(out, &TextPart::new(words), ledger, place);
+                write::text(out, &TextPart::new(words), losses, place);
             }
-            Part::Reasoning(thought) => reasoning(out, thought, ledger, place),
+            Part::Reasoning(thought) => reasoning(out, thought, losses, place),
             Part::ToolCall(call) => {
                 self.seen.call = true;
                 let id = ID.fit(&call.id);
                 carry(out, call.signature.as_ref(), Use::NextCall, Some(&id));
-                write::call(out, call, (&id, &call.name), ledger, place);
+                write::call(out, call, (&id, &call.name), losses, place);
             }
             Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_item(out, &opaque.json),
-            Part::Opaque(opaque) => ledger.dropped(place.field(&opaque.kind), "it belongs to another format"),
+            Part::Opaque(opaque) => losses.dropped(place.field(&opaque.kind), "it belongs to another format"),
             Part::Media(media) => {
-                if MediaWriter::new(&[]).write(out, media, ledger, place).is_err() {
-                    ledger.dropped(place.field(""), "the format has no place for such a medium");
+                if MediaWriter::new(&[]).write(out, media, losses, place).is_err() {
+                    losses.dropped(place.field(""), "the format has no place for such a medium");
                 }
             }
-            Part::ToolResult(_) => ledger.dropped(place.field(""), "answers of this format hold no tool results"),
+            Part::ToolResult(_) => losses.dropped(place.field(""), "answers of this format hold no tool results"),
         }
     }
 }
@@ -129,8 +129,8 @@ fn carry(out: &mut String, signature: Option<&Signature>, purpose: Use, id: Opti
 }
 
 /// Writes a reasoning part: readable thinking is signed by either of its values; other thinking is a separate block.
-fn reasoning(out: &mut String, part: &ReasoningPart, ledger: &mut Ledger, place: Place) {
-    ledger.foreign_at(place, &part.extensions, FORMAT);
+fn reasoning(out: &mut String, part: &ReasoningPart, losses: &mut Losses, place: Place) {
+    losses.foreign_at(place, &part.extensions, FORMAT);
     let id = part.id.as_deref();
     let words = part.text.as_deref().unwrap_or_default();
     let signature = part.signature.as_ref().map(|value| text(value, Use::Thinking, id));

@@ -1,7 +1,7 @@
 //! Parses the tools and the choice between them.
 
 use weir_sdk::json::{RawValue, Str, object};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{Error, FunctionTool, Opaque, Tool, ToolChoice};
 
 use crate::FORMAT;
@@ -28,7 +28,7 @@ fn one(tool: wire::Tool<'_>, at: usize, tools: &mut Vec<Tool>) -> Result<(), Err
             function.cache = Some(hint(point));
         } else {
             let mut item = String::new();
-            cache_point(&mut item, &hint(point), &mut Ledger::default(), "");
+            cache_point(&mut item, &hint(point), &mut Losses::default(), "");
             tools.push(Tool::Opaque(Opaque { format: FORMAT.into(), kind: "cachePoint".into(), json: item }));
         }
     } else {

@@ -2,7 +2,7 @@
 
 use weir_sdk::adapter::Result;
 use weir_sdk::json::{Object, object};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{
     Blob, Context, EmbeddingInput, EmbeddingsRequest, Error, Header, HttpRequest, MediaKind, MediaPart, MediaSource,
     RenderedRequest,
@@ -17,17 +17,17 @@ const NOVA_DIMENSIONS: u32 = 3072;
 pub(super) fn request(ctx: &Context, request: &EmbeddingsRequest) -> Result<RenderedRequest> {
     let model = if ctx.model.is_empty() { &request.model } else { &ctx.model };
     let kind = Kind::of(&ctx.option_str("base_model").unwrap_or_else(|| model.clone()))?;
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     let body = match kind {
-        Kind::Cohere { shortens } => cohere(ctx, request, shortens, &mut ledger)?,
-        kind => single(ctx, request, kind, &mut ledger)?,
+        Kind::Cohere { shortens } => cohere(ctx, request, shortens, &mut losses)?,
+        kind => single(ctx, request, kind, &mut losses)?,
     };
-    ledger.dropped_if(request.title.is_some(), "title", "there is no place for it");
-    ledger.dropped_if(request.end_user.is_some(), "user", "there is no place for it");
-    ledger.foreign("", &request.extensions, INVOKE);
+    losses.dropped_if(request.title.is_some(), "title", "there is no place for it");
+    losses.dropped_if(request.end_user.is_some(), "user", "there is no place for it");
+    losses.foreign("", &request.extensions, INVOKE);
     let mut http = HttpRequest::post(path::operation(model, "invoke"), body);
     http.headers = vec![Header::new("accept", "application/json")];
-    Ok(RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(http) })
+    Ok(RenderedRequest { losses: losses.into_losses(), ..RenderedRequest::new(http) })
 }
 
 /// The single input that Titan and Nova take.
@@ -42,19 +42,19 @@ fn only(request: &EmbeddingsRequest) -> Result<&EmbeddingInput> {
     }
 }
 
-fn single(ctx: &Context, request: &EmbeddingsRequest, kind: Kind, ledger: &mut Ledger) -> Result<String> {
+fn single(ctx: &Context, request: &EmbeddingsRequest, kind: Kind, losses: &mut Losses) -> Result<String> {
     let input = only(request)?;
     let mut body = String::new();
     let mut failed = None;
     object(&mut body, |o| {
         let written = match kind {
             Kind::Nova => nova(o, ctx, request, input),
-            kind => titan(o, ctx, request, (kind, input), ledger),
+            kind => titan(o, ctx, request, (kind, input), losses),
         };
         failed = written.err();
     });
     if kind != Kind::Nova {
-        ledger.dropped_if(request.task.is_some(), "task", "the model has no place for it");
+        losses.dropped_if(request.task.is_some(), "task", "the model has no place for it");
     }
     failed.map_or(Ok(body), Err)
 }
@@ -64,7 +64,7 @@ fn titan(
     ctx: &Context,
     request: &EmbeddingsRequest,
     (kind, input): (Kind, &EmbeddingInput),
-    ledger: &mut Ledger,
+    losses: &mut Losses,
 ) -> Result<()> {
     match input {
         EmbeddingInput::Text(text) => o.str("inputText", text),
@@ -76,7 +76,7 @@ fn titan(
         (Kind::TitanImage, Some(dimensions)) => {
             o.object("embeddingConfig", |o| o.num("outputEmbeddingLength", dimensions));
         }
-        (_, Some(_)) => ledger.dropped("dimensions", "the model's vectors have one length"),
+        (_, Some(_)) => losses.dropped("dimensions", "the model's vectors have one length"),
         (_, None) => {}
     }
     if kind == Kind::Titan {
@@ -120,7 +120,7 @@ fn purpose(task: Option<&str>) -> &'static str {
     }
 }
 
-fn cohere(ctx: &Context, request: &EmbeddingsRequest, shortens: bool, ledger: &mut Ledger) -> Result<String> {
+fn cohere(ctx: &Context, request: &EmbeddingsRequest, shortens: bool, losses: &mut Losses) -> Result<String> {
     let mut texts = Vec::with_capacity(request.inputs.len());
     let mut images = Vec::new();
     for (at, input) in request.inputs.iter().enumerate() {
@@ -151,7 +151,7 @@ fn cohere(ctx: &Context, request: &EmbeddingsRequest, shortens: bool, ledger: &m
             o.opt_num("output_dimension", request.dimensions);
         }
     });
-    ledger.dropped_if(!shortens && request.dimensions.is_some(), "dimensions", "the model's vectors have one length");
+    losses.dropped_if(!shortens && request.dimensions.is_some(), "dimensions", "the model's vectors have one length");
     Ok(body)
 }
 

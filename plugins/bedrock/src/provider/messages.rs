@@ -2,7 +2,7 @@
 
 mod parts;
 
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::turns::{Conversation, Speaker, Turn, Turns, parts_of};
 use weir_sdk::types::{ChatRequest, Context, Error, Message, Part};
@@ -27,7 +27,7 @@ pub(super) struct Called {
 struct Writer<'a> {
     model: Model,
     names: &'a mut Names,
-    ledger: &'a mut Ledger,
+    losses: &'a mut Losses,
     media: MediaWriter<'a>,
     turns: Turns,
     called: Called,
@@ -39,12 +39,12 @@ pub(super) fn write(
     request: &ChatRequest,
     model: Model,
     names: &mut Names,
-    ledger: &mut Ledger,
+    losses: &mut Losses,
 ) -> Result<(Conversation, Called), Error> {
     let media = MediaWriter::new(&ctx.blobs);
     // A client of this format is responsible for its model's rules.
     let turns = Turns::new("content", "assistant").apart(model.is_unjudged());
-    let mut writer = Writer { model, names, ledger, media, turns, called: Called::default() };
+    let mut writer = Writer { model, names, losses, media, turns, called: Called::default() };
     for (at, message) in request.messages.iter().enumerate() {
         writer.message(at, message)?;
     }
@@ -53,7 +53,7 @@ pub(super) fn write(
 
 impl Writer<'_> {
     fn message(&mut self, at: usize, message: &Message) -> Result<(), Error> {
-        let mut turn = Turn::of(message, at, FORMAT, self.ledger);
+        let mut turn = Turn::of(message, at, FORMAT, self.losses);
         if turn.speaker == Speaker::System {
             return self.system(at, message);
         }
@@ -82,7 +82,7 @@ impl Writer<'_> {
         if is_noted(&message.extensions, IN_PLACE) {
             self.turns.add(turn);
         } else {
-            self.turns.add_system(&turn.others, at, self.ledger);
+            self.turns.add_system(&turn.others, at, self.losses);
         }
         Ok(())
     }

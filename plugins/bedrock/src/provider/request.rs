@@ -1,7 +1,7 @@
 //! Renders the request for the service.
 
 use weir_sdk::json::{Object, RawValue, Rest, Str, object, text};
-use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::names::{IdRule, Names};
 use weir_sdk::turns::Conversation;
 use weir_sdk::types::{ChatRequest, Context, Error, HttpRequest, RenderedRequest};
@@ -22,29 +22,29 @@ pub(crate) const INFERENCE: &str = "inferenceConfig";
 
 /// Renders a request for an answer.
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
-    let mut ledger = Ledger::default();
-    let prompt = Prompt::read(ctx, request, &mut ledger)?;
+    let mut losses = Losses::default();
+    let prompt = Prompt::read(ctx, request, &mut losses)?;
     let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
     object(&mut body, |o| {
         prompt.write(o);
-        sampling::write(o, request, prompt.model, prompt.thinking.beside, &mut ledger);
+        sampling::write(o, request, prompt.model, prompt.thinking.beside, &mut losses);
         prompt.additional.write(o, request);
         prompt.write_output(o, request);
-        labels(o, request, &mut ledger);
+        labels(o, request, &mut losses);
         let apart = |key: &str| APART.contains(&key);
         for own in request.extensions.iter().filter(|own| !apart(&own.key) && !is_additional(own)) {
             write::member(o, own);
         }
     });
-    ledger.foreign("", &request.extensions, FORMAT);
+    losses.foreign("", &request.extensions, FORMAT);
     let operation = if request.stream { "converse-stream" } else { "converse" };
-    Ok(prompt.finished(ctx, request, operation, body, ledger))
+    Ok(prompt.finished(ctx, request, operation, body, losses))
 }
 
 /// Renders a request for a token count, which contains little more than the prompt.
 pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
-    let mut ledger = Ledger::default();
-    let prompt = Prompt::read(ctx, request, &mut ledger)?;
+    let mut losses = Losses::default();
+    let prompt = Prompt::read(ctx, request, &mut losses)?;
     let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
     object(&mut body, |o| {
         o.object("input", |o| {
@@ -54,7 +54,7 @@ pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<Render
             });
         });
     });
-    Ok(prompt.finished(ctx, request, "count-tokens", body, ledger))
+    Ok(prompt.finished(ctx, request, "count-tokens", body, losses))
 }
 
 /// Decisions made before anything is written.
@@ -70,17 +70,17 @@ struct Prompt {
 }
 
 impl Prompt {
-    fn read(ctx: &Context, request: &ChatRequest, ledger: &mut Ledger) -> Result<Self, Error> {
+    fn read(ctx: &Context, request: &ChatRequest, losses: &mut Losses) -> Result<Self, Error> {
         let model = Model::of_target(ctx, &request.model);
         let model = if is_noted(&request.extensions, OWN_REQUEST) { model.unjudged() } else { model };
         let mut names = Names::new(IdRule::NAME);
-        let mut tools = tools::write(request, model, &mut names, ledger)?;
-        let (conversation, called) = messages::write(ctx, request, model, &mut names, ledger)?;
+        let mut tools = tools::write(request, model, &mut names, losses)?;
+        let (conversation, called) = messages::write(ctx, request, model, &mut names, losses)?;
         let mut additional = Additional::read(ctx, request);
-        ledger.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");
+        losses.dropped_if(tools.is_empty() && request.tool_choice.is_some(), "tool_choice", "there are no tools");
         let (mut choice, mut forced) = (None, false);
         if !tools.is_empty() {
-            let chosen = tools::choice(request, model, called.any, &mut names, ledger);
+            let chosen = tools::choice(request, model, called.any, &mut names, losses);
             (choice, forced) = (chosen.json, chosen.forced);
             if let Some(json) = chosen.additional {
                 additional.add("tool_choice", json);
@@ -89,17 +89,17 @@ impl Prompt {
                 tools.clear();
             }
         } else if called.any {
-            tools = tools::remembered(&called.names, ledger);
+            tools = tools::remembered(&called.names, losses);
         }
-        let mut answer = schema::decide(request, model, !tools.is_empty(), &mut names, ledger);
+        let mut answer = schema::decide(request, model, !tools.is_empty(), &mut names, losses);
         if let Some((tool, only)) = answer.tool.take() {
             tools.push(tool);
             choice = Some(only);
             forced = true;
         }
         let limits = Limits { forced, unsigned_calls: conversation.unsigned_calls };
-        let thinking = thinking::decide(request, model, limits, &mut additional, ledger);
-        sampling::top_k(&mut additional, request, model, thinking.beside, ledger);
+        let thinking = thinking::decide(request, model, limits, &mut additional, losses);
+        sampling::top_k(&mut additional, request, model, thinking.beside, losses);
         Ok(Self { model, conversation, tools, choice, format: answer.format, additional, thinking, names })
     }
 
@@ -139,21 +139,21 @@ impl Prompt {
         request: &ChatRequest,
         operation: &str,
         body: String,
-        ledger: Ledger,
+        losses: Losses,
     ) -> RenderedRequest {
         let model = if ctx.model.is_empty() { &request.model } else { &ctx.model };
         let http = HttpRequest::post(path::operation(model, operation), body);
-        RenderedRequest { losses: ledger.into_losses(), memo: self.names.to_memo(), ..RenderedRequest::new(http) }
+        RenderedRequest { losses: losses.into_losses(), memo: self.names.to_memo(), ..RenderedRequest::new(http) }
     }
 }
 
 /// Writes `requestMetadata` and `serviceTier`.
-fn labels(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
+fn labels(o: &mut Object<'_>, request: &ChatRequest, losses: &mut Losses) {
     if let Some(json) = request.metadata.as_deref().filter(|json| *json != "{}") {
         if are_labels(json) {
             o.raw("requestMetadata", json);
         } else {
-            ledger.dropped("metadata", "labels are up to 16 short texts of certain characters");
+            losses.dropped("metadata", "labels are up to 16 short texts of certain characters");
         }
     }
     match request.service_tier.as_deref() {
@@ -162,10 +162,10 @@ fn labels(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
             o.object("serviceTier", |o| o.str("type", tier));
         }
         Some("standard" | "standard_only") => o.object("serviceTier", |o| o.str("type", "default")),
-        Some(_) => ledger.dropped("service_tier", "there is no tier of this name"),
+        Some(_) => losses.dropped("service_tier", "there is no tier of this name"),
     }
-    ledger.dropped_if(request.end_user.is_some(), "user", "the format has no place for it");
-    ledger.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "prompts are cached by their content");
+    losses.dropped_if(request.end_user.is_some(), "user", "the format has no place for it");
+    losses.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "prompts are cached by their content");
 }
 
 /// Whether the service accepts these labels. Source: the patterns of its model.

@@ -1,7 +1,7 @@
 //! Sampling parameters and limits.
 
 use weir_sdk::json::{Object, Rest, object};
-use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::sampling;
 use weir_sdk::types::ChatRequest;
 
@@ -17,19 +17,19 @@ pub(crate) const TOP_K: &str = "top_k";
 pub(crate) const NOVA_TOP_K: &str = "inferenceConfig.topK";
 
 /// Writes `inferenceConfig`, without the members that are not allowed with thinking.
-pub(super) fn write(o: &mut Object<'_>, request: &ChatRequest, model: Model, beside: Beside, ledger: &mut Ledger) {
+pub(super) fn write(o: &mut Object<'_>, request: &ChatRequest, model: Model, beside: Beside, losses: &mut Losses) {
     let wanted = &request.sampling;
     let strict = beside == Beside::Little;
     let mut json = String::new();
     object(&mut json, |o| {
         o.opt_num("maxTokens", request.max_output_tokens);
         if model.samples() && beside != Beside::Nothing {
-            let temperature = sampling::temperature(wanted, strict, ledger);
+            let temperature = sampling::temperature(wanted, strict, losses);
             o.opt_num("temperature", temperature);
             let instead = temperature.is_some() && !model.samples_both();
-            o.opt_num("topP", sampling::top_p(wanted, instead, strict, ledger));
+            o.opt_num("topP", sampling::top_p(wanted, instead, strict, losses));
         } else {
-            sampling::refuse_both(wanted, "the model takes none, or not beside thinking", ledger);
+            sampling::refuse_both(wanted, "the model takes none, or not beside thinking", losses);
         }
         o.opt_strs("stopSequences", &wanted.stop);
         let own = extension(&request.extensions, FORMAT, INFERENCE).and_then(|json| Rest::parse(json).ok());
@@ -38,7 +38,7 @@ pub(super) fn write(o: &mut Object<'_>, request: &ChatRequest, model: Model, bes
     if json != "{}" {
         o.raw("inferenceConfig", &json);
     }
-    sampling::refuse_others(wanted, ledger);
+    sampling::refuse_others(wanted, losses);
 }
 
 /// Adds `top_k` where the model's vendor expects it.
@@ -47,11 +47,11 @@ pub(super) fn top_k(
     request: &ChatRequest,
     model: Model,
     beside: Beside,
-    ledger: &mut Ledger,
+    losses: &mut Losses,
 ) {
     let Some(top_k) = request.sampling.top_k else { return };
     if beside != Beside::Anything || !model.samples() {
-        return ledger.dropped("top_k", "the model takes none, or not beside thinking");
+        return losses.dropped("top_k", "the model takes none, or not beside thinking");
     }
     let noted = |key| is_noted(&request.extensions, key);
     match model.vendor {
@@ -60,6 +60,6 @@ pub(super) fn top_k(
         Vendor::Claude | Vendor::Mistral => additional.add("top_k", top_k.to_string()),
         Vendor::Cohere => additional.add("k", top_k.to_string()),
         _ if noted(TOP_K) => additional.add("top_k", top_k.to_string()),
-        _ => ledger.dropped("top_k", "the model has no place for it, or it is not known"),
+        _ => losses.dropped("top_k", "the model has no place for it, or it is not known"),
     }
 }

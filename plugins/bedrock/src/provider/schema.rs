@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use weir_sdk::json::object;
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::schema::answer::{self, Answer, Means};
 use weir_sdk::schema::{closed, of_arguments};
@@ -21,21 +21,21 @@ pub(super) fn decide(
     model: Model,
     tools: bool,
     names: &mut Names,
-    ledger: &mut Ledger,
+    losses: &mut Losses,
 ) -> Answer {
     let means = Means { schemas: model.schemas, by_tool: !tools && model.answers_by_tool() };
-    let write = |schema: &JsonSchema, ledger: &mut Ledger| format(schema, model, ledger);
-    answer::decide(request, (FORMAT, means), ledger, write, |schema| tool(schema, names))
+    let write = |schema: &JsonSchema, losses: &mut Losses| format(schema, model, losses);
+    answer::decide(request, (FORMAT, means), losses, write, |schema| tool(schema, names))
 }
 
 /// The schema, as text in a string.
-fn format(schema: &JsonSchema, model: Model, ledger: &mut Ledger) -> String {
+fn format(schema: &JsonSchema, model: Model, losses: &mut Losses) -> String {
     let mut out = String::new();
     object(&mut out, |o| {
         o.str("type", "json_schema");
         o.object("structure", |o| {
             o.object("jsonSchema", |o| {
-                o.str("schema", &strict(&schema.schema, model, "response_format.schema", ledger));
+                o.str("schema", &strict(&schema.schema, model, "response_format.schema", losses));
                 o.opt_str("name", schema.name.as_deref());
                 o.opt_str("description", schema.description.as_deref());
             });
@@ -45,8 +45,8 @@ fn format(schema: &JsonSchema, model: Model, ledger: &mut Ledger) -> String {
 }
 
 /// A schema as the service requires it for strict answers; a client of this format is responsible for that itself.
-pub(super) fn strict<'a>(schema: &'a str, model: Model, field: &str, ledger: &mut Ledger) -> Cow<'a, str> {
-    if model.is_unjudged() { schema.into() } else { closed(schema, field, ledger) }
+pub(super) fn strict<'a>(schema: &'a str, model: Model, field: &str, losses: &mut Losses) -> Cow<'a, str> {
+    if model.is_unjudged() { schema.into() } else { closed(schema, field, losses) }
 }
 
 fn tool(schema: &JsonSchema, names: &mut Names) -> (String, String) {

@@ -1,7 +1,7 @@
 //! Maps mode, effort and budget of thinking to what the target's model takes.
 
 use weir_sdk::json::{object, quote};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::thinking::{budget_within, display, effort as effort_of, mode};
 use weir_sdk::types::{ChatRequest, ReasoningMode, ReasoningRequest};
 
@@ -57,21 +57,21 @@ pub(super) fn decide(
     model: Model,
     limits: Limits,
     additional: &mut Additional,
-    ledger: &mut Ledger,
+    losses: &mut Losses,
 ) -> Thinking {
     let Some(wanted) = &request.reasoning else { return Thinking::default() };
-    ledger.foreign("reasoning.", &wanted.extensions, FORMAT);
+    losses.foreign("reasoning.", &wanted.extensions, FORMAT);
     let plan = Plan { wanted, model, limits, max_tokens: request.max_output_tokens };
     if let Some(thinking) = plan.own(additional) {
         return thinking;
     }
     match model.vendor {
-        Vendor::Claude if model.thinks_as_claude() => plan.claude(additional, ledger),
-        Vendor::Nova if model.version.0 >= 2 => plan.nova(additional, ledger),
-        Vendor::GptOss | Vendor::Openai => plan.openai(additional, ledger),
+        Vendor::Claude if model.thinks_as_claude() => plan.claude(additional, losses),
+        Vendor::Nova if model.version.0 >= 2 => plan.nova(additional, losses),
+        Vendor::GptOss | Vendor::Openai => plan.openai(additional, losses),
         _ => {
             let asked = mode(wanted).is_some_and(|mode| mode != ReasoningMode::Disabled);
-            ledger.dropped_if(asked, "reasoning", "the model cannot be asked to think, or nothing is known of it");
+            losses.dropped_if(asked, "reasoning", "the model cannot be asked to think, or nothing is known of it");
             Thinking::default()
         }
     }
@@ -147,7 +147,7 @@ impl Plan<'_> {
         json
     }
 
-    fn claude(&self, additional: &mut Additional, ledger: &mut Ledger) -> Thinking {
+    fn claude(&self, additional: &mut Additional, losses: &mut Losses) -> Thinking {
         let Some(mode) = mode(self.wanted) else { return Thinking::default() };
         if mode == ReasoningMode::Disabled {
             additional.add(CLAUDE, r#"{"type":"disabled"}"#.to_owned());
@@ -156,9 +156,9 @@ impl Plan<'_> {
         let budget = mode == ReasoningMode::Enabled && self.wanted.budget_tokens.is_some() && self.model.takes_budget();
         let blocked = self.limits.forced || self.limits.unsigned_calls;
         if self.model.is_adaptive() && (!budget || blocked) {
-            let mut effort = self.effort(ledger);
+            let mut effort = self.effort(losses);
             if let Some(budget) = self.wanted.budget_tokens.filter(|_| mode == ReasoningMode::Enabled) {
-                ledger.approximated("reasoning.budget_tokens", "the model decides how much, by its effort");
+                losses.approximated("reasoning.budget_tokens", "the model decides how much, by its effort");
                 effort = effort.or_else(|| self.nearest(effort_of(budget)).map(str::to_owned));
             }
             additional.add(CLAUDE, self.claude_member(Some(ReasoningMode::Adaptive), None));
@@ -166,24 +166,24 @@ impl Plan<'_> {
         }
         if blocked {
             let why = if self.limits.forced { "a forced tool call" } else { "a call without its thinking" };
-            ledger.dropped("reasoning", &format!("{why} excludes thinking by budget"));
+            losses.dropped("reasoning", &format!("{why} excludes thinking by budget"));
             return Thinking::default();
         }
         let limit = self.max_tokens.unwrap_or(u32::MAX);
-        let Some(budget) = budget_within(self.wanted, limit, ledger) else { return Thinking::default() };
+        let Some(budget) = budget_within(self.wanted, limit, losses) else { return Thinking::default() };
         additional.add(CLAUDE, self.claude_member(Some(ReasoningMode::Enabled), Some(budget)));
         Thinking { effort: None, beside: Beside::Little }
     }
 
     /// Nova's settings. The highest effort allows neither a token limit nor sampling; a limit takes precedence over it.
-    fn nova(&self, additional: &mut Additional, ledger: &mut Ledger) -> Thinking {
+    fn nova(&self, additional: &mut Additional, losses: &mut Losses) -> Thinking {
         let Some(mode) = mode(self.wanted) else { return Thinking::default() };
         if mode == ReasoningMode::Disabled {
             return Thinking::default();
         }
-        let mut effort = self.effort_or_level(ledger).unwrap_or_else(|| "medium".to_owned());
+        let mut effort = self.effort_or_level(losses).unwrap_or_else(|| "medium".to_owned());
         if effort == "high" && self.max_tokens.is_some() {
-            ledger.clamped("reasoning.effort", "the highest effort excludes a limit of tokens");
+            losses.clamped("reasoning.effort", "the highest effort excludes a limit of tokens");
             "medium".clone_into(&mut effort);
         }
         additional.add(NOVA, self.nova_member(true, Some(&effort)));
@@ -192,16 +192,16 @@ impl Plan<'_> {
     }
 
     /// The settings of OpenAI's models. The open ones always think; for the others it can be disabled.
-    fn openai(&self, additional: &mut Additional, ledger: &mut Ledger) -> Thinking {
+    fn openai(&self, additional: &mut Additional, losses: &mut Losses) -> Thinking {
         let open = self.model.vendor == Vendor::GptOss;
         let effort = match mode(self.wanted) {
             None => return Thinking::default(),
             Some(ReasoningMode::Disabled) if open => {
-                ledger.approximated("reasoning", "the model always thinks: as little as it can");
+                losses.approximated("reasoning", "the model always thinks: as little as it can");
                 Some("low".to_owned())
             }
             Some(ReasoningMode::Disabled) => Some("none".to_owned()),
-            Some(_) => self.effort_or_level(ledger),
+            Some(_) => self.effort_or_level(losses),
         };
         if let Some(effort) = effort {
             let json = quoted(&effort);
@@ -212,23 +212,23 @@ impl Plan<'_> {
     }
 
     /// The effort, or the level that a budget corresponds to.
-    fn effort_or_level(&self, ledger: &mut Ledger) -> Option<String> {
+    fn effort_or_level(&self, losses: &mut Losses) -> Option<String> {
         let by_budget = self.wanted.budget_tokens.map(effort_of);
         if by_budget.is_some() {
-            ledger.approximated("reasoning.budget_tokens", "the model takes an effort");
+            losses.approximated("reasoning.budget_tokens", "the model takes an effort");
         }
-        self.effort(ledger).or_else(|| by_budget.and_then(|level| self.nearest(level)).map(str::to_owned))
+        self.effort(losses).or_else(|| by_budget.and_then(|level| self.nearest(level)).map(str::to_owned))
     }
 
     /// The nearest effort that the model takes.
-    fn effort(&self, ledger: &mut Ledger) -> Option<String> {
+    fn effort(&self, losses: &mut Losses) -> Option<String> {
         let name = self.wanted.effort.as_deref()?;
         let Some(nearest) = self.nearest(name) else {
-            ledger.dropped("reasoning.effort", "the model takes no effort of this name");
+            losses.dropped("reasoning.effort", "the model takes no effort of this name");
             return None;
         };
         if nearest != name {
-            ledger.clamped("reasoning.effort", nearest);
+            losses.clamped("reasoning.effort", nearest);
         }
         Some(nearest.to_owned())
     }

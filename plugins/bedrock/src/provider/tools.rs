@@ -1,7 +1,7 @@
 //! Renders the tools and the choice between them.
 
 use weir_sdk::json::object;
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::schema::of_arguments;
 use weir_sdk::tools::{self, SentTool};
@@ -16,7 +16,7 @@ pub(super) fn write(
     request: &ChatRequest,
     model: Model,
     names: &mut Names,
-    ledger: &mut Ledger,
+    losses: &mut Losses,
 ) -> Result<Vec<String>, Error> {
     let mut written = Vec::with_capacity(request.tools.len());
     for (at, tool) in tools::sent(request, tools::allowed(request), FORMAT)? {
@@ -27,22 +27,22 @@ pub(super) fn write(
                 continue;
             }
         };
-        written.push(function(tool, at, model, names, ledger));
+        written.push(function(tool, at, model, names, losses));
         let field = format!("tools[{at}].cache_control");
         match &tool.cache {
             Some(hint) if model.caches_tools() => {
                 let mut point = String::new();
-                write::cache_point(&mut point, hint, ledger, &field);
+                write::cache_point(&mut point, hint, losses, &field);
                 written.push(point);
             }
-            Some(_) => ledger.dropped(field, "the model's tools are not cached"),
+            Some(_) => losses.dropped(field, "the model's tools are not cached"),
             None => {}
         }
     }
     Ok(written)
 }
 
-fn function(tool: &FunctionTool, at: usize, model: Model, names: &mut Names, ledger: &mut Ledger) -> String {
+fn function(tool: &FunctionTool, at: usize, model: Model, names: &mut Names, losses: &mut Losses) -> String {
     let mut out = String::new();
     object(&mut out, |o| {
         o.object("toolSpec", |o| {
@@ -52,7 +52,7 @@ fn function(tool: &FunctionTool, at: usize, model: Model, names: &mut Names, led
             let strict = tool.strict == Some(true) && model.schemas;
             o.object("inputSchema", |o| {
                 if strict {
-                    o.raw("json", &schema::strict(&parameters, model, &format!("tools[{at}].parameters"), ledger));
+                    o.raw("json", &schema::strict(&parameters, model, &format!("tools[{at}].parameters"), losses));
                 } else {
                     o.raw("json", &parameters);
                 }
@@ -60,18 +60,18 @@ fn function(tool: &FunctionTool, at: usize, model: Model, names: &mut Names, led
             if strict {
                 o.bool("strict", true);
             } else if tool.strict == Some(true) {
-                ledger.dropped(format!("tools[{at}].strict"), "the model cannot be held to it");
+                losses.dropped(format!("tools[{at}].strict"), "the model cannot be held to it");
             }
             tool.extensions.iter().for_each(|own| write::member(o, own));
         });
     });
-    ledger.foreign(&format!("tools[{at}]."), &tool.extensions, FORMAT);
+    losses.foreign(&format!("tools[{at}]."), &tool.extensions, FORMAT);
     out
 }
 
 /// The names of the history's calls, as tools: the service refuses a history with calls but without tools (C-90).
-pub(super) fn remembered(called: &[String], ledger: &mut Ledger) -> Vec<String> {
-    ledger.approximated("tools", "the history's calls stand for the tools that are not named");
+pub(super) fn remembered(called: &[String], losses: &mut Losses) -> Vec<String> {
+    losses.approximated("tools", "the history's calls stand for the tools that are not named");
     let any = ["unknown".to_owned()];
     let names = if called.is_empty() { &any[..] } else { called };
     let tool = |name: &String| {
@@ -110,7 +110,7 @@ pub(super) fn choice(
     model: Model,
     has_history: bool,
     names: &mut Names,
-    ledger: &mut Ledger,
+    losses: &mut Losses,
 ) -> Choice {
     let (json, forced) = match &request.tool_choice {
         None => (None, false),
@@ -123,16 +123,16 @@ pub(super) fn choice(
         Some(ToolChoice::Allowed(some)) if some.required => (Some(ANY.to_owned()), true),
         Some(ToolChoice::Automatic | ToolChoice::Allowed(_)) => (Some(AUTO.to_owned()), false),
         Some(ToolChoice::Disabled) if has_history => {
-            ledger.dropped("tool_choice", "the tools of a history cannot be kept from the model");
+            losses.dropped("tool_choice", "the tools of a history cannot be kept from the model");
             (None, false)
         }
         Some(ToolChoice::Disabled) => {
-            ledger.approximated("tool_choice", "the tools are left out, for there is no choice of none");
+            losses.approximated("tool_choice", "the tools are left out, for there is no choice of none");
             return Choice { hidden: true, ..Choice::default() };
         }
         Some(ToolChoice::Opaque(opaque)) if opaque.format == FORMAT => (Some(opaque.json.clone()), false),
         Some(ToolChoice::Opaque(_)) => {
-            ledger.dropped("tool_choice", "it belongs to another format");
+            losses.dropped("tool_choice", "it belongs to another format");
             (None, false)
         }
     };
@@ -141,7 +141,7 @@ pub(super) fn choice(
     }
     // Claude's own member expresses it, but cannot be combined with a forced choice of the format's.
     if forced || !model.calls_one_by_one() {
-        ledger.dropped("parallel_tool_calls", "calls cannot be had one by one here");
+        losses.dropped("parallel_tool_calls", "calls cannot be had one by one here");
         return Choice { json, forced, ..Choice::default() };
     }
     let additional = Some(r#"{"type":"auto","disable_parallel_tool_use":true}"#.to_owned());

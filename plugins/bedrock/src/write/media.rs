@@ -1,7 +1,7 @@
 //! Renders images, documents, videos and audio as blocks.
 
 use weir_sdk::json::Object;
-use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{Blob, Error, Extension, MediaKind, MediaPart, MediaSource};
 
 use super::{Place, item, member};
@@ -29,10 +29,10 @@ impl<'a> MediaWriter<'a> {
         &mut self,
         out: &mut String,
         media: &MediaPart,
-        ledger: &mut Ledger,
+        losses: &mut Losses,
         place: Place,
     ) -> Result<(), Error> {
-        ledger.foreign_at(place, &media.extensions, FORMAT);
+        losses.foreign_at(place, &media.extensions, FORMAT);
         for whole in [GUARD, SEARCH_RESULT] {
             if let Some(json) = extension(&media.extensions, FORMAT, whole) {
                 item(out, |o| o.raw(whole, json));
@@ -42,11 +42,11 @@ impl<'a> MediaWriter<'a> {
         let source = Source::of(media, place)?;
         let format = self.format(media, place)?;
         if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
-            ledger.dropped(place.field("detail"), "there are no levels of detail here");
+            losses.dropped(place.field("detail"), "there are no levels of detail here");
         }
         let document = media.kind == MediaKind::Document;
-        ledger.dropped_if(!document && media.name.is_some(), &place.field("name"), "only documents have names here");
-        let name = if document { Some(self.name(media, ledger, place)) } else { None };
+        losses.dropped_if(!document && media.name.is_some(), &place.field("name"), "only documents have names here");
+        let name = if document { Some(self.name(media, losses, place)) } else { None };
         item(out, |o| {
             o.object(kind(media.kind), |o| {
                 o.opt_str("format", format);
@@ -84,7 +84,7 @@ impl<'a> MediaWriter<'a> {
     }
 
     /// A document's name: only documents must have one, and its characters are limited.
-    fn name(&mut self, media: &MediaPart, ledger: &mut Ledger, place: Place) -> String {
+    fn name(&mut self, media: &MediaPart, losses: &mut Losses, place: Place) -> String {
         let given = media.name.as_deref().unwrap_or("document");
         if is_noted(&media.extensions, NAMED) {
             self.names.push(given.to_owned());
@@ -97,7 +97,7 @@ impl<'a> MediaWriter<'a> {
             name = format!("{} {number}", fitting(given));
         }
         if media.name.is_some() && name != given {
-            ledger.approximated(place.field("name"), &name);
+            losses.approximated(place.field("name"), &name);
         }
         self.names.push(name.clone());
         name
@@ -174,12 +174,12 @@ mod tests {
     }
 
     fn written(all: &[MediaPart]) -> Result<(String, usize), Error> {
-        let (mut out, mut ledger) = (String::new(), Ledger::default());
+        let (mut out, mut losses) = (String::new(), Losses::default());
         let mut writer = MediaWriter::new(&[]);
         for (part, media) in all.iter().enumerate() {
-            writer.write(&mut out, media, &mut ledger, Place { message: Some(0), part })?;
+            writer.write(&mut out, media, &mut losses, Place { message: Some(0), part })?;
         }
-        Ok((out, ledger.into_losses().len()))
+        Ok((out, losses.into_losses().len()))
     }
 
     #[test]

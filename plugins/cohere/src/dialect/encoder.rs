@@ -6,7 +6,7 @@
 mod frames;
 
 use weir_sdk::adapter::{Encoder, Result};
-use weir_sdk::ledger::{Ledger, Once};
+use weir_sdk::losses::{Losses, Once};
 use weir_sdk::types::{
     CandidateFinish, ChatEvent, Context, Encoded, Finish, Frame, Opaque, PartCitation, PartDelta, PartKind, PartStart,
     Usage,
@@ -56,7 +56,7 @@ pub struct ChatEncoder {
     finish: Option<Finish>,
     usage: Option<Usage>,
     lost: Once,
-    ledger: Ledger,
+    losses: Losses,
     frames: Vec<Frame>,
 }
 
@@ -75,7 +75,7 @@ impl Encoder for ChatEncoder {
             finish: None,
             usage: None,
             lost: Once::default(),
-            ledger: Ledger::default(),
+            losses: Losses::default(),
             frames: Vec::new(),
         }
     }
@@ -96,8 +96,8 @@ impl Encoder for ChatEncoder {
             for open in std::mem::take(&mut self.open) {
                 self.end(&open);
             }
-            let word = reason(self.finish.as_ref(), self.calls > 0, &mut self.ledger);
-            self.frames.push(frames::message_end(word, self.usage.as_ref(), &mut self.ledger));
+            let word = reason(self.finish.as_ref(), self.calls > 0, &mut self.losses);
+            self.frames.push(frames::message_end(word, self.usage.as_ref(), &mut self.losses));
             self.frames.push(frames::done());
         }
         Ok(self.encoded())
@@ -106,7 +106,7 @@ impl Encoder for ChatEncoder {
 
 impl ChatEncoder {
     fn encoded(&mut self) -> Encoded {
-        let losses = std::mem::take(&mut self.ledger).into_losses();
+        let losses = std::mem::take(&mut self.losses).into_losses();
         Encoded { frames: std::mem::take(&mut self.frames), losses }
     }
 
@@ -114,7 +114,7 @@ impl ChatEncoder {
         match event {
             ChatEvent::Start(start) => {
                 self.plans = marked(&start.extensions, PLAN);
-                self.ledger.foreign("", &start.extensions, FORMAT);
+                self.losses.foreign("", &start.extensions, FORMAT);
                 self.begin(&start.id);
             }
             ChatEvent::PartStart(start) => self.start(start),
@@ -159,7 +159,7 @@ impl ChatEncoder {
         let (kind, index) = match kind {
             PartKind::Text => (Kind::Text, None),
             PartKind::Refusal => {
-                self.ledger.approximated("refusal", "written as text");
+                self.losses.approximated("refusal", "written as text");
                 (Kind::Text, None)
             }
             PartKind::Reasoning if self.plans => (Kind::Plan, None),
@@ -167,7 +167,7 @@ impl ChatEncoder {
             PartKind::ToolCall(call) => {
                 self.frames.push(frames::tool_call_start(self.calls, &call));
                 let signed = call.signature.is_some();
-                self.ledger.dropped_if(signed, "tool_calls[].signature", "the format has no place for it");
+                self.losses.dropped_if(signed, "tool_calls[].signature", "the format has no place for it");
                 self.calls += 1;
                 (Kind::Call, Some(self.calls - 1))
             }
@@ -209,7 +209,7 @@ impl ChatEncoder {
         let open = self.open.iter().find(|open| open.part == one.part);
         let index = open.and_then(|open| open.index).unwrap_or(0);
         let json =
-            citation::write(&one.citation, index, &mut self.ledger, Place { message: None, part: index as usize });
+            citation::write(&one.citation, index, &mut self.losses, Place { message: None, part: index as usize });
         self.frames.extend(frames::citation(self.citations, &json));
         self.citations += 1;
     }
@@ -239,6 +239,6 @@ impl ChatEncoder {
 
     /// Reports a loss once: some recur with every frame.
     fn lose(&mut self, what: &str, why: &str) {
-        self.lost.dropped(what, why, &mut self.ledger);
+        self.lost.dropped(what, why, &mut self.losses);
     }
 }

@@ -1,7 +1,7 @@
 //! Parses a client's request.
 
 use weir_sdk::json::{Count, Number, RawValue, Str, parse};
-use weir_sdk::ledger::extensions;
+use weir_sdk::losses::extensions;
 use weir_sdk::types::{
     ChatRequest, Context, Error, Extension, FunctionTool, HttpRequest, JsonSchema, Message, OutputFormat, Part,
     ReasoningMode, ReasoningRequest, Role, Sampling, Tool, ToolChoice,

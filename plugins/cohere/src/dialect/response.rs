@@ -1,7 +1,7 @@
 //! Writes a whole answer.
 
 use weir_sdk::json::{Object, item, object, quote, raw_item};
-use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{
     Candidate, ChatResponse, Context, Finish, FinishReason, Part, ReasoningPart, RenderedResponse, TextPart,
 };
@@ -11,38 +11,38 @@ use crate::{CITATIONS, FORMAT, PLAN, citation, finish, logprobs, usage};
 
 /// Renders the answer's first candidate; the format has room for one (C-80).
 pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
-    let mut ledger = Ledger::default();
-    ledger.dropped_if(response.candidates.len() > 1, "candidates", "the format has room for the first one only");
+    let mut losses = Losses::default();
+    losses.dropped_if(response.candidates.len() > 1, "candidates", "the format has room for the first one only");
     let candidate = response.candidates.first();
-    let message = candidate.map(|first| Message::of(first, &mut ledger)).unwrap_or_default();
+    let message = candidate.map(|first| Message::of(first, &mut losses)).unwrap_or_default();
     let mut body = String::with_capacity(message.content.len() + message.calls.len() + 512);
     object(&mut body, |o| {
         o.str("id", if response.id.is_empty() { &ctx.request_id } else { &response.id });
         let finish = candidate.and_then(|first| first.finish.as_ref());
-        o.str("finish_reason", reason(finish, !message.calls.is_empty(), &mut ledger));
+        o.str("finish_reason", reason(finish, !message.calls.is_empty(), &mut losses));
         o.object("message", |o| message.write(o, candidate));
         if let Some(known) = &response.usage {
-            usage::write(o, known, &mut ledger);
+            usage::write(o, known, &mut losses);
         }
         if let Some(json) = candidate.and_then(|first| first.logprobs.as_deref()) {
             o.array("logprobs", |a| logprobs::from_chat(json).iter().for_each(|item| a.raw(item)));
         }
-        write::extensions(o, &response.extensions, &mut ledger, "");
+        write::extensions(o, &response.extensions, &mut losses, "");
     });
-    ledger.dropped_if(response.service_tier.is_some(), "service_tier", "the format has no place for it");
-    RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) }
+    losses.dropped_if(response.service_tier.is_some(), "service_tier", "the format has no place for it");
+    RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(body) }
 }
 
 /// The format's word for the finish reason.
-pub(super) fn reason(finish: Option<&Finish>, calls: bool, ledger: &mut Ledger) -> &'static str {
+pub(super) fn reason(finish: Option<&Finish>, calls: bool, losses: &mut Losses) -> &'static str {
     let reason = finish.map_or(FinishReason::Complete, |finish| finish.reason);
     let (word, nearly) = finish::word(reason, calls);
     if nearly {
         let raw = finish.and_then(|finish| finish.raw.as_deref()).unwrap_or("no reason given");
-        ledger.approximated("finish_reason", raw);
+        losses.approximated("finish_reason", raw);
     }
     let sequence = finish.is_some_and(|finish| finish.stop_sequence.is_some());
-    ledger.dropped_if(sequence, "stop_sequence", "the format does not say which one it was");
+    losses.dropped_if(sequence, "stop_sequence", "the format does not say which one it was");
     word
 }
 
@@ -57,33 +57,33 @@ struct Message {
 }
 
 impl Message {
-    fn of(candidate: &Candidate, ledger: &mut Ledger) -> Self {
+    fn of(candidate: &Candidate, losses: &mut Losses) -> Self {
         let mut message = Self::default();
         for (at, part) in candidate.parts.iter().enumerate() {
-            message.part(part, ledger, Place { message: None, part: at });
+            message.part(part, losses, Place { message: None, part: at });
         }
-        ledger.foreign("message.", &candidate.extensions, FORMAT);
+        losses.foreign("message.", &candidate.extensions, FORMAT);
         message
     }
 
-    fn part(&mut self, part: &Part, ledger: &mut Ledger, place: Place) {
+    fn part(&mut self, part: &Part, losses: &mut Losses, place: Place) {
         match part {
-            Part::Text(text) => self.text(text, ledger, place),
+            Part::Text(text) => self.text(text, losses, place),
             Part::Refusal(words) => {
-                ledger.approximated(place.field("refusal"), "written as text");
-                self.text(&TextPart::new(words), ledger, place);
+                losses.approximated(place.field("refusal"), "written as text");
+                self.text(&TextPart::new(words), losses, place);
             }
-            Part::Reasoning(thought) => self.thought(thought, ledger, place),
+            Part::Reasoning(thought) => self.thought(thought, losses, place),
             Part::ToolCall(call) => {
-                item(&mut self.calls, |o| tool_call(o, call, &call.name, ledger, place));
+                item(&mut self.calls, |o| tool_call(o, call, &call.name, losses, place));
             }
             Part::Opaque(opaque) if opaque.format == FORMAT => {
                 raw_item(&mut self.content, &opaque.json);
                 self.items += 1;
             }
-            Part::Opaque(opaque) => ledger.dropped(place.field(&opaque.kind), "it belongs to another format"),
-            Part::Media(_) => ledger.dropped(place.field(""), "answers of this format hold no media"),
-            Part::ToolResult(_) => ledger.dropped(place.field(""), "answers of this format hold no tool results"),
+            Part::Opaque(opaque) => losses.dropped(place.field(&opaque.kind), "it belongs to another format"),
+            Part::Media(_) => losses.dropped(place.field(""), "answers of this format hold no media"),
+            Part::ToolResult(_) => losses.dropped(place.field(""), "answers of this format hold no tool results"),
         }
     }
 
@@ -92,24 +92,24 @@ impl Message {
         self.items += 1;
     }
 
-    fn text(&mut self, text: &TextPart, ledger: &mut Ledger, place: Place) {
-        ledger.dropped_if(text.signature.is_some(), &place.field("signature"), "the format has no place for it");
+    fn text(&mut self, text: &TextPart, losses: &mut Losses, place: Place) {
+        losses.dropped_if(text.signature.is_some(), &place.field("signature"), "the format has no place for it");
         for one in &text.citations {
-            let json = citation::write(one, self.items, ledger, place);
+            let json = citation::write(one, self.items, losses, place);
             raw_item(&mut self.citations, &json);
         }
         if !text.text.is_empty() {
             self.item(|o| {
                 o.str("type", "text");
                 o.str("text", &text.text);
-                write::extensions(o, &text.extensions, ledger, &place.members());
+                write::extensions(o, &text.extensions, losses, &place.members());
             });
         }
     }
 
-    fn thought(&mut self, thought: &ReasoningPart, ledger: &mut Ledger, place: Place) {
+    fn thought(&mut self, thought: &ReasoningPart, losses: &mut Losses, place: Place) {
         let opaque = thought.signature.is_some() || thought.encrypted.is_some();
-        ledger.dropped_if(opaque, &place.field("signature"), "the format has no place for it");
+        losses.dropped_if(opaque, &place.field("signature"), "the format has no place for it");
         let Some(text) = thought.text.as_deref().filter(|text| !text.is_empty()) else { return };
         if marked(&thought.extensions, PLAN) {
             return self.plan.push_str(text);
@@ -117,7 +117,7 @@ impl Message {
         self.item(|o| {
             o.str("type", "thinking");
             o.str("thinking", text);
-            write::extensions(o, &thought.extensions, ledger, &place.members());
+            write::extensions(o, &thought.extensions, losses, &place.members());
         });
     }
 

@@ -3,7 +3,7 @@
 use weir_sdk::adapter::{ParsedEmbeddings, Result};
 use weir_sdk::compat::media::at_url;
 use weir_sdk::json::{Count, RawValue, Rest, Str, object, parse, text};
-use weir_sdk::ledger::extensions;
+use weir_sdk::losses::extensions;
 use weir_sdk::types::{
     Context, Embedding, EmbeddingEncoding, EmbeddingInput, EmbeddingsRequest, EmbeddingsResponse, Error, Extension,
     HttpRequest, HttpResponse, MediaKind, MediaPart, Opaque, Vector,

@@ -4,7 +4,7 @@ use weir_sdk::adapter::Result;
 use weir_sdk::compat::embeddings::{from_base64, to_base64, write_floats};
 use weir_sdk::compat::media::{mime, to_data_url};
 use weir_sdk::json::{Object, Rest, Str, object, parse};
-use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{
     Context, EmbeddingEncoding, EmbeddingInput, EmbeddingsRequest, EmbeddingsResponse, Error, HttpRequest, MediaKind,
     MediaPart, MediaSource, RenderedRequest, RenderedResponse, Vector,
@@ -19,7 +19,7 @@ use crate::write::{marked_in, own};
 const DEFAULT_TASK: &str = "search_document";
 
 pub(super) fn request(ctx: &Context, request: &EmbeddingsRequest) -> Result<RenderedRequest> {
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     let inputs = inputs(ctx, request)?;
     let mut body = String::with_capacity(inputs.len() + 256);
     object(&mut body, |o| {
@@ -37,11 +37,11 @@ pub(super) fn request(ctx: &Context, request: &EmbeddingsRequest) -> Result<Rend
         o.opt_num("output_dimension", request.dimensions);
         own(&request.extensions, FORMAT).filter(|own| own.key != TYPES).for_each(|own| o.raw(&own.key, &own.json));
     });
-    ledger.dropped_if(request.title.is_some(), "title", "the format has no place for it");
-    ledger.dropped_if(request.end_user.is_some(), "user", "the format has no place for it");
-    ledger.foreign("", &request.extensions, FORMAT);
+    losses.dropped_if(request.title.is_some(), "title", "the format has no place for it");
+    losses.dropped_if(request.end_user.is_some(), "user", "the format has no place for it");
+    losses.foreign("", &request.extensions, FORMAT);
     let path = if ctx.format == OLD { "v1/embed" } else { "v2/embed" };
-    Ok(RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(HttpRequest::post(path, body)) })
+    Ok(RenderedRequest { losses: losses.into_losses(), ..RenderedRequest::new(HttpRequest::post(path, body)) })
 }
 
 /// The member with the inputs: texts alone and a single image have separate members.
@@ -132,13 +132,13 @@ weir_sdk::wire! {
 }
 
 pub(super) fn response(ctx: &Context, mut response: EmbeddingsResponse) -> Result<RenderedResponse> {
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     let memo: Memo<'_> = parse(&ctx.memo).unwrap_or_default();
     response.embeddings.sort_by_key(|embedding| embedding.index);
     let vectors: Vec<&Vector> = response.embeddings.iter().map(|embedding| &embedding.vector).collect();
     let further = extension(&response.extensions, FORMAT, FURTHER);
     let further = further.and_then(|json| Rest::parse(json).ok()).unwrap_or_default();
-    let lists = lists(&vectors, &memo, &further, &mut ledger)?;
+    let lists = lists(&vectors, &memo, &further, &mut losses)?;
     let mut body = String::with_capacity(lists.iter().map(|(_, list)| list.len()).sum::<usize>() + 256);
     object(&mut body, |o| {
         o.str("id", response.id.as_deref().unwrap_or(&ctx.request_id));
@@ -154,11 +154,11 @@ pub(super) fn response(ctx: &Context, mut response: EmbeddingsResponse) -> Resul
         o.object("meta", |o| meta(o, &response, memo.old == Some(true)));
         o.str("response_type", if memo.bare == Some(true) { "embeddings_floats" } else { "embeddings_by_type" });
     });
-    ledger.foreign("", &response.extensions, FORMAT);
+    losses.foreign("", &response.extensions, FORMAT);
     if let Some(known) = &response.usage {
-        ledger.foreign("usage.", &known.extensions, crate::FORMAT);
+        losses.foreign("usage.", &known.extensions, crate::FORMAT);
     }
-    Ok(RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) })
+    Ok(RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(body) })
 }
 
 fn meta(o: &mut Object<'_>, response: &EmbeddingsResponse, old: bool) {
@@ -174,7 +174,7 @@ fn lists(
     vectors: &[&Vector],
     memo: &Memo<'_>,
     further: &Rest<'_>,
-    ledger: &mut Ledger,
+    losses: &mut Losses,
 ) -> Result<Vec<(String, String)>> {
     let wanted: Vec<String> = match memo.types.as_deref() {
         None | Some([]) => vec!["float".to_owned()],
@@ -187,7 +187,7 @@ fn lists(
         } else if let Some(list) = list(vectors, &kind)? {
             lists.push((kind, list));
         } else {
-            ledger.dropped(format!("{TYPES}.{kind}"), "the provider has no vectors of this type");
+            losses.dropped(format!("{TYPES}.{kind}"), "the provider has no vectors of this type");
         }
     }
     if lists.is_empty() {

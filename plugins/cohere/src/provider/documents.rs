@@ -1,7 +1,7 @@
 //! Documents beside the messages: those of this format unchanged, those of others as text.
 
 use weir_sdk::json::{object, quote};
-use weir_sdk::ledger::extension;
+use weir_sdk::losses::extension;
 use weir_sdk::types::{ChatRequest, MediaKind, MediaPart, MediaSource, Part};
 
 use crate::{DOCUMENTS, FORMAT};

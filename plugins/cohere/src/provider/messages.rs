@@ -5,7 +5,7 @@ mod content;
 
 use content::Content;
 use weir_sdk::json::{item, object};
-use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::names::Names;
 use weir_sdk::turns::refused_result;
 use weir_sdk::types::{
@@ -23,7 +23,7 @@ const POINTER: &str = "[see the next user message]";
 struct Writer<'a> {
     ctx: &'a Context,
     names: &'a mut Names,
-    ledger: &'a mut Ledger,
+    losses: &'a mut Losses,
     /// Whether the model plans its calls instead of thinking.
     plans: bool,
     out: String,
@@ -36,10 +36,10 @@ pub(super) fn write<'a>(
     ctx: &'a Context,
     request: &'a ChatRequest,
     names: &'a mut Names,
-    ledger: &'a mut Ledger,
+    losses: &'a mut Losses,
 ) -> Result<String, Error> {
     let plans = never_thinks(super::model(ctx, &request.model));
-    let mut writer = Writer { ctx, names, ledger, plans, out: String::from("["), lifted: Vec::new() };
+    let mut writer = Writer { ctx, names, losses, plans, out: String::from("["), lifted: Vec::new() };
     for (at, message) in request.messages.iter().enumerate() {
         writer.message(at, message)?;
     }
@@ -60,8 +60,8 @@ impl<'a> Writer<'a> {
         for (part, result) in &results {
             self.tool(Place { message: Some(at), part: *part }, result)?;
         }
-        self.ledger.dropped_if(message.name.is_some(), &format!("{field}name"), "turns have no names here");
-        self.ledger.foreign(&field, &message.extensions, FORMAT);
+        self.losses.dropped_if(message.name.is_some(), &format!("{field}name"), "turns have no names here");
+        self.losses.foreign(&field, &message.extensions, FORMAT);
         if !results.is_empty() && results.len() == message.parts.len() {
             return Ok(());
         }
@@ -74,7 +74,7 @@ impl<'a> Writer<'a> {
             Role::System | Role::Developer => self.speaker(at, "system", message),
             Role::User | Role::Tool => self.speaker(at, "user", message),
             Role::Other(_) => {
-                self.ledger.approximated(format!("{field}role"), "sent as the user's");
+                self.losses.approximated(format!("{field}role"), "sent as the user's");
                 self.speaker(at, "user", message)
             }
         }
@@ -88,7 +88,7 @@ impl<'a> Writer<'a> {
             match part {
                 Part::Text(text) => {
                     self.lose_cache(text.cache.as_ref(), || place.field("cache_control"));
-                    content.text(text, self.ledger, place);
+                    content.text(text, self.losses, place);
                 }
                 Part::Media(media) if role == "system" => {
                     return Err(unsupported(place, &format!("system text cannot hold a medium ({:?})", media.kind)));
@@ -99,7 +99,7 @@ impl<'a> Writer<'a> {
                 Part::Opaque(opaque) => {
                     return Err(unsupported(place, &format!("`{}` cannot be expressed in this format", opaque.kind)));
                 }
-                Part::Reasoning(_) => self.ledger.dropped(place.field("reasoning"), "only the assistant thinks"),
+                Part::Reasoning(_) => self.losses.dropped(place.field("reasoning"), "only the assistant thinks"),
                 Part::ToolCall(_) => return Err(unsupported(place, "only the assistant calls tools")),
                 Part::ToolResult(_) => {}
             }
@@ -124,25 +124,25 @@ impl<'a> Writer<'a> {
             match part {
                 Part::Text(text) => {
                     self.lose_cache(text.cache.as_ref(), || place.field("cache_control"));
-                    content.text(text, self.ledger, place);
+                    content.text(text, self.losses, place);
                 }
                 Part::Reasoning(thought) => self.thought(&mut content, &mut plan, thought, calling, place),
                 Part::ToolCall(call) => {
                     self.lose_cache(call.cache.as_ref(), || place.field("cache_control"));
                     let name = self.names.send(&call.name);
-                    item(&mut calls, |o| tool_call(o, call, &name, self.ledger, place));
+                    item(&mut calls, |o| tool_call(o, call, &name, self.losses, place));
                 }
                 Part::Refusal(words) => {
-                    self.ledger.approximated(place.field("refusal"), "sent as text");
+                    self.losses.approximated(place.field("refusal"), "sent as text");
                     content.words(words);
                 }
                 Part::Media(media) => {
-                    self.ledger.approximated(place.field(""), "moved to a user's message of its own");
+                    self.losses.approximated(place.field(""), "moved to a user's message of its own");
                     self.lifted.push((place, media));
                 }
                 Part::Opaque(opaque) if opaque.format == FORMAT => content.raw(&opaque.json),
                 Part::Opaque(opaque) => {
-                    self.ledger.dropped(place.field(&opaque.kind), "it belongs to another format");
+                    self.losses.dropped(place.field(&opaque.kind), "it belongs to another format");
                 }
                 Part::ToolResult(_) => {}
             }
@@ -177,14 +177,14 @@ impl<'a> Writer<'a> {
         place: Place,
     ) {
         let opaque = thought.signature.is_some() || thought.encrypted.is_some();
-        self.ledger.dropped_if(opaque, &place.field("signature"), "it returns only to its issuer");
-        self.ledger.foreign(&place.members(), &thought.extensions, FORMAT);
+        self.losses.dropped_if(opaque, &place.field("signature"), "it returns only to its issuer");
+        self.losses.foreign(&place.members(), &thought.extensions, FORMAT);
         let Some(text) = thought.text.as_deref().filter(|text| !text.is_empty()) else { return };
         let planned = self.plans && !marked(&thought.extensions, THINKING);
         if marked(&thought.extensions, PLAN) || (planned && calls) {
             plan.push_str(text);
         } else if planned {
-            self.ledger.dropped(place.field("reasoning"), "the model does not think");
+            self.losses.dropped(place.field("reasoning"), "the model does not think");
         } else {
             content.thinking(text, &thought.extensions);
         }
@@ -198,13 +198,13 @@ impl<'a> Writer<'a> {
             match part {
                 ResultPart::Text(text) => {
                     self.lose_cache(text.cache.as_ref(), || place.field(&format!("content[{at}].cache_control")));
-                    content.text(text, self.ledger, place);
+                    content.text(text, self.losses, place);
                 }
                 ResultPart::Json(json) => content.document(json),
                 ResultPart::Media(media) if is_document(media) => content.text_document(media),
                 ResultPart::Media(media) => {
                     content.words(POINTER);
-                    self.ledger.approximated(place.field(""), "moved to a user's message of its own");
+                    self.losses.approximated(place.field(""), "moved to a user's message of its own");
                     self.lifted.push((place, media));
                 }
                 ResultPart::Opaque(opaque) if opaque.format == FORMAT => content.raw(&opaque.json),
@@ -212,8 +212,8 @@ impl<'a> Writer<'a> {
             }
         }
         let failed = result.is_error == Some(true);
-        self.ledger.dropped_if(failed, &place.field("is_error"), "the format has no place for it");
-        self.ledger.foreign(&place.members(), &result.extensions, FORMAT);
+        self.losses.dropped_if(failed, &place.field("is_error"), "the format has no place for it");
+        self.losses.foreign(&place.members(), &result.extensions, FORMAT);
         object(self.next(), |o| {
             o.str("role", "tool");
             o.str("tool_call_id", &result.call_id);
@@ -242,7 +242,7 @@ impl<'a> Writer<'a> {
     /// Adds a user's medium: images go to the content, texts beside the messages; others are refused.
     fn media(&mut self, content: &mut Content, media: &MediaPart, place: Place) -> Result<(), Error> {
         self.lose_cache(media.cache.as_ref(), || place.field("cache_control"));
-        self.ledger.foreign(&place.members(), &media.extensions, FORMAT);
+        self.losses.foreign(&place.members(), &media.extensions, FORMAT);
         if is_document(media) {
             return Ok(());
         }
@@ -251,7 +251,7 @@ impl<'a> Writer<'a> {
 
     fn lose_cache(&mut self, hint: Option<&CacheHint>, field: impl FnOnce() -> String) {
         if hint.is_some() {
-            self.ledger.dropped(field(), "prompts are cached by their content");
+            self.losses.dropped(field(), "prompts are cached by their content");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Renders the request for the service.
 
 use weir_sdk::json::{Object, object, quote};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatRequest, Context, Error, HttpRequest, JsonSchema, OutputFormat, RenderedRequest, Sampling};
 
 use super::{documents, messages, thinking, tools};
@@ -14,11 +14,11 @@ const MAX_STOP: usize = 5;
 
 /// Renders a request for an answer.
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     let mut names = super::names();
     let asked = model(ctx, &request.model);
-    let tools = tools::write(request, &mut names, &mut ledger)?;
-    let messages = messages::write(ctx, request, &mut names, &mut ledger)?;
+    let tools = tools::write(request, &mut names, &mut losses)?;
+    let messages = messages::write(ctx, request, &mut names, &mut losses)?;
     let documents = documents::write(request);
     let mut body = String::with_capacity(messages.len() + 1024);
     object(&mut body, |o| {
@@ -28,10 +28,10 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
             o.raw(DOCUMENTS, &format!("[{documents}]"));
         }
         tools.write(o);
-        output(o, request.output.as_ref(), &mut ledger);
-        thinking::write(o, asked, request, &mut ledger);
+        output(o, request.output.as_ref(), &mut losses);
+        thinking::write(o, asked, request, &mut losses);
         o.opt_num("max_tokens", request.max_output_tokens);
-        sampling(o, &request.sampling, &mut ledger);
+        sampling(o, &request.sampling, &mut losses);
         if request.sampling.top_k.is_none() && marked(&request.extensions, NO_K) {
             o.num("k", 0);
         }
@@ -40,14 +40,14 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
         }
         write::own(&request.extensions, FORMAT).for_each(|own| o.raw(&own.key, &own.json));
     });
-    report_unsupported(request, &mut ledger);
-    ledger.foreign("", &request.extensions, FORMAT);
+    report_unsupported(request, &mut losses);
+    losses.foreign("", &request.extensions, FORMAT);
     let rendered = RenderedRequest::new(HttpRequest::post("v2/chat", body));
-    Ok(RenderedRequest { losses: ledger.into_losses(), memo: names.to_memo(), ..rendered })
+    Ok(RenderedRequest { losses: losses.into_losses(), memo: names.to_memo(), ..rendered })
 }
 
 /// Writes the answer's format.
-fn output(o: &mut Object<'_>, output: Option<&OutputFormat>, ledger: &mut Ledger) {
+fn output(o: &mut Object<'_>, output: Option<&OutputFormat>, losses: &mut Losses) {
     match output {
         None => {}
         Some(OutputFormat::Plain) => o.object("response_format", |o| o.str("type", "text")),
@@ -57,17 +57,17 @@ fn output(o: &mut Object<'_>, output: Option<&OutputFormat>, ledger: &mut Ledger
             o.raw("json_schema", schema);
         }),
         Some(OutputFormat::Opaque(opaque)) if opaque.format == FORMAT => o.raw("response_format", &opaque.json),
-        Some(OutputFormat::Opaque(_)) => ledger.dropped("response_format", "it belongs to another format"),
+        Some(OutputFormat::Opaque(_)) => losses.dropped("response_format", "it belongs to another format"),
     }
 }
 
 /// Writes the sampling parameters, each moved into its range.
-fn sampling(o: &mut Object<'_>, sampling: &Sampling, ledger: &mut Ledger) {
+fn sampling(o: &mut Object<'_>, sampling: &Sampling, losses: &mut Losses) {
     let mut within = |o: &mut Object<'_>, name: &str, theirs: &str, value: Option<f64>, range: (f64, f64)| {
         let Some(wanted) = value else { return };
         let allowed = wanted.clamp(range.0, range.1);
         if (allowed - wanted).abs() > f64::EPSILON {
-            ledger.clamped(theirs, &format!("it lies between {} and {}", range.0, range.1));
+            losses.clamped(theirs, &format!("it lies between {} and {}", range.0, range.1));
         }
         o.num(name, allowed);
     };
@@ -79,11 +79,11 @@ fn sampling(o: &mut Object<'_>, sampling: &Sampling, ledger: &mut Ledger) {
     if let Some(seed) = &sampling.seed {
         match seed.parse::<u64>() {
             Ok(_) => o.raw("seed", seed),
-            Err(_) => ledger.dropped("seed", "it must be a whole number that is not negative"),
+            Err(_) => losses.dropped("seed", "it must be a whole number that is not negative"),
         }
     }
     let stop = &sampling.stop;
-    ledger.dropped_if(stop.len() > MAX_STOP, "stop", "the first five stop sequences are taken");
+    losses.dropped_if(stop.len() > MAX_STOP, "stop", "the first five stop sequences are taken");
     if !stop.is_empty() {
         o.array("stop_sequences", |a| stop.iter().take(MAX_STOP).for_each(|one| quote(a.value(), one)));
     }
@@ -91,12 +91,12 @@ fn sampling(o: &mut Object<'_>, sampling: &Sampling, ledger: &mut Ledger) {
 }
 
 /// Reports the settings that the format has no place for.
-fn report_unsupported(request: &ChatRequest, ledger: &mut Ledger) {
+fn report_unsupported(request: &ChatRequest, losses: &mut Losses) {
     const NONE: &str = "the format has no place for it";
-    ledger.dropped_if(request.sampling.candidates.is_some_and(|n| n > 1), "n", "there is one answer to a request");
-    ledger.dropped_if(request.sampling.top_logprobs.is_some_and(|n| n > 0), "top_logprobs", NONE);
-    ledger.dropped_if(request.end_user.is_some(), "user", NONE);
-    ledger.dropped_if(request.metadata.as_deref().is_some_and(|json| json != "{}"), "metadata", NONE);
-    ledger.dropped_if(request.service_tier.as_deref().is_some_and(|tier| tier != "auto"), "service_tier", NONE);
-    ledger.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "prompts are cached by their content");
+    losses.dropped_if(request.sampling.candidates.is_some_and(|n| n > 1), "n", "there is one answer to a request");
+    losses.dropped_if(request.sampling.top_logprobs.is_some_and(|n| n > 0), "top_logprobs", NONE);
+    losses.dropped_if(request.end_user.is_some(), "user", NONE);
+    losses.dropped_if(request.metadata.as_deref().is_some_and(|json| json != "{}"), "metadata", NONE);
+    losses.dropped_if(request.service_tier.as_deref().is_some_and(|tier| tier != "auto"), "service_tier", NONE);
+    losses.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "prompts are cached by their content");
 }

@@ -1,7 +1,7 @@
 //! Reads a whole answer.
 
 use weir_sdk::json::{Str, parse};
-use weir_sdk::ledger::extensions;
+use weir_sdk::losses::extensions;
 use weir_sdk::types::{Candidate, ChatResponse, Context, Error, HttpResponse, Part};
 
 use crate::wire::{Answer, Message};

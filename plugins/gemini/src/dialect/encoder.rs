@@ -10,7 +10,7 @@ mod partial;
 use candidate::Written;
 use weir_sdk::adapter::{Encoder, Result};
 use weir_sdk::json::{Object, object, parse};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Frame, Opaque, ResponseStart, Usage};
 
 use super::response::tail;
@@ -34,7 +34,7 @@ pub struct GenerateEncoder {
     members: Vec<Extension>,
     waiting: usize,
     failed: bool,
-    ledger: Ledger,
+    losses: Losses,
     frames: Vec<Frame>,
 }
 
@@ -48,7 +48,7 @@ impl Encoder for GenerateEncoder {
             members: Vec::new(),
             waiting: 0,
             failed: false,
-            ledger: Ledger::default(),
+            losses: Losses::default(),
             frames: Vec::new(),
         }
     }
@@ -69,7 +69,7 @@ impl Encoder for GenerateEncoder {
     fn finish(&mut self) -> Result<Encoded> {
         if !self.failed {
             for candidate in &mut self.candidates {
-                candidate.release_all(&mut self.ledger);
+                candidate.release_all(&mut self.losses);
             }
             self.flush(true);
         }
@@ -79,20 +79,20 @@ impl Encoder for GenerateEncoder {
 
 impl GenerateEncoder {
     fn encoded(&mut self) -> Encoded {
-        let losses = std::mem::take(&mut self.ledger).into_losses();
+        let losses = std::mem::take(&mut self.losses).into_losses();
         Encoded { frames: std::mem::take(&mut self.frames), losses }
     }
 
     fn event(&mut self, event: ChatEvent) -> Result<()> {
         match event {
             ChatEvent::Start(start) => {
-                self.ledger.foreign("", &start.extensions, FORMAT);
+                self.losses.foreign("", &start.extensions, FORMAT);
                 let own = start.extensions.iter().filter(|own| own.format == FORMAT);
                 self.members.extend(own.cloned());
                 self.start = Some(start);
             }
             ChatEvent::Usage(later) => {
-                self.ledger.foreign("usage.", &later.extensions, FORMAT);
+                self.losses.foreign("usage.", &later.extensions, FORMAT);
                 self.usage.update(later);
             }
             ChatEvent::Failure(error) => self.fail(&error),
@@ -113,7 +113,7 @@ impl GenerateEncoder {
             }
         }
         let Some(at) = self.candidate(index) else { return Ok(()) };
-        self.candidates[at].event(event, &mut self.ledger);
+        self.candidates[at].event(event, &mut self.losses);
         Ok(())
     }
 
@@ -135,7 +135,7 @@ impl GenerateEncoder {
     /// Takes members of this format, for the answer or for a candidate.
     fn opaque(&mut self, opaque: &Opaque) {
         if opaque.format != FORMAT {
-            return self.ledger.dropped(opaque.kind.as_str(), "it belongs to another format");
+            return self.losses.dropped(opaque.kind.as_str(), "it belongs to another format");
         }
         let Ok(Unnamed { mut rest }) = parse::<Unnamed<'_>>(&opaque.json) else { return };
         let index = rest.take("index").and_then(|raw| raw.get().parse().ok());
@@ -159,7 +159,7 @@ impl GenerateEncoder {
             if !refused {
                 o.array("candidates", |a| {
                     for candidate in self.candidates.iter_mut().filter(|one| last || one.brings()) {
-                        a.object(|o| candidate.write(o, last, &mut self.ledger));
+                        a.object(|o| candidate.write(o, last, &mut self.losses));
                     }
                 });
             }

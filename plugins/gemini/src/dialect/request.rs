@@ -1,7 +1,7 @@
 //! Parses a client's request.
 
 use weir_sdk::json::{Str, parse};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{
     Blob, ChatRequest, Context, Error, HttpRequest, Loss, Message, OutputFormat, Part, Role, TextPart,
 };
@@ -51,13 +51,13 @@ fn unified(
     stream: bool,
 ) -> Result<(ChatRequest, Vec<Loss>), Error> {
     let contents = body.contents.ok_or_else(|| Error::invalid("contents is not specified").at("contents"))?.0;
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     let n_contents = contents.len();
     let entries = body.tools.unwrap_or_default().0;
     let one_entry = tools::are_in_first(&entries);
     let mut chat = ChatRequest {
         model: model(ctx, request, body.model)?,
-        messages: messages(body.system, contents, &ctx.blobs, &mut ledger)?,
+        messages: messages(body.system, contents, &ctx.blobs, &mut losses)?,
         tools: tools::read(entries)?,
         stream,
         service_tier: body.service_tier.map(Str::into_string),
@@ -69,14 +69,14 @@ fn unified(
     let old_schema = is_noted(&chat.extensions, OLD_SCHEMA);
     let schema = matches!(chat.output, Some(OutputFormat::Schema(_))).then_some(old_schema);
     chat.extensions.push(names(Shape { system: chat.messages.len() > n_contents, one_entry, schema }));
-    Ok((chat, ledger.into_losses()))
+    Ok((chat, losses.into_losses()))
 }
 
 fn messages(
     system: Option<wire::System<'_>>,
     contents: Vec<wire::Content<'_>>,
     blobs: &[Blob],
-    ledger: &mut Ledger,
+    losses: &mut Losses,
 ) -> Result<Vec<Message>, Error> {
     let mut messages = Vec::with_capacity(contents.len() + 1);
     if let Some(wire::System(content)) = system {
@@ -92,21 +92,21 @@ fn messages(
         let mut parts =
             parts(content.parts, &mut ids, blobs).map_err(|error| within(error, &format!("contents[{at}]")))?;
         calls.answer(&mut parts, &mut ids);
-        let role = role(content.role.as_deref(), at, ledger);
+        let role = role(content.role.as_deref(), at, losses);
         messages.push(Message { extensions: extensions("", content.rest), ..Message::new(role, parts) });
     }
     Ok(messages)
 }
 
 /// The role of a turn; without one it is the user's.
-fn role(name: Option<&str>, at: usize, ledger: &mut Ledger) -> Role {
+fn role(name: Option<&str>, at: usize, losses: &mut Losses) -> Role {
     match name {
         None | Some("user" | "") => Role::User,
         Some("model") => Role::Assistant,
         Some("function" | "tool") => Role::Tool,
         Some("system") => Role::System,
         Some(other) => {
-            ledger.approximated(format!("contents[{at}].role"), "it is not a role of this format");
+            losses.approximated(format!("contents[{at}].role"), "it is not a role of this format");
             Role::Other(other.to_owned())
         }
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use weir_sdk::json::{Object, object};
-use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{
     Candidate, ChatResponse, Context, Extension, Finish, FinishReason, Part, ReasoningPart, RenderedResponse, Signature,
 };
@@ -16,25 +16,25 @@ use crate::{FORMAT, finish, logprobs, usage};
 
 /// Renders an answer with all of its candidates.
 pub(super) fn write(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     let mut body = String::with_capacity(1024);
     object(&mut body, |o| {
         if !is_refused(response) {
             o.array("candidates", |a| {
                 for candidate in &response.candidates {
-                    a.object(|o| write_candidate(o, candidate, &mut ledger));
+                    a.object(|o| write_candidate(o, candidate, &mut losses));
                 }
             });
         }
         write::members(o, &response.extensions, "");
-        ledger.foreign("", &response.extensions, FORMAT);
+        losses.foreign("", &response.extensions, FORMAT);
         let unknown = weir_sdk::types::Usage::default();
         let known = response.usage.as_ref().unwrap_or(&unknown);
-        ledger.foreign("usage.", &known.extensions, FORMAT);
+        losses.foreign("usage.", &known.extensions, FORMAT);
         usage::write(o, known, ctx.input_tokens, response.service_tier.as_deref());
         tail(o, ctx, response.model.as_deref(), &response.id);
     });
-    RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) }
+    RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(body) }
 }
 
 /// Whether this format's service refused the prompt; such an answer has no candidates.
@@ -50,76 +50,76 @@ pub(super) fn tail(o: &mut Object<'_>, ctx: &Context, model: Option<&str>, id: &
     o.str("responseId", if id.is_empty() { &ctx.request_id } else { id });
 }
 
-fn write_candidate(o: &mut Object<'_>, candidate: &Candidate, ledger: &mut Ledger) {
+fn write_candidate(o: &mut Object<'_>, candidate: &Candidate, losses: &mut Losses) {
     let refusal = candidate.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
     o.object("content", |o| {
-        o.raw("parts", &format!("[{}]", content(&candidate.parts, ledger)));
+        o.raw("parts", &format!("[{}]", content(&candidate.parts, losses)));
         write::members(o, &candidate.extensions, "content");
         o.str("role", "model");
     });
-    o.str("finishReason", &word(candidate.finish.as_ref(), refusal, ledger));
+    o.str("finishReason", &word(candidate.finish.as_ref(), refusal, losses));
     o.num("index", candidate.index);
-    write_logprobs(o, candidate.logprobs.as_deref(), ledger);
+    write_logprobs(o, candidate.logprobs.as_deref(), losses);
     write::members(o, &candidate.extensions, "");
     if extension(&candidate.extensions, FORMAT, GROUNDING).is_none() {
         Sources::of(&candidate.parts).write(o);
     }
-    ledger.foreign(&format!("candidates[{}].", candidate.index), &candidate.extensions, FORMAT);
+    losses.foreign(&format!("candidates[{}].", candidate.index), &candidate.extensions, FORMAT);
 }
 
 /// The word for the finish reason; an approximation is reported.
-pub(super) fn word(finish: Option<&Finish>, refusal: bool, ledger: &mut Ledger) -> String {
+pub(super) fn word(finish: Option<&Finish>, refusal: bool, losses: &mut Losses) -> String {
     let complete = Finish { reason: FinishReason::Complete, raw: None, stop_sequence: None };
     let finish = finish.unwrap_or(&complete);
     let (word, nearly) = finish::word(finish, refusal);
     if nearly {
-        ledger.approximated("finish_reason", finish.raw.as_deref().unwrap_or("no reason given"));
+        losses.approximated("finish_reason", finish.raw.as_deref().unwrap_or("no reason given"));
     }
-    ledger.dropped_if(finish.stop_sequence.is_some(), "stop_sequence", "there is no place for it");
+    losses.dropped_if(finish.stop_sequence.is_some(), "stop_sequence", "there is no place for it");
     word.to_owned()
 }
 
-pub(super) fn write_logprobs(o: &mut Object<'_>, json: Option<&str>, ledger: &mut Ledger) {
+pub(super) fn write_logprobs(o: &mut Object<'_>, json: Option<&str>, losses: &mut Losses) {
     let Some(json) = json else { return };
     match logprobs::write(json) {
         Some(result) => o.raw("logprobsResult", &result),
-        None => ledger.dropped("logprobs", "they cannot be read"),
+        None => losses.dropped("logprobs", "they cannot be read"),
     }
 }
 
-fn content(parts: &[Part], ledger: &mut Ledger) -> String {
+fn content(parts: &[Part], losses: &mut Losses) -> String {
     let mut out = String::new();
     for (at, part) in parts.iter().enumerate() {
-        write_part(&mut out, part, Place { message: None, part: at }, ledger);
+        write_part(&mut out, part, Place { message: None, part: at }, losses);
     }
     out
 }
 
 /// Writes a part, also one of a stream that comes whole.
-pub(super) fn write_part(out: &mut String, part: &Part, place: Place, ledger: &mut Ledger) {
+pub(super) fn write_part(out: &mut String, part: &Part, place: Place, losses: &mut Losses) {
     match part {
         Part::Text(text) => {
-            ledger.foreign_at(place, &text.extensions, FORMAT);
+            losses.foreign_at(place, &text.extensions, FORMAT);
             write::item(out, |o| {
                 write::text(o, &text.text, false, signed(text.signature.as_ref()).as_deref());
                 write::members(o, &text.extensions, "");
             });
         }
         Part::Refusal(words) => write::item(out, |o| write::text(o, words, false, None)),
-        Part::Reasoning(thought) => reasoning(out, thought, place, ledger),
+        Part::Reasoning(thought) => reasoning(out, thought, place, losses),
         Part::ToolCall(call) => {
-            ledger.foreign_at(place, &call.extensions, FORMAT);
+            losses.foreign_at(place, &call.extensions, FORMAT);
             let signature = signed(call.signature.as_ref());
-            write::item(out, |o| write::call(o, call, &call.name, signature.as_deref(), ledger, place));
+            write::item(out, |o| write::call(o, call, &call.name, signature.as_deref(), losses, place));
         }
         Part::Media(media) => {
-            ledger.foreign_at(place, &media.extensions, FORMAT);
+            losses.foreign_at(place, &media.extensions, FORMAT);
             let mime = write::mime_of(media, &[]);
             write::item(out, |o| write::media(o, media, mime.as_deref()));
         }
         Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_item(out, &opaque.json),
-        Part::Opaque(opaque) => ledger.dropped(place.field(&opaque.kind), "it belongs to another format"),
-        Part::ToolResult(_) => ledger.dropped(place.field(""), "answers of this format hold no tool results"),
+        Part::Opaque(opaque) => losses.dropped(place.field(&opaque.kind), "it belongs to another format"),
+        Part::ToolResult(_) => losses.dropped(place.field(""), "answers of this format hold no tool results"),
     }
 }
 
@@ -128,8 +128,8 @@ fn signed(signature: Option<&Signature>) -> Option<Cow<'_, str>> {
 }
 
 /// Writes thinking with its signature; encrypted thinking is a separate part, unless there is nothing else.
-fn reasoning(out: &mut String, thought: &ReasoningPart, place: Place, ledger: &mut Ledger) {
-    ledger.foreign_at(place, &thought.extensions, FORMAT);
+fn reasoning(out: &mut String, thought: &ReasoningPart, place: Place, losses: &mut Losses) {
+    losses.foreign_at(place, &thought.extensions, FORMAT);
     let id = thought.id.as_deref();
     let signature = thought.signature.as_ref().map(|value| wrap(value, false, id));
     let encrypted = thought.encrypted.as_ref().map(|value| wrap(value, true, id));

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use weir_sdk::adapter::Result;
 use weir_sdk::json::{Array, Object, object, parse};
-use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{
     Context, Embedding, EmbeddingInput, EmbeddingsRequest, EmbeddingsResponse, Error, HttpRequest, RenderedRequest,
     RenderedResponse, Vector,
@@ -17,7 +17,7 @@ use crate::wire::Unnamed;
 use crate::{FORMAT, path, usage, write};
 
 pub(super) fn request(ctx: &Context, request: &EmbeddingsRequest) -> Result<RenderedRequest> {
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     let model = if ctx.model.is_empty() { &request.model } else { &ctx.model };
     let each = extension(&request.extensions, FORMAT, EACH);
     let each: Vec<Unnamed<'_>> = each.and_then(|json| parse(json).ok()).unwrap_or_default();
@@ -39,11 +39,11 @@ pub(super) fn request(ctx: &Context, request: &EmbeddingsRequest) -> Result<Rend
             all => o.array("requests", |a| all.iter().for_each(|item| a.object(|o| member(o, item)))),
         }
     });
-    ledger.dropped_if(request.end_user.is_some(), "user", "the format has no place for it");
-    ledger.foreign("", &request.extensions, FORMAT);
+    losses.dropped_if(request.end_user.is_some(), "user", "the format has no place for it");
+    losses.foreign("", &request.extensions, FORMAT);
     let method = if one { "embedContent" } else { "batchEmbedContents" };
     let http = HttpRequest::post(path::method(model, method), body);
-    Ok(RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(http) })
+    Ok(RenderedRequest { losses: losses.into_losses(), ..RenderedRequest::new(http) })
 }
 
 /// Renders one request of a batch, without its model.
@@ -102,7 +102,7 @@ fn part(ctx: &Context, input: &EmbeddingInput, at: usize) -> Result<String> {
 }
 
 pub(super) fn response(ctx: &Context, response: &EmbeddingsResponse) -> Result<RenderedResponse> {
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     let mut vectors: Vec<&Embedding> = Vec::with_capacity(response.embeddings.len());
     for embedding in &response.embeddings {
         // They usually arrive in order.
@@ -121,12 +121,12 @@ pub(super) fn response(ctx: &Context, response: &EmbeddingsResponse) -> Result<R
         }
         write::members(o, &response.extensions, "");
         if let Some(known) = &response.usage {
-            ledger.foreign("usage.", &known.extensions, FORMAT);
+            losses.foreign("usage.", &known.extensions, FORMAT);
             write_usage(o, known);
         }
     });
-    ledger.foreign("", &response.extensions, FORMAT);
-    Ok(RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) })
+    losses.foreign("", &response.extensions, FORMAT);
+    Ok(RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(body) })
 }
 
 /// Writes the usage without output: the total would only repeat the input.

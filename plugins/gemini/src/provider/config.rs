@@ -1,7 +1,7 @@
 //! Renders `generationConfig`: sampling, limits, the answer's format, thinking.
 
 use weir_sdk::json::{Object, array, object, parse, quote};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatRequest, Error, OutputFormat, Sampling};
 
 use super::request::Target;
@@ -23,13 +23,13 @@ pub(super) struct Config {
 
 impl Config {
     /// Decides on the members and renders them.
-    pub(super) fn read(target: Target<'_>, request: &ChatRequest, ledger: &mut Ledger) -> Result<Self, Error> {
-        let output = output(target, request, ledger)?;
-        let thinking = thinking::write(target.generation, request, ledger);
+    pub(super) fn read(target: Target<'_>, request: &ChatRequest, losses: &mut Losses) -> Result<Self, Error> {
+        let output = output(target, request, losses)?;
+        let thinking = thinking::write(target.generation, request, losses);
         let mut json = String::new();
         object(&mut json, |o| {
             o.opt_num("maxOutputTokens", request.max_output_tokens);
-            sampling(o, &request.sampling, ledger);
+            sampling(o, &request.sampling, losses);
             for (key, value) in &output {
                 o.raw(key, value);
             }
@@ -48,10 +48,10 @@ impl Config {
     }
 }
 
-fn sampling(o: &mut Object<'_>, sampling: &Sampling, ledger: &mut Ledger) {
+fn sampling(o: &mut Object<'_>, sampling: &Sampling, losses: &mut Losses) {
     if let Some(wanted) = sampling.temperature {
         if !(0.0..=2.0).contains(&wanted) {
-            ledger.clamped("temperature", "it lies between 0 and 2");
+            losses.clamped("temperature", "it lies between 0 and 2");
         }
         o.num("temperature", wanted.clamp(0.0, 2.0));
     }
@@ -60,11 +60,11 @@ fn sampling(o: &mut Object<'_>, sampling: &Sampling, ledger: &mut Ledger) {
     if let Some(seed) = &sampling.seed {
         match seed.parse::<i32>() {
             Ok(seed) => o.num("seed", seed),
-            Err(_) => ledger.dropped("seed", "it must be a whole number of 32 bits"),
+            Err(_) => losses.dropped("seed", "it must be a whole number of 32 bits"),
         }
     }
     if sampling.stop.len() > STOPS {
-        ledger.clamped("stop", "the service takes five sequences");
+        losses.clamped("stop", "the service takes five sequences");
     }
     if !sampling.stop.is_empty() {
         o.array("stopSequences", |a| sampling.stop.iter().take(STOPS).for_each(|stop| a.str(stop)));
@@ -78,15 +78,15 @@ fn sampling(o: &mut Object<'_>, sampling: &Sampling, ledger: &mut Ledger) {
 
 type Members = Vec<(&'static str, String)>;
 
-fn output(target: Target<'_>, request: &ChatRequest, ledger: &mut Ledger) -> Result<Members, Error> {
+fn output(target: Target<'_>, request: &ChatRequest, losses: &mut Losses) -> Result<Members, Error> {
     let json_type = || ("responseMimeType", "\"application/json\"".to_owned());
     match &request.output {
         None | Some(OutputFormat::Plain) => Ok(Vec::new()),
         Some(OutputFormat::Json) => Ok(vec![json_type()]),
         Some(OutputFormat::Schema(wanted)) => {
-            ledger.dropped_if(wanted.description.is_some(), "response_format.description", "there is no place for it");
+            losses.dropped_if(wanted.description.is_some(), "response_format.description", "there is no place for it");
             let member = if target.old_schemas || is_noted(&request.extensions, OLD_SCHEMA) {
-                ("responseSchema", schema::lower(&wanted.schema, "response_format.schema", ledger)?)
+                ("responseSchema", schema::lower(&wanted.schema, "response_format.schema", losses)?)
             } else {
                 ("responseJsonSchema", wanted.schema.clone())
             };
@@ -103,7 +103,7 @@ fn output(target: Target<'_>, request: &ChatRequest, ledger: &mut Ledger) -> Res
             Ok(own.rest.0.iter().filter_map(|(key, raw)| Some((member(key)?, raw.get().to_owned()))).collect())
         }
         Some(OutputFormat::Opaque(_)) => {
-            ledger.dropped("response_format", "it belongs to another format");
+            losses.dropped("response_format", "it belongs to another format");
             Ok(Vec::new())
         }
     }

@@ -2,7 +2,7 @@
 
 mod parts;
 
-use weir_sdk::ledger::{Ledger, Place};
+use weir_sdk::losses::{Losses, Place};
 use weir_sdk::names::Names;
 use weir_sdk::turns::{Conversation, Speaker, Turn, Turns, parts_of};
 use weir_sdk::types::{ChatRequest, Error, Message, Part, Role, ToolCall};
@@ -13,7 +13,7 @@ use crate::{FORMAT, signature, write};
 struct Writer<'a> {
     target: Target<'a>,
     names: &'a mut Names,
-    ledger: &'a mut Ledger,
+    losses: &'a mut Losses,
     turns: Turns,
     /// The calls so far, for the names of their results.
     calls: Vec<&'a ToolCall>,
@@ -26,11 +26,11 @@ pub(super) fn write<'a>(
     target: Target<'a>,
     request: &'a ChatRequest,
     names: &'a mut Names,
-    ledger: &'a mut Ledger,
+    losses: &'a mut Losses,
 ) -> Result<Conversation, Error> {
     let turns = Turns::new("parts", "model");
     let current = request.messages.iter().rposition(is_user_words).unwrap_or(0);
-    let mut writer = Writer { target, names, ledger, turns, calls: Vec::new(), current };
+    let mut writer = Writer { target, names, losses, turns, calls: Vec::new(), current };
     for (at, message) in request.messages.iter().enumerate() {
         writer.message(at, message)?;
     }
@@ -44,7 +44,7 @@ fn is_user_words(message: &Message) -> bool {
 
 impl<'a> Writer<'a> {
     fn message(&mut self, at: usize, message: &'a Message) -> Result<(), Error> {
-        let mut turn = Turn::of(message, at, FORMAT, self.ledger);
+        let mut turn = Turn::of(message, at, FORMAT, self.losses);
         if turn.speaker == Speaker::System {
             return self.system(at, message);
         }
@@ -63,7 +63,7 @@ impl<'a> Writer<'a> {
                 Part::Text(text) if text.text.is_empty() => {}
                 Part::Text(text) => {
                     self.lose_cache(text.cache.is_some(), place);
-                    self.ledger.foreign_at(place, &text.extensions, FORMAT);
+                    self.losses.foreign_at(place, &text.extensions, FORMAT);
                     write::item(&mut parts, |o| {
                         write::text(o, &text.text, false, signature::own(text.signature.as_ref()));
                         write::members(o, &text.extensions, "");
@@ -73,7 +73,7 @@ impl<'a> Writer<'a> {
                 _ => return Err(Error::unsupported(place.field(""), "system text can only be text")),
             }
         }
-        self.turns.add_system(&parts, at, self.ledger);
+        self.turns.add_system(&parts, at, self.losses);
         Ok(())
     }
 
@@ -83,7 +83,7 @@ impl<'a> Writer<'a> {
 
     fn lose_cache_at(&mut self, hinted: bool, field: impl FnOnce() -> String) {
         if hinted {
-            self.ledger.dropped(field(), "prompts are cached by their content");
+            self.losses.dropped(field(), "prompts are cached by their content");
         }
     }
 }

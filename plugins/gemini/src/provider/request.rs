@@ -1,7 +1,7 @@
 //! Renders the request for the service.
 
 use weir_sdk::json::{Object, object};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::turns::Conversation;
 use weir_sdk::types::{ChatRequest, Context, Error, Framing, Header, HttpRequest, RenderedRequest};
 
@@ -33,10 +33,10 @@ impl<'a> Target<'a> {
 /// Renders a request for an answer.
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let target = Target::of(ctx, request);
-    let mut ledger = Ledger::default();
-    let prompt = Prompt::read(target, request, &mut ledger)?;
+    let mut losses = Losses::default();
+    let prompt = Prompt::read(target, request, &mut losses)?;
     let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
-    object(&mut body, |o| prompt.write(o, request, &mut ledger));
+    object(&mut body, |o| prompt.write(o, request, &mut losses));
     let method = if request.stream { "streamGenerateContent" } else { "generateContent" };
     let mut http = HttpRequest::post(path::method(target.model, method), body);
     if request.stream {
@@ -44,23 +44,23 @@ pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
     }
     // A server that does not support `alt` sends a list.
     let framing = request.stream.then_some(Framing::JsonArray);
-    Ok(RenderedRequest { framing, ..prompt.rendered(http, ledger) })
+    Ok(RenderedRequest { framing, ..prompt.rendered(http, losses) })
 }
 
 /// Renders a request for a token count.
 pub(crate) fn write_count(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest, Error> {
     let target = Target::of(ctx, request);
-    let mut ledger = Ledger::default();
-    let prompt = Prompt::read(target, request, &mut ledger)?;
+    let mut losses = Losses::default();
+    let prompt = Prompt::read(target, request, &mut losses)?;
     let mut body = String::with_capacity(prompt.conversation.turns.len() + 1024);
     object(&mut body, |o| {
         o.object("generateContentRequest", |o| {
             o.str("model", &path::resource(target.model));
-            prompt.write(o, request, &mut ledger);
+            prompt.write(o, request, &mut losses);
         });
     });
     let http = HttpRequest::post(path::method(target.model, "countTokens"), body);
-    Ok(prompt.rendered(http, ledger))
+    Ok(prompt.rendered(http, losses))
 }
 
 /// Decisions made before anything is written.
@@ -73,16 +73,16 @@ struct Prompt {
 }
 
 impl Prompt {
-    fn read(target: Target<'_>, request: &ChatRequest, ledger: &mut Ledger) -> Result<Self, Error> {
+    fn read(target: Target<'_>, request: &ChatRequest, losses: &mut Losses) -> Result<Self, Error> {
         let mut names = crate::names::names();
-        let tools = tools::write(target, request, &mut names, ledger)?;
-        let conversation = contents::write(target, request, &mut names, ledger)?;
-        let choice = tools::choice(request, &mut names, ledger);
-        let config = Config::read(target, request, ledger)?;
+        let tools = tools::write(target, request, &mut names, losses)?;
+        let conversation = contents::write(target, request, &mut names, losses)?;
+        let choice = tools::choice(request, &mut names, losses);
+        let config = Config::read(target, request, losses)?;
         Ok(Self { conversation, tools, choice, config, names })
     }
 
-    fn write(&self, o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
+    fn write(&self, o: &mut Object<'_>, request: &ChatRequest, losses: &mut Losses) {
         if !self.conversation.system.is_empty() {
             o.object("systemInstruction", |o| o.raw("parts", &format!("[{}]", self.conversation.system)));
         }
@@ -99,25 +99,25 @@ impl Prompt {
         {
             o.raw(&own.key, &own.json);
         }
-        ledger.foreign("", &request.extensions, FORMAT);
-        labels(o, request, ledger);
+        losses.foreign("", &request.extensions, FORMAT);
+        labels(o, request, losses);
     }
 
-    fn rendered(&self, http: HttpRequest, ledger: Ledger) -> RenderedRequest {
-        RenderedRequest { losses: ledger.into_losses(), memo: self.names.to_memo(), ..RenderedRequest::new(http) }
+    fn rendered(&self, http: HttpRequest, losses: Losses) -> RenderedRequest {
+        RenderedRequest { losses: losses.into_losses(), memo: self.names.to_memo(), ..RenderedRequest::new(http) }
     }
 }
 
-fn labels(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
+fn labels(o: &mut Object<'_>, request: &ChatRequest, losses: &mut Losses) {
     const NONE: &str = "the format has no place for it";
     match request.service_tier.as_deref() {
         None | Some("auto") => {}
         Some(tier @ ("standard" | "flex" | "priority")) => o.str("serviceTier", tier),
         Some("default") => o.str("serviceTier", "standard"),
-        Some(_) => ledger.dropped("service_tier", "there is no tier of this name"),
+        Some(_) => losses.dropped("service_tier", "there is no tier of this name"),
     }
-    ledger.dropped_if(request.end_user.is_some(), "user", NONE);
-    ledger.dropped_if(request.metadata.as_deref().is_some_and(|json| json != "{}"), "metadata", NONE);
-    ledger.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "prompts are cached by their content");
-    ledger.dropped_if(request.parallel_tool_calls == Some(false), "parallel_tool_calls", NONE);
+    losses.dropped_if(request.end_user.is_some(), "user", NONE);
+    losses.dropped_if(request.metadata.as_deref().is_some_and(|json| json != "{}"), "metadata", NONE);
+    losses.dropped_if(request.cache_key.is_some(), "prompt_cache_key", "prompts are cached by their content");
+    losses.dropped_if(request.parallel_tool_calls == Some(false), "parallel_tool_calls", NONE);
 }

@@ -1,7 +1,7 @@
 //! Maps mode, effort and budget of thinking to what the target's model takes.
 
 use weir_sdk::json::object;
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatRequest, ReasoningMode, ReasoningRequest};
 
 use crate::generation::{Generation, Thinking};
@@ -22,9 +22,9 @@ struct Plan {
 }
 
 /// Renders `thinkingConfig`, if there are settings.
-pub(super) fn write(generation: Generation, request: &ChatRequest, ledger: &mut Ledger) -> Option<String> {
+pub(super) fn write(generation: Generation, request: &ChatRequest, losses: &mut Losses) -> Option<String> {
     let wanted = request.reasoning.as_ref()?;
-    ledger.foreign("reasoning.", &wanted.extensions, FORMAT);
+    losses.foreign("reasoning.", &wanted.extensions, FORMAT);
     let shown = wanted.summary.as_deref() != Some("omitted");
     let plan = if is_noted(&wanted.extensions, OWN) {
         own(wanted)
@@ -32,11 +32,11 @@ pub(super) fn write(generation: Generation, request: &ChatRequest, ledger: &mut 
         match generation.thinking {
             Thinking::None => {
                 let off = mode(wanted) == Some(ReasoningMode::Disabled);
-                ledger.dropped_if(!off, "reasoning", "the model does not think");
+                losses.dropped_if(!off, "reasoning", "the model does not think");
                 return None;
             }
-            Thinking::Budget(least, most) => by_budget(wanted, request.max_output_tokens, (least, most), ledger),
-            Thinking::Levels(levels) => by_level(wanted, levels, ledger),
+            Thinking::Budget(least, most) => by_budget(wanted, request.max_output_tokens, (least, most), losses),
+            Thinking::Levels(levels) => by_level(wanted, levels, losses),
         }
     };
     let mut json = String::new();
@@ -68,19 +68,19 @@ fn mode(wanted: &ReasoningRequest) -> Option<ReasoningMode> {
     }
 }
 
-fn by_budget(wanted: &ReasoningRequest, answer: Option<u32>, limits: (u32, u32), ledger: &mut Ledger) -> Plan {
+fn by_budget(wanted: &ReasoningRequest, answer: Option<u32>, limits: (u32, u32), losses: &mut Losses) -> Plan {
     let (least, most) = limits;
     let thinks = |budget: Option<i64>| Plan { budget, level: None, thinks: true };
     if mode(wanted) == Some(ReasoningMode::Disabled) {
         if least > 0 {
-            ledger.approximated("reasoning", "the model always thinks: as little as it can");
+            losses.approximated("reasoning", "the model always thinks: as little as it can");
         }
         return Plan { budget: Some(i64::from(least)), level: None, thinks: false };
     }
     if let Some(budget) = wanted.budget_tokens {
         let allowed = budget.clamp(least, most);
         if allowed != budget {
-            ledger.clamped("reasoning.budget_tokens", &format!("the model takes {least} to {most}"));
+            losses.clamped("reasoning.budget_tokens", &format!("the model takes {least} to {most}"));
         }
         return thinks(Some(i64::from(allowed)));
     }
@@ -89,7 +89,7 @@ fn by_budget(wanted: &ReasoningRequest, answer: Option<u32>, limits: (u32, u32),
         return thinks(asked.then_some(-1));
     };
     let Some(budget) = table(effort) else {
-        ledger.dropped("reasoning.effort", "there is no effort of this name");
+        losses.dropped("reasoning.effort", "there is no effort of this name");
         return thinks(None);
     };
     // Thinking counts towards the answer's limit: it must leave room for the answer.
@@ -112,10 +112,10 @@ fn table(effort: &str) -> Option<u32> {
 /// Efforts, in order.
 const ORDER: [&str; 6] = ["minimal", "low", "medium", "high", "xhigh", "max"];
 
-fn by_level(wanted: &ReasoningRequest, levels: &[&str], ledger: &mut Ledger) -> Plan {
+fn by_level(wanted: &ReasoningRequest, levels: &[&str], losses: &mut Losses) -> Plan {
     let level = |level: &str, thinks| Plan { budget: None, level: Some(level.to_ascii_uppercase()), thinks };
     if mode(wanted) == Some(ReasoningMode::Disabled) {
-        ledger.approximated("reasoning", "the model always thinks: as little as it can");
+        losses.approximated("reasoning", "the model always thinks: as little as it can");
         return level(levels.first().copied().unwrap_or("low"), false);
     }
     let Some(effort) = wanted.effort.as_deref() else {
@@ -124,15 +124,15 @@ fn by_level(wanted: &ReasoningRequest, levels: &[&str], ledger: &mut Ledger) -> 
     };
     let rank = |name: &str| ORDER.iter().position(|known| *known == name);
     let Some(wanted_rank) = rank(effort) else {
-        ledger.dropped("reasoning.effort", "there is no effort of this name");
+        losses.dropped("reasoning.effort", "there is no effort of this name");
         return Plan { thinks: true, ..Plan::default() };
     };
     let nearest =
         levels.iter().find(|name| rank(name) >= Some(wanted_rank)).or(levels.last()).copied().unwrap_or("low");
     if nearest != effort {
-        ledger.clamped("reasoning.effort", nearest);
+        losses.clamped("reasoning.effort", nearest);
     }
-    ledger.dropped_if(wanted.budget_tokens.is_some(), "reasoning.budget_tokens", "the effort says it");
+    losses.dropped_if(wanted.budget_tokens.is_some(), "reasoning.budget_tokens", "the effort says it");
     level(nearest, true)
 }
 
@@ -141,10 +141,10 @@ mod tests {
     use super::*;
 
     fn sent(model: &str, reasoning: ReasoningRequest, limit: Option<u32>) -> (Option<String>, usize) {
-        let mut ledger = Ledger::default();
+        let mut losses = Losses::default();
         let request = ChatRequest { reasoning: Some(reasoning), max_output_tokens: limit, ..ChatRequest::default() };
-        let json = write(Generation::of(model), &request, &mut ledger);
-        (json, ledger.into_losses().len())
+        let json = write(Generation::of(model), &request, &mut losses);
+        (json, losses.into_losses().len())
     }
 
     fn effort(name: &str) -> ReasoningRequest {

@@ -1,7 +1,7 @@
 //! Renders the tools and the choice between them.
 
 use weir_sdk::json::{Object, RawValue, object, parse};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::names::Names;
 use weir_sdk::tools::{self, SentTool};
 use weir_sdk::types::{ChatRequest, Error, Extension, FunctionTool, ToolChoice};
@@ -19,13 +19,13 @@ pub(super) fn write(
     target: Target<'_>,
     request: &ChatRequest,
     names: &mut Names,
-    ledger: &mut Ledger,
+    losses: &mut Losses,
 ) -> Result<Vec<String>, Error> {
     let mut entries = Vec::new();
     let mut declarations = String::new();
     for (at, tool) in tools::sent(request, None, FORMAT)? {
         match tool {
-            SentTool::Function(tool) => write::raw_item(&mut declarations, &function(target, tool, at, names, ledger)?),
+            SentTool::Function(tool) => write::raw_item(&mut declarations, &function(target, tool, at, names, losses)?),
             SentTool::Own(opaque) => entries.push(opaque.json.clone()),
         }
     }
@@ -40,18 +40,18 @@ fn function(
     tool: &FunctionTool,
     at: usize,
     names: &mut Names,
-    ledger: &mut Ledger,
+    losses: &mut Losses,
 ) -> Result<String, Error> {
     let place = format!("tools[{at}]");
     let old = target.old_schemas || is_noted(&tool.extensions, OLD_SCHEMA);
     let parameters = match tool.parameters.as_deref().filter(|schema| !(old && is_empty(schema))) {
-        Some(schema) if old => Some(schema::lower(schema, &format!("{place}.parameters"), ledger)?),
+        Some(schema) if old => Some(schema::lower(schema, &format!("{place}.parameters"), losses)?),
         Some(schema) => Some(schema.to_owned()),
         None => None,
     };
-    ledger.dropped_if(tool.strict == Some(true), &format!("{place}.strict"), "there is no place for it");
-    ledger.dropped_if(tool.cache.is_some(), &format!("{place}.cache_control"), "prompts are cached by their content");
-    ledger.foreign(&format!("{place}."), &tool.extensions, FORMAT);
+    losses.dropped_if(tool.strict == Some(true), &format!("{place}.strict"), "there is no place for it");
+    losses.dropped_if(tool.cache.is_some(), &format!("{place}.cache_control"), "prompts are cached by their content");
+    losses.foreign(&format!("{place}."), &tool.extensions, FORMAT);
     let mut out = String::new();
     object(&mut out, |o| {
         o.str("name", &names.send(&tool.name));
@@ -82,7 +82,7 @@ pub(super) struct Choice {
 }
 
 /// Decides on calls. The service's validated mode allows only some functions without requiring a call.
-pub(super) fn choice(request: &ChatRequest, names: &mut Names, ledger: &mut Ledger) -> Option<Choice> {
+pub(super) fn choice(request: &ChatRequest, names: &mut Names, losses: &mut Losses) -> Option<Choice> {
     let all = |mode| Some(Choice { mode, allowed: Vec::new() });
     match request.tool_choice.as_ref()? {
         ToolChoice::Automatic => all("AUTO"),
@@ -94,7 +94,7 @@ pub(super) fn choice(request: &ChatRequest, names: &mut Names, ledger: &mut Ledg
             allowed: some.names.iter().map(|name| names.send(name).into_owned()).collect(),
         }),
         ToolChoice::Opaque(_) => {
-            ledger.dropped("tool_choice", "it belongs to another format");
+            losses.dropped("tool_choice", "it belongs to another format");
             None
         }
     }

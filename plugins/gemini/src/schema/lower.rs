@@ -1,7 +1,7 @@
 //! Converts JSON Schema for the older place.
 
 use weir_sdk::json::{Object, RawValue, Str, object, parse};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::Error;
 
 use super::DEPTH;
@@ -29,19 +29,19 @@ const SPENT: [&str; 6] = ["$defs", "definitions", "$id", "$comment", "$anchor", 
 /// Values of `format` that the service takes.
 const FORMATS: [&str; 6] = ["date-time", "float", "double", "int32", "int64", "enum"];
 
-/// Renders a JSON Schema for the older place; `place` names it in the ledger.
-pub(crate) fn lower(json: &str, place: &str, ledger: &mut Ledger) -> Result<String, Error> {
+/// Renders a JSON Schema for the older place; `place` names it in losses.
+pub(crate) fn lower(json: &str, place: &str, losses: &mut Losses) -> Result<String, Error> {
     let root: &RawValue =
         parse(json).map_err(|error| Error::invalid(format!("{place}: {error}")).at(place.to_owned()))?;
     let mut out = String::with_capacity(json.len() + 64);
-    let mut writer = Lower { root, ledger, open: Vec::new(), nodes: 0 };
+    let mut writer = Lower { root, losses, open: Vec::new(), nodes: 0 };
     writer.schema(&mut out, root, place, 0);
     Ok(out)
 }
 
 struct Lower<'a, 'l> {
     root: &'a RawValue,
-    ledger: &'l mut Ledger,
+    losses: &'l mut Losses,
     /// The references that are being followed.
     open: Vec<String>,
     nodes: usize,
@@ -60,7 +60,7 @@ impl<'a> Lower<'a, '_> {
     fn schema(&mut self, out: &mut String, raw: &'a RawValue, place: &str, depth: usize) {
         self.nodes += 1;
         if depth >= DEPTH || self.nodes > NODES {
-            self.ledger.approximated(place, "it is nested too deeply, or too large once written out");
+            self.losses.approximated(place, "it is nested too deeply, or too large once written out");
             return out.push_str(r#"{"type":"OBJECT"}"#);
         }
         let opened = self.open.len();
@@ -69,10 +69,10 @@ impl<'a> Lower<'a, '_> {
         let mut kinds = Kinds::default();
         let branches = self.branches(&mut flat, &mut kinds);
         if flat.circle {
-            self.ledger.approximated(place, "a schema that holds itself is cut off");
+            self.losses.approximated(place, "a schema that holds itself is cut off");
         }
         if flat.dangling {
-            self.ledger.dropped(format!("{place}.$ref"), "it leads nowhere");
+            self.losses.dropped(format!("{place}.$ref"), "it leads nowhere");
         }
         self.kinds(&mut flat, &mut kinds, place);
         object(out, |o| {
@@ -87,7 +87,7 @@ impl<'a> Lower<'a, '_> {
             }
         });
         for (key, _) in flat.members.iter().filter(|(key, _)| !SPENT.contains(&&**key)) {
-            self.ledger.dropped(format!("{place}.{}", &**key), "this field's schemas have no place for it");
+            self.losses.dropped(format!("{place}.{}", &**key), "this field's schemas have no place for it");
         }
         self.open.truncate(opened);
     }
@@ -125,7 +125,7 @@ impl<'a> Lower<'a, '_> {
         if others.clone().all(|raw| raw.get().starts_with('"')) {
             kinds.values = others.map(|raw| raw.get().to_owned()).collect();
         } else {
-            self.ledger.dropped(format!("{place}.enum"), "only texts can be listed here");
+            self.losses.dropped(format!("{place}.enum"), "only texts can be listed here");
             if kinds.types.is_empty() {
                 kinds.types.extend(values.iter().find_map(|raw| type_of(raw)).map(str::to_owned));
             }
@@ -142,7 +142,7 @@ impl<'a> Lower<'a, '_> {
         if let Some(format) = flat.take("format") {
             let known = FORMATS.iter().any(|known| format.get().trim_matches('"') == *known);
             o.opt_raw("format", known.then(|| format.get()));
-            self.ledger.dropped_if(!known, &format!("{place}.format"), "the service does not know it");
+            self.losses.dropped_if(!known, &format!("{place}.format"), "the service does not know it");
         }
         if kinds.nullable {
             o.bool("nullable", true);
@@ -153,7 +153,7 @@ impl<'a> Lower<'a, '_> {
         for (exclusive, inclusive) in [("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")] {
             let has_other = flat.members.iter().any(|(key, _)| &**key == inclusive);
             if let Some(raw) = flat.take(exclusive).filter(|_| !has_other) {
-                self.ledger.approximated(format!("{place}.{exclusive}"), inclusive);
+                self.losses.approximated(format!("{place}.{exclusive}"), inclusive);
                 o.raw(inclusive, raw.get());
             }
         }
@@ -166,7 +166,7 @@ impl<'a> Lower<'a, '_> {
 
     fn children(&mut self, o: &mut Object<'_>, flat: &mut Flat<'a>, kinds: &Kinds, place: &str, depth: usize) {
         if kinds.types.len() > 1 {
-            self.ledger.approximated(format!("{place}.type"), "several types become branches");
+            self.losses.approximated(format!("{place}.type"), "several types become branches");
             o.array("anyOf", |a| kinds.types.iter().for_each(|name| a.object(|o| o.str("type", name))));
         }
         let properties = std::mem::take(&mut flat.properties);
@@ -183,7 +183,7 @@ impl<'a> Lower<'a, '_> {
         match flat.take("items") {
             Some(items) => self.schema(o.value("items"), items, &format!("{place}[]"), depth + 1),
             None if kinds.types.iter().any(|name| name == "ARRAY") => {
-                self.ledger.approximated(format!("{place}.items"), "elements of an array must have a type");
+                self.losses.approximated(format!("{place}.items"), "elements of an array must have a type");
                 o.object("items", |o| o.str("type", "STRING"));
             }
             None => {}

@@ -1,13 +1,13 @@
 use serde_json::{Value, json};
 use weir_sdk::json::parse;
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 
 use super::*;
 
 fn lowered(schema: &Value) -> (Value, Vec<String>) {
-    let mut ledger = Ledger::default();
-    let json = lower(&schema.to_string(), "p", &mut ledger).unwrap();
-    let losses = ledger.into_losses().into_iter().map(|loss| loss.field).collect();
+    let mut losses = Losses::default();
+    let json = lower(&schema.to_string(), "p", &mut losses).unwrap();
+    let losses = losses.into_losses().into_iter().map(|loss| loss.field).collect();
     (serde_json::from_str(&json).unwrap(), losses)
 }
 

@@ -1,7 +1,7 @@
 //! The clients' side: requests in every spelling, answers from other formats.
 
 use serde_json::json;
-use weir_sdk::ledger::extension;
+use weir_sdk::losses::extension;
 use weir_sdk::types::{
     Candidate, ChatResponse, Citation, Finish, FinishReason, MediaSource, Part, ReasoningMode, ReasoningPart, Role,
     Signature, TextPart, Tool, ToolCall, ToolChoice, Usage,

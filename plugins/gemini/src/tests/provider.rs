@@ -240,7 +240,7 @@ fn c54_choices_among_tools_become_modes() {
 }
 
 #[test]
-fn c49_what_has_no_place_is_in_the_ledger() {
+fn c49_what_has_no_place_is_a_loss() {
     let sampling = Sampling {
         temperature: Some(3.0),
         seed: Some("99999999999".into()),

@@ -6,7 +6,7 @@
 
 use weir_sdk::adapter::{Encoder, Result};
 use weir_sdk::json::{Object, object};
-use weir_sdk::ledger::{Ledger, Once};
+use weir_sdk::losses::{Losses, Once};
 use weir_sdk::types::{
     ChatEvent, Context, Encoded, Error, Extension, Finish, Frame, MediaPart, PartDelta, PartKind, PartStart, PartStop,
     ResponseStart, ToolStart, Usage,
@@ -45,7 +45,7 @@ pub struct LineEncoder {
     pictured: bool,
     /// Losses that were reported; some recur with every event.
     lost: Once,
-    ledger: Ledger,
+    losses: Losses,
     frames: Vec<Frame>,
 }
 
@@ -81,7 +81,7 @@ impl Encoder for LineEncoder {
             failed: false,
             pictured: false,
             lost: Once::default(),
-            ledger: Ledger::default(),
+            losses: Losses::default(),
             frames: Vec::new(),
         }
     }
@@ -108,7 +108,7 @@ impl Encoder for LineEncoder {
 
 impl LineEncoder {
     fn encoded(&mut self) -> Encoded {
-        let losses = std::mem::take(&mut self.ledger).into_losses();
+        let losses = std::mem::take(&mut self.losses).into_losses();
         Encoded { frames: std::mem::take(&mut self.frames), losses }
     }
 
@@ -120,7 +120,7 @@ impl LineEncoder {
             ChatEvent::PartStop(stop) if stop.candidate == 0 => self.stop(stop),
             ChatEvent::Start(start) => {
                 let lost = start.service_tier.is_some();
-                self.ledger.dropped_if(lost, "service_tier", NO_PLACE);
+                self.losses.dropped_if(lost, "service_tier", NO_PLACE);
                 self.start = Some(start);
             }
             ChatEvent::Usage(later) => self.usage.update(later),
@@ -136,7 +136,7 @@ impl LineEncoder {
     }
 
     fn lose(&mut self, what: &str, why: &str) {
-        self.lost.dropped(what, why, &mut self.ledger);
+        self.lost.dropped(what, why, &mut self.losses);
     }
 
     fn begin(&mut self, start: PartStart) {
@@ -144,7 +144,7 @@ impl LineEncoder {
             PartKind::Text => Spoken::Text,
             PartKind::Reasoning => Spoken::Thinking,
             PartKind::Refusal => {
-                self.ledger.approximated("refusal", "told as text");
+                self.losses.approximated("refusal", "told as text");
                 Spoken::Text
             }
             PartKind::ToolCall(call) => return self.call(start.part, call),
@@ -186,7 +186,7 @@ impl LineEncoder {
     fn stop(&mut self, stop: PartStop) {
         if let Some(at) = self.open.iter().position(|(part, _)| *part == stop.part) {
             self.open.remove(at);
-            return lose(&stop.extensions, "content.", &mut self.ledger);
+            return lose(&stop.extensions, "content.", &mut self.losses);
         }
         if let Some(call) = self.calls.iter_mut().find(|call| call.part == stop.part) {
             call.extensions = Some(stop.extensions);
@@ -204,10 +204,10 @@ impl LineEncoder {
             self.n_calls += 1;
             let extensions = call.extensions.unwrap_or_default();
             let written = Written::streamed(&call.start, &call.arguments, index, &extensions);
-            let mut ledger = std::mem::take(&mut self.ledger);
+            let mut losses = std::mem::take(&mut self.losses);
             let mut json = String::with_capacity(call.arguments.len() + 128);
-            object(&mut json, |o| written.write(o, &format!("tool_calls[{index}]"), &mut ledger));
-            self.ledger = ledger;
+            object(&mut json, |o| written.write(o, &format!("tool_calls[{index}]"), &mut losses));
+            self.losses = losses;
             self.line(|o, generates| {
                 piece(o, generates, Spoken::Text, "", |o| o.array("tool_calls", |a| a.raw(&json)));
             });
@@ -220,9 +220,9 @@ impl LineEncoder {
 
     fn image(&mut self, media: &MediaPart) {
         if !self.generates || std::mem::replace(&mut self.pictured, true) {
-            return lose_image(self.generates, &mut self.ledger);
+            return lose_image(self.generates, &mut self.losses);
         }
-        if let Some(data) = image(media, &mut self.ledger).map(str::to_owned) {
+        if let Some(data) = image(media, &mut self.losses).map(str::to_owned) {
             self.line(|o, generates| piece(o, generates, Spoken::Text, "", |o| o.str("image", &data)));
         }
     }
@@ -230,27 +230,27 @@ impl LineEncoder {
     /// Writes a line that is not the last.
     fn line(&mut self, members: impl FnOnce(&mut Object<'_>, bool)) {
         let logprobs = self.logprobs.take();
-        let mut ledger = std::mem::take(&mut self.ledger);
+        let mut losses = std::mem::take(&mut self.losses);
         self.frame(|o, generates| {
             members(o, generates);
-            write_logprobs(o, logprobs.as_deref(), &mut ledger);
+            write_logprobs(o, logprobs.as_deref(), &mut losses);
             o.bool("done", false);
         });
-        self.ledger.append(ledger.into_losses());
+        self.losses.append(losses.into_losses());
     }
 
     fn end(&mut self) {
         let (usage, finish, logprobs) = (std::mem::take(&mut self.usage), self.finish.take(), self.logprobs.take());
-        let mut ledger = std::mem::take(&mut self.ledger);
+        let mut losses = std::mem::take(&mut self.losses);
         self.frame(|o, generates| {
             piece(o, generates, Spoken::Text, "", |_| {});
-            write_logprobs(o, logprobs.as_deref(), &mut ledger);
+            write_logprobs(o, logprobs.as_deref(), &mut losses);
             o.bool("done", true);
-            o.str("done_reason", finish::write(finish.as_ref(), &mut ledger));
+            o.str("done_reason", finish::write(finish.as_ref(), &mut losses));
             usage::write(o, &usage);
         });
-        lose(&usage.extensions, "usage.", &mut ledger);
-        self.ledger.append(ledger.into_losses());
+        lose(&usage.extensions, "usage.", &mut losses);
+        self.losses.append(losses.into_losses());
     }
 
     /// Writes a frame. Every line repeats the head, which is rendered once.
@@ -271,7 +271,7 @@ impl LineEncoder {
         let mut out = String::with_capacity(96);
         object(&mut out, |o| {
             head(o, &self.ctx, start.model.as_deref(), start.created_ms);
-            members(o, &start.extensions, &mut self.ledger, "");
+            members(o, &start.extensions, &mut self.losses, "");
         });
         self.head = out.get(1..out.len() - 1).unwrap_or_default().to_owned();
     }

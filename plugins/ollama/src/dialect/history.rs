@@ -4,7 +4,7 @@
 //! the same whenever the same conversation comes, and each result the id of its call.
 
 use weir_sdk::json::Str;
-use weir_sdk::ledger::extensions;
+use weir_sdk::losses::extensions;
 use weir_sdk::types::{
     Blob, Error, Extension, Message, Part, ReasoningPart, ResultPart, Role, TextPart, ToolCall, ToolResult,
 };

@@ -1,7 +1,7 @@
 //! Parses a client's request for an answer.
 
 use weir_sdk::json::{RawValue, Str, parse};
-use weir_sdk::ledger::extensions;
+use weir_sdk::losses::extensions;
 use weir_sdk::types::{ChatRequest, Context, Error, HttpRequest, Message, Part, Role};
 
 use super::history::History;

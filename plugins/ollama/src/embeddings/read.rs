@@ -2,7 +2,7 @@
 
 use weir_sdk::adapter::{ParsedEmbeddings, Result};
 use weir_sdk::json::{Either, Str, parse};
-use weir_sdk::ledger::extensions;
+use weir_sdk::losses::extensions;
 use weir_sdk::types::{
     Context, Embedding, EmbeddingInput, EmbeddingsRequest, EmbeddingsResponse, Error, HttpRequest, HttpResponse, Vector,
 };

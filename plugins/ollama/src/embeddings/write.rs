@@ -3,7 +3,7 @@
 use weir_sdk::adapter::Result;
 use weir_sdk::compat::embeddings::{from_base64, write_floats};
 use weir_sdk::json::object;
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{
     Context, EmbeddingInput, EmbeddingsRequest, EmbeddingsResponse, Error, HttpRequest, RenderedRequest,
     RenderedResponse, Vector,
@@ -15,7 +15,7 @@ use crate::tools::lose;
 use crate::{EMBEDDINGS, is_own, options, usage};
 
 pub(super) fn request(ctx: &Context, request: &EmbeddingsRequest) -> Result<RenderedRequest> {
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     let mut texts = Vec::with_capacity(request.inputs.len());
     for (at, input) in request.inputs.iter().enumerate() {
         match input {
@@ -40,16 +40,16 @@ pub(super) fn request(ctx: &Context, request: &EmbeddingsRequest) -> Result<Rend
             }
         }
     });
-    ledger.dropped_if(request.end_user.is_some(), "user", NO_PLACE);
-    ledger.dropped_if(request.task.is_some(), "task", NO_PLACE);
-    ledger.dropped_if(request.title.is_some(), "title", NO_PLACE);
-    lose(&request.extensions, "", &mut ledger);
+    losses.dropped_if(request.end_user.is_some(), "user", NO_PLACE);
+    losses.dropped_if(request.task.is_some(), "task", NO_PLACE);
+    losses.dropped_if(request.title.is_some(), "title", NO_PLACE);
+    lose(&request.extensions, "", &mut losses);
     let http = HttpRequest::post(if legacy { "api/embeddings" } else { "api/embed" }, body);
-    Ok(RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(http) })
+    Ok(RenderedRequest { losses: losses.into_losses(), ..RenderedRequest::new(http) })
 }
 
 pub(super) fn response(ctx: &Context, mut response: EmbeddingsResponse) -> Result<RenderedResponse> {
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     response.embeddings.sort_by_key(|embedding| embedding.index);
     let mut vectors = Vec::with_capacity(response.embeddings.len());
     for embedding in response.embeddings {
@@ -77,11 +77,11 @@ pub(super) fn response(ctx: &Context, mut response: EmbeddingsResponse) -> Resul
                     ..known.clone()
                 },
             );
-            lose(&known.extensions, "usage.", &mut ledger);
+            lose(&known.extensions, "usage.", &mut losses);
         }
     });
-    lose(&response.extensions, "", &mut ledger);
-    Ok(RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(body) })
+    lose(&response.extensions, "", &mut losses);
+    Ok(RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(body) })
 }
 
 /// A vector as numbers (C-56): the format has no base64.

@@ -4,7 +4,7 @@
 
 use weir_sdk::adapter::{Decoder, Result};
 use weir_sdk::json::{Rest, Str, parse};
-use weir_sdk::ledger::extensions;
+use weir_sdk::losses::extensions;
 use weir_sdk::types::{
     CandidateFinish, CandidateLogprobs, ChatEvent, Context, Decoded, Error, Extension, Frame, Part, PartDelta,
     PartKind, PartStart, PartStop, ResponseStart, ToolCall, ToolStart,

@@ -5,7 +5,7 @@
 
 use weir_sdk::adapter::Result;
 use weir_sdk::json::Array;
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{
     CacheHint, Error, MediaKind, MediaPart, MediaSource, Message, Part, ReasoningPart, ResultPart, Role, TextPart,
     ToolCall, ToolResult,
@@ -19,7 +19,7 @@ const ISSUER: &str = "it returns to its issuer only";
 /// Renders messages one by one.
 #[derive(Debug)]
 pub(super) struct Writer<'a, 'l> {
-    ledger: &'l mut Ledger,
+    losses: &'l mut Losses,
     /// The calls so far, for the names of their results.
     calls: Vec<&'a ToolCall>,
     /// Whether the loss of signatures was reported.
@@ -34,17 +34,17 @@ struct Turn<'a> {
 }
 
 impl<'a, 'l> Writer<'a, 'l> {
-    pub(super) fn new(ledger: &'l mut Ledger) -> Self {
-        Self { ledger, calls: Vec::new(), signature_lost: false }
+    pub(super) fn new(losses: &'l mut Losses) -> Self {
+        Self { losses, calls: Vec::new(), signature_lost: false }
     }
 
     /// Renders a message as one or more.
     pub(super) fn message(&mut self, a: &mut Array<'_>, at: usize, message: &'a Message) -> Result<()> {
         let field = format!("messages[{at}]");
         if message.name.is_some() {
-            self.ledger.dropped(format!("{field}.name"), "speakers have no names here");
+            self.losses.dropped(format!("{field}.name"), "speakers have no names here");
         }
-        lose(&message.extensions, &format!("{field}."), self.ledger);
+        lose(&message.extensions, &format!("{field}."), self.losses);
         let mut results = 0;
         for (part, result) in message.parts.iter().enumerate() {
             if let Part::ToolResult(result) = result {
@@ -71,9 +71,9 @@ impl<'a, 'l> Writer<'a, 'l> {
                 Part::Text(text) => say(&mut turns, self.text(text, place)),
                 Part::Refusal(words) => say(&mut turns, words),
                 Part::Media(media) => self.media(&mut turns, media, place())?,
-                Part::Reasoning(_) => self.ledger.dropped(place(), "only the assistant thinks"),
+                Part::Reasoning(_) => self.losses.dropped(place(), "only the assistant thinks"),
                 Part::ToolCall(_) => return Err(Error::unsupported(place(), "only the assistant calls tools")),
-                Part::Opaque(opaque) => self.ledger.dropped(place(), &opaque.kind),
+                Part::Opaque(opaque) => self.losses.dropped(place(), &opaque.kind),
                 Part::ToolResult(_) => {}
             }
         }
@@ -106,7 +106,7 @@ impl<'a, 'l> Writer<'a, 'l> {
                 Part::Reasoning(thought) => thinking.push_str(self.thought(thought, place)),
                 Part::ToolCall(call) => calls.push(call),
                 Part::Media(media) => self.media(&mut turns, media, place())?,
-                Part::Opaque(opaque) => self.ledger.dropped(place(), &opaque.kind),
+                Part::Opaque(opaque) => self.losses.dropped(place(), &opaque.kind),
                 Part::ToolResult(_) => {}
             }
         }
@@ -133,7 +133,7 @@ impl<'a, 'l> Writer<'a, 'l> {
         self.lose_signature(call.signature.is_some(), || format!("{field}.tool_calls[].signature"));
         self.lose_cache(call.cache.as_ref(), || format!("{field}.tool_calls[]"));
         let place = format!("{field}.tool_calls[]");
-        a.object(|o| Written::call(call, None).write(o, &place, self.ledger));
+        a.object(|o| Written::call(call, None).write(o, &place, self.losses));
     }
 
     /// Renders a tool's result, with the tool's name, and with its call's id if that was given.
@@ -154,11 +154,11 @@ impl<'a, 'l> Writer<'a, 'l> {
         texts.extend(turns.iter().filter_map(|turn| turn.content));
         let images: Vec<&str> = turns.iter().flat_map(|turn| turn.images.iter().copied()).collect();
         if texts.len() > 1 {
-            self.ledger.approximated(format!("{field}.content"), "several texts are joined");
+            self.losses.approximated(format!("{field}.content"), "several texts are joined");
         }
-        self.ledger.dropped_if(result.is_error == Some(true), &format!("{field}.is_error"), "there is no place for it");
+        self.losses.dropped_if(result.is_error == Some(true), &format!("{field}.is_error"), "there is no place for it");
         self.lose_cache(result.cache.as_ref(), || field.to_owned());
-        lose(&result.extensions, &format!("{field}."), self.ledger);
+        lose(&result.extensions, &format!("{field}."), self.losses);
         let called = self.calls.iter().rev().find(|call| call.id == result.call_id);
         let name = result.name.as_deref().or(called.map(|call| call.name.as_str()));
         let name = name.filter(|_| !is_noted(&result.extensions, dialect::NO_NAME));
@@ -180,7 +180,7 @@ impl<'a, 'l> Writer<'a, 'l> {
         self.lose_cache(text.cache.as_ref(), &place);
         self.lose_signature(text.signature.is_some(), &place);
         if !text.extensions.is_empty() {
-            lose(&text.extensions, &format!("{}.", place()), self.ledger);
+            lose(&text.extensions, &format!("{}.", place()), self.losses);
         }
         &text.text
     }
@@ -190,7 +190,7 @@ impl<'a, 'l> Writer<'a, 'l> {
         let sealed = thought.signature.is_some() || thought.encrypted.is_some();
         self.lose_signature(sealed, &place);
         if !thought.extensions.is_empty() {
-            lose(&thought.extensions, &format!("{}.", place()), self.ledger);
+            lose(&thought.extensions, &format!("{}.", place()), self.losses);
         }
         thought.text.as_deref().unwrap_or_default()
     }
@@ -198,9 +198,9 @@ impl<'a, 'l> Writer<'a, 'l> {
     /// Adds an image by its bytes, or a text document.
     fn media(&mut self, turns: &mut Vec<Turn<'a>>, media: &'a MediaPart, place: String) -> Result<()> {
         self.lose_cache(media.cache.as_ref(), || place.clone());
-        lose(&media.extensions, &format!("{place}."), self.ledger);
+        lose(&media.extensions, &format!("{place}."), self.losses);
         let graded = media.detail.as_deref().is_some_and(|detail| detail != "auto");
-        self.ledger.dropped_if(graded, &format!("{place}.detail"), "there is one level here");
+        self.losses.dropped_if(graded, &format!("{place}.detail"), "there is one level here");
         match (&media.source, media.kind) {
             (MediaSource::Base64(data), MediaKind::Image) => {
                 if let Some(turn) = turns.last_mut() {
@@ -209,7 +209,7 @@ impl<'a, 'l> Writer<'a, 'l> {
                 Ok(())
             }
             (MediaSource::Text(text), _) => {
-                self.ledger.approximated(place, "a text document is sent as text");
+                self.losses.approximated(place, "a text document is sent as text");
                 if let Some(name) = &media.name {
                     say(turns, name);
                 }
@@ -227,13 +227,13 @@ impl<'a, 'l> Writer<'a, 'l> {
 
     fn lose_cache(&mut self, hint: Option<&CacheHint>, place: impl FnOnce() -> String) {
         if hint.is_some() {
-            self.ledger.dropped(format!("{}.cache_control", place()), "the server caches by itself");
+            self.losses.dropped(format!("{}.cache_control", place()), "the server caches by itself");
         }
     }
 
     fn lose_signature(&mut self, signed: bool, place: impl FnOnce() -> String) {
         if signed && !std::mem::replace(&mut self.signature_lost, true) {
-            self.ledger.dropped(place(), ISSUER);
+            self.losses.dropped(place(), ISSUER);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Renders a request with a prompt, for `/api/generate`.
 
 use weir_sdk::json::Object;
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatRequest, Context, MediaKind, MediaSource, Message, Part, Role, TextPart};
 
 use crate::tools::lose;
@@ -54,7 +54,7 @@ impl<'a> Prompt<'a> {
     }
 
     /// Writes `prompt` and its related members.
-    pub(super) fn write(&self, o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) {
+    pub(super) fn write(&self, o: &mut Object<'_>, request: &ChatRequest, losses: &mut Losses) {
         o.str("prompt", self.words.map_or("", |(_, text)| &text.text));
         o.opt_str("system", self.system.map(|text| text.text.as_str()));
         if !self.images.is_empty() {
@@ -66,8 +66,8 @@ impl<'a> Prompt<'a> {
         let system = self.system.map(|text| (0, 0, text));
         for (message, part, text) in system.into_iter().chain(self.words.map(|(part, text)| (user, part, text))) {
             let place = format!("messages[{message}].content[{part}].");
-            ledger.dropped_if(text.cache.is_some(), &format!("{place}cache_control"), "the server caches by itself");
-            lose(&text.extensions, &place, ledger);
+            losses.dropped_if(text.cache.is_some(), &format!("{place}cache_control"), "the server caches by itself");
+            lose(&text.extensions, &place, losses);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use weir_sdk::adapter::Result;
 use weir_sdk::json::{Object, object};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatRequest, Context, Framing, HttpRequest, RenderedRequest};
 
 use super::messages::Writer;
@@ -12,31 +12,31 @@ use crate::{body, think, tools};
 /// Renders a request: for `/api/generate` if the target's format or the request wants it and a prompt can express it,
 /// else for `/api/chat`. Answers show which of the two they are.
 pub(super) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest> {
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     let mut out = String::with_capacity(1024);
     let prompt = Prompt::of(ctx, request);
     let mut written = Ok(());
     object(&mut out, |o| {
         o.str("model", if ctx.model.is_empty() { &request.model } else { &ctx.model });
         match &prompt {
-            Some(prompt) => prompt.write(o, request, &mut ledger),
-            None => written = conversation(o, request, &mut ledger),
+            Some(prompt) => prompt.write(o, request, &mut losses),
+            None => written = conversation(o, request, &mut losses),
         }
         // The server streams by default.
         o.bool("stream", request.stream);
-        o.opt_raw("think", think::write(request.reasoning.as_ref(), &mut ledger));
-        body::write_output(o, request.output.as_ref(), &mut ledger);
-        body::write_rest(o, request, prompt.is_some(), &mut ledger);
+        o.opt_raw("think", think::write(request.reasoning.as_ref(), &mut losses));
+        body::write_output(o, request.output.as_ref(), &mut losses);
+        body::write_rest(o, request, prompt.is_some(), &mut losses);
     });
     written?;
     let path = if prompt.is_some() { "api/generate" } else { "api/chat" };
     let framing = request.stream.then_some(Framing::Ndjson);
     let http = HttpRequest::post(path, out);
-    Ok(RenderedRequest { framing, losses: ledger.into_losses(), ..RenderedRequest::new(http) })
+    Ok(RenderedRequest { framing, losses: losses.into_losses(), ..RenderedRequest::new(http) })
 }
 
-fn conversation(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) -> Result<()> {
-    let mut writer = Writer::new(ledger);
+fn conversation(o: &mut Object<'_>, request: &ChatRequest, losses: &mut Losses) -> Result<()> {
+    let mut writer = Writer::new(losses);
     let mut written = Ok(());
     o.array("messages", |a| {
         for (at, message) in request.messages.iter().enumerate() {
@@ -46,5 +46,5 @@ fn conversation(o: &mut Object<'_>, request: &ChatRequest, ledger: &mut Ledger) 
         }
     });
     written?;
-    tools::write(o, request, ledger)
+    tools::write(o, request, losses)
 }

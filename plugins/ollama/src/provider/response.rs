@@ -2,7 +2,7 @@
 
 use weir_sdk::adapter::Result;
 use weir_sdk::json::{RawValue, Str, list, object, parse, text};
-use weir_sdk::ledger::extensions;
+use weir_sdk::losses::extensions;
 use weir_sdk::time;
 use weir_sdk::types::{Candidate, ChatResponse, Context, Error, HttpResponse, Part, ReasoningPart, ToolCall};
 

@@ -200,7 +200,7 @@ fn an_answer_to_a_prompt_has_its_own_member() {
 }
 
 #[test]
-fn c84_a_filtered_answer_is_empty_and_reported_in_the_ledger() {
+fn c84_a_filtered_answer_is_empty_and_reported_as_a_loss() {
     let (body, losses) = written(&context("m"), response(Vec::new(), FinishReason::ContentFilter));
     assert_eq!(body["message"]["content"], "");
     assert_eq!(losses, ["finish_reason"]);

@@ -9,7 +9,7 @@ use weir_sdk::adapter::{Encoder, Result};
 use weir_sdk::compat::usage;
 use weir_sdk::compat::wire::FORMAT;
 use weir_sdk::json::{self, Rest};
-use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{ChatEvent, Context, Encoded, Error, Extension, Frame, Opaque, ResponseStart, Usage};
 
 use self::candidate::{Candidate, Words};
@@ -33,7 +33,7 @@ pub struct ChatEncoder {
     usage: Option<Usage>,
     failed: bool,
     frames: Vec<Frame>,
-    ledger: Ledger,
+    losses: Losses,
 }
 
 impl Encoder for ChatEncoder {
@@ -47,7 +47,7 @@ impl Encoder for ChatEncoder {
             usage: None,
             failed: false,
             frames: Vec::new(),
-            ledger: Ledger::default(),
+            losses: Losses::default(),
         }
     }
 
@@ -82,7 +82,7 @@ impl Encoder for ChatEncoder {
 
 impl ChatEncoder {
     fn take(&mut self) -> Encoded {
-        let losses = std::mem::take(&mut self.ledger).into_losses();
+        let losses = std::mem::take(&mut self.losses).into_losses();
         Encoded { frames: std::mem::take(&mut self.frames), losses }
     }
 
@@ -111,7 +111,7 @@ impl ChatEncoder {
                 let (word, same) = finish_word(event.finish.reason, called, self.memo.legacy);
                 if !same {
                     let raw = event.finish.raw.as_deref().unwrap_or("no reason given");
-                    self.ledger.approximated(format!("choices[{}].finish_reason", event.candidate), raw);
+                    self.losses.approximated(format!("choices[{}].finish_reason", event.candidate), raw);
                 }
                 self.chunk(at, "", Some(word));
             }
@@ -122,7 +122,7 @@ impl ChatEncoder {
     }
 
     fn start(&mut self, start: &ResponseStart) {
-        self.ledger.foreign("", &start.extensions, FORMAT);
+        self.losses.foreign("", &start.extensions, FORMAT);
         self.head(
             &start.id,
             start.model.as_deref(),
@@ -252,7 +252,7 @@ impl ChatEncoder {
 
     /// Later figures replace earlier ones.
     fn usage(&mut self, tokens: Usage) {
-        self.ledger.foreign("usage.", &tokens.extensions, FORMAT);
+        self.losses.foreign("usage.", &tokens.extensions, FORMAT);
         self.usage.get_or_insert_default().update(tokens);
     }
 
@@ -272,7 +272,7 @@ impl ChatEncoder {
             (true, "choice", Some(members)) => self.choice_members(members, &opaque.json),
             // A note of another format is not a loss.
             _ if opaque.json == "null" => {}
-            _ => self.ledger.dropped(opaque.kind.as_str(), "only its own format has such events"),
+            _ => self.losses.dropped(opaque.kind.as_str(), "only its own format has such events"),
         }
     }
 

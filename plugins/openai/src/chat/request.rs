@@ -8,7 +8,7 @@ mod tools;
 use weir_sdk::adapter::{ParsedChat, Result};
 use weir_sdk::compat::wire::{CacheControl, Content, Detail, FORMAT, Function, ToolCall, rest_json};
 use weir_sdk::json::{self, Count, Either, Number, RawValue, Rest, Seq, Str};
-use weir_sdk::ledger::{Ledger, extensions};
+use weir_sdk::losses::{Losses, extensions};
 use weir_sdk::types::{ChatRequest, Context, Error, Extension, HttpRequest, Role, Sampling};
 use weir_sdk::wire;
 
@@ -72,14 +72,14 @@ pub(crate) fn parse(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> 
     let body = request.body.as_text()?;
     let mut wire: Request<'_> =
         json::parse(body).map_err(|error| Error::invalid(format!("the request is not readable: {error}")))?;
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     let usage = wire.stream_options.as_mut().and_then(|options| options.bool("include_usage"));
     let memo = Memo { usage: usage == Some(true), legacy: wire.functions.is_some() };
-    let request = read(ctx, wire, &mut ledger)?;
-    Ok(ParsedChat { request, losses: ledger.into_losses(), memo: memo.write() })
+    let request = read(ctx, wire, &mut losses)?;
+    Ok(ParsedChat { request, losses: losses.into_losses(), memo: memo.write() })
 }
 
-fn read(ctx: &Context, mut wire: Request<'_>, ledger: &mut Ledger) -> Result<ChatRequest> {
+fn read(ctx: &Context, mut wire: Request<'_>, losses: &mut Losses) -> Result<ChatRequest> {
     let mut kept = extensions(FORMAT, std::mem::take(&mut wire.rest));
     keep_stream_options(&mut kept, wire.stream_options.take());
     let messages = wire.messages.take().ok_or_else(|| Error::invalid("`messages` is missing").at("messages"))?;
@@ -87,7 +87,7 @@ fn read(ctx: &Context, mut wire: Request<'_>, ledger: &mut Ledger) -> Result<Cha
     if model.is_empty() {
         return Err(Error::invalid("`model` is missing").at("model"));
     }
-    let (tools, tool_choice) = tools::read(&mut wire, ledger)?;
+    let (tools, tool_choice) = tools::read(&mut wire, losses)?;
     let parallel_tool_calls = wire.parallel_tool_calls.or_else(|| wire.functions.is_some().then_some(false));
     let newer = params::limit(wire.max_completion_tokens.take(), "max_completion_tokens", &mut kept);
     let older = params::limit(wire.max_tokens.take(), "max_tokens", &mut kept);

@@ -7,7 +7,7 @@ use weir_sdk::compat::media::{mime, to_data_url};
 use weir_sdk::compat::wire::FORMAT;
 use weir_sdk::compat::{reasoning, usage};
 use weir_sdk::json::{self, Object};
-use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{
     Candidate, ChatResponse, Context, FinishReason, MediaKind, MediaPart, MediaSource, Part, ReasoningPart,
     RenderedResponse, TextPart, ToolCall, ToolKind,
@@ -17,7 +17,7 @@ use super::{Memo, annotation, answer_id, answer_model, finish_word, is_member, w
 
 /// Renders a whole answer.
 pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     let memo = Memo::read(&ctx.memo);
     let mut out = String::with_capacity(size(response));
     json::object(&mut out, |o| {
@@ -27,18 +27,18 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
         o.str("model", answer_model(ctx, response.model.as_deref()));
         o.array("choices", |a| {
             for candidate in &response.candidates {
-                a.object(|o| Writer { ctx, memo, ledger: &mut ledger }.choice(o, candidate));
+                a.object(|o| Writer { ctx, memo, losses: &mut losses }.choice(o, candidate));
             }
         });
         if let Some(tokens) = &response.usage {
-            ledger.foreign("usage.", &tokens.extensions, FORMAT);
+            losses.foreign("usage.", &tokens.extensions, FORMAT);
             usage::write(o, tokens);
         }
         o.opt_str("service_tier", response.service_tier.as_deref());
-        ledger.foreign("", &response.extensions, FORMAT);
+        losses.foreign("", &response.extensions, FORMAT);
         write_extensions(o, &response.extensions, &[]);
     });
-    RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(out) }
+    RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(out) }
 }
 
 /// The bytes of most answers with texts of this length, with room for their escapes.
@@ -51,7 +51,7 @@ fn size(response: &ChatResponse) -> usize {
 struct Writer<'w> {
     ctx: &'w Context,
     memo: Memo,
-    ledger: &'w mut Ledger,
+    losses: &'w mut Losses,
 }
 
 /// The place of a candidate, as the beginning of its fields' paths. Few answers lose a field, so it is not a text.
@@ -97,10 +97,10 @@ impl Writer<'_> {
         o.str("finish_reason", word);
         if !same {
             let raw = candidate.finish.as_ref().and_then(|finish| finish.raw.as_deref()).unwrap_or("no reason given");
-            self.ledger.approximated(format!("{place}finish_reason"), raw);
+            self.losses.approximated(format!("{place}finish_reason"), raw);
         }
         if !candidate.extensions.is_empty() {
-            self.ledger.foreign(&place.to_string(), &candidate.extensions, FORMAT);
+            self.losses.foreign(&place.to_string(), &candidate.extensions, FORMAT);
         }
         write_extensions(o, &candidate.extensions, &["message"]);
     }
@@ -116,9 +116,9 @@ impl Writer<'_> {
                 Part::Media(media) => sorted.media.push(media),
                 Part::Opaque(opaque) if opaque.format == FORMAT => sorted.raws.push(&opaque.json),
                 Part::Opaque(opaque) => {
-                    self.ledger.dropped(format!("{place}message.{}", opaque.kind), "only its own format has it");
+                    self.losses.dropped(format!("{place}message.{}", opaque.kind), "only its own format has it");
                 }
-                Part::ToolResult(_) => self.ledger.dropped(format!("{place}message.tool_result"), "answers have none"),
+                Part::ToolResult(_) => self.losses.dropped(format!("{place}message.tool_result"), "answers have none"),
             }
         }
         sorted
@@ -171,7 +171,7 @@ impl Writer<'_> {
                 match annotation(citation, base) {
                     Some(entry) => entries.push(entry),
                     None => {
-                        self.ledger
+                        self.losses
                             .dropped(format!("{place}message.citations"), "only citations of pages have a place");
                     }
                 }
@@ -192,13 +192,13 @@ impl Writer<'_> {
                 });
             }
             let more = calls.len() > 1;
-            return self.ledger.dropped_if(more, "tool_calls", "a client of `functions` takes one call at a time");
+            return self.losses.dropped_if(more, "tool_calls", "a client of `functions` takes one call at a time");
         }
         if !calls.is_empty() {
             o.array("tool_calls", |a| calls.iter().for_each(|call| a.object(|o| write_call(o, call))));
         }
         for call in calls.iter().filter(|call| !call.extensions.is_empty()) {
-            self.ledger.foreign(&format!("{place}message.tool_calls[]."), &call.extensions, FORMAT);
+            self.losses.foreign(&format!("{place}message.tool_calls[]."), &call.extensions, FORMAT);
         }
     }
 
@@ -211,7 +211,7 @@ impl Writer<'_> {
                     images.push(to_data_url(&mime(self.ctx, medium), data));
                 }
                 (MediaKind::Image, MediaSource::Url(url)) => images.push(url.clone()),
-                _ => self.ledger.dropped(format!("{place}message.media"), "there is no place for it"),
+                _ => self.losses.dropped(format!("{place}message.media"), "there is no place for it"),
             }
         }
         if !images.is_empty() {

@@ -8,7 +8,7 @@ mod items;
 use weir_sdk::adapter::{Encoder, Result};
 use weir_sdk::compat::responses::FORMAT;
 use weir_sdk::json::{self, Object, Rest};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{
     ChatEvent, Context, Encoded, Error, ErrorKind, Extension, Finish, FinishReason, Frame, Opaque, ResponseStart, Usage,
 };
@@ -37,7 +37,7 @@ pub struct EventEncoder {
     news: Option<String>,
     ended: bool,
     frames: Vec<Frame>,
-    ledger: Ledger,
+    losses: Losses,
 }
 
 impl Encoder for EventEncoder {
@@ -57,7 +57,7 @@ impl Encoder for EventEncoder {
             news: None,
             ended: false,
             frames: Vec::new(),
-            ledger: Ledger::default(),
+            losses: Losses::default(),
         }
     }
 
@@ -80,7 +80,7 @@ impl Encoder for EventEncoder {
             self.close_all(if incomplete.is_some() { "incomplete" } else { "completed" });
             if !same {
                 let raw = finish.and_then(|finish| finish.raw).unwrap_or_else(|| "no reason given".to_owned());
-                self.ledger.approximated("status", &raw);
+                self.losses.approximated("status", &raw);
             }
             let broken = Error::new(ErrorKind::Upstream, "the provider broke off");
             self.last(status, incomplete, (status == "failed").then_some(&broken));
@@ -91,7 +91,7 @@ impl Encoder for EventEncoder {
 
 impl EventEncoder {
     fn take(&mut self) -> Encoded {
-        let losses = std::mem::take(&mut self.ledger).into_losses();
+        let losses = std::mem::take(&mut self.losses).into_losses();
         Encoded { frames: std::mem::take(&mut self.frames), losses }
     }
 
@@ -111,7 +111,7 @@ impl EventEncoder {
     fn event(&mut self, event: ChatEvent) {
         match event {
             ChatEvent::Start(start) => {
-                self.ledger.foreign("", &start.extensions, FORMAT);
+                self.losses.foreign("", &start.extensions, FORMAT);
                 self.start = Some(start);
                 self.begin();
             }
@@ -121,11 +121,11 @@ impl EventEncoder {
             ChatEvent::Citation(event) if event.candidate == 0 => self.citation(&event),
             ChatEvent::PartStop(stop) if stop.candidate == 0 => self.part_stop(stop),
             ChatEvent::Finish(event) if event.candidate == 0 => self.finish = Some(event.finish),
-            ChatEvent::PartStart(_) => self.ledger.dropped("choices", "an answer is one here: the first"),
+            ChatEvent::PartStart(_) => self.losses.dropped("choices", "an answer is one here: the first"),
             ChatEvent::Usage(tokens) => self.usage(tokens),
             ChatEvent::Failure(error) => self.failure(&error),
             ChatEvent::Opaque(opaque) => self.opaque(&opaque),
-            ChatEvent::Logprobs(_) => self.ledger.dropped("logprobs", "they are not streamed here"),
+            ChatEvent::Logprobs(_) => self.losses.dropped("logprobs", "they are not streamed here"),
             _ => {}
         }
     }
@@ -179,7 +179,7 @@ impl EventEncoder {
 
     /// Later figures replace earlier ones.
     fn usage(&mut self, tokens: Usage) {
-        self.ledger.foreign("usage.", &tokens.extensions, FORMAT);
+        self.losses.foreign("usage.", &tokens.extensions, FORMAT);
         self.usage.get_or_insert_default().update(tokens);
     }
 
@@ -187,7 +187,7 @@ impl EventEncoder {
     fn opaque(&mut self, opaque: &Opaque) {
         if opaque.format != FORMAT {
             if opaque.json != "null" {
-                self.ledger.dropped(opaque.kind.as_str(), "only its own format has such events");
+                self.losses.dropped(opaque.kind.as_str(), "only its own format has such events");
             }
             return;
         }

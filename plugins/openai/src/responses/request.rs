@@ -5,7 +5,7 @@ use weir_sdk::adapter::{ParsedChat, Result};
 use weir_sdk::compat::responses::{FORMAT, namespace, note, read};
 use weir_sdk::compat::wire::rest_json;
 use weir_sdk::json::{self, RawValue, Rest, Str};
-use weir_sdk::ledger::extensions;
+use weir_sdk::losses::extensions;
 use weir_sdk::types::{
     AllowedTools, ChatRequest, Context, Error, Extension, FunctionTool, HttpRequest, JsonSchema, Message, Opaque,
     OutputFormat, Part, ReasoningRequest, Role, Sampling, Tool, ToolChoice,

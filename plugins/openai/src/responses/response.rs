@@ -3,19 +3,19 @@
 use weir_sdk::compat::responses::FORMAT;
 use weir_sdk::compat::responses::write::{Ids, assistant};
 use weir_sdk::json;
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{ChatResponse, Context, Error, ErrorKind, FinishReason, Part, RenderedResponse};
 
 use super::{Frame, status, write_response};
 
 /// Renders a whole answer: only the first of several candidates (C-80).
 pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse {
-    let mut ledger = Ledger::default();
-    ledger.dropped_if(response.candidates.len() > 1, "choices", "an answer is one here: the first");
+    let mut losses = Losses::default();
+    losses.dropped_if(response.candidates.len() > 1, "choices", "an answer is one here: the first");
     let candidate = response.candidates.first();
     let parts = candidate.map(|candidate| candidate.parts.as_slice()).unwrap_or_default();
     let grouped = super::grouped(&ctx.memo, parts);
-    let shown: Vec<&Part> = grouped.iter().filter(|part| has_place(part, &mut ledger)).collect();
+    let shown: Vec<&Part> = grouped.iter().filter(|part| has_place(part, &mut losses)).collect();
     let mut list = String::new();
     json::array(&mut list, |a| assistant(a, &shown, Some(&mut Ids::new(ctx))));
     let items: Vec<&json::RawValue> = json::parse(&list).unwrap_or_default();
@@ -25,10 +25,10 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
     let (status, incomplete, same) = status(finish.map_or(FinishReason::Other, |finish| finish.reason), refused);
     if !same {
         let raw = finish.and_then(|finish| finish.raw.as_deref()).unwrap_or("no reason given");
-        ledger.approximated("status", raw);
+        losses.approximated("status", raw);
     }
     let broken = Error::new(ErrorKind::Upstream, "the provider broke off");
-    ledger.foreign("", &response.extensions, FORMAT);
+    losses.foreign("", &response.extensions, FORMAT);
     let mut out = String::with_capacity(1024);
     json::object(&mut out, |o| {
         let frame = Frame {
@@ -45,25 +45,25 @@ pub(crate) fn render(ctx: &Context, response: &ChatResponse) -> RenderedResponse
         };
         write_response(o, ctx, &frame, &output);
     });
-    RenderedResponse { losses: ledger.into_losses(), ..RenderedResponse::json(out) }
+    RenderedResponse { losses: losses.into_losses(), ..RenderedResponse::json(out) }
 }
 
 /// Whether the format has a place for the part; if not, it is reported as lost (C-79).
-fn has_place(part: &Part, ledger: &mut Ledger) -> bool {
+fn has_place(part: &Part, losses: &mut Losses) -> bool {
     match part {
         Part::Opaque(opaque) if opaque.format != FORMAT => {
-            ledger.dropped(format!("output.{}", opaque.kind), "only its own format has it");
+            losses.dropped(format!("output.{}", opaque.kind), "only its own format has it");
             false
         }
         Part::Media(_) => {
-            ledger.dropped("output.media", "there is no place for it");
+            losses.dropped("output.media", "there is no place for it");
             false
         }
         Part::ToolResult(_) => false,
         Part::Text(text) => {
             let lost = text.citations.iter().any(|citation| citation.url.is_none() && citation.source.is_none());
-            ledger.dropped_if(lost, "output.citations", "only citations of pages have a place");
-            ledger.foreign("output.", &text.extensions, FORMAT);
+            losses.dropped_if(lost, "output.citations", "only citations of pages have a place");
+            losses.foreign("output.", &text.extensions, FORMAT);
             true
         }
         _ => true,

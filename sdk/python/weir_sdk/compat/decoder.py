@@ -10,7 +10,7 @@ from typing import Any, Optional
 from wit_world.imports import types as t
 
 from .. import model, wire
-from ..ledger import Ledger
+from ..losses import Losses
 from ..names import Names
 from ..wire import count, list_of, object_of
 from . import errors, usage
@@ -27,7 +27,7 @@ class ChunkDecoder:
     """Decodes the chunks of one answer."""
 
     def __init__(self, provider: Any, ctx: t.Context):
-        self.provider, self.ctx, self.ledger = provider, ctx, Ledger()
+        self.provider, self.ctx, self.losses = provider, ctx, Losses()
         self.noise = set(provider.quirks.noise)
         self.names = Names.from_memo(provider.quirks.tool_names, ctx.memo)
         self.started = self.done = self.failed = False
@@ -51,7 +51,7 @@ class ChunkDecoder:
         if not self.done or not self.started:
             self._fail(model.unreadable("the provider's stream ended before the answer was complete").value)
             return self._take()
-        self.ledger.approximated("choices[].finish_reason", "the provider sent none")
+        self.losses.approximated("choices[].finish_reason", "the provider sent none")
         for candidate in self.candidates.values():
             if not candidate.finished:
                 candidate.close(model.finish("tool-calls" if candidate.calls else "complete"))
@@ -61,7 +61,7 @@ class ChunkDecoder:
         # Cleared in place: the candidates hold the same list.
         events = self.events[:]
         self.events.clear()
-        return t.Decoded(events, self.ledger.take())
+        return t.Decoded(events, self.losses.take())
 
     def _fail(self, error: t.Error) -> None:
         self.failed = True
@@ -247,7 +247,7 @@ class Candidate:
     def _call(self, piece: Piece) -> None:
         call = find(self.calls, piece)
         if call is None and not piece.opens:
-            return self.decoder.ledger.dropped("choices[].delta.tool_calls", "arguments came before any call")
+            return self.decoder.losses.dropped("choices[].delta.tool_calls", "arguments came before any call")
         if call is None:
             call = Call()
             self.calls.append(call)

@@ -5,7 +5,7 @@ from typing import Any
 from wit_world.imports import types as t
 
 from .. import model, wire
-from ..ledger import Ledger
+from ..losses import Losses
 from ..wire import Raw, count, list_of, object_of
 from . import errors, usage
 from .response import without
@@ -21,11 +21,11 @@ class Embeddings:
 
     def render_request(self, ctx: t.Context, request: t.EmbeddingsRequest) -> t.RenderedRequest:
         """Renders a request."""
-        ledger = Ledger()
+        losses = Losses()
         for member in ("task", "title"):
             if getattr(request, member) is not None:
-                ledger.dropped(member, "there is no place for it")
-        ledger.foreign("", request.extensions, FORMAT)
+                losses.dropped(member, "there is no place for it")
+        losses.foreign("", request.extensions, FORMAT)
         inputs = [_input(at, given) for at, given in enumerate(request.inputs)]
         body = {"model": ctx.model or request.model, "input": inputs[0] if request.single and inputs else inputs}
         encoding = request.encoding and ("base64" if request.encoding == t.EmbeddingEncoding.BASE64 else "float")
@@ -33,12 +33,12 @@ class Embeddings:
         for member, value in given.items():
             spelling = self.quirks.spelling(member)
             if value is not None and spelling is None:
-                ledger.dropped(member, self.quirks.drops[member])
+                losses.dropped(member, self.quirks.drops[member])
             elif value is not None:
                 body[spelling] = value
         body |= {e.key: Raw(e.json) for e in request.extensions if e.format == FORMAT}
         path = self.quirks.address(ctx, self.quirks.embeddings_path)
-        return model.rendered(model.post(path, wire.write(body)), ledger.take())
+        return model.rendered(model.post(path, wire.write(body)), losses.take())
 
     def parse_response(self, ctx: t.Context, response: t.HttpResponse) -> t.EmbeddingsResponse:
         """Parses an answer; the vectors are sorted by index."""

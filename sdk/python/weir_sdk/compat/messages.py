@@ -19,7 +19,7 @@ def write(writer: Any, messages: list[t.Message]) -> list[dict]:
         results = [part.value for part in message.parts if isinstance(part, t.Part_ToolResult)]
         out += [_tool(writer, field, result, lifted) for result in results]
         if results and len(results) == len(message.parts):
-            writer.ledger.foreign(field + ".", message.extensions, FORMAT)
+            writer.losses.foreign(field + ".", message.extensions, FORMAT)
             continue
         _put_lifted(writer, lifted, out)
         if isinstance(message.role, t.Role_Assistant):
@@ -67,7 +67,7 @@ def _speaker(writer: Any, field: str, message: t.Message) -> list[dict]:
                 pieces.append(Raw(opaque.json))
             case t.Part_Opaque(opaque):
                 foreign = True
-                writer.ledger.dropped(place, opaque.kind)
+                writer.losses.dropped(place, opaque.kind)
             case t.Part_Reasoning():
                 _lose_thinking(writer, field)
             case t.Part_ToolCall():
@@ -89,7 +89,7 @@ def _in_blocks(writer: Any, message: t.Message, pieces: list) -> bool:
 def _name(writer: Any, field: str, message: t.Message) -> dict:
     if message.name is None or writer.quirks.speaker_names:
         return {"name": message.name}
-    writer.ledger.dropped(f"{field}.name", "speakers have no names here")
+    writer.losses.dropped(f"{field}.name", "speakers have no names here")
     return {}
 
 
@@ -104,7 +104,7 @@ def _assistant(writer: Any, field: str, message: t.Message, lifted: list) -> dic
             case t.Part_Text(text):
                 pieces.append(_text(writer, place, text))
                 if text.signature is not None:
-                    writer.ledger.dropped(f"{field}.extra_content", "it returns to its issuer only")
+                    writer.losses.dropped(f"{field}.extra_content", "it returns to its issuer only")
             case t.Part_ToolCall(call):
                 calls.append(_call(writer, field, call))
             case t.Part_Refusal(words):
@@ -116,7 +116,7 @@ def _assistant(writer: Any, field: str, message: t.Message, lifted: list) -> dic
             case t.Part_Opaque(opaque) if opaque.format == FORMAT:
                 pieces.append(Raw(opaque.json))
             case t.Part_Opaque(opaque):
-                writer.ledger.dropped(place, opaque.kind)
+                writer.losses.dropped(place, opaque.kind)
     silent = not pieces and (calls or refusal is not None)
     out = {"role": "assistant"} | _name(writer, field, message)
     out["content"] = Raw("null") if silent else _content(writer, field, pieces)
@@ -134,16 +134,16 @@ def _thinking(writer: Any, field: str, thoughts: list[t.ReasoningPart]) -> dict:
         _lose_thinking(writer, field)
         return {}
     if any(thought.signature or thought.encrypted for thought in thoughts):
-        writer.ledger.dropped(f"{field}.reasoning_details", "opaque values return to their issuer only")
+        writer.losses.dropped(f"{field}.reasoning_details", "opaque values return to their issuer only")
     words = "".join(thought.text or "" for thought in thoughts)
     return {writer.quirks.thinking: words} if words else {}
 
 
 def _lose_thinking(writer: Any, field: str) -> None:
-    # Reported once a request: a long history would fill the ledger with the same line.
+    # Reported once a request: a long history would fill the losses with the same line.
     if not writer.thinking_lost:
         writer.thinking_lost = True
-        writer.ledger.dropped(f"{field}.reasoning_content", "thinking has no place in this history")
+        writer.losses.dropped(f"{field}.reasoning_content", "thinking has no place in this history")
 
 
 def _call(writer: Any, field: str, call: t.ToolCall) -> dict:
@@ -151,7 +151,7 @@ def _call(writer: Any, field: str, call: t.ToolCall) -> dict:
     if call.kind == t.ToolKind.CUSTOM:
         writer.refuse(f"{field}.tool_calls", "custom tools are not taken by this provider")
     if call.signature is not None:
-        writer.ledger.dropped(f"{place}.signature", "it returns to its issuer only")
+        writer.losses.dropped(f"{place}.signature", "it returns to its issuer only")
     writer.cache_lost(place, call.cache)
     arguments = call.arguments if call.arguments.strip() else "{}"
     function = {"name": writer.names.send(call.name), "arguments": arguments}
@@ -170,14 +170,14 @@ def _tool(writer: Any, field: str, result: t.ToolResult, lifted: list) -> dict:
                 pieces.append({"type": "text", "text": json})
             case t.ResultPart_Media(media):
                 pieces.append({"type": "text", "text": "[see the next user message]"})
-                writer.ledger.approximated(place, "moved to a user message of its own")
+                writer.losses.approximated(place, "moved to a user message of its own")
                 lifted.append(media)
             case t.ResultPart_Opaque(opaque) if opaque.format == FORMAT:
                 pieces.append(Raw(opaque.json))
             case _:
                 writer.refuse(place, "this part of a tool's result belongs to another format")
     if result.is_error:
-        writer.ledger.dropped(f"{field}.is_error", "there is no place for it")
+        writer.losses.dropped(f"{field}.is_error", "there is no place for it")
     writer.cache_lost(field, result.cache)
     head = {"role": "tool", "tool_call_id": writer.quirks.tool_ids.fit(result.call_id), "name": result.name}
     head["content"] = _content(writer, field, pieces)
@@ -192,7 +192,7 @@ def _content(writer: Any, field: str, pieces: list) -> Any:
     if plain and len(pieces) == 1:
         return pieces[0]["text"]
     if plain and not writer.quirks.text_lists:
-        writer.ledger.approximated(f"{field}.content", "several texts are joined")
+        writer.losses.approximated(f"{field}.content", "several texts are joined")
         return "\n".join(piece["text"] for piece in pieces)
     return pieces
 
@@ -205,7 +205,7 @@ def _text(writer: Any, field: str, text: t.TextPart) -> dict:
 def _media(writer: Any, field: str, media: t.MediaPart) -> dict:
     source = media.source
     if isinstance(source, t.MediaSource_Text):
-        writer.ledger.approximated(field, "a text document is sent as text")
+        writer.losses.approximated(field, "a text document is sent as text")
         name = f"{media.name}\n" if media.name else ""
         return {"type": "text", "text": name + source.value}
     if media.kind != t.MediaKind.IMAGE or not writer.quirks.images or isinstance(source, t.MediaSource_FileId):

@@ -6,7 +6,7 @@ from wit_world import exports
 from wit_world.imports import types as t
 
 from ..export import export
-from ..ledger import Ledger
+from ..losses import Losses
 from . import errors, manifest, models, request, response
 from .decoder import ChunkDecoder
 from .quirks import Quirks
@@ -35,10 +35,10 @@ class Provider:
 
     # ---- For subclasses to override ----------------------------------------------------------------------------------
 
-    def prepare(self, ctx: t.Context, request: t.ChatRequest, ledger: Ledger) -> None:
+    def prepare(self, ctx: t.Context, request: t.ChatRequest, losses: Losses) -> None:
         """Changes a request before it is rendered."""
 
-    def extend(self, ctx: t.Context, request: t.ChatRequest, body: dict, ledger: Ledger) -> None:
+    def extend(self, ctx: t.Context, request: t.ChatRequest, body: dict, losses: Losses) -> None:
         """Changes the body before it is sent."""
 
     def finish(self, word: str) -> Optional[str]:

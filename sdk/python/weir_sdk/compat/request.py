@@ -5,7 +5,7 @@ from typing import Any, Optional
 from wit_world.imports import types as t
 
 from .. import model, wire
-from ..ledger import Ledger
+from ..losses import Losses
 from ..names import Names
 from ..wire import Raw
 from . import messages
@@ -18,19 +18,19 @@ _LEVELS = {"none": 0, "minimal": 512, "low": 2048, "medium": 8192, "high": 32768
 def render(provider: Any, ctx: t.Context, request: t.ChatRequest) -> t.RenderedRequest:
     """Renders a chat request."""
     writer = Writer(provider.quirks, ctx)
-    provider.prepare(ctx, request, writer.ledger)
+    provider.prepare(ctx, request, writer.losses)
     writer.write(request)
-    provider.extend(ctx, request, writer.body, writer.ledger)
+    provider.extend(ctx, request, writer.body, writer.losses)
     path = provider.quirks.address(ctx, provider.quirks.chat_path)
     http = model.post(path, wire.write(writer.body))
-    return model.rendered(http, writer.ledger.take(), writer.names.to_memo())
+    return model.rendered(http, writer.losses.take(), writer.names.to_memo())
 
 
 class Writer:
     """Renders one request and collects the losses."""
 
     def __init__(self, quirks: Quirks, ctx: t.Context):
-        self.quirks, self.ctx, self.ledger = quirks, ctx, Ledger()
+        self.quirks, self.ctx, self.losses = quirks, ctx, Losses()
         self.names = Names(quirks.tool_names)
         self.body: dict[str, Any] = {}
         self.thinking_lost = False
@@ -61,7 +61,7 @@ class Writer:
             return
         spelling = self.quirks.spelling(member)
         if spelling is None:
-            self.ledger.dropped(member, self.quirks.drops.get(member, UNKNOWN))
+            self.losses.dropped(member, self.quirks.drops.get(member, UNKNOWN))
         else:
             self.body[spelling] = value
 
@@ -72,18 +72,18 @@ class Writer:
         low, high = self.quirks.clamps.get(member, (value, value))
         allowed = min(max(value, low), high)
         if allowed != value:
-            self.ledger.clamped(member, "out of the provider's range")
+            self.losses.clamped(member, "out of the provider's range")
         self.put(member, int(allowed) if allowed == int(allowed) else allowed)
 
     def own(self, place: str, extensions: list[t.Extension]) -> dict:
         """The format's own members; those of other formats are reported as lost."""
-        self.ledger.foreign(place, extensions, FORMAT)
+        self.losses.foreign(place, extensions, FORMAT)
         return {e.key: Raw(e.json) for e in extensions if e.format == FORMAT and e.json != "null"}
 
     def cache_lost(self, field: str, hint: Optional[t.CacheHint]) -> None:
         """Reports a cache hint as lost."""
         if hint is not None:
-            self.ledger.dropped(f"{field}.cache_control", "caching is the provider's own affair")
+            self.losses.dropped(f"{field}.cache_control", "caching is the provider's own affair")
 
     def refuse(self, field: str, message: str) -> None:
         """Refuses the request because of a value that must not be lost."""
@@ -101,7 +101,7 @@ class Writer:
             self.put(self.quirks.seed, int(sampling.seed))
         stop = sampling.stop[: self.quirks.max_stop]
         if len(stop) < len(sampling.stop):
-            self.ledger.clamped("stop", "too many stop sequences; the first ones are sent")
+            self.losses.clamped("stop", "too many stop sequences; the first ones are sent")
         self.put("stop", stop or None)
 
     def output(self, output: Optional[t.OutputFormat]) -> None:
@@ -109,7 +109,7 @@ class Writer:
             return
         if isinstance(output, t.OutputFormat_Opaque):
             if output.value.format != FORMAT:
-                return self.ledger.dropped("response_format", "it belongs to another format")
+                return self.losses.dropped("response_format", "it belongs to another format")
             return self.put("response_format", Raw(output.value.json))
         if isinstance(output, t.OutputFormat_Schema) and self.quirks.json_schema:
             schema = output.value
@@ -121,7 +121,7 @@ class Writer:
             }
             return self.put("response_format", {"type": "json_schema", "json_schema": inner})
         if isinstance(output, t.OutputFormat_Schema):
-            self.ledger.approximated("response_format", "schemas are not taken: any JSON object is asked for")
+            self.losses.approximated("response_format", "schemas are not taken: any JSON object is asked for")
         kind = "text" if isinstance(output, t.OutputFormat_Plain) else "json_object"
         self.put("response_format", {"type": kind})
 
@@ -143,11 +143,11 @@ class Writer:
         if asked is None:
             return
         if not self.quirks.efforts:
-            self.ledger.dropped("reasoning_effort", "this provider's thinking cannot be steered")
+            self.losses.dropped("reasoning_effort", "this provider's thinking cannot be steered")
         else:
             self.level(asked)
             if asked.summary is not None:
-                self.ledger.dropped("reasoning.summary", "thinking is shown as the provider likes")
+                self.losses.dropped("reasoning.summary", "thinking is shown as the provider likes")
         for key, value in self.own("", asked.extensions).items():
             if key not in ("reasoning", "thinking"):
                 self.put(key, value)
@@ -158,15 +158,15 @@ class Writer:
         if wanted is None and asked.mode == t.ReasoningMode.DISABLED:
             wanted = "none"
         elif wanted is None and asked.budget_tokens is not None:
-            self.ledger.approximated("reasoning.budget_tokens", "said as a level of effort")
+            self.losses.approximated("reasoning.budget_tokens", "said as a level of effort")
             wanted = next(level for level, most in _LEVELS.items() if asked.budget_tokens <= most)
         if wanted is None:
             return
         level = self.nearest(wanted)
         if level is None:
-            return self.ledger.dropped("reasoning_effort", "thinking cannot be turned off here")
+            return self.losses.dropped("reasoning_effort", "thinking cannot be turned off here")
         if level != wanted:
-            self.ledger.clamped("reasoning_effort", "moved to the nearest level known here")
+            self.losses.clamped("reasoning_effort", "moved to the nearest level known here")
         self.put("reasoning_effort", level)
 
     def nearest(self, wanted: str) -> Optional[str]:
@@ -196,7 +196,7 @@ class Writer:
         if tools:
             self.put("parallel_tool_calls", request.parallel_tool_calls)
         elif request.parallel_tool_calls is not None:
-            self.ledger.dropped("parallel_tool_calls", "there are no tools")
+            self.losses.dropped("parallel_tool_calls", "there are no tools")
 
     def function(self, field: str, tool: t.FunctionTool) -> dict:
         self.cache_lost(field, tool.cache)
@@ -220,9 +220,9 @@ class Writer:
             case t.ToolChoice_Named(name):
                 self.put("tool_choice", {"type": "function", "function": {"name": self.names.send(name)}})
             case t.ToolChoice_Allowed(allowed):
-                self.ledger.approximated("tool_choice", "the list of tools is narrowed instead")
+                self.losses.approximated("tool_choice", "the list of tools is narrowed instead")
                 self.put("tool_choice", self.quirks.tool_required if allowed.required else "auto")
             case t.ToolChoice_Opaque(opaque) if opaque.format == FORMAT:
                 self.put("tool_choice", Raw(opaque.json))
             case t.ToolChoice_Opaque():
-                self.ledger.dropped("tool_choice", "it belongs to another format")
+                self.losses.dropped("tool_choice", "it belongs to another format")

@@ -7,7 +7,7 @@ use super::writer::{BlockFrames, BlockWriter};
 use super::{Blocks, part_of};
 use crate::adapter::{Encoder, Result};
 use crate::finish::Seen;
-use crate::ledger::{Ledger, Once};
+use crate::losses::{Losses, Once};
 use crate::types::{ChatEvent, Context, Encoded, Error, Finish, Frame, Opaque, ResponseStart, Usage};
 
 /// The frames around a format's blocks.
@@ -25,7 +25,7 @@ pub trait AnswerFrames: BlockFrames + 'static {
     fn take_opaque(&mut self, opaque: Opaque) -> Option<Frame>;
 
     /// Writes the end of an answer that did not fail.
-    fn end(&mut self, ctx: &Context, end: &End<'_>, ledger: &mut Ledger, out: &mut Vec<Frame>);
+    fn end(&mut self, ctx: &Context, end: &End<'_>, losses: &mut Losses, out: &mut Vec<Frame>);
 
     /// Writes an error, which ends the stream. `begun` tells whether the first frame is written.
     fn failure(&mut self, ctx: &Context, error: &Error, begun: bool, out: &mut Vec<Frame>);
@@ -60,7 +60,7 @@ pub struct BlockEncoder<F> {
     lost: Once,
     blocks: Blocks,
     writer: BlockWriter<F>,
-    ledger: Ledger,
+    losses: Losses,
     frames: Vec<Frame>,
 }
 
@@ -76,7 +76,7 @@ impl<F: AnswerFrames> Encoder for BlockEncoder<F> {
             lost: Once::default(),
             blocks: Blocks::default(),
             writer: BlockWriter::default(),
-            ledger: Ledger::default(),
+            losses: Losses::default(),
             frames: Vec::new(),
         }
     }
@@ -98,11 +98,11 @@ impl<F: AnswerFrames> Encoder for BlockEncoder<F> {
     fn finish(&mut self) -> Result<Encoded> {
         if !self.failed {
             self.begin();
-            let Self { blocks, writer, frames, ledger, .. } = self;
-            blocks.finish(&mut |event| writer.event(event, frames, ledger));
-            self.ledger.foreign("usage.", &self.usage.extensions, F::FORMAT);
+            let Self { blocks, writer, frames, losses, .. } = self;
+            blocks.finish(&mut |event| writer.event(event, frames, losses));
+            self.losses.foreign("usage.", &self.usage.extensions, F::FORMAT);
             let end = End { finish: self.finish.as_ref(), seen: self.writer.seen, usage: &self.usage };
-            self.writer.format.end(&self.ctx, &end, &mut self.ledger, &mut self.frames);
+            self.writer.format.end(&self.ctx, &end, &mut self.losses, &mut self.frames);
         }
         Ok(self.encoded())
     }
@@ -110,14 +110,14 @@ impl<F: AnswerFrames> Encoder for BlockEncoder<F> {
 
 impl<F: AnswerFrames> BlockEncoder<F> {
     fn encoded(&mut self) -> Encoded {
-        let losses = std::mem::take(&mut self.ledger).into_losses();
+        let losses = std::mem::take(&mut self.losses).into_losses();
         Encoded { frames: std::mem::take(&mut self.frames), losses }
     }
 
     fn event(&mut self, event: ChatEvent) -> Result<()> {
         match event {
             ChatEvent::Start(start) => {
-                self.ledger.foreign("", &start.extensions, F::FORMAT);
+                self.losses.foreign("", &start.extensions, F::FORMAT);
                 self.started = true;
                 self.writer.format.take_start(start);
             }
@@ -137,7 +137,7 @@ impl<F: AnswerFrames> BlockEncoder<F> {
     }
 
     fn lose(&mut self, what: &str, why: &str) {
-        self.lost.dropped(what, why, &mut self.ledger);
+        self.lost.dropped(what, why, &mut self.losses);
     }
 
     fn opaque(&mut self, opaque: Opaque) {
@@ -157,8 +157,8 @@ impl<F: AnswerFrames> BlockEncoder<F> {
             return Ok(());
         }
         self.begin();
-        let Self { blocks, writer, frames, ledger, .. } = self;
-        blocks.push(part, event, &mut |event| writer.event(event, frames, ledger))
+        let Self { blocks, writer, frames, losses, .. } = self;
+        blocks.push(part, event, &mut |event| writer.event(event, frames, losses))
     }
 
     /// Writes the first frame, once.

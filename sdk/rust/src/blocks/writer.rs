@@ -8,7 +8,7 @@ use std::fmt::Debug;
 
 use crate::finish::Seen;
 use crate::json::escape;
-use crate::ledger::{Ledger, Place};
+use crate::losses::{Losses, Place};
 use crate::signature::{Pending, Use};
 use crate::types::{ChatEvent, Citation, Frame, MediaPart, Opaque, PartKind, Signature, ToolKind, ToolStart};
 
@@ -36,7 +36,7 @@ pub trait BlockFrames: Debug + Default {
     fn input(index: u32, piece: &str) -> Frame;
 
     /// A citation as the format's JSON; `None` if it has no counterpart, which is reported as a loss.
-    fn citation<'a>(citation: &'a Citation, ledger: &mut Ledger, place: Place) -> Option<Cow<'a, str>>;
+    fn citation<'a>(citation: &'a Citation, losses: &mut Losses, place: Place) -> Option<Cow<'a, str>>;
 
     /// The frame of such a citation.
     fn citation_frame(index: u32, json: &str) -> Frame;
@@ -103,9 +103,9 @@ enum Kind {
 
 impl<F: BlockFrames> BlockWriter<F> {
     /// Takes an event of the only open part, or a part's start.
-    pub fn event(&mut self, event: ChatEvent, out: &mut Vec<Frame>, ledger: &mut Ledger) {
+    pub fn event(&mut self, event: ChatEvent, out: &mut Vec<Frame>, losses: &mut Losses) {
         match event {
-            ChatEvent::PartStart(start) => self.begin(start.part, start.kind, out, ledger),
+            ChatEvent::PartStart(start) => self.begin(start.part, start.kind, out, losses),
             ChatEvent::Delta(delta) => self.delta(&delta.text, out),
             // Signatures come last in their block (C-30), so they are kept until its end.
             ChatEvent::Signature(event) => {
@@ -115,7 +115,7 @@ impl<F: BlockFrames> BlockWriter<F> {
             }
             ChatEvent::Citation(citation) => {
                 let place = Place { message: None, part: citation.part as usize };
-                if let Some(json) = F::citation(&citation.citation, ledger, place)
+                if let Some(json) = F::citation(&citation.citation, losses, place)
                     && let Some(index) = self.opened(out)
                 {
                     out.push(F::citation_frame(index, &json));
@@ -126,7 +126,7 @@ impl<F: BlockFrames> BlockWriter<F> {
         }
     }
 
-    fn begin(&mut self, part: u32, kind: PartKind, out: &mut Vec<Frame>, ledger: &mut Ledger) {
+    fn begin(&mut self, part: u32, kind: PartKind, out: &mut Vec<Frame>, losses: &mut Losses) {
         let place = Place { message: None, part: part as usize };
         let mut index = None;
         let kind = match kind {
@@ -138,22 +138,22 @@ impl<F: BlockFrames> BlockWriter<F> {
             PartKind::Reasoning => Kind::Thinking,
             PartKind::ToolCall(start) => {
                 self.seen.call = true;
-                index = Some(self.call(&start, out, ledger, place));
+                index = Some(self.call(&start, out, losses, place));
                 if start.kind == ToolKind::Custom { Kind::Custom } else { Kind::Call { input: false } }
             }
             PartKind::Opaque(opaque) if opaque.format != F::FORMAT => {
-                ledger.dropped(place.field(&opaque.kind), "it belongs to another format");
+                losses.dropped(place.field(&opaque.kind), "it belongs to another format");
                 Kind::Done
             }
             PartKind::Opaque(opaque) => {
                 if !self.complete(out, |format, index, out| format.whole(index, &opaque, out)) {
-                    ledger.dropped(place.field(&opaque.kind), "a stream of this format has no place for it");
+                    losses.dropped(place.field(&opaque.kind), "a stream of this format has no place for it");
                 }
                 Kind::Done
             }
             PartKind::Media(media) => {
                 if !self.complete(out, |format, index, out| format.media(index, &media, out)) {
-                    ledger.dropped(place.field(""), "streams of this format hold no such medium");
+                    losses.dropped(place.field(""), "streams of this format hold no such medium");
                 }
                 Kind::Done
             }
@@ -161,14 +161,14 @@ impl<F: BlockFrames> BlockWriter<F> {
         self.block = Some(Block { kind, index, signatures: Pending::default() });
     }
 
-    fn call(&mut self, start: &ToolStart, out: &mut Vec<Frame>, ledger: &mut Ledger, place: Place) -> u32 {
+    fn call(&mut self, start: &ToolStart, out: &mut Vec<Frame>, losses: &mut Losses, place: Place) -> u32 {
         if let Some(signature) = &start.signature {
             self.carry(signature, Use::NextCall, Some(&start.id), out);
         }
         let index = self.number();
         self.format.start_call(index, start, out);
         if start.kind == ToolKind::Custom {
-            ledger.approximated(place.field("input"), "free text becomes the member `input` of an object");
+            losses.approximated(place.field("input"), "free text becomes the member `input` of an object");
             out.push(F::input(index, r#"{"input":""#));
         }
         index

@@ -2,7 +2,7 @@
 
 use crate::compat::quirks::Quirks;
 use crate::json::{self, Object};
-use crate::ledger::Ledger;
+use crate::losses::Losses;
 use crate::types::{ChatRequest, Context, Error, HttpRequest, Message, Part, RenderedRequest, Role};
 
 /// The id of the format.
@@ -14,14 +14,14 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &ChatRequest) -> Result<R
         return Err(Error::unsupported("tools", "legacy completions know no tools"));
     }
     let prompt = prompt(&request.messages)?;
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     let sampling = &request.sampling;
-    ledger.dropped_if(request.output.is_some(), "response_format", "legacy completions know no formats");
-    ledger.dropped_if(request.reasoning.is_some(), "reasoning_effort", "legacy completions do not think");
-    ledger.dropped_if(request.metadata.is_some(), "metadata", "there is no place for it");
-    ledger.dropped_if(request.service_tier.is_some(), "service_tier", "there is no place for it");
-    ledger.dropped_if(sampling.top_k.is_some(), "top_k", "there is no place for it");
-    ledger.foreign("", &request.extensions, FORMAT);
+    losses.dropped_if(request.output.is_some(), "response_format", "legacy completions know no formats");
+    losses.dropped_if(request.reasoning.is_some(), "reasoning_effort", "legacy completions do not think");
+    losses.dropped_if(request.metadata.is_some(), "metadata", "there is no place for it");
+    losses.dropped_if(request.service_tier.is_some(), "service_tier", "there is no place for it");
+    losses.dropped_if(sampling.top_k.is_some(), "top_k", "there is no place for it");
+    losses.foreign("", &request.extensions, FORMAT);
     let mut body = String::with_capacity(512);
     json::object(&mut body, |o| {
         o.str("model", if ctx.model.is_empty() { &request.model } else { &ctx.model });
@@ -42,7 +42,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &ChatRequest) -> Result<R
         }
     });
     let http = quirks.address(ctx, HttpRequest::post("", body), |paths| paths.completions);
-    Ok(RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(http) })
+    Ok(RenderedRequest { losses: losses.into_losses(), ..RenderedRequest::new(http) })
 }
 
 fn stream(o: &mut Object<'_>, quirks: &Quirks, request: &ChatRequest) {

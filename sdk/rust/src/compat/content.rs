@@ -4,7 +4,7 @@ use crate::compat::media::{at_url, audio_mime};
 use crate::compat::reasoning::UNKNOWN;
 use crate::compat::wire::{CacheControl, Content, ContentPart, FORMAT};
 use crate::json::{self, RawValue, Rest, Str};
-use crate::ledger::extensions;
+use crate::losses::extensions;
 use crate::types::{
     CacheHint, Extension, MediaKind, MediaPart, MediaSource, Opaque, Part, ReasoningPart, Signature, TextPart,
 };

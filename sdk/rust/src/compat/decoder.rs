@@ -13,7 +13,7 @@ use crate::compat::quirks::Quirks;
 use crate::compat::wire::{self, Answer, Choice, FORMAT};
 use crate::compat::{error, response, usage};
 use crate::json::{self, RawValue, Rest, Str};
-use crate::ledger::{Ledger, extensions};
+use crate::losses::{Losses, extensions};
 use crate::types::{ChatEvent, Context, Decoded, Error, Extension, Frame, Opaque, ResponseStart, Usage};
 
 /// Decodes the chunks of one answer.
@@ -33,7 +33,7 @@ pub struct ChunkDecoder {
     /// The last values of the chunks' own members, so that each value is reported once.
     reported: Vec<Extension>,
     events: Vec<ChatEvent>,
-    ledger: Ledger,
+    losses: Losses,
 }
 
 impl ChunkDecoder {
@@ -51,7 +51,7 @@ impl ChunkDecoder {
             tier: None,
             reported: Vec::new(),
             events: Vec::new(),
-            ledger: Ledger::default(),
+            losses: Losses::default(),
         }
     }
 
@@ -66,7 +66,7 @@ impl ChunkDecoder {
     }
 
     /// Called when the upstream has ended in an orderly way. Without a finish and without `[DONE]` the answer counts as
-    /// broken (C-19); with `[DONE]` alone it is complete, and the ledger reports the missing finish (C-13).
+    /// broken (C-19); with `[DONE]` alone it is complete, and the missing finish is a loss (C-13).
     pub fn finish(&mut self) -> Decoded {
         if self.failed {
             return self.take();
@@ -80,7 +80,7 @@ impl ChunkDecoder {
             self.fail(Error::unreadable("the provider's stream ended before the answer was complete"));
             return self.take();
         }
-        self.ledger.approximated("choices[].finish_reason", "the provider sent none");
+        self.losses.approximated("choices[].finish_reason", "the provider sent none");
         self.end();
         self.take()
     }
@@ -88,11 +88,11 @@ impl ChunkDecoder {
     /// Ends every candidate that has not ended.
     fn end(&mut self) {
         let pages = response::sources(self.quirks, &self.reported);
-        self.candidates.iter_mut().for_each(|candidate| candidate.end(&pages, &mut self.events, &mut self.ledger));
+        self.candidates.iter_mut().for_each(|candidate| candidate.end(&pages, &mut self.events, &mut self.losses));
     }
 
     fn take(&mut self) -> Decoded {
-        let losses = std::mem::take(&mut self.ledger).into_losses();
+        let losses = std::mem::take(&mut self.losses).into_losses();
         Decoded { events: std::mem::take(&mut self.events), losses }
     }
 
@@ -237,7 +237,7 @@ impl ChunkDecoder {
             ctx: &self.ctx,
             renamed: &self.renamed,
             events: &mut self.events,
-            ledger: &mut self.ledger,
+            losses: &mut self.losses,
         };
         candidate.take(&mut turn, choice);
         Ok(())

@@ -4,7 +4,7 @@ use crate::compat::error;
 use crate::compat::quirks::{Quirks, Vectors};
 use crate::compat::usage;
 use crate::json::{self, Array, Rest, Str};
-use crate::ledger::{Ledger, extension, extensions};
+use crate::losses::{Losses, extension, extensions};
 use crate::types::{
     Context, Embedding, EmbeddingEncoding, EmbeddingInput, EmbeddingsRequest, EmbeddingsResponse, Error, HttpRequest,
     HttpResponse, Opaque, RenderedRequest, Vector,
@@ -36,10 +36,10 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &EmbeddingsRequest) -> Re
     if bytes.is_some() && quirks.vectors != Vectors::Bytes {
         return Err(Error::unsupported(ENCODING, "this provider's vectors are floats: ask for `float` or `base64`"));
     }
-    let mut ledger = Ledger::default();
-    ledger.dropped_if(request.task.is_some(), "task", "there is no place for it");
-    ledger.dropped_if(request.title.is_some(), "title", "there is no place for it");
-    ledger.foreign("", &request.extensions, FORMAT);
+    let mut losses = Losses::default();
+    losses.dropped_if(request.task.is_some(), "task", "there is no place for it");
+    losses.dropped_if(request.title.is_some(), "title", "there is no place for it");
+    losses.foreign("", &request.extensions, FORMAT);
     let mut body = String::with_capacity(256);
     json::object(&mut body, |o| {
         o.str("model", if ctx.model.is_empty() { &request.model } else { &ctx.model });
@@ -49,7 +49,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &EmbeddingsRequest) -> Re
         }
         let mut member = |name: &'static str, present: bool| {
             let spelling = present.then(|| quirks.spelling(name))?;
-            spelling.map_err(|why| ledger.dropped(name, why)).ok()
+            spelling.map_err(|why| losses.dropped(name, why)).ok()
         };
         let encoding = request.encoding.filter(|_| quirks.vectors == Vectors::Floats);
         if let Some((encoding, name)) = encoding.zip(member(ENCODING, encoding.is_some())) {
@@ -65,7 +65,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &EmbeddingsRequest) -> Re
     });
     let http = quirks.address(ctx, HttpRequest::post("", body), |paths| paths.embeddings);
     let memo = bytes.unwrap_or_default().to_owned();
-    Ok(RenderedRequest { losses: ledger.into_losses(), memo, ..RenderedRequest::new(http) })
+    Ok(RenderedRequest { losses: losses.into_losses(), memo, ..RenderedRequest::new(http) })
 }
 
 fn input(out: &mut String, input: &EmbeddingInput) {

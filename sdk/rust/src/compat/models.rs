@@ -4,7 +4,7 @@ use crate::compat::error;
 use crate::compat::quirks::Quirks;
 use crate::compat::request::escape_path;
 use crate::json::{self, RawValue, Rest, Str};
-use crate::ledger::extensions;
+use crate::losses::extensions;
 use crate::types::{
     Context, Error, HttpRequest, HttpResponse, ModelInfo, ModelsRequest, ModelsResponse, RenderedRequest,
 };

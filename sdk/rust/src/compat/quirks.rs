@@ -1,7 +1,7 @@
 //! The differences between OpenAI-compatible providers, as data.
 
 use crate::compat::names::IdRule;
-use crate::ledger::Ledger;
+use crate::losses::Losses;
 use crate::manifest::{Auth, AuthScheme, FrameTest, Oauth};
 use crate::types::{ChatRequest, Context, Error, FinishReason, Header, HttpRequest};
 
@@ -95,7 +95,7 @@ pub struct Quirks {
     /// Members of an answer that list the pages that it draws on, the best first.
     pub sources: &'static [&'static str],
     /// Changes a request before it is rendered.
-    pub prepare: fn(&Context, &mut ChatRequest, &mut Ledger) -> Result<(), Error>,
+    pub prepare: fn(&Context, &mut ChatRequest, &mut Losses) -> Result<(), Error>,
     /// Finish reasons that only this provider has.
     pub finish: fn(&str) -> Option<FinishReason>,
 }

@@ -6,7 +6,7 @@
 
 use crate::compat::wire::{Content, Detail, FORMAT};
 use crate::json::{Array, Object, RawValue, Rest, Str};
-use crate::ledger::extensions;
+use crate::losses::extensions;
 use crate::types::{Extension, ReasoningPart, Signature};
 
 /// The issuer of values that name none.

@@ -9,7 +9,7 @@ use crate::compat::names::Renamed;
 use crate::compat::quirks::{Cache, Quirks};
 use crate::compat::wire::FORMAT;
 use crate::json::{self, Object};
-use crate::ledger::{Ledger, extension};
+use crate::losses::{Losses, extension};
 use crate::path::encoded;
 use crate::types::{
     CacheHint, ChatRequest, Context, Error, Extension, HttpRequest, OutputFormat, RenderedRequest, Sampling,
@@ -17,15 +17,15 @@ use crate::types::{
 
 /// Writes a chat request.
 pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Result<RenderedRequest, Error> {
-    let mut writer = Writer { quirks, ctx, ledger: Ledger::default(), refused: None, thinking_lost: false };
-    (quirks.prepare)(ctx, &mut request, &mut writer.ledger)?;
+    let mut writer = Writer { quirks, ctx, losses: Losses::default(), refused: None, thinking_lost: false };
+    (quirks.prepare)(ctx, &mut request, &mut writer.losses)?;
     let renamed = Renamed::apply(&mut request, &quirks.tool_names);
     let body = writer.body(&request);
     if let Some(error) = writer.refused {
         return Err(error);
     }
     let http = quirks.address(ctx, HttpRequest::post("", body), |paths| paths.chat);
-    Ok(RenderedRequest { losses: writer.ledger.into_losses(), memo: renamed.to_memo(), ..RenderedRequest::new(http) })
+    Ok(RenderedRequest { losses: writer.losses.into_losses(), memo: renamed.to_memo(), ..RenderedRequest::new(http) })
 }
 
 /// Fills a path's holes: `{model}` and `{option.NAME}`.
@@ -60,7 +60,7 @@ fn escape(text: &str) -> String {
 struct Writer<'q> {
     quirks: &'q Quirks,
     ctx: &'q Context,
-    ledger: Ledger,
+    losses: Losses,
     refused: Option<Error>,
     thinking_lost: bool,
 }
@@ -107,7 +107,7 @@ impl Writer<'_> {
     fn stop(&mut self, o: &mut Object<'_>, stop: &[String]) {
         let taken = stop.get(..self.quirks.max_stop).unwrap_or(stop);
         if taken.len() < stop.len() {
-            self.ledger.clamped("stop", "too many stop sequences; the first ones are sent");
+            self.losses.clamped("stop", "too many stop sequences; the first ones are sent");
         }
         if let Some(place) = self.place(o, "stop", !taken.is_empty()) {
             json::array(place, |a| taken.iter().for_each(|text| a.str(text)));
@@ -119,11 +119,11 @@ impl Writer<'_> {
         let schema = match output {
             OutputFormat::Schema(schema) if self.quirks.json_schema => Some(schema),
             OutputFormat::Schema(_) => {
-                self.ledger.approximated("response_format", "schemas are not taken: any JSON object is asked for");
+                self.losses.approximated("response_format", "schemas are not taken: any JSON object is asked for");
                 None
             }
             OutputFormat::Opaque(opaque) if opaque.format != FORMAT => {
-                self.ledger.dropped("response_format", "it belongs to another format");
+                self.losses.dropped("response_format", "it belongs to another format");
                 return;
             }
             _ => None,
@@ -179,7 +179,7 @@ impl Writer<'_> {
 
     /// Writes the format's own members and reports the others; `skipped` ones are written elsewhere.
     fn extensions(&mut self, o: &mut Object<'_>, place: &str, extensions: &[Extension], skipped: &[&str]) {
-        self.ledger.foreign(place, extensions, FORMAT);
+        self.losses.foreign(place, extensions, FORMAT);
         let ours = extensions.iter().filter(|extension| extension.format == FORMAT && extension.json != "null");
         for extension in ours.filter(|extension| !skipped.contains(&extension.key.as_str())) {
             if place.is_empty() {
@@ -206,7 +206,7 @@ impl Writer<'_> {
     }
 
     fn lose_cache(&mut self, field: &str) {
-        self.ledger.dropped(format!("{field}.cache_control"), "caching is the provider's own affair");
+        self.losses.dropped(format!("{field}.cache_control"), "caching is the provider's own affair");
     }
 
     /// The place for a member at the top of the request, under the provider's name; `None` if the provider does not
@@ -218,7 +218,7 @@ impl Writer<'_> {
         match self.quirks.spelling(member) {
             Ok(spelling) => Some(o.value(spelling)),
             Err(reason) => {
-                self.ledger.dropped(member, reason);
+                self.losses.dropped(member, reason);
                 None
             }
         }
@@ -228,7 +228,7 @@ impl Writer<'_> {
         let Some(value) = value else { return };
         let allowed = self.quirks.clamp(member, value);
         if allowed.to_bits() != value.to_bits() {
-            self.ledger.clamped(member, "out of the provider's range");
+            self.losses.clamped(member, "out of the provider's range");
         }
         if let Some(place) = self.place(o, member, true) {
             json::number(place, allowed);

@@ -4,7 +4,7 @@ use crate::compat::error;
 use crate::compat::quirks::Quirks;
 use crate::compat::usage;
 use crate::json::{self, Rest, Str};
-use crate::ledger::{Ledger, extensions};
+use crate::losses::{Losses, extensions};
 use crate::types::{
     Context, Error, HttpRequest, HttpResponse, RenderedRequest, RerankDocument, RerankRequest, RerankResponse,
     RerankResult, Usage,
@@ -15,8 +15,8 @@ pub const FORMAT: &str = "jina.rerank";
 
 /// Renders a request.
 pub fn render(quirks: &Quirks, ctx: &Context, request: &RerankRequest) -> RenderedRequest {
-    let mut ledger = Ledger::default();
-    ledger.foreign("", &request.extensions, FORMAT);
+    let mut losses = Losses::default();
+    losses.foreign("", &request.extensions, FORMAT);
     let mut body = String::with_capacity(256);
     json::object(&mut body, |o| {
         o.str("model", if ctx.model.is_empty() { &request.model } else { &ctx.model });
@@ -34,7 +34,7 @@ pub fn render(quirks: &Quirks, ctx: &Context, request: &RerankRequest) -> Render
         request.extensions.iter().filter(|e| e.format == FORMAT).for_each(|e| o.raw(&e.key, &e.json));
     });
     let http = quirks.address(ctx, HttpRequest::post("", body), |paths| paths.rerank);
-    RenderedRequest { losses: ledger.into_losses(), ..RenderedRequest::new(http) }
+    RenderedRequest { losses: losses.into_losses(), ..RenderedRequest::new(http) }
 }
 
 /// Parses an answer; the best document comes first.

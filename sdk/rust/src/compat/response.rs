@@ -7,7 +7,7 @@ use crate::compat::quirks::Quirks;
 use crate::compat::wire::{self, Answer, Choice, Content, Delta, FORMAT, rest_json};
 use crate::compat::{error, finish, logprobs, reasoning, usage};
 use crate::json::{self, RawValue, Rest, Str};
-use crate::ledger::{extension, extensions};
+use crate::losses::{extension, extensions};
 use crate::types::{
     Candidate, ChatResponse, Citation, Context, Error, Extension, HttpResponse, MediaKind, MediaPart, MediaSource,
     Opaque, Part, TextPart, ToolCall, ToolKind,

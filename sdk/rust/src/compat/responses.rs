@@ -12,7 +12,7 @@ pub mod write;
 
 use crate::compat::usage;
 use crate::json::{Object, Rest};
-use crate::ledger::extensions;
+use crate::losses::extensions;
 use crate::types::{Extension, ReasoningPart, Signature, Usage};
 
 /// The id of the format.

@@ -2,7 +2,7 @@
 
 use crate::compat::wire::{self, FORMAT, rest_json};
 use crate::json::{self, Count, Object, Rest};
-use crate::ledger::{extension, extensions};
+use crate::losses::{extension, extensions};
 use crate::types::{Extension, Unit, Usage};
 
 const INPUT: &str = "prompt_tokens_details";

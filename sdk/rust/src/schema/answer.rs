@@ -1,6 +1,6 @@
 //! Answers that follow a schema: which of its means a service uses for the one that a request asks for.
 
-use crate::ledger::Ledger;
+use crate::losses::Losses;
 use crate::types::{ChatRequest, JsonSchema, OutputFormat};
 
 /// How a request asks for a schema.
@@ -27,29 +27,29 @@ pub struct Means {
 pub fn decide(
     request: &ChatRequest,
     (format, means): (&str, Means),
-    ledger: &mut Ledger,
-    write: impl FnOnce(&JsonSchema, &mut Ledger) -> String,
+    losses: &mut Losses,
+    write: impl FnOnce(&JsonSchema, &mut Losses) -> String,
     tool: impl FnOnce(&JsonSchema) -> (String, String),
 ) -> Answer {
     let mut answer = Answer::default();
     match &request.output {
         None | Some(OutputFormat::Plain) => {}
-        Some(OutputFormat::Json) => ledger.dropped("response_format", "there is no JSON mode without a schema"),
+        Some(OutputFormat::Json) => losses.dropped("response_format", "there is no JSON mode without a schema"),
         Some(OutputFormat::Schema(schema)) if means.schemas => {
             if schema.strict == Some(false) {
-                ledger.approximated("response_format.strict", "a schema is always followed strictly");
+                losses.approximated("response_format.strict", "a schema is always followed strictly");
             }
-            answer.format = Some(write(schema, ledger));
+            answer.format = Some(write(schema, losses));
         }
         Some(OutputFormat::Schema(schema)) if means.by_tool => {
-            ledger.approximated("response_format", "the model is made to call a tool with the answer");
+            losses.approximated("response_format", "the model is made to call a tool with the answer");
             answer.tool = Some(tool(schema));
         }
         Some(OutputFormat::Schema(_)) => {
-            ledger.dropped("response_format", "the model has no place for it, or not beside tools");
+            losses.dropped("response_format", "the model has no place for it, or not beside tools");
         }
         Some(OutputFormat::Opaque(opaque)) if opaque.format == format => answer.format = Some(opaque.json.clone()),
-        Some(OutputFormat::Opaque(_)) => ledger.dropped("response_format", "it belongs to another format"),
+        Some(OutputFormat::Opaque(_)) => losses.dropped("response_format", "it belongs to another format"),
     }
     answer
 }
@@ -67,10 +67,10 @@ mod tests {
 
     fn decided(output: OutputFormat, means: Means) -> (Option<String>, Option<String>, Vec<LossKind>) {
         let request = ChatRequest { output: Some(output), ..ChatRequest::default() };
-        let mut ledger = Ledger::default();
+        let mut losses = Losses::default();
         let tool = |_: &JsonSchema| ("tool".to_owned(), "choice".to_owned());
-        let answer = decide(&request, ("mine", means), &mut ledger, |schema, _| schema.schema.clone(), tool);
-        let losses = ledger.into_losses().into_iter().map(|loss| loss.kind).collect();
+        let answer = decide(&request, ("mine", means), &mut losses, |schema, _| schema.schema.clone(), tool);
+        let losses = losses.into_losses().into_iter().map(|loss| loss.kind).collect();
         (answer.format, answer.tool.map(|(tool, _)| tool), losses)
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::blocks::encoder::{AnswerFrames, End};
 use crate::blocks::writer::BlockFrames;
-use crate::ledger::{Ledger, Place};
+use crate::losses::{Losses, Place};
 use crate::signature::Use;
 use crate::types::{Citation, Context, Error, Frame, Opaque, Signature, ToolStart, Usage};
 
@@ -49,7 +49,7 @@ impl BlockFrames for Lines {
         line(format!("{index} input {piece}"))
     }
 
-    fn citation<'a>(citation: &'a Citation, _: &mut Ledger, _: Place) -> Option<Cow<'a, str>> {
+    fn citation<'a>(citation: &'a Citation, _: &mut Losses, _: Place) -> Option<Cow<'a, str>> {
         citation.url.as_deref().map(Cow::Borrowed)
     }
 
@@ -95,7 +95,7 @@ impl AnswerFrames for Lines {
         Some(line(opaque.json))
     }
 
-    fn end(&mut self, _: &Context, end: &End<'_>, _: &mut Ledger, out: &mut Vec<Frame>) {
+    fn end(&mut self, _: &Context, end: &End<'_>, _: &mut Losses, out: &mut Vec<Frame>) {
         let reason = end.finish.and_then(|finish| finish.raw.as_deref()).unwrap_or("-");
         out.push(line(format!("end {reason} {}{}", input(end.usage), self.kept)));
     }

@@ -42,29 +42,29 @@ fn turns_that_are_kept_apart_are_not_joined() {
 fn members_of_the_format_stay_once_and_the_others_are_reported() {
     let extension =
         |format: &str, key: &str, json: &str| Extension { format: format.into(), key: key.into(), json: json.into() };
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     let mut of = |at, extensions, others: &str| {
         let role = Role::Other("critic".into());
         let message = Message { name: Some("Ann".into()), extensions, ..Message::new(role, Vec::new()) };
-        Turn { others: others.into(), ..Turn::of(&message, at, "own", &mut ledger) }
+        Turn { others: others.into(), ..Turn::of(&message, at, "own", &mut losses) }
     };
     let first = of(0, vec![extension("own", "a", "1"), extension("own", "note", "null")], "1");
     let second = of(1, vec![extension("own", "a", "2"), extension("own", "b", "3"), extension("other", "c", "4")], "2");
     assert_eq!(written([first, second]).turns, r#"[{"role":"user","content":[1,2],"a":1,"b":3}]"#);
-    let fields: Vec<String> = ledger.into_losses().into_iter().map(|loss| loss.field).collect();
+    let fields: Vec<String> = losses.into_losses().into_iter().map(|loss| loss.field).collect();
     let expected = ["messages[0].name", "messages[0].role", "messages[1].name", "messages[1].c", "messages[1].role"];
     assert_eq!(fields, expected);
 }
 
 #[test]
 fn system_text_goes_to_the_front_and_its_move_is_reported() {
-    let (mut all, mut ledger) = (Turns::new("content", "assistant"), Ledger::default());
-    all.add_system("1", 0, &mut ledger);
+    let (mut all, mut losses) = (Turns::new("content", "assistant"), Losses::default());
+    all.add_system("1", 0, &mut losses);
     all.add(turn(Speaker::User, "", "2"));
-    all.add_system("", 2, &mut ledger);
-    all.add_system("3", 3, &mut ledger);
+    all.add_system("", 2, &mut losses);
+    all.add_system("3", 3, &mut losses);
     assert_eq!(all.finish().system, "1,3");
-    let fields: Vec<String> = ledger.into_losses().into_iter().map(|loss| loss.field).collect();
+    let fields: Vec<String> = losses.into_losses().into_iter().map(|loss| loss.field).collect();
     assert_eq!(fields, ["messages[3]"]);
 }
 
@@ -82,10 +82,10 @@ fn trailing_results_of_calls_without_their_thinking_are_reported() {
 fn parts_of_other_formats_are_left_out_of_the_models_turns_only() {
     let part = Opaque { format: "another".into(), kind: "x".into(), json: "{}".into() };
     let place = Place { message: Some(1), part: 2 };
-    let mut ledger = Ledger::default();
-    assert!(Turn::new(Speaker::Assistant).refuse(&part, place, &mut ledger).is_ok());
-    assert_eq!(ledger.into_losses()[0].field, "messages[1].content[2].x");
-    let error = Turn::new(Speaker::User).refuse(&part, place, &mut Ledger::default()).unwrap_err();
+    let mut losses = Losses::default();
+    assert!(Turn::new(Speaker::Assistant).refuse(&part, place, &mut losses).is_ok());
+    assert_eq!(losses.into_losses()[0].field, "messages[1].content[2].x");
+    let error = Turn::new(Speaker::User).refuse(&part, place, &mut Losses::default()).unwrap_err();
     assert_eq!(error.param.as_deref(), Some("messages[1].content[2]"));
     assert_eq!(refused_result(&part, place).param.as_deref(), Some("messages[1].content[2]"));
 }

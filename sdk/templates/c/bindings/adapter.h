@@ -132,7 +132,7 @@ typedef struct weir_adapter_types_context_t {
   double   now_ms;
   // Dialect side: the model as the client named it. Provider side: the model as the target names it.
   adapter_string_t   model;
-  // The format to speak, for adapters that have several.
+  // The format to use, for adapters that have several.
   adapter_string_t   format;
   // The target's options (provider side).
   weir_adapter_types_list_setting_t   options;
@@ -154,7 +154,7 @@ typedef uint8_t weir_adapter_types_loss_kind_t;
 // Said in another way, which means nearly the same.
 #define WEIR_ADAPTER_TYPES_LOSS_KIND_APPROXIMATED 2
 
-// One entry of the ledger: nothing is lost in silence.
+// A member that the other side cannot hold: nothing is lost in silence.
 typedef struct weir_adapter_types_loss_t {
   // Where, in the spelling of the format the value came from: `temperature`, `messages[2].name`.
   adapter_string_t   field;
@@ -1717,7 +1717,7 @@ typedef struct {
 typedef struct exports_weir_adapter_about_format_t {
   // `openai.chat`.
   adapter_string_t   id;
-  // For formats that clients may speak.
+  // For formats that clients may use.
   exports_weir_adapter_about_option_error_format_t   errors;
   // For formats that the provider answers in.
   exports_weir_adapter_about_option_tap_t   tap;
@@ -1725,7 +1725,7 @@ typedef struct exports_weir_adapter_about_format_t {
   exports_weir_adapter_about_option_session_tap_t   session;
 } exports_weir_adapter_about_format_t;
 
-// ---- Faces: what clients may speak -----------------------------------------------------------------------------
+// ---- Faces: what clients may use -----------------------------------------------------------------------------
 // Where a client's credential may stand. None of these is ever forwarded.
 typedef struct exports_weir_adapter_about_credential_place_t {
   uint8_t tag;

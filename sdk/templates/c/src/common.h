@@ -1,4 +1,4 @@
-// Shorthands for the bindings: strings, lists, options, errors, the ledger.
+// Shorthands for the bindings: strings, lists, options, errors, losses.
 #ifndef COMMON_H
 #define COMMON_H
 
@@ -51,7 +51,7 @@ bool equals(str s, const char *c);
         (list).ptr[(list).len++] = __VA_ARGS__;                                                   \
     } while (0)
 
-// Adds a loss to the ledger. Takes over the field's name.
+// Adds a loss. Takes over the field's name.
 void lose(T(list_loss_t) * losses, T(loss_kind_t) kind, str field, const char *note);
 
 // Makes an error and returns false, like every failing function.

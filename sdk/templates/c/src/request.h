@@ -15,7 +15,7 @@ typedef struct {
 #define LOSE(r, kind, note, ...) lose(&(r)->losses, TAG(LOSS_KIND_##kind), textf(__VA_ARGS__), note)
 
 void refuse(request *r, const char *message, str field);
-// Writes the members of this format that the unified model does not have; others go to the ledger.
+// Writes the members of this format that the unified model does not have; others are losses.
 void put_extensions(request *r, const char *place, const T(list_extension_t) * extensions);
 // Reports a cache hint as lost: the provider caches without being asked.
 void lose_hint(request *r, const char *place, const T(option_cache_hint_t) * cache);

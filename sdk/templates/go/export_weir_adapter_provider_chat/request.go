@@ -11,7 +11,7 @@ import (
 	"wit_component/wire"
 )
 
-// RenderRequest renders a request for the provider. Values that the provider has no place for go to the ledger; values
+// RenderRequest renders a request for the provider. Values that the provider has no place for are losses; values
 // that must not get lost (tools, their results, media, system text) are an error instead.
 func RenderRequest(ctx t.Context, request t.ChatRequest) (result w.Result[t.RenderedRequest, t.Error]) {
 	defer wire.Recover(&result)

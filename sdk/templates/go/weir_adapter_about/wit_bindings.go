@@ -439,7 +439,7 @@ type SessionTap struct {
 type Format struct {
 	// `openai.chat`.
 	Id string
-	// For formats that clients may speak.
+	// For formats that clients may use.
 	Errors witTypes.Option[ErrorFormat]
 	// For formats that the provider answers in.
 	Tap witTypes.Option[Tap]
@@ -457,7 +457,7 @@ const (
 	CredentialPlace_Subprotocol uint8 = 2
 )
 
-// ---- Faces: what clients may speak -----------------------------------------------------------------------------
+// ---- Faces: what clients may use -----------------------------------------------------------------------------
 // Where a client's credential may stand. None of these is ever forwarded.
 type CredentialPlace struct {
 	tag   uint8

@@ -124,7 +124,7 @@ type Context struct {
 	NowMs float64
 	// Dialect side: the model as the client named it. Provider side: the model as the target names it.
 	Model string
-	// The format to speak, for adapters that have several.
+	// The format to use, for adapters that have several.
 	Format string
 	// The target's options (provider side).
 	Options []Setting
@@ -148,7 +148,7 @@ const (
 // What happened to a field that the other side cannot hold.
 type LossKind = uint8
 
-// One entry of the ledger: nothing is lost in silence.
+// A member that the other side cannot hold: nothing is lost in silence.
 type Loss struct {
 	// Where, in the spelling of the format the value came from: `temperature`, `messages[2].name`.
 	Field string

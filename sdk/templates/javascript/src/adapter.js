@@ -26,7 +26,7 @@ const quirks = {
 /** @type {import('../vendor/sdk/javascript/compat/index.js').Hooks} */
 const hooks = {
   /** Changes a request before it is rendered. */
-  prepare(ctx, request, ledger) {},
+  prepare(ctx, request, losses) {},
   /** Finish reasons that only this provider has, in the contract's words. */
   finish(word) {
     return word === 'done' ? 'complete' : undefined;

@@ -6,7 +6,7 @@ weir_sdk/compat/quirks.py` lists them all. Override a method, such as the two be
 
 from typing import Optional
 
-from weir_sdk import Ledger
+from weir_sdk import Losses
 from weir_sdk.compat import Provider, Quirks
 from wit_world.imports import types as t
 
@@ -28,7 +28,7 @@ QUIRKS = Quirks(
 
 
 class Adapter(Provider):
-    def prepare(self, ctx: t.Context, request: t.ChatRequest, ledger: Ledger) -> None:
+    def prepare(self, ctx: t.Context, request: t.ChatRequest, losses: Losses) -> None:
         """Changes a request before it is rendered."""
 
     def finish(self, word: str) -> Optional[str]:

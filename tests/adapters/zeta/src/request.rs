@@ -2,7 +2,7 @@
 
 use weir_sdk::adapter::{ParsedChat, Result};
 use weir_sdk::json::{Object, object, parse};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::model::header;
 use weir_sdk::types::{
     ChatRequest, Context, Error, Framing, FunctionTool, Header, HttpRequest, Message, Part, RenderedRequest,
@@ -17,9 +17,9 @@ pub(crate) fn read(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> {
     let talk: wire::Talk<'_> = parse(text).map_err(|error| Error::invalid(format!("not a talk: {error}")))?;
     let tuning = talk.tuning.unwrap_or_default();
     let lines = talk.scroll.ok_or_else(|| Error::invalid("there is no scroll").at("scroll"))?;
-    let mut ledger = Ledger::default();
+    let mut losses = Losses::default();
     for (key, _) in &talk.rest.0 {
-        ledger.dropped(key.to_string(), "nobody knows it");
+        losses.dropped(key.to_string(), "nobody knows it");
     }
     let tools = talk.deeds.unwrap_or_default().into_iter().map(tool).collect();
     let stream = header(&request.query, "drip") == Some("yes");
@@ -34,7 +34,7 @@ pub(crate) fn read(ctx: &Context, request: &HttpRequest) -> Result<ParsedChat> {
         ..ChatRequest::default()
     };
     let memo = if wants_toll { "toll" } else { "" };
-    Ok(ParsedChat { request, losses: ledger.into_losses(), memo: memo.to_owned() })
+    Ok(ParsedChat { request, losses: losses.into_losses(), memo: memo.to_owned() })
 }
 
 fn tool(deed: wire::Deed<'_>) -> Tool {
@@ -67,11 +67,11 @@ fn message(line: wire::Line<'_>) -> Result<Message> {
 
 /// Renders the request for the provider.
 pub(crate) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequest> {
-    let mut ledger = Ledger::default();
-    let body = body(request, &mut ledger)?;
+    let mut losses = Losses::default();
+    let body = body(request, &mut losses)?;
     if ctx.option_bool("quest") == Some(true) {
         let rendered = RenderedRequest::new(HttpRequest::post("quests", body));
-        return Ok(RenderedRequest { losses: ledger.into_losses(), ..rendered });
+        return Ok(RenderedRequest { losses: losses.into_losses(), ..rendered });
     }
     let verb = if request.stream { "parley-drip" } else { "parley" };
     let mut http = HttpRequest::post(format!("minds/{}:{verb}", ctx.model), body);
@@ -80,14 +80,14 @@ pub(crate) fn write(ctx: &Context, request: &ChatRequest) -> Result<RenderedRequ
         http.query.push(Header::new("shape", "lines"));
     }
     let rendered = RenderedRequest::new(http);
-    Ok(RenderedRequest { losses: ledger.into_losses(), framing: Some(Framing::Ndjson), ..rendered })
+    Ok(RenderedRequest { losses: losses.into_losses(), framing: Some(Framing::Ndjson), ..rendered })
 }
 
-pub(crate) fn body(request: &ChatRequest, ledger: &mut Ledger) -> Result<String> {
+pub(crate) fn body(request: &ChatRequest, losses: &mut Losses) -> Result<String> {
     let sampling = &request.sampling;
-    ledger.dropped_if(sampling.top_p.is_some(), "top_p", "zeta has no such thing");
-    ledger.dropped_if(sampling.seed.is_some(), "seed", "zeta has no such thing");
-    ledger.dropped_if(!sampling.stop.is_empty(), "stop", "zeta has no such thing");
+    losses.dropped_if(sampling.top_p.is_some(), "top_p", "zeta has no such thing");
+    losses.dropped_if(sampling.seed.is_some(), "seed", "zeta has no such thing");
+    losses.dropped_if(!sampling.stop.is_empty(), "stop", "zeta has no such thing");
     let mut body = String::new();
     let mut lines = Vec::new();
     for message in &request.messages {

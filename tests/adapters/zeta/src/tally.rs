@@ -2,7 +2,7 @@
 
 use weir_sdk::adapter::{DialectCountTokens, ParsedCount, ProviderCountTokens, Result};
 use weir_sdk::json::{object, parse};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{
     ChatRequest, Context, Error, HttpRequest, HttpResponse, RenderedRequest, RenderedResponse, TokenCount,
 };
@@ -11,7 +11,7 @@ use crate::{Zeta, request, wire};
 
 impl ProviderCountTokens for Zeta {
     fn render_request(ctx: &Context, request: ChatRequest) -> Result<RenderedRequest> {
-        let body = request::body(&request, &mut Ledger::default())?;
+        let body = request::body(&request, &mut Losses::default())?;
         Ok(RenderedRequest::new(HttpRequest::post(format!("minds/{}:tally", ctx.model), body)))
     }
 

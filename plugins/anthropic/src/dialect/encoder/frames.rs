@@ -2,7 +2,7 @@
 
 use weir_sdk::blocks::encoder::End;
 use weir_sdk::json::{Rest, object, parse, quote};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{Context, Error, Extension, Frame, ResponseStart, Usage};
 
 use super::super::response;
@@ -98,14 +98,14 @@ pub(super) fn message_start(ctx: &Context, start: Option<&ResponseStart>, known:
 
 /// The end of the message; `late` are details of the usage that came after its start, `members` further ones that this
 /// format's own answer had there.
-pub(super) fn message_delta(end: &End<'_>, late: &[Extension], mut members: Rest<'_>, ledger: &mut Ledger) -> Frame {
+pub(super) fn message_delta(end: &End<'_>, late: &[Extension], mut members: Rest<'_>, losses: &mut Losses) -> Frame {
     let inner = members.take("delta");
     let inner: Unnamed<'_> = inner.and_then(|raw| parse(raw.get()).ok()).unwrap_or_default();
     let mut data = String::with_capacity(256);
     object(&mut data, |o| {
         o.str("type", "message_delta");
         o.object("delta", |o| {
-            response::stop(o, end.finish, end.seen, ledger);
+            response::stop(o, end.finish, end.seen, losses);
             inner.rest.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
         });
         members.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));

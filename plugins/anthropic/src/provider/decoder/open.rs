@@ -2,7 +2,7 @@
 
 use weir_sdk::adapter::Result;
 use weir_sdk::json::{RawValue, Str, object, parse};
-use weir_sdk::ledger::extensions;
+use weir_sdk::losses::extensions;
 use weir_sdk::types::{
     ChatEvent, Error, Extension, Opaque, PartCitation, PartDelta, PartKind, PartSignature, PartStart, ToolKind,
     ToolStart,

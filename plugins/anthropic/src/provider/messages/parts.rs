@@ -27,11 +27,11 @@ impl Writer<'_> {
             Part::ToolResult(result) => self.result(&mut turn.others, result, place)?,
             Part::Reasoning(thought) => self.reasoning(turn, thought, place),
             Part::Refusal(words) => {
-                self.ledger.approximated(place.field("refusal"), "sent as text");
+                self.losses.approximated(place.field("refusal"), "sent as text");
                 self.text(&mut turn.others, &TextPart::new(words), place);
             }
             Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_block(&mut turn.others, &opaque.json),
-            Part::Opaque(opaque) => turn.refuse(opaque, place, self.ledger)?,
+            Part::Opaque(opaque) => turn.refuse(opaque, place, self.losses)?,
         }
         Ok(())
     }
@@ -39,19 +39,19 @@ impl Writer<'_> {
     /// Writes a text block, unless it is empty: the service refuses those (C-42).
     fn text(&mut self, out: &mut String, text: &TextPart, place: Place) {
         if !text.text.is_empty() {
-            write::block(out, |o| write::text(o, text, self.ledger, place));
+            write::block(out, |o| write::text(o, text, self.losses, place));
         }
         if text.signature.is_some() {
-            self.ledger.dropped(place.field("signature"), "it returns only to its issuer");
+            self.losses.dropped(place.field("signature"), "it returns only to its issuer");
         }
     }
 
     fn call(&mut self, out: &mut String, call: &ToolCall, place: Place) {
         if call.signature.is_some() {
-            self.ledger.dropped(place.field("signature"), "it returns only to its issuer");
+            self.losses.dropped(place.field("signature"), "it returns only to its issuer");
         }
         let name = self.names.send(&call.name);
-        write::block(out, |o| write::tool_call(o, call, &name, self.ledger, place));
+        write::block(out, |o| write::tool_call(o, call, &name, self.losses, place));
     }
 
     /// Writes thinking, which returns to its issuer unedited, even if its text is empty (C-29); other issuers' thinking
@@ -63,7 +63,7 @@ impl Writer<'_> {
             written = true;
             write::block(&mut turn.others, |o| {
                 write::thinking(o, thought.text.as_deref().unwrap_or_default(), signature);
-                write::extensions(o, &thought.extensions, self.ledger, place);
+                write::extensions(o, &thought.extensions, self.losses, place);
             });
         }
         if let Some(data) = signature::own(thought.encrypted.as_ref()) {
@@ -71,7 +71,7 @@ impl Writer<'_> {
             write::block(&mut turn.others, |o| write::redacted(o, data));
         }
         if !written {
-            self.ledger.dropped(place.field("reasoning"), "it returns only to its issuer");
+            self.losses.dropped(place.field("reasoning"), "it returns only to its issuer");
         }
         turn.thinking_first |= first && written;
     }
@@ -84,17 +84,17 @@ impl Writer<'_> {
         let source = self.source(media, place)?;
         let image = media.kind == MediaKind::Image;
         if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
-            self.ledger.dropped(place.field("detail"), "images have no level of detail here");
+            self.losses.dropped(place.field("detail"), "images have no level of detail here");
         }
         if image && media.name.is_some() {
-            self.ledger.dropped(place.field("name"), "images have no names here");
+            self.losses.dropped(place.field("name"), "images have no names here");
         }
         write::block(out, |o| {
             o.str("type", if image { "image" } else { "document" });
             o.raw("source", &source);
             o.opt_str("title", media.name.as_deref().filter(|_| !image));
             write::cache(o, media.cache.as_ref());
-            write::extensions(o, &media.extensions, self.ledger, place);
+            write::extensions(o, &media.extensions, self.losses, place);
         });
         Ok(())
     }
@@ -164,7 +164,7 @@ impl Writer<'_> {
             }
             o.opt_bool("is_error", result.is_error);
             write::cache(o, result.cache.as_ref());
-            write::extensions(o, &result.extensions, self.ledger, place);
+            write::extensions(o, &result.extensions, self.losses, place);
         });
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use weir_sdk::blocks::encoder::End;
 use weir_sdk::json::{Object, Rest, object, quote};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{Context, Error, ErrorKind, Frame, Usage};
 
 use super::super::response;
@@ -61,10 +61,10 @@ pub(super) fn block_stop(index: u32) -> Frame {
 }
 
 /// The end of the message; `own` are further members that this format's own answer had there.
-pub(super) fn message_stop(end: &End<'_>, own: Option<&str>, ledger: &mut Ledger) -> Frame {
+pub(super) fn message_stop(end: &End<'_>, own: Option<&str>, losses: &mut Losses) -> Frame {
     let mut data = String::new();
     object(&mut data, |o| {
-        response::stop(o, end.finish, end.seen, ledger);
+        response::stop(o, end.finish, end.seen, losses);
         let own = own.and_then(|json| Rest::parse(json).ok()).unwrap_or_default();
         own.0.iter().for_each(|(key, raw)| o.raw(key, raw.get()));
     });

@@ -19,42 +19,42 @@ impl Writer<'_> {
         match part {
             Part::Text(text) => self.text(&mut turn.others, text, place),
             Part::Media(media) => {
-                self.media.write(&mut turn.others, media, self.ledger, place)?;
+                self.media.write(&mut turn.others, media, self.losses, place)?;
                 self.cache(&mut turn.others, media.cache.as_ref(), place);
             }
             Part::ToolCall(call) => self.call(turn, call, place),
             Part::ToolResult(result) => self.result(turn, result, place)?,
             Part::Reasoning(thought) => self.reasoning(turn, thought, place),
             Part::Refusal(words) => {
-                self.ledger.approximated(place.field("refusal"), "sent as text");
+                self.losses.approximated(place.field("refusal"), "sent as text");
                 self.text(&mut turn.others, &TextPart::new(words), place);
             }
             Part::Opaque(opaque) if opaque.format == FORMAT => {
                 self.called.any |= opaque.kind.starts_with("tool");
                 write::raw_item(&mut turn.others, &opaque.json);
             }
-            Part::Opaque(opaque) => turn.refuse(opaque, place, self.ledger)?,
+            Part::Opaque(opaque) => turn.refuse(opaque, place, self.losses)?,
         }
         Ok(())
     }
 
     fn text(&mut self, out: &mut String, text: &TextPart, place: Place) {
-        write::text(out, text, self.ledger, place);
+        write::text(out, text, self.losses, place);
         self.unsign(text.signature.as_ref(), place);
         self.cache(out, text.cache.as_ref(), place);
     }
 
     fn unsign(&mut self, signature: Option<&Signature>, place: Place) {
-        self.ledger.dropped_if(signature.is_some(), &place.field("signature"), "it returns only to its issuer");
+        self.losses.dropped_if(signature.is_some(), &place.field("signature"), "it returns only to its issuer");
     }
 
     /// Writes a cache point, a separate block after the content that it marks.
     fn cache(&mut self, out: &mut String, hint: Option<&CacheHint>, place: Place) {
         let Some(hint) = hint else { return };
         if self.model.caches {
-            write::cache_point(out, hint, self.ledger, &place.field("cache_control"));
+            write::cache_point(out, hint, self.losses, &place.field("cache_control"));
         } else {
-            self.ledger.dropped(place.field("cache_control"), "the model's prompts are not cached");
+            self.losses.dropped(place.field("cache_control"), "the model's prompts are not cached");
         }
     }
 
@@ -62,7 +62,7 @@ impl Writer<'_> {
         self.unsign(call.signature.as_ref(), place);
         let name = self.names.send(&call.name).into_owned();
         let id = names::ids(self.model).fit(&call.id);
-        write::call(&mut turn.others, call, (&id, &name), self.ledger, place);
+        write::call(&mut turn.others, call, (&id, &name), self.losses, place);
         self.cache(&mut turn.others, call.cache.as_ref(), place);
         if !self.called.names.contains(&name) {
             self.called.names.push(name);
@@ -89,9 +89,9 @@ impl Writer<'_> {
             write::redacted(&mut turn.others, data);
         }
         if written {
-            self.ledger.foreign_at(place, &thought.extensions, FORMAT);
+            self.losses.foreign_at(place, &thought.extensions, FORMAT);
         } else {
-            self.ledger.dropped(place.field("reasoning"), "it returns only to its issuer");
+            self.losses.dropped(place.field("reasoning"), "it returns only to its issuer");
         }
         turn.thinking_first |= first && written;
     }
@@ -102,7 +102,7 @@ impl Writer<'_> {
         for part in &result.content {
             match part {
                 ResultPart::Text(text) => {
-                    write::text(&mut content, text, self.ledger, place);
+                    write::text(&mut content, text, self.losses, place);
                     cache = cache.or(text.cache.as_ref());
                 }
                 ResultPart::Media(media) => {
@@ -123,7 +123,7 @@ impl Writer<'_> {
                 o.str("toolUseId", &names::ids(self.model).fit(&result.call_id));
                 o.raw("content", &format!("[{content}]"));
                 o.opt_str("status", status);
-                write::members(o, &result.extensions, self.ledger, place);
+                write::members(o, &result.extensions, self.losses, place);
             });
         });
         self.cache(if first { &mut turn.results } else { &mut turn.others }, cache, place);
@@ -141,10 +141,10 @@ impl Writer<'_> {
         place: Place,
     ) -> Result<(), Error> {
         if media.kind == MediaKind::Audio {
-            self.ledger.approximated(place.field(""), "audio of a tool result stands behind it");
-            return self.media.write(behind, media, self.ledger, place);
+            self.losses.approximated(place.field(""), "audio of a tool result stands behind it");
+            return self.media.write(behind, media, self.losses, place);
         }
-        self.media.write(within, media, self.ledger, place)
+        self.media.write(within, media, self.losses, place)
     }
 }
 

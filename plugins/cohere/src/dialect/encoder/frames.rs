@@ -1,7 +1,7 @@
 //! The texts of a stream's frames.
 
 use weir_sdk::json::{Object, object, parse};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{Frame, ToolStart, Usage};
 
 use crate::usage;
@@ -125,12 +125,12 @@ pub(super) fn citation(index: u32, json: &str) -> [Frame; 2] {
 }
 
 /// The end of the answer.
-pub(super) fn message_end(reason: &str, known: Option<&Usage>, ledger: &mut Ledger) -> Frame {
+pub(super) fn message_end(reason: &str, known: Option<&Usage>, losses: &mut Losses) -> Frame {
     frame("message-end", |o| {
         o.object("delta", |o| {
             o.str("finish_reason", reason);
             if let Some(known) = known {
-                usage::write(o, known, ledger);
+                usage::write(o, known, losses);
             }
         });
     })

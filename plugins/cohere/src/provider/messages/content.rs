@@ -2,7 +2,7 @@
 
 use weir_sdk::compat::media::{mime, to_data_url};
 use weir_sdk::json::{Object, item, raw_item};
-use weir_sdk::ledger::{Ledger, extension};
+use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{Context, Extension, MediaKind, MediaPart, MediaSource, TextPart};
 
 use crate::read::is_document;
@@ -51,12 +51,12 @@ impl Content {
 
     /// Adds a text, unless it is empty (C-42). Citations only return to their own format: what they refer to is
     /// elsewhere.
-    pub(super) fn text(&mut self, text: &TextPart, ledger: &mut Ledger, place: Place) {
-        ledger.dropped_if(text.signature.is_some(), &place.field("signature"), "it returns only to its issuer");
+    pub(super) fn text(&mut self, text: &TextPart, losses: &mut Losses, place: Place) {
+        losses.dropped_if(text.signature.is_some(), &place.field("signature"), "it returns only to its issuer");
         for citation in &text.citations {
             match citation.source.as_ref().filter(|source| source.format == FORMAT) {
                 Some(own) => raw_item(&mut self.citations, &own.json),
-                None => ledger.dropped(place.field("citations"), "it comes from another provider"),
+                None => losses.dropped(place.field("citations"), "it comes from another provider"),
             }
         }
         if text.text.is_empty() {
@@ -65,7 +65,7 @@ impl Content {
         self.item(|o| {
             o.str("type", "text");
             o.str("text", &text.text);
-            extensions(o, &text.extensions, ledger, &place.members());
+            extensions(o, &text.extensions, losses, &place.members());
         });
         if own(&text.extensions, FORMAT).next().is_none() {
             self.plain = Some(text.text.clone());

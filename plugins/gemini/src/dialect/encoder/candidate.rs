@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use weir_sdk::json::Object;
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{
     ChatEvent, Extension, Finish, Part, PartArgument, PartKind, PartSignature, PartStart, PartStop, ReasoningPart,
     Signature, TextPart, ToolCall, ToolStart,
@@ -106,9 +106,9 @@ impl Written {
         self.calls.iter().map(|call| call.so_far.arguments.len() + pieces(call)).sum()
     }
 
-    pub(super) fn event(&mut self, event: ChatEvent, ledger: &mut Ledger) {
+    pub(super) fn event(&mut self, event: ChatEvent, losses: &mut Losses) {
         match event {
-            ChatEvent::PartStart(start) => self.begin(start, ledger),
+            ChatEvent::PartStart(start) => self.begin(start, losses),
             ChatEvent::Delta(delta) => self.delta(delta.part, &delta.text),
             ChatEvent::Argument(piece) => {
                 self.delta(piece.part, &piece.text);
@@ -122,14 +122,14 @@ impl Written {
                 let text = open.map_or("", |(_, open)| open.text.as_str());
                 self.sources.add(0, text, &event.citation);
             }
-            ChatEvent::PartStop(stop) => self.stop(stop, ledger),
+            ChatEvent::PartStop(stop) => self.stop(stop, losses),
             ChatEvent::Logprobs(event) => self.logprobs = Some(event.json),
             ChatEvent::Finish(event) => self.finish = Some(event.finish),
             _ => {}
         }
     }
 
-    fn begin(&mut self, start: PartStart, ledger: &mut Ledger) {
+    fn begin(&mut self, start: PartStart, losses: &mut Losses) {
         let part = start.part;
         let place = Place { message: None, part: part as usize };
         match start.kind {
@@ -143,8 +143,8 @@ impl Written {
                 let so_far = ToolCall { kind, signature, ..ToolCall::new(id, name, "") };
                 self.calls.push_back(Call { part, so_far, pieces: Vec::new(), done: false });
             }
-            PartKind::Opaque(opaque) => self.write_part(&Part::Opaque(opaque), place, ledger),
-            PartKind::Media(media) => self.write_part(&Part::Media(media), place, ledger),
+            PartKind::Opaque(opaque) => self.write_part(&Part::Opaque(opaque), place, losses),
+            PartKind::Media(media) => self.write_part(&Part::Media(media), place, losses),
         }
     }
 
@@ -152,9 +152,9 @@ impl Written {
         self.open.push((part, Open { thought, text: String::new(), signature: None, encrypted: None }));
     }
 
-    fn write_part(&mut self, part: &Part, place: Place, ledger: &mut Ledger) {
+    fn write_part(&mut self, part: &Part, place: Place, losses: &mut Losses) {
         self.write_text();
-        write_part(&mut self.parts, part, place, ledger);
+        write_part(&mut self.parts, part, place, losses);
     }
 
     fn write_text(&mut self) {
@@ -201,24 +201,24 @@ impl Written {
         }
     }
 
-    fn stop(&mut self, stop: PartStop, ledger: &mut Ledger) {
+    fn stop(&mut self, stop: PartStop, losses: &mut Losses) {
         if let Some(at) = self.open.iter().position(|(part, _)| *part == stop.part) {
             let (part, open) = self.open.remove(at);
             let place = Place { message: None, part: part as usize };
-            return self.seal(open, stop.extensions, place, ledger);
+            return self.seal(open, stop.extensions, place, losses);
         }
         if let Some(call) = self.calls.iter_mut().find(|call| call.part == stop.part) {
             call.done = true;
             call.so_far.extensions = stop.extensions;
         }
-        self.release(ledger);
+        self.release(losses);
     }
 
     /// Writes the end of a text: its signature, its members.
-    fn seal(&mut self, open: Open, extensions: Vec<Extension>, place: Place, ledger: &mut Ledger) {
+    fn seal(&mut self, open: Open, extensions: Vec<Extension>, place: Place, losses: &mut Losses) {
         let has_own = extensions.iter().any(|own| own.format == FORMAT && own.json != "null");
         if open.signature.is_none() && open.encrypted.is_none() && !has_own {
-            return ledger.foreign_at(place, &extensions, FORMAT);
+            return losses.foreign_at(place, &extensions, FORMAT);
         }
         let part = if open.thought {
             let (signature, encrypted) = (open.signature, open.encrypted);
@@ -226,30 +226,30 @@ impl Written {
         } else {
             Part::Text(TextPart { signature: open.signature, extensions, ..TextPart::new("") })
         };
-        self.write_part(&part, place, ledger);
+        self.write_part(&part, place, losses);
     }
 
     /// Writes the complete calls, up to the first incomplete one.
-    fn release(&mut self, ledger: &mut Ledger) {
+    fn release(&mut self, losses: &mut Losses) {
         while let Some(Call { part, so_far, pieces, .. }) = self.calls.pop_front_if(|call| call.done) {
             let place = Place { message: None, part: part as usize };
             if pieces.is_empty() {
-                self.write_part(&Part::ToolCall(so_far), place, ledger);
+                self.write_part(&Part::ToolCall(so_far), place, losses);
             } else {
                 self.write_text();
-                partial::write(&mut self.parts, so_far, &pieces, place, ledger);
+                partial::write(&mut self.parts, so_far, &pieces, place, losses);
             }
         }
     }
 
     /// Completes all calls at the end of the stream.
-    pub(super) fn release_all(&mut self, ledger: &mut Ledger) {
+    pub(super) fn release_all(&mut self, losses: &mut Losses) {
         self.calls.iter_mut().for_each(|call| call.done = true);
-        self.release(ledger);
+        self.release(losses);
     }
 
     /// Writes the buffered content.
-    pub(super) fn write(&mut self, o: &mut Object<'_>, last: bool, ledger: &mut Ledger) {
+    pub(super) fn write(&mut self, o: &mut Object<'_>, last: bool, losses: &mut Losses) {
         self.begun = true;
         self.write_text();
         let parts = std::mem::take(&mut self.parts);
@@ -262,10 +262,10 @@ impl Written {
             o.str("role", "model");
         });
         if last {
-            o.str("finishReason", &word(self.finish.as_ref(), self.refusal, ledger));
+            o.str("finishReason", &word(self.finish.as_ref(), self.refusal, losses));
         }
         o.num("index", self.index);
-        write_logprobs(o, self.logprobs.take().as_deref(), ledger);
+        write_logprobs(o, self.logprobs.take().as_deref(), losses);
         write::members(o, &members, "");
         if last && !self.grounded {
             self.sources.write(o);

@@ -3,17 +3,17 @@
 //! The first part has the name, each of the next ones a piece, and an empty one ends the call.
 
 use weir_sdk::json::{Object, item};
-use weir_sdk::ledger::Ledger;
+use weir_sdk::losses::Losses;
 use weir_sdk::types::{Part, PartArgument, ToolCall};
 
 use super::super::response::write_part;
 use crate::write::Place;
 
 /// Writes a call as its pieces.
-pub(super) fn write(out: &mut String, call: ToolCall, pieces: &[PartArgument], place: Place, ledger: &mut Ledger) {
+pub(super) fn write(out: &mut String, call: ToolCall, pieces: &[PartArgument], place: Place, losses: &mut Losses) {
     let mut head = String::new();
     let named = ToolCall { arguments: "{}".to_owned(), ..call };
-    write_part(&mut head, &Part::ToolCall(named), place, ledger);
+    write_part(&mut head, &Part::ToolCall(named), place, losses);
     // The head is a call without arguments; it goes on.
     let goes_on = head.replacen(r#""args":{}"#, r#""willContinue":true"#, 1);
     if !out.is_empty() {

@@ -27,11 +27,11 @@ impl<'a> Writer<'a> {
             Part::ToolResult(result) => self.result(turn, result, place)?,
             Part::Reasoning(thought) => self.reasoning(&mut turn.others, thought, place),
             Part::Refusal(words) => {
-                self.ledger.approximated(place.field("refusal"), "sent as text");
+                self.losses.approximated(place.field("refusal"), "sent as text");
                 self.text(&mut turn.others, &TextPart::new(words), place);
             }
             Part::Opaque(opaque) if opaque.format == FORMAT => write::raw_item(&mut turn.others, &opaque.json),
-            Part::Opaque(opaque) => turn.refuse(opaque, place, self.ledger)?,
+            Part::Opaque(opaque) => turn.refuse(opaque, place, self.losses)?,
         }
         Ok(())
     }
@@ -43,8 +43,8 @@ impl<'a> Writer<'a> {
         let foreign =
             |citation: &&weir_sdk::types::Citation| citation.source.as_ref().is_none_or(|s| s.format != FORMAT);
         let cited = text.citations.iter().any(|citation| foreign(&citation));
-        self.ledger.dropped_if(cited, &place.field("citations"), "a history has no place for them");
-        self.ledger.foreign_at(place, &text.extensions, FORMAT);
+        self.losses.dropped_if(cited, &place.field("citations"), "a history has no place for them");
+        self.losses.foreign_at(place, &text.extensions, FORMAT);
         if text.text.is_empty() && signature.is_none() {
             return;
         }
@@ -58,7 +58,7 @@ impl<'a> Writer<'a> {
     fn own<'s>(&mut self, signed: Option<&'s Signature>, place: Place) -> Option<&'s str> {
         let own = signature::own(signed);
         if signed.is_some() && own.is_none() {
-            self.ledger.dropped(place.field("signature"), "it returns only to its issuer");
+            self.losses.dropped(place.field("signature"), "it returns only to its issuer");
         }
         own
     }
@@ -69,13 +69,13 @@ impl<'a> Writer<'a> {
         let mut signature = self.own(call.signature.as_ref(), place);
         let current = place.message >= Some(self.current);
         if signature.is_none() && first && current && self.target.generation.third {
-            self.ledger.approximated(place.field("signature"), "there is none: the service is told not to look for it");
+            self.losses.approximated(place.field("signature"), "there is none: the service is told not to look for it");
             signature = Some(NO_SIGNATURE);
         }
         self.lose_cache(call.cache.is_some(), place);
-        self.ledger.foreign_at(place, &call.extensions, FORMAT);
+        self.losses.foreign_at(place, &call.extensions, FORMAT);
         let name = self.names.send(&call.name);
-        write::item(&mut turn.others, |o| write::call(o, call, &name, signature, self.ledger, place));
+        write::item(&mut turn.others, |o| write::call(o, call, &name, signature, self.losses, place));
         self.calls.push(call);
     }
 
@@ -89,9 +89,9 @@ impl<'a> Writer<'a> {
             own.push(None);
         }
         if own.is_empty() {
-            return self.ledger.dropped(place.field("reasoning"), "it returns only to its issuer");
+            return self.losses.dropped(place.field("reasoning"), "it returns only to its issuer");
         }
-        self.ledger.foreign_at(place, &thought.extensions, FORMAT);
+        self.losses.foreign_at(place, &thought.extensions, FORMAT);
         for (at, signature) in own.into_iter().enumerate() {
             write::item(out, |o| {
                 write::text(o, if at == 0 { text } else { "" }, true, signature);
@@ -104,11 +104,11 @@ impl<'a> Writer<'a> {
         let mime = self.taken(media, place)?;
         self.lose_cache(media.cache.is_some(), place);
         if media.detail.as_deref().is_some_and(|detail| detail != "auto") {
-            self.ledger.dropped(place.field("detail"), "the format has no such level");
+            self.losses.dropped(place.field("detail"), "the format has no such level");
         }
         let nameless = media.name.is_some() && !is_noted(&media.extensions, NAMED);
-        self.ledger.dropped_if(nameless, &place.field("name"), "media have no names here");
-        self.ledger.foreign_at(place, &media.extensions, FORMAT);
+        self.losses.dropped_if(nameless, &place.field("name"), "media have no names here");
+        self.losses.foreign_at(place, &media.extensions, FORMAT);
         write::item(out, |o| write::media(o, media, mime.as_deref()));
         Ok(())
     }
@@ -144,7 +144,7 @@ impl<'a> Writer<'a> {
         let called = self.calls.iter().rev().find(|call| call.id == result.call_id).copied();
         let known = called.map(|call| call.name.as_str()).or(result.name.as_deref());
         if known.is_none() {
-            self.ledger.approximated(place.field("name"), "the call is not in the history: its id stands for the name");
+            self.losses.approximated(place.field("name"), "the call is not in the history: its id stands for the name");
         }
         let name = self.names.send(known.unwrap_or(&result.call_id));
         let (response, media) = self.response(result, place)?;
@@ -154,12 +154,12 @@ impl<'a> Writer<'a> {
             if inside {
                 self.media(&mut within, medium, place)?;
             } else {
-                self.ledger.approximated(place.field(""), "a medium in a tool result stands behind it");
+                self.losses.approximated(place.field(""), "a medium in a tool result stands behind it");
                 self.media(&mut turn.others, medium, place)?;
             }
         }
         self.lose_cache(result.cache.is_some(), place);
-        self.ledger.foreign_at(place, &result.extensions, FORMAT);
+        self.losses.foreign_at(place, &result.extensions, FORMAT);
         let unnamed =
             is_noted(&result.extensions, NO_ID) || called.is_some_and(|call| is_noted(&call.extensions, NO_ID));
         let id = Some(result.call_id.as_str()).filter(|id| !id.is_empty() && !unnamed);
@@ -198,7 +198,7 @@ impl<'a> Writer<'a> {
         if let [only] = values.as_slice()
             && let Some(object) = only.object()
         {
-            self.ledger.dropped_if(failed, &place.field("is_error"), "the result says it in its own words, or not");
+            self.losses.dropped_if(failed, &place.field("is_error"), "the result says it in its own words, or not");
             return Ok((object.to_owned(), media));
         }
         let mut out = String::new();

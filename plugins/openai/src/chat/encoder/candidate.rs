@@ -132,7 +132,7 @@ impl ChatEncoder {
             }
             PartKind::Opaque(opaque) => {
                 candidate.open(start.part, Words::Silent);
-                self.ledger.dropped(opaque.kind.as_str(), "only its own format has it");
+                self.losses.dropped(opaque.kind.as_str(), "only its own format has it");
             }
             PartKind::Media(media) => {
                 candidate.open(start.part, Words::Silent);
@@ -145,7 +145,7 @@ impl ChatEncoder {
         let mut members = String::new();
         if self.memo.legacy {
             if number > 0 {
-                return self.ledger.dropped("tool_calls", "a client of `functions` takes one call at a time");
+                return self.losses.dropped("tool_calls", "a client of `functions` takes one call at a time");
             }
             json::object(&mut members, |o| {
                 o.object("function_call", |o| {
@@ -178,7 +178,7 @@ impl ChatEncoder {
             (MediaKind::Image, MediaSource::Base64(data)) => to_data_url(&mime(&self.ctx, media), data),
             (MediaKind::Image, MediaSource::Url(url)) => url.clone(),
             (MediaKind::Audio, MediaSource::Base64(data)) => return self.audio(at, media, data),
-            _ => return self.ledger.dropped("media", "there is no place for it"),
+            _ => return self.losses.dropped("media", "there is no place for it"),
         };
         let mut members = String::new();
         json::object(&mut members, |o| o.array("images", |a| a.object(|o| write_image(o, &url))));
@@ -223,7 +223,7 @@ impl ChatEncoder {
         let at = self.candidate(event.candidate);
         let state = self.candidates.get_mut(at).and_then(|candidate| candidate.state(event.part));
         let Some(entry) = annotation(&event.citation, state.map_or(0, |state| state.base)) else {
-            return self.ledger.dropped("citations", "only citations of pages have a place");
+            return self.losses.dropped("citations", "only citations of pages have a place");
         };
         self.chunk(at, &format!("\"annotations\":[{entry}]"), None);
     }
@@ -246,7 +246,7 @@ impl ChatEncoder {
             });
             return self.chunk(at, inner(&members), None);
         }
-        self.ledger.foreign("choices[].message.", &stop.extensions, FORMAT);
+        self.losses.foreign("choices[].message.", &stop.extensions, FORMAT);
         if let Words::Call { number, .. } = words
             && stop.extensions.iter().any(|extension| extension.format == FORMAT && extension.json != "null")
         {

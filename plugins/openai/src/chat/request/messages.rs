@@ -5,7 +5,7 @@ use weir_sdk::compat::content::{cache_hint, read_part};
 use weir_sdk::compat::wire::{Content, FORMAT, Function};
 use weir_sdk::compat::{reasoning, response};
 use weir_sdk::json::{self, RawValue, Rest, Str};
-use weir_sdk::ledger::extensions;
+use weir_sdk::losses::extensions;
 use weir_sdk::types::{
     CacheHint, Error, Extension, MediaKind, MediaPart, MediaSource, Message, Part, ResultPart, Role, TextPart,
     ToolCall, ToolResult,

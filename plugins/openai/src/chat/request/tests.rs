@@ -185,9 +185,9 @@ fn an_empty_list_of_annotations_is_kept_and_is_no_loss() {
         let extensions =
             parsed(&format!(r#"{{"model":"m","messages":[{message}]}}"#)).request.messages.remove(0).extensions;
         assert_eq!((extensions[0].key.as_str(), extensions[0].json.as_str()), ("annotations", annotations));
-        let mut ledger = Ledger::default();
-        ledger.foreign("", &extensions, "anthropic.messages");
-        ledger.into_losses().len()
+        let mut losses = Losses::default();
+        losses.foreign("", &extensions, "anthropic.messages");
+        losses.into_losses().len()
     };
     assert_eq!([lost("[]"), lost(r#"[{"type":"url_citation"}]"#)], [0, 1]);
 }

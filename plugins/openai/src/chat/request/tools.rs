@@ -3,18 +3,18 @@
 use weir_sdk::adapter::Result;
 use weir_sdk::compat::wire::{FORMAT, rest_json};
 use weir_sdk::json::{self, RawValue, Rest, Str};
-use weir_sdk::ledger::{Ledger, extensions};
+use weir_sdk::losses::{Losses, extensions};
 use weir_sdk::types::{AllowedTools, CacheHint, Error, Extension, FunctionTool, Opaque, Tool, ToolChoice};
 
 /// Parses the tools, and the choice between them.
-pub(super) fn read(wire: &mut super::Request<'_>, ledger: &mut Ledger) -> Result<(Vec<Tool>, Option<ToolChoice>)> {
+pub(super) fn read(wire: &mut super::Request<'_>, losses: &mut Losses) -> Result<(Vec<Tool>, Option<ToolChoice>)> {
     let mut tools = Vec::new();
     for (at, raw) in wire.tools.take().unwrap_or_default().0.into_iter().enumerate() {
         tools.push(tool(raw).map_err(|error| error.at(format!("tools[{at}]")))?);
     }
     let mut choice = wire.tool_choice.map(tool_choice).transpose()?;
     if let Some(functions) = &wire.functions {
-        ledger.approximated("functions", "sent as tools");
+        losses.approximated("functions", "sent as tools");
         for (at, raw) in functions.0.iter().enumerate() {
             let function = members(raw).and_then(|function| function_tool(function, Rest::default()));
             tools.push(Tool::Function(function.map_err(|error| error.at(format!("functions[{at}]")))?));

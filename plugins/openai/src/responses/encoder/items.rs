@@ -3,7 +3,7 @@
 use weir_sdk::compat::responses::write::{annotation, call, item_id, output_text, reasoning};
 use weir_sdk::compat::responses::{FORMAT, namespace};
 use weir_sdk::json::{self, Rest, Str};
-use weir_sdk::ledger::extension;
+use weir_sdk::losses::extension;
 use weir_sdk::types::{
     PartCitation, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, TextPart, ToolCall, ToolKind,
 };
@@ -138,8 +138,8 @@ impl EventEncoder {
                 self.close_message();
                 self.foreign_item(&opaque.json);
             }
-            PartKind::Opaque(opaque) => self.ledger.dropped(opaque.kind.as_str(), "only its own format has it"),
-            PartKind::Media(_) => self.ledger.dropped("output.media", "there is no place for it"),
+            PartKind::Opaque(opaque) => self.losses.dropped(opaque.kind.as_str(), "only its own format has it"),
+            PartKind::Media(_) => self.losses.dropped("output.media", "there is no place for it"),
         }
     }
 
@@ -271,13 +271,13 @@ impl EventEncoder {
                 Some(known) => known.value.push_str(&event.signature.value),
                 None => thought.signature = Some(event.signature),
             },
-            _ => self.ledger.dropped("output.signature", "only thinking has a place for it"),
+            _ => self.losses.dropped("output.signature", "only thinking has a place for it"),
         }
     }
 
     pub(super) fn citation(&mut self, event: &PartCitation) {
         let Some(entry) = annotation(&event.citation) else {
-            return self.ledger.dropped("output.citations", "only citations of pages have a place");
+            return self.losses.dropped("output.citations", "only citations of pages have a place");
         };
         let Some((Item { id, at, kind: Kind::Message(contents), .. }, index)) = self.find(event.part) else { return };
         let Some(content) = contents.get_mut(index) else { return };
@@ -294,7 +294,7 @@ impl EventEncoder {
     }
 
     pub(super) fn part_stop(&mut self, stop: PartStop) {
-        self.ledger.foreign("output.", &stop.extensions, FORMAT);
+        self.losses.foreign("output.", &stop.extensions, FORMAT);
         let Some((item, index)) = self.find(stop.part) else { return };
         match &mut item.kind {
             Kind::Message(contents) => {

@@ -82,8 +82,8 @@ class ChatDecoder {
 export const providerChat = weir.guard('providerChat', {
   renderRequest(ctx, request) {
     if (request.tools.length > 0) throw weir.fail('unsupported', 'there are no tools here', { param: 'tools' });
-    const ledger = new weir.Ledger();
-    if (request.sampling.temperature != null) ledger.dropped('temperature', 'tellers have one temper');
+    const losses = new weir.Losses();
+    if (request.sampling.temperature != null) losses.dropped('temperature', 'tellers have one temper');
     const said = request.messages.map((message, at) => ({ role: message.role.tag, says: words(message, at) }));
     const isSystem = (/** @type {{ role: string }} */ one) => one.role === 'system' || one.role === 'developer';
     const prologue = said.filter(isSystem).map((one) => one.says).join('\n');
@@ -96,7 +96,7 @@ export const providerChat = weir.guard('providerChat', {
       live: request.stream || undefined,
     };
     const framing = request.stream ? /** @type {const} */ ('ndjson') : undefined;
-    return { request: weir.post('tell', weir.wire.write(body)), losses: ledger.take(), framing };
+    return { request: weir.post('tell', weir.wire.write(body)), losses: losses.take(), framing };
   },
 
   parseResponse(ctx, response) {

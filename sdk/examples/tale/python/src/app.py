@@ -5,7 +5,7 @@
 
 from typing import Any, Optional
 
-from weir_sdk import Ledger, export, manifest, model, wire
+from weir_sdk import Losses, export, manifest, model, wire
 from wit_world.exports import about as a
 from wit_world.exports import provider_chat as chat
 from wit_world.imports import types as t
@@ -43,9 +43,9 @@ class Chat:
     def render_request(self, ctx: t.Context, request: t.ChatRequest) -> t.RenderedRequest:
         if request.tools:
             raise model.fail("unsupported", "there are no tools here", param="tools")
-        ledger = Ledger()
+        losses = Losses()
         if request.sampling.temperature is not None:
-            ledger.dropped("temperature", "tellers have one temper")
+            losses.dropped("temperature", "tellers have one temper")
         body = {
             "teller": ctx.model or request.model,
             "prologue": "\n".join(words(at, m) for at, m in enumerate(request.messages) if is_system(m)) or None,
@@ -54,7 +54,7 @@ class Chat:
             "live": request.stream or None,
         }
         framing = t.Framing.NDJSON if request.stream else None
-        return model.rendered(model.post("tell", wire.write(body)), ledger.take(), framing=framing)
+        return model.rendered(model.post("tell", wire.write(body)), losses.take(), framing=framing)
 
     def parse_response(self, ctx: t.Context, response: t.HttpResponse) -> chat.ChatOutcome:
         answer = model.answer_json(response)

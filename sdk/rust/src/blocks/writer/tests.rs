@@ -25,10 +25,10 @@ fn part(kind: PartKind, texts: &[&str], signatures: &[(&str, bool)]) -> Vec<Chat
 
 /// The frames of parts in order, one line each, and the fields of the losses.
 fn written(parts: Vec<Vec<ChatEvent>>) -> (Vec<String>, Vec<String>) {
-    let (mut writer, mut out, mut ledger) = (BlockWriter::<Lines>::default(), Vec::new(), Ledger::default());
-    parts.into_iter().flatten().for_each(|event| writer.event(event, &mut out, &mut ledger));
+    let (mut writer, mut out, mut losses) = (BlockWriter::<Lines>::default(), Vec::new(), Losses::default());
+    parts.into_iter().flatten().for_each(|event| writer.event(event, &mut out, &mut losses));
     let frames = out.into_iter().map(|frame| frame.data).collect();
-    (frames, ledger.into_losses().into_iter().map(|loss| loss.field).collect())
+    (frames, losses.into_losses().into_iter().map(|loss| loss.field).collect())
 }
 
 #[test]

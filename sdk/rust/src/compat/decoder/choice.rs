@@ -10,7 +10,7 @@ use crate::compat::response::citation;
 use crate::compat::wire::{self, Choice, Content, Delta, Detail};
 use crate::compat::{finish, logprobs, response};
 use crate::json::{RawValue, Str};
-use crate::ledger::Ledger;
+use crate::losses::Losses;
 use crate::types::{
     CandidateFinish, CandidateLogprobs, ChatEvent, Citation, Context, Extension, Finish, FinishReason, Part,
     PartCitation, PartDelta, PartKind, PartSignature, PartStart, PartStop, ReasoningPart, Signature, ToolKind,
@@ -23,7 +23,7 @@ pub(super) struct Turn<'t> {
     pub(super) ctx: &'t Context,
     pub(super) renamed: &'t Renamed,
     pub(super) events: &'t mut Vec<ChatEvent>,
-    pub(super) ledger: &'t mut Ledger,
+    pub(super) losses: &'t mut Losses,
 }
 
 /// The kinds of parts that consist of text.
@@ -95,12 +95,12 @@ impl Candidate {
 
     /// Ends the candidate: stops the open parts and emits the finish, even if the provider sent none.
     /// The pages that the answer names beside its text become citations of the last text.
-    pub(super) fn end(&mut self, pages: &[Citation], events: &mut Vec<ChatEvent>, ledger: &mut Ledger) {
+    pub(super) fn end(&mut self, pages: &[Citation], events: &mut Vec<ChatEvent>, losses: &mut Losses) {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
         let lost = self.calls.iter().any(Call::is_lost);
-        ledger.dropped_if(lost, "choices[].delta.tool_calls", "a call came without a name");
+        losses.dropped_if(lost, "choices[].delta.tool_calls", "a call came without a name");
         if let Some(part) = self.open.as_ref().filter(|open| open.words == Words::Text).map(|open| open.part) {
             let cited = |page: &Citation| PartCitation { candidate: self.index, part, citation: page.clone() };
             events.extend(pages.iter().map(cited).map(ChatEvent::Citation));
@@ -289,7 +289,7 @@ impl Candidate {
                 self.calls.len() - 1
             })
         }) else {
-            turn.ledger.dropped("choices[].delta.tool_calls", "arguments came before any call");
+            turn.losses.dropped("choices[].delta.tool_calls", "arguments came before any call");
             return;
         };
         let number = at as u32;

@@ -5,7 +5,7 @@ use crate::compat::content::STORE;
 use crate::compat::media::{audio_format, mime, to_data_url};
 use crate::compat::wire::FORMAT;
 use crate::json::{Array, Object};
-use crate::ledger::extension;
+use crate::losses::extension;
 use crate::types::{MediaKind, MediaPart, MediaSource};
 
 impl Writer<'_> {
@@ -95,7 +95,7 @@ impl Writer<'_> {
 
     /// Sends a text document as text, with its title in front.
     fn document_text(&mut self, a: &mut Array<'_>, field: &str, media: &MediaPart, text: &str) {
-        self.ledger.approximated(field, "a text document is sent as text");
+        self.losses.approximated(field, "a text document is sent as text");
         if let Some(name) = &media.name {
             a.object(|o| {
                 o.str("type", "text");
@@ -107,6 +107,6 @@ impl Writer<'_> {
             o.str("text", text);
             self.cache(o, field, media.cache.as_ref(), &media.extensions);
         });
-        self.ledger.foreign(&format!("{field}."), &media.extensions, FORMAT);
+        self.losses.foreign(&format!("{field}."), &media.extensions, FORMAT);
     }
 }

@@ -6,7 +6,7 @@ use crate::compat::quirks::{Cache, Thinking};
 use crate::compat::reasoning;
 use crate::compat::wire::FORMAT;
 use crate::json::{Array, Object};
-use crate::ledger::extension;
+use crate::losses::extension;
 use crate::types::{
     MediaPart, Message, Part, ReasoningPart, ResultPart, Role, TextPart, ToolCall, ToolKind, ToolResult,
 };
@@ -38,7 +38,7 @@ impl Writer<'_> {
                     self.tool_message(a, &format!("{field}.content[{part}]"), result, &mut lifted);
                 }
                 if !results.is_empty() && results.len() == message.parts.len() {
-                    self.ledger.foreign(&format!("{field}."), &message.extensions, FORMAT);
+                    self.losses.foreign(&format!("{field}."), &message.extensions, FORMAT);
                     continue;
                 }
                 self.lifted(a, &mut lifted);
@@ -80,7 +80,7 @@ impl Writer<'_> {
                 Part::Media(media) => pieces.push((at, Piece::Media(media))),
                 Part::Refusal(words) => pieces.push((at, Piece::Words(words))),
                 Part::Opaque(opaque) if opaque.format == FORMAT => pieces.push((at, Piece::Raw(&opaque.json))),
-                Part::Opaque(opaque) => self.ledger.dropped(format!("{field}.content[{at}]"), &opaque.kind),
+                Part::Opaque(opaque) => self.losses.dropped(format!("{field}.content[{at}]"), &opaque.kind),
                 Part::Reasoning(_) => self.lose_thinking(field),
                 Part::ToolCall(_) => self.refuse(format!("{field}.content[{at}]"), "only the assistant calls tools"),
                 Part::ToolResult(_) => {}
@@ -102,7 +102,7 @@ impl Writer<'_> {
         if self.quirks.speaker_names {
             o.opt_str("name", message.name.as_deref());
         } else {
-            self.ledger.dropped_if(message.name.is_some(), &format!("{field}.name"), "speakers have no names here");
+            self.losses.dropped_if(message.name.is_some(), &format!("{field}.name"), "speakers have no names here");
         }
     }
 
@@ -130,7 +130,7 @@ impl Writer<'_> {
                     None => lifted.push((format!("{field}.content[{at}]"), media)),
                 },
                 Part::Opaque(opaque) if opaque.format == FORMAT => pieces.push((at, Piece::Raw(&opaque.json))),
-                Part::Opaque(opaque) => self.ledger.dropped(format!("{field}.content[{at}]"), &opaque.kind),
+                Part::Opaque(opaque) => self.losses.dropped(format!("{field}.content[{at}]"), &opaque.kind),
                 Part::ToolResult(_) => {}
             }
         }
@@ -208,7 +208,7 @@ impl Writer<'_> {
                 if self.quirks.keeps(&signature.issuer) {
                     reasoning::write_extra(o, signature);
                 } else {
-                    self.ledger.dropped(format!("{field}.tool_calls[].signature"), "it returns to its issuer only");
+                    self.losses.dropped(format!("{field}.tool_calls[].signature"), "it returns to its issuer only");
                 }
             }
             let place = format!("{field}.tool_calls[].");
@@ -226,7 +226,7 @@ impl Writer<'_> {
                 ResultPart::Media(media) if self.quirks.media.in_tools => pieces.push((at, Piece::Media(media))),
                 ResultPart::Media(media) => {
                     pieces.push((at, Piece::Words("[see the next user message]")));
-                    self.ledger.approximated(format!("{field}.content[{at}]"), "moved to a user message of its own");
+                    self.losses.approximated(format!("{field}.content[{at}]"), "moved to a user message of its own");
                     lifted.push((format!("{field}.content[{at}]"), media));
                 }
                 ResultPart::Opaque(opaque) if opaque.format == FORMAT => pieces.push((at, Piece::Raw(&opaque.json))),
@@ -239,7 +239,7 @@ impl Writer<'_> {
             }
         }
         if result.is_error == Some(true) {
-            self.ledger.dropped(format!("{field}.is_error"), "there is no place for it");
+            self.losses.dropped(format!("{field}.is_error"), "there is no place for it");
         }
         a.object(|o| {
             o.str("role", "tool");
@@ -273,7 +273,7 @@ impl Writer<'_> {
             }
             Some(several) if !self.quirks.text_lists => {
                 self.lost_of_plain(field, pieces, hinted);
-                self.ledger.approximated(format!("{field}.content"), "several texts are joined");
+                self.losses.approximated(format!("{field}.content"), "several texts are joined");
                 return o.str("content", &several.join("\n"));
             }
             _ => {}
@@ -305,7 +305,7 @@ impl Writer<'_> {
                 self.lose_cache(&format!("{field}.content[{at}]"));
             }
             if !text.extensions.is_empty() {
-                self.ledger.foreign(&format!("{field}.content[{at}]."), &text.extensions, FORMAT);
+                self.losses.foreign(&format!("{field}.content[{at}]."), &text.extensions, FORMAT);
             }
         }
     }
@@ -331,9 +331,9 @@ impl Writer<'_> {
     }
 
     pub(super) fn lose_thinking(&mut self, field: &str) {
-        // Reported once a request: a long history would fill the ledger with the same line.
+        // Reported once a request: a long history would fill the list with the same line.
         if !std::mem::replace(&mut self.thinking_lost, true) {
-            self.ledger.dropped(format!("{field}.reasoning_content"), "thinking has no place in this history");
+            self.losses.dropped(format!("{field}.reasoning_content"), "thinking has no place in this history");
         }
     }
 }

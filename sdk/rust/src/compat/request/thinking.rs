@@ -27,12 +27,12 @@ impl Writer<'_> {
         // The switch expresses an effort of "none", if there is a switch.
         let reasoning = if switched && reasoning.effort.as_deref() == Some("none") { &off } else { reasoning };
         match self.quirks.effort {
-            Effort::None => self.ledger.dropped("reasoning_effort", "this provider's thinking cannot be steered"),
+            Effort::None => self.losses.dropped("reasoning_effort", "this provider's thinking cannot be steered"),
             Effort::Effort => {
                 self.level(o, reasoning, true);
                 let bare = reasoning.effort.is_none() && reasoning.budget_tokens.is_none();
                 let on = bare && reasoning.mode.is_some_and(|mode| mode != ReasoningMode::Disabled);
-                self.ledger.dropped_if(on, "reasoning.enabled", "only a level of effort is known here");
+                self.losses.dropped_if(on, "reasoning.enabled", "only a level of effort is known here");
                 self.lose_summary(reasoning);
             }
             Effort::EnabledAndEffort => {
@@ -45,7 +45,7 @@ impl Writer<'_> {
             Effort::Thinking => {
                 self.thinking_object(o, reasoning);
                 let lost = reasoning.effort.is_some() && reasoning.mode.is_none();
-                self.ledger.dropped_if(lost, "reasoning_effort", "only on and off are known here");
+                self.losses.dropped_if(lost, "reasoning_effort", "only on and off are known here");
                 self.lose_summary(reasoning);
             }
             Effort::ThinkingAndEffort | Effort::BudgetAndEffort => {
@@ -75,7 +75,7 @@ impl Writer<'_> {
             .collect();
         for own in lost {
             for (member, _) in Rest::parse(&own.json).unwrap_or_default().0 {
-                self.ledger.dropped(format!("{}.{member}", own.key), "there is no such member here");
+                self.losses.dropped(format!("{}.{member}", own.key), "there is no such member here");
             }
         }
     }
@@ -94,7 +94,7 @@ impl Writer<'_> {
     }
 
     fn lose_summary(&mut self, reasoning: &ReasoningRequest) {
-        self.ledger.dropped_if(
+        self.losses.dropped_if(
             reasoning.summary.is_some(),
             "reasoning.summary",
             "thinking is shown as the provider likes",
@@ -108,17 +108,17 @@ impl Writer<'_> {
             _ if !derived => return,
             (None, _, Some(ReasoningMode::Disabled)) => "none",
             (None, Some(budget), _) => {
-                self.ledger.approximated("reasoning.budget_tokens", "said as a level of effort");
+                self.losses.approximated("reasoning.budget_tokens", "said as a level of effort");
                 LEVELS.iter().find(|(_, most)| budget <= *most).map_or("high", |(level, _)| level)
             }
             (None, None, _) => return,
         };
         let level = self.nearest(wanted);
         if level.is_empty() {
-            return self.ledger.dropped("reasoning_effort", "thinking cannot be turned off here");
+            return self.losses.dropped("reasoning_effort", "thinking cannot be turned off here");
         }
         if level != wanted {
-            self.ledger.clamped("reasoning_effort", "moved to the nearest level known here");
+            self.losses.clamped("reasoning_effort", "moved to the nearest level known here");
         }
         let level = level.to_owned();
         self.str(o, "reasoning_effort", Some(&level));
@@ -168,7 +168,7 @@ impl Writer<'_> {
         };
         let kept = reasoning.extensions.iter().find(|e| e.format == FORMAT && e.key == "thinking");
         let budget = reasoning.budget_tokens.filter(|_| self.quirks.effort == Effort::BudgetAndEffort);
-        self.ledger.dropped_if(
+        self.losses.dropped_if(
             reasoning.budget_tokens.is_some() && budget.is_none(),
             "thinking.budget_tokens",
             "only on and off are known here",
@@ -195,7 +195,7 @@ impl Writer<'_> {
             Thinking::Reasoning | Thinking::Details => Some("reasoning"),
         };
         if lost {
-            self.ledger.dropped(format!("{field}.reasoning_details"), "opaque values return to their issuer only");
+            self.losses.dropped(format!("{field}.reasoning_details"), "opaque values return to their issuer only");
         }
         if self.quirks.thinking == Thinking::Details && thoughts.iter().any(|thought| reasoning::is_opaque(thought)) {
             return o.array("reasoning_details", |a| {
@@ -253,7 +253,7 @@ impl Writer<'_> {
         if self.quirks.keeps(&signature.issuer) {
             reasoning::write_extra(o, signature);
         } else {
-            self.ledger.dropped(format!("{field}.content[{at}].signature"), "it returns to its issuer only");
+            self.losses.dropped(format!("{field}.content[{at}].signature"), "it returns to its issuer only");
         }
     }
 }

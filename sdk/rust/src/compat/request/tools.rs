@@ -3,7 +3,7 @@
 use super::Writer;
 use crate::compat::wire::FORMAT;
 use crate::json::{self, Array, Object, Rest};
-use crate::ledger::extension;
+use crate::losses::extension;
 use crate::types::{AllowedTools, ChatRequest, FunctionTool, Tool, ToolChoice};
 
 impl Writer<'_> {
@@ -31,7 +31,7 @@ impl Writer<'_> {
         }
         self.tool_choice(o, request, narrowed);
         if request.tools.is_empty() {
-            self.ledger.dropped_if(request.parallel_tool_calls.is_some(), "parallel_tool_calls", "there are no tools");
+            self.losses.dropped_if(request.parallel_tool_calls.is_some(), "parallel_tool_calls", "there are no tools");
         } else {
             self.bool(o, "parallel_tool_calls", request.parallel_tool_calls);
         }
@@ -59,10 +59,10 @@ impl Writer<'_> {
         let word = match (&request.tool_choice, narrowed) {
             (None, _) => return,
             (Some(ToolChoice::Opaque(opaque)), _) if opaque.format != FORMAT => {
-                return self.ledger.dropped("tool_choice", "it belongs to another format");
+                return self.losses.dropped("tool_choice", "it belongs to another format");
             }
             (_, Some(allowed)) => {
-                self.ledger.approximated("tool_choice", "the list of tools is narrowed instead");
+                self.losses.approximated("tool_choice", "the list of tools is narrowed instead");
                 if allowed.required { self.quirks.tool_required } else { "auto" }
             }
             (Some(ToolChoice::Automatic), _) => "auto",

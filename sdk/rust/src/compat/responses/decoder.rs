@@ -11,7 +11,7 @@ use crate::compat::error;
 use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
 use crate::json::{self, RawValue, Rest, Str};
-use crate::ledger::extensions;
+use crate::losses::extensions;
 use crate::types::{
     CandidateFinish, CandidateLogprobs, ChatEvent, Context, Decoded, Error, Extension, Frame, Opaque, Part,
     PartCitation, PartDelta, PartKind, PartSignature, PartStart, PartStop, ResponseStart, ToolKind, ToolStart,

@@ -6,7 +6,7 @@
 
 use super::{FORMAT, note, noted};
 use crate::json::{self, RawValue, Rest, Str};
-use crate::ledger::extension;
+use crate::losses::extension;
 use crate::types::{ChatRequest, Extension, Message, Opaque, Part, Tool, ToolCall};
 
 /// The member for a group's name, and the type of groups among the tools.

@@ -5,7 +5,7 @@ use crate::compat::content::stored;
 use crate::compat::media::{at_url, audio_mime};
 use crate::compat::wire::rest_json;
 use crate::json::{self, RawValue, Rest, Str};
-use crate::ledger::extensions;
+use crate::losses::extensions;
 use crate::types::{
     Citation, Extension, MediaKind, MediaPart, MediaSource, Message, Opaque, Part, ReasoningPart, ResultPart, Role,
     Signature, TextPart, ToolCall, ToolKind, ToolResult,

@@ -8,7 +8,7 @@ use crate::compat::names::{IdRule, Renamed};
 use crate::compat::quirks::{Quirks, Thinking};
 use crate::compat::wire;
 use crate::json::{self, Array, Object};
-use crate::ledger::{Ledger, extension};
+use crate::losses::{Losses, extension};
 use crate::types::{
     ChatRequest, Context, Error, HttpRequest, MediaPart, MediaSource, Message, OutputFormat, Part, ReasoningMode,
     RenderedRequest, ResultPart, Role, TextPart, ToolResult,
@@ -24,20 +24,20 @@ const LEAST: u32 = 16;
 pub fn render(quirks: &Quirks, ctx: &Context, mut request: ChatRequest) -> Result<RenderedRequest, Error> {
     namespace::gather(&mut request);
     let renamed = Renamed::apply(&mut request, &quirks.tool_names);
-    let mut writer = Writer { quirks, ctx, ledger: Ledger::default(), refused: None };
+    let mut writer = Writer { quirks, ctx, losses: Losses::default(), refused: None };
     let mut body = String::with_capacity(1024);
     json::object(&mut body, |o| writer.body(o, &request));
     if let Some(error) = writer.refused {
         return Err(error);
     }
     let http = quirks.address(ctx, HttpRequest::post("", body), |paths| paths.responses);
-    Ok(RenderedRequest { losses: writer.ledger.into_losses(), memo: renamed.to_memo(), ..RenderedRequest::new(http) })
+    Ok(RenderedRequest { losses: writer.losses.into_losses(), memo: renamed.to_memo(), ..RenderedRequest::new(http) })
 }
 
 struct Writer<'q> {
     quirks: &'q Quirks,
     ctx: &'q Context,
-    ledger: Ledger,
+    losses: Losses,
     refused: Option<Error>,
 }
 
@@ -72,14 +72,14 @@ impl Writer<'_> {
             o.bool("store", false);
             o.array("include", |a| a.str("reasoning.encrypted_content"));
         }
-        self.ledger.foreign("", &request.extensions, FORMAT);
+        self.losses.foreign("", &request.extensions, FORMAT);
         let ours = request.extensions.iter().filter(|e| e.format == FORMAT && e.json != "null" && e.key != "text");
         ours.for_each(|e| o.raw(&e.key, &e.json));
     }
 
     fn limit(&mut self, limit: u32) -> u32 {
         if limit < LEAST {
-            self.ledger.clamped("max_output_tokens", "16 is the least");
+            self.losses.clamped("max_output_tokens", "16 is the least");
         }
         limit.max(LEAST)
     }
@@ -94,7 +94,7 @@ impl Writer<'_> {
             (sampling.presence_penalty.is_some(), "presence_penalty"),
             (sampling.candidates.is_some_and(|n| n > 1), "n"),
         ] {
-            self.ledger.dropped_if(lost, field, "Responses have no such parameter");
+            self.losses.dropped_if(lost, field, "Responses have no such parameter");
         }
     }
 
@@ -113,8 +113,8 @@ impl Writer<'_> {
     }
 
     fn speaker(&mut self, a: &mut Array<'_>, field: &str, role: &str, message: &Message) {
-        self.ledger.foreign(&format!("{field}."), &message.extensions, FORMAT);
-        self.ledger.dropped_if(message.name.is_some(), &format!("{field}.name"), "messages have no names here");
+        self.losses.foreign(&format!("{field}."), &message.extensions, FORMAT);
+        self.losses.dropped_if(message.name.is_some(), &format!("{field}.name"), "messages have no names here");
         if message.parts.iter().all(|part| matches!(part, Part::ToolResult(_))) && !message.parts.is_empty() {
             return;
         }
@@ -140,8 +140,8 @@ impl Writer<'_> {
                 Part::Media(media) => self.media(a, &field, media),
                 Part::Refusal(words) => self.text_part(a, &field, &TextPart::new(words)),
                 Part::Opaque(opaque) if opaque.format == FORMAT => a.raw(&opaque.json),
-                Part::Opaque(_) => self.ledger.dropped(field, "it belongs to another format"),
-                Part::Reasoning(_) => self.ledger.dropped(field, "only the assistant thinks"),
+                Part::Opaque(_) => self.losses.dropped(field, "it belongs to another format"),
+                Part::Reasoning(_) => self.losses.dropped(field, "only the assistant thinks"),
                 Part::ToolCall(_) => self.refuse(field, "only the assistant calls tools"),
                 Part::ToolResult(_) => {}
             }
@@ -160,11 +160,11 @@ impl Writer<'_> {
     fn lost_text(&mut self, field: &str, text: &TextPart) {
         let hinted = text.cache.is_some() && text.extensions.iter().all(|e| e.key != "prompt_cache_breakpoint");
         self.lost_cache(hinted, field);
-        self.ledger.foreign(&format!("{field}."), &text.extensions, FORMAT);
+        self.losses.foreign(&format!("{field}."), &text.extensions, FORMAT);
     }
 
     fn lost_cache(&mut self, hinted: bool, field: &str) {
-        self.ledger.dropped_if(hinted, &format!("{field}.cache_control"), "caching is the provider's own affair");
+        self.losses.dropped_if(hinted, &format!("{field}.cache_control"), "caching is the provider's own affair");
     }
 
     /// Writes the instructions, a separate parameter if the client sent them as one; returns how many messages they
@@ -184,7 +184,7 @@ impl Writer<'_> {
     fn media(&mut self, a: &mut Array<'_>, field: &str, media: &MediaPart) {
         self.lost_cache(media.cache.is_some(), field);
         if let MediaSource::Text(text) = &media.source {
-            self.ledger.approximated(field, "a text document is sent as text");
+            self.losses.approximated(field, "a text document is sent as text");
             return self.text_part(a, field, &TextPart::new(text));
         }
         let ours = media.extensions.iter().any(|extension| extension.key == STORE);
@@ -216,20 +216,20 @@ impl Writer<'_> {
                     if ours || (bare && (open || noted(&thought.extensions, "summary").is_some())) {
                         parts.push(part);
                     } else {
-                        self.ledger.dropped(field, "thinking returns to its issuer only");
+                        self.losses.dropped(field, "thinking returns to its issuer only");
                     }
                 }
                 Part::Opaque(opaque) if opaque.format != FORMAT => {
-                    self.ledger.dropped(field, "it belongs to another format");
+                    self.losses.dropped(field, "it belongs to another format");
                 }
                 Part::Media(media) if media.extensions.iter().any(|e| e.key == "id") => {
-                    self.ledger.dropped(field, "audio of an earlier answer has no place here");
+                    self.losses.dropped(field, "audio of an earlier answer has no place here");
                 }
                 Part::Media(_) => self.refuse(field, "the assistant's media have no place here"),
                 Part::ToolCall(call) => {
                     self.lost_cache(call.cache.is_some(), &field);
-                    self.ledger.foreign(&format!("{field}."), &call.extensions, FORMAT);
-                    self.ledger.dropped_if(
+                    self.losses.foreign(&format!("{field}."), &call.extensions, FORMAT);
+                    self.losses.dropped_if(
                         call.signature.is_some(),
                         &format!("{field}.signature"),
                         "it returns to its issuer only",
@@ -274,8 +274,8 @@ impl Writer<'_> {
             }),
         }
         self.lost_cache(result.cache.is_some(), field);
-        self.ledger.dropped_if(result.is_error == Some(true), &format!("{field}.is_error"), "there is no place for it");
-        self.ledger.foreign(&format!("{field}."), &result.extensions, FORMAT);
+        self.losses.dropped_if(result.is_error == Some(true), &format!("{field}.is_error"), "there is no place for it");
+        self.losses.foreign(&format!("{field}."), &result.extensions, FORMAT);
         super::write_members(o, &result.extensions);
     }
 
@@ -288,7 +288,7 @@ impl Writer<'_> {
         if let Some(OutputFormat::Opaque(opaque)) = &request.output
             && opaque.format != FORMAT
         {
-            return self.ledger.dropped("response_format", "it belongs to another format");
+            return self.losses.dropped("response_format", "it belongs to another format");
         }
         o.object("text", |o| {
             match &request.output {
@@ -316,7 +316,7 @@ impl Writer<'_> {
         let derived = match (reasoning.mode, reasoning.budget_tokens) {
             (Some(ReasoningMode::Disabled), _) => Some("none"),
             (_, Some(budget)) => {
-                self.ledger.approximated("reasoning.budget_tokens", "said as a level of effort");
+                self.losses.approximated("reasoning.budget_tokens", "said as a level of effort");
                 Some(match budget {
                     0..=2048 => "low",
                     2049..=8192 => "medium",
@@ -331,7 +331,7 @@ impl Writer<'_> {
             o.opt_str("summary", summary);
             super::write_members(o, &reasoning.extensions);
         });
-        self.ledger.foreign("reasoning.", &reasoning.extensions, FORMAT);
+        self.losses.foreign("reasoning.", &reasoning.extensions, FORMAT);
     }
 
     /// Refuses the request because of a value that must not be lost; the first reason becomes the error.

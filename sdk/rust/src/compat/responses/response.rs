@@ -7,7 +7,7 @@ use crate::compat::names::Renamed;
 use crate::compat::quirks::Quirks;
 use crate::compat::wire::rest_json;
 use crate::json::{Rest, Str};
-use crate::ledger::extensions;
+use crate::losses::extensions;
 use crate::types::{
     Candidate, ChatResponse, Context, Error, Extension, Finish, FinishReason, HttpResponse, Message, Part,
 };

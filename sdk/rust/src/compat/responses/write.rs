@@ -4,7 +4,7 @@ use super::read::split;
 use super::{FORMAT, inner, noted, write_members};
 use crate::compat::media::{mime, to_data_url};
 use crate::json::{Array, Object};
-use crate::ledger::extension;
+use crate::losses::extension;
 use crate::types::{
     Citation, Context, Extension, MediaKind, MediaPart, MediaSource, Part, ReasoningPart, TextPart, ToolCall, ToolKind,
 };

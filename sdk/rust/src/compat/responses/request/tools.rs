@@ -38,18 +38,18 @@ impl Writer<'_> {
                 o.object("tool_choice", |o| write_allowed(o, allowed, &request.tools));
             }
             Some(ToolChoice::Opaque(opaque)) if opaque.format == FORMAT => o.raw("tool_choice", &opaque.json),
-            Some(ToolChoice::Opaque(_)) => self.ledger.dropped("tool_choice", "it belongs to another format"),
+            Some(ToolChoice::Opaque(_)) => self.losses.dropped("tool_choice", "it belongs to another format"),
         }
         o.opt_bool("parallel_tool_calls", request.parallel_tool_calls);
     }
 
     fn function(&mut self, a: &mut Array<'_>, field: &str, tool: &FunctionTool) {
-        self.ledger.dropped_if(
+        self.losses.dropped_if(
             tool.cache.is_some(),
             &format!("{field}cache_control"),
             "caching is the provider's own affair",
         );
-        self.ledger.foreign(field, &tool.extensions, FORMAT);
+        self.losses.foreign(field, &tool.extensions, FORMAT);
         a.object(|o| {
             o.str("type", "function");
             o.str("name", &tool.name);

@@ -1,7 +1,7 @@
 // Records what a translation loses.
 
 /** The losses of one rendering. */
-export class Ledger {
+export class Losses {
   losses = [];
 
   /** The target format has no place for the field, so it is left out. */
@@ -28,7 +28,7 @@ export class Ledger {
     }
   }
 
-  /** Returns the losses and empties the ledger. */
+  /** Returns the losses and empties the losses. */
   take() {
     const losses = this.losses;
     this.losses = [];

@@ -6,9 +6,9 @@ use crate::types::{Extension, Loss, LossKind};
 
 /// The losses of one rendering.
 #[derive(Debug, Default)]
-pub struct Ledger(Vec<Loss>);
+pub struct Losses(Vec<Loss>);
 
-impl Ledger {
+impl Losses {
     /// The target format has no place for the field, so it is left out.
     pub fn dropped(&mut self, field: impl Into<String>, note: &str) {
         self.add(field, LossKind::Dropped, note);
@@ -57,7 +57,7 @@ impl Ledger {
         self.0
     }
 
-    /// Moves another ledger's losses to the end of this one.
+    /// Moves the losses of another list to the end of this one.
     pub fn append(&mut self, mut other: Vec<Loss>) {
         self.0.append(&mut other);
     }
@@ -84,15 +84,15 @@ pub struct Once(Vec<String>);
 
 impl Once {
     /// Reports `field` as dropped, unless it was reported before.
-    pub fn dropped(&mut self, field: &str, note: &str, ledger: &mut Ledger) {
+    pub fn dropped(&mut self, field: &str, note: &str, losses: &mut Losses) {
         if self.0.len() < ONCE_LIMIT && !self.0.iter().any(|known| known == field) {
-            ledger.dropped(field, note);
+            losses.dropped(field, note);
             self.0.push(field.to_owned());
         }
     }
 }
 
-/// The place of a part, for the ledger.
+/// The place of a part, as losses name it.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
     /// The message's index; `None` in an answer.
@@ -156,11 +156,11 @@ mod tests {
 
     #[test]
     fn values_that_come_with_every_frame_are_reported_once() {
-        let (mut once, mut ledger) = (Once::default(), Ledger::default());
+        let (mut once, mut losses) = (Once::default(), Losses::default());
         for field in ["a", "b", "a"] {
-            once.dropped(field, "", &mut ledger);
+            once.dropped(field, "", &mut losses);
         }
-        (0..2 * ONCE_LIMIT).for_each(|n| once.dropped(&n.to_string(), "", &mut ledger));
-        assert_eq!(ledger.into_losses().len(), ONCE_LIMIT);
+        (0..2 * ONCE_LIMIT).for_each(|n| once.dropped(&n.to_string(), "", &mut losses));
+        assert_eq!(losses.into_losses().len(), ONCE_LIMIT);
     }
 }

@@ -5,7 +5,7 @@ from typing import Iterable, Optional
 from wit_world.imports import types as t
 
 
-class Ledger:
+class Losses:
     """The losses of one rendering."""
 
     def __init__(self) -> None:
@@ -30,6 +30,6 @@ class Ledger:
                 self.dropped(place + extension.key, f"only {extension.format} has it")
 
     def take(self) -> list[t.Loss]:
-        """Returns the losses and empties the ledger."""
+        """Returns the losses and empties the losses."""
         losses, self.losses = self.losses, []
         return losses
