@@ -47,7 +47,7 @@ typedef struct {
 typedef struct weir_adapter_types_http_request_t {
   // Upper case: `POST`.
   adapter_string_t   method;
-  // Client side: the path as it came, decoded by nobody. Upstream: relative to the target's configured url
+  // Client side: the path as it came, not decoded. Upstream: relative to the target's configured url
   // (`chat/completions`), never absolute, without query. A path that tries to leave the url is refused.
   adapter_string_t   path;
   // Query parameters, decoded.
@@ -1924,7 +1924,8 @@ typedef struct exports_weir_adapter_about_transport_t {
 
 // As a call of this gRPC method. The acceptance's path, query and headers apply to metadata only.
 #define EXPORTS_WEIR_ADAPTER_ABOUT_TRANSPORT_GRPC 0
-// As a WebSocket handshake on the path; messages go through as they are.
+// As a WebSocket handshake on the path; messages go through as they are. A path that begins with a slash is relative
+// to the origin of the target's url.
 #define EXPORTS_WEIR_ADAPTER_ABOUT_TRANSPORT_SESSION 1
 
 typedef struct {

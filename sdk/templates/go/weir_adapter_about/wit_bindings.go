@@ -727,7 +727,8 @@ type GrpcMethod struct {
 const (
 	// As a call of this gRPC method. The acceptance's path, query and headers apply to metadata only.
 	Transport_Grpc uint8 = 0
-	// As a WebSocket handshake on the path; messages go through as they are.
+	// As a WebSocket handshake on the path; messages go through as they are. A path that begins with a slash is relative
+	// to the origin of the target's url.
 	Transport_Session uint8 = 1
 )
 

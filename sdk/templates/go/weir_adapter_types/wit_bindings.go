@@ -57,7 +57,7 @@ func MakeBodyBytes(value []uint8) Body {
 type HttpRequest struct {
 	// Upper case: `POST`.
 	Method string
-	// Client side: the path as it came, decoded by nobody. Upstream: relative to the target's configured url
+	// Client side: the path as it came, not decoded. Upstream: relative to the target's configured url
 	// (`chat/completions`), never absolute, without query. A path that tries to leave the url is refused.
 	Path string
 	// Query parameters, decoded.
