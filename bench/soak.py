@@ -210,8 +210,8 @@ def say_loads(running):
     for model, stream, out, process in running:
         process.wait(timeout=60)
         what = "streams" if stream else "whole"
-        told = json.loads(out.read_text()) if out.exists() else {}
-        print(f"load {model} {what}: {told.get('ok_all', told.get('ok'))} complete, errors {told.get('errors')}")
+        result = json.loads(out.read_text()) if out.exists() else {}
+        print(f"load {model} {what}: {result.get('ok_all', result.get('ok'))} complete, errors {result.get('errors')}")
 
 
 def settle(weir, mocks):

@@ -118,12 +118,12 @@ impl AnswerCache {
         counts(&self.results, "model", "result")
     }
 
-    /// How questions for each model with a semantic cache came out, and what was said of the answers that they got.
+    /// How questions for each model with a semantic cache came out, and the verdicts on the answers that they got.
     pub fn semantic_results(&self) -> (BTreeMap<String, BTreeMap<String, u64>>, BTreeMap<String, u64>) {
         self.questions.figures()
     }
 
-    /// Counts what was said of an answer with this key that was given to a question which means the same; after a wrong one
+    /// Counts a verdict on an answer with this key that was given to a question which means the same; after a wrong one
     /// it is not given again. Returns whether it would have been.
     pub fn judge(&self, key: &Key, verdict: Verdict) -> bool {
         self.questions.judge(key, verdict)

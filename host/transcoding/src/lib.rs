@@ -14,5 +14,5 @@ pub use method::{MessageError, Method, MethodError};
 pub use status::Status;
 pub use timeout::timeout;
 
-/// The most bytes of one message of an answer: what clients of gRPC take unless they are told otherwise.
+/// The most bytes of one message of an answer: what clients of gRPC take by default.
 pub const MESSAGE_BYTES: usize = 4 << 20;

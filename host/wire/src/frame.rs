@@ -173,26 +173,6 @@ impl Decoder {
         }
     }
 
-    /// Prepares the end of a stream that was forwarded unchanged and has broken off. Appends to `out` the bytes that
-    /// must come first, and returns the encoder for an error frame, so that readers see it as a frame by itself.
-    ///
-    /// `None` if nothing can follow: within an element of a JSON array or an event-stream message, or after the end.
-    pub fn take_over(&self, out: &mut Vec<u8>) -> Option<Encoder> {
-        match &self.0 {
-            Kind::Sse(sse) => {
-                // One line feed ends the line, one the event; extra ones are harmless.
-                out.extend_from_slice(if sse.is_within_event() { b"\n\n" } else { b"" });
-                Some(Encoder::new(Framing::Sse))
-            }
-            Kind::Lines(lines) => {
-                out.extend_from_slice(if lines.is_within_line() { b"\n" } else { b"" });
-                Some(Encoder::new(Framing::Ndjson))
-            }
-            Kind::JsonArray(array) => Some(Encoder::behind(Framing::JsonArray, array.progress()?)),
-            Kind::EventStream(stream) => (!stream.is_within_message()).then_some(Encoder::new(Framing::EventStream)),
-        }
-    }
-
     /// Number of SSE comments so far: signs of life that are not frames. Always 0 in the other framings.
     pub fn comments(&self) -> u64 {
         match &self.0 {

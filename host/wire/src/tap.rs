@@ -273,11 +273,6 @@ impl TapState {
         if self.is_whole { self.kept.weighed(self.content).tokens_of_json() } else { self.content.tokens() }
     }
 
-    /// Whether content has arrived.
-    pub fn has_content(&self) -> bool {
-        self.reading.content
-    }
-
     /// Whether the end marker has arrived.
     pub fn has_ended(&self) -> bool {
         self.reading.ended

@@ -19,7 +19,7 @@ const SETTINGS: &str = r#"{
   "properties": {
     "auth": {
       "enum": ["aws-sigv4", "bearer"],
-      "description": "How the service is told who asks: by a signature (the default; the key is ACCESS_KEY_ID:SECRET_ACCESS_KEY, with :SESSION_TOKEN where there is one), or by a key of the service's own as a bearer token."
+      "description": "How requests are authenticated: by a signature (the default; the key is ACCESS_KEY_ID:SECRET_ACCESS_KEY, with :SESSION_TOKEN where there is one), or by a key of the service's own as a bearer token."
     },
     "region": {
       "type": "string",
@@ -36,7 +36,7 @@ const SETTINGS: &str = r#"{
     },
     "normalize": {
       "type": "boolean",
-      "description": "Whether Titan is to make its vectors one long; the service does unless told otherwise."
+      "description": "Whether Titan is to make its vectors one long; the service does so by default."
     }
   }
 }"#;

@@ -16,7 +16,7 @@ const SETTINGS: &str = r#"{
   "properties": {
     "auth": {
       "enum": ["open", "bearer"],
-      "description": "How the server is told who asks: not at all (the default, for a server of one's own), or by a bearer token, as the service at ollama.com wants it."
+      "description": "How requests are authenticated: not at all (the default, for a server of one's own), or by a bearer token, as the service at ollama.com requires."
     }
   }
 }"#;

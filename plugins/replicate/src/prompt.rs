@@ -92,7 +92,7 @@ impl Prompt {
                 "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\n",
             ),
             _ => {
-                losses.approximated("messages", "turns are told in one prompt");
+                losses.approximated("messages", "turns become one prompt");
                 self.transcript()
             }
         }

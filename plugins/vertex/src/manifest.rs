@@ -50,7 +50,7 @@ const SETTINGS: &str = r#"{
     },
     "fetches_urls": {
       "type": "boolean",
-      "description": "Whether Gemini may be told to fetch images and files from any https url; true by default."
+      "description": "Whether Gemini may be asked to fetch images and files from any https url; true by default."
     },
     "max_tokens": {
       "type": "integer",

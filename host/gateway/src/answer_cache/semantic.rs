@@ -76,7 +76,7 @@ impl SemanticIndex {
     pub(crate) fn new(bytes: usize, registry: &Registry) -> Result<Self, prometheus::Error> {
         let results = Opts::new("weir_cache_semantic_total", "Questions for models with a semantic cache");
         let verdicts =
-            Opts::new("weir_cache_feedback_total", "What was said of answers to questions that mean the same");
+            Opts::new("weir_cache_feedback_total", "Reported verdicts on answers to questions that mean the same");
         let made = Self {
             questions: Arc::new(Questions::new(bytes)),
             scans: Arc::new(Semaphore::new(SCANS)),
@@ -106,7 +106,7 @@ impl SemanticIndex {
         self.bytes.set(i64::try_from(self.questions.bytes()).unwrap_or(i64::MAX));
     }
 
-    /// How questions for each model came out, and what was said of them.
+    /// How questions for each model came out, and the verdicts on them.
     pub(super) fn figures(&self) -> (BTreeMap<String, BTreeMap<String, u64>>, BTreeMap<String, u64>) {
         let verdicts = super::counts(&self.verdicts, "verdict", "verdict").into_keys();
         let verdicts = verdicts.map(|verdict| {
@@ -116,7 +116,7 @@ impl SemanticIndex {
         (super::counts(&self.results, "model", "result"), verdicts.collect())
     }
 
-    /// Counts what was said of an answer. The question of one that was wrong answers no further ones. Returns whether there
+    /// Counts a verdict on an answer. The question of one that was wrong answers no further ones. Returns whether there
     /// was such a question.
     pub(super) fn judge(&self, key: &Key, verdict: Verdict) -> bool {
         self.verdicts.with_label_values(&[verdict.as_str()]).inc();

@@ -46,13 +46,13 @@ struct Feedback {
     verdict: String,
 }
 
-/// Takes in what is said of an answer that was given to a question which means the same.
+/// Takes in a verdict on an answer that was given to a question which means the same.
 async fn judge(State(operations): State<Operations>, body: String) -> Result<Json<Value>, Problem> {
     let wrong = |message: &str| Problem::bad("bad_request", message);
-    let told: Feedback = serde_json::from_str(&body)
+    let feedback: Feedback = serde_json::from_str(&body)
         .map_err(|_| wrong("the body must be {\"key\": \"…\", \"verdict\": \"right\" or \"wrong\"}"))?;
-    let key = Key::parse(&told.key).ok_or_else(|| wrong("`key` must be the `x-weir-cache-key` of the answer"))?;
-    let verdict = Verdict::parse(&told.verdict).ok_or_else(|| wrong("`verdict` must be `right` or `wrong`"))?;
+    let key = Key::parse(&feedback.key).ok_or_else(|| wrong("`key` must be the `x-weir-cache-key` of the answer"))?;
+    let verdict = Verdict::parse(&feedback.verdict).ok_or_else(|| wrong("`verdict` must be `right` or `wrong`"))?;
     Ok(Json(json!({"removed": operations.gateway.answers().judge(&key, verdict)})))
 }
 

@@ -162,9 +162,9 @@ async function send(asked, place, signal) {
   if (response.status === 404 && response.headers.get("x-weir-request-id") === null) {
     return fill(place, empty("Requests of clients have another address.", "With ", h("code", null, "admin.listen"), " the dashboard cannot send them from here."));
   }
-  const told = h("div", null);
+  const summary = h("div", null);
   const holder = h("div", null);
-  fill(place, told, holder);
+  fill(place, summary, holder);
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let [text, first] = ["", null];
   for (let part = await reader.read(); !part.done && text.length < MOST; part = await reader.read()) {
@@ -175,7 +175,7 @@ async function send(asked, place, signal) {
   fill(holder, block(pretty(text), "The answer"));
   const header = (name) => response.headers.get(`x-weir-${name}`) ?? "";
   const id = header("request-id");
-  fill(told, facts([
+  fill(summary, facts([
     ["Status", badge(response.ok ? "good" : "bad", String(response.status))],
     ["First piece", format.duration(first)],
     ["Whole answer", format.duration(performance.now() - begun)],

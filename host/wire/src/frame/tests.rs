@@ -317,36 +317,6 @@ fn keep_alives_are_no_frames() {
 }
 
 #[test]
-fn an_error_after_a_broken_stream_is_a_separate_frame() {
-    let error = frame("", "{\"error\":1}");
-    for (framing, stream) in streams() {
-        for at in 0..=stream.len() {
-            let mut decoder = Decoder::new(framing, Limits::default());
-            let mut before = Vec::new();
-            if decoder.push(&stream[..at], &mut |frame| before.push(frame.to_owned())).is_err() {
-                continue;
-            }
-            let mut sent = stream[..at].to_vec();
-            let Some(mut encoder) = decoder.take_over(&mut sent) else { continue };
-            encoder.push(&error, &mut sent);
-            encoder.finish(&mut sent);
-            let (frames, outcome) = whole(framing, &sent);
-            assert_eq!((frames.last(), outcome), (Some(&error), Ok(())), "{framing:?} at {at}");
-            assert_eq!(frames[..before.len()], before);
-        }
-    }
-}
-
-#[test]
-fn nothing_can_follow_within_an_element_or_after_the_end() {
-    for stream in ["[{", "[1", "{\"a\":", "[]", "[1]"] {
-        let mut decoder = Decoder::new(Framing::JsonArray, Limits::default());
-        decoder.push(stream.as_bytes(), &mut |_| {}).unwrap();
-        assert!(decoder.take_over(&mut Vec::new()).is_none(), "{stream}");
-    }
-}
-
-#[test]
 fn content_types_determine_the_framing() {
     for framing in [Framing::Sse, Framing::Ndjson, Framing::JsonArray, Framing::EventStream] {
         assert_eq!(from_content_type(content_type(framing)), Some(framing));

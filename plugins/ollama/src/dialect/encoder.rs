@@ -144,7 +144,7 @@ impl LineEncoder {
             PartKind::Text => Spoken::Text,
             PartKind::Reasoning => Spoken::Thinking,
             PartKind::Refusal => {
-                self.losses.approximated("refusal", "told as text");
+                self.losses.approximated("refusal", "sent as text");
                 Spoken::Text
             }
             PartKind::ToolCall(call) => return self.call(start.part, call),

@@ -94,7 +94,7 @@ impl<'a> Collected<'a> {
             }
             Part::Refusal(words) => {
                 self.content.push_str(words);
-                losses.approximated("refusal", "told as text");
+                losses.approximated("refusal", "sent as text");
             }
             Part::Reasoning(thought) => {
                 self.thinking.push_str(thought.text.as_deref().unwrap_or_default());

@@ -69,7 +69,7 @@ impl<'a> Writer<'a> {
         let mut signature = self.own(call.signature.as_ref(), place);
         let current = place.message >= Some(self.current);
         if signature.is_none() && first && current && self.target.generation.third {
-            self.losses.approximated(place.field("signature"), "there is none: the service is told not to look for it");
+            self.losses.approximated(place.field("signature"), "there is none: the service is asked not to check it");
             signature = Some(NO_SIGNATURE);
         }
         self.lose_cache(call.cache.is_some(), place);
