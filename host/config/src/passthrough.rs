@@ -68,13 +68,7 @@ impl Take for PassRule {
     const TAKES: &'static str = "string";
 
     fn take(entry: &Entry<'_, '_>, node: Node) -> Option<Self> {
-        let text = Located::<String>::take(entry, node)?;
-        let rule = Self::parse(&text.value);
-        if rule.is_none() {
-            let message = format!("`{}`: not a method and a path", entry.name);
-            entry.error_with(&text.place, message, "such as \"GET files/*\"; `*` stands for each method");
-        }
-        rule
+        read(entry, node, Self::parse, "a method and a path", "such as \"GET files/*\"; `*` stands for each method")
     }
 
     fn example() -> String {
@@ -87,18 +81,29 @@ impl Take for ClientPassRule {
     const TAKES: &'static str = "string";
 
     fn take(entry: &Entry<'_, '_>, node: Node) -> Option<Self> {
-        let text = Located::<String>::take(entry, node)?;
-        let rule = Self::parse(&text.value);
-        if rule.is_none() {
-            let message = format!("`{}`: not a provider, a method and a path", entry.name);
-            entry.error_with(&text.place, message, "such as \"NAME GET files/*\"; `*` stands for each");
-        }
-        rule
+        let shape = "a provider, a method and a path";
+        read(entry, node, Self::parse, shape, "such as \"NAME GET files/*\"; `*` stands for each")
     }
 
     fn example() -> String {
         "\"NAME GET files/*\"".to_owned()
     }
+}
+
+/// Reads a rule from a string, and reports one that does not have this shape, with an example.
+fn read<T>(
+    entry: &Entry<'_, '_>,
+    node: Node,
+    parse: impl Fn(&str) -> Option<T>,
+    shape: &str,
+    example: &str,
+) -> Option<T> {
+    let text = Located::<String>::take(entry, node)?;
+    let rule = parse(&text.value);
+    if rule.is_none() {
+        entry.error_with(&text.place, format!("`{}`: not {shape}", entry.name), example);
+    }
+    rule
 }
 
 #[cfg(test)]
