@@ -413,7 +413,15 @@ async fn commands_read_the_log_and_explain_reprice_and_reconcile_costs() {
     assert!(ids.contains(&&json!("id-0")) && ids.contains(&&json!("id-1")), "{exported}");
     let none = kept.admin("/admin/v1/requests/export?format=otlp&model=none-such").await;
     assert_eq!((none.status(), none.text().as_str()), (200, ""));
-    assert_eq!(kept.admin("/admin/v1/requests/export?format=parquet").await.status(), 400);
+    assert_eq!(kept.admin("/admin/v1/requests/export?format=xlsx").await.status(), 400);
+    let file = kept.folder.path().join("log.parquet");
+    let (done, output) =
+        command(&kept, &["log", "export", "--from", "1h", "--format", "parquet", "-o", file.to_str().unwrap()]).await;
+    let exported = std::fs::read(&file).unwrap();
+    assert!(done && exported.starts_with(b"PAR1") && exported.ends_with(b"PAR1"), "{output}");
+    let none = kept.admin("/admin/v1/requests/export?format=parquet&model=none-such").await;
+    assert_eq!(none.header("content-type"), Some("application/vnd.apache.parquet"));
+    assert!(none.body.starts_with(b"PAR1") && none.body.ends_with(b"PAR1"), "a file without rows");
     let (done, explained) = command(&kept, &["ledger", "explain", id]).await;
     assert!(done && explained.contains("openai sha256:") && explained.contains("/usage/prompt_tokens"), "{explained}");
     let file = |name: &str, content: &str| {

@@ -38,12 +38,13 @@ struct Group {
     tests: &'static str,
 }
 
-const GROUPS: [Group; 6] = [
+const GROUPS: [Group; 7] = [
     Group { name: "newest", pins: "requirements.txt", tests: "" },
     Group { name: "previous", pins: "requirements-previous.txt", tests: "" },
     Group { name: "others", pins: "others/requirements.txt", tests: "others" },
     Group { name: "grpc", pins: "grpc/requirements.txt", tests: "grpc" },
     Group { name: "realtime", pins: "realtime/requirements.txt", tests: "realtime" },
+    Group { name: "exports", pins: "exports/requirements.txt", tests: "exports" },
     Group { name: "node", pins: "node/requirements.txt", tests: "node" },
 ];
 

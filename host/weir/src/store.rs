@@ -11,6 +11,7 @@ mod figures;
 mod late;
 pub(crate) mod latency;
 pub(crate) mod otlp;
+pub(crate) mod parquet;
 mod request_log;
 pub(crate) mod shown;
 pub(crate) mod strangers;

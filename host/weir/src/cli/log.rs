@@ -6,7 +6,7 @@ mod lines;
 mod search;
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,7 +26,7 @@ pub(super) enum Command {
     Search(Find),
     /// Shows everything about one request.
     Show(Show),
-    /// Writes all requests that meet a search as lines of JSON.
+    /// Writes all requests that meet a search, as lines of JSON or a Parquet file.
     Export(Export),
 }
 
@@ -73,17 +73,18 @@ pub(super) struct Export {
     /// The file to write; standard output by default.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// What a line is: a request, or many as OpenTelemetry's `LogsData`.
-    #[arg(long, value_enum, default_value_t = Lined::Json)]
-    format: Lined,
+    /// A request a line, many a line as OpenTelemetry's `LogsData`, or a Parquet file.
+    #[arg(long, value_enum, default_value_t = Form::Json)]
+    format: Form,
     #[command(flatten)]
     running: Running,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Lined {
+enum Form {
     Json,
     Otlp,
+    Parquet,
 }
 
 pub(super) fn run(command: Command) -> ExitCode {
@@ -176,8 +177,13 @@ fn plain(id: &str) -> Result<(), String> {
 
 fn export(asked: &Export) -> Result<(), String> {
     let mut parameters = asked.search.parameters()?;
-    if matches!(asked.format, Lined::Otlp) {
-        parameters.push(("format", "otlp".to_owned()));
+    match asked.format {
+        Form::Json => {}
+        Form::Otlp => parameters.push(("format", "otlp".to_owned())),
+        Form::Parquet => parameters.push(("format", "parquet".to_owned())),
+    }
+    if matches!(asked.format, Form::Parquet) && asked.output.is_none() && io::stdout().is_terminal() {
+        return Err("a Parquet file is not for a terminal: name a file with --output".to_owned());
     }
     let out: Box<dyn io::Write> = match &asked.output {
         Some(file) => Box::new(File::create(file).map_err(|error| format!("{}: {error}", file.display()))?),
