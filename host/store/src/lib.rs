@@ -66,6 +66,7 @@ mod health;
 mod hex;
 mod id;
 mod ledger;
+mod parts;
 mod postgres;
 mod query;
 mod retention;

@@ -5,6 +5,7 @@ mod connection;
 mod copy;
 mod foreign;
 mod partitions;
+mod parts;
 mod sessions;
 mod tls;
 
@@ -19,6 +20,7 @@ use crate::erase;
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
+use crate::parts::{joined, most_bytes, newest};
 use crate::query::search::{self, HOUR_MS};
 use crate::query::{Gap, KeySum, Page, Query};
 use crate::retention::{DaySize, Retention};
@@ -106,22 +108,34 @@ impl Store for Postgres {
             pg.execute("set local enable_sort = off", &[])?;
             pg.execute("set local enable_bitmapscan = off", &[])?;
             let days = partitions::names(pg)?;
-            collect_page(&query, days.into_iter().rev(), |day, most| search::search_day(pg, day, &query, most, "ilike"))
+            let earlier = parts::days(pg)?;
+            collect_page(&query, days.into_iter().rev(), |day, most| {
+                let found = parts::each(pg, day, &earlier, |pg| search::search_day(pg, day, &query, most, "ilike"))?;
+                Ok(newest(found, most))
+            })
         })
     }
 
     fn body(&self, id: &RequestId, side: Side) -> Result<Option<Vec<u8>>, StoreError> {
         let id = *id;
-        self.read(move |pg| body::read(pg, &id, side))
+        self.read(move |pg| {
+            let earlier = parts::days(pg)?;
+            let found = parts::each(pg, id.day(), &earlier, |pg| body::read(pg, &id, side))?;
+            Ok(found.into_iter().flatten().next())
+        })
     }
 
     fn key_sum(&self, key: &str, from_ms: u64, to_ms: u64) -> Result<KeySum, StoreError> {
         let key = key.to_owned();
         self.read(move |pg| {
             let mut sum = KeySum::default();
-            for day in partitions::names(pg)? {
-                if day >= Day::of(from_ms) && day <= Day::of(to_ms) {
-                    sum.merge(&search::key_sum_of_day(pg, day, &key, from_ms / HOUR_MS, to_ms / HOUR_MS)?);
+            let (days, earlier) = (partitions::names(pg)?, parts::days(pg)?);
+            for day in days.into_iter().filter(|day| (Day::of(from_ms)..=Day::of(to_ms)).contains(day)) {
+                let hours = (from_ms / HOUR_MS, to_ms / HOUR_MS);
+                let sums =
+                    parts::each(pg, day, &earlier, |pg| search::key_sum_of_day(pg, day, &key, hours.0, hours.1))?;
+                for part in &sums {
+                    sum.merge(part);
                 }
             }
             Ok(sum)
@@ -129,14 +143,21 @@ impl Store for Postgres {
     }
 
     fn gaps(&self, day: Day) -> Result<Vec<Gap>, StoreError> {
-        self.read(move |pg| search::gaps_of_day(pg, day))
+        self.read(move |pg| {
+            let earlier = parts::days(pg)?;
+            let gaps = parts::each(pg, day, &earlier, |pg| search::gaps_of_day(pg, day))?;
+            Ok(joined(gaps.into_iter().flatten()))
+        })
     }
 
     fn erase_user(&self, user: &str) -> Result<u64, StoreError> {
         let user = user.to_owned();
         self.write(move |pg| {
-            let days = partitions::names(pg)?;
-            days.into_iter().try_fold(0, |removed, day| Ok(removed + erase::erase_user(pg, day, &user)?))
+            let (days, earlier) = (partitions::names(pg)?, parts::days(pg)?);
+            days.into_iter().try_fold(0, |removed, day| {
+                let counts = parts::each(pg, day, &earlier, |pg| erase::erase_user(pg, day, &user))?;
+                Ok(removed + counts.into_iter().sum::<u64>())
+            })
         })
     }
 
@@ -156,6 +177,7 @@ impl Store for Postgres {
             for day in &ending {
                 connection.drop_day(*day)?;
             }
+            connection.bound_day(today, most_bytes(&retention))?;
             usage::end_hours(now_ms, |first| {
                 connection.transact(false, |pg| pg.execute(schema::POSTGRES_END_HOURS, first))
             })?;

@@ -9,7 +9,7 @@ use crate::id::Day;
 pub struct Retention {
     /// Days before today.
     pub days: u32,
-    /// Bytes of all days. Today is kept in any case.
+    /// Bytes of all days. Of a day that alone has as many, the newest part is kept.
     pub bytes: u64,
 }
 

@@ -20,6 +20,7 @@ use crate::erase;
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::ledger::{self, BudgetState, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush};
+use crate::parts::{joined, newest};
 use crate::query::search::{self, HOUR_MS};
 use crate::query::{Gap, KeySum, Page, Query};
 use crate::retention::{DaySize, Retention};
@@ -205,7 +206,7 @@ impl Store for Sqlite {
         let days = self.files.days()?;
         collect_page(query, days.iter().rev().map(|size| size.day), |day, most| {
             let found = self.read_day(day, |sql| search::search_day(sql, day, query, most, "like"))?;
-            Ok(parts::newest(found, most))
+            Ok(newest(found, most))
         })
     }
 
@@ -230,7 +231,7 @@ impl Store for Sqlite {
     }
 
     fn gaps(&self, day: Day) -> Result<Vec<Gap>, StoreError> {
-        Ok(parts::joined(self.read_day(day, |sql| search::gaps_of_day(sql, day))?.into_iter().flatten()))
+        Ok(joined(self.read_day(day, |sql| search::gaps_of_day(sql, day))?.into_iter().flatten()))
     }
 
     fn erase_user(&self, user: &str) -> Result<u64, StoreError> {

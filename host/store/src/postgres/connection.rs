@@ -9,6 +9,7 @@ use postgres::error::SqlState;
 use postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use postgres::{Client, NoTls, Statement, Transaction};
 
+use super::parts::{self, Begun};
 use super::sessions::Shared;
 use super::{partitions, tls};
 use crate::error::StoreError;
@@ -68,7 +69,7 @@ impl Connection {
         let Open { client, prepared } = self.open()?;
         let result = (|| {
             let transaction = client.build_transaction().read_only(reads).start().map_err(failed)?;
-            let mut pg = Pg { transaction, prepared };
+            let mut pg = Pg { transaction, prepared, schema: &shared.schema };
             let value = run(&mut pg)?;
             pg.transaction.commit().map_err(failed)?;
             Ok(value)
@@ -84,8 +85,7 @@ impl Connection {
         if self.shared.days().contains(&day) {
             return Ok(());
         }
-        let schema = self.shared.schema.clone();
-        self.transact(false, |pg| partitions::make_day(pg, &schema, day))?;
+        self.transact(false, |pg| partitions::make_day(pg, day))?;
         self.shared.days().insert(day);
         Ok(())
     }
@@ -94,6 +94,22 @@ impl Connection {
     pub(super) fn drop_day(&mut self, day: Day) -> Result<(), StoreError> {
         self.shared.days().remove(&day);
         self.transact(false, |pg| partitions::drop_day(pg, day))
+    }
+
+    /// Begins a new part of a day if its partitions have more bytes than these. Not while they are read: then the next look
+    /// will do.
+    pub(super) fn bound_day(&mut self, day: Day, most: u64) -> Result<(), StoreError> {
+        if !self.transact(true, |pg| Ok(partitions::size(pg, day)? > most))? {
+            return Ok(());
+        }
+        match self.transact(false, |pg| parts::begin_part(pg, day, most))? {
+            Begun::New => {
+                tracing::warn!(%day, "today's request log is full: its older half ends before the day does");
+            }
+            Begun::No => {}
+            Begun::Busy => tracing::info!(%day, "today's request log is full, and in use: its older half ends later"),
+        }
+        Ok(())
     }
 }
 
@@ -133,6 +149,8 @@ pub(super) fn failed(error: postgres::Error) -> StoreError {
 pub(super) struct Pg<'a, 't> {
     pub(super) transaction: Transaction<'t>,
     pub(super) prepared: &'a mut HashMap<String, Statement>,
+    /// The schema of the tables.
+    pub(super) schema: &'a str,
 }
 
 impl Pg<'_, '_> {

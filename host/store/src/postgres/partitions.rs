@@ -3,6 +3,7 @@
 use postgres::{Client, Transaction};
 
 use super::connection::{Pg, failed};
+use super::parts;
 use crate::error::StoreError;
 use crate::id::{Day, RequestId};
 use crate::retention::DaySize;
@@ -31,7 +32,7 @@ pub(super) fn make_tables(client: &mut Client, schema: &str) -> Result<(), Store
             return Err(StoreError::Settings(text));
         }
         Some(schema::VERSION) => {}
-        Some(version) => upgrade(&mut transaction, version)?,
+        Some(version) => upgrade(&mut transaction, schema, version)?,
         None => make_first_tables(&mut transaction, schema)?,
     }
     transaction.commit().map_err(failed)
@@ -49,11 +50,13 @@ fn version(transaction: &mut Transaction<'_>, schema: &str) -> Result<Option<i64
 }
 
 /// Adds what later versions have; the partitions get it with their table.
-fn upgrade(transaction: &mut Transaction<'_>, from: i64) -> Result<(), StoreError> {
+fn upgrade(transaction: &mut Transaction<'_>, schema: &str, from: i64) -> Result<(), StoreError> {
     let mut run = |text: &str| transaction.batch_execute(text).map_err(failed);
     // A long history takes longer than a call may: callers that wait for the tables give up, and find them later.
     run("set local statement_timeout = 0")?;
     run(&schema::upgrade_from(from))?;
+    parts::upgrade(transaction, schema, &schema::upgrade_from(from))?;
+    let mut run = |text: &str| transaction.batch_execute(text).map_err(failed);
     if from < schema::DAYS_SINCE {
         run(&schema::main_tables(schema::POSTGRES))?;
         // Making the trigger waits for the writes that are under way and holds up those that follow, so that no sum is put
@@ -79,10 +82,16 @@ fn make_first_tables(transaction: &mut Transaction<'_>, schema: &str) -> Result<
     run(&format!("insert into schema_version (version) values ({})", schema::VERSION))
 }
 
+/// Waits until no other node makes tables, up to the transaction's end.
+pub(super) fn lock(pg: &mut Pg<'_, '_>) -> Result<(), StoreError> {
+    pg.transaction.batch_execute(&format!("select pg_advisory_xact_lock({LOCK})")).map_err(failed)
+}
+
 /// Makes a day's partitions. They are made apart and then attached, which does not stop reads and writes.
-pub(super) fn make_day(pg: &mut Pg<'_, '_>, schema: &str, day: Day) -> Result<(), StoreError> {
+pub(super) fn make_day(pg: &mut Pg<'_, '_>, day: Day) -> Result<(), StoreError> {
+    lock(pg)?;
+    let schema = pg.schema;
     let mut run = |text: &str| pg.transaction.batch_execute(text).map_err(failed);
-    run(&format!("select pg_advisory_xact_lock({LOCK})"))?;
     for (table, _) in schema::day_tables(schema::POSTGRES) {
         let name = partition(table, day);
         let values = match division(table) {
@@ -112,24 +121,36 @@ fn bound(day: Day) -> String {
     format!("'\\x{}'", crate::hex::encode(id.as_bytes()))
 }
 
-fn partition(table: &str, day: Day) -> String {
+pub(super) fn partition(table: &str, day: Day) -> String {
     format!("{table}_{}", day.to_string().replace('-', "_"))
 }
 
 /// Removes a day. Reads that are under way are waited for, but not for long: the day ends at the next look otherwise.
 pub(super) fn drop_day(pg: &mut Pg<'_, '_>, day: Day) -> Result<(), StoreError> {
-    let names: Vec<String> =
-        schema::day_tables(schema::POSTGRES).iter().map(|(table, _)| partition(table, day)).collect();
+    let names: Vec<String> = names_of(pg.schema, day).collect();
     let text = format!("set local lock_timeout = '2s'; drop table if exists {}", names.join(", "));
     pg.transaction.batch_execute(&text).map_err(failed)
 }
 
+/// The tables of a day, those of its earlier part too, whether they exist or not.
+fn names_of(schema: &str, day: Day) -> impl Iterator<Item = String> {
+    [schema.to_owned(), parts::earlier(schema)].into_iter().flat_map(move |schema| {
+        let tables = schema::day_tables(schema::POSTGRES).into_iter();
+        tables.map(move |(table, _)| format!("{schema}.{}", partition(table, day)))
+    })
+}
+
 /// The days that have partitions, oldest first.
 pub(super) fn names(pg: &mut Pg<'_, '_>) -> Result<Vec<Day>, StoreError> {
+    days_of(pg, "facts")
+}
+
+/// The days of the tables that belong to a table of facts, oldest first; none if there is no such table.
+pub(super) fn days_of(pg: &mut Pg<'_, '_>, facts: &str) -> Result<Vec<Day>, StoreError> {
     let rows = pg.query(
         "select c.relname::text from pg_inherits i join pg_class c on c.oid = i.inhrelid \
-         where i.inhparent = to_regclass('facts')",
-        &[],
+         where i.inhparent = to_regclass($1)",
+        &[Value::text(facts)],
     )?;
     let mut days = Vec::new();
     for mut row in rows {
@@ -143,20 +164,31 @@ fn day_of(name: &str) -> Option<Day> {
     name.strip_prefix("facts_")?.replace('_', "-").parse().ok()
 }
 
-/// The days with the bytes of their partitions, oldest first.
+/// The days with the bytes of their partitions, those of earlier parts too, oldest first.
 pub(super) fn sizes(pg: &mut Pg<'_, '_>) -> Result<Vec<DaySize>, StoreError> {
     let mut sizes = Vec::new();
     for day in names(pg)? {
-        let mut bytes = 0;
-        for (table, _) in schema::day_tables(schema::POSTGRES) {
-            let name = partition(table, day);
-            let rows =
-                pg.query("select coalesce(pg_total_relation_size(to_regclass($1)), 0)::bigint", &[Value::text(&name)])?;
-            for mut row in rows {
-                bytes += row.count()?;
-            }
-        }
+        let bytes = bytes(pg, names_of(pg.schema, day))?;
         sizes.push(DaySize { day, bytes });
     }
     Ok(sizes)
+}
+
+/// The bytes of a day's partitions, without those of its earlier part.
+pub(super) fn size(pg: &mut Pg<'_, '_>, day: Day) -> Result<u64, StoreError> {
+    let tables = schema::day_tables(schema::POSTGRES);
+    bytes(pg, tables.iter().map(|(table, _)| partition(table, day)))
+}
+
+/// The bytes of those of these tables that exist, with their indexes.
+fn bytes(pg: &mut Pg<'_, '_>, tables: impl Iterator<Item = String>) -> Result<u64, StoreError> {
+    let mut bytes = 0;
+    for name in tables {
+        let rows =
+            pg.query("select coalesce(pg_total_relation_size(to_regclass($1)), 0)::bigint", &[Value::text(&name)])?;
+        for mut row in rows {
+            bytes += row.count()?;
+        }
+    }
+    Ok(bytes)
 }

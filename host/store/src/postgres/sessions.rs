@@ -13,6 +13,9 @@ use super::PostgresOptions;
 use super::connection::Connection;
 use crate::error::StoreError;
 
+/// Most letters of a schema's name: with what the one beside it has after it, PostgreSQL cuts none off.
+const MOST_SCHEMA: usize = 50;
+
 /// Work for a connection.
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
@@ -66,7 +69,7 @@ impl Sessions {
         }
         let is_plain =
             |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '_';
-        if schema.is_empty() || schema.len() > 60 || !schema.chars().all(is_plain) {
+        if schema.is_empty() || schema.len() > MOST_SCHEMA || !schema.chars().all(is_plain) {
             return Err(StoreError::Settings(format!("{schema:?} is no schema of lower-case letters, digits and _")));
         }
         if config.get_connect_timeout().is_none() {

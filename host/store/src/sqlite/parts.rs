@@ -1,21 +1,15 @@
 //! The parts of a day. A day on which more is written than may be kept goes on in a new file when the first is full; when that
 //! one is full too, it takes the first one's place. So a day is bounded without a deletion of rows, and its newest stay.
 
-use std::cmp::Reverse;
-
 use rusqlite::Connection;
 
 use super::connection::{self, Lite, Purpose, transact};
 use super::{Open, Sqlite, erase, locked};
 use crate::error::StoreError;
-use crate::fact::Fact;
 use crate::id::Day;
-use crate::query::Gap;
+use crate::parts::most_bytes;
 use crate::retention::Retention;
 use crate::sql::Sql;
-
-/// A part is never smaller than this, in bytes, so that files are not exchanged all the time.
-const LEAST: u64 = 1 << 20;
 
 impl Sqlite {
     /// Reads each part of a day, the newest first; none if the day has none.
@@ -41,7 +35,7 @@ impl Sqlite {
 
     /// Begins a new part of today if its file has half of all bytes that may be kept.
     pub(super) fn bound_today(&self, today: Day, retention: &Retention) -> Result<(), StoreError> {
-        let most = (retention.bytes / 2).max(LEAST);
+        let most = most_bytes(retention);
         if self.files.size_of(today) <= most {
             return Ok(());
         }
@@ -85,32 +79,4 @@ impl Sqlite {
 /// read by the next connection.
 fn close(connection: Connection) {
     let _closed = connection.close();
-}
-
-/// The newest facts of several parts, each once: a batch that was repeated may be in two of them.
-pub(super) fn newest(parts: Vec<Vec<Fact>>, most: usize) -> Vec<Fact> {
-    let is_one = parts.len() <= 1;
-    let mut facts: Vec<Fact> = parts.into_iter().flatten().collect();
-    if !is_one {
-        facts.sort_by_key(|fact| Reverse(fact.id));
-        facts.dedup_by_key(|fact| fact.id);
-        facts.truncate(most);
-    }
-    facts
-}
-
-/// The gaps of several parts, by process.
-pub(super) fn joined(gaps: impl Iterator<Item = Gap>) -> Vec<Gap> {
-    let mut joined: Vec<Gap> = Vec::new();
-    for gap in gaps {
-        match joined.iter_mut().find(|known| known.process == gap.process) {
-            Some(known) => {
-                known.from_ms = known.from_ms.min(gap.from_ms);
-                known.to_ms = known.to_ms.max(gap.to_ms);
-                known.missing += gap.missing;
-            }
-            None => joined.push(gap),
-        }
-    }
-    joined
 }

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use weir_store::{Condition, Expect, Postgres, PostgresOptions, Query, Store, StoreError, Writer};
+use weir_store::{
+    Condition, Expect, LedgerKey, LedgerQuery, LedgerSums, MoneyFlush, Postgres, PostgresOptions, Query, Store,
+    StoreError, Writer,
+};
 
 use crate::facts::{NOON, Seed, batch, today};
 use crate::place::Place;
@@ -80,6 +83,43 @@ fn nodes_that_start_together_make_the_tables_once_and_see_each_other() {
     assert!(first.as_ref().map_or_else(StoreError::is_transient, |()| true), "{first:?}");
     nodes[1].append(&late).unwrap();
     assert_eq!(count(&*nodes[2]), 5);
+}
+
+#[test]
+fn nodes_that_book_the_same_sums_in_other_orders_around_an_hours_end_do_not_lock_each_other_out() {
+    const FLUSHES: u64 = 60;
+    let Some(schema) = Schema::new() else { return };
+    let nodes = [schema.open(), schema.open()];
+    // The last hour of a day and the first of the next.
+    let hours = [24_000 - 1, 24_000];
+    let key = |hour: u64, number: u64| LedgerKey {
+        hour,
+        subject: format!("key:{}", number % 10),
+        provider: "p".to_owned(),
+        served: "m".to_owned(),
+        price_dim: String::new(),
+        bucket: format!("bucket-{}", number / 10),
+    };
+    let sum = LedgerSums { units: 1, requests: 1, estimated: 0, cost_nano: 3 };
+    std::thread::scope(|scope| {
+        for (process, node) in (1..).zip(&nodes) {
+            scope.spawn(move || {
+                for number in 1..=FLUSHES {
+                    let keys = hours.into_iter().flat_map(|hour| (0..40).map(move |number| key(hour, number)));
+                    let mut sums: Vec<_> = keys.map(|key| (key, sum)).collect();
+                    if (number + process as u64).is_multiple_of(2) {
+                        sums.reverse();
+                    }
+                    node.flush_money(&MoneyFlush { process, number, sums, budgets: Vec::new() }).unwrap();
+                }
+            });
+        }
+    });
+    let found = nodes[0].ledger(&LedgerQuery { from_hour: 0, to_hour: 30_000, subject: None }).unwrap();
+    assert_eq!(found.len(), 80);
+    for (key, sums) in found {
+        assert_eq!((sums.units, sums.cost_nano), (2 * FLUSHES as i64, 6 * FLUSHES as i64), "{key:?}");
+    }
 }
 
 #[test]
