@@ -1,5 +1,4 @@
-//! Connections to the server. What it may send is bounded, if that is asked for: the client behind reads an answer into
-//! memory whatever its length.
+//! Connections to the server. What it may send is bounded: the client behind reads an answer into memory whatever its length.
 
 use std::io;
 use std::pin::Pin;
@@ -18,17 +17,17 @@ use tokio_rustls::TlsConnector;
 use super::address::Address;
 use super::error::{PATIENCE, ServerError};
 
-/// Opens a connection, and starts the task that serves it. TLS is needed for addresses that ask for it. With an allowance,
-/// the connection ends as soon as the server sends more than was asked for.
+/// Opens a connection, and starts the task that serves it. TLS is needed for addresses that ask for it. The connection ends as
+/// soon as the server sends more than the allowance.
 pub(crate) async fn connect(
     Address { host, port, has_tls, login }: &Address,
     tls: Option<&Arc<ClientConfig>>,
-    allowance: Option<&Allowance>,
+    allowance: &Allowance,
 ) -> Result<(MultiplexedConnection, JoinHandle<()>), ServerError> {
     let broken = |error: io::Error| ServerError::Connection(error.to_string());
     let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(broken)?;
     stream.set_nodelay(true).map_err(broken)?;
-    let stream = Bounded { stream, allowance: allowance.cloned() };
+    let stream = Bounded { stream, allowance: allowance.clone() };
     if !has_tls {
         return start(login, stream).await;
     }
@@ -107,7 +106,7 @@ impl Drop for Grant {
 #[derive(Debug)]
 struct Bounded {
     stream: TcpStream,
-    allowance: Option<Allowance>,
+    allowance: Allowance,
 }
 
 impl AsyncRead for Bounded {
@@ -115,12 +114,10 @@ impl AsyncRead for Bounded {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         let read = buffer.filled().len() - before;
-        match &self.allowance {
-            Some(allowance) if !allowance.take(read) => {
-                Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the server sends more than was asked for")))
-            }
-            _ => Poll::Ready(Ok(())),
+        if self.allowance.take(read) {
+            return Poll::Ready(Ok(()));
         }
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "the server sends more than was asked for")))
     }
 }
 

@@ -11,13 +11,16 @@ use tokio::task::JoinHandle;
 use weir_lease::{Answer, Kind, Report, TERM};
 
 use super::address::Address;
-use super::connection::connect;
+use super::connection::{Allowance, connect};
 use super::error::{PATIENCE, ServerError};
 
 /// What the server does with a report.
 pub(crate) const SCRIPT: &str = include_str!("exchange.lua");
 /// The most reports that are sent before their answers are read.
 const MOST_AT_ONCE: usize = 1_000;
+
+/// The most bytes that the server may send for a part of a round. The answer to a report has seven numbers as texts.
+const MOST_BYTES: usize = 1 << 20;
 
 /// A report about a node's share of one pool.
 #[derive(Debug, Clone)]
@@ -51,6 +54,7 @@ pub struct Round {
 pub struct PoolServer {
     address: Address,
     tls: Option<Arc<ClientConfig>>,
+    allowance: Allowance,
     open: Option<Open>,
 }
 
@@ -77,7 +81,7 @@ impl fmt::Debug for PoolServer {
 impl PoolServer {
     /// A server to which nothing is connected yet. TLS is needed for addresses that ask for it.
     pub fn new(address: Address, tls: Option<Arc<ClientConfig>>) -> Self {
-        Self { address, tls, open: None }
+        Self { address, tls, allowance: Allowance::new(MOST_BYTES), open: None }
     }
 
     /// Sends reports and reads their answers. After a failure the connection is given up; some of the reports may have
@@ -95,6 +99,7 @@ impl PoolServer {
     }
 
     async fn ask(&mut self, requests: &[PoolRequest]) -> Result<Vec<Reply>, ServerError> {
+        let _grant = self.allowance.begin();
         let mut open = match self.open.take() {
             Some(open) => open,
             None => self.connect().await?,
@@ -112,7 +117,7 @@ impl PoolServer {
     }
 
     async fn connect(&self) -> Result<Open, ServerError> {
-        let (mut connection, driver) = connect(&self.address, self.tls.as_ref(), None).await?;
+        let (mut connection, driver) = connect(&self.address, self.tls.as_ref(), &self.allowance).await?;
         let script = load(&mut connection).await?;
         Ok(Open { connection, script, driver })
     }

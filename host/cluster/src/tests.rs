@@ -1,6 +1,9 @@
 //! The script on a real server answers as [`weir_lease::Pool`] does, and servers that fail are told apart.
 
+mod rolling;
+
 use std::cell::RefCell;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -181,6 +184,31 @@ fn what_the_server_does_not_allow_is_told_apart_from_what_fails() {
     let () = replica.unwrap();
     let refused = ask(&mut redis.server());
     assert!(matches!(&refused, ServerError::Refused(text) if text.contains("ReadOnly")), "{refused:?}");
+}
+
+#[test]
+fn a_server_that_sends_without_end_is_left() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        // The beginning of a text of a gigabyte.
+        stream.write_all(b"$1073741824\r\n").unwrap();
+        let mut sent = 0_u64;
+        while stream.write_all(&[b'x'; 65_536]).is_ok() {
+            sent += 65_536;
+        }
+        sent
+    });
+    let runtime = Runtime::new().unwrap();
+    let mut node = PoolServer::new(Address::parse(&format!("redis://127.0.0.1:{port}")).unwrap(), None);
+    let report = Report { seq: 1, ..Report::default() };
+    let failed = runtime.block_on(node.exchange(&[request(Kind::Window, 1, report)])).unwrap_err();
+    assert!(matches!(failed, ServerError::Connection(_)), "{failed:?}");
+    drop(node);
+    drop(runtime);
+    let sent = server.join().unwrap();
+    assert!(sent < 64 << 20, "{sent} bytes, of which most wait in the system's buffers");
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl Values {
         let allowance = Allowance::new(most_bytes);
         let opened = tokio::time::timeout(PATIENCE, async {
             let _login = allowance.begin();
-            let (connection, driver) = connect(address, Some(tls), Some(&allowance)).await?;
+            let (connection, driver) = connect(address, Some(tls), &allowance).await?;
             let values = Self { connection, driver, allowance: allowance.clone() };
             values.put(tried, b"1", TRIED).await?;
             match values.get(&[tried.to_owned()]).await?.as_slice() {
