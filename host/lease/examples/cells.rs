@@ -12,6 +12,8 @@ const NODES: usize = 50;
 const TRIP: u64 = 1;
 /// How often a node reports, in milliseconds.
 const EVERY: u64 = 1_000;
+/// How long a request waits for a lease that its cell has to ask for, in milliseconds.
+const PATIENCE: u64 = 250;
 
 /// Xorshift: the same numbers for the same seed.
 struct Random(u64);
@@ -230,42 +232,142 @@ fn keys(seed: u64, is_pinned: bool) {
     );
 }
 
-/// One budget over cells: each cell is to the global pool what a node is to its cell, and reports once a second.
+/// A cell's lease of a budget that is global. To its nodes, the cell's server is the pool, whose limit is what the cell has
+/// leased; to the global pool, the cell is a node, whose use is all that its server has ever granted.
+#[derive(Default)]
+struct Lease {
+    share: Share,
+    granted: u64,
+    /// What the server could not grant to the last report of each node since the last journey.
+    lacking: BTreeMap<usize, u64>,
+}
+
+impl Lease {
+    /// What the cell's nodes may use together.
+    fn limit(&self, budget: u64, standing: &Standing) -> u64 {
+        self.granted + self.share.room(self.granted, 0, budget, standing)
+    }
+
+    /// Notes what the server has granted by this answer to a report that lacked something.
+    fn took(&mut self, left: i64, limit: u64, (budget, at): (u64, Duration)) {
+        let granted = limit.saturating_sub(u64::try_from(left).unwrap_or_default()).max(self.granted);
+        if granted > self.granted {
+            let amount = granted - self.granted;
+            self.granted = granted;
+            self.share.took(amount, granted, budget, at);
+        }
+    }
+}
+
+/// Cells whose nodes share one budget.
+struct Cells {
+    budget: u64,
+    cells: Vec<(Cell, Lease)>,
+    global: Pool,
+    /// Reports of cells to the global pool.
+    reports: u64,
+}
+
+impl Cells {
+    fn new(cells: usize, budget: u64) -> Self {
+        let cells = (0..cells).map(|_| (Cell::new(Kind::Window, budget), Lease::default())).collect();
+        Self { budget, cells, global: Pool::new(Kind::Window, 1), reports: 0 }
+    }
+
+    fn standing(&self, at: Duration) -> Standing {
+        Standing { at, link: Link::Well, nodes: self.cells.len() as u32 }
+    }
+
+    /// The rounds of one millisecond: nodes report to their cells, and cells, ten times a second at most, to the global pool.
+    fn rounds_at(&mut self, millis: u64, at: Duration) {
+        let standing = self.standing(at);
+        for (cell, lease) in &mut self.cells {
+            for node in 0..NODES {
+                let is_due = millis % EVERY == node as u64 * EVERY / NODES as u64;
+                if is_due || !cell.nodes[node].urgent.is_empty() {
+                    report_to_lease(cell, lease, node, (self.budget, &standing));
+                }
+            }
+        }
+        for number in 0..self.cells.len() {
+            if (millis + number as u64 * 7).is_multiple_of(100) {
+                self.report(number, at);
+            }
+        }
+    }
+
+    fn report(&mut self, number: usize, at: Duration) {
+        let nodes = self.cells.len() as u32;
+        let (_, lease) = &mut self.cells[number];
+        lease.share.lacks(std::mem::take(&mut lease.lacking).into_values().sum());
+        let Some(report) = lease.share.report(lease.granted, self.budget, Kind::Window, at) else { return };
+        self.reports += 1;
+        if let Some(answer) = self.global.exchange(self.budget, &number.to_string(), &report, nodes, at) {
+            lease.share.answered(answer, at);
+        }
+    }
+}
+
+/// A node's report of the one pool to its cell's server, which grants what the cell has leased.
+fn report_to_lease(cell: &mut Cell, lease: &mut Lease, node: usize, (budget, standing): (u64, &Standing)) {
+    let limit = lease.limit(budget, standing);
+    let Node { shares, urgent } = &mut cell.nodes[node];
+    urgent.clear();
+    let Some(local) = shares.get_mut(&0) else { return };
+    let Some(report) = local.share.report(local.used, budget, Kind::Window, standing.at) else { return };
+    cell.reports += 1;
+    let pool = cell.pools.entry(0).or_insert_with(|| Pool::new(Kind::Window, 1));
+    let Some(answer) = pool.exchange(limit, &format!("node-{node}"), &report, NODES as u32, standing.at) else {
+        return;
+    };
+    let wished = report.used.max(report.ceiling) + report.short + report.ahead;
+    lease.lacking.insert(node, wished.saturating_sub(answer.ceiling));
+    lease.took(answer.left, limit, (budget, standing.at));
+    local.share.answered(answer, standing.at);
+}
+
+/// One budget over cells: its requests go to any node of any cell.
 fn global(seed: u64) {
-    println!("| cells | budget | requests a second | served | used up | reports to the global pool a second |");
-    println!("|---|---|---|---|---|---|");
-    for (cells, limit, rate) in [(4, 100_000, 10_000_u64), (20, 1_000_000, 100_000)] {
-        let mut random = Random(seed);
-        let mut pool = Pool::new(Kind::Window, 1);
-        let mut shares: BTreeMap<usize, Local> = (0..cells).map(|cell| (cell, Local::default())).collect();
-        let (mut served, mut reports, mut millis) = (0_u64, 0_u64, 0_u64);
-        while served < limit && millis < 120_000 {
+    println!(
+        "| cells of {NODES} nodes | budget | requests a second | served | refused first at | used up | reports a second and cell | reports to the global pool a second |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    for (count, budget, rate) in [(4, 100_000, 10_000_u64), (20, 1_000_000, 100_000)] {
+        let (mut random, mut all) = (Random(seed), Cells::new(count, budget));
+        let (mut served, mut first_refusal, mut millis) = (0_u64, None, 0_u64);
+        let mut waiting: Vec<(usize, usize, u64)> = Vec::new();
+        while served < budget && millis < 120_000 {
             let at = Duration::from_secs(1_000) + Duration::from_millis(millis);
-            for _ in 0..requests_in(millis, rate) {
-                let Some(local) = shares.get_mut(&random.below(cells)) else { continue };
-                let standing = Standing { at, link: Link::Well, nodes: cells as u32 };
-                if local.share.room(local.used, 0, limit, &standing) > 0 {
-                    local.used += 1;
+            for (cell, node, since) in std::mem::take(&mut waiting) {
+                if all.cells[cell].0.serves(node, 0, at) {
                     served += 1;
-                    local.share.took(1, local.used, limit, at);
+                } else if millis >= since + PATIENCE {
+                    first_refusal.get_or_insert(served);
                 } else {
-                    local.share.lacks(1);
+                    waiting.push((cell, node, since));
                 }
             }
-            // Far away: a cell asks ten times a second at most.
-            for (cell, local) in shares.iter_mut().filter(|(cell, _)| (millis + **cell as u64).is_multiple_of(100)) {
-                if let Some(report) = local.share.report(local.used, limit, Kind::Window, at) {
-                    reports += 1;
-                    if let Some(answer) = pool.exchange(limit, &cell.to_string(), &report, cells as u32, at) {
-                        local.share.answered(answer, at);
-                    }
+            for _ in 0..requests_in(millis, rate) {
+                let (cell, node) = (random.below(count), random.below(NODES));
+                if all.cells[cell].0.serves(node, 0, at) {
+                    served += 1;
+                } else {
+                    waiting.push((cell, node, millis));
                 }
             }
+            all.rounds_at(millis, at);
             millis += 1;
         }
-        assert!(served <= limit, "leases never exceed a limit");
+        let used: u64 = all.cells.iter().map(|(cell, _)| cell.used()).sum();
+        assert!(used <= budget && used == served, "leases never exceed a budget");
         let seconds = millis as f64 / 1e3;
-        println!("| {cells} | {limit} | {rate} | {served} | after {seconds:.1} s | {:.0} |", reports as f64 / seconds);
+        let reports: u64 = all.cells.iter().map(|(cell, _)| cell.reports).sum();
+        println!(
+            "| {count} | {budget} | {rate} | {served} | {:.2} % | after {seconds:.1} s | {:.0} | {:.0} |",
+            100.0 * first_refusal.unwrap_or(budget) as f64 / budget as f64,
+            reports as f64 / seconds / count as f64,
+            all.reports as f64 / seconds
+        );
     }
 }
 
@@ -284,6 +386,8 @@ fn main() {
     println!("|---|---|---|---|---|---|---|");
     keys(seed, false);
     keys(seed, true);
-    println!("\nOne budget over cells; a cell leases from a global pool:\n");
+    println!(
+        "\nOne budget over cells, requests to any node; a cell's server leases from a global pool ten times a second at most:\n"
+    );
     global(seed);
 }
