@@ -80,9 +80,9 @@ class Answer(http.server.BaseHTTPRequestHandler):
 class Weir:
     """A running Weir. `settings` are added to its configuration."""
 
-    def __init__(self, provider, admin=f'token = "{TOKEN}"\nread_token = "{READ_TOKEN}"\n', store=True, settings="", keyed=True):
+    def __init__(self, provider, admin=f'token = "{TOKEN}"\nread_token = "{READ_TOKEN}"\n', store=True, settings="", keyed=True, port=None):
         self.folder = tempfile.TemporaryDirectory(prefix="weir-ui-")
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         # A folder of its own: tests change which version serves.
         plugins = Path(self.folder.name, "plugins")

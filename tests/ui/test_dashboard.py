@@ -1,6 +1,8 @@
 """The dashboard in a real browser: every page, every action, hostile content, and what a reader may not do."""
 
 import json
+import os
+import subprocess
 import tempfile
 import time
 import unittest
@@ -9,6 +11,7 @@ from pathlib import Path
 import browser
 import gateway
 from gateway import HOSTILE, KEYS, READ_TOKEN, TOKEN
+from weir_process import ROOT, free_port
 
 #: Pages that need no id.
 PAGES = ("/ui/", "/ui/requests", "/ui/adapters", "/ui/adapters/openai", "/ui/shadow-runs", "/ui/targets", "/ui/cache", "/ui/keys", "/ui/teams",
@@ -540,6 +543,54 @@ class Dashboard(unittest.TestCase):
                 self.browser.open(self.weir.url + path)
                 self.browser.wait_for("the page", "return !!document.querySelector('main .page h1')")
                 self.assertLessEqual(self.browser.run("return document.documentElement.scrollWidth"), width, path)
+
+
+@unittest.skipUnless(os.environ.get("WEIR_OIDC_PROVIDER"), "npm's oidc-provider is not installed")
+class Login(unittest.TestCase):
+    """The login at an identity provider that the OpenID Foundation has certified, by a click."""
+
+    def start(self, rights):
+        """A Weir and the provider that it sends browsers to."""
+        provider_port, port = free_port(), free_port()
+        script = ROOT / "host/identity/tests/provider/provider.mjs"
+        command = ["node", str(script), str(provider_port), f"http://127.0.0.1:{port}/admin/login/callback"]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.assertTrue(any(line == "ready\n" for line in process.stdout), "the provider does not start")
+        login = (f'[admin.login]\nname = "Sign in at the works"\nissuer = "http://127.0.0.1:{provider_port}"\n'
+                 'client_id = "weir"\nclient_secret = "a secret: with & signs"\nallow_http = true\n'
+                 f'redirect_uri = "http://127.0.0.1:{port}/admin/login/callback"\n{rights}')
+        weir = gateway.Weir(gateway.Provider(), admin=login, port=port)
+        self.addCleanup(weir.close)
+        page = browser.Browser()
+        self.addCleanup(page.close)
+        page.open(weir.url + "/ui/")
+        page.wait_for_page("Sign in to Weir")
+        page.press("a", "Sign in at the works")
+        return page
+
+    def test_a_click_on_the_button_leads_through_the_provider_to_a_session_that_signing_out_ends(self):
+        page = self.start('write = [{ claim = "/groups", pattern = "weir-*" }]')
+        page.wait_for_page("Overview")
+        session = page.run("return await (await fetch('/admin/v1/session')).json()")
+        self.assertEqual((session["actor"]["id"], session["access"]), ("ada", "write"))
+        self.assertEqual(page.path(), "/ui/", "neither the code nor the state stays in the address")
+        kept = page.run("return JSON.stringify(localStorage) + JSON.stringify(sessionStorage) + document.cookie")
+        self.assertNotIn("eyJ", kept, "no token of the provider is in reach of a script")
+        made = page.run(
+            "return (await fetch('/admin/v1/teams', { method: 'POST', body: JSON.stringify({ id: 'red', name: 'Red' }),"
+            " headers: { 'content-type': 'application/json', 'x-csrf-token': arguments[0] } })).status", session["csrf_token"])
+        self.assertEqual(made, 201)
+        page.press("button", "Sign out")
+        page.wait_for_page("Sign in to Weir")
+        self.assertEqual(page.run("return (await fetch('/admin/v1/session')).status"), 401)
+
+    def test_a_person_without_rights_is_told_so_and_gets_no_session(self):
+        page = self.start('write = [{ claim = "/groups", pattern = "others" }]')
+        page.wait_for_text("have no rights here")
+        self.assertEqual(page.run("return (await fetch('/admin/v1/session')).status"), 401)
 
 
 class Alone(unittest.TestCase):

@@ -8,7 +8,9 @@ use anyhow::{Result, bail};
 
 use crate::process::{self, cargo};
 use crate::workspace::Workspace;
-use crate::{clients, dashboard, deploy, fidelity, fuzz, languages, plugins, reproduce, swaps, tidy};
+use crate::{
+    clients, dashboard, deploy, fidelity, fuzz, identity_provider, languages, plugins, reproduce, swaps, tidy,
+};
 
 /// Seconds that each fuzz target gets here; a longer run is `cargo xtask fuzz TARGET SECONDS`.
 const FUZZ_SECONDS: u64 = 10;
@@ -115,7 +117,15 @@ fn tests(workspace: &Workspace) -> Result<Outcome> {
     // Without them, the tests of adapters in registries, and of nodes that share limits, say that they are skipped.
     let _registry = deploy::tool::find("docker-registry", "docker-registry");
     let _redis = deploy::tool::find("redis-server", "redis-server");
-    in_workspace(workspace, &["test", "--workspace", "--no-fail-fast"])
+    let mut command = cargo();
+    command.current_dir(&workspace.root).args(["test", "--workspace", "--no-fail-fast"]);
+    match identity_provider::install(workspace) {
+        Ok(folder) => {
+            command.env(identity_provider::FOLDER, folder);
+        }
+        Err(error) => println!("SKIPPED: no login at a certified identity provider: {error:#}"),
+    }
+    passed(process::run(&mut command))
 }
 
 fn deny(workspace: &Workspace) -> Result<Outcome> {

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::check::Outcome;
 use crate::process::{self, cargo};
 use crate::workspace::Workspace;
-use crate::{plugins, python};
+use crate::{identity_provider, plugins, python};
 
 /// Debian's packages of the browser and its driver.
 const PACKAGES: [&str; 2] = ["chromium", "chromium-driver"];
@@ -54,6 +54,12 @@ fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
             command.env("WEIR_AXE", file);
         }
         Err(error) => println!("SKIPPED: accessibility is not checked: {error:#}"),
+    }
+    match identity_provider::install(workspace) {
+        Ok(folder) => {
+            command.env(identity_provider::FOLDER, folder);
+        }
+        Err(error) => println!("SKIPPED: no login at an identity provider is tested: {error:#}"),
     }
     process::run(command.args(["-m", "unittest"]).args(words)).map(|()| Outcome::Passed)
 }

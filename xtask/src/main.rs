@@ -13,6 +13,7 @@ mod dist;
 mod embed;
 mod fidelity;
 mod fuzz;
+mod identity_provider;
 mod languages;
 mod leases;
 mod needs;

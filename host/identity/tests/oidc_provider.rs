@@ -1,5 +1,5 @@
 //! Tokens and a login against `oidc-provider`, which is certified by the OpenID Foundation. It runs if `WEIR_OIDC_PROVIDER`
-//! names a folder in which npm installed `tests/provider/package.json`:
+//! names a folder in which npm installed `tests/provider/package.json`, as `cargo xtask test` lets it:
 //!
 //! ```text
 //! cp host/identity/tests/provider/package.json /tmp/provider && npm install --prefix /tmp/provider

@@ -1,5 +1,5 @@
-// A certified identity provider for tests: `node provider.mjs PORT`. Everyone is logged in as `ada`, and its keys are new
-// at each start.
+// A certified identity provider for tests: `node provider.mjs PORT [REDIRECT_URI]`. Everyone is logged in as `ada`, and its keys
+// are new at each start.
 import { generateKeyPairSync } from "node:crypto";
 import { createRequire } from "node:module";
 import http from "node:http";
@@ -10,6 +10,7 @@ const require = createRequire(path.join(process.env.WEIR_OIDC_PROVIDER, "package
 const { default: Provider } = await import(pathToFileURL(require.resolve("oidc-provider")).href);
 
 const port = Number(process.argv[2]);
+const redirect = process.argv[3] ?? "https://weir.example/admin/callback";
 const issuer = `http://127.0.0.1:${port}`;
 const key = (type, options) => generateKeyPairSync(type, options).privateKey.export({ format: "jwk" });
 const keys = [
@@ -24,15 +25,15 @@ const provider = new Provider(issuer, {
     {
       client_id: "weir",
       client_secret: "a secret: with & signs",
-      redirect_uris: ["https://weir.example/admin/callback"],
+      redirect_uris: [redirect],
       grant_types: ["authorization_code", "client_credentials"],
       id_token_signed_response_alg: "ES256",
     },
   ],
   pkce: { required: () => true },
-  claims: { openid: ["sub"], email: ["email"] },
+  claims: { openid: ["sub", "groups"], email: ["email"] },
   conformIdTokenClaims: false,
-  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, email: "ada@example.org" }) }),
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, email: "ada@example.org", groups: ["weir-red"] }) }),
   extraTokenClaims: () => ({ groups: ["weir-red"] }),
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
   features: {
