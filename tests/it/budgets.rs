@@ -390,6 +390,25 @@ async fn an_attempt_that_timed_out_is_booked_once_at_its_providers_budget() {
     assert!((TOKENS..TOKENS + 100).contains(&settled), "{settled}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_loser_of_a_hedge_is_booked_at_its_providers_budget() {
+    let (slow, fast) = (Upstream::always(Answer::silence()).await, provider().await);
+    let account = |name: &str, upstream: &Upstream| {
+        let url = upstream.url();
+        format!("[[providers]]\nname = \"{name}\"\nadapter = \"openai\"\nurl = \"{url}\"\napi_key = \"KEY\"\n")
+    };
+    let both = account("slow", &slow) + &account("fast", &fast);
+    let model = "[[models]]\nalias = \"openai\"\nhedge = \"100ms\"\n\
+        targets = [{ provider = \"slow\", model = \"m\" }, { provider = \"fast\", model = \"m\" }]\n";
+    let of_slow = budget("name = \"slow\"\nfor = { provider = \"slow\" }\ntokens = 1000000\nper = \"month\"");
+    let gateway = Gateway::open(&format!("{both}{model}{of_slow}")).await;
+    let reply = gateway.ask(&OPENAI.request("openai", false)).await;
+    assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("fast")), "{}", reply.text());
+    let settled = settled(&gateway).await;
+    // Its input was sent; that it was left does not make it free, and nothing stays reserved.
+    assert!((1..100).contains(&settled), "{settled}");
+}
+
 /// How often the program is killed; `WEIR_KILLS` sets more.
 const KILLS: u64 = 2;
 /// What may be lost with a process: what was answered since the last write, a second ago at most, and some time for the

@@ -106,6 +106,12 @@ impl Fleet {
         node.share.answered(answer.expect("reports of one node are in order"), at);
     }
 
+    /// A node gives back what it holds, as at its end.
+    fn leave(&mut self, number: usize) {
+        self.nodes[number].share.leave();
+        self.report(number);
+    }
+
     /// Whether a node serves a request, for which it may have to ask.
     fn serves(&mut self, number: usize) -> bool {
         for asked in 0.. {
@@ -149,11 +155,13 @@ fn a_budget_holds_over_nodes_of_two_versions_and_over_their_upgrade() {
     let Some(mut fleet) = Fleet::new(Kind::Window, 2_000) else { return };
     assert_eq!(fleet.serve(900), 900);
     // One node of the first version is started again as one of this, with the use that it had written down.
+    fleet.leave(0);
     let old = std::mem::replace(&mut fleet.nodes[0], Node::new(4, false));
     fleet.nodes[0].share = Share::after(Some(Before { entry: old.entry, used: old.used }));
     assert_eq!(fleet.serve(u64::MAX), 1_100, "all of the rest, and not one more");
     assert_eq!(fleet.used() + old.used, 2_000);
     // And back again, as when an upgrade is given up.
+    fleet.leave(1);
     let new = std::mem::replace(&mut fleet.nodes[1], Node::new(5, true));
     fleet.nodes[1].share = Share::after(Some(Before { entry: new.entry, used: new.used }));
     assert_eq!(fleet.serve(u64::MAX), 0);
