@@ -177,10 +177,14 @@ impl Store for Postgres {
             for day in &ending {
                 connection.drop_day(*day)?;
             }
-            connection.bound_day(today, most_bytes(&retention))?;
             usage::end_hours(now_ms, |first| {
                 connection.transact(false, |pg| pg.execute(schema::POSTGRES_END_HOURS, first))
             })?;
+            // Of days that a node ended which knows no parts.
+            for day in connection.transact(true, parts::left_over)? {
+                connection.drop_day(day)?;
+            }
+            connection.bound_day(today, most_bytes(&retention))?;
             Ok(ending)
         })
     }

@@ -80,6 +80,13 @@ pub(super) fn days(pg: &mut Pg<'_, '_>) -> Result<BTreeSet<Day>, StoreError> {
     Ok(partitions::days_of(pg, &facts)?.into_iter().collect())
 }
 
+/// The days that have nothing but an earlier part.
+pub(super) fn left_over(pg: &mut Pg<'_, '_>) -> Result<Vec<Day>, StoreError> {
+    let earlier = days(pg)?;
+    let names = partitions::names(pg)?;
+    Ok(earlier.into_iter().filter(|day| !names.contains(day)).collect())
+}
+
 /// Reads or changes each part of a day, the newest first. The days that have an earlier part are those of [`days`].
 pub(super) fn each<T>(
     pg: &mut Pg<'_, '_>,
