@@ -194,8 +194,8 @@ fn a_server_that_sends_without_end_is_left() {
         let (mut stream, _) = listener.accept().unwrap();
         // The beginning of a text of a gigabyte.
         stream.write_all(b"$1073741824\r\n").unwrap();
-        let mut sent = 0_u64;
-        while stream.write_all(&[b'x'; 65_536]).is_ok() {
+        let (mut sent, piece) = (0_u64, vec![b'x'; 65_536]);
+        while stream.write_all(&piece).is_ok() {
             sent += 65_536;
         }
         sent

@@ -82,7 +82,7 @@ impl Fleet {
 
     fn standing(&self) -> Standing {
         // Some time after the clock began, as shares measure their pace.
-        Standing { at: Duration::from_secs(60) + self.begun.elapsed(), link: Link::Well, nodes: 4 }
+        Standing { at: Duration::from_mins(1) + self.begun.elapsed(), link: Link::Well, nodes: 4 }
     }
 
     /// What all nodes use.
