@@ -3,6 +3,8 @@
 //! `wasmtime::component::bindgen!` would tie these types to wasmtime. Here only the feature `component` adds the
 //! derives that the component model needs, so the crates below the sandbox and the fuzz targets link no wasmtime.
 
+#[path = "build/lifting.rs"]
+mod lifting;
 #[path = "build/lowering.rs"]
 mod lowering;
 
@@ -183,8 +185,8 @@ impl Module<'_> {
                 });
                 let body: String = fields.collect();
                 let fields: Vec<String> = record.fields.iter().map(|field| snake(&field.name)).collect();
-                let lowering = lowering::of_record(&name, &fields);
-                format!("{docs}{}pub struct {name} {{\n{body}}}\n{lowering}", self.derives("record", id))
+                let crossing = lowering::of_record(&name, &fields) + &lifting::of_record(&name, &fields);
+                format!("{docs}{}pub struct {name} {{\n{body}}}\n{crossing}", self.derives("record", id))
             }
             TypeDefKind::Variant(variant) => {
                 let cases = variant.cases.iter().map(|case| {
@@ -195,8 +197,8 @@ impl Module<'_> {
                 let body: String = cases.collect();
                 let cases: Vec<(String, bool)> =
                     variant.cases.iter().map(|case| (camel(&case.name), case.ty.is_some())).collect();
-                let lowering = lowering::of_variant(&name, &cases);
-                format!("{docs}{}pub enum {name} {{\n{body}}}\n{lowering}", self.derives("variant", id))
+                let crossing = lowering::of_variant(&name, &cases) + &lifting::of_variant(&name, &cases);
+                format!("{docs}{}pub enum {name} {{\n{body}}}\n{crossing}", self.derives("variant", id))
             }
             TypeDefKind::Enum(cases) => {
                 let count = cases.cases.len();
@@ -211,8 +213,8 @@ impl Module<'_> {
                 let all =
                     format!("/// All of them, in the contract's order.\npub const ALL: [Self; {count}] = [{names}];");
                 let kind = self.derives("enum", id);
-                let lowering = lowering::of_enum(&name);
-                format!("{docs}{kind}{size}pub enum {name} {{\n{body}}}\nimpl {name} {{\n{all}\n}}\n{lowering}")
+                let crossing = lowering::of_enum(&name) + &lifting::of_enum(&name);
+                format!("{docs}{kind}{size}pub enum {name} {{\n{body}}}\nimpl {name} {{\n{all}\n}}\n{crossing}")
             }
             TypeDefKind::Type(ty) => match ty {
                 Type::Id(of) if self.resolve.types[*of].owner != def.owner => {
@@ -239,11 +241,11 @@ impl Module<'_> {
         if kind == "enum" {
             plain.extend(["Eq", "Hash"]);
         }
-        // Records have a `Lower` of their own.
-        let lower = if kind == "record" { "" } else { ", wasmtime::component::Lower" };
+        // Records have a `Lift` and a `Lower` of their own.
+        let both = if kind == "record" { "" } else { ", wasmtime::component::Lift, wasmtime::component::Lower" };
         format!(
-            "#[derive({})]\n#[cfg_attr(feature = \"component\", derive(wasmtime::component::ComponentType, \
-             wasmtime::component::Lift{lower}), component({kind}))]\n",
+            "#[derive({})]\n#[cfg_attr(feature = \"component\", derive(wasmtime::component::ComponentType{both}), \
+             component({kind}))]\n",
             plain.join(", ")
         )
     }

@@ -2,6 +2,8 @@
 #![allow(missing_docs, clippy::doc_markdown, clippy::all, clippy::pedantic, reason = "generated from wit/")]
 
 #[cfg(feature = "component")]
+mod lifting;
+#[cfg(feature = "component")]
 mod lowering;
 mod operation;
 mod plain;
