@@ -196,6 +196,12 @@ impl Acceptance {
     }
 }
 
+/// Which headers of an answer reach the adapter that reads it: beside those that every adapter may read, the ones that its
+/// acceptances pass back.
+pub fn read_headers(manifest: &Manifest) -> HeaderRules {
+    HeaderRules::read_by_adapter(manifest.accepts.iter().flat_map(|claim| strs(&claim.response_headers)))
+}
+
 fn strs(texts: &[String]) -> impl Iterator<Item = &str> {
     texts.iter().map(String::as_str)
 }

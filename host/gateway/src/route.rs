@@ -30,7 +30,7 @@ use weir_transcoding::Method;
 use weir_translate::dialect::faces::Endpoint;
 use weir_types::contract::about::{Manifest, Operation};
 use weir_types::contract::types::Setting;
-use weir_upstream::{Base, Credential, Timeouts};
+use weir_upstream::{Base, Credential, HeaderRules, Timeouts};
 
 use budget::Budget;
 pub use candidate::Candidate;
@@ -55,6 +55,8 @@ pub struct Target {
     pub adapter: Arc<Adapter>,
     /// The acceptances of that adapter which apply to this target.
     pub accepts: Arc<[Acceptance]>,
+    /// Which headers of the provider's answers its adapter gets.
+    pub read_headers: Arc<HeaderRules>,
     /// The spelling of the provider's rate-limit headers.
     pub limits: Arc<Spelling>,
     /// The base url.

@@ -11,7 +11,7 @@ mod url_template;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::accept::Acceptance;
+use crate::accept::{Acceptance, read_headers};
 use crate::auth::StoredKeys;
 use crate::dialect::limits::Spelling;
 use crate::dialect::request_peek::PeekPlan;
@@ -25,6 +25,7 @@ use weir_config::{Config, Problem};
 use weir_ledger::PriceFile;
 use weir_sandbox::Adapter;
 use weir_translate::dialect::faces::{ClaimError, FaceOwner, Faces};
+use weir_upstream::HeaderRules;
 
 pub use objects::Belongings;
 
@@ -176,6 +177,7 @@ type Compiled = BTreeMap<Arc<str>, OfProvider>;
 #[derive(Debug)]
 struct OfProvider {
     accepts: Arc<[Acceptance]>,
+    read_headers: Arc<HeaderRules>,
     limits: Arc<Spelling>,
 }
 
@@ -191,7 +193,8 @@ fn compile(config: &Config, adapters: &Snapshot, faces: &Faces) -> Compiled {
             }
         };
         let accepts = adapter.manifest.accepts.iter().filter_map(compile).collect();
-        OfProvider { accepts, limits: Arc::new(limits(adapter, faces)) }
+        let read_headers = Arc::new(read_headers(&adapter.manifest));
+        OfProvider { accepts, read_headers, limits: Arc::new(limits(adapter, faces)) }
     };
     adapters.adapters.iter().map(|(name, adapter)| (Arc::clone(name), of_one(adapter))).collect()
 }

@@ -3,6 +3,7 @@
 //! The names here are HTTP's own. The credential headers of a format come from the manifests, through the caller.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use weir_types::contract::types::Header;
 
 /// The `accept-encoding` of a translated exchange: no coding. A compressor on the way delays the first pieces of a
 /// stream to fill its window, and decompressing costs more than it saves for answers of some kilobytes. Answers that
@@ -52,6 +53,10 @@ static OF_SERVER: Names = Names::new(&[
     "via",
     "www-authenticate",
 ]);
+
+/// Headers of answers that every adapter may read: what came, when, for which request, and when to come again.
+const READ: [&str; 7] =
+    ["content-type", "date", "ratelimit-*", "request-id", "retry-after", "retry-after-ms", "x-request-id"];
 
 /// Typical number of headers that pass, for the initial allocation.
 const TYPICAL: usize = 12;
@@ -161,6 +166,11 @@ impl HeaderRules {
         Self::compile(allow, OF_CONNECTION.parsed().chain(OF_SERVER.parsed()).collect())
     }
 
+    /// Rules for headers of answers that adapters read: a few that every adapter may read, and these.
+    pub fn read_by_adapter<'a>(allow: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::response(READ.into_iter().chain(allow))
+    }
+
     fn compile<'a>(allow: impl IntoIterator<Item = &'a str>, never: Vec<HeaderName>) -> Self {
         let mut rules = Self { never, ..Self::default() };
         for pattern in allow {
@@ -184,6 +194,16 @@ impl HeaderRules {
             return true;
         }
         self.globs.iter().any(|beginning| name.as_str().starts_with(&**beginning)) && !self.never.contains(name)
+    }
+
+    /// The headers that pass, as adapters get them. Those that are no text are left out.
+    pub fn texts(&self, from: &HeaderMap) -> Vec<Header> {
+        let named = Named::of(from);
+        let passing = from.iter().filter(|(name, _)| self.passes(name) && !named.contains(name));
+        let text = |(name, value): (&HeaderName, &HeaderValue)| {
+            Some(Header { name: name.as_str().to_owned(), value: value.to_str().ok()?.to_owned() })
+        };
+        passing.filter_map(text).collect()
     }
 
     /// Copies the headers that pass, repeated ones included.
@@ -285,6 +305,25 @@ mod tests {
     fn headers_that_describe_the_other_server_are_not_returned() {
         let from = headers(&[("set-cookie", "a"), ("server", "b"), ("alt-svc", "c"), ("x-request-id", "d")]);
         assert_eq!(forwarded(&HeaderRules::response(["*", "server"]), &from), ["x-request-id: d"]);
+    }
+
+    #[test]
+    fn adapters_read_what_they_name_and_what_all_may_read_but_no_cookie() {
+        let rules = HeaderRules::read_by_adapter(["x-own-*", "set-cookie", "*-never-matches"]);
+        let mut from = headers(&[
+            ("content-type", "a"),
+            ("retry-after", "b"),
+            ("ratelimit-reset", "c"),
+            ("x-own-id", "d"),
+            ("set-cookie", "e"),
+            ("server", "f"),
+            ("x-other", "g"),
+            ("x-own-hop", "h"),
+            ("connection", "x-own-hop"),
+        ]);
+        from.insert("x-own-bytes", HeaderValue::from_bytes(&[0xff]).unwrap());
+        let read: Vec<String> = rules.texts(&from).into_iter().map(|header| header.name).collect();
+        assert_eq!(read, ["content-type", "retry-after", "ratelimit-reset", "x-own-id"]);
     }
 
     #[test]

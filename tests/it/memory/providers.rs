@@ -97,7 +97,10 @@ impl Provider {
                  \"metrics\":{{\"latencyMs\":1}}}}"
             ),
         };
-        Answer::json(200, body.replace(TEXT, &long(ANSWERED)))
+        // What other servers on the way add is for no adapter.
+        let planted = long("PLANTED-BY-A-SERVER");
+        let headers = [("content-type", "application/json"), ("set-cookie", &planted), ("x-of-no-adapter", &planted)];
+        Answer::whole(200, &headers, body.replace(TEXT, &long(ANSWERED)))
     }
 
     /// Its stream, which waits at the gate after some text.

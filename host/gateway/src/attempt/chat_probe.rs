@@ -47,7 +47,8 @@ pub async fn ping(context: RequestContext<'_>, target: &Arc<Target>, model: &str
     }
     let body = Decoded::new(&headers, response.body, DecodeBound::default()).map_err(|error| fault_of(&error))?;
     let body = body.collect(MAX_BYTES).await.map_err(|error| fault_of(&error))?;
-    unified::parse_answer(&mut provider, &Operation::Chat, &ctx, &response_of(status, &headers, &body))?;
+    let http = response_of(status, target.read_headers.texts(&headers), &body);
+    unified::parse_answer(&mut provider, &Operation::Chat, &ctx, &http)?;
     provider.release();
     Ok(())
 }

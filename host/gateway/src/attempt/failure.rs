@@ -157,7 +157,8 @@ async fn by_adapter(
         options: target.options.clone(),
         ..Context::new(&asked.exchange.id, asked.exchange.now_ms)
     };
-    let error = provider.parse_error(&ctx, &response_of(response.status, &response.headers, &body)).ok()?;
+    let http = response_of(response.status, target.read_headers.texts(&response.headers), &body);
+    let error = provider.parse_error(&ctx, &http).ok()?;
     provider.release();
     Some(error)
 }

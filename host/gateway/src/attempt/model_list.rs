@@ -90,7 +90,7 @@ async fn pages(
         }
         let headers = response.headers;
         let body = response.body.collect(MAX_BYTES).await.map_err(|error| super::send::fault_of(&error))?;
-        let http = response_of(status, &headers, &body);
+        let http = response_of(status, target.read_headers.texts(&headers), &body);
         let Outcome::Complete(Answer::Models(page), _) =
             unified::parse_answer(&mut provider, &Operation::Models, &ctx, &http)?
         else {

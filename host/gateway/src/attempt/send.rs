@@ -192,12 +192,9 @@ pub(super) fn body_of(bytes: &Bytes) -> Body {
     }
 }
 
-/// A provider's answer for its adapter. Headers that are not text are left out.
-pub(super) fn response_of(status: StatusCode, headers: &HeaderMap, body: &Bytes) -> HttpResponse {
-    let text = |(name, value): (&HeaderName, &HeaderValue)| {
-        Some(Header { name: name.as_str().to_owned(), value: value.to_str().ok()?.to_owned() })
-    };
-    HttpResponse { status: status.as_u16(), headers: headers.iter().filter_map(text).collect(), body: body_of(body) }
+/// A provider's answer for its adapter, with the headers that it reads ([`Target::read_headers`]).
+pub(super) fn response_of(status: StatusCode, headers: Vec<Header>, body: &Bytes) -> HttpResponse {
+    HttpResponse { status: status.as_u16(), headers, body: body_of(body) }
 }
 
 /// Converts a provider's error for the client, in either lane. The kind survives, and so does a status that clients

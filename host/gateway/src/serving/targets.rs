@@ -96,6 +96,7 @@ pub(super) fn make(
         provider: Arc::clone(provider),
         adapter: Arc::clone(adapter),
         accepts: known.map_or_else(|| Arc::from([]), |known| Arc::clone(&known.accepts)),
+        read_headers: known.map(|known| Arc::clone(&known.read_headers)).unwrap_or_default(),
         limits: known.map(|known| Arc::clone(&known.limits)).unwrap_or_default(),
         credential: credentials.of(target, adapter, &base, 0)?,
         key: 0,

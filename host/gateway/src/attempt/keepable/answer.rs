@@ -9,6 +9,7 @@ use super::super::InboundRequest;
 use super::super::send::response_of;
 use super::super::usage_cost::without_cost;
 use super::{Portable, context};
+use crate::accept::read_headers;
 use weir_sandbox::{Adapter, Lease};
 use weir_translate::event_validator::EventValidator;
 use weir_translate::fold::fold;
@@ -67,6 +68,7 @@ impl AnswerReader {
     }
 
     fn read_whole(&self, mut lease: Lease, headers: &HeaderMap, plain: &Bytes) -> Option<CompleteAnswer> {
+        let headers = read_headers(&lease.adapter().manifest).texts(headers);
         let http = response_of(StatusCode::OK, headers, plain);
         let read = unified::parse_answer(&mut lease, &self.operation, &self.context, &http);
         lease.release();

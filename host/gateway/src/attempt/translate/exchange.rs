@@ -66,9 +66,9 @@ impl Run<'_> {
     }
 
     async fn collected(&mut self, response: UpstreamResponse, limit: usize) -> Result<HttpResponse, Fault> {
-        let (status, headers) = (response.status, response.headers.clone());
+        let (status, headers) = (response.status, self.target.read_headers.texts(&response.headers));
         let body = self.read_whole(response, limit).await?;
-        Ok(response_of(status, &headers, &body))
+        Ok(response_of(status, headers, &body))
     }
 
     /// Reads a whole body, without its coding.

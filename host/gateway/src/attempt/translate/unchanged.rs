@@ -157,7 +157,7 @@ impl Run<'_> {
         bytes: &bytes::Bytes,
         account: &Account,
     ) -> Result<Answer, Fault> {
-        let http = response_of(status, headers, bytes);
+        let http = response_of(status, self.target.read_headers.texts(headers), bytes);
         let parse = || unified::parse_answer(&mut self.provider, self.asked.operation(), &self.provider_ctx, &http);
         match called(account, &self.target.adapter, "parse-response", parse)? {
             Outcome::Complete(answer, _) => Ok(answer),
