@@ -18,7 +18,7 @@ use weir_types::contract::types::{
 macro_rules! methods {
     ($(
         $(#[$doc:meta])*
-        $method:ident = $view:ident . $guest:ident . $function:ident ($input:ty) -> $output:ty, $name:literal;
+        $method:ident($input:ty) -> $output:ty, $name:literal;
     )+) => {
         impl Lease {
             $(

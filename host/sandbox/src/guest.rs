@@ -7,6 +7,7 @@
 mod calls;
 mod functions;
 pub(super) mod hook;
+mod place;
 pub(super) mod v0_1_0;
 pub(super) mod v0_2_0;
 
@@ -19,6 +20,7 @@ use super::interface::Interfaces;
 use super::state::State;
 use super::version::Version;
 pub(super) use calls::Calls;
+use calls::Functions;
 pub(super) use functions::functions;
 use weir_types::contract::about::Manifest;
 use weir_types::contract::types::{
@@ -94,6 +96,7 @@ pub trait VersionedGuest: Calls {
 
 /// The exports of a component, looked up once; those of versions that it was not built for are empty.
 pub(super) struct Indices {
+    functions: Functions,
     v0_2_0: v0_2_0::Indices,
     v0_1_0: v0_1_0::Indices,
     hook: hook::Indices,
@@ -103,6 +106,7 @@ impl Indices {
     pub(super) fn new(pre: &InstancePre<State>, version: Version, interfaces: Interfaces) -> wasmtime::Result<Self> {
         let of = |own: Version| if own == version { interfaces } else { Interfaces::default() };
         Ok(Self {
+            functions: Functions::of(pre.component()),
             v0_2_0: v0_2_0::Indices::new(pre, of(Version::V0_2_0))?,
             v0_1_0: v0_1_0::Indices::new(pre, of(Version::V0_1_0))?,
             hook: hook::Indices::new(pre, of(Version::HookV0_1_0))?,

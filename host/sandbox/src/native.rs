@@ -11,8 +11,8 @@ pub(crate) fn twin(engine: &Engine, component: &Component) -> wasmtime::Result<C
     deserialise(engine, &component.serialize()?)
 }
 
-/// Loads native code, which is `unsafe` here and in [`map`] since native code cannot be checked, only its origin can. All
-/// other `unsafe` is in [`resident`](crate::resident).
+/// Loads native code, which is `unsafe` here and in [`map`] since native code cannot be checked, only its origin can. Other
+/// `unsafe` is in [`resident`](crate::resident) and in `guest/place.rs`.
 #[expect(
     unsafe_code,
     reason = "the bytes come from a directory that only this user can write, and are as this program wrote them"

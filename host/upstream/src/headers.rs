@@ -309,7 +309,7 @@ mod tests {
 
     #[test]
     fn adapters_read_what_they_name_and_what_all_may_read_but_no_cookie() {
-        let rules = HeaderRules::read_by_adapter(["x-own-*", "set-cookie", "*-never-matches"]);
+        let rules = HeaderRules::read_by_adapter(["x-own-*", "set-cookie"]);
         let mut from = headers(&[
             ("content-type", "a"),
             ("retry-after", "b"),

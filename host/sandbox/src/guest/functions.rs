@@ -1,51 +1,51 @@
 //! The contract's functions that have one form: a context and one input in, one output or an error out.
 
-/// Applies a macro to the list of functions: the method, the place of its binding, its types, its name in messages.
+/// Applies a macro to the list of functions: the method, its types, and its name in the contract.
 macro_rules! functions {
     ($apply:ident) => {
         $apply! {
             /// Dialect: reads a client's chat request.
-            parse_chat = dialect_chat.weir_adapter_dialect_chat.call_parse_request(HttpRequest) -> ParsedChat, "dialect-chat.parse-request";
+            parse_chat(HttpRequest) -> ParsedChat, "dialect-chat.parse-request";
             /// Dialect: writes a whole answer for the client.
-            render_chat_response = dialect_chat.weir_adapter_dialect_chat.call_render_response(ChatResponse) -> RenderedResponse, "dialect-chat.render-response";
+            render_chat_response(ChatResponse) -> RenderedResponse, "dialect-chat.render-response";
             /// Provider: writes a chat request for the upstream.
-            render_chat = provider_chat.weir_adapter_provider_chat.call_render_request(ChatRequest) -> RenderedRequest, "provider-chat.render-request";
+            render_chat(ChatRequest) -> RenderedRequest, "provider-chat.render-request";
             /// Provider: reads the upstream's whole answer.
-            parse_chat_response = provider_chat.weir_adapter_provider_chat.call_parse_response(HttpResponse) -> ChatOutcome, "provider-chat.parse-response";
+            parse_chat_response(HttpResponse) -> ChatOutcome, "provider-chat.parse-response";
 
             /// Dialect: reads a client's request for embeddings.
-            parse_embeddings = dialect_embeddings.weir_adapter_dialect_embeddings.call_parse_request(HttpRequest) -> ParsedEmbeddings, "dialect-embeddings.parse-request";
+            parse_embeddings(HttpRequest) -> ParsedEmbeddings, "dialect-embeddings.parse-request";
             /// Dialect: writes embeddings for the client.
-            render_embeddings_response = dialect_embeddings.weir_adapter_dialect_embeddings.call_render_response(EmbeddingsResponse) -> RenderedResponse, "dialect-embeddings.render-response";
+            render_embeddings_response(EmbeddingsResponse) -> RenderedResponse, "dialect-embeddings.render-response";
             /// Provider: writes a request for embeddings for the upstream.
-            render_embeddings = provider_embeddings.weir_adapter_provider_embeddings.call_render_request(EmbeddingsRequest) -> RenderedRequest, "provider-embeddings.render-request";
+            render_embeddings(EmbeddingsRequest) -> RenderedRequest, "provider-embeddings.render-request";
             /// Provider: reads the upstream's embeddings.
-            parse_embeddings_response = provider_embeddings.weir_adapter_provider_embeddings.call_parse_response(HttpResponse) -> EmbeddingsResponse, "provider-embeddings.parse-response";
+            parse_embeddings_response(HttpResponse) -> EmbeddingsResponse, "provider-embeddings.parse-response";
 
             /// Dialect: reads a client's request for models.
-            parse_models = dialect_models.weir_adapter_dialect_models.call_parse_request(HttpRequest) -> ParsedModels, "dialect-models.parse-request";
+            parse_models(HttpRequest) -> ParsedModels, "dialect-models.parse-request";
             /// Dialect: writes a list of models, or one, for the client.
-            render_models_response = dialect_models.weir_adapter_dialect_models.call_render_response(ModelsResponse) -> RenderedResponse, "dialect-models.render-response";
+            render_models_response(ModelsResponse) -> RenderedResponse, "dialect-models.render-response";
             /// Provider: writes a request for models for the upstream.
-            render_models = provider_models.weir_adapter_provider_models.call_render_request(ModelsRequest) -> RenderedRequest, "provider-models.render-request";
+            render_models(ModelsRequest) -> RenderedRequest, "provider-models.render-request";
             /// Provider: reads the upstream's models.
-            parse_models_response = provider_models.weir_adapter_provider_models.call_parse_response(HttpResponse) -> ModelsResponse, "provider-models.parse-response";
+            parse_models_response(HttpResponse) -> ModelsResponse, "provider-models.parse-response";
 
             /// Dialect: reads a client's request to count tokens.
-            parse_count = dialect_count_tokens.weir_adapter_dialect_count_tokens.call_parse_request(HttpRequest) -> ParsedCount, "dialect-count-tokens.parse-request";
+            parse_count(HttpRequest) -> ParsedCount, "dialect-count-tokens.parse-request";
             /// Provider: writes a request to count tokens for the upstream.
-            render_count = provider_count_tokens.weir_adapter_provider_count_tokens.call_render_request(ChatRequest) -> RenderedRequest, "provider-count-tokens.render-request";
+            render_count(ChatRequest) -> RenderedRequest, "provider-count-tokens.render-request";
             /// Provider: reads the upstream's count.
-            parse_count_response = provider_count_tokens.weir_adapter_provider_count_tokens.call_parse_response(HttpResponse) -> TokenCount, "provider-count-tokens.parse-response";
+            parse_count_response(HttpResponse) -> TokenCount, "provider-count-tokens.parse-response";
 
             /// Dialect: reads a client's request to rerank documents.
-            parse_rerank = dialect_rerank.weir_adapter_dialect_rerank.call_parse_request(HttpRequest) -> ParsedRerank, "dialect-rerank.parse-request";
+            parse_rerank(HttpRequest) -> ParsedRerank, "dialect-rerank.parse-request";
             /// Dialect: writes reranked documents for the client.
-            render_rerank_response = dialect_rerank.weir_adapter_dialect_rerank.call_render_response(RerankResponse) -> RenderedResponse, "dialect-rerank.render-response";
+            render_rerank_response(RerankResponse) -> RenderedResponse, "dialect-rerank.render-response";
             /// Provider: writes a request to rerank documents for the upstream.
-            render_rerank = provider_rerank.weir_adapter_provider_rerank.call_render_request(RerankRequest) -> RenderedRequest, "provider-rerank.render-request";
+            render_rerank(RerankRequest) -> RenderedRequest, "provider-rerank.render-request";
             /// Provider: reads the upstream's ranking.
-            parse_rerank_response = provider_rerank.weir_adapter_provider_rerank.call_parse_response(HttpResponse) -> RerankResponse, "provider-rerank.parse-response";
+            parse_rerank_response(HttpResponse) -> RerankResponse, "provider-rerank.parse-response";
         }
     };
 }

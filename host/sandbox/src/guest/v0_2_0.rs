@@ -50,33 +50,42 @@ impl VersionedGuest for Guest<'_> {
     }
 
     fn decoder(&mut self, ctx: &Context) -> wasmtime::Result<ResourceAny> {
-        let (store, view) = self.provider_chat()?;
-        view.weir_adapter_provider_chat().chat_decoder().call_constructor(store, ctx)
+        let Parts { store, exports, indices, .. } = &mut self.0;
+        let place = indices.functions.decoder.as_ref().ok_or(MissingFunction("provider-chat.chat-decoder"))?;
+        place.call(store, exports, (ctx,))
     }
 
     fn decoder_push(&mut self, decoder: ResourceAny, frames: &[Frame]) -> GuestResult<Decoded> {
-        let (store, view) = self.provider_chat()?;
-        view.weir_adapter_provider_chat().chat_decoder().call_push(store, decoder, frames)
+        let Parts { store, exports, indices, .. } = &mut self.0;
+        let place =
+            indices.functions.decoder_push.as_ref().ok_or(MissingFunction("provider-chat.chat-decoder.push"))?;
+        place.call(store, exports, (decoder, frames))
     }
 
     fn decoder_finish(&mut self, decoder: ResourceAny) -> GuestResult<Decoded> {
-        let (store, view) = self.provider_chat()?;
-        view.weir_adapter_provider_chat().chat_decoder().call_finish(store, decoder)
+        let Parts { store, exports, indices, .. } = &mut self.0;
+        let place =
+            indices.functions.decoder_finish.as_ref().ok_or(MissingFunction("provider-chat.chat-decoder.finish"))?;
+        place.call(store, exports, (decoder,))
     }
 
     fn encoder(&mut self, ctx: &Context) -> wasmtime::Result<ResourceAny> {
-        let (store, view) = self.dialect_chat()?;
-        view.weir_adapter_dialect_chat().chat_encoder().call_constructor(store, ctx)
+        let Parts { store, exports, indices, .. } = &mut self.0;
+        let place = indices.functions.encoder.as_ref().ok_or(MissingFunction("dialect-chat.chat-encoder"))?;
+        place.call(store, exports, (ctx,))
     }
 
     fn encoder_push(&mut self, encoder: ResourceAny, events: &[ChatEvent]) -> GuestResult<Encoded> {
-        let (store, view) = self.dialect_chat()?;
-        view.weir_adapter_dialect_chat().chat_encoder().call_push(store, encoder, events)
+        let Parts { store, exports, indices, .. } = &mut self.0;
+        let place = indices.functions.encoder_push.as_ref().ok_or(MissingFunction("dialect-chat.chat-encoder.push"))?;
+        place.call(store, exports, (encoder, events))
     }
 
     fn encoder_finish(&mut self, encoder: ResourceAny) -> GuestResult<Encoded> {
-        let (store, view) = self.dialect_chat()?;
-        view.weir_adapter_dialect_chat().chat_encoder().call_finish(store, encoder)
+        let Parts { store, exports, indices, .. } = &mut self.0;
+        let place =
+            indices.functions.encoder_finish.as_ref().ok_or(MissingFunction("dialect-chat.chat-encoder.finish"))?;
+        place.call(store, exports, (encoder,))
     }
 }
 
