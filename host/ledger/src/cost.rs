@@ -133,10 +133,20 @@ pub fn price(book: &PriceBook, subject: Subject<'_>, facts: &Facts) -> Result<Co
 
 /// The line of a measure at its own price, or at the one that holds in its place.
 fn line(offers: &[Holding<'_>], measure: Measure, count: Quantity) -> Option<Line> {
-    let find = |wanted: Measure| offers.iter().find_map(|holding| Some((holding, wanted, holding.offer.rate(wanted)?)));
-    let (holding, priced_as, rate) = find(measure).or_else(|| find(measure.priced_as()?))?;
+    let (holding, priced_as, rate) = rate(offers, measure)?;
     let (file, place) = (Arc::clone(holding.file), Arc::clone(&holding.offer.place));
     Some(Line { measure, count, priced_as, rate, amount: rate.cost(count), file, place })
+}
+
+/// What so much of a measure costs; `None` if it has no price.
+pub(crate) fn amount(offers: &[Holding<'_>], measure: Measure, count: Quantity) -> Option<Pico> {
+    rate(offers, measure).map(|(_, _, rate)| rate.cost(count))
+}
+
+/// The price of a measure, or the one that holds in its place, with the measure that it is written for.
+fn rate<'a>(offers: &'a [Holding<'a>], measure: Measure) -> Option<(&'a Holding<'a>, Measure, Rate)> {
+    let find = |wanted: Measure| offers.iter().find_map(|holding| Some((holding, wanted, holding.offer.rate(wanted)?)));
+    find(measure).or_else(|| find(measure.priced_as()?))
 }
 
 fn assumptions(found: &Found<'_>, facts: &Facts) -> Vec<Assumption> {

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 
 use weir_types::contract::about::Bucket;
 
-use crate::cost::{Cost, price};
+use crate::cost::amount;
 use crate::facts::Facts;
-use crate::money::{MoneyError, Nano};
+use crate::measure::Measure;
+use crate::money::{MoneyError, Nano, Pico, Quantity};
 use crate::price_book::{PriceBook, Subject};
 
 /// The tokens that a request may use.
@@ -66,30 +67,54 @@ impl Forecast<'_> {
     /// The most that one target may charge, for every way in which the tokens may be counted.
     fn cost(&self, book: &PriceBook, target: Subject<'_>, at: Timestamp) -> Result<Option<Nano>, MoneyError> {
         let mut most = None;
-        for tier in [None, self.service_tier] {
-            for input in self.inputs() {
-                for output in self.outputs() {
-                    let mut facts = Facts::at(at);
-                    // A request is never empty, else it would have no price.
-                    *facts.tokens.slot(input) = Some(self.input.max(1));
-                    *facts.tokens.slot(output) = Some(self.output);
-                    facts.service_tier = tier.map(str::to_owned);
-                    match price(book, target, &facts)? {
-                        Cost::Priced(bill) => most = most.max(Some(bill.total)),
-                        // Few models have a price for an hour in the cache, or for audio; the others do not charge for it.
-                        Cost::Unpriced(_) if input == Bucket::CacheWriteHour || output == Bucket::OutputAudio => {}
-                        Cost::Unpriced(_) | Cost::NoUsage => return Ok(None),
-                    }
-                }
-            }
+        for tier in [None].into_iter().chain(self.service_tier.map(Some)) {
+            let Some(cost) = self.cost_in_tier(book, target, at, tier)? else { return Ok(None) };
+            most = most.max(Some(cost));
         }
         Ok(most)
     }
+
+    /// The same in one service tier. Which prices hold depends on how much input there is, not on how it is counted, so that
+    /// they are looked up once, and the dearest way is that of the input and that of the output.
+    fn cost_in_tier(
+        &self,
+        book: &PriceBook,
+        target: Subject<'_>,
+        at: Timestamp,
+        tier: Option<&str>,
+    ) -> Result<Option<Nano>, MoneyError> {
+        // A request is never empty, else it would have no price.
+        let input = self.input.max(1);
+        let facts = Facts { context: Some(u64::from(input)), service_tier: tier.map(str::to_owned), ..Facts::at(at) };
+        let offers = book.find(target, &facts).holding;
+        let amount = |measure, count| amount(&offers, measure, Quantity::whole(count));
+        let Some(input) = dearest(self.inputs(), |bucket| amount(bucket, input)) else { return Ok(None) };
+        // What is not used needs no price.
+        let outputs = self.outputs().filter(|_| self.output > 0);
+        let Some(output) = dearest(outputs, |bucket| amount(bucket, self.output)) else { return Ok(None) };
+        let request = amount(Measure::Request, 1).unwrap_or_default();
+        request.plus(input)?.plus(output)?.to_nano().map(Some)
+    }
+}
+
+/// The amount of the dearest of these buckets; `None` if one that has to has no price.
+fn dearest(buckets: impl Iterator<Item = Bucket>, amount: impl Fn(Measure) -> Option<Pico>) -> Option<Pico> {
+    let mut most = Pico::ZERO;
+    for bucket in buckets {
+        match amount(Measure::Tokens(bucket)) {
+            Some(amount) => most = most.max(amount),
+            // Few models have a price for an hour in the cache, or for audio; the others do not charge for it.
+            None if matches!(bucket, Bucket::CacheWriteHour | Bucket::OutputAudio) => {}
+            None => return None,
+        }
+    }
+    Some(most)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cost::{Cost, price};
     use crate::price_book::PriceFile;
 
     const PRICES: &str = r#"{"providers": {"p": {
@@ -122,6 +147,33 @@ mod tests {
         assert_eq!(most(&["voice"], plain).unwrap(), "0.02");
         assert_eq!(most(&["voice"], Forecast { may_be_audio: true, ..plain }).unwrap(), "0.096");
         assert_eq!(most(&["small"], Forecast { may_be_audio: true, ..plain }).unwrap(), "0.003");
+    }
+
+    #[test]
+    fn no_way_of_counting_costs_more_than_the_forecast_and_one_costs_as_much() {
+        let book = PriceBook::new(vec![PriceFile::parse("t", PRICES).unwrap()]);
+        let bill = |model: &str, buckets: [Bucket; 2], forecast: &Forecast<'_>| {
+            let mut facts = Facts::at(Timestamp::UNIX_EPOCH);
+            *facts.tokens.slot(buckets[0]) = Some(forecast.input);
+            *facts.tokens.slot(buckets[1]) = Some(forecast.output);
+            match price(&book, Subject::of("p", model), &facts).unwrap() {
+                Cost::Priced(bill) => Some(bill.total),
+                Cost::Unpriced(_) | Cost::NoUsage => None,
+            }
+        };
+        for (model, input, may_cache, may_be_audio) in [
+            ("small", 7, true, true),
+            ("large", 1_000, true, false),
+            ("large", 1_001, true, false),
+            ("large", 33, false, true),
+            ("voice", 1_500, true, true),
+        ] {
+            let forecast = Forecast { input, may_cache, may_be_audio, ..forecast() };
+            let ways = forecast.inputs().flat_map(|input| forecast.outputs().map(move |output| [input, output]));
+            let dearest = ways.filter_map(|buckets| bill(model, buckets, &forecast)).max();
+            let found = forecast.dearest(&book, &[Subject::of("p", model)], Timestamp::UNIX_EPOCH).unwrap();
+            assert!(found.is_some() && found == dearest, "{model} {input}: {found:?} {dearest:?}");
+        }
     }
 
     #[test]

@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use crate::facts::Facts;
 use crate::rule::{Circumstances, Offer, Specificity};
 
@@ -47,7 +49,7 @@ pub struct PriceBook {
     version: Arc<str>,
     files: Vec<Arc<str>>,
     offers: Vec<(u8, Offer)>,
-    providers: HashMap<Arc<str>, Models>,
+    providers: HashMap<Arc<str>, Models, RandomState>,
     /// By kind of provider or `*`, and the provider's word in lower case: the price file's word.
     tiers: HashMap<(String, String), String>,
 }
@@ -55,7 +57,7 @@ pub struct PriceBook {
 /// Places in [`PriceBook::offers`].
 #[derive(Debug, Default)]
 struct Models {
-    exact: HashMap<Box<str>, Vec<usize>>,
+    exact: HashMap<Box<str>, Vec<usize>, RandomState>,
     patterns: Vec<usize>,
 }
 

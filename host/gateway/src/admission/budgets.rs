@@ -287,21 +287,23 @@ impl Budgets {
         }
     }
 
-    /// What to reserve; nothing without any budget.
+    /// What to reserve; nothing if no budget counts it.
     fn request<'a>(&self, owner: Owner<'a>, targets: &[&Target], demand: &Demand<'a>) -> Option<Request<'a>> {
         let set = self.set.load();
         if set.is_empty() {
             return None;
         }
+        let counts_money = set.counts_money(&owner)?;
         let now = Timestamp::now();
         let (most, least) = (amounts(targets, demand, None), amounts(targets, demand, Some(LEAST_OUTPUT)));
-        let counts_money = set.counts_money(&owner);
         let spend = |tokens: [u64; 2]| {
             let cost = if counts_money { cost(targets, demand, tokens, now) } else { Some(Nano::ZERO) };
             let sum = tokens.iter().sum();
             cost.map_or(Spend::unpriced(sum), |cost| Spend::priced(cost, sum))
         };
-        Some(Request { owner, model: demand.model, most: spend(most), least: spend(least) })
+        let reserved = spend(most);
+        let needed = if least == most { reserved } else { spend(least) };
+        Some(Request { owner, model: demand.model, most: reserved, least: needed })
     }
 
     fn count_refusal(&self, refusal: &Refusal) {

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use foldhash::fast::RandomState;
 use jiff::Timestamp;
 
 use super::cell::{Cell, Grant, Need};
@@ -80,7 +81,7 @@ pub struct Granted {
 #[derive(Debug, Default)]
 pub struct BudgetSet {
     pub(super) entries: Vec<Entry>,
-    by_scope: HashMap<ScopeKind, HashMap<Arc<str>, Vec<usize>>>,
+    by_scope: HashMap<ScopeKind, HashMap<Arc<str>, Vec<usize>, RandomState>, RandomState>,
     for_all: Vec<usize>,
     pub(super) dropped: Arc<AtomicU64>,
     /// The budgets whose shares are reported.
@@ -158,8 +159,10 @@ impl BudgetSet {
             places.extend(&self.for_all);
         }
         // A tag may stand twice in a request.
-        let mut seen = HashSet::new();
-        places.retain(|at| seen.insert(*at));
+        if owner.tags.len() > 1 {
+            let mut seen = HashSet::new();
+            places.retain(|at| seen.insert(*at));
+        }
         places.iter().filter_map(|at| self.entries.get(*at)).collect()
     }
 
@@ -206,9 +209,11 @@ impl BudgetSet {
         Ok(Granted { reservation: Reservation::new(holds, Arc::clone(&self.dropped)), notices })
     }
 
-    /// Whether any budget of this owner is in dollars.
-    pub fn counts_money(&self, owner: &Owner<'_>) -> bool {
-        self.chain(owner).iter().any(|entry| matches!(entry.budget.limit, Limit::Usd(_)))
+    /// Whether any budget of this owner is in dollars; `None` if it has no budget.
+    pub fn counts_money(&self, owner: &Owner<'_>) -> Option<bool> {
+        let chain = self.chain(owner);
+        let counts = chain.iter().any(|entry| matches!(entry.budget.limit, Limit::Usd(_)));
+        (!chain.is_empty()).then_some(counts)
     }
 
     /// Each budget with its window, and what is booked and reserved there.
