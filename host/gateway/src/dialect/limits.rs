@@ -12,10 +12,12 @@ use http::{HeaderMap, HeaderName};
 
 use crate::rate_limit::{LimitStatus, Resource};
 use time::{read_duration, read_moment, spell_duration, spell_moment};
-use weir_translate::dialect::reply::{insert, replace_holes};
+use weir_translate::dialect::reply::{insert_made, replace_holes};
 use weir_types::contract::about::ErrorFormat;
 
 const SCOPE: &str = "{{scope}}";
+/// The holes of values.
+const HOLES: [&str; 4] = ["limit", "remaining", "reset", "reset-at"];
 
 /// The values of `{{scope}}`. Clients get the first two; some providers also send the others.
 const SCOPES: [(&str, Resource); 4] = [
@@ -64,20 +66,33 @@ impl Figure {
     }
 
     /// Fills a template's holes; `None` if one of its values is unknown.
-    fn spell(&self, template: &str, now: SystemTime) -> Option<String> {
+    fn spell(&self, template: &str) -> Option<String> {
+        // Most templates are a hole and nothing else.
+        let only = template.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
+        if let Some(hole) = only.filter(|hole| HOLES.contains(hole)) {
+            return self.value(hole);
+        }
         let missing = std::cell::Cell::new(false);
         let text = replace_holes(template, |hole| {
-            let value = match hole {
-                "limit" => self.limit.map(|limit| limit.to_string()),
-                "remaining" => self.remaining.map(|remaining| remaining.to_string()),
-                "reset" => self.reset.map(spell_duration),
-                "reset-at" => self.reset.map(|reset| spell_moment(now + reset)),
-                _ => return None,
-            };
+            if !HOLES.contains(&hole) {
+                return None;
+            }
+            let value = self.value(hole);
             missing.set(missing.get() || value.is_none());
             Some(value.unwrap_or_default())
         });
         (!missing.get()).then_some(text)
+    }
+
+    /// The value of a hole, if it is known.
+    fn value(&self, hole: &str) -> Option<String> {
+        match hole {
+            "limit" => self.limit.map(|limit| limit.to_string()),
+            "remaining" => self.remaining.map(|remaining| remaining.to_string()),
+            "reset" => self.reset.map(spell_duration),
+            "reset-at" => self.reset.map(|reset| spell_moment(SystemTime::now() + reset)),
+            _ => None,
+        }
     }
 }
 
@@ -88,14 +103,30 @@ pub fn put(format: Option<&ErrorFormat>, figures: &[Figure], headers: &mut Heade
     let requests = figures.iter().find(|figure| figure.resource == Resource::Requests);
     let is_tokens = |figure: &&Figure| matches!(figure.resource, Resource::Tokens | Resource::Input | Resource::Output);
     let tokens = figures.iter().filter(is_tokens).min_by(|a, b| a.share().total_cmp(&b.share()));
-    let now = SystemTime::now();
     for (scope, figure) in [("requests", requests), ("tokens", tokens)] {
         let Some(figure) = figure else { continue };
         for template in &format.rate_limit_headers {
-            if let Some(value) = figure.spell(&template.value, now) {
-                insert(headers, template.name.replace(SCOPE, scope), &value);
+            if let Some(value) = figure.spell(&template.value) {
+                insert_named(headers, &named(&template.name, scope), value);
             }
         }
+    }
+}
+
+/// Sets a header; ignores an invalid name or value.
+fn insert_named(headers: &mut HeaderMap, name: &str, value: String) {
+    if let Ok(name) = HeaderName::try_from(name) {
+        insert_made(headers, &name, value);
+    }
+}
+
+/// The name of a template with its scope. That of a usual one is found by a single character.
+fn named(template: &str, scope: &str) -> String {
+    let parts = template.find('{').map(|at| template.split_at(at));
+    let parts = parts.and_then(|(before, rest)| Some((before, rest.strip_prefix(SCOPE)?)));
+    match parts {
+        Some((before, after)) if !after.contains('{') => [before, scope, after].concat(),
+        _ => template.replace(SCOPE, scope),
     }
 }
 

@@ -14,8 +14,16 @@ pub(super) fn spell_duration(duration: Duration) -> String {
     if millis < 1000 {
         return format!("{millis}ms");
     }
-    let (minutes, seconds) = (millis / 60_000, (millis % 60_000) as f64 / 1000.0);
-    if minutes == 0 { format!("{seconds}s") } else { format!("{minutes}m{}s", seconds.round()) }
+    let (minutes, millis) = (millis / 60_000, millis % 60_000);
+    if minutes > 0 {
+        return format!("{minutes}m{}s", (millis + 500) / 1000);
+    }
+    let (seconds, millis) = (millis / 1000, millis % 1000);
+    if millis == 0 {
+        return format!("{seconds}s");
+    }
+    let text = format!("{seconds}.{millis:03}");
+    [text.trim_end_matches('0'), "s"].concat()
 }
 
 /// Parses a duration as [`spell_duration`] and others write it (`1h0m`, `2m59.56s`), or plain seconds.
