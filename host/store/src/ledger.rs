@@ -1,8 +1,5 @@
 //! Use in sums by the hour, and the state of budgets: small tables that money depends on, apart from the log of requests.
 
-use std::borrow::Borrow;
-use std::hash::{Hash, Hasher};
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::StoreError;
@@ -74,43 +71,6 @@ impl LedgerKeyRef<'_> {
         [self.subject, self.provider, self.served, self.price_dim, self.bucket]
     }
 }
-
-/// A key by which a map of sums is asked. Both kinds have one hash: that of the same fields, in the same order.
-pub(crate) trait AnyLedgerKey {
-    fn key(&self) -> LedgerKeyRef<'_>;
-}
-
-impl AnyLedgerKey for LedgerKey {
-    fn key(&self) -> LedgerKeyRef<'_> {
-        self.borrowed()
-    }
-}
-
-impl AnyLedgerKey for LedgerKeyRef<'_> {
-    fn key(&self) -> LedgerKeyRef<'_> {
-        *self
-    }
-}
-
-impl<'a> Borrow<dyn AnyLedgerKey + 'a> for LedgerKey {
-    fn borrow(&self) -> &(dyn AnyLedgerKey + 'a) {
-        self
-    }
-}
-
-impl Hash for dyn AnyLedgerKey + '_ {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.key().hash(state);
-    }
-}
-
-impl PartialEq for dyn AnyLedgerKey + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.key() == other.key()
-    }
-}
-
-impl Eq for dyn AnyLedgerKey + '_ {}
 
 /// The sums of one [`LedgerKey`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -4,6 +4,7 @@ mod condition;
 mod log;
 mod money;
 mod queue;
+mod sums;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

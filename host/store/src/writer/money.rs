@@ -6,13 +6,11 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::condition::Writes;
+use super::sums::{MOST_TEXT, Sums};
 use super::{Shared, WriterOptions};
-use crate::fact::{cut, is_unfit};
+use crate::fact::cut;
 use crate::health::Health;
-use crate::ledger::{AnyLedgerKey, BudgetState, LedgerKey, LedgerKeyRef, LedgerSums, MoneyFlush};
-
-/// Most bytes of a text in the ledger.
-const MOST_TEXT: usize = 512;
+use crate::ledger::{BudgetState, LedgerKeyRef, LedgerSums, MoneyFlush};
 
 #[derive(Debug)]
 pub(super) struct Money {
@@ -26,7 +24,7 @@ pub(super) struct Money {
 
 #[derive(Debug, Default)]
 struct State {
-    sums: HashMap<LedgerKey, LedgerSums>,
+    sums: Sums,
     budgets: HashMap<(String, String, String), BudgetState>,
     /// Sums and states of the flush that is being written.
     in_flight: u64,
@@ -47,12 +45,8 @@ impl State {
     /// Adds to a sum, which is made if there are fewer than `most` sums and budgets.
     fn book(&mut self, key: LedgerKeyRef<'_>, sums: &LedgerSums, most: usize) {
         let has_room = self.pending() < most;
-        match self.sums.get_mut(&key as &dyn AnyLedgerKey) {
-            Some(sum) => sum.merge(sums),
-            None if has_room => {
-                self.sums.insert(key.owned(), *sums);
-            }
-            None => self.lose(1, "no room is left"),
+        if !self.sums.add(key, sums, has_room) {
+            self.lose(1, "no room is left");
         }
     }
 
@@ -63,16 +57,6 @@ impl State {
         }
         self.lost += count;
     }
-}
-
-/// The key with its texts cut to what is stored.
-#[cold]
-fn fitting(key: LedgerKeyRef<'_>) -> LedgerKey {
-    let mut key = key.owned();
-    for text in [&mut key.subject, &mut key.provider, &mut key.served, &mut key.price_dim, &mut key.bucket] {
-        cut(text, MOST_TEXT);
-    }
-    key
 }
 
 impl Money {
@@ -96,8 +80,6 @@ impl Money {
         for (key, sums) in rows {
             if state.has_ended {
                 state.lose(1, "the writer has ended");
-            } else if key.texts().into_iter().any(|text| is_unfit(text, MOST_TEXT)) {
-                state.book(fitting(*key).borrowed(), sums, self.most);
             } else {
                 state.book(*key, sums, self.most);
             }
@@ -142,8 +124,9 @@ impl Money {
         state.is_wanted = false;
         state.begun += 1;
         state.in_flight = state.pending() as u64;
-        let sums = std::mem::take(&mut state.sums).into_iter().collect();
-        let budgets = std::mem::take(&mut state.budgets).into_values().collect();
+        let (sums, budgets) = (std::mem::take(&mut state.sums), std::mem::take(&mut state.budgets));
+        drop(state);
+        let (sums, budgets) = (sums.into_rows(), budgets.into_values().collect());
         Some(MoneyFlush { process: 0, number: 0, sums, budgets })
     }
 
@@ -263,8 +246,9 @@ mod tests {
         let one = LedgerSums { units: 1, ..LedgerSums::default() };
         money.book(&[(key(&long), one), (key("m"), one), (key("m\0"), one)]);
         money.book(&[(key(&longer), one), (key("other"), one)]);
-        let state = money.state();
-        let mut sums: Vec<_> = state.sums.iter().map(|(key, sums)| (key.served.len(), sums.units)).collect();
+        let mut state = money.state();
+        let rows = std::mem::take(&mut state.sums).into_rows();
+        let mut sums: Vec<_> = rows.iter().map(|(key, sums)| (key.served.len(), sums.units)).collect();
         sums.sort_unstable();
         assert_eq!((sums, state.lost), (vec![(1, 2), (MOST_TEXT, 2)], 1));
     }

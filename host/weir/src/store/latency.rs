@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 /// Steps of each doubling: a figure that is read from the counts is off by an eighth at most.
 const STEPS: u64 = 4;
+/// No duration has this step or a later one.
+pub(crate) const STEP_COUNT: u64 = 64 * STEPS;
 
 /// The counts of durations, by step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,7 +29,7 @@ impl Latencies {
     /// Adds durations of a step.
     pub(crate) fn add(&mut self, step: u64, count: u64) {
         // No duration is longer than the steps of 64 bits.
-        if step < 64 * STEPS {
+        if step < STEP_COUNT {
             *self.0.entry(step).or_default() += count;
         }
     }
@@ -62,7 +64,7 @@ mod tests {
             assert!(begin_of(step) <= micros, "{micros}: {step}");
             assert!(micros < begin_of(step + 1) || step < 8, "{micros}: {step}");
         }
-        assert!(step_of(u64::MAX) < 64 * STEPS);
+        assert!(step_of(u64::MAX) < STEP_COUNT);
         let steps: Vec<u64> = (4..100_000).map(step_of).collect();
         assert!(steps.is_sorted());
     }

@@ -1,5 +1,7 @@
 //! What a request adds to the sums of use.
 
+use std::sync::LazyLock;
+
 use super::charged::{self, Charged};
 use super::facts::outcome;
 use super::latency;
@@ -23,6 +25,9 @@ const CACHE_LANE: &str = "cache";
 pub(crate) const TOOK: &str = "took:";
 /// The same by the time until the first piece of content.
 pub(crate) const FIRST: &str = "first:";
+/// The buckets of all steps, [`TOOK`] and [`FIRST`], so that no request makes its own.
+static STEPS: LazyLock<Vec<[String; 2]>> =
+    LazyLock::new(|| (0..latency::STEP_COUNT).map(|step| [TOOK, FIRST].map(|name| format!("{name}{step}"))).collect());
 
 /// Gives `take` the rows that a request adds to: for all requests, for its key, and for its team if it has one. Each attempt that
 /// was charged for is booked at its own provider; the request counts where it was answered. A request that no provider saw
@@ -30,18 +35,17 @@ pub(crate) const FIRST: &str = "first:";
 pub(super) fn with_sums<R>(fact: &Fact, take: impl FnOnce(&[(LedgerKeyRef<'_>, LedgerSums)]) -> R) -> R {
     let others = charged::of_fact(fact);
     let is_seen = !(fact.provider.is_empty() && others.is_empty());
-    let key = format!("key:{}", fact.key);
-    let team = (!fact.team.is_empty()).then(|| format!("team:{}", fact.team));
+    let key = ["key:", &fact.key].concat();
+    let team = (!fact.team.is_empty()).then(|| ["team:", &fact.team].concat());
     let subjects = [Some(ALL), Some(key.as_str()), team.as_deref()];
-    let course = course(fact);
-    let mut rows = answered(fact, &others);
-    rows.extend(others.iter().flat_map(elsewhere));
+    let rows: Vec<_> = answered(fact, &others).chain(others.iter().flat_map(elsewhere)).collect();
     let hour = fact.id.time_ms() / HOUR_MS;
     let place = rows.first().map_or(("", ""), |row| row.place);
     let sum = |subject, (provider, served), price_dim, bucket, sums| {
         (LedgerKeyRef { hour, subject, provider, served, price_dim, bucket }, sums)
     };
-    let mut all = Vec::with_capacity(rows.len() * subjects.len() + course.len() + subjects.len());
+    // Those of each subject, what a kept answer saved, and how it went.
+    let mut all = Vec::with_capacity((rows.len() + 1) * subjects.len() + 2);
     for subject in subjects.iter().take(if is_seen { subjects.len() } else { 1 }).flatten() {
         all.extend(rows.iter().map(|row| sum(*subject, row.place, row.dimension, row.bucket, row.sums)));
     }
@@ -50,7 +54,7 @@ pub(super) fn with_sums<R>(fact: &Fact, take: impl FnOnce(&[(LedgerKeyRef<'_>, L
         let saved = LedgerSums { cost_nano: fact.saved_nano.unwrap_or_default(), ..one };
         all.extend(subjects.iter().flatten().map(|subject| sum(*subject, place, "", SAVED, saved)));
     }
-    all.extend(course.iter().map(|bucket| sum(ALL, place, "", bucket, one)));
+    all.extend(course(fact).map(|bucket| sum(ALL, place, "", bucket, one)));
     take(&all)
 }
 
@@ -65,51 +69,48 @@ struct SumRow<'a> {
 }
 
 /// What a request adds where it was answered: itself first, and then its tokens.
-fn answered<'a>(fact: &'a Fact, others: &[Charged]) -> Vec<SumRow<'a>> {
+fn answered<'a>(fact: &'a Fact, others: &[Charged]) -> impl Iterator<Item = SumRow<'a>> + use<'a> {
     let circumstances = if fact.batch { "batch" } else { &fact.service_tier };
     let tokens = charged::rest(&fact.tokens, others);
     let estimated = i64::from(fact.estimated);
-    let used = used(&tokens, estimated);
+    let mut used = used(&tokens, estimated).peekable();
     // What a client invented, and no provider served, makes no rows of its own.
-    let served = if fact.status < 400 || !used.is_empty() { fact.model_served.as_str() } else { "" };
+    let served = if fact.status < 400 || used.peek().is_some() { fact.model_served.as_str() } else { "" };
     let place = (fact.provider.as_str(), served);
     let cost = charged::rest_of_cost(fact, others);
     let dimension = if cost.is_some() { circumstances } else { UNPRICED };
     let sums = LedgerSums { units: 1, requests: 1, estimated, cost_nano: cost.unwrap_or_default() };
     let first = SumRow { place, dimension, bucket: REQUESTS, sums };
-    let used = used.into_iter().map(|(bucket, sums)| SumRow { place, dimension: circumstances, bucket, sums });
-    std::iter::once(first).chain(used).collect()
+    let used = used.map(move |(bucket, sums)| SumRow { place, dimension: circumstances, bucket, sums });
+    std::iter::once(first).chain(used)
 }
 
 /// What an attempt adds that another one answered for: its tokens and its cost, and no request.
-fn elsewhere(other: &Charged) -> Vec<SumRow<'_>> {
+fn elsewhere(other: &Charged) -> impl Iterator<Item = SumRow<'_>> {
     let place = (other.provider.as_str(), other.model.as_str());
-    let row = |bucket, sums| SumRow { place, dimension: "", bucket, sums };
+    let row = move |bucket, sums| SumRow { place, dimension: "", bucket, sums };
     let cost = LedgerSums { cost_nano: other.cost_nano.unwrap_or_default(), ..LedgerSums::default() };
-    let used = used(&other.tokens, i64::from(other.estimated)).into_iter().map(|(bucket, sums)| row(bucket, sums));
-    std::iter::once(row(REQUESTS, cost)).chain(used).collect()
+    let used = used(&other.tokens, i64::from(other.estimated)).map(move |(bucket, sums)| row(bucket, sums));
+    std::iter::once(row(REQUESTS, cost)).chain(used)
 }
 
 /// The buckets that were used, with their counts.
-fn used(tokens: &TokenCounts, estimated: i64) -> Vec<(&'static str, LedgerSums)> {
-    let sums = |(bucket, count): (&'static str, Option<u64>)| {
+fn used(tokens: &TokenCounts, estimated: i64) -> impl Iterator<Item = (&'static str, LedgerSums)> + use<> {
+    let sums = move |(bucket, count): (&'static str, Option<u64>)| {
         let units = i64::try_from(count.filter(|count| *count > 0)?).unwrap_or(i64::MAX);
         Some((bucket, LedgerSums { units, requests: 1, estimated, cost_nano: 0 }))
     };
-    buckets(tokens).into_iter().filter_map(sums).collect()
+    buckets(tokens).into_iter().filter_map(sums)
 }
 
 /// The buckets of [`ALL`] that say how a request went.
-fn course(fact: &Fact) -> Vec<String> {
-    if fact.has_error() {
-        return vec![FAILED.to_owned()];
-    }
-    if fact.outcome != outcome(RequestOutcome::Whole) {
-        return Vec::new();
-    }
-    let first = fact.first_token_us.map(|micros| format!("{FIRST}{}", latency::step_of(micros)));
-    let took = format!("{TOOK}{}", latency::step_of(fact.total_us));
-    std::iter::once(took).chain(first).collect()
+fn course(fact: &Fact) -> impl Iterator<Item = &'static str> {
+    let step = |micros| STEPS.get(usize::try_from(latency::step_of(micros)).ok()?);
+    let is_whole = !fact.has_error() && fact.outcome == outcome(RequestOutcome::Whole);
+    let failed = fact.has_error().then_some(FAILED);
+    let took = Some(fact.total_us).filter(|_| is_whole).and_then(step).map(|[took, _]| took.as_str());
+    let first = fact.first_token_us.filter(|_| is_whole).and_then(step).map(|[_, first]| first.as_str());
+    [failed, took, first].into_iter().flatten()
 }
 
 /// The token counts by the names of their buckets.
@@ -209,6 +210,7 @@ mod tests {
     #[test]
     fn a_request_is_counted_by_how_it_went() {
         let mut fact = Fact::of(RequestId::new(0, [1; 10]));
+        let course = |fact: &Fact| course(fact).collect::<Vec<_>>();
         assert!(course(&fact).is_empty());
         (fact.outcome, fact.total_us, fact.first_token_us) = ("ok".to_owned(), 2_000, Some(1_000));
         assert_eq!(course(&fact), ["took:43", "first:39"]);
