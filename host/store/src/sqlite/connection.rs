@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, TransactionBehavior};
 
 use crate::error::StoreError;
 use crate::fact::{Fact, columns};
@@ -201,17 +201,37 @@ impl Lite<'_> {
     pub(super) fn insert_facts<'f>(&mut self, facts: &[&'f Fact]) -> Result<Vec<&'f Fact>, StoreError> {
         let mut statement = self.0.prepare_cached(&crate::batch::insert_fact()).map_err(failed)?;
         let mut new = Vec::with_capacity(facts.len());
+        let mut before: Option<[Value<'f>; columns::COUNT]> = None;
         for (number, fact) in facts.iter().enumerate() {
             // On a core that is fully used, requests would wait for all of a batch.
             if number % TURN == TURN - 1 {
                 std::thread::yield_now();
             }
-            if statement.execute(rusqlite::params_from_iter(&columns::values(fact))).map_err(failed)? > 0 {
+            let values = columns::values(fact);
+            bind_changes(&mut statement, before.as_ref(), &values)?;
+            before = Some(values);
+            if statement.raw_execute().map_err(failed)? > 0 {
                 new.push(*fact);
             }
         }
         Ok(new)
     }
+}
+
+/// Binds the values of a row that differ from those of the row before, which are still bound: most of a fact's names are those
+/// of the fact before, and each that is bound is copied.
+fn bind_changes(
+    statement: &mut Statement<'_>,
+    before: Option<&[Value<'_>; columns::COUNT]>,
+    values: &[Value<'_>; columns::COUNT],
+) -> Result<(), StoreError> {
+    let mut before = before.into_iter().flatten();
+    for (number, value) in (1_usize..).zip(values) {
+        if before.next() != Some(value) {
+            statement.raw_bind_parameter(number, value).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 /// Runs something in a transaction, and rolls back if it fails.
