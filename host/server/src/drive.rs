@@ -19,6 +19,17 @@ pub(super) enum End<T> {
     Ordered,
 }
 
+impl<T> End<T> {
+    /// The same end, with this made of what the connection completed with.
+    pub(super) fn map<U>(self, done: impl FnOnce(T) -> U) -> End<U> {
+        match self {
+            Self::Done(output) => End::Done(done(output)),
+            Self::Expired(expiry) => End::Expired(expiry),
+            Self::Ordered => End::Ordered,
+        }
+    }
+}
+
 /// Drives a connection to its end. `stop` starts its graceful shutdown.
 pub(super) async fn drive<C: Future + ?Sized>(
     connection: Pin<&mut C>,

@@ -4,6 +4,7 @@ mod activity;
 mod address_key;
 mod drive;
 mod metrics;
+mod protocol;
 mod registry;
 mod socket;
 mod stall;
@@ -25,17 +26,18 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
-use self::activity::{Order, Patience};
+use self::activity::{Activity, Order, Patience};
 use self::drive::{End, drive};
+use self::protocol::Protocols;
 use self::registry::{Capacity, Place, Registry};
 use self::socket::{Observed, Socket};
-use self::stall::{Marked, Streams};
+use self::stall::Marked;
 use self::tls::Tls;
 use weir_buffers::Connection;
 
@@ -81,8 +83,6 @@ pub struct Allowance {
 
 /// Default interval of HTTP/2 pings, and how long the client may take to answer one.
 pub const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
-/// The smallest buffer that hyper accepts, in bytes.
-const LEAST_BUFFER: usize = 8 * 1024;
 /// Pause after a failed accept, for instance when the system has no descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How many evicted connections may still be closing while others occupy their slots.
@@ -92,7 +92,7 @@ const CUT: Duration = Duration::from_secs(1);
 
 /// State shared by all connections of a listener.
 struct Listener<H> {
-    server: auto::Builder<Streams>,
+    protocols: Protocols,
     allowance: Allowance,
     handle: H,
 }
@@ -118,8 +118,8 @@ pub async fn serve<H, F, B>(
     let most = u32::try_from(connections + reserve + ending).unwrap_or(u32::MAX).min(Semaphore::MAX_PERMITS as u32);
     let sockets = Arc::new(Semaphore::new(most as usize));
     let registry = Arc::new(Registry::new(Capacity { connections, reserve, per_address }));
-    let server = server(&allowance);
-    let shared = Arc::new(Listener { server, allowance, handle });
+    let protocols = Protocols::new(&allowance);
+    let shared = Arc::new(Listener { protocols, allowance, handle });
     let mut is_crowded = false;
     loop {
         let accepting = async {
@@ -168,23 +168,6 @@ pub async fn serve<H, F, B>(
     }
 }
 
-fn server(allowance: &Allowance) -> auto::Builder<Streams> {
-    let mut server = auto::Builder::new(Streams { patience: allowance.send_timeout });
-    // `Activity` keeps the timeouts of heads and idle connections, for every version of HTTP.
-    server
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        .max_buf_size(allowance.header_bytes.max(LEAST_BUFFER));
-    server
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(allowance.ping.0)
-        .keep_alive_timeout(allowance.ping.1)
-        .max_header_list_size(u32::try_from(allowance.header_bytes).unwrap_or(u32::MAX));
-    server
-}
-
 /// The connection, with its events going to the runtime of the caller.
 fn adopted(stream: std::io::Result<std::net::TcpStream>) -> Option<TcpStream> {
     let adopted = stream.and_then(TcpStream::from_std);
@@ -224,13 +207,12 @@ where
         },
     };
     if let Some(socket) = socket {
-        let io = TokioIo::new(Observed::new(socket, *send_timeout, Arc::clone(&activity)));
+        let stream = Observed::new(socket, *send_timeout, Arc::clone(&activity));
         let handle = shared.handle.clone();
         let buffers = Connection::default();
         let holder = Arc::clone(&place);
         let service = service_fn(move |request| answer(&handle, &place, (peer, &buffers), request));
-        let mut connection = pin!(shared.server.serve_connection_with_upgrades(io, service));
-        match drive(connection.as_mut(), auto::UpgradeableConnection::graceful_shutdown, &activity, patience).await {
+        match speak(&shared.protocols, stream, service, (&activity, patience)).await {
             End::Done(Err(error)) => tracing::debug!(%error, "connection ended"),
             End::Expired(expiry) => metrics.expired(expiry),
             End::Done(Ok(())) => go_on(&holder, patience).await,
@@ -240,6 +222,40 @@ where
     if activity.order() == Order::Evict {
         metrics.evicted();
     }
+}
+
+/// Serves a connection's requests, in the version of HTTP that its client uses.
+async fn speak<S, B>(
+    protocols: &Protocols,
+    mut stream: Observed,
+    service: S,
+    (activity, patience): (&Activity, Patience),
+) -> End<Result<(), Box<dyn Error + Send + Sync>>>
+where
+    S: Service<Request<Incoming>, Response = Response<Marked<B>>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: ReplyBody,
+{
+    let told = drive(pin!(protocol::version(&mut stream)), |_| (), activity, patience).await;
+    let version = match told {
+        End::Done(Ok((version, read))) => {
+            stream.reread(read);
+            version
+        }
+        End::Done(Err(error)) => return End::Done(Err(error.into())),
+        End::Expired(expiry) => return End::Expired(expiry),
+        End::Ordered => return End::Ordered,
+    };
+    let io = TokioIo::new(stream);
+    let ended = if version == Version::HTTP_2 {
+        // Boxed: it is large, and few connections use it.
+        let mut connection = Box::pin(protocols.http2.serve_connection(io, service));
+        drive(connection.as_mut(), http2::Connection::graceful_shutdown, activity, patience).await
+    } else {
+        let connection = pin!(protocols.http1.serve_connection(io, service).with_upgrades());
+        drive(connection, http1::UpgradeableConnection::graceful_shutdown, activity, patience).await
+    };
+    ended.map(|done| done.map_err(Into::into))
 }
 
 /// Runs what an answer made that upgraded the connection. The connection counts as busy meanwhile.

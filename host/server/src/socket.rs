@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::BytesMut;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -83,13 +84,20 @@ impl AsyncWrite for Socket {
 pub(super) struct Observed {
     stream: Pin<Box<TimeoutStream<Socket>>>,
     activity: Arc<Activity>,
+    /// What was read already and comes first.
+    ahead: BytesMut,
 }
 
 impl Observed {
     pub(super) fn new(socket: Socket, send_timeout: Duration, activity: Arc<Activity>) -> Self {
         let mut stream = TimeoutStream::new(socket);
         stream.set_write_timeout(Some(send_timeout));
-        Self { stream: Box::pin(stream), activity }
+        Self { stream: Box::pin(stream), activity, ahead: BytesMut::new() }
+    }
+
+    /// Lets these bytes be read again, before all others.
+    pub(super) fn reread(&mut self, ahead: BytesMut) {
+        self.ahead = ahead;
     }
 
     fn note<T>(&self, polled: Poll<T>) -> Poll<T> {
@@ -100,6 +108,15 @@ impl Observed {
 
 impl AsyncRead for Observed {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        if !self.ahead.is_empty() {
+            let length = buf.remaining().min(self.ahead.len());
+            let piece = self.ahead.split_to(length);
+            buf.put_slice(&piece);
+            if self.ahead.is_empty() {
+                self.ahead = BytesMut::new();
+            }
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let polled = self.stream.as_mut().poll_read(cx, buf);
         if buf.filled().len() > before {

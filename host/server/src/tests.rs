@@ -1,6 +1,6 @@
 //! Tests of a listener by itself, over sockets.
 
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -40,9 +40,16 @@ async fn open(allowance: Allowance) -> (SocketAddr, watch::Sender<bool>, JoinHan
             if request.version() == Version::HTTP_2 || request.uri().path() == "/hang" {
                 std::future::pending::<()>().await;
             }
+            let _read = request.into_body().collect().await;
             Response::new(Full::new(Bytes::from_static(b"here")))
         }));
     (address, stop, serving)
+}
+
+/// A request with a body of this length.
+fn with_body(header: &str, length: usize) -> String {
+    let head = format!("POST / HTTP/1.1\r\nhost: localhost\r\n{header}content-length: {length}\r\n\r\n");
+    head + &"x".repeat(length)
 }
 
 async fn within<F: Future>(future: F) -> F::Output {
@@ -145,4 +152,37 @@ async fn without_a_reserve_connections_wait_for_a_slot_and_stopping_still_works(
     stop.send_replace(true);
     within(serving).await.unwrap();
     assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_head_is_bounded_however_large_the_bodies_before_it_were() {
+    let (address, _stop, _serving) = open(Allowance { connections: 8, ..allowance() }).await;
+    for (pad, status) in [(60 << 10, "200"), (66 << 10, "431"), (100 << 10, "431")] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut answer = vec![0; 256];
+        for _ in 0..8 {
+            stream.write_all(with_body("", 400 << 10).as_bytes()).await.unwrap();
+            let length = within(stream.read(&mut answer)).await.unwrap();
+            assert!(answer[..length].starts_with(b"HTTP/1.1 200"));
+        }
+        let request = with_body(&format!("x-pad: {}\r\n", "x".repeat(pad)), 0);
+        // A refusal may come before the whole request has been written.
+        let _written = stream.write_all(request.as_bytes()).await;
+        let length = within(stream.read(&mut answer)).await.unwrap();
+        let line = String::from_utf8_lossy(&answer[..length]);
+        assert!(line.starts_with(&format!("HTTP/1.1 {status}")), "{pad}: {line}");
+    }
+}
+
+#[tokio::test]
+async fn a_first_request_that_arrives_byte_by_byte_is_whole() {
+    let (address, _stop, _serving) = open(allowance()).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
+    for byte in b"PRI / HTTP/1.1\r\nhost: localhost\r\n\r\n" {
+        stream.write_all(&[*byte]).await.unwrap();
+    }
+    let mut answer = vec![0; 256];
+    let length = within(stream.read(&mut answer)).await.unwrap();
+    assert!(answer[..length].starts_with(b"HTTP/1.1 200"));
 }

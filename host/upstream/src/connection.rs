@@ -17,6 +17,10 @@ use tokio::task::unconstrained;
 use super::chunks::Chunks;
 use super::dial::{DialError, Stream};
 
+/// The most bytes of a body that one read takes, and that wait to be written. A connection begins with much less, and
+/// gets here if its reads fill what they have.
+const BODY_READ: usize = 128 << 10;
+
 /// Why an exchange failed before the answer's head.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
@@ -86,9 +90,11 @@ pub(super) struct Http1 {
 }
 
 impl Http1 {
-    /// Begins to speak HTTP/1.1; `read_buffer` is the maximum size of its buffer in bytes.
-    pub(super) async fn open(stream: Stream, read_buffer: usize) -> hyper::Result<Box<Self>> {
-        let (sender, driver) = http1::Builder::new().max_buf_size(read_buffer).handshake(stream).await?;
+    /// Begins to speak HTTP/1.1; `head` is the maximum size of an answer's head in bytes.
+    pub(super) async fn open(stream: Stream, head: usize) -> hyper::Result<Box<Self>> {
+        let mut builder = http1::Builder::new();
+        builder.max_header_size(head).max_buf_size(head.max(BODY_READ));
+        let (sender, driver) = builder.handshake(stream).await?;
         Ok(Box::new(Self { sender, driver: Some(driver) }))
     }
 

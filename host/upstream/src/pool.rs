@@ -16,8 +16,6 @@ use super::connection::{Answered, Connection, Failure, Http1, Unanswered};
 use super::dial::{DialError, Dialer, Stream};
 use super::settings::Settings;
 
-/// The smallest read buffer that hyper accepts, in bytes.
-const LEAST_READ_BUFFER: usize = 8 * 1024;
 /// Windows of an HTTP/2 connection and of each of its streams, in bytes: how much of an answer may be under way before the
 /// provider has to wait for one round trip.
 const CONNECTION_WINDOW: u32 = 16 << 20;
@@ -170,8 +168,7 @@ impl Pool {
         }
         let stream = self.0.dialer.dial(uri, limit).await?;
         if !self.0.is_http2 && !stream.connected().is_negotiated_h2() {
-            let read_buffer = self.0.settings.read_buffer.max(LEAST_READ_BUFFER);
-            return Ok(Connection::Http1(Http1::open(stream, read_buffer).await?));
+            return Ok(Connection::Http1(Http1::open(stream, self.0.settings.answer_head).await?));
         }
         if let Some(shared) = self.shared(origin) {
             return Ok(Connection::Http2(shared));

@@ -10,9 +10,8 @@ pub struct Settings {
     pub pool_idle: Duration,
     /// How many unused connections each worker keeps for one origin.
     pub pool_idle_per_host: usize,
-    /// Maximum size of the read buffer of an HTTP/1.1 connection, in bytes; it starts at 8 KiB, which is also the
-    /// minimum. It bounds the head of an answer, too.
-    pub read_buffer: usize,
+    /// Maximum size of the head of an answer over HTTP/1.1, in bytes.
+    pub answer_head: usize,
     /// Silence before the first TCP keep-alive probe.
     pub tcp_keepalive: Option<Duration>,
     /// Interval of HTTP/2 pings, while an answer is awaited.
@@ -24,7 +23,7 @@ impl Default for Settings {
         Self {
             pool_idle: Duration::from_secs(50),
             pool_idle_per_host: 256,
-            read_buffer: 64 * 1024,
+            answer_head: 64 << 10,
             tcp_keepalive: Some(Duration::from_mins(1)),
             http2_ping: Some(Duration::from_secs(30)),
         }

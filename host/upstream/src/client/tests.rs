@@ -91,6 +91,33 @@ async fn kind(sending: JoinHandle<Result<UpstreamResponse, UpstreamError>>) -> U
 }
 
 #[tokio::test]
+async fn the_head_of_an_answer_is_bounded_however_large_the_bodies_before_it_were() {
+    let scripted = Scripted::new().await;
+    let (base, upstreams) = (scripted.base(), upstreams());
+    let script = async {
+        let mut stream = scripted.accept().await;
+        let large = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{}", 400 << 10, "x".repeat(400 << 10));
+        for _ in 0..8 {
+            read_request(&mut stream).await;
+            stream.write_all(large.as_bytes()).await.unwrap();
+        }
+        read_request(&mut stream).await;
+        let head = format!("HTTP/1.1 200 OK\r\nx-pad: {}\r\n\r\n", "x".repeat(66 << 10));
+        // The connection may be closed before all of it has been written.
+        let _written = stream.write_all(head.as_bytes()).await;
+    };
+    let asking = async {
+        for _ in 0..8 {
+            let answer = upstreams.send(request(&base)).await.unwrap();
+            assert_eq!(answer.body.collect(1 << 20).await.unwrap().len(), 400 << 10);
+        }
+        upstreams.send(request(&base)).await.err().map(|error| error.kind)
+    };
+    let ((), failed) = tokio::join!(script, asking);
+    assert!(failed.is_some());
+}
+
+#[tokio::test]
 async fn a_request_arrives_with_its_length_and_the_credential_in_place_of_any_other() {
     let (scripted, upstreams) = (Scripted::new().await, upstreams());
     let base = scripted.base();
