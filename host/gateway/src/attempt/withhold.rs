@@ -8,7 +8,7 @@ use memchr::memmem::Finder;
 
 use weir_types::contract::types::Framing;
 use weir_wire::frame::{Decoder, Limits};
-use weir_wire::tap::{CompiledCheck, FrameCheck};
+use weir_wire::tap::{Checked, CompiledCheck, FrameCheck};
 
 /// The bytes of incomplete frames, held until it is known whether they pass.
 #[derive(Debug)]
@@ -43,13 +43,38 @@ impl Withhold {
         if self.given_up {
             return bytes;
         }
-        let mut out = BytesMut::with_capacity(self.held.len() + bytes.len());
+        let mut out = BytesMut::new();
         let mut rest = &bytes[..];
+        while !self.held.is_empty() && !rest.is_empty() && !self.given_up {
+            rest = self.line(rest, &mut out);
+        }
+        // Most pieces are made of whole frames that pass: these are not copied.
+        let mut at = bytes.len() - rest.len();
+        let mut from = at;
+        while !self.given_up
+            && let Some(frame) = first_frame(self.framing, &bytes[at..])
+        {
+            let seen = self.read(frame);
+            match self.decide(seen, frame) {
+                Decision::Passes | Decision::Open => {}
+                Decision::Withheld => {
+                    append(&mut out, &bytes[from..at], bytes.len());
+                    from = at + frame.len();
+                }
+                Decision::Without(empty) => {
+                    append(&mut out, &bytes[from..at + empty.start], bytes.len());
+                    from = at + empty.end;
+                }
+            }
+            at += frame.len();
+        }
+        if from == 0 && at == bytes.len() {
+            return bytes;
+        }
+        append(&mut out, &bytes[from..at], bytes.len());
+        rest = &bytes[at..];
         while !rest.is_empty() && !self.given_up {
-            let end = memchr::memchr(b'\n', rest).map_or(rest.len(), |at| at + 1);
-            let (line, after) = rest.split_at(end);
-            rest = after;
-            self.line(line, &mut out);
+            rest = self.line(rest, &mut out);
         }
         out.extend_from_slice(rest);
         out.freeze()
@@ -60,37 +85,96 @@ impl Withhold {
         std::mem::take(&mut self.held).freeze()
     }
 
-    fn line(&mut self, line: &[u8], out: &mut BytesMut) {
+    /// Takes the first line of these bytes, and returns the others.
+    fn line<'b>(&mut self, bytes: &'b [u8], out: &mut BytesMut) -> &'b [u8] {
+        let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
+        let (line, rest) = bytes.split_at(end);
         self.held.extend_from_slice(line);
-        let (mut frames, mut withheld) = (0, false);
-        let mut blank: Option<&Finder<'_>> = None;
-        let (check, compiled) = (&mut self.check, &self.compiled);
-        let cut = self.deframer.push(line, &mut |frame| {
-            frames += 1;
-            let checked = check.look(frame);
-            withheld = checked.holds;
-            blank = checked.null.and_then(|place| compiled.name(place));
+        let seen = self.read(line);
+        match self.decide(seen, &self.held) {
+            Decision::Open => return rest,
+            Decision::Passes => out.extend_from_slice(&self.held),
+            Decision::Withheld => {}
+            Decision::Without(empty) => {
+                out.extend_from_slice(&self.held[..empty.start]);
+                out.extend_from_slice(&self.held[empty.end..]);
+            }
+        }
+        self.held.clear();
+        rest
+    }
+
+    /// Reads the frames that end in these bytes.
+    fn read(&mut self, bytes: &[u8]) -> Seen {
+        let (mut seen, check) = (Seen::default(), &mut self.check);
+        let cut = self.deframer.push(bytes, &mut |frame| {
+            let Checked { holds, null } = check.look(frame);
+            seen = Seen { frames: seen.frames + 1, holds, null };
         });
         if cut.is_err() {
             self.given_up = true;
-        }
-        if frames == 0 && !self.given_up && !ends_with_blank_line(&self.held) {
-            return;
-        }
-        let empty = blank.filter(|_| frames == 1).and_then(|name| null_member(&self.held, name));
-        match empty {
-            _ if withheld && frames == 1 => {}
-            Some(empty) => {
-                out.extend_from_slice(self.held.get(..empty.start).unwrap_or_default());
-                out.extend_from_slice(self.held.get(empty.end..).unwrap_or_default());
-            }
-            None => out.extend_from_slice(&self.held),
-        }
-        self.held.clear();
-        if self.given_up {
             self.deframer = Decoder::new(self.framing, self.limits);
         }
+        seen
     }
+
+    /// What becomes of the bytes in which this was seen.
+    fn decide(&self, seen: Seen, bytes: &[u8]) -> Decision {
+        if seen.frames == 0 && !self.given_up && !ends_with_blank_line(bytes) {
+            return Decision::Open;
+        }
+        if seen.frames != 1 {
+            return Decision::Passes;
+        }
+        if seen.holds {
+            return Decision::Withheld;
+        }
+        let name = seen.null.and_then(|place| self.compiled.name(place));
+        name.and_then(|name| null_member(bytes, name)).map_or(Decision::Passes, Decision::Without)
+    }
+}
+
+/// What was read in some bytes.
+#[derive(Debug, Default, Clone, Copy)]
+struct Seen {
+    /// Frames that ended.
+    frames: usize,
+    /// Whether the last of them is withheld.
+    holds: bool,
+    /// The member of the last one that is null.
+    null: Option<usize>,
+}
+
+/// What becomes of bytes that were read.
+enum Decision {
+    Passes,
+    Withheld,
+    /// They pass without this range.
+    Without(Range<usize>),
+    /// The rest of their frame has to be read first.
+    Open,
+}
+
+/// Appends bytes to those that pass, which are at most so many.
+fn append(out: &mut BytesMut, bytes: &[u8], most: usize) {
+    if out.is_empty() && !bytes.is_empty() {
+        out.reserve(most);
+    }
+    out.extend_from_slice(bytes);
+}
+
+/// The first frame with the blank line or the line end behind it; `None` if it is not whole.
+fn first_frame(framing: Framing, bytes: &[u8]) -> Option<&[u8]> {
+    let mut ends = memchr::memchr_iter(b'\n', bytes).map(|at| at + 1);
+    let end = match framing {
+        Framing::Ndjson => ends.next(),
+        _ => ends.find_map(|end| match bytes.get(end..)? {
+            [b'\n', ..] => Some(end + 1),
+            [b'\r', b'\n', ..] => Some(end + 2),
+            _ => None,
+        }),
+    };
+    bytes.get(..end?)
 }
 
 /// The range of the null member with this name and its comma; `None` if it is not unambiguous.
@@ -161,6 +245,28 @@ mod tests {
             let mut withhold = withhold();
             let out = withhold.pass(Bytes::from(format!("data: {with}\n\n")));
             assert_eq!(String::from_utf8(out.to_vec()).unwrap(), format!("data: {without}\n\n"));
+        }
+    }
+
+    #[test]
+    fn whole_frames_that_pass_are_not_copied() {
+        let mut withhold = withhold();
+        let piece = Bytes::from_static(b": note\n\ndata: {\"a\":1}\r\n\r\ndata: 1\ndata: 2\n\n");
+        assert_eq!(withhold.pass(piece.clone()).as_ptr(), piece.as_ptr());
+        let out = withhold.pass(Bytes::from_static(b"data: {\"n\":[]}\n\ndata: {\"a\":2,\"u\":null}\n\ndata: 3\n\n"));
+        assert_eq!(out, "data: {\"a\":2}\n\ndata: 3\n\n");
+    }
+
+    #[test]
+    fn lines_are_frames_of_their_own() {
+        let test = FrameTest::Equals(PointerEquals { pointer: "/n".into(), json: "[]".into() });
+        let check = CompiledCheck::new(&test, &["u".to_owned()]).unwrap();
+        for cut in 0..30 {
+            let stream = Bytes::from_static(b"{\"a\":1}\n\n{\"n\":[]}\n{\"u\":null}\n");
+            let mut withhold = Withhold::new(&check, Framing::Ndjson, Limits::default()).unwrap();
+            let mut out = withhold.pass(stream.slice(..cut)).to_vec();
+            out.extend_from_slice(&withhold.pass(stream.slice(cut..)));
+            assert_eq!(String::from_utf8(out).unwrap(), "{\"a\":1}\n\n{}\n", "cut at {cut}");
         }
     }
 
