@@ -83,13 +83,13 @@ impl Alike {
         let (mut rest, mut from) = (data, 0);
         for (number, gap) in self.gaps.all().iter().enumerate() {
             let before = self.frame.get(from..gap.start)?;
-            rest = rest.strip_prefix(before)?;
+            rest = after(rest, before)?;
             let length = if before.last() == Some(&b'"') { StringEnd::default().find(rest)? } else { digits(rest)? };
             let (inside, behind) = rest.split_at_checked(length)?;
             each(number, inside);
             (rest, from) = (behind, gap.end);
         }
-        (self.frame.get(from..)? == rest).then_some(())
+        after(rest, self.frame.get(from..)?)?.is_empty().then_some(())
     }
 
     /// Takes a frame as the one to compare others with. Others may differ from it where it differs from the one before, and
@@ -110,6 +110,21 @@ impl Alike {
         self.gaps = gaps;
         true
     }
+}
+
+/// The bytes after this beginning, if they have it. Compared in place and in blocks, since the comparison of some C libraries
+/// goes byte by byte.
+#[inline]
+fn after<'d>(data: &'d [u8], beginning: &[u8]) -> Option<&'d [u8]> {
+    let (front, rest) = data.split_at_checked(beginning.len())?;
+    let (blocks, tail) = front.as_chunks::<16>();
+    let (expected, expected_tail) = beginning.as_chunks::<16>();
+    let is_equal = blocks
+        .iter()
+        .zip(expected)
+        .all(|(block, expected)| u128::from_ne_bytes(*block) == u128::from_ne_bytes(*expected));
+    let has_tail = || tail.iter().zip(expected_tail).all(|(byte, expected)| byte == expected);
+    (is_equal && has_tail()).then_some(rest)
 }
 
 impl AlikeContent {
