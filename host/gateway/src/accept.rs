@@ -169,6 +169,15 @@ impl Acceptance {
         template.fill(filling)
     }
 
+    /// The upstream path if it is the same for every request.
+    pub(crate) fn fixed_path(&self, stream: bool) -> Option<&str> {
+        let template = if stream { self.stream_path.as_ref().unwrap_or(&self.path) } else { &self.path };
+        match template.0.as_slice() {
+            [Piece::Text(path)] => Some(path),
+            _ => None,
+        }
+    }
+
     /// The upstream paths with the target's options filled in and their other holes left.
     pub(crate) fn shapes(&self, option: impl Fn(&str) -> Option<String> + Copy) -> impl Iterator<Item = String> {
         [Some(&self.path), self.stream_path.as_ref()].into_iter().flatten().map(move |path| path.shape(option))

@@ -55,7 +55,7 @@ pub struct Opening<'a> {
     /// When the request arrived.
     pub begun: Instant,
     /// The id that the answer's header and the log lines have.
-    pub request_id: &'a str,
+    pub request_id: &'a Arc<str>,
     /// The operation's name: `chat`, `embeddings`, ...
     pub operation: &'a str,
     /// The request's span.
@@ -144,7 +144,7 @@ impl Account {
     pub fn open(metrics: &Arc<Metrics>, series: Arc<Series>, opening: Opening<'_>, permit: AdmissionPermit) -> Self {
         metrics.in_flight.inc();
         let Opening { begun, request_id, operation, span, counts } = opening;
-        let mut account = Self::empty(Arc::clone(metrics), series, begun, Arc::from(request_id));
+        let mut account = Self::empty(Arc::clone(metrics), series, begun, Arc::clone(request_id));
         account.traced = Traced::new(span, operation);
         account.is_limited = permit.counts_tokens();
         account.permit = permit;
@@ -215,9 +215,10 @@ impl Account {
         &self.metrics
     }
 
-    /// Time since the request arrived, without the waits for providers and between attempts.
+    /// The gateway's own time before the answer: since the request arrived, without the waits for providers and between
+    /// attempts.
     pub fn overhead(&self) -> Duration {
-        self.begun.elapsed().saturating_sub(self.waited)
+        self.own.unwrap_or_else(|| self.begun.elapsed().saturating_sub(self.waited))
     }
 
     /// Whether the attempt's tokens have a price or count against a limit.

@@ -222,7 +222,7 @@ async fn attempt(
         }
         Lane::Relay(acceptance) => Box::pin(relay::relay(context, asked, target, acceptance, account)).await,
         Lane::Translate(cause) => {
-            tracing::debug!(request_id = asked.exchange.id, ?cause, "translated");
+            tracing::debug!(request_id = &*asked.exchange.id, ?cause, "translated");
             Ok(Box::pin(translate::translate(context, asked, target, values, account)).await?)
         }
     }

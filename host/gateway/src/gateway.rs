@@ -144,7 +144,7 @@ impl Gateway {
     pub async fn handle(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let (head, body) = request.into_parts();
         let exchange = Exchange::begin(&head.headers);
-        let id: Arc<str> = Arc::from(exchange.id.as_str());
+        let id: Arc<str> = Arc::clone(&exchange.id);
         Box::pin(current::within(Arc::clone(&id), self.answer(id, exchange, head, body))).await
     }
 

@@ -96,7 +96,11 @@ impl Health {
         let of = |name: &Arc<str>| self.known(name).map(|known| known.standing(subject.key, now, &subject.settings));
         let standing = of(subject.target).unwrap_or(TargetStatus::Well);
         let standing = standing.later(subject.pattern.and_then(of).unwrap_or(TargetStatus::Well));
-        let benched = self.keys().get(&(Arc::clone(subject.provider), subject.key)).copied();
+        let benched = {
+            let keys = self.keys();
+            // Nearly always there are none.
+            (!keys.is_empty()).then(|| keys.get(&(Arc::clone(subject.provider), subject.key)).copied()).flatten()
+        };
         match (standing, benched.filter(|until| *until > now)) {
             (TargetStatus::Well, Some(until)) => TargetStatus::Resting(until, Rest::Refused),
             (standing, _) => standing,

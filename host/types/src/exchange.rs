@@ -1,21 +1,23 @@
 //! Identity and clock of one request: its id and the time it began.
 
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::uuid::Uuid7;
 
 /// The longest request id that Weir accepts from a client, in bytes.
 const MAX_ID: usize = 128;
 /// Headers that propagate a trace from hop to hop: W3C Trace Context and Baggage.
-pub const TRACE_HEADERS: [&str; 3] = ["traceparent", "tracestate", "baggage"];
+pub static TRACE_HEADERS: [HeaderName; 3] =
+    [HeaderName::from_static("traceparent"), HeaderName::from_static("tracestate"), HeaderName::from_static("baggage")];
 
 /// A request's id and start time, fixed when its headers arrive.
 #[derive(Debug, Clone)]
 pub struct Exchange {
     /// The request's id: the client's own if it is usable, else Weir's own.
-    pub id: String,
+    pub id: Arc<str>,
     /// The id that Weir gives the request, whatever the client calls it.
     pub own_id: Uuid7,
     /// When the request began, on the monotonic clock.
@@ -31,7 +33,7 @@ impl Exchange {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let own_id = Uuid7::new(now.as_millis() as u64);
         Self {
-            id: chosen.map_or_else(|| own_id.to_string(), str::to_owned),
+            id: chosen.map_or_else(|| own_id.text(), Arc::from),
             own_id,
             begun: Instant::now(),
             now_ms: now.as_secs_f64() * 1000.0,
@@ -58,11 +60,11 @@ mod tests {
     #[test]
     fn a_usable_id_of_the_clients_is_kept_beside_our_own() {
         let exchange = begun("abc-123");
-        assert_eq!(exchange.id, "abc-123");
+        assert_eq!(&*exchange.id, "abc-123");
         assert_eq!(exchange.own_id.to_string().len(), 36);
         for unusable in ["has space", ""] {
             let exchange = begun(unusable);
-            assert_eq!(exchange.id, exchange.own_id.to_string());
+            assert_eq!(&*exchange.id, exchange.own_id.to_string());
         }
     }
 

@@ -1,8 +1,8 @@
 //! UUIDs of version 7, which carry the time that they were made at.
 
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// A UUID of version 7: 48 bits of milliseconds since 1970, a counter, and a number that this process drew at its start.
 /// The order of the ids of one process is the order in which they were made.
@@ -28,14 +28,13 @@ impl Uuid7 {
         Self((u128::from(high) << 64 | u128::from(low)).to_be_bytes())
     }
 
-    /// The bytes, in the order of time.
-    pub fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
+    /// The usual text.
+    pub fn text(&self) -> Arc<str> {
+        Arc::from(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
-}
 
-impl fmt::Display for Uuid7 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The usual text as bytes.
+    pub fn digits(&self) -> [u8; 36] {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut text = [b'-'; 36];
         let mut at = 0;
@@ -47,7 +46,18 @@ impl fmt::Display for Uuid7 {
             text[at + 1] = DIGITS[usize::from(byte & 15)];
             at += 2;
         }
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        text
+    }
+
+    /// The bytes, in the order of time.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Uuid7 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod path;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
@@ -47,6 +47,9 @@ pub struct AllowedOrigin {
     pub credential: bool,
 }
 
+/// How many addresses a base remembers: about as many as a format has endpoints of one path.
+const USUAL: usize = 8;
+
 /// A provider's configured url, ready for paths to be joined to it. A clone shares it.
 #[derive(Clone, Debug)]
 pub struct Base(Arc<Inner>);
@@ -57,6 +60,8 @@ struct Inner {
     target: Target,
     /// Approved origins, each with whether the credential may go there.
     allowed: Vec<(Site, bool)>,
+    /// Addresses of paths that many requests have.
+    usual: [OnceLock<(Box<str>, Address)>; USUAL],
 }
 
 #[derive(Debug)]
@@ -151,7 +156,7 @@ impl Base {
         };
         let allowed = allowed.iter().map(|one| Ok((Site::parse(&one.origin, false)?, one.credential)));
         let allowed = allowed.collect::<Result<Vec<_>, OriginError>>()?;
-        Ok(Self(Arc::new(Inner { origin: origin.into(), target, allowed })))
+        Ok(Self(Arc::new(Inner { origin: origin.into(), target, allowed, usual: Default::default() })))
     }
 
     /// Scheme, host and port, or `replay:DIR`, for messages.
@@ -177,6 +182,23 @@ impl Base {
             }
         };
         Ok(Address { origin: self.0.origin.clone(), place })
+    }
+
+    /// The same for a path without parameters that many requests have. The first few such paths are joined once.
+    pub fn join_usual(&self, path: &str) -> Result<Address, OriginError> {
+        for place in &self.0.usual {
+            match place.get() {
+                Some((known, address)) if **known == *path => return Ok(address.clone()),
+                Some(_) => {}
+                None => {
+                    let address = self.join(path, [])?;
+                    // If another request was first, the next one finds its path.
+                    let _first = place.set((path.into(), address.clone()));
+                    return Ok(address);
+                }
+            }
+        }
+        self.join(path, [])
     }
 
     /// The same for a path at the url's origin, whatever the url's own path is.

@@ -121,8 +121,7 @@ impl Account {
 
     /// Records the time that a request to the provider took until the head of its answer, or until it failed.
     pub(crate) fn attempted(&mut self, provider: &Arc<str>, took: Duration) {
-        self.metrics.attempts.with_label_values(&[provider.as_ref()]).inc();
-        self.metrics.upstream.with_label_values(&[provider.as_ref()]).observe(took.as_secs_f64());
+        self.metrics.attempted(&self.metrics.book(&self.series, Some(provider)), took.as_secs_f64());
         self.waited += took;
         self.provider = Some(Arc::clone(provider));
         self.limits.clear();

@@ -9,8 +9,8 @@ const LABELS: Labels<'static> =
 
 fn account(metrics: &Arc<Metrics>) -> Account {
     let series = Arc::new(metrics.series(LABELS));
-    let opening =
-        Opening { begun: Instant::now(), request_id: "r1", operation: "chat", span: &Span::default(), counts: true };
+    let (request_id, span) = (&Arc::from("r1"), &Span::default());
+    let opening = Opening { begun: Instant::now(), request_id, operation: "chat", span, counts: true };
     Account::open(metrics, series, opening, AdmissionPermit::free())
 }
 

@@ -129,7 +129,7 @@ impl PassedRequest<'_> {
         let ends = framing.map(|framing| Ends {
             framing,
             errors: None,
-            request_id: self.id.to_owned(),
+            request_id: Arc::from(self.id),
             is_plain: !headers.contains_key(header::CONTENT_ENCODING),
             withhold: None,
             can_cut: self.can_cut,

@@ -154,9 +154,8 @@ impl PlanRunner<'_> {
         account: &mut Account,
     ) -> AttemptOutcome {
         let may_hedge = fallen.is_none() && !self.asked.operation().is_relayed_only();
-        let (Some(after), Some(other)) =
-            (self.plan.route.hedge.filter(|_| may_hedge), remaining.next_besides(candidate))
-        else {
+        let hedge = self.plan.route.hedge.filter(|_| may_hedge);
+        let Some((after, other)) = hedge.and_then(|after| Some((after, remaining.next_besides(candidate)?))) else {
             return self.visit(candidate, remaining, fallen, account).await;
         };
         let (visit, tried) = Box::pin(hedge::visit(self, [candidate, other], after, remaining, account)).await;
@@ -200,7 +199,8 @@ impl PlanRunner<'_> {
         };
         let mut progress = Progress::begin(&candidate.target);
         loop {
-            let Some((target, mut ticket)) = candidate.admit(self.health, Instant::now(), &self.plan.carried) else {
+            let begun = Instant::now();
+            let Some((target, mut ticket)) = candidate.admit(self.health, begun, &self.plan.carried) else {
                 progress.settle(&mut held, account);
                 return match last {
                     Some((failure, target)) => self.given_up(candidate, failure, target),
@@ -213,7 +213,6 @@ impl PlanRunner<'_> {
             let model = self.asked.model();
             account.start_attempt(&target.label, target.model(model), target.tariff(model));
             held.set_in_flight(true);
-            let begun = Instant::now();
             let failure = match attempt(context, self.asked, &target, progress.values, account).await {
                 Ok(response) => {
                     ticket.answers();

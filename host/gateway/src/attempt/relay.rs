@@ -61,7 +61,7 @@ pub(super) async fn send_unchanged(
         response = Box::pin(send(context, target, call.request(Vec::new())?, account)).await?;
         asks_usage = false;
         if response.status.as_u16() < 400 {
-            tracing::info!(request_id = asked.exchange.id, target = %target.id, "server takes no question for usage");
+            tracing::info!(request_id = &*asked.exchange.id, target = %target.id, "server takes no question for usage");
             target.question.refused();
         }
     }
@@ -132,8 +132,13 @@ impl<'a> Call<'a> {
         let option = |name: &str| target.option(name);
         let filling = Filling { model, id: asked.holes.get("id").unwrap_or_default(), option: &option };
         let query = acceptance.query(&asked.query, &filling, stream);
-        let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let address = target.base.join(&acceptance.path(&filling, stream), pairs);
+        let fixed = acceptance.fixed_path(stream).filter(|_| query.is_empty());
+        let address = if let Some(path) = fixed {
+            target.base.join_usual(path)
+        } else {
+            let pairs = query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            target.base.join(&acceptance.path(&filling, stream), pairs)
+        };
         let mut headers = request_headers(asked, acceptance, &filling);
         if asks || is_plain {
             // An answer must be uncompressed for the added usage to be removed from it, and for guards to read it.
@@ -230,7 +235,7 @@ fn answer(lane: Relay<'_>, upstream: UpstreamResponse, account: &mut Account) ->
     let ends = framing.map(|framing| Ends {
         framing,
         errors: asked.face.errors.clone(),
-        request_id: asked.exchange.id.clone(),
+        request_id: Arc::clone(&asked.exchange.id),
         is_plain: !headers.contains_key(header::CONTENT_ENCODING),
         withhold: lane.withhold(framing, &headers),
         can_cut: asked.can_cut,

@@ -51,7 +51,7 @@ pub struct Relayed {
 pub(super) struct Ends {
     pub(super) framing: Framing,
     pub(super) errors: Option<Arc<ErrorFormat>>,
-    pub(super) request_id: String,
+    pub(super) request_id: Arc<str>,
     /// Whether the bytes are uncompressed, so that frames can be inserted.
     pub(super) is_plain: bool,
     pub(super) withhold: Option<Withhold>,
@@ -343,7 +343,7 @@ mod tests {
         let mut ends = Ends {
             framing: Framing::Ndjson,
             errors: None,
-            request_id: String::new(),
+            request_id: Arc::from(""),
             is_plain: true,
             withhold: None,
             can_cut: true,

@@ -48,6 +48,11 @@ pub enum ReplyBody {
 pub struct BodyError;
 
 impl ReplyBody {
+    /// Whether another target could continue the body if it breaks.
+    pub(crate) fn can_be_resumed(&self) -> bool {
+        matches!(self, Self::Translated(body) if body.can_be_resumed())
+    }
+
     /// Prepares the body to be resumed by another target if it breaks. Returns whether that is possible.
     pub fn resumable(&mut self, onward: impl FnOnce() -> ResumeContext) -> bool {
         match self {

@@ -107,7 +107,7 @@ impl ResumeContext {
             }
             if let Some((stream, target)) = self.ask(candidate, sent, &mut account).await {
                 account.metrics().tries.resumed(&from.id, &target.id);
-                let request_id = &self.asked.exchange.id;
+                let request_id = &*self.asked.exchange.id;
                 tracing::warn!(request_id, from = %from.id, to = %target.id, sent = sent.len(), "stream goes on");
                 return Some(Found { stream, account });
             }
@@ -147,7 +147,7 @@ impl ResumeContext {
                 account.failed("resume");
                 account.tried(&candidate.health, "resume");
                 account.metrics().tries.failed(&target.label, "resume", side);
-                let request_id = &self.asked.exchange.id;
+                let request_id = &*self.asked.exchange.id;
                 tracing::warn!(request_id, target = %target.id, side, error = %fault, "target does not go on with the stream");
                 None
             }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::uri::Scheme;
 use http::{StatusCode, Uri};
 
@@ -117,9 +117,9 @@ pub(super) fn headers_for(asked: &InboundRequest) -> HeaderMap {
 
 fn headers_after(theirs: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(8);
-    for name in TRACE_HEADERS {
+    for name in &TRACE_HEADERS {
         if let Some(value) = theirs.get(name) {
-            headers.insert(HeaderName::from_static(name), value.clone());
+            headers.insert(name, value.clone());
         }
     }
     headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("weir/", env!("CARGO_PKG_VERSION"))));

@@ -112,7 +112,8 @@ impl Gateway {
             UnifiedReply::Answer(Box::new(Answer::Chat(chat)))
         };
         let body = ReplyBody::Program(Box::new(HandedBody::new(handed, closing))).attach(Box::new(account));
-        let trace = CallTrace { request_id: asked.exchange.id.clone(), target: None, attempts: 0, steps: Vec::new() };
+        let trace =
+            CallTrace { request_id: asked.exchange.id.to_string(), target: None, attempts: 0, steps: Vec::new() };
         let mut response = protocol.answer(CallAnswer { trace, body, is_estimate: false });
         response.headers_mut().insert(AGE, HeaderValue::from(entry.age(Instant::now()).as_secs()));
         insert(response.headers_mut(), &headers::LANE, LANE);
@@ -130,7 +131,7 @@ impl Gateway {
     ) -> Account {
         let series = route.series(&self.metrics, &asked.face, asked.caller.label());
         let operation = asked.operation().name();
-        let (begun, request_id) = (asked.exchange.begun, &*asked.exchange.id);
+        let (begun, request_id) = (asked.exchange.begun, &asked.exchange.id);
         let opening = Opening { begun, request_id, operation, span, counts: false };
         let mut account = Account::open(&self.metrics, series, opening, permit);
         if let Some(line) = line.as_mut() {

@@ -82,7 +82,7 @@ impl Gateway {
     /// No target answered, or none may be asked.
     pub async fn call(&self, call: Call) -> Result<CallAnswer, Box<CallError>> {
         let exchange = Exchange::begin(&call.headers);
-        let id: Arc<str> = Arc::from(exchange.id.as_str());
+        let id: Arc<str> = Arc::clone(&exchange.id);
         Box::pin(current::within(Arc::clone(&id), self.answer_call(exchange, call))).await.map_err(Box::new)
     }
 
@@ -98,7 +98,7 @@ impl Gateway {
 
     async fn answer_call(&self, exchange: Exchange, call: Call) -> Result<CallAnswer, CallError> {
         let serving = self.serving.load_full();
-        let trace = CallTrace { request_id: exchange.id.clone(), target: None, attempts: 0, steps: Vec::new() };
+        let trace = CallTrace { request_id: exchange.id.to_string(), target: None, attempts: 0, steps: Vec::new() };
         let failed = |fault| CallError { fault, trace: trace.clone() };
         let span = self.tracer.request(&call.headers, || FORMAT.to_owned());
         let asked = self.asked(&serving, exchange, call).await.map_err(failed)?;

@@ -68,7 +68,7 @@ impl Gateway {
     pub async fn handle_by(&self, protocol: &impl Protocol, request: http::Request<Incoming>) -> Response<ReplyBody> {
         let (head, body) = request.into_parts();
         let exchange = Exchange::begin(&head.headers);
-        let id: Arc<str> = Arc::from(exchange.id.as_str());
+        let id: Arc<str> = Arc::clone(&exchange.id);
         let Some(face) = protocol.endpoints().of(&protocol.operation()) else {
             return protocol.refuse(&Fault::internal("there is no endpoint for this operation"), &id);
         };
@@ -190,7 +190,8 @@ impl Gateway {
         let models = Box::pin(model_list::known(self.context(serving), serving, &self.lists, asked)).await;
         let answer = Answer::Models(ModelsResponse { models, cursor: None });
         let body = HandedBody::new(UnifiedReply::Answer(Box::new(answer)), Closing::default());
-        let trace = CallTrace { request_id: asked.exchange.id.clone(), target: None, attempts: 0, steps: Vec::new() };
+        let trace =
+            CallTrace { request_id: asked.exchange.id.to_string(), target: None, attempts: 0, steps: Vec::new() };
         Ok(protocol.answer(CallAnswer { trace, body: ReplyBody::Program(Box::new(body)), is_estimate: false }))
     }
 
@@ -254,7 +255,7 @@ impl Gateway {
         }
         put_guards(&mut response, asked);
         self.finish(&mut response, serving, asked, (plan, target.as_deref(), deadline));
-        let trace = CallTrace { request_id: id.clone(), target: None, attempts: 0, steps: Vec::new() };
+        let trace = CallTrace { request_id: id.to_string(), target: None, attempts: 0, steps: Vec::new() };
         let trace = trace_of(&trace, asked, target.as_deref(), &account);
         let mut answer_headers = std::mem::take(response.headers_mut());
         let is_estimate = answer_headers.contains_key(&headers::TOKEN_COUNT);

@@ -46,7 +46,7 @@ impl Gateway {
             extensions: Vec::new(),
         });
         let exchange = Exchange::begin(&HeaderMap::new());
-        let id: Arc<str> = Arc::from(exchange.id.as_str());
+        let id: Arc<str> = Arc::clone(&exchange.id);
         let asking = self.answer_for(serving, whole, (exchange, &id), request);
         let Answer::Embeddings(answer) = Box::pin(current::within(Arc::clone(&id), asking)).await? else {
             return Err(Fault::internal("the answer to a request for vectors has none"));

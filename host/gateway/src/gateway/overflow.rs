@@ -23,7 +23,7 @@ impl Gateway {
     pub fn refuse_beyond_limit(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let (head, _) = request.into_parts();
         let (serving, exchange) = (self.serving.load(), Exchange::begin(&head.headers));
-        let id = Arc::from(exchange.id.as_str());
+        let id = Arc::clone(&exchange.id);
         let mut line = self.access_line(&serving, &id, &exchange, &head);
         let face = match recognise(&serving, &head) {
             Ok(Called { face, .. }) => Some(face),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderValue, Response};
 
 use crate::accounting::Account;
 use crate::accounting::access::RequestRecord;
@@ -52,16 +52,17 @@ pub(super) fn identify(response: &mut Response<ReplyBody>, id: &Uuid7) {
 /// Sets the request's id, also under the header name of the client's format; the provider's own id moves to another
 /// header.
 pub(super) fn name(response: &mut Response<ReplyBody>, face: Option<&Endpoint>, id: &str) {
-    let own = face.and_then(|face| face.errors.as_deref()).and_then(|errors| errors.request_id_header.as_deref());
+    let own = face.and_then(|face| face.id_header.as_ref()).filter(|own| **own != headers::REQUEST_ID);
     let to = response.headers_mut();
-    let own = own.and_then(|own| HeaderName::try_from(own).ok());
-    for header in [Some(&headers::REQUEST_ID), own.as_ref()].into_iter().flatten() {
+    let Ok(id) = HeaderValue::try_from(id) else { return };
+    let names = [Some(&headers::REQUEST_ID), own];
+    for header in names.into_iter().flatten() {
         if let Some(upstream) = to.remove(header) {
             to.insert(&headers::UPSTREAM_REQUEST_ID, upstream);
         }
     }
-    for header in [Some(&headers::REQUEST_ID), own.as_ref()].into_iter().flatten() {
-        insert(to, header, id);
+    for header in names.into_iter().flatten() {
+        to.insert(header, id.clone());
     }
 }
 
@@ -126,7 +127,7 @@ pub(super) fn diagnose(
     }
     let answered = target.filter(|_| is_answer).map(|target| target.health_id(asked.model()));
     insert_made(to, &headers::ATTEMPTS, account.trail().text(account.tries(), answered.as_deref()));
-    let overhead = account.overhead().as_micros();
+    let overhead = account.overhead().as_micros() as u64;
     insert_made(to, &headers::OVERHEAD_MS, format!("{}.{:03}", overhead / 1000, overhead % 1000));
 }
 

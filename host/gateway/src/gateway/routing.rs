@@ -156,7 +156,7 @@ impl Gateway {
             let other = refusal.downgrade.as_ref().filter(may_follow);
             let next = other.and_then(|other| Some((other, plan(serving, asked, Some(other), circumstances).ok()?)));
             let Some((other, next)) = next else { return Err(budgets::refused(&refusal).into()) };
-            tracing::info!(request_id = asked.exchange.id, budget = &*refusal.budget, to = &**other, "downgraded");
+            tracing::info!(request_id = &*asked.exchange.id, budget = &*refusal.budget, to = &**other, "downgraded");
             planned = next;
             planned.rename(Some(other));
             downgraded = Some(other.to_string());
@@ -173,6 +173,9 @@ impl Gateway {
         asked: &Arc<InboundRequest>,
         (mut plan, deadline): (Plan, Option<Instant>),
     ) {
+        if !response.body().can_be_resumed() {
+            return;
+        }
         // Where more guards would have to judge the request, it does not go on.
         let further = FallbackGuards::new(&serving.guards, &self.guard_metrics);
         plan.candidates.retain(|candidate| further.of(asked, candidate).is_empty());

@@ -75,7 +75,7 @@ impl Gateway {
             admission: Arc::clone(&self.admission),
             health: Arc::clone(&self.health),
             log: self.log.get().cloned(),
-            id: Arc::from(exchange.id.as_str()),
+            id: Arc::clone(&exchange.id),
             exchange,
             face,
             caller,

@@ -177,6 +177,11 @@ impl Metrics {
         series.books.of(&self.spending, Where { operation, route, client, provider })
     }
 
+    /// Records a request to a provider, and the time until the head of its answer.
+    pub(crate) fn attempted(&self, book: &Book, seconds: f64) {
+        book.attempted((&self.attempts, &self.upstream), seconds);
+    }
+
     /// Begins the count of answers without a known price at 0, for a model and a provider of which none is known.
     pub(crate) fn may_be_unpriced(&self, model: &str, provider: &str) {
         self.spending.may_be_unpriced(model, provider);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, StatusCode};
 
 use crate::accept::{Acceptance, Filling};
@@ -91,9 +91,9 @@ impl UpstreamHandshake<'_> {
 
     fn headers(&self, acceptance: &Acceptance, filling: &Filling<'_>) -> HeaderMap {
         let mut to = HeaderMap::with_capacity(8);
-        for name in TRACE_HEADERS {
+        for name in &TRACE_HEADERS {
             if let Some(value) = self.headers.get(name) {
-                to.insert(HeaderName::from_static(name), value.clone());
+                to.insert(name, value.clone());
             }
         }
         acceptance.request_headers.forward(self.headers, &mut to);

@@ -6,7 +6,7 @@ mod near;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 
 use self::credentials::Credentials;
 use super::path::{PathParams, Pattern, PatternError};
@@ -23,6 +23,8 @@ pub struct Endpoint {
     pub claim: Face,
     /// The error templates of its format.
     pub errors: Option<Arc<ErrorFormat>>,
+    /// The header that its format names for a request's id.
+    pub id_header: Option<HeaderName>,
     /// The face's position in [`Faces::all`].
     pub index: usize,
 }
@@ -254,7 +256,10 @@ impl Faces {
             self.shapes.push(pattern);
         }
         if self.paths.len() > before {
-            self.all.push(Arc::new(Endpoint { adapter, claim: claim.clone(), errors: errors.map(Arc::new), index }));
+            let id_header = errors.as_ref().and_then(|errors| errors.request_id_header.as_deref());
+            let id_header = id_header.and_then(|name| HeaderName::try_from(name).ok());
+            let errors = errors.map(Arc::new);
+            self.all.push(Arc::new(Endpoint { adapter, claim: claim.clone(), errors, id_header, index }));
         }
         Ok(())
     }

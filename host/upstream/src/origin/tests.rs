@@ -148,3 +148,15 @@ fn an_encoded_query_stays_as_it_is_behind_the_urls_own() {
     assert_eq!(joined("https://h.example/v1/", ""), "https://h.example/v1/files");
     assert!(base("https://h.example/").join_encoded("../x", "").is_err());
 }
+
+#[test]
+fn a_usual_path_leads_to_the_same_address_however_often_and_however_many_there_are() {
+    let base = base("https://h.example/v1?own=1");
+    for _ in 0..2 {
+        for number in 0..20 {
+            let path = format!("things/{number}");
+            assert_eq!(text(&base.join_usual(&path).unwrap()), text(&base.join(&path, []).unwrap()));
+        }
+        assert!(base.join_usual("../x").is_err());
+    }
+}

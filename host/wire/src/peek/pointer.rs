@@ -121,7 +121,9 @@ impl Node {
         if !self.has_length(name.len()) {
             return None;
         }
-        let place = self.members.iter().position(|(known, _)| **known == *name)?;
+        // Names of one length mostly differ in their first letters.
+        let is_it = |known: &[u8]| known.first() == name.first() && *known == *name;
+        let place = self.members.iter().position(|(known, _)| is_it(known))?;
         self.members.get(place).map(|(_, id)| (place, *id))
     }
 

@@ -13,7 +13,7 @@ impl PlanRunner<'_> {
         account.metrics().tries.tripped(&target.label, target.model_label());
         let model = target.model(self.asked.model());
         tracing::warn!(
-            request_id = self.asked.exchange.id,
+            request_id = &*self.asked.exchange.id,
             provider = %target.label,
             model,
             "target fails too often and rests"
@@ -40,7 +40,7 @@ impl PlanRunner<'_> {
             account.metrics().tries.repeated(&target.label, reason);
         }
         tracing::warn!(
-            request_id = self.asked.exchange.id,
+            request_id = &*self.asked.exchange.id,
             attempt = account.tries(),
             provider = %target.label,
             model = target.model_label(),

@@ -224,7 +224,7 @@ impl Run<'_> {
             decoder: self.provider.decoder(&self.provider_ctx).map_err(|fault| unified::blame(&fault))?,
             encoder,
             errors: asked.face.errors.clone(),
-            request_id: asked.exchange.id.clone(),
+            request_id: asked.exchange.id.to_string(),
             model: self.target.model(asked.model()).to_owned(),
             target: Arc::clone(self.target),
             witness,

@@ -155,7 +155,7 @@ impl Opening {
         let names: Vec<&str> = aliases.chain([model.as_str()]).collect();
         serving.guards.refuse_unreadable(caller, &names, "realtime sessions")?;
         let series = plan.route.series(&self.metrics, face, caller.label());
-        let (begun, request_id) = (self.exchange.begun, &*self.id);
+        let (begun, request_id) = (self.exchange.begun, &self.id);
         let opening = accounting::Opening { begun, request_id, operation: NAME, span: &self.span, counts: false };
         let mut account = Box::new(Account::open(&self.metrics, Arc::clone(&series), opening, permit));
         account.set_line(line.take());

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use prometheus::core::{Atomic, GenericCounter, GenericCounterVec};
-use prometheus::{Counter, CounterVec, IntCounter, IntCounterVec, Registry};
+use prometheus::{Counter, CounterVec, Histogram, HistogramVec, IntCounter, IntCounterVec, Registry};
 
 use super::bound::SeriesBound;
 use super::gen_ai::{GenAi, GenAiBook};
@@ -85,6 +85,7 @@ impl Spending {
             cost: OnceLock::new(),
             unpriced: OnceLock::new(),
             unknown: OnceLock::new(),
+            attempts: OnceLock::new(),
             gen_ai: self.gen_ai.as_ref().map(|all| all.book([operation, provider, route])),
         }
     }
@@ -134,10 +135,20 @@ pub struct Book {
     cost: OnceLock<Counter>,
     unpriced: OnceLock<IntCounter>,
     unknown: OnceLock<IntCounter>,
+    attempts: OnceLock<(IntCounter, Histogram)>,
     gen_ai: Option<GenAiBook>,
 }
 
 impl Book {
+    /// Records a request to the provider, and the time until the head of its answer.
+    pub(super) fn attempted(&self, (attempts, upstream): (&IntCounterVec, &HistogramVec), seconds: f64) {
+        let [.., provider] = self.labels();
+        let made = || (attempts.with_label_values(&[provider]), upstream.with_label_values(&[provider]));
+        let (attempts, upstream) = self.attempts.get_or_init(made);
+        attempts.inc();
+        upstream.observe(seconds);
+    }
+
     fn labels(&self) -> [&str; 3] {
         self.labels.each_ref().map(String::as_str)
     }
