@@ -101,6 +101,28 @@ async fn a_server_that_begins_again_with_an_old_snapshot_gives_no_use_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_other_adapters_is_seen_and_not_ready_where_that_is_required() {
+    let Some(redis) = Redis::start() else { return };
+    let upstream = provider(OPENAI).await;
+    let settings = settings(&upstream, &redis, "", "") + "require_same_adapters = true\n";
+    let nodes = [node(&settings).await, node(&settings).await];
+    for gateway in &nodes {
+        gateway.until_metric("weir_shared_nodes_alike", 2.0).await;
+        assert_eq!(gateway.get("/ready").await.json()["status"], "ready");
+    }
+    let other = Gateway::with(Folder::with(&["openai", "anthropic"]), &settings).await;
+    for gateway in &nodes {
+        gateway.until_metric("weir_shared_nodes", 3.0).await;
+        let ready = gateway.get("/ready").await;
+        assert_eq!((ready.status(), &ready.json()["status"]), (200, &json!("degraded")), "{}", ready.text());
+        assert_eq!(ready.json()["shared"], json!({"state": "working", "nodes": 3, "same_adapters": 2}));
+    }
+    other.until_metric("weir_shared_nodes", 3.0).await;
+    let ready = other.get("/ready").await;
+    assert_eq!((ready.status(), &ready.json()["shared"]["same_adapters"]), (503, &json!(1)), "{}", ready.text());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_limit_of_requests_holds_over_two_nodes_and_refills_for_both() {
     let Some(redis) = Redis::start() else { return };
     let upstream = provider(OPENAI).await;

@@ -32,6 +32,7 @@ pub struct Sharing {
     start: Instant,
     state: AtomicU8,
     nodes: AtomicU32,
+    alike: AtomicU32,
     /// The server's clock less this node's, in milliseconds.
     ahead: AtomicI64,
     bell: Notify,
@@ -49,6 +50,7 @@ impl Sharing {
             start: Instant::now(),
             state: AtomicU8::new(State::Lost as u8),
             nodes: AtomicU32::new(1),
+            alike: AtomicU32::new(1),
             ahead: AtomicI64::new(0),
             bell: Notify::new(),
             begun: AtomicU64::new(0),
@@ -64,6 +66,16 @@ impl Sharing {
     /// The nodes that share, as far as is known.
     pub fn nodes(&self) -> u32 {
         self.nodes.load(Ordering::Relaxed)
+    }
+
+    /// Those of them that serve with the same adapters as this one, itself among them.
+    pub fn alike(&self) -> u32 {
+        self.alike.load(Ordering::Relaxed).min(self.nodes())
+    }
+
+    /// Notes how many nodes serve with the same adapters as this one.
+    pub fn note_alike(&self, nodes: u32) {
+        self.alike.store(nodes.max(1), Ordering::Relaxed);
     }
 
     /// Whether the server answers.

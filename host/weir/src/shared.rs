@@ -4,6 +4,7 @@
 //! A round is made each second, and at once where a request waits for more of a share or a share runs low. While the
 //! server is away there is one try a second, and one line in the log where that begins and ends.
 
+mod adapters;
 mod figures;
 
 use std::sync::Arc;
@@ -61,11 +62,15 @@ pub struct Rounds {
     /// The number of this node's last report of its presence.
     seq: u64,
     is_lost: bool,
+    /// Whether all nodes have the same adapters, as the log says.
+    is_alike: bool,
 }
 
 /// What an answer is for.
 enum For {
     Presence,
+    /// The nodes with the same adapters.
+    Alike,
     Budget(PoolShare),
     Limit(BucketReport),
 }
@@ -87,7 +92,7 @@ impl Rounds {
         gateway.share(&sharing);
         let server = PoolServer::new(address, Some(Arc::new(tls)));
         let (gateway, settings) = (Arc::clone(gateway), settings.clone());
-        let mut rounds = Self { gateway, sharing, server, settings, figures, seq: 0, is_lost: false };
+        let mut rounds = Self { gateway, sharing, server, settings, figures, seq: 0, is_lost: false, is_alike: true };
         match rounds.round(false).await {
             Err(error @ ServerError::NotAllowed(_)) => Err(ShareError::NotAllowed(error)),
             _ => Ok(rounds),
@@ -128,8 +133,11 @@ impl Rounds {
         let round = self.sharing.begin_round();
         let (mut requests, mut whose) = (Vec::new(), Vec::new());
         if !only_urgent {
-            requests.push(self.presence());
+            self.seq += 1;
+            requests.push(self.presence("{nodes}"));
             whose.push(For::Presence);
+            requests.push(self.presence(&format!("{{nodes}}:{}", adapters::digest(&self.gateway.serving()))));
+            whose.push(For::Alike);
         }
         for report in self.gateway.budgets().reports(self.sharing.node(), only_urgent, round.sent) {
             let (request, share) = self.of_budget(report);
@@ -147,15 +155,21 @@ impl Rounds {
         self.figures.exchanged(requests.len(), exchanged.is_ok());
         match exchanged {
             Ok(answers) => {
-                let mut nodes = None;
+                let (mut nodes, mut alike) = (None, None);
                 for (whose, answer) in whose.into_iter().zip(answers.answers) {
                     if let (For::Presence, Some(answer)) = (&whose, answer) {
                         nodes = Some(answer.nodes);
+                    }
+                    if let (For::Alike, Some(answer)) = (&whose, answer) {
+                        alike = Some(answer.nodes);
                     }
                     self.hand_on(whose, answer, round.sent);
                 }
                 round.answered(answers.now, nodes);
                 self.changes(None);
+                if let Some(alike) = alike {
+                    self.compare(alike);
+                }
                 Ok(())
             }
             Err(error) => {
@@ -171,7 +185,7 @@ impl Rounds {
 
     fn hand_on(&self, whose: For, answer: Option<Answer>, sent: Duration) {
         match (whose, answer) {
-            (For::Presence, _) => {}
+            (For::Presence | For::Alike, _) => {}
             (For::Budget(share), Some(answer)) => share.answered(answer, sent),
             (For::Budget(share), None) => share.unanswered(),
             (For::Limit(report), answer) => self.gateway.limit_answered(&report, answer, sent),
@@ -197,15 +211,30 @@ impl Rounds {
         self.is_lost = failure.is_some();
     }
 
+    /// Notes how many nodes have the same adapters, and tells in the log when some have others and when none has any more.
+    fn compare(&mut self, alike: u32) {
+        self.sharing.note_alike(alike);
+        let (nodes, alike) = (self.sharing.nodes(), self.sharing.alike());
+        match (self.is_alike, alike == nodes) {
+            (true, false) => tracing::warn!(
+                nodes,
+                alike,
+                "some of the nodes that share serve with other adapters than this one: compare `adapters` of their /ready"
+            ),
+            (false, true) => tracing::info!(nodes, "all nodes that share serve with the same adapters again"),
+            _ => {}
+        }
+        self.is_alike = alike == nodes;
+    }
+
     fn key(&self, rest: &str) -> String {
         format!("{}:1:{rest}", self.settings.prefix)
     }
 
-    /// The report that this node is there.
-    fn presence(&mut self) -> PoolRequest {
-        self.seq += 1;
+    /// The report that this node is one of those of a pool.
+    fn presence(&self, pool: &str) -> PoolRequest {
         PoolRequest {
-            pool: self.key("{nodes}"),
+            pool: self.key(pool),
             kind: Kind::Places,
             limit: MOST_NODES,
             kept: Some(KEPT),

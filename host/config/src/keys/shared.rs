@@ -26,6 +26,9 @@ section! {
         wait: Duration = Duration::from_millis(10),
         /// What the names of all keys in the server begin with. Nodes with the same prefix share.
         prefix: String = "weir".to_owned(),
+        /// Whether a node is not ready (`/ready` is a 503) while fewer than half of the nodes serve with the same adapters
+        /// as it does.
+        require_same_adapters: bool,
     }
 }
 

@@ -27,7 +27,8 @@ struct Fares {
     breaker: Option<Position>,
 }
 
-/// Ready unless draining, or every provider has a target that cannot be served. Resting providers degrade the status,
+/// Ready unless draining, or every provider has a target that cannot be served, or most nodes have other adapters and that
+/// is not allowed. Resting providers degrade the status,
 /// but are no reason to send requests to another Weir, because its providers are the same.
 pub(super) async fn answer(State(operations): State<Operations>) -> Response {
     let serving = operations.gateway.serving();
@@ -36,6 +37,12 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
     let is_store_unwell = operations.store.as_ref().is_some_and(|store| !store.health().is_well())
         || keys_in_brief(&operations) == "failing";
     let is_share_lost = operations.sharing.as_ref().is_some_and(|sharing| !sharing.is_well());
+    let (has_others, is_apart) = operations.sharing.as_ref().map_or((false, false), |sharing| {
+        let (nodes, alike) = (sharing.nodes(), sharing.alike());
+        (alike < nodes, alike.saturating_mul(2) < nodes)
+    });
+    let config = Arc::clone(&operations.reload.current().config);
+    let is_barred = is_apart && config.shared.as_ref().is_some_and(|shared| shared.require_same_adapters);
     let adapters = plugins::in_brief(&operations);
     let now = Instant::now();
     let mut fares: BTreeMap<&str, Fares> = BTreeMap::new();
@@ -50,18 +57,18 @@ pub(super) async fn answer(State(operations): State<Operations>) -> Response {
     }
     let lacking = fares.values().filter(|provider| provider.lacks.is_some()).count();
     let resting = fares.values().any(Fares::rests);
-    let status = match (draining, lacking > 0 || resting || is_store_unwell || is_share_lost) {
+    let status = match (draining, lacking > 0 || resting || is_store_unwell || is_share_lost || has_others) {
         (true, _) => "draining",
         (false, true) => "degraded",
         (false, false) => "ready",
     };
     let all_lacking = lacking > 0 && lacking == fares.len();
-    let code = if draining || all_lacking { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    let code = if draining || all_lacking || is_barred { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     let providers: BTreeMap<&str, Value> = fares.iter().map(|(name, fares)| (*name, fares.shown(now))).collect();
     let mut page = json!({"status": status, "providers": providers, "adapters": adapters, "store": store});
     if let Some(sharing) = &operations.sharing {
         let state = if sharing.is_well() { "working" } else { "failing" };
-        page["shared"] = json!({"state": state, "nodes": sharing.nodes()});
+        page["shared"] = json!({"state": state, "nodes": sharing.nodes(), "same_adapters": sharing.alike()});
     }
     (code, Json(page)).into_response()
 }

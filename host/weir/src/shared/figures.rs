@@ -14,6 +14,7 @@ pub(super) struct Figures {
     sharing: Arc<Sharing>,
     state: IntGauge,
     nodes: IntGauge,
+    alike: IntGauge,
     rounds: IntCounterVec,
     reports: IntCounter,
 }
@@ -25,6 +26,7 @@ impl Figures {
             sharing,
             state: IntGauge::new("weir_shared_state", "Whether the server between the nodes answers: 0 yes, 1 no")?,
             nodes: IntGauge::new("weir_shared_nodes", "Nodes that share limits and budgets")?,
+            alike: IntGauge::new("weir_shared_nodes_alike", "Nodes that share and serve with the same adapters")?,
             rounds: IntCounterVec::new(rounds, &["result"])?,
             reports: IntCounter::new("weir_shared_reports_total", "Reports about shares of limits and budgets")?,
         };
@@ -40,8 +42,8 @@ impl Figures {
         self.reports.inc_by(reports as u64);
     }
 
-    fn all(&self) -> [&dyn Collector; 4] {
-        [&self.state, &self.nodes, &self.rounds, &self.reports]
+    fn all(&self) -> [&dyn Collector; 5] {
+        [&self.state, &self.nodes, &self.alike, &self.rounds, &self.reports]
     }
 }
 
@@ -53,6 +55,7 @@ impl Collector for Figures {
     fn collect(&self) -> Vec<MetricFamily> {
         self.state.set(i64::from(!self.sharing.is_well()));
         self.nodes.set(i64::from(self.sharing.nodes()));
+        self.alike.set(i64::from(self.sharing.alike()));
         self.all().into_iter().flat_map(Collector::collect).collect()
     }
 }
