@@ -405,8 +405,8 @@ async fn the_loser_of_a_hedge_is_booked_at_its_providers_budget() {
     let reply = gateway.ask(&OPENAI.request("openai", false)).await;
     assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("fast")), "{}", reply.text());
     let settled = settled(&gateway).await;
-    // Its input was sent; that it was left does not make it free, and nothing stays reserved.
-    assert!((1..100).contains(&settled), "{settled}");
+    // What it will bill is not known: all that was reserved for it is booked, and nothing stays reserved.
+    assert!(settled > TOKENS, "{settled}");
 }
 
 /// How often the program is killed; `WEIR_KILLS` sets more.
