@@ -8,6 +8,7 @@ mod everywhere;
 mod proof;
 mod requests;
 mod restore;
+mod shapes;
 mod unchanged;
 mod webhook;
 
