@@ -119,6 +119,9 @@ impl App {
     /// The same with these sockets in place of `server.host` and `server.port`, and of `admin.listen`.
     pub(crate) async fn build_on(sockets: Sockets, config: Config) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::with(&config.metrics)?);
+        if let Some(bytes) = config.environment.memory_limit() {
+            tracing::info!(bytes, "caches and queues fit into the memory limit of the container");
+        }
         let plugins = load_plugins(&config)?;
         some_adapters(&config, &plugins)?;
         let serving = Serving::derive(&config, plugins.catalog.snapshot())?;
