@@ -1,5 +1,6 @@
 //! Facts of requests that go to webhooks, buckets and chats.
 
+mod lines;
 mod signature;
 
 use std::path::Path;

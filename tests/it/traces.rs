@@ -2,7 +2,9 @@
 //! adapters' calls.
 
 mod collector;
+mod content;
 mod conventions;
+mod langfuse;
 
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use serde_json::json;

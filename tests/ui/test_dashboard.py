@@ -108,6 +108,24 @@ class Dashboard(unittest.TestCase):
         self.browser.press("nav a", "Overview")
         self.browser.wait_for_page("Overview")
 
+    def test_a_wrong_clock_of_the_browser_changes_no_time_that_is_shown(self):
+        times = "return [...document.querySelectorAll('tbody tr td:first-child')].map((cell) => cell.innerText)"
+        self.browser.open(self.weir.url + "/ui/requests?model=limited")
+        self.browser.wait_for("the rows", "return document.querySelectorAll('tbody tr').length === 2")
+        expected = self.browser.run(times)
+        source = "const right = Date.now; Date.now = () => right() - 3 * 24 * 3600 * 1000;"
+        script = self.browser.chrome("Page.addScriptToEvaluateOnNewDocument", source=source)["identifier"]
+        try:
+            self.browser.open(self.weir.url + "/ui/requests?model=limited")
+            self.browser.wait_for("the rows", "return document.querySelectorAll('tbody tr').length === 2")
+            self.assertEqual(self.browser.run(times), expected)
+            # The overview is of the server's last day, in which there are requests.
+            self.browser.press("nav a", "Overview")
+            self.browser.wait_for_page("Overview")
+            self.browser.wait_for_text("gpt-4o")
+        finally:
+            self.browser.chrome("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+
     def test_a_search_stands_in_the_address(self):
         self.browser.press("nav a", "Requests")
         self.browser.wait_for_page("Requests")

@@ -5,6 +5,7 @@
 mod boot;
 mod chart;
 mod image;
+mod limits;
 pub(crate) mod tool;
 
 use std::path::Path;

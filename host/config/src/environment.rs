@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::Secret;
+use super::{Secret, container};
 
-/// Environment variables, and the program's folder. Values may be secrets, so they are never printed.
+/// Environment variables, the program's folder and its memory limit. Values may be secrets, so they are never printed.
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
     /// The program's folder, where a release installs its adapters.
     program: Option<PathBuf>,
+    /// The memory limit of the process, in bytes.
+    memory_limit: Option<usize>,
 }
 
 impl Environment {
@@ -22,7 +24,19 @@ impl Environment {
             pairs.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect();
         // A link to the program is followed, so this is the program's real folder.
         let program = std::env::current_exe().and_then(std::fs::canonicalize).ok();
-        Self { program: program.and_then(|file| Some(file.parent()?.to_owned())), ..variables }
+        let program = program.and_then(|file| Some(file.parent()?.to_owned()));
+        Self { program, memory_limit: container::memory_limit(), ..variables }
+    }
+
+    /// The memory that the process may use, as its control group limits it, in bytes. Settings fit into it.
+    pub fn memory_limit(&self) -> Option<usize> {
+        self.memory_limit
+    }
+
+    /// The same environment with a memory limit.
+    #[cfg(test)]
+    pub(crate) fn limited_to(self, memory_limit: usize) -> Self {
+        Self { memory_limit: Some(memory_limit), ..self }
     }
 
     /// The same environment for a program in this folder.
@@ -67,7 +81,7 @@ impl Environment {
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
         let variables = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Self { variables, program: None }
+        Self { variables, program: None, memory_limit: None }
     }
 }
 

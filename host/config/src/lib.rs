@@ -9,6 +9,7 @@ mod address;
 mod alias;
 mod change;
 mod client;
+mod container;
 mod environment;
 mod key;
 mod keys;
@@ -209,7 +210,10 @@ impl Config {
         problems.extend(strange);
         let problems = RefCell::new(problems);
         let reader = section::Reader { folder, environment: &environment, incomplete, tables: keys::ALL, problems };
-        let (log, draft) = keys::read(&reader, root);
+        let (log, mut draft) = keys::read(&reader, root);
+        if let Some(limit) = environment.memory_limit() {
+            container::fit(&mut draft.server, &mut draft.store, limit);
+        }
         let plugins = draft.plugins.unwrap_or_else(|| Plugins::usual(&reader));
         let parts = resolve::Parts {
             source: &source,

@@ -234,7 +234,7 @@ impl Gateway {
         let logged = capture::choose(serving, &exchange, &caller, alias, (&head.headers, query));
         let asked = Arc::new(inbound::request(serving, (exchange, caller), Called { face, holes }, head, taken)?);
         if let Some(line) = line.as_mut() {
-            *capture = self.capture(serving, &asked, logged, line);
+            *capture = self.capture(serving, &asked, logged, (span, line));
         }
         self.permit(serving, &asked)?;
         let context = RequestContext {

@@ -119,12 +119,16 @@ impl App {
     /// The same with these sockets in place of `server.host` and `server.port`, and of `admin.listen`.
     pub(crate) async fn build_on(sockets: Sockets, config: Config) -> Result<Self, StartError> {
         let metrics = Arc::new(Metrics::with(&config.metrics)?);
+        if let Some(bytes) = config.environment.memory_limit() {
+            tracing::info!(bytes, "caches and queues fit into the memory limit of the container");
+        }
         let plugins = load_plugins(&config)?;
         some_adapters(&config, &plugins)?;
         let serving = Serving::derive(&config, plugins.catalog.snapshot())?;
         serving.problems.iter().for_each(log);
         let upstreams = Upstreams::new(&Settings::default());
-        let tracer = config.traces.as_ref().map(tracer).transpose()?.unwrap_or_default();
+        let traces = config.traces.as_ref().map(|settings| tracer(settings, metrics.registry()));
+        let tracer = traces.transpose()?.unwrap_or_default();
         let gateway = Arc::new(Gateway::new(serving, upstreams, metrics, tracer.clone())?);
         let (catalog, granted) = (Arc::clone(&plugins.catalog), Arc::clone(&plugins.watch.folder().grants));
         let reload = Arc::new(Reload::new(config.clone(), Arc::clone(&gateway), catalog, granted));
@@ -277,6 +281,9 @@ fn follow_certificate(tls: Option<&Arc<Tls>>, stop: &watch::Receiver<bool>) {
 /// Gives the records of requests to the request log and to the sinks.
 fn log_requests(config: &Config, gateway: &Gateway, store: Option<&OpenStore>) -> Result<Sending, StartError> {
     let (sinks, sending) = sinks::start(&config.sinks, gateway.metrics().registry())?;
+    if let Some(store) = store {
+        store.read_messages_with(gateway.serving_now());
+    }
     match store.map(OpenStore::request_log) {
         Some(log) if sinks.is_empty() => gateway.log_to(log),
         None if sinks.is_empty() => {}
@@ -318,8 +325,8 @@ fn show_figures(gateway: &Gateway, catalog: &Arc<Catalog>) {
 }
 
 /// Creates the exporter of spans.
-fn tracer(settings: &weir_config::Traces) -> Result<Tracer, StartError> {
-    Ok(Tracer::begin(settings, Collector::new(Handle::current(), settings.protocol)?)?)
+fn tracer(settings: &weir_config::Traces, registry: &prometheus::Registry) -> Result<Tracer, StartError> {
+    Ok(Tracer::begin(settings, Collector::new(Handle::current(), settings.protocol)?, registry)?)
 }
 
 /// Derives the served state anew whenever the adapters change.

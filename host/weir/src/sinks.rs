@@ -1,7 +1,9 @@
-//! Sends the facts of requests to other systems (`[[sinks]]`): webhooks, buckets, chats. Each sink has a bounded queue and
-//! a task of its own. No request waits for a sink: what finds no room is dropped, and counted.
+//! Sends the facts of requests, and lines of the log, to other systems (`[[sinks]]`): webhooks, buckets, chats. Each sink
+//! has a bounded queue and a task of its own. No request waits for a sink: what finds no room is dropped, and counted.
 
 mod delivery;
+mod event;
+mod lines;
 mod log;
 mod metrics;
 mod queue;
@@ -17,10 +19,13 @@ use tokio::task::JoinHandle;
 
 use delivery::Delivery;
 pub use delivery::SinkError;
+use event::Event;
+use lines::LogLines;
 pub(crate) use log::EventLog;
 use metrics::SinkMetrics;
 use queue::Queue;
 use weir_config::{Sink, SinkKind};
+use weir_gateway::observe::log::tap::{self, LineTap};
 use weir_store::Fact;
 use worker::Worker;
 
@@ -42,6 +47,8 @@ struct Entry {
 pub(crate) struct Sending {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    /// Takes lines of the log while this lives.
+    _lines: Arc<dyn LineTap>,
 }
 
 /// Starts the sinks of a configuration.
@@ -52,15 +59,26 @@ pub(crate) struct Sending {
 pub(crate) fn start(settings: &[Sink], registry: &Registry) -> Result<(Arc<Sinks>, Sending), SinkError> {
     let (stop, stopped) = watch::channel(false);
     let metrics = if settings.is_empty() { None } else { Some(SinkMetrics::new(registry)?) };
-    let (mut entries, mut tasks) = (Vec::new(), Vec::new());
+    let (mut entries, mut tasks, mut lines) = (Vec::new(), Vec::new(), LogLines::default());
     for (sink, metrics) in settings.iter().zip(std::iter::repeat(metrics).flatten()) {
         let figures = metrics.of(sink.name());
         let queue = Arc::new(Queue::new((sink.max_queue_rows, sink.max_queue_bytes), figures.clone()));
         let worker = Worker::new(sink, Arc::clone(&queue), Delivery::new(sink)?, figures);
-        tasks.push(tokio::spawn(worker.run(stopped.clone())));
-        entries.push(Entry { queue, only_failed: sink.only_failed || sink.kind == SinkKind::Slack });
+        // What a sink logs while it sends would come back to it.
+        tasks.push(tokio::spawn(tap::unshown(worker.run(stopped.clone()))));
+        if let Some(least) = sink.log {
+            lines.add(&queue, least);
+        }
+        if sink.requests {
+            entries.push(Entry { queue, only_failed: sink.only_failed || sink.kind == SinkKind::Slack });
+        }
     }
-    Ok((Arc::new(Sinks(entries)), Sending { stop, tasks }))
+    let least = lines.least();
+    let lines: Arc<dyn LineTap> = Arc::new(lines);
+    if let Some(least) = least {
+        tap::show_to(&lines, least);
+    }
+    Ok((Arc::new(Sinks(entries)), Sending { stop, tasks, _lines: lines }))
 }
 
 impl Sinks {
@@ -73,7 +91,8 @@ impl Sinks {
     fn offer(&self, fact: &Fact) {
         let mut shared = None;
         for entry in self.0.iter().filter(|entry| !entry.only_failed || fact.has_error()) {
-            entry.queue.offer(shared.get_or_insert_with(|| Arc::new(fact.clone())));
+            let fact = shared.get_or_insert_with(|| Arc::new(fact.clone()));
+            entry.queue.offer(Event::Request(Arc::clone(fact)));
         }
     }
 }

@@ -32,6 +32,7 @@ use late::LateStore;
 pub(crate) use request_log::StoreLog;
 use strangers::Strangers;
 use weir_fixtures::fixture::RulesError;
+use weir_gateway::serving::Serving;
 use weir_upstream::HttpClientError;
 
 /// The file of a store beside the configuration.
@@ -140,6 +141,11 @@ impl OpenStore {
     /// The log that the gateway gives its records to.
     pub fn request_log(&self) -> Arc<StoreLog> {
         Arc::new(StoreLog::new(self.recorder.clone(), Arc::clone(&self.bodies), Arc::clone(&self.strangers)))
+    }
+
+    /// Reads the messages of spans with the adapters of this from now on.
+    pub(crate) fn read_messages_with(&self, serving: impl Fn() -> Arc<Serving> + Send + Sync + 'static) {
+        self.bodies.read_with(Box::new(serving));
     }
 
     /// The metrics of the writer.

@@ -86,6 +86,19 @@ impl Collector {
         }
     }
 
+    /// Waits for the span of a request's only attempt, which may come after the request's own.
+    pub(super) async fn attempt(&mut self, whole: &Span) -> Span {
+        loop {
+            let below = self.beneath(whole);
+            if let Some(found) = below.into_iter().find(|span| span.kind == SpanKind::Client as i32) {
+                return found;
+            }
+            let message = self.message().await;
+            self.bytes.extend_from_slice(&message);
+            self.take(&message);
+        }
+    }
+
     async fn message(&mut self) -> Bytes {
         match &mut self.way {
             Way::Http(upstream) => {

@@ -1,5 +1,5 @@
 //! Boots the image: with a read-only root, one writable folder, no shell and an arbitrary user, it answers a recorded
-//! request and ends when it is asked to.
+//! request and ends when it is asked to. A second time, it does so with 128 MiB and half a processor.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use super::image::Stage;
+use super::limits::{self, Limits};
 use crate::check::Outcome;
 use crate::process;
 
@@ -33,24 +34,77 @@ pub(super) fn boot(stage: &Stage, root: &Path, place: &Path, configuration: &Pat
     ensure!(stage.volumes == ["/data"], "the image has the volumes {:?}", stage.volumes);
     bring_libraries(&root.join("opt/weir/weir"), root)?;
     // A container's runtime makes it.
-    fs::create_dir_all(root.join("proc"))?;
+    for folder in ["proc", "sys"] {
+        fs::create_dir_all(root.join(folder))?;
+    }
     let volume = place.join("volume");
     fs::create_dir_all(&volume)?;
     // As a platform mounts it: the group may write.
     fs::set_permissions(&volume, fs::Permissions::from_mode(0o770))?;
     fs::copy(configuration, root.join("etc/weir/weir.toml")).context("could not copy the configuration")?;
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let mut program = start(stage, root, &volume, port)?;
-    let served = serves(&mut program, port);
-    let ended = end(&mut program);
-    served?;
-    ended?;
+    let image = Image { stage, root, volume: &volume, log: &place.join("log") };
+    image.runs(None)?;
     ensure!(
         fs::read_dir(volume.join("cache")).is_ok_and(|mut files| files.next().is_some()),
         "the volume stayed empty"
     );
     println!("the image boots, answers and ends, with a read-only root and as the user {STRANGER}");
+    let small = match Limits::new() {
+        Ok(small) => small,
+        Err(error) => return Ok(Outcome::Skipped(format!("IMAGE NOT BOOTED WITH 128 MiB AND HALF A CPU: {error:#}"))),
+    };
+    image.runs(Some(&small))?;
+    let log = fs::read_to_string(image.log).context("there is no log")?;
+    ensure!(log.contains(&limits::MEMORY.to_string()), "it does not know its memory limit: {log}");
+    let peak = small.peak().map_or_else(|| "unknown".to_owned(), |bytes| format!("{} MiB", bytes >> 20));
+    println!(
+        "the image boots, answers and ends with 128 MiB and half a processor; its peak, with cached files: {peak}"
+    );
     Ok(Outcome::Passed)
+}
+
+/// An image that is ready to be started.
+struct Image<'a> {
+    stage: &'a Stage,
+    root: &'a Path,
+    volume: &'a Path,
+    /// Where its log goes.
+    log: &'a Path,
+}
+
+impl Image<'_> {
+    /// Starts it, in these control groups if there are any, has it answer, and ends it.
+    fn runs(&self, limits: Option<&Limits>) -> Result<()> {
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let mut program = self.start(port, limits)?;
+        let served = serves(&mut program, port);
+        let ended = end(&mut program);
+        let logged = || fs::read_to_string(self.log).unwrap_or_default();
+        served.and(ended).with_context(|| format!("its log:\n{}", logged()))
+    }
+
+    fn start(&self, port: u16, limits: Option<&Limits>) -> Result<Child> {
+        // The mounts are this process's own, and are gone when it ends.
+        let script = "set -e\n\
+                      for group in $CONTROL_GROUPS; do echo $$ > \"$group\"; done\n\
+                      mount --bind \"$ROOT\" \"$ROOT\"\n\
+                      mount --bind \"$VOLUME\" \"$ROOT/data\"\n\
+                      mount -t proc proc \"$ROOT/proc\"\n\
+                      mount --rbind /sys \"$ROOT/sys\"\n\
+                      mount -o remount,bind,ro \"$ROOT\"\n\
+                      exec chroot --userspec=\"$STRANGER\" --groups=\"\" \"$ROOT\" \"$@\"";
+        let [program] = &self.stage.entry[..] else { bail!("the image starts {:?}", self.stage.entry) };
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh", program]);
+        command.args(["serve", "--config", "/etc/weir/weir.toml"]).env_clear();
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("ROOT", self.root).env("VOLUME", self.volume).env("STRANGER", STRANGER);
+        command.env("CONTROL_GROUPS", limits.map(Limits::to_join).unwrap_or_default());
+        command.envs(self.stage.variables.iter().map(|(name, value)| (name, value)));
+        command.env("WEIR_SERVER__PORT", port.to_string()).env("WEIR_SERVER__MAX_CONNECTIONS", "64");
+        command.env("WEIR_ADMIN__LISTEN", "127.0.0.1:0").env("WEIR_STORE__URL", "sqlite:///data/weir.db");
+        command.stdin(Stdio::null()).stderr(fs::File::create(self.log)?).spawn().context("could not start unshare")
+    }
 }
 
 /// Copies the libraries that the program is linked to, since that of the dev profile is not static.
@@ -63,26 +117,6 @@ fn bring_libraries(program: &Path, root: &Path) -> Result<()> {
         fs::copy(library, place).with_context(|| format!("could not copy {library}"))?;
     }
     Ok(())
-}
-
-fn start(stage: &Stage, root: &Path, volume: &Path, port: u16) -> Result<Child> {
-    // The mounts are this process's own, and are gone when it ends.
-    let script = "set -e\n\
-                  mount --bind \"$ROOT\" \"$ROOT\"\n\
-                  mount --bind \"$VOLUME\" \"$ROOT/data\"\n\
-                  mount -t proc proc \"$ROOT/proc\"\n\
-                  mount -o remount,bind,ro \"$ROOT\"\n\
-                  exec chroot --userspec=\"$STRANGER\" --groups=\"\" \"$ROOT\" \"$@\"";
-    let [program] = &stage.entry[..] else { bail!("the image starts {:?}", stage.entry) };
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh", program]);
-    command.args(["serve", "--config", "/etc/weir/weir.toml"]).env_clear();
-    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    command.env("ROOT", root).env("VOLUME", volume).env("STRANGER", STRANGER);
-    command.envs(stage.variables.iter().map(|(name, value)| (name, value)));
-    command.env("WEIR_SERVER__PORT", port.to_string()).env("WEIR_SERVER__MAX_CONNECTIONS", "64");
-    command.env("WEIR_ADMIN__LISTEN", "127.0.0.1:0").env("WEIR_STORE__URL", "sqlite:///data/weir.db");
-    command.stdin(Stdio::null()).spawn().context("could not start unshare")
 }
 
 /// Waits until it serves, and asks a question that is answered from recordings.

@@ -50,7 +50,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<Outcome> {
     })
 }
 
-/// helm, or in CI one that Go builds.
+/// helm, or one that Go builds once, from its module.
 fn helm(workspace: &Workspace) -> Option<PathBuf> {
     let folder = workspace.target.join("tools");
     let own = folder.join("helm");
@@ -60,9 +60,15 @@ fn helm(workspace: &Workspace) -> Option<PathBuf> {
     if let Some(helm) = process::find("helm") {
         return Some(helm);
     }
-    let go = process::find("go").filter(|_| std::env::var_os("CI").is_some())?;
-    let built = process::run(Command::new(go).env("GOBIN", &folder).args(["install", HELM]));
-    built.ok().map(|()| own)
+    let go = process::find("go")?;
+    println!("building helm with Go; this takes some minutes, once");
+    match process::run(Command::new(go).env("GOBIN", &folder).args(["install", HELM])) {
+        Ok(()) => Some(own),
+        Err(error) => {
+            println!("helm cannot be built: {error:#}");
+            None
+        }
+    }
 }
 
 /// The program that knows Kubernetes's schemas, from Python's registry.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::traces::Headers;
 use crate::raw::{Node, Value};
 use crate::section::{Amount, Count, Entry, Located, Name, Reader, Section, Size, Take, joined, part, take_table};
-use crate::{Place, Problem, Secret, SinkKind};
+use crate::{LogLevel, Place, Problem, Secret, SinkKind};
 
 part! {
-    /// A place that gets the facts of requests.
+    /// A place that gets the facts of requests, or lines of the log.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Sink {
         /// A name of your choice, for metrics and the log.
@@ -27,8 +27,13 @@ part! {
         region: String = "us-east-1".to_owned(),
         /// What the names of objects in `"s3"` begin with.
         prefix: String = "weir/".to_owned(),
+        /// Whether it gets the facts of requests.
+        requests: bool = true,
         /// Whether only failed requests are sent. A chat gets no others.
         only_failed: bool,
+        /// The least severe lines of Weir's own log that it gets: `"error"`, `"warn"` or `"info"`, as far as the log has
+        /// them (`log.level`). Lines of the access log are left out.
+        log: Option<LogLevel> => "no lines",
         /// Whether its address may be one of a private network, or begin with `http:`.
         private: bool,
         /// Events that wait; further ones are dropped and counted.
@@ -52,8 +57,8 @@ part! {
 }
 
 joined! {
-    /// A place that gets the facts of requests, as the request log has them: without any content. Requests never wait for
-    /// it; see docs/sinks.md.
+    /// A place that gets the facts of requests, as the request log has them: without any content; and lines of Weir's own
+    /// log. Requests never wait for it; see docs/sinks.md.
     SINK = "[[sinks]]": Sink::KEYS;
 }
 

@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue, Uri};
 use percent_encoding::percent_decode_str;
 
 use crate::raw::Node;
-use crate::section::{Entry, Located, Section, Take, UpToOne, section};
+use crate::section::{Entry, Located, Section, Size, Take, UpToOne, section};
 use crate::{Conventions, Secret, SpanProtocol};
 
 /// OpenTelemetry's variable that asks for newer versions of conventions.
@@ -31,6 +31,11 @@ section! {
         sample: f64 as UpToOne = 1.0,
         /// The spans' `service.name`.
         service: String = "weir".to_owned(),
+        /// Whether spans have the messages of chats: of those requests whose contents are kept (`bodies` of `[store]`,
+        /// `[[bodies]]`), without what is removed from these.
+        content: bool,
+        /// The most bytes of the messages of one side in a span. Older messages are left out, and texts are cut.
+        max_content_bytes: usize as Size = 64 << 10,
     }
 }
 

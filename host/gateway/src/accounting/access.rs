@@ -17,6 +17,7 @@ use super::session_use::SessionUse;
 use super::trail::{Step, Trail};
 use crate::auth::Caller;
 use crate::guard::Notes;
+use crate::observe::log::ACCESS;
 use weir_ledger::Nano;
 use weir_sandbox::Digest;
 use weir_translate::dialect::faces::Endpoint;
@@ -25,7 +26,7 @@ use weir_types::fault::{Fault, Side};
 use weir_types::uuid::Uuid7;
 
 /// The log target of these lines.
-pub const TARGET: &str = "weir::access";
+pub const TARGET: &str = ACCESS;
 /// The most characters shown of a path, a model's name or an error, in the access log.
 const SHOWN: usize = 200;
 /// The most bytes that the request log gets of an error's text.

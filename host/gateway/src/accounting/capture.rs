@@ -11,6 +11,7 @@ use http::{HeaderMap, Method};
 
 use super::captured::{CapturedExchange, RoomShare};
 use super::request_log::{RequestLog, RequestOutcome};
+use crate::observe::trace::Span;
 pub use choice::Logging;
 pub use copies::SentCopy;
 use copies::{AnswerCopy, RequestCopy};
@@ -33,6 +34,8 @@ pub struct CapturedRequest<'a> {
     pub body: &'a [Bytes],
     /// The credentials that the client presented.
     pub secrets: Vec<Secret>,
+    /// The request's own span, which may get the messages.
+    pub span: &'a Span,
 }
 
 /// An exchange that is being captured. The log gets it when the last part of it is dropped.
@@ -51,6 +54,8 @@ pub struct Capture {
 
 #[derive(Debug, Default)]
 struct State {
+    /// The span that gets the messages: the answering attempt's, or the request's own.
+    span: Span,
     upstream: Option<Arc<SentCopy>>,
     provider: Option<Arc<str>>,
     end: Option<RequestOutcome>,
@@ -83,7 +88,7 @@ impl Capture {
                 headers: request.headers.clone(),
                 body: request.body.to_vec(),
             },
-            state: Mutex::default(),
+            state: Mutex::new(State { span: held(request.span), ..State::default() }),
         }))
     }
 
@@ -96,9 +101,13 @@ impl Capture {
         SentCopy::new(request, &self.request.body, &self.share).map(Arc::new)
     }
 
-    /// Sets the exchange with the provider.
-    pub(crate) fn came_from(&self, sent: Arc<SentCopy>) {
-        self.state().upstream = Some(sent);
+    /// Sets the exchange with the provider, and its span.
+    pub(crate) fn came_from(&self, sent: Arc<SentCopy>, span: &Span) {
+        let mut state = self.state();
+        state.upstream = Some(sent);
+        if span.takes_messages() {
+            state.span = span.clone();
+        }
     }
 
     /// Sets the outcome and the provider of the request.
@@ -130,7 +139,8 @@ impl Capture {
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        let State { upstream, provider, end } = std::mem::take(&mut *self.state());
+        let State { span, upstream, provider, end } = std::mem::take(&mut *self.state());
+        span.end();
         if !self.is_wanted(end) {
             return;
         }
@@ -141,9 +151,15 @@ impl Drop for Capture {
             client: self.answer.take_with(&self.request),
             upstream: upstream.map(|sent| sent.take()),
             provider,
+            span,
             _share: Arc::clone(&self.share),
         });
     }
+}
+
+/// The span, if it may have messages. Only then it is held until they are known.
+fn held(span: &Span) -> Span {
+    if span.takes_messages() { span.clone() } else { Span::default() }
 }
 
 /// The copies that belong to an account: of the exchange, and of the last request that it sent to a provider.
@@ -176,10 +192,10 @@ impl Copies {
         sent
     }
 
-    /// The account is closed: what it sent last belongs to the exchange.
-    pub(super) fn close(&mut self) {
+    /// The account is closed: what it sent last, in an attempt with this span, belongs to the exchange.
+    pub(super) fn close(&mut self, attempt: &Span) {
         if let (Some(capture), Some(sent)) = (&self.capture, self.sent.take()) {
-            capture.came_from(sent);
+            capture.came_from(sent, attempt);
         }
     }
 }

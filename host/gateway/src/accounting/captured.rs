@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
+use crate::observe::trace::Span;
 use weir_config::{Config, Secret};
 use weir_types::uuid::Uuid7;
 
@@ -26,6 +27,8 @@ pub struct CapturedExchange {
     pub upstream: Option<CapturedSide>,
     /// The name of the provider that was asked last, if one was.
     pub provider: Option<Arc<str>>,
+    /// The span that takes the messages, which ended already; none if spans have no messages.
+    pub span: Span,
     /// The content's share of the memory, returned when the content is dropped.
     pub(super) _share: Arc<RoomShare>,
 }

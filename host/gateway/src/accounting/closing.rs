@@ -170,7 +170,7 @@ impl Drop for Account {
             return self.traced.cancelled();
         }
         self.metrics.in_flight.dec();
-        self.copies.close();
+        self.copies.close(self.traced.attempt());
         self.fill_spans();
         self.settle();
         self.book().took(seconds);

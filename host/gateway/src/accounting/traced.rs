@@ -96,6 +96,8 @@ impl Traced {
                 _ => span.set(Attribute::Outcome, outcome),
             }
         }
+        // What captured the exchange may hold it yet.
+        self.attempt.end();
     }
 }
 

@@ -9,6 +9,7 @@ use crate::accounting::access::RequestRecord;
 use crate::accounting::capture::{Capture, CapturedRequest, Logging};
 use crate::attempt::InboundRequest;
 use crate::auth::Caller;
+use crate::observe::trace::Span;
 use crate::serving::Serving;
 use weir_config::Secret;
 use weir_types::exchange::Exchange;
@@ -52,7 +53,7 @@ impl Gateway {
         serving: &Serving,
         asked: &InboundRequest,
         (logging, whole): (Logging, Option<WholeHead>),
-        line: &mut RequestRecord,
+        (span, line): (&Span, &mut RequestRecord),
     ) -> Option<Arc<Capture>> {
         if logging == Logging::Nothing {
             line.exclude_from_log();
@@ -66,6 +67,7 @@ impl Gateway {
             headers: &asked.headers,
             body: &asked.body,
             secrets: whole.secrets(&asked.headers, &asked.query),
+            span,
         };
         let capture = Capture::begin(logging, log, &serving.config, request)?;
         line.captured_by(Arc::clone(&capture));

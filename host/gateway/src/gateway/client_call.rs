@@ -150,7 +150,7 @@ impl Gateway {
         let more = asked.demand().body_len.saturating_sub(size);
         asked.held.grow(more).await?;
         if let Some(line) = line.as_mut() {
-            self.capture_unified(serving, &mut asked, logged, line);
+            self.capture_unified(serving, &mut asked, logged, (span, line));
         }
         let asked = Arc::new(asked);
         self.permit_unified(serving, &asked)?;
@@ -167,13 +167,13 @@ impl Gateway {
         serving: &Serving,
         asked: &mut InboundRequest,
         logged: (Logging, Option<capture::WholeHead>),
-        line: &mut RequestRecord,
+        to: (&Span, &mut RequestRecord),
     ) {
         if logged.1.is_some() {
             asked.body = vec![asked.side.json().into()];
         }
         // The record keeps the capture.
-        let _capture = self.capture(serving, asked, logged, line);
+        let _capture = self.capture(serving, asked, logged, to);
         asked.body.clear();
     }
 

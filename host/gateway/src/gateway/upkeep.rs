@@ -54,6 +54,12 @@ impl Gateway {
         visit(&Headroom::of_server("sessions", config.realtime.max_sessions, self.sessions.open()));
     }
 
+    /// Returns what requests are served from at the time of each call. It holds no gateway.
+    pub fn serving_now(&self) -> impl Fn() -> Arc<Serving> + Send + Sync + 'static {
+        let serving = Arc::clone(&self.serving);
+        move || serving.load_full()
+    }
+
     /// What requests are served from now.
     pub fn serving(&self) -> Arc<Serving> {
         self.serving.load_full()

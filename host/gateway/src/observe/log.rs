@@ -3,6 +3,7 @@
 pub mod current;
 mod line;
 mod queue;
+pub mod tap;
 
 pub use line::Line;
 
@@ -15,6 +16,8 @@ use tracing_subscriber::EnvFilter;
 use self::queue::{Lines, Queue};
 use weir_config::{Log, LogFormat};
 
+/// The target of the lines of the access log.
+pub(crate) const ACCESS: &str = "weir::access";
 /// How long the end of the process waits for a stalled reader of the log.
 const PATIENCE: Duration = Duration::from_secs(2);
 

@@ -1,15 +1,18 @@
 //! Traces for an OpenTelemetry collector: a server span for each request, below it a client span for each attempt,
-//! and below that a span for each call of an adapter. Spans contain nothing of what clients and providers wrote.
+//! and below that a span for each call of an adapter. Spans contain nothing of what clients and providers wrote, unless
+//! `traces.content` says so ([`Span::set_messages`]).
 //!
 //! Names follow OpenTelemetry's semantic conventions for HTTP and generative AI ([`Attribute`]); contexts are propagated
 //! as W3C Trace Context. Without a collector no spans are made, and a client's own trace headers are forwarded unchanged.
 
 mod attribute;
+mod messages;
+mod waiting;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::propagation::TextMapPropagator;
@@ -24,9 +27,13 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{
     BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracer, SdkTracerProvider, Span as SdkSpan,
 };
+use prometheus::Registry;
 
 pub use attribute::Attribute;
+use messages::Messages;
+use waiting::{BoundedProcessor, CountingExporter, SpanFigures, WaitingSpans};
 use weir_config::{Conventions, Secret, SpanProtocol, Traces};
+use weir_types::contract::types::{ChatRequest, ChatResponse};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -34,8 +41,10 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const HTTP_PATH: &str = "v1/traces";
 /// The path of the method that takes spans ("OTLP/gRPC": `TraceService` of the protocol's schema).
 const GRPC_PATH: &str = "opentelemetry.proto.collector.trace.v1.TraceService/Export";
-/// The most spans that wait for the collector; further spans are dropped, which is logged.
+/// The most spans that wait for the collector; further spans are dropped, which is counted.
 const QUEUE: usize = 8192;
+/// The most bytes of messages in the spans that wait. Further spans go without theirs.
+const MESSAGES: usize = 32 << 20;
 /// The most spans sent together.
 const BATCH: usize = 512;
 /// How long a batch waits for further spans.
@@ -49,6 +58,9 @@ pub enum TraceError {
     /// The exporter cannot be built from the settings.
     #[error(transparent)]
     Exporter(#[from] ExporterBuildError),
+    /// The metrics of spans cannot be made.
+    #[error(transparent)]
+    Metrics(#[from] prometheus::Error),
 }
 
 /// Creates spans. A clone shares the queue. The default creates none.
@@ -59,13 +71,25 @@ pub struct Tracer(Option<Live>);
 struct Live {
     tracer: SdkTracer,
     provider: SdkTracerProvider,
-    names: Conventions,
+    naming: Naming,
     follows_clients: bool,
+}
+
+/// How spans are filled in.
+#[derive(Debug, Clone, Copy)]
+struct Naming {
+    conventions: Conventions,
+    /// The most bytes of the messages of one side; `None` if spans have no messages.
+    content: Option<usize>,
 }
 
 impl Tracer {
     /// Starts sending spans to a collector through this HTTP client, which frames messages where the protocol is gRPC.
-    pub fn begin(settings: &Traces, client: impl HttpClient + 'static) -> Result<Self, TraceError> {
+    pub fn begin(
+        settings: &Traces,
+        client: impl HttpClient + 'static,
+        registry: &Registry,
+    ) -> Result<Self, TraceError> {
         let header = |(name, value): &(String, Secret)| (name.clone(), value.expose().to_owned());
         let path = match settings.protocol {
             SpanProtocol::Http => HTTP_PATH,
@@ -86,23 +110,28 @@ impl Tracer {
             .with_service_name(settings.service.clone())
             .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
             .build();
+        let waiting = Arc::new(WaitingSpans::new((QUEUE, MESSAGES), SpanFigures::new(registry)?));
+        let exporter = CountingExporter::new(exporter, Arc::clone(&waiting));
+        let sender = BatchSpanProcessor::builder(exporter).with_batch_config(batches).build();
         let provider = SdkTracerProvider::builder()
-            .with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build())
+            .with_span_processor(BoundedProcessor::new(sender, waiting))
             .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sample))))
             .with_resource(resource)
             .build();
-        let (names, follows_clients) = (settings.names(), settings.follow_clients);
-        Ok(Self(Some(Live { tracer: provider.tracer("weir"), provider, names, follows_clients })))
+        let content = settings.content.then_some(settings.max_content_bytes);
+        let naming = Naming { conventions: settings.names(), content };
+        let follows_clients = settings.follow_clients;
+        Ok(Self(Some(Live { tracer: provider.tracer("weir"), provider, naming, follows_clients })))
     }
 
     /// The span of a request with these headers, whose parent is the client's own span if it sent one that is followed.
     pub fn request(&self, headers: &HeaderMap, name: impl FnOnce() -> String) -> Span {
-        let Some(Live { tracer, names, follows_clients, .. }) = &self.0 else { return Span::default() };
+        let Some(Live { tracer, naming, follows_clients, .. }) = &self.0 else { return Span::default() };
         let parent = match follows_clients {
             true => TraceContextPropagator::new().extract_with_context(&Context::new(), &HeaderExtractor(headers)),
             false => Context::new(),
         };
-        Span::build((tracer, *names), SpanKind::Server, name(), &parent)
+        Span::build((tracer, *naming), SpanKind::Server, name(), &parent)
     }
 
     /// Sends the waiting spans and stops tracing. Blocks.
@@ -121,18 +150,28 @@ pub struct Span(Option<Arc<Open>>);
 
 struct Open {
     tracer: SdkTracer,
-    names: Conventions,
+    naming: Naming,
     context: SpanContext,
     /// `None` if this trace is not sampled.
     span: Option<Mutex<SdkSpan>>,
+    /// When it ended, if it is held beyond that.
+    ended: OnceLock<SystemTime>,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let (Some(span), Some(ended)) = (&mut self.span, self.ended.get()) {
+            span.get_mut().unwrap_or_else(PoisonError::into_inner).end_with_timestamp(*ended);
+        }
+    }
 }
 
 impl Span {
-    fn build((tracer, names): (&SdkTracer, Conventions), kind: SpanKind, name: String, parent: &Context) -> Self {
+    fn build((tracer, naming): (&SdkTracer, Naming), kind: SpanKind, name: String, parent: &Context) -> Self {
         let span = tracer.build_with_context(SpanBuilder::from_name(name).with_kind(kind), parent);
         let context = span.span_context().clone();
         let span = span.is_recording().then(|| Mutex::new(span));
-        Self(Some(Arc::new(Open { tracer: tracer.clone(), names, context, span })))
+        Self(Some(Arc::new(Open { tracer: tracer.clone(), naming, context, span, ended: OnceLock::new() })))
     }
 
     fn beneath(&self, kind: SpanKind, name: impl FnOnce() -> String) -> Self {
@@ -141,7 +180,7 @@ impl Span {
             return Self::default();
         }
         let parent = Context::new().with_remote_span_context(open.context.clone());
-        Self::build((&open.tracer, open.names), kind, name(), &parent)
+        Self::build((&open.tracer, open.naming), kind, name(), &parent)
     }
 
     /// A child span for a request to another server.
@@ -173,7 +212,7 @@ impl Span {
 
     /// Sets an attribute, by its name in the configured conventions. Those without it leave it out.
     pub fn set(&self, attribute: Attribute, value: impl Into<Value>) {
-        let name = self.0.as_ref().and_then(|open| attribute.name(open.names));
+        let name = self.0.as_ref().and_then(|open| attribute.name(open.naming.conventions));
         if let Some(name) = name {
             self.with(|span| span.set_attribute(KeyValue::new(name, value)));
         }
@@ -183,6 +222,34 @@ impl Span {
     pub fn fail(&self, reason: &'static str) {
         self.set(Attribute::ErrorType, reason);
         self.with(|span| span.set_status(Status::error(reason)));
+    }
+
+    /// Whether it may have the messages of its exchange.
+    pub fn takes_messages(&self) -> bool {
+        self.0.as_ref().is_some_and(|open| open.span.is_some() && open.naming.content.is_some())
+    }
+
+    /// Sets the messages of an exchange, as far as they are known: without secrets, and within the configured bound.
+    pub fn set_messages(&self, request: Option<&ChatRequest>, answer: Option<&ChatResponse>) {
+        let Some(room) = self.0.as_ref().and_then(|open| open.naming.content) else { return };
+        let sides = [
+            (Attribute::InputMessages, request.map(|request| Messages::of_request(request, room))),
+            (Attribute::OutputMessages, answer.map(|answer| Messages::of_answer(answer, room))),
+        ];
+        for (attribute, messages) in sides {
+            let Some(messages) = messages else { continue };
+            if messages.is_cut {
+                self.set(Attribute::MessagesCut, true);
+            }
+            self.set(attribute, messages.json);
+        }
+    }
+
+    /// The span ends now, although it is held for a while yet. The first call counts.
+    pub(crate) fn end(&self) {
+        if let Some(open) = &self.0 {
+            let _is_first = open.ended.set(SystemTime::now());
+        }
     }
 
     /// Sets the trace headers of a message to this span's context, in place of any others.

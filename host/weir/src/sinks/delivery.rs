@@ -1,7 +1,6 @@
 //! One request that carries a batch: its address, its form, its credential.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -9,11 +8,10 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri};
 use serde_json::json;
 
+use super::event::Event;
 use super::summary;
-use crate::store::shown::shown;
 use crate::time::from_milliseconds;
 use weir_config::{Sink, SinkKind};
-use weir_store::Fact;
 use weir_types::contract::about::AuthScheme;
 use weir_upstream::{
     Chunks, Credential, CredentialError, HttpClientError, Means, NotPublic, PublicClient, http_client,
@@ -113,7 +111,7 @@ impl Delivery {
     }
 
     /// Sends a batch once.
-    pub(super) async fn send(&self, batch: &[Arc<Fact>]) -> Result<(), Failure> {
+    pub(super) async fn send(&self, batch: &[Event]) -> Result<(), Failure> {
         let (method, url, kind, body) = match self.kind {
             SinkKind::Webhook => (Method::POST, self.url.clone(), "application/json", events(batch)),
             SinkKind::Slack => (Method::POST, self.url.clone(), "application/json", message(batch)),
@@ -136,12 +134,12 @@ impl Delivery {
     }
 
     /// The address of a batch's object. It is the same for each attempt, so that no batch is stored twice.
-    fn object(&self, batch: &[Arc<Fact>]) -> reqwest::Url {
+    fn object(&self, batch: &[Event]) -> reqwest::Url {
         let mut url = self.url.clone();
         let Some(first) = batch.first() else { return url };
-        let time = from_milliseconds(first.id.time_ms()).unwrap_or_default();
+        let time = from_milliseconds(first.id().time_ms()).unwrap_or_default();
         let folder = time.strftime("%Y/%m/%d/%H%M%S");
-        let path = format!("{}/{}{folder}-{}.jsonl", url.path().trim_end_matches('/'), self.prefix, first.id);
+        let path = format!("{}/{}{folder}-{}.jsonl", url.path().trim_end_matches('/'), self.prefix, first.id());
         url.set_path(&path);
         url
     }
@@ -161,22 +159,22 @@ fn failure(status: StatusCode) -> Failure {
     if is_passing { Failure::Passing(text) } else { Failure::Refused(text) }
 }
 
-/// The body of a webhook: `{"events": [...]}`, each as the request log shows it.
-fn events(batch: &[Arc<Fact>]) -> Bytes {
-    let events: Vec<_> = batch.iter().map(|fact| shown(fact)).collect();
+/// The body of a webhook: `{"events": [...]}`.
+fn events(batch: &[Event]) -> Bytes {
+    let events: Vec<_> = batch.iter().map(Event::shown).collect();
     json!({ "events": events }).to_string().into()
 }
 
 /// The message of a chat.
-fn message(batch: &[Arc<Fact>]) -> Bytes {
+fn message(batch: &[Event]) -> Bytes {
     json!({ "text": summary::of(batch) }).to_string().into()
 }
 
 /// One JSON object a line.
-fn lines(batch: &[Arc<Fact>]) -> Bytes {
+fn lines(batch: &[Event]) -> Bytes {
     let mut body = BytesMut::new();
-    for fact in batch {
-        body.put(shown(fact).to_string().as_bytes());
+    for event in batch {
+        body.put(event.shown().to_string().as_bytes());
         body.put_u8(b'\n');
     }
     body.freeze()

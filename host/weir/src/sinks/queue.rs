@@ -1,14 +1,13 @@
 //! The bounded queue of a sink, by events and by bytes.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::event::Event;
 use super::metrics::SinkFigures;
-use weir_store::Fact;
-
-/// Facts that wait.
+/// Events that wait.
 #[derive(Debug)]
 pub(super) struct Queue {
     most_rows: usize,
@@ -20,7 +19,7 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    facts: VecDeque<Arc<Fact>>,
+    events: VecDeque<Event>,
     bytes: usize,
 }
 
@@ -29,22 +28,22 @@ impl Queue {
         Self { most_rows, most_bytes, waiting: Mutex::default(), arrived: Notify::new(), figures }
     }
 
-    /// Adds a fact, or counts it as dropped.
-    pub(super) fn offer(&self, fact: &Arc<Fact>) {
-        let weight = fact.weight();
+    /// Adds an event, or counts it as dropped.
+    pub(super) fn offer(&self, event: Event) {
+        let weight = event.weight();
         let mut waiting = self.lock();
-        if waiting.facts.len() >= self.most_rows || waiting.bytes.saturating_add(weight) > self.most_bytes {
+        if waiting.events.len() >= self.most_rows || waiting.bytes.saturating_add(weight) > self.most_bytes {
             drop(waiting);
             return self.figures.dropped();
         }
         waiting.bytes += weight;
-        waiting.facts.push_back(Arc::clone(fact));
-        self.figures.queued(waiting.facts.len());
+        waiting.events.push_back(event);
+        self.figures.queued(waiting.events.len());
         drop(waiting);
         self.arrived.notify_one();
     }
 
-    /// Waits until there is a fact.
+    /// Waits until there is an event.
     pub(super) async fn wait(&self) {
         while self.len() == 0 {
             self.arrived.notified().await;
@@ -53,7 +52,7 @@ impl Queue {
 
     /// How many wait.
     pub(super) fn len(&self) -> usize {
-        self.lock().facts.len()
+        self.lock().events.len()
     }
 
     /// Waits until a batch is full.
@@ -63,14 +62,14 @@ impl Queue {
         }
     }
 
-    /// The oldest facts, which are gone from the queue.
-    pub(super) fn take(&self, most: usize) -> Vec<Arc<Fact>> {
+    /// The oldest events, which are gone from the queue.
+    pub(super) fn take(&self, most: usize) -> Vec<Event> {
         let mut waiting = self.lock();
-        let count = most.min(waiting.facts.len());
-        let taken: Vec<_> = waiting.facts.drain(..count).collect();
-        let weight: usize = taken.iter().map(|fact| fact.weight()).sum();
+        let count = most.min(waiting.events.len());
+        let taken: Vec<_> = waiting.events.drain(..count).collect();
+        let weight: usize = taken.iter().map(Event::weight).sum();
         waiting.bytes = waiting.bytes.saturating_sub(weight);
-        self.figures.queued(waiting.facts.len());
+        self.figures.queued(waiting.events.len());
         taken
     }
 
@@ -81,27 +80,37 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
-    use prometheus::Registry;
-    use weir_store::RequestId;
+    use std::sync::Arc;
 
+    use prometheus::Registry;
+    use weir_store::{Fact, RequestId};
+
+    use super::super::event::LogLine;
     use super::super::metrics::SinkMetrics;
     use super::*;
 
     #[test]
     fn a_queue_is_bounded_by_events_and_by_bytes() {
-        let fact = Arc::new(Fact::of(RequestId::new(0, [1; 10])));
+        let fact = Event::Request(Arc::new(Fact::of(RequestId::new(0, [1; 10]))));
         let registry = Registry::new();
         let figures = SinkMetrics::new(&registry).unwrap().of("a");
         let queue = Queue::new((3, 2 * fact.weight()), figures.clone());
         for _ in 0..3 {
-            queue.offer(&fact);
+            queue.offer(fact.clone());
         }
         assert_eq!(queue.take(9).len(), 2, "bytes");
-        let queue = Queue::new((1, usize::MAX), figures);
-        queue.offer(&fact);
-        queue.offer(&fact);
+        let queue = Queue::new((1, usize::MAX), figures.clone());
+        queue.offer(fact.clone());
+        queue.offer(fact.clone());
         assert_eq!(queue.take(9).len(), 1, "events");
-        queue.offer(&fact);
+        queue.offer(fact.clone());
         assert_eq!(queue.take(9).len(), 1, "what was taken makes room");
+        let text = "x".repeat(1_000);
+        let line = Event::Line(Arc::new(LogLine { id: RequestId::new(0, [1; 10]), level: "WARN", text }));
+        let queue = Queue::new((9, 2_500), figures);
+        for _ in 0..3 {
+            queue.offer(line.clone());
+        }
+        assert_eq!(queue.take(9).len(), 2, "lines count with their bytes");
     }
 }

@@ -7,10 +7,10 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use super::delivery::{Delivery, Failure};
+use super::event::Event;
 use super::metrics::SinkFigures;
 use super::queue::Queue;
 use weir_config::Sink;
-use weir_store::Fact;
 
 /// The longest wait between two attempts.
 const LONGEST: Duration = Duration::from_mins(1);
@@ -68,7 +68,7 @@ impl Worker {
     }
 
     /// Sends a batch. At the end of the program it is not tried again.
-    async fn deliver(&self, batch: &[Arc<Fact>], stop: &mut watch::Receiver<bool>) {
+    async fn deliver(&self, batch: &[Event], stop: &mut watch::Receiver<bool>) {
         let mut unsent = Unsent { worker: self, events: batch.len() };
         let mut wait = self.retry_delay;
         for attempt in 1..=self.attempts {

@@ -2,23 +2,27 @@
 //! and given to the store's writer. What waits here takes from the bounded memory of captured exchanges.
 
 mod cuts;
+mod messages;
 mod side;
 
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use cuts::{Cut, cuts};
+use messages::Recordings;
 use side::recorded;
 use weir_config::{Secret, StoreSettings};
 use weir_fixtures::fixture::{Refused, Rules, RulesError};
 use weir_gateway::accounting::captured::{CaptureRoom, CapturedExchange, CapturedSide};
+use weir_gateway::serving::Serving;
 use weir_store::{Body, Recorder, RequestId, Side, StoreError};
 
 use super::OpenError;
@@ -31,10 +35,13 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// An exchange to be written, or the end of the thread.
 type Job = Option<Box<CapturedExchange>>;
 
+/// Returns what requests are served from now, whose adapters read the messages for spans.
+pub(super) type ServingNow = Box<dyn Fn() -> Arc<Serving> + Send + Sync>;
+
 /// The queue of exchanges with the thread that writes them.
-#[derive(Debug)]
 pub(super) struct BodyLog {
     room: Arc<CaptureRoom>,
+    serving: Arc<OnceLock<ServingNow>>,
     queue: SyncSender<Job>,
     counts: Arc<Counts>,
     /// None after the end.
@@ -58,11 +65,17 @@ impl BodyLog {
         let rules = if files.is_empty() { None } else { Some(Rules::read(&files)?) };
         let (queue, jobs) = mpsc::sync_channel(WAITING);
         let counts = Arc::<Counts>::default();
-        let cleaner = Cleaner { rules, recorder, counts: Arc::clone(&counts) };
+        let serving = Arc::default();
+        let cleaner = Cleaner { rules, recorder, serving: Arc::clone(&serving), counts: Arc::clone(&counts) };
         let thread = std::thread::Builder::new().name("weir-bodies".to_owned());
         let thread = thread.spawn(move || cleaner.run(&jobs)).map_err(StoreError::from)?;
         let room = Arc::new(CaptureRoom::new(settings.max_queue_bytes));
-        Ok(Self { room, queue, counts, thread: Mutex::new(Some(thread)) })
+        Ok(Self { room, serving, queue, counts, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Reads messages with the adapters of this from now on. The first one stays.
+    pub(super) fn read_with(&self, serving: ServingNow) {
+        let _is_first = self.serving.set(serving);
     }
 
     /// The memory for exchanges that are captured or wait.
@@ -105,11 +118,18 @@ impl BodyLog {
     }
 }
 
+impl fmt::Debug for BodyLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BodyLog").field("room", &self.room).field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
+
 /// The thread's own state.
 struct Cleaner {
     /// The rules, once they were needed.
     rules: Option<Rules>,
     recorder: Recorder,
+    serving: Arc<OnceLock<ServingNow>>,
     counts: Arc<Counts>,
 }
 
@@ -135,7 +155,7 @@ impl Cleaner {
 
     /// Makes bodies of an exchange: all of them, or none if a secret cannot be removed.
     fn write(&mut self, id: RequestId, captured: CapturedExchange) -> Result<(), Lost> {
-        let CapturedExchange { config, secrets, client, upstream, .. } = captured;
+        let CapturedExchange { config, secrets, client, upstream, provider, span, .. } = captured;
         let rules = match &mut self.rules {
             Some(rules) => rules,
             none => none.insert(Rules::ours()?),
@@ -144,7 +164,8 @@ impl Cleaner {
         let limit = (config.store.max_exchange_bytes as u64).saturating_mul(8);
         // What a client gets of a relayed answer is what the provider answered.
         let is_relayed = upstream.as_ref().is_some_and(|upstream| is_same_answer(upstream, &client));
-        let mut bodies = Vec::new();
+        let is_cut = upstream.as_ref().is_some_and(|upstream| !upstream.is_whole);
+        let (mut bodies, mut recordings) = (Vec::new(), Recordings { is_cut, ..Recordings::default() });
         for (side, [sent, came]) in [
             (Some(client), [Side::Request, Side::Response]),
             (upstream, [Side::UpstreamRequest, Side::UpstreamResponse]),
@@ -156,10 +177,17 @@ impl Cleaner {
             if is_answered {
                 bodies.push(body(id, came, serde_json::to_string(&file.response)?, Cut::LongTexts));
             }
+            match came {
+                Side::Response => recordings.client = Some(file.request),
+                _ => recordings.upstream = Some(file),
+            }
         }
         for body in bodies {
             // What is dropped is counted by the recorder.
             let _is_taken = self.recorder.keep(body);
+        }
+        if let Some(serving) = self.serving.get().filter(|_| span.takes_messages()) {
+            recordings.tell(&span, &serving(), provider.as_deref());
         }
         Ok(())
     }

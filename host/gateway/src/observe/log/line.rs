@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::current;
+use super::{current, tap};
 
 /// The member that names the line's request.
 const REQUEST_ID: &str = "request_id";
@@ -39,6 +39,11 @@ where
             content.fields.extend(current::id().map(|id| (REQUEST_ID, Value::from(&*id))));
         }
         let level = *event.metadata().level();
+        if tap::takes(level, &content.target) {
+            let mut line = String::new();
+            json(&mut Writer::new(&mut line), level, &content)?;
+            tap::show(level, line);
+        }
         match self {
             Self::Json => json(&mut writer, level, &content),
             Self::Human => human(&mut writer, level, &content),

@@ -48,7 +48,16 @@ pub enum Attribute {
     Attempt,
     /// How it ended.
     Outcome,
+    /// What the client sent, as JSON.
+    InputMessages,
+    /// What the provider answered, as JSON.
+    OutputMessages,
+    /// Whether the messages are not complete.
+    MessagesCut,
 }
+
+/// The attributes that hold what clients and providers wrote.
+pub(super) const CONTENT: [Attribute; 2] = [Attribute::InputMessages, Attribute::OutputMessages];
 
 /// The names in the versions 1.36, 1.37 and 1.42.
 type Names = [Option<&'static str>; 3];
@@ -87,12 +96,20 @@ impl Attribute {
             Self::Attempts => always("weir.attempts"),
             Self::Attempt => always("weir.attempt"),
             Self::Outcome => always("weir.outcome"),
+            // Version 1.36 has log events in place of these.
+            Self::InputMessages => since_1_37("gen_ai.input.messages"),
+            Self::OutputMessages => since_1_37("gen_ai.output.messages"),
+            Self::MessagesCut => since_1_37("weir.messages_cut"),
         }
     }
 }
 
 const fn always(name: &'static str) -> Names {
     [Some(name); 3]
+}
+
+const fn since_1_37(name: &'static str) -> Names {
+    [None, Some(name), Some(name)]
 }
 
 const fn newest(name: &'static str) -> Names {
