@@ -19,7 +19,7 @@ pub(crate) fn check(kind: &MessageDescriptor, message: &[u8]) -> Result<(), TooM
 
 /// Counts up to the end, or to what the decoder will refuse. Fields that the kind does not have count too: they are kept.
 fn walk(kind: &MessageDescriptor, mut bytes: &[u8], depth: u8, left: &mut usize) -> Result<(), TooMany> {
-    while let Some((number, value, rest)) = next(bytes) {
+    while let Some(Field { number, value, rest }) = next(bytes) {
         bytes = rest;
         let known = kind.get_field(number);
         let items = match (&known, value) {
@@ -47,9 +47,17 @@ fn items(field: &FieldDescriptor, value: &[u8]) -> usize {
     }
 }
 
-/// The number of the first field, its bytes if its length is told, and what follows it.
-/// Source: <https://protobuf.dev/programming-guides/encoding/>.
-fn next(bytes: &[u8]) -> Option<(u32, Option<&[u8]>, &[u8])> {
+/// A field as it stands in a message.
+struct Field<'a> {
+    number: u32,
+    /// Its bytes, if it has a length of its own.
+    value: Option<&'a [u8]>,
+    /// What follows it.
+    rest: &'a [u8],
+}
+
+/// The first field. Source: <https://protobuf.dev/programming-guides/encoding/>.
+fn next(bytes: &[u8]) -> Option<Field<'_>> {
     let (tag, rest) = varint(bytes)?;
     let number = u32::try_from(tag >> 3).ok()?;
     let (value, rest) = match tag & 7 {
@@ -65,7 +73,7 @@ fn next(bytes: &[u8]) -> Option<(u32, Option<&[u8]>, &[u8])> {
         5 => (None, rest.get(4..)?),
         _ => return None,
     };
-    Some((number, value, rest))
+    Some(Field { number, value, rest })
 }
 
 fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {

@@ -37,8 +37,7 @@ async fn a_sink_gets_lines_of_the_log_but_none_about_its_own_failures() {
             assert!(line["target"].as_str().unwrap().starts_with("weir"), "{event}");
             messages.push(line["message"].as_str().unwrap().to_owned());
         }
-        if received["events"].as_array().unwrap().iter().any(|event| event["log"]["request_id"] == Value::from(&*last))
-        {
+        if received["events"].as_array().unwrap().iter().any(|event| event["log"]["request_id"] == *last) {
             break;
         }
     }
