@@ -262,7 +262,7 @@ impl Lease {
 /// Cells whose nodes share one budget.
 struct Cells {
     budget: u64,
-    cells: Vec<(Cell, Lease)>,
+    leased: Vec<(Cell, Lease)>,
     global: Pool,
     /// Reports of cells to the global pool.
     reports: u64,
@@ -270,18 +270,18 @@ struct Cells {
 
 impl Cells {
     fn new(cells: usize, budget: u64) -> Self {
-        let cells = (0..cells).map(|_| (Cell::new(Kind::Window, budget), Lease::default())).collect();
-        Self { budget, cells, global: Pool::new(Kind::Window, 1), reports: 0 }
+        let leased = (0..cells).map(|_| (Cell::new(Kind::Window, budget), Lease::default())).collect();
+        Self { budget, leased, global: Pool::new(Kind::Window, 1), reports: 0 }
     }
 
     fn standing(&self, at: Duration) -> Standing {
-        Standing { at, link: Link::Well, nodes: self.cells.len() as u32 }
+        Standing { at, link: Link::Well, nodes: self.leased.len() as u32 }
     }
 
     /// The rounds of one millisecond: nodes report to their cells, and cells, ten times a second at most, to the global pool.
     fn rounds_at(&mut self, millis: u64, at: Duration) {
         let standing = self.standing(at);
-        for (cell, lease) in &mut self.cells {
+        for (cell, lease) in &mut self.leased {
             for node in 0..NODES {
                 let is_due = millis % EVERY == node as u64 * EVERY / NODES as u64;
                 if is_due || !cell.nodes[node].urgent.is_empty() {
@@ -289,7 +289,7 @@ impl Cells {
                 }
             }
         }
-        for number in 0..self.cells.len() {
+        for number in 0..self.leased.len() {
             if (millis + number as u64 * 7).is_multiple_of(100) {
                 self.report(number, at);
             }
@@ -297,8 +297,8 @@ impl Cells {
     }
 
     fn report(&mut self, number: usize, at: Duration) {
-        let nodes = self.cells.len() as u32;
-        let (_, lease) = &mut self.cells[number];
+        let nodes = self.leased.len() as u32;
+        let (_, lease) = &mut self.leased[number];
         lease.share.lacks(std::mem::take(&mut lease.lacking).into_values().sum());
         let Some(report) = lease.share.report(lease.granted, self.budget, Kind::Window, at) else { return };
         self.reports += 1;
@@ -339,7 +339,7 @@ fn global(seed: u64) {
         while served < budget && millis < 120_000 {
             let at = Duration::from_secs(1_000) + Duration::from_millis(millis);
             for (cell, node, since) in std::mem::take(&mut waiting) {
-                if all.cells[cell].0.serves(node, 0, at) {
+                if all.leased[cell].0.serves(node, 0, at) {
                     served += 1;
                 } else if millis >= since + PATIENCE {
                     first_refusal.get_or_insert(served);
@@ -349,7 +349,7 @@ fn global(seed: u64) {
             }
             for _ in 0..requests_in(millis, rate) {
                 let (cell, node) = (random.below(count), random.below(NODES));
-                if all.cells[cell].0.serves(node, 0, at) {
+                if all.leased[cell].0.serves(node, 0, at) {
                     served += 1;
                 } else {
                     waiting.push((cell, node, millis));
@@ -358,10 +358,10 @@ fn global(seed: u64) {
             all.rounds_at(millis, at);
             millis += 1;
         }
-        let used: u64 = all.cells.iter().map(|(cell, _)| cell.used()).sum();
+        let used: u64 = all.leased.iter().map(|(cell, _)| cell.used()).sum();
         assert!(used <= budget && used == served, "leases never exceed a budget");
         let seconds = millis as f64 / 1e3;
-        let reports: u64 = all.cells.iter().map(|(cell, _)| cell.reports).sum();
+        let reports: u64 = all.leased.iter().map(|(cell, _)| cell.reports).sum();
         println!(
             "| {count} | {budget} | {rate} | {served} | {:.2} % | after {seconds:.1} s | {:.0} | {:.0} |",
             100.0 * first_refusal.unwrap_or(budget) as f64 / budget as f64,

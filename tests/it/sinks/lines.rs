@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::Value;
 use weir_tests::{Answer, Folder, Program, Upstream};
 
 use super::sink;
