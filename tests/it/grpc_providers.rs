@@ -2,6 +2,7 @@
 
 mod failures;
 mod hostile;
+mod tls;
 
 use prost::Message;
 use serde_json::{Value, json};
@@ -150,6 +151,46 @@ async fn embeddings_have_a_method_of_their_own() {
     assert_eq!(reply.status(), 200, "{}", reply.text());
     assert_eq!(reply.json()["data"][0]["embedding"], json!([0.5, -1]));
     assert_eq!(server.call().await.path, "/sglang.runtime.v1.SglangService/OpenAIEmbed");
+}
+
+/// SGLang's `ListModelsResponse`.
+#[derive(Clone, PartialEq, Message)]
+struct ListModelsResponse {
+    #[prost(message, repeated, tag = "1")]
+    models: Vec<ModelCard>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct ModelCard {
+    #[prost(string, tag = "1")]
+    id: String,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_are_put_in_order_and_models_are_listed() {
+    let mut server = RpcServer::scripted(|call| {
+        if call.path.ends_with("/ListModels") {
+            let models = ["served", "other"].map(|id| ModelCard { id: id.to_owned() }).into();
+            return RpcAnswer::begin().message(&ListModelsResponse { models }).end(0, &[]);
+        }
+        assert_eq!((&asked(call)["query"], &asked(call)["model"]), (&json!("what?"), &json!("served")));
+        let order = json!([{"score": 0.1, "document": "a", "index": 0}, {"score": 0.9, "document": "b", "index": 1}]);
+        let message = OpenAiResponse { json_body: order.to_string().into_bytes(), status_code: 200 };
+        RpcAnswer::begin().message(&message).end(0, &[])
+    })
+    .await;
+    let every = "[[models]]\nalias = \"engine/*\"\ntarget = { provider = \"engine\", model = \"*\" }\n";
+    let folder = Folder::with(&["openai", "cohere", "sglang"]);
+    let gateway = Gateway::with(folder, &(config(&server.url()) + every)).await;
+    let body = json!({"model": "m", "query": "what?", "documents": ["a", "b"]});
+    let reply = gateway.post("/v2/rerank", &body.to_string()).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    let order = reply.json()["results"].as_array().unwrap().iter().map(|one| one["index"].clone()).collect::<Vec<_>>();
+    assert_eq!(order, [1, 0], "{}", reply.text());
+    assert_eq!(server.call().await.path, "/sglang.runtime.v1.SglangService/Rerank");
+    let reply = gateway.ask(&Request::get("/v1/models")).await;
+    assert!(reply.text().contains("engine/served") && reply.text().contains("engine/other"), "{}", reply.text());
+    assert_eq!(server.call().await.path, "/sglang.runtime.v1.SglangService/ListModels");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! A scripted server of gRPC over HTTP/2 without TLS: messages, raw bytes, pauses, statuses in the trailers or in place of an answer.
+//! A scripted server of gRPC over HTTP/2, with TLS or without: messages, raw bytes, pauses, statuses in the trailers or in place of an answer.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -13,8 +13,10 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
 
 use crate::soon;
 use crate::upstream::Gate;
@@ -165,22 +167,48 @@ impl RpcServer {
     ///
     /// If there is no port.
     pub async fn scripted(script: impl Fn(&RpcCall) -> RpcAnswer + Send + Sync + 'static) -> Self {
+        Self::listen(None, Arc::new(script)).await
+    }
+
+    /// Starts a server behind TLS.
+    ///
+    /// # Panics
+    ///
+    /// If there is no port.
+    pub async fn scripted_with_tls(
+        tls: ServerConfig,
+        script: impl Fn(&RpcCall) -> RpcAnswer + Send + Sync + 'static,
+    ) -> Self {
+        Self::listen(Some(TlsAcceptor::from(Arc::new(tls))), Arc::new(script)).await
+    }
+
+    async fn listen(tls: Option<TlsAcceptor>, script: Script) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a port");
         let address = listener.local_addr().expect("the socket has an address");
         let (called, calls) = mpsc::unbounded_channel();
         let (left, departures) = mpsc::unbounded_channel();
-        let script: Script = Arc::new(script);
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 let (script, called, left) = (Arc::clone(&script), called.clone(), left.clone());
                 let serve =
                     service_fn(move |request| answer(request, Arc::clone(&script), called.clone(), left.clone()));
-                let connection =
-                    http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), serve);
-                tokio::spawn(connection);
+                let server = http2::Builder::new(TokioExecutor::new());
+                match tls.clone() {
+                    None => drop(tokio::spawn(server.serve_connection(TokioIo::new(socket), serve))),
+                    Some(tls) => drop(tokio::spawn(async move {
+                        if let Ok(socket) = tls.accept(socket).await {
+                            let _ = server.serve_connection(TokioIo::new(socket), serve).await;
+                        }
+                    })),
+                }
             }
         });
         Self { address, calls, departures }
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// Its url.

@@ -2,10 +2,12 @@
 //!
 //! A [`Method`] is compiled from the descriptors in an adapter's manifest. It converts JSON to the method's messages and back by the
 //! mapping that Protocol Buffers define. [`MessageReader`] finds the messages in an answer's bytes, and [`Status`] reads how a call
-//! ended. All of it is pure; no message is larger than a bound.
+//! ended. All of it is pure; no message is larger than a bound, in bytes
+//! and in values.
 
 mod message_reader;
 mod method;
+mod size;
 mod status;
 mod timeout;
 

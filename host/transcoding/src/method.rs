@@ -7,6 +7,8 @@ use prost::Message as _;
 use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, MessageDescriptor};
 use weir_types::contract::about::GrpcMethod;
 
+use crate::size;
+
 /// The most bytes of descriptors.
 const DESCRIPTOR_BYTES: usize = 256 << 10;
 
@@ -45,6 +47,9 @@ pub enum MessageError {
     /// The bytes are no message of the method.
     #[error("the bytes are no message of the method")]
     Bytes,
+    /// The message has more values than are decoded.
+    #[error("the message has more than {} values", size::MOST_VALUES)]
+    TooMany,
 }
 
 /// A method that can be called.
@@ -117,8 +122,9 @@ impl Method {
     ///
     /// # Errors
     ///
-    /// [`MessageError::Bytes`] for bytes that are no message of the method.
+    /// [`MessageError::Bytes`] for bytes that are no message of the method, [`MessageError::TooMany`].
     pub fn answer(&self, message: Bytes) -> Result<String, MessageError> {
+        size::check(&self.output, &message).map_err(|_| MessageError::TooMany)?;
         let message = DynamicMessage::decode(self.output.clone(), message).map_err(|_| MessageError::Bytes)?;
         serde_json::to_string(&message).map_err(|_| MessageError::Bytes)
     }

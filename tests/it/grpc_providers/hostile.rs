@@ -13,6 +13,7 @@ fn cases() -> Vec<(&'static str, RpcAnswer, u16)> {
     vec![
         ("announces an endless message", begin().bytes(&b"\0\xff\xff\xff\xffabc"[..]).hang(), 502),
         ("sends a message above the bound", begin().bytes(prefixed(0, &vec![0x0a; (4 << 20) + 1])).end(0, &[]), 502),
+        ("sends a million values", begin().bytes(prefixed(0, &[0x18, 0].repeat(1_000_000))).end(0, &[]), 502),
         ("sends no status", begin().message(&chunk(&whole(), true)), 502),
         ("sends nothing but a head", begin(), 502),
         ("sends another content type", html.clone().bytes("<html>"), 502),

@@ -17,6 +17,11 @@ fn field(name: &str, number: i32, kind: Type) -> FieldDescriptorProto {
     }
 }
 
+fn list(name: &str, number: i32, kind: Type, of: Option<&str>) -> FieldDescriptorProto {
+    let label = Some(Label::Repeated.into());
+    FieldDescriptorProto { label, type_name: of.map(str::to_owned), ..field(name, number, kind) }
+}
+
 fn claim(change: impl FnOnce(&mut MethodDescriptorProto)) -> GrpcMethod {
     let message = |name: &str, field| DescriptorProto {
         name: Some(name.to_owned()),
@@ -37,7 +42,16 @@ fn claim(change: impl FnOnce(&mut MethodDescriptorProto)) -> GrpcMethod {
         syntax: Some("proto3".to_owned()),
         message_type: vec![
             message("Wish", field("json_body", 1, Type::Bytes)),
-            message("Tale", field("word_count", 2, Type::Int64)),
+            DescriptorProto {
+                name: Some("Tale".to_owned()),
+                field: vec![
+                    field("word_count", 2, Type::Int64),
+                    list("words", 3, Type::Int32, None),
+                    list("rhymes", 4, Type::Float, None),
+                    list("parts", 5, Type::Message, Some(".tale.v1.Tale")),
+                ],
+                ..DescriptorProto::default()
+            },
         ],
         service: vec![ServiceDescriptorProto {
             name: Some("Teller".to_owned()),
@@ -77,6 +91,29 @@ fn what_is_no_message_is_refused() {
     for bytes in [&[0x10][..], &[0x12, 0xff, 0xff, 0xff, 0xff, 0x0f], b"<html>"] {
         assert_eq!(method.answer(Bytes::copy_from_slice(bytes)), Err(MessageError::Bytes));
     }
+}
+
+/// A field of bytes.
+fn holding(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut message = vec![number << 3 | 2];
+    prost::encode_length_delimiter(bytes.len(), &mut message).unwrap();
+    message.extend_from_slice(bytes);
+    message
+}
+
+#[test]
+fn a_message_of_too_many_values_is_refused_before_it_is_decoded() {
+    let method = Method::compile(&claim(|_| {})).unwrap();
+    let answer = |message: Vec<u8>| method.answer(Bytes::from(message)).map(|json| json.len() > 2);
+    let (most, over) = (size::MOST_VALUES - 1, size::MOST_VALUES + 1);
+    for (what, value, bytes) in [("numbers", 3, 1), ("floats", 4, 4)] {
+        assert_eq!(answer(holding(value, &vec![1; most * bytes])), Ok(true), "{what}");
+        assert_eq!(answer(holding(value, &vec![1; over * bytes])), Err(MessageError::TooMany), "{what}");
+    }
+    let inner = holding(5, &holding(3, &vec![1; over]));
+    assert_eq!(answer(inner), Err(MessageError::TooMany), "within a message");
+    assert_eq!(answer(holding(5, b"").repeat(over)), Err(MessageError::TooMany), "messages without fields");
+    assert_eq!(answer([0x38, 1].repeat(over)), Err(MessageError::TooMany), "fields of no known number");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use http_body::Body as _;
 use super::super::body::UpstreamBody;
 use super::super::error::{UpstreamError, UpstreamErrorKind};
 use super::super::veil::Veil;
-use weir_transcoding::{MESSAGE_BYTES, MessageReader, Method, PrefixError, Status};
+use weir_transcoding::{MESSAGE_BYTES, MessageError, MessageReader, Method, PrefixError, Status};
 
 /// What comes next of an answer.
 pub(super) enum Next {
@@ -40,7 +40,11 @@ impl Messages {
             match self.reader.take() {
                 Ok(Some(message)) => {
                     let json = self.method.answer(message);
-                    let json = json.map_err(|error| self.because(UpstreamErrorKind::Grpc, &error));
+                    let json = json.map_err(|error| {
+                        let is_too_large = error == MessageError::TooMany;
+                        let kind = if is_too_large { UpstreamErrorKind::BodyTooLarge } else { UpstreamErrorKind::Grpc };
+                        self.because(kind, &error)
+                    });
                     return Poll::Ready(json.map(Next::Message));
                 }
                 Ok(None) => {}
