@@ -4,6 +4,7 @@
 //! Questions are compared within a partition only, which is everything of a request but its last words. A partition has so
 //! few of them that each is looked at.
 
+mod list;
 pub mod wording;
 
 use std::collections::HashMap;
@@ -11,18 +12,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::Key;
+use list::{List, OVERHEAD, PART_FREED, product};
 use wording::Wording;
 
-/// The most questions of a partition; the oldest go first.
-const MOST_QUESTIONS: usize = 10_000;
 /// The most numbers of a vector.
 const MOST_NUMBERS: usize = 4_096;
-/// What a question takes besides its vector, in bytes.
-const OVERHEAD: usize = size_of::<Asked>() + 16;
-/// What is freed at once when there is no room: this part of the bound, so that finding the least used is rare.
-const PART_FREED: usize = 8;
-/// Products that are summed side by side, so that the processor computes them together.
-const LANES: usize = 8;
 
 /// A vector of length 1.
 #[derive(Debug, Clone)]
@@ -88,24 +82,6 @@ pub struct Questions {
 struct Partition {
     asked: RwLock<List>,
     used: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct List {
-    /// How many numbers a vector has.
-    numbers: usize,
-    vectors: Vec<f32>,
-    asked: Vec<Asked>,
-    /// The oldest question, once no further ones are added.
-    oldest: usize,
-    /// Whether its partition is none of those that count.
-    is_gone: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Asked {
-    key: Key,
-    wording: Wording,
 }
 
 /// A question whose answer is awaited.
@@ -275,75 +251,9 @@ impl Partition {
     }
 }
 
-impl List {
-    fn bytes(&self) -> usize {
-        self.asked.len() * (self.numbers * size_of::<f32>() + OVERHEAD)
-    }
-
-    /// Adds a question, or puts it in the place of the oldest.
-    fn add(&mut self, Question { direction: Direction(vector), wording }: &Question, key: Key, has_room: bool) {
-        let asked = Asked { key, wording: *wording };
-        if vector.len() != self.numbers {
-            // The model makes others now: the earlier ones cannot be compared with them. There is room for this one, or else
-            // for none.
-            let room_made = self.bytes();
-            *self = Self { numbers: vector.len(), ..Self::default() };
-            if !has_room && room_made < vector.len() * size_of::<f32>() + OVERHEAD {
-                return;
-            }
-            return self.push(asked, vector);
-        }
-        let known = self.asked.iter().position(|other| other.key == key);
-        let at = match known {
-            Some(at) => at,
-            None if has_room && self.asked.len() < MOST_QUESTIONS => return self.push(asked, vector),
-            None if self.asked.is_empty() => return,
-            None => {
-                self.oldest = (self.oldest + 1) % self.asked.len();
-                self.oldest.checked_sub(1).unwrap_or(self.asked.len() - 1)
-            }
-        };
-        let place = at * self.numbers..(at + 1) * self.numbers;
-        if let (Some(old), Some(numbers)) = (self.asked.get_mut(at), self.vectors.get_mut(place)) {
-            *old = asked;
-            numbers.copy_from_slice(vector);
-        }
-    }
-
-    /// Adds a question, in memory that grows by a part only, so that the bound of bytes means something.
-    fn push(&mut self, asked: Asked, vector: &[f32]) {
-        if self.asked.len() == self.asked.capacity() {
-            let more = self.asked.len() / PART_FREED + 1;
-            self.asked.reserve_exact(more);
-            self.vectors.reserve_exact(more * vector.len());
-        }
-        self.asked.push(asked);
-        self.vectors.extend_from_slice(vector);
-    }
-
-    fn remove(&mut self, key: &Key) -> bool {
-        let Some(at) = self.asked.iter().position(|asked| asked.key == *key) else { return false };
-        self.asked.remove(at);
-        self.vectors.drain(at * self.numbers..(at + 1) * self.numbers);
-        self.oldest = 0;
-        true
-    }
-}
-
-fn product(one: &[f32], other: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; LANES];
-    let (ones, others) = (one.chunks_exact(LANES), other.chunks_exact(LANES));
-    let rest: f32 = ones.remainder().iter().zip(others.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in ones.zip(others) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += a * b;
-        }
-    }
-    sums.iter().sum::<f32>() + rest
-}
-
 #[cfg(test)]
 mod tests {
+    use super::list::MOST_QUESTIONS;
     use super::*;
     use crate::{KeyWriter, Scope};
 

@@ -10,6 +10,7 @@ mod ephemeral;
 mod guards;
 mod inbound;
 mod issuers;
+mod kept_answer;
 mod media_type;
 mod model_lists;
 mod overflow;

@@ -9,18 +9,19 @@ use http::header::{AGE, CACHE_CONTROL};
 use http::{HeaderValue, Response};
 
 use super::Gateway;
+use super::kept_answer::Kept;
 use super::own_headers::put_limits;
 use super::similar::Similar;
 use crate::accounting::CostCell;
 use crate::accounting::access::RequestRecord;
 use crate::admission::AdmissionPermit;
 use crate::answer_cache::{AnswerCache, CacheResult};
-use crate::attempt::{InboundRequest, Keeping, Meaning, ReplyBody, keepable, kept, rewritten};
+use crate::attempt::{InboundRequest, Keeping, ReplyBody, keepable, kept};
 use crate::observe::trace::Span;
 use crate::route::Route;
 use crate::serving::Serving;
 use weir_cache::similar::PendingQuestion;
-use weir_cache::{Control, Entered, Entry, Follower, Key, Landed, Leader, Mark, Sharing};
+use weir_cache::{Control, Entered, Follower, Key, Landed, Leader, Sharing};
 use weir_translate::dialect::reply::insert;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
@@ -40,16 +41,6 @@ pub(super) enum Found {
     Bypass(Arc<str>),
     /// No answer; the one that follows is to be kept.
     Miss(Miss),
-}
-
-/// A kept answer for a request.
-pub(super) struct Kept {
-    pub(super) key: Key,
-    pub(super) entry: Arc<Entry>,
-    pub(super) result: CacheResult,
-    pub(super) route: Arc<Route>,
-    /// How near the question is to that of the answer, if it is another one.
-    pub(super) similarity: Option<f64>,
 }
 
 /// A request whose answer is to be kept.
@@ -137,25 +128,6 @@ impl Gateway {
         }
         let sharing = self.answers.sharing(place.scope, mark, origin_mark);
         Ok(Found::Miss(Miss { leader, model, lifetime, origin, sharing, question }))
-    }
-
-    /// A kept answer to a request that means the same, written in the format of this one; and the mark for a new one.
-    pub(super) async fn find_in_another_format(
-        &self,
-        asked: &InboundRequest,
-        (origin, meaning): (Key, &Meaning),
-        (model, control): (&Arc<str>, &Control),
-    ) -> (Option<Arc<Entry>>, Option<Mark>) {
-        let (found, mark) = match self.answers.get(&origin, control) {
-            Some(entry) => (Some(entry), None),
-            None => self.answers.look(&AnswerCache::place(asked, origin, model), control).await,
-        };
-        let Some(entry) = found else { return (None, mark) };
-        let Ok(chat) = serde_json::from_slice(&entry.body) else { return (None, mark) };
-        let Some((headers, body)) = rewritten(asked, meaning, chat).await else { return (None, mark) };
-        let Entry { ref model, stored, lifetime, cost, .. } = *entry;
-        let entry = Entry { model: Arc::clone(model), headers, body, stored, lifetime, cost, origin: Some(origin) };
-        (Some(Arc::new(entry)), mark)
     }
 
     /// The place of the request that is sent, after an equal one that is under way; or what that one makes of this.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Gateway;
-use super::cached::Kept;
+use super::kept_answer::Kept;
 use crate::answer_cache::{CacheResult, SemanticResult};
 use crate::attempt::{InboundRequest, Meaning};
 use crate::route::Route;

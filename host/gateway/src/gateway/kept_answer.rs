@@ -1,0 +1,40 @@
+//! A kept answer that serves a request, and how it is found by what the request means.
+
+use std::sync::Arc;
+
+use super::Gateway;
+use crate::answer_cache::{AnswerCache, CacheResult};
+use crate::attempt::{InboundRequest, Meaning, rewritten};
+use crate::route::Route;
+use weir_cache::{Control, Entry, Key, Mark};
+
+/// A kept answer for a request.
+pub(super) struct Kept {
+    pub(super) key: Key,
+    pub(super) entry: Arc<Entry>,
+    pub(super) result: CacheResult,
+    pub(super) route: Arc<Route>,
+    /// How near the question is to that of the answer, if it is another one.
+    pub(super) similarity: Option<f64>,
+}
+
+impl Gateway {
+    /// A kept answer to a request that means the same, written in the format of this one; and the mark for a new one.
+    pub(super) async fn find_in_another_format(
+        &self,
+        asked: &InboundRequest,
+        (origin, meaning): (Key, &Meaning),
+        (model, control): (&Arc<str>, &Control),
+    ) -> (Option<Arc<Entry>>, Option<Mark>) {
+        let (found, mark) = match self.answers.get(&origin, control) {
+            Some(entry) => (Some(entry), None),
+            None => self.answers.look(&AnswerCache::place(asked, origin, model), control).await,
+        };
+        let Some(entry) = found else { return (None, mark) };
+        let Ok(chat) = serde_json::from_slice(&entry.body) else { return (None, mark) };
+        let Some((headers, body)) = rewritten(asked, meaning, chat).await else { return (None, mark) };
+        let Entry { ref model, stored, lifetime, cost, .. } = *entry;
+        let entry = Entry { model: Arc::clone(model), headers, body, stored, lifetime, cost, origin: Some(origin) };
+        (Some(Arc::new(entry)), mark)
+    }
+}
