@@ -1,4 +1,4 @@
-//! Adapters made from the templates serve like any other. `cargo xtask languages` makes them, in every language whose
+//! Adapters and guards made from the templates serve like any other. `cargo xtask languages` makes them, in every language whose
 //! tool is found, and runs this with `WEIR_AUTHORS`, a folder with a folder for each language.
 
 use std::path::{Path, PathBuf};
@@ -18,6 +18,8 @@ use crate::wire_format::{ANTHROPIC, OPENAI, WireFormat};
 
 /// The adapter's name in the transcript of `docs/authors.md`.
 const NAME: &str = "demo";
+/// The guard's name in that of `docs/guards.md`.
+const GUARD: &str = "my-guard";
 
 fn projects() -> Vec<PathBuf> {
     let Some(folder) = std::env::var_os("WEIR_AUTHORS") else {
@@ -74,6 +76,41 @@ async fn adapters_of_the_templates_serve_in_both_lanes() {
             calls(&OPENAI.parsed(&reply, true), &what);
         }
         println!("{} serves", project.display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guards_of_the_templates_judge_in_every_dialect() {
+    let upstream = crate::guards::upstream().await;
+    for project in projects() {
+        let project = project.with_file_name(GUARD);
+        let folder = Folder::with(&["openai", "anthropic"]);
+        let beside = folder.path().join(format!("{GUARD}.fixtures"));
+        std::fs::create_dir(&beside).unwrap();
+        for entry in std::fs::read_dir(project.join("fixtures")).unwrap() {
+            let path = entry.unwrap().path();
+            std::fs::copy(&path, beside.join(path.file_name().unwrap())).unwrap();
+        }
+        folder.put(GUARD, &std::fs::read(project.join(GUARD).with_extension("wasm")).unwrap());
+        let guard = crate::guards::guard(GUARD, "options = { word = \"bluebird\" }");
+        let config = format!(
+            "[[models]]\nalias = \"m\"\ntype = \"openai\"\ntarget = {{ url = \"{}\", model = \"m\" }}\n{guard}",
+            upstream.url()
+        );
+        let gateway = Gateway::with(folder, &config).await;
+        for path in ["/v1/chat/completions", "/v1/messages"] {
+            for (text, status, verdict) in
+                [("a bird", 200, "my-guard=allow"), ("a bluebird", 400, "my-guard=deny;word=1")]
+            {
+                let body = json!({"model": "m", "max_tokens": 8, "messages": [{"role": "user", "content": text}]});
+                let request = Request::post(path, body.to_string()).header("anthropic-version", "2023-06-01");
+                let reply = gateway.ask(&request).await;
+                let what = format!("{} {path}: {}", project.display(), reply.text());
+                assert_eq!(reply.status(), status, "{what}");
+                assert_eq!(reply.header("x-weir-guards"), Some(verdict), "{what}");
+            }
+        }
+        println!("{} judges", project.display());
     }
 }
 

@@ -1,5 +1,5 @@
-//! `cargo xtask languages`: makes an adapter from each language's template. The commands are those of
-//! `docs/authors.md`, word for word, so that the guide is tested. Then Weir serves with the adapters.
+//! `cargo xtask languages`: makes an adapter and a guard from each language's templates. The commands are those of
+//! `docs/authors.md` and `docs/guards.md`, word for word, so that the guides are tested. Then Weir serves with the results.
 
 mod scripts;
 mod tools;
@@ -17,7 +17,8 @@ use crate::process::{self, cargo};
 use crate::workspace::Workspace;
 
 const GUIDE: &str = "docs/authors.md";
-/// The name of the project.
+const GUIDE_FOR_GUARDS: &str = "docs/guards.md";
+/// The name of the adapter's project.
 const PROJECT: &str = "demo";
 /// All languages, cheap ones first.
 const LANGUAGES: [&str; 5] = ["javascript", "python", "go", "c", "rust"];
@@ -47,7 +48,10 @@ pub(crate) fn test(workspace: &Workspace) -> Result<Outcome> {
 }
 
 fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
-    let commands = transcript(&fs::read_to_string(workspace.root.join(GUIDE))?)?;
+    let [commands, for_guards] = [GUIDE, GUIDE_FOR_GUARDS].map(|guide| -> Result<_> {
+        transcript(&fs::read_to_string(workspace.root.join(guide))?).with_context(|| guide.to_owned())
+    });
+    let (commands, for_guards) = (commands?, for_guards?);
     let (all, words): (Vec<&str>, Vec<&str>) = words.iter().map(String::as_str).partition(|word| *word == ALL);
     let place = workspace.target.join("authors");
     let mut lines = Vec::new();
@@ -65,6 +69,8 @@ fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
         let begun = Instant::now();
         follow(&commands, language, &place.join(language), &tool, workspace).with_context(|| language.to_owned())?;
         let took = begun.elapsed();
+        follow(&for_guards, language, &place.join(language), &tool, workspace)
+            .with_context(|| format!("a guard in {language}"))?;
         let project = place.join(language).join(PROJECT);
         scripts::check(language, &project, &tool, workspace)?;
         if language == "javascript" && !all.is_empty() {
@@ -83,13 +89,13 @@ fn drive(workspace: &Workspace, words: &[String]) -> Result<Outcome> {
     Ok(Outcome::Passed)
 }
 
-/// The guide's first transcript, command by command.
+/// A guide's first transcript, command by command.
 fn transcript(guide: &str) -> Result<Vec<String>> {
     let block = guide.split_once("```console\n").and_then(|(_, rest)| rest.split_once("```"));
-    let (block, _) = block.with_context(|| format!("{GUIDE} has no transcript"))?;
+    let (block, _) = block.context("the guide has no transcript")?;
     let commands: Vec<String> = block.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect();
     if !commands.iter().any(|command| command.contains("plugin test")) {
-        bail!("the first transcript of {GUIDE} tests nothing");
+        bail!("the guide's first transcript tests nothing");
     }
     Ok(commands)
 }
@@ -115,7 +121,7 @@ fn follow(commands: &[String], language: &str, place: &Path, tool: &tools::Tool,
                 }
                 process::run(command.current_dir(&folder).args(words))?;
             }
-            _ => bail!("{GUIDE}: what is {line:?}?"),
+            _ => bail!("what is {line:?}?"),
         }
     }
     Ok(())
@@ -158,6 +164,8 @@ mod tests {
         let commands = transcript(guide).unwrap();
         assert_eq!(commands[0], "weir plugin new demo --lang LANG");
         assert!(commands.iter().all(|command| command.starts_with("weir plugin ") || command == "cd demo"));
+        let commands = transcript(include_str!("../../docs/guards.md")).unwrap();
+        assert_eq!(commands[0], "weir plugin new my-guard --guard --lang LANG");
     }
 
     #[test]

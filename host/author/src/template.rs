@@ -1,4 +1,5 @@
-//! Writes new projects from the templates embedded in the program. `sdk/templates/README.md` describes them.
+//! Writes new projects, of adapters and of guards, from the templates embedded in the program. `sdk/templates/README.md`
+//! describes them.
 
 mod standalone;
 
@@ -10,7 +11,7 @@ use weir_adapters::check;
 
 /// The files that `build.rs` found: paths from the repository's root, and their bytes.
 static EMBEDDED: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
-/// Name of the templates' adapters, which is replaced.
+/// Name of the templates' adapters and guards, which is replaced.
 const PLACEHOLDER: &str = "acme";
 /// The SDK's manifest, which refers to the workspace's versions.
 const SDK: &str = "sdk/rust/Cargo.toml";
@@ -19,22 +20,46 @@ const WORKSPACE: &str = "Cargo.toml";
 /// The contract's folder.
 const CONTRACT: &str = "wit/";
 
-/// A folder that is copied verbatim into projects of some languages.
+/// What a project makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An adapter.
+    Adapter,
+    /// A guard.
+    Guard,
+}
+
+impl Kind {
+    /// The folder of its templates.
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Adapter => "sdk/templates/",
+            Self::Guard => "sdk/templates/guards/",
+        }
+    }
+}
+
+/// A folder that is copied verbatim into projects of some kinds and languages.
 struct Copy {
+    kinds: &'static [Kind],
     languages: &'static [Language],
     from: &'static str,
     to: &'static str,
 }
 
+use Kind::{Adapter, Guard};
 use Language::{C, Go, Javascript, Python, Rust};
+const BOTH: &[Kind] = &[Adapter, Guard];
 const COPIES: &[Copy] = &[
-    Copy { languages: &[Python, Javascript, Go, C], from: CONTRACT, to: "wit/deps/weir/" },
-    Copy { languages: &[Rust], from: CONTRACT, to: "vendor/wit/" },
-    // The SDK is for guards, too.
-    Copy { languages: &[Rust], from: "wit/hook/", to: "vendor/wit/hook/" },
-    Copy { languages: &[Rust], from: "sdk/rust/", to: "vendor/sdk/rust/" },
-    Copy { languages: &[Python], from: "sdk/python/", to: "vendor/sdk/python/" },
-    Copy { languages: &[Javascript], from: "sdk/javascript/", to: "vendor/sdk/javascript/" },
+    Copy { kinds: BOTH, languages: &[Python, Javascript, Go, C], from: CONTRACT, to: "wit/deps/weir/" },
+    Copy { kinds: &[Guard], languages: &[Python, Javascript, Go, C], from: "wit/hook/", to: "wit/deps/hook/" },
+    Copy { kinds: BOTH, languages: &[Rust], from: CONTRACT, to: "vendor/wit/" },
+    // The SDK is for both.
+    Copy { kinds: BOTH, languages: &[Rust], from: "wit/hook/", to: "vendor/wit/hook/" },
+    Copy { kinds: BOTH, languages: &[Rust], from: "sdk/rust/", to: "vendor/sdk/rust/" },
+    Copy { kinds: &[Adapter], languages: &[Python], from: "sdk/python/", to: "vendor/sdk/python/" },
+    Copy { kinds: &[Adapter], languages: &[Javascript], from: "sdk/javascript/", to: "vendor/sdk/javascript/" },
+    Copy { kinds: &[Guard], languages: &[Go], from: "sdk/templates/go/runtime/", to: "runtime/" },
 ];
 
 /// Why a project cannot be written.
@@ -65,7 +90,9 @@ pub enum TemplateError {
 /// Settings of a new project.
 #[derive(Debug, Clone, Copy)]
 pub struct New<'a> {
-    /// The adapter's name.
+    /// What it makes.
+    pub kind: Kind,
+    /// The adapter's or guard's name.
     pub name: &'a str,
     /// The language of its sources.
     pub language: Language,
@@ -90,11 +117,13 @@ pub fn write(new: &New<'_>) -> Result<usize, TemplateError> {
 
 /// All files of a project: relative paths and contents.
 fn files(new: &New<'_>) -> Result<Vec<(String, Vec<u8>)>, TemplateError> {
-    let own = format!("sdk/templates/{}/", new.language);
+    let own = format!("{}{}/", new.kind.folder(), new.language);
     let mut files: Vec<(String, Vec<u8>)> = below(&own).map(|(path, bytes)| named(path, bytes, new.name)).collect();
-    let fixtures = below("sdk/templates/fixtures/").map(|(path, bytes)| (format!("fixtures/{path}"), bytes));
+    let fixtures = format!("{}fixtures/", new.kind.folder());
+    let fixtures = below(&fixtures).map(|(path, bytes)| (format!("fixtures/{path}"), bytes));
     files.extend(fixtures.map(|(path, bytes)| named(&path, bytes, new.name)));
-    for copy in COPIES.iter().filter(|copy| copy.languages.contains(&new.language)) {
+    let is_for = |copy: &&Copy| copy.kinds.contains(&new.kind) && copy.languages.contains(&new.language);
+    for copy in COPIES.iter().filter(is_for) {
         // Only the contract's current files: the folders below it hold former releases.
         let wanted = |path: &str| copy.from != CONTRACT || !path.contains('/');
         for (path, bytes) in below(copy.from).filter(|(path, _)| wanted(path)) {
@@ -136,29 +165,36 @@ mod tests {
     use super::*;
 
     fn new<'a>(name: &'a str, language: Language, dir: &'a Path) -> New<'a> {
-        New { name, language, dir }
+        New { kind: Adapter, name, language, dir }
+    }
+
+    fn all() -> impl Iterator<Item = (Kind, Language)> {
+        BOTH.iter().flat_map(|kind| Language::ALL.map(|language| (*kind, language)))
     }
 
     #[test]
     fn every_template_is_a_project_with_fixtures_and_a_readme() {
-        for language in Language::ALL {
+        for (kind, language) in all() {
             let dir = tempfile::tempdir().unwrap();
             let place = dir.path().join("my-zeta");
-            let count = write(&new("my-zeta", language, &place)).unwrap();
+            let count = write(&New { kind, ..new("my-zeta", language, &place) }).unwrap();
             let project = Project::read(&place).unwrap();
             assert_eq!((project.name.as_str(), project.language), ("my-zeta", language));
-            assert!(fs::read_dir(project.fixtures).unwrap().count() >= 4, "{language}");
-            assert!(fs::read_to_string(place.join("README.md")).unwrap().contains("my-zeta"), "{language}");
-            assert!(count < 150, "{language}: {count} files");
+            let what = format!("{kind:?} {language}");
+            assert!(fs::read_dir(project.fixtures).unwrap().count() >= 4, "{what}");
+            assert!(fs::read_to_string(place.join("README.md")).unwrap().contains("my-zeta"), "{what}");
+            assert!(count < 150, "{what}: {count} files");
+            let hooks = ["wit/deps/hook/hook.wit", "vendor/wit/hook/hook.wit"].map(|path| place.join(path).exists());
+            assert!(kind == Adapter || hooks.contains(&true), "{what}");
         }
     }
 
     #[test]
     fn nothing_of_the_placeholder_is_left() {
-        for language in Language::ALL {
-            for (path, bytes) in files(&new("zeta", language, Path::new("."))).unwrap() {
+        for (kind, language) in all() {
+            for (path, bytes) in files(&New { kind, ..new("zeta", language, Path::new(".")) }).unwrap() {
                 let holds = bytes.windows(PLACEHOLDER.len()).any(|window| window == PLACEHOLDER.as_bytes());
-                assert!(!holds && !path.contains(PLACEHOLDER), "{language}: {path}");
+                assert!(!holds && !path.contains(PLACEHOLDER), "{kind:?} {language}: {path}");
             }
         }
     }

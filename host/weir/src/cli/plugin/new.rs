@@ -1,16 +1,19 @@
-//! `weir plugin new`: creates an adapter's project.
+//! `weir plugin new`: creates a project of an adapter or a guard.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use weir_author::language::Language;
-use weir_author::template;
+use weir_author::template::{self, Kind};
 
 #[derive(Debug, Args)]
 pub(crate) struct New {
-    /// The adapter's name: lower-case letters, digits, - and _.
+    /// The adapter's or guard's name: lower-case letters, digits, - and _.
     name: String,
+    /// Makes a guard, which judges requests and answers, in place of an adapter.
+    #[arg(long)]
+    guard: bool,
     /// The language of its sources.
     #[arg(long, value_enum)]
     lang: Language,
@@ -21,7 +24,8 @@ pub(crate) struct New {
 
 pub(super) fn run(asked: &New) -> Result<String, String> {
     let dir = asked.dir.as_deref().unwrap_or_else(|| Path::new(&asked.name));
-    let new = template::New { name: &asked.name, language: asked.lang, dir };
+    let kind = if asked.guard { Kind::Guard } else { Kind::Adapter };
+    let new = template::New { kind, name: &asked.name, language: asked.lang, dir };
     let count = template::write(&new).map_err(|error| format!("error: {error}"))?;
     let (name, dir) = (&asked.name, dir.display());
     Ok(format!(
