@@ -9,6 +9,7 @@ mod proof;
 mod requests;
 mod restore;
 mod shapes;
+mod swaps;
 mod unchanged;
 mod webhook;
 
