@@ -23,9 +23,9 @@ const CONTRACT: &str = "wit/";
 /// What a project makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// An adapter.
+    /// It knows a wire format.
     Adapter,
-    /// A guard.
+    /// It judges requests and answers.
     Guard,
 }
 
