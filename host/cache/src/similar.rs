@@ -207,7 +207,7 @@ impl Questions {
                 let mut list = gone.write();
                 list.is_gone = true;
                 self.bytes.fetch_sub(list.bytes() + OVERHEAD, Ordering::Relaxed);
-                *list = List { is_gone: true, ..List::default() };
+                *list = List::gone();
             }
         }
     }

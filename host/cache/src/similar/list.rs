@@ -32,6 +32,11 @@ pub(super) struct Asked {
 }
 
 impl List {
+    /// What is left of a partition that counts no longer.
+    pub(super) fn gone() -> Self {
+        Self { is_gone: true, ..Self::default() }
+    }
+
     pub(super) fn bytes(&self) -> usize {
         self.asked.len() * (self.numbers * size_of::<f32>() + OVERHEAD)
     }
