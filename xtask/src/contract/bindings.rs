@@ -216,7 +216,7 @@ mod tests {
         put("sdk/templates/go/a/wit_bindings.go", &format!("{MARK}0\npackage a\n"));
         let line = |bindings: &Bindings| {
             let (source, made) = (bindings.source(root.path()).unwrap(), bindings.made(root.path()).unwrap());
-            format!("{} {source} {made}\n", bindings.language)
+            format!("{} {source} {made}\n", bindings.template)
         };
         put(LOCK, &(HEAD.to_owned() + &ALL.iter().map(line).collect::<String>()));
         root
