@@ -563,7 +563,7 @@ class Dashboard(unittest.TestCase):
                 self.assertLessEqual(self.browser.run("return document.documentElement.scrollWidth"), width, path)
 
 
-@unittest.skipUnless(os.environ.get("WEIR_OIDC_PROVIDER"), "npm's oidc-provider is not installed")
+@unittest.skipUnless(os.environ.get("OIDC_PROVIDER_FOLDER"), "npm's oidc-provider is not installed")
 class Login(unittest.TestCase):
     """The login at an identity provider that the OpenID Foundation has certified, by a click."""
 

@@ -10,7 +10,7 @@ use crate::process;
 use crate::workspace::Workspace;
 
 /// The variable that names the folder to the tests; without it, they say that they are skipped.
-pub(crate) const FOLDER: &str = "WEIR_OIDC_PROVIDER";
+pub(crate) const FOLDER: &str = "OIDC_PROVIDER_FOLDER";
 /// The version that is tested with.
 const PINS: &str = "host/identity/tests/provider/package.json";
 

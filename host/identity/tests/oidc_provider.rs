@@ -1,9 +1,9 @@
-//! Tokens and a login against `oidc-provider`, which is certified by the OpenID Foundation. It runs if `WEIR_OIDC_PROVIDER`
+//! Tokens and a login against `oidc-provider`, which is certified by the OpenID Foundation. It runs if `OIDC_PROVIDER_FOLDER`
 //! names a folder in which npm installed `tests/provider/package.json`, as `cargo xtask test` lets it:
 //!
 //! ```text
 //! cp host/identity/tests/provider/package.json /tmp/provider && npm install --prefix /tmp/provider
-//! WEIR_OIDC_PROVIDER=/tmp/provider cargo test -p weir-identity --test oidc_provider
+//! OIDC_PROVIDER_FOLDER=/tmp/provider cargo test -p weir-identity --test oidc_provider
 //! ```
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test, and the functions that it uses")]
@@ -159,8 +159,8 @@ fn access_token(issuer: &str) -> String {
 
 #[test]
 fn a_certified_provider_logs_people_in_and_its_tokens_are_accepted_over_a_change_of_keys() {
-    if std::env::var_os("WEIR_OIDC_PROVIDER").is_none() {
-        eprintln!("skipped: WEIR_OIDC_PROVIDER does not name a folder with npm's oidc-provider");
+    if std::env::var_os("OIDC_PROVIDER_FOLDER").is_none() {
+        eprintln!("skipped: OIDC_PROVIDER_FOLDER does not name a folder with npm's oidc-provider");
         return;
     }
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

@@ -14,12 +14,13 @@ fn piece(text: &str, reason: &Value) -> String {
     format!("data: {body}\n\n")
 }
 
-/// A stream with a secret, half of it behind the gate.
+/// A stream with a secret, half of it behind the gate. The guard holds back the last piece with words.
 fn split(gate: &Gate) -> Answer {
     let key = secret();
     let (first, second) = key.split_at(9);
     let words = "words ".repeat(100);
-    let answer = Answer::sse().piece(piece(&words, &Value::Null)).piece(piece(first, &Value::Null)).gate(gate);
+    let words = piece(&words, &Value::Null);
+    let answer = Answer::sse().piece(words.clone()).piece(words).piece(piece(first, &Value::Null)).gate(gate);
     let answer = answer.piece(piece(second, &Value::Null)).piece(piece(".", &json!("stop")));
     answer.piece("data: [DONE]\n\n").end()
 }

@@ -6,7 +6,7 @@ import http from "node:http";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
-const require = createRequire(path.join(process.env.WEIR_OIDC_PROVIDER, "package.json"));
+const require = createRequire(path.join(process.env.OIDC_PROVIDER_FOLDER, "package.json"));
 const { default: Provider } = await import(pathToFileURL(require.resolve("oidc-provider")).href);
 
 const port = Number(process.argv[2]);
