@@ -27,6 +27,7 @@ mod compile_process;
 mod content_types;
 mod credentials;
 mod dashboard;
+mod deployed;
 mod errors;
 mod explain;
 mod failures;

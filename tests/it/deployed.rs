@@ -1,0 +1,74 @@
+//! What platforms do to a running Weir: they swap mounted files, ask it to end, and give it a network of their own.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use weir_tests::{Answer, Folder, Gateway, Upstream};
+
+use crate::wire_format::{OPENAI, config_of, provider};
+
+/// Puts files into a folder as Kubernetes mounts a ConfigMap or a Secret: each is a link through `..data`, which alone is
+/// swapped.
+fn mount(folder: &Path, version: &str, files: &[(&str, &str)]) {
+    let inner = folder.join(version);
+    fs::create_dir(&inner).unwrap();
+    for (name, text) in files {
+        fs::write(inner.join(name), text).unwrap();
+        if fs::symlink_metadata(folder.join(name)).is_err() {
+            symlink(format!("..data/{name}"), folder.join(name)).unwrap();
+        }
+    }
+    symlink(version, folder.join("..data_tmp")).unwrap();
+    fs::rename(folder.join("..data_tmp"), folder.join("..data")).unwrap();
+}
+
+fn with_model(upstream: &Upstream, alias: &str) -> String {
+    let model = format!("[[models]]\nalias = \"{alias}\"\ntarget = {{ provider = \"openai\", model = \"m\" }}\n");
+    config_of(&[OPENAI], upstream) + &model
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_kubernetes_swaps_is_reloaded() {
+    let upstream = provider(OPENAI).await;
+    let folder = Folder::with(&["openai"]);
+    let place = folder.path().to_owned();
+    mount(&place, "..1", &[("weir.toml", &with_model(&upstream, "first"))]);
+    let gateway = Gateway::with(folder, "").await;
+    assert_eq!(gateway.ask(&OPENAI.request("first", false)).await.status(), 200);
+    mount(&place, "..2", &[("weir.toml", &with_model(&upstream, "second"))]);
+    gateway.until_metric("weir_config_revision", 2.0).await;
+    let status = async |model: &str| gateway.ask(&OPENAI.request(model, false)).await.status();
+    assert_eq!((status("first").await, status("second").await), (404, 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_in_a_mounted_file_is_taken_anew_at_a_reload() {
+    let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let folder = Folder::with(&["openai"]);
+    let place = folder.path().join("secrets");
+    fs::create_dir(&place).unwrap();
+    mount(&place, "..1", &[("key", "first-key-of-the-provider\n")]);
+    let key = format!("\"file:{}\"", place.join("key").display());
+    let config = with_model(&upstream, "first").replace("\"KEY-OF-openai\"", &key);
+    fs::write(folder.path().join("weir.toml"), &config).unwrap();
+    let gateway = Gateway::with(folder, "").await;
+    assert_eq!(gateway.ask(&OPENAI.request("first", false)).await.status(), 200);
+    assert_eq!(upstream.request().await.header("authorization"), Some("Bearer first-key-of-the-provider"));
+    mount(&place, "..2", &[("key", "second-key-of-the-provider\n")]);
+    assert_eq!(gateway.post("/admin/reload", "").await.status(), 200);
+    assert_eq!(gateway.ask(&OPENAI.request("first", false)).await.status(), 200);
+    assert_eq!(upstream.request().await.header("authorization"), Some("Bearer second-key-of-the-provider"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_there_is_only_ipv6_and_no_name_resolves_weir_starts_and_answers() {
+    let upstream = provider(OPENAI).await;
+    let config = with_model(&upstream, "first").replace(&upstream.url(), "https://name-of-none.invalid/v1");
+    let gateway = Gateway::open_on("::1", &config).await;
+    assert!(gateway.address.is_ipv6());
+    let reply = gateway.ask(&OPENAI.request("first", false)).await;
+    assert!((500..600).contains(&reply.status()), "{}", reply.text());
+    assert!(reply.json()["error"]["message"].is_string(), "{}", reply.text());
+    assert_eq!(gateway.get("/health").await.status(), 200);
+}
