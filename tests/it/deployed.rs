@@ -8,7 +8,7 @@ use weir_tests::{Answer, Folder, Gateway, Upstream};
 
 use crate::wire_format::{OPENAI, config_of, provider};
 
-/// Puts files into a folder as Kubernetes mounts a ConfigMap or a Secret: each is a link through `..data`, which alone is
+/// Puts files into a folder as Kubernetes mounts a `ConfigMap` or a Secret: each is a link through `..data`, which alone is
 /// swapped.
 fn mount(folder: &Path, version: &str, files: &[(&str, &str)]) {
     let inner = folder.join(version);
