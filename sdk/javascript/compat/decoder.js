@@ -29,7 +29,7 @@ export class ChunkDecoder {
     this.started = this.done = this.failed = false;
     this.candidates = new Map();
     this.lastUsage = undefined;
-    this.members = {};
+    this.lastMembers = {};
     this.events = [];
   }
 
@@ -111,8 +111,8 @@ export class ChunkDecoder {
     if (this.started && chunk.service_tier != null) rest.service_tier = chunk.service_tier;
     for (const key in rest) {
       const json = JSON.stringify(rest[key]);
-      if (this.members[key] === json) continue;
-      this.members[key] = json;
+      if (this.lastMembers[key] === json) continue;
+      this.lastMembers[key] = json;
       news[key] = rest[key];
     }
     if (this.started) {
@@ -122,8 +122,8 @@ export class ChunkDecoder {
     // A first chunk without an id yet: its members are kept for the start.
     if (!chunk.id && !listOf(chunk.choices).length) return;
     this.started = true;
-    const extensions = Object.entries(this.members).map(([key, json]) => ({ format: FORMAT, key, json }));
-    if (chunk.service_tier != null) this.members.service_tier = JSON.stringify(chunk.service_tier);
+    const extensions = Object.entries(this.lastMembers).map(([key, json]) => ({ format: FORMAT, key, json }));
+    if (chunk.service_tier != null) this.lastMembers.service_tier = JSON.stringify(chunk.service_tier);
     const val = { id: chunk.id, model: chunk.model || undefined, createdMs: createdMs(chunk), serviceTier: chunk.service_tier, extensions };
     this.events.push({ tag: 'start', val });
   }

@@ -33,7 +33,7 @@ class ChunkDecoder:
         self.started = self.done = self.failed = False
         self.candidates: dict[int, Candidate] = {}
         self.usage: Optional[t.Usage] = None
-        self.members: dict[str, str] = {}
+        self.last_members: dict[str, str] = {}
         self.events: list[Any] = []
 
     def push(self, frames: list[t.Frame]) -> t.Decoded:
@@ -111,8 +111,8 @@ class ChunkDecoder:
         tier = {"service_tier": chunk["service_tier"]} if self.started and "service_tier" in chunk else {}
         rest = {} if chunk.keys() <= _CHUNK else fingerprint_last(without(chunk, _CHUNK | self.noise))
         for key, value in (rest | tier).items():
-            if value is not None and self.members.get(key) != (written := wire.whole(value)):
-                self.members[key], news[key] = written, value
+            if value is not None and self.last_members.get(key) != (written := wire.whole(value)):
+                self.last_members[key], news[key] = written, value
         if self.started:
             if news:
                 self._opaque("chunk", news)
@@ -121,9 +121,9 @@ class ChunkDecoder:
             # A first chunk without an id yet: its members are kept for the start.
             return
         self.started = True
-        kept = [t.Extension(FORMAT, key, value) for key, value in self.members.items()]
+        kept = [t.Extension(FORMAT, key, value) for key, value in self.last_members.items()]
         if chunk.get("service_tier") is not None:
-            self.members["service_tier"] = wire.whole(chunk["service_tier"])
+            self.last_members["service_tier"] = wire.whole(chunk["service_tier"])
         self.events.append(
             model.start(
                 chunk.get("id") or "",
