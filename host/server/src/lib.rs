@@ -212,7 +212,7 @@ where
         let buffers = Connection::default();
         let holder = Arc::clone(&place);
         let service = service_fn(move |request| answer(&handle, &place, (peer, &buffers), request));
-        match speak(&shared.protocols, stream, service, (&activity, patience)).await {
+        match serve_protocol(&shared.protocols, stream, service, (&activity, patience)).await {
             End::Done(Err(error)) => tracing::debug!(%error, "connection ended"),
             End::Expired(expiry) => metrics.expired(expiry),
             End::Done(Ok(())) => go_on(&holder, patience).await,
@@ -225,7 +225,7 @@ where
 }
 
 /// Serves a connection's requests, in the version of HTTP that its client uses.
-async fn speak<S, B>(
+async fn serve_protocol<S, B>(
     protocols: &Protocols,
     mut stream: Observed,
     service: S,
@@ -236,8 +236,8 @@ where
     S::Future: Send + 'static,
     B: ReplyBody,
 {
-    let told = drive(pin!(protocol::version(&mut stream)), |_| (), activity, patience).await;
-    let version = match told {
+    let detected = drive(pin!(protocol::version(&mut stream)), |_| (), activity, patience).await;
+    let version = match detected {
         End::Done(Ok((version, read))) => {
             stream.reread(read);
             version

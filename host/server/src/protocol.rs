@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
 
-    async fn told(piece: &[u8]) -> (Version, BytesMut) {
+    async fn detected(piece: &[u8]) -> (Version, BytesMut) {
         let (mut client, mut stream) = tokio::io::duplex(4);
         let piece = piece.to_vec();
         // What is left of it waits until the stream is dropped.
@@ -74,12 +74,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_version_is_told_from_as_little_as_differs_and_what_was_read_is_returned() {
-        assert_eq!(told(b"GET / HTTP/1.1\r\n").await, (Version::HTTP_11, BytesMut::from("GET ")));
-        assert_eq!(told(PREFACE).await, (Version::HTTP_2, BytesMut::from(PREFACE)));
-        assert_eq!(told(b"PRI * HTTP/1.1").await.0, Version::HTTP_11);
+    async fn a_version_shows_in_as_little_as_differs_and_what_was_read_is_returned() {
+        assert_eq!(detected(b"GET / HTTP/1.1\r\n").await, (Version::HTTP_11, BytesMut::from("GET ")));
+        assert_eq!(detected(PREFACE).await, (Version::HTTP_2, BytesMut::from(PREFACE)));
+        assert_eq!(detected(b"PRI * HTTP/1.1").await.0, Version::HTTP_11);
         for nothing_more in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n"] {
-            assert_eq!(told(nothing_more).await, (Version::HTTP_11, BytesMut::from(nothing_more)));
+            assert_eq!(detected(nothing_more).await, (Version::HTTP_11, BytesMut::from(nothing_more)));
         }
     }
 }
