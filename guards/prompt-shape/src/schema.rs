@@ -194,7 +194,7 @@ impl Check<'_> {
     ///
     /// # Errors
     ///
-    /// It cannot be told within the bounds.
+    /// The bounds are reached before it is known.
     fn holds(&mut self, schema: &Value, value: &Value) -> Result<bool, &'static str> {
         let (depth, place) = (self.depth, self.place.len());
         let checked = self.schema(schema, value);

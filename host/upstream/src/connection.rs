@@ -90,7 +90,7 @@ pub(super) struct Http1 {
 }
 
 impl Http1 {
-    /// Begins to speak HTTP/1.1; `head` is the maximum size of an answer's head in bytes.
+    /// Begins a connection of HTTP/1.1; `head` is the maximum size of an answer's head in bytes.
     pub(super) async fn open(stream: Stream, head: usize) -> hyper::Result<Box<Self>> {
         let mut builder = http1::Builder::new();
         builder.max_header_size(head).max_buf_size(head.max(BODY_READ));

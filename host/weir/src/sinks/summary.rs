@@ -10,7 +10,7 @@ use super::event::{Event, LogLine};
 /// The most lines of a message.
 const LINES: usize = 10;
 
-/// What a chat is told of a batch. Names and lines are written so that a chat takes them for text.
+/// The message to a chat about a batch. Names and lines are written so that a chat takes them for text.
 pub(super) fn of(events: &[Event]) -> String {
     let (mut facts, mut lines) = (Vec::new(), Vec::new());
     for event in events {

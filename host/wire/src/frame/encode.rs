@@ -21,12 +21,7 @@ pub(super) enum Array {
 impl Encoder {
     /// Creates an encoder for the start of a stream.
     pub const fn new(framing: Framing) -> Self {
-        Self::behind(framing, Array::Nothing)
-    }
-
-    /// Creates an encoder that continues a stream.
-    pub(super) const fn behind(framing: Framing, array: Array) -> Self {
-        Self { framing, array }
+        Self { framing, array: Array::Nothing }
     }
 
     /// Appends one frame to `out`. A frame without data is skipped in NDJSON and JSON arrays, which cannot represent

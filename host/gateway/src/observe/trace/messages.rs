@@ -198,14 +198,15 @@ mod tests {
     use super::*;
     use weir_types::contract::types::{Message, TextPart, ToolKind};
 
-    fn said(role: Role, text: &str) -> Message {
+    fn message(role: Role, text: &str) -> Message {
         Message::plain(role, vec![Part::Text(TextPart::plain(text))])
     }
 
     #[test]
     fn the_oldest_messages_are_left_out_and_the_result_is_json_within_its_bound() {
         let long = "\u{1}\"ü".repeat(10_000);
-        let messages = vec![said(Role::System, "Be brief."), said(Role::User, &long), said(Role::User, "And now?")];
+        let messages =
+            vec![message(Role::System, "Be brief."), message(Role::User, &long), message(Role::User, "And now?")];
         let request = ChatRequest::plain("m", messages);
         let all = Messages::of_request(&request, 1 << 20);
         assert!(!all.is_cut);
