@@ -34,6 +34,10 @@ pub(super) type GuestResult<T> = wasmtime::Result<Result<T, Error>>;
 pub trait VersionedGuest: Calls {
     /// Looks up the functions of these interfaces now, which also checks their types.
     fn prepare(&mut self, interfaces: Interfaces) -> wasmtime::Result<()>;
+    /// Looks up now what calls of these interfaces would look up in this instance.
+    fn look_up_ahead(&mut self, interfaces: Interfaces) -> wasmtime::Result<()> {
+        self.prepare(interfaces)
+    }
     /// `about.describe`.
     fn describe(&mut self) -> wasmtime::Result<Manifest>;
     /// `provider-errors.parse-error`.

@@ -180,6 +180,11 @@ impl Instance {
         self.with_guest(|guest| guest.prepare(interfaces))
     }
 
+    /// Looks up now what the first calls of these interfaces would look up in the instance.
+    pub(super) fn look_up_ahead(&mut self, interfaces: Interfaces) -> wasmtime::Result<()> {
+        self.with_guest(|guest| guest.look_up_ahead(interfaces))
+    }
+
     /// The interfaces used so far.
     pub(super) fn prepared(&self) -> Interfaces {
         self.views.prepared()

@@ -151,10 +151,10 @@ impl Pool {
         self.isolation() != Isolation::Shared && self.lock().len() < self.ready
     }
 
-    /// Makes an instance in advance, with the functions of these interfaces looked up.
+    /// Makes an instance in advance, with what calls of these interfaces would look up in it.
     pub(super) fn make_ahead(&self, interfaces: Interfaces) -> wasmtime::Result<()> {
         let mut instance = self.make()?;
-        instance.prepare(interfaces)?;
+        instance.look_up_ahead(interfaces)?;
         self.store(instance);
         Ok(())
     }

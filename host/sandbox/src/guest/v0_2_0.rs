@@ -34,6 +34,12 @@ impl VersionedGuest for Guest<'_> {
         self.look_up(interfaces)
     }
 
+    fn look_up_ahead(&mut self, interfaces: Interfaces) -> wasmtime::Result<()> {
+        // All other functions have their places in the component, for all instances.
+        let in_views = [Interface::ProviderErrors, Interface::DialectCountTokens];
+        self.look_up(in_views.into_iter().filter(|interface| interfaces.has(*interface)).collect())
+    }
+
     fn describe(&mut self) -> wasmtime::Result<Manifest> {
         let (store, view) = self.about()?;
         plain(&view.weir_adapter_about().call_describe(store)?)
