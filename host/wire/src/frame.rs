@@ -140,6 +140,20 @@ impl Decoder {
         })
     }
 
+    /// The frame that is whole at the start of these bytes, with its length, if `end` finds where its data end: without line
+    /// ends, at whatever comes behind them. It counts as read. `None` means that the bytes have to be pushed.
+    #[inline]
+    pub fn take_like<'b>(
+        &self,
+        bytes: &'b [u8],
+        end: impl FnOnce(&[u8]) -> Option<usize>,
+    ) -> Option<(FrameRef<'b>, usize)> {
+        match &self.0 {
+            Kind::Sse(sse) => sse.take_like(bytes, end),
+            Kind::Lines(_) | Kind::JsonArray(_) | Kind::EventStream(_) => None,
+        }
+    }
+
     /// Takes the bytes of one read and emits every frame that they complete, at once.
     pub fn push(&mut self, bytes: &[u8], each: &mut Each<'_>) -> Result<(), FrameError> {
         match &mut self.0 {

@@ -61,7 +61,11 @@ const LIMITS: Limits =
 
 /// A compiled tap of a manifest. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct CompiledTap(Arc<Compiled>);
+pub struct CompiledTap {
+    compiled: Arc<Compiled>,
+    /// The part that is read of a whole answer of which only the bill is asked for.
+    bill: Arc<Compiled>,
+}
 
 #[derive(Debug)]
 struct Compiled {
@@ -77,6 +81,8 @@ struct Compiled {
     counted: Vec<(usize, Test)>,
     finds_content: bool,
     finds_model: bool,
+    /// Whether whole answers are weighed.
+    weighs_answers: bool,
     /// The places of content.
     content: content::Places,
     /// The members of an answer that hold figures.
@@ -119,6 +125,21 @@ enum Sign {
 impl CompiledTap {
     /// Compiles a tap.
     pub fn new(tap: &Tap) -> Result<Self, TapError> {
+        let (usage, units) = (tap.usage.clone(), tap.units.clone());
+        let (service_tier, batch) = (tap.service_tier.clone(), tap.batch.clone());
+        let bill = Compiled::new(&Tap { usage, units, service_tier, batch, ..Tap::default() })?;
+        let bill = Compiled { weighs_answers: !tap.content.is_empty(), ..bill };
+        Ok(Self { compiled: Arc::new(Compiled::new(tap)?), bill: Arc::new(bill) })
+    }
+
+    /// Names of the members of a frame or an answer that contain its figures.
+    pub fn usage_members(&self) -> &[String] {
+        &self.compiled.members
+    }
+}
+
+impl Compiled {
+    fn new(tap: &Tap) -> Result<Self, TapError> {
         let mut draft = Draft::default();
         let places = Places::new(&tap.usage, &tap.units)?;
         for (place, usage) in tap.usage.iter().enumerate() {
@@ -136,7 +157,7 @@ impl CompiledTap {
         draft.texts(Role::Tier, &tap.service_tier);
         draft.tests(Sign::Content, &tap.content)?;
         let full = draft.stage()?;
-        Ok(Self(Arc::new(Compiled {
+        Ok(Self {
             places,
             roles: draft.roles,
             besides: draft.besides,
@@ -145,18 +166,12 @@ impl CompiledTap {
             counted: draft.counted,
             finds_content: !tap.content.is_empty(),
             finds_model: !tap.model.is_empty(),
+            weighs_answers: !tap.content.is_empty(),
             content: content::Places::new(&tap.content),
             members: members(&tap.usage),
             full,
             lean,
-        })))
-    }
-}
-
-impl CompiledTap {
-    /// Names of the members of a frame or an answer that contain its figures.
-    pub fn usage_members(&self) -> &[String] {
-        &self.0.members
+        })
     }
 }
 
@@ -196,7 +211,7 @@ pub struct TapReading {
 /// Follows one answer: either its frames or its body.
 #[derive(Debug)]
 pub struct TapState {
-    tap: CompiledTap,
+    tap: Arc<Compiled>,
     peek: Peek,
     lean: bool,
     alike: AlikeContent,
@@ -213,22 +228,38 @@ pub struct TapState {
 impl TapState {
     /// Creates the state for the start of an answer.
     pub fn new(tap: &CompiledTap) -> Self {
+        Self::of(&tap.compiled)
+    }
+
+    /// Creates the state for a whole answer of which only the bill is read: usage, units, service tier and batch.
+    pub fn of_bill(tap: &CompiledTap) -> Self {
+        Self::of(&tap.bill)
+    }
+
+    fn of(tap: &Arc<Compiled>) -> Self {
         Self {
-            peek: Peek::new(&tap.0.full.pointers, LIMITS),
+            peek: Peek::new(&tap.full.pointers, LIMITS),
             lean: false,
             alike: AlikeContent::default(),
-            figures: Figures::new(&tap.0.places),
+            figures: Figures::new(&tap.places),
             reading: TapReading::default(),
             content: Content::default(),
             kept: Kept::default(),
             is_whole: false,
-            tap: tap.clone(),
+            tap: Arc::clone(tap),
         }
+    }
+
+    /// The length of the data at the start of these bytes, if they equal an earlier frame but for what does not matter. No line
+    /// ends in them.
+    #[inline]
+    pub fn length_of_like(&mut self, bytes: &[u8]) -> Option<usize> {
+        if self.lean { self.alike.length_at(bytes) } else { None }
     }
 
     /// Takes the next frame of a streamed answer.
     pub fn frame(&mut self, frame: FrameRef<'_>) {
-        let tap = &*self.tap.0;
+        let tap = &*self.tap;
         for (sign, test) in &tap.on_frames {
             if check::holds_of_frame(test, frame) {
                 self.reading.note(*sign);
@@ -244,8 +275,8 @@ impl TapState {
         } else if self.lean {
             self.alike.learn(frame.data, &tap.content, &stage.filter);
         }
-        if !self.tap.0.content.is_empty() {
-            self.tap.0.content.weigh(frame.data, &mut self.content);
+        if !self.tap.content.is_empty() {
+            self.tap.content.weigh(frame.data, &mut self.content);
         } else if self.reading.content {
             self.content.unknown();
         }
@@ -256,7 +287,7 @@ impl TapState {
     pub fn body(&mut self, chunk: &[u8]) {
         self.peek.push(chunk);
         self.is_whole = true;
-        if self.tap.0.finds_content {
+        if self.tap.weighs_answers {
             self.kept.push(chunk, &mut self.content);
         }
     }
@@ -285,14 +316,14 @@ impl TapState {
 
     /// The results so far.
     pub fn reading(&self) -> TapReading {
-        let places = &self.tap.0.places;
+        let places = &self.tap.places;
         let (usage, units) = (places.tokens(&self.figures), places.units(&self.figures));
         TapReading { usage, units, ..self.reading.clone() }
     }
 
     /// Takes over the results of the scan. Frames that are not JSON have none, and do no harm.
     fn read(&mut self) {
-        let tap = &*self.tap.0;
+        let tap = &*self.tap;
         let found = self.peek.so_far();
         for hit in found.hits().iter().filter(|hit| !hit.superseded) {
             for role in tap.roles.get(hit.pointer).map(Vec::as_slice).unwrap_or_default() {
@@ -326,7 +357,7 @@ impl TapState {
 
     /// Switches to the shorter list of pointers once content and model have been found.
     fn settle(&mut self) {
-        let tap = &*self.tap.0;
+        let tap = &*self.tap;
         let content = self.reading.content || !tap.finds_content;
         let model = self.reading.model.is_some() || !tap.finds_model;
         if !self.lean && content && model {

@@ -14,9 +14,20 @@ use weir_wire::tap::{CompiledTap, TapState};
 pub(super) struct Meter {
     tap: TapState,
     decompressor: Option<Decompressor>,
-    deframer: Option<Deframer>,
+    frames: Frames,
     /// Set after a decoding error: the rest of the answer is relayed without being read.
     given_up: bool,
+}
+
+/// Where the frames of an answer are found.
+#[derive(Debug)]
+enum Frames {
+    /// Nowhere: the answer is whole.
+    Nowhere,
+    /// By this meter.
+    Here(Deframer),
+    /// By what withholds some of them, which shows all of them.
+    Shown,
 }
 
 /// The usage of an answer so far.
@@ -42,8 +53,27 @@ impl Meter {
             Coding::Identity => None,
             coding => Some(Decompressor::new(coding, DecodeBound::default()).ok()?),
         };
-        let deframer = framing.map(|framing| Deframer::new(framing, limits));
-        Some(Self { tap: TapState::new(tap), decompressor, deframer, given_up: false })
+        // Of a whole answer, nothing but the bill is asked for.
+        let (tap, frames) = match framing {
+            Some(framing) => (TapState::new(tap), Frames::Here(Deframer::new(framing, limits))),
+            None => (TapState::of_bill(tap), Frames::Nowhere),
+        };
+        Some(Self { tap, decompressor, frames, given_up: false })
+    }
+
+    /// Leaves the search for frames to what withholds some of them, which has the same bytes: it shows each by
+    /// [`Self::frame`].
+    pub(super) fn is_shown_frames(&mut self) {
+        if self.decompressor.is_none() && matches!(self.frames, Frames::Here(_)) {
+            self.frames = Frames::Shown;
+        }
+    }
+
+    /// Reads a frame that was found elsewhere, unless frames are found here.
+    pub(super) fn frame(&mut self, frame: FrameRef<'_>) {
+        if matches!(self.frames, Frames::Shown) {
+            self.tap.frame(frame);
+        }
     }
 
     /// Reads the next piece, and passes its decompressed bytes to `learner`.
@@ -74,11 +104,20 @@ impl Meter {
 
     fn see_plain(&mut self, bytes: &[u8]) -> Option<()> {
         let tap = &mut self.tap;
-        let Some(deframer) = &mut self.deframer else {
-            tap.body(bytes);
-            return Some(());
-        };
-        deframer.push(bytes, &mut |frame: FrameRef<'_>| tap.frame(frame)).ok()
+        match &mut self.frames {
+            Frames::Nowhere => tap.body(bytes),
+            Frames::Shown => {}
+            Frames::Here(deframer) => {
+                let mut rest = bytes;
+                // Most frames equal an earlier one, and need not be searched for their end.
+                while let Some((frame, length)) = deframer.take_like(rest, |data| tap.length_of_like(data)) {
+                    tap.frame(frame);
+                    rest = rest.get(length..).unwrap_or_default();
+                }
+                deframer.push(rest, &mut |frame: FrameRef<'_>| tap.frame(frame)).ok()?;
+            }
+        }
+        Some(())
     }
 
     /// Finishes reading, and returns the usage.
@@ -86,14 +125,16 @@ impl Meter {
         if let Some(plain) = self.decompressor.as_mut().and_then(|decompressor| decompressor.finish().ok()) {
             self.see_plain(&plain);
         }
-        let reading = match &mut self.deframer {
-            Some(deframer) => {
+        let is_whole = matches!(self.frames, Frames::Nowhere);
+        let reading = match &mut self.frames {
+            Frames::Here(deframer) => {
                 let tap = &mut self.tap;
                 // A frame that was cut off is ignored.
                 let _cut = deframer.finish(&mut |frame| tap.frame(frame));
                 self.tap.reading()
             }
-            None => self.tap.finish_body(),
+            Frames::Shown => self.tap.reading(),
+            Frames::Nowhere => self.tap.finish_body(),
         };
         let is_reported = reading.usage.total().is_some() || !reading.units.is_empty();
         let usage = is_reported.then(|| Usage {
@@ -103,7 +144,7 @@ impl Meter {
             ..Usage::from(reading.usage)
         });
         let is_complete = reading.ended && reading.usage.output().is_some();
-        let content = if is_complete && self.deframer.is_none() { 0 } else { self.tap.content_tokens() };
+        let content = if is_complete && is_whole { 0 } else { self.tap.content_tokens() };
         Metered { usage, content, has_ended: reading.ended }
     }
 }

@@ -61,11 +61,12 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    /// The bytes of a piece that go to the client.
-    fn pass(&mut self, bytes: Bytes) -> Bytes {
-        let out = match &mut self.withhold {
-            Some(withhold) => withhold.pass(bytes),
-            None => bytes,
+    /// The bytes of a piece that go to the client. The meter is shown the frames that are found on the way.
+    fn pass(&mut self, bytes: Bytes, meter: Option<&mut Meter>) -> Bytes {
+        let out = match (&mut self.withhold, meter) {
+            (Some(withhold), Some(meter)) => withhold.pass(bytes, &mut |frame| meter.frame(frame)),
+            (Some(withhold), None) => withhold.pass(bytes, &mut |_| ()),
+            (None, _) => bytes,
         };
         self.passed(&out);
         out
@@ -86,8 +87,11 @@ enum State {
 }
 
 impl Relayed {
-    pub(super) fn new(upstream: UpstreamBody, meter: Option<Meter>, ends: Option<Ends>) -> Self {
+    pub(super) fn new(upstream: UpstreamBody, mut meter: Option<Meter>, ends: Option<Ends>) -> Self {
         let ends = ends.map(Box::new);
+        if ends.as_ref().is_some_and(|ends| ends.withhold.is_some()) {
+            meter.iter_mut().for_each(Meter::is_shown_frames);
+        }
         Self {
             upstream: Some(upstream),
             meter,
@@ -237,7 +241,7 @@ impl Relayed {
             account.note_chunk();
         }
         let out = match &mut self.ends {
-            Some(ends) => ends.pass(bytes),
+            Some(ends) => ends.pass(bytes, self.meter.as_mut()),
             None => bytes,
         };
         if let Some(account) = &mut self.account {
@@ -276,9 +280,18 @@ impl Relayed {
         farewell
     }
 
+    /// What was read of the answer, which goes on no more.
+    fn finish_meter(&mut self) -> Option<Metered> {
+        let mut meter = self.meter.take()?;
+        if let Some(withhold) = self.ends.as_mut().and_then(|ends| ends.withhold.as_mut()) {
+            withhold.last_frame(&mut |frame| meter.frame(frame));
+        }
+        Some(meter.finish())
+    }
+
     fn close(&mut self, broken_by: Option<Side>) {
         self.upstream = None;
-        let metered = self.meter.take().map(Meter::finish);
+        let metered = self.finish_meter();
         let Some(mut account) = self.account.take() else { return };
         record(&mut account, metered);
         match broken_by {
@@ -291,7 +304,7 @@ impl Relayed {
 impl Drop for Relayed {
     /// The client left: accounts for what has been consumed so far.
     fn drop(&mut self) {
-        let metered = self.meter.take().map(Meter::finish);
+        let metered = self.finish_meter();
         if let Some(account) = &mut self.account {
             record(account, metered);
         }

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memmem::Finder;
 
 use weir_types::contract::types::Framing;
-use weir_wire::frame::{Decoder, Limits};
+use weir_wire::frame::{Decoder, FrameRef, Limits};
 use weir_wire::tap::{Checked, CompiledCheck, FrameCheck};
 
 /// The bytes of incomplete frames, held until it is known whether they pass.
@@ -38,23 +38,29 @@ impl Withhold {
         })
     }
 
-    /// Takes received bytes, and returns those that pass.
-    pub(super) fn pass(&mut self, bytes: Bytes) -> Bytes {
+    /// Takes received bytes, and returns those that pass. `each` is given every frame, those that are withheld too.
+    pub(super) fn pass(&mut self, bytes: Bytes, each: &mut Each<'_>) -> Bytes {
         if self.given_up {
             return bytes;
         }
         let mut out = BytesMut::new();
         let mut rest = &bytes[..];
         while !self.held.is_empty() && !rest.is_empty() && !self.given_up {
-            rest = self.line(rest, &mut out);
+            rest = self.line(rest, &mut out, each);
         }
         // Most pieces are made of whole frames that pass: these are not copied.
         let mut at = bytes.len() - rest.len();
         let mut from = at;
-        while !self.given_up
-            && let Some(frame) = first_frame(self.framing, &bytes[at..])
-        {
-            let seen = self.read(frame);
+        while !self.given_up {
+            // Most of these equal an earlier one that passes, and need not be searched for their end.
+            if let Some((frame, length)) = self.deframer.take_like(&bytes[at..], |data| self.check.passing_length(data))
+            {
+                each(frame);
+                at += length;
+                continue;
+            }
+            let Some(frame) = first_frame(self.framing, &bytes[at..]) else { break };
+            let seen = self.read(frame, each);
             match self.decide(seen, frame) {
                 Decision::Passes | Decision::Open => {}
                 Decision::Withheld => {
@@ -74,7 +80,7 @@ impl Withhold {
         append(&mut out, &bytes[from..at], bytes.len());
         rest = &bytes[at..];
         while !rest.is_empty() && !self.given_up {
-            rest = self.line(rest, &mut out);
+            rest = self.line(rest, &mut out, each);
         }
         out.extend_from_slice(rest);
         out.freeze()
@@ -85,12 +91,18 @@ impl Withhold {
         std::mem::take(&mut self.held).freeze()
     }
 
+    /// No more bytes will come: gives `each` the frame that lacks only its end.
+    pub(super) fn last_frame(&mut self, each: &mut Each<'_>) {
+        // A frame that was cut off is ignored.
+        let _cut = self.deframer.finish(each);
+    }
+
     /// Takes the first line of these bytes, and returns the others.
-    fn line<'b>(&mut self, bytes: &'b [u8], out: &mut BytesMut) -> &'b [u8] {
+    fn line<'b>(&mut self, bytes: &'b [u8], out: &mut BytesMut, each: &mut Each<'_>) -> &'b [u8] {
         let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
         let (line, rest) = bytes.split_at(end);
         self.held.extend_from_slice(line);
-        let seen = self.read(line);
+        let seen = self.read(line, each);
         match self.decide(seen, &self.held) {
             Decision::Open => return rest,
             Decision::Passes => out.extend_from_slice(&self.held),
@@ -105,11 +117,12 @@ impl Withhold {
     }
 
     /// Reads the frames that end in these bytes.
-    fn read(&mut self, bytes: &[u8]) -> Seen {
+    fn read(&mut self, bytes: &[u8], each: &mut Each<'_>) -> Seen {
         let (mut seen, check) = (Seen::default(), &mut self.check);
         let cut = self.deframer.push(bytes, &mut |frame| {
             let Checked { holds, null } = check.look(frame);
             seen = Seen { frames: seen.frames + 1, holds, null };
+            each(frame);
         });
         if cut.is_err() {
             self.given_up = true;
@@ -133,6 +146,9 @@ impl Withhold {
         name.and_then(|name| null_member(bytes, name)).map_or(Decision::Passes, Decision::Without)
     }
 }
+
+/// What is given every frame.
+type Each<'e> = dyn FnMut(FrameRef<'_>) + 'e;
 
 /// What was read in some bytes.
 #[derive(Debug, Default, Clone, Copy)]
@@ -217,13 +233,17 @@ mod tests {
         Withhold::new(&check, Framing::Sse, Limits::default()).unwrap()
     }
 
+    fn pass(withhold: &mut Withhold, text: &str) -> Bytes {
+        withhold.pass(Bytes::copy_from_slice(text.as_bytes()), &mut |_| ())
+    }
+
     #[test]
     fn only_the_matching_frame_is_removed_wherever_the_stream_is_split() {
         let wanted = "data: {\"a\":1}\n\n: note\n\ndata: [DONE]\n\n";
         for cut in 0..STREAM.len() {
             let mut withhold = withhold();
-            let mut out = withhold.pass(Bytes::from(&STREAM[..cut])).to_vec();
-            out.extend_from_slice(&withhold.pass(Bytes::from(&STREAM[cut..])));
+            let mut out = pass(&mut withhold, &STREAM[..cut]).to_vec();
+            out.extend_from_slice(&pass(&mut withhold, &STREAM[cut..]));
             out.extend_from_slice(&withhold.end());
             assert_eq!(String::from_utf8(out).unwrap(), wanted, "cut at {cut}");
         }
@@ -243,7 +263,7 @@ mod tests {
             (r#"{"a":{"u":null},"u":null}"#, r#"{"a":{"u":null},"u":null}"#),
         ] {
             let mut withhold = withhold();
-            let out = withhold.pass(Bytes::from(format!("data: {with}\n\n")));
+            let out = withhold.pass(Bytes::from(format!("data: {with}\n\n")), &mut |_| ());
             assert_eq!(String::from_utf8(out.to_vec()).unwrap(), format!("data: {without}\n\n"));
         }
     }
@@ -252,9 +272,43 @@ mod tests {
     fn whole_frames_that_pass_are_not_copied() {
         let mut withhold = withhold();
         let piece = Bytes::from_static(b": note\n\ndata: {\"a\":1}\r\n\r\ndata: 1\ndata: 2\n\n");
-        assert_eq!(withhold.pass(piece.clone()).as_ptr(), piece.as_ptr());
-        let out = withhold.pass(Bytes::from_static(b"data: {\"n\":[]}\n\ndata: {\"a\":2,\"u\":null}\n\ndata: 3\n\n"));
+        assert_eq!(withhold.pass(piece.clone(), &mut |_| ()).as_ptr(), piece.as_ptr());
+        let out = withhold
+            .pass(Bytes::from_static(b"data: {\"n\":[]}\n\ndata: {\"a\":2,\"u\":null}\n\ndata: 3\n\n"), &mut |_| ());
         assert_eq!(out, "data: {\"a\":2}\n\ndata: 3\n\n");
+    }
+
+    #[test]
+    fn every_frame_is_shown_once_however_the_stream_is_cut_and_whether_it_equals_the_one_before_or_not() {
+        let piece = |n: usize| format!("data: {{\"n\":[{n}],\"text\":\"{}\"}}\n\n", "x".repeat(n % 7));
+        let named = |n: usize| format!("event: more\ndata: {{\"n\":[{n}],\"text\":\"\\n\"}}\n\n");
+        let odd =
+            ["data:{\"n\":[1],\"text\":\"\"}\r\n\r\n", "data: {\"n\":[2],\"text\":\"a\ndata: b\"}\n\n", ": note\n\n"];
+        let mut stream: String = (0..6).map(piece).collect();
+        stream.extend((0..4).map(named));
+        stream.extend(odd.iter().flat_map(|odd| [piece(3), (*odd).to_owned(), piece(1), piece(2)]));
+        stream += "data: {\"n\":[]}\n\ndata: {\"n\":[8],\"text\":\"";
+        let frames = |pieces: &[&str]| {
+            let (mut withhold, mut frames, mut out) = (withhold(), Vec::new(), String::new());
+            for text in pieces {
+                let bytes = Bytes::copy_from_slice(text.as_bytes());
+                let passed = withhold.pass(bytes, &mut |frame| frames.push(frame.to_owned()));
+                out += std::str::from_utf8(&passed).unwrap();
+            }
+            withhold.last_frame(&mut |frame| frames.push(frame.to_owned()));
+            (frames, out + std::str::from_utf8(&withhold.end()).unwrap())
+        };
+        let mut expected = Vec::new();
+        let mut decoder = Decoder::new(Framing::Sse, Limits::default());
+        decoder.push(stream.as_bytes(), &mut |frame| expected.push(frame.to_owned())).unwrap();
+        decoder.finish(&mut |frame| expected.push(frame.to_owned())).unwrap();
+        let passed = stream.replace("data: {\"n\":[]}\n\n", "");
+        assert_eq!(frames(&[&stream]), (expected.clone(), passed.clone()));
+        for cut in 0..stream.len() {
+            assert_eq!(frames(&[&stream[..cut], &stream[cut..]]), (expected.clone(), passed.clone()), "cut at {cut}");
+        }
+        let each: Vec<&str> = stream.split_inclusive("\n\n").collect();
+        assert_eq!(frames(&each), (expected, passed));
     }
 
     #[test]
@@ -264,8 +318,8 @@ mod tests {
         for cut in 0..30 {
             let stream = Bytes::from_static(b"{\"a\":1}\n\n{\"n\":[]}\n{\"u\":null}\n");
             let mut withhold = Withhold::new(&check, Framing::Ndjson, Limits::default()).unwrap();
-            let mut out = withhold.pass(stream.slice(..cut)).to_vec();
-            out.extend_from_slice(&withhold.pass(stream.slice(cut..)));
+            let mut out = withhold.pass(stream.slice(..cut), &mut |_| ()).to_vec();
+            out.extend_from_slice(&withhold.pass(stream.slice(cut..), &mut |_| ()));
             assert_eq!(String::from_utf8(out).unwrap(), "{\"a\":1}\n\n{}\n", "cut at {cut}");
         }
     }
@@ -273,7 +327,7 @@ mod tests {
     #[test]
     fn an_incomplete_frame_passes_at_the_end() {
         let mut withhold = withhold();
-        assert!(withhold.pass(Bytes::from_static(b"data: {\"a\"")).is_empty());
+        assert!(withhold.pass(Bytes::from_static(b"data: {\"a\""), &mut |_| ()).is_empty());
         assert_eq!(withhold.end(), "data: {\"a\"");
     }
 }

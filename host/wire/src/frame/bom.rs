@@ -32,6 +32,11 @@ impl Bom {
         (MARK.get(..self.matched).unwrap_or_default(), bytes)
     }
 
+    /// Whether the start of the stream is over.
+    pub(crate) fn has_passed(&self) -> bool {
+        self.passed
+    }
+
     /// Whether bytes are held back that may be the start of a mark.
     pub(crate) fn is_within(&self) -> bool {
         !self.passed && self.matched > 0

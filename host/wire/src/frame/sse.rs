@@ -11,6 +11,11 @@ use super::bom::Bom;
 use super::{Each, FrameError, FrameRef, reset};
 use memchr::memchr2;
 
+/// How a line of data usually begins.
+const DATA: &[u8] = b"data: ";
+/// How the line with an event's name usually begins.
+const EVENT: &[u8] = b"event: ";
+
 #[derive(Debug)]
 pub(super) struct Sse {
     limit: usize,
@@ -70,6 +75,30 @@ impl Sse {
 
     pub(super) fn is_within_event(&self) -> bool {
         self.bom.is_within() || !self.line.is_empty() || !self.event.is_empty() || self.has_data
+    }
+
+    /// The event at the start of these bytes if it is whole, has one line of data, and `end` finds where these end.
+    #[inline]
+    pub(super) fn take_like<'b>(
+        &self,
+        bytes: &'b [u8],
+        end: impl FnOnce(&[u8]) -> Option<usize>,
+    ) -> Option<(FrameRef<'b>, usize)> {
+        if self.after_cr || !self.bom.has_passed() || self.is_within_event() {
+            return None;
+        }
+        let (event, rest) = match bytes.strip_prefix(EVENT) {
+            Some(named) => {
+                let (name, rest) = named.split_at_checked(memchr2(b'\n', b'\r', named)?)?;
+                (Some(name).filter(|name| !name.is_empty()), rest.strip_prefix(b"\n")?)
+            }
+            None => (None, bytes),
+        };
+        let rest = rest.strip_prefix(DATA)?;
+        let (data, rest) = rest.split_at_checked(end(rest)?)?;
+        let rest = rest.strip_prefix(b"\n\n")?;
+        let lines = [DATA.len() + data.len(), event.map_or(0, |name| EVENT.len() + name.len())];
+        lines.iter().all(|length| *length <= self.limit).then(|| (FrameRef { event, data }, bytes.len() - rest.len()))
     }
 
     pub(super) fn push(&mut self, bytes: &[u8], each: &mut Each<'_>) -> Result<(), FrameError> {

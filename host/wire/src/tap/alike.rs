@@ -12,7 +12,7 @@ use super::content::Places;
 use super::filter::Filter;
 use crate::estimate::Content;
 use crate::frame::nest::StringEnd;
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// Maximum number of places in which frames may differ.
 const GAPS: usize = 4;
@@ -27,6 +27,8 @@ pub(super) struct Alike {
     frame: Vec<u8>,
     /// Where others may differ.
     gaps: Gaps,
+    /// Whether no line ends in it.
+    is_one_line: bool,
     /// How many frames may still be tried.
     left: u8,
 }
@@ -63,7 +65,7 @@ impl Gaps {
 
 impl Default for Alike {
     fn default() -> Self {
-        Self { frame: Vec::new(), gaps: Gaps::default(), left: PATIENCE }
+        Self { frame: Vec::new(), gaps: Gaps::default(), is_one_line: false, left: PATIENCE }
     }
 }
 
@@ -71,15 +73,34 @@ impl Alike {
     /// Whether a frame equals the earlier one but for its gaps; `each` is given these, by their place in the list.
     #[inline]
     pub(super) fn compare(&mut self, data: &[u8], mut each: impl FnMut(usize, &[u8])) -> bool {
-        let is_equal = !self.frame.is_empty() && self.compare_pieces(data, &mut each).is_some();
+        let rest = if self.frame.is_empty() { None } else { self.compare_pieces(data, &mut each) };
+        let is_equal = rest.is_some_and(<[u8]>::is_empty);
         if is_equal {
             self.left = PATIENCE;
         }
         is_equal
     }
 
+    /// The length of the data at the start of these bytes that equal the earlier frame but for its gaps, if no line ends in
+    /// them.
     #[inline]
-    fn compare_pieces(&self, data: &[u8], each: &mut impl FnMut(usize, &[u8])) -> Option<()> {
+    pub(super) fn length_at(&mut self, bytes: &[u8]) -> Option<usize> {
+        if !self.is_one_line || self.frame.is_empty() {
+            return None;
+        }
+        let mut breaks = false;
+        let rest = self.compare_pieces(bytes, &mut |_, inside| breaks |= memchr2(b'\n', b'\r', inside).is_some())?;
+        if breaks {
+            return None;
+        }
+        let length = bytes.len() - rest.len();
+        self.left = PATIENCE;
+        Some(length)
+    }
+
+    /// The bytes after those that equal the earlier frame but for its gaps.
+    #[inline]
+    fn compare_pieces<'d>(&self, data: &'d [u8], each: &mut impl FnMut(usize, &[u8])) -> Option<&'d [u8]> {
         let (mut rest, mut from) = (data, 0);
         for (number, gap) in self.gaps.all().iter().enumerate() {
             let before = self.frame.get(from..gap.start)?;
@@ -89,7 +110,7 @@ impl Alike {
             each(number, inside);
             (rest, from) = (behind, gap.end);
         }
-        after(rest, self.frame.get(from..)?)?.is_empty().then_some(())
+        after(rest, self.frame.get(from..)?)
     }
 
     /// Takes a frame as the one to compare others with. Others may differ from it where it differs from the one before, and
@@ -102,11 +123,14 @@ impl Alike {
         }
         self.left -= 1;
         let before = if self.frame.is_empty() { data } else { &self.frame };
-        let gaps = differing(before, data, text).or_else(|| differing(data, data, text));
+        // A frame differs from itself in this text only.
+        let alone = || if text.is_some() { differing(data, data, text) } else { Some(Gaps::default()) };
+        let gaps = differing(before, data, text).or_else(alone);
         let is_free = |gap: &Range<usize>| is_free(data.get(..gap.start).unwrap_or_default());
         let Some(gaps) = gaps.filter(|gaps| gaps.all().iter().all(is_free)) else { return false };
         self.frame.clear();
         self.frame.extend_from_slice(data);
+        self.is_one_line = memchr2(b'\n', b'\r', data).is_none();
         self.gaps = gaps;
         true
     }
@@ -142,6 +166,12 @@ impl AlikeContent {
             *content = content.and(more);
         }
         is_equal && any
+    }
+
+    /// The length of the data at the start of these bytes that equal the earlier frame but for its gaps.
+    #[inline]
+    pub(super) fn length_at(&mut self, bytes: &[u8]) -> Option<usize> {
+        self.alike.length_at(bytes)
     }
 
     /// Takes a frame in which the filter found nothing as the one to compare others with.

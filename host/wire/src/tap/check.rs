@@ -100,6 +100,14 @@ impl FrameCheck {
         checked
     }
 
+    /// The length of the data at the start of these bytes, if they equal an earlier frame of which nothing holds and in which
+    /// no member is null, but for what does not matter. No line ends in them.
+    #[inline]
+    pub fn passing_length(&mut self, bytes: &[u8]) -> Option<usize> {
+        let reads_values = !matches!(self.check.0.test, Test::Event(_) | Test::Data(_));
+        if reads_values && self.null.is_none() { self.alike.length_at(bytes) } else { None }
+    }
+
     /// What holds of these data.
     fn scan(&mut self, data: &[u8]) -> Checked {
         let Compiled { test, members, filter, pointers, .. } = &*self.check.0;

@@ -72,7 +72,7 @@ impl Original {
     pub(super) fn take(&mut self, bytes: &[u8], is_between: bool) {
         let before = self.tail.len();
         match &mut self.withhold {
-            Some(withhold) => self.tail.extend_from_slice(&withhold.pass(Bytes::copy_from_slice(bytes))),
+            Some(withhold) => self.tail.extend_from_slice(&withhold.pass(Bytes::copy_from_slice(bytes), &mut |_| ())),
             None => self.tail.extend_from_slice(bytes),
         }
         self.bytes += self.tail.len() - before;
