@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -123,7 +123,14 @@ impl Relayed {
     /// Reads a whole answer before its head goes out, and returns what it costs, for a header. `None` if it is long or
     /// slow, breaks off, or has no known cost: then it goes on as it arrives.
     pub(super) async fn gather(&mut self) -> Option<Nano> {
-        let is_read = tokio::time::timeout(PATIENCE, self.read_gathered()).await.unwrap_or(false);
+        let is_read = {
+            let mut reading = pin!(self.read_gathered());
+            // An answer that is there already costs no timer.
+            match poll_fn(|cx| Poll::Ready(reading.as_mut().poll(cx))).await {
+                Poll::Ready(is_read) => is_read,
+                Poll::Pending => tokio::time::timeout(PATIENCE, reading).await.unwrap_or(false),
+            }
+        };
         if !is_read {
             return None;
         }

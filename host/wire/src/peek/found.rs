@@ -122,13 +122,15 @@ pub struct Found {
     variants: Vec<(String, String)>,
 }
 
+/// How many values a body usually has, for the initial allocation.
+const USUAL_HITS: usize = 12;
 /// Maximum number of reported members whose names differ from wanted ones only in case.
 const MAX_VARIANTS: usize = 16;
 
 impl Found {
     pub(super) fn new(pointers: Pointers) -> Self {
         let last = vec![(0, 0); pointers.len()];
-        Self { pointers, hits: Vec::new(), last, object: None, variants: Vec::new() }
+        Self { pointers, hits: Vec::with_capacity(USUAL_HITS), last, object: None, variants: Vec::new() }
     }
 
     pub(super) fn clear(&mut self) {

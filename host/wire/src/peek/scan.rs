@@ -12,6 +12,9 @@ use crate::frame::nest::{Nest, StringEnd};
 use levels::Level;
 use tokens::Token;
 
+/// How deep selected values usually are, for the initial allocation.
+const USUAL_LEVELS: usize = 6;
+
 /// Scans one body.
 #[derive(Debug)]
 pub struct Peek {
@@ -69,7 +72,7 @@ impl Peek {
             bom: Bom::default(),
             utf8: Utf8::default(),
             state: State::Value,
-            levels: Vec::new(),
+            levels: Vec::with_capacity(USUAL_LEVELS),
             next: Some(ROOT),
             nest: Nest::new(),
             string: StringEnd::default(),

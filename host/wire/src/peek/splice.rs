@@ -17,7 +17,9 @@ pub struct Edit {
 impl Edit {
     /// Replaces a value by a string.
     pub fn text(range: Range<usize>, text: &str) -> Self {
-        Self { range, replacement: quoted(text).into() }
+        let mut replacement = String::with_capacity(text.len() + 2);
+        quote(text, &mut replacement);
+        Self { range, replacement: replacement.into() }
     }
 }
 
@@ -99,8 +101,12 @@ impl Body<'_> {
 
 /// The pointers to scan for before a member can be set: its own, and those of all its ancestors.
 pub fn prefixes(pointer: &str) -> Vec<String> {
+    beginnings(pointer).map(str::to_owned).collect()
+}
+
+fn beginnings(pointer: &str) -> impl Iterator<Item = &str> {
     let ends = pointer.match_indices('/').map(|(at, _)| at).skip(1).chain([pointer.len()]);
-    ends.filter_map(|end| pointer.get(..end)).filter(|prefix| !prefix.is_empty()).map(str::to_owned).collect()
+    ends.filter_map(|end| pointer.get(..end)).filter(|prefix| !prefix.is_empty())
 }
 
 /// The edits that set the value at a pointer to this JSON; none if it has that value already.
@@ -112,7 +118,7 @@ pub fn set_member(found: &Found, pointer: &str, json: &str) -> Result<Vec<Edit>,
     let names = segments(pointer).map_err(|_| not_scanned())?;
     let body = found.object().ok_or(SpliceError::NotAnObject)?;
     let (mut inside, mut empty) = (body.inside, body.empty);
-    for (depth, prefix) in prefixes(pointer).iter().enumerate() {
+    for (depth, prefix) in beginnings(pointer).enumerate() {
         let place = found.pointers().position(prefix).ok_or_else(not_scanned)?;
         let below = names.get(depth + 1..).unwrap_or_default();
         let Some(hit) = found.last(place) else {
@@ -144,10 +150,11 @@ fn replacement(hit: &Hit, below: &[String], json: &str) -> Vec<Edit> {
 
 /// Wraps a value in objects of these names: `{"a":{"b":json}}`.
 fn nested(names: &[String], json: &str) -> String {
-    let mut out = String::new();
+    let names_length: usize = names.iter().map(|name| name.len() + "{\"\":}".len()).sum();
+    let mut out = String::with_capacity(names_length + json.len());
     for name in names {
         out.push('{');
-        out.push_str(&quoted(name));
+        quote(name, &mut out);
         out.push(':');
     }
     out.push_str(json);
@@ -155,6 +162,12 @@ fn nested(names: &[String], json: &str) -> String {
     out
 }
 
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+fn quote(text: &str, out: &mut String) {
+    if text.bytes().any(|byte| byte < b' ' || matches!(byte, b'"' | b'\\')) {
+        out.push_str(&serde_json::Value::from(text).to_string());
+        return;
+    }
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
 }

@@ -55,6 +55,16 @@ impl Gaps {
         self.ranges.get(..self.count).unwrap_or_default()
     }
 
+    /// The inside of the string at this offset, if there is one.
+    fn of_text(data: &[u8], at: Option<usize>) -> Option<Self> {
+        let mut gaps = Self::default();
+        if let Some(start) = at.filter(|at| data.get(*at) == Some(&b'"')).map(|at| at + 1) {
+            let length = StringEnd::default().find(data.get(start..)?)?;
+            gaps.push(start..start + length)?;
+        }
+        Some(gaps)
+    }
+
     /// Adds a range; `None` if there are too many.
     fn push(&mut self, range: Range<usize>) -> Option<()> {
         *self.ranges.get_mut(self.count)? = range;
@@ -122,10 +132,8 @@ impl Alike {
             return false;
         }
         self.left -= 1;
-        let before = if self.frame.is_empty() { data } else { &self.frame };
-        // A frame differs from itself in this text only.
-        let alone = || if text.is_some() { differing(data, data, text) } else { Some(Gaps::default()) };
-        let gaps = differing(before, data, text).or_else(alone);
+        let from_before = if self.frame.is_empty() { None } else { differing(&self.frame, data, text) };
+        let gaps = from_before.or_else(|| Gaps::of_text(data, text));
         let is_free = |gap: &Range<usize>| is_free(data.get(..gap.start).unwrap_or_default());
         let Some(gaps) = gaps.filter(|gaps| gaps.all().iter().all(is_free)) else { return false };
         self.frame.clear();

@@ -15,8 +15,8 @@ use weir_types::tokens::Tokens;
 #[derive(Debug)]
 pub(super) struct Places {
     tokens: Vec<Place>,
-    /// The buckets, each after those that it includes.
-    order: Vec<Bucket>,
+    /// The numbers of the places, each after those whose buckets it includes.
+    order: Vec<usize>,
     units: Vec<UnitPlace>,
 }
 
@@ -80,21 +80,25 @@ impl Places {
             }
             places.push(Place { bucket: place.bucket, merge: place.merge, includes });
         }
-        Ok(Self { order: order(&places).ok_or(TapError::Circle)?, tokens: places, units: units.to_vec() })
+        let buckets = order(&places).ok_or(TapError::Circle)?;
+        let mut order: Vec<usize> = (0..places.len()).collect();
+        order.sort_by_key(|number| {
+            let bucket = places.get(*number).map(|place| place.bucket);
+            buckets.iter().position(|known| Some(*known) == bucket)
+        });
+        Ok(Self { order, tokens: places, units: units.to_vec() })
     }
 
     /// The tokens in disjoint buckets.
     pub(super) fn tokens(&self, figures: &Figures) -> Tokens {
         let mut tokens = Tokens::default();
-        for bucket in &self.order {
-            let mut sum: Option<u32> = None;
-            let own = self.tokens.iter().zip(&figures.tokens).filter(|(place, _)| place.bucket == *bucket);
-            for (place, figure) in own {
-                let Some(figure) = *figure else { continue };
-                let own = place.includes.iter().fold(figure, |left, bucket| cut(tokens.slot(*bucket), left));
-                sum = Some(sum.unwrap_or(0).saturating_add(own));
-            }
-            *tokens.slot(*bucket) = sum;
+        for number in &self.order {
+            let (Some(place), Some(Some(figure))) = (self.tokens.get(*number), figures.tokens.get(*number)) else {
+                continue;
+            };
+            let own = place.includes.iter().fold(*figure, |left, bucket| cut(tokens.slot(*bucket), left));
+            let sum = tokens.slot(place.bucket);
+            *sum = Some(sum.unwrap_or(0).saturating_add(own));
         }
         tokens
     }
