@@ -136,14 +136,17 @@ impl Cache {
         self.clear_if(|_| true)
     }
 
-    /// Forgets what is kept if the generation is another than this, which is that of the server that nodes share.
-    pub fn adopt(&self, generation: u64) {
+    /// Forgets what is kept if the generation is another than this, which is that of the server that nodes share. Returns
+    /// whether it was.
+    pub fn adopt(&self, generation: u64) -> bool {
         let mut purges = self.purges();
-        if purges.generation != generation {
+        let is_another = purges.generation != generation;
+        if is_another {
             purges.count += 1;
             purges.generation = generation;
             self.store.clear();
         }
+        is_another
     }
 
     /// Forgets what is kept, in the same generation: another node removed some of it.

@@ -39,6 +39,10 @@ impl Key {
         Some(Self(key))
     }
 
+    pub(crate) fn from_bytes(key: [u8; 32]) -> Self {
+        Self(key)
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }

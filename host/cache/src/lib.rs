@@ -11,7 +11,7 @@
 //! | [`cache::flight`] | one request for all equal ones that arrive meanwhile |
 //! | [`shared`] | what is asked of a server that keeps answers for several nodes |
 //! | [`similar`] | questions by their meaning: the nearest one within a partition, and the gate of words |
-//! | [`sealed`] | entries as bytes for such a server, which can neither read nor change them |
+//! | [`sealed`] | entries and questions as bytes for such a server, which can neither read nor change them |
 
 pub mod cache;
 mod canonical;
@@ -28,5 +28,5 @@ pub use canonical::digest as digest_json;
 pub use control::Control;
 pub use entry::Entry;
 pub use key::{Key, KeyWriter, Scope};
-pub use sealed::{Opened, Seal};
+pub use sealed::{Opened, OpenedQuestion, Seal};
 pub use shared::{Looked, Mark, Place, Removal, SharedAnswers, Sharing};

@@ -2,6 +2,8 @@
 //! the very key and scope that are asked for, so that neither a mistaken nor a lying server makes one tenant see another's
 //! answer, and what it keeps tells it nothing.
 
+mod question;
+
 use std::fmt;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -15,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use crate::entry::TOO_LARGE;
 use crate::shared::{Mark, Place};
 use crate::{Entry, Key};
+
+pub use question::{OpenedQuestion, sealed_question_bytes};
 
 /// What every sealed entry begins with: its version.
 const VERSION: &[u8] = b"weir-answer-1";
@@ -129,7 +133,11 @@ impl Seal {
 
     /// The cipher of a place: no two places have the same.
     fn cipher(&self, place: &Place) -> Option<LessSafeKey> {
-        let tag = self.tag(&[b"place", place.scope.bytes(), place.key.bytes()]);
+        self.cipher_of(&[b"place", place.scope.bytes(), place.key.bytes()])
+    }
+
+    fn cipher_of(&self, parts: &[&[u8]]) -> Option<LessSafeKey> {
+        let tag = self.tag(parts);
         UnboundKey::new(&AES_256_GCM, tag.as_ref()).ok().map(LessSafeKey::new)
     }
 

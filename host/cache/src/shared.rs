@@ -4,9 +4,11 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use crate::similar::shelf::{SharedQuestion, ShelfReading};
 use crate::{Entry, Key, Scope};
 
 /// The place of an answer: whose it is, its key, and the model by which it may be removed.
@@ -62,8 +64,19 @@ pub trait SharedAnswers: fmt::Debug + Send + Sync {
     /// Looks for an answer.
     fn look<'a>(&'a self, place: &'a Place) -> Answered<'a, Looked>;
 
-    /// Has an answer kept, for which a request found this mark. Nothing waits for that.
-    fn put(&self, place: Place, entry: Arc<Entry>, mark: Mark);
+    /// Has an answer kept, for which a request found this mark, and then the question that it answers. Nothing waits for
+    /// that.
+    fn put(&self, place: Place, entry: Arc<Entry>, mark: Mark, question: Option<SharedQuestion>);
+
+    /// Reads the questions that other nodes added to a shelf, or begins to: a request waits no longer than for an answer.
+    fn learn(&self, reading: ShelfReading) -> Answered<'_, ()>;
+
+    /// Notes for all nodes that the answer with this key, made before now, is wrong for other questions than its own.
+    /// Returns whether that was done; not if the server is away.
+    fn call_wrong<'a>(&'a self, key: &'a Key) -> Answered<'a, bool>;
+
+    /// Whether an answer with this key, which was made then, was called wrong since; not if the server is away.
+    fn was_called_wrong<'a>(&'a self, key: &'a Key, made: Instant) -> Answered<'a, bool>;
 
     /// Removes answers. Returns whether that was done; not if the server is away.
     fn remove<'a>(&'a self, removal: Removal<'a>) -> Answered<'a, bool>;
@@ -86,18 +99,18 @@ impl Sharing {
         Self { server, scope, mark, origin }
     }
 
-    /// Has an answer kept for other nodes, and its form for clients of other formats.
-    pub fn put(self, key: Key, entry: &Arc<Entry>, origin: Option<&Arc<Entry>>) {
+    /// Has an answer kept for other nodes, and its form for clients of other formats, with the question that this answers.
+    pub fn put(self, key: Key, entry: &Arc<Entry>, origin: Option<&Arc<Entry>>, question: Option<SharedQuestion>) {
         let Self { server, scope, mark, origin: origin_mark } = self;
         let place = |key| Place { scope: scope.clone(), key, model: Arc::clone(&entry.model) };
         // An answer names its other form only if a removal of that would be seen.
         match entry.origin.zip(origin).zip(origin_mark) {
             Some(((origin_key, other), origin_mark)) => {
                 let mark = Mark { origin: Some(origin_mark.key), ..mark };
-                server.put(place(origin_key), Arc::clone(other), origin_mark);
-                server.put(place(key), Arc::clone(entry), mark);
+                server.put(place(origin_key), Arc::clone(other), origin_mark, question);
+                server.put(place(key), Arc::clone(entry), mark, None);
             }
-            None if entry.origin.is_none() => server.put(place(key), Arc::clone(entry), mark),
+            None if entry.origin.is_none() => server.put(place(key), Arc::clone(entry), mark, None),
             None => {}
         }
     }

@@ -1,18 +1,21 @@
 //! Questions by their meaning, as vectors: which earlier question is nearest to a new one. What the answers are is not known
 //! here, only their keys.
 //!
-//! Questions are compared within a partition only, which is everything of a request but its last words. A partition has so
-//! few of them that each is looked at.
+//! Questions are compared within a partition only, which is everything of a request but its last words. Most partitions have
+//! so few of them that each is looked at; of a larger one, those whose sketches are near.
 
 mod list;
+pub mod shelf;
+mod sketch;
 pub mod wording;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use crate::Key;
-use list::{List, OVERHEAD, PART_FREED, product};
+use crate::{Key, Scope};
+use list::{List, OVERHEAD, PART_FREED};
+use shelf::{Position, Removals, SharedQuestion, Shelf, ShelfReading};
 use wording::Wording;
 
 /// The most numbers of a vector.
@@ -37,6 +40,11 @@ impl Direction {
             *number = (f64::from(*number) / length) as f32;
         }
         Some(Self(vector))
+    }
+
+    /// Its numbers.
+    pub(crate) fn numbers(&self) -> &[f32] {
+        &self.0
     }
 }
 
@@ -74,14 +82,22 @@ pub struct Nearest {
 pub struct Questions {
     partitions: Mutex<HashMap<Key, Arc<Partition>>>,
     limit: AtomicUsize,
+    /// The most questions of a partition; the oldest go first.
+    most: AtomicUsize,
     bytes: AtomicUsize,
     turns: AtomicU64,
+    /// How often something was removed by request.
+    removals: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Partition {
     asked: RwLock<List>,
     used: AtomicU64,
+    /// The alias of the model, for removal.
+    model: Arc<str>,
+    /// Whether a task reads what other nodes added to it.
+    is_read: AtomicBool,
 }
 
 /// A question whose answer is awaited.
@@ -89,13 +105,34 @@ struct Partition {
 pub struct PendingQuestion {
     questions: Arc<Questions>,
     partition: Key,
+    model: Arc<str>,
     question: Question,
+    /// The removals before it.
+    removals: u64,
+    /// Where other nodes find it.
+    shelf: Option<Arc<Shelf>>,
 }
 
 impl PendingQuestion {
-    /// A question in a partition.
-    pub fn new(questions: &Arc<Questions>, partition: Key, question: Question) -> Self {
-        Self { questions: Arc::clone(questions), partition, question }
+    /// A question in a partition, of a model with this alias.
+    pub fn new(questions: &Arc<Questions>, (partition, model): (Key, &Arc<str>), question: Question) -> Self {
+        let (questions, model) = (Arc::clone(questions), Arc::clone(model));
+        let removals = questions.removals.load(Ordering::Acquire);
+        Self { questions, partition, model, question, removals, shelf: None }
+    }
+
+    /// Has it shared with other nodes once it is answered. Returns the turn to read theirs, if no other task has that.
+    pub fn share(&mut self, scope: Scope, removals: Removals) -> Option<ShelfReading> {
+        let (partition, model) = (self.partition, Arc::clone(&self.model));
+        let numbers = self.question.direction.0.len();
+        let shelf = self.shelf.insert(Arc::new(Shelf { scope, partition, model, removals, numbers }));
+        ShelfReading::begin(&self.questions, shelf)
+    }
+
+    /// The question for other nodes, if it is shared.
+    pub fn shared(&self) -> Option<SharedQuestion> {
+        let shelf = Arc::clone(self.shelf.as_ref()?);
+        Some(SharedQuestion { shelf, question: self.question.clone(), most: self.questions.most() })
     }
 
     /// The nearest one that was answered.
@@ -103,7 +140,7 @@ impl PendingQuestion {
         self.questions.nearest(&self.partition, &self.question, demand)
     }
 
-    /// How many numbers are compared to find it.
+    /// How many numbers are compared to find it at most.
     pub fn numbers(&self) -> usize {
         self.questions.numbers(&self.partition)
     }
@@ -113,27 +150,30 @@ impl PendingQuestion {
         self.questions.remove_from(&self.partition, key);
     }
 
-    /// Its own answer is kept, under this key.
+    /// Its own answer is kept, under this key, unless something was removed meanwhile.
     pub fn answered(self, key: Key) {
-        self.questions.add(&self.partition, &self.question, key);
+        if self.questions.removals.load(Ordering::Acquire) == self.removals {
+            self.questions.add((&self.partition, &self.model), &self.question, key);
+        }
     }
 }
 
 impl Questions {
-    /// No questions, in so many bytes.
-    pub fn new(limit: usize) -> Self {
-        Self { limit: AtomicUsize::new(limit), ..Self::default() }
+    /// No questions, in so many bytes, with so many at most of a partition.
+    pub fn new(limit: usize, most: usize) -> Self {
+        Self { limit: AtomicUsize::new(limit), most: AtomicUsize::new(most), ..Self::default() }
     }
 
-    /// Changes the bound; what is beyond it goes as other questions come.
-    pub fn resize(&self, limit: usize) {
+    /// Changes the bounds; what is beyond them goes as other questions come.
+    pub fn resize(&self, limit: usize, most: usize) {
         self.limit.store(limit, Ordering::Relaxed);
+        self.most.store(most, Ordering::Relaxed);
     }
 
     /// How many questions there are.
     pub fn len(&self) -> usize {
         let partitions: Vec<_> = self.partitions().values().cloned().collect();
-        partitions.iter().map(|partition| partition.read().asked.len()).sum()
+        partitions.iter().map(|partition| partition.read().len()).sum()
     }
 
     /// Whether there are none.
@@ -146,37 +186,27 @@ impl Questions {
         self.bytes.load(Ordering::Relaxed)
     }
 
+    fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
+    }
+
     /// The nearest question of a partition: the nearest that fits, if there is one.
     pub fn nearest(&self, partition: &Key, question: &Question, demand: Demand) -> Option<Nearest> {
         let partition = self.partition(partition)?;
-        partition.used.store(self.turns.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+        partition.used.store(self.turn(), Ordering::Relaxed);
         let list = partition.read();
-        if list.numbers != question.direction.0.len() {
-            return None;
-        }
-        let vectors = list.vectors.chunks_exact(list.numbers).zip(&list.asked);
-        let all = vectors.map(|(vector, asked)| {
-            let similarity = f64::from(product(vector, &question.direction.0)).min(1.0);
-            let is_worded_alike = !demand.same_wording || asked.wording == question.wording;
-            Nearest { key: asked.key, similarity, fits: is_worded_alike && similarity >= demand.threshold }
-        });
-        all.max_by(|one, other| one.fits.cmp(&other.fits).then(one.similarity.total_cmp(&other.similarity)))
+        list.nearest(question, demand)
     }
 
-    /// Adds a question whose answer has this key.
-    pub fn add(&self, partition: &Key, question: &Question, key: Key) {
+    /// Adds a question whose answer has this key to a partition of a model.
+    pub fn add(&self, (partition, model): (&Key, &Arc<str>), question: &Question, key: Key) {
         let size = question.direction.0.len() * size_of::<f32>() + OVERHEAD;
         let limit = self.limit.load(Ordering::Relaxed);
         if size + OVERHEAD > limit {
             return;
         }
         let mut partitions = self.partitions();
-        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        let own = Arc::clone(partitions.entry(*partition).or_insert_with(|| {
-            self.bytes.fetch_add(OVERHEAD, Ordering::Relaxed);
-            Arc::new(Partition { asked: RwLock::default(), used: AtomicU64::new(turn) })
-        }));
-        own.used.store(turn, Ordering::Relaxed);
+        let own = self.open_in(&mut partitions, partition, model);
         if self.bytes() + size > limit {
             self.make_room(&mut partitions, partition, limit.saturating_sub(size.max(limit / PART_FREED)));
         }
@@ -188,10 +218,37 @@ impl Questions {
         let mut list = own.write();
         let before = list.bytes();
         if !list.is_gone {
-            list.add(question, key, has_room);
+            list.add(question, key, (has_room, self.most()));
         }
         self.bytes.fetch_add(list.bytes(), Ordering::Relaxed);
         self.bytes.fetch_sub(before + reserved, Ordering::Relaxed);
+    }
+
+    /// A partition, which is made if there is none.
+    fn open(&self, partition: &Key, model: &Arc<str>) -> Arc<Partition> {
+        let mut partitions = self.partitions();
+        let own = self.open_in(&mut partitions, partition, model);
+        let limit = self.limit.load(Ordering::Relaxed);
+        if self.bytes() > limit {
+            self.make_room(&mut partitions, partition, limit - limit / PART_FREED);
+        }
+        own
+    }
+
+    fn open_in(
+        &self,
+        partitions: &mut HashMap<Key, Arc<Partition>>,
+        partition: &Key,
+        model: &Arc<str>,
+    ) -> Arc<Partition> {
+        let turn = self.turn();
+        let own = partitions.entry(*partition).or_insert_with(|| {
+            self.bytes.fetch_add(OVERHEAD, Ordering::Relaxed);
+            let (asked, used, is_read) = (RwLock::default(), AtomicU64::new(turn), AtomicBool::new(false));
+            Arc::new(Partition { asked, used, model: Arc::clone(model), is_read })
+        });
+        own.used.store(turn, Ordering::Relaxed);
+        Arc::clone(own)
     }
 
     /// Removes the least used partitions but this one, until the others take no more than so many bytes.
@@ -204,19 +261,53 @@ impl Questions {
                 break;
             }
             if let Some(gone) = partitions.remove(&key) {
-                let mut list = gone.write();
-                list.is_gone = true;
-                self.bytes.fetch_sub(list.bytes() + OVERHEAD, Ordering::Relaxed);
-                *list = List::gone();
+                self.close(&gone);
             }
+        }
+    }
+
+    /// Empties a partition that is none of those that count any more.
+    fn close(&self, partition: &Partition) {
+        let mut list = partition.write();
+        self.bytes.fetch_sub(list.bytes() + OVERHEAD, Ordering::Relaxed);
+        *list = List::gone();
+    }
+
+    /// Empties a partition that is read anew.
+    fn reset(&self, list: &mut List, read: Option<(Removals, Position)>) {
+        if !list.is_gone {
+            self.bytes.fetch_sub(list.bytes(), Ordering::Relaxed);
+            *list = List::read_from(read);
         }
     }
 
     /// Removes the question whose answer has this key. Returns whether there was one.
     pub fn remove(&self, key: &Key) -> bool {
+        self.removals.fetch_add(1, Ordering::Release);
         let partitions: Vec<_> = self.partitions().keys().copied().collect();
         // A request has one partition.
         partitions.iter().any(|partition| self.remove_from(partition, key))
+    }
+
+    /// Removes the questions of a model.
+    pub fn remove_model(&self, model: &str) {
+        self.remove_those(|partition| *partition.model == *model);
+    }
+
+    /// Removes all questions.
+    pub fn clear(&self) {
+        self.remove_those(|_| true);
+    }
+
+    fn remove_those(&self, is_meant: impl Fn(&Partition) -> bool) {
+        self.removals.fetch_add(1, Ordering::Release);
+        self.partitions().retain(|_, partition| {
+            let goes = is_meant(partition);
+            if goes {
+                self.close(partition);
+            }
+            !goes
+        });
     }
 
     fn remove_from(&self, partition: &Key, key: &Key) -> bool {
@@ -228,8 +319,15 @@ impl Questions {
         was_there
     }
 
+    fn turn(&self) -> u64 {
+        self.turns.fetch_add(1, Ordering::Relaxed)
+    }
+
     fn numbers(&self, partition: &Key) -> usize {
-        self.partition(partition).map_or(0, |partition| partition.read().vectors.len())
+        self.partition(partition).map_or(0, |partition| {
+            let list = partition.read();
+            list.len() * list.numbers
+        })
     }
 
     fn partition(&self, key: &Key) -> Option<Arc<Partition>> {
@@ -252,105 +350,4 @@ impl Partition {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::list::MOST_QUESTIONS;
-    use super::*;
-    use crate::{KeyWriter, Scope};
-
-    fn key(name: &str) -> Key {
-        let mut writer = KeyWriter::new(&Scope::of(&Arc::from("tenant")), 0);
-        writer.part("name", name.as_bytes());
-        writer.finish()
-    }
-
-    fn question(vector: &[f32], words: &str) -> Question {
-        Question { direction: Direction::of(vector.to_vec()).unwrap(), wording: Wording::of(words) }
-    }
-
-    const LOOSE: Demand = Demand { threshold: 0.95, same_wording: false };
-    const STRICT: Demand = Demand { threshold: 0.95, same_wording: true };
-
-    #[test]
-    fn the_nearest_that_fits_is_found_in_its_own_partition_only() {
-        let questions = Questions::new(1 << 20);
-        questions.add(&key("p"), &question(&[1.0, 0.0, 0.0], "a"), key("1"));
-        questions.add(&key("p"), &question(&[0.0, 2.0, 0.0], "b"), key("2"));
-        let near = |words: &str, demand| questions.nearest(&key("p"), &question(&[0.1, 1.0, 0.0], words), demand);
-        let found = near("b", STRICT).unwrap();
-        assert_eq!((found.key, found.fits), (key("2"), true));
-        assert!((found.similarity - 0.995).abs() < 0.001);
-        let found = near("c", STRICT).unwrap();
-        assert_eq!((found.key, found.fits), (key("2"), false), "it is near, and worded in another way");
-        assert!(near("c", LOOSE).unwrap().fits);
-        assert!(questions.nearest(&key("q"), &question(&[0.0, 1.0, 0.0], "b"), LOOSE).is_none());
-        assert!(questions.nearest(&key("p"), &question(&[0.0, 1.0], "b"), LOOSE).is_none(), "of another model");
-        assert!(questions.remove(&key("2")) && !questions.remove(&key("2")));
-        assert!(!near("b", LOOSE).unwrap().fits);
-        assert_eq!(questions.len(), 1);
-    }
-
-    #[test]
-    fn vectors_of_another_length_begin_a_partition_anew() {
-        let questions = Questions::new(1 << 20);
-        let (short, long) = (question(&[1.0, 0.0], "a"), question(&[1.0, 0.0, 0.0], "a"));
-        questions.add(&key("p"), &short, key("1"));
-        questions.add(&key("p"), &short, key("2"));
-        questions.add(&key("p"), &long, key("3"));
-        assert!(questions.nearest(&key("p"), &short, LOOSE).is_none());
-        assert_eq!(questions.nearest(&key("p"), &long, LOOSE).map(|near| near.key), Some(key("3")));
-        assert_eq!((questions.len(), questions.bytes()), (1, 3 * 4 + 2 * OVERHEAD));
-    }
-
-    #[test]
-    fn a_full_partition_puts_new_questions_in_the_place_of_the_oldest() {
-        let questions = Questions::new(64 << 20);
-        let one = question(&[1.0], "");
-        for number in 0..=MOST_QUESTIONS {
-            questions.add(&key("p"), &one, key(&number.to_string()));
-        }
-        assert_eq!(questions.len(), MOST_QUESTIONS);
-        assert!(!questions.remove(&key("0")) && questions.remove(&key("1")));
-        assert!(questions.remove(&key(&MOST_QUESTIONS.to_string())));
-    }
-
-    #[test]
-    fn a_vector_without_a_direction_is_none() {
-        for vector in [vec![], vec![0.0; 8], vec![f32::NAN], vec![1.0, f32::INFINITY], vec![1.0; MOST_NUMBERS + 1]] {
-            assert!(Direction::of(vector).is_none());
-        }
-        assert!(Direction::of(vec![f32::MAX; MOST_NUMBERS]).is_some());
-    }
-
-    #[test]
-    fn they_stay_within_the_bound_and_the_least_used_partition_goes_first() {
-        let questions = Questions::new(20 * (16 * 4 + OVERHEAD));
-        let vector = |number: usize| {
-            let mut vector = [0.0; 16];
-            vector[number % 16] = 1.0;
-            question(&vector, "")
-        };
-        for number in 0..8 {
-            questions.add(&key("one"), &vector(number), key(&format!("one {number}")));
-            questions.add(&key("two"), &vector(number), key(&format!("two {number}")));
-        }
-        assert!(questions.nearest(&key("one"), &vector(0), LOOSE).unwrap().fits);
-        for number in 0..100 {
-            questions.add(&key("three"), &vector(number), key(&format!("three {number}")));
-            assert!(questions.bytes() <= 20 * (16 * 4 + OVERHEAD), "{number}");
-        }
-        assert!(questions.nearest(&key("two"), &vector(0), LOOSE).is_none());
-        assert!(questions.nearest(&key("three"), &vector(99), LOOSE).unwrap().fits, "the newest is there");
-        let all: Vec<_> = (0..100).map(|number| key(&format!("three {number}"))).collect();
-        for key in all {
-            questions.remove(&key);
-        }
-        assert!(questions.is_empty());
-    }
-
-    #[test]
-    fn products_are_those_of_arithmetic() {
-        let one: Vec<f32> = (0..19).map(|number| number as f32).collect();
-        let sum: f32 = one.iter().map(|number| number * number).sum();
-        assert!((product(&one, &one) - sum).abs() < 0.001);
-    }
-}
+mod tests;

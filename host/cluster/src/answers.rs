@@ -3,9 +3,10 @@
 //!
 //! An answer has a place by its name; numbers beside it count removals: of everything, of a model, of one answer. Each answer
 //! is sealed with the numbers that its request found, and used only as long as they are the same. So a removal needs no list
-//! of what there is, and an answer that was under way does not come back.
+//! of what there is, and an answer that was under way does not come back. `questions` has the questions that they answer.
 
 mod link;
+mod questions;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -14,6 +15,8 @@ use prometheus::Registry;
 use rustls::ClientConfig;
 use tokio::task::JoinHandle;
 use weir_cache::shared::Answered;
+use weir_cache::similar::Questions;
+use weir_cache::similar::shelf::{SharedQuestion, ShelfReading};
 use weir_cache::{Cache, Entry, Key, Looked, Mark, Place, Removal, Seal, SharedAnswers};
 
 use super::address::Address;
@@ -66,23 +69,25 @@ struct Inner {
     seal: Seal,
     link: Link,
     cache: Arc<Cache>,
+    questions: Arc<Questions>,
 }
 
 impl AnswerServer {
-    /// Connects, and has a node's own cache follow the removals of others. A server that is away now is tried again.
+    /// Connects, and has a node's own answers and questions follow the removals of others. A server that is away now is tried again.
     ///
     /// # Errors
     ///
     /// The server does not allow what is needed.
     pub async fn open(
         AnswerServerSettings { address, tls, prefix, wait, seal }: AnswerServerSettings,
-        cache: &Arc<Cache>,
+        (cache, questions): (&Arc<Cache>, &Arc<Questions>),
         registry: &Registry,
     ) -> Result<Self, ServerError> {
         let names = Names(prefix);
         let link = Link::new((address, tls), (wait, names.of("tried", "")), registry)
             .map_err(|error| ServerError::Connection(error.to_string()))?;
-        let inner = Arc::new(Inner { names, seal, link, cache: Arc::clone(cache) });
+        let (cache, questions) = (Arc::clone(cache), Arc::clone(questions));
+        let inner = Arc::new(Inner { names, seal, link, cache, questions });
         let before = match inner.link.connect().await {
             Ok(()) => inner.follow_removals(None).await,
             Err(error @ ServerError::NotAllowed(_)) => return Err(error),
@@ -98,9 +103,30 @@ impl SharedAnswers for AnswerServer {
         Box::pin(self.inner.look(place))
     }
 
-    fn put(&self, place: Place, entry: Arc<Entry>, mark: Mark) {
+    fn put(&self, place: Place, entry: Arc<Entry>, mark: Mark, question: Option<SharedQuestion>) {
         let inner = Arc::clone(&self.inner);
-        tokio::spawn(async move { inner.write(&place, &entry, &mark).await });
+        tokio::spawn(async move {
+            let is_written = inner.write(&place, &entry, &mark).await.is_some();
+            if let Some(question) = question.filter(|_| is_written) {
+                inner.add(&question, &place.key, &entry).await;
+            }
+        });
+    }
+
+    fn learn(&self, reading: ShelfReading) -> Answered<'_, ()> {
+        // On a task of its own, so that what comes too late for this request is known to the next.
+        let task = tokio::spawn(Arc::clone(&self.inner).learn(reading));
+        Box::pin(async move {
+            let _is_read = tokio::time::timeout(self.inner.link.wait(), task).await;
+        })
+    }
+
+    fn call_wrong<'a>(&'a self, key: &'a Key) -> Answered<'a, bool> {
+        Box::pin(async move { self.inner.call_wrong(key).await.is_some() })
+    }
+
+    fn was_called_wrong<'a>(&'a self, key: &'a Key, made: Instant) -> Answered<'a, bool> {
+        Box::pin(async move { self.inner.was_called_wrong(key, made).await.unwrap_or_default() })
     }
 
     fn remove<'a>(&'a self, removal: Removal<'a>) -> Answered<'a, bool> {
@@ -146,28 +172,26 @@ impl Inner {
         Some(opened.entry)
     }
 
-    async fn write(&self, place: &Place, entry: &Entry, mark: &Mark) {
+    async fn write(&self, place: &Place, entry: &Entry, mark: &Mark) -> Option<()> {
         let mut random = [0; 12];
-        if getrandom::fill(&mut random).is_err() {
-            return;
-        }
+        getrandom::fill(&mut random).ok()?;
         let Some(sealed) = self.seal.seal(place, (entry, mark), (unix_ms(), random)) else {
-            return self.link.count(Outcome::Large);
+            self.link.count(Outcome::Large);
+            return None;
         };
         let lasts = entry.lifetime.saturating_sub(entry.age(Instant::now()));
         let name = self.seal.name(&place.key);
         let origin = entry.origin.map(|origin| (self.names.of("origin", &name), self.seal.name(&origin)));
         let entry = self.names.of("entry", &name);
         // A failure is counted and logged.
-        let _is_written = self
-            .link
+        self.link
             .write(async move |values: &Values| {
                 if let Some((name, origin)) = origin {
                     values.put(&name, origin.as_bytes(), lasts).await?;
                 }
                 values.put(&entry, &sealed, lasts).await
             })
-            .await;
+            .await
     }
 
     /// Removes answers, and returns something if that was done.
@@ -195,7 +219,9 @@ impl Inner {
                         if up_to.is_some_and(|most| now > most) { Ok(now) } else { values.count_up(&name, None).await }
                     })
                     .await?;
-                self.cache.adopt(generation);
+                if self.cache.adopt(generation) {
+                    self.questions.clear();
+                }
                 Some(())
             }
         }
@@ -246,9 +272,12 @@ impl Inner {
         let values = self.link.follow(vec![self.names.of("all", ""), self.names.of("changes", "")]).await?;
         let [all, changes] = values.as_slice() else { return None };
         let (all, changes) = (number(all.as_deref()), number(changes.as_deref()));
-        self.cache.adopt(all);
+        if self.cache.adopt(all) {
+            self.questions.clear();
+        }
         if before.is_some_and(|before| before != changes) {
             self.cache.forget();
+            self.questions.clear();
         }
         Some(changes)
     }

@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use redis::Value;
 use redis::aio::MultiplexedConnection;
 use rustls::ClientConfig;
 use tokio::task::JoinHandle;
+use weir_cache::similar::shelf::Position;
 
 use super::address::Address;
 use super::connection::{Allowance, Grant, connect};
@@ -14,6 +16,9 @@ use super::error::{PATIENCE, ServerError};
 
 /// How long a value lives with which a server shows that it can be written to.
 const TRIED: Duration = Duration::from_mins(1);
+
+/// The name of the one field that values of streams have.
+const FIELD: &str = "q";
 
 /// An open connection, over which many requests go at the same time.
 pub(crate) struct Values {
@@ -91,7 +96,48 @@ impl Values {
         Ok(number)
     }
 
+    /// Adds a value to a stream, which has about so many at most and ends after this time unless more follow.
+    pub(crate) async fn append(
+        &self,
+        stream: &str,
+        value: &[u8],
+        (most, lasts): (usize, Duration),
+    ) -> Result<(), ServerError> {
+        let (mut connection, _grant) = self.begin();
+        let mut command = redis::cmd("XADD");
+        command.arg(stream).arg("MAXLEN").arg("~").arg(most).arg("*").arg(FIELD).arg(value);
+        command.query_async::<String>(&mut connection).await?;
+        let lasts = u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX).max(1);
+        redis::cmd("PEXPIRE").arg(stream).arg(lasts).query_async::<u64>(&mut connection).await?;
+        Ok(())
+    }
+
+    /// Up to so many values of a stream from this place on, with their own places.
+    pub(crate) async fn entries(
+        &self,
+        stream: &str,
+        from: &str,
+        count: usize,
+    ) -> Result<Vec<(Position, Vec<u8>)>, ServerError> {
+        let (mut connection, _grant) = self.begin();
+        let mut command = redis::cmd("XRANGE");
+        command.arg(stream).arg(from).arg("+").arg("COUNT").arg(count);
+        let Value::Array(entries) = command.query_async::<Value>(&mut connection).await? else {
+            return Err(ServerError::Senseless);
+        };
+        let entries: Option<Vec<_>> = entries.into_iter().map(entry).collect();
+        entries.filter(|entries| entries.len() <= count).ok_or(ServerError::Senseless)
+    }
+
     fn begin(&self) -> (MultiplexedConnection, Grant) {
         (self.connection.clone(), self.allowance.begin())
     }
+}
+
+/// An entry of a stream: its place, and the value of its one field.
+fn entry(entry: Value) -> Option<(Position, Vec<u8>)> {
+    let Value::Array(parts) = entry else { return None };
+    let [Value::BulkString(name), Value::Array(fields)] = <[Value; 2]>::try_from(parts).ok()? else { return None };
+    let [_, Value::BulkString(value)] = <[Value; 2]>::try_from(fields).ok()? else { return None };
+    Some((Position::parse(std::str::from_utf8(&name).ok()?)?, value))
 }

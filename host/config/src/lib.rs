@@ -148,6 +148,7 @@ const OF_ONE_NODE: &[&str] = &[
     "server.host",
     "server.port",
     "server.semantic_cache_bytes",
+    "server.semantic_cache_questions",
     "server.tls",
     "server.workers",
     "shared",

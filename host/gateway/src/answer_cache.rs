@@ -17,6 +17,7 @@ use crate::attempt::InboundRequest;
 use crate::observe::metrics::Metrics;
 use crate::route::Route;
 use crate::serving::Serving;
+use weir_cache::similar::Questions;
 use weir_cache::{Cache, Control, Entry, KeyWriter, Place, Scope, SharedAnswers};
 use weir_types::contract::types::ChatRequest;
 use weir_types::headers;
@@ -85,7 +86,8 @@ const UNDER_WAY: usize = 2;
 
 impl AnswerCache {
     /// An empty cache for so many bytes of answers, and of vectors of questions.
-    pub(crate) fn new((bytes, vectors): (usize, usize), metrics: &Metrics) -> Result<Self, prometheus::Error> {
+    /// A partition has so many questions at most.
+    pub(crate) fn new(bytes: usize, vectors: (usize, usize), metrics: &Metrics) -> Result<Self, prometheus::Error> {
         let results = Opts::new("weir_cache_requests_total", "Requests for models whose answers are kept");
         let saved = Opts::new("weir_cache_saved_usd_total", "What kept answers cost when they were made");
         let made = Self {
@@ -123,10 +125,9 @@ impl AnswerCache {
         self.questions.figures()
     }
 
-    /// Counts a verdict on an answer with this key that was given to a question which means the same; after a wrong one
-    /// it is not given again. Returns whether it would have been.
-    pub fn judge(&self, key: &Key, verdict: Verdict) -> bool {
-        self.questions.judge(key, verdict)
+    /// The questions, for a server that several nodes share.
+    pub fn all_questions(&self) -> &Arc<Questions> {
+        self.questions.all()
     }
 
     /// The questions that kept answers answer.

@@ -111,7 +111,8 @@ impl Gateway {
         let reasoning_cache = Arc::new(ReasoningCache::new(serving.config.server.recall_bytes));
         let answers = {
             let server = &serving.config.server;
-            AnswerCache::new((server.cache_bytes, server.semantic_cache_bytes), &metrics)?
+            let questions = (server.semantic_cache_bytes, server.semantic_cache_questions);
+            AnswerCache::new(server.cache_bytes, questions, &metrics)?
         };
         let lists = model_list::Lists::default();
         let guard_metrics = GuardMetrics::new(&metrics)?;

@@ -103,6 +103,9 @@ pub struct Fact {
     /// What a kept answer cost when it was made, in nano-dollars, and this request did not; none if it is not known, or a
     /// provider answered.
     pub saved_nano: Option<i64>,
+    /// How near its question is to that of the kept answer which served it: the cosine in millionths. None if no other
+    /// question's answer did.
+    pub similarity_millionths: Option<i64>,
 }
 
 /// Tokens in the contract's disjoint buckets; none where the provider gave no count.
@@ -205,6 +208,7 @@ impl Fact {
             service_tier: String::new(),
             batch: false,
             saved_nano: None,
+            similarity_millionths: None,
         }
     }
 

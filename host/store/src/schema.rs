@@ -3,10 +3,13 @@
 use crate::fact::columns;
 
 /// The version of the tables that this program writes.
-pub(crate) const VERSION: i64 = 3;
+pub(crate) const VERSION: i64 = 4;
 
 /// What later versions added to the table of facts: the version, and the statement that adds it to one of an earlier version.
-const ADDED: [(i64, &str); 1] = [(2, "alter table facts add column saved_nano bigint;")];
+const ADDED: [(i64, &str); 2] = [
+    (2, "alter table facts add column saved_nano bigint;"),
+    (4, "alter table facts add column similarity_millionths bigint;"),
+];
 
 /// The version from which on the sums of hours are also kept by the day.
 pub(crate) const DAYS_SINCE: i64 = 3;

@@ -15,7 +15,7 @@ pub enum ShareAnswersError {
     Address(#[from] AddressError),
     /// The login is wrong, or its user may not do what is needed.
     #[error(
-        "`cache.url`: {0}; the user needs the commands mget, set, del, incr and pexpire, and all keys of the prefix"
+        "`cache.url`: {0}; the user needs the commands mget, set, del, incr and pexpire, for semantic caches xadd and xrange, and all keys of the prefix"
     )]
     Server(#[from] ServerError),
     /// Encrypted connections cannot be set up.
@@ -33,7 +33,8 @@ pub(crate) async fn share(settings: &CacheSettings, gateway: &Gateway) -> Result
         seal: Seal::new(settings.secret.expose()),
     };
     let answers = gateway.answers();
-    let server = AnswerServer::open(settings, answers.kept(), gateway.metrics().registry()).await?;
+    let kept = (answers.kept(), answers.all_questions());
+    let server = AnswerServer::open(settings, kept, gateway.metrics().registry()).await?;
     answers.share(Arc::new(server));
     Ok(())
 }

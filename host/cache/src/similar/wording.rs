@@ -54,6 +54,14 @@ impl Wording {
         }
         Self(digest.finalize().into())
     }
+
+    pub(crate) fn from_bytes(digest: [u8; 32]) -> Self {
+        Self(digest)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// The words of a text that count.

@@ -21,6 +21,9 @@ const MOST_READS: usize = 64;
 /// Answers that are written at the same time; further ones are not.
 const MOST_WRITES: usize = 16;
 
+/// Requests about questions at the same time; further ones are not made.
+const MOST_ASIDE: usize = 16;
+
 /// What became of something that the server was asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Outcome {
@@ -77,6 +80,9 @@ struct Shared {
     is_told: AtomicBool,
     reads: Arc<Semaphore>,
     writes: Arc<Semaphore>,
+    aside: Arc<Semaphore>,
+    /// Whether the log says that the server has no place for questions.
+    is_refusal_told: AtomicBool,
     outcomes: IntCounterVec,
     is_lost: IntGauge,
 }
@@ -97,8 +103,27 @@ impl Link {
         registry.register(Box::new(outcomes.clone()))?;
         registry.register(Box::new(is_lost.clone()))?;
         let (reads, writes) = (Arc::new(Semaphore::new(MOST_READS)), Arc::new(Semaphore::new(MOST_WRITES)));
-        let (open, is_told) = (ArcSwapOption::empty(), AtomicBool::new(false));
-        Ok(Self(Arc::new(Shared { address, tls, wait, tried, open, is_told, reads, writes, outcomes, is_lost })))
+        let aside = Arc::new(Semaphore::new(MOST_ASIDE));
+        let (open, is_told, is_refusal_told) = Default::default();
+        Ok(Self(Arc::new(Shared {
+            address,
+            tls,
+            wait,
+            tried,
+            open,
+            is_told,
+            reads,
+            writes,
+            aside,
+            is_refusal_told,
+            outcomes,
+            is_lost,
+        })))
+    }
+
+    /// How long a request waits at most.
+    pub(super) fn wait(&self) -> Duration {
+        self.0.wait
     }
 
     /// Counts one request to the server.
@@ -171,6 +196,29 @@ impl Link {
         let written = self.judged(&values, written)?;
         self.count(Outcome::Written);
         Some(written)
+    }
+
+    /// Asks for something about questions; none if the server is away. One that refuses this alone, since its user may not
+    /// use streams, still serves answers.
+    pub(super) async fn aside<T: Send + 'static>(
+        &self,
+        ask: impl AsyncFnOnce(&Values) -> Result<T, ServerError>,
+    ) -> Option<T> {
+        let values = self.0.open.load_full()?;
+        let Ok(_permit) = self.0.aside.try_acquire() else {
+            self.count(Outcome::Dropped);
+            return None;
+        };
+        match ask(&values).await {
+            Err(error @ (ServerError::NotAllowed(_) | ServerError::Refused(_))) => {
+                self.count(Outcome::Failed);
+                if !self.0.is_refusal_told.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "the server that keeps answers takes no questions: its user needs xadd and xrange");
+                }
+                None
+            }
+            answered => self.judged(&values, answered),
+        }
     }
 
     /// What was answered; after a failure the connection is given up.

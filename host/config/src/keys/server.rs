@@ -61,6 +61,9 @@ section! {
         cache_bytes: usize as Size = 64 << 20,
         /// Memory for the vectors of questions, for models with `semantic_cache`.
         semantic_cache_bytes: usize as Size = 64 << 20,
+        /// The most questions of one conversation and caller, for models with `semantic_cache`: requests that differ in
+        /// their last words only. Up to 10,000 each of them is compared, of more those whose sketches are near.
+        semantic_cache_questions: usize as Amount = 10_000,
         /// Whether each request is logged, at level `info`; see `docs/log.md`.
         access_log: bool = true,
         /// The largest frame of a stream.

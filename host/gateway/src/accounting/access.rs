@@ -114,6 +114,7 @@ pub struct RequestRecord {
     /// What else takes the record.
     log: Option<Arc<dyn RequestLog>>,
     saved: Option<Nano>,
+    similarity: Option<f64>,
     /// What the responses of a session used.
     session: Option<SessionUse>,
     is_unlogged: bool,
@@ -152,6 +153,7 @@ impl RequestRecord {
                 has_line,
                 log,
                 saved: None,
+                similarity: None,
                 session: None,
                 is_unlogged: false,
                 capture: None,
@@ -177,6 +179,11 @@ impl RequestRecord {
     /// A kept answer serves the request: sets what that cost when it was made.
     pub(crate) fn set_saved_cost(&mut self, cost: Option<Nano>) {
         self.saved = cost;
+    }
+
+    /// The kept answer is that to another question, this near to the request's.
+    pub(crate) fn set_similarity(&mut self, cosine: f64) {
+        self.similarity = Some(cosine);
     }
 
     /// The request was a session: sets what its responses used.

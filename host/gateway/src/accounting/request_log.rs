@@ -90,6 +90,8 @@ pub struct FinishedRequest {
     pub losses: Vec<String>,
     /// What a kept answer cost when it was made; none if that is not known, or a provider answered.
     pub saved: Option<Nano>,
+    /// The cosine between its question and that of the kept answer which served it, if that is another one.
+    pub similarity: Option<f64>,
     /// Whether the client asked that the request is not logged, and may.
     pub is_unlogged: bool,
 }

@@ -73,12 +73,12 @@ pub(crate) struct SemanticIndex {
 }
 
 impl SemanticIndex {
-    pub(crate) fn new(bytes: usize, registry: &Registry) -> Result<Self, prometheus::Error> {
+    pub(crate) fn new((bytes, most): (usize, usize), registry: &Registry) -> Result<Self, prometheus::Error> {
         let results = Opts::new("weir_cache_semantic_total", "Questions for models with a semantic cache");
         let verdicts =
             Opts::new("weir_cache_feedback_total", "Reported verdicts on answers to questions that mean the same");
         let made = Self {
-            questions: Arc::new(Questions::new(bytes)),
+            questions: Arc::new(Questions::new(bytes, most)),
             scans: Arc::new(Semaphore::new(SCANS)),
             results: IntCounterVec::new(results, &["model", "result"])?,
             verdicts: IntCounterVec::new(verdicts, &["verdict"])?,
@@ -92,8 +92,13 @@ impl SemanticIndex {
         Ok(made)
     }
 
-    pub(crate) fn resize(&self, bytes: usize) {
-        self.questions.resize(bytes);
+    pub(crate) fn resize(&self, bytes: usize, most: usize) {
+        self.questions.resize(bytes, most);
+    }
+
+    /// The questions themselves.
+    pub(super) fn all(&self) -> &Arc<Questions> {
+        &self.questions
     }
 
     pub(crate) fn count(&self, model: &str, result: SemanticResult) {
@@ -123,9 +128,9 @@ impl SemanticIndex {
         verdict == Verdict::Wrong && self.questions.remove(key)
     }
 
-    /// A question whose answer is awaited.
-    pub(crate) fn pending(&self, partition: Key, question: Question) -> PendingQuestion {
-        PendingQuestion::new(&self.questions, partition, question)
+    /// A question in a partition of a model, whose answer is awaited.
+    pub(crate) fn pending(&self, of: (Key, &Arc<str>), question: Question) -> PendingQuestion {
+        PendingQuestion::new(&self.questions, of, question)
     }
 
     /// The nearest question to one.

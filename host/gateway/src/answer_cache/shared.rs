@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::AnswerCache;
-use weir_cache::{Control, Entry, Looked, Mark, Place, Removal, Scope, SharedAnswers, Sharing};
+use super::{AnswerCache, Verdict};
+use crate::attempt::InboundRequest;
+use weir_cache::similar::PendingQuestion;
+use weir_cache::similar::shelf::Removals;
+use weir_cache::{Control, Entry, Key, Looked, Mark, Place, Removal, Scope, SharedAnswers, Sharing};
 
 impl AnswerCache {
     /// Answers are shared with other nodes from now on. Only the first server counts.
@@ -31,6 +34,44 @@ impl AnswerCache {
         Some(Sharing::new(Arc::clone(self.shared.get()?), scope, mark?, origin))
     }
 
+    /// Whether answers are shared with other nodes.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.get().is_some()
+    }
+
+    /// Learns which questions of this partition other nodes know, and has this one shared once it is answered. The request
+    /// found this mark.
+    pub(crate) async fn learn(&self, asked: &InboundRequest, pending: &mut PendingQuestion, mark: &Mark) {
+        let Some(server) = self.shared.get() else { return };
+        let removals = Removals { all: mark.all, model: mark.model };
+        if let Some(reading) = pending.share(Scope::of(&asked.caller.tenant), removals) {
+            server.learn(reading).await;
+        }
+    }
+
+    /// Whether the answer with this key was called wrong for other questions than its own, on any node.
+    pub(crate) async fn was_called_wrong(&self, key: &Key, entry: &Entry) -> bool {
+        match self.shared.get() {
+            Some(server) => server.was_called_wrong(key, entry.stored).await,
+            None => false,
+        }
+    }
+
+    /// Counts a verdict on an answer with this key that was given to a question which means the same; after a wrong one
+    /// it is not given again. Returns whether it would have been, and whether other nodes heed that too: not while the
+    /// server between them is away.
+    pub async fn judge(&self, key: &Key, verdict: Verdict) -> (bool, bool) {
+        let was_there = self.questions.judge(key, verdict);
+        match self.shared.get() {
+            Some(server) if verdict == Verdict::Wrong => {
+                let is_done = server.call_wrong(key).await;
+                // Another node may have had it.
+                (was_there || is_done, is_done)
+            }
+            _ => (was_there, true),
+        }
+    }
+
     /// Removes the kept answers of this node and of those that share with it. Returns how many this one had in memory, and
     /// whether the others will not use theirs: not while the server between them is away.
     pub async fn remove(&self, removal: Removal<'_>) -> (usize, bool) {
@@ -38,14 +79,26 @@ impl AnswerCache {
             Some(server) => server.remove(removal).await,
             None => true,
         };
+        let before = self.cache.generation();
         let removed = match removal {
-            Removal::Key(key) => usize::from(self.cache.remove(key)),
-            Removal::Model(model) => self.cache.remove_model(model),
+            Removal::Key(key) => {
+                let origin = self.get(key, &Control::default()).and_then(|entry| entry.origin);
+                self.questions.all().remove(&origin.unwrap_or(*key));
+                usize::from(self.cache.remove(key))
+            }
+            Removal::Model(model) => {
+                let removed = self.cache.remove_model(model);
+                self.questions.all().remove_model(model);
+                removed
+            }
             // The generation is the server's, and was changed with it.
             Removal::All(_) if is_done && self.shared.get().is_some() => 0,
             Removal::All(None) => self.cache.clear() as usize,
             Removal::All(Some(generation)) => self.cache.clear_up_to(generation) as usize,
         };
+        if self.cache.generation() != before {
+            self.questions.all().clear();
+        }
         (removed, is_done)
     }
 }

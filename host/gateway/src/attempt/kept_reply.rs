@@ -156,7 +156,8 @@ impl Copied {
         let (origin, portable) = portable.map(|(key, entry)| (key, Arc::new(entry))).unzip();
         let entry = Arc::new(of(headers, body, origin));
         if let Some(sharing) = sharing {
-            sharing.put(leader.key(), &entry, portable.as_ref());
+            let question = question.as_ref().and_then(|question| question.shared());
+            sharing.put(leader.key(), &entry, portable.as_ref(), question);
         }
         leader.fill(entry, portable.as_ref());
         if let Some((question, key)) = question.zip(origin) {

@@ -121,7 +121,8 @@ impl Gateway {
         let semantic = serving.config.models.lookup(asked.model()).and_then(|model| model.semantic_cache.as_ref());
         if let Some((settings, meaning)) = semantic.zip(meaning) {
             // If there is an answer, whoever waits for this request looks for it too.
-            match self.find_similar(serving, asked, (settings, &control), (route, meaning)).await {
+            let about = (route, meaning, origin_mark.as_ref());
+            match self.find_similar(serving, asked, (settings, &control), about).await {
                 Similar::Answer(kept) => return Ok(Found::Answer(kept)),
                 Similar::Nothing(pending) => question = pending.map(Box::new),
             }
@@ -167,6 +168,9 @@ impl Gateway {
     ) -> Response<ReplyBody> {
         self.answers.count(&entry.model, *result);
         self.answers.count_saved(entry);
+        if let (Some(line), Some(similarity)) = (line.as_mut(), similarity) {
+            line.set_similarity(*similarity);
+        }
         let limits = permit.limits();
         let account = self.replayed(asked, (route, entry), (span, permit, line));
         let mut response = Response::new(ReplyBody::from(entry.body.clone()));

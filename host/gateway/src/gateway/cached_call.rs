@@ -175,7 +175,7 @@ impl Gateway {
         let (body, stored, cost) = (Bytes::from(json), Instant::now(), closing.cost.map(Nano::get));
         let entry = Arc::new(Entry { model, headers: HeaderMap::new(), body, stored, lifetime, cost, origin: None });
         if let Some(sharing) = self.answers.sharing(scope, mark, None) {
-            Sharing::put(sharing, key, &entry, None);
+            Sharing::put(sharing, key, &entry, None, None);
         }
         self.answers.kept().put(key, &entry, moment);
     }

@@ -11,7 +11,7 @@ use crate::route::Route;
 use crate::serving::Serving;
 use weir_cache::similar::wording::Wording;
 use weir_cache::similar::{Demand, Direction, PendingQuestion, Question};
-use weir_cache::{Control, Entry, Key};
+use weir_cache::{Control, Entry, Key, Mark};
 use weir_config::SemanticCache;
 use weir_types::contract::types::{ChatRequest, Part, Role};
 use weir_types::headers;
@@ -33,13 +33,14 @@ pub(super) enum Similar {
 
 impl Gateway {
     /// Looks for a kept answer to a question that means the same as this one, in the same conversation with the same
-    /// settings. The vector of the question is made on behalf of the caller.
+    /// settings. The vector of the question is made on behalf of the caller. `mark` is what the server that nodes share said of
+    /// removals.
     pub(super) async fn find_similar(
         &self,
         serving: &Serving,
         asked: &InboundRequest,
         (settings, control): (&SemanticCache, &Control),
-        (route, meaning): (&Arc<Route>, &Meaning),
+        (route, meaning, mark): (&Arc<Route>, &Meaning, Option<&Mark>),
     ) -> Similar {
         let refuses = |value: &str| OFF.iter().any(|off| off.eq_ignore_ascii_case(value.trim()));
         let told = asked.headers.get(&headers::SEMANTIC_CACHE).and_then(|value| value.to_str().ok());
@@ -62,7 +63,11 @@ impl Gateway {
             return Similar::Nothing(None);
         };
         let partition = self.answers.meaning_key(serving, asked, (route, &rest));
-        let pending = questions.pending(partition, Question { direction, wording: Wording::of(&text) });
+        let question = Question { direction, wording: Wording::of(&text) };
+        let mut pending = questions.pending((partition, &model), question);
+        if let Some(mark) = mark {
+            self.answers.learn(asked, &mut pending, mark).await;
+        }
         let (result, found) = self.nearest_kept(asked, (&pending, settings), (&model, meaning, control)).await;
         questions.count(&model, result);
         match found {
@@ -89,12 +94,20 @@ impl Gateway {
                 let is_near = nearest.similarity >= settings.threshold;
                 return (if is_near { SemanticResult::Near } else { SemanticResult::Miss }, None);
             }
-            let found = self.find_in_another_format(asked, (nearest.key, meaning), (model, control)).await;
-            if let Some(entry) = found.0 {
+            let (found, mark) = self.find_in_another_format(asked, (nearest.key, meaning), (model, control)).await;
+            if let Some(entry) = found {
+                if self.answers.was_called_wrong(&nearest.key, &entry).await {
+                    pending.forget(&nearest.key);
+                    continue;
+                }
                 return (SemanticResult::Hit, Some((nearest.key, entry, nearest.similarity)));
             }
             if self.answers.get(&nearest.key, &Control::default()).is_some() {
                 // It is too old for this request, or this format has no place for it.
+                break;
+            }
+            if mark.is_none() && self.answers.is_shared() {
+                // The server is away: other nodes may still have it.
                 break;
             }
             pending.forget(&nearest.key);

@@ -31,7 +31,7 @@ impl Gateway {
         self.admission.budgets.replace(&serving.config.budgets);
         self.answers.kept().resize(server.cache_bytes);
         serving.begin_counts(&self.metrics);
-        self.answers.questions().resize(server.semantic_cache_bytes);
+        self.answers.questions().resize(server.semantic_cache_bytes, server.semantic_cache_questions);
         self.serving.store(Arc::new(serving));
         self.stored_keys.note_change();
         self.lists.forget();

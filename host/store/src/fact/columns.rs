@@ -58,10 +58,11 @@ pub(crate) const COLUMNS: [(&str, &str); COUNT] = [
     ("service_tier", "text"),
     ("batch", "bigint"),
     ("saved_nano", "bigint"),
+    ("similarity_millionths", "bigint"),
 ];
 
 /// How many columns a fact has.
-pub(crate) const COUNT: usize = 48;
+pub(crate) const COUNT: usize = 49;
 
 /// The names of the columns, with commas.
 pub(crate) fn names() -> String {
@@ -125,6 +126,7 @@ pub(crate) fn values(fact: &Fact) -> [Value<'_>; COUNT] {
         Value::text_or_null(&fact.service_tier),
         Value::Int(i64::from(fact.batch)),
         fact.saved_nano.map_or(Value::Null, Value::Int),
+        fact.similarity_millionths.map_or(Value::Null, Value::Int),
     ]
 }
 
@@ -178,6 +180,7 @@ pub(crate) fn read(row: &mut Row) -> Result<Fact, StoreError> {
         service_tier: row.text()?,
         batch: row.int()? != 0,
         saved_nano: row.maybe_int()?,
+        similarity_millionths: row.maybe_int()?,
     })
 }
 

@@ -264,15 +264,19 @@ mod tests {
     fn a_file_of_an_earlier_version_gets_what_was_added_since_also_to_be_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("day.db");
-        let as_before = |path: &Path| {
-            let text = "alter table facts drop column saved_nano; pragma user_version = 1;";
-            open(path, Purpose::Day, None).unwrap().execute_batch(text).unwrap();
-        };
         let names = format!("select {} from facts", columns::names());
-        as_before(&path);
-        assert!(open_to_read(&path).unwrap().prepare(&names).is_ok());
-        as_before(&path);
-        let connection = open(&path, Purpose::Day, None).unwrap();
-        assert!(connection.prepare(&names).is_ok() && version_of(&connection).unwrap() == schema::VERSION);
+        let newest = "alter table facts drop column similarity_millionths;";
+        for earlier in [
+            format!("{newest} alter table facts drop column saved_nano; pragma user_version = 1;"),
+            format!("{newest} pragma user_version = 3;"),
+        ] {
+            let as_before =
+                |path: &Path| open(path, Purpose::Day, None).unwrap().execute_batch(&earlier).unwrap();
+            as_before(&path);
+            assert!(open_to_read(&path).unwrap().prepare(&names).is_ok());
+            as_before(&path);
+            let connection = open(&path, Purpose::Day, None).unwrap();
+            assert!(connection.prepare(&names).is_ok() && version_of(&connection).unwrap() == schema::VERSION);
+        }
     }
 }

@@ -41,6 +41,7 @@ pub(crate) fn a_fact_comes_back_as_it_was(place: &dyn Place) {
     fact.losses = r#"["logit_bias"]"#.to_owned();
     fact.estimated = true;
     fact.saved_nano = Some(-3);
+    fact.similarity_millionths = Some(951_234);
     fact.tokens.reasoning = Some(u64::from(u32::MAX) + 7);
     fact.tokens.output_image = Some(0);
     let empty = Fact::of(RequestId::new(NOON + 1, [9; 10]));

@@ -53,7 +53,13 @@ async fn judge(State(operations): State<Operations>, body: String) -> Result<Jso
         .map_err(|_| wrong("the body must be {\"key\": \"…\", \"verdict\": \"right\" or \"wrong\"}"))?;
     let key = Key::parse(&feedback.key).ok_or_else(|| wrong("`key` must be the `x-weir-cache-key` of the answer"))?;
     let verdict = Verdict::parse(&feedback.verdict).ok_or_else(|| wrong("`verdict` must be `right` or `wrong`"))?;
-    Ok(Json(json!({"removed": operations.gateway.answers().judge(&key, verdict)})))
+    let (removed, is_done) = operations.gateway.answers().judge(&key, verdict).await;
+    if !is_done {
+        let message = "this node heeds the verdict, and the others do not yet, since the server that keeps answers is away: \
+                       ask again when `weir_cache_server_state` is 0";
+        return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "cache_unavailable", message));
+    }
+    Ok(Json(json!({"removed": removed})))
 }
 
 /// Removes the answer with one key, those of one model, those of a generation, or all.

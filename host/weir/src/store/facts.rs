@@ -67,6 +67,7 @@ pub(crate) fn fact_of(finished: FinishedRequest) -> Fact {
     fact.service_tier = finished.service_tier.unwrap_or_default();
     fact.batch = finished.is_batch;
     fact.saved_nano = finished.saved.map(weir_ledger::Nano::get);
+    fact.similarity_millionths = finished.similarity.map(|cosine| (cosine * 1e6).round() as i64);
     fact
 }
 

@@ -17,6 +17,7 @@ pub(crate) fn shown(fact: &Fact) -> Value {
     let time = crate::time::from_milliseconds(fact.id.time_ms());
     item["time"] = json!(time.map(|time| time.to_string()));
     item["cost_usd"] = json!(fact.cost_nano.and_then(dollars));
+    item["similarity"] = json!(fact.similarity_millionths.map(|cosine| cosine as f64 / 1e6));
     item["saved_usd"] = json!(fact.saved_nano.and_then(dollars));
     item
 }

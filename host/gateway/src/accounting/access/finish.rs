@@ -114,6 +114,7 @@ impl RequestRecord {
             bytes_out: ended.bytes_out,
             losses: take(&mut self.losses),
             saved: self.saved,
+            similarity: self.similarity,
             is_unlogged: self.is_unlogged,
         }
     }

@@ -78,11 +78,17 @@ pub(super) const LINES: [(&str, Option<Cells>); 53] = [
     ("required boolean batch;", Some(Flag(|fact| fact.batch))),
     ("optional int64 saved_nano;", Some(Count(|fact| fact.saved_nano))),
     ("optional int64 saved_usd (DECIMAL(18,9));", Some(Count(|fact| fact.saved_nano.filter(|nano| is_dollars(*nano))))),
+    ("optional int64 similarity (DECIMAL(7,6));", Some(Count(|fact| fact.similarity_millionths.filter(|cosine| is_cosine(*cosine))))),
 ];
 
 /// A count as the file's type of numbers; the store keeps none that is larger.
 fn whole(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Whether millionths are those of a cosine.
+fn is_cosine(millionths: i64) -> bool {
+    millionths.unsigned_abs() <= 1_000_000
 }
 
 /// Whether nano-dollars have at most the 18 digits of the column of dollars: less than a billion dollars.

@@ -1,0 +1,147 @@
+//! The questions of a partition as a server has them that several nodes share: one after the other, sealed. A node reads on
+//! from where it was.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Partition, Question, Questions};
+use crate::{Key, Scope};
+
+/// The removals that a request found: of everything, and of its model. After a further one there is another shelf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removals {
+    /// Of everything.
+    pub all: u64,
+    /// Of its model.
+    pub model: u64,
+}
+
+/// Where the questions of a partition are.
+#[derive(Debug)]
+pub struct Shelf {
+    /// The tenant.
+    pub scope: Scope,
+    /// The partition.
+    pub partition: Key,
+    /// The alias of the model.
+    pub model: Arc<str>,
+    /// The removals so far.
+    pub removals: Removals,
+    /// How many numbers the vectors have.
+    pub numbers: usize,
+}
+
+/// How far a shelf was read: the milliseconds and the number of an entry of a stream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    milliseconds: u64,
+    number: u64,
+}
+
+impl Position {
+    /// Parses the name of an entry.
+    pub fn parse(name: &str) -> Option<Self> {
+        let (milliseconds, number) = name.split_once('-')?;
+        Some(Self { milliseconds: milliseconds.parse().ok()?, number: number.parse().ok()? })
+    }
+
+    /// The next place after this one.
+    pub fn next(self) -> Self {
+        match self.number.checked_add(1) {
+            Some(number) => Self { number, ..self },
+            None => Self { milliseconds: self.milliseconds.saturating_add(1), number: 0 },
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.milliseconds, self.number)
+    }
+}
+
+/// A question with the key of its answer, for other nodes.
+#[derive(Debug, Clone)]
+pub struct SharedQuestion {
+    /// Where it belongs.
+    pub shelf: Arc<Shelf>,
+    /// The question.
+    pub question: Question,
+    /// The most questions of a shelf.
+    pub most: usize,
+}
+
+/// The turn of one task to read a shelf. While it lasts, other requests go by what is known.
+#[derive(Debug)]
+pub struct ShelfReading {
+    questions: Arc<Questions>,
+    shelf: Arc<Shelf>,
+    own: Arc<Partition>,
+}
+
+impl ShelfReading {
+    /// A turn, unless another task has it.
+    pub(super) fn begin(questions: &Arc<Questions>, shelf: &Arc<Shelf>) -> Option<Self> {
+        let own = questions.open(&shelf.partition, &shelf.model);
+        let begins = !own.is_read.swap(true, Ordering::Acquire);
+        begins.then(|| Self { questions: Arc::clone(questions), shelf: Arc::clone(shelf), own })
+    }
+
+    /// What is read.
+    pub fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// The most questions of a shelf.
+    pub fn most(&self) -> usize {
+        self.questions.most()
+    }
+
+    /// How far it was read. After a removal it begins anew, and earlier questions are forgotten.
+    pub fn position(&self) -> Position {
+        let mut list = self.own.write();
+        match list.read {
+            Some((removals, position)) if removals == self.shelf.removals => position,
+            _ => {
+                let begun = Some((self.shelf.removals, Position::default()));
+                self.questions.reset(&mut list, begun);
+                Position::default()
+            }
+        }
+    }
+
+    /// Takes in questions with the keys of their answers, and how far it was read with them.
+    pub fn learn(&self, known: &[(Question, Key)], position: Position) {
+        for (question, key) in known {
+            self.questions.add((&self.shelf.partition, &self.shelf.model), question, *key);
+        }
+        let mut list = self.own.write();
+        if !list.is_gone {
+            list.read = Some((self.shelf.removals, position));
+        }
+    }
+}
+
+impl Drop for ShelfReading {
+    fn drop(&mut self) {
+        self.own.is_read.store(false, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_that_of_a_streams_entry_and_the_next_one_is_beyond_it() {
+        let position = Position::parse("1526919030474-55").unwrap();
+        assert_eq!((position.to_string().as_str(), position.next().to_string().as_str()), ("1526919030474-55", "1526919030474-56"));
+        let last = Position::parse(&format!("7-{}", u64::MAX)).unwrap();
+        assert_eq!(last.next().to_string(), "8-0");
+        assert!(Position::default() < position && position < position.next());
+        for wrong in ["", "1", "-", "a-b", "1-2-3", "-1-1"] {
+            assert!(Position::parse(wrong).is_none(), "{wrong}");
+        }
+    }
+}
