@@ -3,6 +3,7 @@
 mod formats;
 mod nodes;
 mod semantic;
+mod shared_questions;
 
 use serde_json::{Value, json};
 use weir_tests::code::pack;

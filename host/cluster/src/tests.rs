@@ -1,5 +1,6 @@
 //! The script on a real server answers as [`weir_lease::Pool`] does, and servers that fail are told apart.
 
+mod questions;
 mod rolling;
 
 use std::cell::RefCell;

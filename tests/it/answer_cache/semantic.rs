@@ -6,7 +6,7 @@ use weir_tests::{Answer, Gate, Gateway, Received, Reply, Request, Upstream};
 use super::{by, client, keeping, result};
 use crate::wire_format::{ANTHROPIC, OPENAI, TEXT};
 
-const ADMIN: &str = "an-admins-token-0123456789";
+pub(super) const ADMIN: &str = "an-admins-token-0123456789";
 
 /// A provider whose vectors are the same for all questions but those about the weather. A vector costs 3 tokens.
 fn vectors(request: &Received) -> Answer {
@@ -17,7 +17,7 @@ fn vectors(request: &Received) -> Answer {
     Answer::json(200, answer.to_string())
 }
 
-async fn provider() -> Upstream {
+pub(super) async fn provider() -> Upstream {
     Upstream::scripted(|request| match request.line() {
         line if line.contains("/embeddings") => vectors(request),
         _ if OPENAI.wants_stream(request) => OPENAI.streamed(),
@@ -27,7 +27,7 @@ async fn provider() -> Upstream {
 }
 
 /// Models with a semantic cache, and a model that makes vectors.
-fn settings(upstream: &Upstream, more: &str) -> String {
+pub(super) fn settings(upstream: &Upstream, more: &str) -> String {
     let semantic = format!("cache = \"1h\"\nsemantic_cache = {{ embeddings = \"vectors\", wait = \"1m\"{more} }}");
     let models = keeping(&[OPENAI, ANTHROPIC], upstream).replace("cache = \"1h\"", &semantic);
     let vectors = "[[models]]\nalias = \"vectors\"\nprice = { input = 1000000, output = 0 }\n\
@@ -37,29 +37,29 @@ fn settings(upstream: &Upstream, more: &str) -> String {
     format!("{models}{vectors}{clients}{budget}[admin]\ntoken = \"{ADMIN}\"\n")
 }
 
-fn question(text: &str, more: &Value) -> Request {
+pub(super) fn question(text: &str, more: &Value) -> Request {
     let mut body = json!({"model": "openai", "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": text}]});
     body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     Request::post("/v1/chat/completions", body.to_string())
 }
 
-async fn ask(gateway: &Gateway, who: &str, text: &str) -> Reply {
+pub(super) async fn ask(gateway: &Gateway, who: &str, text: &str) -> Reply {
     let reply = gateway.ask(&by(who, question(text, &json!({})))).await;
     assert_eq!(reply.status(), 200, "{text}: {}", reply.text());
     reply
 }
 
 /// Waits until so many questions are kept.
-async fn kept(gateway: &Gateway, questions: u32) {
+pub(super) async fn kept(gateway: &Gateway, questions: u32) {
     gateway.until_metric("weir_cache_semantic_entries", f64::from(questions)).await;
 }
 
-async fn told(gateway: &Gateway, result: &str) -> f64 {
+pub(super) async fn told(gateway: &Gateway, result: &str) -> f64 {
     gateway.metric(&format!("weir_cache_semantic_total{{model=\"openai\",result=\"{result}\"}}")).await
 }
 
 /// Requests so far: for vectors, and for chats.
-fn requests(upstream: &mut Upstream) -> (usize, usize) {
+pub(super) fn requests(upstream: &mut Upstream) -> (usize, usize) {
     let all: Vec<_> = std::iter::from_fn(|| upstream.unseen()).collect();
     let vectors = all.iter().filter(|request| request.line().contains("/embeddings")).count();
     (vectors, all.len() - vectors)

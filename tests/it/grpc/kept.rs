@@ -1,10 +1,12 @@
 //! Kept answers behind this door: what clients of other formats caused serves its clients, and the other way round.
 
 use weir_grpc::messages::{GenerateEvent, GenerateRequest};
-use weir_tests::{Gateway, Request, Upstream};
+use weir_tests::{Answer, Gate, Gateway, Request, Upstream};
 
 use super::{PathAndQuery, ProstCodec, Read, Streaming, chat, connect, soon, with};
 use crate::wire_format::{OPENAI, TEXT, config_of, provider};
+
+const ADMIN: &str = "an-admins-token-0123456789";
 
 /// A call with the head of its answer.
 async fn ask(gateway: &Gateway, stream: bool, metadata: &[(&'static str, &str)]) -> (String, Read) {
@@ -21,7 +23,8 @@ async fn ask(gateway: &Gateway, stream: bool, metadata: &[(&'static str, &str)])
 async fn keeping(upstream: &Upstream) -> Gateway {
     let kept = "cache = \"1h\"\nprice = { input = 1000000, output = 1000000 }\ntarget = {";
     let clients = ["one", "two"].map(|name| format!("[[clients]]\nname = \"{name}\"\nkey = \"{}\"\n", key(name)));
-    Gateway::open(&(config_of(&[OPENAI], upstream).replace("target = {", kept) + &clients.concat())).await
+    let admin = format!("[admin]\ntoken = \"{ADMIN}\"\n");
+    Gateway::open(&(config_of(&[OPENAI], upstream).replace("target = {", kept) + &clients.concat() + &admin)).await
 }
 
 fn key(name: &str) -> String {
@@ -40,13 +43,15 @@ fn requests(upstream: &mut Upstream) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_serves_equal_requests_of_both_doors_and_of_its_caller_only() {
-    for fills in [true, false] {
+    for fills in ["a call", "a stream", "a request"] {
         let mut upstream = provider(OPENAI).await;
         let gateway = keeping(&upstream).await;
         let (one, two) = (key("one"), key("two"));
-        if fills {
-            let (result, read) = ask(&gateway, false, &[("x-api-key", &one)]).await;
+        if fills != "a request" {
+            let (result, read) = ask(&gateway, fills == "a stream", &[("x-api-key", &one)]).await;
             assert_eq!((result.as_str(), read.text.as_str()), ("miss", TEXT));
+            assert_eq!(read.whole.is_some(), fills == "a call");
+            gateway.until_metric("weir_cache_entries", 1.0).await;
         } else {
             assert_eq!(gateway.ask(&question("one")).await.header("x-weir-cache"), Some("miss"));
             gateway.until_metric("weir_cache_entries", 2.0).await;
@@ -74,8 +79,7 @@ async fn what_a_call_asks_of_the_cache_is_done() {
     let ask = async |stream, control: &str| {
         ask(&gateway, stream, &[("x-api-key", one.as_str()), ("cache-control", control)]).await.0
     };
-    // A stream of events fills nothing.
-    assert_eq!(ask(true, "max-age=60").await, "bypass");
+    assert_eq!(ask(true, "no-store").await, "bypass");
     assert_eq!(ask(false, "no-store").await, "bypass");
     assert_eq!(ask(false, "max-age=60").await, "miss");
     assert_eq!(ask(false, "only-if-cached").await, "hit");
@@ -93,4 +97,60 @@ async fn what_a_call_asks_of_the_cache_is_done() {
     let details = tonic_types::StatusExt::get_error_details(&refused);
     assert_eq!(details.error_info().unwrap().reason, "NOT_CACHED");
     assert_eq!(requests(&mut upstream), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_not_complete_or_too_large_is_not_kept() {
+    let stream = OPENAI.stream();
+    let cut = stream.iter().take(3).fold(Answer::sse(), Answer::piece).close();
+    let short = Answer::sse().piece(stream.concat().replace("\"stop\"", "\"length\"")).end();
+    let filtered = Answer::sse().piece(stream.concat().replace("\"stop\"", "\"content_filter\"")).end();
+    // Pieces of a megabyte each: more than is kept of one answer.
+    let piece = stream[1].replace(&TEXT[..6], &"x".repeat(1 << 20));
+    let large = (0..9).fold(Answer::sse().piece(&stream[0]), |answer, _| answer.piece(&piece));
+    let large = stream.iter().skip(3).fold(large, Answer::piece).end();
+    let one = key("one");
+    for (name, answer) in [("cut", cut), ("short", short), ("filtered", filtered), ("large", large)] {
+        let mut upstream = Upstream::always(answer).await;
+        let gateway = keeping(&upstream).await;
+        for _ in 0..2 {
+            let (result, read) = ask(&gateway, true, &[("x-api-key", &one)]).await;
+            assert_eq!((result.as_str(), read.end.is_some()), ("miss", name == "cut"), "{name}");
+        }
+        assert_eq!(requests(&mut upstream), 2, "{name}");
+        assert_eq!(gateway.metric("weir_cache_entries").await, 0.0, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_its_client_leaves_or_that_was_removed_meanwhile_is_not_kept() {
+    let (gate, one) = (Gate::default(), key("one"));
+    let stream = OPENAI.stream();
+    let begun = stream.iter().take(2).fold(Answer::sse(), Answer::piece).gate(&gate);
+    let answer = stream.iter().skip(2).fold(begun, Answer::piece).end();
+    let upstream = Upstream::always(answer).await;
+    let gateway = keeping(&upstream).await;
+    let mut client = tonic::client::Grpc::new(connect(&gateway).await);
+    client.ready().await.unwrap();
+    let request = with(GenerateRequest { chat: Some(chat("openai", true)) }, &[("x-api-key", &one)]);
+    let path = PathAndQuery::from_static("/weir.v1.Inference/Generate");
+    let codec = ProstCodec::<GenerateRequest, GenerateEvent>::default();
+    let answer = soon("an answer", client.server_streaming(request, path, codec)).await.unwrap();
+    drop(answer);
+    gateway.until_metric("weir_in_flight", 0.0).await;
+    let (other, asking) =
+        (ask(&gateway, true, &[("x-api-key", &one)]), gateway.until_metric("weir_upstream_attempts_total", 2.0));
+    let remove = async {
+        asking.await;
+        let remove = Request::new("DELETE", "/admin/cache").header("authorization", &format!("Bearer {ADMIN}"));
+        assert_eq!(gateway.ask(&remove).await.status(), 200);
+        gate.open();
+    };
+    let ((result, read), ()) = tokio::join!(other, remove);
+    assert_eq!((result.as_str(), read.text.as_str()), ("miss", TEXT));
+    assert_eq!(gateway.metric("weir_cache_entries").await, 0.0);
+    // Nothing of either was kept; the next one is.
+    assert_eq!(ask(&gateway, true, &[("x-api-key", &one)]).await.0, "miss");
+    gateway.until_metric("weir_cache_entries", 1.0).await;
+    assert_eq!(ask(&gateway, true, &[("x-api-key", &one)]).await.0, "hit");
 }

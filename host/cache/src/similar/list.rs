@@ -72,8 +72,9 @@ impl List {
             let is_worded_alike = !demand.same_wording || asked.wording == question.wording;
             Nearest { key: asked.key, similarity, fits: is_worded_alike && similarity >= demand.threshold }
         };
-        let nearer =
-            |one: &Nearest, other: &Nearest| one.fits.cmp(&other.fits).then(one.similarity.total_cmp(&other.similarity));
+        let nearer = |one: &Nearest, other: &Nearest| {
+            one.fits.cmp(&other.fits).then(one.similarity.total_cmp(&other.similarity))
+        };
         if self.len() <= MOST_COMPARED {
             return all.map(compared).max_by(nearer);
         }

@@ -136,7 +136,10 @@ mod tests {
     #[test]
     fn a_position_is_that_of_a_streams_entry_and_the_next_one_is_beyond_it() {
         let position = Position::parse("1526919030474-55").unwrap();
-        assert_eq!((position.to_string().as_str(), position.next().to_string().as_str()), ("1526919030474-55", "1526919030474-56"));
+        assert_eq!(
+            (position.to_string().as_str(), position.next().to_string().as_str()),
+            ("1526919030474-55", "1526919030474-56")
+        );
         let last = Position::parse(&format!("7-{}", u64::MAX)).unwrap();
         assert_eq!(last.next().to_string(), "8-0");
         assert!(Position::default() < position && position < position.next());

@@ -144,7 +144,7 @@ fn what_is_removed_is_gone_and_what_was_under_way_does_not_come_back() {
     let asked = question(&[1.0, 0.0], "a");
     let begin = |partition: &str, model| PendingQuestion::new(&questions, (key(partition), model), asked.clone());
     let removals: [fn(&Questions); 3] =
-        [|questions| questions.remove_model("one"), Questions::clear, |questions| drop(questions.remove(&key("p")))];
+        [|questions| questions.remove_model("one"), Questions::clear, |questions| assert!(questions.remove(&key("p")))];
     for remove in removals {
         begin("p", &one).answered(key("p"));
         begin("q", &other).answered(key("q"));

@@ -33,7 +33,7 @@ pub(super) enum Outcome {
     Miss,
     /// What it had was not sealed by a node for this place.
     Rubbish,
-    /// It took an answer, or a removal.
+    /// It took an answer, a question, a verdict or a removal.
     Written,
     /// An answer was too large for it.
     Large,

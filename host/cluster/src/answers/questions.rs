@@ -52,7 +52,12 @@ impl Inner {
     }
 
     /// Adds a question that this answer answers. The answer is there before, so that no node finds a question without it.
-    pub(super) async fn add(&self, SharedQuestion { shelf, question, most }: &SharedQuestion, key: &Key, entry: &Entry) {
+    pub(super) async fn add(
+        &self,
+        SharedQuestion { shelf, question, most }: &SharedQuestion,
+        key: &Key,
+        entry: &Entry,
+    ) {
         let lasts = entry.lifetime.saturating_sub(entry.age(Instant::now()));
         let ends = unix_ms().saturating_add(u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX));
         let mut random = [0; 12];
@@ -62,8 +67,10 @@ impl Inner {
         let Some(sealed) = self.seal.seal_question(shelf, (question, key, ends), random) else { return };
         let (stream, most) = (self.stream(shelf), *most);
         // A failure is counted and logged.
-        let _is_written =
-            self.link.aside(async move |values: &Values| values.append(&stream, &sealed, (most, lasts)).await).await;
+        let added = self.link.aside(async move |values: &Values| values.append(&stream, &sealed, (most, lasts)).await);
+        if added.await.is_some() {
+            self.link.count(Outcome::Written);
+        }
     }
 
     /// Notes that an answer is wrong for other questions.

@@ -17,7 +17,7 @@ use weir_types::contract::types::{ChatRequest, Context, Header, HttpRequest, Par
 use weir_types::query;
 
 pub(super) use answer::AnswerReader;
-pub(crate) use answer::portable;
+pub(super) use answer::portable;
 pub(crate) use portable::Portable;
 pub(crate) use rewritten::rewritten;
 

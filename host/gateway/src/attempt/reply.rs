@@ -8,6 +8,7 @@ use http::Response;
 use http_body::{Body, Frame, SizeHint};
 
 use super::captured_reply::CapturedReply;
+use super::kept_events::KeptEvents;
 use super::kept_reply::KeptReply;
 use super::relay_body::Relayed;
 use super::resume::ResumeContext;
@@ -36,6 +37,8 @@ pub enum ReplyBody {
     Program(Box<HandedBody>),
     /// A body that is copied to be kept for equal requests.
     Kept(Box<KeptReply>),
+    /// Events for a client of the unified model, which are copied to be kept.
+    KeptEvents(Box<KeptEvents>),
     /// A body whose content is captured. It is made last, so that only its bytes are asked for.
     Captured(Box<CapturedReply>),
     /// A body that is made elsewhere: of the admin endpoints, or of a protocol that carries the unified model.
@@ -71,7 +74,7 @@ impl ReplyBody {
             Self::Relayed(body) => body.learn(learner, is_plain),
             Self::Translated(body) => body.learn(learner),
             Self::Program(body) => body.learn(&mut learner),
-            Self::Whole(..) | Self::Kept(_) | Self::Captured(_) | Self::Other(_) => {}
+            Self::Whole(..) | Self::Kept(_) | Self::KeptEvents(_) | Self::Captured(_) | Self::Other(_) => {}
         }
     }
 
@@ -103,6 +106,7 @@ impl ReplyBody {
                 Some(UnifiedReply::Answer(_)) | None => None,
             }),
             Self::Translated(body) => body.poll_events(cx),
+            Self::KeptEvents(body) => body.poll_events(cx),
             Self::Whole(..) | Self::Relayed(_) | Self::Kept(_) | Self::Captured(_) | Self::Other(_) => {
                 Poll::Ready(None)
             }
@@ -114,6 +118,7 @@ impl ReplyBody {
         match self {
             Self::Program(body) => body.closing().clone(),
             Self::Translated(body) => body.closing().clone(),
+            Self::KeptEvents(kept) => kept.body.closing(),
             Self::Whole(..) | Self::Relayed(_) | Self::Kept(_) | Self::Captured(_) | Self::Other(_) => {
                 Closing::default()
             }
@@ -133,7 +138,7 @@ impl ReplyBody {
             Self::Relayed(body) => body.attach(account),
             Self::Translated(body) => body.attach(account),
             Self::Program(body) => body.attach(account),
-            Self::Kept(_) | Self::Captured(_) | Self::Other(_) => {}
+            Self::Kept(_) | Self::KeptEvents(_) | Self::Captured(_) | Self::Other(_) => {}
         }
         self
     }
@@ -178,7 +183,7 @@ impl Body for ReplyBody {
             }
             Self::Relayed(body) => body.poll(cx),
             Self::Translated(body) => body.poll(cx),
-            Self::Program(_) => Poll::Ready(None),
+            Self::Program(_) | Self::KeptEvents(_) => Poll::Ready(None),
             Self::Kept(body) => body.poll(cx),
             Self::Captured(body) => body.poll(cx),
             Self::Other(body) => Pin::new(body).poll_frame(cx).map_err(|_| BodyError),
@@ -190,7 +195,7 @@ impl Body for ReplyBody {
             Self::Whole(bytes, account) => bytes.as_ref().is_none_or(Bytes::is_empty) && account.is_none(),
             Self::Relayed(body) => body.is_end_stream(),
             Self::Translated(_) => false,
-            Self::Program(_) => true,
+            Self::Program(_) | Self::KeptEvents(_) => true,
             Self::Kept(kept) => kept.body.is_end_stream(),
             Self::Captured(captured) => captured.body.is_end_stream(),
             Self::Other(body) => body.is_end_stream(),
@@ -202,7 +207,7 @@ impl Body for ReplyBody {
             Self::Whole(bytes, _) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Relayed(body) => body.size_hint(),
             Self::Translated(_) => SizeHint::default(),
-            Self::Program(_) => SizeHint::with_exact(0),
+            Self::Program(_) | Self::KeptEvents(_) => SizeHint::with_exact(0),
             Self::Kept(kept) => kept.body.size_hint(),
             Self::Captured(captured) => captured.body.size_hint(),
             Self::Other(body) => body.size_hint(),

@@ -55,10 +55,10 @@ impl ClientSide {
     /// Bytes of a program's request as JSON.
     pub(super) fn size(&self) -> Option<usize> {
         Some(match self.program()? {
-            Request::Chat(request) | Request::CountTokens(request) => length(request),
-            Request::Embeddings(request) => length(request),
-            Request::Models(request) => length(request),
-            Request::Rerank(request) => length(request),
+            Request::Chat(request) | Request::CountTokens(request) => json_bytes(request),
+            Request::Embeddings(request) => json_bytes(request),
+            Request::Models(request) => json_bytes(request),
+            Request::Rerank(request) => json_bytes(request),
         })
     }
 
@@ -82,7 +82,7 @@ impl ClientSide {
 }
 
 /// Counts the bytes of a value's JSON without keeping them.
-fn length(value: &impl Serialize) -> usize {
+pub(super) fn json_bytes(value: &impl Serialize) -> usize {
     let mut counter = Counter(0);
     // A counter takes everything; what cannot be written as JSON counts as far as it came.
     let _written = serde_json::to_writer(&mut counter, value);

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::header::{AGE, CACHE_CONTROL};
 use http::{HeaderMap, HeaderValue, Response};
 
@@ -17,13 +16,12 @@ use crate::accounting::{Account, Opening};
 use crate::admission::AdmissionPermit;
 use crate::answer_cache::{AnswerCache, CacheResult};
 use crate::attempt::{
-    Closing, HandedBody, InboundRequest, Portable, ReplyBody, UnifiedReply, plain_chat, portable as portable_of,
+    CallKeeping, Closing, HandedBody, InboundRequest, KeptEvents, Portable, ReplyBody, UnifiedReply, plain_chat,
 };
 use crate::observe::trace::Span;
 use crate::route::Route;
 use crate::serving::Serving;
-use weir_cache::entry::TOO_LARGE;
-use weir_cache::{Control, Entry, Key, Mark, Moment, Place, Sharing};
+use weir_cache::{Control, Entry, Key, Mark, Moment, Place};
 use weir_ledger::Nano;
 use weir_translate::dialect::reply::insert;
 use weir_translate::event_validator::{EventValidator, unfold};
@@ -83,8 +81,7 @@ impl Gateway {
             let chat = portable.into_answer(asked.face.format());
             return Ok(FoundCall::Answer(Box::new(KeptCall { key, entry, chat, route: Arc::clone(route) })));
         }
-        // A stream of events is not copied: other clients' requests fill the cache for those who stream.
-        if control.only_if_cached || control.no_store || chat.stream {
+        if control.only_if_cached || control.no_store {
             return bypass();
         }
         Ok(FoundCall::Miss(Box::new(MissedCall { place, lifetime, moment, mark })))
@@ -145,15 +142,16 @@ impl Gateway {
         account
     }
 
-    /// Keeps the answer to a call if it may be kept, and says in its headers how it came to be.
+    /// Has the answer to a call kept if it may be: a whole one now, a stream when it has ended. Says in the headers how the
+    /// answer came to be.
     pub(super) fn keep_call(
         &self,
         headers: &mut HeaderMap,
-        (asked, body): (&InboundRequest, &ReplyBody),
+        (asked, body): (&InboundRequest, ReplyBody),
         found: FoundCall,
-    ) {
+    ) -> ReplyBody {
         let (model, missed) = match found {
-            FoundCall::Nothing | FoundCall::Answer(_) => return,
+            FoundCall::Nothing | FoundCall::Answer(_) => return body,
             FoundCall::Bypass(model) => (model, None),
             // The guards of a fallback's model judged it: the answer is for this request.
             FoundCall::Miss(missed) if asked.judged.get().is_some() => (missed.place.model, None),
@@ -162,21 +160,18 @@ impl Gateway {
         let result = if missed.is_some() { CacheResult::Miss } else { CacheResult::Bypass };
         self.answers.count(&model, result);
         insert(headers, &headers::CACHE, result.as_str());
-        let Some(missed) = missed else { return };
-        let MissedCall { place: Place { scope, key, model }, lifetime, moment, mark } = *missed;
-        insert(headers, &headers::CACHE_KEY, &key.to_string());
-        let closing = body.closing();
-        let portable = body.chat().filter(|_| closing.losses.is_empty());
-        let Some(portable) = portable.and_then(|chat| portable_of(asked.face.format(), chat)) else { return };
-        let Ok(json) = serde_json::to_vec(&portable) else { return };
-        if json.len() >= TOO_LARGE {
-            return;
+        let Some(missed) = missed else { return body };
+        let MissedCall { place, lifetime, moment, mark } = *missed;
+        insert(headers, &headers::CACHE_KEY, &place.key.to_string());
+        let (cache, format) = (Arc::clone(self.answers.kept()), asked.face.format().to_owned());
+        let sharing = self.answers.sharing(place.scope.clone(), mark, None);
+        let keeping = CallKeeping { cache, sharing, place, format, lifetime, asked: moment };
+        if !body.has_answer() {
+            return ReplyBody::KeptEvents(Box::new(KeptEvents::new(body, keeping, self.answers.room())));
         }
-        let (body, stored, cost) = (Bytes::from(json), Instant::now(), closing.cost.map(Nano::get));
-        let entry = Arc::new(Entry { model, headers: HeaderMap::new(), body, stored, lifetime, cost, origin: None });
-        if let Some(sharing) = self.answers.sharing(scope, mark, None) {
-            Sharing::put(sharing, key, &entry, None, None);
+        if let Some(chat) = body.chat() {
+            keeping.keep(chat, &body.closing());
         }
-        self.answers.kept().put(key, &entry, moment);
+        body
     }
 }

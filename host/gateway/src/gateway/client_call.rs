@@ -260,7 +260,7 @@ impl Gateway {
         let mut answer_headers = std::mem::take(response.headers_mut());
         let is_estimate = answer_headers.contains_key(&headers::TOKEN_COUNT);
         let body = response.into_body().attach(Box::new(account));
-        self.keep_call(&mut answer_headers, (asked, &body), found);
+        let body = self.keep_call(&mut answer_headers, (asked, body), found);
         let mut answered = protocol.answer(CallAnswer { trace, body, is_estimate });
         let own = answer_headers.iter().filter(|(name, _)| name.as_str().starts_with(OWN));
         own.for_each(|(name, value)| _ = answered.headers_mut().insert(name, value.clone()));

@@ -270,8 +270,7 @@ mod tests {
             format!("{newest} alter table facts drop column saved_nano; pragma user_version = 1;"),
             format!("{newest} pragma user_version = 3;"),
         ] {
-            let as_before =
-                |path: &Path| open(path, Purpose::Day, None).unwrap().execute_batch(&earlier).unwrap();
+            let as_before = |path: &Path| open(path, Purpose::Day, None).unwrap().execute_batch(&earlier).unwrap();
             as_before(&path);
             assert!(open_to_read(&path).unwrap().prepare(&names).is_ok());
             as_before(&path);

@@ -47,6 +47,10 @@ export default async function request(place, { signal, item, go }) {
         ["Service tier", name(fact.service_tier)],
         ["Batch", fact.batch && "yes"],
       ]))),
+    fact.lane === "cache" && card("Kept answer", facts([
+      ["Saved", format.dollars(fact.saved_nano)],
+      ["Question", fact.similarity === null ? "an equal request" : `another one, with a cosine of ${fact.similarity.toFixed(4)}`],
+    ])),
     card("Time", waterfall(fact)),
     card("Attempts", attempts(fact)),
     fact.provider && card("Cost", cost(fact)),

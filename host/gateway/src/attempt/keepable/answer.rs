@@ -118,7 +118,7 @@ impl AnswerReader {
 }
 
 /// A whole answer for clients of any format; none if it is not complete, or serves its own format only.
-pub(crate) fn portable(format: &str, chat: &ChatResponse) -> Option<Portable> {
+pub(in super::super) fn portable(format: &str, chat: &ChatResponse) -> Option<Portable> {
     if !is_complete(chat) || !is_portable(chat) {
         return None;
     }

@@ -24,7 +24,7 @@ pub(super) enum Cells {
 use Cells::{Count, Flag, Id, Number, TagNames, TagValues, Text};
 
 /// The file's schema line by line, and what is written into the columns that a line declares.
-pub(super) const LINES: [(&str, Option<Cells>); 53] = [
+pub(super) const LINES: [(&str, Option<Cells>); 55] = [
     ("required binary id (STRING);", Some(Id)),
     ("required int64 time (TIMESTAMP(MILLIS,true));", Some(Number(|fact| whole(fact.id.time_ms())))),
     ("required int64 process;", Some(Number(|fact| fact.process))),
@@ -78,7 +78,11 @@ pub(super) const LINES: [(&str, Option<Cells>); 53] = [
     ("required boolean batch;", Some(Flag(|fact| fact.batch))),
     ("optional int64 saved_nano;", Some(Count(|fact| fact.saved_nano))),
     ("optional int64 saved_usd (DECIMAL(18,9));", Some(Count(|fact| fact.saved_nano.filter(|nano| is_dollars(*nano))))),
-    ("optional int64 similarity (DECIMAL(7,6));", Some(Count(|fact| fact.similarity_millionths.filter(|cosine| is_cosine(*cosine))))),
+    ("optional int64 similarity_millionths;", Some(Count(|fact| fact.similarity_millionths))),
+    (
+        "optional int64 similarity (DECIMAL(7,6));",
+        Some(Count(|fact| fact.similarity_millionths.filter(|cosine| is_cosine(*cosine)))),
+    ),
 ];
 
 /// A count as the file's type of numbers; the store keeps none that is larger.
