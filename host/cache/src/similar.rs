@@ -42,7 +42,7 @@ impl Direction {
         Some(Self(vector))
     }
 
-    /// Its numbers.
+    /// The vector of length 1.
     pub(crate) fn numbers(&self) -> &[f32] {
         &self.0
     }

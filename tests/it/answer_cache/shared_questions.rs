@@ -139,7 +139,8 @@ async fn what_is_removed_on_one_node_answers_no_question_on_any_and_does_not_com
     client.send(&by("one", question("How do I enable 2FA?", &json!({})))).await;
     nodes[0].until_metric("weir_upstream_attempts_total", 2.0).await;
     assert_eq!(remove(&nodes[1], "?model=openai").await, 200);
-    gate.open();
+    // For this one and the next.
+    (0..2).for_each(|_| gate.open());
     assert_eq!(result(&client.reply().await), Some("miss"));
     written(&nodes[0], 3).await;
     assert_eq!(result(&ask(&nodes[1], "one", "How to enable 2FA?").await), Some("miss"));

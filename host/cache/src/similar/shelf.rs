@@ -11,9 +11,9 @@ use crate::{Key, Scope};
 /// The removals that a request found: of everything, and of its model. After a further one there is another shelf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Removals {
-    /// Of everything.
+    /// How often everything was removed.
     pub all: u64,
-    /// Of its model.
+    /// How often the answers of its model were.
     pub model: u64,
 }
 
@@ -22,7 +22,7 @@ pub struct Removals {
 pub struct Shelf {
     /// The tenant.
     pub scope: Scope,
-    /// The partition.
+    /// The key of everything of a request but its last words.
     pub partition: Key,
     /// The alias of the model.
     pub model: Arc<str>,
@@ -66,7 +66,7 @@ impl fmt::Display for Position {
 pub struct SharedQuestion {
     /// Where it belongs.
     pub shelf: Arc<Shelf>,
-    /// The question.
+    /// What was asked, with its vector.
     pub question: Question,
     /// The most questions of a shelf.
     pub most: usize,
