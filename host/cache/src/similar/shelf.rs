@@ -47,6 +47,7 @@ impl Position {
     }
 
     /// The next place after this one.
+    #[must_use]
     pub fn next(self) -> Self {
         match self.number.checked_add(1) {
             Some(number) => Self { number, ..self },

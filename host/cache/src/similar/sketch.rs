@@ -32,7 +32,7 @@ impl Sketch {
         }
         let mut words = [0; SIGNS / WORD];
         for (word, numbers) in words.iter_mut().zip(turned.chunks_exact(WORD)) {
-            *word = numbers.iter().fold(0, |word, number| word << 1 | u64::from(*number > 0.0));
+            *word = numbers.iter().fold(0, |word, number| (word << 1) | u64::from(*number > 0.0));
         }
         Self(words)
     }
@@ -52,7 +52,7 @@ pub(super) fn farthest(cosine: f64) -> u32 {
 /// Changes the signs of about half of the numbers, in each round of others.
 fn change_signs(numbers: &mut [f32], round: u64) {
     for (at, numbers) in (0_u64..).zip(numbers.chunks_mut(WORD)) {
-        let mut bits = mixed(at << 8 | round);
+        let mut bits = mixed((at << 8) | round);
         for number in numbers {
             if bits & 1 == 1 {
                 *number = -*number;
@@ -62,12 +62,12 @@ fn change_signs(numbers: &mut [f32], round: u64) {
     }
 }
 
-/// A number as random as need be (the end of SplitMix64).
+/// A number as random as need be (the end of `SplitMix64`).
 fn mixed(number: u64) -> u64 {
     let mut bits = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ bits >> 31
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 /// The Walsh–Hadamard transform, without its factor. There are a power of two numbers.
@@ -90,14 +90,16 @@ mod tests {
 
     /// Numbers of about a normal distribution, always the same ones.
     fn noise(seed: u64, count: usize) -> Vec<f32> {
-        let uniform = |at: u64| mixed(seed << 32 | at) as f64 / u64::MAX as f64;
+        let uniform = |at: u64| mixed((seed << 32) | at) as f64 / u64::MAX as f64;
         let at = |at: usize| (0..12).map(|part| uniform((at * 12 + part) as u64)).sum::<f64>() - 6.0;
         (0..count).map(|number| at(number) as f32).collect()
     }
 
     fn unit(mut vector: Vec<f32>) -> Vec<f32> {
         let length = vector.iter().map(|number| number * number).sum::<f32>().sqrt();
-        vector.iter_mut().for_each(|number| *number /= length);
+        for number in &mut vector {
+            *number /= length;
+        }
         vector
     }
 

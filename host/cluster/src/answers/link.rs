@@ -104,7 +104,7 @@ impl Link {
         registry.register(Box::new(is_lost.clone()))?;
         let (reads, writes) = (Arc::new(Semaphore::new(MOST_READS)), Arc::new(Semaphore::new(MOST_WRITES)));
         let aside = Arc::new(Semaphore::new(MOST_ASIDE));
-        let (open, is_told, is_refusal_told) = Default::default();
+        let (open, is_told, is_refusal_told) = (ArcSwapOption::empty(), AtomicBool::new(false), AtomicBool::new(false));
         Ok(Self(Arc::new(Shared {
             address,
             tls,

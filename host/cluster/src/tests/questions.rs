@@ -24,7 +24,7 @@ fn key(name: &str) -> Key {
 
 /// A question unlike all others.
 fn question(number: usize) -> Question {
-    let vector = (0..NUMBERS).map(|place| if number >> place & 1 == 1 { 1.0 } else { -1.0 });
+    let vector = (0..NUMBERS).map(|place| if (number >> place) & 1 == 1 { 1.0 } else { -1.0 });
     let vector = vector.map(|sign: f32| sign * (1.0 + (number / 256) as f32)).enumerate();
     let vector = vector.map(|(place, value)| if place == 0 { value * (1.0 + number as f32) } else { value });
     Question {
@@ -49,7 +49,15 @@ async fn node(redis: &Redis, questions: &Arc<Questions>) -> AnswerServer {
 
 fn entry() -> Entry {
     let (body, stored, lifetime) = ("an answer".into(), Instant::now(), Duration::from_hours(1));
-    Entry { model: Arc::from("model"), headers: Default::default(), body, stored, lifetime, cost: None, origin: None }
+    Entry {
+        model: Arc::from("model"),
+        headers: std::iter::empty().collect(),
+        body,
+        stored,
+        lifetime,
+        cost: None,
+        origin: None,
+    }
 }
 
 #[test]
