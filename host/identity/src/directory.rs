@@ -4,6 +4,7 @@
 //! change, so a change costs microseconds with a million keys, too.
 
 mod caller;
+mod loading;
 mod record;
 mod shards;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 mod connection;
 mod files;
 mod parts;
+mod readers;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -30,6 +31,7 @@ use crate::store::{Store, collect_page};
 use crate::usage::{self, UsageQuery, UsageSum};
 use connection::{Lite, Purpose, transact};
 use files::{Files, Identity};
+use readers::Readers;
 
 /// Most files of days that are open for writing at the same time.
 const MOST_OPEN: usize = 4;
@@ -41,6 +43,8 @@ pub struct Sqlite {
     options: SqliteOptions,
     /// None where the files are open for reading only.
     lock: Option<File>,
+    /// Before `main`, so that its connection is closed last: that moves the write-ahead log into the file.
+    readers: Readers,
     main: Mutex<Option<Open>>,
     days: Mutex<BTreeMap<Day, Open>>,
 }
@@ -81,7 +85,8 @@ impl Sqlite {
     pub fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, StoreError> {
         let files = Files::of(path.as_ref())?;
         let lock = Some(files::lock(&files)?);
-        let store = Self { files, options, lock, main: Mutex::default(), days: Mutex::default() };
+        let store =
+            Self { files, options, lock, readers: Readers::default(), main: Mutex::default(), days: Mutex::default() };
         match store.check() {
             Err(StoreError::Unavailable(reason)) if store.files.main().exists() => {
                 tracing::warn!(reason, "the store cannot be written now");
@@ -95,7 +100,8 @@ impl Sqlite {
     pub fn open_to_read(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let files = Files::of(path.as_ref())?;
         let options = SqliteOptions::default();
-        let store = Self { files, options, lock: None, main: Mutex::default(), days: Mutex::default() };
+        let (main, days) = (Mutex::default(), Mutex::default());
+        let store = Self { files, options, lock: None, readers: Readers::default(), main, days };
         store.read(|_| Ok(()))?;
         Ok(store)
     }
@@ -126,10 +132,9 @@ impl Sqlite {
         result
     }
 
-    /// Reads the main file through a connection of its own, so that readers do not wait for a write.
+    /// Reads the main file through another connection than the writer's, so that readers do not wait for a write.
     fn read<T>(&self, run: impl FnOnce(&mut Lite<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let connection = connection::open_to_read(self.files.main())?;
-        run(&mut Lite(&connection))
+        self.readers.read(self.files.main(), run)
     }
 
     /// Runs a transaction on a day's file, which is made if there is none.
@@ -305,6 +310,10 @@ impl Store for Sqlite {
 
     fn changes_after(&self, version: u64, limit: usize) -> Result<Changes, StoreError> {
         self.read(|lite| documents::changes_after(lite, version, limit))
+    }
+
+    fn all_documents(&self, take: &mut dyn FnMut(Vec<Document>) -> bool) -> Result<(), StoreError> {
+        self.read(|lite| lite.all_documents(take))
     }
 
     fn version(&self) -> Result<u64, StoreError> {

@@ -3,7 +3,7 @@
 use crate::audit::{AuditEntry, AuditEvent, ChainCheck};
 use crate::batch::Batch;
 use crate::body::Side;
-use crate::documents::{Change, Changes, Document};
+use crate::documents::{Change, Changes, Document, MOST_DOCUMENTS};
 use crate::error::StoreError;
 use crate::fact::Fact;
 use crate::id::{Day, RequestId};
@@ -73,6 +73,16 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// What changed after a version. A node that finds [`Store::version`] below its own has an older database before it,
     /// such as a restored backup, and reads everything from version 0.
     fn changes_after(&self, version: u64, limit: usize) -> Result<Changes, StoreError>;
+
+    /// Hands over all documents, deleted ones too, in parts and in no order, until `take` refuses one. A document that changes
+    /// meanwhile may come twice, and then its newer revision counts.
+    fn all_documents(&self, take: &mut dyn FnMut(Vec<Document>) -> bool) -> Result<(), StoreError> {
+        let mut part = self.changes_after(0, MOST_DOCUMENTS)?;
+        while take(part.documents) && part.more {
+            part = self.changes_after(part.version, MOST_DOCUMENTS)?;
+        }
+        Ok(())
+    }
 
     /// The version of the log of documents.
     fn version(&self) -> Result<u64, StoreError>;

@@ -1,6 +1,7 @@
 //! A map that snapshots share: short sorted lists of entries below two levels of pointers. A change copies one list and the
 //! pointers on the way to it, some four hundred words with a million entries.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// Entries by a number, which is evenly distributed. Several entries may have the same number.
@@ -47,17 +48,49 @@ impl<T> Shards<T> {
         same.map(|entry| &entry.item).find(|item| fits(item))
     }
 
+    /// Adds an entry at the end of its list. Entries are found again after [`Shards::sort`].
+    pub(super) fn append(&mut self, slot: u64, item: Arc<T>) {
+        let Some(shard) = self.shard_mut(slot) else { return };
+        shard.reserve();
+        shard.0.push(Entry { slot, item });
+        self.entries += 1;
+    }
+
+    /// Sorts entries that were appended. Those with the same number are in this order.
+    pub(super) fn sort(&mut self, order: impl Fn(&T, &T) -> Ordering) {
+        for branch in Arc::make_mut(&mut self.branches) {
+            // Shards without entries are one until something is added to them.
+            if branch.iter().all(|shard| shard.0.is_empty()) {
+                continue;
+            }
+            for shard in Arc::make_mut(branch).iter_mut().filter(|shard| !shard.0.is_empty()) {
+                let by_item = |one: &Entry<T>, other: &Entry<T>| order(&one.item, &other.item);
+                let entries = &mut Arc::make_mut(shard).0;
+                entries.sort_unstable_by(|one, other| one.slot.cmp(&other.slot).then_with(|| by_item(one, other)));
+            }
+        }
+    }
+
+    /// Entries that follow another one with the same number for which `is_same` holds.
+    pub(super) fn repeated(&self, is_same: impl Fn(&T, &T) -> bool) -> Vec<Arc<T>> {
+        let mut found = Vec::new();
+        for shard in self.branches.iter().flat_map(|branch| branch.iter()) {
+            let pairs = shard.0.iter().zip(shard.0.iter().skip(1));
+            let is_repeated =
+                |(one, other): &(&Entry<T>, &Entry<T>)| one.slot == other.slot && is_same(&one.item, &other.item);
+            found.extend(pairs.filter(is_repeated).map(|(_, other)| Arc::clone(&other.item)));
+        }
+        found
+    }
+
     /// Adds an entry, after those with the same number for which `comes_first` holds. So the order of entries does not
     /// depend on the order in which they were added.
     pub(super) fn insert(&mut self, slot: u64, item: Arc<T>, comes_first: impl Fn(&T) -> bool) {
-        let Some(Shard(entries)) = self.shard_mut(slot) else { return };
+        let Some(shard) = self.shard_mut(slot) else { return };
         let is_before = |entry: &Entry<T>| entry.slot < slot || (entry.slot == slot && comes_first(&entry.item));
-        let at = entries.partition_point(is_before);
-        if entries.len() == entries.capacity() {
-            // Grows by an eighth: doubling would waste a third of the index.
-            entries.reserve_exact(entries.len() / 8 + 4);
-        }
-        entries.insert(at, Entry { slot, item });
+        let at = shard.0.partition_point(is_before);
+        shard.reserve();
+        shard.0.insert(at, Entry { slot, item });
         self.entries += 1;
     }
 
@@ -91,6 +124,13 @@ impl<T> Shards<T> {
 }
 
 impl<T> Shard<T> {
+    /// Makes room for one more. Grows by an eighth: doubling would waste a third of the index.
+    fn reserve(&mut self) {
+        if self.0.len() == self.0.capacity() {
+            self.0.reserve_exact(self.0.len() / 8 + 4);
+        }
+    }
+
     /// Where entries with this number begin. As numbers are evenly distributed, the place is guessed, and its
     /// neighbours are mostly in the same line of the processor's cache. `bits` of the number chose the shard.
     fn start(&self, slot: u64, bits: u32) -> usize {

@@ -236,6 +236,21 @@ fn naive(keys: &Naive, text: u64) -> Result<String, Denied> {
     }
 }
 
+/// The change of a step, with the key's number, the version, and what the key is then.
+fn change_of(step: Step) -> (Change, u64, u64, Option<State>) {
+    match step {
+        Step::Put { key: number, text, disabled, previous, version } => {
+            let mut fields = json!({"disabled": disabled, "hash": KeyHash::of(&format!("text {text}")).to_string()});
+            if let Some(previous) = previous {
+                let hash = KeyHash::of(&format!("text {previous}")).to_string();
+                fields["rotated"] = json!({"at": at(0), "previous": hash, "grace_ends": at(50)});
+            }
+            (Change::put(version, key(number, &fields)), number, version, Some((text, previous, disabled)))
+        }
+        Step::Delete { key, version } => (Change::delete(version, Kind::Key, id(key).as_str()), key, version, None),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
@@ -243,18 +258,7 @@ proptest! {
         let mut writer = DirectoryWriter::new();
         let mut keys: Naive = Naive::new();
         for step in steps {
-            let (change, number, version, state) = match step {
-                Step::Put { key: number, text, disabled, previous, version } => {
-                    let mut fields = json!({"disabled": disabled, "hash": KeyHash::of(&format!("text {text}")).to_string()});
-                    if let Some(previous) = previous {
-                        let hash = KeyHash::of(&format!("text {previous}")).to_string();
-                        fields["rotated"] = json!({"at": at(0), "previous": hash, "grace_ends": at(50)});
-                    }
-                    let state = Some((text, previous, disabled));
-                    (Change::put(version, key(number, &fields)), number, version, state)
-                }
-                Step::Delete { key, version } => (Change::delete(version, Kind::Key, id(key).as_str()), key, version, None),
-            };
+            let (change, number, version, state) = change_of(step);
             let held = writer.snapshot();
             let was: Vec<_> = (0..30).map(|text| found(&held, &format!("text {text}"), 0)).collect();
             writer.apply([change]);
@@ -269,6 +273,41 @@ proptest! {
                 prop_assert_eq!(&found(&held, &text_of, 0), &was[text as usize], "snapshots stay");
             }
             prop_assert_eq!(snapshot.len(), keys.values().filter(|(_, state)| state.is_some()).count());
+        }
+    }
+
+    /// Also where keys come twice, or before the deletion that ends them.
+    #[test]
+    fn what_is_loaded_at_once_is_found_as_if_it_came_one_by_one(
+        steps in proptest::collection::vec(step(), 1..60),
+        later in proptest::collection::vec(step(), 0..6),
+    ) {
+        let (mut one_by_one, mut at_once) = (DirectoryWriter::new(), DirectoryWriter::new());
+        // Of one version of a document there is one content.
+        let numbered = |(at, step)| {
+            let change = change_of(step).0;
+            Change { version: change.version * 100 + at, ..change }
+        };
+        let changes: Vec<Change> = (0..).zip(steps).map(numbered).collect();
+        one_by_one.apply(changes.clone());
+        let (first, second) = changes.split_at(changes.len() / 2);
+        at_once.load(second.to_vec());
+        at_once.load(first.to_vec());
+        at_once.loaded();
+        for changes in [Vec::new(), (0..).zip(later).map(numbered).collect()] {
+            one_by_one.apply(changes.clone());
+            at_once.apply(changes);
+            let (expected, loaded) = (one_by_one.snapshot(), at_once.snapshot());
+            for text in 0..30 {
+                let text = format!("text {text}");
+                prop_assert_eq!(found(&loaded, &text, 0), found(&expected, &text, 0));
+            }
+            for number in 0..12 {
+                let version = |directory: &Directory| directory.key(id(number)).map(|key| key.version);
+                prop_assert_eq!(version(&loaded), version(&expected));
+            }
+            let named = |directory: &Directory| directory.key_named(None, "n").map(|key| key.id);
+            prop_assert_eq!((loaded.len(), named(&loaded)), (expected.len(), named(&expected)));
         }
     }
 }

@@ -51,12 +51,12 @@ pub struct Applied {
 /// caller publishes its snapshots.
 #[derive(Debug)]
 pub struct DirectoryWriter {
-    directory: Directory,
+    pub(super) directory: Directory,
     terms: HashSet<Arc<Terms>>,
     /// New terms since unused ones were dropped.
     fresh_terms: usize,
     /// Versions of deletions, so that an older change of the same document comes too late.
-    deleted: HashMap<(Kind, Box<str>), u64>,
+    pub(super) deleted: HashMap<(Kind, Box<str>), u64>,
     /// The ids of owners, one copy each.
     teams: HashSet<TeamId>,
     users: HashSet<UserId>,
@@ -149,10 +149,14 @@ impl DirectoryWriter {
         self.deleted.remove(&name);
     }
 
-    fn add_key(&mut self, key: &Key, version: u64) {
+    pub(super) fn record(&mut self, key: &Key, version: u64) -> Arc<KeyRecord> {
         let team = key.owner.team.as_ref().map(|id| one_copy(&mut self.teams, id));
         let user = key.owner.user.as_ref().map(|id| one_copy(&mut self.users, id));
-        let record = Arc::new(KeyRecord::new(key, self.share(key.terms()), team, user, version));
+        Arc::new(KeyRecord::new(key, self.share(key.terms()), team, user, version))
+    }
+
+    fn add_key(&mut self, key: &Key, version: u64) {
+        let record = self.record(key, version);
         let directory = &mut self.directory;
         directory.keys.insert(directory.hasher.hash_one(record.id), Arc::clone(&record), |_| true);
         let by_name = directory.hasher.hash_one((record.team.as_ref(), &*record.name));
@@ -177,12 +181,7 @@ impl DirectoryWriter {
         match kind {
             Kind::Key => {
                 let Some(old) = KeyId::parse(id).ok().and_then(|id| directory.key(id).cloned()) else { return };
-                directory.keys.remove(directory.hasher.hash_one(old.id), |key| key.id == old.id);
-                let by_name = directory.hasher.hash_one((old.team.as_ref(), &*old.name));
-                directory.by_name.remove(by_name, |key| key.id == old.id);
-                for hash in hashes(&old) {
-                    directory.by_hash.remove(hash, |key| key.id == old.id);
-                }
+                self.remove_key(&old);
             }
             Kind::Team => {
                 let Ok(id) = TeamId::parse(id) else { return };
@@ -203,6 +202,17 @@ impl DirectoryWriter {
         }
     }
 
+    /// Takes one record of a key out of the indexes.
+    pub(super) fn remove_key(&mut self, old: &Arc<KeyRecord>) {
+        let directory = &mut self.directory;
+        let is_it = |key: &KeyRecord| std::ptr::eq(key, Arc::as_ptr(old));
+        directory.keys.remove(directory.hasher.hash_one(old.id), is_it);
+        directory.by_name.remove(directory.hasher.hash_one((old.team.as_ref(), &*old.name)), is_it);
+        for hash in hashes(old) {
+            directory.by_hash.remove(hash, is_it);
+        }
+    }
+
     /// The one copy of these terms.
     fn share(&mut self, terms: Terms) -> Arc<Terms> {
         if let Some(known) = self.terms.get(&terms) {
@@ -220,7 +230,7 @@ impl DirectoryWriter {
 }
 
 /// The places of a key in the index of hashes.
-fn hashes(key: &KeyRecord) -> impl Iterator<Item = u64> {
+pub(super) fn hashes(key: &KeyRecord) -> impl Iterator<Item = u64> {
     [Some(key.hash), key.previous.as_ref().map(|previous| previous.hash)].into_iter().flatten().map(|hash| slot(&hash))
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, TransactionBehavior};
 
+use crate::documents::{Document, MOST_DOCUMENTS};
 use crate::error::StoreError;
 use crate::fact::{Fact, columns};
 use crate::schema;
@@ -56,22 +57,32 @@ pub(super) fn has_tables(connection: &Connection) -> Result<bool, StoreError> {
 
 /// Opens a file for reading. The file of a folder that cannot be written is read as one that does not change.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let open = |name: &Path, flags| -> Result<Connection, StoreError> {
-        let connection = Connection::open_with_flags(name, flags).map_err(failed)?;
-        connection.busy_timeout(BUSY).map_err(failed)?;
-        if (1..schema::VERSION).contains(&check_version(&connection)?) && has_facts(&connection)? {
-            // Where that is not possible, the first query reports what the facts lack.
-            let _is_newest = open_day(path);
-        }
-        Ok(connection)
-    };
-    open(path, flags).or_else(|error| {
-        let Some(name) = path.to_str().filter(|_| error.is_transient() && path.exists()) else { return Err(error) };
-        let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-        let uri = format!("file:{name}?immutable=1");
-        open(Path::new(&uri), flags | OpenFlags::SQLITE_OPEN_URI).map_err(|_| error)
-    })
+    open_to_follow(path).or_else(|error| open_as_unchanging(path, error))
+}
+
+/// Opens a file for reading, with what others write into it later.
+pub(super) fn open_to_follow(path: &Path) -> Result<Connection, StoreError> {
+    open_named(path, path, OpenFlags::empty())
+}
+
+/// Opens a file that could not be opened to be followed, as one that does not change; fails with that error if this is not
+/// possible either.
+pub(super) fn open_as_unchanging(path: &Path, error: StoreError) -> Result<Connection, StoreError> {
+    let Some(name) = path.to_str().filter(|_| error.is_transient() && path.exists()) else { return Err(error) };
+    let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let uri = format!("file:{name}?immutable=1");
+    open_named(path, Path::new(&uri), OpenFlags::SQLITE_OPEN_URI).map_err(|_| error)
+}
+
+fn open_named(path: &Path, name: &Path, more: OpenFlags) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+    let connection = Connection::open_with_flags(name, flags).map_err(failed)?;
+    connection.busy_timeout(BUSY).map_err(failed)?;
+    if (1..schema::VERSION).contains(&check_version(&connection)?) && has_facts(&connection)? {
+        // Where that is not possible, the first query reports what the facts lack.
+        let _is_newest = open_day(path);
+    }
+    Ok(connection)
 }
 
 /// Opens a day's file for writing, which brings its tables up to date.
@@ -197,6 +208,22 @@ fn owned(value: ValueRef<'_>) -> Result<Value<'static>, StoreError> {
 }
 
 impl Lite<'_> {
+    /// Hands over all documents as they are now, in parts, until `take` refuses one. In the order in which they are stored: by
+    /// their revisions, each would be looked up.
+    pub(super) fn all_documents(&self, take: &mut dyn FnMut(Vec<Document>) -> bool) -> Result<(), StoreError> {
+        let mut statement = self.0.prepare_cached("select kind, id, revision, body from documents").map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        let mut part = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            part.push(document(row).map_err(failed)?);
+            if part.len() >= MOST_DOCUMENTS && !take(std::mem::replace(&mut part, Vec::with_capacity(MOST_DOCUMENTS))) {
+                return Ok(());
+            }
+        }
+        take(part);
+        Ok(())
+    }
+
     /// Inserts facts and returns those that were not there.
     pub(super) fn insert_facts<'f>(&mut self, facts: &[&'f Fact]) -> Result<Vec<&'f Fact>, StoreError> {
         let mut statement = self.0.prepare_cached(&crate::batch::insert_fact()).map_err(failed)?;
@@ -216,6 +243,16 @@ impl Lite<'_> {
         }
         Ok(new)
     }
+}
+
+fn document(row: &rusqlite::Row<'_>) -> rusqlite::Result<Document> {
+    let revision: i64 = row.get(2)?;
+    Ok(Document {
+        kind: row.get(0)?,
+        id: row.get(1)?,
+        revision: u64::try_from(revision).unwrap_or_default(),
+        body: row.get(3)?,
+    })
 }
 
 /// Binds the values of a row that differ from those of the row before, which are still bound: most of a fact's names are those

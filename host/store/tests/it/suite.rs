@@ -409,8 +409,17 @@ pub(crate) fn the_version_log_shows_every_change_once(place: &dyn Place) {
             break;
         }
     }
-    assert_eq!((known, version), (truth, store.version().unwrap()));
+    assert_eq!((&known, version), (&truth, store.version().unwrap()));
     assert_eq!(store.changes_after(version, 3).unwrap().documents, []);
+    let mut all = Vec::new();
+    let mut take = |part| {
+        all.extend(part);
+        true
+    };
+    store.all_documents(&mut take).unwrap();
+    assert_eq!(all.iter().map(|document: &Document| document.revision).max(), Some(version));
+    assert_eq!(all.len(), truth.len());
+    assert_eq!(all.into_iter().map(|document| (document.id, document.body)).collect::<BTreeMap<_, _>>(), truth);
 }
 
 /// Numbers that are given out before a commit may appear out of order; a reader that has gone on would miss one.

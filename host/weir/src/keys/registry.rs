@@ -1,6 +1,7 @@
 //! Reads and changes keys, teams, organisations, users, budgets and prices, and publishes them to the gateway.
 
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use weir_gateway::serving::Serving;
 use weir_identity::change::{AuditEvent, ChangeError, Changed, Command, Context, Revision};
 use weir_identity::{Document, KeyText, Kind};
 use weir_ledger::PriceFile;
-use weir_store::{Change, Changes, Expect, Store, StoreError};
+use weir_store::{Change, Expect, Store, StoreError};
 
 use super::follow::follow;
 use super::parsed::GUARD;
@@ -19,8 +20,10 @@ use super::version_mark::VersionMark;
 use super::{budgets, prices};
 use crate::store::OpenStore;
 
-/// Documents that are read from the store at a time.
+/// Changed documents that are read from the store at a time.
 const PART: usize = 10_000;
+/// Parts of all documents that have been read and not yet been taken over.
+const PARTS_READ: usize = 2;
 /// How long a start waits for the documents.
 const OPENING: Duration = Duration::from_secs(10);
 /// How often a command is decided again because another node changed something in between.
@@ -202,20 +205,34 @@ impl Registry {
         } else if newest == state.version && !self.gateway.stored_keys().is_unread() {
             return Ok(());
         }
-        let store = &*self.store;
-        std::thread::scope(|scope| -> Result<(), StoreError> {
-            let mut part = store.changes_after(state.version, PART)?;
-            loop {
-                let Changes { documents, version, more } = part;
-                // The next ones are read while these are taken over: a start with a million keys waits for both.
-                let next = more.then(|| scope.spawn(move || store.changes_after(version, PART)));
-                state.take(documents);
-                let Some(next) = next else { return Ok(()) };
-                let ended = |_| StoreError::Unavailable("the thread that reads the documents has ended".to_owned());
-                part = next.join().map_err(ended)??;
+        if state.version == 0 {
+            self.load_all(state).inspect_err(|_| state.give_up_loading())?;
+        } else {
+            let mut more = true;
+            while more {
+                let part = self.store.changes_after(state.version, PART)?;
+                more = part.more;
+                state.take(part.documents);
             }
-        })?;
+        }
         self.publish(state);
+        Ok(())
+    }
+
+    /// Takes over all documents. The next ones are read while these are parsed and taken over: a start with a million keys
+    /// waits for the slower of the two.
+    fn load_all(&self, state: &mut State) -> Result<(), StoreError> {
+        let store = &*self.store;
+        std::thread::scope(|scope| {
+            let (send, parts) = sync_channel(PARTS_READ);
+            let reading = scope.spawn(move || store.all_documents(&mut |part| send.send(part).is_ok()));
+            for part in parts {
+                state.load(part);
+            }
+            let ended = |_| StoreError::Unavailable("the thread that reads the documents has ended".to_owned());
+            reading.join().map_err(ended)?
+        })?;
+        state.loaded();
         Ok(())
     }
 

@@ -68,6 +68,26 @@ impl State {
         };
     }
 
+    /// Begins anew after a reading of all documents that failed.
+    pub(super) fn give_up_loading(&mut self) {
+        self.start_over(self.put_back);
+    }
+
+    /// Takes over a part of all documents, in any order, on a state that has none. What it has is to be used after
+    /// [`State::loaded`] only.
+    pub(super) fn load(&mut self, documents: Vec<weir_store::Document>) {
+        for document in parsed(documents) {
+            let change = self.read(document);
+            self.writer.load(change);
+        }
+    }
+
+    /// All documents have been taken over.
+    pub(super) fn loaded(&mut self) {
+        self.writer.loaded();
+        self.writer.forget_deletions(self.version);
+    }
+
     /// Takes over documents in the order of their revisions.
     pub(super) fn take(&mut self, documents: Vec<weir_store::Document>) {
         let changes: Vec<Change> = parsed(documents).into_iter().filter_map(|document| self.read(document)).collect();
@@ -139,6 +159,9 @@ impl State {
 
     fn keep_budgets(&mut self, kind: Kind, id: &str, document: Option<&Document>) {
         let budgets = document.map(budgets::of).unwrap_or_default();
+        if budgets.is_empty() && self.budgets.is_empty() {
+            return;
+        }
         let name = (kind, id.to_owned());
         let before =
             if budgets.is_empty() { self.budgets.remove(&name) } else { self.budgets.insert(name.clone(), budgets) };
@@ -176,6 +199,24 @@ mod tests {
         // What is written from now on counts.
         state.take(vec![stored(4, 1, "")]);
         assert!(is_valid(&state, 1) && !is_valid(&state, 2));
+    }
+
+    #[test]
+    fn a_first_reading_in_any_order_is_what_changes_one_by_one_come_to() {
+        let documents = || {
+            let gone = weir_store::Document { body: None, ..stored(5, 2, "") };
+            vec![stored(6, 4, ""), gone, stored(3, 3, r#", "disabled": true"#), stored(1, 1, "")]
+        };
+        let mut state = State::default();
+        state.load(documents());
+        state.give_up_loading();
+        assert!(!is_valid(&state, 1) && state.version == 0 && state.is_keyed);
+        state.load(documents());
+        state.loaded();
+        assert_eq!([1, 2, 3, 4].map(|number| is_valid(&state, number)), [true, false, false, true]);
+        assert_eq!(state.version, 6);
+        state.take(vec![stored(7, 3, ""), stored(8, 1, r#", "disabled": true"#)]);
+        assert_eq!([1, 2, 3, 4].map(|number| is_valid(&state, number)), [false, false, true, true]);
     }
 
     #[test]

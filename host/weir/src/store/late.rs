@@ -140,6 +140,10 @@ impl Store for LateStore {
         self.reader()?.changes_after(version, limit)
     }
 
+    fn all_documents(&self, take: &mut dyn FnMut(Vec<Document>) -> bool) -> Result<(), StoreError> {
+        self.reader()?.all_documents(take)
+    }
+
     fn version(&self) -> Result<u64, StoreError> {
         self.reader()?.version()
     }
