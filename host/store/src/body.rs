@@ -65,12 +65,12 @@ struct Packed<'a> {
     data: Cow<'a, [u8]>,
 }
 
-/// Writes bodies of one day.
+/// Writes bodies of one day: into `bodies` first, in the order in which they are read and erased. Transactions that use tables
+/// in the same order never wait for each other in a circle.
 pub(crate) fn write(sql: &mut dyn Sql, bodies: &[&Body]) -> Result<(), StoreError> {
     for body in bodies {
         let day = i64::from(body.id.day().number());
         let recipe = Recipe::of(&body.bytes, &body.cuts);
-        write_chunks(sql, day, &recipe)?;
         sql.execute(
             "insert into bodies (id,side,length,recipe) values ($1,$2,$3,$4) on conflict (id,side) do nothing",
             &[
@@ -80,6 +80,7 @@ pub(crate) fn write(sql: &mut dyn Sql, bodies: &[&Body]) -> Result<(), StoreErro
                 Value::blob(&recipe.text),
             ],
         )?;
+        write_chunks(sql, day, &recipe)?;
     }
     Ok(())
 }
