@@ -391,22 +391,32 @@ async fn an_attempt_that_timed_out_is_booked_once_at_its_providers_budget() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_loser_of_a_hedge_is_booked_at_its_providers_budget() {
-    let (slow, fast) = (Upstream::always(Answer::silence()).await, provider().await);
-    let account = |name: &str, upstream: &Upstream| {
-        let url = upstream.url();
-        format!("[[providers]]\nname = \"{name}\"\nadapter = \"openai\"\nurl = \"{url}\"\napi_key = \"KEY\"\n")
+async fn the_loser_of_a_hedge_is_booked_as_any_attempt_that_was_not_answered() {
+    let slow_or_fast = |request: &weir_tests::Received| {
+        let is_slow = request.text().contains("\"slow\"");
+        if is_slow { Answer::silence() } else { Answer::json(200, OPENAI.whole()) }
     };
-    let both = account("slow", &slow) + &account("fast", &fast);
-    let model = "[[models]]\nalias = \"openai\"\nhedge = \"100ms\"\n\
-        targets = [{ provider = \"slow\", model = \"m\" }, { provider = \"fast\", model = \"m\" }]\n";
-    let of_slow = budget("name = \"slow\"\nfor = { provider = \"slow\" }\ntokens = 1000000\nper = \"month\"");
-    let gateway = Gateway::open(&format!("{both}{model}{of_slow}")).await;
-    let reply = gateway.ask(&OPENAI.request("openai", false)).await;
-    assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some("fast")), "{}", reply.text());
-    let settled = settled(&gateway).await;
-    // What it will bill is not known: all that was reserved for it is booked, and nothing stays reserved.
-    assert!(settled > TOKENS, "{settled}");
+    // At two providers, and twice at one.
+    for (names, answer) in [(["slow", "fast"], 0), (["slow", "slow"], TOKENS)] {
+        let upstream = Upstream::scripted(slow_or_fast).await;
+        let account = |name: &str| {
+            let url = upstream.url();
+            format!("[[providers]]\nname = \"{name}\"\nadapter = \"openai\"\nurl = \"{url}\"\napi_key = \"KEY\"\n")
+        };
+        let providers = names.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().map(account);
+        let model = format!(
+            "[[models]]\nalias = \"openai\"\nhedge = \"100ms\"\ntargets = [{{ provider = \"{}\", model = \"slow\" }}, \
+             {{ provider = \"{}\", model = \"fast\" }}]\n",
+            names[0], names[1]
+        );
+        let of_slow = budget("name = \"slow\"\nfor = { provider = \"slow\" }\ntokens = 1000000\nper = \"month\"");
+        let gateway = Gateway::open(&format!("{}{model}{of_slow}", providers.collect::<String>())).await;
+        let reply = gateway.ask(&OPENAI.request("openai", false)).await;
+        assert_eq!((reply.status(), reply.header("x-weir-provider")), (200, Some(names[1])), "{}", reply.text());
+        let settled = settled(&gateway).await;
+        // Its estimated input, beside the answer's tokens if that came from the same provider, and no whole reservation.
+        assert!((answer + 1..answer + 100).contains(&settled), "{names:?}: {settled}");
+    }
 }
 
 /// How often the program is killed; `WEIR_KILLS` sets more.

@@ -28,7 +28,7 @@ use self::tokens::TokenBill;
 use self::traced::Traced;
 use self::trail::Trail;
 use crate::admission::AdmissionPermit;
-use crate::admission::budgets::HeldBudget;
+use crate::admission::budgets::{AbandonedBudgets, HeldBudget};
 use crate::dialect::limits::Figure;
 use crate::guard::Ends;
 use crate::health::Ticket;
@@ -70,6 +70,8 @@ struct Shared {
     tries: AtomicU32,
     /// Whether a concurrent attempt ended while its provider worked on the request.
     has_doubt: AtomicBool,
+    /// What was reserved for those that were ended, since another one answered.
+    abandoned: Arc<AbandonedBudgets>,
     forfeited: Mutex<Forfeited>,
 }
 
@@ -255,6 +257,14 @@ impl Account {
     /// Keeps what budgets have reserved for an attempt that failed, and that its provider may charge for.
     pub(crate) fn keep_budgets_of(&mut self, attempt: &mut AdmissionPermit) {
         self.permit.keep_budgets_of(attempt);
+    }
+
+    /// An attempt begins that holds this permit. If it is one of several and another one answers first, the request books
+    /// what it may cost.
+    pub(crate) fn share_budgets_of(&self, attempt: &mut AdmissionPermit) {
+        if self.is_branch {
+            attempt.leave_budgets_to(&self.shared.abandoned);
+        }
     }
 
     /// Keeps a permit until the exchange ends.

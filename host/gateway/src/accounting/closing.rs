@@ -66,6 +66,7 @@ impl Account {
         let is_unreported = is_answered && (answered.is_empty() || self.tokens.is_partial);
         let has_doubt = self.is_in_doubt || self.shared.has_doubt.load(Ordering::Relaxed);
         let is_left = is_under_way || self.status == 0 && has_doubt;
+        self.permit.take_over(self.shared.abandoned.take(forfeited.charges.spends()));
         self.permit.book(forfeited.charges.spends(), answered, !is_left && !is_unreported);
     }
 

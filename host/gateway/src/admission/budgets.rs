@@ -18,6 +18,7 @@ use crate::auth::{Caller, StoredCaller};
 use crate::observe::metrics::Metrics;
 use crate::route::{Plan, Target};
 use crate::sharing::Sharing;
+pub(crate) use held::AbandonedBudgets;
 pub use held::{Charge, HeldBudget};
 use weir_ledger::{
     Budget, BudgetSet, Footing, Granted, Limit, Nano, Notice, NoticeKind, Owner, PoolReport, Refusal, RefusalReason,

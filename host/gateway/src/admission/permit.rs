@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::attempt_reservation::AttemptReservation;
-use super::budgets::{Charge, HeldBudget};
+use super::budgets::{AbandonedBudgets, Charge, HeldBudget};
 use super::concurrency::{ConcurrencyLimiter, Permit};
 use crate::rate_limit::{LimitStatus, Reservation, Scope};
 use weir_buffers::Held;
@@ -64,6 +64,16 @@ impl AdmissionPermit {
         self.budgets.extend(reservations);
     }
 
+    /// Leaves what budgets have reserved to the request if this permit is dropped while a provider works on it.
+    pub(crate) fn leave_budgets_to(&mut self, place: &Arc<AbandonedBudgets>) {
+        self.budgets.iter_mut().for_each(|budget| budget.leave_to(Some(place)));
+    }
+
+    /// Takes over what concurrent attempts have left.
+    pub(crate) fn take_over(&mut self, left: Vec<HeldBudget>) {
+        self.budgets.extend(left);
+    }
+
     /// Takes over what budgets have reserved for an attempt whose provider may charge for it: booked with the rest when
     /// the exchange ends, or as it was reserved if that is not known.
     pub(crate) fn keep_budgets_of(&mut self, attempt: &mut Self) {
@@ -76,6 +86,7 @@ impl AdmissionPermit {
     pub fn book(&mut self, unanswered: &[Charge], answered: &[Charge], is_known: bool) {
         let mut booked: Vec<Option<Arc<str>>> = Vec::new();
         for mut budget in self.budgets.drain(..) {
+            budget.leave_to(None);
             let provider = budget.provider().cloned();
             if booked.contains(&provider) {
                 // Another attempt at the same provider: a request more, and no cost that is not booked already.

@@ -197,6 +197,7 @@ impl PlanRunner<'_> {
             Ok(held) => held,
             Err(fault) => return AttemptOutcome::Busy(fault),
         };
+        account.share_budgets_of(&mut held);
         let mut progress = Progress::begin(&candidate.target);
         loop {
             let begun = Instant::now();

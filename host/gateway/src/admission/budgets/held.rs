@@ -1,6 +1,6 @@
 //! Reservations that an exchange holds until it ends.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::log_notice;
 use weir_ledger::{Reservation, Spend};
@@ -22,16 +22,37 @@ pub struct HeldBudget {
     /// The provider whose attempts it is for; `None` if it is the whole request's.
     provider: Option<Arc<str>>,
     is_out: bool,
+    /// Where it goes if it is dropped while a provider works on the request.
+    left_to: Option<Arc<AbandonedBudgets>>,
+}
+
+/// What was reserved for attempts that ended before their providers answered, since another one's answer came first. The
+/// request books it as what any unanswered attempt costs; what it does not take over stays booked as it was reserved.
+#[derive(Debug, Default)]
+pub(crate) struct AbandonedBudgets(Mutex<Vec<HeldBudget>>);
+
+impl AbandonedBudgets {
+    /// Takes those of providers whose unanswered attempts are charged.
+    pub(crate) fn take(&self, charged: &[Charge]) -> Vec<HeldBudget> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_charged = |budget: &mut HeldBudget| charged.iter().any(|charge| charge.provider == budget.provider);
+        all.extract_if(.., is_charged).collect()
+    }
 }
 
 impl HeldBudget {
     /// Holds the reservation of a request, or of attempts at a provider.
     pub fn new(reservation: Reservation, provider: Option<Arc<str>>) -> Self {
-        Self { reservation: Some(reservation), provider, is_out: false }
+        Self { reservation: Some(reservation), provider, is_out: false, left_to: None }
     }
 
     pub(in crate::admission) fn is_out(&mut self, is_out: bool) {
         self.is_out = is_out;
+    }
+
+    /// Sets where it goes if it is dropped while a provider works on the request; nowhere, once that is booked.
+    pub(in crate::admission) fn leave_to(&mut self, place: Option<&Arc<AbandonedBudgets>>) {
+        self.left_to = place.cloned();
     }
 
     pub(in crate::admission) fn may_abort(&self) -> bool {
@@ -61,7 +82,14 @@ impl HeldBudget {
 impl Drop for HeldBudget {
     fn drop(&mut self) {
         match self.reservation.take() {
-            Some(reservation) if self.is_out => reservation.keep(),
+            Some(reservation) if self.is_out => match self.left_to.take() {
+                Some(place) => {
+                    let mut left = Self::new(reservation, self.provider.take());
+                    left.is_out = true;
+                    place.0.lock().unwrap_or_else(PoisonError::into_inner).push(left);
+                }
+                None => reservation.keep(),
+            },
             Some(reservation) => reservation.finish(),
             None => {}
         }
