@@ -196,7 +196,14 @@ fn endpoint(target: &Target, faces: &[Arc<Endpoint>]) -> Endpoint {
     let path = format!("{}{}/*", path::PREFIX, target.provider.name);
     let face = Face::unread(NAME, Operation::Other(NAME.to_owned()), ("*", path));
     let claim = Face { credentials, ..face };
-    Endpoint { adapter: Arc::clone(&target.adapter.name), claim, errors: None, id_header: None, index: usize::MAX }
+    Endpoint {
+        adapter: Arc::clone(&target.adapter.name),
+        claim,
+        errors: None,
+        id_header: None,
+        limit_headers: Vec::new(),
+        index: usize::MAX,
+    }
 }
 
 fn declared(target: &Target, faces: &[Arc<Endpoint>]) -> Vec<Declared> {

@@ -96,37 +96,27 @@ impl Figure {
     }
 }
 
-/// Sets the limits' headers in a format's spelling. Of several token limits, the one with the smallest remaining
-/// fraction is rendered.
-pub fn put(format: Option<&ErrorFormat>, figures: &[Figure], headers: &mut HeaderMap) {
+/// Sets the limits' headers in a format's spelling, with the names that [`limit_headers`] made of it. Of several token limits,
+/// the one with the smallest remaining fraction is rendered.
+///
+/// [`limit_headers`]: weir_translate::dialect::faces::limit_headers
+pub fn put(
+    format: Option<&ErrorFormat>,
+    names: &[Option<[HeaderName; 2]>],
+    figures: &[Figure],
+    headers: &mut HeaderMap,
+) {
     let Some(format) = format.filter(|_| !figures.is_empty()) else { return };
     let requests = figures.iter().find(|figure| figure.resource == Resource::Requests);
     let is_tokens = |figure: &&Figure| matches!(figure.resource, Resource::Tokens | Resource::Input | Resource::Output);
     let tokens = figures.iter().filter(is_tokens).min_by(|a, b| a.share().total_cmp(&b.share()));
-    for (scope, figure) in [("requests", requests), ("tokens", tokens)] {
-        let Some(figure) = figure else { continue };
-        for template in &format.rate_limit_headers {
-            if let Some(value) = figure.spell(&template.value) {
-                insert_named(headers, &named(&template.name, scope), value);
+    for (template, names) in format.rate_limit_headers.iter().zip(names) {
+        let Some(names) = names else { continue };
+        for (name, figure) in names.iter().zip([requests, tokens]) {
+            if let Some(value) = figure.and_then(|figure| figure.spell(&template.value)) {
+                insert_made(headers, name, value);
             }
         }
-    }
-}
-
-/// Sets a header; ignores an invalid name or value.
-fn insert_named(headers: &mut HeaderMap, name: &str, value: String) {
-    if let Ok(name) = HeaderName::try_from(name) {
-        insert_made(headers, &name, value);
-    }
-}
-
-/// The name of a template with its scope. That of a usual one is found by a single character.
-fn named(template: &str, scope: &str) -> String {
-    let parts = template.find('{').map(|at| template.split_at(at));
-    let parts = parts.and_then(|(before, rest)| Some((before, rest.strip_prefix(SCOPE)?)));
-    match parts {
-        Some((before, after)) if !after.contains('{') => [before, scope, after].concat(),
-        _ => template.replace(SCOPE, scope),
     }
 }
 

@@ -31,15 +31,15 @@ pub(super) fn put_limits(
     statuses: &[LimitStatus],
     answered: Option<(&Target, &Account)>,
 ) {
-    let (errors, headers) = (face.errors.as_deref(), response.headers_mut());
+    let (errors, names, headers) = (face.errors.as_deref(), &face.limit_headers, response.headers_mut());
     match answered {
         // A relayed answer already has the provider's headers.
-        Some((_, account)) if statuses.is_empty() => limits::put(errors, account.limits(), headers),
+        Some((_, account)) if statuses.is_empty() => limits::put(errors, names, account.limits(), headers),
         answered => {
             if let Some((target, _)) = answered {
                 target.limits.strip(headers);
             }
-            limits::put(errors, &statuses.iter().map(Figure::from).collect::<Vec<_>>(), headers);
+            limits::put(errors, names, &statuses.iter().map(Figure::from).collect::<Vec<_>>(), headers);
         }
     }
 }

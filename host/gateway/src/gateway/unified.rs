@@ -34,7 +34,14 @@ impl UnifiedEndpoints {
         Self(operations.map(|operation| {
             let claim = claim(format, path(&operation), operation, credentials);
             let index = NEXT.fetch_sub(1, Ordering::Relaxed);
-            let endpoint = Endpoint { adapter: Arc::from(format), claim, errors: None, id_header: None, index };
+            let endpoint = Endpoint {
+                adapter: Arc::from(format),
+                claim,
+                errors: None,
+                id_header: None,
+                limit_headers: Vec::new(),
+                index,
+            };
             // Nothing is read of their bodies.
             let plan = PeekPlan::new(&endpoint, std::iter::empty(), false);
             (Arc::new(endpoint), Arc::new(plan))

@@ -25,6 +25,9 @@ pub struct Endpoint {
     pub errors: Option<Arc<ErrorFormat>>,
     /// The header that its format names for a request's id.
     pub id_header: Option<HeaderName>,
+    /// The names of its format's headers of rate limits, of requests and of tokens, in the order of their templates; `None`
+    /// where a template makes no name of a header.
+    pub limit_headers: Vec<Option<[HeaderName; 2]>>,
     /// The face's position in [`Faces::all`].
     pub index: usize,
 }
@@ -40,6 +43,13 @@ impl Endpoint {
         let holds = |when: &Option<Condition>| when.as_ref().is_none_or(|condition| head.holds(condition));
         self.claim.framings.iter().find(|answer| holds(&answer.when)).map_or(Framing::Sse, |answer| answer.framing)
     }
+}
+
+/// The names of a format's headers of rate limits, of requests and of tokens.
+pub fn limit_headers(errors: &ErrorFormat) -> Vec<Option<[HeaderName; 2]>> {
+    let named = |template: &str, scope: &str| HeaderName::try_from(template.replace("{{scope}}", scope)).ok();
+    let both = |template: &str| Some([named(template, "requests")?, named(template, "tokens")?]);
+    errors.rate_limit_headers.iter().map(|header| both(&header.name)).collect()
 }
 
 /// The parts of a request that the conditions of faces examine.
@@ -258,8 +268,9 @@ impl Faces {
         if self.paths.len() > before {
             let id_header = errors.as_ref().and_then(|errors| errors.request_id_header.as_deref());
             let id_header = id_header.and_then(|name| HeaderName::try_from(name).ok());
-            let errors = errors.map(Arc::new);
-            self.all.push(Arc::new(Endpoint { adapter, claim: claim.clone(), errors, id_header, index }));
+            let limit_headers = errors.as_ref().map(limit_headers).unwrap_or_default();
+            let (claim, errors) = (claim.clone(), errors.map(Arc::new));
+            self.all.push(Arc::new(Endpoint { adapter, claim, errors, id_header, limit_headers, index }));
         }
         Ok(())
     }

@@ -59,7 +59,7 @@ fn face() -> Endpoint {
         request_headers: Vec::new(),
         framings: Vec::new(),
     };
-    Endpoint { adapter: Arc::from("zeta"), claim, errors: None, id_header: None, index: 0 }
+    Endpoint { adapter: Arc::from("zeta"), claim, errors: None, id_header: None, limit_headers: Vec::new(), index: 0 }
 }
 
 #[test]

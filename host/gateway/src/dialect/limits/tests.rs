@@ -3,6 +3,7 @@ use std::time::UNIX_EPOCH;
 use http::HeaderValue;
 
 use super::*;
+use weir_translate::dialect::faces::limit_headers;
 use weir_types::contract::types::Header;
 
 fn format(headers: &[(&str, &str)]) -> ErrorFormat {
@@ -61,7 +62,7 @@ fn limits_are_rendered_in_the_formats_spelling() {
         figure(Resource::Output, 1000, 10, 360_000),
     ];
     let mut headers = HeaderMap::new();
-    put(Some(&format), &limits, &mut headers);
+    put(Some(&format), &limit_headers(&format), &limits, &mut headers);
     assert_eq!(headers["zeta-requests-left"], "59/60");
     assert_eq!(headers["zeta-requests-reset"], "1.5s");
     assert_eq!(headers["zeta-tokens-left"], "10/1000", "the one that is nearest to its end");
@@ -73,7 +74,8 @@ fn limits_are_rendered_in_the_formats_spelling() {
 fn unknown_figures_are_not_rendered() {
     let left = Figure { remaining: Some(3), ..Figure::unknown(Resource::Requests) };
     let mut headers = HeaderMap::new();
-    put(Some(&by_duration()), &[left], &mut headers);
+    let format = by_duration();
+    put(Some(&format), &limit_headers(&format), &[left], &mut headers);
     assert_eq!(headers.len(), 1);
     assert_eq!(headers["x-ratelimit-remaining-requests"], "3");
 }
