@@ -180,3 +180,37 @@ async fn five_hundred_configurations_under_load_fail_no_request() {
     assert!(gateway.metric("weir_config_rejected_total").await >= 166.0);
     assert_eq!(gateway.ask(&Request::get("/health")).await.status(), 200);
 }
+
+/// Clients of the file in the test below; `CLIENTS_IN_FILE` sets more.
+const CLIENTS: usize = 2_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_of_many_clients_is_reloaded_beside_their_requests() {
+    let count = std::env::var("CLIENTS_IN_FILE").ok().and_then(|text| text.parse().ok()).unwrap_or(CLIENTS);
+    let upstream = provider(OPENAI).await;
+    let file = |from: usize| {
+        let client = |number| format!("[[clients]]\nname = \"client-{number}\"\nkey = \"key-of-client-{number:07}\"\n");
+        let clients: String = (from..from + count).map(client).collect();
+        format!("[admin]\ntoken = \"let-me-in-please\"\n{}{clients}", config(&upstream))
+    };
+    let of = |number: usize| OPENAI.request("openai", false).header("x-api-key", &format!("key-of-client-{number:07}"));
+    let gateway = Arc::new(Gateway::from_file(&file(0)).await);
+    let ask = async |number: usize| gateway.ask(&of(number)).await.status();
+    assert_eq!((ask(0).await, ask(count - 1).await, ask(count).await), (200, 200, 401));
+    // A client that stays asks all the time, and is answered while the file is read.
+    gateway.configure(&file(1));
+    let reloading = {
+        let gateway = Arc::clone(&gateway);
+        let request = Request::post("/admin/reload", "").header("authorization", "Bearer let-me-in-please");
+        tokio::spawn(async move { gateway.ask(&request).await })
+    };
+    let mut beside = 0;
+    while !reloading.is_finished() {
+        assert_eq!(ask(1).await, 200);
+        beside += 1;
+    }
+    let reply = reloading.await.unwrap();
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert!(beside > 1, "requests waited for the file");
+    assert_eq!((ask(0).await, ask(1).await, ask(count).await), (401, 200, 200));
+}
