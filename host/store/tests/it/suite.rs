@@ -417,7 +417,7 @@ pub(crate) fn the_version_log_shows_every_change_once(place: &dyn Place) {
         true
     };
     store.all_documents(&mut take).unwrap();
-    assert_eq!(all.iter().map(|document: &Document| document.revision).max(), Some(version));
+    assert_eq!(all.iter().map(|document: &weir_store::Document| document.revision).max(), Some(version));
     assert_eq!(all.len(), truth.len());
     assert_eq!(all.into_iter().map(|document| (document.id, document.body)).collect::<BTreeMap<_, _>>(), truth);
 }
