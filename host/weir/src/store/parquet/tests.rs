@@ -24,6 +24,7 @@ fn full(number: u64) -> Fact {
             "attempts" | "losses" | "units" => *value = json!(format!("[{}]", next())),
             "status" => *value = json!(200),
             "estimated" => *value = json!(true),
+            "similarity_millionths" => *value = json!(next() % 1_000_000),
             "tokens" => {
                 let names = ["input", "input_audio", "input_image", "cache_read", "cache_write", "cache_write_hour"];
                 for name in names.into_iter().chain(["output", "output_audio", "output_image", "reasoning"]) {
@@ -57,8 +58,11 @@ fn as_shown(field: &Field) -> Value {
         }
         Field::Decimal(amount) => {
             let digits = i64::from_be_bytes(amount.data().try_into().unwrap());
-            assert_eq!(amount.scale(), 9);
-            json!(crate::store::shown::dollars(digits))
+            match amount.scale() {
+                6 => json!(digits as f64 / 1e6),
+                9 => json!(crate::store::shown::dollars(digits)),
+                other => panic!("a scale of {other}"),
+            }
         }
         Field::Group(row) => row.get_column_iter().map(|(name, field)| (name.clone(), as_shown(field))).collect(),
         Field::MapInternal(map) => map
