@@ -190,6 +190,20 @@ export interface Tap {
   failure: FrameTest[];
 }
 
+/** How a session is configured by the gateway for a client that shows a key with a configuration. */
+export interface SessionConfiguration {
+  /**
+   * The client's message that configures a session. JSON, with the hole `{{session}}` for the configuration, which is
+   * an object. Sent once, before any message of the client's.
+   */
+  message: string;
+  /**
+   * Messages of the provider's that confirm it. The client's messages wait for one; a `failure` of the tap ends the
+   * session instead.
+   */
+  confirmed: FrameTest[];
+}
+
 /**
  * How the messages of a WebSocket session are read while they go through untouched. A message is one frame: its data is
  * the message's text, and it has no event. Pointers and tests apply to the messages of one direction.
@@ -206,6 +220,8 @@ export interface SessionTap {
   responses: Tap;
   /** The client's message that cancels a response, sent when a budget is over. JSON. */
   cancel?: string | null;
+  /** None: sessions of the format take no configuration from a key. */
+  configuration?: SessionConfiguration | null;
 }
 
 /** A format, as far as the host has to do with it. */

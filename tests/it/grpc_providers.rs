@@ -1,5 +1,6 @@
 //! Providers whose API is gRPC: SGLang's own service, against a server made from its published messages.
 
+mod bounds;
 mod failures;
 mod hostile;
 mod tls;

@@ -71,7 +71,7 @@ impl BufferMetrics {
 }
 
 /// Why a request gets no room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Full {
     /// The limit is used up.
     AllRequests,

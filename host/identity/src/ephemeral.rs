@@ -19,13 +19,19 @@ pub const PREFIX: &str = "ek-weir-";
 pub const SEALING_KEY_BYTES: usize = 32;
 /// The longest name of a model, in bytes.
 pub const MOST_MODEL: usize = 256;
+/// The longest configuration of a session, in bytes: a text must fit into a header.
+pub const MOST_CONFIGURATION: usize = 8 << 10;
+/// The longest id of a format, in bytes.
+const MOST_FORMAT: usize = 128;
+/// Stands between the model's name, the format and the configuration, and in none of the first two.
+const BETWEEN: char = '\0';
 /// The bytes by which a text names the sealing key that it was made with.
 const ISSUER_BYTES: usize = 4;
 /// The seconds of the time when it expires.
 const TIME_BYTES: usize = 8;
 const HASH_BYTES: usize = 32;
-/// The longest text that is opened: that of the longest name, with room for the seal.
-const MOST_TEXT: usize = 2 * (MOST_MODEL + 128);
+/// The longest text that is opened: that of the longest parts, with room for the seal.
+const MOST_TEXT: usize = (MOST_MODEL + MOST_FORMAT + MOST_CONFIGURATION + 128) / 3 * 4;
 
 /// What an ephemeral key stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +42,17 @@ pub struct EphemeralKey {
     pub model: String,
     /// From when on no session begins with it.
     pub expires: Timestamp,
+    /// How its sessions begin; `None` for the provider's own defaults.
+    pub configuration: Option<SessionConfiguration>,
+}
+
+/// How a session begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionConfiguration {
+    /// The id of the format that it is written in.
+    pub format: String,
+    /// A JSON object.
+    pub json: String,
 }
 
 /// Why a text is no valid ephemeral key. No variant holds any of the text.
@@ -66,7 +83,8 @@ impl EphemeralKeyError {
     }
 }
 
-/// No text could be made: the operating system gives no random numbers, or the cipher takes no text.
+/// No text could be made: the operating system gives no random numbers, the cipher takes no text, or a part is too long or
+/// has a character that no name has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an ephemeral key could not be made")]
 pub struct SealError;
@@ -99,16 +117,18 @@ impl EphemeralKeys {
         Some(Self { key, issuer })
     }
 
-    /// Makes the text of an ephemeral key, whose model has at most [`MOST_MODEL`] bytes.
+    /// Makes the text of an ephemeral key, whose model has at most [`MOST_MODEL`] bytes and whose configuration has at most
+    /// [`MOST_CONFIGURATION`].
     ///
     /// # Errors
     ///
     /// No text could be made.
     pub fn seal(&self, key: &EphemeralKey) -> Result<Secret, SealError> {
+        let rest = key.rest()?;
         let mut nonce = [0; NONCE_LEN];
         getrandom::fill(&mut nonce).map_err(|_| SealError)?;
         let seconds = key.expires.as_second().to_be_bytes();
-        let mut sealed = [&seconds[..], key.stands_for.as_bytes(), key.model.as_bytes()].concat();
+        let mut sealed = [&seconds[..], key.stands_for.as_bytes(), rest.as_bytes()].concat();
         let (aad, of) = (Aad::from(self.issuer), Nonce::assume_unique_for_key(nonce));
         self.key.seal_in_place_append_tag(of, aad, &mut sealed).map_err(|_| SealError)?;
         let bytes = [&self.issuer[..], &nonce, &sealed].concat();
@@ -133,13 +153,43 @@ impl EphemeralKeys {
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let opened = self.key.open_in_place(nonce, Aad::from(self.issuer), &mut opened).map_err(|_| unknown)?;
         let (seconds, rest) = opened.split_first_chunk::<TIME_BYTES>().ok_or(unknown)?;
-        let (hash, model) = rest.split_first_chunk::<HASH_BYTES>().ok_or(unknown)?;
+        let (hash, rest) = rest.split_first_chunk::<HASH_BYTES>().ok_or(unknown)?;
         let expires = Timestamp::from_second(i64::from_be_bytes(*seconds)).map_err(|_| unknown)?;
         if now >= expires {
             return Err(EphemeralKeyError::Expired(expires));
         }
-        let model = std::str::from_utf8(model).map_err(|_| unknown)?.to_owned();
-        Ok(EphemeralKey { stands_for: KeyHash::from_bytes(*hash), model, expires })
+        let rest = std::str::from_utf8(rest).map_err(|_| unknown)?;
+        let (model, configuration) = match rest.split_once(BETWEEN) {
+            None => (rest, None),
+            Some((model, of)) => (model, Some(of.split_once(BETWEEN).ok_or(unknown)?)),
+        };
+        let configuration = configuration.map(|(format, json)| SessionConfiguration::new(format, json));
+        Ok(EphemeralKey { stands_for: KeyHash::from_bytes(*hash), model: model.to_owned(), expires, configuration })
+    }
+}
+
+impl SessionConfiguration {
+    /// A configuration in a format.
+    pub fn new(format: &str, json: &str) -> Self {
+        Self { format: format.to_owned(), json: json.to_owned() }
+    }
+}
+
+impl EphemeralKey {
+    /// The model, and what follows it. A node that knows no configurations takes all of it for a model's name, and so refuses
+    /// the session in place of beginning it without its configuration.
+    fn rest(&self) -> Result<String, SealError> {
+        let fits = |name: &str, most: usize| name.len() <= most && !name.contains(BETWEEN);
+        if !fits(&self.model, MOST_MODEL) {
+            return Err(SealError);
+        }
+        let Some(SessionConfiguration { format, json }) = &self.configuration else {
+            return Ok(self.model.clone());
+        };
+        if !fits(format, MOST_FORMAT) || json.len() > MOST_CONFIGURATION {
+            return Err(SealError);
+        }
+        Ok(format!("{}{BETWEEN}{format}{BETWEEN}{json}", self.model))
     }
 }
 
@@ -155,7 +205,7 @@ mod tests {
 
     fn key() -> EphemeralKey {
         let expires = Timestamp::from_second(1_800_000_000).unwrap();
-        EphemeralKey { stands_for: KeyHash::of("sk-some"), model: "voice".to_owned(), expires }
+        EphemeralKey { stands_for: KeyHash::of("sk-some"), model: "voice".to_owned(), expires, configuration: None }
     }
 
     fn before() -> Timestamp {
@@ -169,6 +219,23 @@ mod tests {
         assert_eq!(keys(1).open(text.expose(), key().expires), Err(EphemeralKeyError::Expired(key().expires)));
         assert!(text.expose().bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')));
         assert_ne!(keys(1).seal(&key()).unwrap().expose(), text.expose(), "no two texts are the same");
+    }
+
+    #[test]
+    fn a_text_carries_a_configuration_up_to_its_bound_and_shows_none_of_it() {
+        let configuration = |json: &str| Some(SessionConfiguration::new("zeta.live", json));
+        let largest = "x".repeat(MOST_CONFIGURATION);
+        let model = "m".repeat(MOST_MODEL);
+        for json in ["{}", "\0", largest.as_str()] {
+            let key = EphemeralKey { configuration: configuration(json), model: model.clone(), ..key() };
+            let text = keys(1).seal(&key).unwrap();
+            assert!(!text.expose().contains("xxxx"));
+            assert_eq!(keys(1).open(text.expose(), before()), Ok(key));
+        }
+        let refused = |key: EphemeralKey| keys(1).seal(&key).unwrap_err();
+        refused(EphemeralKey { configuration: configuration(&(largest + "x")), ..key() });
+        refused(EphemeralKey { model: "voice\0zeta".to_owned(), ..key() });
+        refused(EphemeralKey { model: model + "m", ..key() });
     }
 
     #[test]

@@ -7,6 +7,9 @@ use weir_wire::tap::{CompiledCheck, CompiledTap, FrameCheck, TapError};
 
 use super::requests::CompiledRequests;
 
+/// Where the configuration stands in the message that configures a session.
+const CONFIGURATION_HOLE: &str = "{{session}}";
+
 /// Why a manifest's tap of sessions cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
@@ -33,6 +36,8 @@ pub struct CompiledSessionTap {
     pub responses: CompiledTap,
     /// The client's message that cancels a response.
     pub cancel: Option<String>,
+    /// The client's message that configures a session, with a hole, and what confirms it.
+    configuration: Option<(String, Vec<CompiledCheck>)>,
 }
 
 impl CompiledSessionTap {
@@ -40,6 +45,8 @@ impl CompiledSessionTap {
     pub fn new(tap: &SessionTap) -> Result<Self, SessionTapError> {
         let compiled = |test: &FrameTest| CompiledCheck::new(test, &[]);
         let checks = |tests: &[FrameTest]| tests.iter().map(compiled).collect::<Result<Vec<_>, _>>();
+        let configuration = tap.configuration.as_ref();
+        let configuration = configuration.map(|one| Ok::<_, TapError>((one.message.clone(), checks(&one.confirmed)?)));
         let begins = tap.begins.iter().map(|test| Ok((compiled(test)?, Beginning::by(test))));
         Ok(Self {
             requests: CompiledRequests::new(&tap.requests)?,
@@ -48,6 +55,7 @@ impl CompiledSessionTap {
             failures: checks(&tap.responses.failure)?,
             responses: CompiledTap::new(&tap.responses)?,
             cancel: tap.cancel.clone(),
+            configuration: configuration.transpose()?,
         })
     }
 
@@ -55,6 +63,24 @@ impl CompiledSessionTap {
     pub fn beginning(&self, message: &[u8]) -> Option<Beginning> {
         let holds = |beginning| self.begins.iter().any(|(check, how)| *how == beginning && holds(check, message));
         [Beginning::Once, Beginning::Perhaps].into_iter().find(|beginning| holds(*beginning))
+    }
+
+    /// The client's message that gives a session this configuration, which is JSON; `None` if sessions of the format take
+    /// none.
+    pub fn configuring(&self, configuration: &str) -> Option<String> {
+        let (message, _) = self.configuration.as_ref()?;
+        Some(message.replace(CONFIGURATION_HOLE, configuration))
+    }
+
+    /// Whether sessions of the format can be configured.
+    pub fn takes_configuration(&self) -> bool {
+        self.configuration.is_some()
+    }
+
+    /// Whether a provider's message confirms the configuration of a session.
+    pub fn is_configured(&self, message: &[u8]) -> bool {
+        let confirmed = self.configuration.iter().flat_map(|(_, confirmed)| confirmed);
+        confirmed.into_iter().any(|check| holds(check, message))
     }
 
     /// Whether a provider's message ends a response.
@@ -88,7 +114,7 @@ pub fn frame(message: &[u8]) -> FrameRef<'_> {
 
 #[cfg(test)]
 mod tests {
-    use weir_types::contract::about::{PointerEquals, Tap};
+    use weir_types::contract::about::{PointerEquals, SessionConfiguration, Tap};
 
     use super::*;
 
@@ -97,12 +123,17 @@ mod tests {
         let of = |kind: &str| FrameTest::Equals(PointerEquals { pointer: "/type".into(), json: format!("{kind:?}") });
         let responses = Tap { end: vec![of("done")], failure: vec![of("error")], ..Tap::default() };
         let begins = vec![FrameTest::Present("/turn".into()), of("begun")];
-        let tap = SessionTap { requests: vec![of("ask")], begins, responses, cancel: None };
+        let message = r#"{"type":"set","session":{{session}}}"#.to_owned();
+        let configuration = Some(SessionConfiguration { message, confirmed: vec![of("was set")] });
+        let tap = SessionTap { requests: vec![of("ask")], begins, responses, cancel: None, configuration };
         let tap = CompiledSessionTap::new(&tap).unwrap();
         assert_eq!(tap.beginning(br#"{"type":"begun","turn":1}"#), Some(Beginning::Once));
         assert_eq!(tap.beginning(br#"{"turn":{"parts":[]}}"#), Some(Beginning::Perhaps));
         assert_eq!([&b"not json"[..], br#"{"a":{"type":"begun"}}"#].map(|message| tap.beginning(message)), [None; 2]);
         assert!(tap.is_end(br#"{"type":"done"}"#) && !tap.is_end(br#"{"type":"error"}"#));
         assert!(tap.is_failure(br#"{"type":"error"}"#) && !tap.is_failure(br#"{"type":"done"}"#));
+        assert!(tap.is_configured(br#"{"type":"was set"}"#) && !tap.is_configured(br#"{"type":"set"}"#));
+        let filled = tap.configuring(r#"{"a":"{{session}}"}"#);
+        assert_eq!(filled.as_deref(), Some(r#"{"type":"set","session":{"a":"{{session}}"}}"#));
     }
 }

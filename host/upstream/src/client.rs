@@ -91,8 +91,8 @@ impl Upstreams {
         &self,
         request: UpstreamRequest<'_>,
     ) -> impl Future<Output = Result<UpstreamResponse, UpstreamError>> + use<'_> {
-        if let Some(method) = request.grpc.clone() {
-            let begun = grpc::begin(request, method);
+        if let Some(call) = request.grpc.clone() {
+            let begun = grpc::begin(request, call);
             let sending = begun.map(|(request, call)| (exchange(self.http2.mine(), request), call));
             return Either::Right(Box::pin(async move {
                 let (sending, call) = sending?;

@@ -8,6 +8,7 @@ use hyper_util::client::legacy;
 
 use super::connection::Failure;
 use super::dial::DialError;
+use weir_buffers::Full;
 
 /// Maximum length of a detail, in characters. Details are texts of libraries, never of the provider.
 const DETAIL_LIMIT: usize = 200;
@@ -37,6 +38,8 @@ pub enum UpstreamErrorKind {
     Grpc,
     /// The answer is larger than its limit.
     BodyTooLarge,
+    /// Too many bytes are held already for this answer to be collected.
+    NoRoom(Full),
     /// The answer's content-encoding is unknown or broken.
     Encoding,
     /// The answer repeats the gateway's credential where it cannot be hidden.
@@ -64,6 +67,7 @@ impl UpstreamErrorKind {
             Self::Protocol => "protocol",
             Self::Grpc => "grpc",
             Self::BodyTooLarge => "body_too_large",
+            Self::NoRoom(_) => "no_room",
             Self::Encoding => "encoding",
             Self::KeyShown => "key_shown",
             Self::Request => "request",
@@ -98,6 +102,7 @@ impl UpstreamErrorKind {
             Self::Protocol => "the answer is not valid HTTP",
             Self::Grpc => "the answer is not that of a gRPC method",
             Self::BodyTooLarge => "the answer is larger than allowed",
+            Self::NoRoom(_) => "too many bytes are held for the answer to be collected",
             Self::Encoding => "the answer's content-encoding cannot be decoded",
             Self::KeyShown => "the answer repeats the gateway's key",
             Self::Request => "the request cannot be sent",

@@ -19,7 +19,8 @@ use super::body::UpstreamBody;
 use super::chunks::Chunks;
 use super::error::{UpstreamError, UpstreamErrorKind};
 use super::veil::Veil;
-use super::{UpstreamRequest, UpstreamResponse};
+use super::{GrpcCall, UpstreamRequest, UpstreamResponse};
+use weir_buffers::Held;
 use weir_transcoding::{Method, Status, timeout};
 
 /// The most bytes of a whole answer's messages together.
@@ -30,13 +31,14 @@ const OWN_HEADERS: &str = "grpc-";
 /// Begins a call of a method: the request to send, whose body was the JSON of its message, and what reads the answer.
 pub(super) fn begin(
     request: UpstreamRequest<'_>,
-    method: Arc<Method>,
+    call: GrpcCall,
 ) -> Result<(UpstreamRequest<'_>, Call), UpstreamError> {
+    let GrpcCall { method, held } = call;
     let origin = request.address.origin().clone();
     let veil = request.credential.map(|credential| credential.veil().clone()).unwrap_or_default();
     let streams = request.stream && method.streams();
     let request = framed(request, &method)?;
-    Ok((request, Call { origin, veil, streams, method }))
+    Ok((request, Call { origin, veil, streams, method, held: held.beside() }))
 }
 
 /// The request with its message for a body.
@@ -63,6 +65,8 @@ pub(super) struct Call {
     /// Whether the answer is read as a stream.
     streams: bool,
     method: Arc<Method>,
+    /// Holds the bytes of a whole answer.
+    held: Held,
 }
 
 impl Call {
@@ -100,8 +104,8 @@ impl Call {
         Ok(self.response(StatusCode::OK, ("text/event-stream", headers), body))
     }
 
-    /// Reads all messages.
-    async fn whole(self, mut messages: Messages, headers: HeaderMap) -> Result<UpstreamResponse, UpstreamError> {
+    /// Reads all messages, whose bytes are held as they arrive.
+    async fn whole(mut self, mut messages: Messages, headers: HeaderMap) -> Result<UpstreamResponse, UpstreamError> {
         let is_single = !self.method.streams();
         let mut list = String::from("[");
         let mut count = 0_usize;
@@ -112,6 +116,8 @@ impl Call {
                     return Err(UpstreamError::new(UpstreamErrorKind::BodyTooLarge, &self.origin));
                 }
                 Next::Message(message) => {
+                    let full = |full| UpstreamError::new(UpstreamErrorKind::NoRoom(full), &self.origin);
+                    self.held.grow(message.len()).await.map_err(full)?;
                     if count > 0 {
                         list.push(',');
                     }
@@ -127,7 +133,9 @@ impl Call {
             (true, _) => return Err(self.garbled()),
             (false, _) => list + "]",
         };
-        Ok(self.response(StatusCode::OK, ("application/json", headers), MessageBody::whole(json)))
+        let held = std::mem::replace(&mut self.held, Held::unlimited());
+        let body = MessageBody::whole(json).holding(held);
+        Ok(self.response(StatusCode::OK, ("application/json", headers), body))
     }
 
     fn failed(&self, status: &Status, mut headers: HeaderMap) -> UpstreamResponse {

@@ -43,6 +43,7 @@ mod webhook;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode};
+use weir_buffers::Held;
 
 pub use admin::{AdminClient, AdminError};
 pub use body::UpstreamBody;
@@ -88,7 +89,16 @@ pub struct UpstreamRequest<'a> {
     /// The model as the provider names it, or an empty text. Only used to choose a recording.
     pub model: &'a str,
     /// The gRPC method that takes the request, whose body is then JSON. None for a plain HTTP request.
-    pub grpc: Option<Arc<weir_transcoding::Method>>,
+    pub grpc: Option<GrpcCall>,
+}
+
+/// What a call of a gRPC method takes besides its request.
+#[derive(Clone, Debug)]
+pub struct GrpcCall {
+    /// Knows the path, and the form of its messages.
+    pub method: Arc<weir_transcoding::Method>,
+    /// Beside this the bytes of a whole answer are held while its messages arrive.
+    pub held: Arc<Held>,
 }
 
 /// The head of a provider's answer and the body that follows.

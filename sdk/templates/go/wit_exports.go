@@ -119,11 +119,11 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (21 * 4))) = uint32(length16)
 	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (20 * 4))) = uint32(uintptr(uintptr(result15)))
-	slice288 := (result).Formats
-	length290 := uint32(len(slice288))
-	result289 := witRuntime.Allocate(pinner, uintptr(length290*(71*4)), 4)
-	for index, element := range slice288 {
-		base := unsafe.Add(result289, index*(71*4))
+	slice305 := (result).Formats
+	length307 := uint32(len(slice305))
+	result306 := witRuntime.Allocate(pinner, uintptr(length307*(76*4)), 4)
+	for index, element := range slice305 {
+		base := unsafe.Add(result306, index*(76*4))
 		utf817 := unsafe.Pointer(unsafe.StringData((element).Id))
 		pinner.Pin(utf817)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Id)))
@@ -1773,23 +1773,138 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 				panic("unreachable")
 			}
 
+			switch (payload).Configuration.Tag() {
+			case witTypes.OptionNone:
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (71 * 4))) = int8(int32(0))
+
+			case witTypes.OptionSome:
+				payload := (payload).Configuration.Some()
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (71 * 4))) = int8(int32(1))
+				utf8288 := unsafe.Pointer(unsafe.StringData((payload).Message))
+				pinner.Pin(utf8288)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (73 * 4))) = uint32(uint32(len((payload).Message)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (72 * 4))) = uint32(uintptr(uintptr(utf8288)))
+				slice302 := (payload).Confirmed
+				length304 := uint32(len(slice302))
+				result303 := witRuntime.Allocate(pinner, uintptr(length304*(8+4*4)), 8)
+				for index, element := range slice302 {
+					base := unsafe.Add(result303, index*(8+4*4))
+
+					switch element.Tag() {
+					case weir_adapter_about.FrameTest_Event:
+						payload := element.Event()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
+						utf8289 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8289)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8289)))
+
+					case weir_adapter_about.FrameTest_Data:
+						payload := element.Data()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
+						utf8290 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8290)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8290)))
+
+					case weir_adapter_about.FrameTest_Present:
+						payload := element.Present()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
+						utf8291 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8291)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8291)))
+
+					case weir_adapter_about.FrameTest_Equals:
+						payload := element.Equals()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
+						utf8292 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8292)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8292)))
+						utf8293 := unsafe.Pointer(unsafe.StringData((payload).Json))
+						pinner.Pin(utf8293)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8293)))
+
+					case weir_adapter_about.FrameTest_OtherThan:
+						payload := element.OtherThan()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
+						utf8294 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8294)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8294)))
+						slice296 := (payload).Json
+						length298 := uint32(len(slice296))
+						result297 := witRuntime.Allocate(pinner, uintptr(length298*(2*4)), 4)
+						for index, element := range slice296 {
+							base := unsafe.Add(result297, index*(2*4))
+							utf8295 := unsafe.Pointer(unsafe.StringData(element))
+							pinner.Pin(utf8295)
+							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+							*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8295)))
+
+						}
+
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length298)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result297)))
+
+					case weir_adapter_about.FrameTest_Above:
+						payload := element.Above()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
+						utf8299 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8299)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8299)))
+						*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+					case weir_adapter_about.FrameTest_Below:
+						payload := element.Below()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
+						utf8300 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+						pinner.Pin(utf8300)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8300)))
+						*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
+
+					case weir_adapter_about.FrameTest_Fractional:
+						payload := element.Fractional()
+						*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
+						utf8301 := unsafe.Pointer(unsafe.StringData(payload))
+						pinner.Pin(utf8301)
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8301)))
+
+					default:
+						panic("unreachable")
+					}
+
+				}
+
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (75 * 4))) = uint32(length304)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (74 * 4))) = uint32(uintptr(uintptr(result303)))
+
+			default:
+				panic("unreachable")
+			}
+
 		default:
 			panic("unreachable")
 		}
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (23 * 4))) = uint32(length290)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (22 * 4))) = uint32(uintptr(uintptr(result289)))
-	slice367 := (result).Faces
-	length369 := uint32(len(slice367))
-	result368 := witRuntime.Allocate(pinner, uintptr(length369*(39*4)), 4)
-	for index, element := range slice367 {
-		base := unsafe.Add(result368, index*(39*4))
-		utf8291 := unsafe.Pointer(unsafe.StringData((element).Format))
-		pinner.Pin(utf8291)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (23 * 4))) = uint32(length307)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (22 * 4))) = uint32(uintptr(uintptr(result306)))
+	slice384 := (result).Faces
+	length386 := uint32(len(slice384))
+	result385 := witRuntime.Allocate(pinner, uintptr(length386*(39*4)), 4)
+	for index, element := range slice384 {
+		base := unsafe.Add(result385, index*(39*4))
+		utf8308 := unsafe.Pointer(unsafe.StringData((element).Format))
+		pinner.Pin(utf8308)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8291)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8308)))
 
 		switch (element).Operation.Tag() {
 		case weir_adapter_about.Operation_Chat:
@@ -1839,36 +1954,36 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case weir_adapter_about.Operation_Other:
 			payload := (element).Operation.Other()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(11))
-			utf8292 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8292)
+			utf8309 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8309)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8292)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8309)))
 
 		default:
 			panic("unreachable")
 		}
-		utf8293 := unsafe.Pointer(unsafe.StringData((element).Method))
-		pinner.Pin(utf8293)
+		utf8310 := unsafe.Pointer(unsafe.StringData((element).Method))
+		pinner.Pin(utf8310)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((element).Method)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8293)))
-		utf8294 := unsafe.Pointer(unsafe.StringData((element).Path))
-		pinner.Pin(utf8294)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8310)))
+		utf8311 := unsafe.Pointer(unsafe.StringData((element).Path))
+		pinner.Pin(utf8311)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 * 4))) = uint32(uint32(len((element).Path)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8294)))
-		slice296 := (element).Prefixes
-		length298 := uint32(len(slice296))
-		result297 := witRuntime.Allocate(pinner, uintptr(length298*(2*4)), 4)
-		for index, element := range slice296 {
-			base := unsafe.Add(result297, index*(2*4))
-			utf8295 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8295)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8311)))
+		slice313 := (element).Prefixes
+		length315 := uint32(len(slice313))
+		result314 := witRuntime.Allocate(pinner, uintptr(length315*(2*4)), 4)
+		for index, element := range slice313 {
+			base := unsafe.Add(result314, index*(2*4))
+			utf8312 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8312)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8295)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8312)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 * 4))) = uint32(length298)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (9 * 4))) = uint32(uintptr(uintptr(result297)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 * 4))) = uint32(length315)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (9 * 4))) = uint32(uintptr(uintptr(result314)))
 
 		switch (element).When.Tag() {
 		case witTypes.OptionNone:
@@ -1882,30 +1997,30 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 			case weir_adapter_about.Condition_HeaderPresent:
 				payload := payload.HeaderPresent()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = int8(int32(0))
-				utf8299 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8299)
+				utf8316 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8316)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8299)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8316)))
 
 			case weir_adapter_about.Condition_QueryPresent:
 				payload := payload.QueryPresent()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = int8(int32(1))
-				utf8300 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8300)
+				utf8317 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8317)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8300)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8317)))
 
 			case weir_adapter_about.Condition_QueryEquals:
 				payload := payload.QueryEquals()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = int8(int32(2))
-				utf8301 := unsafe.Pointer(unsafe.StringData((payload).Name))
-				pinner.Pin(utf8301)
+				utf8318 := unsafe.Pointer(unsafe.StringData((payload).Name))
+				pinner.Pin(utf8318)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uint32(len((payload).Name)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8301)))
-				utf8302 := unsafe.Pointer(unsafe.StringData((payload).Value))
-				pinner.Pin(utf8302)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(uintptr(uintptr(utf8318)))
+				utf8319 := unsafe.Pointer(unsafe.StringData((payload).Value))
+				pinner.Pin(utf8319)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 * 4))) = uint32(uint32(len((payload).Value)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (15 * 4))) = uint32(uintptr(uintptr(utf8302)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (15 * 4))) = uint32(uintptr(uintptr(utf8319)))
 
 			default:
 				panic("unreachable")
@@ -1914,40 +2029,40 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		default:
 			panic("unreachable")
 		}
-		slice307 := (element).Credentials
-		length309 := uint32(len(slice307))
-		result308 := witRuntime.Allocate(pinner, uintptr(length309*(5*4)), 4)
-		for index, element := range slice307 {
-			base := unsafe.Add(result308, index*(5*4))
+		slice324 := (element).Credentials
+		length326 := uint32(len(slice324))
+		result325 := witRuntime.Allocate(pinner, uintptr(length326*(5*4)), 4)
+		for index, element := range slice324 {
+			base := unsafe.Add(result325, index*(5*4))
 
 			switch element.Tag() {
 			case weir_adapter_about.CredentialPlace_Header:
 				payload := element.Header()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-				utf8303 := unsafe.Pointer(unsafe.StringData((payload).Name))
-				pinner.Pin(utf8303)
+				utf8320 := unsafe.Pointer(unsafe.StringData((payload).Name))
+				pinner.Pin(utf8320)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len((payload).Name)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8303)))
-				utf8304 := unsafe.Pointer(unsafe.StringData((payload).Value))
-				pinner.Pin(utf8304)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8320)))
+				utf8321 := unsafe.Pointer(unsafe.StringData((payload).Value))
+				pinner.Pin(utf8321)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Value)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8304)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8321)))
 
 			case weir_adapter_about.CredentialPlace_Query:
 				payload := element.Query()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-				utf8305 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8305)
+				utf8322 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8322)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8305)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8322)))
 
 			case weir_adapter_about.CredentialPlace_Subprotocol:
 				payload := element.Subprotocol()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-				utf8306 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8306)
+				utf8323 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8323)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8306)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8323)))
 
 			default:
 				panic("unreachable")
@@ -1955,13 +2070,13 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (18 * 4))) = uint32(length309)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (17 * 4))) = uint32(uintptr(uintptr(result308)))
-		slice316 := (element).Model
-		length318 := uint32(len(slice316))
-		result317 := witRuntime.Allocate(pinner, uintptr(length318*(5*4)), 4)
-		for index, element := range slice316 {
-			base := unsafe.Add(result317, index*(5*4))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (18 * 4))) = uint32(length326)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (17 * 4))) = uint32(uintptr(uintptr(result325)))
+		slice333 := (element).Model
+		length335 := uint32(len(slice333))
+		result334 := witRuntime.Allocate(pinner, uintptr(length335*(5*4)), 4)
+		for index, element := range slice333 {
+			base := unsafe.Add(result334, index*(5*4))
 
 			switch element.Tag() {
 			case weir_adapter_about.ModelPlace_Path:
@@ -1971,42 +2086,42 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 			case weir_adapter_about.ModelPlace_Pointer:
 				payload := element.Pointer()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-				utf8310 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8310)
+				utf8327 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8327)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8310)))
-				utf8311 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
-				pinner.Pin(utf8311)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8327)))
+				utf8328 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
+				pinner.Pin(utf8328)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Prefix)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8311)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8328)))
 
 			case weir_adapter_about.ModelPlace_Field:
 				payload := element.Field()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-				utf8312 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8312)
+				utf8329 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8329)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8312)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8329)))
 
 			case weir_adapter_about.ModelPlace_Query:
 				payload := element.Query()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-				utf8313 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8313)
+				utf8330 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8330)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8313)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8330)))
 
 			case weir_adapter_about.ModelPlace_Message:
 				payload := element.Message()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-				utf8314 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8314)
+				utf8331 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8331)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8314)))
-				utf8315 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
-				pinner.Pin(utf8315)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8331)))
+				utf8332 := unsafe.Pointer(unsafe.StringData((payload).Prefix))
+				pinner.Pin(utf8332)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Prefix)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8315)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8332)))
 
 			default:
 				panic("unreachable")
@@ -2014,193 +2129,193 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (20 * 4))) = uint32(length318)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (19 * 4))) = uint32(uintptr(uintptr(result317)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (20 * 4))) = uint32(length335)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (19 * 4))) = uint32(uintptr(uintptr(result334)))
 
 		switch (element).Stream.Tag() {
 		case weir_adapter_about.StreamFlag_Constant:
 			payload := (element).Stream.Constant()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = int8(int32(0))
-			var result319 int32
+			var result336 int32
 			if payload {
-				result319 = 1
+				result336 = 1
 			} else {
-				result319 = 0
+				result336 = 0
 			}
-			*(*int8)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = int8(result319)
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = int8(result336)
 
 		case weir_adapter_about.StreamFlag_Pointer:
 			payload := (element).Stream.Pointer()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = int8(int32(1))
-			utf8320 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-			pinner.Pin(utf8320)
+			utf8337 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+			pinner.Pin(utf8337)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (23 * 4))) = uint32(uint32(len((payload).Pointer)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(utf8320)))
-			var result321 int32
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(utf8337)))
+			var result338 int32
 			if (payload).Fallback {
-				result321 = 1
+				result338 = 1
 			} else {
-				result321 = 0
+				result338 = 0
 			}
-			*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 * 4))) = int8(result321)
+			*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 * 4))) = int8(result338)
 
 		case weir_adapter_about.StreamFlag_Query:
 			payload := (element).Stream.Query()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = int8(int32(2))
-			utf8322 := unsafe.Pointer(unsafe.StringData((payload).Name))
-			pinner.Pin(utf8322)
+			utf8339 := unsafe.Pointer(unsafe.StringData((payload).Name))
+			pinner.Pin(utf8339)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (23 * 4))) = uint32(uint32(len((payload).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(utf8322)))
-			utf8323 := unsafe.Pointer(unsafe.StringData((payload).Value))
-			pinner.Pin(utf8323)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(utf8339)))
+			utf8340 := unsafe.Pointer(unsafe.StringData((payload).Value))
+			pinner.Pin(utf8340)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (25 * 4))) = uint32(uint32(len((payload).Value)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 * 4))) = uint32(uintptr(uintptr(utf8323)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (24 * 4))) = uint32(uintptr(uintptr(utf8340)))
 
 		default:
 			panic("unreachable")
 		}
 		*(*int8)(unsafe.Add(unsafe.Pointer(base), (26 * 4))) = int8(int32((element).Body))
-		slice325 := (element).OutputLimit
-		length327 := uint32(len(slice325))
-		result326 := witRuntime.Allocate(pinner, uintptr(length327*(2*4)), 4)
-		for index, element := range slice325 {
-			base := unsafe.Add(result326, index*(2*4))
-			utf8324 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8324)
+		slice342 := (element).OutputLimit
+		length344 := uint32(len(slice342))
+		result343 := witRuntime.Allocate(pinner, uintptr(length344*(2*4)), 4)
+		for index, element := range slice342 {
+			base := unsafe.Add(result343, index*(2*4))
+			utf8341 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8341)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8324)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8341)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (28 * 4))) = uint32(length327)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (27 * 4))) = uint32(uintptr(uintptr(result326)))
-		slice329 := (element).EndUser
-		length331 := uint32(len(slice329))
-		result330 := witRuntime.Allocate(pinner, uintptr(length331*(2*4)), 4)
-		for index, element := range slice329 {
-			base := unsafe.Add(result330, index*(2*4))
-			utf8328 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8328)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (28 * 4))) = uint32(length344)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (27 * 4))) = uint32(uintptr(uintptr(result343)))
+		slice346 := (element).EndUser
+		length348 := uint32(len(slice346))
+		result347 := witRuntime.Allocate(pinner, uintptr(length348*(2*4)), 4)
+		for index, element := range slice346 {
+			base := unsafe.Add(result347, index*(2*4))
+			utf8345 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8345)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8328)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8345)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (30 * 4))) = uint32(length331)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (29 * 4))) = uint32(uintptr(uintptr(result330)))
-		slice333 := (element).ObjectIds
-		length335 := uint32(len(slice333))
-		result334 := witRuntime.Allocate(pinner, uintptr(length335*(2*4)), 4)
-		for index, element := range slice333 {
-			base := unsafe.Add(result334, index*(2*4))
-			utf8332 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8332)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (30 * 4))) = uint32(length348)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (29 * 4))) = uint32(uintptr(uintptr(result347)))
+		slice350 := (element).ObjectIds
+		length352 := uint32(len(slice350))
+		result351 := witRuntime.Allocate(pinner, uintptr(length352*(2*4)), 4)
+		for index, element := range slice350 {
+			base := unsafe.Add(result351, index*(2*4))
+			utf8349 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8349)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8332)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8349)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 * 4))) = uint32(length335)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (31 * 4))) = uint32(uintptr(uintptr(result334)))
-		slice353 := (element).Features
-		length355 := uint32(len(slice353))
-		result354 := witRuntime.Allocate(pinner, uintptr(length355*(4*4)), 4)
-		for index, element := range slice353 {
-			base := unsafe.Add(result354, index*(4*4))
-			utf8336 := unsafe.Pointer(unsafe.StringData((element).Name))
-			pinner.Pin(utf8336)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (32 * 4))) = uint32(length352)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (31 * 4))) = uint32(uintptr(uintptr(result351)))
+		slice370 := (element).Features
+		length372 := uint32(len(slice370))
+		result371 := witRuntime.Allocate(pinner, uintptr(length372*(4*4)), 4)
+		for index, element := range slice370 {
+			base := unsafe.Add(result371, index*(4*4))
+			utf8353 := unsafe.Pointer(unsafe.StringData((element).Name))
+			pinner.Pin(utf8353)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8336)))
-			slice350 := (element).Tests
-			length352 := uint32(len(slice350))
-			result351 := witRuntime.Allocate(pinner, uintptr(length352*(8+4*4)), 8)
-			for index, element := range slice350 {
-				base := unsafe.Add(result351, index*(8+4*4))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8353)))
+			slice367 := (element).Tests
+			length369 := uint32(len(slice367))
+			result368 := witRuntime.Allocate(pinner, uintptr(length369*(8+4*4)), 8)
+			for index, element := range slice367 {
+				base := unsafe.Add(result368, index*(8+4*4))
 
 				switch element.Tag() {
 				case weir_adapter_about.FrameTest_Event:
 					payload := element.Event()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-					utf8337 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8337)
+					utf8354 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8354)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8337)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8354)))
 
 				case weir_adapter_about.FrameTest_Data:
 					payload := element.Data()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-					utf8338 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8338)
+					utf8355 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8355)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8338)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8355)))
 
 				case weir_adapter_about.FrameTest_Present:
 					payload := element.Present()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-					utf8339 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8339)
+					utf8356 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8356)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8339)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8356)))
 
 				case weir_adapter_about.FrameTest_Equals:
 					payload := element.Equals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-					utf8340 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8340)
+					utf8357 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8357)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8340)))
-					utf8341 := unsafe.Pointer(unsafe.StringData((payload).Json))
-					pinner.Pin(utf8341)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8357)))
+					utf8358 := unsafe.Pointer(unsafe.StringData((payload).Json))
+					pinner.Pin(utf8358)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8341)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8358)))
 
 				case weir_adapter_about.FrameTest_OtherThan:
 					payload := element.OtherThan()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-					utf8342 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8342)
+					utf8359 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8359)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8342)))
-					slice344 := (payload).Json
-					length346 := uint32(len(slice344))
-					result345 := witRuntime.Allocate(pinner, uintptr(length346*(2*4)), 4)
-					for index, element := range slice344 {
-						base := unsafe.Add(result345, index*(2*4))
-						utf8343 := unsafe.Pointer(unsafe.StringData(element))
-						pinner.Pin(utf8343)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8359)))
+					slice361 := (payload).Json
+					length363 := uint32(len(slice361))
+					result362 := witRuntime.Allocate(pinner, uintptr(length363*(2*4)), 4)
+					for index, element := range slice361 {
+						base := unsafe.Add(result362, index*(2*4))
+						utf8360 := unsafe.Pointer(unsafe.StringData(element))
+						pinner.Pin(utf8360)
 						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8343)))
+						*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8360)))
 
 					}
 
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length346)
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result345)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length363)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result362)))
 
 				case weir_adapter_about.FrameTest_Above:
 					payload := element.Above()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-					utf8347 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8347)
+					utf8364 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8364)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8347)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8364)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Below:
 					payload := element.Below()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-					utf8348 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-					pinner.Pin(utf8348)
+					utf8365 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+					pinner.Pin(utf8365)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8348)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8365)))
 					*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 				case weir_adapter_about.FrameTest_Fractional:
 					payload := element.Fractional()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-					utf8349 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8349)
+					utf8366 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8366)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8349)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8366)))
 
 				default:
 					panic("unreachable")
@@ -2208,32 +2323,32 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(length352)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(result351)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(length369)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(result368)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (34 * 4))) = uint32(length355)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (33 * 4))) = uint32(uintptr(uintptr(result354)))
-		slice357 := (element).RequestHeaders
-		length359 := uint32(len(slice357))
-		result358 := witRuntime.Allocate(pinner, uintptr(length359*(2*4)), 4)
-		for index, element := range slice357 {
-			base := unsafe.Add(result358, index*(2*4))
-			utf8356 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8356)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (34 * 4))) = uint32(length372)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (33 * 4))) = uint32(uintptr(uintptr(result371)))
+		slice374 := (element).RequestHeaders
+		length376 := uint32(len(slice374))
+		result375 := witRuntime.Allocate(pinner, uintptr(length376*(2*4)), 4)
+		for index, element := range slice374 {
+			base := unsafe.Add(result375, index*(2*4))
+			utf8373 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8373)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8356)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8373)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (36 * 4))) = uint32(length359)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (35 * 4))) = uint32(uintptr(uintptr(result358)))
-		slice364 := (element).Framings
-		length366 := uint32(len(slice364))
-		result365 := witRuntime.Allocate(pinner, uintptr(length366*(7*4)), 4)
-		for index, element := range slice364 {
-			base := unsafe.Add(result365, index*(7*4))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (36 * 4))) = uint32(length376)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (35 * 4))) = uint32(uintptr(uintptr(result375)))
+		slice381 := (element).Framings
+		length383 := uint32(len(slice381))
+		result382 := witRuntime.Allocate(pinner, uintptr(length383*(7*4)), 4)
+		for index, element := range slice381 {
+			base := unsafe.Add(result382, index*(7*4))
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32((element).Framing))
 
 			switch (element).When.Tag() {
@@ -2248,30 +2363,30 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 				case weir_adapter_about.Condition_HeaderPresent:
 					payload := payload.HeaderPresent()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(0))
-					utf8360 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8360)
+					utf8377 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8377)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8360)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8377)))
 
 				case weir_adapter_about.Condition_QueryPresent:
 					payload := payload.QueryPresent()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(1))
-					utf8361 := unsafe.Pointer(unsafe.StringData(payload))
-					pinner.Pin(utf8361)
+					utf8378 := unsafe.Pointer(unsafe.StringData(payload))
+					pinner.Pin(utf8378)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8361)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8378)))
 
 				case weir_adapter_about.Condition_QueryEquals:
 					payload := payload.QueryEquals()
 					*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(2))
-					utf8362 := unsafe.Pointer(unsafe.StringData((payload).Name))
-					pinner.Pin(utf8362)
+					utf8379 := unsafe.Pointer(unsafe.StringData((payload).Name))
+					pinner.Pin(utf8379)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Name)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8362)))
-					utf8363 := unsafe.Pointer(unsafe.StringData((payload).Value))
-					pinner.Pin(utf8363)
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8379)))
+					utf8380 := unsafe.Pointer(unsafe.StringData((payload).Value))
+					pinner.Pin(utf8380)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((payload).Value)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8363)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8380)))
 
 				default:
 					panic("unreachable")
@@ -2283,22 +2398,22 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (38 * 4))) = uint32(length366)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (37 * 4))) = uint32(uintptr(uintptr(result365)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (38 * 4))) = uint32(length383)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (37 * 4))) = uint32(uintptr(uintptr(result382)))
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (25 * 4))) = uint32(length369)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (24 * 4))) = uint32(uintptr(uintptr(result368)))
-	slice435 := (result).Accepts
-	length437 := uint32(len(slice435))
-	result436 := witRuntime.Allocate(pinner, uintptr(length437*(16+42*4)), 8)
-	for index, element := range slice435 {
-		base := unsafe.Add(result436, index*(16+42*4))
-		utf8370 := unsafe.Pointer(unsafe.StringData((element).Format))
-		pinner.Pin(utf8370)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (25 * 4))) = uint32(length386)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (24 * 4))) = uint32(uintptr(uintptr(result385)))
+	slice452 := (result).Accepts
+	length454 := uint32(len(slice452))
+	result453 := witRuntime.Allocate(pinner, uintptr(length454*(16+42*4)), 8)
+	for index, element := range slice452 {
+		base := unsafe.Add(result453, index*(16+42*4))
+		utf8387 := unsafe.Pointer(unsafe.StringData((element).Format))
+		pinner.Pin(utf8387)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Format)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8370)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8387)))
 
 		switch (element).Operation.Tag() {
 		case weir_adapter_about.Operation_Chat:
@@ -2348,22 +2463,22 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case weir_adapter_about.Operation_Other:
 			payload := (element).Operation.Other()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(11))
-			utf8371 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8371)
+			utf8388 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8388)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8371)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8388)))
 
 		default:
 			panic("unreachable")
 		}
-		utf8372 := unsafe.Pointer(unsafe.StringData((element).Method))
-		pinner.Pin(utf8372)
+		utf8389 := unsafe.Pointer(unsafe.StringData((element).Method))
+		pinner.Pin(utf8389)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((element).Method)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8372)))
-		utf8373 := unsafe.Pointer(unsafe.StringData((element).Path))
-		pinner.Pin(utf8373)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8389)))
+		utf8390 := unsafe.Pointer(unsafe.StringData((element).Path))
+		pinner.Pin(utf8390)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 * 4))) = uint32(uint32(len((element).Path)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8373)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (7 * 4))) = uint32(uintptr(uintptr(utf8390)))
 
 		switch (element).StreamPath.Tag() {
 		case witTypes.OptionNone:
@@ -2372,27 +2487,27 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case witTypes.OptionSome:
 			payload := (element).StreamPath.Some()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (9 * 4))) = int8(int32(1))
-			utf8374 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8374)
+			utf8391 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8391)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (11 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 * 4))) = uint32(uintptr(uintptr(utf8374)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (10 * 4))) = uint32(uintptr(uintptr(utf8391)))
 
 		default:
 			panic("unreachable")
 		}
-		slice378 := (element).Query
-		length380 := uint32(len(slice378))
-		result379 := witRuntime.Allocate(pinner, uintptr(length380*(5*4)), 4)
-		for index, element := range slice378 {
-			base := unsafe.Add(result379, index*(5*4))
-			utf8375 := unsafe.Pointer(unsafe.StringData((element).Name))
-			pinner.Pin(utf8375)
+		slice395 := (element).Query
+		length397 := uint32(len(slice395))
+		result396 := witRuntime.Allocate(pinner, uintptr(length397*(5*4)), 4)
+		for index, element := range slice395 {
+			base := unsafe.Add(result396, index*(5*4))
+			utf8392 := unsafe.Pointer(unsafe.StringData((element).Name))
+			pinner.Pin(utf8392)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8375)))
-			utf8376 := unsafe.Pointer(unsafe.StringData((element).Value))
-			pinner.Pin(utf8376)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8392)))
+			utf8393 := unsafe.Pointer(unsafe.StringData((element).Value))
+			pinner.Pin(utf8393)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8376)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8393)))
 
 			switch (element).Stream.Tag() {
 			case witTypes.OptionNone:
@@ -2401,13 +2516,13 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 			case witTypes.OptionSome:
 				payload := (element).Stream.Some()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = int8(int32(1))
-				var result377 int32
+				var result394 int32
 				if payload {
-					result377 = 1
+					result394 = 1
 				} else {
-					result377 = 0
+					result394 = 0
 				}
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (1 + 4*4))) = int8(result377)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (1 + 4*4))) = int8(result394)
 
 			default:
 				panic("unreachable")
@@ -2415,171 +2530,171 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(length380)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = uint32(uintptr(uintptr(result379)))
-		slice382 := (element).QueryForwarded
-		length384 := uint32(len(slice382))
-		result383 := witRuntime.Allocate(pinner, uintptr(length384*(2*4)), 4)
-		for index, element := range slice382 {
-			base := unsafe.Add(result383, index*(2*4))
-			utf8381 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8381)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (13 * 4))) = uint32(length397)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (12 * 4))) = uint32(uintptr(uintptr(result396)))
+		slice399 := (element).QueryForwarded
+		length401 := uint32(len(slice399))
+		result400 := witRuntime.Allocate(pinner, uintptr(length401*(2*4)), 4)
+		for index, element := range slice399 {
+			base := unsafe.Add(result400, index*(2*4))
+			utf8398 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8398)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8381)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8398)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (15 * 4))) = uint32(length384)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uintptr(uintptr(result383)))
-		slice386 := (element).RequestHeaders
-		length388 := uint32(len(slice386))
-		result387 := witRuntime.Allocate(pinner, uintptr(length388*(2*4)), 4)
-		for index, element := range slice386 {
-			base := unsafe.Add(result387, index*(2*4))
-			utf8385 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8385)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (15 * 4))) = uint32(length401)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (14 * 4))) = uint32(uintptr(uintptr(result400)))
+		slice403 := (element).RequestHeaders
+		length405 := uint32(len(slice403))
+		result404 := witRuntime.Allocate(pinner, uintptr(length405*(2*4)), 4)
+		for index, element := range slice403 {
+			base := unsafe.Add(result404, index*(2*4))
+			utf8402 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8402)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8385)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8402)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (17 * 4))) = uint32(length388)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 * 4))) = uint32(uintptr(uintptr(result387)))
-		slice391 := (element).SetHeaders
-		length393 := uint32(len(slice391))
-		result392 := witRuntime.Allocate(pinner, uintptr(length393*(4*4)), 4)
-		for index, element := range slice391 {
-			base := unsafe.Add(result392, index*(4*4))
-			utf8389 := unsafe.Pointer(unsafe.StringData((element).Name))
-			pinner.Pin(utf8389)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (17 * 4))) = uint32(length405)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 * 4))) = uint32(uintptr(uintptr(result404)))
+		slice408 := (element).SetHeaders
+		length410 := uint32(len(slice408))
+		result409 := witRuntime.Allocate(pinner, uintptr(length410*(4*4)), 4)
+		for index, element := range slice408 {
+			base := unsafe.Add(result409, index*(4*4))
+			utf8406 := unsafe.Pointer(unsafe.StringData((element).Name))
+			pinner.Pin(utf8406)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8389)))
-			utf8390 := unsafe.Pointer(unsafe.StringData((element).Value))
-			pinner.Pin(utf8390)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8406)))
+			utf8407 := unsafe.Pointer(unsafe.StringData((element).Value))
+			pinner.Pin(utf8407)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uint32(len((element).Value)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8390)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uintptr(uintptr(utf8407)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (19 * 4))) = uint32(length393)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (18 * 4))) = uint32(uintptr(uintptr(result392)))
-		slice395 := (element).ResponseHeaders
-		length397 := uint32(len(slice395))
-		result396 := witRuntime.Allocate(pinner, uintptr(length397*(2*4)), 4)
-		for index, element := range slice395 {
-			base := unsafe.Add(result396, index*(2*4))
-			utf8394 := unsafe.Pointer(unsafe.StringData(element))
-			pinner.Pin(utf8394)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8394)))
-
-		}
-
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = uint32(length397)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (20 * 4))) = uint32(uintptr(uintptr(result396)))
-		slice412 := (element).Exclusions
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (19 * 4))) = uint32(length410)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (18 * 4))) = uint32(uintptr(uintptr(result409)))
+		slice412 := (element).ResponseHeaders
 		length414 := uint32(len(slice412))
-		result413 := witRuntime.Allocate(pinner, uintptr(length414*(8+6*4)), 8)
+		result413 := witRuntime.Allocate(pinner, uintptr(length414*(2*4)), 4)
 		for index, element := range slice412 {
-			base := unsafe.Add(result413, index*(8+6*4))
+			base := unsafe.Add(result413, index*(2*4))
+			utf8411 := unsafe.Pointer(unsafe.StringData(element))
+			pinner.Pin(utf8411)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8411)))
+
+		}
+
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (21 * 4))) = uint32(length414)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (20 * 4))) = uint32(uintptr(uintptr(result413)))
+		slice429 := (element).Exclusions
+		length431 := uint32(len(slice429))
+		result430 := witRuntime.Allocate(pinner, uintptr(length431*(8+6*4)), 8)
+		for index, element := range slice429 {
+			base := unsafe.Add(result430, index*(8+6*4))
 
 			switch (element).Test.Tag() {
 			case weir_adapter_about.FrameTest_Event:
 				payload := (element).Test.Event()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(0))
-				utf8398 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8398)
+				utf8415 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8415)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8398)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8415)))
 
 			case weir_adapter_about.FrameTest_Data:
 				payload := (element).Test.Data()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(1))
-				utf8399 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8399)
+				utf8416 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8416)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8399)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8416)))
 
 			case weir_adapter_about.FrameTest_Present:
 				payload := (element).Test.Present()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(2))
-				utf8400 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8400)
+				utf8417 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8417)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8400)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8417)))
 
 			case weir_adapter_about.FrameTest_Equals:
 				payload := (element).Test.Equals()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(3))
-				utf8401 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8401)
+				utf8418 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8418)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8401)))
-				utf8402 := unsafe.Pointer(unsafe.StringData((payload).Json))
-				pinner.Pin(utf8402)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8418)))
+				utf8419 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				pinner.Pin(utf8419)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(uint32(len((payload).Json)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8402)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(utf8419)))
 
 			case weir_adapter_about.FrameTest_OtherThan:
 				payload := (element).Test.OtherThan()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(4))
-				utf8403 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8403)
+				utf8420 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8420)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8403)))
-				slice405 := (payload).Json
-				length407 := uint32(len(slice405))
-				result406 := witRuntime.Allocate(pinner, uintptr(length407*(2*4)), 4)
-				for index, element := range slice405 {
-					base := unsafe.Add(result406, index*(2*4))
-					utf8404 := unsafe.Pointer(unsafe.StringData(element))
-					pinner.Pin(utf8404)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8420)))
+				slice422 := (payload).Json
+				length424 := uint32(len(slice422))
+				result423 := witRuntime.Allocate(pinner, uintptr(length424*(2*4)), 4)
+				for index, element := range slice422 {
+					base := unsafe.Add(result423, index*(2*4))
+					utf8421 := unsafe.Pointer(unsafe.StringData(element))
+					pinner.Pin(utf8421)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8404)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8421)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length407)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result406)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 3*4))) = uint32(length424)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = uint32(uintptr(uintptr(result423)))
 
 			case weir_adapter_about.FrameTest_Above:
 				payload := (element).Test.Above()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(5))
-				utf8408 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8408)
+				utf8425 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8425)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8408)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8425)))
 				*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 			case weir_adapter_about.FrameTest_Below:
 				payload := (element).Test.Below()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(6))
-				utf8409 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8409)
+				utf8426 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8426)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8409)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8426)))
 				*(*float64)(unsafe.Add(unsafe.Pointer(base), (8 + 2*4))) = (payload).Bound
 
 			case weir_adapter_about.FrameTest_Fractional:
 				payload := (element).Test.Fractional()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(7))
-				utf8410 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8410)
+				utf8427 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8427)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 1*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8410)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 8)) = uint32(uintptr(uintptr(utf8427)))
 
 			default:
 				panic("unreachable")
 			}
-			utf8411 := unsafe.Pointer(unsafe.StringData((element).Reason))
-			pinner.Pin(utf8411)
+			utf8428 := unsafe.Pointer(unsafe.StringData((element).Reason))
+			pinner.Pin(utf8428)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 5*4))) = uint32(uint32(len((element).Reason)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uintptr(uintptr(utf8411)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 4*4))) = uint32(uintptr(uintptr(utf8428)))
 
 		}
 
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (23 * 4))) = uint32(length414)
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(result413)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (23 * 4))) = uint32(length431)
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), (22 * 4))) = uint32(uintptr(uintptr(result430)))
 
 		switch (element).AskUsage.Tag() {
 		case witTypes.OptionNone:
@@ -2588,99 +2703,99 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case witTypes.OptionSome:
 			payload := (element).AskUsage.Some()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (24 * 4))) = int8(int32(1))
-			utf8415 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-			pinner.Pin(utf8415)
+			utf8432 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+			pinner.Pin(utf8432)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 25*4))) = uint32(uint32(len((payload).Pointer)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 24*4))) = uint32(uintptr(uintptr(utf8415)))
-			utf8416 := unsafe.Pointer(unsafe.StringData((payload).Json))
-			pinner.Pin(utf8416)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 24*4))) = uint32(uintptr(uintptr(utf8432)))
+			utf8433 := unsafe.Pointer(unsafe.StringData((payload).Json))
+			pinner.Pin(utf8433)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 27*4))) = uint32(uint32(len((payload).Json)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 26*4))) = uint32(uintptr(uintptr(utf8416)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (8 + 26*4))) = uint32(uintptr(uintptr(utf8433)))
 
 			switch (payload).Withheld.Tag() {
 			case weir_adapter_about.FrameTest_Event:
 				payload := (payload).Withheld.Event()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(0))
-				utf8417 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8417)
+				utf8434 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8434)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8417)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8434)))
 
 			case weir_adapter_about.FrameTest_Data:
 				payload := (payload).Withheld.Data()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(1))
-				utf8418 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8418)
+				utf8435 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8435)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8418)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8435)))
 
 			case weir_adapter_about.FrameTest_Present:
 				payload := (payload).Withheld.Present()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(2))
-				utf8419 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8419)
+				utf8436 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8436)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8419)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8436)))
 
 			case weir_adapter_about.FrameTest_Equals:
 				payload := (payload).Withheld.Equals()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(3))
-				utf8420 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8420)
+				utf8437 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8437)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8420)))
-				utf8421 := unsafe.Pointer(unsafe.StringData((payload).Json))
-				pinner.Pin(utf8421)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8437)))
+				utf8438 := unsafe.Pointer(unsafe.StringData((payload).Json))
+				pinner.Pin(utf8438)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 31*4))) = uint32(uint32(len((payload).Json)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = uint32(uintptr(uintptr(utf8421)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = uint32(uintptr(uintptr(utf8438)))
 
 			case weir_adapter_about.FrameTest_OtherThan:
 				payload := (payload).Withheld.OtherThan()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(4))
-				utf8422 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8422)
+				utf8439 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8439)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8422)))
-				slice424 := (payload).Json
-				length426 := uint32(len(slice424))
-				result425 := witRuntime.Allocate(pinner, uintptr(length426*(2*4)), 4)
-				for index, element := range slice424 {
-					base := unsafe.Add(result425, index*(2*4))
-					utf8423 := unsafe.Pointer(unsafe.StringData(element))
-					pinner.Pin(utf8423)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8439)))
+				slice441 := (payload).Json
+				length443 := uint32(len(slice441))
+				result442 := witRuntime.Allocate(pinner, uintptr(length443*(2*4)), 4)
+				for index, element := range slice441 {
+					base := unsafe.Add(result442, index*(2*4))
+					utf8440 := unsafe.Pointer(unsafe.StringData(element))
+					pinner.Pin(utf8440)
 					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8423)))
+					*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8440)))
 
 				}
 
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 31*4))) = uint32(length426)
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = uint32(uintptr(uintptr(result425)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 31*4))) = uint32(length443)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = uint32(uintptr(uintptr(result442)))
 
 			case weir_adapter_about.FrameTest_Above:
 				payload := (payload).Withheld.Above()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(5))
-				utf8427 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8427)
+				utf8444 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8444)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8427)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8444)))
 				*(*float64)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = (payload).Bound
 
 			case weir_adapter_about.FrameTest_Below:
 				payload := (payload).Withheld.Below()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(6))
-				utf8428 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
-				pinner.Pin(utf8428)
+				utf8445 := unsafe.Pointer(unsafe.StringData((payload).Pointer))
+				pinner.Pin(utf8445)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len((payload).Pointer)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8428)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8445)))
 				*(*float64)(unsafe.Add(unsafe.Pointer(base), (16 + 30*4))) = (payload).Bound
 
 			case weir_adapter_about.FrameTest_Fractional:
 				payload := (payload).Withheld.Fractional()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (8 + 28*4))) = int8(int32(7))
-				utf8429 := unsafe.Pointer(unsafe.StringData(payload))
-				pinner.Pin(utf8429)
+				utf8446 := unsafe.Pointer(unsafe.StringData(payload))
+				pinner.Pin(utf8446)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 29*4))) = uint32(uint32(len(payload)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8429)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 28*4))) = uint32(uintptr(uintptr(utf8446)))
 
 			default:
 				panic("unreachable")
@@ -2702,25 +2817,25 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 			case weir_adapter_about.Transport_Grpc:
 				payload := payload.Grpc()
 				*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 33*4))) = int8(int32(0))
-				utf8430 := unsafe.Pointer(unsafe.StringData((payload).Service))
-				pinner.Pin(utf8430)
+				utf8447 := unsafe.Pointer(unsafe.StringData((payload).Service))
+				pinner.Pin(utf8447)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 35*4))) = uint32(uint32(len((payload).Service)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 34*4))) = uint32(uintptr(uintptr(utf8430)))
-				utf8431 := unsafe.Pointer(unsafe.StringData((payload).Method))
-				pinner.Pin(utf8431)
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 34*4))) = uint32(uintptr(uintptr(utf8447)))
+				utf8448 := unsafe.Pointer(unsafe.StringData((payload).Method))
+				pinner.Pin(utf8448)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 37*4))) = uint32(uint32(len((payload).Method)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 36*4))) = uint32(uintptr(uintptr(utf8431)))
-				var result432 int32
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 36*4))) = uint32(uintptr(uintptr(utf8448)))
+				var result449 int32
 				if (payload).Stream {
-					result432 = 1
+					result449 = 1
 				} else {
-					result432 = 0
+					result449 = 0
 				}
-				*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 38*4))) = int8(result432)
-				utf8433 := unsafe.Pointer(unsafe.StringData((payload).Descriptors))
-				pinner.Pin(utf8433)
+				*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 38*4))) = int8(result449)
+				utf8450 := unsafe.Pointer(unsafe.StringData((payload).Descriptors))
+				pinner.Pin(utf8450)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 40*4))) = uint32(uint32(len((payload).Descriptors)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 39*4))) = uint32(uintptr(uintptr(utf8433)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), (16 + 39*4))) = uint32(uintptr(uintptr(utf8450)))
 
 			case weir_adapter_about.Transport_Session:
 
@@ -2733,27 +2848,27 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		default:
 			panic("unreachable")
 		}
-		var result434 int32
+		var result451 int32
 		if (element).Preferred {
-			result434 = 1
+			result451 = 1
 		} else {
-			result434 = 0
+			result451 = 0
 		}
-		*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 41*4))) = int8(result434)
+		*(*int8)(unsafe.Add(unsafe.Pointer(base), (16 + 41*4))) = int8(result451)
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (27 * 4))) = uint32(length437)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (26 * 4))) = uint32(uintptr(uintptr(result436)))
-	slice453 := (result).Auth
-	length455 := uint32(len(slice453))
-	result454 := witRuntime.Allocate(pinner, uintptr(length455*(7*4)), 4)
-	for index, element := range slice453 {
-		base := unsafe.Add(result454, index*(7*4))
-		utf8438 := unsafe.Pointer(unsafe.StringData((element).Name))
-		pinner.Pin(utf8438)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (27 * 4))) = uint32(length454)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (26 * 4))) = uint32(uintptr(uintptr(result453)))
+	slice470 := (result).Auth
+	length472 := uint32(len(slice470))
+	result471 := witRuntime.Allocate(pinner, uintptr(length472*(7*4)), 4)
+	for index, element := range slice470 {
+		base := unsafe.Add(result471, index*(7*4))
+		utf8455 := unsafe.Pointer(unsafe.StringData((element).Name))
+		pinner.Pin(utf8455)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len((element).Name)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8438)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8455)))
 
 		switch (element).Scheme.Tag() {
 		case weir_adapter_about.AuthScheme_Open:
@@ -2767,74 +2882,74 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case weir_adapter_about.AuthScheme_Header:
 			payload := (element).Scheme.Header()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(2))
-			utf8439 := unsafe.Pointer(unsafe.StringData((payload).Name))
-			pinner.Pin(utf8439)
+			utf8456 := unsafe.Pointer(unsafe.StringData((payload).Name))
+			pinner.Pin(utf8456)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).Name)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8439)))
-			utf8440 := unsafe.Pointer(unsafe.StringData((payload).Value))
-			pinner.Pin(utf8440)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8456)))
+			utf8457 := unsafe.Pointer(unsafe.StringData((payload).Value))
+			pinner.Pin(utf8457)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(uint32(len((payload).Value)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8440)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(utf8457)))
 
 		case weir_adapter_about.AuthScheme_Query:
 			payload := (element).Scheme.Query()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(3))
-			utf8441 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8441)
+			utf8458 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8458)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8441)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8458)))
 
 		case weir_adapter_about.AuthScheme_AwsSigv4:
 			payload := (element).Scheme.AwsSigv4()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(4))
-			utf8442 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8442)
+			utf8459 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8459)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8442)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8459)))
 
 		case weir_adapter_about.AuthScheme_Oauth2ClientCredentials:
 			payload := (element).Scheme.Oauth2ClientCredentials()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(5))
-			utf8443 := unsafe.Pointer(unsafe.StringData((payload).TokenUrl))
-			pinner.Pin(utf8443)
+			utf8460 := unsafe.Pointer(unsafe.StringData((payload).TokenUrl))
+			pinner.Pin(utf8460)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).TokenUrl)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8443)))
-			slice445 := (payload).Scopes
-			length447 := uint32(len(slice445))
-			result446 := witRuntime.Allocate(pinner, uintptr(length447*(2*4)), 4)
-			for index, element := range slice445 {
-				base := unsafe.Add(result446, index*(2*4))
-				utf8444 := unsafe.Pointer(unsafe.StringData(element))
-				pinner.Pin(utf8444)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8460)))
+			slice462 := (payload).Scopes
+			length464 := uint32(len(slice462))
+			result463 := witRuntime.Allocate(pinner, uintptr(length464*(2*4)), 4)
+			for index, element := range slice462 {
+				base := unsafe.Add(result463, index*(2*4))
+				utf8461 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf8461)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8444)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8461)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(length447)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(result446)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(length464)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(result463)))
 
 		case weir_adapter_about.AuthScheme_ServiceAccount:
 			payload := (element).Scheme.ServiceAccount()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = int8(int32(6))
-			utf8448 := unsafe.Pointer(unsafe.StringData((payload).TokenUrl))
-			pinner.Pin(utf8448)
+			utf8465 := unsafe.Pointer(unsafe.StringData((payload).TokenUrl))
+			pinner.Pin(utf8465)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (4 * 4))) = uint32(uint32(len((payload).TokenUrl)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8448)))
-			slice450 := (payload).Scopes
-			length452 := uint32(len(slice450))
-			result451 := witRuntime.Allocate(pinner, uintptr(length452*(2*4)), 4)
-			for index, element := range slice450 {
-				base := unsafe.Add(result451, index*(2*4))
-				utf8449 := unsafe.Pointer(unsafe.StringData(element))
-				pinner.Pin(utf8449)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (3 * 4))) = uint32(uintptr(uintptr(utf8465)))
+			slice467 := (payload).Scopes
+			length469 := uint32(len(slice467))
+			result468 := witRuntime.Allocate(pinner, uintptr(length469*(2*4)), 4)
+			for index, element := range slice467 {
+				base := unsafe.Add(result468, index*(2*4))
+				utf8466 := unsafe.Pointer(unsafe.StringData(element))
+				pinner.Pin(utf8466)
 				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8449)))
+				*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8466)))
 
 			}
 
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(length452)
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(result451)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (6 * 4))) = uint32(length469)
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (5 * 4))) = uint32(uintptr(uintptr(result468)))
 
 		default:
 			panic("unreachable")
@@ -2842,13 +2957,13 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (29 * 4))) = uint32(length455)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (28 * 4))) = uint32(uintptr(uintptr(result454)))
-	slice457 := ((result).Capabilities).Operations
-	length459 := uint32(len(slice457))
-	result458 := witRuntime.Allocate(pinner, uintptr(length459*(3*4)), 4)
-	for index, element := range slice457 {
-		base := unsafe.Add(result458, index*(3*4))
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (29 * 4))) = uint32(length472)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (28 * 4))) = uint32(uintptr(uintptr(result471)))
+	slice474 := ((result).Capabilities).Operations
+	length476 := uint32(len(slice474))
+	result475 := witRuntime.Allocate(pinner, uintptr(length476*(3*4)), 4)
+	for index, element := range slice474 {
+		base := unsafe.Add(result475, index*(3*4))
 
 		switch element.Tag() {
 		case weir_adapter_about.Operation_Chat:
@@ -2898,10 +3013,10 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 		case weir_adapter_about.Operation_Other:
 			payload := element.Other()
 			*(*int8)(unsafe.Add(unsafe.Pointer(base), 0)) = int8(int32(11))
-			utf8456 := unsafe.Pointer(unsafe.StringData(payload))
-			pinner.Pin(utf8456)
+			utf8473 := unsafe.Pointer(unsafe.StringData(payload))
+			pinner.Pin(utf8473)
 			*(*uint32)(unsafe.Add(unsafe.Pointer(base), (2 * 4))) = uint32(uint32(len(payload)))
-			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8456)))
+			*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uintptr(uintptr(utf8473)))
 
 		default:
 			panic("unreachable")
@@ -2909,36 +3024,36 @@ func wasm_export_weir_adapter_about_describe() uintptr {
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (31 * 4))) = uint32(length459)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (30 * 4))) = uint32(uintptr(uintptr(result458)))
-	slice461 := ((result).Capabilities).Media
-	length463 := uint32(len(slice461))
-	result462 := witRuntime.Allocate(pinner, uintptr(length463*(2*4)), 4)
-	for index, element := range slice461 {
-		base := unsafe.Add(result462, index*(2*4))
-		utf8460 := unsafe.Pointer(unsafe.StringData(element))
-		pinner.Pin(utf8460)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (31 * 4))) = uint32(length476)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (30 * 4))) = uint32(uintptr(uintptr(result475)))
+	slice478 := ((result).Capabilities).Media
+	length480 := uint32(len(slice478))
+	result479 := witRuntime.Allocate(pinner, uintptr(length480*(2*4)), 4)
+	for index, element := range slice478 {
+		base := unsafe.Add(result479, index*(2*4))
+		utf8477 := unsafe.Pointer(unsafe.StringData(element))
+		pinner.Pin(utf8477)
 		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 4)) = uint32(uint32(len(element)))
-		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8460)))
+		*(*uint32)(unsafe.Add(unsafe.Pointer(base), 0)) = uint32(uintptr(uintptr(utf8477)))
 
 	}
 
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (33 * 4))) = uint32(length463)
-	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (32 * 4))) = uint32(uintptr(uintptr(result462)))
-	var result464 int32
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (33 * 4))) = uint32(length480)
+	*(*uint32)(unsafe.Add(unsafe.Pointer(exportReturnArea), (32 * 4))) = uint32(uintptr(uintptr(result479)))
+	var result481 int32
 	if ((result).Capabilities).Tools {
-		result464 = 1
+		result481 = 1
 	} else {
-		result464 = 0
+		result481 = 0
 	}
-	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (34 * 4))) = int8(result464)
-	var result465 int32
+	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (34 * 4))) = int8(result481)
+	var result482 int32
 	if ((result).Capabilities).CountsTokens {
-		result465 = 1
+		result482 = 1
 	} else {
-		result465 = 0
+		result482 = 0
 	}
-	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (1 + 34*4))) = int8(result465)
+	*(*int8)(unsafe.Add(unsafe.Pointer(exportReturnArea), (1 + 34*4))) = int8(result482)
 	return exportReturnArea
 
 }

@@ -86,7 +86,7 @@ async fn what_an_ephemeral_key_cannot_carry_or_its_caller_may_not_is_refused() {
         (FREE, session(json!({"type": "realtime"})), 400, "session.model"),
         (FREE, session(json!({"model": "none"})), 404, "none"),
         (CLIENT, session(json!({"model": "other"})), 403, "other"),
-        (CLIENT, session(json!({"model": "rt", "instructions": "x"})), 400, "session.instructions"),
+        (CLIENT, session(json!({"model": "rt", "instructions": "x".repeat(8 << 10)})), 413, "8192 bytes"),
         (CLIENT, json!({"expires_after": {"seconds": 9}, "session": {"model": "rt"}}), 400, "10 to 7200"),
         (CLIENT, json!({"expires_after": {"seconds": 7201}, "session": {"model": "rt"}}), 400, "10 to 7200"),
         (CLIENT, json!({"session": {"model": "rt", "instructions": "x".repeat(70_000)}}), 413, ""),
@@ -130,4 +130,112 @@ async fn a_key_that_is_disabled_takes_its_ephemeral_keys_and_their_sessions_with
     assert_eq!(client.hear().await.close().0, 1008);
     assert_eq!(upstream.hear().await.close().0, 1001);
     assert_eq!(refused(&gateway, PATH, &ephemeral).await, (401, "api_key_disabled".to_owned()));
+}
+
+/// The text of an ephemeral key with a configuration for sessions of this model.
+async fn configured(gateway: &Gateway, model: &str, instructions: &str) -> String {
+    let session =
+        json!({"type": "realtime", "model": model, "instructions": instructions, "audio": {"a": [1, "{{b}}"]}});
+    let reply = ask(gateway, CLIENT, &json!({"session": session})).await;
+    assert_eq!(reply.status(), 200, "{}", reply.text());
+    assert_eq!(reply.json()["session"], session);
+    let key = reply.json()["value"].as_str().unwrap().to_owned();
+    assert!(key.len() < 12_000, "{}", key.len());
+    key
+}
+
+/// A session that begins with this key, at both sides.
+async fn begun_with(gateway: &Gateway, provider: &SessionProvider, key: &str) -> (WebSocket, WebSocket) {
+    let offer = format!("realtime, openai-insecure-api-key.{key}");
+    let headers = [("sec-websocket-protocol", offer.as_str())];
+    let (client, upstream) = tokio::join!(WebSocket::ask(gateway.address, PATH, &headers), provider.grant());
+    assert!(!upstream.head.contains("ek-weir-"), "{}", upstream.head);
+    (client.unwrap(), upstream)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_starts_with_the_configuration_of_its_key_before_anything_of_the_client() {
+    let provider = SessionProvider::listen().await;
+    let gateway = Gateway::open(&(config(&provider) + &client(""))).await;
+    for instructions in ["be brief".to_owned(), "\u{1}\\\"x".repeat(800)] {
+        let key = configured(&gateway, "rt", &instructions).await;
+        // A key serves several sessions.
+        for _ in 0..2 {
+            let (mut client, mut upstream) = begun_with(&gateway, &provider, &key).await;
+            let eager = json!({"type": "session.update", "session": {"type": "realtime", "instructions": "other"}});
+            client.say(&eager).await;
+            let session = json!({"type": "realtime", "instructions": instructions, "audio": {"a": [1, "{{b}}"]}});
+            assert_eq!(upstream.hear().await.json(), json!({"type": "session.update", "session": session}));
+            let (created, updated) = (json!({"type": "session.created"}), json!({"type": "session.updated"}));
+            for message in [&created, &updated] {
+                upstream.say(message).await;
+                assert_eq!(&client.hear().await.json(), message);
+            }
+            assert_eq!(upstream.hear().await.json(), eager, "and nothing between");
+            // An error after that is one of the session's.
+            let error = json!({"type": "error", "error": {"message": "no"}});
+            upstream.say(&error).await;
+            assert_eq!(client.hear().await.json(), error);
+            client.say(&created).await;
+            assert_eq!(upstream.hear().await.json(), created);
+        }
+        assert!(!log::text().contains("be brief"));
+    }
+    // The key behind it begins sessions without a configuration.
+    let key = issued(&gateway, CLIENT).await;
+    let (mut client, mut upstream) = begun_with(&gateway, &provider, &key).await;
+    client.say(&json!({"type": "x"})).await;
+    assert_eq!(upstream.hear().await.json()["type"], "x");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_session_goes_on_without_the_configuration_of_its_key() {
+    let provider = SessionProvider::listen().await;
+    let settings = "[server]\nsend_timeout = \"1s\"\n".to_owned() + &config(&provider) + &client("");
+    let gateway = Gateway::open(&settings).await;
+    let key = configured(&gateway, "rt", "x").await;
+    let (mut client, mut upstream) = begun_with(&gateway, &provider, &key).await;
+    client.say(&json!({"type": "response.create"})).await;
+    assert_eq!(upstream.hear().await.json()["type"], "session.update");
+    let refused = json!({"type": "error", "error": {"message": "unknown voice"}});
+    upstream.say(&refused).await;
+    assert_eq!(client.hear().await.json(), refused);
+    assert!(client.hear().await.json()["error"]["message"].as_str().unwrap().contains("refused the configuration"));
+    let (code, reason) = client.hear().await.close();
+    assert!(code == 1008 && reason.contains("refused the configuration"), "{code} {reason}");
+    assert_eq!(upstream.hear().await.close().0, 1001, "and it gets nothing of the client's");
+    // A provider that confirms nothing.
+    let (mut client, mut upstream) = begun_with(&gateway, &provider, &key).await;
+    client.say(&json!({"type": "response.create"})).await;
+    assert_eq!(upstream.hear().await.json()["type"], "session.update");
+    assert_eq!(client.hear().await.close().0, 1014);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_counts_in_budgets_and_applies_to_its_own_format_only() {
+    let provider = SessionProvider::listen().await;
+    let live = format!(
+        "[[providers]]\nname = \"g\"\nadapter = \"gemini\"\nurl = \"{}v1beta/\"\napi_key = \"g-0123456789abcdef\"\n\
+         [[models]]\nalias = \"live\"\ntarget = {{ provider = \"g\", model = \"live\" }}\n\
+         [[models]]\nalias = \"both\"\ntargets = [{{ provider = \"p\", model = \"x\" }}, {{ provider = \"g\", model = \"y\" }}]\n",
+        provider.url()
+    );
+    let budget = "[[budgets]]\nname = \"all\"\nfor = \"all\"\ntokens = 5000\nper = \"month\"\n";
+    let gateway = Gateway::open(&(config(&provider) + &live + &client("") + budget)).await;
+    let body = json!({"session": {"type": "realtime", "model": "live", "instructions": "x"}});
+    let reply = ask(&gateway, CLIENT, &body).await;
+    assert_eq!(reply.status(), 400, "{}", reply.text());
+    assert!(reply.text().contains("take no configuration"), "{}", reply.text());
+    let key = configured(&gateway, "both", "x").await;
+    let path = format!("/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent?key={key}");
+    let mut client = WebSocket::ask(gateway.address, &path, &[]).await.unwrap();
+    client.say(&json!({"setup": {"model": "both"}})).await;
+    let (code, reason) = client.hear().await.close();
+    assert!(code == 1008 && reason.contains("another format"), "{code} {reason}");
+    // What it adds to the first response finds no room: 4096 tokens of output are reserved beside it.
+    let key = configured(&gateway, "rt", &"some words ".repeat(700)).await;
+    let (mut client, mut upstream) = begun_with(&gateway, &provider, &key).await;
+    assert_eq!(client.hear().await.json()["type"], "error");
+    assert_eq!(client.hear().await.close().0, 1008);
+    assert_eq!(upstream.hear().await.close().0, 1001, "the provider gets nothing of it");
 }

@@ -5,9 +5,12 @@ use super::tap::{check_tap, frame_test};
 use super::{Problems, is_json};
 use weir_transcoding::Method;
 use weir_types::contract::about::{
-    Acceptance, BodyKind, CredentialPlace, Face, GrpcMethod, ModelPlace, Operation, SessionTap, Transport,
+    Acceptance, BodyKind, CredentialPlace, Face, GrpcMethod, ModelPlace, Operation, SessionConfiguration, SessionTap,
+    Transport,
 };
 
+/// Where the configuration stands in the message that configures a session.
+const CONFIGURATION_HOLE: &str = "{{session}}";
 const NO_SESSION: &str = "belongs to sessions only";
 
 pub(super) fn check_session(tap: &SessionTap, place: &str, p: &mut Problems) {
@@ -18,6 +21,15 @@ pub(super) fn check_session(tap: &SessionTap, place: &str, p: &mut Problems) {
     p.unless(!tap.responses.end.is_empty(), place, "nothing ends a response");
     if let Some(cancel) = &tap.cancel {
         p.unless(is_json(cancel), place, "the message that cancels is not JSON");
+    }
+    if let Some(configuration) = &tap.configuration {
+        let SessionConfiguration { message, confirmed } = configuration;
+        let is_filled = message.matches(CONFIGURATION_HOLE).count() == 1;
+        p.unless(is_filled, place, format_args!("the message that configures has not one hole {CONFIGURATION_HOLE}"));
+        let filled = message.replace(CONFIGURATION_HOLE, "{}");
+        p.unless(is_json(&filled), place, "the message that configures is not JSON");
+        p.unless(!confirmed.is_empty(), place, "nothing confirms a configuration");
+        confirmed.iter().for_each(|test| frame_test(test, place, p));
     }
 }
 

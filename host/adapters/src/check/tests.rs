@@ -4,8 +4,8 @@ use super::*;
 use weir_sandbox::Version;
 use weir_types::contract::about::{
     BodyKind, Bucket, Capabilities, ErrorSpelling, Exclusion, FrameTest, GrpcMethod, Isolation, Merge, Oauth,
-    Operation, PointerBound, PointerEquals, PointerValues, SessionTap, Suggestions, Tap, Transport, UnitPlace,
-    UnitSource, UsagePlace, UsageRequest,
+    Operation, PointerBound, PointerEquals, PointerValues, SessionConfiguration, SessionTap, Suggestions, Tap,
+    Transport, UnitPlace, UnitSource, UsagePlace, UsageRequest,
 };
 use weir_types::contract::types::Unit;
 
@@ -227,8 +227,24 @@ fn sessions_are_handshakes_whose_messages_can_be_read() {
         (m.accepts[0].transport, m.accepts[0].method) = (Some(Transport::Session), "GET".into());
     };
     assert!(problem(other).contains("travels as a session"));
-    let endless = SessionTap { requests: Vec::new(), begins: Vec::new(), responses: Tap::default(), cancel: None };
+    let endless = SessionTap {
+        requests: Vec::new(),
+        begins: Vec::new(),
+        responses: Tap::default(),
+        cancel: None,
+        configuration: None,
+    };
     assert!(problem(|m| m.formats[0].session = Some(endless)).contains("nothing ends a response"));
+    let configured = |message: &str| {
+        let configuration = SessionConfiguration { message: message.into(), confirmed: Vec::new() };
+        let responses = Tap { end: vec![FrameTest::Present("/end".into())], ..Tap::default() };
+        let (requests, begins, cancel) = (Vec::new(), Vec::new(), None);
+        let tap = SessionTap { requests, begins, responses, cancel, configuration: Some(configuration) };
+        problem(move |m| m.formats[0].session = Some(tap))
+    };
+    assert!(configured(r#"{"session":{{session}}}"#).contains("nothing confirms"));
+    assert!(configured("{}").contains("not one hole"));
+    assert!(configured("{{session}}}").contains("not JSON"));
 }
 
 #[test]

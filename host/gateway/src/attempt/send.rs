@@ -1,5 +1,6 @@
 //! One request to a provider, and the conversion of its failures to faults.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -12,12 +13,13 @@ use crate::accounting::Account;
 use crate::accounting::sent_input::SentInput;
 use crate::observe::trace::{Attribute, Span};
 use crate::route::Target;
+use weir_buffers::Held;
 use weir_translate::bounds;
 use weir_types::contract::types::{Body, Error, ErrorKind, Header, HttpRequest, HttpResponse};
 use weir_types::exchange::TRACE_HEADERS;
 use weir_types::fault::{Fault, Side, TransportFailure, error_kind_name};
 use weir_upstream::rendered::admit;
-use weir_upstream::{Chunks, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse};
+use weir_upstream::{Chunks, GrpcCall, UpstreamError, UpstreamErrorKind, UpstreamRequest, UpstreamResponse};
 
 /// The error message if the provider or its token endpoint refuses the gateway's credential.
 const REFUSED: &str = "the provider refused the gateway's credential";
@@ -85,6 +87,7 @@ pub(crate) fn fault_of(error: &UpstreamError) -> Fault {
             (ErrorKind::Upstream, 502, "the provider cannot be reached")
         }
         UpstreamErrorKind::BodyTooLarge => (ErrorKind::Upstream, 502, "the provider's answer is too large"),
+        UpstreamErrorKind::NoRoom(full) => return full.into(),
         UpstreamErrorKind::Request => return Fault::internal("the request to the provider cannot be sent"),
         UpstreamErrorKind::KeyShown => (ErrorKind::Upstream, 502, "the provider's answer cannot be passed on"),
         UpstreamErrorKind::Token => (ErrorKind::Upstream, 502, "the provider's token endpoint gives no token"),
@@ -136,7 +139,8 @@ pub(super) fn rendered<'a>(
     stream: bool,
 ) -> Result<UpstreamRequest<'a>, Fault> {
     let made = bare(&asked.headers, target, request, body, origin)?;
-    Ok(UpstreamRequest { stream, model: target.model(asked.model()), ..made })
+    let grpc = made.grpc.map(|call| GrpcCall { held: Arc::new(asked.held.beside()), ..call });
+    Ok(UpstreamRequest { stream, model: target.model(asked.model()), grpc, ..made })
 }
 
 /// The upstream request on behalf of no client's request, or of one with these headers only.
@@ -149,6 +153,7 @@ pub(super) fn bare<'a>(
 ) -> Result<UpstreamRequest<'a>, Fault> {
     let mut headers = headers_after(theirs);
     let grpc = target.grpc_method(&request.path).filter(|_| origin.is_none());
+    let grpc = grpc.map(|method| GrpcCall { method, held: Arc::new(Held::unlimited()) });
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let admitted = admit(&target.base, &request, origin, &mut headers);
     let (method, address) = admitted.map_err(|why| refused(target, &why))?;

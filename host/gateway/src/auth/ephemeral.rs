@@ -28,7 +28,7 @@ impl OwnSeal {
         }
     }
 
-    /// The caller and the model that the ephemeral key of a handshake stands for; `None` if it shows none.
+    /// The ephemeral key of a handshake and the caller that it stands for; `None` if it shows none.
     ///
     /// # Errors
     ///
@@ -38,7 +38,7 @@ impl OwnSeal {
         (config, stored): (&Config, &StoredKeys),
         (face, headers, query): (&Endpoint, &HeaderMap, &str),
         address: Option<IpAddr>,
-    ) -> Option<Result<(Caller, String), Denied>> {
+    ) -> Option<Result<(Caller, EphemeralKey), Denied>> {
         let keys = presented(config, face, &Head { headers, query });
         let text = keys.into_iter().find(|key| key.starts_with(PREFIX))?;
         let now = Timestamp::now();
@@ -47,7 +47,7 @@ impl OwnSeal {
             (None, own) => own.as_ref().map(|keys| keys.open(&text, now)),
         };
         Some(match opened? {
-            Ok(key) => Caller::of_hash((config, stored), &key.stands_for, address).map(|caller| (caller, key.model)),
+            Ok(key) => Caller::of_hash((config, stored), &key.stands_for, address).map(|caller| (caller, key)),
             Err(error) => Err(Denied::Ephemeral(error)),
         })
     }

@@ -8,13 +8,15 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::own_headers::put_limits;
+use super::session::accepted;
 use super::{Gateway, rights};
 use crate::accounting::access::RequestRecord;
 use crate::admission::AdmissionPermit;
 use crate::attempt::{InboundRequest, ReplyBody};
 use crate::realtime::NAME;
+use crate::route::Route;
 use crate::serving::Serving;
-use weir_identity::ephemeral::{EphemeralKey, MOST_MODEL};
+use weir_identity::ephemeral::{EphemeralKey, MOST_CONFIGURATION, MOST_MODEL, SessionConfiguration};
 use weir_translate::dialect::faces::Endpoint;
 use weir_types::contract::about::Operation;
 use weir_types::contract::types::ErrorKind;
@@ -27,8 +29,10 @@ const USUAL_SECONDS: i64 = 600;
 const SECONDS: std::ops::RangeInclusive<i64> = 10..=7200;
 /// The largest request.
 const MOST_BODY: usize = 64 << 10;
-/// What the session of a request may hold: a key has no room for the rest.
-const TAKEN: [&str; 3] = ["type", "model", "object"];
+/// The members of a session that do not configure it, unless it has others.
+const BARE: [&str; 3] = ["type", "model", "object"];
+/// The members that are no part of a configuration: the key is bound to the model, by the client's name for it.
+const NAMES: [&str; 2] = ["model", "object"];
 
 /// A request for an ephemeral key.
 #[derive(Debug, Deserialize)]
@@ -80,19 +84,23 @@ impl Gateway {
         let wanted = wanted(&asked.body)?;
         let model = wanted.session.get("model").and_then(Value::as_str).filter(|model| !model.is_empty());
         let model = model.ok_or_else(|| Fault::invalid("`session.model` must name a model").at("session.model"))?;
+        if model.contains('\0') {
+            return Err(Fault::invalid("a model's name has no such character").at("session.model"));
+        }
         if model.len() > MOST_MODEL {
             return Err(Fault::invalid(format!("a model's name has at most {MOST_MODEL} bytes")).at("session.model"));
         }
         let meant = rights::meant(&asked.caller, model)?;
-        if serving.routes.find(&meant).is_none() {
+        let Some(route) = serving.routes.find(&meant) else {
             let shown: String = model.chars().take(200).collect();
             return Err(Fault::not_found(format!("there is no model `{shown}`")).at("session.model"));
-        }
-        if let Some(name) = wanted.session.keys().find(|name| !TAKEN.contains(&name.as_str())) {
-            let shown: String = name.chars().take(200).collect();
+        };
+        let configuration = configuration(&wanted.session, &asked.face)?;
+        if configuration.is_some() && !takes_configuration(&route, &asked.face) {
             let message = format!(
-                "an ephemeral key of this gateway names a model and carries no configuration: leave out \
-                 `session.{shown}`, and send it as the session's first message"
+                "sessions of the model `{}` take no configuration from a key: let `session` have `type` and `model` only, \
+                 and configure the session by a message",
+                route.alias
             );
             return Err(Fault::new(Side::Client, ErrorKind::Unsupported, message).at("session"));
         }
@@ -103,11 +111,35 @@ impl Gateway {
         }
         let expires = Timestamp::now().checked_add(SignedDuration::from_secs(seconds));
         let expires = expires.map_err(|_| Fault::internal("the clock is out of range"))?;
-        let sealed = EphemeralKey { stands_for, model: model.to_owned(), expires };
+        let sealed = EphemeralKey { stands_for, model: model.to_owned(), expires, configuration };
         let text = self.seal.seal(&serving.config, &sealed);
         let text = text.ok_or_else(|| Fault::internal("an ephemeral key could not be made"))?;
         Ok(json!({"value": text.expose(), "expires_at": expires.as_second(), "session": wanted.session}))
     }
+}
+
+/// How a session begins that has more than names.
+fn configuration(session: &Map<String, Value>, face: &Endpoint) -> Result<Option<SessionConfiguration>, Fault> {
+    if session.keys().all(|name| BARE.contains(&name.as_str())) {
+        return Ok(None);
+    }
+    let kept = session.iter().filter(|(name, _)| !NAMES.contains(&name.as_str()));
+    let kept: Map<String, Value> = kept.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let json = Value::Object(kept).to_string();
+    if json.len() > MOST_CONFIGURATION {
+        let message = format!(
+            "the configuration of an ephemeral key's session has at most {MOST_CONFIGURATION} bytes, since the key carries \
+             it: send the rest by a message of the session"
+        );
+        return Err(Fault::new(Side::Client, ErrorKind::TooLarge, message).at("session"));
+    }
+    Ok(Some(SessionConfiguration::new(face.format(), &json)))
+}
+
+/// Whether a target of this route takes sessions of the face's format with a configuration.
+fn takes_configuration(route: &Route, face: &Endpoint) -> bool {
+    let mut targets = route.targets.iter().flatten();
+    targets.any(|target| accepted(face, target).is_some_and(|(_, tap)| tap.takes_configuration()))
 }
 
 fn wanted(body: &[Bytes]) -> Result<Wanted, Fault> {

@@ -15,6 +15,7 @@ use http::request::Parts;
 use http::{HeaderMap, Response, StatusCode};
 
 use self::handshake::Pledge;
+pub(super) use self::opening::accepted;
 use self::opening::{Opened, Opening, Unopened};
 use super::own_headers::{forbid_retry, put_limits};
 use super::recognise::Called;
@@ -26,6 +27,7 @@ use crate::auth::Caller;
 use crate::observe::log::current;
 use crate::realtime::{NAME, Occupant, SessionPlace};
 use crate::serving::Serving;
+use weir_identity::ephemeral::EphemeralKey;
 use weir_server::Peer;
 use weir_translate::dialect::faces::Endpoint;
 use weir_translate::dialect::reply::insert;
@@ -52,7 +54,7 @@ impl Gateway {
     ) -> Result<Response<ReplyBody>, Fault> {
         let Begun { exchange, span, line, .. } = begun;
         let face = called.face;
-        let (caller, bound) = self.identified_for_session(serving, &face, &head).await?;
+        let (caller, shown) = self.identified_for_session(serving, &face, &head).await?;
         if let Some(line) = line.as_mut() {
             line.set_caller(&caller);
         }
@@ -79,7 +81,7 @@ impl Gateway {
             exchange,
             face,
             caller,
-            bound,
+            shown,
             handshake,
             span: span.clone(),
             held,
@@ -131,19 +133,19 @@ impl Gateway {
 }
 
 impl Gateway {
-    /// The caller of a handshake, and the model that its ephemeral key allows, if it shows one.
+    /// The caller of a handshake, and its ephemeral key, if it shows one.
     async fn identified_for_session(
         &self,
         serving: &Serving,
         face: &Endpoint,
         head: &Parts,
-    ) -> Result<(Caller, Option<String>), Fault> {
+    ) -> Result<(Caller, Option<EphemeralKey>), Fault> {
         let query = head.uri.query().unwrap_or_default();
         let address = head.extensions.get::<Peer>().map(|peer| peer.0);
         let keys = (&*serving.config, &*self.stored_keys);
         match self.seal.caller(keys, (face, &head.headers, query), address) {
             None => Ok((self.identified(serving, face, head).await?, None)),
-            Some(Ok((caller, model))) => Ok((caller, Some(model))),
+            Some(Ok((caller, key))) => Ok((caller, Some(key))),
             Some(Err(denied)) if denied.is_a_guess() => Err(self.wrong_keys.judge(denied.into(), address).await),
             Some(Err(denied)) => Err(denied.into()),
         }

@@ -2,6 +2,7 @@
 //! that could not be passed on.
 
 mod closing;
+mod configuring;
 mod deadlines;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::{Mutex, Notify};
 
+use self::configuring::Confirmation;
 use super::clock::Clock;
 use super::ending::{Ending, name};
 use super::metrics::SessionPlace;
@@ -62,6 +64,8 @@ pub(crate) struct Session {
     pub(crate) provider: UpstreamSession,
     /// What it is bound by.
     pub(crate) terms: Terms,
+    /// The message that configures it, if the client's key says how.
+    pub(crate) configuring: Option<String>,
     /// Bills the responses of the session.
     pub(crate) responses: Responses,
     /// The record of the session itself.
@@ -99,7 +103,8 @@ impl Session {
 
     /// Passes messages on until the session ends; `first` is a message of the client's that was read already.
     pub(crate) async fn run(self, client: ClientEnd, first: Option<FirstMessage>) {
-        let Self { provider, terms, responses, mut account, place, mut standing, held, mut leaving } = self;
+        let Self { provider, terms, configuring, responses, mut account, place, mut standing, held, mut leaving } =
+            self;
         let UpstreamSession { io, mut screen, .. } = provider;
         let ClientEnd { inlet: mut from_client, outlet: to_client } = client;
         let (from_provider, to_provider) = tokio::io::split(io);
@@ -109,12 +114,13 @@ impl Session {
             to_provider: Mutex::new(Outlet::new(to_provider, Side::Server, terms.patience)),
             responses: Mutex::new(responses),
             settled: Notify::new(),
+            confirmation: Confirmation::new(configuring.is_some()),
             clock: Clock::start(),
             place,
             terms,
         };
         let ending = tokio::select! {
-            ending = relay.serve_client(&mut from_client, first) => ending,
+            ending = relay.serve_client(&mut from_client, (configuring, first)) => ending,
             ending = relay.serve_provider(&mut from_provider, &mut screen, &mut account) => ending,
             ending = relay.expire() => ending,
             ending = relay.watch() => ending,
@@ -150,6 +156,7 @@ struct Relay {
     responses: Mutex<Responses>,
     /// A response has ended.
     settled: Notify,
+    confirmation: Confirmation,
     clock: Clock,
     place: SessionPlace,
     terms: Terms,
@@ -207,7 +214,16 @@ impl Relay {
         }
     }
 
-    async fn serve_client(&self, from: &mut Inlet, first: Option<FirstMessage>) -> Ending {
+    async fn serve_client(
+        &self,
+        from: &mut Inlet,
+        (configuring, first): (Option<String>, Option<FirstMessage>),
+    ) -> Ending {
+        if let Some(message) = configuring
+            && let Err(ending) = self.configure(&message).await
+        {
+            return ending;
+        }
         let (mut requests, mut later) = (RequestReader::default(), None);
         if let Some(FirstMessage { kind, message, later: rest }) = first {
             let first = Part { kind, bytes: message, is_first: true, is_last: true };
@@ -277,8 +293,10 @@ impl Relay {
         match event? {
             Event::Message(kind, message) => {
                 let verdict = self.hear(&message).await;
+                let confirmed = self.confirm(&message);
                 account.add_bytes_out(message.len());
                 self.send(Side::Client, (kind.opcode(), true), &screen.message(message)).await?;
+                confirmed?;
                 match verdict {
                     Verdict::Pass => Ok(()),
                     Verdict::Withhold(fault) | Verdict::End(fault) => Err(Ending::Refused(fault)),

@@ -8,28 +8,38 @@ use http_body::SizeHint;
 use super::super::body::Pieces;
 use super::super::error::UpstreamError;
 use super::messages::{Messages, Next};
+use weir_buffers::Held;
 
 /// The answer of a gRPC method as JSON. What is complete comes first, then the messages that are still to arrive.
 pub(super) struct MessageBody {
     ready: Option<Bytes>,
     coming: Option<Messages>,
+    /// Holds what is complete until it is read.
+    held: Option<Held>,
 }
 
 impl MessageBody {
     /// A body of this text.
     pub(super) fn whole(json: String) -> Self {
-        Self { ready: Some(json.into()).filter(|json: &Bytes| !json.is_empty()), coming: None }
+        Self { ready: Some(json.into()).filter(|json: &Bytes| !json.is_empty()), coming: None, held: None }
+    }
+
+    /// The body, whose bytes are held until they are read.
+    pub(super) fn holding(self, held: Held) -> Self {
+        Self { held: Some(held), ..self }
     }
 
     /// A stream of events, of which the first is known.
     pub(super) fn stream(first: &str, messages: Messages) -> Self {
-        Self { ready: Some(event(first)), coming: Some(messages) }
+        Self { ready: Some(event(first)), coming: Some(messages), held: None }
     }
 }
 
 impl Pieces for MessageBody {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamError>>> {
         if let Some(piece) = self.ready.take() {
+            // From here on the reader holds them.
+            self.held = None;
             return Poll::Ready(Some(Ok(piece)));
         }
         let Some(messages) = &mut self.coming else { return Poll::Ready(None) };

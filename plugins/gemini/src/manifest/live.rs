@@ -55,6 +55,7 @@ pub(super) fn format() -> Format {
             ..Tap::default()
         },
         cancel: None,
+        configuration: None,
     };
     // There is no message for an error: the reason stands in the close frame.
     let errors = ErrorFormat { stream_failure: None, ..format::errors() };

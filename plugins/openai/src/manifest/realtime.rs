@@ -7,7 +7,7 @@
 use weir_sdk::compat::manifest::{acceptance, option_headers, place};
 use weir_sdk::manifest::{
     Acceptance, BodyKind, Bucket, CredentialPlace, ErrorFormat, Face, FixedQuery, Format, FrameTemplate, FrameTest,
-    Merge, ModelPlace, Operation, SessionTap, Tap, Transport, UsagePlace, strings,
+    Merge, ModelPlace, Operation, SessionConfiguration, SessionTap, Tap, Transport, UsagePlace, strings,
 };
 
 use super::{errors, face};
@@ -58,6 +58,10 @@ pub(super) fn format() -> Format {
             ..Tap::default()
         },
         cancel: Some(r#"{"type":"response.cancel"}"#.to_owned()),
+        configuration: Some(SessionConfiguration {
+            message: r#"{"type":"session.update","session":{{session}}}"#.to_owned(),
+            confirmed: vec![kind("session.updated")],
+        }),
     };
     let frame = FrameTemplate { event: None, data: ERROR_EVENT.to_owned() };
     let errors = ErrorFormat { stream_failure: Some(frame), ..errors() };

@@ -72,11 +72,11 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
     }
     free(ptr4);
   }
-  size_t len129 = *((size_t*) (arg0 + (23*sizeof(void*))));
-  if (len129 > 0) {
-    uint8_t *ptr130 = *((uint8_t **) (arg0 + (22*sizeof(void*))));
-    for (size_t i131 = 0; i131 < len129; i131++) {
-      uint8_t *base = ptr130 + i131 * (71*sizeof(void*));
+  size_t len135 = *((size_t*) (arg0 + (23*sizeof(void*))));
+  if (len135 > 0) {
+    uint8_t *ptr136 = *((uint8_t **) (arg0 + (22*sizeof(void*))));
+    for (size_t i137 = 0; i137 < len135; i137++) {
+      uint8_t *base = ptr136 + i137 * (76*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -1312,17 +1312,102 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
               break;
             }
           }
+          switch ((int32_t) (int32_t) *((uint8_t*) (base + (71*sizeof(void*))))) {
+            case 0: {
+              break;
+            }
+            case 1: {
+              if ((*((size_t*) (base + (73*sizeof(void*))))) > 0) {
+                free(*((uint8_t **) (base + (72*sizeof(void*)))));
+              }
+              size_t len132 = *((size_t*) (base + (75*sizeof(void*))));
+              if (len132 > 0) {
+                uint8_t *ptr133 = *((uint8_t **) (base + (74*sizeof(void*))));
+                for (size_t i134 = 0; i134 < len132; i134++) {
+                  uint8_t *base = ptr133 + i134 * (8+4*sizeof(void*));
+                  (void) base;
+                  switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
+                    case 0: {
+                      if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 8)));
+                      }
+                      break;
+                    }
+                    case 1: {
+                      if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 8)));
+                      }
+                      break;
+                    }
+                    case 2: {
+                      if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 8)));
+                      }
+                      break;
+                    }
+                    case 3: {
+                      if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 8)));
+                      }
+                      if ((*((size_t*) (base + (8+3*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + (8+2*sizeof(void*)))));
+                      }
+                      break;
+                    }
+                    case 4: {
+                      if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 8)));
+                      }
+                      size_t len129 = *((size_t*) (base + (8+3*sizeof(void*))));
+                      if (len129 > 0) {
+                        uint8_t *ptr130 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                        for (size_t i131 = 0; i131 < len129; i131++) {
+                          uint8_t *base = ptr130 + i131 * (2*sizeof(void*));
+                          (void) base;
+                          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+                            free(*((uint8_t **) (base + 0)));
+                          }
+                        }
+                        free(ptr130);
+                      }
+                      break;
+                    }
+                    case 5: {
+                      if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 8)));
+                      }
+                      break;
+                    }
+                    case 6: {
+                      if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 8)));
+                      }
+                      break;
+                    }
+                    case 7: {
+                      if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
+                        free(*((uint8_t **) (base + 8)));
+                      }
+                      break;
+                    }
+                  }
+                }
+                free(ptr133);
+              }
+              break;
+            }
+          }
           break;
         }
       }
     }
-    free(ptr130);
+    free(ptr136);
   }
-  size_t len165 = *((size_t*) (arg0 + (25*sizeof(void*))));
-  if (len165 > 0) {
-    uint8_t *ptr166 = *((uint8_t **) (arg0 + (24*sizeof(void*))));
-    for (size_t i167 = 0; i167 < len165; i167++) {
-      uint8_t *base = ptr166 + i167 * (39*sizeof(void*));
+  size_t len171 = *((size_t*) (arg0 + (25*sizeof(void*))));
+  if (len171 > 0) {
+    uint8_t *ptr172 = *((uint8_t **) (arg0 + (24*sizeof(void*))));
+    for (size_t i173 = 0; i173 < len171; i173++) {
+      uint8_t *base = ptr172 + i173 * (39*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -1374,17 +1459,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
       if ((*((size_t*) (base + (8*sizeof(void*))))) > 0) {
         free(*((uint8_t **) (base + (7*sizeof(void*)))));
       }
-      size_t len132 = *((size_t*) (base + (10*sizeof(void*))));
-      if (len132 > 0) {
-        uint8_t *ptr133 = *((uint8_t **) (base + (9*sizeof(void*))));
-        for (size_t i134 = 0; i134 < len132; i134++) {
-          uint8_t *base = ptr133 + i134 * (2*sizeof(void*));
+      size_t len138 = *((size_t*) (base + (10*sizeof(void*))));
+      if (len138 > 0) {
+        uint8_t *ptr139 = *((uint8_t **) (base + (9*sizeof(void*))));
+        for (size_t i140 = 0; i140 < len138; i140++) {
+          uint8_t *base = ptr139 + i140 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr133);
+        free(ptr139);
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (11*sizeof(void*))))) {
         case 0: {
@@ -1417,11 +1502,11 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
       }
-      size_t len135 = *((size_t*) (base + (18*sizeof(void*))));
-      if (len135 > 0) {
-        uint8_t *ptr136 = *((uint8_t **) (base + (17*sizeof(void*))));
-        for (size_t i137 = 0; i137 < len135; i137++) {
-          uint8_t *base = ptr136 + i137 * (5*sizeof(void*));
+      size_t len141 = *((size_t*) (base + (18*sizeof(void*))));
+      if (len141 > 0) {
+        uint8_t *ptr142 = *((uint8_t **) (base + (17*sizeof(void*))));
+        for (size_t i143 = 0; i143 < len141; i143++) {
+          uint8_t *base = ptr142 + i143 * (5*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -1447,13 +1532,13 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
           }
         }
-        free(ptr136);
+        free(ptr142);
       }
-      size_t len138 = *((size_t*) (base + (20*sizeof(void*))));
-      if (len138 > 0) {
-        uint8_t *ptr139 = *((uint8_t **) (base + (19*sizeof(void*))));
-        for (size_t i140 = 0; i140 < len138; i140++) {
-          uint8_t *base = ptr139 + i140 * (5*sizeof(void*));
+      size_t len144 = *((size_t*) (base + (20*sizeof(void*))));
+      if (len144 > 0) {
+        uint8_t *ptr145 = *((uint8_t **) (base + (19*sizeof(void*))));
+        for (size_t i146 = 0; i146 < len144; i146++) {
+          uint8_t *base = ptr145 + i146 * (5*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -1491,7 +1576,7 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
           }
         }
-        free(ptr139);
+        free(ptr145);
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (21*sizeof(void*))))) {
         case 0: {
@@ -1513,33 +1598,9 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
       }
-      size_t len141 = *((size_t*) (base + (28*sizeof(void*))));
-      if (len141 > 0) {
-        uint8_t *ptr142 = *((uint8_t **) (base + (27*sizeof(void*))));
-        for (size_t i143 = 0; i143 < len141; i143++) {
-          uint8_t *base = ptr142 + i143 * (2*sizeof(void*));
-          (void) base;
-          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-            free(*((uint8_t **) (base + 0)));
-          }
-        }
-        free(ptr142);
-      }
-      size_t len144 = *((size_t*) (base + (30*sizeof(void*))));
-      if (len144 > 0) {
-        uint8_t *ptr145 = *((uint8_t **) (base + (29*sizeof(void*))));
-        for (size_t i146 = 0; i146 < len144; i146++) {
-          uint8_t *base = ptr145 + i146 * (2*sizeof(void*));
-          (void) base;
-          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-            free(*((uint8_t **) (base + 0)));
-          }
-        }
-        free(ptr145);
-      }
-      size_t len147 = *((size_t*) (base + (32*sizeof(void*))));
+      size_t len147 = *((size_t*) (base + (28*sizeof(void*))));
       if (len147 > 0) {
-        uint8_t *ptr148 = *((uint8_t **) (base + (31*sizeof(void*))));
+        uint8_t *ptr148 = *((uint8_t **) (base + (27*sizeof(void*))));
         for (size_t i149 = 0; i149 < len147; i149++) {
           uint8_t *base = ptr148 + i149 * (2*sizeof(void*));
           (void) base;
@@ -1549,20 +1610,44 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
         free(ptr148);
       }
-      size_t len156 = *((size_t*) (base + (34*sizeof(void*))));
-      if (len156 > 0) {
-        uint8_t *ptr157 = *((uint8_t **) (base + (33*sizeof(void*))));
-        for (size_t i158 = 0; i158 < len156; i158++) {
-          uint8_t *base = ptr157 + i158 * (4*sizeof(void*));
+      size_t len150 = *((size_t*) (base + (30*sizeof(void*))));
+      if (len150 > 0) {
+        uint8_t *ptr151 = *((uint8_t **) (base + (29*sizeof(void*))));
+        for (size_t i152 = 0; i152 < len150; i152++) {
+          uint8_t *base = ptr151 + i152 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
-          size_t len153 = *((size_t*) (base + (3*sizeof(void*))));
-          if (len153 > 0) {
-            uint8_t *ptr154 = *((uint8_t **) (base + (2*sizeof(void*))));
-            for (size_t i155 = 0; i155 < len153; i155++) {
-              uint8_t *base = ptr154 + i155 * (8+4*sizeof(void*));
+        }
+        free(ptr151);
+      }
+      size_t len153 = *((size_t*) (base + (32*sizeof(void*))));
+      if (len153 > 0) {
+        uint8_t *ptr154 = *((uint8_t **) (base + (31*sizeof(void*))));
+        for (size_t i155 = 0; i155 < len153; i155++) {
+          uint8_t *base = ptr154 + i155 * (2*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+        }
+        free(ptr154);
+      }
+      size_t len162 = *((size_t*) (base + (34*sizeof(void*))));
+      if (len162 > 0) {
+        uint8_t *ptr163 = *((uint8_t **) (base + (33*sizeof(void*))));
+        for (size_t i164 = 0; i164 < len162; i164++) {
+          uint8_t *base = ptr163 + i164 * (4*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+          size_t len159 = *((size_t*) (base + (3*sizeof(void*))));
+          if (len159 > 0) {
+            uint8_t *ptr160 = *((uint8_t **) (base + (2*sizeof(void*))));
+            for (size_t i161 = 0; i161 < len159; i161++) {
+              uint8_t *base = ptr160 + i161 * (8+4*sizeof(void*));
               (void) base;
               switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
                 case 0: {
@@ -1596,17 +1681,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                   if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
                     free(*((uint8_t **) (base + 8)));
                   }
-                  size_t len150 = *((size_t*) (base + (8+3*sizeof(void*))));
-                  if (len150 > 0) {
-                    uint8_t *ptr151 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                    for (size_t i152 = 0; i152 < len150; i152++) {
-                      uint8_t *base = ptr151 + i152 * (2*sizeof(void*));
+                  size_t len156 = *((size_t*) (base + (8+3*sizeof(void*))));
+                  if (len156 > 0) {
+                    uint8_t *ptr157 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                    for (size_t i158 = 0; i158 < len156; i158++) {
+                      uint8_t *base = ptr157 + i158 * (2*sizeof(void*));
                       (void) base;
                       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                         free(*((uint8_t **) (base + 0)));
                       }
                     }
-                    free(ptr151);
+                    free(ptr157);
                   }
                   break;
                 }
@@ -1630,28 +1715,28 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
                 }
               }
             }
-            free(ptr154);
+            free(ptr160);
           }
         }
-        free(ptr157);
+        free(ptr163);
       }
-      size_t len159 = *((size_t*) (base + (36*sizeof(void*))));
-      if (len159 > 0) {
-        uint8_t *ptr160 = *((uint8_t **) (base + (35*sizeof(void*))));
-        for (size_t i161 = 0; i161 < len159; i161++) {
-          uint8_t *base = ptr160 + i161 * (2*sizeof(void*));
+      size_t len165 = *((size_t*) (base + (36*sizeof(void*))));
+      if (len165 > 0) {
+        uint8_t *ptr166 = *((uint8_t **) (base + (35*sizeof(void*))));
+        for (size_t i167 = 0; i167 < len165; i167++) {
+          uint8_t *base = ptr166 + i167 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
         }
-        free(ptr160);
+        free(ptr166);
       }
-      size_t len162 = *((size_t*) (base + (38*sizeof(void*))));
-      if (len162 > 0) {
-        uint8_t *ptr163 = *((uint8_t **) (base + (37*sizeof(void*))));
-        for (size_t i164 = 0; i164 < len162; i164++) {
-          uint8_t *base = ptr163 + i164 * (7*sizeof(void*));
+      size_t len168 = *((size_t*) (base + (38*sizeof(void*))));
+      if (len168 > 0) {
+        uint8_t *ptr169 = *((uint8_t **) (base + (37*sizeof(void*))));
+        for (size_t i170 = 0; i170 < len168; i170++) {
+          uint8_t *base = ptr169 + i170 * (7*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + sizeof(void*)))) {
             case 0: {
@@ -1685,16 +1770,16 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             }
           }
         }
-        free(ptr163);
+        free(ptr169);
       }
     }
-    free(ptr166);
+    free(ptr172);
   }
-  size_t len192 = *((size_t*) (arg0 + (27*sizeof(void*))));
-  if (len192 > 0) {
-    uint8_t *ptr193 = *((uint8_t **) (arg0 + (26*sizeof(void*))));
-    for (size_t i194 = 0; i194 < len192; i194++) {
-      uint8_t *base = ptr193 + i194 * (16+42*sizeof(void*));
+  size_t len198 = *((size_t*) (arg0 + (27*sizeof(void*))));
+  if (len198 > 0) {
+    uint8_t *ptr199 = *((uint8_t **) (arg0 + (26*sizeof(void*))));
+    for (size_t i200 = 0; i200 < len198; i200++) {
+      uint8_t *base = ptr199 + i200 * (16+42*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -1757,63 +1842,36 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           break;
         }
       }
-      size_t len168 = *((size_t*) (base + (13*sizeof(void*))));
-      if (len168 > 0) {
-        uint8_t *ptr169 = *((uint8_t **) (base + (12*sizeof(void*))));
-        for (size_t i170 = 0; i170 < len168; i170++) {
-          uint8_t *base = ptr169 + i170 * (5*sizeof(void*));
+      size_t len174 = *((size_t*) (base + (13*sizeof(void*))));
+      if (len174 > 0) {
+        uint8_t *ptr175 = *((uint8_t **) (base + (12*sizeof(void*))));
+        for (size_t i176 = 0; i176 < len174; i176++) {
+          uint8_t *base = ptr175 + i176 * (5*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
           if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
             free(*((uint8_t **) (base + (2*sizeof(void*)))));
-          }
-        }
-        free(ptr169);
-      }
-      size_t len171 = *((size_t*) (base + (15*sizeof(void*))));
-      if (len171 > 0) {
-        uint8_t *ptr172 = *((uint8_t **) (base + (14*sizeof(void*))));
-        for (size_t i173 = 0; i173 < len171; i173++) {
-          uint8_t *base = ptr172 + i173 * (2*sizeof(void*));
-          (void) base;
-          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-            free(*((uint8_t **) (base + 0)));
-          }
-        }
-        free(ptr172);
-      }
-      size_t len174 = *((size_t*) (base + (17*sizeof(void*))));
-      if (len174 > 0) {
-        uint8_t *ptr175 = *((uint8_t **) (base + (16*sizeof(void*))));
-        for (size_t i176 = 0; i176 < len174; i176++) {
-          uint8_t *base = ptr175 + i176 * (2*sizeof(void*));
-          (void) base;
-          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
-            free(*((uint8_t **) (base + 0)));
           }
         }
         free(ptr175);
       }
-      size_t len177 = *((size_t*) (base + (19*sizeof(void*))));
+      size_t len177 = *((size_t*) (base + (15*sizeof(void*))));
       if (len177 > 0) {
-        uint8_t *ptr178 = *((uint8_t **) (base + (18*sizeof(void*))));
+        uint8_t *ptr178 = *((uint8_t **) (base + (14*sizeof(void*))));
         for (size_t i179 = 0; i179 < len177; i179++) {
-          uint8_t *base = ptr178 + i179 * (4*sizeof(void*));
+          uint8_t *base = ptr178 + i179 * (2*sizeof(void*));
           (void) base;
           if ((*((size_t*) (base + sizeof(void*)))) > 0) {
             free(*((uint8_t **) (base + 0)));
           }
-          if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
-            free(*((uint8_t **) (base + (2*sizeof(void*)))));
-          }
         }
         free(ptr178);
       }
-      size_t len180 = *((size_t*) (base + (21*sizeof(void*))));
+      size_t len180 = *((size_t*) (base + (17*sizeof(void*))));
       if (len180 > 0) {
-        uint8_t *ptr181 = *((uint8_t **) (base + (20*sizeof(void*))));
+        uint8_t *ptr181 = *((uint8_t **) (base + (16*sizeof(void*))));
         for (size_t i182 = 0; i182 < len180; i182++) {
           uint8_t *base = ptr181 + i182 * (2*sizeof(void*));
           (void) base;
@@ -1823,11 +1881,38 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
         free(ptr181);
       }
-      size_t len186 = *((size_t*) (base + (23*sizeof(void*))));
+      size_t len183 = *((size_t*) (base + (19*sizeof(void*))));
+      if (len183 > 0) {
+        uint8_t *ptr184 = *((uint8_t **) (base + (18*sizeof(void*))));
+        for (size_t i185 = 0; i185 < len183; i185++) {
+          uint8_t *base = ptr184 + i185 * (4*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+          if ((*((size_t*) (base + (3*sizeof(void*))))) > 0) {
+            free(*((uint8_t **) (base + (2*sizeof(void*)))));
+          }
+        }
+        free(ptr184);
+      }
+      size_t len186 = *((size_t*) (base + (21*sizeof(void*))));
       if (len186 > 0) {
-        uint8_t *ptr187 = *((uint8_t **) (base + (22*sizeof(void*))));
+        uint8_t *ptr187 = *((uint8_t **) (base + (20*sizeof(void*))));
         for (size_t i188 = 0; i188 < len186; i188++) {
-          uint8_t *base = ptr187 + i188 * (8+6*sizeof(void*));
+          uint8_t *base = ptr187 + i188 * (2*sizeof(void*));
+          (void) base;
+          if ((*((size_t*) (base + sizeof(void*)))) > 0) {
+            free(*((uint8_t **) (base + 0)));
+          }
+        }
+        free(ptr187);
+      }
+      size_t len192 = *((size_t*) (base + (23*sizeof(void*))));
+      if (len192 > 0) {
+        uint8_t *ptr193 = *((uint8_t **) (base + (22*sizeof(void*))));
+        for (size_t i194 = 0; i194 < len192; i194++) {
+          uint8_t *base = ptr193 + i194 * (8+6*sizeof(void*));
           (void) base;
           switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
             case 0: {
@@ -1861,17 +1946,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
               if ((*((size_t*) (base + (8+1*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (base + 8)));
               }
-              size_t len183 = *((size_t*) (base + (8+3*sizeof(void*))));
-              if (len183 > 0) {
-                uint8_t *ptr184 = *((uint8_t **) (base + (8+2*sizeof(void*))));
-                for (size_t i185 = 0; i185 < len183; i185++) {
-                  uint8_t *base = ptr184 + i185 * (2*sizeof(void*));
+              size_t len189 = *((size_t*) (base + (8+3*sizeof(void*))));
+              if (len189 > 0) {
+                uint8_t *ptr190 = *((uint8_t **) (base + (8+2*sizeof(void*))));
+                for (size_t i191 = 0; i191 < len189; i191++) {
+                  uint8_t *base = ptr190 + i191 * (2*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
                   }
                 }
-                free(ptr184);
+                free(ptr190);
               }
               break;
             }
@@ -1898,7 +1983,7 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
             free(*((uint8_t **) (base + (8+4*sizeof(void*)))));
           }
         }
-        free(ptr187);
+        free(ptr193);
       }
       switch ((int32_t) (int32_t) *((uint8_t*) (base + (24*sizeof(void*))))) {
         case 0: {
@@ -1943,17 +2028,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
               if ((*((size_t*) (base + (16+29*sizeof(void*))))) > 0) {
                 free(*((uint8_t **) (base + (16+28*sizeof(void*)))));
               }
-              size_t len189 = *((size_t*) (base + (16+31*sizeof(void*))));
-              if (len189 > 0) {
-                uint8_t *ptr190 = *((uint8_t **) (base + (16+30*sizeof(void*))));
-                for (size_t i191 = 0; i191 < len189; i191++) {
-                  uint8_t *base = ptr190 + i191 * (2*sizeof(void*));
+              size_t len195 = *((size_t*) (base + (16+31*sizeof(void*))));
+              if (len195 > 0) {
+                uint8_t *ptr196 = *((uint8_t **) (base + (16+30*sizeof(void*))));
+                for (size_t i197 = 0; i197 < len195; i197++) {
+                  uint8_t *base = ptr196 + i197 * (2*sizeof(void*));
                   (void) base;
                   if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                     free(*((uint8_t **) (base + 0)));
                   }
                 }
-                free(ptr190);
+                free(ptr196);
               }
               break;
             }
@@ -2005,13 +2090,13 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
       }
     }
-    free(ptr193);
+    free(ptr199);
   }
-  size_t len201 = *((size_t*) (arg0 + (29*sizeof(void*))));
-  if (len201 > 0) {
-    uint8_t *ptr202 = *((uint8_t **) (arg0 + (28*sizeof(void*))));
-    for (size_t i203 = 0; i203 < len201; i203++) {
-      uint8_t *base = ptr202 + i203 * (7*sizeof(void*));
+  size_t len207 = *((size_t*) (arg0 + (29*sizeof(void*))));
+  if (len207 > 0) {
+    uint8_t *ptr208 = *((uint8_t **) (arg0 + (28*sizeof(void*))));
+    for (size_t i209 = 0; i209 < len207; i209++) {
+      uint8_t *base = ptr208 + i209 * (7*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
@@ -2048,17 +2133,17 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
             free(*((uint8_t **) (base + (3*sizeof(void*)))));
           }
-          size_t len195 = *((size_t*) (base + (6*sizeof(void*))));
-          if (len195 > 0) {
-            uint8_t *ptr196 = *((uint8_t **) (base + (5*sizeof(void*))));
-            for (size_t i197 = 0; i197 < len195; i197++) {
-              uint8_t *base = ptr196 + i197 * (2*sizeof(void*));
+          size_t len201 = *((size_t*) (base + (6*sizeof(void*))));
+          if (len201 > 0) {
+            uint8_t *ptr202 = *((uint8_t **) (base + (5*sizeof(void*))));
+            for (size_t i203 = 0; i203 < len201; i203++) {
+              uint8_t *base = ptr202 + i203 * (2*sizeof(void*));
               (void) base;
               if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                 free(*((uint8_t **) (base + 0)));
               }
             }
-            free(ptr196);
+            free(ptr202);
           }
           break;
         }
@@ -2066,29 +2151,29 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
           if ((*((size_t*) (base + (4*sizeof(void*))))) > 0) {
             free(*((uint8_t **) (base + (3*sizeof(void*)))));
           }
-          size_t len198 = *((size_t*) (base + (6*sizeof(void*))));
-          if (len198 > 0) {
-            uint8_t *ptr199 = *((uint8_t **) (base + (5*sizeof(void*))));
-            for (size_t i200 = 0; i200 < len198; i200++) {
-              uint8_t *base = ptr199 + i200 * (2*sizeof(void*));
+          size_t len204 = *((size_t*) (base + (6*sizeof(void*))));
+          if (len204 > 0) {
+            uint8_t *ptr205 = *((uint8_t **) (base + (5*sizeof(void*))));
+            for (size_t i206 = 0; i206 < len204; i206++) {
+              uint8_t *base = ptr205 + i206 * (2*sizeof(void*));
               (void) base;
               if ((*((size_t*) (base + sizeof(void*)))) > 0) {
                 free(*((uint8_t **) (base + 0)));
               }
             }
-            free(ptr199);
+            free(ptr205);
           }
           break;
         }
       }
     }
-    free(ptr202);
+    free(ptr208);
   }
-  size_t len204 = *((size_t*) (arg0 + (31*sizeof(void*))));
-  if (len204 > 0) {
-    uint8_t *ptr205 = *((uint8_t **) (arg0 + (30*sizeof(void*))));
-    for (size_t i206 = 0; i206 < len204; i206++) {
-      uint8_t *base = ptr205 + i206 * (3*sizeof(void*));
+  size_t len210 = *((size_t*) (arg0 + (31*sizeof(void*))));
+  if (len210 > 0) {
+    uint8_t *ptr211 = *((uint8_t **) (arg0 + (30*sizeof(void*))));
+    for (size_t i212 = 0; i212 < len210; i212++) {
+      uint8_t *base = ptr211 + i212 * (3*sizeof(void*));
       (void) base;
       switch ((int32_t) (int32_t) *((uint8_t*) (base + 0))) {
         case 0: {
@@ -2132,19 +2217,19 @@ void __wasm_export_exports_weir_adapter_about_describe_post_return(uint8_t * arg
         }
       }
     }
-    free(ptr205);
+    free(ptr211);
   }
-  size_t len207 = *((size_t*) (arg0 + (33*sizeof(void*))));
-  if (len207 > 0) {
-    uint8_t *ptr208 = *((uint8_t **) (arg0 + (32*sizeof(void*))));
-    for (size_t i209 = 0; i209 < len207; i209++) {
-      uint8_t *base = ptr208 + i209 * (2*sizeof(void*));
+  size_t len213 = *((size_t*) (arg0 + (33*sizeof(void*))));
+  if (len213 > 0) {
+    uint8_t *ptr214 = *((uint8_t **) (arg0 + (32*sizeof(void*))));
+    for (size_t i215 = 0; i215 < len213; i215++) {
+      uint8_t *base = ptr214 + i215 * (2*sizeof(void*));
       (void) base;
       if ((*((size_t*) (base + sizeof(void*)))) > 0) {
         free(*((uint8_t **) (base + 0)));
       }
     }
-    free(ptr208);
+    free(ptr214);
   }
 }
 
@@ -5959,11 +6044,23 @@ void exports_weir_adapter_about_tap_free(exports_weir_adapter_about_tap_t *ptr) 
   exports_weir_adapter_about_list_frame_test_free(&ptr->failure);
 }
 
+void exports_weir_adapter_about_session_configuration_free(exports_weir_adapter_about_session_configuration_t *ptr) {
+  adapter_string_free(&ptr->message);
+  exports_weir_adapter_about_list_frame_test_free(&ptr->confirmed);
+}
+
+void exports_weir_adapter_about_option_session_configuration_free(exports_weir_adapter_about_option_session_configuration_t *ptr) {
+  if (ptr->is_some) {
+    exports_weir_adapter_about_session_configuration_free(&ptr->val);
+  }
+}
+
 void exports_weir_adapter_about_session_tap_free(exports_weir_adapter_about_session_tap_t *ptr) {
   exports_weir_adapter_about_list_frame_test_free(&ptr->requests);
   exports_weir_adapter_about_list_frame_test_free(&ptr->begins);
   exports_weir_adapter_about_tap_free(&ptr->responses);
   adapter_option_string_free(&ptr->cancel);
+  exports_weir_adapter_about_option_session_configuration_free(&ptr->configuration);
 }
 
 void exports_weir_adapter_about_option_error_format_free(exports_weir_adapter_about_option_error_format_t *ptr) {

@@ -1684,6 +1684,21 @@ typedef struct exports_weir_adapter_about_tap_t {
   exports_weir_adapter_about_list_frame_test_t   failure;
 } exports_weir_adapter_about_tap_t;
 
+// How a session is configured by the gateway for a client that shows a key with a configuration.
+typedef struct exports_weir_adapter_about_session_configuration_t {
+  // The client's message that configures a session. JSON, with the hole `{{session}}` for the configuration, which is
+  // an object. Sent once, before any message of the client's.
+  adapter_string_t   message;
+  // Messages of the provider's that confirm it. The client's messages wait for one; a `failure` of the tap ends the
+  // session instead.
+  exports_weir_adapter_about_list_frame_test_t   confirmed;
+} exports_weir_adapter_about_session_configuration_t;
+
+typedef struct {
+  bool is_some;
+  exports_weir_adapter_about_session_configuration_t val;
+} exports_weir_adapter_about_option_session_configuration_t;
+
 // How the messages of a WebSocket session are read while they go through untouched. A message is one frame: its data is
 // the message's text, and it has no event. Pointers and tests apply to the messages of one direction.
 typedef struct exports_weir_adapter_about_session_tap_t {
@@ -1696,6 +1711,8 @@ typedef struct exports_weir_adapter_about_session_tap_t {
   exports_weir_adapter_about_tap_t   responses;
   // The client's message that cancels a response, sent when a budget is over. JSON.
   adapter_option_string_t   cancel;
+  // None: sessions of the format take no configuration from a key.
+  exports_weir_adapter_about_option_session_configuration_t   configuration;
 } exports_weir_adapter_about_session_tap_t;
 
 typedef struct {
@@ -2542,6 +2559,10 @@ void exports_weir_adapter_about_list_unit_place_free(exports_weir_adapter_about_
 void exports_weir_adapter_about_list_frame_test_free(exports_weir_adapter_about_list_frame_test_t *ptr);
 
 void exports_weir_adapter_about_tap_free(exports_weir_adapter_about_tap_t *ptr);
+
+void exports_weir_adapter_about_session_configuration_free(exports_weir_adapter_about_session_configuration_t *ptr);
+
+void exports_weir_adapter_about_option_session_configuration_free(exports_weir_adapter_about_option_session_configuration_t *ptr);
 
 void exports_weir_adapter_about_session_tap_free(exports_weir_adapter_about_session_tap_t *ptr);
 

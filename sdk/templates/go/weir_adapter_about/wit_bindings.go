@@ -421,6 +421,16 @@ type Tap struct {
 	Failure []FrameTest
 }
 
+// How a session is configured by the gateway for a client that shows a key with a configuration.
+type SessionConfiguration struct {
+	// The client's message that configures a session. JSON, with the hole `{{session}}` for the configuration, which is
+	// an object. Sent once, before any message of the client's.
+	Message string
+	// Messages of the provider's that confirm it. The client's messages wait for one; a `failure` of the tap ends the
+	// session instead.
+	Confirmed []FrameTest
+}
+
 // How the messages of a WebSocket session are read while they go through untouched. A message is one frame: its data is
 // the message's text, and it has no event. Pointers and tests apply to the messages of one direction.
 type SessionTap struct {
@@ -433,6 +443,8 @@ type SessionTap struct {
 	Responses Tap
 	// The client's message that cancels a response, sent when a budget is over. JSON.
 	Cancel witTypes.Option[string]
+	// None: sessions of the format take no configuration from a key.
+	Configuration witTypes.Option[SessionConfiguration]
 }
 
 // A format, as far as the host has to do with it.

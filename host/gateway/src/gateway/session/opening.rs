@@ -28,6 +28,7 @@ use crate::route::fit::Needs;
 use crate::route::{self, Candidate, Circumstances, Plan, Target};
 use crate::serving::Serving;
 use weir_buffers::Held;
+use weir_identity::ephemeral::{EphemeralKey, SessionConfiguration};
 use weir_realtime::CompiledSessionTap;
 use weir_server::Leaving;
 use weir_translate::dialect::faces::Endpoint;
@@ -54,8 +55,8 @@ pub(super) struct Opening {
     pub(super) exchange: Exchange,
     pub(super) face: Arc<Endpoint>,
     pub(super) caller: Caller,
-    /// The model that the session must have, if its caller has shown an ephemeral key.
-    pub(super) bound: Option<String>,
+    /// The ephemeral key that its caller has shown, which names the model that the session must have.
+    pub(super) shown: Option<EphemeralKey>,
     pub(super) handshake: ClientHandshake,
     pub(super) span: Span,
     /// Holds bytes of its messages.
@@ -72,6 +73,8 @@ pub(super) struct Opened {
     pub(super) model: String,
     provider: UpstreamSession,
     terms: Terms,
+    /// The message that configures it.
+    configuring: Option<String>,
     responses: Responses,
     account: Box<Account>,
     standing: Standing,
@@ -120,8 +123,8 @@ impl Opened {
 
     /// The session, ready to run.
     pub(super) fn session(self, place: SessionPlace, leaving: Leaving) -> Session {
-        let Self { provider, terms, responses, account, standing, held, .. } = self;
-        Session { provider, terms, responses, account, place, standing, held, leaving }
+        let Self { provider, terms, configuring, responses, account, standing, held, .. } = self;
+        Session { provider, terms, configuring, responses, account, place, standing, held, leaving }
     }
 }
 
@@ -141,11 +144,7 @@ impl Opening {
         line: &mut Option<Box<RequestRecord>>,
     ) -> Result<Opened, Unopened> {
         let Self { serving, face, caller, .. } = self;
-        if self.bound.as_deref().is_some_and(|bound| bound != asked) {
-            let message = "the ephemeral key was issued for another model";
-            let fault = Fault::new(Side::Client, ErrorKind::Permission, message);
-            return Err(fault.with_status(403).with_code("ephemeral_key_model").at("model").into());
-        }
+        self.fits_key(asked)?;
         let model = rights::meant(caller, asked)?;
         let permit = self.admit_for(&model, permit).await.map_err(Unopened::Refused)?;
         let limits = permit.limits();
@@ -168,6 +167,25 @@ impl Opening {
                 Err(Unopened::Tried(fault, account, limits))
             }
         }
+    }
+
+    /// Whether the ephemeral key that was shown, if any, is one for this model and the session's format.
+    fn fits_key(&self, asked: &str) -> Result<(), Fault> {
+        let refused = |message: &str| Fault::new(Side::Client, ErrorKind::Permission, message).with_status(403);
+        if self.shown.as_ref().is_some_and(|shown| shown.model != asked) {
+            let fault = refused("the ephemeral key was issued for another model");
+            return Err(fault.with_code("ephemeral_key_model").at("model"));
+        }
+        if self.configuration().is_some_and(|one| one.format != self.face.format()) {
+            let message = "the ephemeral key has a configuration for sessions of another format";
+            return Err(refused(message).with_code("ephemeral_key_format"));
+        }
+        Ok(())
+    }
+
+    /// How the session begins, if the ephemeral key that was shown says so.
+    fn configuration(&self) -> Option<&SessionConfiguration> {
+        self.shown.as_ref()?.configuration.as_ref()
     }
 
     /// Admits the session to its model, and to all else where that was not done before.
@@ -212,6 +230,7 @@ impl Opening {
         };
         let (caller, keys) = (self.caller.clone(), Arc::clone(&self.stored_keys));
         let standing = Standing::new(caller, asked.to_owned(), Arc::clone(&self.current), keys);
+        let configuring = self.configuration().and_then(|one| tap.configuring(&one.json));
         let responses = Responses::new(Arc::new(billing), Arc::clone(&tap), prepared);
         Opened {
             headers,
@@ -220,6 +239,7 @@ impl Opening {
             model,
             provider,
             terms: self.terms(tap),
+            configuring,
             responses,
             account,
             standing,
@@ -254,7 +274,10 @@ impl Opening {
         };
         let mut plan = route::plan(&self.serving.routes, model, circumstances)?;
         let had_any = !plan.candidates.is_empty();
-        plan.candidates.retain(|candidate| accepted(&self.face, &candidate.target).is_some());
+        let is_configured = self.configuration().is_some();
+        plan.candidates.retain(|candidate| {
+            accepted(&self.face, &candidate.target).is_some_and(|(_, tap)| !is_configured || tap.takes_configuration())
+        });
         if had_any && plan.candidates.is_empty() {
             let message = format!("no target of the model `{}` takes sessions of this format", plan.route.alias);
             return Err(Fault::new(Side::Client, ErrorKind::Unsupported, message).with_code("unsupported_operation"));
@@ -329,7 +352,10 @@ fn session_demand(model: Option<&str>) -> Demand<'_> {
 }
 
 /// How a target takes sessions of a face's format.
-fn accepted<'t>(face: &Endpoint, target: &'t Target) -> Option<(&'t Acceptance, &'t Arc<CompiledSessionTap>)> {
+pub(in crate::gateway) fn accepted<'t>(
+    face: &Endpoint,
+    target: &'t Target,
+) -> Option<(&'t Acceptance, &'t Arc<CompiledSessionTap>)> {
     let acceptance = target.accepts(face.format(), &Operation::Realtime)?;
     Some((acceptance, acceptance.session.as_ref()?))
 }

@@ -1,0 +1,57 @@
+//! Configures a session before the client's first message, as the client's ephemeral key says.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+use super::Relay;
+use crate::realtime::ending::Ending;
+use crate::realtime::responses::Verdict;
+use weir_realtime::{Opcode, Side};
+use weir_types::contract::types::ErrorKind;
+use weir_types::fault::{Fault, Side as FaultSide};
+
+/// Whether a session's configuration is still to be confirmed.
+#[derive(Debug)]
+pub(super) struct Confirmation {
+    is_awaited: AtomicBool,
+    arrived: Notify,
+}
+
+impl Confirmation {
+    pub(super) fn new(is_awaited: bool) -> Self {
+        Self { is_awaited: AtomicBool::new(is_awaited), arrived: Notify::new() }
+    }
+}
+
+impl Relay {
+    /// Sends the message that configures the session, and waits until the provider has confirmed it. What it adds to the
+    /// next response must have room in the budgets.
+    pub(super) async fn configure(&self, message: &str) -> Result<(), Ending> {
+        match self.responses.lock().await.sent(message.as_bytes(), false).await {
+            Verdict::Pass => {}
+            Verdict::Withhold(fault) | Verdict::End(fault) => return Err(Ending::Refused(fault)),
+        }
+        self.send(Side::Server, (Opcode::Text, true), message.as_bytes()).await?;
+        let confirmed = timeout(self.terms.patience, self.confirmation.arrived.notified());
+        confirmed.await.map_err(|_| Ending::Silent(Side::Server))
+    }
+
+    /// Reads a message of the provider's while the configuration is to be confirmed. A session whose configuration is refused
+    /// ends, since the client must not have one without it.
+    pub(super) fn confirm(&self, message: &[u8]) -> Result<(), Ending> {
+        let Confirmation { is_awaited, arrived } = &self.confirmation;
+        if !is_awaited.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if self.terms.tap.is_configured(message) {
+            is_awaited.store(false, Ordering::Relaxed);
+            arrived.notify_one();
+        } else if self.terms.tap.is_failure(message) {
+            let reason = "the provider refused the configuration of the ephemeral key";
+            return Err(Ending::Refused(Fault::new(FaultSide::Client, ErrorKind::InvalidRequest, reason)));
+        }
+        Ok(())
+    }
+}
