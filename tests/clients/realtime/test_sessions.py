@@ -161,6 +161,22 @@ class Realtime(unittest.IsolatedAsyncioTestCase):
         self.assertNotIn(CLIENT, str(headers))
         self.assertEqual(tokens(plain(), "output") - before, 7)
 
+    async def test_an_ephemeral_key_with_a_configuration(self):
+        wanted = {"type": "realtime", "model": "voice", "instructions": "Be brief.", "output_modalities": ["text"]}
+        issued = await self.client().realtime.client_secrets.create(session=wanted)
+        self.assertEqual(issued.session.instructions, "Be brief.")
+        async with self.client(issued.value).realtime.connect(model="voice") as session:
+            await session.response.create()
+            kinds = []
+            async for event in session:
+                kinds.append(event.type)
+                if event.type == "session.updated":
+                    self.assertEqual(event.session.instructions, "Be brief.")
+                if event.type == "response.done":
+                    break
+            self.assertEqual(kinds[:3], ["session.created", "session.updated", "response.created"])
+        self.assertNotIn(issued.value, str(provider().asked[-1]))
+
     async def test_a_large_message(self):
         async with self.client().realtime.connect(model="voice") as session:
             await session.recv()

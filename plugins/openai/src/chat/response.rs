@@ -6,7 +6,7 @@ use std::fmt;
 use weir_sdk::compat::media::{mime, to_data_url};
 use weir_sdk::compat::wire::FORMAT;
 use weir_sdk::compat::{reasoning, usage};
-use weir_sdk::json::{self, Object};
+use weir_sdk::json::{self, Array, Object};
 use weir_sdk::losses::{Losses, extension};
 use weir_sdk::types::{
     Candidate, ChatResponse, Context, FinishReason, MediaKind, MediaPart, MediaSource, Part, ReasoningPart,
@@ -48,6 +48,18 @@ fn size(response: &ChatResponse) -> usize {
     text + text / 16 + 1024
 }
 
+/// Writes a part as a chunk of content. The order of chunks is the meaning of one that refers to sources.
+fn chunk(a: &mut Array<'_>, part: &Part) {
+    match part {
+        Part::Opaque(opaque) => a.raw(&opaque.json),
+        Part::Text(text) if !text.text.is_empty() => a.object(|o| {
+            o.str("type", "text");
+            o.str("text", &text.text);
+        }),
+        _ => {}
+    }
+}
+
 struct Writer<'w> {
     ctx: &'w Context,
     memo: Memo,
@@ -68,7 +80,8 @@ impl fmt::Display for Place {
 #[derive(Default)]
 struct Sorted<'p> {
     texts: Vec<&'p TextPart>,
-    raws: Vec<&'p str>,
+    /// Texts and parts of this format only, in their order; empty if there are texts only.
+    content: Vec<&'p Part>,
     thoughts: Vec<&'p ReasoningPart>,
     calls: Vec<&'p ToolCall>,
     refusal: String,
@@ -107,6 +120,10 @@ impl Writer<'_> {
 
     fn sort<'p>(&mut self, place: Place, parts: &'p [Part]) -> Sorted<'p> {
         let mut sorted = Sorted::default();
+        let is_own = |part: &Part| matches!(part, Part::Opaque(opaque) if opaque.format == FORMAT);
+        if parts.iter().any(is_own) {
+            sorted.content.extend(parts.iter().filter(|part| matches!(part, Part::Text(_)) || is_own(part)));
+        }
         for part in parts {
             match part {
                 Part::Text(text) => sorted.texts.push(text),
@@ -114,7 +131,7 @@ impl Writer<'_> {
                 Part::ToolCall(call) => sorted.calls.push(call),
                 Part::Refusal(words) => sorted.refusal.push_str(words),
                 Part::Media(media) => sorted.media.push(media),
-                Part::Opaque(opaque) if opaque.format == FORMAT => sorted.raws.push(&opaque.json),
+                Part::Opaque(opaque) if opaque.format == FORMAT => {}
                 Part::Opaque(opaque) => {
                     self.losses.dropped(format!("{place}message.{}", opaque.kind), "only its own format has it");
                 }
@@ -132,16 +149,8 @@ impl Writer<'_> {
             [one] => Cow::Borrowed(one.text.as_str()),
             several => Cow::Owned(several.iter().map(|text| text.text.as_str()).collect()),
         };
-        if !sorted.raws.is_empty() {
-            o.array("content", |a| {
-                sorted.raws.iter().for_each(|raw| a.raw(raw));
-                if !text.is_empty() {
-                    a.object(|o| {
-                        o.str("type", "text");
-                        o.str("text", &text);
-                    });
-                }
-            });
+        if !sorted.content.is_empty() {
+            o.array("content", |a| sorted.content.iter().for_each(|part| chunk(a, part)));
         } else if text.is_empty() && silent {
             o.null("content");
         } else {

@@ -147,3 +147,18 @@ fn media_of_the_model_are_shown() {
     assert_eq!((message["audio"]["id"].as_str(), message["audio"]["data"].as_str()), (Some("audio_1"), Some("BB")));
     assert!(losses.is_empty());
 }
+
+#[test]
+fn chunks_that_refer_to_sources_keep_their_places_between_the_texts() {
+    let reference = || {
+        let json = r#"{"type":"reference","reference_ids":[0]}"#.into();
+        Part::Opaque(Opaque { format: FORMAT.into(), kind: "reference".into(), json })
+    };
+    let parts = vec![Part::text("one"), reference(), Part::text(""), Part::text("two"), reference()];
+    let (body, losses) = rendered("", parts, FinishReason::Complete);
+    let text = |text: &str| serde_json::json!({"type": "text", "text": text});
+    let own = serde_json::json!({"type": "reference", "reference_ids": [0]});
+    let expected = serde_json::json!([text("one"), own, text("two"), own]);
+    assert_eq!(body["choices"][0]["message"]["content"], expected);
+    assert!(losses.is_empty(), "{losses:?}");
+}
