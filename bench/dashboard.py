@@ -172,7 +172,7 @@ def follow(page, weir, rate, seconds):
     metrics = weir.get("/metrics").splitlines()
     lost = sum(float(line.rsplit(" ", 1)[1]) for line in metrics if line.startswith("weir_request_log_dropped_total") and 'what="fact"' in line)
     heap = page.run("return performance.memory.usedJSHeapSize")
-    print(f"followed {sent_rate:.0f} requests a second for {seconds} s: {shown} shown, {others} counted, {lost:.0f} not logged for want of room, {sent - shown - others - lost:.0f} unknown; "
+    print(f"followed {sent_rate:.0f} requests a second for {seconds} s: {shown} shown, {others} counted, of them {lost:.0f} not logged for want of room, {sent - shown - others:.0f} unknown; "
           f"the page never paused longer than {page.run('return window.longest'):.0f} ms, and has "
           f"{page.run('return document.querySelectorAll(`tbody tr`).length')} rows and {heap / 1e6:.1f} MB of objects", flush=True)
 

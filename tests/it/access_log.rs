@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use weir_tests::{Answer, Client, Folder, Gate, Program, Request, Upstream};
 
-use crate::wire_format::{ALL, ANTHROPIC, OPENAI, PROVIDERS, TOKENS, WireFormat, ZETA, config, config_of};
+use crate::wire_format::{ALL, ANTHROPIC, EVERY, OPENAI, PROVIDERS, TEXT, TOKENS, WireFormat, ZETA, config, config_of};
 
 /// A gateway in a separate process, whose log is read.
 struct Logged {
@@ -216,6 +216,46 @@ async fn an_error_whose_body_stalls_is_reported_all_the_same() {
     gate.open();
     assert_eq!(client.rest().await, (b"{}".to_vec(), false));
     assert!(logged.of("id-slow.")["error"].as_str().unwrap().contains("503"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_that_outlast_the_stop_end_with_an_error_and_are_booked_as_broken() {
+    let upstream = Upstream::scripted(|request| {
+        let own = EVERY.into_iter().find(|one| {
+            let path = match one.name {
+                "openai" => "/chat/completions",
+                "anthropic" => "/messages",
+                "gemini" => "streamGenerateContent",
+                _ => "parley",
+            };
+            request.line().contains(path)
+        });
+        let own = own.unwrap();
+        own.stream().iter().take(2).fold(own.begin(), Answer::piece).hang()
+    })
+    .await;
+    let logged = Logged::start(&format!("[server]\nshutdown_timeout = \"50ms\"\n{}", config_of(&EVERY, &upstream)));
+    let mut open = Vec::new();
+    for from in EVERY {
+        for model in [from.name.to_owned(), from.translated()] {
+            let id = format!("id-of-{model}.");
+            let mut client = logged.client().await;
+            client.send(&from.request(&model, true).header("x-request-id", &id)).await;
+            assert_eq!(client.head().await.status, 200, "{model}");
+            client.until(TEXT.split_at(6).0).await;
+            open.push((client, model, id));
+        }
+    }
+    logged.program.stop();
+    for (mut client, model, id) in open {
+        let (rest, is_cut) = client.rest().await;
+        let rest = String::from_utf8(rest).unwrap();
+        assert!(is_cut && rest.contains("send the request again"), "{model}: {rest}");
+        let line = logged.of(&id);
+        assert_eq!((&line["status"], &line["outcome"]), (&200.into(), &"broken".into()), "{line}");
+        assert!(line["output_tokens"].as_u64().unwrap() > 0, "what arrived is not free: {line}");
+    }
+    logged.once();
 }
 
 #[tokio::test(flavor = "multi_thread")]

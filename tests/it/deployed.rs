@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use weir_tests::{Answer, Folder, Gateway, Upstream};
 
@@ -42,23 +42,51 @@ async fn a_configuration_that_kubernetes_swaps_is_reloaded() {
     assert_eq!((status("first").await, status("second").await), (404, 200));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_key_in_a_mounted_file_is_taken_anew_at_a_reload() {
-    let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+/// A gateway whose provider's key is in a mounted Secret beside the configuration, and the Secret's folder.
+async fn with_mounted_key(upstream: &Upstream, key: &str) -> (Gateway, PathBuf) {
     let folder = Folder::with(&["openai"]);
     let place = folder.path().join("secrets");
     fs::create_dir(&place).unwrap();
-    mount(&place, "..1", &[("key", "first-key-of-the-provider\n")]);
+    mount(&place, "..1", &[("key", key)]);
     let key = format!("\"file:{}\"", place.join("key").display());
-    let config = with_model(&upstream, "first").replace("\"KEY-OF-openai\"", &key);
+    let config = with_model(upstream, "first").replace("\"KEY-OF-openai\"", &key);
     fs::write(folder.path().join("weir.toml"), &config).unwrap();
-    let gateway = Gateway::with(folder, "").await;
+    (Gateway::with(folder, "").await, place)
+}
+
+/// The credential that the provider gets with a request.
+async fn credential(gateway: &Gateway, upstream: &mut Upstream) -> String {
     assert_eq!(gateway.ask(&OPENAI.request("first", false)).await.status(), 200);
-    assert_eq!(upstream.request().await.header("authorization"), Some("Bearer first-key-of-the-provider"));
+    upstream.request().await.header("authorization").unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_in_a_mounted_file_is_taken_anew_at_a_reload() {
+    let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let (gateway, place) = with_mounted_key(&upstream, "first-key-of-the-provider\n").await;
+    assert_eq!(credential(&gateway, &mut upstream).await, "Bearer first-key-of-the-provider");
     mount(&place, "..2", &[("key", "second-key-of-the-provider\n")]);
     assert_eq!(gateway.post("/admin/reload", "").await.status(), 200);
-    assert_eq!(gateway.ask(&OPENAI.request("first", false)).await.status(), 200);
-    assert_eq!(upstream.request().await.header("authorization"), Some("Bearer second-key-of-the-provider"));
+    assert_eq!(credential(&gateway, &mut upstream).await, "Bearer second-key-of-the-provider");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_kubernetes_swaps_is_noticed_and_a_bad_one_keeps_the_former() {
+    let mut upstream = Upstream::always(Answer::json(200, OPENAI.whole())).await;
+    let (gateway, place) = with_mounted_key(&upstream, "first-key-of-the-provider\n").await;
+    mount(&place, "..2", &[("key", "second-key-of-the-provider\n")]);
+    gateway.until_metric("weir_config_revision", 2.0).await;
+    assert_eq!(credential(&gateway, &mut upstream).await, "Bearer second-key-of-the-provider");
+    mount(&place, "..3", &[("key", "\n")]);
+    gateway.until_metric("weir_config_rejected_total", 1.0).await;
+    assert_eq!(credential(&gateway, &mut upstream).await, "Bearer second-key-of-the-provider");
+    // The same text in another place is no change; a missing file is one.
+    mount(&place, "..4", &[("key", "\n")]);
+    fs::remove_file(place.join("..data")).unwrap();
+    gateway.until_metric("weir_config_rejected_total", 2.0).await;
+    mount(&place, "..5", &[("key", "third-key-of-the-provider\n")]);
+    gateway.until_metric("weir_config_revision", 3.0).await;
+    assert_eq!(credential(&gateway, &mut upstream).await, "Bearer third-key-of-the-provider");
 }
 
 #[tokio::test(flavor = "multi_thread")]

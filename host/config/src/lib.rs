@@ -26,6 +26,7 @@ mod raw;
 mod reference;
 mod resolve;
 pub mod secret;
+mod secret_file;
 mod section;
 mod settings;
 mod suggest;
@@ -56,6 +57,7 @@ pub use problem::{Problem, Problems, Severity};
 pub use provider::{AllowedOrigin, Metering, ProviderPlaces};
 pub use reference::reference;
 pub use secret::Secret;
+pub use secret_file::SecretFile;
 pub use settings::{Buckets, Conventions, Isolation, LogFormat, LogLevel, SinkKind, SpanProtocol, WhenLost};
 pub use units::size;
 
@@ -124,6 +126,8 @@ pub struct Config {
     pub path: Option<PathBuf>,
     /// The SHA-256 of the file's bytes.
     pub digest: [u8; 32],
+    /// The files that secrets were read from; one that several keys name is in it several times.
+    pub secret_files: Vec<SecretFile>,
     /// The file as shown in messages.
     pub source: Arc<Source>,
 }
@@ -210,7 +214,15 @@ impl Config {
         let (strange, unnamed_keys) = overrides::apply(&mut root, &environment);
         problems.extend(strange);
         let problems = RefCell::new(problems);
-        let reader = section::Reader { folder, environment: &environment, incomplete, tables: keys::ALL, problems };
+        let secret_files = RefCell::default();
+        let reader = section::Reader {
+            folder,
+            environment: &environment,
+            incomplete,
+            tables: keys::ALL,
+            problems,
+            secret_files,
+        };
         let (log, mut draft) = keys::read(&reader, root);
         if let Some(limit) = environment.memory_limit() {
             container::fit(&mut draft.server, &mut draft.store, limit);
@@ -236,6 +248,7 @@ impl Config {
         for problem in secret_problems(&draft.admin, &draft.realtime) {
             reader.report(problem);
         }
+        let secret_files = reader.secret_files.into_inner();
         let problems = Problems::new(Arc::clone(&source), reader.problems.into_inner());
         if problems.are_fatal() {
             return Err(problems);
@@ -272,6 +285,7 @@ impl Config {
             folder: folder.to_owned(),
             path: None,
             digest: Sha256::digest(text).into(),
+            secret_files,
             source,
         })
     }

@@ -25,6 +25,7 @@ pub(super) use values::{HeaderName, InFolder, Name, word};
 use super::environment::Environment;
 use super::key::Keys;
 use super::raw::{Member, Node, Table, Value};
+use super::secret_file::SecretFile;
 use super::{Place, Problem, suggest};
 
 /// What reading needs besides the tree; collects the mistakes.
@@ -38,6 +39,8 @@ pub(super) struct Reader<'a> {
     /// All tables, for suggestions.
     pub(super) tables: &'static [&'static Keys],
     pub(super) problems: RefCell<Vec<Problem>>,
+    /// The files that secrets were read from so far.
+    pub(super) secret_files: RefCell<Vec<SecretFile>>,
 }
 
 impl Reader<'_> {

@@ -26,6 +26,8 @@ pub(super) enum Order {
     Leave,
     /// Close after the exchanges in flight, or at once if there are none: the slot is needed.
     Evict,
+    /// Close after the exchanges in flight, whose answers end themselves now.
+    LastCall,
     /// Close now, even with exchanges in flight.
     Cut,
 }
@@ -171,6 +173,7 @@ impl Activity {
             0 => Order::None,
             1 => Order::Leave,
             2 => Order::Evict,
+            3 => Order::LastCall,
             _ => Order::Cut,
         }
     }
@@ -209,6 +212,13 @@ impl Activity {
 /// Guard of an exchange in flight.
 #[derive(Debug)]
 pub(super) struct Exchange(Arc<Activity>);
+
+impl Exchange {
+    /// Whether its answer has to end now.
+    pub(super) fn has_last_call(&self) -> bool {
+        self.0.order() >= Order::LastCall
+    }
+}
 
 impl Drop for Exchange {
     fn drop(&mut self) {

@@ -53,14 +53,14 @@ pub(super) async fn drive<C: Future + ?Sized>(
                 // The first request may be on its way already: a client that has just connected must not find its
                 // connection closed because Weir stops.
                 Order::Leave if !activity.has_received() => {}
-                Order::Leave | Order::Evict if !is_leaving => {
+                Order::Leave | Order::Evict | Order::LastCall if !is_leaving => {
                     is_leaving = true;
                     stop(connection.as_mut());
                     // Poll again: the connection may end at once, or have a last frame to send.
                     continue;
                 }
                 Order::Evict if activity.is_idle() => return Poll::Ready(End::Ordered),
-                Order::None | Order::Leave | Order::Evict => {}
+                Order::None | Order::Leave | Order::Evict | Order::LastCall => {}
             }
             // The timer is reset here only for an earlier deadline: a request that begins or ends costs no timer
             // operation.

@@ -3,6 +3,7 @@
 mod activity;
 mod address_key;
 mod drive;
+pub mod last_call;
 mod metrics;
 mod protocol;
 mod registry;
@@ -73,7 +74,7 @@ pub struct Allowance {
     pub ping: (Duration, Duration),
     /// How long a client may accept no data before its connection or HTTP/2 stream is closed.
     pub send_timeout: Duration,
-    /// How long open connections may continue after the listener is stopped.
+    /// How long open connections may continue after the listener is stopped, before their answers are ended.
     pub drain: Duration,
     /// The certificate, if the listener uses TLS.
     pub tls: Option<Arc<Tls>>,
@@ -87,6 +88,8 @@ pub const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How many evicted connections may still be closing while others occupy their slots.
 const ENDING: usize = 64;
+/// How long answers have to end themselves before they are cut.
+const LAST_CALL: Duration = Duration::from_secs(1);
 /// How long connections have to end after they are cut.
 const CUT: Duration = Duration::from_secs(1);
 
@@ -118,7 +121,8 @@ pub async fn serve<H, F, B>(
     let most = u32::try_from(connections + reserve + ending).unwrap_or(u32::MAX).min(Semaphore::MAX_PERMITS as u32);
     let sockets = Arc::new(Semaphore::new(most as usize));
     let registry = Arc::new(Registry::new(Capacity { connections, reserve, per_address }));
-    let protocols = Protocols::new(&allowance);
+    let last_call = watch::Sender::new(false);
+    let protocols = Protocols::new(&allowance, last_call.subscribe());
     let shared = Arc::new(Listener { protocols, allowance, handle });
     let mut is_crowded = false;
     loop {
@@ -162,7 +166,12 @@ pub async fn serve<H, F, B>(
     drop(listener);
     registry.instruct_all(Order::Leave);
     if tokio::time::timeout(drain, sockets.acquire_many(most)).await.is_err() {
-        tracing::warn!("some connections did not end in time and are cut");
+        tracing::warn!("some connections did not end in time: their answers are ended, and then they are cut");
+        registry.instruct_all(Order::LastCall);
+        last_call.send_replace(true);
+        if tokio::time::timeout(LAST_CALL, sockets.acquire_many(most)).await.is_ok() {
+            return;
+        }
         registry.instruct_all(Order::Cut);
         let _cut = tokio::time::timeout(CUT, sockets.acquire_many(most)).await;
     }

@@ -14,9 +14,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::rt::Executor;
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::activity::Exchange;
+use super::last_call;
 
 /// Result of a body's last poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,12 +38,12 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct Marked<B> {
     body: B,
-    _exchange: Exchange,
+    exchange: Exchange,
 }
 
 impl<B> Marked<B> {
     pub(super) fn new(body: B, exchange: Exchange) -> Self {
-        Self { body, _exchange: exchange }
+        Self { body, exchange }
     }
 }
 
@@ -50,7 +52,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Marked<B> {
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let is_last_call = self.exchange.has_last_call();
+        let polled = last_call::within(is_last_call, || Pin::new(&mut self.body).poll_frame(cx));
         let did = if matches!(polled, Poll::Ready(Some(Ok(_)))) { Did::Gave } else { Did::Waited };
         LAST.set(Some(did));
         polled
@@ -66,10 +69,11 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Marked<B> {
 }
 
 /// Spawns the streams of HTTP/2 connections. A stream whose client takes nothing for `patience` is reset, and its body
-/// dropped.
-#[derive(Debug, Clone, Copy)]
+/// dropped. All are polled again when `last_call` becomes true: the task of their connection does not poll them.
+#[derive(Debug, Clone)]
 pub(super) struct Streams {
     pub(super) patience: Duration,
+    pub(super) last_call: watch::Receiver<bool>,
 }
 
 impl<F> Executor<F> for Streams
@@ -77,16 +81,21 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        tokio::spawn(patiently(stream, self.patience));
+        tokio::spawn(patiently(stream, self.patience, self.last_call.clone()));
     }
 }
 
-async fn patiently(stream: impl Future<Output = ()>, patience: Duration) {
+async fn patiently(stream: impl Future<Output = ()>, patience: Duration, mut last_call: watch::Receiver<bool>) {
     let (mut stream, mut timer) = (pin!(stream), pin!(None));
+    let (mut called, mut is_listening) = (pin!(last_call.wait_for(|given| *given)), false);
     std::future::poll_fn(|cx| {
         LAST.set(None);
         if stream.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
+        }
+        // Once is enough: the call wakes this task, and then the stream finds out by itself.
+        if !std::mem::replace(&mut is_listening, true) && called.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
         }
         match LAST.take() {
             Some(Did::Gave) => timer.set(Some(sleep(patience))),

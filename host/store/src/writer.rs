@@ -169,9 +169,14 @@ impl Recorder {
     }
 
     /// New facts as they come, whether or not the store takes them. A reader that is too slow misses some and learns how
-    /// many.
+    /// many. Facts that found no room are in [`Recorder::dropped`] only.
     pub fn tail(&self) -> broadcast::Receiver<Arc<Fact>> {
         self.shared.tail.subscribe()
+    }
+
+    /// How many facts found no room in the queue so far.
+    pub fn dropped(&self) -> u64 {
+        self.shared.queue.dropped_facts()
     }
 
     /// How the writer is doing.

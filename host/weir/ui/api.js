@@ -89,18 +89,23 @@ export async function logout() {
 const AGAIN = 2_000;
 
 /**
- * Follows requests as they end: `take` gets each, `skip` the number of those that were too many. If the server or the session
- * is gone, the page hears of it, since nothing else may ask the server while a page follows.
+ * Follows requests as they end: `take` gets each, `skip` the number of those that were not sent, and `lapse` is called when the
+ * stream goes on after it was cut, since requests of that time were neither sent nor counted. If the server or the session is
+ * gone, the page hears of it, since nothing else may ask the server while a page follows.
  */
-export function follow(parameters, signal, take, skip) {
+export function follow(parameters, signal, take, skip, lapse, wasOpen = false) {
   const source = new EventSource(url("/admin/v1/requests/tail", parameters));
+  source.addEventListener("open", () => {
+    if (wasOpen) lapse();
+    wasOpen = true;
+  });
   source.addEventListener("request", (event) => take(JSON.parse(event.data)));
   source.addEventListener("missed", (event) => skip(Number(event.data)));
   source.addEventListener("error", async () => {
     const isWell = await get("/admin/v1/session", {}, signal).then(() => true, () => false);
     // The browser tries again after a cut, and not after a refusal.
     if (!isWell || source.readyState !== EventSource.CLOSED) return;
-    setTimeout(() => signal.aborted || follow(parameters, signal, take, skip), AGAIN);
+    setTimeout(() => signal.aborted || follow(parameters, signal, take, skip, lapse, wasOpen), AGAIN);
   });
   signal.addEventListener("abort", () => source.close());
 }

@@ -73,6 +73,21 @@ async fn a_stream_that_breaks_ends_with_a_status_and_without_a_summary() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_outlasts_the_stop_ends_with_a_status() {
+    let pieces = OPENAI.stream();
+    let upstream = Upstream::always(Answer::sse().piece(&pieces[0]).piece(&pieces[1]).hang()).await;
+    let gateway = Gateway::open(&format!("[server]\nshutdown_timeout = \"50ms\"\n{}", config(&upstream))).await;
+    let channel = connect(&gateway).await;
+    let mut stream = generate(&channel, chat("openai", true), &[]).await.unwrap();
+    assert!(weir_tests::soon("an event", stream.message()).await.unwrap().is_some());
+    gateway.stop();
+    let status = Read::all(stream).await.end.unwrap();
+    assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    assert!(status.message().contains("send the request again"), "{status:?}");
+    gateway.ended().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_message_may_be_as_large_as_a_body() {
     let mut upstream = provider(OPENAI).await;
     let gateway = Gateway::open(&format!("[server]\nmax_body_bytes = \"6MB\"\n{}", config(&upstream))).await;

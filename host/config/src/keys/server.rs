@@ -49,7 +49,7 @@ section! {
         body_total_timeout: Duration = Duration::from_mins(5),
         /// How long a client may leave sent data unread.
         send_timeout: Duration = Duration::from_mins(1),
-        /// How long streams may continue after Weir is asked to stop.
+        /// How long streams may continue after Weir is asked to stop. Then each is ended with an error in its own format.
         shutdown_timeout: Duration = Duration::from_secs(30),
         /// The largest body of a request or an answer that is translated; it is held in memory.
         translate_body_limit: usize as Size = 32 << 20,

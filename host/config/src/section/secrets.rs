@@ -1,6 +1,5 @@
 //! Secrets: `env:NAME`, `file:PATH`, or the text itself.
 
-use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -8,10 +7,8 @@ use serde_json::{Map, Value};
 use super::take::list;
 use super::{Entry, Located, Take};
 use crate::raw::Node;
+use crate::secret_file::{self, LARGEST, SecretFile};
 use crate::{Environment, Place, Problem, Secret};
-
-/// The largest file that a secret is read from.
-const LARGEST_FILE: u64 = 64 << 10;
 
 impl Take for Secret {
     type Value = Self;
@@ -22,7 +19,8 @@ impl Take for Secret {
         let text = Located::<String>::take(entry, node)?;
         let reader = entry.reader();
         match resolve(text.value.trim(), reader.folder, reader.environment) {
-            Ok(secret) => {
+            Ok((secret, file)) => {
+                reader.secret_files.borrow_mut().extend(file);
                 warn_of_literal(entry, &text);
                 Some(secret)
             }
@@ -68,21 +66,24 @@ impl Take for SeveralSecrets {
     }
 }
 
+/// A secret, and the file that it is from, if it is from one.
+type Resolved = (Secret, Option<SecretFile>);
+
 /// The secret that a text stands for, or a message with a remedy.
-fn resolve(text: &str, folder: &Path, environment: &Environment) -> Result<Secret, (String, &'static str)> {
-    let secret = if let Some(variable) = text.strip_prefix("env:") {
-        from_variable(variable.trim(), environment)?
+fn resolve(text: &str, folder: &Path, environment: &Environment) -> Result<Resolved, (String, &'static str)> {
+    let (secret, file) = if let Some(variable) = text.strip_prefix("env:") {
+        (from_variable(variable.trim(), environment)?, None)
     } else if let Some(path) = text.strip_prefix("file:") {
         from_file(path.trim(), folder)?
     } else {
-        Secret::new(text)
+        (Secret::new(text), None)
     };
     let secret = on_one_line(secret);
     // A key with control characters could not be sent in a header, and would let a value add headers.
     if secret.expose().chars().any(char::is_control) {
         return Err(("the secret holds a line break or another control character".to_owned(), "a secret is one line"));
     }
-    Ok(secret)
+    Ok((secret, file))
 }
 
 /// A key that is a JSON object may have several lines: line breaks mean nothing in JSON.
@@ -103,22 +104,25 @@ fn from_variable(name: &str, environment: &Environment) -> Result<Secret, (Strin
     })
 }
 
-fn from_file(path: &str, folder: &Path) -> Result<Secret, (String, &'static str)> {
+fn from_file(path: &str, folder: &Path) -> Result<Resolved, (String, &'static str)> {
     const HELP: &str = "a relative path is taken from the configuration's folder";
     if path.is_empty() {
         return Err(("`file:` needs a path behind it".to_owned(), "for example \"file:/run/secrets/provider\""));
     }
     let path = folder.join(path);
-    let mut text = String::new();
-    let read = std::fs::File::open(&path).and_then(|file| file.take(LARGEST_FILE + 1).read_to_string(&mut text));
-    match read {
-        Err(error) => Err((format!("cannot read `{}`: {error}", path.display()), HELP)),
-        Ok(length) if length as u64 > LARGEST_FILE => {
-            Err((format!("`{}` is larger than {LARGEST_FILE} bytes", path.display()), "a secret is one line"))
-        }
-        Ok(_) if text.trim().is_empty() => Err((format!("`{}` is empty", path.display()), "a secret is one line")),
-        Ok(_) => Ok(Secret::new(text.trim())),
+    let shown = path.display();
+    let bytes = secret_file::read(&path).map_err(|error| (format!("cannot read `{shown}`: {error}"), HELP))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err((format!("`{shown}` is larger than {LARGEST} bytes"), "a secret is one line"));
     }
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        return Err((format!("`{shown}` is no text: it is not UTF-8"), "a secret is one line"));
+    };
+    if text.trim().is_empty() {
+        return Err((format!("`{shown}` is empty"), "a secret is one line"));
+    }
+    let secret = Secret::new(text.trim());
+    Ok((secret, Some(SecretFile::new(path, &bytes))))
 }
 
 #[cfg(test)]
@@ -127,7 +131,8 @@ mod tests {
 
     fn resolved(text: &str, folder: &Path) -> Result<String, String> {
         let environment = Environment::from_iter([("KEY", " sk-1\n"), ("EMPTY", ""), ("TWO", "a\nb")]);
-        resolve(text, folder, &environment).map(|secret| secret.expose().to_owned()).map_err(|(message, _)| message)
+        let resolved = resolve(text, folder, &environment);
+        resolved.map(|(secret, _)| secret.expose().to_owned()).map_err(|(message, _)| message)
     }
 
     #[test]

@@ -33,6 +33,7 @@ fn read(text: &str) -> (Examples, Vec<String>) {
         incomplete: false,
         tables: &[&EXAMPLES],
         problems: RefCell::default(),
+        secret_files: RefCell::default(),
     };
     let mut section = Section::new(&reader, root, &EXAMPLES).unwrap();
     let read = Examples::read(&mut section, Examples::default());
@@ -84,8 +85,9 @@ fn the_name_of_a_field_is_no_key_where_the_key_has_another() {
 fn a_key_that_is_not_declared_cannot_be_read() {
     let (root, _) = raw::parse("stray = 'text'");
     let environment = Environment::default();
-    let problems = RefCell::default();
-    let reader = Reader { folder: Path::new(""), environment: &environment, incomplete: false, tables: &[], problems };
+    let (problems, secret_files) = (RefCell::default(), RefCell::default());
+    let folder = Path::new("");
+    let reader = Reader { folder, environment: &environment, incomplete: false, tables: &[], problems, secret_files };
     let mut section = Section::new(&reader, root, &EXAMPLES).unwrap();
     assert_eq!(section.value::<String>("stray"), None);
     section.finish();

@@ -20,6 +20,7 @@ fn found_reading(text: &str) -> Vec<String> {
         incomplete: false,
         tables: keys::ALL,
         problems: RefCell::new(problems),
+        secret_files: RefCell::default(),
     };
     keys::read(&reader, root);
     let found = reader.problems.into_inner().into_iter().map(|problem| problem.message);

@@ -9,6 +9,7 @@ mod original;
 mod parts;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) use original::Original;
 pub(super) use parts::{Observed, Parts, Successor};
@@ -358,6 +359,13 @@ fn mended(mut frame: Frame) -> Frame {
         frame.data = mended;
     }
     frame
+}
+
+/// The failure that ends a stream because Weir stops, and the time that streams have for that is over.
+pub(super) fn stopping() -> Fault {
+    let message =
+        "Weir stops, and the time for streams to end is over (`server.shutdown_timeout`): send the request again";
+    Fault::overloaded(message, Duration::from_secs(1)).with_code("stopping")
 }
 
 /// The error that ends a broken stream.

@@ -12,12 +12,13 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::meter::{Meter, Metered};
-use super::pipeline::broken;
+use super::pipeline::{broken, stopping};
 use super::reply::BodyError;
 use super::withhold::Withhold;
 use crate::accounting::Account;
 use crate::provenance::Learner;
 use weir_ledger::Nano;
+use weir_server::last_call;
 use weir_translate::dialect::reply;
 use weir_types::contract::about::ErrorFormat;
 use weir_types::contract::types::{Error, Framing};
@@ -181,6 +182,9 @@ impl Relayed {
                     self.state = State::Ended;
                     return Poll::Ready(Some(Err(BodyError)));
                 }
+            }
+            if self.ends.is_some() && last_call::is_given() {
+                self.over = Some(stopping());
             }
             let Some(upstream) = &mut self.upstream else { return Poll::Ready(None) };
             if let Some(fault) = self.over.take() {

@@ -12,13 +12,14 @@ use tokio::time::{Instant, Sleep};
 
 use super::follow_up::CancelOnDrop;
 use super::outflow::Outflow;
-use super::pipeline::{Observed, Pipeline};
+use super::pipeline::{Observed, Pipeline, stopping};
 use super::reply::BodyError;
 use super::resume::{Found, ResumeContext, Resuming};
 use super::send::fault_of;
 use super::unified_reply::{Closing, see_events};
 use crate::accounting::Account;
 use crate::provenance::Learner;
+use weir_server::last_call;
 use weir_types::contract::types::{ChatEvent, Loss};
 use weir_types::fault::{Fault, Side};
 use weir_types::tokens::Tokens;
@@ -187,6 +188,11 @@ impl Translated {
                 return Poll::Ready(Some(Ok(std::mem::take(&mut self.out))));
             }
             match self.ending {
+                Ending::None if last_call::is_given() => {
+                    self.resuming = None;
+                    self.give_up(&stopping());
+                    continue;
+                }
                 Ending::None => {}
                 Ending::Clean => {
                     self.close(None);

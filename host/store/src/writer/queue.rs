@@ -82,6 +82,11 @@ impl Queue {
         true
     }
 
+    /// Facts that found no room.
+    pub(super) fn dropped_facts(&self) -> u64 {
+        self.state().dropped_facts.full
+    }
+
     pub(super) fn push_body(&self, body: Body) -> bool {
         let weight = body.weight();
         let mut state = self.state();

@@ -1,7 +1,7 @@
-//! Follows the configuration file.
+//! Follows the configuration file, and the files that its secrets are in.
 //!
-//! It is checked every second: events get lost or do not exist on many file systems, and links of a mounted `ConfigMap`
-//! change elsewhere. A change means different contents, not a different time.
+//! They are checked every second: events get lost or do not exist on many file systems, and links of a mounted `ConfigMap`
+//! or Secret change elsewhere. A change means different contents, not a different time.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,48 +10,64 @@ use std::time::{Duration, SystemTime};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use super::Reload;
+use super::{Origin, Reload};
+use weir_config::{Config, SecretFile};
 
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Shows without reading whether a file may have changed: its path with links resolved, its time and its length.
 type Stamp = (PathBuf, Option<SystemTime>, u64);
 
-/// Reloads whenever the file's contents change, until `stop` is set. Does nothing without a file.
+/// A digest of each file's contents; none for a file that cannot be read. The configuration file is the first.
+type Contents = Vec<Option<[u8; 32]>>;
+
+/// Reloads whenever the contents of the configuration file or of a secret's file change, until `stop` is set. Does nothing
+/// without a configuration file.
 pub async fn follow(reload: Arc<Reload>, mut stop: watch::Receiver<bool>) {
-    let Some(path) = reload.current().config.path.clone() else { return };
-    // The contents are compared with those loaded at the start, which may be long ago, because adapters were compiled
-    // meanwhile.
+    let mut config = Arc::clone(&reload.current().config);
+    let Some(path) = config.path.clone() else { return };
     let mut seen = None;
-    let mut holds = Some(reload.current().config.digest);
+    // What was found last, so that contents which were refused are not tried again and again.
+    let mut tried = Contents::new();
     loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(EVERY) => {}
         }
-        let now = stamp(&path);
+        let current = reload.current();
+        // One that an operator has rolled back to stays until the files change, which are those of the last one loaded.
+        if current.origin != Origin::Rollback {
+            config = Arc::clone(&current.config);
+        }
+        let now = stamps(&path, &config);
         if now.is_none() || now == seen {
             continue;
         }
         // A file that is being written is ignored until it stays unchanged.
         tokio::time::sleep(EVERY / 10).await;
-        if stamp(&path) != now {
+        if stamps(&path, &config) != now {
             continue;
         }
         seen = now;
-        let found = digest(&path);
-        if found.is_none() || found == holds {
+        let found = contents(&path, &config);
+        // The contents are compared with those loaded, which may be long ago: at the start, adapters were compiled
+        // meanwhile. They may have been reloaded by other means already.
+        let is_known = found == loaded(&config) || found == tried;
+        if found.first().is_none_or(Option::is_none) || is_known {
             continue;
         }
-        holds = found;
-        if found == Some(reload.current().config.digest) {
-            // It has been reloaded by other means already.
-            continue;
-        }
+        tried = found;
         let reload = Arc::clone(&reload);
         // The result is in the log and in the metrics.
         let _told = tokio::task::spawn_blocking(move || reload.reload().is_ok()).await;
     }
+}
+
+/// The stamps of the configuration file and of each secret's file; `None` while there is no configuration file.
+fn stamps(path: &Path, config: &Config) -> Option<Vec<Option<Stamp>>> {
+    let first = stamp(path)?;
+    let secrets = config.secret_files.iter().map(|file| stamp(&file.path));
+    Some(std::iter::once(Some(first)).chain(secrets).collect())
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {
@@ -60,6 +76,15 @@ fn stamp(path: &Path) -> Option<Stamp> {
     Some((real, about.modified().ok(), about.len()))
 }
 
-fn digest(path: &Path) -> Option<[u8; 32]> {
-    std::fs::read(path).ok().map(|bytes| Sha256::digest(bytes).into())
+/// What the files hold now.
+fn contents(path: &Path, config: &Config) -> Contents {
+    let own = std::fs::read(path).ok().map(|bytes| Sha256::digest(bytes).into());
+    let secrets = config.secret_files.iter().map(|file| SecretFile::digest_now(&file.path));
+    std::iter::once(own).chain(secrets).collect()
+}
+
+/// What the files held when the configuration was loaded.
+fn loaded(config: &Config) -> Contents {
+    let secrets = config.secret_files.iter().map(|file| Some(file.digest));
+    std::iter::once(Some(config.digest)).chain(secrets).collect()
 }

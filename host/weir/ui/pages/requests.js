@@ -33,8 +33,11 @@ export default async function requests(place, { signal, query, go }) {
 }
 
 function follow(filters, list, count, signal) {
-  let [shown, skipped] = [0, 0];
-  const tell = () => fill(count, `Following: ${format.count(shown)} shown`, skipped > 0 && `, ${format.count(skipped)} more were too many to show`, ".");
+  let [shown, skipped, hasLapsed] = [0, 0, false];
+  const tell = () => fill(
+    count, `Following: ${format.count(shown)} shown`, skipped > 0 && `, ${format.count(skipped)} more were too many to show`, ".",
+    hasLapsed && " The connection broke in between: stop following to see the requests of that time.",
+  );
   tell();
   api.follow({ ...filters, per_second: 20 }, signal, (fact) => {
     shown += 1;
@@ -43,6 +46,9 @@ function follow(filters, list, count, signal) {
     tell();
   }, (missed) => {
     skipped += missed;
+    tell();
+  }, () => {
+    hasLapsed = true;
     tell();
   });
 }

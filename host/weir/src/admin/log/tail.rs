@@ -13,12 +13,15 @@ use futures_util::stream;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use super::{asked, store};
 use crate::admin::{Operations, Problem, access};
 use crate::store::shown::shown;
-use weir_store::{Fact, Query};
+use weir_store::{Fact, Query, Recorder};
+
+/// How long a share is for.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A reader of new facts.
 struct Tail {
@@ -26,8 +29,11 @@ struct Tail {
     operations: Operations,
     /// The request without its body, to be admitted again and again.
     request: Request,
+    recorder: Recorder,
     facts: Receiver<Arc<Fact>>,
     draining: watch::Receiver<bool>,
+    /// When the next second of the share begins.
+    seconds: Interval,
     share: Share,
 }
 
@@ -36,44 +42,46 @@ struct Tail {
 struct Share {
     /// The most requests of a second; none for all.
     most: Option<NonZeroU32>,
-    /// When the second ends that `sent` is of.
-    ends: Instant,
     sent: u32,
     missed: u64,
+    /// How many requests had found no room in the log, when that was looked at last.
+    dropped: u64,
 }
 
 impl Share {
-    fn new(most: Option<NonZeroU32>) -> Self {
-        Self { most, ends: Instant::now(), sent: 0, missed: 0 }
+    fn new(most: Option<NonZeroU32>, dropped: u64) -> Self {
+        Self { most, sent: 0, missed: 0, dropped }
     }
 
     /// Whether a request is sent; otherwise it is counted.
-    fn takes(&mut self, now: Instant) -> bool {
-        if now >= self.ends {
-            (self.ends, self.sent) = (now + Duration::from_secs(1), 0);
-        }
+    fn takes(&mut self) -> bool {
         let has_room = self.most.is_none_or(|most| self.sent < most.get());
         self.sent += u32::from(has_room);
         self.missed += u64::from(!has_room);
         has_room
     }
 
-    /// Waits until it is time to tell how many were not sent.
-    async fn is_due(&self) {
-        if self.missed == 0 {
-            return std::future::pending().await;
-        }
-        tokio::time::sleep_until(self.ends).await;
+    /// Begins the next second. Returns how many were not sent in the last one: those beyond the share, and those that found
+    /// no room in the log, of which now `dropped` are known. What these would have been is not known; they are counted for
+    /// every search.
+    fn begin(&mut self, dropped: u64) -> Option<u64> {
+        self.sent = 0;
+        let lost = dropped.saturating_sub(std::mem::replace(&mut self.dropped, dropped));
+        let missed = std::mem::take(&mut self.missed).saturating_add(lost);
+        (missed > 0).then_some(missed)
     }
 }
 
 /// Follows new requests that meet a search, until Weir stops or the reader's token or key is not valid any more.
 pub(super) async fn follow(State(operations): State<Operations>, request: Request) -> Result<Response, Problem> {
     let (query, most) = asked::followed(request.uri().query())?;
-    let facts = store(&operations)?.recorder().tail();
+    let recorder = store(&operations)?.recorder().clone();
+    let (facts, share) = (recorder.tail(), Share::new(most, recorder.dropped()));
     let request = Request::from_parts(request.into_parts().0, Body::empty());
     let draining = operations.draining.clone();
-    let tail = Tail { query, operations, request, facts, draining, share: Share::new(most) };
+    let mut seconds = tokio::time::interval(SECOND);
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let tail = Tail { query, operations, request, recorder, facts, draining, seconds, share };
     let events = stream::unfold(tail, |mut tail| async {
         let event = tail.next().await?;
         Some((Ok::<_, Infallible>(event), tail))
@@ -88,11 +96,14 @@ impl Tail {
         let event = loop {
             let fact = tokio::select! {
                 _ = self.draining.wait_for(|draining| *draining) => return None,
-                () = self.share.is_due() => break missed(std::mem::take(&mut self.share.missed)),
+                _ = self.seconds.tick() => match self.share.begin(self.recorder.dropped()) {
+                    Some(count) => break missed(count),
+                    None => continue,
+                },
                 fact = self.facts.recv() => fact,
             };
             match fact {
-                Ok(fact) if asked::holds(&self.query, &fact) && self.share.takes(Instant::now()) => {
+                Ok(fact) if asked::holds(&self.query, &fact) && self.share.takes() => {
                     let id = fact.id.to_string();
                     break Event::default().event("request").id(id).data(shown(&fact).to_string());
                 }
@@ -116,12 +127,20 @@ mod tests {
 
     #[test]
     fn so_many_of_a_second_are_sent_and_the_others_counted() {
-        let now = Instant::now();
-        let mut share = Share::new(NonZeroU32::new(2));
-        let taken = (0..5).filter(|_| share.takes(now)).count();
-        assert_eq!((taken, share.missed), (2, 3));
-        assert!(share.takes(now + Duration::from_secs(1)));
-        let mut all = Share::new(None);
-        assert!((0..100).all(|_| all.takes(now)) && all.missed == 0);
+        let mut share = Share::new(NonZeroU32::new(2), 0);
+        let taken = (0..5).filter(|_| share.takes()).count();
+        assert_eq!((taken, share.begin(0)), (2, Some(3)));
+        assert!(share.takes() && share.begin(0).is_none());
+        let mut all = Share::new(None, 0);
+        assert!((0..100).all(|_| all.takes()) && all.begin(0).is_none());
+    }
+
+    #[test]
+    fn requests_without_room_in_the_log_are_counted_once() {
+        let mut share = Share::new(NonZeroU32::new(1), 40);
+        assert_eq!(share.begin(40), None, "those before the reader came are not its own");
+        assert!(share.takes() && !share.takes());
+        assert_eq!(share.begin(1_040), Some(1_001));
+        assert_eq!(share.begin(1_040), None);
     }
 }

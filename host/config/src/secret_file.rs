@@ -1,0 +1,63 @@
+//! Files that secrets were read from, so that a changed one is noticed.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+/// The largest file that a secret is read from.
+pub(crate) const LARGEST: u64 = 64 << 10;
+
+/// A file that a secret was read from, with a digest of what it held then.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretFile {
+    /// The file, as the configuration names it, from the configuration's folder.
+    pub path: PathBuf,
+    /// The SHA-256 of its bytes. It is never printed: a short secret could be found by it.
+    pub digest: [u8; 32],
+}
+
+impl SecretFile {
+    pub(crate) fn new(path: PathBuf, bytes: &[u8]) -> Self {
+        Self { path, digest: Sha256::digest(bytes).into() }
+    }
+
+    /// The digest of what the file of a secret holds now; `None` if it cannot be read. Of a file that is too large for a
+    /// secret, as much is read as shows that.
+    pub fn digest_now(path: &Path) -> Option<[u8; 32]> {
+        read(path).ok().map(|bytes| Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Debug for SecretFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// The bytes of a file; one more than [`LARGEST`] if it has more than that.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_follows_the_file_and_is_not_printed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        assert_eq!(SecretFile::digest_now(&path), None);
+        std::fs::write(&path, "one").unwrap();
+        let file = SecretFile::new(path.clone(), b"one");
+        assert_eq!(SecretFile::digest_now(&path), Some(file.digest));
+        std::fs::write(&path, "two").unwrap();
+        assert_ne!(SecretFile::digest_now(&path), Some(file.digest));
+        assert!(!format!("{file:?}").contains("digest"));
+    }
+}
