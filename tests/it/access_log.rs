@@ -247,11 +247,16 @@ async fn streams_that_outlast_the_stop_end_with_an_error_and_are_booked_as_broke
         }
     }
     logged.program.stop();
-    for (mut client, model, id) in open {
+    for (client, model, _) in &mut open {
         let (rest, is_cut) = client.rest().await;
         let rest = String::from_utf8(rest).unwrap();
         assert!(is_cut && rest.contains("send the request again"), "{model}: {rest}");
-        let line = logged.of(&id);
+    }
+    logged.program.until("\"message\":\"stopped\"");
+    let log = logged.program.log();
+    for (_, _, id) in open {
+        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let line = lines.find(|line| line["target"] == "weir::access" && line["request_id"] == id).unwrap();
         assert_eq!((&line["status"], &line["outcome"]), (&200.into(), &"broken".into()), "{line}");
         assert!(line["output_tokens"].as_u64().unwrap() > 0, "what arrived is not free: {line}");
     }

@@ -8,6 +8,7 @@ mod linkage;
 mod sums;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -77,8 +78,7 @@ pub(crate) fn run(workspace: &Workspace, words: &[String]) -> Result<()> {
         let folder = place.join(format!("weir-{VERSION}-{}", linkage.target));
         let program = build(workspace, linkage, &order.profile)?;
         gather(workspace, &program, &folder, &adapters)?;
-        let speaker = if linkage.runs_here { folder.join(program_name()) } else { built_here(workspace)? };
-        describe(&folder, &speaker)?;
+        describe(&folder, &caller(workspace, linkage, &folder)?)?;
         account(workspace, &known, &folder, &linkage.target)?;
         let archive = pack(workspace, &folder)?;
         println!("{}\n{}\n{}", folder.display(), archive.display(), linkage.message);
@@ -142,9 +142,25 @@ fn built_here(workspace: &Workspace) -> Result<PathBuf> {
     Ok(workspace.target.join("quick").join(program_name()))
 }
 
+/// What runs the program of a folder: nothing else for a machine of this kind; for another one, QEMU, which also shows that
+/// the program starts; without QEMU, a program of this machine's kind takes its place.
+fn caller(workspace: &Workspace, linkage: &Linkage, folder: &Path) -> Result<Vec<OsString>> {
+    let own = folder.join(program_name());
+    if !linkage.runs_here && linkage.emulator.is_empty() {
+        println!("QEMU's user emulation is not installed: the program for {} is not started", linkage.target);
+        return Ok(vec![built_here(workspace)?.into()]);
+    }
+    Ok(linkage.emulator.iter().map(OsString::from).chain([own.into()]).collect())
+}
+
 /// Adds the manual and the completions, which the program prints.
-fn describe(folder: &Path, program: &Path) -> Result<()> {
-    let weir = || Command::new(program);
+fn describe(folder: &Path, caller: &[OsString]) -> Result<()> {
+    let (program, before) = caller.split_first().context("there is no program to run")?;
+    let weir = || {
+        let mut weir = Command::new(program);
+        weir.args(before);
+        weir
+    };
     process::run(weir().arg("man").arg("--out").arg(folder.join("share/man/man1")))?;
     let completions = folder.join("share/completions");
     fs::create_dir_all(&completions)?;

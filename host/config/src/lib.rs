@@ -32,7 +32,6 @@ mod settings;
 mod suggest;
 mod units;
 
-use std::cell::RefCell;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -213,16 +212,7 @@ impl Config {
         let incomplete = !problems.is_empty();
         let (strange, unnamed_keys) = overrides::apply(&mut root, &environment);
         problems.extend(strange);
-        let problems = RefCell::new(problems);
-        let secret_files = RefCell::default();
-        let reader = section::Reader {
-            folder,
-            environment: &environment,
-            incomplete,
-            tables: keys::ALL,
-            problems,
-            secret_files,
-        };
+        let reader = section::Reader::new(folder, &environment, incomplete, problems);
         let (log, mut draft) = keys::read(&reader, root);
         if let Some(limit) = environment.memory_limit() {
             container::fit(&mut draft.server, &mut draft.store, limit);
@@ -248,8 +238,7 @@ impl Config {
         for problem in secret_problems(&draft.admin, &draft.realtime) {
             reader.report(problem);
         }
-        let secret_files = reader.secret_files.into_inner();
-        let problems = Problems::new(Arc::clone(&source), reader.problems.into_inner());
+        let (secret_files, problems) = reader.found(&source);
         if problems.are_fatal() {
             return Err(problems);
         }

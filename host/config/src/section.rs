@@ -14,6 +14,7 @@ mod values;
 
 use std::cell::RefCell;
 use std::path::Path;
+use std::sync::Arc;
 
 pub(super) use declare::{joined, overlay, part, section, take_table, words};
 pub(super) use measures::{Bytes, Milliseconds, Pause, Size};
@@ -26,7 +27,7 @@ use super::environment::Environment;
 use super::key::Keys;
 use super::raw::{Member, Node, Table, Value};
 use super::secret_file::SecretFile;
-use super::{Place, Problem, suggest};
+use super::{Place, Problem, Problems, Source, keys, suggest};
 
 /// What reading needs besides the tree; collects the mistakes.
 #[derive(Debug)]
@@ -43,7 +44,23 @@ pub(super) struct Reader<'a> {
     pub(super) secret_files: RefCell<Vec<SecretFile>>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Reads all tables of the configuration, of which these mistakes are known already.
+    pub(super) fn new(
+        folder: &'a Path,
+        environment: &'a Environment,
+        incomplete: bool,
+        problems: Vec<Problem>,
+    ) -> Self {
+        let (problems, secret_files) = (RefCell::new(problems), RefCell::default());
+        Self { folder, environment, incomplete, tables: keys::ALL, problems, secret_files }
+    }
+
+    /// The files of secrets that were read, and the mistakes in this text.
+    pub(super) fn found(self, source: &Arc<Source>) -> (Vec<SecretFile>, Problems) {
+        (self.secret_files.into_inner(), Problems::new(Arc::clone(source), self.problems.into_inner()))
+    }
+
     pub(super) fn report(&self, problem: Problem) {
         self.problems.borrow_mut().push(problem);
     }

@@ -16,6 +16,8 @@ pub(super) struct Linkage {
     pub(super) linker: Option<String>,
     /// Whether this machine runs what is built.
     pub(super) runs_here: bool,
+    /// What runs a program for another kind of machine here, with its arguments; empty if there is nothing.
+    pub(super) emulator: Vec<String>,
     /// How the program is linked, as a line for the output.
     pub(super) message: String,
 }
@@ -39,7 +41,13 @@ impl Linkage {
     /// Picks the target. glibc is never linked statically: its name resolver loads libraries at run time, which must
     /// have the very version that was linked, and another machine rarely has it.
     fn of(host: &str, sysroot: &Path, is_installed: impl Fn(&str) -> bool) -> Self {
-        let own = |message: String| Self { target: host.to_owned(), linker: None, runs_here: true, message };
+        let own = |message: String| Self {
+            target: host.to_owned(),
+            linker: None,
+            runs_here: true,
+            emulator: Vec::new(),
+            message,
+        };
         let Some(machine) = host.strip_suffix("-unknown-linux-gnu") else {
             return own(format!("linked as {host} links by default"));
         };
@@ -53,7 +61,7 @@ impl Linkage {
         }
         if missing.is_empty() {
             let message = "linked statically: it runs on any Linux of this machine's kind".to_owned();
-            return Self { target: musl, linker: None, runs_here: true, message };
+            return Self { target: musl, linker: None, runs_here: true, emulator: Vec::new(), message };
         }
         own(format!("not static: it needs a glibc as new as this one; {} would change that", missing.join(" and ")))
     }
@@ -65,23 +73,38 @@ impl Linkage {
         } else {
             format!("not static: on {target} it needs libraries as new as those of the compiler for it")
         };
+        let own = |message, runs_here| Self {
+            target: target.to_owned(),
+            linker: None,
+            runs_here,
+            emulator: Vec::new(),
+            message,
+        };
         let own_machine = host.split('-').next().unwrap_or_default();
         let Some((machine, libc)) = target.split_once("-unknown-linux-") else {
             ensure!(target == host, "this command knows no compiler for {target}: it knows Linux's targets");
-            return Ok(Self { target: target.to_owned(), linker: None, runs_here: true, message });
+            return Ok(own(message, true));
         };
         let runs_here = machine == own_machine && host.contains("-linux-");
         let compilers = compilers(machine, libc);
         let found = compilers.iter().find(|program| is_installed(program));
         if target == host || (runs_here && found.is_some()) {
-            return Ok(Self { target: target.to_owned(), linker: None, runs_here, message });
+            return Ok(own(message, runs_here));
         }
         let Some(linker) = found else {
             let packages = if libc == "gnu" { format!("gcc-{machine}-linux-gnu") } else { "musl-tools".to_owned() };
             bail!("{target} needs a C compiler: one of {} (Debian: {packages})", compilers.join(", "));
         };
-        Ok(Self { target: target.to_owned(), linker: Some(linker.clone()), runs_here, message })
+        let emulator = if runs_here { Vec::new() } else { emulator(machine, libc, &is_installed) };
+        Ok(Self { linker: Some(linker.clone()), emulator, ..own(message, runs_here) })
     }
+}
+
+/// QEMU's user emulation of a machine, with the libraries that the compiler for it brings; empty if it is not installed.
+fn emulator(machine: &str, libc: &str, is_installed: impl Fn(&str) -> bool) -> Vec<String> {
+    let names = [format!("qemu-{machine}-static"), format!("qemu-{machine}")];
+    let Some(name) = names.into_iter().find(|name| is_installed(name)) else { return Vec::new() };
+    vec![name, "-L".to_owned(), format!("/usr/{machine}-linux-{libc}")]
 }
 
 /// The names of C compilers for a kind of Linux.
@@ -147,7 +170,11 @@ mod tests {
         assert!(error.contains(&format!("gcc-{other}-linux-gnu")), "{error}");
         let found = Linkage::cross(&host(), &target, |_| true).unwrap();
         assert_eq!((found.linker, found.runs_here), (Some(format!("{other}-linux-gnu-gcc")), false));
+        let expected = [format!("qemu-{other}-static"), "-L".into(), format!("/usr/{other}-linux-gnu")];
+        assert_eq!(found.emulator, expected);
+        let without = Linkage::cross(&host(), &target, |program| !program.starts_with("qemu-")).unwrap();
+        assert!(without.emulator.is_empty() && !without.runs_here);
         let own = Linkage::cross(&host(), &host(), |_| false).unwrap();
-        assert_eq!((own.linker, own.runs_here), (None, true));
+        assert!(own.linker.is_none() && own.runs_here && own.emulator.is_empty());
     }
 }
