@@ -27,7 +27,7 @@ use super::environment::Environment;
 use super::key::Keys;
 use super::raw::{Member, Node, Table, Value};
 use super::secret_file::SecretFile;
-use super::{Place, Problem, Problems, Source, keys, suggest};
+use super::{Place, Problem, Problems, Source, suggest};
 
 /// What reading needs besides the tree; collects the mistakes.
 #[derive(Debug)]
@@ -45,15 +45,15 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// Reads all tables of the configuration, of which these mistakes are known already.
+    /// Reads these tables, of which these mistakes are known already.
     pub(super) fn new(
-        folder: &'a Path,
-        environment: &'a Environment,
+        (folder, environment): (&'a Path, &'a Environment),
+        tables: &'static [&'static Keys],
         incomplete: bool,
         problems: Vec<Problem>,
     ) -> Self {
         let (problems, secret_files) = (RefCell::new(problems), RefCell::default());
-        Self { folder, environment, incomplete, tables: keys::ALL, problems, secret_files }
+        Self { folder, environment, incomplete, tables, problems, secret_files }
     }
 
     /// The files of secrets that were read, and the mistakes in this text.
