@@ -29,7 +29,9 @@ pub(super) fn check_session(tap: &SessionTap, place: &str, p: &mut Problems) {
         let filled = message.replace(CONFIGURATION_HOLE, "{}");
         p.unless(is_json(&filled), place, "the message that configures is not JSON");
         p.unless(!confirmed.is_empty(), place, "nothing confirms a configuration");
-        confirmed.iter().for_each(|test| frame_test(test, place, p));
+        for test in confirmed {
+            frame_test(test, place, p);
+        }
     }
 }
 

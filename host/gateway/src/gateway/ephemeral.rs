@@ -96,7 +96,7 @@ impl Gateway {
             return Err(Fault::not_found(format!("there is no model `{shown}`")).at("session.model"));
         };
         let configuration = configuration(&wanted.session, &asked.face)?;
-        if configuration.is_some() && !takes_configuration(&route, &asked.face) {
+        if configuration.is_some() && !takes_configuration(route, &asked.face) {
             let message = format!(
                 "sessions of the model `{}` take no configuration from a key: let `session` have `type` and `model` only, \
                  and configure the session by a message",

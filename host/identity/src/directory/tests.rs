@@ -209,7 +209,7 @@ fn a_token_has_the_rights_of_its_team_within_its_own() {
     assert!(matches!(directory(vec![user(false)]).caller_of_token(&token), Err(Denied::Team(_))));
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Put { key: u64, text: u64, disabled: bool, previous: Option<u64>, version: u64 },
     Delete { key: u64, version: u64 },
