@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use weir_tests::{Gateway, Reply, Request, SessionProvider, WebSocket, log};
 
+use super::money::tokens;
 use super::{CLIENT, PATH, client, config, realtime};
 use crate::keys::{TOKEN, admin, made};
 
@@ -231,4 +232,16 @@ async fn a_configuration_applies_to_sessions_of_its_own_format_only() {
     client.say(&json!({"setup": {"model": "both"}})).await;
     let (code, reason) = client.hear().await.close();
     assert!(code == 1008 && reason.contains("another format"), "{code} {reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_no_budget_has_room_for_never_reaches_the_provider() {
+    let provider = SessionProvider::listen().await;
+    // The first response alone is reserved with 4,096 tokens.
+    let gateway = Gateway::open(&(config(&provider) + &client("") + &tokens(5000))).await;
+    let key = configured(&gateway, "rt", &"be brief, ".repeat(700)).await;
+    let (mut client, mut upstream) = begun_with(&gateway, &provider, &key).await;
+    assert_eq!(client.hear().await.json()["error"]["type"], "insufficient_quota");
+    assert_eq!(client.hear().await.close().0, 1008);
+    assert_eq!(upstream.hear().await.close().0, 1001);
 }
