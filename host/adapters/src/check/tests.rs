@@ -235,16 +235,17 @@ fn sessions_are_handshakes_whose_messages_can_be_read() {
         configuration: None,
     };
     assert!(problem(|m| m.formats[0].session = Some(endless)).contains("nothing ends a response"));
-    let configured = |message: &str| {
-        let configuration = SessionConfiguration { message: message.into(), confirmed: Vec::new() };
+    let configured = |message: &str, confirmed: Vec<FrameTest>| {
+        let configuration = SessionConfiguration { message: message.into(), confirmed };
         let responses = Tap { end: vec![FrameTest::Present("/end".into())], ..Tap::default() };
         let (requests, begins, cancel) = (Vec::new(), Vec::new(), None);
         let tap = SessionTap { requests, begins, responses, cancel, configuration: Some(configuration) };
         problem(move |m| m.formats[0].session = Some(tap))
     };
-    assert!(configured(r#"{"session":{{session}}}"#).contains("nothing confirms"));
-    assert!(configured("{}").contains("not one hole"));
-    assert!(configured("{{session}}}").contains("not JSON"));
+    let confirms = || vec![FrameTest::Present("/updated".into())];
+    assert!(configured(r#"{"session":{{session}}}"#, Vec::new()).contains("nothing confirms"));
+    assert!(configured("{}", confirms()).contains("not one hole"));
+    assert!(configured("{{session}}}", confirms()).contains("not JSON"));
 }
 
 #[test]

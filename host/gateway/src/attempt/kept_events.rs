@@ -89,7 +89,7 @@ impl KeptEvents {
         Poll::Ready(events)
     }
 
-    /// The stream is over: if it told a complete answer, that is kept.
+    /// The stream is over: a complete answer is kept.
     fn end(&mut self) {
         let Some(CopiedEvents { keeping, events, share }) = self.copy.take() else { return };
         let folded = fold(&events);

@@ -33,8 +33,8 @@ pub(super) enum Similar {
 
 impl Gateway {
     /// Looks for a kept answer to a question that means the same as this one, in the same conversation with the same
-    /// settings. The vector of the question is made on behalf of the caller. `mark` is what the server that nodes share said of
-    /// removals.
+    /// settings. The vector of the question is made on behalf of the caller. `mark` has the removals that the server which nodes share
+    /// knows.
     pub(super) async fn find_similar(
         &self,
         serving: &Serving,
