@@ -20,18 +20,18 @@ use weir_tests::{Gateway, soon};
 use weir_types::contract::types::ChatRequest;
 
 /// A connection without TLS.
-async fn connect(gateway: &Gateway) -> Channel {
+pub(super) async fn connect(gateway: &Gateway) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{}", gateway.address)).unwrap();
     soon("a connection", endpoint.connect()).await.unwrap()
 }
 
 /// A chat request as the usual one of the other formats.
-fn chat(model: &str, stream: bool) -> types::ChatRequest {
+pub(super) fn chat(model: &str, stream: bool) -> types::ChatRequest {
     ChatRequest { model: model.into(), stream, max_output_tokens: Some(64), ..ChatRequest::user("Hi") }.into()
 }
 
 /// A request with metadata.
-fn with<T>(message: T, metadata: &[(&'static str, &str)]) -> Request<T> {
+pub(super) fn with<T>(message: T, metadata: &[(&'static str, &str)]) -> Request<T> {
     let mut request = Request::new(message);
     for (name, value) in metadata {
         request.metadata_mut().insert(*name, value.parse().unwrap());
@@ -40,7 +40,11 @@ fn with<T>(message: T, metadata: &[(&'static str, &str)]) -> Request<T> {
 }
 
 /// Calls a method that answers with one message.
-async fn unary<A, B>(channel: &Channel, method: &'static str, request: Request<A>) -> Result<tonic::Response<B>, Status>
+pub(super) async fn unary<A, B>(
+    channel: &Channel,
+    method: &'static str,
+    request: Request<A>,
+) -> Result<tonic::Response<B>, Status>
 where
     A: prost::Message + Send + Sync + 'static,
     B: prost::Message + Default + Send + Sync + 'static,
@@ -50,7 +54,7 @@ where
     soon("an answer", client.unary(request, PathAndQuery::from_static(method), ProstCodec::default())).await
 }
 
-async fn generate(
+pub(super) async fn generate(
     channel: &Channel,
     chat: types::ChatRequest,
     metadata: &[(&'static str, &str)],
@@ -65,8 +69,8 @@ async fn generate(
 
 /// What a client reads of an answer.
 #[derive(Debug, Default)]
-struct Read {
-    text: String,
+pub(super) struct Read {
+    pub(super) text: String,
     finishes: usize,
     whole: Option<types::ChatResponse>,
     summary: Option<Summary>,
@@ -75,7 +79,7 @@ struct Read {
 }
 
 impl Read {
-    async fn all(mut stream: Streaming<GenerateEvent>) -> Self {
+    pub(super) async fn all(mut stream: Streaming<GenerateEvent>) -> Self {
         let mut read = Self::default();
         loop {
             match soon("a message", stream.message()).await {

@@ -1,10 +1,13 @@
 //! The messages of chats in spans: only where they are asked for, and only of requests whose contents are kept.
 
 use serde_json::{Value, json};
-use weir_tests::{Gateway, Request};
+use weir_grpc::messages::{EmbedRequest, EmbedResponse};
+use weir_tests::{Answer, Gateway, Request, Upstream};
+use weir_types::contract::types::EmbeddingsRequest;
 
 use super::SAID;
 use super::collector::{Collector, Span};
+use crate::grpc;
 use crate::wire_format::{self, ANTHROPIC, OPENAI, TEXT, ZETA, config_of};
 
 const INPUT: &str = "gen_ai.input.messages";
@@ -15,15 +18,23 @@ fn keeping(bodies: &str) -> String {
     format!("[store]\nurl = \"sqlite://weir.db\"\nbodies = \"{bodies}\"\n")
 }
 
+/// The messages of the usual request.
+fn hi() -> Value {
+    json!([{"role": "user", "parts": [{"type": "text", "content": "Hi"}]}])
+}
+
+/// The messages of the usual answer.
+fn usual_answer() -> Value {
+    json!([{"role": "assistant", "parts": [{"type": "text", "content": TEXT}], "finish_reason": "stop"}])
+}
+
 fn messages(span: &Span, name: &str) -> Value {
     span.attributes.get(name).map_or(Value::Null, |text| serde_json::from_str(text).unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempts_span_has_the_messages_in_both_lanes_whole_and_streamed() {
-    let input = json!([{"role": "user", "parts": [{"type": "text", "content": "Hi"}]}]);
-    let output = json!([
-        {"role": "assistant", "parts": [{"type": "text", "content": TEXT}], "finish_reason": "stop"}]);
+    let (input, output) = (hi(), usual_answer());
     for (from, to) in [(OPENAI, OPENAI), (ANTHROPIC, ANTHROPIC), (OPENAI, ANTHROPIC), (ZETA, OPENAI)] {
         let upstream = wire_format::provider(to).await;
         let mut collector = Collector::open().await;
@@ -109,4 +120,70 @@ async fn a_refused_request_has_its_input_in_its_own_span() {
     let whole = collector.requests(1).await.remove(0);
     assert_eq!(messages(&whole, INPUT)[0]["parts"][0]["content"], "Hi");
     assert_eq!(messages(&whole, OUTPUT), Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_answer_is_in_the_requests_own_span() {
+    for (from, to) in [(OPENAI, OPENAI), (ANTHROPIC, ANTHROPIC), (OPENAI, ANTHROPIC)] {
+        for stream in [false, true] {
+            let upstream = wire_format::provider(to).await;
+            let mut collector = Collector::open().await;
+            let config = config_of(&[to], &upstream).replace("target = {", "cache = \"1h\"\ntarget = {");
+            let gateway = Gateway::open(&(collector.config("content = true") + &keeping("all") + &config)).await;
+            let request = from.request(to.name, stream);
+            assert_eq!(gateway.ask(&request).await.header("x-weir-cache"), Some("miss"));
+            gateway.until_metric("weir_cache_entries", 2.0).await;
+            assert_eq!(gateway.ask(&request).await.header("x-weir-cache"), Some("hit"));
+            let whole = collector.requests(2).await.remove(1);
+            let what = format!("{}-{}-{stream}: {whole:?}", from.name, to.name);
+            assert_eq!((messages(&whole, INPUT), messages(&whole, OUTPUT)), (hi(), usual_answer()), "{what}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_of_grpc_have_their_messages_behind_every_provider() {
+    for to in [OPENAI, ANTHROPIC, ZETA] {
+        let upstream = wire_format::provider(to).await;
+        let mut collector = Collector::open().await;
+        let config = collector.config("content = true") + &keeping("all") + &config_of(&[to], &upstream);
+        let gateway = Gateway::open(&config).await;
+        let channel = grpc::connect(&gateway).await;
+        for (at, stream) in [false, true].into_iter().enumerate() {
+            let answer = grpc::generate(&channel, grpc::chat(to.name, stream), &[]).await.unwrap();
+            assert_eq!(grpc::Read::all(answer).await.text, TEXT);
+            let whole = collector.requests(at + 1).await.remove(at);
+            let attempt = collector.attempt(&whole).await;
+            let what = format!("{}-{stream}: {attempt:?}", to.name);
+            assert_eq!((messages(&attempt, INPUT), messages(&attempt, OUTPUT)), (hi(), usual_answer()), "{what}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_inputs_of_embeddings_are_messages_and_their_vectors_are_none() {
+    let vectors = r#"{"object":"list","data":[{"object":"embedding","index":0,"embedding":[0.125]},{"object":"embedding","index":1,"embedding":[0.125]}],"model":"openai","usage":{"prompt_tokens":2,"total_tokens":2}}"#;
+    let upstream = Upstream::always(Answer::json(200, vectors)).await;
+    let mut collector = Collector::open().await;
+    let config = collector.config("content = true") + &keeping("all") + &config_of(&[OPENAI], &upstream);
+    let gateway = Gateway::open(&config).await;
+    let inputs = json!({"model": "openai", "input": ["one KEY-OF-openai", "two"]});
+    assert_eq!(gateway.ask(&Request::post("/v1/embeddings", inputs.to_string())).await.status(), 200);
+    let mut request = EmbeddingsRequest::texts(["one KEY-OF-openai", "two"]);
+    request.model = "openai".into();
+    let request = grpc::with(EmbedRequest { embeddings: Some(request.into()) }, &[]);
+    let channel = grpc::connect(&gateway).await;
+    let answer: tonic::Response<EmbedResponse> =
+        grpc::unary(&channel, "/weir.v1.Inference/Embed", request).await.unwrap();
+    assert_eq!(answer.into_inner().embeddings.unwrap().embeddings.len(), 2);
+    for at in 0..2 {
+        let whole = collector.requests(at + 1).await.remove(at);
+        let attempt = collector.attempt(&whole).await;
+        let shown = messages(&attempt, INPUT);
+        assert_eq!(shown[1], json!({"role": "user", "parts": [{"type": "text", "content": "two"}]}), "{attempt:?}");
+        assert!(shown[0]["parts"][0]["content"].as_str().unwrap().starts_with("one "), "{attempt:?}");
+        assert_eq!(messages(&attempt, OUTPUT), Value::Null);
+    }
+    let sent = String::from_utf8_lossy(&collector.bytes).into_owned();
+    assert!(!sent.contains("KEY-OF-openai") && !sent.contains("0.125"));
 }

@@ -50,13 +50,39 @@ fn write(text: &mut String, collector: &Collector, span: &Span, depth: usize) {
 async fn each_version_of_the_conventions_has_its_names() {
     for version in ["1.36", "1.37", "1.42"] {
         let found = spans(&format!("conventions = \"{version}\"")).await;
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("golden/spans-{version}.txt"));
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            fs::write(&path, &found).unwrap();
-        }
-        let written = fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(found, written, "{} is not what is sent: UPDATE_GOLDEN=1 writes it", path.display());
+        is_as_written(&found, &format!("golden/spans-{version}.txt"));
     }
+}
+
+fn is_as_written(found: &str, file: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, found).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(found, written, "{} is not what is sent: UPDATE_GOLDEN=1 writes it", path.display());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_have_the_names_and_the_form_of_the_conventions() {
+    let mut collector = Collector::open().await;
+    let upstream = wire_format::provider(ANTHROPIC).await;
+    let config =
+        collector.config("conventions = \"1.42\"\ncontent = true") + &wire_format::config_of(&[ANTHROPIC], &upstream);
+    let config = config.replace("target = {", "cache = \"1h\"\ntarget = {");
+    let gateway = Gateway::open(&(config + "[store]\nurl = \"sqlite://weir.db\"\nbodies = \"all\"\n")).await;
+    let mut text = String::new();
+    // A streamed answer, the same once more from the cache, and a refused request.
+    for (at, model) in ["anthropic", "anthropic", "unknown"].into_iter().enumerate() {
+        gateway.ask(&wire_format::OPENAI.request(model, true)).await;
+        let whole = collector.requests(at + 1).await.remove(at);
+        if at == 0 {
+            collector.attempt(&whole).await;
+            gateway.until_metric("weir_cache_entries", 2.0).await;
+        }
+        write(&mut text, &collector, &whole, 0);
+    }
+    is_as_written(&text, "golden/spans-1.42-messages.txt");
 }
 
 #[test]

@@ -16,6 +16,7 @@ pub use choice::Logging;
 pub use copies::SentCopy;
 use copies::{AnswerCopy, RequestCopy};
 use weir_config::{Config, Secret};
+use weir_types::contract::about::Operation;
 use weir_types::uuid::Uuid7;
 use weir_upstream::{BodyObserver as _, UpstreamRequest};
 
@@ -32,6 +33,8 @@ pub struct CapturedRequest<'a> {
     pub headers: &'a HeaderMap,
     /// As the client sent it, in the pieces in which it was read.
     pub body: &'a [Bytes],
+    /// The operation, if the body is a request in the unified model.
+    pub unified: Option<Operation>,
     /// The credentials that the client presented.
     pub secrets: Vec<Secret>,
     /// The request's own span, which may get the messages.
@@ -47,6 +50,7 @@ pub struct Capture {
     config: Arc<Config>,
     secrets: Vec<Secret>,
     share: Arc<RoomShare>,
+    unified: Option<Operation>,
     request: RequestCopy,
     answer: AnswerCopy,
     state: Mutex<State>,
@@ -82,6 +86,7 @@ impl Capture {
             secrets: request.secrets,
             answer: AnswerCopy::new(Arc::clone(&share)),
             share,
+            unified: request.unified,
             request: RequestCopy {
                 method: request.method.clone(),
                 path_and_query: request.path_and_query,
@@ -149,6 +154,7 @@ impl Drop for Capture {
             config: Arc::clone(&self.config),
             secrets: std::mem::take(&mut self.secrets),
             client: self.answer.take_with(&self.request),
+            unified: self.unified.take(),
             upstream: upstream.map(|sent| sent.take()),
             provider,
             span,

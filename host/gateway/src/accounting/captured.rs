@@ -9,6 +9,7 @@ use http::{HeaderMap, Method};
 
 use crate::observe::trace::Span;
 use weir_config::{Config, Secret};
+use weir_types::contract::about::Operation;
 use weir_types::uuid::Uuid7;
 
 /// The content of one exchange: what the client sent and got and, if a provider was asked, what that was sent and
@@ -23,6 +24,8 @@ pub struct CapturedExchange {
     pub secrets: Vec<Secret>,
     /// The client's side.
     pub client: CapturedSide,
+    /// The operation, if the client's request is the JSON of the unified model: a protocol of its own carried it.
+    pub unified: Option<Operation>,
     /// The provider's side.
     pub upstream: Option<CapturedSide>,
     /// The name of the provider that was asked last, if one was.

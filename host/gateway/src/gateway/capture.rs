@@ -66,6 +66,7 @@ impl Gateway {
             path_and_query: format!("{}{query}", asked.path),
             headers: &asked.headers,
             body: &asked.body,
+            unified: asked.side.program().map(|_| asked.operation().clone()),
             secrets: whole.secrets(&asked.headers, &asked.query),
             span,
         };

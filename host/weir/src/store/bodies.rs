@@ -155,7 +155,7 @@ impl Cleaner {
 
     /// Makes bodies of an exchange: all of them, or none if a secret cannot be removed.
     fn write(&mut self, id: RequestId, captured: CapturedExchange) -> Result<(), Lost> {
-        let CapturedExchange { config, secrets, client, upstream, provider, span, .. } = captured;
+        let CapturedExchange { config, secrets, client, unified, upstream, provider, span, .. } = captured;
         let rules = match &mut self.rules {
             Some(rules) => rules,
             none => none.insert(Rules::ours()?),
@@ -164,8 +164,8 @@ impl Cleaner {
         let limit = (config.store.max_exchange_bytes as u64).saturating_mul(8);
         // What a client gets of a relayed answer is what the provider answered.
         let is_relayed = upstream.as_ref().is_some_and(|upstream| is_same_answer(upstream, &client));
-        let is_cut = upstream.as_ref().is_some_and(|upstream| !upstream.is_whole);
-        let (mut bodies, mut recordings) = (Vec::new(), Recordings { is_cut, ..Recordings::default() });
+        let is_cut = !upstream.as_ref().unwrap_or(&client).is_whole;
+        let (mut bodies, mut recordings) = (Vec::new(), Recordings { unified, is_cut, ..Recordings::default() });
         for (side, [sent, came]) in [
             (Some(client), [Side::Request, Side::Response]),
             (upstream, [Side::UpstreamRequest, Side::UpstreamResponse]),
@@ -178,7 +178,7 @@ impl Cleaner {
                 bodies.push(body(id, came, serde_json::to_string(&file.response)?, Cut::LongTexts));
             }
             match came {
-                Side::Response => recordings.client = Some(file.request),
+                Side::Response => recordings.client = Some(file),
                 _ => recordings.upstream = Some(file),
             }
         }

@@ -1,20 +1,27 @@
 //! Gives a span the messages of its exchange (`traces.content`). They are read from what is kept, so that what is removed
 //! there is in no span either.
 
+use std::sync::Arc;
+
 use http::{HeaderMap, Method};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use weir_fixtures::proof::{Fixture, Pair, chat};
+use weir_fixtures::proof::{Chat, Fixture, Pair, chat, chat_of};
 use weir_gateway::observe::trace::Span;
 use weir_gateway::serving::Serving;
+use weir_sandbox::Adapter;
 use weir_translate::dialect::faces::{Head, Lookup};
+use weir_translate::unified::Request;
 use weir_types::contract::about::Operation;
 use weir_upstream::replay::format::{File, RequestPart};
 
 /// The recordings of one exchange, without secrets.
 #[derive(Default)]
 pub(super) struct Recordings {
-    pub(super) client: Option<RequestPart>,
+    pub(super) client: Option<File>,
+    /// The operation, if the client's request is in the unified model.
+    pub(super) unified: Option<Operation>,
     pub(super) upstream: Option<File>,
     /// Whether the provider's answer broke off.
     pub(super) is_cut: bool,
@@ -23,37 +30,77 @@ pub(super) struct Recordings {
 impl Recordings {
     /// Sets the messages as attributes of the span. What cannot be read is left out.
     pub(super) fn tell(self, span: &Span, serving: &Serving, provider: Option<&str>) {
-        let Some(client) = &self.client else { return };
-        let Ok(method) = Method::from_bytes(client.method.as_bytes()) else { return };
-        let (path, query) = client.path_and_query.split_once('?').unwrap_or((&client.path_and_query, ""));
-        let head = Head { headers: &HeaderMap::new(), query };
-        let Lookup::Found(face, _) = serving.faces.find(&method, path, &head) else { return };
-        let Some(dialect) = serving.adapter(&face.adapter).filter(|_| face.claim.operation == Operation::Chat) else {
-            return;
-        };
         let provider = provider.and_then(|name| serving.config.provider(name));
-        // Without an answer of a provider, only the client's request is read.
-        let provider = provider.and_then(|provider| serving.adapter(&provider.adapter)).unwrap_or(dialect);
-        let read = Fixture::parse("exchange", self.recording().to_string());
-        let read = read.and_then(|fixture| chat(&fixture, &serving.faces, Pair { dialect, provider }));
+        let provider = provider.and_then(|provider| serving.adapter(&provider.adapter));
+        let read = match &self.unified {
+            Some(operation) => self.read_unified(operation, provider),
+            None => self.read(serving, provider),
+        };
         match read {
-            Ok(read) => span.set_messages(read.request.as_ref(), read.answer.as_ref()),
+            Ok(Some(read)) => span.set_messages(read.request.as_ref(), read.answer.as_ref()),
+            Ok(None) => {}
             Err(reason) => tracing::debug!(reason, "the messages of a request cannot be read for its span"),
         }
     }
 
-    fn recording(&self) -> serde_json::Value {
-        let mut recording = json!({"client": self.client, "features": []});
-        if let Some(upstream) = &self.upstream {
-            recording["request"] = json!(upstream.request);
-            recording["streaming"] = json!(upstream.streaming);
-            if self.is_cut {
-                recording["features"] = json!(["stream_cut"]);
-            }
-            if upstream.response.status != 0 {
-                recording["response"] = json!(upstream.response);
-            }
+    /// Reads the messages of an exchange in a dialect; `None` if its operation has none.
+    fn read(&self, serving: &Serving, provider: Option<&Arc<Adapter>>) -> Result<Option<Chat>, String> {
+        let Some(client) = &self.client else { return Ok(None) };
+        let Some(dialect) = dialect(&client.request, serving) else { return Ok(None) };
+        let mut recording = json!({"client": client.request, "features": []});
+        // Without a provider, the client's request is read, and the answer that was kept for it: one in its own format.
+        let (provider, answered) = match &self.upstream {
+            Some(upstream) => (provider.unwrap_or(dialect), Some(upstream)),
+            None => (dialect, Some(client).filter(|client| (200..300).contains(&client.response.status))),
+        };
+        if let Some(answered) = answered {
+            self.add_side(&mut recording, answered);
         }
-        recording
+        let fixture = Fixture::parse("exchange", recording.to_string())?;
+        chat(&fixture, &serving.faces, Pair { dialect, provider }).map(Some)
     }
+
+    /// Reads the messages of an exchange whose client sent the unified model.
+    fn read_unified(&self, operation: &Operation, provider: Option<&Arc<Adapter>>) -> Result<Option<Chat>, String> {
+        let Some(client) = &self.client else { return Ok(None) };
+        let request = match operation {
+            Operation::Chat => Request::Chat(body(&client.request)?),
+            Operation::Embeddings => Request::Embeddings(body(&client.request)?),
+            _ => return Ok(None),
+        };
+        let Some((provider, upstream)) = provider.zip(self.upstream.as_ref()) else {
+            return Ok(Some(Chat::of(request)));
+        };
+        let mut recording = json!({"features": []});
+        self.add_side(&mut recording, upstream);
+        let fixture = Fixture::parse("exchange", recording.to_string())?;
+        Ok(Some(chat_of(request, &fixture, provider)))
+    }
+
+    /// Adds a request and its answer, if there was one.
+    fn add_side(&self, recording: &mut serde_json::Value, side: &File) {
+        recording["request"] = json!(side.request);
+        recording["streaming"] = json!(side.streaming);
+        if self.is_cut {
+            recording["features"] = json!(["stream_cut"]);
+        }
+        if side.response.status != 0 {
+            recording["response"] = json!(side.response);
+        }
+    }
+}
+
+/// The adapter of the format in which a request with messages is.
+fn dialect<'a>(client: &RequestPart, serving: &'a Serving) -> Option<&'a Arc<Adapter>> {
+    let method = Method::from_bytes(client.method.as_bytes()).ok()?;
+    let (path, query) = client.path_and_query.split_once('?').unwrap_or((&client.path_and_query, ""));
+    let head = Head { headers: &HeaderMap::new(), query };
+    let Lookup::Found(face, _) = serving.faces.find(&method, path, &head) else { return None };
+    let has_messages = matches!(face.claim.operation, Operation::Chat | Operation::Embeddings);
+    serving.adapter(&face.adapter).filter(|_| has_messages)
+}
+
+fn body<T: DeserializeOwned>(request: &RequestPart) -> Result<T, String> {
+    let text = request.body.as_ref().map_or("null", |body| body.get());
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
