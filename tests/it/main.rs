@@ -81,6 +81,7 @@ mod shared;
 mod sinks;
 mod soak;
 mod stalled;
+mod stopped_streams;
 mod streams;
 mod swap;
 mod systemd;

@@ -187,6 +187,16 @@ impl Decoder {
         }
     }
 
+    /// An encoder that goes on behind the bytes so far, if they end between two frames.
+    pub fn encoder(&self) -> Option<Encoder> {
+        match &self.0 {
+            Kind::Sse(_) => self.is_between().then(|| Encoder::new(Framing::Sse)),
+            Kind::Lines(_) => self.is_between().then(|| Encoder::new(Framing::Ndjson)),
+            Kind::JsonArray(array) => array.progress().map(Encoder::of_array),
+            Kind::EventStream(_) => self.is_between().then(|| Encoder::new(Framing::EventStream)),
+        }
+    }
+
     /// Number of SSE comments so far: signs of life that are not frames. Always 0 in the other framings.
     pub fn comments(&self) -> u64 {
         match &self.0 {

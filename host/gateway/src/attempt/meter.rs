@@ -6,7 +6,7 @@ use http::HeaderMap;
 use crate::provenance::Learner;
 use weir_types::contract::types::{Framing, Usage};
 use weir_upstream::{Coding, DecodeBound, Decoder as Decompressor};
-use weir_wire::frame::{Decoder as Deframer, FrameRef, Limits};
+use weir_wire::frame::{Decoder as Deframer, Encoder, FrameRef, Limits};
 use weir_wire::tap::{CompiledTap, TapState};
 
 /// The state of reading one answer, from piece to piece.
@@ -100,6 +100,14 @@ impl Meter {
     /// The estimated tokens of the content so far.
     pub(super) fn content_tokens(&self) -> u32 {
         self.tap.content_tokens()
+    }
+
+    /// An encoder for frames behind the bytes so far, if they are known to end between two frames.
+    pub(super) fn encoder(&self) -> Option<Encoder> {
+        match &self.frames {
+            Frames::Here(deframer) if !self.given_up && self.decompressor.is_none() => deframer.encoder(),
+            _ => None,
+        }
     }
 
     fn see_plain(&mut self, bytes: &[u8]) -> Option<()> {

@@ -73,6 +73,14 @@ impl Ends {
         out
     }
 
+    /// Whether what passed, this piece last, seems to end between two frames.
+    fn is_between(&self, piece: &[u8], meter: &Meter) -> bool {
+        match self.framing {
+            Framing::Sse | Framing::Ndjson => piece.last() == Some(&b'\n'),
+            Framing::JsonArray | Framing::EventStream => meter.encoder().is_some(),
+        }
+    }
+
     fn passed(&mut self, piece: &[u8]) {
         self.within_line = piece.last().map_or(self.within_line, |last| *last != b'\n');
     }
@@ -259,7 +267,7 @@ impl Relayed {
             account.add_bytes_out(out.len());
             // Between two frames, so that the one with the error can be read.
             if let (Some(meter), Some(ends)) = (&self.meter, &self.ends)
-                && (!ends.is_plain || out.last() == Some(&b'\n'))
+                && (!ends.is_plain || ends.is_between(&out, meter))
             {
                 self.over = account.over_budget(meter.content_tokens());
             }
@@ -283,7 +291,8 @@ impl Relayed {
     /// Ends the stream with the format's error frame, if possible, and then cuts the connection, so that no client takes
     /// the answer for complete.
     fn stop(&mut self, side: Side, error: &Error) -> Option<Bytes> {
-        let farewell = self.ends.as_ref().filter(|ends| ends.is_plain).and_then(|ends| farewell(ends, error));
+        let ends = self.ends.as_ref().filter(|ends| ends.is_plain);
+        let farewell = ends.and_then(|ends| farewell(ends, self.meter.as_ref(), error));
         let can_cut = self.ends.as_ref().is_none_or(|ends| ends.can_cut);
         // Bytes received so far, or at least the head, are written before the cut.
         self.state = if farewell.is_some() && !can_cut { State::Ended } else { State::FailureSent };
@@ -334,20 +343,24 @@ fn record(account: &mut Account, metered: Option<Metered>) {
 }
 
 /// The frame that ends a broken stream, after a separator that ends an incomplete frame.
-fn farewell(ends: &Ends, error: &Error) -> Option<Bytes> {
+fn farewell(ends: &Ends, meter: Option<&Meter>, error: &Error) -> Option<Bytes> {
     let frame = reply::failure_frame(ends.errors.as_deref(), error, &ends.request_id)?;
-    let mut out = separator(ends.framing, ends.within_line)?.to_vec();
-    frame::Encoder::new(ends.framing).push(&frame, &mut out);
+    let (mut encoder, mut out) = match separator(ends.framing, ends.within_line) {
+        Some(separator) => (frame::Encoder::new(ends.framing), separator.to_vec()),
+        // The frame can only follow a whole one. The meter knows where frames end.
+        None => (meter?.encoder()?, Vec::new()),
+    };
+    encoder.push(&frame, &mut out);
+    encoder.finish(&mut out);
     Some(Bytes::from(out))
 }
 
-/// The bytes that end an incomplete frame; `None` if the framing allows nothing to follow it.
+/// The bytes that end an incomplete frame; `None` if an incomplete frame of the framing cannot be ended.
 fn separator(framing: Framing, within_line: bool) -> Option<&'static [u8]> {
     match framing {
         Framing::Sse => Some(b"\n\n"),
         // Readers parse an empty line as a frame, which is not valid JSON.
         Framing::Ndjson => Some(if within_line { b"\n" } else { b"" }),
-        // An incomplete frame of these framings cannot be ended.
         Framing::JsonArray | Framing::EventStream => None,
     }
 }

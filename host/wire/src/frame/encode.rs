@@ -24,6 +24,11 @@ impl Encoder {
         Self { framing, array: Array::Nothing }
     }
 
+    /// Creates an encoder for the rest of a JSON array, of which this was written last.
+    pub(super) const fn of_array(array: Array) -> Self {
+        Self { framing: Framing::JsonArray, array }
+    }
+
     /// Appends one frame to `out`. A frame without data is skipped in NDJSON and JSON arrays, which cannot represent
     /// one.
     pub fn push(&mut self, frame: &Frame, out: &mut Vec<u8>) {

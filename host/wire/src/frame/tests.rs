@@ -345,3 +345,28 @@ fn a_decoder_knows_whether_it_stands_between_two_frames() {
         assert_eq!(seen, 2, "{framing:?}");
     }
 }
+
+#[test]
+fn an_encoder_goes_on_between_two_frames_and_nowhere_else() {
+    let data = data(&["{\"a\":1}", "{\"b\":[2]}"]);
+    let last = Frame { event: None, data: "{\"error\":3}".to_owned() };
+    for framing in [Framing::Sse, Framing::Ndjson, Framing::JsonArray, Framing::EventStream] {
+        let stream = encoded(framing, &data);
+        for at in 0..=stream.len() {
+            let (mut decoder, mut seen) = (Decoder::new(framing, Limits::default()), 0);
+            decoder.push(&stream[..at], &mut |_| seen += 1).unwrap();
+            let is_between = decoder.is_between();
+            let Some(mut encoder) = decoder.encoder() else {
+                assert!(!is_between);
+                continue;
+            };
+            let mut rest = Vec::new();
+            encoder.push(&last, &mut rest);
+            encoder.finish(&mut rest);
+            let mut found = Vec::new();
+            decoder.push(&rest, &mut |frame| found.push(frame.to_owned().data)).unwrap();
+            decoder.finish(&mut |frame| found.push(frame.to_owned().data)).unwrap();
+            assert_eq!(found, [last.data.as_str()], "{framing:?}, behind {seen} frames, byte {at}");
+        }
+    }
+}
